@@ -1,0 +1,1 @@
+"""The only SQL. Functions take a session, flush, and never commit; one file a noun."""

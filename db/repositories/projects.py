@@ -1,0 +1,100 @@
+"""Projects and the versions of their configuration."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from db.session import insert_new
+from db.tables import ProjectConfigRow, ProjectRow
+from labeling.errors import Conflict, NotFound
+from labeling.types import Project, ProjectConfig, ProjectId
+
+__all__ = ["by_id", "by_name", "configure", "create", "everyone", "resolve"]
+
+
+def create(session: Session, config: ProjectConfig, *, salt: str, author: str, now: datetime) -> Project:
+    """Make a project; Conflict if the name is taken."""
+    if not insert_new(session, ProjectRow, [{"name": config.name, "salt": salt, "created_at": now}]):
+        raise Conflict(f"There is already a project {config.name!r}. Use `hardcase project edit {config.name}`.")
+    row = session.scalars(sa.select(ProjectRow).where(ProjectRow.name == config.name)).one()
+    _append(session, ProjectId(row.id), 1, config, author, "created", now)
+    return by_id(session, ProjectId(row.id))
+
+
+def configure(
+    session: Session, project_id: ProjectId, config: ProjectConfig, *, author: str, reason: str, now: datetime
+) -> Project:
+    """Append a new version of the configuration; the newest is in force. Labels in use must stay."""
+    project = by_id(session, project_id)
+    if config.classes != project.config.classes:
+        raise Conflict(
+            "The label set of a project cannot change once it exists: every stored probability is in its order. "
+            "Make a new project; it shares bytes and embeddings with this one."
+        )
+    if config.name != project.config.name:
+        raise Conflict("A project keeps its name.")
+    _append(session, project_id, project.config_version + 1, config, author, reason, now)
+    return by_id(session, project_id)
+
+
+def by_id(session: Session, project_id: ProjectId) -> Project:
+    row = session.get(ProjectRow, project_id)
+    if row is None:
+        raise NotFound(f"There is no project {project_id}.")
+    return _project(session, row)
+
+
+def by_name(session: Session, name: str) -> Project:
+    row = session.scalars(sa.select(ProjectRow).where(ProjectRow.name == name)).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no project {name!r}. `hardcase project list` shows those that exist.")
+    return _project(session, row)
+
+
+def resolve(session: Session, name_or_id: str) -> Project:
+    """A project by its name, or by its number."""
+    if name_or_id.isascii() and name_or_id.isdigit() and len(name_or_id) < 19:
+        return by_id(session, ProjectId(int(name_or_id)))
+    return by_name(session, name_or_id)
+
+
+def everyone(session: Session) -> list[Project]:
+    """All projects, oldest first."""
+    return [_project(session, row) for row in session.scalars(sa.select(ProjectRow).order_by(ProjectRow.id))]
+
+
+def _append(
+    session: Session,
+    project_id: ProjectId,
+    version: int,
+    config: ProjectConfig,
+    author: str,
+    reason: str,
+    now: datetime,
+) -> None:
+    session.add(
+        ProjectConfigRow(
+            project_id=project_id,
+            version=version,
+            config=msgspec.to_builtins(config),
+            author=author,
+            reason=reason,
+            created_at=now,
+        )
+    )
+    session.flush()
+
+
+def _project(session: Session, row: ProjectRow) -> Project:
+    newest = session.scalars(
+        sa.select(ProjectConfigRow)
+        .where(ProjectConfigRow.project_id == row.id)
+        .order_by(ProjectConfigRow.version.desc())
+        .limit(1)
+    ).one()
+    config = msgspec.convert(newest.config, ProjectConfig)
+    return Project(ProjectId(row.id), config, newest.version, row.salt, row.created_at)

@@ -1,0 +1,96 @@
+"""Every error that hardcase raises on purpose, in one tree.
+
+HardcaseError
+├── NotFound            what was named does not exist, or the caller may not see it
+├── Conflict            what was asked for contradicts what is already so
+│   └── NothingToLearnFrom   a fit was asked for and the labels do not allow one
+├── Invalid             what was given cannot be used as it is
+│   ├── BadImage        bytes that are not an image which we accept
+│   ├── BadAddress      an address that may not be fetched
+│   ├── BadArchive      an archive over its limits, or with members that may not be unpacked
+│   └── BadArtifact     a saved classifier that does not match its card
+├── Denied              the caller is known and may not do this
+└── Unavailable         something outside did not answer; trying again later may work (retryable)
+    ├── LabelStudioUnavailable
+    └── StorageFull     no room left to write
+
+The message is written for the user and says what to do next; facts travel as attributes.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BadAddress",
+    "BadArchive",
+    "BadArtifact",
+    "BadImage",
+    "Conflict",
+    "Denied",
+    "HardcaseError",
+    "Invalid",
+    "LabelStudioUnavailable",
+    "NotFound",
+    "NothingToLearnFrom",
+    "StorageFull",
+    "Unavailable",
+]
+
+
+class HardcaseError(Exception):
+    """Something that hardcase knows how to explain."""
+
+    def __init__(self, message: str | None = None, **facts: object) -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip())
+        self.facts = facts
+
+    @property
+    def message(self) -> str:
+        return str(self)
+
+
+class NotFound(HardcaseError):
+    """There is no such thing here, or this key may not see it."""
+
+
+class Conflict(HardcaseError):
+    """This contradicts what is already so."""
+
+
+class NothingToLearnFrom(Conflict):
+    """There are not yet labels of at least two classes to learn from."""
+
+
+class Invalid(HardcaseError):
+    """This cannot be used as it is."""
+
+
+class BadImage(Invalid):
+    """These bytes are not an image that can be used."""
+
+
+class BadAddress(Invalid):
+    """This address may not be fetched."""
+
+
+class BadArchive(Invalid):
+    """This archive may not be unpacked."""
+
+
+class BadArtifact(Invalid):
+    """This saved classifier does not match its card."""
+
+
+class Denied(HardcaseError):
+    """This key may not do that."""
+
+
+class Unavailable(HardcaseError):
+    """Something that is needed did not answer. Trying again later may work."""
+
+
+class LabelStudioUnavailable(Unavailable):
+    """Label Studio did not answer. Is it running, and is its address right?"""
+
+
+class StorageFull(Unavailable):
+    """There is no room left to write. Free some space; nothing acknowledged was lost."""

@@ -1,0 +1,65 @@
+"""Which kind of review may be used for what: the one place that decides.
+
+In: a kind and a use. Out: yes or no. Every training set, temperature, gate, figure and certificate asks
+here; `docs/reference/kinds.md` shows the same table, and a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from labeling.types import ReviewKind, Side
+
+__all__ = ["Use", "blind_always", "kinds_for", "may_use", "side_of"]
+
+
+class Use(StrEnum):
+    """What a label can be wanted for."""
+
+    TRAIN = "train"
+    TEMPERATURE = "temperature"
+    GATE = "gate"
+    CERTIFICATE = "certificate"
+    PRECISION = "precision of accepted labels"
+    ANNOTATORS = "annotators"
+
+
+_TABLE: dict[ReviewKind, frozenset[Use]] = {
+    ReviewKind.HARD: frozenset({Use.TRAIN}),
+    ReviewKind.RELABEL: frozenset({Use.TRAIN}),
+    ReviewKind.CONTROL: frozenset({Use.TRAIN}),
+    ReviewKind.EVALUATION: frozenset({Use.GATE}),
+    ReviewKind.CALIBRATION: frozenset({Use.TEMPERATURE, Use.CERTIFICATE}),
+    ReviewKind.AUDIT: frozenset({Use.PRECISION}),
+    ReviewKind.GOLD: frozenset({Use.ANNOTATORS}),
+}
+
+_BLIND = frozenset({ReviewKind.EVALUATION, ReviewKind.CALIBRATION, ReviewKind.AUDIT, ReviewKind.GOLD})
+
+
+def may_use(kind: ReviewKind, use: Use) -> bool:
+    """Whether an answer to a review of this kind may be put to this use.
+
+    >>> may_use(ReviewKind.EVALUATION, Use.TRAIN)
+    False
+    """
+    return use in _TABLE[kind]
+
+
+def kinds_for(use: Use) -> tuple[ReviewKind, ...]:
+    """All kinds whose answers may be put to this use.
+
+    >>> [kind.value for kind in kinds_for(Use.TRAIN)]
+    ['hard', 'relabel', 'control']
+    """
+    return tuple(kind for kind in ReviewKind if may_use(kind, use))
+
+
+def blind_always(kind: ReviewKind) -> bool:
+    """Whether reviews of this kind never show a pre-label, whatever the policy says."""
+    return kind in _BLIND
+
+
+def side_of(kind: ReviewKind) -> Side:
+    """The side of the hold-out that this kind is drawn from; gold images are given, from either side."""
+    return Side.HOLDOUT if kind is ReviewKind.EVALUATION else Side.POOL

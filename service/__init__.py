@@ -1,0 +1,1 @@
+"""The shell of hardcase: web, worker, command line. Settings, secrets and processes live here."""

@@ -1,0 +1,124 @@
+"""Ask for background work by name, in the same transaction as the fact that made it necessary.
+
+In: a session, a job's name, its project and what triggered it. Out: the job's id. A job that already waits or
+runs for the same project is joined (`deduplication_id`), so asking twice is harmless; the sweep asks again for
+whatever a joined job did not see. Nothing here imports the worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from dbos import DBOSClient, DBOSPortableJSONSerializer, EnqueueOptions
+from dbos import error as dbos_error
+from sqlalchemy.orm import Session
+
+from labeling.errors import Unavailable
+from labeling.types import JobName, ProjectId, Trigger
+
+__all__ = ["APPLICATION", "APPLICATION_VERSION", "QUEUES", "Jobs", "queue_of"]
+
+APPLICATION = "hardcase"
+APPLICATION_VERSION = "1"
+QUEUES = ("compute", "sync")
+"""`compute` holds what loads models or walks the pool, one at a time; `sync` what talks to Label Studio."""
+
+_SYNC = frozenset({JobName.REVIEW, JobName.SWEEP})
+
+
+def queue_of(job: JobName) -> str:
+    """The queue that a job runs on."""
+    return "sync" if job in _SYNC else "compute"
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """Where one job stands; `state` is the durable engine's word (ENQUEUED, PENDING, SUCCESS, ERROR, ...)."""
+
+    id: str
+    job: str
+    state: str
+    created_at_ms: int
+    updated_at_ms: int
+    error: str | None
+
+
+class Jobs:
+    """A client of the durable engine; one a process, made at its edge."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._client = DBOSClient(
+            system_database_url=engine.url.render_as_string(hide_password=False),
+            system_database_engine=engine,
+            serializer=DBOSPortableJSONSerializer(),
+            lazy=True,
+        )
+
+    def ask(self, session: Session, job: JobName, project_id: ProjectId | None, trigger: Trigger, *args: Any) -> str:
+        """Ask for a job; joins one that waits or runs for the same project. Returns the workflow id."""
+        scope = "all" if project_id is None else str(project_id)
+        options: EnqueueOptions = {
+            "workflow_name": job.value,
+            "queue_name": queue_of(job),
+            "app_version": APPLICATION_VERSION,
+            "deduplication_id": f"{job.value}:{scope}",
+        }
+        for _ in range(10):
+            holder = _holder(session, options)
+            if holder is not None:
+                return holder
+            try:
+                with session.begin_nested():  # a lost race on PostgreSQL must not end the caller's transaction
+                    handle: Any = self._client.enqueue_in_transaction(
+                        session, options, project_id, trigger.value, *args
+                    )
+                return str(handle.workflow_id)
+            except dbos_error.DBOSQueueDeduplicatedError:
+                continue  # another process asked first; join it, or ask again if it has just ended
+        raise Unavailable(f"The job {job.value} could not be asked for; the sweep will ask again.")
+
+    def status(self, job_id: str) -> JobStatus | None:
+        """Where the job stands; None if it is not known (any more)."""
+        found = self.list(ids=[job_id])
+        return found[0] if found else None
+
+    def list(self, *, ids: Sequence[str] | None = None, limit: int = 50) -> list[JobStatus]:
+        """The newest jobs first."""
+        rows = self._client.list_workflows(
+            workflow_ids=list(ids) if ids is not None else None, limit=limit, sort_desc=True
+        )
+        return [
+            JobStatus(
+                id=row.workflow_id,
+                job=row.name,
+                state=row.status,
+                created_at_ms=row.created_at or 0,
+                updated_at_ms=row.updated_at or 0,
+                error=str(row.error) if row.error else None,
+            )
+            for row in rows
+        ]
+
+    def close(self) -> None:
+        self._client.destroy()
+
+
+def _holder(session: Session, options: EnqueueOptions) -> str | None:
+    """The job that waits or runs under the same deduplication id, read in the caller's own transaction."""
+    schema = None if session.get_bind().dialect.name == "sqlite" else "dbos"
+    table = sa.table(
+        "workflow_status",
+        sa.column("workflow_uuid"),
+        sa.column("queue_name"),
+        sa.column("deduplication_id"),
+        schema=schema,
+    )
+    return session.execute(
+        sa.select(table.c.workflow_uuid).where(
+            table.c.queue_name == options["queue_name"],
+            table.c.deduplication_id == options["deduplication_id"],
+        )
+    ).scalar_one_or_none()

@@ -1,0 +1,140 @@
+"""A project's YAML file (or the same as JSON over HTTP), checked once at this edge.
+
+In: text. Out: a `ProjectConfig`. Every mistake is reported with where it stands and what would be right.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from labeling.errors import Invalid
+from labeling.types import NONE_OF_THESE, UNSURE, Gate, LabelClass, Policy, ProjectConfig, Shares
+
+__all__ = ["ProjectFile", "parse_project"]
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def _plain(value: str) -> str:
+    if _CONTROL.search(value):
+        raise ValueError("control and invisible characters are not allowed here")
+    return " ".join(value.split())
+
+
+Plain = Annotated[str, AfterValidator(_plain)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+class LabelIn(_Strict):
+    name: Annotated[Plain, Field(min_length=1, max_length=100)]
+    description: Annotated[Plain, Field(max_length=500)] = ""
+
+
+class SharesIn(_Strict):
+    evaluation_until_target: Share = 0.20
+    evaluation: Share = 0.05
+    evaluation_target: int = Field(default=100, ge=0)
+    evaluation_per_class: int = Field(default=5, ge=0)
+    control: Share = 0.05
+    calibration: Share = 0.05
+    blind: Share = 0.10
+
+    @model_validator(mode="after")
+    def _leave_room(self) -> SharesIn:
+        if self.evaluation_until_target + self.control + self.calibration >= 1:
+            raise ValueError("the random kinds leave no room for hard images: their shares must sum to under 1")
+        return self
+
+
+class GateIn(_Strict):
+    measure: Annotated[str, Field(pattern="^(accuracy|macro_f1)$")] = "accuracy"
+    margin: Share = 0.02
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.90
+    min_labels: int = Field(default=30, ge=1)
+
+
+class PolicyIn(_Strict):
+    engine: Plain = "bundled"
+    strategy: Annotated[str, Field(pattern="^(margin|random)$")] = "margin"
+    choice: str = "single"
+    seed: int = 0
+    holdout_share: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    query_size: int = Field(default=50, ge=1, le=5_000)
+    low_water: int = Field(default=15, ge=0)
+    shares: SharesIn = SharesIn()
+    gate: GateIn = GateIn()
+    learn_after_labels: int = Field(default=40, ge=1)
+    learn_every_s: int = Field(default=86_400, ge=1)
+    source_every_s: int = Field(default=300, ge=1)
+    keep_originals: bool = False
+    metadata_as_text: list[Plain] = []
+
+    @model_validator(mode="after")
+    def _single_choice(self) -> PolicyIn:
+        if self.choice != "single":
+            raise ValueError(
+                f"choice: {self.choice} is not built yet; only `single` is. "
+                "For several answers about one image, make one project for each question."
+            )
+        return self
+
+
+class ProjectFile(_Strict):
+    """What may stand in the file; `docs/reference/project-file.md` explains every line."""
+
+    name: Annotated[Plain, Field(min_length=1, max_length=80)]
+    labels: Annotated[list[LabelIn | str], Field(min_length=2, max_length=1_000)]
+    guidelines: Annotated[str, Field(max_length=100_000)] = ""
+    policy: PolicyIn = PolicyIn()
+
+    @model_validator(mode="after")
+    def _distinct(self) -> ProjectFile:
+        names = [_name(label).casefold() for label in self.labels]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"these labels stand twice: {', '.join(twice)}")
+        taken = sorted({NONE_OF_THESE, UNSURE} & set(names))
+        if taken:
+            raise ValueError(f"{', '.join(taken)!r} is always offered; leave it out of the label set")
+        return self
+
+    def to_config(self) -> ProjectConfig:
+        policy = self.policy.model_dump(exclude={"shares", "gate", "metadata_as_text"})
+        return ProjectConfig(
+            name=self.name,
+            labels=tuple(LabelClass(_name(x), "" if isinstance(x, str) else x.description) for x in self.labels),
+            guidelines=self.guidelines,
+            policy=Policy(
+                **policy,
+                shares=Shares(**self.policy.shares.model_dump()),
+                gate=Gate(**self.policy.gate.model_dump()),
+                metadata_as_text=tuple(self.policy.metadata_as_text),
+            ),
+        )
+
+
+def parse_project(text: str) -> ProjectConfig:
+    """Read a project file; Invalid names every mistake and its place."""
+    try:
+        content: Any = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise Invalid(f"The project file is not valid YAML: {str(error)[:500]}") from error
+    if not isinstance(content, dict):
+        raise Invalid("The project file must hold `name:` and `labels:`; see docs/reference/project-file.md.")
+    try:
+        return ProjectFile.model_validate(content).to_config()
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()[:20]]
+        raise Invalid("The project file has mistakes:\n  " + "\n  ".join(lines)) from error
+
+
+def _name(label: LabelIn | str) -> str:
+    return _plain(label) if isinstance(label, str) else label.name

@@ -1,0 +1,110 @@
+"""The only reader of the environment: every setting is `HARDCASE_` and its name in capitals.
+
+Everything has a default that works on one machine; `home` holds the database, the media, the models and the
+logs. Secrets that nobody set are made once by `hardcase init` and kept in `home/secrets.json` (mode 0600).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from labeling.errors import Invalid
+
+__all__ = ["Settings", "ensure_secret", "keep_secret", "load_settings"]
+
+
+class Settings(BaseSettings):
+    """Read once at the edge of a process and handed down as an argument."""
+
+    model_config = SettingsConfigDict(env_prefix="HARDCASE_", env_file=None, extra="forbid")
+
+    home: Path = Field(default=Path("var/hardcase"), description="Folder for everything that hardcase keeps.")
+    database_url: str = Field(default="", description="Database address; empty means SQLite in `home`.")
+    storage_url: str = Field(default="", description="Where media lie (any fsspec address); empty means `home/media`.")
+    host: str = Field(default="127.0.0.1", description="Address that the web process listens on.")
+    port: int = Field(default=8320, description="Port that the web process listens on.")
+    public_url: str = Field(default="", description="Address under which browsers and Label Studio reach us.")
+    label_studio_url: str = Field(default="http://127.0.0.1:8321", description="Address of Label Studio.")
+    label_studio_token: SecretStr = Field(default=SecretStr(""), description="Its API token, of either kind.")
+    label_studio_origin: str = Field(default="", description="Origin of its pages, if not its address.")
+    label_studio_timeout_s: float = Field(default=30.0, description="How long to wait for Label Studio.")
+    secret: SecretStr = Field(default=SecretStr(""), description="Signs sessions and media addresses.")
+    executor: str = Field(default="worker-0", description="Stable name of this worker slot.")
+    sweep_every_s: float = Field(default=60.0, description="How often the sweep asks what is left to do.")
+    spool_every_s: float = Field(default=0.2, description="How often webhook events are drained to the inbox.")
+    queue_poll_s: float = Field(default=0.2, description="How often the worker looks for jobs.")
+    max_body_bytes: int = Field(default=64 * 2**20, description="Largest request body accepted.")
+    max_image_bytes: int = Field(default=50 * 2**20, description="Largest image file accepted.")
+    max_image_pixels: int = Field(default=80_000_000, description="Largest image accepted, in pixels.")
+    allow_private_addresses: bool = Field(default=False, description="Fetch images from private addresses too.")
+    torch_threads: int = Field(default=0, description="Threads of a model's computation; 0 = let torch choose.")
+    failpoint: str = Field(default="", description="For tests: name:n kills the process at the n-th pass.")
+    log_json: bool = Field(default=False, description="Write logs as JSON lines.")
+    log_level: str = Field(default="info", description="Least severe level that is logged.")
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{(self.home / 'hardcase.db').absolute()}"
+
+    @property
+    def storage(self) -> str:
+        return self.storage_url or str((self.home / "media").absolute())
+
+    @property
+    def address(self) -> str:
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def label_studio_page_origin(self) -> str:
+        return (self.label_studio_origin or self.label_studio_url).rstrip("/")
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.database.startswith("sqlite")
+
+
+def load_settings(**overrides: object) -> Settings:
+    """The settings of this process, with the secrets of `home/secrets.json` where the environment has none."""
+    settings = Settings(**overrides)  # type: ignore[arg-type]
+    kept = _read_secrets(settings.home)
+    missing: dict[str, Any] = {
+        name: SecretStr(kept[name])
+        for name in ("secret", "label_studio_token")
+        if not getattr(settings, name).get_secret_value() and name in kept
+    }
+    return settings.model_copy(update=missing)
+
+
+def ensure_secret(settings: Settings) -> Settings:
+    """Make the signing secret if there is none yet, and keep it; called by `hardcase init` only."""
+    if settings.secret.get_secret_value():
+        return settings
+    return keep_secret(settings, "secret", secrets.token_urlsafe(48))
+
+
+def keep_secret(settings: Settings, name: str, value: str) -> Settings:
+    """Write a secret to `home/secrets.json`, readable by this user alone."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    path = settings.home / "secrets.json"
+    content = json.dumps({**_read_secrets(settings.home), name: value}, indent=1)
+    with os.fdopen(os.open(path.with_suffix(".tmp"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(content)
+    path.with_suffix(".tmp").replace(path)
+    return settings.model_copy(update={name: SecretStr(value)})
+
+
+def _read_secrets(home: Path) -> dict[str, str]:
+    path = home / "secrets.json"
+    if not path.exists():
+        return {}
+    try:
+        return {str(k): str(v) for k, v in json.loads(path.read_text()).items()}
+    except (OSError, ValueError) as error:
+        raise Invalid(f"{path} cannot be read ({error}). Restore it, or delete it and run `hardcase init`.") from error
