@@ -112,13 +112,13 @@ class RegistrationRow(Base):
     project_id: Mapped[int] = mapped_column(_ref("project.id"))
     source_id: Mapped[int | None] = mapped_column(_ref("source.id"))
     reference: Mapped[str]
-    revision: Mapped[int] = mapped_column(default=0, server_default="0")
+    revision: Mapped[int] = mapped_column(default=0)
     address: Mapped[str]
     fingerprint: Mapped[str | None]
     text: Mapped[str | None]
     details: Mapped[dict[str, Any]]
     known_label: Mapped[str | None]
-    gold: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    gold: Mapped[bool] = mapped_column(default=False)
     registered_at: Mapped[datetime]
 
 
@@ -152,7 +152,7 @@ class ImageRow(Base):
     text: Mapped[str | None]
     details: Mapped[dict[str, Any]]
     group_id: Mapped[int | None] = mapped_column(_ref("image_group.id"))
-    bridge: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    bridge: Mapped[bool] = mapped_column(default=False)
     fetched_at: Mapped[datetime]
 
 
@@ -271,7 +271,7 @@ class LabelStudioProjectRow(Base):
     config_hash: Mapped[str]
     webhook_id: Mapped[int | None]
     webhook_secret: Mapped[str]
-    queue_revision: Mapped[int] = mapped_column(default=0, server_default="0")
+    queue_revision: Mapped[int] = mapped_column(default=0)
     model_version: Mapped[str | None]
     swept_until: Mapped[datetime | None]
     created_at: Mapped[datetime]
@@ -453,7 +453,7 @@ class FailureRow(Base):
     step: Mapped[str]
     subject: Mapped[str]
     count: Mapped[int]
-    final: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    final: Mapped[bool] = mapped_column(default=False)
     reason: Mapped[str]
     failed_at: Mapped[datetime]
 

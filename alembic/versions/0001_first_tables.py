@@ -7,7 +7,6 @@ Follows:
 from __future__ import annotations
 
 import sqlalchemy as sa
-
 from alembic import op
 
 revision = "0001"
@@ -17,7 +16,6 @@ depends_on = None
 
 
 def upgrade() -> None:
-
     op.create_table(
         "api_key",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -83,7 +81,7 @@ def upgrade() -> None:
         sa.Column("step", sa.Text(), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("count", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("final", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("final", sa.Boolean(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("failed_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_failure_project_id_project")),
@@ -141,9 +139,7 @@ def upgrade() -> None:
         sa.Column("config_hash", sa.Text(), nullable=False),
         sa.Column("webhook_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("webhook_secret", sa.Text(), nullable=False),
-        sa.Column(
-            "queue_revision", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), server_default="0", nullable=False
-        ),
+        sa.Column("queue_revision", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("model_version", sa.Text(), nullable=True),
         sa.Column("swept_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -211,7 +207,7 @@ def upgrade() -> None:
         sa.Column("text", sa.Text(), nullable=True),
         sa.Column("details", sa.JSON(), nullable=False),
         sa.Column("group_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column("bridge", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("bridge", sa.Boolean(), nullable=False),
         sa.Column("fetched_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["group_id"], ["image_group.id"], name=op.f("fk_image_group_id_image_group")),
         sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_image_project_id_project")),
@@ -274,13 +270,13 @@ def upgrade() -> None:
         sa.Column("project_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("source_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("reference", sa.Text(), nullable=False),
-        sa.Column("revision", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), server_default="0", nullable=False),
+        sa.Column("revision", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("address", sa.Text(), nullable=False),
         sa.Column("fingerprint", sa.Text(), nullable=True),
         sa.Column("text", sa.Text(), nullable=True),
         sa.Column("details", sa.JSON(), nullable=False),
         sa.Column("known_label", sa.Text(), nullable=True),
-        sa.Column("gold", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("gold", sa.Boolean(), nullable=False),
         sa.Column("registered_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_registration_project_id_project")),
         sa.ForeignKeyConstraint(["source_id"], ["source.id"], name=op.f("fk_registration_source_id_source")),
@@ -443,7 +439,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-
     op.drop_table("seen")
     op.drop_table("review_end")
     with op.batch_alter_table("push", schema=None) as batch_op:

@@ -1,0 +1,54 @@
+"""Named points at which a test kills the process: `HARDCASE_FAILPOINT=name:n` dies at the n-th pass of `name`.
+
+Every step that writes has one before and one after its transaction; `NAMES` lists them, and a test kills a
+real worker at each.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+
+__all__ = ["NAMES", "Failpoints"]
+
+NAMES = (
+    "fetch.before_store",
+    "fetch.before_write",
+    "fetch.after_write",
+    "prelabel.before_vectors",
+    "prelabel.before_write",
+    "prelabel.after_write",
+    "select.before_write",
+    "select.after_write",
+    "push.before_import",
+    "push.before_write",
+    "push.after_write",
+    "sync.before_write",
+    "sync.after_write",
+    "learn.before_artifact",
+    "learn.before_write",
+    "learn.after_write",
+    "promote.before_write",
+    "promote.after_write",
+    "predict.before_file",
+    "predict.before_write",
+    "predict.after_write",
+)
+
+
+class Failpoints:
+    """Counts passes; without a setting it does nothing."""
+
+    def __init__(self, setting: str) -> None:
+        name, _, nth = setting.partition(":")
+        if name and name not in NAMES:
+            raise ValueError(f"unknown failpoint {name!r}")
+        self._name, self._nth = name, int(nth or 1)
+        self._passes: Counter[str] = Counter()
+
+    def __call__(self, name: str) -> None:
+        assert name in NAMES, name
+        self._passes[name] += 1
+        if name == self._name and self._passes[name] == self._nth:
+            os.kill(os.getpid(), signal.SIGKILL)

