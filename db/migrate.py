@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 
 from alembic import command
 
-__all__ = ["downgrade", "head", "revision", "upgrade"]
+__all__ = ["downgrade", "head", "knows", "revision", "upgrade"]
 
 
 def _config() -> Config:
@@ -52,3 +52,8 @@ def revision(engine: sa.Engine) -> str | None:
     """The revision that the database is at; None for an empty one."""
     with engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision()
+
+
+def knows(at: str) -> bool:
+    """Whether this code has the migration that a database says it is at."""
+    return any(script.revision == at for script in ScriptDirectory.from_config(_config()).walk_revisions())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,7 +20,7 @@ from sqlalchemy.orm import Session
 from labeling.errors import Unavailable
 from labeling.types import JobName, ProjectId, Trigger
 
-__all__ = ["APPLICATION", "APPLICATION_VERSION", "QUEUES", "Jobs", "queue_of"]
+__all__ = ["APPLICATION", "APPLICATION_VERSION", "QUEUES", "JobStatus", "Jobs", "queue_of"]
 
 APPLICATION = "hardcase"
 APPLICATION_VERSION = "1"
@@ -59,7 +60,7 @@ class Jobs:
 
     def ask(self, session: Session, job: JobName, project_id: ProjectId | None, trigger: Trigger, *args: Any) -> str:
         """Ask for a job; joins one that waits or runs for the same project. Returns the workflow id."""
-        scope = "all" if project_id is None else str(project_id)
+        scope = ":".join(["all" if project_id is None else str(project_id), *map(str, args)])
         options: EnqueueOptions = {
             "workflow_name": job.value,
             "queue_name": queue_of(job),
@@ -101,6 +102,18 @@ class Jobs:
             )
             for row in rows
         ]
+
+    def forget(self, *, before: datetime) -> int:
+        """Delete the records of jobs that ended before then; returns how many. What they did stays."""
+        ended = self._client.list_workflows(
+            status=["SUCCESS", "ERROR", "CANCELLED"],
+            completed_before=before.isoformat(),
+            limit=10_000,
+            load_input=False,
+            load_output=False,
+        )
+        self._client.delete_workflows([row.workflow_id for row in ended])
+        return len(ended)
 
     def close(self) -> None:
         self._client.destroy()

@@ -10,18 +10,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
-
-from db.session import make_engine
 from labeling.adapters.embedding_store import EmbeddingStore
 from labeling.adapters.image_store import ImageStore
 from labeling.adapters.label_studio import LabelStudio
 from labeling.prelabel.engine import Engine
+
+from db.session import make_engine
 from labeling.types import Project
 from service.jobs import Jobs
 from service.settings import Settings
+from service.work.engines import make_engine as load_engine
 from service.work.failpoints import Failpoints
 
-__all__ = ["Parts", "make_parts"]
+__all__ = ["Parts", "make_parts", "utc_now"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,34 @@ class Parts:
     engine_for: Callable[[Project], Engine]
     failpoint: Failpoints
     now: Callable[[], datetime]
+
+
+def make_parts(settings: Settings) -> Parts:
+    """Connect everything once; engines are loaded when a project first needs theirs."""
+    database = make_engine(settings.database)
+    engines: dict[object, Engine] = {}
+
+    def engine_for(project: Project) -> Engine:
+        key = (project.id, project.config_version)
+        if key not in engines:
+            engines[key] = load_engine(project, settings)
+        return engines[key]
+
+    return Parts(
+        settings=settings,
+        database=database,
+        jobs=Jobs(database),
+        images=ImageStore(settings.storage),
+        embeddings=EmbeddingStore(str(settings.home / "embeddings")),
+        label_studio=LabelStudio(
+            settings.label_studio_url,
+            settings.label_studio_token.get_secret_value(),
+            timeout_s=settings.label_studio_timeout_s,
+        ),
+        engine_for=engine_for,
+        failpoint=Failpoints(settings.failpoint),
+        now=utc_now,
+    )
 
 
 def utc_now() -> datetime:

@@ -1,0 +1,92 @@
+"""What the worker does by the clock: a heartbeat, the sweep, and a look at the inbox.
+
+One thread on the monotonic clock, so neither a changed clock nor a slept laptop fires anything twice; asking for
+a job that already waits joins it. Whatever fails here is logged and tried again at the next tick.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from datetime import datetime, timedelta
+
+import psutil
+import sqlalchemy as sa
+
+from db.repositories import heartbeats, inbox
+from db.session import reading, transaction
+from labeling.types import JobName, Trigger
+from service.logs import get_logger
+from service.work.wiring import Parts
+
+__all__ = ["Clockwork"]
+
+HEARTBEAT_EVERY_S = 10.0
+INBOX_EVERY_S = 1.0
+KEEP_JOBS = timedelta(days=7)
+log = get_logger(__name__)
+
+
+class Clockwork:
+    """The worker's clock; `start` and `stop` are called once each."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._started_at: datetime = parts.now()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="clockwork", daemon=True)
+        self._next = {self._beat: 0.0, self._look_into_inbox: 0.0, self._sweep: 0.0, self._forget_old_jobs: 60.0}
+        self._every = {
+            self._beat: HEARTBEAT_EVERY_S,
+            self._look_into_inbox: INBOX_EVERY_S,
+            self._sweep: parts.settings.sweep_every_s,
+            self._forget_old_jobs: 3600.0,
+        }
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        begun = time.monotonic()
+        while not self._stopped.wait(0.2):
+            elapsed = time.monotonic() - begun
+            for action, due in list(self._next.items()):
+                if elapsed >= due:
+                    self._next[action] = elapsed + self._every[action]
+                    try:
+                        action()
+                    except sa.exc.SQLAlchemyError:
+                        log.exception("clockwork", action=action.__name__)
+
+    def _beat(self) -> None:
+        process = psutil.Process()
+        counters = {
+            "pid": os.getpid(),
+            "rss_bytes": process.memory_info().rss,
+            "cpu_s": round(sum(process.cpu_times()[:2]), 1),
+            "threads": process.num_threads(),
+        }
+        with transaction(self._parts.database) as session:
+            executor = self._parts.settings.executor
+            heartbeats.beat(session, executor, self._started_at, self._parts.now(), counters)
+
+    def _sweep(self) -> None:
+        with transaction(self._parts.database) as session:
+            self._parts.jobs.ask(session, JobName.SWEEP, None, Trigger.SCHEDULE)
+
+    def _look_into_inbox(self) -> None:
+        with reading(self._parts.database) as session:
+            waiting = inbox.projects_with_unhandled(session)
+        for project_id in waiting:
+            with transaction(self._parts.database) as session:
+                self._parts.jobs.ask(session, JobName.REVIEW, project_id, Trigger.ANSWERED)
+
+    def _forget_old_jobs(self) -> None:
+        forgotten = self._parts.jobs.forget(before=self._parts.now() - KEEP_JOBS)
+        if forgotten:
+            log.info("old jobs forgotten", jobs=forgotten)

@@ -1,0 +1,189 @@
+"""The jobs as durable workflows: each loops over the steps of one pipeline file and asks for what comes next.
+
+In: a project, what triggered the job, and arguments for work by hand. Out: counts. The facts lie in the tables,
+so a workflow that is killed goes on where the tables say, and a job that finds nothing to do ends at once. Every
+call of a pipeline function is one durable step; its counts are what the engine stores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from dbos import DBOS
+
+from db.repositories import failures, projects
+from db.session import reading, transaction
+from labeling.errors import Unavailable
+from labeling.types import JobName, ProjectId, Trigger
+from service.logs import get_logger
+from service.work.locks import OneAtATime
+from service.work.pipeline import figures, ingest, learn, prelabel, promote, review, select
+from service.work.wiring import Parts
+
+__all__ = ["FULL_SWEEP_EVERY", "register"]
+
+FULL_SWEEP_EVERY = 10
+"""Every tenth sweep also looks for what vanished from Label Studio, which costs it a walk over all its tasks."""
+
+Counts = dict[str, int]
+log = get_logger(__name__)
+
+
+def register(parts: Parts) -> None:
+    """Make every job known to the durable engine under its name. Called once, before it is launched."""
+    loop, alone = _Loop(parts), OneAtATime(parts.database)
+    for job, body in {
+        JobName.INGEST: loop.ingest,
+        JobName.PRELABEL: loop.prelabel,
+        JobName.SELECT: loop.select,
+        JobName.REVIEW: loop.review,
+        JobName.LEARN: loop.learn,
+        JobName.PROMOTE: loop.promote,
+        JobName.FIGURES: loop.figures,
+    }.items():
+        DBOS.workflow(name=job.value)(_guarded(parts, job, body, alone))
+    DBOS.workflow(name=JobName.SWEEP.value)(loop.sweep)
+
+
+class _Loop:
+    """The loop's stages as workflow bodies; `parts` is all they share."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.sweeps = 0
+
+    def ingest(self, project_id: ProjectId, trigger: str) -> Counts:
+        looked = _step(ingest.look, self.parts, project_id)
+        fetched = _until_done(ingest.fetch_batch, self.parts, project_id)
+        self._ask(project_id, Trigger.INGESTED, JobName.PRELABEL)
+        return {**looked, **fetched}
+
+    def prelabel(self, project_id: ProjectId, trigger: str) -> Counts:
+        done = _until_done(prelabel.prelabel_batch, self.parts, project_id)
+        self._ask(project_id, Trigger.PRELABELED, JobName.SELECT, JobName.FIGURES)
+        return done
+
+    def select(self, project_id: ProjectId, trigger: str, *by_hand: str) -> Counts:
+        force = "force" in by_hand
+        chosen = _step(select.choose_query, self.parts, project_id, Trigger(trigger), force=force)
+        if chosen["asked"]:
+            self._ask(project_id, Trigger.SELECTED, JobName.REVIEW, JobName.FIGURES)
+        return chosen
+
+    def review(self, project_id: ProjectId, trigger: str, *how: str) -> Counts:
+        synced = _step(review.sync, self.parts, project_id, full="full" in how)
+        pushed = _step(review.push, self.parts, project_id)
+        if synced["labels"] or synced["recorded"]:
+            self._ask(project_id, Trigger.ANSWERED, JobName.LEARN, JobName.SELECT, JobName.FIGURES)
+        return {**synced, **pushed}
+
+    def learn(self, project_id: ProjectId, trigger: str) -> Counts:
+        if trigger != Trigger.HAND and not _step(learn.due, self.parts, project_id):
+            return {"version": 0}
+        learnt = _step(learn.learn, self.parts, project_id, Trigger(trigger))
+        if learnt["version"]:
+            self._ask(project_id, Trigger.LEARNED, JobName.PROMOTE)
+        return learnt
+
+    def promote(self, project_id: ProjectId, trigger: str, *by_hand: Any) -> Counts:
+        if by_hand:
+            action, number, author, reason = by_hand
+            if action == "rollback":
+                verdict = _step(promote.roll_back, self.parts, project_id, author, reason)
+            else:
+                verdict = _step(promote.promote_by_hand, self.parts, project_id, int(number), author, reason)
+        else:
+            verdict = _step(promote.judge, self.parts, project_id, Trigger(trigger))
+        predicted = _step(promote.predict, self.parts, project_id)
+        if predicted["rows"]:
+            self._ask(project_id, Trigger.PROMOTED, JobName.SELECT, JobName.REVIEW)
+        self._ask(project_id, Trigger.PROMOTED, JobName.FIGURES)
+        return {**(verdict or {}), **predicted}
+
+    def figures(self, project_id: ProjectId, trigger: str) -> Counts:
+        return _step(figures.refresh, self.parts, project_id)
+
+    def sweep(self, _project_id: None, trigger: str) -> Counts:
+        """Ask every stage of every project what is left to do: heals whatever a trigger missed."""
+        self.sweeps += 1
+        how = ["full"] if self.sweeps % FULL_SWEEP_EVERY == 1 else []
+        with reading(self.parts.database) as session:
+            everyone = [project.id for project in projects.everyone(session)]
+        for project_id in everyone:
+            self._ask(project_id, Trigger.SCHEDULE, JobName.REVIEW, args=how)
+            stages = (JobName.INGEST, JobName.PRELABEL, JobName.SELECT, JobName.LEARN, JobName.PROMOTE)
+            self._ask(project_id, Trigger.SCHEDULE, *stages, JobName.FIGURES)
+        return {"projects": len(everyone)}
+
+    def _ask(self, project_id: ProjectId, trigger: Trigger, *jobs: JobName, args: list[str] | None = None) -> None:
+        def ask() -> Counts:
+            with transaction(self.parts.database) as session:
+                wanted = [job for job in jobs if not _is_dead(self.parts, project_id, job)]
+                for job in wanted:
+                    self.parts.jobs.ask(session, job, project_id, trigger, *(args or []))
+            return {"asked": len(wanted)}
+
+        DBOS.run_step({"name": "ask"}, ask)
+
+
+def _step(function: Callable[..., Any], parts: Parts, *args: Any, **options: Any) -> Any:
+    """Run one pipeline function as a durable step; what is unavailable is tried again twice, with back-off."""
+    return DBOS.run_step(
+        {
+            "name": function.__name__,
+            "retries_allowed": True,
+            "max_attempts": 3,
+            "interval_seconds": 0.5,
+            "should_retry": lambda error: isinstance(error, Unavailable),
+        },
+        lambda: function(parts, *args, **options),
+    )
+
+
+def _until_done(function: Callable[..., Counts], parts: Parts, project_id: ProjectId) -> Counts:
+    """Repeat a batch step until nothing is left; a batch in which all failed waits a moment before the next."""
+    total = {"done": 0, "failed": 0}
+    while True:
+        counts = _step(function, parts, project_id)
+        total = {name: total[name] + counts[name] for name in total}
+        if not counts["left"] or not (counts["done"] or counts["failed"]):
+            return total
+        if not counts["done"]:
+            DBOS.sleep(1.0)
+
+
+def _guarded(parts: Parts, job: JobName, body: Callable[..., Counts], alone: OneAtATime) -> Callable[..., Counts]:
+    """Count a job's failures: after three in a row it is a dead letter, which only a person's retry revives."""
+
+    def run(project_id: ProjectId, trigger: str, *args: Any) -> Counts:
+        try:
+            with alone(f"{job.value}:{project_id}"):
+                counts = body(project_id, trigger, *args)
+        except Unavailable as error:
+            log.warning("job waits", job=job.value, project=project_id, reason=error.message)
+            raise
+        except Exception as error:
+            log.exception("job failed", job=job.value, project=project_id)
+            with transaction(parts.database) as session:
+                failures.record(
+                    session, project_id, f"job:{job.value}", str(project_id), _reason(error), False, parts.now()
+                )
+            raise
+        with transaction(parts.database) as session:
+            failures.clear(session, f"job:{job.value}", str(project_id))
+        if any(counts.values()):
+            log.info("job done", job=job.value, project=project_id, trigger=trigger, **counts)
+        return counts
+
+    run.__qualname__ = run.__name__ = f"job_{job.value}"
+    return run
+
+
+def _is_dead(parts: Parts, project_id: ProjectId, job: JobName) -> bool:
+    with reading(parts.database) as session:
+        return failures.is_dead(session, f"job:{job.value}", str(project_id))
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:500]
