@@ -1,0 +1,100 @@
+"""All ready images of a project as aligned arrays: the view that select, learn and predict share.
+
+Row i of every array speaks of `image_ids[i]`; rows are in the order of image ids. Both sides of the hold-out are
+in it: `holdout` tells them apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from db.repositories.pool import PoolRows, read_pool
+from db.session import reading
+from labeling.ingest.hashing import text_key
+from labeling.learn.fusion import Inputs
+from labeling.prelabel.engine import Engine
+from labeling.types import Project
+from service.work.wiring import Parts
+
+__all__ = ["EnginePin", "Pool", "load_pool", "pin_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class EnginePin:
+    """Which engine revision and encoders the features come from; a version's card keeps it."""
+
+    revision: str
+    image_encoder: str
+    text_encoder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """N ready images. NaN rows mean absent: no text came with the image, or the engine gave no probabilities."""
+
+    image_ids: NDArray[np.int64]
+    group_ids: NDArray[np.int64]
+    holdout: NDArray[np.bool_]
+    content_hashes: list[str]
+    image_vectors: NDArray[np.float32]
+    text_vectors: NDArray[np.float32]
+    prelabel_probs: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    @property
+    def inputs(self) -> Inputs:
+        """What a classifier looks at, row for row."""
+        return Inputs(self.image_vectors, self.text_vectors, self.prelabel_probs)
+
+    def rows_of(self, image_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The rows where these images stand; -1 for an image that is not ready."""
+        if not len(self):
+            return np.full(len(image_ids), -1, np.int64)
+        rows = np.minimum(np.searchsorted(self.image_ids, image_ids), len(self) - 1)
+        return np.where(self.image_ids[rows] == image_ids, rows, -1).astype(np.int64)
+
+
+def pin_of(engine: Engine) -> EnginePin:
+    """What a version must pin of the engine that is in force."""
+    return EnginePin(engine.revision, engine.image_encoder, engine.text_encoder)
+
+
+def load_pool(parts: Parts, project: Project, pin: EnginePin | None = None) -> Pool:
+    """Read the pool as the project's engine sees it, or as an older version's pinned engine saw it."""
+    pin = pin or pin_of(parts.engine_for(project))
+    with reading(parts.database) as session:
+        rows = read_pool(session, project.id, pin.revision)
+    hashes = [row.content_hash for row in rows]
+    return Pool(
+        image_ids=np.array([row.image_id for row in rows], np.int64),
+        group_ids=np.array([row.group_id for row in rows], np.int64),
+        holdout=np.array([row.holdout for row in rows], bool),
+        content_hashes=hashes,
+        image_vectors=parts.embeddings.matrix(pin.image_encoder, hashes),
+        text_vectors=_text_vectors(parts, pin.text_encoder, rows),
+        prelabel_probs=_probs(rows, len(project.config.labels)),
+    )
+
+
+def _text_vectors(parts: Parts, encoder: str, rows: PoolRows) -> NDArray[np.float32]:
+    keys = [text_key(row.text) if row.text else None for row in rows]
+    present = sorted({key for key in keys if key is not None})
+    if not present:
+        return np.empty((len(rows), 0), np.float32)
+    place = {key: i for i, key in enumerate(present)}
+    vectors = parts.embeddings.get(encoder, present)
+    padded = np.vstack([vectors, np.full((1, vectors.shape[1]), np.nan, np.float32)])
+    return padded[[place[key] if key is not None else len(present) for key in keys]]
+
+
+def _probs(rows: PoolRows, n_classes: int) -> NDArray[np.float32]:
+    probs = np.full((len(rows), n_classes), np.nan, np.float32)
+    for i, row in enumerate(rows):
+        if len(row.probs) == n_classes:
+            probs[i] = row.probs
+    return probs
