@@ -9,6 +9,7 @@ HardcaseError
 │   ├── BadAddress      an address that may not be fetched
 │   ├── BadArchive      an archive over its limits, or with members that may not be unpacked
 │   └── BadArtifact     a saved classifier that does not match its card
+├── Unauthenticated     the caller gave no key, or none that is in force
 ├── Denied              the caller is known and may not do this
 └── Unavailable         something outside did not answer; trying again later may work (retryable)
     ├── LabelStudioUnavailable
@@ -32,6 +33,7 @@ __all__ = [
     "NotFound",
     "NothingToLearnFrom",
     "StorageFull",
+    "Unauthenticated",
     "Unavailable",
 ]
 
@@ -78,6 +80,10 @@ class BadArchive(Invalid):
 
 class BadArtifact(Invalid):
     """This saved classifier does not match its card."""
+
+
+class Unauthenticated(HardcaseError):
+    """No key was given, or none that is in force. `hardcase key create` makes one."""
 
 
 class Denied(HardcaseError):

@@ -1,0 +1,20 @@
+"""Who did what to what, append-only; nothing here updates or deletes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from db.tables import AuditRow
+
+__all__ = ["record"]
+
+
+def record(
+    session: Session, actor: str, action: str, subject: str, detail: Mapping[str, object], now: datetime
+) -> None:
+    """Append one deed, in the transaction that does it. `detail` never holds secrets."""
+    session.add(AuditRow(at=now, actor=actor, action=action, subject=subject, detail=dict(detail)))
+    session.flush()

@@ -1,0 +1,46 @@
+"""When workers were last alive, and what they counted since they started."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from db.session import insert_new
+from db.tables import HeartbeatRow
+
+__all__ = ["Heartbeat", "beat", "everyone", "newest"]
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """One worker's last sign of life, with its counters since `started_at`."""
+
+    executor: str
+    started_at: datetime
+    at: datetime
+    counters: dict[str, Any]
+
+
+def beat(
+    session: Session, executor: str, started_at: datetime, now: datetime, counters: Mapping[str, int | float]
+) -> None:
+    """Say that this worker lives; one row a worker, overwritten."""
+    values = {"started_at": started_at, "at": now, "counters": dict(counters)}
+    if not insert_new(session, HeartbeatRow, [{"executor": executor, **values}]):
+        session.execute(sa.update(HeartbeatRow).where(HeartbeatRow.executor == executor).values(**values))
+
+
+def newest(session: Session) -> datetime | None:
+    """When any worker was last alive; None if none ever was."""
+    return session.scalars(sa.select(HeartbeatRow.at).order_by(HeartbeatRow.at.desc()).limit(1)).first()
+
+
+def everyone(session: Session) -> list[Heartbeat]:
+    """All workers that ever lived, by name."""
+    rows = session.scalars(sa.select(HeartbeatRow).order_by(HeartbeatRow.executor))
+    return [Heartbeat(row.executor, row.started_at, row.at, dict(row.counters)) for row in rows]

@@ -1,0 +1,98 @@
+"""API keys as stored: a name, what the key may do, and a salted hash; never the key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from db.tables import ApiKeyRow
+from labeling.errors import NotFound
+from labeling.types import KeyId, Role
+
+__all__ = ["StoredKey", "add", "by_id", "by_prefix", "everyone", "revoke"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """One key. `projects` are names; None means all, those to come included."""
+
+    id: KeyId
+    name: str
+    prefix: str
+    salt: str
+    digest: str
+    role: Role
+    projects: tuple[str, ...] | None
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+def add(
+    session: Session,
+    *,
+    name: str,
+    prefix: str,
+    salt: str,
+    digest: str,
+    role: Role,
+    projects: Sequence[str] | None,
+    now: datetime,
+) -> StoredKey:
+    row = ApiKeyRow(
+        name=name,
+        prefix=prefix,
+        salt=salt,
+        digest=digest,
+        role=role.value,
+        projects=None if projects is None else list(projects),
+        created_at=now,
+        revoked_at=None,
+    )
+    session.add(row)
+    session.flush()
+    return _key(row)
+
+
+def by_prefix(session: Session, prefix: str) -> StoredKey | None:
+    row = session.scalars(sa.select(ApiKeyRow).where(ApiKeyRow.prefix == prefix)).one_or_none()
+    return None if row is None else _key(row)
+
+
+def by_id(session: Session, key_id: KeyId) -> StoredKey | None:
+    row = session.get(ApiKeyRow, key_id)
+    return None if row is None else _key(row)
+
+
+def everyone(session: Session) -> list[StoredKey]:
+    """All keys, oldest first, revoked ones included."""
+    return [_key(row) for row in session.scalars(sa.select(ApiKeyRow).order_by(ApiKeyRow.id))]
+
+
+def revoke(session: Session, prefix: str, now: datetime) -> StoredKey:
+    """End a key; ending it twice keeps the first date."""
+    row = session.scalars(sa.select(ApiKeyRow).where(ApiKeyRow.prefix == prefix)).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no key {prefix!r}. `hardcase key list` shows those that exist.")
+    if row.revoked_at is None:
+        row.revoked_at = now
+        session.flush()
+    return _key(row)
+
+
+def _key(row: ApiKeyRow) -> StoredKey:
+    projects = None if row.projects is None else tuple(row.projects)
+    return StoredKey(
+        KeyId(row.id),
+        row.name,
+        row.prefix,
+        row.salt,
+        row.digest,
+        Role(row.role),
+        projects,
+        row.created_at,
+        row.revoked_at,
+    )

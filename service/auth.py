@@ -1,0 +1,179 @@
+"""Who calls and what they may do: API keys, their roles and projects, page sessions and their form tokens.
+
+A key is `hck_<prefix>_<secret>`; the database holds its prefix, a salt and SHA-256(salt + secret). A slow hash
+would protect nothing here: the secret is 256 random bits, which nobody guesses, and every request pays for the
+check. A session is a signed cookie that names the key; the key is read again at each request, so revoking it
+ends its sessions too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+from sqlalchemy.orm import Session
+
+from db.repositories import keys
+from db.repositories.keys import StoredKey
+from labeling.errors import Denied, Invalid, NotFound, Unauthenticated
+from labeling.types import KeyId, Project, Role
+
+__all__ = [
+    "SESSION_AGE_S",
+    "Caller",
+    "PageSession",
+    "check_form",
+    "check_strength",
+    "form_token",
+    "identify",
+    "issue_key",
+    "open_session",
+    "read_session",
+    "require",
+    "require_sight",
+    "seal_session",
+    "session_caller",
+]
+
+SESSION_AGE_S = 12 * 3600
+MIN_SECRET_LENGTH = 32
+_RANK = {Role.READ: 0, Role.INGEST: 1, Role.ENGINEER: 2, Role.ADMIN: 3}
+_NOBODY = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A key in force: what it is called, what it may do, and which projects it sees (None = all)."""
+
+    key_id: KeyId
+    name: str
+    role: Role
+    projects: frozenset[str] | None
+
+    def sees(self, project_name: str) -> bool:
+        return self.projects is None or project_name in self.projects
+
+    def may(self, role: Role) -> bool:
+        return _RANK[self.role] >= _RANK[role]
+
+
+@dataclass(frozen=True, slots=True)
+class PageSession:
+    """What a session's cookie says: whose it is (None before login), and the seed of its form tokens."""
+
+    key_id: KeyId | None
+    nonce: str
+
+
+def issue_key(
+    session: Session, *, name: str, role: Role, projects: Sequence[str] | None, now: datetime
+) -> tuple[StoredKey, str]:
+    """Make a key; its text is returned this once and never again."""
+    prefix, salt, secret = secrets.token_hex(6), secrets.token_hex(16), secrets.token_urlsafe(32)
+    stored = keys.add(
+        session,
+        name=name,
+        prefix=prefix,
+        salt=salt,
+        digest=_digest(salt, secret),
+        role=role,
+        projects=projects,
+        now=now,
+    )
+    return stored, f"hck_{prefix}_{secret}"
+
+
+def identify(session: Session, text: str) -> Caller:
+    """The caller who holds this key; Unauthenticated if it is malformed, unknown, wrong or revoked."""
+    parts = text.strip().split("_", 2)
+    if len(parts) != 3 or parts[0] != "hck" or not parts[1].isalnum():
+        raise Unauthenticated()
+    stored = keys.by_prefix(session, parts[1])
+    salt, digest = (stored.salt, stored.digest) if stored else ("", _NOBODY)
+    right = hmac.compare_digest(_digest(salt, parts[2]), digest)
+    if stored is None or not right or stored.revoked_at is not None:
+        raise Unauthenticated()
+    return _caller(stored)
+
+
+def require(caller: Caller, role: Role) -> None:
+    """Denied unless the caller's role covers this one."""
+    if not caller.may(role):
+        raise Denied(f"This needs a key with the role {role.value}; {caller.name!r} has {caller.role.value}.")
+
+
+def require_sight(caller: Caller, project: Project) -> None:
+    """NotFound for a project that the key does not list: whether it exists is not said."""
+    if not caller.sees(project.config.name):
+        raise NotFound()
+
+
+def check_strength(secret: str) -> None:
+    """Invalid for a missing or short signing secret; there is no default one."""
+    if not secret:
+        raise Invalid("There is no signing secret yet. Run `hardcase init`.")
+    if len(secret) < MIN_SECRET_LENGTH or len(set(secret)) < 8:
+        raise Invalid(f"HARDCASE_SECRET must be at least {MIN_SECRET_LENGTH} random characters long.")
+
+
+def open_session(key_id: KeyId | None) -> PageSession:
+    """A new session, with form tokens of its own."""
+    return PageSession(key_id, secrets.token_urlsafe(18))
+
+
+def seal_session(signing: Sequence[str], page_session: PageSession) -> str:
+    """The cookie's value; `signing` holds the secret in force first, then the one before it."""
+    return str(_serializer(signing).dumps([page_session.key_id, page_session.nonce]))
+
+
+def read_session(signing: Sequence[str], cookie: str) -> PageSession | None:
+    """The session in a cookie; None if it is not ours or has expired."""
+    try:
+        key_id, nonce = _serializer(signing).loads(cookie, max_age=SESSION_AGE_S)
+    except (BadSignature, ValueError, TypeError):
+        return None
+    return PageSession(None if key_id is None else KeyId(int(key_id)), str(nonce))
+
+
+def session_caller(session: Session, page_session: PageSession | None) -> Caller:
+    """Who is logged in; Unauthenticated if nobody is, or the key has been revoked since."""
+    if page_session is None or page_session.key_id is None:
+        raise Unauthenticated("Log in first.")
+    stored = keys.by_id(session, page_session.key_id)
+    if stored is None or stored.revoked_at is not None:
+        raise Unauthenticated("The key of this session is not in force any more. Log in with another.")
+    return _caller(stored)
+
+
+def form_token(signing: Sequence[str], page_session: PageSession) -> str:
+    """The token that every form of this session carries."""
+    signing_key = hashlib.sha256(b"hardcase form\0" + signing[0].encode()).digest()
+    return hmac.new(signing_key, page_session.nonce.encode(), "sha256").hexdigest()
+
+
+def check_form(signing: Sequence[str], page_session: PageSession | None, token: str) -> PageSession:
+    """Denied unless the form was served by us to this very session."""
+    if page_session is not None and any(
+        hmac.compare_digest(form_token([secret], page_session).encode(), token.encode("utf-8", "replace"))
+        for secret in signing
+    ):
+        return page_session
+    raise Denied("This form is too old or came from elsewhere. Load the page again and repeat.")
+
+
+def _serializer(signing: Sequence[str]) -> URLSafeTimedSerializer:
+    newest_last = [hashlib.sha256(b"hardcase session\0" + s.encode()).digest() for s in reversed(signing)]
+    return URLSafeTimedSerializer(newest_last, salt="session", signer_kwargs={"digest_method": hashlib.sha256})
+
+
+def _digest(salt: str, secret: str) -> str:
+    return hashlib.sha256(f"{salt}{secret}".encode("utf-8", "replace")).hexdigest()
+
+
+def _caller(stored: StoredKey) -> Caller:
+    return Caller(stored.id, stored.name, stored.role, None if stored.projects is None else frozenset(stored.projects))
