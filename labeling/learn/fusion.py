@@ -98,17 +98,17 @@ def fuse(fusion: Fusion, inputs: Inputs) -> NDArray[np.float32]:
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     with np.errstate(invalid="ignore"):  # an infinite vector becomes NaN, which means absent
-        return (vectors / np.maximum(norms, np.float32(1e-12))).astype(np.float32)
+        return np.asarray(vectors / np.maximum(norms, np.float32(1e-12)), np.float32)
 
 
 def _log_probs(probs: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.log(np.maximum(probs, np.float32(SMALLEST_PROBABILITY))).astype(np.float32)
+    return np.asarray(np.log(np.maximum(probs, np.float32(SMALLEST_PROBABILITY))), np.float32)
 
 
 def _absent(block: NDArray[np.float32]) -> NDArray[np.bool_]:
     if not block.shape[1]:
         return np.zeros(len(block), bool)
-    return ~np.isfinite(block).all(axis=1)
+    return np.asarray(~np.isfinite(block).all(axis=1))
 
 
 def _column(statistic: Callable[..., NDArray[np.float32]], block: NDArray[np.float32]) -> NDArray[np.float32]:

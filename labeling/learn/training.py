@@ -1,0 +1,161 @@
+"""Fitting and using a classifier: inputs and labels in; a `Classifier` or probabilities (N, K) out.
+
+The same inputs, labels and settings give the same weights, to the byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from labeling.errors import Invalid, NothingToLearnFrom
+from labeling.learn.fusion import Fusion, Inputs, fit_fusion, fuse
+from labeling.learn.head import FitConfig, Head
+
+__all__ = ["Classifier", "fit_classifier", "predict_logits", "predict_probs", "train"]
+
+UNSEEN_BIAS = -50.0
+"""The bias of a class without an example: a probability of practically zero, and finite."""
+UNCALIBRATED_TEMPERATURE = 0.5
+"""This head is under-confident on unit vectors; .5 is the fallback until a random sample can tell."""
+CHUNK = 8_192
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """A fitted head with everything that its probabilities depend on.
+
+    `weight` is (K, F), `bias` (K,); probabilities are softmax(logits / `temperature`). `seen` (K,) tells which
+    classes had an example.
+    """
+
+    fusion: Fusion
+    weight: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    seen: NDArray[np.bool_]
+    config: FitConfig
+    temperature: float = UNCALIBRATED_TEMPERATURE
+    calibrated: bool = False
+
+    @property
+    def n_classes(self) -> int:
+        return len(self.bias)
+
+
+def fit_classifier(
+    inputs: Inputs,
+    labels: NDArray[np.int64],
+    n_classes: int,
+    config: FitConfig | None = None,
+    *,
+    reference: Inputs | None = None,
+    log: Callable[[int, float], None] | None = None,
+) -> Classifier:
+    """Fit the fused head on labelled images.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        The N labelled images. An image whose vector is not finite must be left out before.
+    labels : (N,) int
+        Position of each label in the label set, 0 to `n_classes` - 1.
+    reference : Inputs, optional
+        Unlabelled images that the scaling constants come from; the labelled ones if not given.
+    log : callable, optional
+        Called with each step's number and loss.
+
+    Returns
+    -------
+    Classifier
+        Not yet calibrated. A class without an example gets a probability of practically zero.
+
+    Raises
+    ------
+    NothingToLearnFrom
+        When the labels are of fewer than two classes.
+    """
+    labels = np.asarray(labels, np.int64)
+    counts = np.bincount(labels, minlength=n_classes)  # (K,)
+    present = np.flatnonzero(counts)  # the K' classes with an example
+    if len(present) < 2:
+        raise NothingToLearnFrom(
+            f"There are labels of {len(present)} classes; a classifier needs at least two. Label some more images."
+        )
+    if not np.isfinite(inputs.image).all():
+        raise Invalid("Some labelled images have an embedding that is not finite; leave them out of the fit.")
+    config = config or FitConfig()
+    fusion = fit_fusion(reference or inputs)
+    head = train(fuse(fusion, inputs), np.searchsorted(present, labels), len(present), config, log)
+    weight = np.zeros((n_classes, fusion.width), np.float32)
+    bias = np.full(n_classes, UNSEEN_BIAS, np.float32)
+    weight[present], bias[present] = head.weight.detach().numpy(), head.bias.detach().numpy()
+    return Classifier(fusion, weight, bias, counts > 0, config)
+
+
+def train(
+    features: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    n_classes: int,
+    config: FitConfig,
+    log: Callable[[int, float], None] | None = None,
+) -> Head:
+    """The loop. Every class must have an example; the whole training set is one batch."""
+    x = torch.from_numpy(features.astype(np.float64))  # (N, F)
+    y = torch.from_numpy(labels)  # (N,)
+    weights = _example_weights(y, n_classes, balanced=config.balanced)  # (N,)
+    head = Head(x.shape[1], n_classes)
+    optimiser = torch.optim.LBFGS(
+        head.parameters(), max_iter=20, history_size=20, tolerance_grad=config.tolerance, line_search_fn="strong_wolfe"
+    )
+
+    def closure() -> Tensor:
+        optimiser.zero_grad()
+        loss = head.loss(x, y, weights, config.c)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    for step in range(config.max_steps):
+        loss = optimiser.step(closure).item()  # type: ignore[no-untyped-call]
+        if log is not None:
+            log(step, loss)
+        if _largest_gradient(head) <= config.tolerance:
+            break
+    return head
+
+
+def predict_logits(classifier: Classifier, inputs: Inputs) -> NDArray[np.float64]:
+    """Scores (N, K) before temperature; higher is more likely."""
+    weight = classifier.weight.T.astype(np.float64)  # (F, K)
+    logits = np.empty((len(inputs), classifier.n_classes))
+    for start in range(0, len(inputs), CHUNK):
+        rows = slice(start, start + CHUNK)
+        chunk = Inputs(inputs.image[rows], inputs.text[rows], inputs.prelabel[rows])
+        logits[rows] = fuse(classifier.fusion, chunk) @ weight + classifier.bias
+    return logits
+
+
+def predict_probs(classifier: Classifier, inputs: Inputs) -> NDArray[np.float64]:
+    """Probabilities (N, K) at the classifier's temperature; rows sum to 1."""
+    return softmax(predict_logits(classifier, inputs) / classifier.temperature)
+
+
+def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rows of probabilities, safe for large scores."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def _example_weights(labels: Tensor, n_classes: int, *, balanced: bool) -> Tensor:
+    if not balanced:
+        return torch.ones(len(labels), dtype=torch.float64)
+    counts = torch.bincount(labels, minlength=n_classes).double()
+    return (len(labels) / (n_classes * counts))[labels]
+
+
+def _largest_gradient(head: Head) -> float:
+    return max(float(p.grad.abs().max()) for p in head.parameters() if p.grad is not None)
