@@ -41,9 +41,11 @@ class JobStatus:
 
     id: str
     job: str
+    project_id: ProjectId | None
     state: str
     created_at_ms: int
     updated_at_ms: int
+    result: dict[str, Any] | None
     error: str | None
 
 
@@ -65,7 +67,8 @@ class Jobs:
             "workflow_name": job.value,
             "queue_name": queue_of(job),
             "app_version": APPLICATION_VERSION,
-            "deduplication_id": f"{job.value}:{scope}",
+            "deduplication_id": ":".join((job.value, scope, *map(str, args))),
+            "attributes": {"project": scope},
         }
         for _ in range(10):
             holder = _holder(session, options)
@@ -86,18 +89,25 @@ class Jobs:
         found = self.list(ids=[job_id])
         return found[0] if found else None
 
-    def list(self, *, ids: Sequence[str] | None = None, limit: int = 50) -> list[JobStatus]:
-        """The newest jobs first."""
+    def list(
+        self, *, project_id: ProjectId | None = None, ids: Sequence[str] | None = None, limit: int = 50
+    ) -> list[JobStatus]:
+        """The newest jobs first, of one project or of all."""
         rows = self._client.list_workflows(
-            workflow_ids=list(ids) if ids is not None else None, limit=limit, sort_desc=True
+            workflow_ids=list(ids) if ids is not None else None,
+            attributes=None if project_id is None else {"project": str(project_id)},
+            limit=limit,
+            sort_desc=True,
         )
         return [
             JobStatus(
                 id=row.workflow_id,
                 job=row.name,
+                project_id=_project_of(row.attributes),
                 state=row.status,
                 created_at_ms=row.created_at or 0,
                 updated_at_ms=row.updated_at or 0,
+                result=row.output if isinstance(row.output, dict) else None,
                 error=str(row.error) if row.error else None,
             )
             for row in rows
@@ -117,6 +127,11 @@ class Jobs:
 
     def close(self) -> None:
         self._client.destroy()
+
+
+def _project_of(attributes: dict[str, Any] | None) -> ProjectId | None:
+    scope = (attributes or {}).get("project", "all")
+    return None if scope == "all" else ProjectId(int(scope))
 
 
 def _holder(session: Session, options: EnqueueOptions) -> str | None:

@@ -13,21 +13,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-import sqlalchemy as sa
 from dbos import DBOS, DBOSPortableJSONSerializer
 from filelock import FileLock, Timeout
 
-from db import migrate
 from db.session import make_engine
 from labeling.errors import Conflict
 from service.jobs import APPLICATION, APPLICATION_VERSION, QUEUES
 from service.logs import get_logger
+from service.schema import check_schema
 from service.settings import Settings
 from service.work.schedules import Clockwork
 from service.work.wiring import Parts, make_parts
 from service.work.workflows import register
 
-__all__ = ["check_schema", "run_worker", "running_worker", "worker_lock"]
+__all__ = ["run_worker", "running_worker", "worker_lock"]
 
 STOP_WITHIN_S = 5
 log = get_logger(__name__)
@@ -87,17 +86,6 @@ def worker_lock(settings: Settings) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def check_schema(database: sa.Engine) -> None:
-    """Conflict unless the database is at the schema that this code knows, with what to do about it."""
-    at, wanted = migrate.revision(database), migrate.head()
-    if at is None:
-        raise Conflict("This database has no tables yet. Run `hardcase init`.")
-    if at != wanted:
-        known = migrate.knows(at)
-        way_out = "Run `hardcase init` to migrate it." if known else "It was made by a newer hardcase: update this one."
-        raise Conflict(f"The database is at schema {at}, this hardcase needs {wanted}. {way_out}")
 
 
 def _launch(parts: Parts) -> None:

@@ -43,7 +43,11 @@ def register(parts: Parts) -> None:
         JobName.FIGURES: loop.figures,
     }.items():
         DBOS.workflow(name=job.value)(_guarded(parts, job, body, alone))
-    DBOS.workflow(name=JobName.SWEEP.value)(loop.sweep)
+
+    def sweep(project_id: None, trigger: str) -> Counts:
+        return loop.sweep()
+
+    DBOS.workflow(name=JobName.SWEEP.value)(sweep)
 
 
 class _Loop:
@@ -104,7 +108,7 @@ class _Loop:
     def figures(self, project_id: ProjectId, trigger: str) -> Counts:
         return _step(figures.refresh, self.parts, project_id)
 
-    def sweep(self, _project_id: None, trigger: str) -> Counts:
+    def sweep(self) -> Counts:
         """Ask every stage of every project what is left to do: heals whatever a trigger missed."""
         self.sweeps += 1
         how = ["full"] if self.sweeps % FULL_SWEEP_EVERY == 1 else []

@@ -1,0 +1,5 @@
+"""`python -m service.cli` is `hardcase`."""
+
+from service.cli.app import main
+
+main()

@@ -1,0 +1,27 @@
+"""Puts the commands together; the loop's own are in `work.py`, projects in `projects.py`, processes in `run.py`."""
+
+from __future__ import annotations
+
+import typer
+
+from service.cli import keys, projects, results, run, work
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="hardcase",
+    help="Label images with as little human effort as possible, and prove how good the labels are.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    rich_markup_mode="rich",
+)
+app.add_typer(projects.app, name="project", help="Make, show, list and edit projects.")
+app.add_typer(keys.app, name="key", help="Create, list and revoke API keys.")
+app.add_typer(results.jobs_app, name="jobs", help="See background jobs, and revive dead letters.")
+for module in (run, work, results):
+    module.add_to(app)
+
+
+def main() -> None:
+    """The entry point."""
+    app()

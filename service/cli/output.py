@@ -1,0 +1,195 @@
+"""What every command shares: who it talks to, how it prints, how it fails, and how it follows a job.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage. With --json exactly one JSON document goes to standard output.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from db.repositories import heartbeats, projects
+from db.session import make_engine, reading, transaction
+from labeling.errors import Conflict, HardcaseError, Unavailable
+from labeling.types import JobName, Project, Trigger
+from service.jobs import Jobs, JobStatus
+from service.settings import Settings, load_settings
+
+__all__ = ["AsJson", "Connected", "Here", "ProjectName", "connected", "do_job", "emit", "failing_clearly", "table"]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+Here = Annotated[bool, typer.Option("--here", help="Do the work in this process instead of asking the worker.")]
+ProjectName = Annotated[str, typer.Argument(metavar="PROJECT", help="The project's name or number.")]
+
+WORKER_STALE_AFTER = timedelta(seconds=30)
+_ENDED = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """What a command works with: settings, the database, and a client to ask for jobs."""
+
+    settings: Settings
+    database: sa.Engine
+    jobs: Jobs
+
+    def project(self, name: str) -> Project:
+        with reading(self.database) as session:
+            return projects.resolve(session, name)
+
+
+@contextmanager
+def connected() -> Iterator[Connected]:
+    """Open the database of this home; Conflict with the way out if it is not at the newest schema."""
+    from service.schema import check_schema
+
+    settings = load_settings()
+    if settings.is_sqlite and not (settings.home / "hardcase.db").exists() and not settings.database_url:
+        raise Conflict(f"There is no hardcase in {settings.home} yet. Run `hardcase init`, or set HARDCASE_HOME.")
+    database = make_engine(settings.database)
+    jobs = Jobs(database)
+    try:
+        check_schema(database)
+        yield Connected(settings, database, jobs)
+    finally:
+        jobs.close()
+        database.dispose()
+
+
+@contextmanager
+def failing_clearly(as_json: bool) -> Iterator[None]:
+    """Turn what hardcase can explain into a message and exit code 1; a bug keeps its traceback."""
+    try:
+        yield
+    except HardcaseError as error:
+        if as_json:
+            sys.stdout.write(json.dumps({"error": type(error).__name__, "message": error.message}) + "\n")
+        else:
+            Console(stderr=True).print(f"[bold red]{type(error).__name__}[/]: ", end="")
+            Console(stderr=True, highlight=False).print(error.message, markup=False)
+        raise typer.Exit(1) from error
+
+
+def emit(as_json: bool, document: Any, human: Callable[[Console], None]) -> None:
+    """Print a result: the document as JSON, or whatever `human` prints."""
+    if as_json:
+        sys.stdout.write(json.dumps(document, default=str, ensure_ascii=False) + "\n")
+    else:
+        human(Console())
+
+
+def table(title: str, columns: list[str], rows: list[list[object]]) -> Table:
+    """A plain table; cells are data, never markup."""
+    from rich.text import Text
+
+    made = Table(*columns, title=title, title_justify="left", header_style="bold")
+    for row in rows:
+        made.add_row(*[Text("" if cell is None else str(cell)) for cell in row])
+    return made
+
+
+def do_job(
+    job: JobName,
+    project_name: str,
+    *args: str,
+    as_json: bool,
+    here: bool = False,
+    watch: Callable[[Connected, Project], str] | None = None,
+) -> None:
+    """Ask for a job and follow it to its end; `watch` says how far it is. Ctrl-C stops following only."""
+    with failing_clearly(as_json), connected() as hardcase:
+        project = hardcase.project(project_name)
+        if here:
+            status = _run_here(hardcase, job, project, args, as_json, watch)
+        else:
+            with transaction(hardcase.database) as session:
+                job_id = hardcase.jobs.ask(session, job, project.id, Trigger.HAND, *args)
+            status = _follow(hardcase, project, job_id, as_json, watch)
+        _tell(status, as_json)
+
+
+def _run_here(
+    hardcase: Connected,
+    job: JobName,
+    project: Project,
+    args: tuple[str, ...],
+    as_json: bool,
+    watch: Callable[[Connected, Project], str] | None,
+) -> JobStatus:
+    from service.work.worker import running_worker, worker_lock
+
+    with worker_lock(hardcase.settings), running_worker(hardcase.settings) as parts:
+        with transaction(parts.database) as session:
+            job_id = parts.jobs.ask(session, job, project.id, Trigger.HAND, *args)
+        return _follow(hardcase, project, job_id, as_json, watch, worker_expected=False)
+
+
+def _follow(
+    hardcase: Connected,
+    project: Project,
+    job_id: str,
+    as_json: bool,
+    watch: Callable[[Connected, Project], str] | None,
+    worker_expected: bool = True,
+) -> JobStatus:
+    quiet = as_json or not sys.stderr.isatty()
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as progress:
+        line = progress.add_task("asked for", total=None)
+        try:
+            while True:
+                status = hardcase.jobs.status(job_id)
+                if status is None:
+                    raise Unavailable(f"The job {job_id} is not known any more.")
+                if status.state in _ENDED or (worker_expected and not _worker_alive(hardcase)):
+                    return status
+                how_far = watch(hardcase, project) if watch else ""
+                progress.update(line, description=f"{status.job} {status.state.lower()} {how_far}")
+                time.sleep(0.3)
+        except KeyboardInterrupt:
+            return status
+
+
+def _worker_alive(hardcase: Connected) -> bool:
+    with reading(hardcase.database) as session:
+        newest = heartbeats.newest(session)
+    return newest is not None and datetime.now(UTC) - newest < WORKER_STALE_AFTER
+
+
+def _tell(status: JobStatus, as_json: bool) -> None:
+    document: Mapping[str, object] = {
+        "id": status.id,
+        "job": status.job,
+        "state": status.state,
+        "result": status.result,
+        "error": status.error,
+    }
+
+    def human(console: Console) -> None:
+        if status.state == "SUCCESS":
+            counts = ", ".join(f"{name} {value}" for name, value in (status.result or {}).items())
+            console.print(f"{status.job} done: {counts or 'nothing to do'}")
+        elif status.state in _ENDED:
+            console.print(f"{status.job} failed: {status.error}. `hardcase jobs` shows more.", markup=False)
+        else:
+            console.print(
+                f"{status.job} is {status.state.lower()} (job {status.id}) and goes on without this command. "
+                "If nothing happens, start the worker with `hardcase up`.",
+                markup=False,
+            )
+
+    emit(as_json, document, human)
+    if status.state in _ENDED and status.state != "SUCCESS":
+        raise typer.Exit(1)

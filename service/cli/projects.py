@@ -1,0 +1,102 @@
+"""`hardcase project`: make one from a YAML file, look at it, change its policy."""
+
+from __future__ import annotations
+
+import getpass
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+
+from db.repositories import audit, projects
+from db.session import reading, transaction
+from labeling.types import Project
+from service.cli.output import AsJson, ProjectName, connected, emit, failing_clearly, table
+from service.project_file import parse_project
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True)
+ProjectYaml = Annotated[
+    Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True, help="The project's YAML file.")
+]
+
+
+@app.command()
+def create(file: ProjectYaml, as_json: AsJson = False) -> None:
+    """Make a project from a YAML file.
+
+    Example: hardcase project create animals.yaml
+    """
+    with failing_clearly(as_json), connected() as hardcase:
+        config = parse_project(file.read_text(encoding="utf-8"))
+        author, now = getpass.getuser(), datetime.now(UTC)
+        with transaction(hardcase.database) as session:
+            made = projects.create(session, config, salt=secrets.token_hex(16), author=author, now=now)
+            audit.record(session, author, "project.create", config.name, {}, now)
+        emit(as_json, _document(made), lambda console: console.print(f"Made project {made.config.name} ({made.id})."))
+
+
+@app.command()
+def edit(
+    project: ProjectName,
+    file: ProjectYaml,
+    reason: Annotated[str, typer.Option(help="Why, for the project's history.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Put a changed YAML file in force: guidelines, descriptions, policy. The label set stays.
+
+    Example: hardcase project edit animals animals.yaml --reason "clearer guidelines"
+    """
+    with failing_clearly(as_json), connected() as hardcase:
+        config = parse_project(file.read_text(encoding="utf-8"))
+        found = hardcase.project(project)
+        author, now = getpass.getuser(), datetime.now(UTC)
+        with transaction(hardcase.database) as session:
+            made = projects.configure(session, found.id, config, author=author, reason=reason, now=now)
+            detail = {"version": made.config_version, "reason": reason}
+            audit.record(session, author, "project.edit", config.name, detail, now)
+        version = made.config_version
+        emit(as_json, _document(made), lambda console: console.print(f"Version {version} is in force."))
+
+
+@app.command()
+def show(project: ProjectName, as_json: AsJson = False) -> None:
+    """Show a project's configuration.
+
+    Example: hardcase project show animals
+    """
+    with failing_clearly(as_json), connected() as hardcase:
+        found = hardcase.project(project)
+
+        def human(console: Console) -> None:
+            console.print(f"{found.config.name} ({found.id}), version {found.config_version}", markup=False)
+            rows: list[list[object]] = [[label.name, label.description] for label in found.config.labels]
+            console.print(table("labels", ["name", "description"], rows))
+            console.print_json(data=msgspec.to_builtins(found.config.policy))
+
+        emit(as_json, _document(found), human)
+
+
+@app.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """List all projects.
+
+    Example: hardcase project list
+    """
+    with failing_clearly(as_json), connected() as hardcase:
+        with reading(hardcase.database) as session:
+            everyone = projects.everyone(session)
+        rows: list[list[object]] = [[p.id, p.config.name, len(p.config.labels), p.created_at.date()] for p in everyone]
+        columns = ["id", "name", "labels", "since"]
+        emit(as_json, [_document(p) for p in everyone], lambda c: c.print(table("projects", columns, rows)))
+
+
+def _document(project: Project) -> dict[str, Any]:
+    document: dict[str, Any] = msgspec.to_builtins(project)
+    document.pop("salt")  # it would tell which images are in the hold-out
+    return document

@@ -1,0 +1,78 @@
+"""The loop by hand: ask for a stage's job and follow it, or do it here."""
+
+from __future__ import annotations
+
+import getpass
+from typing import Annotated
+
+import typer
+
+from labeling.types import JobName
+from service.cli.output import AsJson, Here, ProjectName, do_job
+
+__all__ = ["add_to"]
+
+Reason = Annotated[str, typer.Option(help="Why, for the history.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    for command in (sync, select, learn, promote, rollback):
+        app.command()(command)
+
+
+def sync(
+    project: ProjectName,
+    full: Annotated[bool, typer.Option(help="Also look for deletions, over all tasks.")] = False,
+    as_json: AsJson = False,
+    here: Here = False,
+) -> None:
+    """Bring Label Studio and hardcase into step: answers in, questions out.
+
+    Example: hardcase sync animals --full
+    """
+    do_job(JobName.REVIEW, project, *(["full"] if full else []), as_json=as_json, here=here)
+
+
+def select(
+    project: ProjectName,
+    force: Annotated[bool, typer.Option(help="Even if enough reviews are still open.")] = False,
+    as_json: AsJson = False,
+    here: Here = False,
+) -> None:
+    """Choose the next images for people.
+
+    Example: hardcase select animals --force
+    """
+    do_job(JobName.SELECT, project, *(["force"] if force else []), as_json=as_json, here=here)
+
+
+def learn(project: ProjectName, as_json: AsJson = False, here: Here = False) -> None:
+    """Fit a new version on the labels so far; whether it is promoted is judged afterwards.
+
+    Example: hardcase learn animals
+    """
+    do_job(JobName.LEARN, project, as_json=as_json, here=here)
+
+
+def promote(
+    project: ProjectName,
+    version: Annotated[int, typer.Argument(help="The version's number, as `hardcase status` shows it.")],
+    reason: Reason = "",
+    as_json: AsJson = False,
+    here: Here = False,
+) -> None:
+    """Put a version in use by hand, whatever the gate said.
+
+    Example: hardcase promote animals 3 --reason "new camera"
+    """
+    args = ("promote", str(version), getpass.getuser(), reason)
+    do_job(JobName.PROMOTE, project, *args, as_json=as_json, here=here)
+
+
+def rollback(project: ProjectName, reason: Reason = "", as_json: AsJson = False, here: Here = False) -> None:
+    """Go back to the champion before this one.
+
+    Example: hardcase rollback animals --reason "worse on night images"
+    """
+    args = ("rollback", "0", getpass.getuser(), reason)
+    do_job(JobName.PROMOTE, project, *args, as_json=as_json, here=here)
