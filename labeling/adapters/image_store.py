@@ -1,0 +1,152 @@
+"""Where bytes lie: uploads as they came, and of every image what people and engines are shown. Any fsspec address.
+
+In: bytes and their sha256 (hex). Out: bytes. Names are made from hashes alone, never from what a user wrote, and a
+file appears under its name only when it is whole: it is written under a temporary name, then moved.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import uuid
+from collections.abc import Iterator, Set
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from hashlib import sha256
+
+import fsspec
+
+from labeling.errors import BadAddress, NotFound, StorageFull, Unavailable
+
+__all__ = ["UPLOAD", "ImageStore"]
+
+UPLOAD = "upload:"
+"""What the address of an uploaded file begins with; its sha256 follows."""
+
+_HASH = re.compile(r"[0-9a-f]{64}")
+_EXTENSION = {"image/jpeg": ".jpg", "image/png": ".png"}
+_MEDIA_TYPE = {extension: media_type for media_type, extension in _EXTENSION.items()}
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class ImageStore:
+    """One folder or bucket, shared by all projects: the same bytes are kept once."""
+
+    def __init__(self, address: str) -> None:
+        self._files, root = fsspec.url_to_fs(address)
+        self._root = str(root).rstrip("/")
+
+    def keep_upload(self, data: bytes) -> str:
+        """Keep uploaded bytes until they are fetched; returns the address to register them under."""
+        digest = sha256(data).hexdigest()
+        self._write(self._path("uploads", digest), data)  # again if there: its age tells `collect` that it is wanted
+        return UPLOAD + digest
+
+    def read_upload(self, address: str) -> bytes:
+        """The bytes of an upload; NotFound once they were collected."""
+        try:
+            return self._read(self._path("uploads", address.removeprefix(UPLOAD)))
+        except FileNotFoundError as error:
+            raise NotFound("This upload is no longer kept. Upload the file again.") from error
+
+    def keep(self, content_hash: str, shown: bytes, media_type: str, original: bytes | None) -> None:
+        """Keep what is shown of an image, and its original bytes if the project wants them."""
+        if original is not None:
+            self._write(self._path("originals", content_hash), original)
+        self._write(self._path("shown", content_hash, _EXTENSION[media_type]), shown)
+
+    def shown(self, content_hash: str) -> tuple[bytes, str]:
+        """The JPEG or PNG that engines, annotators and exports get, with its media type."""
+        for extension, media_type in _MEDIA_TYPE.items():
+            try:
+                return self._read(self._path("shown", content_hash, extension)), media_type
+            except FileNotFoundError:
+                continue
+        raise NotFound("The bytes of this image are not in the store. Restore the storage, or ingest the image again.")
+
+    def original(self, content_hash: str) -> bytes:
+        """The bytes as they came; NotFound unless the project keeps originals."""
+        try:
+            return self._read(self._path("originals", content_hash))
+        except FileNotFoundError as error:
+            raise NotFound("The original was not kept; `keep_originals` in the project's policy keeps it.") from error
+
+    def collect(self, keep: Set[str], *, uploads: Set[str], before: datetime) -> int:
+        """Remove what is older than `before` and whose hash is not in `keep` (nor, for uploads, in `uploads`)."""
+        removed = 0
+        for path in self._everything():
+            folder, name = path.removeprefix(self._root + "/").split("/", 1)
+            digest = _HASH.search(name.rsplit("/", 1)[-1])
+            wanted = uploads if folder == "uploads" else keep
+            if (digest is None or digest[0] not in wanted or path.endswith(".tmp")) and self._age(path) < before:
+                self._files.rm_file(path)
+                removed += 1
+        return removed
+
+    def check(self) -> None:
+        """Write, read and remove a small file, so that a doctor can say whether the storage works."""
+        path = f"{self._root}/{uuid.uuid4().hex}.tmp"
+        self._write(path, b"hardcase")
+        self._files.rm_file(path)
+
+    def _everything(self) -> list[str]:
+        found: list[str] = []
+        for folder in ("uploads", "shown", "originals"):
+            if self._files.exists(f"{self._root}/{folder}"):
+                found += [str(path) for path in self._files.find(f"{self._root}/{folder}")]
+        return found
+
+    def _age(self, path: str) -> datetime:
+        modified: datetime = self._files.modified(path)
+        return modified if modified.tzinfo else modified.replace(tzinfo=UTC)
+
+    def _path(self, folder: str, digest: str, extension: str = "") -> str:
+        if not _HASH.fullmatch(digest):
+            raise BadAddress("This is not the address of anything in the image store.")
+        return f"{self._root}/{folder}/{digest[:2]}/{digest}{extension}"
+
+    def _read(self, path: str) -> bytes:
+        with _explained():
+            data: bytes = self._files.cat_file(path)
+            return data
+
+    def _write(self, path: str, data: bytes) -> None:
+        temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+        with _explained():
+            self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
+            try:
+                with self._files.open(temporary, "wb") as file:
+                    file.write(data)
+                    _to_disk(file)
+                self._files.mv(temporary, path)
+            except OSError:
+                if self._files.exists(temporary):
+                    self._files.rm_file(temporary)
+                raise
+
+
+def _to_disk(file: object) -> None:
+    """What was acknowledged survives a power cut, where the file is a local one."""
+    fileno = getattr(file, "fileno", None)
+    if fileno is not None:
+        try:
+            descriptor = fileno()
+        except OSError:  # a file in memory has no descriptor
+            return
+        getattr(file, "flush", lambda: None)()
+        os.fsync(descriptor)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StorageFull from error
+        raise Unavailable(
+            f"The image storage did not do as asked ({error.strerror or type(error).__name__})."
+        ) from error
