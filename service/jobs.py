@@ -62,13 +62,13 @@ class Jobs:
 
     def ask(self, session: Session, job: JobName, project_id: ProjectId | None, trigger: Trigger, *args: Any) -> str:
         """Ask for a job; joins one that waits or runs for the same project. Returns the workflow id."""
-        scope = ":".join(["all" if project_id is None else str(project_id), *map(str, args)])
+        scope = "all" if project_id is None else str(project_id)
         options: EnqueueOptions = {
             "workflow_name": job.value,
             "queue_name": queue_of(job),
             "app_version": APPLICATION_VERSION,
             "deduplication_id": ":".join((job.value, scope, *map(str, args))),
-            "attributes": {"project": scope},
+            "authenticated_user": scope,  # the one attribute that jobs can be listed by on both databases
         }
         for _ in range(10):
             holder = _holder(session, options)
@@ -95,7 +95,7 @@ class Jobs:
         """The newest jobs first, of one project or of all."""
         rows = self._client.list_workflows(
             workflow_ids=list(ids) if ids is not None else None,
-            attributes=None if project_id is None else {"project": str(project_id)},
+            user=None if project_id is None else str(project_id),
             limit=limit,
             sort_desc=True,
         )
@@ -103,7 +103,7 @@ class Jobs:
             JobStatus(
                 id=row.workflow_id,
                 job=row.name,
-                project_id=_project_of(row.attributes),
+                project_id=_project_of(row.authenticated_user),
                 state=row.status,
                 created_at_ms=row.created_at or 0,
                 updated_at_ms=row.updated_at or 0,
@@ -129,9 +129,8 @@ class Jobs:
         self._client.destroy()
 
 
-def _project_of(attributes: dict[str, Any] | None) -> ProjectId | None:
-    scope = (attributes or {}).get("project", "all")
-    return None if scope == "all" else ProjectId(int(scope))
+def _project_of(scope: str | None) -> ProjectId | None:
+    return None if scope in (None, "", "all") else ProjectId(int(scope))
 
 
 def _holder(session: Session, options: EnqueueOptions) -> str | None:

@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from labeling.errors import Invalid
 
-__all__ = ["Settings", "ensure_secret", "keep_secret", "load_settings"]
+__all__ = ["Settings", "ensure_secret", "keep_secret", "load_settings", "prepare_home"]
 
 
 class Settings(BaseSettings):
@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     label_studio_origin: str = Field(default="", description="Origin of its pages, if not its address.")
     label_studio_timeout_s: float = Field(default=30.0, description="How long to wait for Label Studio.")
     secret: SecretStr = Field(default=SecretStr(""), description="Signs sessions and media addresses.")
+    previous_secret: SecretStr = Field(
+        default=SecretStr(""), description="The secret before it: what it signed stays good until it expires."
+    )
     executor: str = Field(default="worker-0", description="Stable name of this worker slot.")
     sweep_every_s: float = Field(default=60.0, description="How often the sweep asks what is left to do.")
     spool_every_s: float = Field(default=0.2, description="How often webhook events are drained to the inbox.")
@@ -66,6 +69,12 @@ class Settings(BaseSettings):
         return (self.label_studio_origin or self.label_studio_url).rstrip("/")
 
     @property
+    def signing(self) -> tuple[str, ...]:
+        """The secrets that a signature may come from; new ones are made with the first."""
+        both = (self.secret.get_secret_value(), self.previous_secret.get_secret_value())
+        return (both[0], *(secret for secret in both[1:] if secret))
+
+    @property
     def is_sqlite(self) -> bool:
         return self.database.startswith("sqlite")
 
@@ -80,6 +89,18 @@ def load_settings(**overrides: object) -> Settings:
         if not getattr(settings, name).get_secret_value() and name in kept
     }
     return settings.model_copy(update=missing)
+
+
+def prepare_home(settings: Settings) -> None:
+    """Make the home folder and see that it can be written; Invalid names the folder if it cannot."""
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        probe = settings.home / ".writable"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        way_out = "Give this user write access to it, or set HARDCASE_HOME to another folder."
+        raise Invalid(f"{settings.home.absolute()} cannot be written ({error.strerror}). {way_out}") from error
 
 
 def ensure_secret(settings: Settings) -> Settings:
