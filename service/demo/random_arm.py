@@ -1,0 +1,61 @@
+"""The comparison: the same recipe on as many labels, drawn at random instead of chosen.
+
+In: the images as arrays, the simulated annotators' answers, and the evaluation images of a verdict. Out: the mean
+accuracy over the seeds, with its interval. The labels come from the same simulated annotators, errors included, and
+are judged by the same evaluation labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t
+
+from labeling.errors import NothingToLearnFrom
+from labeling.learn.fusion import Inputs
+from labeling.learn.training import fit_classifier, predict_logits
+
+__all__ = ["SEEDS", "RandomArm"]
+
+SEEDS = (1, 2, 3, 4, 5)
+
+
+@dataclass(frozen=True, slots=True)
+class RandomArm:
+    """What every random draw shares.
+
+    `inputs` are all N ready images; `drawable` (M,) are the rows that a random label may come from, one image of each
+    group on the pool side; `answers` (N,) is the class that the simulated annotators give to each image.
+    """
+
+    inputs: Inputs
+    drawable: NDArray[np.int64]
+    answers: NDArray[np.int64]
+    n_classes: int
+
+    def accuracy(
+        self, n_labels: int, rows: NDArray[np.int64], truth: NDArray[np.int64], seeds: Sequence[int] = SEEDS
+    ) -> tuple[float, tuple[float, float]] | None:
+        """Mean accuracy on the evaluation `rows` with labels `truth`, and its 95 % interval over the seeds.
+
+        None where there is nothing to compare: no evaluation labels, or labels of one class only.
+        """
+        if not len(rows):
+            return None
+        try:
+            values = np.array([self._once(n_labels, rows, truth, seed) for seed in seeds])
+        except NothingToLearnFrom:
+            return None
+        half = float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+        mean = float(values.mean())
+        return mean, (max(0.0, mean - half), min(1.0, mean + half))
+
+    def _once(self, n_labels: int, rows: NDArray[np.int64], truth: NDArray[np.int64], seed: int) -> float:
+        rng = np.random.default_rng(seed)
+        drawn = rng.permutation(self.drawable)[:n_labels]  # a larger draw of the same seed contains the smaller
+        classifier = fit_classifier(self.inputs.take(drawn), self.answers[drawn], self.n_classes, reference=self.inputs)
+        predicted = predict_logits(classifier, self.inputs.take(rows)).argmax(axis=1)
+        return float((predicted == truth).mean())
