@@ -1,0 +1,188 @@
+"""How good answers are, with how sure we are of it: arrays of classes in, estimates with intervals out.
+
+Classes are positions in the label set; a truth of -1 is "none of these", which no classifier can say, so it
+counts as an error. One image per group is the caller's care; where groups repeat, resample groups (`bootstrap`).
+Under `MIN_LABELS` images a figure reads "not yet known".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import norm
+
+__all__ = [
+    "MIN_LABELS",
+    "Estimate",
+    "accuracy",
+    "bootstrap",
+    "confusion",
+    "expected_calibration_error",
+    "macro_f1",
+    "share",
+    "wilson",
+]
+
+MIN_LABELS = 30
+
+Classes = npt.NDArray[np.integer]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A figure with its 95 % interval and the number of images that it rests on."""
+
+    value: float
+    lower: float
+    upper: float
+    n: int
+
+    @property
+    def known(self) -> bool:
+        """Whether it rests on enough images to be shown as a number."""
+        return self.n >= MIN_LABELS
+
+
+def wilson(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The score interval of a share: two-sided, in [0, 1]; (0, 1) when n is 0.
+
+    Notes
+    -----
+    Source: Wilson (1927), "Probable inference, the law of succession, and statistical inference".
+
+    Examples
+    --------
+    >>> [round(bound, 3) for bound in wilson(8, 10)]
+    [0.49, 0.943]
+    """
+    if n == 0:
+        return 0.0, 1.0
+    z = float(norm.ppf((1 + confidence) / 2))
+    rate = successes / n
+    centre = (rate + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
+    return max(0.0, min(rate, centre - half)), min(1.0, max(rate, centre + half))
+
+
+def share(successes: int, n: int) -> Estimate:
+    """A share with its Wilson interval; of nothing it is 0 in (0, 1).
+
+    Examples
+    --------
+    >>> share(3, 4).value
+    0.75
+    """
+    return Estimate(successes / n if n else 0.0, *wilson(successes, n), n)
+
+
+def accuracy(predicted: Classes, truth: Classes) -> Estimate:
+    """The share of images whose predicted class is the true one, with its Wilson interval.
+
+    Examples
+    --------
+    >>> accuracy(np.array([0, 1, 1, 0]), np.array([0, 1, 0, -1])).value
+    0.5
+    """
+    return share(int((predicted == truth).sum()), len(truth))
+
+
+def bootstrap(
+    statistic: Callable[[npt.NDArray[np.int64]], float],
+    groups: npt.NDArray[np.integer],
+    rng: np.random.Generator,
+    *,
+    draws: int = 1_000,
+    confidence: float = 0.95,
+) -> tuple[float, float]:
+    """The percentile interval of any statistic, drawing whole groups with replacement.
+
+    Parameters
+    ----------
+    statistic : callable
+        Gets positions (with repeats) and gives a number.
+    groups : (N,) array
+        The group of each position; N >= 1.
+    rng : numpy.random.Generator
+        The only source of chance.
+    draws : int
+        How many resamples.
+    confidence : float
+        Two-sided.
+
+    Examples
+    --------
+    >>> right = np.array([1, 1, 1, 1])
+    >>> bootstrap(lambda at: right[at].mean(), np.arange(4), np.random.default_rng(0))
+    (1.0, 1.0)
+    """
+    order = np.argsort(groups, kind="stable")
+    starts = np.flatnonzero(np.diff(groups[order], prepend=groups[order[0]] - 1))
+    members = np.split(order, starts[1:])
+    values = [
+        statistic(np.concatenate([members[g] for g in rng.integers(len(members), size=len(members))]))
+        for _ in range(draws)
+    ]
+    lower, upper = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(lower), float(upper)
+
+
+def macro_f1(predicted: Classes, truth: Classes, classes: int) -> float:
+    """The mean F1 over the classes that occur, in the truth or among the predictions; 0 when none does.
+
+    Examples
+    --------
+    >>> macro_f1(np.array([0, 0, 1]), np.array([0, 0, 1]), 3)
+    1.0
+    """
+    matrix = confusion(predicted, truth, classes)
+    right = np.diag(matrix).astype(float)
+    occurring = matrix[:classes].sum(axis=1) + matrix.sum(axis=0)  # (K,) 2 TP + FP + FN
+    present = occurring > 0
+    return float(np.mean(2 * right[present] / occurring[present])) if present.any() else 0.0
+
+
+def confusion(predicted: Classes, truth: Classes, classes: int) -> npt.NDArray[np.int64]:
+    """Count (truth, prediction) pairs: (K + 1, K), rows are the truth, the last row is "none of these".
+
+    Examples
+    --------
+    >>> confusion(np.array([0, 1, 1]), np.array([0, 0, -1]), 2).tolist()
+    [[1, 1], [0, 0], [0, 1]]
+    """
+    matrix = np.zeros((classes + 1, classes), dtype=np.int64)
+    np.add.at(matrix, (np.where(truth < 0, classes, truth), predicted), 1)
+    return matrix
+
+
+def expected_calibration_error(probs: npt.NDArray[np.floating], truth: Classes, bins: int = 15) -> float:
+    """How far confidence is from accuracy, on average over bins of equal width; 0 is best.
+
+    Parameters
+    ----------
+    probs : (N, K) array
+        Probabilities that sum to 1.
+    truth : (N,) array
+        True classes, -1 for "none of these".
+    bins : int
+        Bins of the best class's probability over (0, 1].
+
+    Notes
+    -----
+    Source: Guo et al. (2017), "On Calibration of Modern Neural Networks", arXiv:1706.04599.
+
+    Examples
+    --------
+    >>> expected_calibration_error(np.array([[0.9, 0.1], [0.9, 0.1]]), np.array([0, 1])).__round__(3)
+    0.4
+    """
+    if len(probs) == 0:
+        return 0.0
+    confidence = np.asarray(probs.max(axis=1), dtype=float)
+    right = probs.argmax(axis=1) == truth
+    which = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    gaps = np.bincount(which, weights=confidence - right, minlength=bins)  # (bins,) sum of the differences
+    return float(np.abs(gaps).sum() / len(probs))

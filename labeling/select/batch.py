@@ -1,0 +1,102 @@
+"""Which images people should see next: doubts and vectors in, n distinct positions out.
+
+The most doubtful ten times n are taken, and n of them that cover the rest: doubt alone asks for the same hard
+thing again and again. Memory is bounded by the batch: vectors are gathered for those few rows only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from labeling.select.cold_start import MOST_POINTS, typical
+from labeling.select.diversity import k_center
+
+__all__ = ["Gather", "choose", "choose_cold", "joined"]
+
+Gather = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.float32]]
+"""Gives the (n, D) vectors of n positions, so that a memory-mapped pool is never copied whole."""
+
+_SHORTLIST = 10
+_LONGEST_SHORTLIST = 20_000
+
+
+def choose(doubts: npt.NDArray[np.floating], gather: Gather, n: int) -> npt.NDArray[np.int64]:
+    """Choose n of the most doubtful candidates that differ from each other.
+
+    Parameters
+    ----------
+    doubts : (N,) array
+        Finite; higher is more doubtful.
+    gather : Gather
+        Gives the vectors of candidates.
+    n : int
+        How many to choose.
+
+    Returns
+    -------
+    (min(n, N),) int64 array of distinct positions, most doubtful first; the same input gives the same output.
+
+    Examples
+    --------
+    >>> vectors = np.array([[0.0], [0.0], [1.0]])
+    >>> choose(np.array([0.9, 0.8, 0.1]), lambda at: vectors[at], 2).tolist()
+    [0, 2]
+    """
+    n = min(max(n, 0), len(doubts))
+    if n == 0:
+        return np.empty(0, dtype=np.int64)
+    length = max(n, min(_SHORTLIST * n, _LONGEST_SHORTLIST))
+    shortlist = _most_doubtful(doubts, min(length, len(doubts)))
+    chosen = shortlist[k_center(gather(shortlist), n)] if n < len(shortlist) else shortlist
+    return _hardest_first(chosen, doubts)
+
+
+def choose_cold(size: int, gather: Gather, n: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Choose n typical and different candidates out of `size` when nothing is known about any of them.
+
+    Returns
+    -------
+    (min(n, size),) int64 array of distinct positions, the most telling first.
+
+    Examples
+    --------
+    >>> vectors = np.array([[0.0], [0.1], [0.2], [9.0]])
+    >>> len(choose_cold(4, lambda at: vectors[at], 2, np.random.default_rng(0)))
+    2
+    """
+    n = min(max(n, 0), size)
+    seen = np.sort(rng.permutation(size)[: max(n, MOST_POINTS)])
+    return seen[typical(gather(seen), n, rng)]
+
+
+def joined(image_vectors: npt.NDArray[np.floating], text_vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    """Image and text vectors side by side, each of length one; no text (NaN) is zeros: it adds no distance.
+
+    Examples
+    --------
+    >>> joined(np.array([[3.0, 4.0]]), np.array([[np.nan]])).tolist()[0][2]
+    0.0
+    """
+    return np.concatenate([_unit(image_vectors), _unit(text_vectors)], axis=1)
+
+
+def _unit(vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    rows = np.nan_to_num(np.asarray(vectors, dtype=np.float32))
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.where(length > 0, length, 1), dtype=np.float32)
+
+
+def _most_doubtful(doubts: npt.NDArray[np.floating], n: int) -> npt.NDArray[np.int64]:
+    """The n highest, highest first, earlier positions before later ones: stable even when all are equal."""
+    cut = np.partition(doubts, len(doubts) - n)[len(doubts) - n]
+    above = np.flatnonzero(doubts > cut)
+    level = np.flatnonzero(doubts == cut)[: n - len(above)]
+    best = np.concatenate([above, level])
+    return _hardest_first(best, doubts)
+
+
+def _hardest_first(positions: npt.NDArray[np.int64], doubts: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
+    return np.asarray(positions[np.lexsort((positions, -doubts[positions]))])

@@ -1,0 +1,97 @@
+"""How unsure a distribution is: (N, K) probabilities in, (N,) scores out. Higher is more doubtful.
+
+Rows that are not known (NaN) count as wholly unsure, as a uniform row would. Works on blocks of rows, so that
+a memory-mapped float16 array of a million rows costs one block of float32 and the (N,) scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["entropy", "least_confidence", "margin"]
+
+_BLOCK = 65_536
+
+
+def margin(probs: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    """How close the two best classes are: 1 minus their difference.
+
+    Parameters
+    ----------
+    probs : (N, K) array
+        Probabilities, K >= 2; a row with NaN counts as uniform.
+
+    Returns
+    -------
+    (N,) float32 array in [0, 1]; 0 at one-hot, 1 where the two best classes are equal.
+
+    Examples
+    --------
+    >>> margin(np.array([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0]])).tolist()
+    [0.0, 1.0]
+    """
+    return _by_block(probs, _margin)
+
+
+def entropy(probs: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    """Shannon entropy in nats.
+
+    Parameters
+    ----------
+    probs : (N, K) array
+        Probabilities, K >= 2; a row with NaN counts as uniform.
+
+    Returns
+    -------
+    (N,) float32 array in [0, ln K]; 0 at one-hot, ln K at uniform.
+
+    Examples
+    --------
+    >>> entropy(np.array([[1.0, 0.0]])).tolist()
+    [0.0]
+    """
+    return _by_block(probs, _entropy)
+
+
+def least_confidence(probs: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    """One minus the probability of the best class.
+
+    Parameters
+    ----------
+    probs : (N, K) array
+        Probabilities, K >= 2; a row with NaN counts as uniform.
+
+    Returns
+    -------
+    (N,) float32 array in [0, 1 - 1/K].
+
+    Examples
+    --------
+    >>> least_confidence(np.array([[0.75, 0.25]])).tolist()
+    [0.25]
+    """
+    return _by_block(probs, lambda block: 1 - block.max(axis=1))
+
+
+def _by_block(
+    probs: npt.NDArray[np.floating], score: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+) -> npt.NDArray[np.float32]:
+    scores = np.empty(len(probs), dtype=np.float32)
+    for start in range(0, len(probs), _BLOCK):
+        block = np.array(probs[start : start + _BLOCK], dtype=np.float32)  # (B, K), a copy
+        block[np.isnan(block).any(axis=1)] = 1 / block.shape[1]
+        scores[start : start + len(block)] = score(block)
+    return scores
+
+
+def _margin(block: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    best = np.partition(block, -2, axis=1)[:, -2:]  # (B, 2), second best first
+    return 1 - (best[:, 1] - best[:, 0])
+
+
+def _entropy(block: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    logs = np.log(block, out=np.zeros_like(block), where=block > 0)  # 0 log 0 = 0
+    return np.asarray(np.abs((block * logs).sum(axis=1)))

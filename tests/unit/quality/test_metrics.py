@@ -1,0 +1,105 @@
+"""Figures and their intervals, held to scikit-learn, scipy and examples worked by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
+
+from labeling.quality.agreement import acceptance
+from labeling.quality.metrics import (
+    accuracy,
+    bootstrap,
+    confusion,
+    expected_calibration_error,
+    macro_f1,
+    share,
+    wilson,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(n=st.integers(1, 400), part=st.floats(0, 1))
+def test_wilson_agrees_with_scipy(n: int, part: float) -> None:
+    successes = round(part * n)
+
+    lower, upper = wilson(successes, n)
+
+    theirs = binomtest(successes, n).proportion_ci(method="wilson")
+    assert (lower, upper) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+    assert 0 <= lower <= successes / n <= upper <= 1
+
+
+def test_a_share_of_nothing_knows_nothing() -> None:
+    nothing = share(0, 0)
+
+    assert (nothing.lower, nothing.upper, nothing.known) == (0, 1, False)
+
+
+@pytest.mark.parametrize(("n", "known"), [(29, False), (30, True)])
+def test_under_thirty_images_a_figure_is_not_yet_known(n: int, known: bool) -> None:
+    assert share(n // 2, n).known is known
+
+
+def test_accuracy_f1_and_confusion_agree_with_scikit_learn() -> None:
+    rng = np.random.default_rng(4)
+    truth = rng.integers(0, 5, size=300)
+    predicted = np.where(rng.random(300) < 0.6, truth, rng.integers(0, 4, size=300))  # class 4 is rarely said
+
+    assert accuracy(predicted, truth).value == pytest.approx(accuracy_score(truth, predicted))
+    assert macro_f1(predicted, truth, 6) == pytest.approx(f1_score(truth, predicted, average="macro"))
+    assert confusion(predicted, truth, 5)[:5].tolist() == confusion_matrix(truth, predicted).tolist()
+
+
+def test_none_of_these_is_an_error_of_any_classifier() -> None:
+    truth, predicted = np.array([0, 1, -1, -1]), np.array([0, 1, 0, 1])
+
+    assert accuracy(predicted, truth).value == 0.5
+    assert confusion(predicted, truth, 2)[2].tolist() == [1, 1]
+    assert macro_f1(predicted, truth, 2) == pytest.approx(2 / 3)  # by hand: each class 1 TP, 1 FP, 0 FN
+
+
+def test_calibration_error_agrees_with_an_example_by_hand() -> None:
+    probs = np.array([[0.95, 0.05], [0.95, 0.05], [0.65, 0.35], [0.35, 0.65]])
+    truth = np.array([0, 1, 0, 1])
+
+    error = expected_calibration_error(probs, truth, bins=10)
+
+    assert error == pytest.approx((2 * abs(0.95 - 0.5) + 2 * abs(0.65 - 1.0)) / 4)
+
+
+def test_calibrated_probabilities_have_almost_no_calibration_error() -> None:
+    rng = np.random.default_rng(0)
+    probs = rng.dirichlet(np.full(4, 0.5), size=20_000)
+    truth = np.array([rng.choice(4, p=row) for row in probs[:5_000]])
+
+    assert expected_calibration_error(probs[:5_000], truth) < 0.02
+
+
+def test_bootstrap_over_single_images_is_close_to_wilson() -> None:
+    right = np.repeat([1, 0], [140, 60])
+
+    lower, upper = bootstrap(lambda at: float(right[at].mean()), np.arange(200), np.random.default_rng(0))
+
+    assert (lower, upper) == pytest.approx(wilson(140, 200), abs=0.015)
+
+
+def test_bootstrap_over_groups_is_as_wide_as_there_are_few_groups() -> None:
+    right = np.repeat(np.random.default_rng(1).integers(0, 2, size=20), 10)
+    rng = np.random.default_rng(0)
+
+    by_group = bootstrap(lambda at: float(right[at].mean()), np.repeat(np.arange(20), 10), rng)
+    by_image = bootstrap(lambda at: float(right[at].mean()), np.arange(200), rng)
+
+    assert by_group[1] - by_group[0] > 2.5 * (by_image[1] - by_image[0])
+
+
+def test_acceptance_stands_in_the_order_of_the_label_set() -> None:
+    rows = acceptance([("dog", 40, 30), ("gone", 9, 9)], ["cat", "dog"])
+
+    assert [(row.label, row.shown, row.kept) for row in rows] == [("cat", 0, 0), ("dog", 40, 30)]
+    assert rows[1].share.value == 0.75
+    assert [row.share.known for row in rows] == [False, True]

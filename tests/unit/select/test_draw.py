@@ -1,0 +1,185 @@
+"""One query, held to the statistical contract: who is drawn from where, how often, and with which probability."""
+
+from __future__ import annotations
+
+import tempfile
+import tracemalloc
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from labeling.select.draw import Candidates, Pick, draw_query
+from labeling.select.shares import Counts, plan, target_reached
+from labeling.select.uncertainty import margin
+from labeling.types import Policy, ReviewKind, Shares
+
+CLASSES = ["cat", "dog", "bird"]
+
+
+def _candidates(n: int, groups: int, seed: int = 0, *, cold: bool = False) -> Candidates:
+    rng = np.random.default_rng(seed)
+    group = rng.integers(0, max(groups, 1), size=n)
+    vectors = rng.normal(size=(n, 4)).astype(np.float32)
+    return Candidates(
+        groups=group,
+        holdout=group % 4 == 0,
+        doubts=None if cold else rng.random(n, dtype=np.float32),
+        gather=lambda at: vectors[at],
+    )
+
+
+def _draw(candidates: Candidates, policy: Policy, seed: int = 0, *, reached: bool = False) -> list[Pick]:
+    return draw_query(candidates, policy, reached=reached, rng=np.random.default_rng(seed))
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    n=st.integers(0, 120),
+    groups=st.integers(1, 90),
+    size=st.integers(1, 140),
+    seed=st.integers(0, 999),
+    strategy=st.sampled_from(["margin", "random"]),
+    cold=st.booleans(),
+)
+def test_a_query_asks_each_group_once_and_the_holdout_for_evaluation_only(
+    n: int, groups: int, size: int, seed: int, strategy: str, cold: bool
+) -> None:
+    candidates = _candidates(n, groups, seed, cold=cold)
+    policy = Policy(query_size=size, strategy=strategy)
+
+    picks = _draw(candidates, policy, seed)
+
+    asked = [int(candidates.groups[pick.position]) for pick in picks]
+    pool_groups = len(set(candidates.groups[~candidates.holdout].tolist()))
+    evaluation = [pick for pick in picks if pick.kind is ReviewKind.EVALUATION]
+    assert len(asked) == len(set(asked))
+    assert len(picks) == min(size, pool_groups + len(evaluation))
+    for pick in picks:
+        assert bool(candidates.holdout[pick.position]) == (pick.kind is ReviewKind.EVALUATION)
+        assert pick.blind or pick.kind in (ReviewKind.HARD, ReviewKind.CONTROL)
+        assert 0 <= pick.place < 1
+        assert 0 < pick.probability <= 1
+        assert strategy == "margin" or pick.kind is not ReviewKind.HARD
+    assert picks == _draw(candidates, policy, seed)
+
+
+def test_shares_of_a_large_query_are_those_of_the_policy() -> None:
+    picks = _draw(_candidates(4_000, 4_000), Policy(query_size=200))
+
+    kinds = Counter(pick.kind for pick in picks)
+    assert kinds == {
+        ReviewKind.EVALUATION: 40,
+        ReviewKind.CONTROL: 10,
+        ReviewKind.CALIBRATION: 10,
+        ReviewKind.HARD: 140,
+    }
+
+
+def test_shares_hold_over_many_small_queries() -> None:
+    rng = np.random.default_rng(0)
+
+    plans = [plan(7, Shares(), pool=500, holdout=500, reached=True, rng=rng) for _ in range(2_000)]
+
+    for kind, share in (("evaluation", 0.05), ("control", 0.05), ("calibration", 0.05)):
+        assert np.mean([getattr(counts, kind) for counts in plans]) == pytest.approx(7 * share, abs=0.04)
+
+
+def test_random_kinds_are_uniform_over_their_side_and_say_so() -> None:
+    candidates = _candidates(60, 30, seed=2)
+    pool = sorted(set(candidates.groups[~candidates.holdout].tolist()))
+    holdout = sorted(set(candidates.groups[candidates.holdout].tolist()))
+    policy = Policy(query_size=10, shares=Shares(control=0.2, calibration=0.1))
+
+    hits: Counter[tuple[ReviewKind, int]] = Counter()
+    for seed in range(3_000):
+        for pick in _draw(candidates, policy, seed):
+            hits[pick.kind, int(candidates.groups[pick.position])] += 1
+
+    for kind, groups, n in (
+        (ReviewKind.EVALUATION, holdout, 2),
+        (ReviewKind.CONTROL, pool, 2),
+        (ReviewKind.CALIBRATION, pool, 1),
+    ):
+        rates = [hits[kind, group] / 3_000 for group in groups]
+        assert rates == pytest.approx([n / len(groups)] * len(groups), abs=0.035)
+    control = next(p for p in _draw(candidates, policy) if p.kind is ReviewKind.CONTROL)
+    assert control.probability == pytest.approx(2 / len(pool))
+
+
+def test_hard_picks_are_certain_and_stand_in_order_of_doubt() -> None:
+    candidates = _candidates(300, 300)
+    assert candidates.doubts is not None
+
+    hard = [pick for pick in _draw(candidates, Policy(query_size=40)) if pick.kind is ReviewKind.HARD]
+
+    doubts = [float(candidates.doubts[pick.position]) for pick in hard]
+    assert doubts == sorted(doubts, reverse=True)
+    assert [pick.place for pick in hard] == [rank / len(hard) for rank in range(len(hard))]
+    assert {pick.probability for pick in hard} == {1.0}
+
+
+def test_places_of_random_kinds_tell_nothing_about_doubt() -> None:
+    candidates = _candidates(4_000, 4_000)
+    assert candidates.doubts is not None
+
+    picks = _draw(candidates, Policy(query_size=2_000, strategy="random"))
+
+    doubts = [candidates.doubts[pick.position] for pick in picks]
+    assert abs(np.corrcoef(doubts, [pick.place for pick in picks])[0, 1]) < 0.08
+
+
+def test_blind_share_applies_to_what_may_be_shown() -> None:
+    policy = Policy(query_size=2_000, shares=Shares(blind=0.1))
+
+    hard = [pick for pick in _draw(_candidates(6_000, 6_000), policy) if pick.kind is ReviewKind.HARD]
+
+    assert np.mean([pick.blind for pick in hard]) == pytest.approx(0.1, abs=0.03)
+
+
+def test_an_exhausted_pool_leaves_evaluation_and_then_nothing() -> None:
+    only_holdout = _candidates(40, 40)
+    keep = only_holdout.holdout
+    rest = replace(only_holdout, groups=only_holdout.groups[keep], holdout=keep[keep], doubts=np.ones(keep.sum()))
+    none = replace(rest, groups=rest.groups[:0], holdout=rest.holdout[:0], doubts=np.ones(0))
+
+    assert {pick.kind for pick in _draw(rest, Policy(query_size=1), reached=True)} == {ReviewKind.EVALUATION}
+    assert _draw(none, Policy()) == []
+    assert plan(0, Shares(), pool=9, holdout=9, reached=False, rng=np.random.default_rng(0)) == Counts(0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("labels", "reached"),
+    [
+        ({}, False),
+        ({"cat": 5, "dog": 5, "bird": 5}, False),  # five of each, but no gate runs on 15
+        ({"cat": 20, "dog": 5, "bird": 5}, True),
+        ({"cat": 60, "dog": 30, "bird": 4}, False),
+        ({"cat": 90, "none of these": 10}, True),
+    ],
+)
+def test_the_larger_evaluation_share_ends_at_the_target(labels: dict[str, int], reached: bool) -> None:
+    assert target_reached(labels, CLASSES, Shares(), least=30) is reached
+
+
+def test_a_million_images_are_drawn_from_within_the_size_of_their_embeddings() -> None:
+    n, dimensions = 1_000_000, 64
+    rng = np.random.default_rng(0)
+    doubts = margin(rng.random((n, 3), dtype=np.float32).astype(np.float16))
+    with tempfile.TemporaryDirectory() as folder:
+        file = np.memmap(Path(folder) / "vectors", dtype=np.float16, mode="w+", shape=(n, dimensions))
+        candidates = Candidates(
+            groups=np.arange(n), holdout=rng.random(n) < 0.25, doubts=doubts, gather=lambda at: np.asarray(file[at])
+        )
+
+        tracemalloc.start()
+        picks = _draw(candidates, Policy(query_size=100))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+
+    assert len(picks) == 100
+    assert peak < 1.5 * file.nbytes
