@@ -241,10 +241,11 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A labelled image as a fit or a figure sees it: its label, the kind of review, and its group."""
+    """A labelled image as a fit or a figure sees it: its label, the kind of review (None: imported), its group."""
 
     image_id: ImageId
     group_id: int
     label: str
-    kind: ReviewKind
+    kind: ReviewKind | None
     label_id: int
+    content_hash: str

@@ -33,7 +33,7 @@ def read_pool(session: Session, project_id: ProjectId, engine_revision: str) -> 
     rows = session.execute(
         sa.select(
             ImageRow.id,
-            ImageRow.group_id,
+            GroupRow.id,
             GroupRow.side == Side.HOLDOUT,
             ImageRow.content_hash,
             ImageRow.text,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
-__all__ = ["enough_to_calibrate", "expected_calibration_error", "fit_temperature", "in_temperature_half"]
+__all__ = ["enough_to_calibrate", "fit_temperature", "in_temperature_half"]
 
 LABELS_PER_CLASS = 5
 COLDEST, HOTTEST = 0.05, 20.0
@@ -48,29 +48,3 @@ def fit_temperature(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> f
 
     bounds = (float(np.log(COLDEST)), float(np.log(HOTTEST)))
     return float(np.exp(minimize_scalar(surprise, bounds=bounds, method="bounded").x))
-
-
-def expected_calibration_error(probs: NDArray[np.float64], correct: NDArray[np.bool_], bins: int = 15) -> float:
-    """How far confidence and accuracy lie apart, on average over equally wide bins of confidence. 0 is best.
-
-    Parameters
-    ----------
-    probs : (N, K) float
-        Probabilities; the largest of a row is its confidence.
-    correct : (N,) bool
-        Whether the likeliest class was right.
-
-    Source: Guo et al. 2017, equation 3.
-
-    >>> import numpy as np
-    >>> probs = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.6, 0.4]])
-    >>> correct = np.array([True, True, True, False])
-    >>> round(expected_calibration_error(probs, correct), 3)  # |1 - .9| and |.5 - .6|, half of the images each
-    0.1
-    """
-    confidence = probs.max(axis=1)  # (N,)
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = [
-        abs(correct[place == b].mean() - confidence[place == b].mean()) * (place == b).mean() for b in np.unique(place)
-    ]
-    return float(np.sum(gaps))

@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from labeling.ingest.hashing import text_key
 from numpy.typing import NDArray
 
 from db.repositories.pool import PoolRows, read_pool
 from db.session import reading
-from labeling.ingest.hashing import text_key
 from labeling.learn.fusion import Inputs
 from labeling.prelabel.engine import Engine
 from labeling.types import Project

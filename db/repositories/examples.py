@@ -1,0 +1,77 @@
+"""Current labels as examples, by the kind of review that they come from and the side of the hold-out.
+
+The current label of an image is its newest row. Bridges and images without a group are never examples. Which
+kinds may be used for what is decided in `labeling.review.kinds`; the caller asks there and hands the kinds in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from db.tables import GroupRow, ImageRow, LabelRow, PrelabelRow, ReviewRow
+from labeling.types import Example, ImageId, LabelSource, ProjectId, ReviewKind, Side
+
+__all__ = ["last_label_id", "read_examples", "unready_label_ids"]
+
+
+def read_examples(
+    session: Session,
+    project_id: ProjectId,
+    kinds: Sequence[ReviewKind],
+    side: Side,
+    *,
+    imported: bool = False,
+    up_to: int | None = None,
+) -> list[Example]:
+    """Images whose current label comes from a review of these kinds, or was imported; in the order of image ids.
+
+    `up_to` looks back to when label `up_to` was the newest.
+    """
+    usable = ReviewRow.kind.in_(list(kinds))
+    if imported:
+        usable = usable | (LabelRow.source == LabelSource.IMPORT)
+    rows = session.execute(
+        sa.select(ImageRow.id, GroupRow.id, LabelRow.value, ReviewRow.kind, LabelRow.id, ImageRow.content_hash)
+        .select_from(LabelRow)
+        .join(_newest(project_id, up_to), sa.literal_column("newest.id") == LabelRow.id)
+        .join(ImageRow, ImageRow.id == LabelRow.image_id)
+        .join(GroupRow, GroupRow.id == ImageRow.group_id)
+        .outerjoin(ReviewRow, ReviewRow.id == LabelRow.review_id)
+        .where(LabelRow.value.is_not(None), ImageRow.bridge.is_(False), GroupRow.side == side, usable)
+        .order_by(ImageRow.id)
+    )
+    return [
+        Example(ImageId(image), group, label, ReviewKind(kind) if kind else None, label_id, content_hash)
+        for image, group, label, kind, label_id, content_hash in rows
+        if label is not None
+    ]
+
+
+def last_label_id(session: Session, project_id: ProjectId) -> int:
+    """The newest label row of the project; 0 if there is none."""
+    return session.scalar(sa.select(sa.func.max(LabelRow.id)).where(LabelRow.project_id == project_id)) or 0
+
+
+def unready_label_ids(session: Session, project_id: ProjectId, engine_revision: str) -> list[int]:
+    """Current labels that nothing can be learnt from yet: their image has no group, or no prelabel of this engine."""
+    prelabelled = sa.exists().where(PrelabelRow.image_id == ImageRow.id, PrelabelRow.revision == engine_revision)
+    return list(
+        session.scalars(
+            sa.select(LabelRow.id)
+            .join(_newest(project_id, None), sa.literal_column("newest.id") == LabelRow.id)
+            .join(ImageRow, ImageRow.id == LabelRow.image_id)
+            .where(LabelRow.value.is_not(None), ImageRow.group_id.is_(None) | ~prelabelled)
+            .order_by(LabelRow.id)
+        )
+    )
+
+
+def _newest(project_id: ProjectId, up_to: int | None) -> sa.Subquery:
+    """The newest label row per image, as of label `up_to`."""
+    query = sa.select(sa.func.max(LabelRow.id).label("id")).where(LabelRow.project_id == project_id)
+    if up_to is not None:
+        query = query.where(LabelRow.id <= up_to)
+    return query.group_by(LabelRow.image_id).subquery("newest")

@@ -1,0 +1,229 @@
+"""Saved classifiers and the verdicts about them, both append-only. The champion follows from the verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from db.session import insert_new
+from db.tables import ProjectRow, PromotionRow, VersionRow
+from labeling.errors import Conflict, NotFound
+from labeling.types import ProjectId, Trigger, Verdict, VersionId
+
+__all__ = [
+    "GATE_VERDICTS",
+    "Promotion",
+    "Version",
+    "add_version",
+    "append_promotion",
+    "by_id",
+    "by_number",
+    "champion",
+    "everyone",
+    "lock",
+    "newest",
+    "next_number",
+    "previous_champion",
+    "promotions",
+]
+
+GATE_VERDICTS = frozenset({Verdict.PROMOTED, Verdict.REFUSED, Verdict.NO_CHANGE})
+"""The verdicts for which the gate ran, that is, which have looked at the hold-out."""
+_CROWNS = (Verdict.PROMOTED, Verdict.ROLLED_BACK)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A saved classifier. `path` is relative to `home`; `report` says what it was fitted on and how good it is."""
+
+    id: VersionId
+    project_id: ProjectId
+    number: int
+    path: str
+    card_hash: str
+    snapshot_hash: str
+    last_label_id: int
+    report: dict[str, Any]
+    trigger: Trigger
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """One verdict about a version, with its reasons in plain sentences."""
+
+    id: int
+    version_id: VersionId
+    champion_id: VersionId | None
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    report: dict[str, Any]
+    trigger: Trigger
+    author: str
+    created_at: datetime
+
+
+def lock(session: Session, project_id: ProjectId) -> None:
+    """Let no other transaction add versions or verdicts to this project until ours ends."""
+    session.execute(sa.select(ProjectRow.id).where(ProjectRow.id == project_id).with_for_update())
+
+
+def next_number(session: Session, project_id: ProjectId) -> int:
+    """The number that the next version will have; the first is 1."""
+    highest = session.scalar(sa.select(sa.func.max(VersionRow.number)).where(VersionRow.project_id == project_id))
+    return (highest or 0) + 1
+
+
+def add_version(
+    session: Session,
+    project_id: ProjectId,
+    number: int,
+    *,
+    path: str,
+    card_hash: str,
+    snapshot_hash: str,
+    last_label_id: int,
+    report: Mapping[str, Any],
+    trigger: Trigger,
+    now: datetime,
+) -> Version:
+    """Append a version; Conflict if its number was taken in the meantime."""
+    row = {
+        "project_id": project_id,
+        "number": number,
+        "path": path,
+        "card_hash": card_hash,
+        "snapshot_hash": snapshot_hash,
+        "last_label_id": last_label_id,
+        "report": dict(report),
+        "trigger": trigger.value,
+        "created_at": now,
+    }
+    if not insert_new(session, VersionRow, [row]):
+        raise Conflict(f"Version {number} was saved by another worker in the meantime; learning starts over.")
+    return by_number(session, project_id, number)
+
+
+def by_number(session: Session, project_id: ProjectId, number: int) -> Version:
+    found = _versions(session, VersionRow.project_id == project_id, VersionRow.number == number)
+    if not found:
+        raise NotFound(f"There is no version {number}. `hardcase status` shows those that exist.")
+    return found[0]
+
+
+def by_id(session: Session, version_id: VersionId) -> Version:
+    found = _versions(session, VersionRow.id == version_id)
+    if not found:
+        raise NotFound(f"There is no version with id {version_id}.")
+    return found[0]
+
+
+def everyone(session: Session, project_id: ProjectId) -> list[Version]:
+    """All versions of a project, oldest first."""
+    return _versions(session, VersionRow.project_id == project_id)
+
+
+def newest(session: Session, project_id: ProjectId) -> Version | None:
+    """The version that was saved last; None if nothing was learnt yet."""
+    found = _versions(
+        session, VersionRow.project_id == project_id, VersionRow.number == next_number(session, project_id) - 1
+    )
+    return found[0] if found else None
+
+
+def champion(session: Session, project_id: ProjectId) -> Version | None:
+    """The version in use: the newest promoted one, or the one last rolled back to; None while the engine serves."""
+    row = session.scalars(
+        sa.select(PromotionRow.version_id)
+        .where(PromotionRow.project_id == project_id, PromotionRow.verdict.in_(_CROWNS))
+        .order_by(PromotionRow.id.desc())
+        .limit(1)
+    ).first()
+    return None if row is None else by_id(session, VersionId(row))
+
+
+def previous_champion(session: Session, project_id: ProjectId) -> Version | None:
+    """Whom a rollback goes back to: the champion before this one, counting a rollback as undoing a promotion."""
+    reign: list[VersionId] = []
+    for verdict in promotions(session, project_id):
+        if verdict.verdict is Verdict.PROMOTED:
+            reign.append(verdict.version_id)
+        elif verdict.verdict is Verdict.ROLLED_BACK:
+            while reign and reign[-1] != verdict.version_id:
+                reign.pop()
+    return by_id(session, reign[-2]) if len(reign) > 1 else None
+
+
+def promotions(session: Session, project_id: ProjectId, version_id: VersionId | None = None) -> list[Promotion]:
+    """The verdicts about a project's versions, or about one of them, oldest first."""
+    query = sa.select(PromotionRow).where(PromotionRow.project_id == project_id).order_by(PromotionRow.id)
+    if version_id is not None:
+        query = query.where(PromotionRow.version_id == version_id)
+    return [_promotion(row) for row in session.scalars(query)]
+
+
+def append_promotion(
+    session: Session,
+    version: Version,
+    champion_id: VersionId | None,
+    verdict: Verdict,
+    reasons: Sequence[str],
+    *,
+    report: Mapping[str, Any],
+    trigger: Trigger,
+    author: str,
+    now: datetime,
+) -> None:
+    """Append a verdict; nothing ever changes one."""
+    session.add(
+        PromotionRow(
+            project_id=version.project_id,
+            version_id=version.id,
+            champion_id=champion_id,
+            verdict=verdict.value,
+            reasons=list(reasons),
+            report=dict(report),
+            trigger=trigger.value,
+            author=author,
+            created_at=now,
+        )
+    )
+    session.flush()
+
+
+def _versions(session: Session, *where: sa.ColumnElement[bool]) -> list[Version]:
+    rows = session.scalars(sa.select(VersionRow).where(*where).order_by(VersionRow.number))
+    return [
+        Version(
+            VersionId(row.id),
+            ProjectId(row.project_id),
+            row.number,
+            row.path,
+            row.card_hash,
+            row.snapshot_hash,
+            row.last_label_id,
+            row.report,
+            Trigger(row.trigger),
+            row.created_at,
+        )
+        for row in rows
+    ]
+
+
+def _promotion(row: PromotionRow) -> Promotion:
+    return Promotion(
+        row.id,
+        VersionId(row.version_id),
+        None if row.champion_id is None else VersionId(row.champion_id),
+        Verdict(row.verdict),
+        tuple(row.reasons),
+        row.report,
+        Trigger(row.trigger),
+        row.author,
+        row.created_at,
+    )
