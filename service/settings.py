@@ -12,7 +12,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from labeling.errors import Invalid
@@ -81,7 +81,11 @@ class Settings(BaseSettings):
 
 def load_settings(**overrides: object) -> Settings:
     """The settings of this process, with the secrets of `home/secrets.json` where the environment has none."""
-    settings = Settings(**overrides)  # type: ignore[arg-type]
+    try:
+        settings = Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        wrong = "; ".join(f"HARDCASE_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+        raise Invalid(f"A setting is wrong. {wrong}. docs/reference/settings.md lists them all.") from error
     kept = _read_secrets(settings.home)
     missing: dict[str, Any] = {
         name: SecretStr(kept[name])

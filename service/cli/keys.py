@@ -2,8 +2,91 @@
 
 from __future__ import annotations
 
+import getpass
+from datetime import UTC, datetime
+from typing import Annotated
+
 import typer
+from rich.console import Console
+
+from db.repositories import audit, keys, projects
+from db.repositories.keys import StoredKey
+from db.session import reading, transaction
+from labeling.types import Role
+from service.auth import issue_key
+from service.cli.output import AsJson, connected, emit, failing_clearly, table
 
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True)
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is.")],
+    role: Annotated[Role, typer.Option(help="What it may do.")] = Role.READ,
+    project: Annotated[list[str] | None, typer.Option(help="Only this project (repeatable); default: all.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make an API key and print it, this once.
+
+    Example: hardcase key create anna --role engineer --project animals
+    """
+    with failing_clearly(as_json), connected() as hardcase:
+        now = datetime.now(UTC)
+        with transaction(hardcase.database) as session:
+            for wanted in project or []:
+                projects.by_name(session, wanted)
+            stored, text = issue_key(session, name=name, role=role, projects=project, now=now)
+            audit.record(session, getpass.getuser(), "key.create", stored.prefix, {"role": role.value}, now)
+
+        def human(console: Console) -> None:
+            console.print(f"Key for {name} ({role.value}); it is not shown again:", markup=False)
+            console.print(text, markup=False, soft_wrap=True, highlight=False)
+
+        emit(as_json, {**_document(stored), "key": text}, human)
+
+
+@app.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """List all keys; their texts are not kept.
+
+    Example: hardcase key list
+    """
+    with failing_clearly(as_json), connected() as hardcase:
+        with reading(hardcase.database) as session:
+            everyone = keys.everyone(session)
+        columns = ["prefix", "name", "role", "projects", "revoked"]
+        rows: list[list[object]] = [
+            [k.prefix, k.name, k.role.value, "all" if k.projects is None else ", ".join(k.projects), k.revoked_at]
+            for k in everyone
+        ]
+        emit(as_json, [_document(k) for k in everyone], lambda console: console.print(table("keys", columns, rows)))
+
+
+@app.command()
+def revoke(
+    prefix: Annotated[str, typer.Argument(metavar="PREFIX", help="The key's prefix, as `key list` shows it.")],
+    as_json: AsJson = False,
+) -> None:
+    """End a key; its page sessions end with it.
+
+    Example: hardcase key revoke 3f9a0c
+    """
+    with failing_clearly(as_json), connected() as hardcase:
+        now = datetime.now(UTC)
+        with transaction(hardcase.database) as session:
+            stored = keys.revoke(session, prefix, now)
+            audit.record(session, getpass.getuser(), "key.revoke", stored.prefix, {}, now)
+        emit(as_json, _document(stored), lambda console: console.print(f"Key {prefix} of {stored.name} is revoked."))
+
+
+def _document(key: StoredKey) -> dict[str, object]:
+    return {
+        "prefix": key.prefix,
+        "name": key.name,
+        "role": key.role.value,
+        "projects": key.projects,
+        "created_at": key.created_at,
+        "revoked_at": key.revoked_at,
+    }

@@ -1,0 +1,89 @@
+"""What came of it: `hardcase status`, `export`, and `jobs` with their dead letters."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from db.repositories import failures, projects, versions
+from db.session import reading, transaction
+from labeling.types import Project
+from service.cli.output import AsJson, Connected, ProjectName, connected, emit, failing_clearly, table
+from service.export import export_labels
+
+__all__ = ["add_to", "jobs_app"]
+
+jobs_app = typer.Typer(no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    for command in (status, export):
+        app.command()(command)
+
+
+def export(
+    project: ProjectName,
+    to: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it: a .csv or .jsonl file.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write all labels, with where each comes from.
+
+    Example: hardcase export animals labels.csv
+    """
+    with failing_clearly(as_json), connected() as hardcase:
+        count = export_labels(hardcase.database, hardcase.project(project), to)
+        document = {"file": to.absolute(), "labels": count}
+        emit(as_json, document, lambda console: console.print(f"{count} labels in {to}", markup=False))
+
+
+@jobs_app.command("list")
+def list_(as_json: AsJson = False, limit: Annotated[int, typer.Option(min=1, max=1000)] = 20) -> None:
+    """List the newest jobs, and what has failed.
+
+    Example: hardcase jobs list
+    """
+    with failing_clearly(as_json), connected() as hardcase:
+        jobs = hardcase.jobs.list(limit=limit)
+        with reading(hardcase.database) as session:
+            failed = [f for p in projects.everyone(session) for f in failures.listing(session, p.id)]
+
+        def human(console: Console) -> None:
+            rows: list[list[object]] = [[_time(j.created_at_ms), j.job, j.state, j.result or j.error] for j in jobs]
+            console.print(table("jobs", ["asked at", "job", "state", "result"], rows))
+            letters: list[list[object]] = [[f.step, f.subject, f.count, f.reason] for f in failed]
+            if letters:
+                console.print(table("failures", ["step", "subject", "times", "reason"], letters))
+
+        document = {
+            "jobs": [{"id": j.id, "job": j.job, "state": j.state, "result": j.result, "error": j.error} for j in jobs],
+            "failures": [
+                {"step": f.step, "subject": f.subject, "count": f.count, "dead": f.dead, "reason": f.reason}
+                for f in failed
+            ],
+        }
+        emit(as_json, document, human)
+
+
+@jobs_app.command()
+def retry(
+    project: ProjectName,
+    step: Annotated[str, typer.Option(help="Only failures of this step (fetch, prelabel, job:learn, ...).")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Give everything that failed another three tries: quarantined images and dead jobs.
+
+    Example: hardcase jobs retry animals --step fetch
+    """
+    with failing_clearly(as_json), connected() as hardcase:
+        found = hardcase.project(project)
+        with transaction(hardcase.database) as session:
+            count = failures.retry(session, found.id, step or None)
+        emit(as_json, {"retried": count}, lambda console: console.print(f"{count} will be tried again."))
+
+
+def _time(milliseconds: int) -> str:
+    return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M:%S}"

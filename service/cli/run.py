@@ -1,0 +1,128 @@
+"""`hardcase init`, `up`, `web`, `worker`, `doctor` and `demo`: setting up and running the processes."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from service.cli.output import AsJson, connected, emit, failing_clearly, table
+from service.settings import Settings, load_settings
+
+__all__ = ["add_to"]
+
+
+def add_to(app: typer.Typer) -> None:
+    for command in (init, up, doctor, demo):
+        app.command()(command)
+
+
+def init(as_json: AsJson = False) -> None:
+    """Make or migrate the database and the signing secret of this home (HARDCASE_HOME).
+
+    Example: hardcase init
+    """
+    with failing_clearly(as_json):
+        settings = _set_up(load_settings())
+        document = {"home": settings.home.absolute(), "database": _without_password(settings)}
+        emit(as_json, document, lambda console: console.print(f"Ready: {settings.home.absolute()}", markup=False))
+
+
+def up(
+    label_studio: Annotated[bool, typer.Option("--label-studio", help="Run an embedded Label Studio too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run web, worker and schedules until Ctrl-C or SIGTERM.
+
+    Example: hardcase up --label-studio
+    """
+    from service.embedded import label_studio_child
+    from service.logs import set_up_logs
+    from service.up import Supervisor, children_of, wait_for
+
+    with failing_clearly(as_json):
+        settings = load_settings()
+        set_up_logs(level=settings.log_level, as_json=settings.log_json)
+        settings = _set_up(settings)
+        children = []
+        if label_studio:
+            child, settings = label_studio_child(settings)
+            children.append(child)
+        children += children_of(settings)
+
+        def ready() -> None:
+            wait_for(f"{settings.address}/health", timeout_s=60)
+            document = {"web": settings.address, "label_studio": settings.label_studio_url, "home": settings.home}
+            emit(as_json, document, lambda console: console.print(f"Up: {settings.address} (Ctrl-C stops it)"))
+
+        code = Supervisor(children).run(ready)
+    raise typer.Exit(code)
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Check everything that must be right for the loop to turn, each with the way out.
+
+    Example: hardcase doctor
+    """
+    from service.doctor import examine
+
+    with failing_clearly(as_json), connected() as hardcase:
+        logging.getLogger().setLevel(logging.ERROR)
+        checks = examine(hardcase.settings, hardcase.database)
+        well = all(check.ok for check in checks)
+
+        def human(console: Console) -> None:
+            rows: list[list[object]] = [
+                ["ok" if c.ok else "NOT OK", c.name, c.detail if c.ok else f"{c.detail}. {c.way_out}"] for c in checks
+            ]
+            console.print(table("doctor", ["", "check", "what was seen"], rows))
+
+        document = {
+            "ok": well,
+            "checks": [{"name": c.name, "ok": c.ok, "detail": c.detail, "way_out": c.way_out} for c in checks],
+        }
+        emit(as_json, document, human)
+    raise typer.Exit(0 if well else 1)
+
+
+def demo(
+    images: Annotated[str, typer.Option(help="`small`, or a folder of class subfolders; default: all.")] = "",
+    keep: Annotated[bool, typer.Option("--keep", help="Leave everything running and print how to log in.")] = False,
+    rounds: Annotated[int, typer.Option(min=1, help="How many rounds to play.")] = 5,
+    home: Annotated[Path, typer.Option(help="Where the demo keeps its files.")] = Path("var/demo"),
+    as_json: AsJson = False,
+) -> None:
+    """Play the whole loop on real images with simulated annotators in a real Label Studio.
+
+    Example: hardcase demo --images small
+    """
+    from service.demo.play import run_demo
+
+    with failing_clearly(as_json):
+        code = run_demo(images=images or None, keep=keep, rounds=rounds, home=home, as_json=as_json)
+    raise typer.Exit(code)
+
+
+def _set_up(settings: Settings) -> Settings:
+    """Make what is missing; what is there stays. Running it twice changes nothing."""
+    from db.session import make_engine
+    from service.schema import bring_to_head
+    from service.settings import ensure_secret, prepare_home
+
+    prepare_home(settings)
+    settings = ensure_secret(settings)
+    database = make_engine(settings.database)
+    try:
+        bring_to_head(database)
+    finally:
+        database.dispose()
+    return settings
+
+
+def _without_password(settings: Settings) -> str:
+    import sqlalchemy as sa
+
+    return sa.make_url(settings.database).render_as_string(hide_password=True)
