@@ -30,13 +30,14 @@ def read_examples(
 
     `up_to` looks back to when label `up_to` was the newest.
     """
-    usable = ReviewRow.kind.in_(list(kinds))
+    newest = _newest(project_id, up_to)
+    usable: sa.ColumnElement[bool] = ReviewRow.kind.in_(list(kinds))
     if imported:
         usable = usable | (LabelRow.source == LabelSource.IMPORT)
     rows = session.execute(
         sa.select(ImageRow.id, GroupRow.id, LabelRow.value, ReviewRow.kind, LabelRow.id, ImageRow.content_hash)
         .select_from(LabelRow)
-        .join(_newest(project_id, up_to), sa.literal_column("newest.id") == LabelRow.id)
+        .join(newest, newest.c.id == LabelRow.id)
         .join(ImageRow, ImageRow.id == LabelRow.image_id)
         .join(GroupRow, GroupRow.id == ImageRow.group_id)
         .outerjoin(ReviewRow, ReviewRow.id == LabelRow.review_id)
@@ -57,11 +58,12 @@ def last_label_id(session: Session, project_id: ProjectId) -> int:
 
 def unready_label_ids(session: Session, project_id: ProjectId, engine_revision: str) -> list[int]:
     """Current labels that nothing can be learnt from yet: their image has no group, or no prelabel of this engine."""
+    newest = _newest(project_id, None)
     prelabelled = sa.exists().where(PrelabelRow.image_id == ImageRow.id, PrelabelRow.revision == engine_revision)
     return list(
         session.scalars(
             sa.select(LabelRow.id)
-            .join(_newest(project_id, None), sa.literal_column("newest.id") == LabelRow.id)
+            .join(newest, newest.c.id == LabelRow.id)
             .join(ImageRow, ImageRow.id == LabelRow.image_id)
             .where(LabelRow.value.is_not(None), ImageRow.group_id.is_(None) | ~prelabelled)
             .order_by(LabelRow.id)
@@ -74,4 +76,4 @@ def _newest(project_id: ProjectId, up_to: int | None) -> sa.Subquery:
     query = sa.select(sa.func.max(LabelRow.id).label("id")).where(LabelRow.project_id == project_id)
     if up_to is not None:
         query = query.where(LabelRow.id <= up_to)
-    return query.group_by(LabelRow.image_id).subquery("newest")
+    return query.group_by(LabelRow.image_id).subquery()
