@@ -6,7 +6,6 @@ the demo runs and never shipped.
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -65,8 +64,7 @@ CLASSES = (
 
 def cache_folder() -> Path:
     """Where downloads are kept between runs: the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "hardcase"
+    return Path.home() / ".cache" / "hardcase"
 
 
 def fetch_stamps(cache: Path) -> Path:
