@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
@@ -106,9 +107,9 @@ def unpack(files: dict[str, bytes]) -> tuple[Classifier, Card]:
     )
 
 
-def _tensors(weights: bytes, card: Card) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
+def _tensors(weights: bytes, card: Card) -> dict[str, NDArray[np.float32]]:
     try:
-        tensors = load(weights)
+        tensors: dict[str, NDArray[np.float32]] = load(weights)
     except (SafetensorError, ValueError, KeyError) as error:
         raise BadArtifact(f"The weights are not a safetensors file: {error}") from error
     image, text, prelabel = card.dims
