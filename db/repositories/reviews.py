@@ -1,0 +1,174 @@
+"""Reviews: the questions put to people, which of them are open, and how they stand in Label Studio.
+
+A review is *open* when it has no end and no current annotation that is answered or skipped; the current row of
+an annotation is the newest of its `unique_id` by (`updated_at`, `id`). Nothing here is a flag: all are
+questions over appended rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, aliased
+
+from db.session import insert_new
+from db.tables import AnnotationRow, ImageRow, PushRow, QueryRow, ReviewEndRow, ReviewRow
+from labeling.types import AnnotationAction, ImageId, ProjectId, ReviewId, ReviewKind
+
+__all__ = [
+    "TASK_DELETED",
+    "Review",
+    "by_task",
+    "by_token",
+    "count_open",
+    "end",
+    "highest_task",
+    "is_current",
+    "is_open",
+    "open_reviews",
+    "pushed",
+    "record_pushes",
+    "unended_tasks",
+]
+
+TASK_DELETED = "task deleted"
+"""The reason of a review's end when its task is gone from Label Studio; it is never made again."""
+
+_CLOSING = (AnnotationAction.ANSWERED.value, AnnotationAction.SKIPPED.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """One review with what is needed to show it; `ls_task_id` is None until it stands in Label Studio."""
+
+    id: ReviewId
+    project_id: ProjectId
+    image_id: ImageId
+    query_number: int
+    kind: ReviewKind
+    blind: bool
+    place: float
+    token: str
+    content_hash: str
+    text: str | None
+    created_at: datetime
+    ls_task_id: int | None
+
+
+def is_current(row: type[AnnotationRow] = AnnotationRow) -> sa.ColumnElement[bool]:
+    """Whether an annotation row is the newest of its `unique_id`."""
+    newer = aliased(AnnotationRow)
+    later = sa.or_(newer.updated_at > row.updated_at, sa.and_(newer.updated_at == row.updated_at, newer.id > row.id))
+    return ~sa.exists().where(newer.unique_id == row.unique_id, later).correlate(row)
+
+
+def is_open() -> sa.ColumnElement[bool]:
+    """The condition on `ReviewRow` that it is open."""
+    answer = aliased(AnnotationRow)
+    ended = sa.exists().where(ReviewEndRow.review_id == ReviewRow.id).correlate(ReviewRow)
+    closed = (
+        sa.exists()
+        .where(answer.review_id == ReviewRow.id, answer.action.in_(_CLOSING), is_current(answer))
+        .correlate(ReviewRow)
+    )
+    return sa.and_(~ended, ~closed)
+
+
+def open_reviews(session: Session, project_id: ProjectId) -> list[Review]:
+    """All open reviews of a project, oldest first."""
+    rows = session.execute(_reviews().where(ReviewRow.project_id == project_id, is_open()).order_by(ReviewRow.id))
+    return [_review(row) for row in rows]
+
+
+def count_open(session: Session, project_id: ProjectId) -> int:
+    """How many reviews of a project are open."""
+    statement = sa.select(sa.func.count()).select_from(ReviewRow)
+    return session.scalar(statement.where(ReviewRow.project_id == project_id, is_open())) or 0
+
+
+def by_token(session: Session, project_id: ProjectId, tokens: Sequence[str]) -> dict[str, Review]:
+    """The reviews that these keys name; a key of another project names nothing."""
+    rows = session.execute(_reviews().where(ReviewRow.project_id == project_id, ReviewRow.token.in_(tokens)))
+    return {review.token: review for review in map(_review, rows)}
+
+
+def by_task(session: Session, project_id: ProjectId, task_ids: Sequence[int]) -> dict[int, Review]:
+    """The reviews that stand in Label Studio as these tasks."""
+    rows = session.execute(_reviews().where(ReviewRow.project_id == project_id, PushRow.ls_task_id.in_(task_ids)))
+    return {review.ls_task_id: review for review in map(_review, rows) if review.ls_task_id is not None}
+
+
+def pushed(session: Session, project_id: ProjectId, closed_after: datetime) -> list[Review]:
+    """Pushed reviews that have not ended and are open, or got an answer after `closed_after`."""
+    answer = aliased(AnnotationRow)
+    ended = sa.exists().where(ReviewEndRow.review_id == ReviewRow.id).correlate(ReviewRow)
+    lately = sa.exists().where(answer.review_id == ReviewRow.id, answer.recorded_at > closed_after).correlate(ReviewRow)
+    rows = session.execute(
+        _reviews()
+        .where(ReviewRow.project_id == project_id, PushRow.ls_task_id.is_not(None), ~ended, sa.or_(is_open(), lately))
+        .order_by(ReviewRow.id)
+    )
+    return [_review(row) for row in rows]
+
+
+def unended_tasks(session: Session, project_id: ProjectId) -> dict[int, ReviewId]:
+    """Task id -> review of everything that was pushed and has not ended, answered or not."""
+    rows = session.execute(
+        sa.select(PushRow.ls_task_id, ReviewRow.id)
+        .join(ReviewRow, ReviewRow.id == PushRow.review_id)
+        .outerjoin(ReviewEndRow, ReviewEndRow.review_id == ReviewRow.id)
+        .where(ReviewRow.project_id == project_id, ReviewEndRow.review_id.is_(None))
+    )
+    return {task_id: ReviewId(review_id) for task_id, review_id in rows}
+
+
+def highest_task(session: Session, project_id: ProjectId) -> int:
+    """The highest task id known of a project; 0 before its first push."""
+    statement = sa.select(sa.func.max(PushRow.ls_task_id)).join(ReviewRow, ReviewRow.id == PushRow.review_id)
+    return session.scalar(statement.where(ReviewRow.project_id == project_id)) or 0
+
+
+def record_pushes(session: Session, tasks: Mapping[ReviewId, int], *, ls_project_id: int, now: datetime) -> int:
+    """Note which task each review stands as; a review keeps its first task."""
+    rows = [
+        {"review_id": review, "ls_task_id": task, "ls_project_id": ls_project_id, "pushed_at": now}
+        for review, task in tasks.items()
+    ]
+    return insert_new(session, PushRow, rows)
+
+
+def end(session: Session, review_ids: Sequence[ReviewId], reason: str, now: datetime) -> int:
+    """Note that these reviews will get no answer any more."""
+    rows = [{"review_id": review, "reason": reason, "at": now} for review in review_ids]
+    return insert_new(session, ReviewEndRow, rows)
+
+
+def _reviews() -> sa.Select[*tuple[Any, ...]]:
+    return (
+        sa.select(ReviewRow, QueryRow.number, ImageRow.content_hash, ImageRow.text, PushRow.ls_task_id)
+        .join(QueryRow, QueryRow.id == ReviewRow.query_id)
+        .join(ImageRow, ImageRow.id == ReviewRow.image_id)
+        .outerjoin(PushRow, PushRow.review_id == ReviewRow.id)
+    )
+
+
+def _review(found: sa.Row[*tuple[Any, ...]]) -> Review:
+    row, number, content_hash, text, ls_task_id = found
+    return Review(
+        id=ReviewId(row.id),
+        project_id=ProjectId(row.project_id),
+        image_id=ImageId(row.image_id),
+        query_number=number,
+        kind=ReviewKind(row.kind),
+        blind=row.blind,
+        place=row.place,
+        token=row.token,
+        content_hash=content_hash,
+        text=text,
+        created_at=row.created_at,
+        ls_task_id=ls_task_id,
+    )
