@@ -1,0 +1,111 @@
+"""What the board shows at a glance: stored tallies and figures, how far webhooks lag, how jobs stand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from db.session import insert_new
+from db.tables import FailureRow, FigureRow, ImageRow, InboxRow, LabelStudioProjectRow, ReviewRow, SeenRow, TallyRow
+from labeling.types import ProjectId, ReviewId
+
+__all__ = [
+    "Figure",
+    "LabelStudioPlace",
+    "Tally",
+    "failure_counts",
+    "figures",
+    "inbox_waiting_since",
+    "job_counts",
+    "label_studio_place",
+    "mark_seen",
+    "review_media",
+    "tally",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many images of a project are in which state, as the sweep last counted."""
+
+    counts: dict[str, Any]
+    refreshed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure as the worker computed it: its data, and perhaps a plot."""
+
+    name: str
+    data: dict[str, Any]
+    svg: str | None
+    computed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LabelStudioPlace:
+    """Where a project stands in Label Studio."""
+
+    ls_project_id: int
+    base_url: str
+    swept_until: datetime | None
+
+
+def tally(session: Session, project_id: ProjectId) -> Tally | None:
+    row = session.get(TallyRow, project_id)
+    return None if row is None else Tally(dict(row.counts), row.refreshed_at)
+
+
+def figures(session: Session, project_id: ProjectId) -> dict[str, Figure]:
+    """All figures of a project, by name."""
+    rows = session.scalars(sa.select(FigureRow).where(FigureRow.project_id == project_id).order_by(FigureRow.name))
+    return {row.name: Figure(row.name, dict(row.data), row.svg, row.computed_at) for row in rows}
+
+
+def failure_counts(session: Session, project_id: ProjectId) -> dict[str, int]:
+    """How many things are failing, by step."""
+    rows = session.execute(
+        sa.select(FailureRow.step, sa.func.count()).where(FailureRow.project_id == project_id).group_by(FailureRow.step)
+    )
+    return {str(step): int(count) for step, count in rows}
+
+
+def label_studio_place(session: Session, project_id: ProjectId) -> LabelStudioPlace | None:
+    row = session.get(LabelStudioProjectRow, project_id)
+    return None if row is None else LabelStudioPlace(row.ls_project_id, row.base_url, row.swept_until)
+
+
+def inbox_waiting_since(session: Session) -> datetime | None:
+    """When the oldest webhook event came that nobody has handled yet."""
+    oldest = sa.select(InboxRow.received_at).where(InboxRow.handled_at.is_(None)).order_by(InboxRow.id).limit(1)
+    return session.scalars(oldest).first()
+
+
+def job_counts(session: Session) -> dict[tuple[str, str], int]:
+    """How many jobs the durable engine remembers, by name and state."""
+    schema = None if session.get_bind().dialect.name == "sqlite" else "dbos"
+    table = sa.table("workflow_status", sa.column("name", sa.Text), sa.column("status", sa.Text), schema=schema)
+    rows = session.execute(
+        sa.select(table.c.name, table.c.status, sa.func.count()).group_by(table.c.name, table.c.status)
+    )
+    return {(name or "", status or ""): count for name, status, count in rows}
+
+
+def review_media(session: Session, token: str) -> tuple[ReviewId, str] | None:
+    """The review that a token names, and the hash of its image."""
+    row = session.execute(
+        sa.select(ReviewRow.id, ImageRow.content_hash)
+        .join(ImageRow, ImageRow.id == ReviewRow.image_id)
+        .where(ReviewRow.token == token)
+    ).one_or_none()
+    return None if row is None else (ReviewId(row[0]), row[1])
+
+
+def mark_seen(session: Session, reviews: Mapping[ReviewId, datetime]) -> int:
+    """Write down that these reviews' images were fetched; a second time changes nothing."""
+    return insert_new(session, SeenRow, [{"review_id": review_id, "at": at} for review_id, at in reviews.items()])

@@ -1,0 +1,223 @@
+"""What the API and the pages list, newest first, a slice at a time.
+
+In: a project, where to go on (`after`, an id of the slice before), a limit, and filters whose names are fixed here.
+Out: frozen items and where the next slice begins. Every slice costs the same, however deep it lies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, aliased
+
+from db.repositories.paging import Slice, slice_of
+from db.tables import (
+    AnnotationRow,
+    FailureRow,
+    GroupRow,
+    ImageRow,
+    LabelRow,
+    PrelabelRow,
+    RegistrationRow,
+    ReviewEndRow,
+    ReviewRow,
+    SourceRow,
+)
+from labeling.types import LabelSource, ProjectId
+
+__all__ = [
+    "IMAGE_STATES",
+    "FailureItem",
+    "ImageItem",
+    "LabelItem",
+    "SourceItem",
+    "failures",
+    "image",
+    "images",
+    "labels",
+    "sources",
+]
+
+IMAGE_STATES = ("fetched", "ready", "asked", "labelled")
+"""Of an image whose bytes are here: waiting for prelabel or group, in the pool, in front of people, labelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageItem:
+    """An image with where it stands. `side` is pool or holdout; null until its group is known."""
+
+    id: int
+    content_hash: str
+    format: str
+    width: int
+    height: int
+    size_bytes: int
+    text: str | None
+    details: dict[str, Any]
+    side: str | None
+    bridge: bool
+    state: str
+    label: str | None
+    fetched_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FailureItem:
+    """Something that failed; after three times (or when nothing can help) it waits for a person's retry."""
+
+    id: int
+    step: str
+    subject: str
+    reference: str | None
+    count: int
+    final: bool
+    reason: str
+    failed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SourceItem:
+    """A place that is looked at on a schedule."""
+
+    id: int
+    address: str
+    created_at: datetime
+    looked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelItem:
+    """One statement of what an image is; the newest of an image holds, null takes it back."""
+
+    id: int
+    image_id: int
+    value: str | None
+    source: LabelSource
+    review_id: int | None
+    author: str
+    reason: str
+    created_at: datetime
+
+
+def images(
+    session: Session, project_id: ProjectId, *, after: int | None, limit: int, state: str | None = None
+) -> Slice[ImageItem]:
+    """The images of a project, all or those in one of IMAGE_STATES."""
+    stands, label = _state(), _current_label(ImageRow.id)
+    statement = (
+        sa.select(ImageRow, GroupRow.side, stands.label("state"), label.label("value"))
+        .outerjoin(GroupRow, GroupRow.id == ImageRow.group_id)
+        .where(ImageRow.project_id == project_id)
+    )
+    if state is not None:
+        statement = statement.where(stands == state)
+    return slice_of(session, statement, ImageRow.id, after, limit, _image)
+
+
+def image(session: Session, project_id: ProjectId, image_id: int) -> ImageItem | None:
+    """One image of a project; None if it has no such image."""
+    found = images(session, project_id, after=image_id + 1, limit=1).items
+    return found[0] if found and found[0].id == image_id else None
+
+
+def failures(
+    session: Session, project_id: ProjectId, *, after: int | None, limit: int, step: str | None = None
+) -> Slice[FailureItem]:
+    """What failed, at any step or at one; those of `fetch` are the quarantine list and carry their reference."""
+    is_fetch = sa.and_(FailureRow.step == "fetch", sa.cast(RegistrationRow.id, sa.Text) == FailureRow.subject)
+    statement = (
+        sa.select(FailureRow, RegistrationRow.reference)
+        .outerjoin(RegistrationRow, is_fetch)
+        .where(FailureRow.project_id == project_id)
+    )
+    if step is not None:
+        statement = statement.where(FailureRow.step == step)
+    return slice_of(session, statement, FailureRow.id, after, limit, _failure)
+
+
+def sources(session: Session, project_id: ProjectId, *, after: int | None, limit: int) -> Slice[SourceItem]:
+    statement = sa.select(SourceRow).where(SourceRow.project_id == project_id)
+    return slice_of(session, statement, SourceRow.id, after, limit, _source)
+
+
+def labels(
+    session: Session, project_id: ProjectId, *, after: int | None, limit: int, source: LabelSource | None = None
+) -> Slice[LabelItem]:
+    """The history of what was held true, not only what holds."""
+    statement = sa.select(LabelRow).where(LabelRow.project_id == project_id)
+    if source is not None:
+        statement = statement.where(LabelRow.source == source.value)
+    return slice_of(session, statement, LabelRow.id, after, limit, _label)
+
+
+def _current_label(image_id: Any) -> sa.ScalarSelect[str | None]:
+    return (
+        sa.select(LabelRow.value)
+        .where(LabelRow.image_id == image_id)
+        .order_by(LabelRow.id.desc())
+        .limit(1)
+        .correlate(ImageRow)
+        .scalar_subquery()
+    )
+
+
+def _state() -> sa.Case[str]:
+    newer = aliased(AnnotationRow)
+    overtaken = sa.exists().where(
+        newer.unique_id == AnnotationRow.unique_id,
+        sa.tuple_(newer.updated_at, newer.id) > sa.tuple_(AnnotationRow.updated_at, AnnotationRow.id),
+    )
+    answered = sa.exists().where(
+        AnnotationRow.review_id == ReviewRow.id, AnnotationRow.action != "withdrawn", ~overtaken
+    )
+    ended = sa.exists().where(ReviewEndRow.review_id == ReviewRow.id)
+    asked = sa.exists().where(ReviewRow.image_id == ImageRow.id, ~ended, ~answered)
+    prelabelled = sa.exists().where(PrelabelRow.image_id == ImageRow.id)
+    return sa.case(
+        (_current_label(ImageRow.id).is_not(None), "labelled"),
+        (asked, "asked"),
+        (sa.and_(ImageRow.group_id.is_not(None), prelabelled), "ready"),
+        else_="fetched",
+    )
+
+
+def _image(row: ImageRow, side: str | None, state: str, label: str | None) -> ImageItem:
+    return ImageItem(
+        row.id,
+        row.content_hash,
+        row.format,
+        row.width,
+        row.height,
+        row.size_bytes,
+        row.text,
+        row.details,
+        side,
+        row.bridge,
+        state,
+        label,
+        row.fetched_at,
+    )
+
+
+def _failure(row: FailureRow, reference: str | None) -> FailureItem:
+    return FailureItem(row.id, row.step, row.subject, reference, row.count, row.final, row.reason, row.failed_at)
+
+
+def _source(row: SourceRow) -> SourceItem:
+    return SourceItem(row.id, row.address, row.created_at, row.looked_at)
+
+
+def _label(row: LabelRow) -> LabelItem:
+    return LabelItem(
+        row.id,
+        row.image_id,
+        row.value,
+        LabelSource(row.source),
+        row.review_id,
+        row.author,
+        row.reason,
+        row.created_at,
+    )

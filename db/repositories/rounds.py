@@ -1,0 +1,190 @@
+"""What happened round by round, as the API and the pages list it: queries, reviews, versions, promotions.
+
+In: a project, where to go on (`after`, an id), a limit, and filters whose names are fixed here. Out: a slice of
+frozen items, newest first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, aliased
+
+from db.repositories.paging import Slice, slice_of
+from db.tables import AnnotationRow, AnnotatorRow, PromotionRow, PushRow, QueryRow, ReviewEndRow, ReviewRow, VersionRow
+from labeling.types import ProjectId, ReviewKind, Verdict
+
+__all__ = [
+    "PromotionItem",
+    "QueryItem",
+    "ReviewItem",
+    "VersionItem",
+    "promotions",
+    "queries",
+    "reviews",
+    "versions",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class QueryItem:
+    """One batch chosen for people. `version` is the number of the version that chose; null before the first."""
+
+    id: int
+    number: int
+    strategy: str
+    seed: int
+    version: int | None
+    pool_size: int
+    asked: int
+    trigger: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewItem:
+    """One question about one image, with its last answer; `probability` is that of having been chosen."""
+
+    id: int
+    image_id: int
+    query: int
+    kind: ReviewKind
+    blind: bool
+    probability: float
+    task_id: int | None
+    ended: str | None
+    action: str | None
+    answers: list[str] | None
+    annotator: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class VersionItem:
+    """One saved classifier with its report."""
+
+    id: int
+    number: int
+    card_hash: str
+    snapshot_hash: str
+    report: dict[str, Any]
+    trigger: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionItem:
+    """One verdict about a version, with its reasons."""
+
+    id: int
+    version: int
+    champion: int | None
+    verdict: Verdict
+    reasons: list[str]
+    report: dict[str, Any]
+    trigger: str
+    author: str
+    created_at: datetime
+
+
+def queries(session: Session, project_id: ProjectId, *, after: int | None, limit: int) -> Slice[QueryItem]:
+    asked = sa.select(sa.func.count()).where(ReviewRow.query_id == QueryRow.id).scalar_subquery()
+    statement = (
+        sa.select(QueryRow, VersionRow.number, asked)
+        .outerjoin(VersionRow, VersionRow.id == QueryRow.version_id)
+        .where(QueryRow.project_id == project_id)
+    )
+    return slice_of(session, statement, QueryRow.id, after, limit, _query)
+
+
+def reviews(
+    session: Session, project_id: ProjectId, *, after: int | None, limit: int, kind: ReviewKind | None = None
+) -> Slice[ReviewItem]:
+    """The questions asked, each with the newest answer to it."""
+    newest = (
+        sa.select(AnnotationRow.id)
+        .where(AnnotationRow.review_id == ReviewRow.id)
+        .order_by(AnnotationRow.updated_at.desc(), AnnotationRow.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    statement = (
+        sa.select(ReviewRow, QueryRow.number, PushRow.ls_task_id, ReviewEndRow.reason, AnnotationRow, AnnotatorRow.name)
+        .join(QueryRow, QueryRow.id == ReviewRow.query_id)
+        .outerjoin(PushRow, PushRow.review_id == ReviewRow.id)
+        .outerjoin(ReviewEndRow, ReviewEndRow.review_id == ReviewRow.id)
+        .outerjoin(AnnotationRow, AnnotationRow.id == newest)
+        .outerjoin(AnnotatorRow, AnnotatorRow.id == AnnotationRow.annotator_id)
+        .where(ReviewRow.project_id == project_id)
+    )
+    if kind is not None:
+        statement = statement.where(ReviewRow.kind == kind.value)
+    return slice_of(session, statement, ReviewRow.id, after, limit, _review)
+
+
+def versions(session: Session, project_id: ProjectId, *, after: int | None, limit: int) -> Slice[VersionItem]:
+    statement = sa.select(VersionRow).where(VersionRow.project_id == project_id)
+    return slice_of(session, statement, VersionRow.id, after, limit, _version)
+
+
+def promotions(session: Session, project_id: ProjectId, *, after: int | None, limit: int) -> Slice[PromotionItem]:
+    champion = aliased(VersionRow)
+    statement = (
+        sa.select(PromotionRow, VersionRow.number, champion.number)
+        .join(VersionRow, VersionRow.id == PromotionRow.version_id)
+        .outerjoin(champion, champion.id == PromotionRow.champion_id)
+        .where(PromotionRow.project_id == project_id)
+    )
+    return slice_of(session, statement, PromotionRow.id, after, limit, _promotion)
+
+
+def _query(row: QueryRow, version: int | None, asked: int) -> QueryItem:
+    return QueryItem(
+        row.id, row.number, row.strategy, row.seed, version, row.pool_size, asked, row.trigger, row.created_at
+    )
+
+
+def _review(
+    row: ReviewRow,
+    query: int,
+    task_id: int | None,
+    ended: str | None,
+    annotation: AnnotationRow | None,
+    annotator: str | None,
+) -> ReviewItem:
+    action, answers = (annotation.action, annotation.answers) if annotation else (None, None)
+    return ReviewItem(
+        id=row.id,
+        image_id=row.image_id,
+        query=query,
+        kind=ReviewKind(row.kind),
+        blind=row.blind,
+        probability=row.probability,
+        task_id=task_id,
+        ended=ended,
+        action=action,
+        answers=answers,
+        annotator=annotator,
+        created_at=row.created_at,
+    )
+
+
+def _version(row: VersionRow) -> VersionItem:
+    return VersionItem(row.id, row.number, row.card_hash, row.snapshot_hash, row.report, row.trigger, row.created_at)
+
+
+def _promotion(row: PromotionRow, version: int, champion: int | None) -> PromotionItem:
+    return PromotionItem(
+        row.id,
+        version,
+        champion,
+        Verdict(row.verdict),
+        row.reasons,
+        row.report,
+        row.trigger,
+        row.author,
+        row.created_at,
+    )

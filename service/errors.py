@@ -1,0 +1,104 @@
+"""One table from our errors to HTTP, and every error's body as problem details (RFC 9457).
+
+In: an error. Out: status, headers and a body that a client can act on. Bodies never hold what was sent, since
+that may be a secret.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from http import HTTPStatus
+from typing import Any
+
+import sqlalchemy.exc
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from labeling.errors import (
+    Conflict,
+    Denied,
+    HardcaseError,
+    Invalid,
+    NotFound,
+    StorageFull,
+    Unauthenticated,
+    Unavailable,
+)
+
+__all__ = ["STATUS", "Problem", "problem_of", "status_of"]
+
+STATUS: dict[type[HardcaseError], int] = {
+    NotFound: 404,
+    Conflict: 409,
+    Invalid: 422,
+    Unauthenticated: 401,
+    Denied: 403,
+    Unavailable: 503,
+    StorageFull: 507,
+}
+RETRY_AFTER_S = 5
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class Problem:
+    """What is answered: a status, its headers, and the members of the body."""
+
+    def __init__(self, status: int, kind: str, detail: str, **members: Any) -> None:
+        self.status = status
+        self.headers = _headers(status)
+        self.body: dict[str, Any] = {
+            "type": f"urn:hardcase:problem:{kind}",
+            "title": _title(status),
+            "status": status,
+            "detail": detail,
+            **members,
+        }
+
+
+def status_of(error: type[HardcaseError]) -> int:
+    """The status of an error class: its own or its nearest parent's."""
+    return next(STATUS[parent] for parent in error.__mro__ if parent in STATUS)
+
+
+def problem_of(error: Exception) -> Problem:
+    """Any error as a problem; what is not known becomes a 500 that gives nothing away."""
+    if isinstance(error, HardcaseError):
+        return Problem(status_of(type(error)), _kebab(type(error).__name__), error.message)
+    if isinstance(error, RequestValidationError):
+        return _validation(error)
+    if isinstance(error, HTTPException):
+        problem = Problem(error.status_code, _kebab(_title(error.status_code)), str(error.detail))
+        problem.headers |= dict(error.headers or {})
+        return problem
+    if _is_full(error):
+        return problem_of(StorageFull())
+    if isinstance(error, sqlalchemy.exc.OperationalError | sqlalchemy.exc.InterfaceError | sqlalchemy.exc.TimeoutError):
+        return problem_of(Unavailable("The database is busy or not there. Try again in a moment."))
+    return Problem(500, "internal", "This is a fault in hardcase. The log tells more under this request's id.")
+
+
+def _validation(error: RequestValidationError) -> Problem:
+    places = [{"where": ".".join(map(str, e["loc"]))[:200], "what": str(e["msg"])[:500]} for e in error.errors()[:20]]
+    detail = "; ".join(f"{place['where']}: {place['what']}" for place in places)
+    return Problem(422, "invalid", detail[:2_000], errors=places)
+
+
+def _is_full(error: BaseException) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in _FULL
+    return isinstance(error, sqlalchemy.exc.OperationalError) and "disk is full" in str(error.orig)
+
+
+def _headers(status: int) -> dict[str, str]:
+    if status == 401:
+        return {"WWW-Authenticate": 'Bearer realm="hardcase"'}
+    return {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {}
+
+
+def _title(status: int) -> str:
+    return HTTPStatus(status).phrase
+
+
+def _kebab(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|\s+", "-", name).lower()

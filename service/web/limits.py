@@ -1,0 +1,109 @@
+"""What a request may cost before it is understood: body size, time to arrive, and time for its headers.
+
+In: an ASGI application. Out: the same, refusing with 413 what is too large (also when it comes in chunks without
+end) and with 408 what comes too slowly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from fastapi import HTTPException
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+__all__ = ["BodyLimits", "PatientProtocol"]
+
+PLAIN_BODY_BYTES = 8 * 2**20
+"""Largest body that is not an upload of files."""
+BODY_IDLE_S = 20.0
+"""Longest wait for the next piece of a body."""
+BODY_TOTAL_S = 600.0
+"""Longest time for a whole body."""
+HEADERS_S = 10.0
+"""Longest time from a connection's first byte, or its opening, to the end of the headers."""
+
+
+class BodyLimits:
+    """Counts a body as it comes in; the routes behind never see more than the cap."""
+
+    def __init__(self, app: ASGIApp, *, upload_bytes: int) -> None:
+        self.app = app
+        self.upload_bytes = upload_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            receive = _Counted(receive, self._cap(scope), Headers(scope=scope).get("content-length", "")).receive
+        await self.app(scope, receive, send)
+
+    def _cap(self, scope: Scope) -> int:
+        is_upload = Headers(scope=scope).get("content-type", "").startswith("multipart/form-data")
+        return self.upload_bytes if is_upload else min(PLAIN_BODY_BYTES, self.upload_bytes)
+
+
+class _Counted:
+    def __init__(self, receive: Receive, cap: int, announced: str) -> None:
+        self._receive, self._cap = receive, cap
+        self._too_large = announced.isascii() and announced.isdigit() and (len(announced) > 15 or int(announced) > cap)
+        self._seen = 0
+        self._more = True
+        self._deadline: float | None = None
+
+    async def receive(self) -> Message:
+        if not self._more:  # the body is complete: what comes now is the client's leaving
+            return await self._receive()
+        if self._too_large:
+            raise _too_large(self._cap)
+        message = await self._next()
+        self._more = bool(message.get("more_body", False))
+        self._seen += len(message.get("body", b""))
+        if self._seen > self._cap:
+            raise _too_large(self._cap)
+        return message
+
+    async def _next(self) -> Message:
+        loop = asyncio.get_running_loop()
+        self._deadline = self._deadline or loop.time() + BODY_TOTAL_S
+        patience = min(BODY_IDLE_S, self._deadline - loop.time())
+        try:
+            return await asyncio.wait_for(self._receive(), patience)
+        except TimeoutError as error:
+            raise HTTPException(408, "The body did not arrive in time.", {"Connection": "close"}) from error
+
+
+class PatientProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP with an end to its patience: headers that do not arrive close the connection."""
+
+    _headers_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._wait_for_headers()
+
+    def on_message_begin(self) -> None:
+        self._wait_for_headers()
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._stop_waiting()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _wait_for_headers(self) -> None:
+        if self._headers_timer is None:
+            self._headers_timer = self.loop.call_later(HEADERS_S, self.transport.close)
+
+    def _stop_waiting(self) -> None:
+        if self._headers_timer is not None:
+            self._headers_timer.cancel()
+            self._headers_timer = None
+
+
+def _too_large(cap: int) -> HTTPException:
+    detail = f"The body is larger than {cap:,} bytes. Send it in several requests, or give addresses instead."
+    return HTTPException(413, detail, {"Connection": "close"})

@@ -1,0 +1,95 @@
+"""Remembers which reviews' images were really fetched, without ever making an image wait for the database long.
+
+In: reviews whose image is about to be served. Out: one `seen` row each. The image waits a moment for its row, so
+that as a rule the fact is on disk before anybody can answer; while the database is busy the image is served all
+the same and the row is written as soon as it can be.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime
+
+import sqlalchemy as sa
+import sqlalchemy.exc
+
+from db.repositories import board
+from db.session import transaction
+from labeling.types import ReviewId
+from service.logs import get_logger
+
+__all__ = ["SeenWriter"]
+
+WAIT_S = 0.25
+RETRY_S = 1.0
+REMEMBERED = 200_000
+log = get_logger(__name__)
+
+
+class SeenWriter:
+    """One thread that writes; it starts with the first image and ends with `close`."""
+
+    def __init__(self, database: sa.Engine, now: Callable[[], datetime]) -> None:
+        self._database, self._now = database, now
+        self._written: set[ReviewId] = set()
+        self._waiting: dict[ReviewId, datetime] = {}
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._closing = False
+
+    def note(self, review_id: ReviewId) -> None:
+        """The image of this review is being served. A repeat costs a look into a set."""
+        with self._changed:
+            if review_id in self._written or self._closing:
+                return
+            self._waiting.setdefault(review_id, self._now())
+            self._start()
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: review_id not in self._waiting, WAIT_S)
+
+    def close(self) -> None:
+        """Write what is left, once, and end the thread."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+            thread = self._thread
+        if thread is not None:
+            thread.join(timeout=6.0)
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="seen", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._closing)
+                batch = dict(list(self._waiting.items())[:500])
+                closing = self._closing
+            written = not batch or self._write(batch)
+            with self._changed:
+                if written:
+                    self._forget(batch)
+                if closing and (not written or not self._waiting):
+                    return
+                if not written:
+                    self._changed.wait_for(lambda: self._closing, RETRY_S)
+
+    def _write(self, batch: dict[ReviewId, datetime]) -> bool:
+        try:
+            with transaction(self._database) as session:
+                board.mark_seen(session, batch)
+        except sqlalchemy.exc.DBAPIError as error:
+            log.warning("seen rows wait", reviews=len(batch), reason=type(error).__name__)
+            return False
+        return True
+
+    def _forget(self, batch: dict[ReviewId, datetime]) -> None:
+        if len(self._written) > REMEMBERED:
+            self._written.clear()
+        for review_id in batch:
+            self._waiting.pop(review_id, None)
+            self._written.add(review_id)
+        self._changed.notify_all()

@@ -1,0 +1,79 @@
+"""Builds what the web process works with, once, and hands it down as `app.state.parts`.
+
+It never imports the worker, a model or the Label Studio SDK; `tests/service/test_web_process.py` starts the
+process and looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import Depends, Request
+from sqlalchemy import event
+
+from db.session import make_engine
+from labeling.adapters.image_store import ImageStore
+from service.jobs import Jobs
+from service.settings import Settings
+from service.spool import Spool
+from service.web.seen import SeenWriter
+
+__all__ = ["PartsDep", "WebParts", "make_parts", "parts_of"]
+
+BUSY_TIMEOUT_MS = 4_000
+"""A person waits in front of a web request: give up (503) long before the worker would."""
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class WebParts:
+    """Everything a route may need."""
+
+    settings: Settings
+    database: sa.Engine
+    jobs: Jobs
+    images: ImageStore
+    spool: Spool
+    seen: SeenWriter
+    now: Callable[[], datetime] = utc_now
+
+    def close(self) -> None:
+        self.seen.close()
+        self.jobs.close()
+        self.spool.close()
+        self.database.dispose()
+
+
+def make_parts(settings: Settings, now: Callable[[], datetime] = utc_now) -> WebParts:
+    """Open the database, the storage and the spool of these settings."""
+    database = make_engine(settings.database, pool_size=20)
+    if settings.is_sqlite:
+        event.listen(database, "connect", _be_impatient)
+    return WebParts(
+        settings=settings,
+        database=database,
+        jobs=Jobs(database),
+        images=ImageStore(settings.storage),
+        spool=Spool(settings.home / "spool.db"),
+        seen=SeenWriter(database, now),
+        now=now,
+    )
+
+
+def parts_of(request: Request) -> WebParts:
+    parts: WebParts = request.app.state.parts
+    return parts
+
+
+PartsDep = Annotated[WebParts, Depends(parts_of)]
+
+
+def _be_impatient(connection: Any, _record: object) -> None:
+    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
