@@ -7,7 +7,7 @@ whatever a joined job did not see. Nothing here imports the worker.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -124,6 +124,17 @@ class Jobs:
         )
         self._client.delete_workflows([row.workflow_id for row in ended])
         return len(ended)
+
+    def adopt(self, *, alive: Collection[str]) -> int:
+        """Put the jobs of workers that are gone for good back into their queues; returns how many.
+
+        A restarted worker takes up its own by itself; this is for a slot that never comes back.
+        """
+        running = self._client.list_workflows(status="PENDING", load_input=False, load_output=False)
+        orphans = [row for row in running if row.executor_id not in alive and row.queue_name in QUEUES]
+        for row in orphans:
+            self._client.resume_workflows([row.workflow_id], queue_name=row.queue_name)
+        return len(orphans)
 
     def close(self) -> None:
         self._client.destroy()

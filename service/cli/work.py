@@ -51,7 +51,7 @@ def learn(project: ProjectName, as_json: AsJson = False, here: Here = False) -> 
 
     Example: hardcase learn animals
     """
-    do_job(JobName.LEARN, project, as_json=as_json, here=here)
+    do_job(JobName.LEARN, project, "now", as_json=as_json, here=here)
 
 
 def promote(

@@ -1,4 +1,4 @@
-"""What the worker does by the clock: a heartbeat, the sweep, and a look at the inbox.
+"""What the worker does by the clock: a heartbeat, the sweep, a look at the inbox, and tidying up.
 
 One thread on the monotonic clock, so neither a changed clock nor a slept laptop fires anything twice; asking for
 a job that already waits joins it. Whatever fails here is logged and tried again at the next tick.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import psutil
@@ -24,6 +25,8 @@ __all__ = ["Clockwork"]
 
 HEARTBEAT_EVERY_S = 10.0
 INBOX_EVERY_S = 1.0
+GONE_AFTER = timedelta(seconds=60)
+"""A worker that has not beaten for so long is gone; its jobs go to those that live."""
 KEEP_JOBS = timedelta(days=7)
 log = get_logger(__name__)
 
@@ -36,13 +39,14 @@ class Clockwork:
         self._started_at: datetime = parts.now()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="clockwork", daemon=True)
-        self._next = {self._beat: 0.0, self._look_into_inbox: 0.0, self._sweep: 0.0, self._forget_old_jobs: 60.0}
-        self._every = {
+        self._every: dict[Callable[[], None], float] = {
             self._beat: HEARTBEAT_EVERY_S,
             self._look_into_inbox: INBOX_EVERY_S,
             self._sweep: parts.settings.sweep_every_s,
+            self._adopt_orphans: GONE_AFTER.total_seconds(),
             self._forget_old_jobs: 3600.0,
         }
+        self._next = dict.fromkeys(self._every, 0.0)
 
     def start(self) -> None:
         self._thread.start()
@@ -85,6 +89,14 @@ class Clockwork:
         for project_id in waiting:
             with transaction(self._parts.database) as session:
                 self._parts.jobs.ask(session, JobName.REVIEW, project_id, Trigger.ANSWERED)
+
+    def _adopt_orphans(self) -> None:
+        gone_before = self._parts.now() - GONE_AFTER
+        with reading(self._parts.database) as session:
+            alive = {beat.executor for beat in heartbeats.everyone(session) if beat.at > gone_before}
+        adopted = self._parts.jobs.adopt(alive=alive | {self._parts.settings.executor})
+        if adopted:
+            log.warning("took over jobs of workers that are gone", jobs=adopted)
 
     def _forget_old_jobs(self) -> None:
         forgotten = self._parts.jobs.forget(before=self._parts.now() - KEEP_JOBS)

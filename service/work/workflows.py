@@ -82,7 +82,7 @@ class _Loop:
             self._ask(project_id, Trigger.ANSWERED, JobName.LEARN, JobName.SELECT, JobName.FIGURES)
         return {**synced, **pushed}
 
-    def learn(self, project_id: ProjectId, trigger: str) -> Counts:
+    def learn(self, project_id: ProjectId, trigger: str, *_now: str) -> Counts:
         if trigger != Trigger.HAND and not _step(learn.due, self.parts, project_id):
             return {"version": 0}
         learnt = _step(learn.learn, self.parts, project_id, Trigger(trigger))
