@@ -1,0 +1,121 @@
+"""The demo's report: the table for the terminal, and one HTML page with pictures that needs nothing beside it.
+
+In: a `Summary` and what the pictures are made of. Out: a Rich table, and `report.html`.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+from jinja2 import Environment
+from markupsafe import Markup
+from numpy.typing import NDArray
+from PIL import Image
+from rich.table import Table
+from rich.text import Text
+
+from labeling.quality.metrics import Estimate
+from labeling.quality.plots import CurvePoint, confusion_matrix, learning_curve
+from service.demo.summary import Interval, Round, Summary
+
+__all__ = ["HardImage", "Pictures", "rounds_table", "thumbnail", "write_report"]
+
+_THUMBNAIL = (112, 112)
+
+
+@dataclass(frozen=True, slots=True)
+class HardImage:
+    """A hold-out image on which the classifier is far from the people's answer, with its thumbnail as a data URL."""
+
+    thumbnail: str
+    caption: str
+    prelabel: str
+    predicted: str
+    confidence: float
+    answer: str
+    truth: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """What the report draws: (K + 1, K) counts of people's answers against the champion's, and the hardest images."""
+
+    confusion: NDArray[np.int64]
+    classes: tuple[str, ...]
+    hardest: tuple[HardImage, ...]
+
+
+def rounds_table(summary: Summary) -> Table:
+    """One row a round, for the terminal."""
+    table = Table(title="The loop, round by round", title_justify="left", header_style="bold")
+    for name in ("round", "labels", "trained on", "hold-out accuracy", "random", "pre-labels kept", "verdict"):
+        table.add_column(name, justify="left" if name == "verdict" else "right")
+    for number, one in enumerate(summary.rounds, 1):
+        cells = [
+            str(number),
+            str(one.labels_by_people),
+            str(one.training_labels),
+            f"{accuracy_text(one.holdout_accuracy, one.holdout_interval)} on {one.evaluation_labels}",
+            accuracy_text(one.random_accuracy, one.random_interval),
+            "-" if one.prelabel_accepted_share is None else f"{one.prelabel_accepted_share:.0%}",
+            f"{one.verdict}: {one.reason}",
+        ]
+        table.add_row(*[Text(cell) for cell in cells])
+    return table
+
+
+def accuracy_text(value: float | None, interval: Interval | None) -> str:
+    """A figure as people read it; too few labels make it "not yet known"."""
+    if value is None:
+        return "not yet known"
+    return f"{value:.3f}" if interval is None else f"{value:.3f} [{interval[0]:.2f}, {interval[1]:.2f}]"
+
+
+def thumbnail(content: bytes) -> str:
+    """A small copy of an image as a data URL."""
+    with Image.open(io.BytesIO(content)) as opened:
+        picture = opened.convert("RGB")
+    picture.thumbnail(_THUMBNAIL)
+    out = io.BytesIO()
+    picture.save(out, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
+
+
+def write_report(summary: Summary, pictures: Pictures, path: Path) -> None:
+    """Write the page; every text in it is escaped."""
+    template = files("service.demo").joinpath("report.html.jinja").read_text(encoding="utf-8")
+    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template)
+    curve = _curve(summary.rounds)
+    text = page.render(
+        summary=summary,
+        rounds=list(enumerate(summary.rounds, 1)),
+        curve=Markup(learning_curve(curve)) if curve else None,
+        matrix=_matrix(pictures),
+        hardest=pictures.hardest,
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def _curve(rounds: Sequence[Round]) -> list[CurvePoint]:
+    """Both arms over the labels that each version was trained on; only figures that are known."""
+    points = []
+    for arm, value, interval in (
+        ("hardcase", "holdout_accuracy", "holdout_interval"),
+        ("random labels", "random_accuracy", "random_interval"),
+    ):
+        for one in rounds:
+            mean, bounds = getattr(one, value), getattr(one, interval)
+            if mean is not None and bounds is not None:
+                points.append(CurvePoint(arm, one.training_labels, Estimate(mean, bounds[0], bounds[1], one.evaluation_labels)))
+    return points
+
+
+def _matrix(pictures: Pictures) -> Markup | None:
+    return Markup(confusion_matrix(pictures.confusion, pictures.classes)) if pictures.confusion.any() else None

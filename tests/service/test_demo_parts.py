@@ -1,0 +1,354 @@
+"""The demo's parts: images laid out, simulated answers, the random arm, the summary and the report."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from labeling.errors import Invalid, Unavailable
+from labeling.learn.fusion import Inputs
+from labeling.types import NONE_OF_THESE
+from service.demo.annotators import Account, Annotators, SimulatedAnswers, shown_choice, submitted_form
+from service.demo.images import prepare_images
+from service.demo.project import project_file
+from service.demo.random_arm import RandomArm
+from service.demo.report import HardImage, Pictures, rounds_table, thumbnail, write_report
+from service.demo.stamps import CLASSES
+from service.demo.summary import Books, Round, Summary, balance, write_summary
+from service.project_file import parse_project
+
+
+@pytest.fixture
+def class_folders(tmp_path: Path) -> Path:
+    root = tmp_path / "pictures"
+    for name, colour in (("cat", (200, 0, 0, 0)), ("dog", (0, 0, 200, 255))):
+        (root / name).mkdir(parents=True)
+        for number in range(3):
+            Image.new("RGBA", (30 + number, 20), colour).save(root / name / f"{name}-{number}.png")
+    (root / "cat" / "cat-0.txt").write_text("A tabby.\n")
+    (root / "dog" / "broken.jpg").write_bytes(b"not an image")
+    return root
+
+
+def test_the_names_that_hardcase_sees_do_not_tell_the_class(class_folders: Path, tmp_path: Path) -> None:
+    images = prepare_images(str(class_folders), tmp_path / "demo")
+
+    names = sorted(path.name for path in images.folder.iterdir())
+    assert not any("cat" in name or "dog" in name for name in names)
+    assert len(images.truth) == 7 and set(images.truth.values()) == {"cat", "dog"}
+    assert images.classes == (("cat", ""), ("dog", ""))
+    assert json.loads((tmp_path / "demo" / "truth.json").read_text()) == images.truth
+
+
+def test_laying_out_twice_gives_the_same_names_and_bytes(class_folders: Path, tmp_path: Path) -> None:
+    first = prepare_images(str(class_folders), tmp_path / "a")
+    second = prepare_images(str(class_folders), tmp_path / "b")
+
+    assert first.truth == second.truth
+    for name in first.truth:
+        assert (first.folder / name).read_bytes() == (second.folder / name).read_bytes()
+
+
+def test_images_are_flattened_on_white_and_captions_lie_beside_them(class_folders: Path, tmp_path: Path) -> None:
+    images = prepare_images(str(class_folders), tmp_path / "demo")
+
+    (caption,) = images.folder.glob("*.txt")
+    with Image.open(caption.with_suffix(".png")) as picture:
+        assert picture.mode == "RGB" and picture.getpixel((0, 0)) == (255, 255, 255)
+    assert caption.read_text() == "A tabby.\n"
+
+
+def test_an_image_that_cannot_be_read_goes_to_hardcase_as_it_is(class_folders: Path, tmp_path: Path) -> None:
+    images = prepare_images(str(class_folders), tmp_path / "demo")
+
+    (broken,) = images.folder.glob("*.jpg")
+    assert broken.read_bytes() == b"not an image"
+
+
+def test_a_folder_without_classes_is_refused_with_what_it_must_hold(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="two folders"):
+        prepare_images(str(tmp_path), tmp_path / "demo")
+    with pytest.raises(Invalid, match="no such folder"):
+        prepare_images(str(tmp_path / "nothing"), tmp_path / "demo")
+
+
+def test_the_stamp_classes_are_about_twenty_and_small_takes_six() -> None:
+    names = [cls.name for cls in CLASSES]
+
+    assert len(set(names)) == len(names) == 20
+    assert sum(cls.small for cls in CLASSES) == 6
+    assert all(cls.description.endswith(".") for cls in CLASSES)
+
+
+def test_the_project_file_of_the_demo_can_be_read(class_folders: Path, tmp_path: Path) -> None:
+    images = prepare_images(str(class_folders), tmp_path / "demo")
+
+    few = parse_project(project_file(images))
+    many = parse_project(project_file(replace(images, truth={f"{i}.png": "cat" for i in range(500)})))
+
+    assert few.classes == ("cat", "dog") and few.policy.gate.min_labels == 10
+    assert many.policy.gate.min_labels == 30 and many.policy.query_size == 60
+
+
+def test_a_simulated_annotator_errs_at_its_stated_rate_and_repeats_itself() -> None:
+    truth = {f"{i}.png": "cat" for i in range(2_000)}
+    answers = SimulatedAnswers(truth, ("cat", "dog", "bird"), error_rate=0.05, seed=7)
+
+    given = [answers.to(reference) for reference in truth]
+
+    assert given == [answers.to(reference) for reference in truth]
+    assert 60 <= sum(answer != "cat" for answer in given) <= 140
+    assert set(given) == {"cat", "dog", "bird"}
+
+
+def task_with(*results: list[dict[str, Any]]) -> dict[str, Any]:
+    predictions = [{"id": 10 + number, "result": result} for number, result in enumerate(results)]
+    return {"id": 3, "project": 1, "predictions": predictions, "data": {"image": "http://127.0.0.1/x"}}
+
+
+CAT = [{"type": "choices", "value": {"choices": ["cat"]}}]
+
+
+@pytest.mark.parametrize(
+    ("task", "choice", "origin", "parent"),
+    [
+        (task_with(CAT), "cat", "prediction", 10),
+        (task_with(CAT), "dog", "prediction-changed", 10),
+        (task_with(CAT, []), "dog", "manual", 11),
+        (task_with(), "dog", "manual", None),
+    ],
+)
+def test_the_submitted_form_says_where_the_answer_comes_from(
+    task: dict[str, Any], choice: str, origin: str, parent: int | None
+) -> None:
+    form = submitted_form(task, choice, lead_time_s=1.5)
+
+    assert form["result"][0]["origin"] == origin
+    assert form["result"][0]["value"] == {"choices": [choice]}
+    assert form["parent_prediction"] == parent
+    assert shown_choice(task)[0] == parent
+
+
+class FakeLabelStudio(BaseHTTPRequestHandler):
+    """As much of Label Studio as an annotator's page calls: login, next task, submit; and our image."""
+
+    server: FakeServer
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/media/"):
+            self.server.seen.append(self.path)
+            self._answer(200, b"bytes")
+        else:
+            self._answer(200, b'<input name="csrfmiddlewaretoken" value="t0">', cookie="csrftoken=c0")
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        path = urlsplit(self.path).path
+        if path == "/user/login/":
+            self._answer(302, b"", cookie="sessionid=s0")
+        elif self.headers["X-CSRFToken"] != "c0":
+            self._answer(403, b"{}")
+        elif path == "/api/dm/actions":
+            task = self.server.next_task()
+            self._answer(404 if task is None else 200, json.dumps(task or {}).encode())
+        else:
+            self.server.submitted.append((path, json.loads(body)))
+            self._answer(201, b"{}")
+
+    def _answer(self, status: int, body: bytes, cookie: str = "") -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        if cookie:
+            self.send_header("Set-Cookie", f"{cookie}; Path=/")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+class FakeServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, tasks: int) -> None:
+        super().__init__(("127.0.0.1", 0), FakeLabelStudio)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.left = list(range(1, tasks + 1))
+        self.seen: list[str] = []
+        self.submitted: list[tuple[str, dict[str, Any]]] = []
+        self._lock = threading.Lock()
+
+    def next_task(self) -> dict[str, Any] | None:
+        with self._lock:
+            if not self.left:
+                return None
+            number = self.left.pop(0)
+        data = {"image": f"{self.url}/media/{number}"}
+        return {"id": number, "project": 1, "predictions": [{"id": number, "result": CAT}], "data": data}
+
+
+@pytest.fixture
+def label_studio() -> Iterator[FakeServer]:
+    server = FakeServer(tasks=7)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_annotators_look_at_each_image_and_answer_it_once(label_studio: FakeServer) -> None:
+    accounts = [Account(f"{i}@simulated.example", "x") for i in range(2)]
+
+    with Annotators(label_studio.url, 1, accounts, lambda task: "cat", pause_s=0) as people:
+        done = threading.Event()
+        while people.answered < 7 and not done.wait(0.01):
+            people.check()
+
+    assert sorted(path for path, _ in label_studio.submitted) == [f"/api/tasks/{i}/annotations" for i in range(1, 8)]
+    assert sorted(label_studio.seen) == [f"/media/{i}" for i in range(1, 8)]
+    assert all(form["lead_time"] >= 0 for _, form in label_studio.submitted)
+
+
+def test_an_annotator_that_gives_up_says_why(label_studio: FakeServer) -> None:
+    def cannot(task: dict[str, Any]) -> str:
+        raise KeyError("no truth")
+
+    people = Annotators(label_studio.url, 1, [Account("a@simulated.example", "x")], cannot, pause_s=0)
+    with people, pytest.raises(Unavailable, match="no truth"):
+        while True:
+            people.check()
+
+
+def arm(rng: np.random.Generator) -> tuple[RandomArm, np.ndarray[Any, np.dtype[np.int64]]]:
+    truth = rng.integers(0, 3, 300)
+    image = np.eye(3, dtype=np.float32)[truth] + rng.normal(0, 0.4, (300, 3)).astype(np.float32)
+    inputs = Inputs(image.astype(np.float32), np.empty((300, 0), np.float32), np.full((300, 3), np.nan, np.float32))
+    return RandomArm(inputs, np.arange(200), truth, 3), truth
+
+
+def test_the_random_arm_learns_from_more_labels_and_is_the_same_each_time() -> None:
+    random_arm, truth = arm(np.random.default_rng(0))
+    rows = np.arange(200, 300)
+
+    few = random_arm.accuracy(6, rows, truth[rows])
+    many = random_arm.accuracy(100, rows, truth[rows])
+
+    assert few is not None and many is not None and many[0] > few[0]
+    assert many[1][0] <= many[0] <= many[1][1]
+    assert random_arm.accuracy(100, rows, truth[rows]) == many
+
+
+def test_the_random_arm_has_no_figure_where_there_is_nothing_to_compare() -> None:
+    random_arm, truth = arm(np.random.default_rng(0))
+
+    assert random_arm.accuracy(50, np.arange(0), truth[:0]) is None
+    assert random_arm.accuracy(1, np.arange(5), truth[:5]) is None
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "books"),
+    [
+        (["a", "b"], ["b", "a"], Books(2, 2, 0, 0)),
+        (["a", "b"], ["a"], Books(2, 1, 1, 0)),
+        (["a", "b"], ["a", "b", "b"], Books(2, 3, 0, 1)),
+        (["a", "b"], ["a", "a"], Books(2, 2, 1, 1)),
+    ],
+)
+def test_the_books_find_what_is_lost_and_what_is_twice(theirs: list[str], ours: list[str], books: Books) -> None:
+    assert balance(theirs, ours) == books
+    assert books.balanced == (theirs == ["a", "b"] and sorted(ours) == ["a", "b"])
+
+
+FIRST = Round(
+    1, 60, 27, 30, None, None, None, None, None, True, "promoted", "nothing to compare", {"learn": "answered"}
+)
+SECOND = Round(2, 120, 54, 60, 0.8, (0.7, 0.9), 0.75, (0.7, 0.8), 0.5, False, "refused", "worse", {"learn": "answered"})
+SUMMARY = Summary(
+    rounds=(FIRST, SECOND),
+    images=59,
+    quarantined=1,
+    classes=2,
+    origin="60 images",
+    engine="bundled",
+    label_studio_version="1.23.2",
+    annotators=3,
+    annotator_error_rate=0.05,
+    random_seeds=(1, 2),
+    books=Books(120, 120, 0, 0),
+    seconds=12.0,
+)
+PROMISED = {
+    "rounds",
+    "images",
+    "quarantined",
+    "engine",
+    "label_studio_version",
+    "annotations_in_label_studio",
+    "annotations_recorded",
+    "duplicates",
+    "lost",
+    "seconds",
+}
+PROMISED_OF_A_ROUND = {
+    "labels_by_people",
+    "evaluation_labels",
+    "holdout_accuracy",
+    "holdout_interval",
+    "random_accuracy",
+    "random_interval",
+    "prelabel_accepted_share",
+    "promoted",
+    "reason",
+    "triggers",
+}
+
+
+def test_the_summary_holds_every_field_that_is_promised(tmp_path: Path) -> None:
+    write_summary(SUMMARY, tmp_path / "summary.json")
+
+    content = json.loads((tmp_path / "summary.json").read_text())
+
+    assert set(content) >= PROMISED
+    assert all(set(one) >= PROMISED_OF_A_ROUND for one in content["rounds"])
+    assert content["rounds"][0]["holdout_accuracy"] is None
+
+
+def test_the_table_reads_not_yet_known_under_too_few_labels() -> None:
+    cells = list(rounds_table(SUMMARY).columns[3].cells)
+
+    assert [str(cell) for cell in cells] == ["not yet known on 30", "0.800 [0.70, 0.90] on 60"]
+
+
+def test_the_report_is_one_page_with_its_pictures_inside_and_every_text_escaped(tmp_path: Path) -> None:
+    png = BytesIO()
+    Image.new("RGB", (400, 300), "red").save(png, "PNG")
+    hard = HardImage(thumbnail(png.getvalue()), "<script>alert(1)</script>", "cat", "dog", 0.9, NONE_OF_THESE, "cat")
+    pictures = Pictures(np.array([[3, 1], [0, 2], [1, 0]]), ("cat", "<b>dog"), (hard,))
+
+    write_report(SUMMARY, pictures, tmp_path / "report.html")
+
+    page = (tmp_path / "report.html").read_text()
+    assert "<script" not in page and "<b>dog" not in page and "http://" not in page.replace("http://www.w3.org", "")
+    assert page.count("<svg") == 2 and "data:image/png;base64," in page
+    assert "not yet known" in page and "simulated" in page
+
+
+def test_a_report_about_nothing_yet_can_be_written_too(tmp_path: Path) -> None:
+    write_report(
+        replace(SUMMARY, rounds=(FIRST,)), Pictures(np.zeros((3, 2), np.int64), ("a", "b"), ()), tmp_path / "r.html"
+    )
+
+    assert "not yet known" in (tmp_path / "r.html").read_text()
