@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -38,7 +39,7 @@ def labelled(session: Session, project: Project) -> Iterator[dict[str, object]]:
         }
 
 
-def _statement(project: Project) -> sa.Select[tuple[object, ...]]:
+def _statement(project: Project) -> sa.Select[*tuple[Any, ...]]:
     newest = _newest(LabelRow.image_id, LabelRow.id, LabelRow.project_id == project.id)
     prelabel = _newest(PrelabelRow.image_id, PrelabelRow.id)
     fetched = (

@@ -25,6 +25,7 @@ from db.session import make_engine, reading, transaction
 from labeling.errors import Conflict, HardcaseError, Unavailable
 from labeling.types import JobName, Project, Trigger
 from service.jobs import Jobs, JobStatus
+from service.logs import get_logger
 from service.settings import Settings, load_settings
 
 __all__ = ["AsJson", "Connected", "Here", "ProjectName", "connected", "do_job", "emit", "failing_clearly", "table"]
@@ -34,6 +35,7 @@ Here = Annotated[bool, typer.Option("--here", help="Do the work in this process 
 ProjectName = Annotated[str, typer.Argument(metavar="PROJECT", help="The project's name or number.")]
 
 WORKER_STALE_AFTER = timedelta(seconds=30)
+log = get_logger(__name__)
 _ENDED = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
 
 
@@ -148,18 +150,23 @@ def _follow(
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as progress:
         line = progress.add_task("asked for", total=None)
+        status = _status(hardcase, job_id)
         try:
-            while True:
-                status = hardcase.jobs.status(job_id)
-                if status is None:
-                    raise Unavailable(f"The job {job_id} is not known any more.")
-                if status.state in _ENDED or (worker_expected and not _worker_alive(hardcase)):
-                    return status
+            while status.state not in _ENDED and (not worker_expected or _worker_alive(hardcase)):
                 how_far = watch(hardcase, project) if watch else ""
                 progress.update(line, description=f"{status.job} {status.state.lower()} {how_far}")
                 time.sleep(0.3)
-        except KeyboardInterrupt:
-            return status
+                status = _status(hardcase, job_id)
+        except KeyboardInterrupt:  # following stops; the job goes on
+            log.debug("stopped following", job=job_id)
+        return status
+
+
+def _status(hardcase: Connected, job_id: str) -> JobStatus:
+    status = hardcase.jobs.status(job_id)
+    if status is None:
+        raise Unavailable(f"The job {job_id} is not known any more.")
+    return status
 
 
 def _worker_alive(hardcase: Connected) -> bool:

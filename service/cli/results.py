@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from db.repositories import failures, projects, versions
+from db.repositories import board, failures, projects, reviews, versions
 from db.session import reading, transaction
-from labeling.types import Project
-from service.cli.output import AsJson, Connected, ProjectName, connected, emit, failing_clearly, table
+from service.cli.output import AsJson, ProjectName, connected, emit, failing_clearly, table
 from service.export import export_labels
 
 __all__ = ["add_to", "jobs_app"]
@@ -23,6 +22,31 @@ jobs_app = typer.Typer(no_args_is_help=True)
 def add_to(app: typer.Typer) -> None:
     for command in (status, export):
         app.command()(command)
+
+
+def status(project: ProjectName, as_json: AsJson = False) -> None:
+    """Show where a project stands: images by state, labels, the champion, what failed.
+
+    Example: hardcase status animals
+    """
+    with failing_clearly(as_json), connected() as hardcase:
+        found = hardcase.project(project)
+        with reading(hardcase.database) as session:
+            tally = board.tally(session, found.id)
+            champion = versions.champion(session, found.id)
+            place = board.label_studio_place(session, found.id)
+            newest = versions.promotions(session, found.id)[-5:]
+            document = {
+                "project": found.config.name,
+                "counts": tally.counts if tally else {},
+                "counted_at": tally.refreshed_at if tally else None,
+                "open_reviews": reviews.count_open(session, found.id),
+                "champion": champion.number if champion else None,
+                "verdicts": [{"verdict": p.verdict.value, "reasons": p.reasons, "at": p.created_at} for p in newest],
+                "failures": board.failure_counts(session, found.id),
+                "label_studio": f"{place.base_url}/projects/{place.ls_project_id}" if place else None,
+            }
+        emit(as_json, document, lambda console: _show_status(console, document))
 
 
 def export(
@@ -83,6 +107,21 @@ def retry(
         with transaction(hardcase.database) as session:
             count = failures.retry(session, found.id, step or None)
         emit(as_json, {"retried": count}, lambda console: console.print(f"{count} will be tried again."))
+
+
+def _show_status(console: Console, document: dict[str, Any]) -> None:
+    console.print(table(document["project"], ["images", ""], [list(item) for item in document["counts"].items()]))
+    champion = document["champion"]
+    console.print(f"champion: {'none yet' if champion is None else f'version {champion}'}")
+    console.print(f"open reviews: {document['open_reviews']}")
+    for verdict in document["verdicts"]:
+        console.print(
+            f"{verdict['at']:%Y-%m-%d %H:%M} {verdict['verdict']}: {'; '.join(verdict['reasons'])}", markup=False
+        )
+    for step, count in document["failures"].items():
+        console.print(f"failed in {step}: {count} (`hardcase jobs list` says why)", markup=False)
+    if document["label_studio"]:
+        console.print(f"label here: {document['label_studio']}", markup=False)
 
 
 def _time(milliseconds: int) -> str:
