@@ -1,0 +1,220 @@
+"""Bytes from a web address that a stranger wrote, without becoming a way into the network that we stand in.
+
+In: an http or https address. Out: its bytes. The name is resolved once and every address that it has must be public;
+the socket goes to one of exactly these, and TLS still checks the name. Each redirect is judged anew, at most three;
+size and total time are capped. A refused address and a closed port get the same words, so nobody can map our network.
+"""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import re
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
+
+from labeling.errors import BadAddress, Unavailable
+
+__all__ = ["Fetched", "Fetcher", "check_address", "is_public", "resolve_name"]
+
+MAX_ADDRESS = 2_048
+MAX_REDIRECTS = 3
+_CHUNK = 64 * 1024
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_HEADERS = {"User-Agent": "hardcase", "Accept": "image/*", "Connection": "close"}
+_LEFT_ALONE = "%/:=&?~+!$,;'@()*[]|"
+_ODD = re.compile(r"[\x00-\x20\x7f\\]")
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_NEVER = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "168.63.129.16/32", "64:ff9b:1::/48")))
+"""Not private by name, and yet where clouds keep their metadata and networks their own translators."""
+
+Resolver = Callable[[str, int], list[str]]
+"""From a host name and a port to its addresses; raises `socket.gaierror`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What an address answered with. `fingerprint` is its ETag or Last-Modified, if it gave one."""
+
+    data: bytes
+    fingerprint: str | None
+
+
+def resolve_name(host: str, port: int) -> list[str]:
+    """The addresses of a host, as the system knows them; numbers in any notation come back as plain addresses."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address belongs to the public internet, whatever it is wrapped in.
+
+    >>> is_public("93.184.216.34"), is_public("::ffff:127.0.0.1"), is_public("169.254.169.254")
+    (True, False, False)
+    """
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(ip, ipaddress.IPv6Address):
+        wrapped = ip.ipv4_mapped or ip.sixtofour or (ip.teredo or (None, None))[1]
+        if wrapped is None and ip in _NAT64:
+            wrapped = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        if wrapped is not None:
+            return is_public(str(wrapped))
+    if any(ip in network for network in _NEVER):
+        return False
+    return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified or ip.is_loopback)
+
+
+def check_address(url: str) -> SplitResult:
+    """The parts of an http or https address that may be tried; BadAddress, without touching the network, if not."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise BadAddress("This is not a web address that can be read.") from error
+    if len(url) > MAX_ADDRESS or _ODD.search(url) or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise BadAddress("Only http and https addresses of up to 2,048 plain characters are fetched.")
+    if "@" in parts.netloc or port == 0:
+        raise BadAddress("Addresses with a user name or password in them are not fetched.")
+    return parts
+
+
+@dataclass(frozen=True, slots=True)
+class Fetcher:
+    """How images are fetched from the web. `allow_private` is for tests and closed networks."""
+
+    max_bytes: int
+    timeout_s: float = 30.0
+    allow_private: bool = False
+    resolve: Resolver = resolve_name
+
+    def fetch(self, url: str) -> Fetched:
+        """The bytes behind an address.
+
+        Raises
+        ------
+        BadAddress
+            It may not be fetched, does not exist, or answers with what cannot be used (for good).
+        Unavailable
+            It did not answer, or said to come back later.
+        """
+        for _ in range(MAX_REDIRECTS + 1):
+            parts = check_address(url)
+            answer = self._ask(parts)
+            if isinstance(answer, Fetched):
+                return answer
+            url = urljoin(url, answer)
+        raise BadAddress(f"{_shown(parts)} redirects more than {MAX_REDIRECTS} times. Use the final address.")
+
+    def _ask(self, parts: SplitResult) -> Fetched | str:
+        """One request: what it answered, or where it redirects to."""
+        with self._connected(parts) as connection:
+            target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_LEFT_ALONE)
+            connection.request("GET", target, headers=_HEADERS)
+            with connection.getresponse() as answer:
+                if answer.status in _REDIRECTS and answer.headers.get("Location"):
+                    return str(answer.headers["Location"])
+                _check_status(answer.status, parts)
+                fingerprint = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
+                return Fetched(self._body(answer, parts), fingerprint)
+
+    def _body(self, answer: http.client.HTTPResponse, parts: SplitResult) -> bytes:
+        body = bytearray()
+        while chunk := answer.read(_CHUNK):
+            body += chunk
+            if len(body) > self.max_bytes:
+                raise BadAddress(f"{_shown(parts)} is larger than {self.max_bytes:,} bytes. Make the image smaller.")
+        if answer.length:
+            raise Unavailable(f"{_shown(parts)} stopped before the end. It will be tried again.")
+        return bytes(body)
+
+    @contextmanager
+    def _connected(self, parts: SplitResult) -> Iterator[http.client.HTTPConnection]:
+        """A connection to an address that was judged, cut when the time is over, however slowly it drips."""
+        host = _host(parts)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        addresses = self._judged(host, port, parts)
+        held: list[socket.socket] = []  # http.client forgets its socket once it knows that no second answer comes
+        over = threading.Event()
+        cut = threading.Timer(self.timeout_s, _cut, [held, over])
+        cut.daemon = True
+        try:
+            held.append(_connect(addresses, port, self.timeout_s))
+            cut.start()
+            if parts.scheme == "https":
+                tls = ssl.create_default_context()
+                secured = tls.wrap_socket(held[0], server_hostname=host, do_handshake_on_connect=False)
+                held.append(secured)
+                secured.do_handshake()
+            connection = http.client.HTTPConnection(host, port)
+            connection.sock = held[-1]
+            yield connection
+            if over.is_set():  # what was cut may look like an ordinary end
+                raise Unavailable(_words(parts))
+        except (OSError, http.client.HTTPException) as error:
+            raise Unavailable(_words(parts)) from error
+        finally:
+            cut.cancel()
+            for one in held:
+                one.close()
+
+    def _judged(self, host: str, port: int, parts: SplitResult) -> list[str]:
+        try:
+            addresses = self.resolve(host, port)
+        except socket.gaierror as error:
+            if error.errno == socket.EAI_AGAIN:
+                raise Unavailable(_words(parts)) from error
+            raise BadAddress(_words(parts)) from error
+        except (OSError, UnicodeError) as error:
+            raise BadAddress(_words(parts)) from error
+        if not addresses or not (self.allow_private or all(is_public(address) for address in addresses)):
+            raise BadAddress(_words(parts))
+        return addresses
+
+
+def _host(parts: SplitResult) -> str:
+    try:
+        return str(parts.hostname).encode("idna").decode("ascii")
+    except UnicodeError as error:
+        raise BadAddress("This is not a web address that can be read.") from error
+
+
+def _connect(addresses: list[str], port: int, timeout_s: float) -> socket.socket:
+    last: OSError = OSError("no address")
+    for address in addresses[:2]:
+        try:
+            return socket.create_connection((address, port), timeout=timeout_s)
+        except OSError as error:
+            last = error
+    raise last
+
+
+def _cut(held: list[socket.socket], over: threading.Event) -> None:
+    over.set()
+    try:
+        held[-1].shutdown(socket.SHUT_RDWR)
+    except OSError:  # it was closed in the meantime
+        return
+
+
+def _check_status(status: int, parts: SplitResult) -> None:
+    if status in (408, 425, 429) or status >= 500:
+        raise Unavailable(f"{_shown(parts)} answered {status}. It will be tried again.")
+    if status != 200:
+        raise BadAddress(f"{_shown(parts)} answered {status}. Check the address in a browser.")
+
+
+def _words(parts: SplitResult) -> str:
+    return f"{_shown(parts)} could not be fetched. Only addresses that the public internet answers are."
+
+
+def _shown(parts: SplitResult) -> str:
+    """An address without its query, where signatures and tokens stand."""
+    return f"{parts.scheme}://{parts.netloc}{parts.path}"[:200]
