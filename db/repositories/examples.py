@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from db.tables import GroupRow, ImageRow, LabelRow, PrelabelRow, ReviewRow
 from labeling.types import Example, ImageId, LabelSource, ProjectId, ReviewKind, Side
 
-__all__ = ["last_label_id", "read_examples", "unready_label_ids"]
+__all__ = ["last_label_id", "read_examples", "unready_labels"]
 
 
 def read_examples(
@@ -56,19 +56,21 @@ def last_label_id(session: Session, project_id: ProjectId) -> int:
     return session.scalar(sa.select(sa.func.max(LabelRow.id)).where(LabelRow.project_id == project_id)) or 0
 
 
-def unready_label_ids(session: Session, project_id: ProjectId, engine_revision: str) -> list[int]:
-    """Current labels that nothing can be learnt from yet: their image has no group, or no prelabel of this engine."""
+def unready_labels(session: Session, project_id: ProjectId, engine_revision: str) -> list[tuple[int, ImageId]]:
+    """Current labels, with their images, that nothing can be learnt from yet.
+
+    Their image has no group yet, or no prelabel of this engine revision.
+    """
     newest = _newest(project_id, None)
     prelabelled = sa.exists().where(PrelabelRow.image_id == ImageRow.id, PrelabelRow.revision == engine_revision)
-    return list(
-        session.scalars(
-            sa.select(LabelRow.id)
-            .join(newest, newest.c.id == LabelRow.id)
-            .join(ImageRow, ImageRow.id == LabelRow.image_id)
-            .where(LabelRow.value.is_not(None), ImageRow.group_id.is_(None) | ~prelabelled)
-            .order_by(LabelRow.id)
-        )
+    rows = session.execute(
+        sa.select(LabelRow.id, LabelRow.image_id)
+        .join(newest, newest.c.id == LabelRow.id)
+        .join(ImageRow, ImageRow.id == LabelRow.image_id)
+        .where(LabelRow.value.is_not(None), ImageRow.group_id.is_(None) | ~prelabelled)
+        .order_by(LabelRow.id)
     )
+    return [(label_id, ImageId(image_id)) for label_id, image_id in rows]
 
 
 def _newest(project_id: ProjectId, up_to: int | None) -> sa.Subquery:

@@ -21,23 +21,26 @@ __all__ = ["PredictionFile", "add_evidence", "images_without_evidence", "keep_pr
 
 @dataclass(frozen=True, slots=True)
 class PredictionFile:
-    """Where a version's predictions lie (relative to `home`), how many images they cover, and their checksum."""
+    """Where a version's predictions lie (relative to `home`), how many images they cover, their checksum and age."""
 
     path: str
     rows: int
     sha256: str
+    created_at: datetime
 
 
 def prediction_file(session: Session, version_id: VersionId) -> PredictionFile | None:
     """The version's file; None if it has not predicted yet."""
     row = session.get(PredictionFileRow, version_id)
-    return None if row is None else PredictionFile(row.path, row.rows, row.sha256)
+    return None if row is None else PredictionFile(row.path, row.rows, row.sha256, row.created_at)
 
 
-def keep_prediction_file(session: Session, version_id: VersionId, file: PredictionFile, now: datetime) -> None:
-    """Name the version's file; a file that covers more images takes the place of an older one."""
+def keep_prediction_file(session: Session, version_id: VersionId, file: PredictionFile) -> None:
+    """Name the version's file; it takes the place of an older one."""
     session.merge(
-        PredictionFileRow(version_id=version_id, path=file.path, rows=file.rows, sha256=file.sha256, created_at=now)
+        PredictionFileRow(
+            version_id=version_id, path=file.path, rows=file.rows, sha256=file.sha256, created_at=file.created_at
+        )
     )
     session.flush()
 

@@ -24,6 +24,7 @@ __all__ = [
     "by_id",
     "by_number",
     "champion",
+    "coronation",
     "everyone",
     "lock",
     "newest",
@@ -138,13 +139,19 @@ def newest(session: Session, project_id: ProjectId) -> Version | None:
 
 def champion(session: Session, project_id: ProjectId) -> Version | None:
     """The version in use: the newest promoted one, or the one last rolled back to; None while the engine serves."""
+    crowned = coronation(session, project_id)
+    return None if crowned is None else by_id(session, crowned.version_id)
+
+
+def coronation(session: Session, project_id: ProjectId) -> Promotion | None:
+    """The verdict that made the champion."""
     row = session.scalars(
-        sa.select(PromotionRow.version_id)
+        sa.select(PromotionRow)
         .where(PromotionRow.project_id == project_id, PromotionRow.verdict.in_(_CROWNS))
         .order_by(PromotionRow.id.desc())
         .limit(1)
     ).first()
-    return None if row is None else by_id(session, VersionId(row))
+    return None if row is None else _promotion(row)
 
 
 def previous_champion(session: Session, project_id: ProjectId) -> Version | None:

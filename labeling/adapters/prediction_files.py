@@ -17,7 +17,7 @@ from safetensors.numpy import load, save
 from labeling.adapters.whole_files import write_whole
 from labeling.errors import BadArtifact, NotFound
 
-__all__ = ["Predictions", "Written", "read_predictions", "write_predictions"]
+__all__ = ["Predictions", "Written", "keep_only", "read_predictions", "write_predictions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +37,11 @@ class Predictions:
     probs: NDArray[np.float32]
 
 
-def write_predictions(
-    home: Path, folder: str, name: str, image_ids: NDArray[np.int64], probs: NDArray[np.float64]
-) -> Written:
-    """Write `home/folder/name-<start of its sha256>.safetensors`, whole or not at all."""
+def write_predictions(home: Path, folder: str, image_ids: NDArray[np.int64], probs: NDArray[np.floating]) -> Written:
+    """Write `home/folder/<start of its sha256>.safetensors`, whole or not at all."""
     data = save({"image_ids": image_ids.astype(np.int64), "probs": probs.astype(np.float16)})
     digest = hashlib.sha256(data).hexdigest()
-    path = f"{folder}/{name}-{digest[:16]}.safetensors"
+    path = f"{folder}/{digest[:16]}.safetensors"
     write_whole(home / path, data)
     return Written(path, len(image_ids), digest)
 
@@ -66,3 +64,10 @@ def read_predictions(home: Path, path: str, sha256: str) -> Predictions:
         raise BadArtifact(f"The predictions {path} are damaged; they are made again by the next `promote` job.")
     arrays = load(data)
     return Predictions(arrays["image_ids"], arrays["probs"].astype(np.float32))
+
+
+def keep_only(home: Path, path: str) -> None:
+    """Remove everything else from the file's folder: older predictions, and halves that a killed process left."""
+    for other in (home / path).parent.iterdir():
+        if other != home / path:
+            other.unlink(missing_ok=True)

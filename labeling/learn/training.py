@@ -6,7 +6,7 @@ The same inputs, labels and settings give the same weights, to the byte.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from labeling.errors import Invalid, NothingToLearnFrom
 from labeling.learn.fusion import Fusion, Inputs, fit_fusion, fuse
 from labeling.learn.head import FitConfig, Head
 
-__all__ = ["Classifier", "fit_classifier", "predict_logits", "predict_probs", "train"]
+__all__ = ["Classifier", "fit_classifier", "predict_logits", "predict_probs", "softmax", "train", "with_temperature"]
 
 UNSEEN_BIAS = -50.0
 """The bias of a class without an example: a probability of practically zero, and finite."""
@@ -142,6 +142,11 @@ def predict_logits(classifier: Classifier, inputs: Inputs) -> NDArray[np.float64
 def predict_probs(classifier: Classifier, inputs: Inputs) -> NDArray[np.float64]:
     """Probabilities (N, K) at the classifier's temperature; rows sum to 1."""
     return softmax(predict_logits(classifier, inputs) / classifier.temperature)
+
+
+def with_temperature(classifier: Classifier, temperature: float) -> Classifier:
+    """The same classifier, calibrated."""
+    return replace(classifier, temperature=temperature, calibrated=True)
 
 
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:

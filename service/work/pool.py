@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from labeling.ingest.hashing import text_key
 from numpy.typing import NDArray
 
 from db.repositories.pool import PoolRows, read_pool
 from db.session import reading
+from labeling.ingest.hashing import text_key
 from labeling.learn.fusion import Inputs
 from labeling.prelabel.engine import Engine
 from labeling.types import Project
@@ -87,7 +87,7 @@ def _text_vectors(parts: Parts, encoder: str, rows: PoolRows) -> NDArray[np.floa
     if not present:
         return np.empty((len(rows), 0), np.float32)
     place = {key: i for i, key in enumerate(present)}
-    vectors = parts.embeddings.get(encoder, present)
+    vectors = parts.embeddings.matrix(encoder, present)
     padded = np.vstack([vectors, np.full((1, vectors.shape[1]), np.nan, np.float32)])
     return padded[[place[key] if key is not None else len(present) for key in keys]]
 
