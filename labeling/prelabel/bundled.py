@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from labeling.prelabel.conse import NEAREST, TEMPERATURE, conse
-from labeling.prelabel.encoders import ImageEncoder, SentenceEncoder, Vectors
-from labeling.prelabel.engine import Item, Look
+from labeling.prelabel.encoders import ImageEncoder, SentenceEncoder
+from labeling.prelabel.engine import Item, Look, Vectors
 from labeling.types import LabelClass, Prelabel
 
 __all__ = ["BundledEngine", "KnownClasses", "known_class_text", "label_prompts"]

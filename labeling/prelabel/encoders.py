@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
+
+from labeling.prelabel.engine import Vectors
 
 __all__ = ["ImageEncoder", "SentenceEncoder"]
 
@@ -21,8 +22,6 @@ IMAGES_A_BATCH = 8
 """Larger batches leave the CPU's caches: 64 at once took 1.4 times as long an image."""
 SENTENCES_A_BATCH = 32
 MAX_TOKENS = 256
-
-Vectors = NDArray[np.float32]
 
 
 class ImageEncoder:

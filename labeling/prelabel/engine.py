@@ -18,9 +18,9 @@ from PIL import Image
 from labeling.errors import Invalid
 from labeling.types import Prelabel
 
-__all__ = ["Engine", "Item", "Look", "Vector", "check_look"]
+__all__ = ["Engine", "Item", "Look", "Vectors", "check_look"]
 
-Vector = NDArray[np.float32]
+Vectors = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,8 @@ class Look:
     """What an engine saw in N items: `image_vectors` (N, D), and a text vector (T,) where there was a text."""
 
     prelabels: list[Prelabel]
-    image_vectors: Vector
-    text_vectors: list[Vector | None]
+    image_vectors: Vectors
+    text_vectors: list[Vectors | None]
 
 
 class Engine(Protocol):
@@ -73,16 +73,13 @@ def check_look(look: Look, *, items: int, classes: int) -> Look:
     Invalid
         When a prelabel, a vector or a class is missing, or a number is not finite.
     """
-    probs = np.array([prelabel.probs for prelabel in look.prelabels], dtype=np.float64)
-    if probs.shape != (items, classes) or len(look.image_vectors) != items or len(look.text_vectors) != items:
-        raise Invalid(f"The engine answered with {probs.shape} probabilities where {(items, classes)} were asked for.")
-    arrays: list[NDArray[np.floating]] = [
-        probs,
-        look.image_vectors,
-        *(vector for vector in look.text_vectors if vector is not None),
-    ]
+    shapes = {len(prelabel.probs) for prelabel in look.prelabels} | {classes}
+    if len(shapes) > 1 or {len(look.prelabels), len(look.image_vectors), len(look.text_vectors)} != {items}:
+        raise Invalid(f"The engine did not answer with {classes} probabilities for each of {items} images.")
+    probs = np.array([prelabel.probs for prelabel in look.prelabels], dtype=np.float64).reshape(items, classes)
+    arrays: list[NDArray[np.floating]] = [probs, look.image_vectors, *(v for v in look.text_vectors if v is not None)]
     if not all(bool(np.isfinite(array).all()) for array in arrays):
         raise Invalid("The engine answered with numbers that are not finite; the image cannot be used with it.")
-    if items and not (np.abs(probs.sum(axis=1) - 1) < 1e-3).all():
+    if not (np.abs(probs.sum(axis=1) - 1) < 1e-3).all():
         raise Invalid("The engine answered with probabilities that do not sum to 1.")
     return look

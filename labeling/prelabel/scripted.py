@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from labeling.prelabel.engine import Item, Look, Vector
+from labeling.prelabel.engine import Item, Look, Vectors
 from labeling.types import Prelabel
 
 __all__ = ["ScriptedEngine", "class_colour"]
@@ -65,12 +65,12 @@ def class_colour(k: int, classes: int) -> tuple[int, int, int]:
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
-def _thumbnail_vector(image: Image.Image) -> Vector:
+def _thumbnail_vector(image: Image.Image) -> Vectors:
     pixels = np.asarray(image.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX), dtype=np.float64) / 255
     return _unit(np.append(pixels.reshape(-1) - 0.5, 1e-3))  # the last number keeps an all-grey image from being 0
 
 
-def _word_vector(text: str) -> Vector:
+def _word_vector(text: str) -> Vectors:
     """Each word adds or takes one in a place given by its hash, so that texts with common words are near."""
     vector = np.full(TEXT_DIMENSIONS, 1e-3)
     for word in text.lower().split():
@@ -79,5 +79,5 @@ def _word_vector(text: str) -> Vector:
     return _unit(vector)
 
 
-def _unit(vector: NDArray[np.float64]) -> Vector:
+def _unit(vector: NDArray[np.float64]) -> Vectors:
     return (vector / np.linalg.norm(vector)).astype(np.float32)

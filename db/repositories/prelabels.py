@@ -1,0 +1,168 @@
+"""What prelabel reads and writes: pending images, prelabels, the names of vectors, and near-duplicate groups.
+
+An image is *pending* for an engine while it has no prelabel of its revision or no row for its vector, and is no
+dead letter. A group's side and an image's group are written once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from db.session import insert_new
+from db.tables import EmbeddingRow, FailureRow, GroupRow, ImageRow, PrelabelRow
+from labeling.types import ImageId, Prelabel, ProjectId, Side
+
+__all__ = [
+    "GroupedImage",
+    "PendingImage",
+    "PlacedImage",
+    "UngroupedImage",
+    "forget_vectors",
+    "grouped",
+    "name_vectors",
+    "pending",
+    "place",
+    "record",
+    "ungrouped",
+]
+
+STEP = "prelabel"
+TRIES = 3
+KEYS_A_STATEMENT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class PendingImage:
+    """An image that an engine has not looked at yet."""
+
+    id: ImageId
+    content_hash: str
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class UngroupedImage:
+    """An image whose vector is known and whose group is not."""
+
+    id: ImageId
+    content_hash: str
+    perceptual_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupedImage:
+    """An image that has a group; `founder` names it."""
+
+    content_hash: str
+    perceptual_hash: str
+    founder: str
+    side: Side
+    bridge: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedImage:
+    """Where an image is to stand from now on."""
+
+    id: ImageId
+    founder: str
+    side: Side
+    bridge: bool
+
+
+def pending(session: Session, project_id: ProjectId, *, revision: str, encoder: str, limit: int) -> list[PendingImage]:
+    """The first pending images in the order of their ids."""
+    looked_at = sa.exists().where(PrelabelRow.image_id == ImageRow.id, PrelabelRow.revision == revision)
+    dead = sa.select(FailureRow.subject).where(
+        FailureRow.project_id == project_id,
+        FailureRow.step == STEP,
+        sa.or_(FailureRow.final, FailureRow.count >= TRIES),
+    )
+    rows = session.execute(
+        sa.select(ImageRow.id, ImageRow.content_hash, ImageRow.text)
+        .where(ImageRow.project_id == project_id, sa.not_(sa.and_(looked_at, _has_vector(encoder))))
+        .where(sa.cast(ImageRow.id, sa.Text).not_in(dead))
+        .order_by(ImageRow.id)
+        .limit(limit)
+    )
+    return [PendingImage(ImageId(image_id), content_hash, text) for image_id, content_hash, text in rows]
+
+
+def record(session: Session, prelabels: Sequence[tuple[ImageId, Prelabel]], now: datetime) -> int:
+    """Write the prelabels that are not there yet; return how many that were."""
+    rows = [{"image_id": image_id, **asdict(prelabel), "created_at": now} for image_id, prelabel in prelabels]
+    return insert_new(session, PrelabelRow, rows)
+
+
+def name_vectors(session: Session, encoder: str, keys: Iterable[str], now: datetime) -> int:
+    """Write the rows that name vectors; the vectors themselves are in the store already."""
+    rows = [{"encoder": encoder, "key": key, "created_at": now} for key in dict.fromkeys(keys)]
+    return insert_new(session, EmbeddingRow, rows)
+
+
+def forget_vectors(session: Session, encoder: str, keys: Sequence[str]) -> None:
+    """Take back the rows of vectors that turned out to be missing: their images are pending again."""
+    for start in range(0, len(keys), KEYS_A_STATEMENT):
+        some = keys[start : start + KEYS_A_STATEMENT]
+        session.execute(sa.delete(EmbeddingRow).where(EmbeddingRow.encoder == encoder, EmbeddingRow.key.in_(some)))
+
+
+def ungrouped(session: Session, project_id: ProjectId, *, encoder: str, limit: int) -> list[UngroupedImage]:
+    """The first images that can be grouped and are not yet, in the order of their ids."""
+    rows = session.execute(
+        sa.select(ImageRow.id, ImageRow.content_hash, ImageRow.perceptual_hash)
+        .where(ImageRow.project_id == project_id, ImageRow.group_id.is_(None), _has_vector(encoder))
+        .order_by(ImageRow.id)
+        .limit(limit)
+    )
+    return [UngroupedImage(ImageId(image_id), content, perceptual) for image_id, content, perceptual in rows]
+
+
+def grouped(session: Session, project_id: ProjectId, *, encoder: str) -> list[GroupedImage]:
+    """All images that have a group, in the order of their ids."""
+    rows = session.execute(
+        sa.select(
+            ImageRow.content_hash, ImageRow.perceptual_hash, GroupRow.founder_hash, GroupRow.side, ImageRow.bridge
+        )
+        .join(GroupRow, GroupRow.id == ImageRow.group_id)
+        .where(ImageRow.project_id == project_id, _has_vector(encoder))
+        .order_by(ImageRow.id)
+    )
+    return [GroupedImage(content, perceptual, founder, Side(side), b) for content, perceptual, founder, side, b in rows]
+
+
+def place(session: Session, project_id: ProjectId, placed: Sequence[PlacedImage], now: datetime) -> int:
+    """Found the groups that are new and put images into theirs; one that has a group already keeps it."""
+    founded = {
+        image.founder: {
+            "project_id": project_id,
+            "founder_hash": image.founder,
+            "side": image.side.value,
+            "created_at": now,
+        }
+        for image in placed
+    }
+    insert_new(session, GroupRow, list(founded.values()))
+    groups = session.scalars(
+        sa.select(GroupRow).where(GroupRow.project_id == project_id, GroupRow.founder_hash.in_(founded))
+    )
+    ids = {group.founder_hash: group.id for group in groups}
+    changed = 0
+    for image in placed:
+        result = session.execute(
+            sa.update(ImageRow)
+            .where(ImageRow.id == image.id, ImageRow.group_id.is_(None))
+            .values(group_id=ids[image.founder], bridge=image.bridge)
+            .execution_options(synchronize_session=False)
+        )
+        changed += result.rowcount  # type: ignore[attr-defined]  # an UPDATE has one
+    return changed
+
+
+def _has_vector(encoder: str) -> sa.ColumnElement[bool]:
+    return sa.exists().where(EmbeddingRow.encoder == encoder, EmbeddingRow.key == ImageRow.content_hash)
