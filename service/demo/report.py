@@ -113,7 +113,9 @@ def _curve(rounds: Sequence[Round]) -> list[CurvePoint]:
         for one in rounds:
             mean, bounds = getattr(one, value), getattr(one, interval)
             if mean is not None and bounds is not None:
-                points.append(CurvePoint(arm, one.training_labels, Estimate(mean, bounds[0], bounds[1], one.evaluation_labels)))
+                points.append(
+                    CurvePoint(arm, one.training_labels, Estimate(mean, bounds[0], bounds[1], one.evaluation_labels))
+                )
     return points
 
 

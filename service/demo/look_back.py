@@ -1,0 +1,193 @@
+"""Looks back over a finished demo: one round a verdict, and what the report's pictures are made of.
+
+In: the rows and files that the loop left, and the simulated answers. Out: rounds and pictures. It reads only; the
+random arm is the one thing that is computed anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from db.repositories import history, labels, rounds, versions
+from db.repositories.examples import read_examples
+from db.repositories.history import Answer, Named
+from db.repositories.rounds import PromotionItem, QueryItem
+from db.repositories.versions import Version
+from db.session import reading
+from labeling.learn.training import predict_probs
+from labeling.quality.metrics import MIN_LABELS, confusion
+from labeling.review.kinds import Use, kinds_for
+from labeling.types import AnnotationAction, Example, LabelSource, Project, Side, Verdict
+from service.demo.annotators import SimulatedAnswers
+from service.demo.random_arm import RandomArm
+from service.demo.report import HardImage, Pictures, thumbnail
+from service.demo.summary import Interval, Round
+from service.work.classifiers import load_classifier
+from service.work.pool import Pool, load_pool
+from service.work.snapshots import truth_of
+from service.work.wiring import Parts
+
+__all__ = ["Past", "read_past", "take_pictures", "tell_rounds"]
+
+_ALL = 10_000
+_HARDEST = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """One project's rows, read at one moment, and its images as arrays."""
+
+    project: Project
+    pool: Pool
+    named: dict[int, Named]
+    answers: list[Answer]
+    queries: list[QueryItem]
+    versions: list[Version]
+    champion: Version | None
+    verdicts: dict[int, PromotionItem]
+    by_people: dict[int, int]
+    evaluation: dict[int, list[Example]]
+    evaluation_now: list[Example]
+
+
+def read_past(parts: Parts, project: Project) -> Past:
+    """Read everything. `by_people` and `evaluation` are per version, as of the labels that it was made from."""
+    pool = load_pool(parts, project)
+    with reading(parts.database) as session:
+        verdicts = rounds.promotions(session, project.id, after=None, limit=_ALL).items[::-1]
+        judged = {verdict.version: verdict for verdict in verdicts}  # the last word about each version
+        everyone = [version for version in versions.everyone(session, project.id) if version.number in judged]
+        return Past(
+            project=project,
+            pool=pool,
+            named=history.first_named(session, project.id),
+            answers=history.answers(session, project.id),
+            queries=rounds.queries(session, project.id, after=None, limit=_ALL).items[::-1],
+            versions=everyone,
+            champion=versions.champion(session, project.id),
+            verdicts=judged,
+            by_people={v.number: _by_people(session, project, v.last_label_id) for v in everyone},
+            evaluation={v.number: _evaluation(session, project, pool, v.last_label_id) for v in everyone},
+            evaluation_now=_evaluation(session, project, pool, None),
+        )
+
+
+def tell_rounds(past: Past, people: SimulatedAnswers) -> tuple[Round, ...]:
+    """Every version that was judged, oldest first, beside the random arm with as many labels."""
+    arm = _random_arm(past, people)
+    before = [None, *past.versions[:-1]]
+    return tuple(_round(past, arm, *pair) for pair in zip(before, past.versions, strict=True))
+
+
+def take_pictures(parts: Parts, past: Past, people: SimulatedAnswers) -> Pictures:
+    """The champion on the evaluation labels: whom it mistakes for whom, and the images that are hardest for it."""
+    classes, examples = past.project.config.classes, past.evaluation_now
+    if past.champion is None or not examples:
+        return Pictures(np.zeros((len(classes) + 1, len(classes)), np.int64), classes, ())
+    classifier, _ = load_classifier(parts.settings.home, past.champion)
+    rows, truth = _rows(past.pool, examples), truth_of(examples, classes)
+    probs = predict_probs(classifier, past.pool.inputs.take(rows))  # (N, K)
+    given = np.where(truth >= 0, probs[np.arange(len(truth)), truth], 0)  # (N,) the answer's probability
+    hardest = np.argsort(given, kind="stable")[:_HARDEST]
+    return Pictures(
+        confusion(probs.argmax(axis=1), truth, len(classes)),
+        classes,
+        tuple(_hard_image(parts, past, people, examples[i], int(rows[i]), probs[i]) for i in hardest),
+    )
+
+
+def _by_people(session: Session, project: Project, up_to: int) -> int:
+    standing = labels.current(session, project.id, up_to=up_to)
+    return sum(label.value is not None and label.source is LabelSource.PEOPLE for label in standing)
+
+
+def _evaluation(session: Session, project: Project, pool: Pool, up_to: int | None) -> list[Example]:
+    """The labels that judge, as of label `up_to`: one image of each group, of those that are ready."""
+    first: dict[int, Example] = {}
+    for example in read_examples(session, project.id, kinds_for(Use.GATE), Side.HOLDOUT, up_to=up_to):
+        first.setdefault(example.group_id, example)
+    examples = list(first.values())
+    return [example for example, row in zip(examples, _rows(pool, examples), strict=True) if row >= 0]
+
+
+def _rows(pool: Pool, examples: Sequence[Example]) -> NDArray[np.int64]:
+    return pool.rows_of(np.array([example.image_id for example in examples], np.int64))
+
+
+def _random_arm(past: Past, people: SimulatedAnswers) -> RandomArm:
+    """Random labels come from one image of each group on the pool side, as chosen ones do."""
+    pool, classes = past.pool, past.project.config.classes
+    answers = [classes.index(people.to(past.named[int(image_id)].reference)) for image_id in pool.image_ids]
+    on_pool_side = np.flatnonzero(~pool.holdout)
+    _, first = np.unique(pool.group_ids[on_pool_side], return_index=True)
+    return RandomArm(pool.inputs, on_pool_side[first], np.array(answers, np.int64), len(classes))
+
+
+def _round(past: Past, arm: RandomArm, before: Version | None, version: Version) -> Round:
+    examples, verdict = past.evaluation[version.number], past.verdicts[version.number]
+    trained_on = int(version.report["examples"])
+    random = None
+    if len(examples) >= MIN_LABELS:
+        truth = truth_of(examples, past.project.config.classes)
+        random = arm.accuracy(trained_on, _rows(past.pool, examples), truth)
+    return Round(
+        version=version.number,
+        labels_by_people=past.by_people[version.number],
+        training_labels=trained_on,
+        evaluation_labels=int(version.report["evaluation_labels"]),
+        holdout_accuracy=version.report["accuracy"],
+        holdout_interval=_pair(version.report["accuracy_interval"]),
+        random_accuracy=random[0] if random else None,
+        random_interval=random[1] if random else None,
+        prelabel_accepted_share=_accepted_share(past.answers, before, version),
+        promoted=verdict.verdict is Verdict.PROMOTED,
+        verdict=verdict.verdict.value,
+        reason=" ".join(verdict.reasons),
+        triggers=_triggers(past.queries, version, verdict),
+    )
+
+
+def _pair(bounds: Sequence[float] | None) -> Interval | None:
+    return None if bounds is None else (bounds[0], bounds[1])
+
+
+def _accepted_share(answers: Sequence[Answer], before: Version | None, version: Version) -> float | None:
+    """Of the answers since the version before that had a class pre-selected, the share that left it as it was."""
+    kept = [
+        answer.accepted
+        for answer in answers
+        if answer.action is AnnotationAction.ANSWERED
+        and answer.shown is not None
+        and answer.recorded_at <= version.created_at
+        and (before is None or answer.recorded_at > before.created_at)
+    ]
+    return sum(bool(accepted) for accepted in kept) / len(kept) if kept else None
+
+
+def _triggers(queries: Sequence[QueryItem], version: Version, verdict: PromotionItem) -> dict[str, str]:
+    """What made the query that was newest when the version was fitted, the version, and the verdict."""
+    asked = [query for query in queries if query.created_at <= version.created_at]
+    select = {"select": asked[-1].trigger} if asked else {}
+    return {**select, "learn": version.trigger.value, "promote": verdict.trigger}
+
+
+def _hard_image(
+    parts: Parts, past: Past, people: SimulatedAnswers, example: Example, row: int, probs: NDArray[np.floating]
+) -> HardImage:
+    classes, named = past.project.config.classes, past.named[example.image_id]
+    content, _ = parts.images.shown(past.pool.content_hashes[row])
+    prelabel = past.pool.prelabel_probs[row]
+    return HardImage(
+        thumbnail=thumbnail(content),
+        caption=named.text or "",
+        prelabel=classes[int(prelabel.argmax())] if np.isfinite(prelabel).all() else "none",
+        predicted=classes[int(probs.argmax())],
+        confidence=float(probs.max()),
+        answer=example.label,
+        truth=people.truth[named.reference],
+    )
