@@ -23,7 +23,7 @@ import httpx
 
 from labeling.errors import LabelStudioUnavailable, NotFound
 
-__all__ = ["ADMIN_EMAIL", "Account", "LabelStudioServer", "find_program", "start"]
+__all__ = ["ADMIN_EMAIL", "Account", "LabelStudioServer", "find_program", "recipe", "start"]
 
 ADMIN_EMAIL = "admin@example.com"
 _KEPT = ("label_studio.sqlite3", ".env")
@@ -149,22 +149,11 @@ def _prepare(program: Path, cached: Path, port: int, timeout_s: float, progress:
 def _launch(
     program: Path, folder: Path, port: int, timeout_s: float, progress: Callable[[float], None], public_url: str
 ) -> LabelStudioServer:
-    admin = _admin(folder)
     url = f"http://127.0.0.1:{port}"
-    environment = {
-        **_SETTINGS,
-        "PATH": f"{program.absolute().parent}:/usr/local/bin:/usr/bin:/bin",
-        "HOME": str(folder.absolute()),
-        "LANG": "C.UTF-8",
-        "LABEL_STUDIO_BASE_DATA_DIR": str(folder.absolute()),
-        "LABEL_STUDIO_HOST": public_url or url,
-        "LABEL_STUDIO_USERNAME": admin.email,
-        "LABEL_STUDIO_PASSWORD": admin.password,
-        "LABEL_STUDIO_USER_TOKEN": admin.token,
-    }
+    admin, command, environment = recipe(program, folder, port, public_url)
     with (folder / "label-studio.log").open("ab") as log:
         process = subprocess.Popen(
-            [program.absolute(), "start", "--no-browser", "--internal-host", "127.0.0.1", "--port", str(port)],
+            command,
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -179,6 +168,25 @@ def _launch(
         server.stop()
         raise
     return server
+
+
+def recipe(program: Path, folder: Path, port: int, public_url: str = "") -> tuple[Account, list[str], dict[str, str]]:
+    """Who may log in, what to run and its whole environment, for whoever looks after the process itself."""
+    folder.mkdir(parents=True, exist_ok=True)
+    admin = _admin(folder)
+    environment = {
+        **_SETTINGS,
+        "PATH": f"{program.absolute().parent}:/usr/local/bin:/usr/bin:/bin",
+        "HOME": str(folder.absolute()),
+        "LANG": "C.UTF-8",
+        "LABEL_STUDIO_BASE_DATA_DIR": str(folder.absolute()),
+        "LABEL_STUDIO_HOST": public_url or f"http://127.0.0.1:{port}",
+        "LABEL_STUDIO_USERNAME": admin.email,
+        "LABEL_STUDIO_PASSWORD": admin.password,
+        "LABEL_STUDIO_USER_TOKEN": admin.token,
+    }
+    internal = ["--internal-host", "127.0.0.1", "--port", str(port)]
+    return admin, [str(program.absolute()), "start", "--no-browser", *internal], environment
 
 
 def _wait(server: LabelStudioServer, timeout_s: float, progress: Callable[[float], None]) -> None:
