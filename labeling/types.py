@@ -5,10 +5,11 @@ One word, one meaning: see docs/reference/vocabulary.md. Times are aware UTC dat
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import NewType
+from typing import Any, NewType
 
 __all__ = [
     "NONE_OF_THESE",
@@ -19,6 +20,7 @@ __all__ = [
     "Example",
     "Gate",
     "ImageId",
+    "Incoming",
     "JobName",
     "KeyId",
     "LabelClass",
@@ -213,6 +215,22 @@ class Project:
     config_version: int
     salt: str
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """Something named as an image, before it is registered: where it is, and what came with it.
+
+    `reference` is its name in the project; a known reference with another `fingerprint` is its next revision.
+    """
+
+    reference: str
+    address: str
+    text: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+    known_label: str | None = None
+    gold: bool = False
+    fingerprint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,126 @@
+"""Images and how they came: which registrations wait to be fetched, and what fetching them gave.
+
+A registration *waits* while it has no fetch, its source still holds it, and it is neither a dead letter nor failed
+a moment ago. The same bytes in a project are one image, however many registrations lead to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from db.repositories.failures import TRIES
+from db.session import insert_new
+from db.tables import FailureRow, FetchRow, ImageRow, RegistrationGoneRow, RegistrationRow
+from labeling.types import ImageId, ProjectId, RegistrationId
+
+__all__ = ["FETCH", "NewImage", "Waiting", "content_hashes", "record", "waiting"]
+
+FETCH = "fetch"
+"""The step under which failures to fetch are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A registration whose bytes are to be fetched."""
+
+    id: RegistrationId
+    reference: str
+    address: str
+    text: str | None
+    details: dict[str, Any]
+    known_label: str | None
+    gold: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NewImage:
+    """What fetching a registration gave; sizes are those of the upright image."""
+
+    registration_id: RegistrationId
+    content_hash: str
+    perceptual_hash: str
+    format: str
+    width: int
+    height: int
+    size_bytes: int
+    text: str | None
+    details: dict[str, Any]
+
+
+def waiting(session: Session, project_id: ProjectId, *, failed_before: datetime, limit: int) -> list[Waiting]:
+    """The first registrations that wait; one that failed comes back only if that was before `failed_before`."""
+    fetched = sa.exists().where(FetchRow.registration_id == RegistrationRow.id)
+    is_gone = sa.exists().where(RegistrationGoneRow.registration_id == RegistrationRow.id)
+    resting = sa.exists().where(
+        FailureRow.step == FETCH,
+        FailureRow.subject == sa.cast(RegistrationRow.id, sa.Text),
+        sa.or_(FailureRow.final, FailureRow.count >= TRIES, FailureRow.failed_at > failed_before),
+    )
+    rows = session.execute(
+        sa.select(
+            RegistrationRow.id,
+            RegistrationRow.reference,
+            RegistrationRow.address,
+            RegistrationRow.text,
+            RegistrationRow.details,
+            RegistrationRow.known_label,
+            RegistrationRow.gold,
+        )
+        .where(RegistrationRow.project_id == project_id, ~fetched, ~is_gone, ~resting)
+        .order_by(RegistrationRow.id)
+        .limit(limit)
+    )
+    return [Waiting(*row) for row in rows]
+
+
+def record(
+    session: Session, project_id: ProjectId, found: Sequence[NewImage], now: datetime
+) -> dict[RegistrationId, ImageId]:
+    """Make the images that are new and join registrations to theirs; returns those joined now, not before."""
+    if not found:
+        return {}
+    insert_new(session, ImageRow, [_row(image, project_id, now) for image in found])
+    hashes = {image.content_hash for image in found}
+    rows = session.execute(
+        sa.select(ImageRow.content_hash, ImageRow.id).where(
+            ImageRow.project_id == project_id, ImageRow.content_hash.in_(hashes)
+        )
+    )
+    ids = {content_hash: ImageId(image_id) for content_hash, image_id in rows}
+    fetches = [
+        {"registration_id": image.registration_id, "image_id": ids[image.content_hash], "fetched_at": now}
+        for image in found
+    ]
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    joined = session.execute(
+        insert(FetchRow).on_conflict_do_nothing().returning(FetchRow.registration_id, FetchRow.image_id), fetches
+    )
+    return {RegistrationId(registration_id): ImageId(image_id) for registration_id, image_id in joined}
+
+
+def content_hashes(session: Session) -> set[str]:
+    """The content hashes of all images of all projects: what the image store must keep."""
+    return set(session.scalars(sa.select(ImageRow.content_hash).distinct()))
+
+
+def _row(image: NewImage, project_id: ProjectId, now: datetime) -> dict[str, Any]:
+    return {
+        "project_id": project_id,
+        "content_hash": image.content_hash,
+        "perceptual_hash": image.perceptual_hash,
+        "format": image.format,
+        "width": image.width,
+        "height": image.height,
+        "size_bytes": image.size_bytes,
+        "text": image.text,
+        "details": image.details,
+        "bridge": False,
+        "fetched_at": now,
+    }

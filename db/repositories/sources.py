@@ -1,0 +1,53 @@
+"""Sources: the folders, addresses and manifests that a project looks at on a schedule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from db.session import insert_new
+from db.tables import SourceRow
+from labeling.types import ProjectId, SourceId
+
+__all__ = ["Source", "add", "due", "looked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A place and when it was last looked at."""
+
+    id: SourceId
+    address: str
+    looked_at: datetime | None
+
+
+def add(session: Session, project_id: ProjectId, address: str, now: datetime) -> Source:
+    """Add a source, or find it again: an address is one source of a project."""
+    insert_new(session, SourceRow, [{"project_id": project_id, "address": address, "created_at": now}])
+    row = session.scalars(
+        sa.select(SourceRow).where(SourceRow.project_id == project_id, SourceRow.address == address)
+    ).one()
+    return _source(row)
+
+
+def due(session: Session, project_id: ProjectId, before: datetime) -> list[Source]:
+    """The sources that nobody looked at since `before`, oldest first."""
+    rows = session.scalars(
+        sa.select(SourceRow)
+        .where(SourceRow.project_id == project_id)
+        .where(sa.or_(SourceRow.looked_at.is_(None), SourceRow.looked_at <= before))
+        .order_by(SourceRow.id)
+    )
+    return [_source(row) for row in rows]
+
+
+def looked(session: Session, source_id: SourceId, now: datetime) -> None:
+    """Note when a source was looked at, so that it is due again only later."""
+    session.execute(sa.update(SourceRow).where(SourceRow.id == source_id).values(looked_at=now))
+
+
+def _source(row: SourceRow) -> Source:
+    return Source(SourceId(row.id), row.address, row.looked_at)
