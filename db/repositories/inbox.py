@@ -1,0 +1,84 @@
+"""The inbox: webhook events waiting to be looked into. An event is a hint; only ids are kept of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from db.session import insert_new
+from db.tables import InboxRow, ProjectRow
+from labeling.types import ProjectId
+
+__all__ = ["Event", "Hint", "add", "handled", "unhandled", "with_unhandled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event on its way in."""
+
+    key: str
+    project_id: int
+    action: str
+    hint: Mapping[str, list[int]]
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """An event that nobody has looked into yet."""
+
+    id: int
+    action: str
+    tasks: tuple[int, ...]
+    annotations: tuple[int, ...]
+
+
+def add(session: Session, events: Sequence[Event]) -> set[ProjectId]:
+    """Keep events that are not there yet, of projects that exist; return those projects that got one."""
+    known = set(session.scalars(sa.select(ProjectRow.id).where(ProjectRow.id.in_({e.project_id for e in events}))))
+    there = set(session.scalars(sa.select(InboxRow.spool_key).where(InboxRow.spool_key.in_([e.key for e in events]))))
+    new = [event for event in events if event.project_id in known and event.key not in there]
+    insert_new(session, InboxRow, [_row(event) for event in new])
+    return {ProjectId(event.project_id) for event in new}
+
+
+def unhandled(session: Session, project_id: ProjectId, limit: int = 1_000) -> list[Hint]:
+    """The oldest hints of a project that nobody has looked into."""
+    rows = session.scalars(
+        sa.select(InboxRow)
+        .where(InboxRow.project_id == project_id, InboxRow.handled_at.is_(None))
+        .order_by(InboxRow.id)
+        .limit(limit)
+    )
+    return [
+        Hint(row.id, row.action, tuple(row.hint.get("tasks", ())), tuple(row.hint.get("annotations", ())))
+        for row in rows
+    ]
+
+
+def with_unhandled(session: Session) -> list[ProjectId]:
+    """The projects that have hints waiting; the sweep asks for their review job again."""
+    rows = session.scalars(sa.select(InboxRow.project_id).where(InboxRow.handled_at.is_(None)).distinct())
+    return [ProjectId(row) for row in rows]
+
+
+def handled(session: Session, hint_ids: Sequence[int], now: datetime) -> int:
+    """Note that these hints were looked into."""
+    done = sa.update(InboxRow).where(InboxRow.id.in_(hint_ids), InboxRow.handled_at.is_(None)).values(handled_at=now)
+    return session.connection().execute(done).rowcount
+
+
+def _row(event: Event) -> dict[str, Any]:
+    return {
+        "spool_key": event.key,
+        "project_id": event.project_id,
+        "action": event.action,
+        "hint": dict(event.hint),
+        "received_at": event.received_at,
+        "handled_at": None,
+    }
