@@ -100,7 +100,7 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("POST", "/api/keys/{prefix}/revoke"): _ADMIN,
     ("GET", "/media/review/{token}"): _SIGNED,
     ("GET", "/media/picture/{project_id}/{content_hash}"): _SIGNED,
-    ("POST", "/hooks/label-studio/{project_id}"): _HOOK,
+    ("POST", "/webhooks/label-studio/{project_id}"): _HOOK,
     ("GET", "/login"): _PUBLIC,
     ("POST", "/login"): _PUBLIC,
     ("POST", "/logout"): _SEES,
