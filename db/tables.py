@@ -299,9 +299,17 @@ class InboxRow(Base):
     """One webhook event, drained from the spool: a hint that something changed. Only ids are kept."""
 
     __tablename__ = "inbox"
+    __table_args__ = (
+        sa.Index(  # asked every second: it must not grow with what is long handled
+            "ix_inbox_unhandled",
+            "project_id",
+            sqlite_where=sa.text("handled_at IS NULL"),
+            postgresql_where=sa.text("handled_at IS NULL"),
+        ),
+    )
     id: Mapped[int] = mapped_column(primary_key=True)
     spool_key: Mapped[str] = mapped_column(unique=True)
-    project_id: Mapped[int] = mapped_column(_ref("project.id"), index=True)
+    project_id: Mapped[int] = mapped_column(_ref("project.id"))
     action: Mapped[str]
     hint: Mapped[dict[str, Any]]
     received_at: Mapped[datetime]
