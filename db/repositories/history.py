@@ -9,12 +9,22 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from db.tables import AnnotationRow, FetchRow, RegistrationRow, ReviewRow
+from db.tables import (
+    AnnotationRow,
+    FetchRow,
+    ImageRow,
+    PrelabelRow,
+    PromotionRow,
+    QueryRow,
+    RegistrationRow,
+    ReviewRow,
+    VersionRow,
+)
 from labeling.types import AnnotationAction, ProjectId, ReviewKind
 
-__all__ = ["Answer", "Named", "answers", "first_named"]
+__all__ = ["Answer", "HowFar", "Named", "answers", "first_named", "how_far"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +48,46 @@ class Named:
 
     reference: str
     text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class HowFar:
+    """How far a project has come, as counts of facts; `judged` counts versions with a verdict."""
+
+    registered: int
+    fetched: int
+    images: int
+    prelabelled: int
+    queries: int
+    asked: int
+    annotations: int
+    versions: int
+    judged: int
+
+
+def how_far(session: Session, project_id: ProjectId) -> HowFar:
+    """Count every stage's facts."""
+
+    def count(what: InstrumentedAttribute[int], *where: sa.ColumnElement[bool]) -> int:
+        return session.scalar(sa.select(sa.func.count(what.distinct())).where(*where)) or 0
+
+    return HowFar(
+        registered=count(RegistrationRow.id, RegistrationRow.project_id == project_id),
+        fetched=count(
+            RegistrationRow.id,
+            FetchRow.registration_id == RegistrationRow.id,
+            RegistrationRow.project_id == project_id,
+        ),
+        images=count(ImageRow.id, ImageRow.project_id == project_id),
+        prelabelled=count(ImageRow.id, PrelabelRow.image_id == ImageRow.id, ImageRow.project_id == project_id),
+        queries=count(QueryRow.id, QueryRow.project_id == project_id),
+        asked=count(ReviewRow.id, ReviewRow.project_id == project_id),
+        annotations=count(
+            AnnotationRow.id, AnnotationRow.review_id == ReviewRow.id, ReviewRow.project_id == project_id
+        ),
+        versions=count(VersionRow.id, VersionRow.project_id == project_id),
+        judged=count(PromotionRow.version_id, PromotionRow.project_id == project_id),
+    )
 
 
 def answers(session: Session, project_id: ProjectId) -> list[Answer]:

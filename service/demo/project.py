@@ -29,10 +29,10 @@ def project_file(images: DemoImages) -> str:
     policy: dict[str, Any] = {
         "engine": "bundled",
         "holdout_share": 0.4 if few else 0.25,
-        "query_size": 10 if few else 60,
-        "low_water": 3,
-        "learn_after_labels": 8 if few else 50,
-        "shares": {"evaluation_until_target": 0.4 if few else 0.5, "control": 0.1 if few else 0.05},
+        "query_size": 10 if few else 70,
+        "low_water": 2,
+        "learn_after_labels": 5 if few else 30,
+        "shares": {"evaluation_until_target": 0.4 if few else 0.5, "evaluation_per_class": 0},
     }
     if few:
         policy["gate"] = {"min_labels": 10}

@@ -98,7 +98,7 @@ def test_the_project_file_of_the_demo_can_be_read(class_folders: Path, tmp_path:
     many = parse_project(project_file(replace(images, truth={f"{i}.png": "cat" for i in range(500)})))
 
     assert few.classes == ("cat", "dog") and few.policy.gate.min_labels == 10
-    assert many.policy.gate.min_labels == 30 and many.policy.query_size == 60
+    assert many.policy.gate.min_labels == 30 and many.policy.query_size == 70
 
 
 def test_a_simulated_annotator_errs_at_its_stated_rate_and_repeats_itself() -> None:

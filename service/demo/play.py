@@ -1,0 +1,194 @@
+"""`hardcase demo`: the whole loop on real images, real weights and a real Label Studio, with simulated annotators.
+
+In: which images, how many rounds, a home folder. Out: `summary.json` and `report.html` in the home, a table, and an
+exit code. After the project has been made and its source named, nothing here starts a stage: every one is started by
+its own trigger, and this module only watches, while the simulated annotators answer in Label Studio.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+import httpx
+from rich.console import Console
+
+from db.repositories import board, failures, history, projects
+from db.repositories.images import FETCH
+from db.session import make_engine, reading
+from labeling.errors import Conflict
+from service.demo.annotators import Account, SimulatedAnswers
+from service.demo.images import DemoImages, prepare_images
+from service.demo.look_back import read_past, take_pictures, tell_rounds
+from service.demo.loop import Stage, turn
+from service.demo.project import PROJECT, project_file
+from service.demo.random_arm import SEEDS
+from service.demo.report import rounds_table, write_report
+from service.demo.show import Show, showing
+from service.demo.summary import Summary, balance, write_summary
+from service.demo.system import System, running_system
+from service.settings import load_settings
+from service.work.wiring import make_parts
+
+__all__ = ["run_demo"]
+
+ANNOTATORS = 3
+ERROR_RATE = 0.05
+SEED = 20
+
+
+def run_demo(*, images: str | None, keep: bool, rounds: int, home: Path, as_json: bool) -> int:
+    """Play the demo; 0 when it went as promised, 1 with the reason when it did not."""
+    started = time.monotonic()
+    console = Console(stderr=as_json)
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        _refuse_if_one_runs(home)
+        summary = _play(images, keep=keep, rounds=rounds, home=home, console=console, started=started)
+    except KeyboardInterrupt:
+        console.print("The demo was interrupted; everything it had started was stopped.")
+        return 1
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    if as_json:
+        sys.stdout.write(json.dumps(summary.to_json(), ensure_ascii=False) + "\n")
+    return _verdict(summary, rounds, home, console)
+
+
+def _play(images: str | None, *, keep: bool, rounds: int, home: Path, console: Console, started: float) -> Summary:
+    with showing(console) as show:
+        show.say("Laying out the images.")
+        _clear(home)
+        prepared = prepare_images(images, home)
+        show.say(f"Starting hardcase and Label Studio with {prepared.origin}.")
+        with running_system(home / "hardcase", keep=keep) as system:
+            stage = _set_up(system, prepared, home, show)
+            turn(stage, rounds)
+            show.say("Looking back: the random arm and the report.")
+            summary = _report(stage, prepared, home, started)
+            if keep:
+                _tell_how_to_log_in(stage, home, console)
+            stage.database.dispose()
+    return summary
+
+
+def _set_up(system: System, prepared: DemoImages, home: Path, show: Show) -> Stage:
+    """Make the project from its file and point a source at the images: the last two things typed by hand."""
+    settings = load_settings(home=home / "hardcase", label_studio_url=system.label_studio)
+    database = make_engine(settings.database)
+    file = home / "project.yaml"
+    file.write_text(project_file(prepared), encoding="utf-8")
+    system.command("project", "create", str(file))
+    system.command("ingest", PROJECT, str(prepared.folder.absolute()), "--watch")
+    with reading(database) as session:
+        project = projects.by_name(session, PROJECT)
+    people = SimulatedAnswers(prepared.truth, project.config.classes, ERROR_RATE, SEED)
+    accounts = [Account(f"simulated-{n}@example.com", secrets.token_urlsafe(12)) for n in range(1, ANNOTATORS + 1)]
+    return Stage(system, settings, database, project, people, accounts, show)
+
+
+def _report(stage: Stage, prepared: DemoImages, home: Path, started: float) -> Summary:
+    parts = make_parts(stage.settings)
+    past = read_past(parts, stage.project)
+    told = tell_rounds(past, stage.people)
+    with reading(stage.database) as session:
+        now = history.how_far(session, stage.project.id)
+        quarantined = failures.listing(session, stage.project.id, FETCH)
+        place = board.label_studio_place(session, stage.project.id)
+    assert place is not None
+    version, exported = _read_label_studio(stage, place.ls_project_id)
+    summary = Summary(
+        rounds=told,
+        images=now.images,
+        quarantined=len(quarantined),
+        classes=len(stage.project.config.classes),
+        origin=prepared.origin,
+        engine=parts.engine_for(stage.project).name,
+        label_studio_version=version,
+        annotators=ANNOTATORS,
+        annotator_error_rate=ERROR_RATE,
+        random_seeds=SEEDS,
+        books=balance(exported, [answer.unique_id for answer in past.answers]),
+        seconds=round(time.monotonic() - started, 1),
+    )
+    write_report(summary, take_pictures(parts, past, stage.people), home / "report.html")
+    write_summary(summary, home / "summary.json")
+    parts.jobs.close()
+    parts.database.dispose()
+    return summary
+
+
+def _read_label_studio(stage: Stage, ls_project: int) -> tuple[str, list[str]]:
+    """Label Studio's version, and the `unique_id` of every annotation in its own export."""
+    headers = {"Authorization": f"Token {stage.settings.label_studio_token.get_secret_value()}"}
+    with httpx.Client(base_url=stage.system.label_studio, headers=headers, timeout=60.0) as http:
+        version = http.get("/api/version").raise_for_status().json()["release"]
+        export = http.get(
+            f"/api/projects/{ls_project}/export", params={"exportType": "JSON", "download_all_tasks": "true"}
+        )
+    tasks = export.raise_for_status().json()
+    return str(version), [annotation["unique_id"] for task in tasks for annotation in task["annotations"]]
+
+
+def _verdict(summary: Summary, rounds: int, home: Path, console: Console) -> int:
+    console.print(rounds_table(summary))
+    books = summary.books
+    console.print(
+        f"{summary.images} images, {books.in_label_studio} annotations in Label Studio, {books.recorded} recorded, "
+        f"{books.lost} lost, {books.duplicates} twice; {summary.seconds:.0f} s. Report: {home / 'report.html'}",
+        markup=False,
+        highlight=False,
+    )
+    if not books.balanced:
+        console.print("The demo failed: Label Studio's annotations and hardcase's are not the same.")
+    return 0 if books.balanced and len(summary.rounds) >= rounds else 1
+
+
+def _tell_how_to_log_in(stage: Stage, home: Path, console: Console) -> None:
+    system, settings = stage.system, stage.settings
+    key = system.command("key", "create", "demo", "--role", "admin")["key"]
+    password, _ = (settings.home / "label-studio" / "hardcase.secret").read_text().split()
+    words = " ".join(f"{name}={value}" for name, value in system.environment.items() if name.startswith("HARDCASE_"))
+    (home / "running.json").write_text(json.dumps({"pid": system.process.pid}))
+    for line in (
+        "Everything is left running:",
+        f"  pages         {system.web}/ with the key {key}",
+        f"  Label Studio  {system.label_studio}/ as admin@example.com with the password {password}",
+        f"  doctor        {words} .venv/bin/hardcase doctor",
+        f"  stop it all   kill {system.process.pid}",
+    ):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _clear(home: Path) -> None:
+    """Start from an empty home; a folder that no demo has made is not touched."""
+    mark = home / ".hardcase-demo"
+    if home.exists() and any(home.iterdir()) and not mark.exists():
+        raise Conflict(f"{home} holds files that no demo has written. Name another folder: --home FOLDER")
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    mark.touch()
+
+
+def _refuse_if_one_runs(home: Path) -> None:
+    """A demo that was kept running owns this home until it is stopped."""
+    note = home / "running.json"
+    if not note.exists():
+        return
+    pid = int(json.loads(note.read_text())["pid"])
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return
+    raise Conflict(f"A demo that was kept still runs in {home}. Stop it first: kill {pid}")
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
