@@ -1,0 +1,120 @@
+"""The Label Studio project of one of ours: labelling config, title, instructions, all from the label set.
+
+In: a `ProjectConfig`. Out: text for Label Studio. Names come from people: as XML they are escaped, as
+instructions (which Label Studio renders as HTML) too, and a `$` in a name is shown but never resolved.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+from collections.abc import Sequence
+from xml.etree import ElementTree
+
+import defusedxml.ElementTree
+
+from labeling.errors import Invalid
+from labeling.types import NONE_OF_THESE, UNSURE, LabelClass, ProjectConfig
+
+__all__ = [
+    "CHOICES",
+    "IMAGE",
+    "choices_in",
+    "choices_of",
+    "config_hash",
+    "instructions",
+    "labelling_config",
+    "title",
+]
+
+IMAGE, CHOICES = "image", "label"
+"""The names of the two controls; every result refers to them."""
+
+MANY = 30
+GROUP = 15
+TITLE = (3, 50)
+_ALWAYS = ((NONE_OF_THESE, "No class of the list fits", "n"), (UNSURE, "It cannot be told from this image", "m"))
+
+
+def labelling_config(config: ProjectConfig) -> str:
+    """The labelling config as XML: the image, its text, and one choice a class with hotkeys.
+
+    Over 30 classes get a filter to type in, and alphabetical groups.
+
+    >>> config = ProjectConfig("animals", (LabelClass("cat"), LabelClass("dog & bone")))
+    >>> choices_in(labelling_config(config))
+    ('cat', 'dog & bone', 'none of these', 'unsure')
+    """
+    view = ElementTree.Element("View")
+    ElementTree.SubElement(view, "Image", name=IMAGE, value="$image", zoom="true")
+    ElementTree.SubElement(view, "Header", value="$text", size="5")
+    many = len(config.labels) > MANY
+    if many:
+        ElementTree.SubElement(view, "Filter", name="filter", toName=CHOICES, hotkey="shift+f", minlength="0")
+    choices = ElementTree.SubElement(
+        view, "Choices", name=CHOICES, toName=IMAGE, choice="single", required="true", showInline=str(not many).lower()
+    )
+    _add_groups(choices, config.labels) if many else _add_choices(choices, config.labels)
+    for name, hint, hotkey in _ALWAYS:
+        ElementTree.SubElement(choices, "Choice", value=name, hint=hint, hotkey=hotkey)
+    return ElementTree.tostring(view, encoding="unicode")
+
+
+def choices_of(config: ProjectConfig) -> tuple[str, ...]:
+    """Every answer that can be given: the classes in order, then the two that are always offered."""
+    return (*config.classes, NONE_OF_THESE, UNSURE)
+
+
+def choices_in(xml: str) -> tuple[str, ...]:
+    """The answers that a labelling config offers, whoever wrote it; Invalid if it is not plain XML."""
+    try:
+        found = defusedxml.ElementTree.fromstring(xml)
+    except (ElementTree.ParseError, defusedxml.DefusedXmlException, ValueError, RecursionError) as error:
+        raise Invalid("The labelling config in Label Studio is not plain XML. The next push writes ours.") from error
+    return tuple(str(choice.get("alias") or choice.get("value")) for choice in found.iter("Choice"))
+
+
+def title(config: ProjectConfig) -> str:
+    """The project's name as Label Studio takes it: 3 to 50 characters."""
+    shortest, longest = TITLE
+    name = config.name if len(config.name) >= shortest else f"{config.name} (hardcase)"
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+
+
+def instructions(config: ProjectConfig) -> str:
+    """The guidelines and what each class means, as HTML in which nothing of theirs is markup."""
+    described = [label for label in config.labels if label.description]
+    meanings = "".join(f"<li><b>{html.escape(c.name)}</b>: {html.escape(c.description)}</li>" for c in described)
+    paragraphs = html.escape(config.guidelines.strip()).replace("\n", "<br>")
+    return "".join((f"<p>{paragraphs}</p>" if paragraphs else "", f"<ul>{meanings}</ul>" if meanings else ""))
+
+
+def config_hash(*written: str) -> str:
+    """Names what was written to Label Studio, to know when it must be written again."""
+    return hashlib.sha256("\0".join(written).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _add_choices(parent: ElementTree.Element, labels: Sequence[LabelClass]) -> None:
+    for number, label in enumerate(labels, start=1):
+        choice = ElementTree.SubElement(parent, "Choice", value=_literal(label.name))
+        if "$" in label.name:
+            choice.set("alias", label.name)
+        if label.description:
+            choice.set("hint", _literal(label.description))
+        if number <= 10 and len(labels) <= MANY:
+            choice.set("hotkey", str(number % 10))
+
+
+def _add_groups(parent: ElementTree.Element, labels: Sequence[LabelClass]) -> None:
+    ordered = sorted(labels, key=lambda label: (label.name.casefold(), label.name))
+    for start in range(0, len(ordered), GROUP):
+        group = ordered[start : start + GROUP]
+        block = ElementTree.SubElement(parent, "View")
+        heading = f"{group[0].name} … {group[-1].name}"
+        ElementTree.SubElement(block, "Header", value=_literal(heading), size="6")
+        _add_choices(block, group)
+
+
+def _literal(text: str) -> str:
+    """Text that Label Studio shows as it is: it would take `$name` for a field of the task."""
+    return text.replace("$", "\N{FULLWIDTH DOLLAR SIGN}")

@@ -1,0 +1,59 @@
+"""Tasks and predictions as Label Studio takes them, checked by us because it checks nothing.
+
+In: a review's key, addresses, the class to pre-select (None where blind or unknown) and its place in the queue.
+Out: JSON-ready dictionaries. A score is always there and in [0, 1); an unknown class never leaves this module.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from labeling.errors import Invalid
+from labeling.review.config import CHOICES, IMAGE
+
+__all__ = ["Suggestion", "prediction", "task", "task_data"]
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """What one task pre-selects (None: nothing) and where it stands in the queue: the lowest is served first."""
+
+    answer: str | None
+    score: float
+
+
+def task_data(*, token: str, image_url: str, text: str | None) -> dict[str, str]:
+    """The data of a task; `token` is the key under which it is found again."""
+    return {"image": image_url, "text": text or "", "external_id": token}
+
+
+def task(data: dict[str, str], suggestion: Suggestion, model_version: str, choices: Sequence[str]) -> dict[str, Any]:
+    """A task to import, with its prediction."""
+    return {"data": data, "predictions": [_body(suggestion, model_version, choices)]}
+
+
+def prediction(task_id: int, suggestion: Suggestion, model_version: str, choices: Sequence[str]) -> dict[str, Any]:
+    """A new prediction for a task that is there already.
+
+    >>> prediction(7, Suggestion(None, 0.25), "v0-q1", ["cat"])["result"]
+    []
+    """
+    return {"task": task_id, **_body(suggestion, model_version, choices)}
+
+
+def _body(suggestion: Suggestion, model_version: str, choices: Sequence[str]) -> dict[str, Any]:
+    if not (math.isfinite(suggestion.score) and 0 <= suggestion.score < 1):
+        raise Invalid(f"A place in the queue lies in [0, 1), not at {suggestion.score}.")
+    if suggestion.answer is not None and suggestion.answer not in choices:
+        raise Invalid(f"{suggestion.answer!r} is none of the project's answers.")
+    return {"result": _result(suggestion.answer), "score": suggestion.score, "model_version": model_version}
+
+
+def _result(answer: str | None) -> list[dict[str, Any]]:
+    """A blind task has an empty result: served in order, nothing pre-selected."""
+    if answer is None:
+        return []
+    return [{"from_name": CHOICES, "to_name": IMAGE, "type": "choices", "value": {"choices": [answer]}}]
