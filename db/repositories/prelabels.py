@@ -13,6 +13,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.repositories.failures import TRIES
 from db.session import insert_new
 from db.tables import EmbeddingRow, FailureRow, GroupRow, ImageRow, PrelabelRow
 from labeling.types import ImageId, Prelabel, ProjectId, Side
@@ -32,7 +33,6 @@ __all__ = [
 ]
 
 STEP = "prelabel"
-TRIES = 3
 KEYS_A_STATEMENT = 500
 
 

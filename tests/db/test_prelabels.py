@@ -1,0 +1,168 @@
+"""What prelabel remembers: pending images, prelabels once, names of vectors, groups written once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from db.repositories import failures, prelabels
+from db.repositories.prelabels import PlacedImage
+from db.session import reading, transaction
+from db.tables import GroupRow, ImageRow, PrelabelRow
+from labeling.types import ImageId, Prelabel, Project, Side
+from tests.conftest import NOW
+
+MakeProject = Callable[..., Project]
+PRELABEL = Prelabel("scripted", "r1", (0.2, 0.3, 0.5), "looks like a bird", 0.01, 0)
+ENCODER = "thumb-4"
+
+
+def _images(session: Session, project: Project, n: int) -> list[ImageId]:
+    rows = [
+        ImageRow(
+            project_id=project.id, content_hash=_hash(i), perceptual_hash="", format="PNG", width=1, height=1,
+            size_bytes=1, text=f"text {i}", details={}, fetched_at=NOW,
+        )
+        for i in range(n)
+    ]  # fmt: skip
+    session.add_all(rows)
+    session.flush()
+    return [ImageId(row.id) for row in rows]
+
+
+def _hash(i: int) -> str:
+    return sha256(str(i).encode()).hexdigest()
+
+
+def _pending(engine: sa.Engine, project: Project, limit: int = 10, revision: str = "r1") -> list[int]:
+    with reading(engine) as session:
+        return [i.id for i in prelabels.pending(session, project.id, revision=revision, encoder=ENCODER, limit=limit)]
+
+
+def test_an_image_is_pending_until_its_prelabel_and_its_vector_are_there(
+    any_database: sa.Engine, make_project: MakeProject
+) -> None:
+    project = make_project(any_database)
+    with transaction(any_database) as session:
+        ids = _images(session, project, 3)
+
+    with transaction(any_database) as session:
+        prelabels.record(session, [(ids[0], PRELABEL), (ids[1], PRELABEL)], NOW)
+        prelabels.name_vectors(session, ENCODER, [_hash(0), _hash(2)], NOW)
+
+    assert _pending(any_database, project) == [ids[1], ids[2]]
+    assert _pending(any_database, project, limit=1) == [ids[1]]
+    assert _pending(any_database, project, revision="r2") == ids
+
+
+def test_images_of_other_projects_are_not_pending_here(database: sa.Engine, make_project: MakeProject) -> None:
+    here, there = make_project(database), make_project(database, name="plants")
+    with transaction(database) as session:
+        _images(session, there, 2)
+
+    assert _pending(database, here) == []
+
+
+def test_recording_twice_keeps_the_first(any_database: sa.Engine, make_project: MakeProject) -> None:
+    project = make_project(any_database)
+    with transaction(any_database) as session:
+        ids = _images(session, project, 2)
+
+    counts = []
+    for _ in range(2):
+        with transaction(any_database) as session:
+            recorded = prelabels.record(session, [(image_id, PRELABEL) for image_id in ids], NOW)
+            counts.append((recorded, prelabels.name_vectors(session, ENCODER, [_hash(0), _hash(0)], NOW)))
+
+    assert counts == [(2, 1), (0, 0)]
+    with reading(any_database) as session:
+        rows = session.scalars(sa.select(PrelabelRow)).all()
+    assert [(row.revision, tuple(row.probs), row.description) for row in rows] == [
+        (PRELABEL.revision, PRELABEL.probs, PRELABEL.description)
+    ] * 2
+
+
+def test_an_image_whose_vector_was_lost_is_pending_again(any_database: sa.Engine, make_project: MakeProject) -> None:
+    project = make_project(any_database)
+    with transaction(any_database) as session:
+        ids = _images(session, project, 2)
+        prelabels.record(session, [(image_id, PRELABEL) for image_id in ids], NOW)
+        prelabels.name_vectors(session, ENCODER, [_hash(0), _hash(1)], NOW)
+
+    with transaction(any_database) as session:
+        prelabels.forget_vectors(session, ENCODER, [_hash(1)])
+
+    assert _pending(any_database, project) == [ids[1]]
+
+
+def test_a_dead_letter_is_not_pending_until_it_is_retried(any_database: sa.Engine, make_project: MakeProject) -> None:
+    project = make_project(any_database)
+    with transaction(any_database) as session:
+        ids = _images(session, project, 2)
+
+    seen = []
+    for _ in range(3):
+        with transaction(any_database) as session:
+            failures.record(session, project.id, "prelabel", str(ids[0]), "broken", False, NOW)
+        seen.append(_pending(any_database, project))
+    with transaction(any_database) as session:
+        failures.clear(session, "prelabel", str(ids[0]))
+
+    assert seen == [ids, ids, ids[1:]]
+    assert _pending(any_database, project) == ids
+
+
+def test_an_image_gets_its_group_once(any_database: sa.Engine, make_project: MakeProject) -> None:
+    project = make_project(any_database)
+    with transaction(any_database) as session:
+        ids = _images(session, project, 3)
+        prelabels.name_vectors(session, ENCODER, [_hash(i) for i in range(3)], NOW)
+    placed = [
+        PlacedImage(ids[0], _hash(0), Side.POOL, False),
+        PlacedImage(ids[1], _hash(0), Side.POOL, True),
+    ]
+
+    with transaction(any_database) as session:
+        first = prelabels.place(session, project.id, placed, NOW)
+    with transaction(any_database) as session:
+        again = prelabels.place(session, project.id, [PlacedImage(ids[0], _hash(9), Side.HOLDOUT, False)], NOW)
+
+    assert (first, again) == (2, 0)
+    with reading(any_database) as session:
+        known = prelabels.grouped(session, project.id, encoder=ENCODER)
+        waiting = prelabels.ungrouped(session, project.id, encoder=ENCODER, limit=9)
+    assert [(image.content_hash, image.founder, image.side, image.bridge) for image in known] == [
+        (_hash(0), _hash(0), Side.POOL, False),
+        (_hash(1), _hash(0), Side.POOL, True),
+    ]
+    assert [image.id for image in waiting] == [ids[2]]
+
+
+def test_a_groups_side_is_written_once(any_database: sa.Engine, make_project: MakeProject) -> None:
+    project = make_project(any_database)
+    with transaction(any_database) as session:
+        ids = _images(session, project, 2)
+
+    for image_id, side in zip(ids, (Side.HOLDOUT, Side.POOL), strict=True):
+        with transaction(any_database) as session:
+            prelabels.place(session, project.id, [PlacedImage(image_id, _hash(0), side, False)], NOW)
+
+    with reading(any_database) as session:
+        assert session.scalars(sa.select(GroupRow.side)).all() == [Side.HOLDOUT]
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+def test_only_images_with_a_vector_can_be_grouped(database: sa.Engine, make_project: MakeProject, limit: int) -> None:
+    project = make_project(database)
+    with transaction(database) as session:
+        ids = _images(session, project, 3)
+        prelabels.name_vectors(session, ENCODER, [_hash(1), _hash(2)], NOW)
+
+    with reading(database) as session:
+        waiting = prelabels.ungrouped(session, project.id, encoder=ENCODER, limit=limit)
+
+    assert [image.id for image in waiting] == ids[1 : 1 + limit]
