@@ -1,0 +1,136 @@
+"""Queries and their reviews: which groups of images may still be asked, and one batch written whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from db.repositories import predictions
+from db.repositories.labels import is_current_label
+from db.repositories.reviews import is_current
+from db.session import insert_new
+from db.tables import AnnotationRow, ImageRow, LabelRow, QueryRow, ReviewEndRow, ReviewRow
+from labeling.types import AnnotationAction, ImageId, ProjectId, QueryId, ReviewKind, Trigger, VersionId
+
+__all__ = ["NewQuery", "NewReview", "add_query", "next_number", "taken_groups"]
+
+
+@dataclass(frozen=True, slots=True)
+class NewQuery:
+    """One batch as it was chosen. `pool_size` counts the groups that the strategy could choose from."""
+
+    project_id: ProjectId
+    number: int
+    strategy: str
+    seed: int
+    version_id: VersionId | None
+    pool_size: int
+    trigger: Trigger
+
+
+@dataclass(frozen=True, slots=True)
+class NewReview:
+    """One question of a batch; `probs` is the prediction that it was chosen by, the evidence to be kept."""
+
+    image_id: ImageId
+    kind: ReviewKind
+    blind: bool
+    probability: float
+    place: float
+    token: str
+    probs: Sequence[float] | None
+
+
+def next_number(session: Session, project_id: ProjectId) -> int:
+    """The number that the next query will have; the first is 1."""
+    highest = session.scalar(sa.select(sa.func.max(QueryRow.number)).where(QueryRow.project_id == project_id))
+    return (highest or 0) + 1
+
+
+def taken_groups(session: Session, project_id: ProjectId, among: Collection[int] | None = None) -> set[int]:
+    """Groups that are not to be asked again: of one of their images there is a label, or a review that still counts.
+
+    A review counts until it is ended, and for ever when it was answered. `among` looks at these groups only.
+    """
+    asked = (
+        sa.select(ImageRow.group_id)
+        .join(ReviewRow, ReviewRow.image_id == ImageRow.id)
+        .where(ReviewRow.project_id == project_id, ~_ended() | _answered())
+    )
+    labelled = (
+        sa.select(ImageRow.group_id)
+        .join(LabelRow, LabelRow.image_id == ImageRow.id)
+        .where(LabelRow.project_id == project_id, LabelRow.value.is_not(None), is_current_label())
+    )
+    if among is not None:
+        asked, labelled = (query.where(ImageRow.group_id.in_(among)) for query in (asked, labelled))
+    return {group for group in session.scalars(sa.union(asked, labelled)) if group is not None}
+
+
+def add_query(session: Session, query: NewQuery, reviews: Sequence[NewReview], now: datetime) -> tuple[QueryId, int]:
+    """Write a query with those of its reviews whose image is still there and still not taken.
+
+    Returns the query's id and how many reviews it has; (0, 0) when none is left or its number was taken meanwhile.
+    """
+    free = _still_free(session, query.project_id, reviews)
+    if not free:
+        return QueryId(0), 0
+    row = {
+        "project_id": query.project_id,
+        "number": query.number,
+        "strategy": query.strategy,
+        "seed": query.seed,
+        "version_id": query.version_id,
+        "pool_size": query.pool_size,
+        "trigger": query.trigger.value,
+        "created_at": now,
+    }
+    if not insert_new(session, QueryRow, [row]):
+        return QueryId(0), 0
+    query_id = QueryId(
+        session.scalars(
+            sa.select(QueryRow.id).where(QueryRow.project_id == query.project_id, QueryRow.number == query.number)
+        ).one()
+    )
+    insert_new(session, ReviewRow, [_review_row(review, query.project_id, query_id, now) for review in free])
+    if query.version_id is not None:
+        evidence = [(review.image_id, review.probs) for review in free if review.probs is not None]
+        predictions.add_evidence(session, query.version_id, evidence, now, asked_in=query_id)
+    return query_id, len(free)
+
+
+def _still_free(session: Session, project_id: ProjectId, reviews: Sequence[NewReview]) -> list[NewReview]:
+    wanted = [review.image_id for review in reviews]
+    found = sa.select(ImageRow.id, ImageRow.group_id).where(
+        ImageRow.project_id == project_id, ImageRow.id.in_(wanted), ImageRow.bridge.is_(False)
+    )
+    groups = {image: group for image, group in session.execute(found) if group is not None}
+    taken = taken_groups(session, project_id, set(groups.values()))
+    return [review for review in reviews if review.image_id in groups and groups[review.image_id] not in taken]
+
+
+def _review_row(review: NewReview, project_id: ProjectId, query_id: QueryId, now: datetime) -> dict[str, object]:
+    return {
+        "project_id": project_id,
+        "image_id": review.image_id,
+        "query_id": query_id,
+        "kind": review.kind.value,
+        "blind": review.blind,
+        "probability": review.probability,
+        "place": review.place,
+        "token": review.token,
+        "created_at": now,
+    }
+
+
+def _ended() -> sa.ColumnElement[bool]:
+    return sa.exists().where(ReviewEndRow.review_id == ReviewRow.id)
+
+
+def _answered() -> sa.ColumnElement[bool]:
+    answered = AnnotationRow.action == AnnotationAction.ANSWERED
+    return sa.exists().where(AnnotationRow.review_id == ReviewRow.id, answered, is_current())

@@ -1,0 +1,232 @@
+"""Figures as pictures: estimates in, SVG text out, with no network and no browser.
+
+Names (labels, arms) go in as data, never as markup, so they come out escaped. Colours are told apart by the
+colour-blind too (Okabe and Ito), on white. Altair makes the chart, vl-convert draws it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+import numpy as np
+import numpy.typing as npt
+import vl_convert
+
+from labeling.quality.agreement import Acceptance
+from labeling.quality.metrics import Estimate
+from labeling.types import NONE_OF_THESE
+
+__all__ = [
+    "MOST_CLASSES",
+    "CurvePoint",
+    "VersionPoint",
+    "acceptance_bars",
+    "confusion_matrix",
+    "holdout_by_version",
+    "learning_curve",
+]
+
+MOST_CLASSES = 30
+"""More classes than this do not fit a picture; those with the most errors are shown."""
+
+_BLUE, _ORANGE, _GREY = "#0072b2", "#d55e00", "#767676"
+_SHARE = alt.Axis(format="%", tickCount=5)
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """How good one arm is after so many labels. The first arm given is drawn as ours."""
+
+    arm: str
+    labels: int
+    accuracy: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class VersionPoint:
+    """How good one version is on the hold-out, and what became of it."""
+
+    number: int
+    accuracy: Estimate
+    promoted: bool
+
+
+def learning_curve(points: Sequence[CurvePoint]) -> str:
+    """Accuracy on the hold-out against labels by people, one line an arm, with 95 % intervals.
+
+    Parameters
+    ----------
+    points : sequence of CurvePoint
+        At least one.
+
+    Returns
+    -------
+    SVG text.
+    """
+    arms = list(dict.fromkeys(point.arm for point in points))
+    rows = [{"arm": p.arm, "labels": p.labels, **_interval(p.accuracy)} for p in points]
+    colour = alt.Color(
+        "arm:N",
+        title=None,
+        scale=alt.Scale(domain=arms, range=[_BLUE, _ORANGE, _GREY][: len(arms)]),
+        legend=alt.Legend(orient="bottom-right", symbolOpacity=1, padding=4),
+    )
+    base = alt.Chart(_data(rows)).encode(x=alt.X("labels:Q", title="labels by people"), color=colour)
+    band = base.mark_area(opacity=0.15).encode(y=alt.Y("lower:Q"), y2="upper:Q")
+    line = base.mark_line(point=alt.OverlayMarkDef(size=45), strokeWidth=2).encode(
+        y=_y("accuracy on the hold-out"),
+        strokeDash=alt.StrokeDash("arm:N", title=None, scale=alt.Scale(domain=arms), legend=None),
+    )
+    return _svg(alt.layer(band, line), "Learning curve", "with 95 % intervals", 460, 260)
+
+
+def holdout_by_version(points: Sequence[VersionPoint]) -> str:
+    """Accuracy on the hold-out, one mark a version, with 95 % intervals.
+
+    Parameters
+    ----------
+    points : sequence of VersionPoint
+        At least one; only figures that are known.
+
+    Returns
+    -------
+    SVG text.
+    """
+    rows = [
+        {"version": p.number, "verdict": "promoted" if p.promoted else "not promoted", **_interval(p.accuracy)}
+        for p in points
+    ]
+    colour = alt.Color(
+        "verdict:N",
+        title=None,
+        scale=alt.Scale(domain=["promoted", "not promoted"], range=[_BLUE, _GREY]),
+        legend=alt.Legend(orient="bottom"),
+    )
+    shape = alt.Shape(
+        "verdict:N", title=None, scale=alt.Scale(domain=["promoted", "not promoted"], range=["circle", "triangle-up"])
+    )
+    x = alt.X("version:O", title="version", axis=alt.Axis(labelAngle=0, labelOverlap=True))
+    base = alt.Chart(_data(rows)).encode(x=x, color=colour)
+    interval = base.mark_rule(strokeWidth=2).encode(y=alt.Y("lower:Q"), y2="upper:Q")
+    mark = base.mark_point(filled=True, size=90, opacity=1).encode(y=_y("accuracy on the hold-out"), shape=shape)
+    return _svg(
+        alt.layer(interval, mark),
+        "Hold-out accuracy by version",
+        "on evaluation labels, with 95 % intervals",
+        max(220, min(560, 44 * len(rows))),
+        240,
+    )
+
+
+def confusion_matrix(matrix: npt.NDArray[np.integer], classes: Sequence[str]) -> str:
+    """What people said against what the classifier said; shade is the share of the row, numbers are counts.
+
+    Parameters
+    ----------
+    matrix : (K + 1, K) array
+        As `labeling.quality.metrics.confusion` makes it: rows are people's answers, the last "none of these".
+    classes : sequence of str
+        The label set, K names.
+
+    Returns
+    -------
+    SVG text; of more than `MOST_CLASSES` classes those with the most errors.
+    """
+    shown = _most_errors(matrix, len(classes))
+    truths = [*shown, len(classes)] if matrix[-1].any() else shown
+    names = [*classes, NONE_OF_THESE]
+    totals = np.maximum(matrix.sum(axis=1), 1)
+    rows = [
+        {"truth": names[t], "said": names[p], "count": int(matrix[t, p]), "share": float(matrix[t, p] / totals[t])}
+        for t in truths
+        for p in shown
+        if matrix[t, p]
+    ]
+    step = 26 if len(shown) <= 15 else 19
+    x = alt.X("said:N", title="classifier", scale=alt.Scale(domain=[names[p] for p in shown]), axis=_labels(-50))
+    y = alt.Y("truth:N", title="people", scale=alt.Scale(domain=[names[t] for t in truths]), axis=_labels(0))
+    shade = alt.Color(
+        "share:Q",
+        scale=alt.Scale(domain=[0, 1], range=["#ffffff", _BLUE], interpolate="rgb"),
+        legend=alt.Legend(title="share of row", format="%", gradientLength=100, values=[0, 0.5, 1]),
+    )
+    ink = alt.when(alt.datum.share > 0.55).then(alt.value("white")).otherwise(alt.value("black"))
+    base = alt.Chart(_data(rows)).encode(x=x, y=y)
+    cells = base.mark_rect(stroke="#dddddd", strokeWidth=0.5).encode(color=shade)
+    counts = base.mark_text(fontSize=10 if step > 20 else 8).encode(text="count:Q", color=ink)
+    note = f"the {len(shown)} of {len(classes)} classes with the most errors" if len(shown) < len(classes) else ""
+    return _svg(alt.layer(cells, counts), "Where the champion errs", note, step * len(shown), step * len(truths))
+
+
+def acceptance_bars(rows: Sequence[Acceptance]) -> str:
+    """The share of pre-labels that people kept, one bar a class, with 95 % intervals, the lowest first.
+
+    Parameters
+    ----------
+    rows : sequence of Acceptance
+        Classes that were never shown are left out; under 30 answers a bar is pale.
+
+    Returns
+    -------
+    SVG text; of more than `MOST_CLASSES` classes those with the lowest share.
+    """
+    shown = sorted((row for row in rows if row.shown), key=lambda row: (row.share.value, row.label))[:MOST_CLASSES]
+    data = [
+        {"label": r.label, "count": f"{r.kept} of {r.shown}", "known": r.share.known, **_interval(r.share)}
+        for r in shown
+    ]
+    y = alt.Y("label:N", title=None, sort=[row.label for row in shown], axis=_labels(0))
+    x = alt.X("value:Q", title="share of pre-labels kept", scale=alt.Scale(domain=[0, 1]), axis=_SHARE)
+    pale = alt.when(alt.datum.known).then(alt.value(0.85)).otherwise(alt.value(0.4))
+    base = alt.Chart(_data(data)).encode(y=y)
+    bars = base.mark_bar(color=_BLUE, height=alt.RelativeBandSize(0.6)).encode(x=x, opacity=pale)
+    interval = base.mark_rule(color="black", strokeWidth=1.2).encode(x="lower:Q", x2="upper:Q")
+    counts = base.mark_text(align="left", fontSize=10, color="#444444").encode(x=alt.value(366), text="count:N")
+    return _svg(
+        alt.layer(bars, interval, counts), "Pre-labels kept, by class", "pale: under 30 answers", 360, 22 * len(data)
+    )
+
+
+def _most_errors(matrix: npt.NDArray[np.integer], k: int) -> list[int]:
+    """Positions of the classes to show, in the order of the label set: those that occur, at most MOST_CLASSES."""
+    square = matrix[:k]
+    right = np.diag(square)
+    total = square.sum(axis=1) + matrix.sum(axis=0)
+    errors = total - 2 * right
+    ranked = sorted(np.flatnonzero(total), key=lambda c: (-errors[c], -total[c]))
+    return sorted(int(c) for c in ranked[:MOST_CLASSES])
+
+
+def _interval(estimate: Estimate) -> dict[str, float]:
+    return {"value": estimate.value, "lower": estimate.lower, "upper": estimate.upper}
+
+
+def _y(title: str) -> alt.Y:
+    return alt.Y("value:Q", title=title, scale=alt.Scale(domain=[0, 1]), axis=_SHARE)
+
+
+def _labels(angle: int) -> alt.Axis:
+    return alt.Axis(labelAngle=angle, labelLimit=140, labelOverlap=False, ticks=False, domain=False)
+
+
+def _data(rows: Sequence[dict[str, Any]]) -> alt.Data:
+    return alt.Data(values=list(rows))
+
+
+def _svg(chart: alt.LayerChart, title: str, subtitle: str, width: float, height: float) -> str:
+    """Draw; `aria: false` halves the text, and the page names the picture itself."""
+    spec = (
+        chart.properties(
+            width=width,
+            height=height,
+            title=alt.TitleParams(title, subtitle=subtitle or alt.Undefined, anchor="start", frame="group"),
+        )
+        .configure(background="white", font="sans-serif", aria=False, padding=8)
+        .configure_view(stroke=None)
+        .configure_axis(labelColor="#333333", titleColor="#333333", gridColor="#eeeeee", labelFontSize=11)
+        .configure_title(fontSize=14, subtitleFontSize=11, subtitleColor="#555555", offset=10)
+    )
+    return str(vl_convert.vegalite_to_svg(spec.to_json(validate=False)))

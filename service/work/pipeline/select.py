@@ -1,0 +1,160 @@
+"""Choose what people see next: reads the ready images, draws one query, writes it with its reviews and evidence.
+
+Acts only when fewer reviews are open than the policy's low-water mark. The same pool, version and seed give the
+same images; only the tokens differ. Running it twice asks once: a query's number is unique, and what was asked,
+labelled or deleted while we computed is left out at the moment of writing.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from db.repositories import predictions, projects, queries, reviews, versions
+from db.repositories.examples import read_examples
+from db.repositories.predictions import PredictionFile
+from db.repositories.queries import NewQuery, NewReview
+from db.session import reading, transaction
+from labeling.adapters.prediction_files import read_predictions
+from labeling.errors import BadArtifact, NotFound
+from labeling.review.kinds import Use, kinds_for
+from labeling.select.batch import joined
+from labeling.select.draw import Candidates, Pick, draw_query
+from labeling.select.shares import target_reached
+from labeling.select.uncertainty import margin
+from labeling.types import ImageId, Policy, Project, ProjectId, Side, Trigger, VersionId
+from service.logs import get_logger
+from service.work.pool import Pool, load_pool
+from service.work.wiring import Parts
+
+__all__ = ["choose_query"]
+
+log = get_logger(__name__)
+
+Rows = npt.NDArray[np.int64]
+Probs = npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What the draw needs to know from the database."""
+
+    project: Project
+    open: int
+    number: int
+    version_id: VersionId | None
+    file: PredictionFile | None
+    taken: set[int]
+    evaluation_labels: Counter[str]
+
+    @property
+    def enough(self) -> bool:
+        return self.open >= self.project.config.policy.low_water
+
+
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """What is believed of every image of the pool, and which version (if one) believes it."""
+
+    version_id: VersionId | None
+    probs: Probs
+    predicted: npt.NDArray[np.bool_]
+
+
+def choose_query(parts: Parts, project_id: ProjectId, trigger: Trigger, *, force: bool = False) -> dict[str, int]:
+    """Ask for the next batch if too little is open (`force`: however much is). An exhausted pool asks for nothing."""
+    facts = _read(parts, project_id)
+    if facts.enough and not force:
+        return {"asked": 0, "query": 0}
+    pool = load_pool(parts, facts.project)
+    doubt = _doubt(parts, facts, pool)
+    free = np.flatnonzero(~np.isin(pool.group_ids, list(facts.taken)))
+    picks = _draw(facts, pool, doubt, free)
+    new = NewQuery(
+        project_id=project_id,
+        number=facts.number,
+        strategy=facts.project.config.policy.strategy,
+        seed=facts.project.config.policy.seed,
+        version_id=doubt.version_id,
+        pool_size=len(np.unique(pool.group_ids[free][~pool.holdout[free]])),
+        trigger=trigger,
+    )
+    asked = [_review(pick, int(free[pick.position]), pool, doubt) for pick in picks]
+    return _write(parts, facts.project.config.policy, new, asked, force)
+
+
+def _read(parts: Parts, project_id: ProjectId) -> _Facts:
+    with reading(parts.database) as session:
+        champion = versions.champion(session, project_id)
+        examples = read_examples(session, project_id, kinds_for(Use.GATE), Side.HOLDOUT)
+        return _Facts(
+            project=projects.by_id(session, project_id),
+            open=reviews.count_open(session, project_id),
+            number=queries.next_number(session, project_id),
+            version_id=None if champion is None else champion.id,
+            file=None if champion is None else predictions.prediction_file(session, champion.id),
+            taken=queries.taken_groups(session, project_id),
+            evaluation_labels=Counter(example.label for example in examples),
+        )
+
+
+def _doubt(parts: Parts, facts: _Facts, pool: Pool) -> _Doubt:
+    """The champion's stored predictions; the engine's prelabels for images that it has not predicted yet."""
+    nobody = _Doubt(None, pool.prelabel_probs, np.zeros(len(pool), bool))
+    if facts.file is None:
+        return nobody
+    try:
+        stored = read_predictions(parts.settings.home, facts.file.path, facts.file.sha256)
+    except (NotFound, BadArtifact) as error:
+        log.warning("choosing by prelabels", project=facts.project.id, reason=error.message)
+        return nobody
+    rows = pool.rows_of(stored.image_ids)
+    probs, predicted = pool.prelabel_probs.copy(), np.zeros(len(pool), bool)
+    probs[rows[rows >= 0]] = stored.probs[rows >= 0]
+    predicted[rows[rows >= 0]] = True
+    return _Doubt(facts.version_id, probs, predicted)
+
+
+def _draw(facts: _Facts, pool: Pool, doubt: _Doubt, free: Rows) -> list[Pick]:
+    policy = facts.project.config.policy
+    first = facts.number == 1 and doubt.version_id is None
+    known = bool(np.isfinite(doubt.probs[free]).any())
+    candidates = Candidates(
+        groups=pool.group_ids[free],
+        holdout=pool.holdout[free],
+        doubts=margin(doubt.probs[free]) if known and not first else None,
+        gather=lambda at: joined(pool.image_vectors[free[at]], pool.text_vectors[free[at]]),
+    )
+    reached = target_reached(
+        facts.evaluation_labels, facts.project.config.classes, policy.shares, least=policy.gate.min_labels
+    )
+    rng = np.random.default_rng([policy.seed % 2**63, facts.number])
+    return draw_query(candidates, policy, reached=reached, rng=rng)
+
+
+def _review(pick: Pick, row: int, pool: Pool, doubt: _Doubt) -> NewReview:
+    return NewReview(
+        image_id=ImageId(int(pool.image_ids[row])),
+        kind=pick.kind,
+        blind=pick.blind,
+        probability=pick.probability,
+        place=pick.place,
+        token=secrets.token_urlsafe(24),
+        probs=doubt.probs[row].tolist() if doubt.predicted[row] else None,
+    )
+
+
+def _write(parts: Parts, policy: Policy, new: NewQuery, asked: list[NewReview], force: bool) -> dict[str, int]:
+    if not asked:
+        return {"asked": 0, "query": 0}
+    parts.failpoint("select.before_write")
+    with transaction(parts.database) as session:
+        if not force and reviews.count_open(session, new.project_id) >= policy.low_water:
+            return {"asked": 0, "query": 0}  # somebody else asked while we computed
+        query_id, count = queries.add_query(session, new, asked, parts.now())
+    parts.failpoint("select.after_write")
+    return {"asked": count, "query": int(query_id)}
