@@ -11,15 +11,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from db.repositories.pool import PoolRows, read_pool
-from db.session import reading
+from db.repositories import prelabels
+from db.repositories.pool import PoolRow, PoolRows, read_pool
+from db.session import reading, transaction
+from labeling.adapters.embedding_store import MissingVectors
 from labeling.ingest.hashing import text_key
 from labeling.learn.fusion import Inputs
 from labeling.prelabel.engine import Engine
 from labeling.types import Project
+from service.logs import get_logger
 from service.work.wiring import Parts
 
 __all__ = ["EnginePin", "Pool", "load_pool", "pin_of"]
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +70,21 @@ def pin_of(engine: Engine) -> EnginePin:
 
 
 def load_pool(parts: Parts, project: Project, pin: EnginePin | None = None) -> Pool:
-    """Read the pool as the project's engine sees it, or as an older version's pinned engine saw it."""
+    """Read the pool as the project's engine sees it, or as an older version's pinned engine saw it.
+
+    An image whose vector is gone from the store is left out this time, and forgotten so that it is looked at again.
+    """
     pin = pin or pin_of(parts.engine_for(project))
     with reading(parts.database) as session:
         rows = read_pool(session, project.id, pin.revision)
+    while True:
+        try:
+            return _assemble(parts, pin, rows, len(project.config.labels))
+        except MissingVectors as missing:
+            rows = _forget(parts, pin, rows, frozenset(missing.keys))
+
+
+def _assemble(parts: Parts, pin: EnginePin, rows: PoolRows, n_classes: int) -> Pool:
     hashes = [row.content_hash for row in rows]
     return Pool(
         image_ids=np.array([row.image_id for row in rows], np.int64),
@@ -77,8 +93,21 @@ def load_pool(parts: Parts, project: Project, pin: EnginePin | None = None) -> P
         content_hashes=hashes,
         image_vectors=parts.embeddings.matrix(pin.image_encoder, hashes),
         text_vectors=_text_vectors(parts, pin.text_encoder, rows),
-        prelabel_probs=_probs(rows, len(project.config.labels)),
+        prelabel_probs=_probs(rows, n_classes),
     )
+
+
+def _forget(parts: Parts, pin: EnginePin, rows: PoolRows, missing: frozenset[str]) -> PoolRows:
+    """Make the images of missing vectors pending again; returns the other rows."""
+
+    def is_whole(row: PoolRow) -> bool:
+        return row.content_hash not in missing and (not row.text or text_key(row.text) not in missing)
+
+    gone = [row.content_hash for row in rows if not is_whole(row)]
+    with transaction(parts.database) as session:
+        prelabels.forget_vectors(session, pin.image_encoder, gone)
+    log.warning("vectors are missing and will be made again", encoder=pin.image_encoder, images=len(gone))
+    return [row for row in rows if is_whole(row)]
 
 
 def _text_vectors(parts: Parts, encoder: str, rows: PoolRows) -> NDArray[np.float32]:

@@ -74,7 +74,7 @@ def learn(parts: Parts, project_id: ProjectId, trigger: Trigger) -> dict[str, in
         left_out = [_left_out(*pair, _UNREADY) for pair in unready_labels(session, project_id, pin.revision)]
         evaluation = evaluation_examples(session, project)
     pool = load_pool(parts, project, pin)
-    left_out += _not_finite(pool, snapshot)
+    left_out += _unusable(pool, snapshot)
     snapshot = snapshot.without(entry["label_id"] for entry in left_out)
     with reading(parts.database) as session:
         existing = _same(session, project_id, snapshot, pin)
@@ -97,11 +97,14 @@ def _left_out(label_id: int, image_id: int, reason: str) -> dict[str, Any]:
     return {"label_id": label_id, "image_id": image_id, "reason": reason}
 
 
-def _not_finite(pool: Pool, snapshot: Snapshot) -> list[dict[str, Any]]:
-    """Examples whose vector cannot be used; each is named in the report."""
-    return [
+def _unusable(pool: Pool, snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Examples whose vector is missing or not finite; each is named in the report."""
+    examples = [*snapshot.train, *snapshot.temperature]
+    rows = _rows(pool, examples)
+    lost = [_left_out(e.label_id, e.image_id, _UNREADY) for e, row in zip(examples, rows, strict=True) if row < 0]
+    return lost + [
         _left_out(example.label_id, example.image_id, _NOT_FINITE)
-        for example, row in _with_rows(pool, [*snapshot.train, *snapshot.temperature])
+        for example, row in _with_rows(pool, examples)
         if not np.isfinite(pool.image_vectors[row]).all()
     ]
 

@@ -1,0 +1,134 @@
+"""Saved classifiers: the same one comes back, and nothing damaged or hostile is ever used."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import msgspec
+import numpy as np
+import pytest
+from safetensors.numpy import load, save
+
+from labeling.errors import BadArtifact
+from labeling.learn.artifacts import CARD, WEIGHTS, Facts, pack, unpack
+from labeling.learn.fusion import Inputs
+from labeling.learn.training import Classifier, fit_classifier, predict_probs, with_temperature
+
+FACTS = Facts(
+    project="animals",
+    number=1,
+    classes=("cat", "dog", "bird"),
+    engine_revision="e1",
+    image_encoder="i1",
+    text_encoder="t1",
+    snapshot_hash="s",
+    last_label_id=9,
+    code_version="0.1.0",
+    created_at=datetime(2026, 11, 21, tzinfo=UTC),
+    report={"examples": 12},
+)
+
+
+def some_inputs() -> Inputs:
+    rng = np.random.default_rng(0)
+    return Inputs(
+        rng.normal(size=(12, 5)).astype(np.float32),
+        rng.normal(size=(12, 4)).astype(np.float32),
+        rng.dirichlet(np.ones(3), size=12).astype(np.float32),
+    )
+
+
+def some_classifier() -> Classifier:
+    return with_temperature(fit_classifier(some_inputs(), np.arange(12) % 2, 3), 0.7)
+
+
+def with_weights(weights: bytes) -> dict[str, bytes]:
+    """The files with other weights, and a card that names their checksum."""
+    files = pack(some_classifier(), FACTS)
+    card = msgspec.json.decode(files[CARD])
+    card["weights_sha256"] = hashlib.sha256(weights).hexdigest()
+    return {WEIGHTS: weights, CARD: msgspec.json.encode(card)}
+
+
+def changed(**tensors: np.ndarray) -> bytes:
+    return save({**load(pack(some_classifier(), FACTS)[WEIGHTS]), **tensors})
+
+
+def test_the_same_classifier_comes_back() -> None:
+    classifier = some_classifier()
+
+    again, card = unpack(pack(classifier, FACTS))
+
+    assert np.array_equal(predict_probs(again, some_inputs()), predict_probs(classifier, some_inputs()))
+    assert card.facts == FACTS
+    assert (again.temperature, again.calibrated, again.config) == (0.7, True, classifier.config)
+
+
+def test_the_same_classifier_gives_the_same_bytes_with_the_card_last() -> None:
+    first, second = pack(some_classifier(), FACTS), pack(some_classifier(), FACTS)
+
+    assert first == second
+    assert list(first) == [WEIGHTS, CARD]
+
+
+@pytest.mark.parametrize("missing", [WEIGHTS, CARD])
+def test_half_an_artifact_is_refused(missing: str) -> None:
+    files = pack(some_classifier(), FACTS)
+    del files[missing]
+
+    with pytest.raises(BadArtifact, match="hardcase learn"):
+        unpack(files)
+
+
+def test_a_flipped_bit_is_found() -> None:
+    files = pack(some_classifier(), FACTS)
+    files[WEIGHTS] = files[WEIGHTS][:-1] + bytes([files[WEIGHTS][-1] ^ 1])
+
+    with pytest.raises(BadArtifact, match="not those that the card names"):
+        unpack(files)
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        pytest.param(lambda: changed(weight=np.full((3, 14), np.nan, np.float32)), id="NaN"),
+        pytest.param(lambda: changed(bias=np.full(3, np.inf, np.float32)), id="infinite"),
+        pytest.param(lambda: changed(bias=np.zeros(4, np.float32)), id="wrong shape"),
+        pytest.param(lambda: changed(more=np.zeros(4, np.float32)), id="one tensor too many"),
+        pytest.param(lambda: changed(bias=np.zeros(3, np.float64)), id="wrong type"),
+        pytest.param(lambda: pickle.dumps({"weight": 1}), id="a pickle"),
+        pytest.param(lambda: (2**40).to_bytes(8, "little") + b"{}", id="a huge header"),
+        pytest.param(lambda: _with_header({"bias": _tensor(0, 12), "weight": _tensor(4, 16)}), id="overlapping"),
+        pytest.param(lambda: b"", id="empty"),
+    ],
+)
+def test_weights_that_are_not_ours_are_refused(weights: Callable[[], bytes]) -> None:
+    with pytest.raises(BadArtifact):
+        unpack(with_weights(weights()))
+
+
+@pytest.mark.parametrize("card", [b"", b"{}", b"[" * 100_000, b"\xff\xfe", b'{"format": "x"}'])
+def test_a_card_that_is_not_ours_is_refused(card: bytes) -> None:
+    with pytest.raises(BadArtifact, match="card"):
+        unpack({**pack(some_classifier(), FACTS), CARD: card})
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, 1e999])
+def test_a_temperature_that_cannot_be_is_refused(temperature: float) -> None:
+    files = pack(some_classifier(), FACTS)
+    files[CARD] = files[CARD].replace(b'"temperature": 0.7', f'"temperature": {temperature:g}'.encode())
+
+    with pytest.raises(BadArtifact):
+        unpack(files)
+
+
+def _tensor(start: int, end: int) -> dict[str, object]:
+    return {"dtype": "F32", "shape": [3], "data_offsets": [start, end]}
+
+
+def _with_header(header: dict[str, object]) -> bytes:
+    text = msgspec.json.encode(header)
+    return len(text).to_bytes(8, "little") + text + bytes(24)

@@ -1,0 +1,128 @@
+"""The gate: a hand-made case for each verdict, and that nothing is ever promoted over itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from labeling.errors import Invalid
+from labeling.promote.judgement import VERDICTS_A_HOLDOUT, Judgement, judge
+from labeling.types import Gate, Verdict
+
+
+def saying(answers: NDArray[np.int64] | list[int], k: int = 3, sure: float = 0.8) -> NDArray[np.float64]:
+    """Probabilities whose likeliest classes are these."""
+    rest = (1 - sure) / (k - 1)
+    return np.where(np.eye(k, dtype=bool)[np.asarray(answers)], sure, rest)
+
+
+def right_on(n: int, wrong: int) -> NDArray[np.int64]:
+    """Answers to a truth of all 0, of which the last ones are wrong."""
+    return np.array([0] * (n - wrong) + [1] * wrong)
+
+
+def judged(candidate: NDArray[np.float64], champion: NDArray[np.float64], n: int = 100, **more: int) -> Judgement:
+    return judge(candidate, champion, np.zeros(n, np.int64), Gate(), np.random.default_rng(0), **more)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 60), st.sampled_from(["accuracy", "macro_f1"]))
+@settings(max_examples=40, deadline=None)
+def test_a_classifier_is_never_promoted_over_itself(seed: int, n: int, measure: str) -> None:
+    rng = np.random.default_rng(seed)
+    probs, truth = rng.dirichlet(np.ones(4), size=n), rng.integers(-1, 4, size=n)
+
+    judgement = judge(probs, probs, truth, Gate(measure=measure, min_labels=1), rng)
+
+    assert judgement.verdict is Verdict.NO_CHANGE
+    assert not judgement.promoted
+
+
+def test_one_that_is_clearly_better_is_promoted() -> None:
+    judgement = judged(saying(right_on(100, 10)), saying(right_on(100, 30)))
+
+    assert judgement.promoted
+    assert judgement.gain == pytest.approx(0.20)
+    assert judgement.interval is not None and judgement.lower is not None
+    assert judgement.interval[0] < judgement.lower < 0.20 < judgement.interval[1]
+    assert "+20.0 points of accuracy against the champion" in judgement.reasons[0]
+
+
+def test_one_that_is_as_good_and_hardly_differs_is_promoted() -> None:
+    candidate = saying(right_on(100, 10), sure=0.9)
+
+    judgement = judged(candidate, saying(right_on(100, 10)))
+
+    assert judgement.promoted
+    assert (judgement.gain, judgement.lower) == (0, 0)
+
+
+def test_one_that_is_worse_by_a_single_image_is_refused() -> None:
+    judgement = judged(saying(right_on(100, 11)), saying(right_on(100, 10)))
+
+    assert judgement.verdict is Verdict.REFUSED
+    assert "it is not better" in judgement.reasons[0]
+
+
+def test_a_gain_that_may_well_be_a_loss_is_refused() -> None:
+    truth_zero = np.zeros(40, np.int64)
+    candidate, champion = truth_zero.copy(), truth_zero.copy()
+    champion[:6], candidate[-5:] = 1, 1  # six better, five worse
+
+    judgement = judged(saying(candidate), saying(champion), n=40)
+
+    assert judgement.gain == pytest.approx(1 / 40)
+    assert judgement.verdict is Verdict.REFUSED
+    assert "may well be worse" in judgement.reasons[0]
+
+
+def test_under_thirty_labels_no_gate_runs() -> None:
+    judgement = judged(saying(right_on(29, 0)), saying(right_on(29, 20)), n=29)
+
+    assert judgement.verdict is Verdict.NOT_YET_KNOWN
+    assert judgement.gain is None
+    assert "29 evaluation labels" in judgement.reasons[0]
+
+
+def test_none_of_these_is_an_error_of_both_and_an_absent_answer_an_error_of_one() -> None:
+    truth = np.array([0] * 39 + [-1])
+    champion = saying([0] * 40)
+    champion[:4] = np.nan
+
+    judgement = judge(saying([0] * 40, sure=0.9), champion, truth, Gate(), np.random.default_rng(0))
+
+    assert judgement.candidate == pytest.approx(39 / 40)
+    assert judgement.champion == pytest.approx(35 / 40)
+
+
+def test_macro_f1_counts_rare_classes_as_much_as_common_ones() -> None:
+    truth = np.array([0] * 95 + [1] * 5)
+    gate = Gate(measure="macro_f1")
+
+    judgement = judge(saying(truth), saying([0] * 100), truth, gate, np.random.default_rng(0))
+
+    assert judgement.promoted
+    assert judgement.gain == pytest.approx(1 - (2 * 95 / 195) / 2)
+
+
+def test_a_holdout_that_was_asked_often_wants_a_fresh_draw() -> None:
+    better, worse = saying(right_on(100, 10)), saying(right_on(100, 30))
+
+    often = judged(better, worse, earlier_verdicts=VERDICTS_A_HOLDOUT - 1)
+    seldom = judged(better, worse, earlier_verdicts=1)
+
+    assert "20 verdicts" in often.reasons[-1] and "fresh evaluation images" in often.reasons[-1]
+    assert seldom.reasons[-1] == "This hold-out has now given 2 verdicts."
+
+
+def test_the_same_seed_gives_the_same_verdict_to_the_digit() -> None:
+    better, worse = saying(right_on(100, 10)), saying(right_on(100, 12))
+
+    assert judged(better, worse) == judged(better, worse)
+
+
+def test_answers_about_different_images_are_not_compared() -> None:
+    with pytest.raises(Invalid, match="cannot be compared"):
+        judged(saying(right_on(99, 0)), saying(right_on(100, 0)))
