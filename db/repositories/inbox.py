@@ -1,13 +1,11 @@
-"""The inbox: webhook events drained from the spool, each once, until the step that reads Label Studio has seen them.
-
-In: events by their spool key. Out: what no step has handled yet. An event that is recorded again changes nothing.
-"""
+"""The inbox: webhook events waiting to be looked into. An event is a hint; only ids are kept of it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -16,62 +14,41 @@ from db.session import insert_new
 from db.tables import InboxRow, ProjectRow
 from labeling.types import ProjectId
 
-__all__ = ["Arrival", "InboxEvent", "known_projects", "mark_handled", "projects_with_unhandled", "record", "unhandled"]
+__all__ = ["Event", "Hint", "add", "handled", "projects_with_unhandled", "unhandled"]
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
-    """One event as it leaves the spool; empty ids mean that only the change itself is known."""
+class Event:
+    """An event on its way in."""
 
-    spool_key: str
+    key: str
+    project_id: int
     action: str
-    task_ids: tuple[int, ...]
-    annotation_ids: tuple[int, ...]
+    hint: Mapping[str, list[int]]
     received_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class InboxEvent:
-    """One event as it stands in the inbox."""
+class Hint:
+    """An event that nobody has looked into yet."""
 
     id: int
     action: str
-    task_ids: tuple[int, ...]
-    annotation_ids: tuple[int, ...]
-    received_at: datetime
+    tasks: tuple[int, ...]
+    annotations: tuple[int, ...]
 
 
-def record(session: Session, project_id: ProjectId, arrivals: Sequence[Arrival]) -> int:
-    """Add the events that are not there yet; returns how many those were."""
-    rows = [
-        {
-            "spool_key": arrival.spool_key,
-            "project_id": project_id,
-            "action": arrival.action,
-            "hint": {"task_ids": list(arrival.task_ids), "annotation_ids": list(arrival.annotation_ids)},
-            "received_at": arrival.received_at,
-        }
-        for arrival in arrivals
-    ]
-    return insert_new(session, InboxRow, rows)
+def add(session: Session, events: Sequence[Event]) -> set[ProjectId]:
+    """Keep events that are not there yet, of projects that exist; return those projects that got one."""
+    known = set(session.scalars(sa.select(ProjectRow.id).where(ProjectRow.id.in_({e.project_id for e in events}))))
+    there = set(session.scalars(sa.select(InboxRow.spool_key).where(InboxRow.spool_key.in_([e.key for e in events]))))
+    new = [event for event in events if event.project_id in known and event.key not in there]
+    insert_new(session, InboxRow, [_row(event) for event in new])
+    return {ProjectId(event.project_id) for event in new}
 
 
-def known_projects(session: Session, project_ids: Sequence[ProjectId]) -> set[ProjectId]:
-    """Which of these projects there are."""
-    found = session.scalars(sa.select(ProjectRow.id).where(ProjectRow.id.in_(project_ids)))
-    return {ProjectId(project_id) for project_id in found}
-
-
-def projects_with_unhandled(session: Session) -> list[ProjectId]:
-    """The projects that have an event which no step has handled."""
-    found = session.scalars(
-        sa.select(InboxRow.project_id).where(InboxRow.handled_at.is_(None)).distinct().order_by(InboxRow.project_id)
-    )
-    return [ProjectId(project_id) for project_id in found]
-
-
-def unhandled(session: Session, project_id: ProjectId, limit: int) -> list[InboxEvent]:
-    """A project's events that no step has handled, oldest first."""
+def unhandled(session: Session, project_id: ProjectId, limit: int = 1_000) -> list[Hint]:
+    """The oldest hints of a project that nobody has looked into."""
     rows = session.scalars(
         sa.select(InboxRow)
         .where(InboxRow.project_id == project_id, InboxRow.handled_at.is_(None))
@@ -79,18 +56,31 @@ def unhandled(session: Session, project_id: ProjectId, limit: int) -> list[Inbox
         .limit(limit)
     )
     return [
-        InboxEvent(
-            id=row.id,
-            action=row.action,
-            task_ids=tuple(row.hint["task_ids"]),
-            annotation_ids=tuple(row.hint["annotation_ids"]),
-            received_at=row.received_at,
-        )
+        Hint(row.id, row.action, tuple(row.hint.get("tasks", ())), tuple(row.hint.get("annotations", ())))
         for row in rows
     ]
 
 
-def mark_handled(session: Session, ids: Sequence[int], now: datetime) -> int:
-    """Note that what these events point at has been read again; returns how many were not handled before."""
-    handled = sa.update(InboxRow).where(InboxRow.id.in_(ids), InboxRow.handled_at.is_(None)).values(handled_at=now)
-    return session.connection().execute(handled).rowcount
+def projects_with_unhandled(session: Session) -> list[ProjectId]:
+    """The projects that have hints waiting; the sweep asks for their review job again."""
+    rows = session.scalars(
+        sa.select(InboxRow.project_id).where(InboxRow.handled_at.is_(None)).distinct().order_by(InboxRow.project_id)
+    )
+    return [ProjectId(row) for row in rows]
+
+
+def handled(session: Session, hint_ids: Sequence[int], now: datetime) -> int:
+    """Note that these hints were looked into."""
+    done = sa.update(InboxRow).where(InboxRow.id.in_(hint_ids), InboxRow.handled_at.is_(None)).values(handled_at=now)
+    return session.connection().execute(done).rowcount
+
+
+def _row(event: Event) -> dict[str, Any]:
+    return {
+        "spool_key": event.key,
+        "project_id": event.project_id,
+        "action": event.action,
+        "hint": dict(event.hint),
+        "received_at": event.received_at,
+        "handled_at": None,
+    }

@@ -1,4 +1,4 @@
-"""The inbox takes each event once and gives out what is not handled."""
+"""The inbox takes each event once and gives out what nobody has looked into."""
 
 from __future__ import annotations
 
@@ -8,29 +8,44 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from db.repositories import inbox
-from db.repositories.inbox import Arrival, InboxEvent
+from db.repositories.inbox import Event, Hint
 from db.session import reading, transaction
-from labeling.types import Project, ProjectId
+from labeling.types import Project
 from tests.conftest import NOW
 
 
-def arrival(key: str, *, task_ids: tuple[int, ...] = (), annotation_ids: tuple[int, ...] = ()) -> Arrival:
-    return Arrival(key, "ANNOTATION_UPDATED", task_ids, annotation_ids, NOW)
+def event(key: str, project_id: int, *, tasks: tuple[int, ...] = (), annotations: tuple[int, ...] = ()) -> Event:
+    hint = {"tasks": list(tasks), "annotations": list(annotations)}
+    return Event(key, project_id, "ANNOTATION_UPDATED", hint, NOW)
 
 
-def test_an_event_is_recorded_once_however_often_it_is_drained(
+def test_an_event_is_kept_once_however_often_it_is_drained(
     any_database: sa.Engine, make_project: Callable[..., Project]
 ) -> None:
     project = make_project(any_database)
     with transaction(any_database) as session:
-        first = inbox.record(session, project.id, [arrival("a"), arrival("b")])
+        first = inbox.add(session, [event("a", project.id), event("b", project.id)])
 
     with transaction(any_database) as session:
-        again = inbox.record(session, project.id, [arrival("b"), arrival("c")])
+        more = inbox.add(session, [event("b", project.id), event("c", project.id)])
+        again = inbox.add(session, [event("b", project.id)])
 
-    assert (first, again) == (2, 1)
+    assert (first, more, again) == ({project.id}, {project.id}, set())
     with reading(any_database) as session:
-        assert len(inbox.unhandled(session, project.id, 10)) == 3
+        assert len(inbox.unhandled(session, project.id)) == 3
+
+
+def test_events_of_projects_that_do_not_exist_are_left_out_and_the_rest_kept(
+    any_database: sa.Engine, make_project: Callable[..., Project]
+) -> None:
+    project = make_project(any_database)
+
+    with transaction(any_database) as session:
+        kept = inbox.add(session, [event("a", 999), event("b", project.id), event("c", 2**52)])
+
+    assert kept == {project.id}
+    with reading(any_database) as session:
+        assert inbox.projects_with_unhandled(session) == [project.id]
 
 
 def test_unhandled_events_come_oldest_first_with_the_ids_that_they_name(
@@ -38,14 +53,14 @@ def test_unhandled_events_come_oldest_first_with_the_ids_that_they_name(
 ) -> None:
     project = make_project(any_database)
     with transaction(any_database) as session:
-        inbox.record(session, project.id, [arrival("b", task_ids=(7, 2**62), annotation_ids=(9,)), arrival("a")])
+        inbox.add(session, [event("b", project.id, tasks=(7, 2**52), annotations=(9,)), event("a", project.id)])
 
     with reading(any_database) as session:
-        both = inbox.unhandled(session, project.id, 10)
+        both = inbox.unhandled(session, project.id)
         one = inbox.unhandled(session, project.id, 1)
 
-    assert both[0] == InboxEvent(both[0].id, "ANNOTATION_UPDATED", (7, 2**62), (9,), NOW)
-    assert (both[1].task_ids, both[1].annotation_ids) == ((), ())
+    assert both[0] == Hint(both[0].id, "ANNOTATION_UPDATED", (7, 2**52), (9,))
+    assert (both[1].tasks, both[1].annotations) == ((), ())
     assert one == both[:1]
 
 
@@ -54,10 +69,8 @@ def test_only_projects_with_unhandled_events_are_waiting(
 ) -> None:
     first, second, third = (make_project(any_database, name=name) for name in ("one", "two", "three"))
     with transaction(any_database) as session:
-        inbox.record(session, second.id, [arrival("a"), arrival("b")])
-        inbox.record(session, first.id, [arrival("c")])
-        inbox.record(session, third.id, [arrival("d")])
-        inbox.mark_handled(session, [event.id for event in inbox.unhandled(session, third.id, 10)], NOW)
+        inbox.add(session, [event(str(i), of) for i, of in enumerate((second.id, second.id, first.id, third.id))])
+        inbox.handled(session, [hint.id for hint in inbox.unhandled(session, third.id)], NOW)
 
     with reading(any_database) as session:
         waiting = inbox.projects_with_unhandled(session)
@@ -65,29 +78,18 @@ def test_only_projects_with_unhandled_events_are_waiting(
     assert waiting == [first.id, second.id]
 
 
-def test_handling_an_event_twice_keeps_the_first_time(
+def test_looking_into_an_event_twice_keeps_the_first_time(
     any_database: sa.Engine, make_project: Callable[..., Project]
 ) -> None:
     project = make_project(any_database)
     with transaction(any_database) as session:
-        inbox.record(session, project.id, [arrival("a"), arrival("b")])
-        ids = [event.id for event in inbox.unhandled(session, project.id, 10)]
+        inbox.add(session, [event("a", project.id), event("b", project.id)])
+        ids = [hint.id for hint in inbox.unhandled(session, project.id)]
 
     with transaction(any_database) as session:
-        first = inbox.mark_handled(session, ids[:1], NOW)
-        again = inbox.mark_handled(session, ids, NOW + timedelta(days=1))
+        first = inbox.handled(session, ids[:1], NOW)
+        again = inbox.handled(session, ids, NOW + timedelta(days=1))
 
     assert (first, again) == (1, 1)
     with reading(any_database) as session:
-        assert inbox.unhandled(session, project.id, 10) == []
-
-
-def test_projects_that_do_not_exist_are_not_known(
-    any_database: sa.Engine, make_project: Callable[..., Project]
-) -> None:
-    project = make_project(any_database)
-
-    with reading(any_database) as session:
-        known = inbox.known_projects(session, [project.id, ProjectId(999), ProjectId(2**62)])
-
-    assert known == {project.id}
+        assert inbox.unhandled(session, project.id) == []
