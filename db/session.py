@@ -75,4 +75,4 @@ def insert_new(session: Session, table: type[Any], rows: Sequence[dict[str, Any]
     dialect = session.get_bind().dialect.name
     insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
     statement = insert(table.__table__).on_conflict_do_nothing()
-    return session.connection().execute(statement, list(rows)).rowcount
+    return session.connection().execute(statement, list(rows), execution_options={"preserve_rowcount": True}).rowcount

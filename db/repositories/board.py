@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.repositories.figures import STATE
 from db.session import insert_new
 from db.tables import FailureRow, FigureRow, ImageRow, InboxRow, LabelStudioProjectRow, ReviewRow, SeenRow, TallyRow
 from labeling.types import ProjectId, ReviewId
@@ -63,7 +64,9 @@ def tally(session: Session, project_id: ProjectId) -> Tally | None:
 
 def figures(session: Session, project_id: ProjectId) -> dict[str, Figure]:
     """All figures of a project, by name."""
-    rows = session.scalars(sa.select(FigureRow).where(FigureRow.project_id == project_id).order_by(FigureRow.name))
+    rows = session.scalars(
+        sa.select(FigureRow).where(FigureRow.project_id == project_id, FigureRow.name != STATE).order_by(FigureRow.name)
+    )
     return {row.name: Figure(row.name, dict(row.data), row.svg, row.computed_at) for row in rows}
 
 

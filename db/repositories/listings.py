@@ -11,18 +11,17 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from db.repositories.paging import Slice, slice_of
+from db.repositories.reviews import is_open
 from db.tables import (
-    AnnotationRow,
     FailureRow,
     GroupRow,
     ImageRow,
     LabelRow,
     PrelabelRow,
     RegistrationRow,
-    ReviewEndRow,
     ReviewRow,
     SourceRow,
 )
@@ -165,16 +164,7 @@ def _current_label(image_id: Any) -> sa.ScalarSelect[str | None]:
 
 
 def _state() -> sa.Case[str]:
-    newer = aliased(AnnotationRow)
-    overtaken = sa.exists().where(
-        newer.unique_id == AnnotationRow.unique_id,
-        sa.tuple_(newer.updated_at, newer.id) > sa.tuple_(AnnotationRow.updated_at, AnnotationRow.id),
-    )
-    answered = sa.exists().where(
-        AnnotationRow.review_id == ReviewRow.id, AnnotationRow.action != "withdrawn", ~overtaken
-    )
-    ended = sa.exists().where(ReviewEndRow.review_id == ReviewRow.id)
-    asked = sa.exists().where(ReviewRow.image_id == ImageRow.id, ~ended, ~answered)
+    asked = sa.exists().where(ReviewRow.image_id == ImageRow.id, is_open()).correlate(ImageRow)
     prelabelled = sa.exists().where(PrelabelRow.image_id == ImageRow.id)
     return sa.case(
         (_current_label(ImageRow.id).is_not(None), "labelled"),
