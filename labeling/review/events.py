@@ -61,22 +61,27 @@ class Answer:
     updated_at: datetime
 
 
-def parse_hint(project_id: int, body: bytes) -> Hint:
-    """Read a webhook body; Invalid if it is none that we asked for.
+def parse_hint(project_id: int, body: bytes) -> Hint | None:
+    """Read a webhook body; None for an event that we did not ask for, Invalid for what is no event at all.
 
     >>> parse_hint(1, b'{"action": "TASKS_DELETED", "tasks": [{"id": 7}]}').tasks
     (7,)
+    >>> parse_hint(1, b'{"action": "PROJECT_UPDATED"}') is None
+    True
     """
     try:
         content: Any = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise Invalid("The body of this event is not JSON.") from error
-    if not isinstance(content, dict) or content.get("action") not in ACTIONS:
-        raise Invalid("This event is none of those that hardcase asks Label Studio for.")
+    action = content.get("action") if isinstance(content, dict) else None
+    if not isinstance(action, str):
+        raise Invalid("The body of this event names no action.")
+    if action not in ACTIONS:
+        return None
     annotations = [*_dicts(content.get("annotation")), *_dicts(content.get("annotations"))]
     tasks = [*_dicts(content.get("task")), *_dicts(content.get("tasks"))]
     return Hint(
-        action=str(content["action"]),
+        action=action,
         tasks=_ids([*(task.get("id") for task in tasks), *(found.get("task") for found in annotations)]),
         annotations=_ids(found.get("id") for found in annotations),
         key=hashlib.sha256(f"{project_id}:".encode() + body).hexdigest(),
