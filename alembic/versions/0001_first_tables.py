@@ -129,7 +129,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("spool_key", name=op.f("uq_inbox_spool_key")),
     )
     with op.batch_alter_table("inbox", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_inbox_project_id"), ["project_id"], unique=False)
+        batch_op.create_index(
+            "ix_inbox_unhandled",
+            ["project_id"],
+            unique=False,
+            sqlite_where=sa.text("handled_at IS NULL"),
+            postgresql_where=sa.text("handled_at IS NULL"),
+        )
 
     op.create_table(
         "label_studio_project",
@@ -487,7 +493,11 @@ def downgrade() -> None:
     op.drop_table("project_config")
     op.drop_table("label_studio_project")
     with op.batch_alter_table("inbox", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_inbox_project_id"))
+        batch_op.drop_index(
+            "ix_inbox_unhandled",
+            sqlite_where=sa.text("handled_at IS NULL"),
+            postgresql_where=sa.text("handled_at IS NULL"),
+        )
 
     op.drop_table("inbox")
     with op.batch_alter_table("image_group", schema=None) as batch_op:
