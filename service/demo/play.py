@@ -30,7 +30,7 @@ from service.demo.look_back import read_past, take_pictures, tell_rounds
 from service.demo.loop import Stage, turn
 from service.demo.project import PROJECT, project_file
 from service.demo.random_arm import SEEDS
-from service.demo.report import rounds_table, write_report
+from service.demo.report import reasons, rounds_table, write_report
 from service.demo.show import Show, showing
 from service.demo.summary import Summary, balance, write_summary
 from service.demo.system import System, running_system
@@ -139,6 +139,8 @@ def _read_label_studio(stage: Stage, ls_project: int) -> tuple[str, list[str]]:
 
 def _verdict(summary: Summary, rounds: int, home: Path, console: Console) -> int:
     console.print(rounds_table(summary))
+    for line in reasons(summary):
+        console.print(line, markup=False, highlight=False)
     books = summary.books
     console.print(
         f"{summary.images} images, {books.in_label_studio} annotations in Label Studio, {books.recorded} recorded, "

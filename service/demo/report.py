@@ -24,7 +24,7 @@ from labeling.quality.metrics import Estimate
 from labeling.quality.plots import CurvePoint, confusion_matrix, learning_curve
 from service.demo.summary import Interval, Round, Summary
 
-__all__ = ["HardImage", "Pictures", "rounds_table", "thumbnail", "write_report"]
+__all__ = ["HardImage", "Pictures", "reasons", "rounds_table", "thumbnail", "write_report"]
 
 _THUMBNAIL = (112, 112)
 
@@ -52,9 +52,9 @@ class Pictures:
 
 
 def rounds_table(summary: Summary) -> Table:
-    """One row a round, for the terminal."""
+    """One row a round, for the terminal; `reasons` says why."""
     table = Table(title="The loop, round by round", title_justify="left", header_style="bold")
-    for name in ("round", "labels", "trained on", "hold-out accuracy", "random", "pre-labels kept", "verdict"):
+    for name in ("round", "labels", "trained on", "hold-out", "random", "prelabels kept", "verdict"):
         table.add_column(name, justify="left" if name == "verdict" else "right")
     for number, one in enumerate(summary.rounds, 1):
         cells = [
@@ -64,10 +64,15 @@ def rounds_table(summary: Summary) -> Table:
             f"{accuracy_text(one.holdout_accuracy, one.holdout_interval)} on {one.evaluation_labels}",
             accuracy_text(one.random_accuracy, one.random_interval),
             "-" if one.prelabel_accepted_share is None else f"{one.prelabel_accepted_share:.0%}",
-            f"{one.verdict}: {one.reason}",
+            one.verdict,
         ]
         table.add_row(*[Text(cell) for cell in cells])
     return table
+
+
+def reasons(summary: Summary) -> list[str]:
+    """One line a round: what was decided, and why."""
+    return [f"round {number}, {one.verdict}: {one.reason}" for number, one in enumerate(summary.rounds, 1)]
 
 
 def accuracy_text(value: float | None, interval: Interval | None) -> str:
