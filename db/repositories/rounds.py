@@ -104,11 +104,13 @@ def reviews(
     session: Session, project_id: ProjectId, *, after: int | None, limit: int, kind: ReviewKind | None = None
 ) -> Slice[ReviewItem]:
     """The questions asked, each with the newest answer to it."""
+    answer = aliased(AnnotationRow)
     newest = (
-        sa.select(AnnotationRow.id)
-        .where(AnnotationRow.review_id == ReviewRow.id)
-        .order_by(AnnotationRow.updated_at.desc(), AnnotationRow.id.desc())
+        sa.select(answer.id)
+        .where(answer.review_id == ReviewRow.id)
+        .order_by(answer.updated_at.desc(), answer.id.desc())
         .limit(1)
+        .correlate(ReviewRow)
         .scalar_subquery()
     )
     statement = (

@@ -56,6 +56,11 @@ class Access:
     how: How
     role: Role | None = None
 
+    @property
+    def words(self) -> str:
+        """As the documentation says it: `API key: read`."""
+        return f"{self.how}: {self.role}" if self.role else str(self.how)
+
 
 _PUBLIC, _SIGNED, _HOOK = Access(How.PUBLIC), Access(How.SIGNED), Access(How.HOOK)
 _READ, _INGEST = Access(How.KEY, Role.READ), Access(How.KEY, Role.INGEST)
@@ -117,7 +122,7 @@ class Guarded(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
-        access = {ACCESS.get((method, self.path), _ADMIN) for method in self.methods}
+        access = {ACCESS.get((method, self.path), _ADMIN) for method in self.methods or ()}
 
         async def guarded(request: Request) -> Response:
             for needed in access:

@@ -1,0 +1,57 @@
+"""Run the web process: `python -m service.web`; `hardcase up` starts it."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+
+import uvicorn
+
+from labeling.errors import HardcaseError
+from service.logs import get_logger, set_up_logs
+from service.settings import load_settings
+from service.web.app import create_app
+from service.web.limits import PatientProtocol
+
+GRACE_S = 6
+KEEP_ALIVE_S = 15
+
+
+def main() -> int:
+    """Serve until SIGTERM or SIGINT; requests in flight get six seconds to end."""
+    settings = load_settings()
+    set_up_logs(level=settings.log_level, as_json=settings.log_json)
+    try:
+        app = create_app(settings)
+    except HardcaseError as error:
+        get_logger(__name__).error("cannot start", reason=error.message)
+        return 1
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            http=PatientProtocol,
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=GRACE_S,
+        )
+    )
+    server.run()
+    return 0 if server.started else 1
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    """A signal before the server is up, or the one that it raises again once it has shut down: a clean end."""
+    raise SystemExit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""Figures: what the worker computed for the pages, as data."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel
+
+from db.repositories import board
+from db.session import reading
+from labeling.errors import NotFound
+from service.web.access import Guarded, ProjectDep
+from service.web.wiring import PartsDep
+
+__all__ = ["router"]
+
+router = APIRouter(route_class=Guarded, tags=["figures"])
+
+
+class FigureOut(BaseModel):
+    """One figure; docs/reference/figures.md explains the data of each name."""
+
+    name: str
+    data: dict[str, Any]
+    computed_at: datetime
+
+
+class FiguresOut(BaseModel):
+    """All figures of a project that are there so far."""
+
+    items: list[FigureOut]
+
+
+@router.get("/api/projects/{project}/figures", summary="List figures with their data")
+def list_figures(parts: PartsDep, project: ProjectDep) -> FiguresOut:
+    with reading(parts.database) as session:
+        figures = board.figures(session, project.id)
+    return FiguresOut(items=[_out(figure) for figure in figures.values()])
+
+
+@router.get("/api/projects/{project}/figures/{name}", summary="Show one figure's data")
+def show_figure(parts: PartsDep, project: ProjectDep, name: Annotated[str, Path(max_length=100)]) -> FigureOut:
+    with reading(parts.database) as session:
+        figures = board.figures(session, project.id)
+    if name not in figures:
+        raise NotFound(f"This figure is not computed yet. There are: {', '.join(figures) or 'none'}.")
+    return _out(figures[name])
+
+
+def _out(figure: board.Figure) -> FigureOut:
+    return FigureOut(name=figure.name, data=figure.data, computed_at=figure.computed_at)

@@ -1,0 +1,152 @@
+"""Images: uploaded, named by address, listed; the quarantine of what could not be used, and its retry.
+
+An upload is kept under the hash of its bytes and registered under its file's name, so sending the same file again
+gives the same answer and makes nothing new. Bytes are decoded by the worker, never here.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, File, Path, UploadFile
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.orm import Session
+
+from db.repositories import listings
+from db.repositories.listings import FailureItem, ImageItem
+from db.repositories.registrations import register
+from db.session import reading, transaction
+from labeling.errors import Invalid, NotFound
+from labeling.types import Incoming, JobName, Project, Trigger
+from service.web.access import CallerDep, Guarded, ProjectDep
+from service.web.api.paging import PagingDep, SliceOut, slice_out
+from service.web.retry import retry_failures
+from service.web.wiring import PartsDep, WebParts
+
+__all__ = ["router"]
+
+MAX_ITEMS = 10_000
+router = APIRouter(route_class=Guarded, tags=["images"])
+
+
+class AddressIn(BaseModel):
+    """An image by its address, with what comes with it."""
+
+    model_config = ConfigDict(extra="forbid")
+    url: str = Field(min_length=1, max_length=2_048, description="http or https; fetched by the worker.")
+    reference: str | None = Field(default=None, max_length=2_048, description="Its name; the address if left out.")
+    text: str | None = Field(default=None, max_length=100_000)
+    metadata: dict[str, Any] = {}
+    label: str | None = Field(default=None, max_length=100, description="A label that is already known.")
+    gold: bool = False
+
+
+class AddressesIn(BaseModel):
+    """Some images by their addresses."""
+
+    model_config = ConfigDict(extra="forbid")
+    items: list[AddressIn] = Field(min_length=1, max_length=MAX_ITEMS)
+
+
+class Taken(BaseModel):
+    """What became of one item. What is `new` or `changed` is fetched and checked next."""
+
+    reference: str
+    outcome: Literal["new", "changed", "same", "refused"]
+    reason: str | None = None
+
+
+class TakenOut(BaseModel):
+    """One answer an item, in the order in which they were sent."""
+
+    items: list[Taken]
+    job_id: str
+
+
+class RetriedOut(BaseModel):
+    """How many items got their tries back."""
+
+    retried: int
+
+
+@router.get("/api/projects/{project}/images", summary="List images")
+def list_images(
+    parts: PartsDep,
+    project: ProjectDep,
+    paging: PagingDep,
+    state: Literal["fetched", "ready", "asked", "labelled"] | None = None,
+) -> SliceOut[ImageItem]:
+    """`fetched` waits for its prelabel or group, `ready` is in the pool, `asked` is in front of people."""
+    with reading(parts.database) as session:
+        return slice_out(listings.images(session, project.id, after=paging.after, limit=paging.limit, state=state))
+
+
+@router.get("/api/projects/{project}/images/{image_id}", summary="Show an image")
+def show_image(parts: PartsDep, project: ProjectDep, image_id: Annotated[int, Path(ge=1, lt=2**62)]) -> ImageItem:
+    with reading(parts.database) as session:
+        found = listings.image(session, project.id, image_id)
+    if found is None:
+        raise NotFound("This project has no such image.")
+    return found
+
+
+@router.post("/api/projects/{project}/images", status_code=202, summary="Upload image files")
+def upload_images(
+    parts: PartsDep,
+    project: ProjectDep,
+    files: Annotated[list[UploadFile], File(description="Any number of files; a file's name is its reference.")],
+) -> TakenOut:
+    return _register(parts, project, [_kept(parts, file) for file in files])
+
+
+@router.post("/api/projects/{project}/images/by-address", status_code=202, summary="Name images by their addresses")
+def name_images(parts: PartsDep, project: ProjectDep, body: AddressesIn) -> TakenOut:
+    return _register(parts, project, [_named(item) for item in body.items])
+
+
+@router.get("/api/projects/{project}/quarantine", summary="List what could not be used, and why")
+def list_quarantine(parts: PartsDep, project: ProjectDep, paging: PagingDep) -> SliceOut[FailureItem]:
+    with reading(parts.database) as session:
+        return slice_out(listings.failures(session, project.id, after=paging.after, limit=paging.limit, step="fetch"))
+
+
+@router.post("/api/projects/{project}/quarantine/retry", summary="Try the quarantined again")
+def retry_quarantine(parts: PartsDep, caller: CallerDep, project: ProjectDep) -> RetriedOut:
+    return RetriedOut(retried=retry_failures(parts, caller, project, step="fetch"))
+
+
+def _kept(parts: WebParts, file: UploadFile) -> Incoming | Taken:
+    reference = file.filename or ""
+    if (file.size or 0) > parts.settings.max_image_bytes:
+        limit = parts.settings.max_image_bytes
+        return Taken(reference=reference, outcome="refused", reason=f"The file is larger than {limit:,} bytes.")
+    data = file.file.read()
+    if not data:
+        return Taken(reference=reference, outcome="refused", reason="The file is empty.")
+    return Incoming(reference, parts.images.keep_upload(data), fingerprint=sha256(data).hexdigest())
+
+
+def _named(item: AddressIn) -> Incoming | Taken:
+    reference = item.reference or item.url
+    if not item.url.lower().startswith(("http://", "https://")):
+        reason = "Only http and https addresses are taken here. Files are uploaded; folders are sources."
+        return Taken(reference=reference, outcome="refused", reason=reason)
+    return Incoming(reference, item.url, item.text, item.metadata, item.label, item.gold)
+
+
+def _register(parts: WebParts, project: Project, items: list[Incoming | Taken]) -> TakenOut:
+    answers: list[Taken] = []
+    with transaction(parts.database) as session:
+        for item in items:
+            answers.append(item if isinstance(item, Taken) else _one(session, project, item, parts))
+        job_id = parts.jobs.ask(session, JobName.INGEST, project.id, Trigger.INGESTED)
+    return TakenOut(items=answers, job_id=job_id)
+
+
+def _one(session: Session, project: Project, item: Incoming, parts: WebParts) -> Taken:
+    try:
+        done = register(session, project.id, [item], parts.now())
+    except Invalid as error:
+        return Taken(reference=item.reference, outcome="refused", reason=error.message)
+    return Taken(reference=item.reference, outcome="new" if done.new else "changed" if done.changed else "same")

@@ -1,0 +1,112 @@
+"""Images under signed addresses: for Label Studio by review, for our pages by content.
+
+In: an address that we signed. Out: our own re-encoding, with headers that let a browser do nothing with it but
+show it. Whatever was changed in the address is 403, without saying what.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Query, Request, Response
+
+from db.repositories import board
+from db.session import reading
+from labeling.errors import Denied, Invalid
+from service.media_links import verify_media
+from service.web.wiring import PartsDep, WebParts
+
+__all__ = ["router"]
+
+MEDIA_TYPES = frozenset({"image/jpeg", "image/png"})
+MEDIA_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
+_LOOPBACK = ("127.0.0.1", "localhost")
+_IMAGE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/jpeg": {}, "image/png": {}}, "description": "The image."}
+}
+Expires = Annotated[str, Query(max_length=20)]
+Key = Annotated[str, Query(max_length=20)]
+Signature = Annotated[str, Query(max_length=100)]
+router = APIRouter(tags=["media"])
+
+
+@router.get(
+    "/media/review/{token}", summary="A review's image, for Label Studio", response_class=Response, responses=_IMAGE
+)
+def show_review(
+    request: Request, parts: PartsDep, token: str, expires: Expires = "", key: Key = "", signature: Signature = ""
+) -> Response:
+    """Serving it is written down once: an answer to an image that nobody fetched is not counted."""
+    _verify(request, parts, expires, key, signature)
+    with reading(parts.database) as session:
+        found = board.review_media(session, token)
+    if found is None:
+        raise Denied("This review is not there any more. Open the task again in Label Studio.")
+    review_id, content_hash = found
+    response = _image(parts, content_hash)
+    parts.seen.note(review_id)
+    origin = request.headers.get("origin", "")
+    if origin in _origins(parts.settings.label_studio_page_origin):
+        response.headers["Access-Control-Allow-Origin"] = origin
+    response.headers["Vary"] = "Origin"
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return response
+
+
+@router.get(
+    "/media/picture/{project_id}/{content_hash}",
+    summary="An image on one of our pages",
+    response_class=Response,
+    responses=_IMAGE,
+)
+def show_picture(
+    request: Request,
+    parts: PartsDep,
+    project_id: str,
+    content_hash: str,
+    expires: Expires = "",
+    key: Key = "",
+    signature: Signature = "",
+) -> Response:
+    _verify(request, parts, expires, key, signature)
+    response = _image(parts, content_hash)
+    response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    return response
+
+
+def _verify(request: Request, parts: WebParts, expires: str, key: str, signature: str) -> None:
+    try:
+        verify_media(
+            parts.settings.signing,
+            method=request.method,
+            path=request.scope["raw_path"].decode("ascii", "replace"),
+            expiry=expires,
+            key=key,
+            signature=signature,
+            now=parts.now(),
+        )
+    except Invalid as error:
+        raise Denied(error.message) from error
+
+
+def _image(parts: WebParts, content_hash: str) -> Response:
+    data, media_type = parts.images.shown(content_hash)
+    if media_type not in MEDIA_TYPES:
+        raise Denied("Only images are served here.")
+    headers = {
+        "Cache-Control": "private, max-age=3600",
+        "Content-Security-Policy": MEDIA_POLICY,
+        "Content-Disposition": "inline",
+        "Cross-Origin-Opener-Policy": "unsafe-none",
+    }
+    return Response(data, media_type=media_type, headers=headers)
+
+
+def _origins(page_origin: str) -> set[str]:
+    """Label Studio's origin; one on loopback goes by both of its names."""
+    parts = urlsplit(page_origin)
+    origin = f"{parts.scheme}://{parts.netloc}"
+    if parts.hostname not in _LOOPBACK:
+        return {origin}
+    return {origin.replace(str(parts.hostname), name, 1) for name in _LOOPBACK}

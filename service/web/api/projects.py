@@ -1,0 +1,108 @@
+"""Projects: made, shown, changed."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field
+
+from db.repositories import audit, board, projects
+from db.session import reading, transaction
+from labeling.errors import Denied
+from labeling.types import JobName, Project, Trigger
+from service.project_file import ProjectFile
+from service.web.access import CallerDep, Guarded, ProjectDep
+from service.web.wiring import PartsDep
+
+__all__ = ["router"]
+
+router = APIRouter(route_class=Guarded, tags=["projects"])
+
+
+class ProjectOut(BaseModel):
+    """A project with its configuration in force."""
+
+    id: int
+    name: str
+    config_version: int
+    config: dict[str, Any]
+    created_at: datetime
+
+
+class ProjectsOut(BaseModel):
+    """The projects that the key sees, oldest first."""
+
+    items: list[ProjectOut]
+
+
+class StatusOut(BaseModel):
+    """Where a project stands, as the sweep last counted; empty before its first count."""
+
+    images: dict[str, Any]
+    counted_at: datetime | None
+    failing: dict[str, int] = Field(description="Things that fail, by step.")
+
+
+@router.get("/api/projects", summary="List projects")
+def list_projects(parts: PartsDep, caller: CallerDep) -> ProjectsOut:
+    with reading(parts.database) as session:
+        everyone = projects.everyone(session)
+    return ProjectsOut(items=[_out(project) for project in everyone if caller.sees(project.config.name)])
+
+
+@router.post("/api/projects", status_code=201, summary="Make a project")
+def create_project(parts: PartsDep, caller: CallerDep, body: ProjectFile, response: Response) -> ProjectOut:
+    if caller.projects is not None:
+        raise Denied("A key that is limited to some projects cannot make new ones. Use one without a list.")
+    now = parts.now()
+    with transaction(parts.database) as session:
+        project = projects.create(session, body.to_config(), salt=secrets.token_hex(16), author=caller.name, now=now)
+        audit.record(session, caller.name, "project.create", project.config.name, {}, now)
+    response.headers["Location"] = f"/api/projects/{project.id}"
+    return _out(project)
+
+
+@router.get("/api/projects/{project}", summary="Show a project")
+def show_project(project: ProjectDep) -> ProjectOut:
+    return _out(project)
+
+
+@router.put("/api/projects/{project}", summary="Change a project's guidelines or policy")
+def configure_project(
+    parts: PartsDep,
+    caller: CallerDep,
+    project: ProjectDep,
+    body: ProjectFile,
+    reason: Annotated[str, Query(max_length=500, description="Why; kept with the new version.")] = "",
+) -> ProjectOut:
+    now = parts.now()
+    with transaction(parts.database) as session:
+        changed = projects.configure(session, project.id, body.to_config(), author=caller.name, reason=reason, now=now)
+        detail = {"version": changed.config_version, "reason": reason}
+        audit.record(session, caller.name, "project.edit", project.config.name, detail, now)
+        parts.jobs.ask(session, JobName.REVIEW, project.id, Trigger.HAND)
+    return _out(changed)
+
+
+@router.get("/api/projects/{project}/status", summary="How many images are in which state")
+def show_status(parts: PartsDep, project: ProjectDep) -> StatusOut:
+    with reading(parts.database) as session:
+        tally = board.tally(session, project.id)
+        failing = board.failure_counts(session, project.id)
+    counts, counted_at = (tally.counts, tally.refreshed_at) if tally else ({}, None)
+    return StatusOut(images=counts, counted_at=counted_at, failing=failing)
+
+
+def _out(project: Project) -> ProjectOut:
+    config = msgspec.to_builtins(project.config)
+    return ProjectOut(
+        id=project.id,
+        name=project.config.name,
+        config_version=project.config_version,
+        config=config,
+        created_at=project.created_at,
+    )

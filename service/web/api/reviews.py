@@ -1,0 +1,44 @@
+"""Queries and reviews: what people were asked and what they said; asking for more, and for Label Studio's news."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from db.repositories import rounds
+from db.repositories.rounds import QueryItem, ReviewItem
+from db.session import reading
+from labeling.types import JobName, ReviewKind
+from service.web.access import CallerDep, Guarded, ProjectDep
+from service.web.api.jobs import AskedOut, ask_by_hand
+from service.web.api.paging import PagingDep, SliceOut, slice_out
+from service.web.wiring import PartsDep
+
+__all__ = ["router"]
+
+router = APIRouter(route_class=Guarded, tags=["queries and reviews"])
+
+
+@router.get("/api/projects/{project}/queries", summary="List queries")
+def list_queries(parts: PartsDep, project: ProjectDep, paging: PagingDep) -> SliceOut[QueryItem]:
+    with reading(parts.database) as session:
+        return slice_out(rounds.queries(session, project.id, after=paging.after, limit=paging.limit))
+
+
+@router.post("/api/projects/{project}/queries", status_code=202, summary="Ask for the next query")
+def ask_for_query(parts: PartsDep, caller: CallerDep, project: ProjectDep, force: bool = False) -> AskedOut:
+    """Chooses images for people when few reviews are open; `force` chooses them anyway."""
+    return ask_by_hand(parts, caller, project, JobName.SELECT, *(["force"] if force else []))
+
+
+@router.get("/api/projects/{project}/reviews", summary="List reviews with their last answer")
+def list_reviews(
+    parts: PartsDep, project: ProjectDep, paging: PagingDep, kind: ReviewKind | None = None
+) -> SliceOut[ReviewItem]:
+    with reading(parts.database) as session:
+        return slice_out(rounds.reviews(session, project.id, after=paging.after, limit=paging.limit, kind=kind))
+
+
+@router.post("/api/projects/{project}/reviews/sync", status_code=202, summary="Bring Label Studio into step")
+def sync_reviews(parts: PartsDep, caller: CallerDep, project: ProjectDep, full: bool = False) -> AskedOut:
+    """Answers in, questions out; `full` also looks for what was deleted there, over all tasks."""
+    return ask_by_hand(parts, caller, project, JobName.REVIEW, *(["full"] if full else []))

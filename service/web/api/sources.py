@@ -1,0 +1,49 @@
+"""Sources: the places that a project looks at on a schedule. Only an admin adds one: it names files of the server."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from db.repositories import audit, listings, sources
+from db.repositories.listings import SourceItem
+from db.session import reading, transaction
+from labeling.types import JobName, Trigger
+from service.web.access import CallerDep, Guarded, ProjectDep
+from service.web.api.paging import PagingDep, SliceOut, slice_out
+from service.web.wiring import PartsDep
+
+__all__ = ["router"]
+
+router = APIRouter(route_class=Guarded, tags=["sources"])
+
+
+class SourceIn(BaseModel):
+    """A folder, an fsspec address or a manifest."""
+
+    model_config = ConfigDict(extra="forbid")
+    address: str = Field(min_length=1, max_length=2_048)
+
+
+class AddedOut(BaseModel):
+    """The source, and the job that looks at it now."""
+
+    id: int
+    address: str
+    job_id: str
+
+
+@router.get("/api/projects/{project}/sources", summary="List sources")
+def list_sources(parts: PartsDep, project: ProjectDep, paging: PagingDep) -> SliceOut[SourceItem]:
+    with reading(parts.database) as session:
+        return slice_out(listings.sources(session, project.id, after=paging.after, limit=paging.limit))
+
+
+@router.post("/api/projects/{project}/sources", status_code=201, summary="Add a source")
+def add_source(parts: PartsDep, caller: CallerDep, project: ProjectDep, body: SourceIn) -> AddedOut:
+    now = parts.now()
+    with transaction(parts.database) as session:
+        source = sources.add(session, project.id, body.address, now)
+        audit.record(session, caller.name, "source.add", project.config.name, {"address": body.address}, now)
+        job_id = parts.jobs.ask(session, JobName.INGEST, project.id, Trigger.SOURCE)
+    return AddedOut(id=source.id, address=source.address, job_id=job_id)

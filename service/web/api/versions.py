@@ -1,0 +1,59 @@
+"""Versions and promotions: what was learnt, what was decided about it, and deciding by hand."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from db.repositories import rounds
+from db.repositories.rounds import PromotionItem, VersionItem
+from db.session import reading
+from labeling.types import JobName
+from service.web.access import CallerDep, Guarded, ProjectDep
+from service.web.api.jobs import AskedOut, ask_by_hand
+from service.web.api.paging import PagingDep, SliceOut, slice_out
+from service.web.wiring import PartsDep
+
+__all__ = ["router"]
+
+router = APIRouter(route_class=Guarded, tags=["versions and promotions"])
+
+
+class PromotionIn(BaseModel):
+    """A decision by hand: put a version in use, or go back to the champion before this one."""
+
+    model_config = ConfigDict(extra="forbid")
+    action: Literal["promote", "rollback"]
+    version: int | None = Field(default=None, ge=1, le=2**31, description="The version's number; to promote.")
+    reason: str = Field(min_length=1, max_length=500)
+
+    @model_validator(mode="after")
+    def _names_a_version(self) -> PromotionIn:
+        if (self.action == "promote") != (self.version is not None):
+            raise ValueError("`version` is given to promote, and only then")
+        return self
+
+
+@router.get("/api/projects/{project}/versions", summary="List versions with their reports")
+def list_versions(parts: PartsDep, project: ProjectDep, paging: PagingDep) -> SliceOut[VersionItem]:
+    with reading(parts.database) as session:
+        return slice_out(rounds.versions(session, project.id, after=paging.after, limit=paging.limit))
+
+
+@router.post("/api/projects/{project}/versions", status_code=202, summary="Ask to learn a new version")
+def ask_to_learn(parts: PartsDep, caller: CallerDep, project: ProjectDep) -> AskedOut:
+    return ask_by_hand(parts, caller, project, JobName.LEARN)
+
+
+@router.get("/api/projects/{project}/promotions", summary="List verdicts with their reasons")
+def list_promotions(parts: PartsDep, project: ProjectDep, paging: PagingDep) -> SliceOut[PromotionItem]:
+    with reading(parts.database) as session:
+        return slice_out(rounds.promotions(session, project.id, after=paging.after, limit=paging.limit))
+
+
+@router.post("/api/projects/{project}/promotions", status_code=202, summary="Promote or roll back by hand")
+def decide_by_hand(parts: PartsDep, caller: CallerDep, project: ProjectDep, body: PromotionIn) -> AskedOut:
+    args = (body.action, str(body.version or 0), caller.name, body.reason)
+    return ask_by_hand(parts, caller, project, JobName.PROMOTE, *args)

@@ -1,0 +1,140 @@
+"""The web process: every route, its guard, its limits and its errors put together; nothing is decided here.
+
+In: settings. Out: an ASGI application that is ready to serve, with `app.state.parts` while it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+from anyio import to_thread
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse, Response
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
+
+from labeling.errors import HardcaseError
+from service import auth
+from service.errors import problem_of
+from service.inbox_drain import InboxDrain
+from service.logs import get_logger
+from service.schema import check_schema
+from service.settings import Settings
+from service.web.access import ACCESS, How, check_table
+from service.web.api import (
+    figures,
+    health,
+    images,
+    jobs,
+    keys,
+    labels,
+    media,
+    projects,
+    reviews,
+    sources,
+    versions,
+    webhooks,
+)
+from service.web.api.problems import ProblemOut
+from service.web.edge import Edge, request_id
+from service.web.limits import BodyLimits
+from service.web.pages import board, login, work
+from service.web.pages.rendering import error_page, wants_page
+from service.web.wiring import make_parts, utc_now
+
+__all__ = ["create_app"]
+
+THREADS = 32
+"""Requests answered at the same time; the database pool is larger, so none waits for a connection."""
+_SCHEMES = {How.KEY: "key", How.PAGE: "session"}
+_ROUTERS = tuple(
+    module.router
+    for module in (
+        *(health, projects, images, sources, labels, reviews, versions, figures, jobs, keys, media, webhooks),
+        *(login, board, work),
+    )
+)
+log = get_logger(__name__)
+
+
+def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> FastAPI:
+    """The application for these settings; Invalid or Conflict if it could not serve safely."""
+    auth.check_strength(settings.secret.get_secret_value())
+    app = FastAPI(
+        title="hardcase",
+        version="0.1.0",
+        description="Label images with as little human effort as possible, and prove how good the labels are.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=_lifespan(settings, now),
+        responses={"default": {"model": ProblemOut, "description": "What went wrong (RFC 9457)."}},
+    )
+    for router in _ROUTERS:
+        app.include_router(router)
+    _describe(app)
+    _answer_errors(app)
+    app.add_middleware(BodyLimits, upload_bytes=settings.max_body_bytes)
+    app.add_middleware(Edge)
+    check_table(app)
+    return app
+
+
+def _lifespan(settings: Settings, now: Callable[[], datetime]) -> Any:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        to_thread.current_default_thread_limiter().total_tokens = THREADS
+        parts = make_parts(settings, now)
+        try:
+            check_schema(parts.database)
+            app.state.parts = parts
+            with InboxDrain(parts.spool, parts.database, parts.jobs, every_s=settings.spool_every_s):
+                yield
+        finally:
+            parts.close()
+
+    return lifespan
+
+
+def _answer_errors(app: FastAPI) -> None:
+    def answer(request: Request, error: Exception) -> Response:
+        problem = problem_of(error)
+        if problem.status == 500:
+            log.error("fault", request_id=request_id(request.scope), exc_info=error)
+        if wants_page(request):
+            return error_page(request, problem)
+        body = {**problem.body, "instance": request.url.path[:300], "request_id": request_id(request.scope)}
+        return JSONResponse(body, problem.status, problem.headers, media_type="application/problem+json")
+
+    for kind in (HardcaseError, HTTPException, RequestValidationError, SQLAlchemyError, OSError, Exception):
+        app.add_exception_handler(kind, answer)
+
+
+def _describe(app: FastAPI) -> None:
+    """Serve /openapi.json, with each route's access read from the one table."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+            document.setdefault("components", {})["securitySchemes"] = {
+                "key": {"type": "http", "scheme": "bearer", "description": "An API key: hck_..."},
+                "session": {"type": "apiKey", "in": "cookie", "name": "hardcase_session"},
+            }
+            for (method, path), access in ACCESS.items():
+                operation = document["paths"].get(path, {}).get(method.lower())
+                if operation is not None:
+                    operation["security"] = [{_SCHEMES[access.how]: []}] if access.how in _SCHEMES else []
+                    operation["x-access"] = access.words
+            app.openapi_schema = document
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+    @app.get("/openapi.json", tags=["service"], summary="This document")
+    def serve() -> dict[str, Any]:
+        return app.openapi()

@@ -1,0 +1,86 @@
+"""The outermost layer of the web process: an id for every request, headers that every answer has, one log line.
+
+In: an ASGI application. Out: the same. The log names the route's template, never the address itself, because
+addresses carry signatures and tokens.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.logs import get_logger
+
+__all__ = ["PAGE_POLICY", "Edge", "request_id"]
+
+PAGE_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Content-Security-Policy": PAGE_POLICY,
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+_SAFE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_QUIET = frozenset({"/health", "/ready", "/metrics", "/style.css"})
+log = get_logger(__name__)
+
+
+class Edge:
+    """Adds what no answer may lack; an answer's own headers win."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        given = Headers(scope=scope).get("x-request-id", "")
+        scope.setdefault("state", {})["request_id"] = given if _SAFE_ID.fullmatch(given) else uuid.uuid4().hex
+        status = 500
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                _complete(MutableHeaders(scope=message), scope["state"]["request_id"])
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_with_headers)
+        finally:
+            _tell(scope, status, time.perf_counter() - started)
+
+
+def request_id(scope: Any) -> str:
+    """The id of the request, as answered in `X-Request-ID`."""
+    return str(scope.get("state", {}).get("request_id", ""))
+
+
+def _complete(headers: MutableHeaders, request: str) -> None:
+    for name, value in _HEADERS.items():
+        headers.setdefault(name, value)
+    headers["X-Request-ID"] = request
+
+
+def _tell(scope: Scope, status: int, duration_s: float) -> None:
+    route = getattr(scope.get("route"), "path", "unknown")
+    write = log.debug if route in _QUIET or route.startswith("/media/") else log.info
+    write(
+        "request",
+        method=scope["method"],
+        route=route,
+        status=status,
+        ms=round(duration_s * 1000, 1),
+        request_id=request_id(scope),
+    )

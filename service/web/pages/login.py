@@ -1,0 +1,68 @@
+"""Logging in with an API key, logging out, and the pages' one style sheet."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from db.repositories import audit
+from db.session import reading, transaction
+from labeling.errors import Unauthenticated
+from service import auth
+from service.web.access import COOKIE, CallerDep, Guarded, session_of
+from service.web.pages.rendering import page, remember, safe_next
+from service.web.wiring import PartsDep
+
+__all__ = ["FormToken", "router"]
+
+FormToken = Annotated[str, Form(alias="form_token", max_length=200)]
+router = APIRouter(route_class=Guarded, tags=["pages"])
+
+
+@router.get("/login", summary="The login form", response_class=HTMLResponse)
+def show_login(request: Request) -> Response:
+    return page(request, "login.html", following="/", message=None)
+
+
+@router.post("/login", summary="Log in with an API key", response_class=HTMLResponse)
+def log_in(
+    request: Request,
+    parts: PartsDep,
+    key: Annotated[str, Form(max_length=200)] = "",
+    following: Annotated[str, Form(max_length=500)] = "/",
+    form_token: FormToken = "",
+) -> Response:
+    auth.check_form(parts.settings.signing, session_of(request), form_token)
+    try:
+        with reading(parts.database) as session:
+            caller = auth.identify(session, key)
+    except Unauthenticated:
+        message = "This key is not in force. Check that it was copied whole; an admin can make another."
+        return page(request, "login.html", status=401, following=safe_next(following), message=message)
+    with transaction(parts.database) as session:
+        audit.record(session, caller.name, "login", caller.name, {}, parts.now())
+    response = RedirectResponse(safe_next(following), status_code=303)
+    remember(request, response, auth.open_session(caller.key_id))
+    return response
+
+
+@router.post("/logout", summary="Log out", response_class=HTMLResponse)
+def log_out(request: Request, parts: PartsDep, caller: CallerDep, form_token: FormToken = "") -> Response:
+    auth.check_form(parts.settings.signing, session_of(request), form_token)
+    response = RedirectResponse("/login", status_code=303)
+    response.delete_cookie(COOKIE, httponly=True, samesite="lax")
+    return response
+
+
+@router.get("/style.css", summary="The pages' style", response_class=Response)
+def style() -> Response:
+    return Response(_style(), media_type="text/css", headers={"Cache-Control": "public, max-age=300"})
+
+
+@cache
+def _style() -> bytes:
+    return (resources.files("service.web.pages") / "style.css").read_bytes()

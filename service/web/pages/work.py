@@ -1,0 +1,64 @@
+"""The jobs page of a project: what runs, what failed and why, and the buttons that set things going again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from db.repositories import heartbeats, listings
+from db.session import reading
+from labeling.types import JobName
+from service import auth
+from service.web.access import CallerDep, Guarded, ProjectDep, session_of
+from service.web.api.jobs import ask_by_hand
+from service.web.pages.login import FormToken
+from service.web.pages.rendering import page
+from service.web.retry import retry_failures
+from service.web.wiring import PartsDep
+
+__all__ = ["router"]
+
+SHOWN = 50
+router = APIRouter(route_class=Guarded, tags=["pages"])
+
+
+@router.get("/projects/{project}/jobs", summary="Jobs and dead letters", response_class=HTMLResponse)
+def show_jobs(request: Request, parts: PartsDep, caller: CallerDep, project: ProjectDep) -> Response:
+    with reading(parts.database) as session:
+        failed = listings.failures(session, project.id, after=None, limit=SHOWN)
+        workers = heartbeats.everyone(session)
+    jobs = [
+        {"job": job, "asked_at": _time(job.created_at_ms), "seconds": (job.updated_at_ms - job.created_at_ms) / 1000}
+        for job in parts.jobs.list(project_id=project.id, limit=SHOWN)
+    ]
+    return page(request, "jobs.html", project=project, jobs=jobs, failed=failed, workers=workers, now=parts.now())
+
+
+@router.post("/projects/{project}/jobs", summary="Ask for a job", response_class=HTMLResponse)
+def ask_for_job(
+    request: Request,
+    parts: PartsDep,
+    caller: CallerDep,
+    project: ProjectDep,
+    job: Annotated[Literal["select", "learn", "review"], Form()],
+    form_token: FormToken = "",
+) -> Response:
+    auth.check_form(parts.settings.signing, session_of(request), form_token)
+    ask_by_hand(parts, caller, project, JobName(job))
+    return RedirectResponse(f"/projects/{project.id}/jobs", status_code=303)
+
+
+@router.post("/projects/{project}/retry", summary="Try what failed again", response_class=HTMLResponse)
+def retry(
+    request: Request, parts: PartsDep, caller: CallerDep, project: ProjectDep, form_token: FormToken = ""
+) -> Response:
+    auth.check_form(parts.settings.signing, session_of(request), form_token)
+    retry_failures(parts, caller, project, step=None)
+    return RedirectResponse(f"/projects/{project.id}/jobs", status_code=303)
+
+
+def _time(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -1,0 +1,24 @@
+"""Give what failed its tries back, and set the loop going again; the API and the pages both call this."""
+
+from __future__ import annotations
+
+from db.repositories import audit, failures
+from db.session import transaction
+from labeling.types import JobName, Project, Trigger
+from service.auth import Caller
+from service.web.wiring import WebParts
+
+__all__ = ["retry_failures"]
+
+_STAGES = (JobName.INGEST, JobName.PRELABEL, JobName.REVIEW)
+
+
+def retry_failures(parts: WebParts, caller: Caller, project: Project, step: str | None) -> int:
+    """Forget the failures of a project (of one step, or of all) and ask for the stages that meet them first."""
+    now = parts.now()
+    with transaction(parts.database) as session:
+        count = failures.retry(session, project.id, step)
+        audit.record(session, caller.name, "retry", project.config.name, {"step": step, "count": count}, now)
+        for job in _STAGES:
+            parts.jobs.ask(session, job, project.id, Trigger.HAND)
+    return count
