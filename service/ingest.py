@@ -1,0 +1,140 @@
+"""What the command line and the web call to bring images in: registered here, fetched by the worker.
+
+In: items, or the address of a source. Out: how many were new, changed or the same, and those refused, each with its
+reason. The job that fetches them is asked for in the transaction that registers them. Strangers (the web) may name
+web addresses and uploads only; local paths come from the command line. `service.bulk_ingest` takes many at once.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import TypeVar
+
+import fsspec
+from sqlalchemy.orm import Session
+
+from db.repositories import registrations, sources
+from db.repositories.registrations import Registered
+from db.repositories.sources import Source
+from labeling.adapters.fetching import check_address
+from labeling.adapters.image_store import UPLOAD
+from labeling.adapters.sources import absolute, file_exists, find_images, folder_exists
+from labeling.errors import Invalid, NotFound
+from labeling.ingest.manifests import MANIFEST_EXTENSIONS, BadLine, read_manifest
+from labeling.ingest.text import MAX_REFERENCE, check_details, clean_text
+from labeling.types import NONE_OF_THESE, Incoming, JobName, Project, Trigger
+from service.jobs import Jobs
+
+__all__ = [
+    "ROWS_A_TRANSACTION",
+    "Found",
+    "Refusal",
+    "add_source",
+    "chunks",
+    "items_of",
+    "register_items",
+    "sort_out",
+]
+
+ROWS_A_TRANSACTION = 1_000
+
+_ODD = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+T = TypeVar("T")
+Found = Incoming | BadLine
+Refusal = tuple[str, str]
+"""A reference (or a line) and why it was not registered."""
+
+
+def register_items(
+    session: Session, jobs: Jobs, project: Project, items: Sequence[Incoming], now: datetime, *, local: bool = False
+) -> tuple[Registered, list[Refusal]]:
+    """Register items and ask for the job that fetches them; what cannot be used is refused, item by item.
+
+    `local` lets items name files of this machine; never set it for what came over the network.
+    """
+    usable, refused = sort_out(project, items, local=local)
+    registered = registrations.register(session, project.id, usable, now)
+    if registered.new or registered.changed:
+        jobs.ask(session, JobName.INGEST, project.id, Trigger.INGESTED)
+    return registered, refused
+
+
+def sort_out(project: Project, items: Iterable[Found], *, local: bool = True) -> tuple[list[Incoming], list[Refusal]]:
+    """Items that can be registered, and those that cannot, with reasons."""
+    classes = frozenset({*project.config.classes, NONE_OF_THESE})
+    usable: list[Incoming] = []
+    refused: list[Refusal] = []
+    for item in items:
+        try:
+            usable.append(_checked(item, classes, local))
+        except Invalid as error:
+            name = f"line {item.number}" if isinstance(item, BadLine) else clean_text(item.reference) or "an item"
+            refused.append((name[:200], error.message))
+    return usable, refused
+
+
+def add_source(session: Session, jobs: Jobs, project: Project, address: str, now: datetime) -> Source:
+    """Let a project look at a folder, an fsspec address or a manifest on a schedule, from now on."""
+    place = absolute(address)
+    if not folder_exists(place) and not (file_exists(place) and _extension(place) in MANIFEST_EXTENSIONS):
+        raise NotFound(f"{address} is neither a folder nor a CSV or JSONL file that can be read here.")
+    source = sources.add(session, project.id, place, now)
+    jobs.ask(session, JobName.INGEST, project.id, Trigger.SOURCE)
+    return source
+
+
+def items_of(address: str, ignored: Counter[str] | None = None, *, label_from_folder: bool = False) -> Iterator[Found]:
+    """What a folder or a manifest names; references are full addresses, so folders never mix."""
+    if _extension(address) in MANIFEST_EXTENSIONS and not folder_exists(address):
+        with fsspec.open(address, "rb") as file:
+            yield from read_manifest(file, address, posixpath.dirname(address))
+        return
+    for found in find_images(address, Counter() if ignored is None else ignored):
+        yield Incoming(
+            reference=found.address,
+            address=found.address,
+            text=found.text,
+            details={"folder": found.folder} if found.folder else {},
+            known_label=found.folder if label_from_folder else None,
+            fingerprint=found.fingerprint,
+        )
+
+
+def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Items in lists of at most `size`."""
+    walk = iter(items)
+    while some := list(islice(walk, size)):
+        yield some
+
+
+def _checked(item: Found, classes: frozenset[str], local: bool) -> Incoming:
+    """The item as it is stored: clean text, plain metadata, a label of the project, an address that may be tried."""
+    if isinstance(item, BadLine):
+        raise Invalid(item.reason)
+    if not 0 < len(item.reference) <= MAX_REFERENCE or _ODD.search(item.reference):
+        raise Invalid(f"A reference must have 1 to {MAX_REFERENCE:,} plain characters.")
+    if item.known_label is not None and item.known_label not in classes:
+        raise Invalid(f"{item.known_label[:100]!r} is not a label of this project: {_some(classes)}.")
+    if item.gold and item.known_label is None:
+        raise Invalid("A gold item needs its label.")
+    if not (local or item.address.startswith(UPLOAD)):
+        check_address(item.address)
+    text, details = clean_text(item.text), check_details(item.details) if item.details else {}
+    if text == item.text and details == item.details:
+        return item
+    return Incoming(item.reference, item.address, text, details, item.known_label, item.gold, item.fingerprint)
+
+
+def _some(classes: frozenset[str]) -> str:
+    names = sorted(classes)
+    return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+
+
+def _extension(address: str) -> str:
+    return posixpath.splitext(address.lower())[1]
