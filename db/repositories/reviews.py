@@ -16,8 +16,17 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from db.session import insert_new
-from db.tables import AnnotationRow, ImageRow, PushRow, QueryRow, ReviewEndRow, ReviewRow
-from labeling.types import AnnotationAction, ImageId, ProjectId, ReviewId, ReviewKind
+from db.tables import (
+    AnnotationRow,
+    ImageRow,
+    PredictionRow,
+    PrelabelRow,
+    PushRow,
+    QueryRow,
+    ReviewEndRow,
+    ReviewRow,
+)
+from labeling.types import AnnotationAction, ImageId, ProjectId, ReviewId, ReviewKind, VersionId
 
 __all__ = [
     "TASK_DELETED",
@@ -30,8 +39,8 @@ __all__ = [
     "is_current",
     "is_open",
     "open_reviews",
-    "pushed",
     "record_pushes",
+    "suggestions",
     "unended_tasks",
 ]
 
@@ -102,19 +111,6 @@ def by_task(session: Session, project_id: ProjectId, task_ids: Sequence[int]) ->
     return {review.ls_task_id: review for review in map(_review, rows) if review.ls_task_id is not None}
 
 
-def pushed(session: Session, project_id: ProjectId, closed_after: datetime) -> list[Review]:
-    """Pushed reviews that have not ended and are open, or got an answer after `closed_after`."""
-    answer = aliased(AnnotationRow)
-    ended = sa.exists().where(ReviewEndRow.review_id == ReviewRow.id).correlate(ReviewRow)
-    lately = sa.exists().where(answer.review_id == ReviewRow.id, answer.recorded_at > closed_after).correlate(ReviewRow)
-    rows = session.execute(
-        _reviews()
-        .where(ReviewRow.project_id == project_id, PushRow.ls_task_id.is_not(None), ~ended, sa.or_(is_open(), lately))
-        .order_by(ReviewRow.id)
-    )
-    return [_review(row) for row in rows]
-
-
 def unended_tasks(session: Session, project_id: ProjectId) -> dict[int, ReviewId]:
     """Task id -> review of everything that was pushed and has not ended, answered or not."""
     rows = session.execute(
@@ -130,6 +126,23 @@ def highest_task(session: Session, project_id: ProjectId) -> int:
     """The highest task id known of a project; 0 before its first push."""
     statement = sa.select(sa.func.max(PushRow.ls_task_id)).join(ReviewRow, ReviewRow.id == PushRow.review_id)
     return session.scalar(statement.where(ReviewRow.project_id == project_id)) or 0
+
+
+def suggestions(session: Session, project_id: ProjectId, version_id: VersionId | None) -> dict[ImageId, list[float]]:
+    """What is thought of each open review's image: by this version where it has evidence, else by the engine."""
+    images = sa.select(ReviewRow.image_id).where(ReviewRow.project_id == project_id, is_open())
+    newest = (
+        sa.select(sa.func.max(PrelabelRow.id)).where(PrelabelRow.image_id.in_(images)).group_by(PrelabelRow.image_id)
+    )
+    prelabels = sa.select(PrelabelRow.image_id, PrelabelRow.probs).where(PrelabelRow.id.in_(newest))
+    evidence = sa.select(PredictionRow.image_id, PredictionRow.probs).where(
+        PredictionRow.image_id.in_(images), PredictionRow.version_id == version_id
+    )
+    return {
+        ImageId(image_id): probs
+        for statement in ([prelabels] if version_id is None else [prelabels, evidence])
+        for image_id, probs in session.execute(statement)
+    }
 
 
 def record_pushes(session: Session, tasks: Mapping[ReviewId, int], *, ls_project_id: int, now: datetime) -> int:

@@ -1,0 +1,194 @@
+"""Annotations: people's answers as they became known; appended, each version once, withdrawals included."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from db.repositories.reviews import is_current
+from db.session import insert_new
+from db.tables import AnnotationRow, AnnotatorRow, LabelRow, PushRow, ReviewRow, SeenRow
+from labeling.types import AnnotationAction, ImageId, ProjectId, ReviewId, ReviewKind
+
+__all__ = [
+    "CurrentAnnotation",
+    "NewAnnotation",
+    "VoteRow",
+    "annotators",
+    "answered_images",
+    "answered_tasks",
+    "current",
+    "record",
+    "tasks_of",
+    "unsettled_images",
+    "votes",
+]
+
+_WITHDRAWN = AnnotationAction.WITHDRAWN.value
+_ANSWERED = AnnotationAction.ANSWERED.value
+
+
+@dataclass(frozen=True, slots=True)
+class NewAnnotation:
+    """One version of one answer, to be recorded."""
+
+    review_id: ReviewId
+    annotator_id: int | None
+    ls_annotation_id: int
+    unique_id: str
+    action: AnnotationAction
+    answers: tuple[str, ...]
+    result_hash: str
+    shown: str | None
+    accepted: bool | None
+    lead_time_s: float | None
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentAnnotation:
+    """The newest version that we know of an answer."""
+
+    review_id: ReviewId
+    annotator_id: int | None
+    ls_annotation_id: int
+    unique_id: str
+    action: AnnotationAction
+    result_hash: str
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class VoteRow:
+    """A current answer to a review whose image was seen."""
+
+    image_id: ImageId
+    review_id: ReviewId
+    kind: ReviewKind
+    annotation_id: int
+    annotator_id: int
+    answers: tuple[str, ...]
+    updated_at: datetime
+
+
+def record(session: Session, found: Sequence[NewAnnotation], now: datetime) -> int:
+    """Append the versions that are not there yet; return how many that were."""
+    return insert_new(session, AnnotationRow, [_row(annotation, now) for annotation in found])
+
+
+def current(session: Session, review_ids: Sequence[ReviewId]) -> list[CurrentAnnotation]:
+    """What we hold of these reviews' annotations, withdrawn ones included."""
+    rows = session.scalars(
+        sa.select(AnnotationRow).where(AnnotationRow.review_id.in_(review_ids), is_current()).order_by(AnnotationRow.id)
+    )
+    return [
+        CurrentAnnotation(
+            review_id=ReviewId(row.review_id),
+            annotator_id=row.annotator_id,
+            ls_annotation_id=row.ls_annotation_id,
+            unique_id=row.unique_id,
+            action=AnnotationAction(row.action),
+            result_hash=row.result_hash,
+            updated_at=row.updated_at,
+        )
+        for row in rows
+    ]
+
+
+def annotators(session: Session, project_id: ProjectId, names: Mapping[int, str]) -> dict[int, int]:
+    """Our id of each Label Studio user, made where there is none yet."""
+    rows = [{"project_id": project_id, "ls_user_id": user, "name": name} for user, name in names.items()]
+    insert_new(session, AnnotatorRow, rows)
+    found = session.execute(
+        sa.select(AnnotatorRow.ls_user_id, AnnotatorRow.id).where(AnnotatorRow.project_id == project_id)
+    )
+    return {ls_user_id: our_id for ls_user_id, our_id in found}  # noqa: C416 - a row is no tuple to mypy
+
+
+def answered_tasks(session: Session, project_id: ProjectId) -> set[int]:
+    """The tasks for which we hold an annotation that was not withdrawn."""
+    return set(
+        session.scalars(
+            sa.select(PushRow.ls_task_id)
+            .join(ReviewRow, ReviewRow.id == PushRow.review_id)
+            .join(AnnotationRow, AnnotationRow.review_id == ReviewRow.id)
+            .where(ReviewRow.project_id == project_id, is_current(), AnnotationRow.action != _WITHDRAWN)
+        )
+    )
+
+
+def tasks_of(session: Session, project_id: ProjectId, ls_annotation_ids: Sequence[int]) -> set[int]:
+    """The tasks that these annotations belonged to: an event of a deletion carries only their ids."""
+    return set(
+        session.scalars(
+            sa.select(PushRow.ls_task_id)
+            .join(ReviewRow, ReviewRow.id == PushRow.review_id)
+            .join(AnnotationRow, AnnotationRow.review_id == ReviewRow.id)
+            .where(ReviewRow.project_id == project_id, AnnotationRow.ls_annotation_id.in_(ls_annotation_ids))
+        )
+    )
+
+
+def votes(session: Session, image_ids: Sequence[ImageId]) -> list[VoteRow]:
+    """The current answers about these images; an answer whose image was never fetched from us is none."""
+    rows = session.execute(
+        sa.select(AnnotationRow, ReviewRow.image_id, ReviewRow.kind)
+        .join(ReviewRow, ReviewRow.id == AnnotationRow.review_id)
+        .join(SeenRow, SeenRow.review_id == ReviewRow.id)
+        .where(ReviewRow.image_id.in_(image_ids), is_current(), AnnotationRow.action == _ANSWERED)
+        .order_by(AnnotationRow.id)
+    )
+    return [
+        VoteRow(
+            image_id=ImageId(image_id),
+            review_id=ReviewId(row.review_id),
+            kind=ReviewKind(kind),
+            annotation_id=row.id,
+            annotator_id=row.annotator_id or 0,
+            answers=tuple(row.answers),
+            updated_at=row.updated_at,
+        )
+        for row, image_id, kind in rows
+    ]
+
+
+def answered_images(session: Session, project_id: ProjectId) -> list[ImageId]:
+    """Every image about which anybody ever answered; for the audit that settles all of them again."""
+    statement = sa.select(ReviewRow.image_id).join(AnnotationRow, AnnotationRow.review_id == ReviewRow.id)
+    rows = session.scalars(statement.where(ReviewRow.project_id == project_id).distinct())
+    return sorted(ImageId(image_id) for image_id in rows)
+
+
+def unsettled_images(session: Session, project_id: ProjectId) -> list[ImageId]:
+    """Images with an answer that was seen and made no label: its `seen` row may have come late."""
+    labelled = sa.exists().where(LabelRow.review_id == ReviewRow.id).correlate(ReviewRow)
+    rows = session.scalars(
+        sa.select(ReviewRow.image_id)
+        .join(SeenRow, SeenRow.review_id == ReviewRow.id)
+        .join(AnnotationRow, AnnotationRow.review_id == ReviewRow.id)
+        .where(ReviewRow.project_id == project_id, AnnotationRow.action == _ANSWERED, ~labelled)
+        .distinct()
+    )
+    return sorted(ImageId(image_id) for image_id in rows)
+
+
+def _row(annotation: NewAnnotation, now: datetime) -> dict[str, Any]:
+    return {
+        "review_id": annotation.review_id,
+        "annotator_id": annotation.annotator_id,
+        "ls_annotation_id": annotation.ls_annotation_id,
+        "unique_id": annotation.unique_id,
+        "action": annotation.action.value,
+        "answers": list(annotation.answers),
+        "result_hash": annotation.result_hash,
+        "shown": annotation.shown,
+        "accepted": annotation.accepted,
+        "lead_time_s": annotation.lead_time_s,
+        "updated_at": annotation.updated_at,
+        "recorded_at": now,
+    }

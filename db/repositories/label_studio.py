@@ -1,0 +1,74 @@
+"""Which Label Studio project belongs to which of ours, and what was last written there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from db.session import insert_new
+from db.tables import LabelStudioProjectRow
+from labeling.types import ProjectId
+
+__all__ = ["Place", "add", "get", "next_revision", "note"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Our project's place in Label Studio. `webhook_digest` names the secret last written, never the secret.
+
+    `model_version` is what Label Studio was last told to show; `queue_revision` counts the orders begun.
+    """
+
+    project_id: ProjectId
+    ls_project_id: int
+    base_url: str
+    config_hash: str
+    webhook_id: int | None
+    webhook_digest: str
+    queue_revision: int
+    model_version: str | None
+    swept_until: datetime | None
+
+
+def get(session: Session, project_id: ProjectId) -> Place | None:
+    """None until the first push."""
+    row = session.get(LabelStudioProjectRow, project_id)
+    if row is None:
+        return None
+    return Place(
+        project_id=project_id,
+        ls_project_id=row.ls_project_id,
+        base_url=row.base_url,
+        config_hash=row.config_hash,
+        webhook_id=row.webhook_id,
+        webhook_digest=row.webhook_secret,
+        queue_revision=row.queue_revision,
+        model_version=row.model_version,
+        swept_until=row.swept_until,
+    )
+
+
+def add(session: Session, project_id: ProjectId, *, ls_project_id: int, base_url: str, now: datetime) -> None:
+    """Note which project it is; the first note stands."""
+    row: dict[str, Any] = {"project_id": project_id, "ls_project_id": ls_project_id, "base_url": base_url}
+    nothing_yet = {"config_hash": "", "webhook_secret": "", "queue_revision": 0}
+    insert_new(session, LabelStudioProjectRow, [{**row, **nothing_yet, "created_at": now}])
+
+
+def next_revision(session: Session, project_id: ProjectId) -> int:
+    """Begin a new order of the queue; its number was never used before."""
+    row = session.get_one(LabelStudioProjectRow, project_id, with_for_update=True)
+    row.queue_revision += 1
+    session.flush()
+    return row.queue_revision
+
+
+def note(session: Session, project_id: ProjectId, **written: str | int | datetime) -> None:
+    """Note what was written there: `config_hash`, `webhook_id`, `webhook_secret`, `model_version`, `swept_until`."""
+    session.execute(
+        sa.update(LabelStudioProjectRow).where(LabelStudioProjectRow.project_id == project_id).values(**written)
+    )

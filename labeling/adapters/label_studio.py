@@ -1,0 +1,282 @@
+"""Label Studio as hardcase uses it: the only user of its SDK (docs/decisions/0005-where-the-sdk-is-used.md).
+
+In and out: small frozen values and JSON-ready tasks. Lists are read to their end; what is read may have changed a
+moment later, so callers treat it as a picture of the past.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+from label_studio_sdk import LabelStudio as Sdk
+
+from labeling.adapters.label_studio_http import NO_TOKEN, LabelStudioHttp, explained
+from labeling.errors import LabelStudioUnavailable, NotFound
+
+__all__ = ["Changed", "LabelStudio", "ProjectSettings", "StudioProject", "StudioTask", "Webhook"]
+
+PAGE = 500
+CHUNK = 100
+IMPORT_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectSettings:
+    """What we write into a Label Studio project; `marker` stands in its description and finds it again."""
+
+    title: str
+    marker: str
+    label_config: str
+    instructions: str
+
+
+@dataclass(frozen=True, slots=True)
+class StudioProject:
+    """What stands in a Label Studio project now."""
+
+    id: int
+    title: str
+    label_config: str
+    model_version: str
+    sampling: str
+    skip_queue: str
+    show_predictions: bool
+    maximum_annotations: int
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A webhook as Label Studio has it."""
+
+    id: int
+    url: str
+    headers: dict[str, str]
+    actions: tuple[str, ...]
+    is_active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A task that was touched, and whether anybody answered or skipped it."""
+
+    task_id: int
+    updated_at: datetime
+    answered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StudioTask:
+    """A task with everything said about it; annotations and predictions as Label Studio gives them."""
+
+    id: int
+    token: str
+    image_url: str
+    data: dict[str, Any]
+    annotations: tuple[dict[str, Any], ...]
+    predictions: tuple[dict[str, Any], ...]
+
+
+class LabelStudio:
+    """One Label Studio; nothing is sent before the first call."""
+
+    def __init__(self, url: str, token: str, *, timeout_s: float = 30.0) -> None:
+        self.url = url.rstrip("/")
+        self._token = token
+        self._http = LabelStudioHttp(url, token, timeout_s=timeout_s)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def release(self) -> str:
+        """The version of the server."""
+        return str(self._http.call("GET", "/api/version")["release"])
+
+    def find_project(self, marker: str) -> int | None:
+        """The project whose description carries this marker; the oldest if there are several."""
+        with explained(self.url):
+            found = self._sdk.projects.list(include="id,description", page_size=PAGE)
+            ids = [project.id for project in found if marker in (project.description or "")]
+        return min(ids, default=None)
+
+    def create_project(self, settings: ProjectSettings) -> int:
+        """Make a project set up as ours must be: served by lowest score, answered once, skips final."""
+        with explained(self.url):
+            return int(self._sdk.projects.create(**_written(settings)).id)
+
+    def write_project(self, project_id: int, settings: ProjectSettings) -> None:
+        """Set an existing project up as `create_project` would."""
+        with explained(self.url):
+            self._sdk.projects.update(project_id, **_written(settings))
+
+    def project(self, project_id: int) -> StudioProject:
+        """What stands there now; NotFound if it was deleted."""
+        found = self._http.call("GET", f"/api/projects/{project_id}/")
+        return StudioProject(
+            id=int(found["id"]),
+            title=str(found["title"]),
+            label_config=str(found["label_config"]),
+            model_version=str(found["model_version"] or ""),
+            sampling=str(found["sampling"]),
+            skip_queue=str(found["skip_queue"]),
+            show_predictions=bool(found["show_collab_predictions"]),
+            maximum_annotations=int(found["maximum_annotations"]),
+        )
+
+    def set_model_version(self, project_id: int, model_version: str) -> None:
+        """Show the predictions of this version; they must be there already."""
+        with explained(self.url):
+            self._sdk.projects.update(project_id, model_version=model_version)
+
+    def webhooks(self, project_id: int) -> list[Webhook]:
+        """The webhooks of a project."""
+        with explained(self.url):
+            found = self._sdk.webhooks.list(project=str(project_id))
+            return [
+                Webhook(int(w.id or 0), str(w.url), dict(w.headers or {}), tuple(w.actions or ()), bool(w.is_active))
+                for w in found
+            ]
+
+    def create_webhook(self, project_id: int, url: str, headers: dict[str, str], actions: Sequence[str]) -> int:
+        """Have events sent to `url` with these headers."""
+        with explained(self.url):
+            made = self._sdk.webhooks.create(project=project_id, **_hook(url, headers, actions))
+            return int(made.id or 0)
+
+    def write_webhook(self, webhook_id: int, url: str, headers: dict[str, str], actions: Sequence[str]) -> None:
+        """Set an existing webhook up as `create_webhook` would."""
+        with explained(self.url):
+            self._sdk.webhooks.update(webhook_id, **_hook(url, headers, actions))
+
+    def import_tasks(self, project_id: int, tasks: Sequence[dict[str, Any]]) -> list[int]:
+        """Make tasks with their predictions; their ids in the same order. Not repeatable: look first."""
+        with explained(self.url):
+            answer = self._sdk.projects.import_tasks(project_id, request=list(tasks), return_task_ids=True)
+            return [int(task_id) for task_id in answer.task_ids or ()]
+
+    def import_predictions(self, project_id: int, predictions: Sequence[dict[str, Any]]) -> None:
+        """Add predictions to tasks that are there."""
+        for start in range(0, len(predictions), IMPORT_CHUNK):
+            with explained(self.url):
+                self._sdk.projects.import_predictions(project_id, request=list(predictions[start:][:IMPORT_CHUNK]))
+
+    def set_task_data(self, task_id: int, data: dict[str, Any]) -> None:
+        """Replace a task's data, as with a renewed image address."""
+        with explained(self.url):
+            self._sdk.tasks.update(str(task_id), data=data)
+
+    def users(self) -> dict[int, str]:
+        """Everybody's name by id: the e-mail address they log in with."""
+        with explained(self.url):
+            return {int(user.id): str(user.email) for user in self._sdk.users.list()}
+
+    def tasks_after(self, project_id: int, task_id: int) -> dict[str, int]:
+        """Key -> task id of the tasks above an id: what an import that was cut off may have left."""
+        above = {"filter": "filter:tasks:id", "operator": "greater", "type": "Number", "value": task_id}
+        found: dict[str, int] = {}
+        for task in self._tasks(project_id, "id,data", [above]):
+            found.setdefault(str(task["data"].get("external_id", "")), int(task["id"]))
+        return found
+
+    def changed(self, project_id: int, since: datetime | None) -> list[Changed]:
+        """The tasks touched after `since` (None: all); a touch may be our own.
+
+        In the order of ids: by time, a task touched while pages are read would push another one off its page.
+        """
+        filters = [] if since is None else [_after(since)]
+        rows = self._tasks(project_id, "id,updated_at,total_annotations,cancelled_annotations", filters)
+        return [
+            Changed(
+                int(row["id"]), _time(row["updated_at"]), bool(row["total_annotations"] + row["cancelled_annotations"])
+            )
+            for row in rows
+        ]
+
+    def tasks(self, project_id: int, task_ids: Sequence[int]) -> Iterator[StudioTask]:
+        """These tasks, read anew, as far as they still exist."""
+        for start in range(0, len(task_ids), CHUNK):
+            wanted = list(task_ids[start : start + CHUNK])
+            among = {"filter": "filter:tasks:id", "operator": "in_list", "type": "Number", "value": wanted}
+            for row in self._tasks(project_id, "id,data,annotations,predictions", [among]):
+                yield _task(row)
+
+    def addresses(self, project_id: int) -> Iterator[StudioTask]:
+        """All tasks with their data alone."""
+        return map(_task, self._tasks(project_id, "id,data", []))
+
+    @cached_property
+    def _sdk(self) -> Sdk:
+        if not self._token:
+            raise LabelStudioUnavailable(NO_TOKEN)
+        return Sdk(base_url=f"{self.url}/", api_key=self._token, httpx_client=self._http.client, max_retries=0)
+
+    def _tasks(self, project_id: int, include: str, filters: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        query = json.dumps({"filters": {"conjunction": "and", "items": filters}, "ordering": ["tasks:id"]})
+        page = 1
+        while True:
+            params = {
+                "project": project_id, "fields": "all", "include": include, "page": page, "page_size": PAGE,
+                "query": query,
+            }  # fmt: skip
+            try:
+                found = self._http.call("GET", "/api/tasks", params=params)
+            except NotFound:
+                if page == 1:
+                    raise
+                return  # the list grew shorter while it was read
+            yield from found["tasks"]
+            if page * PAGE >= found["total"]:
+                return
+            page += 1
+
+
+def _written(settings: ProjectSettings) -> dict[str, Any]:
+    return {
+        "title": settings.title,
+        "description": settings.marker,
+        "label_config": settings.label_config,
+        "expert_instruction": settings.instructions,
+        "show_instruction": bool(settings.instructions),
+        "sampling": "Uncertainty sampling",
+        "skip_queue": "IGNORE_SKIPPED",
+        "show_skip_button": True,
+        "show_collab_predictions": True,
+        "maximum_annotations": 1,
+    }
+
+
+def _hook(url: str, headers: dict[str, str], actions: Sequence[str]) -> dict[str, Any]:
+    return {
+        "url": url,
+        "headers": headers,
+        "actions": list(actions),
+        "send_payload": True,
+        "send_for_all_actions": False,
+        "is_active": True,
+    }
+
+
+def _after(since: datetime) -> dict[str, Any]:
+    """Any other way of writing the time is answered with 500."""
+    value = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return {"filter": "filter:tasks:updated_at", "operator": "greater", "type": "Datetime", "value": value}
+
+
+def _task(row: dict[str, Any]) -> StudioTask:
+    data = row.get("data") or {}
+    return StudioTask(
+        id=int(row["id"]),
+        token=str(data.get("external_id", "")),
+        image_url=str(data.get("image", "")),
+        data=data,
+        annotations=tuple(row.get("annotations") or ()),
+        predictions=tuple(row.get("predictions") or ()),
+    )
+
+
+def _time(value: str) -> datetime:
+    return datetime.fromisoformat(value).astimezone(UTC)

@@ -1,0 +1,121 @@
+"""Talks to Label Studio over HTTP where its SDK cannot: task lists with filters, sign-in, and all errors.
+
+In: an address and a token of either kind. Out: parsed JSON, or an error of ours that says what to do. Bodies and
+tokens are never logged, and no call is repeated here: jobs repeat themselves, knowing what is safe to repeat.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+from label_studio_sdk.core.api_error import ApiError
+from pydantic import ValidationError
+
+from labeling.errors import HardcaseError, Invalid, LabelStudioUnavailable, NotFound
+
+__all__ = ["NO_TOKEN", "LabelStudioHttp", "explained", "is_personal_token"]
+
+NO_TOKEN = "There is no token for Label Studio. Set HARDCASE_LABEL_STUDIO_TOKEN; docs/how-to/label-studio.md says how."
+ACCESS_LIFETIME_S = 240.0
+"""An access token lives 300 s; it is renewed a minute before."""
+
+
+class LabelStudioHttp:
+    """One connection pool; a personal access token is exchanged for short-lived ones as needed."""
+
+    def __init__(self, url: str, token: str, *, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.url = url.rstrip("/")
+        self.client = httpx.Client(timeout=timeout_s, follow_redirects=False)
+        self._token, self._clock = token, clock
+        self._access, self._renew_at = "", 0.0
+
+    def call(self, method: str, path: str, **how: Any) -> Any:
+        """One request with our token; the parsed JSON of its answer."""
+        with explained(self.url):
+            return self._parsed(self.client.request(method, f"{self.url}{path}", headers=self._headers(), **how))
+
+    def close(self) -> None:
+        self.client.close()
+
+    def _headers(self) -> dict[str, str]:
+        if not self._token:
+            raise LabelStudioUnavailable(NO_TOKEN)
+        if not is_personal_token(self._token):
+            return {"Authorization": f"Token {self._token}"}
+        if self._clock() >= self._renew_at:
+            answer = self.client.post(f"{self.url}/api/token/refresh/", json={"refresh": self._token})
+            self._access = str(self._parsed(answer)["access"])
+            self._renew_at = self._clock() + ACCESS_LIFETIME_S
+        return {"Authorization": f"Bearer {self._access}"}
+
+    @staticmethod
+    def _parsed(answer: httpx.Response) -> Any:
+        if answer.is_success and not answer.content:
+            return None
+        is_json = "json" in answer.headers.get("content-type", "")
+        if not answer.is_success or not is_json:
+            raise ApiError(status_code=answer.status_code, body=answer.json() if is_json else "a page")
+        return answer.json()
+
+
+def is_personal_token(token: str) -> bool:
+    """Whether this is a personal access token (a JWT to exchange), not a legacy token of 40 hex digits.
+
+    >>> is_personal_token("0" * 40)
+    False
+    """
+    return token.count(".") == 2
+
+
+@contextmanager
+def explained(url: str) -> Iterator[None]:
+    """Turns whatever goes wrong inside, in the SDK or in ours, into an error that says what to do."""
+    try:
+        yield
+    except httpx.TimeoutException as error:
+        raise LabelStudioUnavailable(f"Label Studio at {url} did not answer in time. It is tried again.") from error
+    except httpx.HTTPError as error:
+        raise LabelStudioUnavailable(
+            f"Label Studio cannot be reached at {url} ({type(error).__name__}). Is it running, and is "
+            "HARDCASE_LABEL_STUDIO_URL right?"
+        ) from error
+    except ApiError as error:
+        raise _meaning(error, url) from error
+    except (ValueError, KeyError, TypeError, ValidationError) as error:
+        raise LabelStudioUnavailable(
+            f"Label Studio at {url} answered with something that is not its own. Is a proxy in between?"
+        ) from error
+
+
+def _meaning(error: ApiError, url: str) -> HardcaseError:
+    status = error.status_code or 0
+    is_json = isinstance(error.body, dict)
+    if status in (401, 403) and not _is_about_addresses(error):
+        return LabelStudioUnavailable(
+            f"Label Studio at {url} refuses our token ({status}). Set HARDCASE_LABEL_STUDIO_TOKEN to a valid one; "
+            "legacy tokens are off by default there, personal access tokens always work."
+        )
+    if status == 404 and is_json:
+        return NotFound("Label Studio does not have this (any more).")
+    if is_json and 400 <= status < 500 and status not in (408, 425, 429):
+        return Invalid(f"Label Studio refused ({status}): {_detail(error.body)}")
+    return LabelStudioUnavailable(f"Label Studio at {url} could not answer now (status {status}). It is tried again.")
+
+
+def _is_about_addresses(error: ApiError) -> bool:
+    """Its protection against requests to private networks answers 403 too, and has another way out."""
+    return "reserved network" in str(error.body)
+
+
+def _detail(body: Any) -> str:
+    """What Label Studio says about a refusal, short; never what we sent."""
+    if "reserved network" in str(body):
+        return (
+            "it may not call private addresses. Start it with USE_DEFAULT_BANNED_SUBNETS=false and "
+            "USER_ADDITIONAL_BANNED_SUBNETS=169.254.0.0/16,10.0.0.0/8 (or your own list)."
+        )
+    return str(body.get("validation_errors") or body.get("detail") or "no reason given")[:300]
