@@ -18,6 +18,8 @@ __all__ = ["BodyLimits", "PatientProtocol"]
 
 PLAIN_BODY_BYTES = 8 * 2**20
 """Largest body that is not an upload of files."""
+WEBHOOK_BODY_BYTES = 16 * 2**20
+"""Largest event of Label Studio: one over thousands of tasks carries all of them, and it is sent only once."""
 BODY_IDLE_S = 20.0
 """Longest wait for the next piece of a body."""
 BODY_TOTAL_S = 600.0
@@ -40,7 +42,8 @@ class BodyLimits:
 
     def _cap(self, scope: Scope) -> int:
         is_upload = Headers(scope=scope).get("content-type", "").startswith("multipart/form-data")
-        return self.upload_bytes if is_upload else min(PLAIN_BODY_BYTES, self.upload_bytes)
+        plain = WEBHOOK_BODY_BYTES if scope["path"].startswith("/webhooks/") else PLAIN_BODY_BYTES
+        return self.upload_bytes if is_upload else min(plain, self.upload_bytes)
 
 
 class _Counted:

@@ -6,6 +6,8 @@ gives the same answer and makes nothing new. Bytes are decoded by the worker, ne
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
@@ -15,10 +17,11 @@ from sqlalchemy.orm import Session
 
 from db.repositories import listings
 from db.repositories.listings import FailureItem, ImageItem
-from db.repositories.registrations import register
+from db.repositories.registrations import differs, known, register
 from db.session import reading, transaction
-from labeling.errors import Invalid, NotFound
+from labeling.errors import NotFound
 from labeling.types import Incoming, JobName, Project, Trigger
+from service.ingest import ROWS_A_TRANSACTION, chunks, sort_out
 from service.web.access import CallerDep, Guarded, ProjectDep
 from service.web.api.paging import PagingDep, SliceOut, slice_out
 from service.web.retry import retry_failures
@@ -28,6 +31,9 @@ __all__ = ["router"]
 
 MAX_ITEMS = 10_000
 router = APIRouter(route_class=Guarded, tags=["images"])
+
+
+Outcome = Literal["new", "changed", "same", "refused"]
 
 
 class AddressIn(BaseModel):
@@ -53,7 +59,7 @@ class Taken(BaseModel):
     """What became of one item. What is `new` or `changed` is fetched and checked next."""
 
     reference: str
-    outcome: Literal["new", "changed", "same", "refused"]
+    outcome: Outcome
     reason: str | None = None
 
 
@@ -128,25 +134,33 @@ def _kept(parts: WebParts, file: UploadFile) -> Incoming | Taken:
 
 
 def _named(item: AddressIn) -> Incoming | Taken:
-    reference = item.reference or item.url
-    if not item.url.lower().startswith(("http://", "https://")):
-        reason = "Only http and https addresses are taken here. Files are uploaded; folders are sources."
-        return Taken(reference=reference, outcome="refused", reason=reason)
-    return Incoming(reference, item.url, item.text, item.metadata, item.label, item.gold)
+    return Incoming(item.reference or item.url, item.url, item.text, item.metadata, item.label, item.gold)
 
 
 def _register(parts: WebParts, project: Project, items: list[Incoming | Taken]) -> TakenOut:
     answers: list[Taken] = []
+    for some in chunks(items, ROWS_A_TRANSACTION):
+        with transaction(parts.database) as session:
+            answers += _register_some(session, project, some, parts.now())
     with transaction(parts.database) as session:
-        for item in items:
-            answers.append(item if isinstance(item, Taken) else _one(session, project, item, parts))
         job_id = parts.jobs.ask(session, JobName.INGEST, project.id, Trigger.INGESTED)
     return TakenOut(items=answers, job_id=job_id)
 
 
-def _one(session: Session, project: Project, item: Incoming, parts: WebParts) -> Taken:
-    try:
-        done = register(session, project.id, [item], parts.now())
-    except Invalid as error:
-        return Taken(reference=item.reference, outcome="refused", reason=error.message)
-    return Taken(reference=item.reference, outcome="new" if done.new else "changed" if done.changed else "same")
+def _register_some(session: Session, project: Project, items: list[Incoming | Taken], now: datetime) -> Iterator[Taken]:
+    checked = [item if isinstance(item, Taken) else _check(project, item) for item in items]
+    usable = [item for item in checked if isinstance(item, Incoming)]
+    before = known(session, project.id, [item.reference for item in usable])
+    register(session, project.id, usable, now)
+    for item in checked:
+        if isinstance(item, Taken):
+            yield item
+            continue
+        last = before.get(item.reference)
+        outcome: Outcome = "new" if last is None else "changed" if differs(item, last) else "same"
+        yield Taken(reference=item.reference, outcome=outcome)
+
+
+def _check(project: Project, item: Incoming) -> Incoming | Taken:
+    usable, refused = sort_out(project, [item], local=False)
+    return usable[0] if usable else Taken(reference=refused[0][0], outcome="refused", reason=refused[0][1])

@@ -5,10 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from db.repositories import audit, listings, sources
+from db.repositories import audit, listings
 from db.repositories.listings import SourceItem
 from db.session import reading, transaction
-from labeling.types import JobName, Trigger
+from service.ingest import add_source
 from service.web.access import CallerDep, Guarded, ProjectDep
 from service.web.api.paging import PagingDep, SliceOut, slice_out
 from service.web.wiring import PartsDep
@@ -26,11 +26,10 @@ class SourceIn(BaseModel):
 
 
 class AddedOut(BaseModel):
-    """The source, and the job that looks at it now."""
+    """The source; it is looked at now, and then on its project's schedule."""
 
     id: int
     address: str
-    job_id: str
 
 
 @router.get("/api/projects/{project}/sources", summary="List sources")
@@ -40,10 +39,9 @@ def list_sources(parts: PartsDep, project: ProjectDep, paging: PagingDep) -> Sli
 
 
 @router.post("/api/projects/{project}/sources", status_code=201, summary="Add a source")
-def add_source(parts: PartsDep, caller: CallerDep, project: ProjectDep, body: SourceIn) -> AddedOut:
+def look_at_source(parts: PartsDep, caller: CallerDep, project: ProjectDep, body: SourceIn) -> AddedOut:
     now = parts.now()
     with transaction(parts.database) as session:
-        source = sources.add(session, project.id, body.address, now)
+        source = add_source(session, parts.jobs, project, body.address, now)
         audit.record(session, caller.name, "source.add", project.config.name, {"address": body.address}, now)
-        job_id = parts.jobs.ask(session, JobName.INGEST, project.id, Trigger.SOURCE)
-    return AddedOut(id=source.id, address=source.address, job_id=job_id)
+    return AddedOut(id=source.id, address=source.address)

@@ -15,62 +15,85 @@ import msgspec
 from markupsafe import Markup
 
 from db.repositories.board import Figure, LabelStudioPlace
+from labeling.types import NONE_OF_THESE
 from service.web.pages.svg import safe_svg
 
 __all__ = ["Quality", "look_at"]
 
 T = TypeVar("T")
-FEWEST = 30
-"""Under this many labelled images a figure reads "not yet known" (truth.md)."""
 
 
-class Estimate(msgspec.Struct):
-    """A share with its interval, and on how many images it rests."""
+class Known(msgspec.Struct, kw_only=True):
+    """A share with its interval, and on how many images it rests; its numbers are null while not yet known."""
 
-    value: float
-    lower: float
-    upper: float
+    known: bool
     n: int
-
-    @property
-    def known(self) -> bool:
-        return self.n >= FEWEST
+    lower: float | None
+    upper: float | None
 
 
-class VersionAccuracy(msgspec.Struct):
-    """One version on the hold-out, and what became of it."""
+class OneVersion(Known):
+    """One version on the hold-out."""
 
-    number: int
-    accuracy: Estimate
-    promoted: bool = False
+    version: int
+    promoted: bool
+    champion: bool
+    accuracy: float | None
 
 
 class ByVersion(msgspec.Struct):
     """Hold-out accuracy, oldest version first."""
 
-    versions: list[VersionAccuracy]
+    versions: list[OneVersion]
 
 
-class ClassAcceptance(msgspec.Struct):
+class OneClass(Known):
     """How often people kept a pre-label of one class."""
 
     label: str
     shown: int
     kept: int
-    share: Estimate
+    share: float | None
 
 
 class Acceptance(msgspec.Struct):
-    """Acceptance by class."""
+    """How often people kept pre-labels, over all and by class."""
 
-    classes: list[ClassAcceptance]
+    all: OneClass
+    classes: list[OneClass]
+
+
+class Cell(msgspec.Struct):
+    """How often people said `truth` (null = none of these) and the classifier `said`; positions in `classes`."""
+
+    truth: int | None
+    said: int
+    count: int
 
 
 class Confusion(msgspec.Struct):
-    """Rows are what people said (the last may be "none of these"), columns what the classifier said."""
+    """The champion's errors; only cells that are not zero."""
 
+    version: int | None
+    n: int
+    known: bool
     classes: list[str]
-    matrix: list[list[int]]
+    counts: list[Cell]
+
+    def errors(self) -> list[tuple[str, str, int]]:
+        """What people said, what the classifier said and how often, where the two differ; the most first."""
+        wrong = [cell for cell in self.counts if cell.truth != cell.said]
+        return [
+            (NONE_OF_THESE if cell.truth is None else self.classes[cell.truth], self.classes[cell.said], cell.count)
+            for cell in sorted(wrong, key=lambda cell: -cell.count)
+        ]
+
+
+class Guess(msgspec.Struct):
+    """A class and how sure its giver was."""
+
+    label: str
+    probability: float
 
 
 class HardImage(msgspec.Struct):
@@ -79,13 +102,10 @@ class HardImage(msgspec.Struct):
     image_id: int
     content_hash: str
     kind: str
-    prelabel: str | None = None
-    prelabel_probability: float | None = None
-    predicted: str | None = None
-    predicted_probability: float | None = None
-    label: str | None = None
-    ls_task_id: int | None = None
-    text: str | None = None
+    ls_task_id: int | None
+    prelabel: Guess | None
+    champion: Guess | None
+    answer: str | None
 
 
 class Hardest(msgspec.Struct):
@@ -94,11 +114,20 @@ class Hardest(msgspec.Struct):
     images: list[HardImage]
 
 
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """A figure's picture."""
+class Round(Known):
+    """One version with the labels it was learnt from and the verdict on it."""
 
-    svg: Markup | None
+    version: int
+    labels_by_people: int
+    accuracy: float | None
+    verdict: str | None
+    reasons: list[str]
+
+
+class Rounds(msgspec.Struct):
+    """All rounds, oldest first."""
+
+    rounds: list[Round]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,21 +141,23 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Everything that the page shows; what is None is not known yet."""
+    """Everything that the page shows; what is None is not there yet."""
 
+    champion: OneVersion | None
     by_version: ByVersion | None
+    rounds: Rounds | None
     acceptance: Acceptance | None
     confusion: Confusion | None
     hardest: list[Picture]
     plots: Mapping[str, Markup | None]
     label_studio: str | None
-    champion: VersionAccuracy | None
 
 
 _TITLES = {
-    "holdout_by_version": "Hold-out accuracy by version, with 95 % intervals; the table below holds the same numbers.",
+    "holdout_by_version": "Hold-out accuracy by version with 95 % intervals; the table below holds the same numbers.",
+    "rounds": "Learning curve: accuracy against labels by people; the table below holds the same numbers.",
     "acceptance": "Share of pre-labels that people kept, by class; the table below holds the same numbers.",
-    "confusion": "Confusion matrix: what people said against what the classifier said; the table below says the same.",
+    "confusion": "Confusion matrix: what people said against what the champion said; the table below lists the errors.",
 }
 
 
@@ -136,9 +167,10 @@ def look_at(
     """Read the figures; `sign` makes the address of an image from its content hash."""
     by_version = _read(figures, "holdout_by_version", ByVersion)
     hardest = _read(figures, "hardest", Hardest)
-    promoted = [version for version in by_version.versions if version.promoted] if by_version else []
     return Quality(
+        champion=next((one for one in by_version.versions if one.champion), None) if by_version else None,
         by_version=by_version,
+        rounds=_read(figures, "rounds", Rounds),
         acceptance=_read(figures, "acceptance", Acceptance),
         confusion=_read(figures, "confusion", Confusion),
         hardest=[
@@ -150,7 +182,6 @@ def look_at(
             for name, title in _TITLES.items()
         },
         label_studio=f"{origin}/projects/{place.ls_project_id}/data?labeling=1" if place else None,
-        champion=promoted[-1] if promoted else None,
     )
 
 
