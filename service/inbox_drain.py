@@ -7,9 +7,11 @@ only after the commit. A busy main database delays this, never the answer to Lab
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from types import TracebackType
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from db.repositories import inbox
 from db.session import transaction
@@ -17,7 +19,7 @@ from labeling.errors import HardcaseError
 from labeling.types import JobName, Trigger
 from service.jobs import Jobs
 from service.logs import get_logger
-from service.spool import Spool
+from service.spool import Spool, Spooled
 
 __all__ = ["InboxDrain", "drain"]
 
@@ -30,20 +32,20 @@ def drain(spool: Spool, database: sa.Engine, jobs: Jobs, n: int = 500) -> int:
     if not events:
         return 0
     with transaction(database) as session:
-        found = [inbox.Event(e.key, e.project_id, e.action, dict(e.hint), e.received_at) for e in events]
-        for project_id in sorted(inbox.add(session, found)):
+        for project_id in sorted(inbox.add(session, _of_known_projects(session, events))):
             jobs.ask(session, JobName.REVIEW, project_id, Trigger.ANSWERED)
     spool.done([event.key for event in events])
     return len(events)
 
 
 class InboxDrain:
-    """A thread that drains every `every_s` seconds while the `with` block runs, and once more at its end."""
+    """A thread that drains every `every_s` seconds while the `with` block runs; what is left waits on disk."""
 
     def __init__(self, spool: Spool, database: sa.Engine, jobs: Jobs, *, every_s: float) -> None:
         self._parts = (spool, database, jobs)
         self._every_s = every_s
         self._ended = threading.Event()
+        self._stuck = False
         self._thread = threading.Thread(target=self._run, name="inbox-drain", daemon=True)
 
     def __enter__(self) -> InboxDrain:
@@ -54,15 +56,31 @@ class InboxDrain:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ended.set()
-        self._thread.join(timeout=10)
+        self._thread.join(timeout=6)
 
     def _run(self) -> None:
-        while True:
-            last = self._ended.wait(self._every_s)
+        while not self._ended.wait(self._every_s):
             try:
-                while drain(*self._parts):
+                while drain(*self._parts) and not self._ended.is_set():
                     continue
-            except (sa.exc.SQLAlchemyError, HardcaseError) as error:
-                log.warning("webhook events stay in the spool for now", error=type(error).__name__)
-            if last:
-                return
+            except Exception as error:  # noqa: BLE001 - the thread's edge: the next round tries again
+                self._tell_once(error)
+            else:
+                self._stuck = False
+
+    def _tell_once(self, error: Exception) -> None:
+        if not self._stuck:
+            fault = None if isinstance(error, sa.exc.SQLAlchemyError | HardcaseError) else error
+            log.warning("webhook events stay in the spool for now", reason=type(error).__name__, exc_info=fault)
+        self._stuck = True
+
+
+def _of_known_projects(session: Session, events: Sequence[Spooled]) -> list[inbox.Event]:
+    known = inbox.known_projects(session, {event.project_id for event in events})
+    for project_id in sorted({event.project_id for event in events} - known):
+        log.warning("webhook events of a project that does not exist are dropped", project_id=project_id)
+    return [
+        inbox.Event(event.key, event.project_id, event.action, event.hint, event.received_at)
+        for event in events
+        if event.project_id in known
+    ]

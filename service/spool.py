@@ -1,29 +1,40 @@
 """Webhook events made durable in a small SQLite file of their own, whatever the main database is doing.
 
-In: events (project, action, ids). Out: the same, oldest first, to whoever drains them. `put` returns when the
-event is on disk (synchronous=FULL); calls that come while a commit is under way share the next one, so many
-events cost one fsync. The same event twice is one row.
+In: events (project, action, ids) under a key. Out: the same, oldest first, to whoever drains them. `put` returns
+when the event is on disk (synchronous=FULL). One thread owns the file and commits all that came while it was busy
+with the commit before, so many events cost one fsync. The same key twice is one row until it is drained.
 """
 
 from __future__ import annotations
 
 import json
+import queue
 import sqlite3
 import threading
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, TypeVar
 
 from labeling.errors import StorageFull, Unavailable
 
 __all__ = ["Spool", "Spooled"]
 
 BUSY_TIMEOUT_S = 5.0
+LARGEST_GROUP = 1_000
 _TABLE = """CREATE TABLE IF NOT EXISTS spool (
     id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, project_id INTEGER NOT NULL,
     action TEXT NOT NULL, hint TEXT NOT NULL, received_at REAL NOT NULL)"""
+_INSERT = """INSERT INTO spool (key, project_id, action, hint, received_at) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (key) DO NOTHING"""
+_OLDEST = "SELECT key, project_id, action, hint, received_at FROM spool ORDER BY id LIMIT ?"
+_NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE})
+"""What SQLite says when a disk, a quota or a file size limit ends the file's growth."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,42 +48,42 @@ class Spooled:
     received_at: datetime
 
 
-@dataclass(slots=True)
-class _Waiting:
-    row: tuple[str, int, str, str, float]
-    done: bool = False
-    error: Exception | None = field(default=None)
+@dataclass(frozen=True, slots=True)
+class _Act:
+    """One thing to do with the file, and whom to tell once it is committed."""
+
+    do: Callable[[sqlite3.Connection], Any]
+    answer: Future[Any]
 
 
 class Spool:
-    """The file at `path`; safe for many threads and for several processes at once."""
+    """The file at `path`; safe for many threads of this process. `close` commits what was accepted."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._gate = threading.Lock()  # guards _waiting
-        self._writer = threading.Lock()  # held by the one who commits
-        self._waiting: list[_Waiting] = []
-        self._file = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-        for statement in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", _TABLE):
-            self._file.execute(statement)
+        self._path = path
+        self._acts: queue.SimpleQueue[_Act | None] = queue.SimpleQueue()
+        self._gate = threading.Lock()  # nothing is accepted after the thread was told to end
+        self._closed = False
+        self._file = self._open()
+        self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
+        self._thread.start()
 
     def put(self, project_id: int, action: str, hint: Mapping[str, Sequence[int]], *, key: str) -> None:
-        """Keep an event; when this returns it survives a power cut."""
-        mine = _Waiting((key, project_id, action, json.dumps(hint), time.time()))
-        with self._gate:
-            self._waiting.append(mine)
-        with self._writer:  # whoever gets here first commits for all that wait
-            if not mine.done:
-                self._commit_waiting()
-        if mine.error is not None:
-            raise mine.error
+        """Keep an event; when this returns it survives a power cut. StorageFull or Unavailable if it could not be."""
+        self.submit(project_id, action, hint, key=key).result()
+
+    def submit(self, project_id: int, action: str, hint: Mapping[str, Sequence[int]], *, key: str) -> Future[None]:
+        """The same without waiting: the answer comes when the event is on disk."""
+        row = (key, project_id, action, json.dumps(hint), datetime.now(UTC).timestamp())
+
+        def insert(file: sqlite3.Connection) -> None:
+            file.execute(_INSERT, row)
+
+        return self._ask(insert)
 
     def drain(self, n: int = 1_000) -> list[Spooled]:
         """The oldest `n` events; they stay until `done`."""
-        with self._writer:
-            rows = self._file.execute(
-                "SELECT key, project_id, action, hint, received_at FROM spool ORDER BY id LIMIT ?", (n,)
-            ).fetchall()
+        rows = self._ask(lambda file: file.execute(_OLDEST, (n,)).fetchall()).result()
         return [
             Spooled(key, project_id, action, json.loads(hint), datetime.fromtimestamp(at, UTC))
             for key, project_id, action, hint, at in rows
@@ -80,36 +91,78 @@ class Spool:
 
     def done(self, keys: Sequence[str]) -> None:
         """Forget events that are safe in the inbox."""
-        with self._writer:
-            self._write("DELETE FROM spool WHERE key = ?", [(key,) for key in keys])
+        rows = [(key,) for key in keys]
+        self._ask(lambda file: file.executemany("DELETE FROM spool WHERE key = ?", rows)).result()
 
     def close(self) -> None:
-        with self._writer:
-            self._file.close()
-
-    def _commit_waiting(self) -> None:
+        """End the thread after what it was given, and let the file go. A second time does nothing."""
         with self._gate:
-            batch, self._waiting = self._waiting, []
-        error: Exception | None = None
-        try:
-            self._write(
-                "INSERT INTO spool (key, project_id, action, hint, received_at) VALUES (?, ?, ?, ?, ?) "
-                "ON CONFLICT (key) DO NOTHING",
-                [waiting.row for waiting in batch],
-            )
-        except (sqlite3.Error, Unavailable) as failure:
-            error = failure
-        for waiting in batch:
-            waiting.error, waiting.done = error, True
+            if not self._closed:
+                self._closed = True
+                self._acts.put(None)
+        self._thread.join()
 
-    def _write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+    def _open(self) -> sqlite3.Connection:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            file = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+            for statement in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", _TABLE):
+                file.execute(statement)
+        except (OSError, sqlite3.Error) as error:
+            way_out = "Make it writable or move it away; what it held is found again by the sweep."
+            raise Unavailable(
+                f"The spool of webhook events {self._path} cannot be used ({error}). {way_out}"
+            ) from error
+        return file
+
+    def _ask(self, do: Callable[[sqlite3.Connection], T]) -> Future[T]:
+        answer: Future[T] = Future()
+        with self._gate:
+            if self._closed:
+                raise Unavailable("The spool of webhook events is closed: this process is ending.")
+            self._acts.put(_Act(do, answer))
+        return answer
+
+    def _run(self) -> None:
+        ended = False
+        while not ended:
+            group, ended = self._next_group()
+            self._commit(group)
+        self._file.close()
+
+    def _next_group(self) -> tuple[list[_Act], bool]:
+        """All that waits, but at least one; and whether `close` was among it."""
+        group: list[_Act] = []
+        while len(group) < LARGEST_GROUP:
+            try:
+                act = self._acts.get(block=not group)
+            except queue.Empty:
+                break
+            if act is None:
+                return group, True
+            group.append(act)
+        return group, False
+
+    def _commit(self, group: Sequence[_Act]) -> None:
+        """All of the group or nothing; nobody hears of success before it is on disk."""
+        group = [act for act in group if act.answer.set_running_or_notify_cancel()]
         try:
             self._file.execute("BEGIN IMMEDIATE")
-            self._file.executemany(statement, rows)
+            results = [act.do(self._file) for act in group]
             self._file.execute("COMMIT")
-        except sqlite3.Error as error:
-            if self._file.in_transaction:
+        except Exception as error:  # noqa: BLE001 - raised again in everyone who waits; this thread must not end
+            with suppress(sqlite3.Error):  # many errors have rolled back already
                 self._file.execute("ROLLBACK")
-            if "full" in str(error):
-                raise StorageFull from error
-            raise Unavailable("The spool of webhook events cannot be written now; nothing was acknowledged.") from error
+            for act in group:
+                act.answer.set_exception(_explained(error))
+        else:
+            for act, result in zip(group, results, strict=True):
+                act.answer.set_result(result)
+
+
+def _explained(error: Exception) -> Exception:
+    if not isinstance(error, sqlite3.Error):
+        return error
+    if getattr(error, "sqlite_errorcode", None) in _NO_ROOM:
+        return StorageFull()
+    return Unavailable("The spool of webhook events cannot be written now; nothing was acknowledged.")

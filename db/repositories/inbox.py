@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ from db.session import insert_new
 from db.tables import InboxRow, ProjectRow
 from labeling.types import ProjectId
 
-__all__ = ["Event", "Hint", "add", "handled", "projects_with_unhandled", "unhandled"]
+__all__ = ["Event", "Hint", "add", "handled", "known_projects", "projects_with_unhandled", "unhandled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +39,16 @@ class Hint:
 
 
 def add(session: Session, events: Sequence[Event]) -> set[ProjectId]:
-    """Keep events that are not there yet, of projects that exist; return those projects that got one."""
-    known = set(session.scalars(sa.select(ProjectRow.id).where(ProjectRow.id.in_({e.project_id for e in events}))))
+    """Keep events that are not there yet; return the projects that got one."""
     there = set(session.scalars(sa.select(InboxRow.spool_key).where(InboxRow.spool_key.in_([e.key for e in events]))))
-    new = [event for event in events if event.project_id in known and event.key not in there]
+    new = [event for event in events if event.key not in there]
     insert_new(session, InboxRow, [_row(event) for event in new])
     return {ProjectId(event.project_id) for event in new}
+
+
+def known_projects(session: Session, project_ids: Collection[int]) -> set[int]:
+    """Which of these projects exist."""
+    return set(session.scalars(sa.select(ProjectRow.id).where(ProjectRow.id.in_(project_ids))))
 
 
 def unhandled(session: Session, project_id: ProjectId, limit: int = 1_000) -> list[Hint]:
