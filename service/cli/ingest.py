@@ -1,0 +1,107 @@
+"""`hardcase ingest`: bring images in once, or name a source that is looked at on a schedule."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from db.repositories import progress as so_far
+from db.session import reading, transaction
+from labeling.adapters.image_store import ImageStore
+from labeling.types import JobName, Project
+from service.bulk_ingest import Ingested, Ingesting
+from service.cli.output import AsJson, Connected, Here, ProjectName, connected, do_job, emit, failing_clearly
+from service.ingest import add_source
+
+__all__ = ["add_to"]
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(ingest)
+
+
+def ingest(
+    project: ProjectName,
+    address: Annotated[
+        str, typer.Argument(metavar="ADDRESS", help="Folder, fsspec address, .zip, .tar, .csv or .jsonl.")
+    ],
+    watch: Annotated[bool, typer.Option("--watch", help="Keep looking there for new images, on a schedule.")] = False,
+    label_from_folder: Annotated[bool, typer.Option(help="A class subfolder's name is its images' label.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; store nothing.")] = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait until the images are fetched.")] = False,
+    as_json: AsJson = False,
+    here: Here = False,
+) -> None:
+    """Bring images into a project; pre-labels and questions follow by themselves.
+
+    Example: hardcase ingest animals photos/ --watch
+    """
+    with failing_clearly(as_json), connected() as hardcase:
+        found = hardcase.project(project)
+        if watch:
+            with transaction(hardcase.database) as session:
+                source = add_source(session, hardcase.jobs, found, address, datetime.now(UTC))
+            emit(as_json, {"source": source.address}, lambda console: _show_source(console, source.address))
+            return
+        done = _register(hardcase, found, address, label_from_folder, dry_run, as_json)
+        if dry_run or no_wait or as_json:
+            emit(as_json, msgspec.to_builtins(done), lambda console: _show(console, done))
+        else:
+            _show(Console(), done)
+    if not (dry_run or no_wait or as_json):
+        do_job(JobName.INGEST, project, as_json=as_json, here=here, watch=_how_far)
+
+
+def _register(
+    hardcase: Connected, project: Project, address: str, label_from_folder: bool, dry_run: bool, as_json: bool
+) -> Ingested:
+    images = ImageStore(hardcase.settings.storage)
+    ingesting = Ingesting(hardcase.settings, hardcase.database, hardcase.jobs, images, lambda: datetime.now(UTC))
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    quiet = as_json or not sys.stderr.isatty()
+    with Progress(
+        SpinnerColumn(), words, *bar, console=Console(stderr=True), disable=quiet, transient=True
+    ) as progress:
+        line = progress.add_task("registering", total=None)
+        return ingesting.path(
+            project,
+            address,
+            label_from_folder=label_from_folder,
+            dry_run=dry_run,
+            progress=lambda more: progress.advance(line, more),
+        )
+
+
+def _how_far(hardcase: Connected, project: Project) -> str:
+    with reading(hardcase.database) as session:
+        counts = so_far.fetching(session, project.id)
+    return f"{counts.fetched} of {counts.registered} fetched, {counts.failed} in quarantine"
+
+
+def _show_source(console: Console, address: str) -> None:
+    console.print(f"Watching {address}; new images come in by themselves.", markup=False)
+
+
+def _show(console: Console, done: Ingested) -> None:
+    would = "would be " if done.dry_run else ""
+    console.print(f"{done.found} found in this {done.kind}, {done.with_text} with text, {done.with_label} with a label")
+    if not done.dry_run:
+        console.print(f"{done.new} new, {done.changed} changed, {done.same} known already")
+    if done.refused_count:
+        console.print(f"{done.refused_count} {would}refused:")
+        for reference, reason in done.refused[:20]:
+            console.print(f"  {reference}: {reason}", markup=False)
+    for kind, count in done.ignored.items():
+        console.print(f"{count} ignored: {kind}", markup=False)

@@ -1,0 +1,208 @@
+"""`hardcase doctor`: everything that must be right for the loop to turn, looked at one by one.
+
+In: the settings and the database. Out: one `Check` per question, each with what was seen and the way out. Nothing
+is changed, and a question that cannot be asked because an earlier one failed says so.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import sqlalchemy as sa
+
+from db.repositories import heartbeats, label_studio, projects, reviews
+from db.repositories.label_studio import Place
+from db.session import reading
+from labeling.adapters.label_studio import LabelStudio
+from labeling.adapters.label_studio_http import is_personal_token
+from labeling.errors import HardcaseError
+from labeling.review.config import choices_in, choices_of
+from labeling.types import Project
+from service.schema import check_schema
+from service.settings import Settings
+from service.webhook import HEADER, path_of, secret_of
+from service.work.engines import make_engine
+
+__all__ = ["Check", "examine"]
+
+WORKER_STALE_AFTER = timedelta(seconds=30)
+LEAST_FREE_BYTES = 500 * 2**20
+LAG_TOLERATED = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One question: whether the answer is good, what was seen, and what to do if it is not."""
+
+    name: str
+    ok: bool
+    detail: str
+    way_out: str = ""
+
+
+Question = Callable[[], Check]
+
+
+def examine(settings: Settings, database: sa.Engine) -> list[Check]:
+    """Ask everything; what raises an error that hardcase can explain is a check that failed."""
+    checks = [_asked(name, ask) for name, ask in _questions_about_us(settings, database)]
+    studio = LabelStudio(
+        settings.label_studio_url,
+        settings.label_studio_token.get_secret_value(),
+        timeout_s=settings.label_studio_timeout_s,
+    )
+    checks.append(_asked("Label Studio answers", lambda: _reachable(studio, settings)))
+    with reading(database) as session:
+        everyone = [(project, label_studio.get(session, project.id)) for project in projects.everyone(session)]
+    for project, place in everyone:
+        checks.append(_asked(f"{project.config.name}: engine loads", lambda p=project: _engine(p, settings)))  # type: ignore[misc]
+        if checks[-2].ok and place is not None:
+            checks += list(_about_place(settings, database, studio, project, place))
+    studio.close()
+    return checks
+
+
+def _asked(name: str, ask: Question) -> Check:
+    try:
+        return ask()
+    except HardcaseError as error:
+        return Check(name, False, error.message, "see the message")
+
+
+def _questions_about_us(settings: Settings, database: sa.Engine) -> Iterator[tuple[str, Question]]:
+    yield "database at head", lambda: _schema(database)
+    yield "home is writable", lambda: _writable(settings)
+    yield "worker is alive", lambda: _worker(database)
+    yield "web answers", lambda: _web(settings)
+
+
+def _schema(database: sa.Engine) -> Check:
+    check_schema(database)
+    return Check("database at head", True, f"{database.dialect.name}, newest schema")
+
+
+def _writable(settings: Settings) -> Check:
+    from service.settings import prepare_home
+
+    prepare_home(settings)
+    free = shutil.disk_usage(settings.home).free
+    return Check(
+        "home is writable",
+        free > LEAST_FREE_BYTES,
+        f"{settings.home.absolute()}, {free / 2**30:.1f} GiB free",
+        "free some space, or move HARDCASE_HOME",
+    )
+
+
+def _worker(database: sa.Engine) -> Check:
+    with reading(database) as session:
+        newest = heartbeats.newest(session)
+    if newest is None:
+        return Check("worker is alive", False, "no worker has ever run here", "start it with `hardcase up`")
+    age = datetime.now(UTC) - newest
+    seen = f"last heartbeat {age.total_seconds():.0f} s ago"
+    return Check(
+        "worker is alive", age < WORKER_STALE_AFTER, seen, "start it with `hardcase up`; its log says why it ended"
+    )
+
+
+def _web(settings: Settings) -> Check:
+    try:
+        code = httpx.get(f"{settings.address}/health", timeout=5).status_code
+    except httpx.HTTPError as error:
+        return Check("web answers", False, f"{settings.address}: {type(error).__name__}", "start it with `hardcase up`")
+    return Check("web answers", code == 200, f"{settings.address} answers {code}", "look into logs/web.log in the home")
+
+
+def _reachable(studio: LabelStudio, settings: Settings) -> Check:
+    token = settings.label_studio_token.get_secret_value()
+    kind = "personal access token" if is_personal_token(token) else "legacy token"
+    release = studio.release()
+    studio.users()  # needs the token, where the version does not
+    return Check("Label Studio answers", True, f"{studio.url}, version {release}, {kind} accepted")
+
+
+def _engine(project: Project, settings: Settings) -> Check:
+    engine = make_engine(project, settings)
+    return Check(f"{project.config.name}: engine loads", True, f"{engine.name}, revision {engine.revision}")
+
+
+def _about_place(
+    settings: Settings, database: sa.Engine, studio: LabelStudio, project: Project, place: Place
+) -> Iterator[Check]:
+    name = project.config.name
+    yield _asked(f"{name}: labelling config in step", lambda: _config(studio, project, place))
+    yield _asked(f"{name}: served by lowest score", lambda: _order(studio, database, project, place))
+    yield _asked(f"{name}: webhook present", lambda: _webhook(settings, studio, project, place))
+    yield _asked(f"{name}: webhook is received", lambda: _receiver(settings, project))
+    yield _lag(project, place)
+
+
+def _config(studio: LabelStudio, project: Project, place: Place) -> Check:
+    there = choices_in(studio.project(place.ls_project_id).label_config)
+    wanted = choices_of(project.config)
+    return Check(
+        f"{project.config.name}: labelling config in step",
+        set(there) == set(wanted),
+        f"{len(there)} choices in Label Studio, {len(wanted)} here",
+        f"run `hardcase sync {project.config.name}`, which writes it again",
+    )
+
+
+def _order(studio: LabelStudio, database: sa.Engine, project: Project, place: Place) -> Check:
+    there = studio.project(place.ls_project_id)
+    with reading(database) as session:
+        waiting = [r.ls_task_id for r in reviews.open_reviews(session, project.id) if r.ls_task_id is not None]
+    sample = list(studio.tasks(place.ls_project_id, waiting[:50]))
+    unscored = [
+        task.id
+        for task in sample
+        if not any(p["model_version"] == there.model_version and p["score"] is not None for p in task.predictions)
+    ]
+    random = there.sampling != "Uncertainty sampling" or not there.model_version
+    seen = f"{there.sampling}, shows {there.model_version or 'no version'}, {len(unscored)} of {len(sample)} without a score"
+    return Check(
+        f"{project.config.name}: served by lowest score",
+        not random and not unscored,
+        seen,
+        f"run `hardcase sync {project.config.name}`; in Label Studio's settings the order must be uncertainty sampling",
+    )
+
+
+def _webhook(settings: Settings, studio: LabelStudio, project: Project, place: Place) -> Check:
+    address = settings.address + path_of(project.id)
+    found = [hook for hook in studio.webhooks(place.ls_project_id) if hook.url == address and hook.is_active]
+    secret = secret_of(settings.signing[0], project.id)
+    right = any(hook.headers.get(HEADER) == secret for hook in found)
+    return Check(
+        f"{project.config.name}: webhook present",
+        right,
+        f"{address}: {'active, with our secret' if right else 'missing or with another secret'}",
+        f"run `hardcase sync {project.config.name}`. If Label Studio refuses a private address: start it with "
+        "USE_DEFAULT_BANNED_SUBNETS=false and USER_ADDITIONAL_BANNED_SUBNETS naming what stays forbidden",
+    )
+
+
+def _receiver(settings: Settings, project: Project) -> Check:
+    """Send what Label Studio would, of a kind that changes nothing."""
+    address = settings.address + path_of(project.id)
+    headers = {HEADER: secret_of(settings.signing[0], project.id)}
+    name = f"{project.config.name}: webhook is received"
+    try:
+        code = httpx.post(address, json={"action": "HARDCASE_DOCTOR"}, headers=headers, timeout=2).status_code
+    except httpx.HTTPError as error:
+        return Check(name, False, type(error).__name__, "start the web process with `hardcase up`")
+    return Check(name, code == 200, f"answers {code}", "set HARDCASE_PUBLIC_URL to where Label Studio reaches us")
+
+
+def _lag(project: Project, place: Place) -> Check:
+    name = f"{project.config.name}: sweep is recent"
+    if place.swept_until is None:
+        return Check(name, True, "no sweep has been needed yet")
+    lag = datetime.now(UTC) - place.swept_until
+    seen = f"everything up to {place.swept_until:%Y-%m-%d %H:%M:%S} UTC was compared"
+    return Check(name, lag < LAG_TOLERATED, seen, f"run `hardcase sync {project.config.name}` and look at its error")
