@@ -1,0 +1,157 @@
+"""How many images, reviews and labels of a project are in which state: counted from the facts, kept for the pages.
+
+The tally is a cache: it can be deleted and is made again. `fingerprint` changes with every fact that a count or a
+figure rests on, so that nothing is computed twice for the same facts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from db.repositories.labels import is_current_label
+from db.repositories.reviews import is_current, is_open
+from db.tables import (
+    AnnotationRow,
+    FailureRow,
+    GroupRow,
+    ImageRow,
+    LabelRow,
+    PredictionRow,
+    PrelabelRow,
+    PromotionRow,
+    PushRow,
+    RegistrationGoneRow,
+    RegistrationRow,
+    ReviewEndRow,
+    ReviewRow,
+    TallyRow,
+    VersionRow,
+)
+from labeling.types import AnnotationAction, LabelSource, ProjectId, Side
+
+__all__ = ["counts", "fingerprint", "keep_tally"]
+
+
+def fingerprint(session: Session, project_id: ProjectId) -> str:
+    """A short text that changes with every fact that a figure of this project rests on."""
+    of_review = AnnotationRow.review_id == ReviewRow.id
+    parts = [
+        _highest(RegistrationRow.id, RegistrationRow.project_id == project_id),
+        _number(
+            RegistrationGoneRow, RegistrationRow.id == RegistrationGoneRow.registration_id, RegistrationRow, project_id
+        ),
+        _highest(FailureRow.id, FailureRow.project_id == project_id),
+        sa.select(sa.func.coalesce(sa.func.sum(FailureRow.count), 0)).where(FailureRow.project_id == project_id),
+        _highest(ImageRow.id, ImageRow.project_id == project_id),
+        sa.select(sa.func.count(ImageRow.group_id)).where(ImageRow.project_id == project_id),
+        _number(PrelabelRow, ImageRow.id == PrelabelRow.image_id, ImageRow, project_id),
+        _highest(ReviewRow.id, ReviewRow.project_id == project_id),
+        _number(PushRow, ReviewRow.id == PushRow.review_id, ReviewRow, project_id),
+        _number(ReviewEndRow, ReviewRow.id == ReviewEndRow.review_id, ReviewRow, project_id),
+        sa.select(sa.func.coalesce(sa.func.max(AnnotationRow.id), 0))
+        .join(ReviewRow, of_review)
+        .where(ReviewRow.project_id == project_id),
+        _highest(LabelRow.id, LabelRow.project_id == project_id),
+        _highest(VersionRow.id, VersionRow.project_id == project_id),
+        _highest(PromotionRow.id, PromotionRow.project_id == project_id),
+        _number(PredictionRow, VersionRow.id == PredictionRow.version_id, VersionRow, project_id),
+    ]
+    row = session.execute(sa.select(*(part.scalar_subquery() for part in parts))).one()
+    return "-".join(str(value) for value in row)
+
+
+def counts(session: Session, project_id: ProjectId) -> dict[str, Any]:
+    """How many images, reviews and labels there are in which state; docs/reference/figures.md names them.
+
+    The engine in force is the one that gave the newest prelabel: an image that it has not looked at is not ready.
+    """
+    return {**_of_images(session, project_id), **_of_reviews(session, project_id)}
+
+
+def _of_images(session: Session, project_id: ProjectId) -> dict[str, Any]:
+    registered = sa.select(sa.func.count()).select_from(RegistrationRow).where(RegistrationRow.project_id == project_id)
+    gone = _number(
+        RegistrationGoneRow, RegistrationRow.id == RegistrationGoneRow.registration_id, RegistrationRow, project_id
+    )
+    quarantined = (
+        sa.select(sa.func.count())
+        .select_from(FailureRow)
+        .where(FailureRow.project_id == project_id, FailureRow.step == "fetch")
+    )
+    in_force = (
+        sa.select(PrelabelRow.revision)
+        .join(ImageRow, ImageRow.id == PrelabelRow.image_id)
+        .where(ImageRow.project_id == project_id)
+        .order_by(PrelabelRow.id.desc())
+        .limit(1)
+    )
+    revision = session.scalar(in_force)
+    looked_at = sa.exists().where(PrelabelRow.image_id == ImageRow.id, PrelabelRow.revision == revision)
+    ready = sa.and_(looked_at, ImageRow.group_id.is_not(None), ImageRow.bridge.is_(False))
+    states = session.execute(
+        sa.select(
+            sa.func.count().label("fetched"),
+            _count_if(looked_at).label("prelabelled"),
+            _count_if(ImageRow.bridge).label("bridge"),
+            _count_if(ready).label("ready"),
+            _count_if(sa.and_(ready, GroupRow.side == Side.POOL)).label("pool"),
+            _count_if(sa.and_(ready, GroupRow.side == Side.HOLDOUT)).label("holdout"),
+            sa.func.count(sa.distinct(ImageRow.group_id)).label("groups"),
+        )
+        .select_from(ImageRow)
+        .outerjoin(GroupRow, GroupRow.id == ImageRow.group_id)
+        .where(ImageRow.project_id == project_id)
+    ).one()
+    head = {"registered": registered, "gone": gone, "quarantined": quarantined}
+    return {name: session.scalar(query) or 0 for name, query in head.items()} | {
+        name: int(value or 0) for name, value in states._mapping.items()
+    }
+
+
+def _of_reviews(session: Session, project_id: ProjectId) -> dict[str, Any]:
+    closed = {
+        action: sa.exists().where(AnnotationRow.review_id == ReviewRow.id, AnnotationRow.action == action, is_current())
+        for action in (AnnotationAction.ANSWERED, AnnotationAction.SKIPPED)
+    }
+    row = session.execute(
+        sa.select(
+            sa.func.count().label("asked"),
+            _count_if(is_open()).label("open"),
+            _count_if(closed[AnnotationAction.ANSWERED]).label("answered"),
+            _count_if(closed[AnnotationAction.SKIPPED]).label("skipped"),
+        ).where(ReviewRow.project_id == project_id)
+    ).one()
+    sources = session.execute(
+        sa.select(LabelRow.source, sa.func.count())
+        .where(LabelRow.project_id == project_id, LabelRow.value.is_not(None), is_current_label())
+        .group_by(LabelRow.source)
+    )
+    by_source = {source.value: 0 for source in LabelSource} | {source: int(count) for source, count in sources}
+    return {
+        **{name: int(value or 0) for name, value in row._mapping.items()},
+        "labelled": sum(by_source.values()),
+        "labels_by_source": by_source,
+    }
+
+
+def keep_tally(session: Session, project_id: ProjectId, counts: Mapping[str, Any], now: datetime) -> None:
+    """Put this tally in the place of the one that is kept."""
+    session.merge(TallyRow(project_id=project_id, counts=dict(counts), refreshed_at=now))
+    session.flush()
+
+
+def _highest(column: InstrumentedAttribute[int], *where: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    return sa.select(sa.func.coalesce(sa.func.max(column), 0)).where(*where)
+
+
+def _number(table: Any, on: sa.ColumnElement[bool], owner: Any, project_id: ProjectId) -> sa.Select[Any]:
+    return sa.select(sa.func.count()).select_from(table).join(owner, on).where(owner.project_id == project_id)
+
+
+def _count_if(condition: Any) -> sa.ColumnElement[int]:
+    return sa.func.sum(sa.case((condition, 1), else_=0))

@@ -1,0 +1,277 @@
+"""Queries, tallies and figures as SQL, on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from db.repositories import board, figures, queries, tallies
+from db.repositories.figures import NewFigure
+from db.repositories.queries import NewQuery, NewReview
+from db.session import reading, transaction
+from db.tables import AnnotationRow, FailureRow, GroupRow, ImageRow, LabelRow, PrelabelRow, ReviewEndRow, ReviewRow
+from labeling.types import ImageId, LabelSource, Project, ReviewKind, Side, Trigger
+from tests.conftest import NOW
+
+
+@pytest.fixture
+def project(any_database: sa.Engine, make_project: Callable[..., Project]) -> Project:
+    """Ten images, each a group of its own; the first two are held out."""
+    project = make_project(any_database)
+    with transaction(any_database) as session:
+        for i in range(10):
+            _add_image(session, project, i)
+    return project
+
+
+def _add_image(session: Session, project: Project, i: int) -> None:
+    side = Side.HOLDOUT if i < 2 else Side.POOL
+    group = GroupRow(project_id=project.id, founder_hash=f"h{i}", side=side, created_at=NOW)
+    session.add(group)
+    session.flush()
+    image = ImageRow(
+        project_id=project.id,
+        content_hash=f"h{i}",
+        perceptual_hash="0",
+        format="PNG",
+        width=1,
+        height=1,
+        size_bytes=1,
+        text=None,
+        details={},
+        group_id=group.id,
+        fetched_at=NOW,
+    )
+    session.add(image)
+    session.flush()
+    session.add(
+        PrelabelRow(
+            image_id=image.id,
+            engine="e",
+            revision="r1" if i < 9 else "r0",
+            probs=[0.2, 0.3, 0.5],
+            description="",
+            duration_s=0,
+            cost_micro=0,
+            created_at=NOW + timedelta(seconds=i),
+        )
+    )
+
+
+def _images(session: Session) -> list[ImageRow]:
+    return list(session.scalars(sa.select(ImageRow).order_by(ImageRow.id)))
+
+
+def _ask(session: Session, project: Project, images: list[ImageRow], *, blind: bool = False) -> list[ReviewRow]:
+    number = queries.next_number(session, project.id)
+    query = NewQuery(project.id, number, "margin", 0, None, len(images), Trigger.HAND)
+    new = [NewReview(ImageId(i.id), ReviewKind.HARD, blind, 1.0, 0.0, f"token-{number}-{i.id}", None) for i in images]
+    query_id, _ = queries.add_query(session, query, new, NOW)
+    return list(session.scalars(sa.select(ReviewRow).where(ReviewRow.query_id == query_id).order_by(ReviewRow.id)))
+
+
+def _annotate(session: Session, review: ReviewRow, action: str, *, shown: str | None = None, after: int = 0) -> None:
+    session.add(
+        AnnotationRow(
+            review_id=review.id,
+            annotator_id=None,
+            ls_annotation_id=1,
+            unique_id=f"u{review.id}",
+            action=action,
+            answers=["cat"],
+            result_hash=action,
+            shown=shown,
+            accepted=None if shown is None else shown == "cat",
+            lead_time_s=None,
+            updated_at=NOW + timedelta(seconds=after),
+            recorded_at=NOW,
+        )
+    )
+    session.flush()
+
+
+def _label(session: Session, project: Project, image: ImageRow, value: str | None, source: LabelSource) -> int:
+    label = LabelRow(
+        project_id=project.id,
+        image_id=image.id,
+        value=value,
+        source=source,
+        review_id=None,
+        evidence={},
+        author="a",
+        reason="r",
+        created_at=NOW,
+    )
+    session.add(label)
+    session.flush()
+    return label.id
+
+
+def test_a_group_is_taken_while_a_review_counts_or_a_label_stands(any_database: sa.Engine, project: Project) -> None:
+    with transaction(any_database) as session:
+        images = _images(session)
+        open_, answered, withdrawn, ended, skipped = _ask(session, project, images[:5])
+        _annotate(session, answered, "answered")
+        _annotate(session, withdrawn, "answered")
+        _annotate(session, withdrawn, "withdrawn", after=5)
+        _annotate(session, skipped, "skipped")
+        for review in (answered, withdrawn, ended):
+            session.add(ReviewEndRow(review_id=review.id, reason="task deleted", at=NOW))
+        _label(session, project, images[6], "cat", LabelSource.IMPORT)
+        _label(session, project, images[7], "cat", LabelSource.PEOPLE)
+        _label(session, project, images[7], None, LabelSource.PEOPLE)
+
+    with reading(any_database) as session:
+        taken = queries.taken_groups(session, project.id)
+        some = queries.taken_groups(session, project.id, {images[0].group_id or 0, images[9].group_id or 0})
+
+    assert taken == {images[i].group_id for i in (0, 1, 4, 6)}
+    assert some == {images[0].group_id}
+    assert open_.id and skipped.id
+
+
+def test_a_query_leaves_out_what_was_taken_meanwhile_and_is_not_written_empty(
+    any_database: sa.Engine, project: Project
+) -> None:
+    with transaction(any_database) as session:
+        images = _images(session)
+        first = _ask(session, project, images[:4])
+        second = _ask(session, project, images[2:6])
+        third = _ask(session, project, images[:6])
+
+        assert [review.image_id for review in second] == [images[4].id, images[5].id]
+        assert (len(first), third) == (4, [])
+        assert queries.next_number(session, project.id) == 3
+
+
+def test_the_tally_counts_every_state(any_database: sa.Engine, project: Project) -> None:
+    with transaction(any_database) as session:
+        images = _images(session)
+        images[2].bridge = True
+        one, two, three = _ask(session, project, images[3:6])
+        _annotate(session, one, "answered")
+        _annotate(session, two, "skipped")
+        _label(session, project, images[3], "cat", LabelSource.PEOPLE)
+        _label(session, project, images[9], "dog", LabelSource.IMPORT)
+        for step in ("fetch", "prelabel"):
+            session.add(FailureRow(project_id=project.id, step=step, subject="1", count=1, reason="bad", failed_at=NOW))
+        newest = session.scalars(sa.select(PrelabelRow).where(PrelabelRow.revision == "r0")).one()
+        newest.revision = "r1"  # so that all ten were looked at by the engine in force
+        session.flush()
+
+        counts = tallies.counts(session, project.id)
+
+    assert counts == {
+        "registered": 0,
+        "gone": 0,
+        "quarantined": 1,
+        "fetched": 10,
+        "prelabelled": 10,
+        "bridge": 1,
+        "ready": 9,
+        "pool": 7,
+        "holdout": 2,
+        "groups": 10,
+        "asked": 3,
+        "open": 1,
+        "answered": 1,
+        "skipped": 1,
+        "labelled": 2,
+        "labels_by_source": {"people": 1, "certificate": 0, "gold": 0, "import": 1},
+    }
+    assert three.id
+
+
+def test_an_image_that_only_an_older_engine_looked_at_is_not_ready(any_database: sa.Engine, project: Project) -> None:
+    with reading(any_database) as session:
+        counts = tallies.counts(session, project.id)  # the newest prelabel is of r0, which looked at one image
+
+    assert (counts["fetched"], counts["prelabelled"], counts["ready"]) == (10, 1, 1)
+
+
+def test_the_fingerprint_changes_with_every_fact_and_only_then(any_database: sa.Engine, project: Project) -> None:
+    seen = []
+
+    def look(session: Session) -> None:
+        session.flush()
+        seen.append(tallies.fingerprint(session, project.id))
+
+    with transaction(any_database) as session:
+        look(session)
+        (review,) = _ask(session, project, _images(session)[:1])
+        look(session)
+        _annotate(session, review, "answered")
+        look(session)
+        _label(session, project, _images(session)[0], "cat", LabelSource.PEOPLE)
+        look(session)
+        session.add(ReviewEndRow(review_id=review.id, reason="task deleted", at=NOW))
+        look(session)
+        again = tallies.fingerprint(session, project.id)
+
+    assert len(set(seen)) == len(seen)
+    assert again == seen[-1]
+
+
+def test_acceptance_counts_the_newest_answer_of_reviews_that_showed_something(
+    any_database: sa.Engine, project: Project
+) -> None:
+    with transaction(any_database) as session:
+        images = _images(session)
+        one, two, three = _ask(session, project, images[:3])
+        (blind,) = _ask(session, project, images[3:4], blind=True)
+        _annotate(session, one, "answered", shown="cat")
+        _annotate(session, two, "answered", shown="dog")
+        _annotate(session, three, "answered", shown="dog")
+        _annotate(session, three, "withdrawn", shown="dog", after=3)
+        _annotate(session, blind, "answered", shown="cat")
+
+        rows = figures.shown_and_kept(session, project.id)
+
+    assert sorted(rows) == [("cat", 1, 1), ("dog", 1, 0)]
+
+
+def test_labels_by_people_are_counted_as_they_stood(any_database: sa.Engine, project: Project) -> None:
+    with transaction(any_database) as session:
+        images = _images(session)
+        at = [
+            _label(session, project, images[0], "cat", LabelSource.PEOPLE),
+            _label(session, project, images[1], "cat", LabelSource.IMPORT),
+            _label(session, project, images[1], "dog", LabelSource.PEOPLE),
+            _label(session, project, images[0], "dog", LabelSource.PEOPLE),
+            _label(session, project, images[0], None, LabelSource.PEOPLE),
+        ]
+
+        totals = figures.people_labels_at(session, project.id, [0, *at])
+
+    assert totals == [0, 1, 1, 2, 2, 1]
+
+
+def test_an_open_blind_review_is_not_among_those_shown(any_database: sa.Engine, project: Project) -> None:
+    with transaction(any_database) as session:
+        images = _images(session)
+        _ask(session, project, images[:2], blind=True)
+        _ask(session, project, images[2:3])
+        _label(session, project, images[1], "cat", LabelSource.PEOPLE)
+
+        shown = figures.lately_asked(session, project.id, 10)
+
+    assert [(one.image_id, one.label) for one in shown] == [(images[2].id, None), (images[1].id, "cat")]
+
+
+def test_a_figure_takes_the_place_of_the_one_before(any_database: sa.Engine, project: Project) -> None:
+    for fingerprint, value in (("a", 1), ("b", 2)):
+        with transaction(any_database) as session:
+            figures.keep(session, project.id, [NewFigure("rounds", {"value": value}, "<svg/>")], fingerprint, NOW)
+            tallies.keep_tally(session, project.id, {"fetched": value}, NOW)
+
+    with reading(any_database) as session:
+        kept, tally = board.figures(session, project.id), board.tally(session, project.id)
+        state = figures.kept_fingerprint(session, project.id)
+
+    assert (kept["rounds"].data, kept["rounds"].svg, state) == ({"value": 2}, "<svg/>", "b")
+    assert tally is not None
+    assert tally.counts == {"fetched": 2}
