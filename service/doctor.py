@@ -164,7 +164,8 @@ def _order(studio: LabelStudio, database: sa.Engine, project: Project, place: Pl
         if not any(p["model_version"] == there.model_version and p["score"] is not None for p in task.predictions)
     ]
     random = there.sampling != "Uncertainty sampling" or not there.model_version
-    seen = f"{there.sampling}, shows {there.model_version or 'no version'}, {len(unscored)} of {len(sample)} without a score"
+    shows = there.model_version or "no version"
+    seen = f"{there.sampling}, shows {shows}, {len(unscored)} of {len(sample)} without a score"
     return Check(
         f"{project.config.name}: served by lowest score",
         not random and not unscored,

@@ -63,13 +63,7 @@ def _register(
 ) -> Ingested:
     images = ImageStore(hardcase.settings.storage)
     ingesting = Ingesting(hardcase.settings, hardcase.database, hardcase.jobs, images, lambda: datetime.now(UTC))
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
+    words, bar = TextColumn("{task.description}"), (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     quiet = as_json or not sys.stderr.isatty()
     with Progress(
         SpinnerColumn(), words, *bar, console=Console(stderr=True), disable=quiet, transient=True
