@@ -19,6 +19,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 
@@ -72,28 +73,34 @@ def inspect_archive(file: BinaryIO, limits: ArchiveLimits) -> Contents:
         Not an archive, broken, or over a limit. Since nothing was stored, there is nothing to clean up.
     """
     contents = Contents()
-    for name, stream in _open(file, limits):
-        extension = posixpath.splitext(name.lower())[1]
-        if stream is None:
-            contents.ignored["folders, links and what is encrypted"] += 1
-        elif extension in ACCEPTED_EXTENSIONS:
-            for _ in stream:
-                pass
-            contents.images += 1
-        elif extension == ".txt":
-            text = clean_text(b"".join(stream)[:_MAX_TEXT_BYTES].decode("utf-8-sig", "replace"))
-            if text:
-                contents.texts[posixpath.splitext(name)[0]] = text
-        else:
-            contents.ignored[extension or "without extension"] += 1
+    with _explained():
+        for name, stream in _open(file, limits):
+            _note(contents, name, stream)
     return contents
 
 
 def read_archive(file: BinaryIO, limits: ArchiveLimits) -> Iterator[Member]:
     """The images of an archive in its order, one in memory at a time; raises as `inspect_archive` does."""
-    for name, stream in _open(file, limits):
-        if stream is not None and posixpath.splitext(name.lower())[1] in ACCEPTED_EXTENSIONS:
-            yield Member(name, b"".join(stream))
+    with _explained():
+        for name, stream in _open(file, limits):
+            if stream is not None and posixpath.splitext(name.lower())[1] in ACCEPTED_EXTENSIONS:
+                yield Member(name, b"".join(stream))
+
+
+def _note(contents: Contents, name: str, stream: Iterator[bytes] | None) -> None:
+    extension = posixpath.splitext(name.lower())[1]
+    if stream is None:
+        contents.ignored["folders, links and what is encrypted"] += 1
+    elif extension in ACCEPTED_EXTENSIONS:
+        for _ in stream:
+            pass
+        contents.images += 1
+    elif extension == ".txt":
+        text = clean_text(b"".join(stream)[:_MAX_TEXT_BYTES].decode("utf-8-sig", "replace"))
+        if text:
+            contents.texts[posixpath.splitext(name)[0]] = text
+    else:
+        contents.ignored[extension or "without extension"] += 1
 
 
 class _Readable(Protocol):
@@ -140,11 +147,16 @@ def _open(file: BinaryIO, limits: ArchiveLimits) -> _Members:
     start = file.read(512)
     file.seek(0)
     budget = _Budget(packed, limits)
+    if start.startswith(b"PK"):
+        yield from _zip(file, budget, limits)
+    else:
+        yield from _tar(_unpacked(file, start), budget)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
     try:
-        if start.startswith(b"PK"):
-            yield from _zip(file, budget, limits)
-        else:
-            yield from _tar(_unpacked(file, start), budget)
+        yield
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, struct.error) as error:
         raise BadArchive("The archive is cut off or broken. Make it again.") from error
     except (OSError, ValueError, NotImplementedError, RuntimeError) as error:
