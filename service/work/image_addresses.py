@@ -1,0 +1,51 @@
+"""Addresses under which annotators see images: signed, naming the review, and renewed before they end.
+
+An address lives until its review closes and 30 days more: it is made for 60 days and renewed, while the review
+is open, as soon as 40 are left, or when our own address or signing secret changed.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from db.repositories import reviews
+from db.repositories.label_studio import Place
+from db.session import reading
+from labeling.errors import Invalid
+from service.media_links import expiry_of, key_id, sign_media
+from service.work.wiring import Parts
+
+__all__ = ["address_of", "renew_addresses"]
+
+LIFE = timedelta(days=60)
+LEFT = timedelta(days=40)
+
+
+def address_of(parts: Parts, token: str) -> str:
+    """The address of a review's image from now on."""
+    secret, now = parts.settings.secret.get_secret_value(), parts.now()
+    return f"{parts.settings.address}{sign_media(secret, token=token, expires_at=now + LIFE, now=now)}"
+
+
+def renew_addresses(parts: Parts, place: Place) -> int:
+    """Give the tasks of open reviews a new address where theirs nears its end; return how many."""
+    with reading(parts.database) as session:
+        open_tokens = {review.token for review in reviews.open_reviews(session, place.project_id)}
+    due = [
+        task
+        for task in parts.label_studio.addresses(place.ls_project_id)
+        if task.token in open_tokens and not _is_good(parts, task.image_url)
+    ]
+    for task in due:
+        parts.label_studio.set_task_data(task.id, {**task.data, "image": address_of(parts, task.token)})
+    return len(due)
+
+
+def _is_good(parts: Parts, address: str) -> bool:
+    ours = f"key={key_id(parts.settings.secret.get_secret_value())}"
+    if not address.startswith(f"{parts.settings.address}/") or ours not in address:
+        return False
+    try:
+        return expiry_of(address) - parts.now() > LEFT
+    except Invalid:
+        return False

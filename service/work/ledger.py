@@ -1,0 +1,145 @@
+"""Writes down what Label Studio says of annotations: new versions, changed ones, and those that vanished.
+
+In: tasks as they are there now. Out: rows appended, and the images whose labels may follow. What was read is the
+truth of that moment: whatever order events came in, and however often, the newest row of each annotation equals it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from db.repositories import annotations as answers
+from db.repositories import reviews
+from db.repositories.annotations import CurrentAnnotation, NewAnnotation
+from db.repositories.reviews import Review
+from labeling.adapters.label_studio import StudioTask
+from labeling.errors import Invalid
+from labeling.review.events import Answer, newest, parse_answer
+from labeling.types import AnnotationAction, ImageId, ProjectId
+from service.logs import get_logger
+
+__all__ = ["Recorded", "record_answers"]
+
+log = get_logger(__name__)
+_TICK = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """How many answers were appended and how many of those took one back; the images they are about."""
+
+    recorded: int = 0
+    withdrawn: int = 0
+    image_ids: tuple[ImageId, ...] = ()
+
+
+def record_answers(
+    session: Session,
+    project_id: ProjectId,
+    ls_project_id: int,
+    tasks: Sequence[StudioTask],
+    users: Mapping[int, str],
+    now: datetime,
+) -> Recorded:
+    """Append what differs from what is held; a task that is none of ours is passed over."""
+    known = reviews.by_token(session, project_id, [task.token for task in tasks])
+    ours = [(known[t.token], t) for t in tasks if t.token in known and known[t.token].ls_task_id == t.id]
+    annotators = annotators_of(session, project_id, ours, users)
+    held: dict[int, dict[str, CurrentAnnotation]] = {review.id: {} for review, _ in ours}
+    for current in answers.current(session, [review.id for review, _ in ours]):
+        held[current.review_id][current.unique_id] = current
+    rows: list[NewAnnotation] = []
+    for review, task in ours:
+        rows += _differing(review, _answers(ls_project_id, task), held[review.id], annotators)
+    recorded = answers.record(session, rows, now)
+    withdrawn = sum(row.action is AnnotationAction.WITHDRAWN for row in rows)
+    return Recorded(recorded, withdrawn, tuple(review.image_id for review, _ in ours))
+
+
+def annotators_of(
+    session: Session, project_id: ProjectId, tasks: Iterable[tuple[Review, StudioTask]], users: Mapping[int, str]
+) -> dict[int, int]:
+    """Our ids of everybody who answered these tasks, by their id in Label Studio."""
+    ids = {user_of(raw) for _, task in tasks for raw in task.annotations}
+    return answers.annotators(session, project_id, {user: users.get(user, f"user {user}") for user in ids})
+
+
+def user_of(raw: Mapping[str, object]) -> int:
+    """Who answered; Label Studio says it as a number or as a dictionary. 0 where it does not say."""
+    said = raw.get("completed_by")
+    found = said.get("id") if isinstance(said, dict) else said
+    return found if isinstance(found, int) else 0
+
+
+def _answers(ls_project_id: int, task: StudioTask) -> dict[str, Answer] | None:
+    """The task's answers by key; None where one cannot be read, so that none is taken for withdrawn."""
+    try:
+        return newest(parse_answer(ls_project_id, raw, task.predictions) for raw in task.annotations)
+    except Invalid as error:
+        log.warning("an annotation cannot be read", task=task.id, reason=str(error))
+        return None
+
+
+def _differing(
+    review: Review,
+    said: dict[str, Answer] | None,
+    held: Mapping[str, CurrentAnnotation],
+    annotators: Mapping[int, int],
+) -> list[NewAnnotation]:
+    if said is None:
+        return []
+    new = [
+        _told(review, answer, held.get(key), annotators)
+        for key, answer in said.items()
+        if _is_news(answer, held.get(key))
+    ]
+    gone = [
+        _withdrawn(current)
+        for key, current in held.items()
+        if key not in said and current.action is not AnnotationAction.WITHDRAWN
+    ]
+    return [*new, *gone]
+
+
+def _is_news(answer: Answer, held: CurrentAnnotation | None) -> bool:
+    return held is None or (held.action, held.result_hash) != (answer.action, answer.result_hash)
+
+
+def _told(
+    review: Review, answer: Answer, held: CurrentAnnotation | None, annotators: Mapping[int, int]
+) -> NewAnnotation:
+    """A version to append; one that came back (a restored backup) is dated after what it replaces."""
+    updated_at = answer.updated_at if held is None else max(answer.updated_at, held.updated_at + _TICK)
+    return NewAnnotation(
+        review_id=review.id,
+        annotator_id=annotators.get(answer.ls_user_id),
+        ls_annotation_id=answer.ls_annotation_id,
+        unique_id=answer.key,
+        action=answer.action,
+        answers=answer.answers,
+        result_hash=answer.result_hash,
+        shown=answer.shown,
+        accepted=answer.accepted,
+        lead_time_s=answer.lead_time_s,
+        updated_at=updated_at,
+    )
+
+
+def _withdrawn(held: CurrentAnnotation) -> NewAnnotation:
+    return NewAnnotation(
+        review_id=held.review_id,
+        annotator_id=held.annotator_id,
+        ls_annotation_id=held.ls_annotation_id,
+        unique_id=held.unique_id,
+        action=AnnotationAction.WITHDRAWN,
+        answers=(),
+        result_hash="withdrawn",
+        shown=None,
+        accepted=None,
+        lead_time_s=None,
+        updated_at=held.updated_at + _TICK,
+    )

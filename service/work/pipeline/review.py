@@ -1,0 +1,8 @@
+"""Review: open reviews go to Label Studio in the right order, people's answers come back, each exactly once."""
+
+from __future__ import annotations
+
+from service.work.pushing import push
+from service.work.syncing import sync
+
+__all__ = ["push", "sync"]

@@ -1,0 +1,169 @@
+"""Brings open reviews to Label Studio in the right order, each exactly once.
+
+In: open reviews and what is thought of their images. Out: tasks with predictions whose score is their place. A
+task is looked for before it is made; new predictions come first, the version that shows them last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from db.repositories import label_studio, predictions, projects, reviews, versions
+from db.repositories.label_studio import Place
+from db.repositories.reviews import Review
+from db.session import reading, transaction
+from labeling.errors import Invalid
+from labeling.review import payloads
+from labeling.review.config import choices_of
+from labeling.review.payloads import Suggestion
+from labeling.review.queue import InQueue, doubt_of, order, scores
+from labeling.types import ImageId, Project, ProjectId, ReviewId
+from service.work.image_addresses import address_of
+from service.work.studio_project import keep_in_step
+from service.work.wiring import Parts
+
+__all__ = ["push"]
+
+ACTIVE = 2_000
+"""Label Studio holds at most this many open tasks of a project; the rest waits here."""
+IMPORT_BATCH = 250
+
+
+@dataclass(frozen=True, slots=True)
+class _Queue:
+    """A project's open reviews in order, each with what to pre-select, and the version behind that."""
+
+    project: Project
+    reviews: tuple[Review, ...]
+    suggestions: dict[ReviewId, Suggestion]
+    version: int
+    predicted: bool
+
+
+def push(parts: Parts, project_id: ProjectId) -> dict[str, int]:
+    """Bring the open reviews to Label Studio, in order; the project, its config and its webhook first."""
+    queue = _read_queue(parts, project_id)
+    with reading(parts.database) as session:
+        known = label_studio.get(session, project_id)
+    if not queue.reviews and known is None:
+        return {"pushed": 0, "reordered": 0}
+    place = keep_in_step(parts, queue.project)
+    queue = _find_left_over(parts, place, queue)
+    if not queue.reviews or not _order_is_due(place, queue):
+        return {"pushed": 0, "reordered": 0}
+    with transaction(parts.database) as session:
+        revision = label_studio.next_revision(session, project_id)
+    model_version = f"v{queue.version}-q{revision}"
+    pushed = _import_new(parts, place, queue, model_version)
+    reordered = _reorder(parts, place, queue, model_version)
+    if pushed or reordered:
+        parts.label_studio.set_model_version(place.ls_project_id, model_version)
+        with transaction(parts.database) as session:
+            label_studio.note(session, project_id, model_version=model_version)
+    return {"pushed": pushed, "reordered": reordered}
+
+
+def _read_queue(parts: Parts, project_id: ProjectId) -> _Queue:
+    with reading(parts.database) as session:
+        project = projects.by_id(session, project_id)
+        champion = versions.champion(session, project_id)
+        predicted = champion is None or predictions.prediction_file(session, champion.id) is not None
+        version_id = champion.id if champion is not None and predicted else None
+        found = {review.id: review for review in reviews.open_reviews(session, project_id)}
+        probs = reviews.suggestions(session, project_id, version_id)
+    ordered = order(
+        [InQueue(r.id, r.kind, r.query_number, r.place, doubt_of(probs.get(r.image_id, ()))) for r in found.values()]
+    )[:ACTIVE]
+    classes, places = project.config.classes, scores(ordered)
+    suggestions = {
+        review_id: Suggestion(_shown(found[review_id], probs, classes), places[review_id]) for review_id in ordered
+    }
+    number = champion.number if champion is not None and predicted else 0
+    return _Queue(project, tuple(found[review_id] for review_id in ordered), suggestions, number, predicted)
+
+
+def _shown(review: Review, probs: dict[ImageId, list[float]], classes: Sequence[str]) -> str | None:
+    """The likeliest class; nothing where the review is blind or nothing is known."""
+    found = probs.get(review.image_id)
+    if review.blind or not found or len(found) != len(classes):
+        return None
+    return classes[max(range(len(found)), key=found.__getitem__)]
+
+
+def _find_left_over(parts: Parts, place: Place, queue: _Queue) -> _Queue:
+    """Tasks that an earlier push made and was killed before it could say so: look before making any."""
+    unpushed = {review.token: review.id for review in queue.reviews if review.ls_task_id is None}
+    if not unpushed:
+        return queue
+    with reading(parts.database) as session:
+        highest = reviews.highest_task(session, queue.project.id)
+    found = parts.label_studio.tasks_after(place.ls_project_id, highest)
+    tasks = {unpushed[token]: task for token, task in found.items() if token in unpushed}
+    _note_pushed(parts, place, tasks)
+    known = tuple(replace(r, ls_task_id=tasks[r.id]) if r.id in tasks else r for r in queue.reviews)
+    return replace(queue, reviews=known)
+
+
+def _order_is_due(place: Place, queue: _Queue) -> bool:
+    """Whether there are new reviews, a new champion that has predicted, or an order that was cut off."""
+    if any(review.ls_task_id is None for review in queue.reviews):
+        return True
+    finished = place.model_version == f"v{queue.version}-q{place.queue_revision}"
+    return queue.predicted and not finished
+
+
+def _import_new(parts: Parts, place: Place, queue: _Queue, model_version: str) -> int:
+    """Make the tasks that are not there, a batch at a time, each noted before the next is made."""
+    choices = choices_of(queue.project.config)
+    new = [review for review in queue.reviews if review.ls_task_id is None]
+    for start in range(0, len(new), IMPORT_BATCH):
+        batch = new[start : start + IMPORT_BATCH]
+        bodies = [
+            payloads.task(_data(parts, review), queue.suggestions[review.id], model_version, choices)
+            for review in batch
+        ]
+        parts.failpoint("push.before_import")
+        task_ids = parts.label_studio.import_tasks(place.ls_project_id, bodies)
+        parts.failpoint("push.before_write")
+        _note_pushed(parts, place, dict(zip((review.id for review in batch), task_ids, strict=True)))
+        parts.failpoint("push.after_write")
+    return len(new)
+
+
+def _data(parts: Parts, review: Review) -> dict[str, str]:
+    return payloads.task_data(token=review.token, image_url=address_of(parts, review.token), text=review.text)
+
+
+def _note_pushed(parts: Parts, place: Place, tasks: dict[ReviewId, int]) -> None:
+    if tasks:
+        with transaction(parts.database) as session:
+            reviews.record_pushes(session, tasks, ls_project_id=place.ls_project_id, now=parts.now())
+
+
+def _reorder(parts: Parts, place: Place, queue: _Queue, model_version: str) -> int:
+    """New predictions for the tasks that were there before; a task that a person deleted is let go."""
+    tasks = {r.ls_task_id: r for r in queue.reviews if r.ls_task_id is not None}
+    if not tasks:
+        return 0
+    try:
+        return _predict(parts, place, queue, tasks, model_version)
+    except Invalid:  # one unknown task and none is taken
+        there = {changed.task_id for changed in parts.label_studio.changed(place.ls_project_id, None)}
+        gone = sorted(set(tasks) - there)
+        if not gone:
+            raise
+        with transaction(parts.database) as session:
+            reviews.end(session, [tasks[task_id].id for task_id in gone], reviews.TASK_DELETED, parts.now())
+        left = {task_id: review for task_id, review in tasks.items() if task_id in there}
+        return _predict(parts, place, queue, left, model_version)
+
+
+def _predict(parts: Parts, place: Place, queue: _Queue, tasks: dict[int, Review], model_version: str) -> int:
+    choices = choices_of(queue.project.config)
+    bodies = [
+        payloads.prediction(task_id, queue.suggestions[review.id], model_version, choices)
+        for task_id, review in tasks.items()
+    ]
+    parts.label_studio.import_predictions(place.ls_project_id, bodies)
+    return len(bodies)

@@ -1,0 +1,78 @@
+"""From answers to labels: what the facts say of an image is compared with the label that stands.
+
+In: images whose answers may have changed. Out: labels appended where they differ. The outcome follows from the
+facts alone, so doing it again, or in another order, changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from db.repositories import annotations as answers
+from db.repositories import labels
+from db.repositories.annotations import VoteRow
+from db.repositories.labels import Label, NewLabel
+from labeling.review.consensus import Vote, consensus
+from labeling.types import ImageId, LabelSource, Project, ReviewId, ReviewKind
+
+__all__ = ["settle"]
+
+AUTHOR = "annotators"
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """What people say of an image: the answer of the review that was answered last."""
+
+    value: str
+    review_id: ReviewId
+    annotation_ids: tuple[int, ...]
+    answered_at: datetime
+
+
+def settle(session: Session, project: Project, image_ids: Sequence[ImageId], now: datetime) -> int:
+    """Append the labels that these images lack; return how many."""
+    wanted = sorted(set(image_ids))
+    standing = _standing(answers.votes(session, wanted), project.config.classes)
+    held = labels.current_of(session, wanted)
+    given = labels.newest_not_by_people(session, wanted)
+    found = [_due(image, standing.get(image), held.get(image), given.get(image)) for image in wanted]
+    return labels.append(session, project.id, [label for label in found if label is not None], now)
+
+
+def _standing(votes: Iterable[VoteRow], classes: Sequence[str]) -> dict[ImageId, _Standing]:
+    by_review: dict[ReviewId, list[VoteRow]] = defaultdict(list)
+    for vote in votes:
+        if vote.kind is not ReviewKind.GOLD:  # its answers judge annotators, not images
+            by_review[vote.review_id].append(vote)
+    standing: dict[ImageId, _Standing] = {}
+    for review_id, cast in sorted(by_review.items()):
+        value = consensus([Vote(v.annotator_id, v.answers, v.updated_at) for v in cast], classes)
+        if value is None:
+            continue
+        found = _Standing(value, review_id, tuple(v.annotation_id for v in cast), max(v.updated_at for v in cast))
+        before = standing.get(cast[0].image_id)
+        if before is None or before.answered_at <= found.answered_at:
+            standing[cast[0].image_id] = found
+    return standing
+
+
+def _due(image: ImageId, standing: _Standing | None, held: Label | None, given: Label | None) -> NewLabel | None:
+    """The label to append for one image; None where the one that stands is right."""
+    by_people = held is not None and held.source is LabelSource.PEOPLE
+    if standing is not None:
+        if held is not None and by_people and (held.value, held.review_id) == (standing.value, standing.review_id):
+            return None
+        evidence = {"annotations": list(standing.annotation_ids)}
+        reason = "answered" if held is None or held.value is None else "answer changed"
+        return NewLabel(image, standing.value, LabelSource.PEOPLE, AUTHOR, reason, standing.review_id, evidence)
+    if held is None or not by_people or held.value is None:
+        return None
+    if given is not None and given.value is not None:
+        return NewLabel(image, given.value, given.source, AUTHOR, "answer withdrawn; the earlier label stands again")
+    return NewLabel(image, None, LabelSource.PEOPLE, AUTHOR, "answer withdrawn", held.review_id)

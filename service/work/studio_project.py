@@ -1,0 +1,129 @@
+"""Keeps our project's place in Label Studio as it must be: the project, its labelling config, and the webhook.
+
+In: a project of ours. Out: its place. What stands in Label Studio is compared with what we would write, so a
+change by hand is put right, and nothing is written when nothing differs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from db.repositories import label_studio
+from db.repositories.label_studio import Place
+from db.session import reading, transaction
+from labeling.adapters.label_studio import ProjectSettings, StudioProject
+from labeling.errors import Conflict, Invalid, NotFound
+from labeling.review import config as formats
+from labeling.review.events import ACTIONS
+from labeling.types import Project
+from service.logs import get_logger
+from service.webhook import HEADER, digest_of, path_of, secret_of
+from service.work.wiring import Parts
+
+__all__ = ["keep_in_step", "marker_of", "stands_as_written"]
+
+log = get_logger(__name__)
+
+
+def keep_in_step(parts: Parts, project: Project) -> Place:
+    """Make or mend the Label Studio project and its webhook; the place as it is now."""
+    place = _find_or_make(parts, project)
+    _mend_project(parts, project, place)
+    _mend_webhook(parts, project, place)
+    return _place(parts, project) or place
+
+
+def marker_of(project: Project) -> str:
+    """What stands in the description over there, to find the project again if we were killed after making it."""
+    return f"Made by hardcase ({hashlib.sha256(f'{project.salt}:{project.id}'.encode()).hexdigest()[:16]})"
+
+
+def stands_as_written(project: Project, found: StudioProject) -> bool:
+    """Whether Label Studio offers our answers, serves the lowest score first and takes skips as final."""
+    try:
+        offered = sorted(formats.choices_in(found.label_config))
+    except Invalid:
+        return False
+    settings = (found.sampling, found.skip_queue, found.show_predictions, found.maximum_annotations)
+    return (
+        offered == sorted(formats.choices_of(project.config))
+        and settings == ("Uncertainty sampling", "IGNORE_SKIPPED", True, 1)
+        and found.title == formats.title(project.config)
+    )
+
+
+def _place(parts: Parts, project: Project) -> Place | None:
+    with reading(parts.database) as session:
+        return label_studio.get(session, project.id)
+
+
+def _find_or_make(parts: Parts, project: Project) -> Place:
+    studio, place = parts.label_studio, _place(parts, project)
+    if place is not None and place.base_url == studio.url:
+        return place
+    found = studio.find_project(marker_of(project))
+    if place is not None and found != place.ls_project_id:
+        raise Conflict(
+            f"This project's reviews are in the Label Studio at {place.base_url}, not in the one at {studio.url}. "
+            "Set HARDCASE_LABEL_STUDIO_URL back, or restore its data there."
+        )
+    if found is None:
+        found = studio.create_project(_settings(project))
+    with transaction(parts.database) as session:
+        label_studio.add(session, project.id, ls_project_id=found, base_url=studio.url, now=parts.now())
+        label_studio.note(session, project.id, base_url=studio.url)
+    made = _place(parts, project)
+    assert made is not None
+    return made
+
+
+def _mend_project(parts: Parts, project: Project, place: Place) -> None:
+    wanted = _settings(project)
+    written = formats.config_hash(wanted.title, wanted.label_config, wanted.instructions)
+    try:
+        found = parts.label_studio.project(place.ls_project_id)
+    except NotFound as error:
+        raise NotFound(
+            f"Project {place.ls_project_id} was deleted in Label Studio at {place.base_url}. Restore it there from a "
+            "backup, or make a new project here: it shares images and embeddings with this one."
+        ) from error
+    if place.config_hash == written and stands_as_written(project, found):
+        return
+    parts.label_studio.write_project(place.ls_project_id, wanted)
+    with transaction(parts.database) as session:
+        label_studio.note(session, project.id, config_hash=written)
+
+
+def _mend_webhook(parts: Parts, project: Project, place: Place) -> None:
+    secret = secret_of(parts.settings.secret.get_secret_value(), project.id)
+    url, headers = f"{parts.settings.address}{path_of(project.id)}", {HEADER: secret}
+    studio = parts.label_studio
+    ours = [hook for hook in studio.webhooks(place.ls_project_id) if hook.url.endswith(path_of(project.id))]
+    try:
+        if not ours:
+            webhook_id = studio.create_webhook(place.ls_project_id, url, headers, ACTIONS)
+        else:
+            hook, webhook_id = ours[0], ours[0].id
+            as_wanted = (hook.url, hook.headers, set(hook.actions), hook.is_active) == (
+                url,
+                headers,
+                set(ACTIONS),
+                True,
+            )
+            if not as_wanted:
+                studio.write_webhook(webhook_id, url, headers, ACTIONS)
+    except Invalid as error:
+        log.warning("Label Studio does not take our webhook; answers come by the sweep alone", reason=str(error))
+        return
+    if (place.webhook_id, place.webhook_digest) != (webhook_id, digest_of(secret)):
+        with transaction(parts.database) as session:
+            label_studio.note(session, project.id, webhook_id=webhook_id, webhook_secret=digest_of(secret))
+
+
+def _settings(project: Project) -> ProjectSettings:
+    return ProjectSettings(
+        title=formats.title(project.config),
+        marker=marker_of(project),
+        label_config=formats.labelling_config(project.config),
+        instructions=formats.instructions(project.config),
+    )
