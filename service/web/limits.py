@@ -24,8 +24,6 @@ BODY_IDLE_S = 20.0
 """Longest wait for the next piece of a body."""
 BODY_TOTAL_S = 600.0
 """Longest time for a whole body."""
-HEADERS_S = 10.0
-"""Longest time from a connection's first byte, or its opening, to the end of the headers."""
 
 
 class BodyLimits:
@@ -79,6 +77,8 @@ class _Counted:
 class PatientProtocol(HttpToolsProtocol):
     """uvicorn's HTTP with an end to its patience: headers that do not arrive close the connection."""
 
+    headers_s = 10.0
+    """Longest time from a connection's opening, or a request's first byte, to the end of the headers."""
     _headers_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
@@ -99,7 +99,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     def _wait_for_headers(self) -> None:
         if self._headers_timer is None:
-            self._headers_timer = self.loop.call_later(HEADERS_S, self.transport.close)
+            self._headers_timer = self.loop.call_later(self.headers_s, self.transport.close)
 
     def _stop_waiting(self) -> None:
         if self._headers_timer is not None:
