@@ -7,6 +7,7 @@ call of a pipeline function is one durable step; its counts are what the engine 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -132,17 +133,17 @@ class _Loop:
 
 
 def _step(function: Callable[..., Any], parts: Parts, *args: Any, **options: Any) -> Any:
-    """Run one pipeline function as a durable step; what is unavailable is tried again twice, with back-off."""
-    return DBOS.run_step(
-        {
-            "name": function.__name__,
-            "retries_allowed": True,
-            "max_attempts": 3,
-            "interval_seconds": 0.5,
-            "should_retry": lambda error: isinstance(error, Unavailable),
-        },
-        lambda: function(parts, *args, **options),
-    )
+    """Run one pipeline function as a durable step; what is unavailable is tried twice more, with a pause."""
+
+    def patiently() -> Any:
+        for pause_s in (0.5, 1.5):
+            try:
+                return function(parts, *args, **options)
+            except Unavailable:
+                time.sleep(pause_s)
+        return function(parts, *args, **options)
+
+    return DBOS.run_step({"name": function.__name__}, patiently)
 
 
 def _until_done(function: Callable[..., Counts], parts: Parts, project_id: ProjectId) -> Counts:
