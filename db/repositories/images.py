@@ -86,7 +86,8 @@ def record(
     """Make the images that are new and join registrations to theirs; returns those joined now, not before."""
     if not found:
         return {}
-    insert_new(session, ImageRow, [_row(image, project_id, now) for image in found])
+    told_first = sorted(found, key=lambda image: image.text is None)  # of copies, the one that came with words
+    insert_new(session, ImageRow, [_row(image, project_id, now) for image in told_first])
     hashes = {image.content_hash for image in found}
     rows = session.execute(
         sa.select(ImageRow.content_hash, ImageRow.id).where(

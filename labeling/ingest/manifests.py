@@ -12,7 +12,7 @@ import io
 import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO, TextIO
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -57,18 +57,24 @@ def read_manifest(file: BinaryIO, name: str, base: str | None) -> Iterator[Incom
     ('/photos/a.jpg', 'cat', {'year': '2026'})
     """
     lines = _as_text(file)
-    records = _json_lines(lines) if name.lower().endswith((".jsonl", ".ndjson")) else _csv_lines(lines)
-    for number, record in records:
-        if isinstance(record, str):
-            yield BadLine(number, record)
-            continue
-        try:
-            yield _item(record, base)
-        except Invalid as error:
-            yield BadLine(number, error.message)
+    try:
+        records = _json_lines(lines) if name.lower().endswith((".jsonl", ".ndjson")) else _csv_lines(lines)
+        for number, record in records:
+            yield _read_line(number, record, base)
+    finally:
+        lines.detach()  # the file is its owner's to close
 
 
-def _as_text(file: BinaryIO) -> TextIO:
+def _read_line(number: int, record: dict[str, Any] | str, base: str | None) -> Incoming | BadLine:
+    if isinstance(record, str):
+        return BadLine(number, record)
+    try:
+        return _item(record, base)
+    except Invalid as error:
+        return BadLine(number, error.message)
+
+
+def _as_text(file: BinaryIO) -> io.TextIOWrapper:
     """Text by its byte order mark, UTF-8 without one; undecodable bytes are told line by line, later."""
     start = file.read(4)
     file.seek(0)
@@ -76,7 +82,7 @@ def _as_text(file: BinaryIO) -> TextIO:
     return io.TextIOWrapper(file, encoding=encoding, errors="surrogateescape", newline="")
 
 
-def _json_lines(lines: TextIO) -> Iterator[tuple[int, dict[str, Any] | str]]:
+def _json_lines(lines: io.TextIOWrapper) -> Iterator[tuple[int, dict[str, Any] | str]]:
     number = 0
     while line := lines.readline(MAX_LINE + 1):
         number += 1
@@ -95,7 +101,7 @@ def _from_json(line: str) -> dict[str, Any] | str:
     return record if isinstance(record, dict) else "This is not a JSON object. Write one object a line."
 
 
-def _csv_lines(lines: TextIO) -> Iterator[tuple[int, dict[str, Any] | str]]:
+def _csv_lines(lines: io.TextIOWrapper) -> Iterator[tuple[int, dict[str, Any] | str]]:
     head = lines.readline(MAX_LINE)
     delimiter = max(",;\t", key=head.count)
     names = [name.strip() for name in next(csv.reader([head], delimiter=delimiter), [])]

@@ -24,7 +24,7 @@ def read(data: bytes, name: str = "m.csv", base: str | None = "/photos") -> list
         ("m.tsv", "image\ttext\tlabel\tgold\tid\tplace\na/b.jpg\tEin Kätzchen\tcat\tTrue\t7\tKöln".encode("utf-16")),
         (
             "m.jsonl",
-            '{"image": "a/b.jpg", "text": "Ein Kätzchen", "label": "cat", "gold": true, "id": 7, "place": "Köln"}'.encode(),
+            '{"image": "a/b.jpg", "text": "Ein Kätzchen", "label": "cat", "gold": 1, "id":7, "place":"Köln"}'.encode(),
         ),
     ],
 )
