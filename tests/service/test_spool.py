@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from labeling.errors import StorageFull, Unavailable
+from labeling.errors import Unavailable
 from service.spool import Spool
 
 ACTION = "ANNOTATION_UPDATED"
