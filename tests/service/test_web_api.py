@@ -1,0 +1,404 @@
+"""The API as a client sees it: projects, images, lists, jobs, keys, numbers, and errors as problem details."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from fastapi.testclient import TestClient
+
+from db.repositories import failures, heartbeats, projects, registrations
+from db.session import make_engine, reading, transaction
+from db.tables import AuditRow, GroupRow, ImageRow, InboxRow, LabelRow, RegistrationRow, TallyRow
+from labeling.types import Incoming, LabelClass, Project, ProjectConfig, Role
+from tests.service.web_client import bearer, make_key, web
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def project(database: sa.Engine, make_project: Callable[..., Project]) -> Project:
+    return make_project(database)
+
+
+@pytest.fixture
+def client(database: sa.Engine, project: Project, tmp_path: Path) -> Iterator[TestClient]:
+    """A client that calls as an admin."""
+    with web(database, tmp_path) as client:
+        client.headers.update(bearer(make_key(database)))
+        yield client
+
+
+@pytest.fixture(scope="module")
+def shared_client(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """One client for all the tests that change nothing; it has a project, too."""
+    home = tmp_path_factory.mktemp("shared")
+    (home / "hardcase.db").write_bytes(empty_database.read_bytes())
+    database = make_engine(f"sqlite:///{home / 'hardcase.db'}")
+    with transaction(database) as session:
+        labels = (LabelClass("cat"), LabelClass("dog"))
+        projects.create(session, ProjectConfig("animals", labels), salt="salt", author="test", now=NOW)
+    with web(database, home) as client:
+        client.headers.update(bearer(make_key(database)))
+        yield client
+    database.dispose()
+
+
+def add_images(database: sa.Engine, project: Project, n: int) -> None:
+    with transaction(database) as session:
+        for i in range(n):
+            digest = sha256(str(i).encode()).hexdigest()
+            session.add(
+                ImageRow(
+                    project_id=project.id,
+                    content_hash=digest,
+                    perceptual_hash="0" * 16,
+                    format="png",
+                    width=4,
+                    height=4,
+                    size_bytes=10,
+                    text=None,
+                    details={},
+                    bridge=False,
+                    fetched_at=NOW,
+                )
+            )
+
+
+def test_a_project_is_made_shown_changed_and_kept_from_changing_its_labels(client: TestClient) -> None:
+    body = {"name": "plants", "labels": ["moss", {"name": "fern", "description": "has fronds"}]}
+    made = client.post("/api/projects", json=body)
+    changed = client.put("/api/projects/plants?reason=clearer", json={**body, "guidelines": "Look at the leaf."})
+    other_labels = client.put("/api/projects/plants", json={**body, "labels": ["moss", "tree"]})
+    again = client.post("/api/projects", json=body)
+
+    assert made.status_code == 201
+    assert client.get(made.headers["location"]).json()["name"] == "plants"
+    assert changed.json()["config_version"] == 2
+    assert changed.json()["config"]["guidelines"] == "Look at the leaf."
+    assert (other_labels.status_code, again.status_code) == (409, 409)
+
+
+def test_many_files_are_taken_at_once_each_with_its_answer(client: TestClient, database: sa.Engine) -> None:
+    files = [("files", (name, data)) for name, data in (("a.png", b"A"), ("b.png", b"B"), ("c.png", b""))]
+
+    first = client.post("/api/projects/animals/images", files=files)
+    again = client.post("/api/projects/animals/images", files=files)
+    other = client.post("/api/projects/animals/images", files=[("files", ("a.png", b"changed"))])
+
+    assert first.status_code == 202
+    assert [item["outcome"] for item in first.json()["items"]] == ["new", "new", "refused"]
+    assert [item["outcome"] for item in again.json()["items"]] == ["same", "same", "refused"]
+    assert [item["outcome"] for item in other.json()["items"]] == ["changed"]
+    with reading(database) as session:
+        rows = session.execute(
+            sa.select(RegistrationRow.reference, RegistrationRow.revision, RegistrationRow.address)
+        ).all()
+    assert {(r, v) for r, v, _ in rows} == {("a.png", 0), ("b.png", 0), ("a.png", 1)}
+    assert rows[0][2] == "upload:" + sha256(b"A").hexdigest()
+
+
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd", "..\\..\\x", "%2e%2e/x", "%252e%252e%252fx", "/etc/passwd", "CON", "a∕b", "x" * 2000]
+)
+def test_a_file_name_is_data_and_never_a_path(client: TestClient, tmp_path: Path, name: str) -> None:
+    before = {path for path in tmp_path.rglob("*") if "media" not in path.parts}
+
+    answer = client.post("/api/projects/animals/images", files=[("files", (name, b"bytes"))])
+
+    assert answer.status_code == 202
+    stored = [path.name for path in (tmp_path / "media").rglob("*") if path.is_file()]
+    assert stored == [sha256(b"bytes").hexdigest()]
+    assert {path for path in tmp_path.rglob("*") if "media" not in path.parts} - before <= set(tmp_path.glob("*.db*"))
+
+
+def test_a_file_that_is_too_large_is_refused_and_the_rest_taken(
+    database: sa.Engine, project: Project, tmp_path: Path
+) -> None:
+    key = make_key(database, Role.INGEST, ["animals"])
+    with web(database, tmp_path, max_image_bytes=10) as client:
+        files = [("files", ("big.png", b"x" * 11)), ("files", ("small.png", b"x"))]
+        answer = client.post("/api/projects/animals/images", files=files, headers=bearer(key))
+
+    assert [item["outcome"] for item in answer.json()["items"]] == ["refused", "new"]
+
+
+def test_addresses_are_registered_and_those_that_may_not_be_fetched_refused(client: TestClient) -> None:
+    items = [
+        {"url": "https://example.org/a.png", "text": "a cat", "metadata": {"year": 2026}, "label": "cat"},
+        {"url": "https://example.org/b.png", "label": "horse"},
+        {"url": "file:///etc/passwd"},
+        {"url": "gopher://example.org/"},
+        {"url": "upload:" + "0" * 64, "reference": "x\u202e.png"},
+    ]
+
+    answer = client.post("/api/projects/animals/images/by-address", json={"items": items})
+
+    assert [item["outcome"] for item in answer.json()["items"]] == ["new", *["refused"] * 4]
+    assert "label" in answer.json()["items"][1]["reason"]
+
+
+def test_lists_are_paged_by_a_cursor_to_their_end(client: TestClient, database: sa.Engine, project: Project) -> None:
+    add_images(database, project, 7)
+
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = client.get(f"/api/projects/animals/images?limit=3{cursor}").json()
+        seen += [item["id"] for item in page["items"]]
+        cursor = f"&cursor={page['next_cursor']}" if page["next_cursor"] else None
+
+    assert seen == sorted(seen, reverse=True)
+    assert len(set(seen)) == 7
+
+
+def test_an_image_says_where_it_stands(client: TestClient, database: sa.Engine, project: Project) -> None:
+    add_images(database, project, 2)
+    with transaction(database) as session:
+        group = GroupRow(project_id=project.id, founder_hash="f", side="holdout", created_at=NOW)
+        session.add(group)
+        session.flush()
+        session.execute(sa.update(ImageRow).values(group_id=group.id))
+        label = {"evidence": {}, "author": "me", "reason": "", "created_at": NOW, "review_id": None}
+        session.add(LabelRow(project_id=project.id, image_id=1, value="cat", source="import", **label))
+
+    shown = client.get("/api/projects/animals/images/1").json()
+    labelled = client.get("/api/projects/animals/images?state=labelled").json()["items"]
+
+    assert (shown["state"], shown["label"], shown["side"]) == ("labelled", "cat", "holdout")
+    assert [item["id"] for item in labelled] == [1]
+    assert client.get("/api/projects/animals/images?state=fetched").json()["items"][0]["id"] == 2
+    assert client.get("/api/projects/animals/images/99").status_code == 404
+    assert client.get("/api/projects/animals/labels?source=import").json()["items"][0]["value"] == "cat"
+
+
+def test_an_image_of_another_project_is_not_there(
+    client: TestClient, database: sa.Engine, project: Project, make_project: Callable[..., Project]
+) -> None:
+    add_images(database, project, 1)
+    make_project(database, name="plants")
+
+    assert client.get("/api/projects/plants/images/1").status_code == 404
+
+
+def test_the_quarantine_is_listed_with_reasons_and_retried(
+    client: TestClient, database: sa.Engine, project: Project
+) -> None:
+    with transaction(database) as session:
+        registrations.register(session, project.id, [Incoming("broken.png", "upload:" + "0" * 64)], NOW)
+        failures.record(session, project.id, "fetch", "1", "The file is cut short.", True, NOW)
+
+    listed = client.get("/api/projects/animals/quarantine").json()["items"]
+    retried = client.post("/api/projects/animals/quarantine/retry").json()
+
+    assert [(item["reference"], item["reason"], item["final"]) for item in listed] == [
+        ("broken.png", "The file is cut short.", True)
+    ]
+    assert retried == {"retried": 1}
+    assert client.get("/api/projects/animals/quarantine").json()["items"] == []
+    assert "ingest" in {job["job"] for job in client.get("/api/projects/animals/jobs").json()["items"]}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "job"),
+    [
+        ("queries?force=true", None, "select"),
+        ("versions", None, "learn"),
+        ("reviews/sync", None, "review"),
+        ("promotions", {"action": "promote", "version": 3, "reason": "new camera"}, "promote"),
+        ("promotions", {"action": "rollback", "reason": "worse at night"}, "promote"),
+    ],
+)
+def test_work_by_hand_is_a_job_with_an_address(
+    client: TestClient, database: sa.Engine, path: str, body: dict[str, object] | None, job: str
+) -> None:
+    asked = client.post(f"/api/projects/animals/{path}", json=body)
+    again = client.post(f"/api/projects/animals/{path}", json=body)
+
+    assert asked.status_code == 202
+    followed = client.get(asked.json()["address"]).json()
+    assert (followed["job"], followed["state"]) == (job, "ENQUEUED")
+    assert again.json() == asked.json()
+    with reading(database) as session:
+        assert f"job.{job}" in session.scalars(sa.select(AuditRow.action)).all()
+
+
+def test_a_decision_by_hand_is_not_joined_to_another_one(client: TestClient) -> None:
+    decide = "/api/projects/animals/promotions"
+    first = client.post(decide, json={"action": "promote", "version": 1, "reason": "a"}).json()
+    second = client.post(decide, json={"action": "promote", "version": 2, "reason": "a"}).json()
+
+    assert first["job_id"] != second["job_id"]
+    assert client.post(decide, json={"action": "rollback", "version": 1, "reason": "a"}).status_code == 422
+    assert client.post(decide, json={"action": "promote", "reason": "a"}).status_code == 422
+
+
+def test_a_job_of_another_project_is_not_there(
+    client: TestClient, database: sa.Engine, make_project: Callable[..., Project]
+) -> None:
+    make_project(database, name="plants")
+    job_id = client.post("/api/projects/animals/versions").json()["job_id"]
+
+    assert client.get(f"/api/projects/plants/jobs/{job_id}").status_code == 404
+
+
+def test_keys_are_made_used_listed_without_their_secret_and_revoked(client: TestClient) -> None:
+    made = client.post("/api/keys", json={"name": "robot", "role": "read", "projects": ["animals"]}).json()
+    before = client.get("/api/projects", headers=bearer(made["key"])).status_code
+    listed = client.get("/api/keys")
+    revoked = client.post(f"/api/keys/{made['prefix']}/revoke").json()
+    after = client.get("/api/projects", headers=bearer(made["key"])).status_code
+
+    secret = made["key"].split("_", 2)[2]
+    assert (before, after) == (200, 401)
+    assert secret not in listed.text and revoked["revoked_at"]
+    assert client.post("/api/keys", json={"name": "x", "role": "owner"}).status_code == 422
+    assert client.post("/api/keys", json={"name": "x", "role": "read", "projects": ["nope"]}).status_code == 404
+
+
+def test_a_limited_admin_cannot_make_or_revoke_a_key_beyond_its_projects(
+    client: TestClient, database: sa.Engine, make_project: Callable[..., Project]
+) -> None:
+    make_project(database, name="plants")
+    limited = bearer(make_key(database, Role.ADMIN, ["plants"]))
+    mine = client.post("/api/keys", json={"name": "wide", "role": "read"}).json()
+
+    assert client.post("/api/keys", json={"name": "x", "role": "read"}, headers=limited).status_code == 403
+    wider = {"name": "x", "role": "read", "projects": ["plants", "animals"]}
+    assert client.post("/api/keys", json=wider, headers=limited).status_code == 403
+    within = {"name": "x", "role": "read", "projects": ["plants"]}
+    assert client.post("/api/keys", json=within, headers=limited).status_code == 201
+    assert client.post(f"/api/keys/{mine['prefix']}/revoke", headers=limited).status_code == 404
+    assert [key["projects"] for key in client.get("/api/keys", headers=limited).json()["items"]] == [["plants"]] * 2
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", "Bearer", "Bearer hck", "Bearer hck_x_y", "Basic hck_a_b", "Bearer \xff\xfe", "bearer  ", "Bearer hck_%_%"],
+)
+def test_what_is_not_a_key_is_401_and_says_how(shared_client: TestClient, header: str) -> None:
+    answer = shared_client.get("/api/projects", headers={"Authorization": header.encode("latin-1")})
+
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+def test_a_right_prefix_with_a_wrong_secret_is_401(client: TestClient, database: sa.Engine) -> None:
+    prefix = make_key(database).split("_")[1]
+
+    assert client.get("/api/projects", headers=bearer(f"hck_{prefix}_{'a' * 43}")).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nothing", 404),
+        ("DELETE", "/api/projects", 405),
+        ("GET", "/api/projects/nothing", 404),
+        ("GET", "/api/projects/animals/images?limit=0", 422),
+        ("GET", "/api/projects/animals/images?limit=201", 422),
+        ("GET", "/api/projects/animals/images?cursor=bm9wZQ", 422),
+        ("GET", "/api/projects/animals/images?cursor=%FF", 422),
+        ("GET", "/api/projects/animals/images?state=__class__", 422),
+        ("GET", "/api/projects/animals/reviews?kind=;drop table", 422),
+        ("GET", "/api/projects/animals/images/9999999999999999999999", 422),
+        ("GET", "/api/projects/animals/figures/nope", 404),
+        ("GET", f"/api/projects/{'9' * 19}", 404),
+        ("GET", f"/api/projects/{'x' * 300}", 404),
+        ("GET", "/api/projects/animals%00", 404),
+    ],
+)
+def test_errors_are_problem_details(shared_client: TestClient, method: str, path: str, status: int) -> None:
+    answer = shared_client.request(method, path)
+
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert body["status"] == status and body["title"] and body["detail"] and body["type"].startswith("urn:hardcase:")
+    assert body["request_id"] == answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[" * 10_000 + b"]" * 10_000,
+        b'{"name": NaN, "labels": [1e999, "b"]}',
+        b'{"name": "a", "name": "b", "labels": ["x"]}',
+        b'{"name": "\\ud800", "labels": ["x", "y"]}',
+        b'{"name": "a", "labels": ["x", "\\u0000"]}',
+        b'{"name": "a", "labels": ' + b"9" * 5_000 + b"}",
+        b"\xff\xfe\x00",
+    ],
+)
+def test_a_body_that_makes_no_sense_is_refused_by_name(shared_client: TestClient, body: bytes) -> None:
+    answer = shared_client.post("/api/projects", content=body, headers={"content-type": "application/json"})
+
+    assert answer.status_code in (400, 422)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_request_keeps_its_id_only_if_it_is_harmless(shared_client: TestClient) -> None:
+    kept = shared_client.get("/health", headers={"X-Request-ID": "batch-2026-11-21"})
+    made = shared_client.get("/health", headers={"X-Request-ID": "a b\x7f<script>"})
+
+    assert kept.headers["x-request-id"] == "batch-2026-11-21"
+    assert "script" not in made.headers["x-request-id"]
+
+
+def test_ready_needs_a_worker_that_was_heard_of_lately(client: TestClient, database: sa.Engine) -> None:
+    assert client.get("/ready").json() == {"ready": False, "database": True, "worker": False}
+
+    with transaction(database) as session:
+        heartbeats.beat(session, "worker-0", NOW, datetime.now(UTC), {"fetched": 3})
+        heartbeats.beat(session, "worker-0", NOW, datetime.now(UTC), {"fetched": 5})
+    assert client.get("/ready").status_code == 200
+
+    with transaction(database) as session:
+        heartbeats.beat(session, "worker-0", NOW, datetime.now(UTC) - timedelta(seconds=31), {})
+    assert client.get("/ready").status_code == 503
+
+
+def test_metrics_count_images_jobs_workers_and_the_webhooks_lag(
+    client: TestClient, database: sa.Engine, project: Project
+) -> None:
+    long_ago = datetime.now(UTC) - timedelta(hours=1)
+    with transaction(database) as session:
+        session.add(TallyRow(project_id=project.id, counts={"labelled": 4, "by": {}}, refreshed_at=NOW))
+        heartbeats.beat(session, "worker-0", NOW, NOW, {"fetched": 5})
+        session.add(
+            InboxRow(spool_key="k", project_id=project.id, action="A", hint={}, received_at=long_ago, handled_at=None)
+        )
+    client.post("/api/projects/animals/versions")
+
+    lines = client.get("/metrics").text.splitlines()
+
+    assert 'hardcase_images{project="animals",state="labelled"} 4.0' in lines
+    assert 'hardcase_worker{counter="fetched",executor="worker-0"} 5.0' in lines
+    assert 'hardcase_jobs{job="learn",state="ENQUEUED"} 1.0' in lines
+    lag = next(line for line in lines if line.startswith("hardcase_webhook_lag_seconds "))
+    assert float(lag.split()[1]) > 3_500
+
+
+def test_status_and_lists_are_there_before_anything_happened(shared_client: TestClient) -> None:
+    assert shared_client.get("/api/projects/animals/status").json() == {"images": {}, "counted_at": None, "failing": {}}
+    for name in ("images", "labels", "queries", "reviews", "versions", "promotions", "sources", "quarantine"):
+        assert shared_client.get(f"/api/projects/animals/{name}").json() == {"items": [], "next_cursor": None}
+    assert shared_client.get("/api/projects/animals/figures").json() == {"items": []}
+    assert shared_client.get("/api/projects/1").json()["name"] == "animals"
+
+
+def test_a_source_is_added_once_however_often(client: TestClient, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+
+    first = client.post("/api/projects/animals/sources", json={"address": str(folder)})
+    second = client.post("/api/projects/animals/sources", json={"address": str(folder)})
+
+    assert first.status_code == 201
+    assert first.json() == second.json()
+    assert len(client.get("/api/projects/animals/sources").json()["items"]) == 1
