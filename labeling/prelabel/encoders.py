@@ -29,7 +29,7 @@ class ImageEncoder:
 
     def __init__(self, name: str, model: Any, processor: Any) -> None:
         self.name = name
-        self._model = model.eval().to(memory_format=torch.channels_last)  # 1.4 times as fast on CPU, same result
+        self.model = model.eval().to(memory_format=torch.channels_last)  # 1.4 times as fast on CPU, same result
         self._processor = processor
 
     def encode(self, images: Sequence[Image.Image]) -> tuple[Vectors, Vectors]:
@@ -49,8 +49,8 @@ class ImageEncoder:
     def forward(self, pixels: torch.Tensor) -> tuple[Vectors, Vectors]:
         """One pass of the model over one batch: unit vectors (B, D) and probabilities (B, C)."""
         with torch.inference_mode():
-            features = self._model.base_model(pixels).pooler_output.flatten(1)  # (B, D)
-            logits = self._model.classifier(features)  # (B, C)
+            features = self.model.base_model(pixels).pooler_output.flatten(1)  # (B, D)
+            logits = self.model.classifier(features)  # (B, C)
             vectors = torch.nn.functional.normalize(features.float(), dim=1)
             return vectors.numpy(), logits.float().softmax(dim=1).numpy()
 
