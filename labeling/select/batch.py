@@ -1,7 +1,8 @@
 """Which images people should see next: doubts and vectors in, n distinct positions out.
 
 The most doubtful three times n are taken, and n of them that cover the rest: doubt alone asks for the same hard
-thing again and again, and of a longer list too many are easy. Memory is bounded by the batch: vectors are gathered for those few rows only.
+thing again and again, and of a longer list too many are easy. Memory is bounded by the batch: vectors are
+gathered for those few rows only.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ Gather = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.float32]]
 """Gives the (n, D) vectors of n positions, so that a memory-mapped pool is never copied whole."""
 
 _SHORTLIST = 3
-"""Of 1, 3 and 10 times n, 3 did best on digits (six seeds): accuracy .930 against .925 and .912 after 100 of 400 labels in
-batches of 20, .945 against .935 and .927 after 150 of 1,000 in batches of 50."""
+"""Of 1, 3 and 10 times n, 3 did best on digits (six seeds): accuracy .930 against .925 and .912 after 100 of 400
+labels in batches of 20, .945 against .935 and .927 after 150 of 1,000 in batches of 50."""
 _LONGEST_SHORTLIST = 20_000
 
 

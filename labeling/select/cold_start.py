@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from sklearn.cluster import MiniBatchKMeans
+from threadpoolctl import threadpool_limits
 
 __all__ = ["MOST_POINTS", "typical"]
 
@@ -59,7 +60,8 @@ def _cluster(points: npt.NDArray[np.float32], k: int, rng: np.random.Generator) 
     means = MiniBatchKMeans(
         n_clusters=k, random_state=int(rng.integers(2**31)), n_init=3, batch_size=2_048, reassignment_ratio=0
     )
-    which = means.fit_predict(points)
+    with threadpool_limits(1):  # the same sums on any machine, and no threads that spin where cores are shared
+        which = means.fit_predict(points)
     clusters = [np.flatnonzero(which == c) for c in range(k)]
     return sorted((members for members in clusters if len(members)), key=len, reverse=True)
 

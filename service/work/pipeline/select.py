@@ -66,7 +66,10 @@ class _Doubt:
 
 
 def choose_query(parts: Parts, project_id: ProjectId, trigger: Trigger, *, force: bool = False) -> dict[str, int]:
-    """Ask for the next batch if too little is open (`force`: however much is). An exhausted pool asks for nothing."""
+    """Ask for the next batch if too little is open (`force`: however much is). An exhausted pool asks for nothing.
+
+    Returns how many images were asked for, and the query's number (0 if there is none).
+    """
     facts = _read(parts, project_id)
     if facts.enough and not force:
         return {"asked": 0, "query": 0}
@@ -155,6 +158,6 @@ def _write(parts: Parts, policy: Policy, new: NewQuery, asked: list[NewReview], 
     with transaction(parts.database) as session:
         if not force and reviews.count_open(session, new.project_id) >= policy.low_water:
             return {"asked": 0, "query": 0}  # somebody else asked while we computed
-        query_id, count = queries.add_query(session, new, asked, parts.now())
+        _, count = queries.add_query(session, new, asked, parts.now())
     parts.failpoint("select.after_write")
-    return {"asked": count, "query": int(query_id)}
+    return {"asked": count, "query": new.number if count else 0}

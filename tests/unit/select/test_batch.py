@@ -27,7 +27,7 @@ def _pool(n: int, kind: str, seed: int) -> tuple[npt.NDArray[np.float32], npt.ND
     return vectors, doubts
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     n=st.integers(0, 60),
     size=st.integers(0, 90),
@@ -94,10 +94,10 @@ def test_twenty_typical_digits_teach_more_than_twenty_random_ones() -> None:
     x = x / np.linalg.norm(x, axis=1, keepdims=True)
 
     def accuracy(at: npt.NDArray[np.int64]) -> float:
-        return float(LogisticRegression(C=30, max_iter=500).fit(x[at], y[at]).score(x, y))
+        return float(LogisticRegression(C=30, max_iter=200).fit(x[at], y[at]).score(x, y))
 
     ours = np.mean([accuracy(typical(x, 20, np.random.default_rng(seed))) for seed in range(3)])
-    plain = np.mean([accuracy(np.random.default_rng(seed).permutation(len(x))[:20]) for seed in range(10)])
+    plain = np.mean([accuracy(np.random.default_rng(seed).permutation(len(x))[:20]) for seed in range(5)])
 
     assert ours > plain + 0.05
 

@@ -37,7 +37,7 @@ def _draw(candidates: Candidates, policy: Policy, seed: int = 0, *, reached: boo
     return draw_query(candidates, policy, reached=reached, rng=np.random.default_rng(seed))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     n=st.integers(0, 120),
     groups=st.integers(1, 90),
