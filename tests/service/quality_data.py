@@ -1,0 +1,152 @@
+"""A project whose quality page has everything on it: tally, figures, failures and a place in Label Studio."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime
+from hashlib import sha256
+
+import sqlalchemy as sa
+from PIL import Image
+
+from db.repositories import failures, heartbeats
+from db.session import transaction
+from db.tables import FigureRow, LabelStudioProjectRow, TallyRow
+from labeling.adapters.image_store import ImageStore
+from labeling.types import Project
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><text id="t" fill="url(#g)">plot</text></svg>'
+
+
+def picture(colour: str) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (160, 120), colour).save(out, "PNG")
+    return out.getvalue()
+
+
+def share(value: float | None, n: int, name: str = "accuracy") -> dict[str, object]:
+    if value is None:
+        return {"known": False, "n": n, name: None, "lower": None, "upper": None}
+    return {"known": True, "n": n, name: value, "lower": value - 0.08, "upper": min(1.0, value + 0.06)}
+
+
+def fill(database: sa.Engine, project: Project, images: ImageStore, svgs: dict[str, str] | None = None) -> None:
+    """Store what the worker would have stored."""
+    classes = list(project.config.classes)
+    hashes = []
+    for colour in ("tomato", "steelblue", "gold", "seagreen", "orchid"):
+        data = picture(colour)
+        hashes.append(sha256(data).hexdigest())
+        images.keep(hashes[-1], data, "image/png", None)
+    drawn = dict.fromkeys(("holdout_by_version", "confusion", "acceptance", "rounds"), SVG) | (svgs or {})
+    with transaction(database) as session:
+        session.add(TallyRow(project_id=project.id, counts=tally(), refreshed_at=NOW))
+        for name, data in figures(classes, hashes).items():
+            session.add(FigureRow(project_id=project.id, name=name, data=data, svg=drawn.get(name), computed_at=NOW))
+        session.add(
+            LabelStudioProjectRow(
+                project_id=project.id,
+                ls_project_id=7,
+                base_url="http://127.0.0.1:8321",
+                config_hash="",
+                webhook_secret="",
+                queue_revision=1,
+                created_at=NOW,
+            )
+        )
+        failures.record(session, project.id, "fetch", "12", "The file is cut short: 12 of 4,096 bytes.", True, NOW)
+        failures.record(session, project.id, "job:learn", "1", "The worker ran out of memory.", False, NOW)
+        heartbeats.beat(session, "worker-0", NOW, datetime.now(UTC), {"fetched": 512})
+
+
+def tally() -> dict[str, object]:
+    sources = {"people": 171, "certificate": 0, "gold": 6, "import": 31}
+    return {
+        "registered": 520,
+        "gone": 2,
+        "quarantined": 1,
+        "fetched": 512,
+        "prelabelled": 508,
+        "bridge": 3,
+        "ready": 505,
+        "pool": 381,
+        "holdout": 124,
+        "groups": 470,
+        "asked": 200,
+        "open": 22,
+        "answered": 174,
+        "skipped": 4,
+        "labelled": 208,
+        "labels_by_source": sources,
+    }
+
+
+def figures(classes: list[str], hashes: list[str]) -> dict[str, dict[str, object]]:
+    version = {"promoted": True, "champion": False}
+    images = [
+        {
+            "image_id": 40 + i,
+            "content_hash": content_hash,
+            "review_id": i + 1,
+            "kind": "hard",
+            "ls_task_id": 900 + i if i else None,
+            "doubt": 0.9 - i / 10,
+            "prelabel": {"label": classes[i % len(classes)], "probability": 0.41},
+            "champion": {"label": classes[(i + 1) % len(classes)], "probability": 0.52} if i != 3 else None,
+            "answer": classes[(i + 1) % len(classes)] if i < 4 else None,
+        }
+        for i, content_hash in enumerate(hashes)
+    ]
+    rounds = [
+        {
+            "version": number,
+            "at": NOW.isoformat(),
+            "labels_by_people": labels,
+            "evaluation_labels": n,
+            **share(value, n),
+            "promoted": verdict == "promoted",
+            "verdict": verdict,
+            "reasons": [reason],
+            "triggers": ["answered", "learned"],
+        }
+        for number, labels, n, value, verdict, reason in (
+            (1, 48, 12, None, "promoted", "the first version"),
+            (2, 96, 34, 0.71, "promoted", "gain 4.1 points, lower bound -0.4"),
+            (3, 140, 51, 0.83, "promoted", "gain 12.0 points, lower bound +6.2"),
+            (4, 171, 60, 0.82, "refused", "gain -1.0 points"),
+        )
+    ]
+    return {
+        "holdout_by_version": {
+            "versions": [
+                {"version": 1, **version, **share(None, 12)},
+                {"version": 2, **version, **share(0.71, 34)},
+                {"version": 3, "promoted": True, "champion": True, **share(0.83, 51)},
+                {"version": 4, "promoted": False, "champion": False, **share(0.82, 60)},
+            ]
+        },
+        "confusion": {
+            "version": 3,
+            "n": 51,
+            "known": True,
+            "classes": classes,
+            "counts": [
+                {"truth": 0, "said": 0, "count": 20},
+                {"truth": 1, "said": 1, "count": 22},
+                {"truth": 0, "said": 1, "count": 6},
+                {"truth": None, "said": 2, "count": 3},
+            ],
+        },
+        "acceptance": {
+            "all": {"label": "all", "shown": 110, "kept": 79, **share(0.718, 110, "share")},
+            "classes": [
+                {"label": classes[0], "shown": 60, "kept": 51, **share(0.85, 60, "share")},
+                {"label": classes[1], "shown": 50, "kept": 28, **share(0.56, 50, "share")},
+                {"label": classes[2], "shown": 0, "kept": 0, **share(None, 0, "share")},
+            ],
+        },
+        "hardest": {"images": images},
+        "labels_by_source": {"sources": tally()["labels_by_source"]},
+        "rounds": {"rounds": rounds},
+    }
