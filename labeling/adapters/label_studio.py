@@ -201,7 +201,7 @@ class LabelStudio:
         for start in range(0, len(task_ids), CHUNK):
             wanted = list(task_ids[start : start + CHUNK])
             among = {"filter": "filter:tasks:id", "operator": "in_list", "type": "Number", "value": wanted}
-            for row in self._tasks(project_id, "id,data,annotations,predictions", [among]):
+            for row in self._tasks(project_id, None, [among]):
                 yield _task(row)
 
     def addresses(self, project_id: int) -> Iterator[StudioTask]:
@@ -214,14 +214,13 @@ class LabelStudio:
             raise LabelStudioUnavailable(NO_TOKEN)
         return Sdk(base_url=f"{self.url}/", api_key=self._token, httpx_client=self._http.client, max_retries=0)
 
-    def _tasks(self, project_id: int, include: str, filters: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    def _tasks(self, project_id: int, include: str | None, filters: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         query = json.dumps({"filters": {"conjunction": "and", "items": filters}, "ordering": ["tasks:id"]})
         page = 1
         while True:
-            params = {
-                "project": project_id, "fields": "all", "include": include, "page": page, "page_size": PAGE,
-                "query": query,
-            }  # fmt: skip
+            params = {"project": project_id, "fields": "all", "page": page, "page_size": PAGE, "query": query}
+            if include is not None:  # it holds for what is nested too: annotations would keep their ids alone
+                params["include"] = include
             try:
                 found = self._http.call("GET", "/api/tasks", params=params)
             except NotFound:

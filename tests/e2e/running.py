@@ -1,0 +1,99 @@
+"""A whole hardcase for end-to-end tests: a home of its own, a real web process, and workers started on purpose."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import sqlalchemy as sa
+from PIL import Image
+
+from db.session import make_engine
+from service.settings import Settings, load_settings
+from service.up import wait_for
+from tests.e2e.conftest import RealLabelStudio, free_port
+
+
+@dataclass(frozen=True, slots=True)
+class Hardcase:
+    """One home with its processes' environment; `cli` types a command and must succeed."""
+
+    home: Path
+    environment: dict[str, str]
+    settings: Settings
+    database: sa.Engine
+
+    def cli(self, *words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "service.cli", *words],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def start_worker(self, failpoint: str = "") -> subprocess.Popen[bytes]:
+        with (self.home / "worker.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "service.work"],
+                env={**self.environment, "HARDCASE_FAILPOINT": failpoint},
+                stdout=log,
+                stderr=log,
+            )
+
+    def words_of_the_worker(self) -> str:
+        return (self.home / "worker.log").read_text()[-3000:]
+
+
+@contextmanager
+def running_hardcase(label_studio: RealLabelStudio, home: Path, **settings: str) -> Iterator[Hardcase]:
+    """Init a home and run its web process; workers are the test's affair."""
+    home.mkdir(parents=True)
+    environment = {
+        **os.environ,
+        "HARDCASE_HOME": str(home),
+        "HARDCASE_PORT": str(free_port()),
+        "HARDCASE_LABEL_STUDIO_URL": label_studio.url,
+        "HARDCASE_LABEL_STUDIO_TOKEN": label_studio.token,
+        "HARDCASE_SWEEP_EVERY_S": "2",
+        "OMP_NUM_THREADS": "1",
+        **{f"HARDCASE_{name.upper()}": value for name, value in settings.items()},
+    }
+    subprocess.run([sys.executable, "-m", "service.cli", "init"], env=environment, check=True, capture_output=True)
+    known = load_settings(home=home, port=int(environment["HARDCASE_PORT"]), label_studio_url=label_studio.url)
+    with (home / "web.log").open("ab") as log:
+        web = subprocess.Popen([sys.executable, "-m", "service.web"], env=environment, stdout=log, stderr=log)
+    database = make_engine(known.database)
+    try:
+        wait_for(f"{known.address}/health", timeout_s=60)
+        yield Hardcase(home, environment, known, database)
+    finally:
+        web.terminate()
+        web.wait(15)
+        database.dispose()
+
+
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = 90.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
+        time.sleep(0.1)
+
+
+def make_pictures(folder: Path, count: int, classes: tuple[str, ...]) -> None:
+    """Noise that says nothing, each beside a text that names its class: the engine must fail, people need not."""
+    rng = np.random.default_rng(0)
+    folder.mkdir(parents=True)
+    for number in range(count):
+        pixels = rng.integers(0, 255, (8, 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((64, 64), Image.Resampling.NEAREST).save(folder / f"{number:03d}.png")
+        (folder / f"{number:03d}.txt").write_text(classes[number % len(classes)])

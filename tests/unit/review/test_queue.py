@@ -1,0 +1,84 @@
+"""The order of the queue: hard images by doubt, random kinds where they were drawn."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labeling.review.queue import InQueue, doubt_of, order, scores
+from labeling.types import ReviewId, ReviewKind
+
+KINDS = st.sampled_from([ReviewKind.HARD, ReviewKind.RELABEL, ReviewKind.CONTROL, ReviewKind.EVALUATION])
+REVIEWS = st.lists(
+    st.builds(
+        InQueue,
+        st.integers(1, 10_000).map(ReviewId),
+        KINDS,
+        st.integers(1, 5),
+        st.floats(0, 1, exclude_max=True),
+        st.floats(0, 1),
+    ),
+    unique_by=lambda review: review.review_id,
+    max_size=30,
+)
+
+
+def _hard(number: int, doubt: float, query: int = 1) -> InQueue:
+    return InQueue(ReviewId(number), ReviewKind.HARD, query, 0.0, doubt)
+
+
+def _random(number: int, place: float, query: int = 1) -> InQueue:
+    return InQueue(ReviewId(number), ReviewKind.CONTROL, query, place, 0.0)
+
+
+def test_the_most_doubtful_hard_image_comes_first_whatever_query_asked_for_it() -> None:
+    found = order([_hard(1, 0.2, query=1), _hard(2, 0.9, query=2), _hard(3, 0.5, query=1)])
+
+    assert found == [2, 3, 1]
+
+
+def test_leftover_random_reviews_of_an_older_query_come_before_everything_newer() -> None:
+    found = order([_hard(1, 1.0, query=2), _random(2, 0.99, query=1), _random(3, 0.1, query=1)])
+
+    assert found == [3, 2, 1]
+
+
+def test_random_reviews_stand_among_the_hard_ones_at_their_drawn_place() -> None:
+    found = order([_hard(1, 0.9), _hard(2, 0.1), _random(3, 0.5)])
+
+    assert found == [1, 3, 2]
+
+
+@given(REVIEWS, st.randoms(use_true_random=False))
+def test_random_kinds_keep_their_order_when_doubts_change_and_rows_come_otherwise(reviews, random) -> None:  # type: ignore[no-untyped-def]
+    shuffled = [
+        InQueue(r.review_id, r.kind, r.query_number, r.place, random.random())
+        for r in random.sample(reviews, len(reviews))
+    ]
+    drawn = {r.review_id for r in reviews if r.kind in (ReviewKind.CONTROL, ReviewKind.EVALUATION)}
+
+    before, after = order(reviews), order(shuffled)
+
+    assert [r for r in before if r in drawn] == [r for r in after if r in drawn]
+    assert sorted(before) == sorted(after) == sorted(r.review_id for r in reviews)
+
+
+@given(REVIEWS)
+def test_scores_rise_along_the_order_and_stay_below_one(reviews: list[InQueue]) -> None:
+    ordered = order(reviews)
+
+    found = scores(ordered)
+
+    values = [found[review_id] for review_id in ordered]
+    assert values == sorted(set(values))
+    assert all(0 <= value < 1 for value in values)
+
+
+@given(st.lists(st.floats(0.01, 1), min_size=2, max_size=8))
+def test_doubt_is_one_at_a_tie_and_zero_at_certainty(weights: list[float]) -> None:
+    probs = [weight / sum(weights) for weight in weights]
+
+    assert 0 <= doubt_of(probs) <= 1
+    assert doubt_of([1.0, 0.0]) == 0
+    assert doubt_of([0.4, 0.4, 0.2]) == 1
+    assert doubt_of([]) == 1
