@@ -34,7 +34,7 @@ class Answer:
     review_id: int
     image_id: int
     kind: ReviewKind
-    unique_id: str
+    ls_annotation_id: int
     action: AnnotationAction
     answers: tuple[str, ...]
     shown: str | None
@@ -103,7 +103,7 @@ def answers(session: Session, project_id: ProjectId) -> list[Answer]:
             row.review_id,
             image_id,
             ReviewKind(kind),
-            row.unique_id,
+            row.ls_annotation_id,
             AnnotationAction(row.action),
             tuple(row.answers),
             row.shown,

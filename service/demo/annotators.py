@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from types import TracebackType
 from typing import Any
 
@@ -41,17 +42,24 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedAnswers:
-    """What a simulated annotator says about an image: the truth, but for a stated share of wrong answers."""
+    """What a simulated annotator says about an image: the truth, but for a stated share of wrong answers.
+
+    An image is known by its reference in hardcase, the path of its file; the name alone decides.
+    """
 
     truth: Mapping[str, str]
     classes: tuple[str, ...]
     error_rate: float
     seed: int
 
+    def true(self, reference: str) -> str:
+        """The class that the image really has."""
+        return self.truth[PurePosixPath(reference).name]
+
     def to(self, reference: str) -> str:
         """The answer to the image of this reference; always the same one."""
-        true = self.truth[reference]
-        digest = hashlib.sha256(f"{self.seed}:{reference}".encode()).digest()
+        true = self.true(reference)
+        digest = hashlib.sha256(f"{self.seed}:{PurePosixPath(reference).name}".encode()).digest()
         rng = np.random.default_rng(list(digest))
         if rng.random() >= self.error_rate:
             return true

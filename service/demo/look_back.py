@@ -189,5 +189,5 @@ def _hard_image(
         predicted=classes[int(probs.argmax())],
         confidence=float(probs.max()),
         answer=example.label,
-        truth=people.truth[named.reference],
+        truth=people.true(named.reference),
     )

@@ -26,7 +26,7 @@ from service.settings import Settings
 __all__ = ["Stage", "turn"]
 
 _PAUSE_S = 0.3
-_STUCK_AFTER_S = 120.0
+_STUCK_AFTER_S = 300.0
 _SETTLE_WITHIN_S = 60.0
 
 

@@ -47,7 +47,7 @@ SEED = 20
 def run_demo(*, images: str | None, keep: bool, rounds: int, home: Path, as_json: bool) -> int:
     """Play the demo; 0 when it went as promised, 1 with the reason when it did not."""
     started = time.monotonic()
-    console = Console(stderr=as_json)
+    console = Console(stderr=as_json, soft_wrap=True)
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         _refuse_if_one_runs(home)
@@ -115,7 +115,7 @@ def _report(stage: Stage, prepared: DemoImages, home: Path, started: float) -> S
         annotators=ANNOTATORS,
         annotator_error_rate=ERROR_RATE,
         random_seeds=SEEDS,
-        books=balance(exported, [answer.unique_id for answer in past.answers]),
+        books=balance(exported, [answer.ls_annotation_id for answer in past.answers]),
         seconds=round(time.monotonic() - started, 1),
     )
     write_report(summary, take_pictures(parts, past, stage.people), home / "report.html")
@@ -125,8 +125,8 @@ def _report(stage: Stage, prepared: DemoImages, home: Path, started: float) -> S
     return summary
 
 
-def _read_label_studio(stage: Stage, ls_project: int) -> tuple[str, list[str]]:
-    """Label Studio's version, and the `unique_id` of every annotation in its own export."""
+def _read_label_studio(stage: Stage, ls_project: int) -> tuple[str, list[int]]:
+    """Label Studio's version, and the id of every annotation in its own export."""
     headers = {"Authorization": f"Token {stage.settings.label_studio_token.get_secret_value()}"}
     with httpx.Client(base_url=stage.system.label_studio, headers=headers, timeout=60.0) as http:
         version = http.get("/api/version").raise_for_status().json()["release"]
@@ -134,7 +134,7 @@ def _read_label_studio(stage: Stage, ls_project: int) -> tuple[str, list[str]]:
             f"/api/projects/{ls_project}/export", params={"exportType": "JSON", "download_all_tasks": "true"}
         )
     tasks = export.raise_for_status().json()
-    return str(version), [annotation["unique_id"] for task in tasks for annotation in task["annotations"]]
+    return str(version), [int(annotation["id"]) for task in tasks for annotation in task["annotations"]]
 
 
 def _verdict(summary: Summary, rounds: int, home: Path, console: Console) -> int:

@@ -84,8 +84,11 @@ class Summary:
         }
 
 
-def balance(in_label_studio: Sequence[str], recorded: Sequence[str]) -> Books:
-    """Compare the `unique_id`s of Label Studio's export with those of our current annotations."""
+def balance(in_label_studio: Sequence[int], recorded: Sequence[int]) -> Books:
+    """Compare the annotation ids of Label Studio's export with those of every row that we recorded.
+
+    The simulated annotators answer once and never change an answer, so each id must be in both exactly once.
+    """
     twice = Counter(recorded)
     return Books(
         in_label_studio=len(in_label_studio),
