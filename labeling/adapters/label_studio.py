@@ -15,8 +15,8 @@ from typing import Any
 
 from label_studio_sdk import LabelStudio as Sdk
 
-from labeling.adapters.label_studio_http import NO_TOKEN, LabelStudioHttp, explained
-from labeling.errors import LabelStudioUnavailable, NotFound
+from labeling.adapters.label_studio_http import LabelStudioHttp, explained
+from labeling.errors import NotFound
 
 __all__ = ["Changed", "LabelStudio", "ProjectSettings", "StudioProject", "StudioTask", "Webhook"]
 
@@ -86,7 +86,6 @@ class LabelStudio:
 
     def __init__(self, url: str, token: str, *, timeout_s: float = 30.0) -> None:
         self.url = url.rstrip("/")
-        self._token = token
         self._http = LabelStudioHttp(url, token, timeout_s=timeout_s)
 
     def close(self) -> None:
@@ -94,7 +93,8 @@ class LabelStudio:
 
     def release(self) -> str:
         """The version of the server."""
-        return str(self._http.call("GET", "/api/version")["release"])
+        with explained(self.url):
+            return str(self._http.call("GET", "/api/version")["release"])
 
     def find_project(self, marker: str) -> int | None:
         """The project whose description carries this marker; the oldest if there are several."""
@@ -115,17 +115,18 @@ class LabelStudio:
 
     def project(self, project_id: int) -> StudioProject:
         """What stands there now; NotFound if it was deleted."""
-        found = self._http.call("GET", f"/api/projects/{project_id}/")
-        return StudioProject(
-            id=int(found["id"]),
-            title=str(found["title"]),
-            label_config=str(found["label_config"]),
-            model_version=str(found["model_version"] or ""),
-            sampling=str(found["sampling"]),
-            skip_queue=str(found["skip_queue"]),
-            show_predictions=bool(found["show_collab_predictions"]),
-            maximum_annotations=int(found["maximum_annotations"]),
-        )
+        with explained(self.url):
+            found = self._http.call("GET", f"/api/projects/{project_id}/")
+            return StudioProject(
+                id=int(found["id"]),
+                title=str(found["title"]),
+                label_config=str(found["label_config"]),
+                model_version=str(found["model_version"] or ""),
+                sampling=str(found["sampling"]),
+                skip_queue=str(found["skip_queue"]),
+                show_predictions=bool(found["show_collab_predictions"]),
+                maximum_annotations=int(found["maximum_annotations"]),
+            )
 
     def set_model_version(self, project_id: int, model_version: str) -> None:
         """Show the predictions of this version; they must be there already."""
@@ -210,9 +211,8 @@ class LabelStudio:
 
     @cached_property
     def _sdk(self) -> Sdk:
-        if not self._token:
-            raise LabelStudioUnavailable(NO_TOKEN)
-        return Sdk(base_url=f"{self.url}/", api_key=self._token, httpx_client=self._http.client, max_retries=0)
+        """Our connection pool signs its requests, so it needs no token; jobs repeat calls, so it need not."""
+        return Sdk(base_url=f"{self.url}/", api_key="unused", httpx_client=self._http.client, max_retries=0)
 
     def _tasks(self, project_id: int, include: str | None, filters: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         query = json.dumps({"filters": {"conjunction": "and", "items": filters}, "ordering": ["tasks:id"]})
@@ -222,13 +222,15 @@ class LabelStudio:
             if include is not None:  # it holds for what is nested too: annotations would keep their ids alone
                 params["include"] = include
             try:
-                found = self._http.call("GET", "/api/tasks", params=params)
+                with explained(self.url):
+                    found = self._http.call("GET", "/api/tasks", params=params)
+                    rows, total = list(found["tasks"]), int(found["total"])
             except NotFound:
                 if page == 1:
                     raise
                 return  # the list grew shorter while it was read
-            yield from found["tasks"]
-            if page * PAGE >= found["total"]:
+            yield from rows
+            if page * PAGE >= total:
                 return
             page += 1
 

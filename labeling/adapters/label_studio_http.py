@@ -7,7 +7,7 @@ tokens are never logged, and no call is repeated here: jobs repeat themselves, k
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,11 +17,35 @@ from pydantic import ValidationError
 
 from labeling.errors import HardcaseError, Invalid, LabelStudioUnavailable, NotFound
 
-__all__ = ["NO_TOKEN", "LabelStudioHttp", "explained", "is_personal_token"]
+__all__ = ["NO_TOKEN", "LabelStudioHttp", "explained", "is_personal_token", "parsed"]
 
 NO_TOKEN = "There is no token for Label Studio. Set HARDCASE_LABEL_STUDIO_TOKEN; docs/how-to/label-studio.md says how."
 ACCESS_LIFETIME_S = 240.0
 """An access token lives 300 s; it is renewed a minute before."""
+
+
+class _Auth(httpx.Auth):
+    """Signs every request of the connection pool, the SDK's too, whatever header stood there before."""
+
+    requires_response_body = True
+
+    def __init__(self, url: str, token: str, clock: Callable[[], float]) -> None:
+        self._refresh_url, self._token, self._clock = f"{url}/api/token/refresh/", token, clock
+        self._access, self._renew_at = "", 0.0
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        if not self._token:
+            raise LabelStudioUnavailable(NO_TOKEN)
+        if not is_personal_token(self._token):
+            request.headers["Authorization"] = f"Token {self._token}"
+            yield request
+            return
+        if self._clock() >= self._renew_at:
+            answer = yield httpx.Request("POST", self._refresh_url, json={"refresh": self._token})
+            self._access = str(parsed(answer)["access"])
+            self._renew_at = self._clock() + ACCESS_LIFETIME_S
+        request.headers["Authorization"] = f"Bearer {self._access}"
+        yield request
 
 
 class LabelStudioHttp:
@@ -29,37 +53,25 @@ class LabelStudioHttp:
 
     def __init__(self, url: str, token: str, *, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.url = url.rstrip("/")
-        self.client = httpx.Client(timeout=timeout_s, follow_redirects=False)
-        self._token, self._clock = token, clock
-        self._access, self._renew_at = "", 0.0
+        self.client = httpx.Client(timeout=timeout_s, follow_redirects=False, auth=_Auth(self.url, token, clock))
 
     def call(self, method: str, path: str, **how: Any) -> Any:
         """One request with our token; the parsed JSON of its answer."""
         with explained(self.url):
-            return self._parsed(self.client.request(method, f"{self.url}{path}", headers=self._headers(), **how))
+            return parsed(self.client.request(method, f"{self.url}{path}", **how))
 
     def close(self) -> None:
         self.client.close()
 
-    def _headers(self) -> dict[str, str]:
-        if not self._token:
-            raise LabelStudioUnavailable(NO_TOKEN)
-        if not is_personal_token(self._token):
-            return {"Authorization": f"Token {self._token}"}
-        if self._clock() >= self._renew_at:
-            answer = self.client.post(f"{self.url}/api/token/refresh/", json={"refresh": self._token})
-            self._access = str(self._parsed(answer)["access"])
-            self._renew_at = self._clock() + ACCESS_LIFETIME_S
-        return {"Authorization": f"Bearer {self._access}"}
 
-    @staticmethod
-    def _parsed(answer: httpx.Response) -> Any:
-        if answer.is_success and not answer.content:
-            return None
-        is_json = "json" in answer.headers.get("content-type", "")
-        if not answer.is_success or not is_json:
-            raise ApiError(status_code=answer.status_code, body=answer.json() if is_json else "a page")
-        return answer.json()
+def parsed(answer: httpx.Response) -> Any:
+    """The JSON of an answer; ApiError (as the SDK has it) for anything else."""
+    if answer.is_success and not answer.content:
+        return None
+    is_json = "json" in answer.headers.get("content-type", "")
+    if not answer.is_success or not is_json:
+        raise ApiError(status_code=answer.status_code, body=answer.json() if is_json else "a page")
+    return answer.json()
 
 
 def is_personal_token(token: str) -> bool:
