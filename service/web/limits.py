@@ -29,13 +29,15 @@ BODY_TOTAL_S = 600.0
 class BodyLimits:
     """Counts a body as it comes in; the routes behind never see more than the cap."""
 
-    def __init__(self, app: ASGIApp, *, upload_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, *, upload_bytes: int, idle_s: float = BODY_IDLE_S) -> None:
         self.app = app
         self.upload_bytes = upload_bytes
+        self.idle_s = idle_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            receive = _Counted(receive, self._cap(scope), Headers(scope=scope).get("content-length", "")).receive
+            announced = Headers(scope=scope).get("content-length", "")
+            receive = _Counted(receive, self._cap(scope), announced, self.idle_s).receive
         await self.app(scope, receive, send)
 
     def _cap(self, scope: Scope) -> int:
@@ -45,8 +47,8 @@ class BodyLimits:
 
 
 class _Counted:
-    def __init__(self, receive: Receive, cap: int, announced: str) -> None:
-        self._receive, self._cap = receive, cap
+    def __init__(self, receive: Receive, cap: int, announced: str, idle_s: float) -> None:
+        self._receive, self._cap, self._idle_s = receive, cap, idle_s
         self._too_large = announced.isascii() and announced.isdigit() and (len(announced) > 15 or int(announced) > cap)
         self._seen = 0
         self._more = True
@@ -67,7 +69,7 @@ class _Counted:
     async def _next(self) -> Message:
         loop = asyncio.get_running_loop()
         self._deadline = self._deadline or loop.time() + BODY_TOTAL_S
-        patience = min(BODY_IDLE_S, self._deadline - loop.time())
+        patience = min(self._idle_s, self._deadline - loop.time())
         try:
             return await asyncio.wait_for(self._receive(), patience)
         except TimeoutError as error:
@@ -79,11 +81,22 @@ class PatientProtocol(HttpToolsProtocol):
 
     headers_s = 10.0
     """Longest time from a connection's opening, or a request's first byte, to the end of the headers."""
+    headers_bytes = 128 * 2**10
+    """Longest headers that are waited for."""
     _headers_timer: asyncio.TimerHandle | None = None
+    _headers_so_far = 0
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._wait_for_headers()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._headers_timer is None:  # this piece ended the headers
+            return
+        self._headers_so_far += len(data)
+        if self._headers_so_far > self.headers_bytes and not self.transport.is_closing():
+            self.send_400_response("The headers are too long.")
 
     def on_message_begin(self) -> None:
         self._wait_for_headers()
@@ -105,6 +118,7 @@ class PatientProtocol(HttpToolsProtocol):
         if self._headers_timer is not None:
             self._headers_timer.cancel()
             self._headers_timer = None
+            self._headers_so_far = 0
 
 
 def _too_large(cap: int) -> HTTPException:
