@@ -1,0 +1,470 @@
+"""Learn and promote on a real database and real files: by their triggers, twice, and with too little to learn from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from db.repositories import predictions, versions
+from db.session import reading, transaction
+from db.tables import AuditRow, GroupRow, ImageRow, LabelRow, PredictionRow, PromotionRow, ReviewRow, VersionRow
+from labeling.adapters.prediction_files import read_predictions
+from labeling.errors import BadArtifact, Conflict, NotFound
+from labeling.learn.artifacts import CARD, WEIGHTS
+from labeling.types import NONE_OF_THESE, Policy, Project, ReviewKind, Side, Trigger, Verdict
+from service.work.classifiers import load_classifier
+from service.work.pipeline.learn import due, learn
+from service.work.pipeline.promote import judge, predict, promote_by_hand, roll_back
+from service.work.snapshots import rebuild_snapshot
+from tests.service.labelled_pool import Ground, add_images, group, make_ground, prelabel
+from tests.service.seeded_pool import ENCODER, REVISION, add_label
+
+HARD, EVALUATION, CALIBRATION = ReviewKind.HARD, ReviewKind.EVALUATION, ReviewKind.CALIBRATION
+MakeProject = Callable[..., Project]
+
+
+@pytest.fixture
+def ground(database: sa.Engine, tmp_path: Path, make_project: MakeProject) -> Ground:
+    project = make_project(database, policy=Policy(learn_after_labels=12))
+    return make_ground(database, tmp_path / "home", project)
+
+
+def learnt(ground: Ground) -> int:
+    return learn(ground.parts, ground.project.id, Trigger.ANSWERED)["version"]
+
+
+def version(ground: Ground, number: int) -> versions.Version:
+    with reading(ground.parts.database) as session:
+        return versions.by_number(session, ground.project.id, number)
+
+
+def champion(ground: Ground) -> int | None:
+    with reading(ground.parts.database) as session:
+        found = versions.champion(session, ground.project.id)
+    return found.number if found else None
+
+
+def verdicts(ground: Ground) -> list[Verdict]:
+    with reading(ground.parts.database) as session:
+        return [promotion.verdict for promotion in versions.promotions(session, ground.project.id)]
+
+
+def judged(ground: Ground) -> int:
+    return judge(ground.parts, ground.project.id, Trigger.LEARNED)["promoted"]
+
+
+def predicted(ground: Ground) -> int:
+    return predict(ground.parts, ground.project.id)["rows"]
+
+
+# --- learn ----------------------------------------------------------------------------------------------
+
+
+def test_a_version_is_fitted_saved_and_described(ground: Ground) -> None:
+    ground.label(ground.pool[:24], HARD)
+    ground.label(ground.pool[24:54], CALIBRATION)
+    ground.label(ground.holdout, EVALUATION)
+
+    number = learnt(ground)
+
+    report = version(ground, number).report
+    classifier, card = load_classifier(ground.parts.settings.home, version(ground, number))
+    assert number == 1
+    assert (report["examples"], report["evaluation_labels"]) == (24, 40)
+    assert 10 <= report["calibration_labels"] <= 20  # one half of them
+    assert report["calibrated"] is (report["calibration_labels"] >= 15) is classifier.calibrated
+    assert report["accuracy"] > 0.8
+    assert report["accuracy_interval"][0] < report["accuracy"] <= report["accuracy_interval"][1]
+    assert (card.facts.engine_revision, card.facts.image_encoder) == (REVISION, ENCODER)
+    assert card.facts.classes == ground.project.config.classes
+
+
+def test_learning_twice_from_the_same_labels_makes_one_version(ground: Ground) -> None:
+    ground.label(ground.pool[:24], HARD)
+
+    numbers = [learnt(ground), learnt(ground)]
+    ground.label(ground.holdout, EVALUATION)  # teaches nothing
+    numbers.append(learnt(ground))
+
+    assert numbers == [1, 1, 1]
+    assert len(ground.scalars(sa.select(VersionRow.id))) == 1
+
+
+def test_only_labels_that_may_train_do_and_only_from_the_pool(ground: Ground) -> None:
+    ground.label(ground.pool[:12], HARD)
+    ground.label(ground.pool[12:15], None)  # imported
+    ground.label(ground.holdout[:3], None)  # imported, but held out
+    ground.label(ground.holdout[3:9], EVALUATION)
+    ground.label(ground.pool[15:18], ReviewKind.AUDIT)
+    ground.label(ground.pool[18:21], ReviewKind.GOLD)
+    ground.label(ground.pool[21:24], HARD, NONE_OF_THESE)
+    ground.label(ground.pool[24:27], ReviewKind.CONTROL)
+    with transaction(ground.parts.database) as session:
+        session.execute(sa.update(ImageRow).where(ImageRow.id == ground.pool[0]).values(bridge=True))
+
+    report = version(ground, learnt(ground)).report
+
+    assert report["examples"] == 11 + 3 + 3
+    assert report["evaluation_labels"] == 6
+
+
+def test_a_withdrawn_label_is_not_learnt_from(ground: Ground) -> None:
+    ground.label(ground.pool[:12], HARD)
+    with transaction(ground.parts.database) as session:
+        add_label(session, ground.project.id, ground.pool[0], None)
+
+    assert version(ground, learnt(ground)).report["examples"] == 11
+
+
+def test_under_five_calibration_labels_a_class_it_says_uncalibrated(ground: Ground) -> None:
+    ground.label(ground.pool[:12], HARD)
+    ground.label(ground.pool[12:18], CALIBRATION)
+
+    report = version(ground, learnt(ground)).report
+
+    assert (report["temperature"], report["calibrated"]) == (0.5, False)
+
+
+def test_under_thirty_evaluation_labels_the_accuracy_is_not_yet_known(ground: Ground) -> None:
+    ground.label(ground.pool[:12], HARD)
+    ground.label(ground.holdout[:29], EVALUATION)
+
+    report = version(ground, learnt(ground)).report
+
+    assert (report["evaluation_labels"], report["accuracy"], report["accuracy_interval"]) == (29, None, None)
+
+
+def test_none_of_these_and_twins_are_counted_once_as_they_should(ground: Ground) -> None:
+    ground.label(ground.pool[:24], HARD)
+    ground.label(ground.holdout[:30], EVALUATION)
+    ground.label(ground.holdout[30:40], EVALUATION, NONE_OF_THESE)
+    with transaction(ground.parts.database) as session:  # the last two are twins of the first
+        founder = session.scalars(sa.select(ImageRow.group_id).where(ImageRow.id == ground.holdout[0])).one()
+        twins = sa.update(ImageRow).where(ImageRow.id.in_(ground.holdout[-2:]))
+        session.execute(twins.values(group_id=founder))
+
+    report = version(ground, learnt(ground)).report
+
+    assert report["evaluation_labels"] == 38
+    assert report["accuracy"] <= 30 / 38
+
+
+@pytest.mark.parametrize("labelled", ["nothing", "one class"])
+def test_with_too_little_to_learn_from_nothing_happens_again_and_again(ground: Ground, labelled: str) -> None:
+    if labelled == "one class":
+        ground.label(ground.pool[:30], HARD, "cat")
+
+    assert [learnt(ground), learnt(ground)] == [0, 0]
+    assert not due(ground.parts, ground.project.id)
+    assert judged(ground) == 0
+    assert predicted(ground) == 0
+
+
+def test_one_example_of_a_class_is_enough_and_a_class_without_any_is_named(ground: Ground) -> None:
+    cats = [image for image in ground.pool if ground.truth[image] == 0]
+    dogs = [image for image in ground.pool if ground.truth[image] == 1]
+    ground.label([*cats[:5], dogs[0]], HARD)
+
+    report = version(ground, learnt(ground)).report
+
+    assert report["examples_by_class"] == {"cat": 5, "dog": 1, "bird": 0}
+    assert report["classes_without_examples"] == ["bird"]
+
+
+def test_where_all_embeddings_are_the_same_a_version_is_still_made(ground: Ground) -> None:
+    same = add_images(ground, 12, Side.POOL, vector=lambda vector: np.ones(8))
+    ground.label(same, HARD)
+
+    assert learnt(ground) == 1
+
+
+def test_an_embedding_that_is_not_finite_is_left_out_and_named(ground: Ground) -> None:
+    broken = add_images(ground, 1, Side.POOL, vector=lambda vector: np.where(vector > 0, np.inf, vector))
+    ground.label([*ground.pool[:12], *broken], HARD)
+
+    report = version(ground, learnt(ground)).report
+
+    assert report["examples"] == 12
+    assert [(entry["image_id"], entry["reason"]) for entry in report["left_out"]] == [
+        (broken[0], "the embedding of its image is not finite")
+    ]
+    assert not due(ground.parts, ground.project.id)
+
+
+def test_a_vector_that_is_gone_leaves_its_image_out_until_it_is_back(ground: Ground) -> None:
+    ground.label(ground.pool[:24], HARD)
+    kept = {f"{i:064x}" for i in range(1, 100)}
+    ground.parts.embeddings.collect(ENCODER, kept)
+
+    report = version(ground, learnt(ground)).report
+
+    assert report["examples"] == 23
+    assert report["left_out"][0]["image_id"] == ground.pool[0]
+
+
+def test_the_training_set_is_rebuilt_to_the_same_hash_whatever_came_later(ground: Ground) -> None:
+    waiting = add_images(ground, 3, Side.POOL, ready=False)
+    ground.label([*ground.pool[:24], *waiting], None)
+    ground.label(ground.pool[24:48], CALIBRATION)
+    number = learnt(ground)
+    with transaction(ground.parts.database) as session:  # what waited gets its group and prelabel
+        for image_id in waiting:
+            found = group(session, ground.project, f"later {image_id}", Side.POOL)
+            session.execute(sa.update(ImageRow).where(ImageRow.id == image_id).values(group_id=found))
+            prelabel(session, image_id, [0.5, 0.3, 0.2])
+        add_label(session, ground.project.id, ground.pool[0], "bird")
+        add_label(session, ground.project.id, ground.pool[1], None)
+    ground.label(ground.pool[48:60], HARD)
+
+    with reading(ground.parts.database) as session:
+        again = rebuild_snapshot(session, ground.project, version(ground, number))
+
+    assert version(ground, number).report["examples"] == 24
+    assert again.hash == version(ground, number).snapshot_hash
+    assert learnt(ground) == 2
+
+
+# --- due ------------------------------------------------------------------------------------------------
+
+
+def test_it_is_due_after_enough_new_usable_labels_and_not_before(ground: Ground) -> None:
+    answers = []
+    for images in (ground.pool[:11], ground.pool[11:12]):
+        ground.label(images, HARD)
+        answers.append(due(ground.parts, ground.project.id))
+    learnt(ground)
+    answers.append(due(ground.parts, ground.project.id))
+    ground.label(ground.holdout[:20], EVALUATION)
+    ground.label(ground.pool[12:26], HARD, NONE_OF_THESE)
+    answers.append(due(ground.parts, ground.project.id))
+    ground.label(ground.pool[26:38], HARD)
+    answers.append(due(ground.parts, ground.project.id))
+
+    assert answers == [False, True, False, False, True]
+
+
+def test_it_is_due_by_the_schedule_with_any_new_label_and_never_without(ground: Ground) -> None:
+    ground.label(ground.pool[:12], HARD)
+    learnt(ground)
+
+    ground.clock.at += timedelta(days=2)
+    without = due(ground.parts, ground.project.id)
+    ground.label(ground.pool[12:13], HARD)
+    with_one = due(ground.parts, ground.project.id)
+
+    assert (without, with_one) == (False, True)
+
+
+def test_labels_that_waited_for_their_embedding_count_as_new_once_it_is_there(ground: Ground) -> None:
+    waiting = add_images(ground, 12, Side.POOL, ready=False)
+    ground.label([*ground.pool[:12], *waiting], None)
+    learnt(ground)
+    before = due(ground.parts, ground.project.id)
+    with transaction(ground.parts.database) as session:
+        for image_id in waiting:
+            found = group(session, ground.project, f"later {image_id}", Side.POOL)
+            session.execute(sa.update(ImageRow).where(ImageRow.id == image_id).values(group_id=found))
+            prelabel(session, image_id, [0.5, 0.3, 0.2])
+
+    assert (before, due(ground.parts, ground.project.id)) == (False, True)
+
+
+def test_a_changed_engine_asks_for_a_new_version_once_it_has_looked(ground: Ground) -> None:
+    ground.label(ground.pool[:12], HARD)
+    learnt(ground)
+    changed = ground.with_engine("seeded-2")
+
+    before = due(changed.parts, changed.project.id)
+    with transaction(ground.parts.database) as session:
+        for image_id in ground.pool[:12]:
+            prelabel(session, image_id, [0.5, 0.3, 0.2], revision="seeded-2")
+    after = due(changed.parts, changed.project.id)
+
+    assert (before, after) == (False, True)
+    assert learnt(changed) == 2
+
+
+# --- promote --------------------------------------------------------------------------------------------
+
+
+def test_a_version_better_than_the_engine_is_promoted_once_with_its_reasons(ground: Ground) -> None:
+    ground.label(ground.pool[:30], HARD)
+    ground.label(ground.holdout, EVALUATION)
+    learnt(ground)
+
+    answers = [judged(ground), judged(ground)]
+
+    assert answers == [1, 0]
+    assert (champion(ground), verdicts(ground)) == (1, [Verdict.PROMOTED])
+    reasons = ground.scalars(sa.select(PromotionRow.reasons))[0]
+    assert "against the engine's pre-labels" in str(reasons) and "1 verdict" in str(reasons)
+
+
+def test_a_version_worse_than_the_engine_is_refused(ground: Ground) -> None:
+    for image in ground.pool[:30]:
+        ground.label([image], HARD, ground.project.config.classes[(ground.truth[image] + 1) % 3])  # all wrong
+    ground.label(ground.holdout, EVALUATION)
+    learnt(ground)
+
+    assert judged(ground) == 0
+    assert (champion(ground), verdicts(ground)) == (None, [Verdict.REFUSED])
+    assert predicted(ground) == 0
+
+
+def test_too_few_evaluation_labels_are_said_once_and_judged_when_there_are_enough(ground: Ground) -> None:
+    ground.label(ground.pool[:30], HARD)
+    ground.label(ground.holdout[:29], EVALUATION)
+    learnt(ground)
+
+    early = [judged(ground), judged(ground)]
+    ground.label(ground.holdout[29:], EVALUATION)
+    late = judged(ground)
+
+    assert (early, late) == ([0, 0], 1)
+    assert verdicts(ground) == [Verdict.NOT_YET_KNOWN, Verdict.PROMOTED]
+
+
+def test_a_worse_candidate_leaves_the_champion_in_use(ground: Ground) -> None:
+    crown_first(ground)
+    for image in ground.pool[30:60]:
+        ground.label([image], HARD, ground.project.config.classes[(ground.truth[image] + 1) % 3])
+    learnt(ground)
+
+    assert judged(ground) == 0
+    assert (champion(ground), verdicts(ground)) == (1, [Verdict.PROMOTED, Verdict.REFUSED])
+
+
+def crown_first(ground: Ground) -> None:
+    ground.label(ground.pool[:30], HARD)
+    ground.label(ground.holdout, EVALUATION)
+    learnt(ground)
+    assert judged(ground) == 1
+
+
+def test_the_champion_predicts_everything_and_leaves_evidence_where_people_looked(ground: Ground) -> None:
+    crown_first(ground)
+
+    rows = [predicted(ground), predicted(ground)]
+
+    assert rows == [100, 0]
+    with reading(ground.parts.database) as session:
+        file = predictions.prediction_file(session, version(ground, 1).id)
+    assert file is not None
+    stored = read_predictions(ground.parts.settings.home, file.path, file.sha256)
+    assert stored.image_ids.tolist() == sorted(ground.truth)
+    assert np.allclose(stored.probs.sum(axis=1), 1, atol=0.01)
+    assert set(ground.scalars(sa.select(PredictionRow.image_id))) == {*ground.pool[:30], *ground.holdout}
+
+
+def test_new_images_make_the_predictions_stale_and_old_files_are_removed(ground: Ground) -> None:
+    crown_first(ground)
+    predicted(ground)
+
+    add_images(ground, 5, Side.POOL)
+    rows = [predicted(ground), predicted(ground)]
+
+    assert rows == [105, 0]
+    assert len(list((ground.parts.settings.home / "predictions").rglob("*.safetensors"))) == 1
+
+
+@pytest.mark.parametrize("damage", ["flip", "delete"])
+def test_a_damaged_prediction_file_is_made_again(ground: Ground, damage: str) -> None:
+    crown_first(ground)
+    predicted(ground)
+    [path] = (ground.parts.settings.home / "predictions").rglob("*.safetensors")
+    if damage == "flip":
+        path.write_bytes(path.read_bytes()[:-1] + b"\x00")
+    else:
+        path.unlink()
+
+    assert [predicted(ground), predicted(ground)] == [100, 0]
+
+
+def test_by_hand_a_refused_version_is_promoted_and_audited(ground: Ground) -> None:
+    crown_first(ground)
+    ground.label(ground.pool[30:60], HARD, "bird")
+    learnt(ground)
+    judged(ground)
+
+    answers = [promote_by_hand(ground.parts, ground.project.id, 2, "ada", "new camera")["promoted"] for _ in range(2)]
+
+    assert answers == [1, 0]
+    assert champion(ground) == 2
+    assert ground.scalars(sa.select(AuditRow.actor)) == ["ada"]
+    with pytest.raises(NotFound, match="no version 9"):
+        promote_by_hand(ground.parts, ground.project.id, 9, "ada", "")
+
+
+def test_a_rollback_goes_back_one_champion_and_predicts_again(ground: Ground) -> None:
+    crown_first(ground)
+    predicted(ground)
+    for first in (30, 40):
+        ground.label(ground.pool[first : first + 10], HARD)
+        number = learnt(ground)
+        promote_by_hand(ground.parts, ground.project.id, number, "ada", "")
+        predicted(ground)
+
+    back = []
+    for _ in range(2):
+        roll_back(ground.parts, ground.project.id, "ada", "worse at night")
+        back.append((champion(ground), predicted(ground)))
+
+    assert back == [(2, 100), (1, 100)]
+    assert verdicts(ground)[-2:] == [Verdict.ROLLED_BACK, Verdict.ROLLED_BACK]
+    assert judged(ground) == 0  # what was left is not judged again
+    with pytest.raises(Conflict, match="no earlier champion"):
+        roll_back(ground.parts, ground.project.id, "ada", "")
+
+
+def test_a_rollback_that_names_what_it_leaves_goes_back_once_however_often_it_runs(ground: Ground) -> None:
+    crown_first(ground)
+    for first in (30, 40):
+        ground.label(ground.pool[first : first + 10], HARD)
+        promote_by_hand(ground.parts, ground.project.id, learnt(ground), "ada", "")
+
+    answers = [roll_back(ground.parts, ground.project.id, "ada", "", leaving=3)["promoted"] for _ in range(2)]
+
+    assert (answers, champion(ground)) == ([1, 0], 2)
+
+
+# --- whole or not at all --------------------------------------------------------------------------------
+
+
+def test_what_a_killed_process_left_is_replaced(ground: Ground) -> None:
+    ground.label(ground.pool[:12], HARD)
+    models = ground.parts.settings.home / "models" / str(ground.project.id)
+    for left in (models / "1", models / f".{ground.parts.settings.executor}.tmp"):
+        left.mkdir(parents=True)
+        (left / WEIGHTS).write_bytes(b"half")
+
+    number = learnt(ground)
+
+    load_classifier(ground.parts.settings.home, version(ground, number))
+    assert sorted(path.name for path in models.iterdir()) == ["1"]
+
+
+def test_the_champion_hashes_to_its_card_and_a_changed_card_is_refused(ground: Ground) -> None:
+    crown_first(ground)
+    folder = ground.parts.settings.home / version(ground, 1).path
+
+    assert hashlib.sha256((folder / CARD).read_bytes()).hexdigest() == version(ground, 1).card_hash
+    (folder / CARD).write_bytes((folder / CARD).read_bytes().replace(b"cat", b"cow"))
+    with pytest.raises(BadArtifact, match="was changed"):
+        predict(ground.parts, ground.project.id)
+
+
+def test_a_project_without_images_learns_nothing(
+    database: sa.Engine, tmp_path: Path, make_project: MakeProject
+) -> None:
+    empty = make_ground(database, tmp_path, make_project(database), pool=0, holdout=0)
+
+    assert not due(empty.parts, empty.project.id)
+    assert learnt(empty) == 0
+    assert not empty.scalars(sa.select(sa.func.count()).select_from(LabelRow))[0]
+    assert not empty.scalars(sa.select(GroupRow.id)) and not empty.scalars(sa.select(ReviewRow.id))
