@@ -22,8 +22,7 @@ from labeling.adapters.sources import absolute, file_exists, folder_exists
 from labeling.errors import BadImage, Invalid, NotFound
 from labeling.ingest.archives import ARCHIVE_EXTENSIONS, ArchiveLimits, Contents, inspect_archive, read_archive
 from labeling.ingest.decoding import check_header
-from labeling.ingest.headers import Limits
-from labeling.ingest.manifests import MANIFEST_EXTENSIONS, read_manifest
+from labeling.ingest.manifests import MANIFEST_EXTENSIONS
 from labeling.ingest.text import MAX_REFERENCE, clean_text
 from labeling.types import Incoming, Project
 from service.ingest import ROWS_A_TRANSACTION, Found, Refusal, chunks, items_of, register_items, sort_out
@@ -118,21 +117,6 @@ class Ingesting:
         items = self._members(file, clean_text(name) or "archive", limits, contents, label_from_folder, dry_run, result)
         return self._take(project, items, result, progress, local=False)
 
-    def manifest(self, project: Project, file: BinaryIO, name: str) -> Ingested:
-        """Ingest a manifest that was uploaded: it may name web addresses only."""
-        return self._take(
-            project, read_manifest(file, name, None), Ingested("manifest", False), lambda _: None, local=False
-        )
-
-    def keep_upload(self, name: str, data: bytes) -> Incoming:
-        """Keep an uploaded file and give the item to register; BadImage, by its header, if it cannot be used."""
-        check_header(data, self._limits())
-        address = self.images.keep_upload(data)
-        return Incoming(clean_text(name) or address, address, fingerprint=address.removeprefix(UPLOAD))
-
-    def _limits(self) -> Limits:
-        return Limits(max_bytes=self.settings.max_image_bytes, max_pixels=self.settings.max_image_pixels)
-
     def _take(
         self, project: Project, items: Iterable[Found], result: Ingested, progress: Progress, *, local: bool
     ) -> Ingested:
@@ -165,7 +149,7 @@ class Ingesting:
             folder = member.name.split("/")[0] if "/" in member.name else None
             reference = f"{name}/{member.name}"[:MAX_REFERENCE]
             try:
-                check_header(member.data, self._limits())
+                check_header(member.data, limits_of(self.settings))
                 address = UPLOAD + "0" * 64 if dry_run else self.images.keep_upload(member.data)
             except BadImage as error:
                 result.found += 1

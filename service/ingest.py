@@ -21,14 +21,17 @@ from sqlalchemy.orm import Session
 from db.repositories import registrations, sources
 from db.repositories.registrations import Registered
 from db.repositories.sources import Source
-from labeling.adapters.fetching import check_address
-from labeling.adapters.image_store import UPLOAD
+from labeling.adapters.fetching import check_address, is_plain_address
+from labeling.adapters.image_store import UPLOAD, ImageStore
 from labeling.adapters.sources import absolute, file_exists, find_images, folder_exists
 from labeling.errors import Invalid, NotFound
+from labeling.ingest.decoding import check_header
+from labeling.ingest.headers import Limits
 from labeling.ingest.manifests import MANIFEST_EXTENSIONS, BadLine, read_manifest
 from labeling.ingest.text import MAX_REFERENCE, check_details, clean_text
 from labeling.types import NONE_OF_THESE, Incoming, JobName, Project, Trigger
 from service.jobs import Jobs
+from service.settings import Settings
 
 __all__ = [
     "ROWS_A_TRANSACTION",
@@ -37,6 +40,8 @@ __all__ = [
     "add_source",
     "chunks",
     "items_of",
+    "keep_upload",
+    "limits_of",
     "register_items",
     "sort_out",
 ]
@@ -77,6 +82,18 @@ def sort_out(project: Project, items: Iterable[Found], *, local: bool = True) ->
             name = f"line {item.number}" if isinstance(item, BadLine) else clean_text(item.reference) or "an item"
             refused.append((name[:200], error.message))
     return usable, refused
+
+
+def keep_upload(images: ImageStore, settings: Settings, name: str, data: bytes) -> Incoming:
+    """Keep an uploaded file and give the item to register; BadImage, by its header, if it cannot be used."""
+    check_header(data, limits_of(settings))
+    address = images.keep_upload(data)
+    return Incoming(clean_text(name) or address, address, fingerprint=address.removeprefix(UPLOAD))
+
+
+def limits_of(settings: Settings) -> Limits:
+    """What one image file may ask of us, as the settings say."""
+    return Limits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels)
 
 
 def add_source(session: Session, jobs: Jobs, project: Project, address: str, now: datetime) -> Source:
@@ -123,7 +140,7 @@ def _checked(item: Found, classes: frozenset[str], local: bool) -> Incoming:
         raise Invalid(f"{item.known_label[:100]!r} is not a label of this project: {_some(classes)}.")
     if item.gold and item.known_label is None:
         raise Invalid("A gold item needs its label.")
-    if not (local or item.address.startswith(UPLOAD)):
+    if not (local or item.address.startswith(UPLOAD) or is_plain_address(item.address)):
         check_address(item.address)
     text, details = clean_text(item.text), check_details(item.details) if item.details else {}
     if text == item.text and details == item.details:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -29,9 +28,8 @@ _SQLITE = (
 )
 _POSTGRES = (
     f"INSERT INTO registration (project_id, source_id, registered_at, {_COLUMNS}) "
-    "SELECT %s, %s, %s, r.a, r.b, r.c, r.d, r.e, r.f::json, r.g, r.h FROM unnest("
-    "%s::text[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bool[]"
-    ") AS r(a, b, c, d, e, f, g, h) ON CONFLICT DO NOTHING"
+    "SELECT %s, %s, %s, r->>0, (r->>1)::bigint, r->>2, r->>3, r->>4, (r->>5)::json, r->>6, (r->>7)::bool "
+    "FROM json_array_elements(%s::json) AS r ON CONFLICT DO NOTHING"
 )
 
 _Row = tuple[str, int, str, str | None, str | None, str, str | None, bool]
@@ -166,8 +164,8 @@ def _insert(
         return 0
     connection = session.connection()
     if connection.dialect.name == "postgresql":
-        columns: list[Any] = [list(column) for column in zip(*rows, strict=True)]
-        return connection.exec_driver_sql(_POSTGRES, (project_id, source_id, now, *columns)).rowcount
+        together = msgspec.json.encode(rows).decode()  # one parameter: arrays cost the driver four times as much
+        return connection.exec_driver_sql(_POSTGRES, (project_id, source_id, now, together)).rowcount
     at = now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")  # as SQLAlchemy writes times there
     same = (project_id, source_id, at)
     return connection.exec_driver_sql(_SQLITE, [same + row for row in rows]).rowcount

@@ -20,7 +20,7 @@ from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from labeling.errors import BadAddress, Unavailable
 
-__all__ = ["Fetched", "Fetcher", "check_address", "is_public", "resolve_name"]
+__all__ = ["Fetched", "Fetcher", "check_address", "is_plain_address", "is_public", "resolve_name"]
 
 MAX_ADDRESS = 2_048
 MAX_REDIRECTS = 3
@@ -29,6 +29,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HEADERS = {"User-Agent": "hardcase", "Accept": "image/*", "Connection": "close"}
 _LEFT_ALONE = "%/:=&?~+!$,;'@()*[]|"
 _ODD = re.compile(r"[\x00-\x20\x7f\\]")
+_PLAIN = re.compile(r"https?://[A-Za-z0-9.-]{1,253}/[!-\[\]-~]*")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _NEVER = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "168.63.129.16/32", "64:ff9b:1::/48")))
 """Not private by name, and yet where clouds keep their metadata and networks their own translators."""
@@ -84,6 +85,15 @@ def check_address(url: str) -> SplitResult:
     if "@" in parts.netloc or port == 0:
         raise BadAddress("Addresses with a user name or password in them are not fetched.")
     return parts
+
+
+def is_plain_address(url: str) -> bool:
+    """Whether `check_address` is sure to take an address, told a dozen times faster; no says nothing.
+
+    >>> is_plain_address("https://example.org/a.jpg")
+    True
+    """
+    return len(url) <= MAX_ADDRESS and _PLAIN.fullmatch(url) is not None
 
 
 @dataclass(frozen=True, slots=True)

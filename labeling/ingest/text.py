@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from labeling.errors import Invalid
@@ -23,6 +24,7 @@ MAX_VALUE = 2_000
 _UNWANTED = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
+_PLAIN = re.compile(r"[!-~]+(?: [!-~]+)*")
 _SPACES = re.compile(r"[^\S\n]+")
 _LINES = re.compile(r"\s*\n\s*")
 
@@ -37,8 +39,8 @@ def clean_text(text: str | None) -> str | None:
     """
     if not text:
         return None
-    if text.isascii() and text.isprintable() and "  " not in text and len(text) <= MAX_TEXT:
-        return text.strip() or None  # nearly all text is like this, and it is asked 100,000 times in a row
+    if len(text) <= MAX_TEXT and _PLAIN.fullmatch(text):
+        return text  # nearly all text is like this, and it is asked 100,000 times in a row
     plain = unicodedata.normalize("NFC", _UNWANTED.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
     return _LINES.sub("\n", _SPACES.sub(" ", plain)).strip()[:MAX_TEXT].strip() or None
 
@@ -56,6 +58,8 @@ def check_details(details: Mapping[str, Any]) -> dict[str, str | int | float | b
     """
     if len(details) > MAX_DETAILS:
         raise Invalid(f"There are {len(details)} metadata fields; at most {MAX_DETAILS} are kept. Leave some out.")
+    if all(map(_is_plain, details.values())):
+        return {_name(name): value for name, value in details.items()}
     return {_name(name): _value(name, value) for name, value in details.items()}
 
 
@@ -70,6 +74,14 @@ def words_of(text: str | None, details: Mapping[str, Any], names: Sequence[str])
     return clean_text(". ".join(parts))
 
 
+def _is_plain(value: Any) -> bool:
+    """Whether a value is stored as it is; nearly all are, and looking closer costs ten times as much."""
+    if type(value) is str:
+        return len(value) <= MAX_VALUE and _PLAIN.fullmatch(value) is not None
+    return type(value) is int and -(2**53) < value < 2**53
+
+
+@lru_cache(maxsize=1_000)
 def _name(name: str) -> str:
     cleaned = clean_text(name)
     if cleaned is None or len(cleaned) > 100:

@@ -23,7 +23,7 @@ from labeling.adapters.image_store import ImageStore
 from labeling.errors import BadArchive, BadImage, Invalid, NotFound, StorageFull
 from labeling.types import Incoming, Policy, Project
 from service.bulk_ingest import Ingesting
-from service.ingest import add_source, register_items
+from service.ingest import add_source, keep_upload, register_items
 from service.jobs import Jobs
 from service.settings import Settings
 from service.work.failpoints import Failpoints
@@ -266,9 +266,9 @@ def test_a_refused_archive_leaves_nothing_behind(world: World) -> None:
 
 
 def test_uploads_are_checked_kept_fetched_and_then_collected(world: World) -> None:
-    upload = world.ingesting.keep_upload("../../x.png", picture(1))
+    upload = keep_upload(world.parts.images, world.parts.settings, "../../x.png", picture(1))
     with pytest.raises(BadImage):
-        world.ingesting.keep_upload("x.png", b"<svg/>")
+        keep_upload(world.parts.images, world.parts.settings, "x.png", b"<svg/>")
     with transaction(world.parts.database) as session:
         register_items(session, world.parts.jobs, world.project, [upload], NOW)
     far_future = replace(world.parts, now=lambda: datetime.now(NOW.tzinfo) + timedelta(days=1))

@@ -23,10 +23,9 @@ from labeling.adapters.sources import read_file
 from labeling.errors import BadAddress, BadArchive, Invalid, NotFound, StorageFull, Unavailable
 from labeling.ingest.decoding import check_header, decode, encode_shown
 from labeling.ingest.hashing import content_hash, perceptual_hash
-from labeling.ingest.headers import Limits
 from labeling.ingest.text import words_of
 from labeling.types import ImageId, LabelSource, Project, ProjectId, RegistrationId
-from service.ingest import ROWS_A_TRANSACTION, chunks, items_of, sort_out
+from service.ingest import ROWS_A_TRANSACTION, chunks, items_of, limits_of, sort_out
 from service.work.wiring import Parts
 
 __all__ = ["collect", "fetch_batch", "look"]
@@ -138,7 +137,7 @@ class _Fetching:
     def __init__(self, parts: Parts, project: Project) -> None:
         settings = parts.settings
         self._parts, self._policy = parts, project.config.policy
-        self._limits = Limits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels)
+        self._limits = limits_of(settings)
         self._web = Fetcher(max_bytes=settings.max_image_bytes, allow_private=settings.allow_private_addresses)
         self._large = Lock()
 
