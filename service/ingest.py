@@ -22,10 +22,9 @@ from db.repositories import registrations, sources
 from db.repositories.registrations import Registered
 from db.repositories.sources import Source
 from labeling.adapters.fetching import check_address, is_plain_address
-from labeling.adapters.image_store import UPLOAD, ImageStore
+from labeling.adapters.image_store import UPLOAD
 from labeling.adapters.sources import absolute, file_exists, find_images, folder_exists
 from labeling.errors import Invalid, NotFound
-from labeling.ingest.decoding import check_header
 from labeling.ingest.headers import Limits
 from labeling.ingest.manifests import MANIFEST_EXTENSIONS, BadLine, read_manifest
 from labeling.ingest.text import MAX_REFERENCE, check_details, clean_text
@@ -40,7 +39,6 @@ __all__ = [
     "add_source",
     "chunks",
     "items_of",
-    "keep_upload",
     "limits_of",
     "register_items",
     "sort_out",
@@ -82,13 +80,6 @@ def sort_out(project: Project, items: Iterable[Found], *, local: bool = True) ->
             name = f"line {item.number}" if isinstance(item, BadLine) else clean_text(item.reference) or "an item"
             refused.append((name[:200], error.message))
     return usable, refused
-
-
-def keep_upload(images: ImageStore, settings: Settings, name: str, data: bytes) -> Incoming:
-    """Keep an uploaded file and give the item to register; BadImage, by its header, if it cannot be used."""
-    check_header(data, limits_of(settings))
-    address = images.keep_upload(data)
-    return Incoming(clean_text(name) or address, address, fingerprint=address.removeprefix(UPLOAD))
 
 
 def limits_of(settings: Settings) -> Limits:

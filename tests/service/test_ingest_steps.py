@@ -20,10 +20,10 @@ from db.repositories import failures
 from db.session import reading, transaction
 from db.tables import FetchRow, ImageRow, LabelRow, RegistrationGoneRow, RegistrationRow
 from labeling.adapters.image_store import ImageStore
-from labeling.errors import BadArchive, BadImage, Invalid, NotFound, StorageFull
+from labeling.errors import BadArchive, Invalid, NotFound, StorageFull
 from labeling.types import Incoming, Policy, Project
 from service.bulk_ingest import Ingesting
-from service.ingest import add_source, keep_upload, register_items
+from service.ingest import add_source, register_items
 from service.jobs import Jobs
 from service.settings import Settings
 from service.work.failpoints import Failpoints
@@ -265,15 +265,14 @@ def test_a_refused_archive_leaves_nothing_behind(world: World) -> None:
     assert world.count(RegistrationRow) == 0
 
 
-def test_uploads_are_checked_kept_fetched_and_then_collected(world: World) -> None:
-    upload = keep_upload(world.parts.images, world.parts.settings, "../../x.png", picture(1))
-    with pytest.raises(BadImage):
-        keep_upload(world.parts.images, world.parts.settings, "x.png", b"<svg/>")
+def test_uploads_are_kept_until_they_are_fetched_and_then_collected(world: World) -> None:
+    upload = Incoming("../../x.png", world.parts.images.keep_upload(picture(1)))
+    world.parts.images.keep_upload(b"sent, and never registered")
     with transaction(world.parts.database) as session:
         register_items(session, world.parts.jobs, world.project, [upload], NOW)
     far_future = replace(world.parts, now=lambda: datetime.now(NOW.tzinfo) + timedelta(days=1))
 
-    assert collect(far_future) == {"removed": 0}
+    assert collect(far_future) == {"removed": 1}
     assert world.fetch()["done"] == 1
     assert collect(world.parts) == {"removed": 0}
     assert collect(far_future) == {"removed": 1}
