@@ -1,0 +1,304 @@
+"""Versions, verdicts, examples and predictions in SQL, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from db.repositories import examples, predictions, versions
+from db.repositories.pool import count_ready, read_pool
+from db.repositories.predictions import PredictionFile
+from db.session import reading, transaction
+from db.tables import GroupRow, ImageRow, LabelRow, PredictionRow, PrelabelRow, QueryRow, ReviewRow
+from labeling.errors import Conflict, NotFound
+from labeling.types import Example, ImageId, LabelSource, Project, ReviewKind, Side, Trigger, Verdict
+from tests.conftest import NOW
+
+MakeProject = Callable[..., Project]
+
+
+def add_version(session: Session, project: Project, number: int) -> versions.Version:
+    return versions.add_version(
+        session,
+        project.id,
+        number,
+        path=f"models/{number}",
+        card_hash=f"card {number}",
+        snapshot_hash=f"snapshot {number}",
+        last_label_id=number,
+        report={"examples": number},
+        trigger=Trigger.ANSWERED,
+        now=NOW,
+    )
+
+
+def give(session: Session, version: versions.Version, verdict: Verdict) -> None:
+    versions.append_promotion(
+        session,
+        version,
+        None,
+        verdict,
+        ["because"],
+        report={"gain": 0.1},
+        trigger=Trigger.LEARNED,
+        author="the gate",
+        now=NOW,
+    )
+
+
+def add_image(
+    session: Session, project: Project, name: str, *, side: Side | None = Side.POOL, revision: str | None = "r1"
+) -> ImageId:
+    group = None
+    if side is not None:
+        group = GroupRow(project_id=project.id, founder_hash=name, side=side, created_at=NOW)
+        session.add(group)
+        session.flush()
+    image = ImageRow(
+        project_id=project.id,
+        content_hash=name,
+        perceptual_hash="",
+        format="PNG",
+        width=8,
+        height=8,
+        size_bytes=64,
+        text=None,
+        details={},
+        group_id=group.id if group else None,
+        fetched_at=NOW,
+    )
+    session.add(image)
+    session.flush()
+    if revision is not None:
+        session.add(
+            PrelabelRow(
+                image_id=image.id,
+                engine="e",
+                revision=revision,
+                probs=[0.5, 0.3, 0.2],
+                description="",
+                duration_s=0,
+                cost_micro=0,
+                created_at=NOW,
+            )
+        )
+        session.flush()
+    return ImageId(image.id)
+
+
+def add_review(session: Session, project: Project, image_id: ImageId, kind: ReviewKind) -> int:
+    number = (session.scalar(sa.select(sa.func.max(QueryRow.number))) or 0) + 1
+    query = QueryRow(
+        project_id=project.id, number=number, strategy="margin", seed=0, pool_size=1, trigger="by hand", created_at=NOW
+    )
+    session.add(query)
+    session.flush()
+    review = ReviewRow(
+        project_id=project.id,
+        image_id=image_id,
+        query_id=query.id,
+        kind=kind,
+        blind=False,
+        probability=1,
+        place=0,
+        token=f"t{number}",
+        created_at=NOW,
+    )
+    session.add(review)
+    session.flush()
+    return review.id
+
+
+def add_label(
+    session: Session,
+    project: Project,
+    image_id: ImageId,
+    value: str | None,
+    kind: ReviewKind | None = ReviewKind.HARD,
+    source: LabelSource = LabelSource.PEOPLE,
+) -> int:
+    row = LabelRow(
+        project_id=project.id,
+        image_id=image_id,
+        value=value,
+        source=source,
+        review_id=None if kind is None else add_review(session, project, image_id, kind),
+        evidence={},
+        author="test",
+        reason="",
+        created_at=NOW,
+    )
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def hard(session: Session, project: Project, **more: int) -> list[Example]:
+    return examples.read_examples(session, project.id, [ReviewKind.HARD], Side.POOL, **more)
+
+
+def test_a_version_is_read_as_it_was_saved_and_its_number_is_taken(
+    any_database: sa.Engine, make_project: MakeProject
+) -> None:
+    project = make_project(any_database)
+    with transaction(any_database) as session:
+        versions.lock(session, project.id)
+        saved = add_version(session, project, versions.next_number(session, project.id))
+
+    with reading(any_database) as session:
+        assert versions.newest(session, project.id) == saved == versions.by_number(session, project.id, 1)
+        assert versions.by_id(session, saved.id) == saved
+        assert versions.next_number(session, project.id) == 2
+    with pytest.raises(Conflict, match="another worker"), transaction(any_database) as session:
+        add_version(session, project, 1)
+    with pytest.raises(NotFound), reading(any_database) as session:
+        versions.by_number(session, project.id, 2)
+
+
+def test_the_champion_is_the_newest_promoted_or_the_one_rolled_back_to(
+    any_database: sa.Engine, make_project: MakeProject
+) -> None:
+    project = make_project(any_database)
+    seen = []
+    with transaction(any_database) as session:
+        saved = [add_version(session, project, number) for number in (1, 2, 3)]
+        for number, verdict in [
+            (1, Verdict.NOT_YET_KNOWN),
+            (1, Verdict.PROMOTED),
+            (2, Verdict.REFUSED),
+            (2, Verdict.PROMOTED),
+            (3, Verdict.NO_CHANGE),
+            (3, Verdict.PROMOTED),
+            (2, Verdict.ROLLED_BACK),
+        ]:
+            give(session, saved[number - 1], verdict)
+            champion = versions.champion(session, project.id)
+            previous = versions.previous_champion(session, project.id)
+            seen.append((champion and champion.number, previous and previous.number))
+
+    assert seen == [(None, None), (1, None), (1, None), (2, 1), (2, 1), (3, 2), (2, 1)]
+
+
+def test_champions_of_different_projects_do_not_mix(any_database: sa.Engine, make_project: MakeProject) -> None:
+    one, other = make_project(any_database), make_project(any_database, name="plants")
+
+    with transaction(any_database) as session:
+        give(session, add_version(session, one, 1), Verdict.PROMOTED)
+
+    with reading(any_database) as session:
+        assert versions.champion(session, other.id) is None
+        assert versions.promotions(session, other.id) == []
+
+
+def test_the_current_label_is_the_newest_and_a_withdrawn_one_is_none(
+    any_database: sa.Engine, make_project: MakeProject
+) -> None:
+    project = make_project(any_database)
+    with transaction(any_database) as session:
+        one, two = add_image(session, project, "a"), add_image(session, project, "b")
+        first = add_label(session, project, one, "cat")
+        add_label(session, project, two, "dog")
+        changed = add_label(session, project, one, "bird")
+        add_label(session, project, two, None)
+
+    with reading(any_database) as session:
+        now, then = hard(session, project), hard(session, project, up_to=first)
+
+    assert [(e.image_id, e.label, e.label_id) for e in now] == [(one, "bird", changed)]
+    assert [(e.image_id, e.label) for e in then] == [(one, "cat")]
+
+
+def test_examples_are_read_by_kind_and_side_and_never_from_bridges(
+    any_database: sa.Engine, make_project: MakeProject
+) -> None:
+    project = make_project(any_database)
+    with transaction(any_database) as session:
+        pool = [add_image(session, project, name) for name in "abcd"]
+        held = [add_image(session, project, name, side=Side.HOLDOUT) for name in "ef"]
+        loose = add_image(session, project, "g", side=None)
+        add_label(session, project, pool[0], "cat")
+        add_label(session, project, pool[1], "cat", ReviewKind.CALIBRATION)
+        add_label(session, project, pool[2], "cat", None, LabelSource.IMPORT)
+        add_label(session, project, pool[3], "cat")
+        add_label(session, project, held[0], "cat", ReviewKind.EVALUATION)
+        add_label(session, project, held[1], "cat", None, LabelSource.IMPORT)
+        add_label(session, project, loose, "cat", None, LabelSource.IMPORT)
+        session.execute(sa.update(ImageRow).where(ImageRow.id == pool[3]).values(bridge=True))
+
+    with reading(any_database) as session:
+        train = examples.read_examples(session, project.id, [ReviewKind.HARD], Side.POOL, imported=True)
+        judge = examples.read_examples(session, project.id, [ReviewKind.EVALUATION], Side.HOLDOUT)
+        waiting = examples.unready_labels(session, project.id, "r1")
+        elsewhere = examples.unready_labels(session, project.id, "r2")
+
+    assert [(e.image_id, e.kind) for e in train] == [(pool[0], ReviewKind.HARD), (pool[2], None)]
+    assert [e.image_id for e in judge] == [held[0]]
+    assert [image for _, image in waiting] == [loose]
+    assert len(elsewhere) == 7
+
+
+def test_the_pool_holds_what_is_grouped_no_bridge_and_prelabelled_by_this_revision(
+    any_database: sa.Engine, make_project: MakeProject
+) -> None:
+    project = make_project(any_database)
+    with transaction(any_database) as session:
+        ready = add_image(session, project, "a")
+        held = add_image(session, project, "b", side=Side.HOLDOUT)
+        add_image(session, project, "c", side=None)
+        add_image(session, project, "d", revision=None)
+        add_image(session, project, "e", revision="r0")
+        bridge = add_image(session, project, "f")
+        session.execute(sa.update(ImageRow).where(ImageRow.id == bridge).values(bridge=True))
+
+    with reading(any_database) as session:
+        rows = read_pool(session, project.id, "r1")
+        counted = count_ready(session, project.id, "r1")
+
+    assert [(row.image_id, row.holdout, row.content_hash) for row in rows] == [(ready, False, "a"), (held, True, "b")]
+    assert rows[0].probs == [0.5, 0.3, 0.2]
+    assert counted == 2
+
+
+def test_evidence_is_kept_once_for_images_that_were_asked_or_labelled(
+    any_database: sa.Engine, make_project: MakeProject
+) -> None:
+    project = make_project(any_database)
+    with transaction(any_database) as session:
+        asked, labelled, _ = (add_image(session, project, name) for name in "abc")
+        add_review(session, project, asked, ReviewKind.HARD)
+        add_label(session, project, labelled, "cat", None, LabelSource.IMPORT)
+        version = add_version(session, project, 1)
+        missing = predictions.images_without_evidence(session, project.id, version.id)
+
+        added = [
+            predictions.add_evidence(session, version.id, [(image, [0.7, 0.2, 0.1]) for image in missing], NOW)
+            for _ in range(2)
+        ]
+
+        assert missing == [asked, labelled]
+        assert added == [2, 0]
+        assert predictions.images_without_evidence(session, project.id, version.id) == []
+        assert session.scalars(sa.select(PredictionRow.probs)).first() == [0.7, 0.2, 0.1]
+
+
+def test_a_newer_prediction_file_takes_the_place_of_the_older(
+    any_database: sa.Engine, make_project: MakeProject
+) -> None:
+    project = make_project(any_database)
+    file = PredictionFile("predictions/1/1/a.safetensors", 10, "a", NOW)
+    newer = replace(file, path="predictions/1/1/b.safetensors", rows=12, created_at=NOW + timedelta(hours=1))
+    with transaction(any_database) as session:
+        version = add_version(session, project, 1)
+        none = predictions.prediction_file(session, version.id)
+        predictions.keep_prediction_file(session, version.id, file)
+        predictions.keep_prediction_file(session, version.id, newer)
+
+    with reading(any_database) as session:
+        found = predictions.prediction_file(session, version.id)
+
+    assert (none, found) == (None, newer)
