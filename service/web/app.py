@@ -55,7 +55,8 @@ _SCHEMES = {How.KEY: "key", How.PAGE: "session"}
 _ROUTERS = tuple(
     module.router
     for module in (
-        *(health, projects, images, sources, labels, reviews, versions, figures, jobs, keys, media, webhooks),
+        webhooks,  # first: routes are tried in order, and this one is called most and has the least time
+        *(health, projects, images, sources, labels, reviews, versions, figures, jobs, keys, media),
         *(login, board, work),
     )
 )
