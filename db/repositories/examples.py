@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.repositories.reviews import is_open
 from db.tables import GroupRow, ImageRow, LabelRow, PrelabelRow, ReviewRow
 from labeling.types import Example, ImageId, LabelSource, ProjectId, ReviewKind, Side
 
@@ -24,14 +25,21 @@ def read_examples(
     side: Side,
     *,
     imported: bool = False,
+    whole_shares: bool = False,
     up_to: int | None = None,
 ) -> list[Example]:
     """Images whose current label comes from a review of these kinds, or was imported; in the order of image ids.
 
-    `up_to` looks back to when label `up_to` was the newest.
+    `whole_shares` leaves out every query that still has an open review of these kinds: a random share speaks for
+    its population only when all of it was answered or skipped. `up_to` looks back to when label `up_to` was the newest.
     """
     newest = _newest(project_id, up_to)
     usable: sa.ColumnElement[bool] = ReviewRow.kind.in_(list(kinds))
+    if whole_shares:
+        unfinished = sa.select(ReviewRow.query_id).where(
+            ReviewRow.project_id == project_id, ReviewRow.kind.in_(list(kinds)), is_open()
+        )
+        usable = usable & ReviewRow.query_id.not_in(unfinished.correlate(None))
     if imported:
         usable = usable | (LabelRow.source == LabelSource.IMPORT)
     rows = session.execute(

@@ -7,8 +7,11 @@ from typing import Annotated
 
 import typer
 
+from db.repositories import versions
+from db.session import reading
+from labeling.errors import Conflict
 from labeling.types import JobName
-from service.cli.output import AsJson, Here, ProjectName, do_job
+from service.cli.output import AsJson, Connected, Here, ProjectName, connected, do_job, failing_clearly
 
 __all__ = ["add_to"]
 
@@ -74,5 +77,17 @@ def rollback(project: ProjectName, reason: Reason = "", as_json: AsJson = False,
 
     Example: hardcase rollback animals --reason "worse on night images"
     """
-    args = ("rollback", "0", getpass.getuser(), reason)
+    with failing_clearly(as_json), connected() as hardcase:
+        leaving = _champion(hardcase, project)
+    args = ("rollback", str(leaving), getpass.getuser(), reason)
     do_job(JobName.PROMOTE, project, *args, as_json=as_json, here=here)
+
+
+def _champion(hardcase: Connected, project_name: str) -> int:
+    """The number of the version in use; naming it makes asking twice go back only once."""
+    project = hardcase.project(project_name)
+    with reading(hardcase.database) as session:
+        champion = versions.champion(session, project.id)
+    if champion is None:
+        raise Conflict("No version is in use yet, so there is none to go back from.")
+    return champion.number

@@ -127,7 +127,6 @@ def _import_new(parts: Parts, place: Place, queue: _Queue, model_version: str) -
         task_ids = parts.label_studio.import_tasks(place.ls_project_id, bodies)
         parts.failpoint("push.before_write")
         _note_pushed(parts, place, dict(zip((review.id for review in batch), task_ids, strict=True)))
-        parts.failpoint("push.after_write")
     return len(new)
 
 
@@ -139,6 +138,7 @@ def _note_pushed(parts: Parts, place: Place, tasks: dict[ReviewId, int]) -> None
     if tasks:
         with transaction(parts.database) as session:
             reviews.record_pushes(session, tasks, ls_project_id=place.ls_project_id, now=parts.now())
+        parts.failpoint("push.after_write")
 
 
 def _reorder(parts: Parts, place: Place, queue: _Queue, model_version: str) -> int:

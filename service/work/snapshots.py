@@ -32,9 +32,9 @@ def rebuild_snapshot(session: Session, project: Project, version: Version) -> Sn
 
 
 def evaluation_examples(session: Session, project: Project) -> list[Example]:
-    """The labels that judge: blind ones from the hold-out, one image per group (the first)."""
+    """The labels that judge: blind ones from the hold-out, one image per group (the first), of whole shares."""
     first: dict[int, Example] = {}
-    for example in read_examples(session, project.id, kinds_for(Use.GATE), Side.HOLDOUT):
+    for example in read_examples(session, project.id, kinds_for(Use.GATE), Side.HOLDOUT, whole_shares=True):
         first.setdefault(example.group_id, example)
     return list(first.values())
 

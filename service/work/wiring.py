@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
+
+from db.session import make_engine
 from labeling.adapters.embedding_store import EmbeddingStore
 from labeling.adapters.image_store import ImageStore
 from labeling.adapters.label_studio import LabelStudio
 from labeling.prelabel.engine import Engine
-
-from db.session import make_engine
-from labeling.types import Project
+from labeling.types import Project, ProjectId
 from service.jobs import Jobs
 from service.settings import Settings
 from service.work.engines import make_engine as load_engine
@@ -43,13 +43,14 @@ class Parts:
 def make_parts(settings: Settings) -> Parts:
     """Connect everything once; engines are loaded when a project first needs theirs."""
     database = make_engine(settings.database)
-    engines: dict[object, Engine] = {}
+    engines: dict[ProjectId, tuple[int, Engine]] = {}
 
     def engine_for(project: Project) -> Engine:
-        key = (project.id, project.config_version)
-        if key not in engines:
-            engines[key] = load_engine(project, settings)
-        return engines[key]
+        version, engine = engines.get(project.id, (0, None))
+        if engine is None or version != project.config_version:
+            engine = load_engine(project, settings)
+            engines[project.id] = (project.config_version, engine)
+        return engine
 
     return Parts(
         settings=settings,

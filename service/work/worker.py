@@ -28,7 +28,7 @@ from service.work.workflows import register
 
 __all__ = ["run_worker", "running_worker", "worker_lock"]
 
-STOP_WITHIN_S = 5
+STOP_WITHIN_S = 3
 log = get_logger(__name__)
 
 
@@ -99,8 +99,9 @@ def _launch(parts: Parts) -> None:
             "application_version": APPLICATION_VERSION,
             "run_migrations": False,
             "serializer": DBOSPortableJSONSerializer(),
-            "log_level": "WARNING",
-            "console_log_level": "WARNING",
+            # what a job raises is logged once, by us (workflows.py)
+            "log_level": "CRITICAL",
+            "console_log_level": "CRITICAL",
             "max_executor_threads": 8,
         }
     )

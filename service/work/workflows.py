@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from dbos import DBOS
 
@@ -28,6 +28,7 @@ FULL_SWEEP_EVERY = 10
 """Every tenth sweep also looks for what vanished from Label Studio, which costs it a walk over all its tasks."""
 
 Counts = dict[str, int]
+T = TypeVar("T")
 log = get_logger(__name__)
 
 
@@ -95,7 +96,7 @@ class _Loop:
         if by_hand:
             action, number, author, reason = by_hand
             if action == "rollback":
-                verdict = _step(promote.roll_back, self.parts, project_id, author, reason)
+                verdict = _step(promote.roll_back, self.parts, project_id, author, reason, leaving=int(number))
             else:
                 verdict = _step(promote.promote_by_hand, self.parts, project_id, int(number), author, reason)
         else:
@@ -104,7 +105,7 @@ class _Loop:
         if predicted["rows"]:
             self._ask(project_id, Trigger.PROMOTED, JobName.SELECT, JobName.REVIEW)
         self._ask(project_id, Trigger.PROMOTED, JobName.FIGURES)
-        return {**(verdict or {}), **predicted}
+        return {**verdict, **predicted}
 
     def figures(self, project_id: ProjectId, trigger: str) -> Counts:
         return _step(figures.refresh, self.parts, project_id)
@@ -132,10 +133,10 @@ class _Loop:
         DBOS.run_step({"name": "ask"}, ask)
 
 
-def _step(function: Callable[..., Any], parts: Parts, *args: Any, **options: Any) -> Any:
+def _step(function: Callable[..., T], parts: Parts, *args: Any, **options: Any) -> T:
     """Run one pipeline function as a durable step; what is unavailable is tried twice more, with a pause."""
 
-    def patiently() -> Any:
+    def patiently() -> T:
         for pause_s in (0.5, 1.5):
             try:
                 return function(parts, *args, **options)
@@ -143,7 +144,8 @@ def _step(function: Callable[..., Any], parts: Parts, *args: Any, **options: Any
                 time.sleep(pause_s)
         return function(parts, *args, **options)
 
-    return DBOS.run_step({"name": function.__name__}, patiently)
+    result: T = DBOS.run_step({"name": function.__name__}, patiently)
+    return result
 
 
 def _until_done(function: Callable[..., Counts], parts: Parts, project_id: ProjectId) -> Counts:
