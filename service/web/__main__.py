@@ -8,9 +8,11 @@ from types import FrameType
 
 import uvicorn
 
+from db.session import make_engine
 from labeling.errors import HardcaseError
 from service.logs import get_logger, set_up_logs
-from service.settings import load_settings
+from service.schema import check_schema
+from service.settings import Settings, load_settings
 from service.web.app import create_app
 from service.web.limits import PatientProtocol
 
@@ -23,6 +25,7 @@ def main() -> int:
     settings = load_settings()
     set_up_logs(level=settings.log_level, as_json=settings.log_json)
     try:
+        _check_database(settings)
         app = create_app(settings)
     except HardcaseError as error:
         get_logger(__name__).error("cannot start", reason=error.message)
@@ -46,6 +49,15 @@ def main() -> int:
     )
     server.run()
     return 0 if server.started else 1
+
+
+def _check_database(settings: Settings) -> None:
+    """In words, before a server is there that would show a traceback."""
+    database = make_engine(settings.database)
+    try:
+        check_schema(database)
+    finally:
+        database.dispose()
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:

@@ -1,0 +1,138 @@
+"""The pages in a real browser: log in by keyboard, look at the quality page, and see that hostile names do nothing."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from labeling.adapters.image_store import ImageStore
+from labeling.quality.agreement import acceptance
+from labeling.quality.metrics import Estimate
+from labeling.quality.plots import VersionPoint, acceptance_bars, holdout_by_version
+from labeling.types import Project, Role
+from tests.service.quality_data import fill
+from tests.service.web_client import make_key
+from tests.service.web_process import WebProcess, web_process
+
+HOSTILE = "<img src=x onerror=alert(1)>\"'><script>alert(2)</script>"
+QUIET = (
+    *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
+    *("--disable-sync", "--no-first-run", "--disable-quic"),
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert chromium, "This test needs Chromium: run `make chromium`."
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(QUIET))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page without scripts of its own; every dialog and every message of its console is kept."""
+    context = browser.new_context(java_script_enabled=True, viewport={"width": 1200, "height": 900})
+    page = context.new_page()
+    yield page
+    context.close()
+
+
+@pytest.fixture
+def running(database: sa.Engine, tmp_path: Path) -> Iterator[WebProcess]:
+    with web_process(database, tmp_path) as process:
+        yield process
+
+
+def plots() -> dict[str, str]:
+    """Real ones, drawn by the library that the worker uses."""
+    points = [
+        VersionPoint(2, Estimate(0.71, 0.63, 0.77, 34), promoted=True),
+        VersionPoint(3, Estimate(0.83, 0.75, 0.89, 51), promoted=True),
+    ]
+    rows = acceptance([("cat", 60, 51), ("dog", 50, 28)], ["cat", "dog", "bird"])
+    return {"holdout_by_version": holdout_by_version(points), "acceptance": acceptance_bars(rows)}
+
+
+def watch(page: Page) -> list[str]:
+    """What the page says that it should not: dialogs, errors, violations of its own policy."""
+    said: list[str] = []
+    page.on("dialog", lambda dialog: (said.append(f"dialog {dialog.message}"), dialog.dismiss()))
+    page.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    return said
+
+
+def log_in(page: Page, address: str, key: str) -> None:
+    page.goto(address)
+    page.get_by_label("API key").fill(key)
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Log out").wait_for()
+
+
+def test_a_person_logs_in_by_keyboard_sees_the_figures_and_logs_out(
+    page: Page, running: WebProcess, database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path
+) -> None:
+    project = make_project(database)
+    fill(database, project, ImageStore(str(tmp_path / "media")), plots())
+    page.goto(f"{running.address}/projects/{project.id}")
+    said = watch(page)
+
+    page.keyboard.type(make_key(database, Role.ENGINEER))  # the field has the focus
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="animals").wait_for()
+
+    assert page.get_by_role("img", name="Hold-out accuracy by version").is_visible()
+    shown = page.locator(".gallery img").first
+    shown.scroll_into_view_if_needed()
+    page.wait_for_function("() => [...document.querySelectorAll('.gallery img')].some(i => i.naturalWidth === 160)")
+    page.get_by_role("link", name="Jobs").first.click()
+    page.get_by_text("cut short").wait_for()
+    page.get_by_role("button", name="Learn a new version").click()
+    page.locator("tbody tr", has_text="waits").first.wait_for()
+    page.get_by_role("button", name="Log out").click()
+    page.get_by_label("API key").wait_for()
+    assert said == []
+
+
+def test_the_quality_page_fits_a_narrow_screen_and_needs_no_script(
+    browser: Browser, running: WebProcess, database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path
+) -> None:
+    project = make_project(database)
+    fill(database, project, ImageStore(str(tmp_path / "media")), plots())
+    context = browser.new_context(java_script_enabled=False, viewport={"width": 400, "height": 800})
+    page = context.new_page()
+
+    log_in(page, f"{running.address}/projects/{project.id}", make_key(database, Role.READ))
+
+    assert page.locator("text=83.0 %").first.is_visible()
+    box = page.locator("main").bounding_box()
+    widest = max(b["width"] for s in page.locator("section.card").all() if (b := s.bounding_box()))
+    assert box is not None and box["width"] <= 400 and widest <= 400
+    context.close()
+
+
+def test_hostile_names_open_no_dialog_and_run_nothing(
+    page: Page, running: WebProcess, database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path
+) -> None:
+    classes = (HOSTILE, f"b {HOSTILE}", "javascript:alert(3)")
+    project = make_project(database, name=f"p {HOSTILE}", classes=classes)
+    hostile_plot = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(4)"><script>alert(5)</script>{"<g/>" * 3}</svg>'
+    )
+    fill(database, project, ImageStore(str(tmp_path / "media")), {"confusion": hostile_plot})
+    said = watch(page)
+
+    log_in(page, running.address, make_key(database, name=HOSTILE))
+    for path in ("/", f"/projects/{project.id}", f"/projects/{project.id}/jobs", "/projects/%3Cscript%3Ealert(6)"):
+        page.goto(running.address + path)
+        page.wait_for_timeout(150)
+
+    assert [text for text in said if not text.startswith("Failed to load resource")] == []
