@@ -30,7 +30,7 @@ from service.demo.look_back import read_past, take_pictures, tell_rounds
 from service.demo.loop import Stage, turn
 from service.demo.project import PROJECT, project_file
 from service.demo.random_arm import SEEDS
-from service.demo.report import reasons, rounds_table, write_report
+from service.demo.report import COLUMNS, reasons, rounds_table, write_report
 from service.demo.show import Show, showing
 from service.demo.summary import Summary, balance, write_summary
 from service.demo.system import System, running_system
@@ -42,12 +42,15 @@ __all__ = ["run_demo"]
 ANNOTATORS = 3
 ERROR_RATE = 0.05
 SEED = 20
+_LOG_WIDTH = 110
 
 
 def run_demo(*, images: str | None, keep: bool, rounds: int, home: Path, as_json: bool) -> int:
     """Play the demo; 0 when it went as promised, 1 with the reason when it did not."""
     started = time.monotonic()
     console = Console(stderr=as_json, soft_wrap=True)
+    if not console.is_terminal:
+        console = Console(stderr=as_json, soft_wrap=True, width=_LOG_WIDTH)
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         _refuse_if_one_runs(home)
@@ -139,7 +142,7 @@ def _read_label_studio(stage: Stage, ls_project: int) -> tuple[str, list[int]]:
 
 def _verdict(summary: Summary, rounds: int, home: Path, console: Console) -> int:
     console.print(rounds_table(summary))
-    for line in reasons(summary):
+    for line in (COLUMNS, *reasons(summary)):
         console.print(line, markup=False, highlight=False)
     books = summary.books
     console.print(

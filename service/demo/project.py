@@ -32,7 +32,7 @@ def project_file(images: DemoImages) -> str:
         "query_size": 10 if few else 70,
         "low_water": 2,
         "learn_after_labels": 4 if few else 30,
-        "shares": {"evaluation_until_target": 0.4 if few else 0.5, "evaluation_per_class": 0},
+        "shares": {"evaluation_until_target": 0.4 if few else 0.5},
     }
     if few:
         policy["gate"] = {"min_labels": 10}

@@ -24,8 +24,13 @@ from labeling.quality.metrics import Estimate
 from labeling.quality.plots import CurvePoint, confusion_matrix, learning_curve
 from service.demo.summary import Interval, Round, Summary
 
-__all__ = ["HardImage", "Pictures", "reasons", "rounds_table", "thumbnail", "write_report"]
+__all__ = ["COLUMNS", "HardImage", "Pictures", "reasons", "rounds_table", "thumbnail", "write_report"]
 
+COLUMNS = (
+    "labels: images with a label by people; trained: those that the version learnt from; hold-out: its accuracy on "
+    "evaluation labels, with a 95 % interval; random: the same recipe on as many random labels, mean and interval over "
+    "five seeds; kept: share of pre-selected classes that the simulated annotators kept"
+)
 _THUMBNAIL = (112, 112)
 
 
@@ -52,9 +57,9 @@ class Pictures:
 
 
 def rounds_table(summary: Summary) -> Table:
-    """One row a round, for the terminal; `reasons` says why."""
+    """One row a round, for the terminal; `reasons` says why, `COLUMNS` what the columns are."""
     table = Table(title="The loop, round by round", title_justify="left", header_style="bold")
-    for name in ("round", "labels", "trained on", "hold-out", "random", "prelabels kept", "verdict"):
+    for name in ("round", "labels", "trained", "hold-out", "random", "kept", "verdict"):
         table.add_column(name, justify="left" if name == "verdict" else "right")
     for number, one in enumerate(summary.rounds, 1):
         cells = [
