@@ -106,7 +106,10 @@ class Verdict(StrEnum):
 
 
 class JobName(StrEnum):
-    """The background jobs, named after the loop. `sweep` asks all of them what is left to do."""
+    """The background jobs, named after the loop. `sweep` asks all of them what is left to do.
+
+    `tidy` removes what no row names any more.
+    """
 
     INGEST = "ingest"
     PRELABEL = "prelabel"
@@ -116,6 +119,7 @@ class JobName(StrEnum):
     PROMOTE = "promote"
     FIGURES = "figures"
     SWEEP = "sweep"
+    TIDY = "tidy"
 
 
 class Trigger(StrEnum):

@@ -26,6 +26,7 @@ __all__ = [
     "forget_vectors",
     "grouped",
     "name_vectors",
+    "named_vectors",
     "pending",
     "place",
     "record",
@@ -110,6 +111,14 @@ def forget_vectors(session: Session, encoder: str, keys: Sequence[str]) -> None:
     for start in range(0, len(keys), KEYS_A_STATEMENT):
         some = keys[start : start + KEYS_A_STATEMENT]
         session.execute(sa.delete(EmbeddingRow).where(EmbeddingRow.encoder == encoder, EmbeddingRow.key.in_(some)))
+
+
+def named_vectors(session: Session) -> dict[str, set[str]]:
+    """The keys of all vectors that a row names, by encoder."""
+    found: dict[str, set[str]] = {}
+    for encoder, key in session.execute(sa.select(EmbeddingRow.encoder, EmbeddingRow.key)):
+        found.setdefault(encoder, set()).add(key)
+    return found
 
 
 def ungrouped(session: Session, project_id: ProjectId, *, encoder: str, limit: int) -> list[UngroupedImage]:

@@ -1,16 +1,22 @@
-"""`python -m service.work` is a worker."""
+"""`python -m service.work` is a worker; `hardcase up` starts one."""
 
 from __future__ import annotations
 
+import signal
 import sys
+from types import FrameType
 
 from labeling.errors import HardcaseError
 from service.logs import get_logger, set_up_logs
 from service.settings import load_settings
-from service.work.worker import run_worker
 
 
 def main() -> int:
+    """Work until SIGTERM or SIGINT; 1 if this worker could not start."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
+    from service.work.worker import run_worker  # loads torch: seconds in which a signal must already be heard
+
     settings = load_settings()
     set_up_logs(level=settings.log_level, as_json=settings.log_json)
     try:
@@ -18,6 +24,11 @@ def main() -> int:
     except HardcaseError as error:
         get_logger(__name__).error("worker cannot start", reason=error.message)
         return 1
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    """A signal before there is anything to stop: a clean end."""
+    raise SystemExit(0)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ __all__ = ["Clockwork"]
 
 HEARTBEAT_EVERY_S = 10.0
 INBOX_EVERY_S = 1.0
+TIDY_EVERY_S = 3600.0
 GONE_AFTER = timedelta(seconds=60)
 """A worker that has not beaten for so long is gone; its jobs go to those that live."""
 KEEP_JOBS = timedelta(days=7)
@@ -44,9 +45,9 @@ class Clockwork:
             self._look_into_inbox: INBOX_EVERY_S,
             self._sweep: parts.settings.sweep_every_s,
             self._adopt_orphans: GONE_AFTER.total_seconds(),
-            self._forget_old_jobs: 3600.0,
+            self._tidy: TIDY_EVERY_S,
         }
-        self._next = dict.fromkeys(self._every, 0.0)
+        self._next = {**dict.fromkeys(self._every, 0.0), self._tidy: 60.0}  # nothing to tidy before there is work
 
     def start(self) -> None:
         self._thread.start()
@@ -98,7 +99,9 @@ class Clockwork:
         if adopted:
             log.warning("took over jobs of workers that are gone", jobs=adopted)
 
-    def _forget_old_jobs(self) -> None:
+    def _tidy(self) -> None:
+        with transaction(self._parts.database) as session:
+            self._parts.jobs.ask(session, JobName.TIDY, None, Trigger.SCHEDULE)
         forgotten = self._parts.jobs.forget(before=self._parts.now() - KEEP_JOBS)
         if forgotten:
             log.info("old jobs forgotten", jobs=forgotten)

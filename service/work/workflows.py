@@ -20,6 +20,7 @@ from labeling.types import JobName, ProjectId, Trigger
 from service.logs import get_logger
 from service.work.locks import OneAtATime
 from service.work.pipeline import figures, ingest, learn, prelabel, promote, review, select
+from service.work.tidying import tidy_up
 from service.work.wiring import Parts
 
 __all__ = ["FULL_SWEEP_EVERY", "register"]
@@ -49,7 +50,11 @@ def register(parts: Parts) -> None:
     def sweep(project_id: None, trigger: str) -> Counts:
         return loop.sweep()
 
+    def tidy(project_id: None, trigger: str) -> Counts:
+        return _step(tidy_up, parts)
+
     DBOS.workflow(name=JobName.SWEEP.value)(sweep)
+    DBOS.workflow(name=JobName.TIDY.value)(tidy)
 
 
 class _Loop:

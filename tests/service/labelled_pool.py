@@ -17,7 +17,7 @@ from db.tables import GroupRow, ImageRow, PrelabelRow, QueryRow, ReviewRow
 from labeling.types import LabelSource, Project, ReviewKind, Side
 from service.work.wiring import Parts
 from tests.conftest import NOW
-from tests.service.seeded_pool import ENCODER, REVISION, SeededEngine, add_label, make_parts
+from tests.service.seeded_pool import ENCODER, REVISION, SeededEngine, add_label, answer, make_parts
 
 TOKENS = count()
 
@@ -55,10 +55,11 @@ class Ground:
         """Give each image its true label, or this one, as a review of that kind would; None imports it."""
         with transaction(self.parts.database) as session:
             for image_id in image_ids:
-                review = None if kind is None else _ask(session, self.project, image_id, kind)
-                source = LabelSource.IMPORT if kind is None else LabelSource.PEOPLE
                 name = value or self.project.config.classes[self.truth[image_id]]
-                add_label(session, self.project.id, image_id, name, review, source)
+                if kind is None:
+                    add_label(session, self.project.id, image_id, name, None, LabelSource.IMPORT)
+                else:
+                    answer(session, _ask(session, self.project, image_id, kind), name)
 
     def with_engine(self, revision: str) -> Ground:
         """The same with an engine of another revision."""
@@ -150,7 +151,7 @@ def group(session: Session, project: Project, founder: str, side: Side) -> int:
     return row.id
 
 
-def _ask(session: Session, project: Project, image_id: int, kind: ReviewKind) -> int:
+def _ask(session: Session, project: Project, image_id: int, kind: ReviewKind) -> ReviewRow:
     number = next(TOKENS)
     query = QueryRow(
         project_id=project.id, number=number, strategy="margin", seed=0, pool_size=1, trigger="by hand", created_at=NOW
@@ -170,4 +171,4 @@ def _ask(session: Session, project: Project, image_id: int, kind: ReviewKind) ->
     )
     session.add(review)
     session.flush()
-    return review.id
+    return review

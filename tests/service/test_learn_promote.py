@@ -13,7 +13,17 @@ import sqlalchemy as sa
 
 from db.repositories import predictions, versions
 from db.session import reading, transaction
-from db.tables import AuditRow, GroupRow, ImageRow, LabelRow, PredictionRow, PromotionRow, ReviewRow, VersionRow
+from db.tables import (
+    AnnotationRow,
+    AuditRow,
+    GroupRow,
+    ImageRow,
+    LabelRow,
+    PredictionRow,
+    PromotionRow,
+    ReviewRow,
+    VersionRow,
+)
 from labeling.adapters.prediction_files import read_predictions
 from labeling.errors import BadArtifact, Conflict, NotFound
 from labeling.learn.artifacts import CARD, WEIGHTS
@@ -138,6 +148,23 @@ def test_under_thirty_evaluation_labels_the_accuracy_is_not_yet_known(ground: Gr
     report = version(ground, learnt(ground)).report
 
     assert (report["evaluation_labels"], report["accuracy"], report["accuracy_interval"]) == (29, None, None)
+
+
+def test_a_random_share_counts_only_when_all_of_it_was_answered(ground: Ground) -> None:
+    ground.label(ground.pool[:12], HARD)
+    ground.label(ground.holdout[:40], EVALUATION)
+    with transaction(ground.parts.database) as session:  # the last one's query asks the first image too, unanswered
+        query = session.scalars(sa.select(ReviewRow.query_id).order_by(ReviewRow.id.desc()).limit(1)).one()
+        again = sa.update(ReviewRow).where(ReviewRow.image_id == ground.holdout[0])
+        session.execute(again.values(query_id=query))
+        taken_back = sa.update(AnnotationRow).where(
+            AnnotationRow.review_id.in_(sa.select(ReviewRow.id).where(ReviewRow.image_id == ground.holdout[0]))
+        )
+        session.execute(taken_back.values(action="withdrawn"))
+
+    report = version(ground, learnt(ground)).report
+
+    assert report["evaluation_labels"] == 38
 
 
 def test_none_of_these_and_twins_are_counted_once_as_they_should(ground: Ground) -> None:
