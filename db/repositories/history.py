@@ -52,7 +52,10 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class HowFar:
-    """How far a project has come, as counts of facts; `judged` counts versions with a verdict."""
+    """How far a project has come, as counts of facts.
+
+    `answered` counts reviews, `annotations` every row of an answer, `judged` versions with a verdict.
+    """
 
     registered: int
     fetched: int
@@ -60,6 +63,7 @@ class HowFar:
     prelabelled: int
     queries: int
     asked: int
+    answered: int
     annotations: int
     versions: int
     judged: int
@@ -82,6 +86,9 @@ def how_far(session: Session, project_id: ProjectId) -> HowFar:
         prelabelled=count(ImageRow.id, PrelabelRow.image_id == ImageRow.id, ImageRow.project_id == project_id),
         queries=count(QueryRow.id, QueryRow.project_id == project_id),
         asked=count(ReviewRow.id, ReviewRow.project_id == project_id),
+        answered=count(
+            AnnotationRow.review_id, AnnotationRow.review_id == ReviewRow.id, ReviewRow.project_id == project_id
+        ),
         annotations=count(
             AnnotationRow.id, AnnotationRow.review_id == ReviewRow.id, ReviewRow.project_id == project_id
         ),

@@ -34,6 +34,7 @@ from service.demo.report import COLUMNS, reasons, rounds_table, write_report
 from service.demo.show import Show, showing
 from service.demo.summary import Summary, balance, write_summary
 from service.demo.system import System, running_system
+from service.label_studio_server import ADMIN_EMAIL
 from service.settings import load_settings
 from service.work.wiring import make_parts
 
@@ -54,7 +55,7 @@ def run_demo(*, images: str | None, keep: bool, rounds: int, home: Path, as_json
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         _refuse_if_one_runs(home)
-        summary = _play(images, keep=keep, rounds=rounds, home=home, console=console, started=started)
+        summary, left_running = _play(images, keep=keep, rounds=rounds, home=home, console=console, started=started)
     except KeyboardInterrupt:
         console.print("The demo was interrupted; everything it had started was stopped.")
         return 1
@@ -62,10 +63,16 @@ def run_demo(*, images: str | None, keep: bool, rounds: int, home: Path, as_json
         signal.signal(signal.SIGTERM, before)
     if as_json:
         sys.stdout.write(json.dumps(summary.to_json(), ensure_ascii=False) + "\n")
-    return _verdict(summary, rounds, home, console)
+    code = _verdict(summary, rounds, home, console)
+    for line in left_running:
+        console.print(line, markup=False, highlight=False)
+    return code
 
 
-def _play(images: str | None, *, keep: bool, rounds: int, home: Path, console: Console, started: float) -> Summary:
+def _play(
+    images: str | None, *, keep: bool, rounds: int, home: Path, console: Console, started: float
+) -> tuple[Summary, list[str]]:
+    """The whole run; the lines that come with the summary say how to log in to what was left running."""
     with showing(console) as show:
         show.say("Laying out the images.")
         _clear(home)
@@ -76,10 +83,9 @@ def _play(images: str | None, *, keep: bool, rounds: int, home: Path, console: C
             turn(stage, rounds)
             show.say("Looking back: the random arm and the report.")
             summary = _report(stage, prepared, home, started)
-            if keep:
-                _tell_how_to_log_in(stage, home, console)
+            left_running = _how_to_log_in(stage, home) if keep else []
             stage.database.dispose()
-    return summary
+    return summary, left_running
 
 
 def _set_up(system: System, prepared: DemoImages, home: Path, show: Show) -> Stage:
@@ -156,20 +162,19 @@ def _verdict(summary: Summary, rounds: int, home: Path, console: Console) -> int
     return 0 if books.balanced and len(summary.rounds) >= rounds else 1
 
 
-def _tell_how_to_log_in(stage: Stage, home: Path, console: Console) -> None:
+def _how_to_log_in(stage: Stage, home: Path) -> list[str]:
     system, settings = stage.system, stage.settings
     key = system.command("key", "create", "demo", "--role", "admin")["key"]
     password, _ = (settings.home / "label-studio" / "hardcase.secret").read_text().split()
     words = " ".join(f"{name}={value}" for name, value in system.environment.items() if name.startswith("HARDCASE_"))
     (home / "running.json").write_text(json.dumps({"pid": system.process.pid}))
-    for line in (
+    return [
         "Everything is left running:",
         f"  pages         {system.web}/ with the key {key}",
-        f"  Label Studio  {system.label_studio}/ as admin@example.com with the password {password}",
+        f"  Label Studio  {system.label_studio}/ as {ADMIN_EMAIL} with the password {password}",
         f"  doctor        {words} .venv/bin/hardcase doctor",
         f"  stop it all   kill {system.process.pid}",
-    ):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    ]
 
 
 def _clear(home: Path) -> None:

@@ -32,12 +32,12 @@ class Show:
         if self._progress is not None:
             self._move("images fetched", now.fetched, now.registered)
             self._move("prelabelled", now.prelabelled, now.images)
-            self._move("questions answered", now.annotations, now.asked)
+            self._move("questions answered", now.answered, now.asked)
             self._move("rounds", now.judged, rounds)
         elif self._said is None or (now.queries, now.judged) != (self._said.queries, self._said.judged):
             self.say(
                 f"{now.fetched} images fetched, {now.prelabelled} prelabelled, {now.queries} queries, "
-                f"{now.annotations} of {now.asked} questions answered, {now.judged} of {rounds} rounds judged"
+                f"{now.answered} of {now.asked} questions answered, {now.judged} of {rounds} rounds judged"
             )
             self._said = now
 
