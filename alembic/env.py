@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-
 from alembic import context
+
 from db.session import make_engine
 from db.tables import Base, UtcDateTime
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-import imagehash
 from PIL import Image
 
 __all__ = ["content_hash", "hamming", "perceptual_hash", "text_key"]
@@ -40,6 +39,8 @@ def perceptual_hash(image: Image.Image) -> str:
 
     Source: the DCT hash of `imagehash.phash` (8 x 8 lowest frequencies of a 32 x 32 grey image against their median).
     """
+    import imagehash  # brings scipy along, which the web process and the command line must not wait for
+
     small = image.convert("L").resize((32, 32), Image.Resampling.BOX)
     extrema = small.getextrema()
     darkest, brightest = float(extrema[0]), float(extrema[1])  # type: ignore[arg-type]  # one band: two numbers

@@ -1,10 +1,13 @@
-"""`hardcase ingest`: bring images in once, or name a source that is looked at on a schedule."""
+"""`hardcase ingest`: bring images in once, or name a source that is looked at on a schedule.
+
+What decodes and fetches is imported where it is needed: every other command would wait for it.
+"""
 
 from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
@@ -13,11 +16,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from db.repositories import progress as so_far
 from db.session import reading, transaction
-from labeling.adapters.image_store import ImageStore
 from labeling.types import JobName, Project
-from service.bulk_ingest import Ingested, Ingesting
 from service.cli.output import AsJson, Connected, Here, ProjectName, connected, do_job, emit, failing_clearly
-from service.ingest import add_source
+
+if TYPE_CHECKING:
+    from service.bulk_ingest import Ingested
 
 __all__ = ["add_to"]
 
@@ -42,6 +45,8 @@ def ingest(
 
     Example: hardcase ingest animals photos/ --watch
     """
+    from service.ingest import add_source
+
     with failing_clearly(as_json), connected() as hardcase:
         found = hardcase.project(project)
         if watch:
@@ -61,6 +66,9 @@ def ingest(
 def _register(
     hardcase: Connected, project: Project, address: str, label_from_folder: bool, dry_run: bool, as_json: bool
 ) -> Ingested:
+    from labeling.adapters.image_store import ImageStore
+    from service.bulk_ingest import Ingesting
+
     images = ImageStore(hardcase.settings.storage)
     ingesting = Ingesting(hardcase.settings, hardcase.database, hardcase.jobs, images, lambda: datetime.now(UTC))
     words, bar = TextColumn("{task.description}"), (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
