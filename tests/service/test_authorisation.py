@@ -22,7 +22,7 @@ from db.session import transaction
 from labeling.errors import Conflict
 from labeling.types import Project, Role
 from service.web.access import ACCESS, check_table
-from tests.service.web_client import bearer, make_key, web
+from tests.service.web_client import bearer, make_key, png, web
 
 DOCUMENT = Path(__file__).parents[2] / "docs/reference/authorisation.md"
 CALLERS = ("no key", "revoked", "other project", "read", "ingest", "engineer", "admin")
@@ -110,7 +110,7 @@ def call(
         client.cookies.set("hardcase_session", session[0])
     headers = bearer(key) if key else {}
     if path == "/api/projects/{project}/images" and method == "POST":
-        return client.post(address, headers=headers, files=[("files", ("a.png", b"bytes"))])
+        return client.post(address, headers=headers, files=[("files", ("a.png", png("red")))])
     if ACCESS[route].how == "login" and method == "POST":
         return client.post(address, headers=headers, data={"form_token": session[1], "job": "learn"})
     return client.request(method, address, headers=headers, json=BODIES.get(route))

@@ -15,7 +15,7 @@ from db.repositories import failures, heartbeats, projects, registrations
 from db.session import make_engine, reading, transaction
 from db.tables import AuditRow, GroupRow, ImageRow, InboxRow, LabelRow, RegistrationRow, TallyRow
 from labeling.types import Incoming, LabelClass, Project, ProjectConfig, Role
-from tests.service.web_client import bearer, make_key, web
+from tests.service.web_client import bearer, make_key, png, web
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -84,22 +84,25 @@ def test_a_project_is_made_shown_changed_and_kept_from_changing_its_labels(clien
 
 
 def test_many_files_are_taken_at_once_each_with_its_answer(client: TestClient, database: sa.Engine) -> None:
-    files = [("files", (name, data)) for name, data in (("a.png", b"A"), ("b.png", b"B"), ("c.png", b""))]
+    files = [
+        ("files", (name, data))
+        for name, data in (("a.png", png("red")), ("b.png", png("blue")), ("c.png", b""), ("d.png", b"no picture"))
+    ]
 
     first = client.post("/api/projects/animals/images", files=files)
     again = client.post("/api/projects/animals/images", files=files)
-    other = client.post("/api/projects/animals/images", files=[("files", ("a.png", b"changed"))])
+    other = client.post("/api/projects/animals/images", files=[("files", ("a.png", png("green")))])
 
     assert first.status_code == 202
-    assert [item["outcome"] for item in first.json()["items"]] == ["new", "new", "refused"]
-    assert [item["outcome"] for item in again.json()["items"]] == ["same", "same", "refused"]
+    assert [item["outcome"] for item in first.json()["items"]] == ["new", "new", "refused", "refused"]
+    assert [item["outcome"] for item in again.json()["items"]] == ["same", "same", "refused", "refused"]
     assert [item["outcome"] for item in other.json()["items"]] == ["changed"]
     with reading(database) as session:
         rows = session.execute(
             sa.select(RegistrationRow.reference, RegistrationRow.revision, RegistrationRow.address)
         ).all()
     assert {(r, v) for r, v, _ in rows} == {("a.png", 0), ("b.png", 0), ("a.png", 1)}
-    assert rows[0][2] == "upload:" + sha256(b"A").hexdigest()
+    assert rows[0][2] == "upload:" + sha256(png("red")).hexdigest()
 
 
 @pytest.mark.parametrize(
@@ -108,11 +111,11 @@ def test_many_files_are_taken_at_once_each_with_its_answer(client: TestClient, d
 def test_a_file_name_is_data_and_never_a_path(client: TestClient, tmp_path: Path, name: str) -> None:
     before = {path for path in tmp_path.rglob("*") if "media" not in path.parts}
 
-    answer = client.post("/api/projects/animals/images", files=[("files", (name, b"bytes"))])
+    answer = client.post("/api/projects/animals/images", files=[("files", (name, png("red")))])
 
     assert answer.status_code == 202
     stored = [path.name for path in (tmp_path / "media").rglob("*") if path.is_file()]
-    assert stored == [sha256(b"bytes").hexdigest()]
+    assert stored == [sha256(png("red")).hexdigest()]
     assert {path for path in tmp_path.rglob("*") if "media" not in path.parts} - before <= set(tmp_path.glob("*.db*"))
 
 
@@ -120,8 +123,8 @@ def test_a_file_that_is_too_large_is_refused_and_the_rest_taken(
     database: sa.Engine, project: Project, tmp_path: Path
 ) -> None:
     key = make_key(database, Role.INGEST, ["animals"])
-    with web(database, tmp_path, max_image_bytes=10) as client:
-        files = [("files", ("big.png", b"x" * 11)), ("files", ("small.png", b"x"))]
+    with web(database, tmp_path, max_image_bytes=len(png("red"))) as client:
+        files = [("files", ("big.png", png("red") + b"x")), ("files", ("small.png", png("red")))]
         answer = client.post("/api/projects/animals/images", files=files, headers=bearer(key))
 
     assert [item["outcome"] for item in answer.json()["items"]] == ["refused", "new"]

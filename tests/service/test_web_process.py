@@ -25,7 +25,7 @@ from db.tables import RegistrationRow
 from labeling.errors import Invalid
 from labeling.types import Project
 from service.web.app import create_app
-from tests.service.web_client import SECRET, bearer, make_key, settings_for
+from tests.service.web_client import SECRET, bearer, make_key, png, settings_for
 from tests.service.web_process import WebProcess, web_process
 
 HEAVY = ("torch", "transformers", "label_studio_sdk", "lancedb", "sklearn", "altair")
@@ -83,7 +83,7 @@ def test_sigterm_under_load_answers_what_is_in_flight_and_loses_nothing(
                 if stop.is_set():
                     return
                 name = f"{worker}-{i}.png"
-                files = [("files", (name, b"bytes of " + name.encode()))]
+                files = [("files", (name, png("red") + name.encode()))]
                 try:
                     answer = client.post(f"{running.address}/api/projects/1/images", headers=headers, files=files)
                 except httpx.TransportError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
+from PIL import Image
 from pydantic import SecretStr
 
 from db.session import transaction
@@ -19,6 +21,13 @@ from service.settings import Settings
 from service.web.app import create_app
 
 SECRET = "0123456789abcdef" * 3
+
+
+def png(colour: str) -> bytes:
+    """A small picture, as the bytes of its file."""
+    made = io.BytesIO()
+    Image.new("RGB", (16, 16), colour).save(made, "PNG")
+    return made.getvalue()
 
 
 @dataclass

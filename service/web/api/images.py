@@ -19,9 +19,10 @@ from db.repositories import listings
 from db.repositories.listings import FailureItem, ImageItem
 from db.repositories.registrations import differs, known, register
 from db.session import reading, transaction
-from labeling.errors import NotFound
+from labeling.errors import BadImage, NotFound
+from labeling.ingest.decoding import check_header
 from labeling.types import Incoming, JobName, Project, Trigger
-from service.ingest import ROWS_A_TRANSACTION, chunks, sort_out
+from service.ingest import ROWS_A_TRANSACTION, chunks, limits_of, sort_out
 from service.web.access import CallerDep, Guarded, ProjectDep
 from service.web.api.paging import PagingDep, SliceOut, slice_out
 from service.web.retry import retry_failures
@@ -123,13 +124,18 @@ def retry_quarantine(parts: PartsDep, caller: CallerDep, project: ProjectDep) ->
 
 
 def _kept(parts: WebParts, file: UploadFile) -> Incoming | Taken:
+    """Keep an upload that its header does not rule out; what only decoding can tell is left to the worker."""
     reference = file.filename or ""
-    if (file.size or 0) > parts.settings.max_image_bytes:
-        limit = parts.settings.max_image_bytes
-        return Taken(reference=reference, outcome="refused", reason=f"The file is larger than {limit:,} bytes.")
+    limits = limits_of(parts.settings)
+    if (file.size or 0) > limits.max_bytes:
+        return Taken(
+            reference=reference, outcome="refused", reason=f"The file is larger than {limits.max_bytes:,} bytes."
+        )
     data = file.file.read()
-    if not data:
-        return Taken(reference=reference, outcome="refused", reason="The file is empty.")
+    try:
+        check_header(data, limits)
+    except BadImage as error:
+        return Taken(reference=reference, outcome="refused", reason=error.message)
     return Incoming(reference, parts.images.keep_upload(data), fingerprint=sha256(data).hexdigest())
 
 
