@@ -93,6 +93,7 @@ def _finish(hardcase: Hardcase, label_studio: RealLabelStudio, annotators: Annot
     """Let one worker live until the people have stopped and everything that they answered has come back."""
     worker = hardcase.start_worker()
     try:
+        wait_until(lambda: f"pid={worker.pid}" in hardcase.words_of_the_worker(), "the worker is ready")
         wait_until(lambda: _count(hardcase, PredictionFileRow) >= 1, "the pool is predicted")
         annotators.stop()
         annotators.check()

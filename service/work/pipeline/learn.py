@@ -171,13 +171,15 @@ def _evaluate(
 ) -> dict[str, Any]:
     """Figures on the evaluation labels; None, read "not yet known", while there are fewer than 30."""
     ready = [example for example, _ in _with_rows(pool, evaluation)]
+    judged_on = [example.label_id for example in ready]
     if len(ready) < MIN_LABELS:
         unknown = ("accuracy", "accuracy_interval", "macro_f1", "calibration_error")
-        return {"evaluation_labels": len(ready), **dict.fromkeys(unknown)}
+        return {"evaluation_labels": len(ready), "judged_on": judged_on, **dict.fromkeys(unknown)}
     probs, truth = predict_probs(classifier, pool.inputs.take(_rows(pool, ready))), truth_of(ready, classes)
     right = accuracy(probs.argmax(axis=1), truth)
     return {
         "evaluation_labels": right.n,
+        "judged_on": judged_on,
         "accuracy": right.value,
         "accuracy_interval": [right.lower, right.upper],
         "macro_f1": macro_f1(probs.argmax(axis=1), truth, len(classes)),
