@@ -29,7 +29,7 @@ from service.demo.report import HardImage, Pictures, thumbnail
 from service.demo.summary import Interval, Round
 from service.work.classifiers import load_classifier
 from service.work.pool import Pool, load_pool
-from service.work.snapshots import truth_of
+from service.work.snapshots import evaluation_examples, truth_of
 from service.work.wiring import Parts
 
 __all__ = ["Past", "read_past", "take_pictures", "tell_rounds"]
@@ -72,8 +72,8 @@ def read_past(parts: Parts, project: Project) -> Past:
             champion=versions.champion(session, project.id),
             verdicts=judged,
             by_people={v.number: _by_people(session, project, v.last_label_id) for v in everyone},
-            evaluation={v.number: _evaluation(session, project, pool, v.last_label_id) for v in everyone},
-            evaluation_now=_evaluation(session, project, pool, None),
+            evaluation={v.number: _judged_on(session, project, pool, v) for v in everyone},
+            evaluation_now=_ready(evaluation_examples(session, project), pool),
         )
 
 
@@ -106,12 +106,14 @@ def _by_people(session: Session, project: Project, up_to: int) -> int:
     return sum(label.value is not None and label.source is LabelSource.PEOPLE for label in standing)
 
 
-def _evaluation(session: Session, project: Project, pool: Pool, up_to: int | None) -> list[Example]:
-    """The labels that judge, as of label `up_to`: one image of each group, of those that are ready."""
-    first: dict[int, Example] = {}
-    for example in read_examples(session, project.id, kinds_for(Use.GATE), Side.HOLDOUT, up_to=up_to):
-        first.setdefault(example.group_id, example)
-    examples = list(first.values())
+def _judged_on(session: Session, project: Project, pool: Pool, version: Version) -> list[Example]:
+    """The very labels that a version was judged on when it was fitted, by its report."""
+    judged_on = set(version.report["judged_on"])
+    known = read_examples(session, project.id, kinds_for(Use.GATE), Side.HOLDOUT, up_to=max(judged_on, default=0))
+    return _ready([example for example in known if example.label_id in judged_on], pool)
+
+
+def _ready(examples: Sequence[Example], pool: Pool) -> list[Example]:
     return [example for example, row in zip(examples, _rows(pool, examples), strict=True) if row >= 0]
 
 
