@@ -197,20 +197,21 @@ def _wait(server: LabelStudioServer, timeout_s: float, progress: Callable[[float
         if not server.alive:
             raise LabelStudioUnavailable(f"Label Studio ended while starting. Its words are in {log}.")
         progress(waited)
-        try:
-            answer = httpx.get(
-                f"{server.url}/api/current-user/whoami",
-                headers={"Authorization": f"Token {server.token}"},
-                timeout=5,
-            )
-            if answer.status_code == httpx.codes.OK:
-                return
-        except httpx.TransportError:
-            pass
+        if _answers(server):
+            return
         time.sleep(0.5)
     raise LabelStudioUnavailable(
         f"Label Studio did not answer at {server.url} within {timeout_s:.0f} s. Is the port free? Its words: {log}."
     )
+
+
+def _answers(server: LabelStudioServer) -> bool:
+    headers = {"Authorization": f"Token {server.token}"}
+    try:
+        answer = httpx.get(f"{server.url}/api/current-user/whoami", headers=headers, timeout=5)
+    except httpx.TransportError:
+        return False
+    return answer.status_code == httpx.codes.OK
 
 
 def _admin(folder: Path) -> Account:

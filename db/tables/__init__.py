@@ -1,0 +1,85 @@
+"""Every table, as facts that are appended, not flags that must be kept true.
+
+What state an image is in is a question over these rows (`db/repositories/images.py` asks it): *registered* =
+no fetch yet; *fetched* = no prelabel or group yet; *ready*; *asked* = a review that is open; *answered* = a
+label. Exactly-once rests on the unique keys below. Rows that are pure cache say so.
+"""
+
+from __future__ import annotations
+
+from db.tables.base import Base, UtcDateTime
+from db.tables.images import (
+    EmbeddingRow,
+    FetchRow,
+    GroupRow,
+    ImageRow,
+    PrelabelRow,
+    RegistrationGoneRow,
+    RegistrationRow,
+    SourceRow,
+)
+from db.tables.projects import (
+    ProjectConfigRow,
+    ProjectRow,
+)
+from db.tables.reviews import (
+    AnnotationRow,
+    AnnotatorRow,
+    InboxRow,
+    LabelRow,
+    LabelStudioProjectRow,
+    PushRow,
+    QueryRow,
+    ReviewEndRow,
+    ReviewRow,
+    SeenRow,
+)
+from db.tables.running import (
+    ApiKeyRow,
+    AuditRow,
+    FailureRow,
+    HeartbeatRow,
+    TallyRow,
+)
+from db.tables.versions import (
+    FigureRow,
+    PredictionFileRow,
+    PredictionRow,
+    PromotionRow,
+    VersionRow,
+)
+
+__all__ = [
+    "AnnotationRow",
+    "AnnotatorRow",
+    "ApiKeyRow",
+    "AuditRow",
+    "Base",
+    "EmbeddingRow",
+    "FailureRow",
+    "FetchRow",
+    "FigureRow",
+    "GroupRow",
+    "HeartbeatRow",
+    "ImageRow",
+    "InboxRow",
+    "LabelRow",
+    "LabelStudioProjectRow",
+    "PredictionFileRow",
+    "PredictionRow",
+    "PrelabelRow",
+    "ProjectConfigRow",
+    "ProjectRow",
+    "PromotionRow",
+    "PushRow",
+    "QueryRow",
+    "RegistrationGoneRow",
+    "RegistrationRow",
+    "ReviewEndRow",
+    "ReviewRow",
+    "SeenRow",
+    "SourceRow",
+    "TallyRow",
+    "UtcDateTime",
+    "VersionRow",
+]

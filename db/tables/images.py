@@ -1,0 +1,137 @@
+"""Where images come from, what they are, which look alike, and what engines said of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.tables.base import Base, ref
+
+__all__ = [
+    "EmbeddingRow",
+    "FetchRow",
+    "GroupRow",
+    "ImageRow",
+    "PrelabelRow",
+    "RegistrationGoneRow",
+    "RegistrationRow",
+    "SourceRow",
+]
+
+
+class SourceRow(Base):
+    """A folder, fsspec address or manifest that is looked at on a schedule."""
+
+    __tablename__ = "source"
+    __table_args__ = (sa.UniqueConstraint("project_id", "address"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ref("project.id"))
+    address: Mapped[str]
+    created_at: Mapped[datetime]
+    looked_at: Mapped[datetime | None]
+
+
+class RegistrationRow(Base):
+    """Something that was named as an image of a project: where it is and what came along.
+
+    `fingerprint` tells a changed file from the same one (size and time, or an ETag). A changed file is a new
+    registration under the same reference and the next `revision`.
+    """
+
+    __tablename__ = "registration"
+    __table_args__ = (sa.UniqueConstraint("project_id", "reference", "revision"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ref("project.id"))
+    source_id: Mapped[int | None] = mapped_column(ref("source.id"))
+    reference: Mapped[str]
+    revision: Mapped[int] = mapped_column(default=0)
+    address: Mapped[str]
+    fingerprint: Mapped[str | None]
+    text: Mapped[str | None]
+    details: Mapped[dict[str, Any]]
+    known_label: Mapped[str | None]
+    gold: Mapped[bool] = mapped_column(default=False)
+    registered_at: Mapped[datetime]
+
+
+class RegistrationGoneRow(Base):
+    """The fact that a source no longer holds what was registered. The image and its labels stay."""
+
+    __tablename__ = "registration_gone"
+    registration_id: Mapped[int] = mapped_column(ref("registration.id"), primary_key=True)
+    at: Mapped[datetime]
+
+
+class ImageRow(Base):
+    """One item: the bytes by content hash, and the text and metadata that came with it.
+
+    `group_id` and `bridge` are written once, when the embedding is known (see GroupRow).
+    """
+
+    __tablename__ = "image"
+    __table_args__ = (
+        sa.UniqueConstraint("project_id", "content_hash"),
+        sa.Index("ix_image_project_id_group_id", "project_id", "group_id"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ref("project.id"))
+    content_hash: Mapped[str]
+    perceptual_hash: Mapped[str]
+    format: Mapped[str]
+    width: Mapped[int]
+    height: Mapped[int]
+    size_bytes: Mapped[int]
+    text: Mapped[str | None]
+    details: Mapped[dict[str, Any]]
+    group_id: Mapped[int | None] = mapped_column(ref("image_group.id"))
+    bridge: Mapped[bool] = mapped_column(default=False)
+    fetched_at: Mapped[datetime]
+
+
+class FetchRow(Base):
+    """The fact that a registration's bytes were fetched, and which image they are."""
+
+    __tablename__ = "fetch"
+    registration_id: Mapped[int] = mapped_column(ref("registration.id"), primary_key=True)
+    image_id: Mapped[int] = mapped_column(ref("image.id"), index=True)
+    fetched_at: Mapped[datetime]
+
+
+class GroupRow(Base):
+    """Near-duplicates, founded by the first of them; `side` is a hash of the founder, written once."""
+
+    __tablename__ = "image_group"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ref("project.id"), index=True)
+    founder_hash: Mapped[str]
+    side: Mapped[str]
+    created_at: Mapped[datetime]
+    __table_args__ = (sa.UniqueConstraint("project_id", "founder_hash"),)
+
+
+class EmbeddingRow(Base):
+    """Names a vector in the embedding store, written after it. `key` is a content hash or a text's hash."""
+
+    __tablename__ = "embedding"
+    encoder: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime]
+
+
+class PrelabelRow(Base):
+    """One engine's probabilities for one image, with what it said and what it cost."""
+
+    __tablename__ = "prelabel"
+    __table_args__ = (sa.UniqueConstraint("image_id", "revision"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    image_id: Mapped[int] = mapped_column(ref("image.id"))
+    engine: Mapped[str]
+    revision: Mapped[str]
+    probs: Mapped[list[float]]
+    description: Mapped[str]
+    duration_s: Mapped[float]
+    cost_micro: Mapped[int]
+    created_at: Mapped[datetime]

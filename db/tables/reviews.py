@@ -1,0 +1,184 @@
+"""What was asked, of whom, what they answered, and what we hold true."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.tables.base import Base, ref
+
+__all__ = [
+    "AnnotationRow",
+    "AnnotatorRow",
+    "InboxRow",
+    "LabelRow",
+    "LabelStudioProjectRow",
+    "PushRow",
+    "QueryRow",
+    "ReviewEndRow",
+    "ReviewRow",
+    "SeenRow",
+]
+
+
+class QueryRow(Base):
+    """One batch chosen for people. The same pool, version and seed give the same batch."""
+
+    __tablename__ = "query"
+    __table_args__ = (sa.UniqueConstraint("project_id", "number"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ref("project.id"))
+    number: Mapped[int]
+    strategy: Mapped[str]
+    seed: Mapped[int]
+    version_id: Mapped[int | None] = mapped_column(ref("version.id"))
+    pool_size: Mapped[int]
+    trigger: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class ReviewRow(Base):
+    """The question put to people about one image.
+
+    `probability` is the image's probability of being chosen (1 for deterministic picks), `place` in [0, 1) is
+    drawn once for the random kinds and the rank by doubt within its query for the others, and `token` makes the
+    address under which this review's image is seen.
+    """
+
+    __tablename__ = "review"
+    __table_args__ = (
+        sa.UniqueConstraint("query_id", "image_id"),
+        sa.Index("ix_review_project_id_image_id", "project_id", "image_id"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ref("project.id"))
+    image_id: Mapped[int] = mapped_column(ref("image.id"))
+    query_id: Mapped[int] = mapped_column(ref("query.id"))
+    kind: Mapped[str]
+    blind: Mapped[bool]
+    probability: Mapped[float]
+    place: Mapped[float]
+    token: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime]
+
+
+class ReviewEndRow(Base):
+    """The fact that a review will get no answer any more, and why (its task was deleted, it was voided)."""
+
+    __tablename__ = "review_end"
+    review_id: Mapped[int] = mapped_column(ref("review.id"), primary_key=True)
+    reason: Mapped[str]
+    at: Mapped[datetime]
+
+
+class LabelStudioProjectRow(Base):
+    """Which Label Studio project belongs to which of ours, and what was last written there."""
+
+    __tablename__ = "label_studio_project"
+    project_id: Mapped[int] = mapped_column(ref("project.id"), primary_key=True)
+    ls_project_id: Mapped[int]
+    base_url: Mapped[str]
+    config_hash: Mapped[str]
+    webhook_id: Mapped[int | None]
+    webhook_secret: Mapped[str]
+    queue_revision: Mapped[int] = mapped_column(default=0)
+    model_version: Mapped[str | None]
+    swept_until: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+
+class PushRow(Base):
+    """The fact that a review stands in Label Studio as a task. At most one task a review."""
+
+    __tablename__ = "push"
+    review_id: Mapped[int] = mapped_column(ref("review.id"), primary_key=True)
+    ls_task_id: Mapped[int] = mapped_column(index=True)
+    ls_project_id: Mapped[int]
+    pushed_at: Mapped[datetime]
+
+
+class SeenRow(Base):
+    """The fact that a review's image was fetched from us, so an answer to it was given with open eyes."""
+
+    __tablename__ = "seen"
+    review_id: Mapped[int] = mapped_column(ref("review.id"), primary_key=True)
+    at: Mapped[datetime]
+
+
+class InboxRow(Base):
+    """One webhook event, drained from the spool: a hint that something changed. Only ids are kept."""
+
+    __tablename__ = "inbox"
+    __table_args__ = (
+        sa.Index(  # asked every second: it must not grow with what is long handled
+            "ix_inbox_unhandled",
+            "project_id",
+            sqlite_where=sa.text("handled_at IS NULL"),
+            postgresql_where=sa.text("handled_at IS NULL"),
+        ),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    spool_key: Mapped[str] = mapped_column(unique=True)
+    project_id: Mapped[int] = mapped_column(ref("project.id"))
+    action: Mapped[str]
+    hint: Mapped[dict[str, Any]]
+    received_at: Mapped[datetime]
+    handled_at: Mapped[datetime | None]
+
+
+class AnnotatorRow(Base):
+    """A person (or a simulated one) who answers in Label Studio."""
+
+    __tablename__ = "annotator"
+    __table_args__ = (sa.UniqueConstraint("project_id", "ls_user_id"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ref("project.id"))
+    ls_user_id: Mapped[int]
+    name: Mapped[str]
+
+
+class AnnotationRow(Base):
+    """One version of one person's answer; append-only, skips and withdrawals included.
+
+    The current answer of a `unique_id` is its newest row by (`updated_at`, `id`).
+    """
+
+    __tablename__ = "annotation"
+    __table_args__ = (
+        sa.UniqueConstraint("unique_id", "updated_at", "result_hash"),
+        sa.Index("ix_annotation_review_id", "review_id"),
+        sa.Index("ix_annotation_ls_annotation_id", "ls_annotation_id"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    review_id: Mapped[int] = mapped_column(ref("review.id"))
+    annotator_id: Mapped[int | None] = mapped_column(ref("annotator.id"))
+    ls_annotation_id: Mapped[int]
+    unique_id: Mapped[str]
+    action: Mapped[str]
+    answers: Mapped[list[str]]
+    result_hash: Mapped[str]
+    shown: Mapped[str | None]
+    accepted: Mapped[bool | None]
+    lead_time_s: Mapped[float | None]
+    updated_at: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+
+
+class LabelRow(Base):
+    """What we hold true of an image from here on; append-only. `value` null = no label any more."""
+
+    __tablename__ = "label"
+    __table_args__ = (sa.Index("ix_label_image_id", "image_id"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ref("project.id"), index=True)
+    image_id: Mapped[int] = mapped_column(ref("image.id"))
+    value: Mapped[str | None]
+    source: Mapped[str]
+    review_id: Mapped[int | None] = mapped_column(ref("review.id"))
+    evidence: Mapped[dict[str, Any]]
+    author: Mapped[str]
+    reason: Mapped[str]
+    created_at: Mapped[datetime]
