@@ -18,11 +18,9 @@ test:
 	@$(MAKE) --no-print-directory -j2 .venv/dev .venv-ls/ready chromium
 	$(BIN)/pytest
 
-check:
-	@$(MAKE) --no-print-directory -j2 .venv/dev .venv-ls/ready chromium
+check: .venv/dev
 	$(BIN)/ruff format --check .
-	@$(MAKE) --no-print-directory lint types imports
-	$(BIN)/pytest
+	@$(MAKE) --no-print-directory lint types imports test
 
 format: .venv/dev
 	$(BIN)/ruff format .
