@@ -32,6 +32,9 @@ __all__ = ["Check", "examine"]
 WORKER_STALE_AFTER = timedelta(seconds=30)
 LEAST_FREE_BYTES = 500 * 2**20
 LAG_TOLERATED = timedelta(minutes=10)
+START_LABEL_STUDIO = (
+    "start it with `hardcase up --label-studio`, or set HARDCASE_LABEL_STUDIO_URL and HARDCASE_LABEL_STUDIO_TOKEN"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,37 +50,39 @@ class Check:
 Question = Callable[[], Check]
 
 
-def examine(settings: Settings, database: sa.Engine) -> list[Check]:
+def examine(settings: Settings, database: sa.Engine, studio: LabelStudio) -> list[Check]:
     """Ask everything; what raises an error that hardcase can explain is a check that failed."""
-    checks = [_asked(name, ask) for name, ask in _questions_about_us(settings, database)]
-    studio = LabelStudio(
-        settings.label_studio_url,
-        settings.label_studio_token.get_secret_value(),
-        timeout_s=settings.label_studio_timeout_s,
-    )
-    checks.append(_asked("Label Studio answers", lambda: _reachable(studio, settings)))
+    schema = _asked("database at head", "run `hardcase init`", lambda: _schema(database))
+    if not schema.ok:
+        return [schema]  # nothing else can be asked of it
+    checks = [schema, *_about_us(settings, database)]
+    reachable = _asked("Label Studio answers", START_LABEL_STUDIO, lambda: _reachable(studio, settings))
+    checks.append(reachable)
     with reading(database) as session:
         everyone = [(project, label_studio.get(session, project.id)) for project in projects.everyone(session)]
     for project, place in everyone:
-        checks.append(_asked(f"{project.config.name}: engine loads", lambda p=project: _engine(p, settings)))  # type: ignore[misc]
-        if checks[-2].ok and place is not None:
-            checks += list(_about_place(settings, database, studio, project, place))
-    studio.close()
+        checks.append(_engine(project, settings))
+        if place is None:
+            continue
+        if reachable.ok:
+            checks += _about_place(settings, database, studio, project, place)
+        else:
+            name = f"{project.config.name}: in step with Label Studio"
+            checks.append(Check(name, False, "could not be asked", START_LABEL_STUDIO))
     return checks
 
 
-def _asked(name: str, ask: Question) -> Check:
+def _asked(name: str, way_out: str, ask: Question) -> Check:
     try:
         return ask()
     except HardcaseError as error:
-        return Check(name, False, error.message, "see the message")
+        return Check(name, False, error.message, way_out)
 
 
-def _questions_about_us(settings: Settings, database: sa.Engine) -> Iterator[tuple[str, Question]]:
-    yield "database at head", lambda: _schema(database)
-    yield "home is writable", lambda: _writable(settings)
-    yield "worker is alive", lambda: _worker(database)
-    yield "web answers", lambda: _web(settings)
+def _about_us(settings: Settings, database: sa.Engine) -> Iterator[Check]:
+    yield _asked("home is writable", "make it writable, or move HARDCASE_HOME", lambda: _writable(settings))
+    yield _worker(database)
+    yield _web(settings)
 
 
 def _schema(database: sa.Engine) -> Check:
@@ -127,19 +132,28 @@ def _reachable(studio: LabelStudio, settings: Settings) -> Check:
 
 
 def _engine(project: Project, settings: Settings) -> Check:
-    engine = make_engine(project, settings)
-    return Check(f"{project.config.name}: engine loads", True, f"{engine.name}, revision {engine.revision}")
+    name = f"{project.config.name}: engine loads"
+
+    def load() -> Check:
+        engine = make_engine(project, settings)
+        return Check(name, True, f"{engine.name}, revision {engine.revision}")
+
+    return _asked(name, f"change the project file, then `hardcase project edit {project.config.name} FILE`", load)
 
 
 def _about_place(
     settings: Settings, database: sa.Engine, studio: LabelStudio, project: Project, place: Place
 ) -> Iterator[Check]:
+    questions: dict[str, Question] = {
+        "labelling config in step": lambda: _config(studio, project, place),
+        "served by lowest score": lambda: _order(studio, database, project, place),
+        "webhook present": lambda: _webhook(settings, studio, project, place),
+        "webhook is received": lambda: _receiver(settings, project),
+        "answers are swept": lambda: _lag(studio, project, place),
+    }
     name = project.config.name
-    yield _asked(f"{name}: labelling config in step", lambda: _config(studio, project, place))
-    yield _asked(f"{name}: served by lowest score", lambda: _order(studio, database, project, place))
-    yield _asked(f"{name}: webhook present", lambda: _webhook(settings, studio, project, place))
-    yield _asked(f"{name}: webhook is received", lambda: _receiver(settings, project))
-    yield _lag(project, place)
+    for question, ask in questions.items():
+        yield _asked(f"{name}: {question}", f"run `hardcase sync {name}`", ask)
 
 
 def _config(studio: LabelStudio, project: Project, place: Place) -> Check:
@@ -163,12 +177,11 @@ def _order(studio: LabelStudio, database: sa.Engine, project: Project, place: Pl
         for task in sample
         if not any(p["model_version"] == there.model_version and p["score"] is not None for p in task.predictions)
     ]
-    random = there.sampling != "Uncertainty sampling" or not there.model_version
     shows = there.model_version or "no version"
     seen = f"{there.sampling}, shows {shows}, {len(unscored)} of {len(sample)} without a score"
     return Check(
         f"{project.config.name}: served by lowest score",
-        not random and not unscored,
+        there.sampling == "Uncertainty sampling" and not unscored,
         seen,
         f"run `hardcase sync {project.config.name}`; in Label Studio's settings the order must be uncertainty sampling",
     )
@@ -200,10 +213,14 @@ def _receiver(settings: Settings, project: Project) -> Check:
     return Check(name, code == 200, f"answers {code}", "set HARDCASE_PUBLIC_URL to where Label Studio reaches us")
 
 
-def _lag(project: Project, place: Place) -> Check:
-    name = f"{project.config.name}: sweep is recent"
-    if place.swept_until is None:
-        return Check(name, True, "no sweep has been needed yet")
-    lag = datetime.now(UTC) - place.swept_until
-    seen = f"everything up to {place.swept_until:%Y-%m-%d %H:%M:%S} UTC was compared"
-    return Check(name, lag < LAG_TOLERATED, seen, f"run `hardcase sync {project.config.name}` and look at its error")
+def _lag(studio: LabelStudio, project: Project, place: Place) -> Check:
+    """Every answer moves its task's time; one past what the last sweep saw still waits."""
+    changed = studio.changed(place.ls_project_id, place.swept_until)
+    waiting = [c.updated_at for c in changed if c.answered and c.updated_at != place.swept_until]
+    longest = datetime.now(UTC) - min(waiting) if waiting else timedelta(0)
+    return Check(
+        f"{project.config.name}: answers are swept",
+        longest < LAG_TOLERATED,
+        f"{len(waiting)} not yet read, the oldest for {longest.total_seconds():.0f} s",
+        f"run `hardcase sync {project.config.name}` and look at its error",
+    )

@@ -35,7 +35,7 @@ COLUMNS = (
     "prelabel_confidence",
     "side",
 )
-_FORMULA = tuple("=+-@\t\r\uff1d\uff0b\uff0d\uff20")
+_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 
 def export_labels(database: sa.Engine, project: Project, to: Path) -> int:
@@ -44,11 +44,17 @@ def export_labels(database: sa.Engine, project: Project, to: Path) -> int:
     if to.suffix not in writers:
         raise Invalid(f"{to.name} must end in .csv or .jsonl; that is how the format is chosen.")
     unfinished = to.with_name(to.name + ".tmp")
-    with reading(database) as session, unfinished.open("w", encoding="utf-8", newline="") as file:
-        count = writers[to.suffix](file, exports.labelled(session, project))
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(to)
+    try:
+        with reading(database) as session, unfinished.open("w", encoding="utf-8", newline="") as file:
+            count = writers[to.suffix](file, exports.labelled(session, project))
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(to)
+    except OSError as error:
+        raise Invalid(f"{to} cannot be written ({error.strerror}). Name a file in a folder that can be.") from error
+    finally:
+        if unfinished.exists():
+            unfinished.unlink()
     return count
 
 

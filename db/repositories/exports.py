@@ -19,7 +19,7 @@ from db.tables import (
     RegistrationRow,
     ReviewRow,
 )
-from labeling.types import Project
+from labeling.types import AnnotationAction, Project
 
 __all__ = ["labelled"]
 
@@ -47,7 +47,8 @@ def _statement(project: Project) -> sa.Select[*tuple[Any, ...]]:
         .group_by(FetchRow.image_id)
         .subquery()
     )
-    answer = _newest(AnnotationRow.review_id, AnnotationRow.id)
+    answered = AnnotationRow.action == AnnotationAction.ANSWERED.value  # who skipped afterwards did not say this
+    answer = _newest(AnnotationRow.review_id, AnnotationRow.id, answered)
     return (
         sa.select(
             ImageRow.id.label("image"),

@@ -47,6 +47,8 @@ def ingest(
     """
     from service.ingest import add_source
 
+    if watch and dry_run:
+        raise typer.BadParameter("a source is only noted, so there is nothing to try: use --dry-run without --watch")
     with failing_clearly(as_json), connected() as hardcase:
         found = hardcase.project(project)
         if watch:

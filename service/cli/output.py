@@ -53,7 +53,7 @@ class Connected:
 
 
 @contextmanager
-def connected() -> Iterator[Connected]:
+def connected(*, at_head: bool = True) -> Iterator[Connected]:
     """Open the database of this home; Conflict with the way out if it is not at the newest schema."""
     from service.schema import check_schema
 
@@ -63,7 +63,8 @@ def connected() -> Iterator[Connected]:
     database = make_engine(settings.database)
     jobs = Jobs(database)
     try:
-        check_schema(database)
+        if at_head:
+            check_schema(database)
         yield Connected(settings, database, jobs)
     finally:
         jobs.close()
@@ -189,7 +190,7 @@ def _tell(status: JobStatus, as_json: bool) -> None:
             counts = ", ".join(f"{name} {value}" for name, value in (status.result or {}).items())
             console.print(f"{status.job} done: {counts or 'nothing to do'}")
         elif status.state in _ENDED:
-            console.print(f"{status.job} failed: {status.error}. `hardcase jobs` shows more.", markup=False)
+            console.print(f"{status.job} failed: {status.error}. `hardcase jobs list` shows more.", markup=False)
         else:
             console.print(
                 f"{status.job} is {status.state.lower()} (job {status.id}) and goes on without this command. "

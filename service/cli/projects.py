@@ -14,7 +14,8 @@ from rich.console import Console
 
 from db.repositories import audit, projects
 from db.session import reading, transaction
-from labeling.types import Project
+from labeling.errors import Invalid
+from labeling.types import Project, ProjectConfig
 from service.cli.output import AsJson, ProjectName, connected, emit, failing_clearly, table
 from service.project_file import parse_project
 
@@ -33,7 +34,7 @@ def create(file: ProjectYaml, as_json: AsJson = False) -> None:
     Example: hardcase project create animals.yaml
     """
     with failing_clearly(as_json), connected() as hardcase:
-        config = parse_project(file.read_text(encoding="utf-8"))
+        config = _config_in(file)
         author, now = getpass.getuser(), datetime.now(UTC)
         with transaction(hardcase.database) as session:
             made = projects.create(session, config, salt=secrets.token_hex(16), author=author, now=now)
@@ -53,7 +54,7 @@ def edit(
     Example: hardcase project edit animals animals.yaml --reason "clearer guidelines"
     """
     with failing_clearly(as_json), connected() as hardcase:
-        config = parse_project(file.read_text(encoding="utf-8"))
+        config = _config_in(file)
         found = hardcase.project(project)
         author, now = getpass.getuser(), datetime.now(UTC)
         with transaction(hardcase.database) as session:
@@ -94,6 +95,14 @@ def list_(as_json: AsJson = False) -> None:
         rows: list[list[object]] = [[p.id, p.config.name, len(p.config.labels), p.created_at.date()] for p in everyone]
         columns = ["id", "name", "labels", "since"]
         emit(as_json, [_document(p) for p in everyone], lambda c: c.print(table("projects", columns, rows)))
+
+
+def _config_in(file: Path) -> ProjectConfig:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise Invalid(f"{file} is not UTF-8 text. Save it as UTF-8.") from error
+    return parse_project(text)
 
 
 def _document(project: Project) -> dict[str, Any]:

@@ -1,16 +1,19 @@
-"""`hardcase init`, `up`, `web`, `worker`, `doctor` and `demo`: setting up and running the processes."""
+"""`hardcase init`, `up`, `doctor` and `demo`: setting up and running the processes."""
 
 from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from service.cli.output import AsJson, connected, emit, failing_clearly, table
+from service.cli.output import AsJson, Connected, connected, emit, failing_clearly, table
 from service.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from service.doctor import Check
 
 __all__ = ["add_to"]
 
@@ -67,11 +70,9 @@ def doctor(as_json: AsJson = False) -> None:
 
     Example: hardcase doctor
     """
-    from service.doctor import examine
-
-    with failing_clearly(as_json), connected() as hardcase:
+    with failing_clearly(as_json), connected(at_head=False) as hardcase:
         logging.getLogger().setLevel(logging.ERROR)
-        checks = examine(hardcase.settings, hardcase.database)
+        checks = _examined(hardcase)
         well = all(check.ok for check in checks)
 
         def human(console: Console) -> None:
@@ -104,6 +105,19 @@ def demo(
     with failing_clearly(as_json):
         code = run_demo(images=images or None, keep=keep, rounds=rounds, home=home, as_json=as_json)
     raise typer.Exit(code)
+
+
+def _examined(hardcase: Connected) -> list[Check]:
+    from labeling.adapters.label_studio import LabelStudio
+    from service.doctor import examine
+
+    settings = hardcase.settings
+    token, timeout_s = settings.label_studio_token.get_secret_value(), settings.label_studio_timeout_s
+    studio = LabelStudio(settings.label_studio_url, token, timeout_s=timeout_s)
+    try:
+        return examine(settings, hardcase.database, studio)
+    finally:
+        studio.close()
 
 
 def _set_up(settings: Settings) -> Settings:
