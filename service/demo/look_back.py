@@ -20,13 +20,13 @@ from db.repositories.rounds import PromotionItem, QueryItem
 from db.repositories.versions import Version
 from db.session import reading
 from labeling.learn.training import predict_probs
-from labeling.quality.metrics import MIN_LABELS, confusion
+from labeling.quality.metrics import Estimate, accuracy, confusion
 from labeling.review.kinds import Use, kinds_for
 from labeling.types import AnnotationAction, Example, LabelSource, Project, Side, Verdict
 from service.demo.annotators import SimulatedAnswers
 from service.demo.random_arm import RandomArm
 from service.demo.report import HardImage, Pictures, thumbnail
-from service.demo.summary import Interval, Round
+from service.demo.summary import Round
 from service.work.classifiers import load_classifier
 from service.work.pool import Pool, load_pool
 from service.work.snapshots import evaluation_examples, truth_of
@@ -52,16 +52,18 @@ class Past:
     verdicts: dict[int, PromotionItem]
     by_people: dict[int, int]
     evaluation: dict[int, list[Example]]
+    accuracy: dict[int, Estimate]
     evaluation_now: list[Example]
 
 
 def read_past(parts: Parts, project: Project) -> Past:
-    """Read everything. `by_people` and `evaluation` are per version, as of the labels that it was made from."""
+    """Read everything. Per version: the labels by people when it was made, and those that its verdict rests on."""
     pool = load_pool(parts, project)
     with reading(parts.database) as session:
         verdicts = rounds.promotions(session, project.id, after=None, limit=_ALL).items[::-1]
         judged = {verdict.version: verdict for verdict in verdicts}  # the last word about each version
         everyone = [version for version in versions.everyone(session, project.id) if version.number in judged]
+        evaluation = {v.number: _judged_on(session, project, pool, judged[v.number]) for v in everyone}
         return Past(
             project=project,
             pool=pool,
@@ -72,7 +74,8 @@ def read_past(parts: Parts, project: Project) -> Past:
             champion=versions.champion(session, project.id),
             verdicts=judged,
             by_people={v.number: _by_people(session, project, v.last_label_id) for v in everyone},
-            evaluation={v.number: _judged_on(session, project, pool, v) for v in everyone},
+            evaluation=evaluation,
+            accuracy={v.number: _accuracy(parts, project, pool, v, evaluation[v.number]) for v in everyone},
             evaluation_now=_ready(evaluation_examples(session, project), pool),
         )
 
@@ -106,11 +109,18 @@ def _by_people(session: Session, project: Project, up_to: int) -> int:
     return sum(label.value is not None and label.source is LabelSource.PEOPLE for label in standing)
 
 
-def _judged_on(session: Session, project: Project, pool: Pool, version: Version) -> list[Example]:
-    """The very labels that a version was judged on when it was fitted, by its report."""
-    judged_on = set(version.report["judged_on"])
+def _judged_on(session: Session, project: Project, pool: Pool, verdict: PromotionItem) -> list[Example]:
+    """The very labels that a verdict rests on."""
+    judged_on = set(verdict.report["judged_on"])
     known = read_examples(session, project.id, kinds_for(Use.GATE), Side.HOLDOUT, up_to=max(judged_on, default=0))
     return _ready([example for example in known if example.label_id in judged_on], pool)
+
+
+def _accuracy(parts: Parts, project: Project, pool: Pool, version: Version, examples: Sequence[Example]) -> Estimate:
+    """How often a version agrees with the people on the labels that it was judged by."""
+    classifier, _ = load_classifier(parts.settings.home, version)
+    predicted = predict_probs(classifier, pool.inputs.take(_rows(pool, examples))).argmax(axis=1)
+    return accuracy(predicted, truth_of(list(examples), project.config.classes))
 
 
 def _ready(examples: Sequence[Example], pool: Pool) -> list[Example]:
@@ -132,18 +142,19 @@ def _random_arm(past: Past, people: SimulatedAnswers) -> RandomArm:
 
 def _round(past: Past, arm: RandomArm, before: Version | None, version: Version) -> Round:
     examples, verdict = past.evaluation[version.number], past.verdicts[version.number]
+    ours = past.accuracy[version.number]
     trained_on = int(version.report["examples"])
     random = None
-    if len(examples) >= MIN_LABELS:
+    if ours.known:
         truth = truth_of(examples, past.project.config.classes)
         random = arm.accuracy(trained_on, _rows(past.pool, examples), truth)
     return Round(
         version=version.number,
         labels_by_people=past.by_people[version.number],
         training_labels=trained_on,
-        evaluation_labels=int(version.report["evaluation_labels"]),
-        holdout_accuracy=version.report["accuracy"],
-        holdout_interval=_pair(version.report["accuracy_interval"]),
+        evaluation_labels=ours.n,
+        holdout_accuracy=ours.value if ours.known else None,
+        holdout_interval=(ours.lower, ours.upper) if ours.known else None,
         random_accuracy=random[0] if random else None,
         random_interval=random[1] if random else None,
         prelabel_accepted_share=_accepted_share(past.answers, before, version),
@@ -152,10 +163,6 @@ def _round(past: Past, arm: RandomArm, before: Version | None, version: Version)
         reason=" ".join(verdict.reasons),
         triggers=_triggers(past.queries, version, verdict),
     )
-
-
-def _pair(bounds: Sequence[float] | None) -> Interval | None:
-    return None if bounds is None else (bounds[0], bounds[1])
 
 
 def _accepted_share(answers: Sequence[Answer], before: Version | None, version: Version) -> float | None:

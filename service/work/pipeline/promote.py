@@ -61,7 +61,10 @@ def judge(parts: Parts, project_id: ProjectId, trigger: Trigger) -> dict[str, in
             champion.id if champion else None,
             judgement.verdict,
             judgement.reasons,
-            report={k: v for k, v in asdict(judgement).items() if k not in ("verdict", "reasons")},
+            report={
+                **{k: v for k, v in asdict(judgement).items() if k not in ("verdict", "reasons")},
+                "judged_on": [example.label_id for example in examples],
+            },
             trigger=trigger,
             author=_THE_GATE,
             now=parts.now(),
