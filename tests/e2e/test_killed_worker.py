@@ -132,7 +132,7 @@ def _assert_the_champion_is_whole(hardcase: Hardcase, project: Project) -> None:
     classifier, card = load_classifier(hardcase.home, champion)
 
     assert again.hash == champion.snapshot_hash
-    assert tuple(card.classes) == CLASSES
+    assert tuple(card.facts.classes) == CLASSES
     assert classifier is not None
 
 
