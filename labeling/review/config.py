@@ -33,28 +33,33 @@ IMAGE, CHOICES = "image", "label"
 MANY = 30
 GROUP = 15
 TITLE = (3, 50)
+_IN_VIEW = "flex: 1; min-width: 0; position: sticky; top: 0; max-height: 80vh; overflow-y: auto"
 _ALWAYS = ((NONE_OF_THESE, "No class of the list fits", "n"), (UNSURE, "It cannot be told from this image", "m"))
 
 
 def labelling_config(config: ProjectConfig) -> str:
-    """The labelling config as XML: the image, its text, and one choice a class with hotkeys.
+    """The labelling config as XML: the image and, always in view beside it, its text and one choice a class.
 
-    Over 30 classes get a filter to type in, and alphabetical groups.
+    The first ten choices have the digits as hotkeys. Over 30 classes get a filter to type in, and alphabetical groups.
 
     >>> config = ProjectConfig("animals", (LabelClass("cat"), LabelClass("dog & bone")))
     >>> choices_in(labelling_config(config))
     ('cat', 'dog & bone', 'none of these', 'unsure')
     """
-    view = ElementTree.Element("View")
-    ElementTree.SubElement(view, "Image", name=IMAGE, value="$image", zoom="true")
-    ElementTree.SubElement(view, "Header", value="$text", size="5")
+    view = ElementTree.Element("View", style="display: flex; align-items: flex-start; gap: 1rem")
+    left = ElementTree.SubElement(view, "View", style="flex: 2; min-width: 0")
+    ElementTree.SubElement(left, "Image", name=IMAGE, value="$image", zoom="true")
+    right = ElementTree.SubElement(view, "View", style=_IN_VIEW)
+    ElementTree.SubElement(right, "Header", value="$text", size="5")
     many = len(config.labels) > MANY
     if many:
-        ElementTree.SubElement(view, "Filter", name="filter", toName=CHOICES, hotkey="shift+f", minlength="0")
+        ElementTree.SubElement(right, "Filter", name="filter", toName=CHOICES, hotkey="shift+f", minlength="0")
     choices = ElementTree.SubElement(
-        view, "Choices", name=CHOICES, toName=IMAGE, choice="single", required="true", showInline=str(not many).lower()
+        right, "Choices", name=CHOICES, toName=IMAGE, choice="single", required="true", showInline=str(not many).lower()
     )
     _add_groups(choices, config.labels) if many else _add_choices(choices, config.labels)
+    for digit, choice in zip("1234567890", choices.iter("Choice"), strict=False):
+        choice.set("hotkey", digit)
     for name, hint, hotkey in _ALWAYS:
         ElementTree.SubElement(choices, "Choice", value=name, hint=hint, hotkey=hotkey)
     return ElementTree.tostring(view, encoding="unicode")
@@ -95,14 +100,12 @@ def config_hash(*written: str) -> str:
 
 
 def _add_choices(parent: ElementTree.Element, labels: Sequence[LabelClass]) -> None:
-    for number, label in enumerate(labels, start=1):
+    for label in labels:
         choice = ElementTree.SubElement(parent, "Choice", value=_literal(label.name))
         if "$" in label.name:
             choice.set("alias", label.name)
         if label.description:
             choice.set("hint", _literal(label.description))
-        if number <= 10 and len(labels) <= MANY:
-            choice.set("hotkey", str(number % 10))
 
 
 def _add_groups(parent: ElementTree.Element, labels: Sequence[LabelClass]) -> None:
@@ -116,5 +119,5 @@ def _add_groups(parent: ElementTree.Element, labels: Sequence[LabelClass]) -> No
 
 
 def _literal(text: str) -> str:
-    """Text that Label Studio shows as it is: it would take `$name` for a field of the task."""
-    return text.replace("$", "\N{FULLWIDTH DOLLAR SIGN}")
+    """Text that is shown as it is: Label Studio would take `$name` for a field of the task; an unseen sign parts it."""
+    return text.replace("$", "$\N{WORD JOINER}")

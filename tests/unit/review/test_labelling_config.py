@@ -47,10 +47,18 @@ def test_many_classes_get_a_filter_and_groups() -> None:
     few = ElementTree.fromstring(labelling_config(_config(*(f"class {n}" for n in range(30)))))
     many = ElementTree.fromstring(labelling_config(_config(*(f"class {n:02d}" for n in range(31)))))
 
-    assert few.find("Filter") is None
-    assert many.find("Filter") is not None
-    assert [len(group.findall("Choice")) for group in many.findall("Choices/View")] == [15, 15, 1]
+    assert few.find(".//Filter") is None
+    assert many.find(".//Filter") is not None
+    assert [len(group.findall("Choice")) for group in many.findall(".//Choices/View")] == [15, 15, 1]
     assert len(list(many.iter("Choice"))) == 33
+
+
+@pytest.mark.parametrize("count", [9, 12, 40])
+def test_no_hotkey_stands_for_two_choices(count: int) -> None:
+    xml = labelling_config(_config(*(f"class {n:02d}" for n in range(count))))
+
+    hotkeys = [key for choice in ElementTree.fromstring(xml).iter("Choice") if (key := choice.get("hotkey"))]
+    assert hotkeys == [*"1234567890"[:count], "n", "m"]
 
 
 @pytest.mark.parametrize("name", HOSTILE)
