@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+import sqlalchemy as sa
 from dbos import DBOS, DBOSPortableJSONSerializer
 from filelock import FileLock, Timeout
 
@@ -56,7 +57,8 @@ def running_worker(settings: Settings) -> Iterator[Parts]:
     """A launched durable engine with all jobs registered, for as long as the block lasts."""
     parts = make_parts(settings)
     check_schema(parts.database)
-    _launch(parts)
+    engine_of_jobs = make_engine(settings.database, durable=False)
+    _launch(parts, engine_of_jobs)
     clockwork = Clockwork(parts)
     clockwork.start()
     try:
@@ -65,6 +67,8 @@ def running_worker(settings: Settings) -> Iterator[Parts]:
         clockwork.stop()
         DBOS.destroy(workflow_completion_timeout_sec=STOP_WITHIN_S, destroy_registry=True)
         parts.jobs.close()
+        parts.label_studio.close()
+        engine_of_jobs.dispose()
         parts.database.dispose()
 
 
@@ -88,13 +92,13 @@ def worker_lock(settings: Settings) -> Iterator[None]:
         lock.release()
 
 
-def _launch(parts: Parts) -> None:
+def _launch(parts: Parts, engine: sa.Engine) -> None:
     settings = parts.settings
     DBOS(
         config={
             "name": APPLICATION,
             "system_database_url": settings.database,
-            "system_database_engine": make_engine(settings.database, durable=False),
+            "system_database_engine": engine,
             "executor_id": settings.executor,
             "application_version": APPLICATION_VERSION,
             "run_migrations": False,
