@@ -1,18 +1,15 @@
 """Makes a project's engine by the name in its policy.
 
 In: a project and the settings. Out: an engine, loaded and warm; whoever asks keeps it. What an engine needs and is
-not installed is an error that says what to type.
+not installed is an error that says what to type. Heavy libraries are imported by the engine that needs them, so that
+a worker starts quickly.
 """
 
 from __future__ import annotations
 
 from time import perf_counter
 
-import torch
-
-from labeling.adapters import model_files
 from labeling.errors import Invalid
-from labeling.prelabel.bundled import BundledEngine, KnownClasses, known_class_text
 from labeling.prelabel.engine import Engine
 from labeling.prelabel.scripted import ScriptedEngine
 from labeling.types import Project
@@ -30,6 +27,11 @@ def make_engine(project: Project, settings: Settings) -> Engine:
 
 
 def _bundled(project: Project, settings: Settings) -> Engine:
+    import torch
+
+    from labeling.adapters import model_files
+    from labeling.prelabel.bundled import BundledEngine, KnownClasses, known_class_text
+
     if settings.torch_threads:
         torch.set_num_threads(settings.torch_threads)
     models = settings.home / "models"

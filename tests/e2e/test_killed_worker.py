@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 import sqlalchemy as sa
 
 from db.repositories import label_studio as places
@@ -45,6 +46,7 @@ policy:
 """
 
 
+@pytest.mark.timeout(1200)  # some twenty worker starts, of a few seconds each
 def test_a_worker_killed_at_every_point_loses_nothing_and_doubles_nothing(
     label_studio: RealLabelStudio, tmp_path: Path
 ) -> None:
@@ -70,7 +72,7 @@ def _kill_at(hardcase: Hardcase, name: str) -> None:
     """Run a worker until the failpoint kills it; it must get there."""
     worker = hardcase.start_worker(failpoint=name)
     try:
-        wait_until(lambda: worker.poll() is not None, f"the worker dies at {name}: {hardcase.words_of_the_worker()}")
+        wait_until(lambda: worker.poll() is not None, f"the worker dies at {name}", 180)
     finally:
         if worker.poll() is None:
             worker.kill()
