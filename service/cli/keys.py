@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -14,7 +13,7 @@ from db.repositories.keys import StoredKey
 from db.session import reading, transaction
 from labeling.types import Role
 from service.auth import issue_key
-from service.cli.output import AsJson, connected, emit, failing_clearly, table
+from service.cli.output import AsJson, author, connected, emit, failing_clearly, table
 
 __all__ = ["app"]
 
@@ -38,7 +37,7 @@ def create(
             for wanted in project or []:
                 projects.by_name(session, wanted)
             stored, text = issue_key(session, name=name, role=role, projects=project, now=now)
-            audit.record(session, getpass.getuser(), "key.create", stored.prefix, {"role": role.value}, now)
+            audit.record(session, author(), "key.create", stored.prefix, {"role": role.value}, now)
 
         def human(console: Console) -> None:
             console.print(f"Key for {name} ({role.value}); it is not shown again:", markup=False)
@@ -77,7 +76,7 @@ def revoke(
         now = datetime.now(UTC)
         with transaction(hardcase.database) as session:
             stored = keys.revoke(session, prefix, now)
-            audit.record(session, getpass.getuser(), "key.revoke", stored.prefix, {}, now)
+            audit.record(session, author(), "key.revoke", stored.prefix, {}, now)
         emit(as_json, _document(stored), lambda console: console.print(f"Key {prefix} of {stored.name} is revoked."))
 
 

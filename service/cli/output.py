@@ -5,7 +5,9 @@ Exit codes: 0 done, 1 failed, 2 wrong usage. With --json exactly one JSON docume
 
 from __future__ import annotations
 
+import getpass
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -28,7 +30,18 @@ from service.jobs import Jobs, JobStatus
 from service.logs import get_logger
 from service.settings import Settings, load_settings
 
-__all__ = ["AsJson", "Connected", "Here", "ProjectName", "connected", "do_job", "emit", "failing_clearly", "table"]
+__all__ = [
+    "AsJson",
+    "Connected",
+    "Here",
+    "ProjectName",
+    "author",
+    "connected",
+    "do_job",
+    "emit",
+    "failing_clearly",
+    "table",
+]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Here = Annotated[bool, typer.Option("--here", help="Do the work in this process instead of asking the worker.")]
@@ -83,6 +96,14 @@ def failing_clearly(as_json: bool) -> Iterator[None]:
             Console(stderr=True).print(f"[bold red]{type(error).__name__}[/]: ", end="")
             Console(stderr=True, highlight=False).print(error.message, markup=False)
         raise typer.Exit(1) from error
+
+
+def author() -> str:
+    """Who types, for the history; the number where a container's user has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def emit(as_json: bool, document: Any, human: Callable[[Console], None]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +15,7 @@ from db.repositories import audit, projects
 from db.session import reading, transaction
 from labeling.errors import Invalid
 from labeling.types import Project, ProjectConfig
-from service.cli.output import AsJson, ProjectName, connected, emit, failing_clearly, table
+from service.cli.output import AsJson, ProjectName, author, connected, emit, failing_clearly, table
 from service.project_file import parse_project
 
 __all__ = ["app"]
@@ -35,10 +34,10 @@ def create(file: ProjectYaml, as_json: AsJson = False) -> None:
     """
     with failing_clearly(as_json), connected() as hardcase:
         config = _config_in(file)
-        author, now = getpass.getuser(), datetime.now(UTC)
+        by, now = author(), datetime.now(UTC)
         with transaction(hardcase.database) as session:
-            made = projects.create(session, config, salt=secrets.token_hex(16), author=author, now=now)
-            audit.record(session, author, "project.create", config.name, {}, now)
+            made = projects.create(session, config, salt=secrets.token_hex(16), author=by, now=now)
+            audit.record(session, by, "project.create", config.name, {}, now)
         emit(as_json, _document(made), lambda console: console.print(f"Made project {made.config.name} ({made.id})."))
 
 
@@ -56,11 +55,11 @@ def edit(
     with failing_clearly(as_json), connected() as hardcase:
         config = _config_in(file)
         found = hardcase.project(project)
-        author, now = getpass.getuser(), datetime.now(UTC)
+        by, now = author(), datetime.now(UTC)
         with transaction(hardcase.database) as session:
-            made = projects.configure(session, found.id, config, author=author, reason=reason, now=now)
+            made = projects.configure(session, found.id, config, author=by, reason=reason, now=now)
             detail = {"version": made.config_version, "reason": reason}
-            audit.record(session, author, "project.edit", config.name, detail, now)
+            audit.record(session, by, "project.edit", config.name, detail, now)
         version = made.config_version
         emit(as_json, _document(made), lambda console: console.print(f"Version {version} is in force."))
 

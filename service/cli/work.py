@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Annotated
 
 import typer
@@ -11,7 +10,7 @@ from db.repositories import versions
 from db.session import reading
 from labeling.errors import Conflict
 from labeling.types import JobName
-from service.cli.output import AsJson, Connected, Here, ProjectName, connected, do_job, failing_clearly
+from service.cli.output import AsJson, Connected, Here, ProjectName, author, connected, do_job, failing_clearly
 
 __all__ = ["add_to"]
 
@@ -68,7 +67,7 @@ def promote(
 
     Example: hardcase promote animals 3 --reason "new camera"
     """
-    args = ("promote", str(version), getpass.getuser(), reason)
+    args = ("promote", str(version), author(), reason)
     do_job(JobName.PROMOTE, project, *args, as_json=as_json, here=here)
 
 
@@ -79,7 +78,7 @@ def rollback(project: ProjectName, reason: Reason = "", as_json: AsJson = False,
     """
     with failing_clearly(as_json), connected() as hardcase:
         leaving = _champion(hardcase, project)
-    args = ("rollback", str(leaving), getpass.getuser(), reason)
+    args = ("rollback", str(leaving), author(), reason)
     do_job(JobName.PROMOTE, project, *args, as_json=as_json, here=here)
 
 

@@ -24,6 +24,7 @@ from db.repositories import failures, projects
 from db.session import make_engine, transaction
 from db.tables import GroupRow, ImageRow, LabelRow, RegistrationRow
 from service.cli import app
+from service.cli.output import author
 from tests.conftest import NOW
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
@@ -483,3 +484,11 @@ def test_the_doctor_of_a_home_where_nothing_runs_finds_something_and_exits_1(ani
 
     assert document["ok"] is False
     assert {check["name"] for check in document["checks"] if check["ok"]} >= {"database at head", "home is writable"}
+
+
+def test_a_user_without_a_name_is_named_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 4_000_000_000)
+
+    assert author() == "uid 4000000000"
