@@ -1,0 +1,110 @@
+"""Looking back over a finished demo: rounds and pictures from rows and files that the loop left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from PIL import Image
+
+from db.repositories import history
+from db.session import reading, transaction
+from db.tables import FetchRow, ImageRow, RegistrationRow
+from labeling.adapters.image_store import ImageStore
+from labeling.types import Policy, Project, ReviewKind, Trigger
+from service.demo.annotators import SimulatedAnswers
+from service.demo.look_back import read_past, take_pictures, tell_rounds
+from service.work.pipeline.learn import learn
+from service.work.pipeline.promote import judge
+from tests.conftest import NOW
+from tests.service.labelled_pool import Ground, make_ground
+
+
+@pytest.fixture
+def ground(database: sa.Engine, tmp_path: Path, make_project: Callable[..., Project]) -> Ground:
+    """A project with images that were registered, fetched, and can be shown."""
+    made = make_ground(database, tmp_path / "home", make_project(database, policy=Policy(learn_after_labels=12)))
+    images = ImageStore(str(tmp_path / "media"))
+    picture = BytesIO()
+    Image.new("RGB", (20, 10), "red").save(picture, "PNG")
+    with transaction(database) as session:
+        for image in session.scalars(sa.select(ImageRow)):
+            images.keep(image.content_hash, picture.getvalue(), "image/png", None)
+            row = RegistrationRow(
+                project_id=made.project.id,
+                reference=f"/somewhere/{image.id}.png",
+                address="",
+                text=f"text of {image.id}",
+                details={},
+                registered_at=NOW,
+            )
+            session.add(row)
+            session.flush()
+            session.add(FetchRow(registration_id=row.id, image_id=image.id, fetched_at=NOW))
+    return replace(made, parts=replace(made.parts, images=images))
+
+
+def people_of(ground: Ground) -> SimulatedAnswers:
+    classes = ground.project.config.classes
+    return SimulatedAnswers({f"{i}.png": classes[k] for i, k in ground.truth.items()}, classes, 0.0, 0)
+
+
+def turn(ground: Ground) -> None:
+    learn(ground.parts, ground.project.id, Trigger.ANSWERED)
+    judge(ground.parts, ground.project.id, Trigger.LEARNED)
+
+
+def test_a_round_is_told_for_every_verdict_beside_as_many_random_labels(ground: Ground) -> None:
+    ground.label(ground.pool[:15], ReviewKind.HARD)
+    ground.label(ground.holdout[:20], ReviewKind.EVALUATION)
+    turn(ground)
+    ground.label(ground.pool[15:30], ReviewKind.HARD)
+    ground.label(ground.holdout[20:], ReviewKind.EVALUATION)
+    turn(ground)
+
+    first, second = tell_rounds(read_past(ground.parts, ground.project), people_of(ground))
+
+    assert (first.labels_by_people, first.training_labels, first.evaluation_labels) == (35, 15, 20)
+    assert first.holdout_accuracy is None and first.random_accuracy is None and first.verdict == "not yet known"
+    assert (second.labels_by_people, second.training_labels, second.evaluation_labels) == (70, 30, 40)
+    assert second.holdout_accuracy is not None and second.holdout_interval is not None
+    assert second.random_accuracy is not None and second.random_accuracy > 0.5
+    assert second.promoted and "evaluation images" in second.reason
+    assert second.triggers == {"select": "by hand", "learn": "answered", "promote": "learned"}
+
+
+def test_the_pictures_show_the_champion_on_the_evaluation_labels(ground: Ground) -> None:
+    ground.label(ground.pool[:30], ReviewKind.HARD)
+    ground.label(ground.holdout, ReviewKind.EVALUATION)
+    turn(ground)
+
+    pictures = take_pictures(ground.parts, read_past(ground.parts, ground.project), people_of(ground))
+
+    assert pictures.confusion.sum() == len(ground.holdout)
+    assert len(pictures.hardest) == 12
+    assert all(image.thumbnail.startswith("data:image/png") and image.caption for image in pictures.hardest)
+    assert all(image.answer == image.truth for image in pictures.hardest)
+
+
+def test_without_a_champion_there_are_no_pictures(ground: Ground) -> None:
+    pictures = take_pictures(ground.parts, read_past(ground.parts, ground.project), people_of(ground))
+
+    assert not pictures.confusion.any() and not pictures.hardest
+
+
+def test_how_far_counts_facts_and_an_image_keeps_the_name_it_came_with(ground: Ground) -> None:
+    ground.label(ground.pool[:3], ReviewKind.HARD)
+
+    with reading(ground.parts.database) as session:
+        now = history.how_far(session, ground.project.id)
+        named = history.first_named(session, ground.project.id)
+        answers = history.answers(session, ground.project.id)
+
+    assert (now.registered, now.fetched, now.images, now.prelabelled) == (100, 100, 100, 100)
+    assert (now.asked, now.answered, now.annotations, now.versions, now.judged) == (3, 3, 3, 0, 0)
+    assert named[ground.pool[0]].reference == f"/somewhere/{ground.pool[0]}.png"
+    assert [answer.image_id for answer in answers] == ground.pool[:3]
