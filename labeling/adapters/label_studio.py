@@ -241,7 +241,7 @@ def _written(settings: ProjectSettings) -> dict[str, Any]:
         "description": settings.marker,
         "label_config": settings.label_config,
         "expert_instruction": settings.instructions,
-        "show_instruction": bool(settings.instructions),
+        "show_instruction": False,  # a box over every task; the button stays
         "sampling": "Uncertainty sampling",
         "skip_queue": "IGNORE_SKIPPED",
         "show_skip_button": True,

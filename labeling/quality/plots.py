@@ -157,7 +157,11 @@ def confusion_matrix(matrix: npt.NDArray[np.integer], classes: Sequence[str]) ->
     base = alt.Chart(_data(rows)).encode(x=x, y=y)
     cells = base.mark_rect(stroke="#dddddd", strokeWidth=0.5).encode(color=shade)
     counts = base.mark_text(fontSize=10 if step > 20 else 8).encode(text="count:Q", color=ink)
-    note = f"the {len(shown)} of {len(classes)} classes with the most errors" if len(shown) < len(classes) else ""
+    note = (
+        f"{len(shown)} of {len(classes)} classes: those that occur, most errors first"
+        if len(shown) < len(classes)
+        else ""
+    )
     return _svg(alt.layer(cells, counts), "Where the champion errs", note, step * len(shown), step * len(truths))
 
 

@@ -77,6 +77,9 @@ class _Loop:
 
     def select(self, project_id: ProjectId, trigger: str, *by_hand: str) -> Counts:
         force = "force" in by_hand
+        if trigger not in (Trigger.PROMOTED, Trigger.HAND) and _step(learn.due, self.parts, project_id):
+            self._ask(project_id, Trigger.ANSWERED, JobName.LEARN)  # which leads back here, with a newer champion
+            return {"asked": 0, "query": 0}
         chosen = _step(select.choose_query, self.parts, project_id, Trigger(trigger), force=force)
         if chosen["asked"]:
             self._ask(project_id, Trigger.SELECTED, JobName.REVIEW, JobName.FIGURES)
@@ -86,15 +89,15 @@ class _Loop:
         synced = _step(review.sync, self.parts, project_id, full="full" in how)
         pushed = _step(review.push, self.parts, project_id)
         if synced["labels"] or synced["recorded"]:
-            self._ask(project_id, Trigger.ANSWERED, JobName.LEARN, JobName.SELECT, JobName.FIGURES)
+            self._ask(project_id, Trigger.ANSWERED, JobName.LEARN, JobName.FIGURES)
         return {**synced, **pushed}
 
     def learn(self, project_id: ProjectId, trigger: str, *_now: str) -> Counts:
-        if trigger != Trigger.HAND and not _step(learn.due, self.parts, project_id):
-            return {"version": 0}
-        learnt = _step(learn.learn, self.parts, project_id, Trigger(trigger))
-        if learnt["version"]:
-            self._ask(project_id, Trigger.LEARNED, JobName.PROMOTE)
+        """Fit if it is due. Either way the next questions are chosen after it, by whoever is champion then."""
+        learnt = {"version": 0}
+        if trigger == Trigger.HAND or _step(learn.due, self.parts, project_id):
+            learnt = _step(learn.learn, self.parts, project_id, Trigger(trigger))
+        self._ask(project_id, Trigger.LEARNED, JobName.PROMOTE)
         return learnt
 
     def promote(self, project_id: ProjectId, trigger: str, *by_hand: Any) -> Counts:
@@ -108,8 +111,8 @@ class _Loop:
             verdict = _step(promote.judge, self.parts, project_id, Trigger(trigger))
         predicted = _step(promote.predict, self.parts, project_id)
         if predicted["rows"]:
-            self._ask(project_id, Trigger.PROMOTED, JobName.SELECT, JobName.REVIEW)
-        self._ask(project_id, Trigger.PROMOTED, JobName.FIGURES)
+            self._ask(project_id, Trigger.PROMOTED, JobName.REVIEW)
+        self._ask(project_id, Trigger.PROMOTED, JobName.SELECT, JobName.FIGURES)
         return {**verdict, **predicted}
 
     def figures(self, project_id: ProjectId, trigger: str) -> Counts:
@@ -123,7 +126,7 @@ class _Loop:
             everyone = [project.id for project in projects.everyone(session)]
         for project_id in everyone:
             self._ask(project_id, Trigger.SCHEDULE, JobName.REVIEW, args=how)
-            stages = (JobName.INGEST, JobName.PRELABEL, JobName.SELECT, JobName.LEARN, JobName.PROMOTE)
+            stages = (JobName.INGEST, JobName.PRELABEL, JobName.LEARN)  # which ask for select and promote
             self._ask(project_id, Trigger.SCHEDULE, *stages, JobName.FIGURES)
         return {"projects": len(everyone)}
 

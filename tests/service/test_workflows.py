@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 from db.repositories import failures, heartbeats, projects, registrations
 from db.session import reading, transaction
-from db.tables import ImageRow, PrelabelRow, QueryRow, ReviewRow
+from db.tables import ImageRow, PrelabelRow, PromotionRow, QueryRow, ReviewRow, VersionRow
 from labeling.errors import Conflict
 from labeling.types import Incoming, JobName, Policy, Project, Shares, Trigger
 from service.cli import app
@@ -290,3 +290,27 @@ def _start_elsewhere(home: Home, job_id: str, executor: str) -> None:
     )
     with home.database.begin() as connection:
         connection.execute(sa.text(started), {"executor": executor, "id": job_id})
+
+
+def test_where_there_is_something_to_learn_the_next_query_waits_for_its_verdict(
+    home: Home, make_project: Callable[..., Project], tmp_path: Path
+) -> None:
+    with running_worker(home.settings):
+        wait_until(lambda: settled(home), "the first sweep finds no project")
+        project = make_project(home.database, policy=replace(POLICY, learn_after_labels=4))
+        known = [
+            replace(item, known_label=("cat", "dog", "bird", None)[number % 4])
+            for number, item in enumerate(pictures(tmp_path / "known", 24))
+        ]
+        register(home, project, known)
+
+        wait_until(lambda: home.count(QueryRow) == 1, "a query")
+        wait_until(lambda: settled(home), "everything settles")
+
+    with reading(home.database) as session:
+        version = session.scalars(sa.select(VersionRow)).one()
+        verdict = session.scalars(sa.select(PromotionRow)).one()
+        queries = session.scalars(sa.select(QueryRow)).all()
+    assert version.created_at <= verdict.created_at
+    assert [query.trigger for query in queries] == ["promoted"]
+    assert all(query.created_at >= verdict.created_at for query in queries)
