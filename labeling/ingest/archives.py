@@ -170,7 +170,7 @@ def _zip(file: BinaryIO, budget: _Budget, limits: ArchiveLimits) -> _Members:
         for info in archive.infolist():
             budget.member()
             kind = stat.S_IFMT(info.external_attr >> 16)
-            if info.is_dir() or info.flag_bits & 0x1 or kind not in (0, stat.S_IFREG):
+            if not info.filename or info.is_dir() or info.flag_bits & 0x1 or kind not in (0, stat.S_IFREG):
                 yield _clean(info.filename), None
                 continue
             with archive.open(info) as source:

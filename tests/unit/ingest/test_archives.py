@@ -160,6 +160,15 @@ def test_archives_within_archives_are_not_opened_and_duplicate_names_both_come()
     assert [(m.name, m.data) for m in read_archive(file, LIMITS)] == [("a.png", b"1"), ("a.png", b"2")]
 
 
+def test_a_member_without_a_name_is_passed_over() -> None:
+    data = bytearray(zipped(("a.png", b"picture"), ("b.png", b"picture")).getvalue())
+    data[data.rindex(b"a.png")] = 0  # in the directory: this name ends where it begins
+
+    contents = inspect_archive(io.BytesIO(bytes(data)), LIMITS)
+
+    assert contents.images == 1
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from([zipped, tarred, tarred_plain]), st.lists(st.tuples(st.integers(0, 5_000), st.integers(0, 255))))
 def test_flipped_bytes_give_members_or_a_reason_and_nothing_else(pack: Pack, flips: list[tuple[int, int]]) -> None:
