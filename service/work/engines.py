@@ -19,21 +19,21 @@ __all__ = ["ENGINES", "make_engine"]
 
 
 def make_engine(project: Project, settings: Settings) -> Engine:
-    """The engine that the project's policy names; Invalid names those that exist."""
-    name = project.config.policy.engine
+    """The engine that the project's policy names, `name` or `name:model`; Invalid names those that exist."""
+    name, _, model = project.config.policy.engine.partition(":")
     if name not in ENGINES:
         raise Invalid(f"There is no engine {name!r}. Write one of these into `policy: engine:`: {', '.join(ENGINES)}.")
-    return ENGINES[name](project, settings)
+    if bool(model) != (name in WITH_MODEL):
+        way_out = f"{name}:MODEL, a name on the hub or a folder's absolute path" if name in WITH_MODEL else name
+        raise Invalid(f"The engine {project.config.policy.engine!r} cannot be: write `policy: engine: {way_out}`.")
+    return ENGINES[name](project, settings, model)
 
 
-def _bundled(project: Project, settings: Settings) -> Engine:
-    import torch
-
+def _bundled(project: Project, settings: Settings, _: str) -> Engine:
     from labeling.adapters import model_files
     from labeling.prelabel.bundled import BundledEngine, KnownClasses, known_class_text
 
-    if settings.torch_threads:
-        torch.set_num_threads(settings.torch_threads)
+    _limit_threads(settings)
     models = settings.home / "models"
     sentences = model_files.load_bundled_sentences()
     classes = model_files.imagenet_classes()
@@ -44,8 +44,25 @@ def _bundled(project: Project, settings: Settings) -> Engine:
     return BundledEngine(project.config.labels, images, sentences, known, perf_counter)
 
 
-def _scripted(project: Project, settings: Settings) -> Engine:
+def _dual_encoder(project: Project, settings: Settings, model: str) -> Engine:
+    from labeling.adapters.model_files import load_dual_encoder
+    from labeling.prelabel.dual_encoder import DualEncoderEngine
+
+    _limit_threads(settings)
+    return DualEncoderEngine(model, project.config.labels, load_dual_encoder(model), perf_counter)
+
+
+def _scripted(project: Project, settings: Settings, _: str) -> Engine:
     return ScriptedEngine(project.config.classes)
 
 
-ENGINES = {"bundled": _bundled, "scripted": _scripted}
+def _limit_threads(settings: Settings) -> None:
+    import torch
+
+    if settings.torch_threads:
+        torch.set_num_threads(settings.torch_threads)
+
+
+ENGINES = {"bundled": _bundled, "scripted": _scripted, "dual-encoder": _dual_encoder}
+WITH_MODEL = {"dual-encoder"}
+"""Those that are written with a model's name after a colon."""

@@ -1,0 +1,236 @@
+"""The dual encoder on tiny random CLIP and SigLIP checkpoints, loaded from a folder as any other is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import huggingface_hub.constants
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import (
+    AutoModel,
+    AutoProcessor,
+    BertConfig,
+    CLIPConfig,
+    CLIPModel,
+    CLIPProcessor,
+    PreTrainedTokenizerFast,
+    SiglipConfig,
+    SiglipModel,
+    SiglipProcessor,
+)
+from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
+
+from labeling.adapters.model_files import load_dual_encoder
+from labeling.errors import Invalid, Unavailable
+from labeling.prelabel import dual_encoder
+from labeling.prelabel.dual_encoder import DualEncoderEngine
+from labeling.prelabel.engine import Item, check_look
+from labeling.types import LabelClass, Policy, Project, ProjectConfig, ProjectId
+from service.project_file import PolicyIn
+from service.settings import Settings
+from service.work.engines import make_engine
+from tests.conftest import NOW
+
+LABELS = (LabelClass("cat", "purrs"), LabelClass("old_coin", ""), LabelClass("red flower", "a blossom"))
+TOWER = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+VISION = {**TOWER, "image_size": 32, "patch_size": 8}
+
+
+def _tokenizer(length: int) -> PreTrainedTokenizerFast:
+    """One token a byte, and an end."""
+    alphabet = ["<pad>", "<s>", "</s>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    vocabulary = {token: place for place, token in enumerate(alphabet)}
+    tokenizer = Tokenizer(models.BPE(vocabulary, [], unk_token="<pad>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 2)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="<pad>", model_max_length=length
+    )
+
+
+def _text(tokenizer: PreTrainedTokenizerFast, length: int) -> dict[str, int]:
+    ids = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
+    return {**TOWER, **ids, "vocab_size": len(tokenizer), "max_position_embeddings": length}
+
+
+def _save_clip(folder: Path) -> None:
+    tokenizer = _tokenizer(24)
+    config = CLIPConfig(text_config=_text(tokenizer, 24), vision_config=VISION, projection_dim=24)
+    images = CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    CLIPModel(config).save_pretrained(folder)
+    CLIPProcessor(image_processor=images, tokenizer=tokenizer).save_pretrained(folder)
+
+
+def _save_siglip(folder: Path) -> None:
+    tokenizer = _tokenizer(64)
+    text = {**_text(tokenizer, 64), "projection_size": 32}
+    images = SiglipImageProcessorPil(size={"height": 32, "width": 32})
+    SiglipModel(SiglipConfig(text_config=text, vision_config=VISION)).save_pretrained(folder)
+    SiglipProcessor(image_processor=images, tokenizer=tokenizer).save_pretrained(folder)
+
+
+@pytest.fixture(params=[_save_clip, _save_siglip], ids=["clip", "siglip"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    save: Callable[[Path], None] = request.param
+    torch.manual_seed(0)
+    save(tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    _save_clip(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def _photographs(n: int) -> list[Image.Image]:
+    rng = np.random.default_rng(0)
+    return [Image.fromarray(rng.integers(0, 255, (40, 52, 3), dtype=np.uint8)) for _ in range(n)]
+
+
+def _project(engine: str, labels: tuple[LabelClass, ...] = LABELS) -> Project:
+    return Project(ProjectId(1), ProjectConfig("p", labels, policy=Policy(engine=engine)), 1, "salt", NOW)
+
+
+def test_a_folder_in_the_project_file_is_an_engine(folder: Path, tmp_path: Path) -> None:
+    named = PolicyIn(engine=f"dual-encoder:{folder}").engine
+    items = [Item(image, text) for image, text in zip(_photographs(10), ["a cat", None] * 5, strict=True)]
+
+    engine = make_engine(_project(named), Settings(home=tmp_path))
+    look = check_look(engine.look(items), items=10, classes=3)
+
+    np.testing.assert_allclose(np.linalg.norm(look.image_vectors, axis=1), 1, atol=1e-5)
+    assert len({prelabel.probs for prelabel in look.prelabels}) == 10
+    assert look.text_vectors[0] is not None and look.text_vectors[1] is None
+    assert look.text_vectors[0].shape == look.image_vectors[0].shape
+    assert engine.name == "dual-encoder" and engine.revision.startswith("dual-encoder-model-")
+    assert all(prelabel.cost_micro == 0 and prelabel.description == "" for prelabel in look.prelabels)
+
+
+def test_with_one_text_a_label_it_says_what_the_model_itself_says(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dual_encoder, "label_prompts", lambda label: [f"a photo of a {label.name}"])
+    images, texts = _photographs(3), [f"a photo of a {label.name}" for label in LABELS]
+
+    engine = DualEncoderEngine("m", LABELS, load_dual_encoder(str(folder)), lambda: 0.0)
+    probs = [prelabel.probs for prelabel in engine.look([Item(image, None) for image in images]).prelabels]
+
+    model, processor = AutoModel.from_pretrained(folder).eval(), AutoProcessor.from_pretrained(folder)
+    inputs = processor(text=texts, images=images, padding="max_length", truncation=True, return_tensors="pt")
+    with torch.inference_mode():
+        expected = model(**inputs).logits_per_image.softmax(dim=1).numpy()
+    np.testing.assert_allclose(probs, expected, atol=1e-5)
+
+
+def test_a_vector_does_not_depend_on_what_else_is_in_the_batch(folder: Path) -> None:
+    encoder = load_dual_encoder(str(folder))
+    images, texts = _photographs(9), ["a cat", "a much longer text about an old coin, longer than is read " * 3]
+
+    together, words = encoder.encode_images(images), encoder.encode_texts(texts)
+
+    np.testing.assert_allclose(encoder.encode_images(images[8:]), together[8:], atol=1e-5)
+    np.testing.assert_allclose(encoder.encode_texts(texts[:1]), words[:1], atol=1e-5)
+
+
+def test_the_texts_of_the_labels_are_encoded_once(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = load_dual_encoder(str(clip))
+    engine = DualEncoderEngine("m", LABELS, encoder, lambda: 0.0)
+    asked: list[str] = []
+    encode = encoder.encode_texts
+    monkeypatch.setattr(encoder, "encode_texts", lambda texts: [asked.extend(texts), encode(texts)][1])
+
+    first = engine.look([Item(_photographs(1)[0], None)])
+    second = engine.look([Item(_photographs(1)[0], None)])
+
+    assert asked == [] and first.prelabels == second.prelabels
+
+
+def test_no_items_are_no_rows(clip: Path) -> None:
+    engine = DualEncoderEngine("m", LABELS, load_dual_encoder(str(clip)), lambda: 0.0)
+
+    look = check_look(engine.look([]), items=0, classes=3)
+
+    assert look.prelabels == []
+
+
+def test_a_revision_pins_the_weights_and_the_labels_and_the_encoders_pin_the_weights_alone(
+    clip: Path, tmp_path: Path
+) -> None:
+    settings, named = Settings(home=tmp_path), f"dual-encoder:{clip}"
+    engine, again = (make_engine(_project(named), settings) for _ in range(2))
+    fewer = make_engine(_project(named, LABELS[:2]), settings)
+
+    torch.manual_seed(1)
+    _save_clip(clip)
+    other = make_engine(_project(named), settings)
+
+    assert engine.revision == again.revision
+    assert len({engine.revision, fewer.revision, other.revision}) == 3
+    assert engine.image_encoder == fewer.image_encoder != other.image_encoder
+    assert engine.text_encoder == fewer.text_encoder != other.text_encoder
+    assert engine.image_encoder != engine.text_encoder
+
+
+@pytest.mark.parametrize(
+    ("engine", "way_out"),
+    [("dual-encoder", "dual-encoder:MODEL"), ("dual-encoder:", "MODEL"), ("bundled:x", "bundled")],
+)
+def test_an_engine_is_written_with_a_model_only_where_it_takes_one(engine: str, way_out: str, tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match=f"engine: {way_out}" if way_out != "MODEL" else way_out):
+        make_engine(_project(engine), Settings(home=tmp_path))
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="There is no folder .*nowhere"):
+        load_dual_encoder(str(tmp_path / "nowhere"))
+
+
+def test_a_model_with_one_tower_is_refused(tmp_path: Path) -> None:
+    BertConfig().save_pretrained(tmp_path)
+
+    with pytest.raises(Invalid, match="is not a dual encoder"):
+        load_dual_encoder(str(tmp_path))
+
+
+@pytest.mark.parametrize("kept", [0, 5_000])
+def test_half_a_download_is_refused(clip: Path, kept: int) -> None:
+    weights = clip / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:kept])
+
+    with pytest.raises(Invalid, match="again"):
+        load_dual_encoder(str(clip))
+
+
+def test_a_folder_without_its_weights_or_its_processor_is_refused(folder: Path) -> None:
+    (folder / "processor_config.json").unlink()
+    with pytest.raises(Invalid):
+        load_dual_encoder(str(folder))
+
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(Invalid, match="not a whole checkpoint"):
+        load_dual_encoder(str(folder))
+
+
+def test_a_weight_that_is_missing_is_not_made_up(clip: Path) -> None:
+    config = json.loads((clip / "config.json").read_text())
+    config["text_config"]["num_hidden_layers"] = 3
+    (clip / "config.json").write_text(json.dumps(config))
+
+    with pytest.raises(Invalid, match="lacks 16 of its weights"):
+        load_dual_encoder(str(clip))
+
+
+def test_a_name_that_the_hub_does_not_give_says_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+
+    with pytest.raises(Unavailable, match="absolute path of a folder"):
+        load_dual_encoder("nobody/no-such-model")
