@@ -243,8 +243,11 @@ def test_no_token_is_wrong(patient: Patient) -> None:
     assert "There is no token" in checks["Label Studio answers"].detail
 
 
-def test_an_engine_that_does_not_load_is_wrong(database: sa.Engine, tmp_path: Path, make_project: Any) -> None:
-    make_project(database, policy=Policy(engine="no-such"))
+@pytest.mark.parametrize("engine", ["no-such", "dual-encoder:/no/such/folder"])
+def test_an_engine_that_does_not_load_is_wrong(
+    engine: str, database: sa.Engine, tmp_path: Path, make_project: Any
+) -> None:
+    make_project(database, policy=Policy(engine=engine))
 
     checks = {c.name: c for c in examine(Settings(home=tmp_path), database, cast(LabelStudio, Studio()))}
 

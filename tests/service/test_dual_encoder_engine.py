@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -227,6 +228,21 @@ def test_a_weight_that_is_missing_is_not_made_up(clip: Path) -> None:
 
     with pytest.raises(Invalid, match="lacks 16 of its weights"):
         load_dual_encoder(str(clip))
+
+
+def test_a_name_that_the_hubs_cache_holds_needs_no_network(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, commit = tmp_path / "cache" / "models--somebody--tiny-clip", "c" * 40
+    shutil.copytree(clip, held / "snapshots" / commit)
+    (held / "refs").mkdir()
+    (held / "refs" / "main").write_text(commit)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+
+    engine = make_engine(_project("dual-encoder:somebody/tiny-clip"), Settings(home=tmp_path))
+
+    assert engine.revision.startswith("dual-encoder-tiny-clip-")
+    assert engine.image_encoder == load_dual_encoder(str(clip)).image_name
 
 
 def test_a_name_that_the_hub_does_not_give_says_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
