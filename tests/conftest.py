@@ -11,12 +11,18 @@ from pathlib import Path
 import dbos
 import pytest
 import sqlalchemy as sa
+from hypothesis import settings
 from pytest_socket import socket_allow_hosts
 
 from db import migrate
 from db.repositories import projects
 from db.session import make_engine, transaction
 from labeling.types import LabelClass, Policy, Project, ProjectConfig
+
+# The same examples on every machine, so that a red run is a changed program; HYPOTHESIS_PROFILE=explore looks further.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("explore", deadline=None, max_examples=2_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
