@@ -19,7 +19,7 @@ from labeling.errors import HardcaseError
 from labeling.types import JobName, Trigger
 from service.jobs import Jobs
 from service.logs import get_logger
-from service.spool import Spool, Spooled
+from service.spool import Spool
 
 __all__ = ["InboxDrain", "drain"]
 
@@ -75,12 +75,8 @@ class InboxDrain:
         self._stuck = True
 
 
-def _of_known_projects(session: Session, events: Sequence[Spooled]) -> list[inbox.Event]:
+def _of_known_projects(session: Session, events: Sequence[inbox.Event]) -> list[inbox.Event]:
     known = inbox.known_projects(session, {event.project_id for event in events})
     for project_id in sorted({event.project_id for event in events} - known):
         log.warning("webhook events of a project that does not exist are dropped", project_id=project_id)
-    return [
-        inbox.Event(event.key, event.project_id, event.action, event.hint, event.received_at)
-        for event in events
-        if event.project_id in known
-    ]
+    return [event for event in events if event.project_id in known]

@@ -19,9 +19,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from db.repositories.inbox import Event
 from labeling.errors import StorageFull, Unavailable
 
-__all__ = ["Spool", "Spooled"]
+__all__ = ["Spool"]
 
 BUSY_TIMEOUT_S = 5.0
 LARGEST_GROUP = 1_000
@@ -35,17 +36,6 @@ _NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.S
 """What SQLite says when a disk, a quota or a file size limit ends the file's growth."""
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Spooled:
-    """One event on its way to the inbox; the same event always has the same key."""
-
-    key: str
-    project_id: int
-    action: str
-    hint: Mapping[str, list[int]]
-    received_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +71,11 @@ class Spool:
 
         return self._ask(insert)
 
-    def drain(self, n: int = 1_000) -> list[Spooled]:
+    def drain(self, n: int = 1_000) -> list[Event]:
         """The oldest `n` events; they stay until `done`."""
         rows = self._ask(lambda file: file.execute(_OLDEST, (n,)).fetchall()).result()
         return [
-            Spooled(key, project_id, action, json.loads(hint), datetime.fromtimestamp(at, UTC))
+            Event(key, project_id, action, json.loads(hint), datetime.fromtimestamp(at, UTC))
             for key, project_id, action, hint, at in rows
         ]
 

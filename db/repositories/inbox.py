@@ -19,7 +19,7 @@ __all__ = ["Event", "Hint", "add", "handled", "known_projects", "projects_with_u
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event on its way in."""
+    """One event on its way to the inbox; the same event always has the same key."""
 
     key: str
     project_id: int
