@@ -77,7 +77,10 @@ class Ingesting:
         dry_run: bool = False,
         progress: Progress = lambda _: None,
     ) -> Ingested:
-        """Ingest a folder, an fsspec address, a ZIP or TAR archive, or a CSV or JSONL manifest."""
+        """Ingest a folder, an fsspec address, a ZIP or TAR archive, a CSV or JSONL manifest, or one web address."""
+        if address.startswith(("http://", "https://")):
+            one = [Incoming(reference=address, address=address)]
+            return self._take(project, one, Ingested("address", dry_run), progress, local=False)
         place = absolute(address)
         if folder_exists(place):
             result = Ingested("folder", dry_run)

@@ -32,7 +32,8 @@ def add_to(app: typer.Typer) -> None:
 def ingest(
     project: ProjectName,
     address: Annotated[
-        str, typer.Argument(metavar="ADDRESS", help="Folder, fsspec address, .zip, .tar, .csv or .jsonl.")
+        str,
+        typer.Argument(metavar="ADDRESS", help="Folder, fsspec address, archive, manifest, or an image's URL."),
     ],
     watch: Annotated[bool, typer.Option("--watch", help="Keep looking there for new images, on a schedule.")] = False,
     label_from_folder: Annotated[bool, typer.Option(help="A class subfolder's name is its images' label.")] = False,

@@ -344,6 +344,15 @@ def test_ingest_registers_and_asks_for_the_job_and_doing_it_again_registers_noth
     assert [job["job"] for job in animals.document("jobs", "list")["jobs"]] == ["ingest"]
 
 
+def test_one_image_on_the_web_is_registered_and_an_address_with_a_password_refused(animals: Cli) -> None:
+    taken = animals.document("ingest", "animals", "https://example.org/cat.jpg", "--no-wait")
+    refused = animals.document("ingest", "animals", "https://user:word@example.org/a.jpg", "--no-wait")
+
+    assert (taken["kind"], taken["new"], taken["refused_count"]) == ("address", 1, 0)
+    assert (refused["new"], refused["refused_count"]) == (0, 1)
+    assert [row.address for row in rows(animals.home, RegistrationRow)] == ["https://example.org/cat.jpg"]
+
+
 def test_ingest_without_a_worker_says_that_one_is_needed(animals: Cli, photos: str) -> None:
     done = animals("ingest", "animals", photos)
 
