@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import BinaryIO
+from urllib.parse import urlsplit
 
 import fsspec
 import sqlalchemy as sa
@@ -78,7 +79,7 @@ class Ingesting:
         progress: Progress = lambda _: None,
     ) -> Ingested:
         """Ingest a folder, an fsspec address, a ZIP or TAR archive, a CSV or JSONL manifest, or one web address."""
-        if address.startswith(("http://", "https://")):
+        if address.startswith(("http://", "https://")) and posixpath.basename(urlsplit(address).path):
             one = [Incoming(reference=address, address=address)]
             return self._take(project, one, Ingested("address", dry_run), progress, local=False)
         place = absolute(address)
