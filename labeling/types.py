@@ -14,9 +14,7 @@ from typing import Any, NewType
 __all__ = [
     "NONE_OF_THESE",
     "UNSURE",
-    "Annotation",
     "AnnotationAction",
-    "AnnotationId",
     "Example",
     "Gate",
     "ImageId",
@@ -49,7 +47,6 @@ RegistrationId = NewType("RegistrationId", int)
 ImageId = NewType("ImageId", int)
 QueryId = NewType("QueryId", int)
 ReviewId = NewType("ReviewId", int)
-AnnotationId = NewType("AnnotationId", int)
 VersionId = NewType("VersionId", int)
 KeyId = NewType("KeyId", int)
 
@@ -247,18 +244,6 @@ class Prelabel:
     description: str
     duration_s: float
     cost_micro: int
-
-
-@dataclass(frozen=True, slots=True)
-class Annotation:
-    """One person's answer to one review, as last heard of; `answers` holds one class or NONE/UNSURE."""
-
-    review_id: ReviewId
-    annotator: str
-    action: AnnotationAction
-    answers: tuple[str, ...]
-    accepted: bool | None
-    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from db.repositories import rounds
+from db.repositories import rounds, versions
 from db.repositories.rounds import PromotionItem, VersionItem
 from db.session import reading
 from labeling.types import JobName
@@ -55,5 +55,9 @@ def list_promotions(parts: PartsDep, project: ProjectDep, paging: PagingDep) -> 
 
 @router.post("/api/projects/{project}/promotions", status_code=202, summary="Promote or roll back by hand")
 def decide_by_hand(parts: PartsDep, caller: CallerDep, project: ProjectDep, body: PromotionIn) -> AskedOut:
-    args = (body.action, str(body.version or 0), caller.name, body.reason)
+    with reading(parts.database) as session:
+        champion = versions.champion(session, project.id)
+    leaving = champion.number if champion else 0  # named, so that a rollback asked for twice goes back once
+    number = leaving if body.action == "rollback" else body.version or 0
+    args = (body.action, str(number), caller.name, body.reason)
     return ask_by_hand(parts, caller, project, JobName.PROMOTE, *args)
