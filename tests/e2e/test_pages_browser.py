@@ -85,7 +85,8 @@ def test_a_person_logs_in_by_keyboard_sees_the_figures_and_logs_out(
     page.goto(f"{running.address}/projects/{project.id}")
     said = watch(page)
 
-    page.keyboard.type(make_key(database, Role.ENGINEER))  # the field has the focus
+    page.locator("#key:focus").wait_for()  # the field has the focus, as soon as the page is drawn
+    page.keyboard.type(make_key(database, Role.ENGINEER))
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="animals").wait_for()
 
