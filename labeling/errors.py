@@ -3,7 +3,8 @@
 HardcaseError
 ├── NotFound            what was named does not exist, or the caller may not see it
 ├── Conflict            what was asked for contradicts what is already so
-│   └── NothingToLearnFrom   a fit was asked for and the labels do not allow one
+│   ├── NothingToLearnFrom   a fit was asked for and the labels do not allow one
+│   └── OverBudget      a call that might cost more than is left
 ├── Invalid             what was given cannot be used as it is
 │   ├── BadImage        bytes that are not an image which we accept
 │   ├── BadAddress      an address that may not be fetched
@@ -13,6 +14,8 @@ HardcaseError
 ├── Denied              the caller is known and may not do this
 └── Unavailable         something outside did not answer; trying again later may work (retryable)
     ├── LabelStudioUnavailable
+    ├── EndpointUnavailable   a model's endpoint refused for now (429, 5xx), or is left alone for a while
+    │   └── EndpointSilent    it was sent a question and no answer came: it may have been paid for
     └── StorageFull     no room left to write
 
 The message is written for the user and says what to do next; facts travel as attributes.
@@ -27,11 +30,14 @@ __all__ = [
     "BadImage",
     "Conflict",
     "Denied",
+    "EndpointSilent",
+    "EndpointUnavailable",
     "HardcaseError",
     "Invalid",
     "LabelStudioUnavailable",
     "NotFound",
     "NothingToLearnFrom",
+    "OverBudget",
     "StorageFull",
     "Unauthenticated",
     "Unavailable",
@@ -60,6 +66,10 @@ class Conflict(HardcaseError):
 
 class NothingToLearnFrom(Conflict):
     """There are not yet labels of at least two classes to learn from."""
+
+
+class OverBudget(Conflict):
+    """The budget does not allow this call. Raise `policy: budget:` or leave the rest to people."""
 
 
 class Invalid(HardcaseError):
@@ -96,6 +106,14 @@ class Unavailable(HardcaseError):
 
 class LabelStudioUnavailable(Unavailable):
     """Label Studio did not answer. Is it running, and is its address right?"""
+
+
+class EndpointUnavailable(Unavailable):
+    """The endpoint does not answer for now. It is tried again later."""
+
+
+class EndpointSilent(EndpointUnavailable):
+    """The endpoint was sent a question and did not answer; whether it was paid for is not known."""
 
 
 class StorageFull(Unavailable):

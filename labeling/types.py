@@ -15,6 +15,9 @@ __all__ = [
     "NONE_OF_THESE",
     "UNSURE",
     "AnnotationAction",
+    "Budget",
+    "EngineUse",
+    "Evidence",
     "Example",
     "Gate",
     "ImageId",
@@ -23,6 +26,7 @@ __all__ = [
     "KeyId",
     "LabelClass",
     "LabelSource",
+    "Outcome",
     "Policy",
     "Prelabel",
     "Project",
@@ -75,6 +79,14 @@ class ReviewKind(StrEnum):
     GOLD = "gold"
 
 
+class Outcome(StrEnum):
+    """What an engine made of an image. Only LABEL has an answer of the label set."""
+
+    LABEL = "label"
+    NONE_OF_THESE = "none of these"
+    ABSTAINED = "abstained"
+
+
 class LabelSource(StrEnum):
     """Who says that a label is true."""
 
@@ -105,7 +117,7 @@ class Verdict(StrEnum):
 class JobName(StrEnum):
     """The background jobs, named after the loop. `sweep` asks all of them what is left to do.
 
-    `tidy` removes what no row names any more.
+    `engines` tries, compares or plans engines for a person who asked; `tidy` removes what no row names any more.
     """
 
     INGEST = "ingest"
@@ -115,6 +127,7 @@ class JobName(StrEnum):
     LEARN = "learn"
     PROMOTE = "promote"
     FIGURES = "figures"
+    ENGINES = "engines"
     SWEEP = "sweep"
     TIDY = "tidy"
 
@@ -144,10 +157,14 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LabelClass:
-    """One class of a label set, with the line that explains it to people and engines."""
+    """One class of a label set, with the line that explains it to people and engines.
+
+    `prompts` are texts of its own that stand for it where an engine compares texts; none: the engine's templates.
+    """
 
     name: str
     description: str = ""
+    prompts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +191,44 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineUse:
+    """One engine as a project uses it: `engine` is `name` or `name:model`.
+
+    `below_margin` in [0, 1]: an engine of the escalation looks only at images whose two best classes are nearer than
+    this, by the engines before it or by the champion, or about which those disagree. `sends` names the fields that
+    may leave the house. `examples` is how many of the nearest human-verified images it is shown.
+    """
+
+    engine: str
+    templates: tuple[str, ...] = ()
+    below_margin: float = 0.3
+    sends: tuple[str, ...] = ("image", "text")
+    examples: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a project may spend on engines in all, in millionths of its currency."""
+
+    micro: int
+    currency: str = "USD"
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
-    """How one project turns the loop. Counts are images, times are seconds."""
+    """How one project turns the loop. Counts are images, times are seconds.
+
+    `engine` looks at every image; those of `escalation`, in this order, only at what is still in doubt. An empty
+    `image_encoder` or `text_encoder` means the first engine's own.
+    """
 
     engine: str = "bundled"
+    templates: tuple[str, ...] = ()
+    image_encoder: str = ""
+    text_encoder: str = ""
+    escalation: tuple[EngineUse, ...] = ()
+    budget: Budget | None = None
+    regions: str = ""
     strategy: str = "margin"
     choice: str = "single"
     seed: int = 0
@@ -235,8 +286,34 @@ class Incoming:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """How an engine came to its opinion; everything that is needed to believe it, or to find out why it was wrong.
+
+    `confidence_from` says what the probabilities are made of; empty: there are none. `prompt` names the exact prompt
+    (a hash), `config_version` the version of the project's configuration with its guidelines. `examples` are the
+    images that it was shown with their labels. `flags` name what made it less trustworthy (an injection probe).
+    """
+
+    reason: str = ""
+    question: str = ""
+    raw: str = ""
+    confidence_from: str = ""
+    prompt: str = ""
+    config_version: int = 0
+    examples: tuple[int, ...] = ()
+    flags: tuple[str, ...] = ()
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Prelabel:
-    """One engine's opinion of one image: `probs` (K,) in the order of the label set, summing to 1."""
+    """One engine's opinion of one image: `probs` (K,) in the order of the label set, summing to 1.
+
+    An engine that cannot say how sure it is has no `probs`: absent, never zeros. `answer` is the class that it named;
+    None where it only gave probabilities, found none of the classes, or abstained.
+    """
 
     engine: str
     revision: str
@@ -244,6 +321,9 @@ class Prelabel:
     description: str
     duration_s: float
     cost_micro: int
+    outcome: Outcome = Outcome.LABEL
+    answer: str | None = None
+    evidence: Evidence = field(default_factory=Evidence)
 
 
 @dataclass(frozen=True, slots=True)

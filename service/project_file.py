@@ -6,13 +6,24 @@ In: text. Out: a `ProjectConfig`. Every mistake is reported with where it stands
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from decimal import Decimal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from labeling.errors import Invalid
-from labeling.types import NONE_OF_THESE, UNSURE, Gate, LabelClass, Policy, ProjectConfig, Shares
+from labeling.types import (
+    NONE_OF_THESE,
+    UNSURE,
+    Budget,
+    EngineUse,
+    Gate,
+    LabelClass,
+    Policy,
+    ProjectConfig,
+    Shares,
+)
 
 __all__ = ["ProjectFile", "parse_project"]
 
@@ -27,6 +38,20 @@ def _plain(value: str) -> str:
 
 Plain = Annotated[str, AfterValidator(_plain)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Prompt = Annotated[Plain, Field(min_length=1, max_length=500)]
+
+
+def _template(value: str) -> str:
+    try:
+        value.format(name="x", description="x")
+    except (KeyError, IndexError, ValueError) as error:
+        raise ValueError("a template may hold {name} and {description}, nothing else in braces") from error
+    if "{name}" not in value:
+        raise ValueError("a template must hold {name}")
+    return value
+
+
+Template = Annotated[Prompt, AfterValidator(_template)]
 
 
 class _Strict(BaseModel):
@@ -36,6 +61,23 @@ class _Strict(BaseModel):
 class LabelIn(_Strict):
     name: Annotated[Plain, Field(min_length=1, max_length=100)]
     description: Annotated[Plain, Field(max_length=500)] = ""
+    prompts: Annotated[list[Prompt], Field(max_length=50)] = []
+
+
+class EngineUseIn(_Strict):
+    engine: Plain
+    templates: Annotated[list[Template], Field(max_length=100)] = []
+    below_margin: Share = 0.3
+    sends: list[Literal["image", "text"]] = ["image", "text"]
+    examples: int = Field(default=0, ge=0, le=16)
+
+    def to_use(self) -> EngineUse:
+        return EngineUse(self.engine, tuple(self.templates), self.below_margin, tuple(self.sends), self.examples)
+
+
+class BudgetIn(_Strict):
+    amount: Annotated[Decimal, Field(ge=0, le=1_000_000_000, decimal_places=6)]
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "USD"
 
 
 class SharesIn(_Strict):
@@ -63,6 +105,12 @@ class GateIn(_Strict):
 
 class PolicyIn(_Strict):
     engine: Plain = "bundled"
+    templates: Annotated[list[Template], Field(max_length=100)] = []
+    image_encoder: Plain = ""
+    text_encoder: Plain = ""
+    escalation: Annotated[list[EngineUseIn], Field(max_length=8)] = []
+    budget: BudgetIn | None = None
+    regions: Plain = ""
     strategy: Annotated[str, Field(pattern="^(margin|random)$")] = "margin"
     choice: str = "single"
     seed: int = 0
@@ -107,16 +155,21 @@ class ProjectFile(_Strict):
         return self
 
     def to_config(self) -> ProjectConfig:
-        policy = self.policy.model_dump(exclude={"shares", "gate", "metadata_as_text"})
+        nested = {"shares", "gate", "metadata_as_text", "templates", "escalation", "budget"}
+        policy = self.policy.model_dump(exclude=nested)
+        budget = self.policy.budget
         return ProjectConfig(
             name=self.name,
-            labels=tuple(LabelClass(_name(x), "" if isinstance(x, str) else x.description) for x in self.labels),
+            labels=tuple(_label(label) for label in self.labels),
             guidelines=self.guidelines,
             policy=Policy(
                 **policy,
                 shares=Shares(**self.policy.shares.model_dump()),
                 gate=Gate(**self.policy.gate.model_dump()),
                 metadata_as_text=tuple(self.policy.metadata_as_text),
+                templates=tuple(self.policy.templates),
+                escalation=tuple(use.to_use() for use in self.policy.escalation),
+                budget=Budget(int(budget.amount * 1_000_000), budget.currency) if budget else None,
             ),
         )
 
@@ -134,6 +187,12 @@ def parse_project(text: str) -> ProjectConfig:
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()[:20]]
         raise Invalid("The project file has mistakes:\n  " + "\n  ".join(lines)) from error
+
+
+def _label(label: LabelIn | str) -> LabelClass:
+    if isinstance(label, str):
+        return LabelClass(_plain(label))
+    return LabelClass(label.name, label.description, tuple(label.prompts))
 
 
 def _name(label: LabelIn | str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -96,7 +97,7 @@ def pending(session: Session, project_id: ProjectId, *, revision: str, encoder: 
 
 def record(session: Session, prelabels: Sequence[tuple[ImageId, Prelabel]], now: datetime) -> int:
     """Write the prelabels that are not there yet; return how many that were."""
-    rows = [{"image_id": image_id, **asdict(prelabel), "created_at": now} for image_id, prelabel in prelabels]
+    rows = [{"image_id": image_id, **_columns(prelabel), "created_at": now} for image_id, prelabel in prelabels]
     return insert_new(session, PrelabelRow, rows)
 
 
@@ -171,6 +172,10 @@ def place(session: Session, project_id: ProjectId, placed: Sequence[PlacedImage]
         )
         changed += result.rowcount  # type: ignore[attr-defined]  # an UPDATE has one
     return changed
+
+
+def _columns(prelabel: Prelabel) -> dict[str, Any]:
+    return {**asdict(prelabel), "probs": list(prelabel.probs), "outcome": prelabel.outcome.value}
 
 
 def _has_vector(encoder: str) -> sa.ColumnElement[bool]:

@@ -8,6 +8,13 @@ label. Exactly-once rests on the unique keys below. Rows that are pure cache say
 from __future__ import annotations
 
 from db.tables.base import Base, UtcDateTime
+from db.tables.engines import (
+    CalibrationRow,
+    CallRow,
+    EngineReportRow,
+    ProbeRow,
+    SpendRow,
+)
 from db.tables.images import (
     EmbeddingRow,
     FetchRow,
@@ -55,7 +62,10 @@ __all__ = [
     "ApiKeyRow",
     "AuditRow",
     "Base",
+    "CalibrationRow",
+    "CallRow",
     "EmbeddingRow",
+    "EngineReportRow",
     "FailureRow",
     "FetchRow",
     "FigureRow",
@@ -68,6 +78,7 @@ __all__ = [
     "PredictionFileRow",
     "PredictionRow",
     "PrelabelRow",
+    "ProbeRow",
     "ProjectConfigRow",
     "ProjectRow",
     "PromotionRow",
@@ -79,6 +90,7 @@ __all__ = [
     "ReviewRow",
     "SeenRow",
     "SourceRow",
+    "SpendRow",
     "TallyRow",
     "UtcDateTime",
     "VersionRow",

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.tables.base import Base, ref
+from labeling.types import Outcome
 
 __all__ = [
     "EmbeddingRow",
@@ -122,7 +123,7 @@ class EmbeddingRow(Base):
 
 
 class PrelabelRow(Base):
-    """One engine's probabilities for one image, with what it said and what it cost."""
+    """One engine's opinion of one image, with what it said, what it cost, and how it came to it (`Evidence`)."""
 
     __tablename__ = "prelabel"
     __table_args__ = (sa.UniqueConstraint("image_id", "revision"),)
@@ -134,4 +135,7 @@ class PrelabelRow(Base):
     description: Mapped[str]
     duration_s: Mapped[float]
     cost_micro: Mapped[int]
+    outcome: Mapped[str] = mapped_column(default=Outcome.LABEL.value)
+    answer: Mapped[str | None]
+    evidence: Mapped[dict[str, Any]] = mapped_column(default=dict)
     created_at: Mapped[datetime]

@@ -1,13 +1,13 @@
-"""What an engine is: images and their texts in; class probabilities and embeddings out.
+"""What an engine is: images and their texts in; class probabilities and, if it has an encoder, embeddings out.
 
-In: a batch of items. Out: a `Look` with one prelabel, one image vector and at most one text vector for each of
-them, in their order. Invariant: an engine's `revision` pins its weights, its settings and its label set, so equal
-revisions give equal prelabels; `image_encoder` and `text_encoder` pin what the vectors depend on, and nothing else.
+In: a batch of items. Out: a `Look` with one prelabel for each of them, in their order. Invariant: an engine's
+`revision` pins its weights, its settings, its prompts and its label set, so equal revisions ask the same question;
+`image_encoder` and `text_encoder` pin what the vectors depend on, and nothing else; empty: it gives no vectors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,28 +16,71 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from labeling.errors import Invalid
-from labeling.types import Prelabel
+from labeling.types import EngineUse, ImageId, LabelClass, Outcome, Prelabel
 
-__all__ = ["Engine", "Item", "Look", "Vectors", "check_look"]
+__all__ = ["Engine", "EngineOrder", "Item", "Look", "Shot", "Vectors", "check_look", "no_vectors"]
 
 Vectors = NDArray[np.float32]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Shot:
+    """A human-verified image near the one that is asked about; never itself or one of its twins.
+
+    `similarity` is the cosine of the two image vectors. `open` decodes its picture when it is wanted.
+    """
+
+    image_id: ImageId
+    label: str
+    text: str | None
+    similarity: float
+    open: Callable[[], Image.Image]
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One image in RGB as people are shown it, and the text that came with it."""
+    """One image in RGB as people are shown it, and the text that came with it.
+
+    `opinion` (K,) is what is believed so far: the champion's probabilities, else those of a cheaper engine.
+    `description` is what an engine before this one said of the image. `key` names the image's bytes.
+    """
 
     image: Image.Image
     text: str | None
+    key: str = ""
+    shots: tuple[Shot, ...] = ()
+    opinion: tuple[float, ...] | None = None
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Look:
-    """What an engine saw in N items: `image_vectors` (N, D), and a text vector (T,) where there was a text."""
+    """What an engine saw in N items: `image_vectors` (N, D), and a text vector (T,) where there was a text.
+
+    An engine without an encoder gives (N, 0) and None: see `no_vectors`.
+    """
 
     prelabels: list[Prelabel]
     image_vectors: Vectors
     text_vectors: list[Vectors | None]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOrder:
+    """What an engine is made from: the project's classes and guidelines, and how the project uses the engine.
+
+    `model` is what stood after the colon. `config_version` names the guidelines and prompts.
+    """
+
+    labels: tuple[LabelClass, ...]
+    guidelines: str
+    use: EngineUse
+    model: str = ""
+    config_version: int = 0
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return tuple(label.name for label in self.labels)
 
 
 class Engine(Protocol):
@@ -58,6 +101,11 @@ class Engine(Protocol):
     def look(self, items: Sequence[Item]) -> Look: ...
 
 
+def no_vectors(prelabels: list[Prelabel]) -> Look:
+    """The look of an engine that has no encoder."""
+    return Look(prelabels, np.zeros((len(prelabels), 0), np.float32), [None] * len(prelabels))
+
+
 def check_look(look: Look, *, items: int, classes: int) -> Look:
     """The look itself if it is whole and finite, so that what is stored needs no second check.
 
@@ -71,15 +119,21 @@ def check_look(look: Look, *, items: int, classes: int) -> Look:
     Raises
     ------
     Invalid
-        When a prelabel, a vector or a class is missing, or a number is not finite.
+        When a prelabel, a vector or a class is missing, or a number is not finite. Probabilities may be absent only
+        where an answer stands without them, or where the outcome is no label.
     """
-    shapes = {len(prelabel.probs) for prelabel in look.prelabels} | {classes}
+    given = [prelabel.probs for prelabel in look.prelabels if not _may_lack_probs(prelabel)]
+    shapes = {len(probs) for probs in given} | {classes}
     if len(shapes) > 1 or {len(look.prelabels), len(look.image_vectors), len(look.text_vectors)} != {items}:
         raise Invalid(f"The engine did not answer with {classes} probabilities for each of {items} images.")
-    probs = np.array([prelabel.probs for prelabel in look.prelabels], dtype=np.float64).reshape(items, classes)
+    probs = np.array(given, dtype=np.float64).reshape(len(given), classes)
     arrays: list[NDArray[np.floating]] = [probs, look.image_vectors, *(v for v in look.text_vectors if v is not None)]
     if not all(bool(np.isfinite(array).all()) for array in arrays):
         raise Invalid("The engine answered with numbers that are not finite; the image cannot be used with it.")
     if not (np.abs(probs.sum(axis=1) - 1) < 1e-3).all():
         raise Invalid("The engine answered with probabilities that do not sum to 1.")
     return look
+
+
+def _may_lack_probs(prelabel: Prelabel) -> bool:
+    return not prelabel.probs and (prelabel.answer is not None or prelabel.outcome is not Outcome.LABEL)

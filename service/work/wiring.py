@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 import sqlalchemy as sa
 
@@ -16,18 +17,24 @@ from labeling.adapters.embedding_store import EmbeddingStore
 from labeling.adapters.image_store import ImageStore
 from labeling.adapters.label_studio import LabelStudio
 from labeling.prelabel.engine import Engine
-from labeling.types import Project, ProjectId
+from labeling.types import EngineUse, Project, ProjectId
 from service.jobs import Jobs
 from service.settings import Settings
 from service.work.engines import make_engine as load_engine
 from service.work.failpoints import Failpoints
 
-__all__ = ["Parts", "make_parts", "utc_now"]
+__all__ = ["EngineFor", "Parts", "make_parts", "utc_now"]
+
+
+class EngineFor(Protocol):
+    """Loads an engine once and keeps it warm: the project's first, or the one that a use of it names."""
+
+    def __call__(self, project: Project, use: EngineUse | None = None) -> Engine: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Everything a pipeline step may need. `engine_for` loads a project's engine once and keeps it warm."""
+    """Everything a pipeline step may need."""
 
     settings: Settings
     database: sa.Engine
@@ -35,7 +42,7 @@ class Parts:
     images: ImageStore
     embeddings: EmbeddingStore
     label_studio: LabelStudio
-    engine_for: Callable[[Project], Engine]
+    engine_for: EngineFor
     failpoint: Failpoints
     now: Callable[[], datetime]
 
@@ -43,13 +50,13 @@ class Parts:
 def make_parts(settings: Settings) -> Parts:
     """Connect everything once; engines are loaded when a project first needs theirs."""
     database = make_engine(settings.database)
-    engines: dict[ProjectId, tuple[int, Engine]] = {}
+    engines: dict[tuple[ProjectId, EngineUse | None], tuple[int, Engine]] = {}
 
-    def engine_for(project: Project) -> Engine:
-        version, engine = engines.get(project.id, (0, None))
+    def engine_for(project: Project, use: EngineUse | None = None) -> Engine:
+        version, engine = engines.get((project.id, use), (0, None))
         if engine is None or version != project.config_version:
-            engine = load_engine(project, settings)
-            engines[project.id] = (project.config_version, engine)
+            engine = load_engine(project, settings, use, database)
+            engines[project.id, use] = (project.config_version, engine)
         return engine
 
     return Parts(

@@ -11,7 +11,7 @@ import pytest
 import typer
 from pydantic import BaseModel
 
-from service.project_file import GateIn, LabelIn, PolicyIn, ProjectFile, SharesIn
+from service.project_file import BudgetIn, EngineUseIn, GateIn, LabelIn, PolicyIn, ProjectFile, SharesIn
 from service.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -81,6 +81,8 @@ def test_the_index_leads_to_every_page() -> None:
         ("At the top", ProjectFile),
         ("In `labels`", LabelIn),
         ("In `policy`", PolicyIn),
+        ("In `policy.escalation`", EngineUseIn),
+        ("In `policy.budget`", BudgetIn),
         ("In `policy.shares`", SharesIn),
         ("In `policy.gate`", GateIn),
     ],
