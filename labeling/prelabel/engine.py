@@ -8,7 +8,7 @@ In: a batch of items. Out: a `Look` with one prelabel for each of them, in their
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -43,6 +43,8 @@ class Item:
 
     `opinion` (K,) is what is believed so far: the champion's probabilities, else those of a cheaper engine.
     `description` is what an engine before this one said of the image. `key` names the image's bytes.
+    `in_text_space` (T,) is its image vector taken into the text encoder's space, by a map that was fitted on the
+    captions of other near-duplicate groups (labeling.prelabel.projection); None: the project has too few texts.
     """
 
     image: Image.Image
@@ -51,6 +53,7 @@ class Item:
     shots: tuple[Shot, ...] = ()
     opinion: tuple[float, ...] | None = None
     description: str = ""
+    in_text_space: Vectors | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,151 @@
+"""From image vectors into the space of texts, learnt from a project's own images that came with a text.
+
+In: image vectors (N, D), text vectors (N, T) with rows of NaN where no text came, near-duplicate groups (N,). Out: a
+`Projection`, and by it a unit vector (T,) for any image. Invariant: the map that an image goes through was fitted
+without its group, so neither its own text nor its twin's speaks for it. No label is looked at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeling.errors import Invalid
+from labeling.prelabel.engine import Vectors
+
+__all__ = ["FOLDS", "LEAST_TEXTS", "PENALTY", "Projection", "combine", "fit_projection", "project_and_score"]
+
+PENALTY = 0.1
+"""Of the ridge, on unit vectors. Fixed beforehand (docs/decisions/0004-bundled-engine.md)."""
+FOLDS = 5
+LEAST_TEXTS = 100
+"""Images with a text outside an image's fold. It was measured with 250; with fewer than these it is not tried."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Projection:
+    """One affine map a fold: text = (image - `image_means`[f]) @ `maps`[f] + `text_means`[f].
+
+    Shapes (F, D), (F, D, T), (F, T). Fold f's map never saw the groups of fold f.
+    """
+
+    maps: NDArray[np.float32]
+    image_means: NDArray[np.float32]
+    text_means: NDArray[np.float32]
+
+    def apply(self, image_vectors: Vectors, groups: NDArray[np.int64]) -> Vectors:
+        """Unit vectors (n, T) of images (n, D) of the groups (n,), each by the map that never saw its group."""
+        projected = np.empty((len(image_vectors), self.text_means.shape[1]), np.float32)
+        folds = np.asarray(groups, np.int64) % len(self.maps)
+        for fold in np.unique(folds):
+            rows = folds == fold
+            projected[rows] = (image_vectors[rows] - self.image_means[fold]) @ self.maps[fold] + self.text_means[fold]
+        return _unit(projected)
+
+
+def fit_projection(
+    image_vectors: Vectors, text_vectors: Vectors, groups: NDArray[np.int64], *, penalty: float = PENALTY
+) -> Projection | None:
+    """Fit one ridge a fold on the images of all other folds; None while there are too few texts.
+
+    Parameters
+    ----------
+    image_vectors : (N, D) float32
+        Unit vectors.
+    text_vectors : (N, T) float32
+        Unit vectors; a row of NaN where no text came with the image.
+    groups : (N,) int64
+        Near-duplicate groups. Fold f holds the groups whose id leaves the rest f.
+    penalty : float
+        Strength of the ridge; the intercept goes free.
+
+    Returns
+    -------
+    Projection, or None where some fold would be fitted on fewer than `LEAST_TEXTS` images.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> images = rng.standard_normal((200, 4)).astype(np.float32)
+    >>> fit_projection(images, images[:, :2], np.arange(200)).maps.shape
+    (5, 4, 2)
+    """
+    if not len(text_vectors) or not text_vectors.shape[1]:
+        return None
+    usable = np.isfinite(text_vectors).all(axis=1) & np.isfinite(image_vectors).all(axis=1)
+    x, y = image_vectors[usable].astype(np.float64), text_vectors[usable].astype(np.float64)  # (n, D), (n, T)
+    folds = np.asarray(groups, np.int64)[usable] % FOLDS
+    if len(x) - np.bincount(folds, minlength=FOLDS).max(initial=0) < LEAST_TEXTS:
+        return None
+    fitted = [_ridge(x[folds != fold], y[folds != fold], penalty) for fold in range(FOLDS)]
+    maps, image_means, text_means = (np.stack(parts).astype(np.float32) for parts in zip(*fitted, strict=True))
+    return Projection(maps, image_means, text_means)
+
+
+def combine(opinion: NDArray[np.floating], text_scores: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Probabilities (N, K) from an opinion and from cosines with the labels' texts, as equals.
+
+    Each row of either is brought to mean 0 and spread 1 over the classes; the two are added and go through a softmax.
+    The logarithm of a softmax of scores has the z-scores of the scores, so for a zero-shot engine it is as if its own
+    cosines were added. How sure the result is, is not fitted here: the engine's calibration does that.
+
+    Parameters
+    ----------
+    opinion : (N, K) array
+        Probabilities by another engine.
+    text_scores : (N, K) array
+        Cosine of the projected image and each label's texts.
+
+    Examples
+    --------
+    >>> combine(np.array([[0.5, 0.3, 0.2]]), np.array([[0.1, 0.9, 0.2]])).argmax(axis=1).tolist()
+    [1]
+    """
+    scores = _z(np.log(np.maximum(opinion, 1e-12))) + _z(np.asarray(text_scores, np.float64))  # (N, K)
+    weights = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+
+
+def project_and_score(
+    image_vectors: Vectors,
+    text_vectors: Vectors,
+    groups: NDArray[np.int64],
+    label_vectors: Vectors,
+    opinion: NDArray[np.floating],
+) -> NDArray[np.float64]:
+    """Probabilities (N, K) of a whole pool: fitted, projected out of fold, and combined with an opinion (N, K).
+
+    Raises
+    ------
+    Invalid
+        When too few of the images have a text.
+    """
+    projection = fit_projection(image_vectors, text_vectors, groups)
+    if projection is None:
+        raise Invalid(f"A projection needs more images with a text: {LEAST_TEXTS} outside every fold of {FOLDS}.")
+    return combine(opinion, projection.apply(image_vectors, groups) @ label_vectors.T)
+
+
+def _ridge(
+    x: NDArray[np.float64], y: NDArray[np.float64], penalty: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Map (D, T) and both means; solved in whichever of D and n is smaller."""
+    x_mean, y_mean = x.mean(axis=0), y.mean(axis=0)
+    xc, yc = x - x_mean, y - y_mean
+    n, d = x.shape
+    if n < d:
+        solved = xc.T @ np.linalg.solve(xc @ xc.T + penalty * np.eye(n), yc)
+    else:
+        solved = np.linalg.solve(xc.T @ xc + penalty * np.eye(d), xc.T @ yc)
+    return solved, x_mean, y_mean
+
+
+def _z(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    centred = scores - scores.mean(axis=1, keepdims=True)
+    return np.asarray(centred / np.maximum(centred.std(axis=1, keepdims=True), 1e-12))
+
+
+def _unit(vectors: Vectors) -> Vectors:
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12), np.float32)
