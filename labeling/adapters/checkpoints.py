@@ -1,0 +1,83 @@
+"""Models from a folder or from the hub, by one rule, with errors that say what to do.
+
+In: a name as a user writes it and a function that loads it. Out: what that function made. A folder is an absolute path
+and needs no network; of a name on the hub, what the cache holds whole is taken from there. No code that comes with a
+model is run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from safetensors import SafetensorError
+from transformers.utils import logging as transformers_logging
+
+from labeling.errors import Invalid, Unavailable
+
+__all__ = ["From", "first_line", "load_checkpoint", "refuse_missing"]
+
+T = TypeVar("T")
+From = dict[str, Any]
+"""The arguments of `from_pretrained` that say where from: the name, whether from here only, and no foreign code."""
+
+
+def load_checkpoint(name: str, load: Callable[[From], T]) -> T:
+    """What `load` makes of the model's files; it is called with the arguments that `from_pretrained` takes.
+
+    Raises
+    ------
+    Invalid
+        When there is no such folder, or what is there cannot be loaded.
+    Unavailable
+        When a name could not be fetched from the hub.
+    """
+    transformers_logging.disable_progress_bar()
+    folder = Path(name).expanduser()
+    try:
+        return _from_folder(folder, load) if folder.is_absolute() else _from_hub(name, load)
+    except (ImportError, KeyError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
+        raise Invalid(
+            f"The model {name!r} cannot be loaded; download it again or name another. {first_line(error)}"
+        ) from error
+
+
+def refuse_missing(name: str, found: dict[str, Any]) -> None:
+    """Invalid where weights are missing: they would be random numbers. `found` is transformers' loading info."""
+    if found["missing_keys"]:
+        raise Invalid(f"{name!r} lacks {len(found['missing_keys'])} of its weights; download or copy it again.")
+
+
+def first_line(error: Exception) -> str:
+    """What went wrong, in the first line of what the library says."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
+def _from_folder(folder: Path, load: Callable[[From], T]) -> T:
+    if not folder.is_dir():
+        raise Invalid(
+            f"There is no folder {folder}. Write the absolute path of a model's folder, or a name on the hub."
+        )
+    try:
+        return load(_where(str(folder), local=True))
+    except OSError as error:
+        raise Invalid(f"{folder} is not a whole checkpoint; copy or download it again. {first_line(error)}") from error
+
+
+def _from_hub(name: str, load: Callable[[From], T]) -> T:
+    try:
+        return load(_where(name, local=True))
+    except (OSError, TypeError, ValueError):  # not in the cache, or only a part of it
+        pass
+    try:
+        return load(_where(name, local=False))
+    except OSError as error:
+        raise Unavailable(
+            f"{name!r} could not be had from the hub: {first_line(error)} Check the name (owner/model) and the "
+            "network, or write the absolute path of a folder with the model."
+        ) from error
+
+
+def _where(name: str, *, local: bool) -> From:
+    return {"pretrained_model_name_or_path": name, "local_files_only": local, "trust_remote_code": False}
