@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from labeling.errors import Denied, Invalid
 
-__all__ = ["expiry_of", "key_id", "sign_media", "sign_picture", "verify_media"]
+__all__ = ["expiry_of", "key_id", "sign_media", "sign_picture", "sign_region", "verify_media"]
 
 _HASH = re.compile(r"[0-9a-f]{16,128}")
 _MAX_EXPIRY = 10**11  # seconds; far beyond any date, and short of what overflows
@@ -32,6 +32,11 @@ def sign_media(secret: str, *, token: str, expires_at: datetime, now: datetime) 
     '/media/review/abc'
     """
     return _signed(secret, f"/media/review/{quote(token, safe='')}", expires_at, now)
+
+
+def sign_region(secret: str, *, token: str, expires_at: datetime, now: datetime) -> str:
+    """The path under which the annotator of this review sees where the pre-selected class is thought to be."""
+    return _signed(secret, f"/media/region/{quote(token, safe='')}", expires_at, now)
 
 
 def sign_picture(secret: str, *, project_id: int, content_hash: str, expires_at: datetime, now: datetime) -> str:

@@ -1,4 +1,4 @@
-"""engines: calls and their cost, probes, calibrations, reports; how a prelabel came about
+"""engines: calls and their cost, probes, calibrations, reports, regions; how a prelabel came about
 
 Revision: 0002
 Follows: 0001
@@ -95,9 +95,22 @@ def upgrade() -> None:
     )
     op.create_index("ix_engine_report_project_id_kind", "engine_report", ["project_id", "kind"])
 
+    op.create_table(
+        "region",
+        sa.Column("id", BIG, nullable=False),
+        sa.Column("review_id", BIG, nullable=False),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.Column("revision", sa.Text(), nullable=False),
+        sa.Column("picture", sa.Text(), nullable=False),
+        sa.Column("at", AT, nullable=False),
+        sa.ForeignKeyConstraint(["review_id"], ["review.id"], name=op.f("fk_region_review_id_review")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_region")),
+        sa.UniqueConstraint("review_id", "picture", name=op.f("uq_region_review_id_picture")),
+    )
+
 
 def downgrade() -> None:
-    for table in ("engine_report", "calibration", "probe", "spend", "call"):
+    for table in ("region", "engine_report", "calibration", "probe", "spend", "call"):
         op.drop_table(table)
     with op.batch_alter_table("prelabel") as prelabel:
         for column in ("evidence", "answer", "outcome"):

@@ -18,6 +18,7 @@ __all__ = [
     "LabelStudioProjectRow",
     "PushRow",
     "QueryRow",
+    "RegionRow",
     "ReviewEndRow",
     "ReviewRow",
     "SeenRow",
@@ -105,6 +106,22 @@ class SeenRow(Base):
 
     __tablename__ = "seen"
     review_id: Mapped[int] = mapped_column(ref("review.id"), primary_key=True)
+    at: Mapped[datetime]
+
+
+class RegionRow(Base):
+    """The fact that a second picture was drawn for a review, of where the class it pre-selects is thought to be.
+
+    `picture` names it in the image store; the newest row of a review is the one that is shown.
+    """
+
+    __tablename__ = "region"
+    __table_args__ = (sa.UniqueConstraint("review_id", "picture"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    review_id: Mapped[int] = mapped_column(ref("review.id"))
+    answer: Mapped[str]
+    revision: Mapped[str]
+    picture: Mapped[str]
     at: Mapped[datetime]
 
 

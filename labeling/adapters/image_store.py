@@ -65,6 +65,17 @@ class ImageStore:
                 continue
         raise NotFound("The bytes of this image are not in the store. Restore the storage, or ingest the image again.")
 
+    def keep_drawing(self, digest: str, jpeg: bytes) -> None:
+        """Keep a picture that we drew of an image, under a hash of what it was drawn from."""
+        self._write(self._path("drawings", digest), jpeg)
+
+    def drawing(self, digest: str) -> bytes:
+        """A picture that we drew, as JPEG; NotFound once it was collected."""
+        try:
+            return self._read(self._path("drawings", digest))
+        except FileNotFoundError as error:
+            raise NotFound("This drawing is no longer kept; it is drawn again when its review is.") from error
+
     def original(self, content_hash: str) -> bytes:
         """The bytes as they came; NotFound unless the project keeps originals."""
         try:
@@ -92,7 +103,7 @@ class ImageStore:
 
     def _everything(self) -> list[str]:
         found: list[str] = []
-        for folder in ("uploads", "shown", "originals"):
+        for folder in ("uploads", "shown", "originals", "drawings"):
             if self._files.exists(f"{self._root}/{folder}"):
                 found += [str(path) for path in self._files.find(f"{self._root}/{folder}")]
         return found

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import transformers
-from transformers import AutoConfig, AutoProcessor, PreTrainedModel
+from transformers import AutoConfig, AutoProcessor
 
 from labeling.adapters.checkpoints import From, load_checkpoint, refuse_missing
 from labeling.errors import Invalid
@@ -23,8 +25,8 @@ def load_region_finder(name: str) -> RegionFinder:
 def _region_finder(name: str, where: From) -> RegionFinder:
     config = AutoConfig.from_pretrained(**where)
     architecture = (config.architectures or [""])[0]
-    kind = getattr(transformers, architecture, None) if architecture.endswith(ENDING) else None
-    if not (isinstance(kind, type) and issubclass(kind, PreTrainedModel) and hasattr(config, "text_config")):
+    kind: Any = getattr(transformers, architecture, None) if architecture.endswith(ENDING) else None
+    if kind is None or not hasattr(config, "text_config"):
         raise Invalid(f"{name!r} ({config.model_type}) finds no regions for texts: name a CLIPSeg or the like.")
     model, found = kind.from_pretrained(**where, dtype=torch.float32, output_loading_info=True)
     refuse_missing(name, found)

@@ -29,6 +29,8 @@ __all__ = [
 
 IMAGE, CHOICES = "image", "label"
 """The names of the two controls; every result refers to them."""
+REGION = "region"
+"""The name of the second image, which nothing refers to."""
 
 MANY = 30
 GROUP = 15
@@ -49,6 +51,9 @@ def labelling_config(config: ProjectConfig) -> str:
     view = ElementTree.Element("View", style="display: flex; align-items: flex-start; gap: 1rem")
     left = ElementTree.SubElement(view, "View", style="flex: 2; min-width: 0")
     ElementTree.SubElement(left, "Image", name=IMAGE, value="$image", zoom="true")
+    if config.policy.regions:
+        ElementTree.SubElement(left, "Header", value="Where the suggested class is thought to be", size="6")
+        ElementTree.SubElement(left, "Image", name=REGION, value="$region", zoom="true")
     right = ElementTree.SubElement(view, "View", style=_IN_VIEW)
     ElementTree.SubElement(right, "Header", value="$text", size="5")
     many = len(config.labels) > MANY

@@ -25,9 +25,9 @@ class Suggestion:
     score: float
 
 
-def task_data(*, token: str, image_url: str, text: str | None) -> dict[str, str]:
+def task_data(*, token: str, image_url: str, region_url: str, text: str | None) -> dict[str, str]:
     """The data of a task; `token` is the key under which it is found again."""
-    return {"image": image_url, "text": text or "", "external_id": token}
+    return {"image": image_url, "region": region_url, "text": text or "", "external_id": token}
 
 
 def task(data: dict[str, str], suggestion: Suggestion, model_version: str, choices: Sequence[str]) -> dict[str, Any]:

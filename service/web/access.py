@@ -104,6 +104,7 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("POST", "/api/keys"): _ADMIN,
     ("POST", "/api/keys/{prefix}/revoke"): _ADMIN,
     ("GET", "/media/review/{token}"): _SIGNED,
+    ("GET", "/media/region/{token}"): _SIGNED,
     ("GET", "/media/picture/{project_id}/{content_hash}"): _SIGNED,
     ("POST", "/webhooks/label-studio/{project_id}"): _HOOK,
     ("GET", "/login"): _PUBLIC,

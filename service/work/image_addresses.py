@@ -12,10 +12,10 @@ from db.repositories import reviews
 from db.repositories.label_studio import Place
 from db.session import reading
 from labeling.errors import Invalid
-from service.media_links import expiry_of, key_id, sign_media
+from service.media_links import expiry_of, key_id, sign_media, sign_region
 from service.work.wiring import Parts
 
-__all__ = ["address_of", "renew_addresses"]
+__all__ = ["address_of", "region_address_of", "renew_addresses"]
 
 LIFE = timedelta(days=60)
 LEFT = timedelta(days=40)
@@ -25,6 +25,12 @@ def address_of(parts: Parts, token: str) -> str:
     """The address of a review's image from now on."""
     secret, now = parts.settings.secret.get_secret_value(), parts.now()
     return f"{parts.settings.address}{sign_media(secret, token=token, expires_at=now + LIFE, now=now)}"
+
+
+def region_address_of(parts: Parts, token: str) -> str:
+    """The address of the second picture: where the pre-selected class is thought to be."""
+    secret, now = parts.settings.secret.get_secret_value(), parts.now()
+    return f"{parts.settings.address}{sign_region(secret, token=token, expires_at=now + LIFE, now=now)}"
 
 
 def renew_addresses(parts: Parts, place: Place) -> int:
@@ -37,7 +43,8 @@ def renew_addresses(parts: Parts, place: Place) -> int:
         if task.token in open_tokens and not _is_good(parts, task.image_url)
     ]
     for task in due:
-        parts.label_studio.set_task_data(task.id, {**task.data, "image": address_of(parts, task.token)})
+        fresh = {"image": address_of(parts, task.token), "region": region_address_of(parts, task.token)}
+        parts.label_studio.set_task_data(task.id, {**task.data, **fresh})
     return len(due)
 
 

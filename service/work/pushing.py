@@ -19,11 +19,11 @@ from labeling.review.config import choices_of
 from labeling.review.payloads import Suggestion
 from labeling.review.queue import InQueue, doubt_of, order, scores
 from labeling.types import ImageId, Project, ProjectId, ReviewId
-from service.work.image_addresses import address_of
+from service.work.image_addresses import address_of, region_address_of
 from service.work.studio_project import keep_in_step
 from service.work.wiring import Parts
 
-__all__ = ["push"]
+__all__ = ["Queue", "push", "read_queue"]
 
 ACTIVE = 2_000
 """Label Studio holds at most this many open tasks of a project; the rest waits here."""
@@ -31,7 +31,7 @@ IMPORT_BATCH = 250
 
 
 @dataclass(frozen=True, slots=True)
-class _Queue:
+class Queue:
     """A project's open reviews in order, each with what to pre-select, and the version behind that."""
 
     project: Project
@@ -43,7 +43,7 @@ class _Queue:
 
 def push(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     """Bring the open reviews to Label Studio, in order; the project, its config and its webhook first."""
-    queue = _read_queue(parts, project_id)
+    queue = read_queue(parts, project_id)
     with reading(parts.database) as session:
         known = label_studio.get(session, project_id)
     if not queue.reviews and known is None:
@@ -64,7 +64,8 @@ def push(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     return {"pushed": pushed, "reordered": reordered}
 
 
-def _read_queue(parts: Parts, project_id: ProjectId) -> _Queue:
+def read_queue(parts: Parts, project_id: ProjectId) -> Queue:
+    """The open reviews as Label Studio is to have them."""
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
         champion = versions.champion(session, project_id)
@@ -80,7 +81,7 @@ def _read_queue(parts: Parts, project_id: ProjectId) -> _Queue:
         review_id: Suggestion(_shown(found[review_id], probs, classes), places[review_id]) for review_id in ordered
     }
     number = champion.number if champion is not None and predicted else 0
-    return _Queue(project, tuple(found[review_id] for review_id in ordered), suggestions, number, predicted)
+    return Queue(project, tuple(found[review_id] for review_id in ordered), suggestions, number, predicted)
 
 
 def _shown(review: Review, probs: dict[ImageId, list[float]], classes: Sequence[str]) -> str | None:
@@ -91,7 +92,7 @@ def _shown(review: Review, probs: dict[ImageId, list[float]], classes: Sequence[
     return classes[max(range(len(found)), key=found.__getitem__)]
 
 
-def _find_left_over(parts: Parts, place: Place, queue: _Queue) -> _Queue:
+def _find_left_over(parts: Parts, place: Place, queue: Queue) -> Queue:
     """Tasks that an earlier push made and was killed before it could say so: look before making any."""
     unpushed = {review.token: review.id for review in queue.reviews if review.ls_task_id is None}
     if not unpushed:
@@ -105,7 +106,7 @@ def _find_left_over(parts: Parts, place: Place, queue: _Queue) -> _Queue:
     return replace(queue, reviews=known)
 
 
-def _order_is_due(place: Place, queue: _Queue) -> bool:
+def _order_is_due(place: Place, queue: Queue) -> bool:
     """Whether there are new reviews, a new champion that has predicted, or an order that was cut off."""
     if any(review.ls_task_id is None for review in queue.reviews):
         return True
@@ -113,7 +114,7 @@ def _order_is_due(place: Place, queue: _Queue) -> bool:
     return queue.predicted and not finished
 
 
-def _import_new(parts: Parts, place: Place, queue: _Queue, model_version: str) -> int:
+def _import_new(parts: Parts, place: Place, queue: Queue, model_version: str) -> int:
     """Make the tasks that are not there, a batch at a time, each noted before the next is made."""
     choices = choices_of(queue.project.config)
     new = [review for review in queue.reviews if review.ls_task_id is None]
@@ -131,7 +132,12 @@ def _import_new(parts: Parts, place: Place, queue: _Queue, model_version: str) -
 
 
 def _data(parts: Parts, review: Review) -> dict[str, str]:
-    return payloads.task_data(token=review.token, image_url=address_of(parts, review.token), text=review.text)
+    return payloads.task_data(
+        token=review.token,
+        image_url=address_of(parts, review.token),
+        region_url=region_address_of(parts, review.token),
+        text=review.text,
+    )
 
 
 def _note_pushed(parts: Parts, place: Place, tasks: dict[ReviewId, int]) -> None:
@@ -141,7 +147,7 @@ def _note_pushed(parts: Parts, place: Place, tasks: dict[ReviewId, int]) -> None
         parts.failpoint("push.after_write")
 
 
-def _reorder(parts: Parts, place: Place, queue: _Queue, model_version: str) -> int:
+def _reorder(parts: Parts, place: Place, queue: Queue, model_version: str) -> int:
     """New predictions for the tasks that were there before; a task that a person deleted is let go."""
     tasks = {r.ls_task_id: r for r in queue.reviews if r.ls_task_id is not None}
     if not tasks:
@@ -159,7 +165,7 @@ def _reorder(parts: Parts, place: Place, queue: _Queue, model_version: str) -> i
         return _predict(parts, place, queue, left, model_version)
 
 
-def _predict(parts: Parts, place: Place, queue: _Queue, tasks: dict[int, Review], model_version: str) -> int:
+def _predict(parts: Parts, place: Place, queue: Queue, tasks: dict[int, Review], model_version: str) -> int:
     choices = choices_of(queue.project.config)
     bodies = [
         payloads.prediction(task_id, queue.suggestions[review.id], model_version, choices)

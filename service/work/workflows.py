@@ -90,7 +90,8 @@ class _Loop:
         pushed = _step(review.push, self.parts, project_id)
         if synced["labels"] or synced["recorded"]:
             self._ask(project_id, Trigger.ANSWERED, JobName.LEARN, JobName.FIGURES)
-        return {**synced, **pushed}
+        drawn = _until_done(review.draw_regions, self.parts, project_id)
+        return {**synced, **pushed, **({"drawn": drawn["done"]} if drawn["done"] else {})}
 
     def learn(self, project_id: ProjectId, trigger: str, *_now: str) -> Counts:
         """Fit if it is due. Either way the next questions are chosen after it, by whoever is champion then."""

@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Query, Request, Response
 
-from db.repositories import board
+from db.repositories import board, regions
 from db.session import reading
-from labeling.errors import Denied, Invalid
+from labeling.errors import Denied, Invalid, NotFound
+from labeling.types import ReviewId
 from service.media_links import verify_media
 from service.web.wiring import PartsDep, WebParts
 
@@ -39,19 +40,30 @@ def show_review(
 ) -> Response:
     """Serving it is written down once: an answer to an image that nobody fetched is not counted."""
     _verify(request, parts, expires, key, signature)
-    with reading(parts.database) as session:
-        found = board.review_media(session, token)
-    if found is None:
-        raise Denied("This review is not there any more. Open the task again in Label Studio.")
-    review_id, content_hash = found
+    review_id, content_hash, _ = _review(parts, token)
     response = _image(parts, content_hash)
     parts.seen.note(review_id)
-    origin = request.headers.get("origin", "")
-    if origin in _origins(parts.settings.label_studio_page_origin):
-        response.headers["Access-Control-Allow-Origin"] = origin
-    response.headers["Vary"] = "Origin"
-    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-    return response
+    return _for_label_studio(request, parts, response)
+
+
+@router.get(
+    "/media/region/{token}",
+    summary="Where a review's class is thought to be, for Label Studio",
+    response_class=Response,
+    responses=_IMAGE,
+)
+def show_region(
+    request: Request, parts: PartsDep, token: str, expires: Expires = "", key: Key = "", signature: Signature = ""
+) -> Response:
+    """The second picture; the image itself while none is drawn, and where the review is blind."""
+    _verify(request, parts, expires, key, signature)
+    _, content_hash, drawing = _review(parts, token)
+    try:
+        response = _drawing(parts, drawing) if drawing else _image(parts, content_hash)
+    except NotFound:
+        response = _image(parts, content_hash)
+    response.headers["Cache-Control"] = "private, no-cache"  # it is drawn again when another class is suggested
+    return _for_label_studio(request, parts, response)
 
 
 @router.get(
@@ -90,10 +102,35 @@ def _verify(request: Request, parts: WebParts, expires: str, key: str, signature
         raise Denied(error.message) from error
 
 
+def _review(parts: WebParts, token: str) -> tuple[ReviewId, str, str | None]:
+    with reading(parts.database) as session:
+        found = board.review_media(session, token)
+        if found is None:
+            raise Denied("This review is not there any more. Open the task again in Label Studio.")
+        return *found, regions.newest(session, found[0])
+
+
+def _for_label_studio(request: Request, parts: WebParts, response: Response) -> Response:
+    origin = request.headers.get("origin", "")
+    if origin in _origins(parts.settings.label_studio_page_origin):
+        response.headers["Access-Control-Allow-Origin"] = origin
+    response.headers["Vary"] = "Origin"
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return response
+
+
 def _image(parts: WebParts, content_hash: str) -> Response:
     data, media_type = parts.images.shown(content_hash)
     if media_type not in MEDIA_TYPES:
         raise Denied("Only images are served here.")
+    return _picture(data, media_type)
+
+
+def _drawing(parts: WebParts, digest: str) -> Response:
+    return _picture(parts.images.drawing(digest), "image/jpeg")
+
+
+def _picture(data: bytes, media_type: str) -> Response:
     headers = {
         "Cache-Control": "private, max-age=3600",
         "Content-Security-Policy": MEDIA_POLICY,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from threading import Lock
 
-from db.repositories import failures, images, labels, projects, registrations, sources
+from db.repositories import failures, images, labels, projects, regions, registrations, sources
 from db.repositories.images import FETCH, NewImage, Waiting
 from db.repositories.labels import NewLabel
 from db.repositories.sources import Source
@@ -81,7 +81,7 @@ def collect(parts: Parts) -> dict[str, int]:
     """Remove stored files that no row names: left behind by a kill or a refusal, and uploads that were fetched."""
     before = parts.now() - GRACE
     with reading(parts.database) as session:
-        keep = images.content_hashes(session)
+        keep = images.content_hashes(session) | regions.wanted(session)
         uploads = {address.removeprefix(UPLOAD) for address in registrations.waiting_uploads(session)}
     return {"removed": parts.images.collect(keep, uploads=uploads, before=before)}
 

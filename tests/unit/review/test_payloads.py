@@ -13,11 +13,16 @@ CHOICES = ("cat", "dog", "none of these", "unsure")
 
 
 def test_a_task_carries_its_key_its_place_and_what_to_pre_select() -> None:
-    data = task_data(token="key", image_url="http://here/media/review/key", text=None)
+    data = task_data(token="key", image_url="http://here/media/review/key", region_url="http://here/r", text=None)
 
     made = task(data, Suggestion("dog", 0.5), "v1-q2", CHOICES)
 
-    assert made["data"] == {"image": "http://here/media/review/key", "text": "", "external_id": "key"}
+    assert made["data"] == {
+        "image": "http://here/media/review/key",
+        "region": "http://here/r",
+        "text": "",
+        "external_id": "key",
+    }
     assert made["predictions"] == [
         {
             "result": [{"from_name": "label", "to_name": "image", "type": "choices", "value": {"choices": ["dog"]}}],
