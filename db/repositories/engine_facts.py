@@ -1,0 +1,175 @@
+"""What engines have done in a project: counts for each revision, and the prelabels that a comparison starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from db.repositories.labels import is_current_label
+from db.tables import GroupRow, ImageRow, LabelRow, PrelabelRow
+from labeling.types import ImageId, LabelSource, Outcome, ProjectId
+
+__all__ = [
+    "Amount",
+    "GoldImage",
+    "RevisionFacts",
+    "Seen",
+    "StoredPrelabel",
+    "amounts",
+    "gold",
+    "images",
+    "revisions",
+    "stored",
+]
+
+IDS_A_STATEMENT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionFacts:
+    """What one exact revision of an engine has done in a project. `seconds` is the mean an image."""
+
+    engine: str
+    revision: str
+    prelabels: int
+    abstained: int
+    none_of_these: int
+    flagged: int
+    cached: int
+    seconds: float
+    cost_micro: int
+    tokens_in: int
+    tokens_out: int
+    newest_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An image as an engine is to see it."""
+
+    id: ImageId
+    content_hash: str
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPrelabel:
+    """The part of a prelabel that is compared. `probs` is empty where there are none."""
+
+    probs: tuple[float, ...]
+    outcome: Outcome
+    answer: str | None
+    duration_s: float
+    cost_micro: int
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """What one image took of an engine; a cached answer took nothing and says nothing of the next."""
+
+    seconds: float
+    cost_micro: int
+    cached: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GoldImage:
+    """An image whose true label was given from outside; `group_id` is 0 while it has no group yet."""
+
+    image_id: ImageId
+    group_id: int
+    label: str
+
+
+def revisions(session: Session, project_id: ProjectId) -> list[RevisionFacts]:
+    """Every revision that has prelabels here, the one used last first."""
+    evidence = PrelabelRow.evidence
+    newest = sa.func.max(PrelabelRow.created_at)
+    rows = session.execute(
+        sa.select(
+            PrelabelRow.engine,
+            PrelabelRow.revision,
+            sa.func.count(),
+            _count_if(PrelabelRow.outcome == Outcome.ABSTAINED),
+            _count_if(PrelabelRow.outcome == Outcome.NONE_OF_THESE),
+            _count_if(sa.func.json_array_length(evidence["flags"]) > 0),
+            _count_if(evidence["cached"].as_boolean().is_(True)),
+            sa.func.avg(PrelabelRow.duration_s),
+            _sum(PrelabelRow.cost_micro),
+            _sum(evidence["tokens_in"].as_integer()),
+            _sum(evidence["tokens_out"].as_integer()),
+            sa.type_coerce(newest, PrelabelRow.created_at.type),
+        )
+        .join(ImageRow, ImageRow.id == PrelabelRow.image_id)
+        .where(ImageRow.project_id == project_id)
+        .group_by(PrelabelRow.engine, PrelabelRow.revision)
+        .order_by(newest.desc(), PrelabelRow.revision)
+    )
+    return [  # databases give sums and means as types of their own
+        RevisionFacts(engine, revision, n, int(a), int(none), int(f), int(c), float(s), int(cost), int(i), int(o), at)
+        for engine, revision, n, a, none, f, c, s, cost, i, o, at in rows
+    ]
+
+
+def amounts(session: Session, project_id: ProjectId, revision: str, limit: int) -> list[Amount]:
+    """What the newest images took of this revision."""
+    rows = session.execute(
+        sa.select(PrelabelRow.duration_s, PrelabelRow.cost_micro, PrelabelRow.evidence["cached"].as_boolean())
+        .join(ImageRow, ImageRow.id == PrelabelRow.image_id)
+        .where(ImageRow.project_id == project_id, PrelabelRow.revision == revision)
+        .order_by(PrelabelRow.id.desc())
+        .limit(limit)
+    )
+    return [Amount(seconds, cost, bool(cached)) for seconds, cost, cached in rows]
+
+
+def images(session: Session, project_id: ProjectId, *, not_by: str | None = None) -> list[Seen]:
+    """All images of the project in the order of their ids, or those that a revision has not looked at."""
+    query = sa.select(ImageRow.id, ImageRow.content_hash, ImageRow.text).where(ImageRow.project_id == project_id)
+    if not_by is not None:
+        query = query.where(~sa.exists().where(PrelabelRow.image_id == ImageRow.id, PrelabelRow.revision == not_by))
+    return [Seen(ImageId(image), key, text) for image, key, text in session.execute(query.order_by(ImageRow.id))]
+
+
+def stored(session: Session, revision: str, image_ids: Iterable[int]) -> dict[int, StoredPrelabel]:
+    """What this revision has said of these images, by image."""
+    table = PrelabelRow
+    query = sa.select(
+        table.image_id, table.probs, table.outcome, table.answer, table.duration_s, table.cost_micro
+    ).where(table.revision == revision)
+    return {
+        image: StoredPrelabel(tuple(probs), Outcome(outcome), answer, seconds, cost)
+        for some in _slices(list(image_ids))
+        for image, probs, outcome, answer, seconds, cost in session.execute(query.where(table.image_id.in_(some)))
+    }
+
+
+def gold(session: Session, project_id: ProjectId) -> list[GoldImage]:
+    """Images whose label that stands is gold, in the order of their ids."""
+    rows = session.execute(
+        sa.select(ImageRow.id, GroupRow.id, LabelRow.value)
+        .select_from(LabelRow)
+        .join(ImageRow, ImageRow.id == LabelRow.image_id)
+        .outerjoin(GroupRow, GroupRow.id == ImageRow.group_id)
+        .where(LabelRow.project_id == project_id, LabelRow.source == LabelSource.GOLD, is_current_label())
+        .where(LabelRow.value.is_not(None))
+        .order_by(ImageRow.id)
+    )
+    return [GoldImage(ImageId(image), group or 0, label or "") for image, group, label in rows]
+
+
+def _count_if(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
+    return sa.func.coalesce(sa.func.sum(sa.case((condition, 1), else_=0)), 0)
+
+
+def _sum(column: sa.ColumnElement[int] | sa.orm.InstrumentedAttribute[int]) -> sa.ColumnElement[int]:
+    return sa.func.coalesce(sa.func.sum(column), 0)
+
+
+def _slices(ids: Sequence[int]) -> Iterable[Sequence[int]]:
+    """Pieces short enough for one statement's parameters."""
+    return (ids[start : start + IDS_A_STATEMENT] for start in range(0, len(ids), IDS_A_STATEMENT))

@@ -1,0 +1,96 @@
+"""What came of trying, comparing and planning engines: kept reports, newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from db.repositories.paging import Slice, slice_of
+from db.tables import EngineReportRow
+from labeling.errors import NotFound
+from labeling.types import ProjectId
+
+__all__ = ["EngineReport", "ReportItem", "by_id", "listing", "newest", "record"]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineReport:
+    """One report: what was asked for, by whom, and what came of it."""
+
+    id: int
+    kind: str
+    request: dict[str, Any]
+    result: dict[str, Any]
+    asked_by: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReportItem:
+    """One report in a list, without its result."""
+
+    id: int
+    kind: str
+    request: dict[str, Any]
+    asked_by: str
+    created_at: datetime
+
+
+def record(
+    session: Session,
+    project_id: ProjectId,
+    kind: str,
+    *,
+    request: Mapping[str, Any],
+    result: Mapping[str, Any],
+    asked_by: str,
+    now: datetime,
+) -> int:
+    """Append a report; returns its id. Both documents are JSON already."""
+    row = EngineReportRow(
+        project_id=project_id,
+        kind=kind,
+        request=dict(request),
+        result=dict(result),
+        asked_by=asked_by,
+        created_at=now,
+    )
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def newest(session: Session, project_id: ProjectId, kind: str) -> EngineReport | None:
+    """The report of this kind that was made last; None if there is none."""
+    row = session.scalars(
+        sa.select(EngineReportRow)
+        .where(EngineReportRow.project_id == project_id, EngineReportRow.kind == kind)
+        .order_by(EngineReportRow.id.desc())
+        .limit(1)
+    ).first()
+    return None if row is None else _report(row)
+
+
+def by_id(session: Session, project_id: ProjectId, report_id: int) -> EngineReport:
+    row = session.get(EngineReportRow, report_id)
+    if row is None or row.project_id != project_id:
+        raise NotFound("This project has no such report.")
+    return _report(row)
+
+
+def listing(session: Session, project_id: ProjectId, *, after: int | None, limit: int) -> Slice[ReportItem]:
+    """The newest reports, without their results."""
+    table = EngineReportRow
+    statement = sa.select(table.id, table.kind, table.request, table.asked_by, table.created_at).where(
+        table.project_id == project_id
+    )
+    return slice_of(session, statement, table.id, after, limit, ReportItem)
+
+
+def _report(row: EngineReportRow) -> EngineReport:
+    return EngineReport(row.id, row.kind, row.request, row.result, row.asked_by, row.created_at)

@@ -1,0 +1,114 @@
+"""What work that is still to do will come to: what some images took and how many are left in, a total out.
+
+In: amounts (n,) measured on images drawn like those that are left. Out: a total with the interval that the real total
+should fall into 95 times in 100. It holds both kinds of doubt: the mean is known from n images only, and the images
+that are left differ among themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["ENOUGH", "Count", "Forecast", "count_of", "total"]
+
+ENOUGH = 5
+"""Fewer measured amounts than this say nothing about what is likely."""
+DRAWS = 2_000
+LOW, HIGH = 0.025, 0.975
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """A number that is not known yet; `likely` is None where nothing speaks for one."""
+
+    lower: float
+    likely: float | None
+    upper: float
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many images there will be to look at: `sure` for certain, and of `open` others a share of `hits` in `seen`.
+
+    With nothing seen the share can be anything.
+    """
+
+    sure: int
+    open: int = 0
+    hits: int = 0
+    seen: int = 0
+
+    def draw(self, rng: np.random.Generator, draws: int) -> npt.NDArray[np.int64]:
+        """Counts (draws,) as the evidence allows them: a share by Jeffreys' prior, then that many heads."""
+        share = rng.beta(self.hits + 0.5, self.seen - self.hits + 0.5, size=draws)
+        return np.asarray(self.sure + rng.binomial(self.open, share), np.int64)
+
+    @property
+    def known(self) -> bool:
+        """Whether anything speaks for one number rather than another."""
+        return not self.open or bool(self.seen)
+
+    @property
+    def likely(self) -> float:
+        return self.sure + (self.open * self.hits / self.seen if self.seen else self.open)
+
+
+def count_of(count: Count, rng: np.random.Generator) -> Forecast:
+    """The number of images itself. Where the share is unknown it lies between none and all, and none is likely.
+
+    Examples
+    --------
+    >>> count_of(Count(sure=7), np.random.default_rng(0))
+    Forecast(lower=7.0, likely=7.0, upper=7.0)
+    >>> count_of(Count(sure=0, open=50), np.random.default_rng(0))
+    Forecast(lower=0.0, likely=None, upper=50.0)
+    """
+    if not count.known:
+        return Forecast(float(count.sure), None, float(count.sure + count.open))
+    lower, upper = np.quantile(count.draw(rng, DRAWS), [LOW, HIGH])
+    return Forecast(float(np.floor(lower)), float(round(count.likely)), float(np.ceil(upper)))
+
+
+def total(amounts: Sequence[float], count: Count, rng: np.random.Generator, *, most: float | None = None) -> Forecast:
+    """What `count` more images will take in all, where each takes one of `amounts`.
+
+    Parameters
+    ----------
+    amounts : sequence of float
+        What images drawn alike took, in any unit; under `ENOUGH` of them nothing is likely.
+    count : Count
+        How many images are left.
+    rng : numpy.random.Generator
+        The only source of chance.
+    most : float, optional
+        What one image takes at most. Without it the most is unknown where there are too few amounts: infinity.
+
+    Returns
+    -------
+    Forecast
+
+    Examples
+    --------
+    >>> total([2.0] * 10, Count(sure=5), np.random.default_rng(0))
+    Forecast(lower=10.0, likely=10.0, upper=10.0)
+    >>> total([], Count(sure=5), np.random.default_rng(0), most=3.0)
+    Forecast(lower=0.0, likely=None, upper=15.0)
+    """
+    ceiling = float("inf") if most is None else most * (count.sure + count.open)
+    if not count.sure + count.open:
+        return Forecast(0.0, 0.0, 0.0)
+    if len(amounts) < ENOUGH:
+        return Forecast(0.0, None, ceiling)
+    if not count.known:
+        return Forecast(0.0, None, total(amounts, Count(count.sure + count.open), rng, most=most).upper)
+    taken, numbers = np.asarray(amounts, np.float64), count.draw(rng, DRAWS)
+    samples = rng.choice(taken, size=(DRAWS, len(taken)))  # (DRAWS, n) what might have been measured as well
+    spread = np.sqrt(numbers) * samples.std(axis=1) * rng.normal(size=DRAWS)  # the sum of those that are left
+    sums = np.clip(numbers * samples.mean(axis=1) + spread, 0.0, ceiling)
+    lower, upper = np.quantile(sums, [LOW, HIGH])
+    likely = count.likely * float(taken.mean())
+    return Forecast(float(min(lower, likely)), likely, float(max(upper, likely)))
