@@ -48,6 +48,16 @@ class Settings(BaseSettings):
     max_image_pixels: int = Field(default=80_000_000, description="Largest image accepted, in pixels.")
     allow_private_addresses: bool = Field(default=False, description="Fetch images from private addresses too.")
     torch_threads: int = Field(default=0, description="Threads of a model's computation; 0 = let torch choose.")
+    device: str = Field(
+        default="auto",
+        pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+        description="Where generative models run; auto = a GPU if any.",
+    )
+    dtype: str = Field(
+        default="auto",
+        pattern="^(auto|float32|bfloat16|int8|int4)$",
+        description="In what numbers generative models compute; auto = bfloat16 on a GPU that has it.",
+    )
     failpoint: str = Field(default="", description="For tests: name:n kills the process at the n-th pass.")
     log_json: bool = Field(default=False, description="Write logs as JSON lines.")
     log_level: str = Field(default="info", description="Least severe level that is logged.")
