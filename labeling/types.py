@@ -117,11 +117,13 @@ class Verdict(StrEnum):
 class JobName(StrEnum):
     """The background jobs, named after the loop. `sweep` asks all of them what is left to do.
 
-    `engines` tries, compares or plans engines for a person who asked; `tidy` removes what no row names any more.
+    `escalate` lets dearer engines look at what is still in doubt; `engines` tries, compares or plans engines for a
+    person who asked; `tidy` removes what no row names any more.
     """
 
     INGEST = "ingest"
     PRELABEL = "prelabel"
+    ESCALATE = "escalate"
     SELECT = "select"
     REVIEW = "review"
     LEARN = "learn"

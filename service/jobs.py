@@ -24,15 +24,16 @@ __all__ = ["APPLICATION", "APPLICATION_VERSION", "QUEUES", "JobStatus", "Jobs", 
 
 APPLICATION = "hardcase"
 APPLICATION_VERSION = "1"
-QUEUES = ("compute", "sync")
-"""`compute` holds what loads models or walks the pool, one at a time; `sync` what talks to Label Studio."""
+QUEUES = ("compute", "sync", "patient")
+"""`compute` holds what loads models or walks the pool, one at a time; `sync` what talks to Label Studio; `patient`
+what asks dear engines and may take hours, so that the loop turns meanwhile."""
 
-_SYNC = frozenset({JobName.REVIEW, JobName.SWEEP})
+_QUEUE = {JobName.REVIEW: "sync", JobName.SWEEP: "sync", JobName.ESCALATE: "patient"}
 
 
 def queue_of(job: JobName) -> str:
     """The queue that a job runs on."""
-    return "sync" if job in _SYNC else "compute"
+    return _QUEUE.get(job, "compute")
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,16 @@ def upgrade() -> None:
         sa.UniqueConstraint("project_id", "revision", "number", name=op.f("uq_calibration_project_id_revision_number")),
     )
     op.create_table(
+        "engine_stage",
+        sa.Column("project_id", BIG, nullable=False),
+        sa.Column("place", BIG, autoincrement=False, nullable=False),
+        sa.Column("engine", sa.Text(), nullable=False),
+        sa.Column("revision", sa.Text(), nullable=False),
+        sa.Column("since", AT, nullable=False),
+        sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_engine_stage_project_id_project")),
+        sa.PrimaryKeyConstraint("project_id", "place", name=op.f("pk_engine_stage")),
+    )
+    op.create_table(
         "engine_report",
         sa.Column("id", BIG, nullable=False),
         sa.Column("project_id", BIG, nullable=False),
@@ -110,7 +120,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("region", "engine_report", "calibration", "probe", "spend", "call"):
+    for table in ("region", "engine_report", "engine_stage", "calibration", "probe", "spend", "call"):
         op.drop_table(table)
     with op.batch_alter_table("prelabel") as prelabel:
         for column in ("evidence", "answer", "outcome"):

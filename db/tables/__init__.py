@@ -12,6 +12,7 @@ from db.tables.engines import (
     CalibrationRow,
     CallRow,
     EngineReportRow,
+    EngineStageRow,
     ProbeRow,
     SpendRow,
 )
@@ -67,6 +68,7 @@ __all__ = [
     "CallRow",
     "EmbeddingRow",
     "EngineReportRow",
+    "EngineStageRow",
     "FailureRow",
     "FetchRow",
     "FigureRow",

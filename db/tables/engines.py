@@ -14,6 +14,7 @@ __all__ = [
     "CalibrationRow",
     "CallRow",
     "EngineReportRow",
+    "EngineStageRow",
     "ProbeRow",
     "SpendRow",
 ]
@@ -87,6 +88,17 @@ class CalibrationRow(Base):
     labels: Mapped[int]
     terms: Mapped[dict[str, Any]]
     created_at: Mapped[datetime]
+
+
+class EngineStageRow(Base):
+    """Which engine revision stands where in a project's escalation; place 0 looks at every image."""
+
+    __tablename__ = "engine_stage"
+    project_id: Mapped[int] = mapped_column(ref("project.id"), primary_key=True)
+    place: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    engine: Mapped[str]
+    revision: Mapped[str]
+    since: Mapped[datetime]
 
 
 class EngineReportRow(Base):

@@ -116,9 +116,7 @@ class EmbeddingStore:
         return mapped
 
     def _mapping(self, encoder: str) -> MappedVectors:
-        if encoder not in self._mapped:
-            self._mapped[encoder] = MappedVectors(self._mapped_folder / _safe(encoder))
-        return self._mapped[encoder]
+        return self._mapped.setdefault(encoder, MappedVectors(self._mapped_folder / _safe(encoder)))
 
     def _read(self, encoder: str, keys: list[str]) -> Iterator[tuple[list[str], Vectors]]:
         table = self._table(encoder)

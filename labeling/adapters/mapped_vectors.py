@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import struct
+import threading
 import uuid
 from collections.abc import Sequence
 from hashlib import sha256
@@ -35,16 +36,18 @@ class MappedVectors:
         self._folder = folder
         self._rows: dict[str, int] = {}
         self._header = b""
+        self._lock = threading.RLock()  # two jobs of a worker may read one encoder's vectors
 
     def unknown(self, keys: Sequence[str]) -> list[str]:
         """Those keys, once each, that have no row yet."""
-        self._refresh()
-        return [key for key in dict.fromkeys(keys) if key not in self._rows]
+        with self._lock:
+            self._refresh()
+            return [key for key in dict.fromkeys(keys) if key not in self._rows]
 
     def append(self, keys: Sequence[str], vectors: NDArray[np.float32]) -> None:
         """Add rows; what another process added meanwhile is left out."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(self._folder / "lock"):
+        with self._lock, FileLock(self._folder / "lock"):
             place = {key: row for row, key in enumerate(keys)}
             new = self.unknown(keys)
             rows = np.ascontiguousarray(vectors[[place[key] for key in new]], dtype=np.float32)
@@ -58,19 +61,21 @@ class MappedVectors:
         """(N, D) in the order of `keys`, mapped: a slice where they lie in a row, else a gathered file."""
         if not keys:
             return np.zeros((0, 0), np.float32)
-        rows = self._rows_of(keys)
-        if bool((np.diff(rows) == 1).all()):
-            return self._array()[rows[0] : rows[-1] + 1]
-        path = self._folder / f"gathered-{sha256(rows.tobytes()).hexdigest()[:24]}.f32"
-        if not path.exists():
-            self._write_gathered(path, rows)
-        os.utime(path)
-        return np.memmap(path, dtype=np.float32, mode="r").reshape(len(rows), -1)
+        with self._lock:
+            rows = self._rows_of(keys)
+            if bool((np.diff(rows) == 1).all()):
+                return self._array()[rows[0] : rows[-1] + 1]
+            path = self._folder / f"gathered-{sha256(rows.tobytes()).hexdigest()[:24]}.f32"
+            if not path.exists():
+                self._write_gathered(path, rows)
+            os.utime(path)
+            return np.memmap(path, dtype=np.float32, mode="r").reshape(len(rows), -1)
 
     def clear(self) -> None:
         """Forget everything; it is built again from the store when it is asked for."""
-        self._rows, self._header = {}, b""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        with self._lock:
+            self._rows, self._header = {}, b""
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def _write_gathered(self, path: Path, rows: NDArray[np.int64]) -> None:
         array, temporary = self._array(), path.with_suffix(f".{os.getpid()}")

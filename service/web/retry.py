@@ -10,7 +10,7 @@ from service.web.wiring import WebParts
 
 __all__ = ["retry_failures"]
 
-_STAGES = (JobName.INGEST, JobName.PRELABEL, JobName.REVIEW)
+_STAGES = (JobName.INGEST, JobName.PRELABEL, JobName.ESCALATE, JobName.REVIEW)
 
 
 def retry_failures(parts: WebParts, caller: Caller, project: Project, step: str | None) -> int:

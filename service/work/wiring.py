@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -51,13 +53,15 @@ def make_parts(settings: Settings) -> Parts:
     """Connect everything once; engines are loaded when a project first needs theirs."""
     database = make_engine(settings.database)
     engines: dict[tuple[ProjectId, EngineUse | None], tuple[int, Engine]] = {}
+    locks: defaultdict[tuple[ProjectId, EngineUse | None], threading.Lock] = defaultdict(threading.Lock)
 
     def engine_for(project: Project, use: EngineUse | None = None) -> Engine:
-        version, engine = engines.get((project.id, use), (0, None))
-        if engine is None or version != project.config_version:
-            engine = load_engine(project, settings, use, database)
-            engines[project.id, use] = (project.config_version, engine)
-        return engine
+        with locks[project.id, use]:  # two jobs may want one engine at once; it is loaded once
+            version, engine = engines.get((project.id, use), (0, None))
+            if engine is None or version != project.config_version:
+                engine = load_engine(project, settings, use, database)
+                engines[project.id, use] = (project.config_version, engine)
+            return engine
 
     return Parts(
         settings=settings,

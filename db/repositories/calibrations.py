@@ -1,0 +1,69 @@
+"""How far each engine revision can be believed, in numbered rows: the newest is in force, older ones stay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from db.session import insert_new
+from db.tables import CalibrationRow
+from labeling.types import ProjectId
+
+__all__ = ["Calibration", "add", "everyone", "newest"]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """One fit: on how many labels, and its terms as `labeling.prelabel.trust` reads them."""
+
+    engine: str
+    revision: str
+    number: int
+    labels: int
+    terms: dict[str, Any]
+    created_at: datetime
+
+
+def newest(session: Session, project_id: ProjectId, revision: str) -> Calibration | None:
+    """The terms in force for a revision; None: it is not calibrated."""
+    found = _rows(session, CalibrationRow.project_id == project_id, CalibrationRow.revision == revision)
+    return found[-1] if found else None
+
+
+def everyone(session: Session, project_id: ProjectId) -> dict[str, Calibration]:
+    """The terms in force, by revision."""
+    return {found.revision: found for found in _rows(session, CalibrationRow.project_id == project_id)}
+
+
+def add(
+    session: Session,
+    project_id: ProjectId,
+    engine: str,
+    revision: str,
+    labels: int,
+    terms: Mapping[str, Any],
+    now: datetime,
+) -> int:
+    """Append terms under the revision's next number, and return it; 0 where another worker took that number."""
+    last = newest(session, project_id, revision)
+    number = 1 if last is None else last.number + 1
+    row = {
+        "project_id": project_id,
+        "engine": engine,
+        "revision": revision,
+        "number": number,
+        "labels": labels,
+        "terms": dict(terms),
+        "created_at": now,
+    }
+    return number if insert_new(session, CalibrationRow, [row]) else 0
+
+
+def _rows(session: Session, *where: sa.ColumnElement[bool]) -> list[Calibration]:
+    rows = session.scalars(sa.select(CalibrationRow).where(*where).order_by(CalibrationRow.number))
+    return [Calibration(r.engine, r.revision, r.number, r.labels, r.terms, r.created_at) for r in rows]
