@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
-__all__ = ["enough_to_calibrate", "fit_temperature", "in_temperature_half"]
+__all__ = ["LABELS_PER_CLASS", "enough_to_calibrate", "fit_temperature", "in_temperature_half"]
 
 LABELS_PER_CLASS = 5
 COLDEST, HOTTEST = 0.05, 20.0
