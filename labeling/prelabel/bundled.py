@@ -16,12 +16,12 @@ import numpy as np
 from labeling.prelabel.conse import NEAREST, TEMPERATURE, conse
 from labeling.prelabel.encoders import ImageEncoder, SentenceEncoder
 from labeling.prelabel.engine import Item, Look, Vectors
-from labeling.types import LabelClass, Prelabel
+from labeling.prelabel.prompts import prompt_hash, texts_by_label
+from labeling.prelabel.towers import TextTower, mean_vectors
+from labeling.types import EngineUse, Evidence, LabelClass, Prelabel
 
-__all__ = ["BundledEngine", "KnownClasses", "known_class_text", "label_prompts"]
+__all__ = ["BundledEngine", "KnownClasses", "known_class_text"]
 
-PROMPTS = ("{name}", "a photo of a {name}", "a picture of a {name}")
-DESCRIBED = "{name}: {description}"
 TAGS_SHOWN = 3
 
 
@@ -46,10 +46,18 @@ class BundledEngine:
         sentences: SentenceEncoder,
         known: KnownClasses,
         clock: Callable[[], float],
+        use: EngineUse | None = None,
+        config_version: int = 0,
     ) -> None:
         self._images, self._sentences, self._known, self._clock = images, sentences, known, clock
-        self._label_vectors = _label_vectors(labels, sentences)  # (K, T)
-        self.revision = _revision(labels, images.name, sentences.name, known.texts)
+        prompts = texts_by_label(labels, use.templates if use else ())
+        self._label_vectors = mean_vectors(TextTower(sentences.name, sentences.encode), prompts)  # (K, T)
+        self.revision = _revision(prompts, images.name, sentences.name, known.texts)
+        self._evidence = Evidence(
+            confidence_from="softmax of cosines between words",
+            prompt=prompt_hash(prompts),
+            config_version=config_version,
+        )
 
     @property
     def image_encoder(self) -> str:
@@ -69,7 +77,15 @@ class BundledEngine:
         probs = conse(known_probs, self._known.vectors, self._label_vectors)  # (N, K)
         seconds = (self._clock() - started) / len(items)
         prelabels = [
-            Prelabel(self.name, self.revision, tuple(row.tolist()), self._describe(known), seconds, 0)
+            Prelabel(
+                self.name,
+                self.revision,
+                tuple(row.tolist()),
+                self._describe(known),
+                seconds,
+                0,
+                evidence=self._evidence,
+            )
             for row, known in zip(probs, known_probs, strict=True)
         ]
         return Look(prelabels, vectors, texts)
@@ -91,29 +107,9 @@ def known_class_text(name: str, description: str) -> str:
     return f"{name}: {first}." if first else name
 
 
-def label_prompts(label: LabelClass) -> list[str]:
-    """The texts whose mean stands for a label.
-
-    Examples
-    --------
-    >>> label_prompts(LabelClass("sea_bird", "gulls and terns"))[-2:]
-    ['a picture of a sea bird', 'sea bird: gulls and terns']
-    """
-    name = label.name.replace("_", " ")
-    described = [DESCRIBED.format(name=name, description=label.description)] if label.description else []
-    return [prompt.format(name=name) for prompt in PROMPTS] + described
-
-
-def _label_vectors(labels: Sequence[LabelClass], sentences: SentenceEncoder) -> Vectors:
-    means = [sentences.encode(label_prompts(label)).mean(axis=0) for label in labels]
-    vectors = np.stack(means)  # (K, T)
-    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
-
-
-def _revision(labels: Sequence[LabelClass], image_encoder: str, text_encoder: str, known: Sequence[str]) -> str:
+def _revision(prompts: Sequence[Sequence[str]], image_encoder: str, text_encoder: str, known: Sequence[str]) -> str:
     settings = {
-        "labels": [(label.name, label.description) for label in labels],
-        "prompts": [*PROMPTS, DESCRIBED],
+        "prompts": prompts,
         "encoders": [image_encoder, text_encoder],
         "known": list(known),
         "nearest": NEAREST,

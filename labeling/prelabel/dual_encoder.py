@@ -10,23 +10,29 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from labeling.errors import Invalid
-from labeling.prelabel.bundled import label_prompts
 from labeling.prelabel.engine import Item, Look, Vectors
-from labeling.types import LabelClass, Prelabel
+from labeling.prelabel.prompts import CAPTIONS, prompt_hash, texts_by_label
+from labeling.prelabel.towers import TextTower, mean_vectors
+from labeling.types import EngineUse, Evidence, LabelClass, Prelabel
 
-__all__ = ["DualEncoder", "DualEncoderEngine", "fingerprint"]
+__all__ = ["DualEncoder", "DualEncoderEngine", "fingerprint", "hash_of_model"]
 
 IMAGES_A_BATCH = 8
 TEXTS_A_BATCH = 32
 NAMES_OF_PLACES = ("_name_or_path", "transformers_version")
 """What a configuration says of where it came from; no vector depends on it."""
+SOFTMAX = "softmax over the classes, of scale times cosine"
+SIGMOID = "a sigmoid a class, given that exactly one class is true"
+RAW_SHOWN = 5
 
 
 class DualEncoder:
@@ -50,6 +56,8 @@ class DualEncoder:
         self.image_name = f"{model.config.model_type}-images-{self.fingerprint[:16]}"
         self.text_name = f"{model.config.model_type}-texts-{self.fingerprint[:16]}"
         self.scale = float(model.logit_scale.detach().exp())
+        self.bias = float(model.logit_bias.detach()) if hasattr(model, "logit_bias") else None
+        """What a sigmoid adds to every logit; None: the model was trained with a softmax."""
 
     def encode_images(self, images: Sequence[Image.Image]) -> Vectors:
         """Unit vectors (N, D)."""
@@ -82,18 +90,34 @@ class DualEncoder:
 
 
 class DualEncoderEngine:
-    """Compares each image with the label set's texts, which are encoded once; costs nothing."""
+    """Compares each image with the label set's texts, which are encoded once; costs nothing.
+
+    `texts` computes the vectors of the labels' texts; the encoder's own text tower unless it is given.
+    """
 
     name = "dual-encoder"
 
     def __init__(
-        self, model_name: str, labels: Sequence[LabelClass], encoder: DualEncoder, clock: Callable[[], float]
+        self,
+        model_name: str,
+        labels: Sequence[LabelClass],
+        encoder: DualEncoder,
+        clock: Callable[[], float],
+        use: EngineUse | None = None,
+        config_version: int = 0,
+        texts: TextTower | None = None,
     ) -> None:
-        self._encoder, self._clock = encoder, clock
-        prompts = [label_prompts(label) for label in labels]
-        self._label_vectors = _means([encoder.encode_texts(texts) for texts in prompts])  # (K, D)
+        self._encoder, self._clock, self._classes = encoder, clock, [label.name for label in labels]
+        prompts = texts_by_label(labels, use.templates if use else (), CAPTIONS)
+        tower = texts or TextTower(encoder.text_name, encoder.encode_texts)
+        self._label_vectors = mean_vectors(tower, prompts)  # (K, D)
         self.image_encoder, self.text_encoder = encoder.image_name, encoder.text_name
         self.revision = _revision(model_name, encoder.fingerprint, prompts)
+        self._evidence = Evidence(
+            confidence_from=SOFTMAX if encoder.bias is None else SIGMOID,
+            prompt=prompt_hash(prompts),
+            config_version=config_version,
+        )
 
     def look(self, items: Sequence[Item]) -> Look:
         """Embed the images and their texts, and give each image probabilities for the label set."""
@@ -103,25 +127,40 @@ class DualEncoderEngine:
         texts = [next(present) if item.text else None for item in items]
         if not items:
             return Look([], vectors, texts)
-        probs = self._probs(vectors)
+        logits = vectors.astype(np.float64) @ self._label_vectors.T.astype(np.float64) * self._encoder.scale  # (N, K)
         seconds = (self._clock() - started) / len(items)
-        prelabels = [Prelabel(self.name, self.revision, tuple(row.tolist()), "", seconds, 0) for row in probs]
-        return Look(prelabels, vectors, texts)
+        return Look([self._prelabel(row, seconds) for row in logits], vectors, texts)
 
-    def _probs(self, vectors: Vectors) -> Vectors:
-        """Softmax over the classes of scale times cosine, (N, K).
+    def _prelabel(self, logits: NDArray[np.float64], seconds: float) -> Prelabel:
+        """One image's probabilities from its K logits.
 
-        So too where a model was trained with a sigmoid a class: an image has exactly one class here, its probabilities
-        must sum to 1, and the bias that the sigmoid adds to every logit alike falls out of a softmax.
+        Where each class has a sigmoid of its own (SigLIP), exactly one class is true of an image here. Sigmoids under
+        that condition are the softmax: a class counts by its odds, which are exp(logit + bias), and the bias falls
+        out. Dividing sigmoids by their sum instead would call two classes equal that the model tells apart, whenever
+        both are likely. What the sigmoids say each for itself is kept as raw answer.
         """
-        logits = torch.from_numpy(vectors @ self._label_vectors.T).double() * self._encoder.scale
-        probs: Vectors = logits.softmax(dim=1).numpy()
-        return probs
+        powers = np.exp(logits - logits.max())
+        evidence = self._evidence
+        if self._encoder.bias is not None:
+            evidence = replace(evidence, raw=self._raw(logits + self._encoder.bias))
+        probs = tuple((powers / powers.sum()).tolist())
+        return Prelabel(self.name, self.revision, probs, "", seconds, 0, evidence=evidence)
+
+    def _raw(self, logits: NDArray[np.float64]) -> str:
+        """The sigmoids of the likeliest classes, and the sum of all: far below 1, perhaps none of them fits."""
+        sigmoids = 1 / (1 + np.exp(-np.clip(logits, -500, 500)))
+        best = {self._classes[k]: float(f"{sigmoids[k]:.4g}") for k in np.argsort(-sigmoids)[:RAW_SHOWN]}
+        return json.dumps({"sigmoid": best, "sum": float(f"{sigmoids.sum():.4g}")})
 
 
 def fingerprint(model: Any, processor: Any) -> str:
     """A hash of all that vectors depend on: weights, architecture, image settings, vocabulary."""
     settings = [model.config.to_dict(), processor.image_processor.to_dict(), processor.tokenizer.get_vocab()]
+    return hash_of_model(model, settings)
+
+
+def hash_of_model(model: Any, settings: Sequence[dict[str, Any]]) -> str:
+    """A hash of a model's weights and of settings, wherever they came from; `settings` are changed by this."""
     for one in settings:
         _forget_places(one)
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
@@ -137,12 +176,6 @@ def _forget_places(settings: dict[str, Any]) -> None:
     for value in settings.values():
         if isinstance(value, dict):
             _forget_places(value)
-
-
-def _means(groups: Sequence[Vectors]) -> Vectors:
-    """The direction of each group's mean, (K, D)."""
-    means = np.stack([group.mean(axis=0) for group in groups])
-    return np.asarray(means / np.linalg.norm(means, axis=1, keepdims=True), np.float32)
 
 
 def _rows(batches: Sequence[Vectors]) -> Vectors:

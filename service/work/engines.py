@@ -8,16 +8,21 @@ needs them, so that a worker starts quickly.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 
 import sqlalchemy as sa
 
 from labeling.errors import Invalid
 from labeling.prelabel.engine import Engine, EngineOrder
+from labeling.prelabel.few_shot import FewShotEngine
+from labeling.prelabel.projected import ProjectedEngine
 from labeling.prelabel.scripted import ScriptedEngine
-from labeling.types import EngineUse, Project, ProjectId
+from labeling.prelabel.towers import TextTower
+from labeling.types import EngineUse, Policy, Project, ProjectId
+from service import plugins
 from service.settings import Settings
+from service.work.backbones import give_encoders, text_tower, texts_of
 
 __all__ = ["ENGINES", "Kind", "Means", "first_use", "make_engine"]
 
@@ -29,6 +34,7 @@ class Means:
     settings: Settings
     project_id: ProjectId
     database: sa.Engine | None = None
+    policy: Policy = field(default_factory=Policy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +62,36 @@ def make_engine(
     Invalid
         When there is no such engine (it names those that exist), or its model cannot be loaded.
     """
-    use = use or first_use(project)
-    name, _, model = use.engine.partition(":")
+    wanted = use or first_use(project)
+    name, _, model = wanted.engine.partition(":")
+    config = project.config
+    order = EngineOrder(config.labels, config.guidelines, wanted, model, project.config_version)
+    engine = _kind(name, model).make(order, Means(settings, project.id, database, config.policy))
+    return engine if use else give_encoders(engine, config.policy, settings)
+
+
+def _kind(name: str, model: str) -> Kind:
+    """The kind of this name, one of our own before a plug-in's."""
     if name not in ENGINES:
-        raise Invalid(f"There is no engine {name!r}. Write one of these into `policy: engine:`: {', '.join(ENGINES)}.")
+        return Kind("a plug-in", model, _plugged_in(plugins.check_name(plugins.ENGINES, name)))
     kind = ENGINES[name]
     if bool(model) != bool(kind.model):
         way_out = f"{name}:MODEL, {kind.model}" if kind.model else name
-        raise Invalid(f"The engine {use.engine!r} cannot be: write `policy: engine: {way_out}`.")
-    config = project.config
-    order = EngineOrder(config.labels, config.guidelines, use, model, project.config_version)
-    return kind.make(order, Means(settings, project.id, database))
+        raise Invalid(f"The engine {name}{':' + model if model else ''} cannot be: write `engine: {way_out}`.")
+    return kind
+
+
+def _plugged_in(name: str) -> Callable[[EngineOrder, Means], Engine]:
+    """Makes a plug-in's engine: its entry point is called with the order alone."""
+
+    def make(order: EngineOrder, means: Means) -> Engine:
+        engine: Engine = plugins.load_plugin(plugins.ENGINES, name)(order)
+        lacks = [part for part in ENGINE_PARTS if not hasattr(engine, part)]
+        if lacks:
+            raise Invalid(f"The plug-in {name!r} made an engine without {', '.join(lacks)}; see its how-to page.")
+        return engine
+
+    return make
 
 
 def _bundled(order: EngineOrder, means: Means) -> Engine:
@@ -81,15 +106,29 @@ def _bundled(order: EngineOrder, means: Means) -> Engine:
     vectors = model_files.kept_vectors(models, sentences.name, texts, sentences.encode)
     known = KnownClasses([name for name, _ in classes], texts, vectors)
     images = model_files.load_bundled_images(models)
-    return BundledEngine(order.labels, images, sentences, known, perf_counter)
+    return BundledEngine(order.labels, images, sentences, known, perf_counter, order.use, order.config_version)
 
 
 def _dual_encoder(order: EngineOrder, means: Means) -> Engine:
-    from labeling.adapters.model_files import load_dual_encoder
+    from labeling.adapters.model_files import kept_vectors, load_dual_encoder
     from labeling.prelabel.dual_encoder import DualEncoderEngine
 
     _limit_threads(means.settings)
-    return DualEncoderEngine(order.model, order.labels, load_dual_encoder(order.model), perf_counter)
+    models, encoder = means.settings.home / "models", load_dual_encoder(order.model)
+    texts = TextTower(
+        encoder.text_name, lambda texts: kept_vectors(models, encoder.text_name, texts, encoder.encode_texts)
+    )
+    return DualEncoderEngine(order.model, order.labels, encoder, perf_counter, order.use, order.config_version, texts)
+
+
+def _few_shot(order: EngineOrder, means: Means) -> Engine:
+    return FewShotEngine(order.classes, order.config_version, perf_counter)
+
+
+def _projected(order: EngineOrder, means: Means) -> Engine:
+    _limit_threads(means.settings)
+    texts = text_tower(texts_of(means.policy), means.settings)
+    return ProjectedEngine(order.labels, order.use, texts, order.config_version, perf_counter)
 
 
 def _scripted(order: EngineOrder, means: Means) -> Engine:
@@ -103,11 +142,14 @@ def _limit_threads(settings: Settings) -> None:
         torch.set_num_threads(settings.torch_threads)
 
 
+ENGINE_PARTS = ("name", "revision", "image_encoder", "text_encoder", "look")
 A_MODEL = "a name on the hub or a folder's absolute path"
 
 ENGINES = {
     "bundled": Kind("zero-shot, by an ImageNet network and a sentence encoder that come along", "", _bundled),
     "dual-encoder": Kind("zero-shot, by a CLIP, a SigLIP or the like", A_MODEL, _dual_encoder),
+    "few-shot": Kind("no model: an opinion moved by the nearest labelled images; in the escalation", "", _few_shot),
+    "projected": Kind("an opinion moved by the project's own texts; in the escalation", "", _projected),
     "scripted": Kind("no model: by mean colour; for tests and dry runs", "", _scripted),
 }
 """Those of our own, by name."""

@@ -30,10 +30,9 @@ from transformers.models.siglip.image_processing_pil_siglip import SiglipImagePr
 
 from labeling.adapters.model_files import load_dual_encoder
 from labeling.errors import Invalid, Unavailable
-from labeling.prelabel import dual_encoder
 from labeling.prelabel.dual_encoder import DualEncoderEngine
 from labeling.prelabel.engine import Item, check_look
-from labeling.types import LabelClass, Policy, Project, ProjectConfig, ProjectId
+from labeling.types import EngineUse, LabelClass, Policy, Project, ProjectConfig, ProjectId
 from service.project_file import PolicyIn
 from service.settings import Settings
 from service.work.engines import make_engine
@@ -116,13 +115,11 @@ def test_a_folder_in_the_project_file_is_an_engine(folder: Path, tmp_path: Path)
     assert all(prelabel.cost_micro == 0 and prelabel.description == "" for prelabel in look.prelabels)
 
 
-def test_with_one_text_a_label_it_says_what_the_model_itself_says(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(dual_encoder, "label_prompts", lambda label: [f"a photo of a {label.name}"])
-    images, texts = _photographs(3), [f"a photo of a {label.name}" for label in LABELS]
+def test_with_one_text_a_label_it_says_what_the_model_itself_says(folder: Path) -> None:
+    use = EngineUse("dual-encoder:m", templates=("a photo of a {name}",))
+    images, texts = _photographs(3), ["a photo of a cat", "a photo of a old coin", "a photo of a red flower"]
 
-    engine = DualEncoderEngine("m", LABELS, load_dual_encoder(str(folder)), lambda: 0.0)
+    engine = DualEncoderEngine("m", LABELS, load_dual_encoder(str(folder)), lambda: 0.0, use)
     probs = [prelabel.probs for prelabel in engine.look([Item(image, None) for image in images]).prelabels]
 
     model, processor = AutoModel.from_pretrained(folder).eval(), AutoProcessor.from_pretrained(folder)

@@ -1,0 +1,74 @@
+"""An encoder of images or of texts as one value: a name that pins it, and the function that computes unit vectors.
+
+In: an engine, and the towers that a project wants instead of, or because it lacks, its own. Out: the same engine with
+those vectors. Invariant: the name changes whenever a vector would, and the engine's revision with the names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from PIL import Image
+
+from labeling.prelabel.engine import Engine, Item, Look, Vectors
+
+__all__ = ["ImageTower", "TextTower", "mean_vectors", "with_encoders"]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageTower:
+    """`encode` turns N images into unit vectors (N, D)."""
+
+    name: str
+    encode: Callable[[Sequence[Image.Image]], Vectors]
+
+
+@dataclass(frozen=True, slots=True)
+class TextTower:
+    """`encode` turns N texts into unit vectors (N, T)."""
+
+    name: str
+    encode: Callable[[Sequence[str]], Vectors]
+
+
+def mean_vectors(texts: TextTower, groups: Sequence[Sequence[str]]) -> Vectors:
+    """The direction of the mean of each group of texts, (K, T); every text is encoded once, all in one call."""
+    vectors = texts.encode([text for group in groups for text in group])
+    ends = np.cumsum([len(group) for group in groups])[:-1]
+    means = np.stack([part.mean(axis=0) for part in np.split(vectors, ends)])
+    return np.asarray(means / np.linalg.norm(means, axis=1, keepdims=True), np.float32)
+
+
+def with_encoders(engine: Engine, images: ImageTower | None, texts: TextTower | None) -> Engine:
+    """The engine, its vectors by these towers; a tower that is None leaves the engine's own vectors."""
+    return engine if images is None and texts is None else _WithEncoders(engine, images, texts)
+
+
+class _WithEncoders:
+    """An engine whose probabilities are its own and whose vectors are not."""
+
+    def __init__(self, engine: Engine, images: ImageTower | None, texts: TextTower | None) -> None:
+        self._engine, self._images, self._texts = engine, images, texts
+        self.name = engine.name
+        self.image_encoder = images.name if images else engine.image_encoder
+        self.text_encoder = texts.name if texts else engine.text_encoder
+        pinned = "\0".join([engine.revision, self.image_encoder, self.text_encoder])
+        self.revision = f"{engine.revision}+{hashlib.sha256(pinned.encode()).hexdigest()[:8]}"
+
+    def look(self, items: Sequence[Item]) -> Look:
+        """What the engine says, with the towers' vectors."""
+        look = self._engine.look(items)
+        prelabels = [replace(prelabel, revision=self.revision) for prelabel in look.prelabels]
+        vectors = self._images.encode([item.image for item in items]) if self._images else look.image_vectors
+        texts = _present(self._texts, [item.text for item in items]) if self._texts else look.text_vectors
+        return Look(prelabels, vectors, texts)
+
+
+def _present(tower: TextTower, texts: Sequence[str | None]) -> list[Vectors | None]:
+    """A vector (T,) for every text that is there, None for the others."""
+    there = [text for text in texts if text]
+    vectors: Iterator[Vectors] = iter(tower.encode(there) if there else ())
+    return [next(vectors) if text else None for text in texts]
