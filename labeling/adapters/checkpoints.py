@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from safetensors import SafetensorError
 from transformers.utils import logging as transformers_logging
 
@@ -18,6 +19,8 @@ from labeling.errors import Invalid, Unavailable
 
 __all__ = ["From", "first_line", "load_checkpoint", "refuse_missing"]
 
+PACKAGES = ("sentencepiece", "tiktoken", "torchvision", "num2words", "timm", "protobuf")
+"""What some models ask for beside transformers; the error of a model that lacks one names it."""
 T = TypeVar("T")
 From = dict[str, Any]
 """The arguments of `from_pretrained` that say where from: the name, whether from here only, and no foreign code."""
@@ -37,10 +40,8 @@ def load_checkpoint(name: str, load: Callable[[From], T]) -> T:
     folder = Path(name).expanduser()
     try:
         return _from_folder(folder, load) if folder.is_absolute() else _from_hub(name, load)
-    except (ImportError, KeyError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
-        raise Invalid(
-            f"The model {name!r} cannot be loaded; download it again or name another. {first_line(error)}"
-        ) from error
+    except (ImportError, KeyError, MemoryError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
+        raise Invalid(f"The model {name!r} cannot be loaded; {_way_out(error)}. {first_line(error)}") from error
 
 
 def refuse_missing(name: str, found: dict[str, Any]) -> None:
@@ -52,6 +53,17 @@ def refuse_missing(name: str, found: dict[str, Any]) -> None:
 def first_line(error: Exception) -> str:
     """What went wrong, in the first line of what the library says."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
+def _way_out(error: Exception) -> str:
+    """What to do about it: most errors are of the files, but not one of memory or of a package that is missing."""
+    said = str(error).lower()
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in said:
+        return "there is not enough memory for it: name a smaller one, or give this machine more"
+    for package in PACKAGES:
+        if package in said:
+            return f"it needs a package more. Type: pip install {package}"
+    return "download it again or name another"
 
 
 def _from_folder(folder: Path, load: Callable[[From], T]) -> T:
