@@ -17,20 +17,24 @@ from sqlalchemy.orm import Session
 from db.repositories.failures import TRIES
 from db.session import insert_new
 from db.tables import EmbeddingRow, FailureRow, GroupRow, ImageRow, PrelabelRow
-from labeling.types import ImageId, Prelabel, ProjectId, Side
+from labeling.types import ImageId, Outcome, Prelabel, ProjectId, Side
 
 __all__ = [
     "GroupedImage",
     "PendingImage",
     "PlacedImage",
+    "Said",
     "UngroupedImage",
+    "descriptions",
     "forget_vectors",
     "grouped",
+    "images",
     "name_vectors",
     "named_vectors",
     "pending",
     "place",
     "record",
+    "said",
     "ungrouped",
 ]
 
@@ -77,6 +81,19 @@ class PlacedImage:
     bridge: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one engine revision said of an image; `probs` is empty where it gave none."""
+
+    image_id: ImageId
+    probs: list[float]
+    outcome: Outcome
+    answer: str | None
+    confidence_from: str
+    flags: tuple[str, ...]
+    cost_micro: int
+
+
 def pending(session: Session, project_id: ProjectId, *, revision: str, encoder: str, limit: int) -> list[PendingImage]:
     """The first pending images in the order of their ids."""
     looked_at = sa.exists().where(PrelabelRow.image_id == ImageRow.id, PrelabelRow.revision == revision)
@@ -99,6 +116,54 @@ def record(session: Session, prelabels: Sequence[tuple[ImageId, Prelabel]], now:
     """Write the prelabels that are not there yet; return how many that were."""
     rows = [{"image_id": image_id, **_columns(prelabel), "created_at": now} for image_id, prelabel in prelabels]
     return insert_new(session, PrelabelRow, rows)
+
+
+def said(session: Session, project_id: ProjectId, revision: str) -> list[Said]:
+    """Everything that a revision said of the project's images, in the order of image ids."""
+    rows = session.execute(
+        sa.select(
+            PrelabelRow.image_id,
+            PrelabelRow.probs,
+            PrelabelRow.outcome,
+            PrelabelRow.answer,
+            PrelabelRow.evidence,
+            PrelabelRow.cost_micro,
+        )
+        .join(ImageRow, ImageRow.id == PrelabelRow.image_id)
+        .where(ImageRow.project_id == project_id, PrelabelRow.revision == revision)
+        .order_by(PrelabelRow.image_id)
+    )
+    return [
+        Said(
+            ImageId(image),
+            probs,
+            Outcome(outcome),
+            answer,
+            evidence.get("confidence_from", ""),
+            tuple(evidence.get("flags", ())),
+            cost,
+        )
+        for image, probs, outcome, answer, evidence, cost in rows
+    ]
+
+
+def descriptions(session: Session, image_ids: Sequence[ImageId], revisions: Sequence[str]) -> dict[ImageId, str]:
+    """What the last of these revisions that described an image said of it."""
+    rows = session.execute(
+        sa.select(PrelabelRow.image_id, PrelabelRow.revision, PrelabelRow.description).where(
+            PrelabelRow.image_id.in_(image_ids), PrelabelRow.revision.in_(revisions), PrelabelRow.description != ""
+        )
+    ).all()
+    ordered = sorted(rows, key=lambda row: revisions.index(row.revision))
+    return {ImageId(image): description for image, _, description in ordered}
+
+
+def images(session: Session, image_ids: Sequence[ImageId]) -> dict[ImageId, PendingImage]:
+    """These images as an engine is to be given them; at most a few hundred."""
+    rows = session.execute(
+        sa.select(ImageRow.id, ImageRow.content_hash, ImageRow.text).where(ImageRow.id.in_(image_ids))
+    )
+    return {ImageId(image): PendingImage(ImageId(image), content, text) for image, content, text in rows}
 
 
 def name_vectors(session: Session, encoder: str, keys: Iterable[str], now: datetime) -> int:

@@ -1,4 +1,4 @@
-"""Which engine revisions are in force in a project, in the order in which they look: the first one, then the escalation.
+"""Which engine revisions are in force in a project, in the order in which they look: the first, then the escalation.
 
 The worker notes a revision here when it has loaded its engine, so that whoever only reads need not load a model.
 """

@@ -7,22 +7,20 @@ them and the prelabels; then near-duplicate groups in the order of image ids. Do
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
 
-from db.repositories import failures, prelabels, projects
+from db.repositories import failures, prelabels, projects, stages
 from db.repositories.prelabels import GroupedImage, PendingImage, PlacedImage, UngroupedImage
+from db.repositories.stages import Stage
 from db.session import reading, transaction
 from labeling.adapters.embedding_store import MissingVectors
-from labeling.errors import Invalid, NotFound
 from labeling.ingest.groups import Looks, Placement
 from labeling.ingest.groups import place as place_newcomers
 from labeling.ingest.hashing import text_key
-from labeling.prelabel.engine import Engine, Item, Vectors, check_look
-from labeling.prelabel.reading import open_shown
-from labeling.types import ImageId, Prelabel, Project, ProjectId
+from labeling.prelabel.engine import Engine, Item, Vectors
+from labeling.types import Project, ProjectId
+from service.work.looks import Looked, look_at, open_pictures
 from service.work.wiring import Parts
 
 __all__ = ["prelabel_batch"]
@@ -30,19 +28,6 @@ __all__ = ["prelabel_batch"]
 STEP = "prelabel"
 GROUPED_AT_ONCE = 256
 """Grouping compares newcomers with everything, so it waits until they are many, or until no image is pending."""
-READERS = 4
-
-Failures = dict[ImageId, str]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Seen:
-    """One image with what the engine made of it."""
-
-    image: PendingImage
-    prelabel: Prelabel
-    image_vector: Vectors
-    text_vector: Vectors | None
 
 
 def prelabel_batch(parts: Parts, project_id: ProjectId, size: int = 64) -> dict[str, int]:
@@ -50,13 +35,17 @@ def prelabel_batch(parts: Parts, project_id: ProjectId, size: int = 64) -> dict[
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
     engine = parts.engine_for(project)
-    batch = _pending(parts, project_id, engine, size)
-    items, failed = _open_all(parts, batch)
-    seen = _look(engine, items, len(project.config.labels), failed)
-    _write(parts, project_id, engine, seen, failed)
+    looked = Looked()
+    pictures = open_pictures(parts, _pending(parts, project_id, engine, size), looked)
+    items = [(image, Item(picture, image.text, key=image.content_hash)) for image, picture in pictures]
+    look_at(engine, items, len(project.config.labels), project.config_version, looked)
+    _write(parts, project, engine, looked)
+    if looked.away is not None:
+        raise looked.away
     left = len(_pending(parts, project_id, engine, size))
     placed, waiting = _group(parts, project, engine, hurry=not left)
-    return {"done": len(seen) or placed, "failed": len(failed), "left": left + waiting}
+    failed = len(looked.failed) + len(looked.final) + len(looked.refused)
+    return {"done": len(looked.seen) or placed, "failed": failed, "left": left + waiting}
 
 
 def _pending(parts: Parts, project_id: ProjectId, engine: Engine, limit: int) -> list[PendingImage]:
@@ -66,39 +55,9 @@ def _pending(parts: Parts, project_id: ProjectId, engine: Engine, limit: int) ->
         )
 
 
-def _open_all(parts: Parts, batch: Sequence[PendingImage]) -> tuple[list[tuple[PendingImage, Item]], Failures]:
-    def open_one(image: PendingImage) -> Item | str:
-        try:
-            data, _ = parts.images.shown(image.content_hash)
-            return Item(open_shown(data), image.text)
-        except (Invalid, NotFound) as error:
-            return error.message
-
-    with ThreadPoolExecutor(READERS) as pool:
-        opened = list(zip(batch, pool.map(open_one, batch), strict=True))
-    items = [(image, found) for image, found in opened if isinstance(found, Item)]
-    return items, {image.id: found for image, found in opened if isinstance(found, str)}
-
-
-def _look(engine: Engine, items: Sequence[tuple[PendingImage, Item]], classes: int, failed: Failures) -> list[_Seen]:
-    """Look at all at once; if that fails, at each alone, so that one bad image costs only itself."""
-    if not items:
-        return []
-    try:
-        look = check_look(engine.look([item for _, item in items]), items=len(items), classes=classes)
-    except (Invalid, ValueError, RuntimeError) as error:
-        if len(items) > 1:
-            return [seen for item in items for seen in _look(engine, [item], classes, failed)]
-        failed[items[0][0].id] = f"{type(error).__name__}: {error}"[:500]
-        return []
-    return [
-        _Seen(image, *seen)
-        for (image, _), *seen in zip(items, look.prelabels, look.image_vectors, look.text_vectors, strict=True)
-    ]
-
-
-def _write(parts: Parts, project_id: ProjectId, engine: Engine, seen: Sequence[_Seen], failed: Failures) -> None:
+def _write(parts: Parts, project: Project, engine: Engine, looked: Looked) -> None:
     """Vectors first, then the rows that name them: whoever finds a row finds its vector."""
+    seen = looked.seen
     hashes = [one.image.content_hash for one in seen]
     texts = [(text_key(one.image.text or ""), one.text_vector) for one in seen if one.text_vector is not None]
     parts.failpoint("prelabel.before_vectors")
@@ -109,13 +68,15 @@ def _write(parts: Parts, project_id: ProjectId, engine: Engine, seen: Sequence[_
     parts.failpoint("prelabel.before_write")
     now = parts.now()
     with transaction(parts.database) as session:
+        stages.note(session, project.id, Stage(0, project.config.policy.engine, engine.revision), now)
         prelabels.name_vectors(session, engine.image_encoder, hashes, now)
         prelabels.name_vectors(session, engine.text_encoder, [key for key, _ in texts], now)
         prelabels.record(session, [(one.image.id, one.prelabel) for one in seen], now)
         for one in seen:
             failures.clear(session, STEP, str(one.image.id))
-        for image_id, reason in failed.items():
-            failures.record(session, project_id, STEP, str(image_id), reason, False, now)
+        for reasons, final in ((looked.failed, False), (looked.final | looked.refused, True)):
+            for image_id, reason in reasons.items():
+                failures.record(session, project.id, STEP, str(image_id), reason, final, now)
     parts.failpoint("prelabel.after_write")
 
 
