@@ -221,7 +221,8 @@ class Policy:
     """How one project turns the loop. Counts are images, times are seconds.
 
     `engine` looks at every image; those of `escalation`, in this order, only at what is still in doubt. An empty
-    `image_encoder` or `text_encoder` means the first engine's own.
+    `image_encoder` or `text_encoder` means the first engine's own. `strategy` says which images are hard, `head` how
+    the classifier is fitted.
     """
 
     engine: str = "bundled"
@@ -232,6 +233,7 @@ class Policy:
     budget: Budget | None = None
     regions: str = ""
     strategy: str = "margin"
+    head: str = "logistic"
     choice: str = "single"
     seed: int = 0
     holdout_share: float = 0.25

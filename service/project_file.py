@@ -24,6 +24,7 @@ from labeling.types import (
     ProjectConfig,
     Shares,
 )
+from service.plugins import ENGINES, HEADS, STRATEGIES, check_name
 
 __all__ = ["ProjectFile", "parse_project"]
 
@@ -54,6 +55,22 @@ def _template(value: str) -> str:
 Template = Annotated[Prompt, AfterValidator(_template)]
 
 
+def _named(group: str) -> AfterValidator:
+    """Refuses a name that stands for nothing here; the names of plug-ins are read, nothing of them is loaded."""
+
+    def check(value: str) -> str:
+        try:
+            check_name(group, value.partition(":")[0])
+        except Invalid as error:
+            raise ValueError(error.message) from error
+        return value
+
+    return AfterValidator(check)
+
+
+EngineName = Annotated[Plain, _named(ENGINES)]
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
@@ -65,7 +82,7 @@ class LabelIn(_Strict):
 
 
 class EngineUseIn(_Strict):
-    engine: Plain
+    engine: EngineName
     templates: Annotated[list[Template], Field(max_length=100)] = []
     below_margin: Share = 0.3
     sends: list[Literal["image", "text"]] = ["image", "text"]
@@ -104,14 +121,15 @@ class GateIn(_Strict):
 
 
 class PolicyIn(_Strict):
-    engine: Plain = "bundled"
+    engine: EngineName = "bundled"
     templates: Annotated[list[Template], Field(max_length=100)] = []
-    image_encoder: Plain = ""
-    text_encoder: Plain = ""
+    image_encoder: Annotated[Plain, Field(pattern="^(|bundled|backbone:.+)$")] = ""
+    text_encoder: Annotated[Plain, Field(pattern="^(|bundled|sentences:.+)$")] = ""
     escalation: Annotated[list[EngineUseIn], Field(max_length=8)] = []
     budget: BudgetIn | None = None
     regions: Plain = ""
-    strategy: Annotated[str, Field(pattern="^(margin|random)$")] = "margin"
+    strategy: Annotated[Plain, _named(STRATEGIES)] = "margin"
+    head: Annotated[Plain, _named(HEADS)] = "logistic"
     choice: str = "single"
     seed: int = 0
     holdout_share: Annotated[float, Field(gt=0, lt=1)] = 0.25

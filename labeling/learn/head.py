@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-__all__ = ["FitConfig", "Head"]
+__all__ = ["LOGISTIC", "FitConfig", "Head"]
+
+LOGISTIC = "logistic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,13 +17,15 @@ class FitConfig:
     """How a head is fitted; saved with it.
 
     `c` is the inverse strength of the penalty, as in scikit-learn: 30 measured best on unit vectors. `balanced`
-    weighs each class by the inverse of its share; on the data measured it changed accuracy by at most .01.
+    weighs each class by the inverse of its share; on the data measured it changed accuracy by at most .01. `head`
+    names who fitted; the other settings are those of `logistic`, this file's.
     """
 
     c: float = 30.0
     balanced: bool = False
     max_steps: int = 50
     tolerance: float = 1e-7
+    head: str = LOGISTIC
 
 
 class Head(nn.Module):

@@ -18,13 +18,29 @@ from labeling.errors import Invalid, NothingToLearnFrom
 from labeling.learn.fusion import Fusion, Inputs, fit_fusion, fuse
 from labeling.learn.head import FitConfig, Head
 
-__all__ = ["Classifier", "fit_classifier", "predict_logits", "predict_probs", "softmax", "train", "with_temperature"]
+__all__ = [
+    "Classifier",
+    "LinearFit",
+    "fit_classifier",
+    "predict_logits",
+    "predict_probs",
+    "softmax",
+    "train",
+    "with_temperature",
+]
 
 UNSEEN_BIAS = -50.0
 """The bias of a class without an example: a probability of practically zero, and finite."""
 UNCALIBRATED_TEMPERATURE = 0.5
 """This head is under-confident on unit vectors; .5 is the fallback until a random sample can tell."""
 CHUNK = 8_192
+
+LinearFit = Callable[
+    [NDArray[np.float32], NDArray[np.int64], int, np.random.Generator],
+    tuple[NDArray[np.floating], NDArray[np.floating]],
+]
+"""A head of one's own: features (N, F), labels (N,) of 0 to K - 1 each with an example, K, and the only source of
+chance in; weight (K, F) and bias (K,) out. Numbers only: what is saved and loaded is the same for every head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +72,8 @@ def fit_classifier(
     *,
     reference: Inputs | None = None,
     log: Callable[[int, float], None] | None = None,
+    linear_fit: LinearFit | None = None,
+    rng: np.random.Generator | None = None,
 ) -> Classifier:
     """Fit the fused head on labelled images.
 
@@ -69,6 +87,10 @@ def fit_classifier(
         Unlabelled images that the scaling constants come from; the labelled ones if not given.
     log : callable, optional
         Called with each step's number and loss.
+    linear_fit : LinearFit, optional
+        Fits the head instead of ours; `config.head` should name it.
+    rng : numpy.random.Generator, optional
+        Handed to `linear_fit`.
 
     Returns
     -------
@@ -79,6 +101,8 @@ def fit_classifier(
     ------
     NothingToLearnFrom
         When the labels are of fewer than two classes.
+    Invalid
+        When an image vector is not finite, or `linear_fit` returned something else than finite weights.
     """
     labels = np.asarray(labels, np.int64)
     counts = np.bincount(labels, minlength=n_classes)  # (K,)
@@ -91,11 +115,30 @@ def fit_classifier(
         raise Invalid("Some labelled images have an embedding that is not finite; leave them out of the fit.")
     config = config or FitConfig()
     fusion = fit_fusion(reference or inputs)
-    head = train(fuse(fusion, inputs), np.searchsorted(present, labels), len(present), config, log)
+    features, targets = fuse(fusion, inputs), np.searchsorted(present, labels)
     weight = np.zeros((n_classes, fusion.width), np.float32)
     bias = np.full(n_classes, UNSEEN_BIAS, np.float32)
-    weight[present], bias[present] = head.weight.detach().numpy(), head.bias.detach().numpy()
-    return Classifier(fusion, weight, bias, counts > 0, config)
+    if linear_fit is None:
+        head = train(features, targets, len(present), config, log)
+        weight[present], bias[present] = head.weight.detach().numpy(), head.bias.detach().numpy()
+        return Classifier(fusion, weight, bias, counts > 0, config)
+    fitted = linear_fit(features, targets, len(present), rng or np.random.default_rng(0))
+    weight[present], bias[present] = _checked(fitted, (len(present), fusion.width), config.head)
+    return Classifier(fusion, weight, bias, counts > 0, config, temperature=1.0)
+
+
+def _checked(
+    fitted: tuple[NDArray[np.floating], NDArray[np.floating]], shape: tuple[int, int], head: str
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """What a head of one's own returned, if it is finite weights (K, F) and biases (K,)."""
+    weight, bias = (np.asarray(part) for part in fitted)
+    if weight.shape != shape or bias.shape != shape[:1]:
+        raise Invalid(
+            f"The head {head!r} returned {weight.shape} and {bias.shape}; it must return {shape} and K numbers."
+        )
+    if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+        raise Invalid(f"The head {head!r} returned numbers that are not finite.")
+    return weight, bias
 
 
 def train(

@@ -57,7 +57,7 @@ def draw_query(candidates: Candidates, policy: Policy, *, reached: bool, rng: np
     candidates : Candidates
         What may be asked: no image whose group was asked or labelled before.
     policy : Policy
-        Size, strategy ("margin" or "random") and shares. Under "random" every pick is a random one.
+        Size, strategy (only "random" matters here) and shares. Under "random" every pick is a random one.
     reached : bool
         Whether there are enough evaluation labels to spend the smaller share on them.
     rng : numpy.random.Generator

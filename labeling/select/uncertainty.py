@@ -11,7 +11,12 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["entropy", "least_confidence", "margin"]
+from labeling.errors import Invalid
+
+__all__ = ["DOUBTS", "Doubts", "checked_doubts", "entropy", "least_confidence", "margin"]
+
+Doubts = Callable[[npt.NDArray[np.floating]], npt.NDArray[np.floating]]
+"""A strategy: probabilities (N, K) in, how doubtful each image is (N,) out; higher is asked first."""
 
 _BLOCK = 65_536
 
@@ -74,6 +79,26 @@ def least_confidence(probs: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]
     [0.25]
     """
     return _by_block(probs, lambda block: 1 - block.max(axis=1))
+
+
+DOUBTS = {"entropy": entropy, "least_confidence": least_confidence, "margin": margin}
+"""Our own strategies by name."""
+
+
+def checked_doubts(doubts: Doubts, probs: npt.NDArray[np.floating], name: str) -> npt.NDArray[np.float32]:
+    """What somebody else's strategy says of (N, K) probabilities, if it is N finite numbers. It sees no NaN.
+
+    Raises
+    ------
+    Invalid
+        When it is something else.
+    """
+    known = np.array(probs, np.float32)
+    known[np.isnan(known).any(axis=1)] = 1 / known.shape[1]
+    scores = np.asarray(doubts(known), np.float32)
+    if scores.shape != (len(probs),) or not np.isfinite(scores).all():
+        raise Invalid(f"The strategy {name!r} must give one finite number an image; it gave an array {scores.shape}.")
+    return scores
 
 
 def _by_block(

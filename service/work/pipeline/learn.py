@@ -21,10 +21,12 @@ from labeling.adapters.whole_files import place_folder, stage_folder
 from labeling.errors import Conflict, NothingToLearnFrom
 from labeling.learn.artifacts import CARD, Facts, pack
 from labeling.learn.calibration import enough_to_calibrate, fit_temperature
+from labeling.learn.head import LOGISTIC, FitConfig
 from labeling.learn.snapshot import Snapshot
 from labeling.learn.training import Classifier, fit_classifier, predict_logits, predict_probs, with_temperature
 from labeling.quality.metrics import MIN_LABELS, accuracy, expected_calibration_error, macro_f1
 from labeling.types import Example, Project, ProjectId, Trigger
+from service import plugins
 from service.logs import get_logger
 from service.work.classifiers import folder_of, hash_of_card
 from service.work.pool import EnginePin, Pool, load_pool, pin_of
@@ -43,7 +45,7 @@ def due(parts: Parts, project_id: ProjectId) -> bool:
     """Whether enough new labels wait, or the schedule has passed with any, or the engine has changed."""
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
-    revision = parts.engine_for(project).revision
+    revision, head = parts.engine_for(project).revision, project.config.policy.head
     with reading(parts.database) as session:
         latest = versions.newest(session, project_id)
         unready = [label_id for label_id, _ in unready_labels(session, project_id, revision)]
@@ -55,7 +57,7 @@ def due(parts: Parts, project_id: ProjectId) -> bool:
     waited = (parts.now() - since).total_seconds() >= policy.learn_every_s
     if latest is None:
         return waited or len(snapshot.train) >= policy.learn_after_labels
-    if latest.report["engine_revision"] != revision:
+    if (latest.report["engine_revision"], _head_of(latest)) != (revision, head):
         return len(snapshot.train) >= int(latest.report["examples"])
     left_out = {entry["label_id"]: entry["reason"] for entry in latest.report["left_out"]}
     fresh = [e for e in snapshot.train if e.label_id > latest.last_label_id or left_out.get(e.label_id) == _UNREADY]
@@ -77,7 +79,7 @@ def learn(parts: Parts, project_id: ProjectId, trigger: Trigger) -> dict[str, in
     left_out += _unusable(pool, snapshot)
     snapshot = snapshot.without(entry["label_id"] for entry in left_out)
     with reading(parts.database) as session:
-        existing = _same(session, project_id, snapshot, pin)
+        existing = _same(session, project, snapshot, pin)
     if existing is not None:
         return {"version": existing.number}
     try:
@@ -118,22 +120,31 @@ def _rows(pool: Pool, examples: tuple[Example, ...] | list[Example]) -> NDArray[
     return pool.rows_of(np.array([example.image_id for example in examples], np.int64))
 
 
-def _same(session: Session, project_id: ProjectId, snapshot: Snapshot, pin: EnginePin) -> Version | None:
-    """The version that was already fitted on this very set with this engine."""
-    for version in versions.everyone(session, project_id):
-        if version.snapshot_hash == snapshot.hash and version.report["engine_revision"] == pin.revision:
+def _same(session: Session, project: Project, snapshot: Snapshot, pin: EnginePin) -> Version | None:
+    """The version that was already fitted on this very set with this engine, by this head."""
+    wanted = (snapshot.hash, pin.revision, project.config.policy.head)
+    for version in versions.everyone(session, project.id):
+        if (version.snapshot_hash, version.report["engine_revision"], _head_of(version)) == wanted:
             return version
     return None
 
 
+def _head_of(version: Version) -> str:
+    """Who fitted it; versions from before heads could be chosen do not say."""
+    return str(version.report.get("head", LOGISTIC))
+
+
 def _fit(project: Project, pool: Pool, snapshot: Snapshot) -> Classifier:
-    classes = project.config.classes
+    classes, policy = project.config.classes, project.config.policy
     rows = np.unique(np.linspace(0, len(pool) - 1, min(len(pool), REFERENCE_IMAGES)).astype(np.int64))
     classifier = fit_classifier(
         pool.inputs.take(_rows(pool, snapshot.train)),
         truth_of(list(snapshot.train), classes),
         len(classes),
+        FitConfig(head=policy.head),
         reference=pool.inputs.take(rows),
+        linear_fit=None if policy.head == LOGISTIC else plugins.load_plugin(plugins.HEADS, policy.head),
+        rng=np.random.default_rng(policy.seed % 2**63),
     )
     if not enough_to_calibrate(len(snapshot.temperature), len(classes)):
         return classifier
@@ -155,6 +166,7 @@ def _report(
     by_class = Counter(example.label for example in snapshot.train)
     return {
         "engine_revision": pin.revision,
+        "head": project.config.policy.head,
         "examples": len(snapshot.train),
         "examples_by_class": {name: by_class[name] for name in classes},
         "classes_without_examples": [name for name in classes if not by_class[name]],

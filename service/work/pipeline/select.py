@@ -25,8 +25,9 @@ from labeling.review.kinds import Use, kinds_for
 from labeling.select.batch import joined
 from labeling.select.draw import Candidates, Pick, draw_query
 from labeling.select.shares import target_reached
-from labeling.select.uncertainty import margin
+from labeling.select.uncertainty import DOUBTS, checked_doubts, margin
 from labeling.types import ImageId, Policy, Project, ProjectId, Side, Trigger, VersionId
+from service import plugins
 from service.logs import get_logger
 from service.work.pool import Pool, load_pool
 from service.work.wiring import Parts
@@ -35,6 +36,7 @@ __all__ = ["choose_query"]
 
 log = get_logger(__name__)
 
+RANDOM = "random"
 Rows = npt.NDArray[np.int64]
 Probs = npt.NDArray[np.floating]
 
@@ -129,7 +131,7 @@ def _draw(facts: _Facts, pool: Pool, doubt: _Doubt, free: Rows) -> list[Pick]:
     candidates = Candidates(
         groups=pool.group_ids[free],
         holdout=pool.holdout[free],
-        doubts=margin(doubt.probs[free]) if known and not first else None,
+        doubts=_doubts(policy.strategy, doubt.probs[free]) if known and not first else None,
         gather=lambda at: joined(pool.image_vectors[free[at]], pool.text_vectors[free[at]]),
     )
     reached = target_reached(
@@ -137,6 +139,15 @@ def _draw(facts: _Facts, pool: Pool, doubt: _Doubt, free: Rows) -> list[Pick]:
     )
     rng = np.random.default_rng([policy.seed % 2**63, facts.number])
     return draw_query(candidates, policy, reached=reached, rng=rng)
+
+
+def _doubts(strategy: str, probs: Probs) -> npt.NDArray[np.float32]:
+    """How doubtful each image is by the project's strategy, (N,). "random" has no hard ones, so any order will do."""
+    if strategy == RANDOM:
+        return margin(probs)
+    if strategy in DOUBTS:
+        return DOUBTS[strategy](probs)
+    return checked_doubts(plugins.load_plugin(plugins.STRATEGIES, strategy), probs, strategy)
 
 
 def _review(pick: Pick, row: int, pool: Pool, doubt: _Doubt) -> NewReview:
