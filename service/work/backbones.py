@@ -11,6 +11,7 @@ from labeling.prelabel.engine import Engine
 from labeling.prelabel.towers import ImageTower, TextTower, with_encoders
 from labeling.types import Policy
 from service.settings import Settings
+from service.work.image_encoder import bundled_images
 
 __all__ = ["BUNDLED", "give_encoders", "image_tower", "text_tower", "texts_of"]
 
@@ -38,9 +39,7 @@ def image_tower(name: str, settings: Settings) -> ImageTower:
     """
     kind, _, model = name.partition(":")
     if name == BUNDLED:
-        from labeling.adapters.model_files import load_bundled_images
-
-        encoder = load_bundled_images(settings.home / "models")
+        encoder = bundled_images(settings)
         return ImageTower(encoder.name, lambda images: encoder.encode(images)[0])
     if kind == "backbone" and model:
         from labeling.adapters.backbone_files import load_backbone

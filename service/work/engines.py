@@ -23,6 +23,7 @@ from labeling.types import EngineUse, Policy, Project, ProjectId
 from service import plugins
 from service.settings import Settings
 from service.work.backbones import give_encoders, text_tower, texts_of
+from service.work.image_encoder import bundled_images
 
 __all__ = ["ENGINES", "Kind", "Means", "first_use", "make_engine"]
 
@@ -105,7 +106,7 @@ def _bundled(order: EngineOrder, means: Means) -> Engine:
     texts = [known_class_text(name, description) for name, description in classes]
     vectors = model_files.kept_vectors(models, sentences.name, texts, sentences.encode)
     known = KnownClasses([name for name, _ in classes], texts, vectors)
-    images = model_files.load_bundled_images(models)
+    images = bundled_images(means.settings)
     return BundledEngine(order.labels, images, sentences, known, perf_counter, order.use, order.config_version)
 
 
@@ -131,6 +132,29 @@ def _projected(order: EngineOrder, means: Means) -> Engine:
     return ProjectedEngine(order.labels, order.use, texts, order.config_version, perf_counter)
 
 
+def _vlm(order: EngineOrder, means: Means) -> Engine:
+    from labeling.adapters.generative_files import hardware_for, load_picture_model
+    from labeling.prelabel.generative import GenerativeEngine
+
+    _limit_threads(means.settings)
+    hardware = hardware_for(means.settings.device, means.settings.dtype)
+    return GenerativeEngine(order, load_picture_model(order.model, hardware), perf_counter)
+
+
+def _described(order: EngineOrder, means: Means) -> Engine:
+    from labeling.adapters.generative_files import hardware_for, load_language_model
+    from labeling.prelabel.described import DescribedEngine
+
+    if means.policy.engine == order.use.engine:
+        raise Invalid(
+            "`described` never sees a picture, so it cannot be a project's first engine. Write another as `engine` and "
+            f"`- engine: {order.use.engine}` under `escalation`."
+        )
+    _limit_threads(means.settings)
+    hardware = hardware_for(means.settings.device, means.settings.dtype)
+    return DescribedEngine(order, load_language_model(order.model, hardware), perf_counter)
+
+
 def _scripted(order: EngineOrder, means: Means) -> Engine:
     return ScriptedEngine(order.classes)
 
@@ -144,12 +168,15 @@ def _limit_threads(settings: Settings) -> None:
 
 ENGINE_PARTS = ("name", "revision", "image_encoder", "text_encoder", "look")
 A_MODEL = "a name on the hub or a folder's absolute path"
+A_WRITER = f"{A_MODEL}, or a GGUF file"
 
 ENGINES = {
     "bundled": Kind("zero-shot, by an ImageNet network and a sentence encoder that come along", "", _bundled),
     "dual-encoder": Kind("zero-shot, by a CLIP, a SigLIP or the like", A_MODEL, _dual_encoder),
+    "described": Kind("a language model over what others wrote of the image; in the escalation", A_WRITER, _described),
     "few-shot": Kind("no model: an opinion moved by the nearest labelled images; in the escalation", "", _few_shot),
     "projected": Kind("an opinion moved by the project's own texts; in the escalation", "", _projected),
+    "vlm": Kind("a vision-language model of your own: how likely each label is as its answer", A_MODEL, _vlm),
     "scripted": Kind("no model: by mean colour; for tests and dry runs", "", _scripted),
 }
 """Those of our own, by name."""

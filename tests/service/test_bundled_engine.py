@@ -12,6 +12,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_image
 
 from labeling.adapters import model_files
+from labeling.adapters.image_networks import load_bundled_images
 from labeling.errors import Invalid
 from labeling.prelabel.engine import Engine, Item, check_look
 from labeling.types import LabelClass, Policy, Project, ProjectConfig, ProjectId
@@ -51,13 +52,13 @@ def test_the_checkpoint_computes_what_the_wheels_weights_compute(
     engine: Engine, settings: Settings, photographs: list[Image.Image]
 ) -> None:
     weights = torch.load(model_files.lite0_weights_path(), weights_only=True, map_location="cpu")
-    encoder = model_files.load_bundled_images(settings.home / "models")
+    encoder = load_bundled_images(settings.home / "models", compiled=False)
 
-    pixels = encoder.pixels(photographs)
+    pixels = encoder.prepare(photographs)
     _, probs = encoder.forward(pixels)
 
     with torch.inference_mode():
-        expected = reference_logits(weights, pixels).softmax(dim=1).numpy()
+        expected = reference_logits(weights, torch.from_numpy(pixels)).softmax(dim=1).numpy()
     np.testing.assert_allclose(probs, expected, atol=1e-5)
 
 

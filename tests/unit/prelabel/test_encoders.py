@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,8 +10,9 @@ import torch
 from PIL import Image
 from transformers import BertConfig, BertModel
 
-from labeling.prelabel.efficientnet_lite import lite0_processor
-from labeling.prelabel.encoders import ImageEncoder, SentenceEncoder
+from labeling.prelabel.efficientnet_lite import lite0_pixels, lite0_processor
+from labeling.prelabel.encoders import ImageEncoder, Pixels, SentenceEncoder
+from labeling.prelabel.engine import Vectors
 
 
 class _Letters:
@@ -25,22 +25,10 @@ class _Letters:
         return {"input_ids": tokens, "attention_mask": (tokens > 0).long()}
 
 
-class _TinyClassifier(torch.nn.Module):
-    """Six colour features and five classes, in the shape of a transformers classifier."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.base_model = _Features()
-        self.classifier = torch.nn.Linear(6, 5)
-
-
-class _Features(torch.nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = torch.nn.Conv2d(3, 6, 7, stride=7)
-
-    def forward(self, pixels: torch.Tensor) -> SimpleNamespace:
-        return SimpleNamespace(pooler_output=self.conv(pixels).relu().mean((2, 3)))
+def _tiny_network(pixels: Pixels) -> tuple[Vectors, Vectors]:
+    """Six colour features and five classes."""
+    means = pixels.reshape(len(pixels), 3, 2, -1).mean(axis=3).reshape(len(pixels), 6)
+    return means, means[:, :5] * 10
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +40,7 @@ def sentences() -> SentenceEncoder:
 
 @pytest.fixture(scope="module")
 def images() -> ImageEncoder:
-    torch.manual_seed(0)
-    return ImageEncoder("tiny", _TinyClassifier(), lite0_processor())
+    return ImageEncoder("tiny", _tiny_network, lite0_pixels, at_once=3)
 
 
 def _noise(n: int) -> list[Image.Image]:
@@ -97,3 +84,24 @@ def test_no_images_are_no_rows(images: ImageEncoder) -> None:
     vectors, probs = images.encode([])
 
     assert len(vectors) == 0 and len(probs) == 0
+
+
+def test_the_quick_preprocessing_is_the_processors() -> None:
+    ours = lite0_pixels(_noise(3))
+
+    theirs = lite0_processor()(images=_noise(3), return_tensors="np")["pixel_values"]
+    np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_every_image_is_looked_at_once_and_stays_in_its_place() -> None:
+    batches: list[int] = []
+
+    def network(pixels: Pixels) -> tuple[Vectors, Vectors]:
+        batches.append(len(pixels))
+        return pixels[:, :, 0, 0] + 2, pixels[:, :, 0, 0]
+
+    shades = [Image.new("RGB", (8, 8), (shade, 0, 255 - shade)) for shade in range(0, 250, 10)]
+    vectors, _ = ImageEncoder("shades", network, lite0_pixels, at_once=4, workers=5).encode(shades)
+
+    assert sorted(batches) == [1, 4, 4, 4, 4, 4, 4]
+    assert (np.diff(vectors[:, 0]) > 0).all()

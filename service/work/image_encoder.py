@@ -1,0 +1,37 @@
+"""The bundled image encoder as the settings want it: on which device, in what numbers, with how many threads.
+
+In: the settings. Out: the encoder, loaded. Invariant: what its vectors are called depends on the numbers that somebody
+asked for, never on what this machine happens to have.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from service.settings import Settings
+
+if TYPE_CHECKING:
+    from labeling.prelabel.encoders import ImageEncoder
+
+__all__ = ["bundled_images", "device_of"]
+
+
+def bundled_images(settings: Settings) -> ImageEncoder:
+    """The encoder; bfloat16 where `dtype` names it, else float32."""
+    from labeling.adapters.image_networks import load_bundled_images
+
+    return load_bundled_images(
+        settings.home / "models",
+        device=device_of(settings),
+        dtype="bfloat16" if settings.dtype == "bfloat16" else "float32",
+        threads=settings.torch_threads,
+    )
+
+
+def device_of(settings: Settings) -> str:
+    """Where to compute: `device`, and for `auto` the GPU if there is one."""
+    import torch
+
+    if settings.device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return settings.device
