@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.repositories.labels import is_current_label
+from db.repositories.prelabels import PendingImage
 from db.tables import GroupRow, ImageRow, LabelRow, PrelabelRow
 from labeling.types import ImageId, LabelSource, Outcome, ProjectId
 
@@ -17,9 +18,9 @@ __all__ = [
     "Amount",
     "GoldImage",
     "RevisionFacts",
-    "Seen",
     "StoredPrelabel",
     "amounts",
+    "by_ids",
     "gold",
     "images",
     "revisions",
@@ -45,15 +46,6 @@ class RevisionFacts:
     tokens_in: int
     tokens_out: int
     newest_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """An image as an engine is to see it."""
-
-    id: ImageId
-    content_hash: str
-    text: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,22 +119,35 @@ def amounts(session: Session, project_id: ProjectId, revision: str, limit: int) 
     return [Amount(seconds, cost, bool(cached)) for seconds, cost, cached in rows]
 
 
-def images(session: Session, project_id: ProjectId, *, not_by: str | None = None) -> list[Seen]:
+def images(session: Session, project_id: ProjectId, *, not_by: str | None = None) -> list[PendingImage]:
     """All images of the project in the order of their ids, or those that a revision has not looked at."""
     query = sa.select(ImageRow.id, ImageRow.content_hash, ImageRow.text).where(ImageRow.project_id == project_id)
     if not_by is not None:
         query = query.where(~sa.exists().where(PrelabelRow.image_id == ImageRow.id, PrelabelRow.revision == not_by))
-    return [Seen(ImageId(image), key, text) for image, key, text in session.execute(query.order_by(ImageRow.id))]
+    return [
+        PendingImage(ImageId(image), key, text) for image, key, text in session.execute(query.order_by(ImageRow.id))
+    ]
 
 
-def stored(session: Session, revision: str, image_ids: Iterable[int]) -> dict[int, StoredPrelabel]:
+def by_ids(session: Session, project_id: ProjectId, image_ids: Iterable[int]) -> list[PendingImage]:
+    """Those of these images that the project has, in the order of their ids."""
+    query = sa.select(ImageRow.id, ImageRow.content_hash, ImageRow.text).where(ImageRow.project_id == project_id)
+    found = [
+        PendingImage(ImageId(image), key, text)
+        for some in _slices(list(image_ids))
+        for image, key, text in session.execute(query.where(ImageRow.id.in_(some)))
+    ]
+    return sorted(found, key=lambda image: image.id)
+
+
+def stored(session: Session, revision: str, image_ids: Iterable[int]) -> dict[ImageId, StoredPrelabel]:
     """What this revision has said of these images, by image."""
     table = PrelabelRow
     query = sa.select(
         table.image_id, table.probs, table.outcome, table.answer, table.duration_s, table.cost_micro
     ).where(table.revision == revision)
     return {
-        image: StoredPrelabel(tuple(probs), Outcome(outcome), answer, seconds, cost)
+        ImageId(image): StoredPrelabel(tuple(probs), Outcome(outcome), answer, seconds, cost)
         for some in _slices(list(image_ids))
         for image, probs, outcome, answer, seconds, cost in session.execute(query.where(table.image_id.in_(some)))
     }

@@ -73,7 +73,14 @@ def count_of(count: Count, rng: np.random.Generator) -> Forecast:
     return Forecast(float(np.floor(lower)), float(round(count.likely)), float(np.ceil(upper)))
 
 
-def total(amounts: Sequence[float], count: Count, rng: np.random.Generator, *, most: float | None = None) -> Forecast:
+def total(
+    amounts: Sequence[float],
+    count: Count,
+    rng: np.random.Generator,
+    *,
+    most: float | None = None,
+    guess: float | None = None,
+) -> Forecast:
     """What `count` more images will take in all, where each takes one of `amounts`.
 
     Parameters
@@ -86,6 +93,8 @@ def total(amounts: Sequence[float], count: Count, rng: np.random.Generator, *, m
         The only source of chance.
     most : float, optional
         What one image takes at most. Without it the most is unknown where there are too few amounts: infinity.
+    guess : float, optional
+        What one image is said to take, where too few were measured. It makes a likely total, and no interval.
 
     Returns
     -------
@@ -102,7 +111,8 @@ def total(amounts: Sequence[float], count: Count, rng: np.random.Generator, *, m
     if not count.sure + count.open:
         return Forecast(0.0, 0.0, 0.0)
     if len(amounts) < ENOUGH:
-        return Forecast(0.0, None, ceiling)
+        likely = None if guess is None or not count.known else min(guess * count.likely, ceiling)
+        return Forecast(0.0, likely, ceiling)
     if not count.known:
         return Forecast(0.0, None, total(amounts, Count(count.sure + count.open), rng, most=most).upper)
     taken, numbers = np.asarray(amounts, np.float64), count.draw(rng, DRAWS)

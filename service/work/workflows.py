@@ -18,6 +18,7 @@ from db.session import reading, transaction
 from labeling.errors import Unavailable
 from labeling.types import JobName, ProjectId, Trigger
 from service.logs import get_logger
+from service.work import engine_reports
 from service.work.locks import OneAtATime
 from service.work.pipeline import figures, ingest, learn, prelabel, promote, review, select
 from service.work.tidying import tidy_up
@@ -36,7 +37,7 @@ log = get_logger(__name__)
 def register(parts: Parts) -> None:
     """Make every job known to the durable engine under its name. Called once, before it is launched."""
     loop, alone = _Loop(parts), OneAtATime(parts.database)
-    for job, body in {
+    bodies: dict[JobName, Callable[..., Counts]] = {
         JobName.INGEST: loop.ingest,
         JobName.PRELABEL: loop.prelabel,
         JobName.SELECT: loop.select,
@@ -44,7 +45,9 @@ def register(parts: Parts) -> None:
         JobName.LEARN: loop.learn,
         JobName.PROMOTE: loop.promote,
         JobName.FIGURES: loop.figures,
-    }.items():
+        JobName.ENGINES: loop.engines,
+    }
+    for job, body in bodies.items():
         DBOS.workflow(name=job.value)(_guarded(parts, job, body, alone))
 
     def sweep(project_id: None, trigger: str) -> Counts:
@@ -118,6 +121,9 @@ class _Loop:
 
     def figures(self, project_id: ProjectId, trigger: str) -> Counts:
         return _step(figures.refresh, self.parts, project_id)
+
+    def engines(self, project_id: ProjectId, trigger: str, request: str, asked_by: str) -> Counts:
+        return _step(engine_reports.answer, self.parts, project_id, request, asked_by)
 
     def sweep(self) -> Counts:
         """Ask every stage of every project what is left to do: heals whatever a trigger missed."""

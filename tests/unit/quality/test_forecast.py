@@ -45,6 +45,8 @@ def test_too_few_amounts_leave_only_what_is_certain() -> None:
 
     assert total([1.0] * 4, Count(sure=10), rng, most=2.0) == Forecast(0.0, None, 20.0)
     assert total([1.0] * 4, Count(sure=10), rng).upper == math.inf
+    assert total([1.0] * 4, Count(sure=10), rng, most=2.0, guess=0.5) == Forecast(0.0, 5.0, 20.0)
+    assert total([], Count(sure=0, open=10), rng, most=2.0, guess=0.5).likely is None
     assert total([], Count(sure=0), rng) == Forecast(0.0, 0.0, 0.0)
 
 

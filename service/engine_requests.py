@@ -1,0 +1,65 @@
+"""What people ask to know about engines: the one form that the command line, the API and the pages hand to the worker.
+
+In: JSON or arguments. Out: an `EngineRequest`. Nothing is loaded here, so any process may make one.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from labeling.errors import Invalid
+from service import plugins
+
+__all__ = ["MOST_ENGINES", "MOST_IMAGES", "MOST_PILOT", "EngineRequest", "ReportKind", "read_request", "written"]
+
+MOST_ENGINES, MOST_IMAGES, MOST_PILOT = 16, 2_000, 200
+
+
+class ReportKind(StrEnum):
+    """What is to be found out."""
+
+    TRY = "try"
+    COMPARE = "compare"
+    PLAN = "plan"
+
+
+class EngineRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One request. No engines: those that the project uses. `image_id` is what `try` looks at.
+
+    `limit` is how many labelled images `compare` uses at most; `pilot` how many images `plan` may pay for.
+    """
+
+    kind: ReportKind
+    engines: tuple[str, ...] = ()
+    image_id: int | None = None
+    limit: int = 200
+    pilot: int = 0
+
+    def __post_init__(self) -> None:
+        if len(self.engines) > MOST_ENGINES or not 1 <= self.limit <= MOST_IMAGES or not 0 <= self.pilot <= MOST_PILOT:
+            raise Invalid(
+                f"Ask about {MOST_ENGINES} engines, {MOST_IMAGES} images and a pilot of {MOST_PILOT} at most."
+            )
+        if (self.kind is ReportKind.TRY) != (self.image_id is not None):
+            raise Invalid("`try` needs the number of an image of the project, and nothing else does.")
+        for name in self.engines:
+            plugins.check_name(plugins.ENGINES, name.partition(":")[0])
+
+
+def read_request(text: str) -> EngineRequest:
+    """A request that `written` wrote.
+
+    >>> read_request(written(EngineRequest(kind=ReportKind.PLAN, engines=("scripted",)))).engines
+    ('scripted',)
+    """
+    try:
+        return msgspec.json.decode(text, type=EngineRequest)
+    except msgspec.ValidationError as error:
+        raise Invalid(f"This is no request about engines: {error}") from error
+
+
+def written(request: EngineRequest) -> str:
+    """The request as one line of JSON; equal requests give equal lines, so that a job that waits is joined."""
+    return msgspec.json.encode(request).decode()

@@ -1,0 +1,170 @@
+"""What a run of engines over a project will cost in money and hours, before anything is spent.
+
+In: a project and engines by name, in the order of escalation. Out: for each, how many images it will look at and what
+that takes, with intervals; their total; what is left of the budget. Amounts come from prelabels of the very revision; a
+free engine without enough of them looks at a few images now, a priced one only at as many as a pilot allows. What
+nothing speaks for is not known, and stays null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+from db.repositories import engine_facts, stages
+from db.repositories.engine_facts import Amount
+from db.repositories.prelabels import PendingImage
+from db.session import reading
+from labeling.errors import HardcaseError
+from labeling.prelabel.engine import Engine, Item
+from labeling.prelabel.escalation import named, who_goes_on
+from labeling.quality.forecast import ENOUGH, Count, count_of, total
+from labeling.types import ImageId, Prelabel, Project
+from service.work.looks import Looked
+from service.work.reporting.figures import Json, forecast, rounded
+from service.work.reporting.looking import Opener, Progress, answers_of, let_look, load, opener, use_of, why_not
+from service.work.wiring import Parts
+
+__all__ = ["plan"]
+
+FREE_PILOT = 16
+"""Images that a free engine looks at where too little of its revision is known."""
+MOST_AMOUNTS = 1_000
+BOUNDED = 8
+"""Images whose price is asked for beforehand; the highest upper bound among them stands for all."""
+
+
+@runtime_checkable
+class Priced(Protocol):
+    """An engine that asks an endpoint: what a look at an item costs at most, and when all goes well."""
+
+    def bound_micro(self, item: Item) -> int: ...
+
+    def likely_micro(self, item: Item) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Price:
+    """Micro an image: at most, and when all goes well; both 0 where nothing is paid."""
+
+    most: float
+    likely: float
+
+
+def plan(parts: Parts, project: Project, engines: Sequence[str], *, pilot: int, progress: Progress) -> Json:
+    """Foresee a run of these engines. `pilot` images are paid for to find out what a priced one takes."""
+    tried: dict[ImageId, Prelabel] = {}
+    rows = [_row(parts, project, name, pilot, tried, progress) for name in engines]
+    known = [row for row in rows if not row["error"]]
+    money, hours = (_sum([row[what] for row in known], len(known) == len(rows)) for what in ("money_micro", "hours"))
+    return {"pilot": pilot, "engines": rows, "money_micro": money, "hours": hours}
+
+
+def _row(
+    parts: Parts, project: Project, name: str, pilot: int, tried: dict[ImageId, Prelabel], progress: Progress
+) -> Json:
+    """One engine's row; what it cannot do is written there, and the others are planned all the same."""
+    try:
+        return _foresee(parts, project, name, load(parts, project, name), pilot, tried, progress)
+    except (HardcaseError, ImportError, RuntimeError) as error:
+        return {"engine": name, "error": str(error)[:1_000]}
+
+
+def _foresee(
+    parts: Parts,
+    project: Project,
+    name: str,
+    engine: Engine,
+    pilot: int,
+    tried: dict[ImageId, Prelabel],
+    progress: Progress,
+) -> Json:
+    rng = np.random.default_rng(project.config.policy.seed)
+    with reading(parts.database) as session:
+        left = engine_facts.images(session, project.id, not_by=engine.revision)
+        stored = engine_facts.amounts(session, project.id, engine.revision, MOST_AMOUNTS)
+        going, count = _going(session, project, name, left, tried)
+    open_items = opener(parts, project, name)
+    price = _price(engine, open_items, going[:BOUNDED])
+    wanted = pilot if price.most else 0 if len(stored) >= ENOUGH else FREE_PILOT
+    looked = let_look(engine, _some(going, wanted, rng), open_items, project, progress, name)
+    if name == project.config.policy.engine:
+        tried |= answers_of(looked)
+    measured = [amount for amount in [*stored, *_amounts(looked)] if not amount.cached]
+    if price.most:
+        count = replace(count, sure=max(0, count.sure - len(looked.seen)))  # the run finds these in the book
+    return {
+        "engine": name,
+        "error": "",
+        "revision": engine.revision,
+        "images": forecast(count_of(count, rng)),
+        "measured": len(measured),
+        "piloted": len(looked.seen),
+        "pilot_cost_micro": sum(one.prelabel.cost_micro for one in looked.seen),
+        "note": why_not(looked),
+        "seconds": rounded(float(np.median([a.seconds for a in measured])), 4) if measured else None,
+        "most_micro": rounded(price.most, 0),
+        "money_micro": forecast(
+            total([a.cost_micro for a in measured], count, rng, most=price.most, guess=price.likely)
+        ),
+        "hours": forecast(total([a.seconds / 3_600 for a in measured], count, rng), 4),
+    }
+
+
+def _going(
+    session: Session, project: Project, name: str, left: Sequence[PendingImage], tried: Mapping[ImageId, Prelabel]
+) -> tuple[list[PendingImage], Count]:
+    """The images that this engine will look at as far as that is known, and how many there will be."""
+    use = use_of(project, name)
+    if use is None or use not in project.config.policy.escalation:
+        return list(left), Count(sure=len(left))
+    believed = _believed(session, project, tried)
+    rows = np.array(list(believed.values())).reshape(len(believed), -1)
+    images = list(believed)
+    doubtful = {images[i] for i in (who_goes_on(rows, named(rows)[:, None], use.below_margin) if images else ())}
+    sure = [image for image in left if image.id in doubtful]
+    unseen = [image for image in left if image.id not in believed]
+    return sure or unseen, Count(len(sure), len(unseen), hits=len(doubtful), seen=len(believed))
+
+
+def _believed(
+    session: Session, project: Project, tried: Mapping[ImageId, Prelabel]
+) -> dict[ImageId, tuple[float, ...]]:
+    """What the first engine said, now or before."""
+    revision = stages.first_revision(session, project.id)
+    images = engine_facts.images(session, project.id)
+    before = engine_facts.stored(session, revision, [image.id for image in images]) if revision else {}
+    said = {image: one.probs for image, one in tried.items()} | {image: one.probs for image, one in before.items()}
+    return {image: probs for image, probs in said.items() if probs}
+
+
+def _price(engine: Engine, open_items: Opener, images: Sequence[PendingImage]) -> _Price:
+    if not isinstance(engine, Priced):
+        return _Price(0.0, 0.0)
+    items = [item for _, item in open_items(images, Looked())]
+    most = [engine.bound_micro(item) for item in items]
+    likely = [engine.likely_micro(item) for item in items]
+    return _Price(float(max(most, default=0)), float(np.mean(likely)) if likely else 0.0)
+
+
+def _some(images: Sequence[PendingImage], wanted: int, rng: np.random.Generator) -> list[PendingImage]:
+    return [images[i] for i in sorted(rng.permutation(len(images))[:wanted])]
+
+
+def _amounts(looked: Looked) -> list[Amount]:
+    said = answers_of(looked).values()
+    return [Amount(prelabel.duration_s, prelabel.cost_micro, prelabel.evidence.cached) for prelabel in said]
+
+
+def _sum(parts: Sequence[Json], whole: bool) -> Json:
+    """The sum of the lower ends, and so on: rather too wide. What one part does not know, the whole does not."""
+
+    def of(name: str) -> float | None:
+        numbers = [part[name] for part in parts]
+        return None if None in numbers or not whole else round(sum(numbers), 4)
+
+    return {"lower": round(sum(part["lower"] for part in parts), 4), "likely": of("likely"), "upper": of("upper")}
