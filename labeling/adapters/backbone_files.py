@@ -22,18 +22,21 @@ from labeling.prelabel.towers import ImageTower, TextTower
 __all__ = ["load_backbone", "load_sentences"]
 
 
-def load_backbone(name: str) -> ImageTower:
+def load_backbone(name: str, device: str = "cpu") -> ImageTower:
     """Any vision model of transformers as an encoder of images; `load_checkpoint` says which errors there are."""
     if load_checkpoint(name, _is_dual):
-        encoder = load_dual_encoder(name)
+        encoder = load_dual_encoder(name, device)
         return ImageTower(encoder.image_name, encoder.encode_images)
-    return load_checkpoint(name, lambda where: _backbone(name, where))
+    return load_checkpoint(name, lambda where: _backbone(name, where, device))
 
 
-def load_sentences(name: str) -> TextTower:
-    """Any text encoder of transformers, its tokens' mean; `load_checkpoint` says which errors there are."""
+def load_sentences(name: str, device: str = "cpu") -> TextTower:
+    """Any text encoder of transformers, its tokens' mean, on the CPU; a dual encoder's text tower on the device.
+
+    `load_checkpoint` says which errors there are.
+    """
     if load_checkpoint(name, _is_dual):
-        encoder = load_dual_encoder(name)
+        encoder = load_dual_encoder(name, device)
         return TextTower(encoder.text_name, encoder.encode_texts)
     return load_checkpoint(name, lambda where: _sentences(name, where))
 
@@ -43,7 +46,7 @@ def _is_dual(where: From) -> bool:
     return hasattr(config, "text_config") and hasattr(config, "vision_config")
 
 
-def _backbone(name: str, where: From) -> ImageTower:
+def _backbone(name: str, where: From, device: str) -> ImageTower:
     config = AutoConfig.from_pretrained(**where)
     model, found = AutoModel.from_pretrained(**where, dtype=torch.float32, output_loading_info=True)
     if not hasattr(model, "main_input_name") or model.main_input_name != "pixel_values":
@@ -52,7 +55,7 @@ def _backbone(name: str, where: From) -> ImageTower:
     refuse_missing(name, found)
     processor = AutoImageProcessor.from_pretrained(**where)
     pinned = hash_of_model(model, [model.config.to_dict(), processor.to_dict()])[:16]
-    backbone = Backbone(f"{config.model_type}-backbone-{pinned}", model, processor)
+    backbone = Backbone(f"{config.model_type}-backbone-{pinned}", model, processor, device)
     return ImageTower(backbone.name, backbone.encode)
 
 

@@ -75,7 +75,7 @@ def load_bundled_sentences() -> SentenceEncoder:
     return SentenceEncoder(f"all-minilm-l6-v2-{MINILM_SHA256[:8]}", model, AutoTokenizer.from_pretrained(folder))
 
 
-def load_dual_encoder(name: str) -> DualEncoder:
+def load_dual_encoder(name: str, device: str = "cpu") -> DualEncoder:
     """A CLIP, SigLIP or the like: from a folder (an absolute path), else by its name on the hub.
 
     What the hub's cache holds whole is taken from there, so that a worker starts without a network and with the
@@ -88,7 +88,7 @@ def load_dual_encoder(name: str) -> DualEncoder:
     Unavailable
         When a name could not be fetched from the hub.
     """
-    return load_checkpoint(name, lambda where: _dual_encoder(name, where))
+    return load_checkpoint(name, lambda where: _dual_encoder(name, where, device))
 
 
 def lite0_weights_path() -> Path:
@@ -120,13 +120,13 @@ def kept_vectors(
     return vectors
 
 
-def _dual_encoder(name: str, where: From) -> DualEncoder:
+def _dual_encoder(name: str, where: From, device: str) -> DualEncoder:
     config = AutoConfig.from_pretrained(**where)
     if not (hasattr(config, "text_config") and hasattr(config, "vision_config")):  # known before weights are fetched
         raise Invalid(f"{name!r} ({config.model_type}) is not a dual encoder: name a CLIP, a SigLIP or the like.")
     model, found = AutoModel.from_pretrained(**where, dtype=torch.float32, output_loading_info=True)
     refuse_missing(name, found)
-    return DualEncoder(model, AutoProcessor.from_pretrained(**where))
+    return DualEncoder(model, AutoProcessor.from_pretrained(**where), device)
 
 
 def _convert(weights: Path, folder: Path) -> None:

@@ -8,6 +8,7 @@ be they tokens or pixels of a map. Invariant: a row depends on its image alone, 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -20,24 +21,30 @@ from labeling.prelabel.engine import Vectors
 __all__ = ["Backbone", "pooled"]
 
 IMAGES_A_BATCH = 8
+IMAGES_ON_A_GPU = 64
 
 
 class Backbone:
-    """Holds the model warm."""
+    """Holds the model warm, on a device of torch's."""
 
-    def __init__(self, name: str, model: Any, processor: Any) -> None:
-        self.name, self._model, self._processor = name, model.eval(), processor
+    def __init__(self, name: str, model: Any, processor: Any, device: str = "cpu") -> None:
+        self.name, self._model, self._processor = name, model.eval().to(device), processor
+        self._at_once = IMAGES_A_BATCH if device == "cpu" else IMAGES_ON_A_GPU
 
     def encode(self, images: Sequence[Image.Image]) -> Vectors:
         """Unit vectors (N, D)."""
-        batches = [images[start : start + IMAGES_A_BATCH] for start in range(0, len(images), IMAGES_A_BATCH)]
-        rows = [self._forward(batch) for batch in batches]
+        batches = [images[start : start + self._at_once] for start in range(0, len(images), self._at_once)]
+        with ThreadPoolExecutor(2) as pool:  # the next batches are made ready while this one is looked at
+            rows = [self._forward(pixels) for pixels in pool.map(self._pixels, batches)]
         return np.concatenate(rows) if rows else np.zeros((0, 0), np.float32)
 
-    def _forward(self, images: Sequence[Image.Image]) -> Vectors:
-        inputs = self._processor(images=list(images), return_tensors="pt")
+    def _pixels(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        pixels: torch.Tensor = self._processor(images=list(images), return_tensors="pt")["pixel_values"]
+        return pixels  # (B, 3, H, W)
+
+    def _forward(self, pixels: torch.Tensor) -> Vectors:
         with torch.inference_mode():
-            features = pooled(self._model(pixel_values=inputs["pixel_values"].to(self._model.device)))  # (B, D)
+            features = pooled(self._model(pixel_values=pixels.to(self._model.device)))  # (B, D)
             unit: Vectors = torch.nn.functional.normalize(features.float(), dim=1).cpu().numpy()
             return unit
 

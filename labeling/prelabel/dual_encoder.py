@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +28,7 @@ from labeling.types import EngineUse, Evidence, LabelClass, Prelabel
 __all__ = ["DualEncoder", "DualEncoderEngine", "fingerprint", "hash_of_model"]
 
 IMAGES_A_BATCH = 8
+IMAGES_ON_A_GPU = 64
 TEXTS_A_BATCH = 32
 NAMES_OF_PLACES = ("_name_or_path", "transformers_version")
 """What a configuration says of where it came from; no vector depends on it."""
@@ -36,7 +38,7 @@ RAW_SHOWN = 5
 
 
 class DualEncoder:
-    """Both towers of one model. Holds them warm.
+    """Both towers of one model, on a device of torch's. Holds them warm.
 
     Raises
     ------
@@ -44,14 +46,15 @@ class DualEncoder:
         When the model has no two towers with a common scale, or no processor for both images and texts.
     """
 
-    def __init__(self, model: Any, processor: Any) -> None:
+    def __init__(self, model: Any, processor: Any, device: str = "cpu") -> None:
         towers = all(hasattr(model, part) for part in ("get_image_features", "get_text_features", "logit_scale"))
         if not towers or not all(hasattr(processor, part) for part in ("image_processor", "tokenizer")):
             raise Invalid(
                 f"{type(model).__name__} is not a dual encoder: name a model that has an image tower, a text tower "
                 "and a processor for both, as CLIP and SigLIP do."
             )
-        self._model, self._processor = model.eval(), processor
+        self._model, self._processor = model.eval().to(device), processor
+        self._at_once = IMAGES_A_BATCH if device == "cpu" else IMAGES_ON_A_GPU
         self.fingerprint = fingerprint(model, processor)
         self.image_name = f"{model.config.model_type}-images-{self.fingerprint[:16]}"
         self.text_name = f"{model.config.model_type}-texts-{self.fingerprint[:16]}"
@@ -61,9 +64,10 @@ class DualEncoder:
 
     def encode_images(self, images: Sequence[Image.Image]) -> Vectors:
         """Unit vectors (N, D)."""
-        batches = [images[start : start + IMAGES_A_BATCH] for start in range(0, len(images), IMAGES_A_BATCH)]
-        prepared = (self._processor(images=list(batch), return_tensors="pt") for batch in batches)
-        return _rows([self._unit(self._model.get_image_features, inputs) for inputs in prepared])
+        batches = [images[start : start + self._at_once] for start in range(0, len(images), self._at_once)]
+        with ThreadPoolExecutor(2) as pool:  # the next batches are made ready while this one is looked at
+            prepared = pool.map(lambda batch: self._processor(images=list(batch), return_tensors="pt"), batches)
+            return _rows([self._unit(self._model.get_image_features, inputs) for inputs in prepared])
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors (N, D); a text longer than the tower reads is cut."""
@@ -83,9 +87,9 @@ class DualEncoder:
 
     def _unit(self, tower: Callable[..., Any], inputs: Mapping[str, torch.Tensor]) -> Vectors:
         with torch.inference_mode():
-            out = tower(**inputs)
+            out = tower(**{name: tensor.to(self._model.device) for name, tensor in inputs.items()})
             features = out if isinstance(out, torch.Tensor) else out.pooler_output  # (B, D)
-            unit: Vectors = torch.nn.functional.normalize(features.float(), dim=1).numpy()
+            unit: Vectors = torch.nn.functional.normalize(features.float(), dim=1).cpu().numpy()
             return unit
 
 
@@ -166,7 +170,7 @@ def hash_of_model(model: Any, settings: Sequence[dict[str, Any]]) -> str:
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
-        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy())
+        digest.update(tensor.contiguous().flatten().view(torch.uint8).cpu().numpy())
     return digest.hexdigest()
 
 

@@ -11,7 +11,7 @@ from labeling.prelabel.engine import Engine
 from labeling.prelabel.towers import ImageTower, TextTower, with_encoders
 from labeling.types import Policy
 from service.settings import Settings
-from service.work.image_encoder import bundled_images
+from service.work.image_encoder import bundled_images, device_of
 
 __all__ = ["BUNDLED", "give_encoders", "image_tower", "text_tower", "texts_of"]
 
@@ -44,7 +44,7 @@ def image_tower(name: str, settings: Settings) -> ImageTower:
     if kind == "backbone" and model:
         from labeling.adapters.backbone_files import load_backbone
 
-        return load_backbone(model)
+        return load_backbone(model, device_of(settings))
     raise Invalid(f"There is no image encoder {name!r}. Write `image_encoder: backbone:MODEL` or `bundled`.")
 
 
@@ -65,7 +65,7 @@ def text_tower(name: str, settings: Settings) -> TextTower:
     if kind == "sentences" and model:
         from labeling.adapters.backbone_files import load_sentences
 
-        return load_sentences(model)
+        return load_sentences(model, device_of(settings))
     raise Invalid(f"There is no text encoder {name!r}. Write `text_encoder: sentences:MODEL` or `bundled`.")
 
 

@@ -23,7 +23,7 @@ from labeling.types import EngineUse, Policy, Project, ProjectId
 from service import plugins
 from service.settings import Settings
 from service.work.backbones import give_encoders, text_tower, texts_of
-from service.work.image_encoder import bundled_images
+from service.work.image_encoder import bundled_images, device_of
 
 __all__ = ["ENGINES", "Kind", "Means", "first_use", "make_engine"]
 
@@ -115,7 +115,7 @@ def _dual_encoder(order: EngineOrder, means: Means) -> Engine:
     from labeling.prelabel.dual_encoder import DualEncoderEngine
 
     _limit_threads(means.settings)
-    models, encoder = means.settings.home / "models", load_dual_encoder(order.model)
+    models, encoder = means.settings.home / "models", load_dual_encoder(order.model, device_of(means.settings))
     texts = TextTower(
         encoder.text_name, lambda texts: kept_vectors(models, encoder.text_name, texts, encoder.encode_texts)
     )
@@ -123,10 +123,14 @@ def _dual_encoder(order: EngineOrder, means: Means) -> Engine:
 
 
 def _few_shot(order: EngineOrder, means: Means) -> Engine:
+    _only_in_the_escalation(order, means)
+    if not order.use.examples:
+        raise Invalid("`few-shot` needs labelled images to look at: write `examples: 8` beside it.")
     return FewShotEngine(order.classes, order.config_version, perf_counter)
 
 
 def _projected(order: EngineOrder, means: Means) -> Engine:
+    _only_in_the_escalation(order, means)
     _limit_threads(means.settings)
     texts = text_tower(texts_of(means.policy), means.settings)
     return ProjectedEngine(order.labels, order.use, texts, order.config_version, perf_counter)
@@ -156,7 +160,16 @@ def _described(order: EngineOrder, means: Means) -> Engine:
 
 
 def _scripted(order: EngineOrder, means: Means) -> Engine:
-    return ScriptedEngine(order.classes)
+    return ScriptedEngine(order.classes, templates=order.use.templates)
+
+
+def _only_in_the_escalation(order: EngineOrder, means: Means) -> None:
+    """Some engines never see a picture, so they cannot be the one that looks at every image."""
+    if means.policy.engine == order.use.engine:
+        raise Invalid(
+            f"`{order.use.engine}` cannot be a project's first engine: it starts from what another says. Write another "
+            f"as `engine`, and `- engine: {order.use.engine}` under `escalation`."
+        )
 
 
 def _limit_threads(settings: Settings) -> None:

@@ -12,21 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import (
-    AutoModel,
-    AutoProcessor,
-    BertConfig,
-    CLIPConfig,
-    CLIPModel,
-    CLIPProcessor,
-    PreTrainedTokenizerFast,
-    SiglipConfig,
-    SiglipModel,
-    SiglipProcessor,
-)
-from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
-from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
+from transformers import AutoModel, AutoProcessor, BertConfig
 
 from labeling.adapters.model_files import load_dual_encoder
 from labeling.errors import Invalid, Unavailable
@@ -37,46 +23,12 @@ from service.project_file import PolicyIn
 from service.settings import Settings
 from service.work.engines import make_engine
 from tests.conftest import NOW
+from tests.tiny_encoders import save_clip, save_siglip
 
 LABELS = (LabelClass("cat", "purrs"), LabelClass("old_coin", ""), LabelClass("red flower", "a blossom"))
-TOWER = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
-VISION = {**TOWER, "image_size": 32, "patch_size": 8}
 
 
-def _tokenizer(length: int) -> PreTrainedTokenizerFast:
-    """One token a byte, and an end."""
-    alphabet = ["<pad>", "<s>", "</s>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
-    vocabulary = {token: place for place, token in enumerate(alphabet)}
-    tokenizer = Tokenizer(models.BPE(vocabulary, [], unk_token="<pad>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 2)])
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="<pad>", model_max_length=length
-    )
-
-
-def _text(tokenizer: PreTrainedTokenizerFast, length: int) -> dict[str, int]:
-    ids = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
-    return {**TOWER, **ids, "vocab_size": len(tokenizer), "max_position_embeddings": length}
-
-
-def _save_clip(folder: Path) -> None:
-    tokenizer = _tokenizer(24)
-    config = CLIPConfig(text_config=_text(tokenizer, 24), vision_config=VISION, projection_dim=24)
-    images = CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
-    CLIPModel(config).save_pretrained(folder)
-    CLIPProcessor(image_processor=images, tokenizer=tokenizer).save_pretrained(folder)
-
-
-def _save_siglip(folder: Path) -> None:
-    tokenizer = _tokenizer(64)
-    text = {**_text(tokenizer, 64), "projection_size": 32}
-    images = SiglipImageProcessorPil(size={"height": 32, "width": 32})
-    SiglipModel(SiglipConfig(text_config=text, vision_config=VISION)).save_pretrained(folder)
-    SiglipProcessor(image_processor=images, tokenizer=tokenizer).save_pretrained(folder)
-
-
-@pytest.fixture(params=[_save_clip, _save_siglip], ids=["clip", "siglip"])
+@pytest.fixture(params=[save_clip, save_siglip], ids=["clip", "siglip"])
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     save: Callable[[Path], None] = request.param
     torch.manual_seed(0)
@@ -87,7 +39,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
     torch.manual_seed(0)
-    _save_clip(tmp_path / "model")
+    save_clip(tmp_path / "model")
     return tmp_path / "model"
 
 
@@ -168,7 +120,7 @@ def test_a_revision_pins_the_weights_and_the_labels_and_the_encoders_pin_the_wei
     fewer = make_engine(_project(named, LABELS[:2]), settings)
 
     torch.manual_seed(1)
-    _save_clip(clip)
+    save_clip(clip)
     other = make_engine(_project(named), settings)
 
     assert engine.revision == again.revision
