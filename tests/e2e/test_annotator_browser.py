@@ -15,15 +15,17 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from db.repositories import label_studio as places
-from db.repositories import projects
+from db.repositories import projects, regions
 from db.session import reading
 from db.tables import AnnotationRow, LabelRow, PrelabelRow, PushRow, ReviewRow
+from labeling.adapters.image_store import ImageStore
 from labeling.prelabel.scripted import class_colour
 from labeling.review.kinds import blind_always
-from labeling.types import NONE_OF_THESE, AnnotationAction, LabelSource, ReviewKind
+from labeling.types import NONE_OF_THESE, AnnotationAction, LabelSource, ReviewId, ReviewKind
 from tests.e2e.conftest import RealLabelStudio
 from tests.e2e.running import Hardcase, make_pictures, running_hardcase, wait_until
 from tests.e2e.test_pages_browser import QUIET
+from tests.tiny_clipseg import make_clipseg
 
 FEW = ("cat", "dog", "bird")
 MONEY, MARKUP = "cost in US$ & $image", "<b>bold</b>"
@@ -44,6 +46,8 @@ policy:
 """
 OF_FEW = PROJECT.format(name="few", labels=json.dumps(FEW), size=14, holdout=0.4, evaluation=0.3, rest=0.1)
 OF_MANY = PROJECT.format(name="many", labels=json.dumps(MANY), size=6, holdout=0.000001, evaluation=0, rest=0)
+BYTES_OF = "async image => [...new Uint8Array(await (await fetch(image.src)).arrayBuffer())]"
+REGIONS = "  regions: {folder}\n"
 
 
 @dataclass(frozen=True)
@@ -149,7 +153,8 @@ def hardcase(label_studio: RealLabelStudio, tmp_path_factory: pytest.TempPathFac
             make_pictures(folder / "many", 5, MANY)
             colour = class_colour(MANY.index(MONEY), len(MANY))
             Image.new("RGB", (64, 64), colour).save(folder / "many" / "money.png")
-            for name, text in (("few", OF_FEW), ("many", OF_MANY)):
+            clipseg = make_clipseg(folder / "clipseg")
+            for name, text in (("few", OF_FEW), ("many", OF_MANY + REGIONS.format(folder=clipseg))):
                 (folder / f"{name}.yaml").write_text(text)
                 hardcase.cli("project", "create", str(folder / f"{name}.yaml"))
                 hardcase.cli("ingest", name, str(folder / name), "--no-wait")
@@ -258,6 +263,20 @@ def test_a_prelabel_with_a_dollar_is_shown_and_accepted(desk: Desk) -> None:
     assert (answer.answers, answer.shown, answer.accepted) == ([MONEY], MONEY, True)
 
 
+def test_a_second_picture_shows_where_the_suggested_class_is_thought_to_be(desk: Desk) -> None:
+    asked = next(asked for asked in desk.asked["many"] if asked.prelabel != MONEY)
+    wait_until(lambda: _drawn(desk, asked) is not None, "the second picture is drawn")
+
+    desk.open(asked, "many")
+    both = desk.page.locator("img[alt=image]")
+    expect(both).to_have_count(2)
+
+    shown = bytes(both.nth(1).evaluate(BYTES_OF))
+    store = ImageStore(desk.hardcase.settings.storage)
+    assert shown == store.drawing(str(_drawn(desk, asked)))
+    assert both.nth(0).is_visible() and both.nth(1).is_visible()
+
+
 def test_many_classes_have_a_filter_and_groups_and_hostile_names_are_names(desk: Desk) -> None:
     desk.stream("many")
     first = desk.task_shown()
@@ -296,6 +315,11 @@ def _arrived(desk: Desk, name: str) -> bool:
         Asked(r.id, task, r.image_id, ReviewKind(r.kind), classes[probs.index(max(probs))]) for r, task, probs in rows
     ]
     return True
+
+
+def _drawn(desk: Desk, asked: Asked) -> str | None:
+    with reading(desk.hardcase.database) as session:
+        return regions.newest(session, ReviewId(asked.review))
 
 
 def _shows_a_prelabel(asked: Asked) -> bool:

@@ -15,11 +15,12 @@ from fastapi.testclient import TestClient
 from PIL import Image
 from pydantic import SecretStr
 
+from db.repositories import regions
 from db.session import reading, transaction
 from db.tables import ImageRow, QueryRow, ReviewRow, SeenRow
 from labeling.adapters.image_store import ImageStore
-from labeling.types import Project
-from service.media_links import sign_media, sign_picture
+from labeling.types import Project, ReviewId
+from service.media_links import sign_media, sign_picture, sign_region
 from tests.service.web_client import SECRET, Clock, web
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -114,6 +115,27 @@ def test_only_label_studios_origin_may_read_it(client: TestClient) -> None:
 
     assert by_its_other_name.headers["access-control-allow-origin"] == "http://localhost:8321"
     assert "access-control-allow-origin" not in by_a_stranger.headers
+
+
+def test_the_second_picture_is_what_was_drawn_and_until_then_and_where_blind_the_image_itself(
+    client: TestClient, database: sa.Engine, tmp_path: Path
+) -> None:
+    where = sign_region(SECRET, token="tok-1", expires_at=LATER, now=NOW)
+    before = client.get(where)
+    ImageStore(str(tmp_path / "media")).keep_drawing("b" * 64, b"drawn")
+    with transaction(database) as session:
+        regions.record(session, ReviewId(1), answer="cat", revision="r", picture="b" * 64, now=NOW)
+
+    after = client.get(where, headers={"Origin": ORIGIN})
+    with transaction(database) as session:
+        session.execute(sa.update(ReviewRow).values(blind=True))
+    blind = client.get(where)
+
+    assert (before.content, after.content, blind.content) == (picture(), b"drawn", picture())
+    assert after.headers["content-type"] == "image/jpeg"
+    assert after.headers["access-control-allow-origin"] == ORIGIN
+    assert client.get(where.replace("region", "review", 1)).status_code == 403
+    assert seen(database) == []  # the second picture alone is no look at the image
 
 
 def test_the_first_fetch_is_written_down_once(client: TestClient, database: sa.Engine) -> None:
