@@ -1,0 +1,91 @@
+"""The cache adapter: moved by near labelled images, out of fold by what it is given, silent without any."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labeling.prelabel.engine import Item, Shot, check_look
+from labeling.prelabel.few_shot import SHARPNESS, FewShotEngine, few_shot_probs
+from labeling.types import ImageId, Outcome
+from tests.unit.prelabel.pictures import grey
+
+CLASSES = ("cat", "dog", "bird")
+
+
+def _shot(image: int, label: str, similarity: float) -> Shot:
+    return Shot(ImageId(image), label, None, similarity, grey)
+
+
+def _engine(classes: tuple[str, ...] = CLASSES) -> FewShotEngine:
+    return FewShotEngine(classes, 7, lambda: 0.0)
+
+
+@given(seed=st.integers(0, 2**32 - 1), shots=st.integers(0, 16))
+def test_probabilities_are_finite_and_sum_to_one(seed: int, shots: int) -> None:
+    rng = np.random.default_rng(seed)
+    opinion = rng.dirichlet(np.full(4, 0.1))
+
+    probs = few_shot_probs(opinion, rng.integers(0, 4, shots), rng.uniform(-1, 1, shots), 4)
+
+    assert np.isfinite(probs).all() and probs.sum() == pytest.approx(1)
+    if not shots:
+        np.testing.assert_allclose(probs, np.maximum(opinion, 1e-12) / np.maximum(opinion, 1e-12).sum())
+
+
+def test_a_shot_adds_its_affinity_to_its_classs_logit() -> None:
+    opinion = np.array([0.5, 0.3, 0.2])
+
+    probs = few_shot_probs(opinion, np.array([1, 1]), np.array([1.0, 0.8]), 3)
+
+    logits = np.log(opinion) + [0, 1 + np.exp(-SHARPNESS * 0.2), 0]
+    np.testing.assert_allclose(probs, np.exp(logits) / np.exp(logits).sum())
+
+
+def test_near_labelled_images_move_an_opinion_and_are_named() -> None:
+    shots = (_shot(4, "dog", 0.95), _shot(9, "dog", 0.9), _shot(2, "cat", 0.2), _shot(3, "removed class", 0.99))
+    item = Item(grey(), None, shots=shots, opinion=(0.5, 0.3, 0.2))
+
+    first, second = _engine().look([item]), check_look(_engine().look([item]), items=1, classes=3)
+
+    prelabel = first.prelabels[0]
+    assert prelabel == second.prelabels[0]
+    assert int(np.argmax(prelabel.probs)) == 1
+    assert prelabel.evidence.examples == (4, 9, 2) and prelabel.evidence.config_version == 7
+    assert "dog" in prelabel.description and "cheaper opinion" in prelabel.evidence.confidence_from
+
+
+def test_without_a_shot_there_are_no_probabilities_and_without_an_opinion_the_shots_speak() -> None:
+    alone = Item(grey(), None, opinion=(0.5, 0.3, 0.2))
+    only_shots = Item(grey(), None, shots=(_shot(1, "bird", 0.9),))
+
+    look = check_look(_engine().look([alone, only_shots]), items=2, classes=3)
+
+    assert look.prelabels[0].probs == () and look.prelabels[0].outcome is Outcome.ABSTAINED
+    assert int(np.argmax(look.prelabels[1].probs)) == 2
+    assert "opinion" not in look.prelabels[1].evidence.confidence_from
+
+
+def test_a_few_labels_a_class_help_a_weak_opinion() -> None:
+    rng = np.random.default_rng(0)
+    centres = rng.standard_normal((4, 32))
+    labels = rng.integers(0, 4, 300)
+    vectors = centres[labels] + 0.8 * rng.standard_normal((300, 32))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    logits = rng.standard_normal((300, 4)) + 0.8 * np.eye(4)[labels]
+    opinion = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    known = np.arange(40)
+
+    moved = []
+    for i in range(40, 300):
+        cosines = vectors[known] @ vectors[i]
+        nearest = np.argsort(-cosines)[:8]
+        moved.append(few_shot_probs(opinion[i], labels[nearest], cosines[nearest], 4).argmax())
+
+    assert (np.array(moved) == labels[40:]).mean() > (opinion[40:].argmax(axis=1) == labels[40:]).mean() + 0.1
+
+
+def test_the_revision_pins_the_classes_and_not_what_happens_to_be_labelled() -> None:
+    assert _engine().revision == _engine().revision != _engine(CLASSES[::-1]).revision
