@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -10,10 +11,21 @@ from sqlalchemy.orm import Session
 
 from db.session import insert_new
 from db.tables import ProjectConfigRow, ProjectRow
-from labeling.errors import Conflict, NotFound
+from labeling.errors import Conflict, Invalid, NotFound
 from labeling.types import Project, ProjectConfig, ProjectId
 
-__all__ = ["by_id", "by_name", "configure", "create", "everyone", "resolve"]
+__all__ = ["ConfigVersion", "by_id", "by_name", "configure", "create", "everyone", "history", "resolve"]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigVersion:
+    """One version of a project's configuration: who put it in force, when, and why."""
+
+    version: int
+    config: ProjectConfig
+    author: str
+    reason: str
+    created_at: datetime
 
 
 def create(session: Session, config: ProjectConfig, *, salt: str, author: str, now: datetime) -> Project:
@@ -28,7 +40,7 @@ def create(session: Session, config: ProjectConfig, *, salt: str, author: str, n
 def configure(
     session: Session, project_id: ProjectId, config: ProjectConfig, *, author: str, reason: str, now: datetime
 ) -> Project:
-    """Append a new version of the configuration; the newest is in force. Labels in use must stay."""
+    """Append a new version of the configuration; the newest is in force. Labels in use stay; a reason is needed."""
     project = by_id(session, project_id)
     if config.classes != project.config.classes:
         raise Conflict(
@@ -37,6 +49,8 @@ def configure(
         )
     if config.name != project.config.name:
         raise Conflict("A project keeps its name.")
+    if not reason.strip():
+        raise Invalid("Say why the configuration changes: a reason stands beside every version of it.")
     _append(session, project_id, project.config_version + 1, config, author, reason, now)
     return by_id(session, project_id)
 
@@ -65,6 +79,17 @@ def resolve(session: Session, name_or_id: str) -> Project:
 def everyone(session: Session) -> list[Project]:
     """All projects, oldest first."""
     return [_project(session, row) for row in session.scalars(sa.select(ProjectRow).order_by(ProjectRow.id))]
+
+
+def history(session: Session, project_id: ProjectId) -> list[ConfigVersion]:
+    """Every version of a project's configuration, oldest first."""
+    rows = session.scalars(
+        sa.select(ProjectConfigRow).where(ProjectConfigRow.project_id == project_id).order_by(ProjectConfigRow.version)
+    )
+    return [
+        ConfigVersion(row.version, msgspec.convert(row.config, ProjectConfig), row.author, row.reason, row.created_at)
+        for row in rows
+    ]
 
 
 def _append(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from service.cli import ingest, keys, projects, results, run, work
+from service.cli import engines, ingest, keys, projects, results, run, work
 
 __all__ = ["app", "main"]
 
@@ -16,6 +16,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.add_typer(projects.app, name="project", help="Make, show, list and edit projects.")
+app.add_typer(engines.app, name="engines", help="List, try, compare and plan engines.")
 app.add_typer(keys.app, name="key", help="Create, list and revoke API keys.")
 app.add_typer(results.jobs_app, name="jobs", help="See background jobs, and revive dead letters.")
 for module in (run, ingest, work, results):

@@ -1,4 +1,4 @@
-"""`hardcase project`: make one from a YAML file, look at it, change its policy."""
+"""`hardcase project`: make one from a YAML file, look at it, change its policy, see how it changed."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from db.repositories import audit, projects
 from db.session import reading, transaction
 from labeling.errors import Invalid
 from labeling.types import Project, ProjectConfig
 from service.cli.output import AsJson, ProjectName, author, connected, emit, failing_clearly, table
+from service.config_history import history
 from service.project_file import parse_project
 
 __all__ = ["app"]
@@ -45,7 +47,7 @@ def create(file: ProjectYaml, as_json: AsJson = False) -> None:
 def edit(
     project: ProjectName,
     file: ProjectYaml,
-    reason: Annotated[str, typer.Option(help="Why, for the project's history.")] = "",
+    reason: Annotated[str, typer.Option(help="Why; it stands in the project's history.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Put a changed YAML file in force: guidelines, descriptions, policy. The label set stays.
@@ -94,6 +96,33 @@ def list_(as_json: AsJson = False) -> None:
         rows: list[list[object]] = [[p.id, p.config.name, len(p.config.labels), p.created_at.date()] for p in everyone]
         columns = ["id", "name", "labels", "since"]
         emit(as_json, [_document(p) for p in everyone], lambda c: c.print(table("projects", columns, rows)))
+
+
+@app.command("history")
+def history_(project: ProjectName, as_json: AsJson = False) -> None:
+    """Show every version of a project's configuration: who, when, why, and what changed.
+
+    Example: hardcase project history animals
+    """
+    with failing_clearly(as_json), connected() as hardcase:
+        found = hardcase.project(project)
+        with reading(hardcase.database) as session:
+            versions = history(projects.history(session, found.id))
+        emit(as_json, versions, lambda console: _show_history(console, versions))
+
+
+def _show_history(console: Console, versions: list[dict[str, Any]]) -> None:
+    for version in versions:
+        heading = f"version {version['version']}, {version['at'][:16]}, by {version['author']}: {version['reason']}"
+        console.print(Text(heading, style="bold"))
+        changed = version["changed"] or {"guidelines": [], "labels": [], "policy": []}
+        for line in changed["guidelines"][2:]:
+            console.print(Text(f"  {line}"))
+        for label in changed["labels"]:
+            for one in label["changes"]:
+                console.print(Text(f"  {label['label']}.{one['key']}: {one['before']} -> {one['after']}"))
+        for one in changed["policy"]:
+            console.print(Text(f"  policy.{one['key']}: {one['before']} -> {one['after']}"))
 
 
 def _config_in(file: Path) -> ProjectConfig:

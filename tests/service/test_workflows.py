@@ -278,7 +278,7 @@ def _repair(home: Home, project: Project) -> None:
     """Name an engine that exists, and give what failed its tries back."""
     repaired = replace(project.config, policy=POLICY)
     with transaction(home.database) as session:
-        projects.configure(session, project.id, repaired, author="test", reason="", now=NOW)
+        projects.configure(session, project.id, repaired, author="test", reason="repaired", now=NOW)
         failures.retry(session, project.id, "job:prelabel")
 
 

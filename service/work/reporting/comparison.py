@@ -8,25 +8,26 @@ a prelabel that the loop did not ask for must not change what the loop shows.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy.orm import Session
 
-from db.repositories import engine_facts, figures, versions
+from db.repositories import calibrations, engine_facts, figures, versions
 from db.repositories.engine_facts import StoredPrelabel
 from db.repositories.prelabels import PendingImage
 from db.session import reading
 from labeling.errors import HardcaseError
 from labeling.prelabel.engine import Engine
+from labeling.prelabel.trust import Terms, calibrated, read_terms
 from labeling.quality.comparison import NONE, SILENT, answers_f1, calibration_error, kappa
 from labeling.quality.metrics import accuracy, share
 from labeling.types import NONE_OF_THESE, ImageId, Outcome, Prelabel, Project
 from service.work.looks import Looked
 from service.work.reporting.figures import Json, estimate, rounded
-from service.work.reporting.looking import Progress, answers_of, let_look, load, opener, why_not
+from service.work.reporting.looking import Progress, answers_of, currency_of, let_look, load, opener, why_not
 from service.work.snapshots import evaluation_examples
 from service.work.wiring import Parts
 
@@ -57,6 +58,7 @@ class _Voice:
     said: Classes
     probs: npt.NDArray[np.float64]
     document: Json = field(default_factory=dict)
+    terms: Terms | None = None
 
 
 def compare(parts: Parts, project: Project, engines: Sequence[str], *, limit: int, progress: Progress) -> Json:
@@ -71,6 +73,7 @@ def compare(parts: Parts, project: Project, engines: Sequence[str], *, limit: in
     return {
         "images": len(known),
         "classes": list(project.config.classes),
+        "currency": currency_of(project),
         "engines": [_document(voice, truth, groups) for voice in voices],
         "agreement": [_agreement(first, second) for first, second in combinations(heard, 2)],
         "differences": _differences(known, heard, project.config.classes),
@@ -105,10 +108,12 @@ def _ask(parts: Parts, project: Project, name: str, known: Sequence[_Known], pro
         return _voice(name, known, {}, classes, {"error": str(error)[:1_000]})
     with reading(parts.database) as session:
         before = engine_facts.stored(session, engine.revision, [one.image.id for one in known])
+        calibration = calibrations.newest(session, project.id, engine.revision)
     new = [one.image for one in known if one.image.id not in before]
     looked = let_look(engine, new, opener(parts, project, name), project, progress, name)
     said = before | {image: _kept(prelabel) for image, prelabel in answers_of(looked).items()}
-    return _voice(name, known, said, classes, _spent(engine, said, looked, reused=len(before)))
+    voice = _voice(name, known, said, classes, _spent(engine, said, looked, reused=len(before)))
+    return replace(voice, terms=read_terms(calibration.terms) if calibration else None)
 
 
 def _kept(prelabel: Prelabel) -> StoredPrelabel:
@@ -169,6 +174,7 @@ def _document(voice: _Voice, truth: Classes, groups: Classes) -> Json:
     said, true = voice.said[heard], truth[heard]
     right = accuracy(said, true)
     error = calibration_error(voice.probs[sure], truth[sure], groups[sure], rng)
+    after = calibrated(voice.probs[sure], voice.terms) if voice.terms else None
     return {
         "engine": voice.name,
         "error": "",
@@ -179,6 +185,9 @@ def _document(voice: _Voice, truth: Classes, groups: Classes) -> Json:
         "none_of_these": int((said == NONE).sum()),
         "macro_f1": round(answers_f1(said, true, voice.probs.shape[1]), 4) if right.known else None,
         "calibration_error": estimate(error),
+        "calibrated_error": None
+        if after is None
+        else estimate(calibration_error(after, truth[sure], groups[sure], rng)),
     }
 
 

@@ -15,7 +15,19 @@ from service.work.engines import make_engine
 from service.work.looks import Looked, look_at, open_pictures
 from service.work.wiring import Parts
 
-__all__ = ["Items", "Opener", "Progress", "answers_of", "engines_of", "let_look", "load", "opener", "use_of", "why_not"]
+__all__ = [
+    "Items",
+    "Opener",
+    "Progress",
+    "answers_of",
+    "currency_of",
+    "engines_of",
+    "let_look",
+    "load",
+    "opener",
+    "use_of",
+    "why_not",
+]
 
 AT_ONCE = 16
 """Images between two signs of life: enough for a model's batch, few enough to stop soon."""
@@ -31,6 +43,12 @@ def engines_of(project: Project) -> list[str]:
     """The engines that the project uses, in the order of escalation."""
     policy = project.config.policy
     return list(dict.fromkeys([policy.engine, *(use.engine for use in policy.escalation)]))
+
+
+def currency_of(project: Project) -> str:
+    """What the project counts its money in."""
+    budget = project.config.policy.budget
+    return budget.currency if budget else "USD"
 
 
 def use_of(project: Project, name: str) -> EngineUse | None:

@@ -26,7 +26,17 @@ from labeling.quality.forecast import ENOUGH, Count, count_of, total
 from labeling.types import ImageId, Prelabel, Project
 from service.work.looks import Looked
 from service.work.reporting.figures import Json, forecast, rounded
-from service.work.reporting.looking import Opener, Progress, answers_of, let_look, load, opener, use_of, why_not
+from service.work.reporting.looking import (
+    Opener,
+    Progress,
+    answers_of,
+    currency_of,
+    let_look,
+    load,
+    opener,
+    use_of,
+    why_not,
+)
 from service.work.wiring import Parts
 
 __all__ = ["plan"]
@@ -61,7 +71,14 @@ def plan(parts: Parts, project: Project, engines: Sequence[str], *, pilot: int, 
     rows = [_row(parts, project, name, pilot, tried, progress) for name in engines]
     known = [row for row in rows if not row["error"]]
     money, hours = (_sum([row[what] for row in known], len(known) == len(rows)) for what in ("money_micro", "hours"))
-    return {"pilot": pilot, "engines": rows, "money_micro": money, "hours": hours}
+    return {
+        "pilot": pilot,
+        "currency": currency_of(project),
+        "engines": rows,
+        "money_micro": money,
+        "hours": hours,
+        "budget": None,
+    }
 
 
 def _row(

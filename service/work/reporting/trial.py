@@ -9,6 +9,7 @@ from __future__ import annotations
 from labeling.prelabel.engine import Engine, Item, check_look
 from labeling.types import Prelabel, Project
 from service.work.reporting.figures import Json, rounded
+from service.work.reporting.looking import currency_of
 
 __all__ = ["try_engine"]
 
@@ -25,7 +26,7 @@ def try_engine(engine: Engine, project: Project, name: str, item: Item) -> Json:
     """
     classes = project.config.classes
     look = check_look(engine.look([item]), items=1, classes=len(classes))
-    return _document(name, look.prelabels[0], classes, _currency(project))
+    return _document(name, look.prelabels[0], classes, currency_of(project))
 
 
 def _document(name: str, prelabel: Prelabel, classes: tuple[str, ...], currency: str) -> Json:
@@ -53,8 +54,3 @@ def _document(name: str, prelabel: Prelabel, classes: tuple[str, ...], currency:
         "tokens_out": evidence.tokens_out,
         "cached": evidence.cached,
     }
-
-
-def _currency(project: Project) -> str:
-    budget = project.config.policy.budget
-    return budget.currency if budget else "USD"

@@ -1,0 +1,245 @@
+"""`hardcase engines`: which engines there are, what one of them says, how good they are, and what a run will cost.
+
+The work is done here, not by the worker, so that it can be watched; Ctrl-C stops it, and what was paid for is in the
+book of calls and is not paid for again. What loads models is imported where it is needed.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from db.repositories import projects
+from db.session import reading
+from labeling.errors import Conflict, Invalid
+from labeling.types import LabelClass, Project, ProjectConfig, ProjectId
+from service.cli import engine_tables as shown
+from service.cli.output import AsJson, ProjectName, author, connected, emit, failing_clearly
+from service.engine_requests import MOST_IMAGES, MOST_PILOT, EngineRequest, ReportKind
+from service.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from service.work.reporting.looking import Progress as Watcher
+    from service.work.wiring import Parts
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True)
+Engines = Annotated[
+    list[str] | None, typer.Option("--engine", help="An engine, `name` or `name:model`; again for another.")
+]
+
+
+@app.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """List every kind of engine, whether it can be used here, and which projects use it.
+
+    Example: hardcase engines list
+    """
+    from service.work.reporting.listing import list_engines
+
+    with failing_clearly(as_json), connected() as hardcase:
+        with reading(hardcase.database) as session:
+            everyone = projects.everyone(session)
+        document = list_engines(hardcase.settings, everyone)
+        emit(as_json, document, lambda console: shown.kinds(console, document))
+
+
+@app.command()
+def show(
+    project: ProjectName,
+    engine: Annotated[str, typer.Argument(metavar="ENGINE", help="`name` or `name:model`.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show one engine as a project uses it: its revision, prompts, calibration, what it has done and cost.
+
+    Example: hardcase engines show animals bundled
+    """
+    from service.work.reporting import listing
+
+    with failing_clearly(as_json), connected() as hardcase, _parts(hardcase.settings) as parts:
+        document = listing.show(parts, hardcase.project(project), engine)
+        emit(as_json, document, lambda console: shown.engine(console, document))
+
+
+@app.command("try")
+def try_(
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="A file, or the number of an image of the project.")],
+    engine: Annotated[str, typer.Option(help="The engine, `name` or `name:model`.")] = "bundled",
+    project: Annotated[str, typer.Option(help="The project whose labels, guidelines and budget hold.")] = "",
+    labels: Annotated[str, typer.Option(help="Without a project: labels, with commas between them.")] = "",
+    text: Annotated[str, typer.Option(help="Text that goes with a file.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Let one engine look at one image, and print all that it says.
+
+    Example: hardcase engines try cat.jpg --engine bundled --labels cat,dog
+    """
+    if bool(project) == bool(labels):
+        raise typer.BadParameter("say either --project or --labels")
+    with failing_clearly(as_json), _watched(as_json) as progress:
+        if labels:
+            document = _try_alone(load_settings(), _project_of(labels), engine, image, text)
+        else:
+            with connected() as hardcase, _parts(hardcase.settings) as parts:
+                document = _try_in(parts, hardcase.project(project), engine, image, text, progress)
+        emit(as_json, document, lambda console: shown.tried(console, document))
+
+
+@app.command()
+def compare(
+    project: ProjectName,
+    engine: Engines = None,
+    limit: Annotated[int, typer.Option(min=1, max=MOST_IMAGES, help="At most so many labelled images.")] = 200,
+    as_json: AsJson = False,
+) -> None:
+    """Compare engines on gold and blind evaluation labels: accuracy, calibration, cost, speed, agreement.
+
+    Example: hardcase engines compare animals --engine bundled --engine dual-encoder:openai/clip-vit-base-patch32
+    """
+    request = EngineRequest(kind=ReportKind.COMPARE, engines=tuple(engine or ()), limit=limit)
+    _report(project, request, as_json, shown.comparison)
+
+
+@app.command()
+def plan(
+    project: ProjectName,
+    engine: Engines = None,
+    pilot: Annotated[int, typer.Option(min=0, max=MOST_PILOT, help="Pay for so many images to know better.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a run over the project will cost in money and hours, with intervals, before anything is spent.
+
+    Example: hardcase engines plan animals --pilot 5
+    """
+    request = EngineRequest(kind=ReportKind.PLAN, engines=tuple(engine or ()), pilot=pilot)
+    _report(project, request, as_json, shown.plan)
+
+
+def _report(project: str, request: EngineRequest, as_json: bool, human: Any) -> None:
+    """Make a report here, keep it for the pages, and print it."""
+    from service.work.engine_reports import keep, make
+
+    with failing_clearly(as_json), connected() as hardcase, _parts(hardcase.settings) as parts:
+        found = hardcase.project(project)
+        with _watched(as_json) as progress:
+            document = make(parts, found, request, progress)
+        kept = keep(parts, found, request, document, author())
+        emit(as_json, {"report": kept, **document}, lambda console: human(console, document))
+
+
+def _try_in(parts: Parts, project: Project, engine: str, image: str, text: str, progress: Watcher) -> dict[str, Any]:
+    """In a project: an image of it by its number, else a file."""
+    from service.work.engine_reports import make
+    from service.work.reporting.looking import load
+    from service.work.reporting.trial import try_engine
+
+    if image.isdigit() and not Path(image).exists():
+        request = EngineRequest(kind=ReportKind.TRY, engines=(engine,), image_id=int(image))
+        answers: list[dict[str, Any]] = make(parts, project, request, progress)["answers"]
+        return answers[0]
+    item = _item(parts.settings, image, text)
+    return try_engine(load(parts, project, engine), project, engine, item)
+
+
+def _try_alone(settings: Settings, project: Project, engine: str, image: str, text: str) -> dict[str, Any]:
+    """Without a project: nothing is kept, and no endpoint can be asked, for there is no book to write it into."""
+    from labeling.types import EngineUse
+    from service.work.engines import make_engine
+    from service.work.reporting.trial import try_engine
+
+    item = _item(settings, image, text)
+    use = EngineUse(engine, below_margin=1.0)
+    return try_engine(make_engine(project, settings, use), project, engine, item)
+
+
+def _item(settings: Settings, image: str, text: str) -> Any:
+    """A file as engines see images of a project: checked, upright, without metadata."""
+    from hashlib import sha256
+
+    from labeling.ingest.decoding import decode
+    from labeling.prelabel.engine import Item
+    from service.ingest import limits_of
+
+    path = Path(image)
+    if not path.is_file():
+        raise Invalid(f"There is no file {image}. Name an image file, or with --project the number of an image.")
+    data = path.read_bytes()
+    return Item(decode(data, limits_of(settings)).image, text or None, key=sha256(data).hexdigest())
+
+
+@app.command()
+def probe(
+    model: Annotated[str, typer.Argument(metavar="ENDPOINT/MODEL", help="An endpoint of endpoints.yaml, and a model.")],
+    as_json: AsJson = False,
+) -> None:
+    """Find out what a model at an endpoint can do: does it see pictures, schemas, log-probabilities, tools, usage.
+
+    Example: hardcase engines probe local/qwen3-vl
+    """
+    from service.work.agents import probe_endpoint
+
+    with failing_clearly(as_json), connected() as hardcase:
+        found = probe_endpoint(hardcase.settings, hardcase.database, model)
+        document = {"endpoint": found.endpoint, "model": found.model, "url": found.url, "at": found.created_at}
+        result = {**document, "abilities": found.result}
+        emit(as_json, result, lambda console: shown.probe(console, result))
+
+
+def _project_of(labels: str) -> Project:
+    """A project that exists for one image only."""
+    names = list(dict.fromkeys(name.strip() for name in labels.split(",") if name.strip()))
+    if len(names) < 2:
+        raise Invalid("Give at least two labels: --labels cat,dog")
+    config = ProjectConfig("try", tuple(LabelClass(name) for name in names))
+    return Project(ProjectId(0), config, 0, secrets.token_hex(8), datetime.now(UTC))
+
+
+@contextmanager
+def _parts(settings: Settings) -> Iterator[Parts]:
+    from service.work.wiring import make_parts
+
+    parts = make_parts(settings)
+    try:
+        yield parts
+    finally:
+        parts.jobs.close()
+        parts.label_studio.close()
+        parts.database.dispose()
+
+
+@contextmanager
+def _watched(as_json: bool) -> Iterator[Watcher]:
+    """A bar for each engine; Ctrl-C ends the work with a word on what becomes of it."""
+    bars = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    quiet = as_json or not sys.stderr.isatty()
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        *bars,
+        console=Console(stderr=True),
+        disable=quiet,
+        transient=True,
+    ) as display:
+        lines: dict[str, Any] = {}
+
+        def progress(what: str, done: int, of: int) -> None:
+            if what not in lines:
+                lines[what] = display.add_task(what, total=of)
+            display.update(lines[what], completed=done, total=of)
+
+        try:
+            yield progress
+        except KeyboardInterrupt as stopped:
+            raise Conflict(
+                "Stopped; no report was made. What was asked of an endpoint is kept, and is not paid for again."
+            ) from stopped

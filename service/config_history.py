@@ -1,0 +1,73 @@
+"""How a project's configuration came to be as it is: every version, and what each changed.
+
+In: the versions in their order. Out: documents for people and programs: guidelines as a unified diff, labels whose
+words or prompts changed, keys of the policy with their old and new values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import unified_diff
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+
+from db.repositories.projects import ConfigVersion
+from labeling.types import ProjectConfig
+
+__all__ = ["changes", "history"]
+
+Json = dict[str, Any]
+
+
+def history(versions: Sequence[ConfigVersion]) -> list[Json]:
+    """Every version, the newest first, with what it changed of the one before."""
+    changed = [None, *(changes(before.config, after.config) for before, after in pairwise(versions))]
+    return [
+        {
+            "version": version.version,
+            "author": version.author,
+            "reason": version.reason,
+            "at": version.created_at.isoformat(),
+            "changed": change,
+        }
+        for version, change in zip(reversed(versions), reversed(changed), strict=True)
+    ]
+
+
+def changes(before: ProjectConfig, after: ProjectConfig) -> Json:
+    """What is not as it was.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from labeling.types import LabelClass
+    >>> first = ProjectConfig("animals", (LabelClass("cat"), LabelClass("dog")), "Whole animals.")
+    >>> found = changes(first, replace(first, guidelines="Whole animals only."))
+    >>> found["guidelines"][-2:], found["labels"], found["policy"]
+    (['-Whole animals.', '+Whole animals only.'], [], [])
+    """
+    lines = unified_diff(before.guidelines.splitlines(), after.guidelines.splitlines(), "before", "after", lineterm="")
+    old, new = ({label.name: msgspec.to_builtins(label) for label in config.labels} for config in (before, after))
+    return {
+        "guidelines": list(lines),
+        "labels": [
+            {"label": name, "changes": _differences(old.get(name, {}), new[name])}
+            for name in new
+            if old.get(name) != new[name]
+        ],
+        "policy": _differences(msgspec.to_builtins(before.policy), msgspec.to_builtins(after.policy)),
+    }
+
+
+def _differences(before: Json, after: Json, within: str = "") -> list[Json]:
+    """Keys with another value, nested ones with dots."""
+    found: list[Json] = []
+    for key in dict.fromkeys([*before, *after]):
+        old, new, name = before.get(key), after.get(key), f"{within}{key}"
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += _differences(old, new, f"{name}.")
+        elif old != new:
+            found.append({"key": name, "before": old, "after": new})
+    return found
