@@ -33,7 +33,7 @@ def labelled(session: Session, project: Project) -> Iterator[dict[str, object]]:
             **{name: row[name] for name in ("image", "content_hash", "reference", "text", "label", "source", "kind")},
             "annotator": row["annotator"],
             "labelled_at": row["created_at"].isoformat(),
-            "prelabel": None if best is None else project.config.classes[best],
+            "prelabel": row["answer"] or (None if best is None else project.config.classes[best]),
             "prelabel_confidence": None if best is None else round(probs[best], 6),
             "side": row["side"],
         }
@@ -61,6 +61,7 @@ def _statement(project: Project) -> sa.Select[*tuple[Any, ...]]:
             AnnotatorRow.name.label("annotator"),
             LabelRow.created_at,
             PrelabelRow.probs,
+            PrelabelRow.answer,
             GroupRow.side,
         )
         .select_from(LabelRow)

@@ -16,7 +16,7 @@ from db.session import insert_new
 from db.tables import FailureRow
 from labeling.types import ProjectId
 
-__all__ = ["TRIES", "Failure", "clear", "is_dead", "listing", "record", "retry"]
+__all__ = ["TRIES", "Failure", "clear", "dead", "is_dead", "listing", "record", "retry"]
 
 TRIES = 3
 _REASON = 1_000
@@ -72,6 +72,19 @@ def is_dead(session: Session, step: str, subject: str) -> bool:
     """Whether a subject may not be tried again by itself."""
     found = session.scalars(sa.select(FailureRow).where(FailureRow.step == step, FailureRow.subject == subject)).first()
     return found is not None and _dead(found)
+
+
+def dead(session: Session, project_id: ProjectId, step: str) -> set[str]:
+    """All subjects of a step that may not be tried again by themselves."""
+    return set(
+        session.scalars(
+            sa.select(FailureRow.subject).where(
+                FailureRow.project_id == project_id,
+                FailureRow.step == step,
+                sa.or_(FailureRow.final, FailureRow.count >= TRIES),
+            )
+        )
+    )
 
 
 def listing(session: Session, project_id: ProjectId, step: str | None = None, *, limit: int = 1_000) -> list[Failure]:

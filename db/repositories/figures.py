@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from db.repositories.labels import is_current_label
 from db.repositories.reviews import is_current
+from db.repositories.stages import place_of
 from db.tables import (
     AnnotationRow,
     FigureRow,
@@ -106,13 +107,15 @@ def evidence(
     return found
 
 
-def prelabels_of(session: Session, image_ids: Iterable[int]) -> dict[int, list[float]]:
-    """The newest prelabel of each of these images."""
-    query = sa.select(PrelabelRow.image_id, PrelabelRow.probs).order_by(PrelabelRow.id)
+def prelabels_of(session: Session, project_id: ProjectId, image_ids: Iterable[int]) -> dict[int, list[float]]:
+    """What the last engine of the escalation that gave probabilities said of each of these images."""
+    place = place_of(project_id, PrelabelRow.revision)
+    query = sa.select(PrelabelRow.image_id, PrelabelRow.probs).order_by(place, PrelabelRow.id)
     return {
         image: probs
         for some in _slices(image_ids)
         for image, probs in session.execute(query.where(PrelabelRow.image_id.in_(some)))
+        if probs
     }
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
+from db.repositories.stages import place_of
 from db.session import insert_new
 from db.tables import (
     AnnotationRow,
@@ -26,11 +27,21 @@ from db.tables import (
     ReviewEndRow,
     ReviewRow,
 )
-from labeling.types import AnnotationAction, ImageId, ProjectId, ReviewId, ReviewKind, VersionId
+from labeling.types import (
+    NONE_OF_THESE,
+    AnnotationAction,
+    ImageId,
+    Outcome,
+    ProjectId,
+    ReviewId,
+    ReviewKind,
+    VersionId,
+)
 
 __all__ = [
     "TASK_DELETED",
     "Review",
+    "Suggested",
     "by_task",
     "by_token",
     "count_open",
@@ -66,6 +77,18 @@ class Review:
     text: str | None
     created_at: datetime
     ls_task_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Suggested:
+    """What one voice thinks of an image: an answer that it named, or probabilities, or both.
+
+    `revision` is the engine's; empty where the champion speaks.
+    """
+
+    probs: list[float]
+    answer: str | None
+    revision: str
 
 
 def is_current(row: type[AnnotationRow] = AnnotationRow) -> sa.ColumnElement[bool]:
@@ -128,21 +151,29 @@ def highest_task(session: Session, project_id: ProjectId) -> int:
     return session.scalar(statement.where(ReviewRow.project_id == project_id)) or 0
 
 
-def suggestions(session: Session, project_id: ProjectId, version_id: VersionId | None) -> dict[ImageId, list[float]]:
-    """What is thought of each open review's image: by this version where it has evidence, else by the engine."""
+def suggestions(session: Session, project_id: ProjectId, version_id: VersionId | None) -> dict[ImageId, Suggested]:
+    """What is thought of each open review's image: by this version where it has evidence, else by the engines.
+
+    Of several engines the one that comes last in the escalation speaks; one that abstained leaves it to those before.
+    """
     images = sa.select(ReviewRow.image_id).where(ReviewRow.project_id == project_id, is_open())
-    newest = (
-        sa.select(sa.func.max(PrelabelRow.id)).where(PrelabelRow.image_id.in_(images)).group_by(PrelabelRow.image_id)
+    prelabels = (
+        sa.select(
+            PrelabelRow.image_id, PrelabelRow.probs, PrelabelRow.answer, PrelabelRow.outcome, PrelabelRow.revision
+        )
+        .where(PrelabelRow.image_id.in_(images), PrelabelRow.outcome != Outcome.ABSTAINED.value)
+        .order_by(place_of(project_id, PrelabelRow.revision), PrelabelRow.id)
     )
-    prelabels = sa.select(PrelabelRow.image_id, PrelabelRow.probs).where(PrelabelRow.id.in_(newest))
+    found = {
+        ImageId(image): Suggested(probs, NONE_OF_THESE if outcome == Outcome.NONE_OF_THESE else answer, revision)
+        for image, probs, answer, outcome, revision in session.execute(prelabels)
+        if probs or answer or outcome == Outcome.NONE_OF_THESE
+    }
     evidence = sa.select(PredictionRow.image_id, PredictionRow.probs).where(
         PredictionRow.image_id.in_(images), PredictionRow.version_id == version_id
     )
-    return {
-        ImageId(image_id): probs
-        for statement in ([prelabels] if version_id is None else [prelabels, evidence])
-        for image_id, probs in session.execute(statement)
-    }
+    predicted = session.execute(evidence).all() if version_id is not None else []
+    return found | {ImageId(image): Suggested(probs, None, "") for image, probs in predicted}
 
 
 def record_pushes(session: Session, tasks: Mapping[ReviewId, int], *, ls_project_id: int, now: datetime) -> int:

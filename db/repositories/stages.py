@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from db.tables import EngineStageRow
 from labeling.types import ProjectId
@@ -65,7 +65,7 @@ def shorten(session: Session, project_id: ProjectId, engines: Sequence[str]) -> 
             )
 
 
-def place_of(project_id: ProjectId, revision: sa.ColumnElement[str]) -> sa.ColumnElement[int]:
+def place_of(project_id: ProjectId, revision: InstrumentedAttribute[str]) -> sa.ColumnElement[int]:
     """The highest place that a revision holds, as an expression; -1 where it holds none."""
     held = sa.select(sa.func.max(EngineStageRow.place)).where(
         EngineStageRow.project_id == project_id, EngineStageRow.revision == revision

@@ -15,8 +15,11 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from db.repositories.labels import is_current_label
 from db.repositories.reviews import is_current, is_open
+from db.repositories.stages import first_revision
 from db.tables import (
     AnnotationRow,
+    CalibrationRow,
+    EngineStageRow,
     FailureRow,
     GroupRow,
     ImageRow,
@@ -57,6 +60,8 @@ def fingerprint(session: Session, project_id: ProjectId) -> str:
         .join(ReviewRow, of_review)
         .where(ReviewRow.project_id == project_id),
         _highest(LabelRow.id, LabelRow.project_id == project_id),
+        _highest(CalibrationRow.id, CalibrationRow.project_id == project_id),
+        sa.select(sa.func.max(EngineStageRow.since)).where(EngineStageRow.project_id == project_id),
         _highest(VersionRow.id, VersionRow.project_id == project_id),
         _highest(PromotionRow.id, PromotionRow.project_id == project_id),
         _number(PredictionRow, VersionRow.id == PredictionRow.version_id, VersionRow, project_id),
@@ -68,7 +73,7 @@ def fingerprint(session: Session, project_id: ProjectId) -> str:
 def counts(session: Session, project_id: ProjectId) -> dict[str, Any]:
     """How many images, reviews and labels there are in which state; docs/reference/figures.md names them.
 
-    The engine in force is the one that gave the newest prelabel: an image that it has not looked at is not ready.
+    An image that the project's first engine has not looked at, in its revision in force, is not ready.
     """
     return {**_of_images(session, project_id), **_of_reviews(session, project_id)}
 
@@ -83,14 +88,7 @@ def _of_images(session: Session, project_id: ProjectId) -> dict[str, Any]:
         .select_from(FailureRow)
         .where(FailureRow.project_id == project_id, FailureRow.step == "fetch")
     )
-    in_force = (
-        sa.select(PrelabelRow.revision)
-        .join(ImageRow, ImageRow.id == PrelabelRow.image_id)
-        .where(ImageRow.project_id == project_id)
-        .order_by(PrelabelRow.id.desc())
-        .limit(1)
-    )
-    revision = session.scalar(in_force)
+    revision = first_revision(session, project_id) or _newest_revision(session, project_id)
     looked_at = sa.exists().where(PrelabelRow.image_id == ImageRow.id, PrelabelRow.revision == revision)
     ready = sa.and_(looked_at, ImageRow.group_id.is_not(None), ImageRow.bridge.is_(False))
     states = session.execute(
@@ -111,6 +109,17 @@ def _of_images(session: Session, project_id: ProjectId) -> dict[str, Any]:
     return {name: session.scalar(query) or 0 for name, query in head.items()} | {
         name: int(value or 0) for name, value in states._mapping.items()
     }
+
+
+def _newest_revision(session: Session, project_id: ProjectId) -> str | None:
+    """Who gave the newest prelabel: what there is to go by until a worker has noted who is in force."""
+    return session.scalar(
+        sa.select(PrelabelRow.revision)
+        .join(ImageRow, ImageRow.id == PrelabelRow.image_id)
+        .where(ImageRow.project_id == project_id)
+        .order_by(PrelabelRow.id.desc())
+        .limit(1)
+    )
 
 
 def _of_reviews(session: Session, project_id: ProjectId) -> dict[str, Any]:

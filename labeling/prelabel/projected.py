@@ -28,6 +28,8 @@ class ProjectedEngine:
     name = "projected"
     image_encoder = ""
     text_encoder = ""
+    needs_text_space = True
+    """Whoever makes its items fits the map; other engines are spared the time."""
 
     def __init__(
         self,

@@ -25,16 +25,22 @@ SHARPNESS = 6.0
 
 
 class ScriptedEngine:
-    """Answers by `script`, or by mean colour where none is given."""
+    """Answers by `script`, or by mean colour where none is given. Templates change nothing but its revision."""
 
     name = "scripted"
     image_encoder = f"scripted-thumbnail-{THUMBNAIL}"
     text_encoder = f"scripted-words-{TEXT_DIMENSIONS}"
 
-    def __init__(self, classes: Sequence[str], script: Callable[[Item], Sequence[float]] | None = None) -> None:
+    def __init__(
+        self,
+        classes: Sequence[str],
+        script: Callable[[Item], Sequence[float]] | None = None,
+        templates: Sequence[str] = (),
+    ) -> None:
         self._colours = np.array([class_colour(k, len(classes)) for k in range(len(classes))]) / 255
         self._script = script or self._by_colour
-        self.revision = f"scripted-{hashlib.sha256(repr(tuple(classes)).encode()).hexdigest()[:12]}"
+        pinned = repr((tuple(classes), *templates)) if templates else repr(tuple(classes))
+        self.revision = f"scripted-{hashlib.sha256(pinned.encode()).hexdigest()[:12]}"
 
     def look(self, items: Sequence[Item]) -> Look:
         vectors = [_thumbnail_vector(item.image) for item in items]

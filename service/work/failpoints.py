@@ -24,6 +24,8 @@ NAMES = (
     "push.before_import",
     "push.before_write",
     "push.after_write",
+    "escalate.before_write",
+    "escalate.after_write",
     "sync.before_write",
     "sync.after_write",
     "learn.before_artifact",

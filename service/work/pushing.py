@@ -6,20 +6,24 @@ task is looked for before it is made; new predictions come first, the version th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from db.repositories import label_studio, predictions, projects, reviews, versions
 from db.repositories.label_studio import Place
-from db.repositories.reviews import Review
+from db.repositories.reviews import Review, Suggested
 from db.session import reading, transaction
 from labeling.errors import Invalid
+from labeling.prelabel.trust import Terms, calibrated
 from labeling.review import payloads
 from labeling.review.config import choices_of
 from labeling.review.payloads import Suggestion
 from labeling.review.queue import InQueue, doubt_of, order, scores
-from labeling.types import ImageId, Project, ProjectId, ReviewId
+from labeling.types import NONE_OF_THESE, ImageId, Project, ProjectId, ReviewId
 from service.work.image_addresses import address_of, region_address_of
+from service.work.opinions import terms_in_force
 from service.work.studio_project import keep_in_step
 from service.work.wiring import Parts
 
@@ -72,24 +76,41 @@ def read_queue(parts: Parts, project_id: ProjectId) -> Queue:
         predicted = champion is None or predictions.prediction_file(session, champion.id) is not None
         version_id = champion.id if champion is not None and predicted else None
         found = {review.id: review for review in reviews.open_reviews(session, project_id)}
-        probs = reviews.suggestions(session, project_id, version_id)
+        terms = terms_in_force(session, project)
+        thought = {
+            image: _read_by(terms, suggested)
+            for image, suggested in reviews.suggestions(session, project_id, version_id).items()
+        }
+    nothing = Suggested([], None, "")
     ordered = order(
-        [InQueue(r.id, r.kind, r.query_number, r.place, doubt_of(probs.get(r.image_id, ()))) for r in found.values()]
+        [
+            InQueue(r.id, r.kind, r.query_number, r.place, doubt_of(thought.get(r.image_id, nothing).probs))
+            for r in found.values()
+        ]
     )[:ACTIVE]
     classes, places = project.config.classes, scores(ordered)
     suggestions = {
-        review_id: Suggestion(_shown(found[review_id], probs, classes), places[review_id]) for review_id in ordered
+        review_id: Suggestion(_shown(found[review_id], thought, classes), places[review_id]) for review_id in ordered
     }
     number = champion.number if champion is not None and predicted else 0
     return Queue(project, tuple(found[review_id] for review_id in ordered), suggestions, number, predicted)
 
 
-def _shown(review: Review, probs: dict[ImageId, list[float]], classes: Sequence[str]) -> str | None:
-    """The likeliest class; nothing where the review is blind or nothing is known."""
-    found = probs.get(review.image_id)
-    if review.blind or not found or len(found) != len(classes):
+def _read_by(terms: Mapping[str, Terms], suggested: Suggested) -> Suggested:
+    """With its probabilities as its engine's calibration reads them; the champion's are calibrated already."""
+    if not suggested.probs or suggested.revision not in terms:
+        return suggested
+    return replace(suggested, probs=calibrated(np.array([suggested.probs]), terms[suggested.revision])[0].tolist())
+
+
+def _shown(review: Review, thought: Mapping[ImageId, Suggested], classes: Sequence[str]) -> str | None:
+    """The answer that was named, else the likeliest class; nothing where the review is blind or nothing is known."""
+    found = thought.get(review.image_id)
+    if review.blind or found is None:
         return None
-    return classes[max(range(len(found)), key=found.__getitem__)]
+    if found.answer in (*classes, NONE_OF_THESE):
+        return found.answer
+    return classes[int(np.argmax(found.probs))] if len(found.probs) == len(classes) else None
 
 
 def _find_left_over(parts: Parts, place: Place, queue: Queue) -> Queue:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from dbos import DBOS
+from sqlalchemy.orm import Session
 
 from db.repositories import failures, projects
 from db.session import reading, transaction
@@ -20,7 +21,7 @@ from labeling.types import JobName, ProjectId, Trigger
 from service.logs import get_logger
 from service.work import engine_reports
 from service.work.locks import OneAtATime
-from service.work.pipeline import figures, ingest, learn, prelabel, promote, review, select
+from service.work.pipeline import escalate, figures, ingest, learn, prelabel, promote, review, select
 from service.work.tidying import tidy_up
 from service.work.wiring import Parts
 
@@ -40,6 +41,7 @@ def register(parts: Parts) -> None:
     bodies: dict[JobName, Callable[..., Counts]] = {
         JobName.INGEST: loop.ingest,
         JobName.PRELABEL: loop.prelabel,
+        JobName.ESCALATE: loop.escalate,
         JobName.SELECT: loop.select,
         JobName.REVIEW: loop.review,
         JobName.LEARN: loop.learn,
@@ -75,7 +77,14 @@ class _Loop:
 
     def prelabel(self, project_id: ProjectId, trigger: str) -> Counts:
         done = _until_done(prelabel.prelabel_batch, self.parts, project_id)
-        self._ask(project_id, Trigger.PRELABELED, JobName.SELECT, JobName.FIGURES)
+        self._ask(project_id, Trigger.PRELABELED, JobName.ESCALATE, JobName.SELECT, JobName.FIGURES)
+        return done
+
+    def escalate(self, project_id: ProjectId, trigger: str) -> Counts:
+        """Runs beside the other jobs: people are not kept waiting by an engine that takes hours."""
+        done = _until_done(escalate.escalate_batch, self.parts, project_id)
+        if done["done"]:
+            self._ask(project_id, Trigger.PRELABELED, JobName.SELECT, JobName.FIGURES)
         return done
 
     def select(self, project_id: ProjectId, trigger: str, *by_hand: str) -> Counts:
@@ -117,6 +126,8 @@ class _Loop:
         if predicted["rows"]:
             self._ask(project_id, Trigger.PROMOTED, JobName.REVIEW)
         self._ask(project_id, Trigger.PROMOTED, JobName.SELECT, JobName.FIGURES)
+        if predicted["rows"]:
+            self._ask(project_id, Trigger.PROMOTED, JobName.ESCALATE)  # a new champion doubts other images
         return {**verdict, **predicted}
 
     def figures(self, project_id: ProjectId, trigger: str) -> Counts:
@@ -134,13 +145,14 @@ class _Loop:
         for project_id in everyone:
             self._ask(project_id, Trigger.SCHEDULE, JobName.REVIEW, args=how)
             stages = (JobName.INGEST, JobName.PRELABEL, JobName.LEARN)  # which ask for select and promote
-            self._ask(project_id, Trigger.SCHEDULE, *stages, JobName.FIGURES)
+            self._ask(project_id, Trigger.SCHEDULE, *stages, JobName.ESCALATE, JobName.FIGURES)
         return {"projects": len(everyone)}
 
     def _ask(self, project_id: ProjectId, trigger: Trigger, *jobs: JobName, args: list[str] | None = None) -> None:
         def ask() -> Counts:
             with transaction(self.parts.database) as session:
-                wanted = [job for job in jobs if not _is_dead(self.parts, project_id, job)]
+                wanted = [job for job in jobs if _is_wanted(session, project_id, job)]
+                wanted = [job for job in wanted if not _is_dead(self.parts, project_id, job)]
                 for job in wanted:
                     self.parts.jobs.ask(session, job, project_id, trigger, *(args or []))
             return {"asked": len(wanted)}
@@ -200,6 +212,11 @@ def _guarded(parts: Parts, job: JobName, body: Callable[..., Counts], alone: One
 
     run.__qualname__ = run.__name__ = f"job_{job.value}"
     return run
+
+
+def _is_wanted(session: Session, project_id: ProjectId, job: JobName) -> bool:
+    """Nobody escalates where the project's file names no dearer engine."""
+    return job is not JobName.ESCALATE or bool(projects.by_id(session, project_id).config.policy.escalation)
 
 
 def _is_dead(parts: Parts, project_id: ProjectId, job: JobName) -> bool:

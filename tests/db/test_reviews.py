@@ -125,7 +125,8 @@ def test_suggestions_come_from_the_newest_prelabel_of_open_reviews(
         answers.record(session, [_answer(first)], NOW)
 
     with reading(any_database) as session:
-        assert list(reviews.suggestions(session, project.id, None).values()) == [[0.0, 1.0, 0.0]]
+        [suggested] = reviews.suggestions(session, project.id, None).values()
+        assert (suggested.probs, suggested.answer) == ([0.0, 1.0, 0.0], None)
 
 
 def test_the_label_that_stands_is_the_newest_and_null_takes_it_away(

@@ -109,7 +109,7 @@ def _read(parts: Parts, project_id: ProjectId) -> _Facts | None:
             shown=figures.shown_and_kept(session, project_id),
             asked=asked,
             asked_predictions=predicted.get(champion.id, {}) if champion else {},
-            asked_prelabels=figures.prelabels_of(session, images),
+            asked_prelabels=figures.prelabels_of(session, project_id, images),
         )
 
 

@@ -21,6 +21,7 @@ from db.repositories.queries import NewQuery, NewReview
 from db.session import reading, transaction
 from labeling.adapters.prediction_files import read_predictions
 from labeling.errors import BadArtifact, NotFound
+from labeling.prelabel.escalation import disagreement, named, raised
 from labeling.review.kinds import Use, kinds_for
 from labeling.select.batch import joined
 from labeling.select.draw import Candidates, Pick, draw_query
@@ -29,6 +30,7 @@ from labeling.select.uncertainty import DOUBTS, checked_doubts, margin
 from labeling.types import ImageId, Policy, Project, ProjectId, Side, Trigger, VersionId
 from service import plugins
 from service.logs import get_logger
+from service.work.opinions import read_voices
 from service.work.pool import Pool, load_pool
 from service.work.wiring import Parts
 
@@ -78,7 +80,7 @@ def choose_query(parts: Parts, project_id: ProjectId, trigger: Trigger, *, force
     pool = load_pool(parts, facts.project)
     doubt = _doubt(parts, facts, pool)
     free = np.flatnonzero(~np.isin(pool.group_ids, list(facts.taken)))
-    picks = _draw(facts, pool, doubt, free)
+    picks = _draw(facts, pool, doubt, free, _conflicts(parts, facts.project, pool, doubt))
     new = NewQuery(
         project_id=project_id,
         number=facts.number,
@@ -124,14 +126,26 @@ def _doubt(parts: Parts, facts: _Facts, pool: Pool) -> _Doubt:
     return _Doubt(facts.version_id, probs, predicted)
 
 
-def _draw(facts: _Facts, pool: Pool, doubt: _Doubt, free: Rows) -> list[Pick]:
+def _conflicts(parts: Parts, project: Project, pool: Pool, doubt: _Doubt) -> Probs:
+    """How far the engines of the escalation contradict what is believed, or each other: (N,) in [0, 1].
+
+    An answer that was flagged as less trustworthy counts as a contradiction. Without an escalation: zeros.
+    """
+    with reading(parts.database) as session:
+        voices = read_voices(session, project, pool)
+    votes = np.stack([named(doubt.probs), *(voice.named for voice in voices)], axis=1)
+    flagged = np.any([voice.flagged for voice in voices], axis=0) if voices else np.zeros(len(pool), bool)
+    return np.maximum(disagreement(votes), flagged)
+
+
+def _draw(facts: _Facts, pool: Pool, doubt: _Doubt, free: Rows, conflicts: Probs) -> list[Pick]:
     policy = facts.project.config.policy
     first = facts.number == 1 and doubt.version_id is None
     known = bool(np.isfinite(doubt.probs[free]).any())
     candidates = Candidates(
         groups=pool.group_ids[free],
         holdout=pool.holdout[free],
-        doubts=_doubts(policy.strategy, doubt.probs[free]) if known and not first else None,
+        doubts=raised(_doubts(policy.strategy, doubt.probs[free]), conflicts[free]) if known and not first else None,
         gather=lambda at: joined(pool.image_vectors[free[at]], pool.text_vectors[free[at]]),
     )
     reached = target_reached(

@@ -1,0 +1,187 @@
+"""One step of escalation: each dearer engine looks at the next images that are still in doubt.
+
+In: a pool that the first engine has looked at. Out: prelabels with their evidence, and failures with their reasons.
+Each image is looked at once by a revision, however often the step runs. Hold-out images are never escalated: what an
+engine says of them decides nothing, people label them blind, and figures about an engine's help would flatter it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from db.repositories import failures, labels, prelabels, projects, stages
+from db.repositories.prelabels import PendingImage
+from db.repositories.stages import Stage
+from db.session import reading, transaction
+from labeling.errors import Invalid, NotFound, Unavailable
+from labeling.prelabel.engine import Engine, Item
+from labeling.prelabel.escalation import who_goes_on
+from labeling.types import EngineUse, ImageId, Project, ProjectId
+from service.logs import get_logger
+from service.work.contexts import items_for
+from service.work.looks import Looked, look_at, open_pictures
+from service.work.opinions import Opinions, read_opinions
+from service.work.pool import Pool, load_pool
+from service.work.wiring import Parts
+
+__all__ = ["escalate_batch"]
+
+STEP = "escalate"
+AT_MOST = 4
+"""An engine that runs here is given so many times the images that one behind an endpoint is: they cost it less."""
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """One engine in its place, and how the project uses it."""
+
+    place: int
+    use: EngineUse
+    engine: Engine
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What all engines of the step share: the pool, what is believed of it, and which images may be looked at."""
+
+    project: Project
+    pool: Pool
+    opinions: Opinions
+    open: NDArray[np.bool_]
+
+
+def escalate_batch(parts: Parts, project_id: ProjectId, size: int = 16) -> dict[str, int]:
+    """Let each engine of the escalation look at the next `size` images; `left` counts what is still to do.
+
+    Raises
+    ------
+    Unavailable
+        When what an engine needs is away and no other engine had anything to do: the job is tried again later.
+    """
+    with reading(parts.database) as session:
+        project = projects.by_id(session, project_id)
+    turns, away = _load_all(parts, project)
+    counts: Counter[str] = Counter(done=0, failed=0, left=0)
+    if turns:
+        ground = _read(parts, project)
+        waiting = np.zeros(len(ground.pool), bool)  # for an engine before this one
+        for turn in turns:
+            going = _going(parts, ground, turn)
+            batch = going[~waiting[going]][: size if hasattr(turn.engine, "at_once") else size * AT_MOST]
+            waiting[going] = True
+            looked = _look(parts, ground, turn, batch)
+            stopped = _write(parts, project, turn, looked)
+            away = away or looked.away
+            counts += Counter(done=len(looked.seen), failed=len(looked.failed) + len(looked.final) + stopped)
+            counts["left"] += 0 if stopped else len(going) - len(looked.seen)
+    if away is not None and not (counts["done"] or counts["failed"]):
+        raise away
+    return {name: counts[name] for name in ("done", "failed", "left")}
+
+
+def _load_all(parts: Parts, project: Project) -> tuple[list[_Turn], Unavailable | None]:
+    """The engines that can be loaded. One that cannot is a failure that the user sees, and costs the others nothing."""
+    policy, turns, away = project.config.policy, [], None
+    with transaction(parts.database) as session:
+        stages.shorten(session, project.id, [policy.engine, *(use.engine for use in policy.escalation)])
+    for place, use in enumerate(policy.escalation, start=1):
+        subject = _of_engine(project, use)
+        with reading(parts.database) as session:
+            if failures.is_dead(session, STEP, subject):
+                continue
+        try:
+            engine = parts.engine_for(project, use)
+        except Unavailable as error:
+            away = error
+        except (Invalid, NotFound, ImportError, OSError, RuntimeError, ValueError) as error:
+            _give_up(parts, project, use, f"{use.engine} cannot be used: {error}")
+        else:
+            turns.append(_Turn(place, use, engine))
+            with transaction(parts.database) as session:
+                stages.note(session, project.id, Stage(place, use.engine, engine.revision), parts.now())
+    return turns, away
+
+
+def _read(parts: Parts, project: Project) -> _Ground:
+    pool = load_pool(parts, project)
+    with reading(parts.database) as session:
+        labelled = np.array([label.image_id for label in labels.current(session, project.id)], np.int64)
+    return _Ground(
+        project, pool, read_opinions(parts, project, pool), ~pool.holdout & ~np.isin(pool.image_ids, labelled)
+    )
+
+
+def _going(parts: Parts, ground: _Ground, turn: _Turn) -> NDArray[np.int64]:
+    """The rows that this engine is to look at and has not, the most doubtful first."""
+    spoke = next(voice.spoke for voice in ground.opinions.voices if voice.stage.place == turn.place)
+    with reading(parts.database) as session:
+        dead = failures.dead(session, ground.project.id, STEP)
+    open_rows = np.flatnonzero(ground.open & ~spoke)
+    subjects = [_of_image(ground.project, turn.use, int(ground.pool.image_ids[row])) for row in open_rows]
+    rows = open_rows[np.array([subject not in dead for subject in subjects], bool)]
+    believed, votes = ground.opinions.believed(turn.place)[rows], ground.opinions.votes(turn.place)[rows]
+    return np.asarray(rows[who_goes_on(believed, votes, turn.use.below_margin)], np.int64)
+
+
+def _look(parts: Parts, ground: _Ground, turn: _Turn, rows: NDArray[np.int64]) -> Looked:
+    looked = Looked()
+    ids = [ImageId(int(image)) for image in ground.pool.image_ids[rows]]
+    if not ids:
+        return looked
+    with reading(parts.database) as session:
+        images = prelabels.images(session, ids)
+    pictures = open_pictures(parts, [images[image] for image in ids], looked)
+    items: list[tuple[PendingImage, Item]] = items_for(
+        parts,
+        ground.project,
+        ground.pool,
+        ground.opinions,
+        pictures,
+        place=turn.place,
+        shots=turn.use.examples,
+        text_space=getattr(turn.engine, "needs_text_space", False),
+    )
+    config = ground.project.config
+    look_at(turn.engine, items, len(config.labels), ground.project.config_version, looked)
+    return looked
+
+
+def _write(parts: Parts, project: Project, turn: _Turn, looked: Looked) -> int:
+    """Write what came of it; 1 if the engine is left alone from now on, because no money is left for it."""
+    if not (looked.seen or looked.failed or looked.final or looked.refused):
+        return 0
+    parts.failpoint("escalate.before_write")
+    now = parts.now()
+    with transaction(parts.database) as session:
+        prelabels.record(session, [(seen.image.id, seen.prelabel) for seen in looked.seen], now)
+        failures.clear(session, STEP, *(_of_image(project, turn.use, seen.image.id) for seen in looked.seen))
+        for reasons, final in ((looked.failed, False), (looked.final, True)):
+            for image, reason in reasons.items():
+                failures.record(session, project.id, STEP, _of_image(project, turn.use, image), reason, final, now)
+    parts.failpoint("escalate.after_write")
+    if looked.refused and not looked.seen:
+        reason = next(iter(looked.refused.values()))
+        _give_up(parts, project, turn.use, f"{turn.use.engine} looks at no more images, people do: {reason}")
+        return 1
+    return 0
+
+
+def _give_up(parts: Parts, project: Project, use: EngineUse, reason: str) -> None:
+    """Leave an engine alone until the configuration changes or somebody retries it."""
+    log.warning("an engine is left out", project=project.id, engine=use.engine, reason=reason)
+    with transaction(parts.database) as session:
+        failures.record(session, project.id, STEP, _of_engine(project, use), reason, True, parts.now())
+
+
+def _of_image(project: Project, use: EngineUse, image_id: int) -> str:
+    """What failed: an image at an engine, as the project is configured now. A changed configuration tries anew."""
+    return f"{image_id} by {use.engine}, version {project.config_version}"
+
+
+def _of_engine(project: Project, use: EngineUse) -> str:
+    return f"project {project.id} by {use.engine}, version {project.config_version}"
