@@ -1,0 +1,130 @@
+"""What the agent may do before it answers: look closer, see similar images, ask the classifier, read a guideline.
+
+In: the item and what the engine was ordered for. Out: words and pictures. Invariant: a tool has no side effect, takes
+no address and no file name, sees nothing but this item, survives any argument, and works `CALLS` times at most.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PIL import Image
+from pydantic import ValidationError
+
+from labeling.prelabel.answers import ACTIONS
+from labeling.prelabel.engine import EngineOrder, Item, Shot
+from labeling.prelabel.question import Part, headings, section, shot_parts
+from labeling.types import ImageId
+
+__all__ = ["CALLS", "CROP_SIDE", "SECTION", "SHOTS_FIRST", "AgentTools", "crop"]
+
+CALLS = 3
+CROP_SIDE = 448
+SHOTS_FIRST = 4
+"""Examples that stand in the prompt; further ones are shown when the model asks for them, as many at a time."""
+SECTION = 4_000
+LEAST = 0.02
+ENOUGH = "You have looked enough. Answer now."
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """One use of a tool, for the record."""
+
+    tool: str
+    about: str
+
+
+class AgentTools:
+    """The tools for one look at one item; they count how often they were used."""
+
+    def __init__(self, item: Item, order: EngineOrder) -> None:
+        self._item, self._order = item, order
+        self.used: list[Used] = []
+        self.seen: list[ImageId] = [shot.image_id for shot in self.first_shots]
+
+    @property
+    def first_shots(self) -> Sequence[Shot]:
+        return self._item.shots[: min(SHOTS_FIRST, self._order.use.examples)]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those that can show something which the model has not seen yet."""
+        used = {use.tool for use in self.used}
+        there = {
+            "look_closer": "image" in self._order.use.sends,
+            "similar_images": len(self._item.shots) > len(self.seen),
+            "classifier_opinion": self._item.opinion is not None and "classifier_opinion" not in used,
+            "guideline": bool(headings(self._order.guidelines)),
+        }
+        return tuple(name for name, useful in there.items() if useful)
+
+    def look_closer(self, left: float, top: float, right: float, bottom: float) -> list[Part]:
+        """See a part of the picture larger. The box in shares of its width and height, from 0 to 1."""
+        box = ", ".join(f"{value:.2f}" for value in (left, top, right, bottom))
+        if not self._may("look_closer", box):
+            return [ENOUGH]
+        return ["The part that you asked for:", crop(self._item.image, left, top, right, bottom)]
+
+    def similar_images(self) -> list[Part]:
+        """See more of the nearest pictures that people have labelled."""
+        if not self._may("similar_images"):
+            return [ENOUGH]
+        more = [shot for shot in self._item.shots if shot.image_id not in self.seen][:SHOTS_FIRST]
+        self.seen += [shot.image_id for shot in more]
+        parts = [part for shot in more for part in shot_parts(shot, self._item, self._order.use.sends)]
+        return parts or ["There are no more."]
+
+    def classifier_opinion(self) -> list[Part]:
+        """Read what the classifier believes. It may be wrong."""
+        if not self._may("classifier_opinion"):
+            return [ENOUGH]
+        believed = zip(self._item.opinion or (), self._order.classes, strict=False)
+        best = sorted(believed, key=lambda pair: -pair[0])[:5]
+        return ["The classifier may be wrong. " + "; ".join(f"{name}: {p:.2f}" for p, name in best)]
+
+    def guideline(self, heading: str) -> list[Part]:
+        """Read one part of the guidelines, by its heading."""
+        if not self._may("guideline", heading[:80]):
+            return [ENOUGH]
+        return [section(self._order.guidelines, heading)[:SECTION] or "There is no such heading."]
+
+    def call(self, action: str, arguments: dict[str, object]) -> list[Part]:
+        """Use a tool by its name; one that is not there, or arguments that do not fit, say so."""
+        if action not in ACTIONS:
+            return ["There is no such tool. Answer now."]
+        try:
+            fit = ACTIONS[action].model_validate({"action": action, **arguments})
+        except ValidationError:
+            return ["These arguments do not fit the tool."]
+        parts: list[Part] = getattr(self, action)(**fit.model_dump(exclude={"action"}))
+        return parts
+
+    def _may(self, tool: str, about: str = "") -> bool:
+        if len(self.used) >= CALLS:
+            return False
+        self.used.append(Used(tool, about))
+        return True
+
+
+def crop(image: Image.Image, left: float, top: float, right: float, bottom: float) -> Image.Image:
+    """The box enlarged to `CROP_SIDE` at most; whatever the numbers, it is a part of this image.
+
+    >>> crop(Image.new("RGB", (100, 50)), 0.5, -3, 0.5, 99).size
+    (18, 448)
+    """
+    (x0, x1), (y0, y1) = _clamped(left, right), _clamped(top, bottom)
+    width, height = image.size
+    x, y = min(width - 1, int(x0 * width)), min(height - 1, int(y0 * height))
+    part = image.crop((x, y, max(x + 1, round(x1 * width)), max(y + 1, round(y1 * height))))
+    scale = CROP_SIDE / max(part.size)
+    return part.convert("RGB").resize((max(1, round(part.width * scale)), max(1, round(part.height * scale))))
+
+
+def _clamped(one: float, other: float) -> tuple[float, float]:
+    """Two numbers in order within [0, 1], at least `LEAST` apart."""
+    first, second = sorted(min(1.0, max(0.0, value if math.isfinite(value) else 0.0)) for value in (one, other))
+    first = min(first, 1 - LEAST)
+    return first, max(second, first + LEAST)

@@ -1,0 +1,130 @@
+"""Who answers a question about an image, however it is reached: an endpoint's chat or decision, or a local model.
+
+In: one item. Out: one prelabel. Every kind of backend is exchangeable for another, and `BackendEngine` makes an engine
+of any. Invariant: nothing here does I/O; what goes to an endpoint goes through a `Wire`, and each reply is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from labeling.prelabel.calls import Reply
+from labeling.prelabel.engine import Engine, Item, Look, no_vectors
+from labeling.types import Prelabel
+
+__all__ = ["Abilities", "Backend", "BackendEngine", "LocalBackend", "Recorder", "Wire"]
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a probe saw a model at an endpoint do; what it did not see is not used.
+
+    `images`: its answer depends on the picture. `top_logprobs` counts the alternatives that it gives for a token (0:
+    none). `context` in tokens (0: it does not say). `limit_key` is the name by which it takes the length of an answer.
+    `decides` is the path that gives a probability for each option; empty: none does.
+    """
+
+    images: bool = False
+    json_schema: bool = False
+    top_logprobs: int = 0
+    tools: bool = False
+    usage: bool = False
+    temperature: bool = True
+    context: int = 0
+    limit_key: str = "max_tokens"
+    decides: Literal["", "/decisions", "/systemone"] = ""
+
+
+class Wire(Protocol):
+    """The way to one model of one endpoint, through the book of calls."""
+
+    def post(self, path: str, body: bytes) -> Reply:
+        """Send JSON to a path below the endpoint's address; see `CallBook.ask` for the errors."""
+        ...
+
+
+class Recorder:
+    """A wire that remembers its replies, so that a prelabel can say what it cost."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self.replies: list[Reply] = []
+
+    def post(self, path: str, body: bytes) -> Reply:
+        reply = self._wire.post(path, body)
+        self.replies.append(reply)
+        return reply
+
+    @property
+    def cached(self) -> bool:
+        """Whether everything was answered from memory."""
+        return bool(self.replies) and all(reply.cached for reply in self.replies)
+
+
+class Backend(Protocol):
+    """Looks at one image. `bound_micro` is what that costs at most, `likely_micro` what it costs when all goes well."""
+
+    @property
+    def kind(self) -> Literal["chat", "decide", "local"]: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def revision(self) -> str: ...
+
+    def judge(self, item: Item) -> Prelabel: ...
+
+    def bound_micro(self, item: Item) -> int: ...
+
+    def likely_micro(self, item: Item) -> int: ...
+
+
+class LocalBackend:
+    """An engine in this process as a backend: its model runs here, and nothing is paid."""
+
+    kind: Literal["local"] = "local"
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.name, self.revision = engine.name, engine.revision
+
+    def judge(self, item: Item) -> Prelabel:
+        return self._engine.look([item]).prelabels[0]
+
+    def bound_micro(self, item: Item) -> int:
+        return 0
+
+    def likely_micro(self, item: Item) -> int:
+        return 0
+
+
+class BackendEngine:
+    """An engine that asks a backend about each image, `at_once` of them at a time. It has no encoder."""
+
+    image_encoder = text_encoder = ""
+
+    def __init__(self, backend: Backend, at_once: int = 1) -> None:
+        self._backend, self.at_once = backend, max(1, at_once)
+        self.name, self.revision = backend.name, backend.revision
+
+    def look(self, items: Sequence[Item]) -> Look:
+        """One prelabel for each item.
+
+        All items are asked about before the first error is raised: what was answered is in the book, so asking for
+        them again costs nothing.
+        """
+        with ThreadPoolExecutor(self.at_once) as pool:
+            asked = [pool.submit(self._backend.judge, item) for item in items]
+        return no_vectors([one.result() for one in asked])
+
+    def bound_micro(self, item: Item) -> int:
+        """What a look at this item costs at most, in millionths of the endpoint's currency."""
+        return self._backend.bound_micro(item)
+
+    def likely_micro(self, item: Item) -> int:
+        """What it costs when the first answer can be used and nothing is asked again."""
+        return self._backend.likely_micro(item)
