@@ -96,7 +96,7 @@ def read(model: Any, inputs: Mapping[str, Any], kept: Prefix | None = None) -> P
     tokens = tuple(ids[0].tolist())
     known, cache = _taken_up(kept, tokens)
     new: dict[str, Any] = {"input_ids": ids[:, known:]} if known else dict(inputs)
-    new["attention_mask"] = torch.ones_like(ids)
+    new.pop("attention_mask", None)  # nothing is masked; some models take it for the places of the new tokens
     if "logits_to_keep" in inspect.signature(model.forward).parameters:
         new["logits_to_keep"] = 1
     with torch.inference_mode():
@@ -116,14 +116,13 @@ def label_logliks(model: Any, prefix: Prefix, labels: Sequence[Sequence[int]], *
 
 def continue_greedily(model: Any, prefix: Prefix, *, limit: int, stops: Sequence[int]) -> list[int]:
     """At most `limit` tokens that the model writes after the prefix, always its likeliest; a stop is left out."""
-    cache, after, seen = copy.deepcopy(prefix.cache), prefix.after, len(prefix.tokens)
+    cache, after = copy.deepcopy(prefix.cache), prefix.after
     written: list[int] = []
     with torch.inference_mode():
         while len(written) < limit and (token := int(after.argmax())) not in stops:
             written.append(token)
             ids = torch.tensor([[token]], device=after.device)
-            mask = ids.new_ones((1, seen + len(written)))
-            after = model(input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True).logits[0, -1]
+            after = model(input_ids=ids, past_key_values=cache, use_cache=True).logits[0, -1]
     return written
 
 
@@ -198,10 +197,8 @@ def _rows(model: Any, prefix: Prefix, labels: Sequence[Sequence[int]]) -> torch.
         return first
     cache = copy.deepcopy(prefix.cache)
     cache.batch_repeat_interleave(len(labels))
-    mask = ids.new_ones((len(labels), len(prefix.tokens) + longest - 1))
     with torch.inference_mode():
-        out = model(input_ids=ids[:, :-1], attention_mask=mask, past_key_values=cache, use_cache=True)
-        logits = out.logits.float()  # (R, L - 1, V)
+        logits = model(input_ids=ids[:, :-1], past_key_values=cache, use_cache=True).logits.float()  # (R, L - 1, V)
         rest = logits.gather(2, ids[:, 1:, None]).squeeze(2) - logits.logsumexp(dim=2)  # (R, L - 1)
         is_real = torch.arange(1, longest, device=device) < lengths[:, None]
         return first + torch.where(is_real, rest, 0).sum(dim=1)
