@@ -112,6 +112,6 @@ def save_vision(kind: str, folder: Path) -> None:
 def save_bert(folder: Path) -> None:
     """A sentence encoder of 32 numbers that reads bytes."""
     tokenizer = _tokenizer(64)
-    config = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=256, pad_token_id=0, **TOWER)
+    config = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=64, pad_token_id=0, **TOWER)
     BertModel(config, add_pooling_layer=False).save_pretrained(folder)
     tokenizer.save_pretrained(folder)

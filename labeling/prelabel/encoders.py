@@ -71,6 +71,7 @@ class SentenceEncoder:
         self.name = name
         self._model = model.eval()
         self._tokenizer = tokenizer
+        self._longest = min(MAX_TOKENS, getattr(model.config, "max_position_embeddings", MAX_TOKENS))
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors (N, T). Equal texts are computed once; texts of like length go together."""
@@ -88,7 +89,7 @@ class SentenceEncoder:
         return [next(present) if text else None for text in texts]
 
     def _forward(self, texts: Sequence[str]) -> Vectors:
-        tokens = self._tokenizer(list(texts), padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt")
+        tokens = self._tokenizer(list(texts), padding=True, truncation=True, max_length=self._longest, return_tensors="pt")
         with torch.inference_mode():
             states = self._model(**tokens).last_hidden_state  # (B, L, T)
             mask = tokens["attention_mask"].unsqueeze(-1).to(states.dtype)  # (B, L, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import huggingface_hub.constants
@@ -16,8 +16,8 @@ from transformers import AutoModel, AutoProcessor, BertConfig
 
 from labeling.adapters.model_files import load_dual_encoder
 from labeling.errors import Invalid, Unavailable
-from labeling.prelabel.dual_encoder import DualEncoderEngine
-from labeling.prelabel.engine import Item, check_look
+from labeling.prelabel.dual_encoder import DualEncoder, DualEncoderEngine
+from labeling.prelabel.engine import Item, Look, Vectors, check_look
 from labeling.types import EngineUse, LabelClass, Policy, Project, ProjectConfig, ProjectId
 from service.project_file import PolicyIn
 from service.settings import Settings
@@ -46,6 +46,10 @@ def clip(tmp_path: Path) -> Path:
 def _photographs(n: int) -> list[Image.Image]:
     rng = np.random.default_rng(0)
     return [Image.fromarray(rng.integers(0, 255, (40, 52, 3), dtype=np.uint8)) for _ in range(n)]
+
+
+def _answers(look: Look) -> list[tuple[float, ...]]:
+    return [prelabel.probs for prelabel in look.prelabels]
 
 
 def _project(engine: str, labels: tuple[LabelClass, ...] = LABELS) -> Project:
@@ -91,17 +95,68 @@ def test_a_vector_does_not_depend_on_what_else_is_in_the_batch(folder: Path) -> 
     np.testing.assert_allclose(encoder.encode_texts(texts[:1]), words[:1], atol=1e-5)
 
 
-def test_the_texts_of_the_labels_are_encoded_once(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    encoder = load_dual_encoder(str(clip))
-    engine = DualEncoderEngine("m", LABELS, encoder, lambda: 0.0)
+def test_the_texts_of_the_labels_are_encoded_once_and_kept(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[str] = []
-    encode = encoder.encode_texts
-    monkeypatch.setattr(encoder, "encode_texts", lambda texts: [asked.extend(texts), encode(texts)][1])
+    encode = DualEncoder.encode_texts
 
-    first = engine.look([Item(_photographs(1)[0], None)])
-    second = engine.look([Item(_photographs(1)[0], None)])
+    def counted(self: DualEncoder, texts: Sequence[str]) -> Vectors:
+        asked.extend(texts)
+        return encode(self, texts)
 
-    assert asked == [] and first.prelabels == second.prelabels
+    monkeypatch.setattr(DualEncoder, "encode_texts", counted)
+    named, settings = f"dual-encoder:{folder}", Settings(home=tmp_path)
+    first = make_engine(_project(named), settings)
+    once = list(asked)
+
+    second = make_engine(_project(named), settings)
+    answers = [_answers(engine.look([Item(_photographs(1)[0], None)])) for engine in (first, first, second)]
+
+    assert asked == once and len(once) == 3 * 4 + 2  # four templates, and one more where there is a description
+    assert answers[0] == answers[1] == answers[2] and first.revision == second.revision
+
+
+def test_a_changed_prompt_is_another_revision_and_is_encoded(clip: Path, tmp_path: Path) -> None:
+    named, settings = f"dual-encoder:{clip}", Settings(home=tmp_path)
+    plain = _project(named)
+    own = _project(named, (*LABELS[:2], LabelClass("red flower", "a blossom", ("a poppy", "a rose"))))
+    templates = Project(
+        ProjectId(1), ProjectConfig("p", LABELS, policy=Policy(engine=named, templates=("{name}!",))), 1, "salt", NOW
+    )
+
+    engines = [make_engine(project, settings) for project in (plain, own, templates)]
+    prelabels = [engine.look([Item(_photographs(1)[0], None)]).prelabels[0] for engine in engines]
+
+    assert len({engine.revision for engine in engines}) == 3
+    assert len({prelabel.evidence.prompt for prelabel in prelabels}) == 3
+    assert len({prelabel.probs for prelabel in prelabels}) == 3
+    assert len({engine.image_encoder for engine in engines}) == 1
+    assert len(list((tmp_path / "models").glob("texts-*.safetensors"))) == 3
+
+
+def test_where_each_class_has_a_sigmoid_exactly_one_class_is_true(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    save_siglip(tmp_path)
+    encoder = load_dual_encoder(str(tmp_path))
+
+    prelabel = DualEncoderEngine("m", LABELS, encoder, lambda: 0.0).look([Item(_photographs(1)[0], None)]).prelabels[0]
+
+    raw = json.loads(prelabel.evidence.raw)
+    sigmoids = np.array([raw["sigmoid"][label.name] for label in LABELS])
+    odds = sigmoids / (1 - sigmoids)  # independent yes and no, given that one is yes, is in proportion to the odds
+    np.testing.assert_allclose(prelabel.probs, odds / odds.sum(), rtol=5e-3)
+    assert raw["sum"] == pytest.approx(sigmoids.sum(), rel=1e-2)
+    assert "sigmoid" in prelabel.evidence.confidence_from
+
+
+def test_where_the_classes_share_a_softmax_there_is_no_raw_answer(clip: Path) -> None:
+    engine = DualEncoderEngine("m", LABELS, load_dual_encoder(str(clip)), lambda: 0.0, config_version=4)
+
+    evidence = engine.look([Item(_photographs(1)[0], None)]).prelabels[0].evidence
+
+    assert evidence.raw == "" and "softmax" in evidence.confidence_from
+    assert evidence.config_version == 4 and len(evidence.prompt) == 16
 
 
 def test_no_items_are_no_rows(clip: Path) -> None:
