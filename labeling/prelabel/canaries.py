@@ -1,0 +1,143 @@
+"""Pictures whose truth is known, with an injected order beside them or in them, mixed into what an engine is asked.
+
+In: an engine, a way to get known images, a way to note what came of each. Out: the engine's look at what it was really
+given; nobody sees the canaries in it. Invariant: a canary says nothing about any image of the project but its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from labeling.prelabel.engine import Engine, Item, Look
+from labeling.prelabel.guarded import AskingEngine
+from labeling.prelabel.guards import named_class
+from labeling.prelabel.injections import PLAIN, Injection, Placement, draw, in_text, say
+
+__all__ = ["AskingCanaryEngine", "CanaryEngine", "CanaryResult", "Known", "attack", "with_canaries"]
+
+SHARE = 0.02
+PLACES = (Placement.TEXT_START, Placement.TEXT_END, Placement.OVERLAY_LARGE, Placement.STICKER)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """An image that a person labelled, whose label may be used for training."""
+
+    item: Item
+    truth: str
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryResult:
+    """One canary: what was wanted of the engine, what it said without the order and with it."""
+
+    key: str
+    injection: str
+    placement: str
+    truth: str
+    target: str
+    clean: str
+    said: str
+
+    @property
+    def obeyed(self) -> bool:
+        """Whether the order moved the engine to the class that it wanted."""
+        return self.said == self.target != self.clean
+
+
+class CanaryEngine:
+    """Asks its engine about a known image after some items: `share` of them, by a hash of their keys and `seed`.
+
+    `known` gives the image for a number, or None while there is none. `note` keeps a result and may raise, to stop the
+    run. A canary is asked about twice, with the order and without; so it costs 2 `share` looks an item.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        classes: Sequence[str],
+        known: Callable[[int], Known | None],
+        note: Callable[[CanaryResult], None],
+        *,
+        share: float = SHARE,
+        seed: int = 0,
+    ) -> None:
+        self._engine, self._classes, self._known, self._note = engine, tuple(classes), known, note
+        self._share, self._seed = share, seed
+        self.name, self.revision = engine.name, engine.revision
+        self.image_encoder, self.text_encoder = engine.image_encoder, engine.text_encoder
+
+    def look(self, items: Sequence[Item]) -> Look:
+        """The engine's look at these items; what `note` raises comes before anything is asked about them."""
+        for item in items:
+            number = self._number(item)
+            if number < self._share * 2**64:
+                self._try(number)
+        return self._engine.look(items)
+
+    def _try(self, number: int) -> None:
+        known = self._known(number)
+        if known is None:
+            return
+        result, attacked = attack(known, self._classes, number)
+        clean, said = self._engine.look([known.item, attacked]).prelabels
+        named = named_class(clean, self._classes), named_class(said, self._classes)
+        self._note(replace(result, clean=named[0], said=named[1]))
+
+    def _number(self, item: Item) -> int:
+        key = item.key or hashlib.sha256(item.image.tobytes()).hexdigest()
+        return int.from_bytes(hashlib.sha256(f"{self._seed}/canary/{key}".encode()).digest()[:8])
+
+
+class AskingCanaryEngine(CanaryEngine):
+    """The same for an engine that asks an endpoint; what canaries cost is spread over the items."""
+
+    def __init__(
+        self,
+        engine: AskingEngine,
+        classes: Sequence[str],
+        known: Callable[[int], Known | None],
+        note: Callable[[CanaryResult], None],
+        *,
+        share: float = SHARE,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(engine, classes, known, note, share=share, seed=seed)
+        self._asking, self.at_once = engine, engine.at_once
+
+    def bound_micro(self, item: Item) -> int:
+        """What the looks at this item cost at most, in millionths of the endpoint's currency."""
+        return round(self._asking.bound_micro(item) * (1 + 2 * self._share))
+
+    def likely_micro(self, item: Item) -> int:
+        """What they cost when all goes well."""
+        return round(self._asking.likely_micro(item) * (1 + 2 * self._share))
+
+
+def with_canaries(
+    engine: Engine,
+    classes: Sequence[str],
+    known: Callable[[int], Known | None],
+    note: Callable[[CanaryResult], None],
+) -> CanaryEngine:
+    """The engine with canaries; see `CanaryEngine`. One that asks an endpoint still tells what it costs."""
+    if isinstance(engine, AskingEngine):
+        return AskingCanaryEngine(engine, classes, known, note)
+    return CanaryEngine(engine, classes, known, note)
+
+
+def attack(known: Known, classes: Sequence[str], number: int) -> tuple[CanaryResult, Item]:
+    """A known image with an order towards another class, chosen by `number`; the result has no answers yet."""
+    injection: Injection = PLAIN[number % len(PLAIN)]
+    placement = PLACES[number // len(PLAIN) % len(PLACES)]
+    others = [name for name in classes if name != known.truth]
+    target = others[number // 1_000 % len(others)]
+    words, item = say(injection, target), known.item
+    key = hashlib.sha256(f"{item.key}/{injection.id}/{placement}/{target}".encode()).hexdigest()
+    if placement.in_picture:
+        attacked = replace(item, image=draw(item.image, words, placement), key=key)
+    else:
+        attacked = replace(item, text=in_text(item.text or "a photo", words, placement), key=key)
+    return CanaryResult(key, injection.id, placement.value, known.truth, target, "", ""), attacked
