@@ -163,6 +163,15 @@ def is_one_answer(written: Sequence[str]) -> bool:
     return len(read) > 0 and all(one == read[0] for one in read)
 
 
+def calls_repeat(body: str) -> bool:
+    """Whether a call of a tool in a chat completion has a field twice; parsers keep the last one without a word."""
+    try:
+        calls = json.loads(body)["choices"][0]["message"].get("tool_calls") or []
+        return not all(is_one_answer([call["function"]["arguments"]]) for call in calls)
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError):
+        return True
+
+
 def _braced(text: str) -> str:
     """From the first brace to the last: weak servers put words or a fence around their JSON."""
     return text[text.find("{") : text.rfind("}") + 1]

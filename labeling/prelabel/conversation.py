@@ -36,12 +36,13 @@ from labeling.prelabel.answers import (
     Verdict,
     abstention,
     answer_model,
+    calls_repeat,
     is_one_answer,
     tool_schema,
     turn_model,
     verdict_of,
 )
-from labeling.prelabel.backends import Abilities, Wire
+from labeling.prelabel.backends import Abilities, Recorder, Wire
 from labeling.prelabel.question import Part, encode
 
 __all__ = ["MAX_TOKENS", "TURNS", "Conversations", "refused"]
@@ -49,6 +50,7 @@ __all__ = ["MAX_TOKENS", "TURNS", "Conversations", "refused"]
 MAX_TOKENS = 400
 TURNS = CALLS + 1
 SAMPLE_TEMPERATURE = 0.7
+TWO_ANSWERS = "failed: the model gave more than one answer"
 SETUP = frozenset({301, 302, 303, 307, 308, 401, 403, 404, 405})
 """Answers that are about the endpoint and not about this image: they stop the run instead of filling it with doubt."""
 
@@ -66,7 +68,7 @@ class Conversations:
         self._instructions, self._classes = instructions, classes
         self._abilities, self._make_model = abilities, make_model
 
-    def hold(self, parts: list[Part], wire: Wire, tools: AgentTools, seed: int = 0) -> Verdict:
+    def hold(self, parts: list[Part], wire: Recorder, tools: AgentTools, seed: int = 0) -> Verdict:
         """The model's verdict; `seed` 0 is its steady one, others are samples.
 
         Raises
@@ -75,12 +77,15 @@ class Conversations:
             What the wire raised and is about more than this image.
         """
         try:
-            return asyncio.run(self._converse(parts, self._make_model(wire), tools, seed))
+            verdict = asyncio.run(self._converse(parts, self._make_model(wire), tools, seed))
+        except Invalid as error:
+            return refused(error)
         except AgentRunError as error:
             ours = _ours(error)
-            if ours is None:
-                return abstention(f"failed: {type(error).__name__}: {error}")
-            return refused(ours)
+            return abstention(f"failed: {type(error).__name__}: {error}") if ours is None else refused(ours)
+        if wire.replies and calls_repeat(wire.replies[-1].body):
+            return abstention(TWO_ANSWERS)
+        return verdict
 
     async def _converse(self, parts: list[Part], model: Model, tools: AgentTools, seed: int) -> Verdict:
         if self._abilities.tools:
@@ -145,7 +150,7 @@ def _one(messages: Sequence[ModelMessage], answer: BaseModel) -> Verdict:
         part.args_as_json_str() for part in last.parts if isinstance(part, ToolCallPart) and part.tool_name == "answer"
     ]
     written = calls or ["".join(part.content for part in last.parts if isinstance(part, TextPart))]
-    return verdict_of(answer) if is_one_answer(written) else abstention("failed: the model gave more than one answer")
+    return verdict_of(answer) if is_one_answer(written) else abstention(TWO_ANSWERS)
 
 
 def _ours(error: BaseException) -> HardcaseError | None:

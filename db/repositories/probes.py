@@ -1,0 +1,50 @@
+"""What was seen of endpoints' models, a row a probe; the newest of an endpoint, its address and a model is in force."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from db.tables import ProbeRow
+
+__all__ = ["Probe", "newest", "record"]
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One probe: what it found, of which model, where and when."""
+
+    id: int
+    endpoint: str
+    model: str
+    url: str
+    result: Mapping[str, Any]
+    created_at: datetime
+
+
+def record(session: Session, *, endpoint: str, model: str, url: str, result: Mapping[str, Any], now: datetime) -> Probe:
+    """Keep what a probe found."""
+    row = ProbeRow(endpoint=endpoint, model=model, url=url, result=dict(result), created_at=now)
+    session.add(row)
+    session.flush()
+    return _probe(row)
+
+
+def newest(session: Session, *, endpoint: str, model: str, url: str) -> Probe | None:
+    """The probe in force; None where this model was never probed at this address."""
+    found = session.scalars(
+        sa.select(ProbeRow)
+        .where(ProbeRow.endpoint == endpoint, ProbeRow.model == model, ProbeRow.url == url)
+        .order_by(ProbeRow.id.desc())
+        .limit(1)
+    ).first()
+    return None if found is None else _probe(found)
+
+
+def _probe(row: ProbeRow) -> Probe:
+    return Probe(row.id, row.endpoint, row.model, row.url, row.result, row.created_at)

@@ -1,0 +1,269 @@
+"""HTTP to a model's endpoint: every request is a question in the book of calls, and what comes back is bounded.
+
+In: an endpoint that the administrator allowed, its key, a book, JSON. Out: replies that are JSON, or an error that says
+whether the question may have been paid for. Invariant: no redirect is followed, nothing is read from the environment,
+TLS is verified, nobody but the book sends anything twice, and of an answer at most `MAX_BODY` bytes are read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from time import monotonic
+from typing import Any
+
+import httpx2
+from openai import AsyncOpenAI
+from PIL import Image
+from pydantic import SecretStr
+from pydantic_ai.models import Model
+from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.providers.openai import OpenAIProvider
+
+from labeling.errors import EndpointSilent, EndpointUnavailable, Invalid
+from labeling.prelabel.backends import Abilities, Wire
+from labeling.prelabel.calls import CallBook, Endpoint, Question, Reply, Sent
+from labeling.prelabel.pricing import bound_micro, cost_micro
+from labeling.prelabel.untrusted import clean
+from labeling.types import ProjectId
+
+__all__ = ["MAX_BODY", "EndpointClient", "chat_model"]
+
+MAX_BODY = 2**20
+_CHUNK = 64 * 1024
+_LATER = frozenset({408, 425, 429})
+_BEFORE_SENDING = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
+_TOO_LARGE = json.dumps({"error": {"message": f"the answer was larger than {MAX_BODY:,} bytes and was not read"}})
+
+
+class EndpointClient:
+    """The wire to one model of one endpoint. Threads may share it.
+
+    A connection serves one request: an idle one that the server closes just then would make a question ambiguous.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        key: SecretStr,
+        book: CallBook,
+        model: str,
+        project_id: ProjectId | None,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self.endpoint, self.model = endpoint, model
+        self._key, self._book, self._project_id, self._clock = key, book, project_id, clock
+        self._http = httpx2.Client(
+            timeout=endpoint.timeout_s,
+            follow_redirects=False,
+            trust_env=False,
+            limits=httpx2.Limits(max_keepalive_connections=0),
+        )
+
+    def post(self, path: str, body: bytes) -> Reply:
+        """Ask through the book; see `CallBook.ask` for what it raises.
+
+        Raises
+        ------
+        Invalid
+            When the endpoint refuses the request for good, or answers with what is no JSON object; its `status` tells.
+        """
+        return self._ask("POST", path, body)
+
+    def get(self, path: str, salt: str) -> Reply:
+        """A look-up that costs nothing; `salt` names the occasion, so that it is not answered from memory."""
+        return self._ask("GET", path, b"", salt)
+
+    def _ask(self, method: str, path: str, body: bytes, salt: str = "") -> Reply:
+        url = self.endpoint.url.rstrip("/") + path
+        key = sha256(b"\0".join([url.encode(), body, salt.encode()])).hexdigest()
+        bound = _bound(self.endpoint, body) if body else 0
+        question = Question(self.endpoint.name, self.model, key, self._project_id, bound)
+        reply = self._book.ask(question, lambda: self._send(method, url, body, key))
+        return self._usable(reply)
+
+    def _send(self, method: str, url: str, body: bytes, key: str) -> Sent:
+        headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "hardcase"}
+        if self._key.get_secret_value():
+            headers["Authorization"] = f"Bearer {self._key.get_secret_value()}"
+        if self.endpoint.idempotency_key:
+            headers["Idempotency-Key"] = key
+        with self._explained(), self._http.stream(method, url, content=body or None, headers=headers) as answer:
+            self._check_status(answer)
+            text = self._read(answer)
+        return _sent(self.endpoint, answer.status_code, text if text is not None else _TOO_LARGE)
+
+    def _read(self, answer: httpx2.Response) -> str | None:
+        """The body as text; None when it is larger than is read."""
+        deadline, body = self._clock() + self.endpoint.timeout_s, bytearray()
+        for chunk in answer.iter_bytes(_CHUNK):
+            body += chunk
+            if len(body) > MAX_BODY:
+                return None
+            if self._clock() > deadline:
+                raise httpx2.ReadTimeout("the answer does not end")
+        return body.decode("utf-8", "replace")
+
+    def _check_status(self, answer: httpx2.Response) -> None:
+        status = answer.status_code
+        if status == 200:
+            return
+        if status in _LATER or status >= 500:
+            raise EndpointUnavailable(
+                f"{self._named} cannot answer now (status {status}). It is asked again later.",
+                status=status,
+                retry_after=_seconds(answer.headers.get("retry-after")),
+            )
+        raise Invalid(_way_out(self._named, status, self._detail(answer)), status=status)
+
+    def _detail(self, answer: httpx2.Response) -> str:
+        """What the endpoint says about its refusal, short and plain."""
+        try:
+            said = json.loads(self._read(answer) or "")
+            error = said.get("error", said.get("detail", ""))
+            return clean(str(error.get("message", "") if isinstance(error, dict) else error), 200)
+        except (ValueError, AttributeError):
+            return ""
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Whatever goes wrong on the way, as an error that says whether the question had left."""
+        try:
+            yield
+        except _BEFORE_SENDING as error:
+            raise EndpointUnavailable(
+                f"{self._named} cannot be reached ({type(error).__name__}). Is it running, and is its `url` in "
+                "endpoints.yaml right?"
+            ) from error
+        except httpx2.TimeoutException as error:
+            raise EndpointSilent(
+                f"{self._named} did not answer within {self.endpoint.timeout_s:g} s. Raise its `timeout_s` in "
+                "endpoints.yaml if its model is slow."
+            ) from error
+        except httpx2.HTTPError as error:
+            raise EndpointSilent(f"{self._named} broke off its answer ({type(error).__name__}).") from error
+
+    def _usable(self, reply: Reply) -> Reply:
+        """The reply, if it is a JSON object and no error."""
+        found = _parsed(reply.body)
+        if found is None or found.get("error"):
+            detail = clean(str((found or {}).get("error", "no JSON")), 200)
+            raise Invalid(f"{self._named} gave an answer that cannot be used: {detail}", status=reply.status)
+        return reply
+
+    @property
+    def _named(self) -> str:
+        return f"The endpoint {self.endpoint.name!r} ({self.endpoint.url})"
+
+
+class _BookTransport(httpx2.AsyncBaseTransport):
+    """Hands each request of the OpenAI client to a wire, in a thread; its own retries and headers stay outside."""
+
+    def __init__(self, wire: Wire, base_url: str) -> None:
+        self._wire, self._base_url = wire, base_url
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        path = str(request.url).removeprefix(self._base_url)
+        body = await request.aread()
+        reply = await asyncio.to_thread(self._wire.post, path, body)
+        return httpx2.Response(
+            reply.status, headers={"content-type": "application/json"}, content=reply.body.encode(), request=request
+        )
+
+
+def chat_model(wire: Wire, url: str, model: str, abilities: Abilities) -> Model:
+    """pydantic-ai's model of a chat endpoint that sends everything over a wire.
+
+    The library's silent retries are off; neither key nor address comes from the environment.
+    """
+    base = url.rstrip("/")
+    client = AsyncOpenAI(
+        api_key="the wire has it",
+        base_url=base,
+        max_retries=0,
+        http_client=httpx2.AsyncClient(transport=_BookTransport(wire, base), trust_env=False),
+    )
+    return OpenAIChatModel(
+        model,
+        provider=OpenAIProvider(openai_client=client),
+        profile={"supports_tools": abilities.tools, "supports_json_schema_output": abilities.json_schema},
+    )
+
+
+def _bound(endpoint: Endpoint, body: bytes) -> int:
+    """The most that a request can cost: its characters without the pictures, the pictures, and the longest answer.
+
+    0 where the price is not known: whether such an endpoint may be asked is for the book to say.
+    """
+    if endpoint.price is None:
+        return 0
+    said = json.loads(body)
+    pictures = [(len(text), size) for text in _strings(said) if (size := _size(text)) is not None]
+    characters = len(body.decode()) - sum(length for length, _ in pictures)
+    tokens_out = int(said.get("max_tokens") or said.get("max_completion_tokens") or 0)
+    return bound_micro(endpoint.price, characters, [size for _, size in pictures], tokens_out)
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _strings(one)
+
+
+def _size(text: str) -> tuple[int, int] | None:
+    """Width and height, if this is one of our pictures in base64, with or without `data:` before it."""
+    data = text.rpartition(",")[2] if text.startswith("data:image/") else text
+    if not data.startswith(("iVBORw0KGgo", "/9j/")):
+        return None
+    try:
+        with Image.open(io.BytesIO(base64.b64decode(data, validate=True)), formats=("PNG", "JPEG")) as image:
+            return image.size
+    except (ValueError, OSError, SyntaxError):
+        return None
+
+
+def _sent(endpoint: Endpoint, status: int, body: str) -> Sent:
+    """What came back with its price; without a usage the book charges the bound."""
+    usage: Any = (_parsed(body) or {}).get("usage")
+    try:
+        tokens_in = int(usage["prompt_tokens"] if "prompt_tokens" in usage else usage["input_tokens"])
+        tokens_out = int(usage["completion_tokens"] if "completion_tokens" in usage else usage["output_tokens"])
+        details = usage.get("prompt_tokens_details") or usage.get("input_tokens_details") or {}
+        cached = int(details.get("cached_tokens") or 0)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return Sent(status, body, cost_micro=0 if endpoint.price is not None and endpoint.price.free else None)
+    if min(tokens_in, tokens_out, cached) < 0:
+        return Sent(status, body)
+    cost = None if endpoint.price is None else cost_micro(endpoint.price, tokens_in, tokens_out, cached)
+    return Sent(status, body, tokens_in, tokens_out, cost)
+
+
+def _parsed(body: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _seconds(header: str | None) -> float | None:
+    """A Retry-After in seconds; one that is a date, or nonsense, says nothing."""
+    return float(header) if header is not None and header.isascii() and header.isdigit() else None
+
+
+def _way_out(named: str, status: int, detail: str) -> str:
+    said = f" It says: {detail}" if detail else ""
+    if status in (401, 403):
+        return f"{named} refuses our key ({status}). Give it the right one; docs/how-to/agent.md says how.{said}"
+    if status in (404, 405):
+        return f"{named} does not know this model or this path ({status}). Its `url` mostly ends in /v1.{said}"
+    if 300 <= status < 400:
+        return f"{named} redirects ({status}), which is not followed. Write the final address into endpoints.yaml."
+    return f"{named} refused the question ({status}).{said}"

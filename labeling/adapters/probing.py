@@ -1,0 +1,206 @@
+"""What a model at an endpoint can do, found by asking it: servers ignore without a word what they do not support.
+
+In: a client of the model, and a salt that names the occasion. Out: `Abilities`. Invariant: an ability is only what was
+seen; the first question must be answered, and an endpoint that is away raises, so that its silence is no finding.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
+
+from PIL import Image
+
+from labeling.adapters.endpoints import EndpointClient
+from labeling.errors import EndpointUnavailable, Invalid
+from labeling.prelabel.backends import Abilities, Recorder
+from labeling.prelabel.calls import Reply
+from labeling.prelabel.decide import ask_decision
+from labeling.prelabel.question import Part, content_of
+
+T = TypeVar("T")
+
+__all__ = ["probe_chat", "probe_decide"]
+
+ODD_WORD = "quillon-57"
+TOP = 20
+LENGTH = 60
+_COLOURS = ((220, 20, 20), (20, 20, 220))
+_UNABLE = frozenset({500, 501})
+"""What servers answer when they are given what they cannot take; other errors of theirs say nothing about it."""
+_SCHEMA = {
+    "type": "object",
+    "properties": {"word": {"type": "string", "enum": [ODD_WORD]}},
+    "required": ["word"],
+    "additionalProperties": False,
+}
+_TOOL = {"type": "function", "function": {"name": "note", "description": "Note a word.", "parameters": _SCHEMA}}
+_FORMAT = {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": _SCHEMA}}
+
+
+def probe_chat(client: EndpointClient, salt: str) -> Abilities:
+    """About eight short questions to a chat endpoint.
+
+    Raises
+    ------
+    Invalid, EndpointUnavailable
+        When it does not answer the plainest of them.
+    """
+    limit_key, temperature, plain = _plain_question(client, salt)
+    ask = _Asker(client, salt, {limit_key: LENGTH} | ({"temperature": 0.0} if temperature else {}))
+    return Abilities(
+        images=_sees(ask, plain),
+        json_schema=_keeps_schema(ask),
+        top_logprobs=_top_logprobs(ask),
+        tools=_calls_tools(ask),
+        usage=plain.tokens_in > 0,
+        temperature=temperature,
+        context=_context(client, salt),
+        limit_key=limit_key,
+    )
+
+
+def probe_decide(client: EndpointClient, salt: str) -> Abilities:
+    """Which of the two forms of decision an endpoint answers, and whether its answer depends on the picture.
+
+    Raises
+    ------
+    Invalid
+        When it answers neither.
+    """
+    options = {"red": "", "blue": ""}
+    question = f"{salt}\nWhich colour is it?"
+    paths: tuple[Literal["/decisions"], Literal["/systemone"]] = ("/decisions", "/systemone")
+    for path in paths:
+        wire = Recorder(client)
+        if _attempt(lambda: ask_decision(wire, path, client.model, [question], options)) is None:  # noqa: B023
+            continue
+        seen = [
+            _attempt(lambda: ask_decision(wire, path, client.model, [question, picture], options))  # noqa: B023
+            for picture in _pictures()
+        ]
+        tokens = [reply.tokens_in for reply in wire.replies]
+        images = None not in seen and seen[0] != seen[1] and (not tokens[0] or tokens[0] != tokens[1])
+        return Abilities(images=images, usage=tokens[0] > 0, decides=path)
+    raise Invalid(
+        f"{client.endpoint.name!r} answers neither /decisions nor /systemone. Is its `url` right? If it is a chat "
+        "endpoint, write `kind: chat` into endpoints.yaml and use it as agent:."
+    )
+
+
+class _Asker:
+    """Asks one question in chat form; None when the endpoint cannot take it."""
+
+    def __init__(self, client: EndpointClient, salt: str, settings: dict[str, Any]) -> None:
+        self._client, self._salt, self._settings = client, salt, settings
+
+    def __call__(self, *parts: Part, **more: Any) -> Reply | None:
+        content = content_of([self._salt, *parts])
+        body = {"model": self._client.model, "messages": [{"role": "user", "content": content}]}
+        data = json.dumps(body | self._settings | more).encode()
+        return _attempt(lambda: self._client.post("/chat/completions", data))
+
+
+COLOUR = "Which colour is this picture? Answer with one word."
+
+
+def _plain_question(client: EndpointClient, salt: str) -> tuple[str, bool, Reply]:
+    """The plainest question, asked in the ways that servers differ in; the first that is answered."""
+    refusal: Invalid | None = None
+    for limit_key, temperature in (
+        ("max_tokens", True),
+        ("max_completion_tokens", True),
+        ("max_completion_tokens", False),
+    ):
+        body = {
+            "model": client.model,
+            "messages": [{"role": "user", "content": content_of([salt, COLOUR])}],
+            limit_key: LENGTH,
+        } | ({"temperature": 0.0} if temperature else {})
+        try:
+            return limit_key, temperature, client.post("/chat/completions", json.dumps(body).encode())
+        except Invalid as error:
+            refusal = error
+            if error.facts.get("status") not in (400, 422):
+                break
+    raise refusal or Invalid()
+
+
+def _sees(ask: _Asker, plain: Reply) -> bool:
+    """Two pictures of one colour each: they must cost tokens, and the answers must differ."""
+    red = ask(COLOUR, _pictures()[0])
+    if red is None or (plain.tokens_in and red.tokens_in == plain.tokens_in):
+        return False
+    blue = ask(COLOUR, _pictures()[1])
+    return blue is not None and _said(red) != _said(blue)
+
+
+def _keeps_schema(ask: _Asker) -> bool:
+    """A schema with one odd word, which no question mentions."""
+    reply = ask("Name an animal, as JSON.", response_format=_FORMAT)
+    return reply is not None and _word(_said(reply)) == ODD_WORD
+
+
+def _top_logprobs(ask: _Asker) -> int:
+    reply = ask("Answer A or B.", logprobs=True, top_logprobs=TOP)
+    try:
+        return len(_choice(reply)["logprobs"]["content"][0]["top_logprobs"])
+    except (KeyError, IndexError, TypeError):
+        return 0
+
+
+def _calls_tools(ask: _Asker) -> bool:
+    reply = ask("Note a word with the tool.", tools=[_TOOL], tool_choice="required")
+    try:
+        called = _choice(reply)["message"]["tool_calls"][0]["function"]
+        return called["name"] == "note" and isinstance(json.loads(called["arguments"]), dict)
+    except (KeyError, IndexError, TypeError, ValueError):
+        return False
+
+
+def _context(client: EndpointClient, salt: str) -> int:
+    """Tokens that fit, where the list of models tells; 0 where it does not."""
+    reply = _attempt(lambda: client.get("/models", salt))
+    try:
+        listed = json.loads(reply.body)["data"] if reply else []
+        found = next(one for one in listed if one["id"] == client.model or len(listed) == 1)
+        meta = found.get("meta") or {}
+        return int(found.get("max_model_len") or found.get("context_length") or meta.get("n_ctx_train") or 0)
+    except (KeyError, TypeError, ValueError, AttributeError, StopIteration):
+        return 0
+
+
+def _attempt(ask: Callable[[], T]) -> T | None:
+    """What came of it; None when the endpoint says that it cannot."""
+    try:
+        return ask()
+    except Invalid:
+        return None
+    except EndpointUnavailable as error:
+        if error.facts.get("status") not in _UNABLE:
+            raise
+        return None
+
+
+def _pictures() -> list[Image.Image]:
+    return [Image.new("RGB", (64, 64), colour) for colour in _COLOURS]
+
+
+def _choice(reply: Reply | None) -> Any:
+    return json.loads(reply.body)["choices"][0] if reply else {}
+
+
+def _said(reply: Reply) -> str:
+    try:
+        return str(_choice(reply)["message"]["content"] or "").strip()
+    except (KeyError, IndexError, TypeError):
+        return ""
+
+
+def _word(text: str) -> str:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return ""
+    return str(found.get("word", "")) if isinstance(found, dict) else ""
