@@ -17,12 +17,14 @@ from scipy.stats import norm
 
 __all__ = [
     "MIN_LABELS",
+    "Bin",
     "Estimate",
     "accuracy",
     "bootstrap",
     "confusion",
     "expected_calibration_error",
     "macro_f1",
+    "reliability",
     "share",
     "wilson",
 ]
@@ -45,6 +47,14 @@ class Estimate:
     def known(self) -> bool:
         """Whether it rests on enough images to be shown as a number."""
         return self.n >= MIN_LABELS
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Images of like confidence: its mean, and the share of them that was right."""
+
+    confidence: float
+    right: Estimate
 
 
 def wilson(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -186,3 +196,29 @@ def expected_calibration_error(probs: npt.NDArray[np.floating], truth: Classes, 
     which = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
     gaps = np.bincount(which, weights=confidence - right, minlength=bins)  # (bins,) sum of the differences
     return float(np.abs(gaps).sum() / len(probs))
+
+
+def reliability(confidence: npt.NDArray[np.floating], right: npt.NDArray[np.bool_], bins: int = 10) -> list[Bin]:
+    """Confidence against how often it was right, over bins of equal width; bins without an image are left out.
+
+    Parameters
+    ----------
+    confidence : (N,) array
+        The probability of the class that was named, in [0, 1].
+    right : (N,) array
+        Whether that class was true.
+    bins : int
+        Of equal width over (0, 1].
+
+    Examples
+    --------
+    >>> [(one.confidence, one.right.value) for one in reliability(np.array([0.2, 0.95, 0.95]), np.array([0, 1, 0]))]
+    [(0.2, 0.0), (0.95, 0.5)]
+    """
+    which = np.clip(np.ceil(np.asarray(confidence) * bins).astype(int) - 1, 0, bins - 1)
+    return [
+        Bin(
+            float(np.mean(confidence[which == one])), share(int(np.sum(right[which == one])), int((which == one).sum()))
+        )
+        for one in np.unique(which)
+    ]

@@ -16,23 +16,26 @@ import numpy.typing as npt
 import vl_convert
 
 from labeling.quality.agreement import Acceptance
-from labeling.quality.metrics import Estimate
+from labeling.quality.metrics import Bin, Estimate
 from labeling.types import NONE_OF_THESE
 
 __all__ = [
     "MOST_CLASSES",
     "CurvePoint",
+    "ReliabilityCurve",
     "VersionPoint",
     "acceptance_bars",
     "confusion_matrix",
     "holdout_by_version",
     "learning_curve",
+    "reliability_curves",
 ]
 
 MOST_CLASSES = 30
 """More classes than this do not fit a picture; those with the most errors are shown."""
 
 _BLUE, _ORANGE, _GREY = "#0072b2", "#d55e00", "#767676"
+_SERIES = (_BLUE, _ORANGE, "#009e73", "#cc79a7", "#e69f00", _GREY)
 _SHARE = alt.Axis(format="%", tickCount=5)
 
 
@@ -52,6 +55,14 @@ class VersionPoint:
     number: int
     accuracy: Estimate
     promoted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReliabilityCurve:
+    """One engine's bins of like confidence, as given or calibrated."""
+
+    name: str
+    bins: Sequence[Bin]
 
 
 def learning_curve(points: Sequence[CurvePoint]) -> str:
@@ -192,6 +203,38 @@ def acceptance_bars(rows: Sequence[Acceptance]) -> str:
     return _svg(
         alt.layer(bars, interval, counts), "Pre-labels kept, by class", "pale: under 30 answers", 360, 22 * len(data)
     )
+
+
+def reliability_curves(curves: Sequence[ReliabilityCurve]) -> str:
+    """How often engines were right against how sure they were, with 95 % intervals; the dashed line is ideal.
+
+    Parameters
+    ----------
+    curves : sequence of ReliabilityCurve
+        At least one; the first six are shown.
+
+    Returns
+    -------
+    SVG text.
+    """
+    shown = curves[: len(_SERIES)]
+    names = [curve.name for curve in shown]
+    rows = [
+        {"engine": curve.name, "confidence": one.confidence, **_interval(one.right)}
+        for curve in shown
+        for one in curve.bins
+    ]
+    scale = alt.Scale(domain=names, range=list(_SERIES[: len(names)]))
+    colour = alt.Color(
+        "engine:N", title=None, scale=scale, legend=alt.Legend(orient="bottom", columns=1, labelLimit=400)
+    )
+    x = alt.X("confidence:Q", title="confidence", scale=alt.Scale(domain=[0, 1]), axis=_SHARE)
+    base = alt.Chart(_data(rows)).encode(x=x, color=colour)
+    ideal = alt.Chart(_data([{"confidence": 0, "value": 0}, {"confidence": 1, "value": 1}])).encode(x=x)
+    diagonal = ideal.mark_line(color=_GREY, strokeDash=[4, 4], strokeWidth=1).encode(y=_y("right"))
+    interval = base.mark_rule(strokeWidth=1.5).encode(y=alt.Y("lower:Q"), y2="upper:Q")
+    line = base.mark_line(point=alt.OverlayMarkDef(size=45), strokeWidth=1.5).encode(y=_y("right"))
+    return _svg(alt.layer(diagonal, interval, line), "How sure, and how often right", "with 95 % intervals", 300, 300)
 
 
 def _most_errors(matrix: npt.NDArray[np.integer], k: int) -> list[int]:

@@ -18,6 +18,7 @@ from db.session import reading
 from labeling.adapters.prediction_files import read_predictions
 from labeling.errors import BadArtifact, NotFound
 from labeling.prelabel.escalation import named
+from labeling.prelabel.guards import CONFLICT
 from labeling.prelabel.trust import Terms, calibrated, calibrated_answers, read_terms
 from labeling.types import Outcome, Project
 from service.work.pool import Pool
@@ -32,8 +33,8 @@ Probs = NDArray[np.floating]
 class Voice:
     """One engine of the escalation: where it `spoke` (N,), its `probs` (N, K), the class that it `named` (N,).
 
-    `named` is K for "none of these". `flagged` (N,): something made its answer less trustworthy. `mean_micro` is what
-    an image has cost so far.
+    `named` is K for "none of these". `flagged` (N,): a probe made its answer less trustworthy; whether it contradicts
+    the classifier is asked of today's classifier instead. `mean_micro` is what an image has cost so far.
     """
 
     stage: Stage
@@ -123,7 +124,7 @@ def _voice(stage: Stage, all_said: list[Said], pool: Pool, project: Project, ter
     likeliest = np.full(len(pool), -1, np.int64)
     if ready:
         spoke[rows] = True
-        flagged[rows] = [bool(said.flags) for _, said in ready]
+        flagged[rows] = [any(flag != CONFLICT for flag in said.flags) for _, said in ready]
         answers[rows] = [class_of(said, classes) for _, said in ready]
         raw = np.array([_probs(said, len(classes)) for _, said in ready])
         levels = [said.confidence_from for _, said in ready]

@@ -20,6 +20,7 @@ from labeling.errors import Unavailable
 from labeling.types import JobName, ProjectId, Trigger
 from service.logs import get_logger
 from service.work import engine_reports
+from service.work.calibrations import calibrate
 from service.work.locks import OneAtATime
 from service.work.pipeline import escalate, figures, ingest, learn, prelabel, promote, review, select
 from service.work.tidying import tidy_up
@@ -131,7 +132,8 @@ class _Loop:
         return {**verdict, **predicted}
 
     def figures(self, project_id: ProjectId, trigger: str) -> Counts:
-        return _step(figures.refresh, self.parts, project_id)
+        calibrated = _step(calibrate, self.parts, project_id)
+        return {**calibrated, **_step(figures.refresh, self.parts, project_id)}
 
     def engines(self, project_id: ProjectId, trigger: str, request: str, asked_by: str) -> Counts:
         return _step(engine_reports.answer, self.parts, project_id, request, asked_by)

@@ -8,7 +8,7 @@ engine says of them decides nothing, people label them blind, and figures about 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +20,11 @@ from db.session import reading, transaction
 from labeling.errors import Invalid, NotFound, Unavailable
 from labeling.prelabel.engine import Engine, Item
 from labeling.prelabel.escalation import who_goes_on
+from labeling.prelabel.guards import CONFLICT, conflict
 from labeling.types import EngineUse, ImageId, Project, ProjectId
 from service.logs import get_logger
 from service.work.contexts import items_for
-from service.work.looks import Looked, look_at, open_pictures
+from service.work.looks import Looked, Seen, look_at, open_pictures
 from service.work.opinions import Opinions, read_opinions
 from service.work.pool import Pool, load_pool
 from service.work.wiring import Parts
@@ -148,7 +149,20 @@ def _look(parts: Parts, ground: _Ground, turn: _Turn, rows: NDArray[np.int64]) -
     )
     config = ground.project.config
     look_at(turn.engine, items, len(config.labels), ground.project.config_version, looked)
+    by_image = dict(zip(ids, rows, strict=True))
+    looked.seen = [_held_against(ground, seen, int(by_image[seen.image.id])) for seen in looked.seen]
     return looked
+
+
+def _held_against(ground: _Ground, seen: Seen, row: int) -> Seen:
+    """With a flag where it names another class than the classifier of today."""
+    evidence = seen.prelabel.evidence
+    if not ground.opinions.by_classifier[row] or CONFLICT in evidence.flags:
+        return seen
+    if not conflict(seen.prelabel, ground.opinions.base[row].tolist(), ground.project.config.classes):
+        return seen
+    flagged = replace(evidence, flags=(*evidence.flags, CONFLICT))
+    return replace(seen, prelabel=replace(seen.prelabel, evidence=flagged))
 
 
 def _write(parts: Parts, project: Project, turn: _Turn, looked: Looked) -> int:

@@ -28,12 +28,13 @@ from labeling.quality.plots import (
 )
 from labeling.select.uncertainty import margin
 from labeling.types import Example, Project, ProjectId, Verdict, VersionId
+from service.work.reliability import read_reliability
 from service.work.snapshots import evaluation_examples, truth_of
 from service.work.wiring import Parts
 
 __all__ = ["refresh"]
 
-FORMAT = "1"
+FORMAT = "2"
 """Part of the fingerprint: a release that computes a figure differently computes all of them again."""
 HARDEST = 24
 LATELY = 1_000
@@ -60,6 +61,7 @@ class _Facts:
     asked: list[Asked]
     asked_predictions: dict[int, list[float]]
     asked_prelabels: dict[int, list[float]]
+    reliability: NewFigure
 
 
 def refresh(parts: Parts, project_id: ProjectId) -> dict[str, int]:
@@ -74,6 +76,7 @@ def refresh(parts: Parts, project_id: ProjectId) -> dict[str, int]:
         _hardest(facts),
         NewFigure("labels_by_source", {"sources": facts.tally["labels_by_source"]}),
         _rounds(facts),
+        facts.reliability,
     ]
     now = parts.now()
     with transaction(parts.database) as session:
@@ -110,6 +113,7 @@ def _read(parts: Parts, project_id: ProjectId) -> _Facts | None:
             asked=asked,
             asked_predictions=predicted.get(champion.id, {}) if champion else {},
             asked_prelabels=figures.prelabels_of(session, project_id, images),
+            reliability=read_reliability(session, project),
         )
 
 
