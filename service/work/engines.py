@@ -125,7 +125,7 @@ def _dual_encoder(order: EngineOrder, means: Means) -> Engine:
 def _few_shot(order: EngineOrder, means: Means) -> Engine:
     _only_in_the_escalation(order, means)
     if not order.use.examples:
-        raise Invalid("`few-shot` needs labelled images to look at: write `examples: 8` beside it.")
+        raise Invalid("`few-shot` needs labelled images to look at: write `examples: 4` beside it.")
     return FewShotEngine(order.classes, order.config_version, perf_counter)
 
 

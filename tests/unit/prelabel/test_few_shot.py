@@ -23,25 +23,33 @@ def _engine(classes: tuple[str, ...] = CLASSES) -> FewShotEngine:
     return FewShotEngine(classes, 7, lambda: 0.0)
 
 
-@given(seed=st.integers(0, 2**32 - 1), shots=st.integers(0, 16))
+@given(seed=st.integers(0, 2**32 - 1), shots=st.integers(1, 16))
 def test_probabilities_are_finite_and_sum_to_one(seed: int, shots: int) -> None:
     rng = np.random.default_rng(seed)
     opinion = rng.dirichlet(np.full(4, 0.1))
 
     probs = few_shot_probs(opinion, rng.integers(0, 4, shots), rng.uniform(-1, 1, shots), 4)
 
-    assert np.isfinite(probs).all() and probs.sum() == pytest.approx(1)
-    if not shots:
-        np.testing.assert_allclose(probs, np.maximum(opinion, 1e-12) / np.maximum(opinion, 1e-12).sum())
+    assert np.isfinite(probs).all() and (probs > 0).all() and probs.sum() == pytest.approx(1)
 
 
-def test_a_shot_adds_its_affinity_to_its_classs_logit() -> None:
+def test_an_example_worked_by_hand() -> None:
     opinion = np.array([0.5, 0.3, 0.2])
 
-    probs = few_shot_probs(opinion, np.array([1, 1]), np.array([1.0, 0.8]), 3)
+    probs = few_shot_probs(opinion, np.array([1, 2]), np.array([0.8, 0.6]), 3)
 
-    logits = np.log(opinion) + [0, 1 + np.exp(-SHARPNESS * 0.2), 0]
-    np.testing.assert_allclose(probs, np.exp(logits) / np.exp(logits).sum())
+    near, far = np.exp(-SHARPNESS * 0.2), np.exp(-SHARPNESS * 0.4)
+    said = 0.8 * np.array([0, near, far]) / (near + far) + 0.2 / 3
+    np.testing.assert_allclose(probs, opinion * said / (opinion * said).sum())
+
+
+def test_shots_that_are_far_away_change_nothing_and_a_near_one_decides() -> None:
+    opinion = np.array([0.5, 0.3, 0.2])
+
+    far, near = (few_shot_probs(opinion, np.array([2]), np.array([cosine]), 3) for cosine in (-0.1, 1.0))
+
+    np.testing.assert_allclose(far, opinion)
+    assert near[2] > 0.9
 
 
 def test_near_labelled_images_move_an_opinion_and_are_named() -> None:
