@@ -4,7 +4,8 @@ HardcaseError
 ├── NotFound            what was named does not exist, or the caller may not see it
 ├── Conflict            what was asked for contradicts what is already so
 │   ├── NothingToLearnFrom   a fit was asked for and the labels do not allow one
-│   └── OverBudget      a call that might cost more than is left
+│   ├── OverBudget      a call that might cost more than is left
+│   └── EnginePaused    an engine that obeys what is written in pictures or beside them
 ├── Invalid             what was given cannot be used as it is
 │   ├── BadImage        bytes that are not an image which we accept
 │   ├── BadAddress      an address that may not be fetched
@@ -32,6 +33,7 @@ __all__ = [
     "Denied",
     "EndpointSilent",
     "EndpointUnavailable",
+    "EnginePaused",
     "HardcaseError",
     "Invalid",
     "LabelStudioUnavailable",
@@ -70,6 +72,10 @@ class NothingToLearnFrom(Conflict):
 
 class OverBudget(Conflict):
     """The budget does not allow this call. Raise `policy: budget:` or leave the rest to people."""
+
+
+class EnginePaused(Conflict):
+    """This engine is paused: it obeyed orders that were written in pictures or beside them. Use another."""
 
 
 class Invalid(HardcaseError):

@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     max_image_bytes: int = Field(default=50 * 2**20, description="Largest image file accepted.")
     max_image_pixels: int = Field(default=80_000_000, description="Largest image accepted, in pixels.")
     allow_private_addresses: bool = Field(default=False, description="Fetch images from private addresses too.")
+    local_only: bool = Field(default=False, description="Ask no endpoint outside the house, download no model.")
     torch_threads: int = Field(default=0, description="Threads of a model's computation; 0 = let torch choose.")
     device: str = Field(
         default="auto",

@@ -1,4 +1,4 @@
-"""engines: calls and their cost, probes, calibrations, reports, regions; how a prelabel came about
+"""engines: calls and their cost, probes, calibrations, canaries, reports, regions; how a prelabel came about
 
 Revision: 0002
 Follows: 0001
@@ -92,6 +92,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("project_id", "place", name=op.f("pk_engine_stage")),
     )
     op.create_table(
+        "canary",
+        sa.Column("id", BIG, nullable=False),
+        sa.Column("project_id", BIG, nullable=False),
+        sa.Column("engine", sa.Text(), nullable=False),
+        sa.Column("revision", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("injection", sa.Text(), nullable=False),
+        sa.Column("placement", sa.Text(), nullable=False),
+        sa.Column("truth", sa.Text(), nullable=False),
+        sa.Column("target", sa.Text(), nullable=False),
+        sa.Column("clean", sa.Text(), nullable=False),
+        sa.Column("said", sa.Text(), nullable=False),
+        sa.Column("obeyed", sa.Boolean(), nullable=False),
+        sa.Column("created_at", AT, nullable=False),
+        sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_canary_project_id_project")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_canary")),
+        sa.UniqueConstraint("project_id", "revision", "key", name=op.f("uq_canary_project_id_revision_key")),
+    )
+    op.create_table(
         "engine_report",
         sa.Column("id", BIG, nullable=False),
         sa.Column("project_id", BIG, nullable=False),
@@ -120,7 +139,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("region", "engine_report", "engine_stage", "calibration", "probe", "spend", "call"):
+    for table in ("region", "engine_report", "canary", "engine_stage", "calibration", "probe", "spend", "call"):
         op.drop_table(table)
     with op.batch_alter_table("prelabel") as prelabel:
         for column in ("evidence", "answer", "outcome"):

@@ -11,6 +11,7 @@ from db.tables.base import Base, UtcDateTime
 from db.tables.engines import (
     CalibrationRow,
     CallRow,
+    CanaryRow,
     EngineReportRow,
     EngineStageRow,
     ProbeRow,
@@ -66,6 +67,7 @@ __all__ = [
     "Base",
     "CalibrationRow",
     "CallRow",
+    "CanaryRow",
     "EmbeddingRow",
     "EngineReportRow",
     "EngineStageRow",

@@ -13,6 +13,7 @@ from db.tables.base import Base, ref
 __all__ = [
     "CalibrationRow",
     "CallRow",
+    "CanaryRow",
     "EngineReportRow",
     "EngineStageRow",
     "ProbeRow",
@@ -99,6 +100,26 @@ class EngineStageRow(Base):
     engine: Mapped[str]
     revision: Mapped[str]
     since: Mapped[datetime]
+
+
+class CanaryRow(Base):
+    """One canary that an engine was given: a known image with an order towards another class, and what it answered."""
+
+    __tablename__ = "canary"
+    __table_args__ = (sa.UniqueConstraint("project_id", "revision", "key"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ref("project.id"))
+    engine: Mapped[str]
+    revision: Mapped[str]
+    key: Mapped[str]
+    injection: Mapped[str]
+    placement: Mapped[str]
+    truth: Mapped[str]
+    target: Mapped[str]
+    clean: Mapped[str]
+    said: Mapped[str]
+    obeyed: Mapped[bool]
+    created_at: Mapped[datetime]
 
 
 class EngineReportRow(Base):

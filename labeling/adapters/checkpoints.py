@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from huggingface_hub import constants as hub
 from safetensors import SafetensorError
 from transformers.utils import logging as transformers_logging
 
 from labeling.errors import Invalid, Unavailable
 
-__all__ = ["From", "first_line", "load_checkpoint", "refuse_missing"]
+__all__ = ["From", "first_line", "load_checkpoint", "refuse_missing", "stay_offline"]
 
 PACKAGES = ("sentencepiece", "tiktoken", "torchvision", "num2words", "timm", "protobuf")
 """What some models ask for beside transformers; the error of a model that lacks one names it."""
@@ -42,6 +43,11 @@ def load_checkpoint(name: str, load: Callable[[From], T]) -> T:
         return _from_folder(folder, load) if folder.is_absolute() else _from_hub(name, load)
     except (ImportError, KeyError, MemoryError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
         raise Invalid(f"The model {name!r} cannot be loaded; {_way_out(error)}. {first_line(error)}") from error
+
+
+def stay_offline() -> None:
+    """From now on nothing in this process asks the hub: what its cache does not hold cannot be had."""
+    hub.HF_HUB_OFFLINE = True
 
 
 def refuse_missing(name: str, found: dict[str, Any]) -> None:

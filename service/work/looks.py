@@ -1,7 +1,7 @@
 """Lets an engine look at images so that one bad image costs only itself; prelabel and escalate share it.
 
 In: an engine and images with their items. Out: what it saw, and why it did not see the rest: `failed` may be tried
-again, `final` may not, `refused` was too dear, and `away` says that something outside does not answer for now.
+again, `final` may not, `refused` was too dear or is paused, and `away` says that something outside does not answer for now.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from PIL import Image
 
 from db.repositories.prelabels import PendingImage
-from labeling.errors import EndpointSilent, HardcaseError, Invalid, NotFound, OverBudget, Unavailable
+from labeling.errors import EndpointSilent, EnginePaused, HardcaseError, Invalid, NotFound, OverBudget, Unavailable
 from labeling.prelabel.engine import Engine, Item, Vectors, check_look
 from labeling.prelabel.reading import open_shown
 from labeling.types import ImageId, Prelabel
@@ -91,7 +91,7 @@ def _look_alone(engine: Engine, item: tuple[PendingImage, Item], classes: int, v
     image = item[0].id
     try:
         looked.seen += _look(engine, [item], classes, version)
-    except OverBudget as error:
+    except (OverBudget, EnginePaused) as error:
         looked.refused[image] = error.message
     except EndpointSilent as error:
         looked.final[image] = error.message
