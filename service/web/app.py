@@ -27,6 +27,7 @@ from service.schema import check_schema
 from service.settings import Settings
 from service.web.access import ACCESS, How, check_table
 from service.web.api import (
+    engines,
     figures,
     health,
     images,
@@ -44,6 +45,7 @@ from service.web.api.problems import ProblemOut
 from service.web.edge import Edge, request_id
 from service.web.limits import BodyLimits
 from service.web.pages import board, login, work
+from service.web.pages import engines as engine_pages
 from service.web.pages.rendering import error_page, wants_page
 from service.web.wiring import make_parts, utc_now
 
@@ -56,8 +58,9 @@ _ROUTERS = tuple(
     module.router
     for module in (
         webhooks,  # first: routes are tried in order, and this one is called most and has the least time
-        *(health, projects, images, sources, labels, reviews, versions, figures, jobs, keys, media),
-        *(login, board, work),
+        *(health, projects, images, sources, labels, reviews, versions, engines, figures, jobs, keys),
+        media,
+        *(login, board, engine_pages, work),
     )
 )
 log = get_logger(__name__)

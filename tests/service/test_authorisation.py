@@ -30,6 +30,7 @@ PARAMETERS = {
     "{project}": "animals",
     "{image_id}": "1",
     "{job_id}": "none",
+    "{report_id}": "1",
     "{name}": "hardest",
     "{token}": "abc",
     "{project_id}": "1",
@@ -42,6 +43,7 @@ BODIES: dict[tuple[str, str], dict[str, object]] = {
     ("POST", "/api/projects/{project}/images/by-address"): {"items": [{"url": "https://example.org/a.png"}]},
     ("POST", "/api/projects/{project}/sources"): {"address": str(Path(__file__).parent)},
     ("POST", "/api/projects/{project}/promotions"): {"action": "rollback", "reason": "test"},
+    ("POST", "/api/projects/{project}/engines/reports"): {"kind": "plan"},
     ("POST", "/api/keys"): {"name": "k", "role": "read"},
 }
 Row = dict[str, str]
@@ -112,7 +114,7 @@ def call(
     if path == "/api/projects/{project}/images" and method == "POST":
         return client.post(address, headers=headers, files=[("files", ("a.png", png("red")))])
     if ACCESS[route].how == "login" and method == "POST":
-        return client.post(address, headers=headers, data={"form_token": session[1], "job": "learn"})
+        return client.post(address, headers=headers, data={"form_token": session[1], "job": "learn", "report": "plan"})
     return client.request(method, address, headers=headers, json=BODIES.get(route))
 
 

@@ -77,7 +77,7 @@ def configure_project(
     caller: CallerDep,
     project: ProjectDep,
     body: ProjectFile,
-    reason: Annotated[str, Query(max_length=500, description="Why; kept with the new version.")] = "",
+    reason: Annotated[str, Query(max_length=500, description="Why; needed, and kept with the version.")] = "",
 ) -> ProjectOut:
     now = parts.now()
     with transaction(parts.database) as session:

@@ -119,7 +119,7 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": _percent, "when": _when, "thousands": _thousands}
+    environment.filters |= {"percent": _percent, "when": _when, "thousands": _thousands, "amount": _amount}
     return environment
 
 
@@ -133,3 +133,15 @@ def _when(value: datetime | None) -> str:
 
 def _thousands(value: float) -> str:
     return f"{value:,.0f}".replace(",", "\u202f")
+
+
+def _amount(value: float, unit: str) -> str:
+    """A number of images, a time given in hours, or money given in micro of a currency."""
+    if unit == "images":
+        return _thousands(value)
+    if unit != "hours":
+        return f"{value / 1e6:,.4f} {unit}" if value else "free"
+    seconds = value * 3_600
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5_400 else f"{value:.1f} h"

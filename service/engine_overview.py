@@ -1,0 +1,52 @@
+"""Which engines a project uses and what they have done, from stored facts alone: nothing is loaded, so any process may.
+
+In: a session and a project. Out: one value for each engine in the order of escalation, for revisions that are no longer
+in force, and for the money.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from db.repositories import calibrations, engine_facts, stages
+from db.repositories.engine_facts import RevisionFacts
+from labeling.types import EngineUse, Project
+
+__all__ = ["EngineInUse", "Overview", "overview"]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInUse:
+    """One engine in its place. `revision` is None until the worker has loaded it once."""
+
+    place: int
+    use: EngineUse
+    revision: str | None
+    facts: RevisionFacts | None
+    calibrated_on: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The engines of a project, and what older revisions did."""
+
+    engines: list[EngineInUse]
+    older: list[RevisionFacts]
+
+
+def overview(session: Session, project: Project) -> Overview:
+    """Read it all in one picture."""
+    policy = project.config.policy
+    uses = [EngineUse(policy.engine, policy.templates, below_margin=1.0), *policy.escalation]
+    held = {(stage.place, stage.engine): stage.revision for stage in stages.in_force(session, project.id)}
+    facts = {found.revision: found for found in engine_facts.revisions(session, project.id)}
+    terms = calibrations.everyone(session, project.id)
+    engines = []
+    for place, use in enumerate(uses):
+        revision = held.get((place, use.engine))
+        labels = terms[revision].labels if revision in terms else None
+        engines.append(EngineInUse(place, use, revision, facts.get(revision or ""), labels))
+    in_force = {engine.revision for engine in engines}
+    return Overview(engines, [found for found in facts.values() if found.revision not in in_force])

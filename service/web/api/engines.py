@@ -1,0 +1,103 @@
+"""Engines: which a project uses, what they have done and cost, and reports that compare and plan them.
+
+The web process never loads an engine: a report is asked for, made by the worker, and read here.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, ConfigDict, Field
+
+from db.repositories import engine_reports, projects
+from db.repositories.engine_facts import RevisionFacts
+from db.repositories.engine_reports import EngineReport, ReportItem
+from db.session import reading
+from labeling.types import JobName
+from service.config_history import history
+from service.engine_kinds import KindState, kinds
+from service.engine_overview import EngineInUse, overview
+from service.engine_requests import MOST_ENGINES, MOST_IMAGES, MOST_PILOT, EngineRequest, ReportKind, written
+from service.web.access import CallerDep, Guarded, ProjectDep
+from service.web.api.jobs import AskedOut, ask_by_hand
+from service.web.api.paging import PagingDep, SliceOut, slice_out
+from service.web.wiring import PartsDep
+
+__all__ = ["router"]
+
+router = APIRouter(route_class=Guarded, tags=["engines"])
+EngineName = Annotated[str, Field(min_length=1, max_length=300)]
+
+
+class EnginesOut(BaseModel):
+    """The engines of a project in the order of escalation, older revisions, and every kind that may be named."""
+
+    engines: list[EngineInUse]
+    older: list[RevisionFacts]
+    kinds: list[KindState]
+
+
+class ReportIn(BaseModel):
+    """What is to be found out. Without `engines`: those that the project uses."""
+
+    model_config = ConfigDict(extra="forbid")
+    kind: ReportKind
+    engines: list[EngineName] = Field(default=[], max_length=MOST_ENGINES)
+    image_id: int | None = Field(default=None, ge=1, le=2**53, description="To try: an image of the project.")
+    limit: int = Field(default=200, ge=1, le=MOST_IMAGES, description="To compare: at most so many labelled images.")
+    pilot: int = Field(default=0, ge=0, le=MOST_PILOT, description="To plan: how many images may be paid for.")
+
+    def to_request(self) -> EngineRequest:
+        engines = tuple(self.engines)
+        return EngineRequest(
+            kind=self.kind, engines=engines, image_id=self.image_id, limit=self.limit, pilot=self.pilot
+        )
+
+
+class ConfigVersionOut(BaseModel):
+    """One version of the configuration, and what it changed of the one before; null for the first."""
+
+    version: int
+    author: str
+    reason: str
+    at: datetime
+    changed: dict[str, Any] | None
+
+
+class HistoryOut(BaseModel):
+    """Every version, the newest first."""
+
+    items: list[ConfigVersionOut]
+
+
+@router.get("/api/projects/{project}/engines", summary="List engines with what they did and cost")
+def list_engines(parts: PartsDep, project: ProjectDep) -> EnginesOut:
+    with reading(parts.database) as session:
+        found = overview(session, project)
+    return EnginesOut(engines=found.engines, older=found.older, kinds=kinds(0))
+
+
+@router.get("/api/projects/{project}/engines/reports", summary="List reports on engines")
+def list_reports(parts: PartsDep, project: ProjectDep, paging: PagingDep) -> SliceOut[ReportItem]:
+    with reading(parts.database) as session:
+        return slice_out(engine_reports.listing(session, project.id, after=paging.after, limit=paging.limit))
+
+
+@router.get("/api/projects/{project}/engines/reports/{report_id}", summary="Show a report on engines")
+def show_report(parts: PartsDep, project: ProjectDep, report_id: Annotated[int, Path(ge=1, le=2**53)]) -> EngineReport:
+    with reading(parts.database) as session:
+        return engine_reports.by_id(session, project.id, report_id)
+
+
+@router.post("/api/projects/{project}/engines/reports", status_code=202, summary="Ask to try, compare or plan engines")
+def ask_for_report(parts: PartsDep, caller: CallerDep, project: ProjectDep, body: ReportIn) -> AskedOut:
+    return ask_by_hand(parts, caller, project, JobName.ENGINES, written(body.to_request()), caller.name)
+
+
+@router.get("/api/projects/{project}/history", summary="List every version of a project's configuration")
+def show_history(parts: PartsDep, project: ProjectDep) -> HistoryOut:
+    with reading(parts.database) as session:
+        versions = projects.history(session, project.id)
+    return HistoryOut(items=[ConfigVersionOut(**version) for version in history(versions)])

@@ -1,0 +1,62 @@
+"""The Engines page: which engines a project uses and what they did, the newest comparison, and the newest plan."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from db.repositories import engine_reports
+from db.session import reading
+from labeling.types import JobName
+from service import auth
+from service.engine_overview import overview
+from service.engine_requests import EngineRequest, ReportKind, written
+from service.web.access import CallerDep, Guarded, ProjectDep, session_of
+from service.web.api.jobs import ask_by_hand
+from service.web.pages.engine_view import comparison_in, plan_in
+from service.web.pages.login import FormToken
+from service.web.pages.rendering import page, pictures
+from service.web.wiring import PartsDep
+
+__all__ = ["router"]
+
+router = APIRouter(route_class=Guarded, tags=["pages"])
+
+
+@router.get("/projects/{project}/engines", summary="The Engines page", response_class=HTMLResponse)
+def show_engines(request: Request, parts: PartsDep, caller: CallerDep, project: ProjectDep) -> Response:
+    with reading(parts.database) as session:
+        compared = engine_reports.newest(session, project.id, ReportKind.COMPARE)
+        planned = engine_reports.newest(session, project.id, ReportKind.PLAN)
+        found = overview(session, project)
+    jobs = parts.jobs.list(project_id=project.id, limit=20)
+    return page(
+        request,
+        "engines.html",
+        project=project,
+        currency=project.config.policy.budget.currency if project.config.policy.budget else "USD",
+        found=found,
+        compared=compared,
+        comparison=comparison_in(compared),
+        planned=planned,
+        plan=plan_in(planned),
+        sign=pictures(parts, project),
+        at_work=any(job.job == JobName.ENGINES and job.state in ("ENQUEUED", "PENDING") for job in jobs),
+    )
+
+
+@router.post("/projects/{project}/engines", summary="Ask to compare or plan engines", response_class=HTMLResponse)
+def ask_about_engines(
+    request: Request,
+    parts: PartsDep,
+    caller: CallerDep,
+    project: ProjectDep,
+    report: Annotated[Literal["compare", "plan"], Form()],
+    form_token: FormToken = "",
+) -> Response:
+    auth.check_form(parts.settings.signing, session_of(request), form_token)
+    asked = written(EngineRequest(kind=ReportKind(report)))
+    ask_by_hand(parts, caller, project, JobName.ENGINES, asked, caller.name)
+    return RedirectResponse(f"/projects/{project.id}/engines", status_code=303)

@@ -1,0 +1,104 @@
+"""A project with real pictures that the scripted engine can look at, with labels: what reports start from."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import sqlalchemy as sa
+from PIL import Image
+
+from db.session import transaction
+from db.tables import GroupRow, ImageRow
+from labeling.adapters.image_store import ImageStore
+from labeling.prelabel.engine import Engine
+from labeling.prelabel.scripted import class_colour
+from labeling.types import EngineUse, ImageId, LabelSource, Policy, Project, Side
+from service.work.engines import make_engine
+from service.work.wiring import Parts
+from tests.conftest import NOW
+from tests.service import seeded_pool
+
+CLASSES = ("cat", "dog", "bird")
+
+
+def parts_of(
+    database: sa.Engine, home: Path, engine_for: Callable[..., Engine] | None = None, **settings: object
+) -> Parts:
+    """Parts whose engines are the real ones by name, unless the test brings its own."""
+    parts = seeded_pool.make_parts(database, home)
+    known = parts.settings.model_copy(update=settings)
+
+    def by_name(project: Project, use: EngineUse | None = None) -> Engine:
+        return make_engine(project, known, use, database)
+
+    return replace(
+        parts, settings=known, images=ImageStore(str(home / "media")), engine_for=cast(Any, engine_for or by_name)
+    )
+
+
+def add_pictures(
+    parts: Parts, project: Project, n: int, *, side: Side = Side.POOL, noise: float = 0.0, first: int = 0
+) -> dict[ImageId, str]:
+    """Store n pictures in the classes' colours, in turn, each a group of its own; their classes by image."""
+    classes, rng, made = project.config.classes, np.random.default_rng(first), {}
+    with transaction(parts.database) as session:
+        for i in range(first, first + n):
+            k = i % len(classes)
+            colour = np.clip(np.array(class_colour(k, len(classes))) + rng.normal(0, noise, 3), 0, 255)
+            data = picture(cast(Any, tuple(int(c) for c in colour)), i)
+            key = f"{i:064x}"
+            parts.images.keep(key, data, "image/png", None)
+            group = GroupRow(project_id=project.id, founder_hash=key, side=side, created_at=NOW)
+            session.add(group)
+            session.flush()
+            image = ImageRow(
+                project_id=project.id,
+                content_hash=key,
+                perceptual_hash=f"{i:016x}",
+                format="PNG",
+                width=16,
+                height=16,
+                size_bytes=len(data),
+                text=f"picture {i}",
+                details={},
+                group_id=group.id,
+                fetched_at=NOW,
+            )
+            session.add(image)
+            session.flush()
+            made[ImageId(image.id)] = classes[k]
+    return made
+
+
+def picture(colour: tuple[int, int, int], seed: int = 0) -> bytes:
+    made = Image.new("RGB", (16, 16), colour)
+    made.putpixel((seed % 16, seed // 16 % 16), (0, 0, 0))
+    out = io.BytesIO()
+    made.save(out, "PNG")
+    return out.getvalue()
+
+
+def give_gold(parts: Parts, project: Project, labels: dict[ImageId, str]) -> None:
+    """Labels that were given as the truth."""
+    with transaction(parts.database) as session:
+        for image, label in labels.items():
+            seeded_pool.add_label(session, project.id, image, label, None, LabelSource.GOLD)
+
+
+def escalating(*engines: str, **changes: Any) -> Policy:
+    """A policy of the scripted engine with these after it, each at every image in doubt at all."""
+    return replace(
+        Policy(engine="scripted", escalation=tuple(EngineUse(e, below_margin=0.5) for e in engines)), **changes
+    )
+
+
+def names_in(rows: Sequence[dict[str, Any]]) -> list[str]:
+    return [row["engine"] for row in rows]
+
+
+__all__ = ["CLASSES", "add_pictures", "escalating", "give_gold", "names_in", "parts_of", "picture"]
