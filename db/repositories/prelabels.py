@@ -6,7 +6,8 @@ dead letter. A group's side and an image's group are written once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -83,13 +84,16 @@ class PlacedImage:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What one engine revision said of an image; `probs` is empty where it gave none."""
+    """What one engine revision said of an image; `probs` is empty where it gave none.
+
+    `stated` is what it said of its own confidence, in words of its own; empty where it said nothing.
+    """
 
     image_id: ImageId
     probs: list[float]
     outcome: Outcome
     answer: str | None
-    confidence_from: str
+    stated: str
     flags: tuple[str, ...]
     cost_micro: int
 
@@ -139,7 +143,7 @@ def said(session: Session, project_id: ProjectId, revision: str) -> list[Said]:
             probs,
             Outcome(outcome),
             answer,
-            evidence.get("confidence_from", ""),
+            _stated(evidence),
             tuple(evidence.get("flags", ())),
             cost,
         )
@@ -241,6 +245,15 @@ def place(session: Session, project_id: ProjectId, placed: Sequence[PlacedImage]
 
 def _columns(prelabel: Prelabel) -> dict[str, Any]:
     return {**asdict(prelabel), "probs": list(prelabel.probs), "outcome": prelabel.outcome.value}
+
+
+def _stated(evidence: Mapping[str, Any]) -> str:
+    """The word for its confidence in a raw answer that is JSON."""
+    try:
+        raw = json.loads(evidence.get("raw", ""))
+    except ValueError:
+        return ""
+    return str(raw.get("confidence", "")) if isinstance(raw, dict) else ""
 
 
 def _has_vector(encoder: str) -> sa.ColumnElement[bool]:

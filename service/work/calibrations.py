@@ -8,7 +8,7 @@ speak of images in doubt. The features of a classifier stay as the engine gave t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,21 +86,22 @@ def sample_of(said: Mapping[ImageId, Said], examples: Sequence[Example], classes
         tuple(example.label_id for example in known),
         np.array(probs, np.float64).reshape(len(known), len(classes)),
         np.array([class_of(one, classes) for one in spoken], np.int64),
-        tuple(one.confidence_from for one in spoken),
+        tuple(one.stated for one in spoken),
         truth_of(known, classes),
     )
 
 
 def fit(sample: Sample) -> Terms | None:
-    """Terms for probabilities where most answers have them, else for stated answers; None where there are too few."""
+    """Terms for its probabilities and for answers that came without; None where there are too few of both."""
     classes = sample.probs.shape[1]
     has_probs = np.isfinite(sample.probs).all(axis=1)
-    stated = (sample.answers >= 0) & (sample.answers < classes) & ~has_probs
-    if has_probs.sum() >= stated.sum():
-        usable = has_probs & (sample.truth >= 0)  # "none of these" tells no class from another
-        return fit_terms(sample.probs[usable], sample.truth[usable])
-    at = np.flatnonzero(stated)
-    return fit_stated([sample.levels[i] for i in at], sample.answers[at] == sample.truth[at], classes)
+    usable = has_probs & (sample.truth >= 0)  # "none of these" tells no class from another
+    of_probs = fit_terms(sample.probs[usable], sample.truth[usable])
+    at = np.flatnonzero((sample.answers >= 0) & (sample.answers < classes) & ~has_probs)
+    stated = fit_stated([sample.levels[i] for i in at], sample.answers[at] == sample.truth[at], classes)
+    if of_probs is None or stated is None:
+        return of_probs or stated
+    return replace(of_probs, levels=stated.levels, labels=of_probs.labels + stated.labels)
 
 
 def read_by(sample: Sample, terms: Terms | None) -> NDArray[np.float64]:

@@ -127,7 +127,7 @@ def _voice(stage: Stage, all_said: list[Said], pool: Pool, project: Project, ter
         flagged[rows] = [any(flag != CONFLICT for flag in said.flags) for _, said in ready]
         answers[rows] = [class_of(said, classes) for _, said in ready]
         raw = np.array([_probs(said, len(classes)) for _, said in ready])
-        levels = [said.confidence_from for _, said in ready]
+        levels = [said.stated for _, said in ready]
         stated = calibrated_answers(answers[rows], levels, terms, len(classes))
         absent = ~np.isfinite(raw).all(axis=1)
         probs[rows] = np.where(absent[:, None], stated, calibrated(raw, terms))

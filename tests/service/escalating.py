@@ -40,8 +40,9 @@ def says(
     outcome: Outcome = Outcome.LABEL,
     flags: Sequence[str] = (),
     cost_micro: int = 0,
+    level: str = "high",
 ) -> Prelabel:
-    evidence = Evidence(confidence_from="stated: high", flags=tuple(flags))
+    evidence = Evidence(raw=f'{{"confidence": "{level}"}}', flags=tuple(flags))
     return Prelabel(name, f"{name}-1", tuple(probs), "", 0.0, cost_micro, outcome, answer, evidence)
 
 
