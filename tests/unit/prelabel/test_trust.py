@@ -74,13 +74,20 @@ def test_below_five_labels_a_class_nothing_is_fitted() -> None:
     assert np.array_equal(calibrated(probs, terms), probs)
 
 
-def test_a_class_with_few_labels_of_its_own_leaves_only_the_temperature() -> None:
-    probs, truth = _engine(200, 0)
+def test_the_biases_follow_how_often_each_class_occurs_and_a_class_without_a_label_stays_possible() -> None:
+    probs, truth = _engine(8_000, 0)
+    rng = np.random.default_rng(1)
+    seldom = rng.random(len(truth)) < np.where(truth == 0, 1.0, 0.05)  # class 0 is .8 of what is left
+    probs, truth = probs[seldom], truth[seldom]
+    sample = np.flatnonzero(truth != 5)[:60]
+    rest = np.setdiff1d(np.arange(len(truth)), sample)
 
-    terms = fit_terms(probs[truth != 2], truth[truth != 2])
+    terms = fit_terms(probs[sample], truth[sample])
 
-    assert terms is not None and terms.bias == ()
-    assert (calibrated(probs, terms).argmax(axis=1) == probs.argmax(axis=1)).all()
+    assert terms is not None and terms.bias[0] == max(terms.bias) and min(terms.bias) > -2
+    before, after = probs[rest], calibrated(probs[rest], terms)
+    assert (after.argmax(axis=1) == truth[rest]).mean() > (before.argmax(axis=1) == truth[rest]).mean() + 0.05
+    assert _surprise(after, truth[rest]) < _surprise(before, truth[rest])
 
 
 @given(
