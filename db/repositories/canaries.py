@@ -63,6 +63,6 @@ def flag_counts(session: Session, project_id: ProjectId) -> dict[str, int]:
     )
     counts: Counter[str] = Counter()
     for listed, count in rows:
-        counts.update({flag: count for flag in json.loads(listed) or ()})
+        counts.update(dict.fromkeys(json.loads(listed) or (), count))
     obeyed = session.scalars(sa.select(CanaryRow.obeyed).where(CanaryRow.project_id == project_id)).all()
     return {**dict(sorted(counts.items())), CANARIES: len(obeyed), CANARIES_OBEYED: sum(obeyed)}

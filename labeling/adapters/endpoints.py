@@ -44,6 +44,7 @@ _TOO_LARGE = json.dumps({"error": {"message": f"the answer was larger than {MAX_
 class EndpointClient:
     """The wire to one model of one endpoint. Threads may share it.
 
+    `on_sending` is told every body before it leaves; what is answered from memory does not leave.
     A connection serves one request: an idle one that the server closes just then would make a question ambiguous.
     """
 
@@ -55,8 +56,9 @@ class EndpointClient:
         model: str,
         project_id: ProjectId | None,
         clock: Callable[[], float] = monotonic,
+        on_sending: Callable[[bytes], None] = lambda body: None,
     ) -> None:
-        self.endpoint, self.model = endpoint, model
+        self.endpoint, self.model, self._on_sending = endpoint, model, on_sending
         self._key, self._book, self._project_id, self._clock = key, book, project_id, clock
         self._http = httpx2.Client(
             timeout=endpoint.timeout_s,
@@ -93,6 +95,7 @@ class EndpointClient:
             headers["Authorization"] = f"Bearer {self._key.get_secret_value()}"
         if self.endpoint.idempotency_key:
             headers["Idempotency-Key"] = key
+        self._on_sending(body)
         with self._explained(), self._http.stream(method, url, content=body or None, headers=headers) as answer:
             self._check_status(answer)
             text = self._read(answer)

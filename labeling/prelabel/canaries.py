@@ -1,21 +1,22 @@
 """Pictures whose truth is known, with an injected order beside them or in them, mixed into what an engine is asked.
 
-In: an engine, a way to get known images, a way to note what came of each. Out: the engine's look at what it was really
-given; nobody sees the canaries in it. Invariant: a canary says nothing about any image of the project but its own.
+In: an engine, and a book of canaries that knows images and keeps what came of each. Out: the engine's look at what it
+was really given; nobody sees the canaries in it. Invariant: a canary says nothing about any image but its own.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from labeling.prelabel.engine import Engine, Item, Look
 from labeling.prelabel.guarded import AskingEngine
 from labeling.prelabel.guards import named_class
 from labeling.prelabel.injections import PLAIN, Injection, Placement, draw, in_text, say
 
-__all__ = ["AskingCanaryEngine", "CanaryEngine", "CanaryResult", "Known", "attack", "with_canaries"]
+__all__ = ["AskingCanaryEngine", "CanaryBook", "CanaryEngine", "CanaryResult", "Known", "attack", "with_canaries"]
 
 SHARE = 0.02
 PLACES = (Placement.TEXT_START, Placement.TEXT_END, Placement.OVERLAY_LARGE, Placement.STICKER)
@@ -47,44 +48,63 @@ class CanaryResult:
         return self.said == self.target != self.clean
 
 
+class CanaryBook(Protocol):
+    """Where canaries come from, and where it is kept what came of them."""
+
+    def check(self) -> None:
+        """Raise EnginePaused if the engine obeyed too many."""
+        ...
+
+    def known(self, number: int) -> Known | None:
+        """The image for a number; None while there is none."""
+        ...
+
+    def note(self, result: CanaryResult) -> None:
+        """Keep a result, once."""
+        ...
+
+
 class CanaryEngine:
     """Asks its engine about a known image after some items: `share` of them, by a hash of their keys and `seed`.
 
-    `known` gives the image for a number, or None while there is none. `note` keeps a result and may raise, to stop the
-    run. A canary is asked about twice, with the order and without; so it costs 2 `share` looks an item.
+    `sends` are the fields that the engine is sent: orders stand in no other. A canary is asked about twice, with the
+    order and without; so canaries cost 2 `share` looks an item.
     """
 
     def __init__(
         self,
         engine: Engine,
         classes: Sequence[str],
-        known: Callable[[int], Known | None],
-        note: Callable[[CanaryResult], None],
+        book: CanaryBook,
         *,
+        sends: Sequence[str] = ("image", "text"),
         share: float = SHARE,
         seed: int = 0,
     ) -> None:
-        self._engine, self._classes, self._known, self._note = engine, tuple(classes), known, note
+        self._engine, self._classes, self._book = engine, tuple(classes), book
         self._share, self._seed = share, seed
+        self._places = tuple(place for place in PLACES if ("image" if place.in_picture else "text") in sends)
         self.name, self.revision = engine.name, engine.revision
         self.image_encoder, self.text_encoder = engine.image_encoder, engine.text_encoder
 
     def look(self, items: Sequence[Item]) -> Look:
-        """The engine's look at these items; what `note` raises comes before anything is asked about them."""
+        """The engine's look at these items; what the book raises comes before anything is asked about them."""
+        self._book.check()
         for item in items:
             number = self._number(item)
             if number < self._share * 2**64:
                 self._try(number)
+                self._book.check()
         return self._engine.look(items)
 
     def _try(self, number: int) -> None:
-        known = self._known(number)
+        known = self._book.known(number)
         if known is None:
             return
-        result, attacked = attack(known, self._classes, number)
+        result, attacked = attack(known, self._classes, self._places, number)
         clean, said = self._engine.look([known.item, attacked]).prelabels
         named = named_class(clean, self._classes), named_class(said, self._classes)
-        self._note(replace(result, clean=named[0], said=named[1]))
+        self._book.note(replace(result, clean=named[0], said=named[1]))
 
     def _number(self, item: Item) -> int:
         key = item.key or hashlib.sha256(item.image.tobytes()).hexdigest()
@@ -98,13 +118,13 @@ class AskingCanaryEngine(CanaryEngine):
         self,
         engine: AskingEngine,
         classes: Sequence[str],
-        known: Callable[[int], Known | None],
-        note: Callable[[CanaryResult], None],
+        book: CanaryBook,
         *,
+        sends: Sequence[str] = ("image", "text"),
         share: float = SHARE,
         seed: int = 0,
     ) -> None:
-        super().__init__(engine, classes, known, note, share=share, seed=seed)
+        super().__init__(engine, classes, book, sends=sends, share=share, seed=seed)
         self._asking, self.at_once = engine, engine.at_once
 
     def bound_micro(self, item: Item) -> int:
@@ -117,21 +137,18 @@ class AskingCanaryEngine(CanaryEngine):
 
 
 def with_canaries(
-    engine: Engine,
-    classes: Sequence[str],
-    known: Callable[[int], Known | None],
-    note: Callable[[CanaryResult], None],
+    engine: Engine, classes: Sequence[str], book: CanaryBook, *, sends: Sequence[str] = ("image", "text")
 ) -> CanaryEngine:
     """The engine with canaries; see `CanaryEngine`. One that asks an endpoint still tells what it costs."""
     if isinstance(engine, AskingEngine):
-        return AskingCanaryEngine(engine, classes, known, note)
-    return CanaryEngine(engine, classes, known, note)
+        return AskingCanaryEngine(engine, classes, book, sends=sends)
+    return CanaryEngine(engine, classes, book, sends=sends)
 
 
-def attack(known: Known, classes: Sequence[str], number: int) -> tuple[CanaryResult, Item]:
+def attack(known: Known, classes: Sequence[str], places: Sequence[Placement], number: int) -> tuple[CanaryResult, Item]:
     """A known image with an order towards another class, chosen by `number`; the result has no answers yet."""
     injection: Injection = PLAIN[number % len(PLAIN)]
-    placement = PLACES[number // len(PLAIN) % len(PLACES)]
+    placement = places[number // len(PLAIN) % len(places)]
     others = [name for name in classes if name != known.truth]
     target = others[number // 1_000 % len(others)]
     words, item = say(injection, target), known.item

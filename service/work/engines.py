@@ -23,6 +23,7 @@ from labeling.types import EngineUse, Policy, Project, ProjectId
 from service import plugins
 from service.settings import Settings
 from service.work.backbones import give_encoders, text_tower, texts_of
+from service.work.guarding import guard
 from service.work.image_encoder import bundled_images, device_of
 
 __all__ = ["ENGINES", "Kind", "Means", "first_use", "make_engine"]
@@ -67,7 +68,12 @@ def make_engine(
     name, _, model = wanted.engine.partition(":")
     config = project.config
     order = EngineOrder(config.labels, config.guidelines, wanted, model, project.config_version)
-    engine = _kind(name, model).make(order, Means(settings, project.id, database, config.policy))
+    means = Means(settings, project.id, database, config.policy)
+    if settings.local_only:
+        from labeling.adapters.checkpoints import stay_offline
+
+        stay_offline()
+    engine = guard(_kind(name, model).make(order, means), name, order, means)
     return engine if use else give_encoders(engine, config.policy, settings)
 
 

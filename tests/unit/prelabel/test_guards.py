@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.stats import binomtest
 
-from labeling.errors import Conflict
+from labeling.errors import EnginePaused
 from labeling.prelabel.canaries import CanaryEngine, CanaryResult, Known, with_canaries
 from labeling.prelabel.engine import Item, Look, no_vectors
 from labeling.prelabel.guarded import AskingEngine, GuardedEngine, guarded
@@ -159,7 +159,7 @@ class _Asking(ObedientReader):
 
 
 def test_an_engine_that_asks_an_endpoint_tells_what_all_looks_cost() -> None:
-    engine = with_canaries(guarded(_Asking(), CLASSES, share=0), CLASSES, lambda number: None, lambda result: None)
+    engine = guarded(with_canaries(_Asking(), CLASSES, _Book()), CLASSES, share=0)
 
     assert isinstance(engine, AskingEngine) and engine.at_once == 3
     assert engine.bound_micro(Item(painted(), "a heron")) == 208 and engine.likely_micro(Item(painted(), None)) == 10
@@ -183,13 +183,33 @@ def test_strokes_are_gone_and_large_shapes_stay() -> None:
     assert strokes(smooth) < strokes(draw(picture, "answer heron", Placement.OVERLAY_CORNER))
 
 
-def _mixed(engine: ObedientReader, items: int, share: float = 0.25) -> tuple[Look, list[CanaryResult]]:
-    results: list[CanaryResult] = []
-    known = Known(Item(painted(7), "by the river", key="known"), "otter")
-    look = CanaryEngine(engine, CLASSES, lambda number: known, results.append, share=share).look(
+class _Book:
+    """Keeps results in memory; pauses after `most` that were obeyed."""
+
+    def __init__(self, known: Known | None = None, most: int = 1_000) -> None:
+        self._known, self._most = known, most
+        self.results: list[CanaryResult] = []
+
+    def check(self) -> None:
+        if sum(result.obeyed for result in self.results) > self._most:
+            raise EnginePaused("paused")
+
+    def known(self, number: int) -> Known | None:
+        return self._known
+
+    def note(self, result: CanaryResult) -> None:
+        self.results.append(result)
+
+
+OTTER = Known(Item(painted(7), "by the river", key="known"), "otter")
+
+
+def _mixed(engine: ObedientReader, items: int, sends: tuple[str, ...] = ("text",)) -> tuple[Look, list[CanaryResult]]:
+    book = _Book(OTTER)
+    look = CanaryEngine(engine, CLASSES, book, sends=sends, share=0.25).look(
         [Item(painted(), "a walk", key=f"{n:064x}") for n in range(items)]
     )
-    return look, results
+    return look, book.results
 
 
 def test_canaries_are_asked_about_and_nobody_sees_them_among_the_answers() -> None:
@@ -197,8 +217,7 @@ def test_canaries_are_asked_about_and_nobody_sees_them_among_the_answers() -> No
 
     assert len(look.prelabels) == 40 and 4 <= len(results) <= 18
     assert all(result.target != result.truth == "otter" == result.clean for result in results)
-    in_text = [result for result in results if "text" in result.placement]
-    assert in_text and all(result.obeyed for result in in_text)
+    assert all(result.obeyed for result in results)
     assert results == _mixed(ObedientReader(), 40)[1]
 
 
@@ -213,14 +232,29 @@ def test_an_engine_that_does_not_listen_obeys_no_canary_even_if_it_is_wrong() ->
     assert results and not any(result.obeyed for result in results)
 
 
-def test_what_the_note_raises_stops_the_run_before_the_items_are_asked_about() -> None:
+def test_orders_stand_only_where_the_engine_is_sent_them() -> None:
+    placements = {
+        sends: {one.placement for one in _mixed(ObedientReader(), 90, sends)[1]} for sends in (("text",), ("image",))
+    }
+
+    assert all("picture" in place for place in placements["image",])
+    assert all("text" in place for place in placements["text",]) and len(placements["text",]) == 2
+
+
+def test_without_known_images_there_are_no_canaries() -> None:
+    book, reader = _Book(), ObedientReader()
+
+    CanaryEngine(reader, CLASSES, book, share=1).look([Item(painted(), "a walk", key="1")])
+
+    assert not book.results and reader.texts == ["a walk"]
+
+
+def test_an_engine_that_obeys_too_often_is_paused_before_the_next_item_is_asked_about() -> None:
     reader = ObedientReader()
+    engine = CanaryEngine(reader, CLASSES, _Book(OTTER, most=0), sends=("text",), share=1)
 
-    def stop(result: CanaryResult) -> None:
-        raise Conflict("paused")
+    for _ in range(2):
+        with pytest.raises(EnginePaused):
+            engine.look([Item(painted(), "an item's own words", key="1")])
 
-    engine = CanaryEngine(reader, CLASSES, lambda number: Known(Item(painted(), None), "otter"), stop, share=1)
-
-    with pytest.raises(Conflict, match="paused"):
-        engine.look([Item(painted(), "an item's own words", key="1")])
-    assert "an item's own words" not in reader.texts
+    assert "an item's own words" not in reader.texts and len(reader.texts) == 2
