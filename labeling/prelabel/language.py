@@ -71,9 +71,9 @@ class LanguageModel:
         return tokens
 
     def inputs(self, prompt: str) -> dict[str, torch.Tensor]:
-        """A prompt of text alone, as the model reads it; with the token that begins a text, where it has one."""
-        begin = [] if self._tokenizer.bos_token_id is None else [self._tokenizer.bos_token_id]
-        return {"input_ids": torch.tensor([[*begin, *self.encode(prompt)]], device=self.device)}
+        """A prompt of text alone, as the model reads it: after what its tokeniser puts before every text."""
+        begin = [token for token in self._tokenizer("")["input_ids"] if token != self._tokenizer.eos_token_id]
+        return {"input_ids": torch.tensor([[*map(int, begin), *self.encode(prompt)]], device=self.device)}
 
     def score(
         self, inputs: Mapping[str, Any], prompt: str, endings: Sequence[str], kept: Prefix | None = None
