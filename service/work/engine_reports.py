@@ -86,10 +86,10 @@ def _try(parts: Parts, project: Project, names: Sequence[str], image_id: int, pr
 
 def _try_one(parts: Parts, project: Project, name: str, image: PendingImage, progress: Progress) -> Json:
     progress(name, 0, 1)
-    looked = Looked()
-    items = opener(parts, project, name)([image], looked)
+    looked, engine = Looked(), load(parts, project, name)
+    items = opener(parts, project, name, engine)([image], looked)
     if not items:
         raise Invalid(why_not(looked))
-    tried = try_engine(load(parts, project, name), project, name, items[0][1])
+    tried = try_engine(engine, project, name, items[0][1])
     progress(name, 1, 1)
     return tried

@@ -104,13 +104,14 @@ def _ask(parts: Parts, project: Project, name: str, known: Sequence[_Known], pro
     classes = project.config.classes
     try:
         engine = load(parts, project, name)
+        open_items = opener(parts, project, name, engine)
     except (HardcaseError, ImportError, RuntimeError) as error:
         return _voice(name, known, {}, classes, {"error": str(error)[:1_000]})
     with reading(parts.database) as session:
         before = engine_facts.stored(session, engine.revision, [one.image.id for one in known])
         calibration = calibrations.newest(session, project.id, engine.revision)
     new = [one.image for one in known if one.image.id not in before]
-    looked = let_look(engine, new, opener(parts, project, name), project, progress, name)
+    looked = let_look(engine, new, open_items, project, progress, name)
     said = before | {image: _kept(prelabel) for image, prelabel in answers_of(looked).items()}
     voice = _voice(name, known, said, classes, _spent(engine, said, looked, reused=len(before)))
     return replace(voice, terms=read_terms(calibration.terms) if calibration else None)

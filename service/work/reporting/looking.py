@@ -8,11 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+from PIL import Image
+
 from db.repositories.prelabels import PendingImage
 from labeling.prelabel.engine import Engine, Item
 from labeling.types import EngineUse, ImageId, Prelabel, Project
+from service.work.contexts import items_for
 from service.work.engines import make_engine
 from service.work.looks import Looked, look_at, open_pictures
+from service.work.opinions import read_opinions
+from service.work.pool import load_pool
 from service.work.wiring import Parts
 
 __all__ = [
@@ -25,6 +31,7 @@ __all__ = [
     "let_look",
     "load",
     "opener",
+    "place_of",
     "use_of",
     "why_not",
 ]
@@ -95,11 +102,34 @@ def why_not(looked: Looked) -> str:
     return reasons[0] if reasons else ""
 
 
-def opener(parts: Parts, project: Project, name: str) -> Opener:
-    """Opens images as this engine is to see them in this project."""
+def place_of(project: Project, name: str) -> int:
+    """Where an engine stands: 0 for the first, then the escalation; one that is not used comes after all of them."""
+    names = [project.config.policy.engine, *(use.engine for use in project.config.policy.escalation)]
+    return names.index(name) if name in names else len(names)
+
+
+def opener(parts: Parts, project: Project, name: str, engine: Engine) -> Opener:
+    """Opens images as this engine is to see them in this project: with examples and opinions, as the loop would.
+
+    An image that the first engine has not looked at yet stands alone; so do all of them for the first engine.
+    """
+    use = use_of(project, name)
+    pool = load_pool(parts, project) if use is not None else None
+    opinions = read_opinions(parts, project, pool) if pool is not None and len(pool) else None
 
     def open_items(images: Sequence[PendingImage], looked: Looked) -> Items:
         opened = open_pictures(parts, images, looked)
-        return [(image, Item(picture, image.text, key=image.content_hash)) for image, picture in opened]
+        if use is None or pool is None or opinions is None:
+            return [_alone(image, picture) for image, picture in opened]
+        ready = pool.rows_of(np.array([image.id for image, _ in opened], np.int64)) >= 0
+        known = [pair for pair, is_ready in zip(opened, ready, strict=True) if is_ready]
+        others = [pair for pair, is_ready in zip(opened, ready, strict=True) if not is_ready]
+        place, in_texts = place_of(project, name), bool(getattr(engine, "needs_text_space", False))
+        items = items_for(parts, project, pool, opinions, known, place=place, shots=use.examples, text_space=in_texts)
+        return [*items, *(_alone(image, picture) for image, picture in others)]
 
     return open_items
+
+
+def _alone(image: PendingImage, picture: Image.Image) -> tuple[PendingImage, Item]:
+    return image, Item(picture, image.text, key=image.content_hash)

@@ -8,21 +8,19 @@ nothing speaks for is not known, and stays null.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from sqlalchemy.orm import Session
 
-from db.repositories import engine_facts, stages
+from db.repositories import engine_facts
 from db.repositories.engine_facts import Amount
 from db.repositories.prelabels import PendingImage
 from db.session import reading
 from labeling.errors import HardcaseError
 from labeling.prelabel.engine import Engine, Item
-from labeling.prelabel.escalation import named, who_goes_on
-from labeling.quality.forecast import ENOUGH, Count, count_of, total
+from labeling.quality.forecast import ENOUGH, count_of, total
 from labeling.types import ImageId, Prelabel, Project
 from service.work.looks import Looked
 from service.work.reporting.figures import Json, forecast, rounded
@@ -34,9 +32,9 @@ from service.work.reporting.looking import (
     let_look,
     load,
     opener,
-    use_of,
     why_not,
 )
+from service.work.reporting.work_left import work_left
 from service.work.wiring import Parts
 
 __all__ = ["plan"]
@@ -101,11 +99,11 @@ def _foresee(
     progress: Progress,
 ) -> Json:
     rng = np.random.default_rng(project.config.policy.seed)
+    left = work_left(parts, project, name, engine, tried)
+    count, going = left.count, left.images
     with reading(parts.database) as session:
-        left = engine_facts.images(session, project.id, not_by=engine.revision)
         stored = engine_facts.amounts(session, project.id, engine.revision, MOST_AMOUNTS)
-        going, count = _going(session, project, name, left, tried)
-    open_items = opener(parts, project, name)
+    open_items = opener(parts, project, name, engine)
     price = _price(engine, open_items, going[:BOUNDED])
     wanted = pilot if price.most else 0 if len(stored) >= ENOUGH else FREE_PILOT
     looked = let_look(engine, _some(going, wanted, rng), open_items, project, progress, name)
@@ -130,33 +128,6 @@ def _foresee(
         ),
         "hours": forecast(total([a.seconds / 3_600 for a in measured], count, rng), 4),
     }
-
-
-def _going(
-    session: Session, project: Project, name: str, left: Sequence[PendingImage], tried: Mapping[ImageId, Prelabel]
-) -> tuple[list[PendingImage], Count]:
-    """The images that this engine will look at as far as that is known, and how many there will be."""
-    use = use_of(project, name)
-    if use is None or use not in project.config.policy.escalation:
-        return list(left), Count(sure=len(left))
-    believed = _believed(session, project, tried)
-    rows = np.array(list(believed.values())).reshape(len(believed), -1)
-    images = list(believed)
-    doubtful = {images[i] for i in (who_goes_on(rows, named(rows)[:, None], use.below_margin) if images else ())}
-    sure = [image for image in left if image.id in doubtful]
-    unseen = [image for image in left if image.id not in believed]
-    return sure or unseen, Count(len(sure), len(unseen), hits=len(doubtful), seen=len(believed))
-
-
-def _believed(
-    session: Session, project: Project, tried: Mapping[ImageId, Prelabel]
-) -> dict[ImageId, tuple[float, ...]]:
-    """What the first engine said, now or before."""
-    revision = stages.first_revision(session, project.id)
-    images = engine_facts.images(session, project.id)
-    before = engine_facts.stored(session, revision, [image.id for image in images]) if revision else {}
-    said = {image: one.probs for image, one in tried.items()} | {image: one.probs for image, one in before.items()}
-    return {image: probs for image, probs in said.items() if probs}
 
 
 def _price(engine: Engine, open_items: Opener, images: Sequence[PendingImage]) -> _Price:
