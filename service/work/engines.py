@@ -155,11 +155,7 @@ def _described(order: EngineOrder, means: Means) -> Engine:
     from labeling.adapters.generative_files import hardware_for, load_language_model
     from labeling.prelabel.described import DescribedEngine
 
-    if means.policy.engine == order.use.engine:
-        raise Invalid(
-            "`described` never sees a picture, so it cannot be a project's first engine. Write another as `engine` and "
-            f"`- engine: {order.use.engine}` under `escalation`."
-        )
+    _only_in_the_escalation(order, means)
     _limit_threads(means.settings)
     hardware = hardware_for(means.settings.device, means.settings.dtype)
     return DescribedEngine(order, load_language_model(order.model, hardware), perf_counter)
