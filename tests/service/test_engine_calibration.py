@@ -1,0 +1,150 @@
+"""Terms per engine: fitted on the calibration half only, once for the same labels, used where engines are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from db.repositories import board, calibrations, stages
+from db.repositories.stages import Stage
+from db.session import reading, transaction
+from db.tables import PrelabelRow
+from labeling.learn.calibration import in_temperature_half
+from labeling.types import NONE_OF_THESE, Outcome, Project, ReviewKind
+from service.work.calibrations import calibrate
+from service.work.opinions import read_opinions
+from service.work.pipeline.figures import refresh
+from service.work.pool import load_pool
+from tests.conftest import NOW
+from tests.service.labelled_pool import Ground, make_ground
+from tests.service.seeded_pool import REVISION
+
+AGENT = Stage(1, "agent:box/small", "agent-1")
+
+
+@pytest.fixture
+def ground(database: sa.Engine, tmp_path: Path, make_project: Callable[..., Project]) -> Ground:
+    made = make_ground(database, tmp_path, make_project(database), pool=120, holdout=60)
+    with transaction(database) as session:
+        stages.note(session, made.project.id, Stage(0, "bundled", REVISION), NOW)
+    return made
+
+
+def _halves(ground: Ground) -> tuple[list[int], list[int]]:
+    """Images of the pool in the half that fits temperatures, and in the other."""
+    inside = [i for i in ground.pool if in_temperature_half(f"{i - 1:064x}", ground.project.salt)]
+    return inside, [i for i in ground.pool if i not in inside]
+
+
+def _numbers(ground: Ground, revision: str = REVISION) -> tuple[int, int]:
+    """The number of the terms in force, and the labels they rest on; zeros where there are none."""
+    with reading(ground.parts.database) as session:
+        found = calibrations.newest(session, ground.project.id, revision)
+    return (found.number, found.labels) if found else (0, 0)
+
+
+def _agent_says(ground: Ground, images: list[int], *, right: float) -> None:
+    """An engine of the escalation that only names a class and says how sure it is."""
+    classes = ground.project.config.classes
+    with transaction(ground.parts.database) as session:
+        stages.note(session, ground.project.id, AGENT, NOW)
+        wrong = np.random.default_rng(0).permutation(np.arange(len(images)) >= right * len(images))
+        for image, errs in zip(images, wrong, strict=True):
+            named = classes[(ground.truth[image] + errs) % len(classes)]
+            session.add(
+                PrelabelRow(
+                    image_id=image, engine="agent", revision=AGENT.revision, probs=[], answer=named, description="",
+                    outcome=Outcome.LABEL, evidence={"raw": '{"confidence": "high"}'}, duration_s=0.0, cost_micro=0,
+                    created_at=NOW,
+                )
+            )  # fmt: skip
+
+
+def test_terms_rest_on_the_calibration_half_alone_and_the_same_labels_make_no_second_row(ground: Ground) -> None:
+    inside, outside = _halves(ground)
+    ground.label(inside[:30], ReviewKind.CALIBRATION)
+    ground.label(outside[:20], ReviewKind.CALIBRATION)
+    ground.label(outside[20:40], ReviewKind.HARD)
+    ground.label(ground.holdout, ReviewKind.EVALUATION)
+
+    first, second = calibrate(ground.parts, ground.project.id), calibrate(ground.parts, ground.project.id)
+
+    assert (first, second) == ({"calibrated": 1}, {"calibrated": 0})
+    assert _numbers(ground) == (1, 30)
+
+
+def test_a_tenth_more_labels_or_a_changed_one_make_a_new_number(ground: Ground) -> None:
+    inside, _ = _halves(ground)
+    ground.label(inside[:30], ReviewKind.CALIBRATION)
+    calibrate(ground.parts, ground.project.id)
+
+    ground.label(inside[30:32], ReviewKind.CALIBRATION)
+    few = calibrate(ground.parts, ground.project.id)
+    ground.label(inside[32:33], ReviewKind.CALIBRATION)
+    enough = calibrate(ground.parts, ground.project.id)
+    ground.label(inside[:1], ReviewKind.CALIBRATION, NONE_OF_THESE)
+    changed = calibrate(ground.parts, ground.project.id)
+
+    assert [few, enough, changed] == [{"calibrated": 0}, {"calibrated": 1}, {"calibrated": 1}]
+    assert _numbers(ground) == (3, 32), "none of these is of no class"
+
+
+def test_below_five_labels_a_class_an_engine_stays_uncalibrated(ground: Ground) -> None:
+    inside, _ = _halves(ground)
+    ground.label(inside[:14], ReviewKind.CALIBRATION)
+
+    counts = calibrate(ground.parts, ground.project.id)
+
+    assert counts == {"calibrated": 0} and _numbers(ground) == (0, 0)
+
+
+def test_the_features_of_a_classifier_stay_as_the_engine_gave_them(ground: Ground) -> None:
+    inside, _ = _halves(ground)
+    before = load_pool(ground.parts, ground.project).prelabel_probs
+    ground.label(inside[:40], ReviewKind.CALIBRATION)
+    calibrate(ground.parts, ground.project.id)
+
+    pool = load_pool(ground.parts, ground.project)
+    opinions = read_opinions(ground.parts, ground.project, pool)
+
+    assert np.array_equal(pool.prelabel_probs, before)
+    assert not np.allclose(opinions.base, before)
+
+
+def test_an_engine_that_only_names_classes_is_believed_as_often_as_it_was_right(ground: Ground) -> None:
+    inside, _ = _halves(ground)
+    _agent_says(ground, inside, right=0.8)
+    pool = load_pool(ground.parts, ground.project)
+
+    before = read_opinions(ground.parts, ground.project, pool).voices[0].probs
+    ground.label(inside[:50], ReviewKind.CALIBRATION)
+    calibrate(ground.parts, ground.project.id)
+    after = read_opinions(ground.parts, ground.project, pool).voices[0].probs
+
+    said = np.isfinite(after).all(axis=1)
+    assert np.isnan(before).all()
+    assert set(pool.image_ids[said].tolist()) == set(inside)
+    assert after[said].max(axis=1) == pytest.approx(0.8, abs=0.08)
+
+
+def test_the_figure_shows_each_engine_before_and_after_on_labels_that_fitted_nothing(ground: Ground) -> None:
+    inside, _ = _halves(ground)
+    _agent_says(ground, inside, right=0.8)
+    ground.label(inside[:50], ReviewKind.CALIBRATION)
+    ground.label(ground.holdout, ReviewKind.EVALUATION)
+    calibrate(ground.parts, ground.project.id)
+
+    refresh(ground.parts, ground.project.id)
+
+    with reading(ground.parts.database) as session:
+        figure = board.figures(session, ground.project.id)["engine_reliability"]
+    first, agent = figure.data["engines"]
+    assert (first["engine"], first["measured_on"], first["as_given"]["n"]) == ("bundled", "evaluation labels", 60)
+    assert first["calibrated"]["calibration_error"] <= first["as_given"]["calibration_error"]
+    assert agent["as_given"] == {"known": False, "n": 0, "calibration_error": None, "bins": []}
+    assert agent["calibrated"]["n"] == 50 and agent["calibrated"]["calibration_error"] < 0.15
+    assert (figure.svg or "").startswith("<svg")
