@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from transformers import (
     AutoConfig,
@@ -107,16 +108,22 @@ def imagenet_classes() -> list[tuple[str, str]]:
 def kept_vectors(
     models: Path, encoder: str, texts: Sequence[str], compute: Callable[[Sequence[str]], NDArray[np.float32]]
 ) -> NDArray[np.float32]:
-    """Vectors of texts that never change, (N, T): computed once and kept in `models` under what they depend on."""
+    """Vectors of texts that never change, (N, T): computed once and kept in `models` under what they depend on.
+
+    A file that is broken is made again.
+    """
     digest = sha256("\0".join([encoder, *texts]).encode()).hexdigest()
     path = models / f"texts-{digest[:24]}.safetensors"
-    if not path.exists():
-        models.mkdir(parents=True, exist_ok=True)
-        temporary = Path(mkdtemp(dir=models)) / path.name
-        save_file({"vectors": np.ascontiguousarray(compute(texts))}, temporary)
-        temporary.replace(path)
-        temporary.parent.rmdir()
-    vectors: NDArray[np.float32] = load_file(path)["vectors"]
+    try:
+        kept: NDArray[np.float32] = load_file(path)["vectors"]
+        return kept
+    except (FileNotFoundError, KeyError, SafetensorError):
+        vectors = np.ascontiguousarray(compute(texts))
+    models.mkdir(parents=True, exist_ok=True)
+    temporary = Path(mkdtemp(dir=models)) / path.name
+    save_file({"vectors": vectors}, temporary)
+    temporary.replace(path)
+    temporary.parent.rmdir()
     return vectors
 
 

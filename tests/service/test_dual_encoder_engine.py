@@ -117,6 +117,18 @@ def test_the_texts_of_the_labels_are_encoded_once_and_kept(
     assert answers[0] == answers[1] == answers[2] and first.revision == second.revision
 
 
+def test_kept_texts_that_are_broken_are_encoded_again(clip: Path, tmp_path: Path) -> None:
+    named, settings = f"dual-encoder:{clip}", Settings(home=tmp_path)
+    item = Item(_photographs(1)[0], None)
+    whole = _answers(make_engine(_project(named), settings).look([item]))
+    (kept,) = (tmp_path / "models").glob("texts-*.safetensors")
+    kept.write_bytes(kept.read_bytes()[:40])
+
+    answers = [_answers(make_engine(_project(named), settings).look([item])) for _ in range(2)]
+
+    assert answers == [whole, whole] and kept.stat().st_size > 40
+
+
 def test_a_changed_prompt_is_another_revision_and_is_encoded(clip: Path, tmp_path: Path) -> None:
     named, settings = f"dual-encoder:{clip}", Settings(home=tmp_path)
     plain = _project(named)
