@@ -93,7 +93,7 @@ def give_gold(parts: Parts, project: Project, labels: dict[ImageId, str]) -> Non
 def escalating(*engines: str, **changes: Any) -> Policy:
     """A policy of the scripted engine with these after it, each at every image in doubt at all."""
     return replace(
-        Policy(engine="scripted", escalation=tuple(EngineUse(e, below_margin=0.5) for e in engines)), **changes
+        Policy(engine="scripted", escalation=tuple(EngineUse(e, below_margin=0.9) for e in engines)), **changes
     )
 
 

@@ -109,6 +109,7 @@ def _foresee(
     looked = let_look(engine, _some(going, wanted, rng), open_items, project, progress, name)
     if name == project.config.policy.engine:
         tried |= answers_of(looked)
+    at_once = max(1, int(getattr(engine, "at_once", 1)))  # so many images are asked about at the same time
     measured = [amount for amount in [*stored, *_amounts(looked)] if not amount.cached]
     if price.most:
         count = replace(count, sure=max(0, count.sure - len(looked.seen)))  # the run finds these in the book
@@ -126,7 +127,7 @@ def _foresee(
         "money_micro": forecast(
             total([a.cost_micro for a in measured], count, rng, most=price.most, guess=price.likely)
         ),
-        "hours": forecast(total([a.seconds / 3_600 for a in measured], count, rng), 4),
+        "hours": forecast(total([a.seconds / 3_600 / at_once for a in measured], count, rng), 4),
     }
 
 

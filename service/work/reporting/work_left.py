@@ -53,7 +53,7 @@ def work_left(parts: Parts, project: Project, name: str, engine: Engine, tried: 
     turn = _Turn(project, pool, opinions, unlabelled)
     count, rows = turn.count(place, fresh=len(fresh))
     wanted = {int(image) for image in pool.image_ids[rows]}
-    return WorkLeft([image for image in left if image.id in wanted] or left, count)
+    return WorkLeft([image for image in left if image.id in wanted] or fresh, count)
 
 
 def _from_pilot(project: Project, use: EngineUse, left: int, tried: Mapping[ImageId, Prelabel]) -> Count:
