@@ -206,18 +206,23 @@ def _bound(endpoint: Endpoint, body: bytes) -> int:
     if endpoint.price is None:
         return 0
     said = json.loads(body)
-    pictures = [(len(text), size) for text in _strings(said) if (size := _size(text)) is not None]
-    characters = len(body.decode()) - sum(length for length, _ in pictures)
+    pictures: list[tuple[int, int]] = []
+    words = json.dumps(_without_pictures(said, pictures), ensure_ascii=False)
     tokens_out = int(said.get("max_tokens") or said.get("max_completion_tokens") or 0)
-    return bound_micro(endpoint.price, characters, [size for _, size in pictures], tokens_out)
+    return bound_micro(endpoint.price, len(words.encode("utf-8", "surrogatepass")), pictures, tokens_out)
 
 
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for one in value.values() if isinstance(value, dict) else value:
-            yield from _strings(one)
+def _without_pictures(value: Any, sizes: list[tuple[int, int]]) -> Any:
+    """The same JSON with our pictures taken out; their sizes are added to `sizes`."""
+    if isinstance(value, dict):
+        return {name: _without_pictures(one, sizes) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_without_pictures(one, sizes) for one in value]
+    size = _size(value) if isinstance(value, str) else None
+    if size is None:
+        return value
+    sizes.append(size)
+    return ""
 
 
 def _size(text: str) -> tuple[int, int] | None:

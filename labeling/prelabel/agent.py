@@ -18,7 +18,7 @@ import numpy as np
 from pydantic_ai.models import Model
 
 from labeling.errors import Invalid
-from labeling.prelabel.agent_tools import CALLS, CROP_SIDE, SECTION, SHOTS_FIRST, AgentTools
+from labeling.prelabel.agent_tools import AgentTools
 from labeling.prelabel.answers import ACTIONS, Verdict, abstention, turn_model
 from labeling.prelabel.backends import Abilities, Recorder, Wire
 from labeling.prelabel.calls import Price
@@ -28,13 +28,14 @@ from labeling.prelabel.letters import Probs, candidates, lettered, orders, over_
 from labeling.prelabel.pricing import bound_micro
 from labeling.prelabel.question import (
     Part,
+    byte_length,
     content_of,
     image_sizes,
     instructions,
     item_parts,
     known_price,
     pinned,
-    text_length,
+    text_bytes,
 )
 from labeling.types import NONE_OF_THESE, UNSURE, Evidence, Prelabel
 
@@ -45,6 +46,8 @@ VERSION = 1
 VOTES = 3
 VOTE_MARGIN = 0.2
 LOW_MASS = 0.5
+BYTES_A_TOKEN = 12
+"""Of what the model wrote, where it is sent back to it; above what is usual."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,26 +109,32 @@ class ChatBackend:
         )
 
     def bound_micro(self, item: Item) -> int:
-        """What one look costs at most: every turn as long as the last, one repair, and what sharpens the answer."""
-        parts = self._parts(item, AgentTools(item, self._order))
-        longest = text_length(parts) + TURNS * (SECTION + 4 * MAX_TOKENS)
-        crops = [(CROP_SIDE, CROP_SIDE)] * (SHOTS_FIRST * CALLS if "image" in self._order.use.sends else 0)
-        talk = (TURNS + 1) * self._bound(longest, [*image_sizes(parts), *crops], MAX_TOKENS)
+        """What one look costs at most: all turns with all tools, one repair, and what sharpens the answer."""
+        tools = AgentTools(item, self._order)
+        parts = self._parts(item, tools)
+        told = tools.most_words() + BYTES_A_TOKEN * MAX_TOKENS
+        talk = 0
+        for turn in [*range(TURNS), TURNS]:  # the last once more: a repair
+            pictures = [*image_sizes(parts), *tools.most_pictures(turn)]
+            talk += self._bound(text_bytes(parts) + turn * told, pictures, MAX_TOKENS)
         if self._abilities.top_logprobs:
-            return talk + 2 * self._bound(text_length(parts), image_sizes(parts), 1)
+            return talk + 2 * self._bound(text_bytes(parts), image_sizes(parts), 1)
         return talk * VOTES
 
     def likely_micro(self, item: Item) -> int:
         """What one look costs when the first reply is the answer."""
         parts = self._parts(item, AgentTools(item, self._order))
-        once = self._bound(text_length(parts), image_sizes(parts), MAX_TOKENS // 4)
-        letters = 2 * self._bound(text_length(parts), image_sizes(parts), 1) if self._abilities.top_logprobs else 0
+        once = self._bound(text_bytes(parts), image_sizes(parts), MAX_TOKENS // 4)
+        letters = 2 * self._bound(text_bytes(parts), image_sizes(parts), 1) if self._abilities.top_logprobs else 0
         return once + letters
 
     def _bound(self, characters: int, images: Sequence[tuple[int, int]], tokens_out: int) -> int:
-        schema = len(json.dumps(turn_model(self._order.classes, tuple(ACTIONS)).model_json_schema()))
+        schema = byte_length(json.dumps(turn_model(self._order.classes, tuple(ACTIONS)).model_json_schema()))
         return bound_micro(
-            known_price(self._price, self._order), len(self._instructions) + 2 * schema + characters, images, tokens_out
+            known_price(self._price, self._order),
+            byte_length(self._instructions) + 2 * schema + characters,
+            images,
+            tokens_out,
         )
 
     def _parts(self, item: Item, tools: AgentTools) -> list[Part]:

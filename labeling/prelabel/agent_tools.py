@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from labeling.prelabel.answers import ACTIONS
 from labeling.prelabel.engine import EngineOrder, Item, Shot
-from labeling.prelabel.question import Part, headings, section, shot_parts
+from labeling.prelabel.question import Part, byte_length, headings, section, shot_parts
 from labeling.types import ImageId
 
 __all__ = ["CALLS", "CROP_SIDE", "SECTION", "SHOTS_FIRST", "AgentTools", "crop"]
@@ -101,6 +101,17 @@ class AgentTools:
             return ["These arguments do not fit the tool."]
         parts: list[Part] = getattr(self, action)(**fit.model_dump(exclude={"action"}))
         return parts
+
+    def most_words(self) -> int:
+        """The bytes that one use can add at most."""
+        guidelines = byte_length(self._order.guidelines) if headings(self._order.guidelines) else 0
+        return max(guidelines, sum(byte_length(shot.text or "") for shot in self._item.shots)) + 500
+
+    def most_pictures(self, uses: int) -> list[tuple[int, int]]:
+        """The sizes of the pictures that so many uses can add at most."""
+        if "image" not in self._order.use.sends or not uses:
+            return []
+        return [(CROP_SIDE, CROP_SIDE)] * (min(uses, CALLS) + len(self._item.shots) - len(self.first_shots))
 
     def _may(self, tool: str, about: str = "") -> bool:
         if len(self.used) >= CALLS:

@@ -25,6 +25,7 @@ from labeling.prelabel.engine import EngineOrder, Item
 from labeling.prelabel.pricing import bound_micro
 from labeling.prelabel.question import (
     Part,
+    byte_length,
     data_url,
     encode,
     image_sizes,
@@ -32,7 +33,7 @@ from labeling.prelabel.question import (
     item_parts,
     known_price,
     pinned,
-    text_length,
+    text_bytes,
 )
 from labeling.types import NONE_OF_THESE, UNSURE, Evidence, Outcome, Prelabel
 
@@ -83,7 +84,7 @@ class DecideBackend:
     def bound_micro(self, item: Item) -> int:
         """What one look costs at most: one request, with no words in its answer."""
         parts = self._parts(item)
-        characters = len(self._instructions) + text_length(parts) + len(json.dumps(self._criteria)) + 1_000
+        characters = text_bytes(parts) + 2 * byte_length(json.dumps(self._criteria)) + 1_000
         return bound_micro(known_price(self._price, self._order), characters, image_sizes(parts), 0)
 
     def likely_micro(self, item: Item) -> int:

@@ -27,6 +27,7 @@ __all__ = [
     "IMAGE_SIDE",
     "SHOT_SIDE",
     "Part",
+    "byte_length",
     "content_of",
     "data_url",
     "encode",
@@ -39,7 +40,7 @@ __all__ = [
     "pinned",
     "section",
     "shot_parts",
-    "text_length",
+    "text_bytes",
 ]
 
 IMAGE_SIDE = 768
@@ -121,9 +122,9 @@ def data_url(image: Image.Image) -> str:
     return f"data:{media};base64,{base64.b64encode(data).decode()}"
 
 
-def text_length(parts: Sequence[Part]) -> int:
-    """Characters of all words in the parts."""
-    return sum(len(part) for part in parts if isinstance(part, str))
+def text_bytes(parts: Sequence[Part]) -> int:
+    """How many bytes the words in the parts are."""
+    return sum(byte_length(part) for part in parts if isinstance(part, str))
 
 
 def image_sizes(parts: Sequence[Part]) -> list[tuple[int, int]]:
@@ -151,6 +152,11 @@ def section(guidelines: str, heading: str) -> str:
         if one.group(1) == heading:
             return guidelines[one.end() : following.start() if following else None].strip()
     return ""
+
+
+def byte_length(text: str) -> int:
+    """Bytes of a text in UTF-8: no tokenizer makes more tokens of it."""
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def known_price(price: Price | None, order: EngineOrder) -> Price:
