@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from labeling.errors import Invalid
 
-__all__ = ["Settings", "ensure_secret", "keep_secret", "load_settings", "prepare_home"]
+__all__ = ["Settings", "ensure_secret", "keep_secret", "kept_secret", "load_settings", "prepare_home"]
 
 
 class Settings(BaseSettings):
@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     sweep_every_s: float = Field(default=60.0, description="How often the sweep asks what is left to do.")
     spool_every_s: float = Field(default=0.2, description="How often webhook events are drained to the inbox.")
     queue_poll_s: float = Field(default=0.2, description="How often the worker looks for jobs.")
+    endpoints_file: str = Field(default="", description="Which endpoints may be asked; empty: home/endpoints.yaml.")
     max_body_bytes: int = Field(default=64 * 2**20, description="Largest request body accepted.")
     max_image_bytes: int = Field(default=50 * 2**20, description="Largest image file accepted.")
     max_image_pixels: int = Field(default=80_000_000, description="Largest image accepted, in pixels.")
@@ -70,6 +71,10 @@ class Settings(BaseSettings):
     @property
     def storage(self) -> str:
         return self.storage_url or str((self.home / "media").absolute())
+
+    @property
+    def endpoints(self) -> Path:
+        return Path(self.endpoints_file) if self.endpoints_file else self.home / "endpoints.yaml"
 
     @property
     def address(self) -> str:
@@ -134,6 +139,11 @@ def keep_secret(settings: Settings, name: str, value: str) -> Settings:
         file.write(content)
     path.with_suffix(".tmp").replace(path)
     return settings.model_copy(update={name: SecretStr(value)})
+
+
+def kept_secret(settings: Settings, name: str) -> str:
+    """A secret that was kept in `home/secrets.json`; empty where there is none."""
+    return _read_secrets(settings.home).get(name, "")
 
 
 def _read_secrets(home: Path) -> dict[str, str]:

@@ -17,12 +17,16 @@ __all__ = ["CallBook", "Endpoint", "Limits", "Price", "Question", "Reply", "Sent
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What an endpoint takes: micro for a million tokens, and micro for each request. All 0: it is free."""
+    """What an endpoint takes: micro for a million tokens, and micro for each request. All 0: it is free.
+
+    `image_times`: some models count each picture many times over; see `labeling.prelabel.pricing.image_tokens`.
+    """
 
     input_per_m: int = 0
     output_per_m: int = 0
     cached_input_per_m: int | None = None
     per_request: int = 0
+    image_times: int = 1
     currency: str = "USD"
     source: str = ""
     as_of: str = ""

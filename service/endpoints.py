@@ -1,0 +1,155 @@
+"""Which endpoints may be asked, as the administrator of this installation wrote it in `endpoints.yaml`.
+
+In: the settings. Out: endpoints by name, and their keys. A project names an endpoint and never an address, so no caller
+of the API decides where requests go.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+
+from labeling.errors import Invalid
+from labeling.prelabel.calls import Endpoint, Limits, Price
+from service.settings import Settings, kept_secret
+
+__all__ = ["EndpointIn", "LimitsIn", "PriceIn", "endpoint_key", "endpoint_secret", "load_endpoints"]
+
+MICRO = 1_000_000
+Money = Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=6)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,40}$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+class PriceIn(_Strict):
+    """In whole units of the currency: for a million tokens, and for each request."""
+
+    input_per_m: Money
+    output_per_m: Money
+    cached_input_per_m: Money | None = None
+    per_request: Money = Decimal(0)
+    image_times: int = Field(default=1, ge=1, le=1_000)
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "USD"
+    source: str = ""
+    as_of: str = ""
+
+    @field_validator("as_of", mode="before")
+    @classmethod
+    def _day_as_text(cls, value: Any) -> str:
+        return str(value)  # YAML reads 2026-11-22 as a date
+
+    def to_price(self) -> Price:
+        cached = self.cached_input_per_m
+        return Price(
+            input_per_m=int(self.input_per_m * MICRO),
+            output_per_m=int(self.output_per_m * MICRO),
+            cached_input_per_m=None if cached is None else int(cached * MICRO),
+            per_request=int(self.per_request * MICRO),
+            image_times=self.image_times,
+            currency=self.currency,
+            source=self.source,
+            as_of=self.as_of,
+        )
+
+
+class LimitsIn(_Strict):
+    """What the endpoint may be asked; 0 is no limit of ours."""
+
+    requests_a_minute: int = Field(default=0, ge=0)
+    tokens_a_minute: int = Field(default=0, ge=0)
+    at_once: int = Field(default=4, ge=1, le=64)
+
+
+class EndpointIn(_Strict):
+    """One endpoint as it stands in the file; `docs/reference/endpoints.md` explains every line."""
+
+    url: str
+    kind: Literal["chat", "decide"] = "chat"
+    price: PriceIn | Literal["free"] | None = None
+    limits: LimitsIn = LimitsIn()
+    when_silent: Literal["charge", "retry"] | None = None
+    idempotency_key: bool = False
+    timeout_s: float = Field(default=120.0, gt=0, le=3_600)
+    local: bool = False
+
+    @field_validator("url")
+    @classmethod
+    def _plain_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("an endpoint's url is http(s)://host[:port]/path, as in http://127.0.0.1:11434/v1")
+        if parts.username or parts.password:
+            raise ValueError("a key does not stand in the url; `hardcase endpoint key NAME` takes it")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _in_the_house(self) -> EndpointIn:
+        if self.local and not _is_private(str(urlsplit(self.url).hostname)):
+            raise ValueError("`local: true` needs a loopback or private address in the url, written as a number")
+        return self
+
+    def to_endpoint(self, name: str) -> Endpoint:
+        price = Price() if self.price == "free" else self.price.to_price() if self.price else None
+        may_repeat = self.idempotency_key or (price is not None and price.free)
+        return Endpoint(
+            name=name,
+            url=self.url,
+            kind=self.kind,
+            price=price,
+            limits=Limits(**self.limits.model_dump()),
+            when_silent=self.when_silent or ("retry" if may_repeat else "charge"),
+            idempotency_key=self.idempotency_key,
+            timeout_s=self.timeout_s,
+            local=self.local,
+        )
+
+
+class _File(_Strict):
+    endpoints: dict[Name, EndpointIn] = {}
+
+
+def load_endpoints(settings: Settings) -> dict[str, Endpoint]:
+    """The endpoints of this installation by name; none where there is no file.
+
+    Raises
+    ------
+    Invalid
+        When the file has mistakes; it names every one and its place.
+    """
+    path = settings.endpoints
+    if not path.exists():
+        return {}
+    try:
+        content: Any = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        found = _File.model_validate(content)
+    except (OSError, yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid(f"{path} cannot be read: {str(error)[:300]}") from error
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()[:20]]
+        raise Invalid(f"{path} has mistakes:\n  " + "\n  ".join(lines)) from error
+    return {name: endpoint.to_endpoint(name) for name, endpoint in found.endpoints.items()}
+
+
+def endpoint_key(settings: Settings, name: str) -> SecretStr:
+    """The key that an endpoint asks for; empty where none was given."""
+    return SecretStr(kept_secret(settings, endpoint_secret(name)))
+
+
+def endpoint_secret(name: str) -> str:
+    """The name under which an endpoint's key is kept."""
+    return f"endpoint:{name}"
+
+
+def _is_private(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_private
+    except ValueError:
+        return host == "localhost"
