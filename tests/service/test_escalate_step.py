@@ -12,10 +12,11 @@ import sqlalchemy as sa
 
 from db.repositories import failures, projects, stages
 from db.session import reading, transaction
+from db.tables import SpendRow
 from labeling.errors import EndpointSilent, EndpointUnavailable, Invalid, OverBudget, Unavailable
 from labeling.prelabel.engine import Item
 from labeling.prelabel.guards import CONFLICT
-from labeling.types import EngineUse, Outcome, Policy, Prelabel, Project, Side
+from labeling.types import Budget, EngineUse, Outcome, Policy, Prelabel, Project, Side
 from service.work.pipeline.escalate import escalate_batch
 from tests.conftest import NOW
 from tests.service.escalating import (
@@ -342,3 +343,23 @@ def test_a_shorter_escalation_forgets_who_stood_in_it(parts: EscalatingParts, pr
             (0, "scripted"),
             (1, SECOND.engine),
         ]
+
+
+def test_money_goes_to_the_most_doubtful_images_and_ends_with_the_budget(
+    parts: EscalatingParts, project: Project
+) -> None:
+    with transaction(parts.database) as session:
+        session.add(SpendRow(project_id=project.id, reserved_micro=0, spent_micro=0))
+    project = _reconfigure(parts, project, replace(POLICY, budget=Budget(10_000), escalation=(AGENT,)))
+    parts.dear[AGENT.engine] = Dear("agent", lambda item: says("agent", "cat", cost_micro=3_000))
+    add_pictures(parts, project, 16)
+
+    first = escalate_batch(parts, project.id, size=1)  # type: ignore[arg-type]
+    with transaction(parts.database) as session:
+        session.get_one(SpendRow, project.id).spent_micro = 9_000
+    rest = escalate(parts, project, size=1)
+
+    [failure] = failures_of(parts, project)
+    assert first["done"] == 4 == len(said_by(parts, "agent"))
+    assert rest == [{"done": 0, "failed": 0, "left": 0}]
+    assert failure.dead and "budget" in failure.reason

@@ -13,17 +13,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from db.repositories import failures, labels, prelabels, projects, stages
+from db.repositories import calls, failures, labels, prelabels, projects, stages
 from db.repositories.prelabels import PendingImage
 from db.repositories.stages import Stage
 from db.session import reading, transaction
 from labeling.errors import Invalid, NotFound, Unavailable
 from labeling.prelabel.engine import Engine, Item
-from labeling.prelabel.escalation import who_goes_on
+from labeling.prelabel.escalation import affordable, who_goes_on
 from labeling.prelabel.guards import CONFLICT, conflict
 from labeling.types import EngineUse, ImageId, Project, ProjectId
 from service.logs import get_logger
-from service.work.contexts import items_for
+from service.work.contexts import as_known, items_for
 from service.work.looks import Looked, Seen, look_at, open_pictures
 from service.work.opinions import Opinions, read_opinions
 from service.work.pool import Pool, load_pool
@@ -34,6 +34,7 @@ __all__ = ["escalate_batch"]
 STEP = "escalate"
 AT_MOST = 4
 """An engine that runs here is given so many times the images that one behind an endpoint is: they cost it less."""
+_SPENT = "less is left of the budget than an image costs. Raise `policy: budget:`, or leave the rest to people."
 log = get_logger(__name__)
 
 
@@ -96,12 +97,14 @@ def _load_all(parts: Parts, project: Project) -> tuple[list[_Turn], Unavailable 
             if failures.is_dead(session, STEP, subject):
                 continue
         try:
-            engine = parts.engine_for(project, use)
+            engine = as_known(parts, project, parts.engine_for(project, use))
         except Unavailable as error:
             away = error
         except (Invalid, NotFound, ImportError, OSError, RuntimeError, ValueError) as error:
             _give_up(parts, project, use, f"{use.engine} cannot be used: {error}")
         else:
+            if engine is None:  # too little is known yet for it to start from
+                continue
             turns.append(_Turn(place, use, engine))
             with transaction(parts.database) as session:
                 stages.note(session, project.id, Stage(place, use.engine, engine.revision), parts.now())
@@ -118,15 +121,28 @@ def _read(parts: Parts, project: Project) -> _Ground:
 
 
 def _going(parts: Parts, ground: _Ground, turn: _Turn) -> NDArray[np.int64]:
-    """The rows that this engine is to look at and has not, the most doubtful first."""
-    spoke = next(voice.spoke for voice in ground.opinions.voices if voice.stage.place == turn.place)
+    """The rows that this engine is to look at and has not, the most doubtful first, as far as the money goes."""
+    voice = next(voice for voice in ground.opinions.voices if voice.stage.place == turn.place)
     with reading(parts.database) as session:
         dead = failures.dead(session, ground.project.id, STEP)
-    open_rows = np.flatnonzero(ground.open & ~spoke)
+    open_rows = np.flatnonzero(ground.open & ~voice.spoke)
     subjects = [_of_image(ground.project, turn.use, int(ground.pool.image_ids[row])) for row in open_rows]
     rows = open_rows[np.array([subject not in dead for subject in subjects], bool)]
     believed, votes = ground.opinions.believed(turn.place)[rows], ground.opinions.votes(turn.place)[rows]
-    return np.asarray(rows[who_goes_on(believed, votes, turn.use.below_margin)], np.int64)
+    most = _enough_for(parts, ground.project, voice.mean_micro)
+    going = rows[who_goes_on(believed, votes, turn.use.below_margin, most)]
+    if most == 0 and len(rows):
+        _give_up(parts, ground.project, turn.use, f"{turn.use.engine} looks at no more images: {_SPENT}")
+    return np.asarray(going, np.int64)
+
+
+def _enough_for(parts: Parts, project: Project, mean_micro: float) -> int | None:
+    """How many images what is left of the budget is enough for, by what they have cost so far; None: any number."""
+    if project.config.policy.budget is None:
+        return None
+    with reading(parts.database) as session:
+        spent = calls.spending(session, project.id).spent_micro
+    return affordable(mean_micro, max(project.config.policy.budget.micro - spent, 0))
 
 
 def _look(parts: Parts, ground: _Ground, turn: _Turn, rows: NDArray[np.int64]) -> Looked:
