@@ -57,6 +57,7 @@ READ = 64
 """Images whose descriptions the language model reads: it is slow, and a random sample says enough."""
 DRAWS = 500
 PLAIN = "plain script of twenty lines"
+PROJECTED = "bundled + projection, from captions"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,8 +134,11 @@ def _lines(
     ):
         other, other_s = _timed(partial(_look, _bundled(labels, settings, templates), stamps.files))
         lines.append(judge.line(arm, _probs(other), n / other_s))
-    projected, projected_s = _timed(lambda: _projected(stamps, look, probs, judge.groups, settings))
-    lines.append(judge.line("bundled + projection, from captions", projected, n / (seconds + projected_s)))
+    try:
+        projected, projected_s = _timed(lambda: _projected(stamps, look, probs, judge.groups, settings))
+        lines.append(judge.line(PROJECTED, projected, n / (seconds + projected_s)))
+    except Invalid as error:  # the small set has too few captions
+        lines.append({"arm": PROJECTED, "not run": error.message})
     shown, shown_s = _timed(lambda: _few_shot(stamps, look, probs, judge.groups, rng))
     lines.append(judge.line(f"few-shot, {SHOTS_A_CLASS} labels a class", shown, n / (seconds + shown_s)))
     return [*lines, *_read_lines(stamps, look, model, judge, rng.permutation(n)[:read], seconds / n)]

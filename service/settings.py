@@ -53,12 +53,12 @@ class Settings(BaseSettings):
     device: str = Field(
         default="auto",
         pattern=r"^(auto|cpu|cuda(:\d+)?)$",
-        description="Where generative models run; auto = a GPU if any.",
+        description="Where models run; auto = a GPU if any.",
     )
     dtype: str = Field(
         default="auto",
         pattern="^(auto|float32|bfloat16|int8|int4)$",
-        description="In what numbers generative models compute; auto = bfloat16 on a GPU that has it.",
+        description="In what numbers generative models and the bundled encoder compute.",
     )
     failpoint: str = Field(default="", description="For tests: name:n kills the process at the n-th pass.")
     log_json: bool = Field(default=False, description="Write logs as JSON lines.")
