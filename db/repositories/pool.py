@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from db.tables import GroupRow, ImageRow, PrelabelRow
 from labeling.types import ProjectId, Side
 
-__all__ = ["PoolRow", "PoolRows", "count_ready", "read_pool"]
+__all__ = ["PoolRow", "PoolRows", "count_ready", "count_texts", "read_pool"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,13 @@ def read_pool(session: Session, project_id: ProjectId, engine_revision: str) -> 
         .order_by(ImageRow.id)
     )
     return [PoolRow(i, g, bool(holdout), h, text, probs) for i, g, holdout, h, text, probs in rows]
+
+
+def count_texts(session: Session, project_id: ProjectId) -> int:
+    """How many of a project's grouped images came with a text."""
+    has_text = sa.and_(ImageRow.text.is_not(None), ImageRow.text != "")
+    wanted = sa.and_(ImageRow.project_id == project_id, ImageRow.group_id.is_not(None), has_text)
+    return session.scalar(sa.select(sa.func.count()).select_from(ImageRow).where(wanted)) or 0
 
 
 def count_ready(session: Session, project_id: ProjectId, engine_revision: str) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,18 @@ from PIL import Image
 from labeling.errors import Invalid
 from labeling.types import EngineUse, ImageId, LabelClass, Outcome, Prelabel
 
-__all__ = ["Engine", "EngineOrder", "Item", "Look", "Shot", "Vectors", "check_look", "no_vectors"]
+__all__ = [
+    "Engine",
+    "EngineOrder",
+    "Growing",
+    "Item",
+    "Look",
+    "Shot",
+    "Vectors",
+    "check_look",
+    "doublings",
+    "no_vectors",
+]
 
 Vectors = NDArray[np.float32]
 
@@ -102,6 +113,28 @@ class Engine(Protocol):
     def text_encoder(self) -> str: ...
 
     def look(self, items: Sequence[Item]) -> Look: ...
+
+
+@runtime_checkable
+class Growing(Protocol):
+    """An engine of the escalation whose answers rest on a project's labels or texts, so that they age.
+
+    `as_of` is the engine as these make it: None while they are too few to start, and another revision each time that
+    they have doubled, so that images which are still in doubt are looked at again.
+    """
+
+    def as_of(self, labels: int, texts: int) -> Engine | None: ...
+
+
+def doublings(n: int) -> int:
+    """The largest power of two that n has reached; 0 for none.
+
+    Examples
+    --------
+    >>> [doublings(n) for n in (0, 1, 3, 64, 100)]
+    [0, 1, 2, 64, 64]
+    """
+    return 1 << (n.bit_length() - 1) if n > 0 else 0
 
 
 def no_vectors(prelabels: list[Prelabel]) -> Look:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from copy import copy
 
 import numpy as np
 from numpy.typing import NDArray
 
-from labeling.prelabel.engine import Item, Look, no_vectors
+from labeling.prelabel.engine import Item, Look, doublings, no_vectors
 from labeling.types import Evidence, Outcome, Prelabel
 
 __all__ = ["SHARPNESS", "FewShotEngine", "few_shot_probs"]
@@ -36,6 +37,14 @@ class FewShotEngine:
         self._classes, self._config_version, self._clock = tuple(classes), config_version, clock
         pinned = json.dumps([self._classes, SHARPNESS, SUREST])
         self.revision = f"few-shot-{hashlib.sha256(pinned.encode()).hexdigest()[:16]}"
+
+    def as_of(self, labels: int, texts: int) -> FewShotEngine | None:
+        """The engine once there are as many labels as classes; another revision at each doubling."""
+        if labels < len(self._classes):
+            return None
+        grown = copy(self)
+        grown.revision = f"{self.revision}-{doublings(labels)}"
+        return grown
 
     def look(self, items: Sequence[Item]) -> Look:
         """Probabilities for each item that has shots; the others are abstained from."""

@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from copy import copy
 
 import numpy as np
 
-from labeling.prelabel.engine import Item, Look, no_vectors
+from labeling.prelabel.engine import Item, Look, doublings, no_vectors
 from labeling.prelabel.projection import FOLDS, LEAST_TEXTS, PENALTY, combine
 from labeling.prelabel.prompts import prompt_hash, texts_by_label
 from labeling.prelabel.towers import TextTower, mean_vectors
@@ -48,6 +49,14 @@ class ProjectedEngine:
         )
         pinned = json.dumps([prompts, texts.name, PENALTY, FOLDS, LEAST_TEXTS])
         self.revision = f"projected-{hashlib.sha256(pinned.encode()).hexdigest()[:16]}"
+
+    def as_of(self, labels: int, texts: int) -> ProjectedEngine | None:
+        """The engine once there are texts to learn from; another revision at each doubling."""
+        if texts * (FOLDS - 1) < LEAST_TEXTS * FOLDS:
+            return None
+        grown = copy(self)
+        grown.revision = f"{self.revision}-{doublings(texts)}"
+        return grown
 
     def look(self, items: Sequence[Item]) -> Look:
         """Probabilities for each item that has an opinion and a place in the text space."""

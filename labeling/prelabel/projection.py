@@ -7,6 +7,7 @@ without its group, so neither its own text nor its twin's speaks for it. No labe
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +21,12 @@ __all__ = ["FOLDS", "LEAST_TEXTS", "PENALTY", "Projection", "combine", "fit_proj
 PENALTY = 0.1
 """Of the ridge, on unit vectors. Fixed beforehand (docs/decisions/0004-bundled-engine.md)."""
 FOLDS = 5
+MOST_TEXTS = 20_000
+"""So many images, evenly spread, are fitted on: more cost time and change little."""
 LEAST_TEXTS = 100
 """Images with a text outside an image's fold. It was measured with 250; with fewer than these it is not tried."""
+
+Moments = tuple[int, NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,12 +80,15 @@ def fit_projection(
     if not len(text_vectors) or not text_vectors.shape[1]:
         return None
     usable = np.isfinite(text_vectors).all(axis=1) & np.isfinite(image_vectors).all(axis=1)
-    x, y = image_vectors[usable].astype(np.float64), text_vectors[usable].astype(np.float64)  # (n, D), (n, T)
-    folds = np.asarray(groups, np.int64)[usable] % FOLDS
-    if len(x) - np.bincount(folds, minlength=FOLDS).max(initial=0) < LEAST_TEXTS:
+    rows = np.flatnonzero(usable)
+    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), MOST_TEXTS)).astype(np.int64))]
+    folds = np.asarray(groups, np.int64)[rows] % FOLDS
+    if len(rows) - np.bincount(folds, minlength=FOLDS).max(initial=0) < LEAST_TEXTS:
         return None
-    fitted = [_ridge(x[folds != fold], y[folds != fold], penalty) for fold in range(FOLDS)]
-    maps, image_means, text_means = (np.stack(parts).astype(np.float32) for parts in zip(*fitted, strict=True))
+    x, y = image_vectors[rows].astype(np.float64), text_vectors[rows].astype(np.float64)  # (n, D), (n, T)
+    by_fold = [_moments(x[folds == fold], y[folds == fold]) for fold in range(FOLDS)]
+    fitted = [_ridge(_sum(part for f, part in enumerate(by_fold) if f != fold), penalty) for fold in range(FOLDS)]
+    maps, image_means, text_means = (np.stack(one).astype(np.float32) for one in zip(*fitted, strict=True))
     return Projection(maps, image_means, text_means)
 
 
@@ -128,18 +136,23 @@ def project_and_score(
     return combine(opinion, projection.apply(image_vectors, groups) @ label_vectors.T)
 
 
-def _ridge(
-    x: NDArray[np.float64], y: NDArray[np.float64], penalty: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Map (D, T) and both means; solved in whichever of D and n is smaller."""
-    x_mean, y_mean = x.mean(axis=0), y.mean(axis=0)
-    xc, yc = x - x_mean, y - y_mean
-    n, d = x.shape
-    if n < d:
-        solved = xc.T @ np.linalg.solve(xc @ xc.T + penalty * np.eye(n), yc)
-    else:
-        solved = np.linalg.solve(xc.T @ xc + penalty * np.eye(d), xc.T @ yc)
-    return solved, x_mean, y_mean
+def _ridge(others: Moments, penalty: float) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Map (D, T) and both means, from the sums over the images of all other folds; the intercept goes free."""
+    n, x_sum, y_sum, xx, xy = others
+    x_mean, y_mean = x_sum / n, y_sum / n
+    gram = xx - np.outer(x_sum, x_mean) + penalty * np.eye(len(xx))
+    return np.asarray(np.linalg.solve(gram, xy - np.outer(x_sum, y_mean)), np.float64), x_mean, y_mean
+
+
+def _sum(moments: Iterable[Moments]) -> Moments:
+    """Sums over several folds. Never a total less the own fold: rounding would leave a trace of it."""
+    n, x_sum, y_sum, xx, xy = (sum(parts[1:], start=parts[0]) for parts in zip(*moments, strict=True))
+    return n, x_sum, y_sum, xx, xy
+
+
+def _moments(x: NDArray[np.float64], y: NDArray[np.float64]) -> Moments:
+    """What a ridge needs of n images: how many, both sums, and the products (D, D) and (D, T)."""
+    return len(x), x.sum(axis=0), y.sum(axis=0), x.T @ x, x.T @ y
 
 
 def _z(scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -14,9 +14,10 @@ from PIL import Image
 
 from db.repositories import prelabels
 from db.repositories.examples import read_examples
+from db.repositories.pool import count_texts
 from db.repositories.prelabels import PendingImage
 from db.session import reading
-from labeling.prelabel.engine import Item, Shot, Vectors
+from labeling.prelabel.engine import Engine, Growing, Item, Shot, Vectors
 from labeling.prelabel.nearest import nearest_others
 from labeling.prelabel.projection import fit_projection
 from labeling.prelabel.reading import open_shown
@@ -26,7 +27,17 @@ from service.work.opinions import Opinions
 from service.work.pool import Pool
 from service.work.wiring import Parts
 
-__all__ = ["items_for", "shots_for"]
+__all__ = ["as_known", "items_for", "shots_for"]
+
+
+def as_known(parts: Parts, project: Project, engine: Engine) -> Engine | None:
+    """The engine as the project's labels and texts of now make it; None while they are too few for it to start."""
+    if not isinstance(engine, Growing):
+        return engine
+    with reading(parts.database) as session:
+        known = len(read_examples(session, project.id, kinds_for(Use.TRAIN), Side.POOL))
+        texts = count_texts(session, project.id)
+    return engine.as_of(known, texts)
 
 
 def items_for(

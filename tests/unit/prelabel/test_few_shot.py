@@ -97,3 +97,13 @@ def test_a_few_labels_a_class_help_a_weak_opinion() -> None:
 
 def test_the_revision_pins_the_classes_and_not_what_happens_to_be_labelled() -> None:
     assert _engine().revision == _engine().revision != _engine(CLASSES[::-1]).revision
+
+
+def test_it_starts_with_as_many_labels_as_classes_and_is_another_revision_when_they_have_doubled() -> None:
+    engine = _engine()
+
+    none, few, *grown = (engine.as_of(labels, 0) for labels in (0, 2, 3, 4, 7, 8))
+
+    assert none is None and few is None
+    assert len({one.revision for one in grown if one}) == 3
+    assert all(one and one.look([Item(grey(), None)]).prelabels[0].revision == one.revision for one in grown)

@@ -133,3 +133,12 @@ def test_the_engine_combines_what_it_is_given_and_abstains_where_a_part_is_missi
     assert known.probs == pytest.approx([0.5, 0.5]) and known.evidence.config_version == 3 and known.evidence.prompt
     assert all(one.probs == () and one.outcome is Outcome.ABSTAINED and one.evidence.reason for one in unknown)
     assert first.image_vectors.shape == (3, 0)
+
+
+def test_it_starts_with_texts_enough_and_is_another_revision_when_they_have_doubled() -> None:
+    engine = _engine()
+
+    few, *grown = (engine.as_of(10_000, texts) for texts in (124, 125, 200, 256))
+
+    assert few is None
+    assert len({one.revision for one in grown if one}) == 3
