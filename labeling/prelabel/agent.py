@@ -27,6 +27,7 @@ from labeling.prelabel.engine import EngineOrder, Item
 from labeling.prelabel.letters import Probs, candidates, lettered, orders, over_classes, read_letters
 from labeling.prelabel.pricing import bound_micro
 from labeling.prelabel.question import (
+    NOTHING_TO_SEND,
     Part,
     byte_length,
     content_of,
@@ -34,6 +35,7 @@ from labeling.prelabel.question import (
     instructions,
     item_parts,
     known_price,
+    may_be_asked,
     pinned,
     text_bytes,
 )
@@ -141,6 +143,8 @@ class ChatBackend:
         return item_parts(item, self._order, tools.first_shots)
 
     def _find(self, item: Item, wire: Recorder, tools: AgentTools) -> Finding:
+        if not may_be_asked(item, self._order):
+            return Finding(abstention(NOTHING_TO_SEND))
         verdict = self._talk(item, wire, tools)
         notes: dict[str, Any] = {"tools": [asdict(use) for use in tools.used]} if tools.used else {}
         found = Finding(verdict, notes=notes)

@@ -24,6 +24,7 @@ from labeling.prelabel.conversation import refused
 from labeling.prelabel.engine import EngineOrder, Item
 from labeling.prelabel.pricing import bound_micro
 from labeling.prelabel.question import (
+    NOTHING_TO_SEND,
     Part,
     byte_length,
     data_url,
@@ -32,6 +33,7 @@ from labeling.prelabel.question import (
     instructions,
     item_parts,
     known_price,
+    may_be_asked,
     pinned,
     text_bytes,
 )
@@ -74,6 +76,8 @@ class DecideBackend:
     def judge(self, item: Item) -> Prelabel:
         """One look. Raises what the wire raises, but for an answer that cannot be used: that is left to a person."""
         started, wire = self._clock(), Recorder(self._wire)
+        if not may_be_asked(item, self._order):
+            return self._prelabel([], started, item, reason=NOTHING_TO_SEND)
         model = self._order.model.partition("/")[2]
         try:
             shares = ask_decision(wire, self._path, model, self._parts(item), self._criteria)

@@ -25,6 +25,7 @@ from labeling.types import NONE_OF_THESE, UNSURE
 
 __all__ = [
     "IMAGE_SIDE",
+    "NOTHING_TO_SEND",
     "SHOT_SIDE",
     "Part",
     "byte_length",
@@ -37,6 +38,7 @@ __all__ = [
     "instructions",
     "item_parts",
     "known_price",
+    "may_be_asked",
     "pinned",
     "section",
     "shot_parts",
@@ -48,6 +50,7 @@ SHOT_SIDE = 256
 GUIDELINES = 6_000
 """Characters of guidelines that stand in every prompt; of longer ones the beginning does, and the list of headings."""
 LOSSLESS = 256 * 256
+NOTHING_TO_SEND = "failed: nothing of this image may be sent: it has no text, and its picture stays here"
 _HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*#*\s*$", re.MULTILINE)
 
 Part = str | Image.Image
@@ -77,9 +80,12 @@ def item_parts(item: Item, order: EngineOrder, shots: Sequence[Shot]) -> list[Pa
         if item.description:
             parts.append("What another model saw in it:\n" + delimited(item.description, "description", _key(item)))
         parts += ["The image to label:", fit(item.image, IMAGE_SIDE)]
-    elif not item.text:
-        parts.append("No text came with this image.")
     return parts
+
+
+def may_be_asked(item: Item, order: EngineOrder) -> bool:
+    """Whether anything of the item may be sent at all."""
+    return "image" in order.use.sends or ("text" in order.use.sends and bool(item.text))
 
 
 def shot_parts(shot: Shot, item: Item, sends: Sequence[str]) -> list[Part]:

@@ -7,7 +7,8 @@ needs them, so that a worker starts quickly.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -161,6 +162,27 @@ def _described(order: EngineOrder, means: Means) -> Engine:
     return DescribedEngine(order, load_language_model(order.model, hardware), perf_counter)
 
 
+def _agent(order: EngineOrder, means: Means) -> Engine:
+    with _agent_extra():
+        from service.work.agents import make_agent
+    return make_agent(order, means)
+
+
+def _decide(order: EngineOrder, means: Means) -> Engine:
+    with _agent_extra():
+        from service.work.agents import make_decider
+    return make_decider(order, means)
+
+
+@contextmanager
+def _agent_extra() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        way_out = "Type: pip install 'hardcase[agent]'"
+        raise Invalid(f"Asking an endpoint needs a package that is not installed ({error.name}). {way_out}") from error
+
+
 def _scripted(order: EngineOrder, means: Means) -> Engine:
     return ScriptedEngine(order.classes, templates=order.use.templates)
 
@@ -184,10 +206,13 @@ def _limit_threads(settings: Settings) -> None:
 ENGINE_PARTS = ("name", "revision", "image_encoder", "text_encoder", "look")
 A_MODEL = "a name on the hub or a folder's absolute path"
 A_WRITER = f"{A_MODEL}, or a GGUF file"
+AT_AN_ENDPOINT = "ENDPOINT/MODEL, an endpoint of endpoints.yaml and a model there"
 
 ENGINES = {
+    "agent": Kind("a model behind a chat endpoint that looks again and gives its reason", AT_AN_ENDPOINT, _agent),
     "bundled": Kind("zero-shot, by an ImageNet network and a sentence encoder that come along", "", _bundled),
     "dual-encoder": Kind("zero-shot, by a CLIP, a SigLIP or the like", A_MODEL, _dual_encoder),
+    "decide": Kind("an endpoint that returns a probability for each label", AT_AN_ENDPOINT, _decide),
     "described": Kind("a language model over what others wrote of the image; in the escalation", A_WRITER, _described),
     "few-shot": Kind("no model: an opinion moved by the nearest labelled images; in the escalation", "", _few_shot),
     "projected": Kind("an opinion moved by the project's own texts; in the escalation", "", _projected),

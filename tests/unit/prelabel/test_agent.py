@@ -225,7 +225,17 @@ def test_abstaining_carries_the_question_for_a_person_and_none_of_these_is_no_la
     assert (none.outcome, none.answer, none.evidence.reason) == (Outcome.NONE_OF_THESE, None, "ears")
 
 
-@pytest.mark.parametrize(("sends", "pictures", "words"), [(("image",), 3, False), (("text",), 0, True), ((), 0, False)])
+def test_an_image_of_which_nothing_may_be_sent_is_not_asked_about() -> None:
+    def turn(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        raise AssertionError("nothing should be asked")
+
+    found = backend(TOOLS, turn, ordered=order(sends=("text",))).judge(item(text=None))
+
+    assert (found.outcome, found.answer) == (Outcome.ABSTAINED, None)
+    assert "nothing of this image may be sent" in found.evidence.reason
+
+
+@pytest.mark.parametrize(("sends", "pictures", "words"), [(("image",), 3, False), (("text",), 0, True)])
 def test_only_the_fields_that_may_leave_the_house_are_in_the_question(
     sends: tuple[str, ...], pictures: int, words: bool
 ) -> None:
