@@ -1,0 +1,55 @@
+"""The job `escalate` in a real worker: it starts by itself, stops nobody, and what it said is read by the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from db.repositories import failures, stages
+from db.session import reading
+from db.tables import GroupRow, ImageRow, PrelabelRow, QueryRow, TallyRow
+from labeling.types import EngineUse, JobName, Policy, Project, Side
+from service.jobs import queue_of
+from service.work.worker import running_worker
+from tests.service.test_workflows import Home, home_of, jobs_of, pictures, register, settled, wait_until
+
+BROKEN, AGAIN = EngineUse("scripted:nothing"), EngineUse("scripted", ("again",), below_margin=1.0)
+POLICY = Policy(engine="scripted", query_size=4, low_water=2, escalation=(BROKEN, AGAIN))
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture
+def home(database: sa.Engine, tmp_path: Path) -> Iterator[Home]:
+    made = home_of(database, tmp_path)
+    yield made
+    made.jobs.close()
+
+
+def test_a_broken_engine_is_shown_while_the_next_one_and_the_loop_go_on(
+    home: Home, tmp_path: Path, make_project: Callable[..., Project]
+) -> None:
+    with running_worker(home.settings):
+        project = make_project(home.database, policy=POLICY)
+        register(home, project, pictures(tmp_path / "pictures"))
+        wait_until(lambda: "SUCCESS" in jobs_of(home, JobName.ESCALATE) and settled(home), "the escalation ends")
+        wait_until(lambda: home.count(QueryRow) == 1 and settled(home), "the loop comes to a rest")
+
+    with reading(home.database) as session:
+        of_pool = sa.select(ImageRow.id).join(GroupRow, GroupRow.id == ImageRow.group_id)
+        pool = set(session.scalars(of_pool.where(GroupRow.side == Side.POOL, ImageRow.bridge.is_(False))))
+        first, second = stages.in_force(session, project.id)
+        looked = sa.select(PrelabelRow.image_id).where(PrelabelRow.revision == second.revision)
+        assert set(session.scalars(looked)) == pool
+        assert (first.place, second.place, second.engine) == (0, 2, "scripted")
+        [failure] = failures.listing(session, project.id, "escalate")
+        assert failure.dead and "scripted:nothing" in failure.reason
+        assert session.scalars(sa.select(TallyRow)).one().counts["prelabelled"] == 12, "by the first engine"
+
+
+def test_hours_of_escalation_keep_neither_learning_nor_people_waiting() -> None:
+    waiting = {queue_of(job) for job in (JobName.SELECT, JobName.LEARN, JobName.REVIEW, JobName.PRELABEL)}
+
+    assert queue_of(JobName.ESCALATE) not in waiting
