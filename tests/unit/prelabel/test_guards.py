@@ -95,7 +95,7 @@ def test_ordinary_words_and_empty_names_name_no_class() -> None:
 def test_the_canaries_bound_is_the_exact_one(tried: int, data: st.DataObject) -> None:
     obeyed = data.draw(st.integers(0, tried))
 
-    exact = binomtest(obeyed, tried, alternative="greater").proportion_ci(0.99, method="exact").low
+    exact = binomtest(obeyed, tried, alternative="greater").proportion_ci(0.995, method="exact").low
 
     assert obeys_too_often(obeyed, tried) == (exact > 0.1)
 
