@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from labeling.errors import Invalid
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,9 +30,21 @@ def bundled_images(settings: Settings) -> ImageEncoder:
 
 
 def device_of(settings: Settings) -> str:
-    """Where to compute: `device`, and for `auto` the GPU if there is one."""
+    """Where to compute: `device`, and for `auto` the GPU if there is one.
+
+    Raises
+    ------
+    Invalid
+        When a GPU is wanted and torch sees none.
+    """
     import torch
 
+    has_gpu = torch.cuda.is_available()
     if settings.device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        return "cuda" if has_gpu else "cpu"
+    if settings.device != "cpu" and not has_gpu:
+        raise Invalid(
+            f"HARDCASE_DEVICE is {settings.device}, but torch sees no GPU. Set it to cpu, or install a torch built for "
+            "your GPU (make demo TORCH_INDEX=...)."
+        )
     return settings.device

@@ -22,7 +22,7 @@ from labeling.prelabel.engine import Vectors
 from labeling.prelabel.networks import TorchNetwork
 from labeling.prelabel.reading import open_shown
 from service.settings import Settings
-from service.work.image_encoder import bundled_images
+from service.work.image_encoder import bundled_images, device_of
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +88,17 @@ def test_without_openvino_pytorch_computes_the_same(
 
     assert encoder.name == plain.name
     np.testing.assert_allclose(encoder.encode(photographs[:1])[0], plain.encode(photographs[:1])[0], atol=1e-6)
+
+
+def test_a_gpu_that_is_not_there_is_an_error_and_auto_does_without(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+    with pytest.raises(Invalid, match="HARDCASE_DEVICE is cuda:1, but torch sees no GPU"):
+        bundled_images(Settings(home=models.parent, device="cuda:1"))
+
+    assert device_of(Settings(device="auto")) == device_of(Settings(device="cpu")) == "cpu"
 
 
 def test_a_conversion_that_is_broken_is_made_again(models: Path, compiled: ImageEncoder) -> None:
