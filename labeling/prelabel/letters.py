@@ -17,16 +17,18 @@ from numpy.typing import NDArray
 
 from labeling.errors import Invalid
 
-__all__ = ["MOST", "candidates", "lettered", "orders", "over_classes", "read_letters"]
+__all__ = ["candidates", "lettered", "orders", "over_classes", "read_letters"]
 
 MOST = 20
 """Letters in one question: hosted endpoints list 20 alternatives of a token at most."""
+BESIDE = 2
+"""None of these, and unsure: they have letters too."""
 SHORTLIST = 15
 LEAST = 1e-6
 Probs = NDArray[np.float64]
 
 
-def candidates(classes: int, opinion: Sequence[float] | None, answer: int, room: int = MOST) -> list[int]:
+def candidates(classes: int, opinion: Sequence[float] | None, answer: int) -> list[int]:
     """The classes that get a letter: all, or where they are too many those that are believed in; else none.
 
     `answer` is among them in any case.
@@ -34,7 +36,7 @@ def candidates(classes: int, opinion: Sequence[float] | None, answer: int, room:
     >>> candidates(3, None, 0), candidates(30, None, 0), candidates(30, [0.0] * 29 + [1.0], 7)[:3]
     ([0, 1, 2], [], [29, 7, 0])
     """
-    if classes <= room:
+    if classes <= MOST - BESIDE:
         return list(range(classes))
     if opinion is None:
         return []

@@ -318,6 +318,18 @@ def test_of_too_many_classes_the_letters_ask_only_about_those_that_are_believed_
     assert wire.asked[0]["messages"][1]["content"][-1]["text"].count("\n") == 17
 
 
+@pytest.mark.parametrize(("classes", "letters"), [(18, 20), (19, 0)])
+def test_no_question_has_more_letters_than_endpoints_list(classes: int, letters: int) -> None:
+    names = [f"class {n}" for n in range(classes)]
+    wire = LetterWire({"A": -0.1}, {"T": -0.1})
+    chat = backend(LETTERS, lambda m, i: by_turn({"action": "answer", **answer("class 0")}), wire, order(classes=names))
+
+    found = chat.judge(item())
+
+    assert len(json.loads(found.evidence.raw).get("letters", [])) == letters
+    assert bool(found.probs) == bool(letters)
+
+
 def test_without_log_probabilities_a_doubtful_answer_is_voted_on_and_says_so() -> None:
     samples = iter(["cat", "cat", "dog"])
 
