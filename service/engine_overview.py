@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from db.repositories import calibrations, engine_facts, stages
+from db.repositories import calibrations, calls, engine_facts, stages
+from db.repositories.calls import EndpointState, Spending
 from db.repositories.engine_facts import RevisionFacts
 from labeling.types import EngineUse, Project
 
@@ -30,10 +31,19 @@ class EngineInUse:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The engines of a project, and what older revisions did."""
+    """The engines of a project, what older revisions did, and the money; endpoints are those that it asks."""
 
     engines: list[EngineInUse]
     older: list[RevisionFacts]
+    spending: Spending
+    budget_micro: int | None
+    currency: str
+    endpoints: list[EndpointState]
+
+    @property
+    def left_micro(self) -> int:
+        """What may still be spent; 0 where there is no budget."""
+        return max(0, (self.budget_micro or 0) - self.spending.spent_micro - self.spending.reserved_micro)
 
 
 def overview(session: Session, project: Project) -> Overview:
@@ -49,4 +59,12 @@ def overview(session: Session, project: Project) -> Overview:
         labels = terms[revision].labels if revision in terms else None
         engines.append(EngineInUse(place, use, revision, facts.get(revision or ""), labels))
     in_force = {engine.revision for engine in engines}
-    return Overview(engines, [found for found in facts.values() if found.revision not in in_force])
+    asked = {use.engine.partition(":")[2].partition("/")[0] for use in uses}
+    return Overview(
+        engines=engines,
+        older=[found for found in facts.values() if found.revision not in in_force],
+        spending=calls.spending(session, project.id),
+        budget_micro=policy.budget.micro if policy.budget else None,
+        currency=policy.budget.currency if policy.budget else "USD",
+        endpoints=[state for state in calls.endpoint_states(session) if state.endpoint in asked],
+    )

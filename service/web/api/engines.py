@@ -12,6 +12,7 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from db.repositories import engine_reports, projects
+from db.repositories.calls import EndpointState, Spending
 from db.repositories.engine_facts import RevisionFacts
 from db.repositories.engine_reports import EngineReport, ReportItem
 from db.session import reading
@@ -37,6 +38,9 @@ class EnginesOut(BaseModel):
     engines: list[EngineInUse]
     older: list[RevisionFacts]
     kinds: list[KindState]
+    spending: Spending
+    budget_micro: int | None = Field(description="What the project may spend in all; null: nobody set a limit.")
+    endpoints: list[EndpointState]
 
 
 class ReportIn(BaseModel):
@@ -76,7 +80,14 @@ class HistoryOut(BaseModel):
 def list_engines(parts: PartsDep, project: ProjectDep) -> EnginesOut:
     with reading(parts.database) as session:
         found = overview(session, project)
-    return EnginesOut(engines=found.engines, older=found.older, kinds=kinds(0))
+    return EnginesOut(
+        engines=found.engines,
+        older=found.older,
+        kinds=kinds(endpoints=parts.settings.endpoints.exists()),
+        spending=found.spending,
+        budget_micro=found.budget_micro,
+        endpoints=found.endpoints,
+    )
 
 
 @router.get("/api/projects/{project}/engines/reports", summary="List reports on engines")

@@ -36,7 +36,6 @@ def show_engines(request: Request, parts: PartsDep, caller: CallerDep, project: 
         request,
         "engines.html",
         project=project,
-        currency=project.config.policy.budget.currency if project.config.policy.budget else "USD",
         found=found,
         compared=compared,
         comparison=comparison_in(compared),

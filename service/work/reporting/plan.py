@@ -14,7 +14,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from db.repositories import engine_facts
+from db.repositories import calls, engine_facts
 from db.repositories.engine_facts import Amount
 from db.repositories.prelabels import PendingImage
 from db.session import reading
@@ -75,8 +75,23 @@ def plan(parts: Parts, project: Project, engines: Sequence[str], *, pilot: int, 
         "engines": rows,
         "money_micro": money,
         "hours": hours,
-        "budget": None,
+        "budget": _budget(parts, project, money),
     }
+
+
+def _budget(parts: Parts, project: Project, money: Json) -> Json | None:
+    """What is left of it, and whether that is enough; None where the project has none."""
+    budget = project.config.policy.budget
+    if budget is None:
+        return None
+    with reading(parts.database) as session:
+        spending = calls.spending(session, project.id)
+    left = budget.micro - spending.spent_micro - spending.reserved_micro
+    if money["upper"] is None:
+        enough = "not known"
+    else:
+        enough = "yes" if money["upper"] <= left else "no" if money["lower"] > left else "not certain"
+    return {"left_micro": left, "enough": enough}
 
 
 def _row(
