@@ -8,6 +8,7 @@ temperature, which is fitted on a random half of the groups and judged on the ot
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -174,6 +175,7 @@ class _Judge:
     def line(
         self, arm: str, probs: Probs, images_per_s: float, rows: NDArray[np.int64] | None = None
     ) -> dict[str, Any]:
+        print(f"judging {arm}", file=sys.stderr)  # so that one sees how far it is
         rows = np.arange(len(self._truth)) if rows is None else rows
         truth, groups, fits = self._truth[rows], self.groups[rows], self._fits[rows]
         best = probs.argmax(axis=1)
