@@ -351,15 +351,15 @@ def test_money_goes_to_the_most_doubtful_images_and_ends_with_the_budget(
     with transaction(parts.database) as session:
         session.add(SpendRow(project_id=project.id, reserved_micro=0, spent_micro=0))
     project = _reconfigure(parts, project, replace(POLICY, budget=Budget(10_000), escalation=(AGENT,)))
-    parts.dear[AGENT.engine] = Dear("agent", lambda item: says("agent", "cat", cost_micro=3_000))
+    parts.dear[AGENT.engine] = Asking("agent", lambda item: says("agent", "cat", cost_micro=3_000))
     add_pictures(parts, project, 16)
 
-    first = escalate_batch(parts, project.id, size=1)  # type: ignore[arg-type]
+    first = escalate_batch(parts, project.id, size=4)  # type: ignore[arg-type]
     with transaction(parts.database) as session:
         session.get_one(SpendRow, project.id).spent_micro = 9_000
     rest = escalate(parts, project, size=1)
 
     [failure] = failures_of(parts, project)
-    assert first["done"] == 4 == len(said_by(parts, "agent"))
+    assert first["done"] == len(said_by(parts, "agent")) == 4
     assert rest == [{"done": 0, "failed": 0, "left": 0}]
     assert failure.dead and "budget" in failure.reason
