@@ -7,7 +7,6 @@ TLS is verified, nobody but the book sends anything twice, and of an answer at m
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import io
 import json
@@ -18,21 +17,16 @@ from time import monotonic
 from typing import Any
 
 import httpx2
-from openai import AsyncOpenAI
 from PIL import Image
 from pydantic import SecretStr
-from pydantic_ai.models import Model
-from pydantic_ai.models.openai import OpenAIChatModel
-from pydantic_ai.providers.openai import OpenAIProvider
 
 from labeling.errors import EndpointSilent, EndpointUnavailable, Invalid
-from labeling.prelabel.backends import Abilities, Wire
 from labeling.prelabel.calls import CallBook, Endpoint, Question, Reply, Sent
 from labeling.prelabel.pricing import bound_micro, cost_micro
 from labeling.prelabel.untrusted import clean
 from labeling.types import ProjectId
 
-__all__ = ["MAX_BODY", "EndpointClient", "chat_model"]
+__all__ = ["MAX_BODY", "EndpointClient"]
 
 MAX_BODY = 2**20
 _CHUNK = 64 * 1024
@@ -162,40 +156,6 @@ class EndpointClient:
     @property
     def _named(self) -> str:
         return f"The endpoint {self.endpoint.name!r} ({self.endpoint.url})"
-
-
-class _BookTransport(httpx2.AsyncBaseTransport):
-    """Hands each request of the OpenAI client to a wire, in a thread; its own retries and headers stay outside."""
-
-    def __init__(self, wire: Wire, base_url: str) -> None:
-        self._wire, self._base_url = wire, base_url
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        path = str(request.url).removeprefix(self._base_url)
-        body = await request.aread()
-        reply = await asyncio.to_thread(self._wire.post, path, body)
-        return httpx2.Response(
-            reply.status, headers={"content-type": "application/json"}, content=reply.body.encode(), request=request
-        )
-
-
-def chat_model(wire: Wire, url: str, model: str, abilities: Abilities) -> Model:
-    """pydantic-ai's model of a chat endpoint that sends everything over a wire.
-
-    The library's silent retries are off; neither key nor address comes from the environment.
-    """
-    base = url.rstrip("/")
-    client = AsyncOpenAI(
-        api_key="the wire has it",
-        base_url=base,
-        max_retries=0,
-        http_client=httpx2.AsyncClient(transport=_BookTransport(wire, base), trust_env=False),
-    )
-    return OpenAIChatModel(
-        model,
-        provider=OpenAIProvider(openai_client=client),
-        profile={"supports_tools": abilities.tools, "supports_json_schema_output": abilities.json_schema},
-    )
 
 
 def _bound(endpoint: Endpoint, body: bytes) -> int:

@@ -20,7 +20,8 @@ import sqlalchemy as sa
 from db.repositories import probes
 from db.repositories.probes import Probe
 from db.session import reading, transaction
-from labeling.adapters.endpoints import EndpointClient, chat_model
+from labeling.adapters.chat_models import chat_model
+from labeling.adapters.endpoints import EndpointClient
 from labeling.adapters.probing import probe_chat, probe_decide
 from labeling.errors import Invalid
 from labeling.prelabel.agent import ChatBackend

@@ -18,7 +18,8 @@ from pydantic import SecretStr
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
-from labeling.adapters.endpoints import EndpointClient, chat_model
+from labeling.adapters.chat_models import chat_model
+from labeling.adapters.endpoints import EndpointClient
 from labeling.adapters.probing import probe_chat
 from labeling.prelabel.agent import ChatBackend
 from labeling.prelabel.backends import Abilities, BackendEngine
@@ -27,6 +28,7 @@ from labeling.prelabel.engine import EngineOrder, Item, check_look
 from labeling.types import EngineUse, LabelClass, Outcome
 from tests.scripted_endpoint import MemoryBook, closed_port
 
+pytestmark = pytest.mark.timeout(600)  # on a machine that is busy otherwise, a real model is slow
 SERVER = Path(__file__).parents[1] / "llama_server.py"
 LABELS = (LabelClass("cat", "a small furry animal"), LabelClass("car", "a thing with wheels"))
 ORDER = EngineOrder(LABELS, "Label what the text is about.", EngineUse("agent:here/m", sends=("text",)), "here/m", 1)
@@ -71,23 +73,21 @@ def test_the_probe_finds_what_this_server_can_do(abilities: Abilities) -> None:
     assert abilities.context >= 2_048
 
 
-def test_items_get_a_label_of_the_set_or_a_person_and_the_second_time_from_memory(
-    client: EndpointClient, abilities: Abilities
+@pytest.mark.parametrize("opinion", [None, (0.6, 0.4)], ids=["answers at once", "may ask the classifier"])
+def test_an_item_gets_a_label_of_the_set_or_a_person_and_the_second_time_from_memory(
+    client: EndpointClient, abilities: Abilities, opinion: tuple[float, ...] | None
 ) -> None:
     engine = agent(client, abilities)
-    items = [item("A red car on the road."), item("The cat sleeps.", opinion=(0.6, 0.4))]
+    one = item("A red car on the road.", opinion)
 
-    first = check_look(engine.look(items), items=2, classes=2).prelabels
-    second = engine.look(items).prelabels
+    first = check_look(engine.look([one]), items=1, classes=2).prelabels[0]
+    second = engine.look([one]).prelabels[0]
 
-    for one in first:
-        assert (one.outcome is Outcome.LABEL) == (one.answer in ORDER.classes)
-        assert one.answer is not None or one.evidence.question or one.outcome is Outcome.NONE_OF_THESE
-        assert one.evidence.tokens_in > 0 and one.duration_s > 0
-    assert [(one.answer, one.probs, one.evidence.reason) for one in second] == [
-        (one.answer, one.probs, one.evidence.reason) for one in first
-    ]
-    assert all(one.evidence.cached for one in second)
+    assert (first.outcome is Outcome.LABEL) == (first.answer in ORDER.classes)
+    assert first.answer is not None or first.evidence.question or first.outcome is Outcome.NONE_OF_THESE
+    assert first.evidence.tokens_in > 0 and first.duration_s > 0
+    assert (second.answer, second.probs, second.evidence.reason) == (first.answer, first.probs, first.evidence.reason)
+    assert second.evidence.cached and not first.evidence.cached
 
 
 def test_the_letters_of_a_real_model_are_a_distribution(client: EndpointClient, abilities: Abilities) -> None:
