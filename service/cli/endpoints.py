@@ -1,0 +1,100 @@
+"""`hardcase endpoint`: which endpoints this installation may ask, how they are, and the keys that they want."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from db.repositories import audit, calls
+from db.session import reading, transaction
+from labeling.errors import Invalid, NotFound
+from labeling.prelabel.calls import Endpoint
+from service.cli.output import AsJson, author, connected, emit, failing_clearly, table
+from service.endpoints import endpoint_key, endpoint_secret, load_endpoints
+from service.settings import Settings, keep_secret
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True)
+COLUMNS = ["name", "url", "kind", "price", "local", "key", "answered", "failed", "unanswered", "failed in a row"]
+
+
+@app.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """List the endpoints of endpoints.yaml, whether each has a key, and what became of its calls.
+
+    Example: hardcase endpoint list
+    """
+    with failing_clearly(as_json), connected() as hardcase:
+        with reading(hardcase.database) as session:
+            states = {state.endpoint: state for state in calls.endpoint_states(session)}
+        endpoints = load_endpoints(hardcase.settings).values()
+        documents = [_document(hardcase.settings, one, states.get(one.name)) for one in endpoints]
+        rows = [[document[column] for column in COLUMNS] for document in documents]
+        emit(as_json, documents, lambda console: console.print(table("endpoints", COLUMNS, rows)))
+
+
+@app.command()
+def key(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The endpoint's name in endpoints.yaml.")],
+    as_json: AsJson = False,
+) -> None:
+    """Keep the key that an endpoint wants; it is typed unseen, or comes from standard input.
+
+    Example: hardcase endpoint key hosted
+    """
+    with failing_clearly(as_json), connected() as hardcase:
+        known = load_endpoints(hardcase.settings)
+        if name not in known:
+            has = ", ".join(known) or "none yet"
+            raise NotFound(f"There is no endpoint {name!r}. {hardcase.settings.endpoints} has: {has}.")
+        keep_secret(hardcase.settings, endpoint_secret(name), _asked_for(name))
+        with transaction(hardcase.database) as session:
+            audit.record(session, author(), "endpoint.key", name, {}, datetime.now(UTC))
+
+        def human(console: Console) -> None:
+            console.print(f"The key of {name} is kept in {hardcase.settings.home / 'secrets.json'}.", markup=False)
+
+        emit(as_json, {"endpoint": name, "kept": True}, human)
+
+
+def _asked_for(name: str) -> str:
+    """One line, not shown; never an argument, which other users of the machine could read."""
+    if sys.stdin.isatty():
+        typed = str(typer.prompt(f"Key of {name}", hide_input=True, err=True))
+    else:
+        typed = sys.stdin.readline()
+    found = typed.strip()
+    if not found or not found.isascii() or not found.isprintable() or " " in found:
+        raise Invalid("This is no key. Give one line of letters, digits and signs, without spaces.")
+    return found
+
+
+def _document(settings: Settings, endpoint: Endpoint, state: calls.EndpointState | None) -> dict[str, Any]:
+    done = state.calls if state else {}
+    return {
+        "name": endpoint.name,
+        "url": endpoint.url,
+        "kind": endpoint.kind,
+        "price": _price(endpoint),
+        "local": endpoint.local,
+        "key": bool(endpoint_key(settings, endpoint.name).get_secret_value()),
+        "when_silent": endpoint.when_silent,
+        "answered": done.get(calls.State.DONE, 0),
+        "failed": done.get(calls.State.FAILED, 0),
+        "unanswered": done.get(calls.State.AMBIGUOUS, 0),
+        "failed in a row": state.failures_in_a_row if state else 0,
+    }
+
+
+def _price(endpoint: Endpoint) -> str:
+    price = endpoint.price
+    if price is None:
+        return "unknown"
+    if price.free:
+        return "free"
+    return f"{price.input_per_m / 1e6:g} / {price.output_per_m / 1e6:g} {price.currency} a million tokens"
