@@ -29,7 +29,7 @@ __all__ = ["compare_likelihoods", "compare_with_a_picture"]
 GUIDELINE = "Look at what the picture shows as a whole, not at its parts, and answer with the kind that fits it best. "
 WORDS = "Picture: vulture 73%, kite 5%, pelican 2%\nKind:"
 PROMPTS = {"short": WORDS, "after a guideline of 160 words": GUIDELINE * 8 + "\n\n" + WORDS}
-REPEATS = 7
+REPEATS = 5
 
 Inputs = Mapping[str, Any]
 
