@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -13,13 +13,11 @@ __all__ = ["plain_zero_shot"]
 
 
 def plain_zero_shot(
-    vision: Path, words: Path, names: Sequence[str], labels: Sequence[str], files: Sequence[Path]
-) -> list[list[float]]:
-    """Probabilities (N, K): each file opened, looked at and compared one by one."""
-    model, processor = (
-        AutoModelForImageClassification.from_pretrained(vision),
-        AutoImageProcessor.from_pretrained(vision),
-    )
+    vision: Path, words: Path, names: Sequence[str], labels: Sequence[str]
+) -> Callable[[Sequence[Path]], list[list[float]]]:
+    """What gives probabilities (N, K): each file opened, looked at and compared one by one."""
+    model = AutoModelForImageClassification.from_pretrained(vision)
+    processor = AutoImageProcessor.from_pretrained(vision)
     sentences, tokenizer = AutoModel.from_pretrained(words), AutoTokenizer.from_pretrained(words)
 
     @torch.inference_mode()
@@ -28,10 +26,13 @@ def plain_zero_shot(
         return torch.nn.functional.normalize(states.mean(dim=1), dim=1)[0]
 
     known, wanted = torch.stack([embed(name) for name in names]), torch.stack([embed(label) for label in labels])
-    answers = []
-    for file in files:
-        with torch.inference_mode():
+
+    @torch.inference_mode()
+    def look(files: Sequence[Path]) -> list[list[float]]:
+        answers = []
+        for file in files:
             logits = model(**processor(images=Image.open(file).convert("RGB"), return_tensors="pt")).logits[0]
-        best = known[logits.argmax()]
-        answers.append((100 * wanted @ best).softmax(dim=0).tolist())
-    return answers
+            answers.append((100 * wanted @ known[logits.argmax()]).softmax(dim=0).tolist())
+        return answers
+
+    return look
