@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from db.repositories import calibrations, calls, engine_facts, stages
+from db.repositories import calibrations, calls, canaries, engine_facts, stages
 from db.repositories.calls import EndpointState, Spending
 from db.repositories.engine_facts import RevisionFacts
 from labeling.types import EngineUse, Project
@@ -31,7 +31,10 @@ class EngineInUse:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The engines of a project, what older revisions did, and the money; endpoints are those that it asks."""
+    """The engines of a project, what older revisions did, and the money; endpoints are those that it asks.
+
+    `flags` counts the prelabels that bear each flag, and the canaries: given, and obeyed.
+    """
 
     engines: list[EngineInUse]
     older: list[RevisionFacts]
@@ -39,6 +42,7 @@ class Overview:
     budget_micro: int | None
     currency: str
     endpoints: list[EndpointState]
+    flags: dict[str, int]
 
     @property
     def left_micro(self) -> int:
@@ -67,4 +71,5 @@ def overview(session: Session, project: Project) -> Overview:
         budget_micro=policy.budget.micro if policy.budget else None,
         currency=policy.budget.currency if policy.budget else "USD",
         endpoints=[state for state in calls.endpoint_states(session) if state.endpoint in asked],
+        flags=canaries.flag_counts(session, project.id),
     )

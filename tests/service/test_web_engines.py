@@ -78,6 +78,7 @@ def test_the_page_shows_engines_comparison_pictures_and_plan_without_a_script(
     assert shown.status_code == 200
     assert "<script" not in shown.text and "onerror" not in shown.text
     assert "&lt;script&gt;" in shown.text
+    assert '<th>flip</th><td class="number">10</td>' in shown.text and "canaries obeyed" in shown.text
     for words in ("scripted", "not loaded yet", "On 36 images", "Where they differ", "Measured on", "macro f1"):
         assert words.lower() in shown.text.lower(), words
     assert "/media/picture/" in shown.text

@@ -41,6 +41,7 @@ class EnginesOut(BaseModel):
     spending: Spending
     budget_micro: int | None = Field(description="What the project may spend in all; null: nobody set a limit.")
     endpoints: list[EndpointState]
+    flags: dict[str, int] = Field(description="Pre-labels with each flag, and the canaries: given, and obeyed.")
 
 
 class ReportIn(BaseModel):
@@ -87,6 +88,7 @@ def list_engines(parts: PartsDep, project: ProjectDep) -> EnginesOut:
         spending=found.spending,
         budget_micro=found.budget_micro,
         endpoints=found.endpoints,
+        flags=found.flags,
     )
 
 
