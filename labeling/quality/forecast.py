@@ -92,7 +92,8 @@ def total(
     rng : numpy.random.Generator
         The only source of chance.
     most : float, optional
-        What one image takes at most. Without it the most is unknown where there are too few amounts: infinity.
+        What one image takes at most. The upper end reckons with one such image beside those that were measured.
+        Without it the most is unknown where there are too few amounts: infinity.
     guess : float, optional
         What one image is said to take, where too few were measured. It makes a likely total, and no interval.
 
@@ -120,5 +121,8 @@ def total(
     spread = np.sqrt(numbers) * samples.std(axis=1) * rng.normal(size=DRAWS)  # the sum of those that are left
     sums = np.clip(numbers * samples.mean(axis=1) + spread, 0.0, ceiling)
     lower, upper = np.quantile(sums, [LOW, HIGH])
+    if most is not None:  # as if one more had taken the most: what is rare and dear may not have been measured yet
+        surprise = max(0.0, most - float(taken.mean())) / (len(taken) + 1)
+        upper = min(ceiling, upper + float(np.quantile(numbers, HIGH)) * surprise)
     likely = count.likely * float(taken.mean())
     return Forecast(float(min(lower, likely)), likely, float(max(upper, likely)))

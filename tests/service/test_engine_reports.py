@@ -247,7 +247,7 @@ def test_a_plan_spends_nothing_unless_a_pilot_may(
 
     assert looked == 0 and second.looked == 6
     assert without["money_micro"]["likely"] == 80 * without["images"]["likely"]
-    assert without["money_micro"]["upper"] == 100 * without["images"]["upper"]
+    assert without["money_micro"]["upper"] == round(104 * without["images"]["upper"])  # at most, and canaries
     assert with_pilot["pilot_cost_micro"] == 6 * 70
     assert with_pilot["images"]["likely"] == without["images"]["likely"] - 6  # the run finds those in the book
     assert with_pilot["money_micro"]["likely"] == 70 * with_pilot["images"]["likely"]

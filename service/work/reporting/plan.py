@@ -19,8 +19,9 @@ from db.repositories.engine_facts import Amount
 from db.repositories.prelabels import PendingImage
 from db.session import reading
 from labeling.errors import HardcaseError
+from labeling.prelabel.canaries import SHARE
 from labeling.prelabel.engine import Engine, Item
-from labeling.quality.forecast import ENOUGH, count_of, total
+from labeling.quality.forecast import ENOUGH, Forecast, count_of, total
 from labeling.types import ImageId, Prelabel, Project
 from service.work.looks import Looked
 from service.work.reporting.figures import Json, forecast, rounded
@@ -42,7 +43,7 @@ __all__ = ["plan"]
 FREE_PILOT = 16
 """Images that a free engine looks at where too little of its revision is known."""
 MOST_AMOUNTS = 1_000
-BOUNDED = 8
+BOUNDED = 32
 """Images whose price is asked for beforehand; the highest upper bound among them stands for all."""
 
 
@@ -128,6 +129,7 @@ def _foresee(
     measured = [amount for amount in [*stored, *_amounts(looked)] if not amount.cached]
     if price.most:
         count = replace(count, sure=max(0, count.sure - len(looked.seen)))  # the run finds these in the book
+    money = total([a.cost_micro for a in measured], count, rng, most=price.most, guess=price.likely)
     return {
         "engine": name,
         "error": "",
@@ -139,9 +141,7 @@ def _foresee(
         "note": why_not(looked),
         "seconds": rounded(float(np.median([a.seconds for a in measured])), 4) if measured else None,
         "most_micro": rounded(price.most, 0),
-        "money_micro": forecast(
-            total([a.cost_micro for a in measured], count, rng, most=price.most, guess=price.likely)
-        ),
+        "money_micro": forecast(_with_canaries(money) if price.most else money),
         "hours": forecast(total([a.seconds / 3_600 / at_once for a in measured], count, rng), 4),
     }
 
@@ -153,6 +153,11 @@ def _price(engine: Engine, open_items: Opener, images: Sequence[PendingImage]) -
     most = [engine.bound_micro(item) for item in items]
     likely = [engine.likely_micro(item) for item in items]
     return _Price(float(max(most, default=0)), float(np.mean(likely)) if likely else 0.0)
+
+
+def _with_canaries(money: Forecast) -> Forecast:
+    """With room for canaries, each of which is two looks more; no prelabel bears their price."""
+    return replace(money, upper=money.upper * (1 + 2 * SHARE))
 
 
 def _some(images: Sequence[PendingImage], wanted: int, rng: np.random.Generator) -> list[PendingImage]:

@@ -57,6 +57,14 @@ def test_an_unknown_share_can_be_none_or_all() -> None:
     assert count_of(Count(sure=3, open=7), np.random.default_rng(0)) == Forecast(3.0, None, 10.0)
 
 
+def test_what_is_rare_and_dear_may_not_have_been_measured_yet() -> None:
+    few = total([10.0] * 8, Count(sure=100), np.random.default_rng(0), most=40.0)
+    many = total([10.0] * 299, Count(sure=100), np.random.default_rng(0), most=40.0)
+
+    assert (few.lower, few.likely, round(few.upper)) == (1_000.0, 1_000.0, 1_333)
+    assert (many.lower, many.likely, round(many.upper)) == (1_000.0, 1_000.0, 1_010)
+
+
 def test_a_share_that_was_seen_narrows_the_count() -> None:
     few = count_of(Count(0, 1_000, hits=3, seen=10), np.random.default_rng(0))
     many = count_of(Count(0, 1_000, hits=300, seen=1_000), np.random.default_rng(0))
