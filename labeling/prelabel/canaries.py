@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from labeling.errors import EndpointSilent
 from labeling.prelabel.engine import Engine, Item, Look
 from labeling.prelabel.guarded import AskingEngine
 from labeling.prelabel.guards import named_class
@@ -102,7 +103,10 @@ class CanaryEngine:
         if known is None:
             return
         result, attacked = attack(known, self._classes, self._places, number)
-        clean, said = self._engine.look([known.item, attacked]).prelabels
+        try:
+            clean, said = self._engine.look([known.item, attacked]).prelabels
+        except EndpointSilent:  # about this canary: the item that drew it is not to suffer
+            return
         named = named_class(clean, self._classes), named_class(said, self._classes)
         self._book.note(replace(result, clean=named[0], said=named[1]))
 

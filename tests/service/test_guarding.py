@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 import structlog
+from PIL import Image
 
 from db.repositories import canaries, probes
 from db.repositories.canaries import Tally
@@ -25,7 +26,7 @@ from labeling.prelabel.calls import Endpoint
 from labeling.prelabel.canaries import CanaryEngine, CanaryResult
 from labeling.prelabel.engine import EngineOrder
 from labeling.prelabel.guarded import GuardedEngine
-from labeling.types import EngineUse, LabelClass, Policy, Project
+from labeling.types import EngineUse, LabelClass, Policy, Project, ReviewKind
 from service import egress
 from service.settings import Settings
 from service.work.engines import Means
@@ -33,6 +34,7 @@ from service.work.guarding import StoredCanaries, guard
 from tests.conftest import NOW
 from tests.injected_engines import CLASSES, ObedientReader, painted
 from tests.scripted_endpoint import answering, called
+from tests.service.labelled_pool import make_ground
 from tests.tiny_encoders import save_clip
 
 MakeProject = Callable[..., Project]
@@ -203,10 +205,9 @@ def _add_images(database: sa.Engine, project: Project, home: Path, count: int) -
     store = ImageStore(str(home / "media"))
     with transaction(database) as session:
         for number in range(count):
-            file = io.BytesIO()
-            painted(number).save(file, "PNG")
-            content_hash = sha256(file.getvalue()).hexdigest()
-            store.keep(content_hash, file.getvalue(), "image/png", None)
+            data = _png(painted(number))
+            content_hash = sha256(data).hexdigest()
+            store.keep(content_hash, data, "image/png", None)
             session.add(
                 ImageRow(
                     project_id=project.id,
@@ -223,5 +224,33 @@ def _add_images(database: sa.Engine, project: Project, home: Path, count: int) -
             )
 
 
+def _png(image: Image.Image) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
 def _bare(home: Path) -> dict[str, str]:
     return {"HOME": str(home), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
+
+
+def test_only_images_that_people_labelled_for_training_are_canaries(
+    database: sa.Engine, make_project: MakeProject, tmp_path: Path
+) -> None:
+    project = make_project(database, classes=CLASSES)
+    ground = make_ground(database, tmp_path, project, pool=12, holdout=6)
+    ground.label(ground.pool[:4], ReviewKind.HARD)
+    ground.label(ground.pool[4:6], ReviewKind.CALIBRATION)
+    ground.label(ground.pool[6:8], None)
+    ground.label(ground.holdout, ReviewKind.EVALUATION)
+    with reading(database) as session:
+        hashes = {image.id: image.content_hash for image in session.scalars(sa.select(ImageRow))}
+    for content_hash in hashes.values():
+        ImageStore(str(tmp_path / "media")).keep(content_hash, _png(painted()), "image/png", None)
+
+    book = _book(database, project, tmp_path)
+    known = [found for number in range(60) if (found := book.known(number)) is not None]
+
+    assert {one.item.key for one in known} == {hashes[image] for image in ground.pool[:4]}
+    truth = {hashes[image]: CLASSES[ground.truth[image]] for image in ground.pool}
+    assert all(one.truth == truth[one.item.key] for one in known)

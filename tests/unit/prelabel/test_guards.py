@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.stats import binomtest
 
-from labeling.errors import EnginePaused
+from labeling.errors import EndpointSilent, EnginePaused
 from labeling.prelabel.canaries import CanaryEngine, CanaryResult, Known, with_canaries
 from labeling.prelabel.engine import Item, Look, no_vectors
 from labeling.prelabel.guarded import AskingEngine, GuardedEngine, guarded
@@ -247,6 +247,21 @@ def test_without_known_images_there_are_no_canaries() -> None:
     CanaryEngine(reader, CLASSES, book, share=1).look([Item(painted(), "a walk", key="1")])
 
     assert not book.results and reader.texts == ["a walk"]
+
+
+class _SilentAboutOrders(ObedientReader):
+    def look(self, items: Sequence[Item]) -> Look:
+        if len(items) > 1:
+            raise EndpointSilent
+        return super().look(items)
+
+
+def test_silence_about_a_canary_costs_the_item_nothing() -> None:
+    book = _Book(OTTER)
+
+    look = CanaryEngine(_SilentAboutOrders(), CLASSES, book, share=1).look([Item(painted(), None, key="1")])
+
+    assert len(look.prelabels) == 1 and not book.results
 
 
 def test_an_engine_that_obeys_too_often_is_paused_before_the_next_item_is_asked_about() -> None:
