@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 from db.repositories import engine_reports, prelabels, projects, stages
 from db.repositories.stages import Stage
 from db.session import reading, transaction
-from db.tables import AuditRow
+from db.tables import AuditRow, FigureRow
 from labeling.types import Budget, EngineUse, Evidence, LabelClass, Policy, Prelabel, Project, ProjectConfig, Role
 from service.engine_requests import EngineRequest, ReportKind
 from service.work.engine_reports import make, unwatched
@@ -59,6 +59,20 @@ def fill(database: sa.Engine, home: Path, project: Project) -> None:
         result = make(parts, project, request, unwatched)
         with transaction(database) as session:
             engine_reports.record(session, project.id, kind.value, request={}, result=result, asked_by=HOSTILE, now=NOW)
+
+
+def test_the_reliability_plot_is_shown_without_what_a_plot_does_not_need(
+    client: TestClient, database: sa.Engine, project: Project
+) -> None:
+    svg = '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script><text>confidence</text></svg>'
+    with transaction(database) as session:
+        session.add(FigureRow(project_id=project.id, name="engine_reliability", data={}, svg=svg, computed_at=NOW))
+    client.headers.update(HTML)
+    log_in(client, make_key(database))
+
+    shown = client.get("/projects/animals/engines").text
+
+    assert "<text>confidence</text>" in shown and "<script" not in shown
 
 
 def keep_report(database: sa.Engine, project: Project, kind: str, result: dict[str, Any]) -> int:

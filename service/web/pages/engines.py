@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from db.repositories import engine_reports
+from db.repositories import board, engine_reports
 from db.session import reading
 from labeling.types import JobName
 from service import auth
@@ -18,10 +18,13 @@ from service.web.api.jobs import ask_by_hand
 from service.web.pages.engine_view import comparison_in, plan_in
 from service.web.pages.login import FormToken
 from service.web.pages.rendering import page, pictures
+from service.web.pages.svg import safe_svg
 from service.web.wiring import PartsDep
 
 __all__ = ["router"]
 
+RELIABILITY = "engine_reliability"
+RELIABILITY_TITLE = "Reliability of each engine: how often it was right, by how sure it was, with 95 % intervals."
 router = APIRouter(route_class=Guarded, tags=["pages"])
 
 
@@ -31,6 +34,7 @@ def show_engines(request: Request, parts: PartsDep, caller: CallerDep, project: 
         compared = engine_reports.newest(session, project.id, ReportKind.COMPARE)
         planned = engine_reports.newest(session, project.id, ReportKind.PLAN)
         found = overview(session, project)
+        drawn = board.figures(session, project.id).get(RELIABILITY)
     jobs = parts.jobs.list(project_id=project.id, limit=20)
     return page(
         request,
@@ -41,6 +45,7 @@ def show_engines(request: Request, parts: PartsDep, caller: CallerDep, project: 
         comparison=comparison_in(compared),
         planned=planned,
         plan=plan_in(planned),
+        reliability=safe_svg(drawn.svg, name=RELIABILITY, title=RELIABILITY_TITLE) if drawn else None,
         sign=pictures(parts, project),
         at_work=any(job.job == JobName.ENGINES and job.state in ("ENQUEUED", "PENDING") for job in jobs),
     )
