@@ -100,7 +100,7 @@ class CanaryEngine:
 
     def _try(self, number: int) -> None:
         known = self._book.known(number)
-        if known is None:
+        if known is None or not self._places:
             return
         result, attacked = attack(known, self._classes, self._places, number)
         try:
