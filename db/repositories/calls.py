@@ -25,6 +25,7 @@ __all__ = [
     "Spending",
     "State",
     "close",
+    "dead",
     "endpoint_states",
     "failures_in_a_row",
     "find",
@@ -52,6 +53,7 @@ class State(StrEnum):
     AMBIGUOUS = "ambiguous"
 
 
+_LATER = (408, 425, 429)
 _OPEN = (State.INTENT.value, State.SENT.value)
 
 
@@ -104,8 +106,21 @@ def lock(session: Session, endpoint: str) -> None:
 def find(session: Session, endpoint: str, key: str) -> Call | None:
     """The call with this key, if it was ever asked."""
     row = session.scalars(sa.select(CallRow).where(CallRow.endpoint == endpoint, CallRow.key == key)).one_or_none()
-    if row is None:
-        return None
+    return None if row is None else _call(row)
+
+
+def dead(session: Session, project_id: ProjectId, now: datetime) -> list[Call]:
+    """A project's calls that were under way when their worker died; those that another decides about are left out."""
+    rows = session.scalars(
+        sa.select(CallRow)
+        .where(CallRow.project_id == project_id, CallRow.state.in_(_OPEN), CallRow.lease_until <= now)
+        .order_by(CallRow.id)
+        .with_for_update(skip_locked=True)
+    )
+    return [_call(row) for row in rows]
+
+
+def _call(row: CallRow) -> Call:
     project = None if row.project_id is None else ProjectId(row.project_id)
     return Call(
         row.id,
@@ -137,18 +152,18 @@ def last_minute(session: Session, endpoint: str, now: datetime) -> tuple[int, in
 
 
 def failures_in_a_row(session: Session, endpoint: str) -> tuple[int, datetime | None]:
-    """How many attempts failed or were never answered since the last answer, and when the newest of them ended."""
+    """How many questions in a row got no answer, and when the newest ended. A refusal for good is an answer too."""
     rows = session.execute(
-        sa.select(CallRow.state, CallRow.attempts, CallRow.ended_at)
+        sa.select(CallRow.state, CallRow.status, CallRow.ended_at)
         .where(CallRow.endpoint == endpoint, CallRow.ended_at.is_not(None), CallRow.state.not_in(_OPEN))
         .order_by(CallRow.ended_at.desc(), CallRow.id.desc())
         .limit(LOOK_BACK)
     ).all()
     failed = 0
-    for state, attempts, _ in rows:
-        if state == State.DONE:
+    for state, status, _ in rows:
+        if state == State.DONE or (status is not None and status < 500 and status not in _LATER):
             break
-        failed += attempts
+        failed += 1
     return failed, rows[0][2] if rows else None
 
 
@@ -235,7 +250,7 @@ def close(
 
 def endpoint_states(session: Session) -> list[EndpointState]:
     """Every endpoint that was ever asked, by name."""
-    by_endpoint: dict[str, list[sa.Row[Any]]] = {}
+    by_endpoint: dict[str, list[Any]] = {}
     for row in session.execute(_sums().group_by(CallRow.endpoint)):
         by_endpoint.setdefault(str(row[0]), []).append(row)
     return [

@@ -20,7 +20,7 @@ from db.repositories.calls import Call, State
 from db.session import transaction
 from labeling.errors import EndpointSilent, EndpointUnavailable, Invalid, OverBudget
 from labeling.prelabel.calls import CallBook, Endpoint, Question, Reply, Sent
-from labeling.types import Budget
+from labeling.types import Budget, ProjectId
 
 __all__ = ["BREAK_AFTER", "BREAK_S", "LedgerBook", "open_book"]
 
@@ -38,10 +38,11 @@ BREAK_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class _Wait:
-    """Not now: so many seconds, for this reason."""
+    """Not now: so many seconds, for this reason; in place, or the job waits."""
 
     seconds: float
     reason: str
+    in_place: bool = True
 
 
 def open_book(
@@ -52,9 +53,10 @@ def open_book(
     owner: str,
     now: Callable[[], datetime],
     sleep: Callable[[float], None],
+    grace_s: float = GRACE_S,
 ) -> CallBook:
     """The book of one endpoint for a project with this budget; `owner` names who asks, for people who look."""
-    return LedgerBook(database, endpoint, budget, owner, now, sleep)
+    return LedgerBook(database, endpoint, budget, owner, now, sleep, grace_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +69,10 @@ class LedgerBook:
     owner: str
     now: Callable[[], datetime]
     sleep: Callable[[float], None]
+    grace_s: float = GRACE_S
 
     def ask(self, question: Question, send: Callable[[], Sent]) -> Reply:
         """Answer from memory, or pay for it; a refusal for now is tried again a few times, with pauses."""
-        self._check_price(question)
         for attempt in range(1, TRIES + 1):
             opened = self._open(question)
             if isinstance(opened, Reply):
@@ -114,7 +116,7 @@ class LedgerBook:
                 raise found
             if not isinstance(found, _Wait):
                 return found
-            if waited_s + found.seconds > LONGEST_WAIT_S:
+            if not found.in_place or waited_s + found.seconds > LONGEST_WAIT_S:
                 raise EndpointUnavailable(
                     f"The endpoint {self.endpoint.name!r} is not asked now: {found.reason}. It is tried again later.",
                     retry_after=found.seconds,
@@ -126,9 +128,10 @@ class LedgerBook:
         """What becomes of a question, in one transaction that no other decision about this endpoint overlaps."""
         calls.lock(session, self.endpoint.name)
         call = calls.find(session, self.endpoint.name, question.key)
+        if call is not None and call.state is State.DONE:
+            return Reply(call.status, call.reply, call.tokens_in, call.tokens_out, 0, 0.0, cached=True)
+        self._check_price(question)
         if call is not None:
-            if call.state is State.DONE:
-                return Reply(call.status, call.reply, call.tokens_in, call.tokens_out, 0, 0.0, cached=True)
             if call.state in (State.INTENT, State.SENT) and call.lease_until > self.now():
                 return _Wait(POLL_S, "another worker is asking the same")
             if self._abandon(session, call) is State.AMBIGUOUS and self.endpoint.when_silent == "charge":
@@ -153,7 +156,7 @@ class LedgerBook:
         if failed >= BREAK_AFTER and last is not None:
             rest_s = BREAK_S - (now - last).total_seconds()
             if rest_s > 0:
-                return _Wait(max(rest_s, LONGEST_WAIT_S), f"it failed {failed} times in a row")
+                return _Wait(rest_s, f"it failed {failed} times in a row", in_place=False)
             if busy:
                 return _Wait(POLL_S, "one call tries whether it is back")
         if busy >= limits.at_once:
@@ -168,9 +171,9 @@ class LedgerBook:
     def _reserve(self, session: Session, question: Question) -> Call:
         reserved = 0
         if self.budget is not None and question.project_id is not None and question.bound_micro > 0:
-            if not calls.reserve(session, question.project_id, question.bound_micro, self.budget.micro):
-                raise _too_dear(self.budget, question)
             reserved = question.bound_micro
+            if not self._set_aside(session, question.project_id, reserved, self.budget.micro):
+                raise _too_dear(self.budget, question)
         now = self.now()
         return calls.open_call(
             session,
@@ -179,10 +182,18 @@ class LedgerBook:
             key=question.key,
             project_id=question.project_id,
             owner=self.owner,
-            lease_until=now + timedelta(seconds=self.endpoint.timeout_s + GRACE_S),
+            lease_until=now + timedelta(seconds=self.endpoint.timeout_s + self.grace_s),
             reserved_micro=reserved,
             now=now,
         )
+
+    def _set_aside(self, session: Session, project_id: ProjectId, micro: int, cap_micro: int) -> bool:
+        """Reserve it; if there is no room, first let go of what dead workers hold, whose questions nobody repeats."""
+        if calls.reserve(session, project_id, micro, cap_micro):
+            return True
+        for call in calls.dead(session, project_id, self.now()):
+            self._abandon(session, call)
+        return calls.reserve(session, project_id, micro, cap_micro)
 
     def _send(self, call: Call, question: Question, send: Callable[[], Sent]) -> Reply:
         """Note that it leaves, let it leave, and note what came of it."""
@@ -228,6 +239,7 @@ class LedgerBook:
 
     def _end(self, call: Call, state: State, *, cost_micro: int, status: int | None = None) -> None:
         with transaction(self.database) as session:
+            calls.lock(session, self.endpoint.name)
             self._close(session, call, state, cost_micro=cost_micro, status=status)
 
     def _close(self, session: Session, call: Call, state: State, *, cost_micro: int, status: int | None = None) -> None:
