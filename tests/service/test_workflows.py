@@ -18,7 +18,7 @@ from PIL import Image
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
-from db.repositories import failures, heartbeats, projects, registrations
+from db.repositories import engine_reports, failures, heartbeats, projects, registrations
 from db.session import reading, transaction
 from db.tables import ImageRow, PrelabelRow, PromotionRow, QueryRow, ReviewRow, VersionRow
 from labeling.errors import Conflict
@@ -314,3 +314,18 @@ def test_where_there_is_something_to_learn_the_next_query_waits_for_its_verdict(
     assert version.created_at <= verdict.created_at
     assert [query.trigger for query in queries] == ["promoted"]
     assert all(query.created_at >= verdict.created_at for query in queries)
+
+
+def test_a_report_on_engines_is_a_job_that_keeps_it(home: Home, make_project: Callable[..., Project]) -> None:
+    project = make_project(home.database, policy=POLICY)
+
+    with running_worker(home.settings):
+        planned = home.ask(JobName.ENGINES, project, Trigger.HAND, '{"kind": "plan"}', "anna")
+        assert home.ended(planned) == "SUCCESS"
+
+    result = home.jobs.status(planned)
+    with reading(home.database) as session:
+        newest = engine_reports.newest(session, project.id, "plan")
+    assert result is not None and newest is not None
+    assert result.result == {"report": newest.id}
+    assert (newest.asked_by, newest.result["engines"][0]["images"]["upper"]) == ("anna", 0)
