@@ -16,6 +16,7 @@ from db.session import reading
 from db.tables import (
     AnnotationRow,
     FetchRow,
+    GroupRow,
     ImageRow,
     PredictionFileRow,
     PrelabelRow,
@@ -23,7 +24,7 @@ from db.tables import (
     PushRow,
     VersionRow,
 )
-from labeling.types import Project
+from labeling.types import Project, Side
 from service.demo.annotators import Account, Annotators
 from service.work.classifiers import load_classifier
 from service.work.failpoints import NAMES
@@ -44,6 +45,10 @@ policy:
   gate: {{min_labels: 2, margin: 0.5}}
   shares: {{evaluation_until_target: 0.3, control: 0.1, calibration: 0.1}}
 """
+_IN_POOL = sa.and_(GroupRow.side == Side.POOL, ImageRow.bridge.is_(False))
+ESCALATION = """
+  escalation: [{engine: scripted, templates: ["again, {name}"], below_margin: 1.0}]
+"""
 
 
 @pytest.mark.timeout(1200)  # some twenty worker starts, of a few seconds each
@@ -58,6 +63,8 @@ def test_a_worker_killed_at_every_point_loses_nothing_and_doubles_nothing(
         annotators: Annotators | None = None
 
         for name in NAMES:
+            if name == "escalate.before_write":
+                _escalate(hardcase, tmp_path)
             if annotators is None and name.startswith("sync"):
                 annotators = _people(hardcase, label_studio)
                 annotators.__enter__()
@@ -78,6 +85,12 @@ def _kill_at(hardcase: Hardcase, name: str) -> None:
             worker.kill()
         worker.wait()
     assert worker.returncode == -9, f"{name}: {hardcase.words_of_the_worker()}"
+
+
+def _escalate(hardcase: Hardcase, folder: Path) -> None:
+    """Let a second engine look at everything that no person has labelled; until now there was nothing for it to do."""
+    (folder / "project.yaml").write_text(PROJECT.rstrip() + ESCALATION)
+    hardcase.cli("project", "edit", "killed", str(folder / "project.yaml"), "--reason", "a second opinion")
 
 
 def _people(hardcase: Hardcase, label_studio: RealLabelStudio) -> Annotators:
@@ -113,9 +126,15 @@ def _assert_nothing_lost_or_doubled(hardcase: Hardcase, label_studio: RealLabelS
         pushed = set(session.scalars(sa.select(PushRow.ls_task_id)))
         verdicts = Counter(session.scalars(sa.select(PromotionRow.version_id)))
         snapshots = session.scalars(sa.select(VersionRow.snapshot_hash)).all()
+        rows = session.execute(sa.select(PrelabelRow.image_id, PrelabelRow.revision))
+        looked = Counter((image, revision) for image, revision in rows)
+        by_engine = Counter(revision for _, revision in looked.elements())
+        pool = session.scalar(sa.select(sa.func.count()).select_from(ImageRow).join(GroupRow).where(_IN_POOL)) or 0
     exported = _export(hardcase, label_studio)
 
-    assert [_count(hardcase, table) for table in (ImageRow, FetchRow, PrelabelRow)] == [IMAGES] * 3
+    assert [_count(hardcase, table) for table in (ImageRow, FetchRow)] == [IMAGES] * 2
+    assert set(looked.values()) == {1}
+    assert sorted(by_engine.values()) == [pool, IMAGES]
     assert {task["id"] for task in exported} >= pushed
     assert len({task["data"]["external_id"] for task in exported}) == len(exported)
     assert _recorded(hardcase) == _answered(hardcase, label_studio)
