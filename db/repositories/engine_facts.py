@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.repositories.labels import is_current_label
-from db.repositories.prelabels import PendingImage
+from db.repositories.prelabels import PendingImage, stated_in
 from db.tables import GroupRow, ImageRow, LabelRow, PrelabelRow
 from labeling.types import ImageId, LabelSource, Outcome, ProjectId
 
@@ -50,13 +50,14 @@ class RevisionFacts:
 
 @dataclass(frozen=True, slots=True)
 class StoredPrelabel:
-    """The part of a prelabel that is compared. `probs` is empty where there are none."""
+    """The part of a prelabel that is compared. `probs` is empty where there are none; `stated` is its confidence."""
 
     probs: tuple[float, ...]
     outcome: Outcome
     answer: str | None
     duration_s: float
     cost_micro: int
+    stated: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +145,16 @@ def stored(session: Session, revision: str, image_ids: Iterable[int]) -> dict[Im
     """What this revision has said of these images, by image."""
     table = PrelabelRow
     query = sa.select(
-        table.image_id, table.probs, table.outcome, table.answer, table.duration_s, table.cost_micro
+        table.image_id, table.probs, table.outcome, table.answer, table.duration_s, table.cost_micro, table.evidence
     ).where(table.revision == revision)
     return {
-        ImageId(image): StoredPrelabel(tuple(probs), Outcome(outcome), answer, seconds, cost)
+        ImageId(image): StoredPrelabel(
+            tuple(probs), Outcome(outcome), answer, seconds, cost, stated_in(evidence.get("raw", ""))
+        )
         for some in _slices(list(image_ids))
-        for image, probs, outcome, answer, seconds, cost in session.execute(query.where(table.image_id.in_(some)))
+        for image, probs, outcome, answer, seconds, cost, evidence in session.execute(
+            query.where(table.image_id.in_(some))
+        )
     }
 
 

@@ -7,7 +7,7 @@ dead letter. A group's side and an image's group are written once.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -143,7 +143,7 @@ def said(session: Session, project_id: ProjectId, revision: str) -> list[Said]:
             probs,
             Outcome(outcome),
             answer,
-            _stated(evidence),
+            stated_in(evidence.get("raw", "")),
             tuple(evidence.get("flags", ())),
             cost,
         )
@@ -247,13 +247,13 @@ def _columns(prelabel: Prelabel) -> dict[str, Any]:
     return {**asdict(prelabel), "probs": list(prelabel.probs), "outcome": prelabel.outcome.value}
 
 
-def _stated(evidence: Mapping[str, Any]) -> str:
-    """The word for its confidence in a raw answer that is JSON."""
+def stated_in(raw: str) -> str:
+    """The word for its confidence in a raw answer that is JSON; empty where it says none."""
     try:
-        raw = json.loads(evidence.get("raw", ""))
+        answer = json.loads(raw)
     except ValueError:
         return ""
-    return str(raw.get("confidence", "")) if isinstance(raw, dict) else ""
+    return str(answer.get("confidence", "")) if isinstance(answer, dict) else ""
 
 
 def _has_vector(encoder: str) -> sa.ColumnElement[bool]:

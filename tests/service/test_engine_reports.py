@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import engine_reports, predictions, prelabels
+from db.repositories import calibrations, engine_reports, predictions, prelabels
 from db.session import reading, transaction
 from db.tables import PrelabelRow
 from labeling.errors import Invalid, NotFound, OverBudget
 from labeling.prelabel.engine import Item, Look, no_vectors
+from labeling.prelabel.trust import Terms
 from labeling.types import Budget, EngineUse, Evidence, Outcome, Policy, Prelabel, Project, ReviewKind, Side
 from service.engine_requests import EngineRequest, ReportKind, written
 from service.work.engine_reports import answer, make, unwatched
@@ -50,7 +51,8 @@ class Stubborn:
         self.looked += len(items)
         if self.looked > self.patience:
             raise OverBudget("There is no money left.")
-        one = Prelabel(self.name, self.revision, (), "", 0.5, 70, self.outcome, self.says, Evidence(tokens_in=3))
+        evidence = Evidence(raw='{"confidence": "high"}', tokens_in=3)
+        one = Prelabel(self.name, self.revision, (), "", 0.5, 70, self.outcome, self.says, evidence)
         return no_vectors([one] * len(items))
 
 
@@ -191,6 +193,25 @@ def test_abstaining_is_an_error_and_none_of_these_may_be_right(
 
     assert (none["accuracy"]["value"], none["none_of_these"]) == (1.0, 40)
     assert (abstained["accuracy"]["value"], abstained["answered"]["value"], abstained["abstained"]) == (0.0, 0.0, 40)
+
+
+def test_calibration_in_force_is_read_for_probabilities_and_for_stated_confidence(
+    database: sa.Engine, tmp_path: Path, make_project: Callable[..., Project]
+) -> None:
+    project = make_project(database, policy=escalating("few-shot"))
+    parts = with_second(database, tmp_path, Stubborn(project.config.classes))
+    give_gold(parts, project, add_pictures(parts, project, 30))
+    scripted = parts.engine_for(project).revision
+    with transaction(database) as session:
+        sharper, stated = Terms(temperature=0.2, labels=20), Terms(levels={"high": 0.4, "": 0.9}, labels=20)
+        calibrations.add(session, project.id, "scripted", scripted, 20, sharper.as_json(), NOW)
+        calibrations.add(session, project.id, "stubborn", "stubborn-1", 20, stated.as_json(), NOW)
+
+    rows = rows_of(make(parts, project, COMPARE, unwatched))
+
+    assert rows["scripted"]["calibrated_error"]["value"] < rows["scripted"]["calibration_error"]["value"]
+    assert rows["few-shot"]["calibration_error"]["n"] == 0
+    assert rows["few-shot"]["calibrated_error"]["value"] == round(0.4 - 1 / 3, 4)  # it is right once in three
 
 
 def test_the_champion_is_compared_by_what_it_had_predicted(

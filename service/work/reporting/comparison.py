@@ -17,11 +17,11 @@ from sqlalchemy.orm import Session
 
 from db.repositories import calibrations, engine_facts, figures, versions
 from db.repositories.engine_facts import StoredPrelabel
-from db.repositories.prelabels import PendingImage
+from db.repositories.prelabels import PendingImage, stated_in
 from db.session import reading
 from labeling.errors import HardcaseError
 from labeling.prelabel.engine import Engine
-from labeling.prelabel.trust import Terms, calibrated, read_terms
+from labeling.prelabel.trust import Terms, calibrated, calibrated_answers, read_terms
 from labeling.quality.comparison import NONE, SILENT, answers_f1, calibration_error, kappa
 from labeling.quality.metrics import accuracy, share
 from labeling.types import NONE_OF_THESE, ImageId, Outcome, Prelabel, Project
@@ -58,7 +58,7 @@ class _Voice:
     said: Classes
     probs: npt.NDArray[np.float64]
     document: Json = field(default_factory=dict)
-    terms: Terms | None = None
+    calibrated: npt.NDArray[np.float64] | None = None
 
 
 def compare(parts: Parts, project: Project, engines: Sequence[str], *, limit: int, progress: Progress) -> Json:
@@ -114,11 +114,24 @@ def _ask(parts: Parts, project: Project, name: str, known: Sequence[_Known], pro
     looked = let_look(engine, new, open_items, project, progress, name)
     said = before | {image: _kept(prelabel) for image, prelabel in answers_of(looked).items()}
     voice = _voice(name, known, said, classes, _spent(engine, said, looked, reused=len(before)))
-    return replace(voice, terms=read_terms(calibration.terms) if calibration else None)
+    if calibration is None:
+        return voice
+    stated = [said[one.image.id].stated if one.image.id in said else "" for one in known]
+    return replace(voice, calibrated=_calibrated(voice, stated, read_terms(calibration.terms)))
+
+
+def _calibrated(voice: _Voice, stated: Sequence[str], terms: Terms) -> npt.NDArray[np.float64]:
+    """Its probabilities (N, K) as the terms read them; where it only names a class, by what it states."""
+    named = calibrated_answers(voice.said, stated, terms, voice.probs.shape[1])
+    absent = np.isnan(voice.probs).any(axis=1, keepdims=True)  # (N, 1)
+    return np.where(absent, named, calibrated(voice.probs, terms))
 
 
 def _kept(prelabel: Prelabel) -> StoredPrelabel:
-    return StoredPrelabel(prelabel.probs, prelabel.outcome, prelabel.answer, prelabel.duration_s, prelabel.cost_micro)
+    stated = stated_in(prelabel.evidence.raw)
+    return StoredPrelabel(
+        prelabel.probs, prelabel.outcome, prelabel.answer, prelabel.duration_s, prelabel.cost_micro, stated
+    )
 
 
 def _spent(engine: Engine, said: dict[ImageId, StoredPrelabel], looked: Looked, *, reused: int) -> Json:
@@ -175,7 +188,10 @@ def _document(voice: _Voice, truth: Classes, groups: Classes) -> Json:
     said, true = voice.said[heard], truth[heard]
     right = accuracy(said, true)
     error = calibration_error(voice.probs[sure], truth[sure], groups[sure], rng)
-    after = calibrated(voice.probs[sure], voice.terms) if voice.terms else None
+    after = None
+    if voice.calibrated is not None:
+        read = heard & ~np.isnan(voice.calibrated).any(axis=1)
+        after = calibration_error(voice.calibrated[read], truth[read], groups[read], rng)
     return {
         "engine": voice.name,
         "error": "",
@@ -186,9 +202,7 @@ def _document(voice: _Voice, truth: Classes, groups: Classes) -> Json:
         "none_of_these": int((said == NONE).sum()),
         "macro_f1": round(answers_f1(said, true, voice.probs.shape[1]), 4) if right.known else None,
         "calibration_error": estimate(error),
-        "calibrated_error": None
-        if after is None
-        else estimate(calibration_error(after, truth[sure], groups[sure], rng)),
+        "calibrated_error": None if after is None else estimate(after),
     }
 
 
