@@ -27,7 +27,7 @@ __all__ = ["BREAK_AFTER", "BREAK_S", "LedgerBook", "open_book"]
 TRIES = 3
 LONGEST_WAIT_S = 60.0
 """So long a call waits in place for a free minute or for another worker; then its job does."""
-POLL_S = 0.25
+POLL_S, LONGEST_POLL_S = 0.25, 5.0
 FIRST_PAUSE_S = 0.5
 GRACE_S = 60.0
 """A lease outlives the endpoint's time-out by this."""
@@ -121,8 +121,9 @@ class LedgerBook:
                     f"The endpoint {self.endpoint.name!r} is not asked now: {found.reason}. It is tried again later.",
                     retry_after=found.seconds,
                 )
-            self.sleep(found.seconds)
-            waited_s += found.seconds
+            pause_s = max(found.seconds, min(waited_s / 4, LONGEST_POLL_S))  # whoever waits long asks less often
+            self.sleep(pause_s)
+            waited_s += pause_s
 
     def _decide(self, session: Session, question: Question) -> Call | Reply | _Wait | EndpointSilent:
         """What becomes of a question, in one transaction that no other decision about this endpoint overlaps."""
