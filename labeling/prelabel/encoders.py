@@ -89,7 +89,9 @@ class SentenceEncoder:
         return [next(present) if text else None for text in texts]
 
     def _forward(self, texts: Sequence[str]) -> Vectors:
-        tokens = self._tokenizer(list(texts), padding=True, truncation=True, max_length=self._longest, return_tensors="pt")
+        tokens = self._tokenizer(
+            list(texts), padding=True, truncation=True, max_length=self._longest, return_tensors="pt"
+        )
         with torch.inference_mode():
             states = self._model(**tokens).last_hidden_state  # (B, L, T)
             mask = tokens["attention_mask"].unsqueeze(-1).to(states.dtype)  # (B, L, 1)

@@ -1,7 +1,7 @@
 """Lets an engine look at images so that one bad image costs only itself; prelabel and escalate share it.
 
 In: an engine and images with their items. Out: what it saw, and why it did not see the rest: `failed` may be tried
-again, `final` may not, `refused` was too dear or is paused, and `away` says that something outside does not answer for now.
+again, `final` may not, `refused` was too dear or is paused, and `away` says that something outside does not answer.
 """
 
 from __future__ import annotations
