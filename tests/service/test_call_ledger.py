@@ -334,12 +334,14 @@ def _random_run(database: sa.Engine, project_id: ProjectId, seed: int) -> tuple[
     """Threads ask in parallel while the wire refuses, keeps silent, bills without an answer, and workers die."""
     rng, time, lock = random.Random(seed), Time(), threading.Lock()
     cap, billed = rng.randint(200, 1_500), [0]
-    endpoint = replace(HOUSE, when_silent=rng.choice(["charge", "retry"]), limits=Limits(at_once=rng.randint(1, 8)))
+    endpoint = replace(
+        HOUSE, timeout_s=1.0, when_silent=rng.choice(["charge", "retry"]), limits=Limits(at_once=rng.randint(1, 8))
+    )
     asked = [(f"{rng.randint(0, 9)}", rng.randint(20, 300)) for _ in range(12)]
     fates = [rng.choice(["answer"] * 5 + ["busy", "silent", "billed", "crash", "no usage"]) for _ in range(200)]
 
     def worker(mine: list[tuple[str, int]]) -> None:
-        ours = open_book(database, endpoint, Budget(cap), owner="w", now=time.now, sleep=time.sleep)
+        ours = open_book(database, endpoint, Budget(cap), owner="w", now=time.now, sleep=time.sleep, grace_s=0.0)
         for name, bound in mine:
             with suppress(EndpointUnavailable, OverBudget, Crash):
                 ours.ask(Question("house", "m", f"{name:0>64}", project_id, bound), lambda bound=bound: send(bound))  # type: ignore[misc]
