@@ -41,9 +41,7 @@ def gguf() -> Iterator[Path]:
     torch.set_num_threads(before)
 
 
-def test_calibrated_it_tells_plain_descriptions_apart_and_uncalibrated_it_says_animal(
-    gguf: Path, tmp_path: Path
-) -> None:
+def test_calibrated_it_tells_plain_descriptions_apart_and_no_worse_than_without(gguf: Path, tmp_path: Path) -> None:
     config = ProjectConfig("p", tuple(LabelClass(name) for name in CLASSES))
     project = Project(ProjectId(1), config, 1, "salt", NOW)
     items = [Item(Image.new("RGB", (8, 8)), None, description=words) for words in SAID]
@@ -54,5 +52,5 @@ def test_calibrated_it_tells_plain_descriptions_apart_and_uncalibrated_it_says_a
     calibrated = [CLASSES[p.probs.index(max(p.probs))] for p in prelabels]
     raw = [next(iter(json.loads(p.evidence.raw)["log_likelihood"])) for p in prelabels]
     right = [sum(a == b for a, b in zip(found, SAID.values(), strict=True)) for found in (calibrated, raw)]
-    assert right[0] >= 7 and right[1] <= 5
-    assert raw.count("animal") >= 5
+    assert right[0] >= 7 and right[0] >= right[1]
+    assert [p.evidence.confidence_from for p in prelabels] == ["label likelihoods"] * len(items)

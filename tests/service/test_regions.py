@@ -52,7 +52,7 @@ class World:
     def use(self, model: str) -> None:
         config = replace(self.project.config, policy=Policy(regions=model))
         with transaction(self.parts.database) as session:
-            projects.configure(session, self.project.id, config, author="test", reason="", now=NOW)
+            projects.configure(session, self.project.id, config, author="test", reason="test", now=NOW)
 
 
 @pytest.fixture
