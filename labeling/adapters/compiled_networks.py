@@ -10,6 +10,7 @@ import json
 import shutil
 import sys
 import warnings
+from functools import cache
 from hashlib import sha256
 from importlib import import_module
 from importlib.util import find_spec
@@ -49,7 +50,7 @@ class CompiledNetwork:
     """
 
     def __init__(self, path: Path, *, dtype: str = "float32", threads: int = 1, lanes: int = 1) -> None:
-        core = load_openvino().Core()
+        core = _core()
         if HINTS[dtype].upper() not in (*core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"), "F32"):
             raise Invalid(f"This processor does not compute in {dtype}. Unset HARDCASE_DTYPE.")
         settings = {
@@ -70,6 +71,17 @@ class CompiledNetwork:
             return found[0], found[1]
         finally:
             self._free.put(request)
+
+
+@cache
+def _core() -> Any:
+    """OpenVINO's own state, one a process and never let go of.
+
+    Each gives the thread that makes it a signal stack. Of two that are let go of in the order in which they were made,
+    the second puts the first one's back, which is gone by then: the next signal, such as the one that stops a worker,
+    would crash the process.
+    """
+    return load_openvino().Core()
 
 
 def has_openvino() -> bool:

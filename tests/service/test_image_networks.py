@@ -192,3 +192,26 @@ def test_no_memory_for_a_single_image_says_what_to_do() -> None:
 
     with pytest.raises(Unavailable, match="HARDCASE_DEVICE=cpu"):
         TorchNetwork(_SmallMemory(most=0))(pixels)
+
+
+SIGNALLED = """
+import gc, os, signal, sys
+from pathlib import Path
+from labeling.adapters.compiled_networks import CompiledNetwork
+first = CompiledNetwork(Path(sys.argv[1]))
+second = CompiledNetwork(Path(sys.argv[1]))
+del first
+gc.collect()
+del second
+gc.collect()
+signal.signal(signal.SIGTERM, lambda *_: print("heard"))
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_a_process_that_let_go_of_its_networks_still_hears_a_signal(models: Path) -> None:
+    path = str(converted_network(models))
+
+    done = subprocess.run([sys.executable, "-c", SIGNALLED, path], capture_output=True, text=True, timeout=120)
+
+    assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr
