@@ -7,6 +7,7 @@ written, or changed since, or that computes something else than PyTorch, is not 
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import sys
 import warnings
@@ -16,28 +17,34 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from queue import SimpleQueue
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory, mkdtemp
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
+from sklearn.datasets import load_sample_image
 
 from labeling.adapters.model_files import LITE0_NAME, load_bundled_classifier
 from labeling.errors import Invalid
-from labeling.prelabel.efficientnet_lite import IMAGE_SIZE
+from labeling.prelabel.efficientnet_lite import IMAGE_SIZE, lite0_pixels
 from labeling.prelabel.encoders import Pixels
 from labeling.prelabel.engine import Vectors
 from labeling.prelabel.networks import Seeing, TorchNetwork
 
-__all__ = ["CompiledNetwork", "converted_network", "has_openvino", "load_openvino"]
+__all__ = ["CompiledNetwork", "converted_network", "digest_of", "has_openvino", "load_openvino"]
 
 SAME = 0.9999
 """The least cosine between OpenVINO's vectors and PyTorch's."""
 RECIPE = 1
 """Raised when the conversion changes, so that what an older one made is not taken for its result."""
 FILES = ("network.xml", "network.bin")
-HINTS = {"float32": "f32", "bfloat16": "bf16"}
+HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
+"""What is asked of OpenVINO; a network in int8 says itself which of its numbers are short."""
+CALIBRATION_IMAGES = 64
+KEPT_LONG = ["Multiply", "Sigmoid", "Add"]
+"""Operations that stay float32 in int8: the gates that never close, and the shortcuts."""
 
 
 class CompiledNetwork:
@@ -95,20 +102,27 @@ def load_openvino() -> ModuleType:
     return import_module("openvino")
 
 
-def converted_network(models: Path) -> Path:
+def converted_network(models: Path, *, short: bool = False) -> Path:
     """The file of the converted network, whole and unchanged since it was made; made again if it is not.
+
+    `short`: in int8, by NNCF, which looks at parts of two photographs to find out how large its numbers are.
 
     Raises
     ------
     Invalid
-        When OpenVINO computes other vectors than PyTorch.
+        When OpenVINO computes other vectors than PyTorch, or NNCF is not installed.
     """
     version = load_openvino().__version__.split("-")[0]
-    folder = models / f"{LITE0_NAME}-openvino-{version}-{RECIPE}"
+    folder = models / f"{LITE0_NAME}-openvino-{version}-{RECIPE}{'-int8' if short else ''}"
     if not _is_whole(folder):
         shutil.rmtree(folder, ignore_errors=True)
-        _convert(models, folder)
+        _keep(_shortened(converted_network(models)) if short else _converted(models), folder)
     return folder / FILES[0]
+
+
+def digest_of(path: Path) -> str:
+    """A hash of a converted network: int8 made on another machine may differ, and then has another name."""
+    return sha256(json.dumps(_sums(path.parent), sort_keys=True).encode()).hexdigest()
 
 
 def _is_whole(folder: Path) -> bool:
@@ -121,17 +135,52 @@ def _sums(folder: Path) -> dict[str, str]:
     return {path.name: sha256(path.read_bytes()).hexdigest() for path in there}
 
 
-def _convert(models: Path, folder: Path) -> None:
-    """Make the files beside their place and move them there whole; a second process may win the race."""
-    openvino = load_openvino()
+def _converted(models: Path) -> Any:
     network = Seeing(load_bundled_classifier(models)).eval()
     shape = [3, IMAGE_SIZE, IMAGE_SIZE]
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracing warns of every Python value that it takes for a constant
-        graph = openvino.convert_model(network, example_input=torch.zeros(1, *shape), input=[-1, *shape])
-    staged = Path(mkdtemp(dir=models))
-    openvino.save_model(graph, staged / FILES[0], compress_to_fp16=False)
-    _compare(network, staged / FILES[0])
+        graph = load_openvino().convert_model(network, example_input=torch.zeros(1, *shape), input=[-1, *shape])
+    with TemporaryDirectory() as folder:
+        load_openvino().save_model(graph, Path(folder) / FILES[0], compress_to_fp16=False)
+        _compare(network, Path(folder) / FILES[0])
+    return graph
+
+
+def _shortened(path: Path) -> Any:
+    """The network in int8 where that is known to serve."""
+    try:
+        nncf = import_module("nncf")
+    except ImportError as error:
+        raise Invalid("int8 needs a package more. Type: pip install 'hardcase[quantized]'") from error
+    nncf.set_log_level(logging.ERROR)
+    return nncf.quantize(
+        _core().read_model(path),
+        nncf.Dataset([lite0_pixels([part]) for part in _parts_of_photographs()]),
+        subset_size=CALIBRATION_IMAGES,
+        preset=nncf.QuantizationPreset.MIXED,
+        fast_bias_correction=False,
+        ignored_scope=nncf.IgnoredScope(types=KEPT_LONG, validate=False),
+    )
+
+
+def _parts_of_photographs() -> list[Image.Image]:
+    """Squares of the two photographs that scikit-learn brings, at many scales and turned: the same everywhere."""
+    rng = np.random.default_rng(0)
+    whole = [Image.fromarray(load_sample_image(name)) for name in ("flower.jpg", "china.jpg")]
+    parts = []
+    for number in range(CALIBRATION_IMAGES):
+        image, side = whole[number % 2], int(rng.integers(120, 420))
+        left, top = int(rng.integers(image.width - side)), int(rng.integers(image.height - side))
+        part = image.crop((left, top, left + side, top + side))
+        parts.append(part.rotate(90 * int(rng.integers(4))))
+    return parts
+
+
+def _keep(graph: Any, folder: Path) -> None:
+    """Write the files beside their place and move them there whole; a second process may win the race."""
+    staged = Path(mkdtemp(dir=folder.parent))
+    load_openvino().save_model(graph, staged / FILES[0], compress_to_fp16=False)
     (staged / "sha256.json").write_text(json.dumps(_sums(staged)))
     try:
         staged.rename(folder)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from labeling.adapters.compiled_networks import CompiledNetwork, converted_network, has_openvino
+from labeling.adapters.compiled_networks import CompiledNetwork, converted_network, digest_of, has_openvino
 from labeling.adapters.model_files import LITE0_NAME, load_bundled_classifier
 from labeling.errors import Invalid
 from labeling.prelabel.efficientnet_lite import lite0_pixels
@@ -38,7 +38,7 @@ def load_bundled_images(
     device : str
         ``cpu``, ``cuda`` or ``cuda:1``.
     dtype : str
-        ``float32`` or ``bfloat16``.
+        ``float32``, ``bfloat16``, or, by OpenVINO, ``int8``.
     threads : int
         How many the CPU's network takes; 0 for as many as torch takes.
     compiled : bool or None
@@ -49,15 +49,17 @@ def load_bundled_images(
     Invalid
         When this processor has no such numbers, or OpenVINO computes something else than PyTorch.
     """
-    if dtype not in ("float32", "bfloat16"):
-        raise Invalid(f"The bundled encoder computes in float32 or bfloat16, not in {dtype}.")
     if compiled is None:
         compiled = device == "cpu" and has_openvino()
+    if dtype not in ("float32", "bfloat16", *(["int8"] if compiled else [])):
+        raise Invalid(f"The bundled encoder computes in float32 or bfloat16, and by OpenVINO in int8; not in {dtype}.")
     name = LITE0_NAME if dtype == "float32" else f"{LITE0_NAME}-{dtype}-{'openvino' if compiled else 'torch'}"
     threads = threads or torch.get_num_threads()
     if compiled:
-        lanes = min(threads, MOST_LANES)
-        network = CompiledNetwork(converted_network(models), dtype=dtype, threads=threads, lanes=lanes)
+        lanes, path = min(threads, MOST_LANES), converted_network(models, short=dtype == "int8")
+        if dtype == "int8":
+            name = f"{name}-{digest_of(path)[:8]}"
+        network = CompiledNetwork(path, dtype=dtype, threads=threads, lanes=lanes)
         return ImageEncoder(name, network, lite0_pixels, at_once=IMAGES_A_LANE, workers=lanes + 2)
     on_torch = TorchNetwork(Seeing(load_bundled_classifier(models)), device, getattr(torch, dtype))
     if device == "cpu":

@@ -18,13 +18,15 @@ __all__ = ["bundled_images", "device_of"]
 
 
 def bundled_images(settings: Settings) -> ImageEncoder:
-    """The encoder; bfloat16 where `dtype` names it, else float32."""
+    """The encoder; in bfloat16 where `dtype` names it, in int8 where it does so on a CPU, else in float32."""
     from labeling.adapters.image_networks import load_bundled_images
 
+    device = device_of(settings)
+    short = settings.dtype == "bfloat16" or (settings.dtype == "int8" and device == "cpu")
     return load_bundled_images(
         settings.home / "models",
-        device=device_of(settings),
-        dtype="bfloat16" if settings.dtype == "bfloat16" else "float32",
+        device=device,
+        dtype=settings.dtype if short else "float32",
         threads=settings.torch_threads,
     )
 

@@ -74,9 +74,27 @@ def test_shorter_numbers_have_another_name_for_other_vectors(
     assert 0.99 < _cosines(vectors, expected).min() < 0.9999
 
 
-def test_numbers_that_it_cannot_compute_in_are_refused(models: Path) -> None:
-    with pytest.raises(Invalid, match="float32 or bfloat16, not in int8"):
-        load_bundled_images(models, dtype="int8")
+def test_int8_has_a_name_of_its_own_for_vectors_that_are_near(
+    models: Path, plain: ImageEncoder, photographs: list[Image.Image]
+) -> None:
+    short = load_bundled_images(models, dtype="int8")
+
+    vectors, _ = short.encode(photographs)
+
+    expected, _ = plain.encode(photographs)
+    assert short.name.startswith(f"{plain.name}-int8-openvino-")
+    assert short.name == load_bundled_images(models, dtype="int8").name
+    assert 0.9 < _cosines(vectors, expected).min() < 0.9999
+
+
+def test_numbers_that_it_cannot_compute_in_are_refused(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Invalid, match="not in int4"):
+        load_bundled_images(models, dtype="int4")
+    with pytest.raises(Invalid, match="by OpenVINO in int8"):
+        load_bundled_images(models, dtype="int8", compiled=False)
+    monkeypatch.setitem(sys.modules, "nncf", None)
+    with pytest.raises(Invalid, match="quantized"):
+        load_bundled_images(models.parent / "elsewhere", dtype="int8")
 
 
 def test_without_openvino_pytorch_computes_the_same(
