@@ -58,6 +58,7 @@ beforehand; 4 is what the how-to page shows, written after figures on these very
 READ = 64
 """Images whose descriptions the language model reads: it is slow, and a random sample says enough."""
 DRAWS = 500
+SHORT = ("bfloat16", "int8")
 PLAIN = "plain script of twenty lines"
 PROJECTED = "bundled + projection, from captions"
 
@@ -134,6 +135,13 @@ def _lines(
         judge.line(PLAIN, np.array(script), n / script_s),
         judge.line("bundled", probs, n / seconds),
     ]
+    for dtype in SHORT:
+        engine = _bundled(stamps.labels, settings.model_copy(update={"dtype": dtype}))
+        engine.look(stamps.items[:8])
+        short, short_s = _timed(partial(_look, engine, stamps.files))
+        cosine = float((short.image_vectors * look.image_vectors).sum(axis=1).mean())
+        line = judge.line(f"bundled, {dtype}", _probs(short), n / short_s)
+        lines.append({**line, "mean_cosine_to_float32": round(cosine, 4)})
     for arm, templates, labels in (
         ("bundled, names alone", ("{name}",), tuple(LabelClass(label.name) for label in stamps.labels)),
         ("bundled, templates as for CLIP", CAPTIONS, stamps.labels),
