@@ -362,7 +362,7 @@ def test_ready_needs_a_worker_that_was_heard_of_lately(client: TestClient, datab
     assert client.get("/ready").status_code == 200
 
     with transaction(database) as session:
-        heartbeats.beat(session, "worker-0", NOW, datetime.now(UTC) - timedelta(seconds=31), {})
+        heartbeats.beat(session, "worker-0", NOW, datetime.now(UTC) - timedelta(minutes=5), {})
     assert client.get("/ready").status_code == 503
 
 
