@@ -14,7 +14,7 @@ from PIL import Image
 from db.repositories.prelabels import PendingImage
 from labeling.prelabel.engine import Engine, Item
 from labeling.types import EngineUse, ImageId, Prelabel, Project
-from service.work.contexts import items_for
+from service.work.contexts import as_known, items_for
 from service.work.engines import make_engine
 from service.work.looks import Looked, look_at, open_pictures
 from service.work.opinions import read_opinions
@@ -68,11 +68,16 @@ def use_of(project: Project, name: str) -> EngineUse | None:
 
 
 def load(parts: Parts, project: Project, name: str) -> Engine:
-    """The engine of this name: the warm one where the project uses it, else one that nobody keeps."""
+    """The engine of this name: the warm one where the project uses it, else one that nobody keeps.
+
+    One that grows with labels or texts is as these make it today; before there are enough, as it will wait for them.
+    """
     use = use_of(project, name)
     if name in engines_of(project):
-        return parts.engine_for(project) if use is None else parts.engine_for(project, use)
-    return make_engine(project, parts.settings, use, parts.database)
+        engine = parts.engine_for(project) if use is None else parts.engine_for(project, use)
+    else:
+        engine = make_engine(project, parts.settings, use, parts.database)
+    return as_known(parts, project, engine) or engine
 
 
 def let_look(
