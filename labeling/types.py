@@ -20,6 +20,7 @@ __all__ = [
     "Evidence",
     "Example",
     "Gate",
+    "Gold",
     "ImageId",
     "Incoming",
     "JobName",
@@ -27,6 +28,7 @@ __all__ = [
     "LabelClass",
     "LabelSource",
     "Outcome",
+    "Overlap",
     "Policy",
     "Prelabel",
     "Project",
@@ -40,6 +42,7 @@ __all__ = [
     "Shares",
     "Side",
     "SourceId",
+    "Team",
     "Trigger",
     "Verdict",
     "VersionId",
@@ -118,7 +121,8 @@ class JobName(StrEnum):
     """The background jobs, named after the loop. `sweep` asks all of them what is left to do.
 
     `escalate` lets dearer engines look at what is still in doubt; `engines` tries, compares or plans engines for a
-    person who asked; `tidy` removes what no row names any more.
+    person who asked; `quality` counts people's answers, `inspect` looks for wrong labels and drift; `adopt` takes over
+    tasks that were made in Label Studio; `messages` delivers alarms and summaries; `tidy` removes what no row names.
     """
 
     INGEST = "ingest"
@@ -130,6 +134,10 @@ class JobName(StrEnum):
     PROMOTE = "promote"
     FIGURES = "figures"
     ENGINES = "engines"
+    QUALITY = "quality"
+    INSPECT = "inspect"
+    ADOPT = "adopt"
+    MESSAGES = "messages"
     SWEEP = "sweep"
     TIDY = "tidy"
 
@@ -193,6 +201,38 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
+class Gold:
+    """How images whose answer is known are mixed in to measure people; they never look different.
+
+    `rate` in [0, 1): the share of a query. `people`: how many different people are shown one gold image at most.
+    `onboarding`: so many gold images come first for everybody. `from_consensus`: so many people must agree, and nobody
+    disagree, for an image to become gold; 0: none is made. `feedback`: annotators may see how they did.
+    """
+
+    rate: float = 0.05
+    people: int = 5
+    onboarding: int = 0
+    from_consensus: int = 0
+    feedback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """When another person is asked about an image: at most `people` in all, on at most this `share` of the images."""
+
+    people: int = 2
+    share: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """How annotators are treated: shown under pseudonyms or not, paused by the statistical rule or not."""
+
+    pseudonyms: bool = False
+    pause: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class EngineUse:
     """One engine as a project uses it: `engine` is `name` or `name:model`.
 
@@ -222,7 +262,8 @@ class Policy:
 
     `engine` looks at every image; those of `escalation`, in this order, only at what is still in doubt. An empty
     `image_encoder` or `text_encoder` means the first engine's own. `strategy` says which images are hard, `head` how
-    the classifier is fitted.
+    the classifier is fitted, `consensus` how several answers become one label. `show` names what annotators see beside
+    the pre-label, `explanation` which second picture (never on blind tasks).
     """
 
     engine: str = "bundled"
@@ -241,6 +282,12 @@ class Policy:
     low_water: int = 15
     shares: Shares = field(default_factory=Shares)
     gate: Gate = field(default_factory=Gate)
+    gold: Gold = field(default_factory=Gold)
+    overlap: Overlap = field(default_factory=Overlap)
+    team: Team = field(default_factory=Team)
+    consensus: str = "majority"
+    show: tuple[str, ...] = ("top", "reason")
+    explanation: str = ""
     learn_after_labels: int = 40
     learn_every_s: int = 86_400
     source_every_s: int = 300

@@ -28,7 +28,10 @@ QUEUES = ("compute", "sync", "patient")
 """`compute` holds what loads models or walks the pool, one at a time; `sync` what talks to Label Studio; `patient`
 what asks dear engines and may take hours, so that the loop turns meanwhile."""
 
-_QUEUE = {JobName.REVIEW: "sync", JobName.SWEEP: "sync", JobName.ESCALATE: "patient", JobName.ENGINES: "patient"}
+_QUEUE = {
+    **dict.fromkeys((JobName.REVIEW, JobName.SWEEP, JobName.QUALITY, JobName.ADOPT, JobName.MESSAGES), "sync"),
+    **dict.fromkeys((JobName.ESCALATE, JobName.ENGINES, JobName.INSPECT), "patient"),
+}
 
 
 def queue_of(job: JobName) -> str:

@@ -19,10 +19,13 @@ from labeling.types import (
     Budget,
     EngineUse,
     Gate,
+    Gold,
     LabelClass,
+    Overlap,
     Policy,
     ProjectConfig,
     Shares,
+    Team,
 )
 from service.plugins import ENGINES, HEADS, STRATEGIES, check_name
 
@@ -120,6 +123,24 @@ class GateIn(_Strict):
     min_labels: int = Field(default=30, ge=1)
 
 
+class GoldIn(_Strict):
+    rate: Annotated[float, Field(ge=0, le=0.5)] = 0.05
+    people: int = Field(default=5, ge=1, le=100)
+    onboarding: int = Field(default=0, ge=0, le=1_000)
+    from_consensus: int = Field(default=0, ge=0, le=100)
+    feedback: bool = False
+
+
+class OverlapIn(_Strict):
+    people: int = Field(default=2, ge=1, le=20)
+    share: Share = 0.1
+
+
+class TeamIn(_Strict):
+    pseudonyms: bool = False
+    pause: bool = True
+
+
 class PolicyIn(_Strict):
     engine: EngineName = "bundled"
     templates: Annotated[list[Template], Field(max_length=100)] = []
@@ -137,11 +158,23 @@ class PolicyIn(_Strict):
     low_water: int = Field(default=15, ge=0)
     shares: SharesIn = SharesIn()
     gate: GateIn = GateIn()
+    gold: GoldIn = GoldIn()
+    overlap: OverlapIn = OverlapIn()
+    team: TeamIn = TeamIn()
+    consensus: Literal["majority", "dawid-skene", "glad", "crowdlab"] = "majority"
+    show: list[Literal["top", "reason"]] = ["top", "reason"]
+    explanation: Literal["", "examples", "occlusion", "both"] = ""
     learn_after_labels: int = Field(default=40, ge=1)
     learn_every_s: int = Field(default=86_400, ge=1)
     source_every_s: int = Field(default=300, ge=1)
     keep_originals: bool = False
     metadata_as_text: list[Plain] = []
+
+    @model_validator(mode="after")
+    def _one_second_picture(self) -> PolicyIn:
+        if self.regions and self.explanation:
+            raise ValueError("there is room for one second picture: name `regions` or `explanation`, not both")
+        return self
 
     @model_validator(mode="after")
     def _single_choice(self) -> PolicyIn:
@@ -173,7 +206,18 @@ class ProjectFile(_Strict):
         return self
 
     def to_config(self) -> ProjectConfig:
-        nested = {"shares", "gate", "metadata_as_text", "templates", "escalation", "budget"}
+        nested = {
+            "shares",
+            "gate",
+            "metadata_as_text",
+            "templates",
+            "escalation",
+            "budget",
+            "gold",
+            "overlap",
+            "team",
+            "show",
+        }
         policy = self.policy.model_dump(exclude=nested)
         budget = self.policy.budget
         return ProjectConfig(
@@ -184,6 +228,10 @@ class ProjectFile(_Strict):
                 **policy,
                 shares=Shares(**self.policy.shares.model_dump()),
                 gate=Gate(**self.policy.gate.model_dump()),
+                gold=Gold(**self.policy.gold.model_dump()),
+                overlap=Overlap(**self.policy.overlap.model_dump()),
+                team=Team(**self.policy.team.model_dump()),
+                show=tuple(self.policy.show),
                 metadata_as_text=tuple(self.policy.metadata_as_text),
                 templates=tuple(self.policy.templates),
                 escalation=tuple(use.to_use() for use in self.policy.escalation),

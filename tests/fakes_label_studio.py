@@ -93,6 +93,12 @@ class FakeLabelStudio:
     def set_task_data(self, task_id: int, data: dict[str, Any]) -> None:
         self.tasks_there[task_id] |= {"data": data, "updated_at": self._tick()}
 
+    def set_people(self, task_id: int, people: int) -> None:
+        if task_id not in self.tasks_there:
+            raise NotFound("gone")
+        self.calls.append("set_people")
+        self.tasks_there[task_id] |= {"people": people, "updated_at": self._tick()}
+
     def users(self) -> dict[int, str]:
         return {1: "ann@example.com", 2: "bob@example.com"}
 

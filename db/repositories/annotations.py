@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories.reviews import is_current
+from db.repositories.reviews import is_current, is_valid
 from db.session import insert_new
 from db.tables import AnnotationRow, AnnotatorRow, LabelRow, PushRow, ReviewRow, SeenRow
 from labeling.types import AnnotationAction, ImageId, ProjectId, ReviewId, ReviewKind
@@ -27,6 +27,7 @@ __all__ = [
     "tasks_of",
     "unsettled_images",
     "votes",
+    "votes_of_project",
 ]
 
 _WITHDRAWN = AnnotationAction.WITHDRAWN.value
@@ -48,6 +49,7 @@ class NewAnnotation:
     accepted: bool | None
     lead_time_s: float | None
     updated_at: datetime
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +67,17 @@ class CurrentAnnotation:
 
 @dataclass(frozen=True, slots=True)
 class VoteRow:
-    """A current answer to a review whose image was seen."""
+    """A current answer that counts, to a review whose image was seen; `shown` is what stood pre-selected."""
 
     image_id: ImageId
     review_id: ReviewId
     kind: ReviewKind
+    blind: bool
     annotation_id: int
     annotator_id: int
     answers: tuple[str, ...]
+    shown: str | None
+    lead_time_s: float | None
     updated_at: datetime
 
 
@@ -135,12 +140,21 @@ def tasks_of(session: Session, project_id: ProjectId, ls_annotation_ids: Sequenc
 
 
 def votes(session: Session, image_ids: Sequence[ImageId]) -> list[VoteRow]:
-    """The current answers about these images; an answer whose image was never fetched from us is none."""
+    """The current answers about these images that count; an answer whose image was never fetched from us is none."""
+    return _votes(session, ReviewRow.image_id.in_(image_ids))
+
+
+def votes_of_project(session: Session, project_id: ProjectId) -> list[VoteRow]:
+    """All current answers of a project that count, in the order of their recording."""
+    return _votes(session, ReviewRow.project_id == project_id)
+
+
+def _votes(session: Session, condition: sa.ColumnElement[bool]) -> list[VoteRow]:
     rows = session.execute(
-        sa.select(AnnotationRow, ReviewRow.image_id, ReviewRow.kind)
+        sa.select(AnnotationRow, ReviewRow.image_id, ReviewRow.kind, ReviewRow.blind)
         .join(ReviewRow, ReviewRow.id == AnnotationRow.review_id)
         .join(SeenRow, SeenRow.review_id == ReviewRow.id)
-        .where(ReviewRow.image_id.in_(image_ids), is_current(), AnnotationRow.action == _ANSWERED)
+        .where(condition, is_current(), is_valid(), AnnotationRow.action == _ANSWERED)
         .order_by(AnnotationRow.id)
     )
     return [
@@ -148,12 +162,15 @@ def votes(session: Session, image_ids: Sequence[ImageId]) -> list[VoteRow]:
             image_id=ImageId(image_id),
             review_id=ReviewId(row.review_id),
             kind=ReviewKind(kind),
+            blind=blind,
             annotation_id=row.id,
             annotator_id=row.annotator_id or 0,
             answers=tuple(row.answers),
+            shown=row.shown,
+            lead_time_s=row.lead_time_s,
             updated_at=row.updated_at,
         )
-        for row, image_id, kind in rows
+        for row, image_id, kind, blind in rows
     ]
 
 
@@ -189,6 +206,7 @@ def _row(annotation: NewAnnotation, now: datetime) -> dict[str, Any]:
         "shown": annotation.shown,
         "accepted": annotation.accepted,
         "lead_time_s": annotation.lead_time_s,
+        "paused": annotation.paused,
         "updated_at": annotation.updated_at,
         "recorded_at": now,
     }

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories.reviews import is_open
+from db.repositories.reviews import is_unanswered
 from db.tables import GroupRow, ImageRow, LabelRow, PrelabelRow, ReviewRow
 from labeling.types import Example, ImageId, LabelSource, ProjectId, ReviewKind, Side
 
@@ -30,18 +30,20 @@ def read_examples(
 ) -> list[Example]:
     """Images whose current label comes from a review of these kinds, or was imported; in the order of image ids.
 
-    `whole_shares` leaves out every query that still has an open review of these kinds: a random share speaks for
-    its population only when all of it was answered or skipped. `up_to` looks back to when label `up_to` was the newest.
+    `whole_shares` leaves out every query that still has a review of these kinds that nobody answered: a random share
+    speaks for its population only when all of it was answered or skipped. `up_to` looks back to when label `up_to` was
+    the newest.
     """
     newest = _newest(project_id, up_to)
     usable: sa.ColumnElement[bool] = ReviewRow.kind.in_(list(kinds))
     if whole_shares:
         unfinished = sa.select(ReviewRow.query_id).where(
-            ReviewRow.project_id == project_id, ReviewRow.kind.in_(list(kinds)), is_open()
+            ReviewRow.project_id == project_id, ReviewRow.kind.in_(list(kinds)), is_unanswered()
         )
         usable = usable & ReviewRow.query_id.not_in(unfinished.correlate(None))
     if imported:
-        usable = usable | (LabelRow.source == LabelSource.IMPORT)
+        by_hand = (LabelRow.source == LabelSource.PEOPLE) & LabelRow.review_id.is_(None)  # a lead corrected an import
+        usable = usable | (LabelRow.source == LabelSource.IMPORT) | by_hand
     rows = session.execute(
         sa.select(ImageRow.id, GroupRow.id, LabelRow.value, ReviewRow.kind, LabelRow.id, ImageRow.content_hash)
         .select_from(LabelRow)

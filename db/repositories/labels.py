@@ -34,7 +34,10 @@ class NewLabel:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A label as stored; `kind` is the kind of the review that it came from, None for an imported one."""
+    """A label as stored; `kind` is the kind of the review that it came from, None for an imported one.
+
+    `decision_id` names the decision of a lead that it states, None where it follows from answers or was given.
+    """
 
     id: int
     image_id: ImageId
@@ -42,6 +45,7 @@ class Label:
     source: LabelSource
     review_id: ReviewId | None
     kind: ReviewKind | None
+    decision_id: int | None
     created_at: datetime
 
 
@@ -113,5 +117,6 @@ def _label(found: sa.Row[*tuple[Any, ...]]) -> Label:
         source=LabelSource(row.source),
         review_id=None if row.review_id is None else ReviewId(row.review_id),
         kind=None if kind is None else ReviewKind(kind),
+        decision_id=row.evidence.get("decision"),
         created_at=row.created_at,
     )

@@ -18,6 +18,9 @@ from labeling.types import AnnotationAction, ImageId, ProjectId, QueryId, Review
 
 __all__ = ["NewQuery", "NewReview", "add_query", "next_number", "taken_groups"]
 
+_ON_PURPOSE = (ReviewKind.GOLD, ReviewKind.RELABEL)
+"""Kinds that are asked of images which have a label already."""
+
 
 @dataclass(frozen=True, slots=True)
 class NewQuery:
@@ -110,7 +113,11 @@ def _still_free(session: Session, project_id: ProjectId, reviews: Sequence[NewRe
     )
     groups = {image: group for image, group in session.execute(found) if group is not None}
     taken = taken_groups(session, project_id, set(groups.values()))
-    return [review for review in reviews if review.image_id in groups and groups[review.image_id] not in taken]
+    return [
+        review
+        for review in reviews
+        if review.image_id in groups and (review.kind in _ON_PURPOSE or groups[review.image_id] not in taken)
+    ]
 
 
 def _review_row(review: NewReview, project_id: ProjectId, query_id: QueryId, now: datetime) -> dict[str, object]:

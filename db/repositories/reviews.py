@@ -1,7 +1,8 @@
 """Reviews: the questions put to people, which of them are open, and how they stand in Label Studio.
 
-A review is *open* when it has no end and no current annotation that is answered or skipped; the current row of
-an annotation is the newest of its `unique_id` by (`updated_at`, `id`). Nothing here is a flag: all are
+A review is *open* when it has no end and fewer people than are wanted (one, or what its `overlap` rows say) have a
+current annotation that is answered or skipped and that counts: not void, not given while paused. The current row of an
+annotation is the newest of its `unique_id` by (`updated_at`, `id`). Nothing here is a flag: all are
 questions over appended rows.
 """
 
@@ -20,12 +21,14 @@ from db.session import insert_new
 from db.tables import (
     AnnotationRow,
     ImageRow,
+    OverlapRow,
     PredictionRow,
     PrelabelRow,
     PushRow,
     QueryRow,
     ReviewEndRow,
     ReviewRow,
+    VoidRow,
 )
 from labeling.types import (
     NONE_OF_THESE,
@@ -40,19 +43,26 @@ from labeling.types import (
 
 __all__ = [
     "TASK_DELETED",
+    "Standing",
+    "answered_people",
     "Review",
     "Suggested",
     "by_task",
     "by_token",
+    "count_fresh",
     "count_open",
     "end",
     "highest_task",
+    "newest_of_images",
     "is_current",
     "is_open",
+    "is_unanswered",
+    "is_valid",
     "open_reviews",
     "record_pushes",
     "suggestions",
     "unended_tasks",
+    "wanted_people",
 ]
 
 TASK_DELETED = "task deleted"
@@ -80,6 +90,16 @@ class Review:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """Where an image's review stands: how many people's answers count, and whether more are awaited."""
+
+    review_id: ReviewId
+    kind: ReviewKind
+    people: int
+    open: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Suggested:
     """What one voice thinks of an image: an answer that it named, or probabilities, or both.
 
@@ -98,16 +118,47 @@ def is_current(row: type[AnnotationRow] = AnnotationRow) -> sa.ColumnElement[boo
     return ~sa.exists().where(newer.unique_id == row.unique_id, later).correlate(row)
 
 
+def is_valid(row: Any = AnnotationRow) -> sa.ColumnElement[bool]:
+    """The condition on an annotation that it counts: not given while paused, and not void."""
+    void = sa.exists().where(VoidRow.annotator_id == row.annotator_id, VoidRow.up_to >= row.id).correlate(row)
+    return sa.and_(row.paused.is_(False), ~void)
+
+
 def is_open() -> sa.ColumnElement[bool]:
-    """The condition on `ReviewRow` that it is open."""
+    """The condition on `ReviewRow` that it is open: fewer people have answered than are wanted."""
+    return sa.and_(~_ended(), answered_people() < wanted_people())
+
+
+def answered_people() -> sa.ColumnElement[int]:
+    """How many different people have answered or skipped a `ReviewRow` in a way that counts."""
     answer = aliased(AnnotationRow)
-    ended = sa.exists().where(ReviewEndRow.review_id == ReviewRow.id).correlate(ReviewRow)
-    closed = (
+    return (
+        sa.select(sa.func.count(sa.distinct(sa.func.coalesce(answer.annotator_id, 0))))
+        .where(answer.review_id == ReviewRow.id, answer.action.in_(_CLOSING), is_current(answer), is_valid(answer))
+        .correlate(ReviewRow)
+        .scalar_subquery()
+    )
+
+
+def is_unanswered() -> sa.ColumnElement[bool]:
+    """The condition on `ReviewRow` that it has no end and nobody's answer counts yet."""
+    answer = aliased(AnnotationRow)
+    answered = (
         sa.exists()
-        .where(answer.review_id == ReviewRow.id, answer.action.in_(_CLOSING), is_current(answer))
+        .where(answer.review_id == ReviewRow.id, answer.action.in_(_CLOSING), is_current(answer), is_valid(answer))
         .correlate(ReviewRow)
     )
-    return sa.and_(~ended, ~closed)
+    return sa.and_(~_ended(), ~answered)
+
+
+def wanted_people() -> sa.ColumnElement[int]:
+    """How many different people are wanted for a `ReviewRow`."""
+    highest = sa.select(sa.func.max(OverlapRow.people)).where(OverlapRow.review_id == ReviewRow.id)
+    return sa.func.coalesce(highest.correlate(ReviewRow).scalar_subquery(), 1)
+
+
+def _ended() -> sa.ColumnElement[bool]:
+    return sa.exists().where(ReviewEndRow.review_id == ReviewRow.id).correlate(ReviewRow)
 
 
 def open_reviews(session: Session, project_id: ProjectId) -> list[Review]:
@@ -120,6 +171,41 @@ def count_open(session: Session, project_id: ProjectId) -> int:
     """How many reviews of a project are open."""
     statement = sa.select(sa.func.count()).select_from(ReviewRow)
     return session.scalar(statement.where(ReviewRow.project_id == project_id, is_open())) or 0
+
+
+def count_fresh(session: Session, project_id: ProjectId) -> int:
+    """How many reviews wait for their first answer; gold ones, which measure people, left out."""
+    touched = sa.exists().where(
+        AnnotationRow.review_id == ReviewRow.id, AnnotationRow.action.in_(_CLOSING), is_current()
+    )
+    statement = sa.select(sa.func.count()).select_from(ReviewRow)
+    fresh = statement.where(
+        ReviewRow.project_id == project_id, ReviewRow.kind != ReviewKind.GOLD.value, is_open(), ~touched
+    )
+    return session.scalar(fresh) or 0
+
+
+def newest_of_images(session: Session, project_id: ProjectId, image_ids: Sequence[ImageId]) -> dict[ImageId, Standing]:
+    """The newest review of each image that has not ended, gold ones left out."""
+    newest = (
+        sa.select(sa.func.max(ReviewRow.id))
+        .where(
+            ReviewRow.project_id == project_id,
+            ReviewRow.image_id.in_(image_ids),
+            ReviewRow.kind != ReviewKind.GOLD.value,
+            ~_ended(),
+        )
+        .group_by(ReviewRow.image_id)
+    )
+    rows = session.execute(
+        sa.select(ReviewRow.image_id, ReviewRow.id, ReviewRow.kind, answered_people(), is_open()).where(
+            ReviewRow.id.in_(newest)
+        )
+    )
+    return {
+        ImageId(image): Standing(ReviewId(review), ReviewKind(kind), people, bool(is_open_now))
+        for image, review, kind, people, is_open_now in rows
+    }
 
 
 def by_token(session: Session, project_id: ProjectId, tokens: Sequence[str]) -> dict[str, Review]:

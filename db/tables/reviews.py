@@ -76,7 +76,10 @@ class ReviewEndRow(Base):
 
 
 class LabelStudioProjectRow(Base):
-    """Which Label Studio project belongs to which of ours, and what was last written there."""
+    """Which Label Studio project belongs to which of ours, and what was last written there.
+
+    `controls` are the names that its labelling config uses, where it was not made by us (null: our own).
+    """
 
     __tablename__ = "label_studio_project"
     project_id: Mapped[int] = mapped_column(ref("project.id"), primary_key=True)
@@ -88,16 +91,21 @@ class LabelStudioProjectRow(Base):
     queue_revision: Mapped[int] = mapped_column(default=0)
     model_version: Mapped[str | None]
     swept_until: Mapped[datetime | None]
+    controls: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
     created_at: Mapped[datetime]
 
 
 class PushRow(Base):
-    """The fact that a review stands in Label Studio as a task. At most one task a review."""
+    """The fact that a review stands in Label Studio as a task. At most one task a review.
+
+    `people` is how many different people that task was last told to ask.
+    """
 
     __tablename__ = "push"
     review_id: Mapped[int] = mapped_column(ref("review.id"), primary_key=True)
     ls_task_id: Mapped[int] = mapped_column(index=True)
     ls_project_id: Mapped[int]
+    people: Mapped[int] = mapped_column(default=1)
     pushed_at: Mapped[datetime]
 
 
@@ -160,7 +168,8 @@ class AnnotatorRow(Base):
 class AnnotationRow(Base):
     """One version of one person's answer; append-only, skips and withdrawals included.
 
-    The current answer of a `unique_id` is its newest row by (`updated_at`, `id`).
+    The current answer of a `unique_id` is its newest row by (`updated_at`, `id`). `paused`: its annotator was paused
+    when it was recorded, so it counts for nothing.
     """
 
     __tablename__ = "annotation"
@@ -180,6 +189,7 @@ class AnnotationRow(Base):
     shown: Mapped[str | None]
     accepted: Mapped[bool | None]
     lead_time_s: Mapped[float | None]
+    paused: Mapped[bool] = mapped_column(default=False)
     updated_at: Mapped[datetime]
     recorded_at: Mapped[datetime]
 

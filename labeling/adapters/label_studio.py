@@ -170,6 +170,11 @@ class LabelStudio:
         with explained(self.url):
             self._sdk.tasks.update(str(task_id), data=data)
 
+    def set_people(self, task_id: int, people: int) -> None:
+        """Have a task served until so many different people have answered it; nobody is served it twice."""
+        with explained(self.url):
+            self._http.call("PATCH", f"/api/tasks/{task_id}/", json={"overlap": people, "is_labeled": False})
+
     def users(self) -> dict[int, str]:
         """Everybody's name by id: the e-mail address they log in with."""
         with explained(self.url):

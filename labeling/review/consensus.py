@@ -13,7 +13,7 @@ from datetime import datetime
 
 from labeling.types import NONE_OF_THESE, UNSURE
 
-__all__ = ["Vote", "consensus"]
+__all__ = ["Vote", "consensus", "voters"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +35,26 @@ def consensus(votes: Iterable[Vote], classes: Sequence[str]) -> str | None:
     >>> consensus([Vote(1, ("cat",), noon), Vote(2, ("cat",), noon), Vote(3, ("dog",), noon)], ["cat", "dog"])
     'cat'
     """
+    counts = Counter(_cast(votes, classes).values())
+    if not counts:
+        return None
+    answer, most = counts.most_common(1)[0]
+    return answer if 2 * most > counts.total() else None
+
+
+def voters(votes: Iterable[Vote], classes: Sequence[str]) -> int:
+    """How many people have a vote among these: those who could tell."""
+    return len(_cast(votes, classes))
+
+
+def _cast(votes: Iterable[Vote], classes: Sequence[str]) -> dict[int, str]:
+    """Annotator -> the newest answer that is a vote."""
     newest: dict[int, Vote] = {}
     for vote in votes:
         held = newest.get(vote.annotator)
         if held is None or (held.updated_at, held.answers) < (vote.updated_at, vote.answers):
             newest[vote.annotator] = vote
     allowed = {*classes, NONE_OF_THESE} - {UNSURE}
-    counts = Counter(v.answers[0] for v in newest.values() if len(v.answers) == 1 and v.answers[0] in allowed)
-    if not counts:
-        return None
-    answer, most = counts.most_common(1)[0]
-    return answer if 2 * most > counts.total() else None
+    return {
+        who: vote.answers[0] for who, vote in newest.items() if len(vote.answers) == 1 and vote.answers[0] in allowed
+    }

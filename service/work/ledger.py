@@ -7,12 +7,13 @@ truth of that moment: whatever order events came in, and however often, the newe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
 from db.repositories import annotations as answers
+from db.repositories import annotators as people
 from db.repositories import reviews
 from db.repositories.annotations import CurrentAnnotation, NewAnnotation
 from db.repositories.reviews import Review
@@ -55,6 +56,8 @@ def record_answers(
     rows: list[NewAnnotation] = []
     for review, task in ours:
         rows += _differing(review, _answers(ls_project_id, task), held[review.id], annotators)
+    paused = people.paused(session, project_id)
+    rows = [replace(row, paused=row.annotator_id in paused) for row in rows]
     recorded = answers.record(session, rows, now)
     withdrawn = sum(row.action is AnnotationAction.WITHDRAWN for row in rows)
     return Recorded(recorded, withdrawn, tuple(review.image_id for review, _ in ours))

@@ -8,7 +8,7 @@ call of a pipeline function is one durable step; its counts are what the engine 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from dbos import DBOS
@@ -23,6 +23,7 @@ from service.work import engine_reports
 from service.work.calibrations import calibrate
 from service.work.locks import OneAtATime
 from service.work.pipeline import escalate, figures, ingest, learn, prelabel, promote, review, select
+from service.work.quality import QUICK, SLOW, Step
 from service.work.tidying import tidy_up
 from service.work.wiring import Parts
 
@@ -49,6 +50,8 @@ def register(parts: Parts) -> None:
         JobName.PROMOTE: loop.promote,
         JobName.FIGURES: loop.figures,
         JobName.ENGINES: loop.engines,
+        JobName.QUALITY: loop.quality,
+        JobName.INSPECT: loop.inspect,
     }
     for job, body in bodies.items():
         DBOS.workflow(name=job.value)(_guarded(parts, job, body, alone))
@@ -102,7 +105,7 @@ class _Loop:
         synced = _step(review.sync, self.parts, project_id, full="full" in how)
         pushed = _step(review.push, self.parts, project_id)
         if synced["labels"] or synced["recorded"]:
-            self._ask(project_id, Trigger.ANSWERED, JobName.LEARN, JobName.FIGURES)
+            self._ask(project_id, Trigger.ANSWERED, JobName.QUALITY, JobName.LEARN, JobName.FIGURES)
         drawn = _until_done(review.draw_regions, self.parts, project_id)
         return {**synced, **pushed, **({"drawn": drawn["done"]} if drawn["done"] else {})}
 
@@ -138,6 +141,20 @@ class _Loop:
     def engines(self, project_id: ProjectId, trigger: str, request: str, asked_by: str) -> Counts:
         return _step(engine_reports.answer, self.parts, project_id, request, asked_by)
 
+    def quality(self, project_id: ProjectId, trigger: str) -> Counts:
+        """What must follow people's answers within seconds: consensus, agreement, the team, alarms."""
+        return self._all(QUICK, project_id)
+
+    def inspect(self, project_id: ProjectId, trigger: str) -> Counts:
+        """What takes longer: suspected labels and drift."""
+        return self._all(SLOW, project_id)
+
+    def _all(self, steps: Sequence[Step], project_id: ProjectId) -> Counts:
+        counts: Counts = {}
+        for step in steps:
+            counts |= _step(step, self.parts, project_id)
+        return counts
+
     def sweep(self) -> Counts:
         """Ask every stage of every project what is left to do: heals whatever a trigger missed."""
         self.sweeps += 1
@@ -148,6 +165,7 @@ class _Loop:
             self._ask(project_id, Trigger.SCHEDULE, JobName.REVIEW, args=how)
             stages = (JobName.INGEST, JobName.PRELABEL, JobName.LEARN)  # which ask for select and promote
             self._ask(project_id, Trigger.SCHEDULE, *stages, JobName.ESCALATE, JobName.FIGURES)
+            self._ask(project_id, Trigger.SCHEDULE, JobName.QUALITY, JobName.INSPECT)
         return {"projects": len(everyone)}
 
     def _ask(self, project_id: ProjectId, trigger: Trigger, *jobs: JobName, args: list[str] | None = None) -> None:

@@ -11,7 +11,18 @@ import pytest
 import typer
 from pydantic import BaseModel
 
-from service.project_file import BudgetIn, EngineUseIn, GateIn, LabelIn, PolicyIn, ProjectFile, SharesIn
+from service.project_file import (
+    BudgetIn,
+    EngineUseIn,
+    GateIn,
+    GoldIn,
+    LabelIn,
+    OverlapIn,
+    PolicyIn,
+    ProjectFile,
+    SharesIn,
+    TeamIn,
+)
 from service.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -85,6 +96,9 @@ def test_the_index_leads_to_every_page() -> None:
         ("In `policy.budget`", BudgetIn),
         ("In `policy.shares`", SharesIn),
         ("In `policy.gate`", GateIn),
+        ("In `policy.gold`", GoldIn),
+        ("In `policy.overlap`", OverlapIn),
+        ("In `policy.team`", TeamIn),
     ],
 )
 def test_the_project_file_page_explains_every_key_with_its_default(heading: str, model: type[BaseModel]) -> None:

@@ -100,7 +100,7 @@ def _read(parts: Parts, project_id: ProjectId) -> _Facts:
         examples = read_examples(session, project_id, kinds_for(Use.GATE), Side.HOLDOUT)
         return _Facts(
             project=projects.by_id(session, project_id),
-            open=reviews.count_open(session, project_id),
+            open=reviews.count_fresh(session, project_id),
             number=queries.next_number(session, project_id),
             version_id=None if champion is None else champion.id,
             file=None if champion is None else predictions.prediction_file(session, champion.id),
@@ -181,7 +181,7 @@ def _write(parts: Parts, policy: Policy, new: NewQuery, asked: list[NewReview], 
         return {"asked": 0, "query": 0}
     parts.failpoint("select.before_write")
     with transaction(parts.database) as session:
-        if not force and reviews.count_open(session, new.project_id) >= policy.low_water:
+        if not force and reviews.count_fresh(session, new.project_id) >= policy.low_water:
             return {"asked": 0, "query": 0}  # somebody else asked while we computed
         _, count = queries.add_query(session, new, asked, parts.now())
     parts.failpoint("select.after_write")

@@ -1,0 +1,113 @@
+"""The people who answer: who they are, who is paused, and whose answers are void. All facts are appended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from db.session import insert_new
+from db.tables import AnnotationRow, AnnotatorRow, AnnotatorSwitchRow, ReviewRow, VoidRow
+from labeling.errors import NotFound
+from labeling.types import ImageId, ProjectId
+
+__all__ = ["Annotator", "by_id", "everyone", "images_of", "paused", "switch", "void"]
+
+
+@dataclass(frozen=True, slots=True)
+class Annotator:
+    """One person of a project, and the newest fact about whether they take part."""
+
+    id: int
+    ls_user_id: int
+    name: str
+    paused: bool
+    reason: str
+    since: datetime | None
+
+
+def everyone(session: Session, project_id: ProjectId) -> list[Annotator]:
+    """All who ever answered, oldest first."""
+    rows = session.execute(_annotators().where(AnnotatorRow.project_id == project_id).order_by(AnnotatorRow.id))
+    return [_annotator(row) for row in rows]
+
+
+def by_id(session: Session, project_id: ProjectId, annotator_id: int) -> Annotator:
+    """One of the project's annotators; NotFound if there is none of that number."""
+    row = session.execute(
+        _annotators().where(AnnotatorRow.project_id == project_id, AnnotatorRow.id == annotator_id)
+    ).one_or_none()
+    if row is None:
+        raise NotFound("There is no such annotator in this project.")
+    return _annotator(row)
+
+
+def paused(session: Session, project_id: ProjectId) -> set[int]:
+    """Our ids of those whose answers do not count now."""
+    return {annotator.id for annotator in everyone(session, project_id) if annotator.paused}
+
+
+def switch(
+    session: Session,
+    annotator_id: int,
+    *,
+    paused: bool,
+    author: str,
+    reason: str,
+    evidence: dict[str, Any],
+    now: datetime,
+) -> None:
+    """Pause somebody, or let them take part again."""
+    session.add(
+        AnnotatorSwitchRow(
+            annotator_id=annotator_id, paused=paused, author=author, reason=reason, evidence=evidence, at=now
+        )
+    )
+    session.flush()
+
+
+def void(session: Session, annotator_id: int, *, author: str, reason: str, now: datetime) -> int:
+    """Let everything that this person has answered so far count for nothing; return how many answers that were."""
+    mine = sa.select(sa.func.max(AnnotationRow.id), sa.func.count()).where(AnnotationRow.annotator_id == annotator_id)
+    newest, count = session.execute(mine).one()
+    if newest is None:
+        return 0
+    row = {"annotator_id": annotator_id, "up_to": newest, "author": author, "reason": reason, "at": now}
+    return int(count) if insert_new(session, VoidRow, [row]) else 0
+
+
+def images_of(session: Session, annotator_ids: Sequence[int]) -> list[ImageId]:
+    """The images about which these people ever answered."""
+    rows = session.scalars(
+        sa.select(ReviewRow.image_id)
+        .join(AnnotationRow, AnnotationRow.review_id == ReviewRow.id)
+        .where(AnnotationRow.annotator_id.in_(annotator_ids))
+        .distinct()
+    )
+    return sorted(ImageId(image) for image in rows)
+
+
+def _annotators() -> sa.Select[*tuple[Any, ...]]:
+    newest = (
+        sa.select(sa.func.max(AnnotatorSwitchRow.id))
+        .where(AnnotatorSwitchRow.annotator_id == AnnotatorRow.id)
+        .correlate(AnnotatorRow)
+        .scalar_subquery()
+    )
+    return sa.select(AnnotatorRow, AnnotatorSwitchRow).outerjoin(AnnotatorSwitchRow, AnnotatorSwitchRow.id == newest)
+
+
+def _annotator(found: sa.Row[*tuple[Any, ...]]) -> Annotator:
+    row, newest = found
+    return Annotator(
+        id=row.id,
+        ls_user_id=row.ls_user_id,
+        name=row.name,
+        paused=newest is not None and newest.paused,
+        reason="" if newest is None else newest.reason,
+        since=None if newest is None else newest.at,
+    )

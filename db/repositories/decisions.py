@@ -1,0 +1,62 @@
+"""What leads decided about images: appended; the newest of an image counts, and one without a value takes it back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from db.tables import DecisionRow
+from labeling.types import ImageId, ProjectId
+
+__all__ = ["ADJUDICATION", "CORRECTION", "Decision", "add", "in_force"]
+
+CORRECTION, ADJUDICATION = "correction", "adjudication"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One decision as stored; `value` None takes the one before back."""
+
+    id: int
+    image_id: ImageId
+    value: str | None
+    kind: str
+    author: str
+    reason: str
+    at: datetime
+
+
+def add(
+    session: Session,
+    project_id: ProjectId,
+    values: Mapping[ImageId, str | None],
+    *,
+    kind: str,
+    author: str,
+    reason: str,
+    now: datetime,
+) -> int:
+    """Append decisions; return how many."""
+    session.add_all(
+        DecisionRow(project_id=project_id, image_id=image, value=value, kind=kind, author=author, reason=reason, at=now)
+        for image, value in values.items()
+    )
+    session.flush()
+    return len(values)
+
+
+def in_force(session: Session, image_ids: Sequence[ImageId]) -> dict[ImageId, Decision]:
+    """The newest decision of each image, unless it takes the one before back."""
+    newest = sa.select(sa.func.max(DecisionRow.id)).where(DecisionRow.image_id.in_(image_ids))
+    rows = session.scalars(sa.select(DecisionRow).where(DecisionRow.id.in_(newest.group_by(DecisionRow.image_id))))
+    return {
+        ImageId(row.image_id): Decision(
+            row.id, ImageId(row.image_id), row.value, row.kind, row.author, row.reason, row.at
+        )
+        for row in rows
+        if row.value is not None
+    }
