@@ -65,7 +65,9 @@ def tally(session: Session, project_id: ProjectId) -> Tally | None:
 def figures(session: Session, project_id: ProjectId) -> dict[str, Figure]:
     """All figures of a project, by name."""
     rows = session.scalars(
-        sa.select(FigureRow).where(FigureRow.project_id == project_id, FigureRow.name != STATE).order_by(FigureRow.name)
+        sa.select(FigureRow)
+        .where(FigureRow.project_id == project_id, ~FigureRow.name.startswith(STATE))
+        .order_by(FigureRow.name)
     )
     return {row.name: Figure(row.name, dict(row.data), row.svg, row.computed_at) for row in rows}
 

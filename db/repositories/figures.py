@@ -68,9 +68,9 @@ class Asked:
     label: str | None
 
 
-def kept_fingerprint(session: Session, project_id: ProjectId) -> str | None:
-    """What the figures that are kept were computed from; None before the first time."""
-    row = session.get(FigureRow, (project_id, STATE))
+def kept_fingerprint(session: Session, project_id: ProjectId, part: str = "") -> str | None:
+    """What the figures that are kept were computed from; None before the first time. `part` as for `keep`."""
+    row = session.get(FigureRow, (project_id, STATE + part))
     return None if row is None else str(row.data.get("fingerprint"))
 
 
@@ -152,9 +152,19 @@ def people_labels_at(session: Session, project_id: ProjectId, label_ids: Sequenc
     return totals
 
 
-def keep(session: Session, project_id: ProjectId, figures: Sequence[NewFigure], fingerprint: str, now: datetime) -> int:
-    """Put these figures in the place of those that are kept, with what they were computed from."""
-    for figure in (*figures, NewFigure(STATE, {"fingerprint": fingerprint})):
+def keep(
+    session: Session,
+    project_id: ProjectId,
+    figures: Sequence[NewFigure],
+    fingerprint: str,
+    now: datetime,
+    part: str = "",
+) -> int:
+    """Put these figures in the place of those that are kept, with what they were computed from.
+
+    Figures of another `part` (`:team`) are computed by another step, from other facts.
+    """
+    for figure in (*figures, NewFigure(STATE + part, {"fingerprint": fingerprint})):
         session.merge(
             FigureRow(project_id=project_id, name=figure.name, data=dict(figure.data), svg=figure.svg, computed_at=now)
         )

@@ -27,6 +27,8 @@ from service.schema import check_schema
 from service.settings import Settings
 from service.web.access import ACCESS, How, check_table
 from service.web.api import (
+    alarms,
+    decisions,
     engines,
     figures,
     health,
@@ -35,17 +37,23 @@ from service.web.api import (
     keys,
     labels,
     media,
+    ml,
     projects,
     reviews,
+    snapshots,
     sources,
+    suspects,
+    team,
     versions,
     webhooks,
 )
 from service.web.api.problems import ProblemOut
 from service.web.edge import Edge, request_id
 from service.web.limits import BodyLimits
-from service.web.pages import board, login, work
+from service.web.pages import adjudication, board, label_quality, login, work
 from service.web.pages import engines as engine_pages
+from service.web.pages import labels as label_pages
+from service.web.pages import team as team_pages
 from service.web.pages.rendering import error_page, wants_page
 from service.web.wiring import make_parts, utc_now
 
@@ -58,9 +66,11 @@ _ROUTERS = tuple(
     module.router
     for module in (
         webhooks,  # first: routes are tried in order, and this one is called most and has the least time
+        ml,
         *(health, projects, images, sources, labels, reviews, versions, engines, figures, jobs, keys),
+        *(team, decisions, suspects, snapshots, alarms),
         media,
-        *(login, board, engine_pages, work),
+        *(login, board, label_quality, team_pages, adjudication, label_pages, engine_pages, work),
     )
 )
 log = get_logger(__name__)

@@ -1,0 +1,11 @@
+"""Alarms: what needs a person, and what was told to whom."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from service.web.access import Guarded
+
+__all__ = ["router"]
+
+router = APIRouter(route_class=Guarded, tags=["alarms"])

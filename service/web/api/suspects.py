@@ -1,0 +1,11 @@
+"""Suspects: labels that are probably wrong, and what was found of them."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from service.web.access import Guarded
+
+__all__ = ["router"]
+
+router = APIRouter(route_class=Guarded, tags=["suspects"])

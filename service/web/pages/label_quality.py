@@ -1,0 +1,11 @@
+"""The Label quality page: can this data set be shipped?"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from service.web.access import Guarded
+
+__all__ = ["router"]
+
+router = APIRouter(route_class=Guarded, tags=["pages"])
