@@ -17,9 +17,9 @@ from db.repositories.label_studio import Place
 from db.session import reading, transaction
 from labeling.adapters.label_studio import StudioTask
 from labeling.types import Project, ProjectId
+from service.settling import settle
 from service.work.image_addresses import renew_addresses
 from service.work.ledger import Recorded, record_answers
-from service.work.settling import settle
 from service.work.wiring import Parts
 
 __all__ = ["sync"]
