@@ -1,0 +1,150 @@
+"""Alarms: what about a project's labels needs a person. Appended when something is found, ended by a second fact.
+
+At most one alarm of a kind and subject is open at a time, so a step that finds the same again raises nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from db.session import insert_new
+from db.tables import AlarmEndRow, AlarmRow
+from labeling.errors import NotFound
+from labeling.types import ProjectId
+
+__all__ = ["Alarm", "AlarmKind", "by_id", "count_open", "end", "lately", "open_alarms", "raise_alarm"]
+
+
+class AlarmKind(StrEnum):
+    """What an alarm is about; docs/reference/label-quality.md says when each is raised and ended."""
+
+    INPUT_DRIFT = "drift of inputs"
+    PRIOR_DRIFT = "drift of the prior"
+    ENGINE_DRIFT = "drift of an engine"
+    ANNOTATOR_DRIFT = "drift of an annotator"
+    LOW_AGREEMENT = "agreement is low"
+    ANNOTATOR_PAUSED = "an annotator is paused"
+    LABEL_ERRORS = "many label errors"
+    DELIVERIES = "deliveries fail"
+    SYNC_LAG = "answers come late"
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One alarm; `ended_at`, `ended_by` and `end_reason` are None while it is open."""
+
+    id: int
+    project_id: ProjectId
+    kind: str
+    subject: str
+    words: str
+    evidence: Mapping[str, Any]
+    raised_at: datetime
+    ended_at: datetime | None
+    ended_by: str | None
+    end_reason: str | None
+
+
+def raise_alarm(
+    session: Session,
+    project_id: ProjectId,
+    kind: AlarmKind,
+    subject: str,
+    words: str,
+    evidence: Mapping[str, Any],
+    now: datetime,
+) -> int | None:
+    """Raise an alarm and return its number; None while one of this kind and subject is open.
+
+    `subject` names what it is about: an annotator's number, an engine's revision, or nothing. `words` tell a person
+    what was found and what to do next; they hold no names of people.
+    """
+    standing = sa.select(AlarmRow.id).where(
+        AlarmRow.project_id == project_id, AlarmRow.kind == kind.value, AlarmRow.subject == subject, ~_ended()
+    )
+    if session.scalar(standing) is not None:
+        return None
+    row = AlarmRow(
+        project_id=project_id,
+        kind=kind.value,
+        subject=subject,
+        words=words,
+        evidence=dict(evidence),
+        raised_at=now,
+    )
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def end(session: Session, alarm_id: int, author: str, reason: str, now: datetime) -> bool:
+    """Note that an alarm is over; False if it was already."""
+    row = {"alarm_id": alarm_id, "author": author, "reason": reason, "at": now}
+    return bool(insert_new(session, AlarmEndRow, [row]))
+
+
+def open_alarms(session: Session, project_id: ProjectId) -> list[Alarm]:
+    """The alarms that have no end, newest first."""
+    return _read(session, _alarms().where(AlarmRow.project_id == project_id, AlarmEndRow.alarm_id.is_(None)))
+
+
+def lately(session: Session, project_id: ProjectId, limit: int) -> list[Alarm]:
+    """The newest alarms, ended ones included."""
+    return _read(session, _alarms().where(AlarmRow.project_id == project_id).limit(limit))
+
+
+def by_id(session: Session, project_id: ProjectId, alarm_id: int) -> Alarm:
+    """One of the project's alarms; NotFound if there is none of that number."""
+    found = _read(session, _alarms().where(AlarmRow.project_id == project_id, AlarmRow.id == alarm_id))
+    if not found:
+        raise NotFound("There is no such alarm in this project. Its open ones are listed under alarms.")
+    return found[0]
+
+
+def count_open(session: Session, project_id: ProjectId) -> dict[str, int]:
+    """How many alarms of each kind are open; kinds without one are left out."""
+    rows = session.execute(
+        sa.select(AlarmRow.kind, sa.func.count())
+        .where(AlarmRow.project_id == project_id, ~_ended())
+        .group_by(AlarmRow.kind)
+        .order_by(AlarmRow.kind)
+    )
+    return {kind: int(count) for kind, count in rows}
+
+
+def _ended() -> sa.ColumnElement[bool]:
+    return sa.exists().where(AlarmEndRow.alarm_id == AlarmRow.id).correlate(AlarmRow)
+
+
+def _alarms() -> sa.Select[*tuple[Any, ...]]:
+    return (
+        sa.select(AlarmRow, AlarmEndRow)
+        .outerjoin(AlarmEndRow, AlarmEndRow.alarm_id == AlarmRow.id)
+        .order_by(AlarmRow.id.desc())
+    )
+
+
+def _read(session: Session, statement: sa.Select[*tuple[Any, ...]]) -> list[Alarm]:
+    rows: Sequence[sa.Row[*tuple[Any, ...]]] = session.execute(statement).all()
+    return [
+        Alarm(
+            id=row.id,
+            project_id=ProjectId(row.project_id),
+            kind=row.kind,
+            subject=row.subject,
+            words=row.words,
+            evidence=row.evidence,
+            raised_at=row.raised_at,
+            ended_at=end.at if end else None,
+            ended_by=end.author if end else None,
+            end_reason=end.reason if end else None,
+        )
+        for row, end in rows
+    ]
