@@ -16,6 +16,11 @@ depends_on = None
 
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 AT = sa.DateTime(timezone=True)
+LISTED: tuple[tuple[str, tuple[str, ...]], ...] = (
+    *(("review", ("project_id", "kind")), ("review", ("image_id",)), ("annotation", ("annotator_id",))),
+    *(("label", ("review_id",)), ("label", ("project_id", "value")), ("label", ("project_id", "source"))),
+)
+"""What the page of labels is filtered by."""
 
 
 def upgrade() -> None:
@@ -184,12 +189,20 @@ def upgrade() -> None:
     op.add_column("annotation", sa.Column("paused", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("label_studio_project", sa.Column("controls", sa.JSON(), nullable=True))
     op.add_column("push", sa.Column("people", BIG, nullable=False, server_default="1"))
+    for table, columns in LISTED:
+        op.create_index(_index(table, columns), table, list(columns), unique=False)
 
 
 def downgrade() -> None:
+    for table, columns in LISTED:
+        op.drop_index(_index(table, columns), table_name=table)
     made = ("delivery", "message", "alarm_end", "alarm", "snapshot", "adopted_task", "label_check", "soft_label")
     for table in (*made, "void", "annotator_switch", "decision", "overlap"):
         op.drop_table(table)
     for table, column in (("push", "people"), ("label_studio_project", "controls"), ("annotation", "paused")):
         with op.batch_alter_table(table) as changed:
             changed.drop_column(column)
+
+
+def _index(table: str, columns: tuple[str, ...]) -> str:
+    return f"ix_{table}_{'_'.join(columns)}"

@@ -53,6 +53,8 @@ class ReviewRow(Base):
     __table_args__ = (
         sa.UniqueConstraint("query_id", "image_id"),
         sa.Index("ix_review_project_id_image_id", "project_id", "image_id"),
+        sa.Index("ix_review_project_id_kind", "project_id", "kind"),
+        sa.Index("ix_review_image_id", "image_id"),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     project_id: Mapped[int] = mapped_column(ref("project.id"))
@@ -177,6 +179,7 @@ class AnnotationRow(Base):
         sa.UniqueConstraint("unique_id", "updated_at", "result_hash"),
         sa.Index("ix_annotation_review_id", "review_id"),
         sa.Index("ix_annotation_ls_annotation_id", "ls_annotation_id"),
+        sa.Index("ix_annotation_annotator_id", "annotator_id"),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     review_id: Mapped[int] = mapped_column(ref("review.id"))
@@ -198,7 +201,12 @@ class LabelRow(Base):
     """What we hold true of an image from here on; append-only. `value` null = no label any more."""
 
     __tablename__ = "label"
-    __table_args__ = (sa.Index("ix_label_image_id", "image_id"),)
+    __table_args__ = (
+        sa.Index("ix_label_image_id", "image_id"),
+        sa.Index("ix_label_review_id", "review_id"),
+        sa.Index("ix_label_project_id_value", "project_id", "value"),
+        sa.Index("ix_label_project_id_source", "project_id", "source"),
+    )
     id: Mapped[int] = mapped_column(primary_key=True)
     project_id: Mapped[int] = mapped_column(ref("project.id"), index=True)
     image_id: Mapped[int] = mapped_column(ref("image.id"))
