@@ -154,13 +154,16 @@ class FakeLabelStudio:
         del self.tasks_there[task_id]
         self.events.append({"action": "TASKS_DELETED", "tasks": [task_id], "annotations": []})
 
-    def next_task(self, project_id: int) -> int | None:
-        """As "Uncertainty sampling" does: the lowest score of the version shown, among what nobody did."""
+    def next_task(self, project_id: int, user: int | None = None) -> int | None:
+        """As "Uncertainty sampling" does: the lowest score of the version shown, among what nobody did.
+
+        With `user`: among what this person did not, and fewer people did than the task asks for.
+        """
         version = self.projects[project_id]["model_version"]
         scores = {
             i: next((p["score"] for p in reversed(t["predictions"]) if p["model_version"] == version), 2.0)
             for i, t in self.tasks_there.items()
-            if t["project"] == project_id and not t["annotations"]
+            if t["project"] == project_id and _is_served(t, user)
         }
         return min(scores, key=scores.__getitem__, default=None)
 
@@ -193,6 +196,11 @@ class FakeLabelStudio:
     def _tick(self) -> datetime:
         self._clock += timedelta(seconds=1)
         return self._clock
+
+
+def _is_served(task: dict[str, Any], user: int | None) -> bool:
+    people = {annotation["completed_by"] for annotation in task["annotations"].values()}
+    return not people if user is None else user not in people and len(people) < task.get("people", 1)
 
 
 def _result(choice: str | None) -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
 """Brings open reviews to Label Studio in the right order, each exactly once.
 
-In: open reviews and what is thought of their images. Out: tasks with predictions whose score is their place. A
-task is looked for before it is made; new predictions come first, the version that shows them last.
+In: open reviews and what is thought of their images. Out: tasks with predictions whose score is their place, told how
+many people to ask. A task is looked for before it is made; new predictions come first, the version that shows them
+last.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from labeling.review.queue import InQueue, doubt_of, order, scores
 from labeling.types import NONE_OF_THESE, ImageId, Project, ProjectId, ReviewId
 from service.work.image_addresses import address_of, region_address_of
 from service.work.opinions import terms_in_force
+from service.work.people_wanted import keep_people
 from service.work.studio_project import keep_in_step
 from service.work.wiring import Parts
 
@@ -54,17 +56,22 @@ def push(parts: Parts, project_id: ProjectId) -> dict[str, int]:
         return {"pushed": 0, "reordered": 0}
     place = keep_in_step(parts, queue.project)
     queue = _find_left_over(parts, place, queue)
-    if not queue.reviews or not _order_is_due(place, queue):
-        return {"pushed": 0, "reordered": 0}
+    counts = {"pushed": 0, "reordered": 0}
+    if queue.reviews and _order_is_due(place, queue):
+        counts = _bring_into_order(parts, place, queue)
+    return {**counts, **keep_people(parts, queue.project, queue.suggestions)}
+
+
+def _bring_into_order(parts: Parts, place: Place, queue: Queue) -> dict[str, int]:
     with transaction(parts.database) as session:
-        revision = label_studio.next_revision(session, project_id)
+        revision = label_studio.next_revision(session, queue.project.id)
     model_version = f"v{queue.version}-q{revision}"
     pushed = _import_new(parts, place, queue, model_version)
     reordered = _reorder(parts, place, queue, model_version)
     if pushed or reordered:
         parts.label_studio.set_model_version(place.ls_project_id, model_version)
         with transaction(parts.database) as session:
-            label_studio.note(session, project_id, model_version=model_version)
+            label_studio.note(session, queue.project.id, model_version=model_version)
     return {"pushed": pushed, "reordered": reordered}
 
 
