@@ -112,7 +112,9 @@ def upgrade() -> None:
         sa.Column("ls_task_id", BIG, nullable=False),
         sa.Column("registration_id", BIG, nullable=False),
         sa.Column("answered", sa.Boolean(), nullable=False),
+        sa.Column("people", BIG, nullable=False),
         sa.Column("adopted_at", AT, nullable=False),
+        sa.Column("taken_at", AT, nullable=True),
         sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_adopted_task_project_id_project")),
         sa.ForeignKeyConstraint(
             ["registration_id"], ["registration.id"], name=op.f("fk_adopted_task_registration_id_registration")
@@ -189,6 +191,8 @@ def upgrade() -> None:
     op.add_column("annotation", sa.Column("paused", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("label_studio_project", sa.Column("controls", sa.JSON(), nullable=True))
     op.add_column("push", sa.Column("people", BIG, nullable=False, server_default="1"))
+    op.add_column("push", sa.Column("answer", sa.Text(), nullable=True))
+    op.add_column("push", sa.Column("score", sa.Double(), nullable=True))
     for table, columns in LISTED:
         op.create_index(_index(table, columns), table, list(columns), unique=False)
 
@@ -199,7 +203,8 @@ def downgrade() -> None:
     made = ("delivery", "message", "alarm_end", "alarm", "snapshot", "adopted_task", "label_check", "soft_label")
     for table in (*made, "void", "annotator_switch", "decision", "overlap"):
         op.drop_table(table)
-    for table, column in (("push", "people"), ("label_studio_project", "controls"), ("annotation", "paused")):
+    added = [("push", "people"), ("push", "answer"), ("push", "score")]
+    for table, column in (*added, ("label_studio_project", "controls"), ("annotation", "paused")):
         with op.batch_alter_table(table) as changed:
             changed.drop_column(column)
 

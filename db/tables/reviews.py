@@ -100,7 +100,8 @@ class LabelStudioProjectRow(Base):
 class PushRow(Base):
     """The fact that a review stands in Label Studio as a task. At most one task a review.
 
-    `people` is how many different people that task was last told to ask.
+    `people` is how many different people that task was last told to ask; `answer` what it was last told to pre-select
+    (null: nothing) and `score` its place in the queue (null: not ordered yet).
     """
 
     __tablename__ = "push"
@@ -108,6 +109,8 @@ class PushRow(Base):
     ls_task_id: Mapped[int] = mapped_column(index=True)
     ls_project_id: Mapped[int]
     people: Mapped[int] = mapped_column(default=1)
+    answer: Mapped[str | None]
+    score: Mapped[float | None]
     pushed_at: Mapped[datetime]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from labeling.errors import Invalid
 from labeling.review.config import CHOICES, IMAGE
 
-__all__ = ["Suggestion", "prediction", "task", "task_data"]
+__all__ = ["Suggestion", "prediction", "suggested", "task", "task_data"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def task_data(*, token: str, image_url: str, region_url: str, text: str | None) 
 
 def task(data: dict[str, str], suggestion: Suggestion, model_version: str, choices: Sequence[str]) -> dict[str, Any]:
     """A task to import, with its prediction."""
-    return {"data": data, "predictions": [_body(suggestion, model_version, choices)]}
+    return {"data": data, "predictions": [suggested(suggestion, model_version, choices)]}
 
 
 def prediction(task_id: int, suggestion: Suggestion, model_version: str, choices: Sequence[str]) -> dict[str, Any]:
@@ -41,10 +41,11 @@ def prediction(task_id: int, suggestion: Suggestion, model_version: str, choices
     >>> prediction(7, Suggestion(None, 0.25), "v0-q1", ["cat"])["result"]
     []
     """
-    return {"task": task_id, **_body(suggestion, model_version, choices)}
+    return {"task": task_id, **suggested(suggestion, model_version, choices)}
 
 
-def _body(suggestion: Suggestion, model_version: str, choices: Sequence[str]) -> dict[str, Any]:
+def suggested(suggestion: Suggestion, model_version: str, choices: Sequence[str]) -> dict[str, Any]:
+    """A prediction without its task."""
     if not (math.isfinite(suggestion.score) and 0 <= suggestion.score < 1):
         raise Invalid(f"A place in the queue lies in [0, 1), not at {suggestion.score}.")
     if suggestion.answer is not None and suggestion.answer not in choices:

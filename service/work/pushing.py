@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from db.repositories import label_studio, predictions, projects, reviews, versions
+from db.repositories import gold, label_studio, predictions, projects, reviews, shown, versions
 from db.repositories.label_studio import Place
 from db.repositories.reviews import Review, Suggested
+from db.repositories.shown import Shown
 from db.session import reading, transaction
 from labeling.errors import Invalid
 from labeling.prelabel.trust import Terms, calibrated
@@ -71,6 +72,7 @@ def _bring_into_order(parts: Parts, place: Place, queue: Queue) -> dict[str, int
     if pushed or reordered:
         parts.label_studio.set_model_version(place.ls_project_id, model_version)
         with transaction(parts.database) as session:
+            shown.note(session, {review: Shown(told.answer, told.score) for review, told in queue.suggestions.items()})
             label_studio.note(session, queue.project.id, model_version=model_version)
     return {"pushed": pushed, "reordered": reordered}
 
@@ -83,6 +85,7 @@ def read_queue(parts: Parts, project_id: ProjectId) -> Queue:
         predicted = champion is None or predictions.prediction_file(session, champion.id) is not None
         version_id = champion.id if champion is not None and predicted else None
         found = {review.id: review for review in reviews.open_reviews(session, project_id)}
+        onboarding = set(gold.asked_reviews(session, project_id, first=project.config.policy.gold.onboarding))
         terms = terms_in_force(session, project)
         thought = {
             image: _read_by(terms, suggested)
@@ -91,7 +94,14 @@ def read_queue(parts: Parts, project_id: ProjectId) -> Queue:
     nothing = Suggested([], None, "")
     ordered = order(
         [
-            InQueue(r.id, r.kind, r.query_number, r.place, doubt_of(thought.get(r.image_id, nothing).probs))
+            InQueue(
+                review_id=r.id,
+                kind=r.kind,
+                query_number=r.query_number,
+                place=r.place,
+                doubt=doubt_of(thought.get(r.image_id, nothing).probs),
+                first=r.id in onboarding,
+            )
             for r in found.values()
         ]
     )[:ACTIVE]
