@@ -13,14 +13,15 @@ from db.session import insert_new
 from db.tables import LabelStudioProjectRow
 from labeling.types import ProjectId
 
-__all__ = ["Place", "add", "get", "next_revision", "note"]
+__all__ = ["Place", "add", "get", "holder_of", "next_revision", "note"]
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """Our project's place in Label Studio. `webhook_digest` names the secret last written, never the secret.
 
-    `model_version` is what Label Studio was last told to show; `queue_revision` counts the orders begun.
+    `model_version` is what Label Studio was last told to show; `queue_revision` counts the orders begun. `controls` are the
+    names in its labelling config where the project was made by others and taken over, None where it is ours.
     """
 
     project_id: ProjectId
@@ -32,6 +33,7 @@ class Place:
     queue_revision: int
     model_version: str | None
     swept_until: datetime | None
+    controls: dict[str, Any] | None = None
 
 
 def get(session: Session, project_id: ProjectId) -> Place | None:
@@ -49,14 +51,34 @@ def get(session: Session, project_id: ProjectId) -> Place | None:
         queue_revision=row.queue_revision,
         model_version=row.model_version,
         swept_until=row.swept_until,
+        controls=row.controls,
     )
 
 
-def add(session: Session, project_id: ProjectId, *, ls_project_id: int, base_url: str, now: datetime) -> None:
+def add(
+    session: Session,
+    project_id: ProjectId,
+    *,
+    ls_project_id: int,
+    base_url: str,
+    now: datetime,
+    controls: dict[str, Any] | None = None,
+) -> None:
     """Note which project it is; the first note stands."""
-    row: dict[str, Any] = {"project_id": project_id, "ls_project_id": ls_project_id, "base_url": base_url}
+    where = {"ls_project_id": ls_project_id, "base_url": base_url, "controls": controls}
+    row: dict[str, Any] = {"project_id": project_id, **where}
     nothing_yet = {"config_hash": "", "webhook_secret": "", "queue_revision": 0}
     insert_new(session, LabelStudioProjectRow, [{**row, **nothing_yet, "created_at": now}])
+
+
+def holder_of(session: Session, base_url: str, ls_project_id: int) -> ProjectId | None:
+    """The project of ours that stands in this project of Label Studio."""
+    found = session.scalar(
+        sa.select(LabelStudioProjectRow.project_id).where(
+            LabelStudioProjectRow.base_url == base_url, LabelStudioProjectRow.ls_project_id == ls_project_id
+        )
+    )
+    return None if found is None else ProjectId(found)
 
 
 def next_revision(session: Session, project_id: ProjectId) -> int:

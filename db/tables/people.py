@@ -178,7 +178,10 @@ class DeliveryRow(Base):
 
 
 class AdoptedTaskRow(Base):
-    """A task that was made in Label Studio and taken over: which registration its image became."""
+    """A task that was made in Label Studio and taken over: which registration its image became.
+
+    `people` is how many answers it was to have there. `taken_at` is when its data was told the key of its review.
+    """
 
     __tablename__ = "adopted_task"
     __table_args__ = (sa.UniqueConstraint("project_id", "ls_task_id"),)
@@ -187,4 +190,6 @@ class AdoptedTaskRow(Base):
     ls_task_id: Mapped[int]
     registration_id: Mapped[int] = mapped_column(ref("registration.id"), index=True)
     answered: Mapped[bool]
+    people: Mapped[int] = mapped_column(default=1)
     adopted_at: Mapped[datetime]
+    taken_at: Mapped[datetime | None]

@@ -1,0 +1,141 @@
+"""Tasks that were made in Label Studio and taken over: which there are, and which still lack a review.
+
+A task is *ready* when its image was fetched and has its group, and its review is not yet told to Label Studio. All are
+questions over rows; a task is noted once, however often it is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from db.session import insert_new
+from db.tables import AdoptedTaskRow, FetchRow, ImageRow, PushRow, RegistrationRow, ReviewRow
+from labeling.types import ImageId, ProjectId, RegistrationId, ReviewId
+
+__all__ = ["NewTask", "Ready", "add", "count", "has_ready", "has_waiting", "known_tasks", "ready", "taken"]
+
+
+@dataclass(frozen=True, slots=True)
+class NewTask:
+    """A task to be noted: its registration, whether it had an answer, and how many people were to answer it."""
+
+    ls_task_id: int
+    registration_id: RegistrationId
+    answered: bool
+    people: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A noted task whose image is there. `review_id` and `token` are None until it has a review."""
+
+    ls_task_id: int
+    image_id: ImageId
+    text: str | None
+    people: int
+    review_id: ReviewId | None
+    token: str | None
+
+
+def add(session: Session, project_id: ProjectId, tasks: Sequence[NewTask], now: datetime) -> int:
+    """Note these tasks; return how many are new."""
+    rows = [
+        {
+            "project_id": project_id,
+            "ls_task_id": task.ls_task_id,
+            "registration_id": task.registration_id,
+            "answered": task.answered,
+            "people": task.people,
+            "adopted_at": now,
+            "taken_at": None,
+        }
+        for task in tasks
+    ]
+    return insert_new(session, AdoptedTaskRow, rows)
+
+
+def known_tasks(session: Session, project_id: ProjectId, ls_project_id: int, task_ids: Sequence[int]) -> set[int]:
+    """Those of these tasks that are noted already, or that we made."""
+    noted = sa.select(AdoptedTaskRow.ls_task_id).where(
+        AdoptedTaskRow.project_id == project_id, AdoptedTaskRow.ls_task_id.in_(task_ids)
+    )
+    made = sa.select(PushRow.ls_task_id).where(PushRow.ls_project_id == ls_project_id, PushRow.ls_task_id.in_(task_ids))
+    return set(session.scalars(sa.union(noted, made)))
+
+
+def ready(session: Session, project_id: ProjectId, limit: int) -> list[Ready]:
+    """The first tasks whose image has its group and whose key Label Studio was not told yet."""
+    held = (
+        sa.select(PushRow.ls_task_id, ReviewRow.id, ReviewRow.token)
+        .join(ReviewRow, ReviewRow.id == PushRow.review_id)
+        .where(ReviewRow.project_id == project_id)
+        .subquery()
+    )
+    rows = session.execute(
+        sa.select(
+            AdoptedTaskRow.ls_task_id,
+            ImageRow.id,
+            RegistrationRow.text,
+            AdoptedTaskRow.people,
+            held.c.id,
+            held.c.token,
+        )
+        .join(RegistrationRow, RegistrationRow.id == AdoptedTaskRow.registration_id)
+        .join(FetchRow, FetchRow.registration_id == RegistrationRow.id)
+        .join(ImageRow, ImageRow.id == FetchRow.image_id)
+        .outerjoin(held, held.c.ls_task_id == AdoptedTaskRow.ls_task_id)
+        .where(*_is_ready(project_id))
+        .order_by(AdoptedTaskRow.id)
+        .limit(limit)
+    )
+    return [
+        Ready(task, ImageId(image), text, people, None if review is None else ReviewId(review), token)
+        for task, image, text, people, review, token in rows
+    ]
+
+
+def has_ready(session: Session, project_id: ProjectId) -> bool:
+    """Whether `ready` would give any."""
+    found = (
+        sa.select(AdoptedTaskRow.id)
+        .join(FetchRow, FetchRow.registration_id == AdoptedTaskRow.registration_id)
+        .join(ImageRow, ImageRow.id == FetchRow.image_id)
+        .where(*_is_ready(project_id))
+    )
+    return session.scalar(found.limit(1)) is not None
+
+
+def has_waiting(session: Session, project_id: ProjectId) -> bool:
+    """Whether the image of a noted task was not fetched yet."""
+    fetched = sa.exists().where(FetchRow.registration_id == AdoptedTaskRow.registration_id)
+    found = sa.select(AdoptedTaskRow.id).where(AdoptedTaskRow.project_id == project_id, ~fetched)
+    return session.scalar(found.limit(1)) is not None
+
+
+def taken(session: Session, project_id: ProjectId, task_ids: Sequence[int], now: datetime) -> None:
+    """Note that Label Studio was told the keys of these tasks."""
+    session.execute(
+        sa.update(AdoptedTaskRow)
+        .where(AdoptedTaskRow.project_id == project_id, AdoptedTaskRow.ls_task_id.in_(task_ids))
+        .values(taken_at=now)
+    )
+
+
+def count(session: Session, project_id: ProjectId) -> tuple[int, int]:
+    """How many tasks were noted, and how many of them are taken over by now."""
+    statement = sa.select(sa.func.count(), sa.func.count(AdoptedTaskRow.taken_at))
+    noted, done = session.execute(statement.where(AdoptedTaskRow.project_id == project_id)).one()
+    return int(noted), int(done)
+
+
+def _is_ready(project_id: ProjectId) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        AdoptedTaskRow.project_id == project_id,
+        AdoptedTaskRow.taken_at.is_(None),
+        ImageRow.group_id.is_not(None),
+    )
