@@ -19,13 +19,17 @@ _BY_DOUBT = frozenset({ReviewKind.HARD, ReviewKind.RELABEL})
 
 @dataclass(frozen=True, slots=True)
 class InQueue:
-    """An open review: `place` in [0, 1) was drawn once, `doubt` is current (higher is asked sooner)."""
+    """An open review: `place` in [0, 1) was drawn once, `doubt` is current (higher is asked sooner).
+
+    `first`: it belongs to the onboarding set, which everybody meets before anything else.
+    """
 
     review_id: ReviewId
     kind: ReviewKind
     query_number: int
     place: float
     doubt: float
+    first: bool = False
 
 
 def doubt_of(probs: Sequence[float]) -> float:
@@ -42,12 +46,14 @@ def order(reviews: Sequence[InQueue]) -> list[ReviewId]:
     """Review ids, first to be asked first.
 
     A random kind stands at query number + place; hard reviews of all queries are ranked by doubt and spread
-    evenly over [newest query, newest query + 1), so leftovers of older queries' random kinds come first.
+    evenly over [newest query, newest query + 1), so leftovers of older queries' random kinds come first. The
+    onboarding set stands before everything, in the order in which it was asked.
     """
     newest = max((review.query_number for review in reviews), default=0)
     hard = sorted((r for r in reviews if r.kind in _BY_DOUBT), key=lambda r: (-r.doubt, r.review_id))
     keys = {r.review_id: newest + (rank + 0.5) / len(hard) for rank, r in enumerate(hard)}
     keys |= {r.review_id: r.query_number + r.place for r in reviews if r.kind not in _BY_DOUBT}
+    keys |= dict.fromkeys((r.review_id for r in reviews if r.first), 0.0)  # queries count from 1
     return sorted(keys, key=lambda review_id: (keys[review_id], review_id))
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from db.repositories import predictions, projects, queries, reviews, versions
+from db.repositories import gold, predictions, projects, queries, reviews, versions
 from db.repositories.examples import read_examples
 from db.repositories.predictions import PredictionFile
 from db.repositories.queries import NewQuery, NewReview
@@ -25,6 +25,7 @@ from labeling.prelabel.escalation import disagreement, named, raised
 from labeling.review.kinds import Use, kinds_for
 from labeling.select.batch import joined
 from labeling.select.draw import Candidates, Pick, draw_query
+from labeling.select.gold import draw_gold
 from labeling.select.shares import target_reached
 from labeling.select.uncertainty import DOUBTS, checked_doubts, margin
 from labeling.types import ImageId, Policy, Project, ProjectId, Side, Trigger, VersionId
@@ -39,6 +40,8 @@ __all__ = ["choose_query"]
 log = get_logger(__name__)
 
 RANDOM = "random"
+_GOLD_STREAM = 1
+"""Chance of its own for gold: the other images of a query are the same with and without it."""
 Rows = npt.NDArray[np.int64]
 Probs = npt.NDArray[np.floating]
 
@@ -54,6 +57,8 @@ class _Facts:
     file: PredictionFile | None
     taken: set[int]
     evaluation_labels: Counter[str]
+    gold: list[ImageId]
+    gold_asked: int
 
     @property
     def enough(self) -> bool:
@@ -91,6 +96,7 @@ def choose_query(parts: Parts, project_id: ProjectId, trigger: Trigger, *, force
         trigger=trigger,
     )
     asked = [_review(pick, int(free[pick.position]), pool, doubt) for pick in picks]
+    asked += _gold(facts) if asked else []
     return _write(parts, facts.project.config.policy, new, asked, force)
 
 
@@ -106,6 +112,8 @@ def _read(parts: Parts, project_id: ProjectId) -> _Facts:
             file=None if champion is None else predictions.prediction_file(session, champion.id),
             taken=queries.taken_groups(session, project_id),
             evaluation_labels=Counter(example.label for example in examples),
+            gold=gold.unasked_images(session, project_id),
+            gold_asked=len(gold.asked_reviews(session, project_id)),
         )
 
 
@@ -164,16 +172,24 @@ def _doubts(strategy: str, probs: Probs) -> npt.NDArray[np.float32]:
     return checked_doubts(plugins.load_plugin(plugins.STRATEGIES, strategy), probs, strategy)
 
 
+def _gold(facts: _Facts) -> list[NewReview]:
+    """Images whose answer is known, mixed in; without the prediction, for their answers judge people only."""
+    policy = facts.project.config.policy
+    rng = np.random.default_rng([policy.seed % 2**63, facts.number, _GOLD_STREAM])
+    return [
+        _new_review(facts.gold[pick.position], pick, None)
+        for pick in draw_gold(len(facts.gold), policy, asked=facts.gold_asked, rng=rng)
+    ]
+
+
 def _review(pick: Pick, row: int, pool: Pool, doubt: _Doubt) -> NewReview:
-    return NewReview(
-        image_id=ImageId(int(pool.image_ids[row])),
-        kind=pick.kind,
-        blind=pick.blind,
-        probability=pick.probability,
-        place=pick.place,
-        token=secrets.token_urlsafe(24),
-        probs=doubt.probs[row].tolist() if doubt.predicted[row] else None,
-    )
+    probs = doubt.probs[row].tolist() if doubt.predicted[row] else None
+    return _new_review(ImageId(int(pool.image_ids[row])), pick, probs)
+
+
+def _new_review(image_id: ImageId, pick: Pick, probs: list[float] | None) -> NewReview:
+    token = secrets.token_urlsafe(24)
+    return NewReview(image_id, pick.kind, pick.blind, pick.probability, pick.place, token, probs)
 
 
 def _write(parts: Parts, policy: Policy, new: NewQuery, asked: list[NewReview], force: bool) -> dict[str, int]:
@@ -184,5 +200,7 @@ def _write(parts: Parts, policy: Policy, new: NewQuery, asked: list[NewReview], 
         if not force and reviews.count_fresh(session, new.project_id) >= policy.low_water:
             return {"asked": 0, "query": 0}  # somebody else asked while we computed
         _, count = queries.add_query(session, new, asked, parts.now())
+        if count:
+            gold.want_people(session, new.project_id, new.number, policy.gold.people, parts.now())
     parts.failpoint("select.after_write")
     return {"asked": count, "query": new.number if count else 0}

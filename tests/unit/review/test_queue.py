@@ -82,3 +82,11 @@ def test_doubt_is_one_at_a_tie_and_zero_at_certainty(weights: list[float]) -> No
     assert doubt_of([1.0, 0.0]) == 0
     assert doubt_of([0.4, 0.4, 0.2]) == 1
     assert doubt_of([]) == 1
+
+
+def test_the_onboarding_set_comes_before_everything_in_the_order_it_was_asked() -> None:
+    first = [InQueue(ReviewId(number), ReviewKind.GOLD, 3, place, 0.0, True) for number, place in ((8, 0.1), (7, 0.9))]
+
+    found = order([_random(1, 0.0, query=1), _hard(2, 1.0), *first])
+
+    assert found == [7, 8, 1, 2]

@@ -1,0 +1,54 @@
+"""Which gold images a query mixes in, to see how people do: how many there are in, positions out.
+
+Gold reviews come on top of a query, stand at random places and show nothing, so that nobody can tell them from other
+blind ones. The same input and the same `rng` give the same draw.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from labeling.review.kinds import blind_always
+from labeling.select.draw import Pick
+from labeling.types import Policy, ReviewKind
+
+__all__ = ["draw_gold"]
+
+
+def draw_gold(available: int, policy: Policy, *, asked: int, rng: np.random.Generator) -> list[Pick]:
+    """Draw the gold reviews of one query, uniformly among the gold images that are not asked about.
+
+    Parameters
+    ----------
+    available : int
+        How many gold images nobody has been asked about.
+    policy : Policy
+        `gold.rate` of `query_size` on average, and whatever the onboarding set still lacks.
+    asked : int
+        How many gold reviews there are already.
+    rng : numpy.random.Generator
+        The only source of chance.
+
+    Returns
+    -------
+    list of Pick, whose positions are in [0, available); empty when there is no gold left.
+
+    Examples
+    --------
+    >>> from labeling.types import Gold
+    >>> policy = Policy(query_size=40, gold=Gold(rate=0.05, onboarding=3))
+    >>> [pick.kind.value for pick in draw_gold(10, policy, asked=2, rng=np.random.default_rng(0))]
+    ['gold', 'gold', 'gold']
+    """
+    lacking = max(0, policy.gold.onboarding - asked)
+    n = min(available, lacking + _rounded(policy.gold.rate * policy.query_size, rng))
+    positions = rng.permutation(available)[:n]
+    return [
+        Pick(int(position), ReviewKind.GOLD, blind_always(ReviewKind.GOLD), n / available, float(place))
+        for position, place in zip(positions, rng.random(n), strict=True)
+    ]
+
+
+def _rounded(number: float, rng: np.random.Generator) -> int:
+    """A whole number that is right on average."""
+    return int(number + rng.random())
