@@ -189,7 +189,10 @@ def upgrade() -> None:
         sa.UniqueConstraint("annotator_id", "up_to", name=op.f("uq_void_annotator_id_up_to")),
     )
     op.add_column("annotation", sa.Column("paused", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.add_column("annotation", sa.Column("ls_task_id", BIG, nullable=True))
     op.add_column("label_studio_project", sa.Column("controls", sa.JSON(), nullable=True))
+    op.add_column("label_studio_project", sa.Column("swept_at", AT, nullable=True))
+    op.add_column("label_studio_project", sa.Column("importing_since", AT, nullable=True))
     op.add_column("push", sa.Column("people", BIG, nullable=False, server_default="1"))
     op.add_column("push", sa.Column("answer", sa.Text(), nullable=True))
     op.add_column("push", sa.Column("score", sa.Double(), nullable=True))
@@ -204,6 +207,8 @@ def downgrade() -> None:
     for table in (*made, "void", "annotator_switch", "decision", "overlap"):
         op.drop_table(table)
     added = [("push", "people"), ("push", "answer"), ("push", "score")]
+    added += [("label_studio_project", "swept_at"), ("label_studio_project", "importing_since")]
+    added += [("annotation", "ls_task_id")]
     for table, column in (*added, ("label_studio_project", "controls"), ("annotation", "paused")):
         with op.batch_alter_table(table) as changed:
             changed.drop_column(column)

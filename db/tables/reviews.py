@@ -81,6 +81,8 @@ class LabelStudioProjectRow(Base):
     """Which Label Studio project belongs to which of ours, and what was last written there.
 
     `controls` are the names that its labelling config uses, where it was not made by us (null: our own).
+    `swept_until` is the newest touch over there that was seen, `swept_at` when (null: nothing older can come any more),
+    `importing_since` when an import began of which we have not heard that it ended.
     """
 
     __tablename__ = "label_studio_project"
@@ -93,6 +95,8 @@ class LabelStudioProjectRow(Base):
     queue_revision: Mapped[int] = mapped_column(default=0)
     model_version: Mapped[str | None]
     swept_until: Mapped[datetime | None]
+    swept_at: Mapped[datetime | None]
+    importing_since: Mapped[datetime | None]
     controls: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
     created_at: Mapped[datetime]
 
@@ -174,7 +178,8 @@ class AnnotationRow(Base):
     """One version of one person's answer; append-only, skips and withdrawals included.
 
     The current answer of a `unique_id` is its newest row by (`updated_at`, `id`). `paused`: its annotator was paused
-    when it was recorded, so it counts for nothing.
+    when it was recorded, so it counts for nothing. `ls_task_id` is the task that it was given to (null where an older
+    hardcase wrote it: the task that its review was pushed as).
     """
 
     __tablename__ = "annotation"
@@ -188,6 +193,7 @@ class AnnotationRow(Base):
     review_id: Mapped[int] = mapped_column(ref("review.id"))
     annotator_id: Mapped[int | None] = mapped_column(ref("annotator.id"))
     ls_annotation_id: Mapped[int]
+    ls_task_id: Mapped[int | None]
     unique_id: Mapped[str]
     action: Mapped[str]
     answers: Mapped[list[str]]
