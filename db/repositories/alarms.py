@@ -104,7 +104,7 @@ def by_id(session: Session, project_id: ProjectId, alarm_id: int) -> Alarm:
     """One of the project's alarms; NotFound if there is none of that number."""
     found = _read(session, _alarms().where(AlarmRow.project_id == project_id, AlarmRow.id == alarm_id))
     if not found:
-        raise NotFound("There is no such alarm in this project. Its open ones are listed under alarms.")
+        raise NotFound("This project has no such alarm; its alarms are listed on the Label quality page.")
     return found[0]
 
 

@@ -44,6 +44,7 @@ class How(StrEnum):
 
     PUBLIC = "public"
     SIGNED = "signed address"
+    TOKEN = "token in the path"
     HOOK = "secret header"
     KEY = "API key"
     PAGE = "login"
@@ -63,6 +64,7 @@ class Access:
 
 
 _PUBLIC, _SIGNED, _HOOK = Access(How.PUBLIC), Access(How.SIGNED), Access(How.HOOK)
+_TOKEN = Access(How.TOKEN)
 _READ, _INGEST = Access(How.KEY, Role.READ), Access(How.KEY, Role.INGEST)
 _ENGINEER, _ADMIN = Access(How.KEY, Role.ENGINEER), Access(How.KEY, Role.ADMIN)
 _SEES, _HANDLES = Access(How.PAGE, Role.READ), Access(How.PAGE, Role.ENGINEER)
@@ -103,6 +105,8 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("GET", f"{_P}/engines/reports"): _READ,
     ("POST", f"{_P}/engines/reports"): _ENGINEER,
     ("GET", f"{_P}/engines/reports/{{report_id}}"): _READ,
+    ("GET", f"{_P}/alarms"): _READ,
+    ("POST", f"{_P}/alarms/{{alarm_id}}/end"): _ENGINEER,
     ("GET", f"{_P}/jobs"): _READ,
     ("GET", f"{_P}/jobs/{{job_id}}"): _READ,
     ("GET", "/api/keys"): _ADMIN,
@@ -112,6 +116,11 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("GET", "/media/region/{token}"): _SIGNED,
     ("GET", "/media/picture/{project_id}/{content_hash}"): _SIGNED,
     ("POST", "/webhooks/label-studio/{project_id}"): _HOOK,
+    ("GET", "/ml/{token}/health"): _TOKEN,
+    ("POST", "/ml/{token}/setup"): _TOKEN,
+    ("GET", "/ml/{token}/versions"): _TOKEN,
+    ("POST", "/ml/{token}/predict"): _TOKEN,
+    ("POST", "/ml/{token}/webhook"): _TOKEN,
     ("GET", "/login"): _PUBLIC,
     ("POST", "/login"): _PUBLIC,
     ("POST", "/logout"): _SEES,

@@ -1,11 +1,78 @@
-"""Alarms: what needs a person, and what was told to whom."""
+"""Alarms: what about a project's labels needs a person; listed, and ended by whoever has seen to one."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from datetime import datetime
+from typing import Annotated, Any
 
-from service.web.access import Guarded
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from db.repositories import alarms, audit
+from db.repositories.alarms import Alarm
+from db.session import reading, transaction
+from service.web.access import CallerDep, Guarded, ProjectDep
+from service.web.wiring import PartsDep
 
 __all__ = ["router"]
 
 router = APIRouter(route_class=Guarded, tags=["alarms"])
+
+
+class AlarmOut(BaseModel):
+    """One alarm; the last three fields are null while it is open."""
+
+    id: int
+    kind: str
+    subject: str
+    words: str
+    evidence: dict[str, Any]
+    raised_at: datetime
+    ended_at: datetime | None
+    ended_by: str | None
+    end_reason: str | None
+
+
+class AlarmsOut(BaseModel):
+    """The newest first; `open` counts those without an end."""
+
+    items: list[AlarmOut]
+    open: int
+
+
+class AlarmEndIn(BaseModel):
+    """Why an alarm is over."""
+
+    reason: str = Field(min_length=1, max_length=500)
+
+
+@router.get("/api/projects/{project}/alarms", summary="List alarms")
+def list_alarms(parts: PartsDep, project: ProjectDep, limit: Annotated[int, Query(ge=1, le=200)] = 50) -> AlarmsOut:
+    with reading(parts.database) as session:
+        found = alarms.lately(session, project.id, limit)
+        count = sum(alarms.count_open(session, project.id).values())
+    return AlarmsOut(items=[_out(alarm) for alarm in found], open=count)
+
+
+@router.post("/api/projects/{project}/alarms/{alarm_id}/end", summary="End an alarm")
+def end_alarm(parts: PartsDep, caller: CallerDep, project: ProjectDep, alarm_id: int, body: AlarmEndIn) -> AlarmOut:
+    """Ending it twice changes nothing. What raised it raises another when it finds the same again."""
+    with transaction(parts.database) as session:
+        alarm = alarms.by_id(session, project.id, alarm_id)
+        if alarms.end(session, alarm.id, caller.name, body.reason, parts.now()):
+            audit.record(session, caller.name, "alarm.end", str(alarm.id), {"reason": body.reason}, parts.now())
+        return _out(alarms.by_id(session, project.id, alarm_id))
+
+
+def _out(alarm: Alarm) -> AlarmOut:
+    return AlarmOut(
+        id=alarm.id,
+        kind=alarm.kind,
+        subject=alarm.subject,
+        words=alarm.words,
+        evidence=dict(alarm.evidence),
+        raised_at=alarm.raised_at,
+        ended_at=alarm.ended_at,
+        ended_by=alarm.ended_by,
+        end_reason=alarm.end_reason,
+    )

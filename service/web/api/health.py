@@ -10,7 +10,7 @@ from prometheus_client.core import GaugeMetricFamily
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from db.repositories import board, heartbeats, projects
+from db.repositories import alarms, board, heartbeats, projects
 from db.session import reading
 from labeling.errors import Conflict
 from service.auth import Caller
@@ -89,6 +89,7 @@ def _worker_alive(parts: WebParts) -> bool:
 def _of_projects(session: Session, caller: Caller) -> list[GaugeMetricFamily]:
     images = GaugeMetricFamily("hardcase_images", "Images by state.", labels=["project", "state"])
     failing = GaugeMetricFamily("hardcase_failures", "Things that fail, by step.", labels=["project", "step"])
+    raised = GaugeMetricFamily("hardcase_alarms", "Open alarms, by kind.", labels=["project", "kind"])
     for project in projects.everyone(session):
         if not caller.sees(project.config.name):
             continue
@@ -98,7 +99,9 @@ def _of_projects(session: Session, caller: Caller) -> list[GaugeMetricFamily]:
                 images.add_metric([project.config.name, state], count)
         for step, count in board.failure_counts(session, project.id).items():
             failing.add_metric([project.config.name, step], count)
-    return [images, failing]
+        for kind, count in alarms.count_open(session, project.id).items():
+            raised.add_metric([project.config.name, kind], count)
+    return [images, failing, raised]
 
 
 def _of_process(session: Session, now: datetime) -> list[GaugeMetricFamily]:

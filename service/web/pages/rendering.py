@@ -15,6 +15,9 @@ from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from db.repositories import alarms
+from db.repositories.alarms import Alarm
+from db.session import reading
 from labeling.types import Project, Role
 from service import auth
 from service.auth import PageSession
@@ -46,6 +49,7 @@ def page(
             engineer=Role.ENGINEER,
             form_token=auth.form_token(signing, held),
             path=request.url.path,
+            alarms=_open_alarms(parts_of(request), values.get("project")),
             **values,
         )
     )
@@ -108,6 +112,14 @@ def pictures(parts: WebParts, project: Project) -> Callable[[str], str]:
         )
 
     return sign
+
+
+def _open_alarms(parts: WebParts, project: Project | None) -> list[Alarm]:
+    """What every page of a project tells first."""
+    if project is None:
+        return []
+    with reading(parts.database) as session:
+        return alarms.open_alarms(session, project.id)
 
 
 @cache
