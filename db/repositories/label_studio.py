@@ -20,8 +20,8 @@ __all__ = ["Place", "add", "get", "holder_of", "next_revision", "note"]
 class Place:
     """Our project's place in Label Studio. `webhook_digest` names the secret last written, never the secret.
 
-    `model_version` is what Label Studio was last told to show; `queue_revision` counts the orders begun. `controls` are the
-    names in its labelling config where the project was made by others and taken over, None where it is ours.
+    `model_version` is what Label Studio was last told to show; `queue_revision` counts the orders begun. `controls` are
+    the names in its labelling config where the project was made by others and taken over, None where it is ours.
     """
 
     project_id: ProjectId

@@ -11,14 +11,10 @@ import html
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-import defusedxml.ElementTree
-
-from labeling.errors import Invalid
+from labeling.review.controls import OURS, Controls, parse_xml
 from labeling.types import NONE_OF_THESE, UNSURE, LabelClass, ProjectConfig
 
 __all__ = [
-    "CHOICES",
-    "IMAGE",
     "choices_in",
     "choices_of",
     "config_hash",
@@ -27,8 +23,6 @@ __all__ = [
     "title",
 ]
 
-IMAGE, CHOICES = "image", "label"
-"""The names of the two controls; every result refers to them."""
 REGION = "region"
 """The name of the second image, which nothing refers to."""
 
@@ -39,10 +33,11 @@ _IN_VIEW = "flex: 1; min-width: 0; position: sticky; top: 0; max-height: 80vh; o
 _ALWAYS = ((NONE_OF_THESE, "No class of the list fits", "n"), (UNSURE, "It cannot be told from this image", "m"))
 
 
-def labelling_config(config: ProjectConfig) -> str:
+def labelling_config(config: ProjectConfig, controls: Controls = OURS) -> str:
     """The labelling config as XML: the image and, always in view beside it, its text and one choice a class.
 
     The first ten choices have the digits as hotkeys. Over 30 classes get a filter to type in, and alphabetical groups.
+    `controls` are the names of a project that was taken over.
 
     >>> config = ProjectConfig("animals", (LabelClass("cat"), LabelClass("dog & bone")))
     >>> choices_in(labelling_config(config))
@@ -50,18 +45,18 @@ def labelling_config(config: ProjectConfig) -> str:
     """
     view = ElementTree.Element("View", style="display: flex; align-items: flex-start; gap: 1rem")
     left = ElementTree.SubElement(view, "View", style="flex: 2; min-width: 0")
-    ElementTree.SubElement(left, "Image", name=IMAGE, value="$image", zoom="true")
+    ElementTree.SubElement(left, "Image", name=controls.image, value=f"${controls.image_key}", zoom="true")
     if config.policy.regions:
         ElementTree.SubElement(left, "Header", value="Where the suggested class is thought to be", size="6")
         ElementTree.SubElement(left, "Image", name=REGION, value="$region", zoom="true")
     right = ElementTree.SubElement(view, "View", style=_IN_VIEW)
-    ElementTree.SubElement(right, "Header", value="$text", size="5")
+    ElementTree.SubElement(right, "Header", value=f"${controls.text_key}", size="5")
     many = len(config.labels) > MANY
     if many:
-        ElementTree.SubElement(right, "Filter", name="filter", toName=CHOICES, hotkey="shift+f", minlength="0")
-    choices = ElementTree.SubElement(
-        right, "Choices", name=CHOICES, toName=IMAGE, choice="single", required="true", showInline=str(not many).lower()
-    )
+        ElementTree.SubElement(right, "Filter", name="filter", toName=controls.choices, hotkey="shift+f", minlength="0")
+    names = {"name": controls.choices, "toName": controls.image}
+    inline = str(not many).lower()
+    choices = ElementTree.SubElement(right, "Choices", names, choice="single", required="true", showInline=inline)
     _add_groups(choices, config.labels) if many else _add_choices(choices, config.labels)
     for digit, choice in zip("1234567890", choices.iter("Choice"), strict=False):
         choice.set("hotkey", digit)
@@ -77,11 +72,7 @@ def choices_of(config: ProjectConfig) -> tuple[str, ...]:
 
 def choices_in(xml: str) -> tuple[str, ...]:
     """The answers that a labelling config offers, whoever wrote it; Invalid if it is not plain XML."""
-    try:
-        found = defusedxml.ElementTree.fromstring(xml)
-    except (ElementTree.ParseError, defusedxml.DefusedXmlException, ValueError, RecursionError) as error:
-        raise Invalid("The labelling config in Label Studio is not plain XML. The next push writes ours.") from error
-    return tuple(str(choice.get("alias") or choice.get("value")) for choice in found.iter("Choice"))
+    return tuple(str(choice.get("alias") or choice.get("value")) for choice in parse_xml(xml).iter("Choice"))
 
 
 def title(config: ProjectConfig) -> str:

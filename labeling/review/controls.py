@@ -16,11 +16,12 @@ import defusedxml.ElementTree
 from labeling.errors import Invalid
 from labeling.types import NONE_OF_THESE, UNSURE, LabelClass
 
-__all__ = ["Controls", "Foreign", "parse_xml", "read_config"]
+__all__ = ["OURS", "Controls", "Foreign", "parse_xml", "read_config"]
 
 _SILENT = frozenset({"View", "Header", "Text", "HyperText", "Style", "Filter", "Collapse", "Panel"})
 _WORDS = ("Text", "HyperText", "Header")
 _ONE = frozenset({"single", "single-radio"})
+_RESERVED = frozenset({"external_id", "region"})
 _WAY_OUT = "Taken over are projects with one Image and one single-choice Choices about it; beside them only words."
 
 
@@ -35,6 +36,9 @@ class Controls:
     choices: str = "label"
     image_key: str = "image"
     text_key: str = "text"
+
+
+OURS = Controls()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +81,8 @@ def read_config(xml: str) -> Foreign:
         image_key=_key(image) or _refuse(f"the Image shows {image.get('value')!r}, not one field of the task"),
         text_key=next(filter(None, (_key(tag) for name in _WORDS for tag in tags if tag.tag == name)), "text"),
     )
-    if controls.text_key == controls.image_key:
-        _refuse("its words and its image are the same field of the task")
+    if controls.text_key == controls.image_key or {controls.text_key, controls.image_key} & _RESERVED:
+        _refuse(f"its image is the field {controls.image_key!r} of the task and its text {controls.text_key!r}")
     return Foreign(controls, tuple(_labels(choices)))
 
 

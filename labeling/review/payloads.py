@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labeling.errors import Invalid
-from labeling.review.config import CHOICES, IMAGE
+from labeling.review.controls import OURS, Controls
 
 __all__ = ["Suggestion", "prediction", "suggested", "task", "task_data"]
 
@@ -25,36 +25,51 @@ class Suggestion:
     score: float
 
 
-def task_data(*, token: str, image_url: str, region_url: str, text: str | None) -> dict[str, str]:
+def task_data(
+    *, token: str, image_url: str, region_url: str, text: str | None, controls: Controls = OURS
+) -> dict[str, str]:
     """The data of a task; `token` is the key under which it is found again."""
-    return {"image": image_url, "region": region_url, "text": text or "", "external_id": token}
+    shown = {controls.image_key: image_url, "region": region_url, controls.text_key: text or ""}
+    return {**shown, "external_id": token}
 
 
-def task(data: dict[str, str], suggestion: Suggestion, model_version: str, choices: Sequence[str]) -> dict[str, Any]:
+def task(
+    data: dict[str, str],
+    suggestion: Suggestion,
+    model_version: str,
+    choices: Sequence[str],
+    controls: Controls = OURS,
+) -> dict[str, Any]:
     """A task to import, with its prediction."""
-    return {"data": data, "predictions": [suggested(suggestion, model_version, choices)]}
+    return {"data": data, "predictions": [suggested(suggestion, model_version, choices, controls)]}
 
 
-def prediction(task_id: int, suggestion: Suggestion, model_version: str, choices: Sequence[str]) -> dict[str, Any]:
+def prediction(
+    task_id: int, suggestion: Suggestion, model_version: str, choices: Sequence[str], controls: Controls = OURS
+) -> dict[str, Any]:
     """A new prediction for a task that is there already.
 
     >>> prediction(7, Suggestion(None, 0.25), "v0-q1", ["cat"])["result"]
     []
     """
-    return {"task": task_id, **suggested(suggestion, model_version, choices)}
+    return {"task": task_id, **suggested(suggestion, model_version, choices, controls)}
 
 
-def suggested(suggestion: Suggestion, model_version: str, choices: Sequence[str]) -> dict[str, Any]:
+def suggested(
+    suggestion: Suggestion, model_version: str, choices: Sequence[str], controls: Controls = OURS
+) -> dict[str, Any]:
     """A prediction without its task."""
     if not (math.isfinite(suggestion.score) and 0 <= suggestion.score < 1):
         raise Invalid(f"A place in the queue lies in [0, 1), not at {suggestion.score}.")
     if suggestion.answer is not None and suggestion.answer not in choices:
         raise Invalid(f"{suggestion.answer!r} is none of the project's answers.")
-    return {"result": _result(suggestion.answer), "score": suggestion.score, "model_version": model_version}
+    result = _result(suggestion.answer, controls)
+    return {"result": result, "score": suggestion.score, "model_version": model_version}
 
 
-def _result(answer: str | None) -> list[dict[str, Any]]:
+def _result(answer: str | None, controls: Controls) -> list[dict[str, Any]]:
     """A blind task has an empty result: served in order, nothing pre-selected."""
     if answer is None:
         return []
-    return [{"from_name": CHOICES, "to_name": IMAGE, "type": "choices", "value": {"choices": [answer]}}]
+    names = {"from_name": controls.choices, "to_name": controls.image}
+    return [{**names, "type": "choices", "value": {"choices": [answer]}}]
