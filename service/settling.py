@@ -18,14 +18,13 @@ from db.repositories import annotations as answers
 from db.repositories import decisions, labels
 from db.repositories.annotations import VoteRow
 from db.repositories.decisions import Decision
-from db.repositories.labels import Label, NewLabel
+from db.repositories.labels import DISPUTED, Label, NewLabel
 from labeling.review.consensus import Vote, consensus, voters
-from labeling.types import ImageId, LabelSource, Project, ReviewId, ReviewKind
+from labeling.types import UNSURE, ImageId, LabelSource, Project, ReviewId, ReviewKind
 
 __all__ = ["settle"]
 
 AUTHOR = "annotators"
-DISPUTED = "people disagree: a lead must decide"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +79,9 @@ def _decided(decision: Decision, held: Label | None, standing: _Standing | None)
     if review_id is None and standing is not None:
         review_id = standing.review_id
     evidence = {"decision": decision.id, "kind": decision.kind}
+    value = None if decision.value == UNSURE else decision.value
     return NewLabel(
-        decision.image_id, decision.value, LabelSource.PEOPLE, decision.author, decision.reason, review_id, evidence
+        decision.image_id, value, LabelSource.PEOPLE, decision.author, decision.reason, review_id, evidence
     )
 
 
@@ -98,8 +98,9 @@ def _due(image: ImageId, standing: _Standing | None, held: Label | None, given: 
         reason = "answered" if held is None or held.value is None else "answer changed"
         reason = reason if standing.value is not None else DISPUTED
         return NewLabel(image, standing.value, LabelSource.PEOPLE, AUTHOR, reason, standing.review_id, evidence)
-    if held is None or not by_people or held.value is None:
+    if held is None or not by_people or (held.value is None and held.decision_id is None):
         return None
+    gone = "answer withdrawn" if held.decision_id is None else "decision taken back"
     if given is not None and given.value is not None:
-        return NewLabel(image, given.value, given.source, AUTHOR, "answer withdrawn; the earlier label stands again")
-    return NewLabel(image, None, LabelSource.PEOPLE, AUTHOR, "answer withdrawn", held.review_id)
+        return NewLabel(image, given.value, given.source, AUTHOR, f"{gone}; the earlier label stands again")
+    return NewLabel(image, None, LabelSource.PEOPLE, AUTHOR, gone, held.review_id)

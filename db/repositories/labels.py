@@ -16,7 +16,19 @@ from sqlalchemy.orm import Session, aliased
 from db.tables import LabelRow, ReviewRow
 from labeling.types import ImageId, LabelSource, ProjectId, ReviewId, ReviewKind
 
-__all__ = ["Label", "NewLabel", "append", "current", "current_of", "is_current_label", "newest_not_by_people"]
+__all__ = [
+    "DISPUTED",
+    "Label",
+    "NewLabel",
+    "append",
+    "current",
+    "current_of",
+    "is_current_label",
+    "newest_not_by_people",
+]
+
+DISPUTED = "people disagree: a lead must decide"
+"""The reason of the row that withdraws a label because people's answers are in conflict."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,226 @@
+"""The labels that stand, as a list to look through and to correct: one row an image, the newest label first.
+
+In: a project, filters, and where to go on (a label's id). Out: frozen items. A slice costs the same however deep it
+lies; what is rare is found through the tables that are indexed by it, never by walking over all labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, aliased
+
+from db.repositories.labels import DISPUTED, is_current_label
+from db.repositories.paging import Slice
+from db.repositories.reviews import is_open
+from db.tables import (
+    AnnotationRow,
+    AnnotatorRow,
+    FetchRow,
+    GroupRow,
+    ImageRow,
+    LabelRow,
+    PushRow,
+    RegistrationRow,
+    ReviewRow,
+    SoftLabelRow,
+)
+from labeling.types import AnnotationAction, ImageId, LabelSource, ProjectId, ReviewKind, Side
+
+__all__ = ["SEARCHED", "Listed", "Wanted", "blind_and_open", "of_images", "of_task", "standing"]
+
+SEARCHED = 1_000
+"""A search by name looks at so many of the newest names that match."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which labels to list; what is None or empty does not matter. `withheld`: leave out what a blind task hides."""
+
+    label: str | None = None
+    source: LabelSource | None = None
+    kind: ReviewKind | None = None
+    annotator_id: int | None = None
+    disputed: bool = False
+    side: Side | None = None
+    text: str = ""
+    withheld: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One image with its newest label. `value` None: there is none (any more); `reason` says why.
+
+    `people` are the annotators whose answers made the label (number, name), `confidence` is the consensus's, in [0, 1].
+    """
+
+    image_id: ImageId
+    content_hash: str
+    side: Side | None
+    label_id: int | None
+    value: str | None
+    source: LabelSource | None
+    author: str
+    reason: str
+    at: datetime | None
+    evidence: dict[str, Any]
+    kind: ReviewKind | None
+    task_id: int | None
+    confidence: float | None
+    reference: str = ""
+    people: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def decided(self) -> bool:
+        """Whether a lead's decision is in force."""
+        return "decision" in self.evidence
+
+
+def standing(
+    session: Session, project_id: ProjectId, wanted: Wanted, *, after: int | None, limit: int
+) -> Slice[Listed]:
+    """The newest label of each image that has one, withdrawn ones included; `after` is a label's id."""
+    statement = _listed(LabelRow.image_id == ImageRow.id).where(
+        LabelRow.project_id == project_id, is_current_label(), *_conditions(project_id, wanted)
+    )
+    if wanted.text:  # looked up first: no planner knows how many names match
+        statement = statement.where(LabelRow.image_id.in_(_named(session, project_id, wanted.text)))
+    if after is not None:
+        statement = statement.where(LabelRow.id < after)
+    rows = session.execute(statement.order_by(LabelRow.id.desc()).limit(limit + 1)).all()
+    found = _completed(session, [_item(row) for row in rows[:limit]])
+    return Slice(found, found[-1].label_id if len(rows) > limit else None)
+
+
+def of_images(session: Session, project_id: ProjectId, image_ids: Sequence[ImageId]) -> list[Listed]:
+    """These images of the project in the order of their ids, labelled or not."""
+    newest = sa.select(sa.func.max(LabelRow.id)).where(LabelRow.image_id == ImageRow.id).correlate(ImageRow)
+    statement = _listed(LabelRow.id == newest.scalar_subquery(), outer=True).where(
+        ImageRow.project_id == project_id, ImageRow.id.in_(image_ids)
+    )
+    rows = session.execute(statement.order_by(ImageRow.id)).all()
+    return _completed(session, [_item(row) for row in rows])
+
+
+def of_task(session: Session, project_id: ProjectId, task_id: int) -> ImageId | None:
+    """The image that a task in Label Studio shows; None if the project has no such task."""
+    found = session.scalar(
+        sa.select(ReviewRow.image_id)
+        .join(PushRow, PushRow.review_id == ReviewRow.id)
+        .where(PushRow.ls_task_id == task_id, ReviewRow.project_id == project_id)
+    )
+    return None if found is None else ImageId(found)
+
+
+def blind_and_open(session: Session, image_ids: Sequence[ImageId]) -> set[ImageId]:
+    """Those of these images that somebody is being asked about blind."""
+    rows = session.scalars(
+        sa.select(ReviewRow.image_id).where(ReviewRow.image_id.in_(image_ids), ReviewRow.blind.is_(True), is_open())
+    )
+    return {ImageId(image) for image in rows}
+
+
+def _listed(on: sa.ColumnElement[bool], *, outer: bool = False) -> sa.Select[*tuple[Any, ...]]:
+    asked = aliased(ReviewRow)
+    return (
+        sa.select(ImageRow.id, ImageRow.content_hash, GroupRow.side, LabelRow, asked.kind, PushRow.ls_task_id)
+        .add_columns(SoftLabelRow.confidence)
+        .join(LabelRow, on, isouter=outer)
+        .outerjoin(GroupRow, GroupRow.id == ImageRow.group_id)
+        .outerjoin(asked, asked.id == LabelRow.review_id)
+        .outerjoin(PushRow, PushRow.review_id == LabelRow.review_id)
+        .outerjoin(SoftLabelRow, SoftLabelRow.image_id == ImageRow.id)
+    )
+
+
+def _conditions(project_id: ProjectId, wanted: Wanted) -> list[sa.ColumnElement[bool]]:
+    found: list[sa.ColumnElement[bool]] = []
+    if wanted.label is not None:
+        found.append(LabelRow.value == wanted.label)
+    if wanted.source is not None:
+        found.append(LabelRow.source == wanted.source.value)
+    if wanted.disputed:
+        found += [LabelRow.value.is_(None), LabelRow.source == LabelSource.PEOPLE.value, LabelRow.reason == DISPUTED]
+    if wanted.side is not None:
+        found.append(GroupRow.side == wanted.side.value)
+    if wanted.kind is not None:
+        of_kind = sa.select(ReviewRow.id).where(ReviewRow.project_id == project_id, ReviewRow.kind == wanted.kind.value)
+        found.append(LabelRow.review_id.in_(of_kind))
+    if wanted.annotator_id is not None:
+        answered = sa.select(AnnotationRow.review_id).where(
+            AnnotationRow.annotator_id == wanted.annotator_id, AnnotationRow.action == AnnotationAction.ANSWERED.value
+        )
+        found.append(LabelRow.review_id.in_(answered))
+    if wanted.withheld:
+        blind = sa.exists().where(ReviewRow.image_id == LabelRow.image_id, ReviewRow.blind.is_(True), is_open())
+        found.append(~blind.correlate(LabelRow))
+    return found
+
+
+def _named(session: Session, project_id: ProjectId, text: str) -> list[int]:
+    matching = (
+        sa.select(RegistrationRow.id)
+        .where(RegistrationRow.project_id == project_id, RegistrationRow.reference.icontains(text, autoescape=True))
+        .order_by(RegistrationRow.id.desc())
+        .limit(SEARCHED)
+        .subquery()
+    )
+    joined = sa.select(FetchRow.image_id).join(matching, matching.c.id == FetchRow.registration_id)
+    return list(session.scalars(joined))
+
+
+def _item(row: sa.Row[*tuple[Any, ...]]) -> Listed:
+    image, content_hash, side, label, kind, task, confidence = row
+    return Listed(
+        image_id=ImageId(image),
+        content_hash=content_hash,
+        side=None if side is None else Side(side),
+        label_id=None if label is None else label.id,
+        value=None if label is None else label.value,
+        source=None if label is None else LabelSource(label.source),
+        author="" if label is None else label.author,
+        reason="" if label is None else label.reason,
+        at=None if label is None else label.created_at,
+        evidence={} if label is None else label.evidence,
+        kind=None if kind is None else ReviewKind(kind),
+        task_id=task,
+        confidence=confidence,
+    )
+
+
+def _completed(session: Session, items: Sequence[Listed]) -> list[Listed]:
+    """With the name that each image was first registered under, and with who answered."""
+    names = _references(session, [item.image_id for item in items])
+    wanted = sorted({number for item in items for number in item.evidence.get("annotations", ())})
+    answered = sa.select(AnnotationRow.id, AnnotatorRow.id, AnnotatorRow.name).join(
+        AnnotatorRow, AnnotatorRow.id == AnnotationRow.annotator_id
+    )
+    people = {
+        number: (person, name) for number, person, name in session.execute(answered.where(AnnotationRow.id.in_(wanted)))
+    }
+    return [
+        replace(
+            item,
+            reference=names.get(item.image_id, ""),
+            people=tuple(dict.fromkeys(people[n] for n in item.evidence.get("annotations", ()) if n in people)),
+        )
+        for item in items
+    ]
+
+
+def _references(session: Session, image_ids: Sequence[ImageId]) -> dict[ImageId, str]:
+    first = (
+        sa.select(sa.func.min(FetchRow.registration_id))
+        .where(FetchRow.image_id.in_(image_ids))
+        .group_by(FetchRow.image_id)
+    )
+    rows = session.execute(
+        sa.select(FetchRow.image_id, RegistrationRow.reference)
+        .join(RegistrationRow, RegistrationRow.id == FetchRow.registration_id)
+        .where(FetchRow.registration_id.in_(first))
+    )
+    return {ImageId(image): reference for image, reference in rows}
