@@ -57,7 +57,7 @@ class Bin:
     right: Estimate
 
 
-def wilson(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+def wilson(successes: float, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """The score interval of a share: two-sided, in [0, 1]; (0, 1) when n is 0.
 
     Notes

@@ -1,0 +1,247 @@
+"""How far people agree on the same images, beyond chance: a table of answers in, estimates with intervals out.
+
+In: `answers` (N, R), the class position that each of R people gave each of N images, `MISSING` where one gave none.
+An answer of "none of these" is a class like the others. Intervals are drawn over images, never over answers. Only
+images with two answers or more say anything; `n` counts those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from crowdkit.metrics.data import alpha_krippendorff
+from sklearn.metrics import cohen_kappa_score
+
+from labeling.quality.metrics import Estimate, wilson
+
+__all__ = [
+    "MISSING",
+    "Agreement",
+    "Disagreement",
+    "agreement",
+    "alpha",
+    "alpha_by_class",
+    "cohen",
+    "disagreements",
+    "fleiss",
+    "observed",
+]
+
+MISSING = -1
+DRAWS = 400
+
+Answers = npt.NDArray[np.integer]
+Counts = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How far a table of answers agrees. `fleiss` and `alpha` are None where every answer is the same class."""
+
+    observed: Estimate
+    fleiss: Estimate | None
+    alpha: Estimate | None
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """The images on which one person said `first` where the other said `second`; rows of the table."""
+
+    first: int
+    second: int
+    rows: tuple[int, ...]
+
+
+def agreement(answers: Answers, classes: int, rng: np.random.Generator) -> Agreement:
+    """Observed agreement, Fleiss' kappa and Krippendorff's alpha of one table."""
+    return Agreement(observed(answers, classes), fleiss(answers, classes, rng), alpha(answers, classes, rng))
+
+
+def observed(answers: Answers, classes: int) -> Estimate:
+    """The share of pairs of answers to one image that are equal, averaged over images; in [0, 1].
+
+    The interval is Wilson's with one trial an image, which is on the safe side: an image's share varies no more than
+    a coin's.
+
+    Examples
+    --------
+    >>> observed(np.array([[0, 0], [1, 1], [0, 1], [2, MISSING]]), 3).value
+    0.6666666666666666
+    """
+    counts = _counts(answers, classes)
+    equal = _equal_pairs(counts)
+    total = float(equal.sum())
+    return Estimate(total / len(equal) if len(equal) else 0.0, *wilson(total, len(equal)), len(equal))
+
+
+def cohen(first: Answers, second: Answers, rng: np.random.Generator) -> Estimate | None:
+    """Cohen's kappa of two people over the images that both answered; None where chance alone would agree always.
+
+    Notes
+    -----
+    The value is scikit-learn's. A resample of images is a draw from the cells of their table, so no image is touched
+    again. Source: Cohen (1960), "A coefficient of agreement for nominal scales".
+
+    Examples
+    --------
+    >>> both = cohen(np.array([0, 0, 1, 1]), np.array([0, 0, 1, 0]), np.random.default_rng(0))
+    >>> round(both.value, 3), both.n
+    (0.5, 4)
+    """
+    both = (first != MISSING) & (second != MISSING)
+    n = int(both.sum())
+    if not n or len(np.unique([first[both], second[both]])) < 2:
+        return None
+    (one, other), times = np.unique([first[both], second[both]], axis=1, return_counts=True)
+    value = float(cohen_kappa_score(first[both], second[both]))
+    draws = rng.multinomial(n, times / n, size=DRAWS)  # (B, U): how often each pair of answers was drawn
+    return _estimate(value, _kappas(one, other, draws), n)
+
+
+def fleiss(answers: Answers, classes: int, rng: np.random.Generator) -> Estimate | None:
+    """Fleiss' kappa, also where images have different numbers of answers; None where all answers are one class.
+
+    Notes
+    -----
+    Source: Fleiss (1971), "Measuring nominal scale agreement among many raters". With a number of answers that varies
+    each image's share of equal pairs weighs the same, and chance is taken from all answers.
+
+    Examples
+    --------
+    >>> fleiss(np.array([[0, 0], [1, 1], [0, 1], [1, 1]]), 2, np.random.default_rng(0)).value.__round__(3)
+    0.467
+    """
+    return _resampled(_counts(answers, classes), _fleiss, None, rng)
+
+
+def alpha(answers: Answers, classes: int, rng: np.random.Generator) -> Estimate | None:
+    """Krippendorff's alpha for nominal data: 1 is perfect, 0 is chance; None where all answers are one class.
+
+    Notes
+    -----
+    The value is crowd-kit's. The resamples use the same number from sums over images (a test holds the two equal):
+    400 calls of the library would take seconds. Source: Krippendorff (2011), "Computing Krippendorff's
+    Alpha-Reliability".
+
+    Examples
+    --------
+    >>> alpha(np.array([[0, 0], [1, 1], [0, 1]]), 2, np.random.default_rng(0)).value.__round__(3)
+    0.444
+    """
+    counts = _counts(answers, classes)
+    return _resampled(counts, _alphas, lambda: _by_crowdkit(counts), rng)
+
+
+def alpha_by_class(answers: Answers, classes: int, rng: np.random.Generator) -> list[Estimate | None]:
+    """Alpha of each class against all others; `n` counts images to which somebody gave it. None: nobody did.
+
+    Examples
+    --------
+    >>> [round(one.value, 2) for one in alpha_by_class(np.array([[0, 0], [1, 2], [2, 1]]), 3, np.random.default_rng(0))]
+    [1.0, -0.25, -0.25]
+    """
+    counts = _counts(answers, classes)
+    found = []
+    for one in range(classes):
+        said = counts[:, one]
+        of_class = _resampled(np.stack([said, counts.sum(axis=1) - said], axis=1), _alphas, None, rng)
+        n = int((said > 0).sum())
+        found.append(Estimate(of_class.value, of_class.lower, of_class.upper, n) if of_class and n else None)
+    return found
+
+
+def disagreements(first: Answers, second: Answers) -> list[Disagreement]:
+    """Which classes two people confuse with each other, the most images first.
+
+    Examples
+    --------
+    >>> disagreements(np.array([0, 0, 1, 1]), np.array([1, 1, 1, 0]))
+    [Disagreement(first=0, second=1, rows=(0, 1)), Disagreement(first=1, second=0, rows=(3,))]
+    """
+    rows: dict[tuple[int, int], list[int]] = {}
+    differ = (first != MISSING) & (second != MISSING) & (first != second)
+    for row in np.flatnonzero(differ):
+        rows.setdefault((int(first[row]), int(second[row])), []).append(int(row))
+    found = [Disagreement(one, other, tuple(at)) for (one, other), at in rows.items()]
+    return sorted(found, key=lambda cell: (-len(cell.rows), cell.first, cell.second))
+
+
+def _counts(answers: Answers, classes: int) -> Counts:
+    """How often each image was given each class, of images with at least two answers: (n, K)."""
+    counts = np.zeros((len(answers), classes), np.int64)
+    image, person = np.nonzero(answers != MISSING)
+    np.add.at(counts, (image, answers[image, person]), 1)
+    return np.asarray(counts[counts.sum(axis=1) >= 2])
+
+
+def _equal_pairs(counts: Counts) -> npt.NDArray[np.float64]:
+    """Each image's share of pairs of answers that are equal: (n,)."""
+    answers = counts.sum(axis=1)
+    return np.asarray((counts * (counts - 1)).sum(axis=1) / (answers * (answers - 1)), np.float64)
+
+
+def _kappas(one: Answers, other: Answers, times: Counts) -> npt.NDArray[np.float64]:
+    """Cohen's kappa of B resamples of pairs of answers, drawn `times` (B, U); NaN where chance would agree always."""
+    n = times.sum(axis=1)
+    classes = np.unique([one, other])[:, None]
+    by_chance = ((times @ (one == classes).T) * (times @ (other == classes).T)).sum(axis=1) / n**2
+    return _beyond(times @ (one == other) / n, by_chance)
+
+
+def _fleiss(counts: Counts, times: Counts) -> npt.NDArray[np.float64]:
+    """Fleiss' kappa of B resamples: `counts` (U, K) of distinct images, and how often each was drawn, (B, U)."""
+    agreed = times @ _equal_pairs(counts) / times.sum(axis=1)
+    answers = times @ counts  # (B, K)
+    shares = answers / answers.sum(axis=1, keepdims=True)
+    return _beyond(agreed, (shares**2).sum(axis=1))
+
+
+def _alphas(counts: Counts, times: Counts) -> npt.NDArray[np.float64]:
+    """Krippendorff's nominal alpha of B resamples, from their coincidences."""
+    answers = times @ counts  # (B, K)
+    n = answers.sum(axis=1)
+    agreed = times @ (_equal_pairs(counts) * counts.sum(axis=1)) / n
+    return _beyond(agreed, (answers * (answers - 1)).sum(axis=1) / (n * (n - 1)))
+
+
+def _beyond(agreed: npt.NDArray[np.float64], by_chance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(by_chance < 1, (agreed - by_chance) / (1 - by_chance), np.nan)
+
+
+def _resampled(
+    counts: Counts,
+    statistic: Callable[[Counts, Counts], npt.NDArray[np.float64]],
+    value: Callable[[], float] | None,
+    rng: np.random.Generator,
+) -> Estimate | None:
+    """A statistic with its interval over images. Images with equal counts are one kind, drawn together."""
+    n = len(counts)
+    if not n:
+        return None
+    kinds, times = np.unique(counts, axis=0, return_counts=True)
+    point = float(statistic(kinds, times[None])[0])
+    if np.isnan(point):
+        return None
+    draws = statistic(kinds, rng.multinomial(n, times / n, size=DRAWS))
+    return _estimate(value() if value else point, draws, n)
+
+
+def _estimate(value: float, draws: npt.NDArray[np.float64], n: int) -> Estimate:
+    lower, upper = (
+        np.quantile(draws[np.isfinite(draws)], [0.025, 0.975]) if np.isfinite(draws).any() else (value, value)
+    )
+    return Estimate(value, min(float(lower), value), max(float(upper), value), n)
+
+
+def _by_crowdkit(counts: Counts) -> float:
+    rows: Sequence[tuple[int, int, int]] = [
+        (image, worker, label)
+        for image, given in enumerate(counts)
+        for worker, label in enumerate(np.repeat(np.arange(len(given)), given))
+    ]
+    return float(alpha_krippendorff(pd.DataFrame(rows, columns=["task", "worker", "label"])))
