@@ -15,19 +15,23 @@ from typing import Any
 
 from label_studio_sdk import LabelStudio as Sdk
 
-from labeling.adapters.label_studio_http import LabelStudioHttp, explained
+from labeling.adapters.label_studio_http import LabelStudioHttp, StudioFile, explained
 from labeling.errors import NotFound
 
 __all__ = ["Changed", "LabelStudio", "ProjectSettings", "StudioProject", "StudioTask", "Webhook"]
 
-PAGE = 500
+PAGE = 1_000
+"""Label Studio counts anew for every page."""
 CHUNK = 100
 IMPORT_CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectSettings:
-    """What we write into a Label Studio project; `marker` stands in its description and finds it again."""
+    """What we write into a Label Studio project; `marker` stands in its description and finds it again.
+
+    Without a marker its description stays, and without instructions its own.
+    """
 
     title: str
     marker: str
@@ -47,6 +51,7 @@ class StudioProject:
     skip_queue: str
     show_predictions: bool
     maximum_annotations: int
+    instructions: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +67,25 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A task that was touched, and whether anybody answered or skipped it."""
+    """A task as a walk over many shows it: when it was last touched, its data, and which annotations it has."""
 
     task_id: int
     updated_at: datetime
-    answered: bool
+    annotations: frozenset[int]
+    data: dict[str, Any]
+
+    @property
+    def token(self) -> str:
+        """The key of the review that it stands for; empty where it was not made by us."""
+        return str(self.data.get("external_id", ""))
 
 
 @dataclass(frozen=True, slots=True)
 class StudioTask:
-    """A task with everything said about it; annotations and predictions as Label Studio gives them."""
+    """A task with everything said about it; annotations and predictions as Label Studio gives them.
+
+    `begun` says that somebody answered it, skipped it, or left a draft.
+    """
 
     id: int
     token: str
@@ -79,6 +93,8 @@ class StudioTask:
     data: dict[str, Any]
     annotations: tuple[dict[str, Any], ...]
     predictions: tuple[dict[str, Any], ...]
+    updated_at: datetime
+    begun: bool = False
 
 
 class LabelStudio:
@@ -126,6 +142,7 @@ class LabelStudio:
                 skip_queue=str(found["skip_queue"]),
                 show_predictions=bool(found["show_collab_predictions"]),
                 maximum_annotations=int(found["maximum_annotations"]),
+                instructions=str(found["expert_instruction"] or ""),
             )
 
     def set_model_version(self, project_id: int, model_version: str) -> None:
@@ -191,16 +208,11 @@ class LabelStudio:
     def changed(self, project_id: int, since: datetime | None) -> list[Changed]:
         """The tasks touched after `since` (None: all); a touch may be our own.
 
-        In the order of ids: by time, a task touched while pages are read would push another one off its page.
+        In the order of ids: by time, a task touched while pages are read would push another one off its page. The ids
+        of annotations are asked for, not their counts, which a Label Studio that was killed may have got wrong.
         """
         filters = [] if since is None else [_after(since)]
-        rows = self._tasks(project_id, "id,updated_at,total_annotations,cancelled_annotations", filters)
-        return [
-            Changed(
-                int(row["id"]), _time(row["updated_at"]), bool(row["total_annotations"] + row["cancelled_annotations"])
-            )
-            for row in rows
-        ]
+        return [_changed(row) for row in self._tasks(project_id, "id,updated_at,annotations_ids,data", filters)]
 
     def tasks(self, project_id: int, task_ids: Sequence[int]) -> Iterator[StudioTask]:
         """These tasks, read anew, as far as they still exist."""
@@ -210,9 +222,27 @@ class LabelStudio:
             for row in self._tasks(project_id, None, [among]):
                 yield _task(row)
 
-    def addresses(self, project_id: int) -> Iterator[StudioTask]:
-        """All tasks with their data alone."""
-        return map(_task, self._tasks(project_id, "id,data", []))
+    def listing(self, project_id: int) -> Iterator[dict[str, Any]]:
+        """All tasks with their data, and how many answers and skips each has."""
+        return self._tasks(project_id, "id,data,total_annotations,cancelled_annotations", [])
+
+    def count_tasks(self, project_id: int) -> int:
+        """How many tasks a project has."""
+        with explained(self.url):
+            return int(self._http.call("GET", f"/api/projects/{project_id}/")["task_number"])
+
+    def read_file(self, path: str, max_bytes: int) -> StudioFile:
+        """A file that Label Studio serves under this path to whoever has our token.
+
+        Raises
+        ------
+        BadAddress
+            It is not there, may not be seen, or has more than `max_bytes`.
+        LabelStudioUnavailable
+            Label Studio did not answer.
+        """
+        with explained(self.url):
+            return self._http.file(path, max_bytes)
 
     @cached_property
     def _sdk(self) -> Sdk:
@@ -224,6 +254,7 @@ class LabelStudio:
         page = 1
         while True:
             params = {"project": project_id, "fields": "all", "page": page, "page_size": PAGE, "query": query}
+            params["resolve_uri"] = "false"  # as it stands in the data, for it is written back
             if include is not None:  # it holds for what is nested too: annotations would keep their ids alone
                 params["include"] = include
             try:
@@ -241,11 +272,11 @@ class LabelStudio:
 
 
 def _written(settings: ProjectSettings) -> dict[str, Any]:
+    kept = {"description": settings.marker, "expert_instruction": settings.instructions}
     return {
+        **(kept if settings.marker else {name: text for name, text in kept.items() if text}),
         "title": settings.title,
-        "description": settings.marker,
         "label_config": settings.label_config,
-        "expert_instruction": settings.instructions,
         "show_instruction": False,  # a box over every task; the button stays
         "sampling": "Uncertainty sampling",
         "skip_queue": "IGNORE_SKIPPED",
@@ -272,6 +303,13 @@ def _after(since: datetime) -> dict[str, Any]:
     return {"filter": "filter:tasks:updated_at", "operator": "greater", "type": "Datetime", "value": value}
 
 
+def _changed(row: dict[str, Any]) -> Changed:
+    ids = str(row.get("annotations_ids") or "").split(",")
+    return Changed(
+        int(row["id"]), _time(row["updated_at"]), frozenset(int(found) for found in ids if found), row.get("data") or {}
+    )
+
+
 def _task(row: dict[str, Any]) -> StudioTask:
     data = row.get("data") or {}
     return StudioTask(
@@ -281,6 +319,7 @@ def _task(row: dict[str, Any]) -> StudioTask:
         data=data,
         annotations=tuple(row.get("annotations") or ()),
         predictions=tuple(row.get("predictions") or ()),
+        begun=bool(row.get("annotations") or row.get("drafts")),
     )
 
 

@@ -9,19 +9,29 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 from label_studio_sdk.core.api_error import ApiError
 from pydantic import ValidationError
 
-from labeling.errors import HardcaseError, Invalid, LabelStudioUnavailable, NotFound
+from labeling.errors import BadAddress, HardcaseError, Invalid, LabelStudioUnavailable, NotFound
 
-__all__ = ["NO_TOKEN", "LabelStudioHttp", "explained", "is_personal_token", "parsed"]
+__all__ = ["NO_TOKEN", "LabelStudioHttp", "StudioFile", "explained", "is_personal_token", "parsed"]
 
 NO_TOKEN = "There is no token for Label Studio. Set HARDCASE_LABEL_STUDIO_TOKEN; docs/how-to/label-studio.md says how."
+_CHUNK = 64 * 1024
 ACCESS_LIFETIME_S = 240.0
 """An access token lives 300 s; it is renewed a minute before."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudioFile:
+    """The bytes of a file, or the address where Label Studio says that they lie."""
+
+    data: bytes
+    elsewhere: str
 
 
 class _Auth(httpx.Auth):
@@ -59,6 +69,22 @@ class LabelStudioHttp:
         """One request with our token; the parsed JSON of its answer."""
         with explained(self.url):
             return parsed(self.client.request(method, f"{self.url}{path}", **how))
+
+    def file(self, path: str, max_bytes: int) -> StudioFile:
+        """The bytes of a file under this path, or where they lie; our token goes to Label Studio and nowhere else."""
+        with self.client.stream("GET", f"{self.url}{path}", headers={"Accept": "image/*"}) as answer:
+            if answer.is_redirect:
+                return StudioFile(b"", answer.headers["Location"])
+            if answer.status_code in (400, 401, 403, 404):
+                raise BadAddress(f"Label Studio does not give out {path[:200]} ({answer.status_code}).")
+            if not answer.is_success:
+                raise ApiError(status_code=answer.status_code, body="a page")
+            body = bytearray()
+            for chunk in answer.iter_bytes(_CHUNK):
+                body += chunk
+                if len(body) > max_bytes:
+                    raise BadAddress(f"{path[:200]} in Label Studio is larger than {max_bytes:,} bytes.")
+            return StudioFile(bytes(body), "")
 
     def close(self) -> None:
         self.client.close()

@@ -6,12 +6,15 @@ is open, as soon as 40 are left, or when our own address or signing secret chang
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from db.repositories import reviews
 from db.repositories.label_studio import Place
 from db.session import reading
+from labeling.adapters.label_studio import Changed
 from labeling.errors import Invalid
+from service.adoption import controls_of
 from service.media_links import expiry_of, key_id, sign_media, sign_region
 from service.work.wiring import Parts
 
@@ -33,18 +36,19 @@ def region_address_of(parts: Parts, token: str) -> str:
     return f"{parts.settings.address}{sign_region(secret, token=token, expires_at=now + LIFE, now=now)}"
 
 
-def renew_addresses(parts: Parts, place: Place) -> int:
-    """Give the tasks of open reviews a new address where theirs nears its end; return how many."""
+def renew_addresses(parts: Parts, place: Place, tasks: Sequence[Changed]) -> int:
+    """Give those of these tasks whose review is open a new address where theirs nears its end; return how many."""
     with reading(parts.database) as session:
         open_tokens = {review.token for review in reviews.open_reviews(session, place.project_id)}
+    key = controls_of(place).image_key
     due = [
         task
         for task in parts.label_studio.addresses(place.ls_project_id)
-        if task.token in open_tokens and not _is_good(parts, task.image_url)
+        if task.token in open_tokens and not _is_good(parts, str(task.data.get(key, "")))
     ]
     for task in due:
-        fresh = {"image": address_of(parts, task.token), "region": region_address_of(parts, task.token)}
-        parts.label_studio.set_task_data(task.id, {**task.data, **fresh})
+        fresh = {key: address_of(parts, task.token), "region": region_address_of(parts, task.token)}
+        parts.label_studio.set_task_data(task.task_id, {**task.data, **fresh})
     return len(due)
 
 

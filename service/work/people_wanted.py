@@ -18,6 +18,7 @@ from labeling.review import payloads
 from labeling.review.config import choices_of
 from labeling.review.payloads import Suggestion
 from labeling.types import Project, ProjectConfig, ReviewId
+from service.adoption import controls_of
 from service.work.wiring import Parts
 
 __all__ = ["keep_people"]
@@ -65,9 +66,9 @@ def _show(
     lacking: Sequence[Untold],
     suggestions: dict[ReviewId, Suggestion],
 ) -> None:
+    version, choices, controls = place.model_version or "", choices_of(config), controls_of(place)
     bodies = [
-        payloads.prediction(one.ls_task_id, suggestions[one.review_id], place.model_version or "", choices_of(config))
-        for one in lacking
+        payloads.prediction(one.ls_task_id, suggestions[one.review_id], version, choices, controls) for one in lacking
     ]
     if bodies:
         parts.label_studio.import_predictions(place.ls_project_id, bodies)

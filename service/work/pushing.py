@@ -21,9 +21,11 @@ from labeling.errors import Invalid
 from labeling.prelabel.trust import Terms, calibrated
 from labeling.review import payloads
 from labeling.review.config import choices_of
+from labeling.review.controls import Controls
 from labeling.review.payloads import Suggestion
 from labeling.review.queue import InQueue, doubt_of, order, scores
 from labeling.types import NONE_OF_THESE, ImageId, Project, ProjectId, ReviewId
+from service.adoption import controls_of
 from service.work.image_addresses import address_of, region_address_of
 from service.work.opinions import terms_in_force
 from service.work.people_wanted import keep_people
@@ -154,12 +156,14 @@ def _order_is_due(place: Place, queue: Queue) -> bool:
 
 def _import_new(parts: Parts, place: Place, queue: Queue, model_version: str) -> int:
     """Make the tasks that are not there, a batch at a time, each noted before the next is made."""
-    choices = choices_of(queue.project.config)
+    choices, controls = choices_of(queue.project.config), controls_of(place)
     new = [review for review in queue.reviews if review.ls_task_id is None]
     for start in range(0, len(new), IMPORT_BATCH):
         batch = new[start : start + IMPORT_BATCH]
         bodies = [
-            payloads.task(_data(parts, review), queue.suggestions[review.id], model_version, choices)
+            payloads.task(
+                _data(parts, review, controls), queue.suggestions[review.id], model_version, choices, controls
+            )
             for review in batch
         ]
         parts.failpoint("push.before_import")
@@ -169,12 +173,13 @@ def _import_new(parts: Parts, place: Place, queue: Queue, model_version: str) ->
     return len(new)
 
 
-def _data(parts: Parts, review: Review) -> dict[str, str]:
+def _data(parts: Parts, review: Review, controls: Controls) -> dict[str, str]:
     return payloads.task_data(
         token=review.token,
         image_url=address_of(parts, review.token),
         region_url=region_address_of(parts, review.token),
         text=review.text,
+        controls=controls,
     )
 
 
@@ -204,9 +209,9 @@ def _reorder(parts: Parts, place: Place, queue: Queue, model_version: str) -> in
 
 
 def _predict(parts: Parts, place: Place, queue: Queue, tasks: dict[int, Review], model_version: str) -> int:
-    choices = choices_of(queue.project.config)
+    choices, controls = choices_of(queue.project.config), controls_of(place)
     bodies = [
-        payloads.prediction(task_id, queue.suggestions[review.id], model_version, choices)
+        payloads.prediction(task_id, queue.suggestions[review.id], model_version, choices, controls)
         for task_id, review in tasks.items()
     ]
     parts.label_studio.import_predictions(place.ls_project_id, bodies)

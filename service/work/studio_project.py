@@ -14,8 +14,10 @@ from db.session import reading, transaction
 from labeling.adapters.label_studio import ProjectSettings, StudioProject
 from labeling.errors import Conflict, Invalid, NotFound
 from labeling.review import config as formats
+from labeling.review.controls import OURS
 from labeling.review.events import ACTIONS
 from labeling.types import Project
+from service.adoption import controls_of
 from service.logs import get_logger
 from service.webhook import HEADER, digest_of, path_of, secret_of
 from service.work.wiring import Parts
@@ -78,7 +80,7 @@ def _find_or_make(parts: Parts, project: Project) -> Place:
 
 
 def _mend_project(parts: Parts, project: Project, place: Place) -> None:
-    wanted = _settings(project)
+    wanted = _settings(project, place)
     written = formats.config_hash(wanted.title, wanted.label_config, wanted.instructions)
     try:
         found = parts.label_studio.project(place.ls_project_id)
@@ -120,10 +122,12 @@ def _mend_webhook(parts: Parts, project: Project, place: Place) -> None:
             label_studio.note(session, project.id, webhook_id=webhook_id, webhook_secret=digest_of(secret))
 
 
-def _settings(project: Project) -> ProjectSettings:
+def _settings(project: Project, place: Place | None = None) -> ProjectSettings:
+    """What is to stand there; a project that was taken over keeps its names and the rest of its description."""
+    controls = OURS if place is None else controls_of(place)
     return ProjectSettings(
         title=formats.title(project.config),
-        marker=marker_of(project),
-        label_config=formats.labelling_config(project.config),
+        marker="" if place is not None and place.controls is not None else marker_of(project),
+        label_config=formats.labelling_config(project.config, controls),
         instructions=formats.instructions(project.config),
     )

@@ -25,6 +25,7 @@ from labeling.ingest.decoding import check_header, decode, encode_shown
 from labeling.ingest.hashing import content_hash, perceptual_hash
 from labeling.ingest.text import words_of
 from labeling.types import ImageId, LabelSource, Project, ProjectId, RegistrationId
+from service.adoption import STUDIO, studio_path
 from service.ingest import ROWS_A_TRANSACTION, chunks, items_of, limits_of, sort_out
 from service.work.wiring import Parts
 
@@ -161,6 +162,11 @@ class _Fetching:
             return self._parts.images.read_upload(address)
         if address.lower().startswith(("http://", "https://")):
             return self._web.fetch(address).data
+        if address.startswith(STUDIO):
+            found = self._parts.label_studio.read_file(
+                studio_path(address.removeprefix(STUDIO)), self._limits.max_bytes
+            )
+            return self._web.fetch(found.elsewhere).data if found.elsewhere else found.data
         return read_file(address, self._limits.max_bytes)
 
     def _store(self, item: Waiting, data: bytes) -> NewImage:
