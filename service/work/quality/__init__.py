@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from labeling.types import ProjectId
+from service.work.quality.agreement import refresh_agreement
 from service.work.wiring import Parts
 
 __all__ = ["QUICK", "SLOW", "Step"]
 
 Step = Callable[[Parts, ProjectId], dict[str, int]]
 
-QUICK: tuple[Step, ...] = ()
+QUICK: tuple[Step, ...] = (refresh_agreement,)
 SLOW: tuple[Step, ...] = ()

@@ -1,0 +1,244 @@
+"""What the inspection of labels reads: labels and where they come from, what became of suspects, where images are.
+
+Read-only but for `find_right`. Image ids go in pieces, so that any number of them may be asked about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from db.repositories.labels import is_current_label
+from db.repositories.reviews import is_open
+from db.session import insert_new
+from db.tables import (
+    AnnotationRow,
+    AnnotatorRow,
+    AnnotatorSwitchRow,
+    EngineStageRow,
+    GroupRow,
+    ImageRow,
+    LabelCheckRow,
+    LabelRow,
+    OverlapRow,
+    PrelabelRow,
+    PushRow,
+    QueryRow,
+    ReviewRow,
+    SeenRow,
+    VoidRow,
+)
+from labeling.types import ImageId, LabelSource, Outcome, ProjectId, ReviewKind, Side
+
+__all__ = [
+    "EngineAnswer",
+    "HeldLabel",
+    "Place",
+    "answers_fingerprint",
+    "checked_labels",
+    "corrected_holdout",
+    "current_labels",
+    "engine_answers",
+    "find_right",
+    "held_labels",
+    "open_images",
+    "places",
+    "sent_back",
+]
+
+SLICE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class HeldLabel:
+    """A label that stands, with what decides how it may be used."""
+
+    label_id: int
+    image_id: ImageId
+    group_id: int
+    holdout: bool
+    bridge: bool
+    value: str
+    source: LabelSource
+    kind: ReviewKind | None
+    content_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An image's bytes, and its newest task in Label Studio; None where it has none."""
+
+    content_hash: str
+    ls_task_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineAnswer:
+    """What one engine revision said of an image; `probs` is empty where it gave none."""
+
+    image_id: ImageId
+    probs: list[float]
+    outcome: Outcome
+    answer: str | None
+
+
+def answers_fingerprint(session: Session, project_id: ProjectId) -> str:
+    """Changes whenever an answer, a void, a pause, a late look at an image, a label or an engine in force does."""
+    parts = [
+        _highest(AnnotationRow.id, ReviewRow, AnnotationRow.review_id == ReviewRow.id, project_id),
+        _highest(VoidRow.id, AnnotatorRow, VoidRow.annotator_id == AnnotatorRow.id, project_id),
+        _highest(AnnotatorSwitchRow.id, AnnotatorRow, AnnotatorSwitchRow.annotator_id == AnnotatorRow.id, project_id),
+        sa.select(sa.func.count())
+        .select_from(SeenRow)
+        .join(ReviewRow, ReviewRow.id == SeenRow.review_id)
+        .where(ReviewRow.project_id == project_id),
+        sa.select(sa.func.max(LabelRow.id)).where(LabelRow.project_id == project_id),
+        sa.select(sa.func.max(EngineStageRow.since)).where(EngineStageRow.project_id == project_id),
+    ]
+    row = session.execute(sa.select(*(part.scalar_subquery() for part in parts))).one()
+    return "-".join(str(value or 0) for value in row)
+
+
+def engine_answers(session: Session, revision: str, image_ids: Iterable[int]) -> list[EngineAnswer]:
+    """What a revision said of these images."""
+    query = sa.select(PrelabelRow.image_id, PrelabelRow.probs, PrelabelRow.outcome, PrelabelRow.answer)
+    return [
+        EngineAnswer(ImageId(image), probs, Outcome(outcome), answer)
+        for some in _slices(image_ids)
+        for image, probs, outcome, answer in session.execute(
+            query.where(PrelabelRow.revision == revision, PrelabelRow.image_id.in_(some)).order_by(PrelabelRow.image_id)
+        )
+    ]
+
+
+def held_labels(session: Session, project_id: ProjectId) -> list[HeldLabel]:
+    """Every label that stands on an image with a group, in the order of image ids."""
+    rows = session.execute(
+        sa.select(
+            LabelRow.id,
+            ImageRow.id,
+            GroupRow.id,
+            GroupRow.side,
+            ImageRow.bridge,
+            LabelRow.value,
+            LabelRow.source,
+            ReviewRow.kind,
+            ImageRow.content_hash,
+        )
+        .select_from(LabelRow)
+        .join(ImageRow, ImageRow.id == LabelRow.image_id)
+        .join(GroupRow, GroupRow.id == ImageRow.group_id)
+        .outerjoin(ReviewRow, ReviewRow.id == LabelRow.review_id)
+        .where(LabelRow.project_id == project_id, LabelRow.value.is_not(None), is_current_label())
+        .order_by(ImageRow.id)
+    )
+    return [
+        HeldLabel(
+            label_id=label,
+            image_id=ImageId(image),
+            group_id=group,
+            holdout=side == Side.HOLDOUT,
+            bridge=bridge,
+            value=value or "",
+            source=LabelSource(source),
+            kind=ReviewKind(kind) if kind else None,
+            content_hash=content_hash,
+        )
+        for label, image, group, side, bridge, value, source, kind, content_hash in rows
+    ]
+
+
+def current_labels(session: Session, image_ids: Iterable[int]) -> dict[int, int]:
+    """Image -> the number of the label that stands on it; images without one are left out."""
+    query = sa.select(LabelRow.image_id, LabelRow.id).where(LabelRow.value.is_not(None), is_current_label())
+    return {
+        image: label
+        for some in _slices(image_ids)
+        for image, label in session.execute(query.where(LabelRow.image_id.in_(some)))
+    }
+
+
+def places(session: Session, image_ids: Iterable[int]) -> dict[int, Place]:
+    """Where these images can be looked at."""
+    task = (
+        sa.select(sa.func.max(PushRow.ls_task_id))
+        .join(ReviewRow, ReviewRow.id == PushRow.review_id)
+        .where(ReviewRow.image_id == ImageRow.id)
+        .correlate(ImageRow)
+        .scalar_subquery()
+    )
+    query = sa.select(ImageRow.id, ImageRow.content_hash, task)
+    return {
+        image: Place(content_hash, ls_task)
+        for some in _slices(image_ids)
+        for image, content_hash, ls_task in session.execute(query.where(ImageRow.id.in_(some)))
+    }
+
+
+def open_images(session: Session, image_ids: Iterable[int]) -> set[int]:
+    """Those of these images about which somebody is still asked, gold reviews left out."""
+    query = sa.select(ReviewRow.image_id).where(is_open(), ReviewRow.kind != ReviewKind.GOLD.value)
+    return {
+        image for some in _slices(image_ids) for image in session.scalars(query.where(ReviewRow.image_id.in_(some)))
+    }
+
+
+def sent_back(session: Session, project_id: ProjectId, reason: str, strategy: str) -> set[int]:
+    """Images that went back to people for this reason, or in a query of this strategy."""
+    again = (
+        sa.select(ReviewRow.image_id)
+        .join(OverlapRow, OverlapRow.review_id == ReviewRow.id)
+        .where(ReviewRow.project_id == project_id, OverlapRow.reason == reason)
+    )
+    anew = (
+        sa.select(ReviewRow.image_id)
+        .join(QueryRow, QueryRow.id == ReviewRow.query_id)
+        .where(ReviewRow.project_id == project_id, QueryRow.strategy == strategy)
+    )
+    return set(session.scalars(sa.union(again, anew)))
+
+
+def checked_labels(session: Session, project_id: ProjectId) -> set[int]:
+    """The labels that somebody looked at again and found right."""
+    return set(
+        session.scalars(
+            sa.select(LabelCheckRow.label_id)
+            .join(LabelRow, LabelRow.id == LabelCheckRow.label_id)
+            .where(LabelRow.project_id == project_id)
+        )
+    )
+
+
+def find_right(session: Session, label_ids: Sequence[int], *, author: str, reason: str, now: datetime) -> int:
+    """Note that these labels were looked at again and are right; return how many notes are new."""
+    rows = [{"label_id": label, "author": author, "reason": reason, "at": now} for label in label_ids]
+    return insert_new(session, LabelCheckRow, rows)
+
+
+def corrected_holdout(session: Session, project_id: ProjectId) -> int:
+    """How many hold-out images ever changed from one label to another."""
+    changed = (
+        sa.select(LabelRow.image_id)
+        .join(ImageRow, ImageRow.id == LabelRow.image_id)
+        .join(GroupRow, GroupRow.id == ImageRow.group_id)
+        .where(LabelRow.project_id == project_id, LabelRow.value.is_not(None), GroupRow.side == Side.HOLDOUT)
+        .group_by(LabelRow.image_id)
+        .having(sa.func.count(sa.distinct(LabelRow.value)) > 1)
+        .subquery()
+    )
+    return session.scalar(sa.select(sa.func.count()).select_from(changed)) or 0
+
+
+def _highest(column: Any, owner: Any, on: sa.ColumnElement[bool], project_id: ProjectId) -> sa.Select[Any]:
+    return sa.select(sa.func.max(column)).join(owner, on).where(owner.project_id == project_id)
+
+
+def _slices(ids: Iterable[int]) -> Iterable[list[int]]:
+    """Pieces short enough for one statement's parameters."""
+    everything = sorted(set(ids))
+    return (everything[start : start + SLICE] for start in range(0, len(everything), SLICE))

@@ -1,0 +1,236 @@
+"""The figure `agreement`: how far people agree with each other, and engines with people, and who confuses what.
+
+In: current answers that count. Out: one figure. Answers to blind reviews stand apart from those that saw a pre-label:
+whoever saw it is not independent of the engine, so engines are compared with blind answers only.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from db.repositories import annotations as answers
+from db.repositories import annotators, inspection, projects, stages
+from db.repositories.annotations import VoteRow
+from db.repositories.figures import NewFigure, keep, kept_fingerprint
+from db.repositories.inspection import EngineAnswer, Place
+from db.repositories.stages import Stage
+from db.session import reading, transaction
+from labeling.quality.interrater import MISSING, agreement, alpha_by_class, cohen, disagreements, observed
+from labeling.types import NONE_OF_THESE, Outcome, Project, ProjectId
+from service.pseudonyms import shown_name
+from service.work.quality.numbers import as_json
+from service.work.wiring import Parts
+
+__all__ = ["PART", "refresh_agreement"]
+
+PART = ":agreement"
+FORMAT = "1"
+MOST_PAIRS = 60
+MOST_CELLS = 24
+MOST_IMAGES = 6
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What the figure rests on, read in one transaction; `people` names who answered."""
+
+    project: Project
+    votes: list[VoteRow]
+    people: dict[int, str]
+    engines: list[tuple[Stage, list[EngineAnswer]]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Row i of `answers` (N, R) speaks of `images[i]`, column j of `people[j]`; -1 where nobody answered."""
+
+    images: list[int]
+    people: list[int]
+    answers: NDArray[np.int64]
+
+
+def refresh_agreement(parts: Parts, project_id: ProjectId) -> dict[str, int]:
+    """Compute the figure, unless no answer has changed since it was computed last."""
+    with reading(parts.database) as session:
+        project = projects.by_id(session, project_id)
+        fingerprint = f"{FORMAT}-{project.config_version}-{inspection.answers_fingerprint(session, project_id)}"
+        if fingerprint == kept_fingerprint(session, project_id, PART):
+            return {"agreement": 0}
+        facts = _read(session, project)
+        data = _compute(facts)
+        _name_images(session, data["confusion"])
+    with transaction(parts.database) as session:
+        return {"agreement": keep(session, project_id, [NewFigure("agreement", data)], fingerprint, parts.now(), PART)}
+
+
+def _read(session: Session, project: Project) -> _Facts:
+    votes = [vote for vote in answers.votes_of_project(session, project.id) if vote.annotator_id]
+    blind = {vote.image_id for vote in votes if vote.blind}
+    return _Facts(
+        project,
+        votes,
+        {one.id: shown_name(project, one.id, one.name) for one in annotators.everyone(session, project.id)},
+        [
+            (one, inspection.engine_answers(session, one.revision, blind))
+            for one in stages.in_force(session, project.id)
+        ],
+    )
+
+
+def _compute(facts: _Facts) -> Json:
+    classes = (*facts.project.config.classes, NONE_OF_THESE)
+    rng = np.random.default_rng(facts.project.config.policy.seed % 2**63)
+    everyone = _table(facts.votes, classes)
+    apart = {blind: _table([vote for vote in facts.votes if vote.blind is blind], classes) for blind in (True, False)}
+    return {
+        "people": {
+            name: _of_people(table, len(classes), rng)
+            for name, table in (("all", everyone), ("blind", apart[True]), ("anchored", apart[False]))
+        },
+        "classes": [
+            {"label": label, "alpha": as_json(found)}
+            for label, found in zip(classes, alpha_by_class(everyone.answers, len(classes), rng), strict=True)
+            if found is not None
+        ],
+        "pairs": _pairs(everyone, facts.people, classes, rng),
+        "confusion": _confusion(everyone, classes),
+        "engines": [_of_engine(stage, said, apart[True], classes, rng) for stage, said in facts.engines],
+    }
+
+
+def _of_people(table: _Table, classes: int, rng: np.random.Generator) -> Json:
+    found = agreement(table.answers, classes, rng)
+    return {
+        "images": found.observed.n,
+        "people": len(table.people),
+        "observed": as_json(found.observed),
+        "fleiss": as_json(found.fleiss),
+        "alpha": as_json(found.alpha),
+    }
+
+
+def _table(votes: Sequence[VoteRow], classes: Sequence[str]) -> _Table:
+    """One column a person, one row an image; of several answers of a person about an image the newest counts."""
+    place = {name: k for k, name in enumerate(classes)}
+    newest: dict[tuple[int, int], VoteRow] = {}
+    for vote in votes:
+        held = newest.get((vote.image_id, vote.annotator_id))
+        if held is None or (held.updated_at, held.annotation_id) < (vote.updated_at, vote.annotation_id):
+            newest[vote.image_id, vote.annotator_id] = vote
+    cast = {at: place[vote.answers[0]] for at, vote in newest.items() if _is_vote(vote, place)}
+    images = sorted({image for image, _ in cast})
+    people = sorted({person for _, person in cast})
+    row, column = {image: i for i, image in enumerate(images)}, {person: j for j, person in enumerate(people)}
+    table = np.full((len(images), len(people)), MISSING, np.int64)
+    for (image, person), value in cast.items():
+        table[row[image], column[person]] = value
+    return _Table(images, people, table)
+
+
+def _is_vote(vote: VoteRow, place: Mapping[str, int]) -> bool:
+    return len(vote.answers) == 1 and vote.answers[0] in place
+
+
+def _pairs(table: _Table, names: Mapping[int, str], classes: Sequence[str], rng: np.random.Generator) -> list[Json]:
+    """Every two people who answered about the same images, those with the most images first."""
+    given = table.answers != MISSING
+    shared = given.T.astype(np.int64) @ given.astype(np.int64)  # (R, R)
+    order = sorted(
+        ((i, j) for i, j in combinations(range(len(table.people)), 2) if shared[i, j]), key=lambda at: -shared[at]
+    )
+    return [_pair(table, i, j, names, classes, rng) for i, j in order[:MOST_PAIRS]]
+
+
+def _pair(
+    table: _Table, i: int, j: int, names: Mapping[int, str], classes: Sequence[str], rng: np.random.Generator
+) -> Json:
+    first, second = table.answers[:, i], table.answers[:, j]
+    return {
+        "first": _person(table.people[i], names),
+        "second": _person(table.people[j], names),
+        "same": as_json(observed(np.stack([first, second], axis=1), len(classes))),
+        "kappa": as_json(cohen(first, second, rng)),
+        "disagreements": [
+            {
+                "first": classes[cell.first],
+                "second": classes[cell.second],
+                "count": len(cell.rows),
+                "images": [table.images[row] for row in cell.rows[:MOST_IMAGES]],
+            }
+            for cell in disagreements(first, second)[:MOST_CELLS]
+        ],
+    }
+
+
+def _person(annotator_id: int, names: Mapping[int, str]) -> Json:
+    return {"id": annotator_id, "name": names.get(annotator_id, f"annotator {annotator_id}")}
+
+
+def _confusion(table: _Table, classes: Sequence[str]) -> list[Json]:
+    """The classes that people confuse: on how many images somebody said one and somebody else the other."""
+    found: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for image, row in zip(table.images, table.answers, strict=True):
+        for pair in combinations(sorted(set(row[row != MISSING].tolist())), 2):
+            found[pair].append(image)
+    order = sorted(found.items(), key=lambda cell: (-len(cell[1]), cell[0]))
+    return [
+        {"one": classes[one], "other": classes[other], "count": len(images), "images": images[-MOST_IMAGES:]}
+        for (one, other), images in order[:MOST_CELLS]
+    ]
+
+
+def _name_images(session: Session, cells: Iterable[Json]) -> None:
+    """Where the images of these cells can be looked at; those about which somebody is still asked are left out."""
+    wanted = {image for cell in cells for image in cell["images"]}
+    asked, known = inspection.open_images(session, wanted), inspection.places(session, wanted)
+    for cell in cells:
+        cell["images"] = [_image(image, known[image]) for image in cell["images"] if image not in asked]
+
+
+def _image(image_id: int, place: Place) -> Json:
+    return {"image_id": image_id, "content_hash": place.content_hash, "ls_task_id": place.ls_task_id}
+
+
+def _of_engine(
+    stage: Stage, said: Sequence[EngineAnswer], blind: _Table, classes: Sequence[str], rng: np.random.Generator
+) -> Json:
+    """An engine against what most people said without having seen anything; ties and abstentions are left out."""
+    named: dict[int, int] = {one.image_id: _class_of(one, classes) for one in said}
+    people = np.array([_most(row) for row in blind.answers], np.int64)
+    engine = np.array([named.get(image, MISSING) for image in blind.images], np.int64)
+    both = np.stack([people, engine], axis=1).reshape(-1, 2)
+    return {
+        "engine": stage.engine,
+        "revision": stage.revision,
+        "same": as_json(observed(both, len(classes))),
+        "kappa": as_json(cohen(people, engine, rng)),
+    }
+
+
+def _most(row: NDArray[np.int64]) -> int:
+    """The class that more than half of the people gave; MISSING where there is none."""
+    given = row[row != MISSING]
+    if not len(given):
+        return MISSING
+    counts = np.bincount(given)
+    return int(counts.argmax()) if 2 * counts.max() > len(given) else MISSING
+
+
+def _class_of(said: EngineAnswer, classes: Sequence[str]) -> int:
+    if said.outcome is Outcome.ABSTAINED:
+        return MISSING
+    if said.outcome is Outcome.NONE_OF_THESE:
+        return len(classes) - 1
+    if said.answer in classes:
+        return classes.index(said.answer)
+    return int(np.argmax(said.probs)) if len(said.probs) == len(classes) - 1 else MISSING

@@ -1,0 +1,114 @@
+"""The figure of agreement: blind answers apart, engines against blind answers only, and who confuses what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from db.repositories import annotators, board, stages
+from db.repositories.stages import Stage
+from db.session import reading, transaction
+from labeling.types import Policy, Project, ReviewKind, Team
+from service.work.quality.agreement import refresh_agreement
+from tests.conftest import NOW
+from tests.service.answering_people import asked_about, hire
+from tests.service.labelled_pool import Ground, make_ground
+from tests.service.seeded_pool import REVISION
+
+
+def figure(ground: Ground, name: str = "agreement") -> dict[str, Any]:
+    with reading(ground.parts.database) as session:
+        return board.figures(session, ground.project.id)[name].data
+
+
+@pytest.fixture
+def ground(database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path) -> Ground:
+    return make_ground(database, tmp_path, make_project(database), pool=120, holdout=0)
+
+
+def fill(ground: Ground) -> list[int]:
+    """Ann is right; Bob takes every second dog for a cat where nothing was shown, and keeps what is shown."""
+    classes = ground.project.config.classes
+    with transaction(ground.parts.database) as session:
+        ann, bob = hire(session, ground.project, "ann bob")
+        stages.note(session, ground.project.id, Stage(0, "seeded", REVISION), NOW)
+        for i, image in enumerate(ground.pool):
+            true, blind = classes[ground.truth[image]], i < 80
+            wrong = blind and true == "dog" and i % 2 == 0
+            asked_about(session, ground.project, image, {ann: true, bob: "cat" if wrong else true}, blind=blind)
+    return [ann, bob]
+
+
+def test_blind_answers_stand_apart_and_confusions_are_told_with_their_images(ground: Ground) -> None:
+    ann, bob = fill(ground)
+
+    counted = [refresh_agreement(ground.parts, ground.project.id) for _ in range(2)]
+
+    data = figure(ground)
+    assert counted == [{"agreement": 1}, {"agreement": 0}]
+    assert (data["people"]["all"]["images"], data["people"]["blind"]["images"]) == (120, 80)
+    assert data["people"]["anchored"]["alpha"]["value"] == 1.0
+    assert 0.6 < data["people"]["blind"]["alpha"]["value"] < data["people"]["all"]["alpha"]["value"] < 1
+    (pair,) = data["pairs"]
+    assert [pair["first"]["name"], pair["second"]["name"]] == ["ann", "bob"]
+    (cell,) = pair["disagreements"]
+    assert (cell["first"], cell["second"], cell["count"]) == ("dog", "cat", 13)
+    (confused,) = data["confusion"]
+    assert {confused["one"], confused["other"], confused["count"]} == {"cat", "dog", 13}
+    assert ground.truth[confused["images"][0]["image_id"]] == 1
+    assert [row["label"] for row in data["classes"]] == ["cat", "dog", "bird"]
+
+
+def test_an_engine_is_compared_with_blind_answers_only(ground: Ground) -> None:
+    fill(ground)
+
+    refresh_agreement(ground.parts, ground.project.id)
+
+    (engine,) = figure(ground)["engines"]
+    assert (engine["engine"], engine["revision"]) == ("seeded", REVISION)
+    assert engine["same"]["n"] == 80 - 13  # two people who disagree say nothing about an engine
+    assert 0.5 < engine["same"]["value"] < 0.95 and engine["kappa"]["lower"] > 0
+
+
+def test_void_answers_say_nothing_from_then_on(ground: Ground) -> None:
+    _, bob = fill(ground)
+    refresh_agreement(ground.parts, ground.project.id)
+
+    with transaction(ground.parts.database) as session:
+        annotators.void(session, bob, author="lead", reason="guessed", now=NOW)
+    counted = refresh_agreement(ground.parts, ground.project.id)
+
+    assert counted == {"agreement": 1}
+    assert figure(ground)["people"]["all"]["alpha"] == {
+        "known": False, "n": 0, "value": None, "lower": None, "upper": None,
+    }  # fmt: skip
+
+
+def test_names_are_pseudonyms_where_the_policy_says_so(
+    database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path
+) -> None:
+    project = make_project(database, policy=Policy(team=Team(pseudonyms=True)))
+    ground = make_ground(database, tmp_path, project, pool=40, holdout=0)
+    fill(ground)
+
+    refresh_agreement(ground.parts, ground.project.id)
+
+    (pair,) = figure(ground)["pairs"]
+    assert all(person["name"].startswith("annotator ") for person in (pair["first"], pair["second"]))
+
+
+def test_an_image_about_which_somebody_is_still_asked_is_not_shown(ground: Ground) -> None:
+    with transaction(ground.parts.database) as session:
+        ann, bob = hire(session, ground.project, "ann bob")
+        for image in ground.pool[:40]:
+            asked_about(session, ground.project, image, {ann: "cat", bob: "dog"})
+            asked_about(session, ground.project, image, {}, kind=ReviewKind.RELABEL)
+
+    refresh_agreement(ground.parts, ground.project.id)
+
+    (cell,) = figure(ground)["confusion"]
+    assert (cell["count"], cell["images"]) == (40, [])
