@@ -32,6 +32,7 @@ from service.web.api import (
     engines,
     figures,
     health,
+    image_history,
     images,
     jobs,
     keys,
@@ -52,6 +53,7 @@ from service.web.edge import Edge, request_id
 from service.web.limits import BodyLimits
 from service.web.pages import adjudication, board, label_quality, login, work
 from service.web.pages import engines as engine_pages
+from service.web.pages import image_history as image_pages
 from service.web.pages import labels as label_pages
 from service.web.pages import team as team_pages
 from service.web.pages.rendering import error_page, wants_page
@@ -67,10 +69,10 @@ _ROUTERS = tuple(
     for module in (
         webhooks,  # first: routes are tried in order, and this one is called most and has the least time
         ml,
-        *(health, projects, images, sources, labels, reviews, versions, engines, figures, jobs, keys),
+        *(health, projects, images, image_history, sources, labels, reviews, versions, engines, figures, jobs, keys),
         *(team, decisions, suspects, snapshots, alarms),
         media,
-        *(login, board, label_quality, team_pages, adjudication, label_pages, engine_pages, work),
+        *(login, board, label_quality, team_pages, adjudication, label_pages, image_pages, engine_pages, work),
     )
 )
 log = get_logger(__name__)

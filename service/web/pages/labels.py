@@ -1,11 +1,221 @@
-"""The labels of a project as a list to correct from, and the history of each one."""
+"""The labels of a project as a list to look through, and to correct one or fifty from; other pages lead here too.
+
+In: filters, or the numbers of images. Out: pictures with the label that stands, who says so and why. Correcting needs a
+reason, and a second look where it is about several images. Everything works without scripts.
+"""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+from urllib.parse import parse_qsl, urlencode
 
-from service.web.access import Guarded
+from fastapi import APIRouter, Depends, Form, Query, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from pydantic import BaseModel, BeforeValidator, Field
+from sqlalchemy.orm import Session
+
+from db.repositories import annotators, board, label_list
+from db.repositories.annotators import Annotator
+from db.repositories.label_list import Listed, Wanted
+from db.repositories.paging import Slice
+from db.session import reading, transaction
+from labeling.errors import Invalid, NotFound
+from labeling.types import UNSURE, ImageId, LabelSource, Project, ReviewKind, Role, Side
+from service import auth
+from service.auth import Caller
+from service.correcting import AT_ONCE, answers_of, ask_people, correct, take_back
+from service.pseudonyms import shown_name
+from service.web.access import CallerDep, Guarded, ProjectDep, session_of
+from service.web.pages.login import FormToken
+from service.web.pages.rendering import page, pictures, task_home
+from service.web.wiring import PartsDep, WebParts
 
 __all__ = ["router"]
 
 router = APIRouter(route_class=Guarded, tags=["pages"])
+
+_Empty = BeforeValidator(lambda value: value or None)  # a form sends what was left open as an empty text
+Number = Annotated[Annotated[int, Field(ge=1, lt=2**62)] | None, _Empty]
+Deed = Literal["correct", "take back", "ask"]
+_DONE = {"correct": "got a label by you", "take back": "had your decision taken back", "ask": "will be asked again"}
+
+
+class Filters(BaseModel):
+    """What the list is narrowed to; an empty field does not matter."""
+
+    label: Annotated[str | None, _Empty] = None
+    source: Annotated[LabelSource | None, _Empty] = None
+    kind: Annotated[ReviewKind | None, _Empty] = None
+    annotator: Number = None
+    side: Annotated[Side | None, _Empty] = None
+    disputed: bool = False
+    text: str = ""
+
+    def wanted(self, caller: Caller) -> Wanted:
+        return Wanted(
+            label=self.label,
+            source=self.source,
+            kind=self.kind,
+            annotator_id=self.annotator,
+            disputed=self.disputed,
+            side=self.side,
+            text=self.text.strip(),
+            withheld=not caller.may(Role.ENGINEER),
+        )
+
+    def query(self, **more: object) -> str:
+        """As the query of an address."""
+        chosen = self.model_dump(mode="json", exclude_defaults=True) | more
+        return urlencode({name: value for name, value in chosen.items() if value is not None})
+
+
+def _filters(
+    label: Annotated[str | None, _Empty, Query(max_length=200)] = None,
+    source: Annotated[LabelSource | None, _Empty] = None,
+    kind: Annotated[ReviewKind | None, _Empty] = None,
+    annotator: Number = None,
+    side: Annotated[Side | None, _Empty] = None,
+    disputed: bool = False,
+    text: Annotated[str, Query(max_length=200)] = "",
+) -> Filters:
+    return Filters(label=label, source=source, kind=kind, annotator=annotator, side=side, disputed=disputed, text=text)
+
+
+FiltersDep = Annotated[Filters, Depends(_filters)]
+_ImageId = Annotated[int, Field(ge=1, lt=2**62)]
+ImageIds = Annotated[list[_ImageId], Query(max_length=AT_ONCE)]
+
+
+@router.get("/projects/{project}/labels", summary="The labels that stand", response_class=HTMLResponse)
+def show_labels(
+    request: Request,
+    parts: PartsDep,
+    caller: CallerDep,
+    project: ProjectDep,
+    filters: FiltersDep,
+    image: ImageIds = [],  # noqa: B006 - FastAPI copies it
+    task: Number = None,
+    after: Number = None,
+    done: Deed | None = None,
+    n: Annotated[int, Query(ge=0, le=AT_ONCE)] = 0,
+) -> Response:
+    """All of them newest first, those that the filters leave, or those of the images that another page named."""
+    if task is not None:
+        return _to_task(parts, project, task)
+    with reading(parts.database) as session:
+        found = _found(session, caller, project, filters, image, after)
+        hidden = (
+            set()
+            if caller.may(Role.ENGINEER)
+            else label_list.blind_and_open(session, [i.image_id for i in found.items])
+        )
+        people = annotators.everyone(session, project.id)
+        place = board.label_studio_place(session, project.id)
+    return page(
+        request,
+        "labels.html",
+        project=project,
+        found=found.items,
+        hidden=hidden,
+        filters=filters,
+        named=bool(image),
+        older=filters.query(after=found.next_after) if found.next_after else None,
+        newest=filters.query() if after else None,
+        choices=_choices(project, people),
+        said_by=lambda item: _said_by(project, item),
+        answers=answers_of(project),
+        task_home=task_home(parts, place),
+        sign=pictures(parts, project),
+        done=_DONE[done] if done else None,
+        n=n,
+        back=urlencode([("image", number) for number in image]) if image else filters.query(),
+    )
+
+
+@router.post("/projects/{project}/labels", summary="Correct labels, or ask people again", response_class=HTMLResponse)
+def change_labels(
+    request: Request,
+    parts: PartsDep,
+    caller: CallerDep,
+    project: ProjectDep,
+    deed: Annotated[Deed, Form()] = "correct",
+    image: Annotated[list[_ImageId], Form()] = [],  # noqa: B006
+    label: Annotated[str, Form(max_length=200)] = "",
+    reason: Annotated[str, Form(max_length=500)] = "",
+    confirmed: Annotated[bool, Form()] = False,
+    back: Annotated[str, Form(max_length=2_000)] = "",
+    form_token: FormToken = "",
+) -> Response:
+    """One image is done at once; several are shown again first, to be confirmed."""
+    auth.check_form(parts.settings.signing, session_of(request), form_token)
+    ticked = _of_project(parts, project, image)
+    back = urlencode(parse_qsl(back))
+    if len(ticked) > 1 and not confirmed:
+        _check_words(project, deed, label, reason)
+        return _confirm(request, parts, project, ticked, deed=deed, label=label, reason=reason, back=back)
+    chosen = [item.image_id for item in ticked]
+    with transaction(parts.database) as session:
+        facts: dict[str, Any] = {"author": caller.name, "reason": reason, "now": parts.now()}
+        if deed == "correct":
+            count = correct(session, parts.jobs, project, chosen, label, **facts)
+        elif deed == "take back":
+            count = take_back(session, parts.jobs, project, chosen, **facts)
+        else:
+            asked = ask_people(session, parts.jobs, project, chosen, **facts)
+            count = asked.another + asked.new
+    query = urlencode([*parse_qsl(back), ("done", deed), ("n", count)])
+    return RedirectResponse(f"/projects/{project.id}/labels?{query}", status_code=303)
+
+
+def _found(
+    session: Session, caller: Caller, project: Project, filters: Filters, image_ids: Sequence[int], after: int | None
+) -> Slice[Listed]:
+    if image_ids:
+        return Slice(label_list.of_images(session, project.id, [ImageId(i) for i in image_ids]), None)
+    return label_list.standing(session, project.id, filters.wanted(caller), after=after, limit=AT_ONCE)
+
+
+def _of_project(parts: WebParts, project: Project, image_ids: Sequence[int]) -> list[Listed]:
+    with reading(parts.database) as session:
+        found = label_list.of_images(session, project.id, [ImageId(i) for i in image_ids[: AT_ONCE + 1]])
+    if not 1 <= len(found) <= AT_ONCE:
+        raise Invalid(f"Tick between one and {AT_ONCE} images, then say what is to become of them.")
+    return found
+
+
+def _check_words(project: Project, deed: Deed, label: str, reason: str) -> None:
+    if deed == "correct" and label not in answers_of(project):
+        raise Invalid("Choose a label first. Go back and take one from the list.")
+    if not reason.strip():
+        raise Invalid("Say why, in a few words: it is kept with the label.")
+
+
+def _confirm(request: Request, parts: WebParts, project: Project, ticked: Sequence[Listed], **values: Any) -> Response:
+    return page(request, "confirm.html", project=project, ticked=ticked, sign=pictures(parts, project), **values)
+
+
+def _to_task(parts: WebParts, project: Project, task: int) -> Response:
+    with reading(parts.database) as session:
+        image = label_list.of_task(session, project.id, task)
+    if image is None:
+        raise NotFound("This project has no such task in Label Studio.")
+    return RedirectResponse(f"/projects/{project.id}/images/{image}", status_code=303)
+
+
+def _choices(project: Project, people: Sequence[Annotator]) -> dict[str, list[tuple[object, str]]]:
+    """What the filters may be set to, with the words for it."""
+    return {
+        "label": [(name, name) for name in answers_of(project) if name != UNSURE],
+        "source": [(source.value, source.value) for source in LabelSource],
+        "kind": [(kind.value, kind.value) for kind in ReviewKind],
+        "side": [(Side.POOL.value, "pool"), (Side.HOLDOUT.value, "hold-out")],
+        "annotator": [(one.id, shown_name(project, one.id, one.name)) for one in people],
+    }
+
+
+def _said_by(project: Project, item: Listed) -> str:
+    """Who stands behind a label: the annotators by name or pseudonym, or the lead who decided."""
+    if item.decided or not item.people:
+        return item.author
+    return ", ".join(shown_name(project, number, name) for number, name in item.people)

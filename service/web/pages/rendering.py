@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from db.repositories import alarms
 from db.repositories.alarms import Alarm
+from db.repositories.board import LabelStudioPlace
 from db.session import reading
 from labeling.types import Project, Role
 from service import auth
@@ -27,7 +28,7 @@ from service.web.access import COOKIE, session_of
 from service.web.edge import request_id
 from service.web.wiring import WebParts, parts_of
 
-__all__ = ["error_page", "page", "pictures", "remember", "safe_next", "wants_page"]
+__all__ = ["error_page", "page", "pictures", "remember", "safe_next", "task_home", "wants_page"]
 
 PICTURE_AGE = timedelta(hours=1)
 _NOT_PAGES = ("/api/", "/media/", "/webhooks/", "/metrics", "/openapi.json", "/health", "/ready", "/ml/")
@@ -120,6 +121,13 @@ def _open_alarms(parts: WebParts, project: Project | None) -> list[Alarm]:
         return []
     with reading(parts.database) as session:
         return alarms.open_alarms(session, project.id)
+
+
+def task_home(parts: WebParts, place: LabelStudioPlace | None) -> str | None:
+    """How the address of each of a project's tasks in Label Studio begins; None before it stands there."""
+    if place is None:
+        return None
+    return f"{parts.settings.label_studio_page_origin}/projects/{place.ls_project_id}/data?task="
 
 
 @cache

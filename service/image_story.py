@@ -1,0 +1,71 @@
+"""The history of one image as one person may see it: nothing that spoils a blind task, names as the policy shows them.
+
+In: a project, an image, and whether the reader leads. Out: the image, its facts in order, its tasks and its twins.
+While somebody is asked about the image blind, whoever does not lead sees neither opinions nor labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy.orm import Session
+
+from db.repositories import image_history, label_list, versions
+from db.repositories.image_history import HIDES, Fact, Task, Twin
+from db.repositories.label_list import Listed
+from labeling.errors import NotFound
+from labeling.types import ImageId, Project
+from service.pseudonyms import shown_name
+
+__all__ = ["Story", "story_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """Everything about one image. `hidden`: opinions and labels are left out, because a blind task is open."""
+
+    image: Listed
+    text: str | None
+    facts: list[Fact]
+    tasks: list[Task]
+    twins: list[Twin]
+    hidden: bool
+
+
+def story_of(session: Session, project: Project, image_id: ImageId, *, leads: bool) -> Story:
+    """The story of an image; NotFound if the project has none of this number."""
+    found = label_list.of_images(session, project.id, [image_id])
+    if not found:
+        raise NotFound("This project has no such image.")
+    champion = versions.champion(session, project.id)
+    number = None if champion is None else champion.number
+    facts = image_history.facts(session, project.id, image_id, project.config.classes, number)
+    tasks = image_history.tasks(session, image_id)
+    twins = image_history.twins(session, project.id, image_id)
+    text = image_history.text_of(session, image_id)
+    if leads or not image_history.is_blind_and_open(session, image_id):
+        return Story(found[0], text, [_named(project, fact) for fact in facts], tasks, twins, hidden=False)
+    return Story(_bare(found[0]), text, _unspoilt(facts), [], [replace(t, label=None) for t in twins], hidden=True)
+
+
+def _named(project: Project, fact: Fact) -> Fact:
+    if fact.annotator_id is None:
+        return fact
+    return replace(fact, by=shown_name(project, fact.annotator_id, fact.by))
+
+
+def _unspoilt(facts: Sequence[Fact]) -> list[Fact]:
+    """What does not hint at an answer, nor at why the image is asked about."""
+    kept = [fact for fact in facts if fact.what not in HIDES]
+    return [
+        replace(fact, says="", why="", details={}) if fact.what == "asked" else _without_gold(fact) for fact in kept
+    ]
+
+
+def _without_gold(fact: Fact) -> Fact:
+    return replace(fact, details={name: value for name, value in fact.details.items() if name != "gold"})
+
+
+def _bare(image: Listed) -> Listed:
+    return replace(image, value=None, source=None, author="", reason="", kind=None, confidence=None, people=())
