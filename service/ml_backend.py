@@ -46,5 +46,5 @@ def project_in(signing: Sequence[str], token: str) -> ProjectId:
         expected = token_of(secret, project_id)
         genuine |= hmac.compare_digest(expected.encode(), token.encode("utf-8", "replace"))
     if not genuine or found is None:
-        raise NotFound("There is no such address. `hardcase ml-backend PROJECT` tells the right one.")
+        raise NotFound("There is no such address. `hardcase backend PROJECT` tells the right one.")
     return project_id

@@ -12,24 +12,34 @@ from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from labeling.review.controls import OURS, Controls, parse_xml
-from labeling.types import NONE_OF_THESE, UNSURE, LabelClass, ProjectConfig
+from labeling.types import NONE_OF_THESE, UNSURE, LabelClass, Policy, ProjectConfig
 
 __all__ = [
+    "HINTS",
     "choices_in",
     "choices_of",
     "config_hash",
     "instructions",
     "labelling_config",
+    "literal",
+    "second_picture",
     "title",
 ]
 
 REGION = "region"
 """The name of the second image, which nothing refers to."""
 
+HINTS = {"top": "engine_top", "reason": "engine_reason"}
+"""What `policy.show` may name, and the key of a task's data that holds it; there in every task, empty where blind."""
 MANY = 30
 GROUP = 15
 TITLE = (3, 50)
 _IN_VIEW = "flex: 1; min-width: 0; position: sticky; top: 0; max-height: 80vh; overflow-y: auto"
+_EXPLAINED = {
+    "examples": "The most alike of what people have labelled",
+    "occlusion": "What the suggested class hangs on: bright parts, when covered, make it less likely",
+    "both": "What the suggested class hangs on (bright), and the most alike of what people have labelled",
+}
 _ALWAYS = ((NONE_OF_THESE, "No class of the list fits", "n"), (UNSURE, "It cannot be told from this image", "m"))
 
 
@@ -46,11 +56,13 @@ def labelling_config(config: ProjectConfig, controls: Controls = OURS) -> str:
     view = ElementTree.Element("View", style="display: flex; align-items: flex-start; gap: 1rem")
     left = ElementTree.SubElement(view, "View", style="flex: 2; min-width: 0")
     ElementTree.SubElement(left, "Image", name=controls.image, value=f"${controls.image_key}", zoom="true")
-    if config.policy.regions:
-        ElementTree.SubElement(left, "Header", value="Where the suggested class is thought to be", size="6")
+    if second_picture(config.policy):
+        ElementTree.SubElement(left, "Header", value=second_picture(config.policy), size="6")
         ElementTree.SubElement(left, "Image", name=REGION, value="$region", zoom="true")
     right = ElementTree.SubElement(view, "View", style=_IN_VIEW)
     ElementTree.SubElement(right, "Header", value=f"${controls.text_key}", size="5")
+    for shown in config.policy.show:
+        ElementTree.SubElement(right, "Header", value=f"${HINTS[shown]}", size="6")
     many = len(config.labels) > MANY
     if many:
         ElementTree.SubElement(right, "Filter", name="filter", toName=controls.choices, hotkey="shift+f", minlength="0")
@@ -63,6 +75,11 @@ def labelling_config(config: ProjectConfig, controls: Controls = OURS) -> str:
     for name, hint, hotkey in _ALWAYS:
         ElementTree.SubElement(choices, "Choice", value=name, hint=hint, hotkey=hotkey)
     return ElementTree.tostring(view, encoding="unicode")
+
+
+def second_picture(policy: Policy) -> str:
+    """What stands over the second picture; empty where there is none."""
+    return "Where the suggested class is thought to be" if policy.regions else _EXPLAINED.get(policy.explanation, "")
 
 
 def choices_of(config: ProjectConfig) -> tuple[str, ...]:
@@ -97,11 +114,11 @@ def config_hash(*written: str) -> str:
 
 def _add_choices(parent: ElementTree.Element, labels: Sequence[LabelClass]) -> None:
     for label in labels:
-        choice = ElementTree.SubElement(parent, "Choice", value=_literal(label.name))
+        choice = ElementTree.SubElement(parent, "Choice", value=literal(label.name))
         if "$" in label.name:
             choice.set("alias", label.name)
         if label.description:
-            choice.set("hint", _literal(label.description))
+            choice.set("hint", literal(label.description))
 
 
 def _add_groups(parent: ElementTree.Element, labels: Sequence[LabelClass]) -> None:
@@ -110,10 +127,10 @@ def _add_groups(parent: ElementTree.Element, labels: Sequence[LabelClass]) -> No
         group = ordered[start : start + GROUP]
         block = ElementTree.SubElement(parent, "View")
         heading = f"{group[0].name} … {group[-1].name}"
-        ElementTree.SubElement(block, "Header", value=_literal(heading), size="6")
+        ElementTree.SubElement(block, "Header", value=literal(heading), size="6")
         _add_choices(block, group)
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     """Text that is shown as it is: Label Studio would take `$name` for a field of the task; an unseen sign parts it."""
     return text.replace("$", "$\N{WORD JOINER}")

@@ -12,9 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from labeling.errors import Invalid
+from labeling.review.config import HINTS
 from labeling.review.controls import OURS, Controls
+from labeling.review.opinion import Hint
 
 __all__ = ["Suggestion", "prediction", "suggested", "task", "task_data"]
+
+NO_HINT = Hint()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +30,17 @@ class Suggestion:
 
 
 def task_data(
-    *, token: str, image_url: str, region_url: str, text: str | None, controls: Controls = OURS
+    *,
+    token: str,
+    image_url: str,
+    region_url: str,
+    text: str | None,
+    hint: Hint = NO_HINT,
+    controls: Controls = OURS,
 ) -> dict[str, str]:
-    """The data of a task; `token` is the key under which it is found again."""
+    """The data of a task; `token` is the key under which it is found again. Every key is always there."""
     shown = {controls.image_key: image_url, "region": region_url, controls.text_key: text or ""}
-    return {**shown, "external_id": token}
+    return {**shown, HINTS["top"]: hint.top, HINTS["reason"]: hint.reason, "external_id": token}
 
 
 def task(

@@ -21,6 +21,8 @@ def test_a_task_carries_its_key_its_place_and_what_to_pre_select() -> None:
         "image": "http://here/media/review/key",
         "region": "http://here/r",
         "text": "",
+        "engine_top": "",
+        "engine_reason": "",
         "external_id": "key",
     }
     assert made["predictions"] == [
