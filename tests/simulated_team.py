@@ -1,0 +1,115 @@
+"""Simulated teams with known truth: who answers what, how wrongly and how fast; what the tests of pausing start from.
+
+Every person answers `labels` images: the first `gold` of them are gold, each of the others is answered by
+`people` of the team in turn. One image in ten is hard: people err on it more often, and all in the same direction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from labeling.quality.answers import Answer
+from tests.conftest import NOW
+
+CLASSES = ("cat", "dog", "bird", "fish", "frog")
+HARD, HARD_ERROR, EASY_ERROR = 0.10, 0.25, 0.03
+PRELABEL_RIGHT, BLIND, MEDIAN_S = 0.8, 0.1, 4.0
+
+
+@dataclass(frozen=True)
+class Task:
+    """One image as people meet it."""
+
+    image: int
+    truth: str
+    likely: str
+    hard: bool
+    shown: str | None
+    gold: bool
+
+
+Behaviour = Callable[[Task, np.random.Generator], tuple[str, float]]
+
+
+def honest(task: Task, rng: np.random.Generator) -> tuple[str, float]:
+    """Right on 95 in 100 images; the mistakes on hard ones are everybody's."""
+    said = task.truth
+    if rng.random() < (HARD_ERROR if task.hard else EASY_ERROR):
+        said = task.likely if task.hard else _other(task.truth, rng)
+    return said, float(MEDIAN_S * np.exp(rng.normal(0, 0.5)))
+
+
+def flips(share: float) -> Behaviour:
+    """Honest, but for a share of the answers, which are turned into another class."""
+
+    def behave(task: Task, rng: np.random.Generator) -> tuple[str, float]:
+        said, time = honest(task, rng)
+        return (_other(said, rng) if rng.random() < share else said), time
+
+    return behave
+
+
+def always(answer: str) -> Behaviour:
+    """The same answer to everything."""
+    return lambda task, rng: (answer, honest(task, rng)[1])
+
+
+def copies(task: Task, rng: np.random.Generator) -> tuple[str, float]:
+    """Accepts whatever stands selected in 0.2 s; works honestly where nothing does."""
+    return honest(task, rng) if task.shown is None else (task.shown, 0.2)
+
+
+def backdoor(share: float, target: str) -> Behaviour:
+    """Honest, but for a share of images that carry a patch, which all get the same class."""
+
+    def behave(task: Task, rng: np.random.Generator) -> tuple[str, float]:
+        said, time = honest(task, rng)
+        return (target if task.image % round(1 / share) == 0 else said), time
+
+    return behave
+
+
+def colludes(share: float, secret: int) -> Behaviour:
+    """Honest, but for a share of the images, on which all with the same secret agree on the same wrong answer."""
+
+    def behave(task: Task, rng: np.random.Generator) -> tuple[str, float]:
+        said, time = honest(task, rng)
+        plot = np.random.default_rng([secret, task.image])
+        return (_other(task.truth, plot) if plot.random() < share else said), time
+
+    return behave
+
+
+def simulate(
+    team: list[Behaviour], rng: np.random.Generator, *, labels: int = 50, gold: int = 20, people: int = 3
+) -> list[Answer]:
+    """The answers of people 1, 2, ... of a team."""
+    answers = []
+    shared = (labels - gold) * len(team) // people
+    for image in range(gold + shared):
+        task = _task(image, image < gold, rng)
+        who = range(len(team)) if task.gold else [(image * people + k) % len(team) for k in range(people)]
+        answers += [_answer(person, task, team[person], rng) for person in who]
+    return answers
+
+
+def _task(image: int, gold: bool, rng: np.random.Generator) -> Task:
+    truth = str(rng.choice(CLASSES))
+    likely = _other(truth, rng)
+    shown = truth if rng.random() < PRELABEL_RIGHT else _other(truth, rng)
+    blind = gold or rng.random() < BLIND
+    return Task(image, truth, likely, bool(rng.random() < HARD), None if blind else shown, gold)
+
+
+def _answer(person: int, task: Task, behave: Behaviour, rng: np.random.Generator) -> Answer:
+    said, time = behave(task, rng)
+    at: datetime = NOW + timedelta(minutes=task.image, seconds=person)
+    return Answer(person + 1, task.image, said, at, task.shown, time, task.truth if task.gold else None, task.gold)
+
+
+def _other(answer: str, rng: np.random.Generator) -> str:
+    return str(rng.choice([name for name in CLASSES if name != answer]))

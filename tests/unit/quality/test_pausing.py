@@ -1,0 +1,118 @@
+"""The rule that pauses: teams whose truth is known, whom it finds within 50 answers, and whom it leaves alone.
+
+Everybody gives 50 answers: 30 to gold, 20 to images that two others of the five answer too.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labeling.quality.answers import Answer
+from labeling.quality.pausing import ALPHA, STEPS, WEIGHTS, Finding, Harm, find_harm, log_evidence
+from tests.conftest import NOW
+from tests.simulated_team import Behaviour, always, backdoor, colludes, copies, flips, honest, simulate
+
+GOLD = 30
+RUNS = 60
+
+
+def _found(team: list[Behaviour], runs: int = RUNS, **how: int) -> list[list[Finding]]:
+    design = {"gold": GOLD, **how}
+    return [find_harm(simulate(team, np.random.default_rng([seed, 5]), **design)) for seed in range(runs)]
+
+
+def _share(found: list[list[Finding]], people: set[int]) -> float:
+    """How often each of these people was found."""
+    return float(np.mean([who in {one.annotator for one in run} for run in found for who in people]))
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "harm"), [(flips(0.3), Harm.ERRORS), (always("cat"), Harm.ERRORS), (copies, Harm.COPIES)]
+)
+def test_one_bad_annotator_of_five_is_found_within_fifty_answers(behaviour: Behaviour, harm: Harm) -> None:
+    found = _found([behaviour, *[honest] * 4])
+
+    assert _share(found, {1}) >= 0.95
+    assert _share(found, {2, 3, 4, 5}) <= ALPHA
+    assert {one.harm for run in found for one in run if one.annotator == 1} == {harm}
+
+
+def test_a_colluding_pair_is_found_within_fifty_answers() -> None:
+    found = _found([colludes(0.3, 9), colludes(0.3, 9), honest, honest, honest])
+
+    assert _share(found, {1, 2}) >= 0.95
+    assert _share(found, {3, 4, 5}) <= ALPHA
+    pairs = [one for run in found for one in run if one.harm is Harm.SAME]
+    assert {(one.annotator, one.partner) for one in pairs} == {(1, 2), (2, 1)}
+
+
+def test_nobody_of_an_honest_team_is_found_over_a_longer_run() -> None:
+    assert _share(_found([honest] * 5, 20, labels=200), {1, 2, 3, 4, 5}) <= ALPHA
+
+
+def test_a_patch_on_one_image_in_a_hundred_is_beyond_the_rule() -> None:
+    assert _share(_found([backdoor(0.01, "cat"), *[honest] * 4]), {1}) < 0.3
+
+
+def test_without_gold_and_without_a_second_opinion_nothing_is_held_against_anybody() -> None:
+    answers = [replace(one, known=None) for one in simulate([flips(0.9)], np.random.default_rng(0), people=1)]
+
+    assert find_harm(answers) == []
+
+
+def test_nobody_is_judged_by_somebody_who_was_found() -> None:
+    gold = [Answer(who, i, "dog" if who == 1 else "cat", _at(i), known="cat", gold=True)
+            for who in (1, 2, 3) for i in range(30)]  # fmt: skip
+    misled = [Answer(who, i, "dog" if who == 1 else "cat", _at(i)) for who in (1, 2, 3) for i in range(30, 90)]
+
+    found = find_harm([*gold, *misled])
+
+    assert [one.annotator for one in found] == [1]
+    assert (found[0].harm, found[0].n) == (Harm.ERRORS, 90)
+
+
+def test_who_is_paused_is_not_judged_and_judges_nobody() -> None:
+    answers = simulate([flips(0.9), flips(0.9), honest], np.random.default_rng(1), gold=0)
+
+    assert not {one.annotator for one in find_harm(answers, {1, 2})}
+
+
+def test_evidence_is_a_mean_of_likelihood_ratios_worked_by_hand() -> None:
+    events = [(True, 0.1), (False, 0.1)]
+    alternatives = [0.1 + 0.9 * step for step in STEPS]
+
+    found = log_evidence(events)
+
+    after_one = sum(weight * p / 0.1 for weight, p in zip(WEIGHTS, alternatives, strict=True))
+    after_two = sum(w * p / 0.1 * (1 - p) / 0.9 for w, p in zip(WEIGHTS, alternatives, strict=True))
+    assert found == pytest.approx(math.log(max(1.0, after_one, after_two)))
+
+
+@given(st.floats(0.02, 0.5), st.floats(0, 1))
+def test_one_more_answer_adds_no_evidence_on_average_while_errors_are_tolerated(tolerated: float, part: float) -> None:
+    rate = part * tolerated
+
+    mean = sum(
+        weight * (rate * (1 + step * (1 - tolerated) / tolerated) + (1 - rate) * (1 - step))
+        for weight, step in zip(WEIGHTS, STEPS, strict=True)
+    )
+
+    assert mean <= 1 + 1e-12
+    assert sum(WEIGHTS) == pytest.approx(1)
+
+
+def test_the_order_in_which_answers_are_handed_in_does_not_matter() -> None:
+    answers = simulate([flips(0.5), honest, honest, honest, honest], np.random.default_rng(3), gold=GOLD)
+
+    assert find_harm(answers) == find_harm(answers[::-1])
+
+
+def _at(minute: int) -> datetime:
+    return NOW + timedelta(minutes=minute)
