@@ -109,7 +109,7 @@ class FakeLabelStudio:
 
     def changed(self, project_id: int, since: datetime | None) -> list[Changed]:
         return [
-            Changed(i, task["updated_at"], bool(task["annotations"]))
+            Changed(i, task["updated_at"], frozenset(task["annotations"]), dict(task["data"]))
             for i, task in self.tasks_there.items()
             if task["project"] == project_id and (since is None or task["updated_at"] > since)
         ]
@@ -119,9 +119,6 @@ class FakeLabelStudio:
         for task_id in task_ids:
             if task_id in self.tasks_there:
                 yield self._studio_task(task_id)
-
-    def addresses(self, project_id: int) -> Iterator[StudioTask]:
-        yield from (self._studio_task(i) for i, t in self.tasks_there.items() if t["project"] == project_id)
 
     # what people do there
 
@@ -186,7 +183,7 @@ class FakeLabelStudio:
         data = task["data"]
         return StudioTask(
             task_id, data["external_id"], data["image"], data, tuple(task["annotations"].values()),
-            tuple(task["predictions"]),
+            tuple(task["predictions"]), task["updated_at"],
         )  # fmt: skip
 
     def _id(self) -> int:

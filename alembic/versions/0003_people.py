@@ -193,6 +193,7 @@ def upgrade() -> None:
     op.add_column("label_studio_project", sa.Column("controls", sa.JSON(), nullable=True))
     op.add_column("label_studio_project", sa.Column("swept_at", AT, nullable=True))
     op.add_column("label_studio_project", sa.Column("importing_since", AT, nullable=True))
+    op.add_column("push", sa.Column("touched_at", AT, nullable=True))
     op.add_column("push", sa.Column("people", BIG, nullable=False, server_default="1"))
     op.add_column("push", sa.Column("answer", sa.Text(), nullable=True))
     op.add_column("push", sa.Column("score", sa.Double(), nullable=True))
@@ -208,7 +209,7 @@ def downgrade() -> None:
         op.drop_table(table)
     added = [("push", "people"), ("push", "answer"), ("push", "score")]
     added += [("label_studio_project", "swept_at"), ("label_studio_project", "importing_since")]
-    added += [("annotation", "ls_task_id")]
+    added += [("annotation", "ls_task_id"), ("push", "touched_at")]
     for table, column in (*added, ("label_studio_project", "controls"), ("annotation", "paused")):
         with op.batch_alter_table(table) as changed:
             changed.drop_column(column)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,8 +21,8 @@ __all__ = [
     "VoteRow",
     "annotators",
     "answered_images",
-    "answered_tasks",
     "current",
+    "held",
     "record",
     "tasks_of",
     "unsettled_images",
@@ -36,7 +36,7 @@ _ANSWERED = AnnotationAction.ANSWERED.value
 
 @dataclass(frozen=True, slots=True)
 class NewAnnotation:
-    """One version of one answer, to be recorded."""
+    """One version of one answer, to be recorded; `ls_task_id` None means the task that its review was pushed as."""
 
     review_id: ReviewId
     annotator_id: int | None
@@ -50,15 +50,17 @@ class NewAnnotation:
     lead_time_s: float | None
     updated_at: datetime
     paused: bool = False
+    ls_task_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CurrentAnnotation:
-    """The newest version that we know of an answer."""
+    """The newest version that we know of an answer; `ls_task_id` is the task that it was given to."""
 
     review_id: ReviewId
     annotator_id: int | None
     ls_annotation_id: int
+    ls_task_id: int | None
     unique_id: str
     action: AnnotationAction
     result_hash: str
@@ -88,20 +90,24 @@ def record(session: Session, found: Sequence[NewAnnotation], now: datetime) -> i
 
 def current(session: Session, review_ids: Sequence[ReviewId]) -> list[CurrentAnnotation]:
     """What we hold of these reviews' annotations, withdrawn ones included."""
-    rows = session.scalars(
-        sa.select(AnnotationRow).where(AnnotationRow.review_id.in_(review_ids), is_current()).order_by(AnnotationRow.id)
+    rows = session.execute(
+        sa.select(AnnotationRow, _task())
+        .outerjoin(PushRow, PushRow.review_id == AnnotationRow.review_id)
+        .where(AnnotationRow.review_id.in_(review_ids), is_current())
+        .order_by(AnnotationRow.id)
     )
     return [
         CurrentAnnotation(
             review_id=ReviewId(row.review_id),
             annotator_id=row.annotator_id,
             ls_annotation_id=row.ls_annotation_id,
+            ls_task_id=task,
             unique_id=row.unique_id,
             action=AnnotationAction(row.action),
             result_hash=row.result_hash,
             updated_at=row.updated_at,
         )
-        for row in rows
+        for row, task in rows
     ]
 
 
@@ -115,28 +121,30 @@ def annotators(session: Session, project_id: ProjectId, names: Mapping[int, str]
     return {ls_user_id: our_id for ls_user_id, our_id in found}  # noqa: C416 - a row is no tuple to mypy
 
 
-def answered_tasks(session: Session, project_id: ProjectId) -> set[int]:
-    """The tasks for which we hold an annotation that was not withdrawn."""
-    return set(
-        session.scalars(
-            sa.select(PushRow.ls_task_id)
-            .join(ReviewRow, ReviewRow.id == PushRow.review_id)
-            .join(AnnotationRow, AnnotationRow.review_id == ReviewRow.id)
-            .where(ReviewRow.project_id == project_id, is_current(), AnnotationRow.action != _WITHDRAWN)
-        )
+def held(session: Session, project_id: ProjectId, among: Collection[int] | None = None) -> dict[int, frozenset[int]]:
+    """Task -> Label Studio's ids of the annotations there that we hold and that were not withdrawn.
+
+    `among` names tasks; None means all. A task without any is left out.
+    """
+    rows = session.execute(
+        _at_tasks(sa.select(_task(), AnnotationRow.ls_annotation_id))
+        .where(ReviewRow.project_id == project_id, is_current(), AnnotationRow.action != _WITHDRAWN)
+        .where(sa.true() if among is None else _task().in_(among))
     )
+    found: dict[int, set[int]] = {}
+    for task, annotation in rows:
+        found.setdefault(task, set()).add(annotation)
+    return {task: frozenset(ids) for task, ids in found.items()}
 
 
 def tasks_of(session: Session, project_id: ProjectId, ls_annotation_ids: Sequence[int]) -> set[int]:
     """The tasks that these annotations belonged to: an event of a deletion carries only their ids."""
-    return set(
-        session.scalars(
-            sa.select(PushRow.ls_task_id)
-            .join(ReviewRow, ReviewRow.id == PushRow.review_id)
-            .join(AnnotationRow, AnnotationRow.review_id == ReviewRow.id)
-            .where(ReviewRow.project_id == project_id, AnnotationRow.ls_annotation_id.in_(ls_annotation_ids))
+    rows = session.scalars(
+        _at_tasks(sa.select(_task())).where(
+            ReviewRow.project_id == project_id, AnnotationRow.ls_annotation_id.in_(ls_annotation_ids)
         )
     )
+    return {task for task in rows if task is not None}
 
 
 def votes(session: Session, image_ids: Sequence[ImageId]) -> list[VoteRow]:
@@ -194,11 +202,25 @@ def unsettled_images(session: Session, project_id: ProjectId) -> list[ImageId]:
     return sorted(ImageId(image_id) for image_id in rows)
 
 
+def _task() -> sa.ColumnElement[int]:
+    """The task that an annotation was given to."""
+    return sa.func.coalesce(AnnotationRow.ls_task_id, PushRow.ls_task_id)
+
+
+def _at_tasks(found: sa.Select[*tuple[Any, ...]]) -> sa.Select[*tuple[Any, ...]]:
+    return (
+        found.select_from(AnnotationRow)
+        .join(ReviewRow, ReviewRow.id == AnnotationRow.review_id)
+        .outerjoin(PushRow, PushRow.review_id == ReviewRow.id)
+    )
+
+
 def _row(annotation: NewAnnotation, now: datetime) -> dict[str, Any]:
     return {
         "review_id": annotation.review_id,
         "annotator_id": annotation.annotator_id,
         "ls_annotation_id": annotation.ls_annotation_id,
+        "ls_task_id": annotation.ls_task_id,
         "unique_id": annotation.unique_id,
         "action": annotation.action.value,
         "answers": list(annotation.answers),

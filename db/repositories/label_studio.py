@@ -33,6 +33,8 @@ class Place:
     queue_revision: int
     model_version: str | None
     swept_until: datetime | None
+    swept_at: datetime | None = None
+    importing_since: datetime | None = None
     controls: dict[str, Any] | None = None
 
 
@@ -51,6 +53,8 @@ def get(session: Session, project_id: ProjectId) -> Place | None:
         queue_revision=row.queue_revision,
         model_version=row.model_version,
         swept_until=row.swept_until,
+        swept_at=row.swept_at,
+        importing_since=row.importing_since,
         controls=row.controls,
     )
 
@@ -89,8 +93,8 @@ def next_revision(session: Session, project_id: ProjectId) -> int:
     return row.queue_revision
 
 
-def note(session: Session, project_id: ProjectId, **written: str | int | datetime) -> None:
-    """Note what was written there: `config_hash`, `webhook_id`, `webhook_secret`, `model_version`, `swept_until`."""
+def note(session: Session, project_id: ProjectId, **written: str | int | datetime | None) -> None:
+    """Note what was written or read there, under the names of `Place` (the webhook's digest as `webhook_secret`)."""
     session.execute(
         sa.update(LabelStudioProjectRow).where(LabelStudioProjectRow.project_id == project_id).values(**written)
     )

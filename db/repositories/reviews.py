@@ -8,7 +8,7 @@ questions over appended rows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -47,21 +47,22 @@ __all__ = [
     "answered_people",
     "Review",
     "Suggested",
-    "by_task",
     "by_token",
     "count_fresh",
     "count_open",
     "end",
-    "highest_task",
+    "highest_push",
     "newest_of_images",
     "is_current",
     "is_open",
     "is_unanswered",
     "is_valid",
+    "note_touches",
     "open_reviews",
+    "Push",
+    "pushes",
     "record_pushes",
     "suggestions",
-    "unended_tasks",
     "wanted_people",
 ]
 
@@ -87,6 +88,16 @@ class Review:
     text: str | None
     created_at: datetime
     ls_task_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """A review as a task; `touched_at` is up to which touch the answers there were read, None before that."""
+
+    review_id: ReviewId
+    token: str
+    ls_task_id: int
+    touched_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,27 +225,29 @@ def by_token(session: Session, project_id: ProjectId, tokens: Sequence[str]) -> 
     return {review.token: review for review in map(_review, rows)}
 
 
-def by_task(session: Session, project_id: ProjectId, task_ids: Sequence[int]) -> dict[int, Review]:
-    """The reviews that stand in Label Studio as these tasks."""
-    rows = session.execute(_reviews().where(ReviewRow.project_id == project_id, PushRow.ls_task_id.in_(task_ids)))
-    return {review.ls_task_id: review for review in map(_review, rows) if review.ls_task_id is not None}
-
-
-def unended_tasks(session: Session, project_id: ProjectId) -> dict[int, ReviewId]:
-    """Task id -> review of everything that was pushed and has not ended, answered or not."""
+def pushes(session: Session, project_id: ProjectId, among: Collection[int] | None = None) -> list[Push]:
+    """Everything that was pushed and has not ended, answered or not; `among` names tasks, None means all."""
     rows = session.execute(
-        sa.select(PushRow.ls_task_id, ReviewRow.id)
-        .join(ReviewRow, ReviewRow.id == PushRow.review_id)
+        sa.select(ReviewRow.id, ReviewRow.token, PushRow.ls_task_id, PushRow.touched_at)
+        .join(PushRow, PushRow.review_id == ReviewRow.id)
         .outerjoin(ReviewEndRow, ReviewEndRow.review_id == ReviewRow.id)
         .where(ReviewRow.project_id == project_id, ReviewEndRow.review_id.is_(None))
+        .where(sa.true() if among is None else PushRow.ls_task_id.in_(among))
+        .order_by(ReviewRow.id)
     )
-    return {task_id: ReviewId(review_id) for task_id, review_id in rows}
+    return [Push(ReviewId(review), token, task, touched) for review, token, task, touched in rows]
 
 
-def highest_task(session: Session, project_id: ProjectId) -> int:
-    """The highest task id known of a project; 0 before its first push."""
-    statement = sa.select(sa.func.max(PushRow.ls_task_id)).join(ReviewRow, ReviewRow.id == PushRow.review_id)
-    return session.scalar(statement.where(ReviewRow.project_id == project_id)) or 0
+def highest_push(session: Session, project_id: ProjectId) -> Push | None:
+    """The push with the highest task id, ended or not; None before the first. Where an id was used again, the newer."""
+    row = session.execute(
+        sa.select(ReviewRow.id, ReviewRow.token, PushRow.ls_task_id, PushRow.touched_at)
+        .join(PushRow, PushRow.review_id == ReviewRow.id)
+        .where(ReviewRow.project_id == project_id)
+        .order_by(PushRow.ls_task_id.desc(), ReviewRow.id.desc())
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else Push(ReviewId(row[0]), row[1], row[2], row[3])
 
 
 def suggestions(session: Session, project_id: ProjectId, version_id: VersionId | None) -> dict[ImageId, Suggested]:
@@ -263,12 +276,32 @@ def suggestions(session: Session, project_id: ProjectId, version_id: VersionId |
 
 
 def record_pushes(session: Session, tasks: Mapping[ReviewId, int], *, ls_project_id: int, now: datetime) -> int:
-    """Note which task each review stands as; a review keeps its first task."""
+    """Note which task each review stands as; a review keeps its first task.
+
+    Label Studio uses a task's id again only after a restore from a backup in which that task was not: whatever review
+    stood as it before has lost its task, and ends.
+    """
+    others = sa.select(PushRow.review_id).join(ReviewRow, ReviewRow.id == PushRow.review_id)
+    before = session.scalars(
+        others.where(
+            PushRow.ls_task_id.in_(tasks.values()),
+            PushRow.ls_project_id == ls_project_id,
+            PushRow.review_id.not_in(tasks),
+            ~_ended(),
+        )
+    )
+    end(session, [ReviewId(review) for review in before], TASK_DELETED, now)
     rows = [
         {"review_id": review, "ls_task_id": task, "ls_project_id": ls_project_id, "pushed_at": now}
         for review, task in tasks.items()
     ]
     return insert_new(session, PushRow, rows)
+
+
+def note_touches(session: Session, touches: Mapping[ReviewId, datetime]) -> None:
+    """Note up to which touch the answers at these reviews' tasks were read."""
+    for review, at in touches.items():
+        session.execute(sa.update(PushRow).where(PushRow.review_id == review).values(touched_at=at))
 
 
 def end(session: Session, review_ids: Sequence[ReviewId], reason: str, now: datetime) -> int:

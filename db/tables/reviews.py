@@ -105,7 +105,8 @@ class PushRow(Base):
     """The fact that a review stands in Label Studio as a task. At most one task a review.
 
     `people` is how many different people that task was last told to ask; `answer` what it was last told to pre-select
-    (null: nothing) and `score` its place in the queue (null: not ordered yet).
+    (null: nothing) and `score` its place in the queue (null: not ordered yet). `touched_at` is Label Studio's time of
+    the last touch to it when its answers were last read (null: never).
     """
 
     __tablename__ = "push"
@@ -116,6 +117,7 @@ class PushRow(Base):
     answer: Mapped[str | None]
     score: Mapped[float | None]
     pushed_at: Mapped[datetime]
+    touched_at: Mapped[datetime | None]
 
 
 class SeenRow(Base):

@@ -320,6 +320,7 @@ def _task(row: dict[str, Any]) -> StudioTask:
         annotations=tuple(row.get("annotations") or ()),
         predictions=tuple(row.get("predictions") or ()),
         begun=bool(row.get("annotations") or row.get("drafts")),
+        updated_at=_time(row["updated_at"]),
     )
 
 

@@ -111,21 +111,28 @@ def is_personal_token(token: str) -> bool:
 
 @contextmanager
 def explained(url: str) -> Iterator[None]:
-    """Turns whatever goes wrong inside, in the SDK or in ours, into an error that says what to do."""
+    """Turns whatever goes wrong inside, in the SDK or in ours, into an error that says what to do.
+
+    Its fact `maybe_done` says that Label Studio may have done what was asked all the same.
+    """
     try:
         yield
     except httpx.TimeoutException as error:
-        raise LabelStudioUnavailable(f"Label Studio at {url} did not answer in time. It is tried again.") from error
+        raise LabelStudioUnavailable(
+            f"Label Studio at {url} did not answer in time. It is tried again.", maybe_done=_was_sent(error)
+        ) from error
     except httpx.HTTPError as error:
         raise LabelStudioUnavailable(
             f"Label Studio cannot be reached at {url} ({type(error).__name__}). Is it running, and is "
-            "HARDCASE_LABEL_STUDIO_URL right?"
+            "HARDCASE_LABEL_STUDIO_URL right?",
+            maybe_done=_was_sent(error),
         ) from error
     except ApiError as error:
         raise _meaning(error, url) from error
     except (ValueError, KeyError, TypeError, ValidationError) as error:
         raise LabelStudioUnavailable(
-            f"Label Studio at {url} answered with something that is not its own. Is a proxy in between?"
+            f"Label Studio at {url} answered with something that is not its own. Is a proxy in between?",
+            maybe_done=True,
         ) from error
 
 
@@ -141,7 +148,15 @@ def _meaning(error: ApiError, url: str) -> HardcaseError:
         return NotFound("Label Studio does not have this (any more).")
     if is_json and 400 <= status < 500 and status not in (408, 425, 429):
         return Invalid(f"Label Studio refused ({status}): {_detail(error.body)}")
-    return LabelStudioUnavailable(f"Label Studio at {url} could not answer now (status {status}). It is tried again.")
+    return LabelStudioUnavailable(
+        f"Label Studio at {url} could not answer now (status {status}). It is tried again.",
+        maybe_done=status >= 500 or status < 400,
+    )
+
+
+def _was_sent(error: httpx.HTTPError) -> bool:
+    """Whether the request may have reached Label Studio, so that what it asked for may be done."""
+    return not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
 
 
 def _is_about_addresses(error: ApiError) -> bool:

@@ -41,11 +41,7 @@ def renew_addresses(parts: Parts, place: Place, tasks: Sequence[Changed]) -> int
     with reading(parts.database) as session:
         open_tokens = {review.token for review in reviews.open_reviews(session, place.project_id)}
     key = controls_of(place).image_key
-    due = [
-        task
-        for task in parts.label_studio.addresses(place.ls_project_id)
-        if task.token in open_tokens and not _is_good(parts, str(task.data.get(key, "")))
-    ]
+    due = [task for task in tasks if task.token in open_tokens and not _is_good(parts, str(task.data.get(key, "")))]
     for task in due:
         fresh = {key: address_of(parts, task.token), "region": region_address_of(parts, task.token)}
         parts.label_studio.set_task_data(task.task_id, {**task.data, **fresh})

@@ -6,6 +6,7 @@ truth of that moment: whatever order events came in, and however often, the newe
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -20,7 +21,7 @@ from db.repositories.reviews import Review
 from labeling.adapters.label_studio import StudioTask
 from labeling.errors import Invalid
 from labeling.review.events import Answer, newest, parse_answer
-from labeling.types import AnnotationAction, ImageId, ProjectId
+from labeling.types import AnnotationAction, ImageId, ProjectId, ReviewId
 from service.logs import get_logger
 
 __all__ = ["Recorded", "record_answers"]
@@ -46,16 +47,27 @@ def record_answers(
     users: Mapping[int, str],
     now: datetime,
 ) -> Recorded:
-    """Append what differs from what is held; a task that is none of ours is passed over."""
+    """Append what differs from what is held; a task that is none of ours is passed over.
+
+    A review may stand as two tasks (an import of which no answer came, made again; a copy made by hand): what people
+    say at either answers it. An answer is withdrawn when it is gone from the task that it was given to.
+    """
     known = reviews.by_token(session, project_id, [task.token for task in tasks])
-    ours = [(known[t.token], t) for t in tasks if t.token in known and known[t.token].ls_task_id == t.id]
+    ours = [(known[task.token], task) for task in tasks if task.token in known]
     annotators = annotators_of(session, project_id, ours, users)
-    held: dict[int, dict[str, CurrentAnnotation]] = {review.id: {} for review, _ in ours}
+    held: dict[tuple[int, int], dict[str, CurrentAnnotation]] = defaultdict(dict)
     for current in answers.current(session, [review.id for review, _ in ours]):
-        held[current.review_id][current.unique_id] = current
+        held[current.review_id, current.ls_task_id or 0][current.unique_id] = current
     rows: list[NewAnnotation] = []
+    read: dict[ReviewId, datetime] = {}
     for review, task in ours:
-        rows += _differing(review, _answers(ls_project_id, task), held[review.id], annotators)
+        said = _answers(ls_project_id, task)
+        if said is None:
+            continue
+        rows += _differing(review, task, said, held[review.id, task.id], annotators)
+        if review.ls_task_id == task.id:
+            read[review.id] = task.updated_at
+    reviews.note_touches(session, read)
     paused = people.paused(session, project_id)
     rows = [replace(row, paused=row.annotator_id in paused) for row in rows]
     recorded = answers.record(session, rows, now)
@@ -89,14 +101,13 @@ def _answers(ls_project_id: int, task: StudioTask) -> dict[str, Answer] | None:
 
 def _differing(
     review: Review,
-    said: dict[str, Answer] | None,
+    task: StudioTask,
+    said: dict[str, Answer],
     held: Mapping[str, CurrentAnnotation],
     annotators: Mapping[int, int],
 ) -> list[NewAnnotation]:
-    if said is None:
-        return []
     new = [
-        _told(review, answer, held.get(key), annotators)
+        _told(review, task, answer, held.get(key), annotators)
         for key, answer in said.items()
         if _is_news(answer, held.get(key))
     ]
@@ -113,7 +124,11 @@ def _is_news(answer: Answer, held: CurrentAnnotation | None) -> bool:
 
 
 def _told(
-    review: Review, answer: Answer, held: CurrentAnnotation | None, annotators: Mapping[int, int]
+    review: Review,
+    task: StudioTask,
+    answer: Answer,
+    held: CurrentAnnotation | None,
+    annotators: Mapping[int, int],
 ) -> NewAnnotation:
     """A version to append; one that came back (a restored backup) is dated after what it replaces."""
     updated_at = answer.updated_at if held is None else max(answer.updated_at, held.updated_at + _TICK)
@@ -129,6 +144,7 @@ def _told(
         accepted=answer.accepted,
         lead_time_s=answer.lead_time_s,
         updated_at=updated_at,
+        ls_task_id=task.id,
     )
 
 
@@ -145,4 +161,5 @@ def _withdrawn(held: CurrentAnnotation) -> NewAnnotation:
         accepted=None,
         lead_time_s=None,
         updated_at=held.updated_at + _TICK,
+        ls_task_id=held.ls_task_id,
     )

@@ -7,7 +7,7 @@ last.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,11 +22,14 @@ from labeling.prelabel.trust import Terms, calibrated
 from labeling.review import payloads
 from labeling.review.config import choices_of
 from labeling.review.controls import Controls
+from labeling.review.opinion import Hint
 from labeling.review.payloads import Suggestion
 from labeling.review.queue import InQueue, doubt_of, order, scores
 from labeling.types import NONE_OF_THESE, ImageId, Project, ProjectId, ReviewId
 from service.adoption import controls_of
+from service.work.hints import hints_for
 from service.work.image_addresses import address_of, region_address_of
+from service.work.importing import find_left_over, import_batch, may_be_under_way
 from service.work.opinions import terms_in_force
 from service.work.people_wanted import keep_people
 from service.work.studio_project import keep_in_step
@@ -58,9 +61,9 @@ def push(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     if not queue.reviews and known is None:
         return {"pushed": 0, "reordered": 0}
     place = keep_in_step(parts, queue.project)
-    queue = _find_left_over(parts, place, queue)
+    queue = replace(queue, reviews=find_left_over(parts, place, queue.reviews))
     counts = {"pushed": 0, "reordered": 0}
-    if queue.reviews and _order_is_due(place, queue):
+    if queue.reviews and not may_be_under_way(parts, place, queue.reviews) and _order_is_due(place, queue):
         counts = _bring_into_order(parts, place, queue)
     return {**counts, **keep_people(parts, queue.project, queue.suggestions)}
 
@@ -69,8 +72,8 @@ def _bring_into_order(parts: Parts, place: Place, queue: Queue) -> dict[str, int
     with transaction(parts.database) as session:
         revision = label_studio.next_revision(session, queue.project.id)
     model_version = f"v{queue.version}-q{revision}"
-    pushed = _import_new(parts, place, queue, model_version)
-    reordered = _reorder(parts, place, queue, model_version)
+    made = _import_new(parts, place, queue, model_version)
+    pushed, reordered = len(made), _reorder(parts, place, queue, model_version, made)
     if pushed or reordered:
         parts.label_studio.set_model_version(place.ls_project_id, model_version)
         with transaction(parts.database) as session:
@@ -132,20 +135,6 @@ def _shown(review: Review, thought: Mapping[ImageId, Suggested], classes: Sequen
     return classes[int(np.argmax(found.probs))] if len(found.probs) == len(classes) else None
 
 
-def _find_left_over(parts: Parts, place: Place, queue: Queue) -> Queue:
-    """Tasks that an earlier push made and was killed before it could say so: look before making any."""
-    unpushed = {review.token: review.id for review in queue.reviews if review.ls_task_id is None}
-    if not unpushed:
-        return queue
-    with reading(parts.database) as session:
-        highest = reviews.highest_task(session, queue.project.id)
-    found = parts.label_studio.tasks_after(place.ls_project_id, highest)
-    tasks = {unpushed[token]: task for token, task in found.items() if token in unpushed}
-    _note_pushed(parts, place, tasks)
-    known = tuple(replace(r, ls_task_id=tasks[r.id]) if r.id in tasks else r for r in queue.reviews)
-    return replace(queue, reviews=known)
-
-
 def _order_is_due(place: Place, queue: Queue) -> bool:
     """Whether there are new reviews, a new champion that has predicted, or an order that was cut off."""
     if any(review.ls_task_id is None for review in queue.reviews):
@@ -154,45 +143,45 @@ def _order_is_due(place: Place, queue: Queue) -> bool:
     return queue.predicted and not finished
 
 
-def _import_new(parts: Parts, place: Place, queue: Queue, model_version: str) -> int:
-    """Make the tasks that are not there, a batch at a time, each noted before the next is made."""
+def _import_new(parts: Parts, place: Place, queue: Queue, model_version: str) -> set[int]:
+    """Make the tasks that are not there, a batch at a time, each noted before the next is made; their ids."""
     choices, controls = choices_of(queue.project.config), controls_of(place)
     new = [review for review in queue.reviews if review.ls_task_id is None]
+    hints = hints_for(parts, queue.project, new)
+    made: set[int] = set()
     for start in range(0, len(new), IMPORT_BATCH):
         batch = new[start : start + IMPORT_BATCH]
         bodies = [
             payloads.task(
-                _data(parts, review, controls), queue.suggestions[review.id], model_version, choices, controls
+                _data(parts, review, hints[review.id], controls),
+                queue.suggestions[review.id],
+                model_version,
+                choices,
+                controls,
             )
             for review in batch
         ]
-        parts.failpoint("push.before_import")
-        task_ids = parts.label_studio.import_tasks(place.ls_project_id, bodies)
-        parts.failpoint("push.before_write")
-        _note_pushed(parts, place, dict(zip((review.id for review in batch), task_ids, strict=True)))
-    return len(new)
+        made |= import_batch(parts, place, batch, bodies)
+    return made
 
 
-def _data(parts: Parts, review: Review, controls: Controls) -> dict[str, str]:
+def _data(parts: Parts, review: Review, hint: Hint, controls: Controls) -> dict[str, str]:
     return payloads.task_data(
         token=review.token,
         image_url=address_of(parts, review.token),
         region_url=region_address_of(parts, review.token),
         text=review.text,
+        hint=hint,
         controls=controls,
     )
 
 
-def _note_pushed(parts: Parts, place: Place, tasks: dict[ReviewId, int]) -> None:
-    if tasks:
-        with transaction(parts.database) as session:
-            reviews.record_pushes(session, tasks, ls_project_id=place.ls_project_id, now=parts.now())
-        parts.failpoint("push.after_write")
+def _reorder(parts: Parts, place: Place, queue: Queue, model_version: str, made: Collection[int]) -> int:
+    """New predictions for the tasks that were there before; a task that a person deleted is let go.
 
-
-def _reorder(parts: Parts, place: Place, queue: Queue, model_version: str) -> int:
-    """New predictions for the tasks that were there before; a task that a person deleted is let go."""
-    tasks = {r.ls_task_id: r for r in queue.reviews if r.ls_task_id is not None}
+    A task just made under an id that was known already (Label Studio was restored) is the new review's alone.
+    """
+    tasks = {r.ls_task_id: r for r in queue.reviews if r.ls_task_id is not None and r.ls_task_id not in made}
     if not tasks:
         return 0
     try:

@@ -110,10 +110,25 @@ def test_a_review_keeps_its_first_task_and_is_found_by_it(
 
     with reading(any_database) as session:
         assert (first, again) == (2, 0)
-        assert list(reviews.by_task(session, project.id, [7, 8, 9])) == [7]
         assert reviews.by_token(session, project.id, _tokens(other, 1)) == {}
-        assert reviews.unended_tasks(session, project.id) == {7: review}
-        assert (reviews.highest_task(session, project.id), reviews.highest_task(session, other.id)) == (7, 9)
+        assert [(p.review_id, p.ls_task_id) for p in reviews.pushes(session, project.id, [7, 8, 9])] == [(review, 7)]
+        highest = [reviews.highest_push(session, one.id) for one in (project, other)]
+        assert [push.ls_task_id for push in highest if push] == [7, 9]
+
+
+def test_a_review_whose_tasks_id_is_used_again_has_lost_its_task(
+    any_database: sa.Engine, make_project: Callable[..., Project]
+) -> None:
+    project = make_project(any_database)
+    with transaction(any_database) as session:
+        [before, after] = ask(session, project, 1, [HARD, HARD])
+        reviews.record_pushes(session, {before: 7}, ls_project_id=1, now=NOW)
+
+        reviews.record_pushes(session, {after: 7}, ls_project_id=1, now=NOW)
+
+    with reading(any_database) as session:
+        assert [push.review_id for push in reviews.pushes(session, project.id)] == [after]
+        assert [review.id for review in reviews.open_reviews(session, project.id)] == [after]
 
 
 def test_suggestions_come_from_the_newest_prelabel_of_open_reviews(

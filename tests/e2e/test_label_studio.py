@@ -225,9 +225,9 @@ def test_a_killed_push_finds_its_tasks_again_and_makes_none_twice(scene: Scene) 
 
     push(scene.parts, scene.project.id)
 
-    there = list(scene.parts.label_studio.addresses(scene.ls_project))
+    there = list(scene.parts.label_studio.changed(scene.ls_project, None))
     assert len(there) == len({task.token for task in there}) == len(KINDS) + 2
-    assert {row.ls_task_id for row in rows_of(scene.parts.database, PushRow)} == {task.id for task in there}
+    assert {row.ls_task_id for row in rows_of(scene.parts.database, PushRow)} == {task.task_id for task in there}
 
 
 def test_a_project_that_was_made_and_not_noted_is_found_again(scene: Scene) -> None:

@@ -1,0 +1,90 @@
+"""Makes tasks in Label Studio, each once, though an import may be done of which no answer came.
+
+In: reviews without a task, and the bodies of their tasks. Out: which task each stands as, noted. A task is looked for
+before it is made; while an import may still be under way over there, nothing is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from db.repositories import label_studio, reviews
+from db.repositories.label_studio import Place
+from db.repositories.reviews import Review
+from db.session import reading, transaction
+from labeling.errors import HardcaseError, LabelStudioUnavailable
+from labeling.types import ReviewId
+from service.work.wiring import Parts
+
+__all__ = ["find_left_over", "import_batch", "may_be_under_way"]
+
+GRACE = timedelta(seconds=10)
+"""So much longer than we wait for an answer, an import that Label Studio has begun may take."""
+
+
+def find_left_over(parts: Parts, place: Place, found: Sequence[Review]) -> tuple[Review, ...]:
+    """The reviews with the tasks that an earlier import made and could not say so; none is made before this look."""
+    unpushed = {review.token: review.id for review in found if review.ls_task_id is None}
+    if not unpushed:
+        return tuple(found)
+    tasks = {unpushed[token]: task for token, task in _new_tasks(parts, place).items() if token in unpushed}
+    _note_pushed(parts, place, tasks)
+    taken = set(tasks.values())
+    known = (replace(r, ls_task_id=tasks[r.id]) if r.id in tasks else r for r in found)
+    return tuple(r for r in known if r.id in tasks or r.ls_task_id not in taken)
+
+
+def may_be_under_way(parts: Parts, place: Place, found: Sequence[Review]) -> bool:
+    """Whether an import of which we heard nothing may still make the tasks that these reviews lack."""
+    if place.importing_since is None or all(review.ls_task_id is not None for review in found):
+        return False
+    longest = timedelta(seconds=parts.settings.label_studio_timeout_s) + GRACE
+    return parts.now() - place.importing_since < longest
+
+
+def import_batch(parts: Parts, place: Place, batch: Sequence[Review], bodies: Sequence[dict[str, Any]]) -> set[int]:
+    """Make a task for each of these reviews and note it; return the tasks' ids."""
+    parts.failpoint("push.before_import")
+    with transaction(parts.database) as session:
+        label_studio.note(session, place.project_id, importing_since=parts.now())
+    try:
+        made = parts.label_studio.import_tasks(place.ls_project_id, bodies)
+    except HardcaseError as error:
+        if not error.facts.get("maybe_done"):
+            _forget_import(parts, place)
+        raise
+    if len(made) != len(batch):
+        raise LabelStudioUnavailable(
+            f"Label Studio at {place.base_url} did not say which tasks it made. They are looked for.", maybe_done=True
+        )
+    parts.failpoint("push.before_write")
+    _note_pushed(parts, place, dict(zip((review.id for review in batch), made, strict=True)))
+    return set(made)
+
+
+def _new_tasks(parts: Parts, place: Place) -> dict[str, int]:
+    """Key -> task of those above the highest that we know; of all where that one is gone, for ids may be used again."""
+    with reading(parts.database) as session:
+        highest = reviews.highest_push(session, place.project_id)
+    if highest is None:
+        return parts.label_studio.tasks_after(place.ls_project_id, 0)
+    found = parts.label_studio.tasks_after(place.ls_project_id, highest.ls_task_id - 1)
+    if found.get(highest.token) == highest.ls_task_id:
+        return found
+    return parts.label_studio.tasks_after(place.ls_project_id, 0)
+
+
+def _forget_import(parts: Parts, place: Place) -> None:
+    with transaction(parts.database) as session:
+        label_studio.note(session, place.project_id, importing_since=None)
+
+
+def _note_pushed(parts: Parts, place: Place, tasks: Mapping[ReviewId, int]) -> None:
+    if tasks:
+        with transaction(parts.database) as session:
+            reviews.record_pushes(session, tasks, ls_project_id=place.ls_project_id, now=parts.now())
+            label_studio.note(session, place.project_id, importing_since=None)
+        parts.failpoint("push.after_write")
