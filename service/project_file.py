@@ -29,7 +29,7 @@ from labeling.types import (
 )
 from service.plugins import ENGINES, HEADS, STRATEGIES, check_name
 
-__all__ = ["ProjectFile", "parse_project"]
+__all__ = ["ProjectFile", "check_project", "parse_project"]
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -248,6 +248,11 @@ def parse_project(text: str) -> ProjectConfig:
         raise Invalid(f"The project file is not valid YAML: {str(error)[:500]}") from error
     if not isinstance(content, dict):
         raise Invalid("The project file must hold `name:` and `labels:`; see docs/reference/project-file.md.")
+    return check_project(content)
+
+
+def check_project(content: dict[str, Any]) -> ProjectConfig:
+    """The same for what was read already; Invalid names every mistake and its place."""
     try:
         return ProjectFile.model_validate(content).to_config()
     except ValidationError as error:

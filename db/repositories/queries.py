@@ -13,7 +13,7 @@ from db.repositories import predictions
 from db.repositories.labels import is_current_label
 from db.repositories.reviews import is_current
 from db.session import insert_new
-from db.tables import AnnotationRow, ImageRow, LabelRow, QueryRow, ReviewEndRow, ReviewRow
+from db.tables import AdoptedTaskRow, AnnotationRow, FetchRow, ImageRow, LabelRow, QueryRow, ReviewEndRow, ReviewRow
 from labeling.types import AnnotationAction, ImageId, ProjectId, QueryId, ReviewKind, Trigger, VersionId
 
 __all__ = ["NewQuery", "NewReview", "add_query", "next_number", "taken_groups"]
@@ -57,7 +57,8 @@ def next_number(session: Session, project_id: ProjectId) -> int:
 def taken_groups(session: Session, project_id: ProjectId, among: Collection[int] | None = None) -> set[int]:
     """Groups that are not to be asked again: of one of their images there is a label, or a review that still counts.
 
-    A review counts until it is ended, and for ever when it was answered. `among` looks at these groups only.
+    A review counts until it is ended, and for ever when it was answered; a task that is being taken over counts too.
+    `among` looks at these groups only.
     """
     asked = (
         sa.select(ImageRow.group_id)
@@ -69,17 +70,27 @@ def taken_groups(session: Session, project_id: ProjectId, among: Collection[int]
         .join(LabelRow, LabelRow.image_id == ImageRow.id)
         .where(LabelRow.project_id == project_id, LabelRow.value.is_not(None), is_current_label())
     )
+    noted = (
+        sa.select(ImageRow.group_id)
+        .join(FetchRow, FetchRow.image_id == ImageRow.id)
+        .join(AdoptedTaskRow, AdoptedTaskRow.registration_id == FetchRow.registration_id)
+        .where(AdoptedTaskRow.project_id == project_id, AdoptedTaskRow.taken_at.is_(None))
+    )
+    found = [asked, labelled, noted]
     if among is not None:
-        asked, labelled = (query.where(ImageRow.group_id.in_(among)) for query in (asked, labelled))
-    return {group for group in session.scalars(sa.union(asked, labelled)) if group is not None}
+        found = [query.where(ImageRow.group_id.in_(among)) for query in found]
+    return {group for group in session.scalars(sa.union(*found)) if group is not None}
 
 
-def add_query(session: Session, query: NewQuery, reviews: Sequence[NewReview], now: datetime) -> tuple[QueryId, int]:
+def add_query(
+    session: Session, query: NewQuery, reviews: Sequence[NewReview], now: datetime, *, standing: bool = False
+) -> tuple[QueryId, int]:
     """Write a query with those of its reviews whose image is still there and still not taken.
 
     Returns the query's id and how many reviews it has; (0, 0) when none is left or its number was taken meanwhile.
+    `standing`: people have these tasks already, so all are written, whatever else is asked of their groups.
     """
-    free = _still_free(session, query.project_id, reviews)
+    free = list(reviews) if standing else _still_free(session, query.project_id, reviews)
     if not free:
         return QueryId(0), 0
     row = {

@@ -72,7 +72,7 @@ class LabelStudioHttp:
 
     def file(self, path: str, max_bytes: int) -> StudioFile:
         """The bytes of a file under this path, or where they lie; our token goes to Label Studio and nowhere else."""
-        with self.client.stream("GET", f"{self.url}{path}", headers={"Accept": "image/*"}) as answer:
+        with self.client.stream("GET", f"{self.url}{path}") as answer:
             if answer.is_redirect:
                 return StudioFile(b"", answer.headers["Location"])
             if answer.status_code in (400, 401, 403, 404):

@@ -20,7 +20,7 @@ from service.cli.output import AsJson, ProjectName, author, connected, emit, fai
 from service.config_history import history
 from service.project_file import parse_project
 
-__all__ = ["app"]
+__all__ = ["app", "config_in"]
 
 app = typer.Typer(no_args_is_help=True)
 ProjectYaml = Annotated[
@@ -35,7 +35,7 @@ def create(file: ProjectYaml, as_json: AsJson = False) -> None:
     Example: hardcase project create animals.yaml
     """
     with failing_clearly(as_json), connected() as hardcase:
-        config = _config_in(file)
+        config = config_in(file)
         by, now = author(), datetime.now(UTC)
         with transaction(hardcase.database) as session:
             made = projects.create(session, config, salt=secrets.token_hex(16), author=by, now=now)
@@ -55,7 +55,7 @@ def edit(
     Example: hardcase project edit animals animals.yaml --reason "clearer guidelines"
     """
     with failing_clearly(as_json), connected() as hardcase:
-        config = _config_in(file)
+        config = config_in(file)
         found = hardcase.project(project)
         by, now = author(), datetime.now(UTC)
         with transaction(hardcase.database) as session:
@@ -125,7 +125,8 @@ def _show_history(console: Console, versions: list[dict[str, Any]]) -> None:
             console.print(Text(f"  policy.{one['key']}: {one['before']} -> {one['after']}"))
 
 
-def _config_in(file: Path) -> ProjectConfig:
+def config_in(file: Path) -> ProjectConfig:
+    """What a project file says; Invalid names every mistake."""
     try:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:

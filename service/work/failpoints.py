@@ -10,7 +10,7 @@ import os
 import signal
 from collections import Counter
 
-__all__ = ["NAMES", "Failpoints"]
+__all__ = ["BESIDE", "NAMES", "Failpoints"]
 
 NAMES = (
     "fetch.before_store",
@@ -37,6 +37,9 @@ NAMES = (
     "predict.before_write",
     "predict.after_write",
 )
+"""Those of the loop."""
+BESIDE = ("adopt.before_write", "adopt.before_tell", "adopt.after_tell", "messages.before_send", "messages.before_note")
+"""Those of jobs that the loop does not need."""
 
 
 class Failpoints:
@@ -44,13 +47,13 @@ class Failpoints:
 
     def __init__(self, setting: str) -> None:
         name, _, nth = setting.partition(":")
-        if name and name not in NAMES:
+        if name and name not in (*NAMES, *BESIDE):
             raise ValueError(f"unknown failpoint {name!r}")
         self._name, self._nth = name, int(nth or 1)
         self._passes: Counter[str] = Counter()
 
     def __call__(self, name: str) -> None:
-        assert name in NAMES, name
+        assert name in (*NAMES, *BESIDE), name
         self._passes[name] += 1
         if name == self._name and self._passes[name] == self._nth:
             os.kill(os.getpid(), signal.SIGKILL)

@@ -14,12 +14,13 @@ from typing import Any, TypeVar
 from dbos import DBOS
 from sqlalchemy.orm import Session
 
-from db.repositories import failures, projects
+from db.repositories import adopted, failures, projects
 from db.session import reading, transaction
 from labeling.errors import Unavailable
 from labeling.types import JobName, ProjectId, Trigger
 from service.logs import get_logger
 from service.work import engine_reports
+from service.work.adopting import adopt_batch
 from service.work.calibrations import calibrate
 from service.work.locks import OneAtATime
 from service.work.pipeline import escalate, figures, ingest, learn, prelabel, promote, review, select
@@ -52,6 +53,7 @@ def register(parts: Parts) -> None:
         JobName.ENGINES: loop.engines,
         JobName.QUALITY: loop.quality,
         JobName.INSPECT: loop.inspect,
+        JobName.ADOPT: loop.adopt,
     }
     for job, body in bodies.items():
         DBOS.workflow(name=job.value)(_guarded(parts, job, body, alone))
@@ -81,7 +83,7 @@ class _Loop:
 
     def prelabel(self, project_id: ProjectId, trigger: str) -> Counts:
         done = _until_done(prelabel.prelabel_batch, self.parts, project_id)
-        self._ask(project_id, Trigger.PRELABELED, JobName.ESCALATE, JobName.SELECT, JobName.FIGURES)
+        self._ask(project_id, Trigger.PRELABELED, JobName.ADOPT, JobName.ESCALATE, JobName.SELECT, JobName.FIGURES)
         return done
 
     def escalate(self, project_id: ProjectId, trigger: str) -> Counts:
@@ -149,6 +151,12 @@ class _Loop:
         """What takes longer: suspected labels and drift."""
         return self._all(SLOW, project_id)
 
+    def adopt(self, project_id: ProjectId, trigger: str) -> Counts:
+        """Tasks that were made in Label Studio get their reviews; their answers come by the next `review`."""
+        done = _until_done(adopt_batch, self.parts, project_id)
+        self._ask(project_id, Trigger.SELECTED, JobName.REVIEW)
+        return done
+
     def _all(self, steps: Sequence[Step], project_id: ProjectId) -> Counts:
         counts: Counts = {}
         for step in steps:
@@ -165,7 +173,7 @@ class _Loop:
             self._ask(project_id, Trigger.SCHEDULE, JobName.REVIEW, args=how)
             stages = (JobName.INGEST, JobName.PRELABEL, JobName.LEARN)  # which ask for select and promote
             self._ask(project_id, Trigger.SCHEDULE, *stages, JobName.ESCALATE, JobName.FIGURES)
-            self._ask(project_id, Trigger.SCHEDULE, JobName.QUALITY, JobName.INSPECT)
+            self._ask(project_id, Trigger.SCHEDULE, JobName.QUALITY, JobName.INSPECT, JobName.ADOPT)
         return {"projects": len(everyone)}
 
     def _ask(self, project_id: ProjectId, trigger: Trigger, *jobs: JobName, args: list[str] | None = None) -> None:
@@ -235,7 +243,9 @@ def _guarded(parts: Parts, job: JobName, body: Callable[..., Counts], alone: One
 
 
 def _is_wanted(session: Session, project_id: ProjectId, job: JobName) -> bool:
-    """Nobody escalates where the project's file names no dearer engine."""
+    """Nobody escalates where the project's file names no dearer engine, nor adopts where nothing is ready for it."""
+    if job is JobName.ADOPT:
+        return adopted.has_ready(session, project_id)
     return job is not JobName.ESCALATE or bool(projects.by_id(session, project_id).config.policy.escalation)
 
 

@@ -1,0 +1,73 @@
+"""`hardcase adopt`: take over a project that others made in Label Studio, in place."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from service.cli.output import AsJson, author, connected, emit, failing_clearly
+from service.cli.projects import config_in
+
+if TYPE_CHECKING:
+    from service.taking_over import TakenOver
+
+__all__ = ["add_to"]
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(adopt)
+
+
+def adopt(
+    ls_project: Annotated[int, typer.Argument(metavar="LS_PROJECT", help="The project's number in Label Studio.")],
+    project: Annotated[
+        Path | None, typer.Option("--project", exists=True, dir_okay=False, help="A project file for it.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Its name here; without one, its title there.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take over a Label Studio project with its tasks and answers; annotators go on in it.
+
+    Example: hardcase adopt 7 --name animals
+    """
+    if project is not None and name is not None:
+        raise typer.BadParameter("the project file says the name: use --project or --name, not both")
+    with failing_clearly(as_json), connected() as hardcase:
+        from labeling.adapters.label_studio import LabelStudio
+        from service.taking_over import TakingOver
+
+        config = None if project is None else config_in(project)
+        settings = hardcase.settings
+        token, timeout_s = settings.label_studio_token.get_secret_value(), settings.label_studio_timeout_s
+        studio = LabelStudio(settings.label_studio_url, token, timeout_s=timeout_s)
+        taking = TakingOver(hardcase.database, hardcase.jobs, studio, author(), lambda: datetime.now(UTC))
+        try:
+            made, people = taking.begin(ls_project, config, name)
+            with _bar(as_json) as bar:
+                line = bar.add_task("noting tasks", total=studio.count_tasks(ls_project))
+                done = taking.tasks(made, people, lambda count: bar.update(line, advance=count))
+        finally:
+            studio.close()
+        document = {"project": done.project.config.name, "tasks": done.tasks, "new": done.new, "refused": done.refused}
+        emit(as_json, document, lambda console: _show(console, done))
+
+
+def _bar(as_json: bool) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    quiet = as_json or not sys.stderr.isatty()
+    return Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True)
+
+
+def _show(console: Console, done: TakenOver) -> None:
+    name = done.project.config.name
+    console.print(f"{name}: looked at {done.tasks} tasks, {done.new} of them new here.", markup=False)
+    if done.refused:
+        words = f"{done.refused} were left alone: their image cannot be named. `hardcase jobs list` says why."
+        console.print(words, markup=False)
+    console.print("The worker fetches their images, then every task gets its review and its answers come in.")

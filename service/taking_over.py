@@ -1,0 +1,137 @@
+"""Take over a project that others made in Label Studio: its labels, its names, and all of its tasks, in place.
+
+In: the number of a Label Studio project, and perhaps a project file. Out: a project of ours that stands in that very
+project, its tasks noted and their images registered. Killed and begun again, it goes on; done twice, it is done once.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from db.repositories import adopted, audit, label_studio, projects
+from db.session import reading, transaction
+from labeling.adapters.label_studio import LabelStudio, StudioProject
+from labeling.errors import Conflict, Invalid, NotFound
+from labeling.ingest.text import clean_text
+from labeling.review.controls import Foreign, read_config
+from labeling.types import JobName, Project, ProjectConfig, Trigger
+from service.adoption import kept_controls, take_in
+from service.ingest import chunks
+from service.jobs import Jobs
+from service.project_file import check_project
+
+__all__ = ["TakenOver", "TakingOver"]
+
+TASKS_A_TRANSACTION = 500
+MOST_PEOPLE = 20
+_TAG = re.compile(r"<[^>]*>")
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """What became of it: the tasks that were looked at, those noted now, and those that could not be."""
+
+    project: Project
+    tasks: int
+    new: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class TakingOver:
+    """What it takes to take a project over; `author` stands in the histories."""
+
+    database: sa.Engine
+    jobs: Jobs
+    studio: LabelStudio
+    author: str
+    now: Callable[[], datetime]
+
+    def begin(self, ls_project_id: int, config: ProjectConfig | None, name: str | None) -> tuple[Project, int]:
+        """Make our project of it, and say how many people were to answer each of its tasks.
+
+        Raises
+        ------
+        Invalid
+            It asks something that is not supported, or its choices are not the labels of `config`.
+        Conflict
+            It is one that hardcase made itself, or the name is taken.
+        """
+        there = self._there(ls_project_id)
+        with reading(self.database) as session:
+            holder = label_studio.holder_of(session, self.studio.url, ls_project_id)
+            known = None if holder is None else projects.by_id(session, holder)
+            place = None if holder is None else label_studio.get(session, holder)
+        people = min(max(there.maximum_annotations, 1), MOST_PEOPLE)
+        if known is not None:
+            if place is None or place.controls is None:
+                raise Conflict(f"hardcase itself made this Label Studio project, for {known.config.name}.")
+            if config is not None and set(config.classes) != set(known.config.classes):
+                raise Conflict("It was taken over before, with other labels. `hardcase project edit` changes the rest.")
+            return known, people
+        return self._make(there, config, name), people
+
+    def tasks(self, project: Project, people: int, progress: Callable[[int], None] = lambda _: None) -> TakenOver:
+        """Note its tasks, a batch a transaction, and ask for their images."""
+        with reading(self.database) as session:
+            place = label_studio.get(session, project.id)
+        if place is None:
+            raise NotFound(f"{project.config.name} stands in no Label Studio project.")
+        seen, new, noted = 0, 0, 0
+        for chunk in chunks(self.studio.listing(place.ls_project_id), TASKS_A_TRANSACTION):
+            with transaction(self.database) as session:
+                new += take_in(session, project, chunk, self.now(), buckets=True, people=people)
+                ids = [int(task["id"]) for task in chunk]
+                noted += len(adopted.known_tasks(session, project.id, place.ls_project_id, ids))
+            seen += len(chunk)
+            progress(len(chunk))
+        with transaction(self.database) as session:
+            self.jobs.ask(session, JobName.INGEST, project.id, Trigger.HAND)
+        return TakenOver(project, seen, new, seen - noted)
+
+    def _there(self, ls_project_id: int) -> StudioProject:
+        try:
+            return self.studio.project(ls_project_id)
+        except NotFound as error:
+            raise NotFound(
+                f"There is no project {ls_project_id} in the Label Studio at {self.studio.url}. Its number stands in "
+                "the address of its page: /projects/NUMBER/."
+            ) from error
+
+    def _make(self, there: StudioProject, config: ProjectConfig | None, name: str | None) -> Project:
+        foreign = read_config(there.label_config)
+        wanted = config or _config_of(there, foreign, name or there.title)
+        _check_labels(wanted, foreign)
+        now = self.now()
+        with transaction(self.database) as session:
+            made = projects.create(session, wanted, salt=secrets.token_hex(16), author=self.author, now=now)
+            controls = kept_controls(foreign.controls)
+            label_studio.add(
+                session, made.id, ls_project_id=there.id, base_url=self.studio.url, now=now, controls=controls
+            )
+            audit.record(session, self.author, "project.adopt", wanted.name, {"label_studio_project": there.id}, now)
+        return made
+
+
+def _config_of(there: StudioProject, foreign: Foreign, name: str) -> ProjectConfig:
+    """A project file's worth of what stands there: its choices, and its instructions as plain text."""
+    words = clean_text(html.unescape(_TAG.sub(" ", there.instructions))) or ""
+    labels = [{"name": label.name, "description": label.description} for label in foreign.labels]
+    return check_project({"name": name, "labels": labels, "guidelines": words})
+
+
+def _check_labels(config: ProjectConfig, foreign: Foreign) -> None:
+    theirs = {label.name for label in foreign.labels}
+    if theirs != set(config.classes):
+        differ = ", ".join(repr(name) for name in sorted(theirs ^ set(config.classes))[:10])
+        raise Invalid(
+            f"The labels must be the choices of the Label Studio project, to the letter; these are in one alone: "
+            f"{differ}. Mend the project file, or the labelling config in Label Studio."
+        )
