@@ -1,46 +1,78 @@
 """From answers to labels: what the facts say of an image is compared with the label that stands.
 
-In: images whose answers may have changed. Out: labels appended where they differ. A lead's decision stands above
-every answer, gold above what people say. The outcome follows from the facts alone, so doing it again, or in another
-order, changes nothing.
+In: images whose answers may have changed. Out: labels appended where they differ, and soft labels beside them. A lead's
+decision stands above every answer, gold above what people say. The outcome follows from the facts alone, so doing it
+again, or in another order, changes nothing.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from db.repositories import annotations as answers
-from db.repositories import decisions, labels
+from db.repositories import decisions, labels, soft_labels
 from db.repositories.annotations import VoteRow
 from db.repositories.decisions import Decision
 from db.repositories.labels import DISPUTED, Label, NewLabel
-from labeling.review.consensus import Vote, consensus, voters
+from db.repositories.soft_labels import SoftLabel
+from labeling.review.consensus import Vote, cast, consensus, shares
+from labeling.review.kinds import blind_always
 from labeling.types import UNSURE, ImageId, LabelSource, Project, ReviewId, ReviewKind
 
-__all__ = ["settle"]
+__all__ = ["MAJORITY", "Standing", "settle", "standing_of"]
 
 AUTHOR = "annotators"
+MAJORITY = "majority"
+ENOUGH = 0.5
+"""A consensus that is no surer of its value than this leaves it to the majority."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Standing:
-    """What people say of an image: the outcome of the review that was answered last; None where they disagree."""
+class Standing:
+    """What people say of an image: the outcome of the review that was answered last; `value` None in a conflict.
+
+    `said` is what each of them said who could tell; `soft` the share of each answer, or what `method` makes of it.
+    """
 
     value: str | None
+    kind: ReviewKind
     review_id: ReviewId
-    annotation_ids: tuple[int, ...]
-    answered_at: datetime
+    votes: tuple[VoteRow, ...]
+    said: Mapping[int, str]
+    soft: Mapping[str, float]
+    confidence: float
+    method: str = MAJORITY
+
+    @property
+    def annotation_ids(self) -> tuple[int, ...]:
+        return tuple(vote.annotation_id for vote in self.votes)
+
+    @property
+    def answered_at(self) -> datetime:
+        return max(vote.updated_at for vote in self.votes)
+
+    @property
+    def evidence(self) -> dict[str, Any]:
+        """What is kept with a label: the answers that it rests on, and how sure they make it."""
+        return {
+            "annotations": list(self.annotation_ids),
+            "method": self.method,
+            "confidence": round(self.confidence, 4),
+            "soft": {answer: round(share, 6) for answer, share in self.soft.items()},
+        }
 
 
 def settle(session: Session, project: Project, image_ids: Sequence[ImageId], now: datetime) -> int:
     """Append the labels that these images lack; return how many."""
     wanted = sorted(set(image_ids))
-    standing = _standing(answers.votes(session, wanted), project.config.classes)
+    standing = standing_of(answers.votes(session, wanted), project.config.classes)
+    standing = _with_soft_labels(session, project, wanted, standing, now)
     held = labels.current_of(session, wanted)
     given = labels.newest_not_by_people(session, wanted)
     decided = decisions.in_force(session, wanted)
@@ -53,25 +85,67 @@ def settle(session: Session, project: Project, image_ids: Sequence[ImageId], now
     return labels.append(session, project.id, [label for label in found if label is not None], now)
 
 
-def _standing(votes: Iterable[VoteRow], classes: Sequence[str]) -> dict[ImageId, _Standing]:
+def standing_of(votes: Iterable[VoteRow], classes: Sequence[str]) -> dict[ImageId, Standing]:
+    """What people say of each image by majority; images about which nobody could tell are left out."""
     by_review: dict[ReviewId, list[VoteRow]] = defaultdict(list)
     for vote in votes:
         if vote.kind is not ReviewKind.GOLD:  # its answers judge annotators, not images
             by_review[vote.review_id].append(vote)
-    standing: dict[ImageId, _Standing] = {}
-    for review_id, rows in sorted(by_review.items()):
-        cast = [Vote(v.annotator_id, v.answers, v.updated_at) for v in rows]
-        value = consensus(cast, classes)
-        if value is None and voters(cast, classes) < 2:
+    standing: dict[ImageId, Standing] = {}
+    for _, rows in sorted(by_review.items()):
+        found = _of_review(rows, classes)
+        if found is None:
             continue
-        found = _Standing(value, review_id, tuple(v.annotation_id for v in rows), max(v.updated_at for v in rows))
         before = standing.get(rows[0].image_id)
         if before is None or before.answered_at <= found.answered_at:
             standing[rows[0].image_id] = found
     return standing
 
 
-def _decided(decision: Decision, held: Label | None, standing: _Standing | None) -> NewLabel | None:
+def _of_review(rows: Sequence[VoteRow], classes: Sequence[str]) -> Standing | None:
+    votes = [Vote(v.annotator_id, v.answers, v.updated_at) for v in rows]
+    said, soft = cast(votes, classes), shares(votes, classes)
+    if not said:
+        return None
+    value = consensus(votes, classes)
+    return Standing(value, rows[0].kind, rows[0].review_id, tuple(rows), said, soft, max(soft.values()))
+
+
+def _with_soft_labels(
+    session: Session, project: Project, wanted: Sequence[ImageId], standing: Mapping[ImageId, Standing], now: datetime
+) -> dict[ImageId, Standing]:
+    """Each as the policy's method has it where that has seen these very answers; till then the shares are kept."""
+    held, method = soft_labels.of(session, wanted), project.config.policy.consensus
+    fits = {image for image, one in standing.items() if image in held and _is_about(held[image], one) == method}
+    new = [_soft(image, one) for image, one in standing.items() if image not in fits]
+    new = [one for one in new if held.get(one.image_id) != one]
+    soft_labels.keep(session, project.id, new, [image for image in held if image not in standing], now)
+    return {image: _weighed(one, held[image]) if image in fits else one for image, one in standing.items()}
+
+
+def _is_about(soft: SoftLabel, standing: Standing) -> str | None:
+    """The method of a soft label that rests on the answers that stand; None of one that rests on others."""
+    return soft.method if set(soft.annotations) == set(standing.annotation_ids) else None
+
+
+def _soft(image: ImageId, one: Standing) -> SoftLabel:
+    evidence = one.evidence
+    return SoftLabel(image, MAJORITY, one.value, evidence["confidence"], evidence["soft"], one.annotation_ids)
+
+
+def _weighed(standing: Standing, soft: SoftLabel) -> Standing:
+    """With the value of the soft label, where it may have a say.
+
+    Not where one person alone could tell, nor for an answer that nobody gave, nor about blind kinds: engines and the
+    quality that is guessed from them have no part in the labels that judge engines.
+    """
+    allowed = len(standing.said) > 1 and soft.value in standing.soft and not blind_always(standing.kind)
+    if soft.method == MAJORITY or not allowed or soft.confidence <= ENOUGH:
+        return standing
+    return replace(standing, value=soft.value, soft=soft.probs, confidence=soft.confidence, method=soft.method)
+
+
+def _decided(decision: Decision, held: Label | None, standing: Standing | None) -> NewLabel | None:
     """The label of a decision; it keeps the review, and so the kind, of what it corrects."""
     if held is not None and held.decision_id == decision.id:
         return None
@@ -80,24 +154,24 @@ def _decided(decision: Decision, held: Label | None, standing: _Standing | None)
         review_id = standing.review_id
     evidence = {"decision": decision.id, "kind": decision.kind}
     value = None if decision.value == UNSURE else decision.value
-    return NewLabel(
-        decision.image_id, value, LabelSource.PEOPLE, decision.author, decision.reason, review_id, evidence
-    )
+    return NewLabel(decision.image_id, value, LabelSource.PEOPLE, decision.author, decision.reason, review_id, evidence)
 
 
-def _due(image: ImageId, standing: _Standing | None, held: Label | None, given: Label | None) -> NewLabel | None:
+def _due(image: ImageId, standing: Standing | None, held: Label | None, given: Label | None) -> NewLabel | None:
     """The label to append for one image; None where the one that stands is right."""
     if held is not None and held.source is LabelSource.GOLD and held.value is not None:
         return None
     by_people = held is not None and held.source is LabelSource.PEOPLE
     if standing is not None:
         same = held is not None and by_people and held.decision_id is None
+        same = same and held is not None and held.disputed == (standing.value is None)
         if same and held is not None and (held.value, held.review_id) == (standing.value, standing.review_id):
             return None
-        evidence = {"annotations": list(standing.annotation_ids)}
         reason = "answered" if held is None or held.value is None else "answer changed"
         reason = reason if standing.value is not None else DISPUTED
-        return NewLabel(image, standing.value, LabelSource.PEOPLE, AUTHOR, reason, standing.review_id, evidence)
+        return NewLabel(
+            image, standing.value, LabelSource.PEOPLE, AUTHOR, reason, standing.review_id, standing.evidence
+        )
     if held is None or not by_people or (held.value is None and held.decision_id is None):
         return None
     gone = "answer withdrawn" if held.decision_id is None else "decision taken back"

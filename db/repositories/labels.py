@@ -49,6 +49,7 @@ class Label:
     """A label as stored; `kind` is the kind of the review that it came from, None for an imported one.
 
     `decision_id` names the decision of a lead that it states, None where it follows from answers or was given.
+    `disputed`: there is none because people disagree.
     """
 
     id: int
@@ -58,6 +59,7 @@ class Label:
     review_id: ReviewId | None
     kind: ReviewKind | None
     decision_id: int | None
+    disputed: bool
     created_at: datetime
 
 
@@ -130,5 +132,6 @@ def _label(found: sa.Row[*tuple[Any, ...]]) -> Label:
         review_id=None if row.review_id is None else ReviewId(row.review_id),
         kind=None if kind is None else ReviewKind(kind),
         decision_id=row.evidence.get("decision"),
+        disputed=row.value is None and row.reason == DISPUTED and "decision" not in row.evidence,
         created_at=row.created_at,
     )

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from labeling.types import NONE_OF_THESE, UNSURE
 
-__all__ = ["Vote", "consensus", "voters"]
+__all__ = ["Vote", "cast", "consensus", "shares", "voters"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def consensus(votes: Iterable[Vote], classes: Sequence[str]) -> str | None:
     >>> consensus([Vote(1, ("cat",), noon), Vote(2, ("cat",), noon), Vote(3, ("dog",), noon)], ["cat", "dog"])
     'cat'
     """
-    counts = Counter(_cast(votes, classes).values())
+    counts = Counter(cast(votes, classes).values())
     if not counts:
         return None
     answer, most = counts.most_common(1)[0]
@@ -44,11 +44,23 @@ def consensus(votes: Iterable[Vote], classes: Sequence[str]) -> str | None:
 
 def voters(votes: Iterable[Vote], classes: Sequence[str]) -> int:
     """How many people have a vote among these: those who could tell."""
-    return len(_cast(votes, classes))
+    return len(cast(votes, classes))
 
 
-def _cast(votes: Iterable[Vote], classes: Sequence[str]) -> dict[int, str]:
-    """Annotator -> the newest answer that is a vote."""
+def shares(votes: Iterable[Vote], classes: Sequence[str]) -> dict[str, float]:
+    """Which share of the people who could tell says what; empty where nobody could.
+
+    >>> from datetime import UTC
+    >>> noon = datetime(2026, 11, 21, tzinfo=UTC)
+    >>> shares([Vote(1, ("cat",), noon), Vote(2, ("dog",), noon)], ["cat", "dog"])
+    {'cat': 0.5, 'dog': 0.5}
+    """
+    counts = Counter(cast(votes, classes).values())
+    return {answer: count / counts.total() for answer, count in sorted(counts.items())}
+
+
+def cast(votes: Iterable[Vote], classes: Sequence[str]) -> dict[int, str]:
+    """Annotator -> their newest answer, where it is a vote."""
     newest: dict[int, Vote] = {}
     for vote in votes:
         held = newest.get(vote.annotator)

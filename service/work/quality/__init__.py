@@ -10,11 +10,19 @@ from collections.abc import Callable
 
 from labeling.types import ProjectId
 from service.work.quality.agreement import refresh_agreement
+from service.work.quality.consensus import refresh_consensus, refresh_large_consensus
+from service.work.quality.gold import make_gold
+from service.work.quality.team import refresh_team
 from service.work.wiring import Parts
 
 __all__ = ["QUICK", "SLOW", "Step"]
 
 Step = Callable[[Parts, ProjectId], dict[str, int]]
 
-QUICK: tuple[Step, ...] = (refresh_agreement,)
-SLOW: tuple[Step, ...] = ()
+QUICK: tuple[Step, ...] = (
+    refresh_consensus,
+    refresh_agreement,
+    make_gold,
+    refresh_team,
+)
+SLOW: tuple[Step, ...] = (refresh_large_consensus,)

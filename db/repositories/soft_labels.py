@@ -1,0 +1,144 @@
+"""Soft labels: what a consensus makes of an image, as probabilities. A cache, made again from answers.
+
+Also what a consensus reads beside people's answers: what an engine said that has seen no label, and what the version
+believed that asked about an image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from db.session import insert_new
+from db.tables import AnnotationRow, ImageRow, PredictionRow, PrelabelRow, ReviewRow, SeenRow, SoftLabelRow, VoidRow
+from labeling.types import ImageId, Outcome, ProjectId
+
+__all__ = [
+    "EngineVoice",
+    "SoftLabel",
+    "believed_when_asked",
+    "count_answers",
+    "engine_voices",
+    "fingerprint",
+    "keep",
+    "of",
+]
+
+SLICE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class SoftLabel:
+    """One image's; `annotations` are the answers that it rests on, and `probs` sums to 1 over what got a share."""
+
+    image_id: ImageId
+    method: str
+    value: str | None
+    confidence: float
+    probs: dict[str, float]
+    annotations: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineVoice:
+    """What an engine said of an image: an answer that it named, or probabilities (K,), or none of the classes."""
+
+    image_id: ImageId
+    answer: str | None
+    probs: tuple[float, ...]
+    outcome: Outcome
+
+
+def of(session: Session, image_ids: Collection[ImageId]) -> dict[ImageId, SoftLabel]:
+    """The soft labels of these images, where there are any."""
+    found: dict[ImageId, SoftLabel] = {}
+    for some in _slices(image_ids):
+        for row in session.scalars(sa.select(SoftLabelRow).where(SoftLabelRow.image_id.in_(some))):
+            image = ImageId(row.image_id)
+            found[image] = SoftLabel(
+                image, row.method, row.value, row.confidence, dict(row.probs), tuple(row.annotations)
+            )
+    return found
+
+
+def keep(
+    session: Session, project_id: ProjectId, soft: Sequence[SoftLabel], gone: Collection[ImageId], now: datetime
+) -> int:
+    """Put these in the place of what there was, and forget those of the images in `gone`; return how many were put."""
+    for some in _slices([*(one.image_id for one in soft), *gone]):
+        session.execute(sa.delete(SoftLabelRow).where(SoftLabelRow.image_id.in_(some)))
+    rows = [
+        {
+            "image_id": one.image_id,
+            "project_id": project_id,
+            "method": one.method,
+            "value": one.value,
+            "confidence": one.confidence,
+            "probs": one.probs,
+            "annotations": list(one.annotations),
+            "computed_at": now,
+        }
+        for one in soft
+    ]
+    return insert_new(session, SoftLabelRow, rows)
+
+
+def fingerprint(session: Session, project_id: ProjectId, revision: str | None) -> str:
+    """A short text that changes with every answer, and every word of this engine revision, of a project."""
+    of_project = ReviewRow.project_id == project_id
+    answers = sa.select(sa.func.max(AnnotationRow.id)).join(ReviewRow, ReviewRow.id == AnnotationRow.review_id)
+    void = sa.select(sa.func.max(VoidRow.id))
+    seen = sa.select(sa.func.count()).select_from(SeenRow).join(ReviewRow, ReviewRow.id == SeenRow.review_id)
+    said = sa.select(sa.func.max(PrelabelRow.id)).join(ImageRow, ImageRow.id == PrelabelRow.image_id)
+    parts = [
+        answers.where(of_project),
+        void,
+        seen.where(of_project),
+        said.where(ImageRow.project_id == project_id, PrelabelRow.revision == (revision or "")),
+    ]
+    row = session.execute(sa.select(*(part.scalar_subquery() for part in parts))).one()
+    return "-".join(str(value or 0) for value in row)
+
+
+def count_answers(session: Session, project_id: ProjectId) -> int:
+    """How many versions of answers a project has."""
+    statement = sa.select(sa.func.count(AnnotationRow.id)).join(ReviewRow, ReviewRow.id == AnnotationRow.review_id)
+    return session.scalar(statement.where(ReviewRow.project_id == project_id)) or 0
+
+
+def engine_voices(session: Session, revision: str, image_ids: Collection[ImageId]) -> list[EngineVoice]:
+    """What this engine revision said of these images without having been shown an example; it may have abstained."""
+    found: list[EngineVoice] = []
+    for some in _slices(image_ids):
+        rows = session.scalars(
+            sa.select(PrelabelRow).where(PrelabelRow.revision == revision, PrelabelRow.image_id.in_(some))
+        )
+        found += [
+            EngineVoice(ImageId(row.image_id), row.answer, tuple(row.probs), Outcome(row.outcome))
+            for row in rows
+            if row.outcome != Outcome.ABSTAINED.value and not row.evidence.get("examples")
+        ]
+    return found
+
+
+def believed_when_asked(session: Session, image_ids: Collection[ImageId]) -> dict[ImageId, list[float]]:
+    """The probabilities of the version that first asked about each image: fitted before the image had an answer."""
+    found: dict[ImageId, list[float]] = {}
+    for some in _slices(image_ids):
+        rows = session.execute(
+            sa.select(PredictionRow.image_id, PredictionRow.probs)
+            .where(PredictionRow.image_id.in_(some), PredictionRow.asked_in.is_not(None))
+            .order_by(PredictionRow.asked_in.desc())
+        )
+        found |= {ImageId(image): probs for image, probs in rows}
+    return found
+
+
+def _slices(ids: Iterable[ImageId]) -> Iterator[list[ImageId]]:
+    """Pieces short enough for one statement's parameters."""
+    everything = list(ids)
+    return (everything[start : start + SLICE] for start in range(0, len(everything), SLICE))

@@ -1,0 +1,166 @@
+"""Weighs people's answers by the policy's method, keeps the soft labels, and lets labels follow them.
+
+In: current answers that count, and what the first engine says of the same images. Out: soft labels, labels where they
+differ now, and the figure `consensus`. A voice that may have seen a label has no say about it: only an engine's
+revision that looks at every image, and was shown no example, is an annotator beside people; a prediction is that of
+the version that asked about the image, which was fitted before. Where somebody accepted what an engine had
+pre-selected, that word is not independent of it, so engines have none there; nor have they any about blind kinds.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from db.repositories import annotations as answers
+from db.repositories import figures, projects, soft_labels, stages
+from db.repositories.figures import NewFigure
+from db.repositories.soft_labels import EngineVoice, SoftLabel
+from db.session import reading, transaction
+from labeling.quality.aggregation import Aggregation, Opinion, aggregate
+from labeling.review.kinds import blind_always
+from labeling.types import NONE_OF_THESE, ImageId, JobName, Outcome, Project, ProjectId, Trigger
+from service.settling import MAJORITY, Standing, settle, standing_of
+from service.work.wiring import Parts
+
+__all__ = ["PART", "refresh_consensus", "refresh_large_consensus"]
+
+PART = ":consensus"
+BATCH = 500
+ENGINE = "engine:"
+QUICK_ANSWERS = {MAJORITY: 10**9, "crowdlab": 20_000, "dawid-skene": 5_000, "glad": 500}
+"""With more answers than this a method takes longer than people wait for a page; it is then left to `inspect`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What a consensus rests on, read in one transaction."""
+
+    project: Project
+    fingerprint: str
+    standing: Mapping[ImageId, Standing]
+    engine: str
+    voices: Sequence[EngineVoice]
+    believed: Mapping[ImageId, Sequence[float]]
+
+
+def refresh_large_consensus(parts: Parts, project_id: ProjectId) -> dict[str, int]:
+    """As `refresh_consensus`, however many answers there are."""
+    return refresh_consensus(parts, project_id, {})
+
+
+def refresh_consensus(parts: Parts, project_id: ProjectId, most: Mapping[str, int] = QUICK_ANSWERS) -> dict[str, int]:
+    """Weigh the answers again if any has changed, unless there are more of them than `most` says of the method."""
+    with reading(parts.database) as session:
+        project = projects.by_id(session, project_id)
+        method = project.config.policy.consensus
+        revision = stages.first_revision(session, project_id)
+        fingerprint = f"{project.config_version}-{method}"
+        if method != MAJORITY:
+            fingerprint += f"-{revision}-{soft_labels.fingerprint(session, project_id, revision)}"
+        if fingerprint == figures.kept_fingerprint(session, project_id, PART):
+            return {"weighed": 0}
+        if method in most and soft_labels.count_answers(session, project_id) > most[method]:
+            return {"weighed": 0}
+    if method == MAJORITY:
+        return _settle_all(parts, project, fingerprint)
+    facts = _read(parts, project, fingerprint, revision)
+    found = aggregate(
+        method, _table(facts), project.config.classes, {int(image): probs for image, probs in facts.believed.items()}
+    )
+    counts = _keep(parts, facts, _soft_labels(facts, found, method))
+    with transaction(parts.database) as session:
+        quality = {who: round(value, 4) for who, value in sorted(found.quality.items())}
+        data = {"method": method, "images": len(found.labels), "quality": quality}
+        figures.keep(session, project_id, [NewFigure("consensus", data)], fingerprint, parts.now(), part=PART)
+    return counts
+
+
+def _settle_all(parts: Parts, project: Project, fingerprint: str) -> dict[str, int]:
+    """The majority needs no weighing; after another method every label is settled by it once."""
+    with reading(parts.database) as session:
+        images = answers.answered_images(session, project.id)
+    settled = 0
+    for start in range(0, len(images), BATCH):
+        with transaction(parts.database) as session:
+            settled += settle(session, project, images[start : start + BATCH], parts.now())
+    with transaction(parts.database) as session:
+        data = {"method": MAJORITY, "images": len(images), "quality": {}}
+        figures.keep(session, project.id, [NewFigure("consensus", data)], fingerprint, parts.now(), part=PART)
+    return {"weighed": 0, "settled": settled}
+
+
+def _read(parts: Parts, project: Project, fingerprint: str, revision: str | None) -> _Facts:
+    classes = project.config.classes
+    with reading(parts.database) as session:
+        standing = standing_of(answers.votes_of_project(session, project.id), classes)
+        open_to_engines = [image for image, one in standing.items() if not _is_closed_to_engines(one)]
+        voices = soft_labels.engine_voices(session, revision, open_to_engines) if revision else []
+        believed = soft_labels.believed_when_asked(session, open_to_engines)
+    return _Facts(project, fingerprint, standing, f"{ENGINE}{revision}", voices, believed)
+
+
+def _is_closed_to_engines(one: Standing) -> bool:
+    """Whether an engine may not speak beside these people: about blind kinds, and where its word was accepted."""
+    return blind_always(one.kind) or any(vote.answers == (vote.shown,) for vote in one.votes)
+
+
+def _table(facts: _Facts) -> list[Opinion]:
+    """The images with several voices: a single one can be weighed against nothing and stands as it is."""
+    table = [
+        Opinion(image, str(annotator), answer)
+        for image, one in facts.standing.items()
+        for annotator, answer in one.said.items()
+    ]
+    said = ((voice.image_id, _said(voice, facts.project.config.classes)) for voice in facts.voices)
+    table += [Opinion(image, facts.engine, answer) for image, answer in said if answer is not None]
+    voices = Counter(one.image for one in table)
+    return [one for one in table if voices[one.image] > 1]
+
+
+def _said(voice: EngineVoice, classes: Sequence[str]) -> str | None:
+    if voice.outcome is Outcome.NONE_OF_THESE:
+        return NONE_OF_THESE
+    if voice.answer in classes:
+        return voice.answer
+    return classes[int(np.argmax(voice.probs))] if len(voice.probs) == len(classes) else None
+
+
+def _soft_labels(facts: _Facts, found: Aggregation, method: str) -> list[SoftLabel]:
+    return [
+        SoftLabel(
+            ImageId(image),
+            method,
+            soft.value,
+            round(soft.confidence, 4),
+            {answer: round(share, 6) for answer, share in soft.probs.items()},
+            facts.standing[ImageId(image)].annotation_ids,
+        )
+        for image, soft in found.labels.items()
+    ]
+
+
+def _keep(parts: Parts, facts: _Facts, soft: Sequence[SoftLabel]) -> dict[str, int]:
+    """Write what differs and settle it, a batch a transaction: whoever is killed between goes on where it was."""
+    with reading(parts.database) as session:
+        held = soft_labels.of(session, [one.image_id for one in soft])
+    new = [one for one in soft if held.get(one.image_id) != one]
+    settled = 0
+    for start in range(0, len(new), BATCH):
+        batch = new[start : start + BATCH]
+        with transaction(parts.database) as session:
+            soft_labels.keep(session, facts.project.id, batch, [], parts.now())
+            settled += settle(session, facts.project, _of_several(facts, batch), parts.now())
+    if settled:
+        with transaction(parts.database) as session:
+            for job in (JobName.LEARN, JobName.FIGURES):
+                parts.jobs.ask(session, job, facts.project.id, Trigger.ANSWERED)
+    return {"weighed": len(new), "settled": settled}
+
+
+def _of_several(facts: _Facts, soft: Iterable[SoftLabel]) -> list[ImageId]:
+    """The images about which several people could tell: another's label does not change with a soft label."""
+    return [one.image_id for one in soft if len(facts.standing[one.image_id].said) > 1]

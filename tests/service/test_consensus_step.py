@@ -1,0 +1,209 @@
+"""Soft labels and the labels that follow them: by the majority, by a method that weighs, and back again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import sqlalchemy as sa
+
+from db.repositories import annotators, projects, soft_labels
+from db.session import reading, transaction
+from db.tables import FigureRow, LabelRow, QueryRow, SoftLabelRow
+from labeling.types import NONE_OF_THESE, UNSURE, Policy, Project, ReviewId, ReviewKind
+from service.settling import settle
+from service.work.quality.consensus import refresh_consensus, refresh_large_consensus
+from service.work.wiring import Parts
+from tests.conftest import NOW
+from tests.reviewing import ask, label_values, make_parts, rows_of
+from tests.service.several_people import answer, engine_in_force, images_of, people
+
+HARD = ReviewKind.HARD
+CAT, DOG = [0.8, 0.1, 0.1], [0.1, 0.8, 0.1]
+
+
+@pytest.fixture
+def parts(database: sa.Engine, tmp_path: Path) -> Iterator[Parts]:
+    made = make_parts(database, tmp_path, cast(Any, None), now=lambda: NOW)
+    yield made
+    made.jobs.close()
+
+
+def _answered(parts: Parts, project: Project, said: list[dict[str, str]], **how: Any) -> list[ReviewId]:
+    """One hard review each, answered by the people named; settled as sync does it."""
+    with transaction(parts.database) as session:
+        known = people(session, project, "ann", "bob", "eve")
+        number = len(session.scalars(sa.select(QueryRow.id)).all()) + 1
+        made = ask(session, project, number, how.pop("kinds", [HARD] * len(said)), probs=how.pop("probs", None))
+        for review, one in zip(made, said, strict=True):
+            answer(session, review, {known[name]: value for name, value in one.items()}, **how)
+        settle(session, project, images_of(session, made), NOW)
+    return made
+
+
+def _soft(parts: Parts) -> list[tuple[str, str | None, dict[str, float]]]:
+    return [(row.method, row.value, row.probs) for row in rows_of(parts.database, SoftLabelRow)]
+
+
+def test_by_majority_shares_are_kept_with_the_label_and_beside_it(
+    parts: Parts, make_project: Callable[..., Project]
+) -> None:
+    project = make_project(parts.database)
+
+    _answered(parts, project, [{"ann": "cat", "bob": "cat", "eve": "dog"}, {"ann": "cat", "bob": UNSURE}])
+
+    first, second = rows_of(parts.database, LabelRow)
+    assert (first.value, first.evidence["method"], first.evidence["confidence"]) == ("cat", "majority", 0.6667)
+    assert first.evidence["soft"] == {"cat": 0.666667, "dog": 0.333333}
+    assert len(first.evidence["annotations"]) == 3
+    assert (second.value, second.evidence["soft"]) == ("cat", {"cat": 1.0})
+    assert _soft(parts)[1] == ("majority", "cat", {"cat": 1.0})
+
+
+def test_a_conflict_withdraws_the_label_and_keeps_who_said_what(
+    parts: Parts, make_project: Callable[..., Project]
+) -> None:
+    project = make_project(parts.database)
+
+    _answered(parts, project, [{"ann": "cat", "bob": NONE_OF_THESE}])
+
+    [row] = rows_of(parts.database, LabelRow)
+    assert (row.value, row.reason) == (None, "people disagree: a lead must decide")
+    assert _soft(parts) == [("majority", None, {"cat": 0.5, NONE_OF_THESE: 0.5})]
+
+
+def test_soft_labels_go_when_no_answer_counts_any_more(parts: Parts, make_project: Callable[..., Project]) -> None:
+    project = make_project(parts.database)
+    [review] = _answered(parts, project, [{"ann": "cat"}])
+    with transaction(parts.database) as session:
+        ann = annotators.everyone(session, project.id)[0].id
+        annotators.void(session, ann, author="lead", reason="random", now=NOW)
+
+        settle(session, project, images_of(session, [review]), NOW)
+
+    assert _soft(parts) == []
+    assert label_values(parts.database, project.id) == {}
+
+
+def _with_a_spammer(parts: Parts, project: Project) -> list[ReviewId]:
+    """Ann is right and so mostly is the engine; eve always says dog. The last image: ann against eve."""
+    truth = ["cat", "dog", "bird", "cat", "bird", "cat"] * 3
+    said = [{"ann": value, "eve": "dog"} if n % 2 else {"ann": value} for n, value in enumerate(truth)]
+    probs = [[0.9 if name == value else 0.05 for name in ("cat", "dog", "bird")] for value in truth]
+    with transaction(parts.database) as session:
+        engine_in_force(session, project)
+    return _answered(parts, project, [*said, {"ann": "cat", "eve": "dog"}], probs=[*probs, CAT])
+
+
+@pytest.mark.parametrize("method", ["dawid-skene", "glad", "crowdlab"])
+def test_a_method_that_weighs_settles_what_the_majority_could_not_and_doing_it_again_changes_nothing(
+    parts: Parts, make_project: Callable[..., Project], method: str
+) -> None:
+    project = make_project(parts.database, policy=Policy(consensus=method))
+    reviews = _with_a_spammer(parts, project)
+    with reading(parts.database) as session:
+        disputed = images_of(session, reviews)[-1]
+    before = label_values(parts.database, project.id)
+
+    first, second = refresh_consensus(parts, project.id), refresh_consensus(parts, project.id)
+    rows = len(rows_of(parts.database, LabelRow))
+    with transaction(parts.database) as session:
+        again = settle(session, project, images_of(session, reviews), NOW)
+
+    assert disputed not in before
+    assert label_values(parts.database, project.id)[disputed] == "cat"
+    assert first["weighed"] == len(reviews) and first["settled"] >= 1
+    assert (second, again, len(rows_of(parts.database, LabelRow))) == ({"weighed": 0}, 0, rows)
+    newest = rows_of(parts.database, LabelRow)[-1].evidence
+    assert newest["method"] == method and 0.5 < newest["confidence"] <= 1
+    assert sum(newest["soft"].values()) == pytest.approx(1, abs=1e-4)
+    figure = next(row for row in rows_of(parts.database, FigureRow) if row.name == "consensus").data
+    assert figure["quality"]["engine:test-1"] > figure["quality"]["3"]  # eve
+
+
+def test_a_new_answer_counts_by_majority_until_it_is_weighed_and_then_it_ends(
+    parts: Parts, make_project: Callable[..., Project]
+) -> None:
+    project = make_project(parts.database, policy=Policy(consensus="dawid-skene"))
+    reviews = _with_a_spammer(parts, project)
+    refresh_consensus(parts, project.id)
+    with transaction(parts.database) as session:
+        known = people(session, project, "ann", "bob", "eve")
+        image = images_of(session, reviews)[0]
+        answer(session, reviews[0], {known["eve"]: "dog"}, minute=5)
+        settle(session, project, [image], NOW)
+    between = label_values(parts.database, project.id).get(image)
+
+    first, second = refresh_consensus(parts, project.id), refresh_consensus(parts, project.id)
+
+    assert between is None  # one against one
+    assert label_values(parts.database, project.id)[image] == "cat"
+    assert first["settled"] == 1 and second == {"weighed": 0}
+
+
+def test_an_engine_alone_never_overrules_the_only_person(parts: Parts, make_project: Callable[..., Project]) -> None:
+    project = make_project(parts.database, policy=Policy(consensus="dawid-skene"))
+    _with_a_spammer(parts, project)
+    [review] = _answered(parts, project, [{"eve": "dog"}], probs=[CAT])
+
+    refresh_consensus(parts, project.id)
+
+    with reading(parts.database) as session:
+        image = images_of(session, [review])[0]
+        soft = soft_labels.of(session, [image])[image]
+    assert soft.value == "cat"  # eve is known to say dog whatever it is
+    assert label_values(parts.database, project.id)[image] == "dog"
+
+
+def test_engines_have_no_say_about_blind_kinds_nor_where_their_word_was_accepted(
+    parts: Parts, make_project: Callable[..., Project]
+) -> None:
+    project = make_project(parts.database, policy=Policy(consensus="dawid-skene"))
+    _with_a_spammer(parts, project)
+    kinds = [ReviewKind.EVALUATION, ReviewKind.CALIBRATION]
+    blind = _answered(parts, project, [{"bob": "dog"}] * 2, probs=[CAT, CAT], kinds=kinds)
+    disputed = _answered(parts, project, [{"ann": "cat", "eve": "dog"}], probs=[CAT], kinds=kinds[:1])
+    accepted = _answered(parts, project, [{"bob": "dog"}], probs=[CAT], shown="dog")
+
+    refresh_consensus(parts, project.id)
+
+    with reading(parts.database) as session:
+        images = images_of(session, [*blind, *accepted])
+        soft = soft_labels.of(session, images)
+        conflict = images_of(session, disputed)[0]
+    assert [soft[image].probs for image in images] == [{"dog": 1.0}] * 3
+    assert conflict not in label_values(parts.database, project.id)  # a lead decides
+
+
+def test_a_method_too_slow_for_so_many_answers_is_left_to_the_slow_job(
+    parts: Parts, make_project: Callable[..., Project]
+) -> None:
+    project = make_project(parts.database, policy=Policy(consensus="dawid-skene"))
+    _with_a_spammer(parts, project)
+
+    quick, slow = refresh_consensus(parts, project.id, {"dawid-skene": 3}), refresh_large_consensus(parts, project.id)
+
+    assert quick == {"weighed": 0}
+    assert slow["weighed"] > 0
+
+
+def test_back_to_the_majority_every_label_is_settled_by_it_once(
+    parts: Parts, make_project: Callable[..., Project]
+) -> None:
+    project = make_project(parts.database, policy=Policy(consensus="dawid-skene"))
+    reviews = _with_a_spammer(parts, project)
+    refresh_consensus(parts, project.id)
+    with transaction(parts.database) as session:
+        plain = replace(project.config, policy=Policy())
+        projects.configure(session, project.id, plain, author="lead", reason="simpler", now=NOW)
+
+    first, second = refresh_consensus(parts, project.id), refresh_consensus(parts, project.id)
+
+    with reading(parts.database) as session:
+        disputed = images_of(session, reviews)[-1]
+    assert first["settled"] >= 1 and second == {"weighed": 0}
+    assert disputed not in label_values(parts.database, project.id)
+    assert {method for method, _, _ in _soft(parts)} == {"majority"}
