@@ -18,9 +18,10 @@ from db.repositories import overlaps, queries, reviews
 from db.repositories.queries import NewQuery, NewReview
 from labeling.types import ImageId, Project, ReviewKind, Trigger
 
-__all__ = ["Asked", "ask_again"]
+__all__ = ["STRATEGY", "Asked", "ask_again"]
 
 STRATEGY = "asked again"
+"""The strategy of a query that was not drawn: somebody asked for its images."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,15 +40,16 @@ __all__ = [
     "HeldLabel",
     "Place",
     "answers_fingerprint",
+    "changed",
     "checked_labels",
     "corrected_holdout",
-    "current_labels",
     "engine_answers",
     "find_right",
     "held_labels",
     "open_images",
     "places",
     "sent_back",
+    "standing_labels",
 ]
 
 SLICE = 1_000
@@ -56,7 +57,7 @@ SLICE = 1_000
 
 @dataclass(frozen=True, slots=True)
 class HeldLabel:
-    """A label that stands, with what decides how it may be used."""
+    """A label that stands, with what decides how it may be used; `decided`: it is a lead's decision."""
 
     label_id: int
     image_id: ImageId
@@ -67,6 +68,7 @@ class HeldLabel:
     source: LabelSource
     kind: ReviewKind | None
     content_hash: str
+    decided: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,7 @@ def held_labels(session: Session, project_id: ProjectId) -> list[HeldLabel]:
             LabelRow.source,
             ReviewRow.kind,
             ImageRow.content_hash,
+            LabelRow.evidence,
         )
         .select_from(LabelRow)
         .join(ImageRow, ImageRow.id == LabelRow.image_id)
@@ -148,18 +151,21 @@ def held_labels(session: Session, project_id: ProjectId) -> list[HeldLabel]:
             source=LabelSource(source),
             kind=ReviewKind(kind) if kind else None,
             content_hash=content_hash,
+            decided="decision" in evidence,
         )
-        for label, image, group, side, bridge, value, source, kind, content_hash in rows
+        for label, image, group, side, bridge, value, source, kind, content_hash, evidence in rows
     ]
 
 
-def current_labels(session: Session, image_ids: Iterable[int]) -> dict[int, int]:
-    """Image -> the number of the label that stands on it; images without one are left out."""
-    query = sa.select(LabelRow.image_id, LabelRow.id).where(LabelRow.value.is_not(None), is_current_label())
+def standing_labels(session: Session, project_id: ProjectId, label_ids: Iterable[int]) -> dict[int, int]:
+    """Of these labels, those of the project that still stand, each with its image."""
+    query = sa.select(LabelRow.id, LabelRow.image_id).where(
+        LabelRow.project_id == project_id, LabelRow.value.is_not(None), is_current_label()
+    )
     return {
-        image: label
-        for some in _slices(image_ids)
-        for image, label in session.execute(query.where(LabelRow.image_id.in_(some)))
+        label: image
+        for some in _slices(label_ids)
+        for label, image in session.execute(query.where(LabelRow.id.in_(some)))
     }
 
 
@@ -220,9 +226,16 @@ def find_right(session: Session, label_ids: Sequence[int], *, author: str, reaso
     return insert_new(session, LabelCheckRow, rows)
 
 
+def changed(session: Session, image_ids: Iterable[int]) -> int:
+    """How many of these images ever changed from one label to another."""
+    query = sa.select(LabelRow.image_id).where(LabelRow.value.is_not(None)).group_by(LabelRow.image_id)
+    query = query.having(sa.func.count(sa.distinct(LabelRow.value)) > 1)
+    return sum(len(session.scalars(query.where(LabelRow.image_id.in_(some))).all()) for some in _slices(image_ids))
+
+
 def corrected_holdout(session: Session, project_id: ProjectId) -> int:
     """How many hold-out images ever changed from one label to another."""
-    changed = (
+    differing = (
         sa.select(LabelRow.image_id)
         .join(ImageRow, ImageRow.id == LabelRow.image_id)
         .join(GroupRow, GroupRow.id == ImageRow.group_id)
@@ -231,7 +244,7 @@ def corrected_holdout(session: Session, project_id: ProjectId) -> int:
         .having(sa.func.count(sa.distinct(LabelRow.value)) > 1)
         .subquery()
     )
-    return session.scalar(sa.select(sa.func.count()).select_from(changed)) or 0
+    return session.scalar(sa.select(sa.func.count()).select_from(differing)) or 0
 
 
 def _highest(column: Any, owner: Any, on: sa.ColumnElement[bool], project_id: ProjectId) -> sa.Select[Any]:

@@ -1,0 +1,46 @@
+"""What people do about suspected labels: send them back to review, or find that they are right.
+
+In: numbers of labels as they were shown. Out: counts. A label that was replaced in the meantime is left alone: nobody
+judges what they did not see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from db.repositories import inspection
+from labeling.types import ImageId, Project
+from service.asking import ask_again
+
+__all__ = ["SUSPECTED", "Handled", "find_right", "send_back"]
+
+SUSPECTED = "the label is suspected to be wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """How many labels were handled, how many were so already, and how many no longer stand."""
+
+    done: int
+    already: int
+    gone: int
+
+
+def send_back(session: Session, project: Project, label_ids: Sequence[int], *, author: str, now: datetime) -> Handled:
+    """Ask another person about these labels' images; the caller asks for the job that tells Label Studio."""
+    standing = inspection.standing_labels(session, project.id, label_ids)
+    images = [ImageId(image) for image in standing.values()]
+    asked = ask_again(session, project, images, author=author, reason=SUSPECTED, now=now)
+    done = asked.another + asked.new
+    return Handled(done, len(standing) - done, len(set(label_ids)) - len(standing))
+
+
+def find_right(session: Session, project: Project, label_ids: Sequence[int], *, author: str, now: datetime) -> Handled:
+    """Note that somebody looked and these labels are right; they are not suspected again until they change."""
+    standing = inspection.standing_labels(session, project.id, label_ids)
+    done = inspection.find_right(session, list(standing), author=author, reason="looked at and found right", now=now)
+    return Handled(done, len(standing) - done, len(set(label_ids)) - len(standing))

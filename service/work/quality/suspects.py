@@ -1,0 +1,203 @@
+"""The figure `label_errors`: labels that are probably wrong, by a classifier that never saw them and by their twins.
+
+In: labels that stand and the embeddings that the classifier uses. Out: one figure. Only labels that may be learnt from
+teach; those of the hold-out and of calibration are judged by a fit on the pool alone. Gold is not suspected.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from db.repositories import board, examples, inspection, projects
+from db.repositories.figures import NewFigure, keep
+from db.repositories.inspection import HeldLabel
+from db.session import reading, transaction
+from labeling.learn.fusion import Inputs
+from labeling.learn.head import LOGISTIC, FitConfig
+from labeling.learn.training import fit_classifier, predict_probs
+from labeling.quality.label_errors import Suspect, cross_validated, error_rate, suspects, twins_that_differ
+from labeling.quality.metrics import Estimate
+from labeling.review.kinds import Use, may_use
+from labeling.types import LabelSource, Project, ProjectId
+from service import plugins
+from service.asking import STRATEGY
+from service.suspects import SUSPECTED
+from service.work.pool import Pool, load_pool
+from service.work.quality.numbers import as_json
+from service.work.wiring import Parts
+
+__all__ = ["FIGURE", "PART", "refresh_suspects"]
+
+FIGURE, PART = "label_errors", ":suspects"
+FORMAT = "1"
+LISTED = 200
+MOST_EXAMPLES = 10_000
+"""A fit learns from so many labels at most, drawn evenly: more take minutes and find hardly more."""
+AGAIN_AFTER = timedelta(hours=1)
+CHANGED_SHARE, CHANGED_LEAST = 0.05, 20
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What was found of `labels`: suspects by position, groups that contradict themselves, and the rate of errors."""
+
+    labels: list[HeldLabel]
+    suspected: dict[int, Suspect]
+    twins: dict[int, tuple[int, ...]]
+    rate: Estimate
+
+
+def refresh_suspects(parts: Parts, project_id: ProjectId) -> dict[str, int]:
+    """Look for wrong labels, if enough have changed since this was done last."""
+    with reading(parts.database) as session:
+        project = projects.by_id(session, project_id)
+        newest = examples.last_label_id(session, project_id)
+        if not _due(session, project, newest, parts.now()):
+            return {"suspects": 0}
+        labels = [one for one in inspection.held_labels(session, project_id) if one.source is not LabelSource.GOLD]
+    if not labels:
+        return {"suspects": 0}
+    found = _find(project, labels, load_pool(parts, project))
+    with reading(parts.database) as session:
+        data = {**_told(session, project, found), "last_label_id": newest, "config_version": project.config_version}
+    with transaction(parts.database) as session:
+        keep(session, project_id, [NewFigure(FIGURE, data)], f"{FORMAT}-{newest}", parts.now(), PART)
+    return {"suspects": len(data["suspects"])}
+
+
+def _due(session: Session, project: Project, newest: int, now: datetime) -> bool:
+    """The first time; then when a twentieth of the labels has changed, or an hour has passed and any has."""
+    kept = board.figures(session, project.id).get(FIGURE)
+    if kept is None or kept.data.get("config_version") != project.config_version:
+        return newest > 0
+    changed = newest - int(kept.data["last_label_id"])
+    enough = max(CHANGED_LEAST, CHANGED_SHARE * int(kept.data["labels"]))
+    return changed >= enough or (changed > 0 and now - kept.computed_at >= AGAIN_AFTER)
+
+
+def _find(project: Project, labels: list[HeldLabel], pool: Pool) -> _Found:
+    classes = {name: k for k, name in enumerate(project.config.classes)}
+    rng = np.random.default_rng(project.config.policy.seed % 2**63)
+    given = np.array([classes.get(one.value, -1) for one in labels], np.int64)
+    groups = np.array([one.group_id for one in labels], np.int64)
+    probs = np.full((len(labels), len(classes)), np.nan)
+    rows = pool.rows_of(np.array([one.image_id for one in labels], np.int64))
+    ready = np.flatnonzero((rows >= 0) & (given >= 0))
+    ready = ready[np.isfinite(pool.image_vectors[rows[ready]]).all(axis=1)]
+    if len(ready):
+        teaches = _some(np.array([_teaches(labels[at]) for at in ready]), rng)
+        inputs = pool.inputs.take(rows[ready])
+        fit = _head(project, pool)
+        probs[ready] = cross_validated(inputs, given[ready], groups[ready], teaches, fit, len(classes), rng)
+    return _Found(
+        labels,
+        {one.position: one for one in suspects(given, probs)},
+        {at: twin.positions for twin in twins_that_differ([x.value for x in labels], groups) for at in twin.positions},
+        error_rate(given, probs, groups, rng),
+    )
+
+
+def _teaches(label: HeldLabel) -> bool:
+    by_hand = label.kind is None and label.source in (LabelSource.IMPORT, LabelSource.PEOPLE)
+    usable = by_hand if label.kind is None else may_use(label.kind, Use.TRAIN)
+    return usable and not label.holdout and not label.bridge
+
+
+def _some(teaches: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
+    """At most `MOST_EXAMPLES` of those that teach."""
+    at = np.flatnonzero(teaches)
+    if len(at) <= MOST_EXAMPLES:
+        return teaches
+    chosen = np.zeros(len(teaches), bool)
+    chosen[rng.choice(at, MOST_EXAMPLES, replace=False)] = True
+    return chosen
+
+
+def _head(
+    project: Project, pool: Pool
+) -> Callable[[Inputs, NDArray[np.int64]], Callable[[Inputs], NDArray[np.floating]]]:
+    """The head that the project learns with; the scaling constants come from the whole pool, as there."""
+    policy, classes = project.config.policy, len(project.config.classes)
+    rows = np.unique(np.linspace(0, len(pool) - 1, min(len(pool), MOST_EXAMPLES)).astype(np.int64))
+    reference = pool.inputs.take(rows)
+
+    def fit(inputs: Inputs, labels: NDArray[np.int64]) -> Callable[[Inputs], NDArray[np.floating]]:
+        classifier = fit_classifier(
+            inputs,
+            labels,
+            classes,
+            FitConfig(head=policy.head),
+            reference=reference,
+            linear_fit=None if policy.head == LOGISTIC else plugins.load_plugin(plugins.HEADS, policy.head),
+            rng=np.random.default_rng(policy.seed % 2**63),
+        )
+        return lambda others: predict_probs(classifier, others)
+
+    return fit
+
+
+def _told(session: Session, project: Project, found: _Found) -> Json:
+    """The figure's data. What was found right, went back to people or was decided by a lead is not listed."""
+    right = inspection.checked_labels(session, project.id)
+    back = inspection.sent_back(session, project.id, SUSPECTED, STRATEGY)
+    seen_to = {
+        at for at, one in enumerate(found.labels) if one.decided or one.label_id in right or one.image_id in back
+    }
+    listed = list((found.suspected.keys() | found.twins.keys()) - seen_to)
+    listed.sort(key=lambda at: (at not in found.twins, found.suspected[at].score if at in found.suspected else 1.0, at))
+    places = inspection.places(session, [found.labels[at].image_id for at in listed[:LISTED]])
+    tasks = {image: place.ls_task_id for image, place in places.items()}
+    held_out = [at for at, one in enumerate(found.labels) if one.holdout]
+    return {
+        "labels": len(found.labels),
+        "rate": as_json(found.rate),
+        "found": len(listed),
+        "found_right": len(right),
+        "sent_back": {
+            "images": len(back),
+            "waiting": len(inspection.open_images(session, back)),
+            "changed": inspection.changed(session, back),
+        },
+        "holdout": {
+            "labels": len(held_out),
+            "found": sum(found.labels[at].holdout for at in listed),
+            "corrected": inspection.corrected_holdout(session, project.id),
+        },
+        "classes": _by_class(found, listed),
+        "suspects": [_suspect(project, found, at, tasks) for at in listed[:LISTED]],
+    }
+
+
+def _by_class(found: _Found, listed: Sequence[int]) -> list[Json]:
+    labels = Counter(one.value for one in found.labels)
+    suspected = Counter(found.labels[at].value for at in listed)
+    return [{"label": name, "labels": labels[name], "suspects": suspected[name]} for name in sorted(labels)]
+
+
+def _suspect(project: Project, found: _Found, at: int, tasks: dict[int, int | None]) -> Json:
+    label, by_classifier = found.labels[at], found.suspected.get(at)
+    twins = [found.labels[other] for other in found.twins.get(at, ()) if other != at]
+    kind = "twins" if by_classifier is None else "both" if twins else "classifier"
+    return {
+        "image_id": label.image_id,
+        "label_id": label.label_id,
+        "content_hash": label.content_hash,
+        "given": label.value,
+        "suggested": project.config.classes[by_classifier.suggested] if by_classifier else None,
+        "score": round(by_classifier.score, 4) if by_classifier else None,
+        "kind": kind,
+        "twins": [{"image_id": one.image_id, "content_hash": one.content_hash, "given": one.value} for one in twins],
+        "holdout": label.holdout,
+        "source": label.source.value,
+        "ls_task_id": tasks.get(label.image_id),
+    }

@@ -1,0 +1,150 @@
+"""Suspected labels: planted errors and contradicting twins are listed, and what was seen to is not listed again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from db.repositories import board, reviews
+from db.session import reading, transaction
+from db.tables import ImageRow, LabelRow
+from labeling.types import ImageId, Project, ReviewKind
+from service import suspects
+from service.work.quality.suspects import refresh_suspects
+from tests.service.answering_people import asked_about, hire
+from tests.service.labelled_pool import Ground, make_ground
+
+WRONG = 5
+
+
+@pytest.fixture
+def ground(database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path) -> Ground:
+    """90 labels of the pool and 30 of the hold-out, five of each wrong; two images are twins."""
+    ground = make_ground(database, tmp_path, make_project(database), pool=90, holdout=30)
+    with transaction(database) as session:
+        ann, *_ = hire(session, ground.project, "ann")
+        for side, kind in ((ground.pool, ReviewKind.HARD), (ground.holdout, ReviewKind.EVALUATION)):
+            for i, image in enumerate(side):
+                asked_about(session, ground.project, image, {ann: name_of(ground, image, wrong=i < WRONG)}, kind=kind)
+    return ground
+
+
+def name_of(ground: Ground, image: int, *, wrong: bool) -> str:
+    classes = ground.project.config.classes
+    return classes[(ground.truth[image] + wrong) % len(classes)]
+
+
+def figure(ground: Ground) -> dict[str, Any]:
+    with reading(ground.parts.database) as session:
+        return board.figures(session, ground.project.id)["label_errors"].data
+
+
+def listed(ground: Ground) -> set[int]:
+    return {one["image_id"] for one in figure(ground)["suspects"]}
+
+
+def test_planted_errors_are_listed_with_what_they_should_be_and_hold_out_ones_are_marked(ground: Ground) -> None:
+    refresh_suspects(ground.parts, ground.project.id)
+
+    data = figure(ground)
+    wrong = {*ground.pool[:WRONG], *ground.holdout[:WRONG]}
+    assert len(wrong & listed(ground)) >= 9 and len(listed(ground) - wrong) <= 5
+    hit = [one for one in data["suspects"] if one["image_id"] in wrong]
+    assert all(one["suggested"] == name_of(ground, one["image_id"], wrong=False) for one in hit)
+    assert {one["image_id"] for one in data["suspects"] if one["holdout"]} >= set(ground.holdout[:WRONG])
+    assert data["rate"]["n"] == 120 and data["rate"]["lower"] <= 10 / 120 <= data["rate"]["upper"]
+    assert data["holdout"] == {"labels": 30, "found": data["holdout"]["found"], "corrected": 0}
+    assert sum(row["labels"] for row in data["classes"]) == 120
+
+
+def test_twins_with_different_labels_come_first_with_each_others_pictures(ground: Ground) -> None:
+    one, other = ground.pool[30], ground.pool[31]
+    with transaction(ground.parts.database) as session:
+        group = session.scalar(sa.select(ImageRow.group_id).where(ImageRow.id == one))
+        session.execute(sa.update(ImageRow).where(ImageRow.id == other).values(group_id=group))
+
+    refresh_suspects(ground.parts, ground.project.id)
+
+    first, second = figure(ground)["suspects"][:2]
+    assert {first["image_id"], second["image_id"]} == {one, other}
+    assert first["kind"] in ("twins", "both") and first["twins"][0]["image_id"] == second["image_id"]
+
+
+def test_it_is_done_again_only_when_enough_labels_have_changed_or_an_hour_has_passed(ground: Ground) -> None:
+    def relabel(images: list[int]) -> None:
+        with transaction(ground.parts.database) as session:
+            bob, *_ = hire(session, ground.project, "bob")
+            for image in images:
+                asked_about(session, ground.project, image, {bob: "bird"})
+
+    counted = [refresh_suspects(ground.parts, ground.project.id) for _ in range(2)]
+    relabel(ground.pool[40:42])
+    few = refresh_suspects(ground.parts, ground.project.id)
+    ground.clock.at += timedelta(hours=1)
+    later = refresh_suspects(ground.parts, ground.project.id)
+    relabel(ground.pool[42:64])
+    many = refresh_suspects(ground.parts, ground.project.id)
+
+    assert counted[0]["suspects"] > 0 and counted[1]["suspects"] == 0
+    assert few["suspects"] == 0 and later["suspects"] > 0 and many["suspects"] > 0
+
+
+def test_what_was_found_right_or_sent_back_is_not_listed_again(ground: Ground) -> None:
+    project, now = ground.project, ground.parts.now()
+    refresh_suspects(ground.parts, project.id)
+    right, back, *_ = [one for one in figure(ground)["suspects"] if not one["holdout"]]
+
+    with transaction(ground.parts.database) as session:
+        found = suspects.find_right(session, project, [right["label_id"]], author="lead", now=now)
+        sent = suspects.send_back(session, project, [back["label_id"]], author="lead", now=now)
+        again = suspects.send_back(session, project, [back["label_id"]], author="lead", now=now)
+        waiting = reviews.newest_of_images(session, project.id, [ImageId(back["image_id"])])
+    ground.clock.at += timedelta(hours=2)
+    with transaction(ground.parts.database) as session:
+        session.add(withdrawn(ground, ground.pool[80]))
+    refresh_suspects(ground.parts, project.id)
+
+    assert (found.done, sent.done, again.done, again.already) == (1, 1, 0, 1)
+    assert waiting[ImageId(back["image_id"])].open
+    assert not {right["image_id"], back["image_id"]} & listed(ground)
+    assert figure(ground)["sent_back"] == {"images": 1, "waiting": 1, "changed": 0}
+    assert figure(ground)["found_right"] == 1
+
+
+def test_a_label_that_was_replaced_in_the_meantime_is_left_alone(ground: Ground) -> None:
+    refresh_suspects(ground.parts, ground.project.id)
+    one = figure(ground)["suspects"][0]
+
+    with transaction(ground.parts.database) as session:
+        session.add(withdrawn(ground, one["image_id"]))
+        session.flush()
+        found = suspects.find_right(session, ground.project, [one["label_id"]], author="lead", now=ground.parts.now())
+
+    assert (found.done, found.gone) == (0, 1)
+
+
+def test_without_labels_there_is_nothing_to_find(
+    database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path
+) -> None:
+    ground = make_ground(database, tmp_path, make_project(database), pool=5, holdout=0)
+
+    assert refresh_suspects(ground.parts, ground.project.id) == {"suspects": 0}
+
+
+def withdrawn(ground: Ground, image: int) -> LabelRow:
+    return LabelRow(
+        project_id=ground.project.id,
+        image_id=image,
+        value=None,
+        source="people",
+        review_id=None,
+        evidence={},
+        author="test",
+        reason="answer withdrawn",
+        created_at=ground.parts.now(),
+    )
