@@ -12,6 +12,7 @@ from labeling.types import ProjectId
 from service.work.quality.agreement import refresh_agreement
 from service.work.quality.consensus import refresh_consensus, refresh_large_consensus
 from service.work.quality.gold import make_gold
+from service.work.quality.suspects import refresh_suspects
 from service.work.quality.team import refresh_team
 from service.work.wiring import Parts
 
@@ -25,4 +26,7 @@ QUICK: tuple[Step, ...] = (
     make_gold,
     refresh_team,
 )
-SLOW: tuple[Step, ...] = (refresh_large_consensus,)
+SLOW: tuple[Step, ...] = (
+    refresh_large_consensus,
+    refresh_suspects,
+)
