@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,10 @@ __all__ = ["Annotator", "by_id", "everyone", "images_of", "paused", "switch", "v
 
 @dataclass(frozen=True, slots=True)
 class Annotator:
-    """One person of a project, and the newest fact about whether they take part."""
+    """One person of a project, and the newest fact about whether they take part: who said so, why, and since when.
+
+    `evidence` is what a rule saw; empty where a person decided.
+    """
 
     id: int
     ls_user_id: int
@@ -28,6 +31,8 @@ class Annotator:
     paused: bool
     reason: str
     since: datetime | None
+    author: str
+    evidence: Mapping[str, Any]
 
 
 def everyone(session: Session, project_id: ProjectId) -> list[Annotator]:
@@ -110,4 +115,6 @@ def _annotator(found: sa.Row[*tuple[Any, ...]]) -> Annotator:
         paused=newest is not None and newest.paused,
         reason="" if newest is None else newest.reason,
         since=None if newest is None else newest.at,
+        author="" if newest is None else newest.author,
+        evidence={} if newest is None else newest.evidence,
     )

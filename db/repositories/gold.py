@@ -6,6 +6,7 @@ all answered, the image has served its time. A review that has ended (its task w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,10 +15,10 @@ from sqlalchemy.orm import Session
 
 from db.repositories import overlaps
 from db.repositories.labels import is_current_label
-from db.tables import ImageRow, LabelRow, QueryRow, ReviewEndRow, ReviewRow
+from db.tables import AnnotationRow, ImageRow, LabelRow, QueryRow, ReviewEndRow, ReviewRow
 from labeling.types import ImageId, LabelSource, ProjectId, ReviewId, ReviewKind
 
-__all__ = ["KnownAnswer", "answers", "asked_reviews", "unasked_images", "want_people"]
+__all__ = ["KnownAnswer", "answers", "asked_reviews", "made_from_answers_of", "unasked_images", "want_people"]
 
 AUTHOR = "policy"
 
@@ -42,6 +43,12 @@ def answers(session: Session, project_id: ProjectId) -> dict[ImageId, KnownAnswe
         for image, value, evidence in rows
         if value is not None
     }
+
+
+def made_from_answers_of(session: Session, annotator_id: int, made: Mapping[ImageId, KnownAnswer]) -> list[ImageId]:
+    """Those of these gold images that this person's answers were made into."""
+    theirs = set(session.scalars(sa.select(AnnotationRow.id).where(AnnotationRow.annotator_id == annotator_id)))
+    return [image for image, known in made.items() if not theirs.isdisjoint(known.made_from)]
 
 
 def unasked_images(session: Session, project_id: ProjectId) -> list[ImageId]:

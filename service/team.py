@@ -1,0 +1,97 @@
+"""What a lead does about an annotator: pause, let take part again, void everything answered so far and ask again.
+
+In: a person of the project, who wants it and why. Out: facts and jobs, in the caller's one transaction; the labels
+follow at once. For the pages, the API and the command line alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from db.repositories import alarms, annotators, audit, gold, labels
+from db.repositories.alarms import AlarmKind
+from db.repositories.annotators import Annotator
+from db.repositories.labels import NewLabel
+from labeling.errors import Conflict, Invalid
+from labeling.types import JobName, LabelSource, Project, Trigger
+from service.jobs import Jobs
+from service.settling import settle
+
+__all__ = ["Deed", "Voided", "pause", "resume", "void_answers"]
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """Who does something about whom, and why."""
+
+    annotator_id: int
+    author: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Voided:
+    """How many versions of answers count no more, the images that they were about, and the labels that changed."""
+
+    answers: int
+    images: int
+    labels: int
+
+
+def pause(session: Session, jobs: Jobs, project: Project, deed: Deed, now: datetime) -> Annotator:
+    """Let what they answer from now on count for nothing; Conflict if they are paused already."""
+    return _switch(session, jobs, project, deed, now, paused=True)
+
+
+def resume(session: Session, jobs: Jobs, project: Project, deed: Deed, now: datetime) -> Annotator:
+    """Let their answers count again from now on; the rule judges them by later answers only."""
+    found = _switch(session, jobs, project, deed, now, paused=False)
+    for alarm in alarms.open_alarms(session, project.id):
+        if (alarm.kind, alarm.subject) == (AlarmKind.ANNOTATOR_PAUSED, str(deed.annotator_id)):
+            alarms.end(session, alarm.id, deed.author, deed.reason, now)
+    return found
+
+
+def void_answers(session: Session, jobs: Jobs, project: Project, deed: Deed, now: datetime) -> Voided:
+    """Let all their answers so far count for nothing: labels follow, open reviews ask others, the model is refitted.
+
+    Gold that was made from their answers is gold no more. Whether they are paused stays as it is.
+    """
+    _check(session, project, deed)
+    answers = annotators.void(session, deed.annotator_id, author=deed.author, reason=deed.reason, now=now)
+    made = gold.made_from_answers_of(session, deed.annotator_id, gold.answers(session, project.id))
+    reason = "an answer that it was made from is void"
+    withdrawn = [NewLabel(image, None, LabelSource.GOLD, deed.author, reason) for image in made]
+    labels.append(session, project.id, withdrawn, now)
+    images = annotators.images_of(session, [deed.annotator_id])
+    changed = settle(session, project, images, now)
+    detail = {"annotator": deed.annotator_id, "reason": deed.reason, "answers": answers, "labels": changed}
+    audit.record(session, deed.author, "team.void", project.config.name, detail, now)
+    _ask(session, jobs, project, JobName.REVIEW, JobName.QUALITY, JobName.FIGURES)
+    jobs.ask(session, JobName.LEARN, project.id, Trigger.HAND, "now")
+    return Voided(answers, len(images), changed)
+
+
+def _switch(session: Session, jobs: Jobs, project: Project, deed: Deed, now: datetime, *, paused: bool) -> Annotator:
+    found = _check(session, project, deed)
+    if found.paused == paused:
+        raise Conflict("They are paused already." if paused else "They take part already; there is nothing to resume.")
+    annotators.switch(session, found.id, paused=paused, author=deed.author, reason=deed.reason, evidence={}, now=now)
+    detail = {"annotator": found.id, "reason": deed.reason}
+    audit.record(session, deed.author, f"team.{'pause' if paused else 'resume'}", project.config.name, detail, now)
+    _ask(session, jobs, project, JobName.REVIEW, JobName.QUALITY)
+    return annotators.by_id(session, project.id, found.id)
+
+
+def _check(session: Session, project: Project, deed: Deed) -> Annotator:
+    if not deed.reason.strip():
+        raise Invalid("Say why: the reason is kept with it.")
+    return annotators.by_id(session, project.id, deed.annotator_id)
+
+
+def _ask(session: Session, jobs: Jobs, project: Project, *wanted: JobName) -> None:
+    for job in wanted:
+        jobs.ask(session, job, project.id, Trigger.HAND)

@@ -1,0 +1,76 @@
+"""Makes gold of labels that enough people agree on, where the policy wants that; such an image never trains again.
+
+In: current answers that count. Out: labels of source gold, with the answers that they were made from, so that those
+who gave them are not judged by them. Only what could have been trained on is taken, and only from the pool: labels of
+the hold-out judge versions.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy.orm import Session
+
+from db.repositories import annotations as votes_of
+from db.repositories import decisions, gold, inspection, labels, projects
+from db.repositories.annotations import VoteRow
+from db.repositories.labels import NewLabel
+from db.session import reading, transaction
+from labeling.review.kinds import Use, may_use
+from labeling.types import NONE_OF_THESE, ImageId, LabelSource, Project, ProjectId
+from service.work.wiring import Parts
+
+__all__ = ["make_gold"]
+
+AUTHOR = "policy"
+REASON = "people agree"
+
+
+def make_gold(parts: Parts, project_id: ProjectId) -> dict[str, int]:
+    """Append gold labels where `policy.gold.from_consensus` people agree and nobody disagrees."""
+    with reading(parts.database) as session:
+        project = projects.by_id(session, project_id)
+        found = _agreed(session, project) if project.config.policy.gold.from_consensus else []
+    if not found:
+        return {}
+    with transaction(parts.database) as session:
+        held = labels.current_of(session, [label.image_id for label in found])
+        new = [label for label in found if label.image_id in held and held[label.image_id].value == label.value]
+        new = [label for label in new if held[label.image_id].source is LabelSource.PEOPLE]
+        return {"gold": labels.append(session, project_id, new, parts.now())}
+
+
+def _agreed(session: Session, project: Project) -> list[NewLabel]:
+    by_image: dict[ImageId, list[VoteRow]] = defaultdict(list)
+    for vote in votes_of.votes_of_project(session, project.id):
+        by_image[vote.image_id].append(vote)
+    known = gold.answers(session, project.id)
+    wanted = project.config.policy.gold.from_consensus
+    answers = {*project.config.classes, NONE_OF_THESE}
+    candidates = [
+        (image, votes) for image, votes in by_image.items() if image not in known and _is_sure(votes, wanted, answers)
+    ]
+    pool = _on_pool_side(session, project.id)
+    decided = decisions.in_force(session, [image for image, _ in candidates])
+    return [_gold(image, votes) for image, votes in candidates if image in pool and image not in decided]
+
+
+def _is_sure(votes: Sequence[VoteRow], wanted: int, answers: set[str]) -> bool:
+    """Enough people say the same, none of them was led to it by a pre-label, and nobody says anything else."""
+    said = {vote.answers for vote in votes}
+    if len(said) != 1 or not all(may_use(vote.kind, Use.TRAIN) for vote in votes):
+        return False
+    [only] = said
+    free = {vote.annotator_id for vote in votes if vote.shown is None or vote.shown not in only}
+    return len(only) == 1 and only[0] in answers and len(free - {0}) >= wanted
+
+
+def _on_pool_side(session: Session, project_id: ProjectId) -> set[ImageId]:
+    return {one.image_id for one in inspection.held_labels(session, project_id) if not (one.holdout or one.bridge)}
+
+
+def _gold(image: ImageId, votes: Iterable[VoteRow]) -> NewLabel:
+    rows = list(votes)
+    evidence = {"annotations": [vote.annotation_id for vote in rows], "people": len({v.annotator_id for v in rows})}
+    return NewLabel(image, rows[0].answers[0], LabelSource.GOLD, AUTHOR, REASON, evidence=evidence)

@@ -1,0 +1,230 @@
+"""The figure `team`: how each annotator does; and pauses those whom the rule tells to pause.
+
+In: current answers that count, gold, leads' decisions. Out: one figure, and appended pauses with their evidence. Who
+is paused already is neither judged nor judges; of who takes part again only later answers are held against them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from db.repositories import alarms, annotators, decisions, gold, inspection, projects
+from db.repositories import annotations as votes_of
+from db.repositories.alarms import AlarmKind
+from db.repositories.annotations import VoteRow
+from db.repositories.annotators import Annotator
+from db.repositories.figures import NewFigure, keep, kept_fingerprint
+from db.repositories.gold import KnownAnswer
+from db.session import reading, transaction
+from labeling.quality.annotators import AnnotatorFigures, Drift, Times, describe
+from labeling.quality.answers import Answer, Votes, collect_votes, reference_of
+from labeling.quality.pausing import Finding, find_harm
+from labeling.types import NONE_OF_THESE, ImageId, Project, ProjectId, ReviewKind
+from service.logs import get_logger
+from service.work.quality.numbers import as_json
+from service.work.wiring import Parts
+
+__all__ = ["PART", "RULE", "refresh_team"]
+
+log = get_logger(__name__)
+
+PART = ":team"
+FORMAT = "1"
+LATELY = 20_000
+"""The figure speaks of so many answers, the newest: it must follow an answer within seconds."""
+MOST_DIFFERENCES = 12
+RULE = "rule"
+"""The author of a pause that no person decided."""
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What the figure rests on, read in one transaction."""
+
+    project: Project
+    fingerprint: str
+    people: list[Annotator]
+    answers: list[Answer]
+    gold: Mapping[ImageId, KnownAnswer]
+
+
+def refresh_team(parts: Parts, project_id: ProjectId) -> dict[str, int]:
+    """Compute the figure and pause whom the rule finds, unless no answer has changed since it was computed last."""
+    with reading(parts.database) as session:
+        facts = _read(session, project_id)
+        if facts.fingerprint == kept_fingerprint(session, project_id, PART):
+            return {"team": 0}
+        found = find_harm(_held_against(facts), {one.id for one in facts.people if one.paused})
+        data = _figure(session, facts, found)
+    with transaction(parts.database) as session:
+        paused = _pause(session, parts, facts.project, found) if facts.project.config.policy.team.pause else 0
+        keep(session, project_id, [NewFigure("team", data)], facts.fingerprint, parts.now(), PART)
+    return {"team": 1, **({"paused": paused} if paused else {})}
+
+
+def _read(session: Session, project_id: ProjectId) -> _Facts:
+    project = projects.by_id(session, project_id)
+    fingerprint = f"{FORMAT}-{project.config_version}-{inspection.answers_fingerprint(session, project_id)}"
+    known = gold.answers(session, project_id)
+    votes = [vote for vote in votes_of.votes_of_project(session, project_id) if vote.annotator_id][-LATELY:]
+    makers = _makers(votes, known)
+    decided = {
+        image: decision.value
+        for image, decision in decisions.in_force(session, sorted({vote.image_id for vote in votes})).items()
+    }
+    allowed = {*project.config.classes, NONE_OF_THESE}
+    answers = [
+        _answer(vote, known, decided, makers) for vote in votes if len(vote.answers) == 1 and vote.answers[0] in allowed
+    ]
+    return _Facts(project, fingerprint, annotators.everyone(session, project_id), answers, known)
+
+
+def _makers(votes: Sequence[VoteRow], known: Mapping[ImageId, KnownAnswer]) -> set[tuple[int, int]]:
+    """(image, annotator) of the answers that gold was made from."""
+    made = {annotation for answer in known.values() for annotation in answer.made_from}
+    return {(vote.image_id, vote.annotator_id) for vote in votes if vote.annotation_id in made}
+
+
+def _answer(
+    vote: VoteRow,
+    known: Mapping[ImageId, KnownAnswer],
+    decided: Mapping[ImageId, str | None],
+    makers: set[tuple[int, int]],
+) -> Answer:
+    is_gold = vote.image_id in known and (vote.image_id, vote.annotator_id) not in makers
+    return Answer(
+        annotator=vote.annotator_id,
+        image=vote.image_id,
+        said=vote.answers[0],
+        at=vote.updated_at,
+        shown=vote.shown,
+        lead_time_s=vote.lead_time_s,
+        known=known[vote.image_id].value if is_gold else decided.get(vote.image_id),
+        gold=is_gold and vote.kind is ReviewKind.GOLD,
+    )
+
+
+def _held_against(facts: _Facts) -> list[Answer]:
+    """Of somebody who takes part again, what they answered since then."""
+    since = {one.id: one.since for one in facts.people if one.since is not None and not one.paused}
+    return [answer for answer in facts.answers if answer.annotator not in since or answer.at > since[answer.annotator]]
+
+
+def _pause(session: Session, parts: Parts, project: Project, found: Sequence[Finding]) -> int:
+    already = annotators.paused(session, project.id)
+    new = [finding for finding in found if finding.annotator not in already]
+    for finding in new:
+        evidence, words = _finding(finding), _words(finding)
+        annotators.switch(
+            session, finding.annotator, paused=True, author=RULE, reason=words, evidence=evidence, now=parts.now()
+        )
+        told = f"Annotator {finding.annotator} was paused: {words}. The Team page shows more, and lets them go on."
+        subject = str(finding.annotator)
+        alarms.raise_alarm(session, project.id, AlarmKind.ANNOTATOR_PAUSED, subject, told, evidence, parts.now())
+        log.warning("an annotator was paused by the rule", project=project.id, annotator=finding.annotator, why=words)
+    return len(new)
+
+
+def _words(finding: Finding) -> str:
+    partner = "" if finding.partner is None else f", annotator {finding.partner}"
+    return (
+        f"{finding.harm.value}{partner}: {finding.count} of {finding.n} answers, "
+        f"evidence {finding.evidence:.3g} to 1 where {finding.needed:.0f} to 1 was needed"
+    )
+
+
+def _finding(finding: Finding) -> Json:
+    return {
+        "harm": finding.harm.value,
+        "count": finding.count,
+        "n": finding.n,
+        "tolerated": round(finding.tolerated, 4),
+        "evidence": float(f"{finding.evidence:.3g}"),
+        "needed": round(finding.needed, 1),
+        "partner": finding.partner,
+    }
+
+
+def _figure(session: Session, facts: _Facts, found: Sequence[Finding]) -> Json:
+    votes = collect_votes(facts.answers)
+    rows = [_person(one, facts, found, votes) for one in describe(facts.answers)]
+    _name_images(session, rows)
+    answered = sum(answer.gold for answer in facts.answers)
+    return {"answers": len(facts.answers), "gold_images": len(facts.gold), "gold_answers": answered, "annotators": rows}
+
+
+def _person(one: AnnotatorFigures, facts: _Facts, found: Sequence[Finding], votes: Votes) -> Json:
+    return {
+        "annotator": one.annotator,
+        "answers": one.answers,
+        "gold": as_json(one.gold),
+        "agreement": as_json(one.agreement),
+        "kappa": None if one.kappa is None else round(one.kappa, 4),
+        "accepted_wrong": as_json(one.accepted_wrong),
+        "blind_error": as_json(one.blind_error),
+        "anchoring": as_json(one.anchoring),
+        "times": _times(one.times),
+        "per_hour": None if one.per_hour is None else round(one.per_hour, 1),
+        "per_day": None if one.per_day is None else round(one.per_day, 1),
+        "drift": _drift(one.drift),
+        "quick_copies": as_json(one.quick_copies),
+        "commonest": one.commonest,
+        "commonest_share": as_json(one.commonest_share),
+        "usual": as_json(one.usual),
+        "classes": [{"label": each.label, "right": as_json(each.right)} for each in one.classes],
+        "findings": [_finding(finding) for finding in found if finding.annotator == one.annotator],
+        "differences": _differences(one.annotator, facts, votes),
+    }
+
+
+def _times(times: Times) -> Json:
+    shown = [round(time, 2) if times.known else None for time in (times.median_s, times.lower_s, times.upper_s)]
+    return {"known": times.known, "n": times.n, "median_s": shown[0], "lower_s": shown[1], "upper_s": shown[2]}
+
+
+def _drift(drift: Drift) -> Json:
+    return {
+        "early": as_json(drift.early),
+        "late": as_json(drift.late),
+        "change": as_json(drift.change),
+        "early_s": drift.early_s,
+        "late_s": drift.late_s,
+    }
+
+
+def _differences(who: int, facts: _Facts, votes: Votes) -> list[Json]:
+    """The newest images on which somebody says otherwise than gold, a lead or most of the others.
+
+    Answers to gold are among them only where the policy lets annotators know how they did.
+    """
+    feedback, found = facts.project.config.policy.gold.feedback, list[Json]()
+    for answer in reversed(facts.answers):
+        if answer.annotator == who and (feedback or not answer.gold) and len(found) < MOST_DIFFERENCES:
+            reference = reference_of(answer, votes)
+            if reference is not None and reference.value != answer.said:
+                found.append(
+                    {"image_id": answer.image, "said": answer.said, "true": reference.value, "gold": answer.gold}
+                )
+    return found
+
+
+def _name_images(session: Session, rows: Sequence[Json]) -> None:
+    """Where they can be looked at; images about which somebody is still asked are left out, for they may be blind."""
+    wanted = {one["image_id"] for row in rows for one in row["differences"]}
+    asked, known = inspection.open_images(session, wanted), inspection.places(session, wanted)
+    for row in rows:
+        row["differences"] = [
+            {
+                **one,
+                "content_hash": known[one["image_id"]].content_hash,
+                "ls_task_id": known[one["image_id"]].ls_task_id,
+            }
+            for one in row["differences"]
+            if one["image_id"] not in asked
+        ]

@@ -1,0 +1,216 @@
+"""Gold end to end: drawn with each query, shown like any blind task, made of what people agree on, never learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from db.repositories import gold, reviews
+from db.session import reading, transaction
+from db.tables import LabelRow, OverlapRow, ReviewRow
+from labeling.review.kinds import Use, kinds_for
+from labeling.types import Gold, LabelSource, Policy, Project, ReviewKind, Shares, Trigger
+from service.work.pipeline.review import push
+from service.work.pipeline.select import choose_query
+from service.work.pushing import read_queue
+from service.work.quality.gold import make_gold
+from service.work.snapshots import read_snapshot
+from service.work.wiring import Parts
+from tests.conftest import NOW
+from tests.fakes_label_studio import FakeLabelStudio
+from tests.reviewing import ask
+from tests.reviewing import make_parts as review_parts
+from tests.service.labelled_pool import Ground
+from tests.service.seeded_pool import make_parts, seed_images
+from tests.service.team_ground import (
+    answers_of,
+    ask_people,
+    make_gold_of,
+    people,
+    rows,
+    team_ground,
+    truth_of,
+    wrong_of,
+)
+
+HARD, EVALUATION, GOLD = ReviewKind.HARD, ReviewKind.EVALUATION, ReviewKind.GOLD
+MakeProject = Callable[..., Project]
+
+
+def _gold_labels(parts: Parts, project: Project, images: list[int]) -> None:
+    from tests.service.seeded_pool import add_label
+
+    with transaction(parts.database) as session:
+        for image in images:
+            add_label(session, project.id, image, "cat", source=LabelSource.GOLD)
+
+
+def _asked(parts: Parts, kind: ReviewKind) -> list[ReviewRow]:
+    return [review for review in rows(parts, ReviewRow) if review.kind == kind]
+
+
+# --- drawn ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def parts(database: sa.Engine, tmp_path: Path) -> Parts:
+    return make_parts(database, tmp_path)
+
+
+def test_a_query_brings_gold_on_top_of_itself_from_either_side_blind_and_for_several_people(
+    parts: Parts, make_project: MakeProject
+) -> None:
+    policy = Policy(query_size=20, low_water=5, gold=Gold(rate=0.2, people=4))
+    project = make_project(parts.database, policy=policy)
+    images = seed_images(parts, project, 80)
+    _gold_labels(parts, project, images[:12])
+
+    counts = choose_query(parts, project.id, Trigger.PRELABELED)
+
+    drawn = _asked(parts, GOLD)
+    assert counts["asked"] == 20 + len(drawn)
+    assert 4 <= len(drawn) <= 5
+    assert {review.image_id for review in drawn} < set(images[:12])
+    assert all(review.blind for review in drawn)
+    assert {(row.review_id, row.people) for row in rows(parts, OverlapRow)} == {(r.id, 4) for r in drawn}
+    with reading(parts.database) as session:
+        assert reviews.count_fresh(session, project.id) == 20
+
+
+def test_the_other_images_of_a_query_are_the_same_with_and_without_gold(
+    parts: Parts, make_project: MakeProject, tmp_path: Path, empty_database: Path
+) -> None:
+    from db.session import make_engine
+
+    (tmp_path / "twin").mkdir()
+    (tmp_path / "twin" / "hardcase.db").write_bytes(empty_database.read_bytes())
+    twin = make_parts(make_engine(f"sqlite:///{tmp_path}/twin/hardcase.db"), tmp_path / "twin")
+    chosen = []
+    for where, rate in ((parts, 0.0), (twin, 0.3)):
+        project = make_project(where.database, policy=Policy(query_size=20, low_water=5, gold=Gold(rate=rate)))
+        _gold_labels(where, project, seed_images(where, project, 80)[:10])
+        choose_query(where, project.id, Trigger.PRELABELED)
+        chosen.append([(r.image_id, r.kind, r.place) for r in rows(where, ReviewRow) if r.kind != GOLD])
+    found = len(_asked(twin, GOLD))
+    twin.database.dispose()
+
+    assert chosen[0] == chosen[1]
+    assert found > 0
+
+
+def test_a_gold_image_is_asked_about_once_and_again_only_where_its_task_was_deleted(
+    parts: Parts, make_project: MakeProject
+) -> None:
+    policy = Policy(query_size=10, low_water=5, gold=Gold(rate=0.0, onboarding=3))
+    project = make_project(parts.database, policy=policy)
+    _gold_labels(parts, project, seed_images(parts, project, 80)[:5])
+
+    choose_query(parts, project.id, Trigger.PRELABELED)
+    choose_query(parts, project.id, Trigger.HAND, force=True)
+    first = [review.image_id for review in _asked(parts, GOLD)]
+    with transaction(parts.database) as session:
+        deleted = gold.asked_reviews(session, project.id, first=1)
+        reviews.end(session, deleted, reviews.TASK_DELETED, NOW)
+        free = gold.unasked_images(session, project.id)
+    choose_query(parts, project.id, Trigger.HAND, force=True)
+
+    assert len(first) == len(set(first)) == 3
+    assert len(free) == 3
+    assert len(_asked(parts, GOLD)) == 4
+
+
+def test_the_onboarding_set_stands_at_the_front_of_the_queue(database: sa.Engine, make_project: MakeProject) -> None:
+    project = make_project(database, policy=Policy(gold=Gold(onboarding=2)))
+    with transaction(database) as session:
+        ask(session, project, 1, [HARD, HARD, HARD], probs=[[0.4, 0.3, 0.3]] * 3)
+        later = ask(session, project, 2, [GOLD, GOLD, GOLD])
+
+    queue = read_queue(review_parts(database, Path(), FakeLabelStudio()), project.id)  # type: ignore[arg-type]
+
+    assert [review.id for review in queue.reviews[:2]] == later[:2]
+    assert later[2] in {review.id for review in queue.reviews[2:]}
+
+
+# --- shown ----------------------------------------------------------------------------------------------
+
+
+def test_a_gold_task_looks_like_any_other_blind_task(
+    database: sa.Engine, make_project: MakeProject, tmp_path: Path
+) -> None:
+    project = make_project(database, policy=Policy(shares=Shares(blind=1.0)))
+    studio = FakeLabelStudio()
+    parts = review_parts(database, tmp_path, studio)  # type: ignore[arg-type]
+    with transaction(database) as session:
+        made = ask(session, project, 1, [EVALUATION, GOLD], probs=[[0.8, 0.1, 0.1]] * 2, texts=["a cat"] * 2)
+        session.execute(sa.update(ReviewRow).where(ReviewRow.id == made[1]).values(blind=True))
+
+    push(parts, project.id)
+
+    plain, measured = studio.tasks_there.values()
+    unlike = {"image", "region", "external_id"}  # addresses and keys of this one review
+    assert plain["data"].keys() == measured["data"].keys()
+    assert {k: v for k, v in plain["data"].items() if k not in unlike} == {
+        k: v for k, v in measured["data"].items() if k not in unlike
+    }
+    assert [p["result"] for p in plain["predictions"]] == [p["result"] for p in measured["predictions"]] == [[]]
+    assert "gold" not in str(measured).lower() and "ground_truth" not in str(measured)
+
+
+# --- made -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ground(database: sa.Engine, tmp_path: Path, make_project: MakeProject) -> Ground:
+    policy = Policy(gold=Gold(from_consensus=2))
+    return team_ground(database, tmp_path, make_project(database, policy=policy), pool=12, holdout=8)
+
+
+def test_what_people_agree_on_becomes_gold_once_and_trains_no_more(ground: Ground) -> None:
+    ann, bob = people(ground, "ann", "bob")
+    asked = ask_people(ground, ground.pool[:4], HARD, wanted=2)
+    for who in (ann, bob):
+        answers_of(ground, who, {r: truth_of(ground, i) for r, i in zip(asked[:3], ground.pool, strict=False)})
+    answers_of(ground, ann, {asked[3]: truth_of(ground, ground.pool[3])})
+    answers_of(ground, bob, {asked[3]: wrong_of(ground, ground.pool[3])})
+
+    first, second = make_gold(ground.parts, ground.project.id), make_gold(ground.parts, ground.project.id)
+
+    assert (first, second) == ({"gold": 3}, {})
+    with reading(ground.parts.database) as session:
+        made = gold.answers(session, ground.project.id)
+        trained = {e.image_id for e in read_snapshot(session, ground.project).train}
+    assert {image: one.value for image, one in made.items()} == {i: truth_of(ground, i) for i in ground.pool[:3]}
+    assert all(len(one.made_from) == 2 for one in made.values())
+    assert not trained & set(ground.pool[:4])
+
+
+def test_who_saw_the_pre_label_and_kept_it_and_the_hold_out_make_no_gold(ground: Ground) -> None:
+    ann, bob = people(ground, "ann", "bob")
+    anchored = ask_people(ground, ground.pool[:1], HARD, blind=False, wanted=2)[0]
+    judged = ask_people(ground, ground.holdout[:1], EVALUATION, wanted=2)[0]
+    said = truth_of(ground, ground.pool[0])
+    answers_of(ground, ann, {anchored: said}, shown=said)
+    answers_of(ground, bob, {anchored: said})
+    for who in (ann, bob):
+        answers_of(ground, who, {judged: truth_of(ground, ground.holdout[0])})
+
+    assert make_gold(ground.parts, ground.project.id) == {}
+
+
+def test_a_gold_label_serves_no_other_use(ground: Ground) -> None:
+    make_gold_of(ground, [*ground.pool[:2], *ground.holdout[:2]])
+    asked = ask_people(ground, [*ground.pool[:2], *ground.holdout[:2]], GOLD)
+    [ann] = people(ground, "ann")
+    answers_of(ground, ann, dict.fromkeys(asked, "bird"))
+
+    held = {row.image_id: row for row in rows(ground.parts, LabelRow)}
+
+    assert {row.source for row in held.values()} == {LabelSource.GOLD}
+    with reading(ground.parts.database) as session:
+        snapshot = read_snapshot(session, ground.project)
+    assert not snapshot.train and not snapshot.temperature
+    assert kinds_for(Use.ANNOTATORS) == (GOLD,)
+    assert len(held) == 4
