@@ -1,88 +1,233 @@
-"""What an export holds: every labelled image with its label, where the label comes from, and its prelabel."""
+"""What an export and a snapshot are made of: the labels that stood after a given one, with what they rest on.
+
+In: a project and the id of the last label that counts. Out: facts, some hundreds at a time, straight from the database;
+never the whole project at once. Labels are appended only, so the same id gives the same facts at any time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import Session
 
+from db.repositories import soft_labels
+from db.repositories.soft_labels import SoftLabel
+from db.repositories.stages import place_of
 from db.tables import (
     AnnotationRow,
     AnnotatorRow,
+    DecisionRow,
     FetchRow,
     GroupRow,
     ImageRow,
     LabelRow,
     PrelabelRow,
+    QueryRow,
     RegistrationRow,
     ReviewRow,
+    VersionRow,
 )
-from labeling.types import AnnotationAction, Project
+from labeling.types import NONE_OF_THESE, ImageId, Outcome, Project, ProjectId
 
-__all__ = ["labelled"]
+__all__ = ["CHUNK", "Details", "LabelFact", "PersonAnswer", "count", "details", "label_facts"]
 
-
-def labelled(session: Session, project: Project) -> Iterator[dict[str, object]]:
-    """One row per image with a current label, oldest image first."""
-    for row in session.execute(_statement(project)).yield_per(1_000).mappings():
-        probs = row["probs"]
-        best = max(range(len(probs)), key=probs.__getitem__) if probs else None
-        yield {
-            **{name: row[name] for name in ("image", "content_hash", "reference", "text", "label", "source", "kind")},
-            "annotator": row["annotator"],
-            "labelled_at": row["created_at"].isoformat(),
-            "prelabel": row["answer"] or (None if best is None else project.config.classes[best]),
-            "prelabel_confidence": None if best is None else round(probs[best], 6),
-            "side": row["side"],
-        }
+CHUNK = 500
+"""How many labels are in memory at a time."""
 
 
-def _statement(project: Project) -> sa.Select[*tuple[Any, ...]]:
-    newest = _newest(LabelRow.image_id, LabelRow.id, LabelRow.project_id == project.id)
-    prelabel = _newest(PrelabelRow.image_id, PrelabelRow.id)
-    fetched = (
-        sa.select(FetchRow.image_id, sa.func.min(FetchRow.registration_id).label("id"))
-        .group_by(FetchRow.image_id)
-        .subquery()
-    )
-    answered = AnnotationRow.action == AnnotationAction.ANSWERED.value  # who skipped afterwards did not say this
-    answer = _newest(AnnotationRow.review_id, AnnotationRow.id, answered)
+@dataclass(frozen=True, slots=True)
+class PersonAnswer:
+    """One answer that a label rests on, and whose it is."""
+
+    annotator_id: int
+    name: str
+    answers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelFact:
+    """A label that stood, its image, and the answers it rests on. `side` is null until the image's group is known."""
+
+    label_id: int
+    image_id: int
+    content_hash: str
+    text: str | None
+    width: int
+    height: int
+    value: str
+    source: str
+    kind: str | None
+    evidence: dict[str, Any]
+    side: str | None
+    group_id: int | None
+    bridge: bool
+    version: int | None
+    asked_at: datetime | None
+    labelled_at: datetime
+    people: tuple[PersonAnswer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What is known of an image besides its label, as of now; `people` gave the answers that `soft` rests on."""
+
+    reference: str | None
+    prelabel: str | None
+    prelabel_confidence: float | None
+    engine: str | None
+    decided_by: str | None
+    soft: SoftLabel | None
+    people: tuple[PersonAnswer, ...]
+
+
+def count(session: Session, project_id: ProjectId, up_to: int) -> int:
+    """How many images had a label after the label `up_to`."""
+    newest = _newest(project_id, up_to)
+    statement = sa.select(sa.func.count()).select_from(LabelRow).join(newest, newest.c.id == LabelRow.id)
+    return session.scalar(statement.where(LabelRow.value.is_not(None))) or 0
+
+
+def label_facts(
+    session: Session, project_id: ProjectId, up_to: int, *, by_hash: bool = False
+) -> Iterator[list[LabelFact]]:
+    """The labels that stood after the label `up_to`, oldest image first or by content hash."""
+    statement = _statement(project_id, up_to).order_by(_hash_order(session) if by_hash else ImageRow.id)
+    streamed = statement.execution_options(yield_per=CHUNK)  # asks PostgreSQL for a cursor of its own
+    with session.execute(streamed) as found:
+        for rows in found.mappings().partitions():
+            people = _people(session, [int(key) for row in rows for key in row["evidence"].get("annotations", ())])
+            yield [_fact(row, people) for row in rows]
+
+
+def details(session: Session, project: Project, facts: Sequence[LabelFact]) -> dict[int, Details]:
+    """What else is known of these images, by image."""
+    images = [fact.image_id for fact in facts]
+    references, prelabels = _references(session, images), _prelabels(session, project, images)
+    deciders = _deciders(session, [fact.evidence["decision"] for fact in facts if "decision" in fact.evidence])
+    soft = soft_labels.of(session, [ImageId(image) for image in images])
+    people = _people(session, [key for one in soft.values() for key in one.annotations])
+    return {
+        fact.image_id: Details(
+            references.get(fact.image_id),
+            *prelabels.get(fact.image_id, (None, None, None)),
+            deciders.get(fact.evidence.get("decision", 0)),
+            found := soft.get(ImageId(fact.image_id)),
+            tuple(people[key] for key in found.annotations if key in people) if found else (),
+        )
+        for fact in facts
+    }
+
+
+def _statement(project_id: ProjectId, up_to: int) -> sa.Select[*tuple[Any, ...]]:
+    newest = _newest(project_id, up_to)
     return (
         sa.select(
-            ImageRow.id.label("image"),
+            LabelRow.id.label("label_id"),
+            ImageRow.id.label("image_id"),
             ImageRow.content_hash,
-            RegistrationRow.reference,
             ImageRow.text,
-            LabelRow.value.label("label"),
+            ImageRow.width,
+            ImageRow.height,
+            LabelRow.value,
             LabelRow.source,
             ReviewRow.kind,
-            AnnotatorRow.name.label("annotator"),
-            LabelRow.created_at,
-            PrelabelRow.probs,
-            PrelabelRow.answer,
+            LabelRow.evidence,
             GroupRow.side,
+            ImageRow.group_id,
+            ImageRow.bridge,
+            VersionRow.number.label("version"),
+            ReviewRow.created_at.label("asked_at"),
+            LabelRow.created_at.label("labelled_at"),
         )
         .select_from(LabelRow)
         .join(newest, newest.c.id == LabelRow.id)
         .join(ImageRow, ImageRow.id == LabelRow.image_id)
-        .outerjoin(fetched, fetched.c.image_id == ImageRow.id)
-        .outerjoin(RegistrationRow, RegistrationRow.id == fetched.c.id)
-        .outerjoin(ReviewRow, ReviewRow.id == LabelRow.review_id)
-        .outerjoin(answer, answer.c.review_id == ReviewRow.id)
-        .outerjoin(AnnotationRow, AnnotationRow.id == answer.c.id)
-        .outerjoin(AnnotatorRow, AnnotatorRow.id == AnnotationRow.annotator_id)
-        .outerjoin(prelabel, prelabel.c.image_id == ImageRow.id)
-        .outerjoin(PrelabelRow, PrelabelRow.id == prelabel.c.id)
         .outerjoin(GroupRow, GroupRow.id == ImageRow.group_id)
+        .outerjoin(ReviewRow, ReviewRow.id == LabelRow.review_id)
+        .outerjoin(QueryRow, QueryRow.id == ReviewRow.query_id)
+        .outerjoin(VersionRow, VersionRow.id == QueryRow.version_id)
         .where(LabelRow.value.is_not(None))
-        .order_by(ImageRow.id)
     )
 
 
-def _newest(
-    of: InstrumentedAttribute[int], row_id: InstrumentedAttribute[int], *where: sa.ColumnElement[bool]
-) -> sa.Subquery:
-    """The newest row's id per `of`."""
-    return sa.select(of, sa.func.max(row_id).label("id")).where(*where).group_by(of).subquery()
+def _newest(project_id: ProjectId, up_to: int) -> sa.Subquery:
+    newest = sa.select(sa.func.max(LabelRow.id).label("id")).where(
+        LabelRow.project_id == project_id, LabelRow.id <= up_to
+    )
+    return newest.group_by(LabelRow.image_id).subquery()
+
+
+def _hash_order(session: Session) -> sa.ColumnElement[str]:
+    """By bytes, whatever the language of the database."""
+    collation = "C" if session.get_bind().dialect.name == "postgresql" else "BINARY"
+    return sa.collate(ImageRow.content_hash, collation)
+
+
+def _fact(row: sa.RowMapping, people: Mapping[int, PersonAnswer]) -> LabelFact:
+    found = (people.get(int(key)) for key in row["evidence"].get("annotations", ()))
+    return LabelFact(**row, people=tuple(answer for answer in found if answer is not None))
+
+
+def _people(session: Session, annotation_ids: Sequence[int]) -> dict[int, PersonAnswer]:
+    """The answers of these annotations, by annotation."""
+    rows = (
+        row
+        for some in _slices(annotation_ids)
+        for row in session.execute(
+            sa.select(AnnotationRow.id, AnnotationRow.annotator_id, AnnotatorRow.name, AnnotationRow.answers)
+            .outerjoin(AnnotatorRow, AnnotatorRow.id == AnnotationRow.annotator_id)
+            .where(AnnotationRow.id.in_(some))
+        )
+    )
+    return {key: PersonAnswer(annotator or 0, name or "", tuple(answers)) for key, annotator, name, answers in rows}
+
+
+def _references(session: Session, images: Sequence[int]) -> dict[int, str]:
+    """What each image was first named."""
+    first = (
+        sa.select(FetchRow.image_id, sa.func.min(FetchRow.registration_id).label("id"))
+        .where(FetchRow.image_id.in_(images))
+        .group_by(FetchRow.image_id)
+        .subquery()
+    )
+    rows = session.execute(
+        sa.select(first.c.image_id, RegistrationRow.reference).join(first, first.c.id == RegistrationRow.id)
+    )
+    return {int(image): reference for image, reference in rows}
+
+
+def _prelabels(
+    session: Session, project: Project, images: Sequence[int]
+) -> dict[int, tuple[str | None, float | None, str | None]]:
+    """What the last engine of the escalation that did not abstain said, how sure it was, and its revision."""
+    rows = session.execute(
+        sa.select(
+            PrelabelRow.image_id, PrelabelRow.answer, PrelabelRow.outcome, PrelabelRow.probs, PrelabelRow.revision
+        )
+        .where(PrelabelRow.image_id.in_(images), PrelabelRow.outcome != Outcome.ABSTAINED.value)
+        .order_by(place_of(project.id, PrelabelRow.revision), PrelabelRow.id)
+    )
+    found: dict[int, tuple[str | None, float | None, str | None]] = {}
+    for image, answer, outcome, probs, revision in rows:
+        best = max(range(len(probs)), key=probs.__getitem__) if probs else None
+        named = NONE_OF_THESE if outcome == Outcome.NONE_OF_THESE else answer
+        if named is None and best is None:
+            continue
+        said = named or project.config.classes[best or 0]
+        sure = round(probs[best], 6) if best is not None and said == project.config.classes[best] else None
+        found[int(image)] = (said, sure, revision)
+    return found
+
+
+def _deciders(session: Session, decision_ids: Sequence[int]) -> dict[int, str]:
+    rows = session.execute(sa.select(DecisionRow.id, DecisionRow.author).where(DecisionRow.id.in_(decision_ids)))
+    return {int(key): author for key, author in rows}
+
+
+def _slices(ids: Sequence[int], size: int = CHUNK) -> Iterator[Sequence[int]]:
+    """Pieces short enough for one statement's parameters."""
+    return (ids[start : start + size] for start in range(0, len(ids), size))

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from labeling.types import ReviewKind, Side
+from labeling.types import NONE_OF_THESE, LabelSource, ReviewKind, Side
 
-__all__ = ["Use", "blind_always", "kinds_for", "may_use", "side_of"]
+__all__ = ["Split", "Use", "blind_always", "kinds_for", "may_use", "side_of", "split_of"]
 
 
 class Use(StrEnum):
@@ -22,6 +22,14 @@ class Use(StrEnum):
     CERTIFICATE = "certificate"
     PRECISION = "precision of accepted labels"
     ANNOTATORS = "annotators"
+
+
+class Split(StrEnum):
+    """The part of an exported data set that a label goes to."""
+
+    TRAIN = "train"
+    TEST = "test"
+    OTHER = "other"
 
 
 _TABLE: dict[ReviewKind, frozenset[Use]] = {
@@ -63,3 +71,23 @@ def blind_always(kind: ReviewKind) -> bool:
 def side_of(kind: ReviewKind) -> Side:
     """The side of the hold-out that this kind is drawn from; gold images are given, from either side."""
     return Side.HOLDOUT if kind is ReviewKind.EVALUATION else Side.POOL
+
+
+def split_of(
+    label: str, kind: ReviewKind | None, source: LabelSource, side: Side | None, bridge: bool = False
+) -> Split:
+    """Where an exported label belongs: train is what may be learnt from, test is the hold-out, other is the rest.
+
+    Other are gold, calibration and audit answers, bridges, images without a group yet, and "none of these" in the
+    pool. `kind` is None for a label that no review made.
+
+    >>> split_of("cat", ReviewKind.EVALUATION, LabelSource.PEOPLE, Side.HOLDOUT)
+    <Split.TEST: 'test'>
+    """
+    if bridge or side is None or source is LabelSource.GOLD or kind is ReviewKind.GOLD:
+        return Split.OTHER
+    if side is Side.HOLDOUT:
+        return Split.TEST
+    given = kind is None and source in (LabelSource.IMPORT, LabelSource.PEOPLE)
+    learnt_from = given or (kind is not None and may_use(kind, Use.TRAIN))
+    return Split.TRAIN if learnt_from and label != NONE_OF_THESE else Split.OTHER

@@ -19,7 +19,7 @@ from typing import Annotated, Any
 import sqlalchemy as sa
 import typer
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from db.repositories import heartbeats, projects
@@ -40,6 +40,7 @@ __all__ = [
     "do_job",
     "emit",
     "failing_clearly",
+    "progress",
     "table",
 ]
 
@@ -122,6 +123,24 @@ def table(title: str, columns: list[str], rows: list[list[object]]) -> Table:
     for row in rows:
         made.add_row(*[Text("" if cell is None else str(cell)) for cell in row])
     return made
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """How far a long work is."""
+
+    expect: Callable[[int], None]
+    tick: Callable[[], None]
+
+
+@contextmanager
+def progress(what: str, as_json: bool) -> Iterator[Bar]:
+    """A bar on standard error while the block works; none where nobody looks."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    quiet = as_json or not sys.stderr.isatty()
+    with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as shown:
+        line = shown.add_task(what, total=None)
+        yield Bar(lambda total: shown.update(line, total=total), lambda: shown.advance(line))
 
 
 def do_job(

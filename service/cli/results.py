@@ -9,10 +9,13 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from db.repositories import board, failures, projects, reviews, versions
+from db.repositories import board, failures, projects, reviews, snapshots, versions
+from db.repositories.snapshots import Snapshot
 from db.session import reading, transaction
-from service.cli.output import AsJson, ProjectName, connected, emit, failing_clearly, table
-from service.export import export_labels
+from labeling.adapters.image_store import ImageStore
+from labeling.types import Project
+from service.cli.output import AsJson, Connected, ProjectName, connected, emit, failing_clearly, progress, table
+from service.snapshots import verify
 
 __all__ = ["add_to", "jobs_app"]
 
@@ -51,17 +54,36 @@ def status(project: ProjectName, as_json: AsJson = False) -> None:
 
 def export(
     project: ProjectName,
-    to: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it: a .csv or .jsonl file.")],
+    to: Annotated[Path, typer.Argument(metavar="TO", help="Where to write it: a file or a new folder.")],
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="Default: what TO ends in.")] = "",
+    snapshot: Annotated[str, typer.Option(help="The labels of this snapshot; default: those that stand now.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Write all labels, with where each comes from.
+    """Write all labels with where each comes from, as csv, jsonl, parquet, imagenet, huggingface, label-studio or coco.
 
-    Example: hardcase export animals labels.csv
+    Example: hardcase export animals birds/ --format imagenet --snapshot v1
     """
+    from service.exporting import registry
+    from service.exporting.label_set import open_label_set
+
     with failing_clearly(as_json), connected() as hardcase:
-        count = export_labels(hardcase.database, hardcase.project(project), to)
-        document = {"file": to.absolute(), "labels": count}
+        chosen, found = registry.format_for(to, form), hardcase.project(project)
+        frozen = _checked(hardcase, found, snapshot) if snapshot else None
+        images = ImageStore(hardcase.settings.storage)
+        with progress("labels", as_json) as bar:
+            labels = open_label_set(hardcase.database, found, images, frozen, bar.tick)
+            bar.expect(len(labels))
+            count = registry.export(labels, to, chosen)
+        document = {"to": to.absolute(), "labels": count, "snapshot": snapshot or None}
         emit(as_json, document, lambda console: console.print(f"{count} labels in {to}", markup=False))
+
+
+def _checked(hardcase: Connected, project: Project, name: str) -> Snapshot:
+    """A snapshot whose labels are still those that it was made of."""
+    with reading(hardcase.database) as session:
+        frozen = snapshots.by_name(session, project.id, name)
+    verify(hardcase.database, hardcase.settings.home, project, frozen)
+    return frozen
 
 
 @jobs_app.command("list")

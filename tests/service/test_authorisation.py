@@ -31,6 +31,7 @@ PARAMETERS = {
     "{image_id}": "1",
     "{job_id}": "none",
     "{report_id}": "1",
+    "{snapshot}": "v1",
     "{alarm_id}": "1",
     "{name}": "hardest",
     "{token}": "abc",
@@ -45,6 +46,7 @@ BODIES: dict[tuple[str, str], dict[str, object]] = {
     ("POST", "/api/projects/{project}/sources"): {"address": str(Path(__file__).parent)},
     ("POST", "/api/projects/{project}/promotions"): {"action": "rollback", "reason": "test"},
     ("POST", "/api/projects/{project}/engines/reports"): {"kind": "plan"},
+    ("POST", "/api/projects/{project}/snapshots"): {"name": "v2"},
     ("POST", "/api/projects/{project}/alarms/{alarm_id}/end"): {"reason": "seen to"},
     ("POST", "/api/keys"): {"name": "k", "role": "read"},
 }

@@ -4,127 +4,70 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy.orm import Session
 
-from db.session import transaction
-from db.tables import (
-    AnnotationRow,
-    AnnotatorRow,
-    FetchRow,
-    GroupRow,
-    ImageRow,
-    LabelRow,
-    PrelabelRow,
-    QueryRow,
-    RegistrationRow,
-    ReviewRow,
-)
-from labeling.errors import Invalid
-from labeling.types import LabelClass, Project, ProjectConfig, ProjectId
-from service.export import COLUMNS, export_labels, spreadsheet_safe
+from db.repositories import exports
+from db.repositories.exports import LabelFact
+from db.session import reading, transaction
+from db.tables import AnnotationRow, ImageRow, LabelRow, QueryRow, VersionRow
+from labeling.errors import Conflict, Invalid
+from labeling.types import NONE_OF_THESE, Policy, Project, Team
+from service.exporting.columns import COLUMNS
+from service.exporting.label_set import open_label_set
+from service.exporting.registry import FORMATS, export, format_for
+from service.exporting.spreadsheets import from_spreadsheet, spreadsheet_safe
+from service.snapshots import create
 from tests.conftest import NOW
+from tests.service.exporting_ground import Ground
 
-FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1+1", "＋1", "－1", "＠SUM(A1)")
-
-
-@dataclass(frozen=True, slots=True)
-class Labelled:
-    """A database with one project, to which a test adds labelled images."""
-
-    database: sa.Engine
-    project: Project
-
-    def add(self, name: str, *labels: tuple[str | None, str], text: str | None = None) -> int:
-        """An image with labels, oldest first, each a value and a source. Of two people one answers, one skips."""
-        with transaction(self.database) as session:
-            group = GroupRow(project_id=self.project.id, founder_hash=name, side="holdout", created_at=NOW)
-            session.add(group)
-            session.flush()
-            image = ImageRow(
-                project_id=self.project.id, content_hash=name, perceptual_hash="0" * 16, format="PNG", width=1,
-                height=1, size_bytes=1, text=text, details={}, group_id=group.id, bridge=False, fetched_at=NOW,
-            )  # fmt: skip
-            registration = RegistrationRow(
-                project_id=self.project.id, reference=f"photos/{name}.png", address=f"/photos/{name}.png", text=text,
-                details={}, fingerprint="1", known_label=None, registered_at=NOW,
-            )  # fmt: skip
-            session.add_all([image, registration])
-            session.flush()
-            session.add(FetchRow(registration_id=registration.id, image_id=image.id, fetched_at=NOW))
-            session.add(_prelabel(image.id))
-            for value, source in labels:
-                review = self._review(session, image.id) if source == "people" and value else None
-                session.add(
-                    LabelRow(
-                        project_id=self.project.id,
-                        image_id=image.id,
-                        value=value,
-                        source=source,
-                        author="test",
-                        reason="",
-                        review_id=review,
-                        evidence={},
-                        created_at=NOW,
-                    )  # fmt: skip
-                )
-            return image.id
-
-    def _review(self, session: Any, image: int) -> int:
-        query = QueryRow(
-            project_id=self.project.id, number=image, strategy="margin", seed=0, version_id=None, pool_size=1,
-            trigger="by hand", created_at=NOW,
-        )  # fmt: skip
-        session.add(query)
-        session.flush()
-        review = ReviewRow(
-            project_id=self.project.id, image_id=image, query_id=query.id, kind="evaluation", blind=True,
-            probability=1.0, place=0.5, token=f"token-{image}", created_at=NOW,
-        )  # fmt: skip
-        session.add(review)
-        session.flush()
-        for user, action in ((1, "answered"), (2, "skipped")):
-            self._annotate(session, review.id, user, action)
-        return review.id
-
-    def _annotate(self, session: Any, review: int, user: int, action: str) -> None:
-        annotator = AnnotatorRow(project_id=self.project.id, ls_user_id=100 * review + user, name=f"person {user}")
-        session.add(annotator)
-        session.flush()
-        session.add(
-            AnnotationRow(
-                review_id=review,
-                annotator_id=annotator.id,
-                ls_annotation_id=user,
-                unique_id=f"{review}-{user}",
-                action=action,
-                answers=["dog"],
-                result_hash="h",
-                shown=None,
-                accepted=None,
-                lead_time_s=1.0,
-                updated_at=NOW,
-                recorded_at=NOW,
-            )  # fmt: skip
-        )
-        session.flush()
-
-
-def _prelabel(image: int) -> PrelabelRow:
-    return PrelabelRow(
-        image_id=image, engine="scripted", revision="1", probs=[0.2, 0.7, 0.1], description="", duration_s=0.0,
-        cost_micro=0, created_at=NOW,
-    )  # fmt: skip
+FORMULAS = (
+    "=1+1",
+    "+1",
+    "-1",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    "\n=1",
+    "＝1+1",
+    "＋1",
+    "－1",
+    "＠SUM(A1)",
+    "'=1",
+    '="a""b"',
+)
 
 
 @pytest.fixture
-def labelled(any_database: sa.Engine, make_project: Callable[..., Project]) -> Labelled:
-    return Labelled(any_database, make_project(any_database))
+def ground(any_database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path) -> Ground:
+    return Ground(any_database, make_project(any_database), tmp_path)
+
+
+@pytest.fixture
+def here(database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path) -> Ground:
+    """On SQLite alone."""
+    return Ground(database, make_project(database), tmp_path)
+
+
+def write(ground: Ground, name: str, form: str = "", *, project: Project | None = None) -> Path:
+    to = ground.home / name
+    labels = open_label_set(ground.database, project or ground.project, ground.images, None)
+    export(labels, to, format_for(to, form))
+    return to
 
 
 def as_csv(path: Path) -> list[dict[str, str]]:
@@ -136,77 +79,194 @@ def as_jsonl(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_bytes().decode().splitlines()]
 
 
-def test_a_label_comes_with_everything_about_where_it_is_from(labelled: Labelled, tmp_path: Path) -> None:
-    image = labelled.add("a", ("dog", "people"), text="a dog")
+def test_a_label_comes_with_everything_about_where_it_is_from(ground: Ground) -> None:
+    image = ground.image(1, text="a dog")
+    ground.answered(
+        image,
+        {"anna": "dog", "ben": "dog", "cho": "cat"},
+        "dog",
+        evidence={"soft": {"dog": 0.8, "cat": 0.2}, "confidence": 0.8},
+    )
+    with transaction(ground.database) as session:
+        version = VersionRow(
+            project_id=ground.project.id, number=4, path="", card_hash="", snapshot_hash="", last_label_id=0, report={},
+            trigger="by hand", created_at=NOW,
+        )  # fmt: skip
+        session.add(version)
+        session.flush()
+        session.execute(sa.update(QueryRow).values(version_id=version.id))
 
-    count = export_labels(labelled.database, labelled.project, tmp_path / "labels.jsonl")
+    row = as_jsonl(write(ground, "labels.jsonl"))[0]
 
-    assert count == 1
-    assert as_jsonl(tmp_path / "labels.jsonl") == [
-        {
-            "image": image,
-            "content_hash": "a",
-            "reference": "photos/a.png",
-            "text": "a dog",
-            "label": "dog",
-            "source": "people",
-            "kind": "evaluation",
-            "annotator": "person 1",
-            "labelled_at": NOW.isoformat(),
-            "prelabel": "dog",
-            "prelabel_confidence": 0.7,
-            "side": "holdout",
-        }
+    assert row["content_hash"] and row["group"]
+    assert {name: row[name] for name in COLUMNS if name not in ("content_hash", "group")} == {
+        "image": image,
+        "reference": "photos/1.png",
+        "text": "a dog",
+        "width": 24,
+        "height": 16,
+        "label": "dog",
+        "source": "people",
+        "kind": "hard",
+        "gold": False,
+        "split": "train",
+        "side": "pool",
+        "annotators": ["anna", "ben", "cho"],
+        "people": 3,
+        "agreement": 0.666667,
+        "confidence": 0.8,
+        "soft_label": {"dog": 0.8, "cat": 0.2},
+        "decided": "answers",
+        "decided_by": None,
+        "prelabel": "dog",
+        "prelabel_confidence": 0.7,
+        "engine": "scripted-1",
+        "version": 4,
+        "asked_at": NOW.isoformat(),
+        "labelled_at": NOW.isoformat(),
+    }
+
+
+def test_imports_gold_and_decisions_say_so(here: Ground) -> None:
+    here.label(here.image(1), "cat", "import")
+    here.label(here.image(2), "dog", "gold")
+    here.decided(here.image(3), "bird", "lena", "adjudication")
+
+    rows = as_jsonl(write(here, "labels.jsonl"))
+
+    seen = [(r["source"], r["kind"], r["gold"], r["split"], r["decided"], r["decided_by"], r["people"]) for r in rows]
+    assert seen == [
+        ("import", None, False, "train", "import", None, 0),
+        ("gold", None, True, "other", "gold", None, 0),
+        ("people", None, False, "train", "adjudication", "lena", 0),
     ]
 
 
-def test_both_formats_have_the_same_columns_in_the_same_order(labelled: Labelled, tmp_path: Path) -> None:
-    labelled.add("a", ("cat", "import"))
+def test_where_the_policy_has_pseudonyms_no_name_leaves(here: Ground) -> None:
+    here.answered(here.image(1), {"anna": "dog"})
+    here.decided(here.image(2), "cat", "lena")
+    hidden = replace(here.project, config=replace(here.project.config, policy=Policy(team=Team(pseudonyms=True))))
 
     for name in ("labels.csv", "labels.jsonl"):
-        export_labels(labelled.database, labelled.project, tmp_path / name)
+        text = write(here, name, project=hidden).read_text()
 
-    assert tuple(as_csv(tmp_path / "labels.csv")[0]) == COLUMNS
-    assert tuple(as_jsonl(tmp_path / "labels.jsonl")[0]) == COLUMNS
+        assert "annotator" in text
+        assert "anna" not in text and "lena" not in text
 
 
-def test_only_labels_that_stand_are_written_oldest_image_first(labelled: Labelled, tmp_path: Path) -> None:
-    first = labelled.add("a", ("cat", "import"), ("dog", "people"))
-    labelled.add("withdrawn", ("cat", "people"), (None, "people"))
-    labelled.add("unlabelled")
-    last = labelled.add("b", ("bird", "import"))
+def test_who_agreed_after_the_label_was_set_counts_now_and_not_in_a_snapshot(here: Ground) -> None:
+    agreed, disputed = here.image(1), here.image(2)
+    for image in (agreed, disputed):
+        here.answered(image, {"anna": "dog"}, evidence={"soft": {"dog": 1.0}, "confidence": 1.0})
+    kept = create(here.database, here.home, here.project, "v1", author="anna", note="", now=NOW)
+    with reading(here.database) as session:
+        first, second = session.scalars(sa.select(AnnotationRow.id).order_by(AnnotationRow.id))
+    later = here.answered(here.image(3), {"ben": "dog"})
+    with reading(here.database) as session:
+        third = session.get_one(LabelRow, later).evidence["annotations"][0]
+    here.soft(agreed, {"dog": 0.9, "cat": 0.1}, [first, third])
+    here.soft(disputed, {"cat": 0.6, "dog": 0.4}, [second, third])
 
-    count = export_labels(labelled.database, labelled.project, tmp_path / "labels.csv")
+    now = list(open_label_set(here.database, here.project, here.images, None).records())[:2]
+    then = list(open_label_set(here.database, here.project, here.images, kept).records())
 
-    rows = as_csv(tmp_path / "labels.csv")
-    assert count == 2
+    assert [(r.annotators, r.soft_label, r.confidence) for r in now] == [
+        (("anna", "ben"), {"dog": 0.9, "cat": 0.1}, 0.9),
+        (("anna",), {"dog": 1.0}, 1.0),
+    ]
+    assert [(r.annotators, r.soft_label, r.confidence) for r in then] == [(("anna",), {"dog": 1.0}, 1.0)] * 2
+
+
+def test_only_labels_that_stand_are_written_oldest_image_first(ground: Ground) -> None:
+    first, withdrawn, _, last = (ground.image(number) for number in range(4))
+    ground.label(first, "cat")
+    ground.answered(first, {"anna": "dog"})
+    ground.label(withdrawn, "cat")
+    ground.label(withdrawn, None)
+    ground.label(last, NONE_OF_THESE)
+
+    rows = as_csv(write(ground, "labels.csv"))
+
     assert [(row["image"], row["label"], row["source"]) for row in rows] == [
         (str(first), "dog", "people"),
-        (str(last), "bird", "import"),
+        (str(last), NONE_OF_THESE, "import"),
     ]
-    assert (rows[1]["kind"], rows[1]["annotator"]) == ("", "")
 
 
-def test_another_projects_labels_are_not_in_it(
-    labelled: Labelled, make_project: Callable[..., Project], tmp_path: Path
-) -> None:
-    labelled.add("a", ("cat", "import"))
-    other = make_project(labelled.database, name="beasts")
+def test_another_projects_labels_are_not_in_it(ground: Ground, make_project: Callable[..., Project]) -> None:
+    ground.label(ground.image(1), "cat")
+    other = make_project(ground.database, name="beasts")
 
-    assert export_labels(labelled.database, other, tmp_path / "labels.csv") == 0
-    assert (tmp_path / "labels.csv").read_text().splitlines() == [",".join(COLUMNS)]
+    path = write(ground, "labels.csv", project=other)
+
+    assert path.read_text().splitlines() == [",".join(COLUMNS)]
 
 
-def test_no_cell_of_a_csv_is_a_formula_and_jsonl_keeps_every_byte(labelled: Labelled, tmp_path: Path) -> None:
+def test_all_tables_have_the_same_columns_and_say_the_same(ground: Ground) -> None:
+    ground.answered(ground.image(1, text='a, "b"\n'), {"anna": "cat", "ben": "cat"}, evidence={"soft": {"cat": 1.0}})
+    ground.label(ground.image(2, side=None), "dog")
+
+    lines = as_jsonl(write(ground, "labels.jsonl"))
+    cells = as_csv(write(ground, "labels.csv"))
+    table = pq.read_table(write(ground, "labels.parquet"))
+
+    rows, texts = table.to_pylist(), [row["text"] for row in lines]
+    assert tuple(lines[0]) == tuple(cells[0]) == tuple(table.column_names) == COLUMNS
+    assert texts == [row["text"] for row in rows] == [from_spreadsheet(row["text"]) or None for row in cells]
+    assert [json.loads(row["annotators"]) for row in cells] == [row["annotators"] for row in lines]
+    assert [row["annotators"] for row in rows] == [row["annotators"] for row in lines]
+    assert [row["soft_label"] and dict(row["soft_label"]) for row in rows] == [row["soft_label"] for row in lines]
+    assert [row["labelled_at"].isoformat() for row in rows] == [row["labelled_at"] for row in lines]
+    assert [row["gold"] for row in cells] == ["false", "false"]
+
+
+def test_a_parquet_file_names_its_project_classes_and_snapshot(here: Ground) -> None:
+    here.label(here.image(1), "cat")
+    kept = create(here.database, here.home, here.project, "v1", author="anna", note="", now=NOW)
+    to = here.home / "labels.parquet"
+
+    export(open_label_set(here.database, here.project, here.images, kept), to, format_for(to))
+
+    about = json.loads(pq.read_schema(to).metadata[b"hardcase"])
+    assert about == {
+        "project": "animals",
+        "classes": ["cat", "dog", "bird"],
+        "snapshot": {"name": "v1", "hash": kept.hash},
+    }
+
+
+def test_a_snapshot_exports_what_stood_when_it_was_made(here: Ground) -> None:
+    image = here.image(1)
+    here.label(image, "cat")
+    kept = create(here.database, here.home, here.project, "v1", author="anna", note="", now=NOW)
+    here.label(image, "dog")
+    here.label(here.image(2), "dog")
+
+    labels = open_label_set(here.database, here.project, here.images, kept)
+
+    assert [record.label for record in labels.records()] == ["cat"]
+    assert len(labels) == 1
+
+
+def test_no_cell_of_a_csv_is_a_formula_and_the_rest_keeps_every_byte(ground: Ground) -> None:
     for number, text in enumerate(FORMULAS):
-        labelled.add(f"{number}", ("cat", "import"), text=text)
+        ground.label(ground.image(number, text=text, stored=False), "cat")
 
-    for name in ("labels.csv", "labels.jsonl"):
-        export_labels(labelled.database, labelled.project, tmp_path / name)
+    cells = [row["text"] for row in as_csv(write(ground, "labels.csv"))]
+    lines = [row["text"] for row in as_jsonl(write(ground, "labels.jsonl"))]
+    frame = pd.read_parquet(write(ground, "labels.parquet"))
 
-    assert [row["text"] for row in as_csv(tmp_path / "labels.csv")] == [f"'{text}" for text in FORMULAS]
-    assert [row["text"] for row in as_jsonl(tmp_path / "labels.jsonl")] == list(FORMULAS)
-    assert "＝1+1" in (tmp_path / "labels.jsonl").read_text(encoding="utf-8")
+    assert cells == [f"'{text}" for text in FORMULAS]
+    assert [from_spreadsheet(cell) for cell in cells] == lines == list(frame["text"]) == list(FORMULAS)
+    assert "＝1+1" in (ground.home / "labels.jsonl").read_text(encoding="utf-8")
+
+
+@given(st.text())
+def test_every_text_comes_back_from_its_cell_and_none_is_a_formula(text: str) -> None:
+    cell = str(spreadsheet_safe(text))
+
+    assert from_spreadsheet(cell) == text
+    assert not cell.startswith(tuple("=+-@\t\r\n＝＋－＠"))
 
 
 @pytest.mark.parametrize("cell", ["a cat", "1+1", " padded", "", None, -1, -0.5])
@@ -214,42 +274,116 @@ def test_a_cell_that_is_no_formula_is_left_as_it_is(cell: object) -> None:
     assert spreadsheet_safe(cell) == cell
 
 
-def test_an_export_replaces_the_one_before_and_leaves_nothing_beside_it(labelled: Labelled, tmp_path: Path) -> None:
-    (tmp_path / "labels.csv").write_text("old")
-    labelled.add("a", ("cat", "import"))
+def label_many(ground: Ground, many: int, text: str) -> None:
+    """So many imported images with this text, written in bulk."""
+    project = ground.project.id
+    images = [
+        {"id": n, "project_id": project, "content_hash": f"{n:064x}", "perceptual_hash": "0" * 16, "format": "PNG",
+         "width": 1, "height": 1, "size_bytes": 1, "text": text, "details": {}, "bridge": False, "fetched_at": NOW}
+        for n in range(1, many + 1)
+    ]  # fmt: skip
+    labels = [
+        {"project_id": project, "image_id": n, "value": "cat", "source": "import", "evidence": {}, "author": "test",
+         "reason": "", "created_at": NOW}
+        for n in range(1, many + 1)
+    ]  # fmt: skip
+    with transaction(ground.database) as session:
+        session.execute(sa.insert(ImageRow), images)
+        session.execute(sa.insert(LabelRow), labels)
 
-    export_labels(labelled.database, labelled.project, tmp_path / "labels.csv")
 
-    assert [row["label"] for row in as_csv(tmp_path / "labels.csv")] == ["cat"]
-    assert [path.name for path in tmp_path.glob("labels*")] == ["labels.csv"]
+def test_five_thousand_labels_go_through_in_little_memory(here: Ground) -> None:
+    label_many(here, 5_000, "x" * 2_000)
+
+    tracemalloc.start()
+    path = write(here, "labels.jsonl")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert len(path.read_bytes().splitlines()) == 5_000
+    assert peak < path.stat().st_size / 2
 
 
-def test_an_export_that_fails_halfway_leaves_the_one_before(database: sa.Engine, tmp_path: Path) -> None:
-    (tmp_path / "labels.csv").write_text("old")
-    with database.begin() as connection:
+def test_postgresql_hands_the_labels_over_in_pieces(postgres: sa.Engine, make_project: Callable[..., Project]) -> None:
+    ground = Ground(postgres, make_project(postgres), Path())
+    label_many(ground, 2 * exports.CHUNK, "")
+
+    with reading(postgres) as session, closing(_facts(session, ground)) as facts:
+        first = next(facts)
+
+        assert len(first) == exports.CHUNK
+        assert session.scalar(sa.text("SELECT count(*) FROM pg_cursors")) == 1
+
+
+def _facts(session: Session, ground: Ground) -> Generator[list[LabelFact], None, None]:
+    yield from exports.label_facts(session, ground.project.id, 2**31 - 1)
+
+
+def test_an_export_replaces_the_one_before_and_leaves_nothing_beside_it(here: Ground) -> None:
+    (here.home / "labels.csv").write_text("old")
+    (here.home / "labels.csv.tmp").write_text("half of one, from a run that was killed")
+    here.label(here.image(1), "cat")
+
+    once, twice = write(here, "labels.csv").read_bytes(), write(here, "labels.csv").read_bytes()
+
+    assert once == twice != b"old"
+    assert [path.name for path in here.home.glob("labels*")] == ["labels.csv"]
+
+
+def test_an_export_that_fails_halfway_leaves_the_one_before(here: Ground) -> None:
+    (here.home / "labels.csv").write_text("old")
+    here.label(here.image(1), "cat")
+    with here.database.begin() as connection:
         connection.exec_driver_sql("DROP TABLE prelabel")
 
     with pytest.raises(sa.exc.OperationalError):
-        export_labels(database, _project(), tmp_path / "labels.csv")
+        write(here, "labels.csv")
 
-    assert (tmp_path / "labels.csv").read_text() == "old"
-    assert [path.name for path in tmp_path.glob("labels*")] == ["labels.csv"]
+    assert (here.home / "labels.csv").read_text() == "old"
+    assert [path.name for path in here.home.glob("labels*")] == ["labels.csv"]
 
 
 @pytest.mark.parametrize("name", ["labels", "labels.xlsx", "labels.csv.gz"])
-def test_a_format_that_is_not_known_is_refused(database: sa.Engine, tmp_path: Path, name: str) -> None:
-    with pytest.raises(Invalid, match=r"must end in \.csv or \.jsonl"):
-        export_labels(database, _project(), tmp_path / name)
+def test_a_format_that_is_not_known_is_refused_with_all_that_are(name: str) -> None:
+    with pytest.raises(Invalid, match="csv, jsonl, parquet, imagenet, huggingface, label-studio, coco"):
+        format_for(Path(name))
 
 
-@pytest.mark.parametrize("name", ["no-such-folder/labels.csv", "file/labels.csv"])
-def test_a_place_that_cannot_be_written_is_refused(database: sa.Engine, tmp_path: Path, name: str) -> None:
-    (tmp_path / "file").write_text("")
+def test_a_format_that_is_named_counts_for_more_than_the_ending() -> None:
+    assert format_for(Path("labels.csv"), "jsonl") is FORMATS["jsonl"]
+
+
+@pytest.mark.parametrize("name", ["no-such-folder/labels.csv", "file/labels.csv", f"{'x' * 300}.csv"])
+def test_a_place_that_cannot_be_written_is_refused(here: Ground, name: str) -> None:
+    (here.home / "file").write_text("")
 
     with pytest.raises(Invalid, match="cannot be written"):
-        export_labels(database, _project(), tmp_path / name)
+        write(here, name)
 
 
-def _project() -> Project:
-    config = ProjectConfig("nothing", (LabelClass("cat"), LabelClass("dog")))
-    return Project(id=ProjectId(1), config=config, config_version=1, salt="", created_at=NOW)
+def test_a_folder_in_the_place_of_a_file_is_refused(here: Ground) -> None:
+    (here.home / "labels.csv").mkdir()
+
+    with pytest.raises(Conflict, match="is a folder"):
+        write(here, "labels.csv")
+
+
+def test_a_full_disk_is_said_and_nothing_half_is_left(tmp_path: Path) -> None:
+    script = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from labeling.errors import StorageFull\n"
+        "from service.exporting.placing import staged_file\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "try:\n"
+        "    with staged_file(Path(sys.argv[1])) as staged:\n"
+        "        staged.write_bytes(bytes(10_000))\n"
+        "except StorageFull as error:\n"
+        "    sys.exit(0 if 'no room' in error.message else 1)\n"
+        "sys.exit(2)\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path / "labels.csv")], timeout=60, check=False)
+
+    assert done.returncode == 0
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,119 @@
+"""Snapshots and releases: frozen states of a project's labels, each a row that never changes.
+
+The row holds the hash, the labels themselves hold the content: everything up to `last_label_id`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from db.repositories.paging import Slice, slice_of
+from db.session import insert_new
+from db.tables import SnapshotRow
+from labeling.errors import NotFound
+from labeling.types import ProjectId
+
+__all__ = ["NewSnapshot", "Snapshot", "add", "by_name", "find", "listing", "newest_release", "release"]
+
+
+@dataclass(frozen=True, slots=True)
+class NewSnapshot:
+    """A state to be kept; `path` is its file, relative to the home folder."""
+
+    name: str
+    last_label_id: int
+    labels: int
+    hash: str
+    path: str
+    author: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A kept state. `report` is empty until it is released."""
+
+    id: int
+    name: str
+    last_label_id: int
+    labels: int
+    hash: str
+    path: str
+    report: dict[str, Any]
+    released: bool
+    author: str
+    note: str
+    created_at: datetime
+
+
+def add(session: Session, project_id: ProjectId, snapshot: NewSnapshot, now: datetime) -> bool:
+    """Keep it unless its name is taken; returns whether it is new."""
+    row = {**asdict(snapshot), "project_id": project_id, "report": {}, "released": False, "created_at": now}
+    return bool(insert_new(session, SnapshotRow, [row]))
+
+
+def find(session: Session, project_id: ProjectId, name: str) -> Snapshot | None:
+    """The snapshot of that name, if there is one."""
+    row = session.scalar(_of(project_id).where(SnapshotRow.name == name))
+    return None if row is None else _snapshot(row)
+
+
+def by_name(session: Session, project_id: ProjectId, name: str) -> Snapshot:
+    """The snapshot of that name; NotFound says how to see which there are."""
+    found = find(session, project_id, name)
+    if found is None:
+        raise NotFound("This project has no such snapshot. `hardcase snapshot list` shows which there are.")
+    return found
+
+
+def listing(
+    session: Session, project_id: ProjectId, *, after: int | None, limit: int, released: bool | None = None
+) -> Slice[Snapshot]:
+    """The project's snapshots, newest first; all, or only those that were released."""
+    statement = _of(project_id)
+    if released is not None:
+        statement = statement.where(SnapshotRow.released.is_(released))
+    return slice_of(session, statement, SnapshotRow.id, after, limit, _snapshot)
+
+
+def newest_release(session: Session, project_id: ProjectId, *, before: int | None = None) -> Snapshot | None:
+    """The release that came last, or last before the snapshot of that id."""
+    found = listing(session, project_id, after=before, limit=1, released=True).items
+    return found[0] if found else None
+
+
+def release(session: Session, snapshot_id: int, report: Mapping[str, Any]) -> bool:
+    """Note that a snapshot was released: by whom, when, with which files; False where it was before."""
+    done = session.execute(
+        sa.update(SnapshotRow)
+        .where(SnapshotRow.id == snapshot_id, SnapshotRow.released.is_(False))
+        .values(released=True, report=dict(report))
+        .execution_options(synchronize_session=False, preserve_rowcount=True)
+    )
+    return bool(done.rowcount)  # type: ignore[attr-defined]
+
+
+def _of(project_id: ProjectId) -> sa.Select[*tuple[Any, ...]]:
+    return sa.select(SnapshotRow).where(SnapshotRow.project_id == project_id)
+
+
+def _snapshot(row: SnapshotRow) -> Snapshot:
+    return Snapshot(
+        id=row.id,
+        name=row.name,
+        last_label_id=row.last_label_id,
+        labels=row.labels,
+        hash=row.hash,
+        path=row.path,
+        report=dict(row.report),
+        released=row.released,
+        author=row.author,
+        note=row.note,
+        created_at=row.created_at,
+    )

@@ -1,0 +1,161 @@
+"""`hardcase snapshot`: freeze a project's labels under a name, and see what changed between two states."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from db.repositories import audit, snapshots
+from db.repositories.snapshots import Snapshot
+from db.session import reading, transaction
+from labeling.review.label_sets import Change, Comparison
+from labeling.types import Project
+from service.cli.output import AsJson, Connected, ProjectName, author, connected, emit, failing_clearly, table
+from service.snapshots import compare_states, create, rebuild, verify
+
+__all__ = ["app"]
+
+SHOWN = 20
+app = typer.Typer(no_args_is_help=True)
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The snapshot's name.")]
+
+
+@app.command("create")
+def create_(
+    project: ProjectName,
+    name: Name,
+    note: Annotated[str, typer.Option(help="What it is for.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Freeze the labels as they stand. The same name with the same labels is joined.
+
+    Example: hardcase snapshot create animals v1 --note "before the night images"
+    """
+    with failing_clearly(as_json), connected() as hardcase:
+        found, now = hardcase.project(project), datetime.now(UTC)
+        made = create(hardcase.database, hardcase.settings.home, found, name, author=author(), note=note, now=now)
+        with transaction(hardcase.database) as session:
+            audit.record(session, author(), "snapshot.create", f"{found.id}/{name}", {"hash": made.hash}, now)
+        emit(as_json, _document(made), lambda console: console.print(_line(made), markup=False))
+
+
+@app.command("list")
+def list_(project: ProjectName, as_json: AsJson = False) -> None:
+    """List the snapshots, newest first.
+
+    Example: hardcase snapshot list animals
+    """
+    with failing_clearly(as_json), connected() as hardcase:
+        found = hardcase.project(project)
+        with reading(hardcase.database) as session:
+            kept = snapshots.listing(session, found.id, after=None, limit=1_000).items
+        columns = ["name", "labels", "hash", "made", "by", "released"]
+        rows: list[list[object]] = [
+            [s.name, s.labels, s.hash[:12], f"{s.created_at:%Y-%m-%d %H:%M}", s.author, "yes" if s.released else ""]
+            for s in kept
+        ]
+        emit(as_json, [_document(s) for s in kept], lambda console: console.print(table("snapshots", columns, rows)))
+
+
+@app.command()
+def show(project: ProjectName, name: Name, as_json: AsJson = False) -> None:
+    """Show one snapshot.
+
+    Example: hardcase snapshot show animals v1
+    """
+    with failing_clearly(as_json), connected() as hardcase:
+        _, kept = _named(hardcase, project, name)
+
+        def human(console: Console) -> None:
+            rows: list[list[object]] = [[key, value] for key, value in _document(kept).items()]
+            console.print(table(kept.name, ["", ""], rows))
+
+        emit(as_json, _document(kept), human)
+
+
+@app.command()
+def compare(
+    project: ProjectName,
+    before: Annotated[str, typer.Argument(metavar="BEFORE", help="The earlier snapshot.")],
+    after: Annotated[str, typer.Argument(metavar="[AFTER]", help="The later one; default: the labels of now.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show what was added, removed and changed between two snapshots, or since one.
+
+    Example: hardcase snapshot compare animals v1 v2
+    """
+    with failing_clearly(as_json), connected() as hardcase:
+        found, first = _named(hardcase, project, before)
+        second = _named(hardcase, project, after)[1] if after else None
+        changes = compare_states(hardcase.database, hardcase.settings.home, found, first, second)
+        emit(as_json, _differences(before, after, changes), lambda console: _show(console, changes))
+
+
+@app.command("verify")
+def verify_(
+    project: ProjectName,
+    name: Name,
+    again: Annotated[bool, typer.Option("--rebuild", help="Write its file again from the labels first.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check that the labels and the file still give the snapshot's hash.
+
+    Example: hardcase snapshot verify animals v1
+    """
+    with failing_clearly(as_json), connected() as hardcase:
+        found, kept = _named(hardcase, project, name)
+        (rebuild if again else verify)(hardcase.database, hardcase.settings.home, found, kept)
+        document = {"name": name, "hash": kept.hash, "ok": True}
+        emit(as_json, document, lambda console: console.print(f"{name} is as it was made: {kept.hash}", markup=False))
+
+
+def _named(hardcase: Connected, project: str, name: str) -> tuple[Project, Snapshot]:
+    found = hardcase.project(project)
+    with reading(hardcase.database) as session:
+        return found, snapshots.by_name(session, found.id, name)
+
+
+def _document(snapshot: Snapshot) -> dict[str, Any]:
+    names = ("name", "labels", "hash", "last_label_id", "released", "author", "note", "created_at", "path")
+    return {name: getattr(snapshot, name) for name in names}
+
+
+def _line(snapshot: Snapshot) -> str:
+    return f"{snapshot.name}: {snapshot.labels} labels, {snapshot.hash}"
+
+
+def _differences(before: str, after: str, found: Comparison) -> dict[str, Any]:
+    return {
+        "before": before,
+        "after": after or None,
+        "same": found.same,
+        "moves": [{"before": one, "after": other, "images": count} for one, other, count in found.counts],
+        "added": _listed(found.added),
+        "removed": _listed(found.removed),
+        "changed": _listed(found.changed),
+        "restated": _listed(found.restated),
+    }
+
+
+def _listed(changes: Sequence[Change]) -> list[dict[str, str | None]]:
+    return [{"content_hash": c.content_hash, "before": c.labels[0], "after": c.labels[1]} for c in changes]
+
+
+def _show(console: Console, found: Comparison) -> None:
+    console.print(
+        f"{len(found.added)} added, {len(found.removed)} removed, {len(found.changed)} changed, "
+        f"{len(found.restated)} the same for other reasons, {found.same} the same"
+    )
+    moves: list[list[object]] = [[one or "no label", other or "no label", count] for one, other, count in found.counts]
+    if moves:
+        console.print(table("by class", ["before", "after", "images"], moves))
+    listed: list[list[object]] = [
+        [change.content_hash, *(label or "no label" for label in change.labels)] for change in found.changed[:SHOWN]
+    ]
+    if listed:
+        title = f"changed (the first {SHOWN}; --json lists all)" if len(found.changed) > SHOWN else "changed"
+        console.print(table(title, ["image", "before", "after"], listed))

@@ -1,0 +1,156 @@
+"""A folder that `datasets.load_dataset` opens: pictures within Parquet, one file a split, and a card.
+
+In: a label set and an empty folder. Out: how many pictures it holds. Labels are a ClassLabel in the order of the label
+set; "none of these" is -1, as that library marks what has no class.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from service.exporting.columns import COLUMNS, Record
+from service.exporting.label_set import LabelSet
+from service.exporting.tables import SCHEMA
+
+__all__ = ["write_hugging_face"]
+
+_ROWS = 100
+"""Pictures of one group of a Parquet file: what is in memory at a time."""
+_TYPES = {pa.int32(): "int32", pa.int64(): "int64", pa.float64(): "float64", pa.bool_(): "bool"}
+
+
+class _Split:
+    """The file of one split, opened with its first row."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._writer = pq.ParquetWriter(path, schema, compression="zstd")
+        self._schema, self._rows = schema, list[dict[str, Any]]()
+
+    def add(self, row: dict[str, Any]) -> None:
+        self._rows.append(row)
+        if len(self._rows) == _ROWS:
+            self._flush()
+
+    def close(self) -> None:
+        self._flush()
+        self._writer.close()
+
+    def _flush(self) -> None:
+        if self._rows:
+            self._writer.write_batch(pa.RecordBatch.from_pylist(self._rows, schema=self._schema))
+            self._rows = []
+
+
+def write_hugging_face(labels: LabelSet, to: Path) -> int:
+    """`data/<split>.parquet` for every split that has pictures (train always), and README.md."""
+    (to / "data").mkdir()
+    counts: dict[str, Counter[str]] = {}
+    files: dict[str, _Split] = {}
+    with ExitStack() as stack:
+
+        def of(split: str) -> _Split:
+            if split not in files:
+                files[split] = _Split(to / "data" / f"{split}.parquet", _schema(labels))
+                counts[split] = Counter()
+                stack.callback(files[split].close)
+            return files[split]
+
+        of(labels.splits[0])
+        for record in labels.records():
+            of(record.split).add(_row(labels, record))
+            counts[record.split][record.label] += 1
+    (to / "README.md").write_text(_card(labels, counts), encoding="utf-8")
+    return sum(counter.total() for counter in counts.values())
+
+
+def _schema(labels: LabelSet) -> pa.Schema:
+    """The columns of a table, with the picture and the label as that library has them."""
+    fields = [pa.field("picture", pa.struct({"bytes": pa.binary(), "path": pa.string()}))]
+    fields = [pa.field("image", fields[0].type), *(_field(SCHEMA.field(name)) for name in COLUMNS[1:])]
+    features = {field.name: _feature(field, labels.classes) for field in fields}
+    return pa.schema(fields, metadata={"huggingface": json.dumps({"info": {"features": features}})})
+
+
+def _field(field: pa.Field) -> pa.Field:
+    if field.name == "label":
+        return pa.field("label", pa.int64())
+    if field.name == "soft_label":  # that library has no maps
+        return pa.field("soft_label", pa.list_(pa.float64()))
+    return field
+
+
+def _feature(field: pa.Field, classes: tuple[str, ...]) -> dict[str, Any]:
+    if field.name == "image":
+        return {"_type": "Image"}
+    if field.name == "label":
+        return {"_type": "ClassLabel", "names": list(classes)}
+    if pa.types.is_list(field.type):
+        return {"_type": "List", "feature": {"_type": "Value", "dtype": _dtype(field.type.value_type)}}
+    return {"_type": "Value", "dtype": _dtype(field.type)}
+
+
+def _dtype(kind: pa.DataType) -> str:
+    if pa.types.is_timestamp(kind):
+        return f"timestamp[{kind.unit}, tz={kind.tz}]"
+    return _TYPES.get(kind, "string")
+
+
+def _row(labels: LabelSet, record: Record) -> dict[str, Any]:
+    data, name = labels.picture(record)
+    row = {column: getattr(record, column) for column in COLUMNS[1:]}
+    position, soft = labels.position(record.label), record.soft_label
+    return {
+        **row,
+        "image": {"bytes": data, "path": name},
+        "label": -1 if position is None else position,
+        "annotators": list(record.annotators),
+        "soft_label": None if soft is None else [soft.get(name, 0.0) for name in labels.classes],
+    }
+
+
+def _card(labels: LabelSet, counts: Mapping[str, Counter[str]]) -> str:
+    """The card: where the labels are from and how many there are; licence and intended use are the owner's to say."""
+    splits = [split for split in labels.splits if split in counts]
+    head = {
+        "pretty_name": labels.project.config.name,
+        "task_categories": ["image-classification"],
+        "configs": [
+            {
+                "config_name": "default",
+                "data_files": [{"split": split, "path": f"data/{split}.parquet"} for split in splits],
+            }
+        ],
+    }
+    names = sorted({label for counter in counts.values() for label in counter})
+    frozen = labels.snapshot
+    state = f"snapshot {frozen.name}, {frozen.hash}" if frozen else "the labels of the time of this export"
+    rows = [f"| {_plain(name)} | {' | '.join(str(counts[split][name]) for split in splits)} |" for name in names]
+    return "\n".join(
+        [
+            f"---\n{yaml.safe_dump(head, allow_unicode=True, sort_keys=False)}---",
+            f"\n# {_plain(labels.project.config.name)}\n",
+            f"Labelled with hardcase: {state}.\n",
+            "`train` is what may be learnt from, `test` the hold-out (no image of it looks like one of `train`),",
+            "`other` gold, calibration and audit answers and what stands between the two. `label` is -1 where people",
+            "said that no class fits. `soft_label` follows the order of the classes and is null where answers were",
+            "not weighed.\n",
+            f"| label | {' | '.join(splits)} |\n|{'---|' * (len(splits) + 1)}",
+            *rows,
+            "",
+        ]
+    )
+
+
+def _plain(text: str) -> str:
+    """A name in which nothing is markup."""
+    return html.escape(" ".join(text.split())).replace("|", "&#124;").replace("`", "&#96;")

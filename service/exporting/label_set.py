@@ -1,0 +1,81 @@
+"""The labels that an export writes: those of a snapshot or those that stand now, read as a stream.
+
+In: a database, a project, perhaps a snapshot. Out: records, oldest image first, and their pictures as kept: stripped of
+the metadata of the files they came from. Some hundreds of records are in memory at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from db.repositories import examples, exports
+from db.repositories.snapshots import Snapshot
+from db.session import reading
+from labeling.adapters.image_store import ImageStore
+from labeling.review.kinds import Split
+from labeling.types import NONE_OF_THESE, Project
+from service.exporting.columns import Record, record_of
+
+__all__ = ["LabelSet", "open_label_set"]
+
+_EXTENSION = {"image/jpeg": ".jpg", "image/png": ".png"}
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSet:
+    """A project's labels as of `up_to`, with their pictures; `tick` is called once a record."""
+
+    database: sa.Engine
+    project: Project
+    images: ImageStore
+    snapshot: Snapshot | None
+    up_to: int
+    tick: Callable[[], None]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.project.config.classes
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        return tuple(split.value for split in Split)
+
+    def __len__(self) -> int:
+        with reading(self.database) as session:
+            return exports.count(session, self.project.id, self.up_to)
+
+    def records(self) -> Iterator[Record]:
+        """All of them, in one consistent reading."""
+        frozen = self.snapshot is not None
+        with reading(self.database) as session:
+            for facts in exports.label_facts(session, self.project.id, self.up_to):
+                known = exports.details(session, self.project, facts)
+                for fact in facts:
+                    yield record_of(self.project, fact, known[fact.image_id], frozen=frozen)
+                    self.tick()
+
+    def picture(self, record: Record) -> tuple[bytes, str]:
+        """An image's bytes as people were shown them, and a file name made of its hash."""
+        data, media_type = self.images.shown(record.content_hash)
+        return data, f"{record.content_hash}{_EXTENSION[media_type]}"
+
+    def position(self, label: str) -> int | None:
+        """Where a label stands in the label set; None for "none of these"."""
+        return None if label == NONE_OF_THESE or label not in self.classes else self.classes.index(label)
+
+
+def open_label_set(
+    database: sa.Engine,
+    project: Project,
+    images: ImageStore,
+    snapshot: Snapshot | None,
+    tick: Callable[[], None] = lambda: None,
+) -> LabelSet:
+    """The labels of this snapshot, or those that stand now."""
+    if snapshot is not None:
+        return LabelSet(database, project, images, snapshot, snapshot.last_label_id, tick)
+    with reading(database) as session:
+        return LabelSet(database, project, images, None, examples.last_label_id(session, project.id), tick)

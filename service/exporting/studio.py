@@ -1,0 +1,63 @@
+"""Tasks for Label Studio: `tasks.json` with annotations and predictions, `config.xml`, and the pictures.
+
+In: a label set and an empty folder. Out: how many tasks there are. Every annotation says the label that stands; what
+it rests on is in the task's data. Gold is marked as ground truth. No account is named: it would have to exist there.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from labeling.review.config import choices_of, labelling_config
+from labeling.review.controls import OURS
+from labeling.types import ProjectConfig
+from service.exporting.columns import Record, as_json
+from service.exporting.label_set import LabelSet
+
+__all__ = ["LOCAL_FILES", "write_label_studio"]
+
+LOCAL_FILES = "/data/local-files/?d="
+"""How Label Studio names a file under the folder that it may serve."""
+
+
+def write_label_studio(labels: LabelSet, to: Path) -> int:
+    """Pictures lie in `images`; a task names one as `<name of the folder>/images/<hash>`."""
+    root = to.name.removesuffix(".tmp")
+    (to / "config.xml").write_text(labelling_config(_plain(labels.project.config)), encoding="utf-8")
+    (to / "images").mkdir()
+    count = 0
+    with (to / "tasks.json").open("w", encoding="utf-8") as file:
+        file.write("[")
+        for record in labels.records():
+            data, name = labels.picture(record)
+            (to / "images" / name).write_bytes(data)
+            task = _task(labels, record, f"{LOCAL_FILES}{root}/images/{name}")
+            file.write(",\n" * bool(count) + json.dumps(task, ensure_ascii=False))
+            count += 1
+        file.write("]\n")
+    return count
+
+
+def _task(labels: LabelSet, record: Record, image: str) -> dict[str, Any]:
+    data = {OURS.image_key: image, OURS.text_key: record.text or "", "external_id": record.content_hash}
+    answer = {"result": _result(record.label), "was_cancelled": False, "ground_truth": record.gold}
+    predictions = [_prediction(record)] if record.prelabel in choices_of(labels.project.config) else []
+    return {"data": {**data, "hardcase": as_json(record)}, "annotations": [answer], "predictions": predictions}
+
+
+def _prediction(record: Record) -> dict[str, Any]:
+    score = {} if record.prelabel_confidence is None else {"score": record.prelabel_confidence}
+    return {"result": _result(record.prelabel or ""), "model_version": record.engine, **score}
+
+
+def _result(answer: str) -> list[dict[str, Any]]:
+    named = {"from_name": OURS.choices, "to_name": OURS.image, "type": "choices"}
+    return [{**named, "value": {"choices": [answer]}}]
+
+
+def _plain(config: ProjectConfig) -> ProjectConfig:
+    """Without what only our own queue fills in: hints and a second picture."""
+    return replace(config, policy=replace(config.policy, show=(), regions="", explanation=""))

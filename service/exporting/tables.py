@@ -1,0 +1,123 @@
+"""Labels as one table, a row an image: CSV, JSON lines and Parquet.
+
+In: a label set and a file to write. Out: how many rows it has. JSON lines and Parquet hold every text as it is; cells
+of the CSV that a spreadsheet would run carry an apostrophe.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from service.exporting.columns import COLUMNS, Record, as_json
+from service.exporting.label_set import LabelSet
+from service.exporting.spreadsheets import spreadsheet_safe
+
+__all__ = ["SCHEMA", "write_csv", "write_jsonl", "write_parquet", "write_rows_as_csv"]
+
+_ROWS = 5_000
+"""Rows of one group of a Parquet file: what is in memory at a time."""
+_TIME = pa.timestamp("us", tz="UTC")
+
+SCHEMA = pa.schema(
+    {
+        "image": pa.int64(),
+        "content_hash": pa.string(),
+        "reference": pa.string(),
+        "text": pa.string(),
+        "width": pa.int32(),
+        "height": pa.int32(),
+        "label": pa.string(),
+        "source": pa.string(),
+        "kind": pa.string(),
+        "gold": pa.bool_(),
+        "split": pa.string(),
+        "side": pa.string(),
+        "group": pa.int64(),
+        "annotators": pa.list_(pa.string()),
+        "people": pa.int32(),
+        "agreement": pa.float64(),
+        "confidence": pa.float64(),
+        "soft_label": pa.map_(pa.string(), pa.float64()),
+        "decided": pa.string(),
+        "decided_by": pa.string(),
+        "prelabel": pa.string(),
+        "prelabel_confidence": pa.float64(),
+        "engine": pa.string(),
+        "version": pa.int32(),
+        "asked_at": _TIME,
+        "labelled_at": _TIME,
+    }
+)
+
+
+def write_csv(labels: LabelSet, to: Path) -> int:
+    """Comma-separated, UTF-8, with a header; null is an empty cell, lists and soft labels are JSON."""
+    return write_rows_as_csv(COLUMNS, map(as_json, labels.records()), to)
+
+
+def write_rows_as_csv(columns: Iterable[str], rows: Iterable[Mapping[str, Any]], to: Path) -> int:
+    """Any rows as such a CSV; returns how many."""
+    count = 0
+    with to.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(columns))
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({name: spreadsheet_safe(_cell(value)) for name, value in row.items()})
+            count += 1
+    return count
+
+
+def write_jsonl(labels: LabelSet, to: Path) -> int:
+    """One JSON object a line, in UTF-8, texts as they are."""
+    count = 0
+    with to.open("w", encoding="utf-8", newline="") as file:
+        for record in labels.records():
+            file.write(json.dumps(as_json(record), ensure_ascii=False) + "\n")
+            count += 1
+    return count
+
+
+def write_parquet(labels: LabelSet, to: Path) -> int:
+    """One Parquet file; its metadata name the project, the classes in order, and the snapshot with its hash."""
+    count = 0
+    schema = SCHEMA.with_metadata({"hardcase": json.dumps(_about(labels), ensure_ascii=False)})
+    with pq.ParquetWriter(to, schema, compression="zstd") as writer:
+        for records in _batched(labels.records()):
+            writer.write_batch(pa.RecordBatch.from_pylist(list(map(_row, records)), schema=schema))
+            count += len(records)
+    return count
+
+
+def _about(labels: LabelSet) -> dict[str, Any]:
+    snapshot = labels.snapshot
+    frozen = None if snapshot is None else {"name": snapshot.name, "hash": snapshot.hash}
+    return {"project": labels.project.config.name, "classes": list(labels.classes), "snapshot": frozen}
+
+
+def _row(record: Record) -> dict[str, Any]:
+    row = {name: getattr(record, name) for name in COLUMNS}
+    soft = record.soft_label
+    return {**row, "annotators": list(record.annotators), "soft_label": None if soft is None else list(soft.items())}
+
+
+def _cell(value: object) -> object:
+    """Lists and soft labels as JSON; true and false in small letters, as JSON has them."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | tuple | dict | bool) else value
+
+
+def _batched(records: Iterator[Record]) -> Iterator[list[Record]]:
+    batch: list[Record] = []
+    for record in records:
+        batch.append(record)
+        if len(batch) == _ROWS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,40 @@
+"""Releases as they lie on disk: a folder of files that never change, each checked by its hash when it is read.
+
+In: a released snapshot and the name of one of its files. Out: the file's bytes. The hashes stand in the snapshot's
+row, so a file that was touched is never shown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from db.repositories.snapshots import Snapshot
+from labeling.errors import BadArtifact, NotFound
+from labeling.types import Project
+
+__all__ = ["FIGURES", "LABELS", "MANIFEST", "PAGE", "folder_of", "read_file"]
+
+PAGE, FIGURES, LABELS, MANIFEST = "index.html", "figures.json", "labels.parquet", "manifest.json"
+_RESTORE = "Restore the folder `releases` of hardcase's home from a backup."
+
+
+def folder_of(home: Path, project: Project, name: str) -> Path:
+    """Where the release of that name lies."""
+    return home / "releases" / str(project.id) / name
+
+
+def read_file(home: Path, project: Project, snapshot: Snapshot, name: str) -> bytes:
+    """One file of a release; NotFound if it was not released, BadArtifact if the file is not as it was written."""
+    if not snapshot.released:
+        raise NotFound("This project has no such release. `hardcase release` makes one.")
+    path = folder_of(home, project, snapshot.name) / name
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise BadArtifact(
+            f"{name} of release {snapshot.name!r} is gone. Restore the home folder's releases."
+        ) from error
+    if hashlib.sha256(data).hexdigest() != snapshot.report["files"].get(name):
+        raise BadArtifact(f"{name} of release {snapshot.name!r} was changed. Restore the home folder's releases.")
+    return data
