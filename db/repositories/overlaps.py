@@ -13,13 +13,26 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
+from db.repositories import annotators
 from db.repositories.reviews import is_current, is_open, is_valid, wanted_people
 from db.session import insert_new
-from db.tables import AnnotationRow, OverlapRow, PushRow, ReviewRow
-from labeling.types import AnnotationAction, ProjectId, ReviewId
+from db.tables import AnnotationRow, OverlapRow, PushRow, ReviewEndRow, ReviewRow
+from labeling.types import AnnotationAction, ImageId, ProjectId, ReviewId, ReviewKind
 
-__all__ = ["Untold", "told", "untold", "want"]
+__all__ = [
+    "Asked",
+    "Untold",
+    "answered_lately",
+    "count_answered",
+    "count_asked",
+    "people_since",
+    "states",
+    "told",
+    "untold",
+    "want",
+]
 
+SLICE = 500
 _CLOSING = (AnnotationAction.ANSWERED.value, AnnotationAction.SKIPPED.value)
 
 
@@ -30,6 +43,15 @@ class Untold:
     review_id: ReviewId
     ls_task_id: int
     people: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How a review that has not ended stands: its drawn place, how many people it wants, and whether it waits."""
+
+    place: float
+    wanted: int
+    open: bool
 
 
 def want(session: Session, people: Mapping[ReviewId, int], *, reason: str, author: str, now: datetime) -> int:
@@ -63,6 +85,70 @@ def told(session: Session, people: Sequence[Untold]) -> None:
     """Note what these tasks were told."""
     for one in people:
         session.execute(sa.update(PushRow).where(PushRow.review_id == one.review_id).values(people=one.people))
+
+
+def people_since(session: Session, project_id: ProjectId, since: datetime) -> int:
+    """How many different people have answered since then in a way that counts, those left out who are paused now."""
+    rows = session.scalars(
+        sa.select(AnnotationRow.annotator_id)
+        .distinct()
+        .join(ReviewRow, ReviewRow.id == AnnotationRow.review_id)
+        .where(
+            ReviewRow.project_id == project_id,
+            AnnotationRow.updated_at >= since,
+            AnnotationRow.action == AnnotationAction.ANSWERED.value,
+            is_valid(),
+        )
+    )
+    return len({one for one in rows if one is not None} - annotators.paused(session, project_id))
+
+
+def answered_lately(session: Session, project_id: ProjectId, limit: int) -> list[ImageId]:
+    """The images of so many reviews that were answered, the newest reviews first; gold ones left out."""
+    answered = sa.exists().where(
+        AnnotationRow.review_id == ReviewRow.id, AnnotationRow.action == AnnotationAction.ANSWERED.value
+    )
+    rows = session.scalars(
+        sa.select(ReviewRow.image_id)
+        .where(ReviewRow.project_id == project_id, ReviewRow.kind != ReviewKind.GOLD.value, answered)
+        .order_by(ReviewRow.id.desc())
+        .limit(limit)
+    )
+    return sorted({ImageId(image) for image in rows})
+
+
+def states(session: Session, review_ids: Sequence[ReviewId]) -> dict[ReviewId, Asked]:
+    """How these reviews stand; those that have ended are left out."""
+    ended = sa.exists().where(ReviewEndRow.review_id == ReviewRow.id)
+    found: dict[ReviewId, Asked] = {}
+    for start in range(0, len(review_ids), SLICE):
+        rows = session.execute(
+            sa.select(ReviewRow.id, ReviewRow.place, wanted_people(), is_open()).where(
+                ReviewRow.id.in_(review_ids[start : start + SLICE]), ~ended
+            )
+        )
+        found |= {ReviewId(review): Asked(place, wanted, bool(waits)) for review, place, wanted, waits in rows}
+    return found
+
+
+def count_answered(session: Session, project_id: ProjectId, kinds: Sequence[ReviewKind]) -> int:
+    """How many reviews of these kinds somebody has answered."""
+    answered = sa.exists().where(
+        AnnotationRow.review_id == ReviewRow.id, AnnotationRow.action == AnnotationAction.ANSWERED.value
+    )
+    statement = sa.select(sa.func.count()).select_from(ReviewRow)
+    return session.scalar(statement.where(*_of_kinds(project_id, kinds), answered)) or 0
+
+
+def count_asked(session: Session, project_id: ProjectId, kinds: Sequence[ReviewKind]) -> tuple[int, int]:
+    """How many reviews of these kinds want several people, and how many of those still wait for one."""
+    several = sa.exists().where(OverlapRow.review_id == ReviewRow.id, OverlapRow.people > 1)
+    statement = sa.select(sa.func.count()).select_from(ReviewRow).where(*_of_kinds(project_id, kinds), several)
+    return session.scalar(statement) or 0, session.scalar(statement.where(is_open())) or 0
+
+
+def _of_kinds(project_id: ProjectId, kinds: Sequence[ReviewKind]) -> tuple[sa.ColumnElement[bool], ...]:
+    return ReviewRow.project_id == project_id, ReviewRow.kind.in_([kind.value for kind in kinds])
 
 
 def _uncounted() -> sa.ColumnElement[int]:

@@ -12,6 +12,7 @@ from labeling.types import ProjectId
 from service.work.quality.agreement import refresh_agreement
 from service.work.quality.consensus import refresh_consensus, refresh_large_consensus
 from service.work.quality.gold import make_gold
+from service.work.quality.overlap import ask_another_person
 from service.work.quality.suspects import refresh_suspects
 from service.work.quality.team import refresh_team
 from service.work.wiring import Parts
@@ -22,6 +23,7 @@ Step = Callable[[Parts, ProjectId], dict[str, int]]
 
 QUICK: tuple[Step, ...] = (
     refresh_consensus,
+    ask_another_person,
     refresh_agreement,
     make_gold,
     refresh_team,

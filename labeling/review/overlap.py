@@ -1,0 +1,138 @@
+"""Which answers a second person should look at: where another answer is expected to bring most wrong labels to light.
+
+In: what one person said of each image, what others believed of it, and how often that person errs. Out: the reviews
+that want another person. Random kinds are chosen by their drawn place, never by doubt: corrected only where a
+classifier contradicts them, their labels would flatter that classifier.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from labeling.types import ReviewId, ReviewKind
+
+__all__ = ["BY_DOUBT", "Answered", "choose", "error_rates", "gain", "wrong"]
+
+BY_DOUBT = (ReviewKind.HARD, ReviewKind.RELABEL)
+"""The kinds of which those are chosen that are in most doubt."""
+_ALWAYS = frozenset({ReviewKind.CALIBRATION, ReviewKind.AUDIT})
+_BY_LOT = frozenset({ReviewKind.EVALUATION, ReviewKind.CONTROL})
+_ERRORS, _ANSWERS = 1.0, 10.0
+"""What is assumed of somebody of whom nothing is known: one error in ten answers."""
+TRUSTED = 0.9
+"""So much of what a classifier believes is believed; the rest is spread evenly, for it may be sure and wrong."""
+ACCEPTED_ERROR = 0.3
+"""How often a wrong pre-label is assumed to be accepted: far more often than a wrong class is named unasked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One image with one person's answer: `said` is a position among the C answers that can be given.
+
+    `believed` (C,) is what was thought of the image before the answer was seen; empty: nothing. `accepted`: the answer
+    is what stood pre-selected.
+    """
+
+    review_id: ReviewId
+    kind: ReviewKind
+    place: float
+    annotator: int
+    said: int
+    accepted: bool
+    believed: tuple[float, ...]
+
+
+def error_rates(said: Iterable[Mapping[int, str]]) -> dict[int, float]:
+    """How often each annotator errs, in (0, 1), from images that several answered: {annotator: answer} each.
+
+    Of two who differ one errs, and either as likely; few comparisons count little against one error in ten answers.
+
+    Examples
+    --------
+    >>> error_rates([{1: "cat", 2: "cat"}, {1: "cat", 2: "dog"}])
+    {1: 0.125, 2: 0.125}
+    """
+    errors: dict[int, float] = defaultdict(lambda: _ERRORS)
+    compared: dict[int, float] = defaultdict(lambda: _ANSWERS)
+    for answers in said:
+        for one, other in combinations(sorted(answers), 2):
+            for who in (one, other):
+                compared[who] += 1
+                errors[who] += 0.5 * (answers[one] != answers[other])
+    return {who: errors[who] / count for who, count in sorted(compared.items())}
+
+
+def wrong(answered: Answered, error: float, answers: int) -> float:
+    """How likely the answer is wrong, in [0, 1], by Bayes: higher where a belief contradicts it.
+
+    Parameters
+    ----------
+    answered : Answered
+        What was said and believed.
+    error : float
+        How often this annotator errs; all wrong answers are as likely.
+    answers : int
+        How many answers can be given (C >= 2).
+
+    Examples
+    --------
+    >>> one = Answered(ReviewId(1), ReviewKind.HARD, 0.0, 1, said=0, accepted=False, believed=(0.05, 0.95))
+    >>> round(wrong(one, 0.1, 2), 2)
+    0.51
+    """
+    even = np.full(answers, 1 / answers)
+    prior = TRUSTED * np.array(answered.believed) + (1 - TRUSTED) * even if answered.believed else even
+    rate = max(error, ACCEPTED_ERROR) if answered.accepted else error
+    likelihood = np.full(answers, rate / (answers - 1))
+    likelihood[answered.said] = 1 - rate
+    posterior = prior * likelihood
+    return float(1 - posterior[answered.said] / posterior.sum())
+
+
+def gain(wrong: float, error: float, answers: int) -> float:
+    """How much less likely the label is wrong after another answer, on average: what asking is worth.
+
+    A second answer that differs brings the error to light (a third person or a lead decides); one that repeats it, with
+    probability error / (C - 1), does not.
+
+    Examples
+    --------
+    >>> round(gain(0.5, 0.1, 3), 3)
+    0.475
+    """
+    return wrong * (1 - error / (answers - 1))
+
+
+def choose(
+    answered: Sequence[Answered], rates: Mapping[int, float], *, answers: int, share: float, budget: int
+) -> list[ReviewId]:
+    """The reviews that want another person: what truth asks for always, random kinds by lot, then the most doubtful.
+
+    Parameters
+    ----------
+    answered : sequence of Answered
+        Reviews with one answer that nobody else is asked about yet.
+    rates : mapping
+        Errors per annotator; who is not in it errs once in ten answers.
+    answers : int
+        How many answers can be given.
+    share : float
+        Which part of the random kinds is asked twice: those whose place is below it.
+    budget : int
+        How many of the kinds that are chosen by doubt may be asked twice now.
+    """
+    always = [one.review_id for one in answered if one.kind in _ALWAYS]
+    by_lot = [one.review_id for one in answered if one.kind in _BY_LOT and one.place < share]
+    usual = _ERRORS / _ANSWERS
+    worth = {
+        one.review_id: gain(wrong(one, rates.get(one.annotator, usual), answers), usual, answers)
+        for one in answered
+        if one.kind in BY_DOUBT
+    }
+    doubtful = sorted(worth, key=lambda review: (-worth[review], review))[: max(budget, 0)]
+    return [*always, *by_lot, *doubtful]

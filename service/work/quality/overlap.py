@@ -1,0 +1,137 @@
+"""Asks another person where that changes a label's odds, and a third where two disagree.
+
+In: the newest answers, what was believed of the images before, and the policy. Out: facts that more people are wanted,
+and Label Studio told by the next `review`. Nothing is asked while fewer than two people take part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from db.repositories import annotations as answers
+from db.repositories import decisions, figures, overlaps, projects, soft_labels, stages
+from db.repositories.overlaps import Asked
+from db.session import reading, transaction
+from labeling.review.overlap import BY_DOUBT, Answered, choose, error_rates
+from labeling.types import NONE_OF_THESE, ImageId, JobName, Project, ProjectId, ReviewId, ReviewKind, Trigger
+from service.settling import Standing, standing_of
+from service.work.wiring import Parts
+
+__all__ = ["PART", "ask_another_person"]
+
+PART = ":overlap"
+AUTHOR = "policy"
+LATELY = timedelta(days=1)
+"""Who has answered within this time takes part."""
+NEWEST = 2_000
+"""So many of the newest answered reviews are looked at."""
+MOST_WAITING = 200
+"""So many doubtful images at most wait for another person at a time; new questions must not wait behind them."""
+_ADJUDICATED = frozenset({ReviewKind.CALIBRATION, ReviewKind.AUDIT})
+"""Kinds of which a conflict goes to a lead at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    project: Project
+    fingerprint: str
+    standing: Mapping[ImageId, Standing]
+    asked: Mapping[ReviewId, Asked]
+    believed: Mapping[ImageId, Sequence[float]]
+    budget: int
+
+
+def ask_another_person(parts: Parts, project_id: ProjectId) -> dict[str, int]:
+    """Want another person for what is worth it, within the policy; nothing while no answer has changed."""
+    facts = _read(parts, project_id)
+    if facts is None:
+        return {"overlap": 0}
+    second = _second(facts)
+    third = _third(facts)
+    with transaction(parts.database) as session:
+        now = parts.now()
+        wanted = overlaps.want(session, dict.fromkeys(second, 2), reason="doubt", author=AUTHOR, now=now)
+        wanted += overlaps.want(session, third, reason="people disagree", author=AUTHOR, now=now)
+        figures.keep(session, project_id, [], facts.fingerprint, now, part=PART)
+        if wanted:
+            parts.jobs.ask(session, JobName.REVIEW, project_id, Trigger.ANSWERED)
+    return {"overlap": wanted}
+
+
+def _read(parts: Parts, project_id: ProjectId) -> _Facts | None:
+    with reading(parts.database) as session:
+        project = projects.by_id(session, project_id)
+        if overlaps.people_since(session, project_id, parts.now() - LATELY) < 2:
+            return None
+        revision = stages.first_revision(session, project_id)
+        fingerprint = f"{project.config_version}-{soft_labels.fingerprint(session, project_id, revision)}"
+        if fingerprint == figures.kept_fingerprint(session, project_id, PART):
+            return None
+        images = overlaps.answered_lately(session, project_id, NEWEST)
+        standing = standing_of(answers.votes(session, images), project.config.classes)
+        decided = decisions.in_force(session, list(standing))
+        standing = {image: one for image, one in standing.items() if image not in decided}
+        asked = overlaps.states(session, [one.review_id for one in standing.values()])
+        believed = _believed(session, project, revision, list(standing))
+        return _Facts(project, fingerprint, standing, asked, believed, _budget(session, project))
+
+
+def _believed(
+    session: Session, project: Project, revision: str | None, images: Sequence[ImageId]
+) -> dict[ImageId, list[float]]:
+    """By the version that asked, else by the first engine: neither had seen the answer."""
+    voices = soft_labels.engine_voices(session, revision, images) if revision else []
+    by_engine = {voice.image_id: list(voice.probs) for voice in voices}
+    found = by_engine | soft_labels.believed_when_asked(session, images)
+    return {image: probs for image, probs in found.items() if len(probs) == len(project.config.classes)}
+
+
+def _budget(session: Session, project: Project) -> int:
+    """How many more of the doubtful may be asked twice."""
+    policy = project.config.policy.overlap
+    if policy.people < 2:
+        return 0
+    several, waiting = overlaps.count_asked(session, project.id, BY_DOUBT)
+    allowed = int(policy.share * overlaps.count_answered(session, project.id, BY_DOUBT))
+    return min(allowed - several, MOST_WAITING - waiting)
+
+
+def _second(facts: _Facts) -> list[ReviewId]:
+    policy, classes = facts.project.config.policy.overlap, facts.project.config.classes
+    names = {name: code for code, name in enumerate((*classes, NONE_OF_THESE))}
+    said_none = sum(NONE_OF_THESE in one.said.values() for one in facts.standing.values())
+    none = (said_none + 1) / (len(facts.standing) + len(names))  # no engine or classifier speaks of it
+    alone = [
+        _answered(facts, image, one, names, none)
+        for image, one in facts.standing.items()
+        if len(one.said) == 1 and one.review_id in facts.asked and facts.asked[one.review_id].wanted == 1
+    ]
+    rates = error_rates(one.said for one in facts.standing.values())
+    share = policy.share if policy.people > 1 else 0.0
+    return choose(alone, rates, answers=len(names), share=share, budget=facts.budget)
+
+
+def _answered(facts: _Facts, image: ImageId, one: Standing, names: Mapping[str, int], none: float) -> Answered:
+    [(annotator, said)] = one.said.items()
+    probs = facts.believed.get(image, ())
+    believed = (*(p * (1 - none) for p in probs), none) if probs else ()
+    accepted = any(vote.answers == (vote.shown,) for vote in one.votes)
+    place = facts.asked[one.review_id].place
+    return Answered(one.review_id, one.kind, place, annotator, names[said], accepted, believed)
+
+
+def _third(facts: _Facts) -> dict[ReviewId, int]:
+    """One more for each conflict that the policy has somebody left for; the others are a lead's."""
+    return {
+        one.review_id: len(one.said) + 1
+        for one in facts.standing.values()
+        if one.value is None
+        and one.kind not in _ADJUDICATED
+        and one.review_id in facts.asked
+        and not facts.asked[one.review_id].open
+        and len(one.said) < facts.project.config.policy.overlap.people
+    }

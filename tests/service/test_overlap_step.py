@@ -1,0 +1,134 @@
+"""Another person is asked where it pays: within the policy, once, and never while one person works alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import sqlalchemy as sa
+
+from db.repositories import decisions, reviews
+from db.session import reading, transaction
+from db.tables import OverlapRow, QueryRow
+from labeling.types import Overlap, Policy, Project, ReviewId, ReviewKind
+from service.settling import settle
+from service.work.quality.overlap import ask_another_person
+from service.work.wiring import Parts
+from tests.conftest import NOW
+from tests.reviewing import ask, make_parts, rows_of
+from tests.service.several_people import answer, engine_in_force, images_of, people
+
+HARD, CONTROL, CALIBRATION = ReviewKind.HARD, ReviewKind.CONTROL, ReviewKind.CALIBRATION
+CAT, DOG = [0.9, 0.05, 0.05], [0.05, 0.9, 0.05]
+
+
+@pytest.fixture
+def parts(database: sa.Engine, tmp_path: Path) -> Iterator[Parts]:
+    made = make_parts(database, tmp_path, cast(Any, None), now=lambda: NOW + timedelta(hours=1))
+    yield made
+    made.jobs.close()
+
+
+def _answered(
+    parts: Parts, project: Project, said: list[dict[str, str]], kinds: list[ReviewKind], probs: list[list[float]]
+) -> list[ReviewId]:
+    with transaction(parts.database) as session:
+        known = people(session, project, "ann", "bob", "eve")
+        engine_in_force(session, project)
+        number = len(session.scalars(sa.select(QueryRow.id)).all()) + 1
+        made = ask(session, project, number, kinds, probs=probs)
+        for review, one in zip(made, said, strict=True):
+            answer(session, review, {known[name]: value for name, value in one.items()})
+        settle(session, project, images_of(session, made), NOW)
+    return made
+
+
+def _ten(parts: Parts, project: Project, *names: str) -> list[ReviewId]:
+    """Ten hard images that all are cats to people; the engine takes the fourth for a dog."""
+    said = [{names[number % len(names)]: "cat"} for number in range(10)]
+    return _answered(parts, project, said, [HARD] * 10, [DOG if number == 3 else CAT for number in range(10)])
+
+
+def _wanted(parts: Parts) -> list[tuple[int, int]]:
+    return [(row.review_id, row.people) for row in rows_of(parts.database, OverlapRow)]
+
+
+def test_the_answer_that_the_engine_contradicts_is_asked_again_within_the_share(
+    parts: Parts, make_project: Callable[..., Project]
+) -> None:
+    project = make_project(parts.database)
+    made = _ten(parts, project, "ann", "bob")
+
+    first, second = ask_another_person(parts, project.id), ask_another_person(parts, project.id)
+
+    assert (first, second) == ({"overlap": 1}, {"overlap": 0})
+    assert _wanted(parts) == [(made[3], 2)]
+    assert [job.job for job in parts.jobs.list(project_id=project.id, limit=5)] == ["review"]
+
+
+def test_one_person_alone_is_never_waited_for(parts: Parts, make_project: Callable[..., Project]) -> None:
+    project = make_project(parts.database)
+    _ten(parts, project, "ann")
+    _answered(parts, project, [{"ann": "cat"}], [CALIBRATION], [DOG])
+
+    counts = ask_another_person(parts, project.id)
+
+    assert counts == {"overlap": 0}
+    with reading(parts.database) as session:
+        assert reviews.count_open(session, project.id) == 0
+
+
+def test_who_answered_long_ago_does_not_take_part(
+    parts: Parts, database: sa.Engine, tmp_path: Path, make_project: Callable[..., Project]
+) -> None:
+    project = make_project(database)
+    _ten(parts, project, "ann", "bob")
+    later = make_parts(database, tmp_path, cast(Any, None), now=lambda: NOW + timedelta(days=3))
+
+    counts = ask_another_person(later, project.id)
+
+    later.jobs.close()
+    assert counts == {"overlap": 0}
+
+
+def test_where_the_policy_wants_one_person_only_what_certificates_rest_on_is_asked_twice(
+    parts: Parts, make_project: Callable[..., Project]
+) -> None:
+    project = make_project(parts.database, policy=Policy(overlap=Overlap(people=1)))
+    _ten(parts, project, "ann", "bob")
+    kinds = [CALIBRATION, CONTROL]
+    calibration, _ = _answered(parts, project, [{"ann": "cat"}] * 2, kinds, [CAT, DOG])
+
+    ask_another_person(parts, project.id)
+
+    assert _wanted(parts) == [(calibration, 2)]
+
+
+def test_a_conflict_asks_a_third_where_the_policy_has_one_left_and_else_a_lead(
+    parts: Parts, make_project: Callable[..., Project]
+) -> None:
+    project = make_project(parts.database, policy=Policy(overlap=Overlap(people=3, share=0.0)))
+    kinds = [HARD, CALIBRATION, HARD]
+    said = [{"ann": "cat", "bob": "dog"}] * 3
+    hard, _, decided = _answered(parts, project, said, kinds, [CAT] * 3)
+    with transaction(parts.database) as session:
+        image = images_of(session, [decided])[0]
+        decisions.add(session, project.id, {image: "cat"}, kind="adjudication", author="lead", reason="", now=NOW)
+
+    ask_another_person(parts, project.id)
+
+    assert _wanted(parts) == [(hard, 3)]
+
+
+def test_no_more_is_asked_while_the_budget_is_spent(parts: Parts, make_project: Callable[..., Project]) -> None:
+    project = make_project(parts.database)
+    _ten(parts, project, "ann", "bob")
+    ask_another_person(parts, project.id)
+    _answered(parts, project, [{"ann": "cat"}] * 9, [HARD] * 9, [DOG] * 9)
+
+    counts = ask_another_person(parts, project.id)
+
+    assert counts == {"overlap": 0}  # one of nineteen is asked twice, and a tenth of them is one

@@ -1,0 +1,100 @@
+"""Which answers are worth another person: by Bayes, by lot, and by simulation against asking at random."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labeling.review.overlap import Answered, choose, error_rates, gain, wrong
+from labeling.types import ReviewId, ReviewKind
+
+HARD = ReviewKind.HARD
+ONE = Answered(ReviewId(1), HARD, 0.5, annotator=1, said=0, accepted=False, believed=())
+
+
+def _choose(answered: list[Answered], budget: int, share: float = 0.1) -> list[int]:
+    return [int(review) for review in choose(answered, {}, answers=4, share=share, budget=budget)]
+
+
+def test_without_any_belief_an_answer_is_wrong_as_often_as_its_giver_errs() -> None:
+    assert wrong(ONE, 0.2, 4) == pytest.approx(0.2)
+
+
+def test_bayes_by_hand() -> None:
+    # believed, a tenth spread evenly: cat .9 * .25 + .05 = .275, dog .9 * .75 + .05 = .725; errs once in ten
+    contradicted = replace(ONE, believed=(0.25, 0.75))
+
+    found = wrong(contradicted, 0.1, 2)
+
+    assert found == pytest.approx(0.725 * 0.1 / (0.275 * 0.9 + 0.725 * 0.1))
+
+
+def test_an_answer_that_a_sure_belief_contradicts_is_more_doubtful_than_one_it_supports() -> None:
+    doubts = [wrong(replace(ONE, believed=b), 0.1, 3) for b in [(0.9, 0.05, 0.05), (0.4, 0.3, 0.3), (0.02, 0.96, 0.02)]]
+
+    assert doubts == sorted(doubts)
+    assert doubts[0] < 0.02 < 0.5 < doubts[2]
+
+
+def test_an_accepted_pre_label_says_less_than_an_answer_of_one_s_own() -> None:
+    own = replace(ONE, believed=(0.6, 0.2, 0.2))
+
+    assert wrong(replace(own, accepted=True), 0.05, 3) > 2 * wrong(own, 0.05, 3)
+
+
+@given(st.floats(0.01, 0.5), st.lists(st.floats(0.01, 1), min_size=3, max_size=3), st.integers(0, 2))
+def test_a_doubt_is_a_probability_and_asking_never_makes_it_worse(error: float, belief: list[float], said: int) -> None:
+    believed = tuple(np.array(belief) / sum(belief))
+
+    doubt = wrong(replace(ONE, said=said, believed=believed), error, 3)
+
+    assert 0 <= doubt <= 1
+    assert 0 <= gain(doubt, error, 3) <= doubt
+
+
+def test_random_kinds_are_chosen_by_lot_and_what_certificates_rest_on_always() -> None:
+    sure, doubtful = (0.97, 0.01, 0.01, 0.01), (0.01, 0.97, 0.01, 0.01)
+    answered = [
+        Answered(ReviewId(1), ReviewKind.EVALUATION, 0.05, 1, 0, False, sure),
+        Answered(ReviewId(2), ReviewKind.EVALUATION, 0.80, 1, 0, False, doubtful),
+        Answered(ReviewId(3), ReviewKind.CONTROL, 0.80, 1, 0, False, doubtful),
+        Answered(ReviewId(4), ReviewKind.CALIBRATION, 0.99, 1, 0, False, sure),
+        Answered(ReviewId(5), ReviewKind.AUDIT, 0.99, 1, 0, False, sure),
+        Answered(ReviewId(6), HARD, 0.0, 1, 0, False, sure),
+        Answered(ReviewId(7), HARD, 0.0, 1, 0, False, doubtful),
+    ]
+
+    assert _choose(answered, budget=1) == [4, 5, 1, 7]
+    assert _choose(answered, budget=0, share=0.0) == [4, 5]
+    assert _choose(answered, budget=-3, share=0.0) == [4, 5]
+
+
+def test_errors_are_shared_by_those_who_differ_and_few_comparisons_count_little() -> None:
+    said = [{1: "cat", 2: "cat", 3: "dog"}] * 20 + [{4: "cat"}]
+
+    found = error_rates(said)
+
+    assert found[3] == pytest.approx((1 + 20) / (10 + 40))
+    assert found[1] == found[2] == pytest.approx((1 + 10) / (10 + 40))
+    assert 4 not in found
+
+
+def test_asking_where_it_pays_finds_more_than_twice_the_errors_that_asking_by_lot_finds() -> None:
+    rng = np.random.default_rng(7)
+    answered, is_wrong = [], []
+    for number in range(600):
+        truth = int(rng.integers(4))
+        said = truth if rng.random() > 0.12 else int((truth + rng.integers(1, 4)) % 4)
+        centre = truth if rng.random() > 0.25 else int(rng.integers(4))
+        believed = tuple(rng.dirichlet(0.5 + 4 * np.eye(4)[centre]))
+        answered.append(Answered(ReviewId(number), HARD, 0.0, 1, said, False, believed))
+        is_wrong.append(said != truth)
+
+    chosen = _choose(answered, budget=60)
+
+    by_lot = 60 * np.mean(is_wrong)
+    assert sum(is_wrong[number] for number in chosen) > 2 * by_lot
