@@ -35,6 +35,7 @@ MANY = 30
 GROUP = 15
 TITLE = (3, 50)
 _IN_VIEW = "flex: 1; min-width: 0; position: sticky; top: 0; max-height: 80vh; overflow-y: auto"
+_SMALL = "font-size: 0.9rem; font-weight: 400; line-height: 1.4"
 _EXPLAINED = {
     "examples": "The most alike of what people have labelled",
     "occlusion": "What the suggested class hangs on: bright parts, when covered, make it less likely",
@@ -62,7 +63,7 @@ def labelling_config(config: ProjectConfig, controls: Controls = OURS) -> str:
     right = ElementTree.SubElement(view, "View", style=_IN_VIEW)
     ElementTree.SubElement(right, "Header", value=f"${controls.text_key}", size="5")
     for shown in config.policy.show:
-        ElementTree.SubElement(right, "Header", value=f"${HINTS[shown]}", size="6")
+        ElementTree.SubElement(right, "Header", value=f"${HINTS[shown]}", size="6", style=_SMALL)
     many = len(config.labels) > MANY
     if many:
         ElementTree.SubElement(right, "Filter", name="filter", toName=controls.choices, hotkey="shift+f", minlength="0")
