@@ -5,25 +5,31 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from labeling.adapters.label_studio import Changed, ProjectSettings, StudioProject, StudioTask, Webhook
-from labeling.errors import Invalid, NotFound
+from labeling.errors import Invalid, LabelStudioUnavailable, NotFound
 
 __all__ = ["FakeLabelStudio"]
 
 
 class FakeLabelStudio:
-    """Ids rise and are never used again; every touch moves a task's time; a deleted task takes all with it."""
+    """Every touch moves a task's time; a deleted task takes all with it.
 
-    def __init__(self) -> None:
+    Ids rise, each kind's alone, and are used again only after `restore`. `next_import` says how the next import goes
+    wrong: its answer is lost, or it comes late.
+    """
+
+    def __init__(self, first_id: int = 1) -> None:
         self.url = "http://127.0.0.1:8321"
         self.projects: dict[int, dict[str, Any]] = {}
         self.hooks: dict[int, dict[str, Any]] = {}
         self.tasks_there: dict[int, dict[str, Any]] = {}
         self.events: list[dict[str, Any]] = []
         self.calls: list[str] = []
-        self._last_id = 0
+        self.next_import: Literal["well", "answer lost", "late"] = "well"
+        self._late: list[tuple[int, Sequence[dict[str, Any]]]] = []
+        self._last_ids = dict.fromkeys(("project", "hook", "task", "annotation", "prediction"), first_id - 1)
         self._clock = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
     # what the adapter offers
@@ -32,7 +38,7 @@ class FakeLabelStudio:
         return next((i for i, p in self.projects.items() if marker == p["settings"].marker), None)
 
     def create_project(self, settings: ProjectSettings) -> int:
-        project_id = self._id()
+        project_id = self._id("project")
         self.projects[project_id] = {"settings": settings, "model_version": ""}
         return project_id
 
@@ -64,7 +70,7 @@ class FakeLabelStudio:
         ]
 
     def create_webhook(self, project_id: int, url: str, headers: dict[str, str], actions: Sequence[str]) -> int:
-        hook_id = self._id()
+        hook_id = self._id("hook")
         self.hooks[hook_id] = {"project": project_id, "url": url, "headers": headers, "actions": list(actions)}
         return hook_id
 
@@ -72,9 +78,26 @@ class FakeLabelStudio:
         self.hooks[webhook_id] |= {"url": url, "headers": headers, "actions": list(actions)}
 
     def import_tasks(self, project_id: int, tasks: Sequence[dict[str, Any]]) -> list[int]:
+        how, self.next_import = self.next_import, "well"
+        if how == "late":
+            self._late.append((project_id, copy.deepcopy(tasks)))
+        else:
+            made = self._import(project_id, tasks)
+        if how != "well":
+            raise LabelStudioUnavailable("no answer came", maybe_done=True)
+        return made
+
+    def import_late(self) -> None:
+        """What was sent and never answered is done now."""
+        for project_id, tasks in self._late:
+            if project_id in self.projects:
+                self._import(project_id, tasks)
+        self._late.clear()
+
+    def _import(self, project_id: int, tasks: Sequence[dict[str, Any]]) -> list[int]:
         made = []
         for body in tasks:
-            task_id = self._id()
+            task_id = self._id("task")
             self.tasks_there[task_id] = {
                 "project": project_id, "data": dict(body["data"]), "annotations": {}, "predictions": [],
                 "updated_at": self._tick(),
@@ -117,22 +140,16 @@ class FakeLabelStudio:
     def tasks(self, project_id: int, task_ids: Sequence[int]) -> Iterator[StudioTask]:
         self.calls.append("tasks")
         for task_id in task_ids:
-            if task_id in self.tasks_there:
+            if task_id in self.tasks_there and self.tasks_there[task_id]["project"] == project_id:
                 yield self._studio_task(task_id)
 
     # what people do there
 
     def answer(self, task_id: int, choice: str | None, user: int = 1) -> int:
         """Submit (None: skip); the event goes to `events`."""
-        annotation_id, now = self._id(), self._tick()
-        task = self.tasks_there[task_id]
-        task["annotations"][annotation_id] = {
-            "id": annotation_id, "completed_by": user, "created_at": now.isoformat(), "updated_at": now.isoformat(),
-            "was_cancelled": choice is None, "result": _result(choice), "lead_time": 2.0, "parent_prediction": None,
-        }  # fmt: skip
-        task["updated_at"] = now
-        self.events.append({"action": "ANNOTATION_CREATED", "tasks": [task_id], "annotations": [annotation_id]})
-        return annotation_id
+        made = self._annotate(task_id, _result(choice), user, cancelled=choice is None, now=self._tick())
+        self.events.append({"action": "ANNOTATION_CREATED", "tasks": [task_id], "annotations": [made]})
+        return made
 
     def change(self, annotation_id: int, choice: str | None) -> None:
         task_id, annotation = self._find(annotation_id)
@@ -151,6 +168,29 @@ class FakeLabelStudio:
         del self.tasks_there[task_id]
         self.events.append({"action": "TASKS_DELETED", "tasks": [task_id], "annotations": []})
 
+    def delete_project(self, project_id: int) -> None:
+        """Without a word to anybody, as there are no such events."""
+        del self.projects[project_id]
+        self.tasks_there = {i: t for i, t in self.tasks_there.items() if t["project"] != project_id}
+        self.hooks = {i: h for i, h in self.hooks.items() if h["project"] != project_id}
+
+    def accept_in_bulk(self, task_ids: Sequence[int], user: int = 1) -> None:
+        """Make annotations of the newest predictions; one event for all."""
+        now, made = self._tick(), []
+        for task_id in task_ids:
+            task = self.tasks_there[task_id]
+            result = task["predictions"][-1]["result"] if task["predictions"] else []
+            made.append(self._annotate(task_id, result, user, cancelled=False, now=now))
+        self.events.append({"action": "ANNOTATIONS_CREATED", "tasks": list(task_ids), "annotations": made})
+
+    def backup(self) -> Any:
+        """Everything that a copy of its database holds."""
+        return copy.deepcopy((self.projects, self.hooks, self.tasks_there, self._last_ids))
+
+    def restore(self, backup: Any) -> None:
+        """All is as it was then, the next ids too; only the clock goes on."""
+        self.projects, self.hooks, self.tasks_there, self._last_ids = copy.deepcopy(backup)
+
     def next_task(self, project_id: int, user: int | None = None) -> int | None:
         """As "Uncertainty sampling" does: the lowest score of the version shown, among what nobody did.
 
@@ -164,6 +204,17 @@ class FakeLabelStudio:
         }
         return min(scores, key=scores.__getitem__, default=None)
 
+    def _annotate(
+        self, task_id: int, result: list[dict[str, Any]], user: int, *, cancelled: bool, now: datetime
+    ) -> int:
+        made = self._id("annotation")
+        self.tasks_there[task_id]["annotations"][made] = {
+            "id": made, "completed_by": user, "created_at": now.isoformat(), "updated_at": now.isoformat(),
+            "was_cancelled": cancelled, "result": result, "lead_time": 2.0, "parent_prediction": None,
+        }  # fmt: skip
+        self.tasks_there[task_id]["updated_at"] = now
+        return made
+
     def _find(self, annotation_id: int) -> tuple[int, dict[str, Any]]:
         return next(
             (i, t["annotations"][annotation_id])
@@ -172,7 +223,7 @@ class FakeLabelStudio:
         )
 
     def _predict(self, task_id: int, body: dict[str, Any]) -> None:
-        made = {"id": self._id(), "created_at": self._tick().isoformat()}
+        made = {"id": self._id("prediction"), "created_at": self._tick().isoformat()}
         wanted = {name: body[name] for name in ("result", "score", "model_version")}
         task = self.tasks_there[task_id]
         task["predictions"].append({**made, **wanted})
@@ -186,9 +237,9 @@ class FakeLabelStudio:
             tuple(task["predictions"]), task["updated_at"],
         )  # fmt: skip
 
-    def _id(self) -> int:
-        self._last_id += 1
-        return self._last_id
+    def _id(self, kind: str) -> int:
+        self._last_ids[kind] += 1
+        return self._last_ids[kind]
 
     def _tick(self) -> datetime:
         self._clock += timedelta(seconds=1)
