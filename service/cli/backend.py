@@ -1,0 +1,26 @@
+"""`hardcase backend`: the address to give to Label Studio's "Model" settings, which holds the project's token."""
+
+from __future__ import annotations
+
+import typer
+
+from service.cli.output import AsJson, ProjectName, connected, emit, failing_clearly
+from service.ml_backend import path_of
+
+__all__ = ["add_to"]
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(backend)
+
+
+def backend(project: ProjectName, as_json: AsJson = False) -> None:
+    """Print the address under which Label Studio's "Model" settings reach a project. It is a secret.
+
+    Example: hardcase backend animals
+    """
+    with failing_clearly(as_json), connected() as hardcase:
+        found, settings = hardcase.project(project), hardcase.settings
+        address = f"{settings.address}{path_of(settings.secret.get_secret_value(), found.id)}"
+        document = {"project": found.config.name, "address": address}
+        emit(as_json, document, lambda console: console.print(address, markup=False, soft_wrap=True))
