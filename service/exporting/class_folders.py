@@ -32,7 +32,9 @@ def folder_names(classes: Sequence[str]) -> dict[str, str]:
     cleaned = {name: _clean(name) for name in classes}
     seen = Counter(_folded(clean) for clean in cleaned.values())
     return {
-        name: clean if clean == name and seen[_folded(clean)] == 1 and not _SUFFIXED.search(name) else _marked(name)
+        name: clean
+        if clean == name and seen[_folded(clean)] == 1 and not _SUFFIXED.search(_folded(clean))
+        else _marked(name)
         for name, clean in cleaned.items()
     }
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from labeling.errors import Conflict
 from service.exporting.columns import COLUMNS, Record
 from service.exporting.label_set import LabelSet
 from service.exporting.tables import SCHEMA
@@ -52,7 +53,7 @@ class _Split:
 
 
 def write_hugging_face(labels: LabelSet, to: Path) -> int:
-    """`data/<split>.parquet` for every split that has pictures (train always), and README.md."""
+    """`data/<split>.parquet` for every split that has pictures, and README.md; that library opens no empty set."""
     (to / "data").mkdir()
     counts: dict[str, Counter[str]] = {}
     files: dict[str, _Split] = {}
@@ -65,18 +66,19 @@ def write_hugging_face(labels: LabelSet, to: Path) -> int:
                 stack.callback(files[split].close)
             return files[split]
 
-        of(labels.splits[0])
         for record in labels.records():
             of(record.split).add(_row(labels, record))
             counts[record.split][record.label] += 1
+    if not counts:
+        raise Conflict("There are no labels to export yet.")
     (to / "README.md").write_text(_card(labels, counts), encoding="utf-8")
     return sum(counter.total() for counter in counts.values())
 
 
 def _schema(labels: LabelSet) -> pa.Schema:
     """The columns of a table, with the picture and the label as that library has them."""
-    fields = [pa.field("picture", pa.struct({"bytes": pa.binary(), "path": pa.string()}))]
-    fields = [pa.field("image", fields[0].type), *(_field(SCHEMA.field(name)) for name in COLUMNS[1:])]
+    picture = pa.struct({"bytes": pa.binary(), "path": pa.string()})
+    fields = [pa.field("image", picture), *(_field(SCHEMA.field(name)) for name in COLUMNS[1:])]
     features = {field.name: _feature(field, labels.classes) for field in fields}
     return pa.schema(fields, metadata={"huggingface": json.dumps({"info": {"features": features}})})
 
