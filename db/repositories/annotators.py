@@ -47,7 +47,7 @@ def by_id(session: Session, project_id: ProjectId, annotator_id: int) -> Annotat
         _annotators().where(AnnotatorRow.project_id == project_id, AnnotatorRow.id == annotator_id)
     ).one_or_none()
     if row is None:
-        raise NotFound("There is no such annotator in this project.")
+        raise NotFound("This project has no such annotator. The Team page names them with their numbers.")
     return _annotator(row)
 
 

@@ -33,6 +33,8 @@ PARAMETERS = {
     "{report_id}": "1",
     "{snapshot}": "v1",
     "{alarm_id}": "1",
+    "{annotator_id}": "1",
+    "{deed}": "pause",
     "{name}": "hardest",
     "{token}": "abc",
     "{project_id}": "1",
@@ -48,6 +50,7 @@ BODIES: dict[tuple[str, str], dict[str, object]] = {
     ("POST", "/api/projects/{project}/engines/reports"): {"kind": "plan"},
     ("POST", "/api/projects/{project}/snapshots"): {"name": "v2"},
     ("POST", "/api/projects/{project}/alarms/{alarm_id}/end"): {"reason": "seen to"},
+    ("POST", "/api/projects/{project}/team/{annotator_id}/{deed}"): {"reason": "on holiday"},
     ("POST", "/api/keys"): {"name": "k", "role": "read"},
 }
 Row = dict[str, str]

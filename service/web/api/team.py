@@ -2,10 +2,107 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
-from service.web.access import Guarded
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, ConfigDict, Field
+
+from db.repositories import annotators, board
+from db.repositories.annotators import Annotator
+from db.session import reading, transaction
+from labeling.types import Project
+from service import team
+from service.pseudonyms import shown_name
+from service.team import Deed, Voided
+from service.web.access import CallerDep, Guarded, ProjectDep
+from service.web.wiring import PartsDep
 
 __all__ = ["router"]
 
 router = APIRouter(route_class=Guarded, tags=["team"])
+AnnotatorId = Annotated[int, Path(ge=1, lt=2**62, description="An annotator's number.")]
+
+
+class AnnotatorOut(BaseModel):
+    """One person; `reason`, `by` and `since` are of the newest pause or return, `evidence` is what a rule saw."""
+
+    id: int
+    name: str
+    paused: bool
+    reason: str
+    by: str
+    since: datetime | None
+    evidence: dict[str, Any]
+    figures: dict[str, Any] | None = Field(description="As in the figure `team`; null until it is computed.")
+
+
+class TeamOut(BaseModel):
+    """Everybody who ever answered; `computed_at` is when the figures were."""
+
+    annotators: list[AnnotatorOut]
+    computed_at: datetime | None
+
+
+class ReasonIn(BaseModel):
+    """Why somebody is paused, resumed or voided."""
+
+    model_config = ConfigDict(extra="forbid")
+    reason: str = Field(min_length=1, max_length=500)
+
+
+class DoneOut(BaseModel):
+    """Where the person stands now; `voided` only where answers were."""
+
+    annotator: AnnotatorOut
+    voided: dict[str, int] | None = None
+
+
+@router.get("/api/projects/{project}/team", summary="Show how each annotator does")
+def show_team(parts: PartsDep, project: ProjectDep) -> TeamOut:
+    with reading(parts.database) as session:
+        people = annotators.everyone(session, project.id)
+        figure = board.figures(session, project.id).get("team")
+    rows = {row["annotator"]: row for row in figure.data["annotators"]} if figure else {}
+    return TeamOut(
+        annotators=[_out(project, one, rows.get(one.id)) for one in people],
+        computed_at=figure.computed_at if figure else None,
+    )
+
+
+@router.post(
+    "/api/projects/{project}/team/{annotator_id}/{deed}", summary="Pause or resume somebody, or void their answers"
+)
+def act(
+    parts: PartsDep,
+    caller: CallerDep,
+    project: ProjectDep,
+    annotator_id: AnnotatorId,
+    deed: Literal["pause", "resume", "void"],
+    body: ReasonIn,
+) -> DoneOut:
+    """`void` lets everything they have answered so far count for nothing, and asks others; it does not pause them."""
+    wanted = Deed(annotator_id, caller.name, body.reason)
+    voided: Voided | None = None
+    with transaction(parts.database) as session:
+        if deed == "void":
+            voided = team.void_answers(session, parts.jobs, project, wanted, parts.now())
+        else:
+            switch = team.pause if deed == "pause" else team.resume
+            switch(session, parts.jobs, project, wanted, parts.now())
+        found = annotators.by_id(session, project.id, annotator_id)
+    counts = {"answers": voided.answers, "images": voided.images, "labels": voided.labels} if voided else None
+    return DoneOut(annotator=_out(project, found, None), voided=counts)
+
+
+def _out(project: Project, one: Annotator, figures: dict[str, Any] | None) -> AnnotatorOut:
+    return AnnotatorOut(
+        id=one.id,
+        name=shown_name(project, one.id, one.name),
+        paused=one.paused,
+        reason=one.reason,
+        by=one.author,
+        since=one.since,
+        evidence=dict(one.evidence),
+        figures=figures,
+    )

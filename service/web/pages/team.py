@@ -1,11 +1,87 @@
-"""The Team page: how each annotator does, with intervals, and the switches of a lead."""
+"""The Team page: how each annotator does, with intervals, and the switches of a lead.
+
+What is done about a person is asked for first, with a reason, and done on a second page.
+"""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated, Literal
 
-from service.web.access import Guarded
+from fastapi import APIRouter, Form, Path, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from db.repositories import annotators, board
+from db.session import reading, transaction
+from service import auth, team
+from service.pseudonyms import shown_name
+from service.team import Deed
+from service.web.access import CallerDep, Guarded, ProjectDep, session_of
+from service.web.pages.login import FormToken
+from service.web.pages.rendering import page, pictures, task_home
+from service.web.pages.team_view import bars, look_at_team
+from service.web.wiring import PartsDep
 
 __all__ = ["router"]
 
 router = APIRouter(route_class=Guarded, tags=["pages"])
+
+AnnotatorId = Annotated[int, Path(ge=1, lt=2**62, description="An annotator's number.")]
+DeedName = Literal["pause", "resume", "void"]
+DEEDS = {"pause": team.pause, "resume": team.resume, "void": team.void_answers}
+
+
+@router.get("/projects/{project}/team", summary="The Team page", response_class=HTMLResponse)
+def show_team(
+    request: Request, parts: PartsDep, caller: CallerDep, project: ProjectDep, done: DeedName | None = None
+) -> Response:
+    with reading(parts.database) as session:
+        people = annotators.everyone(session, project.id)
+        figures = board.figures(session, project.id)
+        place = board.label_studio_place(session, project.id)
+    return page(
+        request,
+        "team.html",
+        project=project,
+        view=look_at_team(project, people, figures),
+        computed_at=figures["team"].computed_at if "team" in figures else None,
+        bars=bars,
+        sign=pictures(parts, project),
+        task_home=task_home(parts, place),
+        done=done,
+    )
+
+
+@router.get(
+    "/projects/{project}/team/{annotator_id}/{deed}",
+    summary="Ask before somebody is paused, resumed or voided",
+    response_class=HTMLResponse,
+)
+def confirm(
+    request: Request, parts: PartsDep, caller: CallerDep, project: ProjectDep, annotator_id: AnnotatorId, deed: DeedName
+) -> Response:
+    with reading(parts.database) as session:
+        who = annotators.by_id(session, project.id, annotator_id)
+        images = len(annotators.images_of(session, [annotator_id])) if deed == "void" else 0
+    name = shown_name(project, who.id, who.name)
+    return page(request, "team_confirm.html", project=project, who=who, name=name, deed=deed, images=images)
+
+
+@router.post(
+    "/projects/{project}/team/{annotator_id}/{deed}",
+    summary="Pause or resume somebody, or void their answers",
+    response_class=HTMLResponse,
+)
+def act(
+    request: Request,
+    parts: PartsDep,
+    caller: CallerDep,
+    project: ProjectDep,
+    annotator_id: AnnotatorId,
+    deed: DeedName,
+    reason: Annotated[str, Form(max_length=500)] = "",
+    form_token: FormToken = "",
+) -> Response:
+    auth.check_form(parts.settings.signing, session_of(request), form_token)
+    with transaction(parts.database) as session:
+        DEEDS[deed](session, parts.jobs, project, Deed(annotator_id, caller.name, reason), parts.now())
+    return RedirectResponse(f"/projects/{project.id}/team?done={deed}", status_code=303)
