@@ -22,6 +22,7 @@ from labeling.adapters.label_studio_http import is_personal_token
 from labeling.errors import HardcaseError
 from labeling.review.config import choices_in, choices_of
 from labeling.types import Project
+from service.messages.targets import Webhook, load_messages, secret_for
 from service.schema import check_schema
 from service.settings import Settings
 from service.webhook import HEADER, path_of, secret_of
@@ -81,6 +82,7 @@ def _asked(name: str, way_out: str, ask: Question) -> Check:
 
 def _about_us(settings: Settings, database: sa.Engine) -> Iterator[Check]:
     yield _asked("home is writable", "make it writable, or move HARDCASE_HOME", lambda: _writable(settings))
+    yield _asked("messages.yaml", "mend it; docs/how-to/messages.md explains every line", lambda: _messages(settings))
     yield _worker(database)
     yield _web(settings)
 
@@ -101,6 +103,17 @@ def _writable(settings: Settings) -> Check:
         f"{settings.home.absolute()}, {free / 2**30:.1f} GiB free",
         "free some space, or move HARDCASE_HOME",
     )
+
+
+def _messages(settings: Settings) -> Check:
+    """Whether everybody who is to be told something can be."""
+    targets = load_messages(settings).targets.values()
+    refused = [one.group for one in targets if settings.local_only and not one.local]
+    unsigned = [one.secret for one in targets if isinstance(one.to, Webhook) and not secret_for(settings, one)]
+    wrong = [f"{name} is outside the house" for name in refused] + [f"{name} has no secret" for name in unsigned]
+    seen = "; ".join(wrong) or (f"{len(targets)} targets" if targets else "nobody is told anything")
+    way_out = "run `hardcase messages key NAME`; under HARDCASE_LOCAL_ONLY only targets with `local: true` are told"
+    return Check("messages.yaml", not wrong, seen, way_out)
 
 
 def _worker(database: sa.Engine) -> Check:
@@ -216,7 +229,7 @@ def _receiver(settings: Settings, project: Project) -> Check:
 def _lag(studio: LabelStudio, project: Project, place: Place) -> Check:
     """Every answer moves its task's time; one past what the last sweep saw still waits."""
     changed = studio.changed(place.ls_project_id, place.swept_until)
-    waiting = [c.updated_at for c in changed if c.answered and c.updated_at != place.swept_until]
+    waiting = [c.updated_at for c in changed if c.annotations and c.updated_at != place.swept_until]
     longest = datetime.now(UTC) - min(waiting) if waiting else timedelta(0)
     return Check(
         f"{project.config.name}: answers are swept",

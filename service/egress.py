@@ -6,6 +6,7 @@ log names fields and their sizes, never what stood in them.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from labeling.prelabel.calls import Endpoint
 from service.logs import get_logger
 from service.settings import Settings
 
-__all__ = ["check_endpoint", "log_sending", "sizes_of"]
+__all__ = ["check_endpoint", "check_target", "is_in_the_house", "log_sending", "sizes_of"]
 
 log = get_logger(__name__)
 
@@ -35,6 +36,23 @@ def check_endpoint(settings: Settings, endpoint: Endpoint) -> Endpoint:
             "does stand in the house, an administrator writes `local: true` beside it in endpoints.yaml."
         )
     return endpoint
+
+
+def check_target(settings: Settings, name: str, local: bool) -> None:
+    """Denied where this installation is local-only and a target of messages is not said to be in the house."""
+    if settings.local_only and not local:
+        raise Denied(
+            f"{name} is outside the house and HARDCASE_LOCAL_ONLY is set, so it is told nothing. Where it does stand "
+            "in the house, an administrator writes `local: true` beside it in messages.yaml."
+        )
+
+
+def is_in_the_house(host: str) -> bool:
+    """Whether a host is a loopback or private address, written as a number, or `localhost`."""
+    try:
+        return ipaddress.ip_address(host).is_private
+    except ValueError:
+        return host == "localhost"
 
 
 def log_sending(endpoint: Endpoint, model: str, body: bytes) -> None:

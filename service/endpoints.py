@@ -6,7 +6,6 @@ of the API decides where requests go.
 
 from __future__ import annotations
 
-import ipaddress
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -16,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from labeling.errors import Invalid
 from labeling.prelabel.calls import Endpoint, Limits, Price
+from service.egress import is_in_the_house
 from service.settings import Settings, kept_secret
 
 __all__ = ["EndpointIn", "LimitsIn", "PriceIn", "endpoint_key", "endpoint_secret", "load_endpoints"]
@@ -92,7 +92,7 @@ class EndpointIn(_Strict):
 
     @model_validator(mode="after")
     def _in_the_house(self) -> EndpointIn:
-        if self.local and not _is_private(str(urlsplit(self.url).hostname)):
+        if self.local and not is_in_the_house(str(urlsplit(self.url).hostname)):
             raise ValueError("`local: true` needs a loopback or private address in the url, written as a number")
         return self
 
@@ -146,10 +146,3 @@ def endpoint_key(settings: Settings, name: str) -> SecretStr:
 def endpoint_secret(name: str) -> str:
     """The name under which an endpoint's key is kept."""
     return f"endpoint:{name}"
-
-
-def _is_private(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_private
-    except ValueError:
-        return host == "localhost"

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import typer
 
-from service.cli import adopt, backend, endpoints, engines, ingest, keys, projects, results, run, snapshots, team, work
+from service.cli import (
+    adopt,
+    backend,
+    endpoints,
+    engines,
+    ingest,
+    keys,
+    messages,
+    projects,
+    results,
+    run,
+    snapshots,
+    team,
+    work,
+)
 
 __all__ = ["app", "main"]
 
@@ -19,6 +33,7 @@ app.add_typer(projects.app, name="project", help="Make, show, list and edit proj
 app.add_typer(engines.app, name="engines", help="List, try, compare and plan engines.")
 app.add_typer(endpoints.app, name="endpoint", help="List endpoints, and keep the keys that they want.")
 app.add_typer(snapshots.app, name="snapshot", help="Freeze the labels under a name, and compare two states.")
+app.add_typer(messages.app, name="messages", help="See who is told what; keep the secrets that it takes.")
 app.add_typer(team.app, name="team", help="See how annotators do; pause them, or void their answers.")
 app.add_typer(keys.app, name="key", help="Create, list and revoke API keys.")
 app.add_typer(results.jobs_app, name="jobs", help="See background jobs, and revive dead letters.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -11,9 +10,9 @@ from rich.console import Console
 
 from db.repositories import audit, calls
 from db.session import reading, transaction
-from labeling.errors import Invalid, NotFound
+from labeling.errors import NotFound
 from labeling.prelabel.calls import Endpoint
-from service.cli.output import AsJson, author, connected, emit, failing_clearly, table
+from service.cli.output import AsJson, asked_for, author, connected, emit, failing_clearly, table
 from service.endpoints import endpoint_key, endpoint_secret, load_endpoints
 from service.settings import Settings, keep_secret
 
@@ -52,7 +51,7 @@ def key(
         if name not in known:
             has = ", ".join(known) or "none yet"
             raise NotFound(f"There is no endpoint {name!r}. {hardcase.settings.endpoints} has: {has}.")
-        keep_secret(hardcase.settings, endpoint_secret(name), _asked_for(name))
+        keep_secret(hardcase.settings, endpoint_secret(name), asked_for(f"Key of {name}"))
         with transaction(hardcase.database) as session:
             audit.record(session, author(), "endpoint.key", name, {}, datetime.now(UTC))
 
@@ -60,18 +59,6 @@ def key(
             console.print(f"The key of {name} is kept in {hardcase.settings.home / 'secrets.json'}.", markup=False)
 
         emit(as_json, {"endpoint": name, "kept": True}, human)
-
-
-def _asked_for(name: str) -> str:
-    """One line, not shown; never an argument, which other users of the machine could read."""
-    if sys.stdin.isatty():
-        typed = str(typer.prompt(f"Key of {name}", hide_input=True, err=True))
-    else:
-        typed = sys.stdin.readline()
-    found = typed.strip()
-    if not found or not found.isascii() or not found.isprintable() or " " in found:
-        raise Invalid("This is no key. Give one line of letters, digits and signs, without spaces.")
-    return found
 
 
 def _document(settings: Settings, endpoint: Endpoint, state: calls.EndpointState | None) -> dict[str, Any]:

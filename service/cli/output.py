@@ -24,7 +24,7 @@ from rich.table import Table
 
 from db.repositories import heartbeats, projects
 from db.session import make_engine, reading, transaction
-from labeling.errors import Conflict, HardcaseError, Unavailable
+from labeling.errors import Conflict, HardcaseError, Invalid, Unavailable
 from labeling.types import JobName, Project, Trigger
 from service.jobs import Jobs, JobStatus
 from service.logs import get_logger
@@ -35,6 +35,7 @@ __all__ = [
     "Connected",
     "Here",
     "ProjectName",
+    "asked_for",
     "author",
     "connected",
     "do_job",
@@ -105,6 +106,15 @@ def author() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return f"uid {os.getuid()}"
+
+
+def asked_for(what: str) -> str:
+    """One line, not shown; never an argument, which other users of the machine could read."""
+    typed = str(typer.prompt(what, hide_input=True, err=True)) if sys.stdin.isatty() else sys.stdin.readline()
+    found = typed.strip()
+    if not found or not found.isascii() or not found.isprintable() or " " in found:
+        raise Invalid("This is no key. Give one line of letters, digits and signs, without spaces.")
+    return found
 
 
 def emit(as_json: bool, document: Any, human: Callable[[Console], None]) -> None:

@@ -19,10 +19,12 @@ from db.session import reading, transaction
 from labeling.errors import Unavailable
 from labeling.types import JobName, ProjectId, Trigger
 from service.logs import get_logger
+from service.messages.targets import has_targets
 from service.work import engine_reports
 from service.work.adopting import adopt_batch
 from service.work.calibrations import calibrate
 from service.work.locks import OneAtATime
+from service.work.messaging import deliver_due, write_due
 from service.work.pipeline import escalate, figures, ingest, learn, prelabel, promote, review, select
 from service.work.quality import QUICK, SLOW, Step
 from service.work.tidying import tidy_up
@@ -54,6 +56,7 @@ def register(parts: Parts) -> None:
         JobName.QUALITY: loop.quality,
         JobName.INSPECT: loop.inspect,
         JobName.ADOPT: loop.adopt,
+        JobName.MESSAGES: loop.messages,
     }
     for job, body in bodies.items():
         DBOS.workflow(name=job.value)(_guarded(parts, job, body, alone))
@@ -145,7 +148,9 @@ class _Loop:
 
     def quality(self, project_id: ProjectId, trigger: str) -> Counts:
         """What must follow people's answers within seconds: consensus, agreement, the team, alarms."""
-        return self._all(QUICK, project_id)
+        counts = self._all(QUICK, project_id)
+        self._ask(project_id, Trigger.ANSWERED, JobName.MESSAGES)
+        return counts
 
     def inspect(self, project_id: ProjectId, trigger: str) -> Counts:
         """What takes longer: suspected labels and drift."""
@@ -156,6 +161,10 @@ class _Loop:
         done = _until_done(adopt_batch, self.parts, project_id)
         self._ask(project_id, Trigger.SELECTED, JobName.REVIEW)
         return done
+
+    def messages(self, project_id: ProjectId, trigger: str) -> Counts:
+        """Write down what is to be told, then deliver what is due."""
+        return {**_step(write_due, self.parts, project_id), **_step(deliver_due, self.parts, project_id)}
 
     def _all(self, steps: Sequence[Step], project_id: ProjectId) -> Counts:
         counts: Counts = {}
@@ -174,12 +183,13 @@ class _Loop:
             stages = (JobName.INGEST, JobName.PRELABEL, JobName.LEARN)  # which ask for select and promote
             self._ask(project_id, Trigger.SCHEDULE, *stages, JobName.ESCALATE, JobName.FIGURES)
             self._ask(project_id, Trigger.SCHEDULE, JobName.QUALITY, JobName.INSPECT, JobName.ADOPT)
+            self._ask(project_id, Trigger.SCHEDULE, JobName.MESSAGES)
         return {"projects": len(everyone)}
 
     def _ask(self, project_id: ProjectId, trigger: Trigger, *jobs: JobName, args: list[str] | None = None) -> None:
         def ask() -> Counts:
             with transaction(self.parts.database) as session:
-                wanted = [job for job in jobs if _is_wanted(session, project_id, job)]
+                wanted = [job for job in jobs if _is_wanted(self.parts, session, project_id, job)]
                 wanted = [job for job in wanted if not _is_dead(self.parts, project_id, job)]
                 for job in wanted:
                     self.parts.jobs.ask(session, job, project_id, trigger, *(args or []))
@@ -242,8 +252,10 @@ def _guarded(parts: Parts, job: JobName, body: Callable[..., Counts], alone: One
     return run
 
 
-def _is_wanted(session: Session, project_id: ProjectId, job: JobName) -> bool:
-    """Nobody escalates where the project's file names no dearer engine, nor adopts where nothing is ready for it."""
+def _is_wanted(parts: Parts, session: Session, project_id: ProjectId, job: JobName) -> bool:
+    """No dearer engine is named: nobody escalates. No task is ready: nobody adopts. No target: nobody is told."""
+    if job is JobName.MESSAGES:
+        return has_targets(parts.settings)
     if job is JobName.ADOPT:
         return adopted.has_ready(session, project_id)
     return job is not JobName.ESCALATE or bool(projects.by_id(session, project_id).config.policy.escalation)

@@ -142,6 +142,7 @@ def test_nothing_is_wrong_with_a_hardcase_that_is_well(patient: Patient) -> None
     assert list(checks) == [
         "database at head",
         "home is writable",
+        "messages.yaml",
         "worker is alive",
         "web answers",
         "Label Studio answers",

@@ -1,0 +1,104 @@
+"""`hardcase messages`: who is told what, how that went, a message to try it, and the secrets that it takes."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from db.repositories import audit
+from db.repositories import messages as ledger
+from db.session import reading, transaction
+from labeling.errors import NotFound
+from service.cli.output import AsJson, asked_for, author, connected, emit, failing_clearly, table
+from service.egress import check_target
+from service.messages.sending import deliver
+from service.messages.summary import alarm_words
+from service.messages.targets import Target, load_messages, message_secret, secret_for
+from service.settings import Settings, keep_secret
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True)
+LAST = 20
+TARGETS = ["id", "wants", "projects", "local", "secret"]
+DELIVERIES = ["target", "subject", "attempts", "delivered", "detail", "created_at"]
+
+
+@app.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """List who is told what, as messages.yaml says, and how the newest messages went.
+
+    Example: hardcase messages list
+    """
+    with failing_clearly(as_json), connected() as hardcase:
+        with reading(hardcase.database) as session:
+            newest = ledger.listing(session, LAST)
+        told = [_document(hardcase.settings, one) for one in load_messages(hardcase.settings).targets.values()]
+        sent = [{name: getattr(one, name) for name in DELIVERIES} for one in newest]
+
+        def human(console: Console) -> None:
+            console.print(table("targets", TARGETS, [[one[name] for name in TARGETS] for one in told]))
+            console.print(table("newest messages", DELIVERIES, [list(one.values()) for one in sent]))
+
+        emit(as_json, {"targets": told, "messages": sent}, human)
+
+
+@app.command()
+def test(
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="As `hardcase messages list` shows it.")],
+    as_json: AsJson = False,
+) -> None:
+    """Send one message now, to see whether it arrives.
+
+    Example: hardcase messages test webhook:chat
+    """
+    with failing_clearly(as_json), connected() as hardcase:
+        found = load_messages(hardcase.settings).targets
+        if target not in found:
+            raise NotFound(f"There is no target {target!r}. messages.yaml has: {', '.join(found) or 'none yet'}.")
+        one, now = found[target], datetime.now(UTC)
+        check_target(hardcase.settings, one.id, one.local)
+        words = alarm_words("hardcase", "a test", "Messages arrive here.", hardcase.settings.address, {})
+        body = {"about": "test", "project": "", "text": words.text, "html": words.html, "facts": {}}
+        secret = secret_for(hardcase.settings, one).get_secret_value()
+        said = deliver(one, secret, f"test:{secrets.token_hex(8)}", words.subject, body, now)
+        emit(
+            as_json, {"target": target, "said": said}, lambda console: console.print(f"{target}: {said}", markup=False)
+        )
+
+
+@app.command()
+def key(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A webhook's name in messages.yaml, or smtp.")],
+    as_json: AsJson = False,
+) -> None:
+    """Keep the mail server's password, or the secret that signs what a webhook is sent; typed unseen.
+
+    Example: hardcase messages key smtp
+    """
+    with failing_clearly(as_json), connected() as hardcase:
+        known = {target.secret for target in load_messages(hardcase.settings).targets.values()}
+        if name not in known:
+            raise NotFound(f"There is no {name!r} in messages.yaml. It has: {', '.join(sorted(known)) or 'none yet'}.")
+        keep_secret(hardcase.settings, message_secret(name), asked_for(f"Secret of {name}"))
+        with transaction(hardcase.database) as session:
+            audit.record(session, author(), "messages.key", name, {}, datetime.now(UTC))
+
+        def human(console: Console) -> None:
+            console.print(f"The secret of {name} is kept in {hardcase.settings.home / 'secrets.json'}.", markup=False)
+
+        emit(as_json, {"name": name, "kept": True}, human)
+
+
+def _document(settings: Settings, target: Target) -> dict[str, Any]:
+    return {
+        "id": target.id,
+        "wants": ", ".join(sorted(target.wants)),
+        "projects": "all" if target.projects is None else ", ".join(sorted(target.projects)),
+        "local": target.local,
+        "secret": bool(secret_for(settings, target).get_secret_value()),
+    }

@@ -1,0 +1,265 @@
+"""Who is told what, as the administrator of this installation wrote it in `messages.yaml`.
+
+In: the settings. Out: targets by name, and their secrets. No project and no caller of the API can name a host or a
+recipient, so nobody but the administrator decides where messages go.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from labeling.errors import Invalid
+from service.egress import is_in_the_house
+from service.settings import Settings, kept_secret
+
+__all__ = [
+    "SMTP",
+    "MailIn",
+    "Mailbox",
+    "MailServer",
+    "Messages",
+    "SmtpIn",
+    "Target",
+    "Wanted",
+    "Webhook",
+    "WebhookIn",
+    "has_targets",
+    "load_messages",
+    "message_secret",
+    "secret_for",
+]
+
+SMTP = "smtp"
+"""The name under which the mail server's password is kept."""
+
+
+class Wanted(StrEnum):
+    """What a target may want to hear."""
+
+    ALARMS = "alarms"
+    WEEKLY = "weekly"
+
+
+def _address(value: str) -> str:
+    local, at, domain = value.partition("@")
+    plain = value.isascii() and value.isprintable() and not set(value) & set(' ,;:<>()[]"\\')
+    if not (local and at and domain and plain and "@" not in domain) or len(value) > 254:
+        raise ValueError("an e-mail address is name@host, without anything around it")
+    return value
+
+
+Address = Annotated[str, AfterValidator(_address)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,40}$")]
+Projects = Literal["all"] | Annotated[list[str], Field(min_length=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+class SmtpIn(_Strict):
+    """The mail server; `docs/how-to/messages.md` explains every line."""
+
+    host: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]{1,253}$")]
+    port: int = Field(default=587, ge=1, le=65_535)
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    sender: Address = Field(alias="from")
+    user: str = ""
+    local: bool = False
+
+    @model_validator(mode="after")
+    def _in_the_house(self) -> SmtpIn:
+        if self.local and not is_in_the_house(self.host):
+            raise ValueError("`local: true` needs a loopback or private address, written as a number")
+        if self.security == "none" and not self.local:
+            raise ValueError("`security: none` sends passwords and mail in clear; it needs `local: true`")
+        return self
+
+
+class _Group(_Strict):
+    projects: Projects = "all"
+    wants: Annotated[list[Wanted], Field(min_length=1)] = [Wanted.ALARMS, Wanted.WEEKLY]
+
+
+class MailIn(_Group):
+    """A group of people who get mail."""
+
+    to: Annotated[list[Address], Field(min_length=1, max_length=50)]
+
+
+class WebhookIn(_Group):
+    """A program that is sent messages."""
+
+    url: str
+    local: bool = False
+
+    @field_validator("url")
+    @classmethod
+    def _plain_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment:
+            raise ValueError("a webhook's url is http(s)://host[:port]/path")
+        if parts.username or parts.password:
+            raise ValueError("a secret does not stand in the url; `hardcase messages key NAME` takes it")
+        return value
+
+    @model_validator(mode="after")
+    def _in_the_house(self) -> WebhookIn:
+        if self.local and not is_in_the_house(str(urlsplit(self.url).hostname)):
+            raise ValueError("`local: true` needs a loopback or private address in the url, written as a number")
+        if not self.local and not self.url.startswith("https://"):
+            raise ValueError("a webhook outside the house is called by https alone")
+        return self
+
+
+class _File(_Strict):
+    smtp: SmtpIn | None = None
+    mail: dict[Name, MailIn] = {}
+    webhooks: dict[Name, WebhookIn] = {}
+
+    @model_validator(mode="after")
+    def _mail_needs_a_server(self) -> _File:
+        if self.mail and self.smtp is None:
+            raise ValueError("`mail` needs `smtp`, the server that takes it")
+        if SMTP in self.webhooks:
+            raise ValueError(f"a webhook cannot be called {SMTP!r}")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """Where mail is handed in."""
+
+    host: str
+    port: int
+    security: str
+    sender: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """One person's mailbox, and the server that takes mail for it."""
+
+    server: MailServer
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A program's address."""
+
+    name: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One that is told: `id` names it in the ledger of messages. `local`: it stands in the house."""
+
+    id: str
+    to: Mailbox | Webhook
+    wants: frozenset[Wanted]
+    projects: frozenset[str] | None
+    local: bool
+
+    @property
+    def group(self) -> str:
+        """Its name in the file, without anybody's address: for logs and alarms."""
+        return ":".join(self.id.split(":")[:2])
+
+    @property
+    def secret(self) -> str:
+        """The name of the secret that it takes."""
+        return SMTP if isinstance(self.to, Mailbox) else self.to.name
+
+    def wants_to_hear(self, what: Wanted, project: str) -> bool:
+        """Whether this target is told such a thing about this project."""
+        return what in self.wants and (self.projects is None or project in self.projects)
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """Everybody who is told something, by id."""
+
+    targets: dict[str, Target]
+
+
+def load_messages(settings: Settings) -> Messages:
+    """The targets of this installation; none where there is no file.
+
+    Raises
+    ------
+    Invalid
+        When the file has mistakes; it names every one and its place.
+    """
+    path = _path(settings)
+    if not path.exists():
+        return Messages({})
+    try:
+        content: Any = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        found = _File.model_validate(content)
+    except (OSError, yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid(f"{path} cannot be read: {str(error)[:300]}") from error
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()[:20]]
+        raise Invalid(f"{path} has mistakes:\n  " + "\n  ".join(lines)) from error
+    return Messages({target.id: target for target in (*_mailboxes(found), *_webhooks(found))})
+
+
+def has_targets(settings: Settings) -> bool:
+    """Whether anybody may want to be told anything."""
+    return _path(settings).exists()
+
+
+def secret_for(settings: Settings, target: Target) -> SecretStr:
+    """The password of the mail server, or the secret that signs what a webhook is sent; empty where none was given."""
+    return SecretStr(kept_secret(settings, message_secret(target.secret)))
+
+
+def message_secret(name: str) -> str:
+    """The name under which a secret is kept: of the mail server (`smtp`), or of a webhook."""
+    return f"messages:{name}"
+
+
+def _path(settings: Settings) -> Path:
+    return settings.home / "messages.yaml"
+
+
+def _mailboxes(found: _File) -> list[Target]:
+    if found.smtp is None:
+        return []
+    smtp = found.smtp
+    server = MailServer(smtp.host, smtp.port, smtp.security, smtp.sender, smtp.user)
+    return [
+        Target(f"mail:{name}:{address}", Mailbox(server, address), *_wishes(group), smtp.local)
+        for name, group in found.mail.items()
+        for address in group.to
+    ]
+
+
+def _webhooks(found: _File) -> list[Target]:
+    return [
+        Target(f"webhook:{name}", Webhook(name, hook.url), *_wishes(hook), hook.local)
+        for name, hook in found.webhooks.items()
+    ]
+
+
+def _wishes(group: _Group) -> tuple[frozenset[Wanted], frozenset[str] | None]:
+    return frozenset(group.wants), None if group.projects == "all" else frozenset(group.projects)

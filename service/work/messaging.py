@@ -1,0 +1,198 @@
+"""Tells people: writes what is to be told of alarms and of the week, and delivers what is due.
+
+In: a project. Out: message rows, one an occasion and target whatever the clock does, and attempts to deliver them. An
+attempt is noted before it is made, so a kill in between sends a message twice at most, with the same id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from db.repositories import alarms, board, messages, projects, versions, weekly
+from db.repositories.alarms import AlarmKind
+from db.repositories.board import Figure
+from db.repositories.messages import Message, NewMessage
+from db.session import reading, transaction
+from labeling.errors import Conflict, Denied, Invalid, Unavailable
+from labeling.types import Project, ProjectId
+from service.egress import check_target
+from service.logs import get_logger
+from service.messages.sending import deliver
+from service.messages.summary import Measured, Person, Week, Words, alarm_words, weekly_words
+from service.messages.targets import Target, Wanted, load_messages, secret_for
+from service.pseudonyms import shown_name
+from service.work.wiring import Parts
+
+__all__ = ["deliver_due", "write_due"]
+
+log = get_logger(__name__)
+AUTHOR = "messages"
+WEEK = timedelta(days=7)
+
+
+def write_due(parts: Parts, project_id: ProjectId) -> dict[str, int]:
+    """Write a message for each open alarm and for the week that is over, to everybody who wants it and has none."""
+    targets = _told_here(parts)
+    if not targets:
+        return {"written": 0}
+    now = parts.now()
+    with reading(parts.database) as session:
+        project = projects.by_id(session, project_id)
+        wanted = [*_of_alarms(session, parts, project, targets), *_of_week(session, parts, project, targets, now)]
+    with transaction(parts.database) as session:
+        return {"written": messages.add(session, project_id, wanted, now)}
+
+
+def deliver_due(parts: Parts, project_id: ProjectId) -> dict[str, int]:
+    """Make the next attempt for each message that is due; one that failed for good raises an alarm."""
+    targets = {target.id: target for target in _told_here(parts)}
+    with reading(parts.database) as session:
+        found = messages.due(session, project_id, list(targets), parts.now())
+    done = [_attempt(parts, project_id, targets[message.target], message) for message in found]
+    return {"delivered": sum(done), "failed": len(done) - sum(done)}
+
+
+def _told_here(parts: Parts) -> list[Target]:
+    """The targets that may be told: all, or those in the house where this installation is local-only."""
+    allowed = []
+    try:
+        everyone = load_messages(parts.settings).targets.values()
+    except Invalid as error:  # nobody is told anything until it is mended; the job is no dead letter then
+        raise Unavailable(error.message) from error
+    for target in everyone:
+        try:
+            check_target(parts.settings, target.id, target.local)
+        except Denied as error:
+            log.debug("a target is told nothing", target=target.group, reason=error.message)
+            continue
+        allowed.append(target)
+    return allowed
+
+
+def _of_alarms(session: Session, parts: Parts, project: Project, targets: Sequence[Target]) -> Iterable[NewMessage]:
+    listeners = [target for target in targets if target.wants_to_hear(Wanted.ALARMS, project.config.name)]
+    for alarm in alarms.open_alarms(session, project.id) if listeners else []:
+        facts = {"alarm": alarm.id, "about": alarm.subject, "kind": alarm.kind, "words": alarm.words}
+        words = alarm_words(project.config.name, alarm.kind, alarm.words, _page(parts, project), facts)
+        for target in listeners:
+            yield _message(f"alarm:{alarm.id}", target, project, Wanted.ALARMS, words)
+
+
+def _of_week(
+    session: Session, parts: Parts, project: Project, targets: Sequence[Target], now: datetime
+) -> list[NewMessage]:
+    """The summary of the last whole week; a project that was made since has none."""
+    start = _monday(now) - WEEK
+    name = f"{start:%G-W%V}"
+    occasion = f"weekly:{project.id}:{name}"
+    keys = {
+        _key(occasion, target): target for target in targets if target.wants_to_hear(Wanted.WEEKLY, project.config.name)
+    }
+    lacking = set(keys) - messages.known_keys(session, list(keys))
+    if not lacking or project.created_at >= start + WEEK:
+        return []
+    words = weekly_words(_week(session, parts, project, name, start))
+    return [_message(occasion, keys[key], project, Wanted.WEEKLY, words) for key in sorted(lacking)]
+
+
+def _week(session: Session, parts: Parts, project: Project, name: str, start: datetime) -> Week:
+    end = start + WEEK
+    figures, tally = board.figures(session, project.id), board.tally(session, project.id)
+    champion: dict[str, Any] = next(
+        (row for row in _data(figures, "holdout_by_version").get("versions", ()) if row["champion"]), {}
+    )
+    people = weekly.worked(session, project.id, start, end)
+    return Week(
+        project=project.config.name,
+        name=name,
+        start=start.date(),
+        labels=weekly.labels_by_source(session, project.id, start, end),
+        labelled=int(tally.counts.get("labelled", 0)) if tally else 0,
+        agreement=_measured(_data(figures, "agreement").get("people", {}).get("all", {}).get("observed", {}), "value"),
+        accuracy=_measured(champion, "accuracy"),
+        verdict=str(_data(figures, "label_quality").get("verdict", "")),
+        people=[Person(shown_name(project, p.annotator_id, p.name), p.answers, p.seconds / 3600) for p in people],
+        disputes=weekly.disputes(session, project.id),
+        alarms=[f"{alarm.kind}: {alarm.words}" for alarm in alarms.open_alarms(session, project.id)],
+        changes=_changes(session, project, start, end),
+        address=_page(parts, project),
+    )
+
+
+def _changes(session: Session, project: Project, start: datetime, end: datetime) -> list[str]:
+    """What was decided about the project in this time: its configuration, and versions that were promoted or not."""
+    configured = [
+        f"version {one.version} of the project file: {one.reason}"
+        for one in projects.history(session, project.id)
+        if start <= one.created_at < end
+    ]
+    numbers = {version.id: version.number for version in versions.everyone(session, project.id)}
+    judged = [
+        f"classifier {numbers[one.version_id]}: {one.verdict.value}"
+        for one in versions.promotions(session, project.id)
+        if start <= one.created_at < end and one.version_id in numbers
+    ]
+    return [*configured, *judged]
+
+
+def _data(figures: Mapping[str, Figure], name: str) -> dict[str, Any]:
+    return figures[name].data if name in figures else {}
+
+
+def _measured(found: Mapping[str, Any], value: str) -> Measured:
+    return Measured(found.get(value), found.get("lower"), found.get("upper"), int(found.get("n", 0)))
+
+
+def _monday(now: datetime) -> datetime:
+    day: date = now.astimezone(UTC).date()
+    return datetime.combine(day - timedelta(days=day.weekday()), time(), UTC)
+
+
+def _page(parts: Parts, project: Project) -> str:
+    return f"{parts.settings.address}/projects/{project.id}"
+
+
+def _message(occasion: str, target: Target, project: Project, kind: Wanted, words: Words) -> NewMessage:
+    body = {"about": kind.value, "project": project.config.name, "text": words.text, "html": words.html}
+    return NewMessage(_key(occasion, target), target.id, words.subject, {**body, "facts": dict(words.facts)})
+
+
+def _key(occasion: str, target: Target) -> str:
+    return f"{occasion}:{target.id}"
+
+
+def _attempt(parts: Parts, project_id: ProjectId, target: Target, message: Message) -> bool:
+    """One attempt; whatever a target does, the others are told."""
+    with transaction(parts.database) as session:
+        if not messages.begin(session, message, parts.now()):
+            return False
+    parts.failpoint("messages.before_send")
+    secret = secret_for(parts.settings, target).get_secret_value()
+    try:
+        detail, delivered = deliver(target, secret, message.key, message.subject, message.body, parts.now()), True
+    except (Unavailable, Conflict) as error:
+        detail, delivered = error.message, False
+    parts.failpoint("messages.before_note")
+    with transaction(parts.database) as session:
+        messages.finish(session, message, delivered, detail, parts.now())
+        _follow_up(session, parts, project_id, target, message, "" if delivered else detail)
+    log.info("message", target=target.group, delivered=delivered, attempt=message.attempts + 1, detail=detail)
+    return delivered
+
+
+def _follow_up(
+    session: Session, parts: Parts, project_id: ProjectId, target: Target, message: Message, reason: str
+) -> None:
+    """An alarm once all attempts are spent; it ends with the next message that gets through (no `reason` why not)."""
+    if not reason:
+        for alarm in alarms.open_alarms(session, project_id):
+            if alarm.kind == AlarmKind.DELIVERIES and alarm.subject == target.group:
+                alarms.end(session, alarm.id, AUTHOR, "a message was delivered again", parts.now())
+    elif message.attempts >= len(messages.PAUSES):
+        words = f"Messages to {target.group} are not taken: {reason}. `hardcase messages test` shows whether they are."
+        evidence = {"attempts": message.attempts + 1}
+        alarms.raise_alarm(session, project_id, AlarmKind.DELIVERIES, target.group, words, evidence, parts.now())
