@@ -11,6 +11,7 @@ from collections.abc import Callable
 from labeling.types import ProjectId
 from service.work.quality.agreement import refresh_agreement
 from service.work.quality.consensus import refresh_consensus, refresh_large_consensus
+from service.work.quality.drift import refresh_drift
 from service.work.quality.gold import make_gold
 from service.work.quality.overlap import ask_another_person
 from service.work.quality.suspects import refresh_suspects
@@ -31,4 +32,5 @@ QUICK: tuple[Step, ...] = (
 SLOW: tuple[Step, ...] = (
     refresh_large_consensus,
     refresh_suspects,
+    refresh_drift,
 )

@@ -1,0 +1,254 @@
+"""The figure `drift`: what has changed among new images, classes, engines and people; and the alarms that follow.
+
+In: images that came since the champion was fitted, its predictions, prelabels of an engine's last two revisions, and
+people's answers. Out: one figure. New images are looked at when there are 100 groups of them, then each time that they
+have doubled; a look that was done is not done again, so no level is spent twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from db.repositories import board, changes, inspection, predictions, projects, stages, versions
+from db.repositories.alarms import AlarmKind
+from db.repositories.figures import NewFigure, keep, kept_fingerprint
+from db.repositories.versions import Version
+from db.session import reading, transaction
+from labeling.adapters.prediction_files import Predictions, read_predictions
+from labeling.errors import BadArtifact, NotFound
+from labeling.quality.drift import Changed, class_shift, corrected_prior, input_shift, level_of, told_apart
+from labeling.quality.metrics import MIN_LABELS, confusion, share
+from labeling.types import Project, ProjectId
+from service.work.pool import load_pool
+from service.work.quality.habits import people_over_time
+from service.work.quality.numbers import as_json
+from service.work.quality.watching import Watch, follow
+from service.work.snapshots import evaluation_examples, truth_of
+from service.work.wiring import Parts
+
+__all__ = ["FIGURE", "INPUTS_APART", "PART", "PRIOR_MOVED", "refresh_drift"]
+
+FIGURE, PART = "drift", ":drift"
+FORMAT = "1"
+FIRST_LOOK = 100
+"""So many new groups before the first look; it doubles from look to look."""
+SAMPLE = 300
+COMPARED = 500
+INPUTS_APART = 0.6
+"""An alarm needs more than chance: a classifier that tells new images from old ones this often."""
+PRIOR_MOVED = 0.1
+"""An alarm needs this share of images to have moved to other classes."""
+ENOUGH_STILL = 0.75
+"""An open alarm stays while the size is above this part of its threshold."""
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """Images (one a group) that were there when the champion was fitted, and those that came since; ids and vectors."""
+
+    before: NDArray[np.int64]
+    after: NDArray[np.int64]
+    vectors_before: NDArray[np.float32]
+    vectors_after: NDArray[np.float32]
+
+
+def refresh_drift(parts: Parts, project_id: ProjectId) -> dict[str, int]:
+    """Look once a day, and when the new images have doubled; alarms follow what is found."""
+    with reading(parts.database) as session:
+        project = projects.by_id(session, project_id)
+        champion = versions.champion(session, project_id)
+        look = _look(session, project_id, champion)
+        fingerprint = _fingerprint(session, project, champion, look, parts.now())
+        if fingerprint == kept_fingerprint(session, project_id, PART):
+            return {"drift": 0}
+        kept = board.figures(session, project_id).get(FIGURE)
+        people = people_over_time(session, project, parts.now())
+        engines = _engines(session, project)
+    images = _images(parts, project, champion, look, kept.data if kept else {})
+    data = {**images, "engines": engines, "annotators": people}
+    with transaction(parts.database) as session:
+        keep(session, project_id, [NewFigure(FIGURE, data)], fingerprint, parts.now(), PART)
+        kinds = (AlarmKind.INPUT_DRIFT, AlarmKind.PRIOR_DRIFT, AlarmKind.ANNOTATOR_DRIFT)
+        return {"drift": 1, **follow(session, project_id, kinds, _watches(data), parts.now())}
+
+
+def _look(session: Session, project_id: ProjectId, champion: Version | None) -> int:
+    """Which look is due: 0 before 100 new groups, 1 from 100, 2 from 200, 3 from 400."""
+    if champion is None:
+        return 0
+    new = changes.arrived_since(session, project_id, champion.created_at)
+    return 0 if new < FIRST_LOOK else (new // FIRST_LOOK).bit_length()
+
+
+def _fingerprint(session: Session, project: Project, champion: Version | None, look: int, now: datetime) -> str:
+    revision = stages.first_revision(session, project.id)
+    number = champion.number if champion else 0
+    return f"{FORMAT}-{project.config_version}-{number}-{look}-{revision}-{now.date()}"
+
+
+def _images(parts: Parts, project: Project, champion: Version | None, look: int, kept: Json) -> Json:
+    """The looks at inputs and classes; the kept ones where this look was done before."""
+    unknown: Json = {"champion": champion.number if champion else None, "look": look, "inputs": None, "prior": None}
+    if champion is None or look == 0:
+        return unknown
+    if (kept.get("champion"), kept.get("look")) == (champion.number, look) and kept.get("inputs"):
+        return {name: kept[name] for name in unknown}
+    sides = _sides(parts, project, champion)
+    if min(len(sides.before), len(sides.after)) < FIRST_LOOK // 2:  # most images have no vector yet
+        return unknown
+    rng = np.random.default_rng(project.config.policy.seed % 2**63)
+    inputs = _inputs(sides, look, rng)
+    return {**unknown, "inputs": inputs, "prior": _prior(parts, project, champion, sides, look)}
+
+
+def _sides(parts: Parts, project: Project, champion: Version) -> _Sides:
+    pool = load_pool(parts, project)
+    with reading(parts.database) as session:
+        arrivals = changes.group_arrivals(session, project.id)
+    _, first = np.unique(pool.group_ids, return_index=True)
+    first = first[np.isfinite(pool.image_vectors[first]).all(axis=1)]
+    new = np.array([arrivals[group] > champion.created_at for group in pool.group_ids[first].tolist()], bool)
+    before, after = first[~new], first[new]
+    return _Sides(pool.image_ids[before], pool.image_ids[after], pool.image_vectors[before], pool.image_vectors[after])
+
+
+def _inputs(sides: _Sides, look: int, rng: np.random.Generator) -> Json:
+    """The newest images against as many of the old ones."""
+    chosen = rng.permutation(len(sides.before))[:SAMPLE]
+    before, after = sides.vectors_before[chosen], sides.vectors_after[-SAMPLE:]
+    found, apart = input_shift(before, after, rng), told_apart(before, after, rng)
+    return {**_changed(found, look), "told_apart": as_json(apart), "images": sides.after[-6:].tolist()}
+
+
+def _changed(found: Changed, look: int) -> Json:
+    return {
+        "size": round(found.size, 4),
+        "p_value": round(found.p_value, 5),
+        "level": round(level_of(look), 5),
+        "before": found.before,
+        "after": found.after,
+    }
+
+
+def _prior(parts: Parts, project: Project, champion: Version, sides: _Sides, look: int) -> Json | None:
+    """How the champion's predictions are spread among old and new images, and corrected for how it errs."""
+    with reading(parts.database) as session:
+        file = predictions.prediction_file(session, champion.id)
+        examples = evaluation_examples(session, project)
+    if file is None:
+        return None
+    try:
+        stored = read_predictions(parts.settings.home, file.path, file.sha256)
+    except (NotFound, BadArtifact):  # they are made again by the next `promote`
+        return None
+    classes = len(project.config.classes)
+    before, after = (np.bincount(_predicted(stored, ids), minlength=classes) for ids in (sides.before, sides.after))
+    if not before.sum() or not after.sum():
+        return None
+    ids = np.array([example.image_id for example in examples], np.int64)
+    known = np.isin(ids, stored.image_ids)
+    truth = truth_of(examples, project.config.classes)[known]
+    matrix = confusion(_predicted(stored, ids[known]), truth, classes)[:classes].astype(np.float64)
+    corrected = corrected_prior(matrix, after) if matrix.sum() >= MIN_LABELS and matrix.sum(axis=1).all() else None
+    return {
+        **_changed(class_shift(before, after), look),
+        "classes": [
+            {
+                "label": label,
+                "before": round(float(before[k] / before.sum()), 4),
+                "after": round(float(after[k] / after.sum()), 4),
+                "corrected": None if corrected is None else round(float(corrected[k]), 4),
+            }
+            for k, label in enumerate(project.config.classes)
+        ],
+    }
+
+
+def _predicted(stored: Predictions, image_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The class that was predicted for each of these images that has a prediction."""
+    rows = np.searchsorted(stored.image_ids, image_ids[np.isin(image_ids, stored.image_ids)])
+    return np.asarray(stored.probs[rows].argmax(axis=1), np.int64)
+
+
+def _engines(session: Session, project: Project) -> list[Json]:
+    """How many answers changed from an engine's last revision to the one in force, on the same images."""
+    rows = []
+    for stage in stages.in_force(session, project.id):
+        earlier = changes.earlier_revision(session, project.id, stage.revision)
+        if earlier is None:
+            continue
+        images = changes.looked_at_by_both(session, project.id, earlier, stage.revision, COMPARED)
+        old, new = (
+            {
+                one.image_id: one.answer or (int(np.argmax(one.probs)) if one.probs else one.outcome.value)
+                for one in inspection.engine_answers(session, revision, images)
+            }
+            for revision in (earlier, stage.revision)
+        )
+        differ = sum(old[image] != new[image] for image in old)
+        rows.append(
+            {
+                "engine": stage.engine,
+                "earlier": earlier,
+                "revision": stage.revision,
+                "changed": as_json(share(differ, len(old))),
+            }
+        )
+    return rows
+
+
+def _watches(data: Json) -> list[Watch]:
+    return [
+        *_of_images(AlarmKind.INPUT_DRIFT, data["inputs"], _apart(data["inputs"]), INPUTS_APART, _input_words),
+        *_of_images(AlarmKind.PRIOR_DRIFT, data["prior"], (data["prior"] or {}).get("size"), PRIOR_MOVED, _prior_words),
+        *(_of_person(row) for row in data["annotators"]),
+    ]
+
+
+def _apart(inputs: Json | None) -> float | None:
+    return inputs["told_apart"]["value"] if inputs else None
+
+
+def _of_images(kind: AlarmKind, data: Json | None, size: float | None, threshold: float, words: Any) -> list[Watch]:
+    if data is None or size is None:
+        return []
+    base = 0.5 if kind is AlarmKind.INPUT_DRIFT else 0.0
+    surely = data["p_value"] < data["level"]
+    still = data["p_value"] < 0.05 and size - base >= ENOUGH_STILL * (threshold - base)
+    evidence = {name: data[name] for name in ("p_value", "level", "before", "after")} | {"size": size}
+    return [Watch(kind, "", surely and size >= threshold, still, words(data, size), evidence)]
+
+
+def _input_words(data: Json, size: float) -> str:
+    return (
+        f"New images look otherwise than those that the champion was fitted on: they can be told apart "
+        f"{100 * size:.0f} times in 100, where 50 is chance ({data['after']} new images, p = {data['p_value']}). "
+        "Have some of them labelled, then learn."
+    )
+
+
+def _prior_words(data: Json, size: float) -> str:
+    most = max(data["classes"], key=lambda row: abs(row["after"] - row["before"]))
+    return (
+        f"The classes are spread otherwise than before: {100 * size:.0f} of 100 images moved, {most['label']} most "
+        f"({100 * most['before']:.0f} % before, {100 * most['after']:.0f} % now; p = {data['p_value']}). "
+        "Look at the new images; have some labelled, then learn."
+    )
+
+
+def _of_person(row: Json) -> Watch:
+    words = (
+        f"Annotator {row['annotator']} is right less often than before: {100 * row['now']['right']:.0f} % of "
+        f"{row['now']['n']} answers lately, {100 * row['before']['right']:.0f} % of {row['before']['n']} before. "
+        "See the Team page."
+    )
+    evidence = {"p_value": row["p_value"], "size": row["size"]}
+    return Watch(AlarmKind.ANNOTATOR_DRIFT, str(row["annotator"]), row["found"], row["still"], words, evidence)

@@ -1,0 +1,69 @@
+"""Whether annotators are right less often lately than before: answers in, one row an annotator with enough of both out.
+
+An answer is right when it says what gold says, else what most others say of the image. Lately is the last two weeks.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from db.repositories import annotations as answers
+from db.repositories import gold
+from db.repositories.annotations import VoteRow
+from labeling.quality.answers import Answer, collect_votes, reference_of
+from labeling.quality.drift import fewer_right, holm
+from labeling.types import Project
+
+__all__ = ["people_over_time"]
+
+LATELY = timedelta(days=14)
+ENOUGH = 20
+LEVEL = 0.01
+FALLEN = 0.1
+STILL = 0.05
+"""Raised at a corrected p-value under `LEVEL` and a fall of `FALLEN`; an open alarm stays under `STILL` and half that."""
+
+Json = dict[str, Any]
+
+
+def people_over_time(session: Session, project: Project, now: datetime) -> list[Json]:
+    """Everybody who has at least 20 answers that can be judged, lately and before."""
+    known = {image: answer.value for image, answer in gold.answers(session, project.id).items()}
+    votes = [vote for vote in answers.votes_of_project(session, project.id) if vote.annotator_id]
+    counted = _counted([_answer(vote, known) for vote in votes if len(vote.answers) == 1], now - LATELY)
+    enough = {who: (old, new) for who, (old, new) in counted.items() if min(len(old), len(new)) >= ENOUGH}
+    found = {who: fewer_right((sum(old), len(old)), (sum(new), len(new))) for who, (old, new) in enough.items()}
+    corrected = dict(zip(found, holm([one.p_value for one in found.values()]), strict=True))
+    return [
+        {
+            "annotator": who,
+            "before": {"right": round(sum(old) / len(old), 4), "n": len(old)},
+            "now": {"right": round(sum(new) / len(new), 4), "n": len(new)},
+            "size": round(found[who].size, 4),
+            "p_value": round(corrected[who], 5),
+            "found": corrected[who] < LEVEL and found[who].size >= FALLEN,
+            "still": corrected[who] < STILL and found[who].size >= FALLEN / 2,
+        }
+        for who, (old, new) in sorted(enough.items())
+    ]
+
+
+def _answer(vote: VoteRow, known: dict[Any, str]) -> Answer:
+    return Answer(vote.annotator_id, vote.image_id, vote.answers[0], vote.updated_at, known=known.get(vote.image_id))
+
+
+def _counted(given: Iterable[Answer], since: datetime) -> dict[int, tuple[list[bool], list[bool]]]:
+    """Per annotator whether each answer was right: those before, and those since."""
+    given = list(given)
+    votes = collect_votes(given)
+    counted: dict[int, tuple[list[bool], list[bool]]] = defaultdict(lambda: ([], []))
+    for answer in given:
+        reference = reference_of(answer, votes)
+        if reference is not None:
+            counted[answer.annotator][answer.at >= since].append(answer.said == reference.value)
+    return counted
