@@ -60,26 +60,33 @@ class Crowd:
             thread.join(timeout=2 * TIMEOUT_S)
 
     def _work(self, account: Account, rng: np.random.Generator) -> None:
-        person = _Person(account, self._classes, rng)
-        while not self._stopped.is_set():
-            url, project = self._where()
-            try:
-                self.counts[person.act(url, project)] += 1
-            except httpx.HTTPStatusError as error:
-                self.counts["refused" if error.response.status_code < 500 else "interrupted"] += 1
-            except (httpx.HTTPError, ValueError):
-                self.counts["interrupted"] += 1
-                self._stopped.wait(0.5)
-            self._stopped.wait(self._pause_s)
+        with (
+            httpx.Client(timeout=TIMEOUT_S, headers={"Authorization": f"Token {account.token}"}) as http,
+            httpx.Client(timeout=TIMEOUT_S) as images,
+        ):
+            person = _Person(http, images, self._classes, rng)
+            while not self._stopped.is_set():
+                self._let_act(person)
+                self._stopped.wait(self._pause_s)
+
+    def _let_act(self, person: _Person) -> None:
+        url, project = self._where()
+        try:
+            self.counts[person.act(url, project)] += 1
+        except httpx.HTTPStatusError as error:
+            self.counts["refused" if error.response.status_code < 500 else "interrupted"] += 1
+        except (httpx.HTTPError, ValueError):
+            self.counts["interrupted"] += 1
+            self._stopped.wait(0.5)
 
 
 class _Person:
     """One person, and which annotations were acknowledged as theirs."""
 
-    def __init__(self, account: Account, classes: tuple[str, ...], rng: np.random.Generator) -> None:
-        self._http = httpx.Client(timeout=TIMEOUT_S, headers={"Authorization": f"Token {account.token}"})
-        self._images = httpx.Client(timeout=TIMEOUT_S)
-        self._classes, self._rng = classes, rng
+    def __init__(
+        self, http: httpx.Client, images: httpx.Client, classes: tuple[str, ...], rng: np.random.Generator
+    ) -> None:
+        self._http, self._images, self._classes, self._rng = http, images, classes, rng
         self._mine: list[int] = []
 
     def act(self, url: str, project: int) -> str:
