@@ -120,9 +120,10 @@ class Verdict(StrEnum):
 class JobName(StrEnum):
     """The background jobs, named after the loop. `sweep` asks all of them what is left to do.
 
-    `escalate` lets dearer engines look at what is still in doubt; `engines` tries, compares or plans engines for a
-    person who asked; `quality` counts people's answers, `inspect` looks for wrong labels and drift; `adopt` takes over
-    tasks that were made in Label Studio; `messages` delivers alarms and summaries; `tidy` removes what no row names.
+    `explain` draws second pictures for annotators; `escalate` lets dearer engines look at what is still in doubt;
+    `engines` tries, compares or plans engines for a person who asked; `quality` counts people's answers, `inspect`
+    looks for wrong labels and drift; `adopt` takes over tasks that were made in Label Studio; `messages` delivers
+    alarms and summaries; `tidy` removes what no row names.
     """
 
     INGEST = "ingest"
@@ -130,6 +131,7 @@ class JobName(StrEnum):
     ESCALATE = "escalate"
     SELECT = "select"
     REVIEW = "review"
+    EXPLAIN = "explain"
     LEARN = "learn"
     PROMOTE = "promote"
     FIGURES = "figures"

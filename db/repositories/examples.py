@@ -15,7 +15,9 @@ from db.repositories.reviews import is_unanswered
 from db.tables import GroupRow, ImageRow, LabelRow, PrelabelRow, ReviewRow
 from labeling.types import Example, ImageId, LabelSource, ProjectId, ReviewKind, Side
 
-__all__ = ["last_label_id", "read_examples", "unready_labels"]
+__all__ = ["groups_of", "last_label_id", "read_examples", "unready_labels"]
+
+KEYS_A_STATEMENT = 500
 
 
 def read_examples(
@@ -59,6 +61,16 @@ def read_examples(
         for image, group, label, kind, label_id, content_hash in rows
         if label is not None
     ]
+
+
+def groups_of(session: Session, image_ids: Sequence[ImageId]) -> dict[ImageId, int]:
+    """The near-duplicate group of each of these images that has one."""
+    found: dict[ImageId, int] = {}
+    for start in range(0, len(image_ids), KEYS_A_STATEMENT):
+        some = image_ids[start : start + KEYS_A_STATEMENT]
+        rows = session.execute(sa.select(ImageRow.id, ImageRow.group_id).where(ImageRow.id.in_(some)))
+        found |= {ImageId(image): group for image, group in rows if group is not None}
+    return found
 
 
 def last_label_id(session: Session, project_id: ProjectId) -> int:

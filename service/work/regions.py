@@ -6,21 +6,18 @@ a batch a call. Blind reviews get none. Doing it again draws nothing; another pr
 
 from __future__ import annotations
 
-import io
 from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
-from db.repositories import failures, projects, regions
+from db.repositories import failures, projects
 from db.repositories.reviews import Review
-from db.session import reading, transaction
+from db.session import reading
 from labeling.errors import Invalid, NotFound, Unavailable
 from labeling.prelabel.reading import open_shown
 from labeling.types import LabelClass, Project, ProjectId
-from service.logs import get_logger
-from service.work.pushing import Queue, read_queue
+from service.work.drawing import due_reviews, keep_picture, note_failure
+from service.work.pushing import read_queue
 from service.work.wiring import Parts
 
 if TYPE_CHECKING:  # torch is imported only by who wants regions
@@ -29,8 +26,6 @@ if TYPE_CHECKING:  # torch is imported only by who wants regions
 __all__ = ["draw_regions"]
 
 STEP = "regions"
-QUALITY = 85
-log = get_logger(__name__)
 
 
 def draw_regions(parts: Parts, project_id: ProjectId, size: int = 16) -> dict[str, int]:
@@ -40,7 +35,7 @@ def draw_regions(parts: Parts, project_id: ProjectId, size: int = 16) -> dict[st
     finder = _finder_of(parts, project) if project.config.policy.regions else None
     if finder is None:
         return {"done": 0, "failed": 0, "left": 0}
-    due = _due(parts, read_queue(parts, project_id), finder.revision)
+    due = due_reviews(parts, read_queue(parts, project_id), finder.revision, STEP)
     counts = {"done": 0, "failed": 0}
     for review, label in due[:size]:
         counts["done" if _draw(parts, project, finder, review, label) else "failed"] += 1
@@ -56,7 +51,7 @@ def _finder_of(parts: Parts, project: Project) -> RegionFinder | None:
     try:
         return _load(project.config.policy.regions)
     except (Invalid, NotFound, Unavailable) as error:
-        _note_failure(parts, project, subject, error.message)
+        note_failure(parts, project, STEP, subject, error.message)
         return None
 
 
@@ -67,21 +62,6 @@ def _load(name: str) -> RegionFinder:
     return load_region_finder(name)
 
 
-def _due(parts: Parts, queue: Queue, revision: str) -> list[tuple[Review, LabelClass]]:
-    """The reviews in the order of the queue whose pre-selected class has no picture yet, and did not fail before."""
-    project = queue.project
-    with reading(parts.database) as session:
-        done = regions.drawn(session, project.id, revision)
-        failed = {f.subject for f in failures.listing(session, project.id) if f.step == STEP and f.dead}
-    labels = {label.name: label for label in project.config.labels}
-    shown = [(review, queue.suggestions[review.id].answer) for review in queue.reviews if not review.blind]
-    return [
-        (review, labels[answer])
-        for review, answer in shown
-        if answer in labels and done.get(review.id) != answer and str(review.id) not in failed
-    ]
-
-
 def _draw(parts: Parts, project: Project, finder: RegionFinder, review: Review, label: LabelClass) -> bool:
     from labeling.prelabel.regions import lit
 
@@ -90,25 +70,8 @@ def _draw(parts: Parts, project: Project, finder: RegionFinder, review: Review, 
         image = open_shown(data)
         drawn = lit(image, finder.find(image, label.name.replace("_", " ")))
     except (Invalid, NotFound, RuntimeError, ValueError) as error:
-        _note_failure(parts, project, str(review.id), f"{type(error).__name__}: {error}"[:500])
+        note_failure(parts, project, STEP, str(review.id), f"{type(error).__name__}: {error}")
         return False
     picture = sha256("\0".join((review.content_hash, finder.revision, label.name)).encode()).hexdigest()
-    parts.images.keep_drawing(picture, _jpeg(drawn))
-    with transaction(parts.database) as session:
-        regions.record(
-            session, review.id, answer=label.name, revision=finder.revision, picture=picture, now=parts.now()
-        )
-        failures.clear(session, STEP, str(review.id))
+    keep_picture(parts, review, drawn, answer=label.name, revision=finder.revision, picture=picture, step=STEP)
     return True
-
-
-def _note_failure(parts: Parts, project: Project, subject: str, reason: str) -> None:
-    log.warning("no region", project=project.id, subject=subject, reason=reason)
-    with transaction(parts.database) as session:
-        failures.record(session, project.id, STEP, subject, reason, False, parts.now())
-
-
-def _jpeg(image: Image.Image) -> bytes:
-    out = io.BytesIO()
-    image.save(out, "JPEG", quality=QUALITY)
-    return out.getvalue()

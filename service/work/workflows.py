@@ -25,7 +25,7 @@ from service.work.adopting import adopt_batch
 from service.work.calibrations import calibrate
 from service.work.locks import OneAtATime
 from service.work.messaging import deliver_due, write_due
-from service.work.pipeline import escalate, figures, ingest, learn, prelabel, promote, review, select
+from service.work.pipeline import escalate, explain, figures, ingest, learn, prelabel, promote, review, select
 from service.work.quality import QUICK, SLOW, Step
 from service.work.tidying import tidy_up
 from service.work.wiring import Parts
@@ -49,6 +49,7 @@ def register(parts: Parts) -> None:
         JobName.ESCALATE: loop.escalate,
         JobName.SELECT: loop.select,
         JobName.REVIEW: loop.review,
+        JobName.EXPLAIN: loop.explain,
         JobName.LEARN: loop.learn,
         JobName.PROMOTE: loop.promote,
         JobName.FIGURES: loop.figures,
@@ -111,8 +112,14 @@ class _Loop:
         pushed = _step(review.push, self.parts, project_id)
         if synced["labels"] or synced["recorded"]:
             self._ask(project_id, Trigger.ANSWERED, JobName.QUALITY, JobName.LEARN, JobName.FIGURES)
-        drawn = _until_done(review.draw_regions, self.parts, project_id)
-        return {**synced, **pushed, **({"drawn": drawn["done"]} if drawn["done"] else {})}
+        self._ask(project_id, Trigger.SELECTED, JobName.EXPLAIN)
+        return {**synced, **pushed}
+
+    def explain(self, project_id: ProjectId, trigger: str) -> Counts:
+        """Second pictures come after the questions: nobody's answer waits for a model."""
+        regions = _until_done(explain.draw_regions, self.parts, project_id)
+        reasons = _until_done(explain.draw_explanations, self.parts, project_id)
+        return {name: regions[name] + reasons[name] for name in regions}
 
     def learn(self, project_id: ProjectId, trigger: str, *_now: str) -> Counts:
         """Fit if it is due. Either way the next questions are chosen after it, by whoever is champion then."""
@@ -258,7 +265,10 @@ def _is_wanted(parts: Parts, session: Session, project_id: ProjectId, job: JobNa
         return has_targets(parts.settings)
     if job is JobName.ADOPT:
         return adopted.has_ready(session, project_id)
-    return job is not JobName.ESCALATE or bool(projects.by_id(session, project_id).config.policy.escalation)
+    policy = projects.by_id(session, project_id).config.policy
+    if job is JobName.EXPLAIN:
+        return bool(policy.regions or policy.explanation)
+    return job is not JobName.ESCALATE or bool(policy.escalation)
 
 
 def _is_dead(parts: Parts, project_id: ProjectId, job: JobName) -> bool:

@@ -21,7 +21,7 @@ from labeling.adapters.image_store import ImageStore
 from labeling.adapters.region_files import load_region_finder
 from labeling.errors import Invalid
 from labeling.types import Policy, Project, ReviewKind
-from service.work.pipeline.review import draw_regions
+from service.work.pipeline.explain import draw_regions
 from service.work.wiring import Parts
 from tests.conftest import NOW
 from tests.fakes_label_studio import FakeLabelStudio

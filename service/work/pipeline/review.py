@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from service.work.pushing import push
-from service.work.regions import draw_regions
 from service.work.syncing import sync
 
-__all__ = ["draw_regions", "push", "sync"]
+__all__ = ["push", "sync"]
