@@ -15,11 +15,22 @@ from sqlalchemy.orm import Session
 
 from db.repositories.paging import Slice, slice_of
 from db.session import insert_new
-from db.tables import SnapshotRow
+from db.tables import AnnotationRow, LabelRow, ReviewRow, SnapshotRow
 from labeling.errors import NotFound
 from labeling.types import ProjectId
 
-__all__ = ["NewSnapshot", "Snapshot", "add", "by_name", "find", "listing", "newest_release", "release"]
+__all__ = [
+    "NewSnapshot",
+    "Snapshot",
+    "add",
+    "by_name",
+    "find",
+    "labels_after",
+    "listing",
+    "newest_answer_at",
+    "newest_release",
+    "release",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +108,18 @@ def release(session: Session, snapshot_id: int, report: Mapping[str, Any]) -> bo
         .execution_options(synchronize_session=False, preserve_rowcount=True)
     )
     return bool(done.rowcount)  # type: ignore[attr-defined]
+
+
+def newest_answer_at(session: Session, project_id: ProjectId) -> datetime | None:
+    """When the newest answer of the project was recorded; None before the first."""
+    newest = sa.select(sa.func.max(AnnotationRow.recorded_at)).join(ReviewRow, ReviewRow.id == AnnotationRow.review_id)
+    return session.scalar(newest.where(ReviewRow.project_id == project_id))
+
+
+def labels_after(session: Session, project_id: ProjectId, label_id: int) -> int:
+    """How many labels were appended after this one."""
+    later = sa.select(sa.func.count()).where(LabelRow.project_id == project_id, LabelRow.id > label_id)
+    return session.scalar(later) or 0
 
 
 def _of(project_id: ProjectId) -> sa.Select[*tuple[Any, ...]]:

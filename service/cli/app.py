@@ -13,6 +13,7 @@ from service.cli import (
     keys,
     messages,
     projects,
+    release,
     results,
     run,
     snapshots,
@@ -37,7 +38,7 @@ app.add_typer(messages.app, name="messages", help="See who is told what; keep th
 app.add_typer(team.app, name="team", help="See how annotators do; pause them, or void their answers.")
 app.add_typer(keys.app, name="key", help="Create, list and revoke API keys.")
 app.add_typer(results.jobs_app, name="jobs", help="See background jobs, and revive dead letters.")
-for module in (run, adopt, ingest, work, results, backend):
+for module in (run, adopt, ingest, work, results, backend, release):
     module.add_to(app)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from labeling.errors import Conflict, Invalid, StorageFull
 
-__all__ = ["staged_file", "staged_folder"]
+__all__ = ["explained", "staged_file", "staged_folder"]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -23,7 +23,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def staged_file(to: Path) -> Iterator[Path]:
     """A file to write; it takes the place of one that is there when the block ends well."""
     staged = to.with_name(f"{to.name}.tmp")
-    with _explained(to):
+    with explained(to):
         if to.is_dir():
             raise Conflict(f"{to} is a folder. Name a file.")
         try:
@@ -40,7 +40,7 @@ def staged_file(to: Path) -> Iterator[Path]:
 def staged_folder(to: Path) -> Iterator[Path]:
     """A folder to fill; it gets its name when the block ends well. A folder that holds anything is never touched."""
     staged = to.with_name(f"{to.name}.tmp")
-    with _explained(to):
+    with explained(to):
         if to.exists() and (not to.is_dir() or any(to.iterdir())):
             raise Conflict(f"{to} is there already and not empty. Name a new folder, or empty this one.")
         shutil.rmtree(staged, ignore_errors=True)
@@ -55,10 +55,11 @@ def staged_folder(to: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _explained(to: Path) -> Iterator[None]:
+def explained(to: Path) -> Iterator[None]:
+    """Say what cannot be written, and what to do about it."""
     try:
         yield
     except OSError as error:
         if error.errno in _FULL:
-            raise StorageFull(f"There is no room to write {to}. Free some space and export again.") from error
+            raise StorageFull(f"There is no room to write {to}. Free some space and try again.") from error
         raise Invalid(f"{to} cannot be written ({error.strerror}). Name a place that can be.") from error

@@ -111,6 +111,9 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("GET", f"{_P}/engines/reports"): _READ,
     ("POST", f"{_P}/engines/reports"): _ENGINEER,
     ("GET", f"{_P}/engines/reports/{{report_id}}"): _READ,
+    ("GET", f"{_P}/disputes"): _READ,
+    ("POST", f"{_P}/decisions"): _ENGINEER,
+    ("POST", f"{_P}/ask-again"): _ENGINEER,
     ("GET", f"{_P}/alarms"): _READ,
     ("POST", f"{_P}/alarms/{{alarm_id}}/end"): _ENGINEER,
     ("GET", f"{_P}/team"): _READ,
@@ -140,11 +143,15 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("GET", "/projects/{project}/team"): _SEES,
     ("GET", "/projects/{project}/team/{annotator_id}/{deed}"): _HANDLES,
     ("POST", "/projects/{project}/team/{annotator_id}/{deed}"): _HANDLES,
+    ("GET", "/projects/{project}/disputes"): _SEES,
+    ("POST", "/projects/{project}/disputes"): _HANDLES,
     ("GET", "/projects/{project}/engines"): _SEES,
     ("POST", "/projects/{project}/engines"): _HANDLES,
     ("GET", "/projects/{project}/jobs"): _SEES,
     ("POST", "/projects/{project}/jobs"): _HANDLES,
     ("POST", "/projects/{project}/retry"): _HANDLES,
+    ("GET", "/projects/{project}/releases"): _SEES,
+    ("GET", "/projects/{project}/releases/{snapshot}"): _SEES,
 }
 
 

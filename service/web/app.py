@@ -51,7 +51,7 @@ from service.web.api import (
 from service.web.api.problems import ProblemOut
 from service.web.edge import Edge, request_id
 from service.web.limits import BodyLimits
-from service.web.pages import adjudication, board, label_quality, login, work
+from service.web.pages import adjudication, board, label_quality, login, releases, work
 from service.web.pages import engines as engine_pages
 from service.web.pages import image_history as image_pages
 from service.web.pages import labels as label_pages
@@ -72,7 +72,18 @@ _ROUTERS = tuple(
         *(health, projects, images, image_history, sources, labels, reviews, versions, engines, figures, jobs, keys),
         *(team, decisions, suspects, snapshots, alarms),
         media,
-        *(login, board, label_quality, team_pages, adjudication, label_pages, image_pages, engine_pages, work),
+        *(
+            login,
+            board,
+            label_quality,
+            team_pages,
+            adjudication,
+            label_pages,
+            image_pages,
+            engine_pages,
+            releases,
+            work,
+        ),
     )
 )
 log = get_logger(__name__)

@@ -1,0 +1,41 @@
+"""`hardcase release`: freeze the labels with their figures into one page with a name on it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from labeling.adapters.image_store import ImageStore
+from service.cli.output import AsJson, ProjectName, author, connected, emit, failing_clearly, progress
+from service.releases import PAGE, folder_of
+
+__all__ = ["add_to"]
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(release)
+
+
+def release(
+    project: ProjectName,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The release's name; a snapshot of that name is taken.")],
+    note: Annotated[str, typer.Option(help="What the labels may be used for, their licence, what to know.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Freeze the labels with their figures into one page, under your name.
+
+    Example: hardcase release animals v1 --note "For internal use. Night images are missing."
+    """
+    from service.releasing import release as making
+
+    with failing_clearly(as_json), connected() as hardcase:
+        found, home = hardcase.project(project), hardcase.settings.home
+        order = making.Order(name, author(), note, datetime.now(UTC))
+        with progress("labels", as_json) as bar:
+            images = ImageStore(hardcase.settings.storage)
+            made = making.release(hardcase.database, home, images, found, order, bar.tick)
+        page = folder_of(home, found, made.name).absolute() / PAGE
+        document = {"name": made.name, "labels": made.labels, "hash": made.hash, "page": page}
+        emit(as_json, document, lambda console: console.print(f"{made.labels} labels released: {page}", markup=False))

@@ -1,0 +1,77 @@
+"""What a release counts itself, from the very labels that it holds: classes, slices, and how far people agreed.
+
+In: records. Out: counts as JSON has them. Agreement is the share, of labels that rest on two answers or more, where all
+say the same; under 30 such labels it is not known.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from labeling.quality.metrics import Estimate, share
+from labeling.review.kinds import Split
+from service.exporting.columns import Record
+
+__all__ = ["Counting", "estimate_as_json"]
+
+_SPLITS = tuple(split.value for split in Split)
+_MANY = 3
+
+Json = dict[str, Any]
+
+
+class Counting:
+    """Counts records one by one; nothing of them is kept."""
+
+    def __init__(self, classes: Iterable[str]) -> None:
+        self._classes: dict[str, Counter[str]] = {name: Counter() for name in classes}
+        self._slices: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+
+    def add(self, record: Record) -> None:
+        """Count one."""
+        several = record.people > 1
+        found = Counter(labels=1, several=several, unanimous=several and record.agreement == 1)
+        self._classes.setdefault(record.label, Counter()).update({**found, record.split: 1})
+        for slice_ in _slices_of(record).items():
+            self._slices[slice_].update(found)
+
+    @property
+    def labels(self) -> int:
+        return sum(found["labels"] for found in self._classes.values())
+
+    def classes(self) -> list[Json]:
+        """One entry a class, in the order of the label set; also those without a label."""
+        return [
+            {"label": name, **{split: found[split] for split in _SPLITS}, **_counted(found)}
+            for name, found in self._classes.items()
+        ]
+
+    def slices(self) -> list[Json]:
+        """One entry a slice: by what, which, and the same counts."""
+        return [{"by": by, "value": value, **_counted(found)} for (by, value), found in sorted(self._slices.items())]
+
+
+def estimate_as_json(estimate: Estimate) -> Json:
+    """Its numbers, null while they are not yet known."""
+    known = estimate.known
+    numbers = {name: round(getattr(estimate, name), 4) if known else None for name in ("value", "lower", "upper")}
+    return {"known": known, "n": estimate.n, **numbers}
+
+
+def _slices_of(record: Record) -> dict[str, str]:
+    people = "none" if not record.people else f"{_MANY} or more" if record.people >= _MANY else str(record.people)
+    return {
+        "source": record.source,
+        "kind of review": record.kind or "none",
+        "split": record.split,
+        "decided by": record.decided,
+        "people": people,
+    }
+
+
+def _counted(found: Mapping[str, int]) -> Json:
+    several = found.get("several", 0)
+    agreed = estimate_as_json(share(found.get("unanimous", 0), several))
+    return {"labels": found.get("labels", 0), "several": several, "agreed": agreed}

@@ -1,0 +1,162 @@
+"""`hardcase release`: a snapshot made or taken, its figures frozen with it, and a page with a name on it.
+
+In: a project, a name, who releases and why. Out: a folder of files that are there whole, whose hashes stand in the
+snapshot's row. It is released once; nothing changes it afterwards.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from db.repositories import audit, board, snapshots
+from db.repositories.snapshots import Snapshot
+from db.session import reading, transaction
+from labeling.adapters.image_store import ImageStore
+from labeling.adapters.whole_files import place_folder
+from labeling.errors import Conflict
+from labeling.types import Project
+from service.exporting.label_set import LabelSet, open_label_set
+from service.exporting.placing import explained
+from service.exporting.tables import write_parquet
+from service.releases import FIGURES, LABELS, MANIFEST, PAGE, folder_of
+from service.releasing.counting import Counting
+from service.releasing.figures import Facts, document
+from service.releasing.page import Title, render
+from service.releasing.samples import Samples
+from service.snapshots import check_name, compare_states, create, verify
+
+__all__ = ["Order", "release"]
+
+_SHA256 = "sha256"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be released, by whom, and what they say about it."""
+
+    name: str
+    author: str
+    note: str
+    now: datetime
+
+
+def release(
+    database: sa.Engine,
+    home: Path,
+    images: ImageStore,
+    project: Project,
+    order: Order,
+    tick: Callable[[], None] = lambda: None,
+) -> Snapshot:
+    """Release the labels as they stand under a new name, or the snapshot of that name.
+
+    Raises
+    ------
+    Conflict
+        It is released already.
+    BadArtifact
+        The snapshot's labels no longer give its hash.
+    """
+    snapshot = _taken(database, home, project, order)
+    labels = open_label_set(database, project, images, snapshot, tick)
+    place = folder_of(home, project, snapshot.name)
+    with _staged(place) as staged:
+        _fill(staged, home, labels, snapshot, order)
+        report = {
+            "author": order.author,
+            "note": order.note,
+            "at": order.now.isoformat(),
+            "files": {path.name: _hash(path) for path in sorted(staged.iterdir())},
+        }
+        with transaction(database) as session:
+            if not snapshots.release(session, snapshot.id, report):
+                raise _released_already(snapshot)
+            subject = f"{project.id}/{snapshot.name}"
+            audit.record(session, order.author, "snapshot.release", subject, {"hash": snapshot.hash}, order.now)
+            place_folder(staged, place)
+    with reading(database) as session:
+        return snapshots.by_name(session, project.id, snapshot.name)
+
+
+def _taken(database: sa.Engine, home: Path, project: Project, order: Order) -> Snapshot:
+    check_name(order.name)
+    with reading(database) as session:
+        kept = snapshots.find(session, project.id, order.name)
+    if kept is None:
+        author, note = order.author, order.note
+        return create(database, home, project, order.name, author=author, note=note, now=order.now)
+    if kept.released:
+        raise _released_already(kept)
+    verify(database, home, project, kept)
+    return kept
+
+
+def _released_already(snapshot: Snapshot) -> Conflict:
+    return Conflict(f"{snapshot.name!r} is released already, and a release never changes. Choose another name.")
+
+
+def _fill(staged: Path, home: Path, labels: LabelSet, snapshot: Snapshot, order: Order) -> None:
+    """Write the files, the manifest last."""
+    facts = _facts(home, labels, snapshot)
+    counting, samples = Counting(labels.classes), Samples()
+    for record in labels.records():
+        counting.add(record)
+        samples.add(record)
+    found = document(facts, counting)
+    title = Title(labels.project.config.name, snapshot.name, order.author, order.now, order.note)
+    write_parquet(labels, staged / LABELS)
+    (staged / FIGURES).write_bytes(_json(found))
+    (staged / PAGE).write_text(render(title, found, samples.draw(labels)), encoding="utf-8")
+    files = {path.name: {_SHA256: _hash(path), "bytes": path.stat().st_size} for path in sorted(staged.iterdir())}
+    manifest = {
+        "project": labels.project.config.name,
+        "release": snapshot.name,
+        "labels_hash": snapshot.hash,
+        "author": order.author,
+        "at": order.now.isoformat(),
+        "files": files,
+    }
+    (staged / MANIFEST).write_bytes(_json(manifest))
+
+
+def _facts(home: Path, labels: LabelSet, snapshot: Snapshot) -> Facts:
+    database, project = labels.database, labels.project
+    with reading(database) as session:
+        figures = board.figures(session, project.id)
+        newest = snapshots.newest_answer_at(session, project.id)
+        later = snapshots.labels_after(session, project.id, snapshot.last_label_id)
+        before = snapshots.newest_release(session, project.id)
+    since = None if before is None else compare_states(database, home, project, before, snapshot)
+    return Facts(snapshot, figures, newest, later, before, since)
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode()
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, _SHA256).hexdigest()
+
+
+@contextmanager
+def _staged(place: Path) -> Iterator[Path]:
+    """A folder beside its place, gone afterwards unless it was moved there."""
+    staged = place.with_name(f".{place.name}.{uuid.uuid4().hex}.tmp")
+    with explained(place):
+        try:
+            staged.mkdir(parents=True)
+            yield staged
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)

@@ -1,0 +1,59 @@
+"""Figures of a project as the worker would have stored them, for a release to freeze."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from db.session import transaction
+from db.tables import FigureRow
+from labeling.types import Project
+
+HIDDEN = "someone@example.org"
+
+
+def known(value: float, n: int) -> dict[str, object]:
+    return {"known": True, "n": n, "value": value, "lower": value - 0.05, "upper": value + 0.04}
+
+
+UNKNOWN = {"known": False, "n": 3, "value": None, "lower": None, "upper": None}
+
+
+def store_figures(database: sa.Engine, project: Project, at: datetime) -> None:
+    """Agreement, suspects, hold-out and confusion, as of a time."""
+    people = {
+        "images": 64,
+        "people": 3,
+        "observed": known(0.9, 64),
+        "fleiss": known(0.84, 64),
+        "alpha": known(0.85, 64),
+    }
+    few = {"images": 3, "people": 2, "observed": UNKNOWN, "fleiss": UNKNOWN, "alpha": UNKNOWN}
+    classes = list(project.config.classes)
+    figures: dict[str, dict[str, object]] = {
+        "agreement": {
+            "people": {"all": people, "blind": few, "anchored": people},
+            "classes": [{"label": name, "alpha": known(0.8, 40)} for name in classes],
+            "pairs": [{"first": {"id": 1, "name": HIDDEN}}],
+            "confusion": [],
+            "engines": [],
+        },
+        "suspects": {
+            "labels": 80, "rate": known(0.06, 80), "found": 5, "found_right": 2,
+            "sent_back": {"images": 1, "waiting": 0, "changed": 1}, "holdout": {}, "classes": [], "suspects": [],
+        },
+        "holdout_by_version": {
+            "versions": [
+                {"version": 2, "promoted": True, "champion": True, "known": True, "n": 51, "accuracy": 0.83,
+                 "lower": 0.75, "upper": 0.89}
+            ]
+        },
+        "confusion": {
+            "version": 2, "n": 51, "known": True, "classes": classes,
+            "counts": [{"truth": 0, "said": 0, "count": 36}, {"truth": 0, "said": 1, "count": 4}],
+        },
+    }  # fmt: skip
+    with transaction(database) as session:
+        for name, data in figures.items():
+            session.merge(FigureRow(project_id=project.id, name=name, data=data, svg=None, computed_at=at))
