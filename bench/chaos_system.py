@@ -6,7 +6,6 @@ In: an empty folder. Out: a running system; leaving the `with` block ends everyt
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ import sqlalchemy as sa
 from PIL import Image
 
 from bench.fault_proxy import API, WEBHOOKS, FaultProxy, running_proxy
+from bench.webhook import free_port
 from db.repositories import label_studio, projects
 from db.session import make_engine, reading
 from labeling.errors import Unavailable
@@ -102,8 +102,8 @@ class System:
 def running_system(folder: Path, *, images: int, seed: int, template: Path | None = None) -> Iterator[System]:
     """Label Studio, the proxies, a home with a project whose images are being fetched, a web process, a worker."""
     program = find_program(Path(__file__).parents[1])
-    studio = start(program, folder / "label-studio", _free_port(), template=template)
-    port = _free_port()
+    studio = start(program, folder / "label-studio", free_port(), template=template)
+    port = free_port()
     ours = f"http://127.0.0.1:{port}"
     try:
         with (
@@ -186,9 +186,3 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     while process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.1)
     _kill(process)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

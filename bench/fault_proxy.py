@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+import sys
 import threading
 import time
 from collections import Counter
@@ -73,7 +74,7 @@ class FaultProxy:
         self.target, self._faults, self._is_meant = target, dict(faults), is_meant
         self.counts: Counter[str] = Counter()
         self._rng, self._lock = np.random.default_rng(seed), threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, name="fault-proxy", daemon=True
@@ -127,6 +128,14 @@ class FaultProxy:
             return _Answer(502, [("Content-Type", "text/html")], b"<html>no answer</html>")
         finally:
             connection.close()
+
+
+class _Server(ThreadingHTTPServer):
+    """Says nothing of connections that were broken by those who are killed."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 @contextmanager

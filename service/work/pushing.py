@@ -39,7 +39,8 @@ __all__ = ["Queue", "push", "read_queue"]
 
 ACTIVE = 2_000
 """Label Studio holds at most this many open tasks of a project; the rest waits here."""
-IMPORT_BATCH = 250
+IMPORT_BATCH = 500
+"""Label Studio is quickest at this; in one request of 10,000 it is slower."""
 
 
 @dataclass(frozen=True, slots=True)
