@@ -15,7 +15,7 @@ from typing import Any
 
 from label_studio_sdk import LabelStudio as Sdk
 
-from labeling.adapters.label_studio_http import LabelStudioHttp, StudioFile, explained
+from labeling.adapters.label_studio_http import LabelStudioHttp, StudioFile
 from labeling.errors import NotFound
 
 __all__ = ["Changed", "LabelStudio", "ProjectSettings", "StudioProject", "StudioTask", "Webhook"]
@@ -107,31 +107,41 @@ class LabelStudio:
     def close(self) -> None:
         self._http.close()
 
+    @property
+    def failures(self) -> int:
+        """How many calls in a row were not answered; 0 where all is well."""
+        return self._http.patience.failures
+
+    @property
+    def pause_s(self) -> float:
+        """How long it is left alone from now on, after too many of these."""
+        return self._http.patience.pause_s
+
     def release(self) -> str:
         """The version of the server."""
-        with explained(self.url):
+        with self._http.explained():
             return str(self._http.call("GET", "/api/version")["release"])
 
     def find_project(self, marker: str) -> int | None:
         """The project whose description carries this marker; the oldest if there are several."""
-        with explained(self.url):
+        with self._http.explained():
             found = self._sdk.projects.list(include="id,description", page_size=PAGE)
             ids = [project.id for project in found if marker in (project.description or "")]
         return min(ids, default=None)
 
     def create_project(self, settings: ProjectSettings) -> int:
         """Make a project set up as ours must be: served by lowest score, answered once, skips final."""
-        with explained(self.url):
+        with self._http.explained():
             return int(self._sdk.projects.create(**_written(settings)).id)
 
     def write_project(self, project_id: int, settings: ProjectSettings) -> None:
         """Set an existing project up as `create_project` would."""
-        with explained(self.url):
+        with self._http.explained():
             self._sdk.projects.update(project_id, **_written(settings))
 
     def project(self, project_id: int) -> StudioProject:
         """What stands there now; NotFound if it was deleted."""
-        with explained(self.url):
+        with self._http.explained():
             found = self._http.call("GET", f"/api/projects/{project_id}/")
             return StudioProject(
                 id=int(found["id"]),
@@ -147,12 +157,12 @@ class LabelStudio:
 
     def set_model_version(self, project_id: int, model_version: str) -> None:
         """Show the predictions of this version; they must be there already."""
-        with explained(self.url):
+        with self._http.explained():
             self._sdk.projects.update(project_id, model_version=model_version)
 
     def webhooks(self, project_id: int) -> list[Webhook]:
         """The webhooks of a project."""
-        with explained(self.url):
+        with self._http.explained():
             found = self._sdk.webhooks.list(project=str(project_id))
             return [
                 Webhook(int(w.id or 0), str(w.url), dict(w.headers or {}), tuple(w.actions or ()), bool(w.is_active))
@@ -161,40 +171,40 @@ class LabelStudio:
 
     def create_webhook(self, project_id: int, url: str, headers: dict[str, str], actions: Sequence[str]) -> int:
         """Have events sent to `url` with these headers."""
-        with explained(self.url):
+        with self._http.explained():
             made = self._sdk.webhooks.create(project=project_id, **_hook(url, headers, actions))
             return int(made.id or 0)
 
     def write_webhook(self, webhook_id: int, url: str, headers: dict[str, str], actions: Sequence[str]) -> None:
         """Set an existing webhook up as `create_webhook` would."""
-        with explained(self.url):
+        with self._http.explained():
             self._sdk.webhooks.update(webhook_id, **_hook(url, headers, actions))
 
     def import_tasks(self, project_id: int, tasks: Sequence[dict[str, Any]]) -> list[int]:
         """Make tasks with their predictions; their ids in the same order. Not repeatable: look first."""
-        with explained(self.url):
+        with self._http.explained():
             answer = self._sdk.projects.import_tasks(project_id, request=list(tasks), return_task_ids=True)
             return [int(task_id) for task_id in answer.task_ids or ()]
 
     def import_predictions(self, project_id: int, predictions: Sequence[dict[str, Any]]) -> None:
         """Add predictions to tasks that are there."""
         for start in range(0, len(predictions), IMPORT_CHUNK):
-            with explained(self.url):
+            with self._http.explained():
                 self._sdk.projects.import_predictions(project_id, request=list(predictions[start:][:IMPORT_CHUNK]))
 
     def set_task_data(self, task_id: int, data: dict[str, Any]) -> None:
         """Replace a task's data, as with a renewed image address."""
-        with explained(self.url):
+        with self._http.explained():
             self._sdk.tasks.update(str(task_id), data=data)
 
     def set_people(self, task_id: int, people: int) -> None:
         """Have a task served until so many different people have answered it; nobody is served it twice."""
-        with explained(self.url):
+        with self._http.explained():
             self._http.call("PATCH", f"/api/tasks/{task_id}/", json={"overlap": people, "is_labeled": False})
 
     def users(self) -> dict[int, str]:
         """Everybody's name by id: the e-mail address they log in with."""
-        with explained(self.url):
+        with self._http.explained():
             return {int(user.id): str(user.email) for user in self._sdk.users.list()}
 
     def tasks_after(self, project_id: int, task_id: int) -> dict[str, int]:
@@ -228,7 +238,7 @@ class LabelStudio:
 
     def count_tasks(self, project_id: int) -> int:
         """How many tasks a project has."""
-        with explained(self.url):
+        with self._http.explained():
             return int(self._http.call("GET", f"/api/projects/{project_id}/")["task_number"])
 
     def read_file(self, path: str, max_bytes: int) -> StudioFile:
@@ -241,7 +251,7 @@ class LabelStudio:
         LabelStudioUnavailable
             Label Studio did not answer.
         """
-        with explained(self.url):
+        with self._http.explained():
             return self._http.file(path, max_bytes)
 
     @cached_property
@@ -258,7 +268,7 @@ class LabelStudio:
             if include is not None:  # it holds for what is nested too: annotations would keep their ids alone
                 params["include"] = include
             try:
-                with explained(self.url):
+                with self._http.explained():
                     found = self._http.call("GET", "/api/tasks", params=params)
                     rows, total = list(found["tasks"]), int(found["total"])
             except NotFound:

@@ -16,6 +16,7 @@ import httpx
 from label_studio_sdk.core.api_error import ApiError
 from pydantic import ValidationError
 
+from labeling.adapters.patience import Patience
 from labeling.errors import BadAddress, HardcaseError, Invalid, LabelStudioUnavailable, NotFound
 
 __all__ = ["NO_TOKEN", "LabelStudioHttp", "StudioFile", "explained", "is_personal_token", "parsed"]
@@ -59,15 +60,20 @@ class _Auth(httpx.Auth):
 
 
 class LabelStudioHttp:
-    """One connection pool; a personal access token is exchanged for short-lived ones as needed."""
+    """One connection pool; a personal access token is exchanged for short-lived ones as needed.
+
+    A Label Studio that does not answer is left alone for a while: then calls fail at once and nothing is sent.
+    """
 
     def __init__(self, url: str, token: str, *, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.url = url.rstrip("/")
+        self.patience = Patience(clock)
+        self._counted: LabelStudioUnavailable | None = None
         self.client = httpx.Client(timeout=timeout_s, follow_redirects=False, auth=_Auth(self.url, token, clock))
 
     def call(self, method: str, path: str, **how: Any) -> Any:
         """One request with our token; the parsed JSON of its answer."""
-        with explained(self.url):
+        with self.explained():
             return parsed(self.client.request(method, f"{self.url}{path}", **how))
 
     def file(self, path: str, max_bytes: int) -> StudioFile:
@@ -85,6 +91,28 @@ class LabelStudioHttp:
                 if len(body) > max_bytes:
                     raise BadAddress(f"{path[:200]} in Label Studio is larger than {max_bytes:,} bytes.")
             return StudioFile(bytes(body), "")
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """As `explained`, and counted by `patience`, once however deep these blocks lie in each other."""
+        pause_s = self.patience.pause_s
+        if pause_s:
+            raise LabelStudioUnavailable(
+                f"Label Studio at {self.url} has not answered {self.patience.failures} times in a row. It is left "
+                f"alone for {pause_s:.0f} s, then tried again."
+            )
+        try:
+            with explained(self.url):
+                yield
+        except LabelStudioUnavailable as error:
+            if error is not self._counted:
+                self._counted = error
+                self.patience.failed()
+            raise
+        except HardcaseError:
+            self.patience.went_well()  # a refusal is an answer
+            raise
+        self.patience.went_well()
 
     def close(self) -> None:
         self.client.close()

@@ -75,6 +75,7 @@ class Clockwork:
             "rss_bytes": process.memory_info().rss,
             "cpu_s": round(sum(process.cpu_times()[:2]), 1),
             "threads": process.num_threads(),
+            "label_studio_failures": self._parts.label_studio.failures,
         }
         with transaction(self._parts.database) as session:
             executor = self._parts.settings.executor
@@ -85,6 +86,8 @@ class Clockwork:
             self._parts.jobs.ask(session, JobName.SWEEP, None, Trigger.SCHEDULE)
 
     def _look_into_inbox(self) -> None:
+        if self._parts.label_studio.pause_s:
+            return  # the job could not look into anything now; the sweep asks for it again
         with reading(self._parts.database) as session:
             waiting = inbox.projects_with_unhandled(session)
         for project_id in waiting:

@@ -127,3 +127,81 @@ def test_a_personal_token_is_exchanged_and_renewed_before_it_ends_and_never_sent
         ("/api/token/refresh/", ""),
         ("/api/version", "Bearer access-4"),
     ]
+
+
+def test_a_server_that_does_not_answer_is_left_alone_and_then_tried_once() -> None:
+    asked: list[str] = []
+    now, status = [0.0], [500]
+
+    def answer(path: str, token: str) -> Answer:
+        asked.append(path)
+        return status[0], "application/json", "{}"
+
+    def call(times: int) -> list[str]:
+        said = []
+        for _ in range(times):
+            with pytest.raises(LabelStudioUnavailable) as caught:
+                http.call("GET", "/api/version")
+            said.append(caught.value.message)
+        return said
+
+    with _server(answer) as url:
+        http = LabelStudioHttp(url, LEGACY, timeout_s=5, clock=lambda: now[0])
+        first, more = call(5), call(20)
+        now[0] = 2.1
+        again = call(2)
+        now[0], status[0] = 7.0, 200
+        well = [http.call("GET", "/api/version") for _ in range(2)]
+        http.close()
+
+    assert (len(asked), well) == (5 + 1 + 2, [{}, {}])
+    assert all("tried again" in words for words in first)
+    assert {words.split(".")[3] for words in more} == {f"1:{url.rsplit(':', 1)[1]} has not answered 5 times in a row"}
+    assert "left alone for 4 s" in again[1]
+
+
+def test_a_refusal_is_an_answer_and_opens_no_breaker() -> None:
+    asked: list[str] = []
+
+    def answer(path: str, token: str) -> Answer:
+        asked.append(path)
+        return 400, "application/json", '{"detail": "no"}'
+
+    with _server(answer) as url:
+        http = LabelStudioHttp(url, LEGACY, timeout_s=5)
+        for _ in range(10):
+            with pytest.raises(Invalid):
+                http.call("GET", "/api/version")
+        http.close()
+
+    assert len(asked) == 10
+
+
+def test_a_false_certificate_is_no_answer() -> None:
+    with _server(lambda path, token: (200, "application/json", "{}")) as url:
+        studio = LabelStudio(url.replace("http://", "https://"), LEGACY, timeout_s=5)
+
+        with pytest.raises(LabelStudioUnavailable, match="cannot be reached"):
+            studio.project(1)
+
+        studio.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "maybe_done"),
+    [
+        ((500, "application/json", "{}"), True),
+        ((200, "application/json", "{half"), True),
+        ((429, "application/json", "{}"), False),
+        ((401, "application/json", "{}"), False),
+    ],
+)
+def test_an_error_says_whether_what_was_asked_may_be_done_all_the_same(answer: Answer, maybe_done: bool) -> None:
+    with _server(lambda path, token: answer) as url:
+        studio = LabelStudio(url, LEGACY, timeout_s=5)
+
+        with pytest.raises(LabelStudioUnavailable) as caught:
+            studio.import_tasks(1, [])
+
+        assert bool(caught.value.facts.get("maybe_done")) is maybe_done
+        studio.close()

@@ -1,0 +1,49 @@
+"""Leaves a server alone that does not answer: the breaker between its jobs and Label Studio.
+
+In: how calls went, and a clock. Out: whether to call now. After a few failures in a row nothing is sent for a while
+that doubles up to a minute; then one call tries again, and the first that goes well ends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+__all__ = ["Patience"]
+
+AFTER = 5
+"""So many failures in a row; a job's three tries alone do not do it."""
+FIRST_PAUSE_S = 2.0
+LONGEST_PAUSE_S = 60.0
+
+
+class Patience:
+    """One server's breaker; `failures` counts those in a row."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.failures = 0
+        self._clock, self._until = clock, 0.0
+
+    @property
+    def pause_s(self) -> float:
+        """How long the server is to be left alone from now on; 0 where it may be called.
+
+        >>> moment = [0.0]
+        >>> patience = Patience(lambda: moment[0])
+        >>> for _ in range(AFTER): patience.failed()
+        >>> patience.pause_s
+        2.0
+        >>> moment[0] = 2.5
+        >>> patience.pause_s
+        0.0
+        """
+        return max(0.0, self._until - self._clock()) if self.failures >= AFTER else 0.0
+
+    def failed(self) -> None:
+        """A call did not go well."""
+        self.failures += 1
+        doubled = FIRST_PAUSE_S * 2.0 ** min(self.failures - AFTER, 10)
+        self._until = self._clock() + min(LONGEST_PAUSE_S, doubled)
+
+    def went_well(self) -> None:
+        """An answer came."""
+        self.failures = 0
