@@ -1,16 +1,35 @@
-"""What the look for drift reads: when images came, and which of them two revisions of an engine both looked at."""
+"""How a project stands and changes: when images came and from where, which labels there are, what waits.
+
+Read-only; the figures of label quality and of drift rest on it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
+from pathlib import PurePosixPath
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.tables import ImageRow, PrelabelRow
-from labeling.types import ProjectId
+from db.repositories.labels import is_current_label
+from db.tables import FetchRow, ImageRow, InboxRow, LabelRow, PrelabelRow, RegistrationRow
+from labeling.types import LabelSource, ProjectId
 
-__all__ = ["arrived_since", "earlier_revision", "group_arrivals", "looked_at_by_both"]
+__all__ = [
+    "LabelCount",
+    "arrived_since",
+    "earlier_revision",
+    "folders",
+    "group_arrivals",
+    "images_now",
+    "labels_now",
+    "looked_at_by_both",
+    "oldest_event",
+]
+
+SLICE = 1_000
 
 
 def group_arrivals(session: Session, project_id: ProjectId) -> dict[int, datetime]:
@@ -33,6 +52,57 @@ def arrived_since(session: Session, project_id: ProjectId, since: datetime) -> i
         .subquery()
     )
     return session.scalar(sa.select(sa.func.count()).select_from(arrivals)) or 0
+
+
+@dataclass(frozen=True, slots=True)
+class LabelCount:
+    """So many labels of one value and source stand; `several` people answered, or a lead `decided`."""
+
+    value: str
+    source: LabelSource
+    decided: bool
+    several: bool
+    count: int
+
+
+def labels_now(session: Session, project_id: ProjectId) -> list[LabelCount]:
+    """How many labels stand, in the order of their values."""
+    decided = LabelRow.evidence["decision"].as_integer().is_not(None)
+    several = sa.func.coalesce(sa.func.json_array_length(LabelRow.evidence["annotations"]), 0) > 1
+    rows = session.execute(
+        sa.select(LabelRow.value, LabelRow.source, decided, several, sa.func.count())
+        .where(LabelRow.project_id == project_id, LabelRow.value.is_not(None), is_current_label())
+        .group_by(LabelRow.value, LabelRow.source, decided, several)
+        .order_by(LabelRow.value, LabelRow.source)
+    )
+    return [LabelCount(value or "", LabelSource(of), bool(by), bool(more), int(n)) for value, of, by, more, n in rows]
+
+
+def images_now(session: Session, project_id: ProjectId) -> int:
+    """How many images a project has."""
+    statement = sa.select(sa.func.count()).select_from(ImageRow)
+    return session.scalar(statement.where(ImageRow.project_id == project_id)) or 0
+
+
+def folders(session: Session, image_ids: Iterable[int]) -> dict[int, str]:
+    """The folder in which each image was first named; images that were never named are left out."""
+    query = sa.select(FetchRow.image_id, sa.func.min(RegistrationRow.reference)).join(
+        RegistrationRow, RegistrationRow.id == FetchRow.registration_id
+    )
+    wanted, found = sorted(set(image_ids)), dict[int, str]()
+    for start in range(0, len(wanted), SLICE):
+        some = FetchRow.image_id.in_(wanted[start : start + SLICE])
+        found |= {
+            image: str(PurePosixPath(reference).parent)
+            for image, reference in session.execute(query.where(some).group_by(FetchRow.image_id))
+        }
+    return found
+
+
+def oldest_event(session: Session, project_id: ProjectId) -> datetime | None:
+    """When the oldest event of Label Studio came that nobody has handled yet."""
+    waiting = sa.select(sa.func.min(InboxRow.received_at))
+    return session.scalar(waiting.where(InboxRow.project_id == project_id, InboxRow.handled_at.is_(None)))
 
 
 def earlier_revision(session: Session, project_id: ProjectId, revision: str) -> str | None:

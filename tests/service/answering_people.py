@@ -33,8 +33,9 @@ def asked_about(
     kind: ReviewKind = ReviewKind.HARD,
     blind: bool = True,
     at: datetime = NOW,
+    settled: bool = True,
 ) -> int:
-    """A review of one image that these people answered; the label follows. Returns the review's number."""
+    """A review of one image that these people answered; its number. The label follows, unless left to the caller."""
     number = next(NUMBERS)
     query = QueryRow(
         project_id=project.id, number=number, strategy="margin", seed=0, pool_size=1, trigger="by hand", created_at=at
@@ -73,5 +74,6 @@ def asked_about(
             )
         )
     session.flush()
-    settle(session, project, [ImageId(image_id)], at)
+    if settled:
+        settle(session, project, [ImageId(image_id)], at)
     return review.id

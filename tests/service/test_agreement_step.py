@@ -39,7 +39,9 @@ def fill(ground: Ground) -> list[int]:
         for i, image in enumerate(ground.pool):
             true, blind = classes[ground.truth[image]], i < 80
             wrong = blind and true == "dog" and i % 2 == 0
-            asked_about(session, ground.project, image, {ann: true, bob: "cat" if wrong else true}, blind=blind)
+            asked_about(
+                session, ground.project, image, {ann: true, bob: "cat" if wrong else true}, blind=blind, settled=False
+            )
     return [ann, bob]
 
 
@@ -105,8 +107,8 @@ def test_an_image_about_which_somebody_is_still_asked_is_not_shown(ground: Groun
     with transaction(ground.parts.database) as session:
         ann, bob = hire(session, ground.project, "ann bob")
         for image in ground.pool[:40]:
-            asked_about(session, ground.project, image, {ann: "cat", bob: "dog"})
-            asked_about(session, ground.project, image, {}, kind=ReviewKind.RELABEL)
+            asked_about(session, ground.project, image, {ann: "cat", bob: "dog"}, settled=False)
+            asked_about(session, ground.project, image, {}, kind=ReviewKind.RELABEL, settled=False)
 
     refresh_agreement(ground.parts, ground.project.id)
 

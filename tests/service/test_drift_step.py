@@ -135,7 +135,8 @@ def test_somebody_who_errs_more_than_weeks_ago_raises_an_alarm_and_others_do_not
             true, wrong = classes[ground.truth[image]], classes[(ground.truth[image] + 1) % 3]
             late = i >= 40
             said = {ann: true, bob: wrong if late and i % 2 else true, cho: true}
-            asked_about(session, ground.project, image, said, at=NOW if late else NOW - timedelta(days=40))
+            at = NOW if late else NOW - timedelta(days=40)
+            asked_about(session, ground.project, image, said, at=at, settled=False)
 
     refresh_drift(ground.parts, ground.project.id)
 

@@ -15,7 +15,9 @@ from db.session import reading, transaction
 from db.tables import ImageRow, LabelRow
 from labeling.types import ImageId, Project, ReviewKind
 from service import suspects
+from service.settling import settle
 from service.work.quality.suspects import refresh_suspects
+from tests.conftest import NOW
 from tests.service.answering_people import asked_about, hire
 from tests.service.labelled_pool import Ground, make_ground
 
@@ -30,7 +32,9 @@ def ground(database: sa.Engine, make_project: Callable[..., Project], tmp_path: 
         ann, *_ = hire(session, ground.project, "ann")
         for side, kind in ((ground.pool, ReviewKind.HARD), (ground.holdout, ReviewKind.EVALUATION)):
             for i, image in enumerate(side):
-                asked_about(session, ground.project, image, {ann: name_of(ground, image, wrong=i < WRONG)}, kind=kind)
+                said = {ann: name_of(ground, image, wrong=i < WRONG)}
+                asked_about(session, ground.project, image, said, kind=kind, settled=False)
+        settle(session, ground.project, [ImageId(image) for image in (*ground.pool, *ground.holdout)], NOW)
     return ground
 
 

@@ -10,9 +10,11 @@ from collections.abc import Callable
 
 from labeling.types import ProjectId
 from service.work.quality.agreement import refresh_agreement
+from service.work.quality.alarming import watch_labels
 from service.work.quality.consensus import refresh_consensus, refresh_large_consensus
 from service.work.quality.drift import refresh_drift
 from service.work.quality.gold import make_gold
+from service.work.quality.label_quality import refresh_label_quality
 from service.work.quality.overlap import ask_another_person
 from service.work.quality.suspects import refresh_suspects
 from service.work.quality.team import refresh_team
@@ -28,9 +30,13 @@ QUICK: tuple[Step, ...] = (
     refresh_agreement,
     make_gold,
     refresh_team,
+    watch_labels,
+    refresh_label_quality,
 )
 SLOW: tuple[Step, ...] = (
     refresh_large_consensus,
     refresh_suspects,
     refresh_drift,
+    watch_labels,
+    refresh_label_quality,
 )

@@ -26,7 +26,7 @@ ENOUGH = 20
 LEVEL = 0.01
 FALLEN = 0.1
 STILL = 0.05
-"""Raised at a corrected p-value under `LEVEL` and a fall of `FALLEN`; an open alarm stays under `STILL` and half that."""
+"""Raised at a corrected p-value under `LEVEL` and a fall of `FALLEN`; stays open under `STILL` and at half the fall."""
 
 Json = dict[str, Any]
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from db.repositories import board, examples, inspection, projects
+from db.repositories import board, changes, examples, inspection, projects
 from db.repositories.figures import NewFigure, keep
 from db.repositories.inspection import HeldLabel
 from db.session import reading, transaction
@@ -39,6 +39,7 @@ __all__ = ["FIGURE", "PART", "refresh_suspects"]
 FIGURE, PART = "label_errors", ":suspects"
 FORMAT = "1"
 LISTED = 200
+MOST_SLICES = 12
 MOST_EXAMPLES = 10_000
 """A fit learns from so many labels at most, drawn evenly: more take minutes and find hardly more."""
 AGAIN_AFTER = timedelta(hours=1)
@@ -174,6 +175,7 @@ def _told(session: Session, project: Project, found: _Found) -> Json:
             "corrected": inspection.corrected_holdout(session, project.id),
         },
         "classes": _by_class(found, listed),
+        "slices": _slices(session, found, listed),
         "suspects": [_suspect(project, found, at, tasks) for at in listed[:LISTED]],
     }
 
@@ -182,6 +184,25 @@ def _by_class(found: _Found, listed: Sequence[int]) -> list[Json]:
     labels = Counter(one.value for one in found.labels)
     suspected = Counter(found.labels[at].value for at in listed)
     return [{"label": name, "labels": labels[name], "suspects": suspected[name]} for name in sorted(labels)]
+
+
+def _slices(session: Session, found: _Found, listed: Sequence[int]) -> list[Json]:
+    """How many labels and suspects there are by folder, kind of review and source; the largest of each."""
+    folders = changes.folders(session, [one.image_id for one in found.labels])
+    ways: dict[str, Callable[[HeldLabel], str]] = {
+        "folder": lambda one: folders.get(one.image_id, "-"),
+        "kind of review": lambda one: one.kind.value if one.kind else "-",
+        "source": lambda one: one.source.value,
+    }
+    rows = []
+    for by, of in ways.items():
+        labels = Counter(of(one) for one in found.labels)
+        suspected = Counter(of(found.labels[at]) for at in listed)
+        rows += [
+            {"by": by, "value": value, "labels": number, "suspects": suspected[value]}
+            for value, number in labels.most_common(MOST_SLICES)
+        ]
+    return rows
 
 
 def _suspect(project: Project, found: _Found, at: int, tasks: dict[int, int | None]) -> Json:

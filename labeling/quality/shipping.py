@@ -1,0 +1,119 @@
+"""Can a data set be shipped: named criteria with their figures in, one verdict with its reasons out.
+
+A criterion is met when its whole interval lies on the right side of its target, and missed when the whole interval lies
+on the wrong side. In between, or on fewer than 30 images, it is not yet known. Counts are exact. Without a target a
+criterion is told and never judged. The verdict speaks of labels relative to adjudicated people: it is no certificate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from labeling.quality.metrics import Estimate
+
+__all__ = ["TARGETS", "Criterion", "State", "Verdict", "count", "judge", "measured", "verdict_on"]
+
+TARGETS = {
+    "holdout": 0.8,
+    "agreement": 0.667,
+    "label_errors": 0.05,
+    "gold": 0.9,
+    "disputes": 0,
+    "classes": 10,
+    "alarms": 0,
+}
+"""What each criterion is held against; docs/reference/label-quality.md says why."""
+
+
+class State(StrEnum):
+    """How a criterion stands."""
+
+    MET = "met"
+    MISSED = "missed"
+    OPEN = "not yet known"
+    TOLD = "told"
+
+
+class Verdict(StrEnum):
+    """Whether the data set can be shipped."""
+
+    YES = "yes"
+    NOT_YET = "not yet"
+    UNKNOWN = "not yet known"
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One question: its figure (None: there is none), its target (None: told only), and which side is good."""
+
+    name: str
+    figure: Estimate | None
+    target: float | None
+    at_least: bool
+    exact: bool
+
+    @property
+    def state(self) -> State:
+        if self.target is None:
+            return State.TOLD
+        if self.figure is None or not (self.exact or self.figure.known):
+            return State.OPEN
+        low, high = (self.figure.lower, self.figure.upper) if not self.exact else (self.figure.value, self.figure.value)
+        surely, surely_not = (
+            (low >= self.target, high < self.target) if self.at_least else (high <= self.target, low > self.target)
+        )
+        return State.MET if surely else State.MISSED if surely_not else State.OPEN
+
+
+def measured(name: str, figure: Estimate | None, *, at_least: bool, told: bool = False) -> Criterion:
+    """A criterion that rests on a sample, against its target in `TARGETS`.
+
+    Examples
+    --------
+    >>> measured("gold", Estimate(0.97, 0.93, 0.99, 120), at_least=True).state.value
+    'met'
+    >>> measured("gold", Estimate(0.92, 0.85, 0.96, 80), at_least=True).state.value
+    'not yet known'
+    """
+    return Criterion(name, figure, None if told else TARGETS[name], at_least, exact=False)
+
+
+def count(name: str, value: float, n: int, *, at_least: bool, told: bool = False) -> Criterion:
+    """A criterion that is counted, not estimated.
+
+    Examples
+    --------
+    >>> count("disputes", 3, 500, at_least=False).state.value
+    'missed'
+    """
+    return Criterion(name, Estimate(value, value, value, n), None if told else TARGETS[name], at_least, exact=True)
+
+
+def verdict_on(states: Sequence[State]) -> Verdict:
+    """Yes where every criterion that is judged is met; not yet where one is missed; else not yet known.
+
+    Examples
+    --------
+    >>> verdict_on([State.MET, State.TOLD]).value, verdict_on([State.MET, State.OPEN]).value
+    ('yes', 'not yet known')
+    """
+    if State.MISSED in states:
+        return Verdict.NOT_YET
+    judged = [state for state in states if state is not State.TOLD]
+    return Verdict.YES if judged and all(state is State.MET for state in judged) else Verdict.UNKNOWN
+
+
+def judge(criteria: Sequence[Criterion]) -> tuple[Verdict, list[Criterion]]:
+    """The verdict, and the criteria that stand in its way: those that are missed, then those not yet known.
+
+    Examples
+    --------
+    >>> verdict, why = judge([count("disputes", 3, 500, at_least=False), count("alarms", 0, 0, at_least=False)])
+    >>> verdict.value, [one.name for one in why]
+    ('not yet', ['disputes'])
+    """
+    missed = [one for one in criteria if one.state is State.MISSED]
+    unknown = [one for one in criteria if one.state is State.OPEN]
+    return verdict_on([one.state for one in criteria]), missed + unknown

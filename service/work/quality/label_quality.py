@@ -1,0 +1,244 @@
+"""The figure `label_quality`: can this data set be shipped, criterion by criterion, with what stands behind each.
+
+In: the other figures, current labels, disputes, gold and open alarms. Out: one figure that needs no other to be shown.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from db.repositories import alarms, board, changes, disputes, gold, inspection, projects
+from db.repositories import annotations as answers
+from db.repositories.changes import LabelCount
+from db.repositories.figures import NewFigure, keep, kept_fingerprint
+from db.session import reading, transaction
+from labeling.quality.metrics import Estimate, share
+from labeling.quality.shipping import Criterion, State, Verdict, count, judge, measured
+from labeling.types import LabelSource, Project, ProjectId, ReviewKind
+from service.work.quality.numbers import as_json
+from service.work.wiring import Parts
+
+__all__ = ["FIGURE", "PART", "refresh_label_quality"]
+
+FIGURE, PART = "label_quality", ":label_quality"
+FORMAT = "1"
+RESTS_ON = ("holdout_by_version", "confusion", "agreement", "label_errors", "drift")
+
+Json = dict[str, Any]
+
+_TITLES = {
+    "holdout": ("How often the champion is right on the hold-out", "share", ""),
+    "agreement": ("How far people who saw no pre-label agree (Krippendorff's alpha)", "index", "#agreement"),
+    "label_errors": ("Labels that are probably wrong", "share", "#suspects"),
+    "gold": ("How often people are right on gold", "share", "/team"),
+    "disputes": ("Images about which people disagree and no lead has decided", "count", "/disputes"),
+    "classes": ("Labels of the class that has the fewest", "count", "#classes"),
+    "alarms": ("Open alarms", "count", "#alarms"),
+    "coverage": ("Images that have a label", "share", "/labels"),
+}
+"""What each criterion asks, in which unit, and where its images are: on this page (#) or another of the project (/)."""
+_SAYS = {
+    Verdict.YES: "Yes: every criterion is met, relative to adjudicated people.",
+    Verdict.NOT_YET: "Not yet: some criteria are missed.",
+    Verdict.UNKNOWN: "Not yet known: for some criteria there are too few images, or they lie too near their target.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What the figure rests on."""
+
+    project: Project
+    figures: Mapping[str, Json]
+    labels: list[LabelCount]
+    images: int
+    disputes: int
+    gold: Estimate
+    gold_images: int
+    alarms: int
+    corrected: int
+
+
+def refresh_label_quality(parts: Parts, project_id: ProjectId) -> dict[str, int]:
+    """Judge again, unless nothing that the verdict rests on has changed."""
+    with reading(parts.database) as session:
+        project = projects.by_id(session, project_id)
+        figures = board.figures(session, project_id)
+        fingerprint = _fingerprint(session, project, figures)
+        if fingerprint == kept_fingerprint(session, project_id, PART):
+            return {"label_quality": 0}
+        data = _compute(_read(session, project, {name: figure.data for name, figure in figures.items()}))
+    with transaction(parts.database) as session:
+        return {"label_quality": keep(session, project_id, [NewFigure(FIGURE, data)], fingerprint, parts.now(), PART)}
+
+
+def _fingerprint(session: Session, project: Project, figures: Mapping[str, board.Figure]) -> str:
+    computed = [figures[name].computed_at.isoformat() if name in figures else "-" for name in RESTS_ON]
+    standing = [str(alarm.id) for alarm in alarms.open_alarms(session, project.id)]
+    facts = inspection.answers_fingerprint(session, project.id)
+    return "|".join([FORMAT, str(project.config_version), facts, *computed, *standing])
+
+
+def _read(session: Session, project: Project, figures: Mapping[str, Json]) -> _Facts:
+    known = gold.answers(session, project.id)
+    given = [
+        vote.answers == (known[vote.image_id].value,)
+        for vote in answers.votes_of_project(session, project.id)
+        if vote.kind is ReviewKind.GOLD and vote.image_id in known
+    ]
+    return _Facts(
+        project=project,
+        figures=figures,
+        labels=changes.labels_now(session, project.id),
+        images=changes.images_now(session, project.id),
+        disputes=len(disputes.in_conflict(session, project.id)),
+        gold=share(sum(given), len(given)),
+        gold_images=len(known),
+        alarms=len(alarms.open_alarms(session, project.id)),
+        corrected=inspection.corrected_holdout(session, project.id),
+    )
+
+
+def _compute(facts: _Facts) -> Json:
+    criteria = _criteria(facts)
+    verdict, why = judge(criteria)
+    labelled = sum(one.count for one in facts.labels)
+    errors = facts.figures.get("label_errors", {})
+    return {
+        "verdict": verdict.value,
+        "words": _SAYS[verdict],
+        "in_the_way": [one.name for one in why],
+        "criteria": [_told(one, facts) for one in criteria],
+        "coverage": {"images": facts.images, "labelled": labelled},
+        "sources": _sources(facts.labels),
+        "classes": _classes(facts),
+        "slices": errors.get("slices", []),
+        "holdout": {
+            "version": _champion(facts).get("version"),
+            "labels": errors.get("holdout", {}).get("labels", 0),
+            "suspected": errors.get("holdout", {}).get("found", 0),
+            "corrected": facts.corrected,
+        },
+        "suspects": {
+            "waiting": errors.get("found", 0),
+            "found_right": errors.get("found_right", 0),
+            "sent_back": errors.get("sent_back", {"images": 0, "waiting": 0, "changed": 0}),
+        },
+    }
+
+
+def _criteria(facts: _Facts) -> list[Criterion]:
+    errors, labelled = facts.figures.get("label_errors", {}), sum(one.count for one in facts.labels)
+    blind = facts.figures.get("agreement", {}).get("people", {}).get("blind", {})
+    fewest = min(_by_class(facts).values(), default=0)
+    rate = _estimate(errors.get("rate", {}))
+    all_seen = rate is not None and rate.known and errors.get("found") == 0
+    return [
+        measured("holdout", _estimate(_champion(facts), "accuracy"), at_least=True),
+        measured("agreement", _estimate(blind.get("alpha", {})), at_least=True),
+        measured("label_errors", rate, at_least=False, told=all_seen),
+        measured("gold", facts.gold, at_least=True, told=not facts.gold_images),
+        count("disputes", facts.disputes, labelled, at_least=False),
+        count("classes", fewest, labelled, at_least=True),
+        count("alarms", facts.alarms, labelled, at_least=False),
+        measured("coverage", share(labelled, facts.images), at_least=True, told=True),
+    ]
+
+
+def _told(one: Criterion, facts: _Facts) -> Json:
+    title, unit, where = _TITLES[one.name]
+    figure = one.figure
+    exact = {"known": True, "n": figure.n, "value": figure.value, "lower": None, "upper": None} if figure else None
+    return {
+        "name": one.name,
+        "title": title,
+        "unit": unit,
+        "where": where,
+        "figure": exact if one.exact or one.name == "coverage" else as_json(figure),
+        "target": one.target,
+        "at_least": one.at_least,
+        "state": one.state.value,
+        "why": _why(one, facts),
+    }
+
+
+def _why(one: Criterion, facts: _Facts) -> str:
+    """What the number rests on, or what to do so that it is known."""
+    errors = facts.figures.get("label_errors", {})
+    if one.name == "holdout" and _champion(facts).get("version"):
+        return f"version {_champion(facts)['version']}; {facts.corrected} hold-out labels were ever corrected"
+    if one.name == "label_errors" and one.state is State.TOLD:
+        return "every suspected label was looked at, so the estimate is not judged"
+    if one.name == "label_errors" and errors:
+        return f"{errors['found']} suspected labels wait to be looked at; {errors['found_right']} were found right"
+    if one.name == "gold" and not facts.gold_images:
+        return "there is no gold, so this is not judged; agreement stands in for it"
+    if one.name == "classes":
+        counts = _by_class(facts)
+        return ", ".join(name for name, number in counts.items() if number == min(counts.values()))[:200]
+    if one.state is not State.OPEN:
+        return ""
+    return (
+        {
+            "holdout": "needs a champion, and 30 hold-out images that people labelled blind",
+            "agreement": "needs 30 images that two people answered blind",
+            "gold": "needs 30 answers to gold",
+            "label_errors": "needs labels of at least two classes and their embeddings",
+        }[one.name]
+        if one.figure is None or not one.figure.known
+        else "the interval holds the target: more images decide"
+    )
+
+
+def _champion(facts: _Facts) -> Json:
+    versions: Sequence[Json] = facts.figures.get("holdout_by_version", {}).get("versions", [])
+    return next((one for one in versions if one["champion"]), {})
+
+
+def _estimate(data: Mapping[str, Any], value: str = "value") -> Estimate | None:
+    if not data.get("known"):
+        return Estimate(0.0, 0.0, 1.0, data["n"]) if data.get("n") else None
+    return Estimate(data[value], data["lower"], data["upper"], data["n"])
+
+
+def _by_class(facts: _Facts) -> dict[str, int]:
+    counts = Counter(dict.fromkeys(facts.project.config.classes, 0))
+    for one in facts.labels:
+        if one.value in counts:
+            counts[one.value] += one.count
+    return dict(counts)
+
+
+def _sources(labels: Sequence[LabelCount]) -> list[Json]:
+    """Where the labels come from, the finest word for each."""
+    counts: Counter[str] = Counter()
+    for one in labels:
+        several = "several people" if one.several else "one person"
+        word = several if one.source is LabelSource.PEOPLE else one.source.value
+        counts["a lead's decision" if one.decided else word] += one.count
+    return [{"source": source, "count": number} for source, number in counts.most_common()]
+
+
+def _classes(facts: _Facts) -> list[Json]:
+    suspected = {row["label"]: row["suspects"] for row in facts.figures.get("label_errors", {}).get("classes", [])}
+    alphas = {row["label"]: row["alpha"] for row in facts.figures.get("agreement", {}).get("classes", [])}
+    cells = facts.figures.get("confusion", {}).get("counts", [])
+    rows = []
+    for k, (name, number) in enumerate(_by_class(facts).items()):
+        of_class = [cell for cell in cells if cell["truth"] == k]
+        right = sum(cell["count"] for cell in of_class if cell["said"] == k)
+        rows.append(
+            {
+                "label": name,
+                "labels": number,
+                "suspects": suspected.get(name, 0),
+                "alpha": alphas.get(name, as_json(None)),
+                "holdout": as_json(share(right, sum(cell["count"] for cell in of_class))),
+            }
+        )
+    return rows

@@ -1,0 +1,203 @@
+"""Whether a project's labels can be shipped: from real steps to one verdict, and the alarms that stand beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from db.repositories import alarms, board, decisions
+from db.repositories import figures as kept
+from db.repositories.changes import labels_now
+from db.repositories.figures import NewFigure
+from db.session import insert_new, reading, transaction
+from db.tables import InboxRow
+from labeling.types import ImageId, LabelSource, Project, ReviewKind
+from service.settling import settle
+from service.work.quality.agreement import refresh_agreement
+from service.work.quality.alarming import watch_labels
+from service.work.quality.label_quality import refresh_label_quality
+from service.work.quality.suspects import refresh_suspects
+from tests.conftest import NOW
+from tests.service.answering_people import asked_about, hire
+from tests.service.labelled_pool import Ground, make_ground
+from tests.service.seeded_pool import add_label
+
+
+@pytest.fixture
+def ground(database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path) -> Ground:
+    return make_ground(database, tmp_path, make_project(database), pool=100, holdout=0)
+
+
+def answer_all(ground: Ground, wrong: Callable[[int], bool] = lambda i: False) -> None:
+    """Two people answer every image blind; the second is wrong where asked to be."""
+    classes = ground.project.config.classes
+    with transaction(ground.parts.database) as session:
+        ann, bob = hire(session, ground.project, "ann bob")
+        for i, image in enumerate(ground.pool):
+            true = classes[ground.truth[image]]
+            other = classes[(ground.truth[image] + 1) % 3]
+            asked_about(session, ground.project, image, {ann: true, bob: other if wrong(i) else true}, settled=False)
+        settle(session, ground.project, [ImageId(image) for image in ground.pool], NOW)
+
+
+def with_champion(ground: Ground, accuracy: float, lower: float, upper: float) -> None:
+    row = {"version": 3, "champion": True, "promoted": True, "known": True, "n": 120}
+    data = {"versions": [{**row, "accuracy": accuracy, "lower": lower, "upper": upper}]}
+    with transaction(ground.parts.database) as session:
+        kept.keep(session, ground.project.id, [NewFigure("holdout_by_version", data)], "f", ground.parts.now())
+
+
+def verdict(ground: Ground) -> dict[str, Any]:
+    for step in (refresh_agreement, refresh_suspects, watch_labels, refresh_label_quality):
+        step(ground.parts, ground.project.id)
+    with reading(ground.parts.database) as session:
+        return board.figures(session, ground.project.id)["label_quality"].data
+
+
+def states(data: dict[str, Any]) -> dict[str, str]:
+    return {one["name"]: one["state"] for one in data["criteria"]}
+
+
+def test_labels_on_which_people_agree_can_be_shipped_once_the_hold_out_is_known(ground: Ground) -> None:
+    answer_all(ground)
+
+    before = verdict(ground)
+    with_champion(ground, 0.93, 0.87, 0.96)
+    after = verdict(ground)
+
+    assert before["verdict"] == "not yet known" and before["in_the_way"] == ["holdout"]
+    assert after["verdict"] == "yes" and after["in_the_way"] == []
+    assert states(after) == {
+        "holdout": "met",
+        "agreement": "met",
+        "label_errors": "told" if states(after)["label_errors"] == "told" else "met",
+        "gold": "told",
+        "disputes": "met",
+        "classes": "met",
+        "alarms": "met",
+        "coverage": "told",
+    }
+    assert after["coverage"] == {"images": 100, "labelled": 100}
+    assert after["sources"] == [{"source": "several people", "count": 100}]
+    assert [row["labels"] for row in after["classes"]] == [34, 33, 33]
+
+
+def test_people_who_disagree_raise_an_alarm_and_stand_in_the_way_until_they_agree(ground: Ground) -> None:
+    answer_all(ground, wrong=lambda i: i % 2 == 0)
+    with_champion(ground, 0.93, 0.87, 0.96)
+
+    data = verdict(ground)
+
+    assert data["verdict"] == "not yet"
+    assert {"agreement", "disputes", "alarms"} <= set(data["in_the_way"])
+    disputes = next(one for one in data["criteria"] if one["name"] == "disputes")
+    assert disputes["figure"]["value"] == 50 and disputes["where"] == "/disputes"
+    with reading(ground.parts.database) as session:
+        assert [one.kind for one in alarms.open_alarms(session, ground.project.id)] == ["agreement is low"]
+
+
+def test_a_poor_champion_is_missed_and_one_too_near_the_target_is_not_yet_known(ground: Ground) -> None:
+    answer_all(ground)
+
+    with_champion(ground, 0.6, 0.5, 0.7)
+    poor = states(verdict(ground))["holdout"]
+    with_champion(ground, 0.82, 0.75, 0.88)
+    near = verdict(ground)
+
+    assert (poor, states(near)["holdout"]) == ("missed", "not yet known")
+    assert near["criteria"][0]["why"].startswith("version 3")
+
+
+def test_gold_is_judged_where_there_is_any_and_sources_have_their_finest_word(ground: Ground) -> None:
+    classes = ground.project.config.classes
+    with transaction(ground.parts.database) as session:
+        ann, bob = hire(session, ground.project, "ann bob")
+        for image in ground.pool[:40]:
+            true = classes[ground.truth[image]]
+            add_label(session, ground.project.id, image, true, None, LabelSource.GOLD)
+            said = {ann: true, bob: "cat"}
+            asked_about(session, ground.project, image, said, kind=ReviewKind.GOLD)
+        asked_about(session, ground.project, ground.pool[50], {ann: "cat"})
+        decisions.add(
+            session, ground.project.id, {ImageId(ground.pool[51]): "dog"}, kind="correction", author="lead",
+            reason="seen", now=NOW,
+        )  # fmt: skip
+        settle(session, ground.project, [ImageId(ground.pool[51])], NOW)
+        add_label(session, ground.project.id, ground.pool[52], "dog", None, LabelSource.IMPORT)
+
+    data = verdict(ground)
+
+    gold = next(one for one in data["criteria"] if one["name"] == "gold")
+    assert gold["figure"]["n"] == 80 and gold["state"] == "missed"
+    assert {row["source"]: row["count"] for row in data["sources"]} == {
+        "gold": 40, "one person": 1, "a lead's decision": 1, "import": 1,
+    }  # fmt: skip
+
+
+def test_nothing_is_judged_again_while_nothing_has_changed(ground: Ground) -> None:
+    answer_all(ground)
+    verdict(ground)
+
+    assert refresh_label_quality(ground.parts, ground.project.id) == {"label_quality": 0}
+
+
+def test_an_empty_project_is_not_yet_known(
+    database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path
+) -> None:
+    ground = make_ground(database, tmp_path, make_project(database), pool=0, holdout=0)
+
+    data = verdict(ground)
+
+    assert data["verdict"] == "not yet" and "classes" in data["in_the_way"]
+    assert states(data)["holdout"] == "not yet known"
+
+
+def test_answers_that_are_read_late_raise_an_alarm_until_they_are_read(
+    database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path
+) -> None:
+    ground = make_ground(database, tmp_path, make_project(database), pool=0, holdout=0)
+    with transaction(database) as session:
+        insert_new(
+            session,
+            InboxRow,
+            [
+                {
+                    "spool_key": "1",
+                    "project_id": ground.project.id,
+                    "action": "ANNOTATION_CREATED",
+                    "hint": {},
+                    "received_at": NOW - timedelta(minutes=12),
+                }
+            ],
+        )
+
+    late = watch_labels(ground.parts, ground.project.id)
+    with transaction(database) as session:
+        session.execute(sa.update(InboxRow).values(handled_at=NOW))
+    read = watch_labels(ground.parts, ground.project.id)
+
+    assert (late, read) == ({"alarms_raised": 1, "alarms_ended": 0}, {"alarms_raised": 0, "alarms_ended": 1})
+
+
+def test_labels_are_counted_by_how_they_came_to_be_on_both_databases(
+    any_database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path
+) -> None:
+    ground = make_ground(any_database, tmp_path, make_project(any_database), pool=3, holdout=0)
+    with transaction(any_database) as session:
+        ann, bob = hire(session, ground.project, "ann bob")
+        asked_about(session, ground.project, ground.pool[0], {ann: "cat", bob: "cat"})
+        asked_about(session, ground.project, ground.pool[1], {ann: "cat"})
+        add_label(session, ground.project.id, ground.pool[2], "dog", None, LabelSource.IMPORT)
+
+        found = labels_now(session, ground.project.id)
+
+    assert sorted((one.value, one.source.value, one.several, one.decided, one.count) for one in found) == [
+        ("cat", "people", False, False, 1),
+        ("cat", "people", True, False, 1),
+        ("dog", "import", False, False, 1),
+    ]

@@ -1,0 +1,62 @@
+"""Whether a data set can be shipped: each state of a criterion, and a verdict that no doubt turns into a yes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labeling.quality.metrics import Estimate
+from labeling.quality.shipping import TARGETS, Criterion, State, Verdict, count, judge, measured, verdict_on
+
+GOOD, BAD = Estimate(0.95, 0.93, 0.97, 200), Estimate(0.5, 0.4, 0.6, 200)
+
+
+@pytest.mark.parametrize(
+    ("criterion", "state"),
+    [
+        (measured("gold", GOOD, at_least=True), State.MET),
+        (measured("gold", BAD, at_least=True), State.MISSED),
+        (measured("gold", Estimate(0.9, 0.85, 0.95, 200), at_least=True), State.OPEN),
+        (measured("gold", Estimate(1.0, 0.9, 1.0, 29), at_least=True), State.OPEN),
+        (measured("gold", None, at_least=True), State.OPEN),
+        (measured("gold", BAD, at_least=True, told=True), State.TOLD),
+        (measured("label_errors", Estimate(0.02, 0.01, 0.04, 500), at_least=False), State.MET),
+        (measured("label_errors", Estimate(0.09, 0.06, 0.12, 500), at_least=False), State.MISSED),
+        (measured("label_errors", Estimate(0.05, 0.02, 0.08, 500), at_least=False), State.OPEN),
+        (count("disputes", 0, 3, at_least=False), State.MET),
+        (count("disputes", 1, 3, at_least=False), State.MISSED),
+        (count("classes", 10, 3, at_least=True), State.MET),
+        (count("classes", 9, 3, at_least=True), State.MISSED),
+    ],
+)
+def test_a_criterion_is_met_or_missed_only_when_its_whole_interval_is(criterion: Criterion, state: State) -> None:
+    assert criterion.state is state
+
+
+@given(st.lists(st.sampled_from(list(State))))
+def test_a_doubt_never_becomes_a_yes_and_a_miss_never_a_maybe(states: list[State]) -> None:
+    verdict = verdict_on(states)
+
+    assert (verdict is Verdict.NOT_YET) == (State.MISSED in states)
+    if verdict is Verdict.YES:
+        assert State.MET in states and State.OPEN not in states
+    assert verdict_on([*states, State.TOLD]) is verdict
+
+
+def test_what_is_missed_is_named_before_what_is_not_yet_known() -> None:
+    criteria = [
+        measured("agreement", None, at_least=True),
+        count("alarms", 0, 0, at_least=False),
+        count("disputes", 2, 9, at_least=False),
+    ]
+
+    verdict, why = judge(criteria)
+
+    assert verdict is Verdict.NOT_YET
+    assert [one.name for one in why] == ["disputes", "agreement"]
+
+
+def test_nothing_judged_is_not_known() -> None:
+    assert judge([])[0] is Verdict.UNKNOWN
+    assert set(TARGETS) == {"holdout", "agreement", "label_errors", "gold", "disputes", "classes", "alarms"}
