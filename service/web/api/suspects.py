@@ -1,11 +1,88 @@
-"""Suspects: labels that are probably wrong, and what was found of them."""
+"""Suspects: labels that are probably wrong; sent back to review or found right, one or many at a time."""
 
 from __future__ import annotations
 
+from typing import Annotated, Any
+
 from fastapi import APIRouter
+from pydantic import BaseModel, Field
 
-from service.web.access import Guarded
+from db.repositories import audit, board
+from db.session import reading, transaction
+from labeling.errors import NotFound
+from labeling.types import JobName, Project, Trigger
+from service import suspects
+from service.auth import Caller
+from service.suspects import Handled
+from service.web.access import CallerDep, Guarded, ProjectDep
+from service.web.wiring import PartsDep, WebParts
 
-__all__ = ["router"]
+__all__ = ["MOST", "call_right", "router", "send_back"]
 
+MOST = 200
 router = APIRouter(route_class=Guarded, tags=["suspects"])
+
+
+class SuspectsOut(BaseModel):
+    """The suspected labels, the most suspicious first; docs/reference/figures.md explains `label_errors`."""
+
+    figure: dict[str, Any]
+
+
+class SuspectsIn(BaseModel):
+    """Labels by their numbers, as listed."""
+
+    labels: list[Annotated[int, Field(ge=1, lt=2**62)]] = Field(min_length=1, max_length=MOST)
+
+
+class HandledOut(BaseModel):
+    """How many labels were handled, how many were so already, and how many no longer stand."""
+
+    done: int
+    already: int
+    gone: int
+
+
+@router.get("/api/projects/{project}/suspects", summary="List labels that are probably wrong")
+def list_suspects(parts: PartsDep, project: ProjectDep) -> SuspectsOut:
+    with reading(parts.database) as session:
+        figure = board.figures(session, project.id).get("label_errors")
+    if figure is None:
+        raise NotFound("This figure is not computed yet. It needs labels of at least two classes.")
+    return SuspectsOut(figure=figure.data)
+
+
+@router.post("/api/projects/{project}/suspects/review", summary="Send suspected labels back to review")
+def review_suspects(parts: PartsDep, caller: CallerDep, project: ProjectDep, body: SuspectsIn) -> HandledOut:
+    """Another person is asked about each; the label stands until they answer."""
+    return _out(send_back(parts, caller, project, body.labels))
+
+
+@router.post("/api/projects/{project}/suspects/right", summary="Say that suspected labels are right")
+def suspects_are_right(parts: PartsDep, caller: CallerDep, project: ProjectDep, body: SuspectsIn) -> HandledOut:
+    """They are not suspected again until they change."""
+    return _out(call_right(parts, caller, project, body.labels))
+
+
+def send_back(parts: WebParts, caller: Caller, project: Project, labels: list[int]) -> Handled:
+    """Ask another person about each, and let Label Studio hear of it."""
+    now = parts.now()
+    with transaction(parts.database) as session:
+        handled = suspects.send_back(session, project, labels, author=caller.name, now=now)
+        audit.record(session, caller.name, "suspects.review", project.config.name, {"labels": labels}, now)
+        if handled.done:
+            parts.jobs.ask(session, JobName.REVIEW, project.id, Trigger.HAND)
+    return handled
+
+
+def call_right(parts: WebParts, caller: Caller, project: Project, labels: list[int]) -> Handled:
+    """Note that somebody looked."""
+    now = parts.now()
+    with transaction(parts.database) as session:
+        handled = suspects.find_right(session, project, labels, author=caller.name, now=now)
+        audit.record(session, caller.name, "suspects.right", project.config.name, {"labels": labels}, now)
+    return handled
+
+
+def _out(handled: Handled) -> HandledOut:
+    return HandledOut(done=handled.done, already=handled.already, gone=handled.gone)
