@@ -31,8 +31,8 @@ class Counting:
 
     def add(self, record: Record) -> None:
         """Count one."""
-        several = record.people > 1
-        found = Counter(labels=1, several=several, unanimous=several and record.agreement == 1)
+        several = int(record.people > 1)
+        found = Counter(labels=1, several=several, unanimous=several * int(record.agreement == 1))
         self._classes.setdefault(record.label, Counter()).update({**found, record.split: 1})
         for slice_ in _slices_of(record).items():
             self._slices[slice_].update(found)

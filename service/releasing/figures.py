@@ -22,7 +22,7 @@ __all__ = ["FROZEN", "Facts", "document"]
 FROZEN: dict[str, tuple[str, ...]] = {
     "label_quality": (),
     "agreement": ("people", "classes"),
-    "suspects": ("labels", "rate", "found", "found_right", "sent_back", "holdout", "classes"),
+    "label_errors": ("labels", "rate", "found", "found_right", "sent_back", "holdout", "classes", "slices"),
     "holdout_by_version": (),
     "confusion": (),
 }

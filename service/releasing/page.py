@@ -37,9 +37,8 @@ def render(title: Title, figures: Mapping[str, Any], samples: Mapping[str, Seque
         "accuracy": lambda version: _between({**version, "value": version.get("accuracy")}),
         "when": _when,
         "thousands": _thousands,
-        "criterion": lambda one: one.get("words") or one.get("name") or "",
         "measured": _measured,
-        "met": lambda one: {True: "yes", False: "no"}.get(one.get("met"), "not yet known"),
+        "target": _target,
     }
     source = files("service.releasing").joinpath("release.html.jinja").read_text(encoding="utf-8")
     most = max((row["labels"] for row in figures["classes"]), default=0)
@@ -66,8 +65,23 @@ def _coefficient(estimate: Mapping[str, Any]) -> str:
     return f"{estimate['value']:.2f} ({estimate['lower']:.2f} to {estimate['upper']:.2f})"
 
 
-def _measured(criterion: Mapping[str, Any]) -> str:
-    return str(criterion.get("measured") or "")
+def _measured(figure: Mapping[str, Any] | None, unit: str) -> str:
+    """What a criterion rests on, in its unit; what is counted and not estimated has no interval."""
+    if figure is None:
+        return "not yet known"
+    if figure.get("known") and figure.get("lower") is None:
+        return _in_unit(figure["value"], unit)
+    return _between(figure) if unit == "share" else _coefficient(figure)
+
+
+def _target(criterion: Mapping[str, Any]) -> str:
+    if criterion["target"] is None:
+        return "none"
+    return f"at {'least' if criterion['at_least'] else 'most'} {_in_unit(criterion['target'], criterion['unit'])}"
+
+
+def _in_unit(value: float, unit: str) -> str:
+    return {"share": _percent(value), "count": _thousands(round(value))}.get(unit, f"{value:.2f}")
 
 
 def _when(value: datetime | str) -> str:

@@ -21,7 +21,7 @@ UNKNOWN = {"known": False, "n": 3, "value": None, "lower": None, "upper": None}
 
 
 def store_figures(database: sa.Engine, project: Project, at: datetime) -> None:
-    """Agreement, suspects, hold-out and confusion, as of a time."""
+    """The verdict, agreement, label errors, hold-out and confusion, as of a time."""
     people = {
         "images": 64,
         "people": 3,
@@ -39,9 +39,25 @@ def store_figures(database: sa.Engine, project: Project, at: datetime) -> None:
             "confusion": [],
             "engines": [],
         },
-        "suspects": {
+        "label_quality": {
+            "verdict": "not yet",
+            "words": "Not yet: some criteria are missed.",
+            "criteria": [
+                {"name": "holdout", "title": "How often right", "unit": "share", "where": "", "figure": known(0.83, 51),
+                 "target": 0.8, "at_least": True, "state": "not yet known", "why": "version 2"},
+                {"name": "agreement", "title": "How far people agree", "unit": "index", "where": "", "figure": UNKNOWN,
+                 "target": 0.667, "at_least": True, "state": "not yet known", "why": "needs 30 images"},
+                {"name": "alarms", "title": "Open alarms", "unit": "count", "where": "", "target": 0, "at_least": False,
+                 "figure": {"known": True, "n": 80, "value": 2, "lower": None, "upper": None}, "state": "missed",
+                 "why": ""},
+                {"name": "gold", "title": "Right on gold", "unit": "share", "where": "", "figure": None, "target": None,
+                 "at_least": True, "state": "told", "why": "there is no gold"},
+            ],
+        },
+        "label_errors": {
             "labels": 80, "rate": known(0.06, 80), "found": 5, "found_right": 2,
             "sent_back": {"images": 1, "waiting": 0, "changed": 1}, "holdout": {}, "classes": [], "suspects": [],
+            "slices": [{"by": "folder", "value": "photos", "labels": 80, "suspects": 5}],
         },
         "holdout_by_version": {
             "versions": [
