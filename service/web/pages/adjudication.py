@@ -1,11 +1,106 @@
-"""The adjudication queue: images about which people disagree, the dearest first, for a lead to decide."""
+"""The adjudication queue: images about which people disagree, the dearest first, for a lead to decide.
+
+In: a project. Out: one dispute with a button an answer, and the others as a list. Of a blind dispute the page shows the
+image and its text alone. Everything works without scripts, and by keys.
+"""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated, Literal
+from urllib.parse import urlencode
 
-from service.web.access import Guarded
+from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from pydantic import Field
+
+from db.repositories import board, label_list
+from db.repositories.decisions import ADJUDICATION
+from db.session import reading, transaction
+from labeling.errors import Invalid
+from labeling.types import ImageId, Project
+from service import auth
+from service.correcting import AT_ONCE, answers_of, ask_people, correct
+from service.disputes import Disputed, listed
+from service.web.access import CallerDep, Guarded, ProjectDep, session_of
+from service.web.pages.login import FormToken
+from service.web.pages.rendering import page, pictures, task_home
+from service.web.wiring import PartsDep, WebParts
 
 __all__ = ["router"]
 
+KEYS = "123456789abcdefghijklmnopqrstuvwxyz"
+"""The key of each answer, with the browser's own modifier."""
 router = APIRouter(route_class=Guarded, tags=["pages"])
+_ImageId = Annotated[int, Field(ge=1, lt=2**62)]
+
+
+@router.get("/projects/{project}/disputes", summary="Images that people disagree about", response_class=HTMLResponse)
+def show_disputes(
+    request: Request,
+    parts: PartsDep,
+    caller: CallerDep,
+    project: ProjectDep,
+    image: Annotated[int | None, Query(ge=1, lt=2**62)] = None,
+    why: Annotated[str, Query(max_length=500)] = "",
+    done: Annotated[int, Query(ge=0, le=AT_ONCE)] = 0,
+) -> Response:
+    """The dearest, or the one named by `image`, to decide now; `why` is the reason given last."""
+    with reading(parts.database) as session:
+        found = listed(session, project)
+        place = board.label_studio_place(session, project.id)
+    answers = answers_of(project)
+    return page(
+        request,
+        "disputes.html",
+        project=project,
+        now=_first(found, image),
+        found=found[:AT_ONCE],
+        total=len(found),
+        answers=[(name, KEYS[n] if n < len(KEYS) else "") for n, name in enumerate(answers)],
+        unsure=answers[-1],
+        why=why,
+        done=done,
+        sign=pictures(parts, project),
+        task_home=task_home(parts, place),
+    )
+
+
+@router.post(
+    "/projects/{project}/disputes", summary="Decide a dispute, or ask somebody else", response_class=HTMLResponse
+)
+def decide_disputes(
+    request: Request,
+    parts: PartsDep,
+    caller: CallerDep,
+    project: ProjectDep,
+    image: Annotated[list[_ImageId], Form()] = [],  # noqa: B006 - FastAPI copies it
+    value: Annotated[str, Form(max_length=200)] = "",
+    reason: Annotated[str, Form(max_length=500)] = "",
+    deed: Annotated[Literal["decide", "ask"], Form()] = "decide",
+    form_token: FormToken = "",
+) -> Response:
+    auth.check_form(parts.settings.signing, session_of(request), form_token)
+    images = _of_project(parts, project, image)
+    author, now = caller.name, parts.now()
+    with transaction(parts.database) as session:
+        if deed == "ask":
+            ask_people(session, parts.jobs, project, images, author=author, reason=reason, now=now)
+        else:
+            correct(
+                session, parts.jobs, project, images, value, kind=ADJUDICATION, author=author, reason=reason, now=now
+            )
+    query = urlencode({"why": reason, "done": len(images)})
+    return RedirectResponse(f"/projects/{project.id}/disputes?{query}", status_code=303)
+
+
+def _first(found: list[Disputed], image: int | None) -> Disputed | None:
+    """The one asked for, else the dearest; one that is decided meanwhile gives way to the dearest."""
+    return next((one for one in found if one.dispute.image_id == image), found[0] if found else None)
+
+
+def _of_project(parts: WebParts, project: Project, image_ids: list[int]) -> list[ImageId]:
+    with reading(parts.database) as session:
+        known = label_list.of_images(session, project.id, [ImageId(image) for image in image_ids[: AT_ONCE + 1]])
+    if len(known) < len(set(image_ids)):
+        raise Invalid("This project has not all of these images. Go back and tick them again.")
+    return [item.image_id for item in known]

@@ -1,0 +1,114 @@
+"""Images about which people disagree and no lead has decided: within one review, or against an earlier one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, aliased
+
+from db.repositories.labels import DISPUTED, is_current_label
+from db.repositories.reviews import is_open
+from db.tables import ImageRow, LabelRow, PushRow, ReviewRow
+from labeling.types import ImageId, LabelSource, ProjectId, ReviewId, ReviewKind
+
+__all__ = ["Dispute", "contradicted", "in_conflict"]
+
+AUTHOR = "annotators"
+MOST = 1_000
+"""So many are looked at, the newest first: a lead decides about some, not about all at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """One image in dispute; `label` is the one that stands, None where none does.
+
+    `waiting`: another person is being asked. `group_size` counts its near-duplicates, itself included.
+    """
+
+    image_id: ImageId
+    content_hash: str
+    text: str | None
+    review_id: ReviewId
+    kind: ReviewKind
+    ls_task_id: int | None
+    label: str | None
+    since: datetime
+    waiting: bool
+    group_size: int
+
+
+def in_conflict(session: Session, project_id: ProjectId) -> list[Dispute]:
+    """The images whose label was withdrawn because people disagree."""
+    return _found(session, project_id, LabelRow.value.is_(None), LabelRow.reason == DISPUTED)
+
+
+def contradicted(session: Session, project_id: ProjectId) -> list[Dispute]:
+    """The images whose label follows from a later review, after an earlier one had given them another label."""
+    earlier = aliased(LabelRow)
+    other = sa.exists().where(
+        earlier.image_id == LabelRow.image_id,
+        earlier.id < LabelRow.id,
+        earlier.source == LabelSource.PEOPLE.value,
+        earlier.author == AUTHOR,
+        earlier.value != LabelRow.value,
+        earlier.review_id != LabelRow.review_id,
+    )
+    relabelled = ReviewRow.kind == ReviewKind.RELABEL.value
+    return _found(session, project_id, relabelled, LabelRow.value.is_not(None), other.correlate(LabelRow))
+
+
+def _found(session: Session, project_id: ProjectId, *conditions: sa.ColumnElement[bool]) -> list[Dispute]:
+    rows = session.execute(
+        sa.select(
+            ImageRow.id,
+            ImageRow.content_hash,
+            ImageRow.text,
+            ReviewRow.id,
+            ReviewRow.kind,
+            PushRow.ls_task_id,
+            LabelRow.value,
+            LabelRow.created_at,
+            is_open(),
+            _group_size(),
+        )
+        .select_from(LabelRow)
+        .join(ImageRow, ImageRow.id == LabelRow.image_id)
+        .join(ReviewRow, ReviewRow.id == LabelRow.review_id)
+        .outerjoin(PushRow, PushRow.review_id == ReviewRow.id)
+        .where(LabelRow.project_id == project_id, LabelRow.author == AUTHOR, is_current_label(), *conditions)
+        .order_by(LabelRow.id.desc())
+        .limit(MOST)
+    )
+    return [_dispute(row) for row in rows]
+
+
+def _group_size() -> sa.ScalarSelect[Any]:
+    """How many images look like this one, itself included; 0 while its group is not known."""
+    twin = aliased(ImageRow)
+    return (
+        sa.select(sa.func.count())
+        .select_from(twin)
+        .where(twin.project_id == ImageRow.project_id, twin.group_id == ImageRow.group_id)
+        .correlate(ImageRow)
+        .scalar_subquery()
+    )
+
+
+def _dispute(row: Sequence[Any]) -> Dispute:
+    image, content_hash, text, review, kind, task, label, since, waiting, group_size = row
+    return Dispute(
+        ImageId(image),
+        content_hash,
+        text,
+        ReviewId(review),
+        ReviewKind(kind),
+        task,
+        label,
+        since,
+        bool(waiting),
+        max(group_size, 1),
+    )

@@ -1,0 +1,111 @@
+"""Disputes as a lead is to see them: the dearest first, with who said what, and blind where the label must stay so.
+
+In: a project. Out: disputes in order. Of blind kinds neither votes nor engines' opinions are told: who decides must not
+lean on what a certificate or a gate is to measure.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy.orm import Session
+
+from db.repositories import annotations as answers
+from db.repositories import annotators, disputes, opinions
+from db.repositories.annotations import VoteRow
+from db.repositories.disputes import Dispute
+from db.repositories.opinions import Opinion
+from labeling.review.damage import expected_damage
+from labeling.review.kinds import blind_always
+from labeling.types import NONE_OF_THESE, UNSURE, ImageId, Project, ReviewId, ReviewKind
+from service.pseudonyms import shown_name
+
+__all__ = ["Disputed", "Said", "Why", "listed"]
+
+
+class Why(StrEnum):
+    """What makes an image a dispute."""
+
+    CONFLICT = "people disagree"
+    CONTRADICTED = "a later answer contradicts an earlier one"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One voice: an annotator, or an engine with how sure it is."""
+
+    who: str
+    answer: str
+    probability: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Disputed:
+    """One dispute. `votes` and `engine` are empty and None where it is decided blind."""
+
+    dispute: Dispute
+    why: Why
+    damage: float
+    blind: bool
+    votes: tuple[Said, ...]
+    engine: Said | None
+
+
+def listed(session: Session, project: Project) -> list[Disputed]:
+    """All disputes, dearest first; those for which another person is being asked come last."""
+    conflicts = [(Why.CONFLICT, one) for one in disputes.in_conflict(session, project.id)]
+    contradicted = [(Why.CONTRADICTED, one) for one in disputes.contradicted(session, project.id)]
+    everything = [*conflicts, *contradicted]
+    images = [one.image_id for _, one in everything]
+    cast: dict[ImageId, list[VoteRow]] = defaultdict(list)
+    for vote in answers.votes(session, images):
+        if vote.kind is not ReviewKind.GOLD:
+            cast[vote.image_id].append(vote)
+    names = {one.id: shown_name(project, one.id, one.name) for one in annotators.everyone(session, project.id)}
+    engines = opinions.of_images(session, project.id, images)
+    found = [
+        _disputed(project, why, one, cast[one.image_id], names, engines.get(one.image_id))
+        for why, one in everything
+        if why is Why.CONFLICT or _still_contradicted(cast[one.image_id])
+    ]
+    return sorted(found, key=lambda one: (one.dispute.waiting, -one.damage, one.dispute.image_id))
+
+
+def _disputed(
+    project: Project, why: Why, one: Dispute, cast: Sequence[VoteRow], names: dict[int, str], engine: Opinion | None
+) -> Disputed:
+    counted = cast if why is Why.CONTRADICTED else [vote for vote in cast if vote.review_id == one.review_id]
+    damage = expected_damage(_doubt(counted), one.kind, one.group_size)
+    if blind_always(one.kind):
+        return Disputed(one, why, damage, True, (), None)
+    votes = tuple(Said(names.get(vote.annotator_id, "somebody"), ", ".join(vote.answers)) for vote in counted)
+    return Disputed(one, why, damage, False, votes, _engine(project, engine))
+
+
+def _doubt(votes: Iterable[VoteRow]) -> float:
+    """How likely the most frequent answer is wrong, if everybody who could tell is as good."""
+    counts = Counter(vote.answers for vote in votes if vote.answers != (UNSURE,))
+    return 1 - max(counts.values()) / counts.total() if counts else 1.0
+
+
+def _still_contradicted(votes: Iterable[VoteRow]) -> bool:
+    """Whether the reviews that differed both still have answers that count."""
+    by_review: dict[ReviewId, set[tuple[str, ...]]] = defaultdict(set)
+    for vote in votes:
+        if vote.answers != (UNSURE,):
+            by_review[vote.review_id].add(vote.answers)
+    return len(by_review) > 1 and len(set.union(*by_review.values())) > 1
+
+
+def _engine(project: Project, said: Opinion | None) -> Said | None:
+    classes = project.config.classes
+    if said is None:
+        return None
+    best = max(range(len(said.probs)), key=said.probs.__getitem__) if len(said.probs) == len(classes) else None
+    if said.answer in (*classes, NONE_OF_THESE):
+        sure = said.probs[classes.index(said.answer)] if best is not None and said.answer in classes else None
+        return Said(said.engine, said.answer, sure)
+    return None if best is None else Said(said.engine, classes[best], said.probs[best])
