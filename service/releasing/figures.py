@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from db.repositories.board import Figure
 from db.repositories.snapshots import Snapshot
 from labeling.quality.metrics import share
 from labeling.review.label_sets import Comparison
 from service.releasing.counting import Counting, estimate_as_json
+from service.releasing.shapes import SHAPES, Confusion
 
 __all__ = ["FROZEN", "Facts", "document"]
 
@@ -63,9 +66,9 @@ def document(facts: Facts, counting: Counting) -> Json:
 
 
 def _frozen(facts: Facts, name: str) -> Json | None:
-    """A figure as it was; None where the worker has not computed it."""
+    """A figure as it was; None where the worker has not computed it, or in a form that the page does not know."""
     figure = facts.figures.get(name)
-    if figure is None:
+    if figure is None or _read(figure) is None:
         return None
     parts = FROZEN[name] or tuple(figure.data)
     newest = facts.newest_answer_at
@@ -76,16 +79,24 @@ def _frozen(facts: Facts, name: str) -> Json | None:
     }
 
 
+def _read(figure: Figure) -> Any:
+    """The figure in its shape; None if it has another."""
+    try:
+        return msgspec.convert(figure.data, SHAPES[figure.name])
+    except msgspec.ValidationError:
+        return None
+
+
 def _recall(confusion: Figure | None) -> Json:
     """Of the hold-out images of a class by people, the share that the champion gets right; by class."""
-    if confusion is None:
+    read: Confusion | None = None if confusion is None else _read(confusion)
+    if read is None:
         return {}
-    classes, cells = list(confusion.data.get("classes", [])), list(confusion.data.get("counts", []))
     found = {}
-    for position, name in enumerate(classes):
-        row = [cell for cell in cells if cell["truth"] == position]
-        right = sum(cell["count"] for cell in row if cell["said"] == position)
-        found[name] = estimate_as_json(share(right, sum(cell["count"] for cell in row)))
+    for position, name in enumerate(read.classes):
+        row = [cell for cell in read.counts if cell.truth == position]
+        right = sum(cell.count for cell in row if cell.said == position)
+        found[name] = estimate_as_json(share(right, sum(cell.count for cell in row)))
     return found
 
 

@@ -16,7 +16,8 @@ import sqlalchemy as sa
 
 from db.repositories import snapshots
 from db.repositories.snapshots import Snapshot
-from db.session import reading
+from db.session import reading, transaction
+from db.tables import FigureRow
 from labeling.errors import BadArtifact, Conflict, Invalid, NotFound
 from labeling.types import Project, Role
 from service.releases import FIGURES, LABELS, MANIFEST, PAGE, folder_of, read_file
@@ -137,6 +138,19 @@ def test_the_workers_figures_are_frozen_without_names_and_their_age_is_said(grou
     assert page_of(ground, stale).count("before the newest answer came") == 3
     assert HIDDEN not in text
     assert HIDDEN not in read_file(ground.home, ground.project, fresh, FIGURES).decode()
+
+
+def test_figures_of_another_form_are_left_out(ground: Ground) -> None:
+    store_figures(ground.database, ground.project, NOW)
+    with transaction(ground.database) as session:
+        session.execute(sa.update(FigureRow).values(data={"version": "of another worker"}))
+
+    made = make(ground)
+
+    computed = figures_of(ground, made)["computed"]
+    assert isinstance(computed, dict)
+    assert set(computed.values()) == {None}
+    assert page_of(ground, made).count("not yet known</strong>") == 2
 
 
 def test_the_next_release_says_what_changed_since(ground: Ground) -> None:
