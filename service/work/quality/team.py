@@ -133,9 +133,10 @@ def _pause(session: Session, parts: Parts, project: Project, found: Sequence[Fin
 
 def _words(finding: Finding) -> str:
     partner = "" if finding.partner is None else f", annotator {finding.partner}"
+    odds = "over a million" if finding.evidence > 1e6 else f"{finding.evidence:,.0f}"
     return (
         f"{finding.harm.value}{partner}: {finding.count} of {finding.n} answers, "
-        f"evidence {finding.evidence:.3g} to 1 where {finding.needed:.0f} to 1 was needed"
+        f"evidence {odds} to 1 where {finding.needed:,.0f} to 1 was needed"
     )
 
 

@@ -57,6 +57,12 @@ def test_nobody_of_an_honest_team_is_found_over_a_longer_run() -> None:
     assert _share(_found([honest] * 5, 20, labels=200), {1, 2, 3, 4, 5}) <= ALPHA
 
 
+def test_without_gold_a_plotting_pair_cannot_have_the_honest_others_paused() -> None:
+    found = _found([colludes(0.3, 9), colludes(0.3, 9), honest, honest, honest], 20, gold=0)
+
+    assert _share(found, {1, 2, 3, 4, 5}) == 0.0
+
+
 def test_a_patch_on_one_image_in_a_hundred_is_beyond_the_rule() -> None:
     assert _share(_found([backdoor(0.01, "cat"), *[honest] * 4]), {1}) < 0.3
 
@@ -79,7 +85,7 @@ def test_nobody_is_judged_by_somebody_who_was_found() -> None:
 
 
 def test_who_is_paused_is_not_judged_and_judges_nobody() -> None:
-    answers = simulate([flips(0.9), flips(0.9), honest], np.random.default_rng(1), gold=0)
+    answers = simulate([flips(0.9), flips(0.9), honest], np.random.default_rng(1), gold=10)
 
     assert not {one.annotator for one in find_harm(answers, {1, 2})}
 
