@@ -53,7 +53,7 @@ class FakeLabelStudio:
         settings = found["settings"]
         return StudioProject(
             project_id, settings.title, settings.label_config, found["model_version"], "Uncertainty sampling",
-            "IGNORE_SKIPPED", True, 1,
+            "IGNORE_SKIPPED", True, 1, settings.instructions,
         )  # fmt: skip
 
     def set_model_version(self, project_id: int, model_version: str) -> None:
@@ -127,7 +127,7 @@ class FakeLabelStudio:
 
     def tasks_after(self, project_id: int, task_id: int) -> dict[str, int]:
         self.calls.append("tasks_after")
-        found = {t["data"]["external_id"]: i for i, t in reversed(self.tasks_there.items()) if i > task_id}
+        found = {t["data"].get("external_id", ""): i for i, t in reversed(self.tasks_there.items()) if i > task_id}
         return {token: i for token, i in found.items() if self.tasks_there[i]["project"] == project_id}
 
     def changed(self, project_id: int, since: datetime | None) -> list[Changed]:
@@ -142,6 +142,11 @@ class FakeLabelStudio:
         for task_id in task_ids:
             if task_id in self.tasks_there and self.tasks_there[task_id]["project"] == project_id:
                 yield self._studio_task(task_id)
+
+    def listing(self, project_id: int) -> Iterator[dict[str, Any]]:
+        for i, task in self.tasks_there.items():
+            if task["project"] == project_id:
+                yield {"id": i, "data": dict(task["data"]), "total_annotations": len(task["annotations"])}
 
     # what people do there
 
@@ -233,8 +238,8 @@ class FakeLabelStudio:
         task = copy.deepcopy(self.tasks_there[task_id])
         data = task["data"]
         return StudioTask(
-            task_id, data["external_id"], data["image"], data, tuple(task["annotations"].values()),
-            tuple(task["predictions"]), task["updated_at"],
+            task_id, data.get("external_id", ""), data.get("image", ""), data, tuple(task["annotations"].values()),
+            tuple(task["predictions"]), task["updated_at"], begun=bool(task["annotations"]),
         )  # fmt: skip
 
     def _id(self, kind: str) -> int:

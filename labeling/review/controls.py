@@ -21,7 +21,7 @@ __all__ = ["OURS", "Controls", "Foreign", "parse_xml", "read_config"]
 _SILENT = frozenset({"View", "Header", "Text", "HyperText", "Style", "Filter", "Collapse", "Panel"})
 _WORDS = ("Text", "HyperText", "Header")
 _ONE = frozenset({"single", "single-radio"})
-_RESERVED = frozenset({"external_id", "region"})
+_RESERVED = frozenset({"external_id", "region", "engine_top", "engine_reason"})
 _WAY_OUT = "Taken over are projects with one Image and one single-choice Choices about it; beside them only words."
 
 

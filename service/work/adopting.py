@@ -29,7 +29,6 @@ __all__ = ["STRATEGY", "adopt_batch"]
 
 STRATEGY = "adopted"
 AUTHOR = "adopt"
-_OVERWRITTEN = ("region", "external_id")
 
 
 def adopt_batch(parts: Parts, project_id: ProjectId, size: int = 50) -> dict[str, int]:
@@ -112,11 +111,6 @@ def _tell(parts: Parts, place: Place, task: StudioTask, token: str) -> None:
 
 def _data(parts: Parts, place: Place, data: Mapping[str, Any], token: str) -> dict[str, Any]:
     controls = controls_of(place)
-    kept = {
-        f"{KEPT}{name}": data[name]
-        for name in (controls.image_key, *_OVERWRITTEN)
-        if name in data and f"{KEPT}{name}" not in data
-    }
     ours: dict[str, Any] = payloads.task_data(
         token=token,
         image_url=address_of(parts, token),
@@ -126,4 +120,5 @@ def _data(parts: Parts, place: Place, data: Mapping[str, Any], token: str) -> di
     )
     if controls.text_key in data:
         ours.pop(controls.text_key)
+    kept = {f"{KEPT}{name}": data[name] for name in ours if name in data and f"{KEPT}{name}" not in data}
     return {**data, **kept, **ours}
