@@ -193,22 +193,22 @@ def test_only_labels_that_stand_are_written_oldest_image_first(ground: Ground) -
     ]
 
 
-def test_another_projects_labels_are_not_in_it(ground: Ground, make_project: Callable[..., Project]) -> None:
-    ground.label(ground.image(1), "cat")
-    other = make_project(ground.database, name="beasts")
+def test_another_projects_labels_are_not_in_it(here: Ground, make_project: Callable[..., Project]) -> None:
+    here.label(here.image(1), "cat")
+    other = make_project(here.database, name="beasts")
 
-    path = write(ground, "labels.csv", project=other)
+    path = write(here, "labels.csv", project=other)
 
     assert path.read_text().splitlines() == [",".join(COLUMNS)]
 
 
-def test_all_tables_have_the_same_columns_and_say_the_same(ground: Ground) -> None:
-    ground.answered(ground.image(1, text='a, "b"\n'), {"anna": "cat", "ben": "cat"}, evidence={"soft": {"cat": 1.0}})
-    ground.label(ground.image(2, side=None), "dog")
+def test_all_tables_have_the_same_columns_and_say_the_same(here: Ground) -> None:
+    here.answered(here.image(1, text='a, "b"\n'), {"anna": "cat", "ben": "cat"}, evidence={"soft": {"cat": 1.0}})
+    here.label(here.image(2, side=None), "dog")
 
-    lines = as_jsonl(write(ground, "labels.jsonl"))
-    cells = as_csv(write(ground, "labels.csv"))
-    table = pq.read_table(write(ground, "labels.parquet"))
+    lines = as_jsonl(write(here, "labels.jsonl"))
+    cells = as_csv(write(here, "labels.csv"))
+    table = pq.read_table(write(here, "labels.parquet"))
 
     rows, texts = table.to_pylist(), [row["text"] for row in lines]
     assert tuple(lines[0]) == tuple(cells[0]) == tuple(table.column_names) == COLUMNS
@@ -248,17 +248,17 @@ def test_a_snapshot_exports_what_stood_when_it_was_made(here: Ground) -> None:
     assert len(labels) == 1
 
 
-def test_no_cell_of_a_csv_is_a_formula_and_the_rest_keeps_every_byte(ground: Ground) -> None:
+def test_no_cell_of_a_csv_is_a_formula_and_the_rest_keeps_every_byte(here: Ground) -> None:
     for number, text in enumerate(FORMULAS):
-        ground.label(ground.image(number, text=text, stored=False), "cat")
+        here.label(here.image(number, text=text, stored=False), "cat")
 
-    cells = [row["text"] for row in as_csv(write(ground, "labels.csv"))]
-    lines = [row["text"] for row in as_jsonl(write(ground, "labels.jsonl"))]
-    frame = pd.read_parquet(write(ground, "labels.parquet"))
+    cells = [row["text"] for row in as_csv(write(here, "labels.csv"))]
+    lines = [row["text"] for row in as_jsonl(write(here, "labels.jsonl"))]
+    frame = pd.read_parquet(write(here, "labels.parquet"))
 
     assert cells == [f"'{text}" for text in FORMULAS]
     assert [from_spreadsheet(cell) for cell in cells] == lines == list(frame["text"]) == list(FORMULAS)
-    assert "＝1+1" in (ground.home / "labels.jsonl").read_text(encoding="utf-8")
+    assert "＝1+1" in (here.home / "labels.jsonl").read_text(encoding="utf-8")
 
 
 @given(st.text())
