@@ -28,6 +28,7 @@ from service.demo.annotators import Account, SimulatedAnswers
 from service.demo.images import DemoImages, prepare_images
 from service.demo.look_back import read_past, take_pictures, tell_rounds
 from service.demo.loop import Stage, turn
+from service.demo.people import read_people
 from service.demo.project import PROJECT, project_file
 from service.demo.random_arm import SEEDS
 from service.demo.report import COLUMNS, reasons, rounds_table, write_report
@@ -111,6 +112,7 @@ def _report(stage: Stage, prepared: DemoImages, home: Path, started: float) -> S
         now = history.how_far(session, stage.project.id)
         quarantined = failures.listing(session, stage.project.id, FETCH)
         place = board.label_studio_place(session, stage.project.id)
+        people = read_people(session, stage.project.id, {account.email: ERROR_RATE for account in stage.accounts})
     assert place is not None
     version, exported = _read_label_studio(stage, place.ls_project_id)
     summary = Summary(
@@ -125,6 +127,7 @@ def _report(stage: Stage, prepared: DemoImages, home: Path, started: float) -> S
         annotator_error_rate=ERROR_RATE,
         random_seeds=SEEDS,
         books=balance(exported, [answer.ls_annotation_id for answer in past.answers]),
+        people=people,
         seconds=round(time.monotonic() - started, 1),
     )
     write_report(summary, take_pictures(parts, past, stage.people), home / "report.html")

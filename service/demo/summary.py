@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from service.demo.people import People
+
 __all__ = ["Books", "Interval", "Round", "Summary", "balance", "write_summary"]
 
 Interval = tuple[float, float]
@@ -69,14 +71,17 @@ class Summary:
     annotator_error_rate: float
     random_seeds: tuple[int, ...]
     books: Books
+    people: People
     seconds: float
 
     def to_json(self) -> dict[str, object]:
         """The fields of `summary.json`, with the books spelled out."""
         fields = asdict(self)
         books = fields.pop("books")
+        found = {"found": self.people.found, "missed": self.people.missed, "wronged": self.people.wronged}
         return {
             **fields,
+            "people": {**fields["people"], **found},
             "annotations_in_label_studio": books["in_label_studio"],
             "annotations_recorded": books["recorded"],
             "duplicates": books["duplicates"],

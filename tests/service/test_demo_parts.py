@@ -21,6 +21,7 @@ from labeling.learn.fusion import Inputs
 from labeling.types import NONE_OF_THESE
 from service.demo.annotators import Account, Annotators, SimulatedAnswers, shown_choice, submitted_form
 from service.demo.images import prepare_images
+from service.demo.people import Known, People, Person
 from service.demo.project import project_file
 from service.demo.random_arm import RandomArm
 from service.demo.report import HardImage, Pictures, rounds_table, thumbnail, write_report
@@ -288,6 +289,16 @@ SUMMARY = Summary(
     annotator_error_rate=0.05,
     random_seeds=(1, 2),
     books=Books(120, 120, 0, 0),
+    people=People(
+        team=(
+            Person("good@<i>", 0.05, 60, Known(40, 0.95, 0.85, 0.98), None, False, "", False),
+            Person("bad@example.com", 0.4, 60, Known(12, None, None, None), None, True, "errs on gold", True),
+        ),
+        agreement=Known(50, 0.71, 0.6, 0.8),
+        verdict="no",
+        words="Not yet: <b>",
+        in_the_way=("gold",),
+    ),
     seconds=12.0,
 )
 PROMISED = {
@@ -300,6 +311,7 @@ PROMISED = {
     "annotations_recorded",
     "duplicates",
     "lost",
+    "people",
     "seconds",
 }
 PROMISED_OF_A_ROUND = {
@@ -326,6 +338,14 @@ def test_the_summary_holds_every_field_that_is_promised(tmp_path: Path) -> None:
     assert content["rounds"][0]["holdout_accuracy"] is None
 
 
+def test_who_was_found_missed_and_wronged_is_told_apart() -> None:
+    good, bad = SUMMARY.people.team
+    told = replace(SUMMARY.people, team=(replace(good, paused=True), replace(bad, paused=False)))
+
+    assert (SUMMARY.people.found, SUMMARY.people.missed, SUMMARY.people.wronged) == (("bad@example.com",), (), ())
+    assert (told.found, told.missed, told.wronged) == (("good@<i>",), ("bad@example.com",), ("good@<i>",))
+
+
 def test_the_table_reads_not_yet_known_under_too_few_labels() -> None:
     cells = list(rounds_table(SUMMARY).columns[3].cells)
 
@@ -344,6 +364,8 @@ def test_the_report_is_one_page_with_its_pictures_inside_and_every_text_escaped(
     assert "<script" not in page and "<b>dog" not in page and "http://" not in page.replace("http://www.w3.org", "")
     assert page.count("<svg") == 2 and "data:image/png;base64," in page
     assert "not yet known" in page and "simulated" in page
+    assert "95 %" in page and "errs on gold" in page and "nobody else was paused" in page
+    assert "0.71 (0.60 to 0.80) on 50 images" in page and "<i>" not in page and "Not yet: <b>" not in page
 
 
 def test_a_report_about_nothing_yet_can_be_written_too(tmp_path: Path) -> None:
