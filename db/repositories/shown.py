@@ -1,27 +1,50 @@
 """What Label Studio was last told of our tasks: the answer that each pre-selects, and its place in the queue.
 
 Noted after every order of the queue, so that whoever asks later hears what annotators see, without a model. A blind
-review has no answer here.
+review has no answer here. These reads stand between an annotator and the next task: the statements are made once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.tables import PushRow, ReviewRow
+from db.tables import LabelStudioProjectRow, ProjectConfigRow, PushRow, ReviewRow
+from labeling.errors import NotFound
 from labeling.types import ProjectId, ReviewId
 
-__all__ = ["LAST", "Shown", "by_task", "by_token", "note"]
+__all__ = ["LAST", "Order", "Shown", "by_task", "by_token", "note", "order_of"]
 
 KEYS_A_STATEMENT = 500
 LAST = 0.999999
 """The place behind all others."""
 
+_PUSH, _REVIEW = PushRow.__table__.c, ReviewRow.__table__.c
+_PLACE, _CONFIG = LabelStudioProjectRow.__table__.c, ProjectConfigRow.__table__.c
+_KEYS: sa.BindParameter[Any] = sa.bindparam("keys", expanding=True)
+_PROJECT: sa.BindParameter[int] = sa.bindparam("project")
+_BY_TOKEN = (
+    sa.select(_REVIEW.token, _PUSH.answer, _PUSH.score, _REVIEW.blind)
+    .select_from(ReviewRow.__table__.outerjoin(PushRow.__table__, _PUSH.review_id == _REVIEW.id))
+    .where(_REVIEW.project_id == _PROJECT, _REVIEW.token.in_(_KEYS))
+)
+_BY_TASK = (
+    sa.select(_PUSH.ls_task_id, _PUSH.answer, _PUSH.score, _REVIEW.blind)
+    .select_from(PushRow.__table__.join(ReviewRow.__table__, _REVIEW.id == _PUSH.review_id))
+    .where(_REVIEW.project_id == _PROJECT, _PUSH.ls_task_id.in_(_KEYS))
+)
+_ORDER = (
+    sa.select(_PLACE.ls_project_id, _PLACE.model_version, _PLACE.controls)
+    .select_from(
+        ProjectConfigRow.__table__.outerjoin(LabelStudioProjectRow.__table__, _PLACE.project_id == _CONFIG.project_id)
+    )
+    .where(_CONFIG.project_id == _PROJECT)
+    .limit(1)
+)
 
 T = TypeVar("T")
 
@@ -34,6 +57,18 @@ class Shown:
     score: float
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Where a project stands in Label Studio and which order of its queue is shown; None before the first push.
+
+    `controls` are the names in its labelling config, where they are not ours.
+    """
+
+    ls_project_id: int | None
+    model_version: str | None
+    controls: dict[str, Any] | None
+
+
 def note(session: Session, shown: Mapping[ReviewId, Shown]) -> None:
     """Remember what these reviews' tasks were told; the last word counts."""
     rows = [{"review_id": review, "answer": told.answer, "score": told.score} for review, told in shown.items()]
@@ -41,37 +76,29 @@ def note(session: Session, shown: Mapping[ReviewId, Shown]) -> None:
         session.execute(sa.update(PushRow), rows)
 
 
+def order_of(session: Session, project_id: ProjectId) -> Order:
+    """The order of the queue that is shown now; NotFound if there is no such project."""
+    row = session.connection().execute(_ORDER, {"project": project_id}).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no project {project_id}.")
+    return Order(*row)
+
+
 def by_token(session: Session, project_id: ProjectId, tokens: Sequence[str]) -> dict[str, Shown]:
     """What was last told of the tasks that carry these keys; a key of another project names nothing."""
-    return {
-        token: _shown(answer, score, blind)
-        for some in _some(tokens)
-        for token, answer, score, blind in session.execute(
-            sa.select(ReviewRow.token, PushRow.answer, PushRow.score, ReviewRow.blind)
-            .outerjoin(PushRow, PushRow.review_id == ReviewRow.id)
-            .where(ReviewRow.project_id == project_id, ReviewRow.token.in_(some))
-        )
-    }
+    return dict(_read(session, _BY_TOKEN, project_id, tokens))
 
 
 def by_task(session: Session, project_id: ProjectId, task_ids: Sequence[int]) -> dict[int, Shown]:
     """The same by the task's number in Label Studio, for tasks that carry no key of ours."""
-    return {
-        task: _shown(answer, score, blind)
-        for some in _some(task_ids)
-        for task, answer, score, blind in session.execute(
-            sa.select(PushRow.ls_task_id, PushRow.answer, PushRow.score, ReviewRow.blind)
-            .join(ReviewRow, ReviewRow.id == PushRow.review_id)
-            .where(ReviewRow.project_id == project_id, PushRow.ls_task_id.in_(some))
-        )
-    }
+    return dict(_read(session, _BY_TASK, project_id, task_ids))
 
 
-def _some(keys: Sequence[T]) -> Iterator[Sequence[T]]:
+def _read(
+    session: Session, statement: sa.Select[Any], project_id: ProjectId, keys: Sequence[T]
+) -> Iterator[tuple[T, Shown]]:
     """A few keys at a time: a database takes only so many in one statement."""
-    return (keys[start : start + KEYS_A_STATEMENT] for start in range(0, len(keys), KEYS_A_STATEMENT))
-
-
-def _shown(answer: str | None, score: float | None, blind: bool) -> Shown:
-    """A task that was made and not ordered yet is served after all others."""
-    return Shown(None if blind else answer, LAST if score is None else score)
+    for start in range(0, len(keys), KEYS_A_STATEMENT):
+        asked = {"project": project_id, "keys": list(keys[start : start + KEYS_A_STATEMENT])}
+        for key, answer, score, blind in session.connection().execute(statement, asked):
+            yield key, Shown(None if blind else answer, LAST if score is None else score)

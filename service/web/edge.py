@@ -31,7 +31,15 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 _SAFE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
-_QUIET = frozenset({"/health", "/ready", "/metrics", "/style.css"})
+_QUIET = frozenset(
+    {
+        "/health",
+        "/ready",
+        "/metrics",
+        "/style.css",
+        *(f"/ml/{{token}}/{part}" for part in ("health", "setup", "predict")),
+    }
+)
 log = get_logger(__name__)
 
 

@@ -20,6 +20,7 @@ from labeling.adapters.image_store import ImageStore
 from service.jobs import Jobs
 from service.settings import Settings
 from service.spool import Spool
+from service.web.predictions import Predictions
 from service.web.seen import SeenWriter
 
 __all__ = ["PartsDep", "WebParts", "make_parts", "parts_of"]
@@ -42,10 +43,12 @@ class WebParts:
     images: ImageStore
     spool: Spool
     seen: SeenWriter
+    predictions: Predictions
     now: Callable[[], datetime] = utc_now
 
     def close(self) -> None:
         self.seen.close()
+        self.predictions.close()
         self.jobs.close()
         self.spool.close()
         self.database.dispose()
@@ -56,13 +59,15 @@ def make_parts(settings: Settings, now: Callable[[], datetime] = utc_now) -> Web
     database = make_engine(settings.database, pool_size=20)
     if settings.is_sqlite:
         event.listen(database, "connect", _be_impatient)
+    jobs = Jobs(database)
     return WebParts(
         settings=settings,
         database=database,
-        jobs=Jobs(database),
+        jobs=jobs,
         images=ImageStore(settings.storage),
         spool=Spool(settings.home / "spool.db"),
         seen=SeenWriter(database, now),
+        predictions=Predictions(database, jobs, now),
         now=now,
     )
 

@@ -8,44 +8,25 @@ START_TRAINING asks for `learn`; every other event goes the way of the ordinary 
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from sqlalchemy.orm import Session
 from starlette.requests import ClientDisconnect
 
-from db.repositories import adopted, label_studio, projects, shown
-from db.repositories.label_studio import Place
-from db.repositories.shown import Shown
+from db.repositories import projects, shown
 from db.session import reading, transaction
 from labeling.errors import Invalid
-from labeling.review.config import choices_of
-from labeling.review.controls import OURS
 from labeling.review.events import parse_hint
-from labeling.review.payloads import Suggestion, suggested
-from labeling.types import JobName, Project, ProjectId, Trigger
-from service.adoption import controls_of, take_in
+from labeling.types import JobName, ProjectId, Trigger
 from service.ml_backend import project_in
+from service.web.predictions import NO_ORDER_YET, Task
 from service.web.wiring import WebParts, parts_of
 
 __all__ = ["router"]
 
-NO_ORDER_YET = "v0"
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,100}")
-_LARGEST = 2**53
 T = TypeVar("T")
-
-
-class Task(msgspec.Struct):
-    """A task as Label Studio sends it; the rest of it is not looked at."""
-
-    id: Any = None
-    data: dict[str, Any] = {}
-    annotations: Any = None
 
 
 class Asked(msgspec.Struct):
@@ -98,7 +79,8 @@ def list_versions(request: Request, token: str) -> Response:
 async def predict(request: Request, token: str) -> Response:
     project_id = _project_of(request, token)
     tasks = _tasks_in(await _body(request))
-    return await run_in_threadpool(_predict, parts_of(request), project_id, tasks)
+    body = await asyncio.wrap_future(parts_of(request).predictions.of(project_id, tasks))
+    return Response(body, media_type="application/json")
 
 
 @router.post(
@@ -126,55 +108,6 @@ def _project_of(request: Request, token: str) -> ProjectId:
     return project_in(parts_of(request).settings.signing, token)
 
 
-def _predict(parts: WebParts, project_id: ProjectId, tasks: list[Task]) -> Response:
-    tokens = [_key_of(task) for task in tasks]
-    with reading(parts.database) as session:
-        project = projects.by_id(session, project_id)
-        place = label_studio.get(session, project_id)
-        ours = shown.by_token(session, project_id, [token for token in tokens if token])
-        strange = [task for task, token in zip(tasks, tokens, strict=True) if token not in ours]
-        numbered = shown.by_task(session, project_id, [task.id for task in strange if _has_number(task)])
-        unknown = _not_taken_in(session, project_id, place, strange)
-    if unknown:
-        _take_in(parts, project, unknown)
-    version = (place and place.model_version) or NO_ORDER_YET
-    told = [
-        ours.get(token) or (numbered.get(task.id) if _has_number(task) else None)
-        for task, token in zip(tasks, tokens, strict=True)
-    ]
-    choices, controls = choices_of(project.config), OURS if place is None else controls_of(place)
-    return _json({"results": [suggested(_valid(one, choices), version, choices, controls) for one in told]})
-
-
-def _valid(told: Shown | None, choices: Sequence[str]) -> Suggestion:
-    """Nothing is pre-selected in an unknown task, nor what the label set has no more; unknown ones come last."""
-    if told is None:
-        return Suggestion(None, shown.LAST)
-    return Suggestion(told.answer if told.answer in choices else None, told.score)
-
-
-def _not_taken_in(
-    session: Session, project_id: ProjectId, place: Place | None, tasks: Sequence[Task]
-) -> list[dict[str, Any]]:
-    """Those that are neither ours nor noted; a project that is not in Label Studio yet can take none in."""
-    numbered = {task.id: task for task in tasks if _has_number(task)}
-    if place is None or not numbered:
-        return []
-    known = adopted.known_tasks(session, project_id, place.ls_project_id, list(numbered))
-    return [
-        {"id": number, "data": {**task.data, "external_id": _key_of(task)}, "annotations": task.annotations}
-        for number, task in numbered.items()
-        if number not in known
-    ]
-
-
-def _take_in(parts: WebParts, project: Project, tasks: Sequence[dict[str, Any]]) -> None:
-    """Note them, and ask for the job that fetches their images."""
-    with transaction(parts.database) as session:
-        if take_in(session, project, tasks, parts.now()):
-            parts.jobs.ask(session, JobName.INGEST, project.id, Trigger.INGESTED)
-
-
 def _ask_to_learn(parts: WebParts, project_id: ProjectId) -> None:
     with transaction(parts.database) as session:
         projects.by_id(session, project_id)
@@ -183,19 +116,7 @@ def _ask_to_learn(parts: WebParts, project_id: ProjectId) -> None:
 
 def _model_version(parts: WebParts, project_id: ProjectId) -> str:
     with reading(parts.database) as session:
-        projects.by_id(session, project_id)
-        place = label_studio.get(session, project_id)
-    return (place and place.model_version) or NO_ORDER_YET
-
-
-def _key_of(task: Task) -> str:
-    """The key that one of our tasks carries; empty for any other."""
-    key = task.data.get("external_id")
-    return key if isinstance(key, str) and _TOKEN.fullmatch(key) else ""
-
-
-def _has_number(task: Task) -> bool:
-    return isinstance(task.id, int) and not isinstance(task.id, bool) and 0 < task.id < _LARGEST
+        return shown.order_of(session, project_id).model_version or NO_ORDER_YET
 
 
 def _tasks_in(body: bytes) -> list[Task]:
