@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session, aliased
 from db.repositories.stages import place_of
 from db.session import insert_new
 from db.tables import (
+    AdoptedTaskRow,
     AnnotationRow,
     ImageRow,
     OverlapRow,
@@ -226,28 +227,41 @@ def by_token(session: Session, project_id: ProjectId, tokens: Sequence[str]) -> 
 
 
 def pushes(session: Session, project_id: ProjectId, among: Collection[int] | None = None) -> list[Push]:
-    """Everything that was pushed and has not ended, answered or not; `among` names tasks, None means all."""
+    """Everything that was pushed and has not ended, answered or not; `among` names tasks, None means all.
+
+    A task of others that was not told its key yet is left out: it does not look like ours.
+    """
     rows = session.execute(
         sa.select(ReviewRow.id, ReviewRow.token, PushRow.ls_task_id, PushRow.touched_at)
         .join(PushRow, PushRow.review_id == ReviewRow.id)
         .outerjoin(ReviewEndRow, ReviewEndRow.review_id == ReviewRow.id)
         .where(ReviewRow.project_id == project_id, ReviewEndRow.review_id.is_(None))
         .where(sa.true() if among is None else PushRow.ls_task_id.in_(among))
+        .where(~_of_others(AdoptedTaskRow.taken_at.is_(None)))
         .order_by(ReviewRow.id)
     )
     return [Push(ReviewId(review), token, task, touched) for review, token, task, touched in rows]
 
 
 def highest_push(session: Session, project_id: ProjectId) -> Push | None:
-    """The push with the highest task id, ended or not; None before the first. Where an id was used again, the newer."""
+    """The push with the highest task id, ended or not; None before the first. Where an id was used again, the newer.
+
+    Tasks that were taken over tell nothing of what we imported.
+    """
     row = session.execute(
         sa.select(ReviewRow.id, ReviewRow.token, PushRow.ls_task_id, PushRow.touched_at)
         .join(PushRow, PushRow.review_id == ReviewRow.id)
-        .where(ReviewRow.project_id == project_id)
+        .where(ReviewRow.project_id == project_id, ~_of_others(sa.true()))
         .order_by(PushRow.ls_task_id.desc(), ReviewRow.id.desc())
         .limit(1)
     ).one_or_none()
     return None if row is None else Push(ReviewId(row[0]), row[1], row[2], row[3])
+
+
+def _of_others(which: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Whether a pushed review stands as a task that was made by others and taken over."""
+    same = sa.and_(AdoptedTaskRow.project_id == ReviewRow.project_id, AdoptedTaskRow.ls_task_id == PushRow.ls_task_id)
+    return sa.exists().where(same, which).correlate(ReviewRow, PushRow)
 
 
 def suggestions(session: Session, project_id: ProjectId, version_id: VersionId | None) -> dict[ImageId, Suggested]:

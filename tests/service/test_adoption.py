@@ -25,6 +25,7 @@ from db.tables import (
     PushRow,
     QueryRow,
     RegistrationRow,
+    ReviewEndRow,
     ReviewRow,
     SeenRow,
 )
@@ -193,11 +194,13 @@ def test_killed_in_between_it_goes_on_and_keeps_what_stood_there(scene: Scene, p
 
     with pytest.raises(Killed):
         adopt_batch(scene.parts, project.id)
+    sync(scene.parts, project.id, full=True)  # which must not take the task for another one
     counts = adopt_batch(scene.parts, project.id)
 
     data = scene.studio.tasks_there[task]["data"]
     (review,) = rows_of(scene.parts.database, ReviewRow)
     assert counts == {"done": 1, "failed": 0, "left": 0}
+    assert rows_of(scene.parts.database, ReviewEndRow) == []
     assert data["external_id"] == review.token
     assert data["url"].startswith(scene.parts.settings.address)
     assert (data["original_url"], data["original_external_id"], data["original_region"]) == (
