@@ -1,0 +1,71 @@
+"""A project with two annotators, wrong labels, a hold-out and pictures, for tests of the Label quality page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from db.repositories import alarms
+from db.repositories import figures as kept
+from db.repositories.alarms import AlarmKind
+from db.repositories.figures import NewFigure
+from db.session import transaction
+from db.tables import ImageRow, LabelStudioProjectRow, PushRow
+from labeling.adapters.image_store import ImageStore
+from labeling.types import ImageId, Project, ReviewKind
+from service.settling import settle
+from service.work.quality.agreement import refresh_agreement
+from service.work.quality.alarming import watch_labels
+from service.work.quality.label_quality import refresh_label_quality
+from service.work.quality.suspects import refresh_suspects
+from tests.conftest import NOW
+from tests.service.answering_people import asked_about, hire
+from tests.service.labelled_pool import Ground, make_ground
+from tests.service.quality_data import picture
+
+COLOURS = ("tomato", "steelblue", "gold")
+WRONG = 4
+
+
+def shipping_ground(database: sa.Engine, home: Path, project: Project, *, holdout: int = 24) -> Ground:
+    """Labels of which four of the pool and four of the hold-out are wrong, and the figures that follow."""
+    ground = make_ground(database, home, project, pool=72, holdout=holdout)
+    _paint(ground, home)
+    _answer(ground)
+    _count(ground)
+    return ground
+
+
+def _paint(ground: Ground, home: Path) -> None:
+    store = ImageStore(str(home / "media"))
+    with transaction(ground.parts.database) as session:
+        for image_id, content_hash in session.execute(sa.select(ImageRow.id, ImageRow.content_hash)):
+            store.keep(content_hash, picture(COLOURS[ground.truth[image_id]]), "image/png", None)
+
+
+def _answer(ground: Ground) -> None:
+    project, classes = ground.project, ground.project.config.classes
+    with transaction(ground.parts.database) as session:
+        ann, bob = hire(session, project, "ann bob")
+        place = {"project_id": project.id, "ls_project_id": 7, "base_url": "http://127.0.0.1:8321", "config_hash": ""}
+        session.add(LabelStudioProjectRow(**place, webhook_secret="", queue_revision=1, created_at=NOW))
+        for side, kind in ((ground.pool, ReviewKind.HARD), (ground.holdout, ReviewKind.EVALUATION)):
+            for i, image in enumerate(side):
+                said = classes[(ground.truth[image] + (i < WRONG)) % 3]
+                other = classes[(ground.truth[image] + 1) % 3] if i > 60 else said
+                review = asked_about(session, project, image, {ann: said, bob: other}, kind=kind, settled=False)
+                session.add(PushRow(review_id=review, ls_task_id=900 + image, ls_project_id=7, people=2, pushed_at=NOW))
+        settle(session, project, [ImageId(image) for image in (*ground.pool, *ground.holdout)], NOW)
+
+
+def _count(ground: Ground) -> None:
+    parts, project = ground.parts, ground.project
+    row = {"version": 3, "champion": True, "promoted": True, "known": True, "n": 51}
+    versions = {"versions": [{**row, "accuracy": 0.83, "lower": 0.75, "upper": 0.89}]}
+    with transaction(parts.database) as session:
+        kept.keep(session, project.id, [NewFigure("holdout_by_version", versions)], "f", NOW)
+        words = "New images look otherwise than those that the champion was fitted on. Have some of them labelled."
+        alarms.raise_alarm(session, project.id, AlarmKind.INPUT_DRIFT, "", words, {"p_value": 0.001}, NOW)
+    for step in (refresh_agreement, refresh_suspects, watch_labels, refresh_label_quality):
+        step(parts, project.id)
