@@ -97,7 +97,7 @@ def _feature(field: pa.Field, classes: tuple[str, ...]) -> dict[str, Any]:
     if field.name == "label":
         return {"_type": "ClassLabel", "names": list(classes)}
     if pa.types.is_list(field.type):
-        return {"_type": "List", "feature": {"_type": "Value", "dtype": _dtype(field.type.value_type)}}
+        return {"_type": "Sequence", "feature": {"_type": "Value", "dtype": _dtype(field.type.value_type)}}
     return {"_type": "Value", "dtype": _dtype(field.type)}
 
 
