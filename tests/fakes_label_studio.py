@@ -53,7 +53,7 @@ class FakeLabelStudio:
         settings = found["settings"]
         return StudioProject(
             project_id, settings.title, settings.label_config, found["model_version"], "Uncertainty sampling",
-            "IGNORE_SKIPPED", True, 1, settings.instructions,
+            "IGNORE_SKIPPED", True, 1, settings.instructions, settings.marker,
         )  # fmt: skip
 
     def set_model_version(self, project_id: int, model_version: str) -> None:

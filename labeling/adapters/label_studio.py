@@ -52,6 +52,7 @@ class StudioProject:
     show_predictions: bool
     maximum_annotations: int
     instructions: str = ""
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +153,7 @@ class LabelStudio:
                 skip_queue=str(found["skip_queue"]),
                 show_predictions=bool(found["show_collab_predictions"]),
                 maximum_annotations=int(found["maximum_annotations"]),
+                description=str(found["description"] or ""),
                 instructions=str(found["expert_instruction"] or ""),
             )
 

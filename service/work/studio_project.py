@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 
-from db.repositories import label_studio
+from db.repositories import label_studio, reviews
 from db.repositories.label_studio import Place
 from db.session import reading, transaction
 from labeling.adapters.label_studio import ProjectSettings, StudioProject
@@ -22,7 +22,7 @@ from service.logs import get_logger
 from service.webhook import HEADER, digest_of, path_of, secret_of
 from service.work.wiring import Parts
 
-__all__ = ["keep_in_step", "marker_of", "stands_as_written"]
+__all__ = ["keep_in_step", "look_at_ours", "marker_of", "stands_as_written"]
 
 log = get_logger(__name__)
 
@@ -38,6 +38,36 @@ def keep_in_step(parts: Parts, project: Project) -> Place:
 def marker_of(project: Project) -> str:
     """What stands in the description over there, to find the project again if we were killed after making it."""
     return f"Made by hardcase ({hashlib.sha256(f'{project.salt}:{project.id}'.encode()).hexdigest()[:16]})"
+
+
+def look_at_ours(parts: Parts, project: Project, place: Place) -> StudioProject:
+    """What stands there now; NotFound where the project was deleted, Conflict where another has its number.
+
+    After a restore from a backup that is older than our project, its number goes to the next one made there.
+    """
+    try:
+        found = parts.label_studio.project(place.ls_project_id)
+    except NotFound as error:
+        raise NotFound(
+            f"Project {place.ls_project_id} was deleted in Label Studio at {place.base_url}. Restore it there from a "
+            "backup, or make a new project here: it shares images and embeddings with this one."
+        ) from error
+    if place.controls is None and marker_of(project) not in found.description and not _has_our_task(parts, place):
+        raise Conflict(
+            f"Project {place.ls_project_id} in Label Studio at {place.base_url} is another one now. Was Label Studio "
+            "restored from a backup older than ours? Restore a newer one, or make a new project here."
+        )
+    return found
+
+
+def _has_our_task(parts: Parts, place: Place) -> bool:
+    """Whether the newest task that we know is there: then somebody has but rewritten the project's description."""
+    with reading(parts.database) as session:
+        newest = reviews.highest_push(session, place.project_id)
+    if newest is None:
+        return False
+    found = parts.label_studio.tasks(place.ls_project_id, [newest.ls_task_id])
+    return any(task.token == newest.token for task in found)
 
 
 def stands_as_written(project: Project, found: StudioProject) -> bool:
@@ -82,13 +112,7 @@ def _find_or_make(parts: Parts, project: Project) -> Place:
 def _mend_project(parts: Parts, project: Project, place: Place) -> None:
     wanted = _settings(project, place)
     written = formats.config_hash(wanted.title, wanted.label_config, wanted.instructions)
-    try:
-        found = parts.label_studio.project(place.ls_project_id)
-    except NotFound as error:
-        raise NotFound(
-            f"Project {place.ls_project_id} was deleted in Label Studio at {place.base_url}. Restore it there from a "
-            "backup, or make a new project here: it shares images and embeddings with this one."
-        ) from error
+    found = look_at_ours(parts, project, place)
     if place.config_hash == written and stands_as_written(project, found):
         return
     parts.label_studio.write_project(place.ls_project_id, wanted)

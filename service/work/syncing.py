@@ -22,6 +22,7 @@ from labeling.types import Project, ProjectId, ReviewId
 from service.settling import settle
 from service.work.image_addresses import renew_addresses
 from service.work.ledger import Recorded, record_answers
+from service.work.studio_project import look_at_ours
 from service.work.wiring import Parts
 
 __all__ = ["sync"]
@@ -56,7 +57,7 @@ def sync(parts: Parts, project_id: ProjectId, *, full: bool = False) -> dict[str
         hints = inbox.unhandled(session, project_id)
     counts = {"recorded": 0, "withdrawn": 0, "labels": 0}
     if place is not None:
-        look = _look(parts, place, hints, full)
+        look = _look(parts, project, place, hints, full)
         gone = look.gone | _read_again(parts, project, place, look.read_again, counts)
         counts["labels"] += _settle_rest(parts, project, full)
         _end(parts, gone)
@@ -69,10 +70,10 @@ def sync(parts: Parts, project_id: ProjectId, *, full: bool = False) -> dict[str
     return counts
 
 
-def _look(parts: Parts, place: Place, hints: Sequence[inbox.Hint], full: bool) -> _Look:
+def _look(parts: Parts, project: Project, place: Place, hints: Sequence[inbox.Hint], full: bool) -> _Look:
     since = None if full else _since(place)
     if since is None:
-        parts.label_studio.project(place.ls_project_id)  # a project that is gone must not look like an empty one
+        look_at_ours(parts, project, place)  # a project that is gone must not look like an empty one
     tasks = {task.task_id: task for task in parts.label_studio.changed(place.ls_project_id, since)}
     with reading(parts.database) as session:
         hinted = {task for hint in hints for task in hint.tasks}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,7 +20,8 @@ from db.repositories import label_studio as places
 from db.repositories.inbox import Event
 from db.session import make_engine, reading, transaction
 from db.tables import AnnotationRow, InboxRow, LabelRow, PushRow, ReviewEndRow
-from labeling.errors import Invalid, NotFound
+from labeling.adapters.label_studio import ProjectSettings
+from labeling.errors import Conflict, Invalid, LabelStudioUnavailable, NotFound
 from labeling.types import NONE_OF_THESE, LabelSource, Project, ReviewKind
 from service.webhook import HEADER, secret_of
 from service.work.pipeline.review import push, sync
@@ -286,6 +288,56 @@ def test_a_project_deleted_over_there_does_not_look_like_an_empty_one(world: Wor
         push(world.parts, world.project.id)
 
     assert rows_of(world.parts.database, ReviewEndRow) == []
+
+
+def test_another_project_under_our_number_is_left_as_it_is_and_ends_no_review(world: World) -> None:
+    world.studio.answer(world.task(0), "dog")
+    sync(world.parts, world.project.id)
+    world.studio.tasks_there.clear()
+    theirs = ProjectSettings("theirs", "made by somebody else", "<View/>", "")
+    world.studio.projects[_place(world).ls_project_id]["settings"] = theirs
+
+    with pytest.raises(Conflict, match="another one now"):
+        sync(world.parts, world.project.id, full=True)
+    with pytest.raises(Conflict, match="another one now"):
+        push(world.parts, world.project.id)
+
+    assert rows_of(world.parts.database, ReviewEndRow) == []
+    assert world.labels()[0] == "dog"
+    assert world.studio.projects[_place(world).ls_project_id]["settings"] is theirs
+
+
+def test_a_rewritten_description_does_not_make_our_project_a_strange_one(world: World) -> None:
+    place = _place(world).ls_project_id
+    settings = world.studio.projects[place]["settings"]
+    world.studio.projects[place]["settings"] = replace(settings, marker="what the team wrote there")
+
+    assert sync(world.parts, world.project.id, full=True) == {"recorded": 0, "withdrawn": 0, "labels": 0}
+
+
+def test_an_import_without_an_answer_is_awaited_and_a_twin_task_answers_the_same_review(world: World) -> None:
+    now = [NOW]
+    parts = make_parts(world.parts.database, world.parts.settings.home, cast(Any, world.studio), now=lambda: now[0])
+    with transaction(parts.database) as session:
+        [made] = ask(session, world.project, 2, [HARD])
+    world.studio.next_import = "late"
+    with pytest.raises(LabelStudioUnavailable):
+        push(parts, world.project.id)
+    awaited = push(parts, world.project.id)["pushed"]
+    now[0] += timedelta(seconds=41)
+    again = push(parts, world.project.id)["pushed"]
+    world.studio.import_late()
+    look_at(parts.database, [made])
+    first, twin = [i for i, t in world.studio.tasks_there.items() if t["data"]["external_id"].endswith("-2-0")]
+    world.studio.answer(twin, "bird")
+
+    recorded = sync(parts, world.project.id)["recorded"]
+
+    world.studio.delete_task(first)
+    sync(parts, world.project.id, full=True)
+    assert (awaited, again, recorded) == (0, 1, 1)
+    assert "bird" in label_values(parts.database, world.project.id).values()
+    parts.jobs.close()
 
 
 def test_an_imported_label_stands_again_when_the_answer_is_taken_back(world: World) -> None:
