@@ -12,15 +12,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import numpy as np
 import sqlalchemy as sa
 from PIL import Image
 
 from bench.fault_proxy import API, WEBHOOKS, FaultProxy, running_proxy
 from bench.webhook import free_port
-from db.repositories import label_studio, projects
+from db.repositories import heartbeats, label_studio, projects
 from db.session import make_engine, reading
 from labeling.errors import Unavailable
 from service.label_studio_server import Account, LabelStudioServer, find_program, start
@@ -59,6 +61,7 @@ class System:
     accounts: list[Account]
     web: subprocess.Popen[bytes]
     worker: subprocess.Popen[bytes]
+    worker_since: datetime = field(default_factory=lambda: datetime.now(UTC))
     kills: dict[str, int] = field(default_factory=lambda: {"worker": 0, "web": 0, "label studio": 0})
 
     def cli(self, *words: str) -> None:
@@ -71,7 +74,7 @@ class System:
     def kill_worker(self) -> None:
         """SIGKILL, and a new one at once."""
         _kill(self.worker)
-        self.worker = _spawn(self.home, self.environment, "service.work")
+        self.worker, self.worker_since = _spawn(self.home, self.environment, "service.work"), datetime.now(UTC)
         self.kills["worker"] += 1
 
     def kill_web(self) -> None:
@@ -86,6 +89,15 @@ class System:
         self.studio.process.wait()
         self.studio = start(self.program, self.studio.folder, int(self.studio.url.rsplit(":", 1)[1]))
         self.kills["label studio"] += 1
+
+    def is_up(self) -> bool:
+        """Whether the web process answers and the worker that runs now has told that it lives."""
+        try:
+            answers = httpx.get(f"{self.webhooks.target}/health", timeout=2.0).status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+        with reading(self.database) as session:
+            return answers and any(beat.started_at > self.worker_since for beat in heartbeats.everyone(session))
 
     def where(self) -> tuple[str, int]:
         """Label Studio's address and which project of it is ours."""
