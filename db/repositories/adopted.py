@@ -17,7 +17,7 @@ from db.session import insert_new
 from db.tables import AdoptedTaskRow, FetchRow, ImageRow, PushRow, RegistrationRow, ReviewRow
 from labeling.types import ImageId, ProjectId, RegistrationId, ReviewId
 
-__all__ = ["NewTask", "Ready", "add", "count", "has_ready", "has_waiting", "known_tasks", "ready", "taken"]
+__all__ = ["NewTask", "Ready", "add", "count", "has_ready", "known_tasks", "ready", "taken"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +107,6 @@ def has_ready(session: Session, project_id: ProjectId) -> bool:
         .join(ImageRow, ImageRow.id == FetchRow.image_id)
         .where(*_is_ready(project_id))
     )
-    return session.scalar(found.limit(1)) is not None
-
-
-def has_waiting(session: Session, project_id: ProjectId) -> bool:
-    """Whether the image of a noted task was not fetched yet."""
-    fetched = sa.exists().where(FetchRow.registration_id == AdoptedTaskRow.registration_id)
-    found = sa.select(AdoptedTaskRow.id).where(AdoptedTaskRow.project_id == project_id, ~fetched)
     return session.scalar(found.limit(1)) is not None
 
 
