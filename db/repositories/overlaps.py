@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session, aliased
 from db.repositories import annotators
 from db.repositories.reviews import is_current, is_open, is_valid, wanted_people
 from db.session import insert_new
-from db.tables import AnnotationRow, OverlapRow, PushRow, ReviewEndRow, ReviewRow
+from db.tables import AnnotationRow, OverlapRow, PushRow, ReviewEndRow, ReviewRow, VoidRow
 from labeling.types import AnnotationAction, ImageId, ProjectId, ReviewId, ReviewKind
 
 __all__ = [
@@ -66,13 +66,12 @@ def want(session: Session, people: Mapping[ReviewId, int], *, reason: str, autho
 def untold(session: Session, project_id: ProjectId) -> list[Untold]:
     """The open reviews whose task was told fewer people than are wanted, those who do not count added."""
     needed = wanted_people() + _uncounted()
-    more = sa.exists().where(OverlapRow.review_id == ReviewRow.id, OverlapRow.people > PushRow.people)
     rows = session.execute(
         sa.select(ReviewRow.id, PushRow.ls_task_id, needed)
         .join(PushRow, PushRow.review_id == ReviewRow.id)
         .where(
             ReviewRow.project_id == project_id,
-            more.correlate(ReviewRow, PushRow) | _somebody_does_not_count(),  # few reviews, cheaply found
+            ReviewRow.id.in_(_candidates()),  # few reviews, cheaply found
             needed > PushRow.people,
             is_open(),
         )
@@ -175,6 +174,14 @@ def _uncounted() -> sa.ColumnElement[int]:
     )
 
 
-def _somebody_does_not_count() -> sa.ColumnElement[bool]:
-    answer = aliased(AnnotationRow)
-    return sa.exists().where(answer.review_id == ReviewRow.id, ~is_valid(answer)).correlate(ReviewRow)
+def _candidates() -> sa.CompoundSelect[tuple[int]]:
+    """The reviews that may want more than was told: more are noted, or somebody's answer does not count."""
+    return sa.union(
+        sa.select(OverlapRow.review_id)
+        .join(PushRow, PushRow.review_id == OverlapRow.review_id)
+        .where(OverlapRow.people > PushRow.people),
+        sa.select(AnnotationRow.review_id).where(AnnotationRow.paused.is_(True)),
+        sa.select(AnnotationRow.review_id)
+        .join(VoidRow, VoidRow.annotator_id == AnnotationRow.annotator_id)
+        .where(AnnotationRow.id <= VoidRow.up_to),
+    )
