@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
-from db.repositories import keys
+from db.repositories import heartbeats, keys
 from db.session import reading, transaction
 from db.tables import AuditRow, FailureRow, FigureRow
 from labeling.adapters.image_store import ImageStore
@@ -20,6 +20,7 @@ from labeling.types import Project, Role
 from service import auth
 from service.web.pages.rendering import safe_next
 from service.web.pages.svg import safe_svg
+from tests.conftest import NOW
 from tests.service.quality_data import fill
 from tests.service.web_client import SECRET, bearer, make_key, web
 
@@ -262,6 +263,23 @@ def test_the_jobs_page_asks_for_work(client: TestClient, database: sa.Engine) ->
 
     assert "waits" in client.get("/projects/1/jobs").text
     assert strange.status_code == 422
+
+
+def test_a_label_studio_that_does_not_answer_is_named_on_the_jobs_page_and_in_the_metrics(
+    client: TestClient, database: sa.Engine
+) -> None:
+    key = make_key(database, Role.ENGINEER)
+    log_in(client, key)
+    seen = []
+    for failures in (4, 5):
+        with transaction(database) as session:
+            heartbeats.beat(session, "worker-0", NOW, NOW, {"label_studio_failures": failures})
+        seen.append("Label Studio does not answer" in client.get("/projects/1/jobs").text)
+
+    metrics = client.get("/metrics", headers=bearer(key)).text
+
+    assert seen == [False, True]
+    assert 'hardcase_worker{counter="label_studio_failures",executor="worker-0"} 5.0' in metrics
 
 
 def test_who_may_only_read_sees_no_buttons(client: TestClient, database: sa.Engine) -> None:
