@@ -28,10 +28,11 @@ from labeling.types import Side
 if TYPE_CHECKING:
     from service.work.engines import Means
 
-__all__ = ["StoredCanaries", "guard"]
+__all__ = ["ASKING", "StoredCanaries", "guard"]
 
 GUARDED = frozenset({"agent", "decide", "described", "vlm"})
 ASKING = frozenset({"agent", "decide"})
+"""The kinds that ask an endpoint."""
 SHARE = 0.1
 
 

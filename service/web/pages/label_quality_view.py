@@ -238,6 +238,21 @@ class EngineChange(msgspec.Struct):
     changed: Known
 
 
+class Canary(msgspec.Struct):
+    """One endpoint engine, asked again about the same images."""
+
+    engine: str
+    day: str
+    asked: int
+    differ: int
+
+
+class Canaries(msgspec.Struct):
+    """The figure `engine_canaries`."""
+
+    engines: list[Canary]
+
+
 class Drift(msgspec.Struct):
     """The figure `drift`."""
 
@@ -257,6 +272,7 @@ class LabelView:
     pool: list[Suspect]
     holdout: list[Suspect]
     drift: Drift | None
+    canaries: Canaries | None
     computed_at: datetime | None
 
 
@@ -272,6 +288,7 @@ def look_at_labels(session: Session, project: Project) -> LabelView:
         pool=[one for one in waiting if not one.holdout][:SHOWN],
         holdout=[one for one in waiting if one.holdout][:SHOWN],
         drift=_read(figures, "drift", Drift),
+        canaries=_read(figures, "engine_canaries", Canaries),
         computed_at=figures["label_quality"].computed_at if "label_quality" in figures else None,
     )
 

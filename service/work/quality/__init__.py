@@ -15,6 +15,7 @@ from service.work.quality.consensus import refresh_consensus, refresh_large_cons
 from service.work.quality.drift import refresh_drift
 from service.work.quality.gold import make_gold
 from service.work.quality.label_quality import refresh_label_quality
+from service.work.quality.looking_again import look_again
 from service.work.quality.overlap import ask_another_person
 from service.work.quality.suspects import refresh_suspects
 from service.work.quality.team import refresh_team
@@ -39,4 +40,5 @@ SLOW: tuple[Step, ...] = (
     refresh_drift,
     watch_labels,
     refresh_label_quality,
+    look_again,
 )
