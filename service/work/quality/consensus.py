@@ -58,7 +58,7 @@ def refresh_consensus(parts: Parts, project_id: ProjectId, most: Mapping[str, in
         project = projects.by_id(session, project_id)
         method = project.config.policy.consensus
         revision = stages.first_revision(session, project_id)
-        fingerprint = f"{project.config_version}-{method}"
+        fingerprint = method
         if method != MAJORITY:
             fingerprint += f"-{revision}-{soft_labels.fingerprint(session, project_id, revision)}"
         if fingerprint == figures.kept_fingerprint(session, project_id, PART):
