@@ -18,6 +18,7 @@ BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 AT = sa.DateTime(timezone=True)
 LISTED: tuple[tuple[str, tuple[str, ...]], ...] = (
     *(("review", ("project_id", "kind")), ("review", ("image_id",)), ("annotation", ("annotator_id",))),
+    *(("image", ("project_id", "id")), ("review", ("project_id", "id"))),
     *(("label", ("review_id",)), ("label", ("project_id", "value")), ("label", ("project_id", "source"))),
 )
 """What the page of labels is filtered by."""

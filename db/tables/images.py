@@ -76,6 +76,7 @@ class ImageRow(Base):
     __table_args__ = (
         sa.UniqueConstraint("project_id", "content_hash"),
         sa.Index("ix_image_project_id_group_id", "project_id", "group_id"),
+        sa.Index("ix_image_project_id_id", "project_id", "id"),  # lists go by id, without sorting a whole project
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     project_id: Mapped[int] = mapped_column(ref("project.id"))

@@ -55,6 +55,7 @@ class ReviewRow(Base):
         sa.Index("ix_review_project_id_image_id", "project_id", "image_id"),
         sa.Index("ix_review_project_id_kind", "project_id", "kind"),
         sa.Index("ix_review_image_id", "image_id"),
+        sa.Index("ix_review_project_id_id", "project_id", "id"),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     project_id: Mapped[int] = mapped_column(ref("project.id"))
