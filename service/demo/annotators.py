@@ -1,7 +1,7 @@
 """Simulated annotators: they answer in Label Studio through its own API, step by step as its page does.
 
-In: accounts, the truth, an error rate. Out: annotations in Label Studio. A simulated annotator looks up the truth by
-the reference of the image that a review is about (the task names the review, hardcase's database the reference),
+In: accounts, the truth, an error rate each. Out: annotations in Label Studio. A simulated annotator looks up the truth
+by the reference of the image that a review is about (the task names the review, hardcase's database the reference),
 because the picture that it is shown has been re-encoded and carries no name. Whether its answer to an image is wrong,
 and which wrong class it gives, is fixed by the seed: asked again, it answers the same.
 """
@@ -44,7 +44,8 @@ class Account:
 class SimulatedAnswers:
     """What a simulated annotator says about an image: the truth, but for a stated share of wrong answers.
 
-    An image is known by its reference in hardcase, the path of its file; the name alone decides.
+    An image is known by its reference in hardcase, the path of its file; the name alone decides. All wrong answers are
+    equally likely: the person's confusion matrix has 1 - `error_rate` on its diagonal. Two seeds err independently.
     """
 
     truth: Mapping[str, str]
@@ -131,18 +132,20 @@ def submitted_form(task: dict[str, Any], choice: str, lead_time_s: float) -> dic
 
 
 class Annotators:
-    """Simulated annotators at work, one thread each, until they are told to stop."""
+    """Simulated annotators at work, one thread each, until they are told to stop; who does not go on leaves first."""
 
     def __init__(
         self,
         base_url: str,
         project: int,
         accounts: Sequence[Account],
-        answer: Callable[[dict[str, Any]], str],
+        answer: Callable[[Account, dict[str, Any]], str],
         *,
         pause_s: float,
+        goes_on: Callable[[Account], bool] = lambda account: True,
     ) -> None:
         self._base_url, self._project, self._answer, self._pause_s = base_url, project, answer, pause_s
+        self._goes_on = goes_on
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._answered = 0
@@ -179,8 +182,10 @@ class Annotators:
         session: Session | None = None
         while not self._stop.is_set():
             try:
+                if not self._goes_on(account):
+                    break
                 session = session or Session(self._base_url, account)
-                self._one(session)
+                self._one(session, account)
                 failures = 0
             except (httpx.HTTPError, Unavailable, OSError) as error:
                 failures += 1
@@ -195,7 +200,7 @@ class Annotators:
         if session is not None:
             session.close()
 
-    def _one(self, session: Session) -> None:
+    def _one(self, session: Session, account: Account) -> None:
         started = time.monotonic()
         task = session.next_task(self._project)
         if task is None:
@@ -203,6 +208,6 @@ class Annotators:
             return
         session.look_at(task["data"]["image"])
         self._stop.wait(self._pause_s)
-        session.submit(task, self._answer(task), lead_time_s=round(time.monotonic() - started, 2))
+        session.submit(task, self._answer(account, task), lead_time_s=round(time.monotonic() - started, 2))
         with self._lock:
             self._answered += 1

@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from db.repositories import board, failures, history, reviews
+from db.repositories.annotators import everyone
 from db.repositories.history import HowFar
 from db.session import reading
 from labeling.errors import Unavailable
@@ -25,20 +26,24 @@ from service.settings import Settings
 
 __all__ = ["Stage", "turn"]
 
-_PAUSE_S = 0.3
+_PAUSE_S = 0.2
 _STUCK_AFTER_S = 300.0
 _SETTLE_WITHIN_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What the playing works with once everything is up."""
+    """What the playing works with once everything is up.
+
+    `people` answers as the first of the team does; `team` has each account's own answers, by its name.
+    """
 
     system: System
     settings: Settings
     database: sa.Engine
     project: Project
     people: SimulatedAnswers
+    team: dict[str, SimulatedAnswers]
     accounts: list[Account]
     show: Show
 
@@ -47,11 +52,12 @@ def turn(stage: Stage, rounds: int) -> None:
     """Let the loop turn until so many verdicts have been given, while simulated annotators answer."""
     ls_project = _label_studio_project(stage)
     invite(stage.system.label_studio, stage.settings.label_studio_token.get_secret_value(), stage.accounts)
-    stage.show.say(
-        f"{len(stage.accounts)} simulated annotators answer in Label Studio, {stage.people.error_rate:.0%} wrongly."
-    )
-    answer = _answers_from(stage)
-    with Annotators(stage.system.label_studio, ls_project, stage.accounts, answer, pause_s=_PAUSE_S) as annotators:
+    stated = ", ".join(f"{one.error_rate:.0%}" for one in stage.team.values())
+    stage.show.say(f"{len(stage.accounts)} simulated annotators answer in Label Studio, wrongly in {stated}.")
+    answer, goes_on = _answers_from(stage), _who_goes_on(stage)
+    with Annotators(
+        stage.system.label_studio, ls_project, stage.accounts, answer, pause_s=_PAUSE_S, goes_on=goes_on
+    ) as annotators:
         _watch(stage, rounds, lambda now: now.judged >= rounds, annotators)
         annotators.stop()
         _watch(stage, rounds, lambda now: now.annotations >= annotators.answered, annotators, _SETTLE_WITHIN_S)
@@ -103,14 +109,24 @@ def _what_is_stuck(stage: Stage, now: HowFar, seconds: float) -> str:
     return f"The loop has not moved for {seconds:.0f} s, at {now}. {reasons or 'No step has failed.'}"
 
 
-def _answers_from(stage: Stage) -> Callable[[dict[str, Any]], str]:
+def _who_goes_on(stage: Stage) -> Callable[[Account], bool]:
+    """Whoever hardcase has paused is told so, and leaves."""
+
+    def goes_on(account: Account) -> bool:
+        with reading(stage.database) as session:
+            return not any(one.paused and one.name == account.email for one in everyone(session, stage.project.id))
+
+    return goes_on
+
+
+def _answers_from(stage: Stage) -> Callable[[Account, dict[str, Any]], str]:
     """From a Label Studio task to the simulated answer: the task names the review, the review its image."""
 
-    def answer(task: dict[str, Any]) -> str:
+    def answer(account: Account, task: dict[str, Any]) -> str:
         key = task["data"]["external_id"]
         with reading(stage.database) as session:
             review = reviews.by_token(session, stage.project.id, [key])[key]
             named = history.first_named(session, stage.project.id)[review.image_id]
-        return stage.people.to(named.reference)
+        return stage.team[account.email].to(named.reference)
 
     return answer

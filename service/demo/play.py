@@ -29,7 +29,7 @@ from service.demo.images import DemoImages, prepare_images
 from service.demo.look_back import read_past, take_pictures, tell_rounds
 from service.demo.loop import Stage, turn
 from service.demo.people import read_people
-from service.demo.project import PROJECT, project_file
+from service.demo.project import PROJECT, gold_manifest, project_file
 from service.demo.random_arm import SEEDS
 from service.demo.report import COLUMNS, reasons, rounds_table, write_report
 from service.demo.show import Show, showing
@@ -41,8 +41,10 @@ from service.work.wiring import make_parts
 
 __all__ = ["run_demo"]
 
-ANNOTATORS = 3
-ERROR_RATE = 0.05
+ERROR_RATES = (0.05, 0.05, 0.05, 0.5)
+"""How often each simulated annotator is wrong; the last one is bad, and the Team page is to find out."""
+ERROR_RATE = ERROR_RATES[0]
+ANNOTATORS = len(ERROR_RATES)
 SEED = 20
 _LOG_WIDTH = 110
 
@@ -96,12 +98,16 @@ def _set_up(system: System, prepared: DemoImages, home: Path, show: Show) -> Sta
     file = home / "project.yaml"
     file.write_text(project_file(prepared), encoding="utf-8")
     system.command("project", "create", str(file))
+    system.command("ingest", PROJECT, str(gold_manifest(prepared, home).absolute()))
     system.command("ingest", PROJECT, str(prepared.folder.absolute()), "--watch")
     with reading(database) as session:
         project = projects.by_name(session, PROJECT)
-    people = SimulatedAnswers(prepared.truth, project.config.classes, ERROR_RATE, SEED)
-    accounts = [Account(f"simulated-{n}@example.com", secrets.token_urlsafe(12)) for n in range(1, ANNOTATORS + 1)]
-    return Stage(system, settings, database, project, people, accounts, show)
+    team = {
+        f"simulated-{n}@example.com": SimulatedAnswers(prepared.truth, project.config.classes, rate, SEED + n)
+        for n, rate in enumerate(ERROR_RATES, 1)
+    }
+    accounts = [Account(name, secrets.token_urlsafe(12)) for name in team]
+    return Stage(system, settings, database, project, next(iter(team.values())), team, accounts, show)
 
 
 def _report(stage: Stage, prepared: DemoImages, home: Path, started: float) -> Summary:
@@ -112,7 +118,7 @@ def _report(stage: Stage, prepared: DemoImages, home: Path, started: float) -> S
         now = history.how_far(session, stage.project.id)
         quarantined = failures.listing(session, stage.project.id, FETCH)
         place = board.label_studio_place(session, stage.project.id)
-        people = read_people(session, stage.project.id, {account.email: ERROR_RATE for account in stage.accounts})
+        people = read_people(session, stage.project.id, {name: one.error_rate for name, one in stage.team.items()})
     assert place is not None
     version, exported = _read_label_studio(stage, place.ls_project_id)
     summary = Summary(

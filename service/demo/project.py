@@ -1,16 +1,20 @@
-"""The demo's project file: the label set with a line for each class, guidelines, and a policy for a short run."""
+"""The demo's project file and its gold: the label set, guidelines, a policy for a short run, and some known answers."""
 
 from __future__ import annotations
 
+import csv
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from service.demo.images import DemoImages
 
-__all__ = ["PROJECT", "project_file"]
+__all__ = ["PROJECT", "gold_manifest", "project_file"]
 
 PROJECT = "demo"
+GOLD = 30
+"""So many gold images that the Team page knows how right each annotator is; a sixth where there are few images."""
 
 _GUIDELINES = """\
 What does the picture show? Choose the class that a person would look for it under.
@@ -25,7 +29,7 @@ def project_file(images: DemoImages) -> str:
     the first round on, where a real project can wait. A few images get a smaller query and, said plainly, a gate that
     proves next to nothing: it is content with 10 labels, and with a lower bound of -30 points.
     """
-    few = len(images.truth) < 200
+    few, gold = _few(images), len(_gold(images))
     policy: dict[str, Any] = {
         "engine": "bundled",
         "holdout_share": 0.4 if few else 0.25,
@@ -33,9 +37,36 @@ def project_file(images: DemoImages) -> str:
         "low_water": 2,
         "learn_after_labels": 4 if few else 30,
         "shares": {"evaluation_until_target": 0.4 if few else 0.5},
+        "gold": {"rate": 0.0, "people": 4, "onboarding": gold},
     }
     if few:
         policy["gate"] = {"min_labels": 10, "margin": 0.3}
     labels = [{"name": name, "description": text} if text else {"name": name} for name, text in images.classes]
     content = {"name": PROJECT, "labels": labels, "guidelines": _GUIDELINES, "policy": policy}
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+
+
+def gold_manifest(images: DemoImages, home: Path) -> Path:
+    """Take a few images out of the folder and write down their truth: everybody meets them first."""
+    path, folder = home / "gold.csv", home / "gold"
+    folder.mkdir()
+    with path.open("w", newline="", encoding="utf-8") as file:
+        lines = csv.writer(file)
+        lines.writerow(["image", "text", "label", "gold"])
+        for name in _gold(images):
+            caption = (images.folder / name).with_suffix(".txt")
+            text = caption.read_text(encoding="utf-8").strip() if caption.exists() else ""
+            (images.folder / name).rename(folder / name)
+            caption.unlink(missing_ok=True)
+            lines.writerow([f"{folder.name}/{name}", text, images.truth[name], "true"])
+    return path
+
+
+def _gold(images: DemoImages) -> list[str]:
+    """The first few by their names, which are hashes; only what has certainly become an image."""
+    whole = sorted(name for name in images.truth if name.endswith(".png"))
+    return whole[: max(1, len(whole) // 6) if _few(images) else GOLD]
+
+
+def _few(images: DemoImages) -> bool:
+    return len(images.truth) < 200

@@ -99,7 +99,7 @@ def _people(hardcase: Hardcase, label_studio: RealLabelStudio) -> Annotators:
         label_studio.url,
         _ls_project(hardcase),
         [Account(account.email, account.password)],
-        lambda task: str(task["data"]["text"]),
+        lambda account, task: str(task["data"]["text"]),
         pause_s=0.0,
     )
 

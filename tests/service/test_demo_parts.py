@@ -18,15 +18,16 @@ from PIL import Image
 
 from labeling.errors import Invalid, Unavailable
 from labeling.learn.fusion import Inputs
-from labeling.types import NONE_OF_THESE
+from labeling.types import NONE_OF_THESE, Incoming
 from service.demo.annotators import Account, Annotators, SimulatedAnswers, shown_choice, submitted_form
 from service.demo.images import prepare_images
 from service.demo.people import Known, People, Person
-from service.demo.project import project_file
+from service.demo.project import gold_manifest, project_file
 from service.demo.random_arm import RandomArm
 from service.demo.report import HardImage, Pictures, rounds_table, thumbnail, write_report
 from service.demo.stamps import CLASSES
 from service.demo.summary import Books, Round, Summary, balance, write_summary
+from service.ingest import items_of
 from service.project_file import parse_project
 
 
@@ -213,7 +214,7 @@ def label_studio() -> Iterator[FakeServer]:
 def test_annotators_look_at_each_image_and_answer_it_once(label_studio: FakeServer) -> None:
     accounts = [Account(f"{i}@simulated.example", "x") for i in range(2)]
 
-    with Annotators(label_studio.url, 1, accounts, lambda task: "cat", pause_s=0) as people:
+    with Annotators(label_studio.url, 1, accounts, lambda account, task: "cat", pause_s=0) as people:
         done = threading.Event()
         while people.answered < 7 and not done.wait(0.01):
             people.check()
@@ -224,13 +225,41 @@ def test_annotators_look_at_each_image_and_answer_it_once(label_studio: FakeServ
 
 
 def test_an_annotator_that_gives_up_says_why(label_studio: FakeServer) -> None:
-    def cannot(task: dict[str, Any]) -> str:
+    def cannot(account: Account, task: dict[str, Any]) -> str:
         raise KeyError("no truth")
 
     people = Annotators(label_studio.url, 1, [Account("a@simulated.example", "x")], cannot, pause_s=0)
     with people, pytest.raises(Unavailable, match="no truth"):
         while True:
             people.check()
+
+
+def test_who_does_not_go_on_leaves_and_the_others_finish(label_studio: FakeServer) -> None:
+    accounts = [Account(f"{i}@simulated.example", "x") for i in range(2)]
+    asked: list[str] = []
+
+    def answer(account: Account, task: dict[str, Any]) -> str:
+        asked.append(account.email)
+        return "cat"
+
+    with Annotators(
+        label_studio.url, 1, accounts, answer, pause_s=0, goes_on=lambda account: account.email.startswith("1")
+    ) as people:
+        done = threading.Event()
+        while people.answered < 7 and not done.wait(0.01):
+            people.check()
+
+    assert set(asked) == {"1@simulated.example"}
+
+
+def test_the_gold_of_the_demo_is_a_manifest_of_true_labels(class_folders: Path, tmp_path: Path) -> None:
+    images = prepare_images(str(class_folders), tmp_path / "demo")
+
+    read = list(items_of(str(gold_manifest(images, tmp_path / "demo"))))
+
+    assert len(read) == 1
+    [item] = [one for one in read if isinstance(one, Incoming)]
+    assert item.gold and item.known_label == images.truth[Path(item.reference).name]
 
 
 def arm(rng: np.random.Generator) -> tuple[RandomArm, np.ndarray[Any, np.dtype[np.int64]]]:
