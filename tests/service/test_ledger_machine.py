@@ -56,9 +56,11 @@ class Ledger(RuleBasedStateMachine):
         self.parts = make_parts(self.database, self.home, cast(Any, self.studio), now=lambda: self.now)
         self.project = self.make_project(self.database, name=f"run {self.runs}")
         self.queries, self.waiting, self.rows = 0, list[dict[str, Any]](), list[Any]()
-        self.backup: Any = None
-        self.more_questions()
-        self.push()
+        self.ask_more()
+        self.backup = self.studio.backup()
+        for task_id in self.tasks()[::2]:
+            self.studio.answer(task_id, "cat")
+        self.sync()
 
     def teardown(self) -> None:
         if self.project_is_there():
@@ -100,12 +102,11 @@ class Ledger(RuleBasedStateMachine):
     def back_up(self) -> None:
         self.backup = self.studio.backup()
 
-    @precondition(lambda self: self.backup is not None)
     @rule()
     def restore(self) -> None:
         self.studio.restore(self.backup)
 
-    @precondition(lambda self: self.backup is not None and self.project_is_there())
+    @precondition(lambda self: self.project_is_there())
     @rule()
     def delete_project(self) -> None:
         self.studio.delete_project(self.place().ls_project_id)
@@ -124,16 +125,17 @@ class Ledger(RuleBasedStateMachine):
 
     # ourselves
 
-    @rule()
-    def more_questions(self) -> None:
+    @rule(how=st.sampled_from(["well", "well", "answer lost", "late"]))
+    def ask_more(self, how: Any = "well") -> None:
         self.queries += 1
         with transaction(self.database) as session:
             made = ask(session, self.project, self.queries, KINDS, probs=[[0.5, 0.3, 0.2]] * len(KINDS))
         look_at(self.database, [int(review) for review in made])
-
-    @rule(how=st.sampled_from(["well", "well", "answer lost", "late"]))
-    def push(self, how: Any = "well") -> None:
         self.studio.next_import = how
+        self.push()
+
+    @rule()
+    def push(self) -> None:
         try:
             push(self.parts, self.project.id)
         except (NotFound, LabelStudioUnavailable):
