@@ -6,12 +6,14 @@ compared with what Label Studio holds, and at all times rows are only ever added
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -299,6 +301,39 @@ def test_the_ledger_ends_as_label_studio_is_whatever_happens(
     database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path
 ) -> None:
     _run(database, make_project, tmp_path, examples=15)
+
+
+ACTS = ("answer", "change", "delete", "accept_in_bulk", "delete_task", "restore", "deliver", "ask_more", "time_passes")
+MORE_ACTS = ("answer", "answer", "change", "change", "deliver", "sync", "sync", "full_sync", "what_was_late_arrives")
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_ledger_ends_as_label_studio_is_after_a_long_walk(
+    database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path, seed: int
+) -> None:
+    """Where the short runs above rarely come: many acts on one project, each drawn alike."""
+    here = {"database": database, "make_project": staticmethod(make_project), "home": tmp_path}
+    walk, rng = type("LedgerHere", (Ledger,), here)(), random.Random(seed)
+    drawn = {
+        "which": lambda: rng.randrange(30),
+        "choice": lambda: rng.choice(["cat", "dog", "unsure", None]),
+        "person": lambda: rng.choice([1, 2]),
+        "times": lambda: rng.randrange(3),
+        "seconds": lambda: rng.choice([5, 60]),
+        "how": lambda: rng.choice(["well", "well", "answer lost", "late"]),
+    }
+    wanted = {
+        "answer": ("which", "choice", "person"), "change": ("which", "choice"), "delete": ("which",),
+        "accept_in_bulk": ("which", "person"), "delete_task": ("which",), "deliver": ("which", "times"),
+        "ask_more": ("how",), "time_passes": ("seconds",),
+    }  # fmt: skip
+
+    for _ in range(60):
+        act = rng.choice([*ACTS, *MORE_ACTS])
+        getattr(walk, act)(**{name: drawn[name]() for name in wanted.get(act, ())})
+        walk.rows_are_only_added_and_taken_back_only_where_the_task_is_there()
+
+    walk.teardown()
 
 
 def test_the_ledger_ends_as_label_studio_is_on_postgresql_too(
