@@ -313,8 +313,10 @@ def test_the_ledger_ends_as_label_studio_is_after_a_long_walk(
 ) -> None:
     """Where the short runs above rarely come: many acts on one project, each drawn alike."""
     here = {"database": database, "make_project": staticmethod(make_project), "home": tmp_path}
-    walk, rng = type("LedgerHere", (Ledger,), here)(), random.Random(seed)
-    drawn = {
+    made: Any = type("LedgerHere", (Ledger,), here)
+    walk = made()
+    rng = random.Random(seed)
+    drawn: dict[str, Callable[[], Any]] = {
         "which": lambda: rng.randrange(30),
         "choice": lambda: rng.choice(["cat", "dog", "unsure", None]),
         "person": lambda: rng.choice([1, 2]),
