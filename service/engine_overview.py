@@ -1,21 +1,27 @@
 """Which engines a project uses and what they have done, from stored facts alone: nothing is loaded, so any process may.
 
 In: a session and a project. Out: one value for each engine in the order of escalation, for revisions that are no longer
-in force, and for the money.
+in force, and for the money. What must be counted over all prelabels is the worker's figure, counted here only while
+there is none.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import msgspec
 from sqlalchemy.orm import Session
 
-from db.repositories import calibrations, calls, canaries, engine_facts, stages
+from db.repositories import calibrations, calls, canaries, engine_facts, figures, stages
 from db.repositories.calls import EndpointState, Spending
 from db.repositories.engine_facts import RevisionFacts
-from labeling.types import EngineUse, Project
+from labeling.types import EngineUse, Project, ProjectId
 
-__all__ = ["EngineInUse", "Overview", "overview"]
+__all__ = ["WORK", "EngineInUse", "Overview", "Work", "overview", "work_of"]
+
+WORK = "engine_work"
+"""The figure that holds a `Work`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,20 @@ class EngineInUse:
     revision: str | None
     facts: RevisionFacts | None
     calibrated_on: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is counted over all prelabels of a project: by revision, the one used last first; (flag, how many)."""
+
+    revisions: list[RevisionFacts]
+    flags: list[tuple[str, int]]
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """As a figure keeps it."""
+        kept: dict[str, Any] = msgspec.to_builtins(self)
+        return kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +75,9 @@ def overview(session: Session, project: Project) -> Overview:
     policy = project.config.policy
     uses = [EngineUse(policy.engine, policy.templates, below_margin=1.0), *policy.escalation]
     held = {(stage.place, stage.engine): stage.revision for stage in stages.in_force(session, project.id)}
-    facts = {found.revision: found for found in engine_facts.revisions(session, project.id)}
+    kept = figures.data_of(session, project.id, WORK)
+    work = work_of(session, project.id) if kept is None else msgspec.convert(kept, Work)
+    facts = {found.revision: found for found in work.revisions}
     terms = calibrations.everyone(session, project.id)
     engines = []
     for place, use in enumerate(uses):
@@ -71,5 +93,10 @@ def overview(session: Session, project: Project) -> Overview:
         budget_micro=policy.budget.micro if policy.budget else None,
         currency=policy.budget.currency if policy.budget else "USD",
         endpoints=[state for state in calls.endpoint_states(session) if state.endpoint in asked],
-        flags=canaries.flag_counts(session, project.id),
+        flags=dict(work.flags),
     )
+
+
+def work_of(session: Session, project_id: ProjectId) -> Work:
+    """Count it now: a walk over all prelabels."""
+    return Work(engine_facts.revisions(session, project_id), list(canaries.flag_counts(session, project_id).items()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
@@ -25,7 +25,7 @@ def set_up_logs(*, level: str = "info", as_json: bool = False) -> None:
         if as_json
         else structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"])
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _ToStandardError()
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=before))
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -37,3 +37,14 @@ def set_up_logs(*, level: str = "info", as_json: bool = False) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
+
+
+class _ToStandardError(logging.StreamHandler[TextIO]):
+    """Finds standard error anew for every line, for who runs a command in a console of their own may exchange it."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        return sys.stderr

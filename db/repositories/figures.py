@@ -34,6 +34,7 @@ __all__ = [
     "STATE",
     "Asked",
     "NewFigure",
+    "data_of",
     "evidence",
     "keep",
     "kept_fingerprint",
@@ -72,6 +73,12 @@ def kept_fingerprint(session: Session, project_id: ProjectId, part: str = "") ->
     """What the figures that are kept were computed from; None before the first time. `part` as for `keep`."""
     row = session.get(FigureRow, (project_id, STATE + part))
     return None if row is None else str(row.data.get("fingerprint"))
+
+
+def data_of(session: Session, project_id: ProjectId, name: str) -> dict[str, Any] | None:
+    """The data of one figure; None before it was computed."""
+    row = session.get(FigureRow, (project_id, name))
+    return None if row is None else dict(row.data)
 
 
 def shown_and_kept(session: Session, project_id: ProjectId) -> list[tuple[str, int, int]]:

@@ -19,6 +19,7 @@ from db.repositories.stages import first_revision
 from db.tables import (
     AnnotationRow,
     CalibrationRow,
+    CanaryRow,
     EngineStageRow,
     FailureRow,
     GroupRow,
@@ -60,6 +61,7 @@ def fingerprint(session: Session, project_id: ProjectId) -> str:
         .join(ReviewRow, of_review)
         .where(ReviewRow.project_id == project_id),
         _highest(LabelRow.id, LabelRow.project_id == project_id),
+        sa.select(sa.func.count()).select_from(CanaryRow).where(CanaryRow.project_id == project_id),
         _highest(CalibrationRow.id, CalibrationRow.project_id == project_id),
         sa.select(sa.func.max(EngineStageRow.since)).where(EngineStageRow.project_id == project_id),
         _highest(VersionRow.id, VersionRow.project_id == project_id),

@@ -181,8 +181,10 @@ def _run_here(
     as_json: bool,
     watch: Callable[[Connected, Project], str] | None,
 ) -> JobStatus:
+    from service.logs import set_up_logs
     from service.work.worker import running_worker, worker_lock
 
+    set_up_logs(level=hardcase.settings.log_level, as_json=hardcase.settings.log_json)
     with worker_lock(hardcase.settings), running_worker(hardcase.settings) as parts:
         with transaction(parts.database) as session:
             job_id = parts.jobs.ask(session, job, project.id, Trigger.HAND, *args)

@@ -66,7 +66,7 @@ def test_before_any_answer_figures_say_that_they_are_not_yet_known(parts: Parts,
     counts = refresh(parts, project.id)
 
     kept = _kept(parts, project)
-    assert counts == {"figures": 7}
+    assert counts == {"figures": 8}
     assert kept["holdout_by_version"].data == {"versions": []}
     assert kept["confusion"].data["known"] is False
     assert kept["acceptance"].data["all"]["share"] is None
@@ -79,7 +79,7 @@ def test_nothing_is_computed_again_until_a_fact_changes(parts: Parts, project: P
     _answer_all(parts)
     third = refresh(parts, project.id)
 
-    assert [first, second, third] == [{"figures": 7}, {"figures": 0}, {"figures": 7}]
+    assert [first, second, third] == [{"figures": 8}, {"figures": 0}, {"figures": 8}]
 
 
 def test_holdout_figures_rest_on_evaluation_labels_and_count_none_of_these_as_errors(
@@ -182,8 +182,23 @@ def test_every_figure_and_every_count_is_documented_and_plain_json(parts: Parts,
     assert set(kept) <= named
     assert set(tally.counts) <= named
     assert _keys([figure.data for figure in kept.values()]) <= named
-    assert set(re.findall(r"^## `([a-z_]+)`$", page, flags=re.M)) == set(kept)
+    assert _headings(page.split("\n# ")[0]) == set(kept)
     json.dumps([figure.data for figure in kept.values()], allow_nan=False)
+
+
+def test_every_figure_about_peoples_work_is_documented() -> None:
+    sources = [path.read_text() for path in (PAGE.parents[2] / "service" / "work" / "quality").glob("*.py")]
+
+    documented = _headings(PAGE.read_text().split("\n# ")[1])
+
+    written = {
+        name for text in sources for name in re.findall(r'(?:NewFigure\(|^FIGURE(?:, PART)? = )"([a-z_]+)"', text, re.M)
+    }
+    assert documented == written
+
+
+def _headings(text: str) -> set[str]:
+    return set(re.findall(r"^## `([a-z_]+)`$", text, flags=re.M))
 
 
 def _keys(value: Any) -> set[str]:

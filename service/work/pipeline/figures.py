@@ -28,13 +28,14 @@ from labeling.quality.plots import (
 )
 from labeling.select.uncertainty import margin
 from labeling.types import Example, Project, ProjectId, Verdict, VersionId
+from service.engine_overview import WORK, Work, work_of
 from service.work.reliability import read_reliability
 from service.work.snapshots import evaluation_examples, truth_of
 from service.work.wiring import Parts
 
 __all__ = ["refresh"]
 
-FORMAT = "2"
+FORMAT = "3"
 """Part of the fingerprint: a release that computes a figure differently computes all of them again."""
 HARDEST = 24
 LATELY = 1_000
@@ -62,6 +63,7 @@ class _Facts:
     asked_predictions: dict[int, list[float]]
     asked_prelabels: dict[int, list[float]]
     reliability: NewFigure
+    work: Work
 
 
 def refresh(parts: Parts, project_id: ProjectId) -> dict[str, int]:
@@ -77,6 +79,7 @@ def refresh(parts: Parts, project_id: ProjectId) -> dict[str, int]:
         NewFigure("labels_by_source", {"sources": facts.tally["labels_by_source"]}),
         _rounds(facts),
         facts.reliability,
+        NewFigure(WORK, facts.work.data),
     ]
     now = parts.now()
     with transaction(parts.database) as session:
@@ -114,6 +117,7 @@ def _read(parts: Parts, project_id: ProjectId) -> _Facts | None:
             asked_predictions=predicted.get(champion.id, {}) if champion else {},
             asked_prelabels=figures.prelabels_of(session, project_id, images),
             reliability=read_reliability(session, project),
+            work=work_of(session, project_id),
         )
 
 
