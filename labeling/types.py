@@ -222,7 +222,7 @@ class Gold:
 class Overlap:
     """When another person is asked about an image: at most `people` in all, on at most this `share` of the images."""
 
-    people: int = 2
+    people: int = 3
     share: float = 0.1
 
 

@@ -132,7 +132,7 @@ class GoldIn(_Strict):
 
 
 class OverlapIn(_Strict):
-    people: int = Field(default=2, ge=1, le=20)
+    people: int = Field(default=3, ge=1, le=20)
     share: Share = 0.1
 
 

@@ -107,20 +107,23 @@ def test_where_the_policy_wants_one_person_only_what_certificates_rest_on_is_ask
     assert _wanted(parts) == [(calibration, 2)]
 
 
-def test_a_conflict_asks_a_third_where_the_policy_has_one_left_and_else_a_lead(
-    parts: Parts, make_project: Callable[..., Project]
+@pytest.mark.parametrize(("others", "third"), [([{"eve": "cat"}], True), ([], False)])
+def test_a_conflict_asks_a_third_where_policy_and_team_have_one_left_and_else_a_lead(
+    parts: Parts, make_project: Callable[..., Project], others: list[dict[str, str]], third: bool
 ) -> None:
     project = make_project(parts.database, policy=Policy(overlap=Overlap(people=3, share=0.0)))
     kinds = [HARD, CALIBRATION, HARD]
     said = [{"ann": "cat", "bob": "dog"}] * 3
-    hard, _, decided = _answered(parts, project, said, kinds, [CAT] * 3)
+    hard, _, decided, *_ = _answered(
+        parts, project, [*said, *others], kinds + [HARD] * len(others), [CAT] * (3 + len(others))
+    )
     with transaction(parts.database) as session:
         image = images_of(session, [decided])[0]
         decisions.add(session, project.id, {image: "cat"}, kind="adjudication", author="lead", reason="", now=NOW)
 
     ask_another_person(parts, project.id)
 
-    assert _wanted(parts) == [(hard, 3)]
+    assert _wanted(parts) == ([(hard, 3)] if third else [])
 
 
 def test_no_more_is_asked_while_the_budget_is_spent(parts: Parts, make_project: Callable[..., Project]) -> None:

@@ -39,6 +39,7 @@ _ADJUDICATED = frozenset({ReviewKind.CALIBRATION, ReviewKind.AUDIT})
 class _Facts:
     project: Project
     fingerprint: str
+    people: int
     standing: Mapping[ImageId, Standing]
     asked: Mapping[ReviewId, Asked]
     believed: Mapping[ImageId, Sequence[float]]
@@ -65,10 +66,11 @@ def ask_another_person(parts: Parts, project_id: ProjectId) -> dict[str, int]:
 def _read(parts: Parts, project_id: ProjectId) -> _Facts | None:
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
-        if overlaps.people_since(session, project_id, parts.now() - LATELY) < 2:
+        people = overlaps.people_since(session, project_id, parts.now() - LATELY)
+        if people < 2:
             return None
         revision = stages.first_revision(session, project_id)
-        fingerprint = f"{project.config_version}-{soft_labels.fingerprint(session, project_id, revision)}"
+        fingerprint = f"{project.config_version}-{people}-{soft_labels.fingerprint(session, project_id, revision)}"
         if fingerprint == figures.kept_fingerprint(session, project_id, PART):
             return None
         images = overlaps.answered_lately(session, project_id, NEWEST)
@@ -77,7 +79,7 @@ def _read(parts: Parts, project_id: ProjectId) -> _Facts | None:
         standing = {image: one for image, one in standing.items() if image not in decided}
         asked = overlaps.states(session, [one.review_id for one in standing.values()])
         believed = _believed(session, project, revision, list(standing))
-        return _Facts(project, fingerprint, standing, asked, believed, _budget(session, project))
+        return _Facts(project, fingerprint, people, standing, asked, believed, _budget(session, project))
 
 
 def _believed(
@@ -125,7 +127,7 @@ def _answered(facts: _Facts, image: ImageId, one: Standing, names: Mapping[str, 
 
 
 def _third(facts: _Facts) -> dict[ReviewId, int]:
-    """One more for each conflict that the policy has somebody left for; the others are a lead's."""
+    """One more for each conflict that the policy and the team have somebody left for; the others are a lead's."""
     return {
         one.review_id: len(one.said) + 1
         for one in facts.standing.values()
@@ -133,5 +135,5 @@ def _third(facts: _Facts) -> dict[ReviewId, int]:
         and one.kind not in _ADJUDICATED
         and one.review_id in facts.asked
         and not facts.asked[one.review_id].open
-        and len(one.said) < facts.project.config.policy.overlap.people
+        and len(one.said) < min(facts.people, facts.project.config.policy.overlap.people)
     }
