@@ -164,14 +164,19 @@ def _current_label(image_id: Any) -> sa.ScalarSelect[str | None]:
 
 
 def _state() -> sa.Case[str]:
-    asked = sa.exists().where(ReviewRow.image_id == ImageRow.id, is_open()).correlate(ImageRow)
-    prelabelled = sa.exists().where(PrelabelRow.image_id == ImageRow.id)
+    asked = _any(ReviewRow.id, ReviewRow.image_id == ImageRow.id, is_open())
+    prelabelled = _any(PrelabelRow.id, PrelabelRow.image_id == ImageRow.id)
     return sa.case(
         (_current_label(ImageRow.id).is_not(None), "labelled"),
         (asked, "asked"),
         (sa.and_(ImageRow.group_id.is_not(None), prelabelled), "ready"),
         else_="fetched",
     )
+
+
+def _any(column: sa.orm.InstrumentedAttribute[int], *conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Whether an image has such a row. As an EXISTS, PostgreSQL would read the whole table for one page of images."""
+    return sa.select(column).where(*conditions).limit(1).correlate(ImageRow).scalar_subquery().is_not(None)
 
 
 def _image(row: ImageRow, side: str | None, state: str, label: str | None) -> ImageItem:
