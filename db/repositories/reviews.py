@@ -53,6 +53,7 @@ __all__ = [
     "count_open",
     "end",
     "highest_push",
+    "newest",
     "newest_of_images",
     "is_current",
     "is_open",
@@ -195,6 +196,11 @@ def count_fresh(session: Session, project_id: ProjectId) -> int:
         ReviewRow.project_id == project_id, ReviewRow.kind != ReviewKind.GOLD.value, is_open(), ~touched
     )
     return session.scalar(fresh) or 0
+
+
+def newest(session: Session, project_id: ProjectId) -> ReviewId:
+    """The review of a project that was made last; 0 where there is none."""
+    return ReviewId(session.scalar(sa.select(sa.func.max(ReviewRow.id)).where(ReviewRow.project_id == project_id)) or 0)
 
 
 def newest_of_images(session: Session, project_id: ProjectId, image_ids: Sequence[ImageId]) -> dict[ImageId, Standing]:

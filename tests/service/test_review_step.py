@@ -150,6 +150,23 @@ def test_a_new_query_re_orders_what_is_open_under_a_new_version_set_last(world: 
     assert world.studio.projects[_place(world).ls_project_id]["model_version"] == _place(world).model_version == "v0-q2"
 
 
+def test_reviews_that_are_made_while_others_are_pushed_come_along(world: World) -> None:
+    made: list[int] = []
+
+    def ask_meanwhile(name: str) -> None:
+        if name == "push.before_write" and not made:
+            with transaction(world.parts.database) as session:
+                made.extend(ask(session, world.project, 3, [HARD], probs=[[0.5, 0.5, 0.0]]))
+
+    with transaction(world.parts.database) as session:
+        ask(session, world.project, 2, [HARD], probs=[[0.5, 0.5, 0.0]])
+
+    counts = push(replace(world.parts, failpoint=ask_meanwhile), world.project.id)
+
+    assert counts["pushed"] == 2
+    assert made[0] in {row.review_id for row in rows_of(world.parts.database, PushRow)}
+
+
 @pytest.mark.parametrize("point", ["push.before_import", "push.before_write", "push.after_write"])
 def test_killed_at_any_point_each_review_becomes_one_task(
     database: sa.Engine, tmp_path: Path, make_project: Callable[..., Project], point: str
