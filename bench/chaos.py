@@ -26,8 +26,8 @@ import sqlalchemy as sa
 from bench.chaos_people import Crowd
 from bench.chaos_system import CLASSES, NAME, System, running_system
 from bench.report import at_least, at_most, emit
-from db.repositories import projects
-from db.repositories.reviews import is_current
+from db.repositories.projects import projects
+from db.repositories.reviews.reviews import is_current
 from db.session import reading
 from db.tables import AnnotationRow, PushRow, ReviewRow
 from labeling.errors import Unavailable

@@ -22,7 +22,9 @@ from PIL import Image
 
 from bench.fault_proxy import API, WEBHOOKS, FaultProxy, running_proxy
 from bench.webhook import free_port
-from db.repositories import heartbeats, label_studio, projects
+from db.repositories.projects import projects
+from db.repositories.reviews import label_studio
+from db.repositories.running import heartbeats
 from db.session import make_engine, reading
 from labeling.errors import Unavailable
 from service.label_studio_server import Account, LabelStudioServer, find_program, start

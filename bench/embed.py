@@ -29,7 +29,7 @@ from bench.peers.naive_embedding import naive_loop, transformers_pipeline
 from bench.report import Target, at_least, at_most, emit
 from bench.rounds import rate_line, take_turns
 from db import migrate
-from db.repositories import projects
+from db.repositories.projects import projects
 from db.session import transaction
 from labeling.adapters.image_networks import load_bundled_images
 from labeling.adapters.model_files import LITE0_NAME

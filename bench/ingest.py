@@ -31,7 +31,7 @@ from sqlalchemy.orm import Session
 
 from bench.report import at_least, emit
 from db import migrate
-from db.repositories import projects
+from db.repositories.projects import projects
 from db.session import make_engine, transaction
 from db.tables import RegistrationRow
 from labeling.adapters.image_store import ImageStore

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from db.repositories import projects
+from db.repositories.projects import projects
 from db.session import transaction
 from db.tables import (
     AnnotationRow,

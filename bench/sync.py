@@ -28,8 +28,9 @@ from pydantic import SecretStr
 
 from bench.report import at_least, at_most, emit
 from bench.webhook import free_port
-from db.repositories import label_studio, projects
-from db.repositories.reviews import is_current
+from db.repositories.projects import projects
+from db.repositories.reviews import label_studio
+from db.repositories.reviews.reviews import is_current
 from db.session import reading, transaction
 from db.tables import AnnotationRow, GroupRow, ImageRow, PrelabelRow, QueryRow, ReviewRow, SeenRow
 from labeling.review.config import labelling_config

@@ -29,7 +29,7 @@ from typing import Any
 
 from bench.report import at_least, at_most, emit
 from bench.webhook_load import Server, send_for
-from db.repositories import projects
+from db.repositories.projects import projects
 from db.session import make_engine, transaction
 from labeling.types import LabelClass, ProjectConfig, ProjectId
 from service.schema import bring_to_head

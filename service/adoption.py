@@ -16,9 +16,11 @@ from urllib.parse import unquote, urlsplit
 
 from sqlalchemy.orm import Session
 
-from db.repositories import adopted, failures, label_studio, registrations, reviews
-from db.repositories.adopted import NewTask
-from db.repositories.label_studio import Place
+from db.repositories.images import adopted_tasks, registrations
+from db.repositories.images.adopted_tasks import NewTask
+from db.repositories.reviews import label_studio, reviews
+from db.repositories.reviews.label_studio import Place
+from db.repositories.running import failures
 from labeling.errors import BadAddress
 from labeling.ingest.text import MAX_VALUE, clean_text
 from labeling.review.controls import Controls
@@ -75,7 +77,7 @@ def take_in(
         for task in new
         if (reference := _reference(place, task)) in wanted
     ]
-    return adopted.add(session, project.id, noted, now)
+    return adopted_tasks.add(session, project.id, noted, now)
 
 
 def controls_of(place: Place) -> Controls:
@@ -122,7 +124,7 @@ def _unknown(
 ) -> list[Mapping[str, Any]]:
     """Those that are neither noted nor ours; one of ours that was not yet noted as pushed carries its key."""
     ids = [int(task["id"]) for task in tasks]
-    known = adopted.known_tasks(session, project.id, place.ls_project_id, ids)
+    known = adopted_tasks.known_tasks(session, project.id, place.ls_project_id, ids)
     keys = [str(_data(task).get("external_id", "")) for task in tasks]
     ours = reviews.by_token(session, project.id, [key for key in keys if key])
     return [task for task, key in zip(tasks, keys, strict=True) if int(task["id"]) not in known and key not in ours]

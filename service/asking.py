@@ -14,8 +14,9 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from db.repositories import overlaps, queries, reviews
-from db.repositories.queries import NewQuery, NewReview
+from db.repositories.queries import queries
+from db.repositories.queries.queries import NewQuery, NewReview
+from db.repositories.reviews import overlaps, reviews
 from labeling.types import ImageId, Project, ReviewKind, Trigger
 
 __all__ = ["STRATEGY", "Asked", "ask_again"]

@@ -18,8 +18,8 @@ from datetime import datetime
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from sqlalchemy.orm import Session
 
-from db.repositories import keys
-from db.repositories.keys import StoredKey
+from db.repositories.people import keys
+from db.repositories.people.keys import StoredKey
 from labeling.errors import Denied, Invalid, NotFound, Unauthenticated
 from labeling.types import KeyId, Project, Role
 

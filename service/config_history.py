@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from db.repositories.projects import ConfigVersion
+from db.repositories.projects.projects import ConfigVersion
 from labeling.types import ProjectConfig
 
 __all__ = ["changes", "history"]

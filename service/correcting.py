@@ -12,8 +12,9 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from db.repositories import audit, decisions
-from db.repositories.decisions import CORRECTION
+from db.repositories.labels import decisions
+from db.repositories.labels.decisions import CORRECTION
+from db.repositories.people import audit
 from labeling.errors import Invalid
 from labeling.types import NONE_OF_THESE, UNSURE, ImageId, JobName, Project, Trigger
 from service.asking import Asked, ask_again

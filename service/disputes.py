@@ -13,11 +13,12 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
-from db.repositories import annotations as answers
-from db.repositories import annotators, disputes, opinions
-from db.repositories.annotations import VoteRow
+from db.repositories import disputes, opinions
 from db.repositories.disputes import Dispute
 from db.repositories.opinions import Opinion
+from db.repositories.people import annotators
+from db.repositories.reviews import annotations as answers
+from db.repositories.reviews.annotations import VoteRow
 from labeling.review.damage import expected_damage
 from labeling.review.kinds import blind_always
 from labeling.types import NONE_OF_THESE, UNSURE, ImageId, Project, ReviewId, ReviewKind

@@ -14,8 +14,10 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import sqlalchemy as sa
 
-from db.repositories import heartbeats, label_studio, projects, reviews
-from db.repositories.label_studio import Place
+from db.repositories.projects import projects
+from db.repositories.reviews import label_studio, reviews
+from db.repositories.reviews.label_studio import Place
+from db.repositories.running import heartbeats
 from db.session import reading
 from labeling.adapters.label_studio import LabelStudio
 from labeling.adapters.label_studio_http import is_personal_token

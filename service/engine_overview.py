@@ -13,9 +13,10 @@ from typing import Any
 import msgspec
 from sqlalchemy.orm import Session
 
-from db.repositories import calibrations, calls, canaries, engine_facts, figures, stages
-from db.repositories.calls import EndpointState, Spending
+from db.repositories import engine_facts, figures
 from db.repositories.engine_facts import RevisionFacts
+from db.repositories.engines import calibrations, call_ledger, canaries, engines_in_force
+from db.repositories.engines.call_ledger import EndpointState, Spending
 from labeling.types import EngineUse, Project, ProjectId
 
 __all__ = ["WORK", "EngineInUse", "Overview", "Work", "overview", "work_of"]
@@ -74,7 +75,7 @@ def overview(session: Session, project: Project) -> Overview:
     """Read it all in one picture."""
     policy = project.config.policy
     uses = [EngineUse(policy.engine, policy.templates, below_margin=1.0), *policy.escalation]
-    held = {(stage.place, stage.engine): stage.revision for stage in stages.in_force(session, project.id)}
+    held = {(stage.place, stage.engine): stage.revision for stage in engines_in_force.in_force(session, project.id)}
     kept = figures.data_of(session, project.id, WORK)
     work = work_of(session, project.id) if kept is None else msgspec.convert(kept, Work)
     facts = {found.revision: found for found in work.revisions}
@@ -89,10 +90,10 @@ def overview(session: Session, project: Project) -> Overview:
     return Overview(
         engines=engines,
         older=[found for found in facts.values() if found.revision not in in_force],
-        spending=calls.spending(session, project.id),
+        spending=call_ledger.spending(session, project.id),
         budget_micro=policy.budget.micro if policy.budget else None,
         currency=policy.budget.currency if policy.budget else "USD",
-        endpoints=[state for state in calls.endpoint_states(session) if state.endpoint in asked],
+        endpoints=[state for state in call_ledger.endpoint_states(session) if state.endpoint in asked],
         flags=dict(work.flags),
     )
 

@@ -13,7 +13,7 @@ from types import TracebackType
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories import inbox
+from db.repositories.reviews import inbox
 from db.session import transaction
 from labeling.errors import HardcaseError
 from labeling.types import JobName, Trigger

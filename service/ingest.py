@@ -18,9 +18,9 @@ from typing import TypeVar
 import fsspec
 from sqlalchemy.orm import Session
 
-from db.repositories import registrations, sources
-from db.repositories.registrations import Registered
-from db.repositories.sources import Source
+from db.repositories.images import registrations, sources
+from db.repositories.images.registrations import Registered
+from db.repositories.images.sources import Source
 from labeling.adapters.fetching import check_address, is_plain_address
 from labeling.adapters.image_store import UPLOAD
 from labeling.adapters.sources import absolute, file_exists, find_images, folder_exists

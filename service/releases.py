@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from db.repositories.snapshots import Snapshot
+from db.repositories.labels.snapshots import Snapshot
 from labeling.errors import BadArtifact, NotFound
 from labeling.types import Project
 

@@ -15,12 +15,12 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from db.repositories import annotations as answers
-from db.repositories import decisions, labels, soft_labels
-from db.repositories.annotations import VoteRow
-from db.repositories.decisions import Decision
-from db.repositories.labels import DISPUTED, Label, NewLabel
-from db.repositories.soft_labels import SoftLabel
+from db.repositories.labels import decisions, labels, soft_labels
+from db.repositories.labels.decisions import Decision
+from db.repositories.labels.labels import DISPUTED, Label, NewLabel
+from db.repositories.labels.soft_labels import SoftLabel
+from db.repositories.reviews import annotations as answers
+from db.repositories.reviews.annotations import VoteRow
 from labeling.review.consensus import Vote, cast, consensus, shares
 from labeling.review.kinds import blind_always
 from labeling.types import UNSURE, ImageId, LabelSource, Project, ReviewId, ReviewKind

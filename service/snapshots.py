@@ -19,9 +19,11 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories import examples, exports, snapshots
+from db.repositories import exports
 from db.repositories.exports import LabelFact
-from db.repositories.snapshots import NewSnapshot, Snapshot
+from db.repositories.labels import snapshots
+from db.repositories.labels.snapshots import NewSnapshot, Snapshot
+from db.repositories.queries import examples
 from db.session import reading, transaction
 from labeling.errors import BadArtifact, Conflict, Invalid, StorageFull
 from labeling.review.label_sets import Comparison, Entry, compare, entry_of, line_of, state_hash

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from db.repositories.inbox import Event
+from db.repositories.reviews.inbox import Event
 from labeling.errors import StorageFull, Unavailable
 
 __all__ = ["Spool"]

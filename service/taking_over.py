@@ -15,7 +15,10 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from db.repositories import adopted, audit, label_studio, projects
+from db.repositories.images import adopted_tasks
+from db.repositories.people import audit
+from db.repositories.projects import projects
+from db.repositories.reviews import label_studio
 from db.session import reading, transaction
 from labeling.adapters.label_studio import LabelStudio, StudioProject
 from labeling.errors import Conflict, Invalid, NotFound
@@ -89,7 +92,7 @@ class TakingOver:
             with transaction(self.database) as session:
                 new += take_in(session, project, chunk, self.now(), buckets=True, people=people)
                 ids = [int(task["id"]) for task in chunk]
-                noted += len(adopted.known_tasks(session, project.id, place.ls_project_id, ids))
+                noted += len(adopted_tasks.known_tasks(session, project.id, place.ls_project_id, ids))
             seen += len(chunk)
             progress(len(chunk))
         with transaction(self.database) as session:

@@ -11,10 +11,13 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from db.repositories import alarms, annotators, audit, gold, labels
-from db.repositories.alarms import AlarmKind
-from db.repositories.annotators import Annotator
-from db.repositories.labels import NewLabel
+from db.repositories.labels import labels
+from db.repositories.labels.labels import NewLabel
+from db.repositories.people import annotators, audit
+from db.repositories.people.annotators import Annotator
+from db.repositories.queries import gold
+from db.repositories.running import alarms
+from db.repositories.running.alarms import AlarmKind
 from labeling.errors import Conflict, Invalid
 from labeling.types import JobName, LabelSource, Project, Trigger
 from service.jobs import Jobs

@@ -15,7 +15,7 @@ from hypothesis import settings
 from pytest_socket import socket_allow_hosts
 
 from db import migrate
-from db.repositories import projects
+from db.repositories.projects import projects
 from db.session import make_engine, transaction
 from labeling.types import LabelClass, Policy, Project, ProjectConfig
 

@@ -88,7 +88,7 @@ def rows_of(database: sa.Engine, table: type[Any]) -> list[Any]:
 
 def label_values(database: sa.Engine, project_id: ProjectId) -> dict[int, str]:
     """Image id -> the label that stands."""
-    from db.repositories import labels
+    from db.repositories.labels import labels
 
     with transaction(database) as session:
         return {int(label.image_id): str(label.value) for label in labels.current(session, project_id)}

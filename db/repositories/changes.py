@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories.labels import is_current_label
+from db.repositories.labels.labels import is_current_label
 from db.tables import FetchRow, ImageRow, InboxRow, LabelRow, PrelabelRow, RegistrationRow
 from labeling.types import LabelSource, ProjectId
 

@@ -10,8 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
-from db.repositories.labels import DISPUTED, is_current_label
-from db.repositories.reviews import is_open
+from db.repositories.labels.labels import DISPUTED, is_current_label
+from db.repositories.reviews.reviews import is_open
 from db.tables import ImageRow, LabelRow, PushRow, ReviewRow
 from labeling.types import ImageId, LabelSource, ProjectId, ReviewId, ReviewKind
 

@@ -9,8 +9,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories.labels import is_current_label
-from db.repositories.prelabels import PendingImage, stated_in
+from db.repositories.engines.prelabels import PendingImage, stated_in
+from db.repositories.labels.labels import is_current_label
 from db.tables import GroupRow, ImageRow, LabelRow, PrelabelRow
 from labeling.types import ImageId, LabelSource, Outcome, ProjectId
 

@@ -14,9 +14,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories import soft_labels
-from db.repositories.soft_labels import SoftLabel
-from db.repositories.stages import place_of
+from db.repositories.engines.engines_in_force import place_of
+from db.repositories.labels import soft_labels
+from db.repositories.labels.soft_labels import SoftLabel
 from db.tables import (
     AnnotationRow,
     AnnotatorRow,

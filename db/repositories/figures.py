@@ -14,9 +14,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories.labels import is_current_label
-from db.repositories.reviews import is_current
-from db.repositories.stages import place_of
+from db.repositories.engines.engines_in_force import place_of
+from db.repositories.labels.labels import is_current_label
+from db.repositories.reviews.reviews import is_current
 from db.tables import (
     AnnotationRow,
     FigureRow,

@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories.reviews import is_open
+from db.repositories.reviews.reviews import is_open
 from db.tables import (
     AdoptedTaskRow,
     AlarmRow,

@@ -13,8 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories.labels import is_current_label
-from db.repositories.reviews import is_open
+from db.repositories.labels.labels import is_current_label
+from db.repositories.reviews.reviews import is_open
 from db.session import insert_new
 from db.tables import (
     AnnotationRow,

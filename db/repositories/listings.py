@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.repositories.paging import Slice, slice_of
-from db.repositories.reviews import is_open
+from db.repositories.reviews.reviews import is_open
 from db.tables import (
     FailureRow,
     GroupRow,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories.stages import place_of
+from db.repositories.engines.engines_in_force import place_of
 from db.tables import PrelabelRow
 from labeling.types import NONE_OF_THESE, ImageId, Outcome, ProjectId
 

@@ -13,9 +13,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from db.repositories.labels import is_current_label
-from db.repositories.reviews import is_current, is_open
-from db.repositories.stages import first_revision
+from db.repositories.engines.engines_in_force import first_revision
+from db.repositories.labels.labels import is_current_label
+from db.repositories.reviews.reviews import is_current, is_open
 from db.tables import (
     AnnotationRow,
     CalibrationRow,

@@ -8,8 +8,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories.labels import DISPUTED, is_current_label
-from db.repositories.reviews import is_current
+from db.repositories.labels.labels import DISPUTED, is_current_label
+from db.repositories.reviews.reviews import is_current
 from db.tables import AnnotationRow, AnnotatorRow, LabelRow, ReviewRow
 from labeling.types import AnnotationAction, ProjectId
 

@@ -1,6 +1,6 @@
 """Every table, as facts that are appended, not flags that must be kept true.
 
-What state an image is in is a question over these rows (`db/repositories/images.py` asks it): *registered* =
+What state an image is in is a question over these rows (`db/repositories/images/images.py` asks it): *registered* =
 no fetch yet; *fetched* = no prelabel or group yet; *ready*; *asked* = a review that is open; *answered* = a
 label. Exactly-once rests on the unique keys below. Rows that are pure cache say so.
 """

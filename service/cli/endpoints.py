@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from db.repositories import audit, calls
+from db.repositories.engines import call_ledger
+from db.repositories.people import audit
 from db.session import reading, transaction
 from labeling.errors import NotFound
 from labeling.prelabel.calls import Endpoint
@@ -30,7 +31,7 @@ def list_(as_json: AsJson = False) -> None:
     """
     with failing_clearly(as_json), connected() as hardcase:
         with reading(hardcase.database) as session:
-            states = {state.endpoint: state for state in calls.endpoint_states(session)}
+            states = {state.endpoint: state for state in call_ledger.endpoint_states(session)}
         endpoints = load_endpoints(hardcase.settings).values()
         documents = [_document(hardcase.settings, one, states.get(one.name)) for one in endpoints]
         rows = [[document[column] for column in COLUMNS] for document in documents]
@@ -61,7 +62,7 @@ def key(
         emit(as_json, {"endpoint": name, "kept": True}, human)
 
 
-def _document(settings: Settings, endpoint: Endpoint, state: calls.EndpointState | None) -> dict[str, Any]:
+def _document(settings: Settings, endpoint: Endpoint, state: call_ledger.EndpointState | None) -> dict[str, Any]:
     done = state.calls if state else {}
     return {
         "name": endpoint.name,
@@ -71,9 +72,9 @@ def _document(settings: Settings, endpoint: Endpoint, state: calls.EndpointState
         "local": endpoint.local,
         "key": bool(endpoint_key(settings, endpoint.name).get_secret_value()),
         "when_silent": endpoint.when_silent,
-        "answered": done.get(calls.State.DONE, 0),
-        "failed": done.get(calls.State.FAILED, 0),
-        "unanswered": done.get(calls.State.AMBIGUOUS, 0),
+        "answered": done.get(call_ledger.State.DONE, 0),
+        "failed": done.get(call_ledger.State.FAILED, 0),
+        "unanswered": done.get(call_ledger.State.AMBIGUOUS, 0),
         "failed in a row": state.failures_in_a_row if state else 0,
     }
 

@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from db.repositories import projects
+from db.repositories.projects import projects
 from db.session import reading
 from labeling.errors import Conflict, Invalid
 from labeling.types import LabelClass, Project, ProjectConfig, ProjectId

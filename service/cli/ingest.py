@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from db.repositories import progress as so_far
+from db.repositories.images import progress as so_far
 from db.session import reading, transaction
 from labeling.types import JobName, Project
 from service.cli.output import AsJson, Connected, Here, ProjectName, connected, do_job, emit, failing_clearly

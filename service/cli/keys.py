@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from db.repositories import audit, keys, projects
-from db.repositories.keys import StoredKey
+from db.repositories.people import audit, keys
+from db.repositories.people.keys import StoredKey
+from db.repositories.projects import projects
 from db.session import reading, transaction
 from labeling.types import Role
 from service.auth import issue_key

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from db.repositories import audit
-from db.repositories import messages as ledger
+from db.repositories.people import audit
+from db.repositories.running import messages as ledger
 from db.session import reading, transaction
 from labeling.errors import NotFound
 from service.cli.output import AsJson, asked_for, author, connected, emit, failing_clearly, table

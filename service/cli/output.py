@@ -22,7 +22,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from db.repositories import heartbeats, projects
+from db.repositories.projects import projects
+from db.repositories.running import heartbeats
 from db.session import make_engine, reading, transaction
 from labeling.errors import Conflict, HardcaseError, Invalid, Unavailable
 from labeling.types import JobName, Project, Trigger

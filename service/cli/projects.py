@@ -12,7 +12,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from db.repositories import audit, projects
+from db.repositories.people import audit
+from db.repositories.projects import projects
 from db.session import reading, transaction
 from labeling.errors import Invalid
 from labeling.types import Project, ProjectConfig

@@ -9,8 +9,13 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from db.repositories import board, failures, projects, reviews, snapshots, versions
-from db.repositories.snapshots import Snapshot
+from db.repositories import board
+from db.repositories.labels import snapshots
+from db.repositories.labels.snapshots import Snapshot
+from db.repositories.projects import projects
+from db.repositories.reviews import reviews
+from db.repositories.running import failures
+from db.repositories.versions import versions
 from db.session import reading, transaction
 from labeling.adapters.image_store import ImageStore
 from labeling.types import Project

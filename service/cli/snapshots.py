@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from db.repositories import audit, snapshots
-from db.repositories.snapshots import Snapshot
+from db.repositories.labels import snapshots
+from db.repositories.labels.snapshots import Snapshot
+from db.repositories.people import audit
 from db.session import reading, transaction
 from labeling.review.label_sets import Change, Comparison
 from labeling.types import Project

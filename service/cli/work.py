@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from db.repositories import versions
+from db.repositories.versions import versions
 from db.session import reading
 from labeling.errors import Conflict
 from labeling.types import JobName

@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from db.repositories import history, labels, rounds, versions
-from db.repositories.examples import read_examples
+from db.repositories import history, rounds
 from db.repositories.history import Answer, Named
+from db.repositories.labels import labels
+from db.repositories.queries.examples import read_examples
 from db.repositories.rounds import PromotionItem, QueryItem
-from db.repositories.versions import Version
+from db.repositories.versions import versions
+from db.repositories.versions.versions import Version
 from db.session import reading
 from labeling.learn.training import predict_probs
 from labeling.quality.metrics import Estimate, accuracy, confusion

@@ -13,9 +13,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from db.repositories import board, failures, history, reviews
-from db.repositories.annotators import everyone
+from db.repositories import board, history
 from db.repositories.history import HowFar
+from db.repositories.people.annotators import everyone
+from db.repositories.reviews import reviews
+from db.repositories.running import failures
 from db.session import reading
 from labeling.errors import Unavailable
 from labeling.types import Project

@@ -14,7 +14,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from db.repositories import annotators, board
+from db.repositories import board
+from db.repositories.people import annotators
 from labeling.types import ProjectId
 
 __all__ = ["Known", "People", "Person", "bad_ones", "read_people"]

@@ -20,8 +20,10 @@ from types import FrameType
 import httpx
 from rich.console import Console
 
-from db.repositories import board, failures, history, projects
-from db.repositories.images import FETCH
+from db.repositories import board, history
+from db.repositories.images.images import FETCH
+from db.repositories.projects import projects
+from db.repositories.running import failures
 from db.session import make_engine, reading
 from labeling.errors import Conflict
 from service.demo.annotators import Account, SimulatedAnswers

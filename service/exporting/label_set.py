@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from db.repositories import examples, exports
-from db.repositories.snapshots import Snapshot
+from db.repositories import exports
+from db.repositories.labels.snapshots import Snapshot
+from db.repositories.queries import examples
 from db.session import reading
 from labeling.adapters.image_store import ImageStore
 from labeling.review.kinds import Split

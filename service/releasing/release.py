@@ -19,8 +19,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from db.repositories import audit, board, snapshots
-from db.repositories.snapshots import Snapshot
+from db.repositories import board
+from db.repositories.labels import snapshots
+from db.repositories.labels.snapshots import Snapshot
+from db.repositories.people import audit
 from db.session import reading, transaction
 from labeling.adapters.image_store import ImageStore
 from labeling.adapters.whole_files import place_folder

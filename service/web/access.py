@@ -16,7 +16,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute, iter_route_contexts
 from sqlalchemy.orm import Session
 
-from db.repositories import projects
+from db.repositories.projects import projects
 from db.session import reading
 from labeling.errors import Conflict, NotFound
 from labeling.types import Project, Role

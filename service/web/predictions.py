@@ -17,8 +17,10 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories import adopted, projects, shown
-from db.repositories.shown import Order, Shown
+from db.repositories.images import adopted_tasks
+from db.repositories.projects import projects
+from db.repositories.reviews import displayed_predictions
+from db.repositories.reviews.displayed_predictions import Order, Shown
 from db.session import reading, transaction
 from labeling.review.config import choices_of
 from labeling.review.controls import OURS, Controls
@@ -60,10 +62,12 @@ class Predictions:
     def _predict(self, project_id: ProjectId, tasks: list[Task]) -> bytes:
         tokens = [_key_of(task) for task in tasks]
         with reading(self._database) as session:
-            choices, order = self._choices_of(session, project_id), shown.order_of(session, project_id)
-            ours = shown.by_token(session, project_id, [token for token in tokens if token])
+            choices, order = self._choices_of(session, project_id), displayed_predictions.order_of(session, project_id)
+            ours = displayed_predictions.by_token(session, project_id, [token for token in tokens if token])
             strange = [task for task, token in zip(tasks, tokens, strict=True) if token not in ours]
-            numbered = shown.by_task(session, project_id, [task.id for task in strange if _has_number(task)])
+            numbered = displayed_predictions.by_task(
+                session, project_id, [task.id for task in strange if _has_number(task)]
+            )
             unknown = _not_taken_in(session, project_id, order, strange)
         if unknown:
             self._take_in(project_id, unknown)
@@ -91,7 +95,7 @@ class Predictions:
 def _valid(told: Shown | None, choices: Sequence[str]) -> Suggestion:
     """Nothing is pre-selected in an unknown task, nor what the label set has no more; unknown ones come last."""
     if told is None:
-        return Suggestion(None, shown.LAST)
+        return Suggestion(None, displayed_predictions.LAST)
     return Suggestion(told.answer if told.answer in choices else None, told.score)
 
 
@@ -100,7 +104,7 @@ def _not_taken_in(session: Session, project_id: ProjectId, order: Order, tasks: 
     numbered = {task.id: task for task in tasks if _has_number(task)}
     if order.ls_project_id is None or not numbered:
         return []
-    known = adopted.known_tasks(session, project_id, order.ls_project_id, list(numbered))
+    known = adopted_tasks.known_tasks(session, project_id, order.ls_project_id, list(numbered))
     return [
         {"id": number, "data": {**task.data, "external_id": _key_of(task)}, "annotations": task.annotations}
         for number, task in numbered.items()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from db.repositories import audit, failures
+from db.repositories.people import audit
+from db.repositories.running import failures
 from db.session import transaction
 from labeling.types import JobName, Project, Trigger
 from service.auth import Caller

@@ -12,10 +12,13 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from db.repositories import adopted, board, label_studio, overlaps, queries, reviews
-from db.repositories.adopted import Ready
-from db.repositories.label_studio import Place
-from db.repositories.queries import NewQuery, NewReview
+from db.repositories import board
+from db.repositories.images import adopted_tasks
+from db.repositories.images.adopted_tasks import Ready
+from db.repositories.queries import queries
+from db.repositories.queries.queries import NewQuery, NewReview
+from db.repositories.reviews import label_studio, overlaps, reviews
+from db.repositories.reviews.label_studio import Place
 from db.session import reading, transaction
 from labeling.adapters.label_studio import StudioTask
 from labeling.errors import NotFound
@@ -35,7 +38,7 @@ def adopt_batch(parts: Parts, project_id: ProjectId, size: int = 50) -> dict[str
     """Give the next tasks their reviews; `left` is 1 while more wait. An image stands once in a batch."""
     with reading(parts.database) as session:
         place = label_studio.get(session, project_id)
-        found = adopted.ready(session, project_id, size + 1)
+        found = adopted_tasks.ready(session, project_id, size + 1)
     if place is None or not found:
         return {"done": 0, "failed": 0, "left": 0}
     batch = _one_an_image(found[:size])
@@ -48,7 +51,7 @@ def adopt_batch(parts: Parts, project_id: ProjectId, size: int = 50) -> dict[str
     parts.failpoint("adopt.after_tell")
     gone = [one.ls_task_id for one in batch if one.ls_task_id not in there]
     with transaction(parts.database) as session:
-        adopted.taken(session, project_id, [*tokens, *gone], parts.now())
+        adopted_tasks.taken(session, project_id, [*tokens, *gone], parts.now())
         label_studio.next_revision(session, project_id)  # they need a place in the order
     return {"done": len(tokens), "failed": len(gone), "left": int(len(found) > len(batch))}
 

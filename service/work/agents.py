@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from db.repositories import probes
-from db.repositories.probes import Probe
+from db.repositories.engines import probes
+from db.repositories.engines.probes import Probe
 from db.session import reading, transaction
 from labeling.adapters.chat_models import chat_model
 from labeling.adapters.endpoints import EndpointClient

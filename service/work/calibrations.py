@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from db.repositories import calibrations, prelabels, projects, stages
-from db.repositories.calibrations import Calibration
-from db.repositories.examples import read_examples
-from db.repositories.prelabels import Said
-from db.repositories.stages import Stage
+from db.repositories.engines import calibrations, engines_in_force, prelabels
+from db.repositories.engines.calibrations import Calibration
+from db.repositories.engines.engines_in_force import Stage
+from db.repositories.engines.prelabels import Said
+from db.repositories.projects import projects
+from db.repositories.queries.examples import read_examples
 from db.session import reading, transaction
 from labeling.learn.calibration import in_temperature_half
 from labeling.prelabel.trust import Terms, calibrated, calibrated_answers, fit_stated, fit_terms
@@ -61,7 +62,7 @@ def calibrate(parts: Parts, project_id: ProjectId) -> dict[str, int]:
         project = projects.by_id(session, project_id)
         examples = calibration_examples(session, project)
         in_force = calibrations.everyone(session, project_id)
-        found = [(stage, _said(session, project, stage)) for stage in stages.in_force(session, project_id)]
+        found = [(stage, _said(session, project, stage)) for stage in engines_in_force.in_force(session, project_id)]
     fitted = 0
     for stage, said in found:
         sample = sample_of(said, examples, project.config.classes)

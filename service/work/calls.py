@@ -15,8 +15,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories import calls
-from db.repositories.calls import Call, State
+from db.repositories.engines import call_ledger
+from db.repositories.engines.call_ledger import Call, State
 from db.session import transaction
 from labeling.errors import EndpointSilent, EndpointUnavailable, Invalid, OverBudget
 from labeling.prelabel.calls import CallBook, Endpoint, Question, Reply, Sent
@@ -127,8 +127,8 @@ class LedgerBook:
 
     def _decide(self, session: Session, question: Question) -> Call | Reply | _Wait | EndpointSilent:
         """What becomes of a question, in one transaction that no other decision about this endpoint overlaps."""
-        calls.lock(session, self.endpoint.name)
-        call = calls.find(session, self.endpoint.name, question.key)
+        call_ledger.lock(session, self.endpoint.name)
+        call = call_ledger.find(session, self.endpoint.name, question.key)
         if call is not None and call.state is State.DONE:
             return Reply(call.status, call.reply, call.tokens_in, call.tokens_out, 0, 0.0, cached=True)
         self._check_price(question)
@@ -152,8 +152,8 @@ class LedgerBook:
 
     def _must_wait(self, session: Session, question: Question) -> _Wait | None:
         now, limits = self.now(), self.endpoint.limits
-        busy = calls.in_flight(session, self.endpoint.name, now)
-        failed, last = calls.failures_in_a_row(session, self.endpoint.name)
+        busy = call_ledger.in_flight(session, self.endpoint.name, now)
+        failed, last = call_ledger.failures_in_a_row(session, self.endpoint.name)
         if failed >= BREAK_AFTER and last is not None:
             rest_s = BREAK_S - (now - last).total_seconds()
             if rest_s > 0:
@@ -162,7 +162,7 @@ class LedgerBook:
                 return _Wait(POLL_S, "one call tries whether it is back")
         if busy >= limits.at_once:
             return _Wait(POLL_S, f"{busy} calls are under way")
-        requests, tokens = calls.last_minute(session, self.endpoint.name, now)
+        requests, tokens = call_ledger.last_minute(session, self.endpoint.name, now)
         if limits.requests_a_minute and requests >= limits.requests_a_minute:
             return _Wait(1.0, f"{requests} requests left within a minute")
         if limits.tokens_a_minute and tokens >= limits.tokens_a_minute:
@@ -176,7 +176,7 @@ class LedgerBook:
             if not self._set_aside(session, question.project_id, reserved, self.budget.micro):
                 raise _too_dear(self.budget, question)
         now = self.now()
-        return calls.open_call(
+        return call_ledger.open_call(
             session,
             endpoint=self.endpoint.name,
             model=question.model,
@@ -190,16 +190,16 @@ class LedgerBook:
 
     def _set_aside(self, session: Session, project_id: ProjectId, micro: int, cap_micro: int) -> bool:
         """Reserve it; if there is no room, first let go of what dead workers hold, whose questions nobody repeats."""
-        if calls.reserve(session, project_id, micro, cap_micro):
+        if call_ledger.reserve(session, project_id, micro, cap_micro):
             return True
-        for call in calls.dead(session, project_id, self.now()):
+        for call in call_ledger.dead(session, project_id, self.now()):
             self._abandon(session, call)
-        return calls.reserve(session, project_id, micro, cap_micro)
+        return call_ledger.reserve(session, project_id, micro, cap_micro)
 
     def _send(self, call: Call, question: Question, send: Callable[[], Sent]) -> Reply:
         """Note that it leaves, let it leave, and note what came of it."""
         with transaction(self.database) as session:
-            ours = calls.mark_sent(session, call, self.now())
+            ours = call_ledger.mark_sent(session, call, self.now())
         if not ours:
             raise EndpointUnavailable("Another worker took over this call.")
         started = self.now()
@@ -227,25 +227,25 @@ class LedgerBook:
             "tokens_out": sent.tokens_out,
         }  # fmt: skip
         with transaction(self.database) as session:
-            calls.lock(session, self.endpoint.name)
+            call_ledger.lock(session, self.endpoint.name)
             now = self.now()
-            if calls.close(session, call, State.DONE, now=now, cost_micro=cost, **answer):
-                calls.settle(session, call.project_id, reserved_micro=call.reserved_micro, cost_micro=cost)
+            if call_ledger.close(session, call, State.DONE, now=now, cost_micro=cost, **answer):
+                call_ledger.settle(session, call.project_id, reserved_micro=call.reserved_micro, cost_micro=cost)
             else:
                 more = cost - call.reserved_micro  # its bound was charged when it was given up
                 late = (State.AMBIGUOUS,)
-                if calls.close(session, call, State.DONE, now=now, cost_micro=more, among=late, **answer):
-                    calls.settle(session, call.project_id, reserved_micro=0, cost_micro=more)
+                if call_ledger.close(session, call, State.DONE, now=now, cost_micro=more, among=late, **answer):
+                    call_ledger.settle(session, call.project_id, reserved_micro=0, cost_micro=more)
         return Reply(sent.status, sent.body, sent.tokens_in, sent.tokens_out, cost, seconds, cached=False)
 
     def _end(self, call: Call, state: State, *, cost_micro: int, status: int | None = None) -> None:
         with transaction(self.database) as session:
-            calls.lock(session, self.endpoint.name)
+            call_ledger.lock(session, self.endpoint.name)
             self._close(session, call, state, cost_micro=cost_micro, status=status)
 
     def _close(self, session: Session, call: Call, state: State, *, cost_micro: int, status: int | None = None) -> None:
-        if calls.close(session, call, state, now=self.now(), cost_micro=cost_micro, status=status):
-            calls.settle(session, call.project_id, reserved_micro=call.reserved_micro, cost_micro=cost_micro)
+        if call_ledger.close(session, call, state, now=self.now(), cost_micro=cost_micro, status=status):
+            call_ledger.settle(session, call.project_id, reserved_micro=call.reserved_micro, cost_micro=cost_micro)
 
 
 def _too_dear(budget: Budget, question: Question) -> OverBudget:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from db.repositories.versions import Version
+from db.repositories.versions.versions import Version
 from labeling.adapters.whole_files import read_files
 from labeling.errors import BadArtifact
 from labeling.learn.artifacts import CARD, WEIGHTS, Card, unpack

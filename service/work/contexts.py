@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from db.repositories import prelabels
-from db.repositories.examples import read_examples
-from db.repositories.pool import count_texts
-from db.repositories.prelabels import PendingImage
+from db.repositories.engines import prelabels
+from db.repositories.engines.prelabels import PendingImage
+from db.repositories.queries.examples import read_examples
+from db.repositories.queries.pool import count_texts
 from db.session import reading
 from labeling.prelabel.engine import Engine, Growing, Item, Shot, Vectors
 from labeling.prelabel.nearest import nearest_others

@@ -10,8 +10,9 @@ import io
 
 from PIL import Image
 
-from db.repositories import failures, regions
-from db.repositories.reviews import Review
+from db.repositories.reviews import overlays
+from db.repositories.reviews.reviews import Review
+from db.repositories.running import failures
 from db.session import reading, transaction
 from labeling.review.kinds import blind_always
 from labeling.types import LabelClass, Project
@@ -29,7 +30,7 @@ def due_reviews(parts: Parts, queue: Queue, revision: str, step: str) -> list[tu
     """The reviews in the order of the queue whose pre-selected class has no picture yet, and did not fail before."""
     project = queue.project
     with reading(parts.database) as session:
-        done = regions.drawn(session, project.id, revision)
+        done = overlays.drawn(session, project.id, revision)
         failed = {f.subject for f in failures.listing(session, project.id) if f.step == step and f.dead}
     labels = {label.name: label for label in project.config.labels}
     return [
@@ -48,7 +49,7 @@ def keep_picture(
     """Keep it under the hash of what it was drawn from; the newest of a review is the one that is shown."""
     parts.images.keep_drawing(picture, _jpeg(image))
     with transaction(parts.database) as session:
-        regions.record(session, review.id, answer=answer, revision=revision, picture=picture, now=parts.now())
+        overlays.record(session, review.id, answer=answer, revision=revision, picture=picture, now=parts.now())
         failures.clear(session, step, str(review.id))
 
 

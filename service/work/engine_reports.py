@@ -10,8 +10,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from db.repositories import engine_facts, engine_reports, projects
-from db.repositories.prelabels import PendingImage
+from db.repositories import engine_facts
+from db.repositories.engines import reports
+from db.repositories.engines.prelabels import PendingImage
+from db.repositories.projects import projects
 from db.session import reading, transaction
 from labeling.errors import HardcaseError, Invalid, NotFound
 from labeling.types import Project, ProjectId
@@ -59,7 +61,7 @@ def make(parts: Parts, project: Project, request: EngineRequest, progress: Progr
 def keep(parts: Parts, project: Project, request: EngineRequest, result: Json, asked_by: str) -> int:
     """Keep a report; returns its id."""
     with transaction(parts.database) as session:
-        return engine_reports.record(
+        return reports.record(
             session,
             project.id,
             request.kind.value,

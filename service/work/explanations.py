@@ -14,9 +14,12 @@ from hashlib import sha256
 import numpy as np
 from PIL import Image
 
-from db.repositories import examples as labelled
-from db.repositories import failures, gold, projects, reviews
-from db.repositories.reviews import Review
+from db.repositories.projects import projects
+from db.repositories.queries import examples as labelled
+from db.repositories.queries import gold
+from db.repositories.reviews import reviews
+from db.repositories.reviews.reviews import Review
+from db.repositories.running import failures
 from db.session import reading
 from labeling.adapters.embedding_store import MissingVectors
 from labeling.errors import Invalid, NotFound, Unavailable

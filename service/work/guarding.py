@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from db.repositories import canaries, prelabels
-from db.repositories.examples import read_examples
+from db.repositories.engines import canaries, prelabels
+from db.repositories.queries.examples import read_examples
 from db.session import reading, transaction
 from labeling.adapters.image_store import ImageStore
 from labeling.errors import EnginePaused, Invalid, NotFound

@@ -12,7 +12,7 @@ import numpy as np
 
 from db.repositories import opinions
 from db.repositories.opinions import Opinion
-from db.repositories.reviews import Review
+from db.repositories.reviews.reviews import Review
 from db.session import reading
 from labeling.prelabel.trust import Terms, calibrated
 from labeling.review.opinion import Hint, reason_line, top_line

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from db.repositories import reviews
-from db.repositories.label_studio import Place
+from db.repositories.reviews import reviews
+from db.repositories.reviews.label_studio import Place
 from db.session import reading
 from labeling.adapters.label_studio import Changed
 from labeling.errors import Invalid

@@ -11,9 +11,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from db.repositories import label_studio, reviews
-from db.repositories.label_studio import Place
-from db.repositories.reviews import Review
+from db.repositories.reviews import label_studio, reviews
+from db.repositories.reviews.label_studio import Place
+from db.repositories.reviews.reviews import Review
 from db.session import reading, transaction
 from labeling.errors import HardcaseError, LabelStudioUnavailable
 from labeling.types import ReviewId

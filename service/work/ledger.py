@@ -13,11 +13,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from db.repositories import annotations as answers
-from db.repositories import annotators as people
-from db.repositories import reviews
-from db.repositories.annotations import CurrentAnnotation, NewAnnotation
-from db.repositories.reviews import Review
+from db.repositories.people import annotators as people
+from db.repositories.reviews import annotations as answers
+from db.repositories.reviews import reviews
+from db.repositories.reviews.annotations import CurrentAnnotation, NewAnnotation
+from db.repositories.reviews.reviews import Review
 from labeling.adapters.label_studio import StudioTask
 from labeling.errors import Invalid
 from labeling.review.events import Answer, newest, parse_answer

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from PIL import Image
 
-from db.repositories.prelabels import PendingImage
+from db.repositories.engines.prelabels import PendingImage
 from labeling.errors import EndpointSilent, EnginePaused, HardcaseError, Invalid, NotFound, OverBudget, Unavailable
 from labeling.prelabel.engine import Engine, Item, Vectors, check_look
 from labeling.prelabel.reading import open_shown

@@ -12,10 +12,13 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from db.repositories import alarms, board, messages, projects, versions, weekly
-from db.repositories.alarms import AlarmKind
+from db.repositories import board, weekly
 from db.repositories.board import Figure
-from db.repositories.messages import Message, NewMessage
+from db.repositories.projects import projects
+from db.repositories.running import alarms, messages
+from db.repositories.running.alarms import AlarmKind
+from db.repositories.running.messages import Message, NewMessage
+from db.repositories.versions import versions
 from db.session import reading, transaction
 from labeling.errors import Conflict, Denied, Invalid, Unavailable
 from labeling.types import Project, ProjectId

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from db.repositories import calibrations, predictions, prelabels, stages, versions
-from db.repositories.prelabels import Said
-from db.repositories.stages import Stage
+from db.repositories.engines import calibrations, engines_in_force, prelabels
+from db.repositories.engines.engines_in_force import Stage
+from db.repositories.engines.prelabels import Said
+from db.repositories.versions import predictions, versions
 from db.session import reading
 from labeling.adapters.prediction_files import read_predictions
 from labeling.errors import BadArtifact, NotFound
@@ -72,7 +73,7 @@ class Opinions:
 def read_opinions(parts: Parts, project: Project, pool: Pool) -> Opinions:
     """Everything that is believed of this pool now."""
     with reading(parts.database) as session:
-        first = stages.first_revision(session, project.id)
+        first = engines_in_force.first_revision(session, project.id)
         terms = terms_in_force(session, project)
         voices = read_voices(session, project, pool)
         champion = versions.champion(session, project.id)
@@ -95,7 +96,7 @@ def read_voices(session: Session, project: Project, pool: Pool) -> tuple[Voice, 
     terms = terms_in_force(session, project)
     return tuple(
         _voice(stage, prelabels.said(session, project.id, stage.revision), pool, project, terms.get(stage.revision))
-        for stage in stages.in_force(session, project.id)
+        for stage in engines_in_force.in_force(session, project.id)
         if stage.place > 0
     )
 

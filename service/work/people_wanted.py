@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from db.repositories import label_studio, overlaps, reviews
-from db.repositories.label_studio import Place
-from db.repositories.overlaps import Untold
+from db.repositories.reviews import label_studio, overlaps, reviews
+from db.repositories.reviews.label_studio import Place
+from db.repositories.reviews.overlaps import Untold
 from db.session import reading, transaction
 from labeling.adapters.label_studio import StudioTask
 from labeling.errors import NotFound

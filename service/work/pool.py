@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from db.repositories import prelabels
-from db.repositories.pool import PoolRow, PoolRows, read_pool
+from db.repositories.engines import prelabels
+from db.repositories.queries.pool import PoolRow, PoolRows, read_pool
 from db.session import reading, transaction
 from labeling.adapters.embedding_store import MissingVectors
 from labeling.ingest.hashing import text_key

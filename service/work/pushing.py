@@ -12,10 +12,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from db.repositories import gold, label_studio, predictions, projects, reviews, shown, versions
-from db.repositories.label_studio import Place
-from db.repositories.reviews import Review, Suggested
-from db.repositories.shown import Shown
+from db.repositories.projects import projects
+from db.repositories.queries import gold
+from db.repositories.reviews import displayed_predictions, label_studio, reviews
+from db.repositories.reviews.displayed_predictions import Shown
+from db.repositories.reviews.label_studio import Place
+from db.repositories.reviews.reviews import Review, Suggested
+from db.repositories.versions import predictions, versions
 from db.session import reading, transaction
 from labeling.errors import Invalid
 from labeling.prelabel.trust import Terms, calibrated
@@ -95,7 +98,9 @@ def _bring_into_order(parts: Parts, place: Place, queue: Queue) -> dict[str, int
     if pushed or reordered:
         parts.label_studio.set_model_version(place.ls_project_id, model_version)
         with transaction(parts.database) as session:
-            shown.note(session, {review: Shown(told.answer, told.score) for review, told in queue.suggestions.items()})
+            displayed_predictions.note(
+                session, {review: Shown(told.answer, told.score) for review, told in queue.suggestions.items()}
+            )
             label_studio.note(session, queue.project.id, model_version=model_version)
     return {"pushed": pushed, "reordered": reordered}
 

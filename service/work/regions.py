@@ -10,8 +10,9 @@ from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from db.repositories import failures, projects
-from db.repositories.reviews import Review
+from db.repositories.projects import projects
+from db.repositories.reviews.reviews import Review
+from db.repositories.running import failures
 from db.session import reading
 from labeling.errors import Invalid, NotFound, Unavailable
 from labeling.prelabel.reading import open_shown

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from db.repositories import calibrations, prelabels, stages
+from db.repositories.engines import calibrations, engines_in_force, prelabels
+from db.repositories.engines.engines_in_force import Stage
 from db.repositories.figures import NewFigure
-from db.repositories.stages import Stage
 from labeling.prelabel.trust import read_terms
 from labeling.quality.metrics import MIN_LABELS, Bin, expected_calibration_error, reliability
 from labeling.quality.plots import ReliabilityCurve, reliability_curves
@@ -39,7 +39,7 @@ def read_reliability(session: Session, project: Project) -> NewFigure:
         _one_a_group(calibration_examples(session, project)),
     )
     rows, curves = [], []
-    for stage in stages.in_force(session, project.id):
+    for stage in engines_in_force.in_force(session, project.id):
         examples = calibration if stage.place else evaluation
         said = {one.image_id: one for one in prelabels.said(session, project.id, stage.revision)}
         row, drawn = _of_engine(session, project, stage, sample_of(said, examples, project.config.classes))

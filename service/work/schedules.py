@@ -15,7 +15,8 @@ from datetime import datetime, timedelta
 import psutil
 import sqlalchemy as sa
 
-from db.repositories import heartbeats, inbox
+from db.repositories.reviews import inbox
+from db.repositories.running import heartbeats
 from db.session import reading, transaction
 from labeling.types import JobName, Trigger
 from service.logs import get_logger

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from db.repositories.examples import last_label_id, read_examples
-from db.repositories.versions import Version
+from db.repositories.queries.examples import last_label_id, read_examples
+from db.repositories.versions.versions import Version
 from labeling.learn.calibration import in_temperature_half
 from labeling.learn.snapshot import Snapshot, make_snapshot
 from labeling.review.kinds import Use, kinds_for

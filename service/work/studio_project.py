@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 
-from db.repositories import label_studio, reviews
-from db.repositories.label_studio import Place
+from db.repositories.reviews import label_studio, reviews
+from db.repositories.reviews.label_studio import Place
 from db.session import reading, transaction
 from labeling.adapters.label_studio import ProjectSettings, StudioProject
 from labeling.errors import Conflict, Invalid, NotFound

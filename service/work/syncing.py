@@ -13,9 +13,10 @@ from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
-from db.repositories import annotations as answers
-from db.repositories import inbox, label_studio, projects, reviews
-from db.repositories.label_studio import Place
+from db.repositories.projects import projects
+from db.repositories.reviews import annotations as answers
+from db.repositories.reviews import inbox, label_studio, reviews
+from db.repositories.reviews.label_studio import Place
 from db.session import reading, transaction
 from labeling.adapters.label_studio import Changed, StudioTask
 from labeling.types import Project, ProjectId, ReviewId

@@ -6,7 +6,7 @@ its row was being written elsewhere, is recomputed when it is missed.
 
 from __future__ import annotations
 
-from db.repositories.prelabels import named_vectors
+from db.repositories.engines.prelabels import named_vectors
 from db.session import reading
 from service.work.pipeline.ingest import collect
 from service.work.wiring import Parts

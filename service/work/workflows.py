@@ -14,7 +14,9 @@ from typing import Any, TypeVar
 from dbos import DBOS
 from sqlalchemy.orm import Session
 
-from db.repositories import adopted, failures, projects
+from db.repositories.images import adopted_tasks
+from db.repositories.projects import projects
+from db.repositories.running import failures
 from db.session import reading, transaction
 from labeling.errors import Unavailable
 from labeling.types import JobName, ProjectId, Trigger
@@ -265,7 +267,7 @@ def _is_wanted(parts: Parts, session: Session, project_id: ProjectId, job: JobNa
     if job is JobName.MESSAGES:
         return has_targets(parts.settings)
     if job is JobName.ADOPT:
-        return adopted.has_ready(session, project_id)
+        return adopted_tasks.has_ready(session, project_id)
     policy = projects.by_id(session, project_id).config.policy
     if job is JobName.EXPLAIN:
         return bool(policy.regions or policy.explanation)

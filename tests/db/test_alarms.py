@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import alarms
-from db.repositories.alarms import AlarmKind
+from db.repositories.running import alarms
+from db.repositories.running.alarms import AlarmKind
 from db.session import reading, transaction
 from labeling.errors import NotFound
 from labeling.types import Project

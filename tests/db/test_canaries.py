@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
-from db.repositories import canaries, prelabels
-from db.repositories.canaries import Tally
+from db.repositories.engines import canaries, prelabels
+from db.repositories.engines.canaries import Tally
 from db.session import reading, transaction
 from db.tables import ImageRow
 from labeling.types import Evidence, ImageId, Prelabel, Project

@@ -8,7 +8,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories import engine_facts, engine_reports, prelabels
+from db.repositories import engine_facts
+from db.repositories.engines import prelabels, reports
 from db.session import reading, transaction
 from db.tables import ImageRow, LabelRow
 from labeling.errors import NotFound
@@ -115,16 +116,16 @@ def test_the_newest_report_of_a_kind_is_found_and_others_are_not_shown_to_anothe
     mine, other = make_project(any_database), make_project(any_database, name="plants")
     with transaction(any_database) as session:
         ids = [
-            engine_reports.record(session, mine.id, kind, request={}, result={"n": n}, asked_by="me", now=NOW)
+            reports.record(session, mine.id, kind, request={}, result={"n": n}, asked_by="me", now=NOW)
             for n, kind in enumerate(("plan", "compare", "plan"))
         ]
 
     with reading(any_database) as session:
-        newest = engine_reports.newest(session, mine.id, "plan")
-        listed = engine_reports.listing(session, mine.id, after=None, limit=2)
-        none = engine_reports.newest(session, other.id, "plan")
+        newest = reports.newest(session, mine.id, "plan")
+        listed = reports.listing(session, mine.id, after=None, limit=2)
+        none = reports.newest(session, other.id, "plan")
         with pytest.raises(NotFound):
-            engine_reports.by_id(session, other.id, ids[0])
+            reports.by_id(session, other.id, ids[0])
 
     assert newest is not None and newest.result == {"n": 2}
     assert [item.id for item in listed.items] == [ids[2], ids[1]]

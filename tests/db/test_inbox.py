@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from db.repositories import inbox
-from db.repositories.inbox import Event, Hint
+from db.repositories.reviews import inbox
+from db.repositories.reviews.inbox import Event, Hint
 from db.session import reading, transaction
 from labeling.types import Project
 from tests.conftest import NOW

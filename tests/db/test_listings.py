@@ -7,7 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-from db.repositories import audit, board, failures, heartbeats, keys, listings, registrations, rounds
+from db.repositories import board, listings, rounds
+from db.repositories.images import registrations
+from db.repositories.people import audit, keys
+from db.repositories.running import failures, heartbeats
 from db.session import reading, transaction
 from db.tables import (
     AnnotationRow,

@@ -7,9 +7,12 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from db.repositories import annotators, disputes, overlaps, reviews, soft_labels
-from db.repositories.overlaps import Untold
-from db.repositories.soft_labels import SoftLabel
+from db.repositories import disputes
+from db.repositories.labels import soft_labels
+from db.repositories.labels.soft_labels import SoftLabel
+from db.repositories.people import annotators
+from db.repositories.reviews import overlaps, reviews
+from db.repositories.reviews.overlaps import Untold
 from db.session import reading, transaction
 from labeling.types import Project, ReviewKind
 from service.settling import settle

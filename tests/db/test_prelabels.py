@@ -9,8 +9,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories import failures, prelabels
-from db.repositories.prelabels import PlacedImage
+from db.repositories.engines import prelabels
+from db.repositories.engines.prelabels import PlacedImage
+from db.repositories.running import failures
 from db.session import reading, transaction
 from db.tables import GroupRow, ImageRow, PrelabelRow
 from labeling.types import ImageId, Prelabel, Project, Side

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import projects
+from db.repositories.projects import projects
 from db.session import reading, transaction
 from labeling.errors import Conflict, NotFound
 from labeling.types import LabelClass, Policy, Project

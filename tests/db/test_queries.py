@@ -9,9 +9,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories import board, figures, queries, tallies
+from db.repositories import board, figures, tallies
 from db.repositories.figures import NewFigure
-from db.repositories.queries import NewQuery, NewReview
+from db.repositories.queries import queries
+from db.repositories.queries.queries import NewQuery, NewReview
 from db.session import reading, transaction
 from db.tables import AnnotationRow, FailureRow, GroupRow, ImageRow, LabelRow, PrelabelRow, ReviewEndRow, ReviewRow
 from labeling.types import ImageId, LabelSource, Project, ReviewKind, Side, Trigger

@@ -10,9 +10,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import func, select
 
-from db.repositories import failures, images, registrations, sources
-from db.repositories.images import NewImage
-from db.repositories.registrations import Registered
+from db.repositories.images import images, registrations, sources
+from db.repositories.images.images import NewImage
+from db.repositories.images.registrations import Registered
+from db.repositories.running import failures
 from db.session import reading, transaction
 from db.tables import FetchRow, ImageRow, RegistrationRow
 from labeling.types import Incoming, Project, RegistrationId

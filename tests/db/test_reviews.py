@@ -8,10 +8,11 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from db.repositories import annotations as answers
-from db.repositories import label_studio, labels, reviews
-from db.repositories.annotations import NewAnnotation
-from db.repositories.labels import NewLabel
+from db.repositories.labels import labels
+from db.repositories.labels.labels import NewLabel
+from db.repositories.reviews import annotations as answers
+from db.repositories.reviews import label_studio, reviews
+from db.repositories.reviews.annotations import NewAnnotation
 from db.session import insert_new, reading, transaction
 from db.tables import SeenRow
 from labeling.types import AnnotationAction, ImageId, LabelSource, Project, ReviewId, ReviewKind

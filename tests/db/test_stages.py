@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
-from db.repositories import calibrations, stages
-from db.repositories.stages import Stage
+from db.repositories.engines import calibrations, engines_in_force
+from db.repositories.engines.engines_in_force import Stage
 from db.session import reading, transaction
 from labeling.types import Project
 from tests.conftest import NOW
@@ -23,13 +23,13 @@ def test_a_new_revision_takes_the_place_of_the_old_one_and_noting_it_twice_chang
 
     with transaction(any_database) as session:
         for stage in (FIRST, AGENT, newer, newer):
-            stages.note(session, project.id, stage, NOW)
-        stages.note(session, other.id, LARGE, NOW)
+            engines_in_force.note(session, project.id, stage, NOW)
+        engines_in_force.note(session, other.id, LARGE, NOW)
 
     with reading(any_database) as session:
-        assert stages.in_force(session, project.id) == [FIRST, newer]
-        assert stages.first_revision(session, project.id) == "b-1"
-        assert stages.first_revision(session, other.id) is None
+        assert engines_in_force.in_force(session, project.id) == [FIRST, newer]
+        assert engines_in_force.first_revision(session, project.id) == "b-1"
+        assert engines_in_force.first_revision(session, other.id) is None
 
 
 def test_a_place_whose_engine_is_no_longer_named_is_forgotten(
@@ -38,12 +38,12 @@ def test_a_place_whose_engine_is_no_longer_named_is_forgotten(
     project = make_project(any_database)
     with transaction(any_database) as session:
         for stage in (FIRST, AGENT, LARGE):
-            stages.note(session, project.id, stage, NOW)
+            engines_in_force.note(session, project.id, stage, NOW)
 
-        stages.shorten(session, project.id, [FIRST.engine, LARGE.engine])
+        engines_in_force.shorten(session, project.id, [FIRST.engine, LARGE.engine])
 
     with reading(any_database) as session:
-        assert stages.in_force(session, project.id) == [FIRST]
+        assert engines_in_force.in_force(session, project.id) == [FIRST]
 
 
 def test_terms_are_numbered_and_the_newest_is_in_force(

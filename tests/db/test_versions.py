@@ -10,9 +10,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories import examples, predictions, versions
-from db.repositories.pool import count_ready, read_pool
-from db.repositories.predictions import PredictionFile
+from db.repositories.queries import examples
+from db.repositories.queries.pool import count_ready, read_pool
+from db.repositories.versions import predictions, versions
+from db.repositories.versions.predictions import PredictionFile
 from db.session import reading, transaction
 from db.tables import GroupRow, ImageRow, LabelRow, PredictionRow, PrelabelRow, QueryRow, ReviewRow
 from labeling.errors import Conflict, NotFound

@@ -14,9 +14,11 @@ from typing import Any
 import httpx
 import sqlalchemy as sa
 
-from db.repositories import adopted, labels, projects
-from db.repositories import label_studio as label_studio_places
-from db.repositories.examples import read_examples
+from db.repositories.images import adopted_tasks
+from db.repositories.labels import labels
+from db.repositories.projects import projects
+from db.repositories.queries.examples import read_examples
+from db.repositories.reviews import label_studio as label_studio_places
 from db.session import reading
 from db.tables import AdoptedTaskRow, AnnotationRow, PushRow, ReviewRow
 from labeling.adapters.label_studio import LabelStudio
@@ -216,7 +218,7 @@ def _adopt_again(hardcase: Hardcase, label_studio: RealLabelStudio, ls_project: 
 
 def _counts(hardcase: Hardcase) -> tuple[int, int]:
     with reading(hardcase.database) as session:
-        return adopted.count(session, _project(hardcase))
+        return adopted_tasks.count(session, _project(hardcase))
 
 
 def _is_ordered(hardcase: Hardcase) -> bool:

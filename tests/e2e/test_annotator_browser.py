@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from db.repositories import label_studio as places
-from db.repositories import projects, regions
+from db.repositories.projects import projects
+from db.repositories.reviews import label_studio as places
+from db.repositories.reviews import overlays
 from db.session import reading
 from db.tables import AnnotationRow, LabelRow, PrelabelRow, PushRow, ReviewRow
 from labeling.adapters.image_store import ImageStore
@@ -319,7 +320,7 @@ def _arrived(desk: Desk, name: str) -> bool:
 
 def _drawn(desk: Desk, asked: Asked) -> str | None:
     with reading(desk.hardcase.database) as session:
-        return regions.newest(session, ReviewId(asked.review))
+        return overlays.newest(session, ReviewId(asked.review))
 
 
 def _shows_a_prelabel(asked: Asked) -> bool:

@@ -15,8 +15,11 @@ import pytest
 import sqlalchemy as sa
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from db.repositories import alarms, annotators, decisions, projects
-from db.repositories.alarms import AlarmKind
+from db.repositories.labels import decisions
+from db.repositories.people import annotators
+from db.repositories.projects import projects
+from db.repositories.running import alarms
+from db.repositories.running.alarms import AlarmKind
 from db.session import make_engine, transaction
 from db.tables import ImageRow
 from labeling.adapters.image_store import ImageStore

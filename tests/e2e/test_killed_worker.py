@@ -10,8 +10,9 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import label_studio as places
-from db.repositories import projects, versions
+from db.repositories.projects import projects
+from db.repositories.reviews import label_studio as places
+from db.repositories.versions import versions
 from db.session import reading
 from db.tables import (
     AnnotationRow,

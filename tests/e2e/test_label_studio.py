@@ -15,7 +15,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import label_studio as places
+from db.repositories.reviews import label_studio as places
 from db.session import reading, transaction
 from db.tables import AnnotationRow, PushRow, ReviewEndRow
 from labeling.adapters.label_studio import LabelStudio

@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from PIL import Image
 from playwright.sync_api import Dialog, Page, sync_playwright
 
-from db.repositories import label_studio as places
-from db.repositories import projects, shown
+from db.repositories.projects import projects
+from db.repositories.reviews import displayed_predictions
+from db.repositories.reviews import label_studio as places
 from db.session import reading, transaction
 from db.tables import AdoptedTaskRow, ImageRow, InboxRow, PrelabelRow, PushRow
 from labeling.adapters.image_store import ImageStore
@@ -199,7 +200,7 @@ def test_label_studio_registers_it_fetches_predictions_in_bulk_and_trains(scene:
         {"versions": ["v0-q1"]},
     )
     assert {task: told for task, told in after.items() if task != strange} == before
-    assert after[strange] == ([], shown.LAST, "v0-q1")
+    assert after[strange] == ([], displayed_predictions.LAST, "v0-q1")
     assert [before[scene.task(i)][0] for i in range(3)] == [["cat"], ["dog"], []]
     assert taken.ls_task_id == strange
     assert scene.jobs() == ["ingest:1", "learn:1:now"]

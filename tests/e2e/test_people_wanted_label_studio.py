@@ -12,8 +12,9 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import annotators, overlaps
-from db.repositories import label_studio as places
+from db.repositories.people import annotators
+from db.repositories.reviews import label_studio as places
+from db.repositories.reviews import overlaps
 from db.session import reading, transaction
 from db.tables import PushRow
 from labeling.adapters.label_studio import LabelStudio

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from playwright.sync_api import Browser, sync_playwright
 
-from db.repositories import annotators
+from db.repositories.people import annotators
 from db.session import reading
 from labeling.adapters.image_store import ImageStore
 from labeling.types import Project, ReviewKind, Role

@@ -14,7 +14,8 @@ import pytest
 import sqlalchemy as sa
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from db.repositories import board, labels
+from db.repositories import board
+from db.repositories.labels import labels
 from db.session import reading
 from db.tables import AnnotationRow, AnnotatorRow, LabelStudioProjectRow, PushRow, ReviewRow
 from labeling.types import AnnotationAction, ImageId, ProjectId, Role

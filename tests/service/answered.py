@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from db.repositories import annotations as answers
-from db.repositories import reviews
-from db.repositories.annotations import NewAnnotation
+from db.repositories.reviews import annotations as answers
+from db.repositories.reviews import reviews
+from db.repositories.reviews.annotations import NewAnnotation
 from db.session import insert_new, transaction
 from db.tables import FetchRow, LabelStudioProjectRow, RegistrationRow, ReviewRow, SeenRow
 from labeling.types import AnnotationAction, Project, ReviewId, ReviewKind

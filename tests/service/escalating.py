@@ -14,8 +14,8 @@ import numpy as np
 import sqlalchemy as sa
 from PIL import Image
 
-from db.repositories import failures
-from db.repositories.failures import Failure
+from db.repositories.running import failures
+from db.repositories.running.failures import Failure
 from db.session import reading, transaction
 from db.tables import GroupRow, ImageRow, PrelabelRow
 from labeling.adapters.embedding_store import EmbeddingStore

@@ -9,7 +9,7 @@ from hashlib import sha256
 import sqlalchemy as sa
 from PIL import Image
 
-from db.repositories import failures, heartbeats
+from db.repositories.running import failures, heartbeats
 from db.session import transaction
 from db.tables import FigureRow, LabelStudioProjectRow, TallyRow
 from labeling.adapters.image_store import ImageStore

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories import predictions, versions
-from db.repositories.predictions import PredictionFile
+from db.repositories.versions import predictions, versions
+from db.repositories.versions.predictions import PredictionFile
 from db.session import transaction
 from db.tables import AnnotationRow, GroupRow, ImageRow, LabelRow, PrelabelRow, ReviewRow
 from labeling.adapters.embedding_store import EmbeddingStore

@@ -8,10 +8,10 @@ from datetime import timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories import annotations as ledger
-from db.repositories import stages
-from db.repositories.annotations import NewAnnotation
-from db.repositories.stages import Stage
+from db.repositories.engines import engines_in_force
+from db.repositories.engines.engines_in_force import Stage
+from db.repositories.reviews import annotations as ledger
+from db.repositories.reviews.annotations import NewAnnotation
 from db.session import insert_new
 from db.tables import ReviewRow, SeenRow
 from labeling.types import AnnotationAction, ImageId, Project, ReviewId
@@ -66,4 +66,4 @@ def images_of(session: Session, reviews: Sequence[ReviewId]) -> list[ImageId]:
 
 def engine_in_force(session: Session, project: Project) -> None:
     """The revision of `reviewing.ask`'s pre-labels looks at every image."""
-    stages.note(session, project.id, Stage(0, "test", ENGINE), NOW)
+    engines_in_force.note(session, project.id, Stage(0, "test", ENGINE), NOW)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from db.repositories import alarms
 from db.repositories import figures as kept
-from db.repositories.alarms import AlarmKind
 from db.repositories.figures import NewFigure
+from db.repositories.running import alarms
+from db.repositories.running.alarms import AlarmKind
 from db.session import transaction
 from db.tables import ImageRow, LabelStudioProjectRow, PushRow
 from labeling.adapters.image_store import ImageStore

@@ -12,10 +12,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories import annotations as given
-from db.repositories import labels, overlaps
-from db.repositories.annotations import NewAnnotation
-from db.repositories.labels import NewLabel
+from db.repositories.labels import labels
+from db.repositories.labels.labels import NewLabel
+from db.repositories.reviews import annotations as given
+from db.repositories.reviews import overlaps
+from db.repositories.reviews.annotations import NewAnnotation
 from db.session import insert_new, transaction
 from db.tables import QueryRow, ReviewRow, SeenRow
 from labeling.types import AnnotationAction, ImageId, LabelSource, Project, ReviewId, ReviewKind

@@ -12,7 +12,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories import adopted, label_studio, queries
+from db.repositories.images import adopted_tasks
+from db.repositories.queries import queries
+from db.repositories.reviews import label_studio
 from db.session import insert_new, reading, transaction
 from db.tables import (
     AdoptedTaskRow,
@@ -365,10 +367,10 @@ def test_counts_are_the_same_on_both_databases(any_database: sa.Engine, make_pro
         noted = take_in(session, project, tasks, NOW)
 
     with transaction(any_database) as session:
-        found = adopted.ready(session, project.id, 10), adopted.has_ready(session, project.id)
-        adopted.taken(session, project.id, [1], NOW)
-        known = adopted.known_tasks(session, project.id, 5, [1, 2, 3])
-        counts = adopted.count(session, project.id)
+        found = adopted_tasks.ready(session, project.id, 10), adopted_tasks.has_ready(session, project.id)
+        adopted_tasks.taken(session, project.id, [1], NOW)
+        known = adopted_tasks.known_tasks(session, project.id, 5, [1, 2, 3])
+        counts = adopted_tasks.count(session, project.id)
         holder = label_studio.holder_of(session, "http://ls", 5)
 
     assert (noted, found, known, counts, holder) == (2, ([], False), {1, 2}, (2, 1), project.id)

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from PIL import Image
 
-from db.repositories import probes
+from db.repositories.engines import probes
 from db.session import reading
 from db.tables import CallRow
 from labeling.errors import Invalid, OverBudget

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import annotators, board, stages
-from db.repositories.stages import Stage
+from db.repositories import board
+from db.repositories.engines import engines_in_force
+from db.repositories.engines.engines_in_force import Stage
+from db.repositories.people import annotators
 from db.session import reading, transaction
 from labeling.types import Policy, Project, ReviewKind, Team
 from service.work.quality.agreement import refresh_agreement
@@ -35,7 +37,7 @@ def fill(ground: Ground) -> list[int]:
     classes = ground.project.config.classes
     with transaction(ground.parts.database) as session:
         ann, bob = hire(session, ground.project, "ann bob")
-        stages.note(session, ground.project.id, Stage(0, "seeded", REVISION), NOW)
+        engines_in_force.note(session, ground.project.id, Stage(0, "seeded", REVISION), NOW)
         for i, image in enumerate(ground.pool):
             true, blind = classes[ground.truth[image]], i < 80
             wrong = blind and true == "dog" and i % 2 == 0

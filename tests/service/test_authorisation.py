@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx import Response
 
-from db.repositories import keys
+from db.repositories.people import keys
 from db.session import transaction
 from labeling.errors import Conflict
 from labeling.types import Project, Role

@@ -15,7 +15,7 @@ from typing import Literal
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import calls
+from db.repositories.engines import call_ledger
 from db.session import reading, transaction
 from db.tables import CallRow, SpendRow
 from labeling.errors import EndpointSilent, EndpointUnavailable, Invalid, OverBudget
@@ -89,7 +89,7 @@ def question(project: Project | None, name: str = "a", bound: int = 150) -> Ques
 
 def spent(database: sa.Engine, project: Project) -> tuple[int, int]:
     with reading(database) as session:
-        found = calls.spending(session, project.id)
+        found = call_ledger.spending(session, project.id)
     return found.spent_micro, found.reserved_micro
 
 
@@ -304,7 +304,7 @@ def test_an_endpoint_that_keeps_failing_is_left_alone_and_tried_by_one(
     with pytest.raises(EndpointUnavailable, match="in a row"):
         ours.ask(question(project, "next"), down)
     with reading(any_database) as session:
-        (known,) = calls.endpoint_states(session)
+        (known,) = call_ledger.endpoint_states(session)
     time.at += timedelta(seconds=BREAK_S + 1)
     reply = ours.ask(question(project, "next"), Wire([ANSWER]))
 
@@ -312,7 +312,7 @@ def test_an_endpoint_that_keeps_failing_is_left_alone_and_tried_by_one(
     assert (known.endpoint, known.failures_in_a_row) == ("house", BREAK_AFTER)
     assert reply.body == ANSWER.body
     with reading(any_database) as session:
-        assert calls.endpoint_states(session)[0].failures_in_a_row == 0
+        assert call_ledger.endpoint_states(session)[0].failures_in_a_row == 0
 
 
 RUNS = 100
@@ -363,5 +363,5 @@ def _random_run(database: sa.Engine, project_id: ProjectId, seed: int) -> tuple[
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(worker, [asked[start::3] for start in range(3)]))
     with reading(database) as session:
-        found = calls.spending(session, project_id)
+        found = call_ledger.spending(session, project_id)
     return billed[0], found.spent_micro + found.reserved_micro, cap

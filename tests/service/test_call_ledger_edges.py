@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import calls
+from db.repositories.engines import call_ledger
 from db.session import reading
 from labeling.errors import EndpointUnavailable, Invalid, OverBudget
 from labeling.types import Project
@@ -93,7 +93,7 @@ def test_one_question_that_keeps_failing_does_not_open_the_breaker_alone(
 
     assert (reply.body, wire.times) == (ANSWER.body, 7)
     with reading(any_database) as session:
-        assert calls.endpoint_states(session)[0].failures_in_a_row == 0
+        assert call_ledger.endpoint_states(session)[0].failures_in_a_row == 0
 
 
 def test_what_is_in_memory_needs_neither_budget_nor_price(

@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import calls
+from db.repositories.engines import call_ledger
 from db.session import reading
 from labeling.types import Project, ProjectId
 
@@ -128,6 +128,6 @@ def test_a_budget_holds_through_kills(
 
 def _spent(database: sa.Engine, project_id: ProjectId) -> tuple[int, dict[str, int]]:
     with reading(database) as session:
-        found = calls.spending(session, project_id)
+        found = call_ledger.spending(session, project_id)
     assert found.reserved_micro == 0
     return found.spent_micro, found.calls

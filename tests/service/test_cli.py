@@ -20,7 +20,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from db import migrate
-from db.repositories import failures, projects
+from db.repositories.projects import projects
+from db.repositories.running import failures
 from db.session import make_engine, transaction
 from db.tables import GroupRow, ImageRow, LabelRow, RegistrationRow
 from service.cli import app

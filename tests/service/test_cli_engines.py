@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from db.repositories import engine_reports, projects
+from db.repositories.engines import reports
+from db.repositories.projects import projects
 from db.session import make_engine, reading
 from labeling.prelabel.scripted import class_colour
 from service.engine_kinds import KINDS
@@ -121,7 +122,7 @@ def test_engines_are_compared_and_the_report_is_kept(cli: Cli) -> None:
     engine = make_engine(f"sqlite:///{cli.home / 'hardcase.db'}")
     with reading(engine) as session:
         project = projects.by_name(session, "animals")
-        newest = engine_reports.newest(session, project.id, "compare")
+        newest = reports.newest(session, project.id, "compare")
     engine.dispose()
     assert newest is not None and newest.id == document["report"] + 1
 

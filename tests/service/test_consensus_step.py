@@ -10,7 +10,9 @@ from typing import Any, cast
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import annotators, projects, soft_labels
+from db.repositories.labels import soft_labels
+from db.repositories.people import annotators
+from db.repositories.projects import projects
 from db.session import reading, transaction
 from db.tables import FigureRow, LabelRow, QueryRow, SoftLabelRow
 from labeling.types import NONE_OF_THESE, UNSURE, Policy, Project, ReviewId, ReviewKind

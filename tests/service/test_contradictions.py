@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import reviews, stages
-from db.repositories.stages import Stage
+from db.repositories.engines import engines_in_force
+from db.repositories.engines.engines_in_force import Stage
+from db.repositories.reviews import reviews
 from db.session import reading, transaction
 from db.tables import PrelabelRow, ReviewRow
 from labeling.types import NONE_OF_THESE, Outcome, Policy, Project, ReviewKind, Shares, Trigger
@@ -47,8 +48,8 @@ def _say(
     flags: tuple[str, ...] = (),
 ) -> None:  # fmt: skip
     with transaction(parts.database) as session:
-        stages.note(session, project.id, Stage(0, "seeded", REVISION), NOW)
-        stages.note(session, project.id, stage, NOW)
+        engines_in_force.note(session, project.id, Stage(0, "seeded", REVISION), NOW)
+        engines_in_force.note(session, project.id, stage, NOW)
         session.add(
             PrelabelRow(
                 image_id=image, engine="agent", revision=stage.revision, probs=[], answer=answer, outcome=outcome,

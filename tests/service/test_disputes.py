@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
-from db.repositories import annotators
+from db.repositories.people import annotators
 from db.session import transaction
 from db.tables import DecisionRow, ImageRow, LabelRow, OverlapRow
 from labeling.types import ImageId, Policy, Project, ReviewId, ReviewKind, Role, Team

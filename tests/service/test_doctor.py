@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from db import migrate
-from db.repositories import heartbeats
+from db.repositories.running import heartbeats
 from db.session import make_engine, transaction
 from labeling.adapters.label_studio import LabelStudio, StudioProject
 from labeling.errors import LabelStudioUnavailable

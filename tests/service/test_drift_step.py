@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import alarms, board, stages
-from db.repositories.alarms import AlarmKind
-from db.repositories.stages import Stage
+from db.repositories import board
+from db.repositories.engines import engines_in_force
+from db.repositories.engines.engines_in_force import Stage
+from db.repositories.running import alarms
+from db.repositories.running.alarms import AlarmKind
 from db.session import reading, transaction
 from db.tables import ImageRow
 from labeling.types import Project, Side
@@ -115,7 +117,7 @@ def test_too_few_new_images_say_nothing(ground: Ground) -> None:
 
 def test_how_many_answers_an_engines_new_revision_changed_is_told(ground: Ground) -> None:
     with transaction(ground.parts.database) as session:
-        stages.note(session, ground.project.id, Stage(0, "seeded", "seeded-2"), NOW)
+        engines_in_force.note(session, ground.project.id, Stage(0, "seeded", "seeded-2"), NOW)
         for i, image in enumerate(ground.pool[:60]):
             true = ground.truth[image]
             prelabel(session, image, np.eye(3)[true if i % 2 else (true + 1) % 3].tolist(), revision="seeded-2")

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import board, calibrations, stages
-from db.repositories.stages import Stage
+from db.repositories import board
+from db.repositories.engines import calibrations, engines_in_force
+from db.repositories.engines.engines_in_force import Stage
 from db.session import reading, transaction
 from db.tables import PrelabelRow
 from labeling.learn.calibration import in_temperature_half
@@ -30,7 +31,7 @@ AGENT = Stage(1, "agent:box/small", "agent-1")
 def ground(database: sa.Engine, tmp_path: Path, make_project: Callable[..., Project]) -> Ground:
     made = make_ground(database, tmp_path, make_project(database), pool=120, holdout=60)
     with transaction(database) as session:
-        stages.note(session, made.project.id, Stage(0, "bundled", REVISION), NOW)
+        engines_in_force.note(session, made.project.id, Stage(0, "bundled", REVISION), NOW)
     return made
 
 
@@ -51,7 +52,7 @@ def _agent_says(ground: Ground, images: list[int], *, right: float) -> None:
     """An engine of the escalation that only names a class and says how sure it is."""
     classes = ground.project.config.classes
     with transaction(ground.parts.database) as session:
-        stages.note(session, ground.project.id, AGENT, NOW)
+        engines_in_force.note(session, ground.project.id, AGENT, NOW)
         wrong = np.random.default_rng(0).permutation(np.arange(len(images)) >= right * len(images))
         for image, errs in zip(images, wrong, strict=True):
             named = classes[(ground.truth[image] + errs) % len(classes)]

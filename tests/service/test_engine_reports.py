@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import calibrations, engine_reports, predictions, prelabels
+from db.repositories.engines import calibrations, prelabels, reports
+from db.repositories.versions import predictions
 from db.session import reading, transaction
 from db.tables import PrelabelRow
 from labeling.errors import Invalid, NotFound, OverBudget
@@ -317,6 +318,6 @@ def test_the_job_keeps_its_report_and_tells_why_there_is_none(
     failed = answer(parts, project.id, written(EngineRequest(kind=ReportKind.TRY, image_id=7)), "anna")
 
     with reading(database) as session:
-        assert engine_reports.by_id(session, project.id, planned["report"]).asked_by == "anna"
-        kept = engine_reports.by_id(session, project.id, failed["report"])
+        assert reports.by_id(session, project.id, planned["report"]).asked_by == "anna"
+        kept = reports.by_id(session, project.id, failed["report"])
     assert kept.result == {"error": "This project has no image 7."}

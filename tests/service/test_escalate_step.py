@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import failures, projects, stages
+from db.repositories.engines import engines_in_force
+from db.repositories.projects import projects
+from db.repositories.running import failures
 from db.session import reading, transaction
 from db.tables import SpendRow
 from labeling.errors import EndpointSilent, EndpointUnavailable, Invalid, OverBudget, Unavailable
@@ -339,7 +341,7 @@ def test_a_shorter_escalation_forgets_who_stood_in_it(parts: EscalatingParts, pr
     escalate(parts, project)
 
     with reading(parts.database) as session:
-        assert [(s.place, s.engine) for s in stages.in_force(session, project.id)] == [
+        assert [(s.place, s.engine) for s in engines_in_force.in_force(session, project.id)] == [
             (0, "scripted"),
             (1, SECOND.engine),
         ]

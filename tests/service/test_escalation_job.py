@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import failures, stages
+from db.repositories.engines import engines_in_force
+from db.repositories.running import failures
 from db.session import reading
 from db.tables import GroupRow, ImageRow, PrelabelRow, QueryRow, TallyRow
 from labeling.types import EngineUse, JobName, Policy, Project, Side
@@ -40,7 +41,7 @@ def test_a_broken_engine_is_shown_while_the_next_one_and_the_loop_go_on(
     with reading(home.database) as session:
         of_pool = sa.select(ImageRow.id).join(GroupRow, GroupRow.id == ImageRow.group_id)
         pool = set(session.scalars(of_pool.where(GroupRow.side == Side.POOL, ImageRow.bridge.is_(False))))
-        first, second = stages.in_force(session, project.id)
+        first, second = engines_in_force.in_force(session, project.id)
         looked = sa.select(PrelabelRow.image_id).where(PrelabelRow.revision == second.revision)
         assert set(session.scalars(looked)) == pool
         assert (first.place, second.place, second.engine) == (0, 2, "scripted")

@@ -13,7 +13,8 @@ import numpy as np
 import sqlalchemy as sa
 from PIL import Image
 
-from db.repositories import calls, failures, probes, stages
+from db.repositories.engines import call_ledger, engines_in_force, probes
+from db.repositories.running import failures
 from db.session import reading, transaction
 from db.tables import ImageRow, PrelabelRow
 from labeling.ingest.hashing import perceptual_hash
@@ -51,8 +52,8 @@ def test_every_kind_looks_at_every_image_in_doubt_once_and_says_how_it_came_to_i
 
     with reading(database) as session:
         rows = list(session.scalars(sa.select(PrelabelRow)))
-        places = {stage.place: stage.revision for stage in stages.in_force(session, project.id)}
-        spending, failed = calls.spending(session, project.id), failures.listing(session, project.id)
+        places = {stage.place: stage.revision for stage in engines_in_force.in_force(session, project.id)}
+        spending, failed = call_ledger.spending(session, project.id), failures.listing(session, project.id)
     said = {place: [row for row in rows if row.revision == revision] for place, revision in places.items()}
     assert failed == []
     assert (counts, again) == ((IMAGES, 4 * IMAGES), (0, 0))

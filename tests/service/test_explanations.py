@@ -13,7 +13,9 @@ import pytest
 import sqlalchemy as sa
 from PIL import Image
 
-from db.repositories import failures, projects, regions
+from db.repositories.projects import projects
+from db.repositories.reviews import overlays
+from db.repositories.running import failures
 from db.session import insert_new, reading, transaction
 from db.tables import AnnotationRow, ImageRow, LabelRow, RegionRow, ReviewRow
 from labeling.adapters.embedding_store import EmbeddingStore
@@ -115,7 +117,7 @@ class World:
 
     def picture(self, review: int) -> Image.Image:
         with reading(self.parts.database) as session:
-            name = regions.newest(session, cast(Any, review))
+            name = overlays.newest(session, cast(Any, review))
         return Image.open(io.BytesIO(self.parts.images.drawing(str(name))))
 
 

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import board, predictions
+from db.repositories import board
 from db.repositories.board import Figure
+from db.repositories.versions import predictions
 from db.session import reading, transaction
 from db.tables import ReviewRow, VersionRow
 from labeling.types import NONE_OF_THESE, Policy, Project, ReviewKind, Shares, Trigger, VersionId

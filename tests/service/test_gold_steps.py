@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import gold, reviews
+from db.repositories.queries import gold
+from db.repositories.reviews import reviews
 from db.session import reading, transaction
 from db.tables import LabelRow, OverlapRow, ReviewRow
 from labeling.review.kinds import Use, kinds_for

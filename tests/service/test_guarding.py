@@ -15,8 +15,8 @@ import sqlalchemy as sa
 import structlog
 from PIL import Image
 
-from db.repositories import canaries, probes
-from db.repositories.canaries import Tally
+from db.repositories.engines import canaries, probes
+from db.repositories.engines.canaries import Tally
 from db.session import reading, transaction
 from db.tables import ImageRow
 from labeling.adapters.image_store import ImageStore

@@ -9,8 +9,9 @@ from typing import Any, cast
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import projects, shown
-from db.repositories.shown import Shown
+from db.repositories.projects import projects
+from db.repositories.reviews import displayed_predictions
+from db.repositories.reviews.displayed_predictions import Shown
 from db.session import reading, transaction
 from db.tables import PrelabelRow, PushRow, ReviewRow
 from labeling.types import Outcome, Policy, Project, ReviewKind
@@ -76,6 +77,6 @@ def test_what_was_pushed_is_remembered_and_told_to_whoever_names_the_key(pushed:
     keys = [task["external_id"] for task in tasks]
     with reading(database) as session:
         (project,) = projects.everyone(session)
-        told = shown.by_token(session, project.id, keys)
+        told = displayed_predictions.by_token(session, project.id, keys)
     scores = [row.score for row in rows_of(database, PushRow)]
     assert [told[key] for key in keys] == [Shown("cat", scores[0]), Shown(None, scores[1]), Shown(None, scores[2])]

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from PIL import Image
 from sqlalchemy import func, select
 
-from db.repositories import failures
+from db.repositories.running import failures
 from db.session import reading, transaction
 from db.tables import FetchRow, ImageRow, LabelRow, RegistrationGoneRow, RegistrationRow
 from labeling.adapters.image_store import ImageStore

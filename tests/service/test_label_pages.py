@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
-from db.repositories import annotators, labels
+from db.repositories.labels import labels
+from db.repositories.people import annotators
 from db.session import reading, transaction
 from db.tables import AuditRow, DecisionRow, LabelRow
 from labeling.types import ImageId, Policy, Project, ReviewId, ReviewKind, Role, Team

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import alarms, board, decisions
+from db.repositories import board
 from db.repositories import figures as kept
 from db.repositories.changes import labels_now
 from db.repositories.figures import NewFigure
+from db.repositories.labels import decisions
+from db.repositories.running import alarms
 from db.session import insert_new, reading, transaction
 from db.tables import InboxRow
 from labeling.types import ImageId, LabelSource, Project, ReviewKind

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import predictions, versions
+from db.repositories.versions import predictions, versions
 from db.session import reading, transaction
 from db.tables import (
     AnnotationRow,

@@ -19,10 +19,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from db.repositories import annotations as answers
-from db.repositories import annotators as people
-from db.repositories import inbox, label_studio, reviews
-from db.repositories.inbox import Event
+from db.repositories.people import annotators as people
+from db.repositories.reviews import annotations as answers
+from db.repositories.reviews import inbox, label_studio, reviews
+from db.repositories.reviews.inbox import Event
 from db.session import reading, transaction
 from db.tables import AnnotationRow, InboxRow, ReviewEndRow, ReviewRow, VoidRow
 from labeling.errors import LabelStudioUnavailable, NotFound

@@ -11,8 +11,10 @@ from typing import Any, cast
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import alarms, board, stages
-from db.repositories.stages import Stage
+from db.repositories import board
+from db.repositories.engines import engines_in_force
+from db.repositories.engines.engines_in_force import Stage
+from db.repositories.running import alarms
 from db.session import reading, transaction
 from db.tables import ImageRow, PrelabelRow
 from labeling.adapters.image_store import ImageStore
@@ -72,7 +74,7 @@ def world(database: sa.Engine, make_project: Callable[..., Project], tmp_path: P
     ground = make_ground(database, tmp_path, make_project(database, policy=Policy(engine=ENGINE)), pool=40, holdout=0)
     endpoint, store = Endpoint(), ImageStore(str(tmp_path / "media"))
     with transaction(database) as session:
-        stages.note(session, ground.project.id, Stage(0, ENGINE, REVISION), NOW)
+        engines_in_force.note(session, ground.project.id, Stage(0, ENGINE, REVISION), NOW)
         for image in session.scalars(sa.select(ImageRow)).all():
             store.keep(image.content_hash, picture("tomato"), "image/png", None)
             session.add(
@@ -120,6 +122,6 @@ def test_engines_of_this_installation_are_not_asked_again(
 ) -> None:
     ground = make_ground(database, tmp_path, make_project(database), pool=3, holdout=0)
     with transaction(database) as session:
-        stages.note(session, ground.project.id, Stage(0, "bundled", "b-1"), NOW)
+        engines_in_force.note(session, ground.project.id, Stage(0, "bundled", "b-1"), NOW)
 
     assert look_again(ground.parts, ground.project.id) == {"looked_again": 0}

@@ -10,10 +10,11 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 
-from db.repositories import figures, labels, weekly
-from db.repositories.annotations import NewAnnotation, annotators, record
+from db.repositories import figures, weekly
 from db.repositories.figures import NewFigure
-from db.repositories.labels import DISPUTED, NewLabel
+from db.repositories.labels import labels
+from db.repositories.labels.labels import DISPUTED, NewLabel
+from db.repositories.reviews.annotations import NewAnnotation, annotators, record
 from db.session import reading, transaction
 from db.tables import MessageRow
 from labeling.types import AnnotationAction, ImageId, LabelSource, Policy, Project, ReviewKind, Team

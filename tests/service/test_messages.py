@@ -16,9 +16,9 @@ import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner
 
-from db.repositories import alarms
-from db.repositories.alarms import AlarmKind
-from db.repositories.messages import PAUSES
+from db.repositories.running import alarms
+from db.repositories.running.alarms import AlarmKind
+from db.repositories.running.messages import PAUSES
 from db.session import reading, transaction
 from db.tables import DeliveryRow, MessageRow
 from labeling.adapters.label_studio import LabelStudio

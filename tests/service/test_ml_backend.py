@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from db.repositories import projects, shown
+from db.repositories.projects import projects
+from db.repositories.reviews import displayed_predictions
 from db.session import reading, transaction
 from db.tables import AdoptedTaskRow, PushRow, RegistrationRow
 from labeling.errors import NotFound
@@ -171,7 +172,7 @@ def test_an_unknown_task_is_answered_without_a_result_behind_all_others_and_take
     (taken,) = rows_of(world.database, AdoptedTaskRow)
     (registered,) = rows_of(world.database, RegistrationRow)
     assert results[0] == results[1]
-    assert results[0][-1] == {"result": [], "score": shown.LAST, "model_version": "v0-q1"}
+    assert results[0][-1] == {"result": [], "score": displayed_predictions.LAST, "model_version": "v0-q1"}
     assert taken.ls_task_id == 900
     assert registered.address == "https://example.org/cat.png"
     assert [name for name, _ in world.jobs()] == ["ingest"]

@@ -10,7 +10,8 @@ from typing import Any, cast
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import decisions, reviews
+from db.repositories.labels import decisions
+from db.repositories.reviews import reviews
 from db.session import reading, transaction
 from db.tables import OverlapRow, QueryRow
 from labeling.types import Overlap, Policy, Project, ReviewId, ReviewKind

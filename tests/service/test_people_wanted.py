@@ -10,8 +10,9 @@ from typing import Any, cast
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import annotators, overlaps
-from db.repositories import label_studio as places
+from db.repositories.people import annotators
+from db.repositories.reviews import label_studio as places
+from db.repositories.reviews import overlaps
 from db.session import reading, transaction
 from db.tables import AnnotatorRow, PushRow, ReviewEndRow
 from labeling.types import Project, ProjectId, ReviewId, ReviewKind

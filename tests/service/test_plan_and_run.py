@@ -11,7 +11,7 @@ from zlib import crc32
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import calls
+from db.repositories.engines import call_ledger
 from db.session import reading
 from labeling.types import Budget, EngineUse, Policy, Project
 from service.engine_requests import EngineRequest, ReportKind
@@ -74,7 +74,7 @@ def row_of_agent(parts: Parts, project: Project, pilot: int) -> dict[str, Any]:
 
 def spent(parts: Parts, project: Project) -> int:
     with reading(parts.database) as session:
-        return calls.spending(session, project.id).spent_micro
+        return call_ledger.spending(session, project.id).spent_micro
 
 
 def run(parts: Parts, project: Project) -> int:

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 from PIL import Image
 
-from db.repositories import versions
+from db.repositories.versions import versions
 from db.session import reading
 from db.tables import ReviewRow
 from labeling.errors import Invalid

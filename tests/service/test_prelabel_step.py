@@ -15,7 +15,8 @@ import pytest
 import sqlalchemy as sa
 from PIL import Image
 
-from db.repositories import failures, prelabels
+from db.repositories.engines import prelabels
+from db.repositories.running import failures
 from db.session import reading, transaction
 from db.tables import EmbeddingRow, FailureRow, GroupRow, ImageRow, PrelabelRow
 from labeling.adapters.embedding_store import EmbeddingStore

@@ -14,7 +14,9 @@ import pytest
 import sqlalchemy as sa
 from PIL import Image
 
-from db.repositories import failures, projects, regions
+from db.repositories.projects import projects
+from db.repositories.reviews import overlays
+from db.repositories.running import failures
 from db.session import reading, transaction
 from db.tables import ImageRow, PrelabelRow, RegionRow
 from labeling.adapters.image_store import ImageStore
@@ -99,7 +101,7 @@ def test_every_review_that_shows_a_class_gets_its_picture_once_and_a_blind_one_n
     assert (first, again) == ({"done": 2, "failed": 0, "left": 0}, NOTHING)
     assert {(row.review_id, row.answer) for row in rows} == {(world.reviews[0], "cat"), (world.reviews[1], "dog")}
     with reading(world.parts.database) as session:
-        shown = [regions.newest(session, cast(Any, review)) for review in world.reviews]
+        shown = [overlays.newest(session, cast(Any, review)) for review in world.reviews]
     assert shown[2] is None
     drawn = Image.open(io.BytesIO(world.parts.images.drawing(str(shown[0]))))
     assert (drawn.format, drawn.size) == ("JPEG", (40, 24))
@@ -125,7 +127,7 @@ def test_another_class_is_drawn_anew_and_the_newest_is_shown(world: World) -> No
     again = world.draw()
 
     with reading(world.parts.database) as session:
-        shown = regions.newest(session, cast(Any, world.reviews[0]))
+        shown = overlays.newest(session, cast(Any, world.reviews[0]))
     newest = rows_of(world.parts.database, RegionRow)[-1]
     assert again["done"] == 1
     assert (newest.answer, newest.picture) == ("bird", shown)
@@ -135,7 +137,7 @@ def test_pictures_of_open_reviews_survive_the_tidying(world: World) -> None:
     world.draw()
 
     with reading(world.parts.database) as session:
-        wanted = regions.wanted(session)
+        wanted = overlays.wanted(session)
 
     assert wanted == {row.picture for row in rows_of(world.parts.database, RegionRow)}
 

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import snapshots
-from db.repositories.snapshots import Snapshot
+from db.repositories.labels import snapshots
+from db.repositories.labels.snapshots import Snapshot
 from db.session import reading, transaction
 from db.tables import FigureRow
 from labeling.errors import BadArtifact, Conflict, Invalid, NotFound

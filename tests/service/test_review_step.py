@@ -15,9 +15,9 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from db.repositories import inbox, reviews
-from db.repositories import label_studio as places
-from db.repositories.inbox import Event
+from db.repositories.reviews import inbox, reviews
+from db.repositories.reviews import label_studio as places
+from db.repositories.reviews.inbox import Event
 from db.session import make_engine, reading, transaction
 from db.tables import AnnotationRow, InboxRow, LabelRow, PushRow, ReviewEndRow
 from labeling.adapters.label_studio import ProjectSettings

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import queries
-from db.repositories.queries import NewQuery, NewReview
-from db.repositories.reviews import is_open
+from db.repositories.queries import queries
+from db.repositories.queries.queries import NewQuery, NewReview
+from db.repositories.reviews.reviews import is_open
 from db.session import reading, transaction
 from db.tables import GroupRow, ImageRow, PredictionRow, QueryRow, ReviewEndRow, ReviewRow
 from labeling.types import LabelSource, Policy, Project, QueryId, ReviewKind, Side, Trigger

@@ -10,8 +10,8 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
-from db.repositories import snapshots
-from db.repositories.snapshots import NewSnapshot, Snapshot
+from db.repositories.labels import snapshots
+from db.repositories.labels.snapshots import NewSnapshot, Snapshot
 from db.session import reading, transaction
 from db.tables import LabelRow, SnapshotRow
 from labeling.errors import BadArtifact, Conflict, Invalid, NotFound

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import board, reviews
+from db.repositories import board
+from db.repositories.reviews import reviews
 from db.session import reading, transaction
 from db.tables import ImageRow, LabelRow
 from labeling.types import ImageId, Project, ReviewKind

@@ -9,7 +9,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import alarms, annotators, board, decisions, reviews, versions
+from db.repositories import board
+from db.repositories.labels import decisions
+from db.repositories.people import annotators
+from db.repositories.reviews import reviews
+from db.repositories.running import alarms
+from db.repositories.versions import versions
 from db.session import reading, transaction
 from db.tables import AnnotatorSwitchRow, AuditRow
 from labeling.errors import Conflict, Invalid, NotFound

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from db.repositories.prelabels import name_vectors
+from db.repositories.engines.prelabels import name_vectors
 from db.session import transaction
 from labeling.adapters.embedding_store import MissingVectors
 from labeling.adapters.image_store import ImageStore

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from db.repositories import alarms
-from db.repositories.alarms import AlarmKind
+from db.repositories.running import alarms
+from db.repositories.running.alarms import AlarmKind
 from db.session import transaction
 from db.tables import AuditRow
 from labeling.types import Project, Role

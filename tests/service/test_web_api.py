@@ -11,7 +11,9 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
-from db.repositories import failures, heartbeats, projects, registrations
+from db.repositories.images import registrations
+from db.repositories.projects import projects
+from db.repositories.running import failures, heartbeats
 from db.session import make_engine, reading, transaction
 from db.tables import AuditRow, GroupRow, ImageRow, InboxRow, LabelRow, RegistrationRow, TallyRow
 from labeling.types import Incoming, LabelClass, Project, ProjectConfig, Role

@@ -11,8 +11,9 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
-from db.repositories import engine_reports, prelabels, projects, stages
-from db.repositories.stages import Stage
+from db.repositories.engines import engines_in_force, prelabels, reports
+from db.repositories.engines.engines_in_force import Stage
+from db.repositories.projects import projects
 from db.session import reading, transaction
 from db.tables import AuditRow, FigureRow
 from labeling.types import Budget, EngineUse, Evidence, LabelClass, Policy, Prelabel, Project, ProjectConfig, Role
@@ -53,12 +54,12 @@ def fill(database: sa.Engine, home: Path, project: Project) -> None:
     said = Prelabel("scripted", engine.revision, (0.4, 0.3, 0.3), "", 0.25, 70, evidence=Evidence(flags=("flip",)))
     with transaction(database) as session:
         prelabels.record(session, [(image, said) for image in list(images)[:10]], NOW)
-        stages.note(session, project.id, Stage(0, "scripted", engine.revision), NOW)
+        engines_in_force.note(session, project.id, Stage(0, "scripted", engine.revision), NOW)
     for kind in (ReportKind.COMPARE, ReportKind.PLAN):
         request = EngineRequest(kind=kind)
         result = make(parts, project, request, unwatched)
         with transaction(database) as session:
-            engine_reports.record(session, project.id, kind.value, request={}, result=result, asked_by=HOSTILE, now=NOW)
+            reports.record(session, project.id, kind.value, request={}, result=result, asked_by=HOSTILE, now=NOW)
 
 
 def test_the_reliability_plot_is_shown_without_what_a_plot_does_not_need(
@@ -77,7 +78,7 @@ def test_the_reliability_plot_is_shown_without_what_a_plot_does_not_need(
 
 def keep_report(database: sa.Engine, project: Project, kind: str, result: dict[str, Any]) -> int:
     with transaction(database) as session:
-        return engine_reports.record(session, project.id, kind, request={}, result=result, asked_by="anna", now=NOW)
+        return reports.record(session, project.id, kind, request={}, result=result, asked_by="anna", now=NOW)
 
 
 def test_the_page_shows_engines_comparison_pictures_and_plan_without_a_script(

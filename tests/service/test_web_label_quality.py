@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import alarms, board, overlaps, reviews
+from db.repositories import board
+from db.repositories.reviews import overlaps, reviews
+from db.repositories.running import alarms
 from db.session import reading, transaction
 from db.tables import AuditRow, LabelCheckRow, OverlapRow
 from labeling.types import Project, ReviewId, Role

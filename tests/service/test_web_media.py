@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 from pydantic import SecretStr
 
-from db.repositories import regions
+from db.repositories.reviews import overlays
 from db.session import reading, transaction
 from db.tables import ImageRow, QueryRow, ReviewRow, SeenRow
 from labeling.adapters.image_store import ImageStore
@@ -124,7 +124,7 @@ def test_the_second_picture_is_what_was_drawn_and_until_then_and_where_blind_the
     before = client.get(where)
     ImageStore(str(tmp_path / "media")).keep_drawing("b" * 64, b"drawn")
     with transaction(database) as session:
-        regions.record(session, ReviewId(1), answer="cat", revision="r", picture="b" * 64, now=NOW)
+        overlays.record(session, ReviewId(1), answer="cat", revision="r", picture="b" * 64, now=NOW)
 
     after = client.get(where, headers={"Origin": ORIGIN})
     with transaction(database) as session:

@@ -12,7 +12,8 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
-from db.repositories import heartbeats, keys
+from db.repositories.people import keys
+from db.repositories.running import heartbeats
 from db.session import reading, transaction
 from db.tables import AuditRow, FailureRow, FigureRow
 from labeling.adapters.image_store import ImageStore

@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
-from db.repositories import annotators, projects
+from db.repositories.people import annotators
+from db.repositories.projects import projects
 from db.session import reading, transaction
 from db.tables import FigureRow, VoidRow
 from labeling.types import Policy, Project, ReviewKind, Role, Team

@@ -18,7 +18,7 @@ from fastapi.testclient import TestClient
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from db.repositories import inbox
+from db.repositories.reviews import inbox
 from db.session import reading, transaction
 from labeling.types import JobName, Project, ProjectId
 from service.inbox_drain import InboxDrain, drain

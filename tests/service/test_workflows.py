@@ -18,7 +18,10 @@ from PIL import Image
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
-from db.repositories import engine_reports, failures, heartbeats, projects, registrations
+from db.repositories.engines import reports
+from db.repositories.images import registrations
+from db.repositories.projects import projects
+from db.repositories.running import failures, heartbeats
 from db.session import reading, transaction
 from db.tables import ImageRow, PrelabelRow, PromotionRow, QueryRow, ReviewRow, VersionRow
 from labeling.errors import Conflict
@@ -325,7 +328,7 @@ def test_a_report_on_engines_is_a_job_that_keeps_it(home: Home, make_project: Ca
 
     result = home.jobs.status(planned)
     with reading(home.database) as session:
-        newest = engine_reports.newest(session, project.id, "plan")
+        newest = reports.newest(session, project.id, "plan")
     assert result is not None and newest is not None
     assert result.result == {"report": newest.id}
     assert (newest.asked_by, newest.result["engines"][0]["images"]["upper"]) == ("anna", 0)

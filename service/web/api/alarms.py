@@ -8,8 +8,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from db.repositories import alarms, audit
-from db.repositories.alarms import Alarm
+from db.repositories.people import audit
+from db.repositories.running import alarms
+from db.repositories.running.alarms import Alarm
 from db.session import reading, transaction
 from service.web.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep

@@ -11,10 +11,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from db.repositories import engine_reports, projects
-from db.repositories.calls import EndpointState, Spending
 from db.repositories.engine_facts import RevisionFacts
-from db.repositories.engine_reports import EngineReport, ReportItem
+from db.repositories.engines import reports
+from db.repositories.engines.call_ledger import EndpointState, Spending
+from db.repositories.engines.reports import EngineReport, ReportItem
+from db.repositories.projects import projects
 from db.session import reading
 from labeling.types import JobName
 from service.config_history import history
@@ -95,13 +96,13 @@ def list_engines(parts: PartsDep, project: ProjectDep) -> EnginesOut:
 @router.get("/api/projects/{project}/engines/reports", summary="List reports on engines")
 def list_reports(parts: PartsDep, project: ProjectDep, paging: PagingDep) -> SliceOut[ReportItem]:
     with reading(parts.database) as session:
-        return slice_out(engine_reports.listing(session, project.id, after=paging.after, limit=paging.limit))
+        return slice_out(reports.listing(session, project.id, after=paging.after, limit=paging.limit))
 
 
 @router.get("/api/projects/{project}/engines/reports/{report_id}", summary="Show a report on engines")
 def show_report(parts: PartsDep, project: ProjectDep, report_id: Annotated[int, Path(ge=1, le=2**53)]) -> EngineReport:
     with reading(parts.database) as session:
-        return engine_reports.by_id(session, project.id, report_id)
+        return reports.by_id(session, project.id, report_id)
 
 
 @router.post("/api/projects/{project}/engines/reports", status_code=202, summary="Ask to try, compare or plan engines")

@@ -10,7 +10,9 @@ from prometheus_client.core import GaugeMetricFamily
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from db.repositories import alarms, board, heartbeats, projects
+from db.repositories import board
+from db.repositories.projects import projects
+from db.repositories.running import alarms, heartbeats
 from db.session import reading
 from labeling.errors import Conflict
 from service.auth import Caller

@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from db.repositories import listings
+from db.repositories.images.registrations import differs, known, register
 from db.repositories.listings import FailureItem, ImageItem
-from db.repositories.registrations import differs, known, register
 from db.session import reading, transaction
 from labeling.errors import BadImage, NotFound
 from labeling.ingest.decoding import check_header

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
-from db.repositories import audit
+from db.repositories.people import audit
 from db.session import transaction
 from labeling.errors import NotFound
 from labeling.types import JobName, Project, Trigger

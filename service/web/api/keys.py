@@ -8,8 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from db.repositories import audit, keys, projects
-from db.repositories.keys import StoredKey
+from db.repositories.people import audit, keys
+from db.repositories.people.keys import StoredKey
+from db.repositories.projects import projects
 from db.session import reading, transaction
 from labeling.errors import Denied, NotFound
 from labeling.types import Role

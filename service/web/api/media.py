@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Query, Request, Response
 
-from db.repositories import board, regions
+from db.repositories import board
+from db.repositories.reviews import overlays
 from db.session import reading
 from labeling.errors import Denied, Invalid, NotFound
 from labeling.types import ReviewId
@@ -107,7 +108,7 @@ def _review(parts: WebParts, token: str) -> tuple[ReviewId, str, str | None]:
         found = board.review_media(session, token)
         if found is None:
             raise Denied("This review is not there any more. Open the task again in Label Studio.")
-        return *found, regions.newest(session, found[0])
+        return *found, overlays.newest(session, found[0])
 
 
 def _for_label_studio(request: Request, parts: WebParts, response: Response) -> Response:

@@ -15,7 +15,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from db.repositories import projects, shown
+from db.repositories.projects import projects
+from db.repositories.reviews import displayed_predictions
 from db.session import reading, transaction
 from labeling.errors import Invalid
 from labeling.review.events import parse_hint
@@ -116,7 +117,7 @@ def _ask_to_learn(parts: WebParts, project_id: ProjectId) -> None:
 
 def _model_version(parts: WebParts, project_id: ProjectId) -> str:
     with reading(parts.database) as session:
-        return shown.order_of(session, project_id).model_version or NO_ORDER_YET
+        return displayed_predictions.order_of(session, project_id).model_version or NO_ORDER_YET
 
 
 def _tasks_in(body: bytes) -> list[Task]:

@@ -10,7 +10,9 @@ import msgspec
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from db.repositories import audit, board, projects
+from db.repositories import board
+from db.repositories.people import audit
+from db.repositories.projects import projects
 from db.session import reading, transaction
 from labeling.errors import Denied
 from labeling.types import JobName, Project, Trigger

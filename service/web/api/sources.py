@@ -5,8 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from db.repositories import audit, listings
+from db.repositories import listings
 from db.repositories.listings import SourceItem
+from db.repositories.people import audit
 from db.session import reading, transaction
 from service.ingest import add_source
 from service.web.access import CallerDep, Guarded, ProjectDep

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from db.repositories import audit, board
+from db.repositories import board
+from db.repositories.people import audit
 from db.session import reading, transaction
 from labeling.errors import NotFound
 from labeling.types import JobName, Project, Trigger

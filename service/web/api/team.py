@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from db.repositories import annotators, board
-from db.repositories.annotators import Annotator
+from db.repositories import board
+from db.repositories.people import annotators
+from db.repositories.people.annotators import Annotator
 from db.session import reading, transaction
 from labeling.types import Project
 from service import team

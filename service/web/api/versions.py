@@ -7,8 +7,9 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from db.repositories import rounds, versions
+from db.repositories import rounds
 from db.repositories.rounds import PromotionItem, VersionItem
+from db.repositories.versions import versions
 from db.session import reading
 from labeling.types import JobName
 from service.web.access import CallerDep, Guarded, ProjectDep

@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import Field
 
 from db.repositories import board, label_list
-from db.repositories.decisions import ADJUDICATION
+from db.repositories.labels.decisions import ADJUDICATION
 from db.session import reading, transaction
 from labeling.errors import Invalid
 from labeling.types import ImageId, Project

@@ -5,7 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
-from db.repositories import board, projects
+from db.repositories import board
+from db.repositories.projects import projects
 from db.session import reading
 from labeling.types import Project
 from service.web.access import CallerDep, Guarded, ProjectDep

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from db.repositories.engine_reports import EngineReport
+from db.repositories.engines.reports import EngineReport
 
 __all__ = ["Comparison", "Plan", "comparison_in", "plan_in"]
 

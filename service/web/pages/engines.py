@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from db.repositories import board, engine_reports
+from db.repositories import board
+from db.repositories.engines import reports
 from db.session import reading
 from labeling.types import JobName
 from service import auth
@@ -31,8 +32,8 @@ router = APIRouter(route_class=Guarded, tags=["pages"])
 @router.get("/projects/{project}/engines", summary="The Engines page", response_class=HTMLResponse)
 def show_engines(request: Request, parts: PartsDep, caller: CallerDep, project: ProjectDep) -> Response:
     with reading(parts.database) as session:
-        compared = engine_reports.newest(session, project.id, ReportKind.COMPARE)
-        planned = engine_reports.newest(session, project.id, ReportKind.PLAN)
+        compared = reports.newest(session, project.id, ReportKind.COMPARE)
+        planned = reports.newest(session, project.id, ReportKind.PLAN)
         found = overview(session, project)
         drawn = board.figures(session, project.id).get(RELIABILITY)
     jobs = parts.jobs.list(project_id=project.id, limit=20)

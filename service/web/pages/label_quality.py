@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Form, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from db.repositories import alarms, audit, board
+from db.repositories import board
+from db.repositories.people import audit
+from db.repositories.running import alarms
 from db.session import reading, transaction
 from service import auth
 from service.web.access import CallerDep, Guarded, ProjectDep, session_of

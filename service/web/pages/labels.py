@@ -15,10 +15,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel, BeforeValidator, Field
 from sqlalchemy.orm import Session
 
-from db.repositories import annotators, board, label_list
-from db.repositories.annotators import Annotator
+from db.repositories import board, label_list
 from db.repositories.label_list import Listed, Wanted
 from db.repositories.paging import Slice
+from db.repositories.people import annotators
+from db.repositories.people.annotators import Annotator
 from db.session import reading, transaction
 from labeling.errors import Invalid, NotFound
 from labeling.types import UNSURE, ImageId, LabelSource, Project, ReviewKind, Role, Side

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from db.repositories import audit
+from db.repositories.people import audit
 from db.session import reading, transaction
 from labeling.errors import Unauthenticated
 from service import auth

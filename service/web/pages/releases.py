@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import HTMLResponse
 
-from db.repositories import snapshots
+from db.repositories.labels import snapshots
 from db.session import reading
 from service.releases import PAGE, read_file
 from service.web.access import Guarded, ProjectDep

@@ -15,9 +15,9 @@ from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from db.repositories import alarms
-from db.repositories.alarms import Alarm
 from db.repositories.board import LabelStudioPlace
+from db.repositories.running import alarms
+from db.repositories.running.alarms import Alarm
 from db.session import reading
 from labeling.types import Project, Role
 from service import auth

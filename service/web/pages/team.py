@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Form, Path, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from db.repositories import annotators, board
+from db.repositories import board
+from db.repositories.people import annotators
 from db.session import reading, transaction
 from service import auth, team
 from service.pseudonyms import shown_name

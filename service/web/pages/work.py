@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from db.repositories import heartbeats, listings
+from db.repositories import listings
+from db.repositories.running import heartbeats
 from db.session import reading
 from labeling.types import JobName
 from service import auth

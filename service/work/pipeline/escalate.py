@@ -13,9 +13,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from db.repositories import calls, failures, labels, prelabels, projects, stages
-from db.repositories.prelabels import PendingImage
-from db.repositories.stages import Stage
+from db.repositories.engines import call_ledger, engines_in_force, prelabels
+from db.repositories.engines.engines_in_force import Stage
+from db.repositories.engines.prelabels import PendingImage
+from db.repositories.labels import labels
+from db.repositories.projects import projects
+from db.repositories.running import failures
 from db.session import reading, transaction
 from labeling.errors import Invalid, NotFound, Unavailable
 from labeling.prelabel.engine import Engine, Item
@@ -107,7 +110,7 @@ def _load_all(parts: Parts, project: Project) -> tuple[list[_Turn], Unavailable 
     """The engines that can be loaded. One that cannot is a failure that the user sees, and costs the others nothing."""
     policy, turns, away = project.config.policy, [], None
     with transaction(parts.database) as session:
-        stages.shorten(session, project.id, [policy.engine, *(use.engine for use in policy.escalation)])
+        engines_in_force.shorten(session, project.id, [policy.engine, *(use.engine for use in policy.escalation)])
     for place, use in enumerate(policy.escalation, start=1):
         subject = _of_engine(project, use)
         with reading(parts.database) as session:
@@ -124,7 +127,7 @@ def _load_all(parts: Parts, project: Project) -> tuple[list[_Turn], Unavailable 
                 continue
             turns.append(_Turn(place, use, engine))
             with transaction(parts.database) as session:
-                stages.note(session, project.id, Stage(place, use.engine, engine.revision), parts.now())
+                engines_in_force.note(session, project.id, Stage(place, use.engine, engine.revision), parts.now())
     return turns, away
 
 
@@ -158,7 +161,7 @@ def _enough_for(parts: Parts, project: Project, mean_micro: float) -> int | None
     if project.config.policy.budget is None:
         return None
     with reading(parts.database) as session:
-        spent = calls.spending(session, project.id).spent_micro
+        spent = call_ledger.spending(session, project.id).spent_micro
     return affordable(mean_micro, max(project.config.policy.budget.micro - spent, 0))
 
 

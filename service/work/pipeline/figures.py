@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from db.repositories import figures, projects, tallies, versions
+from db.repositories import figures, tallies
 from db.repositories.figures import Asked, NewFigure
-from db.repositories.versions import Promotion, Version
+from db.repositories.projects import projects
+from db.repositories.versions import versions
+from db.repositories.versions.versions import Promotion, Version
 from db.session import reading, transaction
 from labeling.quality.agreement import Acceptance, acceptance
 from labeling.quality.metrics import Estimate, accuracy, confusion

@@ -12,10 +12,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from threading import Lock
 
-from db.repositories import failures, images, labels, projects, regions, registrations, sources
-from db.repositories.images import FETCH, NewImage, Waiting
-from db.repositories.labels import NewLabel
-from db.repositories.sources import Source
+from db.repositories.images import images, registrations, sources
+from db.repositories.images.images import FETCH, NewImage, Waiting
+from db.repositories.images.sources import Source
+from db.repositories.labels import labels
+from db.repositories.labels.labels import NewLabel
+from db.repositories.projects import projects
+from db.repositories.reviews import overlays
+from db.repositories.running import failures
 from db.session import reading, transaction
 from labeling.adapters.fetching import Fetcher
 from labeling.adapters.image_store import UPLOAD
@@ -82,7 +86,7 @@ def collect(parts: Parts) -> dict[str, int]:
     """Remove stored files that no row names: left behind by a kill or a refusal, and uploads that were fetched."""
     before = parts.now() - GRACE
     with reading(parts.database) as session:
-        keep = images.content_hashes(session) | regions.wanted(session)
+        keep = images.content_hashes(session) | overlays.wanted(session)
         uploads = {address.removeprefix(UPLOAD) for address in registrations.waiting_uploads(session)}
     return {"removed": parts.images.collect(keep, uploads=uploads, before=before)}
 

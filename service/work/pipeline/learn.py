@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from db.repositories import projects, versions
-from db.repositories.examples import unready_labels
-from db.repositories.versions import Version
+from db.repositories.projects import projects
+from db.repositories.queries.examples import unready_labels
+from db.repositories.versions import versions
+from db.repositories.versions.versions import Version
 from db.session import reading, transaction
 from labeling.adapters.whole_files import place_folder, stage_folder
 from labeling.errors import Conflict, NothingToLearnFrom

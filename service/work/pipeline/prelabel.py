@@ -10,9 +10,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from db.repositories import failures, prelabels, projects, stages
-from db.repositories.prelabels import GroupedImage, PendingImage, PlacedImage, UngroupedImage
-from db.repositories.stages import Stage
+from db.repositories.engines import engines_in_force, prelabels
+from db.repositories.engines.engines_in_force import Stage
+from db.repositories.engines.prelabels import GroupedImage, PendingImage, PlacedImage, UngroupedImage
+from db.repositories.projects import projects
+from db.repositories.running import failures
 from db.session import reading, transaction
 from labeling.adapters.embedding_store import MissingVectors
 from labeling.ingest.groups import Looks, Placement
@@ -68,7 +70,7 @@ def _write(parts: Parts, project: Project, engine: Engine, looked: Looked) -> No
     parts.failpoint("prelabel.before_write")
     now = parts.now()
     with transaction(parts.database) as session:
-        stages.note(session, project.id, Stage(0, project.config.policy.engine, engine.revision), now)
+        engines_in_force.note(session, project.id, Stage(0, project.config.policy.engine, engine.revision), now)
         prelabels.name_vectors(session, engine.image_encoder, hashes, now)
         prelabels.name_vectors(session, engine.text_encoder, [key for key, _ in texts], now)
         prelabels.record(session, [(one.image.id, one.prelabel) for one in seen], now)

@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from db.repositories import audit, predictions, projects, versions
-from db.repositories.pool import count_ready
-from db.repositories.versions import Version
+from db.repositories.people import audit
+from db.repositories.projects import projects
+from db.repositories.queries.pool import count_ready
+from db.repositories.versions import predictions, versions
+from db.repositories.versions.versions import Version
 from db.session import reading, transaction
 from labeling.adapters.prediction_files import Predictions, keep_only, read_predictions, write_predictions
 from labeling.errors import BadArtifact, Conflict, NotFound

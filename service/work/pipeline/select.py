@@ -14,10 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from db.repositories import gold, predictions, projects, queries, reviews, versions
-from db.repositories.examples import read_examples
-from db.repositories.predictions import PredictionFile
-from db.repositories.queries import NewQuery, NewReview
+from db.repositories.projects import projects
+from db.repositories.queries import gold, queries
+from db.repositories.queries.examples import read_examples
+from db.repositories.queries.queries import NewQuery, NewReview
+from db.repositories.reviews import reviews
+from db.repositories.versions import predictions, versions
+from db.repositories.versions.predictions import PredictionFile
 from db.session import reading, transaction
 from labeling.adapters.prediction_files import read_predictions
 from labeling.errors import BadArtifact, NotFound

@@ -16,12 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from db.repositories import annotations as answers
-from db.repositories import annotators, inspection, projects, stages
-from db.repositories.annotations import VoteRow
+from db.repositories import inspection
+from db.repositories.engines import engines_in_force
+from db.repositories.engines.engines_in_force import Stage
 from db.repositories.figures import NewFigure, keep, kept_fingerprint
 from db.repositories.inspection import EngineAnswer, Place
-from db.repositories.stages import Stage
+from db.repositories.people import annotators
+from db.repositories.projects import projects
+from db.repositories.reviews import annotations as answers
+from db.repositories.reviews.annotations import VoteRow
 from db.session import reading, transaction
 from labeling.quality.interrater import MISSING, agreement, alpha_by_class, cohen, disagreements, observed
 from labeling.types import NONE_OF_THESE, Outcome, Project, ProjectId
@@ -82,7 +85,7 @@ def _read(session: Session, project: Project) -> _Facts:
         {one.id: shown_name(project, one.id, one.name) for one in annotators.everyone(session, project.id)},
         [
             (one, inspection.engine_answers(session, one.revision, blind))
-            for one in stages.in_force(session, project.id)
+            for one in engines_in_force.in_force(session, project.id)
         ],
     )
 

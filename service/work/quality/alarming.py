@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from db.repositories import board, changes
-from db.repositories.alarms import AlarmKind
+from db.repositories.running.alarms import AlarmKind
 from db.session import reading, transaction
 from labeling.quality.shipping import TARGETS
 from labeling.types import ProjectId

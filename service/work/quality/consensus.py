@@ -15,10 +15,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from db.repositories import annotations as answers
-from db.repositories import figures, projects, soft_labels, stages
+from db.repositories import figures
+from db.repositories.engines import engines_in_force
 from db.repositories.figures import NewFigure
-from db.repositories.soft_labels import EngineVoice, SoftLabel
+from db.repositories.labels import soft_labels
+from db.repositories.labels.soft_labels import EngineVoice, SoftLabel
+from db.repositories.projects import projects
+from db.repositories.reviews import annotations as answers
 from db.session import reading, transaction
 from labeling.quality.aggregation import Aggregation, Opinion, aggregate
 from labeling.review.kinds import blind_always
@@ -57,7 +60,7 @@ def refresh_consensus(parts: Parts, project_id: ProjectId, most: Mapping[str, in
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
         method = project.config.policy.consensus
-        revision = stages.first_revision(session, project_id)
+        revision = engines_in_force.first_revision(session, project_id)
         fingerprint = method
         if method != MAJORITY:
             fingerprint += f"-{revision}-{soft_labels.fingerprint(session, project_id, revision)}"

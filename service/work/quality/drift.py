@@ -15,10 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from db.repositories import board, changes, inspection, predictions, projects, stages, versions
-from db.repositories.alarms import AlarmKind
+from db.repositories import board, changes, inspection
+from db.repositories.engines import engines_in_force
 from db.repositories.figures import NewFigure, keep, kept_fingerprint
-from db.repositories.versions import Version
+from db.repositories.projects import projects
+from db.repositories.running.alarms import AlarmKind
+from db.repositories.versions import predictions, versions
+from db.repositories.versions.versions import Version
 from db.session import reading, transaction
 from labeling.adapters.prediction_files import Predictions, read_predictions
 from labeling.errors import BadArtifact, NotFound
@@ -89,7 +92,7 @@ def _look(session: Session, project_id: ProjectId, champion: Version | None) -> 
 
 
 def _fingerprint(session: Session, project: Project, champion: Version | None, look: int, now: datetime) -> str:
-    revision = stages.first_revision(session, project.id)
+    revision = engines_in_force.first_revision(session, project.id)
     number = champion.number if champion else 0
     return f"{FORMAT}-{project.config_version}-{number}-{look}-{revision}-{now.date()}"
 
@@ -181,7 +184,7 @@ def _predicted(stored: Predictions, image_ids: NDArray[np.int64]) -> NDArray[np.
 def _engines(session: Session, project: Project) -> list[Json]:
     """How many answers changed from an engine's last revision to the one in force, on the same images."""
     rows = []
-    for stage in stages.in_force(session, project.id):
+    for stage in engines_in_force.in_force(session, project.id):
         earlier = changes.earlier_revision(session, project.id, stage.revision)
         if earlier is None:
             continue

@@ -12,10 +12,13 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy.orm import Session
 
-from db.repositories import annotations as votes_of
-from db.repositories import decisions, gold, inspection, labels, projects
-from db.repositories.annotations import VoteRow
-from db.repositories.labels import NewLabel
+from db.repositories import inspection
+from db.repositories.labels import decisions, labels
+from db.repositories.labels.labels import NewLabel
+from db.repositories.projects import projects
+from db.repositories.queries import gold
+from db.repositories.reviews import annotations as votes_of
+from db.repositories.reviews.annotations import VoteRow
 from db.session import reading, transaction
 from labeling.review.kinds import Use, may_use
 from labeling.types import NONE_OF_THESE, ImageId, LabelSource, Project, ProjectId

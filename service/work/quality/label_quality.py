@@ -12,10 +12,13 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from db.repositories import alarms, board, changes, disputes, gold, inspection, projects
-from db.repositories import annotations as answers
+from db.repositories import board, changes, disputes, inspection
 from db.repositories.changes import LabelCount
 from db.repositories.figures import NewFigure, keep, kept_fingerprint
+from db.repositories.projects import projects
+from db.repositories.queries import gold
+from db.repositories.reviews import annotations as answers
+from db.repositories.running import alarms
 from db.session import reading, transaction
 from labeling.quality.metrics import Estimate, share
 from labeling.quality.shipping import Criterion, State, Verdict, count, judge, measured

@@ -15,10 +15,12 @@ from typing import Any
 from PIL import Image, ImageChops
 from sqlalchemy.orm import Session
 
-from db.repositories import board, changes, prelabels, projects, stages
-from db.repositories.alarms import AlarmKind
+from db.repositories import board, changes
+from db.repositories.engines import engines_in_force, prelabels
+from db.repositories.engines.engines_in_force import Stage
 from db.repositories.figures import NewFigure, keep
-from db.repositories.stages import Stage
+from db.repositories.projects import projects
+from db.repositories.running.alarms import AlarmKind
 from db.session import reading, transaction
 from labeling.prelabel.engine import Item
 from labeling.quality.metrics import share
@@ -44,7 +46,7 @@ def look_again(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     """Once a day and engine; does nothing for engines that run in this installation."""
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
-        asking = [one for one in stages.in_force(session, project_id) if _asks(project, one.engine)]
+        asking = [one for one in engines_in_force.in_force(session, project_id) if _asks(project, one.engine)]
         kept = board.figures(session, project_id).get(FIGURE)
     rows = {row["revision"]: row for row in (kept.data["engines"] if kept else [])}
     today = parts.now().date().isoformat()

@@ -12,9 +12,13 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from db.repositories import annotations as answers
-from db.repositories import decisions, figures, overlaps, projects, soft_labels, stages
-from db.repositories.overlaps import Asked
+from db.repositories import figures
+from db.repositories.engines import engines_in_force
+from db.repositories.labels import decisions, soft_labels
+from db.repositories.projects import projects
+from db.repositories.reviews import annotations as answers
+from db.repositories.reviews import overlaps
+from db.repositories.reviews.overlaps import Asked
 from db.session import reading, transaction
 from labeling.review.overlap import BY_DOUBT, Answered, choose, error_rates
 from labeling.types import NONE_OF_THESE, ImageId, JobName, Project, ProjectId, ReviewId, ReviewKind, Trigger
@@ -69,7 +73,7 @@ def _read(parts: Parts, project_id: ProjectId) -> _Facts | None:
         people = overlaps.people_since(session, project_id, parts.now() - LATELY)
         if people < 2:
             return None
-        revision = stages.first_revision(session, project_id)
+        revision = engines_in_force.first_revision(session, project_id)
         fingerprint = f"{project.config_version}-{people}-{soft_labels.fingerprint(session, project_id, revision)}"
         if fingerprint == figures.kept_fingerprint(session, project_id, PART):
             return None

@@ -16,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from db.repositories import board, changes, examples, inspection, projects
+from db.repositories import board, changes, inspection
 from db.repositories.figures import NewFigure, keep
 from db.repositories.inspection import HeldLabel
+from db.repositories.projects import projects
+from db.repositories.queries import examples
 from db.session import reading, transaction
 from labeling.learn.fusion import Inputs
 from labeling.learn.head import LOGISTIC, FitConfig

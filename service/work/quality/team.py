@@ -12,13 +12,18 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from db.repositories import alarms, annotators, decisions, gold, inspection, projects
-from db.repositories import annotations as votes_of
-from db.repositories.alarms import AlarmKind
-from db.repositories.annotations import VoteRow
-from db.repositories.annotators import Annotator
+from db.repositories import inspection
 from db.repositories.figures import NewFigure, keep, kept_fingerprint
-from db.repositories.gold import KnownAnswer
+from db.repositories.labels import decisions
+from db.repositories.people import annotators
+from db.repositories.people.annotators import Annotator
+from db.repositories.projects import projects
+from db.repositories.queries import gold
+from db.repositories.queries.gold import KnownAnswer
+from db.repositories.reviews import annotations as votes_of
+from db.repositories.reviews.annotations import VoteRow
+from db.repositories.running import alarms
+from db.repositories.running.alarms import AlarmKind
 from db.session import reading, transaction
 from labeling.quality.annotators import AnnotatorFigures, Drift, Times, describe
 from labeling.quality.answers import Answer, Votes, collect_votes, reference_of

@@ -14,8 +14,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from db.repositories import alarms
-from db.repositories.alarms import AlarmKind
+from db.repositories.running import alarms
+from db.repositories.running.alarms import AlarmKind
 from labeling.types import ProjectId
 
 __all__ = ["AUTHOR", "Watch", "follow"]

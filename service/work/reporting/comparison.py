@@ -15,9 +15,11 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy.orm import Session
 
-from db.repositories import calibrations, engine_facts, figures, versions
+from db.repositories import engine_facts, figures
 from db.repositories.engine_facts import StoredPrelabel
-from db.repositories.prelabels import PendingImage, stated_in
+from db.repositories.engines import calibrations
+from db.repositories.engines.prelabels import PendingImage, stated_in
+from db.repositories.versions import versions
 from db.session import reading
 from labeling.errors import HardcaseError
 from labeling.prelabel.engine import Engine

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from db.repositories import calibrations, engine_facts, probes
+from db.repositories import engine_facts
+from db.repositories.engines import calibrations, probes
 from db.session import reading
 from labeling.prelabel.calls import Endpoint
 from labeling.prelabel.prompts import CAPTIONS, SENTENCES, texts_by_label

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from PIL import Image
 
-from db.repositories.prelabels import PendingImage
+from db.repositories.engines.prelabels import PendingImage
 from labeling.prelabel.engine import Engine, Item
 from labeling.types import EngineUse, ImageId, Prelabel, Project
 from service.work.contexts import as_known, items_for

@@ -14,9 +14,10 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from db.repositories import calls, engine_facts
+from db.repositories import engine_facts
 from db.repositories.engine_facts import Amount
-from db.repositories.prelabels import PendingImage
+from db.repositories.engines import call_ledger
+from db.repositories.engines.prelabels import PendingImage
 from db.session import reading
 from labeling.errors import HardcaseError
 from labeling.prelabel.canaries import SHARE
@@ -86,7 +87,7 @@ def _budget(parts: Parts, project: Project, money: Json) -> Json | None:
     if budget is None:
         return None
     with reading(parts.database) as session:
-        spending = calls.spending(session, project.id)
+        spending = call_ledger.spending(session, project.id)
     left = budget.micro - spending.spent_micro - spending.reserved_micro
     if money["upper"] is None:
         enough = "not known"

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from db.repositories import engine_facts, labels, stages
-from db.repositories.prelabels import PendingImage
+from db.repositories import engine_facts
+from db.repositories.engines import engines_in_force
+from db.repositories.engines.prelabels import PendingImage
+from db.repositories.labels import labels
 from db.session import reading
 from labeling.prelabel.engine import Engine
 from labeling.prelabel.escalation import named, who_goes_on
@@ -39,7 +41,7 @@ def work_left(parts: Parts, project: Project, name: str, engine: Engine, tried: 
     """What this engine has to do; `tried` is what the first engine said just now of some images."""
     with reading(parts.database) as session:
         left = engine_facts.images(session, project.id, not_by=engine.revision)
-        first = stages.first_revision(session, project.id)
+        first = engines_in_force.first_revision(session, project.id)
         fresh = engine_facts.images(session, project.id, not_by=first or "")
         labelled = [label.image_id for label in labels.current(session, project.id)]
     use, place = use_of(project, name), place_of(project, name)

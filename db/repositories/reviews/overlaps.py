@@ -13,8 +13,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
-from db.repositories import annotators
-from db.repositories.reviews import is_current, is_open, is_valid, wanted_people
+from db.repositories.people import annotators
+from db.repositories.reviews.reviews import is_current, is_open, is_valid, wanted_people
 from db.session import insert_new
 from db.tables import AnnotationRow, OverlapRow, PushRow, ReviewEndRow, ReviewRow, VoidRow
 from labeling.types import AnnotationAction, ImageId, ProjectId, ReviewId, ReviewKind

@@ -13,8 +13,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories import overlaps
-from db.repositories.labels import is_current_label
+from db.repositories.labels.labels import is_current_label
+from db.repositories.reviews import overlaps
 from db.tables import AnnotationRow, ImageRow, LabelRow, QueryRow, ReviewEndRow, ReviewRow
 from labeling.types import ImageId, LabelSource, ProjectId, ReviewId, ReviewKind
 

@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories.reviews import is_open
+from db.repositories.reviews.reviews import is_open
 from db.session import insert_new
 from db.tables import RegionRow, ReviewRow
 from labeling.types import ProjectId, ReviewId

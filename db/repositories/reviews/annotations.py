@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories.reviews import is_current, is_valid
+from db.repositories.reviews.reviews import is_current, is_valid
 from db.session import insert_new
 from db.tables import AnnotationRow, AnnotatorRow, LabelRow, PushRow, ReviewRow, SeenRow
 from labeling.types import AnnotationAction, ImageId, ProjectId, ReviewId, ReviewKind

@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
-from db.repositories.stages import place_of
+from db.repositories.engines.engines_in_force import place_of
 from db.session import insert_new
 from db.tables import (
     AdoptedTaskRow,

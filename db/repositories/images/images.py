@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from db.repositories.failures import TRIES
+from db.repositories.running.failures import TRIES
 from db.session import insert_new
 from db.tables import FailureRow, FetchRow, ImageRow, RegistrationGoneRow, RegistrationRow
 from labeling.types import ImageId, ProjectId, RegistrationId

@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories.failures import TRIES
+from db.repositories.running.failures import TRIES
 from db.session import insert_new
 from db.tables import EmbeddingRow, FailureRow, GroupRow, ImageRow, PrelabelRow
 from labeling.types import ImageId, Outcome, Prelabel, ProjectId, Side

@@ -9,9 +9,9 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories import predictions
-from db.repositories.labels import is_current_label
-from db.repositories.reviews import is_current
+from db.repositories.labels.labels import is_current_label
+from db.repositories.reviews.reviews import is_current
+from db.repositories.versions import predictions
 from db.session import insert_new
 from db.tables import AdoptedTaskRow, AnnotationRow, FetchRow, ImageRow, LabelRow, QueryRow, ReviewEndRow, ReviewRow
 from labeling.types import AnnotationAction, ImageId, ProjectId, QueryId, ReviewKind, Trigger, VersionId
