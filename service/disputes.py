@@ -13,12 +13,12 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
-from db.repositories import disputes, opinions
-from db.repositories.disputes import Dispute
-from db.repositories.opinions import Opinion
 from db.repositories.people import annotators
 from db.repositories.reviews import annotations as answers
 from db.repositories.reviews.annotations import VoteRow
+from db.views import disputes, engine_answers
+from db.views.disputes import Dispute
+from db.views.engine_answers import Opinion
 from labeling.review.damage import expected_damage
 from labeling.review.kinds import blind_always
 from labeling.types import NONE_OF_THESE, UNSURE, ImageId, Project, ReviewId, ReviewKind
@@ -66,7 +66,7 @@ def listed(session: Session, project: Project) -> list[Disputed]:
         if vote.kind is not ReviewKind.GOLD:
             cast[vote.image_id].append(vote)
     names = {one.id: shown_name(project, one.id, one.name) for one in annotators.everyone(session, project.id)}
-    engines = opinions.of_images(session, project.id, images)
+    engines = engine_answers.of_images(session, project.id, images)
     found = [
         _disputed(project, why, one, cast[one.image_id], names, engines.get(one.image_id))
         for why, one in everything

@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 from sqlalchemy.orm import Session
 
-from db.repositories import engine_facts, figures
-from db.repositories.engine_facts import RevisionFacts
 from db.repositories.engines import calibrations, call_ledger, canaries, engines_in_force
 from db.repositories.engines.call_ledger import EndpointState, Spending
+from db.views import engine_stats, figures
+from db.views.engine_stats import RevisionFacts
 from labeling.types import EngineUse, Project, ProjectId
 
 __all__ = ["WORK", "EngineInUse", "Overview", "Work", "overview", "work_of"]
@@ -100,4 +100,4 @@ def overview(session: Session, project: Project) -> Overview:
 
 def work_of(session: Session, project_id: ProjectId) -> Work:
     """Count it now: a walk over all prelabels."""
-    return Work(engine_facts.revisions(session, project_id), list(canaries.flag_counts(session, project_id).items()))
+    return Work(engine_stats.revisions(session, project_id), list(canaries.flag_counts(session, project_id).items()))

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
-from db.repositories import image_history, label_list
-from db.repositories.image_history import HIDES, Fact, Task, Twin
-from db.repositories.label_list import Listed
 from db.repositories.versions import versions
+from db.views import image_history, label_list
+from db.views.image_history import HIDES, Fact, Task, Twin
+from db.views.label_list import Listed
 from labeling.errors import NotFound
 from labeling.types import ImageId, Project
 from service.pseudonyms import shown_name

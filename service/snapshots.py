@@ -19,12 +19,12 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories import exports
-from db.repositories.exports import LabelFact
 from db.repositories.labels import snapshots
 from db.repositories.labels.snapshots import NewSnapshot, Snapshot
 from db.repositories.queries import examples
 from db.session import reading, transaction
+from db.views import exports
+from db.views.exports import LabelFact
 from labeling.errors import BadArtifact, Conflict, Invalid, StorageFull
 from labeling.review.label_sets import Comparison, Entry, compare, entry_of, line_of, state_hash
 from labeling.types import Project, ProjectId

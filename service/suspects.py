@@ -12,7 +12,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from db.repositories import inspection
+from db.views import label_audit
 from labeling.types import ImageId, Project
 from service.asking import ask_again
 
@@ -32,7 +32,7 @@ class Handled:
 
 def send_back(session: Session, project: Project, label_ids: Sequence[int], *, author: str, now: datetime) -> Handled:
     """Ask another person about these labels' images; the caller asks for the job that tells Label Studio."""
-    standing = inspection.standing_labels(session, project.id, label_ids)
+    standing = label_audit.standing_labels(session, project.id, label_ids)
     images = [ImageId(image) for image in standing.values()]
     asked = ask_again(session, project, images, author=author, reason=SUSPECTED, now=now)
     done = asked.another + asked.new
@@ -41,6 +41,6 @@ def send_back(session: Session, project: Project, label_ids: Sequence[int], *, a
 
 def find_right(session: Session, project: Project, label_ids: Sequence[int], *, author: str, now: datetime) -> Handled:
     """Note that somebody looked and these labels are right; they are not suspected again until they change."""
-    standing = inspection.standing_labels(session, project.id, label_ids)
-    done = inspection.find_right(session, list(standing), author=author, reason="looked at and found right", now=now)
+    standing = label_audit.standing_labels(session, project.id, label_ids)
+    done = label_audit.find_right(session, list(standing), author=author, reason="looked at and found right", now=now)
     return Handled(done, len(standing) - done, len(set(label_ids)) - len(standing))

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from db.repositories import board
 from db.repositories.labels import snapshots
 from db.repositories.labels.snapshots import Snapshot
 from db.repositories.projects import projects
@@ -17,6 +16,7 @@ from db.repositories.reviews import reviews
 from db.repositories.running import failures
 from db.repositories.versions import versions
 from db.session import reading, transaction
+from db.views import dashboard
 from labeling.adapters.image_store import ImageStore
 from labeling.types import Project
 from service.cli.output import AsJson, Connected, ProjectName, connected, emit, failing_clearly, progress, table
@@ -40,9 +40,9 @@ def status(project: ProjectName, as_json: AsJson = False) -> None:
     with failing_clearly(as_json), connected() as hardcase:
         found = hardcase.project(project)
         with reading(hardcase.database) as session:
-            tally = board.tally(session, found.id)
+            tally = dashboard.tally(session, found.id)
             champion = versions.champion(session, found.id)
-            place = board.label_studio_place(session, found.id)
+            place = dashboard.label_studio_place(session, found.id)
             newest = versions.promotions(session, found.id)[-5:]
             document = {
                 "project": found.config.name,
@@ -51,7 +51,7 @@ def status(project: ProjectName, as_json: AsJson = False) -> None:
                 "open_reviews": reviews.count_open(session, found.id),
                 "champion": champion.number if champion else None,
                 "verdicts": [{"verdict": p.verdict.value, "reasons": p.reasons, "at": p.created_at} for p in newest],
-                "failures": board.failure_counts(session, found.id),
+                "failures": dashboard.failure_counts(session, found.id),
                 "label_studio": f"{place.base_url}/projects/{place.ls_project_id}" if place else None,
             }
         emit(as_json, document, lambda console: _show_status(console, document))

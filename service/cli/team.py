@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from db.repositories import board
 from db.repositories.people import annotators
 from db.repositories.people.annotators import Annotator
 from db.session import reading, transaction
+from db.views import dashboard
 from labeling.types import Project
 from service import team
 from service.cli.output import AsJson, ProjectName, author, connected, emit, failing_clearly, table
@@ -42,7 +42,7 @@ def show(
         with reading(hardcase.database) as session:
             one = None if annotator is None else annotators.by_id(session, found.id, annotator)
             people = [one] if one else annotators.everyone(session, found.id)
-            figure = board.figures(session, found.id).get("team")
+            figure = dashboard.figures(session, found.id).get("team")
         rows = {row["annotator"]: row for row in figure.data["annotators"]} if figure else {}
         document = {"annotators": [_document(found, person, rows.get(person.id)) for person in people]}
         emit(as_json, document, lambda console: _show(console, document["annotators"]))

@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from db.repositories import history, rounds
-from db.repositories.history import Answer, Named
 from db.repositories.labels import labels
 from db.repositories.queries.examples import read_examples
-from db.repositories.rounds import PromotionItem, QueryItem
 from db.repositories.versions import versions
 from db.repositories.versions.versions import Version
 from db.session import reading
+from db.views import project_history, rounds
+from db.views.project_history import Answer, Named
+from db.views.rounds import PromotionItem, QueryItem
 from labeling.learn.training import predict_probs
 from labeling.quality.metrics import Estimate, accuracy, confusion
 from labeling.review.kinds import Use, kinds_for
@@ -69,8 +69,8 @@ def read_past(parts: Parts, project: Project) -> Past:
         return Past(
             project=project,
             pool=pool,
-            named=history.first_named(session, project.id),
-            answers=history.answers(session, project.id),
+            named=project_history.first_named(session, project.id),
+            answers=project_history.answers(session, project.id),
             queries=rounds.queries(session, project.id, after=None, limit=_ALL).items[::-1],
             versions=everyone,
             champion=versions.champion(session, project.id),

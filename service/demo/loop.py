@@ -13,12 +13,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from db.repositories import board, history
-from db.repositories.history import HowFar
 from db.repositories.people.annotators import everyone
 from db.repositories.reviews import reviews
 from db.repositories.running import failures
 from db.session import reading
+from db.views import dashboard, project_history
+from db.views.project_history import HowFar
 from labeling.errors import Unavailable
 from labeling.types import Project
 from service.demo.annotators import Account, Annotators, SimulatedAnswers
@@ -71,7 +71,7 @@ def _label_studio_project(stage: Stage) -> int:
 
     def pushed(now: HowFar) -> bool:
         with reading(stage.database) as session:
-            place = board.label_studio_place(session, stage.project.id)
+            place = dashboard.label_studio_place(session, stage.project.id)
         number[:] = [place.ls_project_id] if place else []
         return bool(place) and now.asked > 0
 
@@ -90,7 +90,7 @@ def _watch(
     last, moved = None, time.monotonic()
     while True:
         with reading(stage.database) as session:
-            now = history.how_far(session, stage.project.id)
+            now = project_history.how_far(session, stage.project.id)
         stage.show.update(now, rounds)
         if done(now):
             return
@@ -128,7 +128,7 @@ def _answers_from(stage: Stage) -> Callable[[Account, dict[str, Any]], str]:
         key = task["data"]["external_id"]
         with reading(stage.database) as session:
             review = reviews.by_token(session, stage.project.id, [key])[key]
-            named = history.first_named(session, stage.project.id)[review.image_id]
+            named = project_history.first_named(session, stage.project.id)[review.image_id]
         return stage.team[account.email].to(named.reference)
 
     return answer

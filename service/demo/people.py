@@ -14,8 +14,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from db.repositories import board
 from db.repositories.people import annotators
+from db.views import dashboard
 from labeling.types import ProjectId
 
 __all__ = ["Known", "People", "Person", "bad_ones", "read_people"]
@@ -76,7 +76,7 @@ class People:
 
 def read_people(session: Session, project_id: ProjectId, stated: Mapping[str, float]) -> People:
     """Read the figures that are there; `stated` is the error rate of each account, by its name in Label Studio."""
-    figures = {name: figure.data for name, figure in board.figures(session, project_id).items()}
+    figures = {name: figure.data for name, figure in dashboard.figures(session, project_id).items()}
     told = {row["annotator"]: row for row in figures.get("team", {}).get("annotators", [])}
     bad, quality = bad_ones(stated), figures.get("label_quality", {})
     team = [

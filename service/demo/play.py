@@ -20,11 +20,11 @@ from types import FrameType
 import httpx
 from rich.console import Console
 
-from db.repositories import board, history
 from db.repositories.images.images import FETCH
 from db.repositories.projects import projects
 from db.repositories.running import failures
 from db.session import make_engine, reading
+from db.views import dashboard, project_history
 from labeling.errors import Conflict
 from service.demo.annotators import Account, SimulatedAnswers
 from service.demo.images import DemoImages, prepare_images
@@ -117,9 +117,9 @@ def _report(stage: Stage, prepared: DemoImages, home: Path, started: float) -> S
     past = read_past(parts, stage.project)
     told = tell_rounds(past, stage.people)
     with reading(stage.database) as session:
-        now = history.how_far(session, stage.project.id)
+        now = project_history.how_far(session, stage.project.id)
         quarantined = failures.listing(session, stage.project.id, FETCH)
-        place = board.label_studio_place(session, stage.project.id)
+        place = dashboard.label_studio_place(session, stage.project.id)
         people = read_people(session, stage.project.id, {name: one.error_rate for name, one in stage.team.items()})
     assert place is not None
     version, exported = _read_label_studio(stage, place.ls_project_id)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from db.repositories.history import HowFar
+from db.views.project_history import HowFar
 
 __all__ = ["Show", "showing"]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from db.repositories.exports import Details, LabelFact, PersonAnswer
+from db.views.exports import Details, LabelFact, PersonAnswer
 from labeling.review.kinds import split_of
 from labeling.types import UNSURE, LabelSource, Project, ReviewKind, Side
 from service.pseudonyms import shown_name

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from db.repositories import exports
 from db.repositories.labels.snapshots import Snapshot
 from db.repositories.queries import examples
 from db.session import reading
+from db.views import exports
 from labeling.adapters.image_store import ImageStore
 from labeling.review.kinds import Split
 from labeling.types import NONE_OF_THESE, Project

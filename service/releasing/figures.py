@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from db.repositories.board import Figure
 from db.repositories.labels.snapshots import Snapshot
+from db.views.dashboard import Figure
 from labeling.quality.metrics import share
 from labeling.review.label_sets import Comparison
 from service.releasing.counting import Counting, estimate_as_json

@@ -19,11 +19,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from db.repositories import board
 from db.repositories.labels import snapshots
 from db.repositories.labels.snapshots import Snapshot
 from db.repositories.people import audit
 from db.session import reading, transaction
+from db.views import dashboard
 from labeling.adapters.image_store import ImageStore
 from labeling.adapters.whole_files import place_folder
 from labeling.errors import Conflict
@@ -135,7 +135,7 @@ def _fill(staged: Path, home: Path, labels: LabelSet, snapshot: Snapshot, order:
 def _facts(home: Path, labels: LabelSet, snapshot: Snapshot) -> Facts:
     database, project = labels.database, labels.project
     with reading(database) as session:
-        figures = board.figures(session, project.id)
+        figures = dashboard.figures(session, project.id)
         newest = snapshots.newest_answer_at(session, project.id)
         later = snapshots.labels_after(session, project.id, snapshot.last_label_id)
         before = snapshots.newest_release(session, project.id)

@@ -14,8 +14,8 @@ from datetime import datetime
 import sqlalchemy as sa
 import sqlalchemy.exc
 
-from db.repositories import board
 from db.session import transaction
+from db.views import dashboard
 from labeling.types import ReviewId
 from service.logs import get_logger
 
@@ -80,7 +80,7 @@ class SeenWriter:
     def _write(self, batch: dict[ReviewId, datetime]) -> bool:
         try:
             with transaction(self._database) as session:
-                board.mark_seen(session, batch)
+                dashboard.mark_seen(session, batch)
         except sqlalchemy.exc.DBAPIError as error:
             log.warning("seen rows wait", reviews=len(batch), reason=type(error).__name__)
             return False

@@ -12,7 +12,6 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from db.repositories import board
 from db.repositories.images import adopted_tasks
 from db.repositories.images.adopted_tasks import Ready
 from db.repositories.queries import queries
@@ -20,6 +19,7 @@ from db.repositories.queries.queries import NewQuery, NewReview
 from db.repositories.reviews import label_studio, overlaps, reviews
 from db.repositories.reviews.label_studio import Place
 from db.session import reading, transaction
+from db.views import dashboard
 from labeling.adapters.label_studio import StudioTask
 from labeling.errors import NotFound
 from labeling.review import payloads
@@ -72,7 +72,7 @@ def _write(parts: Parts, place: Place, batch: Sequence[Ready], there: Mapping[in
         pushed = {review.id: new[token].ls_task_id for token, review in made.items()}
         reviews.record_pushes(session, pushed, ls_project_id=place.ls_project_id, now=parts.now())
         seen = [review for review, task_id in pushed.items() if there[task_id].begun]
-        board.mark_seen(session, dict.fromkeys(seen, parts.now()))
+        dashboard.mark_seen(session, dict.fromkeys(seen, parts.now()))
         wanted = {made[token].id: one.people for token, one in new.items() if token in made and one.people > 1}
         _want(session, wanted, parts)
     tokens = {one.ls_task_id: one.token for one in batch if one.token is not None}

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from db.repositories import engine_facts
 from db.repositories.engines import reports
 from db.repositories.engines.prelabels import PendingImage
 from db.repositories.projects import projects
 from db.session import reading, transaction
+from db.views import engine_stats
 from labeling.errors import HardcaseError, Invalid, NotFound
 from labeling.types import Project, ProjectId
 from service.engine_requests import EngineRequest, ReportKind, read_request
@@ -75,7 +75,7 @@ def keep(parts: Parts, project: Project, request: EngineRequest, result: Json, a
 def _try(parts: Parts, project: Project, names: Sequence[str], image_id: int, progress: Progress) -> Json:
     """One image of the project, by each engine in turn."""
     with reading(parts.database) as session:
-        found = engine_facts.by_ids(session, project.id, [image_id])
+        found = engine_stats.by_ids(session, project.id, [image_id])
     if not found:
         raise NotFound(f"This project has no image {image_id}.")
     return {

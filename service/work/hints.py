@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from db.repositories import opinions
-from db.repositories.opinions import Opinion
 from db.repositories.reviews.reviews import Review
 from db.session import reading
+from db.views import engine_answers
+from db.views.engine_answers import Opinion
 from labeling.prelabel.trust import Terms, calibrated
 from labeling.review.opinion import Hint, reason_line, top_line
 from labeling.types import Project, ReviewId
@@ -28,7 +28,7 @@ def hints_for(parts: Parts, project: Project, reviews: Sequence[Review]) -> dict
     images = [review.image_id for review in reviews if not review.blind]
     with reading(parts.database) as session:
         terms = terms_in_force(session, project)
-        said = opinions.of_images(session, project.id, images) if project.config.policy.show else {}
+        said = engine_answers.of_images(session, project.id, images) if project.config.policy.show else {}
     return {
         review.id: Hint()
         if review.blind or review.image_id not in said

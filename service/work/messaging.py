@@ -12,14 +12,14 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from db.repositories import board, weekly
-from db.repositories.board import Figure
 from db.repositories.projects import projects
 from db.repositories.running import alarms, messages
 from db.repositories.running.alarms import AlarmKind
 from db.repositories.running.messages import Message, NewMessage
 from db.repositories.versions import versions
 from db.session import reading, transaction
+from db.views import dashboard, weekly
+from db.views.dashboard import Figure
 from labeling.errors import Conflict, Denied, Invalid, Unavailable
 from labeling.types import Project, ProjectId
 from service.egress import check_target
@@ -104,7 +104,7 @@ def _of_week(
 
 def _week(session: Session, parts: Parts, project: Project, name: str, start: datetime) -> Week:
     end = start + WEEK
-    figures, tally = board.figures(session, project.id), board.tally(session, project.id)
+    figures, tally = dashboard.figures(session, project.id), dashboard.tally(session, project.id)
     champion: dict[str, Any] = next(
         (row for row in _data(figures, "holdout_by_version").get("versions", ()) if row["champion"]), {}
     )

@@ -8,10 +8,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories import engine_facts
 from db.repositories.engines import prelabels, reports
 from db.session import reading, transaction
 from db.tables import ImageRow, LabelRow
+from db.views import engine_stats
 from labeling.errors import NotFound
 from labeling.types import Evidence, ImageId, LabelSource, Outcome, Prelabel, Project
 from tests.conftest import NOW
@@ -53,9 +53,9 @@ def test_each_revision_is_counted_with_what_it_cost(
         prelabels.record(session, list(zip(images, said, strict=True)), NOW)
 
     with reading(any_database) as session:
-        (facts,) = engine_facts.revisions(session, project.id)
-        amounts = engine_facts.amounts(session, project.id, "agent-1", 2)
-        stored = engine_facts.stored(session, "agent-1", images)
+        (facts,) = engine_stats.revisions(session, project.id)
+        amounts = engine_stats.amounts(session, project.id, "agent-1", 2)
+        stored = engine_stats.stored(session, "agent-1", images)
 
     assert (facts.prelabels, facts.abstained, facts.none_of_these, facts.flagged, facts.cached) == (3, 1, 1, 1, 1)
     assert (facts.seconds, facts.cost_micro, facts.tokens_in, facts.tokens_out) == (2.0, 100, 7, 2)
@@ -73,8 +73,8 @@ def test_images_are_found_that_a_revision_has_not_looked_at(
         prelabels.record(session, [(images[1], Prelabel("a", "a-1", (0.5, 0.3, 0.2), "", 0.0, 0))], NOW)
 
     with reading(any_database) as session:
-        left = engine_facts.images(session, project.id, not_by="a-1")
-        everything = engine_facts.images(session, project.id)
+        left = engine_stats.images(session, project.id, not_by="a-1")
+        everything = engine_stats.images(session, project.id)
 
     assert [image.id for image in left] == [images[0], images[2]]
     assert [image.text for image in everything] == ["text 0", "text 1", "text 2"]
@@ -105,7 +105,7 @@ def test_gold_is_the_label_that_stands(any_database: sa.Engine, make_project: Ca
             session.flush()
 
     with reading(any_database) as session:
-        found = engine_facts.gold(session, project.id)
+        found = engine_stats.gold(session, project.id)
 
     assert [(image.image_id, image.label) for image in found] == [(first, "cat")]
 

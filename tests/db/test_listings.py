@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-from db.repositories import board, listings, rounds
 from db.repositories.images import registrations
 from db.repositories.people import audit, keys
 from db.repositories.running import failures, heartbeats
@@ -26,6 +25,7 @@ from db.tables import (
     SeenRow,
     VersionRow,
 )
+from db.views import dashboard, listings, rounds
 from labeling.types import Incoming, JobName, LabelSource, Project, ReviewId, ReviewKind, Role, Trigger
 from service.jobs import Jobs
 
@@ -191,7 +191,7 @@ def test_a_quarantined_registration_is_listed_by_its_reference(
     with reading(any_database) as session:
         found = listings.failures(session, project.id, after=None, limit=10).items
         of_fetch = listings.failures(session, project.id, after=None, limit=10, step="fetch").items
-        counts = board.failure_counts(session, project.id)
+        counts = dashboard.failure_counts(session, project.id)
 
     assert {item.step: item.reference for item in found} == {"fetch": "a.png", "prelabel": None}
     assert [item.reference for item in of_fetch] == ["a.png"]
@@ -205,10 +205,10 @@ def test_a_reviews_image_is_found_by_its_token_and_seen_once(
     add_world(any_database, project)
 
     with transaction(any_database) as session:
-        found = board.review_media(session, "t3")
+        found = dashboard.review_media(session, "t3")
         assert found is not None
-        marked = [board.mark_seen(session, {found[0]: NOW}) for _ in range(2)]
-        missing = board.review_media(session, "nothing")
+        marked = [dashboard.mark_seen(session, {found[0]: NOW}) for _ in range(2)]
+        missing = dashboard.review_media(session, "nothing")
 
     with reading(any_database) as session:
         assert session.scalars(sa.select(SeenRow.review_id)).all() == [found[0]]
@@ -224,7 +224,7 @@ def test_jobs_are_counted_by_name_and_state(any_database: sa.Engine, make_projec
         jobs.ask(session, JobName.PROMOTE, project.id, Trigger.HAND, "rollback", "0", "anna", "worse")
 
     with reading(any_database) as session:
-        counts = board.job_counts(session)
+        counts = dashboard.job_counts(session)
     of_project, of_nobody = jobs.list(project_id=project.id), jobs.list(project_id=type(project.id)(project.id + 1))
     jobs.close()
 

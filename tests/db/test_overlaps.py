@@ -7,13 +7,13 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from db.repositories import disputes
 from db.repositories.labels import soft_labels
 from db.repositories.labels.soft_labels import SoftLabel
 from db.repositories.people import annotators
 from db.repositories.reviews import overlaps, reviews
 from db.repositories.reviews.overlaps import Untold
 from db.session import reading, transaction
+from db.views import disputes
 from labeling.types import Project, ReviewKind
 from service.settling import settle
 from tests.conftest import NOW

@@ -9,12 +9,12 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories import board, figures, tallies
-from db.repositories.figures import NewFigure
 from db.repositories.queries import queries
 from db.repositories.queries.queries import NewQuery, NewReview
 from db.session import reading, transaction
 from db.tables import AnnotationRow, FailureRow, GroupRow, ImageRow, LabelRow, PrelabelRow, ReviewEndRow, ReviewRow
+from db.views import dashboard, figures, tallies
+from db.views.figures import NewFigure
 from labeling.types import ImageId, LabelSource, Project, ReviewKind, Side, Trigger
 from tests.conftest import NOW
 
@@ -270,7 +270,7 @@ def test_a_figure_takes_the_place_of_the_one_before(any_database: sa.Engine, pro
             tallies.keep_tally(session, project.id, {"fetched": value}, NOW)
 
     with reading(any_database) as session:
-        kept, tally = board.figures(session, project.id), board.tally(session, project.id)
+        kept, tally = dashboard.figures(session, project.id), dashboard.tally(session, project.id)
         state = figures.kept_fingerprint(session, project.id)
 
     assert (kept["rounds"].data, kept["rounds"].svg, state) == ({"value": 2}, "<svg/>", "b")

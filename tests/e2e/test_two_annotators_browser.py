@@ -14,10 +14,10 @@ import pytest
 import sqlalchemy as sa
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from db.repositories import board
 from db.repositories.labels import labels
 from db.session import reading
 from db.tables import AnnotationRow, AnnotatorRow, LabelStudioProjectRow, PushRow, ReviewRow
+from db.views import dashboard
 from labeling.types import AnnotationAction, ImageId, ProjectId, Role
 from service.web.access import ACCESS
 from tests.e2e.conftest import RealLabelStudio
@@ -214,7 +214,7 @@ def _follows(lead: Lead, image: int, rows: int) -> bool:
     if len(found) != rows:
         return False
     with reading(lead.hardcase.database) as session:
-        figures = board.figures(session, ProjectId(1))
+        figures = dashboard.figures(session, ProjectId(1))
     counted = [figures[name].computed_at for name in ("agreement", "team") if name in figures]
     return len(counted) == 2 and all(at >= found[-1].recorded_at for at in counted)
 
@@ -234,7 +234,7 @@ def _label(hardcase: Hardcase, image: int) -> str | None:
 def _agreement(hardcase: Hardcase) -> tuple[int, int]:
     """On how many images several people answered, and on how many of them they differ."""
     with reading(hardcase.database) as session:
-        data = board.figures(session, ProjectId(1))["agreement"].data
+        data = dashboard.figures(session, ProjectId(1))["agreement"].data
     return data["people"]["all"]["images"], sum(cell["count"] for cell in data["confusion"])
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from db.repositories import figures as kept
-from db.repositories.figures import NewFigure
 from db.repositories.running import alarms
 from db.repositories.running.alarms import AlarmKind
 from db.session import transaction
 from db.tables import ImageRow, LabelStudioProjectRow, PushRow
+from db.views import figures as kept
+from db.views.figures import NewFigure
 from labeling.adapters.image_store import ImageStore
 from labeling.types import ImageId, Project, ReviewKind
 from service.settling import settle

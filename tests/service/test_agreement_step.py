@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import board
 from db.repositories.engines import engines_in_force
 from db.repositories.engines.engines_in_force import Stage
 from db.repositories.people import annotators
 from db.session import reading, transaction
+from db.views import dashboard
 from labeling.types import Policy, Project, ReviewKind, Team
 from service.work.quality.agreement import refresh_agreement
 from tests.conftest import NOW
@@ -24,7 +24,7 @@ from tests.service.seeded_pool import REVISION
 
 def figure(ground: Ground, name: str = "agreement") -> dict[str, Any]:
     with reading(ground.parts.database) as session:
-        return board.figures(session, ground.project.id)[name].data
+        return dashboard.figures(session, ground.project.id)[name].data
 
 
 @pytest.fixture

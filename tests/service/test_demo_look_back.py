@@ -11,9 +11,9 @@ import pytest
 import sqlalchemy as sa
 from PIL import Image
 
-from db.repositories import history
 from db.session import reading, transaction
 from db.tables import FetchRow, ImageRow, RegistrationRow
+from db.views import project_history
 from labeling.adapters.image_store import ImageStore
 from labeling.types import Policy, Project, ReviewKind, Trigger
 from service.demo.annotators import SimulatedAnswers
@@ -100,9 +100,9 @@ def test_how_far_counts_facts_and_an_image_keeps_the_name_it_came_with(ground: G
     ground.label(ground.pool[:3], ReviewKind.HARD)
 
     with reading(ground.parts.database) as session:
-        now = history.how_far(session, ground.project.id)
-        named = history.first_named(session, ground.project.id)
-        answers = history.answers(session, ground.project.id)
+        now = project_history.how_far(session, ground.project.id)
+        named = project_history.first_named(session, ground.project.id)
+        answers = project_history.answers(session, ground.project.id)
 
     assert (now.registered, now.fetched, now.images, now.prelabelled) == (100, 100, 100, 100)
     assert (now.asked, now.answered, now.annotations, now.versions, now.judged) == (3, 3, 3, 0, 0)

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import board
 from db.repositories.engines import engines_in_force
 from db.repositories.engines.engines_in_force import Stage
 from db.repositories.running import alarms
 from db.repositories.running.alarms import AlarmKind
 from db.session import reading, transaction
 from db.tables import ImageRow
+from db.views import dashboard
 from labeling.types import Project, Side
 from service.work.quality.drift import refresh_drift
 from service.work.quality.watching import AUTHOR, Watch, follow
@@ -33,7 +33,7 @@ Shift = Callable[[np.ndarray], np.ndarray]
 
 def figure(ground: Ground) -> dict[str, Any]:
     with reading(ground.parts.database) as session:
-        return board.figures(session, ground.project.id)["drift"].data
+        return dashboard.figures(session, ground.project.id)["drift"].data
 
 
 def raised(ground: Ground) -> list[str]:

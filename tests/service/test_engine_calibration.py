@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import board
 from db.repositories.engines import calibrations, engines_in_force
 from db.repositories.engines.engines_in_force import Stage
 from db.session import reading, transaction
 from db.tables import PrelabelRow
+from db.views import dashboard
 from labeling.learn.calibration import in_temperature_half
 from labeling.types import NONE_OF_THESE, Outcome, Project, ReviewKind
 from service.work.calibrations import calibrate
@@ -142,7 +142,7 @@ def test_the_figure_shows_each_engine_before_and_after_on_labels_that_fitted_not
     refresh(ground.parts, ground.project.id)
 
     with reading(ground.parts.database) as session:
-        figure = board.figures(session, ground.project.id)["engine_reliability"]
+        figure = dashboard.figures(session, ground.project.id)["engine_reliability"]
     first, agent = figure.data["engines"]
     assert (first["engine"], first["measured_on"], first["as_given"]["n"]) == ("bundled", "evaluation labels", 60)
     assert first["calibrated"]["calibration_error"] <= first["as_given"]["calibration_error"]

@@ -21,10 +21,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
-from db.repositories import exports
-from db.repositories.exports import LabelFact
 from db.session import reading, transaction
 from db.tables import AnnotationRow, ImageRow, LabelRow, QueryRow, VersionRow
+from db.views import exports
+from db.views.exports import LabelFact
 from labeling.errors import Conflict, Invalid
 from labeling.types import NONE_OF_THESE, Policy, Project, Team
 from service.exporting.columns import COLUMNS

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import board
-from db.repositories.board import Figure
 from db.repositories.versions import predictions
 from db.session import reading, transaction
 from db.tables import ReviewRow, VersionRow
+from db.views import dashboard
+from db.views.dashboard import Figure
 from labeling.types import NONE_OF_THESE, Policy, Project, ReviewKind, Shares, Trigger, VersionId
 from service.work.pipeline.figures import refresh
 from service.work.pipeline.select import choose_query
@@ -44,7 +44,7 @@ def project(parts: Parts, make_project: Callable[..., Project]) -> Project:
 
 def _kept(parts: Parts, project: Project) -> dict[str, Figure]:
     with reading(parts.database) as session:
-        return board.figures(session, project.id)
+        return dashboard.figures(session, project.id)
 
 
 def _answer_all(parts: Parts) -> dict[int, str]:
@@ -177,7 +177,7 @@ def test_every_figure_and_every_count_is_documented_and_plain_json(parts: Parts,
     page = PAGE.read_text()
     kept = _kept(parts, project)
     with reading(parts.database) as session:
-        tally = board.tally(session, project.id)
+        tally = dashboard.tally(session, project.id)
     assert tally is not None
     named = set(re.findall(r"`([a-z_]+)`", page))
     assert set(kept) <= named

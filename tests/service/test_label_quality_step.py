@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import board
-from db.repositories import figures as kept
-from db.repositories.changes import labels_now
-from db.repositories.figures import NewFigure
 from db.repositories.labels import decisions
 from db.repositories.running import alarms
 from db.session import insert_new, reading, transaction
 from db.tables import InboxRow
+from db.views import dashboard
+from db.views import figures as kept
+from db.views.figures import NewFigure
+from db.views.project_stats import labels_now
 from labeling.types import ImageId, LabelSource, Project, ReviewKind
 from service.settling import settle
 from service.work.quality.agreement import refresh_agreement
@@ -58,7 +58,7 @@ def verdict(ground: Ground) -> dict[str, Any]:
     for step in (refresh_agreement, refresh_suspects, watch_labels, refresh_label_quality):
         step(ground.parts, ground.project.id)
     with reading(ground.parts.database) as session:
-        return board.figures(session, ground.project.id)["label_quality"].data
+        return dashboard.figures(session, ground.project.id)["label_quality"].data
 
 
 def states(data: dict[str, Any]) -> dict[str, str]:

@@ -11,12 +11,12 @@ from typing import Any, cast
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import board
 from db.repositories.engines import engines_in_force
 from db.repositories.engines.engines_in_force import Stage
 from db.repositories.running import alarms
 from db.session import reading, transaction
 from db.tables import ImageRow, PrelabelRow
+from db.views import dashboard
 from labeling.adapters.image_store import ImageStore
 from labeling.prelabel.engine import Item, Look, no_vectors
 from labeling.types import Evidence, Policy, Prelabel, Project
@@ -61,7 +61,7 @@ class World:
 
     def row(self) -> dict[str, Any]:
         with reading(self.ground.parts.database) as session:
-            (row,) = board.figures(session, self.ground.project.id)["engine_canaries"].data["engines"]
+            (row,) = dashboard.figures(session, self.ground.project.id)["engine_canaries"].data["engines"]
         return cast(dict[str, Any], row)
 
     def alarms(self) -> list[str]:

@@ -10,13 +10,13 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 
-from db.repositories import figures, weekly
-from db.repositories.figures import NewFigure
 from db.repositories.labels import labels
 from db.repositories.labels.labels import DISPUTED, NewLabel
 from db.repositories.reviews.annotations import NewAnnotation, annotators, record
 from db.session import reading, transaction
 from db.tables import MessageRow
+from db.views import figures, weekly
+from db.views.figures import NewFigure
 from labeling.types import AnnotationAction, ImageId, LabelSource, Policy, Project, ReviewKind, Team
 from service.messages.summary import Measured, Person, Week, weekly_words
 from service.settings import keep_secret

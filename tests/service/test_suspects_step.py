@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import board
 from db.repositories.reviews import reviews
 from db.session import reading, transaction
 from db.tables import ImageRow, LabelRow
+from db.views import dashboard
 from labeling.types import ImageId, Project, ReviewKind
 from service import suspects
 from service.settling import settle
@@ -46,7 +46,7 @@ def name_of(ground: Ground, image: int, *, wrong: bool) -> str:
 
 def figure(ground: Ground) -> dict[str, Any]:
     with reading(ground.parts.database) as session:
-        return board.figures(session, ground.project.id)["label_errors"].data
+        return dashboard.figures(session, ground.project.id)["label_errors"].data
 
 
 def listed(ground: Ground) -> set[int]:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import board
 from db.repositories.labels import decisions
 from db.repositories.people import annotators
 from db.repositories.reviews import reviews
@@ -17,6 +16,7 @@ from db.repositories.running import alarms
 from db.repositories.versions import versions
 from db.session import reading, transaction
 from db.tables import AnnotatorSwitchRow, AuditRow
+from db.views import dashboard
 from labeling.errors import Conflict, Invalid, NotFound
 from labeling.types import Gold, ImageId, Policy, Project, ReviewKind, Team, Trigger, Verdict
 from service import team
@@ -52,7 +52,7 @@ def ground(database: sa.Engine, tmp_path: Path, make_project: MakeProject) -> Gr
 def figure(ground: Ground) -> dict[int, dict[str, Any]]:
     """The figure's rows, by annotator."""
     with reading(ground.parts.database) as session:
-        data = board.figures(session, ground.project.id)["team"].data
+        data = dashboard.figures(session, ground.project.id)["team"].data
     return {row["annotator"]: row for row in data["annotators"]}
 
 

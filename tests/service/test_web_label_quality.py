@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from db.repositories import board
 from db.repositories.reviews import overlaps, reviews
 from db.repositories.running import alarms
 from db.session import reading, transaction
 from db.tables import AuditRow, LabelCheckRow, OverlapRow
+from db.views import dashboard
 from labeling.types import Project, ReviewId, Role
 from tests.conftest import NOW
 from tests.reviewing import rows_of
@@ -40,7 +40,7 @@ class World:
 def world(database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path) -> World:
     ground = shipping_ground(database, tmp_path, make_project(database))
     with reading(database) as session:
-        data = board.figures(session, ground.project.id)["label_errors"].data
+        data = dashboard.figures(session, ground.project.id)["label_errors"].data
     return World(ground, tmp_path, [one["label_id"] for one in data["suspects"] if not one["holdout"]])
 
 
@@ -143,7 +143,7 @@ def test_a_project_without_figures_has_a_page(
 def test_what_somebody_is_asked_about_again_is_not_shown(world: World, database: sa.Engine) -> None:
     """Its task may be blind: who looks here must not see what stands to be answered."""
     with reading(database) as session:
-        data = board.figures(session, world.ground.project.id)["label_errors"].data
+        data = dashboard.figures(session, world.ground.project.id)["label_errors"].data
         one = next(one for one in data["suspects"] if one["holdout"])
     with transaction(database) as session:
         standing = reviews.newest_of_images(session, world.ground.project.id, [one["image_id"]])[one["image_id"]]

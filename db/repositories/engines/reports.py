@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories.paging import Slice, slice_of
+from db.paging import Slice, slice_of
 from db.tables import EngineReportRow
 from labeling.errors import NotFound
 from labeling.types import ProjectId

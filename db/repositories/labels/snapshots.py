@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories.paging import Slice, slice_of
+from db.paging import Slice, slice_of
 from db.session import insert_new
 from db.tables import AnnotationRow, LabelRow, ReviewRow, SnapshotRow
 from labeling.errors import NotFound

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from db.repositories import label_list
 from db.session import reading, transaction
+from db.views import label_list
 from labeling.errors import Invalid
 from labeling.types import ImageId, Project, ReviewKind
 from service.correcting import AT_ONCE, ask_people, correct, take_back

@@ -11,12 +11,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from db.repositories.engine_facts import RevisionFacts
 from db.repositories.engines import reports
 from db.repositories.engines.call_ledger import EndpointState, Spending
 from db.repositories.engines.reports import EngineReport, ReportItem
 from db.repositories.projects import projects
 from db.session import reading
+from db.views.engine_stats import RevisionFacts
 from labeling.types import JobName
 from service.config_history import history
 from service.engine_kinds import KindState, kinds

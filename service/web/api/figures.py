@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 from pydantic import BaseModel
 
-from db.repositories import board
 from db.session import reading
+from db.views import dashboard
 from labeling.errors import NotFound
 from service.web.access import Guarded, ProjectDep
 from service.web.wiring import PartsDep
@@ -36,18 +36,18 @@ class FiguresOut(BaseModel):
 @router.get("/api/projects/{project}/figures", summary="List figures with their data")
 def list_figures(parts: PartsDep, project: ProjectDep) -> FiguresOut:
     with reading(parts.database) as session:
-        figures = board.figures(session, project.id)
+        figures = dashboard.figures(session, project.id)
     return FiguresOut(items=[_out(figure) for figure in figures.values()])
 
 
 @router.get("/api/projects/{project}/figures/{name}", summary="Show one figure's data")
 def show_figure(parts: PartsDep, project: ProjectDep, name: Annotated[str, Path(max_length=100)]) -> FigureOut:
     with reading(parts.database) as session:
-        figures = board.figures(session, project.id)
+        figures = dashboard.figures(session, project.id)
     if name not in figures:
         raise NotFound(f"This figure is not computed yet. There are: {', '.join(figures) or 'none'}.")
     return _out(figures[name])
 
 
-def _out(figure: board.Figure) -> FigureOut:
+def _out(figure: dashboard.Figure) -> FigureOut:
     return FigureOut(name=figure.name, data=figure.data, computed_at=figure.computed_at)

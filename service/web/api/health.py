@@ -10,10 +10,10 @@ from prometheus_client.core import GaugeMetricFamily
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from db.repositories import board
 from db.repositories.projects import projects
 from db.repositories.running import alarms, heartbeats
 from db.session import reading
+from db.views import dashboard
 from labeling.errors import Conflict
 from service.auth import Caller
 from service.schema import check_schema
@@ -95,11 +95,11 @@ def _of_projects(session: Session, caller: Caller) -> list[GaugeMetricFamily]:
     for project in projects.everyone(session):
         if not caller.sees(project.config.name):
             continue
-        stored = board.tally(session, project.id)
+        stored = dashboard.tally(session, project.id)
         for state, count in (stored.counts if stored else {}).items():
             if isinstance(count, int | float):
                 images.add_metric([project.config.name, state], count)
-        for step, count in board.failure_counts(session, project.id).items():
+        for step, count in dashboard.failure_counts(session, project.id).items():
             failing.add_metric([project.config.name, step], count)
         for kind, count in alarms.count_open(session, project.id).items():
             raised.add_metric([project.config.name, kind], count)
@@ -108,7 +108,7 @@ def _of_projects(session: Session, caller: Caller) -> list[GaugeMetricFamily]:
 
 def _of_process(session: Session, now: datetime) -> list[GaugeMetricFamily]:
     jobs = GaugeMetricFamily("hardcase_jobs", "Jobs that are remembered, by state.", labels=["job", "state"])
-    for (job, state), count in board.job_counts(session).items():
+    for (job, state), count in dashboard.job_counts(session).items():
         jobs.add_metric([job, state], count)
     worker = GaugeMetricFamily("hardcase_worker", "Counters since a worker's start.", labels=["executor", "counter"])
     beat = GaugeMetricFamily("hardcase_worker_silent_seconds", "Since a worker's last beat.", labels=["executor"])
@@ -116,7 +116,7 @@ def _of_process(session: Session, now: datetime) -> list[GaugeMetricFamily]:
         beat.add_metric([heartbeat.executor], (now - heartbeat.at).total_seconds())
         for counter, value in heartbeat.counters.items():
             worker.add_metric([heartbeat.executor, counter], float(value))
-    since = board.inbox_waiting_since(session)
+    since = dashboard.inbox_waiting_since(session)
     lag = GaugeMetricFamily("hardcase_webhook_lag_seconds", "Age of the oldest event that nobody handled yet.")
     lag.add_metric([], 0.0 if since is None else max(0.0, (now - since).total_seconds()))
     return [jobs, worker, beat, lag]

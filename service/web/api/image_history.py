@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
-from db.repositories.image_history import Fact
 from db.session import reading
+from db.views.image_history import Fact
 from labeling.types import ImageId, Role
 from service.image_story import Story, story_of
 from service.web.access import CallerDep, Guarded, ProjectDep

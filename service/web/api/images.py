@@ -15,10 +15,10 @@ from fastapi import APIRouter, File, Path, UploadFile
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
-from db.repositories import listings
 from db.repositories.images.registrations import differs, known, register
-from db.repositories.listings import FailureItem, ImageItem
 from db.session import reading, transaction
+from db.views import listings
+from db.views.listings import FailureItem, ImageItem
 from labeling.errors import BadImage, NotFound
 from labeling.ingest.decoding import check_header
 from labeling.types import Incoming, JobName, Project, Trigger

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from db.repositories import listings
-from db.repositories.listings import LabelItem
 from db.session import reading
+from db.views import listings
+from db.views.listings import LabelItem
 from labeling.types import LabelSource
 from service.web.access import Guarded, ProjectDep
 from service.web.api.paging import PagingDep, SliceOut, slice_out

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Query, Request, Response
 
-from db.repositories import board
 from db.repositories.reviews import overlays
 from db.session import reading
+from db.views import dashboard
 from labeling.errors import Denied, Invalid, NotFound
 from labeling.types import ReviewId
 from service.media_links import verify_media
@@ -105,7 +105,7 @@ def _verify(request: Request, parts: WebParts, expires: str, key: str, signature
 
 def _review(parts: WebParts, token: str) -> tuple[ReviewId, str, str | None]:
     with reading(parts.database) as session:
-        found = board.review_media(session, token)
+        found = dashboard.review_media(session, token)
         if found is None:
             raise Denied("This review is not there any more. Open the task again in Label Studio.")
         return *found, overlays.newest(session, found[0])

@@ -9,7 +9,7 @@ from typing import Annotated, Generic, TypeVar
 from fastapi import Depends, Query
 from pydantic import BaseModel, Field
 
-from db.repositories.paging import Slice
+from db.paging import Slice
 from labeling.errors import Invalid
 
 __all__ = ["Paging", "PagingDep", "SliceOut", "slice_out"]

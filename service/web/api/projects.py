@@ -10,10 +10,10 @@ import msgspec
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from db.repositories import board
 from db.repositories.people import audit
 from db.repositories.projects import projects
 from db.session import reading, transaction
+from db.views import dashboard
 from labeling.errors import Denied
 from labeling.types import JobName, Project, Trigger
 from service.project_file import ProjectFile
@@ -93,8 +93,8 @@ def configure_project(
 @router.get("/api/projects/{project}/status", summary="How many images are in which state")
 def show_status(parts: PartsDep, project: ProjectDep) -> StatusOut:
     with reading(parts.database) as session:
-        tally = board.tally(session, project.id)
-        failing = board.failure_counts(session, project.id)
+        tally = dashboard.tally(session, project.id)
+        failing = dashboard.failure_counts(session, project.id)
     counts, counted_at = (tally.counts, tally.refreshed_at) if tally else ({}, None)
     return StatusOut(images=counts, counted_at=counted_at, failing=failing)
 

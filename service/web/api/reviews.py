@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from db.repositories import rounds
-from db.repositories.rounds import QueryItem, ReviewItem
 from db.session import reading
+from db.views import rounds
+from db.views.rounds import QueryItem, ReviewItem
 from labeling.types import JobName, ReviewKind
 from service.web.access import CallerDep, Guarded, ProjectDep
 from service.web.api.jobs import AskedOut, ask_by_hand

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from db.paging import Slice
 from db.repositories.labels import snapshots
 from db.repositories.labels.snapshots import Snapshot
-from db.repositories.paging import Slice
 from db.repositories.people import audit
 from db.session import reading, transaction
 from labeling.review.label_sets import Change

@@ -5,10 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from db.repositories import listings
-from db.repositories.listings import SourceItem
 from db.repositories.people import audit
 from db.session import reading, transaction
+from db.views import listings
+from db.views.listings import SourceItem
 from service.ingest import add_source
 from service.web.access import CallerDep, Guarded, ProjectDep
 from service.web.api.paging import PagingDep, SliceOut, slice_out

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from db.repositories import board
 from db.repositories.people import audit
 from db.session import reading, transaction
+from db.views import dashboard
 from labeling.errors import NotFound
 from labeling.types import JobName, Project, Trigger
 from service import suspects
@@ -47,7 +47,7 @@ class HandledOut(BaseModel):
 @router.get("/api/projects/{project}/suspects", summary="List labels that are probably wrong")
 def list_suspects(parts: PartsDep, project: ProjectDep) -> SuspectsOut:
     with reading(parts.database) as session:
-        figure = board.figures(session, project.id).get("label_errors")
+        figure = dashboard.figures(session, project.id).get("label_errors")
     if figure is None:
         raise NotFound("This figure is not computed yet. It needs labels of at least two classes.")
     return SuspectsOut(figure=figure.data)

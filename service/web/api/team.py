@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from db.repositories import board
 from db.repositories.people import annotators
 from db.repositories.people.annotators import Annotator
 from db.session import reading, transaction
+from db.views import dashboard
 from labeling.types import Project
 from service import team
 from service.pseudonyms import shown_name
@@ -63,7 +63,7 @@ class DoneOut(BaseModel):
 def show_team(parts: PartsDep, project: ProjectDep) -> TeamOut:
     with reading(parts.database) as session:
         people = annotators.everyone(session, project.id)
-        figure = board.figures(session, project.id).get("team")
+        figure = dashboard.figures(session, project.id).get("team")
     rows = {row["annotator"]: row for row in figure.data["annotators"]} if figure else {}
     return TeamOut(
         annotators=[_out(project, one, rows.get(one.id)) for one in people],

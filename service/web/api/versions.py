@@ -7,10 +7,10 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from db.repositories import rounds
-from db.repositories.rounds import PromotionItem, VersionItem
 from db.repositories.versions import versions
 from db.session import reading
+from db.views import rounds
+from db.views.rounds import PromotionItem, VersionItem
 from labeling.types import JobName
 from service.web.access import CallerDep, Guarded, ProjectDep
 from service.web.api.jobs import AskedOut, ask_by_hand

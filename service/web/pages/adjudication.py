@@ -13,9 +13,9 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import Field
 
-from db.repositories import board, label_list
 from db.repositories.labels.decisions import ADJUDICATION
 from db.session import reading, transaction
+from db.views import dashboard, label_list
 from labeling.errors import Invalid
 from labeling.types import ImageId, Project
 from service import auth
@@ -47,7 +47,7 @@ def show_disputes(
     """The dearest, or the one named by `image`, to decide now; `why` is the reason given last."""
     with reading(parts.database) as session:
         found = listed(session, project)
-        place = board.label_studio_place(session, project.id)
+        place = dashboard.label_studio_place(session, project.id)
     answers = answers_of(project)
     return page(
         request,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
-from db.repositories import board
 from db.repositories.projects import projects
 from db.session import reading
+from db.views import dashboard
 from labeling.types import Project
 from service.web.access import CallerDep, Guarded, ProjectDep
 from service.web.pages.quality import Quality, look_at
@@ -23,17 +23,17 @@ router = APIRouter(route_class=Guarded, tags=["pages"])
 def show_projects(request: Request, parts: PartsDep, caller: CallerDep) -> Response:
     with reading(parts.database) as session:
         seen = [project for project in projects.everyone(session) if caller.sees(project.config.name)]
-        shown = [_overview(project, board.tally(session, project.id)) for project in seen]
+        shown = [_overview(project, dashboard.tally(session, project.id)) for project in seen]
     return page(request, "projects.html", projects=shown)
 
 
 @router.get("/projects/{project}", summary="The quality page", response_class=HTMLResponse)
 def show_quality(request: Request, parts: PartsDep, project: ProjectDep) -> Response:
     with reading(parts.database) as session:
-        tally = board.tally(session, project.id)
-        figures = board.figures(session, project.id)
-        place = board.label_studio_place(session, project.id)
-        failing = board.failure_counts(session, project.id)
+        tally = dashboard.tally(session, project.id)
+        figures = dashboard.figures(session, project.id)
+        place = dashboard.label_studio_place(session, project.id)
+        failing = dashboard.failure_counts(session, project.id)
     jobs = parts.jobs.list(project_id=project.id, limit=20)
     quality: Quality = look_at(figures, place, parts.settings.label_studio_page_origin, pictures(parts, project))
     running = sorted({job.job for job in jobs if job.state in ("ENQUEUED", "PENDING")})
@@ -48,7 +48,7 @@ def show_quality(request: Request, parts: PartsDep, project: ProjectDep) -> Resp
     )
 
 
-def _overview(project: Project, tally: board.Tally | None) -> dict[str, object]:
+def _overview(project: Project, tally: dashboard.Tally | None) -> dict[str, object]:
     counts = tally.counts if tally else {}
     return {
         "project": project,

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from db.repositories import board
 from db.repositories.engines import reports
 from db.session import reading
+from db.views import dashboard
 from labeling.types import JobName
 from service import auth
 from service.engine_overview import overview
@@ -35,7 +35,7 @@ def show_engines(request: Request, parts: PartsDep, caller: CallerDep, project: 
         compared = reports.newest(session, project.id, ReportKind.COMPARE)
         planned = reports.newest(session, project.id, ReportKind.PLAN)
         found = overview(session, project)
-        drawn = board.figures(session, project.id).get(RELIABILITY)
+        drawn = dashboard.figures(session, project.id).get(RELIABILITY)
     jobs = parts.jobs.list(project_id=project.id, limit=20)
     return page(
         request,

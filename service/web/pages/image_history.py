@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import HTMLResponse
 
-from db.repositories import board
 from db.session import reading
+from db.views import dashboard
 from labeling.types import ImageId, Role
 from service.correcting import answers_of
 from service.image_story import story_of
@@ -32,7 +32,7 @@ def show_image_history(
 ) -> Response:
     with reading(parts.database) as session:
         story = story_of(session, project, ImageId(image_id), leads=caller.may(Role.ENGINEER))
-        place = board.label_studio_place(session, project.id)
+        place = dashboard.label_studio_place(session, project.id)
     return page(
         request,
         "image.html",

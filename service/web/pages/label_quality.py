@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Form, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from db.repositories import board
 from db.repositories.people import audit
 from db.repositories.running import alarms
 from db.session import reading, transaction
+from db.views import dashboard
 from service import auth
 from service.web.access import CallerDep, Guarded, ProjectDep, session_of
 from service.web.api.suspects import MOST, call_right, send_back
@@ -35,7 +35,7 @@ def show_label_quality(
 ) -> Response:
     with reading(parts.database) as session:
         view = look_at_labels(session, project)
-        place = board.label_studio_place(session, project.id)
+        place = dashboard.label_studio_place(session, project.id)
         past = [alarm for alarm in alarms.lately(session, project.id, 4 * ENDED) if alarm.ended_at][:ENDED]
     return page(
         request,

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy.orm import Session
 
-from db.repositories import board, inspection
+from db.views import dashboard, label_audit
 from labeling.types import Project
 
 __all__ = ["LabelView", "look_at_labels"]
@@ -278,7 +278,7 @@ class LabelView:
 
 def look_at_labels(session: Session, project: Project) -> LabelView:
     """Read the figures, and leave out the suspects that were seen to since."""
-    figures = board.figures(session, project.id)
+    figures = dashboard.figures(session, project.id)
     errors = _read(figures, "label_errors", LabelErrors)
     waiting = _waiting(session, project, errors.suspects if errors else [])
     return LabelView(
@@ -295,15 +295,15 @@ def look_at_labels(session: Session, project: Project) -> LabelView:
 
 def _waiting(session: Session, project: Project, listed: list[Suspect]) -> list[Suspect]:
     """Those whose label still stands, was not found right, and about which nobody is asked."""
-    standing = inspection.standing_labels(session, project.id, [one.label_id for one in listed])
-    right = inspection.checked_labels(session, project.id)
-    asked = inspection.open_images(session, standing.values())
+    standing = label_audit.standing_labels(session, project.id, [one.label_id for one in listed])
+    right = label_audit.checked_labels(session, project.id)
+    asked = label_audit.open_images(session, standing.values())
     return [
         one for one in listed if one.label_id in standing and one.label_id not in right and one.image_id not in asked
     ]
 
 
-def _read(figures: dict[str, board.Figure], name: str, kind: type[T]) -> T | None:
+def _read(figures: dict[str, dashboard.Figure], name: str, kind: type[T]) -> T | None:
     if name not in figures:
         return None
     try:

@@ -15,12 +15,12 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel, BeforeValidator, Field
 from sqlalchemy.orm import Session
 
-from db.repositories import board, label_list
-from db.repositories.label_list import Listed, Wanted
-from db.repositories.paging import Slice
+from db.paging import Slice
 from db.repositories.people import annotators
 from db.repositories.people.annotators import Annotator
 from db.session import reading, transaction
+from db.views import dashboard, label_list
+from db.views.label_list import Listed, Wanted
 from labeling.errors import Invalid, NotFound
 from labeling.types import UNSURE, ImageId, LabelSource, Project, ReviewKind, Role, Side
 from service import auth
@@ -112,7 +112,7 @@ def show_labels(
             else label_list.blind_and_open(session, [i.image_id for i in found.items])
         )
         people = annotators.everyone(session, project.id)
-        place = board.label_studio_place(session, project.id)
+        place = dashboard.label_studio_place(session, project.id)
     return page(
         request,
         "labels.html",

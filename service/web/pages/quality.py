@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import msgspec
 from markupsafe import Markup
 
-from db.repositories.board import Figure, LabelStudioPlace
+from db.views.dashboard import Figure, LabelStudioPlace
 from labeling.types import NONE_OF_THESE
 from service.web.pages.svg import safe_svg
 

@@ -15,10 +15,10 @@ from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from db.repositories.board import LabelStudioPlace
 from db.repositories.running import alarms
 from db.repositories.running.alarms import Alarm
 from db.session import reading
+from db.views.dashboard import LabelStudioPlace
 from labeling.types import Project, Role
 from service import auth
 from service.auth import PageSession

@@ -10,9 +10,9 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Form, Path, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from db.repositories import board
 from db.repositories.people import annotators
 from db.session import reading, transaction
+from db.views import dashboard
 from service import auth, team
 from service.pseudonyms import shown_name
 from service.team import Deed
@@ -37,8 +37,8 @@ def show_team(
 ) -> Response:
     with reading(parts.database) as session:
         people = annotators.everyone(session, project.id)
-        figures = board.figures(session, project.id)
-        place = board.label_studio_place(session, project.id)
+        figures = dashboard.figures(session, project.id)
+        place = dashboard.label_studio_place(session, project.id)
     return page(
         request,
         "team.html",

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from db.repositories.board import Figure
 from db.repositories.people.annotators import Annotator
+from db.views.dashboard import Figure
 from labeling.types import Project
 from service.pseudonyms import shown_name
 

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from db.repositories import listings
 from db.repositories.running import heartbeats
 from db.session import reading
+from db.views import listings
 from labeling.types import JobName
 from service import auth
 from service.web.access import CallerDep, Guarded, ProjectDep, session_of

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from db.repositories import figures, tallies
-from db.repositories.figures import Asked, NewFigure
 from db.repositories.projects import projects
 from db.repositories.versions import versions
 from db.repositories.versions.versions import Promotion, Version
 from db.session import reading, transaction
+from db.views import figures, tallies
+from db.views.figures import Asked, NewFigure
 from labeling.quality.agreement import Acceptance, acceptance
 from labeling.quality.metrics import Estimate, accuracy, confusion
 from labeling.quality.plots import (

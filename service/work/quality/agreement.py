@@ -16,16 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from db.repositories import inspection
 from db.repositories.engines import engines_in_force
 from db.repositories.engines.engines_in_force import Stage
-from db.repositories.figures import NewFigure, keep, kept_fingerprint
-from db.repositories.inspection import EngineAnswer, Place
 from db.repositories.people import annotators
 from db.repositories.projects import projects
 from db.repositories.reviews import annotations as answers
 from db.repositories.reviews.annotations import VoteRow
 from db.session import reading, transaction
+from db.views import label_audit
+from db.views.figures import NewFigure, keep, kept_fingerprint
+from db.views.label_audit import EngineAnswer, Place
 from labeling.quality.interrater import MISSING, agreement, alpha_by_class, cohen, disagreements, observed
 from labeling.types import NONE_OF_THESE, Outcome, Project, ProjectId
 from service.pseudonyms import shown_name
@@ -66,7 +66,7 @@ def refresh_agreement(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     """Compute the figure, unless no answer has changed since it was computed last."""
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
-        fingerprint = f"{FORMAT}-{project.config_version}-{inspection.answers_fingerprint(session, project_id)}"
+        fingerprint = f"{FORMAT}-{project.config_version}-{label_audit.answers_fingerprint(session, project_id)}"
         if fingerprint == kept_fingerprint(session, project_id, PART):
             return {"agreement": 0}
         facts = _read(session, project)
@@ -84,7 +84,7 @@ def _read(session: Session, project: Project) -> _Facts:
         votes,
         {one.id: shown_name(project, one.id, one.name) for one in annotators.everyone(session, project.id)},
         [
-            (one, inspection.engine_answers(session, one.revision, blind))
+            (one, label_audit.engine_answers(session, one.revision, blind))
             for one in engines_in_force.in_force(session, project.id)
         ],
     )
@@ -195,7 +195,7 @@ def _confusion(table: _Table, classes: Sequence[str]) -> list[Json]:
 def _name_images(session: Session, cells: Iterable[Json]) -> None:
     """Where the images of these cells can be looked at; those about which somebody is still asked are left out."""
     wanted = {image for cell in cells for image in cell["images"]}
-    asked, known = inspection.open_images(session, wanted), inspection.places(session, wanted)
+    asked, known = label_audit.open_images(session, wanted), label_audit.places(session, wanted)
     for cell in cells:
         cell["images"] = [_image(image, known[image]) for image in cell["images"] if image not in asked]
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from db.repositories import board, changes
 from db.repositories.running.alarms import AlarmKind
 from db.session import reading, transaction
+from db.views import dashboard, project_stats
 from labeling.quality.shipping import TARGETS
 from labeling.types import ProjectId
 from service.work.quality.watching import Watch, follow
@@ -30,8 +30,8 @@ Json = Mapping[str, Any]
 def watch_labels(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     """Let the alarms follow what was counted."""
     with reading(parts.database) as session:
-        figures = {name: figure.data for name, figure in board.figures(session, project_id).items()}
-        oldest = changes.oldest_event(session, project_id)
+        figures = {name: figure.data for name, figure in dashboard.figures(session, project_id).items()}
+        oldest = project_stats.oldest_event(session, project_id)
     watches = [
         *_agreement(figures.get("agreement", {})),
         *_errors(figures.get("label_errors", {})),

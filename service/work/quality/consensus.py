@@ -15,14 +15,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from db.repositories import figures
 from db.repositories.engines import engines_in_force
-from db.repositories.figures import NewFigure
 from db.repositories.labels import soft_labels
 from db.repositories.labels.soft_labels import EngineVoice, SoftLabel
 from db.repositories.projects import projects
 from db.repositories.reviews import annotations as answers
 from db.session import reading, transaction
+from db.views import figures
+from db.views.figures import NewFigure
 from labeling.quality.aggregation import Aggregation, Opinion, aggregate
 from labeling.review.kinds import blind_always
 from labeling.types import NONE_OF_THESE, ImageId, JobName, Outcome, Project, ProjectId, Trigger

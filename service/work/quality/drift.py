@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from db.repositories import board, changes, inspection
 from db.repositories.engines import engines_in_force
-from db.repositories.figures import NewFigure, keep, kept_fingerprint
 from db.repositories.projects import projects
 from db.repositories.running.alarms import AlarmKind
 from db.repositories.versions import predictions, versions
 from db.repositories.versions.versions import Version
 from db.session import reading, transaction
+from db.views import dashboard, label_audit, project_stats
+from db.views.figures import NewFigure, keep, kept_fingerprint
 from labeling.adapters.prediction_files import Predictions, read_predictions
 from labeling.errors import BadArtifact, NotFound
 from labeling.quality.drift import Changed, class_shift, corrected_prior, input_shift, level_of, told_apart
@@ -72,7 +72,7 @@ def refresh_drift(parts: Parts, project_id: ProjectId) -> dict[str, int]:
         fingerprint = _fingerprint(session, project, champion, look, parts.now())
         if fingerprint == kept_fingerprint(session, project_id, PART):
             return {"drift": 0}
-        kept = board.figures(session, project_id).get(FIGURE)
+        kept = dashboard.figures(session, project_id).get(FIGURE)
         people = people_over_time(session, project, parts.now())
         engines = _engines(session, project)
     images = _images(parts, project, champion, look, kept.data if kept else {})
@@ -87,7 +87,7 @@ def _look(session: Session, project_id: ProjectId, champion: Version | None) -> 
     """Which look is due: 0 before 100 new groups, 1 from 100, 2 from 200, 3 from 400."""
     if champion is None:
         return 0
-    new = changes.arrived_since(session, project_id, champion.created_at)
+    new = project_stats.arrived_since(session, project_id, champion.created_at)
     return 0 if new < FIRST_LOOK else (new // FIRST_LOOK).bit_length()
 
 
@@ -115,7 +115,7 @@ def _images(parts: Parts, project: Project, champion: Version | None, look: int,
 def _sides(parts: Parts, project: Project, champion: Version) -> _Sides:
     pool = load_pool(parts, project)
     with reading(parts.database) as session:
-        arrivals = changes.group_arrivals(session, project.id)
+        arrivals = project_stats.group_arrivals(session, project.id)
     _, first = np.unique(pool.group_ids, return_index=True)
     first = first[np.isfinite(pool.image_vectors[first]).all(axis=1)]
     new = np.array([arrivals[group] > champion.created_at for group in pool.group_ids[first].tolist()], bool)
@@ -185,14 +185,14 @@ def _engines(session: Session, project: Project) -> list[Json]:
     """How many answers changed from an engine's last revision to the one in force, on the same images."""
     rows = []
     for stage in engines_in_force.in_force(session, project.id):
-        earlier = changes.earlier_revision(session, project.id, stage.revision)
+        earlier = project_stats.earlier_revision(session, project.id, stage.revision)
         if earlier is None:
             continue
-        images = changes.looked_at_by_both(session, project.id, earlier, stage.revision, COMPARED)
+        images = project_stats.looked_at_by_both(session, project.id, earlier, stage.revision, COMPARED)
         old, new = (
             {
                 one.image_id: one.answer or (int(np.argmax(one.probs)) if one.probs else one.outcome.value)
-                for one in inspection.engine_answers(session, revision, images)
+                for one in label_audit.engine_answers(session, revision, images)
             }
             for revision in (earlier, stage.revision)
         )

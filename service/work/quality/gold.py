@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy.orm import Session
 
-from db.repositories import inspection
 from db.repositories.labels import decisions, labels
 from db.repositories.labels.labels import NewLabel
 from db.repositories.projects import projects
@@ -20,6 +19,7 @@ from db.repositories.queries import gold
 from db.repositories.reviews import annotations as votes_of
 from db.repositories.reviews.annotations import VoteRow
 from db.session import reading, transaction
+from db.views import label_audit
 from labeling.review.kinds import Use, may_use
 from labeling.types import NONE_OF_THESE, ImageId, LabelSource, Project, ProjectId
 from service.work.wiring import Parts
@@ -70,7 +70,7 @@ def _is_sure(votes: Sequence[VoteRow], wanted: int, answers: set[str]) -> bool:
 
 
 def _on_pool_side(session: Session, project_id: ProjectId) -> set[ImageId]:
-    return {one.image_id for one in inspection.held_labels(session, project_id) if not (one.holdout or one.bridge)}
+    return {one.image_id for one in label_audit.held_labels(session, project_id) if not (one.holdout or one.bridge)}
 
 
 def _gold(image: ImageId, votes: Iterable[VoteRow]) -> NewLabel:

@@ -12,14 +12,14 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from db.repositories import board, changes, disputes, inspection
-from db.repositories.changes import LabelCount
-from db.repositories.figures import NewFigure, keep, kept_fingerprint
 from db.repositories.projects import projects
 from db.repositories.queries import gold
 from db.repositories.reviews import annotations as answers
 from db.repositories.running import alarms
 from db.session import reading, transaction
+from db.views import dashboard, disputes, label_audit, project_stats
+from db.views.figures import NewFigure, keep, kept_fingerprint
+from db.views.project_stats import LabelCount
 from labeling.quality.metrics import Estimate, share
 from labeling.quality.shipping import Criterion, State, Verdict, count, judge, measured
 from labeling.types import LabelSource, Project, ProjectId, ReviewKind
@@ -71,7 +71,7 @@ def refresh_label_quality(parts: Parts, project_id: ProjectId) -> dict[str, int]
     """Judge again, unless nothing that the verdict rests on has changed."""
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
-        figures = board.figures(session, project_id)
+        figures = dashboard.figures(session, project_id)
         fingerprint = _fingerprint(session, project, figures)
         if fingerprint == kept_fingerprint(session, project_id, PART):
             return {"label_quality": 0}
@@ -80,10 +80,10 @@ def refresh_label_quality(parts: Parts, project_id: ProjectId) -> dict[str, int]
         return {"label_quality": keep(session, project_id, [NewFigure(FIGURE, data)], fingerprint, parts.now(), PART)}
 
 
-def _fingerprint(session: Session, project: Project, figures: Mapping[str, board.Figure]) -> str:
+def _fingerprint(session: Session, project: Project, figures: Mapping[str, dashboard.Figure]) -> str:
     computed = [figures[name].computed_at.isoformat() if name in figures else "-" for name in RESTS_ON]
     standing = [str(alarm.id) for alarm in alarms.open_alarms(session, project.id)]
-    facts = inspection.answers_fingerprint(session, project.id)
+    facts = label_audit.answers_fingerprint(session, project.id)
     return "|".join([FORMAT, str(project.config_version), facts, *computed, *standing])
 
 
@@ -97,13 +97,13 @@ def _read(session: Session, project: Project, figures: Mapping[str, Json]) -> _F
     return _Facts(
         project=project,
         figures=figures,
-        labels=changes.labels_now(session, project.id),
-        images=changes.images_now(session, project.id),
+        labels=project_stats.labels_now(session, project.id),
+        images=project_stats.images_now(session, project.id),
         disputes=len(disputes.in_conflict(session, project.id)),
         gold=share(sum(given), len(given)),
         gold_images=len(known),
         alarms=len(alarms.open_alarms(session, project.id)),
-        corrected=inspection.corrected_holdout(session, project.id),
+        corrected=label_audit.corrected_holdout(session, project.id),
     )
 
 

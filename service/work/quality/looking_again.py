@@ -15,13 +15,13 @@ from typing import Any
 from PIL import Image, ImageChops
 from sqlalchemy.orm import Session
 
-from db.repositories import board, changes
 from db.repositories.engines import engines_in_force, prelabels
 from db.repositories.engines.engines_in_force import Stage
-from db.repositories.figures import NewFigure, keep
 from db.repositories.projects import projects
 from db.repositories.running.alarms import AlarmKind
 from db.session import reading, transaction
+from db.views import dashboard, project_stats
+from db.views.figures import NewFigure, keep
 from labeling.prelabel.engine import Item
 from labeling.quality.metrics import share
 from labeling.types import ImageId, Prelabel, Project, ProjectId
@@ -47,7 +47,7 @@ def look_again(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
         asking = [one for one in engines_in_force.in_force(session, project_id) if _asks(project, one.engine)]
-        kept = board.figures(session, project_id).get(FIGURE)
+        kept = dashboard.figures(session, project_id).get(FIGURE)
     rows = {row["revision"]: row for row in (kept.data["engines"] if kept else [])}
     today = parts.now().date().isoformat()
     due = [stage for stage in asking if rows.get(stage.revision, {}).get("day") != today]
@@ -68,7 +68,7 @@ def _asks(project: Project, engine: str) -> bool:
 
 def _look(parts: Parts, project: Project, stage: Stage, today: str) -> Json:
     with reading(parts.database) as session:
-        chosen = changes.looked_at_by_both(session, project.id, stage.revision, stage.revision, IMAGES)
+        chosen = project_stats.looked_at_by_both(session, project.id, stage.revision, stage.revision, IMAGES)
         before = _before(session, project, stage, set(chosen))
         images = list(prelabels.images(session, [ImageId(image) for image in chosen]).values())
     engine = load(parts, project, stage.engine)

@@ -12,7 +12,6 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from db.repositories import figures
 from db.repositories.engines import engines_in_force
 from db.repositories.labels import decisions, soft_labels
 from db.repositories.projects import projects
@@ -20,6 +19,7 @@ from db.repositories.reviews import annotations as answers
 from db.repositories.reviews import overlaps
 from db.repositories.reviews.overlaps import Asked
 from db.session import reading, transaction
+from db.views import figures
 from labeling.review.overlap import BY_DOUBT, Answered, choose, error_rates
 from labeling.types import NONE_OF_THESE, ImageId, JobName, Project, ProjectId, ReviewId, ReviewKind, Trigger
 from service.settling import Standing, standing_of

@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from db.repositories import board, changes, inspection
-from db.repositories.figures import NewFigure, keep
-from db.repositories.inspection import HeldLabel
 from db.repositories.projects import projects
 from db.repositories.queries import examples
 from db.session import reading, transaction
+from db.views import dashboard, label_audit, project_stats
+from db.views.figures import NewFigure, keep
+from db.views.label_audit import HeldLabel
 from labeling.learn.fusion import Inputs
 from labeling.learn.head import LOGISTIC, FitConfig
 from labeling.learn.training import fit_classifier, predict_probs
@@ -67,7 +67,7 @@ def refresh_suspects(parts: Parts, project_id: ProjectId) -> dict[str, int]:
         newest = examples.last_label_id(session, project_id)
         if not _due(session, project, newest, parts.now()):
             return {"suspects": 0}
-        labels = [one for one in inspection.held_labels(session, project_id) if one.source is not LabelSource.GOLD]
+        labels = [one for one in label_audit.held_labels(session, project_id) if one.source is not LabelSource.GOLD]
     if not labels:
         return {"suspects": 0}
     found = _find(project, labels, load_pool(parts, project))
@@ -80,7 +80,7 @@ def refresh_suspects(parts: Parts, project_id: ProjectId) -> dict[str, int]:
 
 def _due(session: Session, project: Project, newest: int, now: datetime) -> bool:
     """The first time; then when a twentieth of the labels has changed, or an hour has passed and any has."""
-    kept = board.figures(session, project.id).get(FIGURE)
+    kept = dashboard.figures(session, project.id).get(FIGURE)
     if kept is None or kept.data.get("config_version") != project.config_version:
         return newest > 0
     changed = newest - int(kept.data["last_label_id"])
@@ -151,14 +151,14 @@ def _head(
 
 def _told(session: Session, project: Project, found: _Found) -> Json:
     """The figure's data. What was found right, went back to people or was decided by a lead is not listed."""
-    right = inspection.checked_labels(session, project.id)
-    back = inspection.sent_back(session, project.id, SUSPECTED, STRATEGY)
+    right = label_audit.checked_labels(session, project.id)
+    back = label_audit.sent_back(session, project.id, SUSPECTED, STRATEGY)
     seen_to = {
         at for at, one in enumerate(found.labels) if one.decided or one.label_id in right or one.image_id in back
     }
     listed = list((found.suspected.keys() | found.twins.keys()) - seen_to)
     listed.sort(key=lambda at: (at not in found.twins, found.suspected[at].score if at in found.suspected else 1.0, at))
-    places = inspection.places(session, [found.labels[at].image_id for at in listed[:LISTED]])
+    places = label_audit.places(session, [found.labels[at].image_id for at in listed[:LISTED]])
     tasks = {image: place.ls_task_id for image, place in places.items()}
     held_out = [at for at, one in enumerate(found.labels) if one.holdout]
     return {
@@ -168,13 +168,13 @@ def _told(session: Session, project: Project, found: _Found) -> Json:
         "found_right": len(right),
         "sent_back": {
             "images": len(back),
-            "waiting": len(inspection.open_images(session, back)),
-            "changed": inspection.changed(session, back),
+            "waiting": len(label_audit.open_images(session, back)),
+            "changed": label_audit.changed(session, back),
         },
         "holdout": {
             "labels": len(held_out),
             "found": sum(found.labels[at].holdout for at in listed),
-            "corrected": inspection.corrected_holdout(session, project.id),
+            "corrected": label_audit.corrected_holdout(session, project.id),
         },
         "classes": _by_class(found, listed),
         "slices": _slices(session, found, listed),
@@ -190,7 +190,7 @@ def _by_class(found: _Found, listed: Sequence[int]) -> list[Json]:
 
 def _slices(session: Session, found: _Found, listed: Sequence[int]) -> list[Json]:
     """How many labels and suspects there are by folder, kind of review and source; the largest of each."""
-    folders = changes.folders(session, [one.image_id for one in found.labels])
+    folders = project_stats.folders(session, [one.image_id for one in found.labels])
     ways: dict[str, Callable[[HeldLabel], str]] = {
         "folder": lambda one: folders.get(one.image_id, "-"),
         "kind of review": lambda one: one.kind.value if one.kind else "-",

@@ -12,8 +12,6 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from db.repositories import inspection
-from db.repositories.figures import NewFigure, keep, kept_fingerprint
 from db.repositories.labels import decisions
 from db.repositories.people import annotators
 from db.repositories.people.annotators import Annotator
@@ -25,6 +23,8 @@ from db.repositories.reviews.annotations import VoteRow
 from db.repositories.running import alarms
 from db.repositories.running.alarms import AlarmKind
 from db.session import reading, transaction
+from db.views import label_audit
+from db.views.figures import NewFigure, keep, kept_fingerprint
 from labeling.quality.annotators import AnnotatorFigures, Drift, Times, describe
 from labeling.quality.answers import Answer, Votes, collect_votes, reference_of
 from labeling.quality.pausing import Finding, find_harm
@@ -75,7 +75,7 @@ def refresh_team(parts: Parts, project_id: ProjectId) -> dict[str, int]:
 
 def _read(session: Session, project_id: ProjectId) -> _Facts:
     project = projects.by_id(session, project_id)
-    fingerprint = f"{FORMAT}-{project.config_version}-{inspection.answers_fingerprint(session, project_id)}"
+    fingerprint = f"{FORMAT}-{project.config_version}-{label_audit.answers_fingerprint(session, project_id)}"
     known = gold.answers(session, project_id)
     votes = [vote for vote in votes_of.votes_of_project(session, project_id) if vote.annotator_id][-LATELY:]
     makers = _makers(votes, known)
@@ -223,7 +223,7 @@ def _differences(who: int, facts: _Facts, votes: Votes) -> list[Json]:
 def _name_images(session: Session, rows: Sequence[Json]) -> None:
     """Where they can be looked at; images about which somebody is still asked are left out, for they may be blind."""
     wanted = {one["image_id"] for row in rows for one in row["differences"]}
-    asked, known = inspection.open_images(session, wanted), inspection.places(session, wanted)
+    asked, known = label_audit.open_images(session, wanted), label_audit.places(session, wanted)
     for row in rows:
         row["differences"] = [
             {

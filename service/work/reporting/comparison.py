@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy.orm import Session
 
-from db.repositories import engine_facts, figures
-from db.repositories.engine_facts import StoredPrelabel
 from db.repositories.engines import calibrations
 from db.repositories.engines.prelabels import PendingImage, stated_in
 from db.repositories.versions import versions
 from db.session import reading
+from db.views import engine_stats, figures
+from db.views.engine_stats import StoredPrelabel
 from labeling.errors import HardcaseError
 from labeling.prelabel.engine import Engine
 from labeling.prelabel.trust import Terms, calibrated, calibrated_answers, read_terms
@@ -87,12 +87,12 @@ def _known(session: Session, project: Project) -> list[_Known]:
     place = {name: k for k, name in enumerate(project.config.classes)}
     labels = {example.image_id: (example.group_id, example.label) for example in evaluation_examples(session, project)}
     groups = {group for group, _ in labels.values()}
-    for given in engine_facts.gold(session, project.id):
+    for given in engine_stats.gold(session, project.id):
         group = given.group_id or -given.image_id  # without a group yet: one of its own
         if group not in groups:
             groups.add(group)
             labels[given.image_id] = (group, given.label)
-    images = engine_facts.by_ids(session, project.id, list(labels))
+    images = engine_stats.by_ids(session, project.id, list(labels))
     return [_Known(one, labels[one.id][0], place.get(labels[one.id][1], NONE), labels[one.id][1]) for one in images]
 
 
@@ -110,7 +110,7 @@ def _ask(parts: Parts, project: Project, name: str, known: Sequence[_Known], pro
     except (HardcaseError, ImportError, RuntimeError) as error:
         return _voice(name, known, {}, classes, {"error": str(error)[:1_000]})
     with reading(parts.database) as session:
-        before = engine_facts.stored(session, engine.revision, [one.image.id for one in known])
+        before = engine_stats.stored(session, engine.revision, [one.image.id for one in known])
         calibration = calibrations.newest(session, project.id, engine.revision)
     new = [one.image for one in known if one.image.id not in before]
     looked = let_look(engine, new, open_items, project, progress, name)

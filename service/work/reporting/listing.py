@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from db.repositories import engine_facts
 from db.repositories.engines import calibrations, probes
 from db.session import reading
+from db.views import engine_stats
 from labeling.prelabel.calls import Endpoint
 from labeling.prelabel.prompts import CAPTIONS, SENTENCES, texts_by_label
 from labeling.types import EngineUse, Project
@@ -65,7 +65,7 @@ def show(parts: Parts, project: Project, name: str) -> Json:
     """
     engine = load(parts, project, name)
     with reading(parts.database) as session:
-        facts = next((f for f in engine_facts.revisions(session, project.id) if f.revision == engine.revision), None)
+        facts = next((f for f in engine_stats.revisions(session, project.id) if f.revision == engine.revision), None)
         calibration = calibrations.newest(session, project.id, engine.revision)
     use = use_of(project, name) or first_use(project)
     return {

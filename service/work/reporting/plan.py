@@ -14,11 +14,11 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from db.repositories import engine_facts
-from db.repositories.engine_facts import Amount
 from db.repositories.engines import call_ledger
 from db.repositories.engines.prelabels import PendingImage
 from db.session import reading
+from db.views import engine_stats
+from db.views.engine_stats import Amount
 from labeling.errors import HardcaseError
 from labeling.prelabel.canaries import SHARE
 from labeling.prelabel.engine import Engine, Item
@@ -119,7 +119,7 @@ def _foresee(
     left = work_left(parts, project, name, engine, tried)
     count, going = left.count, left.images
     with reading(parts.database) as session:
-        stored = engine_facts.amounts(session, project.id, engine.revision, MOST_AMOUNTS)
+        stored = engine_stats.amounts(session, project.id, engine.revision, MOST_AMOUNTS)
     open_items = opener(parts, project, name, engine)
     price = _price(engine, open_items, going[:BOUNDED])
     wanted = pilot if price.most else 0 if len(stored) >= ENOUGH else FREE_PILOT

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from db.repositories import engine_facts
 from db.repositories.engines import engines_in_force
 from db.repositories.engines.prelabels import PendingImage
 from db.repositories.labels import labels
 from db.session import reading
+from db.views import engine_stats
 from labeling.prelabel.engine import Engine
 from labeling.prelabel.escalation import named, who_goes_on
 from labeling.quality.forecast import Count
@@ -40,9 +40,9 @@ class WorkLeft:
 def work_left(parts: Parts, project: Project, name: str, engine: Engine, tried: Mapping[ImageId, Prelabel]) -> WorkLeft:
     """What this engine has to do; `tried` is what the first engine said just now of some images."""
     with reading(parts.database) as session:
-        left = engine_facts.images(session, project.id, not_by=engine.revision)
+        left = engine_stats.images(session, project.id, not_by=engine.revision)
         first = engines_in_force.first_revision(session, project.id)
-        fresh = engine_facts.images(session, project.id, not_by=first or "")
+        fresh = engine_stats.images(session, project.id, not_by=first or "")
         labelled = [label.image_id for label in labels.current(session, project.id)]
     use, place = use_of(project, name), place_of(project, name)
     if use is None or place > len(project.config.policy.escalation):

@@ -1,7 +1,7 @@
 """What the figures are made of, as aggregates, and where they are kept.
 
 A figure is a cache: it can be deleted and is made again. The one named `state` says what the others were computed
-from (`db.repositories.tallies.fingerprint`).
+from (`db.views.tallies.fingerprint`).
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
-from db.repositories.paging import Slice, slice_of
+from db.paging import Slice, slice_of
 from db.tables import AnnotationRow, AnnotatorRow, PromotionRow, PushRow, QueryRow, ReviewEndRow, ReviewRow, VersionRow
 from labeling.types import ProjectId, ReviewKind, Verdict
 

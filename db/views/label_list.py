@@ -14,8 +14,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
+from db.paging import Slice
 from db.repositories.labels.labels import DISPUTED, is_current_label
-from db.repositories.paging import Slice
 from db.repositories.reviews.reviews import is_open
 from db.tables import (
     AnnotationRow,

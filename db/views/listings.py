@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories.paging import Slice, slice_of
+from db.paging import Slice, slice_of
 from db.repositories.reviews.reviews import is_open
 from db.tables import (
     FailureRow,

@@ -10,9 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories.figures import STATE
 from db.session import insert_new
 from db.tables import FailureRow, FigureRow, ImageRow, InboxRow, LabelStudioProjectRow, ReviewRow, SeenRow, TallyRow
+from db.views.figures import STATE
 from labeling.types import ProjectId, ReviewId
 
 __all__ = [
