@@ -31,8 +31,8 @@ from bench.rounds import rate_line, take_turns
 from db import migrate
 from db.repositories.projects import projects
 from db.session import transaction
-from labeling.adapters.image_networks import load_bundled_images
-from labeling.adapters.model_files import LITE0_NAME
+from labeling.adapters.models.image_networks import load_bundled_images
+from labeling.adapters.models.model_files import LITE0_NAME
 from labeling.errors import Invalid
 from labeling.prelabel.encoders import ImageEncoder
 from labeling.prelabel.engine import Engine, Item, Look, Vectors

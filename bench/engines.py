@@ -29,7 +29,7 @@ from transformers.utils import logging
 from bench.engines_likelihood import compare_likelihoods, compare_with_a_picture
 from bench.peers.plain_zero_shot import plain_zero_shot
 from bench.report import at_least, at_most, emit
-from labeling.adapters.model_files import LITE0_NAME, imagenet_classes
+from labeling.adapters.models.model_files import LITE0_NAME, imagenet_classes
 from labeling.errors import Invalid
 from labeling.ingest.groups import Looks, place
 from labeling.ingest.hashing import perceptual_hash

@@ -34,7 +34,7 @@ from db import migrate
 from db.repositories.projects import projects
 from db.session import make_engine, transaction
 from db.tables import RegistrationRow
-from labeling.adapters.image_store import ImageStore
+from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import HardcaseError
 from labeling.types import Incoming, LabelClass, Project, ProjectConfig
 from service import label_studio_server

@@ -18,8 +18,8 @@ import fsspec
 import sqlalchemy as sa
 
 from db.session import transaction
-from labeling.adapters.image_store import UPLOAD, ImageStore
-from labeling.adapters.sources import absolute, file_exists, folder_exists
+from labeling.adapters.sources.folders import absolute, file_exists, folder_exists
+from labeling.adapters.storage.image_store import UPLOAD, ImageStore
 from labeling.errors import BadImage, Invalid, NotFound
 from labeling.ingest.archives import ARCHIVE_EXTENSIONS, ArchiveLimits, Contents, inspect_archive, read_archive
 from labeling.ingest.decoding import check_header

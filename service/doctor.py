@@ -19,8 +19,8 @@ from db.repositories.reviews import label_studio, reviews
 from db.repositories.reviews.label_studio import Place
 from db.repositories.running import heartbeats
 from db.session import reading
-from labeling.adapters.label_studio import LabelStudio
-from labeling.adapters.label_studio_http import is_personal_token
+from labeling.adapters.label_studio.client import LabelStudio
+from labeling.adapters.label_studio.http import is_personal_token
 from labeling.errors import HardcaseError
 from labeling.review.config import choices_in, choices_of
 from labeling.types import Project

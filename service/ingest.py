@@ -21,9 +21,9 @@ from sqlalchemy.orm import Session
 from db.repositories.images import registrations, sources
 from db.repositories.images.registrations import Registered
 from db.repositories.images.sources import Source
-from labeling.adapters.fetching import check_address, is_plain_address
-from labeling.adapters.image_store import UPLOAD
-from labeling.adapters.sources import absolute, file_exists, find_images, folder_exists
+from labeling.adapters.sources.fetching import check_address, is_plain_address
+from labeling.adapters.sources.folders import absolute, file_exists, find_images, folder_exists
+from labeling.adapters.storage.image_store import UPLOAD
 from labeling.errors import Invalid, NotFound
 from labeling.ingest.headers import Limits
 from labeling.ingest.manifests import MANIFEST_EXTENSIONS, BadLine, read_manifest

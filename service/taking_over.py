@@ -20,7 +20,7 @@ from db.repositories.people import audit
 from db.repositories.projects import projects
 from db.repositories.reviews import label_studio
 from db.session import reading, transaction
-from labeling.adapters.label_studio import LabelStudio, StudioProject
+from labeling.adapters.label_studio.client import LabelStudio, StudioProject
 from labeling.errors import Conflict, Invalid, NotFound
 from labeling.ingest.text import clean_text
 from labeling.review.controls import Foreign, read_config

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from labeling.adapters.label_studio import Changed, ProjectSettings, StudioProject, StudioTask, Webhook
+from labeling.adapters.label_studio.client import Changed, ProjectSettings, StudioProject, StudioTask, Webhook
 from labeling.errors import Invalid, LabelStudioUnavailable, NotFound
 
 __all__ = ["FakeLabelStudio"]

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from db.session import insert_new, transaction
 from db.tables import GroupRow, ImageRow, PrelabelRow, QueryRow, ReviewRow, SeenRow
-from labeling.adapters.label_studio import LabelStudio
+from labeling.adapters.label_studio.client import LabelStudio
 from labeling.types import Project, ProjectId, ReviewId, ReviewKind
 from service.jobs import Jobs
 from service.settings import Settings

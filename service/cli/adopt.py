@@ -39,7 +39,7 @@ def adopt(
     if project is not None and name is not None:
         raise typer.BadParameter("the project file says the name: use --project or --name, not both")
     with failing_clearly(as_json), connected() as hardcase:
-        from labeling.adapters.label_studio import LabelStudio
+        from labeling.adapters.label_studio.client import LabelStudio
         from service.taking_over import TakingOver
 
         config = None if project is None else config_in(project)

@@ -69,7 +69,7 @@ def ingest(
 def _register(
     hardcase: Connected, project: Project, address: str, label_from_folder: bool, dry_run: bool, as_json: bool
 ) -> Ingested:
-    from labeling.adapters.image_store import ImageStore
+    from labeling.adapters.storage.image_store import ImageStore
     from service.bulk_ingest import Ingesting
 
     images = ImageStore(hardcase.settings.storage)

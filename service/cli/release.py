@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from labeling.adapters.image_store import ImageStore
+from labeling.adapters.storage.image_store import ImageStore
 from service.cli.output import AsJson, ProjectName, author, connected, emit, failing_clearly, progress
 from service.releases import PAGE, folder_of
 

@@ -17,7 +17,7 @@ from db.repositories.running import failures
 from db.repositories.versions import versions
 from db.session import reading, transaction
 from db.views import dashboard
-from labeling.adapters.image_store import ImageStore
+from labeling.adapters.storage.image_store import ImageStore
 from labeling.types import Project
 from service.cli.output import AsJson, Connected, ProjectName, connected, emit, failing_clearly, progress, table
 from service.snapshots import verify

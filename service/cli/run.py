@@ -108,7 +108,7 @@ def demo(
 
 
 def _examined(hardcase: Connected) -> list[Check]:
-    from labeling.adapters.label_studio import LabelStudio
+    from labeling.adapters.label_studio.client import LabelStudio
     from service.doctor import examine
 
     settings = hardcase.settings

@@ -15,7 +15,7 @@ from db.repositories.labels.snapshots import Snapshot
 from db.repositories.queries import examples
 from db.session import reading
 from db.views import exports
-from labeling.adapters.image_store import ImageStore
+from labeling.adapters.storage.image_store import ImageStore
 from labeling.review.kinds import Split
 from labeling.types import NONE_OF_THESE, Project
 from service.exporting.columns import Record, record_of

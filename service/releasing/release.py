@@ -24,8 +24,8 @@ from db.repositories.labels.snapshots import Snapshot
 from db.repositories.people import audit
 from db.session import reading, transaction
 from db.views import dashboard
-from labeling.adapters.image_store import ImageStore
-from labeling.adapters.whole_files import place_folder
+from labeling.adapters.storage.atomic_files import place_folder
+from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import Conflict
 from labeling.types import Project
 from service.exporting.label_set import LabelSet, open_label_set

@@ -16,7 +16,7 @@ from fastapi import Depends, Request
 from sqlalchemy import event
 
 from db.session import make_engine
-from labeling.adapters.image_store import ImageStore
+from labeling.adapters.storage.image_store import ImageStore
 from service.jobs import Jobs
 from service.settings import Settings
 from service.spool import Spool

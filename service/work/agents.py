@@ -20,9 +20,9 @@ import sqlalchemy as sa
 from db.repositories.engines import probes
 from db.repositories.engines.probes import Probe
 from db.session import reading, transaction
-from labeling.adapters.chat_models import chat_model
-from labeling.adapters.endpoints import EndpointClient
-from labeling.adapters.probing import probe_chat, probe_decide
+from labeling.adapters.endpoints.chat_models import chat_model
+from labeling.adapters.endpoints.client import EndpointClient
+from labeling.adapters.endpoints.probing import probe_chat, probe_decide
 from labeling.errors import Invalid
 from labeling.prelabel.agent import ChatBackend
 from labeling.prelabel.backends import Abilities, BackendEngine

@@ -42,7 +42,7 @@ def image_tower(name: str, settings: Settings) -> ImageTower:
         encoder = bundled_images(settings)
         return ImageTower(encoder.name, lambda images: encoder.encode(images)[0])
     if kind == "backbone" and model:
-        from labeling.adapters.backbone_files import load_backbone
+        from labeling.adapters.models.backbone_files import load_backbone
 
         return load_backbone(model, device_of(settings))
     raise Invalid(f"There is no image encoder {name!r}. Write `image_encoder: backbone:MODEL` or `bundled`.")
@@ -58,12 +58,12 @@ def text_tower(name: str, settings: Settings) -> TextTower:
     """
     kind, _, model = name.partition(":")
     if name == BUNDLED:
-        from labeling.adapters.model_files import load_bundled_sentences
+        from labeling.adapters.models.model_files import load_bundled_sentences
 
         encoder = load_bundled_sentences()
         return TextTower(encoder.name, encoder.encode)
     if kind == "sentences" and model:
-        from labeling.adapters.backbone_files import load_sentences
+        from labeling.adapters.models.backbone_files import load_sentences
 
         return load_sentences(model, device_of(settings))
     raise Invalid(f"There is no text encoder {name!r}. Write `text_encoder: sentences:MODEL` or `bundled`.")

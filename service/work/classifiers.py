@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from db.repositories.versions.versions import Version
-from labeling.adapters.whole_files import read_files
+from labeling.adapters.storage.atomic_files import read_files
 from labeling.errors import BadArtifact
 from labeling.learn.artifacts import CARD, WEIGHTS, Card, unpack
 from labeling.learn.training import Classifier

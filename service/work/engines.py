@@ -71,7 +71,7 @@ def make_engine(
     order = EngineOrder(config.labels, config.guidelines, wanted, model, project.config_version)
     means = Means(settings, project.id, database, config.policy)
     if settings.local_only:
-        from labeling.adapters.checkpoints import stay_offline
+        from labeling.adapters.models.checkpoints import stay_offline
 
         stay_offline()
     engine = guard(_kind(name, model).make(order, means), name, order, means)
@@ -103,7 +103,7 @@ def _plugged_in(name: str) -> Callable[[EngineOrder, Means], Engine]:
 
 
 def _bundled(order: EngineOrder, means: Means) -> Engine:
-    from labeling.adapters import model_files
+    from labeling.adapters.models import model_files
     from labeling.prelabel.bundled import BundledEngine, KnownClasses, known_class_text
 
     _limit_threads(means.settings)
@@ -118,7 +118,7 @@ def _bundled(order: EngineOrder, means: Means) -> Engine:
 
 
 def _dual_encoder(order: EngineOrder, means: Means) -> Engine:
-    from labeling.adapters.model_files import kept_vectors, load_dual_encoder
+    from labeling.adapters.models.model_files import kept_vectors, load_dual_encoder
     from labeling.prelabel.dual_encoder import DualEncoderEngine
 
     _limit_threads(means.settings)
@@ -144,7 +144,7 @@ def _projected(order: EngineOrder, means: Means) -> Engine:
 
 
 def _vlm(order: EngineOrder, means: Means) -> Engine:
-    from labeling.adapters.generative_files import hardware_for, load_picture_model
+    from labeling.adapters.models.generative_files import hardware_for, load_picture_model
     from labeling.prelabel.generative import GenerativeEngine
 
     _limit_threads(means.settings)
@@ -153,7 +153,7 @@ def _vlm(order: EngineOrder, means: Means) -> Engine:
 
 
 def _described(order: EngineOrder, means: Means) -> Engine:
-    from labeling.adapters.generative_files import hardware_for, load_language_model
+    from labeling.adapters.models.generative_files import hardware_for, load_language_model
     from labeling.prelabel.described import DescribedEngine
 
     _only_in_the_escalation(order, means)

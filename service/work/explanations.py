@@ -21,7 +21,7 @@ from db.repositories.reviews import reviews
 from db.repositories.reviews.reviews import Review
 from db.repositories.running import failures
 from db.session import reading
-from labeling.adapters.embedding_store import MissingVectors
+from labeling.adapters.storage.embedding_store import MissingVectors
 from labeling.errors import Invalid, NotFound, Unavailable
 from labeling.prelabel.engine import Engine, Item, doublings
 from labeling.prelabel.nearest import nearest_others

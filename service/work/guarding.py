@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from db.repositories.engines import canaries, prelabels
 from db.repositories.queries.examples import read_examples
 from db.session import reading, transaction
-from labeling.adapters.image_store import ImageStore
+from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import EnginePaused, Invalid, NotFound
 from labeling.prelabel.canaries import CanaryResult, Known, with_canaries
 from labeling.prelabel.engine import Engine, EngineOrder, Item

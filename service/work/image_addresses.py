@@ -12,7 +12,7 @@ from datetime import timedelta
 from db.repositories.reviews import reviews
 from db.repositories.reviews.label_studio import Place
 from db.session import reading
-from labeling.adapters.label_studio import Changed
+from labeling.adapters.label_studio.client import Changed
 from labeling.errors import Invalid
 from service.adoption import controls_of
 from service.media_links import expiry_of, key_id, sign_media, sign_region

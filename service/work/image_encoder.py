@@ -19,7 +19,7 @@ __all__ = ["bundled_images", "device_of"]
 
 def bundled_images(settings: Settings) -> ImageEncoder:
     """The encoder; in bfloat16 where `dtype` names it, in int8 where it does so on a CPU, else in float32."""
-    from labeling.adapters.image_networks import load_bundled_images
+    from labeling.adapters.models.image_networks import load_bundled_images
 
     device = device_of(settings)
     short = settings.dtype == "bfloat16" or (settings.dtype == "int8" and device == "cpu")

@@ -18,7 +18,7 @@ from db.repositories.reviews import annotations as answers
 from db.repositories.reviews import reviews
 from db.repositories.reviews.annotations import CurrentAnnotation, NewAnnotation
 from db.repositories.reviews.reviews import Review
-from labeling.adapters.label_studio import StudioTask
+from labeling.adapters.label_studio.client import StudioTask
 from labeling.errors import Invalid
 from labeling.review.events import Answer, newest, parse_answer
 from labeling.types import AnnotationAction, ImageId, ProjectId, ReviewId

@@ -16,7 +16,7 @@ from db.repositories.engines.engines_in_force import Stage
 from db.repositories.engines.prelabels import Said
 from db.repositories.versions import predictions, versions
 from db.session import reading
-from labeling.adapters.prediction_files import read_predictions
+from labeling.adapters.storage.prediction_files import read_predictions
 from labeling.errors import BadArtifact, NotFound
 from labeling.prelabel.escalation import named
 from labeling.prelabel.guards import CONFLICT

@@ -12,7 +12,7 @@ from db.repositories.reviews import label_studio, overlaps, reviews
 from db.repositories.reviews.label_studio import Place
 from db.repositories.reviews.overlaps import Untold
 from db.session import reading, transaction
-from labeling.adapters.label_studio import StudioTask
+from labeling.adapters.label_studio.client import StudioTask
 from labeling.errors import NotFound
 from labeling.review import payloads
 from labeling.review.config import choices_of

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from db.repositories.engines import prelabels
 from db.repositories.queries.pool import PoolRow, PoolRows, read_pool
 from db.session import reading, transaction
-from labeling.adapters.embedding_store import MissingVectors
+from labeling.adapters.storage.embedding_store import MissingVectors
 from labeling.ingest.hashing import text_key
 from labeling.learn.fusion import Inputs
 from labeling.prelabel.engine import Engine

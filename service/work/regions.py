@@ -58,7 +58,7 @@ def _finder_of(parts: Parts, project: Project) -> RegionFinder | None:
 
 @cache
 def _load(name: str) -> RegionFinder:
-    from labeling.adapters.region_files import load_region_finder
+    from labeling.adapters.models.region_files import load_region_finder
 
     return load_region_finder(name)
 

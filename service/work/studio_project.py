@@ -11,7 +11,7 @@ import hashlib
 from db.repositories.reviews import label_studio, reviews
 from db.repositories.reviews.label_studio import Place
 from db.session import reading, transaction
-from labeling.adapters.label_studio import ProjectSettings, StudioProject
+from labeling.adapters.label_studio.client import ProjectSettings, StudioProject
 from labeling.errors import Conflict, Invalid, NotFound
 from labeling.review import config as formats
 from labeling.review.controls import OURS

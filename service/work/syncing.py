@@ -18,7 +18,7 @@ from db.repositories.reviews import annotations as answers
 from db.repositories.reviews import inbox, label_studio, reviews
 from db.repositories.reviews.label_studio import Place
 from db.session import reading, transaction
-from labeling.adapters.label_studio import Changed, StudioTask
+from labeling.adapters.label_studio.client import Changed, StudioTask
 from labeling.types import Project, ProjectId, ReviewId
 from service.settling import settle
 from service.work.image_addresses import renew_addresses

@@ -15,9 +15,9 @@ from typing import Protocol
 import sqlalchemy as sa
 
 from db.session import make_engine
-from labeling.adapters.embedding_store import EmbeddingStore
-from labeling.adapters.image_store import ImageStore
-from labeling.adapters.label_studio import LabelStudio
+from labeling.adapters.label_studio.client import LabelStudio
+from labeling.adapters.storage.embedding_store import EmbeddingStore
+from labeling.adapters.storage.image_store import ImageStore
 from labeling.prelabel.engine import Engine
 from labeling.types import EngineUse, Project, ProjectId
 from service.jobs import Jobs

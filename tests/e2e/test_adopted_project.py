@@ -21,7 +21,7 @@ from db.repositories.queries.examples import read_examples
 from db.repositories.reviews import label_studio as label_studio_places
 from db.session import reading
 from db.tables import AdoptedTaskRow, AnnotationRow, PushRow, ReviewRow
-from labeling.adapters.label_studio import LabelStudio
+from labeling.adapters.label_studio.client import LabelStudio
 from labeling.review.kinds import Use, kinds_for
 from labeling.types import ProjectId, Side
 from service.jobs import Jobs

@@ -18,9 +18,9 @@ from pydantic import SecretStr
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
-from labeling.adapters.chat_models import chat_model
-from labeling.adapters.endpoints import EndpointClient
-from labeling.adapters.probing import probe_chat
+from labeling.adapters.endpoints.chat_models import chat_model
+from labeling.adapters.endpoints.client import EndpointClient
+from labeling.adapters.endpoints.probing import probe_chat
 from labeling.prelabel.agent import ChatBackend
 from labeling.prelabel.backends import Abilities, BackendEngine
 from labeling.prelabel.calls import Endpoint, Price

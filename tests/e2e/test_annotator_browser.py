@@ -19,7 +19,7 @@ from db.repositories.reviews import label_studio as places
 from db.repositories.reviews import overlays
 from db.session import reading
 from db.tables import AnnotationRow, LabelRow, PrelabelRow, PushRow, ReviewRow
-from labeling.adapters.image_store import ImageStore
+from labeling.adapters.storage.image_store import ImageStore
 from labeling.prelabel.scripted import class_colour
 from labeling.review.kinds import blind_always
 from labeling.types import NONE_OF_THESE, AnnotationAction, LabelSource, ReviewId, ReviewKind

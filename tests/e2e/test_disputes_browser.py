@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from db.session import transaction
 from db.tables import ImageRow
-from labeling.adapters.image_store import ImageStore
+from labeling.adapters.storage.image_store import ImageStore
 from labeling.types import Project, ReviewKind, Role
 from service.settling import settle
 from tests.conftest import NOW

@@ -22,7 +22,7 @@ from db.repositories.running import alarms
 from db.repositories.running.alarms import AlarmKind
 from db.session import make_engine, transaction
 from db.tables import ImageRow
-from labeling.adapters.image_store import ImageStore
+from labeling.adapters.storage.image_store import ImageStore
 from labeling.types import ImageId, LabelClass, Project, ProjectConfig, ReviewKind
 from service.asking import ask_again
 from service.releasing.release import Order, release

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from db.repositories.reviews import label_studio as places
 from db.session import reading, transaction
 from db.tables import AnnotationRow, PushRow, ReviewEndRow
-from labeling.adapters.label_studio import LabelStudio
+from labeling.adapters.label_studio.client import LabelStudio
 from labeling.types import NONE_OF_THESE, Project, ReviewKind
 from service.webhook import HEADER, secret_of
 from service.work.pipeline.review import push, sync

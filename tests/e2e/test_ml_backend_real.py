@@ -19,8 +19,8 @@ from db.repositories.reviews import displayed_predictions
 from db.repositories.reviews import label_studio as places
 from db.session import reading, transaction
 from db.tables import AdoptedTaskRow, ImageRow, InboxRow, PrelabelRow, PushRow
-from labeling.adapters.image_store import ImageStore
-from labeling.adapters.label_studio import LabelStudio
+from labeling.adapters.label_studio.client import LabelStudio
+from labeling.adapters.storage.image_store import ImageStore
 from labeling.types import LabelClass, Project, ProjectConfig, ReviewKind
 from service.ml_backend import path_of
 from service.work.pipeline.review import push

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
-from labeling.adapters.image_store import ImageStore
+from labeling.adapters.storage.image_store import ImageStore
 from labeling.quality.agreement import acceptance
 from labeling.quality.metrics import Estimate
 from labeling.quality.plots import VersionPoint, acceptance_bars, holdout_by_version

@@ -17,7 +17,7 @@ from db.repositories.reviews import label_studio as places
 from db.repositories.reviews import overlaps
 from db.session import reading, transaction
 from db.tables import PushRow
-from labeling.adapters.label_studio import LabelStudio
+from labeling.adapters.label_studio.client import LabelStudio
 from labeling.types import Project, ReviewKind
 from service.work.pipeline.review import push, sync
 from service.work.wiring import Parts

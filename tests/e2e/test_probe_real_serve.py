@@ -18,8 +18,8 @@ import pytest
 from PIL import Image
 from pydantic import SecretStr
 
-from labeling.adapters.endpoints import EndpointClient
-from labeling.adapters.probing import probe_chat, probe_decide
+from labeling.adapters.endpoints.client import EndpointClient
+from labeling.adapters.endpoints.probing import probe_chat, probe_decide
 from labeling.prelabel.backends import Abilities, BackendEngine
 from labeling.prelabel.calls import Endpoint, Price
 from labeling.prelabel.decide import DecideBackend

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from db.repositories.people import annotators
 from db.session import reading
-from labeling.adapters.image_store import ImageStore
+from labeling.adapters.storage.image_store import ImageStore
 from labeling.types import Project, ReviewKind, Role
 from service.work.quality.team import refresh_team
 from tests.e2e.test_pages_browser import launched, log_in, watch

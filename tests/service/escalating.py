@@ -18,8 +18,8 @@ from db.repositories.running import failures
 from db.repositories.running.failures import Failure
 from db.session import reading, transaction
 from db.tables import GroupRow, ImageRow, PrelabelRow
-from labeling.adapters.embedding_store import EmbeddingStore
-from labeling.adapters.image_store import ImageStore
+from labeling.adapters.storage.embedding_store import EmbeddingStore
+from labeling.adapters.storage.image_store import ImageStore
 from labeling.prelabel.engine import Item, Look, no_vectors
 from labeling.prelabel.scripted import ScriptedEngine
 from labeling.types import EngineUse, Evidence, Outcome, Prelabel, Project, Side

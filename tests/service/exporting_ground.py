@@ -29,7 +29,7 @@ from db.tables import (
     ReviewRow,
     SoftLabelRow,
 )
-from labeling.adapters.image_store import ImageStore
+from labeling.adapters.storage.image_store import ImageStore
 from labeling.types import Project
 from tests.conftest import NOW
 

@@ -12,7 +12,7 @@ from PIL import Image
 from db.repositories.running import failures, heartbeats
 from db.session import transaction
 from db.tables import FigureRow, LabelStudioProjectRow, TallyRow
-from labeling.adapters.image_store import ImageStore
+from labeling.adapters.storage.image_store import ImageStore
 from labeling.types import Project
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)

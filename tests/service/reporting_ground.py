@@ -14,7 +14,7 @@ from PIL import Image
 
 from db.session import transaction
 from db.tables import GroupRow, ImageRow
-from labeling.adapters.image_store import ImageStore
+from labeling.adapters.storage.image_store import ImageStore
 from labeling.prelabel.engine import Engine
 from labeling.prelabel.scripted import class_colour
 from labeling.types import EngineUse, ImageId, LabelSource, Policy, Project, Side

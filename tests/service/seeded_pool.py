@@ -17,8 +17,8 @@ from db.repositories.versions import predictions, versions
 from db.repositories.versions.predictions import PredictionFile
 from db.session import transaction
 from db.tables import AnnotationRow, GroupRow, ImageRow, LabelRow, PrelabelRow, ReviewRow
-from labeling.adapters.embedding_store import EmbeddingStore
-from labeling.adapters.prediction_files import write_predictions
+from labeling.adapters.storage.embedding_store import EmbeddingStore
+from labeling.adapters.storage.prediction_files import write_predictions
 from labeling.types import LabelSource, Project, Side, Trigger, Verdict, VersionId
 from service.settings import Settings
 from service.work.failpoints import Failpoints

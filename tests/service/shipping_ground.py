@@ -12,7 +12,7 @@ from db.session import transaction
 from db.tables import ImageRow, LabelStudioProjectRow, PushRow
 from db.views import figures as kept
 from db.views.figures import NewFigure
-from labeling.adapters.image_store import ImageStore
+from labeling.adapters.storage.image_store import ImageStore
 from labeling.types import ImageId, Project, ReviewKind
 from service.settling import settle
 from service.work.quality.agreement import refresh_agreement

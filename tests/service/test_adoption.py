@@ -31,7 +31,7 @@ from db.tables import (
     ReviewRow,
     SeenRow,
 )
-from labeling.adapters.label_studio import ProjectSettings
+from labeling.adapters.label_studio.client import ProjectSettings
 from labeling.errors import BadAddress, Conflict, Invalid
 from labeling.types import LabelClass, Project, ProjectConfig
 from service.adoption import address_in, kept_controls, studio_path, take_in

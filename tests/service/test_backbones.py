@@ -11,8 +11,8 @@ from PIL import Image
 from transformers import AutoImageProcessor, AutoModel, BertConfig, ViTConfig, ViTForImageClassification
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
-from labeling.adapters.backbone_files import load_backbone, load_sentences
-from labeling.adapters.checkpoints import load_checkpoint
+from labeling.adapters.models.backbone_files import load_backbone, load_sentences
+from labeling.adapters.models.checkpoints import load_checkpoint
 from labeling.errors import Invalid
 from labeling.prelabel.engine import Item, check_look
 from labeling.types import LabelClass, Policy, Project, ProjectConfig, ProjectId

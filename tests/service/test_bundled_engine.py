@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
-from labeling.adapters import model_files
-from labeling.adapters.image_networks import load_bundled_images
+from labeling.adapters.models import model_files
+from labeling.adapters.models.image_networks import load_bundled_images
 from labeling.errors import Invalid
 from labeling.prelabel.engine import Engine, Item, check_look
 from labeling.types import LabelClass, Policy, Project, ProjectConfig, ProjectId

@@ -14,7 +14,7 @@ from PIL import Image
 from db.session import reading, transaction
 from db.tables import FetchRow, ImageRow, RegistrationRow
 from db.views import project_history
-from labeling.adapters.image_store import ImageStore
+from labeling.adapters.storage.image_store import ImageStore
 from labeling.types import Policy, Project, ReviewKind, Trigger
 from service.demo.annotators import SimulatedAnswers
 from service.demo.look_back import read_past, take_pictures, tell_rounds

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from db import migrate
 from db.repositories.running import heartbeats
 from db.session import make_engine, transaction
-from labeling.adapters.label_studio import LabelStudio, StudioProject
+from labeling.adapters.label_studio.client import LabelStudio, StudioProject
 from labeling.errors import LabelStudioUnavailable
 from labeling.types import Policy, Project, ReviewKind
 from service.doctor import Check, examine

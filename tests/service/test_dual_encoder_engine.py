@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from transformers import AutoModel, AutoProcessor, BertConfig
 
-from labeling.adapters.model_files import load_dual_encoder
+from labeling.adapters.models.model_files import load_dual_encoder
 from labeling.errors import Invalid, Unavailable
 from labeling.prelabel.dual_encoder import DualEncoder, DualEncoderEngine
 from labeling.prelabel.engine import Item, Look, Vectors, check_look

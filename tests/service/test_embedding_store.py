@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from labeling.adapters.embedding_store import EmbeddingStore, MissingVectors
+from labeling.adapters.storage.embedding_store import EmbeddingStore, MissingVectors
 from labeling.errors import Invalid
 
 ENCODER = "thumb-4.1"

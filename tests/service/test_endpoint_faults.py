@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 from pydantic import SecretStr
 
-from labeling.adapters.chat_models import chat_model
-from labeling.adapters.endpoints import MAX_BODY, EndpointClient
+from labeling.adapters.endpoints.chat_models import chat_model
+from labeling.adapters.endpoints.client import MAX_BODY, EndpointClient
 from labeling.errors import EndpointSilent, EndpointUnavailable, HardcaseError, Invalid
 from labeling.prelabel.agent import ChatBackend
 from labeling.prelabel.backends import Abilities, BackendEngine

@@ -9,8 +9,8 @@ from zlib import crc32
 import pytest
 from pydantic import SecretStr
 
-from labeling.adapters.endpoints import EndpointClient
-from labeling.adapters.probing import probe_chat, probe_decide
+from labeling.adapters.endpoints.client import EndpointClient
+from labeling.adapters.endpoints.probing import probe_chat, probe_decide
 from labeling.errors import EndpointUnavailable, Invalid
 from labeling.prelabel.backends import Abilities
 from labeling.prelabel.calls import Endpoint, Price

@@ -18,8 +18,8 @@ from db.repositories.reviews import overlays
 from db.repositories.running import failures
 from db.session import insert_new, reading, transaction
 from db.tables import AnnotationRow, ImageRow, LabelRow, RegionRow, ReviewRow
-from labeling.adapters.embedding_store import EmbeddingStore
-from labeling.adapters.image_store import ImageStore
+from labeling.adapters.storage.embedding_store import EmbeddingStore
+from labeling.adapters.storage.image_store import ImageStore
 from labeling.prelabel.engine import Item, Look
 from labeling.prelabel.scripted import ScriptedEngine
 from labeling.types import LabelSource, Policy, Project, ReviewKind

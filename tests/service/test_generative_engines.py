@@ -14,8 +14,8 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
 
-from labeling.adapters import generative_files
-from labeling.adapters.generative_files import Hardware, hardware_for, load_language_model, load_picture_model
+from labeling.adapters.models import generative_files
+from labeling.adapters.models.generative_files import Hardware, hardware_for, load_language_model, load_picture_model
 from labeling.errors import Invalid
 from labeling.prelabel import generative
 from labeling.prelabel.described import DescribedEngine

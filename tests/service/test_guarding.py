@@ -19,7 +19,7 @@ from db.repositories.engines import canaries, probes
 from db.repositories.engines.canaries import Tally
 from db.session import reading, transaction
 from db.tables import ImageRow
-from labeling.adapters.image_store import ImageStore
+from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import Denied, EnginePaused
 from labeling.ingest.hashing import perceptual_hash
 from labeling.prelabel.calls import Endpoint
@@ -143,7 +143,7 @@ from labeling.types import EngineUse, ProjectId
 from db.repositories import projects
 from db.session import reading, transaction
 from db.tables import ImageRow
-from labeling.adapters.image_store import ImageStore
+from labeling.adapters.storage.image_store import ImageStore
 from service.settings import Settings
 from service.work.pipeline.escalate import escalate_batch
 from service.work.pipeline.prelabel import prelabel_batch

@@ -14,8 +14,8 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
-from labeling.adapters.compiled_networks import CompiledNetwork, converted_network
-from labeling.adapters.image_networks import load_bundled_images
+from labeling.adapters.models.compiled_networks import CompiledNetwork, converted_network
+from labeling.adapters.models.image_networks import load_bundled_images
 from labeling.errors import Invalid, Unavailable
 from labeling.prelabel.encoders import ImageEncoder
 from labeling.prelabel.engine import Vectors
@@ -167,7 +167,7 @@ seen = []
 sys.addaudithook(lambda event, args: seen.append(event) if event in ("socket.connect", "socket.getaddrinfo") else None)
 from pathlib import Path
 from PIL import Image
-from labeling.adapters.image_networks import load_bundled_images
+from labeling.adapters.models.image_networks import load_bundled_images
 load_bundled_images(Path({str(models)!r}), compiled=True).encode([Image.new("RGB", (300, 300), "red")])
 print(seen, [name for name, module in sys.modules.items() if name.startswith("openvino_telemetry") and module])
 """
@@ -215,7 +215,7 @@ def test_no_memory_for_a_single_image_says_what_to_do() -> None:
 SIGNALLED = """
 import gc, os, signal, sys
 from pathlib import Path
-from labeling.adapters.compiled_networks import CompiledNetwork
+from labeling.adapters.models.compiled_networks import CompiledNetwork
 first = CompiledNetwork(Path(sys.argv[1]))
 second = CompiledNetwork(Path(sys.argv[1]))
 del first

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from labeling.adapters.fetching import Fetcher, check_address, is_public
+from labeling.adapters.sources.fetching import Fetcher, check_address, is_public
 from labeling.errors import BadAddress, HardcaseError, Unavailable
 
 

@@ -19,7 +19,7 @@ from sqlalchemy import func, select
 from db.repositories.running import failures
 from db.session import reading, transaction
 from db.tables import FetchRow, ImageRow, LabelRow, RegistrationGoneRow, RegistrationRow
-from labeling.adapters.image_store import ImageStore
+from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import BadArchive, Invalid, NotFound, StorageFull
 from labeling.types import Incoming, Policy, Project
 from service.bulk_ingest import Ingesting

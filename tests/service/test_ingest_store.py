@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from labeling.adapters.image_store import ImageStore
+from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import BadAddress, NotFound, StorageFull
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)

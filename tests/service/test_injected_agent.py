@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 from pydantic import SecretStr
 
-from labeling.adapters.chat_models import chat_model
-from labeling.adapters.endpoints import EndpointClient
+from labeling.adapters.endpoints.chat_models import chat_model
+from labeling.adapters.endpoints.client import EndpointClient
 from labeling.prelabel.agent import ChatBackend
 from labeling.prelabel.backends import Abilities, BackendEngine
 from labeling.prelabel.calls import Endpoint, Price

@@ -10,8 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from labeling.adapters.label_studio import LabelStudio
-from labeling.adapters.label_studio_http import LabelStudioHttp
+from labeling.adapters.label_studio.client import LabelStudio
+from labeling.adapters.label_studio.http import LabelStudioHttp
 from labeling.errors import HardcaseError, Invalid, LabelStudioUnavailable, NotFound
 
 LEGACY, PERSONAL = "0" * 40, "aaa.bbb.ccc"

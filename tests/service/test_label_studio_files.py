@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from labeling.adapters.label_studio import LabelStudio
+from labeling.adapters.label_studio.client import LabelStudio
 from labeling.errors import BadAddress, LabelStudioUnavailable
 
 TOKEN = "0123456789" * 4

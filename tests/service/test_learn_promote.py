@@ -24,7 +24,7 @@ from db.tables import (
     ReviewRow,
     VersionRow,
 )
-from labeling.adapters.prediction_files import read_predictions
+from labeling.adapters.storage.prediction_files import read_predictions
 from labeling.errors import BadArtifact, Conflict, NotFound
 from labeling.learn.artifacts import CARD, WEIGHTS
 from labeling.types import NONE_OF_THESE, Policy, Project, ReviewKind, Side, Trigger, Verdict

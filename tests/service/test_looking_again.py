@@ -17,7 +17,7 @@ from db.repositories.running import alarms
 from db.session import reading, transaction
 from db.tables import ImageRow, PrelabelRow
 from db.views import dashboard
-from labeling.adapters.image_store import ImageStore
+from labeling.adapters.storage.image_store import ImageStore
 from labeling.prelabel.engine import Item, Look, no_vectors
 from labeling.types import Evidence, Policy, Prelabel, Project
 from service.work.quality.looking_again import look_again

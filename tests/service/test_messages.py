@@ -21,7 +21,7 @@ from db.repositories.running.alarms import AlarmKind
 from db.repositories.running.messages import PAUSES
 from db.session import reading, transaction
 from db.tables import DeliveryRow, MessageRow
-from labeling.adapters.label_studio import LabelStudio
+from labeling.adapters.label_studio.client import LabelStudio
 from labeling.errors import Invalid, Unavailable
 from labeling.types import Policy, Project, Team
 from service.cli import app

@@ -19,8 +19,8 @@ from db.repositories.engines import prelabels
 from db.repositories.running import failures
 from db.session import reading, transaction
 from db.tables import EmbeddingRow, FailureRow, GroupRow, ImageRow, PrelabelRow
-from labeling.adapters.embedding_store import EmbeddingStore
-from labeling.adapters.image_store import ImageStore
+from labeling.adapters.storage.embedding_store import EmbeddingStore
+from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import Unavailable
 from labeling.ingest.hashing import perceptual_hash, text_key
 from labeling.prelabel.engine import Item, Look

@@ -19,8 +19,8 @@ from db.repositories.reviews import overlays
 from db.repositories.running import failures
 from db.session import reading, transaction
 from db.tables import ImageRow, PrelabelRow, RegionRow
-from labeling.adapters.image_store import ImageStore
-from labeling.adapters.region_files import load_region_finder
+from labeling.adapters.models.region_files import load_region_finder
+from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import Invalid
 from labeling.types import Policy, Project, ReviewKind
 from service.work.pipeline.explain import draw_regions

@@ -20,7 +20,7 @@ from db.repositories.reviews import label_studio as places
 from db.repositories.reviews.inbox import Event
 from db.session import make_engine, reading, transaction
 from db.tables import AnnotationRow, InboxRow, LabelRow, PushRow, ReviewEndRow
-from labeling.adapters.label_studio import ProjectSettings
+from labeling.adapters.label_studio.client import ProjectSettings
 from labeling.errors import Conflict, Invalid, LabelStudioUnavailable, NotFound
 from labeling.types import NONE_OF_THESE, LabelSource, Project, ReviewKind
 from service.webhook import HEADER, secret_of

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 
 from db.repositories.engines.prelabels import name_vectors
 from db.session import transaction
-from labeling.adapters.embedding_store import MissingVectors
-from labeling.adapters.image_store import ImageStore
+from labeling.adapters.storage.embedding_store import MissingVectors
+from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import NotFound
 from labeling.types import Project
 from service.work.tidying import tidy_up

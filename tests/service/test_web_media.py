@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from db.repositories.reviews import overlays
 from db.session import reading, transaction
 from db.tables import ImageRow, QueryRow, ReviewRow, SeenRow
-from labeling.adapters.image_store import ImageStore
+from labeling.adapters.storage.image_store import ImageStore
 from labeling.types import Project, ReviewId
 from service.media_links import sign_media, sign_picture, sign_region
 from tests.service.web_client import SECRET, Clock, web

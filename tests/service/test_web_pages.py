@@ -16,7 +16,7 @@ from db.repositories.people import keys
 from db.repositories.running import heartbeats
 from db.session import reading, transaction
 from db.tables import AuditRow, FailureRow, FigureRow
-from labeling.adapters.image_store import ImageStore
+from labeling.adapters.storage.image_store import ImageStore
 from labeling.types import Project, Role
 from service import auth
 from service.web.pages.rendering import safe_next

@@ -8,8 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from labeling.adapters.prediction_files import keep_only, read_predictions, write_predictions
-from labeling.adapters.whole_files import LARGEST_FILE_BYTES, place_folder, read_files, stage_folder, write_whole
+from labeling.adapters.storage.atomic_files import (
+    LARGEST_FILE_BYTES,
+    place_folder,
+    read_files,
+    stage_folder,
+    write_whole,
+)
+from labeling.adapters.storage.prediction_files import keep_only, read_predictions, write_predictions
 from labeling.errors import BadArtifact, NotFound, StorageFull
 
 

@@ -21,9 +21,9 @@ from db.repositories.projects import projects
 from db.repositories.reviews import overlays
 from db.repositories.running import failures
 from db.session import reading, transaction
-from labeling.adapters.fetching import Fetcher
-from labeling.adapters.image_store import UPLOAD
-from labeling.adapters.sources import read_file
+from labeling.adapters.sources.fetching import Fetcher
+from labeling.adapters.sources.folders import read_file
+from labeling.adapters.storage.image_store import UPLOAD
 from labeling.errors import BadAddress, BadArchive, Invalid, NotFound, StorageFull, Unavailable
 from labeling.ingest.decoding import check_header, decode, encode_shown
 from labeling.ingest.hashing import content_hash, perceptual_hash

@@ -18,7 +18,7 @@ from db.repositories.queries.examples import unready_labels
 from db.repositories.versions import versions
 from db.repositories.versions.versions import Version
 from db.session import reading, transaction
-from labeling.adapters.whole_files import place_folder, stage_folder
+from labeling.adapters.storage.atomic_files import place_folder, stage_folder
 from labeling.errors import Conflict, NothingToLearnFrom
 from labeling.learn.artifacts import CARD, Facts, pack
 from labeling.learn.calibration import enough_to_calibrate, fit_temperature

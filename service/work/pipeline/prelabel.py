@@ -16,7 +16,7 @@ from db.repositories.engines.prelabels import GroupedImage, PendingImage, Placed
 from db.repositories.projects import projects
 from db.repositories.running import failures
 from db.session import reading, transaction
-from labeling.adapters.embedding_store import MissingVectors
+from labeling.adapters.storage.embedding_store import MissingVectors
 from labeling.ingest.groups import Looks, Placement
 from labeling.ingest.groups import place as place_newcomers
 from labeling.ingest.hashing import text_key

@@ -18,7 +18,7 @@ from db.repositories.queries.pool import count_ready
 from db.repositories.versions import predictions, versions
 from db.repositories.versions.versions import Version
 from db.session import reading, transaction
-from labeling.adapters.prediction_files import Predictions, keep_only, read_predictions, write_predictions
+from labeling.adapters.storage.prediction_files import Predictions, keep_only, read_predictions, write_predictions
 from labeling.errors import BadArtifact, Conflict, NotFound
 from labeling.learn.training import predict_probs
 from labeling.promote.judgement import Judgement

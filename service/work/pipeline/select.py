@@ -22,7 +22,7 @@ from db.repositories.reviews import reviews
 from db.repositories.versions import predictions, versions
 from db.repositories.versions.predictions import PredictionFile
 from db.session import reading, transaction
-from labeling.adapters.prediction_files import read_predictions
+from labeling.adapters.storage.prediction_files import read_predictions
 from labeling.errors import BadArtifact, NotFound
 from labeling.prelabel.escalation import disagreement, named, raised
 from labeling.review.kinds import Use, kinds_for

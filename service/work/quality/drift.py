@@ -23,7 +23,7 @@ from db.repositories.versions.versions import Version
 from db.session import reading, transaction
 from db.views import dashboard, label_audit, project_stats
 from db.views.figures import NewFigure, keep, kept_fingerprint
-from labeling.adapters.prediction_files import Predictions, read_predictions
+from labeling.adapters.storage.prediction_files import Predictions, read_predictions
 from labeling.errors import BadArtifact, NotFound
 from labeling.quality.drift import Changed, class_shift, corrected_prior, input_shift, level_of, told_apart
 from labeling.quality.metrics import MIN_LABELS, confusion, share

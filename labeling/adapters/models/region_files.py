@@ -8,7 +8,7 @@ import torch
 import transformers
 from transformers import AutoConfig, AutoProcessor
 
-from labeling.adapters.checkpoints import From, load_checkpoint, refuse_missing
+from labeling.adapters.models.checkpoints import From, load_checkpoint, refuse_missing
 from labeling.errors import Invalid
 from labeling.prelabel.regions import RegionFinder
 

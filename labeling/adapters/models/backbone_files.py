@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenizer
 
-from labeling.adapters.checkpoints import From, load_checkpoint, refuse_missing
-from labeling.adapters.model_files import load_dual_encoder
+from labeling.adapters.models.checkpoints import From, load_checkpoint, refuse_missing
+from labeling.adapters.models.model_files import load_dual_encoder
 from labeling.errors import Invalid
 from labeling.prelabel.backbone import Backbone
 from labeling.prelabel.dual_encoder import hash_of_model

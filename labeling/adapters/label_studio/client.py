@@ -15,7 +15,7 @@ from typing import Any
 
 from label_studio_sdk import LabelStudio as Sdk
 
-from labeling.adapters.label_studio_http import LabelStudioHttp, StudioFile
+from labeling.adapters.label_studio.http import LabelStudioHttp, StudioFile
 from labeling.errors import NotFound
 
 __all__ = ["Changed", "LabelStudio", "ProjectSettings", "StudioProject", "StudioTask", "Webhook"]

@@ -22,7 +22,7 @@ from transformers import (
     BitsAndBytesConfig,
 )
 
-from labeling.adapters.checkpoints import From, load_checkpoint, refuse_missing
+from labeling.adapters.models.checkpoints import From, load_checkpoint, refuse_missing
 from labeling.errors import Invalid
 from labeling.prelabel.generative import PictureModel
 from labeling.prelabel.language import LanguageModel

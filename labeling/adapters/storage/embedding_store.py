@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from labeling.adapters.mapped_vectors import MappedVectors
+from labeling.adapters.storage.mapped_vectors import MappedVectors
 from labeling.errors import Invalid, NotFound
 
 __all__ = ["EmbeddingStore", "MissingVectors"]

@@ -16,7 +16,7 @@ import httpx
 from label_studio_sdk.core.api_error import ApiError
 from pydantic import ValidationError
 
-from labeling.adapters.patience import Patience
+from labeling.adapters.label_studio.circuit_breaker import Patience
 from labeling.errors import BadAddress, HardcaseError, Invalid, LabelStudioUnavailable, NotFound
 
 __all__ = ["NO_TOKEN", "LabelStudioHttp", "StudioFile", "explained", "is_personal_token", "parsed"]

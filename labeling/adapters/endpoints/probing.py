@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 
 from PIL import Image
 
-from labeling.adapters.endpoints import EndpointClient
+from labeling.adapters.endpoints.client import EndpointClient
 from labeling.errors import EndpointUnavailable, Invalid
 from labeling.prelabel.backends import Abilities, Recorder
 from labeling.prelabel.calls import Reply

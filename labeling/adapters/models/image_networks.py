@@ -10,8 +10,8 @@ from pathlib import Path
 
 import torch
 
-from labeling.adapters.compiled_networks import CompiledNetwork, converted_network, digest_of, has_openvino
-from labeling.adapters.model_files import LITE0_NAME, load_bundled_classifier
+from labeling.adapters.models.compiled_networks import CompiledNetwork, converted_network, digest_of, has_openvino
+from labeling.adapters.models.model_files import LITE0_NAME, load_bundled_classifier
 from labeling.errors import Invalid
 from labeling.prelabel.efficientnet_lite import lite0_pixels
 from labeling.prelabel.encoders import ImageEncoder

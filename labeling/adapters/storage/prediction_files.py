@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
-from labeling.adapters.whole_files import write_whole
+from labeling.adapters.storage.atomic_files import write_whole
 from labeling.errors import BadArtifact, NotFound
 
 __all__ = ["Predictions", "Written", "keep_only", "read_predictions", "write_predictions"]
