@@ -34,9 +34,9 @@ from db.session import transaction
 from labeling.adapters.models.image_networks import load_bundled_images
 from labeling.adapters.models.model_files import LITE0_NAME
 from labeling.errors import Invalid
-from labeling.prelabel.encoders import ImageEncoder
+from labeling.prelabel.encoders.decode import open_shown
+from labeling.prelabel.encoders.encoders import ImageEncoder
 from labeling.prelabel.engine import Engine, Item, Look, Vectors
-from labeling.prelabel.reading import open_shown
 from labeling.types import EngineUse, Incoming, LabelClass, Policy, Project, ProjectConfig
 from service.ingest import register_items
 from service.settings import Settings

@@ -33,16 +33,16 @@ from labeling.adapters.models.model_files import LITE0_NAME, imagenet_classes
 from labeling.errors import Invalid
 from labeling.ingest.groups import Looks, place
 from labeling.ingest.hashing import perceptual_hash
-from labeling.prelabel.described import DescribedEngine
+from labeling.prelabel.calibration import calibrated, fit_terms
+from labeling.prelabel.encoders.decode import open_shown
+from labeling.prelabel.encoders.towers import TextTower, mean_vectors
 from labeling.prelabel.engine import Engine, EngineOrder, Item, Look, Vectors
-from labeling.prelabel.few_shot import few_shot_probs
-from labeling.prelabel.language import LanguageModel
-from labeling.prelabel.nearest import nearest_others
-from labeling.prelabel.projection import project_and_score
-from labeling.prelabel.prompts import CAPTIONS, texts_by_label
-from labeling.prelabel.reading import open_shown
-from labeling.prelabel.towers import TextTower, mean_vectors
-from labeling.prelabel.trust import calibrated, fit_terms
+from labeling.prelabel.engines.described import DescribedEngine
+from labeling.prelabel.engines.few_shot import few_shot_probs
+from labeling.prelabel.language_models.language import LanguageModel
+from labeling.prelabel.zero_shot.nearest import nearest_others
+from labeling.prelabel.zero_shot.projection import project_and_score
+from labeling.prelabel.zero_shot.templates import CAPTIONS, texts_by_label
 from labeling.quality.metrics import accuracy, bootstrap, expected_calibration_error, macro_f1
 from labeling.types import EngineUse, LabelClass, Policy, Project, ProjectConfig, ProjectId
 from service.demo.images import prepare_images

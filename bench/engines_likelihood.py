@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from labeling.prelabel.language import LanguageModel, spoken
-from labeling.prelabel.likelihood import join, label_logliks, read
+from labeling.prelabel.language_models.language import LanguageModel, spoken
+from labeling.prelabel.language_models.likelihood import join, label_logliks, read
 from labeling.types import LabelClass
 from tests.tiny_models import make_llava
 

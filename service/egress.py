@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from labeling.errors import Denied
-from labeling.prelabel.calls import Endpoint
+from labeling.prelabel.endpoints.endpoint import Endpoint
 from service.logs import get_logger
 from service.settings import Settings
 

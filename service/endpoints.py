@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from labeling.errors import Invalid
-from labeling.prelabel.calls import Endpoint, Limits, Price
+from labeling.prelabel.endpoints.endpoint import Endpoint, Limits, Price
 from service.egress import is_in_the_house
 from service.settings import Settings, kept_secret
 

@@ -13,7 +13,7 @@ import httpx
 
 from db.session import make_engine
 from labeling.errors import EndpointSilent, EndpointUnavailable, OverBudget
-from labeling.prelabel.calls import CallBook, Endpoint, Limits, Price, Question, Sent
+from labeling.prelabel.endpoints.endpoint import CallBook, Endpoint, Limits, Price, Question, Sent
 from labeling.types import Budget, ProjectId
 from service.work.calls import open_book
 

@@ -11,8 +11,8 @@ from urllib.parse import unquote
 import numpy as np
 from PIL import Image
 
+from labeling.prelabel.endpoints.untrusted_text import clean
 from labeling.prelabel.engine import Item, Look, no_vectors
-from labeling.prelabel.untrusted import clean
 from labeling.types import Prelabel
 
 __all__ = ["CLASSES", "ObedientReader", "ObedientViewer", "obeyed_in", "painted", "strokes"]

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from labeling.errors import EndpointSilent, EndpointUnavailable
-from labeling.prelabel.calls import Question, Reply, Sent
+from labeling.prelabel.endpoints.endpoint import Question, Reply, Sent
 
 __all__ = ["Answer", "MemoryBook", "ScriptedEndpoint", "answering", "called", "said"]
 

@@ -12,7 +12,7 @@ from db.repositories.engines import call_ledger
 from db.repositories.people import audit
 from db.session import reading, transaction
 from labeling.errors import NotFound
-from labeling.prelabel.calls import Endpoint
+from labeling.prelabel.endpoints.endpoint import Endpoint
 from service.cli.output import AsJson, asked_for, author, connected, emit, failing_clearly, table
 from service.endpoints import endpoint_key, endpoint_secret, load_endpoints
 from service.settings import Settings, keep_secret

@@ -24,10 +24,10 @@ from labeling.adapters.endpoints.chat_models import chat_model
 from labeling.adapters.endpoints.client import EndpointClient
 from labeling.adapters.endpoints.probing import probe_chat, probe_decide
 from labeling.errors import Invalid
-from labeling.prelabel.agent import ChatBackend
-from labeling.prelabel.backends import Abilities, BackendEngine
-from labeling.prelabel.calls import Endpoint
-from labeling.prelabel.decide import DecideBackend
+from labeling.prelabel.endpoints.agent import ChatBackend
+from labeling.prelabel.endpoints.backends import Abilities, BackendEngine
+from labeling.prelabel.endpoints.decide import DecideBackend
+from labeling.prelabel.endpoints.endpoint import Endpoint
 from labeling.prelabel.engine import EngineOrder
 from labeling.types import Budget, ProjectId
 from service.egress import check_endpoint, log_sending

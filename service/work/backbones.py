@@ -7,8 +7,8 @@ In: an engine and a policy. Out: an engine that gives vectors. `policy: image_en
 from __future__ import annotations
 
 from labeling.errors import Invalid
+from labeling.prelabel.encoders.towers import ImageTower, TextTower, with_encoders
 from labeling.prelabel.engine import Engine
-from labeling.prelabel.towers import ImageTower, TextTower, with_encoders
 from labeling.types import Policy
 from service.settings import Settings
 from service.work.image_encoder import bundled_images, device_of

@@ -22,7 +22,7 @@ from db.repositories.projects import projects
 from db.repositories.queries.examples import read_examples
 from db.session import reading, transaction
 from labeling.learn.calibration import in_temperature_half
-from labeling.prelabel.trust import Terms, calibrated, calibrated_answers, fit_stated, fit_terms
+from labeling.prelabel.calibration import Terms, calibrated, calibrated_answers, fit_stated, fit_terms
 from labeling.review.kinds import Use, kinds_for
 from labeling.types import Example, ImageId, Outcome, Project, ProjectId, Side
 from service.logs import get_logger

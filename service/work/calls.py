@@ -19,7 +19,7 @@ from db.repositories.engines import call_ledger
 from db.repositories.engines.call_ledger import Call, State
 from db.session import transaction
 from labeling.errors import EndpointSilent, EndpointUnavailable, Invalid, OverBudget
-from labeling.prelabel.calls import CallBook, Endpoint, Question, Reply, Sent
+from labeling.prelabel.endpoints.endpoint import CallBook, Endpoint, Question, Reply, Sent
 from labeling.types import Budget, ProjectId
 
 __all__ = ["BREAK_AFTER", "BREAK_S", "LedgerBook", "open_book"]
@@ -61,7 +61,7 @@ def open_book(
 
 @dataclass(frozen=True, slots=True)
 class LedgerBook:
-    """See `labeling.prelabel.calls.CallBook` for what `ask` promises and raises."""
+    """See `labeling.prelabel.endpoints.endpoint.CallBook` for what `ask` promises and raises."""
 
     database: sa.Engine
     endpoint: Endpoint

@@ -17,10 +17,10 @@ from db.repositories.engines.prelabels import PendingImage
 from db.repositories.queries.examples import read_examples
 from db.repositories.queries.pool import count_texts
 from db.session import reading
+from labeling.prelabel.encoders.decode import open_shown
 from labeling.prelabel.engine import Engine, Growing, Item, Shot, Vectors
-from labeling.prelabel.nearest import nearest_others
-from labeling.prelabel.projection import fit_projection
-from labeling.prelabel.reading import open_shown
+from labeling.prelabel.zero_shot.nearest import nearest_others
+from labeling.prelabel.zero_shot.projection import fit_projection
 from labeling.review.kinds import Use, kinds_for
 from labeling.types import Example, Project, Side
 from service.work.opinions import Opinions

@@ -15,11 +15,11 @@ from time import perf_counter
 import sqlalchemy as sa
 
 from labeling.errors import Invalid
+from labeling.prelabel.encoders.towers import TextTower
 from labeling.prelabel.engine import Engine, EngineOrder
-from labeling.prelabel.few_shot import FewShotEngine
-from labeling.prelabel.projected import ProjectedEngine
-from labeling.prelabel.scripted import ScriptedEngine
-from labeling.prelabel.towers import TextTower
+from labeling.prelabel.engines.few_shot import FewShotEngine
+from labeling.prelabel.engines.projected import ProjectedEngine
+from labeling.prelabel.engines.scripted import ScriptedEngine
 from labeling.types import EngineUse, Policy, Project, ProjectId
 from service import plugins
 from service.settings import Settings
@@ -104,7 +104,7 @@ def _plugged_in(name: str) -> Callable[[EngineOrder, Means], Engine]:
 
 def _bundled(order: EngineOrder, means: Means) -> Engine:
     from labeling.adapters.models import model_files
-    from labeling.prelabel.bundled import BundledEngine, KnownClasses, known_class_text
+    from labeling.prelabel.engines.bundled import BundledEngine, KnownClasses, known_class_text
 
     _limit_threads(means.settings)
     models = means.settings.home / "models"
@@ -119,7 +119,7 @@ def _bundled(order: EngineOrder, means: Means) -> Engine:
 
 def _dual_encoder(order: EngineOrder, means: Means) -> Engine:
     from labeling.adapters.models.model_files import kept_vectors, load_dual_encoder
-    from labeling.prelabel.dual_encoder import DualEncoderEngine
+    from labeling.prelabel.engines.dual_encoder import DualEncoderEngine
 
     _limit_threads(means.settings)
     models, encoder = means.settings.home / "models", load_dual_encoder(order.model, device_of(means.settings))
@@ -145,7 +145,7 @@ def _projected(order: EngineOrder, means: Means) -> Engine:
 
 def _vlm(order: EngineOrder, means: Means) -> Engine:
     from labeling.adapters.models.generative_files import hardware_for, load_picture_model
-    from labeling.prelabel.generative import GenerativeEngine
+    from labeling.prelabel.engines.generative import GenerativeEngine
 
     _limit_threads(means.settings)
     hardware = hardware_for(means.settings.device, means.settings.dtype)
@@ -154,7 +154,7 @@ def _vlm(order: EngineOrder, means: Means) -> Engine:
 
 def _described(order: EngineOrder, means: Means) -> Engine:
     from labeling.adapters.models.generative_files import hardware_for, load_language_model
-    from labeling.prelabel.described import DescribedEngine
+    from labeling.prelabel.engines.described import DescribedEngine
 
     _only_in_the_escalation(order, means)
     _limit_threads(means.settings)

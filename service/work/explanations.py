@@ -23,10 +23,10 @@ from db.repositories.running import failures
 from db.session import reading
 from labeling.adapters.storage.embedding_store import MissingVectors
 from labeling.errors import Invalid, NotFound, Unavailable
+from labeling.explain.occlusion import covered, occlusion_map, stacked, strip
+from labeling.prelabel.encoders.decode import open_shown
 from labeling.prelabel.engine import Engine, Item, doublings
-from labeling.prelabel.nearest import nearest_others
-from labeling.prelabel.reading import open_shown
-from labeling.review.explanation import covered, occlusion_map, stacked, strip
+from labeling.prelabel.zero_shot.nearest import nearest_others
 from labeling.review.kinds import Use, kinds_for
 from labeling.types import Example, LabelClass, Project, ProjectId, Side
 from service.work.drawing import due_reviews, keep_picture, note_failure
@@ -133,7 +133,7 @@ def _draw(
 
 def _lit(parts: Parts, project: Project, engine: Engine, review: Review, label: LabelClass) -> Image.Image:
     """The image, bright where covering it makes the class less likely."""
-    from labeling.prelabel.regions import lit  # brings torch, which not every engine needs
+    from labeling.explain.regions import lit  # brings torch, which not every engine needs
 
     image = _open(parts, review.content_hash)
     image.thumbnail((SIDE, SIDE))

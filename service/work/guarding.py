@@ -17,11 +17,11 @@ from db.repositories.queries.examples import read_examples
 from db.session import reading, transaction
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import EnginePaused, Invalid, NotFound
-from labeling.prelabel.canaries import CanaryResult, Known, with_canaries
+from labeling.prelabel.encoders.decode import open_shown
 from labeling.prelabel.engine import Engine, EngineOrder, Item
-from labeling.prelabel.guarded import guarded
-from labeling.prelabel.guards import obeys_too_often
-from labeling.prelabel.reading import open_shown
+from labeling.prelabel.guards.canaries import CanaryResult, Known, with_canaries
+from labeling.prelabel.guards.checks import obeys_too_often
+from labeling.prelabel.guards.counterfactual import guarded
 from labeling.review.kinds import Use, kinds_for
 from labeling.types import Side
 

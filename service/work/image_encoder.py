@@ -12,7 +12,7 @@ from labeling.errors import Invalid
 from service.settings import Settings
 
 if TYPE_CHECKING:
-    from labeling.prelabel.encoders import ImageEncoder
+    from labeling.prelabel.encoders.encoders import ImageEncoder
 
 __all__ = ["bundled_images", "device_of"]
 

@@ -14,8 +14,8 @@ from PIL import Image
 
 from db.repositories.engines.prelabels import PendingImage
 from labeling.errors import EndpointSilent, EnginePaused, HardcaseError, Invalid, NotFound, OverBudget, Unavailable
+from labeling.prelabel.encoders.decode import open_shown
 from labeling.prelabel.engine import Engine, Item, Vectors, check_look
-from labeling.prelabel.reading import open_shown
 from labeling.types import ImageId, Prelabel
 from service.work.wiring import Parts
 

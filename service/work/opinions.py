@@ -18,9 +18,9 @@ from db.repositories.versions import predictions, versions
 from db.session import reading
 from labeling.adapters.storage.prediction_files import read_predictions
 from labeling.errors import BadArtifact, NotFound
+from labeling.prelabel.calibration import Terms, calibrated, calibrated_answers, read_terms
 from labeling.prelabel.escalation import named
-from labeling.prelabel.guards import CONFLICT
-from labeling.prelabel.trust import Terms, calibrated, calibrated_answers, read_terms
+from labeling.prelabel.guards.checks import CONFLICT
 from labeling.types import Outcome, Project
 from service.work.pool import Pool
 from service.work.wiring import Parts

@@ -21,7 +21,7 @@ from db.repositories.reviews.reviews import Review, Suggested
 from db.repositories.versions import predictions, versions
 from db.session import reading, transaction
 from labeling.errors import Invalid
-from labeling.prelabel.trust import Terms, calibrated
+from labeling.prelabel.calibration import Terms, calibrated
 from labeling.review import payloads
 from labeling.review.config import choices_of
 from labeling.review.controls import Controls

@@ -15,14 +15,14 @@ from db.repositories.reviews.reviews import Review
 from db.repositories.running import failures
 from db.session import reading
 from labeling.errors import Invalid, NotFound, Unavailable
-from labeling.prelabel.reading import open_shown
+from labeling.prelabel.encoders.decode import open_shown
 from labeling.types import LabelClass, Project, ProjectId
 from service.work.drawing import due_reviews, keep_picture, note_failure
 from service.work.pushing import read_queue
 from service.work.wiring import Parts
 
 if TYPE_CHECKING:  # torch is imported only by who wants regions
-    from labeling.prelabel.regions import RegionFinder
+    from labeling.explain.regions import RegionFinder
 
 __all__ = ["draw_regions"]
 
@@ -64,7 +64,7 @@ def _load(name: str) -> RegionFinder:
 
 
 def _draw(parts: Parts, project: Project, finder: RegionFinder, review: Review, label: LabelClass) -> bool:
-    from labeling.prelabel.regions import lit
+    from labeling.explain.regions import lit
 
     try:
         data, _ = parts.images.shown(review.content_hash)

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from db.repositories.engines import calibrations, engines_in_force, prelabels
 from db.repositories.engines.engines_in_force import Stage
 from db.views.figures import NewFigure
-from labeling.prelabel.trust import read_terms
+from labeling.prelabel.calibration import read_terms
 from labeling.quality.metrics import MIN_LABELS, Bin, expected_calibration_error, reliability
 from labeling.quality.plots import ReliabilityCurve, reliability_curves
 from labeling.types import Example, Project

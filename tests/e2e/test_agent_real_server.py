@@ -21,9 +21,9 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 from labeling.adapters.endpoints.chat_models import chat_model
 from labeling.adapters.endpoints.client import EndpointClient
 from labeling.adapters.endpoints.probing import probe_chat
-from labeling.prelabel.agent import ChatBackend
-from labeling.prelabel.backends import Abilities, BackendEngine
-from labeling.prelabel.calls import Endpoint, Price
+from labeling.prelabel.endpoints.agent import ChatBackend
+from labeling.prelabel.endpoints.backends import Abilities, BackendEngine
+from labeling.prelabel.endpoints.endpoint import Endpoint, Price
 from labeling.prelabel.engine import EngineOrder, Item, check_look
 from labeling.types import EngineUse, LabelClass, Outcome
 from tests.scripted_endpoint import MemoryBook, closed_port

@@ -20,7 +20,7 @@ from db.repositories.reviews import overlays
 from db.session import reading
 from db.tables import AnnotationRow, LabelRow, PrelabelRow, PushRow, ReviewRow
 from labeling.adapters.storage.image_store import ImageStore
-from labeling.prelabel.scripted import class_colour
+from labeling.prelabel.engines.scripted import class_colour
 from labeling.review.kinds import blind_always
 from labeling.types import NONE_OF_THESE, AnnotationAction, LabelSource, ReviewId, ReviewKind
 from tests.e2e.conftest import RealLabelStudio

@@ -20,9 +20,9 @@ from pydantic import SecretStr
 
 from labeling.adapters.endpoints.client import EndpointClient
 from labeling.adapters.endpoints.probing import probe_chat, probe_decide
-from labeling.prelabel.backends import Abilities, BackendEngine
-from labeling.prelabel.calls import Endpoint, Price
-from labeling.prelabel.decide import DecideBackend
+from labeling.prelabel.endpoints.backends import Abilities, BackendEngine
+from labeling.prelabel.endpoints.decide import DecideBackend
+from labeling.prelabel.endpoints.endpoint import Endpoint, Price
 from labeling.prelabel.engine import EngineOrder, Item, check_look
 from labeling.types import EngineUse, LabelClass
 from tests.scripted_endpoint import MemoryBook, closed_port

@@ -21,7 +21,7 @@ from db.tables import GroupRow, ImageRow, PrelabelRow
 from labeling.adapters.storage.embedding_store import EmbeddingStore
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.prelabel.engine import Item, Look, no_vectors
-from labeling.prelabel.scripted import ScriptedEngine
+from labeling.prelabel.engines.scripted import ScriptedEngine
 from labeling.types import EngineUse, Evidence, Outcome, Prelabel, Project, Side
 from service.settings import Settings
 from service.work.failpoints import Failpoints

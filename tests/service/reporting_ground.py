@@ -16,7 +16,7 @@ from db.session import transaction
 from db.tables import GroupRow, ImageRow
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.prelabel.engine import Engine
-from labeling.prelabel.scripted import class_colour
+from labeling.prelabel.engines.scripted import class_colour
 from labeling.types import EngineUse, ImageId, LabelSource, Policy, Project, Side
 from service.work.engines import make_engine
 from service.work.wiring import Parts

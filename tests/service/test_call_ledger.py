@@ -19,7 +19,7 @@ from db.repositories.engines import call_ledger
 from db.session import reading, transaction
 from db.tables import CallRow, SpendRow
 from labeling.errors import EndpointSilent, EndpointUnavailable, Invalid, OverBudget
-from labeling.prelabel.calls import CallBook, Endpoint, Limits, Price, Question, Reply, Sent
+from labeling.prelabel.endpoints.endpoint import CallBook, Endpoint, Limits, Price, Question, Reply, Sent
 from labeling.types import Budget, Project, ProjectId
 from service.work.calls import BREAK_AFTER, BREAK_S, open_book
 from tests.conftest import NOW

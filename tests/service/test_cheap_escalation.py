@@ -13,11 +13,11 @@ import sqlalchemy as sa
 from db.session import transaction
 from db.tables import ImageRow, PrelabelRow
 from labeling.errors import Invalid
+from labeling.prelabel.encoders.towers import TextTower
 from labeling.prelabel.engine import Item, Vectors
-from labeling.prelabel.few_shot import FewShotEngine
-from labeling.prelabel.projected import ProjectedEngine
-from labeling.prelabel.scripted import ScriptedEngine
-from labeling.prelabel.towers import TextTower
+from labeling.prelabel.engines.few_shot import FewShotEngine
+from labeling.prelabel.engines.projected import ProjectedEngine
+from labeling.prelabel.engines.scripted import ScriptedEngine
 from labeling.types import EngineUse, Policy, Project, ReviewKind, Side
 from service.settings import Settings
 from service.work.backbones import texts_of

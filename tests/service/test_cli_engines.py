@@ -11,7 +11,7 @@ from PIL import Image
 from db.repositories.engines import reports
 from db.repositories.projects import projects
 from db.session import make_engine, reading
-from labeling.prelabel.scripted import class_colour
+from labeling.prelabel.engines.scripted import class_colour
 from service.engine_kinds import KINDS
 from service.plugins import BUILT_IN, ENGINES
 from service.settings import Settings
@@ -140,7 +140,7 @@ def test_ctrl_c_ends_the_work_with_a_word_on_what_was_paid(cli: Cli, monkeypatch
     def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("labeling.prelabel.scripted.ScriptedEngine.look", interrupt)
+    monkeypatch.setattr("labeling.prelabel.engines.scripted.ScriptedEngine.look", interrupt)
 
     document = cli.document("engines", "compare", "animals", code=1)
 

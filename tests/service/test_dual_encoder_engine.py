@@ -16,8 +16,8 @@ from transformers import AutoModel, AutoProcessor, BertConfig
 
 from labeling.adapters.models.model_files import load_dual_encoder
 from labeling.errors import Invalid, Unavailable
-from labeling.prelabel.dual_encoder import DualEncoder, DualEncoderEngine
 from labeling.prelabel.engine import Item, Look, Vectors, check_look
+from labeling.prelabel.engines.dual_encoder import DualEncoder, DualEncoderEngine
 from labeling.types import EngineUse, LabelClass, Policy, Project, ProjectConfig, ProjectId
 from service.project_file import PolicyIn
 from service.settings import Settings

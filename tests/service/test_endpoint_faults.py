@@ -14,10 +14,10 @@ from pydantic import SecretStr
 from labeling.adapters.endpoints.chat_models import chat_model
 from labeling.adapters.endpoints.client import MAX_BODY, EndpointClient
 from labeling.errors import EndpointSilent, EndpointUnavailable, HardcaseError, Invalid
-from labeling.prelabel.agent import ChatBackend
-from labeling.prelabel.backends import Abilities, BackendEngine
-from labeling.prelabel.calls import Endpoint, Price
-from labeling.prelabel.decide import DecideBackend
+from labeling.prelabel.endpoints.agent import ChatBackend
+from labeling.prelabel.endpoints.backends import Abilities, BackendEngine
+from labeling.prelabel.endpoints.decide import DecideBackend
+from labeling.prelabel.endpoints.endpoint import Endpoint, Price
 from labeling.prelabel.engine import EngineOrder, Item
 from labeling.types import EngineUse, LabelClass, Outcome, Prelabel
 from tests.scripted_endpoint import Answer, MemoryBook, ScriptedEndpoint, answering, called, closed_port, said

@@ -12,8 +12,8 @@ from pydantic import SecretStr
 from labeling.adapters.endpoints.client import EndpointClient
 from labeling.adapters.endpoints.probing import probe_chat, probe_decide
 from labeling.errors import EndpointUnavailable, Invalid
-from labeling.prelabel.backends import Abilities
-from labeling.prelabel.calls import Endpoint, Price
+from labeling.prelabel.endpoints.backends import Abilities
+from labeling.prelabel.endpoints.endpoint import Endpoint, Price
 from tests.scripted_endpoint import Answer, MemoryBook, answering, called, said
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from typer.testing import CliRunner
 
 from labeling.errors import Invalid
-from labeling.prelabel.calls import Endpoint, Limits, Price
+from labeling.prelabel.endpoints.endpoint import Endpoint, Limits, Price
 from service.cli import app
 from service.endpoints import EndpointIn, LimitsIn, PriceIn, endpoint_key, load_endpoints
 from service.settings import Settings

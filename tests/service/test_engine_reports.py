@@ -17,8 +17,8 @@ from db.repositories.versions import predictions
 from db.session import reading, transaction
 from db.tables import PrelabelRow
 from labeling.errors import Invalid, NotFound, OverBudget
+from labeling.prelabel.calibration import Terms
 from labeling.prelabel.engine import Item, Look, no_vectors
-from labeling.prelabel.trust import Terms
 from labeling.types import Budget, EngineUse, Evidence, Outcome, Policy, Prelabel, Project, ReviewKind, Side
 from service.engine_requests import EngineRequest, ReportKind, written
 from service.work.engine_reports import answer, make, unwatched

@@ -17,7 +17,7 @@ from db.session import reading, transaction
 from db.tables import SpendRow
 from labeling.errors import EndpointSilent, EndpointUnavailable, Invalid, OverBudget, Unavailable
 from labeling.prelabel.engine import Item
-from labeling.prelabel.guards import CONFLICT
+from labeling.prelabel.guards.checks import CONFLICT
 from labeling.types import Budget, EngineUse, Outcome, Policy, Prelabel, Project, Side
 from service.work.pipeline.escalate import escalate_batch
 from tests.conftest import NOW

@@ -21,7 +21,7 @@ from db.tables import AnnotationRow, ImageRow, LabelRow, RegionRow, ReviewRow
 from labeling.adapters.storage.embedding_store import EmbeddingStore
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.prelabel.engine import Item, Look
-from labeling.prelabel.scripted import ScriptedEngine
+from labeling.prelabel.engines.scripted import ScriptedEngine
 from labeling.types import LabelSource, Policy, Project, ReviewKind
 from service.work.explanations import draw_explanations
 from service.work.wiring import Parts

@@ -17,10 +17,10 @@ from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, Auto
 from labeling.adapters.models import generative_files
 from labeling.adapters.models.generative_files import Hardware, hardware_for, load_language_model, load_picture_model
 from labeling.errors import Invalid
-from labeling.prelabel import generative
-from labeling.prelabel.described import DescribedEngine
 from labeling.prelabel.engine import Engine, EngineOrder, Item, Shot, check_look
-from labeling.prelabel.language import LanguageModel
+from labeling.prelabel.engines import generative
+from labeling.prelabel.engines.described import DescribedEngine
+from labeling.prelabel.language_models.language import LanguageModel
 from labeling.types import EngineUse, ImageId, LabelClass, Outcome, Policy, Prelabel, Project, ProjectConfig, ProjectId
 from service.settings import Settings
 from service.work.engines import make_engine

@@ -22,10 +22,10 @@ from db.tables import ImageRow
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import Denied, EnginePaused
 from labeling.ingest.hashing import perceptual_hash
-from labeling.prelabel.calls import Endpoint
-from labeling.prelabel.canaries import CanaryEngine, CanaryResult
+from labeling.prelabel.endpoints.endpoint import Endpoint
 from labeling.prelabel.engine import EngineOrder
-from labeling.prelabel.guarded import GuardedEngine
+from labeling.prelabel.guards.canaries import CanaryEngine, CanaryResult
+from labeling.prelabel.guards.counterfactual import GuardedEngine
 from labeling.types import EngineUse, LabelClass, Policy, Project, ReviewKind
 from service import egress
 from service.settings import Settings

@@ -17,10 +17,10 @@ from sklearn.datasets import load_sample_image
 from labeling.adapters.models.compiled_networks import CompiledNetwork, converted_network
 from labeling.adapters.models.image_networks import load_bundled_images
 from labeling.errors import Invalid, Unavailable
-from labeling.prelabel.encoders import ImageEncoder
+from labeling.prelabel.encoders.decode import open_shown
+from labeling.prelabel.encoders.encoders import ImageEncoder
+from labeling.prelabel.encoders.torch_network import TorchNetwork
 from labeling.prelabel.engine import Vectors
-from labeling.prelabel.networks import TorchNetwork
-from labeling.prelabel.reading import open_shown
 from service.settings import Settings
 from service.work.image_encoder import bundled_images, device_of
 

@@ -17,13 +17,13 @@ from pydantic import SecretStr
 
 from labeling.adapters.endpoints.chat_models import chat_model
 from labeling.adapters.endpoints.client import EndpointClient
-from labeling.prelabel.agent import ChatBackend
-from labeling.prelabel.backends import Abilities, BackendEngine
-from labeling.prelabel.calls import Endpoint, Price
+from labeling.prelabel.endpoints.agent import ChatBackend
+from labeling.prelabel.endpoints.backends import Abilities, BackendEngine
+from labeling.prelabel.endpoints.endpoint import Endpoint, Price
 from labeling.prelabel.engine import EngineOrder, Item
-from labeling.prelabel.guarded import GuardedEngine
-from labeling.prelabel.guards import CONFLICT, FLIPPED_TEXT, may_accept
-from labeling.prelabel.injections import INJECTIONS, Placement, draw, in_text, say
+from labeling.prelabel.guards.checks import CONFLICT, FLIPPED_TEXT, may_accept
+from labeling.prelabel.guards.counterfactual import GuardedEngine
+from labeling.prelabel.guards.injections import INJECTIONS, Placement, draw, in_text, say
 from labeling.types import EngineUse, LabelClass, Outcome, Prelabel
 from tests.injected_engines import CLASSES, obeyed_in, painted, strokes
 from tests.scripted_endpoint import Answer, MemoryBook, ScriptedEndpoint, answering, called

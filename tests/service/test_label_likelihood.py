@@ -21,7 +21,7 @@ from transformers import (
     Qwen2VLForConditionalGeneration,
 )
 
-from labeling.prelabel.likelihood import continue_greedily, join, label_logliks, read
+from labeling.prelabel.language_models.likelihood import continue_greedily, join, label_logliks, read
 from tests.tiny_models import make_idefics3, make_llama, make_llava
 
 NAMES = [" cat", " old coin", " a red flower", " bird", " birdhouse", " vegetable"]

@@ -24,7 +24,7 @@ from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import Unavailable
 from labeling.ingest.hashing import perceptual_hash, text_key
 from labeling.prelabel.engine import Item, Look
-from labeling.prelabel.scripted import ScriptedEngine
+from labeling.prelabel.engines.scripted import ScriptedEngine
 from labeling.types import Policy, Project
 from service.work.failpoints import Failpoints
 from service.work.pipeline.prelabel import prelabel_batch

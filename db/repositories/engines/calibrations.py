@@ -19,7 +19,7 @@ __all__ = ["Calibration", "add", "everyone", "newest"]
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """One fit: on how many labels, and its terms as `labeling.prelabel.trust` reads them."""
+    """One fit: on how many labels, and its terms as `labeling.prelabel.calibration` reads them."""
 
     engine: str
     revision: str

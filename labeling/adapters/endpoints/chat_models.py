@@ -14,7 +14,7 @@ from pydantic_ai.models import Model
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
-from labeling.prelabel.backends import Abilities, Wire
+from labeling.prelabel.endpoints.backends import Abilities, Wire
 
 __all__ = ["chat_model"]
 

@@ -21,9 +21,9 @@ from PIL import Image
 from pydantic import SecretStr
 
 from labeling.errors import EndpointSilent, EndpointUnavailable, Invalid
-from labeling.prelabel.calls import CallBook, Endpoint, Question, Reply, Sent
-from labeling.prelabel.pricing import bound_micro, cost_micro
-from labeling.prelabel.untrusted import clean
+from labeling.prelabel.endpoints.endpoint import CallBook, Endpoint, Question, Reply, Sent
+from labeling.prelabel.endpoints.pricing import bound_micro, cost_micro
+from labeling.prelabel.endpoints.untrusted_text import clean
 from labeling.types import ProjectId
 
 __all__ = ["MAX_BODY", "EndpointClient"]

@@ -14,10 +14,10 @@ from PIL import Image
 
 from labeling.adapters.endpoints.client import EndpointClient
 from labeling.errors import EndpointUnavailable, Invalid
-from labeling.prelabel.backends import Abilities, Recorder
-from labeling.prelabel.calls import Reply
-from labeling.prelabel.decide import ask_decision
-from labeling.prelabel.question import Part, content_of
+from labeling.prelabel.endpoints.backends import Abilities, Recorder
+from labeling.prelabel.endpoints.decide import ask_decision
+from labeling.prelabel.endpoints.endpoint import Reply
+from labeling.prelabel.endpoints.prompt import Part, content_of
 
 T = TypeVar("T")
 

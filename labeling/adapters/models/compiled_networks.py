@@ -28,10 +28,10 @@ from sklearn.datasets import load_sample_image
 
 from labeling.adapters.models.model_files import LITE0_NAME, load_bundled_classifier
 from labeling.errors import Invalid
-from labeling.prelabel.efficientnet_lite import IMAGE_SIZE, lite0_pixels
-from labeling.prelabel.encoders import Pixels
+from labeling.prelabel.encoders.efficientnet_lite import IMAGE_SIZE, lite0_pixels
+from labeling.prelabel.encoders.encoders import Pixels
+from labeling.prelabel.encoders.torch_network import Seeing, TorchNetwork
 from labeling.prelabel.engine import Vectors
-from labeling.prelabel.networks import Seeing, TorchNetwork
 
 __all__ = ["CompiledNetwork", "converted_network", "digest_of", "has_openvino", "load_openvino"]
 

@@ -24,8 +24,8 @@ from transformers import (
 
 from labeling.adapters.models.checkpoints import From, load_checkpoint, refuse_missing
 from labeling.errors import Invalid
-from labeling.prelabel.generative import PictureModel
-from labeling.prelabel.language import LanguageModel
+from labeling.prelabel.engines.generative import PictureModel
+from labeling.prelabel.language_models.language import LanguageModel
 
 __all__ = ["Hardware", "hardware_for", "load_language_model", "load_picture_model"]
 

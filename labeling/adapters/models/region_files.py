@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoProcessor
 
 from labeling.adapters.models.checkpoints import From, load_checkpoint, refuse_missing
 from labeling.errors import Invalid
-from labeling.prelabel.regions import RegionFinder
+from labeling.explain.regions import RegionFinder
 
 __all__ = ["load_region_finder"]
 

@@ -23,7 +23,7 @@ from db.session import reading, transaction
 from labeling.errors import Invalid, NotFound, Unavailable
 from labeling.prelabel.engine import Engine, Item
 from labeling.prelabel.escalation import affordable, who_goes_on
-from labeling.prelabel.guards import CONFLICT, conflict
+from labeling.prelabel.guards.checks import CONFLICT, conflict
 from labeling.types import EngineUse, ImageId, Project, ProjectId
 from service.logs import get_logger
 from service.work.contexts import as_known, items_for

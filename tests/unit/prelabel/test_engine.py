@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from labeling.errors import BadImage, Invalid
+from labeling.prelabel.encoders.decode import open_shown
 from labeling.prelabel.engine import Look, check_look
-from labeling.prelabel.reading import open_shown
 from labeling.types import Prelabel
 
 PRELABEL = Prelabel("scripted", "r", (0.25, 0.75), "", 0.0, 0)

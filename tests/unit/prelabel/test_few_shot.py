@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeling.prelabel.engine import Item, Shot, check_look
-from labeling.prelabel.few_shot import SHARPNESS, FewShotEngine, few_shot_probs
+from labeling.prelabel.engines.few_shot import SHARPNESS, FewShotEngine, few_shot_probs
 from labeling.types import ImageId, Outcome
 from tests.unit.prelabel.pictures import grey
 

@@ -13,10 +13,9 @@ from PIL import Image
 from scipy.stats import binomtest
 
 from labeling.errors import EndpointSilent, EnginePaused
-from labeling.prelabel.canaries import CanaryEngine, CanaryResult, Known, with_canaries
 from labeling.prelabel.engine import Item, Look, no_vectors
-from labeling.prelabel.guarded import AskingEngine, GuardedEngine, guarded
-from labeling.prelabel.guards import (
+from labeling.prelabel.guards.canaries import CanaryEngine, CanaryResult, Known, with_canaries
+from labeling.prelabel.guards.checks import (
     CONFLICT,
     FLIPPED_PICTURE,
     FLIPPED_TEXT,
@@ -26,8 +25,9 @@ from labeling.prelabel.guards import (
     names_a_class,
     obeys_too_often,
 )
-from labeling.prelabel.injections import Placement, draw
-from labeling.prelabel.writing import without_writing
+from labeling.prelabel.guards.counterfactual import AskingEngine, GuardedEngine, guarded
+from labeling.prelabel.guards.injections import Placement, draw
+from labeling.prelabel.guards.text_removal import without_writing
 from labeling.types import NONE_OF_THESE, Evidence, Outcome, Prelabel
 from tests.injected_engines import CLASSES, ObedientReader, ObedientViewer, painted, strokes
 

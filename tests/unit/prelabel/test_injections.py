@@ -9,11 +9,21 @@ import pytest
 from PIL import Image
 
 from labeling.ingest.decoding import Limits, decode, encode_shown
+from labeling.prelabel.endpoints.untrusted_text import delimited
 from labeling.prelabel.engine import Item, check_look
-from labeling.prelabel.guarded import GuardedEngine
-from labeling.prelabel.guards import CONFLICT, FLIPPED_PICTURE, FLIPPED_TEXT, may_accept
-from labeling.prelabel.injections import INJECTIONS, PLAIN, Goal, Injection, Placement, draw, in_file, in_text, say
-from labeling.prelabel.untrusted import delimited
+from labeling.prelabel.guards.checks import CONFLICT, FLIPPED_PICTURE, FLIPPED_TEXT, may_accept
+from labeling.prelabel.guards.counterfactual import GuardedEngine
+from labeling.prelabel.guards.injections import (
+    INJECTIONS,
+    PLAIN,
+    Goal,
+    Injection,
+    Placement,
+    draw,
+    in_file,
+    in_text,
+    say,
+)
 from tests.injected_engines import CLASSES, ObedientReader, ObedientViewer, obeyed_in, painted
 
 TARGET, TRUTH = "heron", "otter"

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from transformers import DynamicCache
 
 from labeling.errors import Invalid
-from labeling.prelabel.likelihood import Prefix, calibrated, join, rows_that_fit, within_memory
+from labeling.prelabel.language_models.likelihood import Prefix, calibrated, join, rows_that_fit, within_memory
 
 LOGLIKS = st.floats(-60, 0)
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeling.prelabel.nearest import nearest_others
+from labeling.prelabel.zero_shot.nearest import nearest_others
 
 
 @given(st.integers(0, 2**32), st.integers(0, 12), st.integers(1, 6), st.integers(0, 5))

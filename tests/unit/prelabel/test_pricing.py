@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeling.prelabel.calls import Price
-from labeling.prelabel.pricing import bound_micro, cost_micro, image_tokens
+from labeling.prelabel.endpoints.endpoint import Price
+from labeling.prelabel.endpoints.pricing import bound_micro, cost_micro, image_tokens
 
 amounts = st.integers(0, 200_000_000)
 sizes = st.tuples(st.integers(1, 4_096), st.integers(1, 4_096))

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
 from labeling.errors import Invalid
+from labeling.prelabel.encoders.towers import TextTower
 from labeling.prelabel.engine import Item
-from labeling.prelabel.projected import ProjectedEngine
-from labeling.prelabel.projection import FOLDS, LEAST_TEXTS, combine, fit_projection, project_and_score
-from labeling.prelabel.towers import TextTower
+from labeling.prelabel.engines.projected import ProjectedEngine
+from labeling.prelabel.zero_shot.projection import FOLDS, LEAST_TEXTS, combine, fit_projection, project_and_score
 from labeling.types import EngineUse, LabelClass, Outcome
 from tests.unit.prelabel.pictures import grey
 

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from labeling.prelabel.engine import Item, check_look
-from labeling.prelabel.scripted import ScriptedEngine, class_colour
+from labeling.prelabel.engines.scripted import ScriptedEngine, class_colour
 
 CLASSES = ("cat", "dog", "bird")
 
@@ -62,9 +62,7 @@ def test_no_items_are_no_rows() -> None:
 
 
 def test_it_loads_no_model_library() -> None:
-    code = (
-        "import sys, labeling.prelabel.scripted; print(sorted({'torch', 'transformers', 'lancedb'} & set(sys.modules)))"
-    )
+    code = "import sys, labeling.prelabel.engines.scripted; print(sorted({'torch', 'transformers', 'lancedb'} & set(sys.modules)))"
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 

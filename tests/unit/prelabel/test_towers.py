@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+from labeling.prelabel.encoders.towers import ImageTower, TextTower, mean_vectors, with_encoders
 from labeling.prelabel.engine import Item, Look, check_look, no_vectors
-from labeling.prelabel.few_shot import FewShotEngine
-from labeling.prelabel.scripted import ScriptedEngine
-from labeling.prelabel.towers import ImageTower, TextTower, mean_vectors, with_encoders
+from labeling.prelabel.engines.few_shot import FewShotEngine
+from labeling.prelabel.engines.scripted import ScriptedEngine
 from tests.unit.prelabel.pictures import grey
 
 

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
-from labeling.prelabel.trust import Terms, calibrated, calibrated_answers, fit_stated, fit_terms, read_terms
+from labeling.prelabel.calibration import Terms, calibrated, calibrated_answers, fit_stated, fit_terms, read_terms
 from labeling.quality.metrics import expected_calibration_error
 
 K = 6

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeling.prelabel.untrusted import RULE, clean, delimited
+from labeling.prelabel.endpoints.untrusted_text import RULE, clean, delimited
 
 TRICKY = st.sampled_from(
     ["<", ">", "</untrusted-", "<|im_start|>", "[INST]", "&lt;", "\n", " ", "\u200b", "\u202e", "\U000e0041", "\u0338"]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from labeling.review.explanation import GRID, covered, occlusion_map, stacked, strip
+from labeling.explain.occlusion import GRID, covered, occlusion_map, stacked, strip
 
 SIZES = st.tuples(st.integers(1, 40), st.integers(1, 40))
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from labeling.prelabel.untrusted import clean
+from labeling.prelabel.endpoints.untrusted_text import clean
 from labeling.types import NONE_OF_THESE, UNSURE, Outcome
 
 __all__ = [

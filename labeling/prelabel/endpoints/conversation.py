@@ -30,8 +30,10 @@ from pydantic_ai.models import Model
 from pydantic_ai.settings import ModelSettings
 
 from labeling.errors import HardcaseError, Invalid
-from labeling.prelabel.agent_tools import CALLS, AgentTools
-from labeling.prelabel.answers import (
+from labeling.prelabel.endpoints.agent_tools import CALLS, AgentTools
+from labeling.prelabel.endpoints.backends import Abilities, Recorder, Wire
+from labeling.prelabel.endpoints.prompt import Part, encode
+from labeling.prelabel.endpoints.structured_answers import (
     ACTIONS,
     Verdict,
     abstention,
@@ -42,8 +44,6 @@ from labeling.prelabel.answers import (
     turn_model,
     verdict_of,
 )
-from labeling.prelabel.backends import Abilities, Recorder, Wire
-from labeling.prelabel.question import Part, encode
 
 __all__ = ["MAX_TOKENS", "TURNS", "Conversations", "refused"]
 

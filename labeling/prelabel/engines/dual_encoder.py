@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from labeling.errors import Invalid
+from labeling.prelabel.encoders.towers import TextTower, mean_vectors
 from labeling.prelabel.engine import Item, Look, Vectors
-from labeling.prelabel.prompts import CAPTIONS, prompt_hash, texts_by_label
-from labeling.prelabel.towers import TextTower, mean_vectors
+from labeling.prelabel.zero_shot.templates import CAPTIONS, prompt_hash, texts_by_label
 from labeling.types import EngineUse, Evidence, LabelClass, Prelabel
 
 __all__ = ["DualEncoder", "DualEncoderEngine", "fingerprint", "hash_of_model"]

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from labeling.errors import Unavailable
-from labeling.prelabel.encoders import Pixels
+from labeling.prelabel.encoders.encoders import Pixels
 from labeling.prelabel.engine import Vectors
 
 __all__ = ["Seeing", "TorchNetwork"]

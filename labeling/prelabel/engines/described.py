@@ -13,18 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeling.errors import Invalid
-from labeling.prelabel import untrusted
+from labeling.prelabel.endpoints import untrusted_text
 from labeling.prelabel.engine import EngineOrder, Item, Look, Shot, no_vectors
-from labeling.prelabel.generative import refuse_unused
-from labeling.prelabel.language import (
-    LanguageModel,
-    Scored,
-    digest_of,
-    raw_answer,
-    revision_of,
-    spoken,
-)
-from labeling.prelabel.likelihood import Prefix, calibrated
+from labeling.prelabel.engines.generative import refuse_unused
+from labeling.prelabel.language_models.language import LanguageModel, Scored, digest_of, raw_answer, revision_of, spoken
+from labeling.prelabel.language_models.likelihood import Prefix, calibrated
 from labeling.types import Evidence, Outcome, Prelabel
 
 __all__ = ["DescribedEngine"]
@@ -120,5 +113,5 @@ class DescribedEngine:
 
 def _one_line(description: str, text: str | None) -> str:
     """Words as data: cleaned, on one line, so that they cannot pass for another example or an answer."""
-    both = [untrusted.clean(words, WORDS_READ).replace("\n", " ") for words in (description, text or "")]
+    both = [untrusted_text.clean(words, WORDS_READ).replace("\n", " ") for words in (description, text or "")]
     return "; ".join(words for words in both if words)

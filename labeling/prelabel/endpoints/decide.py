@@ -17,13 +17,11 @@ from dataclasses import asdict
 from typing import Any, Literal
 
 from labeling.errors import Invalid
-from labeling.prelabel.answers import ASK_A_PERSON
-from labeling.prelabel.backends import Abilities, Recorder, Wire
-from labeling.prelabel.calls import Price, Reply
-from labeling.prelabel.conversation import refused
-from labeling.prelabel.engine import EngineOrder, Item
-from labeling.prelabel.pricing import bound_micro
-from labeling.prelabel.question import (
+from labeling.prelabel.endpoints.backends import Abilities, Recorder, Wire
+from labeling.prelabel.endpoints.conversation import refused
+from labeling.prelabel.endpoints.endpoint import Price, Reply
+from labeling.prelabel.endpoints.pricing import bound_micro
+from labeling.prelabel.endpoints.prompt import (
     NOTHING_TO_SEND,
     Part,
     byte_length,
@@ -37,6 +35,8 @@ from labeling.prelabel.question import (
     pinned,
     text_bytes,
 )
+from labeling.prelabel.endpoints.structured_answers import ASK_A_PERSON
+from labeling.prelabel.engine import EngineOrder, Item
 from labeling.types import NONE_OF_THESE, UNSURE, Evidence, Outcome, Prelabel
 
 __all__ = ["DecideBackend", "ask_decision", "decisions_body", "read_decision", "systemone_body"]

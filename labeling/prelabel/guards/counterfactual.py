@@ -12,8 +12,15 @@ from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 from labeling.prelabel.engine import Engine, Item, Look
-from labeling.prelabel.guards import CONFLICT, FLIPPED_PICTURE, FLIPPED_TEXT, conflict, named_class, names_a_class
-from labeling.prelabel.writing import without_writing
+from labeling.prelabel.guards.checks import (
+    CONFLICT,
+    FLIPPED_PICTURE,
+    FLIPPED_TEXT,
+    conflict,
+    named_class,
+    names_a_class,
+)
+from labeling.prelabel.guards.text_removal import without_writing
 from labeling.types import Prelabel
 
 __all__ = ["AskingEngine", "GuardedAskingEngine", "GuardedEngine", "guarded"]

@@ -14,10 +14,10 @@ from copy import copy
 
 import numpy as np
 
+from labeling.prelabel.encoders.towers import TextTower, mean_vectors
 from labeling.prelabel.engine import Item, Look, doublings, no_vectors
-from labeling.prelabel.projection import FOLDS, LEAST_TEXTS, PENALTY, combine
-from labeling.prelabel.prompts import prompt_hash, texts_by_label
-from labeling.prelabel.towers import TextTower, mean_vectors
+from labeling.prelabel.zero_shot.projection import FOLDS, LEAST_TEXTS, PENALTY, combine
+from labeling.prelabel.zero_shot.templates import prompt_hash, texts_by_label
 from labeling.types import EngineUse, Evidence, LabelClass, Outcome, Prelabel
 
 __all__ = ["ProjectedEngine"]

@@ -13,9 +13,9 @@ from typing import Protocol
 
 from labeling.errors import EndpointSilent
 from labeling.prelabel.engine import Engine, Item, Look
-from labeling.prelabel.guarded import AskingEngine
-from labeling.prelabel.guards import named_class
-from labeling.prelabel.injections import PLAIN, Injection, Placement, draw, in_text, say
+from labeling.prelabel.guards.checks import named_class
+from labeling.prelabel.guards.counterfactual import AskingEngine
+from labeling.prelabel.guards.injections import PLAIN, Injection, Placement, draw, in_text, say
 
 __all__ = ["AskingCanaryEngine", "CanaryBook", "CanaryEngine", "CanaryResult", "Known", "attack", "with_canaries"]
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from labeling.errors import Invalid
-from labeling.prelabel import untrusted
+from labeling.prelabel.endpoints import untrusted_text
 from labeling.prelabel.engine import EngineOrder, Item, Look, no_vectors
-from labeling.prelabel.language import (
+from labeling.prelabel.language_models.language import (
     LanguageModel,
     Scored,
     digest_of,
@@ -26,7 +26,7 @@ from labeling.prelabel.language import (
     revision_of,
     spoken,
 )
-from labeling.prelabel.likelihood import Prefix, calibrated
+from labeling.prelabel.language_models.likelihood import Prefix, calibrated
 from labeling.types import Evidence, Prelabel
 
 __all__ = ["GenerativeEngine", "PictureModel", "refuse_unused"]
@@ -130,7 +130,7 @@ class GenerativeEngine:
             tokens_in=len(scored.prefix.tokens),
             tokens_out=written,
         )
-        description = untrusted.clean(caption, CAPTION_LENGTH)
+        description = untrusted_text.clean(caption, CAPTION_LENGTH)
         seconds = self._clock() - started
         return Prelabel(self.name, self.revision, tuple(probs.tolist()), description, seconds, 0, evidence=evidence)
 
@@ -138,8 +138,8 @@ class GenerativeEngine:
         guidelines = self._order.guidelines.strip()
         return QUESTION.format(
             guidelines=f"{guidelines}\n\n" if guidelines else "",
-            rule=untrusted.RULE,
-            text=f"{untrusted.delimited(text, 'text', key)}\n\n" if text else "",
+            rule=untrusted_text.RULE,
+            text=f"{untrusted_text.delimited(text, 'text', key)}\n\n" if text else "",
             labels=label_lines(self._order.labels),
         )
 

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from labeling.prelabel.dual_encoder import hash_of_model
-from labeling.prelabel.likelihood import (
+from labeling.prelabel.engines.dual_encoder import hash_of_model
+from labeling.prelabel.language_models.likelihood import (
     Prefix,
     continue_greedily,
     join,

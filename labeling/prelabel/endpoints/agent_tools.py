@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from PIL import Image
 from pydantic import ValidationError
 
-from labeling.prelabel.answers import ACTIONS
+from labeling.prelabel.endpoints.prompt import Part, byte_length, headings, section, shot_parts
+from labeling.prelabel.endpoints.structured_answers import ACTIONS
 from labeling.prelabel.engine import EngineOrder, Item, Shot
-from labeling.prelabel.question import Part, byte_length, headings, section, shot_parts
 from labeling.types import ImageId
 
 __all__ = ["CALLS", "CROP_SIDE", "SECTION", "SHOTS_FIRST", "AgentTools", "crop"]

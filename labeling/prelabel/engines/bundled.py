@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeling.prelabel.conse import NEAREST, TEMPERATURE, conse
-from labeling.prelabel.encoders import ImageEncoder, SentenceEncoder
+from labeling.prelabel.encoders.encoders import ImageEncoder, SentenceEncoder
+from labeling.prelabel.encoders.towers import TextTower, mean_vectors
 from labeling.prelabel.engine import Item, Look, Vectors
-from labeling.prelabel.prompts import prompt_hash, texts_by_label
-from labeling.prelabel.towers import TextTower, mean_vectors
+from labeling.prelabel.zero_shot.conse import NEAREST, TEMPERATURE, conse
+from labeling.prelabel.zero_shot.templates import prompt_hash, texts_by_label
 from labeling.types import EngineUse, Evidence, LabelClass, Prelabel
 
 __all__ = ["BundledEngine", "KnownClasses", "known_class_text"]

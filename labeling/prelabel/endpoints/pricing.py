@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from labeling.prelabel.calls import Price
+from labeling.prelabel.endpoints.endpoint import Price
 
 __all__ = ["bound_micro", "cost_micro", "image_tokens"]
 

@@ -18,15 +18,13 @@ import numpy as np
 from pydantic_ai.models import Model
 
 from labeling.errors import Invalid
-from labeling.prelabel.agent_tools import AgentTools
-from labeling.prelabel.answers import ACTIONS, Verdict, abstention, turn_model
-from labeling.prelabel.backends import Abilities, Recorder, Wire
-from labeling.prelabel.calls import Price
-from labeling.prelabel.conversation import MAX_TOKENS, TURNS, Conversations, refused
-from labeling.prelabel.engine import EngineOrder, Item
-from labeling.prelabel.letters import Probs, candidates, lettered, orders, over_classes, read_letters
-from labeling.prelabel.pricing import bound_micro
-from labeling.prelabel.question import (
+from labeling.prelabel.endpoints.agent_tools import AgentTools
+from labeling.prelabel.endpoints.backends import Abilities, Recorder, Wire
+from labeling.prelabel.endpoints.conversation import MAX_TOKENS, TURNS, Conversations, refused
+from labeling.prelabel.endpoints.endpoint import Price
+from labeling.prelabel.endpoints.option_logprobs import Probs, candidates, lettered, orders, over_classes, read_letters
+from labeling.prelabel.endpoints.pricing import bound_micro
+from labeling.prelabel.endpoints.prompt import (
     NOTHING_TO_SEND,
     Part,
     byte_length,
@@ -39,6 +37,8 @@ from labeling.prelabel.question import (
     pinned,
     text_bytes,
 )
+from labeling.prelabel.endpoints.structured_answers import ACTIONS, Verdict, abstention, turn_model
+from labeling.prelabel.engine import EngineOrder, Item
 from labeling.types import NONE_OF_THESE, UNSURE, Evidence, Prelabel
 
 __all__ = ["ChatBackend", "chat_revision"]

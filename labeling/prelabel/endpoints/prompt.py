@@ -18,9 +18,9 @@ from typing import Any
 from PIL import Image
 
 from labeling.errors import Invalid
-from labeling.prelabel.calls import Price
+from labeling.prelabel.endpoints.endpoint import Price
+from labeling.prelabel.endpoints.untrusted_text import RULE, delimited
 from labeling.prelabel.engine import EngineOrder, Item, Shot
-from labeling.prelabel.untrusted import RULE, delimited
 from labeling.types import NONE_OF_THESE, UNSURE
 
 __all__ = [

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from labeling.prelabel.calls import Reply
+from labeling.prelabel.endpoints.endpoint import Reply
 from labeling.prelabel.engine import Engine, Item, Look, no_vectors
 from labeling.types import Prelabel
 
