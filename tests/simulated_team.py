@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from labeling.quality.answers import Answer
+from labeling.quality.annotators.references import Answer
 from tests.conftest import NOW
 
 CLASSES = ("cat", "dog", "bird", "fish", "frog")

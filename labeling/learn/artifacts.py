@@ -18,8 +18,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from labeling.errors import BadArtifact
-from labeling.learn.fusion import Fusion
-from labeling.learn.head import FitConfig
+from labeling.learn.fusions.concatenation import Fusion
+from labeling.learn.heads.logistic import FitConfig
 from labeling.learn.training import Classifier
 
 __all__ = ["CARD", "WEIGHTS", "Card", "Facts", "pack", "unpack"]

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from labeling.errors import Invalid, NothingToLearnFrom
-from labeling.learn.fusion import Fusion, Inputs, fit_fusion, fuse
-from labeling.learn.head import FitConfig, Head
+from labeling.learn.fusions.concatenation import Fusion, Inputs, fit_fusion, fuse
+from labeling.learn.heads.logistic import FitConfig, Head
 
 __all__ = [
     "Classifier",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from labeling.select.uncertainty import margin
+from labeling.select.strategies.uncertainty import margin
 
 __all__ = ["affordable", "disagreement", "doubt", "named", "raised", "who_goes_on"]
 

@@ -14,7 +14,7 @@ from typing import Any
 from labeling.errors import Invalid
 from labeling.review.config import HINTS
 from labeling.review.controls import OURS, Controls
-from labeling.review.opinion import Hint
+from labeling.review.hint_text import Hint
 
 __all__ = ["Suggestion", "prediction", "suggested", "task", "task_data"]
 

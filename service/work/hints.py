@@ -15,7 +15,7 @@ from db.session import reading
 from db.views import engine_answers
 from db.views.engine_answers import Opinion
 from labeling.prelabel.calibration import Terms, calibrated
-from labeling.review.opinion import Hint, reason_line, top_line
+from labeling.review.hint_text import Hint, reason_line, top_line
 from labeling.types import Project, ReviewId
 from service.work.opinions import terms_in_force
 from service.work.wiring import Parts

@@ -16,7 +16,7 @@ from db.repositories.queries.pool import PoolRow, PoolRows, read_pool
 from db.session import reading, transaction
 from labeling.adapters.storage.embedding_store import MissingVectors
 from labeling.ingest.hashing import text_key
-from labeling.learn.fusion import Inputs
+from labeling.learn.fusions.concatenation import Inputs
 from labeling.prelabel.engine import Engine
 from labeling.types import Project
 from service.logs import get_logger

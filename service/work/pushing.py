@@ -25,7 +25,7 @@ from labeling.prelabel.calibration import Terms, calibrated
 from labeling.review import payloads
 from labeling.review.config import choices_of
 from labeling.review.controls import Controls
-from labeling.review.opinion import Hint
+from labeling.review.hint_text import Hint
 from labeling.review.payloads import Suggestion
 from labeling.review.queue import InQueue, doubt_of, order, scores
 from labeling.types import NONE_OF_THESE, ImageId, Project, ProjectId, ReviewId

@@ -19,8 +19,8 @@ from db.repositories.engines import calibrations, engines_in_force, prelabels
 from db.repositories.engines.engines_in_force import Stage
 from db.views.figures import NewFigure
 from labeling.prelabel.calibration import read_terms
+from labeling.quality.figures.plots import ReliabilityCurve, reliability_curves
 from labeling.quality.metrics import MIN_LABELS, Bin, expected_calibration_error, reliability
-from labeling.quality.plots import ReliabilityCurve, reliability_curves
 from labeling.types import Example, Project
 from service.work.calibrations import Sample, calibration_examples, fit, read_by, sample_of
 from service.work.snapshots import evaluation_examples

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from labeling.adapters.storage.image_store import ImageStore
-from labeling.quality.agreement import acceptance
+from labeling.quality.annotators.acceptance import acceptance
+from labeling.quality.figures.plots import VersionPoint, acceptance_bars, holdout_by_version
 from labeling.quality.metrics import Estimate
-from labeling.quality.plots import VersionPoint, acceptance_bars, holdout_by_version
 from labeling.types import Project, Role
 from tests.service.quality_data import fill
 from tests.service.web_client import make_key

@@ -18,7 +18,7 @@ from db.session import reading
 from db.tables import ReviewRow
 from labeling.errors import Invalid
 from labeling.learn.artifacts import CARD, WEIGHTS
-from labeling.learn.fusion import Inputs
+from labeling.learn.fusions.concatenation import Inputs
 from labeling.learn.training import fit_classifier
 from labeling.prelabel.engine import Item, check_look
 from labeling.types import LabelClass, Policy, Project, ProjectConfig, ProjectId, ReviewKind, Trigger

@@ -18,9 +18,8 @@ from db.repositories.versions.versions import Promotion, Version
 from db.session import reading, transaction
 from db.views import figures, tallies
 from db.views.figures import Asked, NewFigure
-from labeling.quality.agreement import Acceptance, acceptance
-from labeling.quality.metrics import Estimate, accuracy, confusion
-from labeling.quality.plots import (
+from labeling.quality.annotators.acceptance import Acceptance, acceptance
+from labeling.quality.figures.plots import (
     CurvePoint,
     VersionPoint,
     acceptance_bars,
@@ -28,7 +27,8 @@ from labeling.quality.plots import (
     holdout_by_version,
     learning_curve,
 )
-from labeling.select.uncertainty import margin
+from labeling.quality.metrics import Estimate, accuracy, confusion
+from labeling.select.strategies.uncertainty import margin
 from labeling.types import Example, Project, ProjectId, Verdict, VersionId
 from service.engine_overview import WORK, Work, work_of
 from service.work.reliability import read_reliability

@@ -22,7 +22,7 @@ from labeling.adapters.storage.atomic_files import place_folder, stage_folder
 from labeling.errors import Conflict, NothingToLearnFrom
 from labeling.learn.artifacts import CARD, Facts, pack
 from labeling.learn.calibration import enough_to_calibrate, fit_temperature
-from labeling.learn.head import LOGISTIC, FitConfig
+from labeling.learn.heads.logistic import LOGISTIC, FitConfig
 from labeling.learn.snapshot import Snapshot
 from labeling.learn.training import Classifier, fit_classifier, predict_logits, predict_probs, with_temperature
 from labeling.quality.metrics import MIN_LABELS, accuracy, expected_calibration_error, macro_f1

@@ -26,11 +26,11 @@ from labeling.adapters.storage.prediction_files import read_predictions
 from labeling.errors import BadArtifact, NotFound
 from labeling.prelabel.escalation import disagreement, named, raised
 from labeling.review.kinds import Use, kinds_for
-from labeling.select.batch import joined
-from labeling.select.draw import Candidates, Pick, draw_query
-from labeling.select.gold import draw_gold
-from labeling.select.shares import target_reached
-from labeling.select.uncertainty import DOUBTS, checked_doubts, margin
+from labeling.select.query.draw import Candidates, Pick, draw_query
+from labeling.select.query.gold import draw_gold
+from labeling.select.query.shares import target_reached
+from labeling.select.strategies.batch import joined
+from labeling.select.strategies.uncertainty import DOUBTS, checked_doubts, margin
 from labeling.types import ImageId, Policy, Project, ProjectId, Side, Trigger, VersionId
 from service import plugins
 from service.logs import get_logger

@@ -12,7 +12,7 @@ from typing import Any
 from db.repositories.running.alarms import AlarmKind
 from db.session import reading, transaction
 from db.views import dashboard, project_stats
-from labeling.quality.shipping import TARGETS
+from labeling.quality.labels.readiness import TARGETS
 from labeling.types import ProjectId
 from service.work.quality.watching import Watch, follow
 from service.work.wiring import Parts

@@ -23,7 +23,7 @@ from db.repositories.reviews import annotations as answers
 from db.session import reading, transaction
 from db.views import figures
 from db.views.figures import NewFigure
-from labeling.quality.aggregation import Aggregation, Opinion, aggregate
+from labeling.quality.annotators.aggregation import Aggregation, Opinion, aggregate
 from labeling.review.kinds import blind_always
 from labeling.types import NONE_OF_THESE, ImageId, JobName, Outcome, Project, ProjectId, Trigger
 from service.settling import MAJORITY, Standing, settle, standing_of

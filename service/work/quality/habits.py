@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from db.repositories.queries import gold
 from db.repositories.reviews import annotations as answers
 from db.repositories.reviews.annotations import VoteRow
-from labeling.quality.answers import Answer, collect_votes, reference_of
+from labeling.quality.annotators.references import Answer, collect_votes, reference_of
 from labeling.quality.drift import fewer_right, holm
 from labeling.types import Project
 

@@ -14,7 +14,7 @@ from safetensors.numpy import load, save
 
 from labeling.errors import BadArtifact
 from labeling.learn.artifacts import CARD, WEIGHTS, Facts, pack, unpack
-from labeling.learn.fusion import Inputs
+from labeling.learn.fusions.concatenation import Inputs
 from labeling.learn.training import Classifier, fit_classifier, predict_probs, with_temperature
 
 FACTS = Facts(

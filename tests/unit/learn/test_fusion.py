@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from labeling.errors import Invalid
-from labeling.learn.fusion import PRELABEL_SCALE, Inputs, fit_fusion, fuse
+from labeling.learn.fusions.concatenation import PRELABEL_SCALE, Inputs, fit_fusion, fuse
 
 
 def some_inputs(n: int = 12) -> Inputs:

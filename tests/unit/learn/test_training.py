@@ -11,8 +11,8 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 from labeling.errors import Invalid, NothingToLearnFrom
-from labeling.learn.fusion import Inputs, fuse
-from labeling.learn.head import FitConfig
+from labeling.learn.fusions.concatenation import Inputs, fuse
+from labeling.learn.heads.logistic import FitConfig
 from labeling.learn.training import fit_classifier, predict_logits, predict_probs, softmax
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from labeling.prelabel.escalation import disagreement, doubt, named, raised, who_goes_on
-from labeling.select.uncertainty import margin
+from labeling.select.strategies.uncertainty import margin
 
 Array = npt.NDArray[Any]
 VOTES = hnp.arrays(np.int64, st.tuples(st.integers(1, 6), st.integers(1, 5)), elements=st.integers(-1, 3))

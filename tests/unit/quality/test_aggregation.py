@@ -11,7 +11,15 @@ from cleanlab.multiannotator import get_label_quality_multiannotator
 from crowdkit.aggregation import GLAD, DawidSkene
 
 from labeling.errors import Invalid
-from labeling.quality.aggregation import Aggregation, Opinion, aggregate, crowdlab, dawid_skene, glad, majority
+from labeling.quality.annotators.aggregation import (
+    Aggregation,
+    Opinion,
+    aggregate,
+    crowdlab,
+    dawid_skene,
+    glad,
+    majority,
+)
 from labeling.types import NONE_OF_THESE
 
 CLASSES = ("cat", "dog", "bird")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, cohen_kappa_score
 
-from labeling.quality.annotators import AnnotatorFigures, describe, sessions
-from labeling.quality.answers import Answer, collect_votes, reference_of
+from labeling.quality.annotators.performance import AnnotatorFigures, describe, sessions
+from labeling.quality.annotators.references import Answer, collect_votes, reference_of
 from tests.conftest import NOW
 from tests.simulated_team import copies, honest, simulate
 

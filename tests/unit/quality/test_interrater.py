@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nltk.metrics.agreement import AnnotationTask
 from sklearn.metrics import cohen_kappa_score
 
-from labeling.quality.interrater import (
+from labeling.quality.annotators.interrater import (
     MISSING,
     agreement,
     alpha,

@@ -10,10 +10,10 @@ from cleanlab.filter import find_label_issues
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
-from labeling.learn.fusion import Inputs
-from labeling.learn.head import FitConfig
+from labeling.learn.fusions.concatenation import Inputs
+from labeling.learn.heads.logistic import FitConfig
 from labeling.learn.training import fit_classifier, predict_probs
-from labeling.quality.label_errors import cross_validated, error_rate, folds_of, suspects, twins_that_differ
+from labeling.quality.labels.label_errors import cross_validated, error_rate, folds_of, suspects, twins_that_differ
 
 
 def images_only(vectors: NDArray[np.floating], classes: int) -> Inputs:

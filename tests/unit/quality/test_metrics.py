@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
-from labeling.quality.agreement import acceptance
+from labeling.quality.annotators.acceptance import acceptance
 from labeling.quality.metrics import (
     accuracy,
     bootstrap,

@@ -7,9 +7,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from labeling.quality.agreement import acceptance
-from labeling.quality.metrics import confusion, share
-from labeling.quality.plots import (
+from labeling.quality.annotators.acceptance import acceptance
+from labeling.quality.figures.plots import (
     MOST_CLASSES,
     CurvePoint,
     VersionPoint,
@@ -18,6 +17,7 @@ from labeling.quality.plots import (
     holdout_by_version,
     learning_curve,
 )
+from labeling.quality.metrics import confusion, share
 
 EVIL = "<script>alert('x')</script>&\"{{7*7}}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labeling.review.damage import expected_damage
+from labeling.review.expected_cost import expected_damage
 from labeling.types import ReviewKind
 
 

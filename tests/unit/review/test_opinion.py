@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeling.review.config import HINTS, labelling_config
-from labeling.review.opinion import Hint, reason_line, top_line
+from labeling.review.hint_text import Hint, reason_line, top_line
 from labeling.review.payloads import task_data
 from labeling.types import LabelClass, Policy, ProjectConfig
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 from sklearn.datasets import load_digits
 
-from labeling.select.batch import choose, choose_cold, joined
-from labeling.select.cold_start import typical
-from labeling.select.diversity import k_center
-from labeling.select.uncertainty import margin
+from labeling.select.strategies.batch import choose, choose_cold, joined
+from labeling.select.strategies.k_center import k_center
+from labeling.select.strategies.typical import typical
+from labeling.select.strategies.uncertainty import margin
 
 
 def _pool(n: int, kind: str, seed: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:

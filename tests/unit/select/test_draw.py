@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling.select.draw import Candidates, Pick, draw_query
-from labeling.select.shares import Counts, plan, target_reached
-from labeling.select.uncertainty import margin
+from labeling.select.query.draw import Candidates, Pick, draw_query
+from labeling.select.query.shares import Counts, plan, target_reached
+from labeling.select.strategies.uncertainty import margin
 from labeling.types import Policy, ReviewKind, Shares
 
 CLASSES = ["cat", "dog", "bird"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from labeling.select.gold import draw_gold
+from labeling.select.query.gold import draw_gold
 from labeling.types import Gold, Policy, ReviewKind
 
 

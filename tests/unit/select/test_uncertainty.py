@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from labeling.errors import Invalid
-from labeling.select.uncertainty import DOUBTS, checked_doubts, entropy, least_confidence, margin
+from labeling.select.strategies.uncertainty import DOUBTS, checked_doubts, entropy, least_confidence, margin
 
 SCORES = {"margin": margin, "entropy": entropy, "least confidence": least_confidence}
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import vl_convert
 
-from labeling.quality.agreement import Acceptance
+from labeling.quality.annotators.acceptance import Acceptance
 from labeling.quality.metrics import Bin, Estimate
 from labeling.types import NONE_OF_THESE
 

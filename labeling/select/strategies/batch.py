@@ -12,8 +12,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from labeling.select.cold_start import MOST_POINTS, typical
-from labeling.select.diversity import k_center
+from labeling.select.strategies.k_center import k_center
+from labeling.select.strategies.typical import MOST_POINTS, typical
 
 __all__ = ["Gather", "choose", "choose_cold", "joined"]
 

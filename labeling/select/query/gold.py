@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from labeling.review.kinds import blind_always
-from labeling.select.draw import Pick
+from labeling.select.query.draw import Pick
 from labeling.types import Policy, ReviewKind
 
 __all__ = ["draw_gold"]

@@ -14,10 +14,10 @@ from datetime import timedelta
 
 import numpy as np
 
-from labeling.quality.answers import Answer, Votes, collect_votes, reference_of
+from labeling.quality.annotators.pausing import quick_limits
+from labeling.quality.annotators.references import Answer, Votes, collect_votes, reference_of
 from labeling.quality.comparison import kappa
 from labeling.quality.metrics import MIN_LABELS, Estimate, share
-from labeling.quality.pausing import quick_limits
 
 __all__ = ["AnnotatorFigures", "Drift", "OneClass", "Times", "describe", "difference", "sessions"]
 

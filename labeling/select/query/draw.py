@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from labeling.review.kinds import blind_always
-from labeling.select.batch import Gather, choose, choose_cold
-from labeling.select.shares import Counts, plan
+from labeling.select.query.shares import Counts, plan
+from labeling.select.strategies.batch import Gather, choose, choose_cold
 from labeling.types import Policy, ReviewKind
 
 __all__ = ["Candidates", "Pick", "draw_query"]

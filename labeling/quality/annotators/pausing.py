@@ -20,7 +20,7 @@ from statistics import median
 
 import numpy as np
 
-from labeling.quality.answers import Answer, Votes, collect_votes, reference_of
+from labeling.quality.annotators.references import Answer, Votes, collect_votes, reference_of
 
 __all__ = ["ALPHA", "Finding", "Harm", "find_harm", "log_evidence", "quick_limits"]
 
