@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import numpy as np
 
-from service.label_studio_server import Account
+from service.operations.label_studio_server import Account
 
 __all__ = ["Crowd"]
 

@@ -27,9 +27,9 @@ from db.repositories.reviews import label_studio
 from db.repositories.running import heartbeats
 from db.session import make_engine, reading
 from labeling.errors import Unavailable
-from service.label_studio_server import Account, LabelStudioServer, find_program, start
+from service.operations.label_studio_server import Account, LabelStudioServer, find_program, start
+from service.operations.up import wait_for
 from service.settings import load_settings
-from service.up import wait_for
 
 __all__ = ["CLASSES", "NAME", "System", "running_system"]
 

@@ -38,7 +38,7 @@ from labeling.prelabel.encoders.decode import open_shown
 from labeling.prelabel.encoders.encoders import ImageEncoder
 from labeling.prelabel.engine import Engine, Item, Look, Vectors
 from labeling.types import EngineUse, Incoming, LabelClass, Policy, Project, ProjectConfig
-from service.ingest import register_items
+from service.ingest.register import register_items
 from service.settings import Settings
 from service.work.pipeline.ingest import fetch_batch
 from service.work.pipeline.prelabel import prelabel_batch

@@ -37,9 +37,9 @@ from db.tables import RegistrationRow
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import HardcaseError
 from labeling.types import Incoming, LabelClass, Project, ProjectConfig
-from service import label_studio_server
-from service.ingest import ROWS_A_TRANSACTION, chunks, register_items
+from service.ingest.register import ROWS_A_TRANSACTION, chunks, register_items
 from service.jobs import Jobs
+from service.operations import label_studio_server
 from service.settings import Settings
 from service.work.failpoints import Failpoints
 from service.work.pipeline.ingest import fetch_batch

@@ -35,7 +35,7 @@ from db.session import insert_new, make_engine, transaction
 from db.tables import GroupRow, ImageRow, LabelStudioProjectRow, PushRow, QueryRow, ReviewRow
 from labeling.review.config import labelling_config
 from labeling.types import LabelClass, ProjectConfig
-from service.ml_backend import path_of
+from service.label_studio.ml_backend import path_of
 
 CONCURRENCY = (1, 8, 32)
 TARGET_CONCURRENCY = 8

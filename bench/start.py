@@ -25,7 +25,7 @@ import psutil
 
 from bench.report import at_least, at_most, emit
 from labeling.errors import NotFound
-from service import label_studio_server
+from service.operations import label_studio_server
 
 Line = dict[str, object]
 FIRST_200_S = 3.0

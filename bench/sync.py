@@ -35,7 +35,7 @@ from db.session import reading, transaction
 from db.tables import AnnotationRow, GroupRow, ImageRow, PrelabelRow, QueryRow, ReviewRow, SeenRow
 from labeling.review.config import labelling_config
 from labeling.types import LabelClass, Policy, Project, ProjectConfig
-from service.label_studio_server import LabelStudioServer, find_program, start
+from service.operations.label_studio_server import LabelStudioServer, find_program, start
 from service.schema import bring_to_head
 from service.settings import Settings
 from service.work.pipeline.review import push, sync

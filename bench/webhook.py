@@ -32,8 +32,8 @@ from bench.webhook_load import Server, send_for
 from db.repositories.projects import projects
 from db.session import make_engine, transaction
 from labeling.types import LabelClass, ProjectConfig, ProjectId
+from service.label_studio.webhook import secret_of
 from service.schema import bring_to_head
-from service.webhook import secret_of
 
 CONCURRENCY = (1, 16, 64)
 TARGET_CONCURRENCY = 16

@@ -19,7 +19,7 @@ import numpy as np
 import uvloop
 
 from labeling.types import ProjectId
-from service.webhook import HEADER, path_of
+from service.label_studio.webhook import HEADER, path_of
 
 __all__ = ["Load", "Server", "send_for"]
 

@@ -16,7 +16,7 @@ from fastapi import Body, FastAPI, Header, HTTPException
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from db.session import make_engine
-from service.webhook import HEADER
+from service.label_studio.webhook import HEADER
 
 
 class Base(DeclarativeBase):

@@ -15,7 +15,7 @@ from service.cli.output import AsJson, author, connected, emit, failing_clearly
 from service.cli.projects import config_in
 
 if TYPE_CHECKING:
-    from service.taking_over import TakenOver
+    from service.label_studio.takeover import TakenOver
 
 __all__ = ["add_to"]
 
@@ -40,7 +40,7 @@ def adopt(
         raise typer.BadParameter("the project file says the name: use --project or --name, not both")
     with failing_clearly(as_json), connected() as hardcase:
         from labeling.adapters.label_studio.client import LabelStudio
-        from service.taking_over import TakingOver
+        from service.label_studio.takeover import TakingOver
 
         config = None if project is None else config_in(project)
         settings = hardcase.settings

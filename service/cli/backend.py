@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from service.cli.output import AsJson, ProjectName, connected, emit, failing_clearly
-from service.ml_backend import path_of
+from service.label_studio.ml_backend import path_of
 
 __all__ = ["add_to"]
 

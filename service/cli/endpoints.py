@@ -14,7 +14,7 @@ from db.session import reading, transaction
 from labeling.errors import NotFound
 from labeling.prelabel.endpoints.endpoint import Endpoint
 from service.cli.output import AsJson, asked_for, author, connected, emit, failing_clearly, table
-from service.endpoints import endpoint_key, endpoint_secret, load_endpoints
+from service.engines.endpoints_file import endpoint_key, endpoint_secret, load_endpoints
 from service.settings import Settings, keep_secret
 
 __all__ = ["app"]

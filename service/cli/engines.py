@@ -24,7 +24,7 @@ from labeling.errors import Conflict, Invalid
 from labeling.types import LabelClass, Project, ProjectConfig, ProjectId
 from service.cli import engine_tables as shown
 from service.cli.output import AsJson, ProjectName, author, connected, emit, failing_clearly
-from service.engine_requests import MOST_IMAGES, MOST_PILOT, EngineRequest, ReportKind
+from service.engines.requests import MOST_IMAGES, MOST_PILOT, EngineRequest, ReportKind
 from service.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def _item(settings: Settings, image: str, text: str) -> Any:
 
     from labeling.ingest.decoding import decode
     from labeling.prelabel.engine import Item
-    from service.ingest import limits_of
+    from service.ingest.register import limits_of
 
     path = Path(image)
     if not path.is_file():

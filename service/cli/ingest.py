@@ -20,7 +20,7 @@ from labeling.types import JobName, Project
 from service.cli.output import AsJson, Connected, Here, ProjectName, connected, do_job, emit, failing_clearly
 
 if TYPE_CHECKING:
-    from service.bulk_ingest import Ingested
+    from service.ingest.bulk import Ingested
 
 __all__ = ["add_to"]
 
@@ -46,7 +46,7 @@ def ingest(
 
     Example: hardcase ingest animals photos/ --watch
     """
-    from service.ingest import add_source
+    from service.ingest.register import add_source
 
     if watch and dry_run:
         raise typer.BadParameter("a source is only noted, so there is nothing to try: use --dry-run without --watch")
@@ -70,7 +70,7 @@ def _register(
     hardcase: Connected, project: Project, address: str, label_from_folder: bool, dry_run: bool, as_json: bool
 ) -> Ingested:
     from labeling.adapters.storage.image_store import ImageStore
-    from service.bulk_ingest import Ingesting
+    from service.ingest.bulk import Ingesting
 
     images = ImageStore(hardcase.settings.storage)
     ingesting = Ingesting(hardcase.settings, hardcase.database, hardcase.jobs, images, lambda: datetime.now(UTC))

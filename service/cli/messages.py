@@ -14,7 +14,7 @@ from db.repositories.running import messages as ledger
 from db.session import reading, transaction
 from labeling.errors import NotFound
 from service.cli.output import AsJson, asked_for, author, connected, emit, failing_clearly, table
-from service.egress import check_target
+from service.engines.egress import check_target
 from service.messages.sending import deliver
 from service.messages.summary import alarm_words
 from service.messages.targets import Target, load_messages, message_secret, secret_for

@@ -18,8 +18,8 @@ from db.session import reading, transaction
 from labeling.errors import Invalid
 from labeling.types import Project, ProjectConfig
 from service.cli.output import AsJson, ProjectName, author, connected, emit, failing_clearly, table
-from service.config_history import history
-from service.project_file import parse_project
+from service.projects.history import history
+from service.projects.project_file import parse_project
 
 __all__ = ["app", "config_in"]
 

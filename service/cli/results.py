@@ -20,7 +20,7 @@ from db.views import dashboard
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.types import Project
 from service.cli.output import AsJson, Connected, ProjectName, connected, emit, failing_clearly, progress, table
-from service.snapshots import verify
+from service.labels.snapshots import verify
 
 __all__ = ["add_to", "jobs_app"]
 

@@ -13,7 +13,7 @@ from service.cli.output import AsJson, Connected, connected, emit, failing_clear
 from service.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from service.doctor import Check
+    from service.operations.doctor import Check
 
 __all__ = ["add_to"]
 
@@ -42,9 +42,9 @@ def up(
 
     Example: hardcase up --label-studio
     """
-    from service.embedded import label_studio_child
     from service.logs import set_up_logs
-    from service.up import Supervisor, children_of, wait_for
+    from service.operations.embedded_label_studio import label_studio_child
+    from service.operations.up import Supervisor, children_of, wait_for
 
     with failing_clearly(as_json):
         settings = load_settings()
@@ -109,7 +109,7 @@ def demo(
 
 def _examined(hardcase: Connected) -> list[Check]:
     from labeling.adapters.label_studio.client import LabelStudio
-    from service.doctor import examine
+    from service.operations.doctor import examine
 
     settings = hardcase.settings
     token, timeout_s = settings.label_studio_token.get_secret_value(), settings.label_studio_timeout_s

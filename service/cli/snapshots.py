@@ -16,7 +16,7 @@ from db.session import reading, transaction
 from labeling.review.label_sets import Change, Comparison
 from labeling.types import Project
 from service.cli.output import AsJson, Connected, ProjectName, author, connected, emit, failing_clearly, table
-from service.snapshots import compare_states, create, rebuild, verify
+from service.labels.snapshots import compare_states, create, rebuild, verify
 
 __all__ = ["app"]
 

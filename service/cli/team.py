@@ -13,10 +13,10 @@ from db.repositories.people.annotators import Annotator
 from db.session import reading, transaction
 from db.views import dashboard
 from labeling.types import Project
-from service import team
 from service.cli.output import AsJson, ProjectName, author, connected, emit, failing_clearly, table
-from service.pseudonyms import shown_name
-from service.team import Deed, Voided
+from service.labels import annotators as team
+from service.labels.annotators import Deed, Voided
+from service.projects.pseudonyms import shown_name
 
 __all__ = ["app"]
 

@@ -37,7 +37,7 @@ from service.demo.report import COLUMNS, reasons, rounds_table, write_report
 from service.demo.show import Show, showing
 from service.demo.summary import Summary, balance, write_summary
 from service.demo.system import System, running_system
-from service.label_studio_server import ADMIN_EMAIL
+from service.operations.label_studio_server import ADMIN_EMAIL
 from service.settings import load_settings
 from service.work.wiring import make_parts
 

@@ -14,8 +14,8 @@ from typing import Any
 from db.views.exports import Details, LabelFact, PersonAnswer
 from labeling.review.kinds import split_of
 from labeling.types import UNSURE, LabelSource, Project, ReviewKind, Side
-from service.pseudonyms import shown_name
-from service.snapshots import soft_label
+from service.labels.snapshots import soft_label
+from service.projects.pseudonyms import shown_name
 
 __all__ = ["COLUMNS", "Record", "as_json", "record_of"]
 

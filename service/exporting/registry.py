@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labeling.errors import Invalid
-from service.exporting.coco import write_coco
-from service.exporting.folders import write_imagenet
-from service.exporting.hugging_face import write_hugging_face
+from service.exporting.formats.coco import write_coco
+from service.exporting.formats.hugging_face import write_hugging_face
+from service.exporting.formats.imagenet import write_imagenet
+from service.exporting.formats.label_studio import write_label_studio
+from service.exporting.formats.tables import write_csv, write_jsonl, write_parquet
 from service.exporting.label_set import LabelSet
 from service.exporting.placing import staged_file, staged_folder
-from service.exporting.studio import write_label_studio
-from service.exporting.tables import write_csv, write_jsonl, write_parquet
 
 __all__ = ["FORMATS", "Format", "export", "format_for"]
 

@@ -25,7 +25,7 @@ from pydantic import (
 )
 
 from labeling.errors import Invalid
-from service.egress import is_in_the_house
+from service.engines.egress import is_in_the_house
 from service.settings import Settings, kept_secret
 
 __all__ = [

@@ -28,15 +28,15 @@ from labeling.adapters.storage.atomic_files import place_folder
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import Conflict
 from labeling.types import Project
+from service.exporting.formats.tables import write_parquet
 from service.exporting.label_set import LabelSet, open_label_set
 from service.exporting.placing import explained
-from service.exporting.tables import write_parquet
+from service.labels.snapshots import check_name, compare_states, create, verify
 from service.releases import FIGURES, LABELS, MANIFEST, PAGE, folder_of
 from service.releasing.counting import Counting
 from service.releasing.figures import Facts, document
 from service.releasing.page import Title, render
 from service.releasing.samples import Samples
-from service.snapshots import check_name, compare_states, create, verify
 
 __all__ = ["Order", "release"]
 

@@ -21,7 +21,7 @@ from starlette.exceptions import HTTPException
 from labeling.errors import HardcaseError
 from service import auth
 from service.errors import problem_of
-from service.inbox_drain import InboxDrain
+from service.label_studio.inbox_drain import InboxDrain
 from service.logs import get_logger
 from service.schema import check_schema
 from service.settings import Settings

@@ -26,8 +26,8 @@ from labeling.review.config import choices_of
 from labeling.review.controls import OURS, Controls
 from labeling.review.payloads import Suggestion, suggested
 from labeling.types import JobName, ProjectId, Trigger
-from service.adoption import take_in
 from service.jobs import Jobs
+from service.label_studio.adopted_tasks import take_in
 
 __all__ = ["NO_ORDER_YET", "Predictions", "Task"]
 

@@ -18,8 +18,8 @@ from sqlalchemy import event
 from db.session import make_engine
 from labeling.adapters.storage.image_store import ImageStore
 from service.jobs import Jobs
+from service.label_studio.spool import Spool
 from service.settings import Settings
-from service.spool import Spool
 from service.web.predictions import Predictions
 from service.web.seen import SeenWriter
 

@@ -24,7 +24,7 @@ from labeling.adapters.label_studio.client import StudioTask
 from labeling.errors import NotFound
 from labeling.review import payloads
 from labeling.types import ImageId, ProjectId, ReviewId, ReviewKind, Trigger
-from service.adoption import KEPT, controls_of
+from service.label_studio.adopted_tasks import KEPT, controls_of
 from service.work.image_addresses import address_of, region_address_of
 from service.work.wiring import Parts
 

@@ -30,8 +30,8 @@ from labeling.prelabel.endpoints.decide import DecideBackend
 from labeling.prelabel.endpoints.endpoint import Endpoint
 from labeling.prelabel.engine import EngineOrder
 from labeling.types import Budget, ProjectId
-from service.egress import check_endpoint, log_sending
-from service.endpoints import endpoint_key, load_endpoints
+from service.engines.egress import check_endpoint, log_sending
+from service.engines.endpoints_file import endpoint_key, load_endpoints
 from service.settings import Settings
 from service.work.calls import open_book
 

@@ -17,7 +17,7 @@ from db.session import reading, transaction
 from db.views import engine_stats
 from labeling.errors import HardcaseError, Invalid, NotFound
 from labeling.types import Project, ProjectId
-from service.engine_requests import EngineRequest, ReportKind, read_request
+from service.engines.requests import EngineRequest, ReportKind, read_request
 from service.work.looks import Looked
 from service.work.reporting.comparison import compare
 from service.work.reporting.figures import Json

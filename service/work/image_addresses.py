@@ -14,8 +14,8 @@ from db.repositories.reviews.label_studio import Place
 from db.session import reading
 from labeling.adapters.label_studio.client import Changed
 from labeling.errors import Invalid
-from service.adoption import controls_of
-from service.media_links import expiry_of, key_id, sign_media, sign_region
+from service.label_studio.adopted_tasks import controls_of
+from service.label_studio.signed_urls import expiry_of, key_id, sign_media, sign_region
 from service.work.wiring import Parts
 
 __all__ = ["address_of", "region_address_of", "renew_addresses"]

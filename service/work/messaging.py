@@ -22,12 +22,12 @@ from db.views import dashboard, weekly
 from db.views.dashboard import Figure
 from labeling.errors import Conflict, Denied, Invalid, Unavailable
 from labeling.types import Project, ProjectId
-from service.egress import check_target
+from service.engines.egress import check_target
 from service.logs import get_logger
 from service.messages.sending import deliver
 from service.messages.summary import Measured, Person, Week, Words, alarm_words, weekly_words
 from service.messages.targets import Target, Wanted, load_messages, secret_for
-from service.pseudonyms import shown_name
+from service.projects.pseudonyms import shown_name
 from service.work.wiring import Parts
 
 __all__ = ["deliver_due", "write_due"]

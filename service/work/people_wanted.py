@@ -18,7 +18,7 @@ from labeling.review import payloads
 from labeling.review.config import choices_of
 from labeling.review.payloads import Suggestion
 from labeling.types import Project, ProjectConfig, ReviewId
-from service.adoption import controls_of
+from service.label_studio.adopted_tasks import controls_of
 from service.work.wiring import Parts
 
 __all__ = ["keep_people"]

@@ -29,7 +29,7 @@ from labeling.review.hint_text import Hint
 from labeling.review.payloads import Suggestion
 from labeling.review.queue import InQueue, doubt_of, order, scores
 from labeling.types import NONE_OF_THESE, ImageId, Project, ProjectId, ReviewId
-from service.adoption import controls_of
+from service.label_studio.adopted_tasks import controls_of
 from service.work.hints import hints_for
 from service.work.image_addresses import address_of, region_address_of
 from service.work.importing import find_left_over, import_batch, may_be_under_way

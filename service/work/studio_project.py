@@ -17,9 +17,9 @@ from labeling.review import config as formats
 from labeling.review.controls import OURS
 from labeling.review.events import ACTIONS
 from labeling.types import Project
-from service.adoption import controls_of
+from service.label_studio.adopted_tasks import controls_of
+from service.label_studio.webhook import HEADER, digest_of, path_of, secret_of
 from service.logs import get_logger
-from service.webhook import HEADER, digest_of, path_of, secret_of
 from service.work.wiring import Parts
 
 __all__ = ["keep_in_step", "look_at_ours", "marker_of", "stands_as_written"]

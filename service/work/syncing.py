@@ -20,7 +20,7 @@ from db.repositories.reviews.label_studio import Place
 from db.session import reading, transaction
 from labeling.adapters.label_studio.client import Changed, StudioTask
 from labeling.types import Project, ProjectId, ReviewId
-from service.settling import settle
+from service.labels.resolution import settle
 from service.work.image_addresses import renew_addresses
 from service.work.ledger import Recorded, record_answers
 from service.work.studio_project import look_at_ours

@@ -15,7 +15,7 @@ from db.repositories.reviews.overlaps import Untold
 from db.session import reading, transaction
 from db.views import disputes
 from labeling.types import Project, ReviewKind
-from service.settling import settle
+from service.labels.resolution import settle
 from tests.conftest import NOW
 from tests.reviewing import ask
 from tests.service.several_people import ENGINE, answer, images_of, people

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from service.label_studio_server import Account, LabelStudioServer, find_program, start
+from service.operations.label_studio_server import Account, LabelStudioServer, find_program, start
 
 ROOT = Path(__file__).parents[2]
 

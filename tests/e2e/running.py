@@ -16,8 +16,8 @@ import sqlalchemy as sa
 from PIL import Image
 
 from db.session import make_engine
+from service.operations.up import wait_for
 from service.settings import Settings, load_settings
-from service.up import wait_for
 from tests.e2e.conftest import RealLabelStudio, free_port
 
 

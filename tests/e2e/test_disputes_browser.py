@@ -14,7 +14,7 @@ from db.session import transaction
 from db.tables import ImageRow
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.types import Project, ReviewKind, Role
-from service.settling import settle
+from service.labels.resolution import settle
 from tests.conftest import NOW
 from tests.e2e.test_pages_browser import launched, log_in, watch
 from tests.reviewing import ask, label_values

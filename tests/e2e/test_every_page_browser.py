@@ -24,9 +24,9 @@ from db.session import make_engine, transaction
 from db.tables import ImageRow
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.types import ImageId, LabelClass, Project, ProjectConfig, ReviewKind
-from service.asking import ask_again
+from service.labels.reannotation import ask_again
+from service.labels.resolution import settle
 from service.releasing.release import Order, release
-from service.settling import settle
 from service.web.access import ACCESS, How
 from service.work.quality import QUICK
 from tests.conftest import NOW

@@ -20,7 +20,7 @@ from db.session import reading, transaction
 from db.tables import AnnotationRow, PushRow, ReviewEndRow
 from labeling.adapters.label_studio.client import LabelStudio
 from labeling.types import NONE_OF_THESE, Project, ReviewKind
-from service.webhook import HEADER, secret_of
+from service.label_studio.webhook import HEADER, secret_of
 from service.work.pipeline.review import push, sync
 from service.work.wiring import Parts
 from tests.e2e.conftest import RealLabelStudio

@@ -22,7 +22,7 @@ from db.tables import AdoptedTaskRow, ImageRow, InboxRow, PrelabelRow, PushRow
 from labeling.adapters.label_studio.client import LabelStudio
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.types import LabelClass, Project, ProjectConfig, ReviewKind
-from service.ml_backend import path_of
+from service.label_studio.ml_backend import path_of
 from service.work.pipeline.review import push
 from tests.conftest import NOW
 from tests.e2e.conftest import RealLabelStudio

@@ -13,7 +13,7 @@ from db.repositories.reviews.annotations import NewAnnotation
 from db.session import insert_new, transaction
 from db.tables import FetchRow, LabelStudioProjectRow, RegistrationRow, ReviewRow, SeenRow
 from labeling.types import AnnotationAction, Project, ReviewId, ReviewKind
-from service.settling import settle
+from service.labels.resolution import settle
 from tests.conftest import NOW
 from tests.reviewing import ask
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from db.tables import AnnotationRow, AnnotatorRow, QueryRow, ReviewRow, SeenRow
 from labeling.types import ImageId, Project, ReviewKind
-from service.settling import settle
+from service.labels.resolution import settle
 from tests.conftest import NOW
 
 NUMBERS = count(10_000)

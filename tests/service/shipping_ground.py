@@ -14,7 +14,7 @@ from db.views import figures as kept
 from db.views.figures import NewFigure
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.types import ImageId, Project, ReviewKind
-from service.settling import settle
+from service.labels.resolution import settle
 from service.work.quality.agreement import refresh_agreement
 from service.work.quality.alarming import watch_labels
 from service.work.quality.label_quality import refresh_label_quality

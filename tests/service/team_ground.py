@@ -21,7 +21,7 @@ from db.session import insert_new, transaction
 from db.tables import QueryRow, ReviewRow, SeenRow
 from labeling.types import AnnotationAction, ImageId, LabelSource, Project, ReviewId, ReviewKind
 from service.jobs import Jobs
-from service.settling import settle
+from service.labels.resolution import settle
 from service.work.wiring import Parts
 from tests.conftest import NOW
 from tests.service.labelled_pool import Ground, make_ground

@@ -34,8 +34,8 @@ from db.tables import (
 from labeling.adapters.label_studio.client import ProjectSettings
 from labeling.errors import BadAddress, Conflict, Invalid
 from labeling.types import LabelClass, Project, ProjectConfig
-from service.adoption import address_in, kept_controls, studio_path, take_in
-from service.taking_over import TakingOver
+from service.label_studio.adopted_tasks import address_in, kept_controls, studio_path, take_in
+from service.label_studio.takeover import TakingOver
 from service.work.adopting import adopt_batch
 from service.work.pipeline.review import push, sync
 from service.work.wiring import Parts

@@ -12,7 +12,7 @@ from db.repositories.engines import reports
 from db.repositories.projects import projects
 from db.session import make_engine, reading
 from labeling.prelabel.engines.scripted import class_colour
-from service.engine_kinds import KINDS
+from service.engines.kinds import KINDS
 from service.plugins import BUILT_IN, ENGINES
 from service.settings import Settings
 from service.work import engines

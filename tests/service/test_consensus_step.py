@@ -16,7 +16,7 @@ from db.repositories.projects import projects
 from db.session import reading, transaction
 from db.tables import FigureRow, LabelRow, QueryRow, SoftLabelRow
 from labeling.types import NONE_OF_THESE, UNSURE, Policy, Project, ReviewId, ReviewKind
-from service.settling import settle
+from service.labels.resolution import settle
 from service.work.quality.consensus import refresh_consensus, refresh_large_consensus
 from service.work.wiring import Parts
 from tests.conftest import NOW

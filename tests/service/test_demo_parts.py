@@ -27,8 +27,8 @@ from service.demo.random_arm import RandomArm
 from service.demo.report import HardImage, Pictures, rounds_table, thumbnail, write_report
 from service.demo.stamps import CLASSES
 from service.demo.summary import Books, Round, Summary, balance, write_summary
-from service.ingest import items_of
-from service.project_file import parse_project
+from service.ingest.register import items_of
+from service.projects.project_file import parse_project
 
 
 @pytest.fixture

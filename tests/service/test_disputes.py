@@ -13,7 +13,7 @@ from db.repositories.people import annotators
 from db.session import transaction
 from db.tables import DecisionRow, ImageRow, LabelRow, OverlapRow
 from labeling.types import ImageId, Policy, Project, ReviewId, ReviewKind, Role, Team
-from service.settling import settle
+from service.labels.resolution import settle
 from tests.conftest import NOW
 from tests.reviewing import ask, label_values, rows_of
 from tests.service.several_people import answer, engine_in_force, images_of, people

@@ -21,9 +21,9 @@ from db.session import make_engine, transaction
 from labeling.adapters.label_studio.client import LabelStudio, StudioProject
 from labeling.errors import LabelStudioUnavailable
 from labeling.types import Policy, Project, ReviewKind
-from service.doctor import Check, examine
+from service.label_studio.webhook import HEADER, path_of, secret_of
+from service.operations.doctor import Check, examine
 from service.settings import Settings
-from service.webhook import HEADER, path_of, secret_of
 from service.work.pipeline.review import push
 from tests.fakes_label_studio import FakeLabelStudio
 from tests.reviewing import SECRET, ask, make_parts

@@ -19,7 +19,7 @@ from labeling.errors import Invalid, Unavailable
 from labeling.prelabel.engine import Item, Look, Vectors, check_look
 from labeling.prelabel.engines.dual_encoder import DualEncoder, DualEncoderEngine
 from labeling.types import EngineUse, LabelClass, Policy, Project, ProjectConfig, ProjectId
-from service.project_file import PolicyIn
+from service.projects.project_file import PolicyIn
 from service.settings import Settings
 from service.work.engines import make_engine
 from tests.conftest import NOW

@@ -10,9 +10,9 @@ import sqlalchemy as sa
 
 from labeling.errors import HardcaseError, Invalid
 from labeling.types import EngineUse, Project
-from service.ingest import add_source
+from service.ingest.register import add_source
 from service.jobs import Jobs
-from service.project_file import EngineUseIn, PolicyIn, ProjectFile, parse_project
+from service.projects.project_file import EngineUseIn, PolicyIn, ProjectFile, parse_project
 from service.settings import Settings
 from service.work.engines import make_engine
 from tests.conftest import NOW

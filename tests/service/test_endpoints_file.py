@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from labeling.errors import Invalid
 from labeling.prelabel.endpoints.endpoint import Endpoint, Limits, Price
 from service.cli import app
-from service.endpoints import EndpointIn, LimitsIn, PriceIn, endpoint_key, load_endpoints
+from service.engines.endpoints_file import EndpointIn, LimitsIn, PriceIn, endpoint_key, load_endpoints
 from service.settings import Settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "endpoints.md"

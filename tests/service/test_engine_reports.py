@@ -20,7 +20,7 @@ from labeling.errors import Invalid, NotFound, OverBudget
 from labeling.prelabel.calibration import Terms
 from labeling.prelabel.engine import Item, Look, no_vectors
 from labeling.types import Budget, EngineUse, Evidence, Outcome, Policy, Prelabel, Project, ReviewKind, Side
-from service.engine_requests import EngineRequest, ReportKind, written
+from service.engines.requests import EngineRequest, ReportKind, written
 from service.work.engine_reports import answer, make, unwatched
 from service.work.pipeline.prelabel import prelabel_batch
 from service.work.wiring import Parts

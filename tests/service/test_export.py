@@ -28,10 +28,10 @@ from db.views.exports import LabelFact
 from labeling.errors import Conflict, Invalid
 from labeling.types import NONE_OF_THESE, Policy, Project, Team
 from service.exporting.columns import COLUMNS
+from service.exporting.formats.spreadsheets import from_spreadsheet, spreadsheet_safe
 from service.exporting.label_set import open_label_set
 from service.exporting.registry import FORMATS, export, format_for
-from service.exporting.spreadsheets import from_spreadsheet, spreadsheet_safe
-from service.snapshots import create
+from service.labels.snapshots import create
 from tests.conftest import NOW
 from tests.service.exporting_ground import Ground
 

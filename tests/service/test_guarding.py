@@ -27,7 +27,7 @@ from labeling.prelabel.engine import EngineOrder
 from labeling.prelabel.guards.canaries import CanaryEngine, CanaryResult
 from labeling.prelabel.guards.counterfactual import GuardedEngine
 from labeling.types import EngineUse, LabelClass, Policy, Project, ReviewKind
-from service import egress
+from service.engines import egress
 from service.settings import Settings
 from service.work.engines import Means
 from service.work.guarding import StoredCanaries, guard

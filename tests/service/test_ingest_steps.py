@@ -22,8 +22,8 @@ from db.tables import FetchRow, ImageRow, LabelRow, RegistrationGoneRow, Registr
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import BadArchive, Invalid, NotFound, StorageFull
 from labeling.types import Incoming, Policy, Project
-from service.bulk_ingest import Ingesting
-from service.ingest import add_source, register_items
+from service.ingest.bulk import Ingesting
+from service.ingest.register import add_source, register_items
 from service.jobs import Jobs
 from service.settings import Settings
 from service.work.failpoints import Failpoints

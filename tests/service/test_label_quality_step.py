@@ -19,7 +19,7 @@ from db.views import figures as kept
 from db.views.figures import NewFigure
 from db.views.project_stats import labels_now
 from labeling.types import ImageId, LabelSource, Project, ReviewKind
-from service.settling import settle
+from service.labels.resolution import settle
 from service.work.quality.agreement import refresh_agreement
 from service.work.quality.alarming import watch_labels
 from service.work.quality.label_quality import refresh_label_quality

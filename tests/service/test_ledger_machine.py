@@ -28,7 +28,7 @@ from db.tables import AnnotationRow, InboxRow, ReviewEndRow, ReviewRow, VoidRow
 from labeling.errors import LabelStudioUnavailable, NotFound
 from labeling.review.events import parse_answer
 from labeling.types import Project, ReviewKind
-from service.settling import settle
+from service.labels.resolution import settle
 from service.work.pipeline.review import push, sync
 from tests.conftest import NOW
 from tests.fakes_label_studio import FakeLabelStudio

@@ -22,7 +22,7 @@ from db.tables import AdoptedTaskRow, PushRow, RegistrationRow
 from labeling.errors import NotFound
 from labeling.review.config import choices_of
 from labeling.types import LabelClass, Project, ProjectConfig, ProjectId, ReviewKind
-from service.ml_backend import path_of, project_in, token_of
+from service.label_studio.ml_backend import path_of, project_in, token_of
 from service.work.pipeline.review import push
 from tests.conftest import NOW
 from tests.fakes_label_studio import FakeLabelStudio

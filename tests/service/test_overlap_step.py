@@ -15,7 +15,7 @@ from db.repositories.reviews import reviews
 from db.session import reading, transaction
 from db.tables import OverlapRow, QueryRow
 from labeling.types import Overlap, Policy, Project, ReviewId, ReviewKind
-from service.settling import settle
+from service.labels.resolution import settle
 from service.work.quality.overlap import ask_another_person
 from service.work.wiring import Parts
 from tests.conftest import NOW

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from db.repositories.engines import call_ledger
 from db.session import reading
 from labeling.types import Budget, EngineUse, Policy, Project
-from service.engine_requests import EngineRequest, ReportKind
+from service.engines.requests import EngineRequest, ReportKind
 from service.settings import Settings
 from service.work.agents import probe_endpoint
 from service.work.engine_reports import make, unwatched

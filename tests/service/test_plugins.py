@@ -23,7 +23,7 @@ from labeling.learn.training import fit_classifier
 from labeling.prelabel.engine import Item, check_look
 from labeling.types import LabelClass, Policy, Project, ProjectConfig, ProjectId, ReviewKind, Trigger
 from service import plugins
-from service.project_file import parse_project
+from service.projects.project_file import parse_project
 from service.settings import Settings
 from service.work.classifiers import folder_of, load_classifier
 from service.work.engines import ENGINES, make_engine

@@ -16,7 +16,7 @@ from db.session import reading, transaction
 from db.tables import LabelRow, SnapshotRow
 from labeling.errors import BadArtifact, Conflict, Invalid, NotFound
 from labeling.types import Project
-from service.snapshots import compare_states, create, entries, rebuild, verify
+from service.labels.snapshots import compare_states, create, entries, rebuild, verify
 from tests.conftest import NOW
 from tests.service.exporting_ground import Ground
 from tests.service.web_client import bearer, make_key, web

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from labeling.errors import Unavailable
-from service.spool import Spool
+from service.label_studio.spool import Spool
 
 ACTION = "ANNOTATION_UPDATED"
 
@@ -125,7 +125,7 @@ def test_a_process_that_may_write_no_more_says_so_and_keeps_what_it_acknowledged
         import resource, sys
         from pathlib import Path
         from labeling.errors import StorageFull
-        from service.spool import Spool
+        from service.label_studio.spool import Spool
 
         spool = Spool(Path(sys.argv[1]))
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
@@ -161,7 +161,7 @@ def test_what_a_killed_process_acknowledged_is_there(tmp_path: Path) -> None:
     script = """
         import json, sys, threading
         from pathlib import Path
-        from service.spool import Spool
+        from service.label_studio.spool import Spool
 
         spool = Spool(Path(sys.argv[1]))
 

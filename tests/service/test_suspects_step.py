@@ -15,8 +15,8 @@ from db.session import reading, transaction
 from db.tables import ImageRow, LabelRow
 from db.views import dashboard
 from labeling.types import ImageId, Project, ReviewKind
-from service import suspects
-from service.settling import settle
+from service.labels import suspects
+from service.labels.resolution import settle
 from service.work.quality.suspects import refresh_suspects
 from tests.conftest import NOW
 from tests.service.answering_people import asked_about, hire

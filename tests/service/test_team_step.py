@@ -19,9 +19,9 @@ from db.tables import AnnotatorSwitchRow, AuditRow
 from db.views import dashboard
 from labeling.errors import Conflict, Invalid, NotFound
 from labeling.types import Gold, ImageId, Policy, Project, ReviewKind, Team, Trigger, Verdict
-from service import team
-from service.settling import settle
-from service.team import Deed
+from service.labels import annotators as team
+from service.labels.annotators import Deed
+from service.labels.resolution import settle
 from service.work.pipeline.learn import learn
 from service.work.pipeline.promote import judge
 from service.work.quality.team import RULE, refresh_team

@@ -11,7 +11,7 @@ import threading
 import time
 from pathlib import Path
 
-from service.up import Child, Supervisor
+from service.operations.up import Child, Supervisor
 
 SLEEPER = "import time\nwhile True: time.sleep(0.1)"
 
@@ -54,7 +54,7 @@ def test_a_child_that_will_not_stay_up_ends_the_tree_with_an_error(tmp_path: Pat
     script = textwrap.dedent(f"""
         import os, sys
         from pathlib import Path
-        import service.up as up
+        import service.operations.up as up
         up.RESTARTS = 1
         command = [sys.executable, "-c", "raise SystemExit(3)"]
         child = up.Child("broken", command, dict(os.environ), Path({str(tmp_path)!r}) / "x.log")
@@ -73,7 +73,7 @@ def test_a_child_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     script = textwrap.dedent(f"""
         import os, signal, sys, threading, time
         from pathlib import Path
-        import service.up as up
+        import service.operations.up as up
         up.STOP_WITHIN_S = 1.0
         log = Path({str(tmp_path)!r}) / "x.log"
         child = up.Child("stubborn", [sys.executable, "-c", {stubborn!r}], dict(os.environ), log)

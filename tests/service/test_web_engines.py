@@ -17,7 +17,7 @@ from db.repositories.projects import projects
 from db.session import reading, transaction
 from db.tables import AuditRow, FigureRow
 from labeling.types import Budget, EngineUse, Evidence, LabelClass, Policy, Prelabel, Project, ProjectConfig, Role
-from service.engine_requests import EngineRequest, ReportKind
+from service.engines.requests import EngineRequest, ReportKind
 from service.work.engine_reports import make, unwatched
 from tests.conftest import NOW
 from tests.service.reporting_ground import add_pictures, give_gold, parts_of

@@ -20,7 +20,7 @@ from db.session import reading, transaction
 from db.tables import ImageRow, QueryRow, ReviewRow, SeenRow
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.types import Project, ReviewId
-from service.media_links import sign_media, sign_picture, sign_region
+from service.label_studio.signed_urls import sign_media, sign_picture, sign_region
 from tests.service.web_client import SECRET, Clock, web
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)

@@ -19,7 +19,7 @@ from db.session import reading, transaction
 from db.tables import FigureRow, VoidRow
 from labeling.types import Policy, Project, ReviewKind, Role, Team
 from service.cli.app import app
-from service.pseudonyms import shown_name
+from service.projects.pseudonyms import shown_name
 from service.work.quality.team import refresh_team
 from tests.conftest import NOW
 from tests.service.labelled_pool import Ground

@@ -21,10 +21,10 @@ from structlog.testing import capture_logs
 from db.repositories.reviews import inbox
 from db.session import reading, transaction
 from labeling.types import JobName, Project, ProjectId
-from service.inbox_drain import InboxDrain, drain
 from service.jobs import Jobs
-from service.spool import Spool
-from service.webhook import HEADER, path_of, secret_of
+from service.label_studio.inbox_drain import InboxDrain, drain
+from service.label_studio.spool import Spool
+from service.label_studio.webhook import HEADER, path_of, secret_of
 from tests.service.web_client import SECRET, web
 
 NEVER_S = 3_600.0

@@ -27,7 +27,7 @@ from db.tables import ImageRow, PrelabelRow, PromotionRow, QueryRow, ReviewRow, 
 from labeling.errors import Conflict
 from labeling.types import Incoming, JobName, Policy, Project, Shares, Trigger
 from service.cli import app
-from service.ingest import register_items
+from service.ingest.register import register_items
 from service.jobs import Jobs
 from service.settings import Settings
 from service.work.locks import OneAtATime

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.exporting.class_folders import folder_names
+from service.exporting.formats.class_folders import folder_names
 
 HOSTILE = (
     "../../etc", "..\\..\\x", "%2e%2e/x", "/etc/passwd", "a\0b", "CON", "con.txt", "nul", "COM1", "aux ", ".", "..", "",

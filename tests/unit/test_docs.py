@@ -11,7 +11,7 @@ import pytest
 import typer
 from pydantic import BaseModel
 
-from service.project_file import (
+from service.projects.project_file import (
     BudgetIn,
     EngineUseIn,
     GateIn,

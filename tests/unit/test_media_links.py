@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeling.errors import Denied, Invalid
-from service.media_links import expiry_of, sign_media, sign_picture, verify_media
+from service.label_studio.signed_urls import expiry_of, sign_media, sign_picture, verify_media
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LATER = NOW + timedelta(days=30)

@@ -12,8 +12,8 @@ from db.session import reading, transaction
 from db.views import label_list
 from labeling.errors import Invalid
 from labeling.types import ImageId, Project, ReviewKind
-from service.correcting import AT_ONCE, ask_people, correct, take_back
-from service.disputes import Disputed, listed
+from service.labels.corrections import AT_ONCE, ask_people, correct, take_back
+from service.labels.disputes import Disputed, listed
 from service.web.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep, WebParts
 

@@ -18,10 +18,10 @@ from db.repositories.projects import projects
 from db.session import reading
 from db.views.engine_stats import RevisionFacts
 from labeling.types import JobName
-from service.config_history import history
-from service.engine_kinds import KindState, kinds
-from service.engine_overview import EngineInUse, overview
-from service.engine_requests import MOST_ENGINES, MOST_IMAGES, MOST_PILOT, EngineRequest, ReportKind, written
+from service.engines.kinds import KindState, kinds
+from service.engines.overview import EngineInUse, overview
+from service.engines.requests import MOST_ENGINES, MOST_IMAGES, MOST_PILOT, EngineRequest, ReportKind, written
+from service.projects.history import history
 from service.web.access import CallerDep, Guarded, ProjectDep
 from service.web.api.jobs import AskedOut, ask_by_hand
 from service.web.api.paging import PagingDep, SliceOut, slice_out

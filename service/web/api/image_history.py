@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from db.session import reading
 from db.views.image_history import Fact
 from labeling.types import ImageId, Role
-from service.image_story import Story, story_of
+from service.labels.image_history import Story, story_of
 from service.web.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep
 

@@ -22,7 +22,7 @@ from db.views.listings import FailureItem, ImageItem
 from labeling.errors import BadImage, NotFound
 from labeling.ingest.decoding import check_header
 from labeling.types import Incoming, JobName, Project, Trigger
-from service.ingest import ROWS_A_TRANSACTION, chunks, limits_of, sort_out
+from service.ingest.register import ROWS_A_TRANSACTION, chunks, limits_of, sort_out
 from service.web.access import CallerDep, Guarded, ProjectDep
 from service.web.api.paging import PagingDep, SliceOut, slice_out
 from service.web.retry import retry_failures

@@ -16,7 +16,7 @@ from labeling.errors import Denied, NotFound
 from labeling.types import Role
 from service import auth
 from service.auth import Caller
-from service.project_file import Plain
+from service.projects.project_file import Plain
 from service.web.access import CallerDep, Guarded
 from service.web.wiring import PartsDep
 

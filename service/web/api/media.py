@@ -16,7 +16,7 @@ from db.session import reading
 from db.views import dashboard
 from labeling.errors import Denied, Invalid, NotFound
 from labeling.types import ReviewId
-from service.media_links import verify_media
+from service.label_studio.signed_urls import verify_media
 from service.web.wiring import PartsDep, WebParts
 
 __all__ = ["router"]

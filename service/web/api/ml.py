@@ -21,7 +21,7 @@ from db.session import reading, transaction
 from labeling.errors import Invalid
 from labeling.review.events import parse_hint
 from labeling.types import JobName, ProjectId, Trigger
-from service.ml_backend import project_in
+from service.label_studio.ml_backend import project_in
 from service.web.predictions import NO_ORDER_YET, Task
 from service.web.wiring import WebParts, parts_of
 

@@ -16,7 +16,7 @@ from db.session import reading, transaction
 from db.views import dashboard
 from labeling.errors import Denied
 from labeling.types import JobName, Project, Trigger
-from service.project_file import ProjectFile
+from service.projects.project_file import ProjectFile
 from service.web.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep
 

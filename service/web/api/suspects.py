@@ -12,9 +12,9 @@ from db.session import reading, transaction
 from db.views import dashboard
 from labeling.errors import NotFound
 from labeling.types import JobName, Project, Trigger
-from service import suspects
 from service.auth import Caller
-from service.suspects import Handled
+from service.labels import suspects
+from service.labels.suspects import Handled
 from service.web.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep, WebParts
 

@@ -13,9 +13,9 @@ from db.repositories.people.annotators import Annotator
 from db.session import reading, transaction
 from db.views import dashboard
 from labeling.types import Project
-from service import team
-from service.pseudonyms import shown_name
-from service.team import Deed, Voided
+from service.labels import annotators as team
+from service.labels.annotators import Deed, Voided
+from service.projects.pseudonyms import shown_name
 from service.web.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep
 

@@ -17,8 +17,8 @@ from starlette.requests import ClientDisconnect
 from labeling.errors import Invalid, Unauthenticated
 from labeling.review.events import parse_hint
 from labeling.types import ProjectId
+from service.label_studio.webhook import HEADER, is_secret
 from service.web.wiring import parts_of
-from service.webhook import HEADER, is_secret
 
 __all__ = ["router"]
 

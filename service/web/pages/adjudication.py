@@ -19,8 +19,8 @@ from db.views import dashboard, label_list
 from labeling.errors import Invalid
 from labeling.types import ImageId, Project
 from service import auth
-from service.correcting import AT_ONCE, answers_of, ask_people, correct
-from service.disputes import Disputed, listed
+from service.labels.corrections import AT_ONCE, answers_of, ask_people, correct
+from service.labels.disputes import Disputed, listed
 from service.web.access import CallerDep, Guarded, ProjectDep, session_of
 from service.web.pages.login import FormToken
 from service.web.pages.rendering import page, pictures, task_home

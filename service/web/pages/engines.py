@@ -12,8 +12,8 @@ from db.session import reading
 from db.views import dashboard
 from labeling.types import JobName
 from service import auth
-from service.engine_overview import overview
-from service.engine_requests import EngineRequest, ReportKind, written
+from service.engines.overview import overview
+from service.engines.requests import EngineRequest, ReportKind, written
 from service.web.access import CallerDep, Guarded, ProjectDep, session_of
 from service.web.api.jobs import ask_by_hand
 from service.web.pages.engine_view import comparison_in, plan_in

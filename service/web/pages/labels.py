@@ -25,8 +25,8 @@ from labeling.errors import Invalid, NotFound
 from labeling.types import UNSURE, ImageId, LabelSource, Project, ReviewKind, Role, Side
 from service import auth
 from service.auth import Caller
-from service.correcting import AT_ONCE, answers_of, ask_people, correct, take_back
-from service.pseudonyms import shown_name
+from service.labels.corrections import AT_ONCE, answers_of, ask_people, correct, take_back
+from service.projects.pseudonyms import shown_name
 from service.web.access import CallerDep, Guarded, ProjectDep, session_of
 from service.web.pages.login import FormToken
 from service.web.pages.rendering import page, pictures, task_home

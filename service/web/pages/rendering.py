@@ -23,7 +23,7 @@ from labeling.types import Project, Role
 from service import auth
 from service.auth import PageSession
 from service.errors import Problem
-from service.media_links import sign_picture
+from service.label_studio.signed_urls import sign_picture
 from service.web.access import COOKIE, session_of
 from service.web.edge import request_id
 from service.web.wiring import WebParts, parts_of

@@ -13,9 +13,10 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from db.repositories.people import annotators
 from db.session import reading, transaction
 from db.views import dashboard
-from service import auth, team
-from service.pseudonyms import shown_name
-from service.team import Deed
+from service import auth
+from service.labels import annotators as team
+from service.labels.annotators import Deed
+from service.projects.pseudonyms import shown_name
 from service.web.access import CallerDep, Guarded, ProjectDep, session_of
 from service.web.pages.login import FormToken
 from service.web.pages.rendering import page, pictures, task_home

@@ -30,7 +30,7 @@ from labeling.quality.figures.plots import (
 from labeling.quality.metrics import Estimate, accuracy, confusion
 from labeling.select.strategies.uncertainty import margin
 from labeling.types import Example, Project, ProjectId, Verdict, VersionId
-from service.engine_overview import WORK, Work, work_of
+from service.engines.overview import WORK, Work, work_of
 from service.work.reliability import read_reliability
 from service.work.snapshots import evaluation_examples, truth_of
 from service.work.wiring import Parts

@@ -29,8 +29,8 @@ from labeling.ingest.decoding import check_header, decode, encode_shown
 from labeling.ingest.hashing import content_hash, perceptual_hash
 from labeling.ingest.text import words_of
 from labeling.types import ImageId, LabelSource, Project, ProjectId, RegistrationId
-from service.adoption import STUDIO, studio_path
-from service.ingest import ROWS_A_TRANSACTION, chunks, items_of, limits_of, sort_out
+from service.ingest.register import ROWS_A_TRANSACTION, chunks, items_of, limits_of, sort_out
+from service.label_studio.adopted_tasks import STUDIO, studio_path
 from service.work.wiring import Parts
 
 __all__ = ["collect", "fetch_batch", "look"]

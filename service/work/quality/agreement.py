@@ -28,7 +28,7 @@ from db.views.figures import NewFigure, keep, kept_fingerprint
 from db.views.label_audit import EngineAnswer, Place
 from labeling.quality.annotators.interrater import MISSING, agreement, alpha_by_class, cohen, disagreements, observed
 from labeling.types import NONE_OF_THESE, Outcome, Project, ProjectId
-from service.pseudonyms import shown_name
+from service.projects.pseudonyms import shown_name
 from service.work.quality.numbers import as_json
 from service.work.wiring import Parts
 

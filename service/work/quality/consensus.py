@@ -26,7 +26,7 @@ from db.views.figures import NewFigure
 from labeling.quality.annotators.aggregation import Aggregation, Opinion, aggregate
 from labeling.review.kinds import blind_always
 from labeling.types import NONE_OF_THESE, ImageId, JobName, Outcome, Project, ProjectId, Trigger
-from service.settling import MAJORITY, Standing, settle, standing_of
+from service.labels.resolution import MAJORITY, Standing, settle, standing_of
 from service.work.wiring import Parts
 
 __all__ = ["PART", "refresh_consensus", "refresh_large_consensus"]

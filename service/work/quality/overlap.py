@@ -22,7 +22,7 @@ from db.session import reading, transaction
 from db.views import figures
 from labeling.review.overlap import BY_DOUBT, Answered, choose, error_rates
 from labeling.types import NONE_OF_THESE, ImageId, JobName, Project, ProjectId, ReviewId, ReviewKind, Trigger
-from service.settling import Standing, standing_of
+from service.labels.resolution import Standing, standing_of
 from service.work.wiring import Parts
 
 __all__ = ["PART", "ask_another_person"]

@@ -30,8 +30,8 @@ from labeling.quality.metrics import Estimate
 from labeling.review.kinds import Use, may_use
 from labeling.types import LabelSource, Project, ProjectId
 from service import plugins
-from service.asking import STRATEGY
-from service.suspects import SUSPECTED
+from service.labels.reannotation import STRATEGY
+from service.labels.suspects import SUSPECTED
 from service.work.pool import Pool, load_pool
 from service.work.quality.numbers import as_json
 from service.work.wiring import Parts

@@ -16,8 +16,8 @@ from db.views import engine_stats
 from labeling.prelabel.endpoints.endpoint import Endpoint
 from labeling.prelabel.zero_shot.templates import CAPTIONS, SENTENCES, texts_by_label
 from labeling.types import EngineUse, Project
-from service.endpoints import load_endpoints
-from service.engine_kinds import KINDS, kinds
+from service.engines.endpoints_file import load_endpoints
+from service.engines.kinds import KINDS, kinds
 from service.settings import Settings
 from service.work.engines import ENGINES, first_use
 from service.work.reporting.figures import Json, rounded

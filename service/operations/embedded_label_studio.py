@@ -7,9 +7,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from labeling.errors import Conflict, Invalid, NotFound
-from service.label_studio_server import find_program, recipe
+from service.operations.label_studio_server import find_program, recipe
+from service.operations.up import Child
 from service.settings import Settings, keep_secret
-from service.up import Child
 
 __all__ = ["label_studio_child"]
 
@@ -35,7 +35,7 @@ def _program() -> Path:
     try:
         return find_program()
     except NotFound:
-        return find_program(Path(__file__).parents[1])
+        return find_program(Path(__file__).parents[2])
 
 
 def _taken(port: int) -> bool:

@@ -22,7 +22,7 @@ from db.views.engine_answers import Opinion
 from labeling.review.expected_cost import expected_damage
 from labeling.review.kinds import blind_always
 from labeling.types import NONE_OF_THESE, UNSURE, ImageId, Project, ReviewId, ReviewKind
-from service.pseudonyms import shown_name
+from service.projects.pseudonyms import shown_name
 
 __all__ = ["Disputed", "Said", "Why", "listed"]
 

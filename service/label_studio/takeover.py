@@ -25,10 +25,10 @@ from labeling.errors import Conflict, Invalid, NotFound
 from labeling.ingest.text import clean_text
 from labeling.review.controls import Foreign, read_config
 from labeling.types import JobName, Project, ProjectConfig, Trigger
-from service.adoption import kept_controls, take_in
-from service.ingest import chunks
+from service.ingest.register import chunks
 from service.jobs import Jobs
-from service.project_file import check_project
+from service.label_studio.adopted_tasks import kept_controls, take_in
+from service.projects.project_file import check_project
 
 __all__ = ["TakenOver", "TakingOver"]
 

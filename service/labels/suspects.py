@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from db.views import label_audit
 from labeling.types import ImageId, Project
-from service.asking import ask_again
+from service.labels.reannotation import ask_again
 
 __all__ = ["SUSPECTED", "Handled", "find_right", "send_back"]
 

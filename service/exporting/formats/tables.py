@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from service.exporting.columns import COLUMNS, Record, as_json
+from service.exporting.formats.spreadsheets import spreadsheet_safe
 from service.exporting.label_set import LabelSet
-from service.exporting.spreadsheets import spreadsheet_safe
 
 __all__ = ["SCHEMA", "write_csv", "write_jsonl", "write_parquet", "write_rows_as_csv"]
 

@@ -26,7 +26,16 @@ from labeling.ingest.decoding import check_header
 from labeling.ingest.manifests import MANIFEST_EXTENSIONS
 from labeling.ingest.text import MAX_REFERENCE, clean_text
 from labeling.types import Incoming, Project
-from service.ingest import ROWS_A_TRANSACTION, Found, Refusal, chunks, items_of, limits_of, register_items, sort_out
+from service.ingest.register import (
+    ROWS_A_TRANSACTION,
+    Found,
+    Refusal,
+    chunks,
+    items_of,
+    limits_of,
+    register_items,
+    sort_out,
+)
 from service.jobs import Jobs
 from service.settings import Settings
 

@@ -20,8 +20,8 @@ import yaml
 
 from labeling.errors import Conflict
 from service.exporting.columns import COLUMNS, Record
+from service.exporting.formats.tables import SCHEMA
 from service.exporting.label_set import LabelSet
-from service.exporting.tables import SCHEMA
 
 __all__ = ["write_hugging_face"]
 

@@ -25,7 +25,7 @@ from labeling.errors import BadAddress
 from labeling.ingest.text import MAX_VALUE, clean_text
 from labeling.review.controls import Controls
 from labeling.types import Incoming, Project
-from service.ingest import sort_out
+from service.ingest.register import sort_out
 
 __all__ = ["KEPT", "STUDIO", "address_in", "controls_of", "kept_controls", "studio_path", "take_in"]
 

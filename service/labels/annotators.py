@@ -21,7 +21,7 @@ from db.repositories.running.alarms import AlarmKind
 from labeling.errors import Conflict, Invalid
 from labeling.types import JobName, LabelSource, Project, Trigger
 from service.jobs import Jobs
-from service.settling import settle
+from service.labels.resolution import settle
 
 __all__ = ["Deed", "Voided", "pause", "resume", "void_answers"]
 

@@ -17,7 +17,7 @@ from db.views.image_history import HIDES, Fact, Task, Twin
 from db.views.label_list import Listed
 from labeling.errors import NotFound
 from labeling.types import ImageId, Project
-from service.pseudonyms import shown_name
+from service.projects.pseudonyms import shown_name
 
 __all__ = ["Story", "story_of"]
 

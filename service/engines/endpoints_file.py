@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from labeling.errors import Invalid
 from labeling.prelabel.endpoints.endpoint import Endpoint, Limits, Price
-from service.egress import is_in_the_house
+from service.engines.egress import is_in_the_house
 from service.settings import Settings, kept_secret
 
 __all__ = ["EndpointIn", "LimitsIn", "PriceIn", "endpoint_key", "endpoint_secret", "load_endpoints"]

@@ -18,8 +18,8 @@ from db.session import transaction
 from labeling.errors import HardcaseError
 from labeling.types import JobName, Trigger
 from service.jobs import Jobs
+from service.label_studio.spool import Spool
 from service.logs import get_logger
-from service.spool import Spool
 
 __all__ = ["InboxDrain", "drain"]
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from labeling.types import NONE_OF_THESE
-from service.exporting.class_folders import folder_names
 from service.exporting.columns import COLUMNS, as_json
+from service.exporting.formats.class_folders import folder_names
+from service.exporting.formats.tables import write_rows_as_csv
 from service.exporting.label_set import LabelSet
-from service.exporting.tables import write_rows_as_csv
 
 __all__ = ["write_imagenet"]
 

@@ -17,9 +17,9 @@ from db.repositories.labels.decisions import CORRECTION
 from db.repositories.people import audit
 from labeling.errors import Invalid
 from labeling.types import NONE_OF_THESE, UNSURE, ImageId, JobName, Project, Trigger
-from service.asking import Asked, ask_again
 from service.jobs import Jobs
-from service.settling import settle
+from service.labels.reannotation import Asked, ask_again
+from service.labels.resolution import settle
 
 __all__ = ["AT_ONCE", "answers_of", "ask_people", "correct", "take_back"]
 

@@ -2,7 +2,7 @@
 
 In: items, or the address of a source. Out: how many were new, changed or the same, and those refused, each with its
 reason. The job that fetches them is asked for in the transaction that registers them. Strangers (the web) may name
-web addresses and uploads only; local paths come from the command line. `service.bulk_ingest` takes many at once.
+web addresses and uploads only; local paths come from the command line. `service.ingest.bulk` takes many at once.
 """
 
 from __future__ import annotations
