@@ -15,9 +15,9 @@ from db.session import reading, transaction
 from labeling.errors import NotFound
 from service.cli.output import AsJson, asked_for, author, connected, emit, failing_clearly, table
 from service.engines.egress import check_target
-from service.messages.sending import deliver
-from service.messages.summary import alarm_words
-from service.messages.targets import Target, load_messages, message_secret, secret_for
+from service.notifications.sending import deliver
+from service.notifications.summary import alarm_words
+from service.notifications.targets import Target, load_messages, message_secret, secret_for
 from service.settings import Settings, keep_secret
 
 __all__ = ["app"]

@@ -9,7 +9,7 @@ import typer
 
 from labeling.adapters.storage.image_store import ImageStore
 from service.cli.output import AsJson, ProjectName, author, connected, emit, failing_clearly, progress
-from service.releases import PAGE, folder_of
+from service.release.files import PAGE, folder_of
 
 __all__ = ["add_to"]
 
@@ -28,7 +28,7 @@ def release(
 
     Example: hardcase release animals v1 --note "For internal use. Night images are missing."
     """
-    from service.releasing import release as making
+    from service.release import release as making
 
     with failing_clearly(as_json), connected() as hardcase:
         found, home = hardcase.project(project), hardcase.settings.home

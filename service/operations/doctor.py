@@ -25,7 +25,7 @@ from labeling.errors import HardcaseError
 from labeling.review.config import choices_in, choices_of
 from labeling.types import Project
 from service.label_studio.webhook import HEADER, path_of, secret_of
-from service.messages.targets import Webhook, load_messages, secret_for
+from service.notifications.targets import Webhook, load_messages, secret_for
 from service.schema import check_schema
 from service.settings import Settings
 from service.work.engines import make_engine

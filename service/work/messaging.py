@@ -24,9 +24,9 @@ from labeling.errors import Conflict, Denied, Invalid, Unavailable
 from labeling.types import Project, ProjectId
 from service.engines.egress import check_target
 from service.logs import get_logger
-from service.messages.sending import deliver
-from service.messages.summary import Measured, Person, Week, Words, alarm_words, weekly_words
-from service.messages.targets import Target, Wanted, load_messages, secret_for
+from service.notifications.sending import deliver
+from service.notifications.summary import Measured, Person, Week, Words, alarm_words, weekly_words
+from service.notifications.targets import Target, Wanted, load_messages, secret_for
 from service.projects.pseudonyms import shown_name
 from service.work.wiring import Parts
 

@@ -21,7 +21,7 @@ from db.session import reading, transaction
 from labeling.errors import Unavailable
 from labeling.types import JobName, ProjectId, Trigger
 from service.logs import get_logger
-from service.messages.targets import has_targets
+from service.notifications.targets import has_targets
 from service.work import engine_reports
 from service.work.adopting import adopt_batch
 from service.work.calibrations import calibrate

@@ -26,7 +26,7 @@ from labeling.adapters.storage.image_store import ImageStore
 from labeling.types import ImageId, LabelClass, Project, ProjectConfig, ReviewKind
 from service.labels.reannotation import ask_again
 from service.labels.resolution import settle
-from service.releasing.release import Order, release
+from service.release.release import Order, release
 from service.web.access import ACCESS, How
 from service.work.quality import QUICK
 from tests.conftest import NOW

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from playwright.sync_api import Browser, sync_playwright
 
 from labeling.types import Project, Role
-from service.releasing.release import Order, release
+from service.release.release import Order, release
 from tests.conftest import NOW
 from tests.e2e.test_pages_browser import HOSTILE, QUIET, log_in, watch
 from tests.service.exporting_ground import Ground

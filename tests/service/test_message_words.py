@@ -18,7 +18,7 @@ from db.tables import MessageRow
 from db.views import figures, weekly
 from db.views.figures import NewFigure
 from labeling.types import AnnotationAction, ImageId, LabelSource, Policy, Project, ReviewKind, Team
-from service.messages.summary import Measured, Person, Week, weekly_words
+from service.notifications.summary import Measured, Person, Week, weekly_words
 from service.settings import keep_secret
 from service.work.messaging import deliver_due, write_due
 from tests.conftest import NOW

@@ -25,7 +25,7 @@ from labeling.adapters.label_studio.client import LabelStudio
 from labeling.errors import Invalid, Unavailable
 from labeling.types import Policy, Project, Team
 from service.cli import app
-from service.messages.targets import load_messages
+from service.notifications.targets import load_messages
 from service.operations.doctor import examine
 from service.settings import Settings, keep_secret
 from service.work.messaging import deliver_due, write_due

@@ -21,8 +21,8 @@ from db.tables import FigureRow
 from labeling.errors import BadArtifact, Conflict, Invalid, NotFound
 from labeling.types import Project, Role
 from service.labels.snapshots import create
-from service.releases import FIGURES, LABELS, MANIFEST, PAGE, folder_of, read_file
-from service.releasing.release import Order, release
+from service.release.files import FIGURES, LABELS, MANIFEST, PAGE, folder_of, read_file
+from service.release.release import Order, release
 from tests.conftest import NOW
 from tests.service.exporting_ground import Ground
 from tests.service.release_figures import HIDDEN, store_figures

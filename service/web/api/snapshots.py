@@ -16,7 +16,7 @@ from db.repositories.people import audit
 from db.session import reading, transaction
 from labeling.review.label_sets import Change
 from service.labels.snapshots import NAME, compare_states, create
-from service.releases import FIGURES, read_file
+from service.release.files import FIGURES, read_file
 from service.web.access import CallerDep, Guarded, ProjectDep
 from service.web.api.paging import PagingDep, SliceOut, slice_out
 from service.web.wiring import PartsDep

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 
 from db.repositories.labels import snapshots
 from db.session import reading
-from service.releases import PAGE, read_file
+from service.release.files import PAGE, read_file
 from service.web.access import Guarded, ProjectDep
 from service.web.pages.rendering import page
 from service.web.wiring import PartsDep

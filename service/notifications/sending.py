@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 
 from labeling.errors import Conflict, Unavailable
-from service.messages.targets import Mailbox, MailServer, Target, Webhook
+from service.notifications.targets import Mailbox, MailServer, Target, Webhook
 
 __all__ = ["SIGNATURE", "deliver", "signature_of"]
 

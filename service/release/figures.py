@@ -17,7 +17,7 @@ from db.repositories.labels.snapshots import Snapshot
 from db.views.dashboard import Figure
 from labeling.quality.metrics import share
 from labeling.review.label_sets import Comparison
-from service.releasing.counting import Counting, estimate_as_json
+from service.release.counting import Counting, estimate_as_json
 from service.releasing.shapes import SHAPES, Confusion
 
 __all__ = ["FROZEN", "Facts", "document"]

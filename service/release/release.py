@@ -32,11 +32,11 @@ from service.exporting.formats.tables import write_parquet
 from service.exporting.label_set import LabelSet, open_label_set
 from service.exporting.placing import explained
 from service.labels.snapshots import check_name, compare_states, create, verify
-from service.releases import FIGURES, LABELS, MANIFEST, PAGE, folder_of
-from service.releasing.counting import Counting
-from service.releasing.figures import Facts, document
-from service.releasing.page import Title, render
-from service.releasing.samples import Samples
+from service.release.counting import Counting
+from service.release.figures import Facts, document
+from service.release.files import FIGURES, LABELS, MANIFEST, PAGE, folder_of
+from service.release.page import Title, render
+from service.release.samples import Samples
 
 __all__ = ["Order", "release"]
 
