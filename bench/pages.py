@@ -38,7 +38,7 @@ from labeling.types import ProjectId, Role
 from service import auth
 from service.jobs import Jobs
 from service.settings import Settings
-from service.web.access import ACCESS, How
+from service.web.edge.access import ACCESS, How
 from service.work.failpoints import Failpoints
 from service.work.pipeline import figures
 from service.work.quality import QUICK

@@ -14,7 +14,7 @@ from service.logs import get_logger, set_up_logs
 from service.schema import check_schema
 from service.settings import Settings, load_settings
 from service.web.app import create_app
-from service.web.limits import PatientProtocol
+from service.web.edge.limits import PatientProtocol
 
 GRACE_S = 6
 KEEP_ALIVE_S = 15

@@ -25,7 +25,6 @@ from service.label_studio.inbox_drain import InboxDrain
 from service.logs import get_logger
 from service.schema import check_schema
 from service.settings import Settings
-from service.web.access import ACCESS, How, check_table
 from service.web.api import (
     alarms,
     decisions,
@@ -49,11 +48,13 @@ from service.web.api import (
     webhooks,
 )
 from service.web.api.problems import ProblemOut
-from service.web.edge import Edge, request_id
-from service.web.limits import BodyLimits
-from service.web.pages import adjudication, board, label_quality, login, releases, work
+from service.web.edge.access import ACCESS, How, check_table
+from service.web.edge.limits import BodyLimits
+from service.web.edge.request_log import Edge, request_id
+from service.web.pages import dashboard, disputes, label_quality, login, releases
 from service.web.pages import engines as engine_pages
 from service.web.pages import image_history as image_pages
+from service.web.pages import jobs as work
 from service.web.pages import labels as label_pages
 from service.web.pages import team as team_pages
 from service.web.pages.rendering import error_page, wants_page
@@ -74,10 +75,10 @@ _ROUTERS = tuple(
         media,
         *(
             login,
-            board,
+            dashboard,
             label_quality,
             team_pages,
-            adjudication,
+            disputes,
             label_pages,
             image_pages,
             engine_pages,

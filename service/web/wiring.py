@@ -20,8 +20,8 @@ from labeling.adapters.storage.image_store import ImageStore
 from service.jobs import Jobs
 from service.label_studio.spool import Spool
 from service.settings import Settings
+from service.web.image_views import SeenWriter
 from service.web.predictions import Predictions
-from service.web.seen import SeenWriter
 
 __all__ = ["PartsDep", "WebParts", "make_parts", "parts_of"]
 

@@ -27,7 +27,7 @@ from labeling.types import ImageId, LabelClass, Project, ProjectConfig, ReviewKi
 from service.labels.reannotation import ask_again
 from service.labels.resolution import settle
 from service.release.release import Order, release
-from service.web.access import ACCESS, How
+from service.web.edge.access import ACCESS, How
 from service.work.quality import QUICK
 from tests.conftest import NOW
 from tests.e2e.test_pages_browser import HOSTILE, launched, log_in, watch

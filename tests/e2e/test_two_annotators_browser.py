@@ -19,7 +19,7 @@ from db.session import reading
 from db.tables import AnnotationRow, AnnotatorRow, LabelStudioProjectRow, PushRow, ReviewRow
 from db.views import dashboard
 from labeling.types import AnnotationAction, ImageId, ProjectId, Role
-from service.web.access import ACCESS
+from service.web.edge.access import ACCESS
 from tests.e2e.conftest import RealLabelStudio
 from tests.e2e.running import Hardcase, make_pictures, running_hardcase, wait_until
 from tests.e2e.test_annotator_browser import Desk

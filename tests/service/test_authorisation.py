@@ -21,7 +21,7 @@ from db.repositories.people import keys
 from db.session import transaction
 from labeling.errors import Conflict
 from labeling.types import Project, Role
-from service.web.access import ACCESS, check_table
+from service.web.edge.access import ACCESS, check_table
 from tests.service.web_client import bearer, make_key, png, web
 
 DOCUMENT = Path(__file__).parents[2] / "docs/reference/authorisation.md"

@@ -12,8 +12,8 @@ import uvicorn
 from fastapi import HTTPException
 from starlette.types import Message
 
-from service.web import limits
-from service.web.limits import BodyLimits, PatientProtocol
+from service.web.edge import limits
+from service.web.edge.limits import BodyLimits, PatientProtocol
 
 
 class Hasty(PatientProtocol):

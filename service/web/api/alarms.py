@@ -12,7 +12,7 @@ from db.repositories.people import audit
 from db.repositories.running import alarms
 from db.repositories.running.alarms import Alarm
 from db.session import reading, transaction
-from service.web.access import CallerDep, Guarded, ProjectDep
+from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep
 
 __all__ = ["router"]

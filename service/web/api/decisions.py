@@ -14,7 +14,7 @@ from labeling.errors import Invalid
 from labeling.types import ImageId, Project, ReviewKind
 from service.labels.corrections import AT_ONCE, ask_people, correct, take_back
 from service.labels.disputes import Disputed, listed
-from service.web.access import CallerDep, Guarded, ProjectDep
+from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep, WebParts
 
 __all__ = ["router"]

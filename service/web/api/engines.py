@@ -22,9 +22,9 @@ from service.engines.kinds import KindState, kinds
 from service.engines.overview import EngineInUse, overview
 from service.engines.requests import MOST_ENGINES, MOST_IMAGES, MOST_PILOT, EngineRequest, ReportKind, written
 from service.projects.history import history
-from service.web.access import CallerDep, Guarded, ProjectDep
 from service.web.api.jobs import AskedOut, ask_by_hand
 from service.web.api.paging import PagingDep, SliceOut, slice_out
+from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep
 
 __all__ = ["router"]

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from db.session import reading
 from db.views import dashboard
 from labeling.errors import NotFound
-from service.web.access import Guarded, ProjectDep
+from service.web.edge.access import Guarded, ProjectDep
 from service.web.wiring import PartsDep
 
 __all__ = ["router"]

@@ -17,7 +17,7 @@ from db.views import dashboard
 from labeling.errors import Conflict
 from service.auth import Caller
 from service.schema import check_schema
-from service.web.access import CallerDep, Guarded
+from service.web.edge.access import CallerDep, Guarded
 from service.web.wiring import PartsDep, WebParts
 
 __all__ = ["WORKER_FRESH_S", "router"]

@@ -12,7 +12,7 @@ from db.session import reading
 from db.views.image_history import Fact
 from labeling.types import ImageId, Role
 from service.labels.image_history import Story, story_of
-from service.web.access import CallerDep, Guarded, ProjectDep
+from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep
 
 __all__ = ["router"]

@@ -23,8 +23,8 @@ from labeling.errors import BadImage, NotFound
 from labeling.ingest.decoding import check_header
 from labeling.types import Incoming, JobName, Project, Trigger
 from service.ingest.register import ROWS_A_TRANSACTION, chunks, limits_of, sort_out
-from service.web.access import CallerDep, Guarded, ProjectDep
 from service.web.api.paging import PagingDep, SliceOut, slice_out
+from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.retry import retry_failures
 from service.web.wiring import PartsDep, WebParts
 

@@ -14,7 +14,7 @@ from labeling.errors import NotFound
 from labeling.types import JobName, Project, Trigger
 from service.auth import Caller
 from service.jobs import JobStatus
-from service.web.access import Guarded, ProjectDep
+from service.web.edge.access import Guarded, ProjectDep
 from service.web.wiring import PartsDep, WebParts
 
 __all__ = ["AskedOut", "JobOut", "ask_by_hand", "router"]

@@ -17,7 +17,7 @@ from labeling.types import Role
 from service import auth
 from service.auth import Caller
 from service.projects.project_file import Plain
-from service.web.access import CallerDep, Guarded
+from service.web.edge.access import CallerDep, Guarded
 from service.web.wiring import PartsDep
 
 __all__ = ["router"]

@@ -8,8 +8,8 @@ from db.session import reading
 from db.views import listings
 from db.views.listings import LabelItem
 from labeling.types import LabelSource
-from service.web.access import Guarded, ProjectDep
 from service.web.api.paging import PagingDep, SliceOut, slice_out
+from service.web.edge.access import Guarded, ProjectDep
 from service.web.wiring import PartsDep
 
 __all__ = ["router"]

@@ -17,7 +17,7 @@ from db.views import dashboard
 from labeling.errors import Denied
 from labeling.types import JobName, Project, Trigger
 from service.projects.project_file import ProjectFile
-from service.web.access import CallerDep, Guarded, ProjectDep
+from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep
 
 __all__ = ["router"]

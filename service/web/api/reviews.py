@@ -8,9 +8,9 @@ from db.session import reading
 from db.views import rounds
 from db.views.rounds import QueryItem, ReviewItem
 from labeling.types import JobName, ReviewKind
-from service.web.access import CallerDep, Guarded, ProjectDep
 from service.web.api.jobs import AskedOut, ask_by_hand
 from service.web.api.paging import PagingDep, SliceOut, slice_out
+from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep
 
 __all__ = ["router"]

@@ -17,8 +17,8 @@ from db.session import reading, transaction
 from labeling.review.label_sets import Change
 from service.labels.snapshots import NAME, compare_states, create
 from service.release.files import FIGURES, read_file
-from service.web.access import CallerDep, Guarded, ProjectDep
 from service.web.api.paging import PagingDep, SliceOut, slice_out
+from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep
 
 __all__ = ["router"]

@@ -10,8 +10,8 @@ from db.session import reading, transaction
 from db.views import listings
 from db.views.listings import SourceItem
 from service.ingest.register import add_source
-from service.web.access import CallerDep, Guarded, ProjectDep
 from service.web.api.paging import PagingDep, SliceOut, slice_out
+from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep
 
 __all__ = ["router"]

@@ -15,7 +15,7 @@ from labeling.types import JobName, Project, Trigger
 from service.auth import Caller
 from service.labels import suspects
 from service.labels.suspects import Handled
-from service.web.access import CallerDep, Guarded, ProjectDep
+from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep, WebParts
 
 __all__ = ["MOST", "call_right", "router", "send_back"]

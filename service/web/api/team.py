@@ -16,7 +16,7 @@ from labeling.types import Project
 from service.labels import annotators as team
 from service.labels.annotators import Deed, Voided
 from service.projects.pseudonyms import shown_name
-from service.web.access import CallerDep, Guarded, ProjectDep
+from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep
 
 __all__ = ["router"]

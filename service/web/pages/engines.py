@@ -14,8 +14,8 @@ from labeling.types import JobName
 from service import auth
 from service.engines.overview import overview
 from service.engines.requests import EngineRequest, ReportKind, written
-from service.web.access import CallerDep, Guarded, ProjectDep, session_of
 from service.web.api.jobs import ask_by_hand
+from service.web.edge.access import CallerDep, Guarded, ProjectDep, session_of
 from service.web.pages.engine_view import comparison_in, plan_in
 from service.web.pages.login import FormToken
 from service.web.pages.rendering import page, pictures

@@ -13,7 +13,7 @@ from db.views import dashboard
 from labeling.types import ImageId, Role
 from service.labels.corrections import answers_of
 from service.labels.image_history import story_of
-from service.web.access import CallerDep, Guarded, ProjectDep
+from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.pages.rendering import page, pictures, task_home
 from service.web.wiring import PartsDep
 

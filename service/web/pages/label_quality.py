@@ -12,8 +12,8 @@ from db.repositories.running import alarms
 from db.session import reading, transaction
 from db.views import dashboard
 from service import auth
-from service.web.access import CallerDep, Guarded, ProjectDep, session_of
 from service.web.api.suspects import MOST, call_right, send_back
+from service.web.edge.access import CallerDep, Guarded, ProjectDep, session_of
 from service.web.pages.label_quality_view import look_at_labels
 from service.web.pages.login import FormToken
 from service.web.pages.rendering import page, pictures, task_home

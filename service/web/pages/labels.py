@@ -27,7 +27,7 @@ from service import auth
 from service.auth import Caller
 from service.labels.corrections import AT_ONCE, answers_of, ask_people, correct, take_back
 from service.projects.pseudonyms import shown_name
-from service.web.access import CallerDep, Guarded, ProjectDep, session_of
+from service.web.edge.access import CallerDep, Guarded, ProjectDep, session_of
 from service.web.pages.login import FormToken
 from service.web.pages.rendering import page, pictures, task_home
 from service.web.wiring import PartsDep, WebParts

@@ -13,7 +13,7 @@ from db.repositories.people import audit
 from db.session import reading, transaction
 from labeling.errors import Unauthenticated
 from service import auth
-from service.web.access import COOKIE, CallerDep, Guarded, session_of
+from service.web.edge.access import COOKIE, CallerDep, Guarded, session_of
 from service.web.pages.rendering import page, remember, safe_next
 from service.web.wiring import PartsDep
 

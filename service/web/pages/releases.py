@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 from db.repositories.labels import snapshots
 from db.session import reading
 from service.release.files import PAGE, read_file
-from service.web.access import Guarded, ProjectDep
+from service.web.edge.access import Guarded, ProjectDep
 from service.web.pages.rendering import page
 from service.web.wiring import PartsDep
 

@@ -24,8 +24,8 @@ from service import auth
 from service.auth import PageSession
 from service.errors import Problem
 from service.label_studio.signed_urls import sign_picture
-from service.web.access import COOKIE, session_of
-from service.web.edge import request_id
+from service.web.edge.access import COOKIE, session_of
+from service.web.edge.request_log import request_id
 from service.web.wiring import WebParts, parts_of
 
 __all__ = ["error_page", "page", "pictures", "remember", "safe_next", "task_home", "wants_page"]

@@ -17,7 +17,7 @@ from service import auth
 from service.labels import annotators as team
 from service.labels.annotators import Deed
 from service.projects.pseudonyms import shown_name
-from service.web.access import CallerDep, Guarded, ProjectDep, session_of
+from service.web.edge.access import CallerDep, Guarded, ProjectDep, session_of
 from service.web.pages.login import FormToken
 from service.web.pages.rendering import page, pictures, task_home
 from service.web.pages.team_view import bars, look_at_team

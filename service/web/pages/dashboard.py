@@ -9,7 +9,7 @@ from db.repositories.projects import projects
 from db.session import reading
 from db.views import dashboard
 from labeling.types import Project
-from service.web.access import CallerDep, Guarded, ProjectDep
+from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.pages.quality import Quality, look_at
 from service.web.pages.rendering import page, pictures
 from service.web.wiring import PartsDep

@@ -21,7 +21,7 @@ from labeling.types import ImageId, Project
 from service import auth
 from service.labels.corrections import AT_ONCE, answers_of, ask_people, correct
 from service.labels.disputes import Disputed, listed
-from service.web.access import CallerDep, Guarded, ProjectDep, session_of
+from service.web.edge.access import CallerDep, Guarded, ProjectDep, session_of
 from service.web.pages.login import FormToken
 from service.web.pages.rendering import page, pictures, task_home
 from service.web.wiring import PartsDep, WebParts

@@ -13,8 +13,8 @@ from db.session import reading
 from db.views import listings
 from labeling.types import JobName
 from service import auth
-from service.web.access import CallerDep, Guarded, ProjectDep, session_of
 from service.web.api.jobs import ask_by_hand
+from service.web.edge.access import CallerDep, Guarded, ProjectDep, session_of
 from service.web.pages.login import FormToken
 from service.web.pages.rendering import page
 from service.web.retry import retry_failures

@@ -181,7 +181,7 @@ def check_table(app: FastAPI) -> None:
     served = set(_served(app))
     missing, stale = served - set(ACCESS), set(ACCESS) - served
     if missing or stale:
-        raise Conflict(f"service/web/access.py and the routes differ: missing {missing}, not served {stale}.")
+        raise Conflict(f"service/web/edge/access.py and the routes differ: missing {missing}, not served {stale}.")
 
 
 def _served(app: FastAPI) -> Iterable[tuple[str, str]]:
