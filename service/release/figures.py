@@ -17,8 +17,8 @@ from db.repositories.labels.snapshots import Snapshot
 from db.views.dashboard import Figure
 from labeling.quality.metrics import share
 from labeling.review.label_sets import Comparison
+from service.figures.release import SHAPES, Confusion
 from service.release.counting import Counting, estimate_as_json
-from service.releasing.shapes import SHAPES, Confusion
 
 __all__ = ["FROZEN", "Facts", "document"]
 

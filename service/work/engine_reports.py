@@ -18,9 +18,9 @@ from db.views import engine_stats
 from labeling.errors import HardcaseError, Invalid, NotFound
 from labeling.types import Project, ProjectId
 from service.engines.requests import EngineRequest, ReportKind, read_request
+from service.figures.estimates import Json
 from service.work.looks import Looked
 from service.work.reporting.comparison import compare
-from service.work.reporting.figures import Json
 from service.work.reporting.looking import Progress, engines_of, load, opener, why_not
 from service.work.reporting.plan import plan
 from service.work.reporting.trial import try_engine

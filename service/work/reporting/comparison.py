@@ -27,8 +27,8 @@ from labeling.prelabel.engine import Engine
 from labeling.quality.comparison import NONE, SILENT, answers_f1, calibration_error, kappa
 from labeling.quality.metrics import accuracy, share
 from labeling.types import NONE_OF_THESE, ImageId, Outcome, Prelabel, Project
+from service.figures.estimates import Json, estimate, rounded
 from service.work.looks import Looked
-from service.work.reporting.figures import Json, estimate, rounded
 from service.work.reporting.looking import Progress, answers_of, currency_of, let_look, load, opener, why_not
 from service.work.snapshots import evaluation_examples
 from service.work.wiring import Parts

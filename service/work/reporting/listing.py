@@ -18,9 +18,9 @@ from labeling.prelabel.zero_shot.templates import CAPTIONS, SENTENCES, texts_by_
 from labeling.types import EngineUse, Project
 from service.engines.endpoints_file import load_endpoints
 from service.engines.kinds import KINDS, kinds
+from service.figures.estimates import Json, rounded
 from service.settings import Settings
 from service.work.engines import ENGINES, first_use
-from service.work.reporting.figures import Json, rounded
 from service.work.reporting.looking import currency_of, engines_of, load, use_of
 from service.work.wiring import Parts
 

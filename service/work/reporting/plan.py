@@ -24,8 +24,8 @@ from labeling.prelabel.engine import Engine, Item
 from labeling.prelabel.guards.canaries import SHARE
 from labeling.quality.forecast import ENOUGH, Forecast, count_of, total
 from labeling.types import ImageId, Prelabel, Project
+from service.figures.estimates import Json, forecast, rounded
 from service.work.looks import Looked
-from service.work.reporting.figures import Json, forecast, rounded
 from service.work.reporting.looking import (
     Opener,
     Progress,

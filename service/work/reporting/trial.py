@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from labeling.prelabel.engine import Engine, Item, check_look
 from labeling.types import Prelabel, Project
-from service.work.reporting.figures import Json, rounded
+from service.figures.estimates import Json, rounded
 from service.work.reporting.looking import currency_of
 
 __all__ = ["try_engine"]
