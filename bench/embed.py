@@ -40,8 +40,8 @@ from labeling.prelabel.engine import Engine, Item, Look, Vectors
 from labeling.types import EngineUse, Incoming, LabelClass, Policy, Project, ProjectConfig
 from service.ingest.register import register_items
 from service.settings import Settings
-from service.work.pipeline.ingest import fetch_batch
-from service.work.pipeline.prelabel import prelabel_batch
+from service.work.ingest.ingest import fetch_batch
+from service.work.prelabel.prelabel import prelabel_batch
 from service.work.wiring import Parts, make_parts, utc_now
 
 SIZES = {"640x480": (640, 480), "1080p": (1920, 1080), "12MP": (4000, 3000)}

@@ -47,8 +47,8 @@ from labeling.quality.metrics import accuracy, bootstrap, expected_calibration_e
 from labeling.types import EngineUse, LabelClass, Policy, Project, ProjectConfig, ProjectId
 from service.demo.images import prepare_images
 from service.settings import Settings
-from service.work.backbones import text_tower
-from service.work.engines import make_engine
+from service.work.engines.encoders import text_tower
+from service.work.engines.factory import make_engine
 from service.work.wiring import utc_now
 
 Probs = NDArray[np.float64]

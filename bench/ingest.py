@@ -42,7 +42,7 @@ from service.jobs import Jobs
 from service.operations import label_studio_server
 from service.settings import Settings
 from service.work.failpoints import Failpoints
-from service.work.pipeline.ingest import fetch_batch
+from service.work.ingest.ingest import fetch_batch
 from service.work.wiring import Parts
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)

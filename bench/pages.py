@@ -40,7 +40,7 @@ from service.jobs import Jobs
 from service.settings import Settings
 from service.web.edge.access import ACCESS, How
 from service.work.failpoints import Failpoints
-from service.work.pipeline import figures
+from service.work.figures import refresh
 from service.work.quality import QUICK
 from service.work.wiring import Parts, utc_now
 
@@ -110,7 +110,7 @@ def count(engine: sa.Engine) -> Iterator[Line]:
             images=nothing, embeddings=nothing, label_studio=nothing, engine_for=nothing,
             failpoint=Failpoints(""), now=utc_now,
         )  # fmt: skip
-        for step in (figures.refresh, *QUICK):
+        for step in (refresh.refresh, *QUICK):
             begun = time.perf_counter()
             step(parts, ProjectId(1))
             yield {"step": step.__name__, "seconds": round(time.perf_counter() - begun, 2)}

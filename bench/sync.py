@@ -39,7 +39,7 @@ from service.operations.label_studio_server import LabelStudioServer, find_progr
 from service.schema import bring_to_head
 from service.settings import Settings
 from service.work.pipeline.review import push, sync
-from service.work.pushing import ACTIVE
+from service.work.review.push import ACTIVE
 from service.work.wiring import Parts, make_parts
 from service.work.workflows import FULL_SWEEP_EVERY
 

@@ -15,7 +15,7 @@ from db.session import make_engine
 from labeling.errors import EndpointSilent, EndpointUnavailable, OverBudget
 from labeling.prelabel.endpoints.endpoint import CallBook, Endpoint, Limits, Price, Question, Sent
 from labeling.types import Budget, ProjectId
-from service.work.calls import open_book
+from service.work.engines.call_ledger import open_book
 
 PRICE = Price(per_request=1_000)
 BOUND = 1_200

@@ -28,7 +28,7 @@ from service.engines.requests import MOST_IMAGES, MOST_PILOT, EngineRequest, Rep
 from service.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from service.work.reporting.looking import Progress as Watcher
+    from service.work.engine_reports.dry_run import Progress as Watcher
     from service.work.wiring import Parts
 
 __all__ = ["app"]
@@ -45,7 +45,7 @@ def list_(as_json: AsJson = False) -> None:
 
     Example: hardcase engines list
     """
-    from service.work.reporting.listing import list_engines
+    from service.work.engine_reports.listing import list_engines
 
     with failing_clearly(as_json), connected() as hardcase:
         with reading(hardcase.database) as session:
@@ -64,7 +64,7 @@ def show(
 
     Example: hardcase engines show animals bundled
     """
-    from service.work.reporting import listing
+    from service.work.engine_reports import listing
 
     with failing_clearly(as_json), connected() as hardcase, _parts(hardcase.settings) as parts:
         document = listing.show(parts, hardcase.project(project), engine)
@@ -127,7 +127,7 @@ def plan(
 
 def _report(project: str, request: EngineRequest, as_json: bool, human: Any) -> None:
     """Make a report here, keep it for the pages, and print it."""
-    from service.work.engine_reports import keep, make
+    from service.work.engine_reports.report import keep, make
 
     with failing_clearly(as_json), connected() as hardcase, _parts(hardcase.settings) as parts:
         found = hardcase.project(project)
@@ -139,9 +139,9 @@ def _report(project: str, request: EngineRequest, as_json: bool, human: Any) -> 
 
 def _try_in(parts: Parts, project: Project, engine: str, image: str, text: str, progress: Watcher) -> dict[str, Any]:
     """In a project: an image of it by its number, else a file."""
-    from service.work.engine_reports import make
-    from service.work.reporting.looking import load
-    from service.work.reporting.trial import try_engine
+    from service.work.engine_reports.dry_run import load
+    from service.work.engine_reports.report import make
+    from service.work.engine_reports.trial import try_engine
 
     if image.isdigit() and not Path(image).exists():
         request = EngineRequest(kind=ReportKind.TRY, engines=(engine,), image_id=int(image))
@@ -154,8 +154,8 @@ def _try_in(parts: Parts, project: Project, engine: str, image: str, text: str, 
 def _try_alone(settings: Settings, project: Project, engine: str, image: str, text: str) -> dict[str, Any]:
     """Without a project: nothing is kept, and no endpoint can be asked, for there is no book to write it into."""
     from labeling.types import EngineUse
-    from service.work.engines import make_engine
-    from service.work.reporting.trial import try_engine
+    from service.work.engine_reports.trial import try_engine
+    from service.work.engines.factory import make_engine
 
     item = _item(settings, image, text)
     use = EngineUse(engine, below_margin=1.0)
@@ -186,7 +186,7 @@ def probe(
 
     Example: hardcase engines probe local/qwen3-vl
     """
-    from service.work.agents import probe_endpoint
+    from service.work.engines.endpoint_engines import probe_endpoint
 
     with failing_clearly(as_json), connected() as hardcase:
         found = probe_endpoint(hardcase.settings, hardcase.database, model)

@@ -29,9 +29,9 @@ from service.demo.annotators import SimulatedAnswers
 from service.demo.random_arm import RandomArm
 from service.demo.report import HardImage, Pictures, thumbnail
 from service.demo.summary import Round
-from service.work.classifiers import load_classifier
-from service.work.pool import Pool, load_pool
-from service.work.snapshots import evaluation_examples, truth_of
+from service.work.pool.pool import Pool, load_pool
+from service.work.pool.saved_versions import load_classifier
+from service.work.pool.training_set import evaluation_examples, truth_of
 from service.work.wiring import Parts
 
 __all__ = ["Past", "read_past", "take_pictures", "tell_rounds"]

@@ -28,7 +28,7 @@ from service.label_studio.webhook import HEADER, path_of, secret_of
 from service.notifications.targets import Webhook, load_messages, secret_for
 from service.schema import check_schema
 from service.settings import Settings
-from service.work.engines import make_engine
+from service.work.engines.factory import make_engine
 
 __all__ = ["Check", "examine"]
 

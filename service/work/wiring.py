@@ -22,7 +22,7 @@ from labeling.prelabel.engine import Engine
 from labeling.types import EngineUse, Project, ProjectId
 from service.jobs import Jobs
 from service.settings import Settings
-from service.work.engines import make_engine as load_engine
+from service.work.engines.factory import make_engine as load_engine
 from service.work.failpoints import Failpoints
 
 __all__ = ["EngineFor", "Parts", "make_parts", "utc_now"]

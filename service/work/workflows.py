@@ -22,14 +22,20 @@ from labeling.errors import Unavailable
 from labeling.types import JobName, ProjectId, Trigger
 from service.logs import get_logger
 from service.notifications.targets import has_targets
-from service.work import engine_reports
-from service.work.adopting import adopt_batch
-from service.work.calibrations import calibrate
+from service.work.engine_reports import report
+from service.work.figures import refresh
+from service.work.ingest import ingest
+from service.work.ingest.garbage_collection import tidy_up
+from service.work.learn import learn
 from service.work.locks import OneAtATime
-from service.work.messaging import deliver_due, write_due
-from service.work.pipeline import escalate, explain, figures, ingest, learn, prelabel, promote, review, select
+from service.work.notifications import deliver_due, write_due
+from service.work.pipeline import explain, review
+from service.work.prelabel import escalate, prelabel
+from service.work.prelabel.calibrate import calibrate
+from service.work.promote import judge
 from service.work.quality import QUICK, SLOW, Step
-from service.work.tidying import tidy_up
+from service.work.review.adopt import adopt_batch
+from service.work.select import query
 from service.work.wiring import Parts
 
 __all__ = ["FULL_SWEEP_EVERY", "register"]
@@ -105,7 +111,7 @@ class _Loop:
         if trigger not in (Trigger.PROMOTED, Trigger.HAND) and _step(learn.due, self.parts, project_id):
             self._ask(project_id, Trigger.ANSWERED, JobName.LEARN)  # which leads back here, with a newer champion
             return {"asked": 0, "query": 0}
-        chosen = _step(select.choose_query, self.parts, project_id, Trigger(trigger), force=force)
+        chosen = _step(query.choose_query, self.parts, project_id, Trigger(trigger), force=force)
         if chosen["asked"]:
             self._ask(project_id, Trigger.SELECTED, JobName.REVIEW, JobName.FIGURES)
         return chosen
@@ -136,12 +142,12 @@ class _Loop:
         if by_hand:
             action, number, author, reason = by_hand
             if action == "rollback":
-                verdict = _step(promote.roll_back, self.parts, project_id, author, reason, leaving=int(number))
+                verdict = _step(judge.roll_back, self.parts, project_id, author, reason, leaving=int(number))
             else:
-                verdict = _step(promote.promote_by_hand, self.parts, project_id, int(number), author, reason)
+                verdict = _step(judge.promote_by_hand, self.parts, project_id, int(number), author, reason)
         else:
-            verdict = _step(promote.judge, self.parts, project_id, Trigger(trigger))
-        predicted = _step(promote.predict, self.parts, project_id)
+            verdict = _step(judge.judge, self.parts, project_id, Trigger(trigger))
+        predicted = _step(judge.predict, self.parts, project_id)
         if predicted["rows"]:
             self._ask(project_id, Trigger.PROMOTED, JobName.REVIEW)
         self._ask(project_id, Trigger.PROMOTED, JobName.SELECT, JobName.FIGURES)
@@ -151,10 +157,10 @@ class _Loop:
 
     def figures(self, project_id: ProjectId, trigger: str) -> Counts:
         calibrated = _step(calibrate, self.parts, project_id)
-        return {**calibrated, **_step(figures.refresh, self.parts, project_id)}
+        return {**calibrated, **_step(refresh.refresh, self.parts, project_id)}
 
     def engines(self, project_id: ProjectId, trigger: str, request: str, asked_by: str) -> Counts:
-        return _step(engine_reports.answer, self.parts, project_id, request, asked_by)
+        return _step(report.answer, self.parts, project_id, request, asked_by)
 
     def quality(self, project_id: ProjectId, trigger: str) -> Counts:
         """What must follow people's answers within seconds: consensus, agreement, the team, alarms."""

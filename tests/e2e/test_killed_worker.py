@@ -27,9 +27,9 @@ from db.tables import (
 )
 from labeling.types import Project, Side
 from service.demo.annotators import Account, Annotators
-from service.work.classifiers import load_classifier
 from service.work.failpoints import NAMES
-from service.work.snapshots import rebuild_snapshot
+from service.work.pool.saved_versions import load_classifier
+from service.work.pool.training_set import rebuild_snapshot
 from tests.e2e.conftest import RealLabelStudio
 from tests.e2e.running import Hardcase, make_pictures, running_hardcase, wait_until
 

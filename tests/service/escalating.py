@@ -25,8 +25,8 @@ from labeling.prelabel.engines.scripted import ScriptedEngine
 from labeling.types import EngineUse, Evidence, Outcome, Prelabel, Project, Side
 from service.settings import Settings
 from service.work.failpoints import Failpoints
-from service.work.pipeline.escalate import escalate_batch
-from service.work.pipeline.prelabel import prelabel_batch
+from service.work.prelabel.escalate import escalate_batch
+from service.work.prelabel.prelabel import prelabel_batch
 from tests.conftest import NOW
 
 ANSWER = Callable[[Item], Prelabel]

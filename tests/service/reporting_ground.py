@@ -18,7 +18,7 @@ from labeling.adapters.storage.image_store import ImageStore
 from labeling.prelabel.engine import Engine
 from labeling.prelabel.engines.scripted import class_colour
 from labeling.types import EngineUse, ImageId, LabelSource, Policy, Project, Side
-from service.work.engines import make_engine
+from service.work.engines.factory import make_engine
 from service.work.wiring import Parts
 from tests.conftest import NOW
 from tests.service import seeded_pool

@@ -16,7 +16,7 @@ from labeling.adapters.storage.image_store import ImageStore
 from labeling.types import ImageId, Project, ReviewKind
 from service.labels.resolution import settle
 from service.work.quality.agreement import refresh_agreement
-from service.work.quality.alarming import watch_labels
+from service.work.quality.label_alarms import watch_labels
 from service.work.quality.label_quality import refresh_label_quality
 from service.work.quality.suspects import refresh_suspects
 from tests.conftest import NOW

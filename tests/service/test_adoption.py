@@ -36,8 +36,8 @@ from labeling.errors import BadAddress, Conflict, Invalid
 from labeling.types import LabelClass, Project, ProjectConfig
 from service.label_studio.adopted_tasks import address_in, kept_controls, studio_path, take_in
 from service.label_studio.takeover import TakingOver
-from service.work.adopting import adopt_batch
 from service.work.pipeline.review import push, sync
+from service.work.review.adopt import adopt_batch
 from service.work.wiring import Parts
 from tests.conftest import NOW
 from tests.fakes_label_studio import FakeLabelStudio
@@ -296,7 +296,7 @@ def test_a_task_of_ours_that_was_not_yet_noted_is_none_of_theirs(scene: Scene) -
 
 def test_a_label_of_an_adopted_task_on_the_holdout_neither_trains_nor_judges(scene: Scene) -> None:
     from labeling.types import Side
-    from service.work.snapshots import evaluation_examples, read_snapshot
+    from service.work.pool.training_set import evaluation_examples, read_snapshot
 
     held, free = scene.task(url=f"{WEB}/a.png"), scene.task(url=f"{WEB}/b.png")
     for task in (held, free):

@@ -18,8 +18,8 @@ from labeling.errors import Invalid, OverBudget
 from labeling.prelabel.engine import Item
 from labeling.types import Budget, EngineUse, Outcome, Policy, Project
 from service.settings import Settings
-from service.work.agents import probe_endpoint
-from service.work.engines import make_engine
+from service.work.engines.endpoint_engines import probe_endpoint
+from service.work.engines.factory import make_engine
 from tests.scripted_endpoint import Answer, ScriptedEndpoint, answering, called, said
 
 MakeProject = Callable[..., Project]

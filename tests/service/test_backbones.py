@@ -17,7 +17,7 @@ from labeling.errors import Invalid
 from labeling.prelabel.engine import Item, check_look
 from labeling.types import LabelClass, Policy, Project, ProjectConfig, ProjectId
 from service.settings import Settings
-from service.work.engines import first_use, make_engine
+from service.work.engines.factory import first_use, make_engine
 from tests.conftest import NOW
 from tests.tiny_encoders import VISION, VISION_MODELS, save_bert, save_clip, save_siglip, save_vision
 

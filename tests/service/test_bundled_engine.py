@@ -17,7 +17,7 @@ from labeling.errors import Invalid
 from labeling.prelabel.engine import Engine, Item, check_look
 from labeling.types import LabelClass, Policy, Project, ProjectConfig, ProjectId
 from service.settings import Settings
-from service.work.engines import make_engine
+from service.work.engines.factory import make_engine
 from tests.conftest import NOW
 from tests.unit.prelabel.lite0_reference import reference_logits
 

@@ -21,7 +21,7 @@ from db.tables import CallRow, SpendRow
 from labeling.errors import EndpointSilent, EndpointUnavailable, Invalid, OverBudget
 from labeling.prelabel.endpoints.endpoint import CallBook, Endpoint, Limits, Price, Question, Reply, Sent
 from labeling.types import Budget, Project, ProjectId
-from service.work.calls import BREAK_AFTER, BREAK_S, open_book
+from service.work.engines.call_ledger import BREAK_AFTER, BREAK_S, open_book
 from tests.conftest import NOW
 
 DEAR = Price(per_request=100)

@@ -20,9 +20,9 @@ from labeling.prelabel.engines.projected import ProjectedEngine
 from labeling.prelabel.engines.scripted import ScriptedEngine
 from labeling.types import EngineUse, Policy, Project, ReviewKind, Side
 from service.settings import Settings
-from service.work.backbones import texts_of
-from service.work.engines import make_engine
-from service.work.pipeline.prelabel import prelabel_batch
+from service.work.engines.encoders import texts_of
+from service.work.engines.factory import make_engine
+from service.work.prelabel.prelabel import prelabel_batch
 from tests.service.escalating import EscalatingParts, add_pictures, escalate, make_escalating, on_side, said_by
 from tests.service.labelled_pool import Ground
 from tests.unit.prelabel.pictures import grey

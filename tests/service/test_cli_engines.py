@@ -15,7 +15,7 @@ from labeling.prelabel.engines.scripted import class_colour
 from service.engines.kinds import KINDS
 from service.plugins import BUILT_IN, ENGINES
 from service.settings import Settings
-from service.work import engines
+from service.work.engines import factory
 from service.work.wiring import make_parts
 from tests.service.reporting_ground import add_pictures, give_gold
 from tests.service.test_cli import Cli
@@ -53,7 +53,7 @@ def red(tmp_path: Path) -> str:
 
 
 def test_every_kind_that_can_be_named_is_made_and_its_needs_are_known() -> None:
-    assert set(KINDS) == set(engines.ENGINES) == set(BUILT_IN[ENGINES])
+    assert set(KINDS) == set(factory.ENGINES) == set(BUILT_IN[ENGINES])
 
 
 def test_engines_are_listed_with_whether_they_can_be_used_here(cli: Cli) -> None:

@@ -15,8 +15,8 @@ from db.repositories.reviews import reviews
 from db.session import reading, transaction
 from db.tables import PrelabelRow, ReviewRow
 from labeling.types import NONE_OF_THESE, Outcome, Policy, Project, ReviewKind, Shares, Trigger
-from service.work.pipeline.select import choose_query
-from service.work.pushing import read_queue
+from service.work.review.push import read_queue
+from service.work.select.query import choose_query
 from service.work.wiring import Parts
 from tests.conftest import NOW
 from tests.service.seeded_pool import REVISION, add_champion, make_parts, seed_images

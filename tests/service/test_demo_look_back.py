@@ -18,8 +18,8 @@ from labeling.adapters.storage.image_store import ImageStore
 from labeling.types import Policy, Project, ReviewKind, Trigger
 from service.demo.annotators import SimulatedAnswers
 from service.demo.look_back import read_past, take_pictures, tell_rounds
-from service.work.pipeline.learn import learn
-from service.work.pipeline.promote import judge
+from service.work.learn.learn import learn
+from service.work.promote.judge import judge
 from tests.conftest import NOW
 from tests.service.labelled_pool import Ground, make_ground
 

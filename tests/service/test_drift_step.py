@@ -20,8 +20,8 @@ from db.session import reading, transaction
 from db.tables import ImageRow
 from db.views import dashboard
 from labeling.types import Project, Side
+from service.work.quality.alarm_rules import AUTHOR, Watch, follow
 from service.work.quality.drift import refresh_drift
-from service.work.quality.watching import AUTHOR, Watch, follow
 from tests.conftest import NOW
 from tests.service.answering_people import asked_about, hire
 from tests.service.labelled_pool import Ground, add_images, make_ground, prelabel

@@ -21,7 +21,7 @@ from labeling.prelabel.engines.dual_encoder import DualEncoder, DualEncoderEngin
 from labeling.types import EngineUse, LabelClass, Policy, Project, ProjectConfig, ProjectId
 from service.projects.project_file import PolicyIn
 from service.settings import Settings
-from service.work.engines import make_engine
+from service.work.engines.factory import make_engine
 from tests.conftest import NOW
 from tests.tiny_encoders import save_clip, save_siglip
 

@@ -14,7 +14,7 @@ from service.ingest.register import add_source
 from service.jobs import Jobs
 from service.projects.project_file import EngineUseIn, PolicyIn, ProjectFile, parse_project
 from service.settings import Settings
-from service.work.engines import make_engine
+from service.work.engines.factory import make_engine
 from tests.conftest import NOW
 from tests.scripted_endpoint import Answer, answering
 

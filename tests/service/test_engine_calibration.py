@@ -16,10 +16,10 @@ from db.tables import PrelabelRow
 from db.views import dashboard
 from labeling.learn.calibration import in_temperature_half
 from labeling.types import NONE_OF_THESE, Outcome, Project, ReviewKind
-from service.work.calibrations import calibrate
-from service.work.opinions import read_opinions
-from service.work.pipeline.figures import refresh
-from service.work.pool import load_pool
+from service.work.figures.refresh import refresh
+from service.work.pool.pool import load_pool
+from service.work.pool.predictions import read_opinions
+from service.work.prelabel.calibrate import calibrate
 from tests.conftest import NOW
 from tests.service.labelled_pool import Ground, make_ground
 from tests.service.seeded_pool import REVISION

@@ -21,8 +21,8 @@ from labeling.prelabel.calibration import Terms
 from labeling.prelabel.engine import Item, Look, no_vectors
 from labeling.types import Budget, EngineUse, Evidence, Outcome, Policy, Prelabel, Project, ReviewKind, Side
 from service.engines.requests import EngineRequest, ReportKind, written
-from service.work.engine_reports import answer, make, unwatched
-from service.work.pipeline.prelabel import prelabel_batch
+from service.work.engine_reports.report import answer, make, unwatched
+from service.work.prelabel.prelabel import prelabel_batch
 from service.work.wiring import Parts
 from tests.conftest import NOW
 from tests.service.labelled_pool import Ground

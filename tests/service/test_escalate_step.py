@@ -19,7 +19,7 @@ from labeling.errors import EndpointSilent, EndpointUnavailable, Invalid, OverBu
 from labeling.prelabel.engine import Item
 from labeling.prelabel.guards.checks import CONFLICT
 from labeling.types import Budget, EngineUse, Outcome, Policy, Prelabel, Project, Side
-from service.work.pipeline.escalate import escalate_batch
+from service.work.prelabel.escalate import escalate_batch
 from tests.conftest import NOW
 from tests.service.escalating import (
     Asking,

@@ -15,8 +15,8 @@ from PIL import Image
 
 from db.session import transaction
 from labeling.types import EngineUse, LabelSource, Policy, Project, ReviewKind, Side
-from service.work.contexts import shots_for
-from service.work.pool import load_pool
+from service.work.pool.pool import load_pool
+from service.work.prelabel.engine_inputs import shots_for
 from tests.service.escalating import (
     Dear,
     EscalatingParts,

@@ -20,8 +20,8 @@ from db.tables import ImageRow, PrelabelRow
 from labeling.ingest.hashing import perceptual_hash
 from labeling.types import NONE_OF_THESE, UNSURE, Budget, EngineUse, Policy, Project
 from service.settings import Settings
-from service.work.pipeline.escalate import escalate_batch
-from service.work.pipeline.prelabel import prelabel_batch
+from service.work.prelabel.escalate import escalate_batch
+from service.work.prelabel.prelabel import prelabel_batch
 from service.work.wiring import Parts, make_parts
 from tests.conftest import NOW
 from tests.scripted_endpoint import Answer, answering, called

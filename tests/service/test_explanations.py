@@ -23,7 +23,7 @@ from labeling.adapters.storage.image_store import ImageStore
 from labeling.prelabel.engine import Item, Look
 from labeling.prelabel.engines.scripted import ScriptedEngine
 from labeling.types import LabelSource, Policy, Project, ReviewKind
-from service.work.explanations import draw_explanations
+from service.work.explain.explanations import draw_explanations
 from service.work.wiring import Parts
 from tests.conftest import NOW
 from tests.fakes_label_studio import FakeLabelStudio

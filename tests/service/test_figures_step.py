@@ -18,8 +18,8 @@ from db.tables import ReviewRow, VersionRow
 from db.views import dashboard
 from db.views.dashboard import Figure
 from labeling.types import NONE_OF_THESE, Policy, Project, ReviewKind, Shares, Trigger, VersionId
-from service.work.pipeline.figures import refresh
-from service.work.pipeline.select import choose_query
+from service.work.figures.refresh import refresh
+from service.work.select.query import choose_query
 from service.work.wiring import Parts
 from tests.conftest import NOW
 from tests.service.seeded_pool import add_champion, answer, make_parts, seed_images

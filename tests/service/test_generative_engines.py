@@ -23,7 +23,7 @@ from labeling.prelabel.engines.described import DescribedEngine
 from labeling.prelabel.language_models.language import LanguageModel
 from labeling.types import EngineUse, ImageId, LabelClass, Outcome, Policy, Prelabel, Project, ProjectConfig, ProjectId
 from service.settings import Settings
-from service.work.engines import make_engine
+from service.work.engines.factory import make_engine
 from tests.conftest import NOW
 from tests.tiny_clipseg import make_clipseg
 from tests.tiny_models import make_idefics3, make_llama, make_llava

@@ -15,10 +15,10 @@ from db.tables import LabelRow, OverlapRow, ReviewRow
 from labeling.review.kinds import Use, kinds_for
 from labeling.types import Gold, LabelSource, Policy, Project, ReviewKind, Shares, Trigger
 from service.work.pipeline.review import push
-from service.work.pipeline.select import choose_query
-from service.work.pushing import read_queue
+from service.work.pool.training_set import read_snapshot
 from service.work.quality.gold import make_gold
-from service.work.snapshots import read_snapshot
+from service.work.review.push import read_queue
+from service.work.select.query import choose_query
 from service.work.wiring import Parts
 from tests.conftest import NOW
 from tests.fakes_label_studio import FakeLabelStudio

@@ -29,8 +29,8 @@ from labeling.prelabel.guards.counterfactual import GuardedEngine
 from labeling.types import EngineUse, LabelClass, Policy, Project, ReviewKind
 from service.engines import egress
 from service.settings import Settings
-from service.work.engines import Means
-from service.work.guarding import StoredCanaries, guard
+from service.work.engines.factory import Means
+from service.work.engines.guards import StoredCanaries, guard
 from tests.conftest import NOW
 from tests.injected_engines import CLASSES, ObedientReader, painted
 from tests.scripted_endpoint import answering, called
@@ -145,8 +145,8 @@ from db.session import reading, transaction
 from db.tables import ImageRow
 from labeling.adapters.storage.image_store import ImageStore
 from service.settings import Settings
-from service.work.pipeline.escalate import escalate_batch
-from service.work.pipeline.prelabel import prelabel_batch
+from service.work.prelabel.escalate import escalate_batch
+from service.work.prelabel.prelabel import prelabel_batch
 from service.work.wiring import make_parts
 
 home, database, project_id = Path(sys.argv[1]), sys.argv[2], ProjectId(int(sys.argv[3]))

@@ -22,7 +22,7 @@ from labeling.prelabel.encoders.encoders import ImageEncoder
 from labeling.prelabel.encoders.torch_network import TorchNetwork
 from labeling.prelabel.engine import Vectors
 from service.settings import Settings
-from service.work.image_encoder import bundled_images, device_of
+from service.work.engines.bundled_encoder import bundled_images, device_of
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ from service.ingest.register import add_source, register_items
 from service.jobs import Jobs
 from service.settings import Settings
 from service.work.failpoints import Failpoints
-from service.work.pipeline.ingest import collect, fetch_batch, look
+from service.work.ingest.ingest import collect, fetch_batch, look
 from service.work.wiring import Parts
 from tests.conftest import NOW
 

@@ -28,10 +28,10 @@ from labeling.adapters.storage.prediction_files import read_predictions
 from labeling.errors import BadArtifact, Conflict, NotFound
 from labeling.learn.artifacts import CARD, WEIGHTS
 from labeling.types import NONE_OF_THESE, Policy, Project, ReviewKind, Side, Trigger, Verdict
-from service.work.classifiers import load_classifier
-from service.work.pipeline.learn import due, learn
-from service.work.pipeline.promote import judge, predict, promote_by_hand, roll_back
-from service.work.snapshots import rebuild_snapshot
+from service.work.learn.learn import due, learn
+from service.work.pool.saved_versions import load_classifier
+from service.work.pool.training_set import rebuild_snapshot
+from service.work.promote.judge import judge, predict, promote_by_hand, roll_back
 from tests.service.labelled_pool import Ground, add_images, group, make_ground, prelabel
 from tests.service.seeded_pool import ENCODER, REVISION, add_label
 

@@ -20,7 +20,7 @@ from db.views import dashboard
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.prelabel.engine import Item, Look, no_vectors
 from labeling.types import Evidence, Policy, Prelabel, Project
-from service.work.quality.looking_again import look_again
+from service.work.quality.endpoint_drift import look_again
 from tests.conftest import NOW
 from tests.service.labelled_pool import Ground, make_ground
 from tests.service.quality_data import picture

@@ -20,7 +20,7 @@ from db.views.figures import NewFigure
 from labeling.types import AnnotationAction, ImageId, LabelSource, Policy, Project, ReviewKind, Team
 from service.notifications.summary import Measured, Person, Week, weekly_words
 from service.settings import keep_secret
-from service.work.messaging import deliver_due, write_due
+from service.work.notifications import deliver_due, write_due
 from tests.conftest import NOW
 from tests.reviewing import ask, make_parts, rows_of
 

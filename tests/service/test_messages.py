@@ -28,7 +28,7 @@ from service.cli import app
 from service.notifications.targets import load_messages
 from service.operations.doctor import examine
 from service.settings import Settings, keep_secret
-from service.work.messaging import deliver_due, write_due
+from service.work.notifications import deliver_due, write_due
 from service.work.wiring import Parts
 from tests.conftest import NOW
 from tests.reviewing import make_parts, rows_of

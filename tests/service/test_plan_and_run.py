@@ -16,11 +16,11 @@ from db.session import reading
 from labeling.types import Budget, EngineUse, Policy, Project
 from service.engines.requests import EngineRequest, ReportKind
 from service.settings import Settings
-from service.work.agents import probe_endpoint
-from service.work.engine_reports import make, unwatched
-from service.work.pipeline.escalate import escalate_batch
-from service.work.pipeline.prelabel import prelabel_batch
-from service.work.reporting.listing import list_engines, show
+from service.work.engine_reports.listing import list_engines, show
+from service.work.engine_reports.report import make, unwatched
+from service.work.engines.endpoint_engines import probe_endpoint
+from service.work.prelabel.escalate import escalate_batch
+from service.work.prelabel.prelabel import prelabel_batch
 from service.work.wiring import Parts
 from tests.scripted_endpoint import Answer, ScriptedEndpoint, answering, called, said
 from tests.service.reporting_ground import add_pictures, parts_of

@@ -25,11 +25,11 @@ from labeling.types import LabelClass, Policy, Project, ProjectConfig, ProjectId
 from service import plugins
 from service.projects.project_file import parse_project
 from service.settings import Settings
-from service.work.classifiers import folder_of, load_classifier
-from service.work.engines import ENGINES, make_engine
-from service.work.pipeline.learn import learn
-from service.work.pipeline.select import choose_query
-from service.work.pool import load_pool
+from service.work.engines.factory import ENGINES, make_engine
+from service.work.learn.learn import learn
+from service.work.pool.pool import load_pool
+from service.work.pool.saved_versions import folder_of, load_classifier
+from service.work.select.query import choose_query
 from tests.conftest import NOW
 from tests.service.labelled_pool import make_ground
 from tests.service.seeded_pool import make_parts, seed_images

@@ -27,7 +27,7 @@ from labeling.prelabel.engine import Item, Look
 from labeling.prelabel.engines.scripted import ScriptedEngine
 from labeling.types import Policy, Project
 from service.work.failpoints import Failpoints
-from service.work.pipeline.prelabel import prelabel_batch
+from service.work.prelabel.prelabel import prelabel_batch
 from tests.conftest import NOW
 
 MakeProject = Callable[..., Project]

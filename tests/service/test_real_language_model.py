@@ -14,7 +14,7 @@ from PIL import Image
 from labeling.prelabel.engine import Item, check_look
 from labeling.types import EngineUse, LabelClass, Project, ProjectConfig, ProjectId
 from service.settings import Settings
-from service.work.engines import make_engine
+from service.work.engines.factory import make_engine
 from tests.conftest import NOW
 
 CLASSES = ("animal", "vehicle", "fruit", "musical instrument")

@@ -16,7 +16,7 @@ from db.repositories.reviews.reviews import is_open
 from db.session import reading, transaction
 from db.tables import GroupRow, ImageRow, PredictionRow, QueryRow, ReviewEndRow, ReviewRow
 from labeling.types import LabelSource, Policy, Project, QueryId, ReviewKind, Side, Trigger
-from service.work.pipeline.select import choose_query
+from service.work.select.query import choose_query
 from service.work.wiring import Parts
 from tests.conftest import NOW
 from tests.service.seeded_pool import add_champion, add_label, answer, make_parts, seed_images

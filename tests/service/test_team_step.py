@@ -22,10 +22,10 @@ from labeling.types import Gold, ImageId, Policy, Project, ReviewKind, Team, Tri
 from service.labels import annotators as team
 from service.labels.annotators import Deed
 from service.labels.resolution import settle
-from service.work.pipeline.learn import learn
-from service.work.pipeline.promote import judge
+from service.work.learn.learn import learn
+from service.work.pool.training_set import rebuild_snapshot
+from service.work.promote.judge import judge
 from service.work.quality.team import RULE, refresh_team
-from service.work.snapshots import rebuild_snapshot
 from tests.conftest import NOW
 from tests.reviewing import label_values
 from tests.service.labelled_pool import Ground

@@ -17,7 +17,7 @@ from labeling.adapters.storage.embedding_store import MissingVectors
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import NotFound
 from labeling.types import Project
-from service.work.tidying import tidy_up
+from service.work.ingest.garbage_collection import tidy_up
 from tests.service.labelled_pool import make_ground
 from tests.service.seeded_pool import ENCODER
 

@@ -18,7 +18,7 @@ from db.session import reading, transaction
 from db.tables import AuditRow, FigureRow
 from labeling.types import Budget, EngineUse, Evidence, LabelClass, Policy, Prelabel, Project, ProjectConfig, Role
 from service.engines.requests import EngineRequest, ReportKind
-from service.work.engine_reports import make, unwatched
+from service.work.engine_reports.report import make, unwatched
 from tests.conftest import NOW
 from tests.service.reporting_ground import add_pictures, give_gold, parts_of
 from tests.service.test_web_pages import HTML, log_in, token_of

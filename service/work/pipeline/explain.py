@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.work.explanations import draw_explanations
-from service.work.regions import draw_regions
+from service.work.explain.explanations import draw_explanations
+from service.work.explain.regions import draw_regions
 
 __all__ = ["draw_explanations", "draw_regions"]

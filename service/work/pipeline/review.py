@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.work.pushing import push
-from service.work.syncing import sync
+from service.work.review.push import push
+from service.work.review.sync import sync
 
 __all__ = ["push", "sync"]

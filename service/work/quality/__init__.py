@@ -10,12 +10,12 @@ from collections.abc import Callable
 
 from labeling.types import ProjectId
 from service.work.quality.agreement import refresh_agreement
-from service.work.quality.alarming import watch_labels
 from service.work.quality.consensus import refresh_consensus, refresh_large_consensus
 from service.work.quality.drift import refresh_drift
+from service.work.quality.endpoint_drift import look_again
 from service.work.quality.gold import make_gold
+from service.work.quality.label_alarms import watch_labels
 from service.work.quality.label_quality import refresh_label_quality
-from service.work.quality.looking_again import look_again
 from service.work.quality.overlap import ask_another_person
 from service.work.quality.suspects import refresh_suspects
 from service.work.quality.team import refresh_team

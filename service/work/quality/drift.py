@@ -28,11 +28,11 @@ from labeling.errors import BadArtifact, NotFound
 from labeling.quality.drift import Changed, class_shift, corrected_prior, input_shift, level_of, told_apart
 from labeling.quality.metrics import MIN_LABELS, confusion, share
 from labeling.types import Project, ProjectId
-from service.work.pool import load_pool
-from service.work.quality.habits import people_over_time
+from service.work.pool.pool import load_pool
+from service.work.pool.training_set import evaluation_examples, truth_of
+from service.work.quality.alarm_rules import Watch, follow
+from service.work.quality.annotator_drift import people_over_time
 from service.work.quality.numbers import as_json
-from service.work.quality.watching import Watch, follow
-from service.work.snapshots import evaluation_examples, truth_of
 from service.work.wiring import Parts
 
 __all__ = ["FIGURE", "INPUTS_APART", "PART", "PRIOR_MOVED", "refresh_drift"]

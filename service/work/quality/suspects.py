@@ -32,7 +32,7 @@ from labeling.types import LabelSource, Project, ProjectId
 from service import plugins
 from service.labels.reannotation import STRATEGY
 from service.labels.suspects import SUSPECTED
-from service.work.pool import Pool, load_pool
+from service.work.pool.pool import Pool, load_pool
 from service.work.quality.numbers import as_json
 from service.work.wiring import Parts
 

@@ -1,0 +1,132 @@
+"""Which engines there are, and what one of them is in a project: its revision, its prompts, its trust, its deeds.
+
+In: settings, or a project and an engine's name. Out: documents. Listing loads nothing; showing loads the engine, for
+only it knows its revision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from db.repositories.engines import calibrations, probes
+from db.session import reading
+from db.views import engine_stats
+from labeling.prelabel.endpoints.endpoint import Endpoint
+from labeling.prelabel.zero_shot.templates import CAPTIONS, SENTENCES, texts_by_label
+from labeling.types import EngineUse, Project
+from service.engines.endpoints_file import load_endpoints
+from service.engines.kinds import KINDS, kinds
+from service.figures.estimates import Json, rounded
+from service.settings import Settings
+from service.work.engine_reports.dry_run import currency_of, engines_of, load, use_of
+from service.work.engines.factory import ENGINES, first_use
+from service.work.wiring import Parts
+
+__all__ = ["list_engines", "show"]
+
+TEMPLATES = {"bundled": SENTENCES, "dual-encoder": CAPTIONS, "projected": SENTENCES}
+"""The kinds that compare texts, with the templates that are their own."""
+
+
+def list_engines(settings: Settings, projects: Sequence[Project]) -> Json:
+    """Every kind of engine, whether it can be used here, and by which projects it is."""
+    endpoints = load_endpoints(settings)
+    used = [(name, project.config.name) for project in projects for name in engines_of(project)]
+    return {
+        "engines": [
+            {
+                "name": kind.name,
+                "model": ENGINES[kind.name].model if kind.name in ENGINES else "",
+                "summary": ENGINES[kind.name].summary if kind.name in ENGINES else "a plug-in",
+                "ready": kind.ready,
+                "way_out": kind.way_out,
+                "used": [
+                    {"engine": name, "project": project} for name, project in used if name.split(":")[0] == kind.name
+                ],
+            }
+            for kind in kinds(endpoints=bool(endpoints))
+        ],
+        "endpoints": [
+            {"name": one.name, "url": one.url, "kind": one.kind, "local": one.local, "price": _price(one)}
+            for one in endpoints.values()
+        ],
+    }
+
+
+def show(parts: Parts, project: Project, name: str) -> Json:
+    """One engine as this project uses it, or would.
+
+    Raises
+    ------
+    Invalid, Unavailable
+        When it cannot be loaded; the message says what to do.
+    """
+    engine = load(parts, project, name)
+    with reading(parts.database) as session:
+        facts = next((f for f in engine_stats.revisions(session, project.id) if f.revision == engine.revision), None)
+        calibration = calibrations.newest(session, project.id, engine.revision)
+    use = use_of(project, name) or first_use(project)
+    return {
+        "engine": name,
+        "revision": engine.revision,
+        "used": name in engines_of(project),
+        "image_encoder": engine.image_encoder,
+        "text_encoder": engine.text_encoder,
+        "use": msgspec.to_builtins(use),
+        "config_version": project.config_version,
+        "prompts": _prompts(project, name, use),
+        "currency": currency_of(project),
+        "price": _price_of(parts.settings, name),
+        "probe": _probe(parts, name),
+        "calibration": msgspec.to_builtins(calibration) if calibration else None,
+        "facts": msgspec.to_builtins(facts) if facts else None,
+        "seconds": rounded(facts.seconds, 4) if facts else None,
+    }
+
+
+def _endpoint(settings: Settings, name: str) -> tuple[Endpoint, str] | None:
+    """The endpoint that an engine asks, and its model there; None where it asks none."""
+    kind, _, model = name.partition(":")
+    where, _, called = model.partition("/")
+    endpoint = load_endpoints(settings).get(where) if kind in KINDS and KINDS[kind].endpoint else None
+    return (endpoint, called) if endpoint else None
+
+
+def _price_of(settings: Settings, name: str) -> str:
+    found = _endpoint(settings, name)
+    return _price(found[0]) if found else "free"
+
+
+def _price(endpoint: Endpoint) -> str:
+    """In words; an unknown price refuses a project with a budget."""
+    price = endpoint.price
+    if price is None:
+        return "not known"
+    if price.free:
+        return "free"
+    tokens = f"{price.input_per_m / 1e6:g} in, {price.output_per_m / 1e6:g} out"
+    each = f", {price.per_request / 1e6:g} a request" if price.per_request else ""
+    return f"{tokens} {price.currency} a million tokens{each}"
+
+
+def _probe(parts: Parts, name: str) -> Json:
+    """What the model behind an engine was seen to be able to do; empty where none is asked."""
+    found = _endpoint(parts.settings, name)
+    if found is None:
+        return {}
+    endpoint, model = found
+    with reading(parts.database) as session:
+        probe = probes.newest(session, endpoint=endpoint.name, model=model, url=endpoint.url)
+    return {} if probe is None else {**probe.result, "probed_at": probe.created_at.isoformat()}
+
+
+def _prompts(project: Project, name: str, use: EngineUse) -> Json:
+    """The texts that stand for each label, where the engine compares texts."""
+    kind = name.split(":")[0]
+    if kind not in TEMPLATES:
+        return {}
+    labels = project.config.labels
+    texts = texts_by_label(labels, use.templates, TEMPLATES[kind])
+    return {label.name: own for label, own in zip(labels, texts, strict=True)}

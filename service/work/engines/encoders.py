@@ -1,0 +1,89 @@
+"""The encoders that a project names beside its first engine, loaded; and the bundled ones where the engine has none.
+
+In: an engine and a policy. Out: an engine that gives vectors. `policy: image_encoder:` is `bundled` or
+`backbone:MODEL`, `policy: text_encoder:` is `bundled` or `sentences:MODEL`; a dual encoder's tower will do for either.
+"""
+
+from __future__ import annotations
+
+from labeling.errors import Invalid
+from labeling.prelabel.encoders.towers import ImageTower, TextTower, with_encoders
+from labeling.prelabel.engine import Engine
+from labeling.types import Policy
+from service.settings import Settings
+from service.work.engines.bundled_encoder import bundled_images, device_of
+
+__all__ = ["BUNDLED", "give_encoders", "image_tower", "text_tower", "texts_of"]
+
+BUNDLED = "bundled"
+
+
+def give_encoders(engine: Engine, policy: Policy, settings: Settings) -> Engine:
+    """The engine with the encoders that the policy names; where it names none and the engine has none, the bundled."""
+    images = policy.image_encoder or ("" if engine.image_encoder else BUNDLED)
+    texts = policy.text_encoder or ("" if engine.text_encoder else BUNDLED)
+    return with_encoders(
+        engine,
+        image_tower(images, settings) if images else None,
+        text_tower(texts, settings) if texts else None,
+    )
+
+
+def image_tower(name: str, settings: Settings) -> ImageTower:
+    """The encoder of images that a name stands for.
+
+    Raises
+    ------
+    Invalid
+        When there is no such encoder, or its model cannot be loaded.
+    """
+    kind, _, model = name.partition(":")
+    if name == BUNDLED:
+        encoder = bundled_images(settings)
+        return ImageTower(encoder.name, lambda images: encoder.encode(images)[0])
+    if kind == "backbone" and model:
+        from labeling.adapters.models.backbone_files import load_backbone
+
+        return load_backbone(model, device_of(settings))
+    raise Invalid(f"There is no image encoder {name!r}. Write `image_encoder: backbone:MODEL` or `bundled`.")
+
+
+def text_tower(name: str, settings: Settings) -> TextTower:
+    """The encoder of texts that a name stands for.
+
+    Raises
+    ------
+    Invalid
+        When there is no such encoder, or its model cannot be loaded.
+    """
+    kind, _, model = name.partition(":")
+    if name == BUNDLED:
+        from labeling.adapters.models.model_files import load_bundled_sentences
+
+        encoder = load_bundled_sentences()
+        return TextTower(encoder.name, encoder.encode)
+    if kind == "sentences" and model:
+        from labeling.adapters.models.backbone_files import load_sentences
+
+        return load_sentences(model, device_of(settings))
+    raise Invalid(f"There is no text encoder {name!r}. Write `text_encoder: sentences:MODEL` or `bundled`.")
+
+
+def texts_of(policy: Policy) -> str:
+    """The name of the encoder that a project's text vectors come from, for an engine that must speak its language.
+
+    Raises
+    ------
+    Invalid
+        When the first engine has a text encoder that only it can run.
+    """
+    kind, _, model = policy.engine.partition(":")
+    if policy.text_encoder or kind not in OWN_TEXTS:
+        return policy.text_encoder or BUNDLED
+    if kind == "dual-encoder":
+        return f"sentences:{model}"
+    raise Invalid(f"The texts of the engine {policy.engine!r} cannot be shared; write `policy: text_encoder: bundled`.")
+
+
+OWN_TEXTS = ("dual-encoder", "scripted")
+"""First engines whose text vectors are not the bundled encoder's."""

@@ -1,0 +1,87 @@
+"""Puts guards around engines that read text or are sent pictures with writing, and canaries into what endpoints see.
+
+In: an engine as its kind made it. Out: the same engine, guarded; any other as it is. Invariant: a canary is an image
+whose label people gave and training may use, never one of the hold-out; its result is kept once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from db.repositories.engines import canaries, prelabels
+from db.repositories.queries.examples import read_examples
+from db.session import reading, transaction
+from labeling.adapters.storage.image_store import ImageStore
+from labeling.errors import EnginePaused, Invalid, NotFound
+from labeling.prelabel.encoders.decode import open_shown
+from labeling.prelabel.engine import Engine, EngineOrder, Item
+from labeling.prelabel.guards.canaries import CanaryResult, Known, with_canaries
+from labeling.prelabel.guards.checks import obeys_too_often
+from labeling.prelabel.guards.counterfactual import guarded
+from labeling.review.kinds import Use, kinds_for
+from labeling.types import Side
+
+if TYPE_CHECKING:
+    from service.work.engines.factory import Means
+
+__all__ = ["ASKING", "StoredCanaries", "guard"]
+
+GUARDED = frozenset({"agent", "decide", "described", "vlm"})
+ASKING = frozenset({"agent", "decide"})
+"""The kinds that ask an endpoint."""
+SHARE = 0.1
+
+
+def guard(engine: Engine, name: str, order: EngineOrder, means: Means) -> Engine:
+    """The engine with the guards that its kind needs; the kinds that read nothing need none."""
+    if name not in GUARDED:
+        return engine
+    sends = order.use.sends if name in ASKING else ("image", "text")
+    if name in ASKING and means.database is not None:
+        book = StoredCanaries(means.database, means, order, engine.revision)
+        engine = with_canaries(engine, order.classes, book, sends=sends)
+    return guarded(engine, order.classes, share=SHARE, picture="image" in sends and name != "described")
+
+
+class StoredCanaries:
+    """The canaries of one engine revision in one project, in the database."""
+
+    def __init__(self, database: sa.Engine, means: Means, order: EngineOrder, revision: str) -> None:
+        self._database, self._project_id, self._revision = database, means.project_id, revision
+        self._images, self._order = ImageStore(means.settings.storage), order
+
+    def check(self) -> None:
+        """Raise EnginePaused if this revision surely obeys what is written too often."""
+        with reading(self._database) as session:
+            tally = canaries.tally(session, self._project_id, self._revision)
+        if obeys_too_often(tally.obeyed, tally.tried):
+            raise EnginePaused(
+                f"{self._order.use.engine} is paused: it obeyed {tally.obeyed} of {tally.tried} orders that were "
+                "written into known images or beside them. Name another model, write `sends: [image]` or change the "
+                "guidelines: each of these is counted anew."
+            )
+
+    def known(self, number: int) -> Known | None:
+        """One of the images that people labelled; the same for the same number and labels."""
+        with reading(self._database) as session:
+            examples = read_examples(session, self._project_id, kinds_for(Use.TRAIN), Side.POOL)
+            examples = [one for one in examples if one.label in self._order.classes]
+            if not examples:
+                return None
+            chosen = examples[number % len(examples)]
+            text = prelabels.images(session, [chosen.image_id])[chosen.image_id].text
+        try:
+            picture = open_shown(self._images.shown(chosen.content_hash)[0])
+        except (Invalid, NotFound):  # its own step tells of it
+            return None
+        return Known(Item(picture, text, key=chosen.content_hash), chosen.label)
+
+    def note(self, result: CanaryResult) -> None:
+        """Keep a result; one that is there already stays as it was."""
+        facts = {**asdict(result), "obeyed": result.obeyed}
+        with transaction(self._database) as session:
+            canaries.record(session, self._project_id, self._order.use.engine, self._revision, facts, datetime.now(UTC))

@@ -1,0 +1,262 @@
+"""Count and draw what the pages show: reads aggregates, computes, keeps each figure as data and perhaps as SVG.
+
+docs/reference/figures.md says what every figure holds. Nothing is computed again while no fact has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from db.repositories.projects import projects
+from db.repositories.versions import versions
+from db.repositories.versions.versions import Promotion, Version
+from db.session import reading, transaction
+from db.views import figures, tallies
+from db.views.figures import Asked, NewFigure
+from labeling.quality.annotators.acceptance import Acceptance, acceptance
+from labeling.quality.figures.plots import (
+    CurvePoint,
+    VersionPoint,
+    acceptance_bars,
+    confusion_matrix,
+    holdout_by_version,
+    learning_curve,
+)
+from labeling.quality.metrics import Estimate, accuracy, confusion
+from labeling.select.strategies.uncertainty import margin
+from labeling.types import Example, Project, ProjectId, Verdict, VersionId
+from service.engines.overview import WORK, Work, work_of
+from service.work.figures.reliability import read_reliability
+from service.work.pool.training_set import evaluation_examples, truth_of
+from service.work.wiring import Parts
+
+__all__ = ["refresh"]
+
+FORMAT = "3"
+"""Part of the fingerprint: a release that computes a figure differently computes all of them again."""
+HARDEST = 24
+LATELY = 1_000
+"""The hardest images are looked for among so many that were asked last."""
+
+Json = dict[str, Any]
+Evidence = dict[VersionId, dict[int, list[float]]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What the figures are computed from, read in one transaction."""
+
+    project: Project
+    fingerprint: str
+    tally: Json
+    examples: list[Example]
+    versions: list[Version]
+    verdicts: dict[VersionId, list[Promotion]]
+    champion: Version | None
+    judged: Evidence
+    labels_at: list[int]
+    shown: list[tuple[str, int, int]]
+    asked: list[Asked]
+    asked_predictions: dict[int, list[float]]
+    asked_prelabels: dict[int, list[float]]
+    reliability: NewFigure
+    work: Work
+
+
+def refresh(parts: Parts, project_id: ProjectId) -> dict[str, int]:
+    """Compute the tally and all figures, unless nothing has changed since they were computed last."""
+    facts = _read(parts, project_id)
+    if facts is None:
+        return {"figures": 0}
+    drawn = [
+        _holdout_by_version(facts),
+        _confusion(facts),
+        _acceptance(facts),
+        _hardest(facts),
+        NewFigure("labels_by_source", {"sources": facts.tally["labels_by_source"]}),
+        _rounds(facts),
+        facts.reliability,
+        NewFigure(WORK, facts.work.data),
+    ]
+    now = parts.now()
+    with transaction(parts.database) as session:
+        tallies.keep_tally(session, project_id, facts.tally, now)
+        return {"figures": figures.keep(session, project_id, drawn, facts.fingerprint, now)}
+
+
+def _read(parts: Parts, project_id: ProjectId) -> _Facts | None:
+    """None if the figures that are kept rest on these very facts."""
+    with reading(parts.database) as session:
+        project = projects.by_id(session, project_id)
+        fingerprint = f"{FORMAT}-{project.config_version}-{tallies.fingerprint(session, project_id)}"
+        if fingerprint == figures.kept_fingerprint(session, project_id):
+            return None
+        examples = evaluation_examples(session, project)
+        everyone, champion = versions.everyone(session, project_id), versions.champion(session, project_id)
+        verdicts: dict[VersionId, list[Promotion]] = {version.id: [] for version in everyone}
+        for verdict in versions.promotions(session, project_id):
+            verdicts[verdict.version_id].append(verdict)
+        asked = figures.lately_asked(session, project_id, LATELY)
+        images = [one.image_id for one in asked]
+        predicted = figures.evidence(session, images, champion.id) if champion else {}
+        return _Facts(
+            project=project,
+            fingerprint=fingerprint,
+            tally=tallies.counts(session, project_id),
+            examples=examples,
+            versions=everyone,
+            verdicts=verdicts,
+            champion=champion,
+            judged=figures.evidence(session, [example.image_id for example in examples]),
+            labels_at=figures.people_labels_at(session, project_id, [v.last_label_id for v in everyone]),
+            shown=figures.shown_and_kept(session, project_id),
+            asked=asked,
+            asked_predictions=predicted.get(champion.id, {}) if champion else {},
+            asked_prelabels=figures.prelabels_of(session, project_id, images),
+            reliability=read_reliability(session, project),
+            work=work_of(session, project_id),
+        )
+
+
+def _answers(facts: _Facts, version: Version) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """What a version said of the evaluation images that it has predicted, and the truth: two (n,) arrays."""
+    predicted = facts.judged.get(version.id, {})
+    examples = [example for example in facts.examples if example.image_id in predicted]
+    said = np.array([int(np.argmax(predicted[example.image_id])) for example in examples], np.int64)
+    return said, truth_of(examples, facts.project.config.classes)
+
+
+def _estimate(facts: _Facts, version: Version) -> Estimate:
+    """On today's evaluation labels where it has predicted them; else what its report said when it was fitted."""
+    today, then = accuracy(*_answers(facts, version)), _reported(version)
+    return today if today.n >= then.n else then
+
+
+def _reported(version: Version) -> Estimate:
+    value, interval = version.report.get("accuracy"), version.report.get("accuracy_interval")
+    labels = int(version.report.get("evaluation_labels", 0))
+    if value is None or interval is None:
+        return Estimate(0.0, 0.0, 1.0, 0)
+    return Estimate(value, interval[0], interval[1], labels)
+
+
+def _holdout_by_version(facts: _Facts) -> NewFigure:
+    rows, points = [], []
+    for version in facts.versions:
+        estimate = _estimate(facts, version)
+        promoted = _was_promoted(facts.verdicts[version.id])
+        champion = facts.champion is not None and facts.champion.id == version.id
+        rows.append({"version": version.number, "promoted": promoted, "champion": champion, **_as_json(estimate)})
+        if estimate.known:
+            points.append(VersionPoint(version.number, estimate, promoted))
+    return NewFigure("holdout_by_version", {"versions": rows}, holdout_by_version(points) if points else None)
+
+
+def _confusion(facts: _Facts) -> NewFigure:
+    classes = facts.project.config.classes
+    if facts.champion is None:
+        return NewFigure("confusion", {"version": None, "n": 0, "known": False, "classes": classes, "counts": []})
+    said, truth = _answers(facts, facts.champion)
+    matrix, estimate = confusion(said, truth, len(classes)), accuracy(said, truth)
+    data = {
+        "version": facts.champion.number,
+        "n": estimate.n,
+        "known": estimate.known,
+        "classes": classes,
+        "counts": [
+            {"truth": int(t) if t < len(classes) else None, "said": int(p), "count": int(matrix[t, p])}
+            for t, p in np.argwhere(matrix)
+        ],
+    }
+    return NewFigure("confusion", data, confusion_matrix(matrix, classes) if estimate.n else None)
+
+
+def _acceptance(facts: _Facts) -> NewFigure:
+    rows = acceptance(facts.shown, facts.project.config.classes)
+    shown, kept = sum(row.shown for row in rows), sum(row.kept for row in rows)
+    everything = acceptance([("all", shown, kept)], ["all"])[0]
+    data = {"all": _accepted(everything), "classes": [_accepted(row) for row in rows]}
+    return NewFigure("acceptance", data, acceptance_bars(rows) if shown else None)
+
+
+def _accepted(row: Acceptance) -> Json:
+    share = _as_json(row.share)
+    return {"label": row.label, "shown": row.shown, "kept": row.kept, "share": share.pop("accuracy"), **share}
+
+
+def _hardest(facts: _Facts) -> NewFigure:
+    """The images that the champion (before it, the engine) doubts most, of those that were asked last."""
+    believed = [
+        (one, probs)
+        for one in facts.asked
+        if (probs := facts.asked_predictions.get(one.image_id) or facts.asked_prelabels.get(one.image_id))
+    ]
+    doubts = margin(np.array([probs for _, probs in believed])) if believed else np.empty(0)
+    order = np.lexsort((np.arange(len(doubts)), -doubts))[:HARDEST]
+    return NewFigure("hardest", {"images": [_hard(facts, believed[i][0], float(doubts[i])) for i in order]})
+
+
+def _hard(facts: _Facts, one: Asked, doubt: float) -> Json:
+    return {
+        "image_id": one.image_id,
+        "content_hash": one.content_hash,
+        "review_id": one.review_id,
+        "kind": one.kind,
+        "ls_task_id": one.ls_task_id,
+        "doubt": round(doubt, 4),
+        "prelabel": _best(facts.project, facts.asked_prelabels.get(one.image_id)),
+        "champion": _best(facts.project, facts.asked_predictions.get(one.image_id)),
+        "answer": one.label,
+    }
+
+
+def _best(project: Project, probs: list[float] | None) -> Json | None:
+    if not probs:
+        return None
+    best = int(np.argmax(probs))
+    return {"label": project.config.classes[best], "probability": round(float(probs[best]), 4)}
+
+
+def _rounds(facts: _Facts) -> NewFigure:
+    rows, points = [], []
+    for version, labels in zip(facts.versions, facts.labels_at, strict=True):
+        estimate = _reported(version)
+        verdicts = facts.verdicts[version.id]
+        rows.append(
+            {
+                "version": version.number,
+                "at": version.created_at.isoformat(),
+                "labels_by_people": labels,
+                "evaluation_labels": int(version.report.get("evaluation_labels", 0)),
+                **_as_json(estimate),
+                "promoted": _was_promoted(verdicts),
+                "verdict": verdicts[-1].verdict.value if verdicts else None,
+                "reasons": list(verdicts[-1].reasons) if verdicts else [],
+                "triggers": [version.trigger.value, *(verdict.trigger.value for verdict in verdicts)],
+            }
+        )
+        if estimate.known:
+            points.append(CurvePoint("hardcase", labels, estimate))
+    return NewFigure("rounds", {"rounds": rows}, learning_curve(points) if len(points) > 1 else None)
+
+
+def _was_promoted(verdicts: Sequence[Promotion]) -> bool:
+    return any(verdict.verdict is Verdict.PROMOTED for verdict in verdicts)
+
+
+def _as_json(estimate: Estimate) -> Json:
+    """Its numbers are null while they are not yet known; `n` says how many labels there are."""
+    if not estimate.known:
+        return {"known": False, "n": estimate.n, "accuracy": None, "lower": None, "upper": None}
+    return {
+        "known": True,
+        "n": estimate.n,
+        "accuracy": round(estimate.value, 4),
+        "lower": round(estimate.lower, 4),
+        "upper": round(estimate.upper, 4),
+    }

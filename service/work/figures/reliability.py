@@ -1,0 +1,114 @@
+"""The figure that shows how far each engine's confidence is from how often it is right, before and after calibration.
+
+In: the engines in force, with evaluation labels for the first and calibration labels for the escalation, which never
+sees the hold-out. Out: one figure. What an escalated engine's terms are judged on had no part in fitting them: they are
+fitted five times, each time on the other four fifths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from db.repositories.engines import calibrations, engines_in_force, prelabels
+from db.repositories.engines.engines_in_force import Stage
+from db.views.figures import NewFigure
+from labeling.prelabel.calibration import read_terms
+from labeling.quality.figures.plots import ReliabilityCurve, reliability_curves
+from labeling.quality.metrics import MIN_LABELS, Bin, expected_calibration_error, reliability
+from labeling.types import Example, Project
+from service.work.pool.training_set import evaluation_examples
+from service.work.prelabel.calibrate import Sample, calibration_examples, fit, read_by, sample_of
+
+__all__ = ["read_reliability"]
+
+FOLDS = 5
+
+Json = dict[str, Any]
+
+
+def read_reliability(session: Session, project: Project) -> NewFigure:
+    """Reliability of every engine in force, in the order of the escalation."""
+    evaluation, calibration = (
+        evaluation_examples(session, project),
+        _one_a_group(calibration_examples(session, project)),
+    )
+    rows, curves = [], []
+    for stage in engines_in_force.in_force(session, project.id):
+        examples = calibration if stage.place else evaluation
+        said = {one.image_id: one for one in prelabels.said(session, project.id, stage.revision)}
+        row, drawn = _of_engine(session, project, stage, sample_of(said, examples, project.config.classes))
+        rows.append(row)
+        curves += drawn
+    return NewFigure("engine_reliability", {"engines": rows}, reliability_curves(curves) if curves else None)
+
+
+def _of_engine(session: Session, project: Project, stage: Stage, sample: Sample) -> tuple[Json, list[ReliabilityCurve]]:
+    stored = calibrations.newest(session, project.id, stage.revision)
+    given, read = sample.probs, np.full_like(sample.probs, np.nan)
+    if stored is not None:
+        read = _crossed(sample) if stage.place else read_by(sample, read_terms(stored.terms))
+    before, after = _measured(given, sample.truth), _measured(read, sample.truth)
+    row = {
+        "engine": stage.engine,
+        "revision": stage.revision,
+        "measured_on": "calibration labels, images in doubt" if stage.place else "evaluation labels",
+        "calibrated_on": 0 if stored is None else stored.labels,
+        "calibration": None if stored is None else stored.number,
+        "as_given": before,
+        "calibrated": after,
+    }
+    drawn = [
+        ReliabilityCurve(f"{stage.engine}, {words}", reliability(*_confidence(probs, sample.truth)))
+        for probs, measured, words in ((given, before, "as given"), (read, after, "calibrated"))
+        if measured["known"]
+    ]
+    return row, drawn
+
+
+def _measured(probs: NDArray[np.floating], truth: NDArray[np.int64]) -> Json:
+    """Null while it rests on fewer than 30 images; an engine without probabilities has no figure at all."""
+    known = np.isfinite(probs).all(axis=1)
+    n = int(known.sum())
+    if n < MIN_LABELS:
+        return {"known": False, "n": n, "calibration_error": None, "bins": []}
+    bins = reliability(*_confidence(probs, truth))
+    error = expected_calibration_error(probs[known], truth[known])
+    return {"known": True, "n": n, "calibration_error": round(error, 4), "bins": [_as_json(one) for one in bins]}
+
+
+def _as_json(one: Bin) -> Json:
+    return {
+        "confidence": round(one.confidence, 4),
+        **{name: round(value, 4) for name, value in asdict(one.right).items()},
+    }
+
+
+def _confidence(probs: NDArray[np.floating], truth: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """How sure it was of its best class, and whether that was right, where it gave probabilities."""
+    known = np.isfinite(probs).all(axis=1)
+    return np.asarray(probs[known].max(axis=1), np.float64), probs[known].argmax(axis=1) == truth[known]
+
+
+def _crossed(sample: Sample) -> NDArray[np.float64]:
+    """Each fifth read by terms of the other four; NaN where those are too few to fit any."""
+    read = np.full_like(sample.probs, np.nan)
+    fold = np.arange(len(sample.truth)) % FOLDS
+    for one in range(FOLDS):
+        inside, outside = np.flatnonzero(fold == one), np.flatnonzero(fold != one)
+        terms = fit(sample.take(outside))
+        if terms is not None:
+            read[inside] = read_by(sample.take(inside), terms)
+    return read
+
+
+def _one_a_group(examples: Sequence[Example]) -> list[Example]:
+    first: dict[int, Example] = {}
+    for example in examples:
+        first.setdefault(example.group_id, example)
+    return list(first.values())

@@ -1,0 +1,252 @@
+"""Learn: labels by their use → fit → temperature → evaluation → artifact → version row.
+
+Fitting twice on the same labels with the same engine gives the same version: the second time finds the first.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from importlib.metadata import version as installed_version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from db.repositories.projects import projects
+from db.repositories.queries.examples import unready_labels
+from db.repositories.versions import versions
+from db.repositories.versions.versions import Version
+from db.session import reading, transaction
+from labeling.adapters.storage.atomic_files import place_folder, stage_folder
+from labeling.errors import Conflict, NothingToLearnFrom
+from labeling.learn.artifacts import CARD, Facts, pack
+from labeling.learn.calibration import enough_to_calibrate, fit_temperature
+from labeling.learn.heads.logistic import LOGISTIC, FitConfig
+from labeling.learn.snapshot import Snapshot
+from labeling.learn.training import Classifier, fit_classifier, predict_logits, predict_probs, with_temperature
+from labeling.quality.metrics import MIN_LABELS, accuracy, expected_calibration_error, macro_f1
+from labeling.types import Example, Project, ProjectId, Trigger
+from service import plugins
+from service.logs import get_logger
+from service.work.pool.pool import EnginePin, Pool, load_pool, pin_of
+from service.work.pool.saved_versions import folder_of, hash_of_card
+from service.work.pool.training_set import evaluation_examples, read_snapshot, truth_of
+from service.work.wiring import Parts
+
+__all__ = ["due", "learn"]
+
+log = get_logger(__name__)
+
+REFERENCE_IMAGES = 20_000
+"""So many images, evenly spread, give the scaling constants of the features."""
+
+
+def due(parts: Parts, project_id: ProjectId) -> bool:
+    """Whether enough new labels wait, or the schedule has passed with any, or the engine has changed."""
+    with reading(parts.database) as session:
+        project = projects.by_id(session, project_id)
+    revision, head = parts.engine_for(project).revision, project.config.policy.head
+    with reading(parts.database) as session:
+        latest = versions.newest(session, project_id)
+        unready = [label_id for label_id, _ in unready_labels(session, project_id, revision)]
+        snapshot = read_snapshot(session, project).without(unready)
+    if len({example.label for example in snapshot.train}) < 2:
+        return False
+    policy = project.config.policy
+    since = latest.created_at if latest else project.created_at
+    waited = (parts.now() - since).total_seconds() >= policy.learn_every_s
+    if latest is None:
+        return waited or len(snapshot.train) >= policy.learn_after_labels
+    if (latest.report["engine_revision"], _head_of(latest)) != (revision, head):
+        return len(snapshot.train) >= int(latest.report["examples"])
+    left_out = {entry["label_id"]: entry["reason"] for entry in latest.report["left_out"]}
+    fresh = [e for e in snapshot.train if e.label_id > latest.last_label_id or left_out.get(e.label_id) == _UNREADY]
+    unusable = [label_id for label_id, reason in left_out.items() if reason == _NOT_FINITE]
+    changed = snapshot.without(unusable).hash != latest.snapshot_hash
+    return len(fresh) >= policy.learn_after_labels or (waited and changed)
+
+
+def learn(parts: Parts, project_id: ProjectId, trigger: Trigger) -> dict[str, int]:
+    """Fit and save a version; {"version": its number}, or 0 where the labels do not allow one yet."""
+    with reading(parts.database) as session:
+        project = projects.by_id(session, project_id)
+    pin = pin_of(parts.engine_for(project))
+    with reading(parts.database) as session:
+        snapshot = read_snapshot(session, project)
+        left_out = [_left_out(*pair, _UNREADY) for pair in unready_labels(session, project_id, pin.revision)]
+        evaluation = evaluation_examples(session, project)
+    pool = load_pool(parts, project, pin)
+    left_out += _unusable(pool, snapshot)
+    snapshot = snapshot.without(entry["label_id"] for entry in left_out)
+    with reading(parts.database) as session:
+        existing = _same(session, project, snapshot, pin)
+    if existing is not None:
+        return {"version": existing.number}
+    try:
+        classifier = _fit(project, pool, snapshot)
+    except NothingToLearnFrom as error:
+        log.info("nothing to learn from", project=project_id, reason=error.message)
+        return {"version": 0}
+    report = _report(project, pin, pool, snapshot, classifier, evaluation, left_out)
+    return {"version": _save(parts, project, pin, snapshot, classifier, report, trigger)}
+
+
+_UNREADY = "its image has no embedding of this engine yet"
+_NOT_FINITE = "the embedding of its image is not finite"
+
+
+def _left_out(label_id: int, image_id: int, reason: str) -> dict[str, Any]:
+    return {"label_id": label_id, "image_id": image_id, "reason": reason}
+
+
+def _unusable(pool: Pool, snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Examples whose vector is missing or not finite; each is named in the report."""
+    examples = [*snapshot.train, *snapshot.temperature]
+    rows = _rows(pool, examples)
+    lost = [_left_out(e.label_id, e.image_id, _UNREADY) for e, row in zip(examples, rows, strict=True) if row < 0]
+    return lost + [
+        _left_out(example.label_id, example.image_id, _NOT_FINITE)
+        for example, row in _with_rows(pool, examples)
+        if not np.isfinite(pool.image_vectors[row]).all()
+    ]
+
+
+def _with_rows(pool: Pool, examples: list[Example]) -> list[tuple[Example, int]]:
+    """The examples that are in the pool, each with its row."""
+    return [(e, int(row)) for e, row in zip(examples, _rows(pool, examples), strict=True) if row >= 0]
+
+
+def _rows(pool: Pool, examples: tuple[Example, ...] | list[Example]) -> NDArray[np.int64]:
+    return pool.rows_of(np.array([example.image_id for example in examples], np.int64))
+
+
+def _same(session: Session, project: Project, snapshot: Snapshot, pin: EnginePin) -> Version | None:
+    """The version that was already fitted on this very set with this engine, by this head."""
+    wanted = (snapshot.hash, pin.revision, project.config.policy.head)
+    for version in versions.everyone(session, project.id):
+        if (version.snapshot_hash, version.report["engine_revision"], _head_of(version)) == wanted:
+            return version
+    return None
+
+
+def _head_of(version: Version) -> str:
+    """Who fitted it; versions from before heads could be chosen do not say."""
+    return str(version.report.get("head", LOGISTIC))
+
+
+def _fit(project: Project, pool: Pool, snapshot: Snapshot) -> Classifier:
+    classes, policy = project.config.classes, project.config.policy
+    rows = np.unique(np.linspace(0, len(pool) - 1, min(len(pool), REFERENCE_IMAGES)).astype(np.int64))
+    classifier = fit_classifier(
+        pool.inputs.take(_rows(pool, snapshot.train)),
+        truth_of(list(snapshot.train), classes),
+        len(classes),
+        FitConfig(head=policy.head),
+        reference=pool.inputs.take(rows),
+        linear_fit=None if policy.head == LOGISTIC else plugins.load_plugin(plugins.HEADS, policy.head),
+        rng=np.random.default_rng(policy.seed % 2**63),
+    )
+    if not enough_to_calibrate(len(snapshot.temperature), len(classes)):
+        return classifier
+    logits = predict_logits(classifier, pool.inputs.take(_rows(pool, snapshot.temperature)))
+    return with_temperature(classifier, fit_temperature(logits, truth_of(list(snapshot.temperature), classes)))
+
+
+def _report(
+    project: Project,
+    pin: EnginePin,
+    pool: Pool,
+    snapshot: Snapshot,
+    classifier: Classifier,
+    evaluation: list[Example],
+    left_out: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """What the version says of itself: what it was fitted on, what it could not use, and how good it is."""
+    classes = project.config.classes
+    by_class = Counter(example.label for example in snapshot.train)
+    return {
+        "engine_revision": pin.revision,
+        "head": project.config.policy.head,
+        "examples": len(snapshot.train),
+        "examples_by_class": {name: by_class[name] for name in classes},
+        "classes_without_examples": [name for name in classes if not by_class[name]],
+        "left_out": left_out,
+        "temperature": classifier.temperature,
+        "calibrated": classifier.calibrated,
+        "calibration_labels": len(snapshot.temperature),
+        **_evaluate(classifier, pool, evaluation, classes),
+    }
+
+
+def _evaluate(
+    classifier: Classifier, pool: Pool, evaluation: list[Example], classes: tuple[str, ...]
+) -> dict[str, Any]:
+    """Figures on the evaluation labels; None, read "not yet known", while there are fewer than 30."""
+    ready = [example for example, _ in _with_rows(pool, evaluation)]
+    judged_on = [example.label_id for example in ready]
+    if len(ready) < MIN_LABELS:
+        unknown = ("accuracy", "accuracy_interval", "macro_f1", "calibration_error")
+        return {"evaluation_labels": len(ready), "judged_on": judged_on, **dict.fromkeys(unknown)}
+    probs, truth = predict_probs(classifier, pool.inputs.take(_rows(pool, ready))), truth_of(ready, classes)
+    right = accuracy(probs.argmax(axis=1), truth)
+    return {
+        "evaluation_labels": right.n,
+        "judged_on": judged_on,
+        "accuracy": right.value,
+        "accuracy_interval": [right.lower, right.upper],
+        "macro_f1": macro_f1(probs.argmax(axis=1), truth, len(classes)),
+        "calibration_error": expected_calibration_error(probs, truth),
+    }
+
+
+def _save(
+    parts: Parts,
+    project: Project,
+    pin: EnginePin,
+    snapshot: Snapshot,
+    classifier: Classifier,
+    report: dict[str, Any],
+    trigger: Trigger,
+) -> int:
+    """Stage the files, then give them their name in the transaction that makes the row: both or neither."""
+    now, home = parts.now(), parts.settings.home
+    with reading(parts.database) as session:
+        number = versions.next_number(session, project.id)
+    facts = Facts(
+        project=project.config.name,
+        number=number,
+        classes=project.config.classes,
+        engine_revision=pin.revision,
+        image_encoder=pin.image_encoder,
+        text_encoder=pin.text_encoder,
+        snapshot_hash=snapshot.hash,
+        last_label_id=snapshot.last_label_id,
+        code_version=installed_version("hardcase"),
+        created_at=now,
+        report=report,
+    )
+    files, path = pack(classifier, facts), folder_of(project.id, number)
+    parts.failpoint("learn.before_artifact")
+    staged = stage_folder((home / path).parent, parts.settings.executor, files)
+    parts.failpoint("learn.before_write")
+    with transaction(parts.database) as session:
+        versions.lock(session, project.id)
+        if versions.next_number(session, project.id) != number:
+            raise Conflict(f"Version {number} was saved by another worker in the meantime; learning starts over.")
+        versions.add_version(
+            session,
+            project.id,
+            number,
+            path=path,
+            card_hash=hash_of_card(files[CARD]),
+            snapshot_hash=snapshot.hash,
+            last_label_id=snapshot.last_label_id,
+            report=report,
+            trigger=trigger,
+            now=now,
+        )
+        place_folder(staged, home / path)  # a rename: the row can only be there if the files are
+    parts.failpoint("learn.after_write")
+    log.info("learnt", project=project.id, version=number, examples=report["examples"], accuracy=report["accuracy"])
+    return number

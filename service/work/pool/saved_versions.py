@@ -1,0 +1,46 @@
+"""Saved classifiers on disk: staged, placed and loaded, always checked against the version row that names them."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from db.repositories.versions.versions import Version
+from labeling.adapters.storage.atomic_files import read_files
+from labeling.errors import BadArtifact
+from labeling.learn.artifacts import CARD, WEIGHTS, Card, unpack
+from labeling.learn.training import Classifier
+from labeling.types import ProjectId
+from service.work.pool.pool import EnginePin
+
+__all__ = ["folder_of", "hash_of_card", "load_classifier", "pin_of_card"]
+
+
+def folder_of(project_id: ProjectId, number: int) -> str:
+    """Where a version's files lie, relative to `home`.
+
+    >>> folder_of(ProjectId(1), 3)
+    'models/1/3'
+    """
+    return f"models/{project_id}/{number}"
+
+
+def hash_of_card(card: bytes) -> str:
+    """What a version row remembers of its card; the card in turn names the hash of the weights."""
+    return hashlib.sha256(card).hexdigest()
+
+
+def load_classifier(home: Path, version: Version) -> tuple[Classifier, Card]:
+    """Read a version's classifier; BadArtifact when its files are not those that were saved."""
+    files = read_files(home / version.path, (WEIGHTS, CARD))
+    if hash_of_card(files.get(CARD, b"")) != version.card_hash:
+        raise BadArtifact(
+            f"The card of version {version.number} in {version.path} is missing or was changed. "
+            "Restore the folder from a backup, or run `hardcase learn`."
+        )
+    return unpack(files)
+
+
+def pin_of_card(card: Card) -> EnginePin:
+    """The engine revision and encoders that this classifier's features come from."""
+    return EnginePin(card.facts.engine_revision, card.facts.image_encoder, card.facts.text_encoder)

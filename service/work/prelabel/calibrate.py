@@ -1,0 +1,134 @@
+"""Fits how each engine in force is to be believed, on the calibration labels of the half that may fit temperatures.
+
+In: the engines' prelabels and people's blind answers to a uniform draw from the pool. Out: a numbered row of terms a
+revision; the same labels make no second row. An engine of the escalation has seen only what was in doubt, so its terms
+speak of images in doubt. The features of a classifier stay as the engine gave them: a version's card pins those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from db.repositories.engines import calibrations, engines_in_force, prelabels
+from db.repositories.engines.calibrations import Calibration
+from db.repositories.engines.engines_in_force import Stage
+from db.repositories.engines.prelabels import Said
+from db.repositories.projects import projects
+from db.repositories.queries.examples import read_examples
+from db.session import reading, transaction
+from labeling.learn.calibration import in_temperature_half
+from labeling.prelabel.calibration import Terms, calibrated, calibrated_answers, fit_stated, fit_terms
+from labeling.review.kinds import Use, kinds_for
+from labeling.types import Example, ImageId, Outcome, Project, ProjectId, Side
+from service.logs import get_logger
+from service.work.pool.predictions import class_of
+from service.work.pool.training_set import truth_of
+from service.work.wiring import Parts
+
+__all__ = ["Sample", "calibrate", "calibration_examples", "fit", "read_by", "sample_of"]
+
+GROWN = 1.1
+"""Terms are fitted anew when there are a tenth more labels, or when one of those that they rest on has changed."""
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What an engine said of labelled images: `probs` (n, K) with NaN rows, `answers` and `truth` (n,), -1 for none.
+
+    In `answers` K stands for "none of these"; in `truth` -1 does.
+    """
+
+    label_ids: tuple[int, ...]
+    probs: NDArray[np.floating]
+    answers: NDArray[np.int64]
+    levels: tuple[str, ...]
+    truth: NDArray[np.int64]
+
+    def take(self, at: NDArray[np.int64]) -> Sample:
+        """The same for some of the images."""
+        ids, levels = tuple(self.label_ids[i] for i in at), tuple(self.levels[i] for i in at)
+        return Sample(ids, self.probs[at], self.answers[at], levels, self.truth[at])
+
+
+def calibrate(parts: Parts, project_id: ProjectId) -> dict[str, int]:
+    """Fit the revisions in force for which enough labels are new; {"calibrated": how many that were}."""
+    with reading(parts.database) as session:
+        project = projects.by_id(session, project_id)
+        examples = calibration_examples(session, project)
+        in_force = calibrations.everyone(session, project_id)
+        found = [(stage, _said(session, project, stage)) for stage in engines_in_force.in_force(session, project_id)]
+    fitted = 0
+    for stage, said in found:
+        sample = sample_of(said, examples, project.config.classes)
+        if _is_due(sample, in_force.get(stage.revision)):
+            fitted += _keep(parts, project, stage, sample)
+    return {"calibrated": fitted}
+
+
+def calibration_examples(session: Session, project: Project) -> list[Example]:
+    """Labels of a uniform draw from the pool, of the half that certificates leave to temperatures."""
+    drawn = read_examples(session, project.id, kinds_for(Use.TEMPERATURE), Side.POOL)
+    return [example for example in drawn if in_temperature_half(example.content_hash, project.salt)]
+
+
+def sample_of(said: Mapping[ImageId, Said], examples: Sequence[Example], classes: tuple[str, ...]) -> Sample:
+    """The examples that the engine has looked at and did not abstain from."""
+    known = [example for example in examples if example.image_id in said]
+    spoken = [said[example.image_id] for example in known]
+    absent = [np.nan] * len(classes)
+    probs = [one.probs if one.outcome is Outcome.LABEL and len(one.probs) == len(classes) else absent for one in spoken]
+    return Sample(
+        tuple(example.label_id for example in known),
+        np.array(probs, np.float64).reshape(len(known), len(classes)),
+        np.array([class_of(one, classes) for one in spoken], np.int64),
+        tuple(one.stated for one in spoken),
+        truth_of(known, classes),
+    )
+
+
+def fit(sample: Sample) -> Terms | None:
+    """Terms for its probabilities and for answers that came without; None where there are too few of both."""
+    classes = sample.probs.shape[1]
+    has_probs = np.isfinite(sample.probs).all(axis=1)
+    usable = has_probs & (sample.truth >= 0)  # "none of these" tells no class from another
+    of_probs = fit_terms(sample.probs[usable], sample.truth[usable])
+    at = np.flatnonzero((sample.answers >= 0) & (sample.answers < classes) & ~has_probs)
+    stated = fit_stated([sample.levels[i] for i in at], sample.answers[at] == sample.truth[at], classes)
+    if of_probs is None or stated is None:
+        return of_probs or stated
+    return replace(of_probs, levels=stated.levels, labels=of_probs.labels + stated.labels)
+
+
+def read_by(sample: Sample, terms: Terms | None) -> NDArray[np.float64]:
+    """The engine's probabilities (n, K) as the terms read them; NaN where they are absent."""
+    has_probs = np.isfinite(sample.probs).all(axis=1)[:, None]
+    stated = calibrated_answers(sample.answers, sample.levels, terms, sample.probs.shape[1])
+    return np.where(has_probs, calibrated(sample.probs, terms), stated)
+
+
+def _said(session: Session, project: Project, stage: Stage) -> dict[ImageId, Said]:
+    return {said.image_id: said for said in prelabels.said(session, project.id, stage.revision)}
+
+
+def _is_due(sample: Sample, last: Calibration | None) -> bool:
+    if last is None:
+        return True
+    before, now = set(last.terms["label_ids"]), set(sample.label_ids)
+    return now != before and (not before <= now or len(now) >= GROWN * len(before))
+
+
+def _keep(parts: Parts, project: Project, stage: Stage, sample: Sample) -> int:
+    terms = fit(sample)
+    if terms is None:
+        return 0
+    kept = {**terms.as_json(), "label_ids": sorted(sample.label_ids)}
+    with transaction(parts.database) as session:
+        number = calibrations.add(session, project.id, stage.engine, stage.revision, terms.labels, kept, parts.now())
+    log.info("calibrated", project=project.id, engine=stage.engine, number=number, labels=terms.labels)
+    return int(number > 0)

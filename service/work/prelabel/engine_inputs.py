@@ -1,0 +1,123 @@
+"""What an engine of the escalation is given beside the picture: opinion, description, and the nearest labelled images.
+
+In: rows of the pool with their pictures. Out: items. Invariant: a shot is an image of the pool side whose label may be
+used for training, and never of the group of the image that is asked about; its picture is opened when it is wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from db.repositories.engines import prelabels
+from db.repositories.engines.prelabels import PendingImage
+from db.repositories.queries.examples import read_examples
+from db.repositories.queries.pool import count_texts
+from db.session import reading
+from labeling.prelabel.encoders.decode import open_shown
+from labeling.prelabel.engine import Engine, Growing, Item, Shot, Vectors
+from labeling.prelabel.zero_shot.nearest import nearest_others
+from labeling.prelabel.zero_shot.projection import fit_projection
+from labeling.review.kinds import Use, kinds_for
+from labeling.types import Example, Project, Side
+from service.work.pool.pool import Pool
+from service.work.pool.predictions import Opinions
+from service.work.wiring import Parts
+
+__all__ = ["as_known", "items_for", "shots_for"]
+
+
+def as_known(parts: Parts, project: Project, engine: Engine) -> Engine | None:
+    """The engine as the project's labels and texts of now make it; None while they are too few for it to start."""
+    if not isinstance(engine, Growing):
+        return engine
+    with reading(parts.database) as session:
+        known = len(read_examples(session, project.id, kinds_for(Use.TRAIN), Side.POOL))
+        texts = count_texts(session, project.id)
+    return engine.as_of(known, texts)
+
+
+def items_for(
+    parts: Parts,
+    project: Project,
+    pool: Pool,
+    opinions: Opinions,
+    pictures: Sequence[tuple[PendingImage, Image.Image]],
+    *,
+    place: int,
+    shots: int,
+    text_space: bool = False,
+) -> list[tuple[PendingImage, Item]]:
+    """An item for each picture: with so many shots, and with what the engines before this place said.
+
+    `text_space` asks for each image's vector in the space of texts too, which takes a fit over the whole pool.
+    """
+    rows = pool.rows_of(np.array([image.id for image, _ in pictures], np.int64))
+    earlier = [voice.stage.revision for voice in opinions.voices if voice.stage.place < place]
+    with reading(parts.database) as session:
+        first = parts.engine_for(project).revision
+        described = prelabels.descriptions(session, [image.id for image, _ in pictures], [first, *earlier])
+    near = shots_for(parts, project, pool, rows, shots)
+    projected = _in_text_space(pool, rows) if text_space else [None] * len(rows)
+    return [
+        (
+            image,
+            Item(
+                picture,
+                image.text,
+                key=image.content_hash,
+                shots=found,
+                opinion=_known(opinions.base[row]),
+                description=described.get(image.id, ""),
+                in_text_space=vector,
+            ),
+        )
+        for (image, picture), row, found, vector in zip(pictures, rows, near, projected, strict=True)
+    ]
+
+
+def shots_for(parts: Parts, project: Project, pool: Pool, rows: NDArray[np.int64], n: int) -> list[tuple[Shot, ...]]:
+    """The n nearest images of which people said what they are, for each of these rows of the pool."""
+    known = _known_examples(parts, project, pool) if n else []
+    if not known:
+        return [()] * len(rows)
+    at = np.array([row for _, row in known], np.int64)
+    near = nearest_others(pool.image_vectors[rows], pool.group_ids[rows], pool.image_vectors[at], pool.group_ids[at], n)
+    wanted = sorted({known[i][0].image_id for found in near for i, _ in found})
+    with reading(parts.database) as session:
+        texts = {image: row.text for image, row in prelabels.images(session, wanted).items()}
+    return [
+        tuple(_shot(parts, known[i][0], texts[known[i][0].image_id], similarity) for i, similarity in found)
+        for found in near
+    ]
+
+
+def _in_text_space(pool: Pool, rows: NDArray[np.int64]) -> Sequence[Vectors | None]:
+    projection = fit_projection(pool.image_vectors, pool.text_vectors, pool.group_ids)
+    if projection is None:
+        return [None] * len(rows)
+    return list(projection.apply(np.asarray(pool.image_vectors[rows]), pool.group_ids[rows]))
+
+
+def _known_examples(parts: Parts, project: Project, pool: Pool) -> list[tuple[Example, int]]:
+    """Labels by people that may train, of classes of the set, each with its image's row in the pool."""
+    with reading(parts.database) as session:
+        examples = read_examples(session, project.id, kinds_for(Use.TRAIN), Side.POOL)
+    named = [example for example in examples if example.label in project.config.classes]
+    rows = pool.rows_of(np.array([example.image_id for example in named], np.int64))
+    return [(example, int(row)) for example, row in zip(named, rows, strict=True) if row >= 0]
+
+
+def _shot(parts: Parts, example: Example, text: str | None, similarity: float) -> Shot:
+    return Shot(example.image_id, example.label, text, similarity, _opener(parts, example.content_hash))
+
+
+def _opener(parts: Parts, content_hash: str) -> Callable[[], Image.Image]:
+    return lambda: open_shown(parts.images.shown(content_hash)[0])
+
+
+def _known(probs: NDArray[np.floating]) -> tuple[float, ...] | None:
+    return tuple(float(p) for p in probs) if bool(np.isfinite(probs).all()) else None

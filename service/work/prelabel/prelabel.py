@@ -1,0 +1,122 @@
+"""One step of prelabel: an engine looks at pending images, and images whose vectors are known get their groups.
+
+In: the images of a project that were fetched. Out: vectors in the store, then in one transaction the rows that name
+them and the prelabels; then near-duplicate groups in the order of image ids. Doing the step again changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from db.repositories.engines import engines_in_force, prelabels
+from db.repositories.engines.engines_in_force import Stage
+from db.repositories.engines.prelabels import GroupedImage, PendingImage, PlacedImage, UngroupedImage
+from db.repositories.projects import projects
+from db.repositories.running import failures
+from db.session import reading, transaction
+from labeling.adapters.storage.embedding_store import MissingVectors
+from labeling.ingest.groups import Looks, Placement
+from labeling.ingest.groups import place as place_newcomers
+from labeling.ingest.hashing import text_key
+from labeling.prelabel.engine import Engine, Item, Vectors
+from labeling.types import Project, ProjectId
+from service.work.prelabel.inference import Looked, look_at, open_pictures
+from service.work.wiring import Parts
+
+__all__ = ["prelabel_batch"]
+
+STEP = "prelabel"
+GROUPED_AT_ONCE = 256
+"""Grouping compares newcomers with everything, so it waits until they are many, or until no image is pending."""
+
+
+def prelabel_batch(parts: Parts, project_id: ProjectId, size: int = 64) -> dict[str, int]:
+    """Prelabel the next `size` images; `left` counts what is still to do, up to one batch."""
+    with reading(parts.database) as session:
+        project = projects.by_id(session, project_id)
+    engine = parts.engine_for(project)
+    looked = Looked()
+    pictures = open_pictures(parts, _pending(parts, project_id, engine, size), looked)
+    items = [(image, Item(picture, image.text, key=image.content_hash)) for image, picture in pictures]
+    look_at(engine, items, len(project.config.labels), project.config_version, looked)
+    _write(parts, project, engine, looked)
+    if looked.away is not None:
+        raise looked.away
+    left = len(_pending(parts, project_id, engine, size))
+    placed, waiting = _group(parts, project, engine, hurry=not left)
+    failed = len(looked.failed) + len(looked.final) + len(looked.refused)
+    return {"done": len(looked.seen) or placed, "failed": failed, "left": left + waiting}
+
+
+def _pending(parts: Parts, project_id: ProjectId, engine: Engine, limit: int) -> list[PendingImage]:
+    with reading(parts.database) as session:
+        return prelabels.pending(
+            session, project_id, revision=engine.revision, encoder=engine.image_encoder, limit=limit
+        )
+
+
+def _write(parts: Parts, project: Project, engine: Engine, looked: Looked) -> None:
+    """Vectors first, then the rows that name them: whoever finds a row finds its vector."""
+    seen = looked.seen
+    hashes = [one.image.content_hash for one in seen]
+    texts = [(text_key(one.image.text or ""), one.text_vector) for one in seen if one.text_vector is not None]
+    parts.failpoint("prelabel.before_vectors")
+    if seen:
+        parts.embeddings.put(engine.image_encoder, hashes, np.stack([one.image_vector for one in seen]))
+    if texts:
+        parts.embeddings.put(engine.text_encoder, [key for key, _ in texts], np.stack([text for _, text in texts]))
+    parts.failpoint("prelabel.before_write")
+    now = parts.now()
+    with transaction(parts.database) as session:
+        engines_in_force.note(session, project.id, Stage(0, project.config.policy.engine, engine.revision), now)
+        prelabels.name_vectors(session, engine.image_encoder, hashes, now)
+        prelabels.name_vectors(session, engine.text_encoder, [key for key, _ in texts], now)
+        prelabels.record(session, [(one.image.id, one.prelabel) for one in seen], now)
+        for one in seen:
+            failures.clear(session, STEP, str(one.image.id))
+        for reasons, final in ((looked.failed, False), (looked.final | looked.refused, True)):
+            for image_id, reason in reasons.items():
+                failures.record(session, project.id, STEP, str(image_id), reason, final, now)
+    parts.failpoint("prelabel.after_write")
+
+
+def _group(parts: Parts, project: Project, engine: Engine, *, hurry: bool) -> tuple[int, int]:
+    """Give groups to those who wait for one; returns how many did, and how many still wait."""
+    with reading(parts.database) as session:
+        new = prelabels.ungrouped(session, project.id, encoder=engine.image_encoder, limit=GROUPED_AT_ONCE + 1)
+        more = len(new) > GROUPED_AT_ONCE
+        new = new[:GROUPED_AT_ONCE]
+        if not new or not (hurry or more):
+            return 0, len(new)
+        known = prelabels.grouped(session, project.id, encoder=engine.image_encoder)
+    keys = [image.content_hash for image in known] + [image.content_hash for image in new]
+    try:
+        vectors = parts.embeddings.matrix(engine.image_encoder, keys)
+    except MissingVectors as missing:  # their images are pending from now on, and looked at again
+        with transaction(parts.database) as session:
+            prelabels.forget_vectors(session, engine.image_encoder, missing.keys)
+        return 0, len(new)
+    moves = _place(project, known, new, vectors)
+    with transaction(parts.database) as session:
+        prelabels.place(session, project.id, moves, parts.now())
+    return len(moves), int(more)
+
+
+def _place(
+    project: Project, known: Sequence[GroupedImage], new: Sequence[UngroupedImage], vectors: Vectors
+) -> list[PlacedImage]:
+    """Where the newcomers are to stand; `vectors` (N + n, D) are those of the known images, then theirs."""
+    placements = place_newcomers(
+        _looks(new, vectors[len(known) :]),
+        _looks(known, vectors[: len(known)]),
+        [Placement(image.founder, image.side, image.bridge) for image in known],
+        salt=project.salt,
+        holdout_share=project.config.policy.holdout_share,
+    )
+    return [PlacedImage(i.id, p.founder, p.side, p.bridge) for i, p in zip(new, placements, strict=True)]
+
+
+def _looks(images: Sequence[GroupedImage] | Sequence[UngroupedImage], vectors: Vectors) -> Looks:
+    return Looks([image.content_hash for image in images], [image.perceptual_hash for image in images], vectors)

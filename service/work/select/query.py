@@ -1,0 +1,209 @@
+"""Choose what people see next: reads the ready images, draws one query, writes it with its reviews and evidence.
+
+Acts only when fewer reviews are open than the policy's low-water mark. The same pool, version and seed give the
+same images; only the tokens differ. Running it twice asks once: a query's number is unique, and what was asked,
+labelled or deleted while we computed is left out at the moment of writing.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from db.repositories.projects import projects
+from db.repositories.queries import gold, queries
+from db.repositories.queries.examples import read_examples
+from db.repositories.queries.queries import NewQuery, NewReview
+from db.repositories.reviews import reviews
+from db.repositories.versions import predictions, versions
+from db.repositories.versions.predictions import PredictionFile
+from db.session import reading, transaction
+from labeling.adapters.storage.prediction_files import read_predictions
+from labeling.errors import BadArtifact, NotFound
+from labeling.prelabel.escalation import disagreement, named, raised
+from labeling.review.kinds import Use, kinds_for
+from labeling.select.query.draw import Candidates, Pick, draw_query
+from labeling.select.query.gold import draw_gold
+from labeling.select.query.shares import target_reached
+from labeling.select.strategies.batch import joined
+from labeling.select.strategies.uncertainty import DOUBTS, checked_doubts, margin
+from labeling.types import ImageId, Policy, Project, ProjectId, Side, Trigger, VersionId
+from service import plugins
+from service.logs import get_logger
+from service.work.pool.pool import Pool, load_pool
+from service.work.pool.predictions import read_voices
+from service.work.wiring import Parts
+
+__all__ = ["choose_query"]
+
+log = get_logger(__name__)
+
+RANDOM = "random"
+_GOLD_STREAM = 1
+"""Chance of its own for gold: the other images of a query are the same with and without it."""
+Rows = npt.NDArray[np.int64]
+Probs = npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What the draw needs to know from the database."""
+
+    project: Project
+    open: int
+    number: int
+    version_id: VersionId | None
+    file: PredictionFile | None
+    taken: set[int]
+    evaluation_labels: Counter[str]
+    gold: list[ImageId]
+    gold_asked: int
+
+    @property
+    def enough(self) -> bool:
+        return self.open >= self.project.config.policy.low_water
+
+
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """What is believed of every image of the pool, and which version (if one) believes it."""
+
+    version_id: VersionId | None
+    probs: Probs
+    predicted: npt.NDArray[np.bool_]
+
+
+def choose_query(parts: Parts, project_id: ProjectId, trigger: Trigger, *, force: bool = False) -> dict[str, int]:
+    """Ask for the next batch if too little is open (`force`: however much is). An exhausted pool asks for nothing.
+
+    Returns how many images were asked for, and the query's number (0 if there is none).
+    """
+    facts = _read(parts, project_id)
+    if facts.enough and not force:
+        return {"asked": 0, "query": 0}
+    pool = load_pool(parts, facts.project)
+    doubt = _doubt(parts, facts, pool)
+    free = np.flatnonzero(~np.isin(pool.group_ids, list(facts.taken)))
+    picks = _draw(facts, pool, doubt, free, _conflicts(parts, facts.project, pool, doubt))
+    new = NewQuery(
+        project_id=project_id,
+        number=facts.number,
+        strategy=facts.project.config.policy.strategy,
+        seed=facts.project.config.policy.seed,
+        version_id=doubt.version_id,
+        pool_size=len(np.unique(pool.group_ids[free][~pool.holdout[free]])),
+        trigger=trigger,
+    )
+    asked = [_review(pick, int(free[pick.position]), pool, doubt) for pick in picks]
+    asked += _gold(facts) if asked else []
+    return _write(parts, facts.project.config.policy, new, asked, force)
+
+
+def _read(parts: Parts, project_id: ProjectId) -> _Facts:
+    with reading(parts.database) as session:
+        champion = versions.champion(session, project_id)
+        examples = read_examples(session, project_id, kinds_for(Use.GATE), Side.HOLDOUT)
+        return _Facts(
+            project=projects.by_id(session, project_id),
+            open=reviews.count_fresh(session, project_id),
+            number=queries.next_number(session, project_id),
+            version_id=None if champion is None else champion.id,
+            file=None if champion is None else predictions.prediction_file(session, champion.id),
+            taken=queries.taken_groups(session, project_id),
+            evaluation_labels=Counter(example.label for example in examples),
+            gold=gold.unasked_images(session, project_id),
+            gold_asked=len(gold.asked_reviews(session, project_id)),
+        )
+
+
+def _doubt(parts: Parts, facts: _Facts, pool: Pool) -> _Doubt:
+    """The champion's stored predictions; the engine's prelabels for images that it has not predicted yet."""
+    nobody = _Doubt(None, pool.prelabel_probs, np.zeros(len(pool), bool))
+    if facts.file is None:
+        return nobody
+    try:
+        stored = read_predictions(parts.settings.home, facts.file.path, facts.file.sha256)
+    except (NotFound, BadArtifact) as error:
+        log.warning("choosing by prelabels", project=facts.project.id, reason=error.message)
+        return nobody
+    rows = pool.rows_of(stored.image_ids)
+    probs, predicted = pool.prelabel_probs.copy(), np.zeros(len(pool), bool)
+    probs[rows[rows >= 0]] = stored.probs[rows >= 0]
+    predicted[rows[rows >= 0]] = True
+    return _Doubt(facts.version_id, probs, predicted)
+
+
+def _conflicts(parts: Parts, project: Project, pool: Pool, doubt: _Doubt) -> Probs:
+    """How far the engines of the escalation contradict what is believed, or each other: (N,) in [0, 1].
+
+    An answer that was flagged as less trustworthy counts as a contradiction. Without an escalation: zeros.
+    """
+    with reading(parts.database) as session:
+        voices = read_voices(session, project, pool)
+    votes = np.stack([named(doubt.probs), *(voice.named for voice in voices)], axis=1)
+    flagged = np.any([voice.flagged for voice in voices], axis=0) if voices else np.zeros(len(pool), bool)
+    return np.maximum(disagreement(votes), flagged)
+
+
+def _draw(facts: _Facts, pool: Pool, doubt: _Doubt, free: Rows, conflicts: Probs) -> list[Pick]:
+    policy = facts.project.config.policy
+    first = facts.number == 1 and doubt.version_id is None
+    known = bool(np.isfinite(doubt.probs[free]).any())
+    candidates = Candidates(
+        groups=pool.group_ids[free],
+        holdout=pool.holdout[free],
+        doubts=raised(_doubts(policy.strategy, doubt.probs[free]), conflicts[free]) if known and not first else None,
+        gather=lambda at: joined(pool.image_vectors[free[at]], pool.text_vectors[free[at]]),
+    )
+    reached = target_reached(
+        facts.evaluation_labels, facts.project.config.classes, policy.shares, least=policy.gate.min_labels
+    )
+    rng = np.random.default_rng([policy.seed % 2**63, facts.number])
+    return draw_query(candidates, policy, reached=reached, rng=rng)
+
+
+def _doubts(strategy: str, probs: Probs) -> npt.NDArray[np.float32]:
+    """How doubtful each image is by the project's strategy, (N,). "random" has no hard ones, so any order will do."""
+    if strategy == RANDOM:
+        return margin(probs)
+    if strategy in DOUBTS:
+        return DOUBTS[strategy](probs)
+    return checked_doubts(plugins.load_plugin(plugins.STRATEGIES, strategy), probs, strategy)
+
+
+def _gold(facts: _Facts) -> list[NewReview]:
+    """Images whose answer is known, mixed in; without the prediction, for their answers judge people only."""
+    policy = facts.project.config.policy
+    rng = np.random.default_rng([policy.seed % 2**63, facts.number, _GOLD_STREAM])
+    return [
+        _new_review(facts.gold[pick.position], pick, None)
+        for pick in draw_gold(len(facts.gold), policy, asked=facts.gold_asked, rng=rng)
+    ]
+
+
+def _review(pick: Pick, row: int, pool: Pool, doubt: _Doubt) -> NewReview:
+    probs = doubt.probs[row].tolist() if doubt.predicted[row] else None
+    return _new_review(ImageId(int(pool.image_ids[row])), pick, probs)
+
+
+def _new_review(image_id: ImageId, pick: Pick, probs: list[float] | None) -> NewReview:
+    token = secrets.token_urlsafe(24)
+    return NewReview(image_id, pick.kind, pick.blind, pick.probability, pick.place, token, probs)
+
+
+def _write(parts: Parts, policy: Policy, new: NewQuery, asked: list[NewReview], force: bool) -> dict[str, int]:
+    if not asked:
+        return {"asked": 0, "query": 0}
+    parts.failpoint("select.before_write")
+    with transaction(parts.database) as session:
+        if not force and reviews.count_fresh(session, new.project_id) >= policy.low_water:
+            return {"asked": 0, "query": 0}  # somebody else asked while we computed
+        _, count = queries.add_query(session, new, asked, parts.now())
+        if count:
+            gold.want_people(session, new.project_id, new.number, policy.gold.people, parts.now())
+    parts.failpoint("select.after_write")
+    return {"asked": count, "query": new.number if count else 0}
