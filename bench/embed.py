@@ -37,7 +37,8 @@ from labeling.errors import Invalid
 from labeling.prelabel.encoders.decode import open_shown
 from labeling.prelabel.encoders.encoders import ImageEncoder
 from labeling.prelabel.engine import Engine, Item, Look, Vectors
-from labeling.types import EngineUse, Incoming, LabelClass, Policy, Project, ProjectConfig
+from labeling.project import EngineUse, LabelClass, Policy, Project, ProjectConfig
+from labeling.types import Incoming
 from service.ingest.register import register_items
 from service.settings import Settings
 from service.work.ingest.ingest import fetch_batch

@@ -43,8 +43,9 @@ from labeling.prelabel.language_models.language import LanguageModel
 from labeling.prelabel.zero_shot.nearest import nearest_others
 from labeling.prelabel.zero_shot.projection import project_and_score
 from labeling.prelabel.zero_shot.templates import CAPTIONS, texts_by_label
+from labeling.project import EngineUse, LabelClass, Policy, Project, ProjectConfig
 from labeling.quality.metrics import accuracy, bootstrap, expected_calibration_error, macro_f1
-from labeling.types import EngineUse, LabelClass, Policy, Project, ProjectConfig, ProjectId
+from labeling.types import ProjectId
 from service.demo.images import prepare_images
 from service.settings import Settings
 from service.work.engines.encoders import text_tower

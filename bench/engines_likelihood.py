@@ -21,7 +21,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from labeling.prelabel.language_models.language import LanguageModel, spoken
 from labeling.prelabel.language_models.likelihood import join, label_logliks, read
-from labeling.types import LabelClass
+from labeling.project import LabelClass
 from tests.tiny_models import make_llava
 
 __all__ = ["compare_likelihoods", "compare_with_a_picture"]

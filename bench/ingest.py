@@ -36,7 +36,8 @@ from db.session import make_engine, transaction
 from db.tables import RegistrationRow
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import HardcaseError
-from labeling.types import Incoming, LabelClass, Project, ProjectConfig
+from labeling.project import LabelClass, Project, ProjectConfig
+from labeling.types import Incoming
 from service.ingest.register import ROWS_A_TRANSACTION, chunks, register_items
 from service.jobs import Jobs
 from service.operations import label_studio_server

@@ -37,7 +37,8 @@ from db.tables import (
     SoftLabelRow,
     VersionRow,
 )
-from labeling.types import LabelClass, Policy, Project, ProjectConfig, ReviewKind
+from labeling.project import LabelClass, Policy, Project, ProjectConfig
+from labeling.types import ReviewKind
 
 __all__ = ["ANNOTATORS", "CLASSES", "build"]
 

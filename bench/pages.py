@@ -34,7 +34,8 @@ from bench.large_project import CLASSES, build
 from bench.report import at_most, emit
 from db import migrate
 from db.session import make_engine, transaction
-from labeling.types import ProjectId, Role
+from labeling.jobs import Role
+from labeling.types import ProjectId
 from service import auth
 from service.jobs import Jobs
 from service.settings import Settings

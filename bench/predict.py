@@ -33,8 +33,8 @@ from bench.report import at_least, at_most, emit
 from bench.webhook import PROJECT, free_port, make_home, running, wait_for
 from db.session import insert_new, make_engine, transaction
 from db.tables import GroupRow, ImageRow, LabelStudioProjectRow, PushRow, QueryRow, ReviewRow
+from labeling.project import LabelClass, ProjectConfig
 from labeling.review.config import labelling_config
-from labeling.types import LabelClass, ProjectConfig
 from service.label_studio.ml_backend import path_of
 
 CONCURRENCY = (1, 8, 32)

@@ -33,8 +33,8 @@ from db.repositories.reviews import label_studio
 from db.repositories.reviews.reviews import is_current
 from db.session import reading, transaction
 from db.tables import AnnotationRow, GroupRow, ImageRow, PrelabelRow, QueryRow, ReviewRow, SeenRow
+from labeling.project import LabelClass, Policy, Project, ProjectConfig
 from labeling.review.config import labelling_config
-from labeling.types import LabelClass, Policy, Project, ProjectConfig
 from service.operations.label_studio_server import LabelStudioServer, find_program, start
 from service.schema import bring_to_head
 from service.settings import Settings

@@ -31,7 +31,8 @@ from bench.report import at_least, at_most, emit
 from bench.webhook_load import Server, send_for
 from db.repositories.projects import projects
 from db.session import make_engine, transaction
-from labeling.types import LabelClass, ProjectConfig, ProjectId
+from labeling.project import LabelClass, ProjectConfig
+from labeling.types import ProjectId
 from service.label_studio.webhook import secret_of
 from service.schema import bring_to_head
 

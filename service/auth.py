@@ -21,7 +21,9 @@ from sqlalchemy.orm import Session
 from db.repositories.people import keys
 from db.repositories.people.keys import StoredKey
 from labeling.errors import Denied, Invalid, NotFound, Unauthenticated
-from labeling.types import KeyId, Project, Role
+from labeling.jobs import Role
+from labeling.project import Project
+from labeling.types import KeyId
 
 __all__ = [
     "SESSION_AGE_S",

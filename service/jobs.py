@@ -18,7 +18,8 @@ from dbos import error as dbos_error
 from sqlalchemy.orm import Session
 
 from labeling.errors import Unavailable
-from labeling.types import JobName, ProjectId, Trigger
+from labeling.jobs import JobName, Trigger
+from labeling.types import ProjectId
 
 __all__ = ["APPLICATION", "APPLICATION_VERSION", "QUEUES", "JobStatus", "Jobs", "queue_of"]
 

@@ -14,7 +14,8 @@ import httpx
 from db.session import make_engine
 from labeling.errors import EndpointSilent, EndpointUnavailable, OverBudget
 from labeling.prelabel.endpoints.endpoint import CallBook, Endpoint, Limits, Price, Question, Sent
-from labeling.types import Budget, ProjectId
+from labeling.project import Budget
+from labeling.types import ProjectId
 from service.work.engines.call_ledger import open_book
 
 PRICE = Price(per_request=1_000)

@@ -17,7 +17,7 @@ from pytest_socket import socket_allow_hosts
 from db import migrate
 from db.repositories.projects import projects
 from db.session import make_engine, transaction
-from labeling.types import LabelClass, Policy, Project, ProjectConfig
+from labeling.project import LabelClass, Policy, Project, ProjectConfig
 
 # The same examples on every machine, so that a red run is a changed program; HYPOTHESIS_PROFILE=explore looks further.
 settings.register_profile("same", derandomize=True, deadline=None)

@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 from db.session import insert_new, transaction
 from db.tables import GroupRow, ImageRow, PrelabelRow, QueryRow, ReviewRow, SeenRow
 from labeling.adapters.label_studio.client import LabelStudio
-from labeling.types import Project, ProjectId, ReviewId, ReviewKind
+from labeling.project import Project
+from labeling.types import ProjectId, ReviewId, ReviewKind
 from service.jobs import Jobs
 from service.settings import Settings
 from service.work.failpoints import Failpoints

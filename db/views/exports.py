@@ -31,7 +31,8 @@ from db.tables import (
     ReviewRow,
     VersionRow,
 )
-from labeling.types import NONE_OF_THESE, ImageId, Outcome, Project, ProjectId
+from labeling.project import Project
+from labeling.types import NONE_OF_THESE, ImageId, Outcome, ProjectId
 
 __all__ = ["CHUNK", "Details", "LabelFact", "PersonAnswer", "count", "details", "label_facts"]
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from labeling.errors import Invalid
-from labeling.types import EngineUse, ImageId, LabelClass, Outcome, Prelabel
+from labeling.project import EngineUse, LabelClass
+from labeling.types import ImageId, Outcome, Prelabel
 
 __all__ = [
     "Engine",

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeling.errors import Invalid
+from labeling.project import Gate
 from labeling.quality.metrics import bootstrap, macro_f1
-from labeling.types import Gate, Verdict
+from labeling.types import Verdict
 
 __all__ = ["VERDICTS_A_HOLDOUT", "Judgement", "Measure", "judge"]
 

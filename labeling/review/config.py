@@ -11,8 +11,9 @@ import html
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
+from labeling.project import LabelClass, Policy, ProjectConfig
 from labeling.review.controls import OURS, Controls, parse_xml
-from labeling.types import NONE_OF_THESE, UNSURE, LabelClass, Policy, ProjectConfig
+from labeling.types import NONE_OF_THESE, UNSURE
 
 __all__ = [
     "HINTS",

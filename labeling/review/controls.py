@@ -14,7 +14,8 @@ from xml.etree import ElementTree
 import defusedxml.ElementTree
 
 from labeling.errors import Invalid
-from labeling.types import NONE_OF_THESE, UNSURE, LabelClass
+from labeling.project import LabelClass
+from labeling.types import NONE_OF_THESE, UNSURE
 
 __all__ = ["OURS", "Controls", "Foreign", "parse_xml", "read_config"]
 

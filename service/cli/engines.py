@@ -21,7 +21,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from db.repositories.projects import projects
 from db.session import reading
 from labeling.errors import Conflict, Invalid
-from labeling.types import LabelClass, Project, ProjectConfig, ProjectId
+from labeling.project import LabelClass, Project, ProjectConfig
+from labeling.types import ProjectId
 from service.cli import engine_tables as shown
 from service.cli.output import AsJson, ProjectName, author, connected, emit, failing_clearly
 from service.engines.requests import MOST_IMAGES, MOST_PILOT, EngineRequest, ReportKind
@@ -153,7 +154,7 @@ def _try_in(parts: Parts, project: Project, engine: str, image: str, text: str, 
 
 def _try_alone(settings: Settings, project: Project, engine: str, image: str, text: str) -> dict[str, Any]:
     """Without a project: nothing is kept, and no endpoint can be asked, for there is no book to write it into."""
-    from labeling.types import EngineUse
+    from labeling.project import EngineUse
     from service.work.engine_reports.trial import try_engine
     from service.work.engines.factory import make_engine
 

@@ -16,7 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from db.repositories.images import progress as so_far
 from db.session import reading, transaction
-from labeling.types import JobName, Project
+from labeling.jobs import JobName
+from labeling.project import Project
 from service.cli.output import AsJson, Connected, Here, ProjectName, connected, do_job, emit, failing_clearly
 
 if TYPE_CHECKING:

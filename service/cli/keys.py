@@ -12,7 +12,7 @@ from db.repositories.people import audit, keys
 from db.repositories.people.keys import StoredKey
 from db.repositories.projects import projects
 from db.session import reading, transaction
-from labeling.types import Role
+from labeling.jobs import Role
 from service.auth import issue_key
 from service.cli.output import AsJson, author, connected, emit, failing_clearly, table
 

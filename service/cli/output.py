@@ -26,7 +26,8 @@ from db.repositories.projects import projects
 from db.repositories.running import heartbeats
 from db.session import make_engine, reading, transaction
 from labeling.errors import Conflict, HardcaseError, Invalid, Unavailable
-from labeling.types import JobName, Project, Trigger
+from labeling.jobs import JobName, Trigger
+from labeling.project import Project
 from service.jobs import Jobs, JobStatus
 from service.logs import get_logger
 from service.settings import Settings, load_settings

@@ -16,7 +16,7 @@ from db.repositories.people import audit
 from db.repositories.projects import projects
 from db.session import reading, transaction
 from labeling.errors import Invalid
-from labeling.types import Project, ProjectConfig
+from labeling.project import Project, ProjectConfig
 from service.cli.output import AsJson, ProjectName, author, connected, emit, failing_clearly, table
 from service.projects.history import history
 from service.projects.project_file import parse_project

@@ -18,7 +18,7 @@ from db.repositories.versions import versions
 from db.session import reading, transaction
 from db.views import dashboard
 from labeling.adapters.storage.image_store import ImageStore
-from labeling.types import Project
+from labeling.project import Project
 from service.cli.output import AsJson, Connected, ProjectName, connected, emit, failing_clearly, progress, table
 from service.labels.snapshots import verify
 

@@ -13,8 +13,8 @@ from db.repositories.labels import snapshots
 from db.repositories.labels.snapshots import Snapshot
 from db.repositories.people import audit
 from db.session import reading, transaction
+from labeling.project import Project
 from labeling.review.label_sets import Change, Comparison
-from labeling.types import Project
 from service.cli.output import AsJson, Connected, ProjectName, author, connected, emit, failing_clearly, table
 from service.labels.snapshots import compare_states, create, rebuild, verify
 

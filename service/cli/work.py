@@ -9,7 +9,7 @@ import typer
 from db.repositories.versions import versions
 from db.session import reading
 from labeling.errors import Conflict
-from labeling.types import JobName
+from labeling.jobs import JobName
 from service.cli.output import AsJson, Connected, Here, ProjectName, author, connected, do_job, failing_clearly
 
 __all__ = ["add_to"]

@@ -20,7 +20,7 @@ from db.session import reading
 from db.views import dashboard, project_history
 from db.views.project_history import HowFar
 from labeling.errors import Unavailable
-from labeling.types import Project
+from labeling.project import Project
 from service.demo.annotators import Account, Annotators, SimulatedAnswers
 from service.demo.show import Show
 from service.demo.system import System, invite

@@ -17,7 +17,8 @@ from db.repositories.engines import calibrations, call_ledger, canaries, engines
 from db.repositories.engines.call_ledger import EndpointState, Spending
 from db.views import engine_stats, figures
 from db.views.engine_stats import RevisionFacts
-from labeling.types import EngineUse, Project, ProjectId
+from labeling.project import EngineUse, Project
+from labeling.types import ProjectId
 
 __all__ = ["WORK", "EngineInUse", "Overview", "Work", "overview", "work_of"]
 

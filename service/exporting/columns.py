@@ -12,8 +12,9 @@ from datetime import datetime
 from typing import Any
 
 from db.views.exports import Details, LabelFact, PersonAnswer
+from labeling.project import Project
 from labeling.review.kinds import split_of
-from labeling.types import UNSURE, LabelSource, Project, ReviewKind, Side
+from labeling.types import UNSURE, LabelSource, ReviewKind, Side
 from service.labels.snapshots import soft_label
 from service.projects.pseudonyms import shown_name
 

@@ -16,8 +16,9 @@ from db.repositories.queries import examples
 from db.session import reading
 from db.views import exports
 from labeling.adapters.storage.image_store import ImageStore
+from labeling.project import Project
 from labeling.review.kinds import Split
-from labeling.types import NONE_OF_THESE, Project
+from labeling.types import NONE_OF_THESE
 from service.exporting.columns import Record, record_of
 
 __all__ = ["LabelSet", "open_label_set"]

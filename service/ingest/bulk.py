@@ -25,7 +25,8 @@ from labeling.ingest.archives import ARCHIVE_EXTENSIONS, ArchiveLimits, Contents
 from labeling.ingest.decoding import check_header
 from labeling.ingest.manifests import MANIFEST_EXTENSIONS
 from labeling.ingest.text import MAX_REFERENCE, clean_text
-from labeling.types import Incoming, Project
+from labeling.project import Project
+from labeling.types import Incoming
 from service.ingest.register import (
     ROWS_A_TRANSACTION,
     Found,

@@ -28,7 +28,9 @@ from labeling.errors import Invalid, NotFound
 from labeling.ingest.headers import Limits
 from labeling.ingest.manifests import MANIFEST_EXTENSIONS, BadLine, read_manifest
 from labeling.ingest.text import MAX_REFERENCE, check_details, clean_text
-from labeling.types import NONE_OF_THESE, Incoming, JobName, Project, Trigger
+from labeling.jobs import JobName, Trigger
+from labeling.project import Project
+from labeling.types import NONE_OF_THESE, Incoming
 from service.jobs import Jobs
 from service.settings import Settings
 

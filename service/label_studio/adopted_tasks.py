@@ -23,8 +23,9 @@ from db.repositories.reviews.label_studio import Place
 from db.repositories.running import failures
 from labeling.errors import BadAddress
 from labeling.ingest.text import MAX_VALUE, clean_text
+from labeling.project import Project
 from labeling.review.controls import Controls
-from labeling.types import Incoming, Project
+from labeling.types import Incoming
 from service.ingest.register import sort_out
 
 __all__ = ["KEPT", "STUDIO", "address_in", "controls_of", "kept_controls", "studio_path", "take_in"]

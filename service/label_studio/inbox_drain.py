@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from db.repositories.reviews import inbox
 from db.session import transaction
 from labeling.errors import HardcaseError
-from labeling.types import JobName, Trigger
+from labeling.jobs import JobName, Trigger
 from service.jobs import Jobs
 from service.label_studio.spool import Spool
 from service.logs import get_logger

@@ -23,8 +23,9 @@ from db.session import reading, transaction
 from labeling.adapters.label_studio.client import LabelStudio, StudioProject
 from labeling.errors import Conflict, Invalid, NotFound
 from labeling.ingest.text import clean_text
+from labeling.jobs import JobName, Trigger
+from labeling.project import Project, ProjectConfig
 from labeling.review.controls import Foreign, read_config
-from labeling.types import JobName, Project, ProjectConfig, Trigger
 from service.ingest.register import chunks
 from service.jobs import Jobs
 from service.label_studio.adopted_tasks import kept_controls, take_in

@@ -19,7 +19,9 @@ from db.repositories.queries import gold
 from db.repositories.running import alarms
 from db.repositories.running.alarms import AlarmKind
 from labeling.errors import Conflict, Invalid
-from labeling.types import JobName, LabelSource, Project, Trigger
+from labeling.jobs import JobName, Trigger
+from labeling.project import Project
+from labeling.types import LabelSource
 from service.jobs import Jobs
 from service.labels.resolution import settle
 

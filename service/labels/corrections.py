@@ -16,7 +16,9 @@ from db.repositories.labels import decisions
 from db.repositories.labels.decisions import CORRECTION
 from db.repositories.people import audit
 from labeling.errors import Invalid
-from labeling.types import NONE_OF_THESE, UNSURE, ImageId, JobName, Project, Trigger
+from labeling.jobs import JobName, Trigger
+from labeling.project import Project
+from labeling.types import NONE_OF_THESE, UNSURE, ImageId
 from service.jobs import Jobs
 from service.labels.reannotation import Asked, ask_again
 from service.labels.resolution import settle

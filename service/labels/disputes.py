@@ -19,9 +19,10 @@ from db.repositories.reviews.annotations import VoteRow
 from db.views import disputes, engine_answers
 from db.views.disputes import Dispute
 from db.views.engine_answers import Opinion
+from labeling.project import Project
 from labeling.review.expected_cost import expected_damage
 from labeling.review.kinds import blind_always
-from labeling.types import NONE_OF_THESE, UNSURE, ImageId, Project, ReviewId, ReviewKind
+from labeling.types import NONE_OF_THESE, UNSURE, ImageId, ReviewId, ReviewKind
 from service.projects.pseudonyms import shown_name
 
 __all__ = ["Disputed", "Said", "Why", "listed"]

@@ -16,7 +16,8 @@ from db.views import image_history, label_list
 from db.views.image_history import HIDES, Fact, Task, Twin
 from db.views.label_list import Listed
 from labeling.errors import NotFound
-from labeling.types import ImageId, Project
+from labeling.project import Project
+from labeling.types import ImageId
 from service.projects.pseudonyms import shown_name
 
 __all__ = ["Story", "story_of"]

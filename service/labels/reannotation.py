@@ -17,7 +17,9 @@ from sqlalchemy.orm import Session
 from db.repositories.queries import queries
 from db.repositories.queries.queries import NewQuery, NewReview
 from db.repositories.reviews import overlaps, reviews
-from labeling.types import ImageId, Project, ReviewKind, Trigger
+from labeling.jobs import Trigger
+from labeling.project import Project
+from labeling.types import ImageId, ReviewKind
 
 __all__ = ["STRATEGY", "Asked", "ask_again"]
 

@@ -21,9 +21,10 @@ from db.repositories.labels.labels import DISPUTED, Label, NewLabel
 from db.repositories.labels.soft_labels import SoftLabel
 from db.repositories.reviews import annotations as answers
 from db.repositories.reviews.annotations import VoteRow
+from labeling.project import Project
 from labeling.review.consensus import Vote, cast, consensus, shares
 from labeling.review.kinds import blind_always
-from labeling.types import UNSURE, ImageId, LabelSource, Project, ReviewId, ReviewKind
+from labeling.types import UNSURE, ImageId, LabelSource, ReviewId, ReviewKind
 
 __all__ = ["MAJORITY", "Standing", "settle", "standing_of"]
 

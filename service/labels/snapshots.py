@@ -26,8 +26,9 @@ from db.session import reading, transaction
 from db.views import exports
 from db.views.exports import LabelFact
 from labeling.errors import BadArtifact, Conflict, Invalid, StorageFull
+from labeling.project import Project
 from labeling.review.label_sets import Comparison, Entry, compare, entry_of, line_of, state_hash
-from labeling.types import Project, ProjectId
+from labeling.types import ProjectId
 
 __all__ = ["NAME", "check_name", "compare_states", "create", "entries", "entries_of", "rebuild", "soft_label", "verify"]
 

@@ -13,7 +13,8 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from db.views import label_audit
-from labeling.types import ImageId, Project
+from labeling.project import Project
+from labeling.types import ImageId
 from service.labels.reannotation import ask_again
 
 __all__ = ["SUSPECTED", "Handled", "find_right", "send_back"]

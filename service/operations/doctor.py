@@ -22,8 +22,8 @@ from db.session import reading
 from labeling.adapters.label_studio.client import LabelStudio
 from labeling.adapters.label_studio.http import is_personal_token
 from labeling.errors import HardcaseError
+from labeling.project import Project
 from labeling.review.config import choices_in, choices_of
-from labeling.types import Project
 from service.label_studio.webhook import HEADER, path_of, secret_of
 from service.notifications.targets import Webhook, load_messages, secret_for
 from service.schema import check_schema

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from db.repositories.projects.projects import ConfigVersion
-from labeling.types import ProjectConfig
+from labeling.project import ProjectConfig
 
 __all__ = ["changes", "history"]
 

@@ -13,20 +13,8 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from labeling.errors import Invalid
-from labeling.types import (
-    NONE_OF_THESE,
-    UNSURE,
-    Budget,
-    EngineUse,
-    Gate,
-    Gold,
-    LabelClass,
-    Overlap,
-    Policy,
-    ProjectConfig,
-    Shares,
-    Team,
-)
+from labeling.project import Budget, EngineUse, Gate, Gold, LabelClass, Overlap, Policy, ProjectConfig, Shares, Team
+from labeling.types import NONE_OF_THESE, UNSURE
 from service.plugins import ENGINES, HEADS, STRATEGIES, check_name
 
 __all__ = ["ProjectFile", "check_project", "parse_project"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-from labeling.types import Project
+from labeling.project import Project
 
 __all__ = ["shown_name"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from db.repositories.labels.snapshots import Snapshot
 from labeling.errors import BadArtifact, NotFound
-from labeling.types import Project
+from labeling.project import Project
 
 __all__ = ["FIGURES", "LABELS", "MANIFEST", "PAGE", "folder_of", "read_file"]
 

@@ -27,7 +27,7 @@ from db.views import dashboard
 from labeling.adapters.storage.atomic_files import place_folder
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import Conflict
-from labeling.types import Project
+from labeling.project import Project
 from service.exporting.formats.tables import write_parquet
 from service.exporting.label_set import LabelSet, open_label_set
 from service.exporting.placing import explained

@@ -22,10 +22,11 @@ from db.repositories.projects import projects
 from db.repositories.reviews import displayed_predictions
 from db.repositories.reviews.displayed_predictions import Order, Shown
 from db.session import reading, transaction
+from labeling.jobs import JobName, Trigger
 from labeling.review.config import choices_of
 from labeling.review.controls import OURS, Controls
 from labeling.review.payloads import Suggestion, suggested
-from labeling.types import JobName, ProjectId, Trigger
+from labeling.types import ProjectId
 from service.jobs import Jobs
 from service.label_studio.adopted_tasks import take_in
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from db.repositories.people import audit
 from db.repositories.running import failures
 from db.session import transaction
-from labeling.types import JobName, Project, Trigger
+from labeling.jobs import JobName, Trigger
+from labeling.project import Project
 from service.auth import Caller
 from service.web.wiring import WebParts
 

@@ -21,7 +21,8 @@ from db.session import reading, transaction
 from db.views import dashboard, weekly
 from db.views.dashboard import Figure
 from labeling.errors import Conflict, Denied, Invalid, Unavailable
-from labeling.types import Project, ProjectId
+from labeling.project import Project
+from labeling.types import ProjectId
 from service.engines.egress import check_target
 from service.logs import get_logger
 from service.notifications.sending import deliver

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from db.repositories.reviews import inbox
 from db.repositories.running import heartbeats
 from db.session import reading, transaction
-from labeling.types import JobName, Trigger
+from labeling.jobs import JobName, Trigger
 from service.logs import get_logger
 from service.work.wiring import Parts
 

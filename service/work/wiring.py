@@ -19,7 +19,8 @@ from labeling.adapters.label_studio.client import LabelStudio
 from labeling.adapters.storage.embedding_store import EmbeddingStore
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.prelabel.engine import Engine
-from labeling.types import EngineUse, Project, ProjectId
+from labeling.project import EngineUse, Project
+from labeling.types import ProjectId
 from service.jobs import Jobs
 from service.settings import Settings
 from service.work.engines.factory import make_engine as load_engine

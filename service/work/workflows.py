@@ -19,7 +19,8 @@ from db.repositories.projects import projects
 from db.repositories.running import failures
 from db.session import reading, transaction
 from labeling.errors import Unavailable
-from labeling.types import JobName, ProjectId, Trigger
+from labeling.jobs import JobName, Trigger
+from labeling.types import ProjectId
 from service.logs import get_logger
 from service.notifications.targets import has_targets
 from service.work.engine_reports import report

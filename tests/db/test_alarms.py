@@ -12,7 +12,7 @@ from db.repositories.running import alarms
 from db.repositories.running.alarms import AlarmKind
 from db.session import reading, transaction
 from labeling.errors import NotFound
-from labeling.types import Project
+from labeling.project import Project
 from tests.conftest import NOW
 
 LATER = NOW + timedelta(hours=1)

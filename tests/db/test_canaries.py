@@ -10,7 +10,8 @@ from db.repositories.engines import canaries, prelabels
 from db.repositories.engines.canaries import Tally
 from db.session import reading, transaction
 from db.tables import ImageRow
-from labeling.types import Evidence, ImageId, Prelabel, Project
+from labeling.project import Project
+from labeling.types import Evidence, ImageId, Prelabel
 from tests.conftest import NOW
 
 RESULT = {

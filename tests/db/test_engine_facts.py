@@ -13,7 +13,8 @@ from db.session import reading, transaction
 from db.tables import ImageRow, LabelRow
 from db.views import engine_stats
 from labeling.errors import NotFound
-from labeling.types import Evidence, ImageId, LabelSource, Outcome, Prelabel, Project
+from labeling.project import Project
+from labeling.types import Evidence, ImageId, LabelSource, Outcome, Prelabel
 from tests.conftest import NOW
 
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from db.repositories.reviews import inbox
 from db.repositories.reviews.inbox import Event, Hint
 from db.session import reading, transaction
-from labeling.types import Project
+from labeling.project import Project
 from tests.conftest import NOW
 
 

@@ -26,7 +26,9 @@ from db.tables import (
     VersionRow,
 )
 from db.views import dashboard, listings, rounds
-from labeling.types import Incoming, JobName, LabelSource, Project, ReviewId, ReviewKind, Role, Trigger
+from labeling.jobs import JobName, Role, Trigger
+from labeling.project import Project
+from labeling.types import Incoming, LabelSource, ReviewId, ReviewKind
 from service.jobs import Jobs
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)

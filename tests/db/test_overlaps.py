@@ -14,7 +14,8 @@ from db.repositories.reviews import overlaps, reviews
 from db.repositories.reviews.overlaps import Untold
 from db.session import reading, transaction
 from db.views import disputes
-from labeling.types import Project, ReviewKind
+from labeling.project import Project
+from labeling.types import ReviewKind
 from service.labels.resolution import settle
 from tests.conftest import NOW
 from tests.reviewing import ask

@@ -14,7 +14,8 @@ from db.repositories.engines.prelabels import PlacedImage
 from db.repositories.running import failures
 from db.session import reading, transaction
 from db.tables import GroupRow, ImageRow, PrelabelRow
-from labeling.types import ImageId, Prelabel, Project, Side
+from labeling.project import Project
+from labeling.types import ImageId, Prelabel, Side
 from tests.conftest import NOW
 
 MakeProject = Callable[..., Project]

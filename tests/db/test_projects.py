@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from db.repositories.projects import projects
 from db.session import reading, transaction
 from labeling.errors import Conflict, NotFound
-from labeling.types import LabelClass, Policy, Project
+from labeling.project import LabelClass, Policy, Project
 from tests.conftest import NOW
 
 

@@ -15,7 +15,9 @@ from db.session import reading, transaction
 from db.tables import AnnotationRow, FailureRow, GroupRow, ImageRow, LabelRow, PrelabelRow, ReviewEndRow, ReviewRow
 from db.views import dashboard, figures, tallies
 from db.views.figures import NewFigure
-from labeling.types import ImageId, LabelSource, Project, ReviewKind, Side, Trigger
+from labeling.jobs import Trigger
+from labeling.project import Project
+from labeling.types import ImageId, LabelSource, ReviewKind, Side
 from tests.conftest import NOW
 
 

@@ -16,7 +16,8 @@ from db.repositories.images.registrations import Registered
 from db.repositories.running import failures
 from db.session import reading, transaction
 from db.tables import FetchRow, ImageRow, RegistrationRow
-from labeling.types import Incoming, Project, RegistrationId
+from labeling.project import Project
+from labeling.types import Incoming, RegistrationId
 from tests.conftest import NOW
 
 LATER = NOW + timedelta(hours=1)

@@ -15,7 +15,8 @@ from db.repositories.reviews import label_studio, reviews
 from db.repositories.reviews.annotations import NewAnnotation
 from db.session import insert_new, reading, transaction
 from db.tables import SeenRow
-from labeling.types import AnnotationAction, ImageId, LabelSource, Project, ReviewId, ReviewKind
+from labeling.project import Project
+from labeling.types import AnnotationAction, ImageId, LabelSource, ReviewId, ReviewKind
 from tests.conftest import NOW
 from tests.reviewing import ask
 

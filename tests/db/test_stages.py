@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from db.repositories.engines import calibrations, engines_in_force
 from db.repositories.engines.engines_in_force import Stage
 from db.session import reading, transaction
-from labeling.types import Project
+from labeling.project import Project
 from tests.conftest import NOW
 
 FIRST, AGENT, LARGE = Stage(0, "bundled", "b-1"), Stage(1, "agent:x/small", "a-1"), Stage(2, "agent:x/large", "l-1")

@@ -17,7 +17,9 @@ from db.repositories.versions.predictions import PredictionFile
 from db.session import reading, transaction
 from db.tables import GroupRow, ImageRow, LabelRow, PredictionRow, PrelabelRow, QueryRow, ReviewRow
 from labeling.errors import Conflict, NotFound
-from labeling.types import Example, ImageId, LabelSource, Project, ReviewKind, Side, Trigger, Verdict
+from labeling.jobs import Trigger
+from labeling.project import Project
+from labeling.types import Example, ImageId, LabelSource, ReviewKind, Side, Verdict
 from tests.conftest import NOW
 
 MakeProject = Callable[..., Project]

@@ -25,7 +25,8 @@ from labeling.prelabel.endpoints.agent import ChatBackend
 from labeling.prelabel.endpoints.backends import Abilities, BackendEngine
 from labeling.prelabel.endpoints.endpoint import Endpoint, Price
 from labeling.prelabel.engine import EngineOrder, Item, check_look
-from labeling.types import EngineUse, LabelClass, Outcome
+from labeling.project import EngineUse, LabelClass
+from labeling.types import Outcome
 from tests.scripted_endpoint import MemoryBook, closed_port
 
 pytestmark = pytest.mark.timeout(600)  # on a machine that is busy otherwise, a real model is slow

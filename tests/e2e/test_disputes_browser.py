@@ -13,7 +13,9 @@ from playwright.sync_api import Browser, sync_playwright
 from db.session import transaction
 from db.tables import ImageRow
 from labeling.adapters.storage.image_store import ImageStore
-from labeling.types import Project, ReviewKind, Role
+from labeling.jobs import Role
+from labeling.project import Project
+from labeling.types import ReviewKind
 from service.labels.resolution import settle
 from tests.conftest import NOW
 from tests.e2e.test_pages_browser import launched, log_in, watch

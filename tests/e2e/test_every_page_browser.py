@@ -23,7 +23,8 @@ from db.repositories.running.alarms import AlarmKind
 from db.session import make_engine, transaction
 from db.tables import ImageRow
 from labeling.adapters.storage.image_store import ImageStore
-from labeling.types import ImageId, LabelClass, Project, ProjectConfig, ReviewKind
+from labeling.project import LabelClass, Project, ProjectConfig
+from labeling.types import ImageId, ReviewKind
 from service.labels.reannotation import ask_again
 from service.labels.resolution import settle
 from service.release.release import Order, release

@@ -9,8 +9,9 @@ from pathlib import Path
 import httpx
 import sqlalchemy as sa
 
+from labeling.project import Project
 from labeling.review.events import parse_answer
-from labeling.types import NONE_OF_THESE, Project
+from labeling.types import NONE_OF_THESE
 from service.exporting.label_set import open_label_set
 from service.exporting.registry import FORMATS, export
 from tests.e2e.conftest import RealLabelStudio

@@ -25,7 +25,8 @@ from db.tables import (
     PushRow,
     VersionRow,
 )
-from labeling.types import Project, Side
+from labeling.project import Project
+from labeling.types import Side
 from service.demo.annotators import Account, Annotators
 from service.work.failpoints import NAMES
 from service.work.pool.saved_versions import load_classifier

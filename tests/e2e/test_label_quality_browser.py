@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from db.tables import LabelCheckRow, OverlapRow
-from labeling.types import Project, Role
+from labeling.jobs import Role
+from labeling.project import Project
 from tests.reviewing import rows_of
 from tests.service.shipping_ground import shipping_ground
 from tests.service.web_client import make_key

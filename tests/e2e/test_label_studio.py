@@ -19,7 +19,8 @@ from db.repositories.reviews import label_studio as places
 from db.session import reading, transaction
 from db.tables import AnnotationRow, PushRow, ReviewEndRow
 from labeling.adapters.label_studio.client import LabelStudio
-from labeling.types import NONE_OF_THESE, Project, ReviewKind
+from labeling.project import Project
+from labeling.types import NONE_OF_THESE, ReviewKind
 from service.label_studio.webhook import HEADER, secret_of
 from service.work.pipeline.review import push, sync
 from service.work.wiring import Parts

@@ -21,7 +21,8 @@ from db.session import reading, transaction
 from db.tables import AdoptedTaskRow, ImageRow, InboxRow, PrelabelRow, PushRow
 from labeling.adapters.label_studio.client import LabelStudio
 from labeling.adapters.storage.image_store import ImageStore
-from labeling.types import LabelClass, Project, ProjectConfig, ReviewKind
+from labeling.project import LabelClass, Project, ProjectConfig
+from labeling.types import ReviewKind
 from service.label_studio.ml_backend import path_of
 from service.work.pipeline.review import push
 from tests.conftest import NOW

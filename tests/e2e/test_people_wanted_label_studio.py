@@ -18,7 +18,8 @@ from db.repositories.reviews import overlaps
 from db.session import reading, transaction
 from db.tables import PushRow
 from labeling.adapters.label_studio.client import LabelStudio
-from labeling.types import Project, ReviewKind
+from labeling.project import Project
+from labeling.types import ReviewKind
 from service.work.pipeline.review import push, sync
 from service.work.wiring import Parts
 from tests.conftest import NOW

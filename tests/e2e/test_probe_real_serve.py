@@ -24,7 +24,7 @@ from labeling.prelabel.endpoints.backends import Abilities, BackendEngine
 from labeling.prelabel.endpoints.decide import DecideBackend
 from labeling.prelabel.endpoints.endpoint import Endpoint, Price
 from labeling.prelabel.engine import EngineOrder, Item, check_look
-from labeling.types import EngineUse, LabelClass
+from labeling.project import EngineUse, LabelClass
 from tests.scripted_endpoint import MemoryBook, closed_port
 from tests.tiny_models import make_llama, make_llava
 

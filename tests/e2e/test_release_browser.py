@@ -10,7 +10,8 @@ import pytest
 import sqlalchemy as sa
 from playwright.sync_api import Browser, sync_playwright
 
-from labeling.types import Project, Role
+from labeling.jobs import Role
+from labeling.project import Project
 from service.release.release import Order, release
 from tests.conftest import NOW
 from tests.e2e.test_pages_browser import HOSTILE, QUIET, log_in, watch

@@ -13,7 +13,9 @@ from playwright.sync_api import Browser, sync_playwright
 from db.repositories.people import annotators
 from db.session import reading
 from labeling.adapters.storage.image_store import ImageStore
-from labeling.types import Project, ReviewKind, Role
+from labeling.jobs import Role
+from labeling.project import Project
+from labeling.types import ReviewKind
 from service.work.quality.team import refresh_team
 from tests.e2e.test_pages_browser import launched, log_in, watch
 from tests.service.quality_data import picture

@@ -18,7 +18,8 @@ from db.repositories.labels import labels
 from db.session import reading
 from db.tables import AnnotationRow, AnnotatorRow, LabelStudioProjectRow, PushRow, ReviewRow
 from db.views import dashboard
-from labeling.types import AnnotationAction, ImageId, ProjectId, Role
+from labeling.jobs import Role
+from labeling.types import AnnotationAction, ImageId, ProjectId
 from service.web.edge.access import ACCESS
 from tests.e2e.conftest import RealLabelStudio
 from tests.e2e.running import Hardcase, make_pictures, running_hardcase, wait_until

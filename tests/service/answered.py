@@ -12,7 +12,8 @@ from db.repositories.reviews import reviews
 from db.repositories.reviews.annotations import NewAnnotation
 from db.session import insert_new, transaction
 from db.tables import FetchRow, LabelStudioProjectRow, RegistrationRow, ReviewRow, SeenRow
-from labeling.types import AnnotationAction, Project, ReviewId, ReviewKind
+from labeling.project import Project
+from labeling.types import AnnotationAction, ReviewId, ReviewKind
 from service.labels.resolution import settle
 from tests.conftest import NOW
 from tests.reviewing import ask

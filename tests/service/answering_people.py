@@ -9,7 +9,8 @@ from itertools import count
 from sqlalchemy.orm import Session
 
 from db.tables import AnnotationRow, AnnotatorRow, QueryRow, ReviewRow, SeenRow
-from labeling.types import ImageId, Project, ReviewKind
+from labeling.project import Project
+from labeling.types import ImageId, ReviewKind
 from service.labels.resolution import settle
 from tests.conftest import NOW
 

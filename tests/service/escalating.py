@@ -22,7 +22,8 @@ from labeling.adapters.storage.embedding_store import EmbeddingStore
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.prelabel.engine import Item, Look, no_vectors
 from labeling.prelabel.engines.scripted import ScriptedEngine
-from labeling.types import EngineUse, Evidence, Outcome, Prelabel, Project, Side
+from labeling.project import EngineUse, Project
+from labeling.types import Evidence, Outcome, Prelabel, Side
 from service.settings import Settings
 from service.work.failpoints import Failpoints
 from service.work.prelabel.escalate import escalate_batch

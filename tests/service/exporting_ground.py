@@ -30,7 +30,7 @@ from db.tables import (
     SoftLabelRow,
 )
 from labeling.adapters.storage.image_store import ImageStore
-from labeling.types import Project
+from labeling.project import Project
 from tests.conftest import NOW
 
 PEOPLE = {"anna": 1, "ben": 2, "cho": 3}

@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 
 from db.session import reading, transaction
 from db.tables import GroupRow, ImageRow, PrelabelRow, QueryRow, ReviewRow
-from labeling.types import LabelSource, Project, ReviewKind, Side
+from labeling.project import Project
+from labeling.types import LabelSource, ReviewKind, Side
 from service.work.wiring import Parts
 from tests.conftest import NOW
 from tests.service.seeded_pool import ENCODER, REVISION, SeededEngine, add_label, answer, make_parts

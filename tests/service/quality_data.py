@@ -13,7 +13,7 @@ from db.repositories.running import failures, heartbeats
 from db.session import transaction
 from db.tables import FigureRow, LabelStudioProjectRow, TallyRow
 from labeling.adapters.storage.image_store import ImageStore
-from labeling.types import Project
+from labeling.project import Project
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><text id="t" fill="url(#g)">plot</text></svg>'

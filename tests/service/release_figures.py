@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from db.session import transaction
 from db.tables import FigureRow
-from labeling.types import Project
+from labeling.project import Project
 
 HIDDEN = "someone@example.org"
 

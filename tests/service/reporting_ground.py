@@ -17,7 +17,8 @@ from db.tables import GroupRow, ImageRow
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.prelabel.engine import Engine
 from labeling.prelabel.engines.scripted import class_colour
-from labeling.types import EngineUse, ImageId, LabelSource, Policy, Project, Side
+from labeling.project import EngineUse, Policy, Project
+from labeling.types import ImageId, LabelSource, Side
 from service.work.engines.factory import make_engine
 from service.work.wiring import Parts
 from tests.conftest import NOW

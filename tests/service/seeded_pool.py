@@ -19,7 +19,9 @@ from db.session import transaction
 from db.tables import AnnotationRow, GroupRow, ImageRow, LabelRow, PrelabelRow, ReviewRow
 from labeling.adapters.storage.embedding_store import EmbeddingStore
 from labeling.adapters.storage.prediction_files import write_predictions
-from labeling.types import LabelSource, Project, Side, Trigger, Verdict, VersionId
+from labeling.jobs import Trigger
+from labeling.project import Project
+from labeling.types import LabelSource, Side, Verdict, VersionId
 from service.settings import Settings
 from service.work.failpoints import Failpoints
 from service.work.wiring import Parts

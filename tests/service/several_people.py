@@ -14,7 +14,8 @@ from db.repositories.reviews import annotations as ledger
 from db.repositories.reviews.annotations import NewAnnotation
 from db.session import insert_new
 from db.tables import ReviewRow, SeenRow
-from labeling.types import AnnotationAction, ImageId, Project, ReviewId
+from labeling.project import Project
+from labeling.types import AnnotationAction, ImageId, ReviewId
 from tests.conftest import NOW
 
 ENGINE = "test-1"

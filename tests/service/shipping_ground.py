@@ -13,7 +13,8 @@ from db.tables import ImageRow, LabelStudioProjectRow, PushRow
 from db.views import figures as kept
 from db.views.figures import NewFigure
 from labeling.adapters.storage.image_store import ImageStore
-from labeling.types import ImageId, Project, ReviewKind
+from labeling.project import Project
+from labeling.types import ImageId, ReviewKind
 from service.labels.resolution import settle
 from service.work.quality.agreement import refresh_agreement
 from service.work.quality.label_alarms import watch_labels

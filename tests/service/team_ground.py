@@ -19,7 +19,8 @@ from db.repositories.reviews import overlaps
 from db.repositories.reviews.annotations import NewAnnotation
 from db.session import insert_new, transaction
 from db.tables import QueryRow, ReviewRow, SeenRow
-from labeling.types import AnnotationAction, ImageId, LabelSource, Project, ReviewId, ReviewKind
+from labeling.project import Project
+from labeling.types import AnnotationAction, ImageId, LabelSource, ReviewId, ReviewKind
 from service.jobs import Jobs
 from service.labels.resolution import settle
 from service.work.wiring import Parts

@@ -33,7 +33,7 @@ from db.tables import (
 )
 from labeling.adapters.label_studio.client import ProjectSettings
 from labeling.errors import BadAddress, Conflict, Invalid
-from labeling.types import LabelClass, Project, ProjectConfig
+from labeling.project import LabelClass, Project, ProjectConfig
 from service.label_studio.adopted_tasks import address_in, kept_controls, studio_path, take_in
 from service.label_studio.takeover import TakingOver
 from service.work.pipeline.review import push, sync

@@ -16,7 +16,8 @@ from db.session import reading
 from db.tables import CallRow
 from labeling.errors import Invalid, OverBudget
 from labeling.prelabel.engine import Item
-from labeling.types import Budget, EngineUse, Outcome, Policy, Project
+from labeling.project import Budget, EngineUse, Policy, Project
+from labeling.types import Outcome
 from service.settings import Settings
 from service.work.engines.endpoint_engines import probe_endpoint
 from service.work.engines.factory import make_engine

@@ -14,7 +14,8 @@ from db.repositories.engines.engines_in_force import Stage
 from db.repositories.people import annotators
 from db.session import reading, transaction
 from db.views import dashboard
-from labeling.types import Policy, Project, ReviewKind, Team
+from labeling.project import Policy, Project, Team
+from labeling.types import ReviewKind
 from service.work.quality.agreement import refresh_agreement
 from tests.conftest import NOW
 from tests.service.answering_people import asked_about, hire

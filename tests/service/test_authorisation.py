@@ -20,7 +20,8 @@ from httpx import Response
 from db.repositories.people import keys
 from db.session import transaction
 from labeling.errors import Conflict
-from labeling.types import Project, Role
+from labeling.jobs import Role
+from labeling.project import Project
 from service.web.edge.access import ACCESS, check_table
 from tests.service.web_client import bearer, make_key, png, web
 

@@ -15,7 +15,8 @@ from labeling.adapters.models.backbone_files import load_backbone, load_sentence
 from labeling.adapters.models.checkpoints import load_checkpoint
 from labeling.errors import Invalid
 from labeling.prelabel.engine import Item, check_look
-from labeling.types import LabelClass, Policy, Project, ProjectConfig, ProjectId
+from labeling.project import LabelClass, Policy, Project, ProjectConfig
+from labeling.types import ProjectId
 from service.settings import Settings
 from service.work.engines.factory import first_use, make_engine
 from tests.conftest import NOW

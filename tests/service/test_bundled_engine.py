@@ -15,7 +15,8 @@ from labeling.adapters.models import model_files
 from labeling.adapters.models.image_networks import load_bundled_images
 from labeling.errors import Invalid
 from labeling.prelabel.engine import Engine, Item, check_look
-from labeling.types import LabelClass, Policy, Project, ProjectConfig, ProjectId
+from labeling.project import LabelClass, Policy, Project, ProjectConfig
+from labeling.types import ProjectId
 from service.settings import Settings
 from service.work.engines.factory import make_engine
 from tests.conftest import NOW

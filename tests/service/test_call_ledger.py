@@ -20,7 +20,8 @@ from db.session import reading, transaction
 from db.tables import CallRow, SpendRow
 from labeling.errors import EndpointSilent, EndpointUnavailable, Invalid, OverBudget
 from labeling.prelabel.endpoints.endpoint import CallBook, Endpoint, Limits, Price, Question, Reply, Sent
-from labeling.types import Budget, Project, ProjectId
+from labeling.project import Budget, Project
+from labeling.types import ProjectId
 from service.work.engines.call_ledger import BREAK_AFTER, BREAK_S, open_book
 from tests.conftest import NOW
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from db.repositories.engines import call_ledger
 from db.session import reading
 from labeling.errors import EndpointUnavailable, Invalid, OverBudget
-from labeling.types import Project
+from labeling.project import Project
 from service.work.engines.call_ledger import BREAK_AFTER
 from tests.service.test_call_ledger import ANSWER, HOUSE, Crash, Time, Wire, book, question, spent
 

@@ -17,7 +17,8 @@ import sqlalchemy as sa
 
 from db.repositories.engines import call_ledger
 from db.session import reading
-from labeling.types import Project, ProjectId
+from labeling.project import Project
+from labeling.types import ProjectId
 
 ITEMS, KILLS, WORKERS, THREADS = 90, 3, 2, 3
 PRICE_MICRO = 1_000

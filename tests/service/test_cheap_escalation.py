@@ -18,7 +18,8 @@ from labeling.prelabel.engine import Item, Vectors
 from labeling.prelabel.engines.few_shot import FewShotEngine
 from labeling.prelabel.engines.projected import ProjectedEngine
 from labeling.prelabel.engines.scripted import ScriptedEngine
-from labeling.types import EngineUse, Policy, Project, ReviewKind, Side
+from labeling.project import EngineUse, Policy, Project
+from labeling.types import ReviewKind, Side
 from service.settings import Settings
 from service.work.engines.encoders import texts_of
 from service.work.engines.factory import make_engine

@@ -13,7 +13,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from db.session import make_engine
-from labeling.types import Project
+from labeling.project import Project
 from service.cli import app
 from tests.service.exporting_ground import Ground
 

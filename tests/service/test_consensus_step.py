@@ -15,7 +15,8 @@ from db.repositories.people import annotators
 from db.repositories.projects import projects
 from db.session import reading, transaction
 from db.tables import FigureRow, LabelRow, QueryRow, SoftLabelRow
-from labeling.types import NONE_OF_THESE, UNSURE, Policy, Project, ReviewId, ReviewKind
+from labeling.project import Policy, Project
+from labeling.types import NONE_OF_THESE, UNSURE, ReviewId, ReviewKind
 from service.labels.resolution import settle
 from service.work.quality.consensus import refresh_consensus, refresh_large_consensus
 from service.work.wiring import Parts

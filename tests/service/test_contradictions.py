@@ -14,7 +14,9 @@ from db.repositories.engines.engines_in_force import Stage
 from db.repositories.reviews import reviews
 from db.session import reading, transaction
 from db.tables import PrelabelRow, ReviewRow
-from labeling.types import NONE_OF_THESE, Outcome, Policy, Project, ReviewKind, Shares, Trigger
+from labeling.jobs import Trigger
+from labeling.project import Policy, Project, Shares
+from labeling.types import NONE_OF_THESE, Outcome, ReviewKind
 from service.work.review.push import read_queue
 from service.work.select.query import choose_query
 from service.work.wiring import Parts

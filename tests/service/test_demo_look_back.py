@@ -15,7 +15,9 @@ from db.session import reading, transaction
 from db.tables import FetchRow, ImageRow, RegistrationRow
 from db.views import project_history
 from labeling.adapters.storage.image_store import ImageStore
-from labeling.types import Policy, Project, ReviewKind, Trigger
+from labeling.jobs import Trigger
+from labeling.project import Policy, Project
+from labeling.types import ReviewKind
 from service.demo.annotators import SimulatedAnswers
 from service.demo.look_back import read_past, take_pictures, tell_rounds
 from service.work.learn.learn import learn

@@ -12,7 +12,9 @@ from fastapi.testclient import TestClient
 from db.repositories.people import annotators
 from db.session import transaction
 from db.tables import DecisionRow, ImageRow, LabelRow, OverlapRow
-from labeling.types import ImageId, Policy, Project, ReviewId, ReviewKind, Role, Team
+from labeling.jobs import Role
+from labeling.project import Policy, Project, Team
+from labeling.types import ImageId, ReviewId, ReviewKind
 from service.labels.resolution import settle
 from tests.conftest import NOW
 from tests.reviewing import ask, label_values, rows_of

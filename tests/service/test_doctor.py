@@ -20,7 +20,8 @@ from db.repositories.running import heartbeats
 from db.session import make_engine, transaction
 from labeling.adapters.label_studio.client import LabelStudio, StudioProject
 from labeling.errors import LabelStudioUnavailable
-from labeling.types import Policy, Project, ReviewKind
+from labeling.project import Policy, Project
+from labeling.types import ReviewKind
 from service.label_studio.webhook import HEADER, path_of, secret_of
 from service.operations.doctor import Check, examine
 from service.settings import Settings

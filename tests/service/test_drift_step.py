@@ -19,7 +19,8 @@ from db.repositories.running.alarms import AlarmKind
 from db.session import reading, transaction
 from db.tables import ImageRow
 from db.views import dashboard
-from labeling.types import Project, Side
+from labeling.project import Project
+from labeling.types import Side
 from service.work.quality.alarm_rules import AUTHOR, Watch, follow
 from service.work.quality.drift import refresh_drift
 from tests.conftest import NOW

@@ -18,7 +18,8 @@ from labeling.adapters.models.model_files import load_dual_encoder
 from labeling.errors import Invalid, Unavailable
 from labeling.prelabel.engine import Item, Look, Vectors, check_look
 from labeling.prelabel.engines.dual_encoder import DualEncoder, DualEncoderEngine
-from labeling.types import EngineUse, LabelClass, Policy, Project, ProjectConfig, ProjectId
+from labeling.project import EngineUse, LabelClass, Policy, Project, ProjectConfig
+from labeling.types import ProjectId
 from service.projects.project_file import PolicyIn
 from service.settings import Settings
 from service.work.engines.factory import make_engine

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from labeling.errors import HardcaseError, Invalid
-from labeling.types import EngineUse, Project
+from labeling.project import EngineUse, Project
 from service.ingest.register import add_source
 from service.jobs import Jobs
 from service.projects.project_file import EngineUseIn, PolicyIn, ProjectFile, parse_project

@@ -19,7 +19,8 @@ from labeling.prelabel.endpoints.backends import Abilities, BackendEngine
 from labeling.prelabel.endpoints.decide import DecideBackend
 from labeling.prelabel.endpoints.endpoint import Endpoint, Price
 from labeling.prelabel.engine import EngineOrder, Item
-from labeling.types import EngineUse, LabelClass, Outcome, Prelabel
+from labeling.project import EngineUse, LabelClass
+from labeling.types import Outcome, Prelabel
 from tests.scripted_endpoint import Answer, MemoryBook, ScriptedEndpoint, answering, called, closed_port, said
 
 ORDER = EngineOrder((LabelClass("cat"), LabelClass("dog")), "", EngineUse("agent:here/m"), "here/m")

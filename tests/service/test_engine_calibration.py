@@ -15,7 +15,8 @@ from db.session import reading, transaction
 from db.tables import PrelabelRow
 from db.views import dashboard
 from labeling.learn.calibration import in_temperature_half
-from labeling.types import NONE_OF_THESE, Outcome, Project, ReviewKind
+from labeling.project import Project
+from labeling.types import NONE_OF_THESE, Outcome, ReviewKind
 from service.work.figures.refresh import refresh
 from service.work.pool.pool import load_pool
 from service.work.pool.predictions import read_opinions

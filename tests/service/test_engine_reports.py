@@ -19,7 +19,8 @@ from db.tables import PrelabelRow
 from labeling.errors import Invalid, NotFound, OverBudget
 from labeling.prelabel.calibration import Terms
 from labeling.prelabel.engine import Item, Look, no_vectors
-from labeling.types import Budget, EngineUse, Evidence, Outcome, Policy, Prelabel, Project, ReviewKind, Side
+from labeling.project import Budget, EngineUse, Policy, Project
+from labeling.types import Evidence, Outcome, Prelabel, ReviewKind, Side
 from service.engines.requests import EngineRequest, ReportKind, written
 from service.work.engine_reports.report import answer, make, unwatched
 from service.work.prelabel.prelabel import prelabel_batch

@@ -18,7 +18,8 @@ from db.tables import SpendRow
 from labeling.errors import EndpointSilent, EndpointUnavailable, Invalid, OverBudget, Unavailable
 from labeling.prelabel.engine import Item
 from labeling.prelabel.guards.checks import CONFLICT
-from labeling.types import Budget, EngineUse, Outcome, Policy, Prelabel, Project, Side
+from labeling.project import Budget, EngineUse, Policy, Project
+from labeling.types import Outcome, Prelabel, Side
 from service.work.prelabel.escalate import escalate_batch
 from tests.conftest import NOW
 from tests.service.escalating import (

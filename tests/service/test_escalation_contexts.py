@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from db.session import transaction
-from labeling.types import EngineUse, LabelSource, Policy, Project, ReviewKind, Side
+from labeling.project import EngineUse, Policy, Project
+from labeling.types import LabelSource, ReviewKind, Side
 from service.work.pool.pool import load_pool
 from service.work.prelabel.engine_inputs import shots_for
 from tests.service.escalating import (

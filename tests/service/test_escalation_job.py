@@ -12,7 +12,9 @@ from db.repositories.engines import engines_in_force
 from db.repositories.running import failures
 from db.session import reading
 from db.tables import GroupRow, ImageRow, PrelabelRow, QueryRow, TallyRow
-from labeling.types import EngineUse, JobName, Policy, Project, Side
+from labeling.jobs import JobName
+from labeling.project import EngineUse, Policy, Project
+from labeling.types import Side
 from service.jobs import queue_of
 from service.work.worker import running_worker
 from tests.service.test_workflows import Home, home_of, jobs_of, pictures, register, settled, wait_until

@@ -18,7 +18,8 @@ from db.repositories.running import failures
 from db.session import reading, transaction
 from db.tables import ImageRow, PrelabelRow
 from labeling.ingest.hashing import perceptual_hash
-from labeling.types import NONE_OF_THESE, UNSURE, Budget, EngineUse, Policy, Project
+from labeling.project import Budget, EngineUse, Policy, Project
+from labeling.types import NONE_OF_THESE, UNSURE
 from service.settings import Settings
 from service.work.prelabel.escalate import escalate_batch
 from service.work.prelabel.prelabel import prelabel_batch

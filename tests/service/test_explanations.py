@@ -22,7 +22,8 @@ from labeling.adapters.storage.embedding_store import EmbeddingStore
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.prelabel.engine import Item, Look
 from labeling.prelabel.engines.scripted import ScriptedEngine
-from labeling.types import LabelSource, Policy, Project, ReviewKind
+from labeling.project import Policy, Project
+from labeling.types import LabelSource, ReviewKind
 from service.work.explain.explanations import draw_explanations
 from service.work.wiring import Parts
 from tests.conftest import NOW

@@ -26,7 +26,8 @@ from db.tables import AnnotationRow, ImageRow, LabelRow, QueryRow, VersionRow
 from db.views import exports
 from db.views.exports import LabelFact
 from labeling.errors import Conflict, Invalid
-from labeling.types import NONE_OF_THESE, Policy, Project, Team
+from labeling.project import Policy, Project, Team
+from labeling.types import NONE_OF_THESE
 from service.exporting.columns import COLUMNS
 from service.exporting.formats.spreadsheets import from_spreadsheet, spreadsheet_safe
 from service.exporting.label_set import open_label_set

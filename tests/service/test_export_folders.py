@@ -18,7 +18,8 @@ from PIL import Image
 from labeling.errors import Conflict, NotFound
 from labeling.ingest.decoding import decode, encode_shown
 from labeling.ingest.headers import Limits
-from labeling.types import NONE_OF_THESE, Project
+from labeling.project import Project
+from labeling.types import NONE_OF_THESE
 from service.exporting.label_set import open_label_set
 from service.exporting.registry import FORMATS, export
 from tests.service.exporting_ground import Ground

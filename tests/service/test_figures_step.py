@@ -17,7 +17,9 @@ from db.session import reading, transaction
 from db.tables import ReviewRow, VersionRow
 from db.views import dashboard
 from db.views.dashboard import Figure
-from labeling.types import NONE_OF_THESE, Policy, Project, ReviewKind, Shares, Trigger, VersionId
+from labeling.jobs import Trigger
+from labeling.project import Policy, Project, Shares
+from labeling.types import NONE_OF_THESE, ReviewKind, VersionId
 from service.work.figures.refresh import refresh
 from service.work.select.query import choose_query
 from service.work.wiring import Parts

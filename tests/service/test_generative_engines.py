@@ -21,7 +21,8 @@ from labeling.prelabel.engine import Engine, EngineOrder, Item, Shot, check_look
 from labeling.prelabel.engines import generative
 from labeling.prelabel.engines.described import DescribedEngine
 from labeling.prelabel.language_models.language import LanguageModel
-from labeling.types import EngineUse, ImageId, LabelClass, Outcome, Policy, Prelabel, Project, ProjectConfig, ProjectId
+from labeling.project import EngineUse, LabelClass, Policy, Project, ProjectConfig
+from labeling.types import ImageId, Outcome, Prelabel, ProjectId
 from service.settings import Settings
 from service.work.engines.factory import make_engine
 from tests.conftest import NOW

@@ -12,8 +12,10 @@ from db.repositories.queries import gold
 from db.repositories.reviews import reviews
 from db.session import reading, transaction
 from db.tables import LabelRow, OverlapRow, ReviewRow
+from labeling.jobs import Trigger
+from labeling.project import Gold, Policy, Project, Shares
 from labeling.review.kinds import Use, kinds_for
-from labeling.types import Gold, LabelSource, Policy, Project, ReviewKind, Shares, Trigger
+from labeling.types import LabelSource, ReviewKind
 from service.work.pipeline.review import push
 from service.work.pool.training_set import read_snapshot
 from service.work.quality.gold import make_gold

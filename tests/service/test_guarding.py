@@ -26,7 +26,8 @@ from labeling.prelabel.endpoints.endpoint import Endpoint
 from labeling.prelabel.engine import EngineOrder
 from labeling.prelabel.guards.canaries import CanaryEngine, CanaryResult
 from labeling.prelabel.guards.counterfactual import GuardedEngine
-from labeling.types import EngineUse, LabelClass, Policy, Project, ReviewKind
+from labeling.project import EngineUse, LabelClass, Policy, Project
+from labeling.types import ReviewKind
 from service.engines import egress
 from service.settings import Settings
 from service.work.engines.factory import Means

@@ -14,7 +14,8 @@ from db.repositories.reviews import displayed_predictions
 from db.repositories.reviews.displayed_predictions import Shown
 from db.session import reading, transaction
 from db.tables import PrelabelRow, PushRow, ReviewRow
-from labeling.types import Outcome, Policy, Project, ReviewKind
+from labeling.project import Policy, Project
+from labeling.types import Outcome, ReviewKind
 from service.work.pipeline.review import push
 from tests.conftest import NOW
 from tests.fakes_label_studio import FakeLabelStudio

@@ -21,7 +21,8 @@ from db.session import reading, transaction
 from db.tables import FetchRow, ImageRow, LabelRow, RegistrationGoneRow, RegistrationRow
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import BadArchive, Invalid, NotFound, StorageFull
-from labeling.types import Incoming, Policy, Project
+from labeling.project import Policy, Project
+from labeling.types import Incoming
 from service.ingest.bulk import Ingesting
 from service.ingest.register import add_source, register_items
 from service.jobs import Jobs

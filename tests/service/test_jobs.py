@@ -8,7 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from db.session import transaction
-from labeling.types import JobName, Project, Trigger
+from labeling.jobs import JobName, Trigger
+from labeling.project import Project
 from service.jobs import Jobs
 
 

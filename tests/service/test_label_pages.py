@@ -13,7 +13,9 @@ from db.repositories.labels import labels
 from db.repositories.people import annotators
 from db.session import reading, transaction
 from db.tables import AuditRow, DecisionRow, LabelRow
-from labeling.types import ImageId, Policy, Project, ReviewId, ReviewKind, Role, Team
+from labeling.jobs import Role
+from labeling.project import Policy, Project, Team
+from labeling.types import ImageId, ReviewId, ReviewKind
 from tests.conftest import NOW
 from tests.service.answered import answer, asked, stand_in_label_studio
 from tests.service.test_web_pages import HTML, log_in, token_of

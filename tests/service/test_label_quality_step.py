@@ -18,7 +18,8 @@ from db.views import dashboard
 from db.views import figures as kept
 from db.views.figures import NewFigure
 from db.views.project_stats import labels_now
-from labeling.types import ImageId, LabelSource, Project, ReviewKind
+from labeling.project import Project
+from labeling.types import ImageId, LabelSource, ReviewKind
 from service.labels.resolution import settle
 from service.work.quality.agreement import refresh_agreement
 from service.work.quality.label_alarms import watch_labels

@@ -26,8 +26,10 @@ from db.tables import (
 )
 from labeling.adapters.storage.prediction_files import read_predictions
 from labeling.errors import BadArtifact, Conflict, NotFound
+from labeling.jobs import Trigger
 from labeling.learn.artifacts import CARD, WEIGHTS
-from labeling.types import NONE_OF_THESE, Policy, Project, ReviewKind, Side, Trigger, Verdict
+from labeling.project import Policy, Project
+from labeling.types import NONE_OF_THESE, ReviewKind, Side, Verdict
 from service.work.learn.learn import due, learn
 from service.work.pool.saved_versions import load_classifier
 from service.work.pool.training_set import rebuild_snapshot

@@ -26,8 +26,9 @@ from db.repositories.reviews.inbox import Event
 from db.session import reading, transaction
 from db.tables import AnnotationRow, InboxRow, ReviewEndRow, ReviewRow, VoidRow
 from labeling.errors import LabelStudioUnavailable, NotFound
+from labeling.project import Project
 from labeling.review.events import parse_answer
-from labeling.types import Project, ReviewKind
+from labeling.types import ReviewKind
 from service.labels.resolution import settle
 from service.work.pipeline.review import push, sync
 from tests.conftest import NOW

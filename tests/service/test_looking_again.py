@@ -19,7 +19,8 @@ from db.tables import ImageRow, PrelabelRow
 from db.views import dashboard
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.prelabel.engine import Item, Look, no_vectors
-from labeling.types import Evidence, Policy, Prelabel, Project
+from labeling.project import Policy, Project
+from labeling.types import Evidence, Prelabel
 from service.work.quality.endpoint_drift import look_again
 from tests.conftest import NOW
 from tests.service.labelled_pool import Ground, make_ground

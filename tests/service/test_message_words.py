@@ -17,7 +17,8 @@ from db.session import reading, transaction
 from db.tables import MessageRow
 from db.views import figures, weekly
 from db.views.figures import NewFigure
-from labeling.types import AnnotationAction, ImageId, LabelSource, Policy, Project, ReviewKind, Team
+from labeling.project import Policy, Project, Team
+from labeling.types import AnnotationAction, ImageId, LabelSource, ReviewKind
 from service.notifications.summary import Measured, Person, Week, weekly_words
 from service.settings import keep_secret
 from service.work.notifications import deliver_due, write_due

@@ -23,7 +23,7 @@ from db.session import reading, transaction
 from db.tables import DeliveryRow, MessageRow
 from labeling.adapters.label_studio.client import LabelStudio
 from labeling.errors import Invalid, Unavailable
-from labeling.types import Policy, Project, Team
+from labeling.project import Policy, Project, Team
 from service.cli import app
 from service.notifications.targets import load_messages
 from service.operations.doctor import examine

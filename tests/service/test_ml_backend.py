@@ -20,8 +20,9 @@ from db.repositories.reviews import displayed_predictions
 from db.session import reading, transaction
 from db.tables import AdoptedTaskRow, PushRow, RegistrationRow
 from labeling.errors import NotFound
+from labeling.project import LabelClass, Project, ProjectConfig
 from labeling.review.config import choices_of
-from labeling.types import LabelClass, Project, ProjectConfig, ProjectId, ReviewKind
+from labeling.types import ProjectId, ReviewKind
 from service.label_studio.ml_backend import path_of, project_in, token_of
 from service.work.pipeline.review import push
 from tests.conftest import NOW

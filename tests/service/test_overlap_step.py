@@ -14,7 +14,8 @@ from db.repositories.labels import decisions
 from db.repositories.reviews import reviews
 from db.session import reading, transaction
 from db.tables import OverlapRow, QueryRow
-from labeling.types import Overlap, Policy, Project, ReviewId, ReviewKind
+from labeling.project import Overlap, Policy, Project
+from labeling.types import ReviewId, ReviewKind
 from service.labels.resolution import settle
 from service.work.quality.overlap import ask_another_person
 from service.work.wiring import Parts

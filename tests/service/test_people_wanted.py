@@ -15,7 +15,8 @@ from db.repositories.reviews import label_studio as places
 from db.repositories.reviews import overlaps
 from db.session import reading, transaction
 from db.tables import AnnotatorRow, PushRow, ReviewEndRow
-from labeling.types import Project, ProjectId, ReviewId, ReviewKind
+from labeling.project import Project
+from labeling.types import ProjectId, ReviewId, ReviewKind
 from service.work.pipeline.review import push, sync
 from service.work.wiring import Parts
 from tests.conftest import NOW

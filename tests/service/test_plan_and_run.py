@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from db.repositories.engines import call_ledger
 from db.session import reading
-from labeling.types import Budget, EngineUse, Policy, Project
+from labeling.project import Budget, EngineUse, Policy, Project
 from service.engines.requests import EngineRequest, ReportKind
 from service.settings import Settings
 from service.work.engine_reports.listing import list_engines, show

@@ -17,11 +17,13 @@ from db.repositories.versions import versions
 from db.session import reading
 from db.tables import ReviewRow
 from labeling.errors import Invalid
+from labeling.jobs import Trigger
 from labeling.learn.artifacts import CARD, WEIGHTS
 from labeling.learn.fusions.concatenation import Inputs
 from labeling.learn.training import fit_classifier
 from labeling.prelabel.engine import Item, check_look
-from labeling.types import LabelClass, Policy, Project, ProjectConfig, ProjectId, ReviewKind, Trigger
+from labeling.project import LabelClass, Policy, Project, ProjectConfig
+from labeling.types import ProjectId, ReviewKind
 from service import plugins
 from service.projects.project_file import parse_project
 from service.settings import Settings

@@ -25,7 +25,7 @@ from labeling.errors import Unavailable
 from labeling.ingest.hashing import perceptual_hash, text_key
 from labeling.prelabel.engine import Item, Look
 from labeling.prelabel.engines.scripted import ScriptedEngine
-from labeling.types import Policy, Project
+from labeling.project import Policy, Project
 from service.work.failpoints import Failpoints
 from service.work.prelabel.prelabel import prelabel_batch
 from tests.conftest import NOW

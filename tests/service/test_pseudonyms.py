@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from labeling.types import Policy, Project, Team
+from labeling.project import Policy, Project, Team
 from service.projects.pseudonyms import shown_name
 
 PSEUDONYMS = Policy(team=Team(pseudonyms=True))

@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 
 from labeling.prelabel.engine import Item, check_look
-from labeling.types import EngineUse, LabelClass, Project, ProjectConfig, ProjectId
+from labeling.project import EngineUse, LabelClass, Project, ProjectConfig
+from labeling.types import ProjectId
 from service.settings import Settings
 from service.work.engines.factory import make_engine
 from tests.conftest import NOW

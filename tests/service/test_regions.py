@@ -22,7 +22,8 @@ from db.tables import ImageRow, PrelabelRow, RegionRow
 from labeling.adapters.models.region_files import load_region_finder
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import Invalid
-from labeling.types import Policy, Project, ReviewKind
+from labeling.project import Policy, Project
+from labeling.types import ReviewKind
 from service.work.pipeline.explain import draw_regions
 from service.work.wiring import Parts
 from tests.conftest import NOW

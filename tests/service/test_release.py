@@ -19,7 +19,8 @@ from db.repositories.labels.snapshots import Snapshot
 from db.session import reading, transaction
 from db.tables import FigureRow
 from labeling.errors import BadArtifact, Conflict, Invalid, NotFound
-from labeling.types import Project, Role
+from labeling.jobs import Role
+from labeling.project import Project
 from service.labels.snapshots import create
 from service.release.files import FIGURES, LABELS, MANIFEST, PAGE, folder_of, read_file
 from service.release.release import Order, release

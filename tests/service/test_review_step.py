@@ -22,7 +22,8 @@ from db.session import make_engine, reading, transaction
 from db.tables import AnnotationRow, InboxRow, LabelRow, PushRow, ReviewEndRow
 from labeling.adapters.label_studio.client import ProjectSettings
 from labeling.errors import Conflict, Invalid, LabelStudioUnavailable, NotFound
-from labeling.types import NONE_OF_THESE, LabelSource, Project, ReviewKind
+from labeling.project import Project
+from labeling.types import NONE_OF_THESE, LabelSource, ReviewKind
 from service.label_studio.webhook import HEADER, secret_of
 from service.work.pipeline.review import push, sync
 from service.work.wiring import Parts

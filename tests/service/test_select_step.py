@@ -15,7 +15,9 @@ from db.repositories.queries.queries import NewQuery, NewReview
 from db.repositories.reviews.reviews import is_open
 from db.session import reading, transaction
 from db.tables import GroupRow, ImageRow, PredictionRow, QueryRow, ReviewEndRow, ReviewRow
-from labeling.types import LabelSource, Policy, Project, QueryId, ReviewKind, Side, Trigger
+from labeling.jobs import Trigger
+from labeling.project import Policy, Project
+from labeling.types import LabelSource, QueryId, ReviewKind, Side
 from service.work.select.query import choose_query
 from service.work.wiring import Parts
 from tests.conftest import NOW

@@ -15,7 +15,7 @@ from db.repositories.labels.snapshots import NewSnapshot, Snapshot
 from db.session import reading, transaction
 from db.tables import LabelRow, SnapshotRow
 from labeling.errors import BadArtifact, Conflict, Invalid, NotFound
-from labeling.types import Project
+from labeling.project import Project
 from service.labels.snapshots import compare_states, create, entries, rebuild, verify
 from tests.conftest import NOW
 from tests.service.exporting_ground import Ground

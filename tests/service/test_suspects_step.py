@@ -14,7 +14,8 @@ from db.repositories.reviews import reviews
 from db.session import reading, transaction
 from db.tables import ImageRow, LabelRow
 from db.views import dashboard
-from labeling.types import ImageId, Project, ReviewKind
+from labeling.project import Project
+from labeling.types import ImageId, ReviewKind
 from service.labels import suspects
 from service.labels.resolution import settle
 from service.work.quality.suspects import refresh_suspects

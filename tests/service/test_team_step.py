@@ -18,7 +18,9 @@ from db.session import reading, transaction
 from db.tables import AnnotatorSwitchRow, AuditRow
 from db.views import dashboard
 from labeling.errors import Conflict, Invalid, NotFound
-from labeling.types import Gold, ImageId, Policy, Project, ReviewKind, Team, Trigger, Verdict
+from labeling.jobs import Trigger
+from labeling.project import Gold, Policy, Project, Team
+from labeling.types import ImageId, ReviewKind, Verdict
 from service.labels import annotators as team
 from service.labels.annotators import Deed
 from service.labels.resolution import settle

@@ -16,7 +16,7 @@ from db.session import transaction
 from labeling.adapters.storage.embedding_store import MissingVectors
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import NotFound
-from labeling.types import Project
+from labeling.project import Project
 from service.work.ingest.garbage_collection import tidy_up
 from tests.service.labelled_pool import make_ground
 from tests.service.seeded_pool import ENCODER

@@ -11,7 +11,8 @@ from db.repositories.running import alarms
 from db.repositories.running.alarms import AlarmKind
 from db.session import transaction
 from db.tables import AuditRow
-from labeling.types import Project, Role
+from labeling.jobs import Role
+from labeling.project import Project
 from tests.conftest import NOW
 from tests.reviewing import rows_of
 from tests.service.test_authorisation import log_in

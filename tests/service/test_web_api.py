@@ -16,7 +16,9 @@ from db.repositories.projects import projects
 from db.repositories.running import failures, heartbeats
 from db.session import make_engine, reading, transaction
 from db.tables import AuditRow, GroupRow, ImageRow, InboxRow, LabelRow, RegistrationRow, TallyRow
-from labeling.types import Incoming, LabelClass, Project, ProjectConfig, Role
+from labeling.jobs import Role
+from labeling.project import LabelClass, Project, ProjectConfig
+from labeling.types import Incoming
 from tests.service.web_client import bearer, make_key, png, web
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)

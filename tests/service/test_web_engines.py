@@ -16,7 +16,9 @@ from db.repositories.engines.engines_in_force import Stage
 from db.repositories.projects import projects
 from db.session import reading, transaction
 from db.tables import AuditRow, FigureRow
-from labeling.types import Budget, EngineUse, Evidence, LabelClass, Policy, Prelabel, Project, ProjectConfig, Role
+from labeling.jobs import Role
+from labeling.project import Budget, EngineUse, LabelClass, Policy, Project, ProjectConfig
+from labeling.types import Evidence, Prelabel
 from service.engines.requests import EngineRequest, ReportKind
 from service.work.engine_reports.report import make, unwatched
 from tests.conftest import NOW

@@ -14,7 +14,9 @@ from db.repositories.running import alarms
 from db.session import reading, transaction
 from db.tables import AuditRow, LabelCheckRow, OverlapRow
 from db.views import dashboard
-from labeling.types import Project, ReviewId, Role
+from labeling.jobs import Role
+from labeling.project import Project
+from labeling.types import ReviewId
 from tests.conftest import NOW
 from tests.reviewing import rows_of
 from tests.service.labelled_pool import Ground

@@ -19,7 +19,8 @@ from db.repositories.reviews import overlays
 from db.session import reading, transaction
 from db.tables import ImageRow, QueryRow, ReviewRow, SeenRow
 from labeling.adapters.storage.image_store import ImageStore
-from labeling.types import Project, ReviewId
+from labeling.project import Project
+from labeling.types import ReviewId
 from service.label_studio.signed_urls import sign_media, sign_picture, sign_region
 from tests.service.web_client import SECRET, Clock, web
 

@@ -17,7 +17,8 @@ from db.repositories.running import heartbeats
 from db.session import reading, transaction
 from db.tables import AuditRow, FailureRow, FigureRow
 from labeling.adapters.storage.image_store import ImageStore
-from labeling.types import Project, Role
+from labeling.jobs import Role
+from labeling.project import Project
 from service import auth
 from service.web.pages.rendering import safe_next
 from service.web.pages.svg import safe_svg

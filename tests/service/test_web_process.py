@@ -23,7 +23,7 @@ from pydantic import SecretStr
 from db.session import make_engine, reading
 from db.tables import RegistrationRow
 from labeling.errors import Invalid
-from labeling.types import Project
+from labeling.project import Project
 from service.web.app import create_app
 from tests.service.web_client import SECRET, bearer, make_key, png, settings_for
 from tests.service.web_process import WebProcess, web_process

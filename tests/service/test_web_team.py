@@ -17,7 +17,9 @@ from db.repositories.people import annotators
 from db.repositories.projects import projects
 from db.session import reading, transaction
 from db.tables import FigureRow, VoidRow
-from labeling.types import Policy, Project, ReviewKind, Role, Team
+from labeling.jobs import Role
+from labeling.project import Policy, Project, Team
+from labeling.types import ReviewKind
 from service.cli.app import app
 from service.projects.pseudonyms import shown_name
 from service.work.quality.team import refresh_team

@@ -20,7 +20,9 @@ from structlog.testing import capture_logs
 
 from db.repositories.reviews import inbox
 from db.session import reading, transaction
-from labeling.types import JobName, Project, ProjectId
+from labeling.jobs import JobName
+from labeling.project import Project
+from labeling.types import ProjectId
 from service.jobs import Jobs
 from service.label_studio.inbox_drain import InboxDrain, drain
 from service.label_studio.spool import Spool

@@ -25,7 +25,9 @@ from db.repositories.running import failures, heartbeats
 from db.session import reading, transaction
 from db.tables import ImageRow, PrelabelRow, PromotionRow, QueryRow, ReviewRow, VersionRow
 from labeling.errors import Conflict
-from labeling.types import Incoming, JobName, Policy, Project, Shares, Trigger
+from labeling.jobs import JobName, Trigger
+from labeling.project import Policy, Project, Shares
+from labeling.types import Incoming
 from service.cli import app
 from service.ingest.register import register_items
 from service.jobs import Jobs

@@ -15,7 +15,7 @@ from PIL import Image
 from pydantic import SecretStr
 
 from db.session import transaction
-from labeling.types import Role
+from labeling.jobs import Role
 from service import auth
 from service.settings import Settings
 from service.web.app import create_app

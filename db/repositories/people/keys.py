@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from db.tables import ApiKeyRow
 from labeling.errors import NotFound
-from labeling.types import KeyId, Role
+from labeling.jobs import Role
+from labeling.types import KeyId
 
 __all__ = ["StoredKey", "add", "by_id", "by_prefix", "everyone", "revoke"]
 

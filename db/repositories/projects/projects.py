@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from db.session import insert_new
 from db.tables import ProjectConfigRow, ProjectRow
 from labeling.errors import Conflict, Invalid, NotFound
-from labeling.types import Project, ProjectConfig, ProjectId
+from labeling.project import Project, ProjectConfig
+from labeling.types import ProjectId
 
 __all__ = ["ConfigVersion", "by_id", "by_name", "configure", "create", "everyone", "history", "resolve"]
 

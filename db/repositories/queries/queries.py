@@ -14,7 +14,8 @@ from db.repositories.reviews.reviews import is_current
 from db.repositories.versions import predictions
 from db.session import insert_new
 from db.tables import AdoptedTaskRow, AnnotationRow, FetchRow, ImageRow, LabelRow, QueryRow, ReviewEndRow, ReviewRow
-from labeling.types import AnnotationAction, ImageId, ProjectId, QueryId, ReviewKind, Trigger, VersionId
+from labeling.jobs import Trigger
+from labeling.types import AnnotationAction, ImageId, ProjectId, QueryId, ReviewKind, VersionId
 
 __all__ = ["NewQuery", "NewReview", "add_query", "next_number", "taken_groups"]
 

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from db.session import insert_new
 from db.tables import ProjectRow, PromotionRow, VersionRow
 from labeling.errors import Conflict, NotFound
-from labeling.types import ProjectId, Trigger, Verdict, VersionId
+from labeling.jobs import Trigger
+from labeling.types import ProjectId, Verdict, VersionId
 
 __all__ = [
     "GATE_VERDICTS",

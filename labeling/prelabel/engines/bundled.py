@@ -18,7 +18,8 @@ from labeling.prelabel.encoders.towers import TextTower, mean_vectors
 from labeling.prelabel.engine import Item, Look, Vectors
 from labeling.prelabel.zero_shot.conse import NEAREST, TEMPERATURE, conse
 from labeling.prelabel.zero_shot.templates import prompt_hash, texts_by_label
-from labeling.types import EngineUse, Evidence, LabelClass, Prelabel
+from labeling.project import EngineUse, LabelClass
+from labeling.types import Evidence, Prelabel
 
 __all__ = ["BundledEngine", "KnownClasses", "known_class_text"]
 

@@ -23,7 +23,8 @@ from labeling.errors import Invalid
 from labeling.prelabel.encoders.towers import TextTower, mean_vectors
 from labeling.prelabel.engine import Item, Look, Vectors
 from labeling.prelabel.zero_shot.templates import CAPTIONS, prompt_hash, texts_by_label
-from labeling.types import EngineUse, Evidence, LabelClass, Prelabel
+from labeling.project import EngineUse, LabelClass
+from labeling.types import Evidence, Prelabel
 
 __all__ = ["DualEncoder", "DualEncoderEngine", "fingerprint", "hash_of_model"]
 

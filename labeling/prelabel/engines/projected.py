@@ -18,7 +18,8 @@ from labeling.prelabel.encoders.towers import TextTower, mean_vectors
 from labeling.prelabel.engine import Item, Look, doublings, no_vectors
 from labeling.prelabel.zero_shot.projection import FOLDS, LEAST_TEXTS, PENALTY, combine
 from labeling.prelabel.zero_shot.templates import prompt_hash, texts_by_label
-from labeling.types import EngineUse, Evidence, LabelClass, Outcome, Prelabel
+from labeling.project import EngineUse, LabelClass
+from labeling.types import Evidence, Outcome, Prelabel
 
 __all__ = ["ProjectedEngine"]
 

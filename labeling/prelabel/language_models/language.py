@@ -27,7 +27,7 @@ from labeling.prelabel.language_models.likelihood import (
     rows_that_fit,
     within_memory,
 )
-from labeling.types import LabelClass
+from labeling.project import LabelClass
 
 __all__ = ["LanguageModel", "Scored", "digest_of", "label_lines", "raw_answer", "revision_of", "spoken"]
 

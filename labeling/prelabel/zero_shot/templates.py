@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from labeling.types import LabelClass
+from labeling.project import LabelClass
 
 __all__ = ["CAPTIONS", "SENTENCES", "label_texts", "prompt_hash", "texts_by_label"]
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from labeling.project import Policy
 from labeling.review.kinds import blind_always
 from labeling.select.query.shares import Counts, plan
 from labeling.select.strategies.batch import Gather, choose, choose_cold
-from labeling.types import Policy, ReviewKind
+from labeling.types import ReviewKind
 
 __all__ = ["Candidates", "Pick", "draw_query"]
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from labeling.project import Policy
 from labeling.review.kinds import blind_always
 from labeling.select.query.draw import Pick
-from labeling.types import Policy, ReviewKind
+from labeling.types import ReviewKind
 
 __all__ = ["draw_gold"]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeling.types import Shares
+from labeling.project import Shares
 
 __all__ = ["Counts", "plan", "target_reached"]
 

@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from labeling.project import ProjectConfig
 from labeling.review.config import choices_of, labelling_config
 from labeling.review.controls import OURS
-from labeling.types import ProjectConfig
 from service.exporting.columns import Record, as_json
 from service.exporting.label_set import LabelSet
 

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from db.session import reading, transaction
 from db.views import label_list
 from labeling.errors import Invalid
-from labeling.types import ImageId, Project, ReviewKind
+from labeling.project import Project
+from labeling.types import ImageId, ReviewKind
 from service.labels.corrections import AT_ONCE, ask_people, correct, take_back
 from service.labels.disputes import Disputed, listed
 from service.web.edge.access import CallerDep, Guarded, ProjectDep

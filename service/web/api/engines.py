@@ -17,7 +17,7 @@ from db.repositories.engines.reports import EngineReport, ReportItem
 from db.repositories.projects import projects
 from db.session import reading
 from db.views.engine_stats import RevisionFacts
-from labeling.types import JobName
+from labeling.jobs import JobName
 from service.engines.kinds import KindState, kinds
 from service.engines.overview import EngineInUse, overview
 from service.engines.requests import MOST_ENGINES, MOST_IMAGES, MOST_PILOT, EngineRequest, ReportKind, written

@@ -10,7 +10,8 @@ from pydantic import BaseModel, Field
 
 from db.session import reading
 from db.views.image_history import Fact
-from labeling.types import ImageId, Role
+from labeling.jobs import Role
+from labeling.types import ImageId
 from service.labels.image_history import Story, story_of
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep

@@ -21,7 +21,9 @@ from db.views import listings
 from db.views.listings import FailureItem, ImageItem
 from labeling.errors import BadImage, NotFound
 from labeling.ingest.decoding import check_header
-from labeling.types import Incoming, JobName, Project, Trigger
+from labeling.jobs import JobName, Trigger
+from labeling.project import Project
+from labeling.types import Incoming
 from service.ingest.register import ROWS_A_TRANSACTION, chunks, limits_of, sort_out
 from service.web.api.paging import PagingDep, SliceOut, slice_out
 from service.web.edge.access import CallerDep, Guarded, ProjectDep

@@ -11,7 +11,8 @@ from pydantic import BaseModel, Field
 from db.repositories.people import audit
 from db.session import transaction
 from labeling.errors import NotFound
-from labeling.types import JobName, Project, Trigger
+from labeling.jobs import JobName, Trigger
+from labeling.project import Project
 from service.auth import Caller
 from service.jobs import JobStatus
 from service.web.edge.access import Guarded, ProjectDep

@@ -13,7 +13,7 @@ from db.repositories.people.keys import StoredKey
 from db.repositories.projects import projects
 from db.session import reading, transaction
 from labeling.errors import Denied, NotFound
-from labeling.types import Role
+from labeling.jobs import Role
 from service import auth
 from service.auth import Caller
 from service.projects.project_file import Plain

@@ -19,8 +19,9 @@ from db.repositories.projects import projects
 from db.repositories.reviews import displayed_predictions
 from db.session import reading, transaction
 from labeling.errors import Invalid
+from labeling.jobs import JobName, Trigger
 from labeling.review.events import parse_hint
-from labeling.types import JobName, ProjectId, Trigger
+from labeling.types import ProjectId
 from service.label_studio.ml_backend import project_in
 from service.web.predictions import NO_ORDER_YET, Task
 from service.web.wiring import WebParts, parts_of

@@ -15,7 +15,8 @@ from db.repositories.projects import projects
 from db.session import reading, transaction
 from db.views import dashboard
 from labeling.errors import Denied
-from labeling.types import JobName, Project, Trigger
+from labeling.jobs import JobName, Trigger
+from labeling.project import Project
 from service.projects.project_file import ProjectFile
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep

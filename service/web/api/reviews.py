@@ -7,7 +7,8 @@ from fastapi import APIRouter
 from db.session import reading
 from db.views import rounds
 from db.views.rounds import QueryItem, ReviewItem
-from labeling.types import JobName, ReviewKind
+from labeling.jobs import JobName
+from labeling.types import ReviewKind
 from service.web.api.jobs import AskedOut, ask_by_hand
 from service.web.api.paging import PagingDep, SliceOut, slice_out
 from service.web.edge.access import CallerDep, Guarded, ProjectDep

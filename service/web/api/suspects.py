@@ -11,7 +11,8 @@ from db.repositories.people import audit
 from db.session import reading, transaction
 from db.views import dashboard
 from labeling.errors import NotFound
-from labeling.types import JobName, Project, Trigger
+from labeling.jobs import JobName, Trigger
+from labeling.project import Project
 from service.auth import Caller
 from service.labels import suspects
 from service.labels.suspects import Handled

@@ -12,7 +12,7 @@ from db.repositories.people import annotators
 from db.repositories.people.annotators import Annotator
 from db.session import reading, transaction
 from db.views import dashboard
-from labeling.types import Project
+from labeling.project import Project
 from service.labels import annotators as team
 from service.labels.annotators import Deed, Voided
 from service.projects.pseudonyms import shown_name

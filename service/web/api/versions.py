@@ -11,7 +11,7 @@ from db.repositories.versions import versions
 from db.session import reading
 from db.views import rounds
 from db.views.rounds import PromotionItem, VersionItem
-from labeling.types import JobName
+from labeling.jobs import JobName
 from service.web.api.jobs import AskedOut, ask_by_hand
 from service.web.api.paging import PagingDep, SliceOut, slice_out
 from service.web.edge.access import CallerDep, Guarded, ProjectDep

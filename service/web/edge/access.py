@@ -19,7 +19,8 @@ from sqlalchemy.orm import Session
 from db.repositories.projects import projects
 from db.session import reading
 from labeling.errors import Conflict, NotFound
-from labeling.types import Project, Role
+from labeling.jobs import Role
+from labeling.project import Project
 from service import auth
 from service.auth import Caller, PageSession
 from service.web.wiring import parts_of

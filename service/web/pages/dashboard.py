@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse
 from db.repositories.projects import projects
 from db.session import reading
 from db.views import dashboard
-from labeling.types import Project
+from labeling.project import Project
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.pages.quality import Quality, look_at
 from service.web.pages.rendering import page, pictures

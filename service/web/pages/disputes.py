@@ -17,7 +17,8 @@ from db.repositories.labels.decisions import ADJUDICATION
 from db.session import reading, transaction
 from db.views import dashboard, label_list
 from labeling.errors import Invalid
-from labeling.types import ImageId, Project
+from labeling.project import Project
+from labeling.types import ImageId
 from service import auth
 from service.labels.corrections import AT_ONCE, answers_of, ask_people, correct
 from service.labels.disputes import Disputed, listed

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from db.repositories.engines import reports
 from db.session import reading
 from db.views import dashboard
-from labeling.types import JobName
+from labeling.jobs import JobName
 from service import auth
 from service.engines.overview import overview
 from service.engines.requests import EngineRequest, ReportKind, written

@@ -10,7 +10,8 @@ from fastapi.responses import HTMLResponse
 
 from db.session import reading
 from db.views import dashboard
-from labeling.types import ImageId, Role
+from labeling.jobs import Role
+from labeling.types import ImageId
 from service.labels.corrections import answers_of
 from service.labels.image_history import story_of
 from service.web.edge.access import CallerDep, Guarded, ProjectDep

@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from db.repositories.running import heartbeats
 from db.session import reading
 from db.views import listings
-from labeling.types import JobName
+from labeling.jobs import JobName
 from service import auth
 from service.web.api.jobs import ask_by_hand
 from service.web.edge.access import CallerDep, Guarded, ProjectDep, session_of

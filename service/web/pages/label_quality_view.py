@@ -14,7 +14,7 @@ import msgspec
 from sqlalchemy.orm import Session
 
 from db.views import dashboard, label_audit
-from labeling.types import Project
+from labeling.project import Project
 
 __all__ = ["LabelView", "look_at_labels"]
 

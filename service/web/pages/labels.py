@@ -22,7 +22,9 @@ from db.session import reading, transaction
 from db.views import dashboard, label_list
 from db.views.label_list import Listed, Wanted
 from labeling.errors import Invalid, NotFound
-from labeling.types import UNSURE, ImageId, LabelSource, Project, ReviewKind, Role, Side
+from labeling.jobs import Role
+from labeling.project import Project
+from labeling.types import UNSURE, ImageId, LabelSource, ReviewKind, Side
 from service import auth
 from service.auth import Caller
 from service.labels.corrections import AT_ONCE, answers_of, ask_people, correct, take_back

@@ -19,7 +19,8 @@ from db.repositories.running import alarms
 from db.repositories.running.alarms import Alarm
 from db.session import reading
 from db.views.dashboard import LabelStudioPlace
-from labeling.types import Project, Role
+from labeling.jobs import Role
+from labeling.project import Project
 from service import auth
 from service.auth import PageSession
 from service.errors import Problem

@@ -13,7 +13,7 @@ import msgspec
 
 from db.repositories.people.annotators import Annotator
 from db.views.dashboard import Figure
-from labeling.types import Project
+from labeling.project import Project
 from service.projects.pseudonyms import shown_name
 
 __all__ = ["Member", "TeamView", "bars", "look_at_team"]

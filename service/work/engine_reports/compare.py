@@ -24,9 +24,10 @@ from db.views.engine_stats import StoredPrelabel
 from labeling.errors import HardcaseError
 from labeling.prelabel.calibration import Terms, calibrated, calibrated_answers, read_terms
 from labeling.prelabel.engine import Engine
+from labeling.project import Project
 from labeling.quality.comparison import NONE, SILENT, answers_f1, calibration_error, kappa
 from labeling.quality.metrics import accuracy, share
-from labeling.types import NONE_OF_THESE, ImageId, Outcome, Prelabel, Project
+from labeling.types import NONE_OF_THESE, ImageId, Outcome, Prelabel
 from service.figures.estimates import Json, estimate, rounded
 from service.work.engine_reports.dry_run import Progress, answers_of, currency_of, let_look, load, opener, why_not
 from service.work.pool.training_set import evaluation_examples

@@ -13,7 +13,8 @@ from PIL import Image
 
 from db.repositories.engines.prelabels import PendingImage
 from labeling.prelabel.engine import Engine, Item
-from labeling.types import EngineUse, ImageId, Prelabel, Project
+from labeling.project import EngineUse, Project
+from labeling.types import ImageId, Prelabel
 from service.work.engines.factory import make_engine
 from service.work.pool.pool import load_pool
 from service.work.pool.predictions import read_opinions

@@ -15,7 +15,7 @@ from db.session import reading
 from db.views import engine_stats
 from labeling.prelabel.endpoints.endpoint import Endpoint
 from labeling.prelabel.zero_shot.templates import CAPTIONS, SENTENCES, texts_by_label
-from labeling.types import EngineUse, Project
+from labeling.project import EngineUse, Project
 from service.engines.endpoints_file import load_endpoints
 from service.engines.kinds import KINDS, kinds
 from service.figures.estimates import Json, rounded

@@ -19,8 +19,9 @@ from db.session import reading
 from db.views import engine_stats
 from labeling.prelabel.engine import Engine
 from labeling.prelabel.escalation import named, who_goes_on
+from labeling.project import EngineUse, Project
 from labeling.quality.forecast import Count
-from labeling.types import EngineUse, ImageId, Prelabel, Project
+from labeling.types import ImageId, Prelabel
 from service.work.engine_reports.dry_run import place_of, use_of
 from service.work.pool.pool import Pool, load_pool
 from service.work.pool.predictions import Opinions, read_opinions

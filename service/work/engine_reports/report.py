@@ -16,7 +16,8 @@ from db.repositories.projects import projects
 from db.session import reading, transaction
 from db.views import engine_stats
 from labeling.errors import HardcaseError, Invalid, NotFound
-from labeling.types import Project, ProjectId
+from labeling.project import Project
+from labeling.types import ProjectId
 from service.engines.requests import EngineRequest, ReportKind, read_request
 from service.figures.estimates import Json
 from service.work.engine_reports.compare import compare

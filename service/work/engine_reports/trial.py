@@ -7,7 +7,8 @@ where its confidence came from, and what it took. Calls go through the book like
 from __future__ import annotations
 
 from labeling.prelabel.engine import Engine, Item, check_look
-from labeling.types import Prelabel, Project
+from labeling.project import Project
+from labeling.types import Prelabel
 from service.figures.estimates import Json, rounded
 from service.work.engine_reports.dry_run import currency_of
 

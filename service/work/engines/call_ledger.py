@@ -20,7 +20,8 @@ from db.repositories.engines.call_ledger import Call, State
 from db.session import transaction
 from labeling.errors import EndpointSilent, EndpointUnavailable, Invalid, OverBudget
 from labeling.prelabel.endpoints.endpoint import CallBook, Endpoint, Question, Reply, Sent
-from labeling.types import Budget, ProjectId
+from labeling.project import Budget
+from labeling.types import ProjectId
 
 __all__ = ["BREAK_AFTER", "BREAK_S", "LedgerBook", "open_book"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from labeling.errors import Invalid
 from labeling.prelabel.encoders.towers import ImageTower, TextTower, with_encoders
 from labeling.prelabel.engine import Engine
-from labeling.types import Policy
+from labeling.project import Policy
 from service.settings import Settings
 from service.work.engines.bundled_encoder import bundled_images, device_of
 

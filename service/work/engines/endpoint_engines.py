@@ -29,7 +29,8 @@ from labeling.prelabel.endpoints.backends import Abilities, BackendEngine
 from labeling.prelabel.endpoints.decide import DecideBackend
 from labeling.prelabel.endpoints.endpoint import Endpoint
 from labeling.prelabel.engine import EngineOrder
-from labeling.types import Budget, ProjectId
+from labeling.project import Budget
+from labeling.types import ProjectId
 from service.engines.egress import check_endpoint, log_sending
 from service.engines.endpoints_file import endpoint_key, load_endpoints
 from service.settings import Settings

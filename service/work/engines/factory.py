@@ -20,7 +20,8 @@ from labeling.prelabel.engine import Engine, EngineOrder
 from labeling.prelabel.engines.few_shot import FewShotEngine
 from labeling.prelabel.engines.projected import ProjectedEngine
 from labeling.prelabel.engines.scripted import ScriptedEngine
-from labeling.types import EngineUse, Policy, Project, ProjectId
+from labeling.project import EngineUse, Policy, Project
+from labeling.types import ProjectId
 from service import plugins
 from service.settings import Settings
 from service.work.engines.bundled_encoder import bundled_images, device_of

@@ -27,8 +27,9 @@ from labeling.explain.occlusion import covered, occlusion_map, stacked, strip
 from labeling.prelabel.encoders.decode import open_shown
 from labeling.prelabel.engine import Engine, Item, doublings
 from labeling.prelabel.zero_shot.nearest import nearest_others
+from labeling.project import LabelClass, Project
 from labeling.review.kinds import Use, kinds_for
-from labeling.types import Example, LabelClass, Project, ProjectId, Side
+from labeling.types import Example, ProjectId, Side
 from service.work.explain.overlays import due_reviews, keep_picture, note_failure
 from service.work.review.push import Queue, read_queue
 from service.work.wiring import Parts

@@ -14,8 +14,8 @@ from db.repositories.reviews import overlays
 from db.repositories.reviews.reviews import Review
 from db.repositories.running import failures
 from db.session import reading, transaction
+from labeling.project import LabelClass, Project
 from labeling.review.kinds import blind_always
-from labeling.types import LabelClass, Project
 from service.logs import get_logger
 from service.work.review.push import Queue
 from service.work.wiring import Parts

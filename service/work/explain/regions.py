@@ -16,7 +16,8 @@ from db.repositories.running import failures
 from db.session import reading
 from labeling.errors import Invalid, NotFound, Unavailable
 from labeling.prelabel.encoders.decode import open_shown
-from labeling.types import LabelClass, Project, ProjectId
+from labeling.project import LabelClass, Project
+from labeling.types import ProjectId
 from service.work.explain.overlays import due_reviews, keep_picture, note_failure
 from service.work.review.push import read_queue
 from service.work.wiring import Parts

@@ -18,6 +18,7 @@ from db.repositories.versions.versions import Promotion, Version
 from db.session import reading, transaction
 from db.views import figures, tallies
 from db.views.figures import Asked, NewFigure
+from labeling.project import Project
 from labeling.quality.annotators.acceptance import Acceptance, acceptance
 from labeling.quality.figures.plots import (
     CurvePoint,
@@ -29,7 +30,7 @@ from labeling.quality.figures.plots import (
 )
 from labeling.quality.metrics import Estimate, accuracy, confusion
 from labeling.select.strategies.uncertainty import margin
-from labeling.types import Example, Project, ProjectId, Verdict, VersionId
+from labeling.types import Example, ProjectId, Verdict, VersionId
 from service.engines.overview import WORK, Work, work_of
 from service.work.figures.reliability import read_reliability
 from service.work.pool.training_set import evaluation_examples, truth_of

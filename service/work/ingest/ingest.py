@@ -28,7 +28,8 @@ from labeling.errors import BadAddress, BadArchive, Invalid, NotFound, StorageFu
 from labeling.ingest.decoding import check_header, decode, encode_shown
 from labeling.ingest.hashing import content_hash, perceptual_hash
 from labeling.ingest.text import words_of
-from labeling.types import ImageId, LabelSource, Project, ProjectId, RegistrationId
+from labeling.project import Project
+from labeling.types import ImageId, LabelSource, ProjectId, RegistrationId
 from service.ingest.register import ROWS_A_TRANSACTION, chunks, items_of, limits_of, sort_out
 from service.label_studio.adopted_tasks import STUDIO, studio_path
 from service.work.wiring import Parts

@@ -20,13 +20,15 @@ from db.repositories.versions.versions import Version
 from db.session import reading, transaction
 from labeling.adapters.storage.atomic_files import place_folder, stage_folder
 from labeling.errors import Conflict, NothingToLearnFrom
+from labeling.jobs import Trigger
 from labeling.learn.artifacts import CARD, Facts, pack
 from labeling.learn.calibration import enough_to_calibrate, fit_temperature
 from labeling.learn.heads.logistic import LOGISTIC, FitConfig
 from labeling.learn.snapshot import Snapshot
 from labeling.learn.training import Classifier, fit_classifier, predict_logits, predict_probs, with_temperature
+from labeling.project import Project
 from labeling.quality.metrics import MIN_LABELS, accuracy, expected_calibration_error, macro_f1
-from labeling.types import Example, Project, ProjectId, Trigger
+from labeling.types import Example, ProjectId
 from service import plugins
 from service.logs import get_logger
 from service.work.pool.pool import EnginePin, Pool, load_pool, pin_of

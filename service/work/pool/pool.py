@@ -18,7 +18,7 @@ from labeling.adapters.storage.embedding_store import MissingVectors
 from labeling.ingest.hashing import text_key
 from labeling.learn.fusions.concatenation import Inputs
 from labeling.prelabel.engine import Engine
-from labeling.types import Project
+from labeling.project import Project
 from service.logs import get_logger
 from service.work.wiring import Parts
 

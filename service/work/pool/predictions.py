@@ -21,7 +21,8 @@ from labeling.errors import BadArtifact, NotFound
 from labeling.prelabel.calibration import Terms, calibrated, calibrated_answers, read_terms
 from labeling.prelabel.escalation import named
 from labeling.prelabel.guards.checks import CONFLICT
-from labeling.types import Outcome, Project
+from labeling.project import Project
+from labeling.types import Outcome
 from service.work.pool.pool import Pool
 from service.work.wiring import Parts
 

@@ -10,8 +10,9 @@ from db.repositories.queries.examples import last_label_id, read_examples
 from db.repositories.versions.versions import Version
 from labeling.learn.calibration import in_temperature_half
 from labeling.learn.snapshot import Snapshot, make_snapshot
+from labeling.project import Project
 from labeling.review.kinds import Use, kinds_for
-from labeling.types import Example, Project, Side
+from labeling.types import Example, Side
 
 __all__ = ["evaluation_examples", "read_snapshot", "rebuild_snapshot", "truth_of"]
 

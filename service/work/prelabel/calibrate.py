@@ -23,8 +23,9 @@ from db.repositories.queries.examples import read_examples
 from db.session import reading, transaction
 from labeling.learn.calibration import in_temperature_half
 from labeling.prelabel.calibration import Terms, calibrated, calibrated_answers, fit_stated, fit_terms
+from labeling.project import Project
 from labeling.review.kinds import Use, kinds_for
-from labeling.types import Example, ImageId, Outcome, Project, ProjectId, Side
+from labeling.types import Example, ImageId, Outcome, ProjectId, Side
 from service.logs import get_logger
 from service.work.pool.predictions import class_of
 from service.work.pool.training_set import truth_of

@@ -21,8 +21,9 @@ from labeling.prelabel.encoders.decode import open_shown
 from labeling.prelabel.engine import Engine, Growing, Item, Shot, Vectors
 from labeling.prelabel.zero_shot.nearest import nearest_others
 from labeling.prelabel.zero_shot.projection import fit_projection
+from labeling.project import Project
 from labeling.review.kinds import Use, kinds_for
-from labeling.types import Example, Project, Side
+from labeling.types import Example, Side
 from service.work.pool.pool import Pool
 from service.work.pool.predictions import Opinions
 from service.work.wiring import Parts

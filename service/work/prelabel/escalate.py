@@ -24,7 +24,8 @@ from labeling.errors import Invalid, NotFound, Unavailable
 from labeling.prelabel.engine import Engine, Item
 from labeling.prelabel.escalation import affordable, who_goes_on
 from labeling.prelabel.guards.checks import CONFLICT, conflict
-from labeling.types import EngineUse, ImageId, Project, ProjectId
+from labeling.project import EngineUse, Project
+from labeling.types import ImageId, ProjectId
 from service.logs import get_logger
 from service.work.pool.pool import Pool, load_pool
 from service.work.pool.predictions import Opinions, read_opinions

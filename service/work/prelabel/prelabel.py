@@ -21,7 +21,8 @@ from labeling.ingest.groups import Looks, Placement
 from labeling.ingest.groups import place as place_newcomers
 from labeling.ingest.hashing import text_key
 from labeling.prelabel.engine import Engine, Item, Vectors
-from labeling.types import Project, ProjectId
+from labeling.project import Project
+from labeling.types import ProjectId
 from service.work.prelabel.inference import Looked, look_at, open_pictures
 from service.work.wiring import Parts
 

@@ -20,10 +20,12 @@ from db.repositories.versions.versions import Version
 from db.session import reading, transaction
 from labeling.adapters.storage.prediction_files import Predictions, keep_only, read_predictions, write_predictions
 from labeling.errors import BadArtifact, Conflict, NotFound
+from labeling.jobs import Trigger
 from labeling.learn.training import predict_probs
+from labeling.project import Project
 from labeling.promote.judgement import Judgement
 from labeling.promote.judgement import judge as judge_arrays
-from labeling.types import Example, Project, ProjectId, Trigger, Verdict
+from labeling.types import Example, ProjectId, Verdict
 from service.logs import get_logger
 from service.work.pool.pool import load_pool
 from service.work.pool.saved_versions import load_classifier, pin_of_card

@@ -26,8 +26,9 @@ from db.session import reading, transaction
 from db.views import label_audit
 from db.views.figures import NewFigure, keep, kept_fingerprint
 from db.views.label_audit import EngineAnswer, Place
+from labeling.project import Project
 from labeling.quality.annotators.interrater import MISSING, agreement, alpha_by_class, cohen, disagreements, observed
-from labeling.types import NONE_OF_THESE, Outcome, Project, ProjectId
+from labeling.types import NONE_OF_THESE, Outcome, ProjectId
 from service.projects.pseudonyms import shown_name
 from service.work.quality.numbers import as_json
 from service.work.wiring import Parts

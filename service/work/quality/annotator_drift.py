@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 from db.repositories.queries import gold
 from db.repositories.reviews import annotations as answers
 from db.repositories.reviews.annotations import VoteRow
+from labeling.project import Project
 from labeling.quality.annotators.references import Answer, collect_votes, reference_of
 from labeling.quality.drift import fewer_right, holm
-from labeling.types import Project
 
 __all__ = ["people_over_time"]
 

@@ -23,9 +23,11 @@ from db.repositories.reviews import annotations as answers
 from db.session import reading, transaction
 from db.views import figures
 from db.views.figures import NewFigure
+from labeling.jobs import JobName, Trigger
+from labeling.project import Project
 from labeling.quality.annotators.aggregation import Aggregation, Opinion, aggregate
 from labeling.review.kinds import blind_always
-from labeling.types import NONE_OF_THESE, ImageId, JobName, Outcome, Project, ProjectId, Trigger
+from labeling.types import NONE_OF_THESE, ImageId, Outcome, ProjectId
 from service.labels.resolution import MAJORITY, Standing, settle, standing_of
 from service.work.wiring import Parts
 

@@ -25,9 +25,10 @@ from db.views import dashboard, label_audit, project_stats
 from db.views.figures import NewFigure, keep, kept_fingerprint
 from labeling.adapters.storage.prediction_files import Predictions, read_predictions
 from labeling.errors import BadArtifact, NotFound
+from labeling.project import Project
 from labeling.quality.drift import Changed, class_shift, corrected_prior, input_shift, level_of, told_apart
 from labeling.quality.metrics import MIN_LABELS, confusion, share
-from labeling.types import Project, ProjectId
+from labeling.types import ProjectId
 from service.work.pool.pool import load_pool
 from service.work.pool.training_set import evaluation_examples, truth_of
 from service.work.quality.alarm_rules import Watch, follow

@@ -23,8 +23,9 @@ from db.session import reading, transaction
 from db.views import dashboard, project_stats
 from db.views.figures import NewFigure, keep
 from labeling.prelabel.engine import Item
+from labeling.project import Project
 from labeling.quality.metrics import share
-from labeling.types import ImageId, Prelabel, Project, ProjectId
+from labeling.types import ImageId, Prelabel, ProjectId
 from service.work.engine_reports.dry_run import answers_of, let_look, load, opener, use_of
 from service.work.engines.guards import ASKING
 from service.work.quality.alarm_rules import Watch, follow

@@ -20,8 +20,9 @@ from db.repositories.reviews import annotations as votes_of
 from db.repositories.reviews.annotations import VoteRow
 from db.session import reading, transaction
 from db.views import label_audit
+from labeling.project import Project
 from labeling.review.kinds import Use, may_use
-from labeling.types import NONE_OF_THESE, ImageId, LabelSource, Project, ProjectId
+from labeling.types import NONE_OF_THESE, ImageId, LabelSource, ProjectId
 from service.work.wiring import Parts
 
 __all__ = ["make_gold"]

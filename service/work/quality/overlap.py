@@ -20,8 +20,10 @@ from db.repositories.reviews import overlaps
 from db.repositories.reviews.overlaps import Asked
 from db.session import reading, transaction
 from db.views import figures
+from labeling.jobs import JobName, Trigger
+from labeling.project import Project
 from labeling.review.overlap import BY_DOUBT, Answered, choose, error_rates
-from labeling.types import NONE_OF_THESE, ImageId, JobName, Project, ProjectId, ReviewId, ReviewKind, Trigger
+from labeling.types import NONE_OF_THESE, ImageId, ProjectId, ReviewId, ReviewKind
 from service.labels.resolution import Standing, standing_of
 from service.work.wiring import Parts
 

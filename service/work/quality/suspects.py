@@ -25,10 +25,11 @@ from db.views.label_audit import HeldLabel
 from labeling.learn.fusions.concatenation import Inputs
 from labeling.learn.heads.logistic import LOGISTIC, FitConfig
 from labeling.learn.training import fit_classifier, predict_probs
+from labeling.project import Project
 from labeling.quality.labels.label_errors import Suspect, cross_validated, error_rate, suspects, twins_that_differ
 from labeling.quality.metrics import Estimate
 from labeling.review.kinds import Use, may_use
-from labeling.types import LabelSource, Project, ProjectId
+from labeling.types import LabelSource, ProjectId
 from service import plugins
 from service.labels.reannotation import STRATEGY
 from service.labels.suspects import SUSPECTED

@@ -25,10 +25,11 @@ from db.repositories.running.alarms import AlarmKind
 from db.session import reading, transaction
 from db.views import label_audit
 from db.views.figures import NewFigure, keep, kept_fingerprint
+from labeling.project import Project
 from labeling.quality.annotators.pausing import Finding, find_harm
 from labeling.quality.annotators.performance import AnnotatorFigures, Drift, Times, describe
 from labeling.quality.annotators.references import Answer, Votes, collect_votes, reference_of
-from labeling.types import NONE_OF_THESE, ImageId, Project, ProjectId, ReviewKind
+from labeling.types import NONE_OF_THESE, ImageId, ProjectId, ReviewKind
 from service.logs import get_logger
 from service.work.quality.numbers import as_json
 from service.work.wiring import Parts

@@ -22,8 +22,9 @@ from db.session import reading, transaction
 from db.views import dashboard
 from labeling.adapters.label_studio.client import StudioTask
 from labeling.errors import NotFound
+from labeling.jobs import Trigger
 from labeling.review import payloads
-from labeling.types import ImageId, ProjectId, ReviewId, ReviewKind, Trigger
+from labeling.types import ImageId, ProjectId, ReviewId, ReviewKind
 from service.label_studio.adopted_tasks import KEPT, controls_of
 from service.work.review.image_urls import address_of, region_address_of
 from service.work.wiring import Parts

@@ -15,8 +15,9 @@ from db.session import reading
 from db.views import engine_answers
 from db.views.engine_answers import Opinion
 from labeling.prelabel.calibration import Terms, calibrated
+from labeling.project import Project
 from labeling.review.hint_text import Hint, reason_line, top_line
-from labeling.types import Project, ReviewId
+from labeling.types import ReviewId
 from service.work.pool.predictions import terms_in_force
 from service.work.wiring import Parts
 

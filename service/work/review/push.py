@@ -22,13 +22,14 @@ from db.repositories.versions import predictions, versions
 from db.session import reading, transaction
 from labeling.errors import Invalid
 from labeling.prelabel.calibration import Terms, calibrated
+from labeling.project import Project
 from labeling.review import payloads
 from labeling.review.config import choices_of
 from labeling.review.controls import Controls
 from labeling.review.hint_text import Hint
 from labeling.review.payloads import Suggestion
 from labeling.review.queue import InQueue, doubt_of, order, scores
-from labeling.types import NONE_OF_THESE, ImageId, Project, ProjectId, ReviewId
+from labeling.types import NONE_OF_THESE, ImageId, ProjectId, ReviewId
 from service.label_studio.adopted_tasks import controls_of
 from service.work.pool.predictions import terms_in_force
 from service.work.review.hints import hints_for

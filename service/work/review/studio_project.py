@@ -13,10 +13,10 @@ from db.repositories.reviews.label_studio import Place
 from db.session import reading, transaction
 from labeling.adapters.label_studio.client import ProjectSettings, StudioProject
 from labeling.errors import Conflict, Invalid, NotFound
+from labeling.project import Project
 from labeling.review import config as formats
 from labeling.review.controls import OURS
 from labeling.review.events import ACTIONS
-from labeling.types import Project
 from service.label_studio.adopted_tasks import controls_of
 from service.label_studio.webhook import HEADER, digest_of, path_of, secret_of
 from service.logs import get_logger

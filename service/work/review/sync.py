@@ -19,7 +19,8 @@ from db.repositories.reviews import inbox, label_studio, reviews
 from db.repositories.reviews.label_studio import Place
 from db.session import reading, transaction
 from labeling.adapters.label_studio.client import Changed, StudioTask
-from labeling.types import Project, ProjectId, ReviewId
+from labeling.project import Project
+from labeling.types import ProjectId, ReviewId
 from service.labels.resolution import settle
 from service.work.review.image_urls import renew_addresses
 from service.work.review.record_annotations import Recorded, record_answers

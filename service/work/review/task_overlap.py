@@ -14,10 +14,11 @@ from db.repositories.reviews.overlaps import Untold
 from db.session import reading, transaction
 from labeling.adapters.label_studio.client import StudioTask
 from labeling.errors import NotFound
+from labeling.project import Project, ProjectConfig
 from labeling.review import payloads
 from labeling.review.config import choices_of
 from labeling.review.payloads import Suggestion
-from labeling.types import Project, ProjectConfig, ReviewId
+from labeling.types import ReviewId
 from service.label_studio.adopted_tasks import controls_of
 from service.work.wiring import Parts
 

@@ -24,14 +24,16 @@ from db.repositories.versions.predictions import PredictionFile
 from db.session import reading, transaction
 from labeling.adapters.storage.prediction_files import read_predictions
 from labeling.errors import BadArtifact, NotFound
+from labeling.jobs import Trigger
 from labeling.prelabel.escalation import disagreement, named, raised
+from labeling.project import Policy, Project
 from labeling.review.kinds import Use, kinds_for
 from labeling.select.query.draw import Candidates, Pick, draw_query
 from labeling.select.query.gold import draw_gold
 from labeling.select.query.shares import target_reached
 from labeling.select.strategies.batch import joined
 from labeling.select.strategies.uncertainty import DOUBTS, checked_doubts, margin
-from labeling.types import ImageId, Policy, Project, ProjectId, Side, Trigger, VersionId
+from labeling.types import ImageId, ProjectId, Side, VersionId
 from service import plugins
 from service.logs import get_logger
 from service.work.pool.pool import Pool, load_pool

@@ -19,7 +19,8 @@ from labeling.prelabel.endpoints.backends import Abilities, BackendEngine, Local
 from labeling.prelabel.endpoints.endpoint import Price, Reply
 from labeling.prelabel.engine import EngineOrder, Item, Shot, check_look
 from labeling.prelabel.engines.scripted import ScriptedEngine
-from labeling.types import EngineUse, ImageId, LabelClass, Outcome
+from labeling.project import EngineUse, LabelClass
+from labeling.types import ImageId, Outcome
 
 CLASSES = ("cat", "dog", "bird")
 TOOLS = Abilities(images=True, json_schema=True, tools=True, usage=True)

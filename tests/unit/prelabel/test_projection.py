@@ -13,7 +13,8 @@ from labeling.prelabel.encoders.towers import TextTower
 from labeling.prelabel.engine import Item
 from labeling.prelabel.engines.projected import ProjectedEngine
 from labeling.prelabel.zero_shot.projection import FOLDS, LEAST_TEXTS, combine, fit_projection, project_and_score
-from labeling.types import EngineUse, LabelClass, Outcome
+from labeling.project import EngineUse, LabelClass
+from labeling.types import Outcome
 from tests.unit.prelabel.pictures import grey
 
 CLASSES, IMAGE_DIMENSIONS, TEXT_DIMENSIONS = 5, 24, 12

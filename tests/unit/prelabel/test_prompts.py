@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labeling.prelabel.zero_shot.templates import CAPTIONS, SENTENCES, label_texts, prompt_hash, texts_by_label
-from labeling.types import LabelClass
+from labeling.project import LabelClass
 
 BIRD = LabelClass("sea_bird", "gulls and terns.")
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from labeling.errors import Invalid
+from labeling.project import Gate
 from labeling.promote.judgement import VERDICTS_A_HOLDOUT, Judgement, judge
-from labeling.types import Gate, Verdict
+from labeling.types import Verdict
 
 
 def saying(answers: NDArray[np.int64] | list[int], k: int = 3, sure: float = 0.8) -> NDArray[np.float64]:

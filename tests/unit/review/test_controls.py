@@ -7,10 +7,10 @@ import re
 import pytest
 
 from labeling.errors import Invalid
+from labeling.project import LabelClass, ProjectConfig
 from labeling.review.config import choices_in, choices_of, labelling_config
 from labeling.review.controls import Controls, read_config
 from labeling.review.payloads import Suggestion, prediction, task_data
-from labeling.types import LabelClass, ProjectConfig
 
 IMAGE = '<Image name="photo" value="$url"/>'
 CHOICES = '<Choices name="species" toName="photo">{}</Choices>'

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeling.errors import Invalid
+from labeling.project import LabelClass, ProjectConfig
 from labeling.review.config import choices_in, choices_of, config_hash, instructions, labelling_config, title
-from labeling.types import NONE_OF_THESE, UNSURE, LabelClass, ProjectConfig
+from labeling.types import NONE_OF_THESE, UNSURE
 
 HOSTILE = (
     "<img src=x onerror=alert(1)>",

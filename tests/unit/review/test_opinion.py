@@ -9,10 +9,10 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labeling.project import LabelClass, Policy, ProjectConfig
 from labeling.review.config import HINTS, labelling_config
 from labeling.review.hint_text import Hint, reason_line, top_line
 from labeling.review.payloads import task_data
-from labeling.types import LabelClass, Policy, ProjectConfig
 
 CLASSES = ["cat", "dog", "bird", "fish"]
 CONFIG = ProjectConfig("animals", tuple(map(LabelClass, CLASSES)))

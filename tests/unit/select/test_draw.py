@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from labeling.project import Policy, Shares
 from labeling.select.query.draw import Candidates, Pick, draw_query
 from labeling.select.query.shares import Counts, plan, target_reached
 from labeling.select.strategies.uncertainty import margin
-from labeling.types import Policy, ReviewKind, Shares
+from labeling.types import ReviewKind
 
 CLASSES = ["cat", "dog", "bird"]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from labeling.project import Gold, Policy
 from labeling.select.query.gold import draw_gold
-from labeling.types import Gold, Policy, ReviewKind
+from labeling.types import ReviewKind
 
 
 def _drawn(gold: Gold, *, available: int, asked: int = 0, seed: int = 0) -> list[int]:

@@ -1,0 +1,177 @@
+"""What a project is: its label set and its policy, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from labeling.types import ProjectId
+
+__all__ = [
+    "Budget",
+    "EngineUse",
+    "Gate",
+    "Gold",
+    "LabelClass",
+    "Overlap",
+    "Policy",
+    "Project",
+    "ProjectConfig",
+    "Shares",
+    "Team",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelClass:
+    """One class of a label set, with the line that explains it to people and engines.
+
+    `prompts` are texts of its own that stand for it where an engine compares texts; none: the engine's templates.
+    """
+
+    name: str
+    description: str = ""
+    prompts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Which part of every query is spent on the random kinds; the rest is `hard`. All in [0, 1]."""
+
+    evaluation_until_target: float = 0.20
+    evaluation: float = 0.05
+    evaluation_target: int = 100
+    evaluation_per_class: int = 5
+    control: float = 0.05
+    calibration: float = 0.05
+    blind: float = 0.10
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """When a candidate is promoted: gain >= 0 and the one-sided lower bound above -margin."""
+
+    measure: str = "accuracy"
+    margin: float = 0.02
+    confidence: float = 0.90
+    min_labels: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Gold:
+    """How images whose answer is known are mixed in to measure people; they never look different.
+
+    `rate` in [0, 1): the share of a query. `people`: how many different people are shown one gold image at most.
+    `onboarding`: so many gold images come first for everybody. `from_consensus`: so many people must agree, and nobody
+    disagree, for an image to become gold; 0: none is made. `feedback`: annotators may see how they did.
+    """
+
+    rate: float = 0.05
+    people: int = 5
+    onboarding: int = 0
+    from_consensus: int = 0
+    feedback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """When another person is asked about an image: at most `people` in all, on at most this `share` of the images."""
+
+    people: int = 3
+    share: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """How annotators are treated: shown under pseudonyms or not, paused by the statistical rule or not."""
+
+    pseudonyms: bool = False
+    pause: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class EngineUse:
+    """One engine as a project uses it: `engine` is `name` or `name:model`.
+
+    `below_margin` in [0, 1]: an engine of the escalation looks only at images whose two best classes are nearer than
+    this, by the engines before it or by the champion, or about which those disagree. `sends` names the fields that
+    may leave the house. `examples` is how many of the nearest human-verified images it is shown.
+    """
+
+    engine: str
+    templates: tuple[str, ...] = ()
+    below_margin: float = 0.3
+    sends: tuple[str, ...] = ("image", "text")
+    examples: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a project may spend on engines in all, in millionths of its currency."""
+
+    micro: int
+    currency: str = "USD"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How one project turns the loop. Counts are images, times are seconds.
+
+    `engine` looks at every image; those of `escalation`, in this order, only at what is still in doubt. An empty
+    `image_encoder` or `text_encoder` means the first engine's own. `strategy` says which images are hard, `head` how
+    the classifier is fitted, `consensus` how several answers become one label. `show` names what annotators see beside
+    the pre-label, `explanation` which second picture (never on blind tasks).
+    """
+
+    engine: str = "bundled"
+    templates: tuple[str, ...] = ()
+    image_encoder: str = ""
+    text_encoder: str = ""
+    escalation: tuple[EngineUse, ...] = ()
+    budget: Budget | None = None
+    regions: str = ""
+    strategy: str = "margin"
+    head: str = "logistic"
+    choice: str = "single"
+    seed: int = 0
+    holdout_share: float = 0.25
+    query_size: int = 50
+    low_water: int = 15
+    shares: Shares = field(default_factory=Shares)
+    gate: Gate = field(default_factory=Gate)
+    gold: Gold = field(default_factory=Gold)
+    overlap: Overlap = field(default_factory=Overlap)
+    team: Team = field(default_factory=Team)
+    consensus: str = "majority"
+    show: tuple[str, ...] = ("top", "reason")
+    explanation: str = ""
+    learn_after_labels: int = 40
+    learn_every_s: int = 86_400
+    source_every_s: int = 300
+    keep_originals: bool = False
+    metadata_as_text: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectConfig:
+    """What a project's YAML file says. `labels` keeps its order: column k of every (N, K) array."""
+
+    name: str
+    labels: tuple[LabelClass, ...]
+    guidelines: str = ""
+    policy: Policy = field(default_factory=Policy)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return tuple(label.name for label in self.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project as stored: its configuration in force, and the salt that splits its hold-out."""
+
+    id: ProjectId
+    config: ProjectConfig
+    config_version: int
+    salt: str
+    created_at: datetime
