@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from labeling.errors import Invalid
-from labeling.prelabel.engines.dual_encoder import fingerprint
+from labeling.prelabel.encoders.model_hash import fingerprint
 
 __all__ = ["RegionFinder", "lit"]
 

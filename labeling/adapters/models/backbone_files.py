@@ -16,8 +16,8 @@ from labeling.adapters.models.model_files import load_dual_encoder
 from labeling.errors import Invalid
 from labeling.prelabel.encoders.backbone import Backbone
 from labeling.prelabel.encoders.encoders import SentenceEncoder
+from labeling.prelabel.encoders.model_hash import hash_of_model
 from labeling.prelabel.encoders.towers import ImageTower, TextTower
-from labeling.prelabel.engines.dual_encoder import hash_of_model
 
 __all__ = ["load_backbone", "load_sentences"]
 

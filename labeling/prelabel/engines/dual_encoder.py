@@ -20,19 +20,21 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from labeling.errors import Invalid
+from labeling.prelabel.encoders.model_hash import fingerprint
 from labeling.prelabel.encoders.towers import TextTower, mean_vectors
 from labeling.prelabel.engine import Item, Look, Vectors
 from labeling.prelabel.zero_shot.templates import CAPTIONS, prompt_hash, texts_by_label
 from labeling.project import EngineUse, LabelClass
 from labeling.types import Evidence, Prelabel
 
-__all__ = ["DualEncoder", "DualEncoderEngine", "fingerprint", "hash_of_model"]
+__all__ = [
+    "DualEncoder",
+    "DualEncoderEngine",
+]
 
 IMAGES_A_BATCH = 8
 IMAGES_ON_A_GPU = 64
 TEXTS_A_BATCH = 32
-NAMES_OF_PLACES = ("_name_or_path", "transformers_version")
-"""What a configuration says of where it came from; no vector depends on it."""
 SOFTMAX = "softmax over the classes, of scale times cosine"
 SIGMOID = "a sigmoid a class, given that exactly one class is true"
 RAW_SHOWN = 5
@@ -156,31 +158,6 @@ class DualEncoderEngine:
         sigmoids = 1 / (1 + np.exp(-np.clip(logits, -500, 500)))
         best = {self._classes[k]: float(f"{sigmoids[k]:.4g}") for k in np.argsort(-sigmoids)[:RAW_SHOWN]}
         return json.dumps({"sigmoid": best, "sum": float(f"{sigmoids.sum():.4g}")})
-
-
-def fingerprint(model: Any, processor: Any) -> str:
-    """A hash of all that vectors depend on: weights, architecture, image settings, vocabulary."""
-    settings = [model.config.to_dict(), processor.image_processor.to_dict(), processor.tokenizer.get_vocab()]
-    return hash_of_model(model, settings)
-
-
-def hash_of_model(model: Any, settings: Sequence[dict[str, Any]]) -> str:
-    """A hash of a model's weights and of settings, wherever they came from; `settings` are changed by this."""
-    for one in settings:
-        _forget_places(one)
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
-        digest.update(tensor.contiguous().flatten().view(torch.uint8).cpu().numpy())
-    return digest.hexdigest()
-
-
-def _forget_places(settings: dict[str, Any]) -> None:
-    for key in NAMES_OF_PLACES:
-        settings.pop(key, None)
-    for value in settings.values():
-        if isinstance(value, dict):
-            _forget_places(value)
 
 
 def _rows(batches: Sequence[Vectors]) -> Vectors:

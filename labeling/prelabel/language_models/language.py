@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from labeling.prelabel.engines.dual_encoder import hash_of_model
+from labeling.prelabel.encoders.model_hash import hash_of_model
 from labeling.prelabel.language_models.likelihood import (
     Prefix,
     continue_greedily,
