@@ -38,8 +38,8 @@ from labeling.review.config import labelling_config
 from service.operations.label_studio_server import LabelStudioServer, find_program, start
 from service.schema import bring_to_head
 from service.settings import Settings
-from service.work.pipeline.review import push, sync
-from service.work.review.push import ACTIVE
+from service.work.review.push import ACTIVE, push
+from service.work.review.sync import sync
 from service.work.wiring import Parts, make_parts
 from service.work.workflows import FULL_SWEEP_EVERY
 

@@ -40,7 +40,7 @@ def render(title: Title, figures: Mapping[str, Any], samples: Mapping[str, Seque
         "measured": _measured,
         "target": _target,
     }
-    source = files("service.releasing").joinpath("release.html.jinja").read_text(encoding="utf-8")
+    source = files("service.release").joinpath("release.html.jinja").read_text(encoding="utf-8")
     most = max((row["labels"] for row in figures["classes"]), default=0)
     return environment.from_string(source).render(
         title=title, figures=figures, computed=figures["computed"], samples=samples, most=most or 1

@@ -37,7 +37,7 @@ class EngineFor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Everything a pipeline step may need."""
+    """Everything a step may need."""
 
     settings: Settings
     database: sa.Engine

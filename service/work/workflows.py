@@ -1,8 +1,8 @@
-"""The jobs as durable workflows: each loops over the steps of one pipeline file and asks for what comes next.
+"""The jobs as durable workflows: each loops over the steps of one room and asks for what comes next.
 
 In: a project, what triggered the job, and arguments for work by hand. Out: counts. The facts lie in the tables,
 so a workflow that is killed goes on where the tables say, and a job that finds nothing to do ends at once. Every
-call of a pipeline function is one durable step; its counts are what the engine stores.
+call of a step function is one durable step; its counts are what the engine stores.
 """
 
 from __future__ import annotations
@@ -24,18 +24,22 @@ from labeling.types import ProjectId
 from service.logs import get_logger
 from service.notifications.targets import has_targets
 from service.work.engine_reports import report
+from service.work.explain.explanations import draw_explanations
+from service.work.explain.regions import draw_regions
 from service.work.figures import refresh
 from service.work.ingest import ingest
 from service.work.ingest.garbage_collection import tidy_up
 from service.work.learn import learn
 from service.work.locks import OneAtATime
 from service.work.notifications import deliver_due, write_due
-from service.work.pipeline import explain, review
 from service.work.prelabel import escalate, prelabel
 from service.work.prelabel.calibrate import calibrate
 from service.work.promote import judge
+from service.work.promote.predict import predict
 from service.work.quality import QUICK, SLOW, Step
 from service.work.review.adopt import adopt_batch
+from service.work.review.push import push
+from service.work.review.sync import sync
 from service.work.select import query
 from service.work.wiring import Parts
 
@@ -118,8 +122,8 @@ class _Loop:
         return chosen
 
     def review(self, project_id: ProjectId, trigger: str, *how: str) -> Counts:
-        synced = _step(review.sync, self.parts, project_id, full="full" in how)
-        pushed = _step(review.push, self.parts, project_id)
+        synced = _step(sync, self.parts, project_id, full="full" in how)
+        pushed = _step(push, self.parts, project_id)
         if synced["labels"] or synced["recorded"]:
             self._ask(project_id, Trigger.ANSWERED, JobName.QUALITY, JobName.LEARN, JobName.FIGURES)
         self._ask(project_id, Trigger.SELECTED, JobName.EXPLAIN)
@@ -127,8 +131,8 @@ class _Loop:
 
     def explain(self, project_id: ProjectId, trigger: str) -> Counts:
         """Second pictures come after the questions: nobody's answer waits for a model."""
-        regions = _until_done(explain.draw_regions, self.parts, project_id)
-        reasons = _until_done(explain.draw_explanations, self.parts, project_id)
+        regions = _until_done(draw_regions, self.parts, project_id)
+        reasons = _until_done(draw_explanations, self.parts, project_id)
         return {name: regions[name] + reasons[name] for name in regions}
 
     def learn(self, project_id: ProjectId, trigger: str, *_now: str) -> Counts:
@@ -148,7 +152,7 @@ class _Loop:
                 verdict = _step(judge.promote_by_hand, self.parts, project_id, int(number), author, reason)
         else:
             verdict = _step(judge.judge, self.parts, project_id, Trigger(trigger))
-        predicted = _step(judge.predict, self.parts, project_id)
+        predicted = _step(predict, self.parts, project_id)
         if predicted["rows"]:
             self._ask(project_id, Trigger.PROMOTED, JobName.REVIEW)
         self._ask(project_id, Trigger.PROMOTED, JobName.SELECT, JobName.FIGURES)
@@ -216,7 +220,7 @@ class _Loop:
 
 
 def _step(function: Callable[..., T], parts: Parts, *args: Any, **options: Any) -> T:
-    """Run one pipeline function as a durable step; what is unavailable is tried twice more, with a pause."""
+    """Run one function of a room as a durable step; what is unavailable is tried twice more, with a pause."""
 
     def patiently() -> T:
         for pause_s in (0.5, 1.5):

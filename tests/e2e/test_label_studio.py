@@ -22,7 +22,8 @@ from labeling.adapters.label_studio.client import LabelStudio
 from labeling.project import Project
 from labeling.types import NONE_OF_THESE, ReviewKind
 from service.label_studio.webhook import HEADER, secret_of
-from service.work.pipeline.review import push, sync
+from service.work.review.push import push
+from service.work.review.sync import sync
 from service.work.wiring import Parts
 from tests.e2e.conftest import RealLabelStudio
 from tests.reviewing import SECRET, ask, label_values, look_at, make_parts, rows_of

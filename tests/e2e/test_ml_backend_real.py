@@ -24,7 +24,7 @@ from labeling.adapters.storage.image_store import ImageStore
 from labeling.project import LabelClass, Project, ProjectConfig
 from labeling.types import ReviewKind
 from service.label_studio.ml_backend import path_of
-from service.work.pipeline.review import push
+from service.work.review.push import push
 from tests.conftest import NOW
 from tests.e2e.conftest import RealLabelStudio
 from tests.e2e.running import Hardcase, running_hardcase, wait_until

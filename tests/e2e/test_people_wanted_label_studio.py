@@ -20,7 +20,8 @@ from db.tables import PushRow
 from labeling.adapters.label_studio.client import LabelStudio
 from labeling.project import Project
 from labeling.types import ReviewKind
-from service.work.pipeline.review import push, sync
+from service.work.review.push import push
+from service.work.review.sync import sync
 from service.work.wiring import Parts
 from tests.conftest import NOW
 from tests.e2e.conftest import RealLabelStudio

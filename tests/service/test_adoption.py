@@ -36,8 +36,9 @@ from labeling.errors import BadAddress, Conflict, Invalid
 from labeling.project import LabelClass, Project, ProjectConfig
 from service.label_studio.adopted_tasks import address_in, kept_controls, studio_path, take_in
 from service.label_studio.takeover import TakingOver
-from service.work.pipeline.review import push, sync
 from service.work.review.adopt import adopt_batch
+from service.work.review.push import push
+from service.work.review.sync import sync
 from service.work.wiring import Parts
 from tests.conftest import NOW
 from tests.fakes_label_studio import FakeLabelStudio

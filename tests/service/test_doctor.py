@@ -25,7 +25,7 @@ from labeling.types import ReviewKind
 from service.label_studio.webhook import HEADER, path_of, secret_of
 from service.operations.doctor import Check, examine
 from service.settings import Settings
-from service.work.pipeline.review import push
+from service.work.review.push import push
 from tests.fakes_label_studio import FakeLabelStudio
 from tests.reviewing import SECRET, ask, make_parts
 

@@ -16,10 +16,9 @@ from labeling.jobs import Trigger
 from labeling.project import Gold, Policy, Project, Shares
 from labeling.review.kinds import Use, kinds_for
 from labeling.types import LabelSource, ReviewKind
-from service.work.pipeline.review import push
 from service.work.pool.training_set import read_snapshot
 from service.work.quality.gold import make_gold
-from service.work.review.push import read_queue
+from service.work.review.push import push, read_queue
 from service.work.select.query import choose_query
 from service.work.wiring import Parts
 from tests.conftest import NOW

@@ -16,7 +16,7 @@ from db.session import reading, transaction
 from db.tables import PrelabelRow, PushRow, ReviewRow
 from labeling.project import Policy, Project
 from labeling.types import Outcome, ReviewKind
-from service.work.pipeline.review import push
+from service.work.review.push import push
 from tests.conftest import NOW
 from tests.fakes_label_studio import FakeLabelStudio
 from tests.reviewing import ask, make_parts, rows_of

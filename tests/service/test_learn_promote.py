@@ -33,7 +33,8 @@ from labeling.types import NONE_OF_THESE, ReviewKind, Side, Verdict
 from service.work.learn.learn import due, learn
 from service.work.pool.saved_versions import load_classifier
 from service.work.pool.training_set import rebuild_snapshot
-from service.work.promote.judge import judge, predict, promote_by_hand, roll_back
+from service.work.promote.judge import judge, promote_by_hand, roll_back
+from service.work.promote.predict import predict
 from tests.service.labelled_pool import Ground, add_images, group, make_ground, prelabel
 from tests.service.seeded_pool import ENCODER, REVISION, add_label
 

@@ -30,7 +30,8 @@ from labeling.project import Project
 from labeling.review.events import parse_answer
 from labeling.types import ReviewKind
 from service.labels.resolution import settle
-from service.work.pipeline.review import push, sync
+from service.work.review.push import push
+from service.work.review.sync import sync
 from tests.conftest import NOW
 from tests.fakes_label_studio import FakeLabelStudio
 from tests.reviewing import ask, look_at, make_parts

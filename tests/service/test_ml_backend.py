@@ -24,7 +24,7 @@ from labeling.project import LabelClass, Project, ProjectConfig
 from labeling.review.config import choices_of
 from labeling.types import ProjectId, ReviewKind
 from service.label_studio.ml_backend import path_of, project_in, token_of
-from service.work.pipeline.review import push
+from service.work.review.push import push
 from tests.conftest import NOW
 from tests.fakes_label_studio import FakeLabelStudio
 from tests.reviewing import ask, make_parts, rows_of

@@ -17,7 +17,8 @@ from db.session import reading, transaction
 from db.tables import AnnotatorRow, PushRow, ReviewEndRow
 from labeling.project import Project
 from labeling.types import ProjectId, ReviewId, ReviewKind
-from service.work.pipeline.review import push, sync
+from service.work.review.push import push
+from service.work.review.sync import sync
 from service.work.wiring import Parts
 from tests.conftest import NOW
 from tests.fakes_label_studio import FakeLabelStudio

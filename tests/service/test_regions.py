@@ -24,7 +24,7 @@ from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import Invalid
 from labeling.project import Policy, Project
 from labeling.types import ReviewKind
-from service.work.pipeline.explain import draw_regions
+from service.work.explain.regions import draw_regions
 from service.work.wiring import Parts
 from tests.conftest import NOW
 from tests.fakes_label_studio import FakeLabelStudio

@@ -25,7 +25,8 @@ from labeling.errors import Conflict, Invalid, LabelStudioUnavailable, NotFound
 from labeling.project import Project
 from labeling.types import NONE_OF_THESE, LabelSource, ReviewKind
 from service.label_studio.webhook import HEADER, secret_of
-from service.work.pipeline.review import push, sync
+from service.work.review.push import push
+from service.work.review.sync import sync
 from service.work.wiring import Parts
 from tests.conftest import NOW
 from tests.fakes_label_studio import FakeLabelStudio

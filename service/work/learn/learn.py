@@ -5,12 +5,10 @@ Fitting twice on the same labels with the same engine gives the same version: th
 
 from __future__ import annotations
 
-from collections import Counter
 from importlib.metadata import version as installed_version
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from db.repositories.projects import projects
@@ -25,18 +23,21 @@ from labeling.learn.artifacts import CARD, Facts, pack
 from labeling.learn.calibration import enough_to_calibrate, fit_temperature
 from labeling.learn.heads.logistic import LOGISTIC, FitConfig
 from labeling.learn.snapshot import Snapshot
-from labeling.learn.training import Classifier, fit_classifier, predict_logits, predict_probs, with_temperature
+from labeling.learn.training import Classifier, fit_classifier, predict_logits, with_temperature
 from labeling.project import Project
-from labeling.quality.metrics import MIN_LABELS, accuracy, expected_calibration_error, macro_f1
-from labeling.types import Example, ProjectId
+from labeling.types import ProjectId
 from service import plugins
 from service.logs import get_logger
+from service.work.learn.report import report_of, rows_in, with_rows
 from service.work.pool.pool import EnginePin, Pool, load_pool, pin_of
 from service.work.pool.saved_versions import folder_of, hash_of_card
 from service.work.pool.training_set import evaluation_examples, read_snapshot, truth_of
 from service.work.wiring import Parts
 
-__all__ = ["due", "learn"]
+__all__ = [
+    "due",
+    "learn",
+]
 
 log = get_logger(__name__)
 
@@ -90,7 +91,7 @@ def learn(parts: Parts, project_id: ProjectId, trigger: Trigger) -> dict[str, in
     except NothingToLearnFrom as error:
         log.info("nothing to learn from", project=project_id, reason=error.message)
         return {"version": 0}
-    report = _report(project, pin, pool, snapshot, classifier, evaluation, left_out)
+    report = report_of(project, pin, pool, snapshot, classifier, evaluation, left_out)
     return {"version": _save(parts, project, pin, snapshot, classifier, report, trigger)}
 
 
@@ -105,22 +106,13 @@ def _left_out(label_id: int, image_id: int, reason: str) -> dict[str, Any]:
 def _unusable(pool: Pool, snapshot: Snapshot) -> list[dict[str, Any]]:
     """Examples whose vector is missing or not finite; each is named in the report."""
     examples = [*snapshot.train, *snapshot.temperature]
-    rows = _rows(pool, examples)
+    rows = rows_in(pool, examples)
     lost = [_left_out(e.label_id, e.image_id, _UNREADY) for e, row in zip(examples, rows, strict=True) if row < 0]
     return lost + [
         _left_out(example.label_id, example.image_id, _NOT_FINITE)
-        for example, row in _with_rows(pool, examples)
+        for example, row in with_rows(pool, examples)
         if not np.isfinite(pool.image_vectors[row]).all()
     ]
-
-
-def _with_rows(pool: Pool, examples: list[Example]) -> list[tuple[Example, int]]:
-    """The examples that are in the pool, each with its row."""
-    return [(e, int(row)) for e, row in zip(examples, _rows(pool, examples), strict=True) if row >= 0]
-
-
-def _rows(pool: Pool, examples: tuple[Example, ...] | list[Example]) -> NDArray[np.int64]:
-    return pool.rows_of(np.array([example.image_id for example in examples], np.int64))
 
 
 def _same(session: Session, project: Project, snapshot: Snapshot, pin: EnginePin) -> Version | None:
@@ -141,7 +133,7 @@ def _fit(project: Project, pool: Pool, snapshot: Snapshot) -> Classifier:
     classes, policy = project.config.classes, project.config.policy
     rows = np.unique(np.linspace(0, len(pool) - 1, min(len(pool), REFERENCE_IMAGES)).astype(np.int64))
     classifier = fit_classifier(
-        pool.inputs.take(_rows(pool, snapshot.train)),
+        pool.inputs.take(rows_in(pool, snapshot.train)),
         truth_of(list(snapshot.train), classes),
         len(classes),
         FitConfig(head=policy.head),
@@ -151,55 +143,8 @@ def _fit(project: Project, pool: Pool, snapshot: Snapshot) -> Classifier:
     )
     if not enough_to_calibrate(len(snapshot.temperature), len(classes)):
         return classifier
-    logits = predict_logits(classifier, pool.inputs.take(_rows(pool, snapshot.temperature)))
+    logits = predict_logits(classifier, pool.inputs.take(rows_in(pool, snapshot.temperature)))
     return with_temperature(classifier, fit_temperature(logits, truth_of(list(snapshot.temperature), classes)))
-
-
-def _report(
-    project: Project,
-    pin: EnginePin,
-    pool: Pool,
-    snapshot: Snapshot,
-    classifier: Classifier,
-    evaluation: list[Example],
-    left_out: list[dict[str, Any]],
-) -> dict[str, Any]:
-    """What the version says of itself: what it was fitted on, what it could not use, and how good it is."""
-    classes = project.config.classes
-    by_class = Counter(example.label for example in snapshot.train)
-    return {
-        "engine_revision": pin.revision,
-        "head": project.config.policy.head,
-        "examples": len(snapshot.train),
-        "examples_by_class": {name: by_class[name] for name in classes},
-        "classes_without_examples": [name for name in classes if not by_class[name]],
-        "left_out": left_out,
-        "temperature": classifier.temperature,
-        "calibrated": classifier.calibrated,
-        "calibration_labels": len(snapshot.temperature),
-        **_evaluate(classifier, pool, evaluation, classes),
-    }
-
-
-def _evaluate(
-    classifier: Classifier, pool: Pool, evaluation: list[Example], classes: tuple[str, ...]
-) -> dict[str, Any]:
-    """Figures on the evaluation labels; None, read "not yet known", while there are fewer than 30."""
-    ready = [example for example, _ in _with_rows(pool, evaluation)]
-    judged_on = [example.label_id for example in ready]
-    if len(ready) < MIN_LABELS:
-        unknown = ("accuracy", "accuracy_interval", "macro_f1", "calibration_error")
-        return {"evaluation_labels": len(ready), "judged_on": judged_on, **dict.fromkeys(unknown)}
-    probs, truth = predict_probs(classifier, pool.inputs.take(_rows(pool, ready))), truth_of(ready, classes)
-    right = accuracy(probs.argmax(axis=1), truth)
-    return {
-        "evaluation_labels": right.n,
-        "judged_on": judged_on,
-        "accuracy": right.value,
-        "accuracy_interval": [right.lower, right.upper],
-        "macro_f1": macro_f1(probs.argmax(axis=1), truth, len(classes)),
-        "calibration_error": expected_calibration_error(probs, truth),
-    }
 
 
 def _save(

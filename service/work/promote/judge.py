@@ -14,12 +14,10 @@ from sqlalchemy.orm import Session
 
 from db.repositories.people import audit
 from db.repositories.projects import projects
-from db.repositories.queries.pool import count_ready
-from db.repositories.versions import predictions, versions
+from db.repositories.versions import versions
 from db.repositories.versions.versions import Version
 from db.session import reading, transaction
-from labeling.adapters.storage.prediction_files import Predictions, keep_only, read_predictions, write_predictions
-from labeling.errors import BadArtifact, Conflict, NotFound
+from labeling.errors import Conflict
 from labeling.jobs import Trigger
 from labeling.learn.training import predict_probs
 from labeling.project import Project
@@ -32,11 +30,14 @@ from service.work.pool.saved_versions import load_classifier, pin_of_card
 from service.work.pool.training_set import evaluation_examples, truth_of
 from service.work.wiring import Parts
 
-__all__ = ["judge", "predict", "promote_by_hand", "roll_back"]
+__all__ = [
+    "judge",
+    "promote_by_hand",
+    "roll_back",
+]
 
 log = get_logger(__name__)
 
-EVIDENCE_ROWS_A_WRITE = 500
 _THE_GATE = "the gate"
 
 
@@ -76,22 +77,6 @@ def judge(parts: Parts, project_id: ProjectId, trigger: Trigger) -> dict[str, in
     parts.failpoint("promote.after_write")
     log.info("judged", project=project_id, version=candidate.number, verdict=judgement.verdict.value)
     return {"promoted": int(judgement.promoted)}
-
-
-def predict(parts: Parts, project_id: ProjectId) -> dict[str, int]:
-    """Predict the whole project where the champion's file is missing or stale; {"rows": how many were predicted}."""
-    with reading(parts.database) as session:
-        project = projects.by_id(session, project_id)
-        champion = versions.champion(session, project_id)
-        if champion is None:
-            return {"rows": 0}
-    current = _fresh_predictions(parts, project, champion)
-    rows = 0
-    if current is None:
-        current = _predict_all(parts, project, champion)
-        rows = len(current.image_ids)
-    _add_evidence(parts, project_id, champion, current)
-    return {"rows": rows}
 
 
 def promote_by_hand(
@@ -175,50 +160,6 @@ def _opinion(parts: Parts, project: Project, version: Version, image_ids: NDArra
         probs[known] = predict_probs(classifier, pool.inputs.take(rows[known]))
         prelabels[known] = pool.prelabel_probs[rows[known]]
     return _Opinion(known, probs, prelabels)
-
-
-def _fresh_predictions(parts: Parts, project: Project, champion: Version) -> Predictions | None:
-    """The champion's file, unless images became ready since, it was crowned since, or the file is damaged."""
-    with reading(parts.database) as session:
-        file = predictions.prediction_file(session, champion.id)
-        ready = count_ready(session, project.id, champion.report["engine_revision"])
-        crowned = versions.coronation(session, project.id)
-    if file is None or crowned is None or file.rows != ready or file.created_at < crowned.created_at:
-        return None
-    try:
-        return read_predictions(parts.settings.home, file.path, file.sha256)
-    except (NotFound, BadArtifact) as error:
-        log.warning("predictions are made again", project=project.id, reason=error.message)
-        return None
-
-
-def _predict_all(parts: Parts, project: Project, champion: Version) -> Predictions:
-    classifier, card = load_classifier(parts.settings.home, champion)
-    pool, now = load_pool(parts, project, pin_of_card(card)), parts.now()
-    probs = predict_probs(classifier, pool.inputs)
-    parts.failpoint("predict.before_file")
-    folder = f"predictions/{project.id}/{champion.number}"
-    written = write_predictions(parts.settings.home, folder, pool.image_ids, probs)
-    parts.failpoint("predict.before_write")
-    with transaction(parts.database) as session:
-        file = predictions.PredictionFile(written.path, written.rows, written.sha256, now)
-        predictions.keep_prediction_file(session, champion.id, file)
-    parts.failpoint("predict.after_write")
-    keep_only(parts.settings.home, written.path)
-    log.info("predicted", project=project.id, version=champion.number, rows=written.rows)
-    return Predictions(pool.image_ids, probs.astype(np.float32))
-
-
-def _add_evidence(parts: Parts, project_id: ProjectId, champion: Version, current: Predictions) -> None:
-    """Rows for the images that were asked or labelled; an image that is not ready yet gets its row later."""
-    with reading(parts.database) as session:
-        missing = predictions.images_without_evidence(session, project_id, champion.id)
-    rows = np.flatnonzero(np.isin(current.image_ids, np.array(missing, np.int64)))
-    for start in range(0, len(rows), EVIDENCE_ROWS_A_WRITE):
-        some = rows[start : start + EVIDENCE_ROWS_A_WRITE]
-        pairs = zip(current.image_ids[some].tolist(), current.probs[some].tolist(), strict=True)
-        with transaction(parts.database) as session:
-            predictions.add_evidence(session, champion.id, pairs, parts.now())
 
 
 def _crown(parts: Parts, session: Session, version: Version, verdict: Verdict, author: str, reason: str) -> bool:

@@ -1,1 +1,0 @@
-"""A release: a snapshot, a person's name, and the figures as they were, in one page that never changes."""

@@ -1,0 +1,73 @@
+"""What a new version's report says: measured on evaluation labels, with intervals."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeling.learn.snapshot import Snapshot
+from labeling.learn.training import Classifier, predict_probs
+from labeling.project import Project
+from labeling.quality.metrics import MIN_LABELS, accuracy, expected_calibration_error, macro_f1
+from labeling.types import Example
+from service.work.pool.pool import EnginePin, Pool
+from service.work.pool.training_set import truth_of
+
+
+def with_rows(pool: Pool, examples: list[Example]) -> list[tuple[Example, int]]:
+    """The examples that are in the pool, each with its row."""
+    return [(e, int(row)) for e, row in zip(examples, rows_in(pool, examples), strict=True) if row >= 0]
+
+
+def rows_in(pool: Pool, examples: tuple[Example, ...] | list[Example]) -> NDArray[np.int64]:
+    return pool.rows_of(np.array([example.image_id for example in examples], np.int64))
+
+
+def report_of(
+    project: Project,
+    pin: EnginePin,
+    pool: Pool,
+    snapshot: Snapshot,
+    classifier: Classifier,
+    evaluation: list[Example],
+    left_out: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """What the version says of itself: what it was fitted on, what it could not use, and how good it is."""
+    classes = project.config.classes
+    by_class = Counter(example.label for example in snapshot.train)
+    return {
+        "engine_revision": pin.revision,
+        "head": project.config.policy.head,
+        "examples": len(snapshot.train),
+        "examples_by_class": {name: by_class[name] for name in classes},
+        "classes_without_examples": [name for name in classes if not by_class[name]],
+        "left_out": left_out,
+        "temperature": classifier.temperature,
+        "calibrated": classifier.calibrated,
+        "calibration_labels": len(snapshot.temperature),
+        **_evaluate(classifier, pool, evaluation, classes),
+    }
+
+
+def _evaluate(
+    classifier: Classifier, pool: Pool, evaluation: list[Example], classes: tuple[str, ...]
+) -> dict[str, Any]:
+    """Figures on the evaluation labels; None, read "not yet known", while there are fewer than 30."""
+    ready = [example for example, _ in with_rows(pool, evaluation)]
+    judged_on = [example.label_id for example in ready]
+    if len(ready) < MIN_LABELS:
+        unknown = ("accuracy", "accuracy_interval", "macro_f1", "calibration_error")
+        return {"evaluation_labels": len(ready), "judged_on": judged_on, **dict.fromkeys(unknown)}
+    probs, truth = predict_probs(classifier, pool.inputs.take(rows_in(pool, ready))), truth_of(ready, classes)
+    right = accuracy(probs.argmax(axis=1), truth)
+    return {
+        "evaluation_labels": right.n,
+        "judged_on": judged_on,
+        "accuracy": right.value,
+        "accuracy_interval": [right.lower, right.upper],
+        "macro_f1": macro_f1(probs.argmax(axis=1), truth, len(classes)),
+        "calibration_error": expected_calibration_error(probs, truth),
+    }
