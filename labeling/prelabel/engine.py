@@ -56,7 +56,7 @@ class Item:
     `opinion` (K,) is what is believed so far: the champion's probabilities, else those of a cheaper engine.
     `description` is what an engine before this one said of the image. `key` names the image's bytes.
     `in_text_space` (T,) is its image vector taken into the text encoder's space, by a map that was fitted on the
-    captions of other near-duplicate groups (labeling.prelabel.zero_shot.projection); None: the project has too few texts.
+    captions of other near-duplicate groups (labeling.prelabel.zero_shot.projection); None: too few texts.
     """
 
     image: Image.Image

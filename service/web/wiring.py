@@ -1,6 +1,6 @@
 """Builds what the web process works with, once, and hands it down as `app.state.parts`.
 
-It never imports the worker, a model or the Label Studio SDK; `tests/service/test_web_process.py` starts the
+It never imports the worker, a model or the Label Studio SDK; `tests/service/web/test_web_process.py` starts the
 process and looks.
 """
 

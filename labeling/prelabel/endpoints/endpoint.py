@@ -19,7 +19,7 @@ __all__ = ["CallBook", "Endpoint", "Limits", "Price", "Question", "Reply", "Sent
 class Price:
     """What an endpoint takes: micro for a million tokens, and micro for each request. All 0: it is free.
 
-    `image_times`: some models count each picture many times over; see `labeling.prelabel.endpoints.pricing.image_tokens`.
+    `image_times`: some models count a picture many times over; see `labeling.prelabel.endpoints.pricing.image_tokens`.
     """
 
     input_per_m: int = 0

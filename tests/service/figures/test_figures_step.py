@@ -1,0 +1,213 @@
+"""Figures for the pages: right against the truth that was seeded, documented, and computed only when needed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from db.repositories.versions import predictions
+from db.session import reading, transaction
+from db.tables import ReviewRow, VersionRow
+from db.views import dashboard
+from db.views.dashboard import Figure
+from labeling.jobs import Trigger
+from labeling.project import Policy, Project, Shares
+from labeling.types import NONE_OF_THESE, ReviewKind, VersionId
+from service.work.figures.refresh import refresh
+from service.work.select.query import choose_query
+from service.work.wiring import Parts
+from tests.conftest import NOW
+from tests.service.seeded_pool import add_champion, answer, make_parts, seed_images
+
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "figures.md"
+POLICY = Policy(query_size=120, shares=Shares(evaluation_until_target=0.4, blind=0.0))
+
+
+@pytest.fixture
+def parts(database: sa.Engine, tmp_path: Path) -> Parts:
+    return make_parts(database, tmp_path)
+
+
+@pytest.fixture
+def project(parts: Parts, make_project: Callable[..., Project]) -> Project:
+    """A project of 200 images with one query of 120, of which 48 are evaluation images; nothing is answered."""
+    project = make_project(parts.database, policy=POLICY)
+    seed_images(parts, project, 200)
+    choose_query(parts, project.id, Trigger.PRELABELED)
+    return project
+
+
+def _kept(parts: Parts, project: Project) -> dict[str, Figure]:
+    with reading(parts.database) as session:
+        return dashboard.figures(session, project.id)
+
+
+def _answer_all(parts: Parts) -> dict[int, str]:
+    """Everybody says cat; of the evaluation images every eighth is none of these. Image id -> answer."""
+    said = {}
+    with transaction(parts.database) as session:
+        for i, review in enumerate(session.scalars(sa.select(ReviewRow).order_by(ReviewRow.id)).all()):
+            value = NONE_OF_THESE if review.kind == ReviewKind.EVALUATION and i % 8 == 0 else "cat"
+            answer(session, review, value, shown=None if review.blind else ("cat" if i % 2 else "dog"))
+            said[review.image_id] = value
+    return said
+
+
+def _predict(parts: Parts, version: VersionId, images: list[int], probs: list[float]) -> None:
+    with transaction(parts.database) as session:
+        predictions.add_evidence(session, version, [(image, probs) for image in images], NOW)
+
+
+def test_before_any_answer_figures_say_that_they_are_not_yet_known(parts: Parts, project: Project) -> None:
+    counts = refresh(parts, project.id)
+
+    kept = _kept(parts, project)
+    assert counts == {"figures": 8}
+    assert kept["holdout_by_version"].data == {"versions": []}
+    assert kept["confusion"].data["known"] is False
+    assert kept["acceptance"].data["all"]["share"] is None
+    assert kept["rounds"].svg is None
+    assert len(kept["hardest"].data["images"]) == 24
+
+
+def test_nothing_is_computed_again_until_a_fact_changes(parts: Parts, project: Project) -> None:
+    first, second = refresh(parts, project.id), refresh(parts, project.id)
+    _answer_all(parts)
+    third = refresh(parts, project.id)
+
+    assert [first, second, third] == [{"figures": 8}, {"figures": 0}, {"figures": 8}]
+
+
+def test_holdout_figures_rest_on_evaluation_labels_and_count_none_of_these_as_errors(
+    parts: Parts, project: Project
+) -> None:
+    said = _answer_all(parts)
+    version = add_champion(parts, project, [], np.empty((0, 3)))
+    _predict(parts, version, list(said), [0.7, 0.2, 0.1])  # always cat
+
+    refresh(parts, project.id)
+
+    kept = _kept(parts, project)
+    with reading(parts.database) as session:
+        evaluation = session.scalars(sa.select(ReviewRow.image_id).where(ReviewRow.kind == "evaluation")).all()
+    right = sum(said[image] == "cat" for image in evaluation)
+    (row,) = kept["holdout_by_version"].data["versions"]
+    assert (row["n"], row["promoted"], row["champion"], row["known"]) == (48, True, True, True)
+    assert row["accuracy"] == pytest.approx(right / 48, abs=1e-4)
+    assert row["lower"] < row["accuracy"] < row["upper"]
+    cells = {(cell["truth"], cell["said"]): cell["count"] for cell in kept["confusion"].data["counts"]}
+    assert cells == {(0, 0): right, (None, 0): 48 - right}
+    assert (kept["confusion"].svg or "").startswith("<svg")
+
+
+def test_a_version_that_predicted_nothing_keeps_the_figure_of_its_report(parts: Parts, project: Project) -> None:
+    add_champion(parts, project, [], np.empty((0, 3)), promoted=False)
+    with transaction(parts.database) as session:
+        session.scalars(sa.select(VersionRow)).one().report = {
+            "evaluation_labels": 40,
+            "accuracy": 0.8,
+            "accuracy_interval": [0.65, 0.9],
+        }
+
+    refresh(parts, project.id)
+
+    kept = _kept(parts, project)
+    figure = {"known": True, "n": 40, "accuracy": 0.8, "lower": 0.65, "upper": 0.9}
+    (row,) = kept["holdout_by_version"].data["versions"]
+    (one,) = kept["rounds"].data["rounds"]
+    assert row == {"version": 1, "promoted": False, "champion": False, **figure}
+    assert (one["verdict"], one["reasons"], one["triggers"]) == ("refused", ["it is better"], ["answered", "learned"])
+    assert one["evaluation_labels"] == 40
+
+
+def test_acceptance_speaks_of_reviews_that_showed_a_prelabel(parts: Parts, project: Project) -> None:
+    _answer_all(parts)
+
+    refresh(parts, project.id)
+
+    data = _kept(parts, project)["acceptance"].data
+    by_label = {row["label"]: row for row in data["classes"]}
+    assert list(by_label) == ["cat", "dog", "bird"]
+    assert by_label["cat"]["kept"] == by_label["cat"]["shown"] > 0
+    assert by_label["dog"]["kept"] == 0
+    assert by_label["bird"]["shown"] == 0
+    assert data["all"]["shown"] == by_label["cat"]["shown"] + by_label["dog"]["shown"]
+    assert 0 < data["all"]["lower"] < data["all"]["share"] < data["all"]["upper"] < 1
+
+
+def test_rounds_tell_how_many_labels_by_people_each_version_had(parts: Parts, project: Project) -> None:
+    add_champion(parts, project, [], np.empty((0, 3)))
+    _answer_all(parts)
+    add_champion(parts, project, [], np.empty((0, 3)))
+
+    refresh(parts, project.id)
+
+    rounds = _kept(parts, project)["rounds"].data["rounds"]
+    assert [(one["version"], one["labels_by_people"]) for one in rounds] == [(1, 0), (2, 120)]
+
+
+def test_the_hardest_images_stand_first_with_prelabel_champion_and_answer(parts: Parts, project: Project) -> None:
+    said = _answer_all(parts)
+    version = add_champion(parts, project, [], np.empty((0, 3)))
+    hardest, *others = list(said)
+    _predict(parts, version, [hardest], [0.4, 0.4, 0.2])
+    _predict(parts, version, others, [0.9, 0.05, 0.05])
+
+    refresh(parts, project.id)
+
+    first, *rest = _kept(parts, project)["hardest"].data["images"]
+    assert first["image_id"] == hardest
+    assert first["answer"] == said[hardest]
+    assert first["champion"] == {"label": "cat", "probability": 0.4}
+    assert first["prelabel"]["label"] in project.config.classes
+    assert all(one["doubt"] < first["doubt"] for one in rest)
+
+
+def test_every_figure_and_every_count_is_documented_and_plain_json(parts: Parts, project: Project) -> None:
+    _answer_all(parts)
+    version = add_champion(parts, project, [], np.empty((0, 3)))
+    _predict(parts, version, [1], [0.9, 0.05, 0.05])
+    refresh(parts, project.id)
+
+    page = PAGE.read_text()
+    kept = _kept(parts, project)
+    with reading(parts.database) as session:
+        tally = dashboard.tally(session, project.id)
+    assert tally is not None
+    named = set(re.findall(r"`([a-z_]+)`", page))
+    assert set(kept) <= named
+    assert set(tally.counts) <= named
+    assert _keys([figure.data for figure in kept.values()]) <= named
+    assert _headings(page.split("\n# ")[0]) == set(kept)
+    json.dumps([figure.data for figure in kept.values()], allow_nan=False)
+
+
+def test_every_figure_about_peoples_work_is_documented() -> None:
+    sources = [path.read_text() for path in (PAGE.parents[2] / "service" / "work" / "quality").glob("*.py")]
+
+    documented = _headings(PAGE.read_text().split("\n# ")[1])
+
+    written = {
+        name for text in sources for name in re.findall(r'(?:NewFigure\(|^FIGURE(?:, PART)? = )"([a-z_]+)"', text, re.M)
+    }
+    assert documented == written
+
+
+def _headings(text: str) -> set[str]:
+    return set(re.findall(r"^## `([a-z_]+)`$", text, flags=re.M))
+
+
+def _keys(value: Any) -> set[str]:
+    if isinstance(value, list):
+        return set().union(*(_keys(item) for item in value))
+    if isinstance(value, dict):
+        own = set() if set(value) >= {"people", "certificate"} else set(value)
+        return own.union(*(_keys(item) for item in value.values()))
+    return set()

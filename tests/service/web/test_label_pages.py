@@ -1,0 +1,328 @@
+"""The page of labels and the history of an image: filters, corrections of one and many, what blind tasks hide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from fastapi.testclient import TestClient
+
+from db.repositories.labels import labels
+from db.repositories.people import annotators
+from db.session import reading, transaction
+from db.tables import AuditRow, DecisionRow, LabelRow
+from labeling.jobs import Role
+from labeling.project import Policy, Project, Team
+from labeling.types import ImageId, ReviewId, ReviewKind
+from tests.conftest import NOW
+from tests.service.answered import answer, asked, stand_in_label_studio
+from tests.service.web.test_web_pages import HTML, log_in, token_of
+from tests.service.web_client import bearer, make_key, web
+
+LABELS = "/projects/1/labels"
+SURE = [0.1, 0.8, 0.1]
+
+
+@pytest.fixture
+def project(database: sa.Engine, make_project: Callable[..., Project]) -> Project:
+    project = make_project(database)
+    stand_in_label_studio(database, project)
+    return project
+
+
+@pytest.fixture
+def client(database: sa.Engine, project: Project, tmp_path: Path) -> Iterator[TestClient]:
+    with web(database, tmp_path) as client:
+        client.headers.update(HTML)
+        yield client
+
+
+def labelled(database: sa.Engine, project: Project) -> list[ReviewId]:
+    """Four images: a cat by ann, a dog by bob on the hold-out, one in dispute, one skipped."""
+    kinds = [ReviewKind.HARD, ReviewKind.EVALUATION, ReviewKind.CONTROL, ReviewKind.HARD]
+    made = asked(database, project, kinds, probs=[SURE] * 4)
+    answer(database, project, made[0], "cat", shown="dog")
+    answer(database, project, made[1], "dog", user=2)
+    answer(database, project, made[2], "cat")
+    answer(database, project, made[2], "bird", user=2)
+    answer(database, project, made[3], None)
+    return made
+
+
+def held(database: sa.Engine, image: int) -> labels.Label:
+    with reading(database) as session:
+        return labels.current_of(session, [ImageId(image)])[ImageId(image)]
+
+
+def post(client: TestClient, **fields: object) -> tuple[int, str]:
+    """Send the form that stands on the page; the status and where it leads, or the page."""
+    token = token_of(client.get(LABELS).text)
+    answer = client.post(LABELS, data={"form_token": token, **fields})
+    return answer.status_code, answer.headers.get("location", answer.text)
+
+
+def shown(page: str) -> set[int]:
+    return {int(part.split('"')[0]) for part in page.split('name="image" value="')[1:]}
+
+
+@pytest.mark.parametrize(
+    ("query", "images"),
+    [
+        ("", {1, 2, 3}),
+        ("label=cat", {1}),
+        ("label=bird", set()),
+        ("source=people&kind=&side=&annotator=&text=", {1, 2, 3}),
+        ("source=gold", set()),
+        ("kind=evaluation", {2}),
+        ("annotator=2", {2, 3}),
+        ("annotator=2&label=dog", {2}),
+        ("disputed=true", {3}),
+        ("side=pool", {1, 2, 3}),
+        ("side=holdout", set()),
+        ("text=0002", {2}),
+        ("text=%25", set()),
+        ("image=4&image=1", {1, 4}),
+        ("after=2", {1}),
+    ],
+)
+def test_the_list_shows_what_its_filters_leave(
+    client: TestClient, database: sa.Engine, project: Project, query: str, images: set[int]
+) -> None:
+    labelled(database, project)
+    log_in(client, make_key(database, Role.ENGINEER))
+
+    answer = client.get(f"{LABELS}?{query}")
+
+    assert answer.status_code == 200
+    assert shown(answer.text) == images
+
+
+def test_the_list_says_who_why_and_where_the_task_is(client: TestClient, database: sa.Engine, project: Project) -> None:
+    labelled(database, project)
+    log_in(client, make_key(database, Role.READ))
+
+    page = client.get(LABELS).text
+
+    assert "ann@example.com" in page and "bob@example.com" in page
+    assert "people disagree: a lead must decide" in page
+    assert 'href="http://127.0.0.1:8321/projects/7/data?task=101"' in page
+    assert 'href="/projects/1/images/1"' in page
+    assert "Give them this label" not in page
+
+
+def test_pages_follow_one_another_by_a_labels_number(client: TestClient, database: sa.Engine, project: Project) -> None:
+    for review in asked(database, project, [ReviewKind.HARD] * 53):
+        answer(database, project, review, "cat")
+    log_in(client, make_key(database, Role.ENGINEER))
+
+    first = client.get(f"{LABELS}?label=cat").text
+    older = first.split('class="button" href="')[1].split('"')[0].replace("&amp;", "&")
+    second = client.get(LABELS + older).text
+
+    assert shown(first) == set(range(4, 54))
+    assert shown(second) == {1, 2, 3}
+    assert "Older labels" not in second and "Newest" in second
+
+
+def test_one_label_is_corrected_at_once_and_keeps_its_kind(
+    client: TestClient, database: sa.Engine, project: Project
+) -> None:
+    labelled(database, project)
+    log_in(client, make_key(database, Role.ENGINEER, name="lena"))
+
+    status, location = post(
+        client, deed="correct", image=2, label="bird", reason="a wing is seen", back="kind=evaluation"
+    )
+
+    now = held(database, 2)
+    assert (status, location) == (303, f"{LABELS}?kind=evaluation&done=correct&n=1")
+    assert (now.value, now.kind, now.decision_id) == ("bird", ReviewKind.EVALUATION, 1)
+    with reading(database) as session:
+        row = session.scalars(sa.select(LabelRow).where(LabelRow.image_id == 2).order_by(LabelRow.id.desc())).first()
+        deeds = list(session.scalars(sa.select(AuditRow.action).where(AuditRow.actor == "lena")))
+    assert row is not None and (row.author, row.reason) == ("lena", "a wing is seen")
+    assert "correction" in deeds
+    assert "1 image got a label by you" in client.get(location).text
+
+
+def test_several_are_shown_again_before_anything_happens(
+    client: TestClient, database: sa.Engine, project: Project
+) -> None:
+    labelled(database, project)
+    log_in(client, make_key(database, Role.ENGINEER))
+    words = {"deed": "correct", "label": "bird", "reason": "all of them"}
+
+    status, page = post(client, image=[1, 3], **words)
+    before = held(database, 1).value
+    done, location = post(client, image=[1, 3], confirmed="true", **words)
+
+    assert status == 200 and "Give a label to 2 images?" in page and shown(page) == {1, 3}
+    assert before == "cat"
+    assert (done, location) == (303, f"{LABELS}?done=correct&n=2")
+    assert [held(database, image).value for image in (1, 3)] == ["bird", "bird"]
+
+
+def test_a_decision_is_taken_back_and_the_answers_count_again(
+    client: TestClient, database: sa.Engine, project: Project
+) -> None:
+    reviews = labelled(database, project)
+    log_in(client, make_key(database, Role.ENGINEER))
+    post(client, deed="correct", image=1, label="unsure", reason="too dark")
+    without = held(database, 1).value
+    answer(database, project, reviews[0], "dog", version=1)
+    still = held(database, 1).value
+
+    _, location = post(client, deed="take back", image=1, reason="not so dark")
+    _, again = post(client, deed="take back", image=1, reason="not so dark")
+
+    assert (without, still) == (None, None)
+    assert held(database, 1).value == "dog"
+    assert location.endswith("n=1") and again.endswith("n=0")
+
+
+def test_a_given_label_stands_again_when_the_decision_that_there_is_none_is_taken_back(
+    client: TestClient, database: sa.Engine, project: Project
+) -> None:
+    asked(database, project, [ReviewKind.HARD])
+    with transaction(database) as session:
+        session.add(
+            LabelRow(
+                project_id=1, image_id=1, value="cat", source="import", evidence={}, author="import", reason="",
+                created_at=NOW,
+            )
+        )  # fmt: skip
+    log_in(client, make_key(database, Role.ENGINEER))
+
+    post(client, deed="correct", image=1, label="unsure", reason="who says so?")
+    without = held(database, 1).value
+    post(client, deed="take back", image=1, reason="the delivery note does")
+
+    assert without is None
+    assert (held(database, 1).value, held(database, 1).source.value) == ("cat", "import")
+
+
+def test_people_are_asked_again_and_label_studio_is_told(
+    client: TestClient, database: sa.Engine, project: Project
+) -> None:
+    labelled(database, project)
+    log_in(client, make_key(database, Role.ENGINEER))
+
+    status, location = post(client, deed="ask", image=1, reason="looks odd")
+
+    assert (status, location) == (303, f"{LABELS}?done=ask&n=1")
+    page = client.get("/projects/1/jobs").text
+    assert "review" in page and "waits" in page
+    assert "people wanted" in client.get("/projects/1/images/1").text
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"image": 1, "label": "cat", "reason": " "}, "Say why"),
+        ({"image": 1, "label": "", "reason": "x"}, "no label of this project"),
+        ({"image": 1, "label": "<b>", "reason": "x"}, "no label of this project"),
+        ({"label": "cat", "reason": "x"}, "Tick between one and 50"),
+        ({"image": [999], "label": "cat", "reason": "x"}, "Tick between one and 50"),
+        ({"image": list(range(1, 60)), "label": "", "reason": "x"}, "Choose a label first"),
+    ],
+)
+def test_what_is_missing_is_said_and_nothing_happens(
+    client: TestClient, database: sa.Engine, project: Project, fields: dict[str, object], words: str
+) -> None:
+    labelled(database, project)
+    log_in(client, make_key(database, Role.ENGINEER))
+
+    status, page = post(client, deed="correct", **fields)
+
+    assert status == 422 and words in page
+    with reading(database) as session:
+        assert session.scalars(sa.select(DecisionRow)).all() == []
+
+
+def test_images_of_another_project_are_not_touched(
+    client: TestClient, database: sa.Engine, project: Project, make_project: Callable[..., Project]
+) -> None:
+    other = make_project(database, name="plants")
+    asked(database, other, [ReviewKind.HARD])
+    log_in(client, make_key(database, Role.ENGINEER, ["animals"]))
+
+    status, _ = post(client, deed="correct", image=1, label="cat", reason="x")
+
+    assert status == 422
+    assert client.get("/projects/1/images/1").status_code == 404
+    assert shown(client.get(f"{LABELS}?image=1").text) == set()
+
+
+def test_a_task_of_label_studio_leads_to_its_image(client: TestClient, database: sa.Engine, project: Project) -> None:
+    labelled(database, project)
+    log_in(client, make_key(database, Role.READ))
+
+    assert client.get(f"{LABELS}?task=102").headers["location"] == "/projects/1/images/2"
+    assert client.get(f"{LABELS}?task=7").status_code == 404
+
+
+def test_a_history_tells_every_fact_in_order(client: TestClient, database: sa.Engine, project: Project) -> None:
+    reviews = labelled(database, project)
+    answer(database, project, reviews[0], "bird", version=5)
+    with transaction(database) as session:
+        annotators.void(session, 1, author="lena", reason="answers at random", now=NOW)
+    key = make_key(database, Role.ENGINEER)
+    log_in(client, key)
+    post(client, deed="correct", image=1, label="dog", reason="seen")
+
+    story = client.get("/api/projects/1/images/1/history", headers=bearer(key)).json()
+    page = client.get("/projects/1/images/1").text
+
+    told = [fact["what"] for fact in story["facts"]]
+    assert told[:2] == ["registered", "fetched"]
+    assert {"fetched", "asked", "pushed", "seen", "answered", "voided", "label", "decision"} <= set(told)
+    assert told.count("answered") == 2 and [f["at"] for f in story["facts"]] == sorted(f["at"] for f in story["facts"])
+    answers = [fact for fact in story["facts"] if fact["what"] == "answered"]
+    assert [fact["details"]["counts"] for fact in answers] == [False, False]
+    assert (story["label"], story["hidden"]) == ("dog", False)
+    for words in ("0001.png", "test-1", "answers at random", "margin, by hand", "task 101"):
+        assert words in page
+
+
+def test_names_are_pseudonyms_where_the_policy_says_so(
+    database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path
+) -> None:
+    project = make_project(database, policy=Policy(team=Team(pseudonyms=True)))
+    labelled(database, project)
+
+    with web(database, tmp_path) as client:
+        client.headers.update(HTML)
+        log_in(client, make_key(database, Role.ENGINEER))
+        pages = [client.get(path).text for path in (LABELS, "/projects/1/images/1", "/projects/1/images/3")]
+
+    assert not any("@example.com" in page for page in pages)
+    assert all("annotator " in page for page in pages)
+
+
+def test_while_a_blind_task_is_open_only_leads_see_what_it_hides(
+    client: TestClient, database: sa.Engine, project: Project
+) -> None:
+    asked(database, project, [ReviewKind.EVALUATION], probs=[SURE])
+    with transaction(database) as session:
+        session.add(
+            LabelRow(
+                project_id=1, image_id=1, value="bird", source="import", evidence={}, author="import", reason="",
+                created_at=NOW,
+            )
+        )  # fmt: skip
+    reader, lead = make_key(database, Role.READ), make_key(database, Role.ENGINEER)
+
+    log_in(client, reader)
+    hidden = [client.get(path).text for path in ("/projects/1/images/1", f"{LABELS}?image=1", f"{LABELS}?label=bird")]
+    told = client.get("/api/projects/1/images/1/history", headers=bearer(reader)).json()
+    log_in(client, lead)
+    open_page = client.get("/projects/1/images/1").text
+
+    assert "blind" in hidden[0] and not any("test-1" in page for page in hidden)
+    assert "bird" not in hidden[0] and "evaluation" not in hidden[0]
+    assert "<strong>bird</strong>" not in hidden[1] and "There is no such label" in hidden[2]
+    assert told["hidden"] and told["label"] is None
+    assert {fact["what"] for fact in told["facts"]} == {"registered", "fetched", "asked", "pushed", "seen"}
+    assert "bird" in open_page and "test-1" in open_page

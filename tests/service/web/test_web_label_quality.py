@@ -1,0 +1,158 @@
+"""The Label quality page and its routes: the answer on top, suspects handled by page and by API, alarms ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from db.repositories.reviews import overlaps, reviews
+from db.repositories.running import alarms
+from db.session import reading, transaction
+from db.tables import AuditRow, LabelCheckRow, OverlapRow
+from db.views import dashboard
+from labeling.jobs import Role
+from labeling.project import Project
+from labeling.types import ReviewId
+from tests.conftest import NOW
+from tests.reviewing import rows_of
+from tests.service.labelled_pool import Ground
+from tests.service.shipping_ground import shipping_ground
+from tests.service.web.test_authorisation import form_token, log_in
+from tests.service.web_client import bearer, make_key, web
+
+
+@dataclass(frozen=True)
+class World:
+    """The ground, and what stands on its list of suspects."""
+
+    ground: Ground
+    home: Path
+    labels: list[int]
+
+    @property
+    def address(self) -> str:
+        return f"/projects/{self.ground.project.id}"
+
+
+@pytest.fixture
+def world(database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path) -> World:
+    ground = shipping_ground(database, tmp_path, make_project(database))
+    with reading(database) as session:
+        data = dashboard.figures(session, ground.project.id)["label_errors"].data
+    return World(ground, tmp_path, [one["label_id"] for one in data["suspects"] if not one["holdout"]])
+
+
+def test_the_answer_stands_on_top_with_each_criterion_and_the_suspects_below(world: World, database: sa.Engine) -> None:
+    with web(database, world.home) as client:
+        log_in(client, make_key(database, Role.READ))
+        page = client.get(f"{world.address}/label-quality").text
+
+    assert "some criteria are missed." in page and "this is no certificate" in page
+    for words in ("Krippendorff", "several people", "hold-out labels were ever corrected", "version 3"):
+        assert words in page, words
+    assert page.index("criteria are missed") < page.index("Where the labels come from") < page.index("Alarms</h2>")
+    assert "data?task=9" in page
+    assert "Back to review" not in page and "End it" not in page  # a reader looks only
+
+
+def test_one_click_sends_a_label_back_or_finds_it_right_and_it_is_gone_from_the_page(
+    world: World, database: sa.Engine
+) -> None:
+    back, right, *_ = world.labels
+    with web(database, world.home) as client:
+        log_in(client, make_key(database, Role.ENGINEER))
+        before = client.get(f"{world.address}/label-quality").text
+        token = form_token(before)
+        for what, label in (("review", back), ("right", right)):
+            data = {"form_token": token, "what": what, "label": str(label)}
+            answer = client.post(f"{world.address}/suspects", data=data)
+            assert answer.status_code == 303 and "done=1" in answer.headers["location"]
+        after = client.get(answer.headers["location"]).text
+
+    assert all(f'value="{label}"' in before for label in (back, right))
+    assert not any(f'value="{label}"' in after for label in (back, right))
+    assert [row.label_id for row in rows_of(database, LabelCheckRow)] == [right]
+    assert [row.reason for row in rows_of(database, OverlapRow)] == ["the label is suspected to be wrong"]
+    assert {row.action for row in rows_of(database, AuditRow)} >= {"suspects.review", "suspects.right"}
+
+
+def test_many_are_handled_at_once_and_none_chosen_changes_nothing(world: World, database: sa.Engine) -> None:
+    with web(database, world.home) as client:
+        log_in(client, make_key(database, Role.ENGINEER))
+        token = form_token(client.get(f"{world.address}/label-quality").text)
+        data = {"form_token": token, "what": "right"}
+        none = client.post(f"{world.address}/suspects", data=data)
+        all_of_them = client.post(f"{world.address}/suspects", data={**data, "label": [str(x) for x in world.labels]})
+
+    assert "done=0" in none.headers["location"]
+    assert f"done={len(world.labels)}" in all_of_them.headers["location"]
+
+
+def test_the_api_handles_the_same_and_says_what_no_longer_stands(world: World, database: sa.Engine) -> None:
+    key, project = make_key(database, Role.ENGINEER), world.ground.project.id
+    first = world.labels[0]
+    with web(database, world.home) as client:
+        listed = client.get(f"/api/projects/{project}/suspects", headers=bearer(key)).json()["figure"]["suspects"]
+        address = f"/api/projects/{project}/suspects/review"
+        answers = [
+            client.post(address, headers=bearer(key), json={"labels": [first, 999_999]}).json() for _ in range(2)
+        ]
+        jobs = client.get(f"/api/projects/{project}/jobs", headers=bearer(key)).json()["items"]
+
+    assert first in [one["label_id"] for one in listed]
+    assert answers == [{"done": 1, "already": 0, "gone": 1}, {"done": 0, "already": 1, "gone": 1}]
+    assert [job["job"] for job in jobs] == ["review"]
+
+
+def test_a_form_without_its_token_is_refused(world: World, database: sa.Engine) -> None:
+    with web(database, world.home) as client:
+        log_in(client, make_key(database, Role.ENGINEER))
+        answer = client.post(f"{world.address}/suspects", data={"what": "right", "label": str(world.labels[0])})
+
+    assert answer.status_code == 403
+    assert rows_of(database, LabelCheckRow) == []
+
+
+def test_an_alarm_is_ended_on_the_page_with_a_reason(world: World, database: sa.Engine) -> None:
+    with reading(database) as session:
+        (alarm, *_) = alarms.open_alarms(session, world.ground.project.id)
+    with web(database, world.home) as client:
+        log_in(client, make_key(database, Role.ENGINEER, name="lea"))
+        token = form_token(client.get(f"{world.address}/label-quality").text)
+        data = {"form_token": token, "reason": "new camera, known"}
+        client.post(f"{world.address}/alarms/{alarm.id}/end", data=data)
+        after = client.get(f"{world.address}/label-quality").text
+
+    assert "lea: new camera, known" in after
+
+
+def test_a_project_without_figures_has_a_page(
+    database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path
+) -> None:
+    project = make_project(database)
+
+    with web(database, tmp_path) as client:
+        log_in(client, make_key(database, Role.READ))
+        answer = client.get(f"/projects/{project.id}/label-quality")
+
+    assert answer.status_code == 200 and "Not yet known" in answer.text
+
+
+def test_what_somebody_is_asked_about_again_is_not_shown(world: World, database: sa.Engine) -> None:
+    """Its task may be blind: who looks here must not see what stands to be answered."""
+    with reading(database) as session:
+        data = dashboard.figures(session, world.ground.project.id)["label_errors"].data
+        one = next(one for one in data["suspects"] if one["holdout"])
+    with transaction(database) as session:
+        standing = reviews.newest_of_images(session, world.ground.project.id, [one["image_id"]])[one["image_id"]]
+        overlaps.want(session, {ReviewId(standing.review_id): 3}, reason="x", author="x", now=NOW)
+
+    with web(database, world.home) as client:
+        log_in(client, make_key(database, Role.ENGINEER))
+        page = client.get(f"{world.address}/label-quality").text
+
+    assert f'value="{one["label_id"]}"' not in page
