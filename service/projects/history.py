@@ -42,7 +42,7 @@ def changes(before: ProjectConfig, after: ProjectConfig) -> Json:
     Examples
     --------
     >>> from dataclasses import replace
-    >>> from labeling.types import LabelClass
+    >>> from labeling.project import LabelClass
     >>> first = ProjectConfig("animals", (LabelClass("cat"), LabelClass("dog")), "Whole animals.")
     >>> found = changes(first, replace(first, guidelines="Whole animals only."))
     >>> found["guidelines"][-2:], found["labels"], found["policy"]

@@ -36,7 +36,7 @@ def draw_gold(available: int, policy: Policy, *, asked: int, rng: np.random.Gene
 
     Examples
     --------
-    >>> from labeling.types import Gold
+    >>> from labeling.project import Gold
     >>> policy = Policy(query_size=40, gold=Gold(rate=0.05, onboarding=3))
     >>> [pick.kind.value for pick in draw_gold(10, policy, asked=2, rng=np.random.default_rng(0))]
     ['gold', 'gold', 'gold']

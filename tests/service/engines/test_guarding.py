@@ -140,7 +140,8 @@ sys.addaudithook(hook)
 
 from pathlib import Path
 from labeling.errors import HardcaseError
-from labeling.types import EngineUse, ProjectId
+from labeling.project import EngineUse
+from labeling.types import ProjectId
 from db.repositories import projects
 from db.session import reading, transaction
 from db.tables import ImageRow
