@@ -142,7 +142,7 @@ from pathlib import Path
 from labeling.errors import HardcaseError
 from labeling.project import EngineUse
 from labeling.types import ProjectId
-from db.repositories import projects
+from db.repositories.projects import projects
 from db.session import reading, transaction
 from db.tables import ImageRow
 from labeling.adapters.storage.image_store import ImageStore
