@@ -248,7 +248,8 @@ def corrected_holdout(session: Session, project_id: ProjectId) -> int:
 
 
 def _highest(column: Any, owner: Any, on: sa.ColumnElement[bool], project_id: ProjectId) -> sa.Select[Any]:
-    return sa.select(sa.func.max(column)).join(owner, on).where(owner.project_id == project_id)
+    """Looked for from the newest row back: not one pass over all of them."""
+    return sa.select(column).join(owner, on).where(owner.project_id == project_id).order_by(column.desc()).limit(1)
 
 
 def _slices(ids: Iterable[int]) -> Iterable[list[int]]:

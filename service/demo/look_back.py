@@ -192,7 +192,7 @@ def _hard_image(
     parts: Parts, past: Past, people: SimulatedAnswers, example: Example, row: int, probs: NDArray[np.floating]
 ) -> HardImage:
     classes, named = past.project.config.classes, past.named[example.image_id]
-    content, _ = parts.images.shown(past.pool.content_hashes[row])
+    content, _ = parts.images.shown(past.pool.content_hash(int(row)))
     prelabel = past.pool.prelabel_probs[row]
     return HardImage(
         thumbnail=thumbnail(content),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -48,6 +48,8 @@ class Parts:
     engine_for: EngineFor
     failpoint: Failpoints
     now: Callable[[], datetime]
+    pools: dict[ProjectId, tuple[object, object]] = field(default_factory=dict)
+    """The pool of each project as it was put together last, and what it was made of (service/work/pool)."""
 
 
 def make_parts(settings: Settings) -> Parts:

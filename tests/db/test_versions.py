@@ -259,7 +259,7 @@ def test_the_pool_holds_what_is_grouped_no_bridge_and_prelabelled_by_this_revisi
         session.execute(sa.update(ImageRow).where(ImageRow.id == bridge).values(bridge=True))
 
     with reading(any_database) as session:
-        rows = read_pool(session, project.id, "r1")
+        rows = list(read_pool(session, project.id, "r1"))
         counted = count_ready(session, project.id, "r1")
 
     assert [(row.image_id, row.holdout, row.content_hash) for row in rows] == [(ready, False, "a"), (held, True, "b")]

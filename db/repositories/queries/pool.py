@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.tables import GroupRow, ImageRow, PrelabelRow
 from labeling.types import ProjectId, Side
 
-__all__ = ["PoolRow", "PoolRows", "count_ready", "count_texts", "read_pool"]
+__all__ = ["PoolRow", "count_ready", "count_texts", "read_pool", "state_of_pool"]
+
+ROWS_A_FETCH = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +29,25 @@ class PoolRow:
     probs: list[float]
 
 
-PoolRows = list[PoolRow]
+def state_of_pool(session: Session, project_id: ProjectId, engine_revision: str) -> str:
+    """A short text that changes with every image that becomes ready: ready images never change and never go."""
+    newest = (
+        sa.select(PrelabelRow.id)
+        .join(ImageRow, ImageRow.id == PrelabelRow.image_id)
+        .where(ImageRow.project_id == project_id, PrelabelRow.revision == engine_revision)
+        .order_by(PrelabelRow.id.desc())
+        .limit(1)
+    )
+    grouped = sa.select(sa.func.count(ImageRow.group_id)).where(ImageRow.project_id == project_id)
+    found = session.execute(sa.select(newest.scalar_subquery(), grouped.scalar_subquery())).one()
+    return "-".join(str(value or 0) for value in found)
 
 
-def read_pool(session: Session, project_id: ProjectId, engine_revision: str) -> PoolRows:
-    """Every ready image of both sides of the hold-out, in the order of image ids."""
+def read_pool(session: Session, project_id: ProjectId, engine_revision: str, after: int = 0) -> Iterator[PoolRow]:
+    """Every ready image of both sides of the hold-out whose id is above `after`, in the order of image ids.
+
+    Rows are fetched some thousands at a time: a million of them is never held at once.
+    """
     rows = session.execute(
         sa.select(
             ImageRow.id,
@@ -37,14 +55,17 @@ def read_pool(session: Session, project_id: ProjectId, engine_revision: str) -> 
             GroupRow.side == Side.HOLDOUT,
             ImageRow.content_hash,
             ImageRow.text,
-            PrelabelRow.probs,
+            sa.cast(PrelabelRow.probs, sa.Text),
         )
         .join(GroupRow, GroupRow.id == ImageRow.group_id)
         .join(PrelabelRow, PrelabelRow.image_id == ImageRow.id)
-        .where(*_ready(project_id, engine_revision))
+        .where(*_ready(project_id, engine_revision), ImageRow.id > after)
         .order_by(ImageRow.id)
+        .execution_options(yield_per=ROWS_A_FETCH)
     )
-    return [PoolRow(i, g, bool(holdout), h, text, probs) for i, g, holdout, h, text, probs in rows]
+    decode = msgspec.json.Decoder(list[float]).decode
+    for image, group, holdout, content_hash, text, probs in rows:
+        yield PoolRow(image, group, bool(holdout), content_hash, text, decode(probs))
 
 
 def count_texts(session: Session, project_id: ProjectId) -> int:

@@ -86,9 +86,16 @@ class EmbeddingStore:
             raise MissingVectors(encoder, missing)
         return np.stack([found[key] for key in keys]) if keys else np.zeros((0, 0), np.float32)
 
-    def matrix(self, encoder: str, keys: Sequence[str]) -> Vectors:
-        """The same as `get`, memory-mapped: for many keys, read-only, and nothing is copied into memory."""
-        return self._up_to_date(encoder, keys).matrix(keys)
+    def matrix(self, encoder: str, keys: Sequence[str | None]) -> Vectors:
+        """The same as `get`, memory-mapped: for many keys, read-only, and nothing is copied into memory.
+
+        A key that is None gives a row of NaN; not all of them may be None.
+        """
+        return self._up_to_date(encoder, [key for key in keys if key is not None]).matrix(keys)
+
+    def token(self, encoder: str) -> bytes:
+        """Changes when vectors were removed since `matrix` was asked for the encoder's; empty where it never was."""
+        return self._mapping(encoder).token()
 
     def compact(self) -> None:
         """Gather small appends and drop versions that nobody reads any more. Called on a schedule."""

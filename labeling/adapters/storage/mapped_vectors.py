@@ -57,8 +57,11 @@ class MappedVectors:
             _write_at(self._folder / "keys", (len(self._rows) + 1) * KEY_BYTES, bytes.fromhex("".join(new)))
             self._refresh()
 
-    def matrix(self, keys: Sequence[str]) -> NDArray[np.float32]:
-        """(N, D) in the order of `keys`, mapped: a slice where they lie in a row, else a gathered file."""
+    def matrix(self, keys: Sequence[str | None]) -> NDArray[np.float32]:
+        """(N, D) in the order of `keys`, mapped: a slice where they lie in a row, else a gathered file.
+
+        A key that is None gives a row of NaN; not all of them may be None.
+        """
         if not keys:
             return np.zeros((0, 0), np.float32)
         with self._lock:
@@ -71,6 +74,14 @@ class MappedVectors:
             os.utime(path)
             return np.memmap(path, dtype=np.float32, mode="r").reshape(len(rows), -1)
 
+    def token(self) -> bytes:
+        """Changes when the files are made anew; empty where there are none."""
+        path = self._folder / "keys"
+        if not path.exists():
+            return b""
+        with path.open("rb") as file:
+            return file.read(KEY_BYTES)
+
     def clear(self) -> None:
         """Forget everything; it is built again from the store when it is asked for."""
         with self._lock:
@@ -81,14 +92,15 @@ class MappedVectors:
         array, temporary = self._array(), path.with_suffix(f".{os.getpid()}")
         with temporary.open("wb") as file:
             for start in range(0, len(rows), ROWS_A_COPY):
-                file.write(array[rows[start : start + ROWS_A_COPY]].tobytes())
+                some = rows[start : start + ROWS_A_COPY]
+                file.write(np.where(some[:, None] < 0, np.float32(np.nan), array[some]).tobytes())
         temporary.replace(path)
         older = sorted(self._folder.glob("gathered-*.f32"), key=lambda found: found.stat().st_mtime)
         for found in older[:-GATHERED_KEPT]:
             found.unlink(missing_ok=True)  # a process that has it mapped keeps its pages
 
-    def _rows_of(self, keys: Sequence[str]) -> NDArray[np.int64]:
-        return np.fromiter((self._rows[key] for key in keys), dtype=np.int64, count=len(keys))
+    def _rows_of(self, keys: Sequence[str | None]) -> NDArray[np.int64]:
+        return np.fromiter((-1 if key is None else self._rows[key] for key in keys), dtype=np.int64, count=len(keys))
 
     def _array(self) -> NDArray[np.float32]:
         dimensions = HEADER.unpack(self._header)[1]

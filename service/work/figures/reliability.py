@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from db.repositories.engines import calibrations, engines_in_force, prelabels
+from db.repositories.engines import calibrations, engines_in_force
 from db.repositories.engines.engines_in_force import Stage
 from db.views.figures import NewFigure
 from labeling.prelabel.calibration import read_terms
@@ -24,7 +24,7 @@ from labeling.quality.figures.plots import ReliabilityCurve, reliability_curves
 from labeling.quality.metrics import MIN_LABELS, Bin, expected_calibration_error, reliability
 from labeling.types import Example
 from service.work.pool.training_set import evaluation_examples
-from service.work.prelabel.calibrate import Sample, calibration_examples, fit, read_by, sample_of
+from service.work.prelabel.calibrate import Sample, calibration_examples, fit, read_by, said_of, sample_of
 
 __all__ = ["read_reliability"]
 
@@ -42,8 +42,8 @@ def read_reliability(session: Session, project: Project) -> NewFigure:
     rows, curves = [], []
     for stage in engines_in_force.in_force(session, project.id):
         examples = calibration if stage.place else evaluation
-        said = {one.image_id: one for one in prelabels.said(session, project.id, stage.revision)}
-        row, drawn = _of_engine(session, project, stage, sample_of(said, examples, project.config.classes))
+        sample = sample_of(said_of(session, examples, stage), examples, project.config.classes)
+        row, drawn = _of_engine(session, project, stage, sample)
         rows.append(row)
         curves += drawn
     return NewFigure("engine_reliability", {"engines": rows}, reliability_curves(curves) if curves else None)

@@ -1,30 +1,33 @@
 """All ready images of a project as aligned arrays: the view that select, learn and predict share.
 
 Row i of every array speaks of `image_ids[i]`; rows are in the order of image ids. Both sides of the hold-out are
-in it: `holdout` tells them apart.
+in it: `holdout` tells them apart. The arrays are mapped, and a pool is put together once for all steps that ask while
+no image has become ready.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from db.repositories.engines import prelabels
-from db.repositories.queries.pool import PoolRow, PoolRows, read_pool
-from db.session import reading, transaction
+from db.session import transaction
 from labeling.adapters.storage.embedding_store import MissingVectors
-from labeling.ingest.hashing import text_key
 from labeling.learn.fusions.concatenation import Inputs
 from labeling.prelabel.engine import Engine
 from labeling.project import Project
 from service.logs import get_logger
+from service.work.pool.columns import Columns, hex_keys, read_columns, state_of
 from service.work.wiring import Parts
 
 __all__ = ["EnginePin", "Pool", "load_pool", "pin_of"]
 
 log = get_logger(__name__)
+
+NO_TEXT = "0" * 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class Pool:
     image_ids: NDArray[np.int64]
     group_ids: NDArray[np.int64]
     holdout: NDArray[np.bool_]
-    content_hashes: list[str]
+    content_keys: NDArray[np.void]
     image_vectors: NDArray[np.float32]
     text_vectors: NDArray[np.float32]
     prelabel_probs: NDArray[np.float32]
@@ -55,6 +58,10 @@ class Pool:
     def inputs(self) -> Inputs:
         """What a classifier looks at, row for row."""
         return Inputs(self.image_vectors, self.text_vectors, self.prelabel_probs)
+
+    def content_hash(self, row: int) -> str:
+        """The hash of the row's original bytes."""
+        return hex_keys(self.content_keys[row : row + 1])[0]
 
     def rows_of(self, image_ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """The rows where these images stand; -1 for an image that is not ready."""
@@ -75,55 +82,62 @@ def load_pool(parts: Parts, project: Project, pin: EnginePin | None = None) -> P
     An image whose vector is gone from the store is left out this time, and forgotten so that it is looked at again.
     """
     pin = pin or pin_of(parts.engine_for(project))
-    with reading(parts.database) as session:
-        rows = read_pool(session, project.id, pin.revision)
-    while True:
-        try:
-            return _assemble(parts, pin, rows, len(project.config.labels))
-        except MissingVectors as missing:
-            rows = _forget(parts, pin, rows, frozenset(missing.keys))
+    state = state_of(parts, project, pin.revision)
+    made_of, held = parts.pools.get(project.id, (None, None))
+    if isinstance(held, Pool) and made_of == _made_of(parts, pin, state):
+        return held
+    columns = read_columns(parts, project, pin.revision, state)
+    try:
+        pool = _assemble(parts, pin, columns)
+    except MissingVectors as missing:
+        return _without(parts, pin, columns, missing)
+    parts.pools[project.id] = (_made_of(parts, pin, state), pool)
+    return pool
 
 
-def _assemble(parts: Parts, pin: EnginePin, rows: PoolRows, n_classes: int) -> Pool:
-    hashes = [row.content_hash for row in rows]
+def _made_of(parts: Parts, pin: EnginePin, state: str) -> object:
+    return pin, state, [parts.embeddings.token(encoder) for encoder in (pin.image_encoder, pin.text_encoder) if encoder]
+
+
+def _assemble(parts: Parts, pin: EnginePin, columns: Columns) -> Pool:
     return Pool(
-        image_ids=np.array([row.image_id for row in rows], np.int64),
-        group_ids=np.array([row.group_id for row in rows], np.int64),
-        holdout=np.array([row.holdout for row in rows], bool),
-        content_hashes=hashes,
-        image_vectors=parts.embeddings.matrix(pin.image_encoder, hashes),
-        text_vectors=_text_vectors(parts, pin.text_encoder, rows),
-        prelabel_probs=_probs(rows, n_classes),
+        image_ids=np.ascontiguousarray(columns["image"]),
+        group_ids=np.ascontiguousarray(columns["group"]),
+        holdout=np.ascontiguousarray(columns["holdout"]),
+        content_keys=columns["content"],
+        image_vectors=parts.embeddings.matrix(pin.image_encoder, hex_keys(columns["content"])),
+        text_vectors=_text_vectors(parts, pin.text_encoder, columns["text"]),
+        prelabel_probs=columns["probs"],
     )
 
 
-def _forget(parts: Parts, pin: EnginePin, rows: PoolRows, missing: frozenset[str]) -> PoolRows:
+def _text_vectors(parts: Parts, encoder: str, keys: NDArray[np.void]) -> NDArray[np.float32]:
+    given = [key if key != NO_TEXT else None for key in hex_keys(keys)]
+    if not any(given):
+        return np.empty((len(keys), 0), np.float32)
+    return parts.embeddings.matrix(encoder, given)
+
+
+def _without(parts: Parts, pin: EnginePin, columns: Columns, missing: MissingVectors) -> Pool:
+    """The pool without the images of missing vectors, which are made pending again."""
+    while True:
+        columns = _forget(parts, pin, columns, frozenset(missing.keys))
+        try:
+            return _assemble(parts, pin, columns)
+        except MissingVectors as more:
+            missing = more
+
+
+def _forget(parts: Parts, pin: EnginePin, columns: Columns, missing: frozenset[str]) -> Columns:
     """Make the images of missing vectors pending again; returns the other rows."""
-
-    def is_whole(row: PoolRow) -> bool:
-        return row.content_hash not in missing and (not row.text or text_key(row.text) not in missing)
-
-    gone = [row.content_hash for row in rows if not is_whole(row)]
+    hashes = hex_keys(columns["content"])
+    whole = ~(_among(hashes, missing) | _among(hex_keys(columns["text"]), missing - {NO_TEXT}))
+    gone = [hashes[row] for row in np.flatnonzero(~whole)]
     with transaction(parts.database) as session:
         prelabels.forget_vectors(session, pin.image_encoder, gone)
     log.warning("vectors are missing and will be made again", encoder=pin.image_encoder, images=len(gone))
-    return [row for row in rows if is_whole(row)]
+    return columns[whole]
 
 
-def _text_vectors(parts: Parts, encoder: str, rows: PoolRows) -> NDArray[np.float32]:
-    keys = [text_key(row.text) if row.text else None for row in rows]
-    present = sorted({key for key in keys if key is not None})
-    if not present:
-        return np.empty((len(rows), 0), np.float32)
-    place = {key: i for i, key in enumerate(present)}
-    vectors = parts.embeddings.matrix(encoder, present)
-    padded = np.vstack([vectors, np.full((1, vectors.shape[1]), np.nan, np.float32)])
-    return padded[[place[key] if key is not None else len(present) for key in keys]]
-
-
-def _probs(rows: PoolRows, n_classes: int) -> NDArray[np.float32]:
-    probs = np.full((len(rows), n_classes), np.nan, np.float32)
-    for i, row in enumerate(rows):
-        if len(row.probs) == n_classes:
-            probs[i] = row.probs
-    return probs
+def _among(keys: Sequence[str], missing: frozenset[str]) -> NDArray[np.bool_]:
+    return np.fromiter((key in missing for key in keys), bool, count=len(keys))

@@ -31,7 +31,7 @@ from service.work.pool.predictions import class_of
 from service.work.pool.training_set import truth_of
 from service.work.wiring import Parts
 
-__all__ = ["Sample", "calibrate", "calibration_examples", "fit", "read_by", "sample_of"]
+__all__ = ["Sample", "calibrate", "calibration_examples", "fit", "read_by", "said_of", "sample_of"]
 
 GROWN = 1.1
 """Terms are fitted anew when there are a tenth more labels, or when one of those that they rest on has changed."""
@@ -63,7 +63,7 @@ def calibrate(parts: Parts, project_id: ProjectId) -> dict[str, int]:
         project = projects.by_id(session, project_id)
         examples = calibration_examples(session, project)
         in_force = calibrations.everyone(session, project_id)
-        found = [(stage, _said(session, project, stage)) for stage in engines_in_force.in_force(session, project_id)]
+        found = [(stage, said_of(session, examples, stage)) for stage in engines_in_force.in_force(session, project_id)]
     fitted = 0
     for stage, said in found:
         sample = sample_of(said, examples, project.config.classes)
@@ -76,6 +76,12 @@ def calibration_examples(session: Session, project: Project) -> list[Example]:
     """Labels of a uniform draw from the pool, of the half that certificates leave to temperatures."""
     drawn = read_examples(session, project.id, kinds_for(Use.TEMPERATURE), Side.POOL)
     return [example for example in drawn if in_temperature_half(example.content_hash, project.salt)]
+
+
+def said_of(session: Session, examples: Sequence[Example], stage: Stage) -> dict[ImageId, Said]:
+    """What an engine said of the examples' images; it costs what they are, however large the pool is."""
+    images = [ImageId(example.image_id) for example in examples]
+    return {said.image_id: said for said in prelabels.said_of(session, images, stage.revision)}
 
 
 def sample_of(said: Mapping[ImageId, Said], examples: Sequence[Example], classes: tuple[str, ...]) -> Sample:
@@ -111,10 +117,6 @@ def read_by(sample: Sample, terms: Terms | None) -> NDArray[np.float64]:
     has_probs = np.isfinite(sample.probs).all(axis=1)[:, None]
     stated = calibrated_answers(sample.answers, sample.levels, terms, sample.probs.shape[1])
     return np.where(has_probs, calibrated(sample.probs, terms), stated)
-
-
-def _said(session: Session, project: Project, stage: Stage) -> dict[ImageId, Said]:
-    return {said.image_id: said for said in prelabels.said(session, project.id, stage.revision)}
 
 
 def _is_due(sample: Sample, last: Calibration | None) -> bool:

@@ -97,12 +97,8 @@ def _look(parts: Parts, project: Project, stage: Stage, today: str) -> Json:
 
 
 def _before(session: Session, project: Project, stage: Stage, chosen: set[int]) -> dict[int, str]:
-    said = prelabels.said(session, project.id, stage.revision)
-    return {
-        one.image_id: one.answer or _likeliest(tuple(one.probs)) or one.outcome.value
-        for one in said
-        if one.image_id in chosen
-    }
+    said = prelabels.said_of(session, [ImageId(image) for image in chosen], stage.revision)
+    return {one.image_id: one.answer or _likeliest(tuple(one.probs)) or one.outcome.value for one in said}
 
 
 def _said(one: Prelabel) -> str:

@@ -54,7 +54,6 @@ class _Facts:
     """What the figure rests on, read in one transaction."""
 
     project: Project
-    fingerprint: str
     people: list[Annotator]
     answers: list[Answer]
     gold: Mapping[ImageId, KnownAnswer]
@@ -63,22 +62,22 @@ class _Facts:
 def refresh_team(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     """Compute the figure and pause whom the rule finds, unless no answer has changed since it was computed last."""
     with reading(parts.database) as session:
-        facts = _read(session, project_id)
-        if facts.fingerprint == kept_fingerprint(session, project_id, PART):
+        project = projects.by_id(session, project_id)
+        fingerprint = f"{FORMAT}-{project.config_version}-{label_audit.answers_fingerprint(session, project_id)}"
+        if fingerprint == kept_fingerprint(session, project_id, PART):
             return {"team": 0}
+        facts = _read(session, project)
         found = find_harm(_held_against(facts), {one.id for one in facts.people if one.paused})
         data = _figure(session, facts, found)
     with transaction(parts.database) as session:
         paused = _pause(session, parts, facts.project, found) if facts.project.config.policy.team.pause else 0
-        keep(session, project_id, [NewFigure("team", data)], facts.fingerprint, parts.now(), PART)
+        keep(session, project_id, [NewFigure("team", data)], fingerprint, parts.now(), PART)
     return {"team": 1, **({"paused": paused} if paused else {})}
 
 
-def _read(session: Session, project_id: ProjectId) -> _Facts:
-    project = projects.by_id(session, project_id)
-    fingerprint = f"{FORMAT}-{project.config_version}-{label_audit.answers_fingerprint(session, project_id)}"
-    known = gold.answers(session, project_id)
-    votes = [vote for vote in votes_of.votes_of_project(session, project_id) if vote.annotator_id][-LATELY:]
+def _read(session: Session, project: Project) -> _Facts:
+    known = gold.answers(session, project.id)
+    votes = [vote for vote in votes_of.votes_of_project(session, project.id) if vote.annotator_id][-LATELY:]
     makers = _makers(votes, known)
     decided = {
         image: decision.value
@@ -88,7 +87,7 @@ def _read(session: Session, project_id: ProjectId) -> _Facts:
     answers = [
         _answer(vote, known, decided, makers) for vote in votes if len(vote.answers) == 1 and vote.answers[0] in allowed
     ]
-    return _Facts(project, fingerprint, annotators.everyone(session, project_id), answers, known)
+    return _Facts(project, annotators.everyone(session, project.id), answers, known)
 
 
 def _makers(votes: Sequence[VoteRow], known: Mapping[ImageId, KnownAnswer]) -> set[tuple[int, int]]:
