@@ -37,8 +37,9 @@ from db.tables import RegistrationRow
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import HardcaseError
 from labeling.project import LabelClass, Project, ProjectConfig
+from labeling.slices import batches
 from labeling.types import Incoming
-from service.ingest.register import ROWS_A_TRANSACTION, chunks, register_items
+from service.ingest.register import ROWS_A_TRANSACTION, register_items
 from service.jobs import Jobs
 from service.operations import label_studio_server
 from service.settings import Settings
@@ -113,7 +114,7 @@ class _Bench:
             connection.execute("PRAGMA synchronous=FULL")
 
             def insert() -> None:
-                for some in chunks(values, ROWS_A_TRANSACTION):
+                for some in batches(values, ROWS_A_TRANSACTION):
                     connection.execute("BEGIN IMMEDIATE")
                     connection.executemany(
                         "INSERT INTO registration (project_id, reference, revision, address, text, details, gold, "
@@ -130,7 +131,7 @@ class _Bench:
         with self._fresh() as (engine, project):
 
             def insert() -> None:
-                for some in chunks(self._items[: len(self._items) // 10], ROWS_A_TRANSACTION):
+                for some in batches(self._items[: len(self._items) // 10], ROWS_A_TRANSACTION):
                     with transaction(engine) as session:
                         for item in some:
                             _add_naively(session, project, item)
@@ -215,7 +216,7 @@ def _set_up(engine: sa.Engine) -> Project:
 
 
 def _register(engine: sa.Engine, jobs: Jobs, project: Project, items: Sequence[Incoming]) -> None:
-    for some in chunks(items, ROWS_A_TRANSACTION):
+    for some in batches(items, ROWS_A_TRANSACTION):
         with transaction(engine) as session:
             registered, refused = register_items(session, jobs, project, some, NOW)
         assert registered.new == len(some)
@@ -238,7 +239,7 @@ def _copy(engine: sa.Engine, items: Sequence[Incoming]) -> None:
     raw = engine.raw_connection()
     try:
         driver = cast(Any, raw.driver_connection)
-        for some in chunks(items, ROWS_A_TRANSACTION):
+        for some in batches(items, ROWS_A_TRANSACTION):
             with driver.cursor() as cursor, cursor.copy(f"COPY registration ({columns}) FROM STDIN") as copy:
                 for i in some:
                     copy.write_row((1, i.reference, 0, i.address, i.text, json.dumps(i.details), False, NOW))
@@ -251,7 +252,7 @@ def _import(url: str, token: str, tasks: Sequence[dict[str, Any]]) -> None:
     config = '<View><Image name="i" value="$image"/><Choices name="c" toName="i"><Choice value="cat"/></Choices></View>'
     with httpx.Client(base_url=url, headers={"Authorization": f"Token {token}"}, timeout=600) as client:
         made = client.post("/api/projects/", json={"title": "bench", "label_config": config}).raise_for_status()
-        for some in chunks(tasks, ROWS_A_TRANSACTION):
+        for some in batches(tasks, ROWS_A_TRANSACTION):
             client.post(f"/api/projects/{made.json()['id']}/import", json=some).raise_for_status()
 
 

@@ -14,7 +14,9 @@ from hashlib import sha256
 import numpy as np
 from numpy.typing import NDArray
 
+from labeling.slices import slices
 from labeling.types import Side
+from labeling.vectors import unit
 
 __all__ = ["MAX_BITS", "MIN_COSINE", "Looks", "Placement", "place", "side_of_founder"]
 
@@ -102,11 +104,10 @@ def _distances(new: Looks, old: Looks) -> NDArray[np.float32]:
     """How far apart images look, (n, N) >= 0: under 1 for twins, by bits or by cosine, whichever is nearer."""
     far = np.empty((len(new.content_hashes), len(old.content_hashes)), np.float32)
     bits, has_bits = _as_bits(new.perceptual_hashes)
-    unit = _unit(new.vectors)  # (n, D)
-    for start in range(0, far.shape[1], _BLOCK):
-        block = slice(start, start + _BLOCK)
+    vectors = unit(new.vectors)  # (n, D)
+    for block in slices(far.shape[1], _BLOCK):
         old_bits, old_has_bits = _as_bits(old.perceptual_hashes[block])
-        by_cosine = (1 - unit @ _unit(old.vectors[block]).T) / (1 - MIN_COSINE)  # (n, B); == 1 is not a twin
+        by_cosine = (1 - vectors @ unit(old.vectors[block]).T) / (1 - MIN_COSINE)  # (n, B); == 1 is not a twin
         by_bits = np.bitwise_count(bits[:, None] ^ old_bits[None, :]) / (MAX_BITS + 1)  # (n, B)
         by_bits = np.where(has_bits[:, None] & old_has_bits[None, :], by_bits, np.inf)
         far[:, block] = np.maximum(np.minimum(by_cosine, by_bits), 0)
@@ -119,8 +120,3 @@ def _distances(new: Looks, old: Looks) -> NDArray[np.float32]:
 
 def _as_bits(hashes: Sequence[str]) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
     return np.array([int(h or "0", 16) for h in hashes], np.uint64), np.array([bool(h) for h in hashes], np.bool_)
-
-
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(lengths, 1e-12), np.float32)

@@ -17,6 +17,8 @@ from torch import Tensor
 from labeling.errors import Invalid, NothingToLearnFrom
 from labeling.learn.fusions.concatenation import Fusion, Inputs, fit_fusion, fuse
 from labeling.learn.heads.logistic import FitConfig, Head
+from labeling.slices import slices
+from labeling.vectors import softmax
 
 __all__ = [
     "Classifier",
@@ -24,7 +26,6 @@ __all__ = [
     "fit_classifier",
     "predict_logits",
     "predict_probs",
-    "softmax",
     "train",
     "with_temperature",
 ]
@@ -182,8 +183,7 @@ def predict_logits(classifier: Classifier, inputs: Inputs) -> NDArray[np.float64
     """Scores (N, K) before temperature; higher is more likely."""
     weight = classifier.weight.T.astype(np.float64)  # (F, K)
     logits = np.empty((len(inputs), classifier.n_classes))
-    for start in range(0, len(inputs), CHUNK):
-        rows = slice(start, start + CHUNK)
+    for rows in slices(len(inputs), CHUNK):
         chunk = Inputs(inputs.image[rows], inputs.text[rows], inputs.prelabel[rows])
         logits[rows] = fuse(classifier.fusion, chunk) @ weight + classifier.bias
     return logits
@@ -197,12 +197,6 @@ def predict_probs(classifier: Classifier, inputs: Inputs) -> NDArray[np.float64]
 def with_temperature(classifier: Classifier, temperature: float) -> Classifier:
     """The same classifier, calibrated."""
     return replace(classifier, temperature=temperature, calibrated=True)
-
-
-def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rows of probabilities, safe for large scores."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
 def _example_weights(labels: Tensor, n_classes: int, *, balanced: bool) -> Tensor:

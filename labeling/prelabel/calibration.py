@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import logsumexp, softmax
+from scipy.special import logsumexp
 
 from labeling.learn.calibration import enough_to_calibrate, fit_temperature
+from labeling.vectors import softmax
 
 __all__ = ["Terms", "calibrated", "calibrated_answers", "fit_stated", "fit_terms", "read_terms"]
 
@@ -132,7 +133,7 @@ def calibrated(probs: NDArray[np.floating], terms: Terms | None) -> NDArray[np.f
     scores = _logits(probs) / terms.temperature
     if len(terms.bias) == probs.shape[1]:
         scores = scores + np.array(terms.bias)
-    return np.asarray(softmax(scores, axis=1), np.float64)
+    return softmax(scores)
 
 
 def calibrated_answers(
@@ -175,7 +176,7 @@ def _with_bias(logits: NDArray[np.float64], truth: NDArray[np.int64], temperatur
         sharpness, bias = np.exp(-x[0]), x[1:]
         scores = logits * sharpness + bias  # (N, K)
         loss = (logsumexp(scores, axis=1) - scores[np.arange(n), truth]).sum() + (bias**2).sum() / (2 * BIAS_SPREAD**2)
-        residual = softmax(scores, axis=1) - hits
+        residual = softmax(scores) - hits
         slope = -(residual * logits).sum() * sharpness
         return float(loss), np.concatenate([[slope], residual.sum(axis=0) + bias / BIAS_SPREAD**2])
 

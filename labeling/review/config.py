@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 from labeling.project import LabelClass, Policy, ProjectConfig
 from labeling.review.controls import OURS, Controls, parse_xml
+from labeling.slices import batches
 from labeling.types import NONE_OF_THESE, UNSURE
 
 __all__ = [
@@ -125,8 +126,7 @@ def _add_choices(parent: ElementTree.Element, labels: Sequence[LabelClass]) -> N
 
 def _add_groups(parent: ElementTree.Element, labels: Sequence[LabelClass]) -> None:
     ordered = sorted(labels, key=lambda label: (label.name.casefold(), label.name))
-    for start in range(0, len(ordered), GROUP):
-        group = ordered[start : start + GROUP]
+    for group in batches(ordered, GROUP):
         block = ElementTree.SubElement(parent, "View")
         heading = f"{group[0].name} … {group[-1].name}"
         ElementTree.SubElement(block, "Header", value=literal(heading), size="6")

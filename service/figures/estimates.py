@@ -13,16 +13,18 @@ __all__ = ["Json", "estimate", "forecast", "rounded"]
 Json = dict[str, Any]
 
 
-def estimate(found: Estimate) -> Json:
-    """Its numbers are null while they are not yet known; `n` says how many images there are.
+def estimate(found: Estimate | None, value: str = "value") -> Json:
+    """Its numbers are null while they are not yet known; `n` says on how many it rests. None is an estimate of nothing.
+
+    `value` names the key of the estimate itself.
 
     >>> estimate(Estimate(0.5, 0.2, 0.8, 10))
     {'known': False, 'n': 10, 'value': None, 'lower': None, 'upper': None}
     """
-    if not found.known:
-        return {"known": False, "n": found.n, "value": None, "lower": None, "upper": None}
-    numbers = {"value": found.value, "lower": found.lower, "upper": found.upper}
-    return {"known": True, "n": found.n, **{name: round(value, 4) for name, value in numbers.items()}}
+    if found is None or not found.known:
+        return {"known": False, "n": found.n if found else 0, value: None, "lower": None, "upper": None}
+    numbers = {value: found.value, "lower": found.lower, "upper": found.upper}
+    return {"known": True, "n": found.n, **{name: round(number, 4) for name, number in numbers.items()}}
 
 
 def forecast(found: Forecast, digits: int = 0) -> Json:

@@ -26,17 +26,9 @@ from labeling.ingest.decoding import check_header
 from labeling.ingest.manifests import MANIFEST_EXTENSIONS
 from labeling.ingest.text import MAX_REFERENCE, clean_text
 from labeling.project import Project
+from labeling.slices import batches
 from labeling.types import Incoming
-from service.ingest.register import (
-    ROWS_A_TRANSACTION,
-    Found,
-    Refusal,
-    chunks,
-    items_of,
-    limits_of,
-    register_items,
-    sort_out,
-)
+from service.ingest.register import ROWS_A_TRANSACTION, Found, Refusal, items_of, limits_of, register_items, sort_out
 from service.jobs import Jobs
 from service.settings import Settings
 
@@ -134,7 +126,7 @@ class Ingesting:
     def _take(
         self, project: Project, items: Iterable[Found], result: Ingested, progress: Progress, *, local: bool
     ) -> Ingested:
-        for chunk in chunks(items, ROWS_A_TRANSACTION):
+        for chunk in batches(items, ROWS_A_TRANSACTION):
             usable, refused = sort_out(project, chunk, local=local)
             result.found += len(chunk)
             result.with_text += sum(item.text is not None for item in usable)

@@ -12,8 +12,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import islice
-from typing import TypeVar
 
 import fsspec
 from sqlalchemy.orm import Session
@@ -39,7 +37,6 @@ __all__ = [
     "Found",
     "Refusal",
     "add_source",
-    "chunks",
     "items_of",
     "limits_of",
     "register_items",
@@ -50,7 +47,6 @@ ROWS_A_TRANSACTION = 1_000
 
 _ODD = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
-T = TypeVar("T")
 Found = Incoming | BadLine
 Refusal = tuple[str, str]
 """A reference (or a line) and why it was not registered."""
@@ -114,13 +110,6 @@ def items_of(address: str, ignored: Counter[str] | None = None, *, label_from_fo
             known_label=found.folder if label_from_folder else None,
             fingerprint=found.fingerprint,
         )
-
-
-def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Items in lists of at most `size`."""
-    walk = iter(items)
-    while some := list(islice(walk, size)):
-        yield some
 
 
 def _checked(item: Found, classes: frozenset[str], local: bool) -> Incoming:

@@ -26,7 +26,7 @@ from labeling.ingest.text import clean_text
 from labeling.jobs import JobName, Trigger
 from labeling.project import Project, ProjectConfig
 from labeling.review.controls import Foreign, read_config
-from service.ingest.register import chunks
+from labeling.slices import batches
 from service.jobs import Jobs
 from service.label_studio.adopted_tasks import kept_controls, take_in
 from service.projects.project_file import check_project
@@ -89,7 +89,7 @@ class TakingOver:
         if place is None:
             raise NotFound(f"{project.config.name} stands in no Label Studio project.")
         seen, new, noted = 0, 0, 0
-        for chunk in chunks(self.studio.listing(place.ls_project_id), TASKS_A_TRANSACTION):
+        for chunk in batches(self.studio.listing(place.ls_project_id), TASKS_A_TRANSACTION):
             with transaction(self.database) as session:
                 new += take_in(session, project, chunk, self.now(), buckets=True, people=people)
                 ids = [int(task["id"]) for task in chunk]

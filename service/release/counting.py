@@ -10,11 +10,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from labeling.quality.metrics import Estimate, share
+from labeling.quality.metrics import share
 from labeling.review.kinds import Split
 from service.exporting.columns import Record
+from service.figures.estimates import estimate
 
-__all__ = ["Counting", "estimate_as_json"]
+__all__ = ["Counting"]
 
 _SPLITS = tuple(split.value for split in Split)
 _MANY = 3
@@ -53,13 +54,6 @@ class Counting:
         return [{"by": by, "value": value, **_counted(found)} for (by, value), found in sorted(self._slices.items())]
 
 
-def estimate_as_json(estimate: Estimate) -> Json:
-    """Its numbers, null while they are not yet known."""
-    known = estimate.known
-    numbers = {name: round(getattr(estimate, name), 4) if known else None for name in ("value", "lower", "upper")}
-    return {"known": known, "n": estimate.n, **numbers}
-
-
 def _slices_of(record: Record) -> dict[str, str]:
     people = "none" if not record.people else f"{_MANY} or more" if record.people >= _MANY else str(record.people)
     return {
@@ -73,5 +67,5 @@ def _slices_of(record: Record) -> dict[str, str]:
 
 def _counted(found: Mapping[str, int]) -> Json:
     several = found.get("several", 0)
-    agreed = estimate_as_json(share(found.get("unanimous", 0), several))
+    agreed = estimate(share(found.get("unanimous", 0), several))
     return {"labels": found.get("labels", 0), "several": several, "agreed": agreed}

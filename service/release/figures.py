@@ -17,8 +17,9 @@ from db.repositories.labels.snapshots import Snapshot
 from db.views.dashboard import Figure
 from labeling.quality.metrics import share
 from labeling.review.label_sets import Comparison
+from service.figures.estimates import estimate
 from service.figures.release import SHAPES, Confusion
-from service.release.counting import Counting, estimate_as_json
+from service.release.counting import Counting
 
 __all__ = ["FROZEN", "Facts", "document"]
 
@@ -96,7 +97,7 @@ def _recall(confusion: Figure | None) -> Json:
     for position, name in enumerate(read.classes):
         row = [cell for cell in read.counts if cell.truth == position]
         right = sum(cell.count for cell in row if cell.said == position)
-        found[name] = estimate_as_json(share(right, sum(cell.count for cell in row)))
+        found[name] = estimate(share(right, sum(cell.count for cell in row)))
     return found
 
 

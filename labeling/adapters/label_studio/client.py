@@ -17,6 +17,7 @@ from label_studio_sdk import LabelStudio as Sdk
 
 from labeling.adapters.label_studio.http import LabelStudioHttp, StudioFile
 from labeling.errors import NotFound
+from labeling.slices import batches
 
 __all__ = ["Changed", "LabelStudio", "ProjectSettings", "StudioProject", "StudioTask", "Webhook"]
 
@@ -190,9 +191,9 @@ class LabelStudio:
 
     def import_predictions(self, project_id: int, predictions: Sequence[dict[str, Any]]) -> None:
         """Add predictions to tasks that are there."""
-        for start in range(0, len(predictions), IMPORT_CHUNK):
+        for some in batches(predictions, IMPORT_CHUNK):
             with self._http.explained():
-                self._sdk.projects.import_predictions(project_id, request=list(predictions[start:][:IMPORT_CHUNK]))
+                self._sdk.projects.import_predictions(project_id, request=some)
 
     def set_task_data(self, task_id: int, data: dict[str, Any]) -> None:
         """Replace a task's data, as with a renewed image address."""
@@ -228,8 +229,7 @@ class LabelStudio:
 
     def tasks(self, project_id: int, task_ids: Sequence[int]) -> Iterator[StudioTask]:
         """These tasks, read anew, as far as they still exist."""
-        for start in range(0, len(task_ids), CHUNK):
-            wanted = list(task_ids[start : start + CHUNK])
+        for wanted in batches(task_ids, CHUNK):
             among = {"filter": "filter:tasks:id", "operator": "in_list", "type": "Number", "value": wanted}
             for row in self._tasks(project_id, None, [among]):
                 yield _task(row)

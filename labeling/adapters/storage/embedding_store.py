@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from labeling.adapters.storage.mapped_vectors import MappedVectors
 from labeling.errors import Invalid, NotFound
+from labeling.slices import batches
 
 __all__ = ["EmbeddingStore", "MissingVectors"]
 
@@ -108,8 +109,8 @@ class EmbeddingStore:
         if table is None:
             return 0
         gone = [key for key in _keys(table.search().select(["key"]).to_arrow()) if key not in keep]
-        for start in range(0, len(gone), KEYS_A_LOOKUP):
-            table.delete(_any_of(gone[start : start + KEYS_A_LOOKUP]))
+        for some in batches(gone, KEYS_A_LOOKUP):
+            table.delete(_any_of(some))
         if gone:
             self._mapping(encoder).clear()
         return len(gone)
@@ -117,8 +118,7 @@ class EmbeddingStore:
     def _up_to_date(self, encoder: str, keys: Sequence[str]) -> MappedVectors:
         mapped = self._mapping(encoder)
         new = mapped.unknown(keys)
-        for start in range(0, len(new), KEYS_A_LOOKUP * 4):
-            some = new[start : start + KEYS_A_LOOKUP * 4]
+        for some in batches(new, KEYS_A_LOOKUP * 4):
             mapped.append(some, self.get(encoder, some))
         return mapped
 
@@ -127,8 +127,7 @@ class EmbeddingStore:
 
     def _read(self, encoder: str, keys: list[str]) -> Iterator[tuple[list[str], Vectors]]:
         table = self._table(encoder)
-        for start in range(0, len(keys) if table is not None else 0, KEYS_A_LOOKUP):
-            some = keys[start : start + KEYS_A_LOOKUP]
+        for some in batches(keys if table is not None else [], KEYS_A_LOOKUP):
             rows = table.search().where(_any_of(some)).limit(2 * len(some)).to_arrow()
             yield _keys(rows), _vectors(rows)
 

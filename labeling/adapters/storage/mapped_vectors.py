@@ -20,6 +20,8 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from labeling.slices import slices
+
 __all__ = ["MappedVectors"]
 
 KEY_BYTES = 32
@@ -91,9 +93,8 @@ class MappedVectors:
     def _write_gathered(self, path: Path, rows: NDArray[np.int64]) -> None:
         array, temporary = self._array(), path.with_suffix(f".{os.getpid()}")
         with temporary.open("wb") as file:
-            for start in range(0, len(rows), ROWS_A_COPY):
-                some = rows[start : start + ROWS_A_COPY]
-                file.write(np.where(some[:, None] < 0, np.float32(np.nan), array[some]).tobytes())
+            for some in slices(len(rows), ROWS_A_COPY):
+                file.write(np.where(rows[some, None] < 0, np.float32(np.nan), array[rows[some]]).tobytes())
         temporary.replace(path)
         older = sorted(self._folder.glob("gathered-*.f32"), key=lambda found: found.stat().st_mtime)
         for found in older[:-GATHERED_KEPT]:

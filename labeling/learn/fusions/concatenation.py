@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeling.errors import Invalid
+from labeling.vectors import unit
 
 __all__ = ["Fusion", "Inputs", "fit_fusion", "fuse"]
 
@@ -60,8 +61,8 @@ def fit_fusion(reference: Inputs) -> Fusion:
     log_probs = _log_probs(reference.prelabel)
     std = _column(np.std, log_probs)
     return Fusion(
-        image_mean=_column(np.mean, _unit(reference.image)),
-        text_mean=_column(np.mean, _unit(reference.text)),
+        image_mean=_column(np.mean, unit(reference.image)),
+        text_mean=_column(np.mean, unit(reference.text)),
         prelabel_mean=_column(np.mean, log_probs),
         prelabel_std=np.where(std > 1e-6, std, np.float32(1)),
     )
@@ -73,8 +74,8 @@ def fuse(fusion: Fusion, inputs: Inputs) -> NDArray[np.float32]:
     A project whose images had no text when `fusion` was fitted ignores texts that came later.
     """
     n, text_dim = len(inputs), len(fusion.text_mean)
-    image = _unit(inputs.image)  # (N, D)
-    text = _unit(inputs.text) if inputs.text.shape[1] and text_dim else np.full((n, text_dim), np.nan, np.float32)
+    image = unit(inputs.image)  # (N, D)
+    text = unit(inputs.text) if inputs.text.shape[1] and text_dim else np.full((n, text_dim), np.nan, np.float32)
     prelabel = (_log_probs(inputs.prelabel) - fusion.prelabel_mean) / fusion.prelabel_std * PRELABEL_SCALE  # (N, K)
     for name, block, mean in (
         ("image", image, fusion.image_mean),
@@ -93,12 +94,6 @@ def fuse(fusion: Fusion, inputs: Inputs) -> NDArray[np.float32]:
             no_prelabel[:, None],
         ]
     ).astype(np.float32)
-
-
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    with np.errstate(invalid="ignore"):  # an infinite vector becomes NaN, which means absent
-        return np.asarray(vectors / np.maximum(norms, np.float32(1e-12)), np.float32)
 
 
 def _log_probs(probs: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -17,6 +17,7 @@ from PIL import Image
 
 from labeling.errors import Invalid
 from labeling.prelabel.engine import Vectors
+from labeling.slices import batches
 
 __all__ = ["Backbone", "pooled"]
 
@@ -33,9 +34,8 @@ class Backbone:
 
     def encode(self, images: Sequence[Image.Image]) -> Vectors:
         """Unit vectors (N, D)."""
-        batches = [images[start : start + self._at_once] for start in range(0, len(images), self._at_once)]
         with ThreadPoolExecutor(2) as pool:  # the next batches are made ready while this one is looked at
-            rows = [self._forward(pixels) for pixels in pool.map(self._pixels, batches)]
+            rows = [self._forward(pixels) for pixels in pool.map(self._pixels, batches(images, self._at_once))]
         return np.concatenate(rows) if rows else np.zeros((0, 0), np.float32)
 
     def _pixels(self, images: Sequence[Image.Image]) -> torch.Tensor:

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from labeling.prelabel.engine import Vectors
+from labeling.slices import batches
+from labeling.vectors import softmax, unit
 
 __all__ = ["ImageEncoder", "Network", "Pixels", "SentenceEncoder"]
 
@@ -50,9 +52,8 @@ class ImageEncoder:
 
     def encode(self, images: Sequence[Image.Image]) -> tuple[Vectors, Vectors]:
         """Unit vectors (N, D) and probabilities of the classes that the model knows (N, C)."""
-        batches = [images[start : start + self.at_once] for start in range(0, len(images), self.at_once)]
         with ThreadPoolExecutor(self._workers) as pool:
-            seen = list(pool.map(lambda batch: self.forward(self.prepare(batch)), batches))
+            seen = list(pool.map(lambda batch: self.forward(self.prepare(batch)), batches(images, self.at_once)))
         if not seen:
             return np.zeros((0, 0), np.float32), np.zeros((0, 0), np.float32)
         return np.concatenate([vectors for vectors, _ in seen]), np.concatenate([probs for _, probs in seen])
@@ -60,8 +61,7 @@ class ImageEncoder:
     def forward(self, pixels: Pixels) -> tuple[Vectors, Vectors]:
         """One pass of the network over one batch: unit vectors (B, D) and probabilities (B, C)."""
         features, logits = self._network(pixels)
-        likely = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return features / np.linalg.norm(features, axis=1, keepdims=True), likely / likely.sum(axis=1, keepdims=True)
+        return unit(features), softmax(logits)
 
 
 class SentenceEncoder:
@@ -78,8 +78,7 @@ class SentenceEncoder:
         distinct = sorted(set(texts), key=lambda text: (len(text), text))
         if not distinct:
             return np.zeros((0, self._model.config.hidden_size), np.float32)
-        starts = range(0, len(distinct), SENTENCES_A_BATCH)
-        vectors = np.concatenate([self._forward(distinct[start : start + SENTENCES_A_BATCH]) for start in starts])
+        vectors = np.concatenate([self._forward(some) for some in batches(distinct, SENTENCES_A_BATCH)])
         place = {text: row for row, text in enumerate(distinct)}
         return vectors[[place[text] for text in texts]]
 

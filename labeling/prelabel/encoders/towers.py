@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from labeling.prelabel.engine import Engine, Item, Look, Vectors
+from labeling.vectors import unit
 
 __all__ = ["ImageTower", "TextTower", "mean_vectors", "with_encoders"]
 
@@ -39,7 +40,7 @@ def mean_vectors(texts: TextTower, groups: Sequence[Sequence[str]]) -> Vectors:
     vectors = texts.encode([text for group in groups for text in group])
     ends = np.cumsum([len(group) for group in groups])[:-1]
     means = np.stack([part.mean(axis=0) for part in np.split(vectors, ends)])
-    return np.asarray(means / np.linalg.norm(means, axis=1, keepdims=True), np.float32)
+    return unit(means)
 
 
 def with_encoders(engine: Engine, images: ImageTower | None, texts: TextTower | None) -> Engine:

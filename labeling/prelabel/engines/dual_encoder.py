@@ -25,7 +25,9 @@ from labeling.prelabel.encoders.towers import TextTower, mean_vectors
 from labeling.prelabel.engine import Item, Look, Vectors
 from labeling.prelabel.zero_shot.templates import CAPTIONS, prompt_hash, texts_by_label
 from labeling.project import EngineUse, LabelClass
+from labeling.slices import batches
 from labeling.types import Evidence, Prelabel
+from labeling.vectors import softmax
 
 __all__ = [
     "DualEncoder",
@@ -67,15 +69,15 @@ class DualEncoder:
 
     def encode_images(self, images: Sequence[Image.Image]) -> Vectors:
         """Unit vectors (N, D)."""
-        batches = [images[start : start + self._at_once] for start in range(0, len(images), self._at_once)]
         with ThreadPoolExecutor(2) as pool:  # the next batches are made ready while this one is looked at
-            prepared = pool.map(lambda batch: self._processor(images=list(batch), return_tensors="pt"), batches)
+            some = batches(images, self._at_once)
+            prepared = pool.map(lambda batch: self._processor(images=batch, return_tensors="pt"), some)
             return _rows([self._unit(self._model.get_image_features, inputs) for inputs in prepared])
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors (N, D); a text longer than the tower reads is cut."""
-        batches = [texts[start : start + TEXTS_A_BATCH] for start in range(0, len(texts), TEXTS_A_BATCH)]
-        return _rows([self._unit(self._model.get_text_features, self._tokens(batch)) for batch in batches])
+        tokens = (self._tokens(batch) for batch in batches(texts, TEXTS_A_BATCH))
+        return _rows([self._unit(self._model.get_text_features, inputs) for inputs in tokens])
 
     def _tokens(self, texts: Sequence[str]) -> Mapping[str, torch.Tensor]:
         tokens: Mapping[str, torch.Tensor] = self._processor(
@@ -146,11 +148,10 @@ class DualEncoderEngine:
         out. Dividing sigmoids by their sum instead would call two classes equal that the model tells apart, whenever
         both are likely. What the sigmoids say each for itself is kept as raw answer.
         """
-        powers = np.exp(logits - logits.max())
         evidence = self._evidence
         if self._encoder.bias is not None:
             evidence = replace(evidence, raw=self._raw(logits + self._encoder.bias))
-        probs = tuple((powers / powers.sum()).tolist())
+        probs = tuple(softmax(logits).tolist())
         return Prelabel(self.name, self.revision, probs, "", seconds, 0, evidence=evidence)
 
     def _raw(self, logits: NDArray[np.float64]) -> str:

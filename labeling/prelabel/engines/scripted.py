@@ -11,11 +11,11 @@ import hashlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from labeling.prelabel.engine import Item, Look, Vectors
 from labeling.types import Prelabel
+from labeling.vectors import softmax, unit
 
 __all__ = ["ScriptedEngine", "class_colour"]
 
@@ -55,8 +55,7 @@ class ScriptedEngine:
     def _by_colour(self, item: Item) -> Sequence[float]:
         mean = np.asarray(item.image.resize((1, 1), Image.Resampling.BOX), dtype=np.float64)[0, 0] / 255  # (3,)
         closeness = -SHARPNESS * np.linalg.norm(self._colours - mean, axis=1)  # (K,)
-        weights = np.exp(closeness - closeness.max())
-        return list(weights / weights.sum())
+        return list(softmax(closeness))
 
 
 def class_colour(k: int, classes: int) -> tuple[int, int, int]:
@@ -73,7 +72,8 @@ def class_colour(k: int, classes: int) -> tuple[int, int, int]:
 
 def _thumbnail_vector(image: Image.Image) -> Vectors:
     pixels = np.asarray(image.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX), dtype=np.float64) / 255
-    return _unit(np.append(pixels.reshape(-1) - 0.5, 1e-3))  # the last number keeps an all-grey image from being 0
+    shifted = np.append(pixels.reshape(-1) - 0.5, 1e-3)  # the last number keeps an all-grey image from being 0
+    return unit(shifted).astype(np.float32)
 
 
 def _word_vector(text: str) -> Vectors:
@@ -82,8 +82,4 @@ def _word_vector(text: str) -> Vectors:
     for word in text.lower().split():
         digest = hashlib.sha256(word.encode()).digest()
         vector[digest[0] % TEXT_DIMENSIONS] += 1 if digest[1] % 2 else -1
-    return _unit(vector)
-
-
-def _unit(vector: NDArray[np.float64]) -> Vectors:
-    return (vector / np.linalg.norm(vector)).astype(np.float32)
+    return unit(vector).astype(np.float32)

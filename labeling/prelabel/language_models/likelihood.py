@@ -18,6 +18,8 @@ import torch
 from numpy.typing import NDArray
 
 from labeling.errors import Invalid
+from labeling.slices import batches
+from labeling.vectors import softmax
 
 __all__ = [
     "Endings",
@@ -110,7 +112,7 @@ def label_logliks(model: Any, prefix: Prefix, labels: Sequence[Sequence[int]], *
     `rows` labels are computed at once, each with a copy of the prefix's keys and values: it bounds the memory. Labels
     are padded on the right, where no token of theirs looks.
     """
-    parts = [_rows(model, prefix, labels[start : start + rows]) for start in range(0, len(labels), rows)]
+    parts = [_rows(model, prefix, some) for some in batches(labels, rows)]
     return torch.cat(parts).double().cpu().numpy()
 
 
@@ -147,9 +149,7 @@ def calibrated(logliks: Floats, content_free: Floats) -> Floats:
     [0.333, 0.667]
     """
     common = np.logaddexp.reduce(content_free, axis=0) - np.log(len(content_free))  # (K,)
-    gain = logliks - common
-    weights = np.exp(gain - gain.max())
-    return np.asarray(weights / weights.sum(), np.float64)
+    return np.asarray(softmax(logliks - common), np.float64)
 
 
 def rows_that_fit(prefix: Prefix, labels: Sequence[Sequence[int]], free_bytes: int) -> int:

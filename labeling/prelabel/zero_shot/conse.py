@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from labeling.vectors import softmax, unit
+
 __all__ = ["NEAREST", "TEMPERATURE", "conse"]
 
 NEAREST = 10
@@ -50,10 +52,4 @@ def conse(
     top = np.argpartition(-known_probs, nearest - 1, axis=1)[:, :nearest]  # (N, k)
     weights = np.take_along_axis(known_probs, top, axis=1)  # (N, k)
     mixed = np.einsum("nk,nkt->nt", weights, known_vectors[top])  # (N, T)
-    mixed /= np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-12)
-    return _softmax(mixed.astype(np.float64) @ label_vectors.T.astype(np.float64) / temperature)  # (N, K)
-
-
-def _softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    weights = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+    return softmax(unit(mixed).astype(np.float64) @ label_vectors.T.astype(np.float64) / temperature)  # (N, K)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from labeling.vectors import unit
+
 __all__ = ["nearest_others"]
 
 
@@ -45,7 +47,7 @@ def nearest_others(
     """
     if n <= 0 or not len(known):
         return [[] for _ in asked]
-    cosines = _unit(asked) @ _unit(known).T  # (B, M)
+    cosines = unit(np.asarray(asked, np.float64)) @ unit(np.asarray(known, np.float64)).T  # (B, M)
     cosines[np.asarray(asked_groups)[:, None] == np.asarray(known_groups)[None, :]] = -np.inf
     cosines[~np.isfinite(cosines)] = -np.inf
     order = np.argsort(-cosines, axis=1, kind="stable")[:, :n]
@@ -53,8 +55,3 @@ def nearest_others(
         [(int(at), round(float(row[at]), 3)) for at in places if np.isfinite(row[at])]
         for row, places in zip(cosines, order, strict=True)
     ]
-
-
-def _unit(vectors: NDArray[np.floating]) -> NDArray[np.float64]:
-    rows = np.asarray(vectors, np.float64)
-    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))

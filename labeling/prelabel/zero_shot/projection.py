@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from labeling.errors import Invalid
 from labeling.prelabel.engine import Vectors
+from labeling.vectors import softmax, unit
 
 __all__ = ["FOLDS", "LEAST_TEXTS", "PENALTY", "Projection", "combine", "fit_projection", "project_and_score"]
 
@@ -47,7 +48,7 @@ class Projection:
         for fold in np.unique(folds):
             rows = folds == fold
             projected[rows] = (image_vectors[rows] - self.image_means[fold]) @ self.maps[fold] + self.text_means[fold]
-        return _unit(projected)
+        return unit(projected)
 
 
 def fit_projection(
@@ -112,8 +113,7 @@ def combine(opinion: NDArray[np.floating], text_scores: NDArray[np.floating]) ->
     [1]
     """
     scores = _z(np.log(np.maximum(opinion, 1e-12))) + _z(np.asarray(text_scores, np.float64))  # (N, K)
-    weights = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+    return softmax(scores)
 
 
 def project_and_score(
@@ -158,7 +158,3 @@ def _moments(x: NDArray[np.float64], y: NDArray[np.float64]) -> Moments:
 def _z(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     centred = scores - scores.mean(axis=1, keepdims=True)
     return np.asarray(centred / np.maximum(centred.std(axis=1, keepdims=True), 1e-12))
-
-
-def _unit(vectors: Vectors) -> Vectors:
-    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12), np.float32)

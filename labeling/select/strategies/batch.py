@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from labeling.select.strategies.k_center import k_center
 from labeling.select.strategies.typical import MOST_POINTS, typical
+from labeling.vectors import unit
 
 __all__ = ["Gather", "choose", "choose_cold", "joined"]
 
@@ -83,13 +84,8 @@ def joined(image_vectors: npt.NDArray[np.floating], text_vectors: npt.NDArray[np
     >>> joined(np.array([[3.0, 4.0]]), np.array([[np.nan]])).tolist()[0][2]
     0.0
     """
-    return np.concatenate([_unit(image_vectors), _unit(text_vectors)], axis=1)
-
-
-def _unit(vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
-    rows = np.nan_to_num(np.asarray(vectors, dtype=np.float32))
-    length = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.where(length > 0, length, 1), dtype=np.float32)
+    blocks = [np.nan_to_num(np.asarray(vectors, np.float32)) for vectors in (image_vectors, text_vectors)]
+    return np.concatenate([unit(block) for block in blocks], axis=1)
 
 
 def _most_doubtful(doubts: npt.NDArray[np.floating], n: int) -> npt.NDArray[np.int64]:

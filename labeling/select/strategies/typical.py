@@ -11,6 +11,8 @@ import numpy.typing as npt
 from sklearn.cluster import MiniBatchKMeans
 from threadpoolctl import threadpool_limits
 
+from labeling.slices import slices
+
 __all__ = ["MOST_POINTS", "typical"]
 
 MOST_POINTS = 10_000
@@ -73,8 +75,7 @@ def _spread(points: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         return np.zeros(len(points), dtype=np.float32)
     squares = np.einsum("nd,nd->n", points, points)
     spread = np.empty(len(points), dtype=np.float32)
-    for start in range(0, len(points), 512):  # 512 rows of distances at a time: bounded memory
-        block = slice(start, start + 512)
+    for block in slices(len(points), 512):  # 512 rows of distances at a time: bounded memory
         distance = squares[block, None] - 2 * (points[block] @ points.T) + squares  # (512, M)
         nearest = np.partition(np.maximum(distance, 0), k, axis=1)[:, : k + 1]  # with the point itself: 0
         spread[block] = np.sqrt(nearest).sum(axis=1) / k

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labeling.errors import Invalid
+from labeling.slices import slices
 
 __all__ = ["DOUBTS", "Doubts", "checked_doubts", "entropy", "least_confidence", "margin"]
 
@@ -105,10 +106,10 @@ def _by_block(
     probs: npt.NDArray[np.floating], score: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
 ) -> npt.NDArray[np.float32]:
     scores = np.empty(len(probs), dtype=np.float32)
-    for start in range(0, len(probs), _BLOCK):
-        block = np.array(probs[start : start + _BLOCK], dtype=np.float32)  # (B, K), a copy
+    for some in slices(len(probs), _BLOCK):
+        block = np.array(probs[some], dtype=np.float32)  # (B, K), a copy
         block[np.isnan(block).any(axis=1)] = 1 / block.shape[1]
-        scores[start : start + len(block)] = score(block)
+        scores[some] = score(block)
     return scores
 
 

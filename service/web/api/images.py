@@ -23,8 +23,9 @@ from labeling.errors import BadImage, NotFound
 from labeling.ingest.decoding import check_header
 from labeling.jobs import JobName, Trigger
 from labeling.project import Project
+from labeling.slices import batches
 from labeling.types import Incoming
-from service.ingest.register import ROWS_A_TRANSACTION, chunks, limits_of, sort_out
+from service.ingest.register import ROWS_A_TRANSACTION, limits_of, sort_out
 from service.web.api.paging import PagingDep, SliceOut, slice_out
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.retry import retry_failures
@@ -147,7 +148,7 @@ def _named(item: AddressIn) -> Incoming | Taken:
 
 def _register(parts: WebParts, project: Project, items: list[Incoming | Taken]) -> TakenOut:
     answers: list[Taken] = []
-    for some in chunks(items, ROWS_A_TRANSACTION):
+    for some in batches(items, ROWS_A_TRANSACTION):
         with transaction(parts.database) as session:
             answers += _register_some(session, project, some, parts.now())
     with transaction(parts.database) as session:

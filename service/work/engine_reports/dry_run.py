@@ -14,6 +14,7 @@ from PIL import Image
 from db.repositories.engines.prelabels import PendingImage
 from labeling.prelabel.engine import Engine, Item
 from labeling.project import EngineUse, Project
+from labeling.slices import slices
 from labeling.types import ImageId, Prelabel
 from service.work.engines.factory import make_engine
 from service.work.pool.pool import load_pool
@@ -86,9 +87,9 @@ def let_look(
 ) -> Looked:
     """Look at all of them, some at once; stops at a spent budget or a silent endpoint with what it has."""
     looked = Looked()
-    for start in range(0, len(images), AT_ONCE):
-        progress(what, start, len(images))
-        items = open_items(images[start : start + AT_ONCE], looked)
+    for some in slices(len(images), AT_ONCE):
+        progress(what, some.start, len(images))
+        items = open_items(images[some], looked)
         look_at(engine, items, len(project.config.labels), project.config_version, looked)
         if looked.away or looked.refused:
             break

@@ -32,6 +32,7 @@ from labeling.quality.metrics import Estimate, accuracy, confusion
 from labeling.select.strategies.uncertainty import margin
 from labeling.types import Example, ProjectId, Verdict, VersionId
 from service.engines.overview import WORK, Work, work_of
+from service.figures.estimates import estimate as estimate_as_json
 from service.work.figures.reliability import read_reliability
 from service.work.pool.training_set import evaluation_examples, truth_of
 from service.work.wiring import Parts
@@ -152,7 +153,8 @@ def _holdout_by_version(facts: _Facts) -> NewFigure:
         estimate = _estimate(facts, version)
         promoted = _was_promoted(facts.verdicts[version.id])
         champion = facts.champion is not None and facts.champion.id == version.id
-        rows.append({"version": version.number, "promoted": promoted, "champion": champion, **_as_json(estimate)})
+        row = {"version": version.number, "promoted": promoted, "champion": champion}
+        rows.append(row | estimate_as_json(estimate, "accuracy"))
         if estimate.known:
             points.append(VersionPoint(version.number, estimate, promoted))
     return NewFigure("holdout_by_version", {"versions": rows}, holdout_by_version(points) if points else None)
@@ -186,8 +188,7 @@ def _acceptance(facts: _Facts) -> NewFigure:
 
 
 def _accepted(row: Acceptance) -> Json:
-    share = _as_json(row.share)
-    return {"label": row.label, "shown": row.shown, "kept": row.kept, "share": share.pop("accuracy"), **share}
+    return {"label": row.label, "shown": row.shown, "kept": row.kept, **estimate_as_json(row.share, "share")}
 
 
 def _hardest(facts: _Facts) -> NewFigure:
@@ -234,7 +235,7 @@ def _rounds(facts: _Facts) -> NewFigure:
                 "at": version.created_at.isoformat(),
                 "labels_by_people": labels,
                 "evaluation_labels": int(version.report.get("evaluation_labels", 0)),
-                **_as_json(estimate),
+                **estimate_as_json(estimate, "accuracy"),
                 "promoted": _was_promoted(verdicts),
                 "verdict": verdicts[-1].verdict.value if verdicts else None,
                 "reasons": list(verdicts[-1].reasons) if verdicts else [],
@@ -248,16 +249,3 @@ def _rounds(facts: _Facts) -> NewFigure:
 
 def _was_promoted(verdicts: Sequence[Promotion]) -> bool:
     return any(verdict.verdict is Verdict.PROMOTED for verdict in verdicts)
-
-
-def _as_json(estimate: Estimate) -> Json:
-    """Its numbers are null while they are not yet known; `n` says how many labels there are."""
-    if not estimate.known:
-        return {"known": False, "n": estimate.n, "accuracy": None, "lower": None, "upper": None}
-    return {
-        "known": True,
-        "n": estimate.n,
-        "accuracy": round(estimate.value, 4),
-        "lower": round(estimate.lower, 4),
-        "upper": round(estimate.upper, 4),
-    }

@@ -29,8 +29,9 @@ from labeling.ingest.decoding import check_header, decode, encode_shown
 from labeling.ingest.hashing import content_hash, perceptual_hash
 from labeling.ingest.text import words_of
 from labeling.project import Project
+from labeling.slices import batches
 from labeling.types import ImageId, LabelSource, ProjectId, RegistrationId
-from service.ingest.register import ROWS_A_TRANSACTION, chunks, items_of, limits_of, sort_out
+from service.ingest.register import ROWS_A_TRANSACTION, items_of, limits_of, sort_out
 from service.label_studio.adopted_tasks import STUDIO, studio_path
 from service.work.wiring import Parts
 
@@ -96,7 +97,7 @@ def _look_at(parts: Parts, project: Project, source: Source) -> dict[str, int]:
     with reading(parts.database) as session:
         before = registrations.standing(session, source.id)
     counts = {"new": 0, "changed": 0}
-    for chunk in chunks(items_of(source.address), ROWS_A_TRANSACTION):
+    for chunk in batches(items_of(source.address), ROWS_A_TRANSACTION):
         usable, bad = sort_out(project, chunk)
         for item in usable:
             before.pop(item.reference, None)
@@ -115,7 +116,7 @@ def _look_at(parts: Parts, project: Project, source: Source) -> dict[str, int]:
 
 def _note_gone(parts: Parts, missing: Sequence[RegistrationId]) -> int:
     total = 0
-    for chunk in chunks(missing, ROWS_A_TRANSACTION):
+    for chunk in batches(missing, ROWS_A_TRANSACTION):
         with transaction(parts.database) as session:
             total += registrations.gone(session, chunk, parts.now())
     return total

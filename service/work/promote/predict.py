@@ -13,6 +13,7 @@ from labeling.adapters.storage.prediction_files import Predictions, keep_only, r
 from labeling.errors import BadArtifact, NotFound
 from labeling.learn.training import predict_probs
 from labeling.project import Project
+from labeling.slices import slices
 from labeling.types import ProjectId
 from service.logs import get_logger
 from service.work.pool.pool import load_pool
@@ -82,8 +83,7 @@ def _add_evidence(parts: Parts, project_id: ProjectId, champion: Version, curren
     with reading(parts.database) as session:
         missing = predictions.images_without_evidence(session, project_id, champion.id)
     rows = np.flatnonzero(np.isin(current.image_ids, np.array(missing, np.int64)))
-    for start in range(0, len(rows), EVIDENCE_ROWS_A_WRITE):
-        some = rows[start : start + EVIDENCE_ROWS_A_WRITE]
-        pairs = zip(current.image_ids[some].tolist(), current.probs[some].tolist(), strict=True)
+    for some in slices(len(rows), EVIDENCE_ROWS_A_WRITE):
+        pairs = zip(current.image_ids[rows[some]].tolist(), current.probs[rows[some]].tolist(), strict=True)
         with transaction(parts.database) as session:
             predictions.add_evidence(session, champion.id, pairs, parts.now())

@@ -29,8 +29,8 @@ from db.views.label_audit import EngineAnswer, Place
 from labeling.project import Project
 from labeling.quality.annotators.interrater import MISSING, agreement, alpha_by_class, cohen, disagreements, observed
 from labeling.types import NONE_OF_THESE, Outcome, ProjectId
+from service.figures.estimates import estimate as estimate_as_json
 from service.projects.pseudonyms import shown_name
-from service.work.quality.numbers import as_json
 from service.work.wiring import Parts
 
 __all__ = ["PART", "refresh_agreement"]
@@ -102,7 +102,7 @@ def _compute(facts: _Facts) -> Json:
             for name, table in (("all", everyone), ("blind", apart[True]), ("anchored", apart[False]))
         },
         "classes": [
-            {"label": label, "alpha": as_json(found)}
+            {"label": label, "alpha": estimate_as_json(found)}
             for label, found in zip(classes, alpha_by_class(everyone.answers, len(classes), rng), strict=True)
             if found is not None
         ],
@@ -117,9 +117,9 @@ def _of_people(table: _Table, classes: int, rng: np.random.Generator) -> Json:
     return {
         "images": found.observed.n,
         "people": len(table.people),
-        "observed": as_json(found.observed),
-        "fleiss": as_json(found.fleiss),
-        "alpha": as_json(found.alpha),
+        "observed": estimate_as_json(found.observed),
+        "fleiss": estimate_as_json(found.fleiss),
+        "alpha": estimate_as_json(found.alpha),
     }
 
 
@@ -162,8 +162,8 @@ def _pair(
     return {
         "first": _person(table.people[i], names),
         "second": _person(table.people[j], names),
-        "same": as_json(observed(np.stack([first, second], axis=1), len(classes))),
-        "kappa": as_json(cohen(first, second, rng)),
+        "same": estimate_as_json(observed(np.stack([first, second], axis=1), len(classes))),
+        "kappa": estimate_as_json(cohen(first, second, rng)),
         "disagreements": [
             {
                 "first": classes[cell.first],
@@ -216,8 +216,8 @@ def _of_engine(
     return {
         "engine": stage.engine,
         "revision": stage.revision,
-        "same": as_json(observed(both, len(classes))),
-        "kappa": as_json(cohen(people, engine, rng)),
+        "same": estimate_as_json(observed(both, len(classes))),
+        "kappa": estimate_as_json(cohen(people, engine, rng)),
     }
 
 

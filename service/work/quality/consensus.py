@@ -27,6 +27,7 @@ from labeling.jobs import JobName, Trigger
 from labeling.project import Project
 from labeling.quality.annotators.aggregation import Aggregation, Opinion, aggregate
 from labeling.review.kinds import blind_always
+from labeling.slices import batches
 from labeling.types import NONE_OF_THESE, ImageId, Outcome, ProjectId
 from service.labels.resolution import MAJORITY, Standing, settle, standing_of
 from service.work.wiring import Parts
@@ -89,9 +90,9 @@ def _settle_all(parts: Parts, project: Project, fingerprint: str) -> dict[str, i
     with reading(parts.database) as session:
         images = answers.answered_images(session, project.id)
     settled = 0
-    for start in range(0, len(images), BATCH):
+    for batch in batches(images, BATCH):
         with transaction(parts.database) as session:
-            settled += settle(session, project, images[start : start + BATCH], parts.now())
+            settled += settle(session, project, batch, parts.now())
     with transaction(parts.database) as session:
         data = {"method": MAJORITY, "images": len(images), "quality": {}}
         figures.keep(session, project.id, [NewFigure("consensus", data)], fingerprint, parts.now(), part=PART)
@@ -154,8 +155,7 @@ def _keep(parts: Parts, facts: _Facts, soft: Sequence[SoftLabel]) -> dict[str, i
         held = soft_labels.of(session, [one.image_id for one in soft])
     new = [one for one in soft if held.get(one.image_id) != one]
     settled = 0
-    for start in range(0, len(new), BATCH):
-        batch = new[start : start + BATCH]
+    for batch in batches(new, BATCH):
         with transaction(parts.database) as session:
             soft_labels.keep(session, facts.project.id, batch, [], parts.now())
             settled += settle(session, facts.project, _of_several(facts, batch), parts.now())

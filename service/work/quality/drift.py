@@ -29,11 +29,11 @@ from labeling.project import Project
 from labeling.quality.drift import Changed, class_shift, corrected_prior, input_shift, level_of, told_apart
 from labeling.quality.metrics import MIN_LABELS, confusion, share
 from labeling.types import ProjectId
+from service.figures.estimates import estimate as estimate_as_json
 from service.work.pool.pool import load_pool
 from service.work.pool.training_set import evaluation_examples, truth_of
 from service.work.quality.alarm_rules import Watch, follow
 from service.work.quality.annotator_drift import people_over_time
-from service.work.quality.numbers import as_json
 from service.work.wiring import Parts
 
 __all__ = ["FIGURE", "INPUTS_APART", "PART", "PRIOR_MOVED", "refresh_drift"]
@@ -129,7 +129,7 @@ def _inputs(sides: _Sides, look: int, rng: np.random.Generator) -> Json:
     chosen = rng.permutation(len(sides.before))[:SAMPLE]
     before, after = sides.vectors_before[chosen], sides.vectors_after[-SAMPLE:]
     found, apart = input_shift(before, after, rng), told_apart(before, after, rng)
-    return {**_changed(found, look), "told_apart": as_json(apart), "images": sides.after[-6:].tolist()}
+    return {**_changed(found, look), "told_apart": estimate_as_json(apart), "images": sides.after[-6:].tolist()}
 
 
 def _changed(found: Changed, look: int) -> Json:
@@ -203,7 +203,7 @@ def _engines(session: Session, project: Project) -> list[Json]:
                 "engine": stage.engine,
                 "earlier": earlier,
                 "revision": stage.revision,
-                "changed": as_json(share(differ, len(old))),
+                "changed": estimate_as_json(share(differ, len(old))),
             }
         )
     return rows

@@ -26,10 +26,10 @@ from labeling.prelabel.engine import Item
 from labeling.project import Project
 from labeling.quality.metrics import share
 from labeling.types import ImageId, Prelabel, ProjectId
+from service.figures.estimates import estimate as estimate_as_json
 from service.work.engine_reports.dry_run import answers_of, let_look, load, opener, use_of
 from service.work.engines.guards import ASKING
 from service.work.quality.alarm_rules import Watch, follow
-from service.work.quality.numbers import as_json
 from service.work.wiring import Parts
 
 __all__ = ["FIGURE", "PART", "look_again"]
@@ -90,7 +90,7 @@ def _look(parts: Parts, project: Project, stage: Stage, today: str) -> Json:
         "asked": len(now),
         "differ": len(differ),
         "lower": round(changed.lower, 4),
-        "changed": as_json(changed),
+        "changed": estimate_as_json(changed),
         "images": differ[:6],
         "cost_micro": sum(one.cost_micro for one in answers_of(looked).values()),
     }

@@ -24,7 +24,7 @@ from labeling.project import Project
 from labeling.quality.labels.readiness import Criterion, State, Verdict, count, judge, measured
 from labeling.quality.metrics import Estimate, share
 from labeling.types import LabelSource, ProjectId, ReviewKind
-from service.work.quality.numbers import as_json
+from service.figures.estimates import estimate as estimate_as_json
 from service.work.wiring import Parts
 
 __all__ = ["FIGURE", "PART", "refresh_label_quality"]
@@ -163,7 +163,7 @@ def _told(one: Criterion, facts: _Facts) -> Json:
         "title": title,
         "unit": unit,
         "where": where,
-        "figure": exact if one.exact or one.name == "coverage" else as_json(figure),
+        "figure": exact if one.exact or one.name == "coverage" else estimate_as_json(figure),
         "target": one.target,
         "at_least": one.at_least,
         "state": one.state.value,
@@ -241,8 +241,8 @@ def _classes(facts: _Facts) -> list[Json]:
                 "label": name,
                 "labels": number,
                 "suspects": suspected.get(name, 0),
-                "alpha": alphas.get(name, as_json(None)),
-                "holdout": as_json(share(right, sum(cell["count"] for cell in of_class))),
+                "alpha": alphas.get(name, estimate_as_json(None)),
+                "holdout": estimate_as_json(share(right, sum(cell["count"] for cell in of_class))),
             }
         )
     return rows

@@ -31,10 +31,10 @@ from labeling.quality.metrics import Estimate
 from labeling.review.kinds import Use, may_use
 from labeling.types import LabelSource, ProjectId
 from service import plugins
+from service.figures.estimates import estimate as estimate_as_json
 from service.labels.reannotation import STRATEGY
 from service.labels.suspects import SUSPECTED
 from service.work.pool.pool import Pool, load_pool
-from service.work.quality.numbers import as_json
 from service.work.wiring import Parts
 
 __all__ = ["FIGURE", "PART", "refresh_suspects"]
@@ -164,7 +164,7 @@ def _told(session: Session, project: Project, found: _Found) -> Json:
     held_out = [at for at, one in enumerate(found.labels) if one.holdout]
     return {
         "labels": len(found.labels),
-        "rate": as_json(found.rate),
+        "rate": estimate_as_json(found.rate),
         "found": len(listed),
         "found_right": len(right),
         "sent_back": {

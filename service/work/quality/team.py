@@ -30,8 +30,8 @@ from labeling.quality.annotators.pausing import Finding, find_harm
 from labeling.quality.annotators.performance import AnnotatorFigures, Drift, Times, describe
 from labeling.quality.annotators.references import Answer, Votes, collect_votes, reference_of
 from labeling.types import NONE_OF_THESE, ImageId, ProjectId, ReviewKind
+from service.figures.estimates import estimate as estimate_as_json
 from service.logs import get_logger
-from service.work.quality.numbers import as_json
 from service.work.wiring import Parts
 
 __all__ = ["PART", "RULE", "refresh_team"]
@@ -169,21 +169,21 @@ def _person(one: AnnotatorFigures, facts: _Facts, found: Sequence[Finding], vote
     return {
         "annotator": one.annotator,
         "answers": one.answers,
-        "gold": as_json(one.gold),
-        "agreement": as_json(one.agreement),
+        "gold": estimate_as_json(one.gold),
+        "agreement": estimate_as_json(one.agreement),
         "kappa": None if one.kappa is None else round(one.kappa, 4),
-        "accepted_wrong": as_json(one.accepted_wrong),
-        "blind_error": as_json(one.blind_error),
-        "anchoring": as_json(one.anchoring),
+        "accepted_wrong": estimate_as_json(one.accepted_wrong),
+        "blind_error": estimate_as_json(one.blind_error),
+        "anchoring": estimate_as_json(one.anchoring),
         "times": _times(one.times),
         "per_hour": None if one.per_hour is None else round(one.per_hour, 1),
         "per_day": None if one.per_day is None else round(one.per_day, 1),
         "drift": _drift(one.drift),
-        "quick_copies": as_json(one.quick_copies),
+        "quick_copies": estimate_as_json(one.quick_copies),
         "commonest": one.commonest,
-        "commonest_share": as_json(one.commonest_share),
-        "usual": as_json(one.usual),
-        "classes": [{"label": each.label, "right": as_json(each.right)} for each in one.classes],
+        "commonest_share": estimate_as_json(one.commonest_share),
+        "usual": estimate_as_json(one.usual),
+        "classes": [{"label": each.label, "right": estimate_as_json(each.right)} for each in one.classes],
         "findings": [_finding(finding) for finding in found if finding.annotator == one.annotator],
         "differences": _differences(one.annotator, facts, votes),
     }
@@ -196,9 +196,9 @@ def _times(times: Times) -> Json:
 
 def _drift(drift: Drift) -> Json:
     return {
-        "early": as_json(drift.early),
-        "late": as_json(drift.late),
-        "change": as_json(drift.change),
+        "early": estimate_as_json(drift.early),
+        "late": estimate_as_json(drift.late),
+        "change": estimate_as_json(drift.change),
         "early_s": drift.early_s,
         "late_s": drift.late_s,
     }

@@ -29,6 +29,7 @@ from labeling.review.controls import Controls
 from labeling.review.hint_text import Hint
 from labeling.review.payloads import Suggestion
 from labeling.review.queue import InQueue, doubt_of, order, scores
+from labeling.slices import batches
 from labeling.types import NONE_OF_THESE, ImageId, ProjectId, ReviewId
 from service.label_studio.adopted_tasks import controls_of
 from service.work.pool.predictions import terms_in_force
@@ -173,8 +174,7 @@ def _import_new(parts: Parts, place: Place, queue: Queue, model_version: str) ->
     new = [review for review in queue.reviews if review.ls_task_id is None]
     hints = hints_for(parts, queue.project, new)
     made: set[int] = set()
-    for start in range(0, len(new), IMPORT_BATCH):
-        batch = new[start : start + IMPORT_BATCH]
+    for batch in batches(new, IMPORT_BATCH):
         bodies = [
             payloads.task(
                 _data(parts, review, hints[review.id], controls),

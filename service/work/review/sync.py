@@ -6,10 +6,9 @@ of reviews whose task was deleted. An event is never believed, only looked into.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -20,6 +19,7 @@ from db.repositories.reviews.label_studio import Place
 from db.session import reading, transaction
 from labeling.adapters.label_studio.client import Changed, StudioTask
 from labeling.project import Project
+from labeling.slices import batches
 from labeling.types import ProjectId, ReviewId
 from service.labels.resolution import settle
 from service.work.review.image_urls import renew_addresses
@@ -34,8 +34,6 @@ SETTLE_BATCH = 500
 NAMED_AT_ONCE = 5_000
 OVERLAP = timedelta(seconds=30)
 """Tasks touched this long before the newest one seen are looked at again: times are not handed out in order."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +125,7 @@ def _read_again(
 ) -> set[ReviewId]:
     """Record these tasks' answers, a batch a transaction; return the reviews whose task is no longer there."""
     gone: set[ReviewId] = set()
-    for batch in _batches(task_ids, SYNC_BATCH):
+    for batch in batches(task_ids, SYNC_BATCH):
         found = list(parts.label_studio.tasks(place.ls_project_id, batch))
         recorded, labelled = _record(parts, project, place, found)
         counts["recorded"] += recorded.recorded
@@ -163,7 +161,7 @@ def _settle_rest(parts: Parts, project: Project, full: bool) -> int:
         find = answers.answered_images if full else answers.unsettled_images
         images = find(session, project.id)
     labelled = 0
-    for batch in _batches(images, SETTLE_BATCH):
+    for batch in batches(images, SETTLE_BATCH):
         with transaction(parts.database) as session:
             labelled += settle(session, project, batch, parts.now())
     return labelled
@@ -171,11 +169,6 @@ def _settle_rest(parts: Parts, project: Project, full: bool) -> int:
 
 def _end(parts: Parts, review_ids: set[ReviewId]) -> None:
     """A review whose task was deleted gets no answer any more and is not pushed again; what it was told stays."""
-    for batch in _batches(sorted(review_ids), SETTLE_BATCH):
+    for batch in batches(sorted(review_ids), SETTLE_BATCH):
         with transaction(parts.database) as session:
             reviews.end(session, batch, reviews.TASK_DELETED, parts.now())
-
-
-def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]

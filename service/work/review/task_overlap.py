@@ -18,6 +18,7 @@ from labeling.project import Project, ProjectConfig
 from labeling.review import payloads
 from labeling.review.config import choices_of
 from labeling.review.payloads import Suggestion
+from labeling.slices import batches
 from labeling.types import ReviewId
 from service.label_studio.adopted_tasks import controls_of
 from service.work.wiring import Parts
@@ -38,8 +39,7 @@ def keep_people(parts: Parts, project: Project, suggestions: dict[ReviewId, Sugg
     if place is None:
         return {}
     wanted = [one for one in found if one.review_id in suggestions]
-    for start in range(0, len(wanted), BATCH):
-        batch = wanted[start : start + BATCH]
+    for batch in batches(wanted, BATCH):
         tasks = {task.id: task for task in parts.label_studio.tasks(place.ls_project_id, [w.ls_task_id for w in batch])}
         _show(
             parts,

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeling.learn.calibration import enough_to_calibrate, fit_temperature, in_temperature_half
-from labeling.learn.training import softmax
 from labeling.quality.metrics import expected_calibration_error
+from labeling.vectors import softmax
 
 
 def drawn(temperature: float, n: int = 4_000, k: int = 5) -> tuple[np.ndarray, np.ndarray]:

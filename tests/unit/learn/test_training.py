@@ -13,7 +13,8 @@ from sklearn.linear_model import LogisticRegression
 from labeling.errors import Invalid, NothingToLearnFrom
 from labeling.learn.fusions.concatenation import Inputs, fuse
 from labeling.learn.heads.logistic import FitConfig
-from labeling.learn.training import fit_classifier, predict_logits, predict_probs, softmax
+from labeling.learn.training import fit_classifier, predict_logits, predict_probs
+from labeling.vectors import softmax
 
 
 def images(vectors: NDArray[np.float32], n_classes: int) -> Inputs:
