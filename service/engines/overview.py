@@ -19,6 +19,7 @@ from db.views import engine_stats, figures
 from db.views.engine_stats import RevisionFacts
 from labeling.project import EngineUse, Project
 from labeling.types import ProjectId
+from service.engines.kinds import kind_of
 
 __all__ = ["WORK", "EngineInUse", "Overview", "Work", "overview", "work_of"]
 
@@ -87,7 +88,7 @@ def overview(session: Session, project: Project) -> Overview:
         labels = terms[revision].labels if revision in terms else None
         engines.append(EngineInUse(place, use, revision, facts.get(revision or ""), labels))
     in_force = {engine.revision for engine in engines}
-    asked = {use.engine.partition(":")[2].partition("/")[0] for use in uses}
+    asked = {use.engine.partition(":")[2].partition("/")[0] for use in uses if kind_of(use.engine).endpoint}
     return Overview(
         engines=engines,
         older=[found for found in facts.values() if found.revision not in in_force],

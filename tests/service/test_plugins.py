@@ -27,7 +27,7 @@ from labeling.types import ProjectId, ReviewKind
 from service import plugins
 from service.projects.project_file import parse_project
 from service.settings import Settings
-from service.work.engines.factory import ENGINES, make_engine
+from service.work.engines.factory import MAKERS, make_engine
 from service.work.learn.learn import learn
 from service.work.pool.pool import load_pool
 from service.work.pool.saved_versions import folder_of, load_classifier
@@ -191,4 +191,4 @@ def test_a_head_that_returns_something_else_is_refused() -> None:
 
 
 def test_the_list_of_our_own_engines_is_the_table() -> None:
-    assert set(plugins.BUILT_IN[plugins.ENGINES]) >= set(ENGINES)
+    assert set(plugins.BUILT_IN[plugins.ENGINES]) >= set(MAKERS)

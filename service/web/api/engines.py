@@ -18,6 +18,7 @@ from db.repositories.projects import projects
 from db.session import reading
 from db.views.engine_stats import RevisionFacts
 from labeling.jobs import JobName
+from service import plugins
 from service.engines.kinds import KindState, kinds
 from service.engines.overview import EngineInUse, overview
 from service.engines.requests import MOST_ENGINES, MOST_IMAGES, MOST_PILOT, EngineRequest, ReportKind, written
@@ -85,7 +86,7 @@ def list_engines(parts: PartsDep, project: ProjectDep) -> EnginesOut:
     return EnginesOut(
         engines=found.engines,
         older=found.older,
-        kinds=kinds(endpoints=parts.settings.endpoints.exists()),
+        kinds=kinds(plugins.names_of(plugins.ENGINES), endpoints=parts.settings.endpoints.exists()),
         spending=found.spending,
         budget_micro=found.budget_micro,
         endpoints=found.endpoints,

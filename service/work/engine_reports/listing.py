@@ -16,18 +16,18 @@ from db.views import engine_stats
 from labeling.prelabel.endpoints.endpoint import Endpoint
 from labeling.prelabel.zero_shot.templates import CAPTIONS, SENTENCES, texts_by_label
 from labeling.project import EngineUse, Project
+from service import plugins
 from service.engines.endpoints_file import load_endpoints
-from service.engines.kinds import KINDS, kinds
+from service.engines.kinds import kind_of, kinds
 from service.figures.estimates import Json, rounded
 from service.settings import Settings
 from service.work.engine_reports.dry_run import currency_of, engines_of, load, use_of
-from service.work.engines.factory import ENGINES, first_use
+from service.work.engines.means import first_use
 from service.work.wiring import Parts
 
 __all__ = ["list_engines", "show"]
 
-TEMPLATES = {"bundled": SENTENCES, "dual-encoder": CAPTIONS, "projected": SENTENCES}
-"""The kinds that compare texts, with the templates that are their own."""
+TEMPLATES = {"captions": CAPTIONS, "sentences": SENTENCES}
 
 
 def list_engines(settings: Settings, projects: Sequence[Project]) -> Json:
@@ -38,15 +38,15 @@ def list_engines(settings: Settings, projects: Sequence[Project]) -> Json:
         "engines": [
             {
                 "name": kind.name,
-                "model": ENGINES[kind.name].model if kind.name in ENGINES else "",
-                "summary": ENGINES[kind.name].summary if kind.name in ENGINES else "a plug-in",
+                "model": kind_of(kind.name).model,
+                "summary": kind_of(kind.name).summary,
                 "ready": kind.ready,
                 "way_out": kind.way_out,
                 "used": [
                     {"engine": name, "project": project} for name, project in used if name.split(":")[0] == kind.name
                 ],
             }
-            for kind in kinds(endpoints=bool(endpoints))
+            for kind in kinds(plugins.names_of(plugins.ENGINES), endpoints=bool(endpoints))
         ],
         "endpoints": [
             {"name": one.name, "url": one.url, "kind": one.kind, "local": one.local, "price": _price(one)}
@@ -88,9 +88,8 @@ def show(parts: Parts, project: Project, name: str) -> Json:
 
 def _endpoint(settings: Settings, name: str) -> tuple[Endpoint, str] | None:
     """The endpoint that an engine asks, and its model there; None where it asks none."""
-    kind, _, model = name.partition(":")
-    where, _, called = model.partition("/")
-    endpoint = load_endpoints(settings).get(where) if kind in KINDS and KINDS[kind].endpoint else None
+    where, _, called = name.partition(":")[2].partition("/")
+    endpoint = load_endpoints(settings).get(where) if kind_of(name).endpoint else None
     return (endpoint, called) if endpoint else None
 
 
@@ -124,9 +123,9 @@ def _probe(parts: Parts, name: str) -> Json:
 
 def _prompts(project: Project, name: str, use: EngineUse) -> Json:
     """The texts that stand for each label, where the engine compares texts."""
-    kind = name.split(":")[0]
-    if kind not in TEMPLATES:
+    templates = kind_of(name).templates
+    if not templates:
         return {}
     labels = project.config.labels
-    texts = texts_by_label(labels, use.templates, TEMPLATES[kind])
+    texts = texts_by_label(labels, use.templates, TEMPLATES[templates])
     return {label.name: own for label, own in zip(labels, texts, strict=True)}

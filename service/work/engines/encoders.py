@@ -10,6 +10,7 @@ from labeling.errors import Invalid
 from labeling.prelabel.encoders.towers import ImageTower, TextTower, with_encoders
 from labeling.prelabel.engine import Engine
 from labeling.project import Policy
+from service.engines.kinds import kind_of
 from service.settings import Settings
 from service.work.engines.bundled_encoder import bundled_images, device_of
 
@@ -77,13 +78,9 @@ def texts_of(policy: Policy) -> str:
     Invalid
         When the first engine has a text encoder that only it can run.
     """
-    kind, _, model = policy.engine.partition(":")
-    if policy.text_encoder or kind not in OWN_TEXTS:
+    texts = kind_of(policy.engine).texts
+    if policy.text_encoder or texts == BUNDLED:
         return policy.text_encoder or BUNDLED
-    if kind == "dual-encoder":
-        return f"sentences:{model}"
+    if texts == "sentences":
+        return f"sentences:{policy.engine.partition(':')[2]}"
     raise Invalid(f"The texts of the engine {policy.engine!r} cannot be shared; write `policy: text_encoder: bundled`.")
-
-
-OWN_TEXTS = ("dual-encoder", "scripted")
-"""First engines whose text vectors are not the bundled encoder's."""

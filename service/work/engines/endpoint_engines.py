@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from time import perf_counter
-from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -33,11 +32,10 @@ from labeling.project import Budget
 from labeling.types import ProjectId
 from service.engines.egress import check_endpoint, log_sending
 from service.engines.endpoints_file import endpoint_key, load_endpoints
+from service.engines.kinds import KINDS
 from service.settings import Settings
 from service.work.engines.call_ledger import open_book
-
-if TYPE_CHECKING:
-    from service.work.engines.factory import Means
+from service.work.engines.means import Means
 
 __all__ = ["make_agent", "make_decider", "probe_endpoint"]
 
@@ -94,7 +92,7 @@ def probe_endpoint(
 def _prepared(order: EngineOrder, means: Means, kind: str) -> tuple[EndpointClient, Abilities]:
     endpoint, model = _named(means.settings, order.model)
     if endpoint.kind != kind:
-        other = "decide" if kind == "chat" else "agent"
+        other = next(one.name for one in KINDS.values() if one.endpoint == endpoint.kind)
         raise Invalid(
             f"{endpoint.name!r} is an endpoint of kind {endpoint.kind}: write `engine: {other}:{order.model}`."
         )

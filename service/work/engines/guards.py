@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -24,27 +23,24 @@ from labeling.prelabel.guards.checks import obeys_too_often
 from labeling.prelabel.guards.counterfactual import guarded
 from labeling.review.kinds import Use, kinds_for
 from labeling.types import Side
+from service.engines.kinds import kind_of
+from service.work.engines.means import Means
 
-if TYPE_CHECKING:
-    from service.work.engines.factory import Means
+__all__ = ["StoredCanaries", "guard"]
 
-__all__ = ["ASKING", "StoredCanaries", "guard"]
-
-GUARDED = frozenset({"agent", "decide", "described", "vlm"})
-ASKING = frozenset({"agent", "decide"})
-"""The kinds that ask an endpoint."""
 SHARE = 0.1
 
 
 def guard(engine: Engine, name: str, order: EngineOrder, means: Means) -> Engine:
     """The engine with the guards that its kind needs; the kinds that read nothing need none."""
-    if name not in GUARDED:
+    kind = kind_of(name)
+    if not kind.guards:
         return engine
-    sends = order.use.sends if name in ASKING else ("image", "text")
-    if name in ASKING and means.database is not None:
+    sends = order.use.sends if kind.endpoint else ("image", "text")
+    if kind.endpoint and means.database is not None:
         book = StoredCanaries(means.database, means, order, engine.revision)
         engine = with_canaries(engine, order.classes, book, sends=sends)
-    return guarded(engine, order.classes, share=SHARE, picture="image" in sends and name != "described")
+    return guarded(engine, order.classes, share=SHARE, picture="image" in sends and "picture" in kind.guards)
 
 
 class StoredCanaries:

@@ -30,6 +30,7 @@ from labeling.prelabel.zero_shot.nearest import nearest_others
 from labeling.project import LabelClass, Project
 from labeling.review.kinds import Use, kinds_for
 from labeling.types import Example, ProjectId, Side
+from service.engines.kinds import KINDS
 from service.work.explain.overlays import due_reviews, keep_picture, note_failure
 from service.work.review.push import Queue, read_queue
 from service.work.wiring import Parts
@@ -39,8 +40,8 @@ __all__ = ["draw_explanations"]
 STEP = "explanation"
 EXAMPLES = 3
 SIDE = 480
-"""The longer side of what is covered and drawn; the engines of `QUICK` look at less."""
-QUICK = ("bundled", "dual-encoder", "scripted")
+"""The longer side of what is covered and drawn; the quick engines look at less."""
+QUICK = tuple(kind.name for kind in KINDS.values() if kind.quick)
 """First engines that are asked 37 times about one image: they run here, cost nothing, and give probabilities."""
 
 

@@ -26,9 +26,9 @@ from labeling.prelabel.engine import Item
 from labeling.project import Project
 from labeling.quality.metrics import share
 from labeling.types import ImageId, Prelabel, ProjectId
+from service.engines.kinds import kind_of
 from service.figures.estimates import estimate as estimate_as_json
 from service.work.engine_reports.dry_run import answers_of, let_look, load, opener, use_of
-from service.work.engines.guards import ASKING
 from service.work.quality.alarm_rules import Watch, follow
 from service.work.wiring import Parts
 
@@ -64,7 +64,7 @@ def look_again(parts: Parts, project_id: ProjectId) -> dict[str, int]:
 
 def _asks(project: Project, engine: str) -> bool:
     use = use_of(project, engine)
-    return engine.partition(":")[0] in ASKING and (use is None or not use.examples)
+    return bool(kind_of(engine).endpoint) and (use is None or not use.examples)
 
 
 def _look(parts: Parts, project: Project, stage: Stage, today: str) -> Json:

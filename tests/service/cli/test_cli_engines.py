@@ -11,12 +11,17 @@ from PIL import Image
 from db.repositories.engines import reports
 from db.repositories.projects import projects
 from db.session import make_engine, reading
+from labeling.errors import Invalid
 from labeling.prelabel.engines.scripted import class_colour
-from service.engines.kinds import KINDS
+from labeling.project import LabelClass, Policy, Project, ProjectConfig
+from labeling.types import ProjectId
+from service.engines.kinds import KINDS, EngineKind, kind_of
 from service.plugins import BUILT_IN, ENGINES
 from service.settings import Settings
-from service.work.engines import factory
+from service.work.engines.factory import MAKERS
+from service.work.engines.factory import make_engine as load_engine
 from service.work.wiring import make_parts
+from tests.conftest import NOW
 from tests.service.cli.test_cli import Cli
 from tests.service.reporting_ground import add_pictures, give_gold
 
@@ -53,7 +58,26 @@ def red(tmp_path: Path) -> str:
 
 
 def test_every_kind_that_can_be_named_is_made_and_its_needs_are_known() -> None:
-    assert set(KINDS) == set(factory.ENGINES) == set(BUILT_IN[ENGINES])
+    assert set(KINDS) == set(MAKERS) == set(BUILT_IN[ENGINES])
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
+def test_every_row_of_the_table_holds_together(kind: EngineKind) -> None:
+    name = f"{kind.name}:somewhere" if kind.model else kind.name
+
+    assert kind_of(name) is kind
+    assert kind.summary and kind.install.startswith("Type: pip install")
+    assert not kind.endpoint or (kind.guards and not kind.quick)
+    assert not kind.extra or kind.modules
+
+
+@pytest.mark.parametrize("name", [kind.name for kind in KINDS.values() if not kind.first])
+def test_a_kind_that_starts_from_what_another_says_cannot_be_the_first(name: str, tmp_path: Path) -> None:
+    engine = f"{name}:somewhere" if KINDS[name].model else name
+    config = ProjectConfig("animals", (LabelClass("cat"), LabelClass("dog")), policy=Policy(engine=engine))
+
+    with pytest.raises(Invalid, match="cannot be a project's first engine"):
+        load_engine(Project(ProjectId(1), config, 1, "salt", NOW), Settings(home=tmp_path))
 
 
 def test_engines_are_listed_with_whether_they_can_be_used_here(cli: Cli) -> None:

@@ -18,7 +18,8 @@ from labeling.prelabel.engine import Item, check_look
 from labeling.project import LabelClass, Policy, Project, ProjectConfig
 from labeling.types import ProjectId
 from service.settings import Settings
-from service.work.engines.factory import first_use, make_engine
+from service.work.engines.factory import make_engine
+from service.work.engines.means import first_use
 from tests.conftest import NOW
 from tests.tiny_encoders import VISION, VISION_MODELS, save_bert, save_clip, save_siglip, save_vision
 

@@ -30,8 +30,8 @@ from labeling.project import EngineUse, LabelClass, Policy, Project
 from labeling.types import ReviewKind
 from service.engines import egress
 from service.settings import Settings
-from service.work.engines.factory import Means
 from service.work.engines.guards import StoredCanaries, guard
+from service.work.engines.means import Means
 from tests.conftest import NOW
 from tests.injected_engines import CLASSES, ObedientReader, painted
 from tests.scripted_endpoint import answering, called
