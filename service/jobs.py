@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from labeling.errors import Unavailable
 from labeling.jobs import JobName, Trigger
 from labeling.types import ProjectId
+from service.job_arguments import Arguments, stored_arguments
 
 __all__ = ["APPLICATION", "APPLICATION_VERSION", "QUEUES", "JobStatus", "Jobs", "queue_of"]
 
@@ -65,14 +66,25 @@ class Jobs:
             lazy=True,
         )
 
-    def ask(self, session: Session, job: JobName, project_id: ProjectId | None, trigger: Trigger, *args: Any) -> str:
-        """Ask for a job; joins one that waits or runs for the same project. Returns the workflow id."""
+    def ask(
+        self,
+        session: Session,
+        job: JobName,
+        project_id: ProjectId | None,
+        trigger: Trigger,
+        arguments: Arguments | None = None,
+    ) -> str:
+        """Ask for a job; joins one that waits or runs for the same project with the same arguments.
+
+        Returns the workflow id; Invalid if these are not the job's arguments.
+        """
+        stored = stored_arguments(job, arguments)
         scope = "all" if project_id is None else str(project_id)
         options: EnqueueOptions = {
             "workflow_name": job.value,
             "queue_name": queue_of(job),
             "app_version": APPLICATION_VERSION,
-            "deduplication_id": ":".join((job.value, scope, *map(str, args))),
+            "deduplication_id": ":".join((job.value, scope, *stored)),
             "authenticated_user": scope,  # the one attribute that jobs can be listed by on both databases
         }
         for _ in range(10):
@@ -82,7 +94,7 @@ class Jobs:
             try:
                 with session.begin_nested():  # a lost race on PostgreSQL must not end the caller's transaction
                     handle: Any = self._client.enqueue_in_transaction(
-                        session, options, project_id, trigger.value, *args
+                        session, options, project_id, trigger.value, *stored
                     )
                 return str(handle.workflow_id)
             except dbos_error.DBOSQueueDeduplicatedError:

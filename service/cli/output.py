@@ -28,6 +28,7 @@ from db.session import make_engine, reading, transaction
 from labeling.errors import Conflict, HardcaseError, Invalid, Unavailable
 from labeling.jobs import JobName, Trigger
 from labeling.project import Project
+from service.job_arguments import Arguments
 from service.jobs import Jobs, JobStatus
 from service.logs import get_logger
 from service.settings import Settings, load_settings
@@ -158,7 +159,8 @@ def progress(what: str, as_json: bool) -> Iterator[Bar]:
 def do_job(
     job: JobName,
     project_name: str,
-    *args: str,
+    arguments: Arguments | None = None,
+    *,
     as_json: bool,
     here: bool = False,
     watch: Callable[[Connected, Project], str] | None = None,
@@ -167,10 +169,10 @@ def do_job(
     with failing_clearly(as_json), connected() as hardcase:
         project = hardcase.project(project_name)
         if here:
-            status = _run_here(hardcase, job, project, args, as_json, watch)
+            status = _run_here(hardcase, job, project, arguments, as_json, watch)
         else:
             with transaction(hardcase.database) as session:
-                job_id = hardcase.jobs.ask(session, job, project.id, Trigger.HAND, *args)
+                job_id = hardcase.jobs.ask(session, job, project.id, Trigger.HAND, arguments)
             status = _follow(hardcase, project, job_id, as_json, watch)
         _tell(status, as_json)
 
@@ -179,7 +181,7 @@ def _run_here(
     hardcase: Connected,
     job: JobName,
     project: Project,
-    args: tuple[str, ...],
+    arguments: Arguments | None,
     as_json: bool,
     watch: Callable[[Connected, Project], str] | None,
 ) -> JobStatus:
@@ -189,7 +191,7 @@ def _run_here(
     set_up_logs(level=hardcase.settings.log_level, as_json=hardcase.settings.log_json)
     with worker_lock(hardcase.settings), running_worker(hardcase.settings) as parts:
         with transaction(parts.database) as session:
-            job_id = parts.jobs.ask(session, job, project.id, Trigger.HAND, *args)
+            job_id = parts.jobs.ask(session, job, project.id, Trigger.HAND, arguments)
         return _follow(hardcase, project, job_id, as_json, watch, worker_expected=False)
 
 

@@ -11,6 +11,7 @@ from db.session import reading
 from labeling.errors import Conflict
 from labeling.jobs import JobName
 from service.cli.output import AsJson, Connected, Here, ProjectName, author, connected, do_job, failing_clearly
+from service.job_arguments import DecisionByHand, LearnArguments, PromoteArguments, ReviewArguments, SelectArguments
 
 __all__ = ["add_to"]
 
@@ -32,7 +33,7 @@ def sync(
 
     Example: hardcase sync animals --full
     """
-    do_job(JobName.REVIEW, project, *(["full"] if full else []), as_json=as_json, here=here)
+    do_job(JobName.REVIEW, project, ReviewArguments(full=full), as_json=as_json, here=here)
 
 
 def select(
@@ -45,7 +46,7 @@ def select(
 
     Example: hardcase select animals --force
     """
-    do_job(JobName.SELECT, project, *(["force"] if force else []), as_json=as_json, here=here)
+    do_job(JobName.SELECT, project, SelectArguments(force=force), as_json=as_json, here=here)
 
 
 def learn(project: ProjectName, as_json: AsJson = False, here: Here = False) -> None:
@@ -53,7 +54,7 @@ def learn(project: ProjectName, as_json: AsJson = False, here: Here = False) -> 
 
     Example: hardcase learn animals
     """
-    do_job(JobName.LEARN, project, "now", as_json=as_json, here=here)
+    do_job(JobName.LEARN, project, LearnArguments(now=True), as_json=as_json, here=here)
 
 
 def promote(
@@ -67,8 +68,8 @@ def promote(
 
     Example: hardcase promote animals 3 --reason "new camera"
     """
-    args = ("promote", str(version), author(), reason)
-    do_job(JobName.PROMOTE, project, *args, as_json=as_json, here=here)
+    decision = DecisionByHand("promote", version, author(), reason)
+    do_job(JobName.PROMOTE, project, PromoteArguments(decision), as_json=as_json, here=here)
 
 
 def rollback(project: ProjectName, reason: Reason = "", as_json: AsJson = False, here: Here = False) -> None:
@@ -78,8 +79,8 @@ def rollback(project: ProjectName, reason: Reason = "", as_json: AsJson = False,
     """
     with failing_clearly(as_json), connected() as hardcase:
         leaving = _champion(hardcase, project)
-    args = ("rollback", str(leaving), author(), reason)
-    do_job(JobName.PROMOTE, project, *args, as_json=as_json, here=here)
+    decision = DecisionByHand("rollback", leaving, author(), reason)
+    do_job(JobName.PROMOTE, project, PromoteArguments(decision), as_json=as_json, here=here)
 
 
 def _champion(hardcase: Connected, project_name: str) -> int:

@@ -22,6 +22,7 @@ from labeling.errors import Conflict, Invalid
 from labeling.jobs import JobName, Trigger
 from labeling.project import Project
 from labeling.types import LabelSource
+from service.job_arguments import LearnArguments
 from service.jobs import Jobs
 from service.labels.resolution import settle
 
@@ -76,7 +77,7 @@ def void_answers(session: Session, jobs: Jobs, project: Project, deed: Deed, now
     detail = {"annotator": deed.annotator_id, "reason": deed.reason, "answers": answers, "labels": changed}
     audit.record(session, deed.author, "team.void", project.config.name, detail, now)
     _ask(session, jobs, project, JobName.REVIEW, JobName.QUALITY, JobName.FIGURES)
-    jobs.ask(session, JobName.LEARN, project.id, Trigger.HAND, "now")
+    jobs.ask(session, JobName.LEARN, project.id, Trigger.HAND, LearnArguments(now=True))
     return Voided(answers, len(images), changed)
 
 

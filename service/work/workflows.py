@@ -1,6 +1,6 @@
 """The jobs as durable workflows: each loops over the steps of one room and asks for what comes next.
 
-In: a project, what triggered the job, and arguments for work by hand. Out: counts. The facts lie in the tables,
+In: a project, what triggered the job, and its arguments if it takes any. Out: counts. The facts lie in the tables,
 so a workflow that is killed goes on where the tables say, and a job that finds nothing to do ends at once. Every
 call of a step function is one durable step; its counts are what the engine stores.
 """
@@ -21,6 +21,16 @@ from db.session import reading, transaction
 from labeling.errors import Unavailable
 from labeling.jobs import JobName, Trigger
 from labeling.types import ProjectId
+from service.job_arguments import (
+    Arguments,
+    DecisionByHand,
+    EnginesArguments,
+    LearnArguments,
+    PromoteArguments,
+    ReviewArguments,
+    SelectArguments,
+    read_arguments,
+)
 from service.logs import get_logger
 from service.notifications.targets import has_targets
 from service.work.engine_reports import report
@@ -111,18 +121,17 @@ class _Loop:
             self._ask(project_id, Trigger.PRELABELED, JobName.SELECT, JobName.FIGURES)
         return done
 
-    def select(self, project_id: ProjectId, trigger: str, *by_hand: str) -> Counts:
-        force = "force" in by_hand
+    def select(self, project_id: ProjectId, trigger: str, wanted: SelectArguments) -> Counts:
         if trigger not in (Trigger.PROMOTED, Trigger.HAND) and _step(learn.due, self.parts, project_id):
             self._ask(project_id, Trigger.ANSWERED, JobName.LEARN)  # which leads back here, with a newer champion
             return {"asked": 0, "query": 0}
-        chosen = _step(query.choose_query, self.parts, project_id, Trigger(trigger), force=force)
+        chosen = _step(query.choose_query, self.parts, project_id, Trigger(trigger), force=wanted.force)
         if chosen["asked"]:
             self._ask(project_id, Trigger.SELECTED, JobName.REVIEW, JobName.FIGURES)
         return chosen
 
-    def review(self, project_id: ProjectId, trigger: str, *how: str) -> Counts:
-        synced = _step(sync, self.parts, project_id, full="full" in how)
+    def review(self, project_id: ProjectId, trigger: str, wanted: ReviewArguments) -> Counts:
+        synced = _step(sync, self.parts, project_id, full=wanted.full)
         pushed = _step(push, self.parts, project_id)
         if synced["labels"] or synced["recorded"]:
             self._ask(project_id, Trigger.ANSWERED, JobName.QUALITY, JobName.LEARN, JobName.FIGURES)
@@ -135,7 +144,7 @@ class _Loop:
         reasons = _until_done(draw_explanations, self.parts, project_id)
         return {name: regions[name] + reasons[name] for name in regions}
 
-    def learn(self, project_id: ProjectId, trigger: str, *_now: str) -> Counts:
+    def learn(self, project_id: ProjectId, trigger: str, wanted: LearnArguments) -> Counts:
         """Fit if it is due. Either way the next questions are chosen after it, by whoever is champion then."""
         learnt = {"version": 0}
         if trigger == Trigger.HAND or _step(learn.due, self.parts, project_id):
@@ -143,15 +152,8 @@ class _Loop:
         self._ask(project_id, Trigger.LEARNED, JobName.PROMOTE)
         return learnt
 
-    def promote(self, project_id: ProjectId, trigger: str, *by_hand: Any) -> Counts:
-        if by_hand:
-            action, number, author, reason = by_hand
-            if action == "rollback":
-                verdict = _step(judge.roll_back, self.parts, project_id, author, reason, leaving=int(number))
-            else:
-                verdict = _step(judge.promote_by_hand, self.parts, project_id, int(number), author, reason)
-        else:
-            verdict = _step(judge.judge, self.parts, project_id, Trigger(trigger))
+    def promote(self, project_id: ProjectId, trigger: str, wanted: PromoteArguments) -> Counts:
+        verdict = self._verdict(project_id, trigger, wanted.by_hand)
         predicted = _step(predict, self.parts, project_id)
         if predicted["rows"]:
             self._ask(project_id, Trigger.PROMOTED, JobName.REVIEW)
@@ -160,12 +162,20 @@ class _Loop:
             self._ask(project_id, Trigger.PROMOTED, JobName.ESCALATE)  # a new champion doubts other images
         return {**verdict, **predicted}
 
+    def _verdict(self, project_id: ProjectId, trigger: str, by_hand: DecisionByHand | None) -> Counts:
+        if by_hand is None:
+            return _step(judge.judge, self.parts, project_id, Trigger(trigger))
+        number, who = by_hand.version, (by_hand.author, by_hand.reason)
+        if by_hand.action == "rollback":
+            return _step(judge.roll_back, self.parts, project_id, *who, leaving=number)
+        return _step(judge.promote_by_hand, self.parts, project_id, number, *who)
+
     def figures(self, project_id: ProjectId, trigger: str) -> Counts:
         calibrated = _step(calibrate, self.parts, project_id)
         return {**calibrated, **_step(refresh.refresh, self.parts, project_id)}
 
-    def engines(self, project_id: ProjectId, trigger: str, request: str, asked_by: str) -> Counts:
-        return _step(report.answer, self.parts, project_id, request, asked_by)
+    def engines(self, project_id: ProjectId, trigger: str, wanted: EnginesArguments) -> Counts:
+        return _step(report.answer, self.parts, project_id, wanted)
 
     def quality(self, project_id: ProjectId, trigger: str) -> Counts:
         """What must follow people's answers within seconds: consensus, agreement, the team, alarms."""
@@ -196,24 +206,24 @@ class _Loop:
     def sweep(self) -> Counts:
         """Ask every stage of every project what is left to do: heals whatever a trigger missed."""
         self.sweeps += 1
-        how = ["full"] if self.sweeps % FULL_SWEEP_EVERY == 1 else []
+        how = ReviewArguments(full=self.sweeps % FULL_SWEEP_EVERY == 1)
         with reading(self.parts.database) as session:
             everyone = [project.id for project in projects.everyone(session)]
         for project_id in everyone:
-            self._ask(project_id, Trigger.SCHEDULE, JobName.REVIEW, args=how)
+            self._ask(project_id, Trigger.SCHEDULE, JobName.REVIEW, arguments=how)
             stages = (JobName.INGEST, JobName.PRELABEL, JobName.LEARN)  # which ask for select and promote
             self._ask(project_id, Trigger.SCHEDULE, *stages, JobName.ESCALATE, JobName.FIGURES)
             self._ask(project_id, Trigger.SCHEDULE, JobName.QUALITY, JobName.INSPECT, JobName.ADOPT)
             self._ask(project_id, Trigger.SCHEDULE, JobName.MESSAGES)
         return {"projects": len(everyone)}
 
-    def _ask(self, project_id: ProjectId, trigger: Trigger, *jobs: JobName, args: list[str] | None = None) -> None:
+    def _ask(self, project_id: ProjectId, trigger: Trigger, *jobs: JobName, arguments: Arguments | None = None) -> None:
         def ask() -> Counts:
             with transaction(self.parts.database) as session:
                 wanted = [job for job in jobs if _is_wanted(self.parts, session, project_id, job)]
                 wanted = [job for job in wanted if not _is_dead(self.parts, project_id, job)]
                 for job in wanted:
-                    self.parts.jobs.ask(session, job, project_id, trigger, *(args or []))
+                    self.parts.jobs.ask(session, job, project_id, trigger, arguments)
             return {"asked": len(wanted)}
 
         DBOS.run_step({"name": "ask"}, ask)
@@ -249,10 +259,11 @@ def _until_done(function: Callable[..., Counts], parts: Parts, project_id: Proje
 def _guarded(parts: Parts, job: JobName, body: Callable[..., Counts], alone: OneAtATime) -> Callable[..., Counts]:
     """Count a job's failures: after three in a row it is a dead letter, which only a person's retry revives."""
 
-    def run(project_id: ProjectId, trigger: str, *args: Any) -> Counts:
+    def run(project_id: ProjectId, trigger: str, *stored: str) -> Counts:
         try:
+            arguments = read_arguments(job, stored)
             with alone(f"{job.value}:{project_id}"):
-                counts = body(project_id, trigger, *args)
+                counts = body(project_id, trigger, *([] if arguments is None else [arguments]))
         except Unavailable as error:
             log.warning("job waits", job=job.value, project=project_id, reason=error.message)
             raise

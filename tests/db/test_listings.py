@@ -29,6 +29,7 @@ from db.views import dashboard, listings, rounds
 from labeling.jobs import JobName, Role, Trigger
 from labeling.project import Project
 from labeling.types import Incoming, LabelSource, ReviewId, ReviewKind
+from service.job_arguments import DecisionByHand, PromoteArguments
 from service.jobs import Jobs
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -222,8 +223,9 @@ def test_jobs_are_counted_by_name_and_state(any_database: sa.Engine, make_projec
     project = make_project(any_database)
     jobs = Jobs(any_database)
     with transaction(any_database) as session:
+        decision = DecisionByHand("rollback", 0, "anna", "worse")
         jobs.ask(session, JobName.LEARN, project.id, Trigger.HAND)
-        jobs.ask(session, JobName.PROMOTE, project.id, Trigger.HAND, "rollback", "0", "anna", "worse")
+        jobs.ask(session, JobName.PROMOTE, project.id, Trigger.HAND, PromoteArguments(decision))
 
     with reading(any_database) as session:
         counts = dashboard.job_counts(session)

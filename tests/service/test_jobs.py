@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from db.session import transaction
 from labeling.jobs import JobName, Trigger
 from labeling.project import Project
+from service.job_arguments import SelectArguments
 from service.jobs import Jobs
 
 
@@ -41,7 +42,7 @@ def test_a_job_asked_for_with_arguments_is_a_job_of_its_own(
 
     with transaction(any_database) as session:
         plain = jobs.ask(session, JobName.SELECT, project.id, Trigger.ANSWERED)
-        forced = jobs.ask(session, JobName.SELECT, project.id, Trigger.HAND, "force")
+        forced = jobs.ask(session, JobName.SELECT, project.id, Trigger.HAND, SelectArguments(force=True))
 
     assert plain != forced
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from click.testing import Result
+from dbos import DBOSClient, DBOSPortableJSONSerializer, EnqueueOptions
 from PIL import Image
 from pydantic import SecretStr
 from typer.testing import CliRunner
@@ -29,8 +30,10 @@ from labeling.jobs import JobName, Trigger
 from labeling.project import Policy, Project, Shares
 from labeling.types import Incoming
 from service.cli import app
+from service.engines.requests import EngineRequest, ReportKind
 from service.ingest.register import register_items
-from service.jobs import Jobs
+from service.job_arguments import Arguments, EnginesArguments
+from service.jobs import APPLICATION_VERSION, Jobs, queue_of
 from service.settings import Settings
 from service.work.locks import OneAtATime
 from service.work.worker import running_worker, worker_lock
@@ -51,9 +54,11 @@ class Home:
     database: sa.Engine
     jobs: Jobs
 
-    def ask(self, job: JobName, project: Project | None, trigger: Trigger = Trigger.HAND, *args: str) -> str:
+    def ask(
+        self, job: JobName, project: Project | None, trigger: Trigger = Trigger.HAND, arguments: Arguments | None = None
+    ) -> str:
         with transaction(self.database) as session:
-            return self.jobs.ask(session, job, None if project is None else project.id, trigger, *args)
+            return self.jobs.ask(session, job, None if project is None else project.id, trigger, arguments)
 
     def ended(self, job_id: str) -> str:
         """Wait for a job; its state."""
@@ -325,7 +330,9 @@ def test_a_report_on_engines_is_a_job_that_keeps_it(home: Home, make_project: Ca
     project = make_project(home.database, policy=POLICY)
 
     with running_worker(home.settings):
-        planned = home.ask(JobName.ENGINES, project, Trigger.HAND, '{"kind": "plan"}', "anna")
+        planned = home.ask(
+            JobName.ENGINES, project, Trigger.HAND, EnginesArguments(EngineRequest(kind=ReportKind.PLAN), "anna")
+        )
         assert home.ended(planned) == "SUCCESS"
 
     result = home.jobs.status(planned)
@@ -334,3 +341,41 @@ def test_a_report_on_engines_is_a_job_that_keeps_it(home: Home, make_project: Ca
     assert result is not None and newest is not None
     assert result.result == {"report": newest.id}
     assert (newest.asked_by, newest.result["engines"][0]["images"]["upper"]) == ("anna", 0)
+
+
+def test_a_job_that_version_0_1_0_queued_is_understood(home: Home, make_project: Callable[..., Project]) -> None:
+    project = make_project(home.database, policy=POLICY)
+    planned = _queued_by_0_1_0(home, JobName.ENGINES, project, '{"kind": "plan"}', "anna")
+    forced = _queued_by_0_1_0(home, JobName.SELECT, project, "force")
+    unknown = _queued_by_0_1_0(home, JobName.SELECT, project, "backwards")
+
+    with running_worker(home.settings):
+        states = [home.ended(job) for job in (planned, forced, unknown)]
+
+    assert states == ["SUCCESS", "SUCCESS", "ERROR"]
+    refused = home.jobs.status(unknown)
+    assert refused is not None and "cannot use these arguments (backwards)" in str(refused.error)
+    with reading(home.database) as session:
+        newest = reports.newest(session, project.id, "plan")
+    assert newest is not None and newest.asked_by == "anna"
+
+
+def _queued_by_0_1_0(home: Home, job: JobName, project: Project, *args: str) -> str:
+    """A job with its arguments as loose strings, as the queue has them from then."""
+    client = DBOSClient(
+        system_database_url=home.database.url.render_as_string(hide_password=False),
+        system_database_engine=home.database,
+        serializer=DBOSPortableJSONSerializer(),
+        lazy=True,
+    )
+    options: EnqueueOptions = {
+        "workflow_name": job.value,
+        "queue_name": queue_of(job),
+        "app_version": APPLICATION_VERSION,
+        "deduplication_id": ":".join((job.value, str(project.id), *args)),
+        "authenticated_user": str(project.id),
+    }
+    with transaction(home.database) as session:
+        handle = client.enqueue_in_transaction(session, options, project.id, Trigger.HAND.value, *args)
+    client.destroy()
+    return str(handle.workflow_id)

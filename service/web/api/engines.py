@@ -21,7 +21,8 @@ from labeling.jobs import JobName
 from service import plugins
 from service.engines.kinds import KindState, kinds
 from service.engines.overview import EngineInUse, overview
-from service.engines.requests import MOST_ENGINES, MOST_IMAGES, MOST_PILOT, EngineRequest, ReportKind, written
+from service.engines.requests import MOST_ENGINES, MOST_IMAGES, MOST_PILOT, EngineRequest, ReportKind
+from service.job_arguments import EnginesArguments
 from service.projects.history import history
 from service.web.api.jobs import AskedOut, ask_by_hand
 from service.web.api.paging import PagingDep, SliceOut, slice_out
@@ -108,7 +109,7 @@ def show_report(parts: PartsDep, project: ProjectDep, report_id: Annotated[int, 
 
 @router.post("/api/projects/{project}/engines/reports", status_code=202, summary="Ask to try, compare or plan engines")
 def ask_for_report(parts: PartsDep, caller: CallerDep, project: ProjectDep, body: ReportIn) -> AskedOut:
-    return ask_by_hand(parts, caller, project, JobName.ENGINES, written(body.to_request()), caller.name)
+    return ask_by_hand(parts, caller, project, JobName.ENGINES, EnginesArguments(body.to_request(), caller.name))
 
 
 @router.get("/api/projects/{project}/history", summary="List every version of a project's configuration")

@@ -14,6 +14,7 @@ from labeling.errors import NotFound
 from labeling.jobs import JobName, Trigger
 from labeling.project import Project
 from service.auth import Caller
+from service.job_arguments import Arguments, stored_arguments
 from service.jobs import JobStatus
 from service.web.edge.access import Guarded, ProjectDep
 from service.web.wiring import PartsDep, WebParts
@@ -61,11 +62,14 @@ def show_job(parts: PartsDep, project: ProjectDep, job_id: Annotated[str, Path(m
     return _out(status)
 
 
-def ask_by_hand(parts: WebParts, caller: Caller, project: Project, job: JobName, *args: str) -> AskedOut:
+def ask_by_hand(
+    parts: WebParts, caller: Caller, project: Project, job: JobName, arguments: Arguments | None = None
+) -> AskedOut:
     """Ask for a job in the caller's name; the audit log says who did."""
+    detail = {"args": list(stored_arguments(job, arguments))}
     with transaction(parts.database) as session:
-        audit.record(session, caller.name, f"job.{job.value}", project.config.name, {"args": list(args)}, parts.now())
-        job_id = parts.jobs.ask(session, job, project.id, Trigger.HAND, *args)
+        audit.record(session, caller.name, f"job.{job.value}", project.config.name, detail, parts.now())
+        job_id = parts.jobs.ask(session, job, project.id, Trigger.HAND, arguments)
     return AskedOut(job_id=job_id, address=f"/api/projects/{project.id}/jobs/{job_id}")
 
 

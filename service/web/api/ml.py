@@ -22,6 +22,7 @@ from labeling.errors import Invalid
 from labeling.jobs import JobName, Trigger
 from labeling.review.events import parse_hint
 from labeling.types import ProjectId
+from service.job_arguments import LearnArguments
 from service.label_studio.ml_backend import project_in
 from service.web.predictions import NO_ORDER_YET, Task
 from service.web.wiring import WebParts, parts_of
@@ -113,7 +114,7 @@ def _project_of(request: Request, token: str) -> ProjectId:
 def _ask_to_learn(parts: WebParts, project_id: ProjectId) -> None:
     with transaction(parts.database) as session:
         projects.by_id(session, project_id)
-        parts.jobs.ask(session, JobName.LEARN, project_id, Trigger.HAND, "now")
+        parts.jobs.ask(session, JobName.LEARN, project_id, Trigger.HAND, LearnArguments(now=True))
 
 
 def _model_version(parts: WebParts, project_id: ProjectId) -> str:

@@ -9,6 +9,7 @@ from db.views import rounds
 from db.views.rounds import QueryItem, ReviewItem
 from labeling.jobs import JobName
 from labeling.types import ReviewKind
+from service.job_arguments import ReviewArguments, SelectArguments
 from service.web.api.jobs import AskedOut, ask_by_hand
 from service.web.api.paging import PagingDep, SliceOut, slice_out
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
@@ -28,7 +29,7 @@ def list_queries(parts: PartsDep, project: ProjectDep, paging: PagingDep) -> Sli
 @router.post("/api/projects/{project}/queries", status_code=202, summary="Ask for the next query")
 def ask_for_query(parts: PartsDep, caller: CallerDep, project: ProjectDep, force: bool = False) -> AskedOut:
     """Chooses images for people when few reviews are open; `force` chooses them anyway."""
-    return ask_by_hand(parts, caller, project, JobName.SELECT, *(["force"] if force else []))
+    return ask_by_hand(parts, caller, project, JobName.SELECT, SelectArguments(force=force))
 
 
 @router.get("/api/projects/{project}/reviews", summary="List reviews with their last answer")
@@ -42,4 +43,4 @@ def list_reviews(
 @router.post("/api/projects/{project}/reviews/sync", status_code=202, summary="Bring Label Studio into step")
 def sync_reviews(parts: PartsDep, caller: CallerDep, project: ProjectDep, full: bool = False) -> AskedOut:
     """Answers in, questions out; `full` also looks for what was deleted there, over all tasks."""
-    return ask_by_hand(parts, caller, project, JobName.REVIEW, *(["full"] if full else []))
+    return ask_by_hand(parts, caller, project, JobName.REVIEW, ReviewArguments(full=full))

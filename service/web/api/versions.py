@@ -12,6 +12,7 @@ from db.session import reading
 from db.views import rounds
 from db.views.rounds import PromotionItem, VersionItem
 from labeling.jobs import JobName
+from service.job_arguments import DecisionByHand, PromoteArguments
 from service.web.api.jobs import AskedOut, ask_by_hand
 from service.web.api.paging import PagingDep, SliceOut, slice_out
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
@@ -60,5 +61,5 @@ def decide_by_hand(parts: PartsDep, caller: CallerDep, project: ProjectDep, body
         champion = versions.champion(session, project.id)
     leaving = champion.number if champion else 0  # named, so that a rollback asked for twice goes back once
     number = leaving if body.action == "rollback" else body.version or 0
-    args = (body.action, str(number), caller.name, body.reason)
-    return ask_by_hand(parts, caller, project, JobName.PROMOTE, *args)
+    decision = DecisionByHand(body.action, number, caller.name, body.reason)
+    return ask_by_hand(parts, caller, project, JobName.PROMOTE, PromoteArguments(decision))

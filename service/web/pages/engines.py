@@ -13,7 +13,8 @@ from db.views import dashboard
 from labeling.jobs import JobName
 from service import auth
 from service.engines.overview import overview
-from service.engines.requests import EngineRequest, ReportKind, written
+from service.engines.requests import EngineRequest, ReportKind
+from service.job_arguments import EnginesArguments
 from service.web.api.jobs import ask_by_hand
 from service.web.edge.access import CallerDep, Guarded, ProjectDep, session_of
 from service.web.pages.engine_view import comparison_in, plan_in
@@ -62,6 +63,6 @@ def ask_about_engines(
     form_token: FormToken = "",
 ) -> Response:
     auth.check_form(parts.settings.signing, session_of(request), form_token)
-    asked = written(EngineRequest(kind=ReportKind(report)))
-    ask_by_hand(parts, caller, project, JobName.ENGINES, asked, caller.name)
+    asked = EnginesArguments(EngineRequest(kind=ReportKind(report)), caller.name)
+    ask_by_hand(parts, caller, project, JobName.ENGINES, asked)
     return RedirectResponse(f"/projects/{project.id}/engines", status_code=303)

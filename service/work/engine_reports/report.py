@@ -18,8 +18,9 @@ from db.views import engine_stats
 from labeling.errors import HardcaseError, Invalid, NotFound
 from labeling.project import Project
 from labeling.types import ProjectId
-from service.engines.requests import EngineRequest, ReportKind, read_request
+from service.engines.requests import EngineRequest, ReportKind
 from service.figures.estimates import Json
+from service.job_arguments import EnginesArguments
 from service.work.engine_reports.compare import compare
 from service.work.engine_reports.dry_run import Progress, engines_of, load, opener, why_not
 from service.work.engine_reports.plan import plan
@@ -34,19 +35,18 @@ def unwatched(what: str, done: int, of: int) -> None:
     """Progress for whom nobody watches."""
 
 
-def answer(parts: Parts, project_id: ProjectId, request: str, asked_by: str) -> dict[str, int]:
+def answer(parts: Parts, project_id: ProjectId, wanted: EnginesArguments) -> dict[str, int]:
     """The job: make the report that was asked for and keep it; returns its id.
 
     What cannot be done is the report then: whoever asked reads why, and nothing waits for somebody to try again.
     """
-    wanted = read_request(request)
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
     try:
-        result = make(parts, project, wanted, unwatched)
+        result = make(parts, project, wanted.request, unwatched)
     except HardcaseError as error:
         result = {"error": error.message}
-    return {"report": keep(parts, project, wanted, result, asked_by)}
+    return {"report": keep(parts, project, wanted.request, result, wanted.asked_by)}
 
 
 def make(parts: Parts, project: Project, request: EngineRequest, progress: Progress) -> Json:

@@ -21,7 +21,8 @@ from labeling.prelabel.calibration import Terms
 from labeling.prelabel.engine import Item, Look, no_vectors
 from labeling.project import Budget, EngineUse, Policy, Project
 from labeling.types import Evidence, Outcome, Prelabel, ReviewKind, Side
-from service.engines.requests import EngineRequest, ReportKind, written
+from service.engines.requests import EngineRequest, ReportKind
+from service.job_arguments import EnginesArguments
 from service.work.engine_reports.report import answer, make, unwatched
 from service.work.prelabel.prelabel import prelabel_batch
 from service.work.wiring import Parts
@@ -315,8 +316,8 @@ def test_the_job_keeps_its_report_and_tells_why_there_is_none(
     project = make_project(database, policy=POLICY)
     parts = parts_of(database, tmp_path)
 
-    planned = answer(parts, project.id, written(PLAN), "anna")
-    failed = answer(parts, project.id, written(EngineRequest(kind=ReportKind.TRY, image_id=7)), "anna")
+    planned = answer(parts, project.id, EnginesArguments(PLAN, "anna"))
+    failed = answer(parts, project.id, EnginesArguments(EngineRequest(kind=ReportKind.TRY, image_id=7), "anna"))
 
     with reading(database) as session:
         assert reports.by_id(session, project.id, planned["report"]).asked_by == "anna"

@@ -252,7 +252,7 @@ def test_start_training_asks_for_learn_by_hand_once(world: World) -> None:
     answers = [world.client.post(f"{world.path}/webhook", json=event) for _ in range(2)]
 
     assert [answer.json() for answer in answers] == [{"kept": True}] * 2
-    assert world.jobs() == [("learn", f"learn:{world.project.id}:now")]
+    assert world.jobs() == [("learn", f'learn:{world.project.id}:{{"now":true}}')]
 
 
 def test_another_event_is_a_hint_and_what_nobody_asked_for_is_not_kept(world: World) -> None:

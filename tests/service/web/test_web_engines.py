@@ -152,7 +152,7 @@ def test_the_buttons_ask_the_worker_in_the_persons_name(client: TestClient, data
     with reading(database) as session:
         audit = session.scalars(sa.select(AuditRow).where(AuditRow.action == "job.engines")).one()
     assert audit.actor == "anna"
-    assert json.loads(audit.detail["args"][0])["kind"] == "compare"
+    assert json.loads(audit.detail["args"][0])["request"]["kind"] == "compare"
 
 
 def test_the_api_lists_what_each_engine_did_and_cost(
