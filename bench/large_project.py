@@ -40,7 +40,7 @@ from db.tables import (
 from labeling.project import LabelClass, Policy, Project, ProjectConfig
 from labeling.types import ReviewKind
 
-__all__ = ["ANNOTATORS", "CLASSES", "build"]
+__all__ = ["ANNOTATORS", "CLASSES", "build", "content_hash", "true_classes"]
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 CLASSES = tuple(f"kind {number:02d}" for number in range(20))
@@ -61,7 +61,7 @@ def build(database: sa.Engine, images: int, seed: int = 0) -> Project:
     config = ProjectConfig("large", tuple(LabelClass(name) for name in CLASSES), policy=Policy())
     with transaction(database) as session:
         project = projects.create(session, config, salt="salt", author="bench", now=START)
-    truth = rng.integers(0, len(CLASSES), images)  # (N,)
+    truth = true_classes(images, rng)
     asked = np.sort(rng.permutation(images)[: images * 3 // 10]) + 1
     tables: list[tuple[type[Any], Iterator[Row]]] = [
         (RegistrationRow, _registrations(images)),
@@ -90,6 +90,16 @@ def build(database: sa.Engine, images: int, seed: int = 0) -> Project:
     with database.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("ANALYZE" if database.dialect.name == "postgresql" else "PRAGMA optimize")
     return project
+
+
+def true_classes(images: int, rng: np.random.Generator) -> np.ndarray[Any, Any]:
+    """The class (N,) of every image: the first that `build` draws of its seed."""
+    return rng.integers(0, len(CLASSES), images)
+
+
+def content_hash(i: int) -> str:
+    """The hash of the image with this id."""
+    return f"{i:064x}"
 
 
 def _write(database: sa.Engine, table: type[Any], rows: Iterator[Row]) -> None:
@@ -136,21 +146,23 @@ def _groups(n: int, rng: np.random.Generator) -> Iterator[Row]:
     sides = np.where(rng.random(n + 1) < 0.25, "holdout", "pool")
     for i in _ids(n):
         if i % 10:
-            yield {"id": i, "project_id": 1, "founder_hash": _hash(i), "side": str(sides[i]), "created_at": _at(i)}
+            yield {
+                "id": i,
+                "project_id": 1,
+                "founder_hash": content_hash(i),
+                "side": str(sides[i]),
+                "created_at": _at(i),
+            }
 
 
 def _group_of(i: int) -> int:
     return i if i % 10 else i - 1
 
 
-def _hash(i: int) -> str:
-    return f"{i:064x}"
-
-
 def _images(n: int) -> Iterator[Row]:
     for i in _ids(n):
         yield {
-            "id": i, "project_id": 1, "content_hash": _hash(i), "perceptual_hash": f"{i:016x}", "format": "JPEG",
+            "id": i, "project_id": 1, "content_hash": content_hash(i), "perceptual_hash": f"{i:016x}", "format": "JPEG",
             "width": 1280, "height": 960, "size_bytes": 240_000, "text": _text(i), "details": {"camera": i % 9},
             "group_id": _group_of(i), "bridge": i % 997 == 0, "fetched_at": _at(i),
         }  # fmt: skip
@@ -181,10 +193,11 @@ def _prelabel(image: int, engine: str, probs: list[float]) -> Row:
 
 def _versions() -> Iterator[Row]:
     for i in _ids(VERSIONS):
+        counted = {"evaluation_labels": 100 + i, "examples": 100 * i, "engine_revision": "bundled-1"}
         report = {"accuracy": 0.5 + i / 100, "accuracy_interval": [0.4 + i / 100, 0.6 + i / 100]}
         yield {
             "id": i, "project_id": 1, "number": i, "path": f"versions/{i}", "card_hash": "c", "snapshot_hash": "s",
-            "last_label_id": i * 100, "report": {**report, "evaluation_labels": 100 + i, "examples": 100 * i},
+            "last_label_id": i * 100, "report": {**report, **counted},
             "trigger": "answered", "created_at": _at(i * 1_000),
         }  # fmt: skip
 

@@ -1,0 +1,196 @@
+"""What the steps of the loop cost after a batch of 50 answers, and when nothing changed, as the pool grows, on SQLite.
+
+Processor seconds of the process and its peak anonymous memory, step by step; a process of its own for every size, after
+another has built the project. What is asked of Label Studio (sync's reading, push) is `bench.sync`'s.
+
+python -m bench.steps [--quick] [--sizes 10000 100000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench.answered_project import PROJECT, SECRET, answer, make, open_parts
+from bench.report import Target, at_most, emit
+from db.repositories.projects import projects
+from db.session import reading, transaction
+from labeling.jobs import Trigger
+from labeling.types import ImageId
+from service.labels.resolution import settle
+from service.work.figures import refresh
+from service.work.learn import learn
+from service.work.pool.pool import load_pool
+from service.work.prelabel.calibrate import calibrate
+from service.work.promote import judge
+from service.work.quality import QUICK, SLOW
+from service.work.select import query
+from service.work.wiring import Parts
+
+ANSWERS = 50
+SAMPLE_S = 0.005
+Line = dict[str, Any]
+Work = Callable[[], object]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="1,000 images")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--make", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    sizes = [1_000] if chosen.quick else sorted(chosen.sizes)
+    if chosen.make:
+        make(chosen.make, sizes[0])
+    elif chosen.measure:
+        for line in measure(chosen.measure):
+            print(json.dumps(line), flush=True)
+    else:
+        report({images: list(run(images)) for images in sizes})
+
+
+def run(images: int) -> Iterator[Line]:
+    """Build a project of this size in one process, measure it in the next; print its lines as they come."""
+    with tempfile.TemporaryDirectory(prefix="bench-steps") as home:
+        ours = [sys.executable, "-m", "bench.steps", "--sizes", str(images)]
+        subprocess.run([*ours, "--make", home], check=True, stdout=subprocess.DEVNULL)
+        done = subprocess.run([*ours, "--measure", home], check=True, stdout=subprocess.PIPE, text=True)
+        lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"step"')]
+        for line in [*lines, *commands(Path(home))]:
+            print(json.dumps({"images": images, **line}), flush=True)
+            yield line
+
+
+def measure(home: Path) -> Iterator[Line]:
+    """Every step once without a change, then once after a batch, then all again with nothing changed."""
+    parts = open_parts(home)
+    for _, work in _steps(parts, []):
+        work()
+    answered = answer(parts, ANSWERS)
+    for name, work in _steps(parts, answered):
+        yield _weigh(name, work)
+    for _, work in _steps(parts, []):
+        work()
+    yield _weigh("idle sweep", lambda: [work() for _, work in _steps(parts, [])])
+    with reading(parts.database) as session:
+        project = projects.by_id(session, PROJECT)
+    load_pool(parts, project)
+    yield _weigh("load_pool", lambda: load_pool(parts, project))
+    yield {"step": "rest", "cpu_s": 0.0, "anonymous_mb": round(_anonymous_mb(), 1)}
+
+
+def commands(home: Path) -> Iterator[Line]:
+    """Processor seconds of two commands, each in a process of its own."""
+    for arguments in (["--help"], ["status", "large"]):
+        before = _children_s()
+        subprocess.run(
+            [sys.executable, "-c", "from service.cli import main; main()", *arguments],
+            env={**os.environ, "HARDCASE_HOME": str(home), "HARDCASE_SECRET": SECRET},
+            check=True, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        yield {"step": f"hardcase {arguments[0]}", "cpu_s": round(_children_s() - before, 3)}
+
+
+def report(lines: dict[int, list[Line]]) -> None:
+    """The sums at the largest size against the goals, and how they grew from the smallest."""
+    small, large = min(lines), max(lines)
+    cost, rows = {line["step"]: line["cpu_s"] for line in lines[large]}, _after_answers(lines[large])
+    total, before = (sum(row["cpu_s"] for row in _after_answers(lines[size])) for size in (large, small))
+    grown = math.log(total / before) / math.log(large / small) if large > small else None
+    rest = next(line["anonymous_mb"] for line in lines[large] if line["step"] == "rest")
+    targets: dict[str, Target] = {
+        "steps_100k_s": at_most(total, 5.0),
+        "idle_sweep_100k_s": at_most(cost["idle sweep"], 0.3),
+        "load_pool_100k_s": at_most(cost["load_pool"], 0.3),
+        "exponent": at_most(grown, 1.0),
+        "anonymous_rest_mb": at_most(rest, 600),
+        "anonymous_step_mb": at_most(max(row["anonymous_mb"] for row in rows), 900),
+        "help_s": at_most(cost["hardcase --help"], 0.5),
+        "status_s": at_most(cost["hardcase status"], 0.5),
+    }
+    emit("steps", targets, [{"arm": "largest", "images": large, "steps_s": round(total, 2), "learn_s": cost["learn"]}])
+
+
+def _steps(parts: Parts, answered: list[ImageId]) -> list[tuple[str, Work]]:
+    """What the jobs do after answers, in their order; after answers it learns and chooses though it may not be due."""
+
+    def resolve() -> None:
+        with transaction(parts.database) as session:
+            settle(session, projects.by_id(session, PROJECT), answered, parts.now())
+
+    def fit() -> None:
+        if learn.due(parts, PROJECT) or answered:
+            learn.learn(parts, PROJECT, Trigger.ANSWERED)
+
+    named = {f"{job} {step.__name__}": step for job, steps in (("quality", QUICK), ("inspect", SLOW)) for step in steps}
+    return [
+        ("settle", resolve),
+        *((name, lambda step=step: step(parts, PROJECT)) for name, step in named.items()),
+        ("learn.due", lambda: learn.due(parts, PROJECT)),
+        ("learn", fit),
+        ("judge", lambda: judge.judge(parts, PROJECT, Trigger.LEARNED)),
+        ("predict", lambda: judge.predict(parts, PROJECT)),
+        ("select", lambda: query.choose_query(parts, PROJECT, Trigger.PROMOTED, force=bool(answered))),
+        ("calibrate", lambda: calibrate(parts, PROJECT)),
+        ("figures", lambda: refresh.refresh(parts, PROJECT)),
+    ]
+
+
+def _after_answers(lines: list[Line]) -> list[Line]:
+    beside = ("learn", "idle sweep", "load_pool", "rest")
+    return [line for line in lines if line["step"] not in beside and not line["step"].startswith("hardcase")]
+
+
+def _weigh(name: str, work: Work) -> Line:
+    with _peak() as sampled:
+        begun = time.process_time()
+        work()
+        spent = time.process_time() - begun
+    return {"step": name, "cpu_s": round(spent, 3), "anonymous_mb": round(max(sampled), 1)}
+
+
+@contextmanager
+def _peak() -> Iterator[list[float]]:
+    """Anonymous memory in MB, looked at every few milliseconds."""
+    sampled, over = [_anonymous_mb()], threading.Event()
+
+    def sample() -> None:
+        while not over.wait(SAMPLE_S):
+            sampled.append(_anonymous_mb())
+
+    thread = threading.Thread(target=sample, daemon=True)
+    thread.start()
+    try:
+        yield sampled
+    finally:
+        over.set()
+        thread.join()
+
+
+def _anonymous_mb() -> float:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError("this system does not tell the anonymous memory of a process: Linux is needed")
+
+
+def _children_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+if __name__ == "__main__":
+    main()
