@@ -25,11 +25,13 @@ from labeling.adapters.storage.embedding_store import EmbeddingStore
 from labeling.ingest.hashing import text_key
 from labeling.jobs import Trigger
 from labeling.types import ImageId, ProjectId
-from service.jobs import Jobs
+from labeling.vectors import unit
+from service.jobs.jobs import Jobs
 from service.settings import Settings
 from service.work.failpoints import Failpoints
 from service.work.learn import learn
 from service.work.promote import judge
+from service.work.promote.predict import predict
 from service.work.wiring import Parts, utc_now
 
 __all__ = ["PROJECT", "SECRET", "answer", "make", "open_parts"]
@@ -60,7 +62,7 @@ def make(home: Path, images: int) -> None:
     _put_vectors(parts, images)
     learnt = learn.learn(parts, PROJECT, Trigger.HAND)
     judge.promote_by_hand(parts, PROJECT, learnt["version"], "bench", "the champion to start from")
-    judge.predict(parts, PROJECT)
+    predict(parts, PROJECT)
     parts.database.dispose()
 
 
@@ -100,21 +102,17 @@ def _annotation(review: int) -> dict[str, Any]:
 def _put_vectors(parts: Parts, images: int) -> None:
     engine, rng = NamedEngine(), np.random.default_rng(1)
     truth = true_classes(images, np.random.default_rng(0))
-    centres = _unit(rng.normal(size=(len(CLASSES), DIMENSIONS)))
+    centres = unit(rng.standard_normal((len(CLASSES), DIMENSIONS), np.float32))
     for rows in _batches(images):
-        noise = NOISE * _unit(rng.normal(size=(len(rows), DIMENSIONS)))
-        vectors = _unit(centres[truth[rows]] + noise)  # (B, D)
+        noise = NOISE * unit(rng.standard_normal((len(rows), DIMENSIONS), np.float32))
+        vectors = unit(centres[truth[rows]] + noise)  # (B, D)
         parts.embeddings.put(engine.image_encoder, [content_hash(int(i) + 1) for i in rows], vectors)
     with reading(parts.database) as session:
         texts = session.scalars(sa.select(ImageRow.text).where(ImageRow.text.is_not(None)).distinct())
         keys = [text_key(text) for text in texts if text]
-    parts.embeddings.put(engine.text_encoder, keys, _unit(rng.normal(size=(len(keys), DIMENSIONS))))
+    parts.embeddings.put(engine.text_encoder, keys, unit(rng.standard_normal((len(keys), DIMENSIONS), np.float32)))
 
 
 def _batches(n: int) -> Iterator[np.ndarray[Any, Any]]:
     for first in range(0, n, 10_000):
         yield np.arange(first, min(first + 10_000, n))
-
-
-def _unit(vectors: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)

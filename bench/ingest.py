@@ -40,7 +40,7 @@ from labeling.project import LabelClass, Project, ProjectConfig
 from labeling.slices import batches
 from labeling.types import Incoming
 from service.ingest.register import ROWS_A_TRANSACTION, register_items
-from service.jobs import Jobs
+from service.jobs.jobs import Jobs
 from service.operations import label_studio_server
 from service.settings import Settings
 from service.work.failpoints import Failpoints

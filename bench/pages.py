@@ -37,7 +37,7 @@ from db.session import make_engine, transaction
 from labeling.jobs import Role
 from labeling.types import ProjectId
 from service import auth
-from service.jobs import Jobs
+from service.jobs.jobs import Jobs
 from service.settings import Settings
 from service.web.edge.access import ACCESS, How
 from service.work.failpoints import Failpoints

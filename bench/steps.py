@@ -35,6 +35,7 @@ from service.work.learn import learn
 from service.work.pool.pool import load_pool
 from service.work.prelabel.calibrate import calibrate
 from service.work.promote import judge
+from service.work.promote.predict import predict
 from service.work.quality import QUICK, SLOW
 from service.work.select import query
 from service.work.wiring import Parts
@@ -142,7 +143,7 @@ def _steps(parts: Parts, answered: list[ImageId]) -> list[tuple[str, Work]]:
         ("learn.due", lambda: learn.due(parts, PROJECT)),
         ("learn", fit),
         ("judge", lambda: judge.judge(parts, PROJECT, Trigger.LEARNED)),
-        ("predict", lambda: judge.predict(parts, PROJECT)),
+        ("predict", lambda: predict(parts, PROJECT)),
         ("select", lambda: query.choose_query(parts, PROJECT, Trigger.PROMOTED, force=bool(answered))),
         ("calibrate", lambda: calibrate(parts, PROJECT)),
         ("figures", lambda: refresh.refresh(parts, PROJECT)),

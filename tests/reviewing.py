@@ -16,7 +16,7 @@ from db.tables import GroupRow, ImageRow, PrelabelRow, QueryRow, ReviewRow, Seen
 from labeling.adapters.label_studio.client import LabelStudio
 from labeling.project import Project
 from labeling.types import ProjectId, ReviewId, ReviewKind
-from service.jobs import Jobs
+from service.jobs.jobs import Jobs
 from service.settings import Settings
 from service.work.failpoints import Failpoints
 from service.work.wiring import Parts

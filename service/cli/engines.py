@@ -25,7 +25,7 @@ from labeling.project import LabelClass, Project, ProjectConfig
 from labeling.types import ProjectId
 from service.cli import engine_tables as shown
 from service.cli.output import AsJson, ProjectName, author, connected, emit, failing_clearly
-from service.engines.requests import MOST_IMAGES, MOST_PILOT, EngineRequest, ReportKind
+from service.jobs.engine_requests import MOST_IMAGES, MOST_PILOT, EngineRequest, ReportKind
 from service.settings import Settings, load_settings
 
 if TYPE_CHECKING:

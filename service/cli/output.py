@@ -28,8 +28,8 @@ from db.session import make_engine, reading, transaction
 from labeling.errors import Conflict, HardcaseError, Invalid, Unavailable
 from labeling.jobs import JobName, Trigger
 from labeling.project import Project
-from service.job_arguments import Arguments
-from service.jobs import Jobs, JobStatus
+from service.jobs.arguments import Arguments
+from service.jobs.jobs import Jobs, JobStatus
 from service.logs import get_logger
 from service.settings import Settings, load_settings
 

@@ -11,7 +11,7 @@ from db.session import reading
 from labeling.errors import Conflict
 from labeling.jobs import JobName
 from service.cli.output import AsJson, Connected, Here, ProjectName, author, connected, do_job, failing_clearly
-from service.job_arguments import DecisionByHand, LearnArguments, PromoteArguments, ReviewArguments, SelectArguments
+from service.jobs.arguments import DecisionByHand, LearnArguments, PromoteArguments, ReviewArguments, SelectArguments
 
 __all__ = ["add_to"]
 

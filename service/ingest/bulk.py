@@ -29,7 +29,7 @@ from labeling.project import Project
 from labeling.slices import batches
 from labeling.types import Incoming
 from service.ingest.register import ROWS_A_TRANSACTION, Found, Refusal, items_of, limits_of, register_items, sort_out
-from service.jobs import Jobs
+from service.jobs.jobs import Jobs
 from service.settings import Settings
 
 __all__ = ["Ingested", "Ingesting"]

@@ -29,7 +29,7 @@ from labeling.ingest.text import MAX_REFERENCE, check_details, clean_text
 from labeling.jobs import JobName, Trigger
 from labeling.project import Project
 from labeling.types import NONE_OF_THESE, Incoming
-from service.jobs import Jobs
+from service.jobs.jobs import Jobs
 from service.settings import Settings
 
 __all__ = [

@@ -17,7 +17,7 @@ from db.repositories.reviews import inbox
 from db.session import transaction
 from labeling.errors import HardcaseError
 from labeling.jobs import JobName, Trigger
-from service.jobs import Jobs
+from service.jobs.jobs import Jobs
 from service.label_studio.spool import Spool
 from service.logs import get_logger
 

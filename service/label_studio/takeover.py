@@ -27,7 +27,7 @@ from labeling.jobs import JobName, Trigger
 from labeling.project import Project, ProjectConfig
 from labeling.review.controls import Foreign, read_config
 from labeling.slices import batches
-from service.jobs import Jobs
+from service.jobs.jobs import Jobs
 from service.label_studio.adopted_tasks import kept_controls, take_in
 from service.projects.project_file import check_project
 

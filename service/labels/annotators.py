@@ -22,8 +22,8 @@ from labeling.errors import Conflict, Invalid
 from labeling.jobs import JobName, Trigger
 from labeling.project import Project
 from labeling.types import LabelSource
-from service.job_arguments import LearnArguments
-from service.jobs import Jobs
+from service.jobs.arguments import LearnArguments
+from service.jobs.jobs import Jobs
 from service.labels.resolution import settle
 
 __all__ = ["Deed", "Voided", "pause", "resume", "void_answers"]

@@ -19,7 +19,7 @@ from labeling.errors import Invalid
 from labeling.jobs import JobName, Trigger
 from labeling.project import Project
 from labeling.types import NONE_OF_THESE, UNSURE, ImageId
-from service.jobs import Jobs
+from service.jobs.jobs import Jobs
 from service.labels.reannotation import Asked, ask_again
 from service.labels.resolution import settle
 

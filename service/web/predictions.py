@@ -27,7 +27,7 @@ from labeling.review.config import choices_of
 from labeling.review.controls import OURS, Controls
 from labeling.review.payloads import Suggestion, suggested
 from labeling.types import ProjectId
-from service.jobs import Jobs
+from service.jobs.jobs import Jobs
 from service.label_studio.adopted_tasks import take_in
 
 __all__ = ["NO_ORDER_YET", "Predictions", "Task"]

@@ -17,7 +17,7 @@ from sqlalchemy import event
 
 from db.session import make_engine
 from labeling.adapters.storage.image_store import ImageStore
-from service.jobs import Jobs
+from service.jobs.jobs import Jobs
 from service.label_studio.spool import Spool
 from service.settings import Settings
 from service.web.image_views import SeenWriter

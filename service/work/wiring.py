@@ -21,7 +21,7 @@ from labeling.adapters.storage.image_store import ImageStore
 from labeling.prelabel.engine import Engine
 from labeling.project import EngineUse, Project
 from labeling.types import ProjectId
-from service.jobs import Jobs
+from service.jobs.jobs import Jobs
 from service.settings import Settings
 from service.work.engines.factory import make_engine as load_engine
 from service.work.failpoints import Failpoints

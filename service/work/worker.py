@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from db.session import make_engine
 from labeling.errors import Conflict
-from service.jobs import APPLICATION, APPLICATION_VERSION, QUEUES
+from service.jobs.jobs import APPLICATION, APPLICATION_VERSION, QUEUES
 from service.logs import get_logger
 from service.schema import check_schema
 from service.settings import Settings

@@ -21,7 +21,7 @@ from db.session import reading, transaction
 from labeling.errors import Unavailable
 from labeling.jobs import JobName, Trigger
 from labeling.types import ProjectId
-from service.job_arguments import (
+from service.jobs.arguments import (
     Arguments,
     DecisionByHand,
     EnginesArguments,

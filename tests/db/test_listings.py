@@ -29,8 +29,8 @@ from db.views import dashboard, listings, rounds
 from labeling.jobs import JobName, Role, Trigger
 from labeling.project import Project
 from labeling.types import Incoming, LabelSource, ReviewId, ReviewKind
-from service.job_arguments import DecisionByHand, PromoteArguments
-from service.jobs import Jobs
+from service.jobs.arguments import DecisionByHand, PromoteArguments
+from service.jobs.jobs import Jobs
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 

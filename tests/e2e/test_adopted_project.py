@@ -24,7 +24,7 @@ from db.tables import AdoptedTaskRow, AnnotationRow, PushRow, ReviewRow
 from labeling.adapters.label_studio.client import LabelStudio
 from labeling.review.kinds import Use, kinds_for
 from labeling.types import ProjectId, Side
-from service.jobs import Jobs
+from service.jobs.jobs import Jobs
 from service.label_studio.takeover import TakenOver, TakingOver
 from tests.e2e.conftest import RealLabelStudio
 from tests.e2e.running import Hardcase, make_pictures, running_hardcase, wait_until

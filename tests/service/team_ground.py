@@ -21,7 +21,7 @@ from db.session import insert_new, transaction
 from db.tables import QueryRow, ReviewRow, SeenRow
 from labeling.project import Project
 from labeling.types import AnnotationAction, ImageId, LabelSource, ReviewId, ReviewKind
-from service.jobs import Jobs
+from service.jobs.jobs import Jobs
 from service.labels.resolution import settle
 from service.work.wiring import Parts
 from tests.conftest import NOW

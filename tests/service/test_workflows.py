@@ -30,10 +30,10 @@ from labeling.jobs import JobName, Trigger
 from labeling.project import Policy, Project, Shares
 from labeling.types import Incoming
 from service.cli import app
-from service.engines.requests import EngineRequest, ReportKind
 from service.ingest.register import register_items
-from service.job_arguments import Arguments, EnginesArguments
-from service.jobs import APPLICATION_VERSION, Jobs, queue_of
+from service.jobs.arguments import Arguments, EnginesArguments
+from service.jobs.engine_requests import EngineRequest, ReportKind
+from service.jobs.jobs import APPLICATION_VERSION, Jobs, queue_of
 from service.settings import Settings
 from service.work.locks import OneAtATime
 from service.work.worker import running_worker, worker_lock

@@ -6,8 +6,7 @@ import pytest
 
 from labeling.errors import Invalid
 from labeling.jobs import JobName
-from service.engines.requests import EngineRequest, ReportKind
-from service.job_arguments import (
+from service.jobs.arguments import (
     ARGUMENTS,
     Arguments,
     DecisionByHand,
@@ -19,6 +18,7 @@ from service.job_arguments import (
     read_arguments,
     stored_arguments,
 )
+from service.jobs.engine_requests import EngineRequest, ReportKind
 
 PLAN = EngineRequest(kind=ReportKind.PLAN, engines=("scripted",), pilot=3)
 EXAMPLES: dict[JobName, tuple[Arguments, ...]] = {

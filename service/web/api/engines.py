@@ -21,8 +21,8 @@ from labeling.jobs import JobName
 from service import plugins
 from service.engines.kinds import KindState, kinds
 from service.engines.overview import EngineInUse, overview
-from service.engines.requests import MOST_ENGINES, MOST_IMAGES, MOST_PILOT, EngineRequest, ReportKind
-from service.job_arguments import EnginesArguments
+from service.jobs.arguments import EnginesArguments
+from service.jobs.engine_requests import MOST_ENGINES, MOST_IMAGES, MOST_PILOT, EngineRequest, ReportKind
 from service.projects.history import history
 from service.web.api.jobs import AskedOut, ask_by_hand
 from service.web.api.paging import PagingDep, SliceOut, slice_out

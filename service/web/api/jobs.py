@@ -14,8 +14,8 @@ from labeling.errors import NotFound
 from labeling.jobs import JobName, Trigger
 from labeling.project import Project
 from service.auth import Caller
-from service.job_arguments import Arguments, stored_arguments
-from service.jobs import JobStatus
+from service.jobs.arguments import Arguments, stored_arguments
+from service.jobs.jobs import JobStatus
 from service.web.edge.access import Guarded, ProjectDep
 from service.web.wiring import PartsDep, WebParts
 

@@ -22,7 +22,7 @@ from labeling.errors import Invalid
 from labeling.jobs import JobName, Trigger
 from labeling.review.events import parse_hint
 from labeling.types import ProjectId
-from service.job_arguments import LearnArguments
+from service.jobs.arguments import LearnArguments
 from service.label_studio.ml_backend import project_in
 from service.web.predictions import NO_ORDER_YET, Task
 from service.web.wiring import WebParts, parts_of

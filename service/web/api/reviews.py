@@ -9,7 +9,7 @@ from db.views import rounds
 from db.views.rounds import QueryItem, ReviewItem
 from labeling.jobs import JobName
 from labeling.types import ReviewKind
-from service.job_arguments import ReviewArguments, SelectArguments
+from service.jobs.arguments import ReviewArguments, SelectArguments
 from service.web.api.jobs import AskedOut, ask_by_hand
 from service.web.api.paging import PagingDep, SliceOut, slice_out
 from service.web.edge.access import CallerDep, Guarded, ProjectDep

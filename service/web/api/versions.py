@@ -12,7 +12,7 @@ from db.session import reading
 from db.views import rounds
 from db.views.rounds import PromotionItem, VersionItem
 from labeling.jobs import JobName
-from service.job_arguments import DecisionByHand, PromoteArguments
+from service.jobs.arguments import DecisionByHand, PromoteArguments
 from service.web.api.jobs import AskedOut, ask_by_hand
 from service.web.api.paging import PagingDep, SliceOut, slice_out
 from service.web.edge.access import CallerDep, Guarded, ProjectDep

@@ -13,8 +13,8 @@ from db.views import dashboard
 from labeling.jobs import JobName
 from service import auth
 from service.engines.overview import overview
-from service.engines.requests import EngineRequest, ReportKind
-from service.job_arguments import EnginesArguments
+from service.jobs.arguments import EnginesArguments
+from service.jobs.engine_requests import EngineRequest, ReportKind
 from service.web.api.jobs import ask_by_hand
 from service.web.edge.access import CallerDep, Guarded, ProjectDep, session_of
 from service.web.pages.engine_view import comparison_in, plan_in

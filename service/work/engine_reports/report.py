@@ -18,9 +18,9 @@ from db.views import engine_stats
 from labeling.errors import HardcaseError, Invalid, NotFound
 from labeling.project import Project
 from labeling.types import ProjectId
-from service.engines.requests import EngineRequest, ReportKind
 from service.figures.estimates import Json
-from service.job_arguments import EnginesArguments
+from service.jobs.arguments import EnginesArguments
+from service.jobs.engine_requests import EngineRequest, ReportKind
 from service.work.engine_reports.compare import compare
 from service.work.engine_reports.dry_run import Progress, engines_of, load, opener, why_not
 from service.work.engine_reports.plan import plan

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from labeling.errors import HardcaseError, Invalid
 from labeling.project import EngineUse, Project
 from service.ingest.register import add_source
-from service.jobs import Jobs
+from service.jobs.jobs import Jobs
 from service.projects.project_file import EngineUseIn, PolicyIn, ProjectFile, parse_project
 from service.settings import Settings
 from service.work.engines.factory import make_engine

@@ -21,8 +21,8 @@ from labeling.prelabel.calibration import Terms
 from labeling.prelabel.engine import Item, Look, no_vectors
 from labeling.project import Budget, EngineUse, Policy, Project
 from labeling.types import Evidence, Outcome, Prelabel, ReviewKind, Side
-from service.engines.requests import EngineRequest, ReportKind
-from service.job_arguments import EnginesArguments
+from service.jobs.arguments import EnginesArguments
+from service.jobs.engine_requests import EngineRequest, ReportKind
 from service.work.engine_reports.report import answer, make, unwatched
 from service.work.prelabel.prelabel import prelabel_batch
 from service.work.wiring import Parts

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from db.repositories.engines import call_ledger
 from db.session import reading
 from labeling.project import Budget, EngineUse, Policy, Project
-from service.engines.requests import EngineRequest, ReportKind
+from service.jobs.engine_requests import EngineRequest, ReportKind
 from service.settings import Settings
 from service.work.engine_reports.listing import list_engines, show
 from service.work.engine_reports.report import make, unwatched

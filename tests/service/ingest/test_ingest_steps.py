@@ -25,7 +25,7 @@ from labeling.project import Policy, Project
 from labeling.types import Incoming
 from service.ingest.bulk import Ingesting
 from service.ingest.register import add_source, register_items
-from service.jobs import Jobs
+from service.jobs.jobs import Jobs
 from service.settings import Settings
 from service.work.failpoints import Failpoints
 from service.work.ingest.ingest import collect, fetch_batch, look

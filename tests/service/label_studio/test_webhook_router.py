@@ -23,7 +23,7 @@ from db.session import reading, transaction
 from labeling.jobs import JobName
 from labeling.project import Project
 from labeling.types import ProjectId
-from service.jobs import Jobs
+from service.jobs.jobs import Jobs
 from service.label_studio.inbox_drain import InboxDrain, drain
 from service.label_studio.spool import Spool
 from service.label_studio.webhook import HEADER, path_of, secret_of

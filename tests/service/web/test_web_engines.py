@@ -19,7 +19,7 @@ from db.tables import AuditRow, FigureRow
 from labeling.jobs import Role
 from labeling.project import Budget, EngineUse, LabelClass, Policy, Project, ProjectConfig
 from labeling.types import Evidence, Prelabel
-from service.engines.requests import EngineRequest, ReportKind
+from service.jobs.engine_requests import EngineRequest, ReportKind
 from service.work.engine_reports.report import make, unwatched
 from tests.conftest import NOW
 from tests.service.reporting_ground import add_pictures, give_gold, parts_of

@@ -15,7 +15,7 @@ import msgspec
 
 from labeling.errors import Invalid
 from labeling.jobs import JobName
-from service.engines.requests import EngineRequest, read_request
+from service.jobs.engine_requests import EngineRequest, read_request
 
 __all__ = [
     "ARGUMENTS",

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from db.session import transaction
 from labeling.jobs import JobName, Trigger
 from labeling.project import Project
-from service.job_arguments import SelectArguments
-from service.jobs import Jobs
+from service.jobs.arguments import SelectArguments
+from service.jobs.jobs import Jobs
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from labeling.errors import Unavailable
 from labeling.jobs import JobName, Trigger
 from labeling.types import ProjectId
-from service.job_arguments import Arguments, stored_arguments
+from service.jobs.arguments import Arguments, stored_arguments
 
 __all__ = ["APPLICATION", "APPLICATION_VERSION", "QUEUES", "JobStatus", "Jobs", "queue_of"]
 
