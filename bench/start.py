@@ -2,7 +2,8 @@
 
 Ours is what a stranger does: `hardcase init`, then the web process, until /health answers 200. The peer is Label
 Studio's own first start, without a template. A bare Python is the floor. Arms take turns; the peer is slow, so it
-runs once and --quick leaves it out.
+runs once and --quick leaves it out. Beside it, the processor time (user and system) that `hardcase --help` and
+`hardcase status` take, which is mostly what they import.
 
 python -m bench.start [--quick]
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import socket
 import statistics
 import subprocess
@@ -31,6 +33,7 @@ Line = dict[str, object]
 FIRST_200_S = 3.0
 RSS_MB = 250.0
 FASTER_THAN_PEER = 5.0
+COMMAND_CPU_S = 0.5
 
 
 def main() -> None:
@@ -39,11 +42,12 @@ def main() -> None:
     quick = parser.parse_args().quick
     lines: list[Line] = []
     for _ in range(1 if quick else 5):
-        lines += [bare_python(), hardcase()]
+        lines += [bare_python(), hardcase(), commands()]
     if not quick:
         lines.append(label_studio())
     ours = [line for line in lines if line["arm"] == "hardcase"]
     first, rss = _median(ours, "first_200_s"), _median(ours, "rss_mb")
+    typed = [line for line in lines if line["arm"] == "commands"]
     peer = [
         float(str(line["first_200_s"])) for line in lines if line["arm"] == "label-studio" and "first_200_s" in line
     ]
@@ -52,6 +56,8 @@ def main() -> None:
         {
             "first_200_s": at_most(first, FIRST_200_S),
             "rss_mb": at_most(rss, RSS_MB),
+            "help_cpu_s": at_most(_median(typed, "help_cpu_s"), COMMAND_CPU_S),
+            "status_cpu_s": at_most(_median(typed, "status_cpu_s"), COMMAND_CPU_S),
             "over_label_studio": at_least(peer[0] / first if peer else None, FASTER_THAN_PEER),
         },
         lines,
@@ -69,11 +75,7 @@ def hardcase() -> Line:
     """Empty folder, init, web process, first 200."""
     with tempfile.TemporaryDirectory(prefix="bench-start") as folder:
         port = _free_port()
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("HARDCASE_")},
-            "HARDCASE_HOME": folder,
-            "HARDCASE_PORT": str(port),
-        }
+        environment = {**_environment(folder), "HARDCASE_PORT": str(port)}
         started = time.perf_counter()
         subprocess.run(_module("service.cli", "init"), env=environment, check=True, capture_output=True)
         init_s = time.perf_counter() - started
@@ -96,6 +98,21 @@ def hardcase() -> Line:
         return line
 
 
+def commands() -> Line:
+    """Processor time of the two commands that people wait for most often, in a home with one project."""
+    with tempfile.TemporaryDirectory(prefix="bench-start") as folder:
+        environment = _environment(folder)
+        project = Path(folder) / "animals.yaml"
+        project.write_text("name: animals\nlabels: [cat, dog]\n")
+        for words in (("init",), ("project", "create", str(project))):
+            _processor_s(words, environment)
+        return {
+            "arm": "commands",
+            "help_cpu_s": _processor_s(("--help",), environment),
+            "status_cpu_s": _processor_s(("status", "animals"), environment),
+        }
+
+
 def label_studio() -> Line:
     """Its first start in an empty folder, migrations included; "not run" where it is not installed."""
     try:
@@ -113,6 +130,18 @@ def label_studio() -> Line:
         finally:
             server.stop()
     return {"arm": "label-studio", "first_200_s": round(first_s, 3), "rss_mb": round(rss / 2**20, 1)}
+
+
+def _environment(home: str) -> dict[str, str]:
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("HARDCASE_")}
+    return {**ours, "HARDCASE_HOME": home}
+
+
+def _processor_s(words: Sequence[str], environment: Mapping[str, str]) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(_module("service.cli", *words), env=environment, check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 3)
 
 
 def _module(*command: str) -> list[str]:

@@ -17,11 +17,7 @@ from service.cli.projects import config_in
 if TYPE_CHECKING:
     from service.label_studio.takeover import TakenOver
 
-__all__ = ["add_to"]
-
-
-def add_to(app: typer.Typer) -> None:
-    app.command()(adopt)
+__all__ = ["adopt"]
 
 
 def adopt(

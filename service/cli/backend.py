@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import typer
-
 from service.cli.output import AsJson, ProjectName, connected, emit, failing_clearly
 from service.label_studio.ml_backend import path_of
 
-__all__ = ["add_to"]
-
-
-def add_to(app: typer.Typer) -> None:
-    app.command()(backend)
+__all__ = ["backend"]
 
 
 def backend(project: ProjectName, as_json: AsJson = False) -> None:

@@ -23,11 +23,7 @@ from service.cli.output import AsJson, Connected, Here, ProjectName, connected, 
 if TYPE_CHECKING:
     from service.ingest.bulk import Ingested
 
-__all__ = ["add_to"]
-
-
-def add_to(app: typer.Typer) -> None:
-    app.command()(ingest)
+__all__ = ["ingest"]
 
 
 def ingest(

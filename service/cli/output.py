@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any
 
 import sqlalchemy as sa
 import typer
@@ -28,10 +29,11 @@ from db.session import make_engine, reading, transaction
 from labeling.errors import Conflict, HardcaseError, Invalid, Unavailable
 from labeling.jobs import JobName, Trigger
 from labeling.project import Project
-from service.jobs.arguments import Arguments
-from service.jobs.jobs import Jobs, JobStatus
-from service.logs import get_logger
 from service.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from service.jobs.arguments import Arguments
+    from service.jobs.jobs import Jobs, JobStatus
 
 __all__ = [
     "AsJson",
@@ -53,21 +55,30 @@ Here = Annotated[bool, typer.Option("--here", help="Do the work in this process 
 ProjectName = Annotated[str, typer.Argument(metavar="PROJECT", help="The project's name or number.")]
 
 WORKER_STALE_AFTER = timedelta(seconds=30)
-log = get_logger(__name__)
 _ENDED = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: `jobs` is made when it is first asked for
 class Connected:
     """What a command works with: settings, the database, and a client to ask for jobs."""
 
     settings: Settings
     database: sa.Engine
-    jobs: Jobs
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        from service.jobs.jobs import Jobs  # the durable engine costs 0.1 s, and who only reads does without
+
+        return Jobs(self.database)
 
     def project(self, name: str) -> Project:
         with reading(self.database) as session:
             return projects.resolve(session, name)
+
+    def close(self) -> None:
+        if "jobs" in self.__dict__:
+            self.jobs.close()
+        self.database.dispose()
 
 
 @contextmanager
@@ -78,15 +89,13 @@ def connected(*, at_head: bool = True) -> Iterator[Connected]:
     settings = load_settings()
     if settings.is_sqlite and not (settings.home / "hardcase.db").exists() and not settings.database_url:
         raise Conflict(f"There is no hardcase in {settings.home} yet. Run `hardcase init`, or set HARDCASE_HOME.")
-    database = make_engine(settings.database)
-    jobs = Jobs(database)
+    hardcase = Connected(settings, make_engine(settings.database))
     try:
         if at_head:
-            check_schema(database)
-        yield Connected(settings, database, jobs)
+            check_schema(hardcase.database)
+        yield hardcase
     finally:
-        jobs.close()
-        database.dispose()
+        hardcase.close()
 
 
 @contextmanager
@@ -203,6 +212,8 @@ def _follow(
     watch: Callable[[Connected, Project], str] | None,
     worker_expected: bool = True,
 ) -> JobStatus:
+    from service.logs import get_logger
+
     quiet = as_json or not sys.stderr.isatty()
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as progress:
@@ -215,7 +226,7 @@ def _follow(
                 time.sleep(0.3)
                 status = _status(hardcase, job_id)
         except KeyboardInterrupt:  # following stops; the job goes on
-            log.debug("stopped following", job=job_id)
+            get_logger(__name__).debug("stopped following", job=job_id)
         return status
 
 

@@ -11,11 +11,7 @@ from labeling.adapters.storage.image_store import ImageStore
 from service.cli.output import AsJson, ProjectName, author, connected, emit, failing_clearly, progress
 from service.release.files import PAGE, folder_of
 
-__all__ = ["add_to"]
-
-
-def add_to(app: typer.Typer) -> None:
-    app.command()(release)
+__all__ = ["release"]
 
 
 def release(

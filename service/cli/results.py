@@ -17,19 +17,12 @@ from db.repositories.running import failures
 from db.repositories.versions import versions
 from db.session import reading, transaction
 from db.views import dashboard
-from labeling.adapters.storage.image_store import ImageStore
 from labeling.project import Project
 from service.cli.output import AsJson, Connected, ProjectName, connected, emit, failing_clearly, progress, table
-from service.labels.snapshots import verify
 
-__all__ = ["add_to", "jobs_app"]
+__all__ = ["export", "jobs_app", "status"]
 
 jobs_app = typer.Typer(no_args_is_help=True)
-
-
-def add_to(app: typer.Typer) -> None:
-    for command in (status, export):
-        app.command()(command)
 
 
 def status(project: ProjectName, as_json: AsJson = False) -> None:
@@ -68,6 +61,7 @@ def export(
 
     Example: hardcase export animals birds/ --format imagenet --snapshot v1
     """
+    from labeling.adapters.storage.image_store import ImageStore
     from service.exporting import registry
     from service.exporting.label_set import open_label_set
 
@@ -85,6 +79,8 @@ def export(
 
 def _checked(hardcase: Connected, project: Project, name: str) -> Snapshot:
     """A snapshot whose labels are still those that it was made of."""
+    from service.labels.snapshots import verify
+
     with reading(hardcase.database) as session:
         frozen = snapshots.by_name(session, project.id, name)
     verify(hardcase.database, hardcase.settings.home, project, frozen)

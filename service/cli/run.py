@@ -15,12 +15,7 @@ from service.settings import Settings, load_settings
 if TYPE_CHECKING:
     from service.operations.doctor import Check
 
-__all__ = ["add_to"]
-
-
-def add_to(app: typer.Typer) -> None:
-    for command in (init, up, doctor, demo):
-        app.command()(command)
+__all__ = ["demo", "doctor", "init", "up"]
 
 
 def init(as_json: AsJson = False) -> None:

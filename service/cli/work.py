@@ -13,14 +13,9 @@ from labeling.jobs import JobName
 from service.cli.output import AsJson, Connected, Here, ProjectName, author, connected, do_job, failing_clearly
 from service.jobs.arguments import DecisionByHand, LearnArguments, PromoteArguments, ReviewArguments, SelectArguments
 
-__all__ = ["add_to"]
+__all__ = ["learn", "promote", "rollback", "select", "sync"]
 
 Reason = Annotated[str, typer.Option(help="Why, for the history.")]
-
-
-def add_to(app: typer.Typer) -> None:
-    for command in (sync, select, learn, promote, rollback):
-        app.command()(command)
 
 
 def sync(

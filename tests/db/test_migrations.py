@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from db import migrate
 from db.session import make_engine
@@ -41,6 +43,31 @@ def test_the_tables_agree_with_the_newest_migration(any_database: sa.Engine) -> 
         difference = compare_metadata(context, Base.metadata)
 
     assert difference == []
+
+
+def test_the_migrations_are_numbered_as_their_files_are_and_follow_each_other() -> None:
+    folder = Path(__file__).parents[2] / "alembic"
+    config = Config()
+    config.set_main_option("script_location", str(folder))
+    scripts = ScriptDirectory.from_config(config)
+
+    found = [script.revision for script in scripts.walk_revisions()]
+
+    assert found == sorted((path.name[:4] for path in (folder / "versions").glob("*.py")), reverse=True)
+    assert migrate.head() == scripts.get_current_head()
+    assert all(map(migrate.knows, found))
+    assert not migrate.knows("9999")
+
+
+def test_where_a_database_is_agrees_with_what_alembic_says(any_database: sa.Engine) -> None:
+    seen = []
+    for step in (migrate.upgrade, migrate.downgrade):
+        step(any_database)
+        with any_database.connect() as connection:
+            seen.append((migrate.revision(any_database), MigrationContext.configure(connection).get_current_revision()))
+    migrate.upgrade(any_database)
+
+    assert seen == [(migrate.head(), migrate.head()), (None, None)]
 
 
 def test_a_database_without_tables_says_to_run_init(tmp_path: Path) -> None:

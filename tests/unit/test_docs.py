@@ -6,6 +6,7 @@ import ast
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -131,10 +132,11 @@ def test_a_decision_says_context_decision_consequences_and_alternatives(page: Pa
 def test_every_command_that_a_page_names_exists(page: Path) -> None:
     from service.cli.app import app
 
-    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    program: Any = typer.main.get_command(app)
     code = re.findall(r"`[^`\n]+`|^ {4}.+$", page.read_text(encoding="utf-8"), re.MULTILINE)
 
     for words in (shlex.split(found) for line in code for found in COMMANDS.findall(line)):
-        assert words[0] in commands, words
-        if hasattr(commands[words[0]], "commands") and len(words) > 1:
-            assert words[1] in commands[words[0]].commands, words
+        assert words[0] in program.commands, words
+        command = program.load(words[0])
+        if hasattr(command, "commands") and len(words) > 1:
+            assert words[1] in command.commands, words

@@ -85,13 +85,14 @@ def photos(tmp_path: Path) -> str:
     return str(folder)
 
 
-def commands(parent: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+def commands() -> Iterator[tuple[str, Any]]:
     """Every command with the words that call it."""
-    for name, command in sorted((parent or typer.main.get_command(app)).commands.items()):
+    program: Any = typer.main.get_command(app)
+    for name, command in sorted((name, program.load(name)) for name in program.commands):
         if hasattr(command, "commands"):
-            yield from commands(command, (*path, name))
+            yield from ((f"{name} {second}", found) for second, found in sorted(command.commands.items()))
         else:
-            yield " ".join((*path, name)), command
+            yield name, command
 
 
 COMMANDS = dict(commands())
