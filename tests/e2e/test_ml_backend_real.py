@@ -204,7 +204,7 @@ def test_label_studio_registers_it_fetches_predictions_in_bulk_and_trains(scene:
     assert after[strange] == ([], displayed_predictions.LAST, "v0-q1")
     assert [before[scene.task(i)][0] for i in range(3)] == [["cat"], ["dog"], []]
     assert taken.ls_task_id == strange
-    assert scene.jobs() == ["ingest:1", "learn:1:now"]
+    assert scene.jobs() == ["ingest:1", 'learn:1:{"now":true}']
     assert scene.call("GET", f"/api/projects/{scene.ls_project}/")["model_version"] == "v0-q1"
 
 
