@@ -17,6 +17,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 import tarfile
 import time
 from collections.abc import Iterator
@@ -86,7 +87,19 @@ from tests.service.web_client import web
 
 HOMES = Path(__file__).parent / "homes"
 KNOWN: dict[str, Any] = json.loads((HOMES / "home-0.1.0.json").read_text())
-PAGES = ("", "/label-quality", "/team", "/engines", "/labels", "/disputes", "/jobs", "/releases", "/images/1")
+SAYS = {
+    "": ("201 images", "171 labelled", "83.3 % hold-out accuracy", "70.4 % to 91.3 %", "Errors of version 2 on 48"),
+    "/label-quality": ("some criteria are missed.", "83.3 %", "0.80", "17 suspected labels", "bird 55"),
+    "/team": ("ann paused", "bob paused", "4 gold images", "kappa 0.80"),
+    "/engines": ("few-shot-1", "34.6 %", "champion version 2 52 84.6 %", "0.0022 USD"),
+    "/labels": ("label cat", "folder/190.png", "none of these"),
+    "/disputes": ("All 12", "ann dog bob bird"),
+    "/jobs": ("promote waits", "The file is cut short."),
+    "/releases": ("r1 by lead 171", "v1 snapshot only 171"),
+    "/releases/r1": ("For internal use.",),
+    "/images/1": ("label lead bird it has wings", "ann dog", "version 2 cat", "task 901"),
+}
+"""What the pages say in 0.1.0, without their tags."""
 NOWHERE = "http://127.0.0.1:9"
 WAITING: dict[JobName, Arguments] = {
     JobName.SELECT: SelectArguments(force=True),
@@ -179,9 +192,9 @@ def pages_of(old: Opened) -> dict[str, str]:
     """The pages by their address, as the key that 0.1.0 issued sees them."""
     with web(old.database, old.home) as client:
         log_in(client, KNOWN["key"])
-        answers = {page: client.get(f"/projects/{old.project.id}{page}") for page in PAGES}
-    assert {page: answer.status_code for page, answer in answers.items()} == dict.fromkeys(PAGES, 200)
-    return {page: answer.text for page, answer in answers.items()}
+        answers = {page: client.get(f"/projects/{old.project.id}{page}") for page in SAYS}
+    assert {page: answer.status_code for page, answer in answers.items()} == dict.fromkeys(SAYS, 200)
+    return {page: " ".join(re.sub(r"<[^>]+>", " ", answer.text).split()) for page, answer in answers.items()}
 
 
 def test_the_schema_is_the_newest_and_every_state_counts_as_many(old: Opened) -> None:
@@ -228,26 +241,19 @@ def test_the_champion_and_its_stored_predictions_are_those_of_then(old: Opened) 
 
 
 def test_every_page_is_there_before_anything_was_counted_again(old: Opened) -> None:
-    pages = pages_of(old)
-
-    assert "83.3" in pages[""] and "version 2" in pages[""].lower()
-    assert "some criteria are missed." in pages["/label-quality"]
-    assert all(name in pages["/team"] for name in ("ann", "bob"))
-    assert "scripted" in pages["/engines"]
-    assert "v1" in pages["/releases"] and "r1" in pages["/releases"]
+    assert all(pages_of(old).values())
 
 
-def test_figures_that_are_counted_again_say_the_same(old: Opened) -> None:
+def test_once_the_figures_were_looked_at_every_page_says_what_it_said(old: Opened) -> None:
     for step in (*QUICK, *SLOW, calibrate, refresh):
         step(old.parts, old.project.id)
 
     with reading(old.database) as session:
-        figures = dashboard.figures(session, old.project.id)
-    assert set(figures) >= set(KNOWN["figures"])
-    assert figures["holdout_by_version"].data["versions"] == KNOWN["holdout"]
-    assert figures["label_quality"].data["verdict"] == KNOWN["verdict"]
-    assert figures["agreement"].data["people"]["all"]["alpha"] == pytest.approx(KNOWN["agreement"])
-    pages_of(old)
+        assert set(dashboard.figures(session, old.project.id)) >= set(KNOWN["figures"])
+    pages = pages_of(old)
+    assert {
+        (page, words) for page, all_words in SAYS.items() for words in all_words if words not in pages[page]
+    } == set()
 
 
 def test_an_export_has_the_same_labels_and_all_that_stood_beside_them(old: Opened, tmp_path: Path) -> None:
@@ -295,7 +301,9 @@ def wrong(old: Opened) -> set[str]:
 def test_the_loop_goes_on(old: Opened) -> None:
     parts, project = old.parts, old.project
     with reading(old.database) as session:
-        unlabelled = list(session.scalars(sa.select(ImageRow.id).where(~sa.exists().where(LabelRow.image_id == ImageRow.id))))
+        unlabelled = list(
+            session.scalars(sa.select(ImageRow.id).where(~sa.exists().where(LabelRow.image_id == ImageRow.id)))
+        )
     asked = choose_query(parts, project.id, Trigger.HAND, force=True)
     Ground(parts, project, cast(Clock, parts.now)).label(unlabelled[:12], None, "bird")
 
@@ -312,14 +320,19 @@ def test_the_loop_goes_on(old: Opened) -> None:
 
 
 def test_an_event_that_waited_in_the_spool_reaches_the_inbox(old: Opened) -> None:
-    spool = Spool(old.home / "spool.db")
+    drained = [drain_spool(old) for _ in range(2)]
 
-    drained = [drain(spool, old.database, old.parts.jobs) for _ in range(2)]
-
-    spool.close()
     with reading(old.database) as session:
         assert [row.spool_key for row in session.scalars(sa.select(InboxRow))] == ["event-1"]
     assert drained == [1, 0]
+
+
+def drain_spool(old: Opened) -> int:
+    spool = Spool(old.home / "spool.db")
+    try:
+        return drain(spool, old.database, old.parts.jobs)
+    finally:
+        spool.close()
 
 
 def test_the_arguments_of_jobs_that_waited_are_understood(old: Opened) -> None:
@@ -373,22 +386,32 @@ def test_opening_it_twice_changes_nothing(unpacked: Path) -> None:
     states = []
     for _ in range(3):
         old = opened(unpacked)
+        catch_up(old)
         load_pool(old.parts, old.project)
         pages_of(old)
         wrong(old)
         states.append((rows_of(old.database), files_of(old)))
         close(old)
 
-    assert states[1] == states[0]
-    assert states[2] == states[0]
+    for rows, files in states[1:]:
+        assert {name for name in rows if rows[name] != states[0][0][name]} == set()
+        assert files == states[0][1]
+
+
+def catch_up(old: Opened) -> None:
+    """Do all that a start finds to do: figures of an older form, events that wait."""
+    drain_spool(old)
+    for step in (*QUICK, *SLOW, calibrate, refresh, predict):
+        step(old.parts, old.project.id)
 
 
 def rows_of(database: sa.Engine) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row of every table."""
+    """Every row of every table but that of who did what, to which each look at the pages adds a login."""
     with database.connect() as connection:
         return {
             name: sorted((tuple(row) for row in connection.exec_driver_sql(f'SELECT * FROM "{name}"')), key=repr)
             for name in sa.inspect(connection).get_table_names()
+            if name != "audit"
         }
 
 
