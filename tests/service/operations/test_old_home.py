@@ -2,15 +2,15 @@
 
 `homes/home-0.1.0.tar.xz` was made by the code of 0.1.0 at a fixed time: the rows of images, vectors, pre-labels and
 answers by the builders of its tests, all else by its own steps. In order: `migrate.upgrade` and
-`dbos.run_dbos_database_migrations`; `projects.create` (three classes, the scripted engine, one engine of an escalation);
-201 images with PNGs, vectors of images and texts in LanceDB and pre-labels of both engines; two annotators' answers to
-reviews of the pool, the hold-out, calibration and gold, with "none of these", "unsure", a skip, a changed and a
-withdrawn answer; imported labels, gold, a correction and an adjudication; `settle`; `learn`, `judge`, `predict`,
-`calibrate`, `choose_query`, a push with an answer, then `learn`, `judge`, `predict` again, so that version 2 is the
-champion; `engine_reports.answer` for `try`, `compare` and `plan`; `snapshots.create`; all steps of `QUICK` and `SLOW`
-and `figures.refresh`, twice; `release`; `auth.issue_key`; `Spool.put`; and `Jobs.ask` for five jobs with arguments as
-loose strings. `home-0.1.0.json`, `labels.csv` in the archive, and `SAYS` are what 0.1.0 itself said of that home.
-Secrets are for tests only.
+`dbos.run_dbos_database_migrations`; `projects.create` (three classes, the scripted engine and one that it escalates
+to); 201 images with PNGs, vectors of images and texts in LanceDB and pre-labels of both engines; two annotators'
+answers to reviews of the pool, the hold-out, calibration and gold, with "none of these", "unsure", a skip, a changed
+and a withdrawn answer; imported labels, gold, a correction and an adjudication; `settle`; `learn`, `judge`,
+`predict`, `calibrate`, `choose_query`, a push with an answer, then `learn`, `judge`, `predict` again, so that version
+2 is the champion; `engine_reports.answer` for `try`, `compare` and `plan`; `snapshots.create`; all steps of `QUICK`
+and `SLOW` and `figures.refresh`, twice; `release`; `auth.issue_key`; `Spool.put`; and `Jobs.ask` for five jobs with
+arguments as loose strings. `home-0.1.0.json`, `labels.csv` in the archive, and `SAYS` are what 0.1.0 itself said of
+that home. Secrets are for tests only.
 """
 
 from __future__ import annotations
