@@ -1,0 +1,145 @@
+"""A home that version 0.1.0 made opens and gives what it gave there.
+
+`homes/home-0.1.0.tar.xz` was made by the code of 0.1.0 at a fixed time: the rows of images, vectors, pre-labels and
+answers by the builders of its tests, all else by its own steps. In order: `migrate.upgrade` and
+`dbos.run_dbos_database_migrations`; `projects.create` (three classes, the scripted engine and one that it escalates
+to); 201 images with PNGs, vectors of images and texts in LanceDB and pre-labels of both engines; two annotators'
+answers to reviews of the pool, the hold-out, calibration and gold, with "none of these", "unsure", a skip, a changed
+and a withdrawn answer; imported labels, gold, a correction and an adjudication; `settle`; `learn`, `judge`,
+`predict`, `calibrate`, `choose_query`, a push with an answer, then `learn`, `judge`, `predict` again, so that version
+2 is the champion; `engine_reports.answer` for `try`, `compare` and `plan`; `snapshots.create`; all steps of `QUICK`
+and `SLOW` and `figures.refresh`, twice; `release`; `auth.issue_key`; `Spool.put`; and `Jobs.ask` for five jobs with
+arguments as loose strings. `home-0.1.0.json`, `labels.csv` in the archive, and `SAYS` are what 0.1.0 itself said of
+that home. Secrets are for tests only.
+"""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from db import migrate
+from db.repositories.labels import snapshots as kept_snapshots
+from db.repositories.versions import predictions
+from db.session import reading
+from db.views import dashboard, tallies
+from labeling.adapters.storage.prediction_files import read_predictions
+from service.exporting.label_set import open_label_set
+from service.exporting.registry import FORMATS, export
+from service.labels import snapshots
+from service.release.files import FIGURES, PAGE, read_file
+from service.work.figures.refresh import refresh
+from service.work.pool.pool import load_pool
+from service.work.prelabel.calibrate import calibrate
+from service.work.promote.predict import predict
+from service.work.quality import QUICK, SLOW
+from tests.service.operations.old_home import KNOWN, SAYS, Opened, by_number, champion, pages_of, predicted, wrong
+
+
+def exported(old: Opened, to: Path) -> list[dict[str, str]]:
+    export(open_label_set(old.database, old.project, old.parts.images, None), to, FORMATS["csv"])
+    return read_csv(to)
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_schema_is_the_newest_and_every_state_counts_as_many(old: Opened) -> None:
+    with reading(old.database) as session:
+        counts = tallies.counts(session, old.project.id)
+
+    assert migrate.revision(old.database) == migrate.head()
+    assert counts == KNOWN["progress"]
+
+
+@pytest.mark.parametrize("mapped", [True, False], ids=["with the mapped copy", "from the store alone"])
+def test_the_pool_has_all_images_with_the_vectors_of_then(old: Opened, mapped: bool) -> None:
+    if not mapped:
+        shutil.rmtree(old.home / "embeddings" / "mapped")
+
+    pool = load_pool(old.parts, old.project)
+
+    has_text = np.isfinite(pool.text_vectors).all(axis=1)
+    assert (len(pool), int(has_text.sum())) == (KNOWN["vectors"]["images"], KNOWN["vectors"]["texts"])
+    assert np.isfinite(pool.image_vectors).all()
+    assert pool.image_vectors.sum(dtype=np.float64) == pytest.approx(KNOWN["vectors"]["sum"], abs=2e-3)
+    assert pool.text_vectors[has_text].sum(dtype=np.float64) == pytest.approx(KNOWN["vectors"]["text_sum"], abs=2e-3)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_saved_version_loads_and_predicts_what_it_did(old: Opened, number: int) -> None:
+    version = by_number(old)[number]
+
+    probs = predicted(old, number)
+
+    np.testing.assert_allclose(probs, KNOWN["probs"][str(number)], atol=1e-5, rtol=0)
+    assert version.card_hash == KNOWN["cards"][str(number)]
+    assert version.snapshot_hash == KNOWN["snapshots"][str(number)]
+
+
+def test_the_champion_and_its_stored_predictions_are_those_of_then(old: Opened) -> None:
+    best = champion(old)
+    with reading(old.database) as session:
+        file = predictions.prediction_file(session, best.id)
+    assert file is not None
+
+    stored = read_predictions(old.home, file.path, file.sha256)
+
+    assert (best.number, file.rows, file.sha256) == (KNOWN["champion"], *KNOWN["prediction_file"].values())
+    rows = np.searchsorted(stored.image_ids, KNOWN["image_ids"])
+    np.testing.assert_allclose(stored.probs[rows], KNOWN["probs"][str(best.number)], atol=1e-3, rtol=0)
+    assert predict(old.parts, old.project.id) == {"rows": 0}  # nothing has to be predicted again
+
+
+def test_every_page_is_there_before_anything_was_counted_again(old: Opened) -> None:
+    assert all(pages_of(old).values())
+
+
+def test_once_the_figures_were_looked_at_every_page_says_what_it_said(old: Opened) -> None:
+    for step in (*QUICK, *SLOW, calibrate, refresh):
+        step(old.parts, old.project.id)
+
+    with reading(old.database) as session:
+        assert set(dashboard.figures(session, old.project.id)) >= set(KNOWN["figures"])
+    pages = pages_of(old)
+    assert {
+        (page, words) for page, all_words in SAYS.items() for words in all_words if words not in pages[page]
+    } == set()
+
+
+def test_an_export_has_the_same_labels_and_all_that_stood_beside_them(old: Opened, tmp_path: Path) -> None:
+    before = read_csv(tmp_path / "labels.csv")
+
+    after = exported(old, tmp_path / "again.csv")
+
+    assert {row["image"]: row["label"] for row in after} == KNOWN["labels"]
+    assert [{name: row[name] for name in before[0]} for row in after] == before
+
+
+@pytest.mark.parametrize("name", sorted(set(FORMATS) - {"csv"}))
+def test_every_other_format_writes_as_many_labels(old: Opened, tmp_path: Path, name: str) -> None:
+    labels = open_label_set(old.database, old.project, old.parts.images, None)
+
+    assert export(labels, tmp_path / "out", FORMATS[name]) == len(KNOWN["labels"])
+
+
+def test_a_snapshot_and_a_release_still_give_their_hashes(old: Opened) -> None:
+    with reading(old.database) as session:
+        frozen, released = (kept_snapshots.by_name(session, old.project.id, name) for name in ("v1", "r1"))
+
+    for one in (frozen, released):
+        snapshots.verify(old.database, old.home, old.project, one)
+
+    assert (frozen.hash, frozen.labels) == (KNOWN["snapshot"]["hash"], KNOWN["snapshot"]["labels"])
+    assert released.hash == KNOWN["release"]["hash"]
+    assert all(read_file(old.home, old.project, released, name) for name in (PAGE, FIGURES))
+
+
+def test_the_doctor_finds_nothing_that_0_1_0_did_not(old: Opened) -> None:
+    assert wrong(old) <= {name for name, ok in KNOWN["doctor"].items() if not ok}
