@@ -94,8 +94,8 @@ class FusionKind(Protocol):
         """Name and shape of each tensor that a fusion for inputs of these widths packs."""
         ...
 
-    def unpack(self, tensors: Tensors) -> Fusion:
-        """The fusion that was packed; the tensors are finite and of the right shapes."""
+    def unpack(self, tensors: Tensors, dims: Dims) -> Fusion:
+        """The fusion for inputs of these widths that was packed; the tensors are finite and of the right shapes."""
         ...
 
 

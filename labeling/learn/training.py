@@ -95,7 +95,7 @@ class FusedClassifier:
     def unpack(cls, packed: Packed) -> FusedClassifier:
         """Each part takes the tensors that it names; BadArtifact where one is missing, left over or misshapen."""
         of_fusion = _of_shapes(packed.tensors, packed.fusion.shapes(packed.dims))
-        fusion = packed.fusion.unpack(of_fusion)
+        fusion = packed.fusion.unpack(of_fusion, packed.dims)
         of_head = _of_shapes(packed.tensors, packed.head.shapes(fusion.width, len(packed.seen)))
         left_over = packed.tensors.keys() - of_fusion.keys() - of_head.keys()
         if left_over:

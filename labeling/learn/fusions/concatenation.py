@@ -51,7 +51,7 @@ class Concatenation:
             "prelabel_std": (prelabel,),
         }
 
-    def unpack(self, tensors: Tensors) -> ConcatenatedFeatures:
+    def unpack(self, tensors: Tensors, dims: Dims) -> ConcatenatedFeatures:
         """The constants by their names."""
         return ConcatenatedFeatures(**tensors)
 

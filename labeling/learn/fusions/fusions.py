@@ -12,4 +12,6 @@ from labeling.learn.fusions.concatenation import Concatenation
 
 __all__ = ["FUSIONS"]
 
-FUSIONS: Mapping[str, FusionKind] = {kind.name: kind for kind in (Concatenation(),)}
+FUSIONS: Mapping[str, FusionKind] = {
+    Concatenation.name: Concatenation(),
+}

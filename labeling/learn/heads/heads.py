@@ -12,4 +12,6 @@ from labeling.learn.heads.logistic import Logistic
 
 __all__ = ["HEADS"]
 
-HEADS: Mapping[str, HeadKind] = {kind.name: kind for kind in (Logistic(),)}
+HEADS: Mapping[str, HeadKind] = {
+    Logistic.name: Logistic(),
+}
