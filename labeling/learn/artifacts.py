@@ -7,9 +7,10 @@ card is written last, so a folder without a card is not an artifact.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -18,15 +19,18 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from labeling.errors import BadArtifact
-from labeling.learn.fusions.concatenation import Fusion
-from labeling.learn.heads.logistic import FitConfig
-from labeling.learn.training import Classifier
+from labeling.learn.classifier import Classifier, Dims, FusionKind, HeadKind, Packed
+from labeling.learn.fusions.concatenation import Concatenation
+from labeling.learn.fusions.fusions import FUSIONS
+from labeling.learn.heads.heads import HEADS
+from labeling.learn.heads.logistic import LOGISTIC
+from labeling.learn.training import FusedClassifier
 
 __all__ = ["CARD", "WEIGHTS", "Card", "Facts", "pack", "unpack"]
 
 WEIGHTS, CARD = "head.safetensors", "card.json"
 FORMAT = 1
-_FUSION = ("image_mean", "text_mean", "prelabel_mean", "prelabel_std")
+Kind = TypeVar("Kind", FusionKind, HeadKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,32 +52,41 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What stands in `card.json`; `dims` are the widths of image, text and prelabel in the features."""
+    """What stands in `card.json`; `dims` are the widths of image, text and prelabel in the features.
+
+    `head` and `fusion` are the rows of their tables that read the weights, `config` and `fusion_config` their settings.
+    Cards from before there were tables do not say: they are of a logistic head on concatenated features.
+    """
 
     format: int
     facts: Facts
-    dims: tuple[int, int, int]
+    dims: Dims
     seen: tuple[bool, ...]
-    config: FitConfig
+    config: dict[str, Any]
     temperature: float
     calibrated: bool
     weights_sha256: str
+    head: str = LOGISTIC
+    fusion: str = Concatenation.name
+    fusion_config: dict[str, Any] = field(default_factory=dict)
 
 
 def pack(classifier: Classifier, facts: Facts) -> dict[str, bytes]:
     """The two files by name, the card last. The same classifier and facts give the same bytes."""
-    fusion = classifier.fusion
-    tensors = {name: getattr(fusion, name) for name in _FUSION}
-    weights = save({**tensors, "weight": classifier.weight, "bias": classifier.bias})
+    packed = classifier.pack()
+    weights = save(dict(packed.tensors))
     card = Card(
         format=FORMAT,
         facts=facts,
-        dims=(len(fusion.image_mean), len(fusion.text_mean), len(fusion.prelabel_mean)),
-        seen=tuple(bool(seen) for seen in classifier.seen),
-        config=classifier.config,
-        temperature=classifier.temperature,
-        calibrated=classifier.calibrated,
+        dims=packed.dims,
+        seen=packed.seen,
+        config=msgspec.to_builtins(packed.head),
+        temperature=packed.temperature,
+        calibrated=packed.calibrated,
         weights_sha256=hashlib.sha256(weights).hexdigest(),
+        head=packed.head.name,
+        fusion=packed.fusion.name,
+        fusion_config=msgspec.to_builtins(packed.fusion),
     )
     return {WEIGHTS: weights, CARD: msgspec.json.format(msgspec.json.encode(card), indent=1)}
 
@@ -84,47 +97,57 @@ def unpack(files: dict[str, bytes]) -> tuple[Classifier, Card]:
     Raises
     ------
     BadArtifact
-        When a file is missing or damaged, or the weights do not fit the card.
+        When a file is missing or damaged, the weights do not fit the card, or there is no such fusion or head.
     """
     if CARD not in files or WEIGHTS not in files:
         raise BadArtifact(f"A saved classifier needs {CARD} and {WEIGHTS}. Run `hardcase learn` to make a new one.")
+    card = _card(files[CARD])
+    if hashlib.sha256(files[WEIGHTS]).hexdigest() != card.weights_sha256:
+        raise BadArtifact("The weights are not those that the card names. Restore them, or run `hardcase learn`.")
+    if not len(card.seen) == len(card.facts.classes) == card.dims[2]:
+        raise BadArtifact(f"The card names {len(card.facts.classes)} classes and the weights of another number.")
+    packed = Packed(
+        fusion=_kind(FUSIONS, "fusion", card.fusion, card.fusion_config),
+        head=_kind(HEADS, "head", card.head, card.config),
+        dims=card.dims,
+        seen=card.seen,
+        temperature=card.temperature,
+        calibrated=card.calibrated,
+        tensors=_tensors(files[WEIGHTS]),
+    )
+    return FusedClassifier.unpack(packed), card
+
+
+def _card(text: bytes) -> Card:
     try:
-        card = msgspec.json.decode(files[CARD], type=Card)
+        card = msgspec.json.decode(text, type=Card)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadArtifact(f"The card cannot be read: {error}. Run `hardcase learn` to make a new one.") from error
     if card.format != FORMAT:
         raise BadArtifact(f"The card has format {card.format}; this hardcase reads format {FORMAT}.")
-    if hashlib.sha256(files[WEIGHTS]).hexdigest() != card.weights_sha256:
-        raise BadArtifact("The weights are not those that the card names. Restore them, or run `hardcase learn`.")
-    tensors = _tensors(files[WEIGHTS], card)
     if not (0 < card.temperature < float("inf")):
         raise BadArtifact("The card names no usable temperature.")
-    fusion = Fusion(**{name: tensors[name] for name in _FUSION})
-    seen = np.array(card.seen, bool)
-    return (
-        Classifier(fusion, tensors["weight"], tensors["bias"], seen, card.config, card.temperature, card.calibrated),
-        card,
-    )
+    return card
 
 
-def _tensors(weights: bytes, card: Card) -> dict[str, NDArray[np.float32]]:
+def _kind(table: Mapping[str, Kind], what: str, name: str, settings: dict[str, Any]) -> Kind:
+    """The row of a table, with the settings that the card names."""
+    if name not in table:
+        raise BadArtifact(
+            f"The card names the {what} {name!r}; there are: {', '.join(table)}. "
+            "Use the hardcase that saved it, or run `hardcase learn` to make a new one."
+        )
+    try:
+        return msgspec.convert(settings, type=type(table[name]))
+    except msgspec.ValidationError as error:
+        raise BadArtifact(f"The card gives the {what} {name!r} settings that it does not have: {error}.") from error
+
+
+def _tensors(weights: bytes) -> dict[str, NDArray[np.float32]]:
     try:
         tensors: dict[str, NDArray[np.float32]] = load(weights)
     except (SafetensorError, ValueError, KeyError) as error:
         raise BadArtifact(f"The weights are not a safetensors file: {error}") from error
-    image, text, prelabel = card.dims
-    classes = len(card.facts.classes)
-    expected = {
-        "image_mean": (image,),
-        "text_mean": (text,),
-        "prelabel_mean": (prelabel,),
-        "prelabel_std": (prelabel,),
-        "weight": (classes, image + text + prelabel + 2),
-        "bias": (classes,),
-    }
-    found = {name: tensor.shape for name, tensor in tensors.items()}
-    if found != expected or prelabel != classes or len(card.seen) != classes:
-        raise BadArtifact(f"The weights have shapes {found}; the card asks for {expected}.")
     if not all(tensor.dtype == np.float32 and np.isfinite(tensor).all() for tensor in tensors.values()):
         raise BadArtifact("The weights hold numbers that are not finite 32-bit floats.")
     return tensors

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.stats import t
 
 from labeling.errors import NothingToLearnFrom
-from labeling.learn.fusions.concatenation import Inputs
+from labeling.learn.classifier import Inputs
 from labeling.learn.training import fit_classifier, predict_logits
 
 __all__ = ["SEEDS", "RandomArm"]

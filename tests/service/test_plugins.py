@@ -19,7 +19,9 @@ from db.tables import ReviewRow
 from labeling.errors import Invalid
 from labeling.jobs import Trigger
 from labeling.learn.artifacts import CARD, WEIGHTS
-from labeling.learn.fusions.concatenation import Inputs
+from labeling.learn.classifier import Inputs
+from labeling.learn.heads.from_function import HeadFromFunction
+from labeling.learn.heads.heads import HEADS
 from labeling.learn.training import fit_classifier
 from labeling.prelabel.engine import Item, check_look
 from labeling.project import LabelClass, Policy, Project, ProjectConfig
@@ -135,7 +137,8 @@ def test_the_pages_head_is_fitted_saved_as_numbers_and_loaded(
     classifier, card = load_classifier(tmp_path / "home", version)
     files = {path.name for path in (tmp_path / "home" / folder_of(project.id, 1)).iterdir()}
     assert numbers == [1, 1] and files == {WEIGHTS, CARD}
-    assert card.config.head == version.report["head"] == "class_means"
+    assert (card.fusion, card.head) == ("concatenation", "logistic")
+    assert card.config["head"] == version.report["head"] == "class_means"
     assert version.report["accuracy"] > 0.8 and classifier.temperature == 1.0
 
 
@@ -186,9 +189,13 @@ def test_a_head_that_returns_something_else_is_refused() -> None:
     labels = np.array([0, 1, 0, 1, 0, 1])
 
     for wrong in (np.zeros((2, 2)), np.full((2, 11), np.nan)):
-        with pytest.raises(Invalid, match="head 'logistic' returned"):
-            fit_classifier(inputs, labels, 2, linear_fit=lambda x, y, k, rng, w=wrong: (w, np.zeros(2)))
+        with pytest.raises(Invalid, match="head 'mine' returned"):
+            fit_classifier(inputs, labels, 2, HeadFromFunction("mine", lambda x, y, k, rng, w=wrong: (w, np.zeros(2))))
 
 
 def test_the_list_of_our_own_engines_is_the_table() -> None:
     assert set(plugins.BUILT_IN[plugins.ENGINES]) >= set(MAKERS)
+
+
+def test_the_list_of_our_own_heads_is_the_table() -> None:
+    assert plugins.BUILT_IN[plugins.HEADS] == tuple(HEADS)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from labeling.errors import Invalid
+from labeling.learn.classifier import Dims, Inputs, Shapes, Tensors
 from labeling.vectors import unit
 
-__all__ = ["Fusion", "Inputs", "fit_fusion", "fuse"]
+__all__ = ["ConcatenatedFeatures", "Concatenation"]
 
 PRELABEL_SCALE = 0.1
 """Z-scored prelabels are divided by ten: beside two unit vectors they then weigh about as much as one of them."""
@@ -23,27 +25,42 @@ SMALLEST_PROBABILITY = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs:
-    """What is known of N images: `image` (N, D), `text` (N, T), `prelabel` (N, K); NaN rows mean absent.
+class Concatenation:
+    """The kind of fusion. It has no settings."""
 
-    T may be 0 where no image of the project has a text.
-    """
+    name: ClassVar[str] = "concatenation"
 
-    image: NDArray[np.float32]
-    text: NDArray[np.float32]
-    prelabel: NDArray[np.float32]
+    def fit(self, reference: Inputs) -> ConcatenatedFeatures:
+        """Take the means and spreads of the reference images; labels are never looked at."""
+        log_probs = _log_probs(reference.prelabel)
+        std = _column(np.std, log_probs)
+        return ConcatenatedFeatures(
+            image_mean=_column(np.mean, unit(reference.image)),
+            text_mean=_column(np.mean, unit(reference.text)),
+            prelabel_mean=_column(np.mean, log_probs),
+            prelabel_std=np.where(std > 1e-6, std, np.float32(1)),
+        )
 
-    def __len__(self) -> int:
-        return len(self.image)
+    def shapes(self, dims: Dims) -> Shapes:
+        """A mean of each number, and the spread of each prelabel."""
+        image, text, prelabel = dims
+        return {
+            "image_mean": (image,),
+            "text_mean": (text,),
+            "prelabel_mean": (prelabel,),
+            "prelabel_std": (prelabel,),
+        }
 
-    def take(self, rows: NDArray[np.int64] | list[int]) -> Inputs:
-        """The same for some of the images."""
-        return Inputs(self.image[rows], self.text[rows], self.prelabel[rows])
+    def unpack(self, tensors: Tensors, dims: Dims) -> ConcatenatedFeatures:
+        """The constants by their names."""
+        return ConcatenatedFeatures(**tensors)
 
 
 @dataclass(frozen=True, slots=True)
-class Fusion:
+class ConcatenatedFeatures:
     """The constants of the features, from unlabelled images only; kept in the artifact."""
+
+    kind: ClassVar[Concatenation] = Concatenation()
 
     image_mean: NDArray[np.float32]
     text_mean: NDArray[np.float32]
@@ -51,49 +68,45 @@ class Fusion:
     prelabel_std: NDArray[np.float32]
 
     @property
+    def dims(self) -> Dims:
+        """D, T and K."""
+        return len(self.image_mean), len(self.text_mean), len(self.prelabel_mean)
+
+    @property
     def width(self) -> int:
         """F: image, text with indicator, prelabel with indicator."""
-        return len(self.image_mean) + len(self.text_mean) + len(self.prelabel_mean) + 2
+        return sum(self.dims) + 2
 
+    def features(self, inputs: Inputs) -> NDArray[np.float32]:
+        """Features (N, F), finite whatever is absent.
 
-def fit_fusion(reference: Inputs) -> Fusion:
-    """Take the means and spreads of the reference images; labels are never looked at."""
-    log_probs = _log_probs(reference.prelabel)
-    std = _column(np.std, log_probs)
-    return Fusion(
-        image_mean=_column(np.mean, unit(reference.image)),
-        text_mean=_column(np.mean, unit(reference.text)),
-        prelabel_mean=_column(np.mean, log_probs),
-        prelabel_std=np.where(std > 1e-6, std, np.float32(1)),
-    )
+        A project whose images had no text when this was fitted ignores texts that came later.
+        """
+        n, text_dim = len(inputs), len(self.text_mean)
+        image = unit(inputs.image)  # (N, D)
+        text = unit(inputs.text) if inputs.text.shape[1] and text_dim else np.full((n, text_dim), np.nan, np.float32)
+        prelabel = (_log_probs(inputs.prelabel) - self.prelabel_mean) / self.prelabel_std * PRELABEL_SCALE  # (N, K)
+        for name, block, mean in (
+            ("image", image, self.image_mean),
+            ("text", text, self.text_mean),
+            ("prelabel", prelabel, self.prelabel_mean),
+        ):
+            if block.shape[1] != len(mean):
+                raise Invalid(f"The classifier expects {len(mean)} {name} numbers an image and got {block.shape[1]}.")
+        no_text, no_prelabel = _absent(text), _absent(prelabel)  # (N,)
+        return np.hstack(
+            [
+                np.where(_absent(image)[:, None], self.image_mean, image),
+                np.where(no_text[:, None], self.text_mean, text),
+                no_text[:, None],
+                np.where(no_prelabel[:, None], 0, prelabel),
+                no_prelabel[:, None],
+            ]
+        ).astype(np.float32)
 
-
-def fuse(fusion: Fusion, inputs: Inputs) -> NDArray[np.float32]:
-    """Features (N, F), finite whatever is absent.
-
-    A project whose images had no text when `fusion` was fitted ignores texts that came later.
-    """
-    n, text_dim = len(inputs), len(fusion.text_mean)
-    image = unit(inputs.image)  # (N, D)
-    text = unit(inputs.text) if inputs.text.shape[1] and text_dim else np.full((n, text_dim), np.nan, np.float32)
-    prelabel = (_log_probs(inputs.prelabel) - fusion.prelabel_mean) / fusion.prelabel_std * PRELABEL_SCALE  # (N, K)
-    for name, block, mean in (
-        ("image", image, fusion.image_mean),
-        ("text", text, fusion.text_mean),
-        ("prelabel", prelabel, fusion.prelabel_mean),
-    ):
-        if block.shape[1] != len(mean):
-            raise Invalid(f"The classifier expects {len(mean)} {name} numbers an image and got {block.shape[1]}.")
-    no_text, no_prelabel = _absent(text), _absent(prelabel)  # (N,)
-    return np.hstack(
-        [
-            np.where(_absent(image)[:, None], fusion.image_mean, image),
-            np.where(no_text[:, None], fusion.text_mean, text),
-            no_text[:, None],
-            np.where(no_prelabel[:, None], 0, prelabel),
-            no_prelabel[:, None],
-        ]
-    ).astype(np.float32)
+    def pack(self) -> Tensors:
+        """The constants by their names."""
+        return {name: getattr(self, name) for name in self.kind.shapes(self.dims)}
 
 
 def _log_probs(probs: NDArray[np.float32]) -> NDArray[np.float32]:

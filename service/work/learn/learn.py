@@ -21,13 +21,14 @@ from labeling.errors import Conflict, NothingToLearnFrom
 from labeling.jobs import Trigger
 from labeling.learn.artifacts import CARD, Facts, pack
 from labeling.learn.calibration import enough_to_calibrate, fit_temperature
-from labeling.learn.heads.logistic import LOGISTIC, FitConfig
+from labeling.learn.classifier import Classifier
+from labeling.learn.heads.logistic import LOGISTIC
 from labeling.learn.snapshot import Snapshot
-from labeling.learn.training import Classifier, fit_classifier, predict_logits, with_temperature
+from labeling.learn.training import fit_classifier, predict_logits, with_temperature
 from labeling.project import Project
 from labeling.types import ProjectId
-from service import plugins
 from service.logs import get_logger
+from service.work.learn.heads import head_named
 from service.work.learn.report import report_of, rows_in, with_rows
 from service.work.pool.pool import EnginePin, Pool, load_pool, pin_of
 from service.work.pool.saved_versions import folder_of, hash_of_card
@@ -136,9 +137,8 @@ def _fit(project: Project, pool: Pool, snapshot: Snapshot) -> Classifier:
         pool.inputs.take(rows_in(pool, snapshot.train)),
         truth_of(list(snapshot.train), classes),
         len(classes),
-        FitConfig(head=policy.head),
+        head_named(policy.head),
         reference=pool.inputs.take(rows),
-        linear_fit=None if policy.head == LOGISTIC else plugins.load_plugin(plugins.HEADS, policy.head),
         rng=np.random.default_rng(policy.seed % 2**63),
     )
     if not enough_to_calibrate(len(snapshot.temperature), len(classes)):

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from labeling.learn.classifier import Classifier
 from labeling.learn.snapshot import Snapshot
-from labeling.learn.training import Classifier, predict_probs
+from labeling.learn.training import predict_probs
 from labeling.project import Project
 from labeling.quality.metrics import MIN_LABELS, accuracy, expected_calibration_error, macro_f1
 from labeling.types import Example

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from db.repositories.engines import prelabels
 from db.session import transaction
 from labeling.adapters.storage.embedding_store import MissingVectors
-from labeling.learn.fusions.concatenation import Inputs
+from labeling.learn.classifier import Inputs
 from labeling.prelabel.engine import Engine
 from labeling.project import Project
 from service.logs import get_logger

@@ -9,7 +9,7 @@ from db.repositories.versions.versions import Version
 from labeling.adapters.storage.atomic_files import read_files
 from labeling.errors import BadArtifact
 from labeling.learn.artifacts import CARD, WEIGHTS, Card, unpack
-from labeling.learn.training import Classifier
+from labeling.learn.classifier import Classifier
 from labeling.types import ProjectId
 from service.work.pool.pool import EnginePin
 

@@ -22,18 +22,17 @@ from db.session import reading, transaction
 from db.views import dashboard, label_audit, project_stats
 from db.views.figures import NewFigure, keep
 from db.views.label_audit import HeldLabel
-from labeling.learn.fusions.concatenation import Inputs
-from labeling.learn.heads.logistic import LOGISTIC, FitConfig
+from labeling.learn.classifier import Inputs
 from labeling.learn.training import fit_classifier, predict_probs
 from labeling.project import Project
 from labeling.quality.labels.label_errors import Suspect, cross_validated, error_rate, suspects, twins_that_differ
 from labeling.quality.metrics import Estimate
 from labeling.review.kinds import Use, may_use
 from labeling.types import LabelSource, ProjectId
-from service import plugins
 from service.figures.estimates import estimate as estimate_as_json
 from service.labels.reannotation import STRATEGY
 from service.labels.suspects import SUSPECTED
+from service.work.learn.heads import head_named
 from service.work.pool.pool import Pool, load_pool
 from service.work.wiring import Parts
 
@@ -140,9 +139,8 @@ def _head(
             inputs,
             labels,
             classes,
-            FitConfig(head=policy.head),
+            head_named(policy.head),
             reference=reference,
-            linear_fit=None if policy.head == LOGISTIC else plugins.load_plugin(plugins.HEADS, policy.head),
             rng=np.random.default_rng(policy.seed % 2**63),
         )
         return lambda others: predict_probs(classifier, others)

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from labeling.errors import Invalid, Unavailable
-from labeling.learn.fusions.concatenation import Inputs
+from labeling.learn.classifier import Inputs
 from labeling.types import NONE_OF_THESE, Incoming
 from service.demo.annotators import Account, Annotators, SimulatedAnswers, shown_choice, submitted_form
 from service.demo.images import prepare_images

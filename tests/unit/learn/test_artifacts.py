@@ -14,8 +14,8 @@ from safetensors.numpy import load, save
 
 from labeling.errors import BadArtifact
 from labeling.learn.artifacts import CARD, WEIGHTS, Facts, pack, unpack
-from labeling.learn.fusions.concatenation import Inputs
-from labeling.learn.training import Classifier, fit_classifier, predict_probs, with_temperature
+from labeling.learn.classifier import Classifier, Inputs
+from labeling.learn.training import fit_classifier, predict_probs, with_temperature
 
 FACTS = Facts(
     project="animals",
@@ -64,7 +64,23 @@ def test_the_same_classifier_comes_back() -> None:
 
     assert np.array_equal(predict_probs(again, some_inputs()), predict_probs(classifier, some_inputs()))
     assert card.facts == FACTS
-    assert (again.temperature, again.calibrated, again.config) == (0.7, True, classifier.config)
+    assert (again.temperature, again.calibrated) == (0.7, True)
+    assert (card.fusion, card.head, again.pack().head) == ("concatenation", "logistic", classifier.pack().head)
+
+
+@pytest.mark.parametrize("head", [{"head": "class_means"}, {}])
+def test_a_card_that_names_no_fusion_and_no_head_is_of_a_logistic_head_on_concatenated_features(
+    head: dict[str, str],
+) -> None:
+    files = pack(some_classifier(), FACTS)
+    newer = msgspec.json.decode(files[CARD])
+    older = {name: value for name, value in newer.items() if name not in ("fusion", "fusion_config", "head")}
+    older["config"] = {"c": 30.0, "balanced": False, "max_steps": 50, "tolerance": 1e-7, **head}
+
+    again, card = unpack({**files, CARD: msgspec.json.encode(older)})
+
+    assert (card.fusion, card.head) == ("concatenation", "logistic")
+    assert np.array_equal(predict_probs(again, some_inputs()), predict_probs(some_classifier(), some_inputs()))
 
 
 def test_the_same_classifier_gives_the_same_bytes_with_the_card_last() -> None:
@@ -114,6 +130,32 @@ def test_weights_that_are_not_ours_are_refused(weights: Callable[[], bytes]) -> 
 def test_a_card_that_is_not_ours_is_refused(card: bytes) -> None:
     with pytest.raises(BadArtifact, match="card"):
         unpack({**pack(some_classifier(), FACTS), CARD: card})
+
+
+@pytest.mark.parametrize(("part", "there_are"), [("fusion", "concatenation"), ("head", "logistic")])
+def test_a_fusion_or_a_head_that_there_is_not_is_refused_with_those_that_there_are(part: str, there_are: str) -> None:
+    files = pack(some_classifier(), FACTS)
+    card = {**msgspec.json.decode(files[CARD]), part: "mixture"}
+
+    with pytest.raises(BadArtifact, match=f"the {part} 'mixture'; there are: .*{there_are}.*hardcase learn"):
+        unpack({**files, CARD: msgspec.json.encode(card)})
+
+
+def test_settings_that_a_head_does_not_take_are_refused() -> None:
+    files = pack(some_classifier(), FACTS)
+    card = {**msgspec.json.decode(files[CARD]), "config": {"c": "much"}}
+
+    with pytest.raises(BadArtifact, match="the head 'logistic' settings"):
+        unpack({**files, CARD: msgspec.json.encode(card)})
+
+
+@pytest.mark.parametrize("change", [{"seen": [True, True]}, {"dims": [5, 4, 2]}, {"dims": [4, 5, 3]}])
+def test_weights_that_do_not_fit_the_card_are_refused(change: dict[str, object]) -> None:
+    files = pack(some_classifier(), FACTS)
+    card = {**msgspec.json.decode(files[CARD]), **change}
+
+    with pytest.raises(BadArtifact, match="the card|The card"):
+        unpack({**files, CARD: msgspec.json.encode(card)})
 
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, 1e999])

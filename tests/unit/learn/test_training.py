@@ -11,8 +11,8 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 from labeling.errors import Invalid, NothingToLearnFrom
-from labeling.learn.fusions.concatenation import Inputs, fuse
-from labeling.learn.heads.logistic import FitConfig
+from labeling.learn.classifier import Inputs
+from labeling.learn.heads.logistic import LinearHead, Logistic
 from labeling.learn.training import fit_classifier, predict_logits, predict_probs
 from labeling.vectors import softmax
 
@@ -32,12 +32,12 @@ def digits(n: int) -> tuple[Inputs, NDArray[np.int64], Inputs, NDArray[np.int64]
 @pytest.mark.parametrize("balanced", [False, True])
 def test_it_equals_scikit_learn_on_the_same_features(balanced: bool) -> None:
     train, labels, test, truth = digits(200)
-    ours = fit_classifier(train, labels, 10, FitConfig(balanced=balanced))
+    ours = fit_classifier(train, labels, 10, Logistic(balanced=balanced))
     theirs = LogisticRegression(C=30, class_weight="balanced" if balanced else None, max_iter=2_000, tol=1e-7)
-    theirs.fit(fuse(ours.fusion, train).astype(np.float64), labels)
+    theirs.fit(ours.fusion.features(train).astype(np.float64), labels)
 
     probs = softmax(predict_logits(ours, test))
-    expected = theirs.predict_proba(fuse(ours.fusion, test).astype(np.float64))
+    expected = theirs.predict_proba(ours.fusion.features(test).astype(np.float64))
 
     assert np.abs(probs - expected).max() < 1e-3
     assert (probs.argmax(axis=1) == truth).mean() >= (expected.argmax(axis=1) == truth).mean()
@@ -46,8 +46,9 @@ def test_it_equals_scikit_learn_on_the_same_features(balanced: bool) -> None:
 def test_the_same_fit_gives_the_same_bytes() -> None:
     train, labels, _, _ = digits(60)
 
-    first, second = fit_classifier(train, labels, 10), fit_classifier(train, labels, 10)
+    first, second = fit_classifier(train, labels, 10).head, fit_classifier(train, labels, 10).head
 
+    assert isinstance(first, LinearHead) and isinstance(second, LinearHead)
     assert first.weight.tobytes() == second.weight.tobytes()
     assert first.bias.tobytes() == second.bias.tobytes()
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from labeling.errors import Invalid
-from labeling.learn.fusions.concatenation import PRELABEL_SCALE, Inputs, fit_fusion, fuse
+from labeling.learn.classifier import Inputs
+from labeling.learn.fusions.concatenation import PRELABEL_SCALE, Concatenation
 
 
 def some_inputs(n: int = 12) -> Inputs:
@@ -21,7 +22,7 @@ def some_inputs(n: int = 12) -> Inputs:
 def test_embeddings_come_out_with_length_one_and_prelabels_z_scored() -> None:
     inputs = some_inputs()
 
-    features = fuse(fit_fusion(inputs), inputs)  # 5 image, 4 text, its indicator, 3 prelabel, its indicator
+    features = Concatenation().fit(inputs).features(inputs)  # 5 image, 4 text, its indicator, 3 prelabel, its indicator
 
     assert features.shape == (12, 14)
     assert np.allclose(np.linalg.norm(features[:, :5], axis=1), 1, atol=1e-6)
@@ -35,8 +36,8 @@ def test_an_absent_text_or_prelabel_takes_the_mean_and_raises_its_indicator() ->
     inputs.text[3] = np.nan
     inputs.prelabel[4] = np.nan
 
-    fusion = fit_fusion(inputs)
-    features = fuse(fusion, inputs)
+    fusion = Concatenation().fit(inputs)
+    features = fusion.features(inputs)
 
     assert np.isfinite(features).all()
     assert np.allclose(features[3, 5:9], fusion.text_mean)
@@ -49,25 +50,25 @@ def test_a_broken_image_vector_takes_the_mean_of_the_reference() -> None:
     inputs = some_inputs()
     inputs.image[0] = np.inf
 
-    fusion = fit_fusion(inputs)
+    fusion = Concatenation().fit(inputs)
 
-    assert np.allclose(fuse(fusion, inputs)[0, :5], fusion.image_mean)
+    assert np.allclose(fusion.features(inputs)[0, :5], fusion.image_mean)
 
 
 def test_texts_that_come_after_a_fit_without_any_are_ignored() -> None:
     later = some_inputs()
     without = Inputs(later.image, np.empty((12, 0), np.float32), later.prelabel)
 
-    fusion = fit_fusion(without)
+    fusion = Concatenation().fit(without)
 
-    assert np.array_equal(fuse(fusion, later), fuse(fusion, without))
+    assert np.array_equal(fusion.features(later), fusion.features(without))
 
 
 def test_a_fit_with_texts_takes_their_mean_where_a_project_has_none() -> None:
     inputs = some_inputs()
-    fusion = fit_fusion(inputs)
+    fusion = Concatenation().fit(inputs)
 
-    features = fuse(fusion, Inputs(inputs.image, np.empty((12, 0), np.float32), inputs.prelabel))
+    features = fusion.features(Inputs(inputs.image, np.empty((12, 0), np.float32), inputs.prelabel))
 
     assert (features[:, 9] == 1).all()
     assert np.allclose(features[:, 5:9], fusion.text_mean)
@@ -77,4 +78,4 @@ def test_embeddings_of_another_encoder_are_refused() -> None:
     inputs = some_inputs()
 
     with pytest.raises(Invalid, match="expects 5 image numbers"):
-        fuse(fit_fusion(inputs), Inputs(inputs.text, inputs.text, inputs.prelabel))
+        Concatenation().fit(inputs).features(Inputs(inputs.text, inputs.text, inputs.prelabel))

@@ -10,8 +10,8 @@ from cleanlab.filter import find_label_issues
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
-from labeling.learn.fusions.concatenation import Inputs
-from labeling.learn.heads.logistic import FitConfig
+from labeling.learn.classifier import Inputs
+from labeling.learn.heads.logistic import Logistic
 from labeling.learn.training import fit_classifier, predict_probs
 from labeling.quality.labels.label_errors import cross_validated, error_rate, folds_of, suspects, twins_that_differ
 
@@ -26,7 +26,7 @@ def head(classes: int) -> Callable[[Inputs, NDArray[np.int64]], Callable[[Inputs
     """The project's own head."""
 
     def fit(inputs: Inputs, labels: NDArray[np.int64]) -> Callable[[Inputs], NDArray[np.float64]]:
-        classifier = fit_classifier(inputs, labels, classes, FitConfig(max_steps=3))  # enough here, and quick
+        classifier = fit_classifier(inputs, labels, classes, Logistic(max_steps=3))  # enough here, and quick
         return lambda others: predict_probs(classifier, others)
 
     return fit

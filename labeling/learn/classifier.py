@@ -1,0 +1,211 @@
+"""What a classifier is: inputs of N images in, scores (N, K) out; and the two parts that one is made of.
+
+A fusion turns inputs into features (N, F), a head fits on them. Each kind of either is one file and one row of its
+table (`fusions/fusions.py`, `heads/heads.py`). Invariant: a classifier is names and finite numbers, never code: what
+`pack` gives, `unpack` turns into a classifier of equal scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "UNSEEN_LOGIT",
+    "Classifier",
+    "Dims",
+    "Fusion",
+    "FusionKind",
+    "Head",
+    "HeadKind",
+    "Inputs",
+    "Log",
+    "Packed",
+    "Shapes",
+    "Tensors",
+]
+
+UNSEEN_LOGIT = -50.0
+"""The score of a class without an example: a probability of practically zero, and finite."""
+Dims = tuple[int, int, int]
+"""The widths of image, text and prelabel."""
+Tensors = Mapping[str, NDArray[np.float32]]
+Shapes = Mapping[str, tuple[int, ...]]
+"""What is saved, by name: a fusion and a head never use the same name."""
+Log = Callable[[int, float], None]
+"""Called with each step's number and loss."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What is known of N images: `image` (N, D), `text` (N, T), `prelabel` (N, K); NaN rows mean absent.
+
+    T may be 0 where no image of the project has a text.
+    """
+
+    image: NDArray[np.float32]
+    text: NDArray[np.float32]
+    prelabel: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+    def take(self, rows: NDArray[np.int64] | list[int]) -> Inputs:
+        """The same for some of the images."""
+        return Inputs(self.image[rows], self.text[rows], self.prelabel[rows])
+
+
+class Fusion(Protocol):
+    """A fitted fusion: the constants that features are made with."""
+
+    @property
+    def kind(self) -> FusionKind: ...
+
+    @property
+    def dims(self) -> Dims: ...
+
+    @property
+    def width(self) -> int:
+        """F, how many features an image has."""
+        ...
+
+    def features(self, inputs: Inputs) -> NDArray[np.float32]:
+        """Features (N, F), finite whatever is absent; Invalid where the inputs are not as wide as when fitted."""
+        ...
+
+    def pack(self) -> Tensors: ...
+
+
+class FusionKind(Protocol):
+    """One row of the table of fusions: a dataclass whose fields are its settings, saved with what it fits."""
+
+    @property
+    def name(self) -> str: ...
+
+    def fit(self, reference: Inputs) -> Fusion:
+        """Fitted on images without labels."""
+        ...
+
+    def shapes(self, dims: Dims) -> Shapes:
+        """Name and shape of each tensor that a fusion for inputs of these widths packs."""
+        ...
+
+    def unpack(self, tensors: Tensors, dims: Dims) -> Fusion:
+        """The fusion for inputs of these widths that was packed; the tensors are finite and of the right shapes."""
+        ...
+
+
+class Head(Protocol):
+    """A fitted head; `kind` is the row of the table that reads it back, with the settings of the fit."""
+
+    @property
+    def kind(self) -> HeadKind: ...
+
+    def logits(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Scores (N, K) before temperature, finite; higher is more likely."""
+        ...
+
+    def pack(self) -> Tensors: ...
+
+
+class HeadKind(Protocol):
+    """One row of the table of heads: a dataclass whose fields are its settings, saved with what it fits.
+
+    `temperature` is the one that its probabilities are shown at until a random sample can tell a better one.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def temperature(self) -> float: ...
+
+    def fit(
+        self,
+        features: NDArray[np.float32],
+        labels: NDArray[np.int64],
+        n_classes: int,
+        rng: np.random.Generator,
+        log: Log | None = None,
+    ) -> Head:
+        """Fitted on features (N, F) and labels (N,) of 0 to K - 1, of two classes at least.
+
+        A class without an example may be given any finite score: a classifier never believes it. Chance comes from
+        `rng` alone.
+        """
+        ...
+
+    def shapes(self, width: int, n_classes: int) -> Shapes:
+        """Name and shape of each tensor that a head for F features and K classes packs."""
+        ...
+
+    def unpack(self, tensors: Tensors) -> Head:
+        """The head that was packed; the tensors are finite and of the right shapes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A classifier as names and numbers. `seen` (K,) tells which classes had an example."""
+
+    fusion: FusionKind
+    head: HeadKind
+    dims: Dims
+    seen: tuple[bool, ...]
+    temperature: float
+    calibrated: bool
+    tensors: Tensors
+
+
+class Classifier(Protocol):
+    """A fitted classifier; probabilities are softmax(logits / `temperature`)."""
+
+    @property
+    def seen(self) -> NDArray[np.bool_]:
+        """Which classes had an example: (K,)."""
+        ...
+
+    @property
+    def n_classes(self) -> int: ...
+
+    @property
+    def temperature(self) -> float: ...
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the temperature was fitted on a random sample."""
+        ...
+
+    @classmethod
+    def fit(
+        cls,
+        inputs: Inputs,
+        labels: NDArray[np.int64],
+        n_classes: int,
+        head: HeadKind,
+        fusion: FusionKind,
+        reference: Inputs,
+        rng: np.random.Generator,
+        log: Log | None = None,
+    ) -> Self:
+        """Fitted on N labelled images, labels (N,) of two classes at least; features are scaled by `reference`."""
+        ...
+
+    def logits(self, inputs: Inputs) -> NDArray[np.float64]:
+        """Scores (N, K) before temperature, finite; higher is more likely."""
+        ...
+
+    def at_temperature(self, temperature: float) -> Self:
+        """The same classifier, calibrated."""
+        ...
+
+    def pack(self) -> Packed: ...
+
+    @classmethod
+    def unpack(cls, packed: Packed) -> Self:
+        """The classifier that was packed, of equal scores."""
+        ...
