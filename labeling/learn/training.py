@@ -181,7 +181,7 @@ def train(
 
 def predict_logits(classifier: Classifier, inputs: Inputs) -> NDArray[np.float64]:
     """Scores (N, K) before temperature; higher is more likely."""
-    weight = classifier.weight.T.astype(np.float64)  # (F, K)
+    weight = np.ascontiguousarray(classifier.weight.T, np.float32)  # (F, K)
     logits = np.empty((len(inputs), classifier.n_classes))
     for rows in slices(len(inputs), CHUNK):
         chunk = Inputs(inputs.image[rows], inputs.text[rows], inputs.prelabel[rows])

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections import defaultdict
 from collections.abc import Callable
@@ -26,7 +27,7 @@ from service.settings import Settings
 from service.work.engines.factory import make_engine as load_engine
 from service.work.failpoints import Failpoints
 
-__all__ = ["EngineFor", "Parts", "make_parts", "utc_now"]
+__all__ = ["EngineFor", "Parts", "make_parts", "set_aside_what_is_loaded", "utc_now"]
 
 
 class EngineFor(Protocol):
@@ -81,6 +82,16 @@ def make_parts(settings: Settings) -> Parts:
         failpoint=Failpoints(settings.failpoint),
         now=utc_now,
     )
+
+
+def set_aside_what_is_loaded() -> None:
+    """Take what is loaded by now out of the garbage collector's passes.
+
+    Libraries make half a million objects that never go; looking through them again and again was more than half of
+    what reading many rows cost.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def utc_now() -> datetime:
