@@ -8,13 +8,14 @@ from __future__ import annotations
 import gc
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
 import sqlalchemy as sa
 
+from db.repositories.reviews.annotations import VoteRow
 from db.session import make_engine
 from labeling.adapters.label_studio.client import LabelStudio
 from labeling.adapters.storage.embedding_store import EmbeddingStore
@@ -51,6 +52,8 @@ class Parts:
     now: Callable[[], datetime]
     pools: dict[ProjectId, tuple[object, object]] = field(default_factory=dict)
     """The pool of each project as it was put together last, and what it was made of (service/work/pool)."""
+    votes: dict[ProjectId, tuple[str, Sequence[VoteRow]]] = field(default_factory=dict)
+    """The same of the answers that count (service/work/quality/votes)."""
 
 
 def make_parts(settings: Settings) -> Parts:
