@@ -38,7 +38,7 @@ from service.work.promote import judge
 from service.work.promote.predict import predict
 from service.work.quality import QUICK, SLOW
 from service.work.select import query
-from service.work.wiring import Parts
+from service.work.wiring import Parts, set_aside_what_is_loaded
 
 ANSWERS = 50
 SAMPLE_S = 0.005
@@ -80,6 +80,7 @@ def measure(home: Path) -> Iterator[Line]:
     parts = open_parts(home)
     for _, work in _steps(parts, []):
         work()
+    set_aside_what_is_loaded()
     answered = answer(parts, ANSWERS)
     for name, work in _steps(parts, answered):
         yield _weigh(name, work)

@@ -24,7 +24,7 @@ from service.logs import get_logger
 from service.schema import check_schema
 from service.settings import Settings
 from service.work.schedules import Clockwork
-from service.work.wiring import Parts, make_parts
+from service.work.wiring import Parts, make_parts, set_aside_what_is_loaded
 from service.work.workflows import register
 
 __all__ = ["run_worker", "running_worker", "worker_lock"]
@@ -43,6 +43,7 @@ def run_worker(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     with worker_lock(settings), running_worker(settings):
+        set_aside_what_is_loaded()
         log.info("worker ready", executor=settings.executor, pid=os.getpid())
         parent = os.getppid()
         while not stopped.wait(1.0):

@@ -15,7 +15,7 @@ from db.repositories.queries.pool import count_ready, read_pool
 from db.repositories.versions import predictions, versions
 from db.repositories.versions.predictions import PredictionFile
 from db.session import reading, transaction
-from db.tables import GroupRow, ImageRow, LabelRow, PredictionRow, PrelabelRow, QueryRow, ReviewRow
+from db.tables import AnnotationRow, GroupRow, ImageRow, LabelRow, PredictionRow, PrelabelRow, QueryRow, ReviewRow
 from labeling.errors import Conflict, NotFound
 from labeling.jobs import Trigger
 from labeling.project import Project
@@ -23,6 +23,7 @@ from labeling.types import Example, ImageId, LabelSource, ReviewKind, Side, Verd
 from tests.conftest import NOW
 
 MakeProject = Callable[..., Project]
+MEASURED = (ReviewKind.EVALUATION, ReviewKind.CALIBRATION)
 
 
 def add_version(session: Session, project: Project, number: int) -> versions.Version:
@@ -92,6 +93,15 @@ def add_image(
         )
         session.flush()
     return ImageId(image.id)
+
+
+def add_annotation(session: Session, review_id: int) -> None:
+    annotation = AnnotationRow(
+        review_id=review_id, unique_id=f"u{review_id}", action="answered", answers=["cat"], result_hash="",
+        updated_at=NOW, recorded_at=NOW, ls_annotation_id=review_id,
+    )  # fmt: skip
+    session.add(annotation)
+    session.flush()
 
 
 def add_review(session: Session, project: Project, image_id: ImageId, kind: ReviewKind) -> int:
@@ -267,26 +277,51 @@ def test_the_pool_holds_what_is_grouped_no_bridge_and_prelabelled_by_this_revisi
     assert counted == 2
 
 
-def test_evidence_is_kept_once_for_images_that_were_asked_or_labelled(
+def test_evidence_is_kept_once_for_what_is_asked_now_and_for_what_judges_versions(
     any_database: sa.Engine, make_project: MakeProject
 ) -> None:
     project = make_project(any_database)
     with transaction(any_database) as session:
-        asked, labelled, _ = (add_image(session, project, name) for name in "abc")
+        asked, answered, judging, _ = (add_image(session, project, name) for name in "abcd")
         add_review(session, project, asked, ReviewKind.HARD)
-        add_label(session, project, labelled, "cat", None, LabelSource.IMPORT)
+        add_annotation(session, add_review(session, project, answered, ReviewKind.HARD))
+        add_annotation(session, add_review(session, project, judging, ReviewKind.EVALUATION))
         version = add_version(session, project, 1)
-        missing = predictions.images_without_evidence(session, project.id, version.id)
+        missing = predictions.images_without_evidence(session, project.id, version.id, MEASURED, lately=0)
 
         added = [
             predictions.add_evidence(session, version.id, [(image, [0.7, 0.2, 0.1]) for image in missing], NOW)
             for _ in range(2)
         ]
 
-        assert missing == [asked, labelled]
+        assert missing == [asked, judging]
         assert added == [2, 0]
-        assert predictions.images_without_evidence(session, project.id, version.id) == []
+        assert predictions.images_without_evidence(session, project.id, version.id, MEASURED, lately=0) == []
         assert session.scalars(sa.select(PredictionRow.probs)).first() == [0.7, 0.2, 0.1]
+
+
+def test_of_older_versions_stays_what_chose_an_image_and_what_judges_versions(
+    any_database: sa.Engine, make_project: MakeProject
+) -> None:
+    project = make_project(any_database)
+    with transaction(any_database) as session:
+        chosen, asked, judging = (add_image(session, project, name) for name in "abc")
+        query = session.get_one(ReviewRow, add_review(session, project, chosen, ReviewKind.HARD)).query_id
+        add_review(session, project, asked, ReviewKind.HARD)
+        add_review(session, project, judging, ReviewKind.EVALUATION)
+        old, new = add_version(session, project, 1), add_version(session, project, 2)
+        probs = [0.7, 0.2, 0.1]
+        predictions.add_evidence(session, old.id, [(chosen, probs)], NOW, asked_in=query)
+        predictions.add_evidence(session, old.id, [(asked, probs), (judging, probs)], NOW)
+        predictions.add_evidence(session, new.id, [(image, probs) for image in (chosen, asked, judging)], NOW)
+
+        gone = [predictions.thin(session, project.id, new.id, MEASURED) for _ in range(2)]
+
+        left = session.execute(sa.select(PredictionRow.version_id, PredictionRow.image_id)).all()
+        assert gone == [1, 0]
+        assert {tuple(row) for row in left} == {
+            (old.id, chosen), (old.id, judging), (new.id, chosen), (new.id, asked), (new.id, judging)
+        }  # fmt: skip
 
 
 def test_a_newer_prediction_file_takes_the_place_of_the_older(

@@ -158,27 +158,28 @@ def votes_of_project(session: Session, project_id: ProjectId) -> list[VoteRow]:
 
 
 def _votes(session: Session, condition: sa.ColumnElement[bool]) -> list[VoteRow]:
+    kinds = {kind.value: kind for kind in ReviewKind}
     rows = session.execute(
-        sa.select(AnnotationRow, ReviewRow.image_id, ReviewRow.kind, ReviewRow.blind)
+        sa.select(  # columns, not objects of the mapper: a project has tens of thousands
+            ReviewRow.image_id,
+            AnnotationRow.review_id,
+            ReviewRow.kind,
+            ReviewRow.blind,
+            AnnotationRow.id,
+            AnnotationRow.annotator_id,
+            AnnotationRow.answers,
+            AnnotationRow.shown,
+            AnnotationRow.lead_time_s,
+            AnnotationRow.updated_at,
+        )
         .join(ReviewRow, ReviewRow.id == AnnotationRow.review_id)
         .join(SeenRow, SeenRow.review_id == ReviewRow.id)
         .where(condition, is_current(), is_valid(), AnnotationRow.action == _ANSWERED)
         .order_by(AnnotationRow.id)
     )
     return [
-        VoteRow(
-            image_id=ImageId(image_id),
-            review_id=ReviewId(row.review_id),
-            kind=ReviewKind(kind),
-            blind=blind,
-            annotation_id=row.id,
-            annotator_id=row.annotator_id or 0,
-            answers=tuple(row.answers),
-            shown=row.shown,
-            lead_time_s=row.lead_time_s,
-            updated_at=row.updated_at,
-        )
-        for row, image_id, kind, blind in rows
+        VoteRow(ImageId(image), ReviewId(review), kinds[kind], blind, one, person or 0, tuple(answers), shown, took, at)
+        for image, review, kind, blind, one, person, answers, shown, took, at in rows
     ]
 
 

@@ -1,11 +1,11 @@
 """What a version predicts: one array file over the whole project, and rows only for the images that matter.
 
-Rows are the evidence: an image that was asked, accepted or labelled keeps the probabilities it had.
+Rows are the evidence: what chose an image, what people are asked about now, and what versions are judged on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,10 +13,17 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.session import insert_new
-from db.tables import ImageRow, LabelRow, PredictionFileRow, PredictionRow, ReviewRow
-from labeling.types import ProjectId, QueryId, VersionId
+from db.tables import AnnotationRow, OverlapRow, PredictionFileRow, PredictionRow, ReviewRow, VersionRow
+from labeling.types import ProjectId, QueryId, ReviewKind, VersionId
 
-__all__ = ["PredictionFile", "add_evidence", "images_without_evidence", "keep_prediction_file", "prediction_file"]
+__all__ = [
+    "PredictionFile",
+    "add_evidence",
+    "images_without_evidence",
+    "keep_prediction_file",
+    "prediction_file",
+    "thin",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +52,42 @@ def keep_prediction_file(session: Session, version_id: VersionId, file: Predicti
     session.flush()
 
 
-def images_without_evidence(session: Session, project_id: ProjectId, version_id: VersionId) -> list[int]:
-    """Images that were asked or labelled and have no row of this version yet."""
-    known = sa.exists().where(PredictionRow.image_id == ImageRow.id, PredictionRow.version_id == version_id)
-    asked = sa.exists().where(ReviewRow.image_id == ImageRow.id, ReviewRow.project_id == project_id)
-    labelled = sa.exists().where(LabelRow.image_id == ImageRow.id)
-    return list(
-        session.scalars(
-            sa.select(ImageRow.id)
-            .where(ImageRow.project_id == project_id, asked | labelled, ~known)
-            .order_by(ImageRow.id)
-        )
+def images_without_evidence(
+    session: Session,
+    project_id: ProjectId,
+    version_id: VersionId,
+    measured: Collection[ReviewKind],
+    *,
+    lately: int = 1_000,
+) -> list[int]:
+    """Images that this version must still be known of one by one; of the others its file says what it predicts.
+
+    These are what people are asked about now, the `lately` newest that they were asked about, and reviews of the
+    `measured` kinds, whose answers judge versions.
+    """
+    known = sa.exists().where(PredictionRow.image_id == ReviewRow.image_id, PredictionRow.version_id == version_id)
+    answered = sa.exists().where(AnnotationRow.review_id == ReviewRow.id)
+    several = sa.exists().where(OverlapRow.review_id == ReviewRow.id)
+    newest = sa.select(ReviewRow.id).where(ReviewRow.project_id == project_id).order_by(ReviewRow.id.desc())
+    oldest = session.scalar(newest.offset(lately).limit(1)) or 0
+    of_interest = sa.or_(ReviewRow.kind.in_(measured), ReviewRow.id > oldest, ~answered, several)
+    found = sa.select(ReviewRow.image_id).where(ReviewRow.project_id == project_id, of_interest, ~known)
+    return sorted(set(session.scalars(found)))
+
+
+def thin(session: Session, project_id: ProjectId, champion_id: VersionId, measured: Collection[ReviewKind]) -> int:
+    """Forget what other versions predicted, but for what chose an image and for reviews of the `measured` kinds.
+
+    Returns how many rows went. What chose an image is history for good; the measured ones judge versions again.
+    """
+    others = sa.select(VersionRow.id).where(VersionRow.project_id == project_id, VersionRow.id != champion_id)
+    judges = sa.exists().where(ReviewRow.image_id == PredictionRow.image_id, ReviewRow.kind.in_(measured))
+    gone = session.execute(
+        sa.delete(PredictionRow)
+        .where(PredictionRow.version_id.in_(others), PredictionRow.asked_in.is_(None), ~judges)
+        .execution_options(synchronize_session=False)
     )
+    return int(gone.rowcount)  # type: ignore[attr-defined]  # a DELETE has one
 
 
 def add_evidence(

@@ -74,7 +74,8 @@ class LinearHead:
 
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Scores (N, K) before temperature; higher is more likely."""
-        return np.asarray(features @ self.weight.T.astype(np.float64) + self.bias)  # (N, F) @ (F, K)
+        weight = np.ascontiguousarray(self.weight.T, np.float32)  # (F, K)
+        return np.asarray(features @ weight + self.bias, np.float64)  # (N, F) @ (F, K)
 
     def pack(self) -> Tensors:
         """The numbers by their names."""

@@ -13,8 +13,9 @@ from labeling.adapters.storage.prediction_files import Predictions, keep_only, r
 from labeling.errors import BadArtifact, NotFound
 from labeling.learn.training import predict_probs
 from labeling.project import Project
+from labeling.review.kinds import Use, may_use
 from labeling.slices import slices
-from labeling.types import ProjectId
+from labeling.types import ProjectId, ReviewKind
 from service.logs import get_logger
 from service.work.pool.pool import load_pool
 from service.work.pool.saved_versions import load_classifier, pin_of_card
@@ -28,6 +29,8 @@ __all__ = [
 log = get_logger(__name__)
 
 EVIDENCE_ROWS_A_WRITE = 500
+MEASURED = tuple(kind for kind in ReviewKind if not may_use(kind, Use.TRAIN))
+"""Kinds of review whose answers judge versions, engines or people."""
 
 
 def predict(parts: Parts, project_id: ProjectId) -> dict[str, int]:
@@ -42,6 +45,8 @@ def predict(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     if current is None:
         current = _predict_all(parts, project, champion)
         rows = len(current.image_ids)
+        with transaction(parts.database) as session:
+            predictions.thin(session, project_id, champion.id, MEASURED)
     _add_evidence(parts, project_id, champion, current)
     return {"rows": rows}
 
@@ -79,9 +84,9 @@ def _predict_all(parts: Parts, project: Project, champion: Version) -> Predictio
 
 
 def _add_evidence(parts: Parts, project_id: ProjectId, champion: Version, current: Predictions) -> None:
-    """Rows for the images that were asked or labelled; an image that is not ready yet gets its row later."""
+    """Rows for what people are asked about and what judges versions; an image that is not ready gets its row later."""
     with reading(parts.database) as session:
-        missing = predictions.images_without_evidence(session, project_id, champion.id)
+        missing = predictions.images_without_evidence(session, project_id, champion.id, MEASURED)
     rows = np.flatnonzero(np.isin(current.image_ids, np.array(missing, np.int64)))
     for some in slices(len(rows), EVIDENCE_ROWS_A_WRITE):
         pairs = zip(current.image_ids[rows[some]].tolist(), current.probs[rows[some]].tolist(), strict=True)
