@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from labeling.quality.forecast import Forecast
-from labeling.quality.metrics import Estimate
+from labeling.estimates import Estimate, Forecast
 
 __all__ = ["Json", "estimate", "forecast", "rounded"]
 

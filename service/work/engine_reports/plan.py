@@ -20,10 +20,11 @@ from db.session import reading
 from db.views import engine_stats
 from db.views.engine_stats import Amount
 from labeling.errors import HardcaseError
+from labeling.estimates import Forecast
 from labeling.prelabel.engine import Engine, Item
 from labeling.prelabel.guards.canaries import SHARE
 from labeling.project import Project
-from labeling.quality.forecast import ENOUGH, Forecast, count_of, total
+from labeling.quality.forecast import ENOUGH, count_of, total
 from labeling.types import ImageId, Prelabel
 from service.figures.estimates import Json, forecast, rounded
 from service.work.engine_reports.dry_run import (

@@ -18,6 +18,7 @@ from db.repositories.versions.versions import Promotion, Version
 from db.session import reading, transaction
 from db.views import figures, tallies
 from db.views.figures import Asked, NewFigure
+from labeling.estimates import Estimate
 from labeling.project import Project
 from labeling.quality.annotators.acceptance import Acceptance, acceptance
 from labeling.quality.figures.plots import (
@@ -28,7 +29,7 @@ from labeling.quality.figures.plots import (
     holdout_by_version,
     learning_curve,
 )
-from labeling.quality.metrics import Estimate, accuracy, confusion
+from labeling.quality.metrics import accuracy, confusion
 from labeling.select.strategies.uncertainty import margin
 from labeling.types import Example, ProjectId, Verdict, VersionId
 from service.engines.overview import WORK, Work, work_of

@@ -18,10 +18,11 @@ from sqlalchemy.orm import Session
 from db.repositories.engines import calibrations, engines_in_force
 from db.repositories.engines.engines_in_force import Stage
 from db.views.figures import NewFigure
+from labeling.estimates import MIN_LABELS
 from labeling.prelabel.calibration import read_terms
 from labeling.project import Project
 from labeling.quality.figures.plots import ReliabilityCurve, reliability_curves
-from labeling.quality.metrics import MIN_LABELS, Bin, expected_calibration_error, reliability
+from labeling.quality.metrics import Bin, expected_calibration_error, reliability
 from labeling.types import Example
 from service.work.pool.training_set import evaluation_examples
 from service.work.prelabel.calibrate import Sample, calibration_examples, fit, read_by, said_of, sample_of

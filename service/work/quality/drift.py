@@ -25,9 +25,10 @@ from db.views import dashboard, label_audit, project_stats
 from db.views.figures import NewFigure, keep, kept_fingerprint
 from labeling.adapters.storage.prediction_files import Predictions, read_predictions
 from labeling.errors import BadArtifact, NotFound
+from labeling.estimates import MIN_LABELS
 from labeling.project import Project
 from labeling.quality.drift import Changed, class_shift, corrected_prior, input_shift, level_of, told_apart
-from labeling.quality.metrics import MIN_LABELS, confusion, share
+from labeling.quality.metrics import confusion, share
 from labeling.types import ProjectId
 from service.figures.estimates import estimate as estimate_as_json
 from service.work.pool.pool import load_pool

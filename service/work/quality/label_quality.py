@@ -20,9 +20,10 @@ from db.session import reading, transaction
 from db.views import dashboard, disputes, label_audit, project_stats
 from db.views.figures import NewFigure, keep, kept_fingerprint
 from db.views.project_stats import LabelCount
+from labeling.estimates import Estimate
 from labeling.project import Project
 from labeling.quality.labels.readiness import Criterion, State, Verdict, count, judge, measured
-from labeling.quality.metrics import Estimate, share
+from labeling.quality.metrics import share
 from labeling.types import LabelSource, ProjectId, ReviewKind
 from service.figures.estimates import estimate as estimate_as_json
 from service.work.wiring import Parts

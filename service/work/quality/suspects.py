@@ -22,12 +22,12 @@ from db.session import reading, transaction
 from db.views import dashboard, label_audit, project_stats
 from db.views.figures import NewFigure, keep
 from db.views.label_audit import HeldLabel
+from labeling.estimates import Estimate
 from labeling.learn.fusions.concatenation import Inputs
 from labeling.learn.heads.logistic import LOGISTIC, FitConfig
 from labeling.learn.training import fit_classifier, predict_probs
 from labeling.project import Project
 from labeling.quality.labels.label_errors import Suspect, cross_validated, error_rate, suspects, twins_that_differ
-from labeling.quality.metrics import Estimate
 from labeling.review.kinds import Use, may_use
 from labeling.types import LabelSource, ProjectId
 from service import plugins
