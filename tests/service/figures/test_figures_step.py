@@ -14,12 +14,13 @@ import sqlalchemy as sa
 
 from db.repositories.versions import predictions
 from db.session import reading, transaction
-from db.tables import ReviewRow, VersionRow
+from db.tables import FigureRow, ReviewRow, VersionRow
 from db.views import dashboard
 from db.views.dashboard import Figure
 from labeling.jobs import Trigger
 from labeling.project import Policy, Project, Shares
 from labeling.types import NONE_OF_THESE, ReviewKind, VersionId
+from service.figures.figures import OF_CLASSIFIERS
 from service.work.figures.refresh import refresh
 from service.work.select.query import choose_query
 from service.work.wiring import Parts
@@ -83,6 +84,23 @@ def test_nothing_is_computed_again_until_a_fact_changes(parts: Parts, project: P
     third = refresh(parts, project.id)
 
     assert [first, second, third] == [{"figures": 8}, {"figures": 0}, {"figures": 8}]
+
+
+@pytest.mark.parametrize("name", OF_CLASSIFIERS)
+def test_a_figure_that_is_kept_in_another_form_or_was_deleted_is_counted_anew(
+    parts: Parts, project: Project, name: str
+) -> None:
+    refresh(parts, project.id)
+    before = _kept(parts, project)[name].data
+
+    counted = []
+    for change in (sa.update(FigureRow).values(data={"old": "form"}), sa.delete(FigureRow)):
+        with transaction(parts.database) as session:
+            session.execute(change.where(FigureRow.name == name))
+        counted += [refresh(parts, project.id), refresh(parts, project.id)]
+
+    assert counted == [{"figures": 8}, {"figures": 0}] * 2
+    assert _kept(parts, project)[name].data == before
 
 
 def test_holdout_figures_rest_on_evaluation_labels_and_count_none_of_these_as_errors(
