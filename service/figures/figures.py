@@ -18,6 +18,7 @@ from db.views.figures import NewFigure, data_of, kept_fingerprint
 from labeling.types import ProjectId
 from service.figures.accuracy import Acceptance, Confusion, Hardest, HoldoutByVersion, LabelsBySource, Rounds
 from service.figures.engines import EngineReliability, EngineWork
+from service.figures.team import Team
 
 __all__ = ["FIGURES", "OF_CLASSIFIERS", "OF_PEOPLE", "is_current", "name_of", "outdated", "read", "stored", "write"]
 
@@ -32,7 +33,9 @@ OF_CLASSIFIERS: Mapping[str, type[msgspec.Struct]] = {
     "rounds": Rounds,
 }
 """What the job `figures` counts."""
-OF_PEOPLE: Mapping[str, type[msgspec.Struct]] = {}
+OF_PEOPLE: Mapping[str, type[msgspec.Struct]] = {
+    "team": Team,
+}
 """What the jobs `quality` and `inspect` count."""
 FIGURES: Mapping[str, type[msgspec.Struct]] = {**OF_CLASSIFIERS, **OF_PEOPLE}
 
