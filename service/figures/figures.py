@@ -17,7 +17,11 @@ from db.views.dashboard import Figure
 from db.views.figures import NewFigure, data_of, kept_fingerprint
 from labeling.types import ProjectId
 from service.figures.accuracy import Acceptance, Confusion, Hardest, HoldoutByVersion, LabelsBySource, Rounds
+from service.figures.agreement import Agreement, Consensus
+from service.figures.drift import Drift, EngineCanaries
 from service.figures.engines import EngineReliability, EngineWork
+from service.figures.label_errors import LabelErrors
+from service.figures.label_quality import LabelQuality
 from service.figures.team import Team
 
 __all__ = ["FIGURES", "OF_CLASSIFIERS", "OF_PEOPLE", "is_current", "name_of", "outdated", "read", "stored", "write"]
@@ -34,7 +38,13 @@ OF_CLASSIFIERS: Mapping[str, type[msgspec.Struct]] = {
 }
 """What the job `figures` counts."""
 OF_PEOPLE: Mapping[str, type[msgspec.Struct]] = {
+    "consensus": Consensus,
     "team": Team,
+    "agreement": Agreement,
+    "label_errors": LabelErrors,
+    "drift": Drift,
+    "engine_canaries": EngineCanaries,
+    "label_quality": LabelQuality,
 }
 """What the jobs `quality` and `inspect` count."""
 FIGURES: Mapping[str, type[msgspec.Struct]] = {**OF_CLASSIFIERS, **OF_PEOPLE}
