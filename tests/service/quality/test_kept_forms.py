@@ -16,6 +16,7 @@ from labeling.project import Project
 from service.work.quality import Step
 from service.work.quality.agreement import refresh_agreement
 from service.work.quality.consensus import refresh_consensus
+from service.work.quality.drift import refresh_drift
 from service.work.quality.label_quality import refresh_label_quality
 from service.work.quality.suspects import refresh_suspects
 from service.work.quality.team import refresh_team
@@ -40,6 +41,7 @@ def kept(ground: Ground, name: str) -> dict[str, Any]:
         ("team", refresh_team),
         ("agreement", refresh_agreement),
         ("label_errors", refresh_suspects),
+        ("drift", refresh_drift),
         ("label_quality", refresh_label_quality),
     ],
 )
