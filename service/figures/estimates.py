@@ -103,14 +103,13 @@ def estimate_of(value: float | None, kept: Interval) -> Estimate | None:
     return Estimate(value, kept.lower, kept.upper, kept.n)
 
 
-def forecast(found: Forecast, digits: int = 0) -> Json:
-    """A null `likely` or `upper` is not known.
+def forecast(found: Forecast, digits: int = 0) -> Range:
+    """What is infinite is not known.
 
     >>> forecast(Forecast(0.0, None, math.inf))
-    {'lower': 0.0, 'likely': None, 'upper': None}
+    Range(lower=0.0, likely=None, upper=None)
     """
-    numbers = {"lower": found.lower, "likely": found.likely, "upper": found.upper}
-    return {name: rounded(value, digits) for name, value in numbers.items()}
+    return Range(round(float(found.lower), digits), rounded(found.likely, digits), rounded(found.upper, digits))
 
 
 def rounded(value: float | None, digits: int) -> float | None:

@@ -152,7 +152,7 @@ def test_a_report_that_failed_or_is_of_another_form_is_no_fault(
     shown = client.get("/projects/animals/engines")
 
     assert shown.status_code == 200
-    assert "no such model &lt;script&gt;" in shown.text
+    assert "no such model &lt;script&gt;" in shown.text and "Ask for a new one." in shown.text
 
 
 def test_the_buttons_ask_the_worker_in_the_persons_name(client: TestClient, database: sa.Engine) -> None:
