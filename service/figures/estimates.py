@@ -53,7 +53,7 @@ class Accuracy(Interval, kw_only=True):
 
 
 class Share(Interval, kw_only=True):
-    """A share with its interval, by another key."""
+    """A share with its interval."""
 
     share: float | None
 

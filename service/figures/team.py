@@ -17,9 +17,9 @@ class Times(msgspec.Struct):
     """The number of answers that were timed."""
     median_s: float | None
     lower_s: float | None
-    """Half of the answers took between this"""
+    """A quarter of the answers took less."""
     upper_s: float | None
-    """and this."""
+    """A quarter took more."""
 
 
 class Sessions(msgspec.Struct):
@@ -52,9 +52,9 @@ class Found(msgspec.Struct):
     harm: str
     """What is wrong."""
     count: int
-    """In so many answers,"""
+    """The number of answers that are so."""
     n: int
-    """of so many."""
+    """The number of answers that could be."""
     tolerated: float
     """The share that is tolerated."""
     evidence: float

@@ -20,6 +20,7 @@ from db.views.dashboard import Figure
 from labeling.jobs import Trigger
 from labeling.project import Policy, Project, Shares
 from labeling.types import NONE_OF_THESE, ReviewKind, VersionId
+from service.figures import reference
 from service.figures.figures import OF_CLASSIFIERS, OF_PEOPLE
 from service.work.figures.refresh import refresh
 from service.work.select.query import choose_query
@@ -205,6 +206,10 @@ def test_every_figure_and_every_count_is_documented_and_plain_json(parts: Parts,
     assert _keys([figure.data for figure in kept.values()]) <= named
     assert _headings(page.split("\n# ")[0]) == set(kept)
     json.dumps([figure.data for figure in kept.values()], allow_nan=False)
+
+
+def test_the_reference_page_is_what_the_structs_say() -> None:
+    assert PAGE.read_text() == reference.page(), "write it anew: python -m service.figures.reference"
 
 
 def test_every_figure_about_peoples_work_is_documented() -> None:
