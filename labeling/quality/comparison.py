@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from labeling.quality.metrics import Estimate, bootstrap, confusion, expected_calibration_error
+from labeling.estimates import Estimate
+from labeling.quality.metrics import bootstrap, confusion, expected_calibration_error
 
 __all__ = ["NONE", "SILENT", "answers_f1", "calibration_error", "kappa"]
 

@@ -18,7 +18,8 @@ from scipy.stats import chi2_contingency, fisher_exact
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from labeling.quality.metrics import Estimate, share
+from labeling.estimates import Estimate
+from labeling.quality.metrics import share
 
 __all__ = [
     "LEVEL",

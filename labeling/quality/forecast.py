@@ -13,21 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ENOUGH", "Count", "Forecast", "count_of", "total"]
+from labeling.estimates import Forecast
+
+__all__ = ["ENOUGH", "Count", "count_of", "total"]
 
 ENOUGH = 5
 """Fewer measured amounts than this say nothing about what is likely."""
 DRAWS = 2_000
 LOW, HIGH = 0.025, 0.975
-
-
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """A number that is not known yet; `likely` is None where nothing speaks for one."""
-
-    lower: float
-    likely: float | None
-    upper: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 Classes are positions in the label set; a truth of -1 is "none of these", which no classifier can say, so it
 counts as an error. One image per group is the caller's care; where groups repeat, resample groups (`bootstrap`).
-Under `MIN_LABELS` images a figure reads "not yet known".
 """
 
 from __future__ import annotations
@@ -15,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import norm
 
+from labeling.estimates import Estimate
+
 __all__ = [
-    "MIN_LABELS",
     "Bin",
-    "Estimate",
     "accuracy",
     "bootstrap",
     "confusion",
@@ -29,24 +28,7 @@ __all__ = [
     "wilson",
 ]
 
-MIN_LABELS = 30
-
 Classes = npt.NDArray[np.integer]
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A figure with its 95 % interval and the number of images that it rests on."""
-
-    value: float
-    lower: float
-    upper: float
-    n: int
-
-    @property
-    def known(self) -> bool:
-        """Whether it rests on enough images to be shown as a number."""
-        return self.n >= MIN_LABELS
 
 
 @dataclass(frozen=True, slots=True)

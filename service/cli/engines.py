@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -29,6 +30,7 @@ from service.jobs.engine_requests import MOST_IMAGES, MOST_PILOT, EngineRequest,
 from service.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from service.figures.engine_reports import Trial
     from service.work.engine_reports.dry_run import Progress as Watcher
     from service.work.wiring import Parts
 
@@ -149,7 +151,7 @@ def _try_in(parts: Parts, project: Project, engine: str, image: str, text: str, 
         answers: list[dict[str, Any]] = make(parts, project, request, progress)["answers"]
         return answers[0]
     item = _item(parts.settings, image, text)
-    return try_engine(load(parts, project, engine), project, engine, item)
+    return _as_json(try_engine(load(parts, project, engine), project, engine, item))
 
 
 def _try_alone(settings: Settings, project: Project, engine: str, image: str, text: str) -> dict[str, Any]:
@@ -160,7 +162,12 @@ def _try_alone(settings: Settings, project: Project, engine: str, image: str, te
 
     item = _item(settings, image, text)
     use = EngineUse(engine, below_margin=1.0)
-    return try_engine(make_engine(project, settings, use), project, engine, item)
+    return _as_json(try_engine(make_engine(project, settings, use), project, engine, item))
+
+
+def _as_json(tried: Trial) -> dict[str, Any]:
+    document: dict[str, Any] = msgspec.to_builtins(tried)
+    return document
 
 
 def _item(settings: Settings, image: str, text: str) -> Any:

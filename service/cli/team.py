@@ -5,15 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
+import msgspec
 import typer
 from rich.console import Console
 
 from db.repositories.people import annotators
 from db.repositories.people.annotators import Annotator
 from db.session import reading, transaction
-from db.views import dashboard
 from labeling.project import Project
 from service.cli.output import AsJson, ProjectName, author, connected, emit, failing_clearly, table
+from service.figures.figures import stored
+from service.figures.team import Person, Team
 from service.labels import annotators as team
 from service.labels.annotators import Deed, Voided
 from service.projects.pseudonyms import shown_name
@@ -42,9 +44,9 @@ def show(
         with reading(hardcase.database) as session:
             one = None if annotator is None else annotators.by_id(session, found.id, annotator)
             people = [one] if one else annotators.everyone(session, found.id)
-            figure = dashboard.figures(session, found.id).get("team")
-        rows = {row["annotator"]: row for row in figure.data["annotators"]} if figure else {}
-        document = {"annotators": [_document(found, person, rows.get(person.id)) for person in people]}
+            counted = stored(session, found.id, Team)
+        rows = [_document(found, person, counted.of(person.id) if counted else None) for person in people]
+        document = {"annotators": rows}
         emit(as_json, document, lambda console: _show(console, document["annotators"]))
 
 
@@ -93,7 +95,7 @@ def _switch(what: Any, project: str, annotator: int, reason: str, as_json: bool)
         emit(as_json, document, lambda console: console.print(f"{document['name']} is {state}.", markup=False))
 
 
-def _document(project: Project, one: Annotator, figures: dict[str, Any] | None) -> dict[str, Any]:
+def _document(project: Project, one: Annotator, figures: Person | None) -> dict[str, Any]:
     return {
         "id": one.id,
         "name": shown_name(project, one.id, one.name),
@@ -101,7 +103,7 @@ def _document(project: Project, one: Annotator, figures: dict[str, Any] | None) 
         "reason": one.reason,
         "by": one.author,
         "since": one.since,
-        "figures": figures,
+        "figures": None if figures is None else msgspec.to_builtins(figures),
     }
 
 

@@ -21,9 +21,10 @@ from db.session import reading
 from db.views import project_history, rounds
 from db.views.project_history import Answer, Named
 from db.views.rounds import PromotionItem, QueryItem
+from labeling.estimates import Estimate
 from labeling.learn.training import predict_probs
 from labeling.project import Project
-from labeling.quality.metrics import Estimate, accuracy, confusion
+from labeling.quality.metrics import accuracy, confusion
 from labeling.review.kinds import Use, kinds_for
 from labeling.types import AnnotationAction, Example, LabelSource, Side, Verdict
 from service.demo.annotators import SimulatedAnswers

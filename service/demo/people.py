@@ -10,28 +10,22 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from db.repositories.people import annotators
 from db.views import dashboard
 from labeling.types import ProjectId
+from service.figures.agreement import Agreement
+from service.figures.estimates import Known
+from service.figures.figures import read
+from service.figures.label_quality import LabelQuality
+from service.figures.team import Team
 
-__all__ = ["Known", "People", "Person", "bad_ones", "read_people"]
+__all__ = ["People", "Person", "bad_ones", "read_people"]
 
 FAR_MORE = 3.0
 """Who errs so many times as often as the one in the middle is a bad annotator."""
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A figure with its interval and on how many images it rests; `value` None: not yet known."""
-
-    n: int
-    value: float | None
-    lower: float | None
-    upper: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +70,17 @@ class People:
 
 def read_people(session: Session, project_id: ProjectId, stated: Mapping[str, float]) -> People:
     """Read the figures that are there; `stated` is the error rate of each account, by its name in Label Studio."""
-    figures = {name: figure.data for name, figure in dashboard.figures(session, project_id).items()}
-    told = {row["annotator"]: row for row in figures.get("team", {}).get("annotators", [])}
-    bad, quality = bad_ones(stated), figures.get("label_quality", {})
+    figures = dashboard.figures(session, project_id)
+    counted, agreement, quality = read(figures, Team), read(figures, Agreement), read(figures, LabelQuality)
+    told = {one.annotator: one for one in counted.annotators} if counted else {}
+    bad = bad_ones(stated)
     team = [
         Person(
             name=one.name,
             stated_error_rate=stated.get(one.name, 0.0),
-            answers=int(told.get(one.id, {}).get("answers", 0)),
-            gold=_known(told.get(one.id, {}).get("gold")),
-            agreement=_known(told.get(one.id, {}).get("agreement")),
+            answers=told[one.id].answers if one.id in told else 0,
+            gold=told[one.id].gold if one.id in told else None,
+            agreement=told[one.id].agreement if one.id in told else None,
             paused=one.paused,
             reason=one.reason if one.paused else "",
             bad=one.name in bad,
@@ -94,10 +89,10 @@ def read_people(session: Session, project_id: ProjectId, stated: Mapping[str, fl
     ]
     return People(
         team=tuple(sorted(team, key=lambda person: person.name)),
-        agreement=_known(figures.get("agreement", {}).get("people", {}).get("all", {}).get("alpha")),
-        verdict=str(quality.get("verdict", "")),
-        words=str(quality.get("words", "")),
-        in_the_way=tuple(str(name) for name in quality.get("in_the_way", ())),
+        agreement=agreement.people.all.alpha if agreement else None,
+        verdict=quality.verdict if quality else "",
+        words=quality.words if quality else "",
+        in_the_way=tuple(quality.in_the_way) if quality else (),
     )
 
 
@@ -111,11 +106,3 @@ def bad_ones(stated: Mapping[str, float]) -> set[str]:
         return set()
     usual = statistics.median(stated.values())
     return {name for name, rate in stated.items() if rate > FAR_MORE * max(usual, 0.01)}
-
-
-def _known(found: Mapping[str, Any] | None) -> Known | None:
-    if not found:
-        return None
-    known = bool(found.get("known"))
-    value, lower, upper = (found.get(name) if known else None for name in ("value", "lower", "upper"))
-    return Known(int(found.get("n", 0)), value, lower, upper)

@@ -20,8 +20,8 @@ from PIL import Image
 from rich.table import Table
 from rich.text import Text
 
+from labeling.estimates import Estimate
 from labeling.quality.figures.plots import CurvePoint, confusion_matrix, learning_curve
-from labeling.quality.metrics import Estimate
 from service.demo.summary import Interval, Round, Summary
 
 __all__ = ["COLUMNS", "HardImage", "Pictures", "reasons", "rounds_table", "thumbnail", "write_report"]

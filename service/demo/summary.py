@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from service.demo.people import People
 
@@ -76,7 +78,7 @@ class Summary:
 
     def to_json(self) -> dict[str, object]:
         """The fields of `summary.json`, with the books spelled out."""
-        fields = asdict(self)
+        fields = msgspec.to_builtins(self)
         books = fields.pop("books")
         found = {"found": self.people.found, "missed": self.people.missed, "wronged": self.people.wronged}
         return {

@@ -8,23 +8,20 @@ there is none.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-import msgspec
 from sqlalchemy.orm import Session
 
 from db.repositories.engines import calibrations, call_ledger, canaries, engines_in_force
 from db.repositories.engines.call_ledger import EndpointState, Spending
-from db.views import engine_stats, figures
+from db.views import engine_stats
 from db.views.engine_stats import RevisionFacts
 from labeling.project import EngineUse, Project
 from labeling.types import ProjectId
 from service.engines.kinds import kind_of
+from service.figures.engines import EngineWork
+from service.figures.figures import stored
 
-__all__ = ["WORK", "EngineInUse", "Overview", "Work", "overview", "work_of"]
-
-WORK = "engine_work"
-"""The figure that holds a `Work`."""
+__all__ = ["EngineInUse", "Overview", "overview", "work_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +33,6 @@ class EngineInUse:
     revision: str | None
     facts: RevisionFacts | None
     calibrated_on: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What is counted over all prelabels of a project: by revision, the one used last first; (flag, how many)."""
-
-    revisions: list[RevisionFacts]
-    flags: list[tuple[str, int]]
-
-    @property
-    def data(self) -> dict[str, Any]:
-        """As a figure keeps it."""
-        kept: dict[str, Any] = msgspec.to_builtins(self)
-        return kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +61,7 @@ def overview(session: Session, project: Project) -> Overview:
     policy = project.config.policy
     uses = [EngineUse(policy.engine, policy.templates, below_margin=1.0), *policy.escalation]
     held = {(stage.place, stage.engine): stage.revision for stage in engines_in_force.in_force(session, project.id)}
-    kept = figures.data_of(session, project.id, WORK)
-    work = work_of(session, project.id) if kept is None else msgspec.convert(kept, Work)
+    work = stored(session, project.id, EngineWork) or work_of(session, project.id)
     facts = {found.revision: found for found in work.revisions}
     terms = calibrations.everyone(session, project.id)
     engines = []
@@ -100,6 +82,8 @@ def overview(session: Session, project: Project) -> Overview:
     )
 
 
-def work_of(session: Session, project_id: ProjectId) -> Work:
+def work_of(session: Session, project_id: ProjectId) -> EngineWork:
     """Count it now: a walk over all prelabels."""
-    return Work(engine_stats.revisions(session, project_id), list(canaries.flag_counts(session, project_id).items()))
+    return EngineWork(
+        engine_stats.revisions(session, project_id), list(canaries.flag_counts(session, project_id).items())
+    )

@@ -1,68 +1,77 @@
-"""The figures of the quality page: one struct each, as stored."""
+"""The figures of the quality page: how right the classifier is, what people kept, which images are hard."""
 
 from __future__ import annotations
 
 import msgspec
 
 from labeling.types import NONE_OF_THESE
+from service.figures.estimates import Accuracy, Share
+
+__all__ = [
+    "Acceptance",
+    "Cell",
+    "Confusion",
+    "Guess",
+    "HardImage",
+    "Hardest",
+    "HoldoutByVersion",
+    "LabelsBySource",
+    "OneClass",
+    "OneVersion",
+    "Round",
+    "Rounds",
+]
 
 
-class Known(msgspec.Struct, kw_only=True):
-    """A share with its interval, and on how many images it rests; its numbers are null while not yet known."""
-
-    known: bool
-    n: int
-    lower: float | None
-    upper: float | None
-
-
-class OneVersion(Known):
+class OneVersion(Accuracy, kw_only=True):
     """One version on the hold-out."""
 
     version: int
+    """Its number."""
     promoted: bool
+    """Whether it ever was."""
     champion: bool
-    accuracy: float | None
+    """Whether it is now."""
 
 
-class ByVersion(msgspec.Struct):
-    """Hold-out accuracy, oldest version first."""
+class HoldoutByVersion(msgspec.Struct):
+    """How often each version is right on the hold-out, with a picture.
+
+    Measured on the evaluation labels of today that the version has predicted; for a version that never served, what was
+    measured when it was fitted. "None of these" counts as an error.
+    """
 
     versions: list[OneVersion]
+    """The oldest first."""
 
-
-class OneClass(Known):
-    """How often people kept a pre-label of one class."""
-
-    label: str
-    shown: int
-    kept: int
-    share: float | None
-
-
-class Acceptance(msgspec.Struct):
-    """How often people kept pre-labels, over all and by class."""
-
-    all: OneClass
-    classes: list[OneClass]
+    @property
+    def champion(self) -> OneVersion | None:
+        return next((one for one in self.versions if one.champion), None)
 
 
 class Cell(msgspec.Struct):
-    """How often people said `truth` (null = none of these) and the classifier `said`; positions in `classes`."""
+    """How often people said one class and the classifier one."""
 
     truth: int | None
+    """What people said, as a position in `classes`; null for "none of these"."""
     said: int
+    """What the classifier said, as a position."""
     count: int
 
 
 class Confusion(msgspec.Struct):
-    """The champion's errors; only cells that are not zero."""
+    """What people said of evaluation images against what the champion says, with a picture."""
 
     version: int | None
+    """The champion; null while there is none."""
     n: int
+    """The number of images."""
     known: bool
+    """Whether these are at least 30."""
     classes: list[str]
+    """The label set in order."""
     counts: list[Cell]
+    """Only cells that are not zero."""
 
     def errors(self) -> list[tuple[str, str, int]]:
         """What people said, what the classifier said and how often, where the two differ; the most first."""
@@ -71,6 +80,33 @@ class Confusion(msgspec.Struct):
             (NONE_OF_THESE if cell.truth is None else self.classes[cell.truth], self.classes[cell.said], cell.count)
             for cell in sorted(wrong, key=lambda cell: -cell.count)
         ]
+
+    def recall(self, position: int) -> tuple[int, int]:
+        """How many images of the class at this position the champion gets right, and of how many."""
+        row = [cell for cell in self.counts if cell.truth == position]
+        return sum(cell.count for cell in row if cell.said == position), sum(cell.count for cell in row)
+
+
+class OneClass(Share, kw_only=True):
+    """How often people kept a pre-label of one class."""
+
+    label: str
+    shown: int
+    """Answers that saw it."""
+    kept: int
+    """Answers that kept it."""
+
+
+class Acceptance(msgspec.Struct):
+    """How often people kept the pre-label that stood selected, with a picture. Blind reviews do not count.
+
+    A pre-label that is kept is not therefore right: people who see an answer tend to keep it, which is why some reviews
+    are blind.
+    """
+
+    all: OneClass
+    """All classes together."""
+    classes: list[OneClass]
 
 
 class Guess(msgspec.Struct):
@@ -85,30 +121,56 @@ class HardImage(msgspec.Struct):
 
     image_id: int
     content_hash: str
+    review_id: int
     kind: str
+    """The kind of the review."""
     ls_task_id: int | None
+    """Null until it stands in Label Studio."""
+    doubt: float
+    """1 minus the difference of the two best probabilities."""
     prelabel: Guess | None
     champion: Guess | None
     answer: str | None
+    """Null while there is no label."""
 
 
 class Hardest(msgspec.Struct):
-    """The hardest images, hardest first."""
+    """Up to 24 of the images that were asked lately, the most doubtful first.
+
+    Open blind reviews are left out, so that nobody who looks here sees what a blind task hides.
+    """
 
     images: list[HardImage]
 
 
-class Round(Known):
-    """One version with the labels it was learnt from and the verdict on it."""
+class LabelsBySource(msgspec.Struct):
+    """How many images have a label, by where it comes from."""
+
+    sources: dict[str, int]
+    """`people`, `certificate`, `gold` and `import`."""
+
+
+class Round(Accuracy, kw_only=True):
+    """One version, as things stood when it was fitted."""
 
     version: int
+    at: str
+    """When it was fitted."""
     labels_by_people: int
-    accuracy: float | None
+    """How many images had a label by people then."""
+    evaluation_labels: int
+    promoted: bool
+    """Whether it ever was."""
     verdict: str | None
+    """The newest about it; null: not judged yet."""
     reasons: list[str]
+    """Those of the verdict."""
+    triggers: list[str]
+    """What made the version and its verdicts."""
 
 
 class Rounds(msgspec.Struct):
-    """All rounds, oldest first."""
+    """All versions as they came. The picture is the learning curve, from the second known accuracy on."""
 
     rounds: list[Round]
+    """The oldest first."""

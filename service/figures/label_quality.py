@@ -1,247 +1,97 @@
-"""The figures of the Label quality page: one struct each, as stored."""
+"""The figure that says whether labels can be shipped."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
+from service.figures.estimates import Known
+from service.figures.label_errors import SentBack, Slice
 
-class Known(msgspec.Struct, kw_only=True):
-    """A figure with its interval; its numbers are null while it rests on too few images, or is counted exactly."""
-
-    known: bool
-    n: int
-    value: float | None
-    lower: float | None
-    upper: float | None
+__all__ = ["Coverage", "Criterion", "HoldoutLabels", "LabelQuality", "LabelsOfClass", "Source", "Suspects"]
 
 
 class Criterion(msgspec.Struct):
-    """One question with its figure, its target (null: told only) and how it stands."""
+    """One question with its figure, its target and how it stands."""
 
     name: str
     title: str
     unit: str
+    """Share, index or count."""
     where: str
+    """Where its images are: `#` on the page, `/` another page of the project."""
     figure: Known | None
+    """Exact ones have no bounds; null: there is none."""
     target: float | None
+    """Null: it is told only."""
     at_least: bool
+    """Whether the target is a lower one; else it is an upper one."""
     state: str
+    """Met, missed, not yet known or told."""
     why: str
+    """What the number rests on, or what to do so that it is known."""
+
+
+class Coverage(msgspec.Struct):
+    """How many images have a label."""
+
+    images: int
+    labelled: int
 
 
 class Source(msgspec.Struct):
-    """How many labels come from there."""
+    """Where labels come from."""
 
     source: str
     count: int
 
 
-class OneClass(msgspec.Struct):
-    """One class: its labels, how many are suspected, how far people agree on it, how often the champion finds it."""
+class LabelsOfClass(msgspec.Struct):
+    """Labels of one class."""
 
     label: str
     labels: int
     suspects: int
     alpha: Known
+    """How far people agree on it."""
     holdout: Known
+    """How often the champion finds it."""
 
 
-class Slice(msgspec.Struct):
-    """A part of the labels."""
+class HoldoutLabels(msgspec.Struct):
+    """The labels that judge versions."""
 
-    by: str
-    value: str
+    version: int | None
+    """The champion; null while there is none."""
     labels: int
-    suspects: int
+    suspected: int
+    corrected: int
+    """How many were ever corrected."""
 
 
-class Verdict(msgspec.Struct):
-    """The figure `label_quality`."""
+class Suspects(msgspec.Struct):
+    """What became of suspected labels."""
+
+    waiting: int
+    found_right: int
+    sent_back: SentBack
+
+
+class LabelQuality(msgspec.Struct):
+    """Whether the labels can be shipped; needs no other figure to be shown.
+
+    [label-quality.md](label-quality.md) has the targets.
+    """
 
     verdict: str
+    """Yes, not yet, or not yet known."""
     words: str
+    """The verdict in a sentence."""
+    in_the_way: list[str]
+    """The names of criteria that are missed or unknown."""
     criteria: list[Criterion]
+    coverage: Coverage
     sources: list[Source]
-    classes: list[OneClass]
+    classes: list[LabelsOfClass]
     slices: list[Slice]
-    coverage: dict[str, int]
-    holdout: dict[str, int | None]
-    suspects: dict[str, Any]
-
-
-class Person(msgspec.Struct):
-    """An annotator as shown."""
-
-    id: int
-    name: str
-
-
-class Picture(msgspec.Struct):
-    """An image and its task; null: it stands in none."""
-
-    image_id: int
-    content_hash: str
-    ls_task_id: int | None = None
-
-
-class Cell(msgspec.Struct):
-    """How often the first person said this where the second said that."""
-
-    first: str
-    second: str
-    count: int
-
-
-class Pair(msgspec.Struct):
-    """Two people who answered about the same images."""
-
-    first: Person
-    second: Person
-    same: Known
-    kappa: Known
-    disagreements: list[Cell]
-
-
-class Confused(msgspec.Struct):
-    """Two classes that people take for each other."""
-
-    one: str
-    other: str
-    count: int
-    images: list[Picture]
-
-
-class Among(msgspec.Struct):
-    """How far some answers agree."""
-
-    images: int
-    people: int
-    observed: Known
-    fleiss: Known
-    alpha: Known
-
-
-class WithEngine(msgspec.Struct):
-    """How far an engine agrees with blind answers."""
-
-    engine: str
-    revision: str
-    same: Known
-    kappa: Known
-
-
-class Agreement(msgspec.Struct):
-    """The figure `agreement`."""
-
-    people: dict[str, Among]
-    pairs: list[Pair]
-    confusion: list[Confused]
-    engines: list[WithEngine]
-
-
-class Twin(msgspec.Struct):
-    """A near-duplicate with another label."""
-
-    image_id: int
-    content_hash: str
-    given: str
-
-
-class Suspect(msgspec.Struct):
-    """One label that is probably wrong."""
-
-    image_id: int
-    label_id: int
-    content_hash: str
-    given: str
-    suggested: str | None
-    score: float | None
-    kind: str
-    twins: list[Twin]
-    holdout: bool
-    ls_task_id: int | None
-
-
-class LabelErrors(msgspec.Struct):
-    """The figure `label_errors`."""
-
-    found: int
-    suspects: list[Suspect]
-
-
-class Moved(msgspec.Struct):
-    """One class then and now."""
-
-    label: str
-    before: float
-    after: float
-    corrected: float | None
-
-
-class Inputs(msgspec.Struct):
-    """New images against old ones."""
-
-    p_value: float
-    level: float
-    after: int
-    told_apart: Known
-
-
-class Prior(msgspec.Struct):
-    """How the classes are spread."""
-
-    size: float
-    p_value: float
-    level: float
-    after: int
-    classes: list[Moved]
-
-
-class Share(msgspec.Struct):
-    """How often somebody was right."""
-
-    right: float
-    n: int
-
-
-class Habit(msgspec.Struct):
-    """One annotator then and now."""
-
-    annotator: int
-    before: Share
-    now: Share
-    p_value: float
-    found: bool
-
-
-class EngineChange(msgspec.Struct):
-    """How many answers changed from one look of an engine to the next."""
-
-    engine: str
-    changed: Known
-
-
-class Canary(msgspec.Struct):
-    """One endpoint engine, asked again about the same images."""
-
-    engine: str
-    day: str
-    asked: int
-    differ: int
-
-
-class Canaries(msgspec.Struct):
-    """The figure `engine_canaries`."""
-
-    engines: list[Canary]
-
-
-class Drift(msgspec.Struct):
-    """The figure `drift`."""
-
-    inputs: Inputs | None
-    prior: Prior | None
-    engines: list[EngineChange]
-    annotators: list[Habit]
+    holdout: HoldoutLabels
+    suspects: Suspects

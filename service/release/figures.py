@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import msgspec
-
 from db.repositories.labels.snapshots import Snapshot
 from db.views.dashboard import Figure
 from labeling.quality.metrics import share
 from labeling.review.label_sets import Comparison
+from service.figures.accuracy import Confusion
 from service.figures.estimates import estimate
-from service.figures.release import SHAPES, Confusion
+from service.figures.figures import outdated, read
 from service.release.counting import Counting
 
 __all__ = ["FROZEN", "Facts", "document"]
@@ -61,15 +60,15 @@ def document(facts: Facts, counting: Counting) -> Json:
         "classes": counting.classes(),
         "slices": counting.slices(),
         "computed": {name: _frozen(facts, name) for name in FROZEN},
-        "recall": _recall(facts.figures.get("confusion")),
+        "recall": _recall(read(facts.figures, Confusion)),
         "since": _since(facts),
     }
 
 
 def _frozen(facts: Facts, name: str) -> Json | None:
-    """A figure as it was; None where the worker has not computed it, or in a form that the page does not know."""
+    """A figure as it was; None where the worker has not computed it in the form of this release of hardcase."""
     figure = facts.figures.get(name)
-    if figure is None or _read(figure) is None:
+    if figure is None or name in outdated(facts.figures):
         return None
     parts = FROZEN[name] or tuple(figure.data)
     newest = facts.newest_answer_at
@@ -80,25 +79,11 @@ def _frozen(facts: Facts, name: str) -> Json | None:
     }
 
 
-def _read(figure: Figure) -> Any:
-    """The figure in its shape; None if it has another."""
-    try:
-        return msgspec.convert(figure.data, SHAPES[figure.name])
-    except msgspec.ValidationError:
-        return None
-
-
-def _recall(confusion: Figure | None) -> Json:
+def _recall(confusion: Confusion | None) -> Json:
     """Of the hold-out images of a class by people, the share that the champion gets right; by class."""
-    read: Confusion | None = None if confusion is None else _read(confusion)
-    if read is None:
+    if confusion is None:
         return {}
-    found = {}
-    for position, name in enumerate(read.classes):
-        row = [cell for cell in read.counts if cell.truth == position]
-        right = sum(cell.count for cell in row if cell.said == position)
-        found[name] = estimate(share(right, sum(cell.count for cell in row)))
-    return found
+    return {name: estimate(share(*confusion.recall(position))) for position, name in enumerate(confusion.classes)}
 
 
 def _since(facts: Facts) -> Json | None:

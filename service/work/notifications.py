@@ -6,9 +6,8 @@ attempt is noted before it is made, so a kill in between sends a message twice a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -19,11 +18,15 @@ from db.repositories.running.messages import Message, NewMessage
 from db.repositories.versions import versions
 from db.session import reading, transaction
 from db.views import dashboard, weekly
-from db.views.dashboard import Figure
 from labeling.errors import Conflict, Denied, Invalid, Unavailable
 from labeling.project import Project
 from labeling.types import ProjectId
 from service.engines.egress import check_target
+from service.figures.accuracy import HoldoutByVersion
+from service.figures.agreement import Agreement
+from service.figures.estimates import Interval
+from service.figures.figures import read
+from service.figures.label_quality import LabelQuality
 from service.logs import get_logger
 from service.notifications.sending import deliver
 from service.notifications.summary import Measured, Person, Week, Words, alarm_words, weekly_words
@@ -106,9 +109,9 @@ def _of_week(
 def _week(session: Session, parts: Parts, project: Project, name: str, start: datetime) -> Week:
     end = start + WEEK
     figures, tally = dashboard.figures(session, project.id), dashboard.tally(session, project.id)
-    champion: dict[str, Any] = next(
-        (row for row in _data(figures, "holdout_by_version").get("versions", ()) if row["champion"]), {}
-    )
+    by_version, agreement = read(figures, HoldoutByVersion), read(figures, Agreement)
+    quality, champion = read(figures, LabelQuality), by_version.champion if by_version else None
+    observed = agreement.people.all.observed if agreement else None
     people = weekly.worked(session, project.id, start, end)
     return Week(
         project=project.config.name,
@@ -116,9 +119,9 @@ def _week(session: Session, parts: Parts, project: Project, name: str, start: da
         start=start.date(),
         labels=weekly.labels_by_source(session, project.id, start, end),
         labelled=int(tally.counts.get("labelled", 0)) if tally else 0,
-        agreement=_measured(_data(figures, "agreement").get("people", {}).get("all", {}).get("observed", {}), "value"),
-        accuracy=_measured(champion, "accuracy"),
-        verdict=str(_data(figures, "label_quality").get("verdict", "")),
+        agreement=_measured(observed.value if observed else None, observed),
+        accuracy=_measured(champion.accuracy if champion else None, champion),
+        verdict=quality.verdict if quality else "",
         people=[Person(shown_name(project, p.annotator_id, p.name), p.answers, p.seconds / 3600) for p in people],
         disputes=weekly.disputes(session, project.id),
         alarms=[f"{alarm.kind}: {alarm.words}" for alarm in alarms.open_alarms(session, project.id)],
@@ -143,12 +146,8 @@ def _changes(session: Session, project: Project, start: datetime, end: datetime)
     return [*configured, *judged]
 
 
-def _data(figures: Mapping[str, Figure], name: str) -> dict[str, Any]:
-    return figures[name].data if name in figures else {}
-
-
-def _measured(found: Mapping[str, Any], value: str) -> Measured:
-    return Measured(found.get(value), found.get("lower"), found.get("upper"), int(found.get("n", 0)))
+def _measured(value: float | None, kept: Interval | None) -> Measured:
+    return Measured(value, kept.lower, kept.upper, kept.n) if kept else Measured(None, None, None, 0)
 
 
 def _monday(now: datetime) -> datetime:

@@ -12,11 +12,11 @@ import sqlalchemy as sa
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from labeling.adapters.storage.image_store import ImageStore
+from labeling.estimates import Estimate
 from labeling.jobs import Role
 from labeling.project import Project
 from labeling.quality.annotators.acceptance import acceptance
 from labeling.quality.figures.plots import VersionPoint, acceptance_bars, holdout_by_version
-from labeling.quality.metrics import Estimate
 from tests.service.quality_data import fill
 from tests.service.web_client import make_key
 from tests.service.web_process import WebProcess, web_process

@@ -7,69 +7,111 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from db.session import transaction
-from db.tables import FigureRow
+from db.views import figures as kept
+from labeling.estimates import Estimate
 from labeling.project import Project
+from service.figures.accuracy import Cell, Confusion, HoldoutByVersion, OneVersion
+from service.figures.agreement import Agreement, Among, Annotator, OneClass, Pair, People
+from service.figures.estimates import Known, estimate, exactly, known
+from service.figures.figures import write
+from service.figures.label_errors import LabelErrors, OnHoldout, SentBack, Slice
+from service.figures.label_quality import Coverage, Criterion, HoldoutLabels, LabelQuality, Suspects
 
 HIDDEN = "someone@example.org"
+UNKNOWN = known(Estimate(0.5, 0.2, 0.8, 3))
+SENT_BACK = SentBack(images=1, waiting=0, changed=1)
+SLICES = [Slice(by="folder", value="photos", labels=80, suspects=5)]
 
 
-def known(value: float, n: int) -> dict[str, object]:
-    return {"known": True, "n": n, "value": value, "lower": value - 0.05, "upper": value + 0.04}
-
-
-UNKNOWN = {"known": False, "n": 3, "value": None, "lower": None, "upper": None}
+def sure(value: float, n: int) -> Known:
+    return known(Estimate(value, value - 0.05, value + 0.04, n))
 
 
 def store_figures(database: sa.Engine, project: Project, at: datetime) -> None:
     """The verdict, agreement, label errors, hold-out and confusion, as of a time."""
-    people = {
-        "images": 64,
-        "people": 3,
-        "observed": known(0.9, 64),
-        "fleiss": known(0.84, 64),
-        "alpha": known(0.85, 64),
-    }
-    few = {"images": 3, "people": 2, "observed": UNKNOWN, "fleiss": UNKNOWN, "alpha": UNKNOWN}
     classes = list(project.config.classes)
-    figures: dict[str, dict[str, object]] = {
-        "agreement": {
-            "people": {"all": people, "blind": few, "anchored": people},
-            "classes": [{"label": name, "alpha": known(0.8, 40)} for name in classes],
-            "pairs": [{"first": {"id": 1, "name": HIDDEN}}],
-            "confusion": [],
-            "engines": [],
-        },
-        "label_quality": {
-            "verdict": "not yet",
-            "words": "Not yet: some criteria are missed.",
-            "criteria": [
-                {"name": "holdout", "title": "How often right", "unit": "share", "where": "", "figure": known(0.83, 51),
-                 "target": 0.8, "at_least": True, "state": "not yet known", "why": "version 2"},
-                {"name": "agreement", "title": "How far people agree", "unit": "index", "where": "", "figure": UNKNOWN,
-                 "target": 0.667, "at_least": True, "state": "not yet known", "why": "needs 30 images"},
-                {"name": "alarms", "title": "Open alarms", "unit": "count", "where": "", "target": 0, "at_least": False,
-                 "figure": {"known": True, "n": 80, "value": 2, "lower": None, "upper": None}, "state": "missed",
-                 "why": ""},
-                {"name": "gold", "title": "Right on gold", "unit": "share", "where": "", "figure": None, "target": None,
-                 "at_least": True, "state": "told", "why": "there is no gold"},
-            ],
-        },
-        "label_errors": {
-            "labels": 80, "rate": known(0.06, 80), "found": 5, "found_right": 2,
-            "sent_back": {"images": 1, "waiting": 0, "changed": 1}, "holdout": {}, "classes": [], "suspects": [],
-            "slices": [{"by": "folder", "value": "photos", "labels": 80, "suspects": 5}],
-        },
-        "holdout_by_version": {
-            "versions": [
-                {"version": 2, "promoted": True, "champion": True, "known": True, "n": 51, "accuracy": 0.83,
-                 "lower": 0.75, "upper": 0.89}
-            ]
-        },
-        "confusion": {
-            "version": 2, "n": 51, "known": True, "classes": classes,
-            "counts": [{"truth": 0, "said": 0, "count": 36}, {"truth": 0, "said": 1, "count": 4}],
-        },
-    }  # fmt: skip
+    champion = OneVersion(
+        version=2, promoted=True, champion=True, **estimate(Estimate(0.83, 0.75, 0.89, 51), "accuracy")
+    )
+    counts = [Cell(truth=0, said=0, count=36), Cell(truth=0, said=1, count=4)]
+    figures = [
+        _agreement(classes),
+        _label_quality(),
+        LabelErrors(
+            labels=80,
+            rate=sure(0.06, 80),
+            found=5,
+            found_right=2,
+            sent_back=SENT_BACK,
+            holdout=OnHoldout(labels=0, found=0, corrected=0),
+            classes=[],
+            slices=SLICES,
+            suspects=[],
+            last_label_id=80,
+            config_version=1,
+        ),
+        HoldoutByVersion([champion]),
+        Confusion(version=2, n=51, known=True, classes=classes, counts=counts),
+    ]
     with transaction(database) as session:
-        for name, data in figures.items():
-            session.merge(FigureRow(project_id=project.id, name=name, data=data, svg=None, computed_at=at))
+        kept.keep(session, project.id, [write(figure) for figure in figures], "f", at)
+
+
+def _agreement(classes: list[str]) -> Agreement:
+    people = Among(images=64, people=3, observed=sure(0.9, 64), fleiss=sure(0.84, 64), alpha=sure(0.85, 64))
+    few = Among(images=3, people=2, observed=UNKNOWN, fleiss=UNKNOWN, alpha=UNKNOWN)
+    hidden = Annotator(1, HIDDEN)
+    return Agreement(
+        people=People(all=people, blind=few, anchored=people),
+        classes=[OneClass(name, sure(0.8, 40)) for name in classes],
+        pairs=[Pair(first=hidden, second=hidden, same=UNKNOWN, kappa=UNKNOWN, disagreements=[])],
+        confusion=[],
+        engines=[],
+    )
+
+
+def _label_quality() -> LabelQuality:
+    holdout = known(Estimate(0.83, 0.78, 0.87, 51))
+    return LabelQuality(
+        verdict="not yet",
+        words="Not yet: some criteria are missed.",
+        in_the_way=["holdout"],
+        criteria=[
+            _criterion("holdout", "How often right", "share", holdout, 0.8, "not yet known", "version 2"),
+            _criterion(
+                "agreement", "How far people agree", "index", UNKNOWN, 0.667, "not yet known", "needs 30 images"
+            ),
+            _criterion("alarms", "Open alarms", "count", exactly(2, 80), 0, "missed", "", at_least=False),
+            _criterion("gold", "Right on gold", "share", None, None, "told", "there is no gold"),
+        ],
+        coverage=Coverage(images=80, labelled=80),
+        sources=[],
+        classes=[],
+        slices=SLICES,
+        holdout=HoldoutLabels(version=2, labels=0, suspected=0, corrected=0),
+        suspects=Suspects(waiting=5, found_right=2, sent_back=SENT_BACK),
+    )
+
+
+def _criterion(
+    name: str,
+    title: str,
+    unit: str,
+    figure: Known | None,
+    target: float | None,
+    state: str,
+    why: str,
+    *,
+    at_least: bool = True,
+) -> Criterion:
+    return Criterion(
+        name=name,
+        title=title,
+        unit=unit,
+        where="",
+        figure=figure,
+        target=target,
+        at_least=at_least,
+        state=state,
+        why=why,
+    )

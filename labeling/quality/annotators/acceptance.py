@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from labeling.quality.metrics import Estimate, share
+from labeling.estimates import Estimate
+from labeling.quality.metrics import share
 
 __all__ = ["Acceptance", "acceptance"]
 

@@ -16,7 +16,8 @@ import pandas as pd
 from crowdkit.metrics.data import alpha_krippendorff
 from sklearn.metrics import cohen_kappa_score
 
-from labeling.quality.metrics import Estimate, wilson
+from labeling.estimates import Estimate
+from labeling.quality.metrics import wilson
 
 __all__ = [
     "MISSING",

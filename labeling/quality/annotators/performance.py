@@ -14,10 +14,11 @@ from datetime import timedelta
 
 import numpy as np
 
+from labeling.estimates import MIN_LABELS, Estimate
 from labeling.quality.annotators.pausing import quick_limits
 from labeling.quality.annotators.references import Answer, Votes, collect_votes, reference_of
 from labeling.quality.comparison import kappa
-from labeling.quality.metrics import MIN_LABELS, Estimate, share
+from labeling.quality.metrics import share
 
 __all__ = ["AnnotatorFigures", "Drift", "OneClass", "Times", "describe", "difference", "sessions"]
 

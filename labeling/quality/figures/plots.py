@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import vl_convert
 
+from labeling.estimates import Estimate
 from labeling.quality.annotators.acceptance import Acceptance
-from labeling.quality.metrics import Bin, Estimate
+from labeling.quality.metrics import Bin
 from labeling.types import NONE_OF_THESE
 
 __all__ = [

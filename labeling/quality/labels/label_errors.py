@@ -17,8 +17,9 @@ from cleanlab.count import estimate_joint
 from cleanlab.filter import find_label_issues
 from cleanlab.rank import get_label_quality_scores
 
+from labeling.estimates import Estimate
 from labeling.learn.classifier import Inputs
-from labeling.quality.metrics import Estimate, bootstrap
+from labeling.quality.metrics import bootstrap
 
 __all__ = ["Suspect", "Twins", "cross_validated", "error_rate", "folds_of", "suspects", "twins_that_differ"]
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from labeling.quality.metrics import Estimate
+from labeling.estimates import Estimate
 
 __all__ = ["TARGETS", "Criterion", "State", "Verdict", "count", "judge", "measured", "verdict_on"]
 

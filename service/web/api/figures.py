@@ -1,4 +1,4 @@
-"""Figures: what the worker computed for the pages, as data."""
+"""Figures: what the worker computed for the pages, as data. One of another form is not given: it is counted anew."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from db.session import reading
 from db.views import dashboard
 from labeling.errors import NotFound
+from service.figures.figures import outdated
 from service.web.edge.access import Guarded, ProjectDep
 from service.web.wiring import PartsDep
 
@@ -37,13 +38,16 @@ class FiguresOut(BaseModel):
 def list_figures(parts: PartsDep, project: ProjectDep) -> FiguresOut:
     with reading(parts.database) as session:
         figures = dashboard.figures(session, project.id)
-    return FiguresOut(items=[_out(figure) for figure in figures.values()])
+    old = outdated(figures)
+    return FiguresOut(items=[_out(figure) for name, figure in figures.items() if name not in old])
 
 
 @router.get("/api/projects/{project}/figures/{name}", summary="Show one figure's data")
 def show_figure(parts: PartsDep, project: ProjectDep, name: Annotated[str, Path(max_length=100)]) -> FigureOut:
     with reading(parts.database) as session:
         figures = dashboard.figures(session, project.id)
+    if name in outdated(figures):
+        raise NotFound("Another release of hardcase kept this figure in another form. It is being counted anew.")
     if name not in figures:
         raise NotFound(f"This figure is not computed yet. There are: {', '.join(figures) or 'none'}.")
     return _out(figures[name])

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import msgspec
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from db.repositories.people import audit
 from db.session import reading, transaction
-from db.views import dashboard
 from labeling.errors import NotFound
 from labeling.jobs import JobName, Trigger
 from labeling.project import Project
 from service.auth import Caller
+from service.figures.figures import stored
+from service.figures.label_errors import LabelErrors
 from service.labels import suspects
 from service.labels.suspects import Handled
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
@@ -48,10 +50,10 @@ class HandledOut(BaseModel):
 @router.get("/api/projects/{project}/suspects", summary="List labels that are probably wrong")
 def list_suspects(parts: PartsDep, project: ProjectDep) -> SuspectsOut:
     with reading(parts.database) as session:
-        figure = dashboard.figures(session, project.id).get("label_errors")
-    if figure is None:
+        found = stored(session, project.id, LabelErrors)
+    if found is None:
         raise NotFound("This figure is not computed yet. It needs labels of at least two classes.")
-    return SuspectsOut(figure=figure.data)
+    return SuspectsOut(figure=msgspec.to_builtins(found))
 
 
 @router.post("/api/projects/{project}/suspects/review", summary="Send suspected labels back to review")

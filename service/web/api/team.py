@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
+import msgspec
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,6 +14,8 @@ from db.repositories.people.annotators import Annotator
 from db.session import reading, transaction
 from db.views import dashboard
 from labeling.project import Project
+from service.figures.figures import name_of, read
+from service.figures.team import Person, Team
 from service.labels import annotators as team
 from service.labels.annotators import Deed, Voided
 from service.projects.pseudonyms import shown_name
@@ -63,11 +66,11 @@ class DoneOut(BaseModel):
 def show_team(parts: PartsDep, project: ProjectDep) -> TeamOut:
     with reading(parts.database) as session:
         people = annotators.everyone(session, project.id)
-        figure = dashboard.figures(session, project.id).get("team")
-    rows = {row["annotator"]: row for row in figure.data["annotators"]} if figure else {}
+        figures = dashboard.figures(session, project.id)
+    found = read(figures, Team)
     return TeamOut(
-        annotators=[_out(project, one, rows.get(one.id)) for one in people],
-        computed_at=figure.computed_at if figure else None,
+        annotators=[_out(project, one, found.of(one.id) if found else None) for one in people],
+        computed_at=figures[name_of(Team)].computed_at if found else None,
     )
 
 
@@ -96,7 +99,7 @@ def act(
     return DoneOut(annotator=_out(project, found, None), voided=counts)
 
 
-def _out(project: Project, one: Annotator, figures: dict[str, Any] | None) -> AnnotatorOut:
+def _out(project: Project, one: Annotator, figures: Person | None) -> AnnotatorOut:
     return AnnotatorOut(
         id=one.id,
         name=shown_name(project, one.id, one.name),
@@ -105,5 +108,5 @@ def _out(project: Project, one: Annotator, figures: dict[str, Any] | None) -> An
         by=one.author,
         since=one.since,
         evidence=dict(one.evidence),
-        figures=figures,
+        figures=None if figures is None else msgspec.to_builtins(figures),
     )

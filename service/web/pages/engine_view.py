@@ -1,7 +1,6 @@
-"""What the Engines page shows of kept reports: documents of the worker read back into plain values.
+"""What the Engines page shows of kept reports, read back into plain values.
 
-In: reports as stored. Out: values for the template. A report that is missing, or that an older worker wrote in another
-form, is simply not shown.
+In: reports as stored. Out: values for the template, or why there is none, in words.
 """
 
 from __future__ import annotations
@@ -11,14 +10,16 @@ from typing import TypeVar
 import msgspec
 
 from db.repositories.engines.reports import EngineReport
-from service.figures.engine_reports import Comparison, Plan
+from service.figures.engine_reports import Comparison, Plan, read_report
 
 __all__ = [
     "comparison_in",
     "plan_in",
 ]
 
-T = TypeVar("T")
+OLD = "Another release of hardcase kept this report in another form. Ask for a new one."
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 
 def comparison_in(report: EngineReport | None) -> Comparison | str | None:
@@ -36,7 +37,4 @@ def _read(report: EngineReport | None, kind: type[T]) -> T | str | None:
         return None
     if isinstance(report.result.get("error"), str):
         return str(report.result["error"])
-    try:
-        return msgspec.convert(report.result, kind)
-    except msgspec.ValidationError:
-        return None
+    return read_report(report.result, kind) or OLD

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
+from markupsafe import Markup
 
 from db.repositories.engines import reports
 from db.session import reading
 from db.views import dashboard
+from db.views.dashboard import Figure
 from labeling.jobs import JobName
 from service import auth
 from service.engines.overview import overview
+from service.figures.engines import EngineReliability
+from service.figures.figures import name_of, outdated, read
 from service.jobs.arguments import EnginesArguments
 from service.jobs.engine_requests import EngineRequest, ReportKind
 from service.web.api.jobs import ask_by_hand
@@ -25,7 +30,7 @@ from service.web.wiring import PartsDep
 
 __all__ = ["router"]
 
-RELIABILITY = "engine_reliability"
+RELIABILITY = name_of(EngineReliability)
 RELIABILITY_TITLE = "Reliability of each engine: how often it was right, by how sure it was, with 95 % intervals."
 router = APIRouter(route_class=Guarded, tags=["pages"])
 
@@ -36,7 +41,7 @@ def show_engines(request: Request, parts: PartsDep, caller: CallerDep, project: 
         compared = reports.newest(session, project.id, ReportKind.COMPARE)
         planned = reports.newest(session, project.id, ReportKind.PLAN)
         found = overview(session, project)
-        drawn = dashboard.figures(session, project.id).get(RELIABILITY)
+        figures = dashboard.figures(session, project.id)
     jobs = parts.jobs.list(project_id=project.id, limit=20)
     return page(
         request,
@@ -47,10 +52,17 @@ def show_engines(request: Request, parts: PartsDep, caller: CallerDep, project: 
         comparison=comparison_in(compared),
         planned=planned,
         plan=plan_in(planned),
-        reliability=safe_svg(drawn.svg, name=RELIABILITY, title=RELIABILITY_TITLE) if drawn else None,
+        reliability=_reliability(figures),
+        reliability_is_old=RELIABILITY in outdated(figures),
         sign=pictures(parts, project),
         at_work=any(job.job == JobName.ENGINES and job.state in ("ENQUEUED", "PENDING") for job in jobs),
     )
+
+
+def _reliability(figures: Mapping[str, Figure]) -> Markup | None:
+    if read(figures, EngineReliability) is None:
+        return None
+    return safe_svg(figures[RELIABILITY].svg, name=RELIABILITY, title=RELIABILITY_TITLE)
 
 
 @router.post("/projects/{project}/engines", summary="Ask to compare or plan engines", response_class=HTMLResponse)

@@ -1,29 +1,27 @@
 """What the quality page shows of a project: the worker's stored figures, read back into plain values.
 
 In: figures as stored (docs/reference/figures.md), and where the project stands in Label Studio. Out: one value for
-the template. A figure that is missing, or that an older worker wrote in another form, is simply not shown.
+the template. A figure that is missing is not shown; of one that another release kept in another form the page says
+that it is being counted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 from urllib.parse import urlencode
 
-import msgspec
 from markupsafe import Markup
 
 from db.views.dashboard import Figure, LabelStudioPlace
-from service.figures.accuracy import Acceptance, ByVersion, Confusion, Hardest, HardImage, OneVersion, Rounds
+from service.figures.accuracy import Acceptance, Confusion, Hardest, HardImage, HoldoutByVersion, OneVersion, Rounds
+from service.figures.figures import outdated, read
 from service.web.pages.svg import safe_svg
 
 __all__ = [
     "Quality",
     "look_at",
 ]
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +38,14 @@ class Quality:
     """Everything that the page shows; what is None is not there yet."""
 
     champion: OneVersion | None
-    by_version: ByVersion | None
+    by_version: HoldoutByVersion | None
     rounds: Rounds | None
     acceptance: Acceptance | None
     confusion: Confusion | None
     hardest: list[Picture]
     plots: Mapping[str, Markup | None]
     label_studio: str | None
+    outdated: frozenset[str]
 
 
 _TITLES = {
@@ -61,33 +60,24 @@ def look_at(
     figures: Mapping[str, Figure], place: LabelStudioPlace | None, origin: str, sign: Callable[[str], str]
 ) -> Quality:
     """Read the figures; `sign` makes the address of an image from its content hash."""
-    by_version = _read(figures, "holdout_by_version", ByVersion)
-    hardest = _read(figures, "hardest", Hardest)
+    by_version, hardest, old = read(figures, HoldoutByVersion), read(figures, Hardest), outdated(figures)
     return Quality(
-        champion=next((one for one in by_version.versions if one.champion), None) if by_version else None,
+        champion=by_version.champion if by_version else None,
         by_version=by_version,
-        rounds=_read(figures, "rounds", Rounds),
-        acceptance=_read(figures, "acceptance", Acceptance),
-        confusion=_read(figures, "confusion", Confusion),
+        rounds=read(figures, Rounds),
+        acceptance=read(figures, Acceptance),
+        confusion=read(figures, Confusion),
         hardest=[
             Picture(image, sign(image.content_hash), _task(place, origin, image.ls_task_id))
             for image in (hardest.images if hardest else [])
         ],
         plots={
-            name: safe_svg(figures[name].svg, name=name, title=title) if name in figures else None
+            name: safe_svg(figures[name].svg, name=name, title=title) if name in figures and name not in old else None
             for name, title in _TITLES.items()
         },
         label_studio=f"{origin}/projects/{place.ls_project_id}/data?labeling=1" if place else None,
+        outdated=old,
     )
-
-
-def _read(figures: Mapping[str, Figure], name: str, kind: type[T]) -> T | None:
-    if name not in figures:
-        return None
-    try:
-        return msgspec.convert(figures[name].data, kind)
-    except msgspec.ValidationError:
-        return None
 
 
 def _task(place: LabelStudioPlace | None, origin: str, task_id: int | None) -> str | None:

@@ -1,7 +1,7 @@
 """What the Team page shows: the worker's figure `team`, read back into plain values, beside who takes part now.
 
 In: the figure as stored (docs/reference/figures.md) and the annotators of the project. Out: one value for the template.
-A figure that is missing, or that an older worker wrote in another form, shows nothing but the names.
+A figure that is missing shows nothing but the names; of one in another form the page says that it is being counted.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import msgspec
 from db.repositories.people.annotators import Annotator
 from db.views.dashboard import Figure
 from labeling.project import Project
-from service.figures.team import Found, Known, Person, Team
+from service.figures.estimates import Known
+from service.figures.figures import name_of, outdated, read
+from service.figures.team import Found, Person, Team
 from service.projects.pseudonyms import shown_name
 
 __all__ = [
@@ -42,16 +44,17 @@ class TeamView:
     members: list[Member]
     names: Mapping[int, str]
     team: Team | None
+    is_outdated: bool
 
 
 def look_at_team(project: Project, people: Sequence[Annotator], figures: Mapping[str, Figure]) -> TeamView:
     """Those whom the rule found come first, then by name."""
-    team = _read(figures)
+    team = read(figures, Team)
     by_number = {one.annotator: one for one in team.annotators} if team else {}
     names = {one.id: shown_name(project, one.id, one.name) for one in people}
     members = [Member(one, names[one.id], by_number.get(one.id), _evidence(one)) for one in people]
     members.sort(key=lambda member: (not _is_found(member), member.name))
-    return TeamView(members, names, team)
+    return TeamView(members, names, team, name_of(Team) in outdated(figures))
 
 
 def bars(known: Known, *, signed: bool = False) -> tuple[float, float, float]:
@@ -70,14 +73,5 @@ def _evidence(one: Annotator) -> Found | None:
     """What the rule saw when it paused somebody; None where a person decided."""
     try:
         return msgspec.convert(dict(one.evidence), Found) if one.paused and one.evidence else None
-    except msgspec.ValidationError:
-        return None
-
-
-def _read(figures: Mapping[str, Figure]) -> Team | None:
-    if "team" not in figures:
-        return None
-    try:
-        return msgspec.convert(figures["team"].data, Team)
     except msgspec.ValidationError:
         return None

@@ -1,6 +1,6 @@
 """Compare engines on images whose labels people gave blind, or that are gold: the test that users run with their model.
 
-In: a project and engines by name. Out: a document with figures for each engine and for the champion, how often they
+In: a project and engines by name. Out: a report with figures for each engine and for the champion, how often they
 agree, and the images about which they differ. Nothing is stored but the report: these images are never trained on, and
 a prelabel that the loop did not ask for must not change what the loop shows.
 """
@@ -8,9 +8,10 @@ a prelabel that the loop did not ask for must not change what the loop shows.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import combinations
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy.orm import Session
@@ -28,7 +29,9 @@ from labeling.project import Project
 from labeling.quality.comparison import NONE, SILENT, answers_f1, calibration_error, kappa
 from labeling.quality.metrics import accuracy, share
 from labeling.types import NONE_OF_THESE, ImageId, Outcome, Prelabel
-from service.figures.estimates import Json, estimate, rounded
+from service.figures.engine_reports import Agreement, Comparison, Difference, Row, Said
+from service.figures.estimates import known as estimated
+from service.figures.estimates import rounded
 from service.work.engine_reports.dry_run import Progress, answers_of, currency_of, let_look, load, opener, why_not
 from service.work.pool.training_set import evaluation_examples
 from service.work.prelabel.inference import Looked
@@ -56,15 +59,14 @@ class _Known:
 class _Voice:
     """What one engine, or the champion, said of N images; NaN rows of `probs` (N, K) are absent."""
 
-    name: str
+    row: Row
     heard: npt.NDArray[np.bool_]
     said: Classes
     probs: npt.NDArray[np.float64]
-    document: Json = field(default_factory=dict)
     calibrated: npt.NDArray[np.float64] | None = None
 
 
-def compare(parts: Parts, project: Project, engines: Sequence[str], *, limit: int, progress: Progress) -> Json:
+def compare(parts: Parts, project: Project, engines: Sequence[str], *, limit: int, progress: Progress) -> Comparison:
     """Let engines look at up to `limit` labelled images, drawn at random and the same each time, and compare them."""
     with reading(parts.database) as session:
         known = _drawn(_known(session, project), limit, project.config.policy.seed)
@@ -73,14 +75,14 @@ def compare(parts: Parts, project: Project, engines: Sequence[str], *, limit: in
     truth = np.array([one.truth for one in known], np.int64)
     groups = np.array([one.group_id for one in known], np.int64)
     heard = [voice for voice in voices if voice.heard.any()]
-    return {
-        "images": len(known),
-        "classes": list(project.config.classes),
-        "currency": currency_of(project),
-        "engines": [_document(voice, truth, groups) for voice in voices],
-        "agreement": [_agreement(first, second) for first, second in combinations(heard, 2)],
-        "differences": _differences(known, heard, project.config.classes),
-    }
+    return Comparison(
+        images=len(known),
+        classes=list(project.config.classes),
+        currency=currency_of(project),
+        engines=[_row(voice, truth, groups) for voice in voices],
+        agreement=[_agreement(first, second) for first, second in combinations(heard, 2)],
+        differences=_differences(known, heard, project.config.classes),
+    )
 
 
 def _known(session: Session, project: Project) -> list[_Known]:
@@ -109,14 +111,14 @@ def _ask(parts: Parts, project: Project, name: str, known: Sequence[_Known], pro
         engine = load(parts, project, name)
         open_items = opener(parts, project, name, engine)
     except (HardcaseError, ImportError, RuntimeError) as error:
-        return _voice(name, known, {}, classes, {"error": str(error)[:1_000]})
+        return _voice(known, {}, classes, Row(engine=name, error=str(error)[:1_000]))
     with reading(parts.database) as session:
         before = engine_stats.stored(session, engine.revision, [one.image.id for one in known])
         calibration = calibrations.newest(session, project.id, engine.revision)
     new = [one.image for one in known if one.image.id not in before]
     looked = let_look(engine, new, open_items, project, progress, name)
     said = before | {image: _kept(prelabel) for image, prelabel in answers_of(looked).items()}
-    voice = _voice(name, known, said, classes, _spent(engine, said, looked, reused=len(before)))
+    voice = _voice(known, said, classes, _spent(name, engine, said, looked, reused=len(before)))
     if calibration is None:
         return voice
     stated = [said[one.image.id].stated if one.image.id in said else "" for one in known]
@@ -137,31 +139,31 @@ def _kept(prelabel: Prelabel) -> StoredPrelabel:
     )
 
 
-def _spent(engine: Engine, said: dict[ImageId, StoredPrelabel], looked: Looked, *, reused: int) -> Json:
+def _spent(name: str, engine: Engine, said: dict[ImageId, StoredPrelabel], looked: Looked, *, reused: int) -> Row:
     """How the engine came to its answers, and what they took."""
     seconds = [one.duration_s for one in said.values() if one.duration_s > 0]  # an answer from the cache took none
-    return {
-        "revision": engine.revision,
-        "looked": len(looked.seen),
-        "reused": reused,
-        "note": why_not(looked),
-        "seconds": rounded(float(np.median(seconds)), 4) if seconds else None,
-        "cost_micro": sum(one.cost_micro for one in said.values()),
-        "spent_now_micro": sum(one.prelabel.cost_micro for one in looked.seen),
-    }
+    return Row(
+        engine=name,
+        error="",
+        revision=engine.revision,
+        looked=len(looked.seen),
+        reused=reused,
+        note=why_not(looked),
+        seconds=rounded(float(np.median(seconds)), 4) if seconds else None,
+        cost_micro=sum(one.cost_micro for one in said.values()),
+        spent_now_micro=sum(one.prelabel.cost_micro for one in looked.seen),
+    )
 
 
-def _voice(
-    name: str, known: Sequence[_Known], said: Mapping[ImageId, StoredPrelabel], classes: Sequence[str], document: Json
-) -> _Voice:
+def _voice(known: Sequence[_Known], said: Mapping[ImageId, StoredPrelabel], classes: Sequence[str], row: Row) -> _Voice:
     probs = np.full((len(known), len(classes)), np.nan)
     answers = np.full(len(known), SILENT, np.int64)
-    for row, one in enumerate(known):
+    for at, one in enumerate(known):
         if (prelabel := said.get(one.image.id)) is not None:
-            probs[row] = prelabel.probs or np.nan
-            answers[row] = _answer(prelabel, classes)
+            probs[at] = prelabel.probs or np.nan
+            answers[at] = _answer(prelabel, classes)
     heard = np.array([one.image.id in said for one in known], bool)
-    return _Voice(name, heard, answers, probs, document)
+    return _Voice(row, heard, answers, probs)
 
 
 def _answer(prelabel: StoredPrelabel, classes: Sequence[str]) -> int:
@@ -180,11 +182,11 @@ def _champion(session: Session, project: Project, known: Sequence[_Known]) -> _V
         return None
     kept = figures.evidence(session, [one.image.id for one in known], version.id).get(version.id, {})
     said = {ImageId(image): StoredPrelabel(tuple(probs), Outcome.LABEL, None, 0.0, 0) for image, probs in kept.items()}
-    document: Json = {"revision": f"version {version.number}", "reused": len(said), "seconds": None}
-    return _voice(CHAMPION, known, said, project.config.classes, document) if said else None
+    row = Row(engine=CHAMPION, error="", revision=f"version {version.number}", reused=len(said))
+    return _voice(known, said, project.config.classes, row) if said else None
 
 
-def _document(voice: _Voice, truth: Classes, groups: Classes) -> Json:
+def _row(voice: _Voice, truth: Classes, groups: Classes) -> Row:
     """One row of the table. An abstention counts as an error; `answered` is how often it answered at all."""
     heard, rng = voice.heard, np.random.default_rng(0)
     sure = heard & ~np.isnan(voice.probs).any(axis=1)
@@ -195,35 +197,28 @@ def _document(voice: _Voice, truth: Classes, groups: Classes) -> Json:
     if voice.calibrated is not None:
         read = heard & ~np.isnan(voice.calibrated).any(axis=1)
         after = calibration_error(voice.calibrated[read], truth[read], groups[read], rng)
-    return {
-        "engine": voice.name,
-        "error": "",
-        **voice.document,
-        "accuracy": estimate(right),
-        "answered": estimate(share(int((said != SILENT).sum()), len(said))),
-        "abstained": int((said == SILENT).sum()),
-        "none_of_these": int((said == NONE).sum()),
-        "macro_f1": round(answers_f1(said, true, voice.probs.shape[1]), 4) if right.known else None,
-        "calibration_error": estimate(error),
-        "calibrated_error": None if after is None else estimate(after),
-    }
+    return msgspec.structs.replace(
+        voice.row,
+        accuracy=estimated(right),
+        answered=estimated(share(int((said != SILENT).sum()), len(said))),
+        abstained=int((said == SILENT).sum()),
+        none_of_these=int((said == NONE).sum()),
+        macro_f1=rounded(answers_f1(said, true, voice.probs.shape[1]), 4) if right.known else None,
+        calibration_error=estimated(error),
+        calibrated_error=None if after is None else estimated(after),
+    )
 
 
-def _agreement(first: _Voice, second: _Voice) -> Json:
+def _agreement(first: _Voice, second: _Voice) -> Agreement:
     """How often two give the same answer where both were heard."""
     both = first.heard & second.heard
     one, other = first.said[both], second.said[both]
     same = share(int((one == other).sum()), int(both.sum()))
     beyond_chance = kappa(one, other) if same.known else None
-    return {
-        "first": first.name,
-        "second": second.name,
-        "same": estimate(same),
-        "kappa": rounded(beyond_chance, 4),
-    }
+    return Agreement(first.row.engine, second.row.engine, estimated(same), rounded(beyond_chance, 4))
 
 
-def _differences(known: Sequence[_Known], voices: Sequence[_Voice], classes: Sequence[str]) -> list[Json]:
+def _differences(known: Sequence[_Known], voices: Sequence[_Voice], classes: Sequence[str]) -> list[Difference]:
     """The images about which the voices differ, those where fewest are right first."""
     found = []
     for row, one in enumerate(known):
@@ -233,18 +228,18 @@ def _differences(known: Sequence[_Known], voices: Sequence[_Voice], classes: Seq
             found.append((right / len(said), row, one, said))
     found.sort(key=lambda entry: entry[:2])
     return [
-        {
-            "image_id": one.image.id,
-            "content_hash": one.image.content_hash,
-            "truth": one.label,
-            "answers": [_said(voice, row, classes) for voice in said],
-        }
+        Difference(
+            image_id=one.image.id,
+            content_hash=one.image.content_hash,
+            truth=one.label,
+            answers=[_said(voice, row, classes) for voice in said],
+        )
         for _, row, one, said in found[:MOST_DIFFERENCES]
     ]
 
 
-def _said(voice: _Voice, row: int, classes: Sequence[str]) -> Json:
+def _said(voice: _Voice, row: int, classes: Sequence[str]) -> Said:
     said, probs = int(voice.said[row]), voice.probs[row]
     label = {NONE: NONE_OF_THESE, SILENT: "abstained"}.get(said) or classes[said]
     probability = float(probs[said]) if said >= 0 and not np.isnan(probs).any() else None
-    return {"engine": voice.name, "label": label, "probability": rounded(probability, 4)}
+    return Said(voice.row.engine, label, rounded(probability, 4))

@@ -20,12 +20,14 @@ from db.session import reading
 from db.views import engine_stats
 from db.views.engine_stats import Amount
 from labeling.errors import HardcaseError
+from labeling.estimates import Forecast
 from labeling.prelabel.engine import Engine, Item
 from labeling.prelabel.guards.canaries import SHARE
 from labeling.project import Project
-from labeling.quality.forecast import ENOUGH, Forecast, count_of, total
+from labeling.quality.forecast import ENOUGH, count_of, total
 from labeling.types import ImageId, Prelabel
-from service.figures.estimates import Json, forecast, rounded
+from service.figures.engine_reports import Left, Plan, Planned
+from service.figures.estimates import Range, forecast, rounded
 from service.work.engine_reports.dry_run import (
     Opener,
     Progress,
@@ -66,23 +68,22 @@ class _Price:
     likely: float
 
 
-def plan(parts: Parts, project: Project, engines: Sequence[str], *, pilot: int, progress: Progress) -> Json:
+def plan(parts: Parts, project: Project, engines: Sequence[str], *, pilot: int, progress: Progress) -> Plan:
     """Foresee a run of these engines. `pilot` images are paid for to find out what a priced one takes."""
     tried: dict[ImageId, Prelabel] = {}
     rows = [_row(parts, project, name, pilot, tried, progress) for name in engines]
-    known = [row for row in rows if not row["error"]]
-    money, hours = (_sum([row[what] for row in known], len(known) == len(rows)) for what in ("money_micro", "hours"))
-    return {
-        "pilot": pilot,
-        "currency": currency_of(project),
-        "engines": rows,
-        "money_micro": money,
-        "hours": hours,
-        "budget": _budget(parts, project, money),
-    }
+    money = _sum([row.money_micro for row in rows])
+    return Plan(
+        pilot=pilot,
+        currency=currency_of(project),
+        engines=rows,
+        money_micro=money,
+        hours=_sum([row.hours for row in rows]),
+        budget=_budget(parts, project, money),
+    )
 
 
-def _budget(parts: Parts, project: Project, money: Json) -> Json | None:
+def _budget(parts: Parts, project: Project, money: Range) -> Left | None:
     """What is left of it, and whether that is enough; None where the project has none."""
     budget = project.config.policy.budget
     if budget is None:
@@ -90,21 +91,21 @@ def _budget(parts: Parts, project: Project, money: Json) -> Json | None:
     with reading(parts.database) as session:
         spending = call_ledger.spending(session, project.id)
     left = budget.micro - spending.spent_micro - spending.reserved_micro
-    if money["upper"] is None:
+    if money.upper is None:
         enough = "not known"
     else:
-        enough = "yes" if money["upper"] <= left else "no" if money["lower"] > left else "not certain"
-    return {"left_micro": left, "enough": enough}
+        enough = "yes" if money.upper <= left else "no" if money.lower > left else "not certain"
+    return Left(left, enough)
 
 
 def _row(
     parts: Parts, project: Project, name: str, pilot: int, tried: dict[ImageId, Prelabel], progress: Progress
-) -> Json:
+) -> Planned:
     """One engine's row; what it cannot do is written there, and the others are planned all the same."""
     try:
         return _foresee(parts, project, name, load(parts, project, name), pilot, tried, progress)
     except (HardcaseError, ImportError, RuntimeError) as error:
-        return {"engine": name, "error": str(error)[:1_000]}
+        return Planned(engine=name, error=str(error)[:1_000])
 
 
 def _foresee(
@@ -115,7 +116,7 @@ def _foresee(
     pilot: int,
     tried: dict[ImageId, Prelabel],
     progress: Progress,
-) -> Json:
+) -> Planned:
     rng = np.random.default_rng(project.config.policy.seed)
     left = work_left(parts, project, name, engine, tried)
     count, going = left.count, left.images
@@ -132,20 +133,20 @@ def _foresee(
     if price.most:
         count = replace(count, sure=max(0, count.sure - len(looked.seen)))  # the run finds these in the book
     money = total([a.cost_micro for a in measured], count, rng, most=price.most, guess=price.likely)
-    return {
-        "engine": name,
-        "error": "",
-        "revision": engine.revision,
-        "images": forecast(count_of(count, rng)),
-        "measured": len(measured),
-        "piloted": len(looked.seen),
-        "pilot_cost_micro": sum(one.prelabel.cost_micro for one in looked.seen),
-        "note": why_not(looked),
-        "seconds": rounded(float(np.median([a.seconds for a in measured])), 4) if measured else None,
-        "most_micro": rounded(price.most, 0),
-        "money_micro": forecast(_with_canaries(money) if price.most else money),
-        "hours": forecast(total([a.seconds / 3_600 / at_once for a in measured], count, rng), 4),
-    }
+    return Planned(
+        engine=name,
+        error="",
+        revision=engine.revision,
+        images=forecast(count_of(count, rng)),
+        measured=len(measured),
+        piloted=len(looked.seen),
+        pilot_cost_micro=sum(one.prelabel.cost_micro for one in looked.seen),
+        note=why_not(looked),
+        seconds=rounded(float(np.median([a.seconds for a in measured])), 4) if measured else None,
+        most_micro=rounded(price.most, 0),
+        money_micro=forecast(_with_canaries(money) if price.most else money),
+        hours=forecast(total([a.seconds / 3_600 / at_once for a in measured], count, rng), 4),
+    )
 
 
 def _price(engine: Engine, open_items: Opener, images: Sequence[PendingImage]) -> _Price:
@@ -171,11 +172,13 @@ def _amounts(looked: Looked) -> list[Amount]:
     return [Amount(prelabel.duration_s, prelabel.cost_micro, prelabel.evidence.cached) for prelabel in said]
 
 
-def _sum(parts: Sequence[Json], whole: bool) -> Json:
+def _sum(parts: Sequence[Range | None]) -> Range:
     """The sum of the lower ends, and so on: rather too wide. What one part does not know, the whole does not."""
+    known = [part for part in parts if part is not None]
 
-    def of(name: str) -> float | None:
-        numbers = [part[name] for part in parts]
-        return None if None in numbers or not whole else round(sum(numbers), 4)
+    def whole(numbers: Sequence[float | None]) -> float | None:
+        every = [number for number in numbers if number is not None]
+        return round(sum(every), 4) if len(every) == len(parts) else None
 
-    return {"lower": round(sum(part["lower"] for part in parts), 4), "likely": of("likely"), "upper": of("upper")}
+    lower = round(sum(part.lower for part in known), 4)
+    return Range(lower, whole([part.likely for part in known]), whole([part.upper for part in known]))

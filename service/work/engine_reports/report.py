@@ -18,6 +18,7 @@ from db.views import engine_stats
 from labeling.errors import HardcaseError, Invalid, NotFound
 from labeling.project import Project
 from labeling.types import ProjectId
+from service.figures.engine_reports import Comparison, Plan, Trial, Trials
 from service.figures.estimates import Json
 from service.jobs.arguments import EnginesArguments
 from service.jobs.engine_requests import EngineRequest, ReportKind
@@ -50,7 +51,12 @@ def answer(parts: Parts, project_id: ProjectId, wanted: EnginesArguments) -> dic
 
 
 def make(parts: Parts, project: Project, request: EngineRequest, progress: Progress) -> Json:
-    """The report as a document that can be kept as JSON."""
+    """The report as it is kept, as JSON."""
+    made: Json = msgspec.to_builtins(_made(parts, project, request, progress))
+    return made
+
+
+def _made(parts: Parts, project: Project, request: EngineRequest, progress: Progress) -> Comparison | Plan | Trials:
     names = request.engines or tuple(engines_of(project))
     if request.kind is ReportKind.COMPARE:
         return compare(parts, project, names, limit=request.limit, progress=progress)
@@ -73,21 +79,17 @@ def keep(parts: Parts, project: Project, request: EngineRequest, result: Json, a
         )
 
 
-def _try(parts: Parts, project: Project, names: Sequence[str], image_id: int, progress: Progress) -> Json:
+def _try(parts: Parts, project: Project, names: Sequence[str], image_id: int, progress: Progress) -> Trials:
     """One image of the project, by each engine in turn."""
     with reading(parts.database) as session:
         found = engine_stats.by_ids(session, project.id, [image_id])
     if not found:
         raise NotFound(f"This project has no image {image_id}.")
-    return {
-        "image_id": found[0].id,
-        "content_hash": found[0].content_hash,
-        "text": found[0].text,
-        "answers": [_try_one(parts, project, name, found[0], progress) for name in names],
-    }
+    answers = [_try_one(parts, project, name, found[0], progress) for name in names]
+    return Trials(image_id=found[0].id, content_hash=found[0].content_hash, text=found[0].text, answers=answers)
 
 
-def _try_one(parts: Parts, project: Project, name: str, image: PendingImage, progress: Progress) -> Json:
+def _try_one(parts: Parts, project: Project, name: str, image: PendingImage, progress: Progress) -> Trial:
     progress(name, 0, 1)
     looked, engine = Looked(), load(parts, project, name)
     items = opener(parts, project, name, engine)([image], looked)

@@ -1,6 +1,6 @@
 """Let one engine look at one image, and say everything about its answer.
 
-In: an engine and an item. Out: a document with the classes in the order of their probability, what the engine said,
+In: an engine and an item. Out: a report with the classes in the order of their probability, what the engine said,
 where its confidence came from, and what it took. Calls go through the book like any other.
 """
 
@@ -9,13 +9,14 @@ from __future__ import annotations
 from labeling.prelabel.engine import Engine, Item, check_look
 from labeling.project import Project
 from labeling.types import Prelabel
-from service.figures.estimates import Json, rounded
+from service.figures.engine_reports import Likely, Trial
+from service.figures.estimates import rounded
 from service.work.engine_reports.dry_run import currency_of
 
 __all__ = ["try_engine"]
 
 
-def try_engine(engine: Engine, project: Project, name: str, item: Item) -> Json:
+def try_engine(engine: Engine, project: Project, name: str, item: Item) -> Trial:
     """What the engine makes of this image.
 
     Raises
@@ -27,31 +28,31 @@ def try_engine(engine: Engine, project: Project, name: str, item: Item) -> Json:
     """
     classes = project.config.classes
     look = check_look(engine.look([item]), items=1, classes=len(classes))
-    return _document(name, look.prelabels[0], classes, currency_of(project))
+    return _trial(name, look.prelabels[0], classes, currency_of(project))
 
 
-def _document(name: str, prelabel: Prelabel, classes: tuple[str, ...], currency: str) -> Json:
+def _trial(name: str, prelabel: Prelabel, classes: tuple[str, ...], currency: str) -> Trial:
     evidence = prelabel.evidence
     ranked = sorted(zip(prelabel.probs, classes, strict=False), key=lambda pair: -pair[0])
-    return {
-        "engine": name,
-        "revision": prelabel.revision,
-        "outcome": prelabel.outcome.value,
-        "answer": prelabel.answer or (ranked[0][1] if ranked else None),
-        "classes": [{"label": label, "probability": rounded(p, 4)} for p, label in ranked],
-        "description": prelabel.description,
-        "reason": evidence.reason,
-        "question": evidence.question,
-        "raw": evidence.raw,
-        "confidence_from": evidence.confidence_from,
-        "prompt": evidence.prompt,
-        "config_version": evidence.config_version,
-        "examples": list(evidence.examples),
-        "flags": list(evidence.flags),
-        "seconds": rounded(prelabel.duration_s, 4),
-        "cost_micro": prelabel.cost_micro,
-        "currency": currency,
-        "tokens_in": evidence.tokens_in,
-        "tokens_out": evidence.tokens_out,
-        "cached": evidence.cached,
-    }
+    return Trial(
+        engine=name,
+        revision=prelabel.revision,
+        outcome=prelabel.outcome.value,
+        answer=prelabel.answer or (ranked[0][1] if ranked else None),
+        classes=[Likely(label, rounded(p, 4)) for p, label in ranked],
+        description=prelabel.description,
+        reason=evidence.reason,
+        question=evidence.question,
+        raw=evidence.raw,
+        confidence_from=evidence.confidence_from,
+        prompt=evidence.prompt,
+        config_version=evidence.config_version,
+        examples=list(evidence.examples),
+        flags=list(evidence.flags),
+        seconds=rounded(prelabel.duration_s, 4),
+        cost_micro=prelabel.cost_micro,
+        currency=currency,
+        tokens_in=evidence.tokens_in,
+        tokens_out=evidence.tokens_out,
+        cached=evidence.cached,
+    )

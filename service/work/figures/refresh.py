@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +17,10 @@ from db.repositories.versions.versions import Promotion, Version
 from db.session import reading, transaction
 from db.views import figures, tallies
 from db.views.figures import Asked, NewFigure
+from labeling.estimates import Estimate
 from labeling.project import Project
-from labeling.quality.annotators.acceptance import Acceptance, acceptance
+from labeling.quality.annotators.acceptance import Acceptance as OfClass
+from labeling.quality.annotators.acceptance import acceptance
 from labeling.quality.figures.plots import (
     CurvePoint,
     VersionPoint,
@@ -28,11 +29,27 @@ from labeling.quality.figures.plots import (
     holdout_by_version,
     learning_curve,
 )
-from labeling.quality.metrics import Estimate, accuracy, confusion
+from labeling.quality.metrics import accuracy, confusion
 from labeling.select.strategies.uncertainty import margin
 from labeling.types import Example, ProjectId, Verdict, VersionId
-from service.engines.overview import WORK, Work, work_of
-from service.figures.estimates import estimate as estimate_as_json
+from service.engines.overview import work_of
+from service.figures.accuracy import (
+    Acceptance,
+    Cell,
+    Confusion,
+    Guess,
+    Hardest,
+    HardImage,
+    HoldoutByVersion,
+    LabelsBySource,
+    OneClass,
+    OneVersion,
+    Round,
+    Rounds,
+)
+from service.figures.engines import EngineWork
+from service.figures.estimates import Json, estimate
+from service.figures.figures import OF_CLASSIFIERS, is_current, write
 from service.work.figures.reliability import read_reliability
 from service.work.pool.training_set import evaluation_examples, truth_of
 from service.work.wiring import Parts
@@ -45,7 +62,6 @@ HARDEST = 24
 LATELY = 1_000
 """The hardest images are looked for among so many that were asked last."""
 
-Json = dict[str, Any]
 Evidence = dict[VersionId, dict[int, list[float]]]
 
 
@@ -67,7 +83,7 @@ class _Facts:
     asked_predictions: dict[int, list[float]]
     asked_prelabels: dict[int, list[float]]
     reliability: NewFigure
-    work: Work
+    work: EngineWork
 
 
 def refresh(parts: Parts, project_id: ProjectId) -> dict[str, int]:
@@ -80,10 +96,10 @@ def refresh(parts: Parts, project_id: ProjectId) -> dict[str, int]:
         _confusion(facts),
         _acceptance(facts),
         _hardest(facts),
-        NewFigure("labels_by_source", {"sources": facts.tally["labels_by_source"]}),
+        write(LabelsBySource(facts.tally["labels_by_source"])),
         _rounds(facts),
         facts.reliability,
-        NewFigure(WORK, facts.work.data),
+        write(facts.work),
     ]
     now = parts.now()
     with transaction(parts.database) as session:
@@ -92,11 +108,11 @@ def refresh(parts: Parts, project_id: ProjectId) -> dict[str, int]:
 
 
 def _read(parts: Parts, project_id: ProjectId) -> _Facts | None:
-    """None if the figures that are kept rest on these very facts."""
+    """None if the figures that are kept rest on these very facts, and are of today's form."""
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
         fingerprint = f"{FORMAT}-{project.config_version}-{tallies.fingerprint(session, project_id)}"
-        if fingerprint == figures.kept_fingerprint(session, project_id):
+        if is_current(session, project_id, fingerprint, *OF_CLASSIFIERS.values()):
             return None
         examples = evaluation_examples(session, project)
         everyone, champion = versions.everyone(session, project_id), versions.champion(session, project_id)
@@ -150,45 +166,40 @@ def _reported(version: Version) -> Estimate:
 def _holdout_by_version(facts: _Facts) -> NewFigure:
     rows, points = [], []
     for version in facts.versions:
-        estimate = _estimate(facts, version)
+        found = _estimate(facts, version)
         promoted = _was_promoted(facts.verdicts[version.id])
         champion = facts.champion is not None and facts.champion.id == version.id
-        row = {"version": version.number, "promoted": promoted, "champion": champion}
-        rows.append(row | estimate_as_json(estimate, "accuracy"))
-        if estimate.known:
-            points.append(VersionPoint(version.number, estimate, promoted))
-    return NewFigure("holdout_by_version", {"versions": rows}, holdout_by_version(points) if points else None)
+        shown = estimate(found, "accuracy")
+        rows.append(OneVersion(version=version.number, promoted=promoted, champion=champion, **shown))
+        if found.known:
+            points.append(VersionPoint(version.number, found, promoted))
+    return write(HoldoutByVersion(rows), holdout_by_version(points) if points else None)
 
 
 def _confusion(facts: _Facts) -> NewFigure:
-    classes = facts.project.config.classes
+    classes = list(facts.project.config.classes)
     if facts.champion is None:
-        return NewFigure("confusion", {"version": None, "n": 0, "known": False, "classes": classes, "counts": []})
+        return write(Confusion(version=None, n=0, known=False, classes=classes, counts=[]))
     said, truth = _answers(facts, facts.champion)
-    matrix, estimate = confusion(said, truth, len(classes)), accuracy(said, truth)
-    data = {
-        "version": facts.champion.number,
-        "n": estimate.n,
-        "known": estimate.known,
-        "classes": classes,
-        "counts": [
-            {"truth": int(t) if t < len(classes) else None, "said": int(p), "count": int(matrix[t, p])}
-            for t, p in np.argwhere(matrix)
-        ],
-    }
-    return NewFigure("confusion", data, confusion_matrix(matrix, classes) if estimate.n else None)
+    matrix, right = confusion(said, truth, len(classes)), accuracy(said, truth)
+    counts = [
+        Cell(truth=int(t) if t < len(classes) else None, said=int(p), count=int(matrix[t, p]))
+        for t, p in np.argwhere(matrix)
+    ]
+    found = Confusion(version=facts.champion.number, n=right.n, known=right.known, classes=classes, counts=counts)
+    return write(found, confusion_matrix(matrix, classes) if right.n else None)
 
 
 def _acceptance(facts: _Facts) -> NewFigure:
     rows = acceptance(facts.shown, facts.project.config.classes)
     shown, kept = sum(row.shown for row in rows), sum(row.kept for row in rows)
     everything = acceptance([("all", shown, kept)], ["all"])[0]
-    data = {"all": _accepted(everything), "classes": [_accepted(row) for row in rows]}
-    return NewFigure("acceptance", data, acceptance_bars(rows) if shown else None)
+    found = Acceptance(all=_accepted(everything), classes=[_accepted(row) for row in rows])
+    return write(found, acceptance_bars(rows) if shown else None)
 
 
-def _accepted(row: Acceptance) -> Json:
-    return {"label": row.label, "shown": row.shown, "kept": row.kept, **estimate_as_json(row.share, "share")}
+def _accepted(row: OfClass) -> OneClass:
+    return OneClass(label=row.label, shown=row.shown, kept=row.kept, **estimate(row.share, "share"))
 
 
 def _hardest(facts: _Facts) -> NewFigure:
@@ -200,51 +211,52 @@ def _hardest(facts: _Facts) -> NewFigure:
     ]
     doubts = margin(np.array([probs for _, probs in believed])) if believed else np.empty(0)
     order = np.lexsort((np.arange(len(doubts)), -doubts))[:HARDEST]
-    return NewFigure("hardest", {"images": [_hard(facts, believed[i][0], float(doubts[i])) for i in order]})
+    return write(Hardest([_hard(facts, believed[i][0], float(doubts[i])) for i in order]))
 
 
-def _hard(facts: _Facts, one: Asked, doubt: float) -> Json:
-    return {
-        "image_id": one.image_id,
-        "content_hash": one.content_hash,
-        "review_id": one.review_id,
-        "kind": one.kind,
-        "ls_task_id": one.ls_task_id,
-        "doubt": round(doubt, 4),
-        "prelabel": _best(facts.project, facts.asked_prelabels.get(one.image_id)),
-        "champion": _best(facts.project, facts.asked_predictions.get(one.image_id)),
-        "answer": one.label,
-    }
+def _hard(facts: _Facts, one: Asked, doubt: float) -> HardImage:
+    return HardImage(
+        image_id=one.image_id,
+        content_hash=one.content_hash,
+        review_id=one.review_id,
+        kind=one.kind,
+        ls_task_id=one.ls_task_id,
+        doubt=round(doubt, 4),
+        prelabel=_best(facts.project, facts.asked_prelabels.get(one.image_id)),
+        champion=_best(facts.project, facts.asked_predictions.get(one.image_id)),
+        answer=one.label,
+    )
 
 
-def _best(project: Project, probs: list[float] | None) -> Json | None:
+def _best(project: Project, probs: list[float] | None) -> Guess | None:
     if not probs:
         return None
     best = int(np.argmax(probs))
-    return {"label": project.config.classes[best], "probability": round(float(probs[best]), 4)}
+    return Guess(project.config.classes[best], round(float(probs[best]), 4))
 
 
 def _rounds(facts: _Facts) -> NewFigure:
     rows, points = [], []
     for version, labels in zip(facts.versions, facts.labels_at, strict=True):
-        estimate = _reported(version)
-        verdicts = facts.verdicts[version.id]
-        rows.append(
-            {
-                "version": version.number,
-                "at": version.created_at.isoformat(),
-                "labels_by_people": labels,
-                "evaluation_labels": int(version.report.get("evaluation_labels", 0)),
-                **estimate_as_json(estimate, "accuracy"),
-                "promoted": _was_promoted(verdicts),
-                "verdict": verdicts[-1].verdict.value if verdicts else None,
-                "reasons": list(verdicts[-1].reasons) if verdicts else [],
-                "triggers": [version.trigger.value, *(verdict.trigger.value for verdict in verdicts)],
-            }
-        )
-        if estimate.known:
-            points.append(CurvePoint("hardcase", labels, estimate))
-    return NewFigure("rounds", {"rounds": rows}, learning_curve(points) if len(points) > 1 else None)
+        found = _reported(version)
+        rows.append(_round(version, labels, found, facts.verdicts[version.id]))
+        if found.known:
+            points.append(CurvePoint("hardcase", labels, found))
+    return write(Rounds(rows), learning_curve(points) if len(points) > 1 else None)
+
+
+def _round(version: Version, labels: int, found: Estimate, verdicts: Sequence[Promotion]) -> Round:
+    return Round(
+        version=version.number,
+        at=version.created_at.isoformat(),
+        labels_by_people=labels,
+        evaluation_labels=int(version.report.get("evaluation_labels", 0)),
+        promoted=_was_promoted(verdicts),
+        verdict=verdicts[-1].verdict.value if verdicts else None,
+        reasons=list(verdicts[-1].reasons) if verdicts else [],
+        triggers=[version.trigger.value, *(verdict.trigger.value for verdict in verdicts)],
+        **estimate(found, "accuracy"),
+    )
 
 
 def _was_promoted(verdicts: Sequence[Promotion]) -> bool:

@@ -8,8 +8,6 @@ fitted five times, each time on the other four fifths.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,19 +16,20 @@ from sqlalchemy.orm import Session
 from db.repositories.engines import calibrations, engines_in_force
 from db.repositories.engines.engines_in_force import Stage
 from db.views.figures import NewFigure
+from labeling.estimates import MIN_LABELS
 from labeling.prelabel.calibration import read_terms
 from labeling.project import Project
 from labeling.quality.figures.plots import ReliabilityCurve, reliability_curves
-from labeling.quality.metrics import MIN_LABELS, Bin, expected_calibration_error, reliability
+from labeling.quality.metrics import Bin, expected_calibration_error, reliability
 from labeling.types import Example
+from service.figures.engines import EngineReliability, Reliability, ReliabilityBin, ReliabilityOfEngine
+from service.figures.figures import write
 from service.work.pool.training_set import evaluation_examples
 from service.work.prelabel.calibrate import Sample, calibration_examples, fit, read_by, said_of, sample_of
 
 __all__ = ["read_reliability"]
 
 FOLDS = 5
-
-Json = dict[str, Any]
 
 
 def read_reliability(session: Session, project: Project) -> NewFigure:
@@ -46,48 +45,54 @@ def read_reliability(session: Session, project: Project) -> NewFigure:
         row, drawn = _of_engine(session, project, stage, sample)
         rows.append(row)
         curves += drawn
-    return NewFigure("engine_reliability", {"engines": rows}, reliability_curves(curves) if curves else None)
+    return write(EngineReliability(rows), reliability_curves(curves) if curves else None)
 
 
-def _of_engine(session: Session, project: Project, stage: Stage, sample: Sample) -> tuple[Json, list[ReliabilityCurve]]:
+def _of_engine(
+    session: Session, project: Project, stage: Stage, sample: Sample
+) -> tuple[ReliabilityOfEngine, list[ReliabilityCurve]]:
     stored = calibrations.newest(session, project.id, stage.revision)
     given, read = sample.probs, np.full_like(sample.probs, np.nan)
     if stored is not None:
         read = _crossed(sample) if stage.place else read_by(sample, read_terms(stored.terms))
     before, after = _measured(given, sample.truth), _measured(read, sample.truth)
-    row = {
-        "engine": stage.engine,
-        "revision": stage.revision,
-        "measured_on": "calibration labels, images in doubt" if stage.place else "evaluation labels",
-        "calibrated_on": 0 if stored is None else stored.labels,
-        "calibration": None if stored is None else stored.number,
-        "as_given": before,
-        "calibrated": after,
-    }
+    row = ReliabilityOfEngine(
+        engine=stage.engine,
+        revision=stage.revision,
+        measured_on="calibration labels, images in doubt" if stage.place else "evaluation labels",
+        calibrated_on=0 if stored is None else stored.labels,
+        calibration=None if stored is None else stored.number,
+        as_given=before,
+        calibrated=after,
+    )
     drawn = [
         ReliabilityCurve(f"{stage.engine}, {words}", reliability(*_confidence(probs, sample.truth)))
         for probs, measured, words in ((given, before, "as given"), (read, after, "calibrated"))
-        if measured["known"]
+        if measured.known
     ]
     return row, drawn
 
 
-def _measured(probs: NDArray[np.floating], truth: NDArray[np.int64]) -> Json:
+def _measured(probs: NDArray[np.floating], truth: NDArray[np.int64]) -> Reliability:
     """Null while it rests on fewer than 30 images; an engine without probabilities has no figure at all."""
     known = np.isfinite(probs).all(axis=1)
     n = int(known.sum())
     if n < MIN_LABELS:
-        return {"known": False, "n": n, "calibration_error": None, "bins": []}
+        return Reliability(known=False, n=n, calibration_error=None, bins=[])
     bins = reliability(*_confidence(probs, truth))
     error = expected_calibration_error(probs[known], truth[known])
-    return {"known": True, "n": n, "calibration_error": round(error, 4), "bins": [_as_json(one) for one in bins]}
+    return Reliability(known=True, n=n, calibration_error=round(float(error), 4), bins=[_bin(one) for one in bins])
 
 
-def _as_json(one: Bin) -> Json:
-    return {
-        "confidence": round(one.confidence, 4),
-        **{name: round(value, 4) for name, value in asdict(one.right).items()},
-    }
+def _bin(one: Bin) -> ReliabilityBin:
+    right = one.right
+    return ReliabilityBin(
+        confidence=round(one.confidence, 4),
+        value=round(float(right.value), 4),
+        lower=round(float(right.lower), 4),
+        upper=round(float(right.upper), 4),
+        n=right.n,
+    )
 
 
 def _confidence(probs: NDArray[np.floating], truth: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

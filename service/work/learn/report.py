@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from labeling.estimates import MIN_LABELS
 from labeling.learn.classifier import Classifier
 from labeling.learn.snapshot import Snapshot
 from labeling.learn.training import predict_probs
 from labeling.project import Project
-from labeling.quality.metrics import MIN_LABELS, accuracy, expected_calibration_error, macro_f1
+from labeling.quality.metrics import accuracy, expected_calibration_error, macro_f1
 from labeling.types import Example
 from service.work.pool.pool import EnginePin, Pool
 from service.work.pool.training_set import truth_of

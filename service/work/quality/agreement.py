@@ -7,10 +7,9 @@ whoever saw it is not independent of the engine, so engines are compared with bl
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +23,25 @@ from db.repositories.reviews import annotations as answers
 from db.repositories.reviews.annotations import VoteRow
 from db.session import reading, transaction
 from db.views import label_audit
-from db.views.figures import NewFigure, keep, kept_fingerprint
-from db.views.label_audit import EngineAnswer, Place
+from db.views.figures import keep
+from db.views.label_audit import EngineAnswer
 from labeling.project import Project
 from labeling.quality.annotators.interrater import MISSING, agreement, alpha_by_class, cohen, disagreements, observed
 from labeling.types import NONE_OF_THESE, Outcome, ProjectId
-from service.figures.estimates import estimate as estimate_as_json
+from service.figures.agreement import (
+    Agreement,
+    Among,
+    Annotator,
+    Cell,
+    Confused,
+    OneClass,
+    Pair,
+    People,
+    Picture,
+    WithEngine,
+)
+from service.figures.estimates import known
+from service.figures.figures import is_current, write
 from service.projects.pseudonyms import shown_name
 from service.work.wiring import Parts
 
@@ -40,8 +52,6 @@ FORMAT = "1"
 MOST_PAIRS = 60
 MOST_CELLS = 24
 MOST_IMAGES = 6
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +78,12 @@ def refresh_agreement(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
         fingerprint = f"{FORMAT}-{project.config_version}-{label_audit.answers_fingerprint(session, project_id)}"
-        if fingerprint == kept_fingerprint(session, project_id, PART):
+        if is_current(session, project_id, fingerprint, Agreement, part=PART):
             return {"agreement": 0}
         facts = _read(session, project)
-        data = _compute(facts)
-        _name_images(session, data["confusion"])
+        found = _compute(session, facts)
     with transaction(parts.database) as session:
-        return {"agreement": keep(session, project_id, [NewFigure("agreement", data)], fingerprint, parts.now(), PART)}
+        return {"agreement": keep(session, project_id, [write(found)], fingerprint, parts.now(), PART)}
 
 
 def _read(session: Session, project: Project) -> _Facts:
@@ -91,36 +100,33 @@ def _read(session: Session, project: Project) -> _Facts:
     )
 
 
-def _compute(facts: _Facts) -> Json:
+def _compute(session: Session, facts: _Facts) -> Agreement:
     classes = (*facts.project.config.classes, NONE_OF_THESE)
     rng = np.random.default_rng(facts.project.config.policy.seed % 2**63)
     everyone = _table(facts.votes, classes)
     apart = {blind: _table([vote for vote in facts.votes if vote.blind is blind], classes) for blind in (True, False)}
-    return {
-        "people": {
-            name: _of_people(table, len(classes), rng)
-            for name, table in (("all", everyone), ("blind", apart[True]), ("anchored", apart[False]))
-        },
-        "classes": [
-            {"label": label, "alpha": estimate_as_json(found)}
+    return Agreement(
+        people=People(*(_of_people(table, len(classes), rng) for table in (everyone, apart[True], apart[False]))),
+        classes=[
+            OneClass(label, known(found))
             for label, found in zip(classes, alpha_by_class(everyone.answers, len(classes), rng), strict=True)
             if found is not None
         ],
-        "pairs": _pairs(everyone, facts.people, classes, rng),
-        "confusion": _confusion(everyone, classes),
-        "engines": [_of_engine(stage, said, apart[True], classes, rng) for stage, said in facts.engines],
-    }
+        pairs=_pairs(everyone, facts.people, classes, rng),
+        confusion=_confusion(session, everyone, classes),
+        engines=[_of_engine(stage, said, apart[True], classes, rng) for stage, said in facts.engines],
+    )
 
 
-def _of_people(table: _Table, classes: int, rng: np.random.Generator) -> Json:
+def _of_people(table: _Table, classes: int, rng: np.random.Generator) -> Among:
     found = agreement(table.answers, classes, rng)
-    return {
-        "images": found.observed.n,
-        "people": len(table.people),
-        "observed": estimate_as_json(found.observed),
-        "fleiss": estimate_as_json(found.fleiss),
-        "alpha": estimate_as_json(found.alpha),
-    }
+    return Among(
+        images=found.observed.n,
+        people=len(table.people),
+        observed=known(found.observed),
+        fleiss=known(found.fleiss),
+        alpha=known(found.alpha),
+    )
 
 
 def _table(votes: Sequence[VoteRow], classes: Sequence[str]) -> _Table:
@@ -145,7 +151,7 @@ def _is_vote(vote: VoteRow, place: Mapping[str, int]) -> bool:
     return len(vote.answers) == 1 and vote.answers[0] in place
 
 
-def _pairs(table: _Table, names: Mapping[int, str], classes: Sequence[str], rng: np.random.Generator) -> list[Json]:
+def _pairs(table: _Table, names: Mapping[int, str], classes: Sequence[str], rng: np.random.Generator) -> list[Pair]:
     """Every two people who answered about the same images, those with the most images first."""
     given = table.answers != MISSING
     shared = given.T.astype(np.int64) @ given.astype(np.int64)  # (R, R)
@@ -157,68 +163,72 @@ def _pairs(table: _Table, names: Mapping[int, str], classes: Sequence[str], rng:
 
 def _pair(
     table: _Table, i: int, j: int, names: Mapping[int, str], classes: Sequence[str], rng: np.random.Generator
-) -> Json:
+) -> Pair:
     first, second = table.answers[:, i], table.answers[:, j]
-    return {
-        "first": _person(table.people[i], names),
-        "second": _person(table.people[j], names),
-        "same": estimate_as_json(observed(np.stack([first, second], axis=1), len(classes))),
-        "kappa": estimate_as_json(cohen(first, second, rng)),
-        "disagreements": [
-            {
-                "first": classes[cell.first],
-                "second": classes[cell.second],
-                "count": len(cell.rows),
-                "images": [table.images[row] for row in cell.rows[:MOST_IMAGES]],
-            }
+    return Pair(
+        first=_person(table.people[i], names),
+        second=_person(table.people[j], names),
+        same=known(observed(np.stack([first, second], axis=1), len(classes))),
+        kappa=known(cohen(first, second, rng)),
+        disagreements=[
+            Cell(
+                first=classes[cell.first],
+                second=classes[cell.second],
+                count=len(cell.rows),
+                images=[table.images[row] for row in cell.rows[:MOST_IMAGES]],
+            )
             for cell in disagreements(first, second)[:MOST_CELLS]
         ],
-    }
+    )
 
 
-def _person(annotator_id: int, names: Mapping[int, str]) -> Json:
-    return {"id": annotator_id, "name": names.get(annotator_id, f"annotator {annotator_id}")}
+def _person(annotator_id: int, names: Mapping[int, str]) -> Annotator:
+    return Annotator(annotator_id, names.get(annotator_id, f"annotator {annotator_id}"))
 
 
-def _confusion(table: _Table, classes: Sequence[str]) -> list[Json]:
+def _confusion(session: Session, table: _Table, classes: Sequence[str]) -> list[Confused]:
     """The classes that people confuse: on how many images somebody said one and somebody else the other."""
     found: dict[tuple[int, int], list[int]] = defaultdict(list)
     for image, row in zip(table.images, table.answers, strict=True):
         for pair in combinations(sorted(set(row[row != MISSING].tolist())), 2):
             found[pair].append(image)
-    order = sorted(found.items(), key=lambda cell: (-len(cell[1]), cell[0]))
+    order = sorted(found.items(), key=lambda cell: (-len(cell[1]), cell[0]))[:MOST_CELLS]
+    shown = _pictures(session, {image for _, images in order for image in images[-MOST_IMAGES:]})
     return [
-        {"one": classes[one], "other": classes[other], "count": len(images), "images": images[-MOST_IMAGES:]}
-        for (one, other), images in order[:MOST_CELLS]
+        Confused(
+            one=classes[one],
+            other=classes[other],
+            count=len(images),
+            images=[shown[image] for image in images[-MOST_IMAGES:] if image in shown],
+        )
+        for (one, other), images in order
     ]
 
 
-def _name_images(session: Session, cells: Iterable[Json]) -> None:
-    """Where the images of these cells can be looked at; those about which somebody is still asked are left out."""
-    wanted = {image for cell in cells for image in cell["images"]}
-    asked, known = label_audit.open_images(session, wanted), label_audit.places(session, wanted)
-    for cell in cells:
-        cell["images"] = [_image(image, known[image]) for image in cell["images"] if image not in asked]
-
-
-def _image(image_id: int, place: Place) -> Json:
-    return {"image_id": image_id, "content_hash": place.content_hash, "ls_task_id": place.ls_task_id}
+def _pictures(session: Session, images: Collection[int]) -> dict[int, Picture]:
+    """Where these images can be looked at; those about which somebody is still asked are left out."""
+    asked, places = label_audit.open_images(session, images), label_audit.places(session, images)
+    return {
+        image: Picture(image, places[image].content_hash, places[image].ls_task_id)
+        for image in images
+        if image not in asked
+    }
 
 
 def _of_engine(
     stage: Stage, said: Sequence[EngineAnswer], blind: _Table, classes: Sequence[str], rng: np.random.Generator
-) -> Json:
+) -> WithEngine:
     """An engine against what most people said without having seen anything; ties and abstentions are left out."""
     named: dict[int, int] = {one.image_id: _class_of(one, classes) for one in said}
     people = np.array([_most(row) for row in blind.answers], np.int64)
     engine = np.array([named.get(image, MISSING) for image in blind.images], np.int64)
     both = np.stack([people, engine], axis=1).reshape(-1, 2)
-    return {
-        "engine": stage.engine,
-        "revision": stage.revision,
-        "same": estimate_as_json(observed(both, len(classes))),
-        "kappa": estimate_as_json(cohen(people, engine, rng)),
-    }
+    return WithEngine(
+        engine=stage.engine,
+        revision=stage.revision,
+        same=known(observed(both, len(classes))),
+        kappa=known(cohen(people, engine, rng)),
+    )
 
 
 def _most(row: NDArray[np.int64]) -> int:

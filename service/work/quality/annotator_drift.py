@@ -18,6 +18,7 @@ from db.repositories.reviews.annotations import VoteRow
 from labeling.project import Project
 from labeling.quality.annotators.references import Answer, collect_votes, reference_of
 from labeling.quality.drift import fewer_right, holm
+from service.figures.drift import Habit, Right
 
 __all__ = ["people_over_time"]
 
@@ -28,10 +29,8 @@ FALLEN = 0.1
 STILL = 0.05
 """Raised at a corrected p-value under `LEVEL` and a fall of `FALLEN`; stays open under `STILL` and at half the fall."""
 
-Json = dict[str, Any]
 
-
-def people_over_time(session: Session, project: Project, now: datetime) -> list[Json]:
+def people_over_time(session: Session, project: Project, now: datetime) -> list[Habit]:
     """Everybody who has at least 20 answers that can be judged, lately and before."""
     known = {image: answer.value for image, answer in gold.answers(session, project.id).items()}
     votes = [vote for vote in answers.votes_of_project(session, project.id) if vote.annotator_id]
@@ -40,15 +39,15 @@ def people_over_time(session: Session, project: Project, now: datetime) -> list[
     found = {who: fewer_right((sum(old), len(old)), (sum(new), len(new))) for who, (old, new) in enough.items()}
     corrected = dict(zip(found, holm([one.p_value for one in found.values()]), strict=True))
     return [
-        {
-            "annotator": who,
-            "before": {"right": round(sum(old) / len(old), 4), "n": len(old)},
-            "now": {"right": round(sum(new) / len(new), 4), "n": len(new)},
-            "size": round(found[who].size, 4),
-            "p_value": round(corrected[who], 5),
-            "found": corrected[who] < LEVEL and found[who].size >= FALLEN,
-            "still": corrected[who] < STILL and found[who].size >= FALLEN / 2,
-        }
+        Habit(
+            annotator=who,
+            before=Right(round(sum(old) / len(old), 4), len(old)),
+            now=Right(round(sum(new) / len(new), 4), len(new)),
+            size=round(float(found[who].size), 4),
+            p_value=round(float(corrected[who]), 5),
+            found=bool(corrected[who] < LEVEL and found[who].size >= FALLEN),
+            still=bool(corrected[who] < STILL and found[who].size >= FALLEN / 2),
+        )
         for who, (old, new) in sorted(enough.items())
     ]
 

@@ -22,13 +22,14 @@ from db.repositories.projects import projects
 from db.repositories.reviews import annotations as answers
 from db.session import reading, transaction
 from db.views import figures
-from db.views.figures import NewFigure
 from labeling.jobs import JobName, Trigger
 from labeling.project import Project
 from labeling.quality.annotators.aggregation import Aggregation, Opinion, aggregate
 from labeling.review.kinds import blind_always
 from labeling.slices import batches
 from labeling.types import NONE_OF_THESE, ImageId, Outcome, ProjectId
+from service.figures.agreement import Consensus
+from service.figures.figures import is_current, write
 from service.labels.resolution import MAJORITY, Standing, settle, standing_of
 from service.work.wiring import Parts
 
@@ -67,7 +68,7 @@ def refresh_consensus(parts: Parts, project_id: ProjectId, most: Mapping[str, in
         fingerprint = method
         if method != MAJORITY:
             fingerprint += f"-{revision}-{soft_labels.fingerprint(session, project_id, revision)}"
-        if fingerprint == figures.kept_fingerprint(session, project_id, PART):
+        if is_current(session, project_id, fingerprint, Consensus, part=PART):
             return {"weighed": 0}
         if method in most and soft_labels.count_answers(session, project_id) > most[method]:
             return {"weighed": 0}
@@ -79,9 +80,9 @@ def refresh_consensus(parts: Parts, project_id: ProjectId, most: Mapping[str, in
     )
     counts = _keep(parts, facts, _soft_labels(facts, found, method))
     with transaction(parts.database) as session:
-        quality = {who: round(value, 4) for who, value in sorted(found.quality.items())}
-        data = {"method": method, "images": len(found.labels), "quality": quality}
-        figures.keep(session, project_id, [NewFigure("consensus", data)], fingerprint, parts.now(), part=PART)
+        quality = {who: round(float(value), 4) for who, value in sorted(found.quality.items())}
+        figure = write(Consensus(method, len(found.labels), quality))
+        figures.keep(session, project_id, [figure], fingerprint, parts.now(), part=PART)
     return counts
 
 
@@ -94,8 +95,8 @@ def _settle_all(parts: Parts, project: Project, fingerprint: str) -> dict[str, i
         with transaction(parts.database) as session:
             settled += settle(session, project, batch, parts.now())
     with transaction(parts.database) as session:
-        data = {"method": MAJORITY, "images": len(images), "quality": {}}
-        figures.keep(session, project.id, [NewFigure("consensus", data)], fingerprint, parts.now(), part=PART)
+        figure = write(Consensus(MAJORITY, len(images), {}))
+        figures.keep(session, project.id, [figure], fingerprint, parts.now(), part=PART)
     return {"weighed": 0, "settled": settled}
 
 

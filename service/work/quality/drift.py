@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,24 +20,27 @@ from db.repositories.running.alarms import AlarmKind
 from db.repositories.versions import predictions, versions
 from db.repositories.versions.versions import Version
 from db.session import reading, transaction
-from db.views import dashboard, label_audit, project_stats
-from db.views.figures import NewFigure, keep, kept_fingerprint
+from db.views import label_audit, project_stats
+from db.views.figures import keep
 from labeling.adapters.storage.prediction_files import Predictions, read_predictions
 from labeling.errors import BadArtifact, NotFound
+from labeling.estimates import MIN_LABELS
 from labeling.project import Project
 from labeling.quality.drift import Changed, class_shift, corrected_prior, input_shift, level_of, told_apart
-from labeling.quality.metrics import MIN_LABELS, confusion, share
+from labeling.quality.metrics import confusion, share
 from labeling.types import ProjectId
-from service.figures.estimates import estimate as estimate_as_json
+from service.figures.drift import Drift, EngineChange, Habit, Inputs, Look, Moved, Prior
+from service.figures.estimates import Json, known
+from service.figures.figures import is_current, stored, write
 from service.work.pool.pool import load_pool
 from service.work.pool.training_set import evaluation_examples, truth_of
 from service.work.quality.alarm_rules import Watch, follow
 from service.work.quality.annotator_drift import people_over_time
 from service.work.wiring import Parts
 
-__all__ = ["FIGURE", "INPUTS_APART", "PART", "PRIOR_MOVED", "refresh_drift"]
+__all__ = ["INPUTS_APART", "PART", "PRIOR_MOVED", "refresh_drift"]
 
-FIGURE, PART = "drift", ":drift"
+PART = ":drift"
 FORMAT = "1"
 FIRST_LOOK = 100
 """So many new groups before the first look; it doubles from look to look."""
@@ -50,8 +52,6 @@ PRIOR_MOVED = 0.1
 """An alarm needs this share of images to have moved to other classes."""
 ENOUGH_STILL = 0.75
 """An open alarm stays while the size is above this part of its threshold."""
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +71,18 @@ def refresh_drift(parts: Parts, project_id: ProjectId) -> dict[str, int]:
         champion = versions.champion(session, project_id)
         look = _look(session, project_id, champion)
         fingerprint = _fingerprint(session, project, champion, look, parts.now())
-        if fingerprint == kept_fingerprint(session, project_id, PART):
+        if is_current(session, project_id, fingerprint, Drift, part=PART):
             return {"drift": 0}
-        kept = dashboard.figures(session, project_id).get(FIGURE)
+        kept = stored(session, project_id, Drift)
         people = people_over_time(session, project, parts.now())
         engines = _engines(session, project)
-    images = _images(parts, project, champion, look, kept.data if kept else {})
-    data = {**images, "engines": engines, "annotators": people}
+    inputs, prior = _images(parts, project, champion, look, kept)
+    number = champion.number if champion else None
+    found = Drift(champion=number, look=look, inputs=inputs, prior=prior, engines=engines, annotators=people)
     with transaction(parts.database) as session:
-        keep(session, project_id, [NewFigure(FIGURE, data)], fingerprint, parts.now(), PART)
+        keep(session, project_id, [write(found)], fingerprint, parts.now(), PART)
         kinds = (AlarmKind.INPUT_DRIFT, AlarmKind.PRIOR_DRIFT, AlarmKind.ANNOTATOR_DRIFT)
-        return {"drift": 1, **follow(session, project_id, kinds, _watches(data), parts.now())}
+        return {"drift": 1, **follow(session, project_id, kinds, _watches(found), parts.now())}
 
 
 def _look(session: Session, project_id: ProjectId, champion: Version | None) -> int:
@@ -98,19 +99,19 @@ def _fingerprint(session: Session, project: Project, champion: Version | None, l
     return f"{FORMAT}-{project.config_version}-{number}-{look}-{revision}-{now.date()}"
 
 
-def _images(parts: Parts, project: Project, champion: Version | None, look: int, kept: Json) -> Json:
+def _images(
+    parts: Parts, project: Project, champion: Version | None, look: int, kept: Drift | None
+) -> tuple[Inputs | None, Prior | None]:
     """The looks at inputs and classes; the kept ones where this look was done before."""
-    unknown: Json = {"champion": champion.number if champion else None, "look": look, "inputs": None, "prior": None}
     if champion is None or look == 0:
-        return unknown
-    if (kept.get("champion"), kept.get("look")) == (champion.number, look) and kept.get("inputs"):
-        return {name: kept[name] for name in unknown}
+        return None, None
+    if kept is not None and (kept.champion, kept.look) == (champion.number, look) and kept.inputs is not None:
+        return kept.inputs, kept.prior
     sides = _sides(parts, project, champion)
     if min(len(sides.before), len(sides.after)) < FIRST_LOOK // 2:  # most images have no vector yet
-        return unknown
+        return None, None
     rng = np.random.default_rng(project.config.policy.seed % 2**63)
-    inputs = _inputs(sides, look, rng)
-    return {**unknown, "inputs": inputs, "prior": _prior(parts, project, champion, sides, look)}
+    return _inputs(sides, look, rng), _prior(parts, project, champion, sides, look)
 
 
 def _sides(parts: Parts, project: Project, champion: Version) -> _Sides:
@@ -124,65 +125,64 @@ def _sides(parts: Parts, project: Project, champion: Version) -> _Sides:
     return _Sides(pool.image_ids[before], pool.image_ids[after], pool.image_vectors[before], pool.image_vectors[after])
 
 
-def _inputs(sides: _Sides, look: int, rng: np.random.Generator) -> Json:
+def _inputs(sides: _Sides, look: int, rng: np.random.Generator) -> Inputs:
     """The newest images against as many of the old ones."""
     chosen = rng.permutation(len(sides.before))[:SAMPLE]
     before, after = sides.vectors_before[chosen], sides.vectors_after[-SAMPLE:]
     found, apart = input_shift(before, after, rng), told_apart(before, after, rng)
-    return {**_changed(found, look), "told_apart": estimate_as_json(apart), "images": sides.after[-6:].tolist()}
+    return Inputs(told_apart=known(apart), images=sides.after[-6:].tolist(), **_changed(found, look))
 
 
 def _changed(found: Changed, look: int) -> Json:
+    """The keys of a `Look`."""
     return {
-        "size": round(found.size, 4),
-        "p_value": round(found.p_value, 5),
-        "level": round(level_of(look), 5),
+        "size": round(float(found.size), 4),
+        "p_value": round(float(found.p_value), 5),
+        "level": round(float(level_of(look)), 5),
         "before": found.before,
         "after": found.after,
     }
 
 
-def _prior(parts: Parts, project: Project, champion: Version, sides: _Sides, look: int) -> Json | None:
+def _prior(parts: Parts, project: Project, champion: Version, sides: _Sides, look: int) -> Prior | None:
     """How the champion's predictions are spread among old and new images, and corrected for how it errs."""
     with reading(parts.database) as session:
-        file = predictions.prediction_file(session, champion.id)
+        row = predictions.prediction_file(session, champion.id)
         examples = evaluation_examples(session, project)
-    if file is None:
+    if row is None:
         return None
     try:
-        stored = read_predictions(parts.settings.home, file.path, file.sha256)
+        file = read_predictions(parts.settings.home, row.path, row.sha256)
     except (NotFound, BadArtifact):  # they are made again by the next `promote`
         return None
-    classes = len(project.config.classes)
-    before, after = (np.bincount(_predicted(stored, ids), minlength=classes) for ids in (sides.before, sides.after))
+    names = project.config.classes
+    before, after = (np.bincount(_predicted(file, ids), minlength=len(names)) for ids in (sides.before, sides.after))
     if not before.sum() or not after.sum():
         return None
     ids = np.array([example.image_id for example in examples], np.int64)
-    known = np.isin(ids, stored.image_ids)
-    truth = truth_of(examples, project.config.classes)[known]
-    matrix = confusion(_predicted(stored, ids[known]), truth, classes)[:classes].astype(np.float64)
+    predicted = np.isin(ids, file.image_ids)
+    truth = truth_of(examples, names)[predicted]
+    matrix = confusion(_predicted(file, ids[predicted]), truth, len(names))[: len(names)].astype(np.float64)
     corrected = corrected_prior(matrix, after) if matrix.sum() >= MIN_LABELS and matrix.sum(axis=1).all() else None
-    return {
-        **_changed(class_shift(before, after), look),
-        "classes": [
-            {
-                "label": label,
-                "before": round(float(before[k] / before.sum()), 4),
-                "after": round(float(after[k] / after.sum()), 4),
-                "corrected": None if corrected is None else round(float(corrected[k]), 4),
-            }
-            for k, label in enumerate(project.config.classes)
-        ],
-    }
+    classes = [
+        Moved(
+            label=label,
+            before=round(float(before[k] / before.sum()), 4),
+            after=round(float(after[k] / after.sum()), 4),
+            corrected=None if corrected is None else round(float(corrected[k]), 4),
+        )
+        for k, label in enumerate(names)
+    ]
+    return Prior(classes=classes, **_changed(class_shift(before, after), look))
 
 
-def _predicted(stored: Predictions, image_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+def _predicted(file: Predictions, image_ids: NDArray[np.int64]) -> NDArray[np.int64]:
     """The class that was predicted for each of these images that has a prediction."""
-    rows = np.searchsorted(stored.image_ids, image_ids[np.isin(image_ids, stored.image_ids)])
-    return np.asarray(stored.probs[rows].argmax(axis=1), np.int64)
+    rows = np.searchsorted(file.image_ids, image_ids[np.isin(image_ids, file.image_ids)])
+    return np.asarray(file.probs[rows].argmax(axis=1), np.int64)
 
 
-def _engines(session: Session, project: Project) -> list[Json]:
+def _engines(session: Session, project: Project) -> list[EngineChange]:
     """How many answers changed from an engine's last revision to the one in force, on the same images."""
     rows = []
     for stage in engines_in_force.in_force(session, project.id):
@@ -198,61 +198,57 @@ def _engines(session: Session, project: Project) -> list[Json]:
             for revision in (earlier, stage.revision)
         )
         differ = sum(old[image] != new[image] for image in old)
-        rows.append(
-            {
-                "engine": stage.engine,
-                "earlier": earlier,
-                "revision": stage.revision,
-                "changed": estimate_as_json(share(differ, len(old))),
-            }
-        )
+        rows.append(EngineChange(stage.engine, earlier, stage.revision, known(share(differ, len(old)))))
     return rows
 
 
-def _watches(data: Json) -> list[Watch]:
-    return [
-        *_of_images(AlarmKind.INPUT_DRIFT, data["inputs"], _apart(data["inputs"]), INPUTS_APART, _input_words),
-        *_of_images(AlarmKind.PRIOR_DRIFT, data["prior"], (data["prior"] or {}).get("size"), PRIOR_MOVED, _prior_words),
-        *(_of_person(row) for row in data["annotators"]),
-    ]
+def _watches(found: Drift) -> list[Watch]:
+    watches = []
+    inputs, prior = found.inputs, found.prior
+    if inputs is not None and (apart := inputs.told_apart.value) is not None:
+        words = _input_words(inputs, apart)
+        watches.append(_of_images(AlarmKind.INPUT_DRIFT, inputs, apart, 0.5, INPUTS_APART, words))
+    if prior is not None:
+        watches.append(_of_images(AlarmKind.PRIOR_DRIFT, prior, prior.size, 0.0, PRIOR_MOVED, _prior_words(prior)))
+    return [*watches, *(_of_person(row) for row in found.annotators)]
 
 
-def _apart(inputs: Json | None) -> float | None:
-    return inputs["told_apart"]["value"] if inputs else None
+def _of_images(kind: AlarmKind, look: Look, size: float, base: float, threshold: float, words: str) -> Watch:
+    """`base` is the size where nothing has changed."""
+    surely = look.p_value < look.level
+    still = look.p_value < 0.05 and size - base >= ENOUGH_STILL * (threshold - base)
+    evidence = {
+        "p_value": look.p_value,
+        "level": look.level,
+        "before": look.before,
+        "after": look.after,
+        "size": size,
+    }
+    return Watch(kind, "", surely and size >= threshold, still, words, evidence)
 
 
-def _of_images(kind: AlarmKind, data: Json | None, size: float | None, threshold: float, words: Any) -> list[Watch]:
-    if data is None or size is None:
-        return []
-    base = 0.5 if kind is AlarmKind.INPUT_DRIFT else 0.0
-    surely = data["p_value"] < data["level"]
-    still = data["p_value"] < 0.05 and size - base >= ENOUGH_STILL * (threshold - base)
-    evidence = {name: data[name] for name in ("p_value", "level", "before", "after")} | {"size": size}
-    return [Watch(kind, "", surely and size >= threshold, still, words(data, size), evidence)]
-
-
-def _input_words(data: Json, size: float) -> str:
+def _input_words(inputs: Inputs, size: float) -> str:
     return (
         f"New images look otherwise than those that the champion was fitted on: they can be told apart "
-        f"{100 * size:.0f} times in 100, where 50 is chance ({data['after']} new images, p = {data['p_value']}). "
+        f"{100 * size:.0f} times in 100, where 50 is chance ({inputs.after} new images, p = {inputs.p_value}). "
         "Have some of them labelled, then learn."
     )
 
 
-def _prior_words(data: Json, size: float) -> str:
-    most = max(data["classes"], key=lambda row: abs(row["after"] - row["before"]))
+def _prior_words(prior: Prior) -> str:
+    most = max(prior.classes, key=lambda row: abs(row.after - row.before))
     return (
-        f"The classes are spread otherwise than before: {100 * size:.0f} of 100 images moved, {most['label']} most "
-        f"({100 * most['before']:.0f} % before, {100 * most['after']:.0f} % now; p = {data['p_value']}). "
+        f"The classes are spread otherwise than before: {100 * prior.size:.0f} of 100 images moved, {most.label} most "
+        f"({100 * most.before:.0f} % before, {100 * most.after:.0f} % now; p = {prior.p_value}). "
         "Look at the new images; have some labelled, then learn."
     )
 
 
-def _of_person(row: Json) -> Watch:
+def _of_person(row: Habit) -> Watch:
     words = (
-        f"Annotator {row['annotator']} is right less often than before: {100 * row['now']['right']:.0f} % of "
-        f"{row['now']['n']} answers lately, {100 * row['before']['right']:.0f} % of {row['before']['n']} before. "
+        f"Annotator {row.annotator} is right less often than before: {100 * row.now.right:.0f} % of "
+        f"{row.now.n} answers lately, {100 * row.before.right:.0f} % of {row.before.n} before. "
         "See the Team page."
     )
-    evidence = {"p_value": row["p_value"], "size": row["size"]}
-    return Watch(AlarmKind.ANNOTATOR_DRIFT, str(row["annotator"]), row["found"], row["still"], words, evidence)
+    evidence = {"p_value": row.p_value, "size": row.size}
+    return Watch(AlarmKind.ANNOTATOR_DRIFT, str(row.annotator), row.found, row.still, words, evidence)

@@ -21,26 +21,26 @@ from db.repositories.projects import projects
 from db.repositories.running.alarms import AlarmKind
 from db.session import reading, transaction
 from db.views import dashboard, project_stats
-from db.views.figures import NewFigure, keep
+from db.views.figures import keep
 from labeling.prelabel.engine import Item
 from labeling.project import Project
 from labeling.quality.metrics import share
 from labeling.types import ImageId, Prelabel, ProjectId
 from service.engines.kinds import kind_of
-from service.figures.estimates import estimate as estimate_as_json
+from service.figures.drift import Canary, EngineCanaries
+from service.figures.estimates import known
+from service.figures.figures import name_of, outdated, read, write
 from service.work.engine_reports.dry_run import answers_of, let_look, load, opener, use_of
 from service.work.quality.alarm_rules import Watch, follow
 from service.work.wiring import Parts
 
-__all__ = ["FIGURE", "PART", "look_again"]
+__all__ = ["PART", "look_again"]
 
-FIGURE, PART = "engine_canaries", ":engine_canaries"
+PART = ":engine_canaries"
 IMAGES = 30
 CHANGED, STILL = 0.1, 0.05
 """An alarm is raised when surely more than a tenth of the answers changed; it stays while over half of that did."""
 ENOUGH = 10
-
-Json = dict[str, Any]
 
 
 def look_again(parts: Parts, project_id: ProjectId) -> dict[str, int]:
@@ -48,17 +48,18 @@ def look_again(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
         asking = [one for one in engines_in_force.in_force(session, project_id) if _asks(project, one.engine)]
-        kept = dashboard.figures(session, project_id).get(FIGURE)
-    rows = {row["revision"]: row for row in (kept.data["engines"] if kept else [])}
+        figures = dashboard.figures(session, project_id)
+        kept, old = read(figures, EngineCanaries), outdated(figures)
+    rows = {row.revision: row for row in (kept.engines if kept else [])}
     today = parts.now().date().isoformat()
-    due = [stage for stage in asking if rows.get(stage.revision, {}).get("day") != today]
-    if not due:
+    due = [stage for stage in asking if stage.revision not in rows or rows[stage.revision].day != today]
+    if not due and name_of(EngineCanaries) not in old:
         return {"looked_again": 0}
     rows |= {stage.revision: _look(parts, project, stage, today) for stage in due}
-    data = {"engines": [rows[stage.revision] for stage in asking]}
+    found = EngineCanaries([rows[stage.revision] for stage in asking])
     with transaction(parts.database) as session:
-        keep(session, project_id, [NewFigure(FIGURE, data)], today, parts.now(), PART)
-        watches = [_watch(row) for row in data["engines"]]
+        keep(session, project_id, [write(found)], today, parts.now(), PART)
+        watches = [_watch(row) for row in found.engines]
         return {"looked_again": len(due), **follow(session, project_id, [AlarmKind.ENGINE_DRIFT], watches, parts.now())}
 
 
@@ -67,7 +68,7 @@ def _asks(project: Project, engine: str) -> bool:
     return bool(kind_of(engine).endpoint) and (use is None or not use.examples)
 
 
-def _look(parts: Parts, project: Project, stage: Stage, today: str) -> Json:
+def _look(parts: Parts, project: Project, stage: Stage, today: str) -> Canary:
     with reading(parts.database) as session:
         chosen = project_stats.looked_at_by_both(session, project.id, stage.revision, stage.revision, IMAGES)
         before = _before(session, project, stage, set(chosen))
@@ -83,17 +84,17 @@ def _look(parts: Parts, project: Project, stage: Stage, today: str) -> Json:
     now = {image: _said(one) for image, one in answers_of(looked).items() if not one.evidence.cached}
     differ = [image for image, said in now.items() if said != before[image]]
     changed = share(len(differ), len(now))
-    return {
-        "engine": stage.engine,
-        "revision": stage.revision,
-        "day": today,
-        "asked": len(now),
-        "differ": len(differ),
-        "lower": round(changed.lower, 4),
-        "changed": estimate_as_json(changed),
-        "images": differ[:6],
-        "cost_micro": sum(one.cost_micro for one in answers_of(looked).values()),
-    }
+    return Canary(
+        engine=stage.engine,
+        revision=stage.revision,
+        day=today,
+        asked=len(now),
+        differ=len(differ),
+        lower=round(float(changed.lower), 4),
+        changed=known(changed),
+        images=[int(image) for image in differ[:6]],
+        cost_micro=sum(one.cost_micro for one in answers_of(looked).values()),
+    )
 
 
 def _before(session: Session, project: Project, stage: Stage, chosen: set[int]) -> dict[int, str]:
@@ -118,12 +119,12 @@ def _touched(item: Item, day: int) -> Item:
     return replace(item, image=picture)
 
 
-def _watch(row: Json) -> Watch:
+def _watch(row: Canary) -> Watch:
     words = (
-        f"{row['engine']} answers otherwise than before: {row['differ']} of {row['asked']} answers about the same "
+        f"{row.engine} answers otherwise than before: {row.differ} of {row.asked} answers about the same "
         "images changed, though its revision did not. Compare it again on the Engines page."
     )
-    value = row["differ"] / row["asked"] if row["asked"] >= ENOUGH else 0.0
-    found = value > CHANGED and row["lower"] > CHANGED
-    evidence = {name: row[name] for name in ("differ", "asked", "lower")}
-    return Watch(AlarmKind.ENGINE_DRIFT, row["revision"], found, value > STILL, words, evidence)
+    value = row.differ / row.asked if row.asked >= ENOUGH else 0.0
+    found = value > CHANGED and row.lower > CHANGED
+    evidence = {"differ": row.differ, "asked": row.asked, "lower": row.lower}
+    return Watch(AlarmKind.ENGINE_DRIFT, row.revision, found, value > STILL, words, evidence)

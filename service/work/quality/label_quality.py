@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -18,22 +17,36 @@ from db.repositories.reviews import annotations as answers
 from db.repositories.running import alarms
 from db.session import reading, transaction
 from db.views import dashboard, disputes, label_audit, project_stats
-from db.views.figures import NewFigure, keep, kept_fingerprint
+from db.views.dashboard import Figure
+from db.views.figures import keep
 from db.views.project_stats import LabelCount
+from labeling.estimates import Estimate
 from labeling.project import Project
 from labeling.quality.labels.readiness import Criterion, State, Verdict, count, judge, measured
-from labeling.quality.metrics import Estimate, share
+from labeling.quality.metrics import share
 from labeling.types import LabelSource, ProjectId, ReviewKind
-from service.figures.estimates import estimate as estimate_as_json
+from service.figures.accuracy import Confusion, HoldoutByVersion, OneVersion
+from service.figures.agreement import Agreement
+from service.figures.drift import Drift
+from service.figures.estimates import Known, estimate_of, exactly, known
+from service.figures.figures import is_current, name_of, read, write
+from service.figures.label_errors import LabelErrors, SentBack
+from service.figures.label_quality import (
+    Coverage,
+    HoldoutLabels,
+    LabelQuality,
+    LabelsOfClass,
+    Source,
+    Suspects,
+)
+from service.figures.label_quality import Criterion as Told
 from service.work.wiring import Parts
 
-__all__ = ["FIGURE", "PART", "refresh_label_quality"]
+__all__ = ["PART", "refresh_label_quality"]
 
-FIGURE, PART = "label_quality", ":label_quality"
+PART = ":label_quality"
 FORMAT = "1"
-RESTS_ON = ("holdout_by_version", "confusion", "agreement", "label_errors", "drift")
-
-Json = dict[str, Any]
+RESTS_ON = (HoldoutByVersion, Confusion, Agreement, LabelErrors, Drift)
 
 _TITLES = {
     "holdout": ("How often the champion is right on the hold-out", "share", ""),
@@ -55,10 +68,13 @@ _SAYS = {
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """What the figure rests on."""
+    """What the figure rests on; a figure that is None is not there yet."""
 
     project: Project
-    figures: Mapping[str, Json]
+    champion: OneVersion | None
+    confusion: Confusion | None
+    agreement: Agreement | None
+    errors: LabelErrors | None
     labels: list[LabelCount]
     images: int
     disputes: int
@@ -74,30 +90,35 @@ def refresh_label_quality(parts: Parts, project_id: ProjectId) -> dict[str, int]
         project = projects.by_id(session, project_id)
         figures = dashboard.figures(session, project_id)
         fingerprint = _fingerprint(session, project, figures)
-        if fingerprint == kept_fingerprint(session, project_id, PART):
+        if is_current(session, project_id, fingerprint, LabelQuality, part=PART):
             return {"label_quality": 0}
-        data = _compute(_read(session, project, {name: figure.data for name, figure in figures.items()}))
+        found = _compute(_read(session, project, figures))
     with transaction(parts.database) as session:
-        return {"label_quality": keep(session, project_id, [NewFigure(FIGURE, data)], fingerprint, parts.now(), PART)}
+        return {"label_quality": keep(session, project_id, [write(found)], fingerprint, parts.now(), PART)}
 
 
-def _fingerprint(session: Session, project: Project, figures: Mapping[str, dashboard.Figure]) -> str:
-    computed = [figures[name].computed_at.isoformat() if name in figures else "-" for name in RESTS_ON]
+def _fingerprint(session: Session, project: Project, figures: Mapping[str, Figure]) -> str:
+    names = [name_of(kind) for kind in RESTS_ON]
+    computed = [figures[name].computed_at.isoformat() if name in figures else "-" for name in names]
     standing = [str(alarm.id) for alarm in alarms.open_alarms(session, project.id)]
     facts = label_audit.answers_fingerprint(session, project.id)
     return "|".join([FORMAT, str(project.config_version), facts, *computed, *standing])
 
 
-def _read(session: Session, project: Project, figures: Mapping[str, Json]) -> _Facts:
+def _read(session: Session, project: Project, figures: Mapping[str, Figure]) -> _Facts:
     known = gold.answers(session, project.id)
     given = [
         vote.answers == (known[vote.image_id].value,)
         for vote in answers.votes_of_project(session, project.id)
         if vote.kind is ReviewKind.GOLD and vote.image_id in known
     ]
+    versions = read(figures, HoldoutByVersion)
     return _Facts(
         project=project,
-        figures=figures,
+        champion=versions.champion if versions else None,
+        confusion=read(figures, Confusion),
+        agreement=read(figures, Agreement),
+        errors=read(figures, LabelErrors),
         labels=project_stats.labels_now(session, project.id),
         images=project_stats.images_now(session, project.id),
         disputes=len(disputes.in_conflict(session, project.id)),
@@ -108,43 +129,43 @@ def _read(session: Session, project: Project, figures: Mapping[str, Json]) -> _F
     )
 
 
-def _compute(facts: _Facts) -> Json:
+def _compute(facts: _Facts) -> LabelQuality:
     criteria = _criteria(facts)
     verdict, why = judge(criteria)
-    labelled = sum(one.count for one in facts.labels)
-    errors = facts.figures.get("label_errors", {})
-    return {
-        "verdict": verdict.value,
-        "words": _SAYS[verdict],
-        "in_the_way": [one.name for one in why],
-        "criteria": [_told(one, facts) for one in criteria],
-        "coverage": {"images": facts.images, "labelled": labelled},
-        "sources": _sources(facts.labels),
-        "classes": _classes(facts),
-        "slices": errors.get("slices", []),
-        "holdout": {
-            "version": _champion(facts).get("version"),
-            "labels": errors.get("holdout", {}).get("labels", 0),
-            "suspected": errors.get("holdout", {}).get("found", 0),
-            "corrected": facts.corrected,
-        },
-        "suspects": {
-            "waiting": errors.get("found", 0),
-            "found_right": errors.get("found_right", 0),
-            "sent_back": errors.get("sent_back", {"images": 0, "waiting": 0, "changed": 0}),
-        },
-    }
+    errors = facts.errors
+    return LabelQuality(
+        verdict=verdict.value,
+        words=_SAYS[verdict],
+        in_the_way=[one.name for one in why],
+        criteria=[_told(one, facts) for one in criteria],
+        coverage=Coverage(facts.images, sum(one.count for one in facts.labels)),
+        sources=_sources(facts.labels),
+        classes=_classes(facts),
+        slices=errors.slices if errors else [],
+        holdout=HoldoutLabels(
+            version=facts.champion.version if facts.champion else None,
+            labels=errors.holdout.labels if errors else 0,
+            suspected=errors.holdout.found if errors else 0,
+            corrected=facts.corrected,
+        ),
+        suspects=Suspects(
+            waiting=errors.found if errors else 0,
+            found_right=errors.found_right if errors else 0,
+            sent_back=errors.sent_back if errors else SentBack(images=0, waiting=0, changed=0),
+        ),
+    )
 
 
 def _criteria(facts: _Facts) -> list[Criterion]:
-    errors, labelled = facts.figures.get("label_errors", {}), sum(one.count for one in facts.labels)
-    blind = facts.figures.get("agreement", {}).get("people", {}).get("blind", {})
+    labelled = sum(one.count for one in facts.labels)
     fewest = min(_by_class(facts).values(), default=0)
-    rate = _estimate(errors.get("rate", {}))
-    all_seen = rate is not None and rate.known and errors.get("found") == 0
+    champion = estimate_of(facts.champion.accuracy, facts.champion) if facts.champion else None
+    rate = _estimate(facts.errors.rate) if facts.errors else None
+    all_seen = rate is not None and rate.known and facts.errors is not None and facts.errors.found == 0
+    blind = _estimate(facts.agreement.people.blind.alpha) if facts.agreement else None
     return [
-        measured("holdout", _estimate(_champion(facts), "accuracy"), at_least=True),
-        measured("agreement", _estimate(blind.get("alpha", {})), at_least=True),
+        measured("holdout", champion, at_least=True),
+        measured("agreement", blind, at_least=True),
         measured("label_errors", rate, at_least=False, told=all_seen),
         measured("gold", facts.gold, at_least=True, told=not facts.gold_images),
         count("disputes", facts.disputes, labelled, at_least=False),
@@ -154,32 +175,35 @@ def _criteria(facts: _Facts) -> list[Criterion]:
     ]
 
 
-def _told(one: Criterion, facts: _Facts) -> Json:
+def _estimate(kept: Known) -> Estimate | None:
+    return estimate_of(kept.value, kept)
+
+
+def _told(one: Criterion, facts: _Facts) -> Told:
     title, unit, where = _TITLES[one.name]
-    figure = one.figure
-    exact = {"known": True, "n": figure.n, "value": figure.value, "lower": None, "upper": None} if figure else None
-    return {
-        "name": one.name,
-        "title": title,
-        "unit": unit,
-        "where": where,
-        "figure": exact if one.exact or one.name == "coverage" else estimate_as_json(figure),
-        "target": one.target,
-        "at_least": one.at_least,
-        "state": one.state.value,
-        "why": _why(one, facts),
-    }
+    exact = exactly(one.figure.value, one.figure.n) if one.figure else None
+    return Told(
+        name=one.name,
+        title=title,
+        unit=unit,
+        where=where,
+        figure=exact if one.exact or one.name == "coverage" else known(one.figure),
+        target=one.target,
+        at_least=one.at_least,
+        state=one.state.value,
+        why=_why(one, facts),
+    )
 
 
 def _why(one: Criterion, facts: _Facts) -> str:
     """What the number rests on, or what to do so that it is known."""
-    errors = facts.figures.get("label_errors", {})
-    if one.name == "holdout" and _champion(facts).get("version"):
-        return f"version {_champion(facts)['version']}; {facts.corrected} hold-out labels were ever corrected"
+    errors = facts.errors
+    if one.name == "holdout" and facts.champion:
+        return f"version {facts.champion.version}; {facts.corrected} hold-out labels were ever corrected"
     if one.name == "label_errors" and one.state is State.TOLD:
         return "every suspected label was looked at, so the estimate is not judged"
     if one.name == "label_errors" and errors:
-        return f"{errors['found']} suspected labels wait to be looked at; {errors['found_right']} were found right"
+        return f"{errors.found} suspected labels wait to be looked at; {errors.found_right} were found right"
     if one.name == "gold" and not facts.gold_images:
         return "there is no gold, so this is not judged; agreement stands in for it"
     if one.name == "classes":
@@ -199,17 +223,6 @@ def _why(one: Criterion, facts: _Facts) -> str:
     )
 
 
-def _champion(facts: _Facts) -> Json:
-    versions: Sequence[Json] = facts.figures.get("holdout_by_version", {}).get("versions", [])
-    return next((one for one in versions if one["champion"]), {})
-
-
-def _estimate(data: Mapping[str, Any], value: str = "value") -> Estimate | None:
-    if not data.get("known"):
-        return Estimate(0.0, 0.0, 1.0, data["n"]) if data.get("n") else None
-    return Estimate(data[value], data["lower"], data["upper"], data["n"])
-
-
 def _by_class(facts: _Facts) -> dict[str, int]:
     counts = Counter(dict.fromkeys(facts.project.config.classes, 0))
     for one in facts.labels:
@@ -218,31 +231,26 @@ def _by_class(facts: _Facts) -> dict[str, int]:
     return dict(counts)
 
 
-def _sources(labels: Sequence[LabelCount]) -> list[Json]:
+def _sources(labels: Sequence[LabelCount]) -> list[Source]:
     """Where the labels come from, the finest word for each."""
     counts: Counter[str] = Counter()
     for one in labels:
         several = "several people" if one.several else "one person"
         word = several if one.source is LabelSource.PEOPLE else one.source.value
         counts["a lead's decision" if one.decided else word] += one.count
-    return [{"source": source, "count": number} for source, number in counts.most_common()]
+    return [Source(source, number) for source, number in counts.most_common()]
 
 
-def _classes(facts: _Facts) -> list[Json]:
-    suspected = {row["label"]: row["suspects"] for row in facts.figures.get("label_errors", {}).get("classes", [])}
-    alphas = {row["label"]: row["alpha"] for row in facts.figures.get("agreement", {}).get("classes", [])}
-    cells = facts.figures.get("confusion", {}).get("counts", [])
-    rows = []
-    for k, (name, number) in enumerate(_by_class(facts).items()):
-        of_class = [cell for cell in cells if cell["truth"] == k]
-        right = sum(cell["count"] for cell in of_class if cell["said"] == k)
-        rows.append(
-            {
-                "label": name,
-                "labels": number,
-                "suspects": suspected.get(name, 0),
-                "alpha": alphas.get(name, estimate_as_json(None)),
-                "holdout": estimate_as_json(share(right, sum(cell["count"] for cell in of_class))),
-            }
+def _classes(facts: _Facts) -> list[LabelsOfClass]:
+    suspected = {row.label: row.suspects for row in facts.errors.classes} if facts.errors else {}
+    alphas = {row.label: row.alpha for row in facts.agreement.classes} if facts.agreement else {}
+    return [
+        LabelsOfClass(
+            label=name,
+            labels=number,
+            suspects=suspected.get(name, 0),
+            alpha=alphas.get(name) or known(None),
+            holdout=known(share(*facts.confusion.recall(position)) if facts.confusion else None),
         )
-    return rows
+        for position, (name, number) in enumerate(_by_class(facts).items())
+    ]

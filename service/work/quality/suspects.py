@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,25 +19,28 @@ from db.repositories.projects import projects
 from db.repositories.queries import examples
 from db.session import reading, transaction
 from db.views import dashboard, label_audit, project_stats
-from db.views.figures import NewFigure, keep
+from db.views.figures import keep
 from db.views.label_audit import HeldLabel
+from labeling.estimates import Estimate
 from labeling.learn.classifier import Inputs
 from labeling.learn.training import fit_classifier, predict_probs
 from labeling.project import Project
 from labeling.quality.labels.label_errors import Suspect, cross_validated, error_rate, suspects, twins_that_differ
-from labeling.quality.metrics import Estimate
 from labeling.review.kinds import Use, may_use
 from labeling.types import LabelSource, ProjectId
-from service.figures.estimates import estimate as estimate_as_json
+from service.figures.estimates import known
+from service.figures.figures import name_of, read, write
+from service.figures.label_errors import LabelErrors, OfClass, OnHoldout, SentBack, Slice, Twin
+from service.figures.label_errors import Suspect as Listed
 from service.labels.reannotation import STRATEGY
 from service.labels.suspects import SUSPECTED
 from service.work.learn.heads import head_named
 from service.work.pool.pool import Pool, load_pool
 from service.work.wiring import Parts
 
-__all__ = ["FIGURE", "PART", "refresh_suspects"]
+__all__ = ["PART", "refresh_suspects"]
 
-FIGURE, PART = "label_errors", ":suspects"
+PART = ":suspects"
 FORMAT = "1"
 LISTED = 200
 MOST_SLICES = 12
@@ -46,8 +48,6 @@ MOST_EXAMPLES = 10_000
 """A fit learns from so many labels at most, drawn evenly: more take minutes and find hardly more."""
 AGAIN_AFTER = timedelta(hours=1)
 CHANGED_SHARE, CHANGED_LEAST = 0.05, 20
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +72,21 @@ def refresh_suspects(parts: Parts, project_id: ProjectId) -> dict[str, int]:
         return {"suspects": 0}
     found = _find(project, labels, load_pool(parts, project))
     with reading(parts.database) as session:
-        data = {**_told(session, project, found), "last_label_id": newest, "config_version": project.config_version}
+        figure = _figure(session, project, found, newest)
     with transaction(parts.database) as session:
-        keep(session, project_id, [NewFigure(FIGURE, data)], f"{FORMAT}-{newest}", parts.now(), PART)
-    return {"suspects": len(data["suspects"])}
+        keep(session, project_id, [write(figure)], f"{FORMAT}-{newest}", parts.now(), PART)
+    return {"suspects": len(figure.suspects)}
 
 
 def _due(session: Session, project: Project, newest: int, now: datetime) -> bool:
     """The first time; then when a twentieth of the labels has changed, or an hour has passed and any has."""
-    kept = dashboard.figures(session, project.id).get(FIGURE)
-    if kept is None or kept.data.get("config_version") != project.config_version:
+    figures = dashboard.figures(session, project.id)
+    kept = read(figures, LabelErrors)
+    if kept is None or kept.config_version != project.config_version:
         return newest > 0
-    changed = newest - int(kept.data["last_label_id"])
-    enough = max(CHANGED_LEAST, CHANGED_SHARE * int(kept.data["labels"]))
-    return changed >= enough or (changed > 0 and now - kept.computed_at >= AGAIN_AFTER)
+    changed = newest - kept.last_label_id
+    enough = max(CHANGED_LEAST, CHANGED_SHARE * kept.labels)
+    return changed >= enough or (changed > 0 and now - figures[name_of(LabelErrors)].computed_at >= AGAIN_AFTER)
 
 
 def _find(project: Project, labels: list[HeldLabel], pool: Pool) -> _Found:
@@ -148,8 +149,8 @@ def _head(
     return fit
 
 
-def _told(session: Session, project: Project, found: _Found) -> Json:
-    """The figure's data. What was found right, went back to people or was decided by a lead is not listed."""
+def _figure(session: Session, project: Project, found: _Found, newest: int) -> LabelErrors:
+    """The figure. What was found right, went back to people or was decided by a lead is not listed."""
     right = label_audit.checked_labels(session, project.id)
     back = label_audit.sent_back(session, project.id, SUSPECTED, STRATEGY)
     seen_to = {
@@ -160,34 +161,36 @@ def _told(session: Session, project: Project, found: _Found) -> Json:
     places = label_audit.places(session, [found.labels[at].image_id for at in listed[:LISTED]])
     tasks = {image: place.ls_task_id for image, place in places.items()}
     held_out = [at for at, one in enumerate(found.labels) if one.holdout]
-    return {
-        "labels": len(found.labels),
-        "rate": estimate_as_json(found.rate),
-        "found": len(listed),
-        "found_right": len(right),
-        "sent_back": {
-            "images": len(back),
-            "waiting": len(label_audit.open_images(session, back)),
-            "changed": label_audit.changed(session, back),
-        },
-        "holdout": {
-            "labels": len(held_out),
-            "found": sum(found.labels[at].holdout for at in listed),
-            "corrected": label_audit.corrected_holdout(session, project.id),
-        },
-        "classes": _by_class(found, listed),
-        "slices": _slices(session, found, listed),
-        "suspects": [_suspect(project, found, at, tasks) for at in listed[:LISTED]],
-    }
+    return LabelErrors(
+        labels=len(found.labels),
+        rate=known(found.rate),
+        found=len(listed),
+        found_right=len(right),
+        sent_back=SentBack(
+            images=len(back),
+            waiting=len(label_audit.open_images(session, back)),
+            changed=label_audit.changed(session, back),
+        ),
+        holdout=OnHoldout(
+            labels=len(held_out),
+            found=sum(found.labels[at].holdout for at in listed),
+            corrected=label_audit.corrected_holdout(session, project.id),
+        ),
+        classes=_by_class(found, listed),
+        slices=_slices(session, found, listed),
+        suspects=[_suspect(project, found, at, tasks) for at in listed[:LISTED]],
+        last_label_id=newest,
+        config_version=project.config_version,
+    )
 
 
-def _by_class(found: _Found, listed: Sequence[int]) -> list[Json]:
+def _by_class(found: _Found, listed: Sequence[int]) -> list[OfClass]:
     labels = Counter(one.value for one in found.labels)
     suspected = Counter(found.labels[at].value for at in listed)
-    return [{"label": name, "labels": labels[name], "suspects": suspected[name]} for name in sorted(labels)]
+    return [OfClass(name, labels[name], suspected[name]) for name in sorted(labels)]
 
 
-def _slices(session: Session, found: _Found, listed: Sequence[int]) -> list[Json]:
+def _slices(session: Session, found: _Found, listed: Sequence[int]) -> list[Slice]:
     """How many labels and suspects there are by folder, kind of review and source; the largest of each."""
     folders = project_stats.folders(session, [one.image_id for one in found.labels])
     ways: dict[str, Callable[[HeldLabel], str]] = {
@@ -200,26 +203,25 @@ def _slices(session: Session, found: _Found, listed: Sequence[int]) -> list[Json
         labels = Counter(of(one) for one in found.labels)
         suspected = Counter(of(found.labels[at]) for at in listed)
         rows += [
-            {"by": by, "value": value, "labels": number, "suspects": suspected[value]}
+            Slice(by=by, value=value, labels=number, suspects=suspected[value])
             for value, number in labels.most_common(MOST_SLICES)
         ]
     return rows
 
 
-def _suspect(project: Project, found: _Found, at: int, tasks: dict[int, int | None]) -> Json:
+def _suspect(project: Project, found: _Found, at: int, tasks: dict[int, int | None]) -> Listed:
     label, by_classifier = found.labels[at], found.suspected.get(at)
     twins = [found.labels[other] for other in found.twins.get(at, ()) if other != at]
-    kind = "twins" if by_classifier is None else "both" if twins else "classifier"
-    return {
-        "image_id": label.image_id,
-        "label_id": label.label_id,
-        "content_hash": label.content_hash,
-        "given": label.value,
-        "suggested": project.config.classes[by_classifier.suggested] if by_classifier else None,
-        "score": round(by_classifier.score, 4) if by_classifier else None,
-        "kind": kind,
-        "twins": [{"image_id": one.image_id, "content_hash": one.content_hash, "given": one.value} for one in twins],
-        "holdout": label.holdout,
-        "source": label.source.value,
-        "ls_task_id": tasks.get(label.image_id),
-    }
+    return Listed(
+        image_id=label.image_id,
+        label_id=label.label_id,
+        content_hash=label.content_hash,
+        given=label.value,
+        suggested=project.config.classes[by_classifier.suggested] if by_classifier else None,
+        score=round(float(by_classifier.score), 4) if by_classifier else None,
+        kind="twins" if by_classifier is None else "both" if twins else "classifier",
+        twins=[Twin(one.image_id, one.content_hash, one.value) for one in twins],
+        holdout=label.holdout,
+        source=label.source.value,
+        ls_task_id=tasks.get(label.image_id),
+    )

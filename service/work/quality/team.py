@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+import msgspec
 from sqlalchemy.orm import Session
 
 from db.repositories.labels import decisions
@@ -24,13 +24,17 @@ from db.repositories.running import alarms
 from db.repositories.running.alarms import AlarmKind
 from db.session import reading, transaction
 from db.views import label_audit
-from db.views.figures import NewFigure, keep, kept_fingerprint
+from db.views.figures import keep
+from db.views.label_audit import Place
 from labeling.project import Project
 from labeling.quality.annotators.pausing import Finding, find_harm
 from labeling.quality.annotators.performance import AnnotatorFigures, Drift, Times, describe
 from labeling.quality.annotators.references import Answer, Votes, collect_votes, reference_of
 from labeling.types import NONE_OF_THESE, ImageId, ProjectId, ReviewKind
-from service.figures.estimates import estimate as estimate_as_json
+from service.figures.estimates import known, rounded
+from service.figures.figures import is_current, write
+from service.figures.team import Difference, Found, OneClass, Person, Sessions, Team
+from service.figures.team import Times as Pace
 from service.logs import get_logger
 from service.work.wiring import Parts
 
@@ -45,8 +49,6 @@ LATELY = 20_000
 MOST_DIFFERENCES = 12
 RULE = "rule"
 """The author of a pause that no person decided."""
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +66,14 @@ def refresh_team(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
         fingerprint = f"{FORMAT}-{project.config_version}-{label_audit.answers_fingerprint(session, project_id)}"
-        if fingerprint == kept_fingerprint(session, project_id, PART):
+        if is_current(session, project_id, fingerprint, Team, part=PART):
             return {"team": 0}
         facts = _read(session, project)
         found = find_harm(_held_against(facts), {one.id for one in facts.people if one.paused})
-        data = _figure(session, facts, found)
+        team = _figure(session, facts, found)
     with transaction(parts.database) as session:
         paused = _pause(session, parts, facts.project, found) if facts.project.config.policy.team.pause else 0
-        keep(session, project_id, [NewFigure("team", data)], fingerprint, parts.now(), PART)
+        keep(session, project_id, [write(team)], fingerprint, parts.now(), PART)
     return {"team": 1, **({"paused": paused} if paused else {})}
 
 
@@ -125,7 +127,7 @@ def _pause(session: Session, parts: Parts, project: Project, found: Sequence[Fin
     already = annotators.paused(session, project.id)
     new = [finding for finding in found if finding.annotator not in already]
     for finding in new:
-        evidence, words = _finding(finding), _words(finding)
+        evidence, words = msgspec.to_builtins(_finding(finding)), _words(finding)
         annotators.switch(
             session, finding.annotator, paused=True, author=RULE, reason=words, evidence=evidence, now=parts.now()
         )
@@ -145,92 +147,95 @@ def _words(finding: Finding) -> str:
     )
 
 
-def _finding(finding: Finding) -> Json:
-    return {
-        "harm": finding.harm.value,
-        "count": finding.count,
-        "n": finding.n,
-        "tolerated": round(finding.tolerated, 4),
-        "evidence": float(f"{finding.evidence:.3g}"),
-        "needed": round(finding.needed, 1),
-        "partner": finding.partner,
-    }
+def _finding(finding: Finding) -> Found:
+    return Found(
+        harm=finding.harm.value,
+        count=finding.count,
+        n=finding.n,
+        tolerated=round(finding.tolerated, 4),
+        evidence=float(f"{finding.evidence:.3g}"),
+        needed=round(finding.needed, 1),
+        partner=finding.partner,
+    )
 
 
-def _figure(session: Session, facts: _Facts, found: Sequence[Finding]) -> Json:
+def _figure(session: Session, facts: _Facts, found: Sequence[Finding]) -> Team:
     votes = collect_votes(facts.answers)
-    rows = [_person(one, facts, found, votes) for one in describe(facts.answers)]
-    _name_images(session, rows)
-    answered = sum(answer.gold for answer in facts.answers)
-    return {"answers": len(facts.answers), "gold_images": len(facts.gold), "gold_answers": answered, "annotators": rows}
+    described = describe(facts.answers)
+    differences = _shown(session, {one.annotator: _differences(one.annotator, facts, votes) for one in described})
+    return Team(
+        answers=len(facts.answers),
+        gold_images=len(facts.gold),
+        gold_answers=sum(answer.gold for answer in facts.answers),
+        annotators=[_person(one, found, differences[one.annotator]) for one in described],
+    )
 
 
-def _person(one: AnnotatorFigures, facts: _Facts, found: Sequence[Finding], votes: Votes) -> Json:
-    return {
-        "annotator": one.annotator,
-        "answers": one.answers,
-        "gold": estimate_as_json(one.gold),
-        "agreement": estimate_as_json(one.agreement),
-        "kappa": None if one.kappa is None else round(one.kappa, 4),
-        "accepted_wrong": estimate_as_json(one.accepted_wrong),
-        "blind_error": estimate_as_json(one.blind_error),
-        "anchoring": estimate_as_json(one.anchoring),
-        "times": _times(one.times),
-        "per_hour": None if one.per_hour is None else round(one.per_hour, 1),
-        "per_day": None if one.per_day is None else round(one.per_day, 1),
-        "drift": _drift(one.drift),
-        "quick_copies": estimate_as_json(one.quick_copies),
-        "commonest": one.commonest,
-        "commonest_share": estimate_as_json(one.commonest_share),
-        "usual": estimate_as_json(one.usual),
-        "classes": [{"label": each.label, "right": estimate_as_json(each.right)} for each in one.classes],
-        "findings": [_finding(finding) for finding in found if finding.annotator == one.annotator],
-        "differences": _differences(one.annotator, facts, votes),
-    }
+def _person(one: AnnotatorFigures, found: Sequence[Finding], differences: list[Difference]) -> Person:
+    return Person(
+        annotator=one.annotator,
+        answers=one.answers,
+        gold=known(one.gold),
+        agreement=known(one.agreement),
+        kappa=rounded(one.kappa, 4),
+        accepted_wrong=known(one.accepted_wrong),
+        blind_error=known(one.blind_error),
+        anchoring=known(one.anchoring),
+        times=_pace(one.times),
+        per_hour=rounded(one.per_hour, 1),
+        per_day=rounded(one.per_day, 1),
+        drift=_sessions(one.drift),
+        quick_copies=known(one.quick_copies),
+        commonest=one.commonest,
+        commonest_share=known(one.commonest_share),
+        usual=known(one.usual),
+        classes=[OneClass(each.label, known(each.right)) for each in one.classes],
+        findings=[_finding(finding) for finding in found if finding.annotator == one.annotator],
+        differences=differences,
+    )
 
 
-def _times(times: Times) -> Json:
+def _pace(times: Times) -> Pace:
     shown = [round(time, 2) if times.known else None for time in (times.median_s, times.lower_s, times.upper_s)]
-    return {"known": times.known, "n": times.n, "median_s": shown[0], "lower_s": shown[1], "upper_s": shown[2]}
+    return Pace(times.known, times.n, *shown)
 
 
-def _drift(drift: Drift) -> Json:
-    return {
-        "early": estimate_as_json(drift.early),
-        "late": estimate_as_json(drift.late),
-        "change": estimate_as_json(drift.change),
-        "early_s": drift.early_s,
-        "late_s": drift.late_s,
-    }
+def _sessions(drift: Drift) -> Sessions:
+    return Sessions(known(drift.early), known(drift.late), known(drift.change), drift.early_s, drift.late_s)
 
 
-def _differences(who: int, facts: _Facts, votes: Votes) -> list[Json]:
-    """The newest images on which somebody says otherwise than gold, a lead or most of the others.
+def _differences(who: int, facts: _Facts, votes: Votes) -> list[tuple[Answer, str]]:
+    """The newest images on which somebody says otherwise than gold, a lead or most of the others, with what is true.
 
     Answers to gold are among them only where the policy lets annotators know how they did.
     """
-    feedback, found = facts.project.config.policy.gold.feedback, list[Json]()
+    feedback, found = facts.project.config.policy.gold.feedback, list[tuple[Answer, str]]()
     for answer in reversed(facts.answers):
         if answer.annotator == who and (feedback or not answer.gold) and len(found) < MOST_DIFFERENCES:
             reference = reference_of(answer, votes)
             if reference is not None and reference.value != answer.said:
-                found.append(
-                    {"image_id": answer.image, "said": answer.said, "true": reference.value, "gold": answer.gold}
-                )
+                found.append((answer, reference.value))
     return found
 
 
-def _name_images(session: Session, rows: Sequence[Json]) -> None:
+def _shown(session: Session, found: Mapping[int, Sequence[tuple[Answer, str]]]) -> dict[int, list[Difference]]:
     """Where they can be looked at; images about which somebody is still asked are left out, for they may be blind."""
-    wanted = {one["image_id"] for row in rows for one in row["differences"]}
-    asked, known = label_audit.open_images(session, wanted), label_audit.places(session, wanted)
-    for row in rows:
-        row["differences"] = [
-            {
-                **one,
-                "content_hash": known[one["image_id"]].content_hash,
-                "ls_task_id": known[one["image_id"]].ls_task_id,
-            }
-            for one in row["differences"]
-            if one["image_id"] not in asked
+    wanted = {answer.image for differences in found.values() for answer, _ in differences}
+    asked, places = label_audit.open_images(session, wanted), label_audit.places(session, wanted)
+    return {
+        who: [
+            _difference(answer, true, places[answer.image]) for answer, true in differences if answer.image not in asked
         ]
+        for who, differences in found.items()
+    }
+
+
+def _difference(answer: Answer, true: str, place: Place) -> Difference:
+    return Difference(
+        image_id=answer.image,
+        content_hash=place.content_hash,
+        ls_task_id=place.ls_task_id,
+        said=answer.said,
+        true=true,
+        gold=answer.gold,
+    )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
-from db.repositories.reviews import annotations
+from db.repositories.reviews import annotations as answers
 from db.repositories.reviews.annotations import VoteRow
 from db.views import label_audit
 from labeling.types import ProjectId
@@ -24,6 +24,6 @@ def read_votes(parts: Parts, session: Session, project_id: ProjectId) -> Sequenc
     fingerprint = label_audit.answers_fingerprint(session, project_id)
     made_of, votes = parts.votes.get(project_id, ("", ()))
     if made_of != fingerprint:
-        votes = tuple(annotations.votes_of_project(session, project_id))
+        votes = tuple(answers.votes_of_project(session, project_id))
         parts.votes[project_id] = (fingerprint, votes)
     return votes

@@ -17,16 +17,18 @@ import pytest
 from PIL import Image
 
 from labeling.errors import Invalid, Unavailable
+from labeling.estimates import Estimate
 from labeling.learn.classifier import Inputs
 from labeling.types import NONE_OF_THESE, Incoming
 from service.demo.annotators import Account, Annotators, SimulatedAnswers, shown_choice, submitted_form
 from service.demo.images import prepare_images
-from service.demo.people import Known, People, Person
+from service.demo.people import People, Person
 from service.demo.project import gold_manifest, project_file
 from service.demo.random_arm import RandomArm
 from service.demo.report import HardImage, Pictures, rounds_table, thumbnail, write_report
 from service.demo.stamps import CLASSES
 from service.demo.summary import Books, Round, Summary, balance, write_summary
+from service.figures.estimates import known
 from service.ingest.register import items_of
 from service.projects.project_file import parse_project
 
@@ -320,10 +322,10 @@ SUMMARY = Summary(
     books=Books(120, 120, 0, 0),
     people=People(
         team=(
-            Person("good@<i>", 0.05, 60, Known(40, 0.95, 0.85, 0.98), None, False, "", False),
-            Person("bad@example.com", 0.4, 60, Known(12, None, None, None), None, True, "errs on gold", True),
+            Person("good@<i>", 0.05, 60, known(Estimate(0.95, 0.85, 0.98, 40)), None, False, "", False),
+            Person("bad@example.com", 0.4, 60, known(Estimate(0.5, 0.2, 0.8, 12)), None, True, "errs on gold", True),
         ),
-        agreement=Known(50, 0.71, 0.6, 0.8),
+        agreement=known(Estimate(0.71, 0.6, 0.8, 50)),
         verdict="no",
         words="Not yet: <b>",
         in_the_way=("gold",),

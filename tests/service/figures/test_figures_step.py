@@ -14,12 +14,14 @@ import sqlalchemy as sa
 
 from db.repositories.versions import predictions
 from db.session import reading, transaction
-from db.tables import ReviewRow, VersionRow
+from db.tables import FigureRow, ReviewRow, VersionRow
 from db.views import dashboard
 from db.views.dashboard import Figure
 from labeling.jobs import Trigger
 from labeling.project import Policy, Project, Shares
 from labeling.types import NONE_OF_THESE, ReviewKind, VersionId
+from service.figures import reference
+from service.figures.figures import OF_CLASSIFIERS, OF_PEOPLE
 from service.work.figures.refresh import refresh
 from service.work.select.query import choose_query
 from service.work.wiring import Parts
@@ -83,6 +85,23 @@ def test_nothing_is_computed_again_until_a_fact_changes(parts: Parts, project: P
     third = refresh(parts, project.id)
 
     assert [first, second, third] == [{"figures": 8}, {"figures": 0}, {"figures": 8}]
+
+
+@pytest.mark.parametrize("name", OF_CLASSIFIERS)
+def test_a_figure_that_is_kept_in_another_form_or_was_deleted_is_counted_anew(
+    parts: Parts, project: Project, name: str
+) -> None:
+    refresh(parts, project.id)
+    before = _kept(parts, project)[name].data
+
+    counted = []
+    for change in (sa.update(FigureRow).values(data={"old": "form"}), sa.delete(FigureRow)):
+        with transaction(parts.database) as session:
+            session.execute(change.where(FigureRow.name == name))
+        counted += [refresh(parts, project.id), refresh(parts, project.id)]
+
+    assert counted == [{"figures": 8}, {"figures": 0}] * 2
+    assert _kept(parts, project)[name].data == before
 
 
 def test_holdout_figures_rest_on_evaluation_labels_and_count_none_of_these_as_errors(
@@ -189,15 +208,14 @@ def test_every_figure_and_every_count_is_documented_and_plain_json(parts: Parts,
     json.dumps([figure.data for figure in kept.values()], allow_nan=False)
 
 
-def test_every_figure_about_peoples_work_is_documented() -> None:
-    sources = [path.read_text() for path in (PAGE.parents[2] / "service" / "work" / "quality").glob("*.py")]
+def test_the_reference_page_is_what_the_structs_say() -> None:
+    assert PAGE.read_text() == reference.page(), "write it anew: python -m service.figures.reference"
 
+
+def test_every_figure_about_peoples_work_is_documented() -> None:
     documented = _headings(PAGE.read_text().split("\n# ")[1])
 
-    written = {
-        name for text in sources for name in re.findall(r'(?:NewFigure\(|^FIGURE(?:, PART)? = )"([a-z_]+)"', text, re.M)
-    }
-    assert documented == written
+    assert documented == set(OF_PEOPLE)
 
 
 def _headings(text: str) -> set[str]:

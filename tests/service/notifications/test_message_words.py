@@ -16,9 +16,14 @@ from db.repositories.reviews.annotations import NewAnnotation, annotators, recor
 from db.session import reading, transaction
 from db.tables import MessageRow
 from db.views import figures, weekly
-from db.views.figures import NewFigure
+from labeling.estimates import Estimate
 from labeling.project import Policy, Project, Team
 from labeling.types import AnnotationAction, ImageId, LabelSource, ReviewKind
+from service.figures.accuracy import HoldoutByVersion, OneVersion
+from service.figures.estimates import estimate
+from service.figures.figures import write
+from service.figures.label_errors import SentBack
+from service.figures.label_quality import Coverage, HoldoutLabels, LabelQuality, Suspects
 from service.notifications.summary import Measured, Person, Week, weekly_words
 from service.settings import keep_secret
 from service.work.notifications import deliver_due, write_due
@@ -130,9 +135,11 @@ def _a_week(database: sa.Engine, project: Project) -> None:
         labels.append(session, project.id, told, NOW)
         old = [NewLabel(ImageId(3), "dog", LabelSource.IMPORT, "ingest", "came with the image")]
         labels.append(session, project.id, old, NOW - timedelta(days=9))
-        champion = {"champion": True, "accuracy": 0.9, "lower": 0.8, "upper": 0.95, "n": 40}
-        kept = [
-            NewFigure("holdout_by_version", {"versions": [champion]}),
-            NewFigure("label_quality", {"verdict": "not yet"}),
-        ]
+        interval = estimate(Estimate(0.9, 0.8, 0.95, 40), "accuracy")
+        champion = OneVersion(version=1, promoted=True, champion=True, **interval)
+        judged = LabelQuality(
+            verdict="not yet", words="", in_the_way=[], criteria=[], coverage=Coverage(3, 2), sources=[], classes=[],
+            slices=[], holdout=HoldoutLabels(1, 0, 0, 0), suspects=Suspects(0, 0, SentBack(0, 0, 0)),
+        )  # fmt: skip
+        kept = [write(HoldoutByVersion([champion])), write(judged)]
         figures.keep(session, project.id, kept, "now", NOW)

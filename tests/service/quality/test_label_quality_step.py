@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from db.repositories.labels import decisions
 from db.repositories.running import alarms
 from db.session import insert_new, reading, transaction
-from db.tables import InboxRow
+from db.tables import FigureRow, InboxRow
 from db.views import dashboard
 from db.views import figures as kept
 from db.views.figures import NewFigure
@@ -100,6 +100,19 @@ def test_people_who_disagree_raise_an_alarm_and_stand_in_the_way_until_they_agre
     assert {"agreement", "disputes", "alarms"} <= set(data["in_the_way"])
     disputes = next(one for one in data["criteria"] if one["name"] == "disputes")
     assert disputes["figure"]["value"] == 50 and disputes["where"] == "/disputes"
+    with reading(ground.parts.database) as session:
+        assert [one.kind for one in alarms.open_alarms(session, ground.project.id)] == ["agreement is low"]
+
+
+def test_an_alarm_stays_while_its_figure_is_counted_anew(ground: Ground) -> None:
+    answer_all(ground, wrong=lambda i: i % 2 == 0)
+    verdict(ground)
+    with transaction(ground.parts.database) as session:
+        session.execute(sa.update(FigureRow).where(FigureRow.name == "agreement").values(data={"old": "form"}))
+
+    counts = watch_labels(ground.parts, ground.project.id)
+
+    assert counts == {"alarms_raised": 0, "alarms_ended": 0}
     with reading(ground.parts.database) as session:
         assert [one.kind for one in alarms.open_alarms(session, ground.project.id)] == ["agreement is low"]
 

@@ -15,7 +15,7 @@ from db.repositories.engines import engines_in_force
 from db.repositories.engines.engines_in_force import Stage
 from db.repositories.running import alarms
 from db.session import reading, transaction
-from db.tables import ImageRow, PrelabelRow
+from db.tables import FigureRow, ImageRow, PrelabelRow
 from db.views import dashboard
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.prelabel.engine import Item, Look, no_vectors
@@ -96,6 +96,18 @@ def test_the_same_images_are_looked_at_once_a_day_each_day_changed_in_another_pi
     assert first[0] != second[0] and sum(a != b for a, b in zip(first[0], second[0], strict=True)) <= 6
     assert (world.row()["asked"], world.row()["differ"], world.row()["cost_micro"]) == (30, 0, 150)
     assert world.alarms() == []
+
+
+def test_what_is_kept_in_another_form_is_looked_at_again_on_the_same_day(world: World) -> None:
+    world.look()
+    before = world.row()
+    with transaction(world.ground.parts.database) as session:
+        session.execute(sa.update(FigureRow).where(FigureRow.name == "engine_canaries").values(data={"old": "form"}))
+
+    counts = world.look()
+
+    assert counts["looked_again"] == 1
+    assert world.row()["asked"] == before["asked"]
 
 
 def test_answers_that_changed_raise_an_alarm_and_the_old_ones_end_it(world: World) -> None:

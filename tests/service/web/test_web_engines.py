@@ -69,13 +69,30 @@ def test_the_reliability_plot_is_shown_without_what_a_plot_does_not_need(
 ) -> None:
     svg = '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script><text>confidence</text></svg>'
     with transaction(database) as session:
-        session.add(FigureRow(project_id=project.id, name="engine_reliability", data={}, svg=svg, computed_at=NOW))
+        data: dict[str, object] = {"engines": []}
+        session.add(FigureRow(project_id=project.id, name="engine_reliability", data=data, svg=svg, computed_at=NOW))
     client.headers.update(HTML)
     log_in(client, make_key(database))
 
     shown = client.get("/projects/animals/engines").text
 
     assert "<text>confidence</text>" in shown and "<script" not in shown
+
+
+def test_a_reliability_of_another_form_is_said_to_be_counted_anew(
+    client: TestClient, database: sa.Engine, project: Project
+) -> None:
+    svg = '<svg xmlns="http://www.w3.org/2000/svg"><text>confidence</text></svg>'
+    with transaction(database) as session:
+        session.add(
+            FigureRow(project_id=project.id, name="engine_reliability", data={"v": 0}, svg=svg, computed_at=NOW)
+        )
+    client.headers.update(HTML)
+    log_in(client, make_key(database))
+
+    shown = client.get("/projects/animals/engines").text
+
+    assert "Being counted anew" in shown and "<text>confidence</text>" not in shown
 
 
 def keep_report(database: sa.Engine, project: Project, kind: str, result: dict[str, Any]) -> int:
@@ -135,7 +152,7 @@ def test_a_report_that_failed_or_is_of_another_form_is_no_fault(
     shown = client.get("/projects/animals/engines")
 
     assert shown.status_code == 200
-    assert "no such model &lt;script&gt;" in shown.text
+    assert "no such model &lt;script&gt;" in shown.text and "Ask for a new one." in shown.text
 
 
 def test_the_buttons_ask_the_worker_in_the_persons_name(client: TestClient, database: sa.Engine) -> None:

@@ -12,11 +12,12 @@ import sqlalchemy as sa
 from db.repositories.reviews import overlaps, reviews
 from db.repositories.running import alarms
 from db.session import reading, transaction
-from db.tables import AuditRow, LabelCheckRow, OverlapRow
+from db.tables import AuditRow, FigureRow, LabelCheckRow, OverlapRow
 from db.views import dashboard
 from labeling.jobs import Role
 from labeling.project import Project
 from labeling.types import ReviewId
+from service.figures.figures import OF_PEOPLE
 from tests.conftest import NOW
 from tests.reviewing import rows_of
 from tests.service.labelled_pool import Ground
@@ -106,6 +107,23 @@ def test_the_api_handles_the_same_and_says_what_no_longer_stands(world: World, d
     assert first in [one["label_id"] for one in listed]
     assert answers == [{"done": 1, "already": 0, "gone": 1}, {"done": 0, "already": 1, "gone": 1}]
     assert [job["job"] for job in jobs] == ["review"]
+
+
+def test_figures_of_another_form_are_said_to_be_counted_anew(world: World, database: sa.Engine) -> None:
+    with transaction(database) as session:
+        for name in OF_PEOPLE:
+            row = FigureRow(project_id=world.ground.project.id, name=name, data={"old": "form"}, computed_at=NOW)
+            session.merge(row)
+    key = make_key(database, Role.READ)
+    with web(database, world.home) as client:
+        log_in(client, key)
+
+        page = client.get(f"{world.address}/label-quality")
+        suspects = client.get("/api/projects/animals/suspects", headers=bearer(key))
+
+    assert page.status_code == 200
+    assert page.text.count("Being counted anew") == 5
+    assert suspects.status_code == 404
 
 
 def test_a_form_without_its_token_is_refused(world: World, database: sa.Engine) -> None:

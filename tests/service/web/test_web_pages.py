@@ -219,14 +219,33 @@ def test_the_quality_page_shows_every_stored_figure(
     assert client.get(pictures[0].replace("&amp;", "&")).headers["content-type"] == "image/png"
 
 
-def test_a_figure_in_an_unknown_form_is_left_out(client: TestClient, database: sa.Engine, project: Project) -> None:
+def test_a_figure_of_another_form_is_said_to_be_counted_anew(
+    client: TestClient, database: sa.Engine, project: Project
+) -> None:
     with transaction(database) as session:
         now = datetime.now(UTC)
         for name in ("holdout_by_version", "hardest", "confusion", "acceptance", "rounds"):
             session.add(FigureRow(project_id=project.id, name=name, data={"v": 2}, svg="<b>", computed_at=now))
     log_in(client, make_key(database))
 
-    assert client.get("/projects/1").status_code == 200
+    shown = client.get("/projects/1")
+
+    assert shown.status_code == 200
+    assert shown.text.count("Being counted anew") == 5
+
+
+def test_the_api_gives_no_figure_of_another_form(client: TestClient, database: sa.Engine, project: Project) -> None:
+    now = datetime.now(UTC)
+    with transaction(database) as session:
+        session.add(FigureRow(project_id=project.id, name="hardest", data={"images": []}, computed_at=now))
+        session.add(FigureRow(project_id=project.id, name="confusion", data={"v": 2}, computed_at=now))
+    key = bearer(make_key(database, Role.READ))
+
+    listed = client.get("/api/projects/animals/figures", headers=key).json()["items"]
+    shown = client.get("/api/projects/animals/figures/confusion", headers=key)
+
+    assert [(one["name"], one["data"]) for one in listed] == [("hardest", {"images": []})]
+    assert shown.status_code == 404 and "counted anew" in shown.text
 
 
 def test_the_overview_shows_only_the_keys_projects(

@@ -8,7 +8,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeling.quality.forecast import Count, Forecast, count_of, total
+from labeling.estimates import Forecast
+from labeling.quality.forecast import Count, count_of, total
 
 
 def test_the_real_total_falls_into_the_interval_about_as_often_as_it_says() -> None:

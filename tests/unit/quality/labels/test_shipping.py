@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labeling.estimates import Estimate
 from labeling.quality.labels.readiness import TARGETS, Criterion, State, Verdict, count, judge, measured, verdict_on
-from labeling.quality.metrics import Estimate
 
 GOOD, BAD = Estimate(0.95, 0.93, 0.97, 200), Estimate(0.5, 0.4, 0.6, 200)
 
