@@ -7,8 +7,8 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from db.session import transaction
-from db.tables import FigureRow
 from labeling.project import Project
+from tests import factories
 
 HIDDEN = "someone@example.org"
 
@@ -72,4 +72,4 @@ def store_figures(database: sa.Engine, project: Project, at: datetime) -> None:
     }  # fmt: skip
     with transaction(database) as session:
         for name, data in figures.items():
-            session.merge(FigureRow(project_id=project.id, name=name, data=data, svg=None, computed_at=at))
+            factories.figure(session, project.id, name, data, at=at)

@@ -15,13 +15,14 @@ from fastapi.testclient import TestClient
 from db.repositories.people import keys
 from db.repositories.running import heartbeats
 from db.session import reading, transaction
-from db.tables import AuditRow, FailureRow, FigureRow
+from db.tables import AuditRow, FailureRow
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.jobs import Role
 from labeling.project import Project
 from service import auth
 from service.web.pages.rendering import safe_next
 from service.web.pages.svg import safe_svg
+from tests import factories
 from tests.conftest import NOW
 from tests.service.quality_data import fill
 from tests.service.web_client import SECRET, bearer, make_key, web
@@ -221,9 +222,8 @@ def test_the_quality_page_shows_every_stored_figure(
 
 def test_a_figure_in_an_unknown_form_is_left_out(client: TestClient, database: sa.Engine, project: Project) -> None:
     with transaction(database) as session:
-        now = datetime.now(UTC)
         for name in ("holdout_by_version", "hardest", "confusion", "acceptance", "rounds"):
-            session.add(FigureRow(project_id=project.id, name=name, data={"v": 2}, svg="<b>", computed_at=now))
+            factories.figure(session, project.id, name, {"v": 2}, "<b>")
     log_in(client, make_key(database))
 
     assert client.get("/projects/1").status_code == 200
