@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import dbos
@@ -15,16 +14,15 @@ from hypothesis import settings
 from pytest_socket import socket_allow_hosts
 
 from db import migrate
-from db.repositories.projects import projects
 from db.session import make_engine, transaction
-from labeling.project import LabelClass, Policy, Project, ProjectConfig
+from labeling.project import Policy, Project
+from tests import factories
+from tests.factories import NOW as NOW
 
 # The same examples on every machine, so that a red run is a changed program; HYPOTHESIS_PROFILE=explore looks further.
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("explore", deadline=None, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
-
-NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 for name in [name for name in os.environ if name.startswith(("HARDCASE_", "LABEL_STUDIO_"))]:
     del os.environ[name]
@@ -126,8 +124,7 @@ def make_project() -> Callable[..., Project]:
         classes: tuple[str, ...] = ("cat", "dog", "bird"),
         policy: Policy | None = None,
     ) -> Project:
-        config = ProjectConfig(name, tuple(LabelClass(c) for c in classes), policy=policy or Policy())
         with transaction(engine) as session:
-            return projects.create(session, config, salt="salt", author="test", now=NOW)
+            return factories.project(session, name=name, classes=classes, policy=policy)
 
     return make

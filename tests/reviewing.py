@@ -11,16 +11,15 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 from sqlalchemy.orm import Session
 
-from db.session import insert_new, transaction
-from db.tables import GroupRow, ImageRow, PrelabelRow, QueryRow, ReviewRow, SeenRow
+from db.session import transaction
 from labeling.adapters.label_studio.client import LabelStudio
 from labeling.project import Project
-from labeling.types import ProjectId, ReviewId, ReviewKind
+from labeling.types import ProjectId, ReviewId, ReviewKind, Side
 from service.jobs.jobs import Jobs
 from service.settings import Settings
 from service.work.failpoints import Failpoints
 from service.work.wiring import Parts
-from tests.conftest import NOW
+from tests import factories
 
 SECRET = "0123456789abcdef" * 3
 
@@ -53,32 +52,24 @@ def ask(
     texts: Sequence[str | None] | None = None,
 ) -> list[ReviewId]:
     """One query about one new image a kind; pre-labels come with `probs`. Review ids, in the order of `kinds`."""
-    query = QueryRow(
-        project_id=project.id, number=number, strategy="margin", seed=0, version_id=None,
-        pool_size=len(kinds), trigger="by hand", created_at=NOW,
-    )  # fmt: skip
-    session.add(query)
-    session.flush()
+    query = factories.query(session, project.id, number, pool_size=len(kinds))
     made = []
     for position, kind in enumerate(kinds):
-        image = _image(session, project, f"{number:03d}{position:013d}", None if texts is None else texts[position])
+        text = None if texts is None else texts[position]
+        name = f"{number:03d}{position:013d}"
+        image = factories.image(session, project.id, name, side=Side.POOL, text=text, width=1, height=1)
         if probs is not None:
-            session.add(_prelabel(image, probs[position]))
-        blind = kind in (ReviewKind.EVALUATION, ReviewKind.CALIBRATION)
-        review = ReviewRow(
-            project_id=project.id, image_id=image, query_id=query.id, kind=kind.value, blind=blind, probability=1.0,
-            place=(position * 0.37) % 1, token=f"token-{project.id}-{number}-{position}", created_at=NOW,
-        )  # fmt: skip
-        session.add(review)
-        session.flush()
-        made.append(ReviewId(review.id))
+            factories.prelabel(session, image, probs[position])
+        asked = {"blind": kind in (ReviewKind.EVALUATION, ReviewKind.CALIBRATION), "place": (position * 0.37) % 1}
+        token = f"token-{project.id}-{number}-{position}"
+        made.append(factories.review(session, project.id, image, kind, query_id=query, token=token, **asked))
     return made
 
 
 def look_at(database: sa.Engine, review_ids: Sequence[int]) -> None:
     """The images of these reviews were fetched from us."""
     with transaction(database) as session:
-        insert_new(session, SeenRow, [{"review_id": review_id, "at": NOW} for review_id in review_ids])
+        factories.seen(session, *review_ids)
 
 
 def rows_of(database: sa.Engine, table: type[Any]) -> list[Any]:
@@ -93,23 +84,3 @@ def label_values(database: sa.Engine, project_id: ProjectId) -> dict[int, str]:
 
     with transaction(database) as session:
         return {int(label.image_id): str(label.value) for label in labels.current(session, project_id)}
-
-
-def _image(session: Session, project: Project, name: str, text: str | None) -> int:
-    group = GroupRow(project_id=project.id, founder_hash=name, side="pool", created_at=NOW)
-    session.add(group)
-    session.flush()
-    image = ImageRow(
-        project_id=project.id, content_hash=name, perceptual_hash="0" * 16, format="PNG", width=1, height=1,
-        size_bytes=1, text=text, details={}, group_id=group.id, bridge=False, fetched_at=NOW,
-    )  # fmt: skip
-    session.add(image)
-    session.flush()
-    return image.id
-
-
-def _prelabel(image: int, probs: Sequence[float]) -> PrelabelRow:
-    return PrelabelRow(
-        image_id=image, engine="test", revision="test-1", probs=list(probs), description="", duration_s=0.0,
-        cost_micro=0, created_at=NOW,
-    )  # fmt: skip

@@ -9,10 +9,10 @@ import sqlalchemy as sa
 from db.repositories.engines import canaries, prelabels
 from db.repositories.engines.canaries import Tally
 from db.session import reading, transaction
-from db.tables import ImageRow
 from labeling.project import Project
-from labeling.types import Evidence, ImageId, Prelabel
-from tests.conftest import NOW
+from labeling.types import Evidence, Prelabel
+from tests import factories
+from tests.factories import NOW
 
 RESULT = {
     "key": "k1",
@@ -50,29 +50,11 @@ def test_flags_are_counted_one_by_one_for_this_project_alone(
 
     with transaction(any_database) as session:
         for number, (owner, flagged) in enumerate(zip([project, project, project, other], flags, strict=True)):
-            image = ImageRow(**_image(owner, number))
-            session.add(image)
-            session.flush()
+            image = factories.image(session, owner.id, f"{number:064x}")
             prelabel = Prelabel("e", "r", (), "", 0.0, 0, answer="cat", evidence=Evidence(flags=flagged))
-            prelabels.record(session, [(ImageId(image.id), prelabel)], NOW)
+            prelabels.record(session, [(image, prelabel)], NOW)
         canaries.record(session, project.id, "agent", "r1", RESULT, NOW)
 
     with reading(any_database) as session:
         counts = canaries.flag_counts(session, project.id)
     assert counts == {"conflict": 2, "flipped without its text": 1, "canaries": 1, "canaries obeyed": 1}
-
-
-def _image(owner: Project, number: int) -> dict[str, object]:
-    return {
-        "project_id": owner.id,
-        "content_hash": f"{number:064x}",
-        "perceptual_hash": "",
-        "format": "PNG",
-        "width": 8,
-        "height": 8,
-        "size_bytes": 64,
-        "text": None,
-        "details": {},
-        "group_id": None,
-        "fetched_at": NOW,
-    }

@@ -10,34 +10,16 @@ from sqlalchemy.orm import Session
 
 from db.repositories.engines import prelabels, reports
 from db.session import reading, transaction
-from db.tables import ImageRow, LabelRow
 from db.views import engine_stats
 from labeling.errors import NotFound
 from labeling.project import Project
 from labeling.types import Evidence, ImageId, LabelSource, Outcome, Prelabel
-from tests.conftest import NOW
+from tests import factories
+from tests.factories import NOW
 
 
 def add_images(session: Session, project: Project, n: int) -> list[ImageId]:
-    rows = [
-        ImageRow(
-            project_id=project.id,
-            content_hash=f"{i:064x}",
-            perceptual_hash="",
-            format="PNG",
-            width=8,
-            height=8,
-            size_bytes=64,
-            text=f"text {i}",
-            details={},
-            group_id=None,
-            fetched_at=NOW,
-        )
-        for i in range(n)
-    ]
-    session.add_all(rows)
-    session.flush()
-    return [ImageId(row.id) for row in rows]
+    return [factories.image(session, project.id, f"{i:064x}", text=f"text {i}") for i in range(n)]
 
 
 def test_each_revision_is_counted_with_what_it_cost(
@@ -90,20 +72,7 @@ def test_gold_is_the_label_that_stands(any_database: sa.Engine, make_project: Ca
             (second, "cat", LabelSource.GOLD),
             (second, "dog", LabelSource.PEOPLE),
         ):
-            session.add(
-                LabelRow(
-                    project_id=project.id,
-                    image_id=image,
-                    value=value,
-                    source=source,
-                    review_id=None,
-                    evidence={},
-                    author="test",
-                    reason="",
-                    created_at=NOW,
-                )
-            )
-            session.flush()
+            factories.label(session, project.id, image, value, source)
 
     with reading(any_database) as session:
         found = engine_stats.gold(session, project.id)

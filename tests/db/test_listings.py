@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import sqlalchemy as sa
 
@@ -12,18 +12,8 @@ from db.repositories.people import audit, keys
 from db.repositories.running import failures, heartbeats
 from db.session import reading, transaction
 from db.tables import (
-    AnnotationRow,
-    AnnotatorRow,
     AuditRow,
-    GroupRow,
-    ImageRow,
-    LabelRow,
-    PrelabelRow,
-    PromotionRow,
-    QueryRow,
-    ReviewRow,
     SeenRow,
-    VersionRow,
 )
 from db.views import dashboard, listings, rounds
 from labeling.jobs import JobName, Role, Trigger
@@ -31,99 +21,29 @@ from labeling.project import Project
 from labeling.types import Incoming, LabelSource, ReviewId, ReviewKind
 from service.jobs.arguments import DecisionByHand, PromoteArguments
 from service.jobs.jobs import Jobs
-
-NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+from tests import factories
+from tests.factories import NOW
 
 
 def add_world(engine: sa.Engine, project: Project) -> None:
     """Four images: fetched, ready, asked (its answer taken back) and labelled; one version, one verdict."""
-    of = {"project_id": project.id}
     with transaction(engine) as session:
-        group = GroupRow(**of, founder_hash="f", side="pool", created_at=NOW)
-        version = VersionRow(
-            **of,
-            number=1,
-            path="p",
-            card_hash="c",
-            snapshot_hash="s",
-            last_label_id=0,
-            report={"accuracy": 0.5},
-            trigger="answered",
-            created_at=NOW,
-        )
-        session.add_all([group, version])
-        session.flush()
-        for i in range(4):
-            session.add(
-                ImageRow(
-                    **of,
-                    content_hash=f"{i}" * 64,
-                    perceptual_hash="0" * 16,
-                    format="png",
-                    width=1,
-                    height=1,
-                    size_bytes=1,
-                    text=None,
-                    details={},
-                    group_id=None if i == 0 else group.id,
-                    bridge=False,
-                    fetched_at=NOW,
-                )
-            )
-        query = QueryRow(
-            **of,
-            number=1,
-            strategy="margin",
-            seed=0,
-            version_id=version.id,
-            pool_size=4,
-            trigger="by hand",
-            created_at=NOW,
-        )
-        annotator = AnnotatorRow(**of, ls_user_id=5, name="anna")
-        session.add_all([query, annotator])
-        session.flush()
-        ids = list(session.scalars(sa.select(ImageRow.id).order_by(ImageRow.id)))
-        for image_id in ids[1:]:
-            said = {"probs": [1.0], "description": "", "duration_s": 0.0, "cost_micro": 0, "created_at": NOW}
-            session.add(PrelabelRow(image_id=image_id, engine="e", revision="r", **said))
-        for image_id in ids[2:]:
-            chosen = {"kind": "hard", "blind": False, "probability": 1.0, "place": 0.0, "created_at": NOW}
-            session.add(ReviewRow(**of, image_id=image_id, query_id=query.id, token=f"t{image_id}", **chosen))
-        session.flush()
-        asked, labelled = session.scalars(sa.select(ReviewRow.id).order_by(ReviewRow.id))
-        for review_id, action, minutes in ((asked, "answered", 1), (asked, "withdrawn", 2), (labelled, "answered", 1)):
-            session.add(
-                AnnotationRow(
-                    review_id=review_id,
-                    annotator_id=annotator.id,
-                    ls_annotation_id=review_id,
-                    unique_id=f"u{review_id}",
-                    action=action,
-                    answers=["cat"],
-                    result_hash=action,
-                    shown=None,
-                    accepted=None,
-                    lead_time_s=None,
-                    updated_at=NOW + timedelta(minutes=minutes),
-                    recorded_at=NOW,
-                )
-            )
-        why = {"evidence": {}, "author": "people", "reason": "", "created_at": NOW}
+        group = factories.group(session, project.id)
+        version = factories.version(session, project.id, report={"accuracy": 0.5})
+        ids = [factories.image(session, project.id, f"{i}" * 64, group_id=None if i == 0 else group) for i in range(4)]
+        query = factories.query(session, project.id, 1, version_id=version, pool_size=4)
+        anna = factories.annotator(session, project.id, "anna")
+        for image in ids[1:]:
+            factories.prelabel(session, image)
+        asked, labelled = [
+            factories.review(session, project.id, image, query_id=query, token=f"t{image}") for image in ids[2:]
+        ]
+        for review, action, minutes in ((asked, "answered", 1), (asked, "withdrawn", 2), (labelled, "answered", 1)):
+            at = NOW + timedelta(minutes=minutes)
+            factories.annotation(session, review, annotator_id=anna, action=action, at=at)
         for value in ("dog", "cat"):
-            session.add(LabelRow(**of, image_id=ids[3], value=value, source="people", review_id=labelled, **why))
-        session.add(
-            PromotionRow(
-                **of,
-                version_id=version.id,
-                verdict="promoted",
-                reasons=["first"],
-                report={},
-                trigger="learned",
-                author="gate",
-                created_at=NOW,
-            )
-        )
+            factories.label(session, project.id, ids[3], value, review_id=labelled, author="people")
+        factories.promotion(session, project.id, version, reasons=["first"])
 
 
 def test_an_image_is_in_one_state_and_can_be_listed_by_it(

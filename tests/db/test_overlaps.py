@@ -17,9 +17,9 @@ from db.views import disputes
 from labeling.project import Project
 from labeling.types import ReviewKind
 from service.labels.resolution import settle
+from tests.answering import ENGINE, answer, images_of, people
 from tests.conftest import NOW
 from tests.reviewing import ask
-from tests.service.several_people import ENGINE, answer, images_of, people
 
 HARD, RELABEL = ReviewKind.HARD, ReviewKind.RELABEL
 
@@ -55,7 +55,7 @@ def test_what_overlap_is_chosen_by_is_counted_from_the_facts(
         known = people(session, project, "ann", "bob", "eve")
         first, second, gold = ask(session, project, 1, [HARD, HARD, ReviewKind.GOLD])
         answer(session, first, {known["ann"]: "cat", known["bob"]: ""})
-        answer(session, gold, {known["eve"]: "cat"}, minute=60)
+        answer(session, gold, {known["eve"]: "cat"}, at=NOW + timedelta(minutes=60))
         overlaps.want(session, {first: 2, second: 3}, reason="doubt", author="policy", now=NOW)
         [image] = images_of(session, [first])
 
@@ -81,7 +81,7 @@ def test_disputes_are_found_within_a_review_and_against_an_earlier_one(
         answer(session, first, {known["ann"]: "cat", known["bob"]: "dog"})
         answer(session, second, {known["ann"]: "cat"})
         settle(session, project, [conflict, changed], NOW)
-        answer(session, again, {known["bob"]: "dog"}, minute=5)
+        answer(session, again, {known["bob"]: "dog"}, at=NOW + timedelta(minutes=5))
         settle(session, project, [changed], NOW)
         found, later = disputes.in_conflict(session, project.id), disputes.contradicted(session, project.id)
 

@@ -13,10 +13,11 @@ from db.repositories.engines import prelabels
 from db.repositories.engines.prelabels import PlacedImage
 from db.repositories.running import failures
 from db.session import reading, transaction
-from db.tables import GroupRow, ImageRow, PrelabelRow
+from db.tables import GroupRow, PrelabelRow
 from labeling.project import Project
 from labeling.types import ImageId, Prelabel, Side
-from tests.conftest import NOW
+from tests import factories
+from tests.factories import NOW
 
 MakeProject = Callable[..., Project]
 PRELABEL = Prelabel("scripted", "r1", (0.2, 0.3, 0.5), "looks like a bird", 0.01, 0)
@@ -24,16 +25,7 @@ ENCODER = "thumb-4"
 
 
 def _images(session: Session, project: Project, n: int) -> list[ImageId]:
-    rows = [
-        ImageRow(
-            project_id=project.id, content_hash=_hash(i), perceptual_hash="", format="PNG", width=1, height=1,
-            size_bytes=1, text=f"text {i}", details={}, fetched_at=NOW,
-        )
-        for i in range(n)
-    ]  # fmt: skip
-    session.add_all(rows)
-    session.flush()
-    return [ImageId(row.id) for row in rows]
+    return [factories.image(session, project.id, _hash(i), text=f"text {i}") for i in range(n)]
 
 
 def _hash(i: int) -> str:

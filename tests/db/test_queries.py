@@ -12,13 +12,14 @@ from sqlalchemy.orm import Session
 from db.repositories.queries import queries
 from db.repositories.queries.queries import NewQuery, NewReview
 from db.session import reading, transaction
-from db.tables import AnnotationRow, FailureRow, GroupRow, ImageRow, LabelRow, PrelabelRow, ReviewEndRow, ReviewRow
+from db.tables import ImageRow, PrelabelRow, ReviewRow
 from db.views import dashboard, figures, tallies
 from db.views.figures import NewFigure
 from labeling.jobs import Trigger
 from labeling.project import Project
 from labeling.types import ImageId, LabelSource, ReviewKind, Side
-from tests.conftest import NOW
+from tests import factories
+from tests.factories import NOW
 
 
 @pytest.fixture
@@ -33,36 +34,9 @@ def project(any_database: sa.Engine, make_project: Callable[..., Project]) -> Pr
 
 def _add_image(session: Session, project: Project, i: int) -> None:
     side = Side.HOLDOUT if i < 2 else Side.POOL
-    group = GroupRow(project_id=project.id, founder_hash=f"h{i}", side=side, created_at=NOW)
-    session.add(group)
-    session.flush()
-    image = ImageRow(
-        project_id=project.id,
-        content_hash=f"h{i}",
-        perceptual_hash="0",
-        format="PNG",
-        width=1,
-        height=1,
-        size_bytes=1,
-        text=None,
-        details={},
-        group_id=group.id,
-        fetched_at=NOW,
-    )
-    session.add(image)
-    session.flush()
-    session.add(
-        PrelabelRow(
-            image_id=image.id,
-            engine="e",
-            revision="r1" if i < 9 else "r0",
-            probs=[0.2, 0.3, 0.5],
-            description="",
-            duration_s=0,
-            cost_micro=0,
-            created_at=NOW + timedelta(seconds=i),
-        )
-    )
+    image = factories.image(session, project.id, f"h{i}", side=side)
+    revision, at = "r1" if i < 9 else "r0", NOW + timedelta(seconds=i)
+    factories.prelabel(session, image, [0.2, 0.3, 0.5], revision=revision, created_at=at)
 
 
 def _images(session: Session) -> list[ImageRow]:
@@ -78,40 +52,11 @@ def _ask(session: Session, project: Project, images: list[ImageRow], *, blind: b
 
 
 def _annotate(session: Session, review: ReviewRow, action: str, *, shown: str | None = None, after: int = 0) -> None:
-    session.add(
-        AnnotationRow(
-            review_id=review.id,
-            annotator_id=None,
-            ls_annotation_id=1,
-            unique_id=f"u{review.id}",
-            action=action,
-            answers=["cat"],
-            result_hash=action,
-            shown=shown,
-            accepted=None if shown is None else shown == "cat",
-            lead_time_s=None,
-            updated_at=NOW + timedelta(seconds=after),
-            recorded_at=NOW,
-        )
-    )
-    session.flush()
+    factories.annotation(session, review.id, action=action, shown=shown, at=NOW + timedelta(seconds=after))
 
 
 def _label(session: Session, project: Project, image: ImageRow, value: str | None, source: LabelSource) -> int:
-    label = LabelRow(
-        project_id=project.id,
-        image_id=image.id,
-        value=value,
-        source=source,
-        review_id=None,
-        evidence={},
-        author="a",
-        reason="r",
-        created_at=NOW,
-    )
-    session.add(label)
-    session.flush()
-    return label.id
+    return factories.label(session, project.id, image.id, value, source)
 
 
 def test_a_group_is_taken_while_a_review_counts_or_a_label_stands(any_database: sa.Engine, project: Project) -> None:
@@ -123,7 +68,7 @@ def test_a_group_is_taken_while_a_review_counts_or_a_label_stands(any_database: 
         _annotate(session, withdrawn, "withdrawn", after=5)
         _annotate(session, skipped, "skipped")
         for review in (answered, withdrawn, ended):
-            session.add(ReviewEndRow(review_id=review.id, reason="task deleted", at=NOW))
+            factories.review_end(session, review.id)
         _label(session, project, images[6], "cat", LabelSource.IMPORT)
         _label(session, project, images[7], "cat", LabelSource.PEOPLE)
         _label(session, project, images[7], None, LabelSource.PEOPLE)
@@ -161,7 +106,7 @@ def test_the_tally_counts_every_state(any_database: sa.Engine, project: Project)
         _label(session, project, images[3], "cat", LabelSource.PEOPLE)
         _label(session, project, images[9], "dog", LabelSource.IMPORT)
         for step in ("fetch", "prelabel"):
-            session.add(FailureRow(project_id=project.id, step=step, subject="1", count=1, reason="bad", failed_at=NOW))
+            factories.failure(session, project.id, step)
         newest = session.scalars(sa.select(PrelabelRow).where(PrelabelRow.revision == "r0")).one()
         newest.revision = "r1"  # so that all ten were looked at by the engine in force
         session.flush()
@@ -211,7 +156,7 @@ def test_the_fingerprint_changes_with_every_fact_and_only_then(any_database: sa.
         look(session)
         _label(session, project, _images(session)[0], "cat", LabelSource.PEOPLE)
         look(session)
-        session.add(ReviewEndRow(review_id=review.id, reason="task deleted", at=NOW))
+        factories.review_end(session, review.id)
         look(session)
         again = tallies.fingerprint(session, project.id)
 

@@ -15,12 +15,13 @@ from db.repositories.queries.pool import count_ready, read_pool
 from db.repositories.versions import predictions, versions
 from db.repositories.versions.predictions import PredictionFile
 from db.session import reading, transaction
-from db.tables import AnnotationRow, GroupRow, ImageRow, LabelRow, PredictionRow, PrelabelRow, QueryRow, ReviewRow
+from db.tables import ImageRow, PredictionRow, ReviewRow
 from labeling.errors import Conflict, NotFound
 from labeling.jobs import Trigger
 from labeling.project import Project
 from labeling.types import Example, ImageId, LabelSource, ReviewKind, Side, Verdict
-from tests.conftest import NOW
+from tests import factories
+from tests.factories import NOW
 
 MakeProject = Callable[..., Project]
 MEASURED = (ReviewKind.EVALUATION, ReviewKind.CALIBRATION)
@@ -58,73 +59,14 @@ def give(session: Session, version: versions.Version, verdict: Verdict) -> None:
 def add_image(
     session: Session, project: Project, name: str, *, side: Side | None = Side.POOL, revision: str | None = "r1"
 ) -> ImageId:
-    group = None
-    if side is not None:
-        group = GroupRow(project_id=project.id, founder_hash=name, side=side, created_at=NOW)
-        session.add(group)
-        session.flush()
-    image = ImageRow(
-        project_id=project.id,
-        content_hash=name,
-        perceptual_hash="",
-        format="PNG",
-        width=8,
-        height=8,
-        size_bytes=64,
-        text=None,
-        details={},
-        group_id=group.id if group else None,
-        fetched_at=NOW,
-    )
-    session.add(image)
-    session.flush()
+    image = factories.image(session, project.id, name, side=side)
     if revision is not None:
-        session.add(
-            PrelabelRow(
-                image_id=image.id,
-                engine="e",
-                revision=revision,
-                probs=[0.5, 0.3, 0.2],
-                description="",
-                duration_s=0,
-                cost_micro=0,
-                created_at=NOW,
-            )
-        )
-        session.flush()
-    return ImageId(image.id)
-
-
-def add_annotation(session: Session, review_id: int) -> None:
-    annotation = AnnotationRow(
-        review_id=review_id, unique_id=f"u{review_id}", action="answered", answers=["cat"], result_hash="",
-        updated_at=NOW, recorded_at=NOW, ls_annotation_id=review_id,
-    )  # fmt: skip
-    session.add(annotation)
-    session.flush()
+        factories.prelabel(session, image, revision=revision)
+    return image
 
 
 def add_review(session: Session, project: Project, image_id: ImageId, kind: ReviewKind) -> int:
-    number = (session.scalar(sa.select(sa.func.max(QueryRow.number))) or 0) + 1
-    query = QueryRow(
-        project_id=project.id, number=number, strategy="margin", seed=0, pool_size=1, trigger="by hand", created_at=NOW
-    )
-    session.add(query)
-    session.flush()
-    review = ReviewRow(
-        project_id=project.id,
-        image_id=image_id,
-        query_id=query.id,
-        kind=kind,
-        blind=False,
-        probability=1,
-        place=0,
-        token=f"t{number}",
-        created_at=NOW,
-    )
-    session.add(review)
-    session.flush()
-    return review.id
+    return factories.review(session, project.id, image_id, kind)
 
 
 def add_label(
@@ -135,20 +77,8 @@ def add_label(
     kind: ReviewKind | None = ReviewKind.HARD,
     source: LabelSource = LabelSource.PEOPLE,
 ) -> int:
-    row = LabelRow(
-        project_id=project.id,
-        image_id=image_id,
-        value=value,
-        source=source,
-        review_id=None if kind is None else add_review(session, project, image_id, kind),
-        evidence={},
-        author="test",
-        reason="",
-        created_at=NOW,
-    )
-    session.add(row)
-    session.flush()
-    return row.id
+    review = None if kind is None else add_review(session, project, image_id, kind)
+    return factories.label(session, project.id, image_id, value, source, review)
 
 
 def hard(session: Session, project: Project, **more: int) -> list[Example]:
@@ -284,8 +214,8 @@ def test_evidence_is_kept_once_for_what_is_asked_now_and_for_what_judges_version
     with transaction(any_database) as session:
         asked, answered, judging, _ = (add_image(session, project, name) for name in "abcd")
         add_review(session, project, asked, ReviewKind.HARD)
-        add_annotation(session, add_review(session, project, answered, ReviewKind.HARD))
-        add_annotation(session, add_review(session, project, judging, ReviewKind.EVALUATION))
+        factories.annotation(session, add_review(session, project, answered, ReviewKind.HARD))
+        factories.annotation(session, add_review(session, project, judging, ReviewKind.EVALUATION))
         version = add_version(session, project, 1)
         missing = predictions.images_without_evidence(session, project.id, version.id, MEASURED, lately=0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
@@ -19,6 +21,62 @@ from db.session import make_engine
 from service.operations.up import wait_for
 from service.settings import Settings, load_settings
 from tests.e2e.conftest import RealLabelStudio, free_port
+
+LIBRARIES = (
+    "altair", "cleanlab", "crowdkit.metrics.data", "dbos", "label_studio_sdk", "pandas", "scipy.stats",
+    "sklearn.linear_model", "torch",
+)  # fmt: skip
+"""What takes a worker most of its start, and may be loaded before a fork (lancedb starts a thread when it is loaded).
+Twenty and more workers start in one test; with this a start takes a third of the processor time."""
+_CONTEXT = multiprocessing.get_context("forkserver")
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker's process, to be asked and ended as one of `subprocess`."""
+
+    _process: Any
+
+    @property
+    def pid(self) -> int:
+        return int(self._process.pid)
+
+    @property
+    def returncode(self) -> int | None:
+        """None while it runs; minus the signal that ended it."""
+        code: int | None = self._process.exitcode
+        return code
+
+    def poll(self) -> int | None:
+        return self.returncode
+
+    def wait(self, timeout_s: float | None = None) -> int:
+        """The exit status; TimeoutExpired if it does not end in time."""
+        self._process.join(timeout_s)
+        if self.returncode is None:
+            raise subprocess.TimeoutExpired("service.work", timeout_s or 0.0)
+        return self.returncode
+
+    def terminate(self) -> None:
+        self._process.terminate()
+
+    def kill(self) -> None:
+        self._process.kill()
+
+
+def _work(environment: dict[str, str], log: Path) -> None:
+    """In the new process: what `python -m service.work` does there, with this environment and its output in a file."""
+    import torch
+
+    os.environ.clear()
+    os.environ.update(environment)
+    torch.set_num_threads(int(environment["OMP_NUM_THREADS"]))  # read from the environment only when it is loaded
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    from service.work.__main__ import main
+
+    sys.exit(main())
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +99,13 @@ class Hardcase:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def start_worker(self, failpoint: str = "") -> subprocess.Popen[bytes]:
-        with (self.home / "worker.log").open("ab") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", "service.work"],
-                env={**self.environment, "HARDCASE_FAILPOINT": failpoint},
-                stdout=log,
-                stderr=log,
-            )
+    def start_worker(self, failpoint: str = "") -> Worker:
+        """What `python -m service.work` is: a process of its own, forked from one that has loaded its libraries."""
+        _CONTEXT.set_forkserver_preload(list(LIBRARIES))
+        environment = {**self.environment, "HARDCASE_FAILPOINT": failpoint}
+        process = _CONTEXT.Process(target=_work, args=(environment, self.home / "worker.log"))
+        process.start()
+        return Worker(process)
 
     def words_of_the_worker(self) -> str:
         return (self.home / "worker.log").read_text()[-3000:]

@@ -17,10 +17,10 @@ from labeling.jobs import Role
 from labeling.project import Project
 from labeling.types import ReviewKind
 from service.labels.resolution import settle
+from tests.answering import answer, engine_in_force, images_of, people
 from tests.conftest import NOW
 from tests.e2e.test_pages_browser import launched, log_in, watch
 from tests.reviewing import ask, label_values
-from tests.service.several_people import answer, engine_in_force, images_of, people
 from tests.service.web_client import make_key
 from tests.service.web_process import web_process
 

@@ -30,11 +30,11 @@ from service.labels.resolution import settle
 from service.release.release import Order, release
 from service.web.edge.access import ACCESS, How
 from service.work.quality import QUICK
+from tests.answering import asked, submit
 from tests.conftest import NOW
 from tests.e2e.test_pages_browser import HOSTILE, launched, log_in, watch
 from tests.fakes_label_studio import FakeLabelStudio
 from tests.reviewing import make_parts
-from tests.service.answered import answer, asked
 from tests.service.quality_data import fill
 from tests.service.web_client import make_key, png
 from tests.service.web_process import WebProcess, web_process
@@ -143,9 +143,9 @@ def _fill(database: sa.Engine, home: Path) -> None:
                  probs=[[0.2, 0.5, 0.3]] * 10, texts=[HOSTILE] * 10)  # fmt: skip
     _paint(database, ImageStore(str(home / "media")))
     for number, review in enumerate(made[:8]):
-        answer(database, project, review, CLASSES[number % 3], shown=CLASSES[0])
-        answer(database, project, review, CLASSES[number % 2], user=2)
-    answer(database, project, made[8], None)
+        submit(database, project, review, CLASSES[number % 3], shown=CLASSES[0])
+        submit(database, project, review, CLASSES[number % 2], user=2)
+    submit(database, project, made[8], None)
     _decide(database, project)
     parts = make_parts(database, home, FakeLabelStudio())  # type: ignore[arg-type]
     for step in QUICK:

@@ -15,22 +15,9 @@ from PIL import Image
 from sqlalchemy.orm import Session
 
 from db.session import transaction
-from db.tables import (
-    AnnotationRow,
-    AnnotatorRow,
-    DecisionRow,
-    FetchRow,
-    GroupRow,
-    ImageRow,
-    LabelRow,
-    PrelabelRow,
-    QueryRow,
-    RegistrationRow,
-    ReviewRow,
-    SoftLabelRow,
-)
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.project import Project
+from tests import factories
 from tests.conftest import NOW
 
 PEOPLE = {"anna": 1, "ben": 2, "cho": 3}
@@ -70,31 +57,13 @@ class Ground:
         if stored:
             self.images.keep(digest, data, "image/png", None)
         with transaction(self.database) as session:
-            row = ImageRow(
-                project_id=self.project.id, content_hash=digest, perceptual_hash="0" * 16, format="PNG", width=24,
-                height=16, size_bytes=len(data), text=text, details={}, group_id=self._group(session, digest, side),
-                bridge=bridge, fetched_at=NOW,
-            )  # fmt: skip
-            registration = RegistrationRow(
-                project_id=self.project.id, reference=f"photos/{number}.png", address=f"/photos/{number}.png",
-                text=text, details={}, fingerprint="1", known_label=None, registered_at=NOW,
-            )  # fmt: skip
-            session.add_all([row, registration])
-            session.flush()
-            session.add(FetchRow(registration_id=registration.id, image_id=row.id, fetched_at=NOW))
-            session.add(
-                PrelabelRow(
-                    image_id=row.id,
-                    engine="scripted",
-                    revision="scripted-1",
-                    probs=[0.2, 0.7, 0.1],
-                    description="",
-                    duration_s=0.0,
-                    cost_micro=0,
-                    created_at=NOW,
-                )  # fmt: skip
-            )
-            return row.id
+            size = {"width": 24, "height": 16, "size_bytes": len(data)}
+            of = self.project.id
+            image = factories.image(session, of, digest, side=side, text=text, bridge=bridge, **size)
+            name = factories.registration(session, of, f"photos/{number}.png", text=text, fingerprint="1")
+            factories.fetch(session, name, image)
+            factories.prelabel(session, image, [0.2, 0.7, 0.1], engine="scripted", revision="scripted-1")
+            return image
 
     def label(
         self, image: int, value: str | None, source: str = "import", *, evidence: Mapping[str, Any] | None = None,
@@ -102,13 +71,8 @@ class Ground:
     ) -> int:  # fmt: skip
         """A label that no review made, unless one is given."""
         with transaction(self.database) as session:
-            row = LabelRow(
-                project_id=self.project.id, image_id=image, value=value, source=source, review_id=review,
-                evidence=dict(evidence or {}), author="test", reason="", created_at=at,
-            )  # fmt: skip
-            session.add(row)
-            session.flush()
-            return row.id
+            more = {"evidence": dict(evidence or {}), "created_at": at}
+            return factories.label(session, self.project.id, image, value, source, review, **more)
 
     def answered(
         self, image: int, answers: Mapping[str, str], value: str | None = None, *, kind: str = "hard",
@@ -116,73 +80,23 @@ class Ground:
     ) -> int:  # fmt: skip
         """What these people answer of a review, and the label that rests on it; returns the label's id."""
         with transaction(self.database) as session:
-            query = QueryRow(
-                project_id=self.project.id, number=1_000 + image, strategy="margin", seed=0, version_id=None,
-                pool_size=1, trigger="by hand", created_at=NOW,
-            )  # fmt: skip
-            session.add(query)
-            session.flush()
-            review = ReviewRow(
-                project_id=self.project.id, image_id=image, query_id=query.id, kind=kind, blind=False,
-                probability=1.0, place=0.5, token=f"token-{self.project.id}-{image}", created_at=NOW,
-            )  # fmt: skip
-            session.add(review)
-            session.flush()
-            found = [self._annotate(session, review.id, name, answer) for name, answer in answers.items()]
-            review_id = review.id
+            query = factories.query(session, self.project.id, 1_000 + image)
+            review = factories.review(session, self.project.id, image, kind, query_id=query, place=0.5)
+            found = [self._annotate(session, review, name, answer) for name, answer in answers.items()]
         said = value or next(iter(answers.values()))
-        return self.label(image, said, "people", review=review_id, evidence={"annotations": found, **(evidence or {})})
+        return self.label(image, said, "people", review=review, evidence={"annotations": found, **(evidence or {})})
 
     def decided(self, image: int, value: str, author: str, kind: str = "correction") -> int:
         """A lead's decision and the label that follows."""
         with transaction(self.database) as session:
-            row = DecisionRow(
-                project_id=self.project.id, image_id=image, value=value, kind=kind, author=author, reason="", at=NOW
-            )
-            session.add(row)
-            session.flush()
-            decision = row.id
+            decision = factories.decision(session, self.project.id, image, value, author, kind)
         return self.label(image, value, "people", evidence={"decision": decision, "kind": kind})
 
     def soft(self, image: int, probs: Mapping[str, float], annotations: list[int]) -> None:
         """What the newest consensus makes of these annotations."""
-        best = max(probs, key=probs.__getitem__)
         with transaction(self.database) as session:
-            session.add(
-                SoftLabelRow(
-                    image_id=image,
-                    project_id=self.project.id,
-                    method="dawid-skene",
-                    value=best,
-                    confidence=probs[best],
-                    probs=dict(probs),
-                    annotations=annotations,
-                    computed_at=NOW,
-                )  # fmt: skip
-            )
-
-    def _group(self, session: Session, founder: str, side: str | None) -> int | None:
-        if side is None:
-            return None
-        group = GroupRow(project_id=self.project.id, founder_hash=founder, side=side, created_at=NOW)
-        session.add(group)
-        session.flush()
-        return group.id
+            factories.soft_label(session, self.project.id, image, probs, annotations)
 
     def _annotate(self, session: Session, review: int, name: str, answer: str) -> int:
-        user = PEOPLE[name]
-        annotator = session.scalar(
-            sa.select(AnnotatorRow).where(AnnotatorRow.project_id == self.project.id, AnnotatorRow.ls_user_id == user)
-        )
-        if annotator is None:
-            annotator = AnnotatorRow(project_id=self.project.id, ls_user_id=user, name=name)
-            session.add(annotator)
-            session.flush()
-        row = AnnotationRow(
-            review_id=review, annotator_id=annotator.id, ls_annotation_id=review * 10 + user,
-            unique_id=f"{review}-{name}", action="answered", answers=[answer], result_hash=answer, shown=None,
-            accepted=None, lead_time_s=1.0, updated_at=NOW, recorded_at=NOW,
-        )  # fmt: skip
-        session.add(row)
-        session.flush()
-        return row.id
+        person = factories.annotator(session, self.project.id, name, ls_user_id=PEOPLE[name])
+        return factories.annotation(session, review, answer, annotator_id=person)

@@ -1,26 +1,135 @@
-"""Ready images whose embeddings tell their classes, with labels of every kind: what learn and promote start from."""
+"""Ready images made without an engine, some with labels and vectors that tell their classes: what learn, promote,
+select and figures start from.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from itertools import count
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.repositories.versions import predictions, versions
+from db.repositories.versions.predictions import PredictionFile
 from db.session import reading, transaction
-from db.tables import GroupRow, ImageRow, PrelabelRow, QueryRow, ReviewRow
+from db.tables import ImageRow, LabelRow, ReviewRow
+from labeling.adapters.storage.embedding_store import EmbeddingStore
+from labeling.adapters.storage.prediction_files import write_predictions
+from labeling.jobs import Trigger
 from labeling.project import Project
-from labeling.types import LabelSource, ReviewKind, Side
+from labeling.types import LabelSource, ReviewKind, Side, Verdict, VersionId
+from service.settings import Settings
+from service.work.failpoints import Failpoints
 from service.work.wiring import Parts
-from tests.conftest import NOW
-from tests.service.seeded_pool import ENCODER, REVISION, SeededEngine, add_label, answer, make_parts
+from tests import factories
+from tests.factories import NOW
 
-TOKENS = count()
+ENCODER, REVISION = "seeded-encoder", "seeded-1"
+
+
+@dataclass(frozen=True)
+class SeededEngine:
+    """Names what was seeded; looks at nothing."""
+
+    name: str = "seeded"
+    revision: str = REVISION
+    image_encoder: str = ENCODER
+    text_encoder: str = "seeded-words"
+
+
+def make_parts(database: sa.Engine, home: Path) -> Parts:
+    """Parts of which select and figures use these only."""
+    nothing = cast(Any, None)
+    return Parts(
+        settings=Settings(home=home),
+        database=database,
+        jobs=nothing,
+        images=nothing,
+        embeddings=EmbeddingStore(str(home / "embeddings")),
+        label_studio=nothing,
+        engine_for=lambda project: cast(Any, SeededEngine()),
+        failpoint=Failpoints(""),
+        now=lambda: NOW,
+    )
+
+
+def seed_images(parts: Parts, project: Project, n: int, *, twins: int = 1) -> list[int]:
+    """Store n ready images in groups of `twins`; every fourth group is held out. Vectors go in too."""
+    rng = np.random.default_rng(0)
+    probs = rng.dirichlet(np.ones(len(project.config.classes)), size=n)
+    parts.embeddings.put(ENCODER, [f"{i:064x}" for i in range(n)], rng.normal(size=(n, 6)).astype(np.float32))
+    with transaction(parts.database) as session:
+        for i in range(n):
+            if i % twins == 0:
+                side = Side.HOLDOUT if (i // twins) % 4 == 0 else Side.POOL
+                group = factories.group(session, project.id, f"{i:064x}", side)
+            image = factories.image(session, project.id, f"{i:064x}", group_id=group)
+            prelabel(session, image, probs[i].tolist())
+        return list(session.scalars(sa.select(ImageRow.id).order_by(ImageRow.id)))
+
+
+def add_champion(
+    parts: Parts, project: Project, image_ids: Sequence[int], probs: npt.NDArray[np.floating], *, promoted: bool = True
+) -> VersionId:
+    """Save a version that predicts so, and crown it."""
+    with transaction(parts.database) as session:
+        number = versions.next_number(session, project.id)
+        last = session.scalar(sa.select(sa.func.max(LabelRow.id))) or 0
+        version = versions.add_version(
+            session,
+            project.id,
+            number,
+            path=f"models/{number}",
+            card_hash="c",
+            snapshot_hash="s",
+            last_label_id=last,
+            report={},
+            trigger=Trigger.ANSWERED,
+            now=NOW,
+        )
+        verdict = Verdict.PROMOTED if promoted else Verdict.REFUSED
+        versions.append_promotion(
+            session,
+            version,
+            None,
+            verdict,
+            ["it is better"],
+            report={},
+            trigger=Trigger.LEARNED,
+            author="test",
+            now=NOW,
+        )
+        written = write_predictions(
+            parts.settings.home,
+            f"predictions/{project.id}/{number}",
+            np.array(image_ids, np.int64),
+            np.asarray(probs, np.float64),
+        )
+        file = PredictionFile(written.path, written.rows, written.sha256, NOW)
+        predictions.keep_prediction_file(session, version.id, file)
+    return version.id
+
+
+def answer(
+    session: Session,
+    review: ReviewRow,
+    value: str,
+    *,
+    action: str = "answered",
+    shown: str | None = None,
+    after: int = 0,
+) -> None:
+    """One person's answer to a review (or its withdrawal), and the label that follows from it."""
+    at = NOW + timedelta(seconds=after)
+    factories.annotation(session, review.id, value, action=action, shown=shown, at=at, recorded_at=NOW)
+    held = value if action == "answered" else None
+    factories.label(session, review.project_id, review.image_id, held, review_id=review.id)
 
 
 @dataclass(frozen=True)
@@ -58,9 +167,10 @@ class Ground:
             for image_id in image_ids:
                 name = value or self.project.config.classes[self.truth[image_id]]
                 if kind is None:
-                    add_label(session, self.project.id, image_id, name, None, LabelSource.IMPORT)
+                    factories.label(session, self.project.id, image_id, name, LabelSource.IMPORT)
                 else:
-                    answer(session, _ask(session, self.project, image_id, kind), name)
+                    review = factories.review(session, self.project.id, image_id, kind, blind=True)
+                    answer(session, session.get_one(ReviewRow, review), name)
 
     def with_engine(self, revision: str) -> Ground:
         """The same with an engine of another revision."""
@@ -96,9 +206,9 @@ def add_images(
         for i in range(n):
             seed = len(ground.truth)
             rng = np.random.default_rng(seed)
-            image_id, content_hash = _image(session, ground.project, seed, side if ready else None)
+            hashes.append(f"{seed:064x}")
+            image_id = factories.image(session, ground.project.id, hashes[-1], side=side if ready else None)
             ground.truth[image_id] = i % k
-            hashes.append(content_hash)
             vectors.append(vector(np.eye(k, 8)[i % k] + rng.normal(scale=0.25, size=8)))
             if ready:
                 said = i % k if rng.random() < 2 / 3 else int(rng.integers(k))
@@ -111,65 +221,5 @@ def add_images(
 
 
 def prelabel(session: Session, image_id: int, probs: list[float], revision: str = REVISION) -> None:
-    session.add(
-        PrelabelRow(
-            image_id=image_id,
-            engine="seeded",
-            revision=revision,
-            probs=probs,
-            description="",
-            duration_s=0.0,
-            cost_micro=0,
-            created_at=NOW,
-        )
-    )
-
-
-def _image(session: Session, project: Project, seed: int, side: Side | None) -> tuple[int, str]:
-    content_hash = f"{seed:064x}"
-    image = ImageRow(
-        project_id=project.id,
-        content_hash=content_hash,
-        perceptual_hash="",
-        format="PNG",
-        width=8,
-        height=8,
-        size_bytes=64,
-        text=None,
-        details={},
-        group_id=None if side is None else group(session, project, content_hash, side),
-        fetched_at=NOW,
-    )
-    session.add(image)
-    session.flush()
-    return image.id, content_hash
-
-
-def group(session: Session, project: Project, founder: str, side: Side) -> int:
-    row = GroupRow(project_id=project.id, founder_hash=founder, side=side, created_at=NOW)
-    session.add(row)
-    session.flush()
-    return row.id
-
-
-def _ask(session: Session, project: Project, image_id: int, kind: ReviewKind) -> ReviewRow:
-    number = next(TOKENS)
-    query = QueryRow(
-        project_id=project.id, number=number, strategy="margin", seed=0, pool_size=1, trigger="by hand", created_at=NOW
-    )
-    session.add(query)
-    session.flush()
-    review = ReviewRow(
-        project_id=project.id,
-        image_id=image_id,
-        query_id=query.id,
-        kind=kind,
-        blind=True,
-        probability=1.0,
-        place=0.0,
-        token=f"token-{number}",
-        created_at=NOW,
-    )
-    session.add(review)
-    session.flush()
-    return review
+    """What the seeded engine says of an image."""
+    factories.prelabel(session, image_id, probs, engine="seeded", revision=revision)

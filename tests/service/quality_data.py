@@ -11,11 +11,11 @@ from PIL import Image
 
 from db.repositories.running import failures, heartbeats
 from db.session import transaction
-from db.tables import FigureRow, LabelStudioProjectRow, TallyRow
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.project import Project
+from tests import factories
+from tests.factories import NOW
 
-NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><text id="t" fill="url(#g)">plot</text></svg>'
 
 
@@ -41,20 +41,10 @@ def fill(database: sa.Engine, project: Project, images: ImageStore, svgs: dict[s
         images.keep(hashes[-1], data, "image/png", None)
     drawn = dict.fromkeys(("holdout_by_version", "confusion", "acceptance", "rounds"), SVG) | (svgs or {})
     with transaction(database) as session:
-        session.add(TallyRow(project_id=project.id, counts=tally(), refreshed_at=NOW))
+        factories.tally(session, project.id, tally())
         for name, data in figures(classes, hashes).items():
-            session.add(FigureRow(project_id=project.id, name=name, data=data, svg=drawn.get(name), computed_at=NOW))
-        session.add(
-            LabelStudioProjectRow(
-                project_id=project.id,
-                ls_project_id=7,
-                base_url="http://127.0.0.1:8321",
-                config_hash="",
-                webhook_secret="",
-                queue_revision=1,
-                created_at=NOW,
-            )
-        )
+            factories.figure(session, project.id, name, data, drawn.get(name))
+        factories.label_studio_project(session, project.id)
         failures.record(session, project.id, "fetch", "12", "The file is cut short: 12 of 4,096 bytes.", True, NOW)
         failures.record(session, project.id, "job:learn", "1", "The worker ran out of memory.", False, NOW)
         heartbeats.beat(session, "worker-0", NOW, datetime.now(UTC), {"fetched": 512})

@@ -13,7 +13,6 @@ import sqlalchemy as sa
 from PIL import Image
 
 from db.session import transaction
-from db.tables import GroupRow, ImageRow
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.prelabel.engine import Engine
 from labeling.prelabel.engines.scripted import class_colour
@@ -21,8 +20,8 @@ from labeling.project import EngineUse, Policy, Project
 from labeling.types import ImageId, LabelSource, Side
 from service.work.engines.factory import make_engine
 from service.work.wiring import Parts
-from tests.conftest import NOW
-from tests.service import seeded_pool
+from tests import factories
+from tests.service import labelled_pool
 
 CLASSES = ("cat", "dog", "bird")
 
@@ -31,7 +30,7 @@ def parts_of(
     database: sa.Engine, home: Path, engine_for: Callable[..., Engine] | None = None, **settings: object
 ) -> Parts:
     """Parts whose engines are the real ones by name, unless the test brings its own."""
-    parts = seeded_pool.make_parts(database, home)
+    parts = labelled_pool.make_parts(database, home)
     known = parts.settings.model_copy(update=settings)
 
     def by_name(project: Project, use: EngineUse | None = None) -> Engine:
@@ -54,25 +53,9 @@ def add_pictures(
             data = picture(cast(Any, tuple(int(c) for c in colour)), i)
             key = f"{i:064x}"
             parts.images.keep(key, data, "image/png", None)
-            group = GroupRow(project_id=project.id, founder_hash=key, side=side, created_at=NOW)
-            session.add(group)
-            session.flush()
-            image = ImageRow(
-                project_id=project.id,
-                content_hash=key,
-                perceptual_hash=f"{i:016x}",
-                format="PNG",
-                width=16,
-                height=16,
-                size_bytes=len(data),
-                text=f"picture {i}",
-                details={},
-                group_id=group.id,
-                fetched_at=NOW,
-            )
-            session.add(image)
-            session.flush()
-            made[ImageId(image.id)] = classes[k]
+            size = {"width": 16, "height": 16, "size_bytes": len(data)}
+            seen = {"perceptual_hash": f"{i:016x}", "text": f"picture {i}"}
+            made[factories.image(session, project.id, key, side=side, **size, **seen)] = classes[k]
     return made
 
 
@@ -88,7 +71,7 @@ def give_gold(parts: Parts, project: Project, labels: dict[ImageId, str]) -> Non
     """Labels that were given as the truth."""
     with transaction(parts.database) as session:
         for image, label in labels.items():
-            seeded_pool.add_label(session, project.id, image, label, None, LabelSource.GOLD)
+            factories.label(session, project.id, image, label, LabelSource.GOLD)
 
 
 def escalating(*engines: str, **changes: Any) -> Policy:

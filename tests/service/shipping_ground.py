@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from db.repositories.running import alarms
 from db.repositories.running.alarms import AlarmKind
 from db.session import transaction
-from db.tables import ImageRow, LabelStudioProjectRow, PushRow
+from db.tables import ImageRow
 from db.views import figures as kept
 from db.views.figures import NewFigure
 from labeling.adapters.storage.image_store import ImageStore
@@ -20,8 +20,9 @@ from service.work.quality.agreement import refresh_agreement
 from service.work.quality.label_alarms import watch_labels
 from service.work.quality.label_quality import refresh_label_quality
 from service.work.quality.suspects import refresh_suspects
+from tests import factories
+from tests.answering import asked_about, people
 from tests.conftest import NOW
-from tests.service.answering_people import asked_about, hire
 from tests.service.labelled_pool import Ground, make_ground
 from tests.service.quality_data import picture
 
@@ -48,15 +49,14 @@ def _paint(ground: Ground, home: Path) -> None:
 def _answer(ground: Ground) -> None:
     project, classes = ground.project, ground.project.config.classes
     with transaction(ground.parts.database) as session:
-        ann, bob = hire(session, project, "ann bob")
-        place = {"project_id": project.id, "ls_project_id": 7, "base_url": "http://127.0.0.1:8321", "config_hash": ""}
-        session.add(LabelStudioProjectRow(**place, webhook_secret="", queue_revision=1, created_at=NOW))
+        ann, bob = people(session, project, "ann", "bob").values()
+        factories.label_studio_project(session, project.id)
         for side, kind in ((ground.pool, ReviewKind.HARD), (ground.holdout, ReviewKind.EVALUATION)):
             for i, image in enumerate(side):
                 said = classes[(ground.truth[image] + (i < WRONG)) % 3]
                 other = classes[(ground.truth[image] + 1) % 3] if i > 60 else said
                 review = asked_about(session, project, image, {ann: said, bob: other}, kind=kind, settled=False)
-                session.add(PushRow(review_id=review, ls_task_id=900 + image, ls_project_id=7, people=2, pushed_at=NOW))
+                factories.push(session, review, 900 + image, people=2)
         settle(session, project, [ImageId(image) for image in (*ground.pool, *ground.holdout)], NOW)
 
 

@@ -10,20 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
 
 from db.repositories.labels import labels
 from db.repositories.labels.labels import NewLabel
-from db.repositories.reviews import annotations as given
 from db.repositories.reviews import overlaps
-from db.repositories.reviews.annotations import NewAnnotation
-from db.session import insert_new, transaction
-from db.tables import QueryRow, ReviewRow, SeenRow
+from db.session import transaction
 from labeling.project import Project
-from labeling.types import AnnotationAction, ImageId, LabelSource, ReviewId, ReviewKind
+from labeling.types import ImageId, LabelSource, ReviewId, ReviewKind
 from service.jobs.jobs import Jobs
 from service.labels.resolution import settle
 from service.work.wiring import Parts
+from tests import answering, factories
 from tests.conftest import NOW
 from tests.service.labelled_pool import Ground, make_ground
 
@@ -39,7 +36,7 @@ def team_ground(database: sa.Engine, home: Path, project: Project, *, pool: int 
 def people(ground: Ground, *names: str) -> list[int]:
     """Our numbers of these people, made where there are none yet."""
     with transaction(ground.parts.database) as session:
-        return list(given.annotators(session, ground.project.id, dict(enumerate(names, 1))).values())
+        return list(answering.people(session, ground.project, *names).values())
 
 
 def make_gold_of(ground: Ground, image_ids: Iterable[int]) -> None:
@@ -57,14 +54,12 @@ def ask_people(
 ) -> list[ReviewId]:
     """One query of reviews that so many people are wanted for; all of their images are looked at."""
     with transaction(ground.parts.database) as session:
-        query = QueryRow(
-            project_id=ground.project.id, number=1_000 + next(NUMBERS), strategy="margin", seed=0, pool_size=1,
-            trigger="by hand", created_at=NOW,
-        )  # fmt: skip
-        session.add(query)
-        session.flush()
-        made = [_review(session, ground.project, query.id, image, kind, blind) for image in image_ids]
-        insert_new(session, SeenRow, [{"review_id": review, "at": NOW} for review in made])
+        query = factories.query(session, ground.project.id, pool_size=len(image_ids))
+        made = [
+            factories.review(session, ground.project.id, image, kind, query_id=query, blind=blind)
+            for image in image_ids
+        ]
+        factories.seen(session, *made)
         if wanted > 1:
             overlaps.want(session, dict.fromkeys(made, wanted), reason="test", author="test", now=NOW)
     return made
@@ -82,18 +77,11 @@ def answers_of(
 ) -> None:
     """What one person says to these reviews, recorded; the labels follow."""
     with transaction(ground.parts.database) as session:
-        made = [
-            NewAnnotation(
-                review_id=review, annotator_id=who, ls_annotation_id=10_000 * who + review,
-                unique_id=f"{who}-{review}-{next(NUMBERS)}", action=AnnotationAction.ANSWERED, answers=(answer,),
-                result_hash=answer, shown=shown, accepted=None if shown is None else shown == answer,
-                lead_time_s=lead_time_s, updated_at=at or NOW + timedelta(seconds=next(NUMBERS)), paused=paused,
-            )
-            for review, answer in said.items()
-        ]  # fmt: skip
-        given.record(session, made, NOW)
-        images = session.scalars(sa.select(ReviewRow.image_id).where(ReviewRow.id.in_(list(said))))
-        settle(session, ground.project, [ImageId(image) for image in images], NOW)
+        for review, value in said.items():
+            when = at or NOW + timedelta(seconds=next(NUMBERS))
+            how = {"shown": shown, "seconds": lead_time_s, "paused": paused}
+            answering.answer(session, review, {who: value}, at=when, **how)
+        settle(session, ground.project, answering.images_of(session, list(said)), NOW)
 
 
 def truth_of(ground: Ground, image_id: int) -> str:
@@ -111,13 +99,3 @@ def rows(parts: Parts, table: type[Any]) -> list[Any]:
     """All rows of a table, oldest first."""
     with transaction(parts.database) as session:
         return list(session.scalars(sa.select(table).order_by(*table.__table__.primary_key.columns)))
-
-
-def _review(session: Session, project: Project, query: int, image: int, kind: ReviewKind, blind: bool) -> ReviewId:
-    review = ReviewRow(
-        project_id=project.id, image_id=image, query_id=query, kind=kind.value, blind=blind, probability=1.0,
-        place=0.0, token=f"team-{next(NUMBERS)}", created_at=NOW,
-    )  # fmt: skip
-    session.add(review)
-    session.flush()
-    return ReviewId(review.id)

@@ -35,8 +35,7 @@ from service.work.pool.pool import load_pool
 from service.work.pool.saved_versions import folder_of, load_classifier
 from service.work.select.query import choose_query
 from tests.conftest import NOW
-from tests.service.labelled_pool import make_ground
-from tests.service.seeded_pool import make_parts, seed_images
+from tests.service.labelled_pool import make_ground, make_parts, seed_images
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "plug-ins.md"
 CLASSES = ("night", "dusk", "day")

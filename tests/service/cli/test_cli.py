@@ -23,9 +23,10 @@ from db import migrate
 from db.repositories.projects import projects
 from db.repositories.running import failures
 from db.session import make_engine, transaction
-from db.tables import GroupRow, ImageRow, LabelRow, RegistrationRow
+from db.tables import RegistrationRow
 from service.cli import app
 from service.cli.output import author
+from tests import factories
 from tests.conftest import NOW
 
 DOCS = Path(__file__).parents[3] / "docs" / "reference" / "cli.md"
@@ -110,28 +111,8 @@ def add_label(home: Path, text: str) -> None:
     engine = make_engine(f"sqlite:///{home / 'hardcase.db'}")
     with transaction(engine) as session:
         project = projects.by_name(session, "animals")
-        group = GroupRow(project_id=project.id, founder_hash="a", side="pool", created_at=NOW)
-        session.add(group)
-        session.flush()
-        image = ImageRow(
-            project_id=project.id, content_hash="a" * 64, perceptual_hash="0" * 16, format="PNG", width=1, height=1,
-            size_bytes=1, text=text, details={}, group_id=group.id, bridge=False, fetched_at=NOW,
-        )  # fmt: skip
-        session.add(image)
-        session.flush()
-        session.add(
-            LabelRow(
-                project_id=project.id,
-                image_id=image.id,
-                value="cat",
-                source="import",
-                author="test",
-                reason="",
-                review_id=None,
-                evidence={},
-                created_at=NOW,
-            )  # fmt: skip
-        )
+        image = factories.image(session, project.id, side="pool", text=text)
+        factories.label(session, project.id, image, "cat", "import")
     engine.dispose()
 
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from PIL import Image
 
 from db.session import reading, transaction
-from db.tables import FetchRow, ImageRow, RegistrationRow
+from db.tables import ImageRow
 from db.views import project_history
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.jobs import Trigger
@@ -22,7 +22,7 @@ from service.demo.annotators import SimulatedAnswers
 from service.demo.look_back import read_past, take_pictures, tell_rounds
 from service.work.learn.learn import learn
 from service.work.promote.judge import judge
-from tests.conftest import NOW
+from tests import factories
 from tests.service.labelled_pool import Ground, make_ground
 
 
@@ -36,17 +36,10 @@ def ground(database: sa.Engine, tmp_path: Path, make_project: Callable[..., Proj
     with transaction(database) as session:
         for image in session.scalars(sa.select(ImageRow)):
             images.keep(image.content_hash, picture.getvalue(), "image/png", None)
-            row = RegistrationRow(
-                project_id=made.project.id,
-                reference=f"/somewhere/{image.id}.png",
-                address="",
-                text=f"text of {image.id}",
-                details={},
-                registered_at=NOW,
+            name = factories.registration(
+                session, made.project.id, f"/somewhere/{image.id}.png", text=f"text of {image.id}"
             )
-            session.add(row)
-            session.flush()
-            session.add(FetchRow(registration_id=row.id, image_id=image.id, fetched_at=NOW))
+            factories.fetch(session, name, image.id)
     return replace(made, parts=replace(made.parts, images=images))
 
 

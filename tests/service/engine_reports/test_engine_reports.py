@@ -27,9 +27,8 @@ from service.work.engine_reports.report import answer, make, unwatched
 from service.work.prelabel.prelabel import prelabel_batch
 from service.work.wiring import Parts
 from tests.conftest import NOW
-from tests.service.labelled_pool import Ground
+from tests.service.labelled_pool import Ground, add_champion
 from tests.service.reporting_ground import add_pictures, escalating, give_gold, names_in, parts_of
-from tests.service.seeded_pool import add_champion
 
 POLICY = Policy(engine="scripted")
 COMPARE = EngineRequest(kind=ReportKind.COMPARE)

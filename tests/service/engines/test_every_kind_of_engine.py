@@ -16,7 +16,7 @@ from PIL import Image
 from db.repositories.engines import call_ledger, engines_in_force, probes
 from db.repositories.running import failures
 from db.session import reading, transaction
-from db.tables import ImageRow, PrelabelRow
+from db.tables import PrelabelRow
 from labeling.ingest.hashing import perceptual_hash
 from labeling.project import Budget, EngineUse, Policy, Project
 from labeling.types import NONE_OF_THESE, UNSURE
@@ -24,6 +24,7 @@ from service.settings import Settings
 from service.work.prelabel.escalate import escalate_batch
 from service.work.prelabel.prelabel import prelabel_batch
 from service.work.wiring import Parts, make_parts
+from tests import factories
 from tests.conftest import NOW
 from tests.scripted_endpoint import Answer, answering, called
 from tests.tiny_encoders import save_clip
@@ -123,17 +124,5 @@ def _add_images(parts: Parts, project: Project) -> None:
             image.save(out, "PNG")
             digest = sha256(out.getvalue()).hexdigest()
             parts.images.keep(digest, out.getvalue(), "image/png", None)
-            session.add(
-                ImageRow(
-                    project_id=project.id,
-                    content_hash=digest,
-                    perceptual_hash=perceptual_hash(image),
-                    format="PNG",
-                    width=64,
-                    height=64,
-                    size_bytes=1,
-                    text="by the river",
-                    details={},
-                    fetched_at=NOW,
-                )  # fmt: skip
-            )
+            more = {"perceptual_hash": perceptual_hash(image), "width": 64, "height": 64, "text": "by the river"}
+            factories.image(session, project.id, digest, **more)

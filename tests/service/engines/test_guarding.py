@@ -32,6 +32,7 @@ from service.engines import egress
 from service.settings import Settings
 from service.work.engines.guards import StoredCanaries, guard
 from service.work.engines.means import Means
+from tests import factories
 from tests.conftest import NOW
 from tests.injected_engines import CLASSES, ObedientReader, painted
 from tests.scripted_endpoint import answering, called
@@ -210,20 +211,8 @@ def _add_images(database: sa.Engine, project: Project, home: Path, count: int) -
             data = _png(painted(number))
             content_hash = sha256(data).hexdigest()
             store.keep(content_hash, data, "image/png", None)
-            session.add(
-                ImageRow(
-                    project_id=project.id,
-                    content_hash=content_hash,
-                    perceptual_hash=perceptual_hash(painted(number)),
-                    format="PNG",
-                    width=320,
-                    height=240,
-                    size_bytes=1,
-                    text="by the river",
-                    details={},
-                    fetched_at=NOW,
-                )  # fmt: skip
-            )
+            more = {"perceptual_hash": perceptual_hash(painted(number)), "width": 320, "height": 240}
+            factories.image(session, project.id, content_hash, text="by the river", **more)
 
 
 def _png(image: Image.Image) -> bytes:

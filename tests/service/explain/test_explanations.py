@@ -16,8 +16,8 @@ from PIL import Image
 from db.repositories.projects import projects
 from db.repositories.reviews import overlays
 from db.repositories.running import failures
-from db.session import insert_new, reading, transaction
-from db.tables import AnnotationRow, ImageRow, LabelRow, RegionRow, ReviewRow
+from db.session import reading, transaction
+from db.tables import ImageRow, RegionRow, ReviewRow
 from labeling.adapters.storage.embedding_store import EmbeddingStore
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.prelabel.engine import Item, Look
@@ -26,6 +26,7 @@ from labeling.project import Policy, Project
 from labeling.types import LabelSource, ReviewKind
 from service.work.explain.explanations import draw_explanations
 from service.work.wiring import Parts
+from tests import factories
 from tests.conftest import NOW
 from tests.fakes_label_studio import FakeLabelStudio
 from tests.reviewing import ask, make_parts, rows_of
@@ -77,25 +78,9 @@ class World:
         with transaction(self.parts.database) as session:
             (review,) = ask(session, self.project, self._queries, [kind])
             image = session.get_one(ReviewRow, review).image_id
-            answer = {
-                "review_id": review, "annotator_id": None, "ls_annotation_id": review, "unique_id": str(review),
-                "action": "answered", "answers": [value], "result_hash": "r", "shown": None, "accepted": None,
-                "lead_time_s": None, "paused": False, "updated_at": NOW, "recorded_at": NOW,
-            }  # fmt: skip
-            insert_new(session, AnnotationRow, [answer] if closed else [])
-            session.add(
-                LabelRow(
-                    project_id=self.project.id,
-                    image_id=image,
-                    value=value,
-                    source=source.value,
-                    review_id=review,
-                    evidence={},
-                    author="test",
-                    reason="",
-                    created_at=NOW,
-                )  # fmt: skip
-            )
+            if closed:
+                factories.annotation(session, review, value)
+            factories.label(session, self.project.id, image, value, source, review)
         self.keep_images()
         return int(image)
 

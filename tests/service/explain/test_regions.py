@@ -18,7 +18,7 @@ from db.repositories.projects import projects
 from db.repositories.reviews import overlays
 from db.repositories.running import failures
 from db.session import reading, transaction
-from db.tables import ImageRow, PrelabelRow, RegionRow
+from db.tables import ImageRow, RegionRow
 from labeling.adapters.models.region_files import load_region_finder
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import Invalid
@@ -26,6 +26,7 @@ from labeling.project import Policy, Project
 from labeling.types import ReviewKind
 from service.work.explain.regions import draw_regions
 from service.work.wiring import Parts
+from tests import factories
 from tests.conftest import NOW
 from tests.fakes_label_studio import FakeLabelStudio
 from tests.reviewing import ask, make_parts, rows_of
@@ -112,18 +113,7 @@ def test_another_class_is_drawn_anew_and_the_newest_is_shown(world: World) -> No
     world.draw()
     with transaction(world.parts.database) as session:
         image = session.scalar(sa.text("SELECT image_id FROM review ORDER BY id LIMIT 1"))
-        session.add(
-            PrelabelRow(
-                image_id=image,
-                engine="test",
-                revision="test-2",
-                probs=[0.1, 0.1, 0.8],
-                description="",
-                duration_s=0.0,
-                cost_micro=0,
-                created_at=NOW,
-            )  # fmt: skip
-        )
+        factories.prelabel(session, image, [0.1, 0.1, 0.8], revision="test-2")
 
     again = world.draw()
 

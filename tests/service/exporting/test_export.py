@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from db.session import reading, transaction
-from db.tables import AnnotationRow, ImageRow, LabelRow, QueryRow, VersionRow
+from db.tables import AnnotationRow, ImageRow, LabelRow, QueryRow
 from db.views import exports
 from db.views.exports import LabelFact
 from labeling.errors import Conflict, Invalid
@@ -33,6 +33,7 @@ from service.exporting.formats.spreadsheets import from_spreadsheet, spreadsheet
 from service.exporting.label_set import open_label_set
 from service.exporting.registry import FORMATS, export, format_for
 from service.labels.snapshots import create
+from tests import factories
 from tests.conftest import NOW
 from tests.service.exporting_ground import Ground
 
@@ -89,13 +90,8 @@ def test_a_label_comes_with_everything_about_where_it_is_from(ground: Ground) ->
         evidence={"soft": {"dog": 0.8, "cat": 0.2}, "confidence": 0.8},
     )
     with transaction(ground.database) as session:
-        version = VersionRow(
-            project_id=ground.project.id, number=4, path="", card_hash="", snapshot_hash="", last_label_id=0, report={},
-            trigger="by hand", created_at=NOW,
-        )  # fmt: skip
-        session.add(version)
-        session.flush()
-        session.execute(sa.update(QueryRow).values(version_id=version.id))
+        version = factories.version(session, ground.project.id, 4)
+        session.execute(sa.update(QueryRow).values(version_id=version))
 
     row = as_jsonl(write(ground, "labels.jsonl"))[0]
 

@@ -26,7 +26,7 @@ from service.work.figures.refresh import refresh
 from service.work.select.query import choose_query
 from service.work.wiring import Parts
 from tests.conftest import NOW
-from tests.service.seeded_pool import add_champion, answer, make_parts, seed_images
+from tests.service.labelled_pool import add_champion, answer, make_parts, seed_images
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "figures.md"
 POLICY = Policy(query_size=120, shares=Shares(evaluation_until_target=0.4, blind=0.0))

@@ -18,8 +18,7 @@ from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import NotFound
 from labeling.project import Project
 from service.work.ingest.garbage_collection import tidy_up
-from tests.service.labelled_pool import make_ground
-from tests.service.seeded_pool import ENCODER
+from tests.service.labelled_pool import ENCODER, make_ground
 
 
 def test_files_and_vectors_without_a_row_are_removed_and_the_others_stay(

@@ -40,6 +40,7 @@ from service.work.review.adopt import adopt_batch
 from service.work.review.push import push
 from service.work.review.sync import sync
 from service.work.wiring import Parts
+from tests import factories
 from tests.conftest import NOW
 from tests.fakes_label_studio import FakeLabelStudio
 from tests.reviewing import label_values, make_parts, rows_of
@@ -101,16 +102,9 @@ def _image(session: Session, project: Project, digest: str) -> int:
         return known
     founder = digest.partition("-")[0]
     side = "holdout" if founder.startswith("h") else "pool"
-    row = {"project_id": project.id, "founder_hash": founder, "side": side, "created_at": NOW}
-    insert_new(session, GroupRow, [row])
-    group = session.scalars(sa.select(GroupRow.id).where(GroupRow.founder_hash == founder)).one()
-    image = ImageRow(
-        project_id=project.id, content_hash=digest, perceptual_hash="0" * 16, format="PNG", width=1, height=1,
-        size_bytes=1, text=None, details={}, group_id=group, bridge=digest.endswith("-bridge"), fetched_at=NOW,
-    )  # fmt: skip
-    session.add(image)
-    session.flush()
-    return image.id
+    group = session.scalars(sa.select(GroupRow.id).where(GroupRow.founder_hash == founder)).one_or_none()
+    group = group or factories.group(session, project.id, founder, side)
+    return factories.image(session, project.id, digest, group_id=group, bridge=digest.endswith("-bridge"))
 
 
 @pytest.fixture
@@ -275,19 +269,7 @@ def test_unknown_tasks_that_label_studio_shows_are_noted_once_and_bad_ones_with_
 def test_a_task_of_ours_that_was_not_yet_noted_is_none_of_theirs(scene: Scene) -> None:
     project = scene.adopt()
     with transaction(scene.parts.database) as session:
-        query = QueryRow(
-            project_id=project.id, number=1, strategy="margin", seed=0, version_id=None, pool_size=1,
-            trigger="by hand", created_at=NOW,
-        )  # fmt: skip
-        session.add(query)
-        session.flush()
-        image = _image(session, project, "pool1")
-        session.add(
-            ReviewRow(
-                project_id=project.id, image_id=image, query_id=query.id, kind="hard", blind=False, probability=1.0,
-                place=0.0, token="ours", created_at=NOW,
-            )
-        )  # fmt: skip
+        factories.review(session, project.id, _image(session, project, "pool1"), token="ours")
 
     with transaction(scene.parts.database) as session:
         noted = take_in(session, project, [{"id": 7, "data": {"url": f"{WEB}/a", "external_id": "ours"}}], NOW)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,10 @@ from labeling.jobs import Role
 from labeling.project import Policy, Project, Team
 from labeling.types import ImageId, ReviewId, ReviewKind
 from service.labels.resolution import settle
+from tests import factories
+from tests.answering import answer, engine_in_force, images_of, people
 from tests.conftest import NOW
 from tests.reviewing import ask, label_values, rows_of
-from tests.service.several_people import answer, engine_in_force, images_of, people
 from tests.service.web.test_web_pages import HTML, log_in, token_of
 from tests.service.web_client import bearer, make_key, web
 
@@ -68,7 +70,7 @@ def test_the_dearest_comes_first_and_says_who_said_what(
     with transaction(database) as session:
         group = session.get_one(ImageRow, twins).group_id
         for name in "xy":  # two more that look like it
-            session.add(_copy(session.get_one(ImageRow, twins), name, group))
+            factories.image(session, project.id, name * 16, group_id=group)
     _disputed(database, project, [HARD], {"ann": "cat", "bob": "cat", "eve": "dog"})
 
     items = _listed(client, database)
@@ -112,7 +114,7 @@ def test_a_later_review_that_contradicts_an_earlier_one_is_a_dispute_until_one_i
         known = people(session, project, "ann", "bob", "eve")
         [again] = ask(session, project, 9, [ReviewKind.RELABEL])
         session.execute(sa.text("UPDATE review SET image_id = :image WHERE id = :id"), {"image": image, "id": again})
-        answer(session, again, {known["bob"]: "dog"}, minute=5)
+        answer(session, again, {known["bob"]: "dog"}, at=NOW + timedelta(minutes=5))
         settle(session, project, [image], NOW)
 
     before = _listed(client, database)
@@ -230,10 +232,3 @@ def test_several_are_decided_from_the_list_and_who_may_only_read_sees_no_buttons
 
     assert label_values(database, project.id) == dict.fromkeys(images[:2], "cat")
     assert "Ask somebody else" not in seen
-
-
-def _copy(image: ImageRow, name: str, group: int | None) -> ImageRow:
-    return ImageRow(
-        project_id=image.project_id, content_hash=name * 16, perceptual_hash="0" * 16, format="PNG", width=1, height=1,
-        size_bytes=1, text=None, details={}, group_id=group, bridge=False, fetched_at=NOW,
-    )  # fmt: skip

@@ -35,8 +35,8 @@ from service.work.pool.saved_versions import load_classifier
 from service.work.pool.training_set import rebuild_snapshot
 from service.work.promote.judge import judge, promote_by_hand, roll_back
 from service.work.promote.predict import predict
-from tests.service.labelled_pool import Ground, add_images, group, make_ground, prelabel
-from tests.service.seeded_pool import ENCODER, REVISION, add_label
+from tests import factories
+from tests.service.labelled_pool import ENCODER, REVISION, Ground, add_images, make_ground, prelabel
 
 HARD, EVALUATION, CALIBRATION = ReviewKind.HARD, ReviewKind.EVALUATION, ReviewKind.CALIBRATION
 MakeProject = Callable[..., Project]
@@ -130,7 +130,7 @@ def test_only_labels_that_may_train_do_and_only_from_the_pool(ground: Ground) ->
 def test_a_withdrawn_label_is_not_learnt_from(ground: Ground) -> None:
     ground.label(ground.pool[:12], HARD)
     with transaction(ground.parts.database) as session:
-        add_label(session, ground.project.id, ground.pool[0], None)
+        factories.label(session, ground.project.id, ground.pool[0], None)
 
     assert version(ground, learnt(ground)).report["examples"] == 11
 
@@ -245,11 +245,11 @@ def test_the_training_set_is_rebuilt_to_the_same_hash_whatever_came_later(ground
     number = learnt(ground)
     with transaction(ground.parts.database) as session:  # what waited gets its group and prelabel
         for image_id in waiting:
-            found = group(session, ground.project, f"later {image_id}", Side.POOL)
+            found = factories.group(session, ground.project.id, f"later {image_id}")
             session.execute(sa.update(ImageRow).where(ImageRow.id == image_id).values(group_id=found))
             prelabel(session, image_id, [0.5, 0.3, 0.2])
-        add_label(session, ground.project.id, ground.pool[0], "bird")
-        add_label(session, ground.project.id, ground.pool[1], None)
+        factories.label(session, ground.project.id, ground.pool[0], "bird")
+        factories.label(session, ground.project.id, ground.pool[1], None)
     ground.label(ground.pool[48:60], HARD)
 
     with reading(ground.parts.database) as session:
@@ -298,7 +298,7 @@ def test_labels_that_waited_for_their_embedding_count_as_new_once_it_is_there(gr
     before = due(ground.parts, ground.project.id)
     with transaction(ground.parts.database) as session:
         for image_id in waiting:
-            found = group(session, ground.project, f"later {image_id}", Side.POOL)
+            found = factories.group(session, ground.project.id, f"later {image_id}")
             session.execute(sa.update(ImageRow).where(ImageRow.id == image_id).values(group_id=found))
             prelabel(session, image_id, [0.5, 0.3, 0.2])
 

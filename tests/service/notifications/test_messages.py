@@ -32,7 +32,7 @@ from service.work.notifications import deliver_due, write_due
 from service.work.wiring import Parts
 from tests.conftest import NOW
 from tests.reviewing import make_parts, rows_of
-from tests.service.message_receivers import PASSWORD, USER, Hooks, Mails, mail_server, webhook_receiver
+from tests.service.notifications.message_receivers import PASSWORD, USER, Hooks, Mails, mail_server, webhook_receiver
 
 SECRET = "a-secret-that-signs"
 MONDAY = datetime(2026, 11, 23, 0, 0, 5, tzinfo=UTC)

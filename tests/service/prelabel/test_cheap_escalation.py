@@ -24,8 +24,8 @@ from service.settings import Settings
 from service.work.engines.encoders import texts_of
 from service.work.engines.factory import make_engine
 from service.work.prelabel.prelabel import prelabel_batch
-from tests.service.escalating import EscalatingParts, add_pictures, escalate, make_escalating, on_side, said_by
 from tests.service.labelled_pool import Ground
+from tests.service.prelabel.escalating import EscalatingParts, add_pictures, escalate, make_escalating, on_side, said_by
 from tests.unit.prelabel.pictures import grey
 
 FEW_SHOT, PROJECTED = EngineUse("few-shot", examples=4), EngineUse("projected")

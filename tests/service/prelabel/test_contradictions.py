@@ -13,15 +13,16 @@ from db.repositories.engines import engines_in_force
 from db.repositories.engines.engines_in_force import Stage
 from db.repositories.reviews import reviews
 from db.session import reading, transaction
-from db.tables import PrelabelRow, ReviewRow
+from db.tables import ReviewRow
 from labeling.jobs import Trigger
 from labeling.project import Policy, Project, Shares
 from labeling.types import NONE_OF_THESE, Outcome, ReviewKind
 from service.work.review.push import read_queue
 from service.work.select.query import choose_query
 from service.work.wiring import Parts
+from tests import factories
 from tests.conftest import NOW
-from tests.service.seeded_pool import REVISION, add_champion, make_parts, seed_images
+from tests.service.labelled_pool import REVISION, add_champion, make_parts, seed_images
 
 POLICY = Policy(query_size=8, shares=Shares(0, 0, 100, 5, 0, 0, 0))
 AGENT, SECOND = Stage(1, "agent:box/small", "agent-1"), Stage(2, "agent:box/large", "second-1")
@@ -52,12 +53,8 @@ def _say(
     with transaction(parts.database) as session:
         engines_in_force.note(session, project.id, Stage(0, "seeded", REVISION), NOW)
         engines_in_force.note(session, project.id, stage, NOW)
-        session.add(
-            PrelabelRow(
-                image_id=image, engine="agent", revision=stage.revision, probs=[], answer=answer, outcome=outcome,
-                description="", evidence={"flags": list(flags)}, duration_s=0.0, cost_micro=0, created_at=NOW,
-            )
-        )  # fmt: skip
+        said = {"answer": answer, "outcome": outcome, "evidence": {"flags": list(flags)}}
+        factories.prelabel(session, image, [], engine="agent", revision=stage.revision, **said)
 
 
 def _asked(parts: Parts, project: Project) -> list[int]:

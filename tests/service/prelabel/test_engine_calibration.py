@@ -12,18 +12,17 @@ import sqlalchemy as sa
 from db.repositories.engines import calibrations, engines_in_force
 from db.repositories.engines.engines_in_force import Stage
 from db.session import reading, transaction
-from db.tables import PrelabelRow
 from db.views import dashboard
 from labeling.learn.calibration import in_temperature_half
 from labeling.project import Project
-from labeling.types import NONE_OF_THESE, Outcome, ReviewKind
+from labeling.types import NONE_OF_THESE, ReviewKind
 from service.work.figures.refresh import refresh
 from service.work.pool.pool import load_pool
 from service.work.pool.predictions import read_opinions
 from service.work.prelabel.calibrate import calibrate
+from tests import factories
 from tests.conftest import NOW
-from tests.service.labelled_pool import Ground, make_ground
-from tests.service.seeded_pool import REVISION
+from tests.service.labelled_pool import REVISION, Ground, make_ground
 
 AGENT = Stage(1, "agent:box/small", "agent-1")
 
@@ -57,13 +56,8 @@ def _agent_says(ground: Ground, images: list[int], *, right: float) -> None:
         wrong = np.random.default_rng(0).permutation(np.arange(len(images)) >= right * len(images))
         for image, errs in zip(images, wrong, strict=True):
             named = classes[(ground.truth[image] + errs) % len(classes)]
-            session.add(
-                PrelabelRow(
-                    image_id=image, engine="agent", revision=AGENT.revision, probs=[], answer=named, description="",
-                    outcome=Outcome.LABEL, evidence={"raw": '{"confidence": "high"}'}, duration_s=0.0, cost_micro=0,
-                    created_at=NOW,
-                )
-            )  # fmt: skip
+            said = {"answer": named, "evidence": {"raw": '{"confidence": "high"}'}}
+            factories.prelabel(session, image, [], engine="agent", revision=AGENT.revision, **said)
 
 
 def test_terms_rest_on_the_calibration_half_alone_and_the_same_labels_make_no_second_row(ground: Ground) -> None:

@@ -21,8 +21,10 @@ from labeling.prelabel.guards.checks import CONFLICT
 from labeling.project import Budget, EngineUse, Policy, Project
 from labeling.types import Outcome, Prelabel, Side
 from service.work.prelabel.escalate import escalate_batch
+from tests import factories
 from tests.conftest import NOW
-from tests.service.escalating import (
+from tests.service.labelled_pool import add_champion
+from tests.service.prelabel.escalating import (
     Asking,
     Dear,
     EscalatingParts,
@@ -34,7 +36,6 @@ from tests.service.escalating import (
     said_by,
     says,
 )
-from tests.service.seeded_pool import add_champion, add_label
 
 DOUBTFUL, SURE = (0.4, 0.35, 0.25), (0.9, 0.06, 0.04)
 AGENT, SECOND = EngineUse("agent:box/small"), EngineUse("agent:box/large")
@@ -310,7 +311,7 @@ def test_labelled_images_are_left_alone(parts: EscalatingParts, project: Project
     labelled = sorted(on_side(parts, Side.POOL))[:2]
     with transaction(parts.database) as session:
         for image in labelled:
-            add_label(session, project.id, image, "cat")
+            factories.label(session, project.id, image, "cat")
 
     escalate(parts, project)
 
@@ -352,7 +353,7 @@ def test_money_goes_to_the_most_doubtful_images_and_ends_with_the_budget(
     parts: EscalatingParts, project: Project
 ) -> None:
     with transaction(parts.database) as session:
-        session.add(SpendRow(project_id=project.id, reserved_micro=0, spent_micro=0))
+        factories.spend(session, project.id)
     project = _reconfigure(parts, project, replace(POLICY, budget=Budget(10_000), escalation=(AGENT,)))
     parts.dear[AGENT.engine] = Asking("agent", lambda item: says("agent", "cat", cost_micro=3_000))
     add_pictures(parts, project, 16)

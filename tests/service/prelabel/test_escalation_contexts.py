@@ -18,7 +18,9 @@ from labeling.project import EngineUse, Policy, Project
 from labeling.types import LabelSource, ReviewKind, Side
 from service.work.pool.pool import load_pool
 from service.work.prelabel.engine_inputs import shots_for
-from tests.service.escalating import (
+from tests import factories
+from tests.service.labelled_pool import Ground, make_ground
+from tests.service.prelabel.escalating import (
     Dear,
     EscalatingParts,
     add_pictures,
@@ -28,8 +30,6 @@ from tests.service.escalating import (
     said_by,
     says,
 )
-from tests.service.labelled_pool import Ground, make_ground
-from tests.service.seeded_pool import add_label
 
 AGENT, SECOND = EngineUse("agent:box/small", examples=3), EngineUse("agent:box/large", below_margin=1.0)
 POLICY = Policy(engine="scripted", holdout_share=0.3, escalation=(AGENT, SECOND))
@@ -96,7 +96,7 @@ def test_only_labels_that_may_teach_are_shown_and_never_to_their_own_group(
 ) -> None:
     with transaction(ground.parts.database) as session:
         for image in ground.pool:
-            add_label(session, ground.project.id, image, None, None, LabelSource.IMPORT)  # forget the last example
+            factories.label(session, ground.project.id, image, None, LabelSource.IMPORT)  # forget the last example
     for image, kind in zip(ground.pool, kinds, strict=True):
         ground.label([image], kind)
     ground.label(ground.holdout[:2], ReviewKind.HARD)

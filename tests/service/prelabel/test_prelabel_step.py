@@ -28,6 +28,7 @@ from labeling.prelabel.engines.scripted import ScriptedEngine
 from labeling.project import Policy, Project
 from service.work.failpoints import Failpoints
 from service.work.prelabel.prelabel import prelabel_batch
+from tests import factories
 from tests.conftest import NOW
 
 MakeProject = Callable[..., Project]
@@ -100,13 +101,8 @@ def _add(parts: _Parts, project: Project, images: Sequence[Image.Image], texts: 
             image.save(buffer, "PNG")
             content_hash = sha256(buffer.getvalue()).hexdigest()
             parts.images.keep(content_hash, buffer.getvalue(), "image/png", None)
-            row = ImageRow(
-                project_id=project.id, content_hash=content_hash, perceptual_hash=perceptual_hash(image),
-                format="PNG", width=32, height=32, size_bytes=1, text=text, details={}, fetched_at=NOW,
-            )  # fmt: skip
-            session.add(row)
-            session.flush()
-            ids.append(row.id)
+            more = {"perceptual_hash": perceptual_hash(image), "width": 32, "height": 32, "text": text}
+            ids.append(factories.image(session, project.id, content_hash, **more))
     return ids
 
 

@@ -17,10 +17,9 @@ from db.views import dashboard
 from labeling.project import Policy, Project, Team
 from labeling.types import ReviewKind
 from service.work.quality.agreement import refresh_agreement
+from tests.answering import asked_about, people
 from tests.conftest import NOW
-from tests.service.answering_people import asked_about, hire
-from tests.service.labelled_pool import Ground, make_ground
-from tests.service.seeded_pool import REVISION
+from tests.service.labelled_pool import REVISION, Ground, make_ground
 
 
 def figure(ground: Ground, name: str = "agreement") -> dict[str, Any]:
@@ -37,7 +36,7 @@ def fill(ground: Ground) -> list[int]:
     """Ann is right; Bob takes every second dog for a cat where nothing was shown, and keeps what is shown."""
     classes = ground.project.config.classes
     with transaction(ground.parts.database) as session:
-        ann, bob = hire(session, ground.project, "ann bob")
+        ann, bob = people(session, ground.project, "ann", "bob").values()
         engines_in_force.note(session, ground.project.id, Stage(0, "seeded", REVISION), NOW)
         for i, image in enumerate(ground.pool):
             true, blind = classes[ground.truth[image]], i < 80
@@ -108,7 +107,7 @@ def test_names_are_pseudonyms_where_the_policy_says_so(
 
 def test_an_image_about_which_somebody_is_still_asked_is_not_shown(ground: Ground) -> None:
     with transaction(ground.parts.database) as session:
-        ann, bob = hire(session, ground.project, "ann bob")
+        ann, bob = people(session, ground.project, "ann", "bob").values()
         for image in ground.pool[:40]:
             asked_about(session, ground.project, image, {ann: "cat", bob: "dog"}, settled=False)
             asked_about(session, ground.project, image, {}, kind=ReviewKind.RELABEL, settled=False)

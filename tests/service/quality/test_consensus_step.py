@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,9 +21,9 @@ from labeling.types import NONE_OF_THESE, UNSURE, ReviewId, ReviewKind
 from service.labels.resolution import settle
 from service.work.quality.consensus import refresh_consensus, refresh_large_consensus
 from service.work.wiring import Parts
+from tests.answering import answer, engine_in_force, images_of, people
 from tests.conftest import NOW
 from tests.reviewing import ask, label_values, make_parts, rows_of
-from tests.service.several_people import answer, engine_in_force, images_of, people
 
 HARD = ReviewKind.HARD
 CAT, DOG = [0.8, 0.1, 0.1], [0.1, 0.8, 0.1]
@@ -136,7 +137,7 @@ def test_a_new_answer_counts_by_majority_until_it_is_weighed_and_then_it_ends(
     with transaction(parts.database) as session:
         known = people(session, project, "ann", "bob", "eve")
         image = images_of(session, reviews)[0]
-        answer(session, reviews[0], {known["eve"]: "dog"}, minute=5)
+        answer(session, reviews[0], {known["eve"]: "dog"}, at=NOW + timedelta(minutes=5))
         settle(session, project, [image], NOW)
     between = label_values(parts.database, project.id).get(image)
 

@@ -23,10 +23,9 @@ from labeling.project import Project
 from labeling.types import Side
 from service.work.quality.alarm_rules import AUTHOR, Watch, follow
 from service.work.quality.drift import refresh_drift
+from tests.answering import asked_about, people
 from tests.conftest import NOW
-from tests.service.answering_people import asked_about, hire
-from tests.service.labelled_pool import Ground, add_images, make_ground, prelabel
-from tests.service.seeded_pool import REVISION, add_champion
+from tests.service.labelled_pool import REVISION, Ground, add_champion, add_images, make_ground, prelabel
 
 LATER = NOW + timedelta(hours=1)
 Shift = Callable[[np.ndarray], np.ndarray]
@@ -133,7 +132,7 @@ def test_how_many_answers_an_engines_new_revision_changed_is_told(ground: Ground
 def test_somebody_who_errs_more_than_weeks_ago_raises_an_alarm_and_others_do_not(ground: Ground) -> None:
     classes = ground.project.config.classes
     with transaction(ground.parts.database) as session:
-        ann, bob, cho = hire(session, ground.project, "ann bob cho")
+        ann, bob, cho = people(session, ground.project, "ann", "bob", "cho").values()
         for i, image in enumerate(ground.pool[:80]):
             true, wrong = classes[ground.truth[image]], classes[(ground.truth[image] + 1) % 3]
             late = i >= 40

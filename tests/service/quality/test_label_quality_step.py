@@ -25,10 +25,10 @@ from service.work.quality.agreement import refresh_agreement
 from service.work.quality.label_alarms import watch_labels
 from service.work.quality.label_quality import refresh_label_quality
 from service.work.quality.suspects import refresh_suspects
+from tests import factories
+from tests.answering import asked_about, people
 from tests.conftest import NOW
-from tests.service.answering_people import asked_about, hire
 from tests.service.labelled_pool import Ground, make_ground
-from tests.service.seeded_pool import add_label
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def answer_all(ground: Ground, wrong: Callable[[int], bool] = lambda i: False) -
     """Two people answer every image blind; the second is wrong where asked to be."""
     classes = ground.project.config.classes
     with transaction(ground.parts.database) as session:
-        ann, bob = hire(session, ground.project, "ann bob")
+        ann, bob = people(session, ground.project, "ann", "bob").values()
         for i, image in enumerate(ground.pool):
             true = classes[ground.truth[image]]
             other = classes[(ground.truth[image] + 1) % 3]
@@ -132,10 +132,10 @@ def test_a_poor_champion_is_missed_and_one_too_near_the_target_is_not_yet_known(
 def test_gold_is_judged_where_there_is_any_and_sources_have_their_finest_word(ground: Ground) -> None:
     classes = ground.project.config.classes
     with transaction(ground.parts.database) as session:
-        ann, bob = hire(session, ground.project, "ann bob")
+        ann, bob = people(session, ground.project, "ann", "bob").values()
         for image in ground.pool[:40]:
             true = classes[ground.truth[image]]
-            add_label(session, ground.project.id, image, true, None, LabelSource.GOLD)
+            factories.label(session, ground.project.id, image, true, LabelSource.GOLD)
             said = {ann: true, bob: "cat"}
             asked_about(session, ground.project, image, said, kind=ReviewKind.GOLD)
         asked_about(session, ground.project, ground.pool[50], {ann: "cat"})
@@ -144,7 +144,7 @@ def test_gold_is_judged_where_there_is_any_and_sources_have_their_finest_word(gr
             reason="seen", now=NOW,
         )  # fmt: skip
         settle(session, ground.project, [ImageId(ground.pool[51])], NOW)
-        add_label(session, ground.project.id, ground.pool[52], "dog", None, LabelSource.IMPORT)
+        factories.label(session, ground.project.id, ground.pool[52], "dog", LabelSource.IMPORT)
 
     data = verdict(ground)
 
@@ -205,10 +205,10 @@ def test_labels_are_counted_by_how_they_came_to_be_on_both_databases(
 ) -> None:
     ground = make_ground(any_database, tmp_path, make_project(any_database), pool=3, holdout=0)
     with transaction(any_database) as session:
-        ann, bob = hire(session, ground.project, "ann bob")
+        ann, bob = people(session, ground.project, "ann", "bob").values()
         asked_about(session, ground.project, ground.pool[0], {ann: "cat", bob: "cat"})
         asked_about(session, ground.project, ground.pool[1], {ann: "cat"})
-        add_label(session, ground.project.id, ground.pool[2], "dog", None, LabelSource.IMPORT)
+        factories.label(session, ground.project.id, ground.pool[2], "dog", LabelSource.IMPORT)
 
         found = labels_now(session, ground.project.id)
 

@@ -15,13 +15,14 @@ from db.repositories.engines import engines_in_force
 from db.repositories.engines.engines_in_force import Stage
 from db.repositories.running import alarms
 from db.session import reading, transaction
-from db.tables import FigureRow, ImageRow, PrelabelRow
+from db.tables import FigureRow, ImageRow
 from db.views import dashboard
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.prelabel.engine import Item, Look, no_vectors
 from labeling.project import Policy, Project
 from labeling.types import Evidence, Prelabel
 from service.work.quality.endpoint_drift import look_again
+from tests import factories
 from tests.conftest import NOW
 from tests.service.labelled_pool import Ground, make_ground
 from tests.service.quality_data import picture
@@ -78,12 +79,8 @@ def world(database: sa.Engine, make_project: Callable[..., Project], tmp_path: P
         engines_in_force.note(session, ground.project.id, Stage(0, ENGINE, REVISION), NOW)
         for image in session.scalars(sa.select(ImageRow)).all():
             store.keep(image.content_hash, picture("tomato"), "image/png", None)
-            session.add(
-                PrelabelRow(
-                    image_id=image.id, engine="decide", revision=REVISION, probs=[], description="", duration_s=0.1,
-                    cost_micro=5, answer="cat", created_at=NOW,
-                )
-            )  # fmt: skip
+            said = {"answer": "cat", "duration_s": 0.1, "cost_micro": 5}
+            factories.prelabel(session, image.id, [], engine="decide", revision=REVISION, **said)
     parts = replace(ground.parts, images=store, engine_for=cast(Any, lambda project, use=None: endpoint))
     return World(replace(ground, parts=parts), endpoint)
 

@@ -19,9 +19,9 @@ from labeling.types import ReviewId, ReviewKind
 from service.labels.resolution import settle
 from service.work.quality.overlap import ask_another_person
 from service.work.wiring import Parts
+from tests.answering import answer, engine_in_force, images_of, people
 from tests.conftest import NOW
 from tests.reviewing import ask, make_parts, rows_of
-from tests.service.several_people import answer, engine_in_force, images_of, people
 
 HARD, CONTROL, CALIBRATION = ReviewKind.HARD, ReviewKind.CONTROL, ReviewKind.CALIBRATION
 CAT, DOG = [0.9, 0.05, 0.05], [0.05, 0.9, 0.05]

@@ -12,15 +12,16 @@ import sqlalchemy as sa
 
 from db.repositories.reviews import reviews
 from db.session import reading, transaction
-from db.tables import ImageRow, LabelRow
+from db.tables import ImageRow
 from db.views import dashboard
 from labeling.project import Project
 from labeling.types import ImageId, ReviewKind
 from service.labels import suspects
 from service.labels.resolution import settle
 from service.work.quality.suspects import refresh_suspects
+from tests import factories
+from tests.answering import asked_about, people
 from tests.conftest import NOW
-from tests.service.answering_people import asked_about, hire
 from tests.service.labelled_pool import Ground, make_ground
 
 WRONG = 5
@@ -31,7 +32,7 @@ def ground(database: sa.Engine, make_project: Callable[..., Project], tmp_path: 
     """90 labels of the pool and 30 of the hold-out, five of each wrong; two images are twins."""
     ground = make_ground(database, tmp_path, make_project(database), pool=90, holdout=30)
     with transaction(database) as session:
-        ann, *_ = hire(session, ground.project, "ann")
+        ann, *_ = people(session, ground.project, "ann").values()
         for side, kind in ((ground.pool, ReviewKind.HARD), (ground.holdout, ReviewKind.EVALUATION)):
             for i, image in enumerate(side):
                 said = {ann: name_of(ground, image, wrong=i < WRONG)}
@@ -84,7 +85,7 @@ def test_twins_with_different_labels_come_first_with_each_others_pictures(ground
 def test_it_is_done_again_only_when_enough_labels_have_changed_or_an_hour_has_passed(ground: Ground) -> None:
     def relabel(images: list[int]) -> None:
         with transaction(ground.parts.database) as session:
-            bob, *_ = hire(session, ground.project, "bob")
+            bob, *_ = people(session, ground.project, "bob").values()
             for image in images:
                 asked_about(session, ground.project, image, {bob: "bird"})
 
@@ -112,7 +113,7 @@ def test_what_was_found_right_or_sent_back_is_not_listed_again(ground: Ground) -
         waiting = reviews.newest_of_images(session, project.id, [ImageId(back["image_id"])])
     ground.clock.at += timedelta(hours=2)
     with transaction(ground.parts.database) as session:
-        session.add(withdrawn(ground, ground.pool[80]))
+        factories.label(session, ground.project.id, ground.pool[80], None)
     refresh_suspects(ground.parts, project.id)
 
     assert (found.done, sent.done, again.done, again.already) == (1, 1, 0, 1)
@@ -127,7 +128,7 @@ def test_a_label_that_was_replaced_in_the_meantime_is_left_alone(ground: Ground)
     one = figure(ground)["suspects"][0]
 
     with transaction(ground.parts.database) as session:
-        session.add(withdrawn(ground, one["image_id"]))
+        factories.label(session, ground.project.id, one["image_id"], None)
         session.flush()
         found = suspects.find_right(session, ground.project, [one["label_id"]], author="lead", now=ground.parts.now())
 
@@ -140,17 +141,3 @@ def test_without_labels_there_is_nothing_to_find(
     ground = make_ground(database, tmp_path, make_project(database), pool=5, holdout=0)
 
     assert refresh_suspects(ground.parts, ground.project.id) == {"suspects": 0}
-
-
-def withdrawn(ground: Ground, image: int) -> LabelRow:
-    return LabelRow(
-        project_id=ground.project.id,
-        image_id=image,
-        value=None,
-        source="people",
-        review_id=None,
-        evidence={},
-        author="test",
-        reason="answer withdrawn",
-        created_at=ground.parts.now(),
-    )

@@ -28,6 +28,7 @@ from service.label_studio.webhook import HEADER, secret_of
 from service.work.review.push import push
 from service.work.review.sync import sync
 from service.work.wiring import Parts
+from tests import factories
 from tests.conftest import NOW
 from tests.fakes_label_studio import FakeLabelStudio
 from tests.reviewing import SECRET, ask, label_values, look_at, make_parts, rows_of
@@ -362,10 +363,7 @@ def test_an_import_without_an_answer_is_awaited_and_a_twin_task_answers_the_same
 def test_an_imported_label_stands_again_when_the_answer_is_taken_back(world: World) -> None:
     with transaction(world.parts.database) as session:
         image = session.scalars(sa.text("SELECT image_id FROM review ORDER BY id")).first()  # type: ignore[call-overload]
-        session.add(
-            LabelRow(project_id=world.project.id, image_id=image, value="bird", source="import", review_id=None,
-                     evidence={}, author="manifest", reason="known", created_at=NOW)
-        )  # fmt: skip
+        factories.label(session, world.project.id, image, "bird", "import")
     made = world.studio.answer(world.task(0), "dog")
     sync(world.parts, world.project.id)
     with_answer = world.labels()[0]

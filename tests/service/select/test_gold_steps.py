@@ -21,12 +21,12 @@ from service.work.quality.gold import make_gold
 from service.work.review.push import push, read_queue
 from service.work.select.query import choose_query
 from service.work.wiring import Parts
+from tests import factories
 from tests.conftest import NOW
 from tests.fakes_label_studio import FakeLabelStudio
 from tests.reviewing import ask
 from tests.reviewing import make_parts as review_parts
-from tests.service.labelled_pool import Ground
-from tests.service.seeded_pool import make_parts, seed_images
+from tests.service.labelled_pool import Ground, make_parts, seed_images
 from tests.service.team_ground import (
     answers_of,
     ask_people,
@@ -43,11 +43,10 @@ MakeProject = Callable[..., Project]
 
 
 def _gold_labels(parts: Parts, project: Project, images: list[int]) -> None:
-    from tests.service.seeded_pool import add_label
 
     with transaction(parts.database) as session:
         for image in images:
-            add_label(session, project.id, image, "cat", source=LabelSource.GOLD)
+            factories.label(session, project.id, image, "cat", source=LabelSource.GOLD)
 
 
 def _asked(parts: Parts, kind: ReviewKind) -> list[ReviewRow]:

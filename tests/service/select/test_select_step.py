@@ -14,14 +14,15 @@ from db.repositories.queries import queries
 from db.repositories.queries.queries import NewQuery, NewReview
 from db.repositories.reviews.reviews import is_open
 from db.session import reading, transaction
-from db.tables import GroupRow, ImageRow, PredictionRow, QueryRow, ReviewEndRow, ReviewRow
+from db.tables import GroupRow, ImageRow, PredictionRow, QueryRow, ReviewRow
 from labeling.jobs import Trigger
 from labeling.project import Policy, Project
 from labeling.types import LabelSource, QueryId, ReviewKind, Side
 from service.work.select.query import choose_query
 from service.work.wiring import Parts
+from tests import factories
 from tests.conftest import NOW
-from tests.service.seeded_pool import add_champion, add_label, answer, make_parts, seed_images
+from tests.service.labelled_pool import add_champion, answer, make_parts, seed_images
 
 POLICY = Policy(query_size=20, low_water=5)
 
@@ -155,7 +156,7 @@ def test_labelled_groups_and_bridges_are_not_asked_and_an_unanswered_end_frees_i
 ) -> None:
     images = seed_images(parts, project, 16)
     with transaction(parts.database) as session:
-        add_label(session, project.id, images[1], "cat", source=LabelSource.IMPORT)
+        factories.label(session, project.id, images[1], "cat", source=LabelSource.IMPORT)
         session.execute(sa.update(ImageRow).where(ImageRow.id == images[2]).values(bridge=True))
     choose_query(parts, project.id, Trigger.PRELABELED)
     once = {review.image_id for review in _reviews(parts)}
@@ -163,7 +164,7 @@ def test_labelled_groups_and_bridges_are_not_asked_and_an_unanswered_end_frees_i
         for i, review in enumerate(session.scalars(sa.select(ReviewRow).order_by(ReviewRow.id))):
             if i == 0:
                 answer(session, review, "cat")
-            session.add(ReviewEndRow(review_id=review.id, reason="task deleted", at=NOW))
+            factories.review_end(session, review.id)
         answered = session.scalars(sa.select(ReviewRow.image_id).order_by(ReviewRow.id)).first()
 
     choose_query(parts, project.id, Trigger.SCHEDULE)
@@ -182,7 +183,7 @@ def test_what_is_deleted_or_labelled_while_we_compute_is_left_out(parts: Parts, 
     def meanwhile(name: str) -> None:
         if name == "select.before_write":
             with transaction(parts.database) as session:
-                add_label(session, project.id, images[5], "cat")
+                factories.label(session, project.id, images[5], "cat")
                 gone.extend(images[6:30])
                 session.execute(sa.update(ImageRow).where(ImageRow.id.in_(gone)).values(bridge=True))
 

@@ -16,8 +16,9 @@ from db.tables import AuditRow, DecisionRow, LabelRow
 from labeling.jobs import Role
 from labeling.project import Policy, Project, Team
 from labeling.types import ImageId, ReviewId, ReviewKind
+from tests import factories
+from tests.answering import asked, submit
 from tests.conftest import NOW
-from tests.service.answered import answer, asked, stand_in_label_studio
 from tests.service.web.test_web_pages import HTML, log_in, token_of
 from tests.service.web_client import bearer, make_key, web
 
@@ -28,7 +29,8 @@ SURE = [0.1, 0.8, 0.1]
 @pytest.fixture
 def project(database: sa.Engine, make_project: Callable[..., Project]) -> Project:
     project = make_project(database)
-    stand_in_label_studio(database, project)
+    with transaction(database) as session:
+        factories.label_studio_project(session, project.id)
     return project
 
 
@@ -43,11 +45,11 @@ def labelled(database: sa.Engine, project: Project) -> list[ReviewId]:
     """Four images: a cat by ann, a dog by bob on the hold-out, one in dispute, one skipped."""
     kinds = [ReviewKind.HARD, ReviewKind.EVALUATION, ReviewKind.CONTROL, ReviewKind.HARD]
     made = asked(database, project, kinds, probs=[SURE] * 4)
-    answer(database, project, made[0], "cat", shown="dog")
-    answer(database, project, made[1], "dog", user=2)
-    answer(database, project, made[2], "cat")
-    answer(database, project, made[2], "bird", user=2)
-    answer(database, project, made[3], None)
+    submit(database, project, made[0], "cat", shown="dog")
+    submit(database, project, made[1], "dog", user=2)
+    submit(database, project, made[2], "cat")
+    submit(database, project, made[2], "bird", user=2)
+    submit(database, project, made[3], None)
     return made
 
 
@@ -114,7 +116,7 @@ def test_the_list_says_who_why_and_where_the_task_is(client: TestClient, databas
 
 def test_pages_follow_one_another_by_a_labels_number(client: TestClient, database: sa.Engine, project: Project) -> None:
     for review in asked(database, project, [ReviewKind.HARD] * 53):
-        answer(database, project, review, "cat")
+        submit(database, project, review, "cat")
     log_in(client, make_key(database, Role.ENGINEER))
 
     first = client.get(f"{LABELS}?label=cat").text
@@ -171,7 +173,7 @@ def test_a_decision_is_taken_back_and_the_answers_count_again(
     log_in(client, make_key(database, Role.ENGINEER))
     post(client, deed="correct", image=1, label="unsure", reason="too dark")
     without = held(database, 1).value
-    answer(database, project, reviews[0], "dog", version=1)
+    submit(database, project, reviews[0], "dog", version=1)
     still = held(database, 1).value
 
     _, location = post(client, deed="take back", image=1, reason="not so dark")
@@ -187,12 +189,7 @@ def test_a_given_label_stands_again_when_the_decision_that_there_is_none_is_take
 ) -> None:
     asked(database, project, [ReviewKind.HARD])
     with transaction(database) as session:
-        session.add(
-            LabelRow(
-                project_id=1, image_id=1, value="cat", source="import", evidence={}, author="import", reason="",
-                created_at=NOW,
-            )
-        )  # fmt: skip
+        factories.label(session, 1, 1, "cat", "import")
     log_in(client, make_key(database, Role.ENGINEER))
 
     post(client, deed="correct", image=1, label="unsure", reason="who says so?")
@@ -265,7 +262,7 @@ def test_a_task_of_label_studio_leads_to_its_image(client: TestClient, database:
 
 def test_a_history_tells_every_fact_in_order(client: TestClient, database: sa.Engine, project: Project) -> None:
     reviews = labelled(database, project)
-    answer(database, project, reviews[0], "bird", version=5)
+    submit(database, project, reviews[0], "bird", version=5)
     with transaction(database) as session:
         annotators.void(session, 1, author="lena", reason="answers at random", now=NOW)
     key = make_key(database, Role.ENGINEER)
@@ -306,12 +303,7 @@ def test_while_a_blind_task_is_open_only_leads_see_what_it_hides(
 ) -> None:
     asked(database, project, [ReviewKind.EVALUATION], probs=[SURE])
     with transaction(database) as session:
-        session.add(
-            LabelRow(
-                project_id=1, image_id=1, value="bird", source="import", evidence={}, author="import", reason="",
-                created_at=NOW,
-            )
-        )  # fmt: skip
+        factories.label(session, 1, 1, "bird", "import")
     reader, lead = make_key(database, Role.READ), make_key(database, Role.ENGINEER)
 
     log_in(client, reader)

@@ -15,10 +15,11 @@ from db.repositories.images import registrations
 from db.repositories.projects import projects
 from db.repositories.running import failures, heartbeats
 from db.session import make_engine, reading, transaction
-from db.tables import AuditRow, GroupRow, ImageRow, InboxRow, LabelRow, RegistrationRow, TallyRow
+from db.tables import AuditRow, ImageRow, RegistrationRow
 from labeling.jobs import Role
 from labeling.project import LabelClass, Project, ProjectConfig
 from labeling.types import Incoming
+from tests import factories
 from tests.service.web_client import bearer, make_key, png, web
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -55,22 +56,7 @@ def shared_client(empty_database: Path, tmp_path_factory: pytest.TempPathFactory
 def add_images(database: sa.Engine, project: Project, n: int) -> None:
     with transaction(database) as session:
         for i in range(n):
-            digest = sha256(str(i).encode()).hexdigest()
-            session.add(
-                ImageRow(
-                    project_id=project.id,
-                    content_hash=digest,
-                    perceptual_hash="0" * 16,
-                    format="png",
-                    width=4,
-                    height=4,
-                    size_bytes=10,
-                    text=None,
-                    details={},
-                    bridge=False,
-                    fetched_at=NOW,
-                )
-            )
+            factories.image(session, project.id, sha256(str(i).encode()).hexdigest())
 
 
 def test_a_project_is_made_shown_changed_and_kept_from_changing_its_labels(client: TestClient) -> None:
@@ -165,12 +151,9 @@ def test_lists_are_paged_by_a_cursor_to_their_end(client: TestClient, database: 
 def test_an_image_says_where_it_stands(client: TestClient, database: sa.Engine, project: Project) -> None:
     add_images(database, project, 2)
     with transaction(database) as session:
-        group = GroupRow(project_id=project.id, founder_hash="f", side="holdout", created_at=NOW)
-        session.add(group)
-        session.flush()
-        session.execute(sa.update(ImageRow).values(group_id=group.id))
-        label = {"evidence": {}, "author": "me", "reason": "", "created_at": NOW, "review_id": None}
-        session.add(LabelRow(project_id=project.id, image_id=1, value="cat", source="import", **label))
+        group = factories.group(session, project.id, side="holdout")
+        session.execute(sa.update(ImageRow).values(group_id=group))
+        factories.label(session, project.id, 1, "cat", "import")
 
     shown = client.get("/api/projects/animals/images/1").json()
     labelled = client.get("/api/projects/animals/images?state=labelled").json()["items"]
@@ -375,11 +358,9 @@ def test_metrics_count_images_jobs_workers_and_the_webhooks_lag(
 ) -> None:
     long_ago = datetime.now(UTC) - timedelta(hours=1)
     with transaction(database) as session:
-        session.add(TallyRow(project_id=project.id, counts={"labelled": 4, "by": {}}, refreshed_at=NOW))
+        factories.tally(session, project.id, {"labelled": 4, "by": {}})
         heartbeats.beat(session, "worker-0", NOW, NOW, {"fetched": 5})
-        session.add(
-            InboxRow(spool_key="k", project_id=project.id, action="A", hint={}, received_at=long_ago, handled_at=None)
-        )
+        factories.inbox(session, project.id, "k", received_at=long_ago)
     client.post("/api/projects/animals/versions")
 
     lines = client.get("/metrics").text.splitlines()

@@ -15,12 +15,13 @@ from db.repositories.engines import engines_in_force, prelabels, reports
 from db.repositories.engines.engines_in_force import Stage
 from db.repositories.projects import projects
 from db.session import reading, transaction
-from db.tables import AuditRow, FigureRow
+from db.tables import AuditRow
 from labeling.jobs import Role
 from labeling.project import Budget, EngineUse, LabelClass, Policy, Project, ProjectConfig
 from labeling.types import Evidence, Prelabel
 from service.jobs.engine_requests import EngineRequest, ReportKind
 from service.work.engine_reports.report import make, unwatched
+from tests import factories
 from tests.conftest import NOW
 from tests.service.reporting_ground import add_pictures, give_gold, parts_of
 from tests.service.web.test_web_pages import HTML, log_in, token_of
@@ -69,8 +70,7 @@ def test_the_reliability_plot_is_shown_without_what_a_plot_does_not_need(
 ) -> None:
     svg = '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script><text>confidence</text></svg>'
     with transaction(database) as session:
-        data: dict[str, object] = {"engines": []}
-        session.add(FigureRow(project_id=project.id, name="engine_reliability", data=data, svg=svg, computed_at=NOW))
+        factories.figure(session, project.id, "engine_reliability", {"engines": []}, svg)
     client.headers.update(HTML)
     log_in(client, make_key(database))
 
@@ -84,9 +84,7 @@ def test_a_reliability_of_another_form_is_said_to_be_counted_anew(
 ) -> None:
     svg = '<svg xmlns="http://www.w3.org/2000/svg"><text>confidence</text></svg>'
     with transaction(database) as session:
-        session.add(
-            FigureRow(project_id=project.id, name="engine_reliability", data={"v": 0}, svg=svg, computed_at=NOW)
-        )
+        factories.figure(session, project.id, "engine_reliability", {"v": 0}, svg)
     client.headers.update(HTML)
     log_in(client, make_key(database))
 

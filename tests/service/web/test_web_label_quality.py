@@ -12,12 +12,13 @@ import sqlalchemy as sa
 from db.repositories.reviews import overlaps, reviews
 from db.repositories.running import alarms
 from db.session import reading, transaction
-from db.tables import AuditRow, FigureRow, LabelCheckRow, OverlapRow
+from db.tables import AuditRow, LabelCheckRow, OverlapRow
 from db.views import dashboard
 from labeling.jobs import Role
 from labeling.project import Project
 from labeling.types import ReviewId
 from service.figures.figures import OF_PEOPLE
+from tests import factories
 from tests.conftest import NOW
 from tests.reviewing import rows_of
 from tests.service.labelled_pool import Ground
@@ -112,8 +113,7 @@ def test_the_api_handles_the_same_and_says_what_no_longer_stands(world: World, d
 def test_figures_of_another_form_are_said_to_be_counted_anew(world: World, database: sa.Engine) -> None:
     with transaction(database) as session:
         for name in OF_PEOPLE:
-            row = FigureRow(project_id=world.ground.project.id, name=name, data={"old": "form"}, computed_at=NOW)
-            session.merge(row)
+            factories.figure(session, world.ground.project.id, name, {"old": "form"})
     key = make_key(database, Role.READ)
     with web(database, world.home) as client:
         log_in(client, key)

@@ -17,11 +17,12 @@ from pydantic import SecretStr
 
 from db.repositories.reviews import overlays
 from db.session import reading, transaction
-from db.tables import ImageRow, QueryRow, ReviewRow, SeenRow
+from db.tables import ReviewRow, SeenRow
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.project import Project
 from labeling.types import ReviewId
 from service.label_studio.signed_urls import sign_media, sign_picture, sign_region
+from tests import factories
 from tests.service.web_client import SECRET, Clock, web
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -43,37 +44,9 @@ def review(database: sa.Engine, make_project: Callable[..., Project], tmp_path: 
     """The token of a review whose image lies in the store."""
     project = make_project(database)
     ImageStore(str(tmp_path / "media")).keep(HASH, picture(), "image/png", None)
-    of = {"project_id": project.id}
     with transaction(database) as session:
-        image = ImageRow(
-            **of,
-            content_hash=HASH,
-            perceptual_hash="0" * 16,
-            format="png",
-            width=4,
-            height=4,
-            size_bytes=10,
-            text=None,
-            details={},
-            bridge=False,
-            fetched_at=NOW,
-        )
-        query = QueryRow(**of, number=1, strategy="margin", seed=0, pool_size=1, trigger="by hand", created_at=NOW)
-        session.add_all([image, query])
-        session.flush()
-        session.add(
-            ReviewRow(
-                **of,
-                image_id=image.id,
-                query_id=query.id,
-                kind="hard",
-                blind=False,
-                probability=1.0,
-                place=0.0,
-                token="tok-1",
-                created_at=NOW,
-            )
-        )
+        image = factories.image(session, project.id, HASH)
+        factories.review(session, project.id, image, token="tok-1")
     return "tok-1"
 
 

@@ -15,13 +15,14 @@ from fastapi.testclient import TestClient
 from db.repositories.people import keys
 from db.repositories.running import heartbeats
 from db.session import reading, transaction
-from db.tables import AuditRow, FailureRow, FigureRow
+from db.tables import AuditRow, FailureRow
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.jobs import Role
 from labeling.project import Project
 from service import auth
 from service.web.pages.rendering import safe_next
 from service.web.pages.svg import safe_svg
+from tests import factories
 from tests.conftest import NOW
 from tests.service.quality_data import fill
 from tests.service.web_client import SECRET, bearer, make_key, web
@@ -223,9 +224,8 @@ def test_a_figure_of_another_form_is_said_to_be_counted_anew(
     client: TestClient, database: sa.Engine, project: Project
 ) -> None:
     with transaction(database) as session:
-        now = datetime.now(UTC)
         for name in ("holdout_by_version", "hardest", "confusion", "acceptance", "rounds"):
-            session.add(FigureRow(project_id=project.id, name=name, data={"v": 2}, svg="<b>", computed_at=now))
+            factories.figure(session, project.id, name, {"v": 2}, "<b>")
     log_in(client, make_key(database))
 
     shown = client.get("/projects/1")
@@ -235,10 +235,9 @@ def test_a_figure_of_another_form_is_said_to_be_counted_anew(
 
 
 def test_the_api_gives_no_figure_of_another_form(client: TestClient, database: sa.Engine, project: Project) -> None:
-    now = datetime.now(UTC)
     with transaction(database) as session:
-        session.add(FigureRow(project_id=project.id, name="hardest", data={"images": []}, computed_at=now))
-        session.add(FigureRow(project_id=project.id, name="confusion", data={"v": 2}, computed_at=now))
+        factories.figure(session, project.id, "hardest", {"images": []})
+        factories.figure(session, project.id, "confusion", {"v": 2})
     key = bearer(make_key(database, Role.READ))
 
     listed = client.get("/api/projects/animals/figures", headers=key).json()["items"]

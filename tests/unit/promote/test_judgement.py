@@ -67,6 +67,17 @@ def test_one_that_is_worse_by_a_single_image_is_refused() -> None:
     assert "it is not better" in judgement.reasons[0]
 
 
+def test_a_loss_however_small_is_refused_whatever_margin_the_gate_leaves() -> None:
+    n = 400
+    truth, gate = np.zeros(n, np.int64), Gate(margin=0.5)
+
+    judgement = judge(saying(right_on(n, 11)), saying(right_on(n, 10)), truth, gate, np.random.default_rng(0))
+
+    assert judgement.gain == pytest.approx(-1 / n)
+    assert judgement.lower is not None and judgement.lower > -gate.margin
+    assert judgement.verdict is Verdict.REFUSED
+
+
 def test_a_gain_that_may_well_be_a_loss_is_refused() -> None:
     truth_zero = np.zeros(40, np.int64)
     candidate, champion = truth_zero.copy(), truth_zero.copy()

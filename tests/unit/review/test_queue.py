@@ -49,6 +49,14 @@ def test_random_reviews_stand_among_the_hard_ones_at_their_drawn_place() -> None
     assert found == [1, 3, 2]
 
 
+def test_each_hard_review_stands_in_the_middle_of_its_share_of_the_newest_query() -> None:
+    alone = order([_hard(1, 0.9), _random(2, 0.49), _random(3, 0.51)])
+    of_two = order([_hard(1, 0.9), _hard(2, 0.1), *(_random(n, p) for n, p in ((3, 0.24), (4, 0.26), (5, 0.74)))])
+
+    assert alone == [2, 1, 3]
+    assert of_two == [3, 1, 4, 5, 2]
+
+
 @given(REVIEWS, st.randoms(use_true_random=False))
 def test_random_kinds_keep_their_order_when_doubts_change_and_rows_come_otherwise(reviews, random) -> None:  # type: ignore[no-untyped-def]
     shuffled = [

@@ -28,6 +28,7 @@ from service.settings import Settings
 from service.work.failpoints import Failpoints
 from service.work.prelabel.escalate import escalate_batch
 from service.work.prelabel.prelabel import prelabel_batch
+from tests import factories
 from tests.conftest import NOW
 
 ANSWER = Callable[[Item], Prelabel]
@@ -118,13 +119,8 @@ def add_pictures(parts: EscalatingParts, project: Project, n: int, seed: int = 0
             Image.fromarray(pixels).resize((32, 32), Image.Resampling.NEAREST).save(buffer, "PNG")
             key = sha256(buffer.getvalue()).hexdigest()
             parts.images.keep(key, buffer.getvalue(), "image/png", None)
-            row = ImageRow(
-                project_id=project.id, content_hash=key, perceptual_hash=key[:16], format="PNG", width=32, height=32,
-                size_bytes=1, text=None, details={}, fetched_at=NOW,
-            )  # fmt: skip
-            session.add(row)
-            session.flush()
-            ids.append(row.id)
+            size = {"width": 32, "height": 32, "perceptual_hash": key[:16]}
+            ids.append(factories.image(session, project.id, key, **size))
     while prelabel_batch(parts, project.id)["left"]:  # type: ignore[arg-type]
         pass
     return ids

@@ -1,0 +1,296 @@
+"""The one builder of rows: each function inserts one row with defaults, flushes, and returns its id.
+
+What a test does not care about it leaves out; `more` sets any other column by its name. Nothing is committed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from db.repositories.projects import projects
+from db.session import insert_new
+from db.tables import (
+    AnnotationRow,
+    AnnotatorRow,
+    DecisionRow,
+    FailureRow,
+    FetchRow,
+    FigureRow,
+    GroupRow,
+    ImageRow,
+    InboxRow,
+    LabelRow,
+    LabelStudioProjectRow,
+    PredictionRow,
+    PrelabelRow,
+    PromotionRow,
+    PushRow,
+    QueryRow,
+    RegistrationRow,
+    ReviewEndRow,
+    ReviewRow,
+    SeenRow,
+    SoftLabelRow,
+    SpendRow,
+    TallyRow,
+    VersionRow,
+)
+from labeling.project import LabelClass, Policy, Project, ProjectConfig
+from labeling.types import (
+    AnnotationAction,
+    ImageId,
+    LabelSource,
+    ReviewId,
+    ReviewKind,
+    Side,
+    Verdict,
+    VersionId,
+)
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+_NUMBERS = count(1)
+
+
+def project(
+    session: Session,
+    *,
+    name: str = "animals",
+    classes: Sequence[str] = ("cat", "dog", "bird"),
+    policy: Policy | None = None,
+) -> Project:
+    """The whole project, not its id alone: tests read its classes and policy."""
+    config = ProjectConfig(name, tuple(LabelClass(c) for c in classes), policy=policy or Policy())
+    return projects.create(session, config, salt="salt", author="test", now=NOW)
+
+
+def label_studio_project(session: Session, project_id: int, ls_project_id: int = 7, **more: Any) -> None:
+    """The project's place in Label Studio."""
+    columns = {"base_url": "http://127.0.0.1:8321", "config_hash": "", "webhook_secret": "", "queue_revision": 1}
+    row = LabelStudioProjectRow(
+        project_id=project_id, ls_project_id=ls_project_id, created_at=NOW, **{**columns, **more}
+    )
+    _insert(session, row)
+
+
+# images, and what engines say of them
+
+
+def registration(session: Session, project_id: int, reference: str, **more: Any) -> int:
+    columns = {"address": f"/{reference}", "details": {}, "registered_at": NOW}
+    return _insert(session, RegistrationRow(project_id=project_id, reference=reference, **{**columns, **more})).id
+
+
+def fetch(session: Session, registration_id: int, image_id: int) -> None:
+    _insert(session, FetchRow(registration_id=registration_id, image_id=image_id, fetched_at=NOW))
+
+
+def group(session: Session, project_id: int, founder: str | None = None, side: str = Side.POOL) -> int:
+    founder = _hash() if founder is None else founder
+    return _insert(session, GroupRow(project_id=project_id, founder_hash=founder, side=side, created_at=NOW)).id
+
+
+def image(
+    session: Session,
+    project_id: int,
+    content_hash: str | None = None,
+    *,
+    group_id: int | None = None,
+    side: str | None = None,
+    **more: Any,
+) -> ImageId:
+    """An image: of this group, of a group of its own on this side, or of none yet."""
+    content_hash = _hash() if content_hash is None else content_hash
+    if side is not None:
+        group_id = group(session, project_id, content_hash, side)
+    columns = {"perceptual_hash": "0" * 16, "format": "PNG", "width": 8, "height": 8, "size_bytes": 64}
+    columns |= {"text": None, "details": {}, "bridge": False, "fetched_at": NOW}
+    row = ImageRow(project_id=project_id, content_hash=content_hash, group_id=group_id, **{**columns, **more})
+    return ImageId(_insert(session, row).id)
+
+
+def prelabel(
+    session: Session,
+    image_id: int,
+    probs: Sequence[float] = (0.5, 0.3, 0.2),
+    *,
+    engine: str = "test",
+    revision: str = "test-1",
+    **more: Any,
+) -> int:
+    columns = {"description": "", "duration_s": 0.0, "cost_micro": 0, "created_at": NOW}
+    row = PrelabelRow(image_id=image_id, engine=engine, revision=revision, probs=list(probs), **{**columns, **more})
+    return _insert(session, row).id
+
+
+# what is asked, and what people answer
+
+
+def query(session: Session, project_id: int, number: int | None = None, **more: Any) -> int:
+    """A query of this number; without one, of the next that is free in the project."""
+    if number is None:
+        newest = session.scalar(sa.select(sa.func.max(QueryRow.number)).where(QueryRow.project_id == project_id))
+        number = (newest or 0) + 1
+    columns = {"strategy": "margin", "seed": 0, "pool_size": 1, "trigger": "by hand", "created_at": NOW}
+    return _insert(session, QueryRow(project_id=project_id, number=number, **{**columns, **more})).id
+
+
+def review(
+    session: Session,
+    project_id: int,
+    image_id: int,
+    kind: str = ReviewKind.HARD,
+    *,
+    query_id: int | None = None,
+    **more: Any,
+) -> ReviewId:
+    """A review of one image; without a query it gets one of its own."""
+    query_id = query(session, project_id) if query_id is None else query_id
+    columns = {"blind": False, "probability": 1.0, "place": 0.0, "created_at": NOW, "token": f"token-{next(_NUMBERS)}"}
+    of = {"project_id": project_id, "image_id": image_id, "query_id": query_id, "kind": kind}
+    return ReviewId(_insert(session, ReviewRow(**of, **{**columns, **more})).id)
+
+
+def review_end(session: Session, review_id: int, reason: str = "task deleted") -> None:
+    _insert(session, ReviewEndRow(review_id=review_id, reason=reason, at=NOW))
+
+
+def push(session: Session, review_id: int, ls_task_id: int, **more: Any) -> None:
+    columns = {"ls_project_id": 7, "pushed_at": NOW}
+    _insert(session, PushRow(review_id=review_id, ls_task_id=ls_task_id, **{**columns, **more}))
+
+
+def seen(session: Session, *review_ids: int, at: datetime = NOW) -> None:
+    """The images of these reviews were fetched from us; once is enough."""
+    insert_new(session, SeenRow, [{"review_id": review_id, "at": at} for review_id in review_ids])
+
+
+def annotator(session: Session, project_id: int, name: str, *, ls_user_id: int | None = None) -> int:
+    """The person of this name in a project, made where there is none yet."""
+    found = session.scalar(
+        sa.select(AnnotatorRow.id).where(AnnotatorRow.project_id == project_id, AnnotatorRow.name == name)
+    )
+    if found is not None:
+        return found
+    user = 10_000 + next(_NUMBERS) if ls_user_id is None else ls_user_id
+    return _insert(session, AnnotatorRow(project_id=project_id, ls_user_id=user, name=name)).id
+
+
+def annotation(
+    session: Session,
+    review_id: int,
+    answer: str | None = "cat",
+    *,
+    annotator_id: int | None = None,
+    action: str | None = None,
+    shown: str | None = None,
+    at: datetime = NOW,
+    **more: Any,
+) -> int:
+    """One version of one person's answer to a review (None: skipped); the same person's answers are one annotation."""
+    person = annotator_id or 0
+    action = action or (AnnotationAction.SKIPPED if answer is None else AnnotationAction.ANSWERED)
+    columns: dict[str, Any] = {"ls_annotation_id": review_id * 1_000 + person, "unique_id": f"{review_id}-{person}"}
+    columns |= {"answers": [] if answer is None else [answer], "result_hash": f"{action} {answer} {at}"}
+    columns |= {"accepted": None if shown is None else shown == answer, "lead_time_s": 2.0}
+    columns |= {"updated_at": at, "recorded_at": at}
+    of = {"review_id": review_id, "annotator_id": annotator_id, "action": action, "shown": shown}
+    return _insert(session, AnnotationRow(**of, **{**columns, **more})).id
+
+
+# what is held true
+
+
+def label(
+    session: Session,
+    project_id: int,
+    image_id: int,
+    value: str | None = "cat",
+    source: str = LabelSource.PEOPLE,
+    review_id: int | None = None,
+    **more: Any,
+) -> int:
+    columns = {"evidence": {}, "author": "test", "reason": "", "created_at": NOW}
+    of = {"project_id": project_id, "image_id": image_id, "value": value, "source": source, "review_id": review_id}
+    return _insert(session, LabelRow(**of, **{**columns, **more})).id
+
+
+def decision(session: Session, project_id: int, image_id: int, value: str | None, author: str, kind: str) -> int:
+    of = {"project_id": project_id, "image_id": image_id, "value": value, "author": author, "kind": kind}
+    return _insert(session, DecisionRow(**of, reason="", at=NOW)).id
+
+
+def soft_label(
+    session: Session, project_id: int, image_id: int, probs: Mapping[str, float], annotations: Sequence[int]
+) -> None:
+    best = max(probs, key=probs.__getitem__)
+    of = {"project_id": project_id, "image_id": image_id, "method": "dawid-skene", "computed_at": NOW}
+    values = {"value": best, "confidence": probs[best], "probs": dict(probs), "annotations": list(annotations)}
+    _insert(session, SoftLabelRow(**of, **values))
+
+
+# saved classifiers
+
+
+def version(session: Session, project_id: int, number: int = 1, **more: Any) -> VersionId:
+    columns = {"path": f"models/{number}", "card_hash": f"card {number}", "snapshot_hash": f"snapshot {number}"}
+    columns |= {"last_label_id": 0, "report": {}, "trigger": "answered", "created_at": NOW}
+    return VersionId(_insert(session, VersionRow(project_id=project_id, number=number, **{**columns, **more})).id)
+
+
+def promotion(session: Session, project_id: int, version_id: int, verdict: str = Verdict.PROMOTED, **more: Any) -> int:
+    columns = {"champion_id": None, "reasons": ["because"], "report": {}, "trigger": "learned", "author": "the gate"}
+    of = {"project_id": project_id, "version_id": version_id, "verdict": verdict, "created_at": NOW}
+    return _insert(session, PromotionRow(**of, **{**columns, **more})).id
+
+
+def prediction(session: Session, image_id: int, version_id: int, probs: Sequence[float], **more: Any) -> int:
+    columns = {"asked_in": None, "created_at": NOW}
+    of = {"image_id": image_id, "version_id": version_id, "probs": list(probs)}
+    return _insert(session, PredictionRow(**of, **{**columns, **more})).id
+
+
+# what the worker counts and keeps
+
+
+def figure(
+    session: Session, project_id: int, name: str, data: Mapping[str, Any], svg: str | None = None, at: datetime = NOW
+) -> None:
+    """A stored figure; one of the same name is replaced."""
+    session.merge(FigureRow(project_id=project_id, name=name, data=dict(data), svg=svg, computed_at=at))
+    session.flush()
+
+
+def tally(session: Session, project_id: int, counts: Mapping[str, Any]) -> None:
+    _insert(session, TallyRow(project_id=project_id, counts=dict(counts), refreshed_at=NOW))
+
+
+def failure(session: Session, project_id: int, step: str, subject: str = "1", **more: Any) -> int:
+    columns = {"count": 1, "reason": "bad", "failed_at": NOW}
+    return _insert(session, FailureRow(project_id=project_id, step=step, subject=subject, **{**columns, **more})).id
+
+
+def inbox(session: Session, project_id: int, spool_key: str, *, received_at: datetime = NOW, **more: Any) -> int:
+    """A webhook event that waits to be handled."""
+    columns = {"action": "ANNOTATION_CREATED", "hint": {}, "handled_at": None}
+    of = {"project_id": project_id, "spool_key": spool_key, "received_at": received_at}
+    return _insert(session, InboxRow(**of, **{**columns, **more})).id
+
+
+def spend(session: Session, project_id: int, *, reserved_micro: int = 0, spent_micro: int = 0) -> None:
+    _insert(session, SpendRow(project_id=project_id, reserved_micro=reserved_micro, spent_micro=spent_micro))
+
+
+def _insert(session: Session, row: Any) -> Any:
+    session.add(row)
+    session.flush()
+    return row
+
+
+def _hash() -> str:
+    return f"{next(_NUMBERS):064x}"
