@@ -1,8 +1,10 @@
 # Two commands do all the set-up on a fresh machine: `make demo` and `make test`.
-# IMAGES=folder|small and KEEP=1 go to the demo; TORCH_INDEX= names another package index for PyTorch.
+# IMAGES=folder|small and KEEP=1 go to the demo; TORCH_INDEX= names another package index for PyTorch;
+# WORKERS= says how many processes share the tests.
 PYTHON ?= python3.11
 TORCH ?= torch==2.13.0
 TORCH_INDEX ?=
+WORKERS ?= 2
 BIN := .venv/bin
 PIP := pip install -qq --disable-pip-version-check --no-warn-script-location
 
@@ -16,7 +18,8 @@ demo:
 
 test:
 	@$(MAKE) --no-print-directory -j2 .venv/dev .venv-ls/ready chromium
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m "not alone"
+	$(BIN)/pytest -m alone
 
 check: .venv/dev
 	$(BIN)/ruff format --check .

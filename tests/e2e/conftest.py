@@ -16,6 +16,24 @@ from service.operations.label_studio_server import Account, LabelStudioServer, f
 ROOT = Path(__file__).parents[2]
 
 
+HERE = Path(__file__).parent
+STARTS_ITS_OWN = HERE / "test_chaos.py"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests with a Label Studio run in one process of `pytest -n`, first: it and its template are made once."""
+    with_one = {
+        item
+        for item in items
+        if item.path == STARTS_ITS_OWN
+        or (item.path.is_relative_to(HERE) and "label_studio" in getattr(item, "fixturenames", ()))
+    }
+    for item in with_one:
+        item.add_marker(pytest.mark.xdist_group("label studio"))
+    items.sort(key=lambda item: item not in with_one)
+
+
 @dataclass
 class RealLabelStudio:
     """Where it is, the token of its first account, and a way to more accounts."""

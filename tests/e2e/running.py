@@ -23,11 +23,11 @@ from service.settings import Settings, load_settings
 from tests.e2e.conftest import RealLabelStudio, free_port
 
 LIBRARIES = (
-    "altair", "cleanlab", "crowdkit.metrics.data", "dbos", "label_studio_sdk", "pandas", "scipy.stats",
-    "sklearn.linear_model", "torch",
+    "altair", "cleanlab", "crowdkit.metrics.data", "db.tables", "dbos", "labeling.adapters.label_studio.client",
+    "labeling.learn.training", "lance_namespace", "pandas", "scipy.stats", "sklearn.linear_model",
 )  # fmt: skip
 """What takes a worker most of its start, and may be loaded before a fork (lancedb starts a thread when it is loaded).
-Twenty and more workers start in one test; with this a start takes a third of the processor time."""
+More than twenty workers start in one test; with this each loads in 0.6 s of processor time instead of 5."""
 _CONTEXT = multiprocessing.get_context("forkserver")
 
 

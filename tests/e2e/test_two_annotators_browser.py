@@ -102,6 +102,7 @@ def lead(hardcase: Hardcase) -> Iterator[Lead]:
         yield Lead(http, hardcase)
 
 
+@pytest.mark.alone
 def test_what_two_people_do_is_seen_everywhere_within_seconds(
     label_studio: RealLabelStudio, browser: Browser, hardcase: Hardcase, lead: Lead
 ) -> None:
