@@ -32,19 +32,18 @@ from labeling.select.query.draw import Candidates, Pick, draw_query
 from labeling.select.query.gold import draw_gold
 from labeling.select.query.shares import target_reached
 from labeling.select.strategies.batch import joined
-from labeling.select.strategies.uncertainty import DOUBTS, checked_doubts, margin
+from labeling.select.strategies.uncertainty import margin
 from labeling.types import ImageId, ProjectId, Side, VersionId
-from service import plugins
 from service.logs import get_logger
 from service.work.pool.pool import Pool, load_pool
 from service.work.pool.predictions import read_voices
+from service.work.pool.strategies import doubts_of
 from service.work.wiring import Parts
 
 __all__ = ["choose_query"]
 
 log = get_logger(__name__)
 
-RANDOM = "random"
 _GOLD_STREAM = 1
 """Chance of its own for gold: the other images of a query are the same with and without it."""
 Rows = npt.NDArray[np.int64]
@@ -170,11 +169,8 @@ def _draw(facts: _Facts, pool: Pool, doubt: _Doubt, free: Rows, conflicts: Probs
 
 def _doubts(strategy: str, probs: Probs) -> npt.NDArray[np.float32]:
     """How doubtful each image is by the project's strategy, (N,). "random" has no hard ones, so any order will do."""
-    if strategy == RANDOM:
-        return margin(probs)
-    if strategy in DOUBTS:
-        return DOUBTS[strategy](probs)
-    return checked_doubts(plugins.load_plugin(plugins.STRATEGIES, strategy), probs, strategy)
+    doubts = doubts_of(strategy, probs)
+    return margin(probs) if doubts is None else doubts
 
 
 def _gold(facts: _Facts) -> list[NewReview]:
