@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
-
-from labeling.select.strategies.uncertainty import DOUBTS, checked_doubts
+from labeling.errors import Invalid
+from labeling.project import Project
+from labeling.select.strategies.registry import STRATEGIES
+from labeling.select.strategies.strategy import Strategy
 from service import plugins
 
-__all__ = ["doubts_of"]
-
-_RANDOM = "random"
+__all__ = ["strategy_of"]
 
 
-def doubts_of(strategy: str, probs: npt.NDArray[np.floating]) -> npt.NDArray[np.float32] | None:
-    """How doubtful each image is by this strategy, (N,); None where it has no such number ("random").
+def strategy_of(project: Project) -> Strategy:
+    """The project's own strategy.
 
     Raises
     ------
     Invalid
-        When the strategy is a plug-in that does not load, or that gives something else.
+        When it is a plug-in that does not load or is no strategy.
     """
-    if strategy == _RANDOM:
-        return None
-    if strategy in DOUBTS:
-        return DOUBTS[strategy](probs)
-    return checked_doubts(plugins.load_plugin(plugins.STRATEGIES, strategy), probs, strategy)
+    name = project.config.policy.strategy
+    if name in STRATEGIES:
+        return STRATEGIES[name]
+    found = plugins.load_plugin(plugins.STRATEGIES, name)
+    if isinstance(found, type) or not isinstance(found, Strategy):
+        raise Invalid(f"The plug-in {name!r} is {_instead(found, name)}")
+    return found
+
+
+def _instead(found: object, name: str) -> str:
+    """What stands there instead of a strategy, and how to make one of it."""
+    own = getattr(found, "__name__", name)
+    if isinstance(found, type):
+        return f"a class; a strategy is an object. Below it write the line `{name} = {own}()` and name that."
+    if callable(found):
+        return (
+            "a plain function; a strategy is an object. If it scores probabilities, write this line below it: "
+            f'`{own} = ByScore("{name}", {own})`, after `from labeling.select.strategies.by_score import ByScore`.'
+        )
+    return "no strategy: inherit from `labeling.select.strategies.strategy.Strategy` and write `choose`."

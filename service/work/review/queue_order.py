@@ -13,8 +13,9 @@ import numpy.typing as npt
 from db.repositories.reviews.reviews import Review, Suggested
 from labeling.project import Project
 from labeling.review.queue import InQueue, order
+from labeling.select.strategies.strategy import Predicted, checked_scores
 from labeling.types import ImageId, ReviewId
-from service.work.pool.strategies import doubts_of
+from service.work.pool.strategies import strategy_of
 
 __all__ = ["in_order"]
 
@@ -31,12 +32,16 @@ def in_order(
     Invalid
         When the strategy is a plug-in that does not load, or that gives something else than scores.
     """
-    doubts = doubts_of(project.config.policy.strategy, _probs(open_now, predicted, len(project.config.classes)))
-    scores = [0.0] * len(open_now) if doubts is None else doubts.tolist()
+    if not open_now:
+        return []
+    predicted_now = Predicted(_probs(open_now, predicted, len(project.config.classes)))
+    found = strategy_of(project).score(predicted_now)
+    scores = np.zeros(len(open_now)) if found is None else found
+    checked = checked_scores(scores, len(open_now), project.config.policy.strategy)
     return order(
         [
             InQueue(r.id, r.kind, r.query_number, r.place, score, r.id in first)
-            for r, score in zip(open_now, scores, strict=True)
+            for r, score in zip(open_now, checked.tolist(), strict=True)
         ]
     )
 

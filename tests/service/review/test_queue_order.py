@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from db.repositories.versions import predictions
 from db.session import reading, transaction
 from db.tables import ReviewRow
 from labeling.jobs import Trigger
@@ -17,6 +18,7 @@ from labeling.types import ReviewKind
 from service.work.review.push import read_queue
 from service.work.select.query import choose_query
 from service.work.wiring import Parts
+from tests.conftest import NOW
 from tests.reviewing import ask
 from tests.service.seeded_pool import add_champion, make_parts, seed_images
 
@@ -49,10 +51,11 @@ def test_hard_reviews_are_served_in_the_order_of_the_projects_strategy(
     assert served == [made[position] for position in order]
 
 
-def test_hard_reviews_of_a_random_project_are_served_as_they_were_picked(
-    parts: Parts, make_project: Callable[..., Project]
+@pytest.mark.parametrize("strategy", ["random", "k_center", "typical"])
+def test_a_strategy_without_a_score_serves_hard_reviews_as_they_were_picked(
+    parts: Parts, make_project: Callable[..., Project], strategy: str
 ) -> None:
-    project = make_project(parts.database, policy=Policy(strategy="random"))
+    project = make_project(parts.database, policy=Policy(strategy=strategy))
     with transaction(parts.database) as session:
         first = ask(session, project, 1, [HARD] * 3, probs=[SURE, A, B])  # at places .00, .37 and .74
         second = ask(session, project, 2, [HARD] * 3, probs=[A, SURE, A])
@@ -76,7 +79,7 @@ def test_a_review_without_probabilities_is_as_doubtful_as_a_uniform_row(
     assert served == [*unknown, known[1], known[0]]
 
 
-@pytest.mark.parametrize("strategy", ["entropy", "least_confidence", "margin"])
+@pytest.mark.parametrize("strategy", ["entropy", "k_center", "least_confidence", "margin", "typical"])
 def test_label_studio_serves_hard_images_in_the_order_in_which_the_strategy_asked_for_them(
     parts: Parts, make_project: Callable[..., Project], strategy: str
 ) -> None:
@@ -91,3 +94,22 @@ def test_label_studio_serves_hard_images_in_the_order_in_which_the_strategy_aske
     served = _served(parts, project)
 
     assert [review for review in served if review in asked] == asked and len(asked) > 20
+
+
+def test_a_new_champion_orders_what_is_open_anew_by_the_same_strategy(
+    parts: Parts, make_project: Callable[..., Project]
+) -> None:
+    project = make_project(parts.database, policy=Policy(strategy="entropy"))
+    with transaction(parts.database) as session:
+        made = ask(session, project, 1, [HARD] * 2)
+    served = []
+    for probs in ([A, B], [B, A]):
+        with reading(parts.database) as session:
+            images = list(session.scalars(sa.select(ReviewRow.image_id).order_by(ReviewRow.id)))
+        version = add_champion(parts, project, images, np.array(probs))
+        with transaction(parts.database) as session:
+            predictions.add_evidence(session, version, zip(images, probs, strict=True), NOW)
+
+        served.append(_served(parts, project))
+
+    assert served == [[made[1], made[0]], [made[0], made[1]]]
