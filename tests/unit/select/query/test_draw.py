@@ -217,18 +217,18 @@ def test_a_million_images_are_drawn_from_within_the_size_of_their_embeddings() -
         ("margin", True, 1, [31, 67, 46, 3, 24, 14, 7, 40, 43]),
     ],
 )
-def test_a_seed_picks_what_it_picked_in_the_first_release(
+def test_a_seed_picks_what_it_picked_when_a_strategy_saw_probabilities_only(
     strategy: str, cold: bool, seed: int, hard: list[int]
 ) -> None:
-    picks = _draw(_of_the_first_release(cold=cold), Policy(query_size=12, strategy=strategy), seed)
+    picks = _draw(_recorded(cold=cold), Policy(query_size=12, strategy=strategy), seed)
 
     drawn = [pick.position for pick in picks if pick.kind is not ReviewKind.HARD]
     assert drawn == ([22, 54, 50, 10] if seed == 0 else [81, 80, 18])
     assert [pick.position for pick in picks if pick.kind is ReviewKind.HARD] == hard
 
 
-def test_a_random_query_is_drawn_as_in_the_first_release() -> None:
-    picks = _draw(_of_the_first_release(cold=False), Policy(query_size=12, strategy="random"), 0)
+def test_a_random_query_is_drawn_as_it_was_when_a_strategy_saw_probabilities_only() -> None:
+    picks = _draw(_recorded(cold=False), Policy(query_size=12, strategy="random"), 0)
 
     found = [(pick.position, pick.kind.value, pick.blind, round(pick.place, 4)) for pick in picks]
     assert found == [
@@ -247,7 +247,7 @@ def test_a_random_query_is_drawn_as_in_the_first_release() -> None:
     ]
 
 
-def _of_the_first_release(*, cold: bool) -> Candidates:
+def _recorded(*, cold: bool) -> Candidates:
     rng = np.random.default_rng(7)
     groups = rng.integers(0, 60, size=90)
     vectors = rng.normal(size=(90, 4)).astype(np.float32)
