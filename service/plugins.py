@@ -17,7 +17,7 @@ __all__ = ["BUILT_IN", "ENGINES", "HEADS", "STRATEGIES", "check_name", "load_plu
 ENGINES, STRATEGIES, HEADS = "hardcase.engines", "hardcase.strategies", "hardcase.heads"
 BUILT_IN = {
     ENGINES: tuple(KINDS),
-    STRATEGIES: ("entropy", "least_confidence", "margin", "random"),
+    STRATEGIES: ("entropy", "k_center", "least_confidence", "margin", "random", "typical"),
     HEADS: ("logistic",),
 }
 """Our own. They win over a plug-in of the same name."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from labeling.select.strategies.uncertainty import margin
 
-__all__ = ["affordable", "disagreement", "doubt", "named", "raised", "who_goes_on"]
+__all__ = ["affordable", "disagreement", "doubt", "named", "who_goes_on"]
 
 Votes = NDArray[np.integer]
 
@@ -117,19 +117,6 @@ def named(
     likeliest = np.where(has_probs, np.nan_to_num(probs).argmax(axis=1), -1)
     said = likeliest if answers is None else np.where(answers >= 0, answers, likeliest)
     return np.asarray(said if known is None else np.where(known, said, -1), np.int64)
-
-
-def raised(doubts: NDArray[np.floating], conflicts: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Doubts (N,) on any scale, moved towards the largest among them by their conflicts (N,) in [0, 1].
-
-    Where there is no conflict a doubt stays as it is; at a conflict of 1 it is as large as the largest.
-
-    >>> raised(np.array([0.2, 0.4, 0.8]), np.array([0.0, 0.5, 1.0])).round(2).tolist()
-    [0.2, 0.6, 0.8]
-    """
-    if not len(doubts):
-        return np.asarray(doubts, np.float64)
-    return np.asarray(doubts + conflicts * (np.max(doubts) - doubts), np.float64)
 
 
 def affordable(price_micro: float, left_micro: int) -> int | None:

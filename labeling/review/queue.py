@@ -1,7 +1,7 @@
-"""The order in which people are asked: hard images by current doubt, the random kinds at their drawn places.
+"""The order in which people are asked: hard images by the strategy's score, the random kinds at their drawn places.
 
-In: open reviews with query number, drawn place and doubt. Out: their ids in order, or scores in [0, 1) of which
-Label Studio serves the lowest first. The place of a random kind never depends on doubt, nor on what was answered:
+In: open reviews with query number, drawn place and score. Out: their ids in order, or places in [0, 1) of which
+Label Studio serves the lowest first. The place of a random kind never depends on a score, nor on what was answered:
 else the part of a random share that is answered first would be biased.
 """
 
@@ -12,15 +12,16 @@ from dataclasses import dataclass
 
 from labeling.types import ReviewId, ReviewKind
 
-__all__ = ["InQueue", "doubt_of", "order", "scores"]
+__all__ = ["InQueue", "order", "scores"]
 
-_BY_DOUBT = frozenset({ReviewKind.HARD, ReviewKind.RELABEL})
+_BY_SCORE = frozenset({ReviewKind.HARD, ReviewKind.RELABEL})
 
 
 @dataclass(frozen=True, slots=True)
 class InQueue:
-    """An open review: `place` in [0, 1) was drawn once, `doubt` is current (higher is asked sooner).
+    """An open review: `place` in [0, 1) was drawn once, `score` is current (higher is asked sooner).
 
+    A strategy without a score over probabilities leaves all scores equal: the order of picking stays.
     `first`: it belongs to the onboarding set, which everybody meets before anything else.
     """
 
@@ -28,31 +29,21 @@ class InQueue:
     kind: ReviewKind
     query_number: int
     place: float
-    doubt: float
+    score: float
     first: bool = False
-
-
-def doubt_of(probs: Sequence[float]) -> float:
-    """How close the two likeliest classes are: 1 at a tie, 0 where one class has everything; no probs: 1.
-
-    >>> round(doubt_of([0.7, 0.2, 0.1]), 3)
-    0.5
-    """
-    first, second = sorted([0.0, 0.0, *probs])[:-3:-1]
-    return 1.0 - (first - second)
 
 
 def order(reviews: Sequence[InQueue]) -> list[ReviewId]:
     """Review ids, first to be asked first.
 
-    A random kind stands at query number + place; hard reviews of all queries are ranked by doubt and spread
-    evenly over [newest query, newest query + 1), so leftovers of older queries' random kinds come first. The
-    onboarding set stands before everything, in the order in which it was asked.
+    A random kind stands at query number + place; hard reviews of all queries are ranked by score, equal ones in the
+    order in which they were picked, and spread evenly over [newest query, newest query + 1), so leftovers of older
+    queries' random kinds come first. The onboarding set stands before everything, in the order in which it was asked.
     """
     newest = max((review.query_number for review in reviews), default=0)
-    hard = sorted((r for r in reviews if r.kind in _BY_DOUBT), key=lambda r: (-r.doubt, r.review_id))
+    hard = sorted((r for r in reviews if r.kind in _BY_SCORE), key=_hardest_first)
     keys = {r.review_id: newest + (rank + 0.5) / len(hard) for rank, r in enumerate(hard)}
-    keys |= {r.review_id: r.query_number + r.place for r in reviews if r.kind not in _BY_DOUBT}
+    keys |= {r.review_id: r.query_number + r.place for r in reviews if r.kind not in _BY_SCORE}
     keys |= dict.fromkeys((r.review_id for r in reviews if r.first), 0.0)  # queries count from 1
     return sorted(keys, key=lambda review_id: (keys[review_id], review_id))
 
@@ -64,3 +55,7 @@ def scores(ordered: Sequence[ReviewId]) -> dict[ReviewId, float]:
     {9: 0.0, 4: 0.5}
     """
     return {review_id: rank / len(ordered) for rank, review_id in enumerate(ordered)}
+
+
+def _hardest_first(review: InQueue) -> tuple[float, int, float, ReviewId]:
+    return -review.score, review.query_number, review.place, review.review_id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
@@ -25,6 +26,8 @@ from labeling.learn.heads.heads import HEADS
 from labeling.learn.training import fit_classifier
 from labeling.prelabel.engine import Item, check_look
 from labeling.project import LabelClass, Policy, Project, ProjectConfig
+from labeling.select.strategies.registry import STRATEGIES
+from labeling.select.strategies.strategy import Strategy
 from labeling.types import ProjectId, ReviewKind
 from service import plugins
 from service.projects.project_file import parse_project
@@ -33,6 +36,7 @@ from service.work.engines.factory import MAKERS, make_engine
 from service.work.learn.learn import learn
 from service.work.pool.pool import load_pool
 from service.work.pool.saved_versions import folder_of, load_classifier
+from service.work.review.push import read_queue
 from service.work.select.query import choose_query
 from tests.conftest import NOW
 from tests.service.labelled_pool import make_ground, make_parts, seed_images
@@ -145,7 +149,7 @@ def test_the_pages_head_is_fitted_saved_as_numbers_and_loaded(
     ("line", "listed"),
     [
         ("engine: clip9000", "bundled, .*scripted"),
-        ("strategy: luck", "entropy, least_confidence, margin, random"),
+        ("strategy: luck", "entropy, k_center, least_confidence, margin, random, typical"),
         ("head: forest", "logistic"),
         ("escalation: [{engine: nobody}]", "few-shot"),
         ("image_encoder: resnet", "backbone:"),
@@ -198,3 +202,89 @@ def test_the_list_of_our_own_engines_is_the_table() -> None:
 
 def test_the_list_of_our_own_heads_is_the_table() -> None:
     assert plugins.BUILT_IN[plugins.HEADS] == tuple(HEADS)
+
+
+def test_the_list_of_our_own_strategies_is_the_registry() -> None:
+    assert list(plugins.BUILT_IN[plugins.STRATEGIES]) == list(STRATEGIES)
+
+
+def test_reading_the_names_of_strategies_loads_nothing_heavy() -> None:
+    code = "import sys; from service import plugins; plugins.names_of(plugins.STRATEGIES); print(sorted(sys.modules))"
+
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+    assert not [name for name in ("numpy", "sklearn", "torch", "labeling.select") if f"'{name}'" in loaded]
+
+
+@pytest.mark.usefixtures("installed")
+def test_the_pages_other_strategy_picks_by_vectors(
+    database: sa.Engine, tmp_path: Path, make_project: MakeProject
+) -> None:
+    project = make_project(database, policy=Policy(strategy="longest", query_size=20, low_water=5))
+    parts = make_parts(database, tmp_path / "home")
+    seed_images(parts, project, 100)
+
+    counts = choose_query(parts, project.id, Trigger.PRELABELED)
+
+    with reading(database) as session:
+        hard = sa.select(ReviewRow.id).where(ReviewRow.kind == ReviewKind.HARD).order_by(ReviewRow.place)
+        asked = list(session.scalars(hard))
+    served = [review.id for review in read_queue(parts, project.id).reviews]
+    assert counts["asked"] == 20 and len(asked) == 14
+    assert [review for review in served if review in asked] == asked  # it has no score: as they were picked
+
+
+OLD_FORMS = """
+import numpy as np
+
+
+def plain(probs):
+    return probs.min(axis=1)
+
+
+class Picker:
+    uniform = False
+
+    def choose(self, view, n, rng): ...
+
+    def score(self, predicted): ...
+
+
+number = 3
+unready = Picker
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("plain", r'`plain = ByScore\("plain", plain\)`'),
+        ("unready", r"a class; .* `unready = Picker\(\)`"),
+        ("number", "no strategy: inherit from"),
+    ],
+)
+def test_what_is_no_strategy_is_refused_with_the_line_that_makes_one(
+    name: str, words: str, database: sa.Engine, tmp_path: Path, make_project: MakeProject,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    points = {each: f"old_pieces:{each}" for each in ("plain", "unready", "number")}
+    _install(tmp_path / "site", "old_pieces", OLD_FORMS, {plugins.STRATEGIES: points})
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.delitem(sys.modules, "old_pieces", raising=False)
+    project = make_project(database, policy=Policy(strategy=name))
+    parts = make_parts(database, tmp_path / "home")
+    seed_images(parts, project, 20)
+
+    with pytest.raises(Invalid, match=f"The plug-in '{name}' is .*{words}"):
+        choose_query(parts, project.id, Trigger.PRELABELED)
+
+
+def test_the_line_that_the_refusal_shows_makes_a_strategy_of_the_function() -> None:
+    space: dict[str, object] = {}
+
+    exec(  # the line as a user would paste it
+        OLD_FORMS + "from labeling.select.strategies.by_score import ByScore\n" + 'plain = ByScore("plain", plain)\n',
+        space,
+    )
+
+    assert isinstance(space["plain"], Strategy)

@@ -1,12 +1,14 @@
 """One query: which images are asked next, and as which kind of review.
 
-In: the images that may be asked, with their groups, sides and doubts. Out: picks, at most one a group. The
+In: the images that may be asked, with their groups and sides, and a strategy. Out: picks, at most one a group. The
 random kinds are drawn first and uniformly, from their whole side; the strategy takes the hard ones from what is
-left. The hold-out is drawn from for evaluation only. The same input and the same `rng` give the same query.
+left. The hold-out is drawn from for evaluation only, and no strategy sees it. The same input and the same `rng` give
+the same query.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,26 +17,22 @@ import numpy.typing as npt
 from labeling.project import Policy
 from labeling.review.kinds import blind_always
 from labeling.select.query.shares import Counts, plan
-from labeling.select.strategies.batch import Gather, choose, choose_cold
+from labeling.select.strategies.strategy import Positions, Strategy, View, checked_picks, one_a_group
 from labeling.types import ReviewKind
 
 __all__ = ["Candidates", "Pick", "draw_query"]
 
-Positions = npt.NDArray[np.int64]
-
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """The images that may be asked. `doubts` is None before anything is known about any of them."""
+    """The images that may be asked."""
 
     groups: npt.NDArray[np.int64]
     """(N,) near-duplicate group of each image."""
     holdout: npt.NDArray[np.bool_]
     """(N,) whether the group stands on the hold-out side."""
-    doubts: npt.NDArray[np.floating] | None
-    """(N,) higher is more doubtful."""
-    gather: Gather
-    """Gives the (n, D) vectors of n positions."""
+    view: Callable[[Positions], View]
+    """What a strategy sees of the images at these positions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +45,22 @@ class Pick:
     probability: float
     """Probability of being chosen, per group: n / groups for the random kinds, 1 for the strategy's picks."""
     place: float
-    """In [0, 1): drawn once for the random kinds, rank by doubt for the others; the lowest is served first."""
+    """In [0, 1): drawn once for the random kinds, rank among the strategy's picks for the others; the lowest first."""
 
 
-def draw_query(candidates: Candidates, policy: Policy, *, reached: bool, rng: np.random.Generator) -> list[Pick]:
+def draw_query(
+    candidates: Candidates, strategy: Strategy, policy: Policy, *, reached: bool, rng: np.random.Generator
+) -> list[Pick]:
     """Draw one query of at most `policy.query_size` images.
 
     Parameters
     ----------
     candidates : Candidates
         What may be asked: no image whose group was asked or labelled before.
+    strategy : Strategy
+        Picks the hard ones. Those of a uniform strategy are drawn here instead, as control reviews.
     policy : Policy
-        Size, strategy (only "random" matters here) and shares. Under "random" every pick is a random one.
+        Size, shares, and the name of the strategy.
     reached : bool
         Whether there are enough evaluation labels to spend the smaller share on them.
     rng : numpy.random.Generator
@@ -67,11 +69,16 @@ def draw_query(candidates: Candidates, policy: Policy, *, reached: bool, rng: np
     Returns
     -------
     list of Pick, of distinct groups; empty when nothing is left to ask.
+
+    Raises
+    ------
+    Invalid
+        When the strategy's picks do not keep to its contract.
     """
     pool = _one_a_group(candidates, ~candidates.holdout, rng)
     holdout = _one_a_group(candidates, candidates.holdout, rng)
     counts = plan(policy.query_size, policy.shares, pool=len(pool), holdout=len(holdout), reached=reached, rng=rng)
-    if policy.strategy == "random":
+    if strategy.uniform:
         counts = Counts(counts.evaluation, counts.control + counts.hard, counts.calibration, 0)
     shuffled = rng.permutation(pool)
     random_kinds = [
@@ -81,14 +88,13 @@ def draw_query(candidates: Candidates, policy: Policy, *, reached: bool, rng: np
     ]
     drawn = shuffled[: counts.control + counts.calibration]
     picks = [pick for kind, at, of in random_kinds for pick in _random_picks(kind, at, of, policy, rng)]
-    return picks + _hard_picks(candidates, drawn, counts.hard, policy, rng)
+    return picks + _hard_picks(candidates, strategy, drawn, counts.hard, policy, rng)
 
 
 def _one_a_group(candidates: Candidates, side: npt.NDArray[np.bool_], rng: np.random.Generator) -> Positions:
     """One image of every group on this side, each of the group's with the same chance."""
     shuffled = rng.permutation(np.flatnonzero(side))
-    _, first = np.unique(candidates.groups[shuffled], return_index=True)
-    return shuffled[first]
+    return one_a_group(candidates.groups, shuffled)
 
 
 def _random_picks(kind: ReviewKind, at: Positions, of: int, policy: Policy, rng: np.random.Generator) -> list[Pick]:
@@ -100,27 +106,17 @@ def _random_picks(kind: ReviewKind, at: Positions, of: int, policy: Policy, rng:
 
 
 def _hard_picks(
-    candidates: Candidates, drawn: Positions, n: int, policy: Policy, rng: np.random.Generator
+    candidates: Candidates, strategy: Strategy, drawn: Positions, n: int, policy: Policy, rng: np.random.Generator
 ) -> list[Pick]:
+    if n == 0:
+        return []
     free = np.flatnonzero(~candidates.holdout & ~np.isin(candidates.groups, candidates.groups[drawn]))
-    at = _by_strategy(candidates, free, n, rng)
+    view = candidates.view(free)
+    at = free[checked_picks(strategy.choose(view, n, rng), view, n, policy.strategy).positions]
     return [
         Pick(int(position), ReviewKind.HARD, _blind(ReviewKind.HARD, policy, rng), 1.0, rank / len(at))
         for rank, position in enumerate(at)
     ]
-
-
-def _by_strategy(candidates: Candidates, free: Positions, n: int, rng: np.random.Generator) -> Positions:
-    if candidates.doubts is None:
-        _, first = np.unique(candidates.groups[free], return_index=True)
-        one_each = free[first]
-        chosen = choose_cold(len(one_each), lambda at: candidates.gather(one_each[at]), n, rng)
-        return np.asarray(one_each[chosen])
-    doubts = candidates.doubts[free]
-    order = np.lexsort((free, -doubts))
-    _, first = np.unique(candidates.groups[free[order]], return_index=True)
-    hardest = free[order[first]]  # the most doubtful image of every group
-    return np.asarray(hardest[choose(candidates.doubts[hardest], lambda at: candidates.gather(hardest[at]), n)])
 
 
 def _blind(kind: ReviewKind, policy: Policy, rng: np.random.Generator) -> bool:

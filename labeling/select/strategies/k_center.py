@@ -1,5 +1,7 @@
 """Which points cover the others: (N, D) vectors in, n positions out, each far from those before it.
 
+As a strategy: images that are far from every labelled one and from each other, whatever is predicted of them.
+
 Greedy k-center: within a factor two of the best radius, deterministic, one pass over the vectors a pick.
 """
 
@@ -8,10 +10,38 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["k_center"]
+from labeling.select.strategies.strategy import Picks, Strategy, View, one_a_group, ranked
+from labeling.slices import slices
+
+__all__ = ["KCenter", "k_center"]
+
+_MOST_POINTS = 10_000
+"""Of more images, and of more labelled ones, so many are sampled: the time grows with their product."""
 
 
-def k_center(vectors: npt.NDArray[np.floating], n: int) -> npt.NDArray[np.int64]:
+class KCenter(Strategy):
+    """Asks for the images that are farthest from what is labelled, so that the labels cover the pool.
+
+    Notes
+    -----
+    Source: Sener, Savarese (2018), "Active Learning for Convolutional Neural Networks: A Core-Set Approach",
+    arXiv:1708.00489; the greedy form.
+    """
+
+    def choose(self, view: View, n: int, rng: np.random.Generator) -> Picks:
+        """Each pick is the farthest from the labelled images and the picks before it; without labels one is drawn."""
+        one_each = one_a_group(view.groups, np.arange(len(view.groups)))
+        n = min(max(n, 0), len(one_each))
+        seen = rng.permutation(one_each)[: max(n, _MOST_POINTS)]
+        labelled = view.labelled()
+        covered = np.sort(rng.permutation(len(labelled.labels))[:_MOST_POINTS])
+        vectors = labelled.gather(covered) if len(covered) else None
+        return ranked(seen[k_center(view.gather(seen), n, vectors)], "far from what is labelled")
+
+
+def k_center(
+    vectors: npt.NDArray[np.floating], n: int, covered: npt.NDArray[np.floating] | None = None
+) -> npt.NDArray[np.int64]:
     """Take the first point, then again and again the one farthest from all taken.
 
     Parameters
@@ -20,6 +50,8 @@ def k_center(vectors: npt.NDArray[np.floating], n: int) -> npt.NDArray[np.int64]
         Points, the most wanted first: it is the start, and equal distances go to the earlier point.
     n : int
         How many to take.
+    covered : (L, D) array, optional
+        Points that count as taken beforehand. With them the first one taken is the farthest from them.
 
     Returns
     -------
@@ -38,10 +70,25 @@ def k_center(vectors: npt.NDArray[np.floating], n: int) -> npt.NDArray[np.int64]
     n = min(n, len(points))
     taken = np.empty(n, dtype=np.int64)
     squares = np.einsum("nd,nd->n", points, points)  # (N,)
-    distance = np.full(len(points), np.inf, dtype=np.float32)
+    distance = _to_nearest(points, squares, covered)
     for i in range(n):
         new = taken[i] = int(np.argmax(distance))
         to_new = squares - 2 * (points @ points[new]) + squares[new]
         distance = np.minimum(distance, np.maximum(to_new, 0))
         distance[taken[: i + 1]] = -1  # never twice, not even among duplicates
     return taken
+
+
+def _to_nearest(
+    points: npt.NDArray[np.float32], squares: npt.NDArray[np.float32], covered: npt.NDArray[np.floating] | None
+) -> npt.NDArray[np.float32]:
+    """Squared distance of each point to the nearest covered one, (N,); infinite where there is none."""
+    distance = np.full(len(points), np.inf, dtype=np.float32)
+    if covered is None:
+        return distance
+    others = np.asarray(covered, dtype=np.float32)
+    for block in slices(len(others), 512):  # (N, 512) distances at a time: bounded memory
+        to_some = squares[:, None] - 2 * (points @ others[block].T)
+        to_some += np.einsum("ld,ld->l", others[block], others[block])
+        distance = np.minimum(distance, np.maximum(to_some.min(axis=1), 0))
+    return distance

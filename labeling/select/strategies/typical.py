@@ -11,14 +11,26 @@ import numpy.typing as npt
 from sklearn.cluster import MiniBatchKMeans
 from threadpoolctl import threadpool_limits
 
+from labeling.select.strategies.strategy import Picks, Strategy, View, one_a_group, ranked
 from labeling.slices import slices
 
-__all__ = ["MOST_POINTS", "typical"]
+__all__ = ["Typical", "typical"]
 
-MOST_POINTS = 10_000
+_MOST_POINTS = 10_000
 """More points than this are sampled first: a few dozen typical ones hardly change, time and memory do."""
 _MOST_CLUSTERS = 500
 _NEIGHBOURS = 20
+
+
+class Typical(Strategy):
+    """Asks for typical and different images: what to begin with, when nothing is known about any of them."""
+
+    def choose(self, view: View, n: int, rng: np.random.Generator) -> Picks:
+        """The most typical image of each of n clusters of a sample of the groups, the largest cluster first."""
+        one_each = one_a_group(view.groups, np.arange(len(view.groups)))
+        n = min(max(n, 0), len(one_each))
+        seen = one_each[np.sort(rng.permutation(len(one_each))[: max(n, _MOST_POINTS)])]
+        return ranked(seen[typical(view.gather(seen), n, rng)], "typical of its cluster")
 
 
 def typical(vectors: npt.NDArray[np.floating], n: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
@@ -27,7 +39,7 @@ def typical(vectors: npt.NDArray[np.floating], n: int, rng: np.random.Generator)
     Parameters
     ----------
     vectors : (N, D) array
-        At most `MOST_POINTS` rows are sensible; the caller samples.
+        At most 10,000 rows are sensible; the caller samples.
     n : int
         How many to take. With more than 500 the clusters give several points each, in turn.
     rng : numpy.random.Generator

@@ -1,7 +1,8 @@
 """How unsure a distribution is: (N, K) probabilities in, (N,) scores out. Higher is more doubtful.
 
 Rows that are not known (NaN) count as wholly unsure, as a uniform row would. Works on blocks of rows, so that
-a memory-mapped float16 array of a million rows costs one block of float32 and the (N,) scores.
+a memory-mapped float16 array of a million rows costs one block of float32 and the (N,) scores. `by_score` makes a
+strategy of each.
 """
 
 from __future__ import annotations
@@ -11,13 +12,9 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from labeling.errors import Invalid
 from labeling.slices import slices
 
-__all__ = ["DOUBTS", "Doubts", "checked_doubts", "entropy", "least_confidence", "margin"]
-
-Doubts = Callable[[npt.NDArray[np.floating]], npt.NDArray[np.floating]]
-"""A strategy: probabilities (N, K) in, how doubtful each image is (N,) out; higher is asked first."""
+__all__ = ["entropy", "least_confidence", "margin", "raised"]
 
 _BLOCK = 65_536
 
@@ -82,24 +79,17 @@ def least_confidence(probs: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]
     return _by_block(probs, lambda block: 1 - block.max(axis=1))
 
 
-DOUBTS = {"entropy": entropy, "least_confidence": least_confidence, "margin": margin}
-"""Our own strategies by name."""
+def raised(doubts: npt.NDArray[np.floating], conflicts: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Doubts (N,) on any scale, moved towards the largest among them by their conflicts (N,) in [0, 1].
 
+    Where there is no conflict a doubt stays as it is; at a conflict of 1 it is as large as the largest.
 
-def checked_doubts(doubts: Doubts, probs: npt.NDArray[np.floating], name: str) -> npt.NDArray[np.float32]:
-    """What somebody else's strategy says of (N, K) probabilities, if it is N finite numbers. It sees no NaN.
-
-    Raises
-    ------
-    Invalid
-        When it is something else.
+    >>> raised(np.array([0.2, 0.4, 0.8]), np.array([0.0, 0.5, 1.0])).round(2).tolist()
+    [0.2, 0.6, 0.8]
     """
-    known = np.array(probs, np.float32)
-    known[np.isnan(known).any(axis=1)] = 1 / known.shape[1]
-    scores = np.asarray(doubts(known), np.float32)
-    if scores.shape != (len(probs),) or not np.isfinite(scores).all():
-        raise Invalid(f"The strategy {name!r} must give one finite number an image; it gave an array {scores.shape}.")
-    return scores
+    if not len(doubts):
+        return np.asarray(doubts, np.float64)
+    return np.asarray(doubts + conflicts * (np.max(doubts) - doubts), np.float64)
 
 
 def _by_block(

@@ -28,7 +28,7 @@ from labeling.review.config import choices_of
 from labeling.review.controls import Controls
 from labeling.review.hint_text import Hint
 from labeling.review.payloads import Suggestion
-from labeling.review.queue import InQueue, doubt_of, order, scores
+from labeling.review.queue import scores
 from labeling.slices import batches
 from labeling.types import NONE_OF_THESE, ImageId, ProjectId, ReviewId
 from service.label_studio.adopted_tasks import controls_of
@@ -36,6 +36,7 @@ from service.work.pool.predictions import terms_in_force
 from service.work.review.hints import hints_for
 from service.work.review.image_urls import address_of, region_address_of
 from service.work.review.import_tasks import find_left_over, import_batch, may_be_under_way
+from service.work.review.queue_order import in_order
 from service.work.review.studio_project import keep_in_step
 from service.work.review.task_overlap import keep_people
 from service.work.wiring import Parts
@@ -121,20 +122,7 @@ def read_queue(parts: Parts, project_id: ProjectId) -> Queue:
             image: _read_by(terms, suggested)
             for image, suggested in reviews.suggestions(session, project_id, version_id).items()
         }
-    nothing = Suggested([], None, "")
-    ordered = order(
-        [
-            InQueue(
-                review_id=r.id,
-                kind=r.kind,
-                query_number=r.query_number,
-                place=r.place,
-                doubt=doubt_of(thought.get(r.image_id, nothing).probs),
-                first=r.id in onboarding,
-            )
-            for r in found.values()
-        ]
-    )[:ACTIVE]
+    ordered = in_order(project, list(found.values()), thought, onboarding)[:ACTIVE]
     classes, places = project.config.classes, scores(ordered)
     suggestions = {
         review_id: Suggestion(_shown(found[review_id], thought, classes), places[review_id]) for review_id in ordered

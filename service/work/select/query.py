@@ -25,26 +25,25 @@ from db.session import reading, transaction
 from labeling.adapters.storage.prediction_files import read_predictions
 from labeling.errors import BadArtifact, NotFound
 from labeling.jobs import Trigger
-from labeling.prelabel.escalation import disagreement, named, raised
+from labeling.prelabel.escalation import disagreement, named
 from labeling.project import Policy, Project
 from labeling.review.kinds import Use, kinds_for
 from labeling.select.query.draw import Candidates, Pick, draw_query
 from labeling.select.query.gold import draw_gold
 from labeling.select.query.shares import target_reached
 from labeling.select.strategies.batch import joined
-from labeling.select.strategies.uncertainty import DOUBTS, checked_doubts, margin
+from labeling.select.strategies.strategy import Labelled, Predicted, View
 from labeling.types import ImageId, ProjectId, Side, VersionId
-from service import plugins
 from service.logs import get_logger
 from service.work.pool.pool import Pool, load_pool
 from service.work.pool.predictions import read_voices
+from service.work.pool.strategies import strategy_of
 from service.work.wiring import Parts
 
 __all__ = ["choose_query"]
 
 log = get_logger(__name__)
 
-RANDOM = "random"
 _GOLD_STREAM = 1
 """Chance of its own for gold: the other images of a query are the same with and without it."""
 Rows = npt.NDArray[np.int64]
@@ -90,7 +89,7 @@ def choose_query(parts: Parts, project_id: ProjectId, trigger: Trigger, *, force
     pool = load_pool(parts, facts.project)
     doubt = _doubt(parts, facts, pool)
     free = np.flatnonzero(~np.isin(pool.group_ids, list(facts.taken)))
-    picks = _draw(facts, pool, doubt, free, _conflicts(parts, facts.project, pool, doubt))
+    picks = _draw(parts, facts, pool, doubt, free)
     new = NewQuery(
         project_id=project_id,
         number=facts.number,
@@ -151,30 +150,41 @@ def _conflicts(parts: Parts, project: Project, pool: Pool, doubt: _Doubt) -> Pro
     return np.maximum(disagreement(votes), flagged)
 
 
-def _draw(facts: _Facts, pool: Pool, doubt: _Doubt, free: Rows, conflicts: Probs) -> list[Pick]:
+def _draw(parts: Parts, facts: _Facts, pool: Pool, doubt: _Doubt, free: Rows) -> list[Pick]:
     policy = facts.project.config.policy
     first = facts.number == 1 and doubt.version_id is None
-    known = bool(np.isfinite(doubt.probs[free]).any())
-    candidates = Candidates(
-        groups=pool.group_ids[free],
-        holdout=pool.holdout[free],
-        doubts=raised(_doubts(policy.strategy, doubt.probs[free]), conflicts[free]) if known and not first else None,
-        gather=lambda at: joined(pool.image_vectors[free[at]], pool.text_vectors[free[at]]),
-    )
+    known = not first and bool(np.isfinite(doubt.probs[free]).any())
+    conflicts = _conflicts(parts, facts.project, pool, doubt) if known else np.zeros(len(pool))
+
+    def view(at: Rows) -> View:
+        rows = free[at]
+        return View(
+            groups=pool.group_ids[rows],
+            gather=lambda some: _vectors(pool, rows[some]),
+            labelled=lambda: _labelled(parts, facts.project, pool),
+            predicted=Predicted(doubt.probs[rows], conflicts[rows]) if known else None,
+        )
+
     reached = target_reached(
         facts.evaluation_labels, facts.project.config.classes, policy.shares, least=policy.gate.min_labels
     )
     rng = np.random.default_rng([policy.seed % 2**63, facts.number])
-    return draw_query(candidates, policy, reached=reached, rng=rng)
+    candidates = Candidates(groups=pool.group_ids[free], holdout=pool.holdout[free], view=view)
+    return draw_query(candidates, strategy_of(facts.project), policy, reached=reached, rng=rng)
 
 
-def _doubts(strategy: str, probs: Probs) -> npt.NDArray[np.float32]:
-    """How doubtful each image is by the project's strategy, (N,). "random" has no hard ones, so any order will do."""
-    if strategy == RANDOM:
-        return margin(probs)
-    if strategy in DOUBTS:
-        return DOUBTS[strategy](probs)
-    return checked_doubts(plugins.load_plugin(plugins.STRATEGIES, strategy), probs, strategy)
+def _vectors(pool: Pool, rows: Rows) -> npt.NDArray[np.float32]:
+    return joined(pool.image_vectors[rows], pool.text_vectors[rows])
+
+
+def _labelled(parts: Parts, project: Project, pool: Pool) -> Labelled:
+    """The ready images of the pool side whose labels may be learnt from."""
+    with reading(parts.database) as session:
+        examples = read_examples(session, project.id, kinds_for(Use.TRAIN), Side.POOL, imported=True)
+    rows = pool.rows_of(np.array([example.image_id for example in examples], np.int64))
+    labels = tuple(example.label for example, row in zip(examples, rows, strict=True) if row >= 0)
+    ready = rows[rows >= 0]
+    return Labelled(labels, lambda some: _vectors(pool, ready[some]))
 
 
 def _gold(facts: _Facts) -> list[NewReview]:

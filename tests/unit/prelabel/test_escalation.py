@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from labeling.prelabel.escalation import disagreement, doubt, named, raised, who_goes_on
-from labeling.select.strategies.uncertainty import margin
+from labeling.prelabel.escalation import disagreement, doubt, named, who_goes_on
+from labeling.select.strategies.uncertainty import margin, raised
 
 Array = npt.NDArray[Any]
 VOTES = hnp.arrays(np.int64, st.tuples(st.integers(1, 6), st.integers(1, 5)), elements=st.integers(-1, 3))

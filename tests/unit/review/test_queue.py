@@ -1,11 +1,11 @@
-"""The order of the queue: hard images by doubt, random kinds where they were drawn."""
+"""The order of the queue: hard images by score, random kinds where they were drawn."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeling.review.queue import InQueue, doubt_of, order, scores
+from labeling.review.queue import InQueue, order, scores
 from labeling.types import ReviewId, ReviewKind
 
 KINDS = st.sampled_from([ReviewKind.HARD, ReviewKind.RELABEL, ReviewKind.CONTROL, ReviewKind.EVALUATION])
@@ -58,7 +58,7 @@ def test_each_hard_review_stands_in_the_middle_of_its_share_of_the_newest_query(
 
 
 @given(REVIEWS, st.randoms(use_true_random=False))
-def test_random_kinds_keep_their_order_when_doubts_change_and_rows_come_otherwise(reviews, random) -> None:  # type: ignore[no-untyped-def]
+def test_random_kinds_keep_their_order_when_scores_change_and_rows_come_otherwise(reviews, random) -> None:  # type: ignore[no-untyped-def]
     shuffled = [
         InQueue(r.review_id, r.kind, r.query_number, r.place, random.random())
         for r in random.sample(reviews, len(reviews))
@@ -82,14 +82,19 @@ def test_scores_rise_along_the_order_and_stay_below_one(reviews: list[InQueue]) 
     assert all(0 <= value < 1 for value in values)
 
 
-@given(st.lists(st.floats(0.01, 1), min_size=2, max_size=8))
-def test_doubt_is_one_at_a_tie_and_zero_at_certainty(weights: list[float]) -> None:
-    probs = [weight / sum(weights) for weight in weights]
+def test_hard_reviews_of_equal_score_stay_in_the_order_in_which_they_were_picked() -> None:
+    picked = [(7, 1, 0.0), (3, 1, 0.5), (5, 2, 0.1), (1, 2, 0.6)]
+    reviews = [InQueue(ReviewId(number), ReviewKind.HARD, query, place, 0.0) for number, query, place in picked]
 
-    assert 0 <= doubt_of(probs) <= 1
-    assert doubt_of([1.0, 0.0]) == 0
-    assert doubt_of([0.4, 0.4, 0.2]) == 1
-    assert doubt_of([]) == 1
+    assert order(reviews[::-1]) == [7, 3, 5, 1]
+
+
+def test_hard_reviews_lie_in_the_middle_of_equal_parts_of_the_newest_query() -> None:
+    hard = [_hard(1, 0.9), _hard(2, 0.1)]
+
+    found = order([*hard, _random(3, 0.24), _random(4, 0.26), _random(5, 0.74), _random(6, 0.76)])
+
+    assert found == [3, 1, 4, 5, 2, 6]
 
 
 def test_the_onboarding_set_comes_before_everything_in_the_order_it_was_asked() -> None:

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 from sklearn.datasets import load_digits
 
-from labeling.select.strategies.batch import choose, choose_cold, joined
+from labeling.select.strategies.batch import choose, joined
 from labeling.select.strategies.k_center import k_center
-from labeling.select.strategies.typical import typical
+from labeling.select.strategies.strategy import Labelled, View
+from labeling.select.strategies.typical import Typical, typical
 from labeling.select.strategies.uncertainty import margin
 
 
@@ -38,14 +39,15 @@ def test_a_batch_is_distinct_and_exactly_as_large_as_it_can_be(n: int, size: int
     vectors, doubts = _pool(n, kind, seed)
 
     chosen = choose(doubts, lambda at: vectors[at], size)
-    cold = choose_cold(n, lambda at: vectors[at], size, np.random.default_rng(seed))
+    view = View(np.arange(n), lambda at: vectors[at], lambda: Labelled((), lambda at: vectors[at]))
+    cold = Typical().choose(view, size, np.random.default_rng(seed)).positions
 
     for positions in (chosen, cold):
         assert len(positions) == len(set(positions.tolist())) == min(size, n)
         assert all(0 <= position < n for position in positions)
     assert (np.diff(doubts[chosen]) <= 0).all()
     assert chosen.tolist() == choose(doubts, lambda at: vectors[at], size).tolist()
-    assert cold.tolist() == choose_cold(n, lambda at: vectors[at], size, np.random.default_rng(seed)).tolist()
+    assert cold.tolist() == Typical().choose(view, size, np.random.default_rng(seed)).positions.tolist()
 
 
 def test_a_batch_holds_only_the_three_times_most_doubtful() -> None:
@@ -75,6 +77,13 @@ def test_k_center_takes_the_farthest_point_each_time() -> None:
     for i in range(1, 12):
         nearest = distances[:, taken[:i]].min(axis=1)
         assert nearest[taken[i]] == pytest.approx(nearest.max(), rel=1e-4)
+
+
+def test_k_center_begins_farthest_from_what_is_covered_and_fills_the_largest_gaps() -> None:
+    points = np.array([[0.0], [1.0], [4.0], [10.0]])
+
+    assert k_center(points, 3, np.array([[0.5], [9.0]])).tolist() == [2, 3, 0]
+    assert k_center(points, 2, np.tile([[10.0]], (600, 1))).tolist() == [0, 2]
 
 
 def test_typical_points_lie_in_the_middle_of_their_clusters_largest_first() -> None:

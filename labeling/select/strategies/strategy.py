@@ -1,0 +1,165 @@
+"""What a query strategy is: a view of the images that may be asked in, picks out, at most one a group.
+
+Row i of everything in a view speaks of image i. What is costly is given on demand: vectors, and the labelled images.
+A strategy sees no image of the hold-out, no image that was asked, and takes its chance from `rng` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from labeling.errors import Invalid
+
+__all__ = [
+    "Gather",
+    "Labelled",
+    "Picks",
+    "Positions",
+    "Predicted",
+    "Scores",
+    "Strategy",
+    "View",
+    "checked_picks",
+    "checked_scores",
+    "one_a_group",
+    "ranked",
+]
+
+Positions = npt.NDArray[np.int64]
+Scores = npt.NDArray[np.floating]
+
+Gather = Callable[[Positions], npt.NDArray[np.float32]]
+"""Gives the (n, D) vectors of n positions, so that a memory-mapped pool is never copied whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """What is predicted of N images now."""
+
+    probs: npt.NDArray[np.floating]
+    """(N, K) probabilities, at the temperature that images are ranked by; a row of NaN where nothing is predicted."""
+    conflicts: npt.NDArray[np.floating] | None = None
+    """(N,) in [0, 1]: how far the engines contradict the probabilities or each other; None where nobody asked them."""
+    members: npt.NDArray[np.floating] | None = None
+    """(M, N, K) probabilities of an ensemble's M members; None where there is no ensemble."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """The images that are learnt from."""
+
+    labels: tuple[str, ...]
+    gather: Gather
+    """Vectors of positions among `labels`."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """N images that may be asked, and what is known of them."""
+
+    groups: npt.NDArray[np.int64]
+    """(N,) near-duplicate group of each image: of every group at most one may be picked."""
+    gather: Gather
+    labelled: Callable[[], Labelled]
+    predicted: Predicted | None = None
+    """None before anything is known of any of them."""
+    costs: npt.NDArray[np.floating] | None = None
+    """(N,) seconds that a person needs for each; None where that is not known."""
+
+    @property
+    def probs(self) -> npt.NDArray[np.floating] | None:
+        """(N, K) probabilities, if anything is predicted."""
+        return None if self.predicted is None else self.predicted.probs
+
+
+@dataclass(frozen=True, slots=True)
+class Picks:
+    """The images that a strategy wants asked, the most wanted first."""
+
+    positions: Positions
+    """(n,) distinct positions of the view."""
+    scores: Scores
+    """(n,) finite; how much each is wanted, on the strategy's own scale."""
+    reasons: tuple[str, ...]
+    """Why each was picked, in a few words for people."""
+
+
+@runtime_checkable
+class Strategy(Protocol):
+    """Which images people should see next. One of your own may inherit from this and write `choose` alone."""
+
+    uniform: ClassVar[bool] = False
+    """Whether its picks are a uniform sample. Then the query draws them itself, as control reviews, which measure."""
+
+    def choose(self, view: View, n: int, rng: np.random.Generator) -> Picks:
+        """Pick n images of distinct groups, or one of every group where there are fewer groups than n."""
+        ...
+
+    def score(self, predicted: Predicted) -> Scores | None:
+        """How much each image is wanted by what is predicted now, (N,) and finite; higher is asked sooner.
+
+        It orders the open reviews anew. None: there is no such number, and they stay as they were picked.
+        """
+        return None
+
+
+def one_a_group(groups: npt.NDArray[np.int64], order: Positions) -> Positions:
+    """One position of every group: the one that stands first in `order`.
+
+    Examples
+    --------
+    >>> one_a_group(np.array([7, 5, 7]), np.array([2, 1, 0])).tolist()
+    [1, 2]
+    """
+    _, first = np.unique(groups[order], return_index=True)
+    return np.asarray(order[first], np.int64)
+
+
+def ranked(positions: Positions, reason: str) -> Picks:
+    """Picks of a strategy that has an order but no number: scores fall evenly from 1.
+
+    Examples
+    --------
+    >>> ranked(np.array([4, 9]), "drawn").scores.tolist()
+    [1.0, 0.5]
+    """
+    n = len(positions)
+    return Picks(np.asarray(positions, np.int64), 1 - np.arange(n) / max(n, 1), (reason,) * n)
+
+
+def checked_picks(picks: Picks, view: View, n: int, name: str) -> Picks:
+    """The picks, if they keep to the contract.
+
+    Raises
+    ------
+    Invalid
+        When a position is no image of the view or is picked twice, when two are of one group, when there are more
+        than n, or when a score is not finite.
+    """
+    at = np.asarray(picks.positions)
+    whole = at.ndim == 1 and (np.issubdtype(at.dtype, np.integer) or not len(at))
+    if not whole or len(at) > max(n, 0) or ((at < 0) | (at >= len(view.groups))).any():
+        raise Invalid(f"The strategy {name!r} must pick at most {n} positions of {len(view.groups)} images.")
+    positions = at.astype(np.int64)
+    if len(np.unique(view.groups[positions])) < len(positions):
+        raise Invalid(f"The strategy {name!r} picked two images of one group of near-duplicates; pick one a group.")
+    return Picks(positions, checked_scores(picks.scores, len(positions), name), picks.reasons)
+
+
+def checked_scores(scores: Scores, n: int, name: str) -> Scores:
+    """The scores as an array, if they are n finite numbers.
+
+    Raises
+    ------
+    Invalid
+        When they are something else.
+    """
+    found = np.asarray(scores)
+    if found.shape != (n,) or not np.isfinite(found).all():
+        raise Invalid(f"The strategy {name!r} must give one finite number an image; it gave an array {found.shape}.")
+    return found

@@ -1,0 +1,59 @@
+"""The order of the open reviews: hard ones by the score that the project's own strategy gives them now.
+
+In: open reviews and what is predicted of their images. Out: their ids, first to be asked first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from db.repositories.reviews.reviews import Review, Suggested
+from labeling.project import Project
+from labeling.review.queue import InQueue, order
+from labeling.select.strategies.strategy import Predicted, checked_scores
+from labeling.types import ImageId, ReviewId
+from service.work.pool.strategies import strategy_of
+
+__all__ = ["in_order"]
+
+
+def in_order(
+    project: Project, open_now: Sequence[Review], predicted: Mapping[ImageId, Suggested], first: Collection[ReviewId]
+) -> list[ReviewId]:
+    """Review ids in order; `first` is the onboarding set.
+
+    Where the strategy has no score over probabilities, hard reviews stay as they were picked.
+
+    Raises
+    ------
+    Invalid
+        When the strategy is a plug-in that does not load, or that gives something else than scores.
+    """
+    if not open_now:
+        return []
+    predicted_now = Predicted(_probs(open_now, predicted, len(project.config.classes)))
+    found = strategy_of(project).score(predicted_now)
+    scores = np.zeros(len(open_now)) if found is None else found
+    checked = checked_scores(scores, len(open_now), project.config.policy.strategy)
+    return order(
+        [
+            InQueue(r.id, r.kind, r.query_number, r.place, score, r.id in first)
+            for r, score in zip(open_now, checked.tolist(), strict=True)
+        ]
+    )
+
+
+def _probs(
+    open_now: Sequence[Review], predicted: Mapping[ImageId, Suggested], n_classes: int
+) -> npt.NDArray[np.float32]:
+    """What is predicted of each review's image now, (N, K); NaN where nothing is."""
+    probs = np.full((len(open_now), n_classes), np.nan, np.float32)
+    for row, review in enumerate(open_now):
+        found = predicted.get(review.image_id)
+        if found is not None and len(found.probs) == n_classes:
+            # a champion's evidence is rounded to six digits: in 16 bits it is again what the query was drawn by
+            probs[row] = found.probs if found.revision else np.asarray(found.probs, np.float16)
+    return probs
