@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from labeling.types import NONE_OF_THESE, UNSURE, Outcome
 
-__all__ = ["MISSING", "Answer", "AnswerSet", "is_always_offered", "is_none"]
+__all__ = ["MISSING", "Answer", "AnswerSet", "is_always_offered", "is_none", "is_unsure"]
 
 MISSING = -1
 """The code where there is no label: nothing was said, it is unsure, or it is no single label of the set."""
@@ -26,6 +26,11 @@ def is_none(label: str | None) -> bool:
     (True, False, False)
     """
     return label == NONE_OF_THESE
+
+
+def is_unsure(choice: str | None) -> bool:
+    """Whether a choice is "unsure": it closes a review and makes no label."""
+    return choice == UNSURE
 
 
 def is_always_offered(text: str) -> bool:
@@ -79,7 +84,7 @@ class Answer:
 
     @property
     def is_unsure(self) -> bool:
-        """Whether it says that it cannot be told: it closes a review and makes no label."""
+        """Whether it says that it cannot be told."""
         return self.choices == (UNSURE,)
 
     @property

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from db.repositories.reviews.reviews import is_current, is_valid
 from db.session import insert_new
 from db.tables import AnnotationRow, AnnotatorRow, LabelRow, PushRow, ReviewRow, SeenRow
+from labeling.answers import Answer
 from labeling.types import AnnotationAction, ImageId, ProjectId, ReviewId, ReviewKind
 
 __all__ = [
@@ -77,7 +78,7 @@ class VoteRow:
     blind: bool
     annotation_id: int
     annotator_id: int
-    answers: tuple[str, ...]
+    answer: Answer
     shown: str | None
     lead_time_s: float | None
     updated_at: datetime
@@ -173,7 +174,7 @@ def _votes(session: Session, condition: sa.ColumnElement[bool]) -> list[VoteRow]
             blind=blind,
             annotation_id=row.id,
             annotator_id=row.annotator_id or 0,
-            answers=tuple(row.answers),
+            answer=Answer.of(row.answers),
             shown=row.shown,
             lead_time_s=row.lead_time_s,
             updated_at=row.updated_at,

@@ -16,10 +16,10 @@ import pandas as pd
 from crowdkit.metrics.data import alpha_krippendorff
 from sklearn.metrics import cohen_kappa_score
 
+from labeling.answers import MISSING
 from labeling.quality.metrics import Estimate, wilson
 
 __all__ = [
-    "MISSING",
     "Agreement",
     "Disagreement",
     "agreement",
@@ -31,7 +31,6 @@ __all__ = [
     "observed",
 ]
 
-MISSING = -1
 DRAWS = 400
 
 Answers = npt.NDArray[np.integer]

@@ -26,9 +26,10 @@ from db.session import reading, transaction
 from db.views import label_audit
 from db.views.figures import NewFigure, keep, kept_fingerprint
 from db.views.label_audit import EngineAnswer, Place
+from labeling.answers import MISSING, AnswerSet
 from labeling.project import Project
-from labeling.quality.annotators.interrater import MISSING, agreement, alpha_by_class, cohen, disagreements, observed
-from labeling.types import NONE_OF_THESE, Outcome, ProjectId
+from labeling.quality.annotators.interrater import agreement, alpha_by_class, cohen, disagreements, observed
+from labeling.types import ProjectId
 from service.figures.estimates import estimate as estimate_as_json
 from service.projects.pseudonyms import shown_name
 from service.work.wiring import Parts
@@ -56,7 +57,7 @@ class _Facts:
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """Row i of `answers` (N, R) speaks of `images[i]`, column j of `people[j]`; -1 where nobody answered."""
+    """Row i of `answers` (N, R) speaks of `images[i]`, column j of `people[j]`; `MISSING` where there is no answer."""
 
     images: list[int]
     people: list[int]
@@ -92,10 +93,11 @@ def _read(session: Session, project: Project) -> _Facts:
 
 
 def _compute(facts: _Facts) -> Json:
-    classes = (*facts.project.config.classes, NONE_OF_THESE)
+    known = facts.project.config.answers
+    classes = known.labels
     rng = np.random.default_rng(facts.project.config.policy.seed % 2**63)
-    everyone = _table(facts.votes, classes)
-    apart = {blind: _table([vote for vote in facts.votes if vote.blind is blind], classes) for blind in (True, False)}
+    everyone = _table(facts.votes, known)
+    apart = {blind: _table([vote for vote in facts.votes if vote.blind is blind], known) for blind in (True, False)}
     return {
         "people": {
             name: _of_people(table, len(classes), rng)
@@ -108,7 +110,7 @@ def _compute(facts: _Facts) -> Json:
         ],
         "pairs": _pairs(everyone, facts.people, classes, rng),
         "confusion": _confusion(everyone, classes),
-        "engines": [_of_engine(stage, said, apart[True], classes, rng) for stage, said in facts.engines],
+        "engines": [_of_engine(stage, said, apart[True], known, rng) for stage, said in facts.engines],
     }
 
 
@@ -123,15 +125,15 @@ def _of_people(table: _Table, classes: int, rng: np.random.Generator) -> Json:
     }
 
 
-def _table(votes: Sequence[VoteRow], classes: Sequence[str]) -> _Table:
+def _table(votes: Sequence[VoteRow], known: AnswerSet) -> _Table:
     """One column a person, one row an image; of several answers of a person about an image the newest counts."""
-    place = {name: k for k, name in enumerate(classes)}
     newest: dict[tuple[int, int], VoteRow] = {}
     for vote in votes:
         held = newest.get((vote.image_id, vote.annotator_id))
         if held is None or (held.updated_at, held.annotation_id) < (vote.updated_at, vote.annotation_id):
             newest[vote.image_id, vote.annotator_id] = vote
-    cast = {at: place[vote.answers[0]] for at, vote in newest.items() if _is_vote(vote, place)}
+    codes = {at: known.code(vote.answer) for at, vote in newest.items()}
+    cast = {at: code for at, code in codes.items() if code != MISSING}
     images = sorted({image for image, _ in cast})
     people = sorted({person for _, person in cast})
     row, column = {image: i for i, image in enumerate(images)}, {person: j for j, person in enumerate(people)}
@@ -139,10 +141,6 @@ def _table(votes: Sequence[VoteRow], classes: Sequence[str]) -> _Table:
     for (image, person), value in cast.items():
         table[row[image], column[person]] = value
     return _Table(images, people, table)
-
-
-def _is_vote(vote: VoteRow, place: Mapping[str, int]) -> bool:
-    return len(vote.answers) == 1 and vote.answers[0] in place
 
 
 def _pairs(table: _Table, names: Mapping[int, str], classes: Sequence[str], rng: np.random.Generator) -> list[Json]:
@@ -206,17 +204,17 @@ def _image(image_id: int, place: Place) -> Json:
 
 
 def _of_engine(
-    stage: Stage, said: Sequence[EngineAnswer], blind: _Table, classes: Sequence[str], rng: np.random.Generator
+    stage: Stage, said: Sequence[EngineAnswer], blind: _Table, known: AnswerSet, rng: np.random.Generator
 ) -> Json:
     """An engine against what most people said without having seen anything; ties and abstentions are left out."""
-    named: dict[int, int] = {one.image_id: _class_of(one, classes) for one in said}
+    named: dict[int, int] = {one.image_id: known.code(known.label_of(one.named, one.probs)) for one in said}
     people = np.array([_most(row) for row in blind.answers], np.int64)
     engine = np.array([named.get(image, MISSING) for image in blind.images], np.int64)
     both = np.stack([people, engine], axis=1).reshape(-1, 2)
     return {
         "engine": stage.engine,
         "revision": stage.revision,
-        "same": estimate_as_json(observed(both, len(classes))),
+        "same": estimate_as_json(observed(both, len(known.labels))),
         "kappa": estimate_as_json(cohen(people, engine, rng)),
     }
 
@@ -228,13 +226,3 @@ def _most(row: NDArray[np.int64]) -> int:
         return MISSING
     counts = np.bincount(given)
     return int(counts.argmax()) if 2 * counts.max() > len(given) else MISSING
-
-
-def _class_of(said: EngineAnswer, classes: Sequence[str]) -> int:
-    if said.outcome is Outcome.ABSTAINED:
-        return MISSING
-    if said.outcome is Outcome.NONE_OF_THESE:
-        return len(classes) - 1
-    if said.answer in classes:
-        return classes.index(said.answer)
-    return int(np.argmax(said.probs)) if len(said.probs) == len(classes) - 1 else MISSING
