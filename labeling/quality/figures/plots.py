@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import vl_convert
 
+from labeling.answers import AnswerSet
 from labeling.quality.annotators.acceptance import Acceptance
 from labeling.quality.metrics import Bin, Estimate
-from labeling.types import NONE_OF_THESE
 
 __all__ = [
     "MOST_CLASSES",
@@ -148,7 +148,7 @@ def confusion_matrix(matrix: npt.NDArray[np.integer], classes: Sequence[str]) ->
     """
     shown = _most_errors(matrix, len(classes))
     truths = [*shown, len(classes)] if matrix[-1].any() else shown
-    names = [*classes, NONE_OF_THESE]
+    names = AnswerSet(tuple(classes)).labels
     totals = np.maximum(matrix.sum(axis=1), 1)
     rows = [
         {"truth": names[t], "said": names[p], "count": int(matrix[t, p]), "share": float(matrix[t, p] / totals[t])}
