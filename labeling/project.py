@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from labeling.answers import AnswerSet
 from labeling.types import ProjectId
 
 __all__ = [
@@ -164,6 +165,11 @@ class ProjectConfig:
     @property
     def classes(self) -> tuple[str, ...]:
         return tuple(label.name for label in self.labels)
+
+    @property
+    def answers(self) -> AnswerSet:
+        """What may be answered about an image of the project."""
+        return AnswerSet(self.classes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from db.repositories.engines.engines_in_force import place_of
 from db.tables import PrelabelRow
-from labeling.types import NONE_OF_THESE, ImageId, Outcome, ProjectId
+from labeling.answers import Answer
+from labeling.types import ImageId, Outcome, ProjectId
 
 __all__ = ["Opinion", "of_images"]
 
@@ -49,7 +50,7 @@ def of_images(session: Session, project_id: ProjectId, image_ids: Sequence[Image
             .order_by(place_of(project_id, PrelabelRow.revision), PrelabelRow.id)
         )
         for image, engine, revision, probs, answer, outcome, evidence in rows:
-            said = NONE_OF_THESE if outcome == Outcome.NONE_OF_THESE else answer
+            said = Answer.named(Outcome(outcome), answer).single
             if probs or said:
                 found[ImageId(image)] = Opinion(engine, revision, probs, said, str((evidence or {}).get("reason", "")))
     return found

@@ -31,8 +31,9 @@ from db.tables import (
     ReviewRow,
     VersionRow,
 )
+from labeling.answers import Answer
 from labeling.project import Project
-from labeling.types import NONE_OF_THESE, ImageId, Outcome, ProjectId
+from labeling.types import ImageId, Outcome, ProjectId
 
 __all__ = ["CHUNK", "Details", "LabelFact", "PersonAnswer", "count", "details", "label_facts"]
 
@@ -46,7 +47,7 @@ class PersonAnswer:
 
     annotator_id: int
     name: str
-    answers: tuple[str, ...]
+    answer: Answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +185,7 @@ def _people(session: Session, annotation_ids: Sequence[int]) -> dict[int, Person
             .where(AnnotationRow.id.in_(some))
         )
     )
-    return {key: PersonAnswer(annotator or 0, name or "", tuple(answers)) for key, annotator, name, answers in rows}
+    return {key: PersonAnswer(annotator or 0, name or "", Answer.of(stored)) for key, annotator, name, stored in rows}
 
 
 def _references(session: Session, images: Sequence[int]) -> dict[int, str]:
@@ -213,14 +214,12 @@ def _prelabels(
         .order_by(place_of(project.id, PrelabelRow.revision), PrelabelRow.id)
     )
     found: dict[int, tuple[str | None, float | None, str | None]] = {}
+    answers = project.config.answers
     for image, answer, outcome, probs, revision in rows:
-        best = max(range(len(probs)), key=probs.__getitem__) if probs else None
-        named = NONE_OF_THESE if outcome == Outcome.NONE_OF_THESE else answer
-        if named is None and best is None:
-            continue
-        said = named or project.config.classes[best or 0]
-        sure = round(probs[best], 6) if best is not None and said == project.config.classes[best] else None
-        found[int(image)] = (said, sure, revision)
+        likeliest = answers.label_of(None, probs)
+        said = Answer.named(Outcome(outcome), answer).single or likeliest
+        if said is not None:
+            found[int(image)] = (said, round(max(probs), 6) if said == likeliest else None, revision)
     return found
 
 

@@ -33,6 +33,7 @@ from db.tables import (
     SeenRow,
     VoidRow,
 )
+from labeling.answers import Answer
 from labeling.types import ImageId, LabelSource, Outcome, ProjectId, ReviewKind, Side
 
 __all__ = [
@@ -87,6 +88,10 @@ class EngineAnswer:
     probs: list[float]
     outcome: Outcome
     answer: str | None
+
+    @property
+    def named(self) -> Answer:
+        return Answer.named(self.outcome, self.answer)
 
 
 def answers_fingerprint(session: Session, project_id: ProjectId) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from labeling.answers import MISSING
 from labeling.select.strategies.uncertainty import margin
 
 __all__ = ["affordable", "disagreement", "doubt", "named", "who_goes_on"]
@@ -22,7 +23,7 @@ def disagreement(votes: Votes) -> NDArray[np.float32]:
     Parameters
     ----------
     votes : (N, E) int array
-        The class that each of E named; -1 where it named none. "None of these" is a class of its own, K.
+        The code of what each of E named; `MISSING` where it named nothing. "None of these" counts as one more class.
 
     Returns
     -------
@@ -38,12 +39,12 @@ def disagreement(votes: Votes) -> NDArray[np.float32]:
     """
     if votes.shape[1] < 2:
         return np.zeros(len(votes), np.float32)
-    same = (votes[:, :, None] == votes[:, None, :]) & (votes[:, :, None] >= 0)  # (N, E, E)
+    same = (votes[:, :, None] == votes[:, None, :]) & (votes[:, :, None] != MISSING)  # (N, E, E)
     counts = same.sum(axis=2)  # (N, E) how many named what this one named
     most = counts.max(axis=1)
     leader = np.take_along_axis(votes, counts.argmax(axis=1)[:, None], axis=1)  # (N, 1)
     second = np.where(votes == leader, 0, counts).max(axis=1)
-    voters = (votes >= 0).sum(axis=1)
+    voters = (votes != MISSING).sum(axis=1)
     lead = np.where(voters >= 2, (most - second) / np.maximum(voters, 1), 1)
     return np.asarray(1 - lead, np.float32)
 
@@ -97,14 +98,14 @@ def who_goes_on(
 def named(
     probs: NDArray[np.floating], answers: NDArray[np.integer] | None = None, known: NDArray[np.bool_] | None = None
 ) -> NDArray[np.int64]:
-    """The class that somebody named for each of N images: its answer, else the likeliest class, else -1.
+    """The class that somebody named for each of N images: its answer, else the likeliest class, else `MISSING`.
 
     Parameters
     ----------
     probs : (N, K) array
         NaN rows: no probabilities.
     answers : (N,) int array, optional
-        The class that was named, K for "none of these", -1 where none was.
+        The code of what was named, `MISSING` where nothing was.
     known : (N,) bool array, optional
         Where it said anything at all; it named nothing elsewhere.
 
@@ -114,9 +115,9 @@ def named(
     [0, 1, -1]
     """
     has_probs = np.isfinite(probs).all(axis=1)
-    likeliest = np.where(has_probs, np.nan_to_num(probs).argmax(axis=1), -1)
-    said = likeliest if answers is None else np.where(answers >= 0, answers, likeliest)
-    return np.asarray(said if known is None else np.where(known, said, -1), np.int64)
+    likeliest = np.where(has_probs, np.nan_to_num(probs).argmax(axis=1), MISSING)
+    said = likeliest if answers is None else np.where(answers != MISSING, answers, likeliest)
+    return np.asarray(said if known is None else np.where(known, said, MISSING), np.int64)
 
 
 def affordable(price_micro: float, left_micro: int) -> int | None:

@@ -1,7 +1,7 @@
 """Candidate against champion on the same evaluation images: is it good enough to take over?
 
-In: both classifiers' probabilities (N, K) and the truth (N,), one image per group; -1 is "none of these", which is
-an error of either. Out: a verdict with its reasons in plain sentences. Judging a classifier against itself is
+In: both classifiers' probabilities (N, K) and the truth (N,), one image per group; `MISSING` is "none of these", which
+is an error of either. Out: a verdict with its reasons in plain sentences. Judging a classifier against itself is
 "no change", always.
 """
 
@@ -69,7 +69,7 @@ def judge(
     candidate, champion : (N, K) float
         Probabilities for the same images; a NaN row is an absent answer and counts as an error.
     truth : (N,) int
-        Position in the label set, or -1. One image per group.
+        The true class, `MISSING` for "none of these". One image per group.
     gate : Gate
         The measure, the margin, the confidence and the least number of labels.
     rng : numpy.random.Generator

@@ -1,7 +1,7 @@
 """How engines compare on the same images: what each said and what is true in, figures and agreement out.
 
-Answers are positions in the label set; `NONE` is "none of these" (which may be true), `SILENT` an abstention (which is
-never right). One image per group is the caller's care.
+Answers are codes of `labeling.answers`: "none of these" may be true, and an abstention, which is `MISSING`, is never
+right. One image per group is the caller's care.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from labeling.answers import MISSING
 from labeling.estimates import Estimate
 from labeling.quality.metrics import bootstrap, confusion, expected_calibration_error
 
-__all__ = ["NONE", "SILENT", "answers_f1", "calibration_error", "kappa"]
+__all__ = ["answers_f1", "calibration_error", "kappa"]
 
-NONE, SILENT = -1, -2
 DRAWS = 400
 
 Classes = npt.NDArray[np.integer]
@@ -27,10 +27,10 @@ def answers_f1(said: Classes, truth: Classes, classes: int) -> float:
 
     Examples
     --------
-    >>> answers_f1(np.array([0, 0, SILENT]), np.array([0, 0, 1]), 2)
+    >>> answers_f1(np.array([0, 0, MISSING]), np.array([0, 0, 1]), 2)
     0.5
     """
-    matrix = confusion(np.where(said < 0, classes, said), truth, classes + 1)  # (K + 2, K + 1)
+    matrix = confusion(np.where(said == MISSING, classes, said), truth, classes + 1)  # (K + 2, K + 1)
     right = np.diag(matrix)[:classes].astype(float)
     occurring = matrix[:classes].sum(axis=1) + matrix[:, :classes].sum(axis=0)  # (K,) 2 TP + FP + FN
     present = occurring > 0

@@ -1,6 +1,6 @@
 """How good answers are, with how sure we are of it: arrays of classes in, estimates with intervals out.
 
-Classes are positions in the label set; a truth of -1 is "none of these", which no classifier can say, so it
+Classes are positions in the label set; a truth of `MISSING` is "none of these", which no classifier can say, so it
 counts as an error. One image per group is the caller's care; where groups repeat, resample groups (`bootstrap`).
 """
 
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import norm
 
+from labeling.answers import MISSING
 from labeling.estimates import Estimate
 
 __all__ = [
@@ -142,11 +143,11 @@ def confusion(predicted: Classes, truth: Classes, classes: int) -> npt.NDArray[n
 
     Examples
     --------
-    >>> confusion(np.array([0, 1, 1]), np.array([0, 0, -1]), 2).tolist()
+    >>> confusion(np.array([0, 1, 1]), np.array([0, 0, MISSING]), 2).tolist()
     [[1, 1], [0, 0], [0, 1]]
     """
     matrix = np.zeros((classes + 1, classes), dtype=np.int64)
-    np.add.at(matrix, (np.where(truth < 0, classes, truth), predicted), 1)
+    np.add.at(matrix, (np.where(truth == MISSING, classes, truth), predicted), 1)
     return matrix
 
 
@@ -158,7 +159,7 @@ def expected_calibration_error(probs: npt.NDArray[np.floating], truth: Classes, 
     probs : (N, K) array
         Probabilities that sum to 1.
     truth : (N,) array
-        True classes, -1 for "none of these".
+        True classes, `MISSING` for "none of these".
     bins : int
         Bins of the best class's probability over (0, 1].
 

@@ -19,7 +19,6 @@ from labeling.types import NONE_OF_THESE, UNSURE
 __all__ = [
     "HINTS",
     "choices_in",
-    "choices_of",
     "config_hash",
     "instructions",
     "labelling_config",
@@ -83,11 +82,6 @@ def labelling_config(config: ProjectConfig, controls: Controls = OURS) -> str:
 def second_picture(policy: Policy) -> str:
     """What stands over the second picture; empty where there is none."""
     return "Where the suggested class is thought to be" if policy.regions else _EXPLAINED.get(policy.explanation, "")
-
-
-def choices_of(config: ProjectConfig) -> tuple[str, ...]:
-    """Every answer that can be given: the classes in order, then the two that are always offered."""
-    return (*config.classes, NONE_OF_THESE, UNSURE)
 
 
 def choices_in(xml: str) -> tuple[str, ...]:

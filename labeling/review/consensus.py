@@ -7,11 +7,11 @@ result depends on the votes alone, not on the order in which they came.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from labeling.types import NONE_OF_THESE, UNSURE
+from labeling.answers import Answer, AnswerSet
 
 __all__ = ["Vote", "cast", "consensus", "shares", "voters"]
 
@@ -21,52 +21,52 @@ class Vote:
     """One current annotation that answers a review."""
 
     annotator: int
-    answers: tuple[str, ...]
+    answer: Answer
     updated_at: datetime
 
 
-def consensus(votes: Iterable[Vote], classes: Sequence[str]) -> str | None:
+def consensus(votes: Iterable[Vote], answers: AnswerSet) -> str | None:
     """The answer of more than half of the annotators who could tell; one vote a person, the newest.
 
     "Unsure" is no vote, nor is an answer outside the label set, or of several classes.
 
     >>> from datetime import UTC
     >>> noon = datetime(2026, 11, 21, tzinfo=UTC)
-    >>> consensus([Vote(1, ("cat",), noon), Vote(2, ("cat",), noon), Vote(3, ("dog",), noon)], ["cat", "dog"])
+    >>> cat, dog = Answer(("cat",)), Answer(("dog",))
+    >>> consensus([Vote(1, cat, noon), Vote(2, cat, noon), Vote(3, dog, noon)], AnswerSet(("cat", "dog")))
     'cat'
     """
-    counts = Counter(cast(votes, classes).values())
+    counts = Counter(cast(votes, answers).values())
     if not counts:
         return None
     answer, most = counts.most_common(1)[0]
     return answer if 2 * most > counts.total() else None
 
 
-def voters(votes: Iterable[Vote], classes: Sequence[str]) -> int:
+def voters(votes: Iterable[Vote], answers: AnswerSet) -> int:
     """How many people have a vote among these: those who could tell."""
-    return len(cast(votes, classes))
+    return len(cast(votes, answers))
 
 
-def shares(votes: Iterable[Vote], classes: Sequence[str]) -> dict[str, float]:
+def shares(votes: Iterable[Vote], answers: AnswerSet) -> dict[str, float]:
     """Which share of the people who could tell says what; empty where nobody could.
 
     >>> from datetime import UTC
     >>> noon = datetime(2026, 11, 21, tzinfo=UTC)
-    >>> shares([Vote(1, ("cat",), noon), Vote(2, ("dog",), noon)], ["cat", "dog"])
+    >>> cat, dog = Answer(("cat",)), Answer(("dog",))
+    >>> shares([Vote(1, cat, noon), Vote(2, dog, noon)], AnswerSet(("cat", "dog")))
     {'cat': 0.5, 'dog': 0.5}
     """
-    counts = Counter(cast(votes, classes).values())
+    counts = Counter(cast(votes, answers).values())
     return {answer: count / counts.total() for answer, count in sorted(counts.items())}
 
 
-def cast(votes: Iterable[Vote], classes: Sequence[str]) -> dict[int, str]:
+def cast(votes: Iterable[Vote], answers: AnswerSet) -> dict[int, str]:
     """Annotator -> their newest answer, where it is a vote."""
     newest: dict[int, Vote] = {}
     for vote in votes:
         held = newest.get(vote.annotator)
-        if held is None or (held.updated_at, held.answers) < (vote.updated_at, vote.answers):
+        if held is None or (held.updated_at, held.answer) < (vote.updated_at, vote.answer):
             newest[vote.annotator] = vote
-    allowed = {*classes, NONE_OF_THESE} - {UNSURE}
-    return {
-        who: vote.answers[0] for who, vote in newest.items() if len(vote.answers) == 1 and vote.answers[0] in allowed
-    }
+    labels = ((who, vote.answer.single) for who, vote in newest.items())
+    return {who: label for who, label in labels if label is not None and answers.is_label(label)}

@@ -13,9 +13,9 @@ from xml.etree import ElementTree
 
 import defusedxml.ElementTree
 
+from labeling.answers import is_always_offered
 from labeling.errors import Invalid
 from labeling.project import LabelClass
-from labeling.types import NONE_OF_THESE, UNSURE
 
 __all__ = ["OURS", "Controls", "Foreign", "parse_xml", "read_config"]
 
@@ -122,7 +122,7 @@ def _labels(choices: ElementTree.Element) -> Iterator[LabelClass]:
     """An answer is recorded under its alias, where it has one; what people read is then its description."""
     for choice in choices.iter("Choice"):
         value, alias = choice.get("value", ""), choice.get("alias", "")
-        if (alias or value) not in (NONE_OF_THESE, UNSURE):
+        if not is_always_offered(alias or value):
             yield LabelClass(alias or value, choice.get("hint", "") or (value if alias and alias != value else ""))
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from labeling.types import NONE_OF_THESE, LabelSource, ReviewKind, Side
+from labeling.answers import is_none
+from labeling.types import LabelSource, ReviewKind, Side
 
 __all__ = ["Split", "Use", "blind_always", "kinds_for", "may_use", "side_of", "split_of"]
 
@@ -90,4 +91,4 @@ def split_of(
         return Split.TEST
     given = kind is None and source in (LabelSource.IMPORT, LabelSource.PEOPLE)
     learnt_from = given or (kind is not None and may_use(kind, Use.TRAIN))
-    return Split.TRAIN if learnt_from and label != NONE_OF_THESE else Split.OTHER
+    return Split.TRAIN if learnt_from and not is_none(label) else Split.OTHER

@@ -21,6 +21,7 @@ from db.session import reading
 from db.views import project_history, rounds
 from db.views.project_history import Answer, Named
 from db.views.rounds import PromotionItem, QueryItem
+from labeling.answers import MISSING
 from labeling.estimates import Estimate
 from labeling.learn.training import predict_probs
 from labeling.project import Project
@@ -99,7 +100,7 @@ def take_pictures(parts: Parts, past: Past, people: SimulatedAnswers) -> Picture
     classifier, _ = load_classifier(parts.settings.home, past.champion)
     rows, truth = _rows(past.pool, examples), truth_of(examples, classes)
     probs = predict_probs(classifier, past.pool.inputs.take(rows))  # (N, K)
-    given = np.where(truth >= 0, probs[np.arange(len(truth)), truth], 0)  # (N,) the answer's probability
+    given = np.where(truth != MISSING, probs[np.arange(len(truth)), truth], 0)  # (N,) the answer's probability
     hardest = np.argsort(given, kind="stable")[:_HARDEST]
     return Pictures(
         confusion(probs.argmax(axis=1), truth, len(classes)),

@@ -14,7 +14,7 @@ from typing import Any
 from db.views.exports import Details, LabelFact, PersonAnswer
 from labeling.project import Project
 from labeling.review.kinds import split_of
-from labeling.types import UNSURE, LabelSource, ReviewKind, Side
+from labeling.types import LabelSource, ReviewKind, Side
 from service.labels.snapshots import soft_label
 from service.projects.pseudonyms import shown_name
 
@@ -110,8 +110,8 @@ def _decided(fact: LabelFact) -> str:
 
 def _agreement(people: Sequence[PersonAnswer], label: str) -> float | None:
     """Of those who could tell, the share that says what the label says."""
-    said = [answer.answers for answer in people if answer.answers != (UNSURE,)]
-    return round(sum(answers == (label,) for answers in said) / len(said), 6) if said else None
+    said = [person.answer for person in people if not person.answer.is_unsure]
+    return round(sum(answer.keeps(label) for answer in said) / len(said), 6) if said else None
 
 
 @dataclass(frozen=True, slots=True)

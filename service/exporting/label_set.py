@@ -16,9 +16,9 @@ from db.repositories.queries import examples
 from db.session import reading
 from db.views import exports
 from labeling.adapters.storage.image_store import ImageStore
+from labeling.answers import MISSING
 from labeling.project import Project
 from labeling.review.kinds import Split
-from labeling.types import NONE_OF_THESE
 from service.exporting.columns import Record, record_of
 
 __all__ = ["LabelSet", "open_label_set"]
@@ -66,7 +66,8 @@ class LabelSet:
 
     def position(self, label: str) -> int | None:
         """Where a label stands in the label set; None for "none of these"."""
-        return None if label == NONE_OF_THESE or label not in self.classes else self.classes.index(label)
+        [code] = self.project.config.answers.class_codes([label])
+        return None if code == MISSING else code
 
 
 def open_label_set(

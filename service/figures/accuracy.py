@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from labeling.types import NONE_OF_THESE
+from labeling.answers import AnswerSet
 from service.figures.estimates import Accuracy, Share
 
 __all__ = [
@@ -76,8 +76,13 @@ class Confusion(msgspec.Struct):
     def errors(self) -> list[tuple[str, str, int]]:
         """What people said, what the classifier said and how often, where the two differ; the most first."""
         wrong = [cell for cell in self.counts if cell.truth != cell.said]
+        answers = AnswerSet(tuple(self.classes))
         return [
-            (NONE_OF_THESE if cell.truth is None else self.classes[cell.truth], self.classes[cell.said], cell.count)
+            (
+                answers.labels[answers.none_code if cell.truth is None else cell.truth],
+                self.classes[cell.said],
+                cell.count,
+            )
             for cell in sorted(wrong, key=lambda cell: -cell.count)
         ]
 

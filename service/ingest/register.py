@@ -22,13 +22,14 @@ from db.repositories.images.sources import Source
 from labeling.adapters.sources.fetching import check_address, is_plain_address
 from labeling.adapters.sources.folders import absolute, file_exists, find_images, folder_exists
 from labeling.adapters.storage.image_store import UPLOAD
+from labeling.answers import AnswerSet
 from labeling.errors import Invalid, NotFound
 from labeling.ingest.headers import Limits
 from labeling.ingest.manifests import MANIFEST_EXTENSIONS, BadLine, read_manifest
 from labeling.ingest.text import MAX_REFERENCE, check_details, clean_text
 from labeling.jobs import JobName, Trigger
 from labeling.project import Project
-from labeling.types import NONE_OF_THESE, Incoming
+from labeling.types import Incoming
 from service.jobs.jobs import Jobs
 from service.settings import Settings
 
@@ -68,12 +69,12 @@ def register_items(
 
 def sort_out(project: Project, items: Iterable[Found], *, local: bool = True) -> tuple[list[Incoming], list[Refusal]]:
     """Items that can be registered, and those that cannot, with reasons."""
-    classes = frozenset({*project.config.classes, NONE_OF_THESE})
+    answers = project.config.answers
     usable: list[Incoming] = []
     refused: list[Refusal] = []
     for item in items:
         try:
-            usable.append(_checked(item, classes, local))
+            usable.append(_checked(item, answers, local))
         except Invalid as error:
             name = f"line {item.number}" if isinstance(item, BadLine) else clean_text(item.reference) or "an item"
             refused.append((name[:200], error.message))
@@ -112,14 +113,14 @@ def items_of(address: str, ignored: Counter[str] | None = None, *, label_from_fo
         )
 
 
-def _checked(item: Found, classes: frozenset[str], local: bool) -> Incoming:
+def _checked(item: Found, answers: AnswerSet, local: bool) -> Incoming:
     """The item as it is stored: clean text, plain metadata, a label of the project, an address that may be tried."""
     if isinstance(item, BadLine):
         raise Invalid(item.reason)
     if not 0 < len(item.reference) <= MAX_REFERENCE or _ODD.search(item.reference):
         raise Invalid(f"A reference must have 1 to {MAX_REFERENCE:,} plain characters.")
-    if item.known_label is not None and item.known_label not in classes:
-        raise Invalid(f"{item.known_label[:100]!r} is not a label of this project: {_some(classes)}.")
+    if item.known_label is not None and not answers.is_label(item.known_label):
+        raise Invalid(f"{item.known_label[:100]!r} is not a label of this project: {_some(answers.labels)}.")
     if item.gold and item.known_label is None:
         raise Invalid("A gold item needs its label.")
     if not (local or item.address.startswith(UPLOAD) or is_plain_address(item.address)):
@@ -130,8 +131,8 @@ def _checked(item: Found, classes: frozenset[str], local: bool) -> Incoming:
     return Incoming(item.reference, item.address, text, details, item.known_label, item.gold, item.fingerprint)
 
 
-def _some(classes: frozenset[str]) -> str:
-    names = sorted(classes)
+def _some(labels: Iterable[str]) -> str:
+    names = sorted(labels)
     return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
 
 

@@ -18,21 +18,16 @@ from db.repositories.people import audit
 from labeling.errors import Invalid
 from labeling.jobs import JobName, Trigger
 from labeling.project import Project
-from labeling.types import NONE_OF_THESE, UNSURE, ImageId
+from labeling.types import ImageId
 from service.jobs.jobs import Jobs
 from service.labels.reannotation import Asked, ask_again
 from service.labels.resolution import settle
 
-__all__ = ["AT_ONCE", "answers_of", "ask_people", "correct", "take_back"]
+__all__ = ["AT_ONCE", "ask_people", "correct", "take_back"]
 
 AT_ONCE = 50
 """So many images may be corrected with one decision."""
 _FOLLOW = (JobName.QUALITY, JobName.LEARN, JobName.FIGURES)
-
-
-def answers_of(project: Project) -> tuple[str, ...]:
-    """What a lead may decide: the classes, "none of these", and "unsure", which makes no label."""
-    return (*project.config.classes, NONE_OF_THESE, UNSURE)
 
 
 def correct(
@@ -48,7 +43,7 @@ def correct(
     now: datetime,
 ) -> int:
     """Decide that these images are `value`; Invalid for what is no answer of the project, or without a reason."""
-    if value not in answers_of(project):
+    if not project.config.answers.is_choice(value):
         raise Invalid(f"{value!r} is no label of this project. Choose one of its labels.")
     return _decide(session, jobs, project, image_ids, value, kind, author, reason, now)
 

@@ -19,10 +19,11 @@ from db.repositories.reviews.annotations import VoteRow
 from db.views import disputes, engine_answers
 from db.views.disputes import Dispute
 from db.views.engine_answers import Opinion
+from labeling.answers import Answer, is_none
 from labeling.project import Project
 from labeling.review.expected_cost import expected_damage
 from labeling.review.kinds import blind_always
-from labeling.types import NONE_OF_THESE, UNSURE, ImageId, ReviewId, ReviewKind
+from labeling.types import ImageId, ReviewId, ReviewKind
 from service.projects.pseudonyms import shown_name
 
 __all__ = ["Disputed", "Said", "Why", "listed"]
@@ -83,31 +84,29 @@ def _disputed(
     damage = expected_damage(_doubt(counted), one.kind, one.group_size)
     if blind_always(one.kind):
         return Disputed(one, why, damage, True, (), None)
-    votes = tuple(Said(names.get(vote.annotator_id, "somebody"), ", ".join(vote.answers)) for vote in counted)
+    votes = tuple(Said(names.get(vote.annotator_id, "somebody"), str(vote.answer)) for vote in counted)
     return Disputed(one, why, damage, False, votes, _engine(project, engine))
 
 
 def _doubt(votes: Iterable[VoteRow]) -> float:
     """How likely the most frequent answer is wrong, if everybody who could tell is as good."""
-    counts = Counter(vote.answers for vote in votes if vote.answers != (UNSURE,))
+    counts = Counter(vote.answer for vote in votes if not vote.answer.is_unsure)
     return 1 - max(counts.values()) / counts.total() if counts else 1.0
 
 
 def _still_contradicted(votes: Iterable[VoteRow]) -> bool:
     """Whether the reviews that differed both still have answers that count."""
-    by_review: dict[ReviewId, set[tuple[str, ...]]] = defaultdict(set)
+    by_review: dict[ReviewId, set[Answer]] = defaultdict(set)
     for vote in votes:
-        if vote.answers != (UNSURE,):
-            by_review[vote.review_id].add(vote.answers)
+        if not vote.answer.is_unsure:
+            by_review[vote.review_id].add(vote.answer)
     return len(by_review) > 1 and len(set.union(*by_review.values())) > 1
 
 
 def _engine(project: Project, said: Opinion | None) -> Said | None:
-    classes = project.config.classes
-    if said is None:
+    known = project.config.answers
+    label = None if said is None else known.label_of(said.answer, said.probs)
+    if said is None or label is None:
         return None
-    best = max(range(len(said.probs)), key=said.probs.__getitem__) if len(said.probs) == len(classes) else None
-    if said.answer in (*classes, NONE_OF_THESE):
-        sure = said.probs[classes.index(said.answer)] if best is not None and said.answer in classes else None
-        return Said(said.engine, said.answer, sure)
-    return None if best is None else Said(said.engine, classes[best], said.probs[best])
+    has_probs = len(said.probs) == len(known.classes) and not is_none(label)
+    return Said(said.engine, label, said.probs[known.code(label)] if has_probs else None)

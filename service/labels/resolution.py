@@ -21,10 +21,11 @@ from db.repositories.labels.labels import DISPUTED, Label, NewLabel
 from db.repositories.labels.soft_labels import SoftLabel
 from db.repositories.reviews import annotations as answers
 from db.repositories.reviews.annotations import VoteRow
+from labeling.answers import Answer, AnswerSet
 from labeling.project import Project
 from labeling.review.consensus import Vote, cast, consensus, shares
 from labeling.review.kinds import blind_always
-from labeling.types import UNSURE, ImageId, LabelSource, ReviewId, ReviewKind
+from labeling.types import ImageId, LabelSource, ReviewId, ReviewKind
 
 __all__ = ["MAJORITY", "Standing", "settle", "standing_of"]
 
@@ -72,7 +73,7 @@ class Standing:
 def settle(session: Session, project: Project, image_ids: Sequence[ImageId], now: datetime) -> int:
     """Append the labels that these images lack; return how many."""
     wanted = sorted(set(image_ids))
-    standing = standing_of(answers.votes(session, wanted), project.config.classes)
+    standing = standing_of(answers.votes(session, wanted), project.config.answers)
     standing = _with_soft_labels(session, project, wanted, standing, now)
     held = labels.current_of(session, wanted)
     given = labels.newest_not_by_people(session, wanted)
@@ -86,7 +87,7 @@ def settle(session: Session, project: Project, image_ids: Sequence[ImageId], now
     return labels.append(session, project.id, [label for label in found if label is not None], now)
 
 
-def standing_of(votes: Iterable[VoteRow], classes: Sequence[str]) -> dict[ImageId, Standing]:
+def standing_of(votes: Iterable[VoteRow], known: AnswerSet) -> dict[ImageId, Standing]:
     """What people say of each image by majority; images about which nobody could tell are left out."""
     by_review: dict[ReviewId, list[VoteRow]] = defaultdict(list)
     for vote in votes:
@@ -94,7 +95,7 @@ def standing_of(votes: Iterable[VoteRow], classes: Sequence[str]) -> dict[ImageI
             by_review[vote.review_id].append(vote)
     standing: dict[ImageId, Standing] = {}
     for _, rows in sorted(by_review.items()):
-        found = _of_review(rows, classes)
+        found = _of_review(rows, known)
         if found is None:
             continue
         before = standing.get(rows[0].image_id)
@@ -103,12 +104,12 @@ def standing_of(votes: Iterable[VoteRow], classes: Sequence[str]) -> dict[ImageI
     return standing
 
 
-def _of_review(rows: Sequence[VoteRow], classes: Sequence[str]) -> Standing | None:
-    votes = [Vote(v.annotator_id, v.answers, v.updated_at) for v in rows]
-    said, soft = cast(votes, classes), shares(votes, classes)
+def _of_review(rows: Sequence[VoteRow], known: AnswerSet) -> Standing | None:
+    votes = [Vote(v.annotator_id, v.answer, v.updated_at) for v in rows]
+    said, soft = cast(votes, known), shares(votes, known)
     if not said:
         return None
-    value = consensus(votes, classes)
+    value = consensus(votes, known)
     return Standing(value, rows[0].kind, rows[0].review_id, tuple(rows), said, soft, max(soft.values()))
 
 
@@ -154,7 +155,7 @@ def _decided(decision: Decision, held: Label | None, standing: Standing | None) 
     if review_id is None and standing is not None:
         review_id = standing.review_id
     evidence = {"decision": decision.id, "kind": decision.kind}
-    value = None if decision.value == UNSURE else decision.value
+    value = Answer.one(decision.value).single
     return NewLabel(decision.image_id, value, LabelSource.PEOPLE, decision.author, decision.reason, review_id, evidence)
 
 

@@ -133,7 +133,7 @@ def _entry(fact: LabelFact) -> Entry:
         source=fact.source,
         kind=fact.kind,
         decided=str(fact.evidence.get("kind", "")) if "decision" in fact.evidence else "",
-        answers=_counts([answer for person in fact.people for answer in person.answers]),
+        answers=_counts([answer for person in fact.people for answer in person.answer.choices]),
         soft_label=soft_label(fact.evidence),
     )
 

@@ -23,7 +23,7 @@ from labeling.adapters.label_studio.client import LabelStudio
 from labeling.adapters.label_studio.http import is_personal_token
 from labeling.errors import HardcaseError
 from labeling.project import Project
-from labeling.review.config import choices_in, choices_of
+from labeling.review.config import choices_in
 from service.label_studio.webhook import HEADER, path_of, secret_of
 from service.notifications.targets import Webhook, load_messages, secret_for
 from service.schema import check_schema
@@ -173,7 +173,7 @@ def _about_place(
 
 def _config(studio: LabelStudio, project: Project, place: Place) -> Check:
     there = choices_in(studio.project(place.ls_project_id).label_config)
-    wanted = choices_of(project.config)
+    wanted = project.config.answers.choices
     return Check(
         f"{project.config.name}: labelling config in step",
         set(there) == set(wanted),

@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from labeling.answers import is_always_offered
 from labeling.errors import Invalid
 from labeling.project import Budget, EngineUse, Gate, Gold, LabelClass, Overlap, Policy, ProjectConfig, Shares, Team
-from labeling.types import NONE_OF_THESE, UNSURE
 from service.plugins import ENGINES, HEADS, STRATEGIES, check_name
 
 __all__ = ["ProjectFile", "check_project", "parse_project"]
@@ -188,7 +188,7 @@ class ProjectFile(_Strict):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"these labels stand twice: {', '.join(twice)}")
-        taken = sorted({NONE_OF_THESE, UNSURE} & set(names))
+        taken = sorted(set(filter(is_always_offered, names)))
         if taken:
             raise ValueError(f"{', '.join(taken)!r} is always offered; leave it out of the label set")
         return self

@@ -23,7 +23,6 @@ from db.repositories.reviews import displayed_predictions
 from db.repositories.reviews.displayed_predictions import Order, Shown
 from db.session import reading, transaction
 from labeling.jobs import JobName, Trigger
-from labeling.review.config import choices_of
 from labeling.review.controls import OURS, Controls
 from labeling.review.payloads import Suggestion, suggested
 from labeling.types import ProjectId
@@ -83,7 +82,7 @@ class Predictions:
 
     def _choices_of(self, session: Session, project_id: ProjectId) -> tuple[str, ...]:
         if project_id not in self._choices:
-            self._choices[project_id] = choices_of(projects.by_id(session, project_id).config)
+            self._choices[project_id] = projects.by_id(session, project_id).config.answers.choices
         return self._choices[project_id]
 
     def _take_in(self, project_id: ProjectId, tasks: Sequence[dict[str, Any]]) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from db.session import insert_new
 from db.tables import AnnotationRow, ImageRow, PredictionRow, PrelabelRow, ReviewRow, SeenRow, SoftLabelRow, VoidRow
+from labeling.answers import Answer
 from labeling.types import ImageId, Outcome, ProjectId
 
 __all__ = [
@@ -45,12 +46,11 @@ class SoftLabel:
 
 @dataclass(frozen=True, slots=True)
 class EngineVoice:
-    """What an engine said of an image: an answer that it named, or probabilities (K,), or none of the classes."""
+    """What an engine said of an image: what it `named`, or probabilities (K,), or both."""
 
     image_id: ImageId
-    answer: str | None
+    named: Answer
     probs: tuple[float, ...]
-    outcome: Outcome
 
 
 def of(session: Session, image_ids: Collection[ImageId]) -> dict[ImageId, SoftLabel]:
@@ -118,7 +118,7 @@ def engine_voices(session: Session, revision: str, image_ids: Collection[ImageId
             sa.select(PrelabelRow).where(PrelabelRow.revision == revision, PrelabelRow.image_id.in_(some))
         )
         found += [
-            EngineVoice(ImageId(row.image_id), row.answer, tuple(row.probs), Outcome(row.outcome))
+            EngineVoice(ImageId(row.image_id), Answer.named(Outcome(row.outcome), row.answer), tuple(row.probs))
             for row in rows
             if row.outcome != Outcome.ABSTAINED.value and not row.evidence.get("examples")
         ]

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from db.repositories.reviews.reviews import is_current, is_valid
 from db.session import insert_new
 from db.tables import AnnotationRow, AnnotatorRow, LabelRow, PushRow, ReviewRow, SeenRow
+from labeling.answers import Answer
 from labeling.types import AnnotationAction, ImageId, ProjectId, ReviewId, ReviewKind
 
 __all__ = [
@@ -77,7 +78,7 @@ class VoteRow:
     blind: bool
     annotation_id: int
     annotator_id: int
-    answers: tuple[str, ...]
+    answer: Answer
     shown: str | None
     lead_time_s: float | None
     updated_at: datetime
@@ -178,7 +179,9 @@ def _votes(session: Session, condition: sa.ColumnElement[bool]) -> list[VoteRow]
         .order_by(AnnotationRow.id)
     )
     return [
-        VoteRow(ImageId(image), ReviewId(review), kinds[kind], blind, one, person or 0, tuple(answers), shown, took, at)
+        VoteRow(
+            ImageId(image), ReviewId(review), kinds[kind], blind, one, person or 0, Answer.of(answers), shown, took, at
+        )
         for image, review, kind, blind, one, person, answers, shown, took, at in rows
     ]
 

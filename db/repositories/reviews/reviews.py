@@ -31,8 +31,8 @@ from db.tables import (
     ReviewRow,
     VoidRow,
 )
+from labeling.answers import Answer
 from labeling.types import (
-    NONE_OF_THESE,
     AnnotationAction,
     ImageId,
     Outcome,
@@ -284,9 +284,9 @@ def suggestions(session: Session, project_id: ProjectId, version_id: VersionId |
         .order_by(place_of(project_id, PrelabelRow.revision), PrelabelRow.id)
     )
     found = {
-        ImageId(image): Suggested(probs, NONE_OF_THESE if outcome == Outcome.NONE_OF_THESE else answer, revision)
+        ImageId(image): Suggested(probs, named, revision)
         for image, probs, answer, outcome, revision in session.execute(prelabels)
-        if probs or answer or outcome == Outcome.NONE_OF_THESE
+        if (named := Answer.named(Outcome(outcome), answer).single) or probs
     }
     evidence = sa.select(PredictionRow.image_id, PredictionRow.probs).where(
         PredictionRow.image_id.in_(images), PredictionRow.version_id == version_id

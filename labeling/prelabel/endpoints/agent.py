@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic_ai.models import Model
 
+from labeling.answers import AnswerSet
 from labeling.errors import Invalid
 from labeling.prelabel.endpoints.agent_tools import AgentTools
 from labeling.prelabel.endpoints.backends import Abilities, Recorder, Wire
@@ -39,7 +40,7 @@ from labeling.prelabel.endpoints.prompt import (
 )
 from labeling.prelabel.endpoints.structured_answers import ACTIONS, Verdict, abstention, turn_model
 from labeling.prelabel.engine import EngineOrder, Item
-from labeling.types import NONE_OF_THESE, UNSURE, Evidence, Prelabel
+from labeling.types import Evidence, Prelabel
 
 __all__ = ["ChatBackend", "chat_revision"]
 
@@ -165,7 +166,7 @@ class ChatBackend:
         chosen = candidates(len(classes), item.opinion, classes.index(label))
         if not chosen:
             return found
-        names = [*(classes[k] for k in chosen), NONE_OF_THESE, UNSURE]
+        names = AnswerSet(tuple(classes[k] for k in chosen)).choices
         try:
             masses = [self._letters(names, order, item, wire, tools) for order in orders(len(names))]
         except Invalid as error:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
+from labeling.answers import Answer
 from labeling.errors import Invalid
 from labeling.prelabel.endpoints.backends import Abilities, Recorder, Wire
 from labeling.prelabel.endpoints.conversation import refused
@@ -108,7 +109,7 @@ class DecideBackend:
         reason: str = "",
     ) -> Prelabel:
         best = max(shares, key=shares.__getitem__) if shares else UNSURE
-        outcome = {NONE_OF_THESE: Outcome.NONE_OF_THESE, UNSURE: Outcome.ABSTAINED}.get(best, Outcome.LABEL)
+        outcome = Answer.one(best).outcome
         labelled = shares is not None and outcome is Outcome.LABEL
         evidence = Evidence(
             reason=reason,

@@ -13,8 +13,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from labeling.answers import Answer, AnswerSet
 from labeling.prelabel.endpoints.untrusted_text import clean
-from labeling.types import NONE_OF_THESE, UNSURE, Outcome
+from labeling.types import Outcome
 
 __all__ = [
     "ACTIONS",
@@ -23,7 +24,6 @@ __all__ = [
     "abstention",
     "answer_model",
     "is_one_answer",
-    "options",
     "tool_schema",
     "turn_model",
     "verdict_of",
@@ -50,7 +50,7 @@ class Verdict:
     @property
     def choice(self) -> str:
         """The option that it chose, as it stands in the prompt."""
-        return self.label or (NONE_OF_THESE if self.outcome is Outcome.NONE_OF_THESE else UNSURE)
+        return str(Answer.named(self.outcome, self.label))
 
 
 class _Strict(BaseModel):
@@ -95,17 +95,12 @@ ACTIONS: dict[str, type[BaseModel]] = {
 """What may be done before the answer: the schema of each tool's arguments."""
 
 
-def options(classes: Sequence[str]) -> tuple[str, ...]:
-    """All that may be answered: the classes in their order, none of these, unsure."""
-    return (*classes, NONE_OF_THESE, UNSURE)
-
-
 def answer_model(classes: Sequence[str], *, tagged: bool = False) -> type[BaseModel]:
     """The schema of an answer. The reason stands before the label, so that the label follows from it."""
     fields: dict[str, Any] = {"action": (Literal["answer"], ...)} if tagged else {}
     fields |= {
         "reason": (_Line, ...),
-        "label": (Literal[options(classes)], ...),
+        "label": (Literal[AnswerSet(tuple(classes)).choices], ...),
         "question": (_Line, Field(description="empty, or with unsure: what a person should decide")),
         "confidence": (Literal["low", "medium", "high"], ...),
     }
@@ -138,11 +133,10 @@ def verdict_of(answer: BaseModel) -> Verdict:
     """
     said: dict[str, str] = answer.model_dump()
     reason, question = clean(said["reason"], REASON), clean(said["question"], REASON)
-    if said["label"] == UNSURE:
-        return Verdict(Outcome.ABSTAINED, None, reason, question or ASK_A_PERSON, said["confidence"])
-    if said["label"] == NONE_OF_THESE:
-        return Verdict(Outcome.NONE_OF_THESE, None, reason, "", said["confidence"])
-    return Verdict(Outcome.LABEL, said["label"], reason, "", said["confidence"])
+    outcome = Answer.one(said["label"]).outcome
+    asked = (question or ASK_A_PERSON) if outcome is Outcome.ABSTAINED else ""
+    label = said["label"] if outcome is Outcome.LABEL else None
+    return Verdict(outcome, label, reason, asked, said["confidence"])
 
 
 def abstention(reason: str, question: str = ASK_A_PERSON) -> Verdict:

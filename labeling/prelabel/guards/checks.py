@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import betaincinv
 
-from labeling.types import NONE_OF_THESE, Outcome, Prelabel
+from labeling.answers import Answer
+from labeling.types import Prelabel
 
 __all__ = [
     "CONFLICT",
@@ -42,11 +43,10 @@ def named_class(prelabel: Prelabel, classes: Sequence[str]) -> str:
     >>> named_class(Prelabel("e", "r", (0.2, 0.8), "", 0.0, 0), ("cat", "dog"))
     'dog'
     """
-    if prelabel.outcome is not Outcome.LABEL:
-        return NONE_OF_THESE if prelabel.outcome is Outcome.NONE_OF_THESE else ""
-    if prelabel.answer is not None:
-        return prelabel.answer
-    return classes[int(np.argmax(prelabel.probs))] if prelabel.probs else ""
+    named = Answer.named(prelabel.outcome, prelabel.answer)
+    if named.choices or not prelabel.probs:
+        return named.single or ""
+    return classes[int(np.argmax(prelabel.probs))]
 
 
 def conflict(prelabel: Prelabel, opinion: Sequence[float] | None, classes: Sequence[str]) -> bool:

@@ -16,8 +16,8 @@ import pandas as pd
 from cleanlab.multiannotator import get_label_quality_multiannotator
 from crowdkit.aggregation import GLAD, DawidSkene
 
+from labeling.answers import MISSING, AnswerSet
 from labeling.errors import Invalid
-from labeling.types import NONE_OF_THESE
 
 __all__ = ["Aggregation", "Opinion", "SoftLabel", "aggregate", "crowdlab", "dawid_skene", "glad", "majority"]
 
@@ -59,7 +59,7 @@ class Aggregation:
 
 
 def aggregate(
-    method: str, table: Iterable[Opinion], classes: Sequence[str], probs: Mapping[int, Sequence[float]] | None = None
+    method: str, table: Iterable[Opinion], known: AnswerSet, probs: Mapping[int, Sequence[float]] | None = None
 ) -> Aggregation:
     """Apply the method of this name: `majority`, `dawid-skene`, `glad` or `crowdlab`; Invalid for another.
 
@@ -69,38 +69,39 @@ def aggregate(
         As in a project's policy.
     table : iterable of Opinion
         One opinion an annotator and image; of several the last by label counts.
-    classes : sequence of str
-        The K classes of the label set.
+    known : AnswerSet
+        The answers of the project, with its K classes.
     probs : mapping, optional
         Per image (K,) probabilities by a classifier that has not seen this image's label; only `crowdlab` reads them.
 
     Examples
     --------
     >>> table = [Opinion(1, "ann", "cat"), Opinion(1, "bob", "cat"), Opinion(1, "eve", "dog")]
-    >>> aggregate("majority", table, ["cat", "dog"]).labels[1].value
+    >>> aggregate("majority", table, AnswerSet(("cat", "dog"))).labels[1].value
     'cat'
     """
     if method == "crowdlab":
-        return crowdlab(table, classes, probs or {})
+        return crowdlab(table, known, probs or {})
     methods = {"majority": majority, "dawid-skene": dawid_skene, "glad": glad}
     if method not in methods:
         raise Invalid(f"There is no consensus method {method!r}; choose one of {', '.join([*methods, 'crowdlab'])}.")
-    return methods[method](table, classes)
+    return methods[method](table, known)
 
 
-def majority(table: Iterable[Opinion], classes: Sequence[str]) -> Aggregation:
+def majority(table: Iterable[Opinion], known: AnswerSet) -> Aggregation:
     """Vote shares: every annotator's word weighs the same.
 
     Examples
     --------
-    >>> majority([Opinion(1, "ann", "cat"), Opinion(1, "bob", "dog")], ["cat", "dog"]).labels[1].confidence
+    >>> table = [Opinion(1, "ann", "cat"), Opinion(1, "bob", "dog")]
+    >>> majority(table, AnswerSet(("cat", "dog"))).labels[1].confidence
     0.5
     """
-    frame = _frame(table, classes)
-    return _aggregation(frame, pd.crosstab(frame.task, frame.label, normalize="index"), classes)
+    frame = _frame(table, known)
+    return _aggregation(frame, pd.crosstab(frame.task, frame.label, normalize="index"), known)
 
 
-def dawid_skene(table: Iterable[Opinion], classes: Sequence[str]) -> Aggregation:
+def dawid_skene(table: Iterable[Opinion], known: AnswerSet) -> Aggregation:
     """Expectation-maximization over one confusion matrix an annotator: who errs alike, and how, is learnt.
 
     It needs many images with several opinions; with few it trusts the majority's errors too much.
@@ -109,14 +110,14 @@ def dawid_skene(table: Iterable[Opinion], classes: Sequence[str]) -> Aggregation
     -----
     Source: Dawid and Skene (1979), "Maximum likelihood estimation of observer error-rates using the EM algorithm".
     """
-    frame = _frame(table, classes)
+    frame = _frame(table, known)
     if frame.label.nunique() < 2:
-        return majority(table, classes)
+        return majority(table, known)
     model = DawidSkene().fit(frame)
-    return _aggregation(frame, model.probas_, classes, _confusions(model.errors_, len(classes) + 1))
+    return _aggregation(frame, model.probas_, known, _confusions(model.errors_, len(known.labels)))
 
 
-def glad(table: Iterable[Opinion], classes: Sequence[str]) -> Aggregation:
+def glad(table: Iterable[Opinion], known: AnswerSet) -> Aggregation:
     """One ability an annotator and one difficulty an image: an expert's word on a hard image weighs most.
 
     Notes
@@ -124,13 +125,13 @@ def glad(table: Iterable[Opinion], classes: Sequence[str]) -> Aggregation:
     Source: Whitehill et al. (2009), "Whose vote should count more: optimal integration of labels from labelers of
     unknown expertise".
     """
-    frame = _frame(table, classes)
+    frame = _frame(table, known)
     if frame.label.nunique() < 2:
-        return majority(table, classes)
-    return _aggregation(frame, GLAD().fit_predict_proba(frame), classes)
+        return majority(table, known)
+    return _aggregation(frame, GLAD().fit_predict_proba(frame), known)
 
 
-def crowdlab(table: Iterable[Opinion], classes: Sequence[str], probs: Mapping[int, Sequence[float]]) -> Aggregation:
+def crowdlab(table: Iterable[Opinion], known: AnswerSet, probs: Mapping[int, Sequence[float]]) -> Aggregation:
     """People and a classifier together, each weighed by how well it agrees with the others.
 
     An image without probabilities has the shares of the labels in the table in their place. Where no image has two
@@ -141,21 +142,21 @@ def crowdlab(table: Iterable[Opinion], classes: Sequence[str], probs: Mapping[in
     Source: Goh, Tkachenko and Mueller (2022), "CROWDLAB: supervised learning to infer consensus labels and quality
     scores for data with multiple annotators", arXiv:2210.06812.
     """
-    frame = _frame(table, classes)
+    frame = _frame(table, known)
     if frame.label.nunique() < 2 or frame.task.is_unique:
-        return majority(table, classes)
+        return majority(table, known)
     wide = frame.pivot(index="task", columns="worker", values="label")
-    believed = _believed(wide.index, frame.label, probs, len(classes))
+    believed = _believed(wide.index, frame.label, probs, len(known.classes))
     found = get_label_quality_multiannotator(wide, believed, verbose=False)
-    soft = _aggregation(frame, _posterior(wide, believed, found), classes).labels
+    soft = _aggregation(frame, _posterior(wide, believed, found), known).labels
     quality = {str(who): float(value) for who, value in found["annotator_stats"].annotator_quality.items()}
-    return Aggregation(_with_consensus(soft, found["label_quality"], classes), quality, {})
+    return Aggregation(_with_consensus(soft, found["label_quality"], known), quality, {})
 
 
-def _frame(table: Iterable[Opinion], classes: Sequence[str]) -> pd.DataFrame:
+def _frame(table: Iterable[Opinion], known: AnswerSet) -> pd.DataFrame:
     """The table as the libraries read it: numbers for labels, in one order; what is no label is left out."""
-    codes = {name: code for code, name in enumerate((*classes, NONE_OF_THESE))}
-    held = {(one.image, one.annotator): codes[one.label] for one in sorted(table, key=_key) if one.label in codes}
+    codes = [(one, known.code(one.label)) for one in sorted(table, key=_key)]
+    held = {(one.image, one.annotator): code for one, code in codes if code != MISSING}
     rows = [(image, annotator, code) for (image, annotator), code in sorted(held.items())]
     frame = pd.DataFrame(rows, columns=["task", "worker", "label"])
     return frame.astype({"task": "int64", "label": "int64"})
@@ -166,10 +167,10 @@ def _key(one: Opinion) -> tuple[int, str, str]:
 
 
 def _aggregation(
-    frame: pd.DataFrame, posterior: pd.DataFrame, classes: Sequence[str], confusion: dict[str, Probs] | None = None
+    frame: pd.DataFrame, posterior: pd.DataFrame, known: AnswerSet, confusion: dict[str, Probs] | None = None
 ) -> Aggregation:
     """`posterior`: a row an image, a column a label's number; numbers that are missing have no share."""
-    names = (*classes, NONE_OF_THESE)
+    names = known.labels
     full = posterior.reindex(columns=range(len(names)), fill_value=0.0).fillna(0.0)
     labels = {int(image): _soft(row, names) for image, row in zip(full.index, full.to_numpy(float), strict=True)}
     said = full.to_numpy(float)[full.index.get_indexer(frame.task), frame.label.to_numpy()] if len(frame) else []
@@ -220,9 +221,9 @@ def _posterior(wide: pd.DataFrame, believed: Probs, found: Mapping[str, pd.DataF
     return pd.DataFrame(np.where(np.isnan(scored), rest.clip(min=0), scored), index=wide.index)
 
 
-def _with_consensus(soft: Mapping[int, SoftLabel], found: pd.DataFrame, classes: Sequence[str]) -> dict[int, SoftLabel]:
+def _with_consensus(soft: Mapping[int, SoftLabel], found: pd.DataFrame, known: AnswerSet) -> dict[int, SoftLabel]:
     """CROWDLAB's own choice, which may differ from its likeliest class: it weighs again after it has chosen."""
-    names = (*classes, NONE_OF_THESE)
+    names = known.labels
     chosen = zip(found.index, found.consensus_label, found.consensus_quality_score, strict=True)
     return {
         int(image): SoftLabel(names[int(code)], float(score), soft[int(image)].probs) for image, code, score in chosen

@@ -16,11 +16,11 @@ import pandas as pd
 from crowdkit.metrics.data import alpha_krippendorff
 from sklearn.metrics import cohen_kappa_score
 
+from labeling.answers import MISSING
 from labeling.estimates import Estimate
 from labeling.quality.metrics import wilson
 
 __all__ = [
-    "MISSING",
     "Agreement",
     "Disagreement",
     "agreement",
@@ -32,7 +32,6 @@ __all__ = [
     "observed",
 ]
 
-MISSING = -1
 DRAWS = 400
 
 Answers = npt.NDArray[np.integer]

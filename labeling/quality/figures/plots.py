@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import vl_convert
 
+from labeling.answers import AnswerSet
 from labeling.estimates import Estimate
 from labeling.quality.annotators.acceptance import Acceptance
 from labeling.quality.metrics import Bin
-from labeling.types import NONE_OF_THESE
 
 __all__ = [
     "MOST_CLASSES",
@@ -149,7 +149,7 @@ def confusion_matrix(matrix: npt.NDArray[np.integer], classes: Sequence[str]) ->
     """
     shown = _most_errors(matrix, len(classes))
     truths = [*shown, len(classes)] if matrix[-1].any() else shown
-    names = [*classes, NONE_OF_THESE]
+    names = AnswerSet(tuple(classes)).labels
     totals = np.maximum(matrix.sum(axis=1), 1)
     rows = [
         {"truth": names[t], "said": names[p], "count": int(matrix[t, p]), "share": float(matrix[t, p] / totals[t])}

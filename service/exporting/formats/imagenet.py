@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from labeling.types import NONE_OF_THESE
 from service.exporting.columns import COLUMNS, as_json
 from service.exporting.formats.class_folders import folder_names
 from service.exporting.formats.tables import write_rows_as_csv
@@ -21,7 +20,7 @@ __all__ = ["write_imagenet"]
 
 def write_imagenet(labels: LabelSet, to: Path) -> int:
     """One folder a split, in it one a class; a class without pictures in a split has none there."""
-    folders = folder_names((*labels.classes, NONE_OF_THESE))
+    folders = folder_names(labels.project.config.answers.labels)
     classes = [{"position": labels.position(name), "label": name, "folder": folder} for name, folder in folders.items()]
     write_rows_as_csv(("position", "label", "folder"), classes, to / "classes.csv")
     return write_rows_as_csv(("file", *COLUMNS), _place(labels, to, folders), to / "manifest.csv")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from labeling.project import ProjectConfig
-from labeling.review.config import choices_of, labelling_config
+from labeling.review.config import labelling_config
 from labeling.review.controls import OURS
 from service.exporting.columns import Record, as_json
 from service.exporting.label_set import LabelSet
@@ -44,7 +44,7 @@ def write_label_studio(labels: LabelSet, to: Path) -> int:
 def _task(labels: LabelSet, record: Record, image: str) -> dict[str, Any]:
     data = {OURS.image_key: image, OURS.text_key: record.text or "", "external_id": record.content_hash}
     answer = {"result": _result(record.label), "was_cancelled": False, "ground_truth": record.gold}
-    predictions = [_prediction(record)] if record.prelabel in choices_of(labels.project.config) else []
+    predictions = [_prediction(record)] if labels.project.config.answers.is_choice(record.prelabel) else []
     return {"data": {**data, "hardcase": as_json(record)}, "annotations": [answer], "predictions": predictions}
 
 

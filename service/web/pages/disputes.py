@@ -16,11 +16,12 @@ from pydantic import Field
 from db.repositories.labels.decisions import ADJUDICATION
 from db.session import reading, transaction
 from db.views import dashboard, label_list
+from labeling.answers import is_unsure
 from labeling.errors import Invalid
 from labeling.project import Project
 from labeling.types import ImageId
 from service import auth
-from service.labels.corrections import AT_ONCE, answers_of, ask_people, correct
+from service.labels.corrections import AT_ONCE, ask_people, correct
 from service.labels.disputes import Disputed, listed
 from service.web.edge.access import CallerDep, Guarded, ProjectDep, session_of
 from service.web.pages.login import FormToken
@@ -49,7 +50,7 @@ def show_disputes(
     with reading(parts.database) as session:
         found = listed(session, project)
         place = dashboard.label_studio_place(session, project.id)
-    answers = answers_of(project)
+    answers = project.config.answers.choices
     return page(
         request,
         "disputes.html",
@@ -58,7 +59,7 @@ def show_disputes(
         found=found[:AT_ONCE],
         total=len(found),
         answers=[(name, KEYS[n] if n < len(KEYS) else "") for n, name in enumerate(answers)],
-        unsure=answers[-1],
+        is_unsure=is_unsure,
         why=why,
         done=done,
         sign=pictures(parts, project),

@@ -12,7 +12,6 @@ from db.session import reading
 from db.views import dashboard
 from labeling.jobs import Role
 from labeling.types import ImageId
-from service.labels.corrections import answers_of
 from service.labels.image_history import story_of
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.pages.rendering import page, pictures, task_home
@@ -39,7 +38,7 @@ def show_image_history(
         "image.html",
         project=project,
         story=story,
-        answers=answers_of(project),
+        answers=project.config.answers.choices,
         back=urlencode({"image": image_id}),
         task_home=task_home(parts, place),
         sign=pictures(parts, project),

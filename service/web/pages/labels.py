@@ -21,13 +21,14 @@ from db.repositories.people.annotators import Annotator
 from db.session import reading, transaction
 from db.views import dashboard, label_list
 from db.views.label_list import Listed, Wanted
+from labeling.answers import is_unsure
 from labeling.errors import Invalid, NotFound
 from labeling.jobs import Role
 from labeling.project import Project
-from labeling.types import UNSURE, ImageId, LabelSource, ReviewKind, Side
+from labeling.types import ImageId, LabelSource, ReviewKind, Side
 from service import auth
 from service.auth import Caller
-from service.labels.corrections import AT_ONCE, answers_of, ask_people, correct, take_back
+from service.labels.corrections import AT_ONCE, ask_people, correct, take_back
 from service.projects.pseudonyms import shown_name
 from service.web.edge.access import CallerDep, Guarded, ProjectDep, session_of
 from service.web.pages.login import FormToken
@@ -127,7 +128,7 @@ def show_labels(
         newest=filters.query() if after else None,
         choices=_choices(project, people),
         said_by=lambda item: _said_by(project, item),
-        answers=answers_of(project),
+        answers=project.config.answers.choices,
         task_home=task_home(parts, place),
         sign=pictures(parts, project),
         done=_DONE[done] if done else None,
@@ -188,14 +189,15 @@ def _of_project(parts: WebParts, project: Project, image_ids: Sequence[int]) -> 
 
 
 def _check_words(project: Project, deed: Deed, label: str, reason: str) -> None:
-    if deed == "correct" and label not in answers_of(project):
+    if deed == "correct" and not project.config.answers.is_choice(label):
         raise Invalid("Choose a label first. Go back and take one from the list.")
     if not reason.strip():
         raise Invalid("Say why, in a few words: it is kept with the label.")
 
 
 def _confirm(request: Request, parts: WebParts, project: Project, ticked: Sequence[Listed], **values: Any) -> Response:
-    return page(request, "confirm.html", project=project, ticked=ticked, sign=pictures(parts, project), **values)
+    values |= {"sign": pictures(parts, project), "is_unsure": is_unsure}
+    return page(request, "confirm.html", project=project, ticked=ticked, **values)
 
 
 def _to_task(parts: WebParts, project: Project, task: int) -> Response:
@@ -209,7 +211,7 @@ def _to_task(parts: WebParts, project: Project, task: int) -> Response:
 def _choices(project: Project, people: Sequence[Annotator]) -> dict[str, list[tuple[object, str]]]:
     """What the filters may be set to, with the words for it."""
     return {
-        "label": [(name, name) for name in answers_of(project) if name != UNSURE],
+        "label": [(name, name) for name in project.config.answers.labels],
         "source": [(source.value, source.value) for source in LabelSource],
         "kind": [(kind.value, kind.value) for kind in ReviewKind],
         "side": [(Side.POOL.value, "pool"), (Side.HOLDOUT.value, "hold-out")],

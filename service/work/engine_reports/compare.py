@@ -22,13 +22,14 @@ from db.repositories.versions import versions
 from db.session import reading
 from db.views import engine_stats, figures
 from db.views.engine_stats import StoredPrelabel
+from labeling.answers import MISSING, Answer, AnswerSet
 from labeling.errors import HardcaseError
 from labeling.prelabel.calibration import Terms, calibrated, calibrated_answers, read_terms
 from labeling.prelabel.engine import Engine
 from labeling.project import Project
-from labeling.quality.comparison import NONE, SILENT, answers_f1, calibration_error, kappa
+from labeling.quality.comparison import answers_f1, calibration_error, kappa
 from labeling.quality.metrics import accuracy, share
-from labeling.types import NONE_OF_THESE, ImageId, Outcome, Prelabel
+from labeling.types import ImageId, Outcome, Prelabel
 from service.figures.engine_reports import Agreement, Comparison, Difference, Row, Said
 from service.figures.estimates import known as estimated
 from service.figures.estimates import rounded
@@ -47,7 +48,7 @@ Classes = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """An image with its true label: a position in the label set, or `NONE`."""
+    """An image with its true label, and the code of that."""
 
     image: PendingImage
     group_id: int
@@ -74,20 +75,20 @@ def compare(parts: Parts, project: Project, engines: Sequence[str], *, limit: in
     voices = [_ask(parts, project, name, known, progress) for name in engines] + ([champion] if champion else [])
     truth = np.array([one.truth for one in known], np.int64)
     groups = np.array([one.group_id for one in known], np.int64)
-    heard = [voice for voice in voices if voice.heard.any()]
+    heard, answers = [voice for voice in voices if voice.heard.any()], project.config.answers
     return Comparison(
         images=len(known),
         classes=list(project.config.classes),
         currency=currency_of(project),
-        engines=[_row(voice, truth, groups) for voice in voices],
+        engines=[_row(voice, truth, groups, answers) for voice in voices],
         agreement=[_agreement(first, second) for first, second in combinations(heard, 2)],
-        differences=_differences(known, heard, project.config.classes),
+        differences=_differences(known, heard, answers),
     )
 
 
 def _known(session: Session, project: Project) -> list[_Known]:
     """Blind evaluation labels of the hold-out, then gold; one image a group."""
-    place = {name: k for k, name in enumerate(project.config.classes)}
+    answers = project.config.answers
     labels = {example.image_id: (example.group_id, example.label) for example in evaluation_examples(session, project)}
     groups = {group for group, _ in labels.values()}
     for given in engine_stats.gold(session, project.id):
@@ -96,7 +97,7 @@ def _known(session: Session, project: Project) -> list[_Known]:
             groups.add(group)
             labels[given.image_id] = (group, given.label)
     images = engine_stats.by_ids(session, project.id, list(labels))
-    return [_Known(one, labels[one.id][0], place.get(labels[one.id][1], NONE), labels[one.id][1]) for one in images]
+    return [_Known(one, labels[one.id][0], answers.code(labels[one.id][1]), labels[one.id][1]) for one in images]
 
 
 def _drawn(known: Sequence[_Known], limit: int, seed: int) -> list[_Known]:
@@ -106,19 +107,19 @@ def _drawn(known: Sequence[_Known], limit: int, seed: int) -> list[_Known]:
 
 def _ask(parts: Parts, project: Project, name: str, known: Sequence[_Known], progress: Progress) -> _Voice:
     """An engine's voice: what it said of these images before, and what it says of the others now."""
-    classes = project.config.classes
+    answers = project.config.answers
     try:
         engine = load(parts, project, name)
         open_items = opener(parts, project, name, engine)
     except (HardcaseError, ImportError, RuntimeError) as error:
-        return _voice(known, {}, classes, Row(engine=name, error=str(error)[:1_000]))
+        return _voice(known, {}, answers, Row(engine=name, error=str(error)[:1_000]))
     with reading(parts.database) as session:
         before = engine_stats.stored(session, engine.revision, [one.image.id for one in known])
         calibration = calibrations.newest(session, project.id, engine.revision)
     new = [one.image for one in known if one.image.id not in before]
     looked = let_look(engine, new, open_items, project, progress, name)
     said = before | {image: _kept(prelabel) for image, prelabel in answers_of(looked).items()}
-    voice = _voice(known, said, classes, _spent(name, engine, said, looked, reused=len(before)))
+    voice = _voice(known, said, answers, _spent(name, engine, said, looked, reused=len(before)))
     if calibration is None:
         return voice
     stated = [said[one.image.id].stated if one.image.id in said else "" for one in known]
@@ -155,24 +156,21 @@ def _spent(name: str, engine: Engine, said: dict[ImageId, StoredPrelabel], looke
     )
 
 
-def _voice(known: Sequence[_Known], said: Mapping[ImageId, StoredPrelabel], classes: Sequence[str], row: Row) -> _Voice:
-    probs = np.full((len(known), len(classes)), np.nan)
-    answers = np.full(len(known), SILENT, np.int64)
+def _voice(known: Sequence[_Known], said: Mapping[ImageId, StoredPrelabel], answers: AnswerSet, row: Row) -> _Voice:
+    probs = np.full((len(known), len(answers.classes)), np.nan)
+    codes = np.full(len(known), MISSING, np.int64)
     for at, one in enumerate(known):
         if (prelabel := said.get(one.image.id)) is not None:
             probs[at] = prelabel.probs or np.nan
-            answers[at] = _answer(prelabel, classes)
+            codes[at] = _code(prelabel, answers)
     heard = np.array([one.image.id in said for one in known], bool)
-    return _Voice(row, heard, answers, probs)
+    return _Voice(row, heard, codes, probs)
 
 
-def _answer(prelabel: StoredPrelabel, classes: Sequence[str]) -> int:
-    """The class that it named, else its likeliest."""
-    if prelabel.outcome is not Outcome.LABEL:
-        return NONE if prelabel.outcome is Outcome.NONE_OF_THESE else SILENT
-    if prelabel.answer is not None:
-        return classes.index(prelabel.answer) if prelabel.answer in classes else SILENT
-    return int(np.argmax(prelabel.probs))
+def _code(prelabel: StoredPrelabel, answers: AnswerSet) -> int:
+    """The code of what it named, else its likeliest class."""
+    named = Answer.named(prelabel.outcome, prelabel.answer)
+    return answers.code(named) if named.choices else int(np.argmax(prelabel.probs))
 
 
 def _champion(session: Session, project: Project, known: Sequence[_Known]) -> _Voice | None:
@@ -183,10 +181,10 @@ def _champion(session: Session, project: Project, known: Sequence[_Known]) -> _V
     kept = figures.evidence(session, [one.image.id for one in known], version.id).get(version.id, {})
     said = {ImageId(image): StoredPrelabel(tuple(probs), Outcome.LABEL, None, 0.0, 0) for image, probs in kept.items()}
     row = Row(engine=CHAMPION, error="", revision=f"version {version.number}", reused=len(said))
-    return _voice(known, said, project.config.classes, row) if said else None
+    return _voice(known, said, project.config.answers, row) if said else None
 
 
-def _row(voice: _Voice, truth: Classes, groups: Classes) -> Row:
+def _row(voice: _Voice, truth: Classes, groups: Classes, answers: AnswerSet) -> Row:
     """One row of the table. An abstention counts as an error; `answered` is how often it answered at all."""
     heard, rng = voice.heard, np.random.default_rng(0)
     sure = heard & ~np.isnan(voice.probs).any(axis=1)
@@ -200,10 +198,10 @@ def _row(voice: _Voice, truth: Classes, groups: Classes) -> Row:
     return msgspec.structs.replace(
         voice.row,
         accuracy=estimated(right),
-        answered=estimated(share(int((said != SILENT).sum()), len(said))),
-        abstained=int((said == SILENT).sum()),
-        none_of_these=int((said == NONE).sum()),
-        macro_f1=rounded(answers_f1(said, true, voice.probs.shape[1]), 4) if right.known else None,
+        answered=estimated(share(int((said != MISSING).sum()), len(said))),
+        abstained=int((said == MISSING).sum()),
+        none_of_these=int((said == answers.none_code).sum()),
+        macro_f1=rounded(answers_f1(said, true, len(answers.classes)), 4) if right.known else None,
         calibration_error=estimated(error),
         calibrated_error=None if after is None else estimated(after),
     )
@@ -218,7 +216,7 @@ def _agreement(first: _Voice, second: _Voice) -> Agreement:
     return Agreement(first.row.engine, second.row.engine, estimated(same), rounded(beyond_chance, 4))
 
 
-def _differences(known: Sequence[_Known], voices: Sequence[_Voice], classes: Sequence[str]) -> list[Difference]:
+def _differences(known: Sequence[_Known], voices: Sequence[_Voice], answers: AnswerSet) -> list[Difference]:
     """The images about which the voices differ, those where fewest are right first."""
     found = []
     for row, one in enumerate(known):
@@ -232,14 +230,14 @@ def _differences(known: Sequence[_Known], voices: Sequence[_Voice], classes: Seq
             image_id=one.image.id,
             content_hash=one.image.content_hash,
             truth=one.label,
-            answers=[_said(voice, row, classes) for voice in said],
+            answers=[_said(voice, row, answers) for voice in said],
         )
         for _, row, one, said in found[:MOST_DIFFERENCES]
     ]
 
 
-def _said(voice: _Voice, row: int, classes: Sequence[str]) -> Said:
+def _said(voice: _Voice, row: int, answers: AnswerSet) -> Said:
     said, probs = int(voice.said[row]), voice.probs[row]
-    label = {NONE: NONE_OF_THESE, SILENT: "abstained"}.get(said) or classes[said]
-    probability = float(probs[said]) if said >= 0 and not np.isnan(probs).any() else None
+    label = answers.decode(said) or Outcome.ABSTAINED.value
+    probability = float(probs[said]) if label in answers.classes and not np.isnan(probs).any() else None
     return Said(voice.row.engine, label, rounded(probability, 4))

@@ -1,6 +1,7 @@
 """What everybody believes of the pool's images: the champion or the first engine, and the engines of the escalation.
 
-In: a pool. Out: aligned arrays, calibrated where terms exist. Row i speaks of the pool's row i; NaN and -1 mean absent.
+In: a pool. Out: aligned arrays, calibrated where terms exist. Row i speaks of the pool's row i; NaN and `MISSING` mean
+absent.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from db.repositories.engines.prelabels import Said
 from db.repositories.versions import predictions, versions
 from db.session import reading
 from labeling.adapters.storage.prediction_files import read_predictions
+from labeling.answers import MISSING, Answer, AnswerSet
 from labeling.errors import BadArtifact, NotFound
 from labeling.prelabel.calibration import Terms, calibrated, calibrated_answers, read_terms
 from labeling.prelabel.escalation import named
@@ -26,16 +28,16 @@ from labeling.types import Outcome
 from service.work.pool.pool import Pool
 from service.work.wiring import Parts
 
-__all__ = ["Opinions", "Voice", "class_of", "read_opinions", "read_voices", "terms_in_force"]
+__all__ = ["Opinions", "Voice", "code_of", "read_opinions", "read_voices", "terms_in_force"]
 
 Probs = NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """One engine of the escalation: where it `spoke` (N,), its `probs` (N, K), the class that it `named` (N,).
+    """One engine of the escalation: where it `spoke` (N,), its `probs` (N, K), the code of what it `named` (N,).
 
-    `named` is K for "none of these". `flagged` (N,): a probe made its answer less trustworthy; whether it contradicts
+    `flagged` (N,): a probe made its answer less trustworthy; whether it contradicts
     the classifier is asked of today's classifier instead. `mean_micro` is what an image has cost so far.
     """
 
@@ -107,27 +109,23 @@ def terms_in_force(session: Session, project: Project) -> dict[str, Terms]:
     return {revision: read_terms(row.terms) for revision, row in calibrations.everyone(session, project.id).items()}
 
 
-def class_of(said: Said, classes: tuple[str, ...]) -> int:
-    """The class that was named; K for "none of these", -1 where none was."""
-    if said.outcome is Outcome.NONE_OF_THESE:
-        return len(classes)
-    if said.outcome is Outcome.LABEL and said.answer in classes:
-        return classes.index(said.answer)
-    return -1
+def code_of(said: Said, answers: AnswerSet) -> int:
+    """The code of what was named; `MISSING` where nothing was."""
+    return answers.code(Answer.named(said.outcome, said.answer))
 
 
 def _voice(stage: Stage, all_said: list[Said], pool: Pool, project: Project, terms: Terms | None) -> Voice:
-    classes = project.config.classes
+    classes, known = project.config.classes, project.config.answers
     at = pool.rows_of(np.array([said.image_id for said in all_said], np.int64))
     ready = [(int(row), said) for row, said in zip(at, all_said, strict=True) if row >= 0]
     rows = np.array([row for row, _ in ready], np.int64)
     spoke, flagged = np.zeros(len(pool), bool), np.zeros(len(pool), bool)
-    probs, answers = np.full((len(pool), len(classes)), np.nan), np.full(len(pool), -1)
-    likeliest = np.full(len(pool), -1, np.int64)
+    probs, answers = np.full((len(pool), len(classes)), np.nan), np.full(len(pool), MISSING)
+    likeliest = np.full(len(pool), MISSING, np.int64)
     if ready:
         spoke[rows] = True
         flagged[rows] = [any(flag != CONFLICT for flag in said.flags) for _, said in ready]
-        answers[rows] = [class_of(said, classes) for _, said in ready]
+        answers[rows] = [code_of(said, known) for _, said in ready]
         raw = np.array([_probs(said, len(classes)) for _, said in ready])
         levels = [said.stated for _, said in ready]
         stated = calibrated_answers(answers[rows], levels, terms, len(classes))

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from db.repositories.queries.examples import last_label_id, read_examples
 from db.repositories.versions.versions import Version
+from labeling.answers import AnswerSet
 from labeling.learn.calibration import in_temperature_half
 from labeling.learn.snapshot import Snapshot, make_snapshot
 from labeling.project import Project
@@ -41,6 +42,5 @@ def evaluation_examples(session: Session, project: Project) -> list[Example]:
 
 
 def truth_of(examples: list[Example], classes: tuple[str, ...]) -> NDArray[np.int64]:
-    """Positions in the label set (N,); -1 for "none of these"."""
-    place = {name: k for k, name in enumerate(classes)}
-    return np.array([place.get(example.label, -1) for example in examples], np.int64)
+    """The class of each label (N,); `MISSING` for "none of these"."""
+    return np.array(AnswerSet(classes).class_codes(example.label for example in examples), np.int64)

@@ -21,13 +21,14 @@ from db.repositories.engines.prelabels import Said
 from db.repositories.projects import projects
 from db.repositories.queries.examples import read_examples
 from db.session import reading, transaction
+from labeling.answers import MISSING, AnswerSet
 from labeling.learn.calibration import in_temperature_half
 from labeling.prelabel.calibration import Terms, calibrated, calibrated_answers, fit_stated, fit_terms
 from labeling.project import Project
 from labeling.review.kinds import Use, kinds_for
 from labeling.types import Example, ImageId, Outcome, ProjectId, Side
 from service.logs import get_logger
-from service.work.pool.predictions import class_of
+from service.work.pool.predictions import code_of
 from service.work.pool.training_set import truth_of
 from service.work.wiring import Parts
 
@@ -40,9 +41,9 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What an engine said of labelled images: `probs` (n, K) with NaN rows, `answers` and `truth` (n,), -1 for none.
+    """What an engine said of labelled images: `probs` (n, K) with NaN rows, `answers` and `truth` (n,).
 
-    In `answers` K stands for "none of these"; in `truth` -1 does.
+    `answers` are codes of what was named; `truth` is the true class, `MISSING` where no class is true.
     """
 
     label_ids: tuple[int, ...]
@@ -88,12 +89,12 @@ def sample_of(said: Mapping[ImageId, Said], examples: Sequence[Example], classes
     """The examples that the engine has looked at and did not abstain from."""
     known = [example for example in examples if example.image_id in said]
     spoken = [said[example.image_id] for example in known]
-    absent = [np.nan] * len(classes)
+    absent, answers = [np.nan] * len(classes), AnswerSet(classes)
     probs = [one.probs if one.outcome is Outcome.LABEL and len(one.probs) == len(classes) else absent for one in spoken]
     return Sample(
         tuple(example.label_id for example in known),
         np.array(probs, np.float64).reshape(len(known), len(classes)),
-        np.array([class_of(one, classes) for one in spoken], np.int64),
+        np.array([code_of(one, answers) for one in spoken], np.int64),
         tuple(one.stated for one in spoken),
         truth_of(known, classes),
     )
@@ -103,9 +104,9 @@ def fit(sample: Sample) -> Terms | None:
     """Terms for its probabilities and for answers that came without; None where there are too few of both."""
     classes = sample.probs.shape[1]
     has_probs = np.isfinite(sample.probs).all(axis=1)
-    usable = has_probs & (sample.truth >= 0)  # "none of these" tells no class from another
+    usable = has_probs & (sample.truth != MISSING)  # "none of these" tells no class from another
     of_probs = fit_terms(sample.probs[usable], sample.truth[usable])
-    at = np.flatnonzero((sample.answers >= 0) & (sample.answers < classes) & ~has_probs)
+    at = np.flatnonzero((sample.answers != MISSING) & (sample.answers < classes) & ~has_probs)
     stated = fit_stated([sample.levels[i] for i in at], sample.answers[at] == sample.truth[at], classes)
     if of_probs is None or stated is None:
         return of_probs or stated

@@ -25,9 +25,10 @@ from db.session import reading, transaction
 from db.views import label_audit
 from db.views.figures import keep
 from db.views.label_audit import EngineAnswer
+from labeling.answers import MISSING, AnswerSet
 from labeling.project import Project
-from labeling.quality.annotators.interrater import MISSING, agreement, alpha_by_class, cohen, disagreements, observed
-from labeling.types import NONE_OF_THESE, Outcome, ProjectId
+from labeling.quality.annotators.interrater import agreement, alpha_by_class, cohen, disagreements, observed
+from labeling.types import ProjectId
 from service.figures.agreement import (
     Agreement,
     Among,
@@ -66,7 +67,7 @@ class _Facts:
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """Row i of `answers` (N, R) speaks of `images[i]`, column j of `people[j]`; -1 where nobody answered."""
+    """Row i of `answers` (N, R) speaks of `images[i]`, column j of `people[j]`; `MISSING` where there is no answer."""
 
     images: list[int]
     people: list[int]
@@ -101,10 +102,11 @@ def _read(session: Session, project: Project) -> _Facts:
 
 
 def _compute(session: Session, facts: _Facts) -> Agreement:
-    classes = (*facts.project.config.classes, NONE_OF_THESE)
+    offered = facts.project.config.answers
+    classes = offered.labels
     rng = np.random.default_rng(facts.project.config.policy.seed % 2**63)
-    everyone = _table(facts.votes, classes)
-    apart = {blind: _table([vote for vote in facts.votes if vote.blind is blind], classes) for blind in (True, False)}
+    everyone = _table(facts.votes, offered)
+    apart = {blind: _table([vote for vote in facts.votes if vote.blind is blind], offered) for blind in (True, False)}
     return Agreement(
         people=People(*(_of_people(table, len(classes), rng) for table in (everyone, apart[True], apart[False]))),
         classes=[
@@ -114,7 +116,7 @@ def _compute(session: Session, facts: _Facts) -> Agreement:
         ],
         pairs=_pairs(everyone, facts.people, classes, rng),
         confusion=_confusion(session, everyone, classes),
-        engines=[_of_engine(stage, said, apart[True], classes, rng) for stage, said in facts.engines],
+        engines=[_of_engine(stage, said, apart[True], offered, rng) for stage, said in facts.engines],
     )
 
 
@@ -129,15 +131,15 @@ def _of_people(table: _Table, classes: int, rng: np.random.Generator) -> Among:
     )
 
 
-def _table(votes: Sequence[VoteRow], classes: Sequence[str]) -> _Table:
+def _table(votes: Sequence[VoteRow], offered: AnswerSet) -> _Table:
     """One column a person, one row an image; of several answers of a person about an image the newest counts."""
-    place = {name: k for k, name in enumerate(classes)}
     newest: dict[tuple[int, int], VoteRow] = {}
     for vote in votes:
         held = newest.get((vote.image_id, vote.annotator_id))
         if held is None or (held.updated_at, held.annotation_id) < (vote.updated_at, vote.annotation_id):
             newest[vote.image_id, vote.annotator_id] = vote
-    cast = {at: place[vote.answers[0]] for at, vote in newest.items() if _is_vote(vote, place)}
+    codes = {at: offered.code(vote.answer) for at, vote in newest.items()}
+    cast = {at: code for at, code in codes.items() if code != MISSING}
     images = sorted({image for image, _ in cast})
     people = sorted({person for _, person in cast})
     row, column = {image: i for i, image in enumerate(images)}, {person: j for j, person in enumerate(people)}
@@ -145,10 +147,6 @@ def _table(votes: Sequence[VoteRow], classes: Sequence[str]) -> _Table:
     for (image, person), value in cast.items():
         table[row[image], column[person]] = value
     return _Table(images, people, table)
-
-
-def _is_vote(vote: VoteRow, place: Mapping[str, int]) -> bool:
-    return len(vote.answers) == 1 and vote.answers[0] in place
 
 
 def _pairs(table: _Table, names: Mapping[int, str], classes: Sequence[str], rng: np.random.Generator) -> list[Pair]:
@@ -216,17 +214,17 @@ def _pictures(session: Session, images: Collection[int]) -> dict[int, Picture]:
 
 
 def _of_engine(
-    stage: Stage, said: Sequence[EngineAnswer], blind: _Table, classes: Sequence[str], rng: np.random.Generator
+    stage: Stage, said: Sequence[EngineAnswer], blind: _Table, offered: AnswerSet, rng: np.random.Generator
 ) -> WithEngine:
     """An engine against what most people said without having seen anything; ties and abstentions are left out."""
-    named: dict[int, int] = {one.image_id: _class_of(one, classes) for one in said}
+    named: dict[int, int] = {one.image_id: offered.code(offered.label_of(one.named, one.probs)) for one in said}
     people = np.array([_most(row) for row in blind.answers], np.int64)
     engine = np.array([named.get(image, MISSING) for image in blind.images], np.int64)
     both = np.stack([people, engine], axis=1).reshape(-1, 2)
     return WithEngine(
         engine=stage.engine,
         revision=stage.revision,
-        same=known(observed(both, len(classes))),
+        same=known(observed(both, len(offered.labels))),
         kappa=known(cohen(people, engine, rng)),
     )
 
@@ -238,13 +236,3 @@ def _most(row: NDArray[np.int64]) -> int:
         return MISSING
     counts = np.bincount(given)
     return int(counts.argmax()) if 2 * counts.max() > len(given) else MISSING
-
-
-def _class_of(said: EngineAnswer, classes: Sequence[str]) -> int:
-    if said.outcome is Outcome.ABSTAINED:
-        return MISSING
-    if said.outcome is Outcome.NONE_OF_THESE:
-        return len(classes) - 1
-    if said.answer in classes:
-        return classes.index(said.answer)
-    return int(np.argmax(said.probs)) if len(said.probs) == len(classes) - 1 else MISSING

@@ -34,7 +34,7 @@ def people_over_time(session: Session, project: Project, now: datetime) -> list[
     """Everybody who has at least 20 answers that can be judged, lately and before."""
     known = {image: answer.value for image, answer in gold.answers(session, project.id).items()}
     votes = [vote for vote in answers.votes_of_project(session, project.id) if vote.annotator_id]
-    counted = _counted([_answer(vote, known) for vote in votes if len(vote.answers) == 1], now - LATELY)
+    counted = _counted([_answer(vote, known) for vote in votes if len(vote.answer.choices) == 1], now - LATELY)
     enough = {who: (old, new) for who, (old, new) in counted.items() if min(len(old), len(new)) >= ENOUGH}
     found = {who: fewer_right((sum(old), len(old)), (sum(new), len(new))) for who, (old, new) in enough.items()}
     corrected = dict(zip(found, holm([one.p_value for one in found.values()]), strict=True))
@@ -53,7 +53,8 @@ def people_over_time(session: Session, project: Project, now: datetime) -> list[
 
 
 def _answer(vote: VoteRow, known: dict[Any, str]) -> Answer:
-    return Answer(vote.annotator_id, vote.image_id, vote.answers[0], vote.updated_at, known=known.get(vote.image_id))
+    [said] = vote.answer.choices
+    return Answer(vote.annotator_id, vote.image_id, said, vote.updated_at, known=known.get(vote.image_id))
 
 
 def _counted(given: Iterable[Answer], since: datetime) -> dict[int, tuple[list[bool], list[bool]]]:

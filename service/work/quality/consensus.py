@@ -13,8 +13,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from db.repositories.engines import engines_in_force
 from db.repositories.labels import soft_labels
 from db.repositories.labels.soft_labels import EngineVoice, SoftLabel
@@ -27,7 +25,7 @@ from labeling.project import Project
 from labeling.quality.annotators.aggregation import Aggregation, Opinion, aggregate
 from labeling.review.kinds import blind_always
 from labeling.slices import batches
-from labeling.types import NONE_OF_THESE, ImageId, Outcome, ProjectId
+from labeling.types import ImageId, ProjectId
 from service.figures.agreement import Consensus
 from service.figures.figures import is_current, write
 from service.labels.resolution import MAJORITY, Standing, settle, standing_of
@@ -76,7 +74,7 @@ def refresh_consensus(parts: Parts, project_id: ProjectId, most: Mapping[str, in
         return _settle_all(parts, project, fingerprint)
     facts = _read(parts, project, fingerprint, revision)
     found = aggregate(
-        method, _table(facts), project.config.classes, {int(image): probs for image, probs in facts.believed.items()}
+        method, _table(facts), project.config.answers, {int(image): probs for image, probs in facts.believed.items()}
     )
     counts = _keep(parts, facts, _soft_labels(facts, found, method))
     with transaction(parts.database) as session:
@@ -101,9 +99,8 @@ def _settle_all(parts: Parts, project: Project, fingerprint: str) -> dict[str, i
 
 
 def _read(parts: Parts, project: Project, fingerprint: str, revision: str | None) -> _Facts:
-    classes = project.config.classes
     with reading(parts.database) as session:
-        standing = standing_of(answers.votes_of_project(session, project.id), classes)
+        standing = standing_of(answers.votes_of_project(session, project.id), project.config.answers)
         open_to_engines = [image for image, one in standing.items() if not _is_closed_to_engines(one)]
         voices = soft_labels.engine_voices(session, revision, open_to_engines) if revision else []
         believed = soft_labels.believed_when_asked(session, open_to_engines)
@@ -112,7 +109,7 @@ def _read(parts: Parts, project: Project, fingerprint: str, revision: str | None
 
 def _is_closed_to_engines(one: Standing) -> bool:
     """Whether an engine may not speak beside these people: about blind kinds, and where its word was accepted."""
-    return blind_always(one.kind) or any(vote.answers == (vote.shown,) for vote in one.votes)
+    return blind_always(one.kind) or any(vote.answer.keeps(vote.shown) for vote in one.votes)
 
 
 def _table(facts: _Facts) -> list[Opinion]:
@@ -122,18 +119,11 @@ def _table(facts: _Facts) -> list[Opinion]:
         for image, one in facts.standing.items()
         for annotator, answer in one.said.items()
     ]
-    said = ((voice.image_id, _said(voice, facts.project.config.classes)) for voice in facts.voices)
+    known = facts.project.config.answers
+    said = ((voice.image_id, known.label_of(voice.named, voice.probs)) for voice in facts.voices)
     table += [Opinion(image, facts.engine, answer) for image, answer in said if answer is not None]
     voices = Counter(one.image for one in table)
     return [one for one in table if voices[one.image] > 1]
-
-
-def _said(voice: EngineVoice, classes: Sequence[str]) -> str | None:
-    if voice.outcome is Outcome.NONE_OF_THESE:
-        return NONE_OF_THESE
-    if voice.answer in classes:
-        return voice.answer
-    return classes[int(np.argmax(voice.probs))] if len(voice.probs) == len(classes) else None
 
 
 def _soft_labels(facts: _Facts, found: Aggregation, method: str) -> list[SoftLabel]:

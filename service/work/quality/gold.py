@@ -20,9 +20,10 @@ from db.repositories.reviews import annotations as votes_of
 from db.repositories.reviews.annotations import VoteRow
 from db.session import reading, transaction
 from db.views import label_audit
+from labeling.answers import AnswerSet
 from labeling.project import Project
 from labeling.review.kinds import Use, may_use
-from labeling.types import NONE_OF_THESE, ImageId, LabelSource, ProjectId
+from labeling.types import ImageId, LabelSource, ProjectId
 from service.work.wiring import Parts
 
 __all__ = ["make_gold"]
@@ -51,7 +52,7 @@ def _agreed(session: Session, project: Project) -> list[NewLabel]:
         by_image[vote.image_id].append(vote)
     known = gold.answers(session, project.id)
     wanted = project.config.policy.gold.from_consensus
-    answers = {*project.config.classes, NONE_OF_THESE}
+    answers = project.config.answers
     candidates = [
         (image, votes) for image, votes in by_image.items() if image not in known and _is_sure(votes, wanted, answers)
     ]
@@ -60,14 +61,14 @@ def _agreed(session: Session, project: Project) -> list[NewLabel]:
     return [_gold(image, votes) for image, votes in candidates if image in pool and image not in decided]
 
 
-def _is_sure(votes: Sequence[VoteRow], wanted: int, answers: set[str]) -> bool:
+def _is_sure(votes: Sequence[VoteRow], wanted: int, answers: AnswerSet) -> bool:
     """Enough people say the same, none of them was led to it by a pre-label, and nobody says anything else."""
-    said = {vote.answers for vote in votes}
+    said = {vote.answer for vote in votes}
     if len(said) != 1 or not all(may_use(vote.kind, Use.TRAIN) for vote in votes):
         return False
     [only] = said
-    free = {vote.annotator_id for vote in votes if vote.shown is None or vote.shown not in only}
-    return len(only) == 1 and only[0] in answers and len(free - {0}) >= wanted
+    free = {vote.annotator_id for vote in votes if not only.keeps(vote.shown)}
+    return answers.is_label(only.single) and len(free - {0}) >= wanted
 
 
 def _on_pool_side(session: Session, project_id: ProjectId) -> set[ImageId]:
@@ -77,4 +78,4 @@ def _on_pool_side(session: Session, project_id: ProjectId) -> set[ImageId]:
 def _gold(image: ImageId, votes: Iterable[VoteRow]) -> NewLabel:
     rows = list(votes)
     evidence = {"annotations": [vote.annotation_id for vote in rows], "people": len({v.annotator_id for v in rows})}
-    return NewLabel(image, rows[0].answers[0], LabelSource.GOLD, AUTHOR, REASON, evidence=evidence)
+    return NewLabel(image, rows[0].answer.single, LabelSource.GOLD, AUTHOR, REASON, evidence=evidence)

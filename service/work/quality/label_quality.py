@@ -108,7 +108,7 @@ def _fingerprint(session: Session, project: Project, figures: Mapping[str, Figur
 def _read(session: Session, project: Project, figures: Mapping[str, Figure]) -> _Facts:
     known = gold.answers(session, project.id)
     given = [
-        vote.answers == (known[vote.image_id].value,)
+        vote.answer.keeps(known[vote.image_id].value)
         for vote in answers.votes_of_project(session, project.id)
         if vote.kind is ReviewKind.GOLD and vote.image_id in known
     ]

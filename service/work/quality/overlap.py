@@ -20,10 +20,11 @@ from db.repositories.reviews import overlaps
 from db.repositories.reviews.overlaps import Asked
 from db.session import reading, transaction
 from db.views import figures
+from labeling.answers import AnswerSet, is_none
 from labeling.jobs import JobName, Trigger
 from labeling.project import Project
 from labeling.review.overlap import BY_DOUBT, Answered, choose, error_rates
-from labeling.types import NONE_OF_THESE, ImageId, ProjectId, ReviewId, ReviewKind
+from labeling.types import ImageId, ProjectId, ReviewId, ReviewKind
 from service.labels.resolution import Standing, standing_of
 from service.work.wiring import Parts
 
@@ -80,7 +81,7 @@ def _read(parts: Parts, project_id: ProjectId) -> _Facts | None:
         if fingerprint == figures.kept_fingerprint(session, project_id, PART):
             return None
         images = overlaps.answered_lately(session, project_id, NEWEST)
-        standing = standing_of(answers.votes(session, images), project.config.classes)
+        standing = standing_of(answers.votes(session, images), project.config.answers)
         decided = decisions.in_force(session, list(standing))
         standing = {image: one for image, one in standing.items() if image not in decided}
         asked = overlaps.states(session, [one.review_id for one in standing.values()])
@@ -109,27 +110,26 @@ def _budget(session: Session, project: Project) -> int:
 
 
 def _second(facts: _Facts) -> list[ReviewId]:
-    policy, classes = facts.project.config.policy.overlap, facts.project.config.classes
-    names = {name: code for code, name in enumerate((*classes, NONE_OF_THESE))}
-    said_none = sum(NONE_OF_THESE in one.said.values() for one in facts.standing.values())
-    none = (said_none + 1) / (len(facts.standing) + len(names))  # no engine or classifier speaks of it
+    policy, known = facts.project.config.policy.overlap, facts.project.config.answers
+    said_none = sum(any(map(is_none, one.said.values())) for one in facts.standing.values())
+    none = (said_none + 1) / (len(facts.standing) + len(known.labels))  # no engine or classifier speaks of it
     alone = [
-        _answered(facts, image, one, names, none)
+        _answered(facts, image, one, known, none)
         for image, one in facts.standing.items()
         if len(one.said) == 1 and one.review_id in facts.asked and facts.asked[one.review_id].wanted == 1
     ]
     rates = error_rates(one.said for one in facts.standing.values())
     share = policy.share if policy.people > 1 else 0.0
-    return choose(alone, rates, answers=len(names), share=share, budget=facts.budget)
+    return choose(alone, rates, answers=len(known.labels), share=share, budget=facts.budget)
 
 
-def _answered(facts: _Facts, image: ImageId, one: Standing, names: Mapping[str, int], none: float) -> Answered:
+def _answered(facts: _Facts, image: ImageId, one: Standing, known: AnswerSet, none: float) -> Answered:
     [(annotator, said)] = one.said.items()
     probs = facts.believed.get(image, ())
     believed = (*(p * (1 - none) for p in probs), none) if probs else ()
-    accepted = any(vote.answers == (vote.shown,) for vote in one.votes)
+    accepted = any(vote.answer.keeps(vote.shown) for vote in one.votes)
     place = facts.asked[one.review_id].place
-    return Answered(one.review_id, one.kind, place, annotator, names[said], accepted, believed)
+    return Answered(one.review_id, one.kind, place, annotator, known.code(said), accepted, believed)
 
 
 def _third(facts: _Facts) -> dict[ReviewId, int]:

@@ -21,6 +21,7 @@ from db.session import reading, transaction
 from db.views import dashboard, label_audit, project_stats
 from db.views.figures import keep
 from db.views.label_audit import HeldLabel
+from labeling.answers import MISSING
 from labeling.estimates import Estimate
 from labeling.learn.classifier import Inputs
 from labeling.learn.training import fit_classifier, predict_probs
@@ -90,19 +91,19 @@ def _due(session: Session, project: Project, newest: int, now: datetime) -> bool
 
 
 def _find(project: Project, labels: list[HeldLabel], pool: Pool) -> _Found:
-    classes = {name: k for k, name in enumerate(project.config.classes)}
+    answers, n_classes = project.config.answers, len(project.config.classes)
     rng = np.random.default_rng(project.config.policy.seed % 2**63)
-    given = np.array([classes.get(one.value, -1) for one in labels], np.int64)
+    given = np.array(answers.class_codes(one.value for one in labels), np.int64)
     groups = np.array([one.group_id for one in labels], np.int64)
-    probs = np.full((len(labels), len(classes)), np.nan)
+    probs = np.full((len(labels), n_classes), np.nan)
     rows = pool.rows_of(np.array([one.image_id for one in labels], np.int64))
-    ready = np.flatnonzero((rows >= 0) & (given >= 0))
+    ready = np.flatnonzero((rows >= 0) & (given != MISSING))
     ready = ready[np.isfinite(pool.image_vectors[rows[ready]]).all(axis=1)]
     if len(ready):
         teaches = _some(np.array([_teaches(labels[at]) for at in ready]), rng)
         inputs = pool.inputs.take(rows[ready])
         fit = _head(project, pool)
-        probs[ready] = cross_validated(inputs, given[ready], groups[ready], teaches, fit, len(classes), rng)
+        probs[ready] = cross_validated(inputs, given[ready], groups[ready], teaches, fit, n_classes, rng)
     return _Found(
         labels,
         {one.position: one for one in suspects(given, probs)},

@@ -30,7 +30,7 @@ from labeling.project import Project
 from labeling.quality.annotators.pausing import Finding, find_harm
 from labeling.quality.annotators.performance import AnnotatorFigures, Drift, Times, describe
 from labeling.quality.annotators.references import Answer, Votes, collect_votes, reference_of
-from labeling.types import NONE_OF_THESE, ImageId, ProjectId, ReviewKind
+from labeling.types import ImageId, ProjectId, ReviewKind
 from service.figures.estimates import known, rounded
 from service.figures.figures import is_current, write
 from service.figures.team import Difference, Found, OneClass, Person, Sessions, Team
@@ -85,9 +85,11 @@ def _read(session: Session, project: Project) -> _Facts:
         image: decision.value
         for image, decision in decisions.in_force(session, sorted({vote.image_id for vote in votes})).items()
     }
-    allowed = {*project.config.classes, NONE_OF_THESE}
+    possible = project.config.answers
     answers = [
-        _answer(vote, known, decided, makers) for vote in votes if len(vote.answers) == 1 and vote.answers[0] in allowed
+        _answer(vote, label, known, decided, makers)
+        for vote in votes
+        if (label := vote.answer.single) is not None and possible.is_label(label)
     ]
     return _Facts(project, annotators.everyone(session, project.id), answers, known)
 
@@ -100,6 +102,7 @@ def _makers(votes: Sequence[VoteRow], known: Mapping[ImageId, KnownAnswer]) -> s
 
 def _answer(
     vote: VoteRow,
+    said: str,
     known: Mapping[ImageId, KnownAnswer],
     decided: Mapping[ImageId, str | None],
     makers: set[tuple[int, int]],
@@ -108,7 +111,7 @@ def _answer(
     return Answer(
         annotator=vote.annotator_id,
         image=vote.image_id,
-        said=vote.answers[0],
+        said=said,
         at=vote.updated_at,
         shown=vote.shown,
         lead_time_s=vote.lead_time_s,

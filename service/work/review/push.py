@@ -7,7 +7,7 @@ last.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,17 +20,17 @@ from db.repositories.reviews.label_studio import Place
 from db.repositories.reviews.reviews import Review, Suggested
 from db.repositories.versions import predictions, versions
 from db.session import reading, transaction
+from labeling.answers import AnswerSet
 from labeling.errors import Invalid
 from labeling.prelabel.calibration import Terms, calibrated
 from labeling.project import Project
 from labeling.review import payloads
-from labeling.review.config import choices_of
 from labeling.review.controls import Controls
 from labeling.review.hint_text import Hint
 from labeling.review.payloads import Suggestion
 from labeling.review.queue import scores
 from labeling.slices import batches
-from labeling.types import NONE_OF_THESE, ImageId, ProjectId, ReviewId
+from labeling.types import ImageId, ProjectId, ReviewId
 from service.label_studio.adopted_tasks import controls_of
 from service.work.pool.predictions import terms_in_force
 from service.work.review.hints import hints_for
@@ -123,9 +123,9 @@ def read_queue(parts: Parts, project_id: ProjectId) -> Queue:
             for image, suggested in reviews.suggestions(session, project_id, version_id).items()
         }
     ordered = in_order(project, list(found.values()), thought, onboarding)[:ACTIVE]
-    classes, places = project.config.classes, scores(ordered)
+    answers, places = project.config.answers, scores(ordered)
     suggestions = {
-        review_id: Suggestion(_shown(found[review_id], thought, classes), places[review_id]) for review_id in ordered
+        review_id: Suggestion(_shown(found[review_id], thought, answers), places[review_id]) for review_id in ordered
     }
     number = champion.number if champion is not None and predicted else 0
     return Queue(project, tuple(found[review_id] for review_id in ordered), suggestions, number, predicted)
@@ -138,14 +138,12 @@ def _read_by(terms: Mapping[str, Terms], suggested: Suggested) -> Suggested:
     return replace(suggested, probs=calibrated(np.array([suggested.probs]), terms[suggested.revision])[0].tolist())
 
 
-def _shown(review: Review, thought: Mapping[ImageId, Suggested], classes: Sequence[str]) -> str | None:
+def _shown(review: Review, thought: Mapping[ImageId, Suggested], answers: AnswerSet) -> str | None:
     """The answer that was named, else the likeliest class; nothing where the review is blind or nothing is known."""
     found = thought.get(review.image_id)
     if review.blind or found is None:
         return None
-    if found.answer in (*classes, NONE_OF_THESE):
-        return found.answer
-    return classes[int(np.argmax(found.probs))] if len(found.probs) == len(classes) else None
+    return answers.label_of(found.answer, found.probs)
 
 
 def _order_is_due(place: Place, queue: Queue) -> bool:
@@ -158,7 +156,7 @@ def _order_is_due(place: Place, queue: Queue) -> bool:
 
 def _import_new(parts: Parts, place: Place, queue: Queue, model_version: str) -> set[int]:
     """Make the tasks that are not there, a batch at a time, each noted before the next is made; their ids."""
-    choices, controls = choices_of(queue.project.config), controls_of(place)
+    choices, controls = queue.project.config.answers.choices, controls_of(place)
     new = [review for review in queue.reviews if review.ls_task_id is None]
     hints = hints_for(parts, queue.project, new)
     made: set[int] = set()
@@ -210,7 +208,7 @@ def _reorder(parts: Parts, place: Place, queue: Queue, model_version: str, made:
 
 
 def _predict(parts: Parts, place: Place, queue: Queue, tasks: dict[int, Review], model_version: str) -> int:
-    choices, controls = choices_of(queue.project.config), controls_of(place)
+    choices, controls = queue.project.config.answers.choices, controls_of(place)
     bodies = [
         payloads.prediction(task_id, queue.suggestions[review.id], model_version, choices, controls)
         for task_id, review in tasks.items()

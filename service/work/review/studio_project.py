@@ -78,7 +78,7 @@ def stands_as_written(project: Project, found: StudioProject) -> bool:
         return False
     settings = (found.sampling, found.skip_queue, found.show_predictions, found.maximum_annotations)
     return (
-        offered == sorted(formats.choices_of(project.config))
+        offered == sorted(project.config.answers.choices)
         and settings == ("Uncertainty sampling", "IGNORE_SKIPPED", True, 1)
         and found.title == formats.title(project.config)
     )

@@ -16,7 +16,6 @@ from labeling.adapters.label_studio.client import StudioTask
 from labeling.errors import NotFound
 from labeling.project import Project, ProjectConfig
 from labeling.review import payloads
-from labeling.review.config import choices_of
 from labeling.review.payloads import Suggestion
 from labeling.slices import batches
 from labeling.types import ReviewId
@@ -67,7 +66,7 @@ def _show(
     lacking: Sequence[Untold],
     suggestions: dict[ReviewId, Suggestion],
 ) -> None:
-    version, choices, controls = place.model_version or "", choices_of(config), controls_of(place)
+    version, choices, controls = place.model_version or "", config.answers.choices, controls_of(place)
     bodies = [
         payloads.prediction(one.ls_task_id, suggestions[one.review_id], version, choices, controls) for one in lacking
     ]

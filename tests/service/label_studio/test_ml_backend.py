@@ -21,7 +21,6 @@ from db.session import reading, transaction
 from db.tables import AdoptedTaskRow, PushRow, RegistrationRow
 from labeling.errors import NotFound
 from labeling.project import LabelClass, Project, ProjectConfig
-from labeling.review.config import choices_of
 from labeling.types import ProjectId, ReviewKind
 from service.label_studio.ml_backend import path_of, project_in, token_of
 from service.work.review.push import push
@@ -234,7 +233,7 @@ def test_whatever_the_tasks_hold_there_is_one_valid_prediction_for_each(
     assert answer.status_code == 200
     assert len(results) == len(tasks)
     assert all(0 <= one["score"] < 1 and set(one) == {"result", "score", "model_version"} for one in results)
-    choices = choices_of(world.project.config)
+    choices = world.project.config.answers.choices
     assert all(item["value"]["choices"][0] in choices for one in results for item in one["result"])
 
 

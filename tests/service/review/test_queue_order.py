@@ -20,7 +20,7 @@ from service.work.select.query import choose_query
 from service.work.wiring import Parts
 from tests.conftest import NOW
 from tests.reviewing import ask
-from tests.service.seeded_pool import add_champion, make_parts, seed_images
+from tests.service.labelled_pool import add_champion, make_parts, seed_images
 
 HARD = ReviewKind.HARD
 A, B, SURE = [0.50, 0.49, 0.01], [0.40, 0.30, 0.30], [0.90, 0.05, 0.05]

@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score, f1_score
 
-from labeling.quality.comparison import NONE, SILENT, answers_f1, calibration_error, kappa
+from labeling.answers import MISSING, AnswerSet
+from labeling.quality.comparison import answers_f1, calibration_error, kappa
 from labeling.quality.metrics import expected_calibration_error
 
+NONE_CODE = AnswerSet(("cat", "dog")).none_code
 RNG = np.random.default_rng(3)
 
 
@@ -24,7 +26,7 @@ def test_f1_is_that_of_scikit_learn_over_the_classes_that_occur() -> None:
 def test_an_abstention_costs_recall_only() -> None:
     truth = np.array([0, 0, 1, 1])
 
-    silent = answers_f1(np.array([0, SILENT, 1, 1]), truth, 2)
+    silent = answers_f1(np.array([0, MISSING, 1, 1]), truth, 2)
     wrong = answers_f1(np.array([0, 1, 1, 1]), truth, 2)
 
     assert silent == (2 / 3 + 1) / 2
@@ -32,8 +34,8 @@ def test_an_abstention_costs_recall_only() -> None:
 
 
 def test_none_of_these_is_no_class() -> None:
-    assert answers_f1(np.array([NONE, 0]), np.array([NONE, 0]), 2) == 1.0
-    assert answers_f1(np.array([0, 0]), np.array([NONE, 0]), 2) == 2 / 3
+    assert answers_f1(np.array([NONE_CODE, 0]), np.array([NONE_CODE, 0]), 2) == 1.0
+    assert answers_f1(np.array([0, 0]), np.array([NONE_CODE, 0]), 2) == 2 / 3
 
 
 @given(st.lists(st.tuples(st.integers(-2, 3), st.integers(-2, 3)), min_size=2, max_size=40))

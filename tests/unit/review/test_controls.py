@@ -8,7 +8,7 @@ import pytest
 
 from labeling.errors import Invalid
 from labeling.project import LabelClass, ProjectConfig
-from labeling.review.config import choices_in, choices_of, labelling_config
+from labeling.review.config import choices_in, labelling_config
 from labeling.review.controls import Controls, read_config
 from labeling.review.payloads import Suggestion, prediction, task_data
 
@@ -75,11 +75,11 @@ def test_the_config_and_the_predictions_that_we_write_use_the_names_that_were_th
     controls = read_config(config('<Text name="words" value="$caption"/>')).controls
 
     written = read_config(labelling_config(ours, controls))
-    said = prediction(7, Suggestion("dog", 0.5), "v1-q1", choices_of(ours), controls)["result"][0]
+    said = prediction(7, Suggestion("dog", 0.5), "v1-q1", ours.answers.choices, controls)["result"][0]
     data = task_data(token="key", image_url="http://here/i", region_url="http://here/r", text="a", controls=controls)
 
     assert written.controls == controls
-    assert choices_in(labelling_config(ours, controls)) == choices_of(ours)
+    assert choices_in(labelling_config(ours, controls)) == ours.answers.choices
     assert (said["from_name"], said["to_name"]) == ("species", "photo")
     assert (data["url"], data["caption"], data["external_id"]) == ("http://here/i", "a", "key")
     assert not {"image", "text"} & set(data)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from labeling.errors import Invalid
 from labeling.project import LabelClass, ProjectConfig
-from labeling.review.config import choices_in, choices_of, config_hash, instructions, labelling_config, title
+from labeling.review.config import choices_in, config_hash, instructions, labelling_config, title
 from labeling.types import NONE_OF_THESE, UNSURE
 
 HOSTILE = (
@@ -68,7 +68,7 @@ def test_a_hostile_name_is_a_name_and_nothing_else(name: str) -> None:
 
     xml = labelling_config(config)
 
-    assert choices_in(xml) == choices_of(config)
+    assert choices_in(xml) == config.answers.choices
     assert {element.tag for element in ElementTree.fromstring(xml).iter()} == {
         "View", "Image", "Header", "Choices", "Choice",
     }  # fmt: skip
@@ -80,7 +80,7 @@ def test_a_hostile_name_is_a_name_and_nothing_else(name: str) -> None:
 def test_the_answers_come_back_from_the_config_as_they_were(names: list[str]) -> None:
     config = _config(*names)
 
-    assert sorted(choices_in(labelling_config(config))) == sorted(choices_of(config))
+    assert sorted(choices_in(labelling_config(config))) == sorted(config.answers.choices)
 
 
 @pytest.mark.parametrize(

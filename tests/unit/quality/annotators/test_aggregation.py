@@ -10,6 +10,7 @@ import pytest
 from cleanlab.multiannotator import get_label_quality_multiannotator
 from crowdkit.aggregation import GLAD, DawidSkene
 
+from labeling.answers import AnswerSet
 from labeling.errors import Invalid
 from labeling.quality.annotators.aggregation import (
     Aggregation,
@@ -22,7 +23,8 @@ from labeling.quality.annotators.aggregation import (
 )
 from labeling.types import NONE_OF_THESE
 
-CLASSES = ("cat", "dog", "bird")
+KNOWN = AnswerSet(("cat", "dog", "bird"))
+CLASSES = KNOWN.classes
 METHODS = ("majority", "dawid-skene", "glad", "crowdlab")
 
 
@@ -34,7 +36,7 @@ def _simulated(
     confusions: dict[str, np.ndarray], images: int, rng: np.random.Generator
 ) -> tuple[list[Opinion], np.ndarray]:
     """Everybody looks at everything; row t of a confusion is what is said where t is true."""
-    names = (*CLASSES, NONE_OF_THESE)
+    names = KNOWN.labels
     truth = rng.integers(len(CLASSES), size=images)
     table = [
         Opinion(image, who, names[rng.choice(len(names), p=confusion[truth[image]])])
@@ -66,7 +68,7 @@ SWAPS = np.array([[0.1, 0.9, 0, 0], [0.9, 0.1, 0, 0], [0.05, 0.05, 0.9, 0]])
 def test_a_majority_is_the_share_of_the_votes_and_a_tie_has_no_value() -> None:
     table = _table((1, "a", "cat"), (1, "b", "cat"), (1, "c", "dog"), (2, "a", "cat"), (2, "b", NONE_OF_THESE))
 
-    found = majority(table, CLASSES)
+    found = majority(table, KNOWN)
 
     assert found.labels[1].value == "cat"
     assert found.labels[1].probs == pytest.approx({"cat": 2 / 3, "dog": 1 / 3})
@@ -81,7 +83,7 @@ def test_dawid_skene_goes_by_hand_from_two_thirds_to_eight_ninths_and_on_to_one(
     table = _table(*[(1, who, "cat") for who in ("ann", "bob")], *[(2, who, "dog") for who in ("ann", "bob")])
     table += _table((1, "eve", "dog"), (2, "eve", "dog"))
 
-    found = dawid_skene(table, CLASSES)
+    found = dawid_skene(table, KNOWN)
 
     assert {image: soft.value for image, soft in found.labels.items()} == {1: "cat", 2: "dog"}
     assert found.labels[1].confidence > 80 / 81
@@ -92,7 +94,7 @@ def test_dawid_skene_goes_by_hand_from_two_thirds_to_eight_ninths_and_on_to_one(
 
 @pytest.mark.parametrize("method", METHODS)
 def test_one_answer_an_image_is_its_value(method: str) -> None:
-    found = aggregate(method, _table((1, "a", "cat"), (2, "a", "cat")), CLASSES)
+    found = aggregate(method, _table((1, "a", "cat"), (2, "a", "cat")), KNOWN)
 
     assert [soft.value for soft in found.labels.values()] == ["cat", "cat"]
     assert [soft.confidence for soft in found.labels.values()] == [1.0, 1.0]
@@ -100,14 +102,14 @@ def test_one_answer_an_image_is_its_value(method: str) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_nothing_makes_nothing(method: str) -> None:
-    assert aggregate(method, [], CLASSES) == Aggregation({}, {}, {})
+    assert aggregate(method, [], KNOWN) == Aggregation({}, {}, {})
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_soft_label_sums_to_one_and_does_not_depend_on_the_order(method: str) -> None:
     table, _ = _simulated({"a": _confusion(0.9), "b": _confusion(0.6), "c": SWAPS}, 30, np.random.default_rng(3))
 
-    found, reversed_ = aggregate(method, table, CLASSES), aggregate(method, table[::-1], CLASSES)
+    found, reversed_ = aggregate(method, table, KNOWN), aggregate(method, table[::-1], KNOWN)
 
     assert (found.labels, found.quality) == (reversed_.labels, reversed_.quality)
     assert all(sum(soft.probs.values()) == pytest.approx(1) for soft in found.labels.values())
@@ -115,14 +117,14 @@ def test_every_soft_label_sums_to_one_and_does_not_depend_on_the_order(method: s
 
 
 def test_what_is_no_label_of_the_set_is_left_out() -> None:
-    found = majority(_table((1, "a", "unsure"), (1, "b", "cat"), (2, "a", "wolf")), CLASSES)
+    found = majority(_table((1, "a", "unsure"), (1, "b", "cat"), (2, "a", "wolf")), KNOWN)
 
     assert list(found.labels) == [1]
 
 
 def test_a_method_of_no_name_is_refused_with_the_names_there_are() -> None:
     with pytest.raises(Invalid, match="dawid-skene"):
-        aggregate("loudest", [], CLASSES)
+        aggregate("loudest", [], KNOWN)
 
 
 # --- simulated people ---------------------------------------------------------------------------------------
@@ -132,7 +134,7 @@ def test_dawid_skene_recovers_who_errs_how() -> None:
     given = {"good": _confusion(0.9), "fair": _confusion(0.75), "swaps": SWAPS, "other": _confusion(0.8)}
     table, truth = _simulated(given, 500, np.random.default_rng(0))
 
-    found = dawid_skene(table, CLASSES)
+    found = dawid_skene(table, KNOWN)
 
     for who, confusion in given.items():
         assert np.abs(found.confusion[who][:3] - confusion).max() < 0.1, who
@@ -144,7 +146,7 @@ def test_dawid_skene_and_glad_beat_the_majority_where_somebody_clicks_at_random(
     people = {"good": _confusion(0.92), "fair": _confusion(0.8), **spammers}
     table, truth = _simulated(people, 150, np.random.default_rng(1))
 
-    found = {name: aggregate(name, table, CLASSES) for name in ("majority", "dawid-skene", "glad")}
+    found = {name: aggregate(name, table, KNOWN) for name in ("majority", "dawid-skene", "glad")}
 
     right = {name: _right(one, truth) for name, one in found.items()}
     assert right["majority"] + 0.1 < min(right["dawid-skene"], right["glad"])
@@ -156,7 +158,7 @@ def test_crowdlab_lets_a_good_classifier_settle_what_two_people_cannot() -> None
     table, truth = _simulated({"a": _confusion(0.8), "b": _confusion(0.8)}, 300, rng)
     probs = {i: np.where(np.arange(3) == t, 0.9, 0.05).tolist() for i, t in enumerate(truth)}
 
-    alone, together = majority(table, CLASSES), crowdlab(table, CLASSES, probs)
+    alone, together = majority(table, KNOWN), crowdlab(table, KNOWN, probs)
 
     assert _right(together, truth) > _right(alone, truth) + 0.2
     assert set(together.quality) == {"a", "b"}
@@ -171,7 +173,7 @@ def test_the_arithmetic_is_crowd_kit_s(ours: Callable[..., Aggregation], theirs:
     frame = pd.DataFrame([(o.image, o.annotator, o.label) for o in table], columns=["task", "worker", "label"])
     frame = frame.sort_values(["task", "worker"])
 
-    found = ours(table, CLASSES)
+    found = ours(table, KNOWN)
 
     expected = theirs().fit_predict_proba(frame)  # type: ignore[attr-defined]
     for image, soft in found.labels.items():
@@ -183,12 +185,12 @@ def test_the_arithmetic_is_cleanlab_s() -> None:
     rng = np.random.default_rng(5)
     table, _ = _simulated({"a": _confusion(0.9), "b": _confusion(0.7), "c": SWAPS}, 40, rng)
     probs = {i: row.tolist() for i, row in enumerate(rng.dirichlet(np.ones(3), 40))}
-    codes = [*CLASSES, NONE_OF_THESE]
+    codes = [*KNOWN.labels]
     wide = pd.DataFrame([(o.image, o.annotator, codes.index(o.label)) for o in table], columns=["i", "w", "l"])
     none = 1 / (120 + 4)  # nobody says it: one of the 124 counts after smoothing
     believed = np.array([[*(np.array(probs[i]) * (1 - none)), none] for i in range(40)])
 
-    found = crowdlab(table, CLASSES, probs)
+    found = crowdlab(table, KNOWN, probs)
 
     expected = get_label_quality_multiannotator(wide.pivot(index="i", columns="w", values="l"), believed, verbose=False)
     for image, row in expected["label_quality"].iterrows():

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from nltk.metrics.agreement import AnnotationTask
 from sklearn.metrics import cohen_kappa_score
 
+from labeling.answers import MISSING
 from labeling.quality.annotators.interrater import (
-    MISSING,
     agreement,
     alpha,
     alpha_by_class,
