@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -33,7 +32,7 @@ from db.tables import (
     SeenRow,
     VoidRow,
 )
-from labeling.types import ImageId, LabelSource, Outcome, ProjectId, ReviewKind, Side
+from labeling.types import Actor, ImageId, LabelSource, Outcome, ProjectId, ReviewKind, Side
 
 __all__ = [
     "EngineAnswer",
@@ -220,9 +219,9 @@ def checked_labels(session: Session, project_id: ProjectId) -> set[int]:
     )
 
 
-def find_right(session: Session, label_ids: Sequence[int], *, author: str, reason: str, now: datetime) -> int:
+def find_right(session: Session, label_ids: Sequence[int], by: Actor) -> int:
     """Note that these labels were looked at again and are right; return how many notes are new."""
-    rows = [{"label_id": label, "author": author, "reason": reason, "at": now} for label in label_ids]
+    rows = [{"label_id": label, "author": by.author, "reason": by.reason, "at": by.now} for label in label_ids]
     return insert_new(session, LabelCheckRow, rows)
 
 

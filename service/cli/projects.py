@@ -17,6 +17,7 @@ from db.repositories.projects import projects
 from db.session import reading, transaction
 from labeling.errors import Invalid
 from labeling.project import Project, ProjectConfig
+from labeling.types import Actor
 from service.cli.output import AsJson, ProjectName, author, connected, emit, failing_clearly, table
 from service.projects.history import history
 from service.projects.project_file import parse_project
@@ -58,11 +59,11 @@ def edit(
     with failing_clearly(as_json), connected() as hardcase:
         config = config_in(file)
         found = hardcase.project(project)
-        by, now = author(), datetime.now(UTC)
+        by = Actor(author(), reason, datetime.now(UTC))
         with transaction(hardcase.database) as session:
-            made = projects.configure(session, found.id, config, author=by, reason=reason, now=now)
+            made = projects.configure(session, found.id, config, by)
             detail = {"version": made.config_version, "reason": reason}
-            audit.record(session, by, "project.edit", config.name, detail, now)
+            audit.record(session, by.author, "project.edit", config.name, detail, by.now)
         version = made.config_version
         emit(as_json, _document(made), lambda console: console.print(f"Version {version} is in force."))
 

@@ -20,7 +20,7 @@ from db.repositories.reviews.annotations import NewAnnotation
 from db.session import insert_new, transaction
 from db.tables import QueryRow, ReviewRow, SeenRow
 from labeling.project import Project
-from labeling.types import AnnotationAction, ImageId, LabelSource, ReviewId, ReviewKind
+from labeling.types import Actor, AnnotationAction, ImageId, LabelSource, ReviewId, ReviewKind
 from service.jobs.jobs import Jobs
 from service.labels.resolution import settle
 from service.work.wiring import Parts
@@ -66,7 +66,7 @@ def ask_people(
         made = [_review(session, ground.project, query.id, image, kind, blind) for image in image_ids]
         insert_new(session, SeenRow, [{"review_id": review, "at": NOW} for review in made])
         if wanted > 1:
-            overlaps.want(session, dict.fromkeys(made, wanted), reason="test", author="test", now=NOW)
+            overlaps.want(session, dict.fromkeys(made, wanted), Actor("test", "test", NOW))
     return made
 
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.tables import DecisionRow
-from labeling.types import ImageId, ProjectId
+from labeling.types import Actor, ImageId, ProjectId
 
 __all__ = ["ADJUDICATION", "CORRECTION", "Decision", "add", "in_force"]
 
@@ -30,21 +30,10 @@ class Decision:
     at: datetime
 
 
-def add(
-    session: Session,
-    project_id: ProjectId,
-    values: Mapping[ImageId, str | None],
-    *,
-    kind: str,
-    author: str,
-    reason: str,
-    now: datetime,
-) -> int:
+def add(session: Session, project_id: ProjectId, values: Mapping[ImageId, str | None], kind: str, by: Actor) -> int:
     """Append decisions; return how many."""
-    session.add_all(
-        DecisionRow(project_id=project_id, image_id=image, value=value, kind=kind, author=author, reason=reason, at=now)
-        for image, value in values.items()
-    )
+    what = {"project_id": project_id, "kind": kind, "author": by.author, "reason": by.reason, "at": by.now}
+    session.add_all(DecisionRow(image_id=image, value=value, **what) for image, value in values.items())
     session.flush()
     return len(values)
 

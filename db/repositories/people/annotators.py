@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from db.session import insert_new
 from db.tables import AnnotationRow, AnnotatorRow, AnnotatorSwitchRow, ReviewRow, VoidRow
 from labeling.errors import NotFound
-from labeling.types import ImageId, ProjectId
+from labeling.types import Actor, ImageId, ProjectId
 
 __all__ = ["Annotator", "by_id", "everyone", "images_of", "paused", "switch", "void"]
 
@@ -56,32 +56,20 @@ def paused(session: Session, project_id: ProjectId) -> set[int]:
     return {annotator.id for annotator in everyone(session, project_id) if annotator.paused}
 
 
-def switch(
-    session: Session,
-    annotator_id: int,
-    *,
-    paused: bool,
-    author: str,
-    reason: str,
-    evidence: dict[str, Any],
-    now: datetime,
-) -> None:
+def switch(session: Session, annotator_id: int, by: Actor, *, paused: bool, evidence: dict[str, Any]) -> None:
     """Pause somebody, or let them take part again."""
-    session.add(
-        AnnotatorSwitchRow(
-            annotator_id=annotator_id, paused=paused, author=author, reason=reason, evidence=evidence, at=now
-        )
-    )
+    who = {"author": by.author, "reason": by.reason, "at": by.now}
+    session.add(AnnotatorSwitchRow(annotator_id=annotator_id, paused=paused, evidence=evidence, **who))
     session.flush()
 
 
-def void(session: Session, annotator_id: int, *, author: str, reason: str, now: datetime) -> int:
+def void(session: Session, annotator_id: int, by: Actor) -> int:
     """Let everything that this person has answered so far count for nothing; return how many answers that were."""
     mine = sa.select(sa.func.max(AnnotationRow.id), sa.func.count()).where(AnnotationRow.annotator_id == annotator_id)
     newest, count = session.execute(mine).one()
     if newest is None:
         return 0
-    row = {"annotator_id": annotator_id, "up_to": newest, "author": author, "reason": reason, "at": now}
+    row = {"annotator_id": annotator_id, "up_to": newest, "author": by.author, "reason": by.reason, "at": by.now}
     return int(count) if insert_new(session, VoidRow, [row]) else 0
 
 

@@ -17,7 +17,7 @@ from db.repositories.people import annotators
 from db.repositories.reviews.reviews import is_current, is_open, is_valid, wanted_people
 from db.session import insert_new
 from db.tables import AnnotationRow, OverlapRow, PushRow, ReviewEndRow, ReviewRow, VoidRow
-from labeling.types import AnnotationAction, ImageId, ProjectId, ReviewId, ReviewKind
+from labeling.types import Actor, AnnotationAction, ImageId, ProjectId, ReviewId, ReviewKind
 
 __all__ = [
     "Asked",
@@ -54,10 +54,10 @@ class Asked:
     open: bool
 
 
-def want(session: Session, people: Mapping[ReviewId, int], *, reason: str, author: str, now: datetime) -> int:
+def want(session: Session, people: Mapping[ReviewId, int], by: Actor) -> int:
     """Note that so many people are wanted for these reviews; return how many notes are new."""
     rows = [
-        {"review_id": review, "people": number, "reason": reason, "author": author, "at": now}
+        {"review_id": review, "people": number, "reason": by.reason, "author": by.author, "at": by.now}
         for review, number in people.items()
     ]
     return insert_new(session, OverlapRow, rows)

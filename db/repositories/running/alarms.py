@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from db.session import insert_new
 from db.tables import AlarmEndRow, AlarmRow
 from labeling.errors import NotFound
-from labeling.types import ProjectId
+from labeling.types import Actor, ProjectId
 
 __all__ = ["Alarm", "AlarmKind", "by_id", "count_open", "end", "lately", "open_alarms", "raise_alarm"]
 
@@ -84,9 +84,9 @@ def raise_alarm(
     return row.id
 
 
-def end(session: Session, alarm_id: int, author: str, reason: str, now: datetime) -> bool:
+def end(session: Session, alarm_id: int, by: Actor) -> bool:
     """Note that an alarm is over; False if it was already."""
-    row = {"alarm_id": alarm_id, "author": author, "reason": reason, "at": now}
+    row = {"alarm_id": alarm_id, "author": by.author, "reason": by.reason, "at": by.now}
     return bool(insert_new(session, AlarmEndRow, [row]))
 
 

@@ -12,6 +12,7 @@ from db.repositories.people import audit
 from db.repositories.running import alarms
 from db.repositories.running.alarms import Alarm
 from db.session import reading, transaction
+from labeling.types import Actor
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep
 
@@ -60,8 +61,9 @@ def end_alarm(parts: PartsDep, caller: CallerDep, project: ProjectDep, alarm_id:
     """Ending it twice changes nothing. What raised it raises another when it finds the same again."""
     with transaction(parts.database) as session:
         alarm = alarms.by_id(session, project.id, alarm_id)
-        if alarms.end(session, alarm.id, caller.name, body.reason, parts.now()):
-            audit.record(session, caller.name, "alarm.end", str(alarm.id), {"reason": body.reason}, parts.now())
+        by = Actor(caller.name, body.reason, parts.now())
+        if alarms.end(session, alarm.id, by):
+            audit.record(session, by.author, "alarm.end", str(alarm.id), {"reason": by.reason}, by.now)
         return _out(alarms.by_id(session, project.id, alarm_id))
 
 

@@ -12,7 +12,7 @@ from db.session import reading, transaction
 from db.views import label_list
 from labeling.errors import Invalid
 from labeling.project import Project
-from labeling.types import ImageId, ReviewKind
+from labeling.types import Actor, ImageId, ReviewKind
 from service.labels.corrections import AT_ONCE, ask_people, correct, take_back
 from service.labels.disputes import Disputed, listed
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
@@ -110,24 +110,13 @@ def decide(parts: PartsDep, caller: CallerDep, project: ProjectDep, body: Decisi
     for one in body.decisions:
         by_value.setdefault(one.value, []).append(ImageId(one.image_id))
     decided = 0
+    by = Actor(caller.name, body.reason, parts.now())
     with transaction(parts.database) as session:
         for value, images in by_value.items():
             if value is None:
-                decided += take_back(
-                    session, parts.jobs, project, images, author=caller.name, reason=body.reason, now=parts.now()
-                )
+                decided += take_back(session, parts.jobs, project, images, by)
             else:
-                decided += correct(
-                    session,
-                    parts.jobs,
-                    project,
-                    images,
-                    value,
-                    kind=body.kind,
-                    author=caller.name,
-                    reason=body.reason,
-                    now=parts.now(),
-                )
+                decided += correct(session, parts.jobs, project, images, value, by, body.kind)
     return DecidedOut(decided=decided)
 
 
@@ -137,9 +126,7 @@ def ask_again(parts: PartsDep, caller: CallerDep, project: ProjectDep, body: Ask
     _check(parts, project, body.image_ids)
     images = [ImageId(image) for image in body.image_ids]
     with transaction(parts.database) as session:
-        asked = ask_people(
-            session, parts.jobs, project, images, author=caller.name, reason=body.reason, now=parts.now()
-        )
+        asked = ask_people(session, parts.jobs, project, images, Actor(caller.name, body.reason, parts.now()))
     return AskedAgainOut(another=asked.another, new=asked.new, open=asked.open)
 
 

@@ -18,7 +18,7 @@ from db.session import reading, transaction
 from db.views import dashboard, label_list
 from labeling.errors import Invalid
 from labeling.project import Project
-from labeling.types import ImageId
+from labeling.types import Actor, ImageId
 from service import auth
 from service.labels.corrections import AT_ONCE, answers_of, ask_people, correct
 from service.labels.disputes import Disputed, listed
@@ -82,14 +82,12 @@ def decide_disputes(
 ) -> Response:
     auth.check_form(parts.settings.signing, session_of(request), form_token)
     images = _of_project(parts, project, image)
-    author, now = caller.name, parts.now()
+    by = Actor(caller.name, reason, parts.now())
     with transaction(parts.database) as session:
         if deed == "ask":
-            ask_people(session, parts.jobs, project, images, author=author, reason=reason, now=now)
+            ask_people(session, parts.jobs, project, images, by)
         else:
-            correct(
-                session, parts.jobs, project, images, value, kind=ADJUDICATION, author=author, reason=reason, now=now
-            )
+            correct(session, parts.jobs, project, images, value, by, ADJUDICATION)
     query = urlencode({"why": reason, "done": len(images)})
     return RedirectResponse(f"/projects/{project.id}/disputes?{query}", status_code=303)
 

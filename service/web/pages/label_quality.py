@@ -11,6 +11,7 @@ from db.repositories.people import audit
 from db.repositories.running import alarms
 from db.session import reading, transaction
 from db.views import dashboard
+from labeling.types import Actor
 from service import auth
 from service.web.api.suspects import MOST, call_right, send_back
 from service.web.edge.access import CallerDep, Guarded, ProjectDep, session_of
@@ -78,6 +79,6 @@ def end_alarm(
     auth.check_form(parts.settings.signing, session_of(request), form_token)
     with transaction(parts.database) as session:
         alarm = alarms.by_id(session, project.id, alarm_id)
-        if alarms.end(session, alarm.id, caller.name, reason or "seen to", parts.now()):
+        if alarms.end(session, alarm.id, Actor(caller.name, reason or "seen to", parts.now())):
             audit.record(session, caller.name, "alarm.end", str(alarm.id), {"reason": reason}, parts.now())
     return RedirectResponse(f"/projects/{project.id}/label-quality#alarms", status_code=303)

@@ -24,7 +24,7 @@ from db.views.label_list import Listed, Wanted
 from labeling.errors import Invalid, NotFound
 from labeling.jobs import Role
 from labeling.project import Project
-from labeling.types import UNSURE, ImageId, LabelSource, ReviewKind, Side
+from labeling.types import UNSURE, Actor, ImageId, LabelSource, ReviewKind, Side
 from service import auth
 from service.auth import Caller
 from service.labels.corrections import AT_ONCE, answers_of, ask_people, correct, take_back
@@ -159,13 +159,13 @@ def change_labels(
         return _confirm(request, parts, project, ticked, deed=deed, label=label, reason=reason, back=back)
     chosen = [item.image_id for item in ticked]
     with transaction(parts.database) as session:
-        facts: dict[str, Any] = {"author": caller.name, "reason": reason, "now": parts.now()}
+        by = Actor(caller.name, reason, parts.now())
         if deed == "correct":
-            count = correct(session, parts.jobs, project, chosen, label, **facts)
+            count = correct(session, parts.jobs, project, chosen, label, by)
         elif deed == "take back":
-            count = take_back(session, parts.jobs, project, chosen, **facts)
+            count = take_back(session, parts.jobs, project, chosen, by)
         else:
-            asked = ask_people(session, parts.jobs, project, chosen, **facts)
+            asked = ask_people(session, parts.jobs, project, chosen, by)
             count = asked.another + asked.new
     query = urlencode([*parse_qsl(back), ("done", deed), ("n", count)])
     return RedirectResponse(f"/projects/{project.id}/labels?{query}", status_code=303)

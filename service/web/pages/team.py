@@ -13,9 +13,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from db.repositories.people import annotators
 from db.session import reading, transaction
 from db.views import dashboard
+from labeling.types import Actor
 from service import auth
 from service.labels import annotators as team
-from service.labels.annotators import Deed
 from service.projects.pseudonyms import shown_name
 from service.web.edge.access import CallerDep, Guarded, ProjectDep, session_of
 from service.web.pages.login import FormToken
@@ -85,5 +85,5 @@ def act(
 ) -> Response:
     auth.check_form(parts.settings.signing, session_of(request), form_token)
     with transaction(parts.database) as session:
-        DEEDS[deed](session, parts.jobs, project, Deed(annotator_id, caller.name, reason), parts.now())
+        DEEDS[deed](session, parts.jobs, project, annotator_id, Actor(caller.name, reason, parts.now()))
     return RedirectResponse(f"/projects/{project.id}/team?done={deed}", status_code=303)

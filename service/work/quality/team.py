@@ -29,7 +29,7 @@ from labeling.project import Project
 from labeling.quality.annotators.pausing import Finding, find_harm
 from labeling.quality.annotators.performance import AnnotatorFigures, Drift, Times, describe
 from labeling.quality.annotators.references import Answer, Votes, collect_votes, reference_of
-from labeling.types import NONE_OF_THESE, ImageId, ProjectId, ReviewKind
+from labeling.types import NONE_OF_THESE, Actor, ImageId, ProjectId, ReviewKind
 from service.figures.estimates import estimate as estimate_as_json
 from service.logs import get_logger
 from service.work.wiring import Parts
@@ -126,9 +126,8 @@ def _pause(session: Session, parts: Parts, project: Project, found: Sequence[Fin
     new = [finding for finding in found if finding.annotator not in already]
     for finding in new:
         evidence, words = _finding(finding), _words(finding)
-        annotators.switch(
-            session, finding.annotator, paused=True, author=RULE, reason=words, evidence=evidence, now=parts.now()
-        )
+        by = Actor(RULE, words, parts.now())
+        annotators.switch(session, finding.annotator, by, paused=True, evidence=evidence)
         told = f"Annotator {finding.annotator} was paused: {words}. The Team page shows more, and lets them go on."
         subject = str(finding.annotator)
         alarms.raise_alarm(session, project.id, AlarmKind.ANNOTATOR_PAUSED, subject, told, evidence, parts.now())
