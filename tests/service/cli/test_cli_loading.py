@@ -38,7 +38,7 @@ def run(words: Iterable[str], names: Iterable[str], home: Path, **environment: s
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT.format(words=list(words), names=tuple(names))],
         env={"HARDCASE_HOME": str(home), "PATH": "/usr/bin:/bin", "COLUMNS": "200", **environment},
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         capture_output=True,
         text=True,
         check=True,
