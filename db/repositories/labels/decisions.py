@@ -9,6 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.rows import read_all
 from db.tables import DecisionRow
 from labeling.types import Actor, ImageId, ProjectId
 
@@ -41,11 +42,6 @@ def add(session: Session, project_id: ProjectId, values: Mapping[ImageId, str | 
 def in_force(session: Session, image_ids: Sequence[ImageId]) -> dict[ImageId, Decision]:
     """The newest decision of each image, unless it takes the one before back."""
     newest = sa.select(sa.func.max(DecisionRow.id)).where(DecisionRow.image_id.in_(image_ids))
-    rows = session.scalars(sa.select(DecisionRow).where(DecisionRow.id.in_(newest.group_by(DecisionRow.image_id))))
-    return {
-        ImageId(row.image_id): Decision(
-            row.id, ImageId(row.image_id), row.value, row.kind, row.author, row.reason, row.at
-        )
-        for row in rows
-        if row.value is not None
-    }
+    of_each = DecisionRow.id.in_(newest.group_by(DecisionRow.image_id))
+    rows = session.scalars(sa.select(DecisionRow).where(of_each, DecisionRow.value.is_not(None)))
+    return {decision.image_id: decision for decision in read_all(Decision, rows)}

@@ -96,13 +96,7 @@ def _annotators() -> sa.Select[*tuple[Any, ...]]:
 
 def _annotator(found: sa.Row[*tuple[Any, ...]]) -> Annotator:
     row, newest = found
-    return Annotator(
-        id=row.id,
-        ls_user_id=row.ls_user_id,
-        name=row.name,
-        paused=newest is not None and newest.paused,
-        reason="" if newest is None else newest.reason,
-        since=None if newest is None else newest.at,
-        author="" if newest is None else newest.author,
-        evidence={} if newest is None else newest.evidence,
-    )
+    if newest is None:
+        return Annotator(row.id, row.ls_user_id, row.name, False, "", None, "", {})
+    taken = newest.paused, newest.reason, newest.at, newest.author, newest.evidence
+    return Annotator(row.id, row.ls_user_id, row.name, *taken)

@@ -9,6 +9,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.rows import read_all
 from db.session import insert_new
 from db.tables import ProjectConfigRow, ProjectRow
 from labeling.errors import Conflict, Invalid, NotFound
@@ -85,10 +86,7 @@ def history(session: Session, project_id: ProjectId) -> list[ConfigVersion]:
     rows = session.scalars(
         sa.select(ProjectConfigRow).where(ProjectConfigRow.project_id == project_id).order_by(ProjectConfigRow.version)
     )
-    return [
-        ConfigVersion(row.version, msgspec.convert(row.config, ProjectConfig), row.author, row.reason, row.created_at)
-        for row in rows
-    ]
+    return read_all(ConfigVersion, rows)
 
 
 def _append(session: Session, project_id: ProjectId, version: int, config: ProjectConfig, by: Actor) -> None:

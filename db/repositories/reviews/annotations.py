@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.repositories.reviews.reviews import is_current, is_valid
+from db.rows import columns, read_all, to_row
 from db.session import insert_new
 from db.tables import AnnotationRow, AnnotatorRow, LabelRow, PushRow, ReviewRow, SeenRow
 from labeling.types import AnnotationAction, ImageId, ProjectId, ReviewId, ReviewKind
@@ -85,30 +86,18 @@ class VoteRow:
 
 def record(session: Session, found: Sequence[NewAnnotation], now: datetime) -> int:
     """Append the versions that are not there yet; return how many that were."""
-    return insert_new(session, AnnotationRow, [_row(annotation, now) for annotation in found])
+    return insert_new(session, AnnotationRow, [to_row(annotation, recorded_at=now) for annotation in found])
 
 
 def current(session: Session, review_ids: Sequence[ReviewId]) -> list[CurrentAnnotation]:
     """What we hold of these reviews' annotations, withdrawn ones included."""
     rows = session.execute(
-        sa.select(AnnotationRow, _task())
+        sa.select(*columns(CurrentAnnotation, AnnotationRow, ls_task_id=_task()))
         .outerjoin(PushRow, PushRow.review_id == AnnotationRow.review_id)
         .where(AnnotationRow.review_id.in_(review_ids), is_current())
         .order_by(AnnotationRow.id)
     )
-    return [
-        CurrentAnnotation(
-            review_id=ReviewId(row.review_id),
-            annotator_id=row.annotator_id,
-            ls_annotation_id=row.ls_annotation_id,
-            ls_task_id=task,
-            unique_id=row.unique_id,
-            action=AnnotationAction(row.action),
-            result_hash=row.result_hash,
-            updated_at=row.updated_at,
-        )
-        for row, task in rows
-    ]
+    return read_all(CurrentAnnotation, rows)
 
 
 def annotators(session: Session, project_id: ProjectId, names: Mapping[int, str]) -> dict[int, int]:
@@ -158,28 +147,15 @@ def votes_of_project(session: Session, project_id: ProjectId) -> list[VoteRow]:
 
 
 def _votes(session: Session, condition: sa.ColumnElement[bool]) -> list[VoteRow]:
+    annotator = sa.func.coalesce(AnnotationRow.annotator_id, 0)
     rows = session.execute(
-        sa.select(AnnotationRow, ReviewRow.image_id, ReviewRow.kind, ReviewRow.blind)
+        sa.select(*columns(VoteRow, AnnotationRow, ReviewRow, annotation_id=AnnotationRow.id, annotator_id=annotator))
         .join(ReviewRow, ReviewRow.id == AnnotationRow.review_id)
         .join(SeenRow, SeenRow.review_id == ReviewRow.id)
         .where(condition, is_current(), is_valid(), AnnotationRow.action == _ANSWERED)
         .order_by(AnnotationRow.id)
     )
-    return [
-        VoteRow(
-            image_id=ImageId(image_id),
-            review_id=ReviewId(row.review_id),
-            kind=ReviewKind(kind),
-            blind=blind,
-            annotation_id=row.id,
-            annotator_id=row.annotator_id or 0,
-            answers=tuple(row.answers),
-            shown=row.shown,
-            lead_time_s=row.lead_time_s,
-            updated_at=row.updated_at,
-        )
-        for row, image_id, kind, blind in rows
-    ]
+    return read_all(VoteRow, rows)
 
 
 def answered_images(session: Session, project_id: ProjectId) -> list[ImageId]:
@@ -213,22 +189,3 @@ def _at_tasks(found: sa.Select[*tuple[Any, ...]]) -> sa.Select[*tuple[Any, ...]]
         .join(ReviewRow, ReviewRow.id == AnnotationRow.review_id)
         .outerjoin(PushRow, PushRow.review_id == ReviewRow.id)
     )
-
-
-def _row(annotation: NewAnnotation, now: datetime) -> dict[str, Any]:
-    return {
-        "review_id": annotation.review_id,
-        "annotator_id": annotation.annotator_id,
-        "ls_annotation_id": annotation.ls_annotation_id,
-        "ls_task_id": annotation.ls_task_id,
-        "unique_id": annotation.unique_id,
-        "action": annotation.action.value,
-        "answers": list(annotation.answers),
-        "result_hash": annotation.result_hash,
-        "shown": annotation.shown,
-        "accepted": annotation.accepted,
-        "lead_time_s": annotation.lead_time_s,
-        "paused": annotation.paused,
-        "updated_at": annotation.updated_at,
-        "recorded_at": now,
-    }
