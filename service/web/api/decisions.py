@@ -15,6 +15,7 @@ from labeling.project import Project
 from labeling.types import Actor, ImageId, ReviewKind
 from service.labels.corrections import AT_ONCE, ask_people, correct, take_back
 from service.labels.disputes import Disputed, listed
+from service.web.api.answers import Answer
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep, WebParts
 
@@ -25,7 +26,7 @@ _Number = Annotated[int, Field(ge=1, lt=2**62)]
 _Words = Annotated[str, Field(min_length=1, max_length=500)]
 
 
-class SaidOut(BaseModel):
+class SaidOut(Answer):
     """One voice; `probability` only where an engine gave one."""
 
     who: str
@@ -87,7 +88,7 @@ class AskAgainIn(BaseModel):
     reason: _Words
 
 
-class AskedAgainOut(BaseModel):
+class AskedAgainOut(Answer):
     """How many reviews want another person now, how many were newly made, how many were open already."""
 
     another: int
@@ -127,7 +128,7 @@ def ask_again(parts: PartsDep, caller: CallerDep, project: ProjectDep, body: Ask
     images = [ImageId(image) for image in body.image_ids]
     with transaction(parts.database) as session:
         asked = ask_people(session, parts.jobs, project, images, Actor(caller.name, body.reason, parts.now()))
-    return AskedAgainOut(another=asked.another, new=asked.new, open=asked.open)
+    return AskedAgainOut.of(asked)
 
 
 def _check(parts: WebParts, project: Project, image_ids: list[int]) -> None:
@@ -149,8 +150,6 @@ def _out(one: Disputed) -> DisputeOut:
         waiting=one.dispute.waiting,
         damage=round(one.damage, 4),
         blind=one.blind,
-        votes=[SaidOut(who=v.who, answer=v.answer, probability=v.probability) for v in one.votes],
-        engine=None
-        if one.engine is None
-        else SaidOut(who=one.engine.who, answer=one.engine.answer, probability=one.engine.probability),
+        votes=[SaidOut.of(vote) for vote in one.votes],
+        engine=one.engine and SaidOut.of(one.engine),
     )

@@ -58,10 +58,7 @@ class ReportIn(BaseModel):
     pilot: int = Field(default=0, ge=0, le=MOST_PILOT, description="To plan: how many images may be paid for.")
 
     def to_request(self) -> EngineRequest:
-        engines = tuple(self.engines)
-        return EngineRequest(
-            kind=self.kind, engines=engines, image_id=self.image_id, limit=self.limit, pilot=self.pilot
-        )
+        return EngineRequest(**{**dict(self), "engines": tuple(self.engines)})
 
 
 class ConfigVersionOut(BaseModel):

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from db.session import reading
 from db.views import dashboard
 from labeling.errors import NotFound
+from service.web.api.answers import Answer
 from service.web.edge.access import Guarded, ProjectDep
 from service.web.wiring import PartsDep
 
@@ -19,7 +20,7 @@ __all__ = ["router"]
 router = APIRouter(route_class=Guarded, tags=["figures"])
 
 
-class FigureOut(BaseModel):
+class FigureOut(Answer):
     """One figure; docs/reference/figures.md explains the data of each name."""
 
     name: str
@@ -37,7 +38,7 @@ class FiguresOut(BaseModel):
 def list_figures(parts: PartsDep, project: ProjectDep) -> FiguresOut:
     with reading(parts.database) as session:
         figures = dashboard.figures(session, project.id)
-    return FiguresOut(items=[_out(figure) for figure in figures.values()])
+    return FiguresOut(items=[FigureOut.of(figure) for figure in figures.values()])
 
 
 @router.get("/api/projects/{project}/figures/{name}", summary="Show one figure's data")
@@ -46,8 +47,4 @@ def show_figure(parts: PartsDep, project: ProjectDep, name: Annotated[str, Path(
         figures = dashboard.figures(session, project.id)
     if name not in figures:
         raise NotFound(f"This figure is not computed yet. There are: {', '.join(figures) or 'none'}.")
-    return _out(figures[name])
-
-
-def _out(figure: dashboard.Figure) -> FigureOut:
-    return FigureOut(name=figure.name, data=figure.data, computed_at=figure.computed_at)
+    return FigureOut.of(figures[name])
