@@ -69,11 +69,7 @@ class _Commands(LazyGroup):
 
 
 app = typer.Typer(
-    name="hardcase",
-    cls=_Commands,
-    no_args_is_help=True,
-    pretty_exceptions_show_locals=False,
-    rich_markup_mode="rich",
+    name="hardcase", cls=_Commands, no_args_is_help=True, pretty_exceptions_show_locals=False, rich_markup_mode="rich"
 )
 
 

@@ -34,4 +34,4 @@ def release(
             made = making.release(hardcase.database, home, images, found, order, bar.tick)
         page = folder_of(home, found, made.name).absolute() / PAGE
         document = {"name": made.name, "labels": made.labels, "hash": made.hash, "page": page}
-        emit(as_json, document, lambda console: console.print(f"{made.labels} labels released: {page}", markup=False))
+        emit(as_json, document, f"{made.labels} labels released: {page}")

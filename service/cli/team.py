@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -78,9 +79,9 @@ def void(project: ProjectName, annotator: Number, reason: Reason, as_json: AsJso
         with transaction(hardcase.database) as session:
             by = Actor(author(), reason, datetime.now(UTC))
             voided: Voided = team.void_answers(session, hardcase.jobs, found, annotator, by)
-        document = {"answers": voided.answers, "images": voided.images, "labels": voided.labels}
+        document = asdict(voided)
         words = f"{voided.answers} answers about {voided.images} images count no more; {voided.labels} labels changed."
-        emit(as_json, document, lambda console: console.print(words))
+        emit(as_json, document, words)
 
 
 def _switch(what: Any, project: str, annotator: int, reason: str, as_json: bool) -> None:
@@ -90,8 +91,7 @@ def _switch(what: Any, project: str, annotator: int, reason: str, as_json: bool)
             by = Actor(author(), reason, datetime.now(UTC))
             person = what(session, hardcase.jobs, found, annotator, by)
         document = _document(found, person, None)
-        state = "paused" if person.paused else "taking part"
-        emit(as_json, document, lambda console: console.print(f"{document['name']} is {state}.", markup=False))
+        emit(as_json, document, f"{document['name']} is {'paused' if person.paused else 'taking part'}.")
 
 
 def _document(project: Project, one: Annotator, figures: dict[str, Any] | None) -> dict[str, Any]:
