@@ -10,8 +10,6 @@ from sqlalchemy.orm import Session
 
 from db.rows import read_all
 
-__all__ = ["Slice", "slice_of"]
-
 T = TypeVar("T")
 
 

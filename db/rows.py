@@ -17,8 +17,6 @@ from sqlalchemy.orm import Session
 
 from labeling.slices import batches
 
-__all__ = ["columns", "count", "in_parts", "read", "read_all", "to_row"]
-
 KEYS_A_STATEMENT = 500
 T = TypeVar("T")
 

@@ -13,8 +13,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from labeling.errors import Invalid
 
-__all__ = ["Strict", "mistakes", "read_file"]
-
 
 class Strict(BaseModel):
     """A part of such a file: what it does not know is a mistake."""

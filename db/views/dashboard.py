@@ -16,20 +16,6 @@ from db.tables import FailureRow, FigureRow, ImageRow, InboxRow, LabelStudioProj
 from db.views.figures import STATE
 from labeling.types import ProjectId, ReviewId
 
-__all__ = [
-    "Figure",
-    "LabelStudioPlace",
-    "Tally",
-    "failure_counts",
-    "figures",
-    "inbox_waiting_since",
-    "job_counts",
-    "label_studio_place",
-    "mark_seen",
-    "review_media",
-    "tally",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class Tally:

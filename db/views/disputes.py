@@ -15,8 +15,6 @@ from db.rows import columns, read_all
 from db.tables import ImageRow, LabelRow, PushRow, ReviewRow
 from labeling.types import ImageId, LabelSource, ProjectId, ReviewId, ReviewKind
 
-__all__ = ["Dispute", "contradicted", "in_conflict"]
-
 AUTHOR = "annotators"
 MOST = 1_000
 """So many are looked at, the newest first: a lead decides about some, not about all at once."""

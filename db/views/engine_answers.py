@@ -13,8 +13,6 @@ from db.rows import in_parts
 from db.tables import PrelabelRow
 from labeling.types import NONE_OF_THESE, ImageId, Outcome, ProjectId
 
-__all__ = ["Opinion", "of_images"]
-
 
 @dataclass(frozen=True, slots=True)
 class Opinion:

@@ -15,19 +15,6 @@ from db.rows import columns, in_parts, read, read_all
 from db.tables import GroupRow, ImageRow, LabelRow, PrelabelRow
 from labeling.types import ImageId, LabelSource, Outcome, ProjectId
 
-__all__ = [
-    "Amount",
-    "GoldImage",
-    "RevisionFacts",
-    "StoredPrelabel",
-    "amounts",
-    "by_ids",
-    "gold",
-    "images",
-    "revisions",
-    "stored",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class RevisionFacts:

@@ -35,8 +35,6 @@ from db.tables import (
 from labeling.project import Project
 from labeling.types import NONE_OF_THESE, ImageId, Outcome, ProjectId
 
-__all__ = ["CHUNK", "Details", "LabelFact", "PersonAnswer", "count", "details", "label_facts"]
-
 CHUNK = 500
 """How many labels are in memory at a time."""
 

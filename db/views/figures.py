@@ -31,20 +31,6 @@ from db.tables import (
 )
 from labeling.types import AnnotationAction, LabelSource, ProjectId, VersionId
 
-__all__ = [
-    "STATE",
-    "Asked",
-    "NewFigure",
-    "data_of",
-    "evidence",
-    "keep",
-    "kept_fingerprint",
-    "lately_asked",
-    "people_labels_at",
-    "prelabels_of",
-    "shown_and_kept",
-]
-
 STATE = "state"
 """The figure that says what the others were computed from."""
 

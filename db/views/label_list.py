@@ -31,8 +31,6 @@ from db.tables import (
 )
 from labeling.types import AnnotationAction, ImageId, LabelSource, ProjectId, ReviewKind, Side
 
-__all__ = ["SEARCHED", "Listed", "Wanted", "blind_and_open", "of_images", "of_task", "standing"]
-
 SEARCHED = 1_000
 """A search by name looks at so many of the newest names that match."""
 

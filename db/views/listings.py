@@ -28,19 +28,6 @@ from db.tables import (
 )
 from labeling.types import LabelSource, ProjectId
 
-__all__ = [
-    "IMAGE_STATES",
-    "FailureItem",
-    "ImageItem",
-    "LabelItem",
-    "SourceItem",
-    "failures",
-    "image",
-    "images",
-    "labels",
-    "sources",
-]
-
 IMAGE_STATES = ("fetched", "ready", "asked", "labelled")
 """Of an image whose bytes are here: waiting for prelabel or group, in the pool, in front of people, labelled."""
 

@@ -26,8 +26,6 @@ from db.tables import (
 )
 from labeling.types import AnnotationAction, ProjectId, ReviewKind
 
-__all__ = ["Answer", "HowFar", "Named", "answers", "first_named", "how_far"]
-
 
 @dataclass(frozen=True, slots=True)
 class Answer:

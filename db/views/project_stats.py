@@ -18,18 +18,6 @@ from db.rows import count, in_parts
 from db.tables import FetchRow, ImageRow, InboxRow, LabelRow, PrelabelRow, RegistrationRow
 from labeling.types import LabelSource, ProjectId
 
-__all__ = [
-    "LabelCount",
-    "arrived_since",
-    "earlier_revision",
-    "folders",
-    "group_arrivals",
-    "images_now",
-    "labels_now",
-    "looked_at_by_both",
-    "oldest_event",
-]
-
 
 def group_arrivals(session: Session, project_id: ProjectId) -> dict[int, datetime]:
     """When each near-duplicate group's first image was fetched."""

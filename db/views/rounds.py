@@ -18,17 +18,6 @@ from db.rows import columns
 from db.tables import AnnotationRow, AnnotatorRow, PromotionRow, PushRow, QueryRow, ReviewEndRow, ReviewRow, VersionRow
 from labeling.types import ProjectId, ReviewKind, Verdict
 
-__all__ = [
-    "PromotionItem",
-    "QueryItem",
-    "ReviewItem",
-    "VersionItem",
-    "promotions",
-    "queries",
-    "reviews",
-    "versions",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class QueryItem:

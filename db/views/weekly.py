@@ -14,8 +14,6 @@ from db.rows import count
 from db.tables import AnnotationRow, AnnotatorRow, LabelRow, ReviewRow
 from labeling.types import AnnotationAction, ProjectId
 
-__all__ = ["Worked", "disputes", "labels_by_source", "worked"]
-
 LONGEST_S = 600.0
 """An answer that took longer counts as this: a tab that was left open is no work."""
 

@@ -15,8 +15,6 @@ from service.cli.projects import config_in
 if TYPE_CHECKING:
     from service.label_studio.takeover import TakenOver
 
-__all__ = ["adopt"]
-
 
 def adopt(
     ls_project: Annotated[int, typer.Argument(metavar="LS_PROJECT", help="The project's number in Label Studio.")],

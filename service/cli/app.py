@@ -8,8 +8,6 @@ import typer
 
 from service.cli.lazy_group import Entry, LazyGroup
 
-__all__ = ["app", "main"]
-
 
 class _Commands(LazyGroup):
     """Every command; a help line is the first one of the command's own help (a test compares them)."""

@@ -16,8 +16,6 @@ from service.cli.output import AsJson, asked_for, author, connected, emit, faili
 from service.engines.endpoints_file import endpoint_key, endpoint_secret, load_endpoints
 from service.settings import Settings, keep_secret
 
-__all__ = ["app"]
-
 app = typer.Typer(no_args_is_help=True)
 COLUMNS = ["name", "url", "kind", "price", "local", "key", "answered", "failed", "unanswered", "failed in a row"]
 

@@ -13,8 +13,6 @@ from rich.text import Text
 
 from service.cli.output import table
 
-__all__ = ["comparison", "engine", "kinds", "plan", "probe", "tried"]
-
 Json = dict[str, Any]
 BAR = 40
 MOST_CLASSES = 12

@@ -21,8 +21,6 @@ from service.cli.output import AsJson, Connected, Here, ProjectName, connected, 
 if TYPE_CHECKING:
     from service.ingest.bulk import Ingested
 
-__all__ = ["ingest"]
-
 
 def ingest(
     project: ProjectName,

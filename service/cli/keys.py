@@ -16,8 +16,6 @@ from labeling.jobs import Role
 from service.auth import issue_key
 from service.cli.output import AsJson, author, connected, emit, failing_clearly, table
 
-__all__ = ["app"]
-
 app = typer.Typer(no_args_is_help=True)
 
 

@@ -20,8 +20,6 @@ from service.notifications.summary import alarm_words
 from service.notifications.targets import Target, load_messages, message_secret, secret_for
 from service.settings import Settings, keep_secret
 
-__all__ = ["app"]
-
 app = typer.Typer(no_args_is_help=True)
 LAST = 20
 TARGETS = ["id", "wants", "projects", "local", "secret"]

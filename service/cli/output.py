@@ -35,22 +35,6 @@ if TYPE_CHECKING:
     from service.jobs.arguments import Arguments
     from service.jobs.jobs import Jobs, JobStatus
 
-__all__ = [
-    "AsJson",
-    "Connected",
-    "Here",
-    "ProjectName",
-    "asked_for",
-    "author",
-    "connected",
-    "do_job",
-    "emit",
-    "failing_clearly",
-    "job_document",
-    "progress",
-    "table",
-]
-
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Here = Annotated[bool, typer.Option("--here", help="Do the work in this process instead of asking the worker.")]
 ProjectName = Annotated[str, typer.Argument(metavar="PROJECT", help="The project's name or number.")]

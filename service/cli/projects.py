@@ -22,8 +22,6 @@ from service.cli.output import AsJson, ProjectName, author, connected, emit, fai
 from service.projects.history import history
 from service.projects.project_file import parse_project
 
-__all__ = ["app", "config_in"]
-
 app = typer.Typer(no_args_is_help=True)
 ProjectYaml = Annotated[
     Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True, help="The project's YAML file.")

@@ -11,8 +11,6 @@ from labeling.adapters.storage.image_store import ImageStore
 from service.cli.output import AsJson, ProjectName, author, connected, emit, failing_clearly, progress
 from service.release.files import PAGE, folder_of
 
-__all__ = ["release"]
-
 
 def release(
     project: ProjectName,

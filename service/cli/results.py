@@ -30,8 +30,6 @@ from service.cli.output import (
     table,
 )
 
-__all__ = ["export", "jobs_app", "status"]
-
 jobs_app = typer.Typer(no_args_is_help=True)
 FAILURE = ("step", "subject", "count", "dead", "reason")
 

@@ -15,8 +15,6 @@ from service.settings import Settings, load_settings
 if TYPE_CHECKING:
     from service.operations.doctor import Check
 
-__all__ = ["demo", "doctor", "init", "up"]
-
 
 def init(as_json: AsJson = False) -> None:
     """Make or migrate the database and the signing secret of this home (HARDCASE_HOME).

@@ -18,8 +18,6 @@ from labeling.review.label_sets import Change, Comparison
 from service.cli.output import AsJson, Connected, ProjectName, author, connected, emit, failing_clearly, table
 from service.labels.snapshots import compare_states, create, rebuild, verify
 
-__all__ = ["app"]
-
 SHOWN = 20
 app = typer.Typer(no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The snapshot's name.")]

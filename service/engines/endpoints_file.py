@@ -17,8 +17,6 @@ from service.engines.egress import is_in_the_house
 from service.settings import Settings, kept_secret
 from service.written_files import Strict, read_file
 
-__all__ = ["EndpointIn", "LimitsIn", "PriceIn", "endpoint_key", "endpoint_secret", "load_endpoints"]
-
 MICRO = 1_000_000
 Money = Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=6)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,40}$")]

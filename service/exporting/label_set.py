@@ -21,8 +21,6 @@ from labeling.review.kinds import Split
 from labeling.types import NONE_OF_THESE
 from service.exporting.columns import Record, record_of
 
-__all__ = ["LabelSet", "open_label_set"]
-
 _EXTENSION = {"image/jpeg": ".jpg", "image/png": ".png"}
 
 

@@ -25,8 +25,6 @@ from service.jobs.arguments import LearnArguments
 from service.jobs.jobs import Jobs
 from service.labels.resolution import settle
 
-__all__ = ["Voided", "pause", "resume", "void_answers"]
-
 
 @dataclass(frozen=True, slots=True)
 class Voided:

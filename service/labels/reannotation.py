@@ -21,8 +21,6 @@ from labeling.jobs import Trigger
 from labeling.project import Project
 from labeling.types import Actor, ImageId, ReviewKind
 
-__all__ = ["STRATEGY", "Asked", "ask_again"]
-
 STRATEGY = "asked again"
 """The strategy of a query that was not drawn: somebody asked for its images."""
 

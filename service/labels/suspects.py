@@ -17,8 +17,6 @@ from labeling.project import Project
 from labeling.types import Actor, ImageId
 from service.labels.reannotation import ask_again
 
-__all__ = ["SUSPECTED", "Handled", "find_right", "send_back"]
-
 SUSPECTED = "the label is suspected to be wrong"
 
 

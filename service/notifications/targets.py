@@ -18,23 +18,6 @@ from service.engines.egress import is_in_the_house
 from service.settings import Settings, kept_secret
 from service.written_files import Strict, read_file
 
-__all__ = [
-    "SMTP",
-    "MailIn",
-    "Mailbox",
-    "MailServer",
-    "Messages",
-    "SmtpIn",
-    "Target",
-    "Wanted",
-    "Webhook",
-    "WebhookIn",
-    "has_targets",
-    "load_messages",
-    "message_secret",
-    "secret_for",
-]
-
 SMTP = "smtp"
 """The name under which the mail server's password is kept."""
 

@@ -19,8 +19,6 @@ from labeling.types import NONE_OF_THESE, UNSURE
 from service.plugins import ENGINES, HEADS, STRATEGIES, check_name
 from service.written_files import Strict, mistakes
 
-__all__ = ["ProjectFile", "check_project", "parse_project"]
-
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
 
 

@@ -15,8 +15,6 @@ from db.session import insert_new
 from db.tables import CalibrationRow
 from labeling.types import ProjectId
 
-__all__ = ["Calibration", "add", "everyone", "newest"]
-
 
 @dataclass(frozen=True, slots=True)
 class Calibration:

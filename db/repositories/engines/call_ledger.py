@@ -20,26 +20,6 @@ from db.session import insert_new
 from db.tables import CallRow, SpendRow
 from labeling.types import ProjectId
 
-__all__ = [
-    "Call",
-    "EndpointState",
-    "Spending",
-    "State",
-    "close",
-    "dead",
-    "endpoint_states",
-    "failures_in_a_row",
-    "find",
-    "in_flight",
-    "last_minute",
-    "lock",
-    "mark_sent",
-    "open_call",
-    "reserve",
-    "settle",
-    "spending",
-]
-
 MINUTE = timedelta(minutes=1)
 LOOK_BACK = 20
 

@@ -16,8 +16,6 @@ from db.rows import read_all, to_row
 from db.tables import EngineStageRow
 from labeling.types import ProjectId
 
-__all__ = ["Stage", "first_revision", "in_force", "note", "place_of", "shorten"]
-
 
 @dataclass(frozen=True, slots=True)
 class Stage:

@@ -21,26 +21,6 @@ from db.session import insert_new
 from db.tables import EmbeddingRow, FailureRow, GroupRow, ImageRow, PrelabelRow
 from labeling.types import ImageId, Outcome, Prelabel, ProjectId, Side
 
-__all__ = [
-    "GroupedImage",
-    "PendingImage",
-    "PlacedImage",
-    "Said",
-    "UngroupedImage",
-    "descriptions",
-    "forget_vectors",
-    "grouped",
-    "images",
-    "name_vectors",
-    "named_vectors",
-    "pending",
-    "place",
-    "record",
-    "said",
-    "said_of",
-    "ungrouped",
-]
-
 STEP = "prelabel"
 
 

@@ -13,8 +13,6 @@ from sqlalchemy.orm import Session
 from db.rows import read
 from db.tables import ProbeRow
 
-__all__ = ["Probe", "newest", "record"]
-
 
 @dataclass(frozen=True, slots=True)
 class Probe:

@@ -16,8 +16,6 @@ from db.tables import EngineReportRow
 from labeling.errors import NotFound
 from labeling.types import ProjectId
 
-__all__ = ["EngineReport", "ReportItem", "by_id", "listing", "newest", "record"]
-
 
 @dataclass(frozen=True, slots=True)
 class EngineReport:

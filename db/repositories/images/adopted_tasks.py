@@ -18,8 +18,6 @@ from db.session import insert_new
 from db.tables import AdoptedTaskRow, FetchRow, ImageRow, PushRow, RegistrationRow, ReviewRow
 from labeling.types import ImageId, ProjectId, RegistrationId, ReviewId
 
-__all__ = ["NewTask", "Ready", "add", "count", "has_ready", "known_tasks", "ready", "taken"]
-
 
 @dataclass(frozen=True, slots=True)
 class NewTask:

@@ -21,8 +21,6 @@ from db.session import insert_new
 from db.tables import FailureRow, FetchRow, ImageRow, RegistrationGoneRow, RegistrationRow
 from labeling.types import ImageId, ProjectId, RegistrationId
 
-__all__ = ["FETCH", "NewImage", "Waiting", "content_hashes", "record", "waiting"]
-
 FETCH = "fetch"
 """The step under which failures to fetch are counted."""
 

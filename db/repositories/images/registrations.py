@@ -19,8 +19,6 @@ from db.session import insert_new
 from db.tables import FetchRow, RegistrationGoneRow, RegistrationRow
 from labeling.types import Incoming, ProjectId, RegistrationId, SourceId
 
-__all__ = ["Known", "Registered", "differs", "gone", "known", "register", "standing", "waiting_uploads"]
-
 _COLUMNS = "reference, revision, address, fingerprint, text, details, known_label, gold"
 _SQLITE = (
     f"INSERT INTO registration (project_id, source_id, registered_at, {_COLUMNS}) "

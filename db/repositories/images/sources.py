@@ -13,8 +13,6 @@ from db.session import insert_new
 from db.tables import SourceRow
 from labeling.types import ProjectId, SourceId
 
-__all__ = ["Source", "add", "due", "looked"]
-
 
 @dataclass(frozen=True, slots=True)
 class Source:

@@ -13,8 +13,6 @@ from db.rows import read_all
 from db.tables import DecisionRow
 from labeling.types import Actor, ImageId, ProjectId
 
-__all__ = ["ADJUDICATION", "CORRECTION", "Decision", "add", "in_force"]
-
 CORRECTION, ADJUDICATION = "correction", "adjudication"
 
 

@@ -17,17 +17,6 @@ from db.rows import to_row
 from db.tables import LabelRow, ReviewRow
 from labeling.types import ImageId, LabelSource, ProjectId, ReviewId, ReviewKind
 
-__all__ = [
-    "DISPUTED",
-    "Label",
-    "NewLabel",
-    "append",
-    "current",
-    "current_of",
-    "is_current_label",
-    "newest_not_by_people",
-]
-
 DISPUTED = "people disagree: a lead must decide"
 """The reason of the row that withdraws a label because people's answers are in conflict."""
 

@@ -20,19 +20,6 @@ from db.tables import AnnotationRow, LabelRow, ReviewRow, SnapshotRow
 from labeling.errors import NotFound
 from labeling.types import ProjectId
 
-__all__ = [
-    "NewSnapshot",
-    "Snapshot",
-    "add",
-    "by_name",
-    "find",
-    "labels_after",
-    "listing",
-    "newest_answer_at",
-    "newest_release",
-    "release",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class NewSnapshot:

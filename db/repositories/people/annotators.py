@@ -15,8 +15,6 @@ from db.tables import AnnotationRow, AnnotatorRow, AnnotatorSwitchRow, ReviewRow
 from labeling.errors import NotFound
 from labeling.types import Actor, ImageId, ProjectId
 
-__all__ = ["Annotator", "by_id", "everyone", "images_of", "paused", "switch", "void"]
-
 
 @dataclass(frozen=True, slots=True)
 class Annotator:

@@ -15,8 +15,6 @@ from labeling.errors import NotFound
 from labeling.jobs import Role
 from labeling.types import KeyId
 
-__all__ = ["StoredKey", "add", "by_id", "by_prefix", "everyone", "revoke"]
-
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:

@@ -16,8 +16,6 @@ from labeling.errors import Conflict, Invalid, NotFound
 from labeling.project import Project, ProjectConfig
 from labeling.types import Actor, ProjectId
 
-__all__ = ["ConfigVersion", "by_id", "by_name", "configure", "create", "everyone", "history", "resolve"]
-
 
 @dataclass(frozen=True, slots=True)
 class ConfigVersion:

@@ -16,8 +16,6 @@ from db.rows import columns, in_parts, read_all
 from db.tables import GroupRow, ImageRow, LabelRow, PrelabelRow, ReviewRow
 from labeling.types import Example, ImageId, LabelSource, ProjectId, ReviewKind, Side
 
-__all__ = ["groups_of", "last_label_id", "read_examples", "unready_labels"]
-
 
 def read_examples(
     session: Session,

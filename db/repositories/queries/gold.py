@@ -18,8 +18,6 @@ from db.repositories.reviews import overlaps
 from db.tables import AnnotationRow, ImageRow, LabelRow, QueryRow, ReviewEndRow, ReviewRow
 from labeling.types import Actor, ImageId, LabelSource, ProjectId, ReviewId, ReviewKind
 
-__all__ = ["KnownAnswer", "answers", "asked_reviews", "made_from_answers_of", "unasked_images", "want_people"]
-
 AUTHOR = "policy"
 
 

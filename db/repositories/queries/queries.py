@@ -19,8 +19,6 @@ from db.tables import AdoptedTaskRow, AnnotationRow, FetchRow, ImageRow, LabelRo
 from labeling.jobs import Trigger
 from labeling.types import AnnotationAction, ImageId, ProjectId, QueryId, ReviewKind, VersionId
 
-__all__ = ["NewQuery", "NewReview", "add_query", "next_number", "taken_groups"]
-
 _ON_PURPOSE = (ReviewKind.GOLD, ReviewKind.RELABEL)
 """Kinds that are asked of images which have a label already."""
 

@@ -18,8 +18,6 @@ from db.tables import LabelStudioProjectRow, ProjectConfigRow, PushRow, ReviewRo
 from labeling.errors import NotFound
 from labeling.types import ProjectId, ReviewId
 
-__all__ = ["LAST", "Order", "Shown", "by_task", "by_token", "note", "order_of"]
-
 LAST = 0.999999
 """The place behind all others."""
 

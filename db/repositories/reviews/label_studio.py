@@ -14,8 +14,6 @@ from db.session import insert_new
 from db.tables import LabelStudioProjectRow
 from labeling.types import ProjectId
 
-__all__ = ["Place", "add", "get", "holder_of", "next_revision", "note"]
-
 
 @dataclass(frozen=True, slots=True)
 class Place:

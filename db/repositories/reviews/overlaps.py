@@ -20,19 +20,6 @@ from db.session import insert_new
 from db.tables import AnnotationRow, OverlapRow, PushRow, ReviewEndRow, ReviewRow, VoidRow
 from labeling.types import Actor, AnnotationAction, ImageId, ProjectId, ReviewId, ReviewKind
 
-__all__ = [
-    "Asked",
-    "Untold",
-    "answered_lately",
-    "count_answered",
-    "count_asked",
-    "people_since",
-    "states",
-    "told",
-    "untold",
-    "want",
-]
-
 _CLOSING = (AnnotationAction.ANSWERED.value, AnnotationAction.SKIPPED.value)
 
 

@@ -43,32 +43,6 @@ from labeling.types import (
     VersionId,
 )
 
-__all__ = [
-    "TASK_DELETED",
-    "Standing",
-    "answered_people",
-    "Review",
-    "Suggested",
-    "by_token",
-    "count_fresh",
-    "count_open",
-    "end",
-    "highest_push",
-    "newest",
-    "newest_of_images",
-    "is_current",
-    "is_open",
-    "is_unanswered",
-    "is_valid",
-    "note_touches",
-    "open_reviews",
-    "Push",
-    "pushes",
-    "record_pushes",
-    "suggestions",
-    "wanted_people",
-]
-
 TASK_DELETED = "task deleted"
 """The reason of a review's end when its task is gone from Label Studio; it is never made again."""
 

@@ -20,8 +20,6 @@ from db.tables import AlarmEndRow, AlarmRow
 from labeling.errors import NotFound
 from labeling.types import Actor, ProjectId
 
-__all__ = ["Alarm", "AlarmKind", "by_id", "count_open", "end", "lately", "open_alarms", "raise_alarm"]
-
 
 class AlarmKind(StrEnum):
     """What an alarm is about; docs/reference/label-quality.md says when each is raised and ended."""

@@ -14,8 +14,6 @@ from db.rows import read_all
 from db.session import insert_new
 from db.tables import HeartbeatRow
 
-__all__ = ["Heartbeat", "beat", "everyone", "newest"]
-
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:

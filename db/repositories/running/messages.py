@@ -20,8 +20,6 @@ from db.session import insert_new
 from db.tables import DeliveryRow, MessageRow
 from labeling.types import ProjectId
 
-__all__ = ["PAUSES", "Listed", "Message", "NewMessage", "add", "begin", "due", "finish", "known_keys", "listing"]
-
 PAUSES = tuple(timedelta(minutes=m) for m in (1, 5, 15, 60, 240, 720))
 """How long a failed attempt rests before the next; one more attempt than there are pauses."""
 BEGUN = "begun"

@@ -17,24 +17,6 @@ from labeling.errors import Conflict, NotFound
 from labeling.jobs import Trigger
 from labeling.types import ProjectId, Verdict, VersionId
 
-__all__ = [
-    "GATE_VERDICTS",
-    "Promotion",
-    "Version",
-    "add_version",
-    "append_promotion",
-    "by_id",
-    "by_number",
-    "champion",
-    "coronation",
-    "everyone",
-    "lock",
-    "newest",
-    "next_number",
-    "previous_champion",
-    "promotions",
-]
-
 GATE_VERDICTS = frozenset({Verdict.PROMOTED, Verdict.REFUSED, Verdict.NO_CHANGE})
 """The verdicts for which the gate ran, that is, which have looked at the hold-out."""
 _CROWNS = (Verdict.PROMOTED, Verdict.ROLLED_BACK)

@@ -6,8 +6,6 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Answer"]
-
 
 class Answer(BaseModel):
     """The base of bodies that are made from a value: `AlarmOut.of(alarm)`."""

@@ -19,8 +19,6 @@ from service.web.api.answers import Answer
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep, WebParts
 
-__all__ = ["router"]
-
 router = APIRouter(route_class=Guarded, tags=["decisions"])
 _Number = Annotated[int, Field(ge=1, lt=2**62)]
 _Words = Annotated[str, Field(min_length=1, max_length=500)]

@@ -16,8 +16,6 @@ from service.web.api.answers import Answer
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep
 
-__all__ = ["router"]
-
 router = APIRouter(route_class=Guarded, tags=["images"])
 
 

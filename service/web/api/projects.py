@@ -22,8 +22,6 @@ from service.projects.project_file import ProjectFile
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep
 
-__all__ = ["router"]
-
 router = APIRouter(route_class=Guarded, tags=["projects"])
 
 

@@ -21,8 +21,6 @@ from service.web.api.paging import PagingDep, SliceOut, slice_out
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep
 
-__all__ = ["router"]
-
 LISTED = 1_000
 """So many changes are listed; the counts are over all."""
 router = APIRouter(route_class=Guarded, tags=["snapshots"])

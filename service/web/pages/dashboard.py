@@ -14,8 +14,6 @@ from service.web.pages.quality import Quality, look_at
 from service.web.pages.rendering import page, pictures
 from service.web.wiring import PartsDep
 
-__all__ = ["router"]
-
 router = APIRouter(route_class=Guarded, tags=["pages"], default_response_class=HTMLResponse)
 
 

@@ -19,8 +19,6 @@ from service.web.pages.rendering import page
 from service.web.retry import retry_failures
 from service.web.wiring import PartsDep
 
-__all__ = ["router"]
-
 SHOWN = 50
 router = APIRouter(route_class=Guarded, tags=["pages"], default_response_class=HTMLResponse)
 

@@ -18,8 +18,6 @@ from service.web.pages.login import CheckedForm
 from service.web.pages.rendering import page
 from service.web.wiring import PartsDep
 
-__all__ = ["router"]
-
 router = APIRouter(route_class=Guarded, tags=["pages"], default_response_class=HTMLResponse)
 ENDED = 10
 

@@ -17,8 +17,6 @@ from service.web.edge.access import COOKIE, Guarded, session_of
 from service.web.pages.rendering import page, remember, safe_next
 from service.web.wiring import PartsDep
 
-__all__ = ["CheckedForm", "router"]
-
 
 def _check_form(request: Request, parts: PartsDep, form_token: Annotated[str, Form(max_length=200)] = "") -> None:
     auth.check_form(parts.settings.signing, session_of(request), form_token)

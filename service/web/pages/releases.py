@@ -14,8 +14,6 @@ from service.web.edge.access import Guarded, ProjectDep
 from service.web.pages.rendering import page
 from service.web.wiring import PartsDep
 
-__all__ = ["router"]
-
 SHOWN = 200
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "

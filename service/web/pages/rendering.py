@@ -28,8 +28,6 @@ from service.web.edge.access import COOKIE, session_of
 from service.web.edge.request_log import request_id
 from service.web.wiring import WebParts, parts_of
 
-__all__ = ["error_page", "page", "pictures", "remember", "safe_next", "wants_page"]
-
 PICTURE_AGE = timedelta(hours=1)
 _NOT_PAGES = ("/api/", "/media/", "/webhooks/", "/metrics", "/openapi.json", "/health", "/ready", "/ml/")
 

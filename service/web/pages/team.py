@@ -22,8 +22,6 @@ from service.web.pages.rendering import page
 from service.web.pages.team_view import bars, look_at_team
 from service.web.wiring import PartsDep
 
-__all__ = ["router"]
-
 router = APIRouter(route_class=Guarded, tags=["pages"], default_response_class=HTMLResponse)
 
 AnnotatorId = Annotated[int, Path(ge=1, lt=2**62, description="An annotator's number.")]

@@ -29,8 +29,6 @@ from service.label_studio.adopted_tasks import KEPT, controls_of
 from service.work.review.image_urls import address_of, region_address_of
 from service.work.wiring import Parts
 
-__all__ = ["STRATEGY", "adopt_batch"]
-
 STRATEGY = "adopted"
 AUTHOR = "adopt"
 

@@ -24,8 +24,6 @@ from labeling.review.events import Answer, newest, parse_answer
 from labeling.types import AnnotationAction, ImageId, ProjectId, ReviewId
 from service.logs import get_logger
 
-__all__ = ["Recorded", "record_answers"]
-
 log = get_logger(__name__)
 _TICK = timedelta(microseconds=1)
 
