@@ -14,8 +14,6 @@ import sqlalchemy as sa
 if TYPE_CHECKING:
     from alembic.config import Config
 
-__all__ = ["downgrade", "head", "knows", "revision", "upgrade"]
-
 
 def upgrade(engine: sa.Engine, to: str = "head") -> None:
     """Run the migrations that are missing, up to `to`."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-__all__ = ["Slice", "slice_of"]
+from db.rows import read_all
 
 T = TypeVar("T")
 
@@ -28,11 +27,11 @@ def slice_of(
     key: Any,
     after: int | None,
     limit: int,
-    make: Callable[..., T],
+    kind: type[T],
 ) -> Slice[T]:
-    """The next `limit` rows whose `key` is under `after`, each handed to `make` column by column."""
+    """The next `limit` rows whose `key` is under `after`, each as a value of this kind."""
     if after is not None:
         statement = statement.where(key < after)
     rows = session.execute(statement.order_by(key.desc()).limit(limit + 1)).all()
-    items = [make(*row) for row in rows[:limit]]
+    items = read_all(kind, rows[:limit])
     return Slice(items, items[-1].id if len(rows) > limit else None)  # type: ignore[attr-defined]

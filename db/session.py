@@ -16,8 +16,6 @@ from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-__all__ = ["insert_new", "make_engine", "reading", "transaction"]
-
 BUSY_TIMEOUT_MS = 30_000
 
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, NewType
 
 __all__ = [
     "NONE_OF_THESE",
     "UNSURE",
+    "Actor",
     "AnnotationAction",
     "Evidence",
     "Example",
@@ -100,6 +102,15 @@ class Verdict(StrEnum):
     NO_CHANGE = "no change"
     NOT_YET_KNOWN = "not yet known"
     ROLLED_BACK = "rolled back"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who does something, why, and when: what is kept with every fact that somebody decided."""
+
+    author: str
+    reason: str
+    now: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,23 +25,6 @@ from labeling.jobs import Role
 from labeling.project import Project
 from labeling.types import KeyId
 
-__all__ = [
-    "SESSION_AGE_S",
-    "Caller",
-    "PageSession",
-    "check_form",
-    "check_strength",
-    "form_token",
-    "identify",
-    "issue_key",
-    "open_session",
-    "read_session",
-    "require",
-    "require_sight",
-    "seal_session",
-    "session_caller",
-]
-
 SESSION_AGE_S = 12 * 3600
 MIN_SECRET_LENGTH = 32
 _RANK = {Role.READ: 0, Role.INGEST: 1, Role.ENGINEER: 2, Role.ADMIN: 3}

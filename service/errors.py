@@ -26,8 +26,6 @@ from labeling.errors import (
     Unavailable,
 )
 
-__all__ = ["STATUS", "Problem", "problem_of", "status_of"]
-
 STATUS: dict[type[HardcaseError], int] = {
     NotFound: 404,
     Conflict: 409,

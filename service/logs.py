@@ -8,8 +8,6 @@ from typing import Any, TextIO
 
 import structlog
 
-__all__ = ["get_logger", "set_up_logs"]
-
 get_logger = structlog.stdlib.get_logger
 
 

@@ -12,8 +12,6 @@ from typing import Any
 from labeling.errors import Invalid
 from service.engines.kinds import KINDS
 
-__all__ = ["BUILT_IN", "ENGINES", "HEADS", "STRATEGIES", "check_name", "load_plugin", "names_of"]
-
 ENGINES, STRATEGIES, HEADS = "hardcase.engines", "hardcase.strategies", "hardcase.heads"
 BUILT_IN = {
     ENGINES: tuple(KINDS),

@@ -7,8 +7,6 @@ import sqlalchemy as sa
 from db import migrate
 from labeling.errors import Conflict
 
-__all__ = ["bring_to_head", "check_schema"]
-
 
 def bring_to_head(database: sa.Engine) -> None:
     """Run our migrations and the durable engine's; a database of a newer hardcase is refused."""

@@ -17,8 +17,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from labeling.errors import Invalid
 
-__all__ = ["Settings", "ensure_secret", "keep_secret", "kept_secret", "load_settings", "prepare_home"]
-
 
 class Settings(BaseSettings):
     """Read once at the edge of a process and handed down as an argument."""

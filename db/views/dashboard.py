@@ -10,24 +10,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.rows import read, read_all
 from db.session import insert_new
 from db.tables import FailureRow, FigureRow, ImageRow, InboxRow, LabelStudioProjectRow, ReviewRow, SeenRow, TallyRow
 from db.views.figures import STATE
 from labeling.types import ProjectId, ReviewId
-
-__all__ = [
-    "Figure",
-    "LabelStudioPlace",
-    "Tally",
-    "failure_counts",
-    "figures",
-    "inbox_waiting_since",
-    "job_counts",
-    "label_studio_place",
-    "mark_seen",
-    "review_media",
-    "tally",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +46,7 @@ class LabelStudioPlace:
 
 def tally(session: Session, project_id: ProjectId) -> Tally | None:
     row = session.get(TallyRow, project_id)
-    return None if row is None else Tally(dict(row.counts), row.refreshed_at)
+    return None if row is None else read(Tally, row)
 
 
 def figures(session: Session, project_id: ProjectId) -> dict[str, Figure]:
@@ -69,7 +56,7 @@ def figures(session: Session, project_id: ProjectId) -> dict[str, Figure]:
         .where(FigureRow.project_id == project_id, ~FigureRow.name.startswith(STATE))
         .order_by(FigureRow.name)
     )
-    return {row.name: Figure(row.name, dict(row.data), row.svg, row.computed_at) for row in rows}
+    return {figure.name: figure for figure in read_all(Figure, rows)}
 
 
 def failure_counts(session: Session, project_id: ProjectId) -> dict[str, int]:
@@ -82,7 +69,7 @@ def failure_counts(session: Session, project_id: ProjectId) -> dict[str, int]:
 
 def label_studio_place(session: Session, project_id: ProjectId) -> LabelStudioPlace | None:
     row = session.get(LabelStudioProjectRow, project_id)
-    return None if row is None else LabelStudioPlace(row.ls_project_id, row.base_url, row.swept_until)
+    return None if row is None else read(LabelStudioPlace, row)
 
 
 def inbox_waiting_since(session: Session) -> datetime | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,10 +11,9 @@ from sqlalchemy.orm import Session, aliased
 
 from db.repositories.labels.labels import DISPUTED, is_current_label
 from db.repositories.reviews.reviews import is_open
+from db.rows import columns, read_all
 from db.tables import ImageRow, LabelRow, PushRow, ReviewRow
 from labeling.types import ImageId, LabelSource, ProjectId, ReviewId, ReviewKind
-
-__all__ = ["Dispute", "contradicted", "in_conflict"]
 
 AUTHOR = "annotators"
 MOST = 1_000
@@ -65,19 +63,10 @@ def contradicted(session: Session, project_id: ProjectId) -> list[Dispute]:
 
 
 def _found(session: Session, project_id: ProjectId, *conditions: sa.ColumnElement[bool]) -> list[Dispute]:
+    label = {"label": LabelRow.value, "since": LabelRow.created_at}
+    stands = {"waiting": is_open(), "group_size": _group_size()}
     rows = session.execute(
-        sa.select(
-            ImageRow.id,
-            ImageRow.content_hash,
-            ImageRow.text,
-            ReviewRow.id,
-            ReviewRow.kind,
-            PushRow.ls_task_id,
-            LabelRow.value,
-            LabelRow.created_at,
-            is_open(),
-            _group_size(),
-        )
+        sa.select(*columns(Dispute, ReviewRow, ImageRow, PushRow, review_id=ReviewRow.id, **label, **stands))
         .select_from(LabelRow)
         .join(ImageRow, ImageRow.id == LabelRow.image_id)
         .join(ReviewRow, ReviewRow.id == LabelRow.review_id)
@@ -86,32 +75,16 @@ def _found(session: Session, project_id: ProjectId, *conditions: sa.ColumnElemen
         .order_by(LabelRow.id.desc())
         .limit(MOST)
     )
-    return [_dispute(row) for row in rows]
+    return read_all(Dispute, rows)
 
 
 def _group_size() -> sa.ScalarSelect[Any]:
-    """How many images look like this one, itself included; 0 while its group is not known."""
+    """How many images look like this one, itself included; 1 while its group is not known."""
     twin = aliased(ImageRow)
     return (
-        sa.select(sa.func.count())
+        sa.select(sa.case((sa.func.count() > 0, sa.func.count()), else_=1))
         .select_from(twin)
         .where(twin.project_id == ImageRow.project_id, twin.group_id == ImageRow.group_id)
         .correlate(ImageRow)
         .scalar_subquery()
-    )
-
-
-def _dispute(row: Sequence[Any]) -> Dispute:
-    image, content_hash, text, review, kind, task, label, since, waiting, group_size = row
-    return Dispute(
-        ImageId(image),
-        content_hash,
-        text,
-        ReviewId(review),
-        ReviewKind(kind),
-        task,
-        label,
-        since,
-        bool(waiting),
-        max(group_size, 1),
     )

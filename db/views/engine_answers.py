@@ -9,13 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.repositories.engines.engines_in_force import place_of
+from db.rows import in_parts
 from db.tables import PrelabelRow
 from labeling.answers import Answer
 from labeling.types import ImageId, Outcome, ProjectId
-
-__all__ = ["Opinion", "of_images"]
-
-KEYS_A_STATEMENT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,25 +29,15 @@ class Opinion:
 def of_images(session: Session, project_id: ProjectId, image_ids: Sequence[ImageId]) -> dict[ImageId, Opinion]:
     """The opinion of the engine that comes last in the escalation; one that abstained leaves it to those before."""
     found: dict[ImageId, Opinion] = {}
-    for start in range(0, len(image_ids), KEYS_A_STATEMENT):
-        rows = session.execute(
-            sa.select(
-                PrelabelRow.image_id,
-                PrelabelRow.engine,
-                PrelabelRow.revision,
-                PrelabelRow.probs,
-                PrelabelRow.answer,
-                PrelabelRow.outcome,
-                PrelabelRow.evidence,
-            )
-            .where(
-                PrelabelRow.image_id.in_(image_ids[start : start + KEYS_A_STATEMENT]),
-                PrelabelRow.outcome != Outcome.ABSTAINED.value,
-            )
+    for some in in_parts(image_ids):
+        rows = session.scalars(
+            sa.select(PrelabelRow)
+            .where(PrelabelRow.image_id.in_(some), PrelabelRow.outcome != Outcome.ABSTAINED.value)
             .order_by(place_of(project_id, PrelabelRow.revision), PrelabelRow.id)
         )
-        for image, engine, revision, probs, answer, outcome, evidence in rows:
-            said = Answer.named(Outcome(outcome), answer).single
-            if probs or said:
-                found[ImageId(image)] = Opinion(engine, revision, probs, said, str((evidence or {}).get("reason", "")))
+        for row in rows:
+            said = Answer.named(Outcome(row.outcome), row.answer).single
+            if row.probs or said:
+                reason = str((row.evidence or {}).get("reason", ""))
+                found[ImageId(row.image_id)] = Opinion(row.engine, row.revision, row.probs, said, reason)
     return found

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -11,23 +11,9 @@ from sqlalchemy.orm import Session
 
 from db.repositories.engines.prelabels import PendingImage, stated_in
 from db.repositories.labels.labels import is_current_label
+from db.rows import columns, in_parts, read, read_all
 from db.tables import GroupRow, ImageRow, LabelRow, PrelabelRow
 from labeling.types import ImageId, LabelSource, Outcome, ProjectId
-
-__all__ = [
-    "Amount",
-    "GoldImage",
-    "RevisionFacts",
-    "StoredPrelabel",
-    "amounts",
-    "by_ids",
-    "gold",
-    "images",
-    "revisions",
-    "stored",
-]
-
-IDS_A_STATEMENT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,46 +108,34 @@ def amounts(session: Session, project_id: ProjectId, revision: str, limit: int) 
 
 def images(session: Session, project_id: ProjectId, *, not_by: str | None = None) -> list[PendingImage]:
     """All images of the project in the order of their ids, or those that a revision has not looked at."""
-    query = sa.select(ImageRow.id, ImageRow.content_hash, ImageRow.text).where(ImageRow.project_id == project_id)
+    query = sa.select(*columns(PendingImage, ImageRow)).where(ImageRow.project_id == project_id)
     if not_by is not None:
         query = query.where(~sa.exists().where(PrelabelRow.image_id == ImageRow.id, PrelabelRow.revision == not_by))
-    return [
-        PendingImage(ImageId(image), key, text) for image, key, text in session.execute(query.order_by(ImageRow.id))
-    ]
+    return read_all(PendingImage, session.execute(query.order_by(ImageRow.id)))
 
 
 def by_ids(session: Session, project_id: ProjectId, image_ids: Iterable[int]) -> list[PendingImage]:
     """Those of these images that the project has, in the order of their ids."""
-    query = sa.select(ImageRow.id, ImageRow.content_hash, ImageRow.text).where(ImageRow.project_id == project_id)
-    found = [
-        PendingImage(ImageId(image), key, text)
-        for some in _slices(list(image_ids))
-        for image, key, text in session.execute(query.where(ImageRow.id.in_(some)))
-    ]
-    return sorted(found, key=lambda image: image.id)
+    query = sa.select(*columns(PendingImage, ImageRow)).where(ImageRow.project_id == project_id)
+    parts = (query.where(ImageRow.id.in_(some)).order_by(ImageRow.id) for some in in_parts(sorted(image_ids)))
+    return [image for part in parts for image in read_all(PendingImage, session.execute(part))]
 
 
 def stored(session: Session, revision: str, image_ids: Iterable[int]) -> dict[ImageId, StoredPrelabel]:
     """What this revision has said of these images, by image."""
-    table = PrelabelRow
-    query = sa.select(
-        table.image_id, table.probs, table.outcome, table.answer, table.duration_s, table.cost_micro, table.evidence
-    ).where(table.revision == revision)
+    query = sa.select(PrelabelRow).where(PrelabelRow.revision == revision)
     return {
-        ImageId(image): StoredPrelabel(
-            tuple(probs), Outcome(outcome), answer, seconds, cost, stated_in(evidence.get("raw", ""))
-        )
-        for some in _slices(list(image_ids))
-        for image, probs, outcome, answer, seconds, cost, evidence in session.execute(
-            query.where(table.image_id.in_(some))
-        )
+        ImageId(row.image_id): replace(read(StoredPrelabel, row), stated=stated_in(row.evidence.get("raw", "")))
+        for some in in_parts(image_ids)
+        for row in session.scalars(query.where(PrelabelRow.image_id.in_(some)))
     }
 
 
 def gold(session: Session, project_id: ProjectId) -> list[GoldImage]:
     """Images whose label that stands is gold, in the order of their ids."""
+    group = sa.func.coalesce(GroupRow.id, 0)
     rows = session.execute(
-        sa.select(ImageRow.id, GroupRow.id, LabelRow.value)
+        sa.select(ImageRow.id.label("image_id"), group.label("group_id"), LabelRow.value.label("label"))
         .select_from(LabelRow)
         .join(ImageRow, ImageRow.id == LabelRow.image_id)
         .outerjoin(GroupRow, GroupRow.id == ImageRow.group_id)
@@ -169,7 +143,7 @@ def gold(session: Session, project_id: ProjectId) -> list[GoldImage]:
         .where(LabelRow.value.is_not(None))
         .order_by(ImageRow.id)
     )
-    return [GoldImage(ImageId(image), group or 0, label or "") for image, group, label in rows]
+    return read_all(GoldImage, rows)
 
 
 def _count_if(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
@@ -178,8 +152,3 @@ def _count_if(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
 
 def _sum(column: sa.ColumnElement[int] | sa.orm.InstrumentedAttribute[int]) -> sa.ColumnElement[int]:
     return sa.func.coalesce(sa.func.sum(column), 0)
-
-
-def _slices(ids: Sequence[int]) -> Iterable[Sequence[int]]:
-    """Pieces short enough for one statement's parameters."""
-    return (ids[start : start + IDS_A_STATEMENT] for start in range(0, len(ids), IDS_A_STATEMENT))

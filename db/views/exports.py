@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from db.repositories.engines.engines_in_force import place_of
 from db.repositories.labels import soft_labels
 from db.repositories.labels.soft_labels import SoftLabel
+from db.rows import columns, in_parts
 from db.tables import (
     AnnotationRow,
     AnnotatorRow,
@@ -34,8 +35,6 @@ from db.tables import (
 from labeling.answers import Answer
 from labeling.project import Project
 from labeling.types import ImageId, Outcome, ProjectId
-
-__all__ = ["CHUNK", "Details", "LabelFact", "PersonAnswer", "count", "details", "label_facts"]
 
 CHUNK = 500
 """How many labels are in memory at a time."""
@@ -126,25 +125,10 @@ def details(session: Session, project: Project, facts: Sequence[LabelFact]) -> d
 
 def _statement(project_id: ProjectId, up_to: int) -> sa.Select[*tuple[Any, ...]]:
     newest = _newest(project_id, up_to)
+    told: dict[str, Any] = {"label_id": LabelRow.id, "image_id": ImageRow.id, "version": VersionRow.number}
+    told |= {"asked_at": ReviewRow.created_at, "labelled_at": LabelRow.created_at}
     return (
-        sa.select(
-            LabelRow.id.label("label_id"),
-            ImageRow.id.label("image_id"),
-            ImageRow.content_hash,
-            ImageRow.text,
-            ImageRow.width,
-            ImageRow.height,
-            LabelRow.value,
-            LabelRow.source,
-            ReviewRow.kind,
-            LabelRow.evidence,
-            GroupRow.side,
-            ImageRow.group_id,
-            ImageRow.bridge,
-            VersionRow.number.label("version"),
-            ReviewRow.created_at.label("asked_at"),
-            LabelRow.created_at.label("labelled_at"),
-        )
+        sa.select(*columns(LabelFact, ImageRow, LabelRow, ReviewRow, GroupRow, **told))
         .select_from(LabelRow)
         .join(newest, newest.c.id == LabelRow.id)
         .join(ImageRow, ImageRow.id == LabelRow.image_id)
@@ -178,7 +162,7 @@ def _people(session: Session, annotation_ids: Sequence[int]) -> dict[int, Person
     """The answers of these annotations, by annotation."""
     rows = (
         row
-        for some in _slices(annotation_ids)
+        for some in in_parts(annotation_ids)
         for row in session.execute(
             sa.select(AnnotationRow.id, AnnotationRow.annotator_id, AnnotatorRow.name, AnnotationRow.answers)
             .outerjoin(AnnotatorRow, AnnotatorRow.id == AnnotationRow.annotator_id)
@@ -226,8 +210,3 @@ def _prelabels(
 def _deciders(session: Session, decision_ids: Sequence[int]) -> dict[int, str]:
     rows = session.execute(sa.select(DecisionRow.id, DecisionRow.author).where(DecisionRow.id.in_(decision_ids)))
     return {int(key): author for key, author in rows}
-
-
-def _slices(ids: Sequence[int], size: int = CHUNK) -> Iterator[Sequence[int]]:
-    """Pieces short enough for one statement's parameters."""
-    return (ids[start : start + size] for start in range(0, len(ids), size))

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from db.repositories.engines.engines_in_force import place_of
 from db.repositories.labels.labels import is_current_label
 from db.repositories.reviews.reviews import is_current
+from db.rows import columns, in_parts, read_all
 from db.tables import (
     AnnotationRow,
     FigureRow,
@@ -29,20 +30,6 @@ from db.tables import (
     ReviewRow,
 )
 from labeling.types import AnnotationAction, LabelSource, ProjectId, VersionId
-
-__all__ = [
-    "STATE",
-    "Asked",
-    "NewFigure",
-    "data_of",
-    "evidence",
-    "keep",
-    "kept_fingerprint",
-    "lately_asked",
-    "people_labels_at",
-    "prelabels_of",
-    "shown_and_kept",
-]
 
 STATE = "state"
 """The figure that says what the others were computed from."""
@@ -108,7 +95,7 @@ def evidence(
     if version_id is not None:
         query = query.where(PredictionRow.version_id == version_id)
     found: dict[VersionId, dict[int, list[float]]] = {}
-    for some in _slices(image_ids):
+    for some in in_parts(image_ids):
         for version, image, probs in session.execute(query.where(PredictionRow.image_id.in_(some))):
             found.setdefault(VersionId(version), {})[image] = probs
     return found
@@ -120,7 +107,7 @@ def prelabels_of(session: Session, project_id: ProjectId, image_ids: Iterable[in
     query = sa.select(PrelabelRow.image_id, PrelabelRow.probs).order_by(place, PrelabelRow.id)
     return {
         image: probs
-        for some in _slices(image_ids)
+        for some in in_parts(image_ids)
         for image, probs in session.execute(query.where(PrelabelRow.image_id.in_(some)))
         if probs
     }
@@ -130,7 +117,7 @@ def lately_asked(session: Session, project_id: ProjectId, limit: int) -> list[As
     """The newest reviews that count, with their image's label. An open blind one is left out: it stays blind."""
     ended = sa.exists().where(ReviewEndRow.review_id == ReviewRow.id)
     rows = session.execute(
-        sa.select(ImageRow.id, ImageRow.content_hash, ReviewRow.id, ReviewRow.kind, PushRow.ls_task_id, LabelRow.value)
+        sa.select(*columns(Asked, ReviewRow, ImageRow, PushRow, review_id=ReviewRow.id, label=LabelRow.value))
         .select_from(ReviewRow)
         .join(ImageRow, ImageRow.id == ReviewRow.image_id)
         .outerjoin(PushRow, PushRow.review_id == ReviewRow.id)
@@ -139,7 +126,7 @@ def lately_asked(session: Session, project_id: ProjectId, limit: int) -> list[As
         .order_by(ReviewRow.id.desc())
         .limit(limit)
     )
-    return [Asked(*row) for row in rows]
+    return read_all(Asked, rows)
 
 
 def people_labels_at(session: Session, project_id: ProjectId, label_ids: Sequence[int]) -> list[int]:
@@ -177,9 +164,3 @@ def keep(
         )
     session.flush()
     return len(figures)
-
-
-def _slices(ids: Iterable[int], size: int = 1_000) -> Iterable[list[int]]:
-    """Pieces short enough for one statement's parameters."""
-    everything = list(ids)
-    return (everything[start : start + size] for start in range(0, len(everything), size))

@@ -41,8 +41,6 @@ from db.tables import (
 )
 from labeling.types import ImageId, Outcome, ProjectId
 
-__all__ = ["HIDES", "Fact", "Task", "Twin", "facts", "is_blind_and_open", "tasks", "text_of", "twins"]
-
 TWINS = 24
 HIDES = frozenset({"prelabel", "prediction", "answered", "skipped", "withdrawn", "voided"}) | {
     "decision", "label", "label checked", "alarm"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from db.repositories.labels.labels import is_current_label
 from db.repositories.reviews.reviews import is_open
+from db.rows import columns, in_parts, read_all
 from db.session import insert_new
 from db.tables import (
     AnnotationRow,
@@ -34,7 +34,7 @@ from db.tables import (
     VoidRow,
 )
 from labeling.answers import Answer
-from labeling.types import ImageId, LabelSource, Outcome, ProjectId, ReviewKind, Side
+from labeling.types import Actor, ImageId, LabelSource, Outcome, ProjectId, ReviewKind, Side
 
 __all__ = [
     "EngineAnswer",
@@ -52,8 +52,6 @@ __all__ = [
     "sent_back",
     "standing_labels",
 ]
-
-SLICE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,31 +111,19 @@ def answers_fingerprint(session: Session, project_id: ProjectId) -> str:
 
 def engine_answers(session: Session, revision: str, image_ids: Iterable[int]) -> list[EngineAnswer]:
     """What a revision said of these images."""
-    query = sa.select(PrelabelRow.image_id, PrelabelRow.probs, PrelabelRow.outcome, PrelabelRow.answer)
-    return [
-        EngineAnswer(ImageId(image), probs, Outcome(outcome), answer)
-        for some in _slices(image_ids)
-        for image, probs, outcome, answer in session.execute(
-            query.where(PrelabelRow.revision == revision, PrelabelRow.image_id.in_(some)).order_by(PrelabelRow.image_id)
-        )
-    ]
+    query = sa.select(*columns(EngineAnswer, PrelabelRow)).where(PrelabelRow.revision == revision)
+    parts = (query.where(PrelabelRow.image_id.in_(some)) for some in in_parts(sorted(image_ids)))
+    rows = (row for part in parts for row in session.execute(part.order_by(PrelabelRow.image_id)))
+    return read_all(EngineAnswer, rows)
 
 
 def held_labels(session: Session, project_id: ProjectId) -> list[HeldLabel]:
     """Every label that stands on an image with a group, in the order of image ids."""
+    ids = {"label_id": LabelRow.id, "image_id": ImageRow.id, "group_id": GroupRow.id}
+    decided = LabelRow.evidence["decision"].as_integer().is_not(None)
+    states = {"holdout": GroupRow.side == Side.HOLDOUT, "decided": decided}
     rows = session.execute(
-        sa.select(
-            LabelRow.id,
-            ImageRow.id,
-            GroupRow.id,
-            GroupRow.side,
-            ImageRow.bridge,
-            LabelRow.value,
-            LabelRow.source,
-            ReviewRow.kind,
-            ImageRow.content_hash,
-            LabelRow.evidence,
-        )
+        sa.select(*columns(HeldLabel, ImageRow, LabelRow, ReviewRow, **ids, **states))
         .select_from(LabelRow)
         .join(ImageRow, ImageRow.id == LabelRow.image_id)
         .join(GroupRow, GroupRow.id == ImageRow.group_id)
@@ -145,21 +131,7 @@ def held_labels(session: Session, project_id: ProjectId) -> list[HeldLabel]:
         .where(LabelRow.project_id == project_id, LabelRow.value.is_not(None), is_current_label())
         .order_by(ImageRow.id)
     )
-    return [
-        HeldLabel(
-            label_id=label,
-            image_id=ImageId(image),
-            group_id=group,
-            holdout=side == Side.HOLDOUT,
-            bridge=bridge,
-            value=value or "",
-            source=LabelSource(source),
-            kind=ReviewKind(kind) if kind else None,
-            content_hash=content_hash,
-            decided="decision" in evidence,
-        )
-        for label, image, group, side, bridge, value, source, kind, content_hash, evidence in rows
-    ]
+    return read_all(HeldLabel, rows)
 
 
 def standing_labels(session: Session, project_id: ProjectId, label_ids: Iterable[int]) -> dict[int, int]:
@@ -169,7 +141,7 @@ def standing_labels(session: Session, project_id: ProjectId, label_ids: Iterable
     )
     return {
         label: image
-        for some in _slices(label_ids)
+        for some in in_parts(label_ids)
         for label, image in session.execute(query.where(LabelRow.id.in_(some)))
     }
 
@@ -186,7 +158,7 @@ def places(session: Session, image_ids: Iterable[int]) -> dict[int, Place]:
     query = sa.select(ImageRow.id, ImageRow.content_hash, task)
     return {
         image: Place(content_hash, ls_task)
-        for some in _slices(image_ids)
+        for some in in_parts(image_ids)
         for image, content_hash, ls_task in session.execute(query.where(ImageRow.id.in_(some)))
     }
 
@@ -195,7 +167,7 @@ def open_images(session: Session, image_ids: Iterable[int]) -> set[int]:
     """Those of these images about which somebody is still asked, gold reviews left out."""
     query = sa.select(ReviewRow.image_id).where(is_open(), ReviewRow.kind != ReviewKind.GOLD.value)
     return {
-        image for some in _slices(image_ids) for image in session.scalars(query.where(ReviewRow.image_id.in_(some)))
+        image for some in in_parts(image_ids) for image in session.scalars(query.where(ReviewRow.image_id.in_(some)))
     }
 
 
@@ -225,9 +197,9 @@ def checked_labels(session: Session, project_id: ProjectId) -> set[int]:
     )
 
 
-def find_right(session: Session, label_ids: Sequence[int], *, author: str, reason: str, now: datetime) -> int:
+def find_right(session: Session, label_ids: Sequence[int], by: Actor) -> int:
     """Note that these labels were looked at again and are right; return how many notes are new."""
-    rows = [{"label_id": label, "author": author, "reason": reason, "at": now} for label in label_ids]
+    rows = [{"label_id": label, "author": by.author, "reason": by.reason, "at": by.now} for label in label_ids]
     return insert_new(session, LabelCheckRow, rows)
 
 
@@ -235,7 +207,7 @@ def changed(session: Session, image_ids: Iterable[int]) -> int:
     """How many of these images ever changed from one label to another."""
     query = sa.select(LabelRow.image_id).where(LabelRow.value.is_not(None)).group_by(LabelRow.image_id)
     query = query.having(sa.func.count(sa.distinct(LabelRow.value)) > 1)
-    return sum(len(session.scalars(query.where(LabelRow.image_id.in_(some))).all()) for some in _slices(image_ids))
+    return sum(len(session.scalars(query.where(LabelRow.image_id.in_(some))).all()) for some in in_parts(image_ids))
 
 
 def corrected_holdout(session: Session, project_id: ProjectId) -> int:
@@ -255,9 +227,3 @@ def corrected_holdout(session: Session, project_id: ProjectId) -> int:
 def _highest(column: Any, owner: Any, on: sa.ColumnElement[bool], project_id: ProjectId) -> sa.Select[Any]:
     """Looked for from the newest row back: not one pass over all of them."""
     return sa.select(column).join(owner, on).where(owner.project_id == project_id).order_by(column.desc()).limit(1)
-
-
-def _slices(ids: Iterable[int]) -> Iterable[list[int]]:
-    """Pieces short enough for one statement's parameters."""
-    everything = sorted(set(ids))
-    return (everything[start : start + SLICE] for start in range(0, len(everything), SLICE))

@@ -31,8 +31,6 @@ from db.tables import (
 )
 from labeling.types import AnnotationAction, ImageId, LabelSource, ProjectId, ReviewKind, Side
 
-__all__ = ["SEARCHED", "Listed", "Wanted", "blind_and_open", "of_images", "of_task", "standing"]
-
 SEARCHED = 1_000
 """A search by name looks at so many of the newest names that match."""
 
@@ -175,21 +173,11 @@ def _named(session: Session, project_id: ProjectId, text: str) -> list[int]:
 
 def _item(row: sa.Row[*tuple[Any, ...]]) -> Listed:
     image, content_hash, side, label, kind, task, confidence = row
-    return Listed(
-        image_id=ImageId(image),
-        content_hash=content_hash,
-        side=None if side is None else Side(side),
-        label_id=None if label is None else label.id,
-        value=None if label is None else label.value,
-        source=None if label is None else LabelSource(label.source),
-        author="" if label is None else label.author,
-        reason="" if label is None else label.reason,
-        at=None if label is None else label.created_at,
-        evidence={} if label is None else label.evidence,
-        kind=None if kind is None else ReviewKind(kind),
-        task_id=task,
-        confidence=confidence,
-    )
+    of, kind = None if side is None else Side(side), None if kind is None else ReviewKind(kind)
+    if label is None:
+        return Listed(image, content_hash, of, None, None, None, "", "", None, {}, kind, task, confidence)
+    said = label.id, label.value, LabelSource(label.source), label.author, label.reason, label.created_at
+    return Listed(image, content_hash, of, *said, label.evidence, kind, task, confidence)
 
 
 def _completed(session: Session, items: Sequence[Listed]) -> list[Listed]:

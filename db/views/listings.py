@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from db.paging import Slice, slice_of
 from db.repositories.reviews.reviews import is_open
+from db.rows import columns
 from db.tables import (
     FailureRow,
     GroupRow,
@@ -26,19 +27,6 @@ from db.tables import (
     SourceRow,
 )
 from labeling.types import LabelSource, ProjectId
-
-__all__ = [
-    "IMAGE_STATES",
-    "FailureItem",
-    "ImageItem",
-    "LabelItem",
-    "SourceItem",
-    "failures",
-    "image",
-    "images",
-    "labels",
-    "sources",
-]
 
 IMAGE_STATES = ("fetched", "ready", "asked", "labelled")
 """Of an image whose bytes are here: waiting for prelabel or group, in the pool, in front of people, labelled."""
@@ -107,13 +95,13 @@ def images(
     """The images of a project, all or those in one of IMAGE_STATES."""
     stands, label = _state(), _current_label(ImageRow.id)
     statement = (
-        sa.select(ImageRow, GroupRow.side, stands.label("state"), label.label("value"))
+        sa.select(*columns(ImageItem, ImageRow, GroupRow, state=stands, label=label))
         .outerjoin(GroupRow, GroupRow.id == ImageRow.group_id)
         .where(ImageRow.project_id == project_id)
     )
     if state is not None:
         statement = statement.where(stands == state)
-    return slice_of(session, statement, ImageRow.id, after, limit, _image)
+    return slice_of(session, statement, ImageRow.id, after, limit, ImageItem)
 
 
 def image(session: Session, project_id: ProjectId, image_id: int) -> ImageItem | None:
@@ -128,28 +116,28 @@ def failures(
     """What failed, at any step or at one; those of `fetch` are the quarantine list and carry their reference."""
     is_fetch = sa.and_(FailureRow.step == "fetch", sa.cast(RegistrationRow.id, sa.Text) == FailureRow.subject)
     statement = (
-        sa.select(FailureRow, RegistrationRow.reference)
+        sa.select(*columns(FailureItem, FailureRow, RegistrationRow))
         .outerjoin(RegistrationRow, is_fetch)
         .where(FailureRow.project_id == project_id)
     )
     if step is not None:
         statement = statement.where(FailureRow.step == step)
-    return slice_of(session, statement, FailureRow.id, after, limit, _failure)
+    return slice_of(session, statement, FailureRow.id, after, limit, FailureItem)
 
 
 def sources(session: Session, project_id: ProjectId, *, after: int | None, limit: int) -> Slice[SourceItem]:
-    statement = sa.select(SourceRow).where(SourceRow.project_id == project_id)
-    return slice_of(session, statement, SourceRow.id, after, limit, _source)
+    statement = sa.select(*columns(SourceItem, SourceRow)).where(SourceRow.project_id == project_id)
+    return slice_of(session, statement, SourceRow.id, after, limit, SourceItem)
 
 
 def labels(
     session: Session, project_id: ProjectId, *, after: int | None, limit: int, source: LabelSource | None = None
 ) -> Slice[LabelItem]:
     """The history of what was held true, not only what holds."""
-    statement = sa.select(LabelRow).where(LabelRow.project_id == project_id)
+    statement = sa.select(*columns(LabelItem, LabelRow)).where(LabelRow.project_id == project_id)
     if source is not None:
         statement = statement.where(LabelRow.source == source.value)
-    return slice_of(session, statement, LabelRow.id, after, limit, _label)
+    return slice_of(session, statement, LabelRow.id, after, limit, LabelItem)
 
 
 def _current_label(image_id: Any) -> sa.ScalarSelect[str | None]:
@@ -177,42 +165,3 @@ def _state() -> sa.Case[str]:
 def _any(column: sa.orm.InstrumentedAttribute[int], *conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
     """Whether an image has such a row. As an EXISTS, PostgreSQL would read the whole table for one page of images."""
     return sa.select(column).where(*conditions).limit(1).correlate(ImageRow).scalar_subquery().is_not(None)
-
-
-def _image(row: ImageRow, side: str | None, state: str, label: str | None) -> ImageItem:
-    return ImageItem(
-        row.id,
-        row.content_hash,
-        row.format,
-        row.width,
-        row.height,
-        row.size_bytes,
-        row.text,
-        row.details,
-        side,
-        row.bridge,
-        state,
-        label,
-        row.fetched_at,
-    )
-
-
-def _failure(row: FailureRow, reference: str | None) -> FailureItem:
-    return FailureItem(row.id, row.step, row.subject, reference, row.count, row.final, row.reason, row.failed_at)
-
-
-def _source(row: SourceRow) -> SourceItem:
-    return SourceItem(row.id, row.address, row.created_at, row.looked_at)
-
-
-def _label(row: LabelRow) -> LabelItem:
-    return LabelItem(
-        row.id,
-        row.image_id,
-        row.value,
-        LabelSource(row.source),
-        row.review_id,
-        row.author,
-        row.reason,
-        row.created_at,
-    )

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from db.rows import columns, read_all
 from db.tables import (
     AnnotationRow,
     FetchRow,
@@ -23,8 +25,6 @@ from db.tables import (
     VersionRow,
 )
 from labeling.types import AnnotationAction, ProjectId, ReviewKind
-
-__all__ = ["Answer", "HowFar", "Named", "answers", "first_named", "how_far"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,53 +72,35 @@ class HowFar:
 def how_far(session: Session, project_id: ProjectId) -> HowFar:
     """Count every stage's facts."""
 
-    def count(what: InstrumentedAttribute[int], *where: sa.ColumnElement[bool]) -> int:
-        return session.scalar(sa.select(sa.func.count(what.distinct())).where(*where)) or 0
+    def count(what: InstrumentedAttribute[int], of: Any, *where: sa.ColumnElement[bool]) -> int:
+        statement = sa.select(sa.func.count(what.distinct())).where(of.project_id == project_id, *where)
+        return session.scalar(statement) or 0
 
+    fetched = FetchRow.registration_id == RegistrationRow.id
+    answered = AnnotationRow.review_id == ReviewRow.id
     return HowFar(
-        registered=count(RegistrationRow.id, RegistrationRow.project_id == project_id),
-        fetched=count(
-            RegistrationRow.id,
-            FetchRow.registration_id == RegistrationRow.id,
-            RegistrationRow.project_id == project_id,
-        ),
-        images=count(ImageRow.id, ImageRow.project_id == project_id),
-        prelabelled=count(ImageRow.id, PrelabelRow.image_id == ImageRow.id, ImageRow.project_id == project_id),
-        queries=count(QueryRow.id, QueryRow.project_id == project_id),
-        asked=count(ReviewRow.id, ReviewRow.project_id == project_id),
-        answered=count(
-            AnnotationRow.review_id, AnnotationRow.review_id == ReviewRow.id, ReviewRow.project_id == project_id
-        ),
-        annotations=count(
-            AnnotationRow.id, AnnotationRow.review_id == ReviewRow.id, ReviewRow.project_id == project_id
-        ),
-        versions=count(VersionRow.id, VersionRow.project_id == project_id),
-        judged=count(PromotionRow.version_id, PromotionRow.project_id == project_id),
+        registered=count(RegistrationRow.id, RegistrationRow),
+        fetched=count(RegistrationRow.id, RegistrationRow, fetched),
+        images=count(ImageRow.id, ImageRow),
+        prelabelled=count(ImageRow.id, ImageRow, PrelabelRow.image_id == ImageRow.id),
+        queries=count(QueryRow.id, QueryRow),
+        asked=count(ReviewRow.id, ReviewRow),
+        answered=count(AnnotationRow.review_id, ReviewRow, answered),
+        annotations=count(AnnotationRow.id, ReviewRow, answered),
+        versions=count(VersionRow.id, VersionRow),
+        judged=count(PromotionRow.version_id, PromotionRow),
     )
 
 
 def answers(session: Session, project_id: ProjectId) -> list[Answer]:
     """Every annotation row of a project, skips and withdrawals included, oldest first."""
     rows = session.execute(
-        sa.select(AnnotationRow, ReviewRow.kind, ReviewRow.image_id)
+        sa.select(*columns(Answer, AnnotationRow, ReviewRow))
         .join(ReviewRow, ReviewRow.id == AnnotationRow.review_id)
         .where(ReviewRow.project_id == project_id)
         .order_by(AnnotationRow.id)
     )
-    return [
-        Answer(
-            row.review_id,
-            image_id,
-            ReviewKind(kind),
-            row.ls_annotation_id,
-            AnnotationAction(row.action),
-            tuple(row.answers),
-            row.shown,
-            row.accepted,
-            row.recorded_at,
-        )
-        for row, kind, image_id in rows
-    ]
+    return read_all(Answer, rows)
 
 
 def first_named(session: Session, project_id: ProjectId) -> dict[int, Named]:

@@ -14,22 +14,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.repositories.labels.labels import is_current_label
+from db.rows import count, in_parts
 from db.tables import FetchRow, ImageRow, InboxRow, LabelRow, PrelabelRow, RegistrationRow
 from labeling.types import LabelSource, ProjectId
-
-__all__ = [
-    "LabelCount",
-    "arrived_since",
-    "earlier_revision",
-    "folders",
-    "group_arrivals",
-    "images_now",
-    "labels_now",
-    "looked_at_by_both",
-    "oldest_event",
-]
-
-SLICE = 1_000
 
 
 def group_arrivals(session: Session, project_id: ProjectId) -> dict[int, datetime]:
@@ -80,8 +67,7 @@ def labels_now(session: Session, project_id: ProjectId) -> list[LabelCount]:
 
 def images_now(session: Session, project_id: ProjectId) -> int:
     """How many images a project has."""
-    statement = sa.select(sa.func.count()).select_from(ImageRow)
-    return session.scalar(statement.where(ImageRow.project_id == project_id)) or 0
+    return count(session, ImageRow, ImageRow.project_id == project_id)
 
 
 def folders(session: Session, image_ids: Iterable[int]) -> dict[int, str]:
@@ -89,14 +75,11 @@ def folders(session: Session, image_ids: Iterable[int]) -> dict[int, str]:
     query = sa.select(FetchRow.image_id, sa.func.min(RegistrationRow.reference)).join(
         RegistrationRow, RegistrationRow.id == FetchRow.registration_id
     )
-    wanted, found = sorted(set(image_ids)), dict[int, str]()
-    for start in range(0, len(wanted), SLICE):
-        some = FetchRow.image_id.in_(wanted[start : start + SLICE])
-        found |= {
-            image: str(PurePosixPath(reference).parent)
-            for image, reference in session.execute(query.where(some).group_by(FetchRow.image_id))
-        }
-    return found
+    return {
+        image: str(PurePosixPath(reference).parent)
+        for some in in_parts(image_ids)
+        for image, reference in session.execute(query.where(FetchRow.image_id.in_(some)).group_by(FetchRow.image_id))
+    }
 
 
 def oldest_event(session: Session, project_id: ProjectId) -> datetime | None:

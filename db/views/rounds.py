@@ -14,19 +14,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from db.paging import Slice, slice_of
+from db.rows import columns
 from db.tables import AnnotationRow, AnnotatorRow, PromotionRow, PushRow, QueryRow, ReviewEndRow, ReviewRow, VersionRow
 from labeling.types import ProjectId, ReviewKind, Verdict
-
-__all__ = [
-    "PromotionItem",
-    "QueryItem",
-    "ReviewItem",
-    "VersionItem",
-    "promotions",
-    "queries",
-    "reviews",
-    "versions",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +83,11 @@ class PromotionItem:
 def queries(session: Session, project_id: ProjectId, *, after: int | None, limit: int) -> Slice[QueryItem]:
     asked = sa.select(sa.func.count()).where(ReviewRow.query_id == QueryRow.id).scalar_subquery()
     statement = (
-        sa.select(QueryRow, VersionRow.number, asked)
+        sa.select(*columns(QueryItem, QueryRow, version=VersionRow.number, asked=asked))
         .outerjoin(VersionRow, VersionRow.id == QueryRow.version_id)
         .where(QueryRow.project_id == project_id)
     )
-    return slice_of(session, statement, QueryRow.id, after, limit, _query)
+    return slice_of(session, statement, QueryRow.id, after, limit, QueryItem)
 
 
 def reviews(
@@ -113,8 +103,9 @@ def reviews(
         .correlate(ReviewRow)
         .scalar_subquery()
     )
+    state = {"task_id": PushRow.ls_task_id, "ended": ReviewEndRow.reason, "annotator": AnnotatorRow.name}
     statement = (
-        sa.select(ReviewRow, QueryRow.number, PushRow.ls_task_id, ReviewEndRow.reason, AnnotationRow, AnnotatorRow.name)
+        sa.select(*columns(ReviewItem, ReviewRow, AnnotationRow, query=QueryRow.number, **state))
         .join(QueryRow, QueryRow.id == ReviewRow.query_id)
         .outerjoin(PushRow, PushRow.review_id == ReviewRow.id)
         .outerjoin(ReviewEndRow, ReviewEndRow.review_id == ReviewRow.id)
@@ -124,69 +115,20 @@ def reviews(
     )
     if kind is not None:
         statement = statement.where(ReviewRow.kind == kind.value)
-    return slice_of(session, statement, ReviewRow.id, after, limit, _review)
+    return slice_of(session, statement, ReviewRow.id, after, limit, ReviewItem)
 
 
 def versions(session: Session, project_id: ProjectId, *, after: int | None, limit: int) -> Slice[VersionItem]:
-    statement = sa.select(VersionRow).where(VersionRow.project_id == project_id)
-    return slice_of(session, statement, VersionRow.id, after, limit, _version)
+    statement = sa.select(*columns(VersionItem, VersionRow)).where(VersionRow.project_id == project_id)
+    return slice_of(session, statement, VersionRow.id, after, limit, VersionItem)
 
 
 def promotions(session: Session, project_id: ProjectId, *, after: int | None, limit: int) -> Slice[PromotionItem]:
     champion = aliased(VersionRow)
     statement = (
-        sa.select(PromotionRow, VersionRow.number, champion.number)
+        sa.select(*columns(PromotionItem, PromotionRow, version=VersionRow.number, champion=champion.number))
         .join(VersionRow, VersionRow.id == PromotionRow.version_id)
         .outerjoin(champion, champion.id == PromotionRow.champion_id)
         .where(PromotionRow.project_id == project_id)
     )
-    return slice_of(session, statement, PromotionRow.id, after, limit, _promotion)
-
-
-def _query(row: QueryRow, version: int | None, asked: int) -> QueryItem:
-    return QueryItem(
-        row.id, row.number, row.strategy, row.seed, version, row.pool_size, asked, row.trigger, row.created_at
-    )
-
-
-def _review(
-    row: ReviewRow,
-    query: int,
-    task_id: int | None,
-    ended: str | None,
-    annotation: AnnotationRow | None,
-    annotator: str | None,
-) -> ReviewItem:
-    action, answers = (annotation.action, annotation.answers) if annotation else (None, None)
-    return ReviewItem(
-        id=row.id,
-        image_id=row.image_id,
-        query=query,
-        kind=ReviewKind(row.kind),
-        blind=row.blind,
-        probability=row.probability,
-        task_id=task_id,
-        ended=ended,
-        action=action,
-        answers=answers,
-        annotator=annotator,
-        created_at=row.created_at,
-    )
-
-
-def _version(row: VersionRow) -> VersionItem:
-    return VersionItem(row.id, row.number, row.card_hash, row.snapshot_hash, row.report, row.trigger, row.created_at)
-
-
-def _promotion(row: PromotionRow, version: int, champion: int | None) -> PromotionItem:
-    return PromotionItem(
-        row.id,
-        version,
-        champion,
-        Verdict(row.verdict),
-        row.reasons,
-        row.report,
-        row.trigger,
-        row.author,
-        row.created_at,
-    )
+    return slice_of(session, statement, PromotionRow.id, after, limit, PromotionItem)

@@ -38,8 +38,6 @@ from db.tables import (
 )
 from labeling.types import AnnotationAction, LabelSource, ProjectId, Side
 
-__all__ = ["counts", "fingerprint", "keep_tally"]
-
 
 def fingerprint(session: Session, project_id: ProjectId) -> str:
     """A short text that changes with every fact that a figure of this project rests on."""

@@ -10,10 +10,9 @@ from sqlalchemy.orm import Session
 
 from db.repositories.labels.labels import DISPUTED, is_current_label
 from db.repositories.reviews.reviews import is_current
+from db.rows import count
 from db.tables import AnnotationRow, AnnotatorRow, LabelRow, ReviewRow
 from labeling.types import AnnotationAction, ProjectId
-
-__all__ = ["Worked", "disputes", "labels_by_source", "worked"]
 
 LONGEST_S = 600.0
 """An answer that took longer counts as this: a tab that was left open is no work."""
@@ -43,7 +42,7 @@ def labels_by_source(session: Session, project_id: ProjectId, start: datetime, e
         .group_by(LabelRow.source)
         .order_by(LabelRow.source)
     )
-    return {source: int(count) for source, count in rows}
+    return {source: int(number) for source, number in rows}
 
 
 def worked(session: Session, project_id: ProjectId, start: datetime, end: datetime) -> list[Worked]:
@@ -65,11 +64,10 @@ def worked(session: Session, project_id: ProjectId, start: datetime, end: dateti
         .group_by(AnnotatorRow.id, AnnotatorRow.name)
         .order_by(sa.func.count().desc(), AnnotatorRow.id)
     )
-    return [Worked(int(annotator), name, int(count), float(total or 0)) for annotator, name, count, total in rows]
+    return [Worked(int(annotator), name, int(number), float(total or 0)) for annotator, name, number, total in rows]
 
 
 def disputes(session: Session, project_id: ProjectId) -> int:
     """How many images have answers in conflict that no lead has decided."""
-    statement = sa.select(sa.func.count()).select_from(LabelRow)
-    wanted = sa.and_(LabelRow.value.is_(None), LabelRow.reason == DISPUTED, is_current_label())
-    return session.scalar(statement.where(LabelRow.project_id == project_id, wanted)) or 0
+    conflict = LabelRow.value.is_(None), LabelRow.reason == DISPUTED, is_current_label()
+    return count(session, LabelRow, LabelRow.project_id == project_id, *conflict)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from service.cli.output import AsJson, author, connected, emit, failing_clearly
+from service.cli.output import AsJson, author, connected, emit, failing_clearly, progress
 from service.cli.projects import config_in
 
 if TYPE_CHECKING:
     from service.label_studio.takeover import TakenOver
-
-__all__ = ["adopt"]
 
 
 def adopt(
@@ -45,19 +41,13 @@ def adopt(
         taking = TakingOver(hardcase.database, hardcase.jobs, studio, author(), lambda: datetime.now(UTC))
         try:
             made, people = taking.begin(ls_project, config, name)
-            with _bar(as_json) as bar:
-                line = bar.add_task("noting tasks", total=studio.count_tasks(ls_project))
-                done = taking.tasks(made, people, lambda count: bar.update(line, advance=count))
+            with progress("noting tasks", as_json) as bar:
+                bar.expect(studio.count_tasks(ls_project))
+                done = taking.tasks(made, people, bar.tick)
         finally:
             studio.close()
         document = {"project": done.project.config.name, "tasks": done.tasks, "new": done.new, "refused": done.refused}
         emit(as_json, document, lambda console: _show(console, done))
-
-
-def _bar(as_json: bool) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    quiet = as_json or not sys.stderr.isatty()
-    return Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True)
 
 
 def _show(console: Console, done: TakenOver) -> None:

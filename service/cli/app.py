@@ -8,8 +8,6 @@ import typer
 
 from service.cli.lazy_group import Entry, LazyGroup
 
-__all__ = ["app", "main"]
-
 
 class _Commands(LazyGroup):
     """Every command; a help line is the first one of the command's own help (a test compares them)."""
@@ -69,11 +67,7 @@ class _Commands(LazyGroup):
 
 
 app = typer.Typer(
-    name="hardcase",
-    cls=_Commands,
-    no_args_is_help=True,
-    pretty_exceptions_show_locals=False,
-    rich_markup_mode="rich",
+    name="hardcase", cls=_Commands, no_args_is_help=True, pretty_exceptions_show_locals=False, rich_markup_mode="rich"
 )
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from service.cli.output import AsJson, ProjectName, connected, emit, failing_clearly
 from service.label_studio.ml_backend import path_of
 
-__all__ = ["backend"]
-
 
 def backend(project: ProjectName, as_json: AsJson = False) -> None:
     """Print the address under which Label Studio's "Model" settings reach a project. It is a secret.

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from db.repositories.engines import call_ledger
 from db.repositories.people import audit
@@ -16,8 +15,6 @@ from labeling.prelabel.endpoints.endpoint import Endpoint
 from service.cli.output import AsJson, asked_for, author, connected, emit, failing_clearly, table
 from service.engines.endpoints_file import endpoint_key, endpoint_secret, load_endpoints
 from service.settings import Settings, keep_secret
-
-__all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True)
 COLUMNS = ["name", "url", "kind", "price", "local", "key", "answered", "failed", "unanswered", "failed in a row"]
@@ -34,8 +31,8 @@ def list_(as_json: AsJson = False) -> None:
             states = {state.endpoint: state for state in call_ledger.endpoint_states(session)}
         endpoints = load_endpoints(hardcase.settings).values()
         documents = [_document(hardcase.settings, one, states.get(one.name)) for one in endpoints]
-        rows = [[document[column] for column in COLUMNS] for document in documents]
-        emit(as_json, documents, lambda console: console.print(table("endpoints", COLUMNS, rows)))
+        rows = ([document[column] for column in COLUMNS] for document in documents)
+        emit(as_json, documents, table("endpoints", COLUMNS, rows))
 
 
 @app.command()
@@ -55,11 +52,8 @@ def key(
         keep_secret(hardcase.settings, endpoint_secret(name), asked_for(f"Key of {name}"))
         with transaction(hardcase.database) as session:
             audit.record(session, author(), "endpoint.key", name, {}, datetime.now(UTC))
-
-        def human(console: Console) -> None:
-            console.print(f"The key of {name} is kept in {hardcase.settings.home / 'secrets.json'}.", markup=False)
-
-        emit(as_json, {"endpoint": name, "kept": True}, human)
+        words = f"The key of {name} is kept in {hardcase.settings.home / 'secrets.json'}."
+        emit(as_json, {"endpoint": name, "kept": True}, words)
 
 
 def _document(settings: Settings, endpoint: Endpoint, state: call_ledger.EndpointState | None) -> dict[str, Any]:

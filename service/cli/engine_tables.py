@@ -13,8 +13,6 @@ from rich.text import Text
 
 from service.cli.output import table
 
-__all__ = ["comparison", "engine", "kinds", "plan", "probe", "tried"]
-
 Json = dict[str, Any]
 BAR = 40
 MOST_CLASSES = 12
@@ -23,7 +21,7 @@ UNKNOWN = "not yet known"
 
 def kinds(console: Console, document: Json) -> None:
     """Every kind, then the endpoints."""
-    rows: list[list[object]] = [
+    rows = [
         [
             f"{row['name']}:MODEL" if row["model"] else row["name"],
             row["summary"],
@@ -45,7 +43,7 @@ def engine(console: Console, document: Json) -> None:
     """One engine: what it is, what it is asked with, what it has done."""
     facts = document["facts"]
     calibration = document["calibration"]
-    rows: list[list[object]] = [
+    rows = [
         ["revision", document["revision"]],
         ["used by this project", "yes" if document["used"] else "no"],
         ["image encoder", document["image_encoder"] or "none"],
@@ -66,9 +64,9 @@ def engine(console: Console, document: Json) -> None:
         ]
     console.print(table(document["engine"], ["", ""], rows))
     if document["probe"]:
-        console.print(table("probe", ["", ""], [[name, value] for name, value in document["probe"].items()]))
+        console.print(table("probe", ["", ""], document["probe"].items()))
     if document["prompts"]:
-        texts: list[list[object]] = [[label, "\n".join(own)] for label, own in document["prompts"].items()]
+        texts = [[label, "\n".join(own)] for label, own in document["prompts"].items()]
         console.print(table("texts that stand for each label", ["label", "texts"], texts))
 
 
@@ -114,7 +112,7 @@ def comparison(console: Console, document: Json) -> None:
 
 def plan(console: Console, document: Json) -> None:
     """What each engine would look at and take, then the sum and the budget."""
-    rows: list[list[object]] = [
+    rows = [
         [
             row["engine"],
             _range(row["images"], _whole),
@@ -138,7 +136,7 @@ def plan(console: Console, document: Json) -> None:
 
 def probe(console: Console, document: Json) -> None:
     """What a model can do."""
-    rows: list[list[object]] = [[name.replace("_", " "), value] for name, value in document["abilities"].items()]
+    rows = [[name.replace("_", " "), value] for name, value in document["abilities"].items()]
     console.print(table(f"{document['endpoint']}/{document['model']}", ["ability", ""], rows))
 
 

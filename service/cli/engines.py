@@ -228,16 +228,10 @@ def _parts(settings: Settings) -> Iterator[Parts]:
 @contextmanager
 def _watched(as_json: bool) -> Iterator[Watcher]:
     """A bar for each engine; Ctrl-C ends the work with a word on what becomes of it."""
+    words = TextColumn("{task.description}", markup=False)
     bars = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    quiet = as_json or not sys.stderr.isatty()
-    with Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        *bars,
-        console=Console(stderr=True),
-        disable=quiet,
-        transient=True,
-    ) as display:
+    quiet, console = as_json or not sys.stderr.isatty(), Console(stderr=True)
+    with Progress(SpinnerColumn(), words, *bars, console=console, disable=quiet, transient=True) as display:
         lines: dict[str, Any] = {}
 
         def progress(what: str, done: int, of: int) -> None:

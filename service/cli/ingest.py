@@ -5,32 +5,27 @@ What decodes and fetches is imported where it is needed: every other command wou
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from db.repositories.images import progress as so_far
 from db.session import reading, transaction
 from labeling.jobs import JobName
 from labeling.project import Project
-from service.cli.output import AsJson, Connected, Here, ProjectName, connected, do_job, emit, failing_clearly
+from service.cli.output import AsJson, Connected, Here, ProjectName, connected, do_job, emit, failing_clearly, progress
 
 if TYPE_CHECKING:
     from service.ingest.bulk import Ingested
-
-__all__ = ["ingest"]
 
 
 def ingest(
     project: ProjectName,
     address: Annotated[
-        str,
-        typer.Argument(metavar="ADDRESS", help="Folder, fsspec address, archive, manifest, or an image's URL."),
+        str, typer.Argument(metavar="ADDRESS", help="Folder, fsspec address, archive, manifest, or an image's URL.")
     ],
     watch: Annotated[bool, typer.Option("--watch", help="Keep looking there for new images, on a schedule.")] = False,
     label_from_folder: Annotated[bool, typer.Option(help="A class subfolder's name is its images' label.")] = False,
@@ -52,7 +47,7 @@ def ingest(
         if watch:
             with transaction(hardcase.database) as session:
                 source = add_source(session, hardcase.jobs, found, address, datetime.now(UTC))
-            emit(as_json, {"source": source.address}, lambda console: _show_source(console, source.address))
+            emit(as_json, {"source": source.address}, f"Watching {source.address}; new images come in by themselves.")
             return
         done = _register(hardcase, found, address, label_from_folder, dry_run, as_json)
         if dry_run or no_wait or as_json:
@@ -71,29 +66,15 @@ def _register(
 
     images = ImageStore(hardcase.settings.storage)
     ingesting = Ingesting(hardcase.settings, hardcase.database, hardcase.jobs, images, lambda: datetime.now(UTC))
-    words, bar = TextColumn("{task.description}"), (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    quiet = as_json or not sys.stderr.isatty()
-    with Progress(
-        SpinnerColumn(), words, *bar, console=Console(stderr=True), disable=quiet, transient=True
-    ) as progress:
-        line = progress.add_task("registering", total=None)
-        return ingesting.path(
-            project,
-            address,
-            label_from_folder=label_from_folder,
-            dry_run=dry_run,
-            progress=lambda more: progress.advance(line, more),
-        )
+    with progress("registering", as_json) as bar:
+        given = {"label_from_folder": label_from_folder, "dry_run": dry_run}
+        return ingesting.path(project, address, **given, progress=bar.tick)
 
 
 def _how_far(hardcase: Connected, project: Project) -> str:
     with reading(hardcase.database) as session:
         counts = so_far.fetching(session, project.id)
     return f"{counts.fetched} of {counts.registered} fetched, {counts.failed} in quarantine"
-
-
-def _show_source(console: Console, address: str) -> None:
-    console.print(f"Watching {address}; new images come in by themselves.", markup=False)
 
 
 def _show(console: Console, done: Ingested) -> None:

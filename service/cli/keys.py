@@ -16,8 +16,6 @@ from labeling.jobs import Role
 from service.auth import issue_key
 from service.cli.output import AsJson, author, connected, emit, failing_clearly, table
 
-__all__ = ["app"]
-
 app = typer.Typer(no_args_is_help=True)
 
 
@@ -57,11 +55,11 @@ def list_(as_json: AsJson = False) -> None:
         with reading(hardcase.database) as session:
             everyone = keys.everyone(session)
         columns = ["prefix", "name", "role", "projects", "revoked"]
-        rows: list[list[object]] = [
+        rows = (
             [k.prefix, k.name, k.role.value, "all" if k.projects is None else ", ".join(k.projects), k.revoked_at]
             for k in everyone
-        ]
-        emit(as_json, [_document(k) for k in everyone], lambda console: console.print(table("keys", columns, rows)))
+        )
+        emit(as_json, [_document(k) for k in everyone], table("keys", columns, rows))
 
 
 @app.command()
@@ -78,15 +76,8 @@ def revoke(
         with transaction(hardcase.database) as session:
             stored = keys.revoke(session, prefix, now)
             audit.record(session, author(), "key.revoke", stored.prefix, {}, now)
-        emit(as_json, _document(stored), lambda console: console.print(f"Key {prefix} of {stored.name} is revoked."))
+        emit(as_json, _document(stored), f"Key {prefix} of {stored.name} is revoked.")
 
 
 def _document(key: StoredKey) -> dict[str, object]:
-    return {
-        "prefix": key.prefix,
-        "name": key.name,
-        "role": key.role.value,
-        "projects": key.projects,
-        "created_at": key.created_at,
-        "revoked_at": key.revoked_at,
-    }
+    return {name: getattr(key, name) for name in ("prefix", "name", "role", "projects", "created_at", "revoked_at")}

@@ -16,8 +16,6 @@ from typing import Any, ClassVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-__all__ = ["Entry", "LazyGroup"]
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:

@@ -20,8 +20,6 @@ from service.notifications.summary import alarm_words
 from service.notifications.targets import Target, load_messages, message_secret, secret_for
 from service.settings import Settings, keep_secret
 
-__all__ = ["app"]
-
 app = typer.Typer(no_args_is_help=True)
 LAST = 20
 TARGETS = ["id", "wants", "projects", "local", "secret"]
@@ -41,8 +39,8 @@ def list_(as_json: AsJson = False) -> None:
         sent = [{name: getattr(one, name) for name in DELIVERIES} for one in newest]
 
         def human(console: Console) -> None:
-            console.print(table("targets", TARGETS, [[one[name] for name in TARGETS] for one in told]))
-            console.print(table("newest messages", DELIVERIES, [list(one.values()) for one in sent]))
+            console.print(table("targets", TARGETS, ([one[name] for name in TARGETS] for one in told)))
+            console.print(table("newest messages", DELIVERIES, (one.values() for one in sent)))
 
         emit(as_json, {"targets": told, "messages": sent}, human)
 
@@ -66,9 +64,7 @@ def test(
         body = {"about": "test", "project": "", "text": words.text, "html": words.html, "facts": {}}
         secret = secret_for(hardcase.settings, one).get_secret_value()
         said = deliver(one, secret, f"test:{secrets.token_hex(8)}", words.subject, body, now)
-        emit(
-            as_json, {"target": target, "said": said}, lambda console: console.print(f"{target}: {said}", markup=False)
-        )
+        emit(as_json, {"target": target, "said": said}, f"{target}: {said}")
 
 
 @app.command()
@@ -87,11 +83,8 @@ def key(
         keep_secret(hardcase.settings, message_secret(name), asked_for(f"Secret of {name}"))
         with transaction(hardcase.database) as session:
             audit.record(session, author(), "messages.key", name, {}, datetime.now(UTC))
-
-        def human(console: Console) -> None:
-            console.print(f"The secret of {name} is kept in {hardcase.settings.home / 'secrets.json'}.", markup=False)
-
-        emit(as_json, {"name": name, "kept": True}, human)
+        words = f"The secret of {name} is kept in {hardcase.settings.home / 'secrets.json'}."
+        emit(as_json, {"name": name, "kept": True}, words)
 
 
 def _document(settings: Settings, target: Target) -> dict[str, Any]:

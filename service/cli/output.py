@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -34,21 +34,6 @@ from service.settings import Settings, load_settings
 if TYPE_CHECKING:
     from service.jobs.arguments import Arguments
     from service.jobs.jobs import Jobs, JobStatus
-
-__all__ = [
-    "AsJson",
-    "Connected",
-    "Here",
-    "ProjectName",
-    "asked_for",
-    "author",
-    "connected",
-    "do_job",
-    "emit",
-    "failing_clearly",
-    "progress",
-    "table",
-]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Here = Annotated[bool, typer.Option("--here", help="Do the work in this process instead of asking the worker.")]
@@ -129,15 +114,17 @@ def asked_for(what: str) -> str:
     return found
 
 
-def emit(as_json: bool, document: Any, human: Callable[[Console], None]) -> None:
-    """Print a result: the document as JSON, or whatever `human` prints."""
+def emit(as_json: bool, document: Any, human: Callable[[Console], None] | Table | str) -> None:
+    """Print a result: the document as JSON; else a line or a table as it is, or whatever `human` prints."""
     if as_json:
         sys.stdout.write(json.dumps(document, default=str, ensure_ascii=False) + "\n")
-    else:
+    elif callable(human):
         human(Console())
+    else:
+        Console().print(human, markup=False)
 
 
-def table(title: str, columns: list[str], rows: list[list[object]]) -> Table:
+def table(title: str, columns: Sequence[str], rows: Iterable[Iterable[object]]) -> Table:
     """A plain table; cells are data, never markup."""
     from rich.text import Text
 
@@ -152,7 +139,7 @@ class Bar:
     """How far a long work is."""
 
     expect: Callable[[int], None]
-    tick: Callable[[], None]
+    tick: Callable[..., None]
 
 
 @contextmanager
@@ -162,7 +149,7 @@ def progress(what: str, as_json: bool) -> Iterator[Bar]:
     quiet = as_json or not sys.stderr.isatty()
     with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as shown:
         line = shown.add_task(what, total=None)
-        yield Bar(lambda total: shown.update(line, total=total), lambda: shown.advance(line))
+        yield Bar(lambda total: shown.update(line, total=total), lambda done=1: shown.advance(line, done))
 
 
 def do_job(
@@ -244,27 +231,21 @@ def _worker_alive(hardcase: Connected) -> bool:
 
 
 def _tell(status: JobStatus, as_json: bool) -> None:
-    document: Mapping[str, object] = {
-        "id": status.id,
-        "job": status.job,
-        "state": status.state,
-        "result": status.result,
-        "error": status.error,
-    }
-
-    def human(console: Console) -> None:
-        if status.state == "SUCCESS":
-            counts = ", ".join(f"{name} {value}" for name, value in (status.result or {}).items())
-            console.print(f"{status.job} done: {counts or 'nothing to do'}")
-        elif status.state in _ENDED:
-            console.print(f"{status.job} failed: {status.error}. `hardcase jobs list` shows more.", markup=False)
-        else:
-            console.print(
-                f"{status.job} is {status.state.lower()} (job {status.id}) and goes on without this command. "
-                "If nothing happens, start the worker with `hardcase up`.",
-                markup=False,
-            )
-
-    emit(as_json, document, human)
+    if status.state == "SUCCESS":
+        counts = ", ".join(f"{name} {value}" for name, value in (status.result or {}).items())
+        words = f"{status.job} done: {counts or 'nothing to do'}"
+    elif status.state in _ENDED:
+        words = f"{status.job} failed: {status.error}. `hardcase jobs list` shows more."
+    else:
+        words = (
+            f"{status.job} is {status.state.lower()} (job {status.id}) and goes on without this command. "
+            "If nothing happens, start the worker with `hardcase up`."
+        )
+    emit(as_json, job_document(status), words)
     if status.state in _ENDED and status.state != "SUCCESS":
         raise typer.Exit(1)
+
+
+def job_document(status: JobStatus) -> dict[str, Any]:
+    """A job as JSON."""
+    return {name: getattr(status, name) for name in ("id", "job", "state", "result", "error")}

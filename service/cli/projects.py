@@ -17,11 +17,10 @@ from db.repositories.projects import projects
 from db.session import reading, transaction
 from labeling.errors import Invalid
 from labeling.project import Project, ProjectConfig
+from labeling.types import Actor
 from service.cli.output import AsJson, ProjectName, author, connected, emit, failing_clearly, table
 from service.projects.history import history
 from service.projects.project_file import parse_project
-
-__all__ = ["app", "config_in"]
 
 app = typer.Typer(no_args_is_help=True)
 ProjectYaml = Annotated[
@@ -41,7 +40,7 @@ def create(file: ProjectYaml, as_json: AsJson = False) -> None:
         with transaction(hardcase.database) as session:
             made = projects.create(session, config, salt=secrets.token_hex(16), author=by, now=now)
             audit.record(session, by, "project.create", config.name, {}, now)
-        emit(as_json, _document(made), lambda console: console.print(f"Made project {made.config.name} ({made.id})."))
+        emit(as_json, _document(made), f"Made project {made.config.name} ({made.id}).")
 
 
 @app.command()
@@ -58,13 +57,12 @@ def edit(
     with failing_clearly(as_json), connected() as hardcase:
         config = config_in(file)
         found = hardcase.project(project)
-        by, now = author(), datetime.now(UTC)
+        by = Actor(author(), reason, datetime.now(UTC))
         with transaction(hardcase.database) as session:
-            made = projects.configure(session, found.id, config, author=by, reason=reason, now=now)
+            made = projects.configure(session, found.id, config, by)
             detail = {"version": made.config_version, "reason": reason}
-            audit.record(session, by, "project.edit", config.name, detail, now)
-        version = made.config_version
-        emit(as_json, _document(made), lambda console: console.print(f"Version {version} is in force."))
+            audit.record(session, by.author, "project.edit", config.name, detail, by.now)
+        emit(as_json, _document(made), f"Version {made.config_version} is in force.")
 
 
 @app.command()
@@ -78,7 +76,7 @@ def show(project: ProjectName, as_json: AsJson = False) -> None:
 
         def human(console: Console) -> None:
             console.print(f"{found.config.name} ({found.id}), version {found.config_version}", markup=False)
-            rows: list[list[object]] = [[label.name, label.description] for label in found.config.labels]
+            rows = ([label.name, label.description] for label in found.config.labels)
             console.print(table("labels", ["name", "description"], rows))
             console.print_json(data=msgspec.to_builtins(found.config.policy))
 
@@ -94,9 +92,9 @@ def list_(as_json: AsJson = False) -> None:
     with failing_clearly(as_json), connected() as hardcase:
         with reading(hardcase.database) as session:
             everyone = projects.everyone(session)
-        rows: list[list[object]] = [[p.id, p.config.name, len(p.config.labels), p.created_at.date()] for p in everyone]
-        columns = ["id", "name", "labels", "since"]
-        emit(as_json, [_document(p) for p in everyone], lambda c: c.print(table("projects", columns, rows)))
+        rows = ([p.id, p.config.name, len(p.config.labels), p.created_at.date()] for p in everyone)
+        shown = table("projects", ["id", "name", "labels", "since"], rows)
+        emit(as_json, [_document(p) for p in everyone], shown)
 
 
 @app.command("history")

@@ -11,8 +11,6 @@ from labeling.adapters.storage.image_store import ImageStore
 from service.cli.output import AsJson, ProjectName, author, connected, emit, failing_clearly, progress
 from service.release.files import PAGE, folder_of
 
-__all__ = ["release"]
-
 
 def release(
     project: ProjectName,
@@ -34,4 +32,4 @@ def release(
             made = making.release(hardcase.database, home, images, found, order, bar.tick)
         page = folder_of(home, found, made.name).absolute() / PAGE
         document = {"name": made.name, "labels": made.labels, "hash": made.hash, "page": page}
-        emit(as_json, document, lambda console: console.print(f"{made.labels} labels released: {page}", markup=False))
+        emit(as_json, document, f"{made.labels} labels released: {page}")

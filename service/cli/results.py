@@ -18,11 +18,20 @@ from db.repositories.versions import versions
 from db.session import reading, transaction
 from db.views import dashboard
 from labeling.project import Project
-from service.cli.output import AsJson, Connected, ProjectName, connected, emit, failing_clearly, progress, table
-
-__all__ = ["export", "jobs_app", "status"]
+from service.cli.output import (
+    AsJson,
+    Connected,
+    ProjectName,
+    connected,
+    emit,
+    failing_clearly,
+    job_document,
+    progress,
+    table,
+)
 
 jobs_app = typer.Typer(no_args_is_help=True)
+FAILURE = ("step", "subject", "count", "dead", "reason")
 
 
 def status(project: ProjectName, as_json: AsJson = False) -> None:
@@ -74,7 +83,7 @@ def export(
             bar.expect(len(labels))
             count = registry.export(labels, to, chosen)
         document = {"to": to.absolute(), "labels": count, "snapshot": snapshot or None}
-        emit(as_json, document, lambda console: console.print(f"{count} labels in {to}", markup=False))
+        emit(as_json, document, f"{count} labels in {to}")
 
 
 def _checked(hardcase: Connected, project: Project, name: str) -> Snapshot:
@@ -99,18 +108,15 @@ def list_(as_json: AsJson = False, limit: Annotated[int, typer.Option(min=1, max
             failed = [f for p in projects.everyone(session) for f in failures.listing(session, p.id)]
 
         def human(console: Console) -> None:
-            rows: list[list[object]] = [[_time(j.created_at_ms), j.job, j.state, j.result or j.error] for j in jobs]
+            rows = ([_time(j.created_at_ms), j.job, j.state, j.result or j.error] for j in jobs)
             console.print(table("jobs", ["asked at", "job", "state", "result"], rows))
-            letters: list[list[object]] = [[f.step, f.subject, f.count, f.reason] for f in failed]
-            if letters:
+            if failed:
+                letters = ([f.step, f.subject, f.count, f.reason] for f in failed)
                 console.print(table("failures", ["step", "subject", "times", "reason"], letters))
 
         document = {
-            "jobs": [{"id": j.id, "job": j.job, "state": j.state, "result": j.result, "error": j.error} for j in jobs],
-            "failures": [
-                {"step": f.step, "subject": f.subject, "count": f.count, "dead": f.dead, "reason": f.reason}
-                for f in failed
-            ],
+            "jobs": [job_document(job) for job in jobs],
+            "failures": [{name: getattr(one, name) for name in FAILURE} for one in failed],
         }
         emit(as_json, document, human)
 
@@ -129,11 +135,11 @@ def retry(
         found = hardcase.project(project)
         with transaction(hardcase.database) as session:
             count = failures.retry(session, found.id, step or None)
-        emit(as_json, {"retried": count}, lambda console: console.print(f"{count} will be tried again."))
+        emit(as_json, {"retried": count}, f"{count} will be tried again.")
 
 
 def _show_status(console: Console, document: dict[str, Any]) -> None:
-    console.print(table(document["project"], ["images", ""], [list(item) for item in document["counts"].items()]))
+    console.print(table(document["project"], ["images", ""], document["counts"].items()))
     champion = document["champion"]
     console.print(f"champion: {'none yet' if champion is None else f'version {champion}'}")
     console.print(f"open reviews: {document['open_reviews']}")

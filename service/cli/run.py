@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from service.cli.output import AsJson, Connected, connected, emit, failing_clearly, table
 from service.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from service.operations.doctor import Check
-
-__all__ = ["demo", "doctor", "init", "up"]
 
 
 def init(as_json: AsJson = False) -> None:
@@ -26,7 +24,7 @@ def init(as_json: AsJson = False) -> None:
     with failing_clearly(as_json):
         settings = _set_up(load_settings())
         document = {"home": settings.home.absolute(), "database": _without_password(settings)}
-        emit(as_json, document, lambda console: console.print(f"Ready: {settings.home.absolute()}", markup=False))
+        emit(as_json, document, f"Ready: {settings.home.absolute()}")
 
 
 def up(
@@ -54,7 +52,7 @@ def up(
         def ready() -> None:
             wait_for(f"{settings.address}/health", timeout_s=60)
             document = {"web": settings.address, "label_studio": settings.label_studio_url, "home": settings.home}
-            emit(as_json, document, lambda console: console.print(f"Up: {settings.address} (Ctrl-C stops it)"))
+            emit(as_json, document, f"Up: {settings.address} (Ctrl-C stops it)")
 
         code = Supervisor(children).run(ready)
     raise typer.Exit(code)
@@ -69,18 +67,9 @@ def doctor(as_json: AsJson = False) -> None:
         logging.getLogger().setLevel(logging.ERROR)
         checks = _examined(hardcase)
         well = all(check.ok for check in checks)
-
-        def human(console: Console) -> None:
-            rows: list[list[object]] = [
-                ["ok" if c.ok else "NOT OK", c.name, c.detail if c.ok else f"{c.detail}. {c.way_out}"] for c in checks
-            ]
-            console.print(table("doctor", ["", "check", "what was seen"], rows))
-
-        document = {
-            "ok": well,
-            "checks": [{"name": c.name, "ok": c.ok, "detail": c.detail, "way_out": c.way_out} for c in checks],
-        }
-        emit(as_json, document, human)
+        rows = (["ok" if c.ok else "NOT OK", c.name, c.detail if c.ok else f"{c.detail}. {c.way_out}"] for c in checks)
+        document = {"ok": well, "checks": [asdict(check) for check in checks]}
+        emit(as_json, document, table("doctor", ["", "check", "what was seen"], rows))
     raise typer.Exit(0 if well else 1)
 
 

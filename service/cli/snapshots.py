@@ -18,8 +18,6 @@ from labeling.review.label_sets import Change, Comparison
 from service.cli.output import AsJson, Connected, ProjectName, author, connected, emit, failing_clearly, table
 from service.labels.snapshots import compare_states, create, rebuild, verify
 
-__all__ = ["app"]
-
 SHOWN = 20
 app = typer.Typer(no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The snapshot's name.")]
@@ -41,7 +39,7 @@ def create_(
         made = create(hardcase.database, hardcase.settings.home, found, name, author=author(), note=note, now=now)
         with transaction(hardcase.database) as session:
             audit.record(session, author(), "snapshot.create", f"{found.id}/{name}", {"hash": made.hash}, now)
-        emit(as_json, _document(made), lambda console: console.print(_line(made), markup=False))
+        emit(as_json, _document(made), f"{made.name}: {made.labels} labels, {made.hash}")
 
 
 @app.command("list")
@@ -55,11 +53,11 @@ def list_(project: ProjectName, as_json: AsJson = False) -> None:
         with reading(hardcase.database) as session:
             kept = snapshots.listing(session, found.id, after=None, limit=1_000).items
         columns = ["name", "labels", "hash", "made", "by", "released"]
-        rows: list[list[object]] = [
+        rows = (
             [s.name, s.labels, s.hash[:12], f"{s.created_at:%Y-%m-%d %H:%M}", s.author, "yes" if s.released else ""]
             for s in kept
-        ]
-        emit(as_json, [_document(s) for s in kept], lambda console: console.print(table("snapshots", columns, rows)))
+        )
+        emit(as_json, [_document(s) for s in kept], table("snapshots", columns, rows))
 
 
 @app.command()
@@ -70,12 +68,7 @@ def show(project: ProjectName, name: Name, as_json: AsJson = False) -> None:
     """
     with failing_clearly(as_json), connected() as hardcase:
         _, kept = _named(hardcase, project, name)
-
-        def human(console: Console) -> None:
-            rows: list[list[object]] = [[key, value] for key, value in _document(kept).items()]
-            console.print(table(kept.name, ["", ""], rows))
-
-        emit(as_json, _document(kept), human)
+        emit(as_json, _document(kept), table(kept.name, ["", ""], _document(kept).items()))
 
 
 @app.command()
@@ -111,7 +104,7 @@ def verify_(
         found, kept = _named(hardcase, project, name)
         (rebuild if again else verify)(hardcase.database, hardcase.settings.home, found, kept)
         document = {"name": name, "hash": kept.hash, "ok": True}
-        emit(as_json, document, lambda console: console.print(f"{name} is as it was made: {kept.hash}", markup=False))
+        emit(as_json, document, f"{name} is as it was made: {kept.hash}")
 
 
 def _named(hardcase: Connected, project: str, name: str) -> tuple[Project, Snapshot]:
@@ -125,20 +118,13 @@ def _document(snapshot: Snapshot) -> dict[str, Any]:
     return {name: getattr(snapshot, name) for name in names}
 
 
-def _line(snapshot: Snapshot) -> str:
-    return f"{snapshot.name}: {snapshot.labels} labels, {snapshot.hash}"
-
-
 def _differences(before: str, after: str, found: Comparison) -> dict[str, Any]:
     return {
         "before": before,
         "after": after or None,
         "same": found.same,
         "moves": [{"before": one, "after": other, "images": count} for one, other, count in found.counts],
-        "added": _listed(found.added),
-        "removed": _listed(found.removed),
-        "changed": _listed(found.changed),
-        "restated": _listed(found.restated),
+        **{name: _listed(getattr(found, name)) for name in ("added", "removed", "changed", "restated")},
     }
 
 
@@ -151,12 +137,10 @@ def _show(console: Console, found: Comparison) -> None:
         f"{len(found.added)} added, {len(found.removed)} removed, {len(found.changed)} changed, "
         f"{len(found.restated)} the same for other reasons, {found.same} the same"
     )
-    moves: list[list[object]] = [[one or "no label", other or "no label", count] for one, other, count in found.counts]
+    moves = [[one or "no label", other or "no label", count] for one, other, count in found.counts]
     if moves:
         console.print(table("by class", ["before", "after", "images"], moves))
-    listed: list[list[object]] = [
-        [change.content_hash, *(label or "no label" for label in change.labels)] for change in found.changed[:SHOWN]
-    ]
+    listed = [[one.content_hash, *(label or "no label" for label in one.labels)] for one in found.changed[:SHOWN]]
     if listed:
         title = f"changed (the first {SHOWN}; --json lists all)" if len(found.changed) > SHOWN else "changed"
         console.print(table(title, ["image", "before", "after"], listed))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -13,11 +14,12 @@ from db.repositories.people import annotators
 from db.repositories.people.annotators import Annotator
 from db.session import reading, transaction
 from labeling.project import Project
+from labeling.types import Actor
 from service.cli.output import AsJson, ProjectName, author, connected, emit, failing_clearly, table
 from service.figures.figures import stored
 from service.figures.team import Person, Team
 from service.labels import annotators as team
-from service.labels.annotators import Deed, Voided
+from service.labels.annotators import Voided
 from service.projects.pseudonyms import shown_name
 
 __all__ = ["app"]
@@ -77,22 +79,21 @@ def void(project: ProjectName, annotator: Number, reason: Reason, as_json: AsJso
     with failing_clearly(as_json), connected() as hardcase:
         found = hardcase.project(project)
         with transaction(hardcase.database) as session:
-            deed = Deed(annotator, author(), reason)
-            voided: Voided = team.void_answers(session, hardcase.jobs, found, deed, datetime.now(UTC))
-        document = {"answers": voided.answers, "images": voided.images, "labels": voided.labels}
+            by = Actor(author(), reason, datetime.now(UTC))
+            voided: Voided = team.void_answers(session, hardcase.jobs, found, annotator, by)
+        document = asdict(voided)
         words = f"{voided.answers} answers about {voided.images} images count no more; {voided.labels} labels changed."
-        emit(as_json, document, lambda console: console.print(words))
+        emit(as_json, document, words)
 
 
 def _switch(what: Any, project: str, annotator: int, reason: str, as_json: bool) -> None:
     with failing_clearly(as_json), connected() as hardcase:
         found = hardcase.project(project)
         with transaction(hardcase.database) as session:
-            deed = Deed(annotator, author(), reason)
-            person = what(session, hardcase.jobs, found, deed, datetime.now(UTC))
+            by = Actor(author(), reason, datetime.now(UTC))
+            person = what(session, hardcase.jobs, found, annotator, by)
         document = _document(found, person, None)
-        state = "paused" if person.paused else "taking part"
-        emit(as_json, document, lambda console: console.print(f"{document['name']} is {state}.", markup=False))
+        emit(as_json, document, f"{document['name']} is {'paused' if person.paused else 'taking part'}.")
 
 
 def _document(project: Project, one: Annotator, figures: Person | None) -> dict[str, Any]:

@@ -13,8 +13,6 @@ from labeling.jobs import JobName
 from service.cli.output import AsJson, Connected, Here, ProjectName, author, connected, do_job, failing_clearly
 from service.jobs.arguments import DecisionByHand, LearnArguments, PromoteArguments, ReviewArguments, SelectArguments
 
-__all__ = ["learn", "promote", "rollback", "select", "sync"]
-
 Reason = Annotated[str, typer.Option(help="Why, for the history.")]
 
 

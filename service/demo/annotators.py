@@ -24,8 +24,6 @@ import numpy as np
 from labeling.errors import Unavailable
 from service.logs import get_logger
 
-__all__ = ["Account", "Annotators", "Session", "SimulatedAnswers"]
-
 log = get_logger(__name__)
 
 _CSRF = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')

@@ -19,8 +19,6 @@ from PIL import Image
 from labeling.errors import Invalid
 from service.demo.stamps import CLASSES, StampClass, cache_folder, fetch_stamps
 
-__all__ = ["SMALL", "DemoImages", "prepare_images"]
-
 SMALL = "small"
 """`IMAGES=small`: ten images of each of six classes, for a quick look and for continuous integration."""
 

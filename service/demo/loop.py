@@ -26,8 +26,6 @@ from service.demo.show import Show
 from service.demo.system import System, invite
 from service.settings import Settings
 
-__all__ = ["Stage", "turn"]
-
 _PAUSE_S = 0.2
 _STUCK_AFTER_S = 300.0
 _SETTLE_WITHIN_S = 60.0

@@ -41,8 +41,6 @@ from service.operations.label_studio_server import ADMIN_EMAIL
 from service.settings import load_settings
 from service.work.wiring import make_parts
 
-__all__ = ["run_demo"]
-
 ERROR_RATES = (0.05, 0.05, 0.05, 0.5)
 """How often each simulated annotator is wrong; the last one is bad, and the Team page is to find out."""
 ERROR_RATE = ERROR_RATES[0]

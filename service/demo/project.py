@@ -10,8 +10,6 @@ import yaml
 
 from service.demo.images import DemoImages
 
-__all__ = ["PROJECT", "gold_manifest", "project_file"]
-
 PROJECT = "demo"
 GOLD = 30
 """So many gold images that the Team page knows how right each annotator is; a sixth where there are few images."""

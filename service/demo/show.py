@@ -11,8 +11,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from db.views.project_history import HowFar
 
-__all__ = ["Show", "showing"]
-
 
 class Show:
     """Says what happens, and how far the loop has come."""

@@ -13,8 +13,6 @@ from pathlib import Path
 
 from labeling.errors import Unavailable
 
-__all__ = ["CLASSES", "PACKAGE", "StampClass", "cache_folder", "fetch_stamps"]
-
 PACKAGE = "tuxpaint-stamps-default"
 
 

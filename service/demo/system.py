@@ -25,8 +25,6 @@ import httpx
 from labeling.errors import Unavailable
 from service.demo.annotators import Account
 
-__all__ = ["System", "invite", "running_system"]
-
 _READY_WITHIN_S = 240
 _STOP_WITHIN_S = 40
 _CSRF = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')

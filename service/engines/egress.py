@@ -17,8 +17,6 @@ from labeling.prelabel.endpoints.endpoint import Endpoint
 from service.logs import get_logger
 from service.settings import Settings
 
-__all__ = ["check_endpoint", "check_target", "is_in_the_house", "log_sending", "sizes_of"]
-
 log = get_logger(__name__)
 
 

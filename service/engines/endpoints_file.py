@@ -10,26 +10,19 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
-from labeling.errors import Invalid
 from labeling.prelabel.endpoints.endpoint import Endpoint, Limits, Price
 from service.engines.egress import is_in_the_house
 from service.settings import Settings, kept_secret
-
-__all__ = ["EndpointIn", "LimitsIn", "PriceIn", "endpoint_key", "endpoint_secret", "load_endpoints"]
+from service.written_files import Strict, read_file
 
 MICRO = 1_000_000
 Money = Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=6)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,40}$")]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
-
-
-class PriceIn(_Strict):
+class PriceIn(Strict):
     """In whole units of the currency: for a million tokens, and for each request."""
 
     input_per_m: Money
@@ -47,20 +40,12 @@ class PriceIn(_Strict):
         return str(value)  # YAML reads 2026-11-22 as a date
 
     def to_price(self) -> Price:
-        cached = self.cached_input_per_m
-        return Price(
-            input_per_m=int(self.input_per_m * MICRO),
-            output_per_m=int(self.output_per_m * MICRO),
-            cached_input_per_m=None if cached is None else int(cached * MICRO),
-            per_request=int(self.per_request * MICRO),
-            image_times=self.image_times,
-            currency=self.currency,
-            source=self.source,
-            as_of=self.as_of,
-        )
+        told: dict[str, Any] = dict(self)
+        micro = {name: int(value * MICRO) for name, value in told.items() if isinstance(value, Decimal)}
+        return Price(**{**told, **micro})
 
 
-class LimitsIn(_Strict):
+class LimitsIn(Strict):
     """What the endpoint may be asked; 0 is no limit of ours."""
 
     requests_a_minute: int = Field(default=0, ge=0)
@@ -68,7 +53,7 @@ class LimitsIn(_Strict):
     at_once: int = Field(default=4, ge=1, le=64)
 
 
-class EndpointIn(_Strict):
+class EndpointIn(Strict):
     """One endpoint as it stands in the file; `docs/reference/endpoints.md` explains every line."""
 
     url: str
@@ -99,20 +84,12 @@ class EndpointIn(_Strict):
     def to_endpoint(self, name: str) -> Endpoint:
         price = Price() if self.price == "free" else self.price.to_price() if self.price else None
         may_repeat = self.idempotency_key or (price is not None and price.free)
-        return Endpoint(
-            name=name,
-            url=self.url,
-            kind=self.kind,
-            price=price,
-            limits=Limits(**self.limits.model_dump()),
-            when_silent=self.when_silent or ("retry" if may_repeat else "charge"),
-            idempotency_key=self.idempotency_key,
-            timeout_s=self.timeout_s,
-            local=self.local,
-        )
+        silent = self.when_silent or ("retry" if may_repeat else "charge")
+        told = {"price": price, "limits": Limits(**dict(self.limits)), "when_silent": silent}
+        return Endpoint(name=name, **{**dict(self), **told})
 
 
-class _File(_Strict):
+class _File(Strict):
     endpoints: dict[Name, EndpointIn] = {}
 
 
@@ -124,17 +101,7 @@ def load_endpoints(settings: Settings) -> dict[str, Endpoint]:
     Invalid
         When the file has mistakes; it names every one and its place.
     """
-    path = settings.endpoints
-    if not path.exists():
-        return {}
-    try:
-        content: Any = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        found = _File.model_validate(content)
-    except (OSError, yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise Invalid(f"{path} cannot be read: {str(error)[:300]}") from error
-    except ValidationError as error:
-        lines = [f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()[:20]]
-        raise Invalid(f"{path} has mistakes:\n  " + "\n  ".join(lines)) from error
+    found = read_file(settings.endpoints, _File)
     return {name: endpoint.to_endpoint(name) for name, endpoint in found.endpoints.items()}
 
 

@@ -18,8 +18,6 @@ from labeling.types import LabelSource, ReviewKind, Side
 from service.labels.snapshots import soft_label
 from service.projects.pseudonyms import shown_name
 
-__all__ = ["COLUMNS", "Record", "as_json", "record_of"]
-
 ANSWERS = "answers"
 """What decided a label that follows from people's answers alone."""
 

@@ -21,8 +21,6 @@ from labeling.project import Project
 from labeling.review.kinds import Split
 from service.exporting.columns import Record, record_of
 
-__all__ = ["LabelSet", "open_label_set"]
-
 _EXTENSION = {"image/jpeg": ".jpg", "image/png": ".png"}
 
 

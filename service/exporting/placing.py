@@ -14,8 +14,6 @@ from pathlib import Path
 
 from labeling.errors import Conflict, Invalid, StorageFull
 
-__all__ = ["explained", "staged_file", "staged_folder"]
-
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 

@@ -18,8 +18,6 @@ from service.exporting.formats.tables import write_csv, write_jsonl, write_parqu
 from service.exporting.label_set import LabelSet
 from service.exporting.placing import staged_file, staged_folder
 
-__all__ = ["FORMATS", "Format", "export", "format_for"]
-
 
 @dataclass(frozen=True, slots=True)
 class Format:

@@ -32,8 +32,6 @@ from service.ingest.register import ROWS_A_TRANSACTION, Found, Refusal, items_of
 from service.jobs.jobs import Jobs
 from service.settings import Settings
 
-__all__ = ["Ingested", "Ingesting"]
-
 _SHOWN_REFUSALS = 100
 
 Progress = Callable[[int], None]

@@ -33,17 +33,6 @@ from labeling.types import Incoming
 from service.jobs.jobs import Jobs
 from service.settings import Settings
 
-__all__ = [
-    "ROWS_A_TRANSACTION",
-    "Found",
-    "Refusal",
-    "add_source",
-    "items_of",
-    "limits_of",
-    "register_items",
-    "sort_out",
-]
-
 ROWS_A_TRANSACTION = 1_000
 
 _ODD = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")

@@ -17,19 +17,6 @@ from labeling.errors import Invalid
 from labeling.jobs import JobName
 from service.jobs.engine_requests import EngineRequest, read_request
 
-__all__ = [
-    "ARGUMENTS",
-    "Arguments",
-    "DecisionByHand",
-    "EnginesArguments",
-    "LearnArguments",
-    "PromoteArguments",
-    "ReviewArguments",
-    "SelectArguments",
-    "read_arguments",
-    "stored_arguments",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class SelectArguments:

@@ -12,8 +12,6 @@ import msgspec
 from labeling.errors import Invalid
 from service import plugins
 
-__all__ = ["MOST_ENGINES", "MOST_IMAGES", "MOST_PILOT", "EngineRequest", "ReportKind", "read_request"]
-
 MOST_ENGINES, MOST_IMAGES, MOST_PILOT = 16, 2_000, 200
 
 

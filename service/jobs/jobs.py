@@ -22,8 +22,6 @@ from labeling.jobs import JobName, Trigger
 from labeling.types import ProjectId
 from service.jobs.arguments import Arguments, stored_arguments
 
-__all__ = ["APPLICATION", "APPLICATION_VERSION", "QUEUES", "JobStatus", "Jobs", "queue_of"]
-
 APPLICATION = "hardcase"
 APPLICATION_VERSION = "1"
 QUEUES = ("compute", "sync", "patient")

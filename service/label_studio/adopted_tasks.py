@@ -28,8 +28,6 @@ from labeling.review.controls import Controls
 from labeling.types import Incoming
 from service.ingest.register import sort_out
 
-__all__ = ["KEPT", "STUDIO", "address_in", "controls_of", "kept_controls", "studio_path", "take_in"]
-
 STUDIO = "label-studio:"
 """Begins the address of a file that Label Studio itself keeps; the rest is a path there."""
 KEPT = "original_"

@@ -21,8 +21,6 @@ from service.jobs.jobs import Jobs
 from service.label_studio.spool import Spool
 from service.logs import get_logger
 
-__all__ = ["InboxDrain", "drain"]
-
 log = get_logger(__name__)
 
 

@@ -15,8 +15,6 @@ from collections.abc import Sequence
 from labeling.errors import Invalid, NotFound
 from labeling.types import ProjectId
 
-__all__ = ["path_of", "project_in", "token_of"]
-
 _TOKEN = re.compile(r"([1-9][0-9]{0,14})-[0-9a-f]{64}")
 
 

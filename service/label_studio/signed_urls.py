@@ -17,8 +17,6 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from labeling.errors import Denied, Invalid
 
-__all__ = ["expiry_of", "key_id", "sign_media", "sign_picture", "sign_region", "verify_media"]
-
 _HASH = re.compile(r"[0-9a-f]{16,128}")
 _MAX_EXPIRY = 10**11  # seconds; far beyond any date, and short of what overflows
 

@@ -22,8 +22,6 @@ from typing import Any, TypeVar
 from db.repositories.reviews.inbox import Event
 from labeling.errors import StorageFull, Unavailable
 
-__all__ = ["Spool"]
-
 BUSY_TIMEOUT_S = 5.0
 LARGEST_GROUP = 1_000
 _TABLE = """CREATE TABLE IF NOT EXISTS spool (

@@ -31,8 +31,6 @@ from service.jobs.jobs import Jobs
 from service.label_studio.adopted_tasks import kept_controls, take_in
 from service.projects.project_file import check_project
 
-__all__ = ["TakenOver", "TakingOver"]
-
 TASKS_A_TRANSACTION = 500
 MOST_PEOPLE = 20
 _TAG = re.compile(r"<[^>]*>")

@@ -13,8 +13,6 @@ from collections.abc import Sequence
 from labeling.errors import Invalid
 from labeling.types import ProjectId
 
-__all__ = ["HEADER", "digest_of", "is_secret", "path_of", "secret_of"]
-
 HEADER = "X-Hardcase-Secret"
 
 

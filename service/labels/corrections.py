@@ -8,7 +8,7 @@ stays, so a corrected hold-out label is a hold-out label.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
@@ -18,7 +18,7 @@ from db.repositories.people import audit
 from labeling.errors import Invalid
 from labeling.jobs import JobName, Trigger
 from labeling.project import Project
-from labeling.types import ImageId
+from labeling.types import Actor, ImageId
 from service.jobs.jobs import Jobs
 from service.labels.reannotation import Asked, ask_again
 from service.labels.resolution import settle
@@ -36,46 +36,26 @@ def correct(
     project: Project,
     image_ids: Sequence[ImageId],
     value: str,
-    *,
+    by: Actor,
     kind: str = CORRECTION,
-    author: str,
-    reason: str,
-    now: datetime,
 ) -> int:
     """Decide that these images are `value`; Invalid for what is no answer of the project, or without a reason."""
     if not project.config.answers.is_choice(value):
         raise Invalid(f"{value!r} is no label of this project. Choose one of its labels.")
-    return _decide(session, jobs, project, image_ids, value, kind, author, reason, now)
+    return _decide(session, jobs, project, image_ids, value, kind, by)
 
 
-def take_back(
-    session: Session,
-    jobs: Jobs,
-    project: Project,
-    image_ids: Sequence[ImageId],
-    *,
-    author: str,
-    reason: str,
-    now: datetime,
-) -> int:
+def take_back(session: Session, jobs: Jobs, project: Project, image_ids: Sequence[ImageId], by: Actor) -> int:
     """Take decisions about these images back: the label follows from people's answers again."""
     decided = sorted(decisions.in_force(session, _checked(image_ids)))
-    return _decide(session, jobs, project, decided, None, CORRECTION, author, reason, now) if decided else 0
+    return _decide(session, jobs, project, decided, None, CORRECTION, by) if decided else 0
 
 
-def ask_people(
-    session: Session,
-    jobs: Jobs,
-    project: Project,
-    image_ids: Sequence[ImageId],
-    *,
-    author: str,
-    reason: str,
-    now: datetime,
-) -> Asked:
+def ask_people(session: Session, jobs: Jobs, project: Project, image_ids: Sequence[ImageId], by: Actor) -> Asked:
     """Let people look at these images again, and Label Studio hear of it."""
-    asked = ask_again(session, project, _checked(image_ids), author=author, reason=_given(reason), now=now)
-    audit.record(session, author, "ask again", project.config.name, {"images": list(image_ids), "reason": reason}, now)
+    asked = ask_again(session, project, _checked(image_ids), _given(by))
+    detail = {"images": list(image_ids), "reason": by.reason}
+    audit.record(session, by.author, "ask again", project.config.name, detail, by.now)
     jobs.ask(session, JobName.REVIEW, project.id, Trigger.HAND)
     return asked
 
@@ -87,15 +67,13 @@ def _decide(
     image_ids: Sequence[ImageId],
     value: str | None,
     kind: str,
-    author: str,
-    reason: str,
-    now: datetime,
+    by: Actor,
 ) -> int:
     values = dict.fromkeys(_checked(image_ids), value)
-    count = decisions.add(session, project.id, values, kind=kind, author=author, reason=_given(reason), now=now)
-    settle(session, project, list(values), now)
-    detail = {"images": list(values), "label": value, "reason": reason}
-    audit.record(session, author, kind, project.config.name, detail, now)
+    count = decisions.add(session, project.id, values, kind, _given(by))
+    settle(session, project, list(values), by.now)
+    detail = {"images": list(values), "label": value, "reason": by.reason}
+    audit.record(session, by.author, kind, project.config.name, detail, by.now)
     for job in _FOLLOW:
         jobs.ask(session, job, project.id, Trigger.ANSWERED)
     return count
@@ -108,7 +86,7 @@ def _checked(image_ids: Sequence[ImageId]) -> list[ImageId]:
     return wanted
 
 
-def _given(reason: str) -> str:
-    if not reason.strip():
+def _given(by: Actor) -> Actor:
+    if not by.reason.strip():
         raise Invalid("Say why, in a few words: it is kept with the label.")
-    return reason.strip()[:500]
+    return replace(by, reason=by.reason.strip()[:500])

@@ -20,8 +20,6 @@ from labeling.project import Project
 from labeling.types import ImageId
 from service.projects.pseudonyms import shown_name
 
-__all__ = ["Story", "story_of"]
-
 
 @dataclass(frozen=True, slots=True)
 class Story:

@@ -19,9 +19,7 @@ from db.repositories.queries.queries import NewQuery, NewReview
 from db.repositories.reviews import overlaps, reviews
 from labeling.jobs import Trigger
 from labeling.project import Project
-from labeling.types import ImageId, ReviewKind
-
-__all__ = ["STRATEGY", "Asked", "ask_again"]
+from labeling.types import Actor, ImageId, ReviewKind
 
 STRATEGY = "asked again"
 """The strategy of a query that was not drawn: somebody asked for its images."""
@@ -36,16 +34,14 @@ class Asked:
     open: int
 
 
-def ask_again(
-    session: Session, project: Project, image_ids: Sequence[ImageId], *, author: str, reason: str, now: datetime
-) -> Asked:
+def ask_again(session: Session, project: Project, image_ids: Sequence[ImageId], by: Actor) -> Asked:
     """Let people look at these images again; bridges and images without a group are passed over."""
     wanted = sorted(set(image_ids))
     standing = reviews.newest_of_images(session, project.id, wanted)
     closed = {one.review_id: one.people + 1 for one in standing.values() if not one.open}
-    another = overlaps.want(session, closed, reason=reason, author=author, now=now)
+    another = overlaps.want(session, closed, by)
     lacking = [image for image in wanted if image not in standing]
-    made = _ask_anew(session, project, lacking, now) if lacking else 0
+    made = _ask_anew(session, project, lacking, by.now) if lacking else 0
     return Asked(another, made, len(standing) - len(closed))
 
 

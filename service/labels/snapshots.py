@@ -30,8 +30,6 @@ from labeling.project import Project
 from labeling.review.label_sets import Comparison, Entry, compare, entry_of, line_of, state_hash
 from labeling.types import ProjectId
 
-__all__ = ["NAME", "check_name", "compare_states", "create", "entries", "entries_of", "rebuild", "soft_label", "verify"]
-
 NAME = r"[a-z0-9][a-z0-9._-]{0,63}"
 """What a snapshot may be called: it names files."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -14,10 +14,8 @@ from sqlalchemy.orm import Session
 
 from db.views import label_audit
 from labeling.project import Project
-from labeling.types import ImageId
+from labeling.types import Actor, ImageId
 from service.labels.reannotation import ask_again
-
-__all__ = ["SUSPECTED", "Handled", "find_right", "send_back"]
 
 SUSPECTED = "the label is suspected to be wrong"
 
@@ -35,7 +33,7 @@ def send_back(session: Session, project: Project, label_ids: Sequence[int], *, a
     """Ask another person about these labels' images; the caller asks for the job that tells Label Studio."""
     standing = label_audit.standing_labels(session, project.id, label_ids)
     images = [ImageId(image) for image in standing.values()]
-    asked = ask_again(session, project, images, author=author, reason=SUSPECTED, now=now)
+    asked = ask_again(session, project, images, Actor(author, SUSPECTED, now))
     done = asked.another + asked.new
     return Handled(done, len(standing) - done, len(set(label_ids)) - len(standing))
 
@@ -43,5 +41,5 @@ def send_back(session: Session, project: Project, label_ids: Sequence[int], *, a
 def find_right(session: Session, project: Project, label_ids: Sequence[int], *, author: str, now: datetime) -> Handled:
     """Note that somebody looked and these labels are right; they are not suspected again until they change."""
     standing = label_audit.standing_labels(session, project.id, label_ids)
-    done = label_audit.find_right(session, list(standing), author=author, reason="looked at and found right", now=now)
+    done = label_audit.find_right(session, list(standing), Actor(author, "looked at and found right", now))
     return Handled(done, len(standing) - done, len(set(label_ids)) - len(standing))

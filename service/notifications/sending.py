@@ -23,8 +23,6 @@ import httpx
 from labeling.errors import Conflict, Unavailable
 from service.notifications.targets import Mailbox, MailServer, Target, Webhook
 
-__all__ = ["SIGNATURE", "deliver", "signature_of"]
-
 TIMEOUT_S = 5.0
 SIGNATURE = "X-Hardcase-Signature"
 ID = "X-Hardcase-Id"

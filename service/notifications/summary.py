@@ -14,8 +14,6 @@ from typing import Any
 
 from labeling.ingest.text import clean_text
 
-__all__ = ["Measured", "Person", "Week", "Words", "alarm_words", "weekly_words"]
-
 NOT_KNOWN = "not yet known"
 _SUBJECT = 150
 

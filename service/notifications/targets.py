@@ -9,41 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
-from labeling.errors import Invalid
 from service.engines.egress import is_in_the_house
 from service.settings import Settings, kept_secret
-
-__all__ = [
-    "SMTP",
-    "MailIn",
-    "Mailbox",
-    "MailServer",
-    "Messages",
-    "SmtpIn",
-    "Target",
-    "Wanted",
-    "Webhook",
-    "WebhookIn",
-    "has_targets",
-    "load_messages",
-    "message_secret",
-    "secret_for",
-]
+from service.written_files import Strict, read_file
 
 SMTP = "smtp"
 """The name under which the mail server's password is kept."""
@@ -69,11 +42,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,40}$")]
 Projects = Literal["all"] | Annotated[list[str], Field(min_length=1)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
-
-
-class SmtpIn(_Strict):
+class SmtpIn(Strict):
     """The mail server; `docs/how-to/messages.md` explains every line."""
 
     host: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]{1,253}$")]
@@ -92,7 +61,7 @@ class SmtpIn(_Strict):
         return self
 
 
-class _Group(_Strict):
+class _Group(Strict):
     projects: Projects = "all"
     wants: Annotated[list[Wanted], Field(min_length=1)] = [Wanted.ALARMS, Wanted.WEEKLY]
 
@@ -128,7 +97,7 @@ class WebhookIn(_Group):
         return self
 
 
-class _File(_Strict):
+class _File(Strict):
     smtp: SmtpIn | None = None
     mail: dict[Name, MailIn] = {}
     webhooks: dict[Name, WebhookIn] = {}
@@ -209,17 +178,7 @@ def load_messages(settings: Settings) -> Messages:
     Invalid
         When the file has mistakes; it names every one and its place.
     """
-    path = _path(settings)
-    if not path.exists():
-        return Messages({})
-    try:
-        content: Any = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        found = _File.model_validate(content)
-    except (OSError, yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise Invalid(f"{path} cannot be read: {str(error)[:300]}") from error
-    except ValidationError as error:
-        lines = [f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()[:20]]
-        raise Invalid(f"{path} has mistakes:\n  " + "\n  ".join(lines)) from error
+    found = read_file(_path(settings), _File)
     return Messages({target.id: target for target in (*_mailboxes(found), *_webhooks(found))})
 
 

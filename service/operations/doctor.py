@@ -30,8 +30,6 @@ from service.schema import check_schema
 from service.settings import Settings
 from service.work.engines.factory import make_engine
 
-__all__ = ["Check", "examine"]
-
 WORKER_STALE_AFTER = timedelta(seconds=30)
 LEAST_FREE_BYTES = 500 * 2**20
 LAG_TOLERATED = timedelta(minutes=10)

@@ -11,8 +11,6 @@ from service.operations.label_studio_server import find_program, recipe
 from service.operations.up import Child
 from service.settings import Settings, keep_secret
 
-__all__ = ["label_studio_child"]
-
 
 def label_studio_child(settings: Settings) -> tuple[Child, Settings]:
     """How to start Label Studio at the address of the settings, with its token kept for worker and web."""

@@ -23,8 +23,6 @@ import httpx
 
 from labeling.errors import LabelStudioUnavailable, NotFound
 
-__all__ = ["ADMIN_EMAIL", "Account", "LabelStudioServer", "find_program", "recipe", "start"]
-
 ADMIN_EMAIL = "admin@example.com"
 _KEPT = ("label_studio.sqlite3", ".env")
 _SETTINGS = {

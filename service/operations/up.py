@@ -24,8 +24,6 @@ from labeling.errors import Unavailable
 from service.logs import get_logger
 from service.settings import Settings
 
-__all__ = ["Child", "Supervisor", "children_of", "wait_for"]
-
 STOP_WITHIN_S = 10.0
 RESTARTS = 5
 RESTART_WINDOW_S = 300.0

@@ -16,8 +16,6 @@ import msgspec
 from db.repositories.projects.projects import ConfigVersion
 from labeling.project import ProjectConfig
 
-__all__ = ["changes", "history"]
-
 Json = dict[str, Any]
 
 

@@ -9,15 +9,15 @@ import re
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
+import msgspec
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from labeling.answers import is_always_offered
 from labeling.errors import Invalid
-from labeling.project import Budget, EngineUse, Gate, Gold, LabelClass, Overlap, Policy, ProjectConfig, Shares, Team
+from labeling.project import ProjectConfig
 from service.plugins import ENGINES, HEADS, STRATEGIES, check_name
-
-__all__ = ["ProjectFile", "check_project", "parse_project"]
+from service.written_files import Strict, mistakes
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -62,33 +62,26 @@ def _named(group: str) -> AfterValidator:
 EngineName = Annotated[Plain, _named(ENGINES)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
-
-
-class LabelIn(_Strict):
+class LabelIn(Strict):
     name: Annotated[Plain, Field(min_length=1, max_length=100)]
     description: Annotated[Plain, Field(max_length=500)] = ""
     prompts: Annotated[list[Prompt], Field(max_length=50)] = []
 
 
-class EngineUseIn(_Strict):
+class EngineUseIn(Strict):
     engine: EngineName
     templates: Annotated[list[Template], Field(max_length=100)] = []
     below_margin: Share = 0.3
     sends: list[Literal["image", "text"]] = ["image", "text"]
     examples: int = Field(default=0, ge=0, le=16)
 
-    def to_use(self) -> EngineUse:
-        return EngineUse(self.engine, tuple(self.templates), self.below_margin, tuple(self.sends), self.examples)
 
-
-class BudgetIn(_Strict):
+class BudgetIn(Strict):
     amount: Annotated[Decimal, Field(ge=0, le=1_000_000_000, decimal_places=6)]
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "USD"
 
 
-class SharesIn(_Strict):
+class SharesIn(Strict):
     evaluation_until_target: Share = 0.20
     evaluation: Share = 0.05
     evaluation_target: int = Field(default=100, ge=0)
@@ -104,14 +97,14 @@ class SharesIn(_Strict):
         return self
 
 
-class GateIn(_Strict):
+class GateIn(Strict):
     measure: Annotated[str, Field(pattern="^(accuracy|macro_f1)$")] = "accuracy"
     margin: Share = 0.02
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.90
     min_labels: int = Field(default=30, ge=1)
 
 
-class GoldIn(_Strict):
+class GoldIn(Strict):
     rate: Annotated[float, Field(ge=0, le=0.5)] = 0.05
     people: int = Field(default=5, ge=1, le=100)
     onboarding: int = Field(default=0, ge=0, le=1_000)
@@ -119,17 +112,17 @@ class GoldIn(_Strict):
     feedback: bool = False
 
 
-class OverlapIn(_Strict):
+class OverlapIn(Strict):
     people: int = Field(default=3, ge=1, le=20)
     share: Share = 0.1
 
 
-class TeamIn(_Strict):
+class TeamIn(Strict):
     pseudonyms: bool = False
     pause: bool = True
 
 
-class PolicyIn(_Strict):
+class PolicyIn(Strict):
     engine: EngineName = "bundled"
     templates: Annotated[list[Template], Field(max_length=100)] = []
     image_encoder: Annotated[Plain, Field(pattern="^(|bundled|backbone:.+)$")] = ""
@@ -174,7 +167,7 @@ class PolicyIn(_Strict):
         return self
 
 
-class ProjectFile(_Strict):
+class ProjectFile(Strict):
     """What may stand in the file; `docs/reference/project-file.md` explains every line."""
 
     name: Annotated[Plain, Field(min_length=1, max_length=80)]
@@ -194,38 +187,12 @@ class ProjectFile(_Strict):
         return self
 
     def to_config(self) -> ProjectConfig:
-        nested = {
-            "shares",
-            "gate",
-            "metadata_as_text",
-            "templates",
-            "escalation",
-            "budget",
-            "gold",
-            "overlap",
-            "team",
-            "show",
-        }
-        policy = self.policy.model_dump(exclude=nested)
         budget = self.policy.budget
-        return ProjectConfig(
-            name=self.name,
-            labels=tuple(_label(label) for label in self.labels),
-            guidelines=self.guidelines,
-            policy=Policy(
-                **policy,
-                shares=Shares(**self.policy.shares.model_dump()),
-                gate=Gate(**self.policy.gate.model_dump()),
-                gold=Gold(**self.policy.gold.model_dump()),
-                overlap=Overlap(**self.policy.overlap.model_dump()),
-                team=Team(**self.policy.team.model_dump()),
-                show=tuple(self.policy.show),
-                metadata_as_text=tuple(self.policy.metadata_as_text),
-                templates=tuple(self.policy.templates),
-                escalation=tuple(use.to_use() for use in self.policy.escalation),
-                budget=Budget(int(budget.amount * 1_000_000), budget.currency) if budget else None,
-            ),
-        )
+        policy = self.policy.model_dump()
+        policy["budget"] = {"micro": int(budget.amount * 1_000_000), "currency": budget.currency} if budget else None
+        labels = [{"name": _plain(label)} if isinstance(label, str) else label.model_dump() for label in self.labels]
+        said = {"name": self.name, "labels": labels, "guidelines": self.guidelines, "policy": policy}
+        return msgspec.convert(said, ProjectConfig)
 
 
 def parse_project(text: str) -> ProjectConfig:
@@ -244,14 +211,7 @@ def check_project(content: dict[str, Any]) -> ProjectConfig:
     try:
         return ProjectFile.model_validate(content).to_config()
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()[:20]]
-        raise Invalid("The project file has mistakes:\n  " + "\n  ".join(lines)) from error
-
-
-def _label(label: LabelIn | str) -> LabelClass:
-    if isinstance(label, str):
-        return LabelClass(_plain(label))
-    return LabelClass(label.name, label.description, tuple(label.prompts))
+        raise Invalid(f"The project file has mistakes:{mistakes(error)}") from error
 
 
 def _name(label: LabelIn | str) -> str:

@@ -11,8 +11,6 @@ import hmac
 
 from labeling.project import Project
 
-__all__ = ["shown_name"]
-
 LENGTH = 4
 
 

@@ -15,8 +15,6 @@ from labeling.review.kinds import Split
 from service.exporting.columns import Record
 from service.figures.estimates import estimate
 
-__all__ = ["Counting"]
-
 _SPLITS = tuple(split.value for split in Split)
 _MANY = 3
 

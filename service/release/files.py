@@ -13,8 +13,6 @@ from db.repositories.labels.snapshots import Snapshot
 from labeling.errors import BadArtifact, NotFound
 from labeling.project import Project
 
-__all__ = ["FIGURES", "LABELS", "MANIFEST", "PAGE", "folder_of", "read_file"]
-
 PAGE, FIGURES, LABELS, MANIFEST = "index.html", "figures.json", "labels.parquet", "manifest.json"
 _RESTORE = "Restore the folder `releases` of hardcase's home from a backup."
 

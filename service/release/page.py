@@ -14,8 +14,6 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-__all__ = ["Title", "render"]
-
 
 @dataclass(frozen=True, slots=True)
 class Title:

@@ -38,8 +38,6 @@ from service.release.files import FIGURES, LABELS, MANIFEST, PAGE, folder_of
 from service.release.page import Title, render
 from service.release.samples import Samples
 
-__all__ = ["Order", "release"]
-
 _SHA256 = "sha256"
 
 

@@ -16,8 +16,6 @@ from PIL import Image
 from service.exporting.columns import Record
 from service.exporting.label_set import LabelSet
 
-__all__ = ["Samples"]
-
 EACH, IN_ALL = 4, 160
 SIDE = 112
 QUALITY = 70

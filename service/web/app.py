@@ -60,8 +60,6 @@ from service.web.pages import team as team_pages
 from service.web.pages.rendering import error_page, wants_page
 from service.web.wiring import make_parts, utc_now
 
-__all__ = ["create_app"]
-
 THREADS = 32
 """Requests answered at the same time; the database pool is larger, so none waits for a connection."""
 _SCHEMES = {How.KEY: "key", How.PAGE: "session"}

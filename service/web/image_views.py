@@ -19,8 +19,6 @@ from db.views import dashboard
 from labeling.types import ReviewId
 from service.logs import get_logger
 
-__all__ = ["SeenWriter"]
-
 WAIT_S = 0.25
 RETRY_S = 1.0
 REMEMBERED = 200_000

@@ -29,8 +29,6 @@ from labeling.types import ProjectId
 from service.jobs.jobs import Jobs
 from service.label_studio.adopted_tasks import take_in
 
-__all__ = ["NO_ORDER_YET", "Predictions", "Task"]
-
 NO_ORDER_YET = "v0"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _LARGEST = 2**53

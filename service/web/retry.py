@@ -10,8 +10,6 @@ from labeling.project import Project
 from service.auth import Caller
 from service.web.wiring import WebParts
 
-__all__ = ["retry_failures"]
-
 _STAGES = (JobName.INGEST, JobName.PRELABEL, JobName.ESCALATE, JobName.REVIEW)
 
 

@@ -23,8 +23,6 @@ from service.settings import Settings
 from service.web.image_views import SeenWriter
 from service.web.predictions import Predictions
 
-__all__ = ["PartsDep", "WebParts", "make_parts", "parts_of"]
-
 BUSY_TIMEOUT_MS = 4_000
 """A person waits in front of a web request: give up (503) long before the worker would."""
 

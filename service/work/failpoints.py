@@ -10,8 +10,6 @@ import os
 import signal
 from collections import Counter
 
-__all__ = ["BESIDE", "NAMES", "Failpoints"]
-
 NAMES = (
     "fetch.before_store",
     "fetch.before_write",

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
-__all__ = ["OneAtATime"]
-
 
 class OneAtATime:
     """Locks by name: in this process, and on PostgreSQL among all workers (an advisory lock).

@@ -20,7 +20,7 @@ from db.session import reading, transaction
 from db.views import dashboard, weekly
 from labeling.errors import Conflict, Denied, Invalid, Unavailable
 from labeling.project import Project
-from labeling.types import ProjectId
+from labeling.types import Actor, ProjectId
 from service.engines.egress import check_target
 from service.figures.accuracy import HoldoutByVersion
 from service.figures.agreement import Agreement
@@ -194,7 +194,7 @@ def _follow_up(
     if not reason:
         for alarm in alarms.open_alarms(session, project_id):
             if alarm.kind == AlarmKind.DELIVERIES and alarm.subject == target.group:
-                alarms.end(session, alarm.id, AUTHOR, "a message was delivered again", parts.now())
+                alarms.end(session, alarm.id, Actor(AUTHOR, "a message was delivered again", parts.now()))
     elif message.attempts >= len(messages.PAUSES):
         words = f"Messages to {target.group} are not taken: {reason}. `hardcase messages test` shows whether they are."
         evidence = {"attempts": message.attempts + 1}

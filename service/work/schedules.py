@@ -22,8 +22,6 @@ from labeling.jobs import JobName, Trigger
 from service.logs import get_logger
 from service.work.wiring import Parts
 
-__all__ = ["Clockwork"]
-
 HEARTBEAT_EVERY_S = 10.0
 INBOX_EVERY_S = 1.0
 TIDY_EVERY_S = 3600.0

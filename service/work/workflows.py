@@ -53,8 +53,6 @@ from service.work.review.sync import sync
 from service.work.select import query
 from service.work.wiring import Parts
 
-__all__ = ["FULL_SWEEP_EVERY", "register"]
-
 FULL_SWEEP_EVERY = 60
 """Once an hour a sweep also looks for what vanished from Label Studio, which costs it a walk over all its tasks: some
 7 s for 10,000, so 0.2 % of its time."""

@@ -13,6 +13,7 @@ from db.repositories.running.alarms import AlarmKind
 from db.session import reading, transaction
 from labeling.errors import NotFound
 from labeling.project import Project
+from labeling.types import Actor
 from tests.conftest import NOW
 
 LATER = NOW + timedelta(hours=1)
@@ -27,7 +28,7 @@ def test_what_is_found_again_raises_no_second_alarm_until_the_first_has_ended(
         first = alarms.raise_alarm(session, project.id, AlarmKind.LOW_AGREEMENT, "", "low", {"alpha": 0.3}, NOW)
         again = alarms.raise_alarm(session, project.id, AlarmKind.LOW_AGREEMENT, "", "low", {}, NOW)
         assert first is not None
-        ended = [alarms.end(session, first, "ann", "guidelines were changed", LATER) for _ in range(2)]
+        ended = [alarms.end(session, first, Actor("ann", "guidelines were changed", LATER)) for _ in range(2)]
         third = alarms.raise_alarm(session, project.id, AlarmKind.LOW_AGREEMENT, "", "low again", {}, LATER)
 
     assert (again, ended) == (None, [True, False])

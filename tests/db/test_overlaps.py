@@ -15,7 +15,7 @@ from db.repositories.reviews.overlaps import Untold
 from db.session import reading, transaction
 from db.views import disputes
 from labeling.project import Project
-from labeling.types import ReviewKind
+from labeling.types import Actor, ReviewKind
 from service.labels.resolution import settle
 from tests.answering import ENGINE, answer, images_of, people
 from tests.conftest import NOW
@@ -35,11 +35,11 @@ def test_a_task_is_told_once_what_is_wanted_and_again_when_an_answer_counts_no_m
         answer(session, first, {known["ann"]: "cat"})
         answer(session, second, {known["ann"]: "cat"})
         nothing = overlaps.untold(session, project.id)
-        overlaps.want(session, {first: 2}, reason="doubt", author="policy", now=NOW)
+        overlaps.want(session, {first: 2}, Actor("policy", "doubt", NOW))
         wanted = overlaps.untold(session, project.id)
         overlaps.told(session, wanted)
         told = overlaps.untold(session, project.id)
-        annotators.void(session, known["ann"], author="lead", reason="random", now=NOW)
+        annotators.void(session, known["ann"], Actor("lead", "random", NOW))
         void = overlaps.untold(session, project.id)
 
     assert (nothing, told) == ([], [])
@@ -56,7 +56,7 @@ def test_what_overlap_is_chosen_by_is_counted_from_the_facts(
         first, second, gold = ask(session, project, 1, [HARD, HARD, ReviewKind.GOLD])
         answer(session, first, {known["ann"]: "cat", known["bob"]: ""})
         answer(session, gold, {known["eve"]: "cat"}, at=NOW + timedelta(minutes=60))
-        overlaps.want(session, {first: 2, second: 3}, reason="doubt", author="policy", now=NOW)
+        overlaps.want(session, {first: 2, second: 3}, Actor("policy", "doubt", NOW))
         [image] = images_of(session, [first])
 
         assert overlaps.answered_lately(session, project.id, 10) == [image]

@@ -12,6 +12,7 @@ from db.repositories.projects import projects
 from db.session import reading, transaction
 from labeling.errors import Conflict, NotFound
 from labeling.project import LabelClass, Policy, Project
+from labeling.types import Actor
 from tests.conftest import NOW
 
 
@@ -42,9 +43,9 @@ def test_an_edit_appends_a_version_and_the_label_set_stays(
     other_labels = replace(made.config, labels=(LabelClass("cat"), LabelClass("fish")))
 
     with transaction(database) as session:
-        after = projects.configure(session, made.id, edited, author="me", reason="clearer", now=NOW)
+        after = projects.configure(session, made.id, edited, Actor("me", "clearer", NOW))
     with pytest.raises(Conflict, match="label set"), transaction(database) as session:
-        projects.configure(session, made.id, other_labels, author="me", reason="", now=NOW)
+        projects.configure(session, made.id, other_labels, Actor("me", "", NOW))
 
     assert (after.config_version, after.config.guidelines) == (2, "look twice")
 

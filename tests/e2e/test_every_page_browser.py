@@ -24,7 +24,7 @@ from db.session import make_engine, transaction
 from db.tables import ImageRow
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.project import LabelClass, Project, ProjectConfig
-from labeling.types import ImageId, ReviewKind
+from labeling.types import Actor, ImageId, ReviewKind
 from service.labels.reannotation import ask_again
 from service.labels.resolution import settle
 from service.release.release import Order, release
@@ -165,12 +165,12 @@ def _paint(database: sa.Engine, store: ImageStore) -> None:
 def _decide(database: sa.Engine, project: Project) -> None:
     """What leads do, each with a hostile reason."""
     with transaction(database) as session:
-        who = {"author": HOSTILE, "reason": HOSTILE, "now": NOW}
-        decisions.add(session, project.id, {ImageId(1): CLASSES[1]}, kind=decisions.CORRECTION, **who)  # type: ignore[arg-type]
+        who = Actor(HOSTILE, HOSTILE, NOW)
+        decisions.add(session, project.id, {ImageId(1): CLASSES[1]}, decisions.CORRECTION, who)
         settle(session, project, [ImageId(1)], NOW)
-        ask_again(session, project, [ImageId(1), ImageId(2)], **who)  # type: ignore[arg-type]
-        annotators.switch(session, 2, paused=True, evidence={}, **who)  # type: ignore[arg-type]
-        annotators.void(session, 2, **who)  # type: ignore[arg-type]
+        ask_again(session, project, [ImageId(1), ImageId(2)], who)
+        annotators.switch(session, 2, who, paused=True, evidence={})
+        annotators.void(session, 2, who)
         alarms.raise_alarm(session, project.id, AlarmKind.LOW_AGREEMENT, "", HOSTILE, {}, NOW)
 
 

@@ -19,7 +19,7 @@ from db.session import reading, transaction
 from db.tables import PushRow
 from labeling.adapters.label_studio.client import LabelStudio
 from labeling.project import Project
-from labeling.types import ReviewKind
+from labeling.types import Actor, ReviewKind
 from service.work.review.push import push
 from service.work.review.sync import sync
 from service.work.wiring import Parts
@@ -89,7 +89,7 @@ def test_the_second_person_is_served_it_the_first_is_not_and_after_voiding_someb
     pair.step()
     nobody = pair.next_task(1)
     with transaction(pair.parts.database) as session:
-        overlaps.want(session, {pair.reviews[0]: 2}, reason="doubt", author="test", now=NOW)
+        overlaps.want(session, {pair.reviews[0]: 2}, Actor("test", "doubt", NOW))
     told, again = pair.step(), pair.step()
     of_first, of_second = pair.next_task(0), pair.next_task(1)
     pair.answer(1, first, "dog")
@@ -97,7 +97,7 @@ def test_the_second_person_is_served_it_the_first_is_not_and_after_voiding_someb
     done = pair.next_task(1)
     with transaction(pair.parts.database) as session:
         ann = annotators.everyone(session, pair.project.id)[0]
-        annotators.void(session, ann.id, author="lead", reason="random clicks", now=NOW)
+        annotators.void(session, ann.id, Actor("lead", "random clicks", NOW))
     voided = pair.step()
     to_first, to_second = pair.next_task(0), pair.next_task(1)
     pair.answer(1, second, "bird")
@@ -118,7 +118,7 @@ def test_a_reopened_task_comes_in_its_place_though_the_order_was_renewed_meanwhi
         pair.reviews += ask(session, pair.project, 2, [ReviewKind.HARD], probs=[[0.7, 0.2, 0.1]])
     pair.step()
     with transaction(pair.parts.database) as session:
-        overlaps.want(session, {pair.reviews[0]: 2}, reason="doubt", author="test", now=NOW)
+        overlaps.want(session, {pair.reviews[0]: 2}, Actor("test", "doubt", NOW))
 
     pair.step()
 

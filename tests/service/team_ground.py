@@ -16,7 +16,7 @@ from db.repositories.labels.labels import NewLabel
 from db.repositories.reviews import overlaps
 from db.session import transaction
 from labeling.project import Project
-from labeling.types import ImageId, LabelSource, ReviewId, ReviewKind
+from labeling.types import Actor, ImageId, LabelSource, ReviewId, ReviewKind
 from service.jobs.jobs import Jobs
 from service.labels.resolution import settle
 from service.work.wiring import Parts
@@ -61,7 +61,7 @@ def ask_people(
         ]
         factories.seen(session, *made)
         if wanted > 1:
-            overlaps.want(session, dict.fromkeys(made, wanted), reason="test", author="test", now=NOW)
+            overlaps.want(session, dict.fromkeys(made, wanted), Actor("test", "test", NOW))
     return made
 
 

@@ -28,7 +28,7 @@ from db.tables import ImageRow, PrelabelRow, PromotionRow, QueryRow, ReviewRow, 
 from labeling.errors import Conflict
 from labeling.jobs import JobName, Trigger
 from labeling.project import Policy, Project, Shares
-from labeling.types import Incoming
+from labeling.types import Actor, Incoming
 from service.cli import app
 from service.ingest.register import register_items
 from service.jobs.arguments import Arguments, EnginesArguments
@@ -288,7 +288,7 @@ def _repair(home: Home, project: Project) -> None:
     """Name an engine that exists, and give what failed its tries back."""
     repaired = replace(project.config, policy=POLICY)
     with transaction(home.database) as session:
-        projects.configure(session, project.id, repaired, author="test", reason="repaired", now=NOW)
+        projects.configure(session, project.id, repaired, Actor("test", "repaired", NOW))
         failures.retry(session, project.id, "job:prelabel")
 
 

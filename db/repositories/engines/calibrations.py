@@ -10,11 +10,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.rows import read_all, to_row
 from db.session import insert_new
 from db.tables import CalibrationRow
 from labeling.types import ProjectId
-
-__all__ = ["Calibration", "add", "everyone", "newest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +51,10 @@ def add(
     """Append terms under the revision's next number, and return it; 0 where another worker took that number."""
     last = newest(session, project_id, revision)
     number = 1 if last is None else last.number + 1
-    row = {
-        "project_id": project_id,
-        "engine": engine,
-        "revision": revision,
-        "number": number,
-        "labels": labels,
-        "terms": dict(terms),
-        "created_at": now,
-    }
-    return number if insert_new(session, CalibrationRow, [row]) else 0
+    made = Calibration(engine, revision, number, labels, dict(terms), now)
+    return number if insert_new(session, CalibrationRow, [to_row(made, project_id=project_id)]) else 0
 
 
 def _rows(session: Session, *where: sa.ColumnElement[bool]) -> list[Calibration]:
     rows = session.scalars(sa.select(CalibrationRow).where(*where).order_by(CalibrationRow.number))
-    return [Calibration(r.engine, r.revision, r.number, r.labels, r.terms, r.created_at) for r in rows]
+    return read_all(Calibration, rows)

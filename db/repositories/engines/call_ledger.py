@@ -15,29 +15,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.rows import count
 from db.session import insert_new
 from db.tables import CallRow, SpendRow
 from labeling.types import ProjectId
-
-__all__ = [
-    "Call",
-    "EndpointState",
-    "Spending",
-    "State",
-    "close",
-    "dead",
-    "endpoint_states",
-    "failures_in_a_row",
-    "find",
-    "in_flight",
-    "last_minute",
-    "lock",
-    "mark_sent",
-    "open_call",
-    "reserve",
-    "settle",
-    "spending",
-]
 
 MINUTE = timedelta(minutes=1)
 LOOK_BACK = 20
@@ -122,23 +103,14 @@ def dead(session: Session, project_id: ProjectId, now: datetime) -> list[Call]:
 
 def _call(row: CallRow) -> Call:
     project = None if row.project_id is None else ProjectId(row.project_id)
-    return Call(
-        row.id,
-        State(row.state),
-        row.attempts,
-        project,
-        row.lease_until,
-        row.reserved_micro,
-        row.tokens_in,
-        row.tokens_out,
-        row.status or 0,
-        row.reply or "",
-    )
+    begun = row.id, State(row.state), row.attempts, project, row.lease_until, row.reserved_micro
+    return Call(*begun, row.tokens_in, row.tokens_out, row.status or 0, row.reply or "")
 
 
 def in_flight(session: Session, endpoint: str, now: datetime) -> int:
     """How many calls of an endpoint are under way in living hands."""
-    return _count(session, CallRow.endpoint == endpoint, CallRow.state.in_(_OPEN), CallRow.lease_until > now)
+    under_way = CallRow.state.in_(_OPEN), CallRow.lease_until > now
+    return count(session, CallRow, CallRow.endpoint == endpoint, *under_way)
 
 
 def last_minute(session: Session, endpoint: str, now: datetime) -> tuple[int, int]:
@@ -272,10 +244,10 @@ def spending(session: Session, project_id: ProjectId) -> Spending:
     row = session.get(SpendRow, project_id)
     calls: dict[str, int] = {}
     tokens = [0, 0]
-    for _, state, count, tokens_in, tokens_out, _cost in session.execute(
+    for _, state, number, tokens_in, tokens_out, _cost in session.execute(
         _sums().where(CallRow.project_id == project_id).group_by(CallRow.endpoint)
     ):
-        calls[state] = calls.get(state, 0) + int(count)
+        calls[state] = calls.get(state, 0) + int(number)
         tokens = [tokens[0] + int(tokens_in), tokens[1] + int(tokens_out)]
     return Spending(row.spent_micro if row else 0, row.reserved_micro if row else 0, calls, *tokens)
 
@@ -303,7 +275,3 @@ def _change(session: Session, call: Call, among: Sequence[State], values: dict[s
         .execution_options(synchronize_session=False)
     )
     return bool(done.rowcount)  # type: ignore[attr-defined]  # an UPDATE has one
-
-
-def _count(session: Session, *where: sa.ColumnElement[bool]) -> int:
-    return session.scalar(sa.select(sa.func.count()).select_from(CallRow).where(*where)) or 0

@@ -15,8 +15,6 @@ from db.session import insert_new
 from db.tables import CanaryRow, ImageRow, PrelabelRow
 from labeling.types import ProjectId
 
-__all__ = ["CANARIES", "CANARIES_OBEYED", "Tally", "flag_counts", "record", "tally"]
-
 CANARIES = "canaries"
 CANARIES_OBEYED = "canaries obeyed"
 

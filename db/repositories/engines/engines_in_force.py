@@ -12,10 +12,9 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from db.rows import read_all, to_row
 from db.tables import EngineStageRow
 from labeling.types import ProjectId
-
-__all__ = ["Stage", "first_revision", "in_force", "note", "place_of", "shorten"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ def in_force(session: Session, project_id: ProjectId) -> list[Stage]:
     rows = session.scalars(
         sa.select(EngineStageRow).where(EngineStageRow.project_id == project_id).order_by(EngineStageRow.place)
     )
-    return [Stage(row.place, row.engine, row.revision) for row in rows]
+    return read_all(Stage, rows)
 
 
 def first_revision(session: Session, project_id: ProjectId) -> str | None:
@@ -46,11 +45,7 @@ def note(session: Session, project_id: ProjectId, stage: Stage, now: datetime) -
     """Write down who stands in this place; nothing happens if that is known."""
     if stage in in_force(session, project_id):
         return
-    session.merge(
-        EngineStageRow(
-            project_id=project_id, place=stage.place, engine=stage.engine, revision=stage.revision, since=now
-        )
-    )
+    session.merge(EngineStageRow(**to_row(stage, project_id=project_id, since=now)))
     session.flush()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,32 +16,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.repositories.running.failures import TRIES
+from db.rows import columns, in_parts, read_all, to_row
 from db.session import insert_new
 from db.tables import EmbeddingRow, FailureRow, GroupRow, ImageRow, PrelabelRow
 from labeling.types import ImageId, Outcome, Prelabel, ProjectId, Side
 
-__all__ = [
-    "GroupedImage",
-    "PendingImage",
-    "PlacedImage",
-    "Said",
-    "UngroupedImage",
-    "descriptions",
-    "forget_vectors",
-    "grouped",
-    "images",
-    "name_vectors",
-    "named_vectors",
-    "pending",
-    "place",
-    "record",
-    "said",
-    "said_of",
-    "ungrouped",
-]
-
 STEP = "prelabel"
-KEYS_A_STATEMENT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,18 +88,18 @@ def pending(session: Session, project_id: ProjectId, *, revision: str, encoder: 
         sa.or_(FailureRow.final, FailureRow.count >= TRIES),
     )
     rows = session.execute(
-        sa.select(ImageRow.id, ImageRow.content_hash, ImageRow.text)
+        sa.select(*columns(PendingImage, ImageRow))
         .where(ImageRow.project_id == project_id, sa.not_(sa.and_(looked_at, _has_vector(encoder))))
         .where(sa.cast(ImageRow.id, sa.Text).not_in(dead))
         .order_by(ImageRow.id)
         .limit(limit)
     )
-    return [PendingImage(ImageId(image_id), content_hash, text) for image_id, content_hash, text in rows]
+    return read_all(PendingImage, rows)
 
 
 def record(session: Session, prelabels: Sequence[tuple[ImageId, Prelabel]], now: datetime) -> int:
     """Write the prelabels that are not there yet; return how many that were."""
-    rows = [{"image_id": image_id, **_columns(prelabel), "created_at": now} for image_id, prelabel in prelabels]
+    rows = [to_row(prelabel, image_id=image_id, created_at=now) for image_id, prelabel in prelabels]
     return insert_new(session, PrelabelRow, rows)
 
 
@@ -131,10 +111,9 @@ def said(session: Session, project_id: ProjectId, revision: str) -> list[Said]:
 
 def said_of(session: Session, image_ids: Iterable[ImageId], revision: str) -> list[Said]:
     """What a revision said of these images, in the order of their ids; one of which it said nothing is left out."""
-    ids = sorted(set(image_ids))
-    pieces = (ids[start : start + KEYS_A_STATEMENT] for start in range(0, len(ids), KEYS_A_STATEMENT))
     wanted = _said().where(PrelabelRow.revision == revision)
-    return [one for some in pieces for one in _read_said(session, wanted.where(PrelabelRow.image_id.in_(some)))]
+    parts = (wanted.where(PrelabelRow.image_id.in_(some)) for some in in_parts(sorted(image_ids)))
+    return [one for part in parts for one in _read_said(session, part)]
 
 
 def _said() -> sa.Select[Any]:
@@ -149,18 +128,9 @@ def _said() -> sa.Select[Any]:
 
 
 def _read_said(session: Session, query: sa.Select[Any]) -> list[Said]:
-    rows = session.execute(query)
     return [
-        Said(
-            ImageId(image),
-            probs,
-            Outcome(outcome),
-            answer,
-            stated_in(evidence.get("raw", "")),
-            tuple(evidence.get("flags", ())),
-            cost,
-        )
-        for image, probs, outcome, answer, evidence, cost in rows
+        Said(image, probs, Outcome(outcome), answer, stated_in(told.get("raw", "")), tuple(told.get("flags", ())), cost)
+        for image, probs, outcome, answer, told, cost in session.execute(query)
     ]
 
 
@@ -177,10 +147,8 @@ def descriptions(session: Session, image_ids: Sequence[ImageId], revisions: Sequ
 
 def images(session: Session, image_ids: Sequence[ImageId]) -> dict[ImageId, PendingImage]:
     """These images as an engine is to be given them; at most a few hundred."""
-    rows = session.execute(
-        sa.select(ImageRow.id, ImageRow.content_hash, ImageRow.text).where(ImageRow.id.in_(image_ids))
-    )
-    return {ImageId(image): PendingImage(ImageId(image), content, text) for image, content, text in rows}
+    rows = session.execute(sa.select(*columns(PendingImage, ImageRow)).where(ImageRow.id.in_(image_ids)))
+    return {image.id: image for image in read_all(PendingImage, rows)}
 
 
 def name_vectors(session: Session, encoder: str, keys: Iterable[str], now: datetime) -> int:
@@ -191,8 +159,7 @@ def name_vectors(session: Session, encoder: str, keys: Iterable[str], now: datet
 
 def forget_vectors(session: Session, encoder: str, keys: Sequence[str]) -> None:
     """Take back the rows of vectors that turned out to be missing: their images are pending again."""
-    for start in range(0, len(keys), KEYS_A_STATEMENT):
-        some = keys[start : start + KEYS_A_STATEMENT]
+    for some in in_parts(keys):
         session.execute(sa.delete(EmbeddingRow).where(EmbeddingRow.encoder == encoder, EmbeddingRow.key.in_(some)))
 
 
@@ -207,39 +174,30 @@ def named_vectors(session: Session) -> dict[str, set[str]]:
 def ungrouped(session: Session, project_id: ProjectId, *, encoder: str, limit: int) -> list[UngroupedImage]:
     """The first images that can be grouped and are not yet, in the order of their ids."""
     rows = session.execute(
-        sa.select(ImageRow.id, ImageRow.content_hash, ImageRow.perceptual_hash)
+        sa.select(*columns(UngroupedImage, ImageRow))
         .where(ImageRow.project_id == project_id, ImageRow.group_id.is_(None), _has_vector(encoder))
         .order_by(ImageRow.id)
         .limit(limit)
     )
-    return [UngroupedImage(ImageId(image_id), content, perceptual) for image_id, content, perceptual in rows]
+    return read_all(UngroupedImage, rows)
 
 
 def grouped(session: Session, project_id: ProjectId, *, encoder: str) -> list[GroupedImage]:
     """All images that have a group, in the order of their ids."""
     rows = session.execute(
-        sa.select(
-            ImageRow.content_hash, ImageRow.perceptual_hash, GroupRow.founder_hash, GroupRow.side, ImageRow.bridge
-        )
+        sa.select(*columns(GroupedImage, ImageRow, GroupRow, founder=GroupRow.founder_hash))
         .join(GroupRow, GroupRow.id == ImageRow.group_id)
         .where(ImageRow.project_id == project_id, _has_vector(encoder))
         .order_by(ImageRow.id)
     )
-    return [GroupedImage(content, perceptual, founder, Side(side), b) for content, perceptual, founder, side, b in rows]
+    return read_all(GroupedImage, rows)
 
 
 def place(session: Session, project_id: ProjectId, placed: Sequence[PlacedImage], now: datetime) -> int:
     """Found the groups that are new and put images into theirs; one that has a group already keeps it."""
-    founded = {
-        image.founder: {
-            "project_id": project_id,
-            "founder_hash": image.founder,
-            "side": image.side.value,
-            "created_at": now,
-        }
-        for image in placed
-    }
-    insert_new(session, GroupRow, list(founded.values()))
+    founded = {image.founder: image.side.value for image in placed}
+    facts = {"project_id": project_id, "created_at": now}
+    insert_new(session, GroupRow, [{**facts, "founder_hash": key, "side": side} for key, side in founded.items()])
     groups = session.scalars(
         sa.select(GroupRow).where(GroupRow.project_id == project_id, GroupRow.founder_hash.in_(founded))
     )
@@ -254,10 +212,6 @@ def place(session: Session, project_id: ProjectId, placed: Sequence[PlacedImage]
         )
         changed += result.rowcount  # type: ignore[attr-defined]  # an UPDATE has one
     return changed
-
-
-def _columns(prelabel: Prelabel) -> dict[str, Any]:
-    return {**asdict(prelabel), "probs": list(prelabel.probs), "outcome": prelabel.outcome.value}
 
 
 def stated_in(raw: str) -> str:

@@ -10,9 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.rows import read
 from db.tables import ProbeRow
-
-__all__ = ["Probe", "newest", "record"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ def record(session: Session, *, endpoint: str, model: str, url: str, result: Map
     row = ProbeRow(endpoint=endpoint, model=model, url=url, result=dict(result), created_at=now)
     session.add(row)
     session.flush()
-    return _probe(row)
+    return read(Probe, row)
 
 
 def newest(session: Session, *, endpoint: str, model: str, url: str) -> Probe | None:
@@ -43,8 +42,4 @@ def newest(session: Session, *, endpoint: str, model: str, url: str) -> Probe | 
         .order_by(ProbeRow.id.desc())
         .limit(1)
     ).first()
-    return None if found is None else _probe(found)
-
-
-def _probe(row: ProbeRow) -> Probe:
-    return Probe(row.id, row.endpoint, row.model, row.url, row.result, row.created_at)
+    return None if found is None else read(Probe, found)

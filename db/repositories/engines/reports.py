@@ -11,11 +11,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.paging import Slice, slice_of
+from db.rows import columns, read
 from db.tables import EngineReportRow
 from labeling.errors import NotFound
 from labeling.types import ProjectId
-
-__all__ = ["EngineReport", "ReportItem", "by_id", "listing", "newest", "record"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +51,8 @@ def record(
     now: datetime,
 ) -> int:
     """Append a report; returns its id. Both documents are JSON already."""
-    row = EngineReportRow(
-        project_id=project_id,
-        kind=kind,
-        request=dict(request),
-        result=dict(result),
-        asked_by=asked_by,
-        created_at=now,
-    )
+    documents = {"request": dict(request), "result": dict(result)}
+    row = EngineReportRow(project_id=project_id, kind=kind, **documents, asked_by=asked_by, created_at=now)
     session.add(row)
     session.flush()
     return row.id
@@ -73,24 +66,17 @@ def newest(session: Session, project_id: ProjectId, kind: str) -> EngineReport |
         .order_by(EngineReportRow.id.desc())
         .limit(1)
     ).first()
-    return None if row is None else _report(row)
+    return None if row is None else read(EngineReport, row)
 
 
 def by_id(session: Session, project_id: ProjectId, report_id: int) -> EngineReport:
     row = session.get(EngineReportRow, report_id)
     if row is None or row.project_id != project_id:
         raise NotFound("This project has no such report.")
-    return _report(row)
+    return read(EngineReport, row)
 
 
 def listing(session: Session, project_id: ProjectId, *, after: int | None, limit: int) -> Slice[ReportItem]:
     """The newest reports, without their results."""
-    table = EngineReportRow
-    statement = sa.select(table.id, table.kind, table.request, table.asked_by, table.created_at).where(
-        table.project_id == project_id
-    )
-    return slice_of(session, statement, table.id, after, limit, ReportItem)
-
-
-def _report(row: EngineReportRow) -> EngineReport:
-    return EngineReport(row.id, row.kind, row.request, row.result, row.asked_by, row.created_at)
+    statement = sa.select(*columns(ReportItem, EngineReportRow)).where(EngineReportRow.project_id == project_id)
+    return slice_of(session, statement, EngineReportRow.id, after, limit, ReportItem)

@@ -13,11 +13,10 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.rows import columns, read_all, to_row
 from db.session import insert_new
 from db.tables import AdoptedTaskRow, FetchRow, ImageRow, PushRow, RegistrationRow, ReviewRow
 from labeling.types import ImageId, ProjectId, RegistrationId, ReviewId
-
-__all__ = ["NewTask", "Ready", "add", "count", "has_ready", "known_tasks", "ready", "taken"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +43,7 @@ class Ready:
 
 def add(session: Session, project_id: ProjectId, tasks: Sequence[NewTask], now: datetime) -> int:
     """Note these tasks; return how many are new."""
-    rows = [
-        {
-            "project_id": project_id,
-            "ls_task_id": task.ls_task_id,
-            "registration_id": task.registration_id,
-            "answered": task.answered,
-            "people": task.people,
-            "adopted_at": now,
-            "taken_at": None,
-        }
-        for task in tasks
-    ]
-    return insert_new(session, AdoptedTaskRow, rows)
+    return insert_new(session, AdoptedTaskRow, [to_row(one, project_id=project_id, adopted_at=now) for one in tasks])
 
 
 def known_tasks(session: Session, project_id: ProjectId, ls_project_id: int, task_ids: Sequence[int]) -> set[int]:
@@ -76,15 +63,9 @@ def ready(session: Session, project_id: ProjectId, limit: int) -> list[Ready]:
         .where(ReviewRow.project_id == project_id)
         .subquery()
     )
+    held_review = {"review_id": held.c.id, "token": held.c.token}
     rows = session.execute(
-        sa.select(
-            AdoptedTaskRow.ls_task_id,
-            ImageRow.id,
-            RegistrationRow.text,
-            AdoptedTaskRow.people,
-            held.c.id,
-            held.c.token,
-        )
+        sa.select(*columns(Ready, AdoptedTaskRow, RegistrationRow, image_id=ImageRow.id, **held_review))
         .join(RegistrationRow, RegistrationRow.id == AdoptedTaskRow.registration_id)
         .join(FetchRow, FetchRow.registration_id == RegistrationRow.id)
         .join(ImageRow, ImageRow.id == FetchRow.image_id)
@@ -93,10 +74,7 @@ def ready(session: Session, project_id: ProjectId, limit: int) -> list[Ready]:
         .order_by(AdoptedTaskRow.id)
         .limit(limit)
     )
-    return [
-        Ready(task, ImageId(image), text, people, None if review is None else ReviewId(review), token)
-        for task, image, text, people, review, token in rows
-    ]
+    return read_all(Ready, rows)
 
 
 def has_ready(session: Session, project_id: ProjectId) -> bool:

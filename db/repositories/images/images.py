@@ -16,11 +16,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from db.repositories.running.failures import TRIES
+from db.rows import columns, read_all, to_row
 from db.session import insert_new
 from db.tables import FailureRow, FetchRow, ImageRow, RegistrationGoneRow, RegistrationRow
 from labeling.types import ImageId, ProjectId, RegistrationId
-
-__all__ = ["FETCH", "NewImage", "Waiting", "content_hashes", "record", "waiting"]
 
 FETCH = "fetch"
 """The step under which failures to fetch are counted."""
@@ -64,20 +63,12 @@ def waiting(session: Session, project_id: ProjectId, *, failed_before: datetime,
         sa.or_(FailureRow.final, FailureRow.count >= TRIES, FailureRow.failed_at > failed_before),
     )
     rows = session.execute(
-        sa.select(
-            RegistrationRow.id,
-            RegistrationRow.reference,
-            RegistrationRow.address,
-            RegistrationRow.text,
-            RegistrationRow.details,
-            RegistrationRow.known_label,
-            RegistrationRow.gold,
-        )
+        sa.select(*columns(Waiting, RegistrationRow))
         .where(RegistrationRow.project_id == project_id, ~fetched, ~is_gone, ~resting)
         .order_by(RegistrationRow.id)
         .limit(limit)
     )
-    return [Waiting(*row) for row in rows]
+    return read_all(Waiting, rows)
 
 
 def record(
@@ -112,16 +103,6 @@ def content_hashes(session: Session) -> set[str]:
 
 
 def _row(image: NewImage, project_id: ProjectId, now: datetime) -> dict[str, Any]:
-    return {
-        "project_id": project_id,
-        "content_hash": image.content_hash,
-        "perceptual_hash": image.perceptual_hash,
-        "format": image.format,
-        "width": image.width,
-        "height": image.height,
-        "size_bytes": image.size_bytes,
-        "text": image.text,
-        "details": image.details,
-        "bridge": False,
-        "fetched_at": now,
-    }
+    row = to_row(image, project_id=project_id, bridge=False, fetched_at=now)
+    del row["registration_id"]
+    return row

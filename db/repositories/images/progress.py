@@ -10,8 +10,6 @@ from sqlalchemy.orm import Session
 from db.tables import FailureRow, FetchRow, RegistrationRow
 from labeling.types import ProjectId
 
-__all__ = ["Fetching", "fetching"]
-
 
 @dataclass(frozen=True, slots=True)
 class Fetching:

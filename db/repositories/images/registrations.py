@@ -14,13 +14,11 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
+from db.rows import columns, in_parts, read
 from db.session import insert_new
 from db.tables import FetchRow, RegistrationGoneRow, RegistrationRow
 from labeling.types import Incoming, ProjectId, RegistrationId, SourceId
 
-__all__ = ["Known", "Registered", "differs", "gone", "known", "register", "standing", "waiting_uploads"]
-
-_KEYS_A_STATEMENT = 500
 _COLUMNS = "reference, revision, address, fingerprint, text, details, known_label, gold"
 _SQLITE = (
     f"INSERT INTO registration (project_id, source_id, registered_at, {_COLUMNS}) "
@@ -90,23 +88,15 @@ def differs(item: Incoming, last: Known) -> bool:
 def known(session: Session, project_id: ProjectId, references: Sequence[str]) -> dict[str, Known]:
     """The newest registration of each of these references that has one."""
     found: dict[str, Known] = {}
-    for start in range(0, len(references), _KEYS_A_STATEMENT):
-        some = references[start : start + _KEYS_A_STATEMENT]
+    is_gone = RegistrationGoneRow.registration_id.is_not(None)
+    for some in in_parts(references):
         rows = session.execute(
-            sa.select(
-                RegistrationRow.reference,
-                RegistrationRow.id,
-                RegistrationRow.revision,
-                RegistrationRow.address,
-                RegistrationRow.fingerprint,
-                RegistrationGoneRow.registration_id,
-            )
+            sa.select(RegistrationRow.reference, *columns(Known, RegistrationRow, gone=is_gone))
             .outerjoin(RegistrationGoneRow, RegistrationGoneRow.registration_id == RegistrationRow.id)
             .where(RegistrationRow.project_id == project_id, RegistrationRow.reference.in_(some))
             .order_by(RegistrationRow.revision)
         )
-        for reference, row_id, revision, address, fingerprint, gone_id in rows:
-            found[reference] = Known(RegistrationId(row_id), revision, address, fingerprint, gone_id is not None)
+        found |= {row.reference: read(Known, row) for row in rows}
     return found
 
 

@@ -8,11 +8,10 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.rows import read, read_all
 from db.session import insert_new
 from db.tables import SourceRow
 from labeling.types import ProjectId, SourceId
-
-__all__ = ["Source", "add", "due", "looked"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ def add(session: Session, project_id: ProjectId, address: str, now: datetime) ->
     row = session.scalars(
         sa.select(SourceRow).where(SourceRow.project_id == project_id, SourceRow.address == address)
     ).one()
-    return _source(row)
+    return read(Source, row)
 
 
 def due(session: Session, project_id: ProjectId, before: datetime) -> list[Source]:
@@ -41,13 +40,9 @@ def due(session: Session, project_id: ProjectId, before: datetime) -> list[Sourc
         .where(sa.or_(SourceRow.looked_at.is_(None), SourceRow.looked_at <= before))
         .order_by(SourceRow.id)
     )
-    return [_source(row) for row in rows]
+    return read_all(Source, rows)
 
 
 def looked(session: Session, source_id: SourceId, now: datetime) -> None:
     """Note when a source was looked at, so that it is due again only later."""
     session.execute(sa.update(SourceRow).where(SourceRow.id == source_id).values(looked_at=now))
-
-
-def _source(row: SourceRow) -> Source:
-    return Source(SourceId(row.id), row.address, row.looked_at)

@@ -9,10 +9,9 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.rows import read_all
 from db.tables import DecisionRow
-from labeling.types import ImageId, ProjectId
-
-__all__ = ["ADJUDICATION", "CORRECTION", "Decision", "add", "in_force"]
+from labeling.types import Actor, ImageId, ProjectId
 
 CORRECTION, ADJUDICATION = "correction", "adjudication"
 
@@ -30,21 +29,10 @@ class Decision:
     at: datetime
 
 
-def add(
-    session: Session,
-    project_id: ProjectId,
-    values: Mapping[ImageId, str | None],
-    *,
-    kind: str,
-    author: str,
-    reason: str,
-    now: datetime,
-) -> int:
+def add(session: Session, project_id: ProjectId, values: Mapping[ImageId, str | None], kind: str, by: Actor) -> int:
     """Append decisions; return how many."""
-    session.add_all(
-        DecisionRow(project_id=project_id, image_id=image, value=value, kind=kind, author=author, reason=reason, at=now)
-        for image, value in values.items()
-    )
+    what = {"project_id": project_id, "kind": kind, "author": by.author, "reason": by.reason, "at": by.now}
+    session.add_all(DecisionRow(image_id=image, value=value, **what) for image, value in values.items())
     session.flush()
     return len(values)
 
@@ -52,11 +40,6 @@ def add(
 def in_force(session: Session, image_ids: Sequence[ImageId]) -> dict[ImageId, Decision]:
     """The newest decision of each image, unless it takes the one before back."""
     newest = sa.select(sa.func.max(DecisionRow.id)).where(DecisionRow.image_id.in_(image_ids))
-    rows = session.scalars(sa.select(DecisionRow).where(DecisionRow.id.in_(newest.group_by(DecisionRow.image_id))))
-    return {
-        ImageId(row.image_id): Decision(
-            row.id, ImageId(row.image_id), row.value, row.kind, row.author, row.reason, row.at
-        )
-        for row in rows
-        if row.value is not None
-    }
+    of_each = DecisionRow.id.in_(newest.group_by(DecisionRow.image_id))
+    rows = session.scalars(sa.select(DecisionRow).where(of_each, DecisionRow.value.is_not(None)))
+    return {decision.image_id: decision for decision in read_all(Decision, rows)}

@@ -13,19 +13,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
+from db.rows import to_row
 from db.tables import LabelRow, ReviewRow
 from labeling.types import ImageId, LabelSource, ProjectId, ReviewId, ReviewKind
-
-__all__ = [
-    "DISPUTED",
-    "Label",
-    "NewLabel",
-    "append",
-    "current",
-    "current_of",
-    "is_current_label",
-    "newest_not_by_people",
-]
 
 DISPUTED = "people disagree: a lead must decide"
 """The reason of the row that withdraws a label because people's answers are in conflict."""
@@ -65,20 +55,8 @@ class Label:
 
 def append(session: Session, project_id: ProjectId, labels: Sequence[NewLabel], now: datetime) -> int:
     """Append labels in this order; return how many."""
-    session.add_all(
-        LabelRow(
-            project_id=project_id,
-            image_id=label.image_id,
-            value=label.value,
-            source=label.source.value,
-            review_id=label.review_id,
-            evidence=label.evidence or {},
-            author=label.author,
-            reason=label.reason,
-            created_at=now,
-        )
-        for label in labels
-    )
+    more = {"project_id": project_id, "created_at": now}
+    session.add_all(LabelRow(**to_row(label, **more, evidence=label.evidence or {})) for label in labels)
     session.flush()
     return len(labels)
 
@@ -124,14 +102,8 @@ def _labels() -> sa.Select[*tuple[Any, ...]]:
 
 def _label(found: sa.Row[*tuple[Any, ...]]) -> Label:
     row, kind = found
-    return Label(
-        id=row.id,
-        image_id=ImageId(row.image_id),
-        value=row.value,
-        source=LabelSource(row.source),
-        review_id=None if row.review_id is None else ReviewId(row.review_id),
-        kind=None if kind is None else ReviewKind(kind),
-        decision_id=row.evidence.get("decision"),
-        disputed=row.value is None and row.reason == DISPUTED and "decision" not in row.evidence,
-        created_at=row.created_at,
-    )
+    decision = row.evidence.get("decision")
+    disputed = row.value is None and row.reason == DISPUTED and decision is None
+    source, review = LabelSource(row.source), None if row.review_id is None else ReviewId(row.review_id)
+    of_kind = None if kind is None else ReviewKind(kind)
+    return Label(row.id, row.image_id, row.value, source, review, of_kind, decision, disputed, row.created_at)

@@ -6,7 +6,7 @@ The row holds the hash, the labels themselves hold the content: everything up to
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,23 +14,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.paging import Slice, slice_of
+from db.rows import columns, count, read, to_row
 from db.session import insert_new
 from db.tables import AnnotationRow, LabelRow, ReviewRow, SnapshotRow
 from labeling.errors import NotFound
 from labeling.types import ProjectId
-
-__all__ = [
-    "NewSnapshot",
-    "Snapshot",
-    "add",
-    "by_name",
-    "find",
-    "labels_after",
-    "listing",
-    "newest_answer_at",
-    "newest_release",
-    "release",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +53,14 @@ class Snapshot:
 
 def add(session: Session, project_id: ProjectId, snapshot: NewSnapshot, now: datetime) -> bool:
     """Keep it unless its name is taken; returns whether it is new."""
-    row = {**asdict(snapshot), "project_id": project_id, "report": {}, "released": False, "created_at": now}
+    row = to_row(snapshot, project_id=project_id, report={}, released=False, created_at=now)
     return bool(insert_new(session, SnapshotRow, [row]))
 
 
 def find(session: Session, project_id: ProjectId, name: str) -> Snapshot | None:
     """The snapshot of that name, if there is one."""
-    row = session.scalar(_of(project_id).where(SnapshotRow.name == name))
-    return None if row is None else _snapshot(row)
+    row = session.execute(_of(project_id).where(SnapshotRow.name == name)).one_or_none()
+    return None if row is None else read(Snapshot, row)
 
 
 def by_name(session: Session, project_id: ProjectId, name: str) -> Snapshot:
@@ -90,7 +78,7 @@ def listing(
     statement = _of(project_id)
     if released is not None:
         statement = statement.where(SnapshotRow.released.is_(released))
-    return slice_of(session, statement, SnapshotRow.id, after, limit, _snapshot)
+    return slice_of(session, statement, SnapshotRow.id, after, limit, Snapshot)
 
 
 def newest_release(session: Session, project_id: ProjectId, *, before: int | None = None) -> Snapshot | None:
@@ -118,25 +106,8 @@ def newest_answer_at(session: Session, project_id: ProjectId) -> datetime | None
 
 def labels_after(session: Session, project_id: ProjectId, label_id: int) -> int:
     """How many labels were appended after this one."""
-    later = sa.select(sa.func.count()).where(LabelRow.project_id == project_id, LabelRow.id > label_id)
-    return session.scalar(later) or 0
+    return count(session, LabelRow, LabelRow.project_id == project_id, LabelRow.id > label_id)
 
 
 def _of(project_id: ProjectId) -> sa.Select[*tuple[Any, ...]]:
-    return sa.select(SnapshotRow).where(SnapshotRow.project_id == project_id)
-
-
-def _snapshot(row: SnapshotRow) -> Snapshot:
-    return Snapshot(
-        id=row.id,
-        name=row.name,
-        last_label_id=row.last_label_id,
-        labels=row.labels,
-        hash=row.hash,
-        path=row.path,
-        report=dict(row.report),
-        released=row.released,
-        author=row.author,
-        note=row.note,
-        created_at=row.created_at,
-    )
+    return sa.select(*columns(Snapshot, SnapshotRow)).where(SnapshotRow.project_id == project_id)

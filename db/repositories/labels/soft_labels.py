@@ -6,13 +6,14 @@ believed that asked about an image.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.rows import in_parts, read_all, to_row
 from db.session import insert_new
 from db.tables import AnnotationRow, ImageRow, PredictionRow, PrelabelRow, ReviewRow, SeenRow, SoftLabelRow, VoidRow
 from labeling.answers import Answer
@@ -28,8 +29,6 @@ __all__ = [
     "keep",
     "of",
 ]
-
-SLICE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +55,9 @@ class EngineVoice:
 def of(session: Session, image_ids: Collection[ImageId]) -> dict[ImageId, SoftLabel]:
     """The soft labels of these images, where there are any."""
     found: dict[ImageId, SoftLabel] = {}
-    for some in _slices(image_ids):
-        for row in session.scalars(sa.select(SoftLabelRow).where(SoftLabelRow.image_id.in_(some))):
-            image = ImageId(row.image_id)
-            found[image] = SoftLabel(
-                image, row.method, row.value, row.confidence, dict(row.probs), tuple(row.annotations)
-            )
+    for some in in_parts(image_ids):
+        rows = session.scalars(sa.select(SoftLabelRow).where(SoftLabelRow.image_id.in_(some)))
+        found |= {soft.image_id: soft for soft in read_all(SoftLabel, rows)}
     return found
 
 
@@ -69,22 +65,9 @@ def keep(
     session: Session, project_id: ProjectId, soft: Sequence[SoftLabel], gone: Collection[ImageId], now: datetime
 ) -> int:
     """Put these in the place of what there was, and forget those of the images in `gone`; return how many were put."""
-    for some in _slices([*(one.image_id for one in soft), *gone]):
+    for some in in_parts([*(one.image_id for one in soft), *gone]):
         session.execute(sa.delete(SoftLabelRow).where(SoftLabelRow.image_id.in_(some)))
-    rows = [
-        {
-            "image_id": one.image_id,
-            "project_id": project_id,
-            "method": one.method,
-            "value": one.value,
-            "confidence": one.confidence,
-            "probs": one.probs,
-            "annotations": list(one.annotations),
-            "computed_at": now,
-        }
-        for one in soft
-    ]
-    return insert_new(session, SoftLabelRow, rows)
+    return insert_new(session, SoftLabelRow, [to_row(one, project_id=project_id, computed_at=now) for one in soft])
 
 
 def fingerprint(session: Session, project_id: ProjectId, revision: str | None) -> str:
@@ -113,7 +96,7 @@ def count_answers(session: Session, project_id: ProjectId) -> int:
 def engine_voices(session: Session, revision: str, image_ids: Collection[ImageId]) -> list[EngineVoice]:
     """What this engine revision said of these images without having been shown an example; it may have abstained."""
     found: list[EngineVoice] = []
-    for some in _slices(image_ids):
+    for some in in_parts(image_ids):
         rows = session.scalars(
             sa.select(PrelabelRow).where(PrelabelRow.revision == revision, PrelabelRow.image_id.in_(some))
         )
@@ -128,7 +111,7 @@ def engine_voices(session: Session, revision: str, image_ids: Collection[ImageId
 def believed_when_asked(session: Session, image_ids: Collection[ImageId]) -> dict[ImageId, list[float]]:
     """The probabilities of the version that first asked about each image: fitted before the image had an answer."""
     found: dict[ImageId, list[float]] = {}
-    for some in _slices(image_ids):
+    for some in in_parts(image_ids):
         rows = session.execute(
             sa.select(PredictionRow.image_id, PredictionRow.probs)
             .where(PredictionRow.image_id.in_(some), PredictionRow.asked_in.is_not(None))
@@ -136,9 +119,3 @@ def believed_when_asked(session: Session, image_ids: Collection[ImageId]) -> dic
         )
         found |= {ImageId(image): probs for image, probs in rows}
     return found
-
-
-def _slices(ids: Iterable[ImageId]) -> Iterator[list[ImageId]]:
-    """Pieces short enough for one statement's parameters."""
-    everything = list(ids)
-    return (everything[start : start + SLICE] for start in range(0, len(everything), SLICE))

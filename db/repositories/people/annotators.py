@@ -13,9 +13,7 @@ from sqlalchemy.orm import Session
 from db.session import insert_new
 from db.tables import AnnotationRow, AnnotatorRow, AnnotatorSwitchRow, ReviewRow, VoidRow
 from labeling.errors import NotFound
-from labeling.types import ImageId, ProjectId
-
-__all__ = ["Annotator", "by_id", "everyone", "images_of", "paused", "switch", "void"]
+from labeling.types import Actor, ImageId, ProjectId
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,32 +54,20 @@ def paused(session: Session, project_id: ProjectId) -> set[int]:
     return {annotator.id for annotator in everyone(session, project_id) if annotator.paused}
 
 
-def switch(
-    session: Session,
-    annotator_id: int,
-    *,
-    paused: bool,
-    author: str,
-    reason: str,
-    evidence: dict[str, Any],
-    now: datetime,
-) -> None:
+def switch(session: Session, annotator_id: int, by: Actor, *, paused: bool, evidence: dict[str, Any]) -> None:
     """Pause somebody, or let them take part again."""
-    session.add(
-        AnnotatorSwitchRow(
-            annotator_id=annotator_id, paused=paused, author=author, reason=reason, evidence=evidence, at=now
-        )
-    )
+    who = {"author": by.author, "reason": by.reason, "at": by.now}
+    session.add(AnnotatorSwitchRow(annotator_id=annotator_id, paused=paused, evidence=evidence, **who))
     session.flush()
 
 
-def void(session: Session, annotator_id: int, *, author: str, reason: str, now: datetime) -> int:
+def void(session: Session, annotator_id: int, by: Actor) -> int:
     """Let everything that this person has answered so far count for nothing; return how many answers that were."""
     mine = sa.select(sa.func.max(AnnotationRow.id), sa.func.count()).where(AnnotationRow.annotator_id == annotator_id)
     newest, count = session.execute(mine).one()
     if newest is None:
         return 0
-    row = {"annotator_id": annotator_id, "up_to": newest, "author": author, "reason": reason, "at": now}
+    row = {"annotator_id": annotator_id, "up_to": newest, "author": by.author, "reason": by.reason, "at": by.now}
     return int(count) if insert_new(session, VoidRow, [row]) else 0
 
 
@@ -108,13 +94,7 @@ def _annotators() -> sa.Select[*tuple[Any, ...]]:
 
 def _annotator(found: sa.Row[*tuple[Any, ...]]) -> Annotator:
     row, newest = found
-    return Annotator(
-        id=row.id,
-        ls_user_id=row.ls_user_id,
-        name=row.name,
-        paused=newest is not None and newest.paused,
-        reason="" if newest is None else newest.reason,
-        since=None if newest is None else newest.at,
-        author="" if newest is None else newest.author,
-        evidence={} if newest is None else newest.evidence,
-    )
+    if newest is None:
+        return Annotator(row.id, row.ls_user_id, row.name, False, "", None, "", {})
+    taken = newest.paused, newest.reason, newest.at, newest.author, newest.evidence
+    return Annotator(row.id, row.ls_user_id, row.name, *taken)

@@ -9,8 +9,6 @@ from sqlalchemy.orm import Session
 
 from db.tables import AuditRow
 
-__all__ = ["record"]
-
 
 def record(
     session: Session, actor: str, action: str, subject: str, detail: Mapping[str, object], now: datetime

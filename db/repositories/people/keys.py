@@ -9,12 +9,11 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.rows import read, read_all
 from db.tables import ApiKeyRow
 from labeling.errors import NotFound
 from labeling.jobs import Role
 from labeling.types import KeyId
-
-__all__ = ["StoredKey", "add", "by_id", "by_prefix", "everyone", "revoke"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,34 +42,27 @@ def add(
     projects: Sequence[str] | None,
     now: datetime,
 ) -> StoredKey:
-    row = ApiKeyRow(
-        name=name,
-        prefix=prefix,
-        salt=salt,
-        digest=digest,
-        role=role.value,
-        projects=None if projects is None else list(projects),
-        created_at=now,
-        revoked_at=None,
-    )
+    secret = {"prefix": prefix, "salt": salt, "digest": digest}
+    seen = None if projects is None else list(projects)
+    row = ApiKeyRow(name=name, **secret, role=role.value, projects=seen, created_at=now, revoked_at=None)
     session.add(row)
     session.flush()
-    return _key(row)
+    return read(StoredKey, row)
 
 
 def by_prefix(session: Session, prefix: str) -> StoredKey | None:
     row = session.scalars(sa.select(ApiKeyRow).where(ApiKeyRow.prefix == prefix)).one_or_none()
-    return None if row is None else _key(row)
+    return None if row is None else read(StoredKey, row)
 
 
 def by_id(session: Session, key_id: KeyId) -> StoredKey | None:
     row = session.get(ApiKeyRow, key_id)
-    return None if row is None else _key(row)
+    return None if row is None else read(StoredKey, row)
 
 
 def everyone(session: Session) -> list[StoredKey]:
     """All keys, oldest first, revoked ones included."""
-    return [_key(row) for row in session.scalars(sa.select(ApiKeyRow).order_by(ApiKeyRow.id))]
+    return read_all(StoredKey, session.scalars(sa.select(ApiKeyRow).order_by(ApiKeyRow.id)))
 
 
 def revoke(session: Session, prefix: str, now: datetime) -> StoredKey:
@@ -81,19 +73,4 @@ def revoke(session: Session, prefix: str, now: datetime) -> StoredKey:
     if row.revoked_at is None:
         row.revoked_at = now
         session.flush()
-    return _key(row)
-
-
-def _key(row: ApiKeyRow) -> StoredKey:
-    projects = None if row.projects is None else tuple(row.projects)
-    return StoredKey(
-        KeyId(row.id),
-        row.name,
-        row.prefix,
-        row.salt,
-        row.digest,
-        Role(row.role),
-        projects,
-        row.created_at,
-        row.revoked_at,
-    )
+    return read(StoredKey, row)

@@ -9,13 +9,12 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.rows import read_all
 from db.session import insert_new
 from db.tables import ProjectConfigRow, ProjectRow
 from labeling.errors import Conflict, Invalid, NotFound
 from labeling.project import Project, ProjectConfig
-from labeling.types import ProjectId
-
-__all__ = ["ConfigVersion", "by_id", "by_name", "configure", "create", "everyone", "history", "resolve"]
+from labeling.types import Actor, ProjectId
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +33,11 @@ def create(session: Session, config: ProjectConfig, *, salt: str, author: str, n
     if not insert_new(session, ProjectRow, [{"name": config.name, "salt": salt, "created_at": now}]):
         raise Conflict(f"There is already a project {config.name!r}. Use `hardcase project edit {config.name}`.")
     row = session.scalars(sa.select(ProjectRow).where(ProjectRow.name == config.name)).one()
-    _append(session, ProjectId(row.id), 1, config, author, "created", now)
+    _append(session, ProjectId(row.id), 1, config, Actor(author, "created", now))
     return by_id(session, ProjectId(row.id))
 
 
-def configure(
-    session: Session, project_id: ProjectId, config: ProjectConfig, *, author: str, reason: str, now: datetime
-) -> Project:
+def configure(session: Session, project_id: ProjectId, config: ProjectConfig, by: Actor) -> Project:
     """Append a new version of the configuration; the newest is in force. Labels in use stay; a reason is needed."""
     project = by_id(session, project_id)
     if config.classes != project.config.classes:
@@ -50,9 +47,9 @@ def configure(
         )
     if config.name != project.config.name:
         raise Conflict("A project keeps its name.")
-    if not reason.strip():
+    if not by.reason.strip():
         raise Invalid("Say why the configuration changes: a reason stands beside every version of it.")
-    _append(session, project_id, project.config_version + 1, config, author, reason, now)
+    _append(session, project_id, project.config_version + 1, config, by)
     return by_id(session, project_id)
 
 
@@ -87,31 +84,13 @@ def history(session: Session, project_id: ProjectId) -> list[ConfigVersion]:
     rows = session.scalars(
         sa.select(ProjectConfigRow).where(ProjectConfigRow.project_id == project_id).order_by(ProjectConfigRow.version)
     )
-    return [
-        ConfigVersion(row.version, msgspec.convert(row.config, ProjectConfig), row.author, row.reason, row.created_at)
-        for row in rows
-    ]
+    return read_all(ConfigVersion, rows)
 
 
-def _append(
-    session: Session,
-    project_id: ProjectId,
-    version: int,
-    config: ProjectConfig,
-    author: str,
-    reason: str,
-    now: datetime,
-) -> None:
-    session.add(
-        ProjectConfigRow(
-            project_id=project_id,
-            version=version,
-            config=msgspec.to_builtins(config),
-            author=author,
-            reason=reason,
-            created_at=now,
-        )
-    )
+def _append(session: Session, project_id: ProjectId, version: int, config: ProjectConfig, by: Actor) -> None:
+    stored = msgspec.to_builtins(config)
+    who = {"author": by.author, "reason": by.reason, "created_at": by.now}
+    session.add(ProjectConfigRow(project_id=project_id, version=version, config=stored, **who))
     session.flush()
 
 

@@ -12,12 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.repositories.reviews.reviews import is_unanswered
+from db.rows import columns, in_parts, read_all
 from db.tables import GroupRow, ImageRow, LabelRow, PrelabelRow, ReviewRow
 from labeling.types import Example, ImageId, LabelSource, ProjectId, ReviewKind, Side
-
-__all__ = ["groups_of", "last_label_id", "read_examples", "unready_labels"]
-
-KEYS_A_STATEMENT = 500
 
 
 def read_examples(
@@ -46,8 +43,9 @@ def read_examples(
     if imported:
         by_hand = (LabelRow.source == LabelSource.PEOPLE) & LabelRow.review_id.is_(None)  # a lead corrected an import
         usable = usable | (LabelRow.source == LabelSource.IMPORT) | by_hand
+    label = {"label": LabelRow.value, "label_id": LabelRow.id}
     rows = session.execute(
-        sa.select(ImageRow.id, GroupRow.id, LabelRow.value, ReviewRow.kind, LabelRow.id, ImageRow.content_hash)
+        sa.select(*columns(Example, ReviewRow, ImageRow, image_id=ImageRow.id, group_id=GroupRow.id, **label))
         .select_from(LabelRow)
         .join(newest, newest.c.id == LabelRow.id)
         .join(ImageRow, ImageRow.id == LabelRow.image_id)
@@ -56,18 +54,13 @@ def read_examples(
         .where(LabelRow.value.is_not(None), ImageRow.bridge.is_(False), GroupRow.side == side, usable)
         .order_by(ImageRow.id)
     )
-    return [
-        Example(ImageId(image), group, label, ReviewKind(kind) if kind else None, label_id, content_hash)
-        for image, group, label, kind, label_id, content_hash in rows
-        if label is not None
-    ]
+    return read_all(Example, rows)
 
 
 def groups_of(session: Session, image_ids: Sequence[ImageId]) -> dict[ImageId, int]:
     """The near-duplicate group of each of these images that has one."""
     found: dict[ImageId, int] = {}
-    for start in range(0, len(image_ids), KEYS_A_STATEMENT):
-        some = image_ids[start : start + KEYS_A_STATEMENT]
+    for some in in_parts(image_ids):
         rows = session.execute(sa.select(ImageRow.id, ImageRow.group_id).where(ImageRow.id.in_(some)))
         found |= {ImageId(image): group for image, group in rows if group is not None}
     return found

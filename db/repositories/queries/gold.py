@@ -16,9 +16,7 @@ from sqlalchemy.orm import Session
 from db.repositories.labels.labels import is_current_label
 from db.repositories.reviews import overlaps
 from db.tables import AnnotationRow, ImageRow, LabelRow, QueryRow, ReviewEndRow, ReviewRow
-from labeling.types import ImageId, LabelSource, ProjectId, ReviewId, ReviewKind
-
-__all__ = ["KnownAnswer", "answers", "asked_reviews", "made_from_answers_of", "unasked_images", "want_people"]
+from labeling.types import Actor, ImageId, LabelSource, ProjectId, ReviewId, ReviewKind
 
 AUTHOR = "policy"
 
@@ -91,7 +89,7 @@ def want_people(session: Session, project_id: ProjectId, number: int, people: in
         .where(QueryRow.project_id == project_id, QueryRow.number == number, ReviewRow.kind == ReviewKind.GOLD.value)
     )
     wanted = {ReviewId(review): people for review in rows}
-    return overlaps.want(session, wanted, reason="gold", author=AUTHOR, now=now)
+    return overlaps.want(session, wanted, Actor(AUTHOR, "gold", now))
 
 
 def _is_gold(project_id: ProjectId) -> tuple[sa.ColumnElement[bool], ...]:

@@ -12,8 +12,6 @@ from sqlalchemy.orm import Session
 from db.tables import GroupRow, ImageRow, PrelabelRow
 from labeling.types import ProjectId, Side
 
-__all__ = ["PoolRow", "count_ready", "count_texts", "read_pool", "state_of_pool"]
-
 ROWS_A_FETCH = 5_000
 
 

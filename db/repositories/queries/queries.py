@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -12,12 +13,11 @@ from sqlalchemy.orm import Session
 from db.repositories.labels.labels import is_current_label
 from db.repositories.reviews.reviews import is_current
 from db.repositories.versions import predictions
+from db.rows import to_row
 from db.session import insert_new
 from db.tables import AdoptedTaskRow, AnnotationRow, FetchRow, ImageRow, LabelRow, QueryRow, ReviewEndRow, ReviewRow
 from labeling.jobs import Trigger
 from labeling.types import AnnotationAction, ImageId, ProjectId, QueryId, ReviewKind, VersionId
-
-__all__ = ["NewQuery", "NewReview", "add_query", "next_number", "taken_groups"]
 
 _ON_PURPOSE = (ReviewKind.GOLD, ReviewKind.RELABEL)
 """Kinds that are asked of images which have a label already."""
@@ -94,17 +94,7 @@ def add_query(
     free = list(reviews) if standing else _still_free(session, query.project_id, reviews)
     if not free:
         return QueryId(0), 0
-    row = {
-        "project_id": query.project_id,
-        "number": query.number,
-        "strategy": query.strategy,
-        "seed": query.seed,
-        "version_id": query.version_id,
-        "pool_size": query.pool_size,
-        "trigger": query.trigger.value,
-        "created_at": now,
-    }
-    if not insert_new(session, QueryRow, [row]):
+    if not insert_new(session, QueryRow, [to_row(query, created_at=now)]):
         return QueryId(0), 0
     query_id = QueryId(
         session.scalars(
@@ -132,18 +122,10 @@ def _still_free(session: Session, project_id: ProjectId, reviews: Sequence[NewRe
     ]
 
 
-def _review_row(review: NewReview, project_id: ProjectId, query_id: QueryId, now: datetime) -> dict[str, object]:
-    return {
-        "project_id": project_id,
-        "image_id": review.image_id,
-        "query_id": query_id,
-        "kind": review.kind.value,
-        "blind": review.blind,
-        "probability": review.probability,
-        "place": review.place,
-        "token": review.token,
-        "created_at": now,
-    }
+def _review_row(review: NewReview, project_id: ProjectId, query_id: QueryId, now: datetime) -> dict[str, Any]:
+    row = to_row(replace(review, probs=None), project_id=project_id, query_id=query_id, created_at=now)
+    del row["probs"]  # kept as evidence, if at all
+    return row
 
 
 def _ended() -> sa.ColumnElement[bool]:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.repositories.reviews.reviews import is_current, is_valid
+from db.rows import columns, read_all, to_row
 from db.session import insert_new
 from db.tables import AnnotationRow, AnnotatorRow, LabelRow, PushRow, ReviewRow, SeenRow
 from labeling.answers import Answer
@@ -86,30 +87,18 @@ class VoteRow:
 
 def record(session: Session, found: Sequence[NewAnnotation], now: datetime) -> int:
     """Append the versions that are not there yet; return how many that were."""
-    return insert_new(session, AnnotationRow, [_row(annotation, now) for annotation in found])
+    return insert_new(session, AnnotationRow, [to_row(annotation, recorded_at=now) for annotation in found])
 
 
 def current(session: Session, review_ids: Sequence[ReviewId]) -> list[CurrentAnnotation]:
     """What we hold of these reviews' annotations, withdrawn ones included."""
     rows = session.execute(
-        sa.select(AnnotationRow, _task())
+        sa.select(*columns(CurrentAnnotation, AnnotationRow, ls_task_id=_task()))
         .outerjoin(PushRow, PushRow.review_id == AnnotationRow.review_id)
         .where(AnnotationRow.review_id.in_(review_ids), is_current())
         .order_by(AnnotationRow.id)
     )
-    return [
-        CurrentAnnotation(
-            review_id=ReviewId(row.review_id),
-            annotator_id=row.annotator_id,
-            ls_annotation_id=row.ls_annotation_id,
-            ls_task_id=task,
-            unique_id=row.unique_id,
-            action=AnnotationAction(row.action),
-            result_hash=row.result_hash,
-            updated_at=row.updated_at,
-        )
-        for row, task in rows
-    ]
+    return read_all(CurrentAnnotation, rows)
 
 
 def annotators(session: Session, project_id: ProjectId, names: Mapping[int, str]) -> dict[int, int]:
@@ -217,22 +206,3 @@ def _at_tasks(found: sa.Select[*tuple[Any, ...]]) -> sa.Select[*tuple[Any, ...]]
         .join(ReviewRow, ReviewRow.id == AnnotationRow.review_id)
         .outerjoin(PushRow, PushRow.review_id == ReviewRow.id)
     )
-
-
-def _row(annotation: NewAnnotation, now: datetime) -> dict[str, Any]:
-    return {
-        "review_id": annotation.review_id,
-        "annotator_id": annotation.annotator_id,
-        "ls_annotation_id": annotation.ls_annotation_id,
-        "ls_task_id": annotation.ls_task_id,
-        "unique_id": annotation.unique_id,
-        "action": annotation.action.value,
-        "answers": list(annotation.answers),
-        "result_hash": annotation.result_hash,
-        "shown": annotation.shown,
-        "accepted": annotation.accepted,
-        "lead_time_s": annotation.lead_time_s,
-        "paused": annotation.paused,
-        "updated_at": annotation.updated_at,
-        "recorded_at": now,
-    }

@@ -13,13 +13,11 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.rows import in_parts
 from db.tables import LabelStudioProjectRow, ProjectConfigRow, PushRow, ReviewRow
 from labeling.errors import NotFound
 from labeling.types import ProjectId, ReviewId
 
-__all__ = ["LAST", "Order", "Shown", "by_task", "by_token", "note", "order_of"]
-
-KEYS_A_STATEMENT = 500
 LAST = 0.999999
 """The place behind all others."""
 
@@ -98,7 +96,7 @@ def _read(
     session: Session, statement: sa.Select[Any], project_id: ProjectId, keys: Sequence[T]
 ) -> Iterator[tuple[T, Shown]]:
     """A few keys at a time: a database takes only so many in one statement."""
-    for start in range(0, len(keys), KEYS_A_STATEMENT):
-        asked = {"project": project_id, "keys": list(keys[start : start + KEYS_A_STATEMENT])}
+    for some in in_parts(keys):
+        asked = {"project": project_id, "keys": some}
         for key, answer, score, blind in session.connection().execute(statement, asked):
             yield key, Shown(None if blind else answer, LAST if score is None else score)

@@ -14,8 +14,6 @@ from db.session import insert_new
 from db.tables import InboxRow, ProjectRow
 from labeling.types import ProjectId
 
-__all__ = ["Event", "Hint", "add", "handled", "known_projects", "projects_with_unhandled", "unhandled"]
-
 
 @dataclass(frozen=True, slots=True)
 class Event:

@@ -9,11 +9,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.rows import columns, read
 from db.session import insert_new
 from db.tables import LabelStudioProjectRow
 from labeling.types import ProjectId
-
-__all__ = ["Place", "add", "get", "holder_of", "next_revision", "note"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +39,9 @@ class Place:
 
 def get(session: Session, project_id: ProjectId) -> Place | None:
     """None until the first push."""
-    row = session.get(LabelStudioProjectRow, project_id)
-    if row is None:
-        return None
-    return Place(
-        project_id=project_id,
-        ls_project_id=row.ls_project_id,
-        base_url=row.base_url,
-        config_hash=row.config_hash,
-        webhook_id=row.webhook_id,
-        webhook_digest=row.webhook_secret,
-        queue_revision=row.queue_revision,
-        model_version=row.model_version,
-        swept_until=row.swept_until,
-        swept_at=row.swept_at,
-        importing_since=row.importing_since,
-        controls=row.controls,
-    )
+    found = columns(Place, LabelStudioProjectRow, webhook_digest=LabelStudioProjectRow.webhook_secret)
+    row = session.execute(sa.select(*found).where(LabelStudioProjectRow.project_id == project_id)).one_or_none()
+    return None if row is None else read(Place, row)
 
 
 def add(

@@ -15,24 +15,11 @@ from sqlalchemy.orm import Session, aliased
 
 from db.repositories.people import annotators
 from db.repositories.reviews.reviews import is_current, is_open, is_valid, wanted_people
+from db.rows import columns, count, in_parts, read, read_all
 from db.session import insert_new
 from db.tables import AnnotationRow, OverlapRow, PushRow, ReviewEndRow, ReviewRow, VoidRow
-from labeling.types import AnnotationAction, ImageId, ProjectId, ReviewId, ReviewKind
+from labeling.types import Actor, AnnotationAction, ImageId, ProjectId, ReviewId, ReviewKind
 
-__all__ = [
-    "Asked",
-    "Untold",
-    "answered_lately",
-    "count_answered",
-    "count_asked",
-    "people_since",
-    "states",
-    "told",
-    "untold",
-    "want",
-]
-
-SLICE = 500
 _CLOSING = (AnnotationAction.ANSWERED.value, AnnotationAction.SKIPPED.value)
 
 
@@ -54,10 +41,10 @@ class Asked:
     open: bool
 
 
-def want(session: Session, people: Mapping[ReviewId, int], *, reason: str, author: str, now: datetime) -> int:
+def want(session: Session, people: Mapping[ReviewId, int], by: Actor) -> int:
     """Note that so many people are wanted for these reviews; return how many notes are new."""
     rows = [
-        {"review_id": review, "people": number, "reason": reason, "author": author, "at": now}
+        {"review_id": review, "people": number, "reason": by.reason, "author": by.author, "at": by.now}
         for review, number in people.items()
     ]
     return insert_new(session, OverlapRow, rows)
@@ -67,8 +54,8 @@ def untold(session: Session, project_id: ProjectId) -> list[Untold]:
     """The open reviews whose task was told fewer people than are wanted, those who do not count added."""
     needed = wanted_people() + _uncounted()
     rows = session.execute(
-        sa.select(ReviewRow.id, PushRow.ls_task_id, needed)
-        .join(PushRow, PushRow.review_id == ReviewRow.id)
+        sa.select(*columns(Untold, PushRow, people=needed))
+        .join(ReviewRow, ReviewRow.id == PushRow.review_id)
         .where(
             ReviewRow.project_id == project_id,
             ReviewRow.id.in_(_candidates()),  # few reviews, cheaply found
@@ -77,7 +64,7 @@ def untold(session: Session, project_id: ProjectId) -> list[Untold]:
         )
         .order_by(ReviewRow.id)
     )
-    return [Untold(ReviewId(review), task, people) for review, task, people in rows]
+    return read_all(Untold, rows)
 
 
 def told(session: Session, people: Sequence[Untold]) -> None:
@@ -120,13 +107,10 @@ def states(session: Session, review_ids: Sequence[ReviewId]) -> dict[ReviewId, A
     """How these reviews stand; those that have ended are left out."""
     ended = sa.exists().where(ReviewEndRow.review_id == ReviewRow.id)
     found: dict[ReviewId, Asked] = {}
-    for start in range(0, len(review_ids), SLICE):
-        rows = session.execute(
-            sa.select(ReviewRow.id, ReviewRow.place, wanted_people(), is_open()).where(
-                ReviewRow.id.in_(review_ids[start : start + SLICE]), ~ended
-            )
-        )
-        found |= {ReviewId(review): Asked(place, wanted, bool(waits)) for review, place, wanted, waits in rows}
+    stand = columns(Asked, ReviewRow, wanted=wanted_people(), open=is_open())
+    for some in in_parts(review_ids):
+        rows = session.execute(sa.select(ReviewRow.id, *stand).where(ReviewRow.id.in_(some), ~ended))
+        found |= {ReviewId(row.id): read(Asked, row) for row in rows}
     return found
 
 
@@ -135,15 +119,14 @@ def count_answered(session: Session, project_id: ProjectId, kinds: Sequence[Revi
     answered = sa.exists().where(
         AnnotationRow.review_id == ReviewRow.id, AnnotationRow.action == AnnotationAction.ANSWERED.value
     )
-    statement = sa.select(sa.func.count()).select_from(ReviewRow)
-    return session.scalar(statement.where(*_of_kinds(project_id, kinds), answered)) or 0
+    return count(session, ReviewRow, *_of_kinds(project_id, kinds), answered)
 
 
 def count_asked(session: Session, project_id: ProjectId, kinds: Sequence[ReviewKind]) -> tuple[int, int]:
     """How many reviews of these kinds want several people, and how many of those still wait for one."""
     several = sa.exists().where(OverlapRow.review_id == ReviewRow.id, OverlapRow.people > 1)
-    statement = sa.select(sa.func.count()).select_from(ReviewRow).where(*_of_kinds(project_id, kinds), several)
-    return session.scalar(statement) or 0, session.scalar(statement.where(is_open())) or 0
+    wanted = *_of_kinds(project_id, kinds), several
+    return count(session, ReviewRow, *wanted), count(session, ReviewRow, *wanted, is_open())
 
 
 def _of_kinds(project_id: ProjectId, kinds: Sequence[ReviewKind]) -> tuple[sa.ColumnElement[bool], ...]:

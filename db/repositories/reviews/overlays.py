@@ -12,8 +12,6 @@ from db.session import insert_new
 from db.tables import RegionRow, ReviewRow
 from labeling.types import ProjectId, ReviewId
 
-__all__ = ["drawn", "newest", "record", "wanted"]
-
 
 def record(session: Session, review_id: ReviewId, *, answer: str, revision: str, picture: str, now: datetime) -> int:
     """Note a picture of a review; a second time changes nothing."""

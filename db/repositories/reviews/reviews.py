@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from db.repositories.engines.engines_in_force import place_of
+from db.rows import columns, count, read, read_all
 from db.session import insert_new
 from db.tables import (
     AdoptedTaskRow,
@@ -41,32 +42,6 @@ from labeling.types import (
     ReviewKind,
     VersionId,
 )
-
-__all__ = [
-    "TASK_DELETED",
-    "Standing",
-    "answered_people",
-    "Review",
-    "Suggested",
-    "by_token",
-    "count_fresh",
-    "count_open",
-    "end",
-    "highest_push",
-    "newest",
-    "newest_of_images",
-    "is_current",
-    "is_open",
-    "is_unanswered",
-    "is_valid",
-    "note_touches",
-    "open_reviews",
-    "Push",
-    "pushes",
-    "record_pushes",
-    "suggestions",
-    "wanted_people",
-]
 
 TASK_DELETED = "task deleted"
 """The reason of a review's end when its task is gone from Label Studio; it is never made again."""
@@ -177,13 +152,12 @@ def _ended() -> sa.ColumnElement[bool]:
 def open_reviews(session: Session, project_id: ProjectId) -> list[Review]:
     """All open reviews of a project, oldest first."""
     rows = session.execute(_reviews().where(ReviewRow.project_id == project_id, is_open()).order_by(ReviewRow.id))
-    return [_review(row) for row in rows]
+    return read_all(Review, rows)
 
 
 def count_open(session: Session, project_id: ProjectId) -> int:
     """How many reviews of a project are open."""
-    statement = sa.select(sa.func.count()).select_from(ReviewRow)
-    return session.scalar(statement.where(ReviewRow.project_id == project_id, is_open())) or 0
+    return count(session, ReviewRow, ReviewRow.project_id == project_id, is_open())
 
 
 def count_fresh(session: Session, project_id: ProjectId) -> int:
@@ -191,11 +165,8 @@ def count_fresh(session: Session, project_id: ProjectId) -> int:
     touched = sa.exists().where(
         AnnotationRow.review_id == ReviewRow.id, AnnotationRow.action.in_(_CLOSING), is_current()
     )
-    statement = sa.select(sa.func.count()).select_from(ReviewRow)
-    fresh = statement.where(
-        ReviewRow.project_id == project_id, ReviewRow.kind != ReviewKind.GOLD.value, is_open(), ~touched
-    )
-    return session.scalar(fresh) or 0
+    of_project, is_gold = ReviewRow.project_id == project_id, ReviewRow.kind == ReviewKind.GOLD.value
+    return count(session, ReviewRow, of_project, ~is_gold, is_open(), ~touched)
 
 
 def newest(session: Session, project_id: ProjectId) -> ReviewId:
@@ -215,21 +186,19 @@ def newest_of_images(session: Session, project_id: ProjectId, image_ids: Sequenc
         )
         .group_by(ReviewRow.image_id)
     )
+    stand = {"people": answered_people(), "open": is_open()}
     rows = session.execute(
-        sa.select(ReviewRow.image_id, ReviewRow.id, ReviewRow.kind, answered_people(), is_open()).where(
+        sa.select(ReviewRow.image_id, *columns(Standing, ReviewRow, review_id=ReviewRow.id, **stand)).where(
             ReviewRow.id.in_(newest)
         )
     )
-    return {
-        ImageId(image): Standing(ReviewId(review), ReviewKind(kind), people, bool(is_open_now))
-        for image, review, kind, people, is_open_now in rows
-    }
+    return {ImageId(row.image_id): read(Standing, row) for row in rows}
 
 
 def by_token(session: Session, project_id: ProjectId, tokens: Sequence[str]) -> dict[str, Review]:
     """The reviews that these keys name; a key of another project names nothing."""
     rows = session.execute(_reviews().where(ReviewRow.project_id == project_id, ReviewRow.token.in_(tokens)))
-    return {review.token: review for review in map(_review, rows)}
+    return {review.token: review for review in read_all(Review, rows)}
 
 
 def pushes(session: Session, project_id: ProjectId, among: Collection[int] | None = None) -> list[Push]:
@@ -238,7 +207,7 @@ def pushes(session: Session, project_id: ProjectId, among: Collection[int] | Non
     A task of others that was not told its key yet is left out: it does not look like ours.
     """
     rows = session.execute(
-        sa.select(ReviewRow.id, ReviewRow.token, PushRow.ls_task_id, PushRow.touched_at)
+        sa.select(*columns(Push, PushRow, ReviewRow))
         .join(PushRow, PushRow.review_id == ReviewRow.id)
         .outerjoin(ReviewEndRow, ReviewEndRow.review_id == ReviewRow.id)
         .where(ReviewRow.project_id == project_id, ReviewEndRow.review_id.is_(None))
@@ -246,7 +215,7 @@ def pushes(session: Session, project_id: ProjectId, among: Collection[int] | Non
         .where(~_of_others(AdoptedTaskRow.taken_at.is_(None)))
         .order_by(ReviewRow.id)
     )
-    return [Push(ReviewId(review), token, task, touched) for review, token, task, touched in rows]
+    return read_all(Push, rows)
 
 
 def highest_push(session: Session, project_id: ProjectId) -> Push | None:
@@ -255,13 +224,13 @@ def highest_push(session: Session, project_id: ProjectId) -> Push | None:
     Tasks that were taken over tell nothing of what we imported.
     """
     row = session.execute(
-        sa.select(ReviewRow.id, ReviewRow.token, PushRow.ls_task_id, PushRow.touched_at)
+        sa.select(*columns(Push, PushRow, ReviewRow))
         .join(PushRow, PushRow.review_id == ReviewRow.id)
         .where(ReviewRow.project_id == project_id, ~_of_others(sa.true()))
         .order_by(PushRow.ls_task_id.desc(), ReviewRow.id.desc())
         .limit(1)
     ).one_or_none()
-    return None if row is None else Push(ReviewId(row[0]), row[1], row[2], row[3])
+    return None if row is None else read(Push, row)
 
 
 def _of_others(which: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
@@ -332,26 +301,8 @@ def end(session: Session, review_ids: Sequence[ReviewId], reason: str, now: date
 
 def _reviews() -> sa.Select[*tuple[Any, ...]]:
     return (
-        sa.select(ReviewRow, QueryRow.number, ImageRow.content_hash, ImageRow.text, PushRow.ls_task_id)
+        sa.select(*columns(Review, ReviewRow, ImageRow, PushRow, query_number=QueryRow.number))
         .join(QueryRow, QueryRow.id == ReviewRow.query_id)
         .join(ImageRow, ImageRow.id == ReviewRow.image_id)
         .outerjoin(PushRow, PushRow.review_id == ReviewRow.id)
-    )
-
-
-def _review(found: sa.Row[*tuple[Any, ...]]) -> Review:
-    row, number, content_hash, text, ls_task_id = found
-    return Review(
-        id=ReviewId(row.id),
-        project_id=ProjectId(row.project_id),
-        image_id=ImageId(row.image_id),
-        query_number=number,
-        kind=ReviewKind(row.kind),
-        blind=row.blind,
-        place=row.place,
-        token=row.token,
-        content_hash=content_hash,
-        text=text,
-        created_at=row.created_at,
-        ls_task_id=ls_task_id,
     )

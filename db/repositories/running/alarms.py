@@ -5,7 +5,7 @@ At most one alarm of a kind and subject is open at a time, so a step that finds 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -14,12 +14,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.rows import columns, read, read_all
 from db.session import insert_new
 from db.tables import AlarmEndRow, AlarmRow
 from labeling.errors import NotFound
-from labeling.types import ProjectId
-
-__all__ = ["Alarm", "AlarmKind", "by_id", "count_open", "end", "lately", "open_alarms", "raise_alarm"]
+from labeling.types import Actor, ProjectId
 
 
 class AlarmKind(StrEnum):
@@ -84,28 +83,30 @@ def raise_alarm(
     return row.id
 
 
-def end(session: Session, alarm_id: int, author: str, reason: str, now: datetime) -> bool:
+def end(session: Session, alarm_id: int, by: Actor) -> bool:
     """Note that an alarm is over; False if it was already."""
-    row = {"alarm_id": alarm_id, "author": author, "reason": reason, "at": now}
+    row = {"alarm_id": alarm_id, "author": by.author, "reason": by.reason, "at": by.now}
     return bool(insert_new(session, AlarmEndRow, [row]))
 
 
 def open_alarms(session: Session, project_id: ProjectId) -> list[Alarm]:
     """The alarms that have no end, newest first."""
-    return _read(session, _alarms().where(AlarmRow.project_id == project_id, AlarmEndRow.alarm_id.is_(None)))
+    still = _alarms().where(AlarmRow.project_id == project_id, AlarmEndRow.alarm_id.is_(None))
+    return read_all(Alarm, session.execute(still))
 
 
 def lately(session: Session, project_id: ProjectId, limit: int) -> list[Alarm]:
     """The newest alarms, ended ones included."""
-    return _read(session, _alarms().where(AlarmRow.project_id == project_id).limit(limit))
+    return read_all(Alarm, session.execute(_alarms().where(AlarmRow.project_id == project_id).limit(limit)))
 
 
 def by_id(session: Session, project_id: ProjectId, alarm_id: int) -> Alarm:
     """One of the project's alarms; NotFound if there is none of that number."""
-    found = _read(session, _alarms().where(AlarmRow.project_id == project_id, AlarmRow.id == alarm_id))
-    if not found:
+    one = _alarms().where(AlarmRow.project_id == project_id, AlarmRow.id == alarm_id)
+    found = session.execute(one).one_or_none()
+    if found is None:
         raise NotFound("This project has no such alarm; its alarms are listed on the Label quality page.")
-    return found[0]
+    return read(Alarm, found)
 
 
 def count_open(session: Session, project_id: ProjectId) -> dict[str, int]:
@@ -124,27 +125,6 @@ def _ended() -> sa.ColumnElement[bool]:
 
 
 def _alarms() -> sa.Select[*tuple[Any, ...]]:
-    return (
-        sa.select(AlarmRow, AlarmEndRow)
-        .outerjoin(AlarmEndRow, AlarmEndRow.alarm_id == AlarmRow.id)
-        .order_by(AlarmRow.id.desc())
-    )
-
-
-def _read(session: Session, statement: sa.Select[*tuple[Any, ...]]) -> list[Alarm]:
-    rows: Sequence[sa.Row[*tuple[Any, ...]]] = session.execute(statement).all()
-    return [
-        Alarm(
-            id=row.id,
-            project_id=ProjectId(row.project_id),
-            kind=row.kind,
-            subject=row.subject,
-            words=row.words,
-            evidence=row.evidence,
-            raised_at=row.raised_at,
-            ended_at=end.at if end else None,
-            ended_by=end.author if end else None,
-            end_reason=end.reason if end else None,
-        )
-        for row, end in rows
-    ]
+    end = {"ended_at": AlarmEndRow.at, "ended_by": AlarmEndRow.author, "end_reason": AlarmEndRow.reason}
+    found = sa.select(*columns(Alarm, AlarmRow, **end)).outerjoin(AlarmEndRow, AlarmEndRow.alarm_id == AlarmRow.id)
+    return found.order_by(AlarmRow.id.desc())

@@ -16,8 +16,6 @@ from db.session import insert_new
 from db.tables import FailureRow
 from labeling.types import ProjectId
 
-__all__ = ["TRIES", "Failure", "clear", "dead", "is_dead", "listing", "record", "retry"]
-
 TRIES = 3
 _REASON = 1_000
 

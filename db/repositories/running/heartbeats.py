@@ -10,10 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.rows import read_all
 from db.session import insert_new
 from db.tables import HeartbeatRow
-
-__all__ = ["Heartbeat", "beat", "everyone", "newest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,5 +41,4 @@ def newest(session: Session) -> datetime | None:
 
 def everyone(session: Session) -> list[Heartbeat]:
     """All workers that ever lived, by name."""
-    rows = session.scalars(sa.select(HeartbeatRow).order_by(HeartbeatRow.executor))
-    return [Heartbeat(row.executor, row.started_at, row.at, dict(row.counters)) for row in rows]
+    return read_all(Heartbeat, session.scalars(sa.select(HeartbeatRow).order_by(HeartbeatRow.executor)))

@@ -15,11 +15,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.rows import columns, read, read_all, to_row
 from db.session import insert_new
 from db.tables import DeliveryRow, MessageRow
 from labeling.types import ProjectId
-
-__all__ = ["PAUSES", "Listed", "Message", "NewMessage", "add", "begin", "due", "finish", "known_keys", "listing"]
 
 PAUSES = tuple(timedelta(minutes=m) for m in (1, 5, 15, 60, 240, 720))
 """How long a failed attempt rests before the next; one more attempt than there are pauses."""
@@ -65,18 +64,7 @@ class Listed:
 
 def add(session: Session, project_id: ProjectId, messages: Sequence[NewMessage], now: datetime) -> int:
     """Write the messages whose key is new; return how many."""
-    rows = [
-        {
-            "project_id": project_id,
-            "key": message.key,
-            "target": message.target,
-            "subject": message.subject,
-            "body": dict(message.body),
-            "created_at": now,
-        }
-        for message in messages
-    ]
-    return insert_new(session, MessageRow, rows)
+    return insert_new(session, MessageRow, [to_row(one, project_id=project_id, created_at=now) for one in messages])
 
 
 def known_keys(session: Session, keys: Sequence[str]) -> set[str]:
@@ -88,15 +76,15 @@ def due(session: Session, project_id: ProjectId, targets: Sequence[str], now: da
     """The messages to these targets that are to be delivered now, oldest first."""
     made, last = _attempts()
     rows = session.execute(
-        sa.select(MessageRow, made, last)
+        sa.select(*columns(Message, MessageRow, attempts=made), last.label("last"))
         .where(MessageRow.project_id == project_id, MessageRow.target.in_(targets), ~_delivered(), made <= len(PAUSES))
         .order_by(MessageRow.id)
-    ).all()
-    found = [(row, int(count), at) for row, count, at in rows]
+    )
     return [
-        Message(row.id, row.key, row.target, row.subject, dict(row.body), row.created_at, count)
-        for row, count, at in found
-        if at is None or abs(now - at) >= PAUSES[count - 1]  # a clock that was set back delays nothing for long
+        read(Message, row)
+        for row in rows
+        # a clock that was set back delays nothing for long
+        if row.last is None or abs(now - row.last) >= PAUSES[row.attempts - 1]
     ]
 
 
@@ -126,13 +114,9 @@ def listing(session: Session, limit: int) -> list[Listed]:
         .correlate(MessageRow)
         .scalar_subquery()
     )
-    rows = session.execute(
-        sa.select(MessageRow, made, _delivered(), newest).order_by(MessageRow.id.desc()).limit(limit)
-    )
-    return [
-        Listed(row.key, row.target, row.subject, count, bool(delivered), detail or "", row.created_at)
-        for row, count, delivered, detail in rows
-    ]
+    state = {"attempts": made, "delivered": _delivered(), "detail": sa.func.coalesce(newest, "")}
+    found = sa.select(*columns(Listed, MessageRow, **state)).order_by(MessageRow.id.desc()).limit(limit)
+    return read_all(Listed, session.execute(found))
 
 
 def _delivered() -> sa.ColumnElement[bool]:

@@ -12,6 +12,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.rows import read, to_row
 from db.session import insert_new
 from db.tables import AnnotationRow, OverlapRow, PredictionFileRow, PredictionRow, ReviewRow, VersionRow
 from labeling.types import ProjectId, QueryId, ReviewKind, VersionId
@@ -39,16 +40,12 @@ class PredictionFile:
 def prediction_file(session: Session, version_id: VersionId) -> PredictionFile | None:
     """The version's file; None if it has not predicted yet."""
     row = session.get(PredictionFileRow, version_id)
-    return None if row is None else PredictionFile(row.path, row.rows, row.sha256, row.created_at)
+    return None if row is None else read(PredictionFile, row)
 
 
 def keep_prediction_file(session: Session, version_id: VersionId, file: PredictionFile) -> None:
     """Name the version's file; it takes the place of an older one."""
-    session.merge(
-        PredictionFileRow(
-            version_id=version_id, path=file.path, rows=file.rows, sha256=file.sha256, created_at=file.created_at
-        )
-    )
+    session.merge(PredictionFileRow(**to_row(file, version_id=version_id)))
     session.flush()
 
 

@@ -10,29 +10,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.rows import read, read_all
 from db.session import insert_new
 from db.tables import ProjectRow, PromotionRow, VersionRow
 from labeling.errors import Conflict, NotFound
 from labeling.jobs import Trigger
 from labeling.types import ProjectId, Verdict, VersionId
-
-__all__ = [
-    "GATE_VERDICTS",
-    "Promotion",
-    "Version",
-    "add_version",
-    "append_promotion",
-    "by_id",
-    "by_number",
-    "champion",
-    "coronation",
-    "everyone",
-    "lock",
-    "newest",
-    "next_number",
-    "previous_champion",
-    "promotions",
-]
 
 GATE_VERDICTS = frozenset({Verdict.PROMOTED, Verdict.REFUSED, Verdict.NO_CHANGE})
 """The verdicts for which the gate ran, that is, which have looked at the hold-out."""
@@ -152,7 +135,7 @@ def coronation(session: Session, project_id: ProjectId) -> Promotion | None:
         .order_by(PromotionRow.id.desc())
         .limit(1)
     ).first()
-    return None if row is None else _promotion(row)
+    return None if row is None else read(Promotion, row)
 
 
 def previous_champion(session: Session, project_id: ProjectId) -> Version | None:
@@ -172,7 +155,7 @@ def promotions(session: Session, project_id: ProjectId, version_id: VersionId | 
     query = sa.select(PromotionRow).where(PromotionRow.project_id == project_id).order_by(PromotionRow.id)
     if version_id is not None:
         query = query.where(PromotionRow.version_id == version_id)
-    return [_promotion(row) for row in session.scalars(query)]
+    return read_all(Promotion, session.scalars(query))
 
 
 def append_promotion(
@@ -205,33 +188,4 @@ def append_promotion(
 
 
 def _versions(session: Session, *where: sa.ColumnElement[bool]) -> list[Version]:
-    rows = session.scalars(sa.select(VersionRow).where(*where).order_by(VersionRow.number))
-    return [
-        Version(
-            VersionId(row.id),
-            ProjectId(row.project_id),
-            row.number,
-            row.path,
-            row.card_hash,
-            row.snapshot_hash,
-            row.last_label_id,
-            row.report,
-            Trigger(row.trigger),
-            row.created_at,
-        )
-        for row in rows
-    ]
-
-
-def _promotion(row: PromotionRow) -> Promotion:
-    return Promotion(
-        row.id,
-        VersionId(row.version_id),
-        None if row.champion_id is None else VersionId(row.champion_id),
-        Verdict(row.verdict),
-        tuple(row.reasons),
-        row.report,
-        Trigger(row.trigger),
-        row.author,
-        row.created_at,
-    )
+    return read_all(Version, session.scalars(sa.select(VersionRow).where(*where).order_by(VersionRow.number)))

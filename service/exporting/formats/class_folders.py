@@ -12,8 +12,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
-__all__ = ["folder_names"]
-
 LONGEST_BYTES = 100
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')
 _SLASHES = str.maketrans(dict.fromkeys("\u2044\u2215\u29f8\u29f9\uff0f\uff3c\u2216\ufe68\u2024\uff0e", "_"))

@@ -15,8 +15,6 @@ from typing import Any
 from service.exporting.columns import Record, as_json
 from service.exporting.label_set import LabelSet
 
-__all__ = ["write_coco"]
-
 _OF_IMAGE = ("reference", "text", "side", "group")
 
 

@@ -23,8 +23,6 @@ from service.exporting.columns import COLUMNS, Record
 from service.exporting.formats.tables import SCHEMA
 from service.exporting.label_set import LabelSet
 
-__all__ = ["write_hugging_face"]
-
 _ROWS = 100
 """Pictures of one group of a Parquet file: what is in memory at a time."""
 _TYPES = {pa.int32(): "int32", pa.int64(): "int64", pa.float64(): "float64", pa.bool_(): "bool"}

@@ -15,8 +15,6 @@ from service.exporting.formats.class_folders import folder_names
 from service.exporting.formats.tables import write_rows_as_csv
 from service.exporting.label_set import LabelSet
 
-__all__ = ["write_imagenet"]
-
 
 def write_imagenet(labels: LabelSet, to: Path) -> int:
     """One folder a split, in it one a class; a class without pictures in a split has none there."""

@@ -17,8 +17,6 @@ from labeling.review.controls import OURS
 from service.exporting.columns import Record, as_json
 from service.exporting.label_set import LabelSet
 
-__all__ = ["LOCAL_FILES", "write_label_studio"]
-
 LOCAL_FILES = "/data/local-files/?d="
 """How Label Studio names a file under the folder that it may serve."""
 

@@ -6,8 +6,6 @@ Taking the first apostrophe away thus gives every text back as it was.
 
 from __future__ import annotations
 
-__all__ = ["from_spreadsheet", "spreadsheet_safe"]
-
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20'")
 
 

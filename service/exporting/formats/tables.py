@@ -19,8 +19,6 @@ from service.exporting.columns import COLUMNS, Record, as_json
 from service.exporting.formats.spreadsheets import spreadsheet_safe
 from service.exporting.label_set import LabelSet
 
-__all__ = ["SCHEMA", "write_csv", "write_jsonl", "write_parquet", "write_rows_as_csv"]
-
 _ROWS = 5_000
 """Rows of one group of a Parquet file: what is in memory at a time."""
 _TIME = pa.timestamp("us", tz="UTC")

@@ -10,17 +10,16 @@ from pydantic import BaseModel, Field
 
 from db.repositories.people import audit
 from db.repositories.running import alarms
-from db.repositories.running.alarms import Alarm
 from db.session import reading, transaction
+from labeling.types import Actor
+from service.web.api.answers import Answer
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep
-
-__all__ = ["router"]
 
 router = APIRouter(route_class=Guarded, tags=["alarms"])
 
 
-class AlarmOut(BaseModel):
+class AlarmOut(Answer):
     """One alarm; the last three fields are null while it is open."""
 
     id: int
@@ -52,7 +51,7 @@ def list_alarms(parts: PartsDep, project: ProjectDep, limit: Annotated[int, Quer
     with reading(parts.database) as session:
         found = alarms.lately(session, project.id, limit)
         count = sum(alarms.count_open(session, project.id).values())
-    return AlarmsOut(items=[_out(alarm) for alarm in found], open=count)
+    return AlarmsOut(items=[AlarmOut.of(alarm) for alarm in found], open=count)
 
 
 @router.post("/api/projects/{project}/alarms/{alarm_id}/end", summary="End an alarm")
@@ -60,20 +59,7 @@ def end_alarm(parts: PartsDep, caller: CallerDep, project: ProjectDep, alarm_id:
     """Ending it twice changes nothing. What raised it raises another when it finds the same again."""
     with transaction(parts.database) as session:
         alarm = alarms.by_id(session, project.id, alarm_id)
-        if alarms.end(session, alarm.id, caller.name, body.reason, parts.now()):
-            audit.record(session, caller.name, "alarm.end", str(alarm.id), {"reason": body.reason}, parts.now())
-        return _out(alarms.by_id(session, project.id, alarm_id))
-
-
-def _out(alarm: Alarm) -> AlarmOut:
-    return AlarmOut(
-        id=alarm.id,
-        kind=alarm.kind,
-        subject=alarm.subject,
-        words=alarm.words,
-        evidence=dict(alarm.evidence),
-        raised_at=alarm.raised_at,
-        ended_at=alarm.ended_at,
-        ended_by=alarm.ended_by,
-        end_reason=alarm.end_reason,
-    )
+        by = Actor(caller.name, body.reason, parts.now())
+        if alarms.end(session, alarm.id, by):
+            audit.record(session, by.author, "alarm.end", str(alarm.id), {"reason": by.reason}, by.now)
+        return AlarmOut.of(alarms.by_id(session, project.id, alarm_id))

@@ -12,20 +12,19 @@ from db.session import reading, transaction
 from db.views import label_list
 from labeling.errors import Invalid
 from labeling.project import Project
-from labeling.types import ImageId, ReviewKind
+from labeling.types import Actor, ImageId, ReviewKind
 from service.labels.corrections import AT_ONCE, ask_people, correct, take_back
 from service.labels.disputes import Disputed, listed
+from service.web.api.answers import Answer
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep, WebParts
-
-__all__ = ["router"]
 
 router = APIRouter(route_class=Guarded, tags=["decisions"])
 _Number = Annotated[int, Field(ge=1, lt=2**62)]
 _Words = Annotated[str, Field(min_length=1, max_length=500)]
 
 
-class SaidOut(BaseModel):
+class SaidOut(Answer):
     """One voice; `probability` only where an engine gave one."""
 
     who: str
@@ -87,7 +86,7 @@ class AskAgainIn(BaseModel):
     reason: _Words
 
 
-class AskedAgainOut(BaseModel):
+class AskedAgainOut(Answer):
     """How many reviews want another person now, how many were newly made, how many were open already."""
 
     another: int
@@ -110,24 +109,13 @@ def decide(parts: PartsDep, caller: CallerDep, project: ProjectDep, body: Decisi
     for one in body.decisions:
         by_value.setdefault(one.value, []).append(ImageId(one.image_id))
     decided = 0
+    by = Actor(caller.name, body.reason, parts.now())
     with transaction(parts.database) as session:
         for value, images in by_value.items():
             if value is None:
-                decided += take_back(
-                    session, parts.jobs, project, images, author=caller.name, reason=body.reason, now=parts.now()
-                )
+                decided += take_back(session, parts.jobs, project, images, by)
             else:
-                decided += correct(
-                    session,
-                    parts.jobs,
-                    project,
-                    images,
-                    value,
-                    kind=body.kind,
-                    author=caller.name,
-                    reason=body.reason,
-                    now=parts.now(),
-                )
+                decided += correct(session, parts.jobs, project, images, value, by, body.kind)
     return DecidedOut(decided=decided)
 
 
@@ -137,10 +125,8 @@ def ask_again(parts: PartsDep, caller: CallerDep, project: ProjectDep, body: Ask
     _check(parts, project, body.image_ids)
     images = [ImageId(image) for image in body.image_ids]
     with transaction(parts.database) as session:
-        asked = ask_people(
-            session, parts.jobs, project, images, author=caller.name, reason=body.reason, now=parts.now()
-        )
-    return AskedAgainOut(another=asked.another, new=asked.new, open=asked.open)
+        asked = ask_people(session, parts.jobs, project, images, Actor(caller.name, body.reason, parts.now()))
+    return AskedAgainOut.of(asked)
 
 
 def _check(parts: WebParts, project: Project, image_ids: list[int]) -> None:
@@ -162,8 +148,6 @@ def _out(one: Disputed) -> DisputeOut:
         waiting=one.dispute.waiting,
         damage=round(one.damage, 4),
         blind=one.blind,
-        votes=[SaidOut(who=v.who, answer=v.answer, probability=v.probability) for v in one.votes],
-        engine=None
-        if one.engine is None
-        else SaidOut(who=one.engine.who, answer=one.engine.answer, probability=one.engine.probability),
+        votes=[SaidOut.of(vote) for vote in one.votes],
+        engine=one.engine and SaidOut.of(one.engine),
     )

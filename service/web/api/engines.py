@@ -29,8 +29,6 @@ from service.web.api.paging import PagingDep, SliceOut, slice_out
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep
 
-__all__ = ["router"]
-
 router = APIRouter(route_class=Guarded, tags=["engines"])
 EngineName = Annotated[str, Field(min_length=1, max_length=300)]
 
@@ -58,10 +56,7 @@ class ReportIn(BaseModel):
     pilot: int = Field(default=0, ge=0, le=MOST_PILOT, description="To plan: how many images may be paid for.")
 
     def to_request(self) -> EngineRequest:
-        engines = tuple(self.engines)
-        return EngineRequest(
-            kind=self.kind, engines=engines, image_id=self.image_id, limit=self.limit, pilot=self.pilot
-        )
+        return EngineRequest(**{**dict(self), "engines": tuple(self.engines)})
 
 
 class ConfigVersionOut(BaseModel):

@@ -12,6 +12,7 @@ from db.session import reading
 from db.views import dashboard
 from labeling.errors import NotFound
 from service.figures.figures import outdated
+from service.web.api.answers import Answer
 from service.web.edge.access import Guarded, ProjectDep
 from service.web.wiring import PartsDep
 
@@ -20,7 +21,7 @@ __all__ = ["router"]
 router = APIRouter(route_class=Guarded, tags=["figures"])
 
 
-class FigureOut(BaseModel):
+class FigureOut(Answer):
     """One figure; docs/reference/figures.md explains the data of each name."""
 
     name: str
@@ -39,7 +40,7 @@ def list_figures(parts: PartsDep, project: ProjectDep) -> FiguresOut:
     with reading(parts.database) as session:
         figures = dashboard.figures(session, project.id)
     old = outdated(figures)
-    return FiguresOut(items=[_out(figure) for name, figure in figures.items() if name not in old])
+    return FiguresOut(items=[FigureOut.of(figure) for name, figure in figures.items() if name not in old])
 
 
 @router.get("/api/projects/{project}/figures/{name}", summary="Show one figure's data")
@@ -50,8 +51,4 @@ def show_figure(parts: PartsDep, project: ProjectDep, name: Annotated[str, Path(
         raise NotFound("Another release of hardcase kept this figure in another form. It is being counted anew.")
     if name not in figures:
         raise NotFound(f"This figure is not computed yet. There are: {', '.join(figures) or 'none'}.")
-    return _out(figures[name])
-
-
-def _out(figure: dashboard.Figure) -> FigureOut:
-    return FigureOut(name=figure.name, data=figure.data, computed_at=figure.computed_at)
+    return FigureOut.of(figures[name])

@@ -20,8 +20,6 @@ from service.schema import check_schema
 from service.web.edge.access import CallerDep, Guarded
 from service.web.wiring import PartsDep, WebParts
 
-__all__ = ["WORKER_FRESH_S", "router"]
-
 WORKER_FRESH_S = 30
 """A worker beats every ten seconds; after three missed beats it counts as gone."""
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"

@@ -9,19 +9,17 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
 from db.session import reading
-from db.views.image_history import Fact
 from labeling.jobs import Role
 from labeling.types import ImageId
 from service.labels.image_history import Story, story_of
+from service.web.api.answers import Answer
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep
-
-__all__ = ["router"]
 
 router = APIRouter(route_class=Guarded, tags=["images"])
 
 
-class FactOut(BaseModel):
+class FactOut(Answer):
     """One fact about the image; `details` depend on what it is."""
 
     at: datetime
@@ -33,7 +31,7 @@ class FactOut(BaseModel):
     details: dict[str, Any]
 
 
-class TwinOut(BaseModel):
+class TwinOut(Answer):
     """A near-duplicate of the image, with the label that stands."""
 
     image_id: int
@@ -66,18 +64,6 @@ def _out(story: Story) -> ImageHistoryOut:
         reference=story.image.reference,
         label=story.image.value,
         hidden=story.hidden,
-        facts=[_fact(fact) for fact in story.facts],
-        twins=[TwinOut(image_id=twin.image_id, label=twin.label) for twin in story.twins],
-    )
-
-
-def _fact(fact: Fact) -> FactOut:
-    return FactOut(
-        at=fact.at,
-        what=fact.what,
-        by=fact.by,
-        says=fact.says,
-        why=fact.why,
-        task_id=fact.task_id,
-        details=dict(fact.details),
+        facts=[FactOut.of(fact) for fact in story.facts],
+        twins=[TwinOut.of(twin) for twin in story.twins],
     )

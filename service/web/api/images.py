@@ -31,8 +31,6 @@ from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.retry import retry_failures
 from service.web.wiring import PartsDep, WebParts
 
-__all__ = ["router"]
-
 MAX_ITEMS = 10_000
 router = APIRouter(route_class=Guarded, tags=["images"])
 

@@ -19,8 +19,6 @@ from service.jobs.jobs import JobStatus
 from service.web.edge.access import Guarded, ProjectDep
 from service.web.wiring import PartsDep, WebParts
 
-__all__ = ["AskedOut", "JobOut", "ask_by_hand", "router"]
-
 router = APIRouter(route_class=Guarded, tags=["jobs"])
 
 

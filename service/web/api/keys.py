@@ -9,7 +9,6 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from db.repositories.people import audit, keys
-from db.repositories.people.keys import StoredKey
 from db.repositories.projects import projects
 from db.session import reading, transaction
 from labeling.errors import Denied, NotFound
@@ -17,10 +16,9 @@ from labeling.jobs import Role
 from service import auth
 from service.auth import Caller
 from service.projects.project_file import Plain
+from service.web.api.answers import Answer
 from service.web.edge.access import CallerDep, Guarded
 from service.web.wiring import PartsDep
-
-__all__ = ["router"]
 
 router = APIRouter(route_class=Guarded, tags=["keys"])
 
@@ -34,7 +32,7 @@ class KeyIn(BaseModel):
     projects: list[Plain] | None = Field(default=None, max_length=1_000, description="Their names; null means all.")
 
 
-class KeyOut(BaseModel):
+class KeyOut(Answer):
     """A key, without its secret."""
 
     prefix: str
@@ -61,7 +59,7 @@ class KeysOut(BaseModel):
 def list_keys(parts: PartsDep, caller: CallerDep) -> KeysOut:
     with reading(parts.database) as session:
         found = keys.everyone(session)
-    return KeysOut(items=[KeyOut(**_fields(key)) for key in found if _handles(caller, key.projects)])
+    return KeysOut(items=[KeyOut.of(key) for key in found if _handles(caller, key.projects)])
 
 
 @router.post("/api/keys", status_code=201, summary="Make a key; it is shown this once")
@@ -75,7 +73,7 @@ def create_key(parts: PartsDep, caller: CallerDep, body: KeyIn) -> NewKeyOut:
             projects.by_name(session, name)
         key, text = auth.issue_key(session, name=body.name, role=body.role, projects=named, now=now)
         audit.record(session, caller.name, "key.create", key.prefix, {"name": key.name, "role": key.role}, now)
-    return NewKeyOut(key=text, **_fields(key))
+    return NewKeyOut(key=text, **KeyOut.of(key).model_dump())
 
 
 @router.post("/api/keys/{prefix}/revoke", summary="End a key and the sessions made with it")
@@ -87,20 +85,8 @@ def revoke_key(parts: PartsDep, caller: CallerDep, prefix: Annotated[str, Path(m
             raise NotFound("There is no such key.")
         key = keys.revoke(session, prefix, now)
         audit.record(session, caller.name, "key.revoke", prefix, {"name": key.name}, now)
-    return KeyOut(**_fields(key))
+    return KeyOut.of(key)
 
 
 def _handles(caller: Caller, named: tuple[str, ...] | None) -> bool:
     return caller.projects is None or (named is not None and caller.projects.issuperset(named))
-
-
-def _fields(key: StoredKey) -> dict[str, object]:
-    projects_seen = None if key.projects is None else list(key.projects)
-    return {
-        "prefix": key.prefix,
-        "name": key.name,
-        "role": key.role,
-        "projects": projects_seen,
-        "created_at": key.created_at,
-        "revoked_at": key.revoked_at,
-    }

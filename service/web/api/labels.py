@@ -12,8 +12,6 @@ from service.web.api.paging import PagingDep, SliceOut, slice_out
 from service.web.edge.access import Guarded, ProjectDep
 from service.web.wiring import PartsDep
 
-__all__ = ["router"]
-
 router = APIRouter(route_class=Guarded, tags=["labels"])
 
 

@@ -19,8 +19,6 @@ from labeling.types import ReviewId
 from service.label_studio.signed_urls import verify_media
 from service.web.wiring import PartsDep, WebParts
 
-__all__ = ["router"]
-
 MEDIA_TYPES = frozenset({"image/jpeg", "image/png"})
 MEDIA_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 _LOOPBACK = ("127.0.0.1", "localhost")

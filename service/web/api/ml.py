@@ -27,8 +27,6 @@ from service.label_studio.ml_backend import project_in
 from service.web.predictions import NO_ORDER_YET, Task
 from service.web.wiring import WebParts, parts_of
 
-__all__ = ["router"]
-
 T = TypeVar("T")
 
 

@@ -12,8 +12,6 @@ from pydantic import BaseModel, Field
 from db.paging import Slice
 from labeling.errors import Invalid
 
-__all__ = ["Paging", "PagingDep", "SliceOut", "slice_out"]
-
 T = TypeVar("T")
 _AFTER = re.compile(r"after:([0-9]{1,18})")
 

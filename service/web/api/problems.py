@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-__all__ = ["ProblemOut"]
-
 
 class Place(BaseModel):
     """One mistake in what was sent."""

@@ -17,11 +17,10 @@ from db.views import dashboard
 from labeling.errors import Denied
 from labeling.jobs import JobName, Trigger
 from labeling.project import Project
+from labeling.types import Actor
 from service.projects.project_file import ProjectFile
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep
-
-__all__ = ["router"]
 
 router = APIRouter(route_class=Guarded, tags=["projects"])
 
@@ -82,11 +81,11 @@ def configure_project(
     body: ProjectFile,
     reason: Annotated[str, Query(max_length=500, description="Why; needed, and kept with the version.")] = "",
 ) -> ProjectOut:
-    now = parts.now()
+    by = Actor(caller.name, reason, parts.now())
     with transaction(parts.database) as session:
-        changed = projects.configure(session, project.id, body.to_config(), author=caller.name, reason=reason, now=now)
+        changed = projects.configure(session, project.id, body.to_config(), by)
         detail = {"version": changed.config_version, "reason": reason}
-        audit.record(session, caller.name, "project.edit", project.config.name, detail, now)
+        audit.record(session, by.author, "project.edit", project.config.name, detail, by.now)
         parts.jobs.ask(session, JobName.REVIEW, project.id, Trigger.HAND)
     return _out(changed)
 

@@ -11,17 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from db.paging import Slice
 from db.repositories.labels import snapshots
-from db.repositories.labels.snapshots import Snapshot
 from db.repositories.people import audit
 from db.session import reading, transaction
 from labeling.review.label_sets import Change
 from service.labels.snapshots import NAME, compare_states, create
 from service.release.files import FIGURES, read_file
+from service.web.api.answers import Answer
 from service.web.api.paging import PagingDep, SliceOut, slice_out
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep
-
-__all__ = ["router"]
 
 LISTED = 1_000
 """So many changes are listed; the counts are over all."""
@@ -37,7 +35,7 @@ class SnapshotIn(BaseModel):
     note: str = Field(default="", max_length=2_000)
 
 
-class SnapshotOut(BaseModel):
+class SnapshotOut(Answer):
     """A frozen state of the labels; the same labels have the same `hash`."""
 
     id: int
@@ -96,7 +94,7 @@ def list_snapshots(
 ) -> SliceOut[SnapshotOut]:
     with reading(parts.database) as session:
         found = snapshots.listing(session, project.id, after=paging.after, limit=paging.limit, released=released)
-    return slice_out(Slice([_out(snapshot) for snapshot in found.items], found.next_after))
+    return slice_out(Slice([SnapshotOut.of(snapshot) for snapshot in found.items], found.next_after))
 
 
 @router.post("/api/projects/{project}/snapshots", status_code=201, summary="Freeze the labels as they stand")
@@ -106,13 +104,13 @@ def create_snapshot(parts: PartsDep, caller: CallerDep, project: ProjectDep, bod
     made = create(parts.database, parts.settings.home, project, body.name, author=caller.name, note=body.note, now=now)
     with transaction(parts.database) as session:
         audit.record(session, caller.name, "snapshot.create", f"{project.id}/{made.name}", {"hash": made.hash}, now)
-    return _out(made)
+    return SnapshotOut.of(made)
 
 
 @router.get("/api/projects/{project}/snapshots/{snapshot}", summary="Show a snapshot")
 def show_snapshot(parts: PartsDep, project: ProjectDep, name: Name) -> SnapshotOut:
     with reading(parts.database) as session:
-        return _out(snapshots.by_name(session, project.id, name))
+        return SnapshotOut.of(snapshots.by_name(session, project.id, name))
 
 
 @router.get("/api/projects/{project}/snapshots/{snapshot}/changes", summary="What has changed since a snapshot")
@@ -141,19 +139,9 @@ def show_release(parts: PartsDep, project: ProjectDep, name: Name) -> ReleaseOut
     with reading(parts.database) as session:
         snapshot = snapshots.by_name(session, project.id, name)
     figures = json.loads(read_file(parts.settings.home, project, snapshot, FIGURES))
-    report = snapshot.report
-    return ReleaseOut(
-        snapshot=_out(snapshot),
-        released_by=report["author"],
-        released_at=report["at"],
-        note=report["note"],
-        files=report["files"],
-        figures=figures,
-    )
-
-
-def _out(snapshot: Snapshot) -> SnapshotOut:
-    return SnapshotOut.model_validate(snapshot, from_attributes=True)
+    told = {"note": snapshot.report["note"], "files": snapshot.report["files"], "figures": figures}
+    by, at = snapshot.report["author"], snapshot.report["at"]
+    return ReleaseOut(snapshot=SnapshotOut.of(snapshot), released_by=by, released_at=at, **told)
 
 
 def _change(change: Change) -> ChangeOut:

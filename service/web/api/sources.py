@@ -10,11 +10,10 @@ from db.session import reading, transaction
 from db.views import listings
 from db.views.listings import SourceItem
 from service.ingest.register import add_source
+from service.web.api.answers import Answer
 from service.web.api.paging import PagingDep, SliceOut, slice_out
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep
-
-__all__ = ["router"]
 
 router = APIRouter(route_class=Guarded, tags=["sources"])
 
@@ -26,7 +25,7 @@ class SourceIn(BaseModel):
     address: str = Field(min_length=1, max_length=2_048)
 
 
-class AddedOut(BaseModel):
+class AddedOut(Answer):
     """The source; it is looked at now, and then on its project's schedule."""
 
     id: int
@@ -45,4 +44,4 @@ def look_at_source(parts: PartsDep, caller: CallerDep, project: ProjectDep, body
     with transaction(parts.database) as session:
         source = add_source(session, parts.jobs, project, body.address, now)
         audit.record(session, caller.name, "source.add", project.config.name, {"address": body.address}, now)
-    return AddedOut(id=source.id, address=source.address)
+    return AddedOut.of(source)

@@ -18,6 +18,7 @@ from service.figures.figures import stored
 from service.figures.label_errors import LabelErrors
 from service.labels import suspects
 from service.labels.suspects import Handled
+from service.web.api.answers import Answer
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep, WebParts
 
@@ -39,7 +40,7 @@ class SuspectsIn(BaseModel):
     labels: list[Annotated[int, Field(ge=1, lt=2**62)]] = Field(min_length=1, max_length=MOST)
 
 
-class HandledOut(BaseModel):
+class HandledOut(Answer):
     """How many labels were handled, how many were so already, and how many no longer stand."""
 
     done: int
@@ -59,13 +60,13 @@ def list_suspects(parts: PartsDep, project: ProjectDep) -> SuspectsOut:
 @router.post("/api/projects/{project}/suspects/review", summary="Send suspected labels back to review")
 def review_suspects(parts: PartsDep, caller: CallerDep, project: ProjectDep, body: SuspectsIn) -> HandledOut:
     """Another person is asked about each; the label stands until they answer."""
-    return _out(send_back(parts, caller, project, body.labels))
+    return HandledOut.of(send_back(parts, caller, project, body.labels))
 
 
 @router.post("/api/projects/{project}/suspects/right", summary="Say that suspected labels are right")
 def suspects_are_right(parts: PartsDep, caller: CallerDep, project: ProjectDep, body: SuspectsIn) -> HandledOut:
     """They are not suspected again until they change."""
-    return _out(call_right(parts, caller, project, body.labels))
+    return HandledOut.of(call_right(parts, caller, project, body.labels))
 
 
 def send_back(parts: WebParts, caller: Caller, project: Project, labels: list[int]) -> Handled:
@@ -86,7 +87,3 @@ def call_right(parts: WebParts, caller: Caller, project: Project, labels: list[i
         handled = suspects.find_right(session, project, labels, author=caller.name, now=now)
         audit.record(session, caller.name, "suspects.right", project.config.name, {"labels": labels}, now)
     return handled
-
-
-def _out(handled: Handled) -> HandledOut:
-    return HandledOut(done=handled.done, already=handled.already, gone=handled.gone)

@@ -14,10 +14,11 @@ from db.repositories.people.annotators import Annotator
 from db.session import reading, transaction
 from db.views import dashboard
 from labeling.project import Project
+from labeling.types import Actor
 from service.figures.figures import name_of, read
 from service.figures.team import Person, Team
 from service.labels import annotators as team
-from service.labels.annotators import Deed, Voided
+from service.labels.annotators import Voided
 from service.projects.pseudonyms import shown_name
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep
@@ -86,14 +87,14 @@ def act(
     body: ReasonIn,
 ) -> DoneOut:
     """`void` lets everything they have answered so far count for nothing, and asks others; it does not pause them."""
-    wanted = Deed(annotator_id, caller.name, body.reason)
+    by = Actor(caller.name, body.reason, parts.now())
     voided: Voided | None = None
     with transaction(parts.database) as session:
         if deed == "void":
-            voided = team.void_answers(session, parts.jobs, project, wanted, parts.now())
+            voided = team.void_answers(session, parts.jobs, project, annotator_id, by)
         else:
             switch = team.pause if deed == "pause" else team.resume
-            switch(session, parts.jobs, project, wanted, parts.now())
+            switch(session, parts.jobs, project, annotator_id, by)
         found = annotators.by_id(session, project.id, annotator_id)
     counts = {"answers": voided.answers, "images": voided.images, "labels": voided.labels} if voided else None
     return DoneOut(annotator=_out(project, found, None), voided=counts)

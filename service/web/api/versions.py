@@ -18,8 +18,6 @@ from service.web.api.paging import PagingDep, SliceOut, slice_out
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep
 
-__all__ = ["router"]
-
 router = APIRouter(route_class=Guarded, tags=["versions and promotions"])
 
 

@@ -20,8 +20,6 @@ from labeling.types import ProjectId
 from service.label_studio.webhook import HEADER, is_secret
 from service.web.wiring import parts_of
 
-__all__ = ["router"]
-
 router = APIRouter(tags=["webhooks"])
 _EVENT = {
     "required": True,

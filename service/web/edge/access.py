@@ -25,18 +25,6 @@ from service import auth
 from service.auth import Caller, PageSession
 from service.web.wiring import parts_of
 
-__all__ = [
-    "ACCESS",
-    "COOKIE",
-    "Access",
-    "CallerDep",
-    "Guarded",
-    "How",
-    "ProjectDep",
-    "check_table",
-    "session_of",
-]
-
 COOKIE = "hardcase_session"
 
 

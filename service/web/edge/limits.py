@@ -14,8 +14,6 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-__all__ = ["BodyLimits", "PatientProtocol"]
-
 PLAIN_BODY_BYTES = 8 * 2**20
 """Largest body that is not an upload of files."""
 WEBHOOK_BODY_BYTES = 16 * 2**20

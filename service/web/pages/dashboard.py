@@ -14,12 +14,10 @@ from service.web.pages.quality import Quality, look_at
 from service.web.pages.rendering import page, pictures
 from service.web.wiring import PartsDep
 
-__all__ = ["router"]
-
-router = APIRouter(route_class=Guarded, tags=["pages"])
+router = APIRouter(route_class=Guarded, tags=["pages"], default_response_class=HTMLResponse)
 
 
-@router.get("/", summary="The projects", response_class=HTMLResponse)
+@router.get("/", summary="The projects")
 def show_projects(request: Request, parts: PartsDep, caller: CallerDep) -> Response:
     with reading(parts.database) as session:
         seen = [project for project in projects.everyone(session) if caller.sees(project.config.name)]
@@ -27,7 +25,7 @@ def show_projects(request: Request, parts: PartsDep, caller: CallerDep) -> Respo
     return page(request, "projects.html", projects=shown)
 
 
-@router.get("/projects/{project}", summary="The quality page", response_class=HTMLResponse)
+@router.get("/projects/{project}", summary="The quality page")
 def show_quality(request: Request, parts: PartsDep, project: ProjectDep) -> Response:
     with reading(parts.database) as session:
         tally = dashboard.tally(session, project.id)

@@ -15,32 +15,30 @@ from pydantic import Field
 
 from db.repositories.labels.decisions import ADJUDICATION
 from db.session import reading, transaction
-from db.views import dashboard, label_list
+from db.views import label_list
 from labeling.answers import is_unsure
 from labeling.errors import Invalid
 from labeling.project import Project
-from labeling.types import ImageId
-from service import auth
+from labeling.types import Actor, ImageId
 from service.labels.corrections import AT_ONCE, ask_people, correct
 from service.labels.disputes import Disputed, listed
-from service.web.edge.access import CallerDep, Guarded, ProjectDep, session_of
-from service.web.pages.login import FormToken
-from service.web.pages.rendering import page, pictures, task_home
+from service.web.edge.access import CallerDep, Guarded, ProjectDep
+from service.web.pages.login import CheckedForm
+from service.web.pages.rendering import page
 from service.web.wiring import PartsDep, WebParts
 
 __all__ = ["router"]
 
 KEYS = "123456789abcdefghijklmnopqrstuvwxyz"
 """The key of each answer, with the browser's own modifier."""
-router = APIRouter(route_class=Guarded, tags=["pages"])
+router = APIRouter(route_class=Guarded, tags=["pages"], default_response_class=HTMLResponse)
 _ImageId = Annotated[int, Field(ge=1, lt=2**62)]
 
 
-@router.get("/projects/{project}/disputes", summary="Images that people disagree about", response_class=HTMLResponse)
+@router.get("/projects/{project}/disputes", summary="Images that people disagree about")
 def show_disputes(
     request: Request,
     parts: PartsDep,
-    caller: CallerDep,
     project: ProjectDep,
     image: Annotated[int | None, Query(ge=1, lt=2**62)] = None,
     why: Annotated[str, Query(max_length=500)] = "",
@@ -49,7 +47,6 @@ def show_disputes(
     """The dearest, or the one named by `image`, to decide now; `why` is the reason given last."""
     with reading(parts.database) as session:
         found = listed(session, project)
-        place = dashboard.label_studio_place(session, project.id)
     answers = project.config.answers.choices
     return page(
         request,
@@ -62,16 +59,13 @@ def show_disputes(
         is_unsure=is_unsure,
         why=why,
         done=done,
-        sign=pictures(parts, project),
-        task_home=task_home(parts, place),
     )
 
 
 @router.post(
-    "/projects/{project}/disputes", summary="Decide a dispute, or ask somebody else", response_class=HTMLResponse
+    "/projects/{project}/disputes", summary="Decide a dispute, or ask somebody else", dependencies=[CheckedForm]
 )
 def decide_disputes(
-    request: Request,
     parts: PartsDep,
     caller: CallerDep,
     project: ProjectDep,
@@ -79,18 +73,14 @@ def decide_disputes(
     value: Annotated[str, Form(max_length=200)] = "",
     reason: Annotated[str, Form(max_length=500)] = "",
     deed: Annotated[Literal["decide", "ask"], Form()] = "decide",
-    form_token: FormToken = "",
 ) -> Response:
-    auth.check_form(parts.settings.signing, session_of(request), form_token)
     images = _of_project(parts, project, image)
-    author, now = caller.name, parts.now()
+    by = Actor(caller.name, reason, parts.now())
     with transaction(parts.database) as session:
         if deed == "ask":
-            ask_people(session, parts.jobs, project, images, author=author, reason=reason, now=now)
+            ask_people(session, parts.jobs, project, images, by)
         else:
-            correct(
-                session, parts.jobs, project, images, value, kind=ADJUDICATION, author=author, reason=reason, now=now
-            )
+            correct(session, parts.jobs, project, images, value, by, ADJUDICATION)
     query = urlencode({"why": reason, "done": len(images)})
     return RedirectResponse(f"/projects/{project.id}/disputes?{query}", status_code=303)
 

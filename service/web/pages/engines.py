@@ -14,17 +14,16 @@ from db.session import reading
 from db.views import dashboard
 from db.views.dashboard import Figure
 from labeling.jobs import JobName
-from service import auth
 from service.engines.overview import overview
 from service.figures.engines import EngineReliability
 from service.figures.figures import name_of, outdated, read
 from service.jobs.arguments import EnginesArguments
 from service.jobs.engine_requests import EngineRequest, ReportKind
 from service.web.api.jobs import ask_by_hand
-from service.web.edge.access import CallerDep, Guarded, ProjectDep, session_of
+from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.pages.engine_view import comparison_in, plan_in
-from service.web.pages.login import FormToken
-from service.web.pages.rendering import page, pictures
+from service.web.pages.login import CheckedForm
+from service.web.pages.rendering import page
 from service.web.pages.svg import safe_svg
 from service.web.wiring import PartsDep
 
@@ -32,11 +31,11 @@ __all__ = ["router"]
 
 RELIABILITY = name_of(EngineReliability)
 RELIABILITY_TITLE = "Reliability of each engine: how often it was right, by how sure it was, with 95 % intervals."
-router = APIRouter(route_class=Guarded, tags=["pages"])
+router = APIRouter(route_class=Guarded, tags=["pages"], default_response_class=HTMLResponse)
 
 
-@router.get("/projects/{project}/engines", summary="The Engines page", response_class=HTMLResponse)
-def show_engines(request: Request, parts: PartsDep, caller: CallerDep, project: ProjectDep) -> Response:
+@router.get("/projects/{project}/engines", summary="The Engines page")
+def show_engines(request: Request, parts: PartsDep, project: ProjectDep) -> Response:
     with reading(parts.database) as session:
         compared = reports.newest(session, project.id, ReportKind.COMPARE)
         planned = reports.newest(session, project.id, ReportKind.PLAN)
@@ -54,7 +53,6 @@ def show_engines(request: Request, parts: PartsDep, caller: CallerDep, project: 
         plan=plan_in(planned),
         reliability=_reliability(figures),
         reliability_is_old=RELIABILITY in outdated(figures),
-        sign=pictures(parts, project),
         at_work=any(job.job == JobName.ENGINES and job.state in ("ENQUEUED", "PENDING") for job in jobs),
     )
 
@@ -65,16 +63,10 @@ def _reliability(figures: Mapping[str, Figure]) -> Markup | None:
     return safe_svg(figures[RELIABILITY].svg, name=RELIABILITY, title=RELIABILITY_TITLE)
 
 
-@router.post("/projects/{project}/engines", summary="Ask to compare or plan engines", response_class=HTMLResponse)
+@router.post("/projects/{project}/engines", summary="Ask to compare or plan engines", dependencies=[CheckedForm])
 def ask_about_engines(
-    request: Request,
-    parts: PartsDep,
-    caller: CallerDep,
-    project: ProjectDep,
-    report: Annotated[Literal["compare", "plan"], Form()],
-    form_token: FormToken = "",
+    parts: PartsDep, caller: CallerDep, project: ProjectDep, report: Annotated[Literal["compare", "plan"], Form()]
 ) -> Response:
-    auth.check_form(parts.settings.signing, session_of(request), form_token)
     asked = EnginesArguments(EngineRequest(kind=ReportKind(report)), caller.name)
     ask_by_hand(parts, caller, project, JobName.ENGINES, asked)
     return RedirectResponse(f"/projects/{project.id}/engines", status_code=303)

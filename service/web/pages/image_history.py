@@ -9,20 +9,19 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import HTMLResponse
 
 from db.session import reading
-from db.views import dashboard
 from labeling.jobs import Role
 from labeling.types import ImageId
 from service.labels.image_history import story_of
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
-from service.web.pages.rendering import page, pictures, task_home
+from service.web.pages.rendering import page
 from service.web.wiring import PartsDep
 
 __all__ = ["router"]
 
-router = APIRouter(route_class=Guarded, tags=["pages"])
+router = APIRouter(route_class=Guarded, tags=["pages"], default_response_class=HTMLResponse)
 
 
-@router.get("/projects/{project}/images/{image_id}", summary="The history of an image", response_class=HTMLResponse)
+@router.get("/projects/{project}/images/{image_id}", summary="The history of an image")
 def show_image_history(
     request: Request,
     parts: PartsDep,
@@ -32,7 +31,6 @@ def show_image_history(
 ) -> Response:
     with reading(parts.database) as session:
         story = story_of(session, project, ImageId(image_id), leads=caller.may(Role.ENGINEER))
-        place = dashboard.label_studio_place(session, project.id)
     return page(
         request,
         "image.html",
@@ -40,6 +38,4 @@ def show_image_history(
         story=story,
         answers=project.config.answers.choices,
         back=urlencode({"image": image_id}),
-        task_home=task_home(parts, place),
-        sign=pictures(parts, project),
     )

@@ -12,22 +12,19 @@ from db.repositories.running import heartbeats
 from db.session import reading
 from db.views import listings
 from labeling.jobs import JobName
-from service import auth
 from service.web.api.jobs import ask_by_hand
-from service.web.edge.access import CallerDep, Guarded, ProjectDep, session_of
-from service.web.pages.login import FormToken
+from service.web.edge.access import CallerDep, Guarded, ProjectDep
+from service.web.pages.login import CheckedForm
 from service.web.pages.rendering import page
 from service.web.retry import retry_failures
 from service.web.wiring import PartsDep
 
-__all__ = ["router"]
-
 SHOWN = 50
-router = APIRouter(route_class=Guarded, tags=["pages"])
+router = APIRouter(route_class=Guarded, tags=["pages"], default_response_class=HTMLResponse)
 
 
-@router.get("/projects/{project}/jobs", summary="Jobs and dead letters", response_class=HTMLResponse)
-def show_jobs(request: Request, parts: PartsDep, caller: CallerDep, project: ProjectDep) -> Response:
+@router.get("/projects/{project}/jobs", summary="Jobs and dead letters")
+def show_jobs(request: Request, parts: PartsDep, project: ProjectDep) -> Response:
     with reading(parts.database) as session:
         failed = listings.failures(session, project.id, after=None, limit=SHOWN)
         workers = heartbeats.everyone(session)
@@ -38,25 +35,19 @@ def show_jobs(request: Request, parts: PartsDep, caller: CallerDep, project: Pro
     return page(request, "jobs.html", project=project, jobs=jobs, failed=failed, workers=workers, now=parts.now())
 
 
-@router.post("/projects/{project}/jobs", summary="Ask for a job", response_class=HTMLResponse)
+@router.post("/projects/{project}/jobs", summary="Ask for a job", dependencies=[CheckedForm])
 def ask_for_job(
-    request: Request,
     parts: PartsDep,
     caller: CallerDep,
     project: ProjectDep,
     job: Annotated[Literal["select", "learn", "review"], Form()],
-    form_token: FormToken = "",
 ) -> Response:
-    auth.check_form(parts.settings.signing, session_of(request), form_token)
     ask_by_hand(parts, caller, project, JobName(job))
     return RedirectResponse(f"/projects/{project.id}/jobs", status_code=303)
 
 
-@router.post("/projects/{project}/retry", summary="Try what failed again", response_class=HTMLResponse)
-def retry(
-    request: Request, parts: PartsDep, caller: CallerDep, project: ProjectDep, form_token: FormToken = ""
-) -> Response:
-    auth.check_form(parts.settings.signing, session_of(request), form_token)
+@router.post("/projects/{project}/retry", summary="Try what failed again", dependencies=[CheckedForm])
+def retry(parts: PartsDep, caller: CallerDep, project: ProjectDep) -> Response:
     retry_failures(parts, caller, project, step=None)
     return RedirectResponse(f"/projects/{project.id}/jobs", status_code=303)
 

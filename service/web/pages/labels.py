@@ -19,25 +19,24 @@ from db.paging import Slice
 from db.repositories.people import annotators
 from db.repositories.people.annotators import Annotator
 from db.session import reading, transaction
-from db.views import dashboard, label_list
+from db.views import label_list
 from db.views.label_list import Listed, Wanted
 from labeling.answers import is_unsure
 from labeling.errors import Invalid, NotFound
 from labeling.jobs import Role
 from labeling.project import Project
-from labeling.types import ImageId, LabelSource, ReviewKind, Side
-from service import auth
+from labeling.types import Actor, ImageId, LabelSource, ReviewKind, Side
 from service.auth import Caller
 from service.labels.corrections import AT_ONCE, ask_people, correct, take_back
 from service.projects.pseudonyms import shown_name
-from service.web.edge.access import CallerDep, Guarded, ProjectDep, session_of
-from service.web.pages.login import FormToken
-from service.web.pages.rendering import page, pictures, task_home
+from service.web.edge.access import CallerDep, Guarded, ProjectDep
+from service.web.pages.login import CheckedForm
+from service.web.pages.rendering import page
 from service.web.wiring import PartsDep, WebParts
 
 __all__ = ["router"]
 
-router = APIRouter(route_class=Guarded, tags=["pages"])
+router = APIRouter(route_class=Guarded, tags=["pages"], default_response_class=HTMLResponse)
 
 _Empty = BeforeValidator(lambda value: value or None)  # a form sends what was left open as an empty text
 Number = Annotated[Annotated[int, Field(ge=1, lt=2**62)] | None, _Empty]
@@ -91,7 +90,7 @@ _ImageId = Annotated[int, Field(ge=1, lt=2**62)]
 ImageIds = Annotated[list[_ImageId], Query(max_length=AT_ONCE)]
 
 
-@router.get("/projects/{project}/labels", summary="The labels that stand", response_class=HTMLResponse)
+@router.get("/projects/{project}/labels", summary="The labels that stand")
 def show_labels(
     request: Request,
     parts: PartsDep,
@@ -115,7 +114,6 @@ def show_labels(
             else label_list.blind_and_open(session, [i.image_id for i in found.items])
         )
         people = annotators.everyone(session, project.id)
-        place = dashboard.label_studio_place(session, project.id)
     return page(
         request,
         "labels.html",
@@ -129,15 +127,13 @@ def show_labels(
         choices=_choices(project, people),
         said_by=lambda item: _said_by(project, item),
         answers=project.config.answers.choices,
-        task_home=task_home(parts, place),
-        sign=pictures(parts, project),
         done=_DONE[done] if done else None,
         n=n,
         back=urlencode([("image", number) for number in image]) if image else filters.query(),
     )
 
 
-@router.post("/projects/{project}/labels", summary="Correct labels, or ask people again", response_class=HTMLResponse)
+@router.post("/projects/{project}/labels", summary="Correct labels, or ask people again", dependencies=[CheckedForm])
 def change_labels(
     request: Request,
     parts: PartsDep,
@@ -149,10 +145,8 @@ def change_labels(
     reason: Annotated[str, Form(max_length=500)] = "",
     confirmed: Annotated[bool, Form()] = False,
     back: Annotated[str, Form(max_length=2_000)] = "",
-    form_token: FormToken = "",
 ) -> Response:
     """One image is done at once; several are shown again first, to be confirmed."""
-    auth.check_form(parts.settings.signing, session_of(request), form_token)
     ticked = _of_project(parts, project, image)
     back = urlencode(parse_qsl(back))
     if len(ticked) > 1 and not confirmed:
@@ -160,13 +154,13 @@ def change_labels(
         return _confirm(request, parts, project, ticked, deed=deed, label=label, reason=reason, back=back)
     chosen = [item.image_id for item in ticked]
     with transaction(parts.database) as session:
-        facts: dict[str, Any] = {"author": caller.name, "reason": reason, "now": parts.now()}
+        by = Actor(caller.name, reason, parts.now())
         if deed == "correct":
-            count = correct(session, parts.jobs, project, chosen, label, **facts)
+            count = correct(session, parts.jobs, project, chosen, label, by)
         elif deed == "take back":
-            count = take_back(session, parts.jobs, project, chosen, **facts)
+            count = take_back(session, parts.jobs, project, chosen, by)
         else:
-            asked = ask_people(session, parts.jobs, project, chosen, **facts)
+            asked = ask_people(session, parts.jobs, project, chosen, by)
             count = asked.another + asked.new
     query = urlencode([*parse_qsl(back), ("done", deed), ("n", count)])
     return RedirectResponse(f"/projects/{project.id}/labels?{query}", status_code=303)
@@ -196,7 +190,7 @@ def _check_words(project: Project, deed: Deed, label: str, reason: str) -> None:
 
 
 def _confirm(request: Request, parts: WebParts, project: Project, ticked: Sequence[Listed], **values: Any) -> Response:
-    values |= {"sign": pictures(parts, project), "is_unsure": is_unsure}
+    values |= {"is_unsure": is_unsure}
     return page(request, "confirm.html", project=project, ticked=ticked, **values)
 
 

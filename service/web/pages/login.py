@@ -6,37 +6,39 @@ from functools import cache
 from importlib import resources
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from db.repositories.people import audit
 from db.session import reading, transaction
 from labeling.errors import Unauthenticated
 from service import auth
-from service.web.edge.access import COOKIE, CallerDep, Guarded, session_of
+from service.web.edge.access import COOKIE, Guarded, session_of
 from service.web.pages.rendering import page, remember, safe_next
 from service.web.wiring import PartsDep
 
-__all__ = ["FormToken", "router"]
 
-FormToken = Annotated[str, Form(alias="form_token", max_length=200)]
-router = APIRouter(route_class=Guarded, tags=["pages"])
+def _check_form(request: Request, parts: PartsDep, form_token: Annotated[str, Form(max_length=200)] = "") -> None:
+    auth.check_form(parts.settings.signing, session_of(request), form_token)
 
 
-@router.get("/login", summary="The login form", response_class=HTMLResponse)
+CheckedForm = Depends(_check_form)
+"""For a route that a form of ours is sent to: it carries the token of its session."""
+router = APIRouter(route_class=Guarded, tags=["pages"], default_response_class=HTMLResponse)
+
+
+@router.get("/login", summary="The login form")
 def show_login(request: Request) -> Response:
     return page(request, "login.html", following="/", message=None)
 
 
-@router.post("/login", summary="Log in with an API key", response_class=HTMLResponse)
+@router.post("/login", summary="Log in with an API key", dependencies=[CheckedForm])
 def log_in(
     request: Request,
     parts: PartsDep,
     key: Annotated[str, Form(max_length=200)] = "",
     following: Annotated[str, Form(max_length=500)] = "/",
-    form_token: FormToken = "",
 ) -> Response:
-    auth.check_form(parts.settings.signing, session_of(request), form_token)
     try:
         with reading(parts.database) as session:
             caller = auth.identify(session, key)
@@ -50,9 +52,8 @@ def log_in(
     return response
 
 
-@router.post("/logout", summary="Log out", response_class=HTMLResponse)
-def log_out(request: Request, parts: PartsDep, caller: CallerDep, form_token: FormToken = "") -> Response:
-    auth.check_form(parts.settings.signing, session_of(request), form_token)
+@router.post("/logout", summary="Log out", dependencies=[CheckedForm])
+def log_out() -> Response:
     response = RedirectResponse("/login", status_code=303)
     response.delete_cookie(COOKIE, httponly=True, samesite="lax")
     return response

@@ -14,25 +14,23 @@ from service.web.edge.access import Guarded, ProjectDep
 from service.web.pages.rendering import page
 from service.web.wiring import PartsDep
 
-__all__ = ["router"]
-
 SHOWN = 200
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
 """What a release's page may do: it holds its own style and pictures, and nothing else."""
-router = APIRouter(route_class=Guarded, tags=["pages"])
+router = APIRouter(route_class=Guarded, tags=["pages"], default_response_class=HTMLResponse)
 
 
-@router.get("/projects/{project}/releases", summary="The releases", response_class=HTMLResponse)
+@router.get("/projects/{project}/releases", summary="The releases")
 def show_releases(request: Request, parts: PartsDep, project: ProjectDep) -> Response:
     with reading(parts.database) as session:
         found = snapshots.listing(session, project.id, after=None, limit=SHOWN)
     return page(request, "releases.html", project=project, snapshots=found.items)
 
 
-@router.get("/projects/{project}/releases/{snapshot}", summary="A release's page", response_class=HTMLResponse)
+@router.get("/projects/{project}/releases/{snapshot}", summary="A release's page")
 def show_release(
     parts: PartsDep, project: ProjectDep, name: Annotated[str, Path(alias="snapshot", max_length=64)]
 ) -> Response:

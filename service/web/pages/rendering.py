@@ -16,9 +16,8 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from db.repositories.running import alarms
-from db.repositories.running.alarms import Alarm
 from db.session import reading
-from db.views.dashboard import LabelStudioPlace
+from db.views import dashboard
 from labeling.jobs import Role
 from labeling.project import Project
 from service import auth
@@ -28,8 +27,6 @@ from service.label_studio.signed_urls import sign_picture
 from service.web.edge.access import COOKIE, session_of
 from service.web.edge.request_log import request_id
 from service.web.wiring import WebParts, parts_of
-
-__all__ = ["error_page", "page", "pictures", "remember", "safe_next", "task_home", "wants_page"]
 
 PICTURE_AGE = timedelta(hours=1)
 _NOT_PAGES = ("/api/", "/media/", "/webhooks/", "/metrics", "/openapi.json", "/health", "/ready", "/ml/")
@@ -51,7 +48,7 @@ def page(
             engineer=Role.ENGINEER,
             form_token=auth.form_token(signing, held),
             path=request.url.path,
-            alarms=_open_alarms(parts_of(request), values.get("project")),
+            **_of_project(parts_of(request), values.get("project")),
             **values,
         )
     )
@@ -116,19 +113,14 @@ def pictures(parts: WebParts, project: Project) -> Callable[[str], str]:
     return sign
 
 
-def _open_alarms(parts: WebParts, project: Project | None) -> list[Alarm]:
-    """What every page of a project tells first."""
+def _of_project(parts: WebParts, project: Project | None) -> dict[str, Any]:
+    """What every page of a project may show: its open alarms, its pictures, and how a task's address begins."""
     if project is None:
-        return []
+        return {"alarms": []}
     with reading(parts.database) as session:
-        return alarms.open_alarms(session, project.id)
-
-
-def task_home(parts: WebParts, place: LabelStudioPlace | None) -> str | None:
-    """How the address of each of a project's tasks in Label Studio begins; None before it stands there."""
-    if place is None:
-        return None
-    return f"{parts.settings.label_studio_page_origin}/projects/{place.ls_project_id}/data?task="
+        found, place = alarms.open_alarms(session, project.id), dashboard.label_studio_place(session, project.id)
+    home = f"{parts.settings.label_studio_page_origin}/projects/{place.ls_project_id}/data?task=" if place else None
+    return {"alarms": found, "sign": pictures(parts, project), "task_home": home}
 
 
 @cache

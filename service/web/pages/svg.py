@@ -13,8 +13,6 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 from markupsafe import Markup
 
-__all__ = ["safe_svg"]
-
 MAX_CHARACTERS = 2_000_000
 _ELEMENTS = frozenset(
     {"svg", "g", "path", "rect", "circle", "line", "text", "tspan", "defs", "linearGradient", "stop"}

@@ -13,33 +13,27 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from db.repositories.people import annotators
 from db.session import reading, transaction
 from db.views import dashboard
-from service import auth
+from labeling.types import Actor
 from service.labels import annotators as team
-from service.labels.annotators import Deed
 from service.projects.pseudonyms import shown_name
-from service.web.edge.access import CallerDep, Guarded, ProjectDep, session_of
-from service.web.pages.login import FormToken
-from service.web.pages.rendering import page, pictures, task_home
+from service.web.edge.access import CallerDep, Guarded, ProjectDep
+from service.web.pages.login import CheckedForm
+from service.web.pages.rendering import page
 from service.web.pages.team_view import bars, look_at_team
 from service.web.wiring import PartsDep
 
-__all__ = ["router"]
-
-router = APIRouter(route_class=Guarded, tags=["pages"])
+router = APIRouter(route_class=Guarded, tags=["pages"], default_response_class=HTMLResponse)
 
 AnnotatorId = Annotated[int, Path(ge=1, lt=2**62, description="An annotator's number.")]
 DeedName = Literal["pause", "resume", "void"]
 DEEDS = {"pause": team.pause, "resume": team.resume, "void": team.void_answers}
 
 
-@router.get("/projects/{project}/team", summary="The Team page", response_class=HTMLResponse)
-def show_team(
-    request: Request, parts: PartsDep, caller: CallerDep, project: ProjectDep, done: DeedName | None = None
-) -> Response:
+@router.get("/projects/{project}/team", summary="The Team page")
+def show_team(request: Request, parts: PartsDep, project: ProjectDep, done: DeedName | None = None) -> Response:
     with reading(parts.database) as session:
         people = annotators.everyone(session, project.id)
         figures = dashboard.figures(session, project.id)
-        place = dashboard.label_studio_place(session, project.id)
     return page(
         request,
         "team.html",
@@ -47,19 +41,15 @@ def show_team(
         view=look_at_team(project, people, figures),
         computed_at=figures["team"].computed_at if "team" in figures else None,
         bars=bars,
-        sign=pictures(parts, project),
-        task_home=task_home(parts, place),
         done=done,
     )
 
 
 @router.get(
-    "/projects/{project}/team/{annotator_id}/{deed}",
-    summary="Ask before somebody is paused, resumed or voided",
-    response_class=HTMLResponse,
+    "/projects/{project}/team/{annotator_id}/{deed}", summary="Ask before somebody is paused, resumed or voided"
 )
 def confirm(
-    request: Request, parts: PartsDep, caller: CallerDep, project: ProjectDep, annotator_id: AnnotatorId, deed: DeedName
+    request: Request, parts: PartsDep, project: ProjectDep, annotator_id: AnnotatorId, deed: DeedName
 ) -> Response:
     with reading(parts.database) as session:
         who = annotators.by_id(session, project.id, annotator_id)
@@ -71,19 +61,16 @@ def confirm(
 @router.post(
     "/projects/{project}/team/{annotator_id}/{deed}",
     summary="Pause or resume somebody, or void their answers",
-    response_class=HTMLResponse,
+    dependencies=[CheckedForm],
 )
 def act(
-    request: Request,
     parts: PartsDep,
     caller: CallerDep,
     project: ProjectDep,
     annotator_id: AnnotatorId,
     deed: DeedName,
     reason: Annotated[str, Form(max_length=500)] = "",
-    form_token: FormToken = "",
 ) -> Response:
-    auth.check_form(parts.settings.signing, session_of(request), form_token)
     with transaction(parts.database) as session:
-        DEEDS[deed](session, parts.jobs, project, Deed(annotator_id, caller.name, reason), parts.now())
+        DEEDS[deed](session, parts.jobs, project, annotator_id, Actor(caller.name, reason, parts.now()))
     return RedirectResponse(f"/projects/{project.id}/team?done={deed}", status_code=303)

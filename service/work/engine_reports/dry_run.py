@@ -23,21 +23,6 @@ from service.work.prelabel.engine_inputs import as_known, items_for
 from service.work.prelabel.inference import Looked, look_at, open_pictures
 from service.work.wiring import Parts
 
-__all__ = [
-    "Items",
-    "Opener",
-    "Progress",
-    "answers_of",
-    "currency_of",
-    "engines_of",
-    "let_look",
-    "load",
-    "opener",
-    "place_of",
-    "use_of",
-    "why_not",
-]
-
 AT_ONCE = 16
 """Images between two signs of life: enough for a model's batch, few enough to stop soon."""
 

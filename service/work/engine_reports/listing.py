@@ -25,8 +25,6 @@ from service.work.engine_reports.dry_run import currency_of, engines_of, load, u
 from service.work.engines.means import first_use
 from service.work.wiring import Parts
 
-__all__ = ["list_engines", "show"]
-
 TEMPLATES = {"captions": CAPTIONS, "sentences": SENTENCES}
 
 

@@ -27,8 +27,6 @@ from service.work.pool.pool import Pool, load_pool
 from service.work.pool.predictions import Opinions, read_opinions
 from service.work.wiring import Parts
 
-__all__ = ["WorkLeft", "work_left"]
-
 
 @dataclass(frozen=True, slots=True)
 class WorkLeft:

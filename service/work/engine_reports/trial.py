@@ -6,6 +6,8 @@ where its confidence came from, and what it took. Calls go through the book like
 
 from __future__ import annotations
 
+import msgspec
+
 from labeling.prelabel.engine import Engine, Item, check_look
 from labeling.project import Project
 from labeling.types import Prelabel
@@ -32,7 +34,6 @@ def try_engine(engine: Engine, project: Project, name: str, item: Item) -> Trial
 
 
 def _trial(name: str, prelabel: Prelabel, classes: tuple[str, ...], currency: str) -> Trial:
-    evidence = prelabel.evidence
     ranked = sorted(zip(prelabel.probs, classes, strict=False), key=lambda pair: -pair[0])
     return Trial(
         engine=name,
@@ -41,18 +42,8 @@ def _trial(name: str, prelabel: Prelabel, classes: tuple[str, ...], currency: st
         answer=prelabel.answer or (ranked[0][1] if ranked else None),
         classes=[Likely(label, rounded(p, 4)) for p, label in ranked],
         description=prelabel.description,
-        reason=evidence.reason,
-        question=evidence.question,
-        raw=evidence.raw,
-        confidence_from=evidence.confidence_from,
-        prompt=evidence.prompt,
-        config_version=evidence.config_version,
-        examples=list(evidence.examples),
-        flags=list(evidence.flags),
         seconds=rounded(prelabel.duration_s, 4),
         cost_micro=prelabel.cost_micro,
         currency=currency,
-        tokens_in=evidence.tokens_in,
-        tokens_out=evidence.tokens_out,
-        cached=evidence.cached,
+        **msgspec.to_builtins(prelabel.evidence),
     )

@@ -14,8 +14,6 @@ from service.settings import Settings
 if TYPE_CHECKING:
     from labeling.prelabel.encoders.encoders import ImageEncoder
 
-__all__ = ["bundled_images", "device_of"]
-
 
 def bundled_images(settings: Settings) -> ImageEncoder:
     """The encoder; in bfloat16 where `dtype` names it, in int8 where it does so on a CPU, else in float32."""

@@ -23,8 +23,6 @@ from labeling.prelabel.endpoints.endpoint import CallBook, Endpoint, Question, R
 from labeling.project import Budget
 from labeling.types import ProjectId
 
-__all__ = ["BREAK_AFTER", "BREAK_S", "LedgerBook", "open_book"]
-
 TRIES = 3
 LONGEST_WAIT_S = 60.0
 """So long a call waits in place for a free minute or for another worker; then its job does."""

@@ -14,8 +14,6 @@ from service.engines.kinds import kind_of
 from service.settings import Settings
 from service.work.engines.bundled_encoder import bundled_images, device_of
 
-__all__ = ["BUNDLED", "give_encoders", "image_tower", "text_tower", "texts_of"]
-
 BUNDLED = "bundled"
 
 

@@ -37,8 +37,6 @@ from service.settings import Settings
 from service.work.engines.call_ledger import open_book
 from service.work.engines.means import Means
 
-__all__ = ["make_agent", "make_decider", "probe_endpoint"]
-
 
 def make_agent(order: EngineOrder, means: Means) -> BackendEngine:
     """The labelling agent on a chat endpoint.

@@ -27,8 +27,6 @@ from service.work.engines.encoders import give_encoders, text_tower, texts_of
 from service.work.engines.guards import guard
 from service.work.engines.means import Means, first_use
 
-__all__ = ["MAKERS", "make_engine"]
-
 Maker = Callable[[EngineOrder, Means], Engine]
 
 

@@ -26,8 +26,6 @@ from labeling.types import Side
 from service.engines.kinds import kind_of
 from service.work.engines.means import Means
 
-__all__ = ["StoredCanaries", "guard"]
-
 SHARE = 0.1
 
 

@@ -13,8 +13,6 @@ from labeling.project import EngineUse, Policy, Project
 from labeling.types import ProjectId
 from service.settings import Settings
 
-__all__ = ["Means", "first_use"]
-
 
 @dataclass(frozen=True, slots=True)
 class Means:

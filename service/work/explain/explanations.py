@@ -35,8 +35,6 @@ from service.work.explain.overlays import due_reviews, keep_picture, note_failur
 from service.work.review.push import Queue, read_queue
 from service.work.wiring import Parts
 
-__all__ = ["draw_explanations"]
-
 STEP = "explanation"
 EXAMPLES = 3
 SIDE = 480

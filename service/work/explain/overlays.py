@@ -20,8 +20,6 @@ from service.logs import get_logger
 from service.work.review.push import Queue
 from service.work.wiring import Parts
 
-__all__ = ["due_reviews", "keep_picture", "note_failure"]
-
 QUALITY = 85
 log = get_logger(__name__)
 

@@ -25,8 +25,6 @@ from service.work.wiring import Parts
 if TYPE_CHECKING:  # torch is imported only by who wants regions
     from labeling.explain.regions import RegionFinder
 
-__all__ = ["draw_regions"]
-
 STEP = "regions"
 
 

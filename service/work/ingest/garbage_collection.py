@@ -11,8 +11,6 @@ from db.session import reading
 from service.work.ingest.ingest import collect
 from service.work.wiring import Parts
 
-__all__ = ["tidy_up"]
-
 
 def tidy_up(parts: Parts) -> dict[str, int]:
     """Collect files and vectors, then compact the vector store; a second run removes nothing more."""

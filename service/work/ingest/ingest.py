@@ -35,8 +35,6 @@ from service.ingest.register import ROWS_A_TRANSACTION, items_of, limits_of, sor
 from service.label_studio.adopted_tasks import STUDIO, studio_path
 from service.work.wiring import Parts
 
-__all__ = ["collect", "fetch_batch", "look"]
-
 REST = timedelta(seconds=60)
 """How long what did not answer is left alone before it is tried again."""
 GRACE = timedelta(hours=1)

@@ -28,8 +28,6 @@ from service.work.pool.pool import Pool
 from service.work.pool.predictions import Opinions
 from service.work.wiring import Parts
 
-__all__ = ["as_known", "items_for", "shots_for"]
-
 
 def as_known(parts: Parts, project: Project, engine: Engine) -> Engine | None:
     """The engine as the project's labels and texts of now make it; None while they are too few for it to start."""

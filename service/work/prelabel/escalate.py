@@ -33,8 +33,6 @@ from service.work.prelabel.engine_inputs import as_known, items_for
 from service.work.prelabel.inference import Looked, Seen, look_at, open_pictures
 from service.work.wiring import Parts
 
-__all__ = ["escalate_batch"]
-
 STEP = "escalate"
 AT_ONCE, ROUNDS = 4, 8
 """An engine that runs here gets so many times the images at once that one behind an endpoint gets, and so many rounds

@@ -19,8 +19,6 @@ from labeling.prelabel.engine import Engine, Item, Vectors, check_look
 from labeling.types import ImageId, Prelabel
 from service.work.wiring import Parts
 
-__all__ = ["Looked", "Seen", "look_at", "open_pictures"]
-
 READERS = 4
 _REASON = 500
 

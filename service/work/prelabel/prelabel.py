@@ -26,8 +26,6 @@ from labeling.types import ProjectId
 from service.work.prelabel.inference import Looked, look_at, open_pictures
 from service.work.wiring import Parts
 
-__all__ = ["prelabel_batch"]
-
 STEP = "prelabel"
 GROUPED_AT_ONCE = 256
 """Grouping compares newcomers with everything, so it waits until they are many, or until no image is pending."""

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from db.repositories.running import alarms
 from db.repositories.running.alarms import AlarmKind
-from labeling.types import ProjectId
+from labeling.types import Actor, ProjectId
 
 __all__ = ["AUTHOR", "Watch", "follow"]
 
@@ -58,5 +58,5 @@ def follow(
             raised += made is not None
     passed = [alarm for at, alarm in open_now.items() if at not in keeping]
     for alarm in passed:
-        alarms.end(session, alarm.id, AUTHOR, "it has passed", now)
+        alarms.end(session, alarm.id, Actor(AUTHOR, "it has passed", now))
     return {"alarms_raised": raised, "alarms_ended": len(passed)}

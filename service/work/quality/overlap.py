@@ -24,7 +24,7 @@ from labeling.answers import AnswerSet, is_none
 from labeling.jobs import JobName, Trigger
 from labeling.project import Project
 from labeling.review.overlap import BY_DOUBT, Answered, choose, error_rates
-from labeling.types import ImageId, ProjectId, ReviewId, ReviewKind
+from labeling.types import Actor, ImageId, ProjectId, ReviewId, ReviewKind
 from service.labels.resolution import Standing, standing_of
 from service.work.wiring import Parts
 
@@ -62,8 +62,8 @@ def ask_another_person(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     third = _third(facts)
     with transaction(parts.database) as session:
         now = parts.now()
-        wanted = overlaps.want(session, dict.fromkeys(second, 2), reason="doubt", author=AUTHOR, now=now)
-        wanted += overlaps.want(session, third, reason="people disagree", author=AUTHOR, now=now)
+        wanted = overlaps.want(session, dict.fromkeys(second, 2), Actor(AUTHOR, "doubt", now))
+        wanted += overlaps.want(session, third, Actor(AUTHOR, "people disagree", now))
         figures.keep(session, project_id, [], facts.fingerprint, now, part=PART)
         if wanted:
             parts.jobs.ask(session, JobName.REVIEW, project_id, Trigger.ANSWERED)

@@ -30,7 +30,7 @@ from labeling.project import Project
 from labeling.quality.annotators.pausing import Finding, find_harm
 from labeling.quality.annotators.performance import AnnotatorFigures, Drift, Times, describe
 from labeling.quality.annotators.references import Answer, Votes, collect_votes, reference_of
-from labeling.types import ImageId, ProjectId, ReviewKind
+from labeling.types import Actor, ImageId, ProjectId, ReviewKind
 from service.figures.estimates import known, rounded
 from service.figures.figures import is_current, write
 from service.figures.team import Difference, Found, OneClass, Person, Sessions, Team
@@ -131,9 +131,8 @@ def _pause(session: Session, parts: Parts, project: Project, found: Sequence[Fin
     new = [finding for finding in found if finding.annotator not in already]
     for finding in new:
         evidence, words = msgspec.to_builtins(_finding(finding)), _words(finding)
-        annotators.switch(
-            session, finding.annotator, paused=True, author=RULE, reason=words, evidence=evidence, now=parts.now()
-        )
+        by = Actor(RULE, words, parts.now())
+        annotators.switch(session, finding.annotator, by, paused=True, evidence=evidence)
         told = f"Annotator {finding.annotator} was paused: {words}. The Team page shows more, and lets them go on."
         subject = str(finding.annotator)
         alarms.raise_alarm(session, project.id, AlarmKind.ANNOTATOR_PAUSED, subject, told, evidence, parts.now())

@@ -24,12 +24,10 @@ from labeling.adapters.label_studio.client import StudioTask
 from labeling.errors import NotFound
 from labeling.jobs import Trigger
 from labeling.review import payloads
-from labeling.types import ImageId, ProjectId, ReviewId, ReviewKind
+from labeling.types import Actor, ImageId, ProjectId, ReviewId, ReviewKind
 from service.label_studio.adopted_tasks import KEPT, controls_of
 from service.work.review.image_urls import address_of, region_address_of
 from service.work.wiring import Parts
-
-__all__ = ["STRATEGY", "adopt_batch"]
 
 STRATEGY = "adopted"
 AUTHOR = "adopt"
@@ -99,8 +97,7 @@ def _ask(session: Session, project_id: ProjectId, new: Mapping[str, Ready], part
 
 
 def _want(session: Session, people: Mapping[ReviewId, int], parts: Parts) -> None:
-    reason = "so many were wanted before it was taken over"
-    overlaps.want(session, people, reason=reason, author=AUTHOR, now=parts.now())
+    overlaps.want(session, people, Actor(AUTHOR, "so many were wanted before it was taken over", parts.now()))
 
 
 def _tell(parts: Parts, place: Place, task: StudioTask, token: str) -> None:

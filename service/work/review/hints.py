@@ -21,8 +21,6 @@ from labeling.types import ReviewId
 from service.work.pool.predictions import terms_in_force
 from service.work.wiring import Parts
 
-__all__ = ["hints_for"]
-
 
 def hints_for(parts: Parts, project: Project, reviews: Sequence[Review]) -> dict[ReviewId, Hint]:
     """A hint for every review, with what the project's policy lets be shown."""

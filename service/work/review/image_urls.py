@@ -18,8 +18,6 @@ from service.label_studio.adopted_tasks import controls_of
 from service.label_studio.signed_urls import expiry_of, key_id, sign_media, sign_region
 from service.work.wiring import Parts
 
-__all__ = ["address_of", "region_address_of", "renew_addresses"]
-
 LIFE = timedelta(days=60)
 LEFT = timedelta(days=40)
 

@@ -19,8 +19,6 @@ from labeling.errors import HardcaseError, LabelStudioUnavailable
 from labeling.types import ReviewId
 from service.work.wiring import Parts
 
-__all__ = ["find_left_over", "import_batch", "may_be_under_way"]
-
 GRACE = timedelta(seconds=10)
 """So much longer than we wait for an answer, an import that Label Studio has begun may take."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -23,8 +23,6 @@ from labeling.errors import Invalid
 from labeling.review.events import Answer, newest, parse_answer
 from labeling.types import AnnotationAction, ImageId, ProjectId, ReviewId
 from service.logs import get_logger
-
-__all__ = ["Recorded", "record_answers"]
 
 log = get_logger(__name__)
 _TICK = timedelta(microseconds=1)
@@ -124,11 +122,7 @@ def _is_news(answer: Answer, held: CurrentAnnotation | None) -> bool:
 
 
 def _told(
-    review: Review,
-    task: StudioTask,
-    answer: Answer,
-    held: CurrentAnnotation | None,
-    annotators: Mapping[int, int],
+    review: Review, task: StudioTask, answer: Answer, held: CurrentAnnotation | None, annotators: Mapping[int, int]
 ) -> NewAnnotation:
     """A version to append; one that came back (a restored backup) is dated after what it replaces."""
     updated_at = answer.updated_at if held is None else max(answer.updated_at, held.updated_at + _TICK)
@@ -149,17 +143,7 @@ def _told(
 
 
 def _withdrawn(held: CurrentAnnotation) -> NewAnnotation:
-    return NewAnnotation(
-        review_id=held.review_id,
-        annotator_id=held.annotator_id,
-        ls_annotation_id=held.ls_annotation_id,
-        unique_id=held.unique_id,
-        action=AnnotationAction.WITHDRAWN,
-        answers=(),
-        result_hash="withdrawn",
-        shown=None,
-        accepted=None,
-        lead_time_s=None,
-        updated_at=held.updated_at + _TICK,
-        ls_task_id=held.ls_task_id,
-    )
+    """What is held, with nothing in it."""
+    nothing = {"answers": (), "result_hash": "withdrawn", "shown": None, "accepted": None, "lead_time_s": None}
+    now = {"action": AnnotationAction.WITHDRAWN, "updated_at": held.updated_at + _TICK}
+    return NewAnnotation(**{**asdict(held), **nothing, **now})

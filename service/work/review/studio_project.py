@@ -22,8 +22,6 @@ from service.label_studio.webhook import HEADER, digest_of, path_of, secret_of
 from service.logs import get_logger
 from service.work.wiring import Parts
 
-__all__ = ["keep_in_step", "look_at_ours", "marker_of", "stands_as_written"]
-
 log = get_logger(__name__)
 
 

@@ -27,8 +27,6 @@ from service.work.review.record_annotations import Recorded, record_answers
 from service.work.review.studio_project import look_at_ours
 from service.work.wiring import Parts
 
-__all__ = ["sync"]
-
 SYNC_BATCH = 100
 SETTLE_BATCH = 500
 NAMED_AT_ONCE = 5_000

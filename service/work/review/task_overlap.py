@@ -22,8 +22,6 @@ from labeling.types import ReviewId
 from service.label_studio.adopted_tasks import controls_of
 from service.work.wiring import Parts
 
-__all__ = ["keep_people"]
-
 BATCH = 50
 
 

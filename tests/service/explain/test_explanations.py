@@ -23,7 +23,7 @@ from labeling.adapters.storage.image_store import ImageStore
 from labeling.prelabel.engine import Item, Look
 from labeling.prelabel.engines.scripted import ScriptedEngine
 from labeling.project import Policy, Project
-from labeling.types import LabelSource, ReviewKind
+from labeling.types import Actor, LabelSource, ReviewKind
 from service.work.explain.explanations import draw_explanations
 from service.work.wiring import Parts
 from tests import factories
@@ -65,7 +65,7 @@ class World:
     def use(self, explanation: str, engine: str = "scripted") -> None:
         config = replace(self.project.config, policy=Policy(engine=engine, explanation=explanation))
         with transaction(self.parts.database) as session:
-            projects.configure(session, self.project.id, config, author="test", reason="test", now=NOW)
+            projects.configure(session, self.project.id, config, Actor("test", "test", NOW))
 
     def draw(self) -> dict[str, int]:
         return draw_explanations(self.parts, self.project.id)

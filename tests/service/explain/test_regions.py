@@ -23,7 +23,7 @@ from labeling.adapters.models.region_files import load_region_finder
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import Invalid
 from labeling.project import Policy, Project
-from labeling.types import ReviewKind
+from labeling.types import Actor, ReviewKind
 from service.work.explain.regions import draw_regions
 from service.work.wiring import Parts
 from tests import factories
@@ -56,7 +56,7 @@ class World:
     def use(self, model: str) -> None:
         config = replace(self.project.config, policy=Policy(regions=model))
         with transaction(self.parts.database) as session:
-            projects.configure(session, self.project.id, config, author="test", reason="test", now=NOW)
+            projects.configure(session, self.project.id, config, Actor("test", "test", NOW))
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from db.session import transaction
 from db.tables import DecisionRow, ImageRow, LabelRow, OverlapRow
 from labeling.jobs import Role
 from labeling.project import Policy, Project, Team
-from labeling.types import ImageId, ReviewId, ReviewKind
+from labeling.types import Actor, ImageId, ReviewId, ReviewKind
 from service.labels.resolution import settle
 from tests import factories
 from tests.answering import answer, engine_in_force, images_of, people
@@ -119,7 +119,7 @@ def test_a_later_review_that_contradicts_an_earlier_one_is_a_dispute_until_one_i
 
     before = _listed(client, database)
     with transaction(database) as session:
-        annotators.void(session, known["ann"], author="lead", reason="random", now=NOW)
+        annotators.void(session, known["ann"], Actor("lead", "random", NOW))
     after = _listed(client, database)
 
     assert [(item["image_id"], item["why"], item["label"]) for item in before] == [

@@ -33,8 +33,7 @@ from service.work.pool.pool import load_pool
 from service.work.pool.saved_versions import load_classifier
 from service.work.wiring import Parts
 from tests.conftest import NOW
-from tests.service.labelled_pool import Clock
-from tests.service.labelled_pool import SeededEngine, make_parts
+from tests.service.labelled_pool import Clock, SeededEngine, make_parts
 from tests.service.web.test_authorisation import log_in
 from tests.service.web_client import web
 

@@ -19,7 +19,7 @@ from labeling.errors import EndpointSilent, EndpointUnavailable, Invalid, OverBu
 from labeling.prelabel.engine import Item
 from labeling.prelabel.guards.checks import CONFLICT
 from labeling.project import Budget, EngineUse, Policy, Project
-from labeling.types import Outcome, Prelabel, Side
+from labeling.types import Actor, Outcome, Prelabel, Side
 from service.work.prelabel.escalate import escalate_batch
 from tests import factories
 from tests.conftest import NOW
@@ -66,7 +66,7 @@ def parts(database: sa.Engine, tmp_path: Path, project: Project) -> EscalatingPa
 def _reconfigure(parts: EscalatingParts, project: Project, policy: Policy) -> Project:
     with transaction(parts.database) as session:
         config = replace(project.config, policy=policy)
-        return projects.configure(session, project.id, config, author="test", reason="a test", now=NOW)
+        return projects.configure(session, project.id, config, Actor("test", "a test", NOW))
 
 
 def test_each_image_in_doubt_is_looked_at_once_and_hold_out_images_never(

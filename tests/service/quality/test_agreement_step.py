@@ -15,7 +15,7 @@ from db.repositories.people import annotators
 from db.session import reading, transaction
 from db.views import dashboard
 from labeling.project import Policy, Project, Team
-from labeling.types import ReviewKind
+from labeling.types import Actor, ReviewKind
 from service.work.quality.agreement import refresh_agreement
 from tests.answering import asked_about, people
 from tests.conftest import NOW
@@ -83,7 +83,7 @@ def test_void_answers_say_nothing_from_then_on(ground: Ground) -> None:
     refresh_agreement(ground.parts, ground.project.id)
 
     with transaction(ground.parts.database) as session:
-        annotators.void(session, bob, author="lead", reason="guessed", now=NOW)
+        annotators.void(session, bob, Actor("lead", "guessed", NOW))
     counted = refresh_agreement(ground.parts, ground.project.id)
 
     assert counted == {"agreement": 1}

@@ -17,7 +17,7 @@ from db.repositories.projects import projects
 from db.session import reading, transaction
 from db.tables import FigureRow, LabelRow, QueryRow, SoftLabelRow
 from labeling.project import Policy, Project
-from labeling.types import NONE_OF_THESE, UNSURE, ReviewId, ReviewKind
+from labeling.types import NONE_OF_THESE, UNSURE, Actor, ReviewId, ReviewKind
 from service.labels.resolution import settle
 from service.work.quality.consensus import refresh_consensus, refresh_large_consensus
 from service.work.wiring import Parts
@@ -84,7 +84,7 @@ def test_soft_labels_go_when_no_answer_counts_any_more(parts: Parts, make_projec
     [review] = _answered(parts, project, [{"ann": "cat"}])
     with transaction(parts.database) as session:
         ann = annotators.everyone(session, project.id)[0].id
-        annotators.void(session, ann, author="lead", reason="random", now=NOW)
+        annotators.void(session, ann, Actor("lead", "random", NOW))
 
         settle(session, project, images_of(session, [review]), NOW)
 
@@ -202,7 +202,7 @@ def test_back_to_the_majority_every_label_is_settled_by_it_once(
     refresh_consensus(parts, project.id)
     with transaction(parts.database) as session:
         plain = replace(project.config, policy=Policy())
-        projects.configure(session, project.id, plain, author="lead", reason="simpler", now=NOW)
+        projects.configure(session, project.id, plain, Actor("lead", "simpler", NOW))
 
     first, second = refresh_consensus(parts, project.id), refresh_consensus(parts, project.id)
 

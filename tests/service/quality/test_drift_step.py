@@ -20,7 +20,7 @@ from db.session import reading, transaction
 from db.tables import ImageRow
 from db.views import dashboard
 from labeling.project import Project
-from labeling.types import Side
+from labeling.types import Actor, Side
 from service.work.quality.alarm_rules import AUTHOR, Watch, follow
 from service.work.quality.drift import refresh_drift
 from tests.answering import asked_about, people
@@ -166,7 +166,7 @@ def test_an_alarm_does_not_come_and_go_near_its_threshold_and_stays_quiet_where_
     again = look(found=True, still=True, hours=3)
     with transaction(database) as session:
         (alarm,) = alarms.open_alarms(session, project.id)
-        alarms.end(session, alarm.id, "lead", "known", NOW + timedelta(hours=3))
+        alarms.end(session, alarm.id, Actor("lead", "known", NOW + timedelta(hours=3)))
     quiet = look(found=True, still=True, hours=20)
     next_day = look(found=True, still=True, hours=28)
 

@@ -19,7 +19,7 @@ from db.views import figures as kept
 from db.views.figures import NewFigure
 from db.views.project_stats import labels_now
 from labeling.project import Project
-from labeling.types import ImageId, LabelSource, ReviewKind
+from labeling.types import Actor, ImageId, LabelSource, ReviewKind
 from service.labels.resolution import settle
 from service.work.quality.agreement import refresh_agreement
 from service.work.quality.label_alarms import watch_labels
@@ -140,9 +140,8 @@ def test_gold_is_judged_where_there_is_any_and_sources_have_their_finest_word(gr
             asked_about(session, ground.project, image, said, kind=ReviewKind.GOLD)
         asked_about(session, ground.project, ground.pool[50], {ann: "cat"})
         decisions.add(
-            session, ground.project.id, {ImageId(ground.pool[51]): "dog"}, kind="correction", author="lead",
-            reason="seen", now=NOW,
-        )  # fmt: skip
+            session, ground.project.id, {ImageId(ground.pool[51]): "dog"}, "correction", Actor("lead", "seen", NOW)
+        )
         settle(session, ground.project, [ImageId(ground.pool[51])], NOW)
         factories.label(session, ground.project.id, ground.pool[52], "dog", LabelSource.IMPORT)
 

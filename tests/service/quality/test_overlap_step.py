@@ -15,7 +15,7 @@ from db.repositories.reviews import reviews
 from db.session import reading, transaction
 from db.tables import OverlapRow, QueryRow
 from labeling.project import Overlap, Policy, Project
-from labeling.types import ReviewId, ReviewKind
+from labeling.types import Actor, ReviewId, ReviewKind
 from service.labels.resolution import settle
 from service.work.quality.overlap import ask_another_person
 from service.work.wiring import Parts
@@ -121,7 +121,7 @@ def test_a_conflict_asks_a_third_where_policy_and_team_have_one_left_and_else_a_
     )
     with transaction(parts.database) as session:
         image = images_of(session, [decided])[0]
-        decisions.add(session, project.id, {image: "cat"}, kind="adjudication", author="lead", reason="", now=NOW)
+        decisions.add(session, project.id, {image: "cat"}, "adjudication", Actor("lead", "", NOW))
 
     ask_another_person(parts, project.id)
 

@@ -20,9 +20,8 @@ from db.views import dashboard
 from labeling.errors import Conflict, Invalid, NotFound
 from labeling.jobs import Trigger
 from labeling.project import Gold, Policy, Project, Team
-from labeling.types import ImageId, ReviewKind, Verdict
+from labeling.types import Actor, ImageId, ReviewKind, Verdict
 from service.labels import annotators as team
-from service.labels.annotators import Deed
 from service.labels.resolution import settle
 from service.work.learn.learn import learn
 from service.work.pool.training_set import rebuild_snapshot
@@ -114,8 +113,8 @@ def test_a_pause_stops_answers_from_counting_and_a_resumed_person_is_judged_by_l
     with reading(ground.parts.database) as session:
         still_open = reviews.newest_of_images(session, ground.project.id, [ImageId(ground.pool[30])])
     with transaction(ground.parts.database) as session:
-        again = Deed(bob, "lead", "had read the wrong guidelines")
-        team.resume(session, ground.parts.jobs, ground.project, again, ground.clock.at.replace(year=2027))
+        again = Actor("lead", "had read the wrong guidelines", ground.clock.at.replace(year=2027))
+        team.resume(session, ground.parts.jobs, ground.project, bob, again)
 
     counts = refresh_team(ground.parts, ground.project.id)
 
@@ -164,9 +163,7 @@ def test_a_lead_decides_against_whom_an_answer_counts(ground: Ground) -> None:
         answers_of(ground, who, {r: how(ground, i) for r, i in zip(asked, images, strict=True)})
     with transaction(ground.parts.database) as session:
         values = {image: truth_of(ground, image) for image in images}
-        decisions.add(
-            session, ground.project.id, values, kind=decisions.ADJUDICATION, author="lead", reason="", now=NOW
-        )
+        decisions.add(session, ground.project.id, values, decisions.ADJUDICATION, Actor("lead", "", NOW))
         settle(session, ground.project, images, NOW)
 
     refresh_team(ground.parts, ground.project.id)
@@ -202,8 +199,8 @@ def judged(ground: Ground) -> Verdict:
 
 def void(ground: Ground, who: int) -> team.Voided:
     with transaction(ground.parts.database) as session:
-        deed = Deed(who, "lead", "answered without looking")
-        return team.void_answers(session, ground.parts.jobs, ground.project, deed, NOW)
+        by = Actor("lead", "answered without looking", NOW)
+        return team.void_answers(session, ground.parts.jobs, ground.project, who, by)
 
 
 def test_the_gate_stops_a_poisoned_model_and_voiding_retrains_without_the_poison(ground: Ground) -> None:
@@ -238,7 +235,7 @@ def test_voided_answers_are_asked_again_of_others_in_one_transaction(ground: Gro
     answers_of(ground, bob, dict.fromkeys(asked[:4], "bird"))
     answers_of(ground, ann, dict.fromkeys(asked[4:], "cat"))
     with pytest.raises(Killed), transaction(ground.parts.database) as session:
-        team.void_answers(session, ground.parts.jobs, ground.project, Deed(bob, "lead", "careless"), NOW)
+        team.void_answers(session, ground.parts.jobs, ground.project, bob, Actor("lead", "careless", NOW))
         raise Killed
     before = label_values(ground.parts.database, ground.project.id)
 
@@ -278,20 +275,20 @@ def test_gold_made_from_a_voided_answer_is_gold_no_more(
 def test_deeds_want_a_reason_a_known_person_and_something_to_change(ground: Ground) -> None:
     [ann] = people(ground, "ann")
 
-    def do(what: Callable[..., Any], deed: Deed) -> Any:
+    def do(what: Callable[..., Any], annotator: int, reason: str) -> Any:
         with transaction(ground.parts.database) as session:
-            return what(session, ground.parts.jobs, ground.project, deed, NOW)
+            return what(session, ground.parts.jobs, ground.project, annotator, Actor("lead", reason, NOW))
 
-    paused = do(team.pause, Deed(ann, "lead", "on holiday"))
+    paused = do(team.pause, ann, "on holiday")
 
     assert (paused.paused, paused.author, paused.reason) == (True, "lead", "on holiday")
     with pytest.raises(Conflict, match="already"):
-        do(team.pause, Deed(ann, "lead", "again"))
+        do(team.pause, ann, "again")
     with pytest.raises(Invalid, match="why"):
-        do(team.resume, Deed(ann, "lead", "  "))
+        do(team.resume, ann, "  ")
     with pytest.raises(NotFound):
-        do(team.void_answers, Deed(ann + 99, "lead", "who?"))
-    assert not do(team.resume, Deed(ann, "lead", "is back")).paused
+        do(team.void_answers, ann + 99, "who?")
+    assert not do(team.resume, ann, "is back").paused
 
 
 class Killed(BaseException):

@@ -28,7 +28,7 @@ from db.tables import AnnotationRow, InboxRow, ReviewEndRow, ReviewRow, VoidRow
 from labeling.errors import LabelStudioUnavailable, NotFound
 from labeling.project import Project
 from labeling.review.events import parse_answer
-from labeling.types import ReviewKind
+from labeling.types import Actor, ReviewKind
 from service.labels.resolution import settle
 from service.work.review.push import push
 from service.work.review.sync import sync
@@ -165,15 +165,14 @@ class Ledger(RuleBasedStateMachine):
         with transaction(self.database) as session:
             for one in people.everyone(session, self.project.id):
                 if one.ls_user_id == person:
-                    why = {"author": "lead", "reason": "a test", "evidence": {}, "now": self.now}
-                    people.switch(session, one.id, paused=paused, **cast(Any, why))
+                    people.switch(session, one.id, Actor("lead", "a test", self.now), paused=paused, evidence={})
 
     @rule(person=PERSON)
     def void(self, person: int) -> None:
         with transaction(self.database) as session:
             for one in people.everyone(session, self.project.id):
                 if one.ls_user_id == person:
-                    people.void(session, one.id, author="lead", reason="a test", now=self.now)
+                    people.void(session, one.id, Actor("lead", "a test", self.now))
                     settle(session, self.project, people.images_of(session, [one.id]), self.now)
 
     @precondition(lambda self: self.project_is_there())

@@ -16,7 +16,7 @@ from db.repositories.reviews import overlaps
 from db.session import reading, transaction
 from db.tables import AnnotatorRow, PushRow, ReviewEndRow
 from labeling.project import Project
-from labeling.types import ProjectId, ReviewId, ReviewKind
+from labeling.types import Actor, ProjectId, ReviewId, ReviewKind
 from service.work.review.push import push
 from service.work.review.sync import sync
 from service.work.wiring import Parts
@@ -50,7 +50,7 @@ class Room:
 
     def want(self, position: int, people: int) -> None:
         with transaction(self.parts.database) as session:
-            overlaps.want(session, {self.reviews[position]: people}, reason="doubt", author="test", now=NOW)
+            overlaps.want(session, {self.reviews[position]: people}, Actor("test", "doubt", NOW))
 
     def annotator(self, user: int) -> int:
         with reading(self.parts.database) as session:
@@ -117,7 +117,7 @@ def test_somebody_else_is_asked_for_answers_that_were_made_void(room: Room) -> N
     room.studio.answer(room.task(0), "cat", ANN)
     room.sync()
     with transaction(room.parts.database) as session:
-        annotators.void(session, room.annotator(ANN), author="lead", reason="random clicks", now=NOW)
+        annotators.void(session, room.annotator(ANN), Actor("lead", "random clicks", NOW))
 
     counts = room.push()
 
@@ -131,7 +131,7 @@ def test_somebody_else_is_asked_for_the_answers_of_a_paused_person(room: Room) -
     room.studio.answer(room.task(1), "dog", ANN)
     room.sync()
     with transaction(room.parts.database) as session:
-        annotators.switch(session, room.annotator(ANN), paused=True, author="lead", reason="gold", evidence={}, now=NOW)
+        annotators.switch(session, room.annotator(ANN), Actor("lead", "gold", NOW), paused=True, evidence={})
     room.studio.answer(room.task(0), "cat", ANN)
     room.sync()
 

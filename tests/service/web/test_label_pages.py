@@ -15,7 +15,7 @@ from db.session import reading, transaction
 from db.tables import AuditRow, DecisionRow, LabelRow
 from labeling.jobs import Role
 from labeling.project import Policy, Project, Team
-from labeling.types import ImageId, ReviewId, ReviewKind
+from labeling.types import Actor, ImageId, ReviewId, ReviewKind
 from tests import factories
 from tests.answering import asked, submit
 from tests.conftest import NOW
@@ -264,7 +264,7 @@ def test_a_history_tells_every_fact_in_order(client: TestClient, database: sa.En
     reviews = labelled(database, project)
     submit(database, project, reviews[0], "bird", version=5)
     with transaction(database) as session:
-        annotators.void(session, 1, author="lena", reason="answers at random", now=NOW)
+        annotators.void(session, 1, Actor("lena", "answers at random", NOW))
     key = make_key(database, Role.ENGINEER)
     log_in(client, key)
     post(client, deed="correct", image=1, label="dog", reason="seen")

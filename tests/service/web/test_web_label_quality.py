@@ -16,7 +16,7 @@ from db.tables import AuditRow, LabelCheckRow, OverlapRow
 from db.views import dashboard
 from labeling.jobs import Role
 from labeling.project import Project
-from labeling.types import ReviewId
+from labeling.types import Actor, ReviewId
 from service.figures.figures import OF_PEOPLE
 from tests import factories
 from tests.conftest import NOW
@@ -167,7 +167,7 @@ def test_what_somebody_is_asked_about_again_is_not_shown(world: World, database:
         one = next(one for one in data["suspects"] if one["holdout"])
     with transaction(database) as session:
         standing = reviews.newest_of_images(session, world.ground.project.id, [one["image_id"]])[one["image_id"]]
-        overlaps.want(session, {ReviewId(standing.review_id): 3}, reason="x", author="x", now=NOW)
+        overlaps.want(session, {ReviewId(standing.review_id): 3}, Actor("x", "x", NOW))
 
     with web(database, world.home) as client:
         log_in(client, make_key(database, Role.ENGINEER))

@@ -19,7 +19,7 @@ from db.session import reading, transaction
 from db.tables import FigureRow, VoidRow
 from labeling.jobs import Role
 from labeling.project import Policy, Project, Team
-from labeling.types import ReviewKind
+from labeling.types import Actor, ReviewKind
 from service.cli.app import app
 from service.projects.pseudonyms import shown_name
 from service.work.quality.team import refresh_team
@@ -150,9 +150,7 @@ def test_a_form_without_its_token_changes_nothing(client: TestClient, ground: Gr
 def test_pseudonyms_hide_every_name(client: TestClient, ground: Ground) -> None:
     with transaction(ground.parts.database) as session:
         config = replace(ground.project.config, policy=Policy(team=Team(pseudonyms=True)))
-        hidden = projects.configure(
-            session, ground.project.id, config, author="test", reason="the works council asked", now=NOW
-        )
+        hidden = projects.configure(session, ground.project.id, config, Actor("test", "the works council asked", NOW))
     log_in(client, make_key(ground.parts.database, Role.READ))
 
     page = client.get(f"/projects/{ground.project.id}/team", headers=HTML).text
