@@ -14,7 +14,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories.engines.engines_in_force import place_of
 from db.repositories.labels import soft_labels
 from db.repositories.labels.soft_labels import SoftLabel
 from db.rows import columns, in_parts
@@ -26,15 +25,15 @@ from db.tables import (
     GroupRow,
     ImageRow,
     LabelRow,
-    PrelabelRow,
     QueryRow,
     RegistrationRow,
     ReviewRow,
     VersionRow,
 )
+from db.views import engine_answers
 from labeling.answers import Answer
 from labeling.project import Project
-from labeling.types import ImageId, Outcome, ProjectId
+from labeling.types import ImageId, ProjectId
 
 CHUNK = 500
 """How many labels are in memory at a time."""
@@ -190,20 +189,13 @@ def _prelabels(
     session: Session, project: Project, images: Sequence[int]
 ) -> dict[int, tuple[str | None, float | None, str | None]]:
     """What the last engine of the escalation that did not abstain said, how sure it was, and its revision."""
-    rows = session.execute(
-        sa.select(
-            PrelabelRow.image_id, PrelabelRow.answer, PrelabelRow.outcome, PrelabelRow.probs, PrelabelRow.revision
-        )
-        .where(PrelabelRow.image_id.in_(images), PrelabelRow.outcome != Outcome.ABSTAINED.value)
-        .order_by(place_of(project.id, PrelabelRow.revision), PrelabelRow.id)
-    )
     found: dict[int, tuple[str | None, float | None, str | None]] = {}
     answers = project.config.answers
-    for image, answer, outcome, probs, revision in rows:
-        likeliest = answers.label_of(None, probs)
-        said = Answer.named(Outcome(outcome), answer).single or likeliest
+    for image, one in engine_answers.of_images(session, project.id, [ImageId(image) for image in images]).items():
+        likeliest = answers.label_of(None, one.probs)
+        said = one.answer or likeliest
         if said is not None:
-            found[int(image)] = (said, round(max(probs), 6) if said == likeliest else None, revision)
+            found[image] = (said, round(max(one.probs), 6) if said == likeliest else None, one.revision)
     return found
 
 

@@ -14,7 +14,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories.engines.engines_in_force import place_of
 from db.repositories.labels.labels import is_current_label
 from db.repositories.reviews.reviews import is_current
 from db.rows import columns, in_parts, read_all
@@ -24,12 +23,11 @@ from db.tables import (
     ImageRow,
     LabelRow,
     PredictionRow,
-    PrelabelRow,
     PushRow,
     ReviewEndRow,
     ReviewRow,
 )
-from labeling.types import AnnotationAction, LabelSource, ProjectId, VersionId
+from labeling.types import AnnotationAction, ImageId, LabelSource, ProjectId, VersionId
 
 STATE = "state"
 """The figure that says what the others were computed from."""
@@ -48,7 +46,7 @@ class NewFigure:
 class Asked:
     """One image that people were asked about, with its label where there is one."""
 
-    image_id: int
+    image_id: ImageId
     content_hash: str
     review_id: int
     kind: str
@@ -99,18 +97,6 @@ def evidence(
         for version, image, probs in session.execute(query.where(PredictionRow.image_id.in_(some))):
             found.setdefault(VersionId(version), {})[image] = probs
     return found
-
-
-def prelabels_of(session: Session, project_id: ProjectId, image_ids: Iterable[int]) -> dict[int, list[float]]:
-    """What the last engine of the escalation that gave probabilities said of each of these images."""
-    place = place_of(project_id, PrelabelRow.revision)
-    query = sa.select(PrelabelRow.image_id, PrelabelRow.probs).order_by(place, PrelabelRow.id)
-    return {
-        image: probs
-        for some in in_parts(image_ids)
-        for image, probs in session.execute(query.where(PrelabelRow.image_id.in_(some)))
-        if probs
-    }
 
 
 def lately_asked(session: Session, project_id: ProjectId, limit: int) -> list[Asked]:

@@ -20,6 +20,7 @@ from db.session import make_engine
 from labeling.adapters.label_studio.client import LabelStudio
 from labeling.adapters.storage.embedding_store import EmbeddingStore
 from labeling.adapters.storage.image_store import ImageStore
+from labeling.adapters.storage.prediction_files import Predictions
 from labeling.prelabel.engine import Engine
 from labeling.project import EngineUse, Project
 from labeling.types import ProjectId
@@ -52,6 +53,8 @@ class Parts:
     now: Callable[[], datetime]
     pools: dict[ProjectId, tuple[object, object]] = field(default_factory=dict)
     """The pool of each project as it was put together last, and what it was made of (service/work/pool)."""
+    predictions: dict[ProjectId, tuple[object, Predictions]] = field(default_factory=dict)
+    """The champion's predictions of each project, and the file that they were read from (service/work/pool)."""
     votes: dict[ProjectId, tuple[str, Sequence[VoteRow]]] = field(default_factory=dict)
     """The same of the answers that count (service/work/quality/votes)."""
 

@@ -133,19 +133,6 @@ def test_a_review_whose_tasks_id_is_used_again_has_lost_its_task(
         assert [review.id for review in reviews.open_reviews(session, project.id)] == [after]
 
 
-def test_suggestions_come_from_the_newest_prelabel_of_open_reviews(
-    any_database: sa.Engine, make_project: Callable[..., Project]
-) -> None:
-    project = make_project(any_database)
-    with transaction(any_database) as session:
-        first, _ = ask(session, project, 1, [HARD] * 2, probs=[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
-        answers.record(session, [_answer(first)], NOW)
-
-    with reading(any_database) as session:
-        [suggested] = reviews.suggestions(session, project.id, None).values()
-        assert (suggested.probs, suggested.answer) == ([0.0, 1.0, 0.0], None)
-
-
 def test_the_label_that_stands_is_the_newest_and_null_takes_it_away(
     any_database: sa.Engine, make_project: Callable[..., Project]
 ) -> None:

@@ -75,7 +75,7 @@ def seed_images(parts: Parts, project: Project, n: int, *, twins: int = 1) -> li
 
 
 def add_champion(
-    parts: Parts, project: Project, image_ids: Sequence[int], probs: npt.NDArray[np.floating], *, promoted: bool = True
+    parts: Parts, project: Project, image_ids: Sequence[int], probs: npt.ArrayLike, *, promoted: bool = True
 ) -> VersionId:
     """Save a version that predicts so, and crown it."""
     with transaction(parts.database) as session:

@@ -16,7 +16,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
-from db.repositories.engines.engines_in_force import place_of
 from db.rows import columns, count, read, read_all
 from db.session import insert_new
 from db.tables import (
@@ -24,23 +23,18 @@ from db.tables import (
     AnnotationRow,
     ImageRow,
     OverlapRow,
-    PredictionRow,
-    PrelabelRow,
     PushRow,
     QueryRow,
     ReviewEndRow,
     ReviewRow,
     VoidRow,
 )
-from labeling.answers import Answer
 from labeling.types import (
     AnnotationAction,
     ImageId,
-    Outcome,
     ProjectId,
     ReviewId,
     ReviewKind,
-    VersionId,
 )
 
 TASK_DELETED = "task deleted"
@@ -85,18 +79,6 @@ class Standing:
     kind: ReviewKind
     people: int
     open: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Suggested:
-    """What one voice thinks of an image: an answer that it named, or probabilities, or both.
-
-    `revision` is the engine's; empty where the champion speaks.
-    """
-
-    probs: list[float]
-    answer: str | None
-    revision: str
 
 
 def is_current(row: type[AnnotationRow] = AnnotationRow) -> sa.ColumnElement[bool]:
@@ -237,31 +219,6 @@ def _of_others(which: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
     """Whether a pushed review stands as a task that was made by others and taken over."""
     same = sa.and_(AdoptedTaskRow.project_id == ReviewRow.project_id, AdoptedTaskRow.ls_task_id == PushRow.ls_task_id)
     return sa.exists().where(same, which).correlate(ReviewRow, PushRow)
-
-
-def suggestions(session: Session, project_id: ProjectId, version_id: VersionId | None) -> dict[ImageId, Suggested]:
-    """What is thought of each open review's image: by this version where it has evidence, else by the engines.
-
-    Of several engines the one that comes last in the escalation speaks; one that abstained leaves it to those before.
-    """
-    images = sa.select(ReviewRow.image_id).where(ReviewRow.project_id == project_id, is_open())
-    prelabels = (
-        sa.select(
-            PrelabelRow.image_id, PrelabelRow.probs, PrelabelRow.answer, PrelabelRow.outcome, PrelabelRow.revision
-        )
-        .where(PrelabelRow.image_id.in_(images), PrelabelRow.outcome != Outcome.ABSTAINED.value)
-        .order_by(place_of(project_id, PrelabelRow.revision), PrelabelRow.id)
-    )
-    found = {
-        ImageId(image): Suggested(probs, named, revision)
-        for image, probs, answer, outcome, revision in session.execute(prelabels)
-        if (named := Answer.named(Outcome(outcome), answer).single) or probs
-    }
-    evidence = sa.select(PredictionRow.image_id, PredictionRow.probs).where(
-        PredictionRow.image_id.in_(images), PredictionRow.version_id == version_id
-    )
-    predicted = session.execute(evidence).all() if version_id is not None else []
-    return found | {ImageId(image): Suggested(probs, None, "") for image, probs in predicted}
 
 
 def record_pushes(session: Session, tasks: Mapping[ReviewId, int], *, ls_project_id: int, now: datetime) -> int:

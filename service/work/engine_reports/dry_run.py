@@ -18,7 +18,7 @@ from labeling.slices import slices
 from labeling.types import ImageId, Prelabel
 from service.work.engines.factory import make_engine
 from service.work.pool.pool import load_pool
-from service.work.pool.predictions import read_opinions
+from service.work.pool.predictions import current_predictions
 from service.work.prelabel.engine_inputs import as_known, items_for
 from service.work.prelabel.inference import Looked, look_at, open_pictures
 from service.work.wiring import Parts
@@ -101,23 +101,23 @@ def place_of(project: Project, name: str) -> int:
 
 
 def opener(parts: Parts, project: Project, name: str, engine: Engine) -> Opener:
-    """Opens images as this engine is to see them in this project: with examples and opinions, as the loop would.
+    """Opens images as this engine is to see them in this project: with examples and predictions, as in the loop.
 
     An image that the first engine has not looked at yet stands alone; so do all of them for the first engine.
     """
     use = use_of(project, name)
     pool = load_pool(parts, project) if use is not None else None
-    opinions = read_opinions(parts, project, pool) if pool is not None and len(pool) else None
+    current = current_predictions(parts, project, pool) if pool is not None and len(pool) else None
 
     def open_items(images: Sequence[PendingImage], looked: Looked) -> Items:
         opened = open_pictures(parts, images, looked)
-        if use is None or pool is None or opinions is None:
+        if use is None or pool is None or current is None:
             return [_alone(image, picture) for image, picture in opened]
         ready = pool.rows_of(np.array([image.id for image, _ in opened], np.int64)) >= 0
         known = [pair for pair, is_ready in zip(opened, ready, strict=True) if is_ready]
         others = [pair for pair, is_ready in zip(opened, ready, strict=True) if not is_ready]
         place, in_texts = place_of(project, name), bool(getattr(engine, "needs_text_space", False))
-        items = items_for(parts, project, pool, opinions, known, place=place, shots=use.examples, text_space=in_texts)
+        items = items_for(parts, project, pool, current, known, place=place, shots=use.examples, text_space=in_texts)
         return [*items, *(_alone(image, picture) for image, picture in others)]
 
     return open_items

@@ -24,7 +24,7 @@ from labeling.quality.forecast import Count
 from labeling.types import ImageId, Prelabel
 from service.work.engine_reports.dry_run import place_of, use_of
 from service.work.pool.pool import Pool, load_pool
-from service.work.pool.predictions import Opinions, read_opinions
+from service.work.pool.predictions import CurrentPredictions, current_predictions
 from service.work.wiring import Parts
 
 
@@ -49,9 +49,9 @@ def work_left(parts: Parts, project: Project, name: str, engine: Engine, tried: 
     pool = load_pool(parts, project)
     if not len(pool):
         return WorkLeft(left, _from_pilot(project, use, len(left), tried))
-    opinions = read_opinions(parts, project, pool)
+    current = current_predictions(parts, project, pool)
     unlabelled = ~np.isin(pool.image_ids, np.array(labelled, np.int64))
-    turn = _Turn(project, pool, opinions, unlabelled)
+    turn = _Turn(project, pool, current, unlabelled)
     count, rows = turn.count(place, fresh=len(fresh))
     wanted = {int(image) for image in pool.image_ids[rows]}
     return WorkLeft([image for image in left if image.id in wanted] or fresh, count)
@@ -69,11 +69,11 @@ def _from_pilot(project: Project, use: EngineUse, left: int, tried: Mapping[Imag
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """What decides who goes on: the pool, what is believed of it, and the images that nobody has labelled."""
+    """What decides who goes on: the pool, what is predicted of it, and the images that nobody has labelled."""
 
     project: Project
     pool: Pool
-    opinions: Opinions
+    current: CurrentPredictions
     unlabelled: NDArray[np.bool_]
 
     def count(self, place: int, *, fresh: int) -> tuple[Count, NDArray[np.bool_]]:
@@ -91,11 +91,11 @@ class _Turn:
 
     def _going(self, place: int) -> NDArray[np.bool_]:
         use = self.project.config.policy.escalation[place - 1]
-        rows = who_goes_on(self.opinions.believed(place), self.opinions.votes(place), use.below_margin)
+        rows = who_goes_on(self.current.before(place), self.current.votes(place), use.below_margin)
         going = np.zeros(len(self.pool), bool)
         going[rows] = True
         return going & self.unlabelled & ~self.pool.holdout
 
     def _spoke(self, place: int) -> NDArray[np.bool_]:
-        voices = [voice.spoke for voice in self.opinions.voices if voice.stage.place == place]
-        return voices[0] if voices else np.zeros(len(self.pool), bool)
+        answered = [one.answered for one in self.current.engines if one.stage.place == place]
+        return answered[0] if answered else np.zeros(len(self.pool), bool)

@@ -31,7 +31,7 @@ from labeling.quality.figures.plots import (
 )
 from labeling.quality.metrics import accuracy, confusion
 from labeling.select.strategies.uncertainty import margin
-from labeling.types import Example, ProjectId, Verdict, VersionId
+from labeling.types import Example, ImageId, ProjectId, Verdict, VersionId
 from service.engines.overview import work_of
 from service.figures.accuracy import (
     Acceptance,
@@ -51,6 +51,7 @@ from service.figures.engines import EngineWork
 from service.figures.estimates import Json, estimate
 from service.figures.figures import OF_CLASSIFIERS, is_current, write
 from service.work.figures.reliability import read_reliability
+from service.work.pool.predictions import ImagePrediction, predictions_of_images
 from service.work.pool.training_set import evaluation_examples, truth_of
 from service.work.wiring import Parts
 
@@ -80,8 +81,7 @@ class _Facts:
     labels_at: list[int]
     shown: list[tuple[str, int, int]]
     asked: list[Asked]
-    asked_predictions: dict[int, list[float]]
-    asked_prelabels: dict[int, list[float]]
+    current: dict[ImageId, ImagePrediction]
     reliability: NewFigure
     work: EngineWork
 
@@ -120,8 +120,6 @@ def _read(parts: Parts, project_id: ProjectId) -> _Facts | None:
         for verdict in versions.promotions(session, project_id):
             verdicts[verdict.version_id].append(verdict)
         asked = figures.lately_asked(session, project_id, LATELY)
-        images = [one.image_id for one in asked]
-        predicted = figures.evidence(session, images, champion.id) if champion else {}
         return _Facts(
             project=project,
             fingerprint=fingerprint,
@@ -134,8 +132,7 @@ def _read(parts: Parts, project_id: ProjectId) -> _Facts | None:
             labels_at=figures.people_labels_at(session, project_id, [v.last_label_id for v in everyone]),
             shown=figures.shown_and_kept(session, project_id),
             asked=asked,
-            asked_predictions=predicted.get(champion.id, {}) if champion else {},
-            asked_prelabels=figures.prelabels_of(session, project_id, images),
+            current=predictions_of_images(parts, project, [one.image_id for one in asked]),
             reliability=read_reliability(session, project),
             work=work_of(session, project_id),
         )
@@ -204,17 +201,14 @@ def _accepted(row: OfClass) -> OneClass:
 
 def _hardest(facts: _Facts) -> NewFigure:
     """The images that the champion (before it, the engine) doubts most, of those that were asked last."""
-    believed = [
-        (one, probs)
-        for one in facts.asked
-        if (probs := facts.asked_predictions.get(one.image_id) or facts.asked_prelabels.get(one.image_id))
-    ]
-    doubts = margin(np.array([probs for _, probs in believed])) if believed else np.empty(0)
+    found = [(one, facts.current[one.image_id]) for one in facts.asked if one.image_id in facts.current]
+    predicted = [(one, current) for one, current in found if current.shown]
+    doubts = margin(np.array([current.shown for _, current in predicted])) if predicted else np.empty(0)
     order = np.lexsort((np.arange(len(doubts)), -doubts))[:HARDEST]
-    return write(Hardest([_hard(facts, believed[i][0], float(doubts[i])) for i in order]))
+    return write(Hardest([_hard(facts.project, predicted[i][0], predicted[i][1], float(doubts[i])) for i in order]))
 
 
-def _hard(facts: _Facts, one: Asked, doubt: float) -> HardImage:
+def _hard(project: Project, one: Asked, current: ImagePrediction, doubt: float) -> HardImage:
     return HardImage(
         image_id=one.image_id,
         content_hash=one.content_hash,
@@ -222,13 +216,13 @@ def _hard(facts: _Facts, one: Asked, doubt: float) -> HardImage:
         kind=one.kind,
         ls_task_id=one.ls_task_id,
         doubt=round(doubt, 4),
-        prelabel=_best(facts.project, facts.asked_prelabels.get(one.image_id)),
-        champion=_best(facts.project, facts.asked_predictions.get(one.image_id)),
+        prelabel=_best(project, current.by_engine),
+        champion=_best(project, current.champion),
         answer=one.label,
     )
 
 
-def _best(project: Project, probs: list[float] | None) -> Guess | None:
+def _best(project: Project, probs: list[float]) -> Guess | None:
     if not probs:
         return None
     best = int(np.argmax(probs))

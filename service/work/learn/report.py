@@ -15,6 +15,7 @@ from labeling.learn.training import predict_probs
 from labeling.project import Project
 from labeling.quality.metrics import accuracy, expected_calibration_error, macro_f1
 from labeling.types import Example
+from service.work.learn.heads import head_named
 from service.work.pool.pool import EnginePin, Pool
 from service.work.pool.training_set import truth_of
 
@@ -48,6 +49,7 @@ def report_of(
         "classes_without_examples": [name for name in classes if not by_class[name]],
         "left_out": left_out,
         "temperature": classifier.temperature,
+        "fixed_temperature": head_named(project.config.policy.head).temperature,
         "calibrated": classifier.calibrated,
         "calibration_labels": len(snapshot.temperature),
         **_evaluate(classifier, pool, evaluation, classes),

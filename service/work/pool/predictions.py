@@ -1,11 +1,13 @@
-"""What everybody believes of the pool's images: the champion or the first engine, and the engines of the escalation.
+"""What is predicted of a project's images now; every step that needs it asks here.
 
-In: a pool. Out: aligned arrays, calibrated where terms exist. Row i speaks of the pool's row i; NaN and `MISSING` mean
-absent.
+In: a pool, or single images. Out: probabilities by name. `ranking` is what images are ordered by: the champion's at its
+head's fixed temperature, or an engine's as it gave them, so that no calibration changes an order. `shown` is what
+people see and what thresholds are compared with: calibrated where that is known. NaN and `MISSING` mean absent.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +18,10 @@ from db.repositories.engines import calibrations, engines_in_force, prelabels
 from db.repositories.engines.engines_in_force import Stage
 from db.repositories.engines.prelabels import Said
 from db.repositories.versions import predictions, versions
+from db.repositories.versions.versions import Version
 from db.session import reading
+from db.views import engine_answers
+from db.views.engine_answers import Opinion
 from labeling.adapters.storage.prediction_files import read_predictions
 from labeling.answers import MISSING, Answer, AnswerSet
 from labeling.errors import BadArtifact, NotFound
@@ -24,88 +29,181 @@ from labeling.prelabel.calibration import Terms, calibrated, calibrated_answers,
 from labeling.prelabel.escalation import named
 from labeling.prelabel.guards.checks import CONFLICT
 from labeling.project import Project
-from labeling.types import Outcome
+from labeling.types import ImageId, Outcome, ProjectId
+from service.logs import get_logger
 from service.work.pool.pool import Pool
 from service.work.wiring import Parts
 
-__all__ = ["Opinions", "Voice", "code_of", "read_opinions", "read_voices", "terms_in_force"]
+__all__ = [
+    "ChampionPredictions",
+    "CurrentPredictions",
+    "EnginePredictions",
+    "ImagePrediction",
+    "champion_predictions",
+    "code_of",
+    "current_predictions",
+    "predictions_of_images",
+    "terms_in_force",
+]
 
+log = get_logger(__name__)
 Probs = NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
-    """One engine of the escalation: where it `spoke` (N,), its `probs` (N, K), the code of what it `named` (N,).
+class ChampionPredictions:
+    """What the champion predicts of N images; ids ascend. `shown` (N, K) is at its fitted temperature."""
 
-    `flagged` (N,): a probe made its answer less trustworthy; whether it contradicts
-    the classifier is asked of today's classifier instead. `mean_micro` is what an image has cost so far.
+    version: Version
+    image_ids: NDArray[np.int64]
+    shown: NDArray[np.float32]
+
+    def ranking(self, rows: NDArray[np.int64]) -> Probs:
+        """The same of these rows, at the fixed temperature of its head."""
+        report = self.version.report
+        fixed = float(report.get("fixed_temperature", report.get("temperature", 1.0)))
+        return calibrated(self.shown[rows], Terms(temperature=fixed / float(report.get("temperature", fixed))))
+
+    def rows_of(self, image_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The rows of these images; -1 for one that it has not predicted."""
+        rows = np.minimum(np.searchsorted(self.image_ids, image_ids), len(self.image_ids) - 1)
+        return np.where(self.image_ids[rows] == image_ids, rows, -1).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class EnginePredictions:
+    """Of one engine of the escalation: which of N images it `answered`, `shown` (N, K), its `answers` as codes (N,).
+
+    `flagged` (N,): a probe made its answer less trustworthy; whether it contradicts the classifier is asked of today's
+    classifier instead. `mean_micro` is what an image has cost so far.
     """
 
     stage: Stage
-    spoke: NDArray[np.bool_]
-    probs: Probs
-    named: NDArray[np.int64]
+    answered: NDArray[np.bool_]
+    shown: Probs
+    answers: NDArray[np.int64]
     flagged: NDArray[np.bool_]
     mean_micro: float
 
 
 @dataclass(frozen=True, slots=True)
-class Opinions:
-    """`base` (N, K): the champion's where it has predicted (`by_classifier`), else the first engine's."""
+class CurrentPredictions:
+    """Of the pool's N images: the champion's where it has predicted (`by_champion`), else the first engine's.
 
-    base: Probs
-    by_classifier: NDArray[np.bool_]
-    voices: tuple[Voice, ...]
+    `champion` is None where it has predicted nothing yet; `engines` are those of the escalation, in its order.
+    """
 
-    def believed(self, before: int) -> Probs:
-        """The probabilities of the last engine before this place that gave any, else the base: (N, K)."""
-        believed = np.array(self.base)
-        for voice in self._before(before):
-            has_probs = np.isfinite(voice.probs).all(axis=1)
-            believed[has_probs] = voice.probs[has_probs]
-        return believed
+    champion: Version | None
+    by_champion: NDArray[np.bool_]
+    ranking: Probs
+    shown: Probs
+    engines: tuple[EnginePredictions, ...]
+
+    def before(self, place: int) -> Probs:
+        """The probabilities of the last engine before this place that gave any, else `shown`: (N, K)."""
+        probs = np.array(self.shown)
+        for engine in self._before(place):
+            given = np.isfinite(engine.shown).all(axis=1)
+            probs[given] = engine.shown[given]
+        return probs
 
     def votes(self, before: int) -> NDArray[np.int64]:
-        """What the base and every engine before this place named: (N, 1 + E)."""
-        return np.stack([named(self.base), *(voice.named for voice in self._before(before))], axis=1)
+        """The codes of what is predicted, and of what every engine before this place answered: (N, 1 + E)."""
+        return np.stack([named(self.shown), *(engine.answers for engine in self._before(before))], axis=1)
 
-    def _before(self, place: int) -> list[Voice]:
-        return [voice for voice in self.voices if voice.stage.place < place]
+    def _before(self, place: int) -> list[EnginePredictions]:
+        return [engine for engine in self.engines if engine.stage.place < place]
 
 
-def read_opinions(parts: Parts, project: Project, pool: Pool) -> Opinions:
-    """Everything that is believed of this pool now."""
+@dataclass(frozen=True, slots=True)
+class ImagePrediction:
+    """Of one image: `engine` is the last engine that did not abstain; `champion` (K,) is empty before it predicted.
+
+    `ranking` and `shown` are the champion's, else that engine's; empty where it only named an answer.
+    """
+
+    ranking: list[float]
+    shown: list[float]
+    champion: list[float]
+    engine: Opinion | None
+    by_engine: list[float]
+    """What the engine's probabilities are shown as."""
+
+    @property
+    def answer(self) -> str | None:
+        """What the engine named; None where the champion predicts."""
+        return None if self.champion or self.engine is None else self.engine.answer
+
+
+def champion_predictions(parts: Parts, project_id: ProjectId) -> ChampionPredictions | None:
+    """What the champion predicts of every image that was ready when it predicted last; None while there is nothing.
+
+    A file that is gone or damaged counts as nothing: it is made again by the next `promote` job.
+    """
     with reading(parts.database) as session:
-        first = engines_in_force.first_revision(session, project.id)
-        terms = terms_in_force(session, project)
-        voices = read_voices(session, project, pool)
-        champion = versions.champion(session, project.id)
+        champion = versions.champion(session, project_id)
         file = None if champion is None else predictions.prediction_file(session, champion.id)
-    base = calibrated(pool.prelabel_probs, terms.get(first or ""))
-    predicted = np.zeros(len(pool), bool)
-    if file is not None:
-        try:
-            stored = read_predictions(parts.settings.home, file.path, file.sha256)
-        except (NotFound, BadArtifact):  # they are made again by the next `promote`
-            return Opinions(base, predicted, voices)
-        rows = pool.rows_of(stored.image_ids)
-        base[rows[rows >= 0]] = stored.probs[rows >= 0]
-        predicted[rows[rows >= 0]] = True
-    return Opinions(base, predicted, voices)
+    if champion is None or file is None:
+        return None
+    try:
+        found = (parts.settings.home / file.path).stat()
+        made_of = (file.sha256, found.st_mtime_ns, found.st_size)
+        held = parts.predictions.get(project_id)
+        if held is None or held[0] != made_of:
+            held = made_of, read_predictions(parts.settings.home, file.path, file.sha256)
+            parts.predictions[project_id] = held
+    except (FileNotFoundError, NotFound, BadArtifact) as error:
+        log.warning("the champion's predictions are made again", project=project_id, reason=str(error))
+        return None
+    stored = held[1]
+    return ChampionPredictions(champion, stored.image_ids, stored.probs) if len(stored.image_ids) else None
 
 
-def read_voices(session: Session, project: Project, pool: Pool) -> tuple[Voice, ...]:
-    """The engines of the escalation that are in force, in their order; none where there is no escalation."""
-    terms = terms_in_force(session, project)
-    return tuple(
-        _voice(stage, prelabels.said(session, project.id, stage.revision), pool, project, terms.get(stage.revision))
-        for stage in engines_in_force.in_force(session, project.id)
-        if stage.place > 0
-    )
+def current_predictions(parts: Parts, project: Project, pool: Pool) -> CurrentPredictions:
+    """What is predicted of every image of the pool now."""
+    with reading(parts.database) as session:
+        terms = terms_in_force(session, project)
+        first = engines_in_force.first_revision(session, project.id) or ""
+        engines = tuple(
+            _of_engine(one, prelabels.said(session, project.id, one.revision), pool, project, terms.get(one.revision))
+            for one in engines_in_force.in_force(session, project.id)
+            if one.place > 0
+        )
+    ranking, shown = pool.prelabel_probs, calibrated(pool.prelabel_probs, terms.get(first))
+    champion = champion_predictions(parts, project.id)
+    if champion is None:
+        return CurrentPredictions(None, np.zeros(len(pool), bool), ranking, shown, engines)
+    rows = champion.rows_of(pool.image_ids)
+    predicted = rows >= 0
+    ranking, shown = np.array(ranking), np.array(shown)
+    ranking[predicted] = champion.ranking(rows[predicted])
+    shown[predicted] = champion.shown[rows[predicted]]
+    return CurrentPredictions(champion.version, predicted, ranking, shown, engines)
+
+
+def predictions_of_images(
+    parts: Parts, project: Project, image_ids: Sequence[ImageId]
+) -> dict[ImageId, ImagePrediction]:
+    """What is predicted of these images; one that nothing is predicted of is left out."""
+    champion = champion_predictions(parts, project.id)
+    with reading(parts.database) as session:
+        terms = terms_in_force(session, project)
+        engines = engine_answers.of_images(session, project.id, image_ids)
+    by_champion: dict[int, tuple[list[float], list[float]]] = {}
+    if champion is not None and image_ids:
+        images = np.asarray(image_ids, np.int64)
+        rows = champion.rows_of(images)
+        pairs = zip(champion.ranking(rows[rows >= 0]).tolist(), champion.shown[rows[rows >= 0]].tolist(), strict=True)
+        by_champion = dict(zip(images[rows >= 0].tolist(), pairs, strict=True))
+    return {
+        image: _of_image(engines.get(image), terms, by_champion.get(image))
+        for image in image_ids
+        if image in engines or image in by_champion
+    }
 
 
 def terms_in_force(session: Session, project: Project) -> dict[str, Terms]:
-    """How each revision's answers are to be read; one that is not here is not calibrated."""
+    """The calibration of each engine revision; one that is not here is not calibrated."""
     return {revision: read_terms(row.terms) for revision, row in calibrations.everyone(session, project.id).items()}
 
 
@@ -114,26 +212,35 @@ def code_of(said: Said, answers: AnswerSet) -> int:
     return answers.code(Answer.named(said.outcome, said.answer))
 
 
-def _voice(stage: Stage, all_said: list[Said], pool: Pool, project: Project, terms: Terms | None) -> Voice:
+def _of_image(
+    engine: Opinion | None, terms: dict[str, Terms], champion: tuple[list[float], list[float]] | None
+) -> ImagePrediction:
+    given = engine.probs if engine else []
+    found = terms.get(engine.revision) if engine else None
+    by_engine = calibrated(np.array([given]), found)[0].tolist() if given and found is not None else given
+    ranking, shown = champion or (given, by_engine)
+    return ImagePrediction(ranking, shown, champion[1] if champion else [], engine, by_engine)
+
+
+def _of_engine(stage: Stage, said: list[Said], pool: Pool, project: Project, terms: Terms | None) -> EnginePredictions:
     classes, known = project.config.classes, project.config.answers
-    at = pool.rows_of(np.array([said.image_id for said in all_said], np.int64))
-    ready = [(int(row), said) for row, said in zip(at, all_said, strict=True) if row >= 0]
+    at = pool.rows_of(np.array([one.image_id for one in said], np.int64))
+    ready = [(int(row), one) for row, one in zip(at, said, strict=True) if row >= 0]
     rows = np.array([row for row, _ in ready], np.int64)
-    spoke, flagged = np.zeros(len(pool), bool), np.zeros(len(pool), bool)
-    probs, answers = np.full((len(pool), len(classes)), np.nan), np.full(len(pool), MISSING)
-    likeliest = np.full(len(pool), MISSING, np.int64)
+    answered, flagged = np.zeros(len(pool), bool), np.zeros(len(pool), bool)
+    shown, codes = np.full((len(pool), len(classes)), np.nan), np.full(len(pool), MISSING)
+    answers = np.full(len(pool), MISSING, np.int64)
     if ready:
-        spoke[rows] = True
-        flagged[rows] = [any(flag != CONFLICT for flag in said.flags) for _, said in ready]
-        answers[rows] = [code_of(said, known) for _, said in ready]
-        raw = np.array([_probs(said, len(classes)) for _, said in ready])
-        levels = [said.stated for _, said in ready]
-        stated = calibrated_answers(answers[rows], levels, terms, len(classes))
+        answered[rows] = True
+        flagged[rows] = [any(flag != CONFLICT for flag in one.flags) for _, one in ready]
+        codes[rows] = [code_of(one, known) for _, one in ready]
+        raw = np.array([_probs(one, len(classes)) for _, one in ready])
+        stated = calibrated_answers(codes[rows], [one.stated for _, one in ready], terms, len(classes))
         absent = ~np.isfinite(raw).all(axis=1)
-        probs[rows] = np.where(absent[:, None], stated, calibrated(raw, terms))
-        likeliest[rows] = named(probs[rows], answers[rows])
-    mean = sum(said.cost_micro for said in all_said) / max(len(all_said), 1)
-    return Voice(stage, spoke, probs, likeliest, flagged, mean)
+        shown[rows] = np.where(absent[:, None], stated, calibrated(raw, terms))
+        answers[rows] = named(shown[rows], codes[rows])
+    mean = sum(one.cost_micro for one in said) / max(len(said), 1)
+    return EnginePredictions(stage, answered, shown, answers, flagged, mean)
 
 
 def _probs(said: Said, classes: int) -> list[float]:

@@ -25,7 +25,7 @@ from labeling.project import Project
 from labeling.review.kinds import Use, kinds_for
 from labeling.types import Example, Side
 from service.work.pool.pool import Pool
-from service.work.pool.predictions import Opinions
+from service.work.pool.predictions import CurrentPredictions
 from service.work.wiring import Parts
 
 
@@ -43,7 +43,7 @@ def items_for(
     parts: Parts,
     project: Project,
     pool: Pool,
-    opinions: Opinions,
+    current: CurrentPredictions,
     pictures: Sequence[tuple[PendingImage, Image.Image]],
     *,
     place: int,
@@ -55,7 +55,7 @@ def items_for(
     `text_space` asks for each image's vector in the space of texts too, which takes a fit over the whole pool.
     """
     rows = pool.rows_of(np.array([image.id for image, _ in pictures], np.int64))
-    earlier = [voice.stage.revision for voice in opinions.voices if voice.stage.place < place]
+    earlier = [engine.stage.revision for engine in current.engines if engine.stage.place < place]
     with reading(parts.database) as session:
         first = parts.engine_for(project).revision
         described = prelabels.descriptions(session, [image.id for image, _ in pictures], [first, *earlier])
@@ -69,7 +69,7 @@ def items_for(
                 image.text,
                 key=image.content_hash,
                 shots=found,
-                opinion=_known(opinions.base[row]),
+                opinion=_known(current.shown[row]),
                 description=described.get(image.id, ""),
                 in_text_space=vector,
             ),

@@ -28,7 +28,7 @@ from labeling.project import EngineUse, Project
 from labeling.types import ImageId, ProjectId
 from service.logs import get_logger
 from service.work.pool.pool import Pool, load_pool
-from service.work.pool.predictions import Opinions, read_opinions
+from service.work.pool.predictions import CurrentPredictions, current_predictions
 from service.work.prelabel.engine_inputs import as_known, items_for
 from service.work.prelabel.inference import Looked, Seen, look_at, open_pictures
 from service.work.wiring import Parts
@@ -52,11 +52,11 @@ class _Turn:
 
 @dataclass(frozen=True, slots=True)
 class _Ground:
-    """What all engines of the step share: the pool, what is believed of it, and which images may be looked at."""
+    """What all engines of the step share: the pool, what is predicted of it, and which images may be given to them."""
 
     project: Project
     pool: Pool
-    opinions: Opinions
+    current: CurrentPredictions
     open: NDArray[np.bool_]
 
 
@@ -135,21 +135,24 @@ def _read(parts: Parts, project: Project) -> _Ground:
     with reading(parts.database) as session:
         labelled = np.array([label.image_id for label in labels.current(session, project.id)], np.int64)
     return _Ground(
-        project, pool, read_opinions(parts, project, pool), ~pool.holdout & ~np.isin(pool.image_ids, labelled)
+        project,
+        pool,
+        current_predictions(parts, project, pool),
+        ~pool.holdout & ~np.isin(pool.image_ids, labelled),
     )
 
 
 def _going(parts: Parts, ground: _Ground, turn: _Turn) -> NDArray[np.int64]:
     """The rows that this engine is to look at and has not, the most doubtful first, as far as the money goes."""
-    voice = next(voice for voice in ground.opinions.voices if voice.stage.place == turn.place)
+    mine = next(engine for engine in ground.current.engines if engine.stage.place == turn.place)
     with reading(parts.database) as session:
         dead = failures.dead(session, ground.project.id, STEP)
-    open_rows = np.flatnonzero(ground.open & ~voice.spoke)
+    open_rows = np.flatnonzero(ground.open & ~mine.answered)
     subjects = [_of_image(ground.project, turn.use, int(ground.pool.image_ids[row])) for row in open_rows]
     rows = open_rows[np.array([subject not in dead for subject in subjects], bool)]
-    believed, votes = ground.opinions.believed(turn.place)[rows], ground.opinions.votes(turn.place)[rows]
-    most = _enough_for(parts, ground.project, voice.mean_micro)
-    going = rows[who_goes_on(believed, votes, turn.use.below_margin, most)]
+    probs, votes = ground.current.before(turn.place)[rows], ground.current.votes(turn.place)[rows]
+    most = _enough_for(parts, ground.project, mine.mean_micro)
+    going = rows[who_goes_on(probs, votes, turn.use.below_margin, most)]
     if most == 0 and len(rows):
         _give_up(parts, ground.project, turn.use, f"{turn.use.engine} looks at no more images: {_SPENT}")
     return np.asarray(going, np.int64)
@@ -176,7 +179,7 @@ def _look(parts: Parts, ground: _Ground, turn: _Turn, rows: NDArray[np.int64]) -
         parts,
         ground.project,
         ground.pool,
-        ground.opinions,
+        ground.current,
         pictures,
         place=turn.place,
         shots=turn.use.examples,
@@ -192,9 +195,9 @@ def _look(parts: Parts, ground: _Ground, turn: _Turn, rows: NDArray[np.int64]) -
 def _held_against(ground: _Ground, seen: Seen, row: int) -> Seen:
     """With a flag where it names another class than the classifier of today."""
     evidence = seen.prelabel.evidence
-    if not ground.opinions.by_classifier[row] or CONFLICT in evidence.flags:
+    if not ground.current.by_champion[row] or CONFLICT in evidence.flags:
         return seen
-    if not conflict(seen.prelabel, ground.opinions.base[row].tolist(), ground.project.config.classes):
+    if not conflict(seen.prelabel, ground.current.shown[row].tolist(), ground.project.config.classes):
         return seen
     flagged = replace(evidence, flags=(*evidence.flags, CONFLICT))
     return replace(seen, prelabel=replace(seen.prelabel, evidence=flagged))

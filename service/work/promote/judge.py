@@ -86,7 +86,7 @@ def promote_by_hand(
     with transaction(parts.database) as session:
         versions.lock(session, project_id)
         version = versions.by_number(session, project_id, version_number)
-        if not _crown(parts, session, version, Verdict.PROMOTED, author, reason):
+        if not _promote(parts, session, version, Verdict.PROMOTED, author, reason):
             return {"promoted": 0}
     log.info("promoted by hand", project=project_id, version=version_number)
     return {"promoted": 1}
@@ -105,7 +105,7 @@ def roll_back(parts: Parts, project_id: ProjectId, author: str, reason: str, lea
         previous = versions.previous_champion(session, project_id)
         if previous is None:
             raise Conflict("There is no earlier champion to go back to. `hardcase promote` takes any version.")
-        _crown(parts, session, previous, Verdict.ROLLED_BACK, author, reason)
+        _promote(parts, session, previous, Verdict.ROLLED_BACK, author, reason)
     log.info("rolled back", project=project_id, version=previous.number)
     return {"promoted": 1}
 
@@ -126,8 +126,8 @@ def _compare(
     Each predicts with the features that its card pins; images that one of them cannot see are left out.
     """
     image_ids = np.array([example.image_id for example in examples], np.int64)
-    ours = _opinion(parts, project, candidate, image_ids)
-    theirs = _opinion(parts, project, champion, image_ids) if champion else ours
+    ours = _predicted(parts, project, candidate, image_ids)
+    theirs = _predicted(parts, project, champion, image_ids) if champion else ours
     both = ours.known & theirs.known  # (N,)
     return judge_arrays(
         ours.probs[both],
@@ -141,7 +141,7 @@ def _compare(
 
 
 @dataclass(frozen=True, slots=True)
-class _Opinion:
+class _Predicted:
     """What a version and its engine say of N images; rows of images that are not ready are meaningless."""
 
     known: NDArray[np.bool_]
@@ -149,7 +149,7 @@ class _Opinion:
     prelabels: NDArray[np.floating]
 
 
-def _opinion(parts: Parts, project: Project, version: Version, image_ids: NDArray[np.int64]) -> _Opinion:
+def _predicted(parts: Parts, project: Project, version: Version, image_ids: NDArray[np.int64]) -> _Predicted:
     classifier, card = load_classifier(parts.settings.home, version)
     pool = load_pool(parts, project, pin_of_card(card))
     rows = pool.rows_of(image_ids)
@@ -159,10 +159,10 @@ def _opinion(parts: Parts, project: Project, version: Version, image_ids: NDArra
     if known.any():
         probs[known] = predict_probs(classifier, pool.inputs.take(rows[known]))
         prelabels[known] = pool.prelabel_probs[rows[known]]
-    return _Opinion(known, probs, prelabels)
+    return _Predicted(known, probs, prelabels)
 
 
-def _crown(parts: Parts, session: Session, version: Version, verdict: Verdict, author: str, reason: str) -> bool:
+def _promote(parts: Parts, session: Session, version: Version, verdict: Verdict, author: str, reason: str) -> bool:
     """Append the verdict of a person, and to the audit log; False if the version is champion already."""
     champion, now = versions.champion(session, version.project_id), parts.now()
     if champion is not None and champion.id == version.id:

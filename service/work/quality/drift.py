@@ -17,13 +17,11 @@ from sqlalchemy.orm import Session
 from db.repositories.engines import engines_in_force
 from db.repositories.projects import projects
 from db.repositories.running.alarms import AlarmKind
-from db.repositories.versions import predictions, versions
+from db.repositories.versions import versions
 from db.repositories.versions.versions import Version
 from db.session import reading, transaction
 from db.views import label_audit, project_stats
 from db.views.figures import keep
-from labeling.adapters.storage.prediction_files import Predictions, read_predictions
-from labeling.errors import BadArtifact, NotFound
 from labeling.estimates import MIN_LABELS
 from labeling.project import Project
 from labeling.quality.drift import Changed, class_shift, corrected_prior, input_shift, level_of, told_apart
@@ -33,6 +31,7 @@ from service.figures.drift import Drift, EngineChange, Habit, Inputs, Look, Move
 from service.figures.estimates import Json, known
 from service.figures.figures import is_current, stored, write
 from service.work.pool.pool import load_pool
+from service.work.pool.predictions import ChampionPredictions, champion_predictions
 from service.work.pool.training_set import evaluation_examples, truth_of
 from service.work.quality.alarm_rules import Watch, follow
 from service.work.quality.annotator_drift import people_over_time
@@ -146,23 +145,18 @@ def _changed(found: Changed, look: int) -> Json:
 
 def _prior(parts: Parts, project: Project, champion: Version, sides: _Sides, look: int) -> Prior | None:
     """How the champion's predictions are spread among old and new images, and corrected for how it errs."""
+    predicted = champion_predictions(parts, project.id)
+    if predicted is None or predicted.version.id != champion.id:
+        return None
     with reading(parts.database) as session:
-        row = predictions.prediction_file(session, champion.id)
         examples = evaluation_examples(session, project)
-    if row is None:
-        return None
-    try:
-        file = read_predictions(parts.settings.home, row.path, row.sha256)
-    except (NotFound, BadArtifact):  # they are made again by the next `promote`
-        return None
     names = project.config.classes
-    before, after = (np.bincount(_predicted(file, ids), minlength=len(names)) for ids in (sides.before, sides.after))
+    before, after = (np.bincount(_classes(predicted, ids), minlength=len(names)) for ids in (sides.before, sides.after))
     if not before.sum() or not after.sum():
         return None
     ids = np.array([example.image_id for example in examples], np.int64)
-    predicted = np.isin(ids, file.image_ids)
-    truth = truth_of(examples, names)[predicted]
-    matrix = confusion(_predicted(file, ids[predicted]), truth, len(names))[: len(names)].astype(np.float64)
+    truth = truth_of(examples, names)[predicted.rows_of(ids) >= 0]
+    matrix = confusion(_classes(predicted, ids), truth, len(names))[: len(names)].astype(np.float64)
     corrected = corrected_prior(matrix, after) if matrix.sum() >= MIN_LABELS and matrix.sum(axis=1).all() else None
     classes = [
         Moved(
@@ -176,10 +170,10 @@ def _prior(parts: Parts, project: Project, champion: Version, sides: _Sides, loo
     return Prior(classes=classes, **_changed(class_shift(before, after), look))
 
 
-def _predicted(file: Predictions, image_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+def _classes(predicted: ChampionPredictions, image_ids: NDArray[np.int64]) -> NDArray[np.int64]:
     """The class that was predicted for each of these images that has a prediction."""
-    rows = np.searchsorted(file.image_ids, image_ids[np.isin(image_ids, file.image_ids)])
-    return np.asarray(file.probs[rows].argmax(axis=1), np.int64)
+    rows = predicted.rows_of(image_ids)
+    return np.asarray(predicted.shown[rows[rows >= 0]].argmax(axis=1), np.int64)
 
 
 def _engines(session: Session, project: Project) -> list[EngineChange]:

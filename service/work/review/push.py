@@ -10,19 +10,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from db.repositories.projects import projects
 from db.repositories.queries import gold
 from db.repositories.reviews import displayed_predictions, label_studio, reviews
 from db.repositories.reviews.displayed_predictions import Shown
 from db.repositories.reviews.label_studio import Place
-from db.repositories.reviews.reviews import Review, Suggested
+from db.repositories.reviews.reviews import Review
 from db.repositories.versions import predictions, versions
 from db.session import reading, transaction
 from labeling.answers import AnswerSet
 from labeling.errors import Invalid
-from labeling.prelabel.calibration import Terms, calibrated
 from labeling.project import Project
 from labeling.review import payloads
 from labeling.review.controls import Controls
@@ -32,7 +29,7 @@ from labeling.review.queue import scores
 from labeling.slices import batches
 from labeling.types import ImageId, ProjectId, ReviewId
 from service.label_studio.adopted_tasks import controls_of
-from service.work.pool.predictions import terms_in_force
+from service.work.pool.predictions import ImagePrediction, predictions_of_images
 from service.work.review.hints import hints_for
 from service.work.review.image_urls import address_of, region_address_of
 from service.work.review.import_tasks import find_left_over, import_batch, may_be_under_way
@@ -114,36 +111,24 @@ def read_queue(parts: Parts, project_id: ProjectId) -> Queue:
         project = projects.by_id(session, project_id)
         champion = versions.champion(session, project_id)
         predicted = champion is None or predictions.prediction_file(session, champion.id) is not None
-        version_id = champion.id if champion is not None and predicted else None
         found = {review.id: review for review in reviews.open_reviews(session, project_id)}
         onboarding = set(gold.asked_reviews(session, project_id, first=project.config.policy.gold.onboarding))
-        terms = terms_in_force(session, project)
-        thought = {
-            image: _read_by(terms, suggested)
-            for image, suggested in reviews.suggestions(session, project_id, version_id).items()
-        }
-    ordered = in_order(project, list(found.values()), thought, onboarding)[:ACTIVE]
+    current = predictions_of_images(parts, project, list({review.image_id for review in found.values()}))
+    ordered = in_order(project, list(found.values()), current, onboarding)[:ACTIVE]
     answers, places = project.config.answers, scores(ordered)
     suggestions = {
-        review_id: Suggestion(_shown(found[review_id], thought, answers), places[review_id]) for review_id in ordered
+        review_id: Suggestion(_shown(found[review_id], current, answers), places[review_id]) for review_id in ordered
     }
     number = champion.number if champion is not None and predicted else 0
     return Queue(project, tuple(found[review_id] for review_id in ordered), suggestions, number, predicted)
 
 
-def _read_by(terms: Mapping[str, Terms], suggested: Suggested) -> Suggested:
-    """With its probabilities as its engine's calibration reads them; the champion's are calibrated already."""
-    if not suggested.probs or suggested.revision not in terms:
-        return suggested
-    return replace(suggested, probs=calibrated(np.array([suggested.probs]), terms[suggested.revision])[0].tolist())
-
-
-def _shown(review: Review, thought: Mapping[ImageId, Suggested], answers: AnswerSet) -> str | None:
+def _shown(review: Review, current: Mapping[ImageId, ImagePrediction], answers: AnswerSet) -> str | None:
     """The answer that was named, else the likeliest class; nothing where the review is blind or nothing is known."""
-    found = thought.get(review.image_id)
+    found = current.get(review.image_id)
     if review.blind or found is None:
         return None
-    return answers.label_of(found.answer, found.probs)
+    return answers.label_of(found.answer, found.shown)
 
 
 def _order_is_due(place: Place, queue: Queue) -> bool:

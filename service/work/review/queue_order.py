@@ -10,18 +10,22 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from db.repositories.reviews.reviews import Review, Suggested
+from db.repositories.reviews.reviews import Review
 from labeling.project import Project
 from labeling.review.queue import InQueue, order
 from labeling.select.strategies.strategy import Predicted, checked_scores
 from labeling.types import ImageId, ReviewId
+from service.work.pool.predictions import ImagePrediction
 from service.work.pool.strategies import strategy_of
 
 __all__ = ["in_order"]
 
 
 def in_order(
-    project: Project, open_now: Sequence[Review], predicted: Mapping[ImageId, Suggested], first: Collection[ReviewId]
+    project: Project,
+    open_now: Sequence[Review],
+    predicted: Mapping[ImageId, ImagePrediction],
+    first: Collection[ReviewId],
 ) -> list[ReviewId]:
     """Review ids in order; `first` is the onboarding set.
 
@@ -47,13 +51,12 @@ def in_order(
 
 
 def _probs(
-    open_now: Sequence[Review], predicted: Mapping[ImageId, Suggested], n_classes: int
+    open_now: Sequence[Review], predicted: Mapping[ImageId, ImagePrediction], n_classes: int
 ) -> npt.NDArray[np.float32]:
     """What is predicted of each review's image now, (N, K); NaN where nothing is."""
     probs = np.full((len(open_now), n_classes), np.nan, np.float32)
     for row, review in enumerate(open_now):
         found = predicted.get(review.image_id)
-        if found is not None and len(found.probs) == n_classes:
-            # a champion's evidence is rounded to six digits: in 16 bits it is again what the query was drawn by
-            probs[row] = found.probs if found.revision else np.asarray(found.probs, np.float16)
+        if found is not None and len(found.ranking) == n_classes:
+            probs[row] = found.ranking
     return probs

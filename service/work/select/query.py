@@ -19,11 +19,7 @@ from db.repositories.queries import gold, queries
 from db.repositories.queries.examples import read_examples
 from db.repositories.queries.queries import NewQuery, NewReview
 from db.repositories.reviews import reviews
-from db.repositories.versions import predictions, versions
-from db.repositories.versions.predictions import PredictionFile
 from db.session import reading, transaction
-from labeling.adapters.storage.prediction_files import read_predictions
-from labeling.errors import BadArtifact, NotFound
 from labeling.jobs import Trigger
 from labeling.prelabel.escalation import disagreement, named
 from labeling.project import Policy, Project
@@ -33,16 +29,13 @@ from labeling.select.query.gold import draw_gold
 from labeling.select.query.shares import target_reached
 from labeling.select.strategies.batch import joined
 from labeling.select.strategies.strategy import Labelled, Predicted, View
-from labeling.types import ImageId, ProjectId, Side, VersionId
-from service.logs import get_logger
+from labeling.types import ImageId, ProjectId, Side
 from service.work.pool.pool import Pool, load_pool
-from service.work.pool.predictions import read_voices
+from service.work.pool.predictions import CurrentPredictions, current_predictions
 from service.work.pool.strategies import strategy_of
 from service.work.wiring import Parts
 
 __all__ = ["choose_query"]
-
-log = get_logger(__name__)
 
 _GOLD_STREAM = 1
 """Chance of its own for gold: the other images of a query are the same with and without it."""
@@ -57,8 +50,6 @@ class _Facts:
     project: Project
     open: int
     number: int
-    version_id: VersionId | None
-    file: PredictionFile | None
     taken: set[int]
     evaluation_labels: Counter[str]
     gold: list[ImageId]
@@ -67,15 +58,6 @@ class _Facts:
     @property
     def enough(self) -> bool:
         return self.open >= self.project.config.policy.low_water
-
-
-@dataclass(frozen=True, slots=True)
-class _Doubt:
-    """What is believed of every image of the pool, and which version (if one) believes it."""
-
-    version_id: VersionId | None
-    probs: Probs
-    predicted: npt.NDArray[np.bool_]
 
 
 def choose_query(parts: Parts, project_id: ProjectId, trigger: Trigger, *, force: bool = False) -> dict[str, int]:
@@ -87,33 +69,30 @@ def choose_query(parts: Parts, project_id: ProjectId, trigger: Trigger, *, force
     if facts.enough and not force:
         return {"asked": 0, "query": 0}
     pool = load_pool(parts, facts.project)
-    doubt = _doubt(parts, facts, pool)
+    current = current_predictions(parts, facts.project, pool)
     free = np.flatnonzero(~np.isin(pool.group_ids, list(facts.taken)))
-    picks = _draw(parts, facts, pool, doubt, free)
+    picks = _draw(parts, facts, pool, current, free)
     new = NewQuery(
         project_id=project_id,
         number=facts.number,
         strategy=facts.project.config.policy.strategy,
         seed=facts.project.config.policy.seed,
-        version_id=doubt.version_id,
+        version_id=current.champion.id if current.champion else None,
         pool_size=len(np.unique(pool.group_ids[free][~pool.holdout[free]])),
         trigger=trigger,
     )
-    asked = [_review(pick, int(free[pick.position]), pool, doubt) for pick in picks]
+    asked = [_review(pick, int(free[pick.position]), pool, current) for pick in picks]
     asked += _gold(facts) if asked else []
     return _write(parts, facts.project.config.policy, new, asked, force)
 
 
 def _read(parts: Parts, project_id: ProjectId) -> _Facts:
     with reading(parts.database) as session:
-        champion = versions.champion(session, project_id)
         examples = read_examples(session, project_id, kinds_for(Use.GATE), Side.HOLDOUT)
         return _Facts(
             project=projects.by_id(session, project_id),
             open=reviews.count_fresh(session, project_id),
             number=queries.next_number(session, project_id),
-            version_id=None if champion is None else champion.id,
-            file=None if champion is None else predictions.prediction_file(session, champion.id),
             taken=queries.taken_groups(session, project_id),
             evaluation_labels=Counter(example.label for example in examples),
             gold=gold.unasked_images(session, project_id),
@@ -121,40 +100,22 @@ def _read(parts: Parts, project_id: ProjectId) -> _Facts:
         )
 
 
-def _doubt(parts: Parts, facts: _Facts, pool: Pool) -> _Doubt:
-    """The champion's stored predictions; the engine's prelabels for images that it has not predicted yet."""
-    nobody = _Doubt(None, pool.prelabel_probs, np.zeros(len(pool), bool))
-    if facts.file is None:
-        return nobody
-    try:
-        stored = read_predictions(parts.settings.home, facts.file.path, facts.file.sha256)
-    except (NotFound, BadArtifact) as error:
-        log.warning("choosing by prelabels", project=facts.project.id, reason=error.message)
-        return nobody
-    rows = pool.rows_of(stored.image_ids)
-    probs, predicted = pool.prelabel_probs.copy(), np.zeros(len(pool), bool)
-    probs[rows[rows >= 0]] = stored.probs[rows >= 0]
-    predicted[rows[rows >= 0]] = True
-    return _Doubt(facts.version_id, probs, predicted)
-
-
-def _conflicts(parts: Parts, project: Project, pool: Pool, doubt: _Doubt) -> Probs:
-    """How far the engines of the escalation contradict what is believed, or each other: (N,) in [0, 1].
+def _conflicts(current: CurrentPredictions) -> Probs:
+    """How far the engines of the escalation contradict the current prediction, or each other: (N,) in [0, 1].
 
     An answer that was flagged as less trustworthy counts as a contradiction. Without an escalation: zeros.
     """
-    with reading(parts.database) as session:
-        voices = read_voices(session, project, pool)
-    votes = np.stack([named(doubt.probs), *(voice.named for voice in voices)], axis=1)
-    flagged = np.any([voice.flagged for voice in voices], axis=0) if voices else np.zeros(len(pool), bool)
-    return np.maximum(disagreement(votes), flagged)
+    if not current.engines:
+        return np.zeros(len(current.ranking))
+    votes = np.stack([named(current.ranking), *(engine.answers for engine in current.engines)], axis=1)
+    return np.maximum(disagreement(votes), np.any([engine.flagged for engine in current.engines], axis=0))
 
 
-def _draw(parts: Parts, facts: _Facts, pool: Pool, doubt: _Doubt, free: Rows) -> list[Pick]:
+def _draw(parts: Parts, facts: _Facts, pool: Pool, current: CurrentPredictions, free: Rows) -> list[Pick]:
     policy = facts.project.config.policy
-    first = facts.number == 1 and doubt.version_id is None
-    known = not first and bool(np.isfinite(doubt.probs[free]).any())
-    conflicts = _conflicts(parts, facts.project, pool, doubt) if known else np.zeros(len(pool))
+    first = facts.number == 1 and current.champion is None
+    known = not first and bool(np.isfinite(current.ranking[free]).any())
+    conflicts = _conflicts(current) if known else np.zeros(len(pool))
 
     def view(at: Rows) -> View:
         rows = free[at]
@@ -162,7 +123,7 @@ def _draw(parts: Parts, facts: _Facts, pool: Pool, doubt: _Doubt, free: Rows) ->
             groups=pool.group_ids[rows],
             gather=lambda some: _vectors(pool, rows[some]),
             labelled=lambda: _labelled(parts, facts.project, pool),
-            predicted=Predicted(doubt.probs[rows], conflicts[rows]) if known else None,
+            predicted=Predicted(current.ranking[rows], conflicts[rows]) if known else None,
         )
 
     reached = target_reached(
@@ -197,8 +158,8 @@ def _gold(facts: _Facts) -> list[NewReview]:
     ]
 
 
-def _review(pick: Pick, row: int, pool: Pool, doubt: _Doubt) -> NewReview:
-    probs = doubt.probs[row].tolist() if doubt.predicted[row] else None
+def _review(pick: Pick, row: int, pool: Pool, current: CurrentPredictions) -> NewReview:
+    probs = current.shown[row].tolist() if current.by_champion[row] else None
     return _new_review(ImageId(int(pool.image_ids[row])), pick, probs)
 
 

@@ -174,17 +174,16 @@ def test_rounds_tell_how_many_labels_by_people_each_version_had(parts: Parts, pr
 
 def test_the_hardest_images_stand_first_with_prelabel_champion_and_answer(parts: Parts, project: Project) -> None:
     said = _answer_all(parts)
-    version = add_champion(parts, project, [], np.empty((0, 3)))
-    hardest, *others = list(said)
-    _predict(parts, version, [hardest], [0.4, 0.4, 0.2])
-    _predict(parts, version, others, [0.9, 0.05, 0.05])
+    hardest, images = next(iter(said)), sorted(said)
+    probs = [[0.5, 0.25, 0.25] if image == hardest else [0.9, 0.05, 0.05] for image in images]
+    add_champion(parts, project, images, probs)
 
     refresh(parts, project.id)
 
     first, *rest = _kept(parts, project)["hardest"].data["images"]
     assert first["image_id"] == hardest
     assert first["answer"] == said[hardest]
-    assert first["champion"] == {"label": "cat", "probability": 0.4}
+    assert first["champion"] == {"label": "cat", "probability": 0.5}
     assert first["prelabel"]["label"] in project.config.classes
     assert all(one["doubt"] < first["doubt"] for one in rest)
 

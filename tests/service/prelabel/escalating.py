@@ -86,6 +86,7 @@ class EscalatingParts:
     dear: dict[str, Any] = field(default_factory=dict)
     failpoint: Callable[[str], None] = field(default_factory=lambda: Failpoints(""))
     pools: dict[Any, Any] = field(default_factory=dict)
+    predictions: dict[Any, Any] = field(default_factory=dict)
 
     def engine_for(self, project: Project, use: EngineUse | None = None) -> Any:
         if use is None:

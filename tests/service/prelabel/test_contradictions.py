@@ -11,12 +11,12 @@ import sqlalchemy as sa
 
 from db.repositories.engines import engines_in_force
 from db.repositories.engines.engines_in_force import Stage
-from db.repositories.reviews import reviews
 from db.session import reading, transaction
 from db.tables import ReviewRow
 from labeling.jobs import Trigger
 from labeling.project import Policy, Project, Shares
-from labeling.types import NONE_OF_THESE, Outcome, ReviewKind
+from labeling.types import NONE_OF_THESE, ImageId, Outcome, ReviewKind
+from service.work.pool.predictions import predictions_of_images
 from service.work.review.push import read_queue
 from service.work.select.query import choose_query
 from service.work.wiring import Parts
@@ -127,9 +127,9 @@ def test_a_champion_that_has_predicted_is_shown_before_any_engine(parts: Parts, 
 
     with reading(parts.database) as session:
         version = session.scalars(sa.select(ReviewRow.image_id)).all()
-        thought = reviews.suggestions(session, project.id, None)
+    of_engine = predictions_of_images(parts, project, [ImageId(pool[0])])[ImageId(pool[0])].engine
     queue = read_queue(parts, project.id)
 
     [review] = [review for review in queue.reviews if review.image_id == pool[0]]
-    assert pool[0] in version and thought[review.image_id].answer == "dog"
+    assert pool[0] in version and of_engine is not None and of_engine.answer == "dog"
     assert queue.suggestions[review.id].answer == "cat"

@@ -18,7 +18,7 @@ from labeling.project import Project
 from labeling.types import NONE_OF_THESE, ReviewKind
 from service.work.figures.refresh import refresh
 from service.work.pool.pool import load_pool
-from service.work.pool.predictions import read_opinions
+from service.work.pool.predictions import current_predictions
 from service.work.prelabel.calibrate import calibrate
 from tests import factories
 from tests.conftest import NOW
@@ -105,10 +105,11 @@ def test_the_features_of_a_classifier_stay_as_the_engine_gave_them(ground: Groun
     calibrate(ground.parts, ground.project.id)
 
     pool = load_pool(ground.parts, ground.project)
-    opinions = read_opinions(ground.parts, ground.project, pool)
+    current = current_predictions(ground.parts, ground.project, pool)
 
     assert np.array_equal(pool.prelabel_probs, before)
-    assert not np.allclose(opinions.base, before)
+    assert np.array_equal(current.ranking, before)
+    assert not np.allclose(current.shown, before)
 
 
 def test_an_engine_that_only_names_classes_is_believed_as_often_as_it_was_right(ground: Ground) -> None:
@@ -116,10 +117,10 @@ def test_an_engine_that_only_names_classes_is_believed_as_often_as_it_was_right(
     _agent_says(ground, inside, right=0.8)
     pool = load_pool(ground.parts, ground.project)
 
-    before = read_opinions(ground.parts, ground.project, pool).voices[0].probs
+    before = current_predictions(ground.parts, ground.project, pool).engines[0].shown
     ground.label(inside[:50], ReviewKind.CALIBRATION)
     calibrate(ground.parts, ground.project.id)
-    after = read_opinions(ground.parts, ground.project, pool).voices[0].probs
+    after = current_predictions(ground.parts, ground.project, pool).engines[0].shown
 
     said = np.isfinite(after).all(axis=1)
     assert np.isnan(before).all()
