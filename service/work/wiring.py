@@ -8,19 +8,17 @@ from __future__ import annotations
 import gc
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, TypeVar, cast
 
 import sqlalchemy as sa
 
-from db.repositories.reviews.annotations import VoteRow
 from db.session import make_engine
 from labeling.adapters.label_studio.client import LabelStudio
 from labeling.adapters.storage.embedding_store import EmbeddingStore
 from labeling.adapters.storage.image_store import ImageStore
-from labeling.adapters.storage.prediction_files import Predictions
 from labeling.prelabel.engine import Engine
 from labeling.project import EngineUse, Project
 from labeling.types import ProjectId
@@ -29,13 +27,33 @@ from service.settings import Settings
 from service.work.engines.factory import make_engine as load_engine
 from service.work.failpoints import Failpoints
 
-__all__ = ["EngineFor", "Parts", "make_parts", "set_aside_what_is_loaded", "utc_now"]
+__all__ = ["EngineFor", "Memo", "Parts", "make_parts", "set_aside_what_is_loaded", "utc_now"]
+
+T = TypeVar("T")
 
 
 class EngineFor(Protocol):
     """Loads an engine once and keeps it warm: the project's first, or the one that a use of it names."""
 
     def __call__(self, project: Project, use: EngineUse | None = None) -> Engine: ...
+
+
+class Memo:
+    """Values by name, each with what it was made of: made anew only when that has changed. Of one process."""
+
+    def __init__(self) -> None:
+        self._held: dict[Hashable, tuple[object, object]] = {}
+
+    def get(self, name: Hashable, made_of: object, make: Callable[[], T]) -> T:
+        """The value of this name; `make` is called where none is held that was made of the same."""
+        held = self._held.get(name)
+        if held is None or held[0] != made_of:
+            held = (made_of, make())
+            self._held[name] = held
+        return cast(T, held[1])
+
+    def clear(self) -> None:
+        self._held.clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +69,7 @@ class Parts:
     engine_for: EngineFor
     failpoint: Failpoints
     now: Callable[[], datetime]
-    pools: dict[ProjectId, tuple[object, object]] = field(default_factory=dict)
-    """The pool of each project as it was put together last, and what it was made of (service/work/pool)."""
-    predictions: dict[ProjectId, tuple[object, Predictions]] = field(default_factory=dict)
-    """The champion's predictions of each project, and the file that they were read from (service/work/pool)."""
-    votes: dict[ProjectId, tuple[str, Sequence[VoteRow]]] = field(default_factory=dict)
-    """The same of the answers that count (service/work/quality/votes)."""
+    memo: Memo = field(default_factory=Memo)
 
 
 def make_parts(settings: Settings) -> Parts:

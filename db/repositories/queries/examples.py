@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from db.repositories.reviews.reviews import is_unanswered
 from db.rows import columns, in_parts, read_all
-from db.tables import GroupRow, ImageRow, LabelRow, PrelabelRow, ReviewRow
+from db.tables import AnnotationRow, GroupRow, ImageRow, LabelRow, PrelabelRow, ReviewEndRow, ReviewRow, VoidRow
 from labeling.types import Example, ImageId, LabelSource, ProjectId, ReviewKind, Side
 
 
@@ -69,6 +69,15 @@ def groups_of(session: Session, image_ids: Sequence[ImageId]) -> dict[ImageId, i
 def last_label_id(session: Session, project_id: ProjectId) -> int:
     """The newest label row of the project; 0 if there is none."""
     return session.scalar(sa.select(sa.func.max(LabelRow.id)).where(LabelRow.project_id == project_id)) or 0
+
+
+def fingerprint(session: Session, project_id: ProjectId) -> str:
+    """A short text that changes with every label, answer, review and group: with everything that examples rest on."""
+    newest = [sa.select(sa.func.max(row.id)) for row in (LabelRow, AnnotationRow, ReviewRow, VoidRow)]
+    ended = sa.select(sa.func.count()).select_from(ReviewEndRow)
+    grouped = sa.select(sa.func.count(ImageRow.group_id)).where(ImageRow.project_id == project_id)
+    found = session.execute(sa.select(*(part.scalar_subquery() for part in (*newest, ended, grouped)))).one()
+    return "-".join(str(value or 0) for value in found)
 
 
 def unready_labels(session: Session, project_id: ProjectId, engine_revision: str) -> list[tuple[int, ImageId]]:

@@ -142,13 +142,14 @@ def count_open(session: Session, project_id: ProjectId) -> int:
     return count(session, ReviewRow, ReviewRow.project_id == project_id, is_open())
 
 
-def count_fresh(session: Session, project_id: ProjectId) -> int:
-    """How many reviews wait for their first answer; gold ones, which measure people, left out."""
+def has_fresh(session: Session, project_id: ProjectId, number: int) -> bool:
+    """Whether so many reviews wait for their first answer; gold ones, which measure people, left out."""
     touched = sa.exists().where(
         AnnotationRow.review_id == ReviewRow.id, AnnotationRow.action.in_(_CLOSING), is_current()
     )
     of_project, is_gold = ReviewRow.project_id == project_id, ReviewRow.kind == ReviewKind.GOLD.value
-    return count(session, ReviewRow, of_project, ~is_gold, is_open(), ~touched)
+    fresh = sa.select(ReviewRow.id).where(of_project, ~is_gold, is_open(), ~touched)
+    return len(session.scalars(fresh.order_by(ReviewRow.id.desc()).limit(number)).all()) >= number
 
 
 def newest(session: Session, project_id: ProjectId) -> ReviewId:

@@ -20,6 +20,7 @@ from labeling.types import ProjectId, QueryId, ReviewKind, VersionId
 __all__ = [
     "PredictionFile",
     "add_evidence",
+    "evidence_fingerprint",
     "images_without_evidence",
     "keep_prediction_file",
     "prediction_file",
@@ -70,6 +71,13 @@ def images_without_evidence(
     of_interest = sa.or_(ReviewRow.kind.in_(measured), ReviewRow.id > oldest, ~answered, several)
     found = sa.select(ReviewRow.image_id).where(ReviewRow.project_id == project_id, of_interest, ~known)
     return sorted(set(session.scalars(found)))
+
+
+def evidence_fingerprint(session: Session) -> str:
+    """A short text that changes with every row that decides which images need evidence, and with evidence itself."""
+    tables = (ReviewRow, AnnotationRow, OverlapRow, PredictionRow)
+    found = session.execute(sa.select(*(sa.select(sa.func.max(row.id)).scalar_subquery() for row in tables))).one()
+    return "-".join(str(value or 0) for value in found)
 
 
 def thin(session: Session, project_id: ProjectId, champion_id: VersionId, measured: Collection[ReviewKind]) -> int:

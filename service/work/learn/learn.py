@@ -5,6 +5,7 @@ Fitting twice on the same labels with the same engine gives the same version: th
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from typing import Any
 
@@ -12,7 +13,8 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from db.repositories.projects import projects
-from db.repositories.queries.examples import unready_labels
+from db.repositories.queries.examples import fingerprint, unready_labels
+from db.repositories.queries.pool import state_of_pool
 from db.repositories.versions import versions
 from db.repositories.versions.versions import Version
 from db.session import reading, transaction
@@ -46,29 +48,48 @@ REFERENCE_IMAGES = 20_000
 """So many images, evenly spread, give the scaling constants of the features."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """What waits to be learnt from: how many classes, examples and fresh ones there are, and whether any `changed`."""
+
+    classes: int
+    examples: int
+    fresh: int
+    changed: bool
+
+
 def due(parts: Parts, project_id: ProjectId) -> bool:
     """Whether enough new labels wait, or the schedule has passed with any, or the engine has changed."""
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
-    revision, head = parts.engine_for(project).revision, project.config.policy.head
+    revision, policy = parts.engine_for(project).revision, project.config.policy
     with reading(parts.database) as session:
         latest = versions.newest(session, project_id)
-        unready = [label_id for label_id, _ in unready_labels(session, project_id, revision)]
-        snapshot = read_snapshot(session, project).without(unready)
-    if len({example.label for example in snapshot.train}) < 2:
+        labels, pool = fingerprint(session, project_id), state_of_pool(session, project_id, revision)
+        made_of = (project.config_version, revision, latest.number if latest else 0, labels, pool)
+        waiting = parts.memo.get(("waiting", project_id), made_of, lambda: _waiting(session, project, revision, latest))
+    if waiting.classes < 2:
         return False
-    policy = project.config.policy
     since = latest.created_at if latest else project.created_at
     waited = (parts.now() - since).total_seconds() >= policy.learn_every_s
     if latest is None:
-        return waited or len(snapshot.train) >= policy.learn_after_labels
-    if (latest.report["engine_revision"], _head_of(latest)) != (revision, head):
-        return len(snapshot.train) >= int(latest.report["examples"])
+        return waited or waiting.examples >= policy.learn_after_labels
+    if (latest.report["engine_revision"], _head_of(latest)) != (revision, policy.head):
+        return waiting.examples >= int(latest.report["examples"])
+    return waiting.fresh >= policy.learn_after_labels or (waited and waiting.changed)
+
+
+def _waiting(session: Session, project: Project, revision: str, latest: Version | None) -> _Waiting:
+    unready = [label_id for label_id, _ in unready_labels(session, project.id, revision)]
+    snapshot = read_snapshot(session, project).without(unready)
+    classes, examples = len({example.label for example in snapshot.train}), len(snapshot.train)
+    if latest is None:
+        return _Waiting(classes, examples, examples, True)
     left_out = {entry["label_id"]: entry["reason"] for entry in latest.report["left_out"]}
     fresh = [e for e in snapshot.train if e.label_id > latest.last_label_id or left_out.get(e.label_id) == _UNREADY]
     unusable = [label_id for label_id, reason in left_out.items() if reason == _NOT_FINITE]
     changed = snapshot.without(unusable).hash != latest.snapshot_hash
-    return len(fresh) >= policy.learn_after_labels or (waited and changed)
+    return _Waiting(classes, examples, len(fresh), changed)
 
 
 def learn(parts: Parts, project_id: ProjectId, trigger: Trigger) -> dict[str, int]:

@@ -83,16 +83,13 @@ def load_pool(parts: Parts, project: Project, pin: EnginePin | None = None) -> P
     """
     pin = pin or pin_of(parts.engine_for(project))
     state = state_of(parts, project, pin.revision)
-    made_of, held = parts.pools.get(project.id, (None, None))
-    if isinstance(held, Pool) and made_of == _made_of(parts, pin, state):
-        return held
     columns = read_columns(parts, project, pin.revision, state)
+    name = ("pool", project.id)
     try:
-        pool = _assemble(parts, pin, columns)
+        pool = parts.memo.get(name, _made_of(parts, pin, state), lambda: _assemble(parts, pin, columns))
     except MissingVectors as missing:
         return _without(parts, pin, columns, missing)
-    parts.pools[project.id] = (_made_of(parts, pin, state), pool)
-    return pool
+    return parts.memo.get(name, _made_of(parts, pin, state), lambda: pool)  # the first use of an encoder maps its file
 
 
 def _made_of(parts: Parts, pin: EnginePin, state: str) -> object:

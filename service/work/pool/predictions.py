@@ -148,14 +148,14 @@ def champion_predictions(parts: Parts, project_id: ProjectId) -> ChampionPredict
     try:
         found = (parts.settings.home / file.path).stat()
         made_of = (file.sha256, found.st_mtime_ns, found.st_size)
-        held = parts.predictions.get(project_id)
-        if held is None or held[0] != made_of:
-            held = made_of, read_predictions(parts.settings.home, file.path, file.sha256)
-            parts.predictions[project_id] = held
+        stored = parts.memo.get(
+            ("predictions", project_id),
+            made_of,
+            lambda: read_predictions(parts.settings.home, file.path, file.sha256),
+        )
     except (FileNotFoundError, NotFound, BadArtifact) as error:
         log.warning("the champion's predictions are made again", project=project_id, reason=str(error))
         return None
-    stored = held[1]
     return ChampionPredictions(champion, stored.image_ids, stored.probs) if len(stored.image_ids) else None
 
 

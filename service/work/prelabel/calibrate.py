@@ -19,7 +19,8 @@ from db.repositories.engines.calibrations import Calibration
 from db.repositories.engines.engines_in_force import Stage
 from db.repositories.engines.prelabels import Said
 from db.repositories.projects import projects
-from db.repositories.queries.examples import read_examples
+from db.repositories.queries.examples import fingerprint, read_examples
+from db.repositories.queries.pool import state_of_pool
 from db.session import reading, transaction
 from labeling.answers import MISSING, AnswerSet
 from labeling.learn.calibration import in_temperature_half
@@ -62,15 +63,20 @@ def calibrate(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     """Fit the revisions in force for which enough labels are new; {"calibrated": how many that were}."""
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
-        examples = calibration_examples(session, project)
-        in_force = calibrations.everyone(session, project_id)
-        found = [(stage, said_of(session, examples, stage)) for stage in engines_in_force.in_force(session, project_id)]
+        stages, in_force = engines_in_force.in_force(session, project_id), calibrations.everyone(session, project_id)
+        pools = [state_of_pool(session, project_id, stage.revision) for stage in stages]
+        made_of = (project.config_version, stages, pools, fingerprint(session, project_id))
+        samples = parts.memo.get(("calibration", project_id), made_of, lambda: _samples(session, project, stages))
     fitted = 0
-    for stage, said in found:
-        sample = sample_of(said, examples, project.config.classes)
+    for stage, sample in samples:
         if _is_due(sample, in_force.get(stage.revision)):
             fitted += _keep(parts, project, stage, sample)
     return {"calibrated": fitted}
+
+
+def _samples(session: Session, project: Project, stages: Sequence[Stage]) -> list[tuple[Stage, Sample]]:
+    examples = calibration_examples(session, project)
+    return [(stage, sample_of(said_of(session, examples, stage), examples, project.config.classes)) for stage in stages]
 
 
 def calibration_examples(session: Session, project: Project) -> list[Example]:

@@ -46,9 +46,11 @@ def judge(parts: Parts, project_id: ProjectId, trigger: Trigger) -> dict[str, in
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
         candidate = versions.newest(session, project_id)
+        if candidate is None or not _may_be_judged(session, candidate):
+            return {"promoted": 0}
         champion = versions.champion(session, project_id)
         examples = evaluation_examples(session, project)
-        if candidate is None or not _wants_judging(session, project, candidate, len(examples)):
+        if not _wants_judging(session, project, candidate, len(examples)):
             return {"promoted": 0}
         earlier = sum(
             verdict.verdict in versions.GATE_VERDICTS and verdict.trigger is not Trigger.HAND
@@ -110,12 +112,17 @@ def roll_back(parts: Parts, project_id: ProjectId, author: str, reason: str, lea
     return {"promoted": 1}
 
 
+def _may_be_judged(session: Session, candidate: Version) -> bool:
+    """Whether no verdict about it stands yet, or only "not yet known"."""
+    return {one.verdict for one in versions.promotions(session, candidate.project_id, candidate.id)} <= {
+        Verdict.NOT_YET_KNOWN
+    }
+
+
 def _wants_judging(session: Session, project: Project, candidate: Version, labels: int) -> bool:
-    """Whether no verdict about it stands yet, or only "not yet known" and there are enough labels now."""
-    given = {verdict.verdict for verdict in versions.promotions(session, project.id, candidate.id)}
-    if not given:
-        return True
-    return given == {Verdict.NOT_YET_KNOWN} and labels >= project.config.policy.gate.min_labels
+    """Whether it may be judged; a second time only with enough labels."""
+    first = not versions.promotions(session, project.id, candidate.id)
+    return _may_be_judged(session, candidate) and (first or labels >= project.config.policy.gate.min_labels)
 
 
 def _compare(

@@ -86,7 +86,12 @@ def _predict_all(parts: Parts, project: Project, champion: Version) -> Predictio
 def _add_evidence(parts: Parts, project_id: ProjectId, champion: Version, current: Predictions) -> None:
     """Rows for what people are asked about and what judges versions; an image that is not ready gets its row later."""
     with reading(parts.database) as session:
-        missing = predictions.images_without_evidence(session, project_id, champion.id, MEASURED)
+        made_of = (champion.id, predictions.evidence_fingerprint(session))
+        missing = parts.memo.get(
+            ("without evidence", project_id),
+            made_of,
+            lambda: predictions.images_without_evidence(session, project_id, champion.id, MEASURED),
+        )
     rows = np.flatnonzero(np.isin(current.image_ids, np.array(missing, np.int64)))
     for some in slices(len(rows), EVIDENCE_ROWS_A_WRITE):
         pairs = zip(current.image_ids[rows[some]].tolist(), current.probs[rows[some]].tolist(), strict=True)

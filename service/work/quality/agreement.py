@@ -19,7 +19,6 @@ from db.repositories.engines import engines_in_force
 from db.repositories.engines.engines_in_force import Stage
 from db.repositories.people import annotators
 from db.repositories.projects import projects
-from db.repositories.reviews import annotations as answers
 from db.repositories.reviews.annotations import VoteRow
 from db.session import reading, transaction
 from db.views import label_audit
@@ -44,6 +43,7 @@ from service.figures.agreement import (
 from service.figures.estimates import known
 from service.figures.figures import is_current, write
 from service.projects.pseudonyms import shown_name
+from service.work.quality.votes import read_votes
 from service.work.wiring import Parts
 
 __all__ = ["PART", "refresh_agreement"]
@@ -81,14 +81,14 @@ def refresh_agreement(parts: Parts, project_id: ProjectId) -> dict[str, int]:
         fingerprint = f"{FORMAT}-{project.config_version}-{label_audit.answers_fingerprint(session, project_id)}"
         if is_current(session, project_id, fingerprint, Agreement, part=PART):
             return {"agreement": 0}
-        facts = _read(session, project)
+        facts = _read(parts, session, project)
         found = _compute(session, facts)
     with transaction(parts.database) as session:
         return {"agreement": keep(session, project_id, [write(found)], fingerprint, parts.now(), PART)}
 
 
-def _read(session: Session, project: Project) -> _Facts:
-    votes = [vote for vote in answers.votes_of_project(session, project.id) if vote.annotator_id]
+def _read(parts: Parts, session: Session, project: Project) -> _Facts:
+    votes = [vote for vote in read_votes(parts, session, project.id) if vote.annotator_id]
     blind = {vote.image_id for vote in votes if vote.blind}
     return _Facts(
         project,

@@ -13,12 +13,13 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from db.repositories.queries import gold
-from db.repositories.reviews import annotations as answers
 from db.repositories.reviews.annotations import VoteRow
 from labeling.project import Project
 from labeling.quality.annotators.references import Answer, collect_votes, reference_of
 from labeling.quality.drift import fewer_right, holm
 from service.figures.drift import Habit, Right
+from service.work.quality.votes import read_votes
+from service.work.wiring import Parts
 
 __all__ = ["people_over_time"]
 
@@ -30,11 +31,11 @@ STILL = 0.05
 """Raised at a corrected p-value under `LEVEL` and a fall of `FALLEN`; stays open under `STILL` and at half the fall."""
 
 
-def people_over_time(session: Session, project: Project, now: datetime) -> list[Habit]:
+def people_over_time(parts: Parts, session: Session, project: Project) -> list[Habit]:
     """Everybody who has at least 20 answers that can be judged, lately and before."""
     known = {image: answer.value for image, answer in gold.answers(session, project.id).items()}
-    votes = [vote for vote in answers.votes_of_project(session, project.id) if vote.annotator_id]
-    counted = _counted([_answer(vote, known) for vote in votes if len(vote.answer.choices) == 1], now - LATELY)
+    votes = [vote for vote in read_votes(parts, session, project.id) if vote.annotator_id]
+    counted = _counted([_answer(vote, known) for vote in votes if len(vote.answer.choices) == 1], parts.now() - LATELY)
     enough = {who: (old, new) for who, (old, new) in counted.items() if min(len(old), len(new)) >= ENOUGH}
     found = {who: fewer_right((sum(old), len(old)), (sum(new), len(new))) for who, (old, new) in enough.items()}
     corrected = dict(zip(found, holm([one.p_value for one in found.values()]), strict=True))

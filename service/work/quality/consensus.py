@@ -29,6 +29,7 @@ from labeling.types import ImageId, ProjectId
 from service.figures.agreement import Consensus
 from service.figures.figures import is_current, write
 from service.labels.resolution import MAJORITY, Standing, settle, standing_of
+from service.work.quality.votes import read_votes
 from service.work.wiring import Parts
 
 __all__ = ["PART", "refresh_consensus", "refresh_large_consensus"]
@@ -100,7 +101,7 @@ def _settle_all(parts: Parts, project: Project, fingerprint: str) -> dict[str, i
 
 def _read(parts: Parts, project: Project, fingerprint: str, revision: str | None) -> _Facts:
     with reading(parts.database) as session:
-        standing = standing_of(answers.votes_of_project(session, project.id), project.config.answers)
+        standing = standing_of(read_votes(parts, session, project.id), project.config.answers)
         open_to_engines = [image for image, one in standing.items() if not _is_closed_to_engines(one)]
         voices = soft_labels.engine_voices(session, revision, open_to_engines) if revision else []
         believed = soft_labels.believed_when_asked(session, open_to_engines)

@@ -73,7 +73,7 @@ def refresh_drift(parts: Parts, project_id: ProjectId) -> dict[str, int]:
         if is_current(session, project_id, fingerprint, Drift, part=PART):
             return {"drift": 0}
         kept = stored(session, project_id, Drift)
-        people = people_over_time(session, project, parts.now())
+        people = people_over_time(parts, session, project)
         engines = _engines(session, project)
     inputs, prior = _images(parts, project, champion, look, kept)
     number = champion.number if champion else None

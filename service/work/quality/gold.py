@@ -16,7 +16,6 @@ from db.repositories.labels import decisions, labels
 from db.repositories.labels.labels import NewLabel
 from db.repositories.projects import projects
 from db.repositories.queries import gold
-from db.repositories.reviews import annotations as votes_of
 from db.repositories.reviews.annotations import VoteRow
 from db.session import reading, transaction
 from db.views import label_audit
@@ -24,6 +23,7 @@ from labeling.answers import AnswerSet
 from labeling.project import Project
 from labeling.review.kinds import Use, may_use
 from labeling.types import ImageId, LabelSource, ProjectId
+from service.work.quality.votes import read_votes
 from service.work.wiring import Parts
 
 __all__ = ["make_gold"]
@@ -36,7 +36,7 @@ def make_gold(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     """Append gold labels where `policy.gold.from_consensus` people agree and nobody disagrees."""
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
-        found = _agreed(session, project) if project.config.policy.gold.from_consensus else []
+        found = _agreed(parts, session, project) if project.config.policy.gold.from_consensus else []
     if not found:
         return {}
     with transaction(parts.database) as session:
@@ -46,9 +46,9 @@ def make_gold(parts: Parts, project_id: ProjectId) -> dict[str, int]:
         return {"gold": labels.append(session, project_id, new, parts.now())}
 
 
-def _agreed(session: Session, project: Project) -> list[NewLabel]:
+def _agreed(parts: Parts, session: Session, project: Project) -> list[NewLabel]:
     by_image: dict[ImageId, list[VoteRow]] = defaultdict(list)
-    for vote in votes_of.votes_of_project(session, project.id):
+    for vote in read_votes(parts, session, project.id):
         by_image[vote.image_id].append(vote)
     known = gold.answers(session, project.id)
     wanted = project.config.policy.gold.from_consensus

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
+import msgspec
 from sqlalchemy.orm import Session
 
 from db.repositories.projects import projects
 from db.repositories.queries import gold
-from db.repositories.reviews import annotations as answers
 from db.repositories.running import alarms
 from db.session import reading, transaction
 from db.views import dashboard, disputes, label_audit, project_stats
@@ -40,6 +41,7 @@ from service.figures.label_quality import (
     Suspects,
 )
 from service.figures.label_quality import Criterion as Told
+from service.work.quality.votes import read_votes
 from service.work.wiring import Parts
 
 __all__ = ["PART", "refresh_label_quality"]
@@ -92,24 +94,24 @@ def refresh_label_quality(parts: Parts, project_id: ProjectId) -> dict[str, int]
         fingerprint = _fingerprint(session, project, figures)
         if is_current(session, project_id, fingerprint, LabelQuality, part=PART):
             return {"label_quality": 0}
-        found = _compute(_read(session, project, figures))
+        found = _compute(_read(parts, session, project, figures))
     with transaction(parts.database) as session:
         return {"label_quality": keep(session, project_id, [write(found)], fingerprint, parts.now(), PART)}
 
 
 def _fingerprint(session: Session, project: Project, figures: Mapping[str, Figure]) -> str:
-    names = [name_of(kind) for kind in RESTS_ON]
-    computed = [figures[name].computed_at.isoformat() if name in figures else "-" for name in names]
+    rests_on = msgspec.json.encode([figures[name].data for kind in RESTS_ON if (name := name_of(kind)) in figures])
+    computed = sha256(rests_on).hexdigest()[:16]
     standing = [str(alarm.id) for alarm in alarms.open_alarms(session, project.id)]
     facts = label_audit.answers_fingerprint(session, project.id)
-    return "|".join([FORMAT, str(project.config_version), facts, *computed, *standing])
+    return "|".join([FORMAT, str(project.config_version), facts, computed, *standing])
 
 
-def _read(session: Session, project: Project, figures: Mapping[str, Figure]) -> _Facts:
+def _read(parts: Parts, session: Session, project: Project, figures: Mapping[str, Figure]) -> _Facts:
     known = gold.answers(session, project.id)
     given = [
         vote.answer.keeps(known[vote.image_id].value)
-        for vote in answers.votes_of_project(session, project.id)
+        for vote in read_votes(parts, session, project.id)
         if vote.kind is ReviewKind.GOLD and vote.image_id in known
     ]
     versions = read(figures, HoldoutByVersion)

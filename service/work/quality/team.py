@@ -18,7 +18,6 @@ from db.repositories.people.annotators import Annotator
 from db.repositories.projects import projects
 from db.repositories.queries import gold
 from db.repositories.queries.gold import KnownAnswer
-from db.repositories.reviews import annotations as votes_of
 from db.repositories.reviews.annotations import VoteRow
 from db.repositories.running import alarms
 from db.repositories.running.alarms import AlarmKind
@@ -36,6 +35,7 @@ from service.figures.figures import is_current, write
 from service.figures.team import Difference, Found, OneClass, Person, Sessions, Team
 from service.figures.team import Times as Pace
 from service.logs import get_logger
+from service.work.quality.votes import read_votes
 from service.work.wiring import Parts
 
 __all__ = ["PART", "RULE", "refresh_team"]
@@ -68,7 +68,7 @@ def refresh_team(parts: Parts, project_id: ProjectId) -> dict[str, int]:
         fingerprint = f"{FORMAT}-{project.config_version}-{label_audit.answers_fingerprint(session, project_id)}"
         if is_current(session, project_id, fingerprint, Team, part=PART):
             return {"team": 0}
-        facts = _read(session, project)
+        facts = _read(parts, session, project)
         found = find_harm(_held_against(facts), {one.id for one in facts.people if one.paused})
         team = _figure(session, facts, found)
     with transaction(parts.database) as session:
@@ -77,9 +77,9 @@ def refresh_team(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     return {"team": 1, **({"paused": paused} if paused else {})}
 
 
-def _read(session: Session, project: Project) -> _Facts:
+def _read(parts: Parts, session: Session, project: Project) -> _Facts:
     known = gold.answers(session, project.id)
-    votes = [vote for vote in votes_of.votes_of_project(session, project.id) if vote.annotator_id][-LATELY:]
+    votes = [vote for vote in read_votes(parts, session, project.id) if vote.annotator_id][-LATELY:]
     makers = _makers(votes, known)
     decided = {
         image: decision.value

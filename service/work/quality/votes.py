@@ -21,9 +21,8 @@ __all__ = ["read_votes"]
 
 def read_votes(parts: Parts, session: Session, project_id: ProjectId) -> Sequence[VoteRow]:
     """The votes as this session sees them."""
-    fingerprint = label_audit.answers_fingerprint(session, project_id)
-    made_of, votes = parts.votes.get(project_id, ("", ()))
-    if made_of != fingerprint:
-        votes = tuple(answers.votes_of_project(session, project_id))
-        parts.votes[project_id] = (fingerprint, votes)
-    return votes
+    return parts.memo.get(
+        ("votes", project_id),
+        label_audit.answers_fingerprint(session, project_id),
+        lambda: tuple(answers.votes_of_project(session, project_id)),
+    )

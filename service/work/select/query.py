@@ -48,16 +48,11 @@ class _Facts:
     """What the draw needs to know from the database."""
 
     project: Project
-    open: int
     number: int
     taken: set[int]
     evaluation_labels: Counter[str]
     gold: list[ImageId]
     gold_asked: int
-
-    @property
-    def enough(self) -> bool:
-        return self.open >= self.project.config.policy.low_water
 
 
 def choose_query(parts: Parts, project_id: ProjectId, trigger: Trigger, *, force: bool = False) -> dict[str, int]:
@@ -65,8 +60,8 @@ def choose_query(parts: Parts, project_id: ProjectId, trigger: Trigger, *, force
 
     Returns how many images were asked for, and the query's number (0 if there is none).
     """
-    facts = _read(parts, project_id)
-    if facts.enough and not force:
+    facts = _read(parts, project_id, force)
+    if facts is None:
         return {"asked": 0, "query": 0}
     pool = load_pool(parts, facts.project)
     current = current_predictions(parts, facts.project, pool)
@@ -86,12 +81,15 @@ def choose_query(parts: Parts, project_id: ProjectId, trigger: Trigger, *, force
     return _write(parts, facts.project.config.policy, new, asked, force)
 
 
-def _read(parts: Parts, project_id: ProjectId) -> _Facts:
+def _read(parts: Parts, project_id: ProjectId, force: bool) -> _Facts | None:
+    """None where enough reviews are open."""
     with reading(parts.database) as session:
+        project = projects.by_id(session, project_id)
+        if not force and reviews.has_fresh(session, project_id, project.config.policy.low_water):
+            return None
         examples = read_examples(session, project_id, kinds_for(Use.GATE), Side.HOLDOUT)
         return _Facts(
-            project=projects.by_id(session, project_id),
-            open=reviews.count_fresh(session, project_id),
+            project=project,
             number=queries.next_number(session, project_id),
             taken=queries.taken_groups(session, project_id),
             evaluation_labels=Counter(example.label for example in examples),
@@ -173,7 +171,7 @@ def _write(parts: Parts, policy: Policy, new: NewQuery, asked: list[NewReview], 
         return {"asked": 0, "query": 0}
     parts.failpoint("select.before_write")
     with transaction(parts.database) as session:
-        if not force and reviews.count_fresh(session, new.project_id) >= policy.low_water:
+        if not force and reviews.has_fresh(session, new.project_id, policy.low_water):
             return {"asked": 0, "query": 0}  # somebody else asked while we computed
         _, count = queries.add_query(session, new, asked, parts.now())
         if count:

@@ -52,7 +52,7 @@ def test_new_images_are_added_to_what_was_read_and_the_arrays_are_as_if_read_ane
 
     after = load_pool(ground.parts, ground.project)
     shutil.rmtree(ground.parts.settings.home / "pool")
-    ground.parts.pools.clear()
+    ground.parts.memo.clear()
     anew = load_pool(ground.parts, ground.project)
 
     assert len(after) == len(before) + 3

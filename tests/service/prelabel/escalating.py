@@ -28,6 +28,7 @@ from service.settings import Settings
 from service.work.failpoints import Failpoints
 from service.work.prelabel.escalate import escalate_batch
 from service.work.prelabel.prelabel import prelabel_batch
+from service.work.wiring import Memo
 from tests import factories
 from tests.conftest import NOW
 
@@ -85,8 +86,7 @@ class EscalatingParts:
     first: Any
     dear: dict[str, Any] = field(default_factory=dict)
     failpoint: Callable[[str], None] = field(default_factory=lambda: Failpoints(""))
-    pools: dict[Any, Any] = field(default_factory=dict)
-    predictions: dict[Any, Any] = field(default_factory=dict)
+    memo: Memo = field(default_factory=Memo)
 
     def engine_for(self, project: Project, use: EngineUse | None = None) -> Any:
         if use is None:
