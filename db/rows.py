@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from labeling.slices import batches
 
@@ -47,6 +47,14 @@ def to_row(value: Any, **more: Any) -> dict[str, Any]:
 def in_parts(keys: Iterable[T]) -> Iterator[list[T]]:
     """Each key once, as many at a time as fit into one statement."""
     return batches(dict.fromkeys(keys), KEYS_A_STATEMENT)
+
+
+def newest(column: InstrumentedAttribute[int], *where: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """The highest id of the rows that meet the conditions, looked for from the newest row back.
+
+    A condition on another table belongs into an `exists`: a join may be read from that table, all of it.
+    """
+    return sa.select(column).where(*where).order_by(column.desc()).limit(1)
 
 
 def count(session: Session, table: type[Any], *where: sa.ColumnElement[bool]) -> int:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.repositories.labels.labels import is_current_label
 from db.repositories.reviews.reviews import is_open
-from db.rows import columns, in_parts, read_all
+from db.rows import columns, in_parts, newest, read_all
 from db.session import insert_new
 from db.tables import (
     AnnotationRow,
@@ -94,15 +93,16 @@ class EngineAnswer:
 
 def answers_fingerprint(session: Session, project_id: ProjectId) -> str:
     """Changes whenever an answer, a void, a pause, a late look at an image, a label or an engine in force does."""
+    of_review, of_person = ReviewRow.project_id == project_id, AnnotatorRow.project_id == project_id
     parts = [
-        _highest(AnnotationRow.id, ReviewRow, AnnotationRow.review_id == ReviewRow.id, project_id),
-        _highest(VoidRow.id, AnnotatorRow, VoidRow.annotator_id == AnnotatorRow.id, project_id),
-        _highest(AnnotatorSwitchRow.id, AnnotatorRow, AnnotatorSwitchRow.annotator_id == AnnotatorRow.id, project_id),
+        newest(AnnotationRow.id, sa.exists().where(AnnotationRow.review_id == ReviewRow.id, of_review)),
+        newest(VoidRow.id, sa.exists().where(VoidRow.annotator_id == AnnotatorRow.id, of_person)),
+        newest(AnnotatorSwitchRow.id, sa.exists().where(AnnotatorSwitchRow.annotator_id == AnnotatorRow.id, of_person)),
         sa.select(sa.func.count())
         .select_from(SeenRow)
         .join(ReviewRow, ReviewRow.id == SeenRow.review_id)
-        .where(ReviewRow.project_id == project_id),
-        sa.select(sa.func.max(LabelRow.id)).where(LabelRow.project_id == project_id),
+        .where(of_review),
+        newest(LabelRow.id, LabelRow.project_id == project_id),
         sa.select(sa.func.max(EngineStageRow.since)).where(EngineStageRow.project_id == project_id),
     ]
     row = session.execute(sa.select(*(part.scalar_subquery() for part in parts))).one()
@@ -222,8 +222,3 @@ def corrected_holdout(session: Session, project_id: ProjectId) -> int:
         .subquery()
     )
     return session.scalar(sa.select(sa.func.count()).select_from(differing)) or 0
-
-
-def _highest(column: Any, owner: Any, on: sa.ColumnElement[bool], project_id: ProjectId) -> sa.Select[Any]:
-    """Looked for from the newest row back: not one pass over all of them."""
-    return sa.select(column).join(owner, on).where(owner.project_id == project_id).order_by(column.desc()).limit(1)

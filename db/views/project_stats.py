@@ -29,6 +29,12 @@ def group_arrivals(session: Session, project_id: ProjectId) -> dict[int, datetim
     return {group: first for group, first in rows if group is not None}
 
 
+def grouped_images(session: Session, project_id: ProjectId) -> int:
+    """How many images have a group."""
+    grouped = sa.select(sa.func.count(ImageRow.group_id)).where(ImageRow.project_id == project_id)
+    return session.scalar(grouped) or 0
+
+
 def arrived_since(session: Session, project_id: ProjectId, since: datetime) -> int:
     """How many groups have come whose first image was fetched after this."""
     arrivals = (

@@ -11,11 +11,12 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import Session
 
 from db.repositories.engines.engines_in_force import first_revision
 from db.repositories.labels.labels import is_current_label
 from db.repositories.reviews.reviews import is_current, is_open
+from db.rows import newest
 from db.tables import (
     AnnotationRow,
     CalibrationRow,
@@ -41,30 +42,33 @@ from labeling.types import AnnotationAction, LabelSource, ProjectId, Side
 
 def fingerprint(session: Session, project_id: ProjectId) -> str:
     """A short text that changes with every fact that a figure of this project rests on."""
+    of_review = ReviewRow.project_id == project_id
+    gone = sa.exists().where(
+        RegistrationRow.id == RegistrationGoneRow.registration_id, RegistrationRow.project_id == project_id
+    )
+    pictured = sa.exists().where(ImageRow.id == PrelabelRow.image_id, ImageRow.project_id == project_id)
     parts = [
-        _highest(RegistrationRow.id, RegistrationRow.project_id == project_id),
-        _number(
-            RegistrationGoneRow, RegistrationRow.id == RegistrationGoneRow.registration_id, RegistrationRow, project_id
-        ),
-        _highest(FailureRow.id, FailureRow.project_id == project_id),
-        sa.select(sa.func.coalesce(sa.func.sum(FailureRow.count), 0)).where(FailureRow.project_id == project_id),
-        _highest(ImageRow.id, ImageRow.project_id == project_id),
+        newest(RegistrationRow.id, RegistrationRow.project_id == project_id),
+        sa.select(sa.func.count()).select_from(RegistrationGoneRow).where(gone),
+        newest(FailureRow.id, FailureRow.project_id == project_id),
+        sa.select(sa.func.sum(FailureRow.count)).where(FailureRow.project_id == project_id),
+        newest(ImageRow.id, ImageRow.project_id == project_id),
         sa.select(sa.func.count(ImageRow.group_id)).where(ImageRow.project_id == project_id),
-        _newest(PrelabelRow.id, ImageRow.id == PrelabelRow.image_id, ImageRow, project_id),
-        _highest(ReviewRow.id, ReviewRow.project_id == project_id),
+        newest(PrelabelRow.id, pictured),
+        newest(ReviewRow.id, of_review),
         _number(PushRow, ReviewRow.id == PushRow.review_id, ReviewRow, project_id),
         _number(ReviewEndRow, ReviewRow.id == ReviewEndRow.review_id, ReviewRow, project_id),
-        _newest(AnnotationRow.id, AnnotationRow.review_id == ReviewRow.id, ReviewRow, project_id),
-        _highest(LabelRow.id, LabelRow.project_id == project_id),
+        newest(AnnotationRow.id, sa.exists().where(AnnotationRow.review_id == ReviewRow.id, of_review)),
+        newest(LabelRow.id, LabelRow.project_id == project_id),
         sa.select(sa.func.count()).select_from(CanaryRow).where(CanaryRow.project_id == project_id),
-        _highest(CalibrationRow.id, CalibrationRow.project_id == project_id),
+        newest(CalibrationRow.id, CalibrationRow.project_id == project_id),
         sa.select(sa.func.max(EngineStageRow.since)).where(EngineStageRow.project_id == project_id),
-        _highest(VersionRow.id, VersionRow.project_id == project_id),
-        _highest(PromotionRow.id, PromotionRow.project_id == project_id),
+        newest(VersionRow.id, VersionRow.project_id == project_id),
+        newest(PromotionRow.id, PromotionRow.project_id == project_id),
         _number(PredictionRow, VersionRow.id == PredictionRow.version_id, VersionRow, project_id),
     ]
     row = session.execute(sa.select(*(part.scalar_subquery() for part in parts))).one()
-    return "-".join(str(value) for value in row)
+    return "-".join(str(value or 0) for value in row)
 
 
 def counts(session: Session, project_id: ProjectId) -> dict[str, Any]:
@@ -149,17 +153,6 @@ def keep_tally(session: Session, project_id: ProjectId, counts: Mapping[str, Any
     """Put this tally in the place of the one that is kept."""
     session.merge(TallyRow(project_id=project_id, counts=dict(counts), refreshed_at=now))
     session.flush()
-
-
-def _highest(column: InstrumentedAttribute[int], *where: sa.ColumnElement[bool]) -> sa.Select[Any]:
-    return sa.select(sa.func.coalesce(sa.func.max(column), 0)).where(*where)
-
-
-def _newest(
-    column: InstrumentedAttribute[int], on: sa.ColumnElement[bool], owner: Any, project_id: ProjectId
-) -> sa.Select[Any]:
-    """The highest id of the project's rows, looked for from the newest row back: not one pass over all of them."""
-    return sa.select(column).join(owner, on).where(owner.project_id == project_id).order_by(column.desc()).limit(1)
 
 
 def _number(table: Any, on: sa.ColumnElement[bool], owner: Any, project_id: ProjectId) -> sa.Select[Any]:

@@ -13,7 +13,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.rows import in_parts, read_all, to_row
+from db.rows import in_parts, newest, read_all, to_row
 from db.session import insert_new
 from db.tables import AnnotationRow, ImageRow, PredictionRow, PrelabelRow, ReviewRow, SeenRow, SoftLabelRow, VoidRow
 from labeling.answers import Answer
@@ -72,16 +72,14 @@ def keep(
 
 def fingerprint(session: Session, project_id: ProjectId, revision: str | None) -> str:
     """A short text that changes with every answer, and every word of this engine revision, of a project."""
-    of_project = ReviewRow.project_id == project_id
-    answers = sa.select(sa.func.max(AnnotationRow.id)).join(ReviewRow, ReviewRow.id == AnnotationRow.review_id)
-    void = sa.select(sa.func.max(VoidRow.id))
-    seen = sa.select(sa.func.count()).select_from(SeenRow).join(ReviewRow, ReviewRow.id == SeenRow.review_id)
-    said = sa.select(sa.func.max(PrelabelRow.id)).join(ImageRow, ImageRow.id == PrelabelRow.image_id)
+    of_review, of_image = ReviewRow.project_id == project_id, ImageRow.project_id == project_id
+    views = sa.select(sa.func.count()).select_from(SeenRow).join(ReviewRow, ReviewRow.id == SeenRow.review_id)
+    by_engine = PrelabelRow.revision == (revision or "")
     parts = [
-        answers.where(of_project),
-        void,
-        seen.where(of_project),
-        said.where(ImageRow.project_id == project_id, PrelabelRow.revision == (revision or "")),
+        newest(AnnotationRow.id, sa.exists().where(AnnotationRow.review_id == ReviewRow.id, of_review)),
+        newest(VoidRow.id),
+        views.where(of_review),
+        newest(PrelabelRow.id, by_engine, sa.exists().where(ImageRow.id == PrelabelRow.image_id, of_image)),
     ]
     row = session.execute(sa.select(*(part.scalar_subquery() for part in parts))).one()
     return "-".join(str(value or 0) for value in row)

@@ -9,6 +9,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.rows import newest
 from db.tables import GroupRow, ImageRow, PrelabelRow
 from labeling.types import ProjectId, Side
 
@@ -29,15 +30,10 @@ class PoolRow:
 
 def state_of_pool(session: Session, project_id: ProjectId, engine_revision: str) -> str:
     """A short text that changes with every image that becomes ready: ready images never change and never go."""
-    newest = (
-        sa.select(PrelabelRow.id)
-        .join(ImageRow, ImageRow.id == PrelabelRow.image_id)
-        .where(ImageRow.project_id == project_id, PrelabelRow.revision == engine_revision)
-        .order_by(PrelabelRow.id.desc())
-        .limit(1)
-    )
+    of_project = sa.exists().where(ImageRow.id == PrelabelRow.image_id, ImageRow.project_id == project_id)
+    last = newest(PrelabelRow.id, PrelabelRow.revision == engine_revision, of_project)
     grouped = sa.select(sa.func.count(ImageRow.group_id)).where(ImageRow.project_id == project_id)
-    found = session.execute(sa.select(newest.scalar_subquery(), grouped.scalar_subquery())).one()
+    found = session.execute(sa.select(last.scalar_subquery(), grouped.scalar_subquery())).one()
     return "-".join(str(value or 0) for value in found)
 
 

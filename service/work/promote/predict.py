@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from db.repositories.projects import projects
-from db.repositories.queries.pool import count_ready
+from db.repositories.queries.pool import count_ready, state_of_pool
 from db.repositories.versions import predictions, versions
 from db.repositories.versions.versions import Version
 from db.session import reading, transaction
@@ -55,7 +55,12 @@ def _fresh_predictions(parts: Parts, project: Project, champion: Version) -> Pre
     """The champion's file, unless images became ready since, it was crowned since, or the file is damaged."""
     with reading(parts.database) as session:
         file = predictions.prediction_file(session, champion.id)
-        ready = count_ready(session, project.id, champion.report["engine_revision"])
+        revision = champion.report["engine_revision"]
+        ready = parts.memo.get(
+            ("ready", project.id),
+            (revision, state_of_pool(session, project.id, revision)),
+            lambda: count_ready(session, project.id, revision),
+        )
         crowned = versions.coronation(session, project.id)
     if file is None or crowned is None or file.rows != ready or file.created_at < crowned.created_at:
         return None

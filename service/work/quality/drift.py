@@ -68,7 +68,7 @@ def refresh_drift(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
         champion = versions.champion(session, project_id)
-        look = _look(session, project_id, champion)
+        look = _look(parts, session, project_id, champion)
         fingerprint = _fingerprint(session, project, champion, look, parts.now())
         if is_current(session, project_id, fingerprint, Drift, part=PART):
             return {"drift": 0}
@@ -84,11 +84,15 @@ def refresh_drift(parts: Parts, project_id: ProjectId) -> dict[str, int]:
         return {"drift": 1, **follow(session, project_id, kinds, _watches(found), parts.now())}
 
 
-def _look(session: Session, project_id: ProjectId, champion: Version | None) -> int:
+def _look(parts: Parts, session: Session, project_id: ProjectId, champion: Version | None) -> int:
     """Which look is due: 0 before 100 new groups, 1 from 100, 2 from 200, 3 from 400."""
     if champion is None:
         return 0
-    new = project_stats.arrived_since(session, project_id, champion.created_at)
+    new = parts.memo.get(
+        ("arrived", project_id),
+        (champion.created_at, project_stats.grouped_images(session, project_id)),
+        lambda: project_stats.arrived_since(session, project_id, champion.created_at),
+    )
     return 0 if new < FIRST_LOOK else (new // FIRST_LOOK).bit_length()
 
 
