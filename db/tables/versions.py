@@ -80,11 +80,10 @@ class PredictionRow(Base):
 
 
 class FigureRow(Base):
-    """Cache: a figure computed by the worker for the pages, as data and as SVG. Rebuildable."""
+    """Cache: a figure computed by the worker for the pages. Rebuildable."""
 
     __tablename__ = "figure"
     project_id: Mapped[int] = mapped_column(ref("project.id"), primary_key=True)
     name: Mapped[str] = mapped_column(primary_key=True)
     data: Mapped[dict[str, Any]]
-    svg: Mapped[str | None]
     computed_at: Mapped[datetime]

@@ -27,11 +27,10 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure as the worker computed it: its data, and perhaps a plot."""
+    """A figure as the worker computed it."""
 
     name: str
     data: dict[str, Any]
-    svg: str | None
     computed_at: datetime
 
 

@@ -39,7 +39,6 @@ class NewFigure:
 
     name: str
     data: Mapping[str, Any]
-    svg: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +144,6 @@ def keep(
     Figures of another `part` (`:team`) are computed by another step, from other facts.
     """
     for figure in (*figures, NewFigure(STATE + part, {"fingerprint": fingerprint})):
-        session.merge(
-            FigureRow(project_id=project_id, name=figure.name, data=dict(figure.data), svg=figure.svg, computed_at=now)
-        )
+        session.merge(FigureRow(project_id=project_id, name=figure.name, data=dict(figure.data), computed_at=now))
     session.flush()
     return len(figures)

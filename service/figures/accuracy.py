@@ -45,6 +45,11 @@ class HoldoutByVersion(msgspec.Struct):
     """The oldest first."""
 
     @property
+    def drawable(self) -> bool:
+        """Whether there is enough for a plot."""
+        return any(one.known for one in self.versions)
+
+    @property
     def champion(self) -> OneVersion | None:
         return next((one for one in self.versions if one.champion), None)
 
@@ -72,6 +77,11 @@ class Confusion(msgspec.Struct):
     """The label set in order."""
     counts: list[Cell]
     """Only cells that are not zero."""
+
+    @property
+    def drawable(self) -> bool:
+        """Whether there is enough for a plot."""
+        return self.n > 0
 
     def errors(self) -> list[tuple[str, str, int]]:
         """What people said, what the classifier said and how often, where the two differ; the most first."""
@@ -112,6 +122,11 @@ class Acceptance(msgspec.Struct):
     all: OneClass
     """All classes together."""
     classes: list[OneClass]
+
+    @property
+    def drawable(self) -> bool:
+        """Whether there is enough for a plot."""
+        return self.all.shown > 0
 
 
 class Guess(msgspec.Struct):
@@ -179,3 +194,8 @@ class Rounds(msgspec.Struct):
 
     rounds: list[Round]
     """The oldest first."""
+
+    @property
+    def drawable(self) -> bool:
+        """Whether there is enough for a plot."""
+        return sum(one.known for one in self.rounds) > 1

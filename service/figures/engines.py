@@ -71,3 +71,8 @@ class EngineReliability(msgspec.Struct):
 
     engines: list[ReliabilityOfEngine]
     """The first one, then the escalation."""
+
+    @property
+    def drawable(self) -> bool:
+        """Whether there is enough for a plot."""
+        return any(one.as_given.known or one.calibrated.known for one in self.engines)

@@ -59,9 +59,9 @@ def name_of(kind: type[msgspec.Struct]) -> str:
     return _NAMES[kind]
 
 
-def write(value: msgspec.Struct, svg: str | None = None) -> NewFigure:
-    """A figure to be kept, perhaps with its picture."""
-    return NewFigure(name_of(type(value)), msgspec.to_builtins(value), svg)
+def write(value: msgspec.Struct) -> NewFigure:
+    """A figure to be kept."""
+    return NewFigure(name_of(type(value)), msgspec.to_builtins(value))
 
 
 def read(kept: Mapping[str, Figure], kind: type[T]) -> T | None:

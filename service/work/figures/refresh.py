@@ -1,4 +1,4 @@
-"""Count and draw what the pages show: reads aggregates, computes, keeps each figure as data and perhaps as SVG.
+"""Count what the pages show: reads aggregates, computes, keeps each figure as data.
 
 docs/reference/figures.md says what every figure holds. Nothing is computed again while no fact has changed.
 """
@@ -21,14 +21,6 @@ from labeling.estimates import Estimate
 from labeling.project import Project
 from labeling.quality.annotators.acceptance import Acceptance as OfClass
 from labeling.quality.annotators.acceptance import acceptance
-from labeling.quality.figures.plots import (
-    CurvePoint,
-    VersionPoint,
-    acceptance_bars,
-    confusion_matrix,
-    holdout_by_version,
-    learning_curve,
-)
 from labeling.quality.metrics import accuracy, confusion
 from labeling.select.strategies.uncertainty import margin
 from labeling.types import Example, ImageId, ProjectId, Verdict, VersionId
@@ -161,16 +153,14 @@ def _reported(version: Version) -> Estimate:
 
 
 def _holdout_by_version(facts: _Facts) -> NewFigure:
-    rows, points = [], []
-    for version in facts.versions:
-        found = _estimate(facts, version)
-        promoted = _was_promoted(facts.verdicts[version.id])
-        champion = facts.champion is not None and facts.champion.id == version.id
-        shown = estimate(found, "accuracy")
-        rows.append(OneVersion(version=version.number, promoted=promoted, champion=champion, **shown))
-        if found.known:
-            points.append(VersionPoint(version.number, found, promoted))
-    return write(HoldoutByVersion(rows), holdout_by_version(points) if points else None)
+    return write(HoldoutByVersion([_one_version(facts, version) for version in facts.versions]))
+
+
+def _one_version(facts: _Facts, version: Version) -> OneVersion:
+    promoted = _was_promoted(facts.verdicts[version.id])
+    champion = facts.champion is not None and facts.champion.id == version.id
+    found = estimate(_estimate(facts, version), "accuracy")
+    return OneVersion(version=version.number, promoted=promoted, champion=champion, **found)
 
 
 def _confusion(facts: _Facts) -> NewFigure:
@@ -183,16 +173,15 @@ def _confusion(facts: _Facts) -> NewFigure:
         Cell(truth=int(t) if t < len(classes) else None, said=int(p), count=int(matrix[t, p]))
         for t, p in np.argwhere(matrix)
     ]
-    found = Confusion(version=facts.champion.number, n=right.n, known=right.known, classes=classes, counts=counts)
-    return write(found, confusion_matrix(matrix, classes) if right.n else None)
+    number = facts.champion.number
+    return write(Confusion(version=number, n=right.n, known=right.known, classes=classes, counts=counts))
 
 
 def _acceptance(facts: _Facts) -> NewFigure:
     rows = acceptance(facts.shown, facts.project.config.classes)
     shown, kept = sum(row.shown for row in rows), sum(row.kept for row in rows)
     everything = acceptance([("all", shown, kept)], ["all"])[0]
-    found = Acceptance(all=_accepted(everything), classes=[_accepted(row) for row in rows])
-    return write(found, acceptance_bars(rows) if shown else None)
+    return write(Acceptance(all=_accepted(everything), classes=[_accepted(row) for row in rows]))
 
 
 def _accepted(row: OfClass) -> OneClass:
@@ -230,16 +219,11 @@ def _best(project: Project, probs: list[float]) -> Guess | None:
 
 
 def _rounds(facts: _Facts) -> NewFigure:
-    rows, points = [], []
-    for version, labels in zip(facts.versions, facts.labels_at, strict=True):
-        found = _reported(version)
-        rows.append(_round(version, labels, found, facts.verdicts[version.id]))
-        if found.known:
-            points.append(CurvePoint("hardcase", labels, found))
-    return write(Rounds(rows), learning_curve(points) if len(points) > 1 else None)
+    pairs = zip(facts.versions, facts.labels_at, strict=True)
+    return write(Rounds([_round(version, labels, facts.verdicts[version.id]) for version, labels in pairs]))
 
 
-def _round(version: Version, labels: int, found: Estimate, verdicts: Sequence[Promotion]) -> Round:
+def _round(version: Version, labels: int, verdicts: Sequence[Promotion]) -> Round:
     return Round(
         version=version.number,
         at=version.created_at.isoformat(),
@@ -249,7 +233,7 @@ def _round(version: Version, labels: int, found: Estimate, verdicts: Sequence[Pr
         verdict=verdicts[-1].verdict.value if verdicts else None,
         reasons=list(verdicts[-1].reasons) if verdicts else [],
         triggers=[version.trigger.value, *(verdict.trigger.value for verdict in verdicts)],
-        **estimate(found, "accuracy"),
+        **estimate(_reported(version), "accuracy"),
     )
 
 

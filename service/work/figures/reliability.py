@@ -19,7 +19,6 @@ from db.views.figures import NewFigure
 from labeling.estimates import MIN_LABELS
 from labeling.prelabel.calibration import read_terms
 from labeling.project import Project
-from labeling.quality.figures.plots import ReliabilityCurve, reliability_curves
 from labeling.quality.metrics import Bin, expected_calibration_error, reliability
 from labeling.types import Example
 from service.figures.engines import EngineReliability, Reliability, ReliabilityBin, ReliabilityOfEngine
@@ -38,39 +37,28 @@ def read_reliability(session: Session, project: Project) -> NewFigure:
         evaluation_examples(session, project),
         _one_a_group(calibration_examples(session, project)),
     )
-    rows, curves = [], []
+    rows = []
     for stage in engines_in_force.in_force(session, project.id):
         examples = calibration if stage.place else evaluation
         sample = sample_of(said_of(session, examples, stage), examples, project.config.classes)
-        row, drawn = _of_engine(session, project, stage, sample)
-        rows.append(row)
-        curves += drawn
-    return write(EngineReliability(rows), reliability_curves(curves) if curves else None)
+        rows.append(_of_engine(session, project, stage, sample))
+    return write(EngineReliability(rows))
 
 
-def _of_engine(
-    session: Session, project: Project, stage: Stage, sample: Sample
-) -> tuple[ReliabilityOfEngine, list[ReliabilityCurve]]:
+def _of_engine(session: Session, project: Project, stage: Stage, sample: Sample) -> ReliabilityOfEngine:
     stored = calibrations.newest(session, project.id, stage.revision)
     given, read = sample.probs, np.full_like(sample.probs, np.nan)
     if stored is not None:
         read = _crossed(sample) if stage.place else read_by(sample, read_terms(stored.terms))
-    before, after = _measured(given, sample.truth), _measured(read, sample.truth)
-    row = ReliabilityOfEngine(
+    return ReliabilityOfEngine(
         engine=stage.engine,
         revision=stage.revision,
         measured_on="calibration labels, images in doubt" if stage.place else "evaluation labels",
         calibrated_on=0 if stored is None else stored.labels,
         calibration=None if stored is None else stored.number,
-        as_given=before,
-        calibrated=after,
+        as_given=_measured(given, sample.truth),
+        calibrated=_measured(read, sample.truth),
     )
-    drawn = [
-        ReliabilityCurve(f"{stage.engine}, {words}", reliability(*_confidence(probs, sample.truth)))
-        for probs, measured, words in ((given, before, "as given"), (read, after, "calibrated"))
-        if measured.known
-    ]
-    return row, drawn
 
 
 def _measured(probs: NDArray[np.floating], truth: NDArray[np.int64]) -> Reliability:

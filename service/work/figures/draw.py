@@ -1,0 +1,97 @@
+"""Draws the plots of figures, in a process of its own: whoever asks need not load what draws.
+
+In: on standard input, the data of figures by name, as JSON. Out: on standard output, SVG by name; a figure that has no
+plot, or too little to draw, is left out.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from labeling.estimates import Estimate
+from labeling.quality.annotators.acceptance import acceptance
+from labeling.quality.figures.plots import (
+    CurvePoint,
+    ReliabilityCurve,
+    VersionPoint,
+    acceptance_bars,
+    confusion_matrix,
+    holdout_by_version,
+    learning_curve,
+    reliability_curves,
+)
+from labeling.quality.metrics import Bin
+from service.figures.accuracy import Acceptance, Confusion, HoldoutByVersion, Rounds
+from service.figures.engines import EngineReliability
+from service.figures.estimates import estimate_of
+from service.figures.figures import FIGURES
+
+__all__ = ["draw"]
+
+
+def draw(figures: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """SVG of every figure that has a plot and enough to draw."""
+    found: dict[str, Any] = {
+        name: msgspec.convert(data, FIGURES[name]) for name, data in figures.items() if FIGURES[name] in _PLOTS
+    }
+    return {name: _PLOTS[type(figure)](figure) for name, figure in found.items() if figure.drawable}
+
+
+def _versions(figure: HoldoutByVersion) -> str:
+    points = [
+        VersionPoint(one.version, found, one.promoted)
+        for one in figure.versions
+        if one.known and (found := estimate_of(one.accuracy, one)) is not None
+    ]
+    return holdout_by_version(points)
+
+
+def _confusion(figure: Confusion) -> str:
+    matrix = np.zeros((len(figure.classes) + 1, len(figure.classes)), np.int64)
+    for cell in figure.counts:
+        matrix[len(figure.classes) if cell.truth is None else cell.truth, cell.said] = cell.count
+    return confusion_matrix(matrix, figure.classes)
+
+
+def _acceptance(figure: Acceptance) -> str:
+    shown = [(one.label, one.shown, one.kept) for one in figure.classes]
+    return acceptance_bars(acceptance(shown, [one.label for one in figure.classes]))
+
+
+def _rounds(figure: Rounds) -> str:
+    points = [
+        CurvePoint("hardcase", one.labels_by_people, found)
+        for one in figure.rounds
+        if one.known and (found := estimate_of(one.accuracy, one)) is not None
+    ]
+    return learning_curve(points)
+
+
+def _reliability(figure: EngineReliability) -> str:
+    curves = [
+        ReliabilityCurve(
+            f"{engine.engine}, {words}",
+            [Bin(one.confidence, Estimate(one.value, one.lower, one.upper, one.n)) for one in measured.bins],
+        )
+        for engine in figure.engines
+        for words, measured in (("as given", engine.as_given), ("calibrated", engine.calibrated))
+        if measured.known
+    ]
+    return reliability_curves(curves)
+
+
+_PLOTS: Mapping[type, Callable[[Any], str]] = {
+    HoldoutByVersion: _versions,
+    Confusion: _confusion,
+    Acceptance: _acceptance,
+    Rounds: _rounds,
+    EngineReliability: _reliability,
+}
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(msgspec.json.encode(draw(msgspec.json.decode(sys.stdin.buffer.read()))))
