@@ -26,7 +26,7 @@ from labeling.project import Project
 from labeling.slices import batches
 from labeling.types import Incoming
 from service.ingest.register import ROWS_A_TRANSACTION, limits_of, sort_out
-from service.web.api.paging import PagingDep, SliceOut, slice_out
+from service.web.api.paging import PagingDep, SliceOut
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.retry import retry_failures
 from service.web.wiring import PartsDep, WebParts
@@ -80,14 +80,10 @@ class RetriedOut(BaseModel):
 
 @router.get("/api/projects/{project}/images", summary="List images")
 def list_images(
-    parts: PartsDep,
-    project: ProjectDep,
-    paging: PagingDep,
-    state: Literal["fetched", "ready", "asked", "labelled"] | None = None,
+    paging: PagingDep, state: Literal["fetched", "ready", "asked", "labelled"] | None = None
 ) -> SliceOut[ImageItem]:
-    """`fetched` waits for its prelabel or group, `ready` is in the pool, `asked` is in front of people."""
-    with reading(parts.database) as session:
-        return slice_out(listings.images(session, project.id, after=paging.after, limit=paging.limit, state=state))
+    """`fetched` waits for its prelabel or group, `ready` is in the pool, `asked` has an open review."""
+    return paging.slice_of(listings.images, state=state)
 
 
 @router.get("/api/projects/{project}/images/{image_id}", summary="Show an image")
@@ -114,9 +110,8 @@ def name_images(parts: PartsDep, project: ProjectDep, body: AddressesIn) -> Take
 
 
 @router.get("/api/projects/{project}/quarantine", summary="List what could not be used, and why")
-def list_quarantine(parts: PartsDep, project: ProjectDep, paging: PagingDep) -> SliceOut[FailureItem]:
-    with reading(parts.database) as session:
-        return slice_out(listings.failures(session, project.id, after=paging.after, limit=paging.limit, step="fetch"))
+def list_quarantine(paging: PagingDep) -> SliceOut[FailureItem]:
+    return paging.slice_of(listings.failures, step="fetch")
 
 
 @router.post("/api/projects/{project}/quarantine/retry", summary="Try the quarantined again")

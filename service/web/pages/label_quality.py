@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Form, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from db.repositories.people import audit
 from db.repositories.running import alarms
-from db.session import reading, transaction
-from labeling.types import Actor
-from service.web.api.suspects import MOST, call_right, send_back
+from db.session import reading
+from service.web.api.alarms import end
+from service.web.api.suspects import MOST, Deed, handle
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.pages.label_quality_view import look_at_labels
 from service.web.pages.login import CheckedForm
@@ -37,11 +36,10 @@ def handle_suspects(
     parts: PartsDep,
     caller: CallerDep,
     project: ProjectDep,
-    what: Annotated[Literal["review", "right"], Form()] = "review",
+    what: Annotated[Deed, Form()] = "review",
     label: Annotated[list[int], Form(max_length=MOST)] = [],  # noqa: B006 - FastAPI copies it
 ) -> Response:
-    handle = send_back if what == "review" else call_right
-    done = handle(parts, caller, project, label).done if label else 0
+    done = handle(parts, caller, project, what, label).done if label else 0
     return RedirectResponse(f"/projects/{project.id}/label-quality?done={done}#suspects", status_code=303)
 
 
@@ -53,8 +51,5 @@ def end_alarm(
     alarm_id: Annotated[int, Path(ge=1, lt=2**62)],
     reason: Annotated[str, Form(max_length=500)] = "",
 ) -> Response:
-    with transaction(parts.database) as session:
-        alarm = alarms.by_id(session, project.id, alarm_id)
-        if alarms.end(session, alarm.id, Actor(caller.name, reason or "seen to", parts.now())):
-            audit.record(session, caller.name, "alarm.end", str(alarm.id), {"reason": reason}, parts.now())
+    end(parts, caller, project, alarm_id, reason or "handled")
     return RedirectResponse(f"/projects/{project.id}/label-quality#alarms", status_code=303)
