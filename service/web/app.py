@@ -103,7 +103,7 @@ def _answer_errors(app: FastAPI) -> None:
 
 
 def _describe(app: FastAPI) -> None:
-    """Serve /openapi.json, with each route's access read from the one table."""
+    """Serve /openapi.json, with each route's access from the one table."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:

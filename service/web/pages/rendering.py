@@ -52,7 +52,7 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
 
 
 def remember(request: Request, response: Response, page_session: PageSession) -> None:
-    """Give the browser this session's cookie."""
+    """Set this session's cookie in the browser."""
     settings = parts_of(request).settings
     response.set_cookie(
         COOKIE,
