@@ -162,7 +162,7 @@ def test_pseudonyms_hide_every_name(client: TestClient, ground: Ground) -> None:
 @pytest.mark.parametrize(
     ("stored", "words"),
     [
-        (None, "Nothing that counts yet"),
+        (None, "No answer that counts yet"),
         ({}, "Being counted anew"),
         ({"annotators": [{"annotator": "x"}]}, "Being counted anew"),
     ],
