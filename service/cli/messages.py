@@ -35,7 +35,7 @@ def list_(as_json: AsJson = False) -> None:
     with failing_clearly(as_json), connected() as hardcase:
         with reading(hardcase.database) as session:
             newest = ledger.listing(session, LAST)
-        told = [_document(hardcase.settings, one) for one in load_messages(hardcase.settings).targets.values()]
+        told = [_document(hardcase.settings, one) for one in load_messages(hardcase.settings).values()]
         sent = [{name: getattr(one, name) for name in DELIVERIES} for one in newest]
 
         def human(console: Console) -> None:
@@ -55,7 +55,7 @@ def test(
     Example: hardcase messages test webhook:chat
     """
     with failing_clearly(as_json), connected() as hardcase:
-        found = load_messages(hardcase.settings).targets
+        found = load_messages(hardcase.settings)
         if target not in found:
             raise NotFound(f"There is no target {target!r}. messages.yaml has: {', '.join(found) or 'none yet'}.")
         one, now = found[target], datetime.now(UTC)
@@ -77,7 +77,7 @@ def key(
     Example: hardcase messages key smtp
     """
     with failing_clearly(as_json), connected() as hardcase:
-        known = {target.secret for target in load_messages(hardcase.settings).targets.values()}
+        known = {target.secret for target in load_messages(hardcase.settings).values()}
         if name not in known:
             raise NotFound(f"There is no {name!r} in messages.yaml. It has: {', '.join(sorted(known)) or 'none yet'}.")
         keep_secret(hardcase.settings, message_secret(name), asked_for(f"Secret of {name}"))

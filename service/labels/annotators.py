@@ -69,6 +69,9 @@ def void_answers(session: Session, jobs: Jobs, project: Project, annotator_id: i
     return Voided(answers, len(images), changed)
 
 
+DEEDS = {"pause": pause, "resume": resume, "void": void_answers}
+
+
 def _switch(session: Session, jobs: Jobs, project: Project, annotator_id: int, by: Actor, *, paused: bool) -> Annotator:
     found = _check(session, project, annotator_id, by)
     if found.paused == paused:

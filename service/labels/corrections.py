@@ -1,8 +1,8 @@
-"""Correct labels by hand: a lead's decision about one image or many, taken back, or people asked again.
+"""Correct labels by hand: a lead decides about one image or many, takes decisions back, or asks people again.
 
-In: images, what is to become of them, who wants it and why. Out: how many; the caller's transaction holds the decision,
-the label that follows from it, the line in the audit log and the jobs. The kind of the review that a label came from
-stays, so a corrected hold-out label is a hold-out label.
+In: images, the decision, its author and reason. Out: how many; the caller's transaction holds the decision, the label
+that follows from it, the line in the audit log and the jobs. The kind of the review that a label came from stays, so a
+corrected hold-out label is a hold-out label.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from db.repositories.labels import decisions
 from db.repositories.labels.decisions import CORRECTION
 from db.repositories.people import audit
+from db.views import label_list
 from labeling.errors import Invalid
 from labeling.jobs import JobName, Trigger
 from labeling.project import Project
@@ -23,7 +24,7 @@ from service.jobs.jobs import Jobs
 from service.labels.reannotation import Asked, ask_again
 from service.labels.resolution import settle
 
-__all__ = ["AT_ONCE", "ask_people", "correct", "take_back"]
+__all__ = ["AT_ONCE", "ask_people", "correct"]
 
 AT_ONCE = 50
 """So many images may be corrected with one decision."""
@@ -35,54 +36,46 @@ def correct(
     jobs: Jobs,
     project: Project,
     image_ids: Sequence[ImageId],
-    value: str,
+    value: str | None,
     by: Actor,
     kind: str = CORRECTION,
 ) -> int:
-    """Decide that these images are `value`; Invalid for what is no answer of the project, or without a reason."""
-    if not project.config.answers.is_choice(value):
+    """Decide that these images are `value`; None takes decisions back, so that labels follow from answers again.
+
+    Invalid for what is no answer of the project, for images that are not in it, and without a reason.
+    """
+    if value is not None and not project.config.answers.is_choice(value):
         raise Invalid(f"{value!r} is no label of this project. Choose one of its labels.")
-    return _decide(session, jobs, project, image_ids, value, kind, by)
-
-
-def take_back(session: Session, jobs: Jobs, project: Project, image_ids: Sequence[ImageId], by: Actor) -> int:
-    """Take decisions about these images back: the label follows from people's answers again."""
-    decided = sorted(decisions.in_force(session, _checked(image_ids)))
-    return _decide(session, jobs, project, decided, None, CORRECTION, by) if decided else 0
-
-
-def ask_people(session: Session, jobs: Jobs, project: Project, image_ids: Sequence[ImageId], by: Actor) -> Asked:
-    """Let people look at these images again, and Label Studio hear of it."""
-    asked = ask_again(session, project, _checked(image_ids), _given(by))
-    detail = {"images": list(image_ids), "reason": by.reason}
-    audit.record(session, by.author, "ask again", project.config.name, detail, by.now)
-    jobs.ask(session, JobName.REVIEW, project.id, Trigger.HAND)
-    return asked
-
-
-def _decide(
-    session: Session,
-    jobs: Jobs,
-    project: Project,
-    image_ids: Sequence[ImageId],
-    value: str | None,
-    kind: str,
-    by: Actor,
-) -> int:
-    values = dict.fromkeys(_checked(image_ids), value)
-    count = decisions.add(session, project.id, values, kind, _given(by))
-    settle(session, project, list(values), by.now)
-    detail = {"images": list(values), "label": value, "reason": by.reason}
+    wanted = _checked(session, project, image_ids)
+    if value is None:
+        wanted, kind = sorted(decisions.in_force(session, wanted)), CORRECTION
+        if not wanted:
+            return 0
+    count = decisions.add(session, project.id, dict.fromkeys(wanted, value), kind, _given(by))
+    settle(session, project, wanted, by.now)
+    detail = {"images": wanted, "label": value, "reason": by.reason}
     audit.record(session, by.author, kind, project.config.name, detail, by.now)
     for job in _FOLLOW:
         jobs.ask(session, job, project.id, Trigger.ANSWERED)
     return count
 
 
-def _checked(image_ids: Sequence[ImageId]) -> list[ImageId]:
+def ask_people(session: Session, jobs: Jobs, project: Project, image_ids: Sequence[ImageId], by: Actor) -> Asked:
+    """Ask people again about these images, and ask for the job that updates Label Studio."""
+    asked = ask_again(session, project, _checked(session, project, image_ids), _given(by))
+    detail = {"images": list(image_ids), "reason": by.reason}
+    audit.record(session, by.author, "ask again", project.config.name, detail, by.now)
+    jobs.ask(session, JobName.REVIEW, project.id, Trigger.HAND)
+    return asked
+
+
+def _checked(session: Session, project: Project, image_ids: Sequence[ImageId]) -> list[ImageId]:
     wanted = sorted(set(image_ids))
     if not 1 <= len(wanted) <= AT_ONCE:
-        raise Invalid(f"Tick between one and {AT_ONCE} images, then say what is to become of them.")
+        raise Invalid(f"Tick between one and {AT_ONCE} images, then choose what to do with them.")
+    missing = set(wanted) - {item.image_id for item in label_list.of_images(session, project.id, wanted)}
+    if missing:
+        raise Invalid(f"This project has no image {min(missing)}; nothing was changed. Leave it out.")
     return wanted
 
 

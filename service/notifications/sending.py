@@ -1,7 +1,7 @@
-"""Hands one message to one target: mail by SMTP, or a signed request to a webhook.
+"""Sends one message to one target: mail by SMTP, or a signed request to a webhook.
 
-In: a message and a target. Out: a word about how it went, or an error of ours that says why not; no secret, no server's
-answer and no redirect is ever followed or written down. Both carry an id that stays the same when it is sent again.
+In: a message and a target. Out: one line about the result, or an error of ours that says why it failed. Secrets and
+answers of servers are never logged, and no redirect is followed. A message that is sent again keeps its id.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 
 from labeling.errors import Conflict, Unavailable
-from service.notifications.targets import Mailbox, MailServer, Target, Webhook
+from service.notifications.targets import Mailbox, SmtpIn, Target, Webhook
 
 TIMEOUT_S = 5.0
 SIGNATURE = "X-Hardcase-Signature"
@@ -29,14 +29,14 @@ ID = "X-Hardcase-Id"
 
 
 def deliver(target: Target, secret: str, key: str, subject: str, body: Mapping[str, Any], now: datetime) -> str:
-    """Send it; what was said where it went well.
+    """Send it; returns one line about the result.
 
     Raises
     ------
     Conflict
         A webhook has no secret to sign with yet.
     Unavailable
-        It was not taken.
+        The target did not accept it.
     """
     if isinstance(target.to, Mailbox):
         return _mail(target.to, secret, key, subject, body, now)
@@ -44,7 +44,7 @@ def deliver(target: Target, secret: str, key: str, subject: str, body: Mapping[s
 
 
 def signature_of(secret: str, at: int, body: bytes) -> str:
-    """What stands in the header: the time, and the HMAC-SHA256 of the time, a dot and the body.
+    """The value of the header: the time, and the HMAC-SHA256 of the time, a dot and the body.
 
     >>> signature_of("secret", 0, b"{}")[:11]
     't=0,v1=4bbe'
@@ -65,7 +65,7 @@ def _post(to: Webhook, secret: str, key: str, subject: str, body: Mapping[str, A
             httpx.Client(timeout=TIMEOUT_S, follow_redirects=False, trust_env=False) as client,
             client.stream("POST", to.url, content=content, headers=headers) as answer,
         ):
-            status = answer.status_code  # its body is of no interest, and may never end
+            status = answer.status_code  # its body is not read, and may never end
     except httpx.HTTPError as error:
         raise Unavailable(f"not reached ({type(error).__name__})") from error
     if not 200 <= status < 300:
@@ -85,7 +85,7 @@ def _mail(to: Mailbox, secret: str, key: str, subject: str, body: Mapping[str, A
         try:
             server.send_message(message)
         finally:
-            _leave(server)
+            _quit(server)
     except smtplib.SMTPResponseException as error:
         raise Unavailable(f"the mail server refused ({error.smtp_code})") from error
     except smtplib.SMTPRecipientsRefused as error:
@@ -95,7 +95,7 @@ def _mail(to: Mailbox, secret: str, key: str, subject: str, body: Mapping[str, A
     return "taken by the mail server"
 
 
-def _connected(server: MailServer, password: str) -> smtplib.SMTP:
+def _connected(server: SmtpIn, password: str) -> smtplib.SMTP:
     secure = ssl.create_default_context()
     if server.security == "tls":
         made: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, timeout=TIMEOUT_S, context=secure)
@@ -112,13 +112,13 @@ def _connected(server: MailServer, password: str) -> smtplib.SMTP:
     return made
 
 
-def _leave(server: smtplib.SMTP) -> None:
-    """Whatever is said to a farewell, the mail was taken or refused before it."""
+def _quit(server: smtplib.SMTP) -> None:
+    """The answer to QUIT does not matter: the mail was accepted or refused before it."""
     with suppress(smtplib.SMTPException, OSError):
         server.quit()
     server.close()
 
 
 def _id(key: str) -> str:
-    """The same for the same occasion and target, and it tells nothing of either."""
+    """The same for the same occasion and target, and neither can be read from it."""
     return hashlib.sha256(key.encode()).hexdigest()[:32]

@@ -1,7 +1,7 @@
-"""The words of messages: a week of a project, or an alarm, as plain text and as simple HTML.
+"""The texts of messages: a week of a project, or an alarm, as plain text and as simple HTML.
 
-In: what is known. Out: a subject of one line, text, HTML in which nothing of people's is markup, and the same as data
-for programs. Of people it says what they did and no more, under the names that the policy allows.
+In: the figures. Out: a subject of one line, text, HTML in which every text is escaped, and the same as data for
+programs. Of people it says only what they did, under the names that the policy allows.
 """
 
 from __future__ import annotations
@@ -12,15 +12,18 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import msgspec
+
 from labeling.ingest.text import clean_text
 
 NOT_KNOWN = "not yet known"
+_FACTS = ("labels", "labelled", "agreement", "accuracy", "verdict", "disputes", "alarms", "changes")
 _SUBJECT = 150
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A message as it is told: `facts` are what its text says, for programs."""
+    """A message: `facts` are what its text says, for programs."""
 
     subject: str
     text: str
@@ -30,7 +33,7 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A share with its 95 % interval and the number of images it rests on; unknown under 30."""
+    """A share with its 95 % interval and the number of images it was measured on; unknown under 30."""
 
     value: float | None
     lower: float | None
@@ -67,13 +70,7 @@ class Week:
 
 
 def weekly_words(week: Week) -> Words:
-    """The summary of a week.
-
-    Parameters
-    ----------
-    week
-        What is known of it; measures that are not yet known stand as that.
-    """
+    """The summary of a week; a measure that is not yet known is given as that."""
     total = sum(week.labels.values())
     subject = _line(
         f"{week.project}, week {week.name}: {_many(total, 'label')}, {_many(week.disputes, 'dispute')} open"
@@ -85,13 +82,12 @@ def weekly_words(week: Week) -> Words:
         ("Alarms", list(week.alarms) or ["None is open."]),
         ("What changed", list(week.changes) or ["Nothing."]),
     ]
-    return _put(
-        subject, f"{week.project}: the week from {week.start.isoformat()}", sections, week.address, _facts(week)
-    )
+    heading = f"{week.project}: the week from {week.start.isoformat()}"
+    return _put(subject, heading, sections, week.address, _facts(week))
 
 
 def alarm_words(project: str, kind: str, words: str, address: str, facts: Mapping[str, Any]) -> Words:
-    """An alarm, as it is told once."""
+    """An alarm, sent once."""
     return _put(f"{project}: {kind}", f"{project}: {kind}", [("Alarm", [words])], address, facts)
 
 
@@ -127,7 +123,8 @@ def _put(
     subject: str, heading: str, sections: Sequence[tuple[str, Sequence[str]]], address: str, facts: Mapping[str, Any]
 ) -> Words:
     plain = [(name, [_line(line, 2_000) for line in lines]) for name, lines in sections]
-    text = "\n".join([_line(heading), ""] + [part for name, lines in plain for part in (name, *_dashed(lines), "")])
+    parts = [part for name, lines in plain for part in (name, *(f"- {line}" for line in lines), "")]
+    text = "\n".join([_line(heading), "", *parts])
     escaped = "".join(
         f"<h2>{html.escape(name)}</h2><ul>{''.join(f'<li>{html.escape(line)}</li>' for line in lines)}</ul>"
         for name, lines in plain
@@ -137,29 +134,12 @@ def _put(
     return Words(_line(subject), f"{text}{address}\n", page, facts)
 
 
-def _dashed(lines: Sequence[str]) -> list[str]:
-    return [f"- {line}" for line in lines]
-
-
 def _line(text: str, longest: int = _SUBJECT) -> str:
     """One line without control or invisible characters: a name cannot begin another header or another line."""
     return " ".join((clean_text(text) or "").split())[:longest]
 
 
 def _facts(week: Week) -> dict[str, Any]:
-    return {
-        "week": week.name,
-        "labels": dict(week.labels),
-        "labelled": week.labelled,
-        "agreement": _as_facts(week.agreement),
-        "accuracy": _as_facts(week.accuracy),
-        "verdict": week.verdict,
-        "people": [{"name": p.name, "answers": p.answers, "hours": round(p.hours, 2)} for p in week.people],
-        "disputes": week.disputes,
-        "alarms": list(week.alarms),
-        "changes": list(week.changes),
-    }
-
-
-def _as_facts(found: Measured) -> dict[str, Any]:
-    return {"value": found.value, "lower": found.lower, "upper": found.upper, "n": found.n}
+    known = msgspec.to_builtins(week)
+    people = [{**person, "hours": round(person["hours"], 2)} for person in known["people"]]
+    return {"week": week.name, **{name: known[name] for name in _FACTS}, "people": people}

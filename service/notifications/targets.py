@@ -1,7 +1,7 @@
-"""Who is told what, as the administrator of this installation wrote it in `messages.yaml`.
+"""Who gets which messages, as the administrator of this installation wrote it in `messages.yaml`.
 
 In: the settings. Out: targets by name, and their secrets. No project and no caller of the API can name a host or a
-recipient, so nobody but the administrator decides where messages go.
+recipient: only the administrator decides where messages go.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SMTP = "smtp"
 
 
 class Wanted(StrEnum):
-    """What a target may want to hear."""
+    """What a target may want messages about."""
 
     ALARMS = "alarms"
     WEEKLY = "weekly"
@@ -53,7 +53,7 @@ class SmtpIn(Strict):
     local: bool = False
 
     @model_validator(mode="after")
-    def _in_the_house(self) -> SmtpIn:
+    def _local_is_private(self) -> SmtpIn:
         if self.local and not is_in_the_house(self.host):
             raise ValueError("`local: true` needs a loopback or private address, written as a number")
         if self.security == "none" and not self.local:
@@ -89,11 +89,11 @@ class WebhookIn(_Group):
         return value
 
     @model_validator(mode="after")
-    def _in_the_house(self) -> WebhookIn:
+    def _local_is_private(self) -> WebhookIn:
         if self.local and not is_in_the_house(str(urlsplit(self.url).hostname)):
             raise ValueError("`local: true` needs a loopback or private address in the url, written as a number")
         if not self.local and not self.url.startswith("https://"):
-            raise ValueError("a webhook outside the house is called by https alone")
+            raise ValueError("a webhook that is not `local` needs an https address")
         return self
 
 
@@ -112,21 +112,10 @@ class _File(Strict):
 
 
 @dataclass(frozen=True, slots=True)
-class MailServer:
-    """Where mail is handed in."""
-
-    host: str
-    port: int
-    security: str
-    sender: str
-    user: str
-
-
-@dataclass(frozen=True, slots=True)
 class Mailbox:
     """One person's mailbox, and the server that takes mail for it."""
 
-    server: MailServer
+    server: SmtpIn
     address: str
 
 
@@ -140,7 +129,7 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One that is told: `id` names it in the ledger of messages. `local`: it stands in the house."""
+    """One recipient: `id` names it in the ledger of messages. `local`: it is in this network."""
 
     id: str
     to: Mailbox | Webhook
@@ -150,7 +139,7 @@ class Target:
 
     @property
     def group(self) -> str:
-        """Its name in the file, without anybody's address: for logs and alarms."""
+        """Its name in the file, without an address: for logs and alarms."""
         return ":".join(self.id.split(":")[:2])
 
     @property
@@ -159,19 +148,12 @@ class Target:
         return SMTP if isinstance(self.to, Mailbox) else self.to.name
 
     def wants_to_hear(self, what: Wanted, project: str) -> bool:
-        """Whether this target is told such a thing about this project."""
+        """Whether this target gets such messages about this project."""
         return what in self.wants and (self.projects is None or project in self.projects)
 
 
-@dataclass(frozen=True, slots=True)
-class Messages:
-    """Everybody who is told something, by id."""
-
-    targets: dict[str, Target]
-
-
-def load_messages(settings: Settings) -> Messages:
-    """The targets of this installation; none where there is no file.
+def load_messages(settings: Settings) -> dict[str, Target]:
+    """The targets of this installation by id; none where there is no file.
 
     Raises
     ------
@@ -179,11 +161,11 @@ def load_messages(settings: Settings) -> Messages:
         When the file has mistakes; it names every one and its place.
     """
     found = read_file(_path(settings), _File)
-    return Messages({target.id: target for target in (*_mailboxes(found), *_webhooks(found))})
+    return {target.id: target for target in (*_mailboxes(found), *_webhooks(found))}
 
 
 def has_targets(settings: Settings) -> bool:
-    """Whether anybody may want to be told anything."""
+    """Whether this installation may have targets: whether there is a file of them."""
     return _path(settings).exists()
 
 
@@ -202,14 +184,11 @@ def _path(settings: Settings) -> Path:
 
 
 def _mailboxes(found: _File) -> list[Target]:
-    if found.smtp is None:
-        return []
-    smtp = found.smtp
-    server = MailServer(smtp.host, smtp.port, smtp.security, smtp.sender, smtp.user)
     return [
-        Target(f"mail:{name}:{address}", Mailbox(server, address), *_wishes(group), smtp.local)
+        Target(f"mail:{name}:{address}", Mailbox(found.smtp, address), *_wishes(group), found.smtp.local)
         for name, group in found.mail.items()
         for address in group.to
+        if found.smtp is not None
     ]
 
 

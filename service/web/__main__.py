@@ -31,7 +31,7 @@ def main() -> int:
         get_logger(__name__).error("cannot start", reason=error.message)
         return 1
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _leave)
+        signal.signal(number, _end)
     server = uvicorn.Server(
         uvicorn.Config(
             app,
@@ -52,7 +52,7 @@ def main() -> int:
 
 
 def _check_database(settings: Settings) -> None:
-    """In words, before a server is there that would show a traceback."""
+    """Before the server starts, so that an error is one line and no traceback."""
     database = make_engine(settings.database)
     try:
         check_schema(database)
@@ -60,8 +60,8 @@ def _check_database(settings: Settings) -> None:
         database.dispose()
 
 
-def _leave(_number: int, _frame: FrameType | None) -> None:
-    """A signal before the server is up, or the one that it raises again once it has shut down: a clean end."""
+def _end(_number: int, _frame: FrameType | None) -> None:
+    """A signal before the server is up, or the one that it raises again after its shutdown: a clean end."""
     raise SystemExit(0)
 
 

@@ -1,4 +1,4 @@
-"""The web process: every route, its guard, its limits and its errors put together; nothing is decided here.
+"""The web process: every route, its guard, its limits and its errors put together.
 
 In: settings. Out: an ASGI application that is ready to serve, with `app.state.parts` while it runs.
 """
@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 from anyio import to_thread
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse, Response
@@ -25,66 +27,18 @@ from service.label_studio.inbox_drain import InboxDrain
 from service.logs import get_logger
 from service.schema import check_schema
 from service.settings import Settings
-from service.web.api import (
-    alarms,
-    decisions,
-    engines,
-    figures,
-    health,
-    image_history,
-    images,
-    jobs,
-    keys,
-    labels,
-    media,
-    ml,
-    projects,
-    reviews,
-    snapshots,
-    sources,
-    suspects,
-    team,
-    versions,
-    webhooks,
-)
+from service.web import api, pages
 from service.web.api.problems import ProblemOut
 from service.web.edge.access import ACCESS, How, check_table
 from service.web.edge.limits import BodyLimits
 from service.web.edge.request_log import Edge, request_id
-from service.web.pages import dashboard, disputes, label_quality, login, releases
-from service.web.pages import engines as engine_pages
-from service.web.pages import image_history as image_pages
-from service.web.pages import jobs as work
-from service.web.pages import labels as label_pages
-from service.web.pages import team as team_pages
 from service.web.pages.rendering import error_page, wants_page
 from service.web.wiring import make_parts, utc_now
 
 THREADS = 32
 """Requests answered at the same time; the database pool is larger, so none waits for a connection."""
 _SCHEMES = {How.KEY: "key", How.PAGE: "session"}
-_ROUTERS = tuple(
-    module.router
-    for module in (
-        webhooks,  # first: routes are tried in order, and this one is called most and has the least time
-        ml,
-        *(health, projects, images, image_history, sources, labels, reviews, versions, engines, figures, jobs, keys),
-        *(team, decisions, suspects, snapshots, alarms),
-        media,
-        *(
-            login,
-            dashboard,
-            label_quality,
-            team_pages,
-            disputes,
-            label_pages,
-            image_pages,
-            engine_pages,
-            releases,
-            work,
-        ),
-    )
-)
+_FIRST = (".ml", ".webhooks")  # routes are tried in order, and these are called most and have the least time
 log = get_logger(__name__)
 
 
@@ -101,7 +55,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> 
         lifespan=_lifespan(settings, now),
         responses={"default": {"model": ProblemOut, "description": "What went wrong (RFC 9457)."}},
     )
-    for router in _ROUTERS:
+    for router in _routers():
         app.include_router(router)
     _describe(app)
     _answer_errors(app)
@@ -109,6 +63,13 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> 
     app.add_middleware(Edge)
     check_table(app)
     return app
+
+
+def _routers() -> list[APIRouter]:
+    """The `router` of each module in `api` and `pages` that has one."""
+    names = [f"{room.__name__}.{module.name}" for room in (api, pages) for module in iter_modules(room.__path__)]
+    names.sort(key=lambda name: not name.endswith(_FIRST))
+    return [module.router for module in map(import_module, names) if hasattr(module, "router")]
 
 
 def _lifespan(settings: Settings, now: Callable[[], datetime]) -> Any:
@@ -142,7 +103,7 @@ def _answer_errors(app: FastAPI) -> None:
 
 
 def _describe(app: FastAPI) -> None:
-    """Serve /openapi.json, with each route's access read from the one table."""
+    """Serve /openapi.json, with each route's access from the one table."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:

@@ -1,8 +1,8 @@
-"""Remembers which reviews' images were really fetched, without ever making an image wait for the database long.
+"""Records which reviews' images were fetched; an image waits for the database for a short time only.
 
-In: reviews whose image is about to be served. Out: one `seen` row each. The image waits a moment for its row, so
-that as a rule the fact is on disk before anybody can answer; while the database is busy the image is served all
-the same and the row is written as soon as it can be.
+In: reviews whose image is about to be served. Out: one row each. An image waits up to WAIT_S for its row, so that the
+row is usually on disk before anybody can answer; while the database is busy the image is served without it, and the
+row is written as soon as possible.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ REMEMBERED = 200_000
 log = get_logger(__name__)
 
 
-class SeenWriter:
+class ImageViews:
     """One thread that writes; it starts with the first image and ends with `close`."""
 
     def __init__(self, database: sa.Engine, now: Callable[[], datetime]) -> None:
@@ -37,7 +37,7 @@ class SeenWriter:
         self._closing = False
 
     def note(self, review_id: ReviewId) -> None:
-        """The image of this review is being served. A repeat costs a look into a set."""
+        """The image of this review is being served; a repeat does nothing."""
         with self._changed:
             if review_id in self._written or self._closing:
                 return
@@ -57,7 +57,7 @@ class SeenWriter:
 
     def _start(self) -> None:
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="seen", daemon=True)
+            self._thread = threading.Thread(target=self._run, name="image-views", daemon=True)
             self._thread.start()
 
     def _run(self) -> None:
@@ -80,7 +80,7 @@ class SeenWriter:
             with transaction(self._database) as session:
                 dashboard.mark_seen(session, batch)
         except sqlalchemy.exc.DBAPIError as error:
-            log.warning("seen rows wait", reviews=len(batch), reason=type(error).__name__)
+            log.warning("image views wait", reviews=len(batch), reason=type(error).__name__)
             return False
         return True
 

@@ -1,7 +1,7 @@
-"""Reads what tasks pre-select, for Label Studio's ML-backend protocol, and takes in tasks that are none of ours.
+"""Reads what tasks pre-select, for Label Studio's ML-backend protocol, and registers tasks made in Label Studio.
 
 In: a project and tasks. Out: one prediction each, in their order, ready to be sent. One thread reads for all requests:
-many threads that each read a little only wait for each other (with it, half of 8 connections' answers came in a third
+many threads that each read a little wait for each other (with one, the median answer to 8 connections came in a third
 of the time).
 """
 
@@ -35,7 +35,7 @@ _LARGEST = 2**53
 
 
 class Task(msgspec.Struct):
-    """A task as Label Studio sends it; the rest of it is not looked at."""
+    """A task as Label Studio sends it; its other fields are ignored."""
 
     id: Any = None
     data: dict[str, Any] = {}
@@ -69,13 +69,13 @@ class Predictions:
             unknown = _not_taken_in(session, project_id, order, strange)
         if unknown:
             self._take_in(project_id, unknown)
-        told = [
+        predicted = [
             ours.get(token) or (numbered.get(task.id) if _has_number(task) else None)
             for task, token in zip(tasks, tokens, strict=True)
         ]
         version = order.model_version or NO_ORDER_YET
         controls = OURS if order.controls is None else Controls(**order.controls)
-        results = [suggested(_valid(one, choices), version, choices, controls) for one in told]
+        results = [suggested(_valid(one, choices), version, choices, controls) for one in predicted]
         return msgspec.json.encode({"results": results})
 
     def _choices_of(self, session: Session, project_id: ProjectId) -> tuple[str, ...]:
@@ -90,11 +90,11 @@ class Predictions:
                 self._jobs.ask(session, JobName.INGEST, project_id, Trigger.INGESTED)
 
 
-def _valid(told: Shown | None, choices: Sequence[str]) -> Suggestion:
-    """Nothing is pre-selected in an unknown task, nor what the label set has no more; unknown ones come last."""
-    if told is None:
+def _valid(shown: Shown | None, choices: Sequence[str]) -> Suggestion:
+    """Nothing is pre-selected in an unknown task, nor a class that was removed; unknown tasks come last."""
+    if shown is None:
         return Suggestion(None, displayed_predictions.LAST)
-    return Suggestion(told.answer if told.answer in choices else None, told.score)
+    return Suggestion(shown.answer if shown.answer in choices else None, shown.score)
 
 
 def _not_taken_in(session: Session, project_id: ProjectId, order: Order, tasks: Sequence[Task]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Give what failed its tries back, and set the loop going again; the API and the pages both call this."""
+"""Retry what failed; the API and the pages both call this."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _STAGES = (JobName.INGEST, JobName.PRELABEL, JobName.ESCALATE, JobName.REVIEW)
 
 
 def retry_failures(parts: WebParts, caller: Caller, project: Project, step: str | None) -> int:
-    """Forget the failures of a project (of one step, or of all) and ask for the stages that meet them first."""
+    """Reset the failure counts of a project (of one step, or of all) and ask for the jobs that can fail."""
     now = parts.now()
     with transaction(parts.database) as session:
         count = failures.retry(session, project.id, step)

@@ -1,7 +1,7 @@
 """Builds what the web process works with, once, and hands it down as `app.state.parts`.
 
 It never imports the worker, a model or the Label Studio SDK; `tests/service/web/test_web_process.py` starts the
-process and looks.
+process and checks it.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from labeling.adapters.storage.image_store import ImageStore
 from service.jobs.jobs import Jobs
 from service.label_studio.spool import Spool
 from service.settings import Settings
-from service.web.image_views import SeenWriter
+from service.web.image_views import ImageViews
 from service.web.predictions import Predictions
 
 BUSY_TIMEOUT_MS = 4_000
-"""A person waits in front of a web request: give up (503) long before the worker would."""
+"""A person waits for a web request: it gives up (503) long before the worker would."""
 
 
 def utc_now() -> datetime:
@@ -40,12 +40,12 @@ class WebParts:
     jobs: Jobs
     images: ImageStore
     spool: Spool
-    seen: SeenWriter
+    image_views: ImageViews
     predictions: Predictions
-    now: Callable[[], datetime] = utc_now
+    now: Callable[[], datetime]
 
     def close(self) -> None:
-        self.seen.close()
+        self.image_views.close()
         self.predictions.close()
         self.jobs.close()
         self.spool.close()
@@ -56,7 +56,7 @@ def make_parts(settings: Settings, now: Callable[[], datetime] = utc_now) -> Web
     """Open the database, the storage and the spool of these settings."""
     database = make_engine(settings.database, pool_size=20)
     if settings.is_sqlite:
-        event.listen(database, "connect", _be_impatient)
+        event.listen(database, "connect", _set_busy_timeout)
     jobs = Jobs(database)
     return WebParts(
         settings=settings,
@@ -64,7 +64,7 @@ def make_parts(settings: Settings, now: Callable[[], datetime] = utc_now) -> Web
         jobs=jobs,
         images=ImageStore(settings.storage),
         spool=Spool(settings.home / "spool.db"),
-        seen=SeenWriter(database, now),
+        image_views=ImageViews(database, now),
         predictions=Predictions(database, jobs, now),
         now=now,
     )
@@ -78,5 +78,5 @@ def parts_of(request: Request) -> WebParts:
 PartsDep = Annotated[WebParts, Depends(parts_of)]
 
 
-def _be_impatient(connection: Any, _record: object) -> None:
+def _set_busy_timeout(connection: Any, _record: object) -> None:
     connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")

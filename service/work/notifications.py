@@ -67,7 +67,7 @@ def _told_here(parts: Parts) -> list[Target]:
     """The targets that may be told: all, or those in the house where this installation is local-only."""
     allowed = []
     try:
-        everyone = load_messages(parts.settings).targets.values()
+        everyone = load_messages(parts.settings).values()
     except Invalid as error:  # nobody is told anything until it is mended; the job is no dead letter then
         raise Unavailable(error.message) from error
     for target in everyone:

@@ -1,4 +1,4 @@
-"""Alarms: what about a project's labels needs a person; listed, and ended by whoever has seen to one."""
+"""Alarms: problems with a project's labels that a person must handle; listed, and ended with a reason."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from pydantic import BaseModel, Field
 
 from db.repositories.people import audit
 from db.repositories.running import alarms
+from db.repositories.running.alarms import Alarm
 from db.session import reading, transaction
+from labeling.project import Project
 from labeling.types import Actor
+from service.auth import Caller
 from service.web.api.answers import Answer
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
-from service.web.wiring import PartsDep
+from service.web.wiring import PartsDep, WebParts
 
 router = APIRouter(route_class=Guarded, tags=["alarms"])
 
@@ -56,10 +59,15 @@ def list_alarms(parts: PartsDep, project: ProjectDep, limit: Annotated[int, Quer
 
 @router.post("/api/projects/{project}/alarms/{alarm_id}/end", summary="End an alarm")
 def end_alarm(parts: PartsDep, caller: CallerDep, project: ProjectDep, alarm_id: int, body: AlarmEndIn) -> AlarmOut:
-    """Ending it twice changes nothing. What raised it raises another when it finds the same again."""
+    """Ending it twice changes nothing. The same check raises another alarm if it finds the same problem again."""
+    return AlarmOut.of(end(parts, caller, project, alarm_id, body.reason))
+
+
+def end(parts: WebParts, caller: Caller, project: Project, alarm_id: int, reason: str) -> Alarm:
+    """End an alarm in the caller's name, with a line in the audit log."""
+    by = Actor(caller.name, reason, parts.now())
     with transaction(parts.database) as session:
         alarm = alarms.by_id(session, project.id, alarm_id)
-        by = Actor(caller.name, body.reason, parts.now())
         if alarms.end(session, alarm.id, by):
             audit.record(session, by.author, "alarm.end", str(alarm.id), {"reason": by.reason}, by.now)
-        return AlarmOut.of(alarms.by_id(session, project.id, alarm_id))
+        return alarms.by_id(session, project.id, alarm_id)

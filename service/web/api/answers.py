@@ -1,4 +1,4 @@
-"""What the API answers with: a value of ours, its fields read by the names of the answer's."""
+"""The base of response models: their fields are read by name from a value of ours."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Answer(BaseModel):
-    """The base of bodies that are made from a value: `AlarmOut.of(alarm)`."""
+    """A body that is made from a value: `AlarmOut.of(alarm)`."""
 
     model_config = ConfigDict(from_attributes=True)
 
     @classmethod
     def of(cls, value: object) -> Self:
-        """The answer that tells this value; what it has no field for is left out."""
+        """The answer made from this value; fields that the answer does not have are left out."""
         return cls.model_validate(value)

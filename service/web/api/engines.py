@@ -25,7 +25,7 @@ from service.jobs.arguments import EnginesArguments
 from service.jobs.engine_requests import MOST_ENGINES, MOST_IMAGES, MOST_PILOT, EngineRequest, ReportKind
 from service.projects.history import history
 from service.web.api.jobs import AskedOut, ask_by_hand
-from service.web.api.paging import PagingDep, SliceOut, slice_out
+from service.web.api.paging import PagingDep, SliceOut
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep
 
@@ -91,9 +91,8 @@ def list_engines(parts: PartsDep, project: ProjectDep) -> EnginesOut:
 
 
 @router.get("/api/projects/{project}/engines/reports", summary="List reports on engines")
-def list_reports(parts: PartsDep, project: ProjectDep, paging: PagingDep) -> SliceOut[ReportItem]:
-    with reading(parts.database) as session:
-        return slice_out(reports.listing(session, project.id, after=paging.after, limit=paging.limit))
+def list_reports(paging: PagingDep) -> SliceOut[ReportItem]:
+    return paging.slice_of(reports.listing)
 
 
 @router.get("/api/projects/{project}/engines/reports/{report_id}", summary="Show a report on engines")

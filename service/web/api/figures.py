@@ -1,4 +1,4 @@
-"""Figures: what the worker computed for the pages, as data. One of another form is not given: it is counted anew."""
+"""Figures that the worker computed, as data. One in the form of another release is left out until it is recomputed."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ from service.web.api.answers import Answer
 from service.web.edge.access import Guarded, ProjectDep
 from service.web.wiring import PartsDep
 
-__all__ = ["router"]
-
 router = APIRouter(route_class=Guarded, tags=["figures"])
 
 
@@ -30,7 +28,7 @@ class FigureOut(Answer):
 
 
 class FiguresOut(BaseModel):
-    """All figures of a project that are there so far."""
+    """All figures of a project that are computed so far."""
 
     items: list[FigureOut]
 

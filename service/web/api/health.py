@@ -1,12 +1,11 @@
-"""Is the process alive, is it able to work, and its numbers for Prometheus."""
+"""Whether the process is alive and able to work, and its numbers for Prometheus."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
 from fastapi import APIRouter, Response
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
@@ -33,7 +32,7 @@ class Health(BaseModel):
 
 
 class Ready(BaseModel):
-    """What it needs in order to work; `worker` is false when none was heard of for half a minute."""
+    """What it needs in order to work; `worker` is false when no worker reported in the last 30 s."""
 
     ready: bool
     database: bool
@@ -60,24 +59,11 @@ def ready(parts: PartsDep, response: Response) -> Ready:
 
 @router.get("/metrics", summary="Numbers for Prometheus, of the projects that the key sees", response_class=Response)
 def metrics(parts: PartsDep, caller: CallerDep) -> Response:
-    with reading(parts.database) as session:
-        families = [
-            *_of_projects(session, caller),
-            *_of_process(session, parts.now()),
-        ]
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collected(families))
+    with reading(parts.database) as session:
+        _count_projects(registry, session, caller)
+        _count_process(registry, session, parts.now())
     return Response(generate_latest(registry), media_type=METRICS_TYPE)
-
-
-class _Collected:
-    """What prometheus_client wants to see of a set of numbers that are already there."""
-
-    def __init__(self, families: list[GaugeMetricFamily]) -> None:
-        self._families = families
-
-    def collect(self) -> list[GaugeMetricFamily]:
-        return self._families
 
 
 def _worker_alive(parts: WebParts) -> bool:
@@ -86,35 +72,34 @@ def _worker_alive(parts: WebParts) -> bool:
     return newest is not None and parts.now() - newest < timedelta(seconds=WORKER_FRESH_S)
 
 
-def _of_projects(session: Session, caller: Caller) -> list[GaugeMetricFamily]:
-    images = GaugeMetricFamily("hardcase_images", "Images by state.", labels=["project", "state"])
-    failing = GaugeMetricFamily("hardcase_failures", "Things that fail, by step.", labels=["project", "step"])
-    raised = GaugeMetricFamily("hardcase_alarms", "Open alarms, by kind.", labels=["project", "kind"])
+def _count_projects(registry: CollectorRegistry, session: Session, caller: Caller) -> None:
+    images = Gauge("hardcase_images", "Images by state.", ["project", "state"], registry=registry)
+    failing = Gauge("hardcase_failures", "Things that fail, by step.", ["project", "step"], registry=registry)
+    raised = Gauge("hardcase_alarms", "Open alarms, by kind.", ["project", "kind"], registry=registry)
     for project in projects.everyone(session):
-        if not caller.sees(project.config.name):
+        name = project.config.name
+        if not caller.sees(name):
             continue
         stored = dashboard.tally(session, project.id)
         for state, count in (stored.counts if stored else {}).items():
             if isinstance(count, int | float):
-                images.add_metric([project.config.name, state], count)
+                images.labels(name, state).set(count)
         for step, count in dashboard.failure_counts(session, project.id).items():
-            failing.add_metric([project.config.name, step], count)
+            failing.labels(name, step).set(count)
         for kind, count in alarms.count_open(session, project.id).items():
-            raised.add_metric([project.config.name, kind], count)
-    return [images, failing, raised]
+            raised.labels(name, kind).set(count)
 
 
-def _of_process(session: Session, now: datetime) -> list[GaugeMetricFamily]:
-    jobs = GaugeMetricFamily("hardcase_jobs", "Jobs that are remembered, by state.", labels=["job", "state"])
+def _count_process(registry: CollectorRegistry, session: Session, now: datetime) -> None:
+    jobs = Gauge("hardcase_jobs", "Jobs that are remembered, by state.", ["job", "state"], registry=registry)
     for (job, state), count in dashboard.job_counts(session).items():
-        jobs.add_metric([job, state], count)
-    worker = GaugeMetricFamily("hardcase_worker", "Counters since a worker's start.", labels=["executor", "counter"])
-    beat = GaugeMetricFamily("hardcase_worker_silent_seconds", "Since a worker's last beat.", labels=["executor"])
+        jobs.labels(job, state).set(count)
+    worker = Gauge("hardcase_worker", "Counters since a worker's start.", ["executor", "counter"], registry=registry)
+    beat = Gauge("hardcase_worker_silent_seconds", "Since a worker's last beat.", ["executor"], registry=registry)
     for heartbeat in heartbeats.everyone(session):
-        beat.add_metric([heartbeat.executor], (now - heartbeat.at).total_seconds())
+        beat.labels(heartbeat.executor).set((now - heartbeat.at).total_seconds())
         for counter, value in heartbeat.counters.items():
-            worker.add_metric([heartbeat.executor, counter], float(value))
+            worker.labels(heartbeat.executor, counter).set(float(value))
     since = dashboard.inbox_waiting_since(session)
-    lag = GaugeMetricFamily("hardcase_webhook_lag_seconds", "Age of the oldest event that nobody handled yet.")
-    lag.add_metric([], 0.0 if since is None else max(0.0, (now - since).total_seconds()))
-    return [jobs, worker, beat, lag]
+    lag = Gauge("hardcase_webhook_lag_seconds", "Age of the oldest event that is not handled yet.", registry=registry)
+    lag.set(0.0 if since is None else max(0.0, (now - since).total_seconds()))

@@ -1,4 +1,4 @@
-"""Images: uploaded, named by address, listed; the quarantine of what could not be used, and its retry.
+"""Images: uploaded, named by address, listed, with their history; the quarantine of unusable ones, and its retry.
 
 An upload is kept under the hash of its bytes and registered under its file's name, so sending the same file again
 gives the same answer and makes nothing new. Bytes are decoded by the worker, never here.
@@ -21,20 +21,21 @@ from db.views import listings
 from db.views.listings import FailureItem, ImageItem
 from labeling.errors import BadImage, NotFound
 from labeling.ingest.decoding import check_header
-from labeling.jobs import JobName, Trigger
+from labeling.jobs import JobName, Role, Trigger
 from labeling.project import Project
 from labeling.slices import batches
-from labeling.types import Incoming
+from labeling.types import ImageId, Incoming
 from service.ingest.register import ROWS_A_TRANSACTION, limits_of, sort_out
-from service.web.api.paging import PagingDep, SliceOut, slice_out
+from service.labels.image_history import story_of
+from service.web.api.answers import Answer
+from service.web.api.paging import PagingDep, SliceOut
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.retry import retry_failures
 from service.web.wiring import PartsDep, WebParts
 
 MAX_ITEMS = 10_000
 router = APIRouter(route_class=Guarded, tags=["images"])
-
-
+Number = Annotated[ImageId, Path(ge=1, lt=2**62)]
 Outcome = Literal["new", "changed", "same", "refused"]
 
 
@@ -78,25 +79,66 @@ class RetriedOut(BaseModel):
     retried: int
 
 
+class FactOut(Answer):
+    """One fact about the image; `details` depend on `what`."""
+
+    at: datetime
+    what: str = Field(examples=["registered", "prelabel", "asked", "answered", "decision", "label"])
+    by: str
+    says: str
+    why: str
+    task_id: int | None
+    details: dict[str, Any]
+
+
+class TwinOut(Answer):
+    """A near-duplicate of the image, with its label in force."""
+
+    image_id: int
+    label: str | None
+
+
+class ImageHistoryOut(BaseModel):
+    """The image's label in force, every fact in order, and its near-duplicates."""
+
+    image_id: int
+    reference: str
+    label: str | None
+    hidden: bool = Field(description="Predictions and labels are left out: a blind review of this image is open.")
+    facts: list[FactOut]
+    twins: list[TwinOut]
+
+
 @router.get("/api/projects/{project}/images", summary="List images")
 def list_images(
-    parts: PartsDep,
-    project: ProjectDep,
-    paging: PagingDep,
-    state: Literal["fetched", "ready", "asked", "labelled"] | None = None,
+    paging: PagingDep, state: Literal["fetched", "ready", "asked", "labelled"] | None = None
 ) -> SliceOut[ImageItem]:
-    """`fetched` waits for its prelabel or group, `ready` is in the pool, `asked` is in front of people."""
-    with reading(parts.database) as session:
-        return slice_out(listings.images(session, project.id, after=paging.after, limit=paging.limit, state=state))
+    """`fetched` waits for its prelabel or group, `ready` is in the pool, `asked` has an open review."""
+    return paging.slice_of(listings.images, state=state)
 
 
 @router.get("/api/projects/{project}/images/{image_id}", summary="Show an image")
-def show_image(parts: PartsDep, project: ProjectDep, image_id: Annotated[int, Path(ge=1, lt=2**62)]) -> ImageItem:
+def show_image(parts: PartsDep, project: ProjectDep, image_id: Number) -> ImageItem:
     with reading(parts.database) as session:
         found = listings.image(session, project.id, image_id)
     if found is None:
         raise NotFound("This project has no such image.")
     return found
+
+
+@router.get("/api/projects/{project}/images/{image_id}/history", summary="Everything that is known of an image")
+def show_history(parts: PartsDep, caller: CallerDep, project: ProjectDep, image_id: Number) -> ImageHistoryOut:
+    """Facts, oldest first: its registration, every prediction and answer, and each label it ever had."""
+    with reading(parts.database) as session:
+        story = story_of(session, project, image_id, leads=caller.may(Role.ENGINEER))
+    return ImageHistoryOut(
+        image_id=story.image.image_id,
+        reference=story.image.reference,
+        label=story.image.value,
+        hidden=story.hidden,
+        facts=[FactOut.of(fact) for fact in story.facts],
+        twins=[TwinOut.of(twin) for twin in story.twins],
+    )
 
 
 @router.post("/api/projects/{project}/images", status_code=202, summary="Upload image files")
@@ -114,9 +156,8 @@ def name_images(parts: PartsDep, project: ProjectDep, body: AddressesIn) -> Take
 
 
 @router.get("/api/projects/{project}/quarantine", summary="List what could not be used, and why")
-def list_quarantine(parts: PartsDep, project: ProjectDep, paging: PagingDep) -> SliceOut[FailureItem]:
-    with reading(parts.database) as session:
-        return slice_out(listings.failures(session, project.id, after=paging.after, limit=paging.limit, step="fetch"))
+def list_quarantine(paging: PagingDep) -> SliceOut[FailureItem]:
+    return paging.slice_of(listings.failures, step="fetch")
 
 
 @router.post("/api/projects/{project}/quarantine/retry", summary="Try the quarantined again")
@@ -125,18 +166,16 @@ def retry_quarantine(parts: PartsDep, caller: CallerDep, project: ProjectDep) ->
 
 
 def _kept(parts: WebParts, file: UploadFile) -> Incoming | Taken:
-    """Keep an upload that its header does not rule out; what only decoding can tell is left to the worker."""
+    """Keep an upload whose header is acceptable; the worker decodes it and checks the rest."""
     reference = file.filename or ""
     limits = limits_of(parts.settings)
     if (file.size or 0) > limits.max_bytes:
-        return Taken(
-            reference=reference, outcome="refused", reason=f"The file is larger than {limits.max_bytes:,} bytes."
-        )
+        return _refused(reference, f"The file is larger than {limits.max_bytes:,} bytes.")
     data = file.file.read()
     try:
         check_header(data, limits)
     except BadImage as error:
-        return Taken(reference=reference, outcome="refused", reason=error.message)
+        return _refused(reference, error.message)
     return Incoming(reference, parts.images.keep_upload(data), fingerprint=sha256(data).hexdigest())
 
 
@@ -170,4 +209,8 @@ def _register_some(session: Session, project: Project, items: list[Incoming | Ta
 
 def _check(project: Project, item: Incoming) -> Incoming | Taken:
     usable, refused = sort_out(project, [item], local=False)
-    return usable[0] if usable else Taken(reference=refused[0][0], outcome="refused", reason=refused[0][1])
+    return usable[0] if usable else _refused(*refused[0])
+
+
+def _refused(reference: str, reason: str) -> Taken:
+    return Taken(reference=reference, outcome="refused", reason=reason)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
@@ -15,21 +15,21 @@ from labeling.jobs import JobName, Trigger
 from labeling.project import Project
 from service.auth import Caller
 from service.jobs.arguments import Arguments, stored_arguments
-from service.jobs.jobs import JobStatus
+from service.web.api.answers import Answer
 from service.web.edge.access import Guarded, ProjectDep
 from service.web.wiring import PartsDep, WebParts
 
 router = APIRouter(route_class=Guarded, tags=["jobs"])
 
 
-class JobOut(BaseModel):
-    """Where one job stands."""
+class JobOut(Answer):
+    """The state of one job."""
 
     id: str
     job: str
     state: str = Field(description="ENQUEUED, PENDING (running), SUCCESS, ERROR, CANCELLED.")
-    asked_at: datetime
-    changed_at: datetime
+    asked_at: datetime = Field(validation_alias="created_at_ms")  # a number is read as milliseconds
+    changed_at: datetime = Field(validation_alias="updated_at_ms")
     result: dict[str, Any] | None
     error: str | None
 
@@ -49,7 +49,7 @@ class AskedOut(BaseModel):
 
 @router.get("/api/projects/{project}/jobs", summary="List the newest jobs")
 def list_jobs(parts: PartsDep, project: ProjectDep, limit: Annotated[int, Query(ge=1, le=200)] = 50) -> JobsOut:
-    return JobsOut(items=[_out(status) for status in parts.jobs.list(project_id=project.id, limit=limit)])
+    return JobsOut(items=[JobOut.of(status) for status in parts.jobs.list(project_id=project.id, limit=limit)])
 
 
 @router.get("/api/projects/{project}/jobs/{job_id}", summary="Follow one job")
@@ -57,7 +57,7 @@ def show_job(parts: PartsDep, project: ProjectDep, job_id: Annotated[str, Path(m
     status = parts.jobs.status(job_id)
     if status is None or status.project_id != project.id:
         raise NotFound("This project has no such job; old ones are forgotten.")
-    return _out(status)
+    return JobOut.of(status)
 
 
 def ask_by_hand(
@@ -69,19 +69,3 @@ def ask_by_hand(
         audit.record(session, caller.name, f"job.{job.value}", project.config.name, detail, parts.now())
         job_id = parts.jobs.ask(session, job, project.id, Trigger.HAND, arguments)
     return AskedOut(job_id=job_id, address=f"/api/projects/{project.id}/jobs/{job_id}")
-
-
-def _out(status: JobStatus) -> JobOut:
-    return JobOut(
-        id=status.id,
-        job=status.job,
-        state=status.state,
-        asked_at=_time(status.created_at_ms),
-        changed_at=_time(status.updated_at_ms),
-        result=status.result,
-        error=status.error,
-    )
-
-
-def _time(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -1,7 +1,7 @@
 """Images under signed addresses: for Label Studio by review, for our pages by content.
 
-In: an address that we signed. Out: our own re-encoding, with headers that let a browser do nothing with it but
-show it. Whatever was changed in the address is 403, without saying what.
+In: an address that we signed. Out: our own re-encoding, with headers that let a browser only show it. An address that
+was changed in any way is 403, without a reason.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from db.repositories.reviews import overlays
 from db.session import reading
@@ -25,68 +25,16 @@ _LOOPBACK = ("127.0.0.1", "localhost")
 _IMAGE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/jpeg": {}, "image/png": {}}, "description": "The image."}
 }
-Expires = Annotated[str, Query(max_length=20)]
-Key = Annotated[str, Query(max_length=20)]
-Signature = Annotated[str, Query(max_length=100)]
-router = APIRouter(tags=["media"])
+Short = Annotated[str, Query(max_length=20)]
 
 
-@router.get(
-    "/media/review/{token}", summary="A review's image, for Label Studio", response_class=Response, responses=_IMAGE
-)
-def show_review(
-    request: Request, parts: PartsDep, token: str, expires: Expires = "", key: Key = "", signature: Signature = ""
-) -> Response:
-    """Serving it is written down once: an answer to an image that nobody fetched is not counted."""
-    _verify(request, parts, expires, key, signature)
-    review_id, content_hash, _ = _review(parts, token)
-    response = _image(parts, content_hash)
-    parts.seen.note(review_id)
-    return _for_label_studio(request, parts, response)
-
-
-@router.get(
-    "/media/region/{token}",
-    summary="Where a review's class is thought to be, for Label Studio",
-    response_class=Response,
-    responses=_IMAGE,
-)
-def show_region(
-    request: Request, parts: PartsDep, token: str, expires: Expires = "", key: Key = "", signature: Signature = ""
-) -> Response:
-    """The second picture; the image itself while none is drawn, and where the review is blind."""
-    _verify(request, parts, expires, key, signature)
-    _, content_hash, drawing = _review(parts, token)
-    try:
-        response = _drawing(parts, drawing) if drawing else _image(parts, content_hash)
-    except NotFound:
-        response = _image(parts, content_hash)
-    response.headers["Cache-Control"] = "private, no-cache"  # it is drawn again when another class is suggested
-    return _for_label_studio(request, parts, response)
-
-
-@router.get(
-    "/media/picture/{project_id}/{content_hash}",
-    summary="An image on one of our pages",
-    response_class=Response,
-    responses=_IMAGE,
-)
-def show_picture(
+def _verify(
     request: Request,
     parts: PartsDep,
-    project_id: str,
-    content_hash: str,
-    expires: Expires = "",
-    key: Key = "",
-    signature: Signature = "",
-) -> Response:
-    _verify(request, parts, expires, key, signature)
-    response = _image(parts, content_hash)
-    response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
-    return response
-
-
-def _verify(request: Request, parts: WebParts, expires: str, key: str, signature: str) -> None:
+    expires: Short = "",
+    key: Short = "",
+    signature: Annotated[str, Query(max_length=100)] = "",
+) -> None:
     try:
         verify_media(
             parts.settings.signing,
@@ -99,6 +47,37 @@ def _verify(request: Request, parts: WebParts, expires: str, key: str, signature
         )
     except Invalid as error:
         raise Denied(error.message) from error
+
+
+router = APIRouter(tags=["media"], default_response_class=Response, responses=_IMAGE, dependencies=[Depends(_verify)])
+
+
+@router.get("/media/review/{token}", summary="A review's image, for Label Studio")
+def show_review(request: Request, parts: PartsDep, token: str) -> Response:
+    """Serving it is recorded once: an answer to an image that was never fetched is not counted."""
+    review_id, content_hash, _ = _review(parts, token)
+    response = _image(parts, content_hash)
+    parts.image_views.note(review_id)
+    return _for_label_studio(request, parts, response)
+
+
+@router.get("/media/region/{token}", summary="Where a review's class is thought to be, for Label Studio")
+def show_region(request: Request, parts: PartsDep, token: str) -> Response:
+    """The overlay; the image itself while none is drawn, and where the review is blind."""
+    _, content_hash, drawing = _review(parts, token)
+    try:
+        response = _picture(parts.images.drawing(drawing), "image/jpeg") if drawing else _image(parts, content_hash)
+    except NotFound:
+        response = _image(parts, content_hash)
+    response.headers["Cache-Control"] = "private, no-cache"  # it is drawn again when another class is suggested
+    return _for_label_studio(request, parts, response)
+
+
+@router.get("/media/picture/{project_id}/{content_hash}", summary="An image on one of our pages")
+def show_picture(parts: PartsDep, project_id: str, content_hash: str) -> Response:
+    response = _image(parts, content_hash)
+    response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    return response
 
 
 def _review(parts: WebParts, token: str) -> tuple[ReviewId, str, str | None]:
@@ -123,10 +102,6 @@ def _image(parts: WebParts, content_hash: str) -> Response:
     if media_type not in MEDIA_TYPES:
         raise Denied("Only images are served here.")
     return _picture(data, media_type)
-
-
-def _drawing(parts: WebParts, digest: str) -> Response:
-    return _picture(parts.images.drawing(digest), "image/jpeg")
 
 
 def _picture(data: bytes, media_type: str) -> Response:

@@ -1,29 +1,28 @@
 """Label Studio's ML-backend protocol, answered from what is stored: no model is asked, so a task opens at once.
 
 In: a path that holds the project's token, and tasks. Out: one prediction a task, in the order of the tasks, each valid
-against the labelling config; blind and unknown tasks get an empty result. Tasks that are none of ours are taken in.
-START_TRAINING asks for `learn`; every other event goes the way of the ordinary webhook, as a hint.
+against the labelling config; blind and unknown tasks get an empty result. Tasks made in Label Studio are registered.
+START_TRAINING asks for `learn`; every other event is handled as the ordinary webhook handles it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect
 
 from db.repositories.projects import projects
 from db.repositories.reviews import displayed_predictions
 from db.session import reading, transaction
 from labeling.errors import Invalid
 from labeling.jobs import JobName, Trigger
-from labeling.review.events import parse_hint
 from labeling.types import ProjectId
 from service.jobs.arguments import LearnArguments
 from service.label_studio.ml_backend import project_in
+from service.web.api.webhooks import EVENT, Received, body_of, keep_event, shape
 from service.web.predictions import NO_ORDER_YET, Task
 from service.web.wiring import WebParts, parts_of
 
@@ -42,44 +41,38 @@ class Event(msgspec.Struct):
     action: str
 
 
-def _shape(**properties: dict[str, object]) -> dict[str, Any]:
-    return {"content": {"application/json": {"schema": {"type": "object", "properties": properties}}}}
-
-
 _ARRAY: dict[str, object] = {"type": "array", "items": {"type": "object"}}
 _TEXT: dict[str, object] = {"type": "string"}
-router = APIRouter(prefix="/ml/{token}", tags=["ml backend"], default_response_class=Response)
+router = APIRouter(prefix="/ml/{token}", tags=["ml backend"])
 
 
-@router.get("/health", summary="Say that the backend is up", responses={200: _shape(status=_TEXT)})
-async def health(request: Request, token: str) -> Response:
+@router.get("/health", summary="Say that the backend is up", responses={200: shape(status=_TEXT)})
+async def health(request: Request, token: str) -> dict[str, str]:
     _project_of(request, token)
-    return _json({"status": "UP", "model_class": "hardcase"})
+    return {"status": "UP", "model_class": "hardcase"}
 
 
-@router.post("/setup", summary="Say which order of the queue is shown", responses={200: _shape(model_version=_TEXT)})
-def setup(request: Request, token: str) -> Response:
-    """What Label Studio says of the project, its token included, is not looked at."""
-    project_id = _project_of(request, token)
-    return _json({"model_version": _model_version(parts_of(request), project_id)})
+@router.post("/setup", summary="Say which order of the queue is shown", responses={200: shape(model_version=_TEXT)})
+def setup(request: Request, token: str) -> dict[str, str]:
+    """The body is ignored, with the token of Label Studio in it."""
+    return {"model_version": _model_version(request, token)}
 
 
-@router.get("/versions", summary="List the orders that can be shown", responses={200: _shape(versions=_ARRAY)})
-def list_versions(request: Request, token: str) -> Response:
+@router.get("/versions", summary="List the orders that can be shown", responses={200: shape(versions=_ARRAY)})
+def list_versions(request: Request, token: str) -> dict[str, list[str]]:
     """One: older orders of the queue are never shown again."""
-    project_id = _project_of(request, token)
-    return _json({"versions": [_model_version(parts_of(request), project_id)]})
+    return {"versions": [_model_version(request, token)]}
 
 
 @router.post(
     "/predict",
     summary="Say what each task pre-selects",
-    openapi_extra={"requestBody": {"required": True, **_shape(tasks=_ARRAY)}},
-    responses={200: _shape(results=_ARRAY)},
+    openapi_extra={"requestBody": {"required": True, **shape(tasks=_ARRAY)}},
+    responses={200: shape(results=_ARRAY)},
 )
 async def predict(request: Request, token: str) -> Response:
     project_id = _project_of(request, token)
-    tasks = _tasks_in(await _body(request))
+    tasks = _tasks_in(await body_of(request))
     body = await asyncio.wrap_future(parts_of(request).predictions.of(project_id, tasks))
     return Response(body, media_type="application/json")
 
@@ -87,22 +80,16 @@ async def predict(request: Request, token: str) -> Response:
 @router.post(
     "/webhook",
     summary="An event of Label Studio, sent to the backend",
-    openapi_extra={"requestBody": {"required": True, **_shape(action=_TEXT)}},
-    responses={200: _shape(kept={"type": "boolean"})},
+    openapi_extra=EVENT,
 )
-async def hear(request: Request, token: str) -> Response:
+async def receive(request: Request, token: str) -> Received:
     """Label Studio waits a second and sends no event twice, so this waits for the spool or one short write only."""
     project_id, parts = _project_of(request, token), parts_of(request)
-    body = await _body(request)
+    body = await body_of(request)
     if _decoded(body, Event).action == "START_TRAINING":
         await run_in_threadpool(_ask_to_learn, parts, project_id)
-        return _json({"kept": True})
-    hint = parse_hint(project_id, body)
-    if hint is None:
-        return _json({"kept": False})
-    ids = {"tasks": hint.tasks, "annotations": hint.annotations}
-    await asyncio.wrap_future(parts.spool.submit(project_id, hint.action, ids, key=hint.key))
-    return _json({"kept": True})
+        return Received(kept=True)
+    return await keep_event(parts, project_id, body)
 
 
 def _project_of(request: Request, token: str) -> ProjectId:
@@ -115,8 +102,9 @@ def _ask_to_learn(parts: WebParts, project_id: ProjectId) -> None:
         parts.jobs.ask(session, JobName.LEARN, project_id, Trigger.HAND, LearnArguments(now=True))
 
 
-def _model_version(parts: WebParts, project_id: ProjectId) -> str:
-    with reading(parts.database) as session:
+def _model_version(request: Request, token: str) -> str:
+    project_id = _project_of(request, token)
+    with reading(parts_of(request).database) as session:
         return displayed_predictions.order_of(session, project_id).model_version or NO_ORDER_YET
 
 
@@ -125,19 +113,8 @@ def _tasks_in(body: bytes) -> list[Task]:
     return tasks if isinstance(tasks, list) else [tasks]
 
 
-def _decoded(body: bytes, shape: type[T]) -> T:
+def _decoded(body: bytes, kind: type[T]) -> T:
     try:
-        return msgspec.json.decode(body, type=shape)
+        return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid(f"This is not what Label Studio sends: {str(error)[:200]}.") from error
-
-
-async def _body(request: Request) -> bytes:
-    try:
-        return await request.body()
-    except ClientDisconnect as error:
-        raise Invalid("The body broke off.") from error
-
-
-def _json(content: dict[str, Any]) -> Response:
-    return Response(msgspec.json.encode(content), media_type="application/json")

@@ -1,26 +1,25 @@
-"""Cursors: where a list goes on, as text that a client hands back and does not read."""
+"""Lists in slices, newest first: a cursor says where the next slice begins; a client sends it back unread."""
 
 from __future__ import annotations
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Generic, TypeVar
 
 from fastapi import Depends, Query
 from pydantic import BaseModel, Field
 
 from db.paging import Slice
+from db.session import reading
 from labeling.errors import Invalid
+from labeling.project import Project
+from service.web.edge.access import ProjectDep
+from service.web.wiring import PartsDep, WebParts
 
 T = TypeVar("T")
 _AFTER = re.compile(r"after:([0-9]{1,18})")
-
-
-class Paging(BaseModel):
-    """Where to go on and how far."""
-
-    after: int | None
-    limit: int
 
 
 class SliceOut(BaseModel, Generic[T]):
@@ -30,21 +29,34 @@ class SliceOut(BaseModel, Generic[T]):
     next_cursor: str | None = Field(description="Null at the end of the list.")
 
 
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """Which slice of a project's list to answer with."""
+
+    parts: WebParts
+    project: Project
+    after: int | None
+    limit: int
+
+    def slice_of(self, listing: Callable[..., Slice[T]], **filters: object) -> SliceOut[T]:
+        """The slice as `listing(session, project_id, after=..., limit=..., **filters)` reads it."""
+        with reading(self.parts.database) as session:
+            found = listing(session, self.project.id, after=self.after, limit=self.limit, **filters)
+        after = found.next_after
+        cursor = None if after is None else urlsafe_b64encode(f"after:{after}".encode()).decode().rstrip("=")
+        return SliceOut(items=found.items, next_cursor=cursor)
+
+
 def _paging(
+    parts: PartsDep,
+    project: ProjectDep,
     cursor: Annotated[str | None, Query(max_length=64, description="`next_cursor` of the slice before.")] = None,
     limit: Annotated[int, Query(ge=1, le=200, description="Most items in the answer.")] = 50,
 ) -> Paging:
-    return Paging(after=None if cursor is None else _read(cursor), limit=limit)
+    return Paging(parts, project, None if cursor is None else _read(cursor), limit)
 
 
 PagingDep = Annotated[Paging, Depends(_paging)]
-
-
-def slice_out(found: Slice[T]) -> SliceOut[T]:
-    """A slice as answered."""
-    after = found.next_after
-    cursor = None if after is None else urlsafe_b64encode(f"after:{after}".encode()).decode().rstrip("=")
-    return SliceOut(items=found.items, next_cursor=cursor)
 
 
 def _read(cursor: str) -> int:

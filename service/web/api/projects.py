@@ -42,7 +42,7 @@ class ProjectsOut(BaseModel):
 
 
 class StatusOut(BaseModel):
-    """Where a project stands, as the sweep last counted; empty before its first count."""
+    """The counts of a project, as the sweep made them last; empty before its first count."""
 
     images: dict[str, Any]
     counted_at: datetime | None
@@ -100,11 +100,4 @@ def show_status(parts: PartsDep, project: ProjectDep) -> StatusOut:
 
 
 def _out(project: Project) -> ProjectOut:
-    config = msgspec.to_builtins(project.config)
-    return ProjectOut(
-        id=project.id,
-        name=project.config.name,
-        config_version=project.config_version,
-        config=config,
-        created_at=project.created_at,
-    )
+    return ProjectOut(name=project.config.name, **msgspec.to_builtins(project))

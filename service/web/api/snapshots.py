@@ -9,15 +9,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from db.paging import Slice
 from db.repositories.labels import snapshots
+from db.repositories.labels.snapshots import Snapshot
 from db.repositories.people import audit
 from db.session import reading, transaction
 from labeling.review.label_sets import Change
 from service.labels.snapshots import NAME, compare_states, create
 from service.release.files import FIGURES, read_file
 from service.web.api.answers import Answer
-from service.web.api.paging import PagingDep, SliceOut, slice_out
+from service.web.api.paging import PagingDep, SliceOut
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep
 
@@ -61,7 +61,7 @@ class ReleaseOut(BaseModel):
 
 
 class MoveOut(BaseModel):
-    """How many images went from one label to another; null: had, or have, none."""
+    """How many images went from one label to another; null: no label."""
 
     before: str | None
     after: str | None
@@ -88,13 +88,13 @@ class ComparisonOut(BaseModel):
     changes: list[ChangeOut] = Field(description=f"The first {LISTED}.")
 
 
-@router.get("/api/projects/{project}/snapshots", summary="List snapshots, newest first")
-def list_snapshots(
-    parts: PartsDep, project: ProjectDep, paging: PagingDep, released: bool | None = None
-) -> SliceOut[SnapshotOut]:
-    with reading(parts.database) as session:
-        found = snapshots.listing(session, project.id, after=paging.after, limit=paging.limit, released=released)
-    return slice_out(Slice([SnapshotOut.of(snapshot) for snapshot in found.items], found.next_after))
+@router.get(
+    "/api/projects/{project}/snapshots",
+    summary="List snapshots, newest first",
+    response_model=SliceOut[SnapshotOut],
+)
+def list_snapshots(paging: PagingDep, released: bool | None = None) -> SliceOut[Snapshot]:
+    return paging.slice_of(snapshots.listing, released=released)
 
 
 @router.post("/api/projects/{project}/snapshots", status_code=201, summary="Freeze the labels as they stand")
@@ -139,9 +139,14 @@ def show_release(parts: PartsDep, project: ProjectDep, name: Name) -> ReleaseOut
     with reading(parts.database) as session:
         snapshot = snapshots.by_name(session, project.id, name)
     figures = json.loads(read_file(parts.settings.home, project, snapshot, FIGURES))
-    told = {"note": snapshot.report["note"], "files": snapshot.report["files"], "figures": figures}
-    by, at = snapshot.report["author"], snapshot.report["at"]
-    return ReleaseOut(snapshot=SnapshotOut.of(snapshot), released_by=by, released_at=at, **told)
+    return ReleaseOut(
+        snapshot=SnapshotOut.of(snapshot),
+        released_by=snapshot.report["author"],
+        released_at=snapshot.report["at"],
+        note=snapshot.report["note"],
+        files=snapshot.report["files"],
+        figures=figures,
+    )
 
 
 def _change(change: Change) -> ChangeOut:

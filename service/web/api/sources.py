@@ -1,4 +1,4 @@
-"""Sources: the places that a project looks at on a schedule. Only an admin adds one: it names files of the server."""
+"""Sources: the places that a project scans on a schedule. Only an admin adds one: it names files of the server."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from db.repositories.people import audit
-from db.session import reading, transaction
+from db.session import transaction
 from db.views import listings
 from db.views.listings import SourceItem
 from service.ingest.register import add_source
 from service.web.api.answers import Answer
-from service.web.api.paging import PagingDep, SliceOut, slice_out
+from service.web.api.paging import PagingDep, SliceOut
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep
 
@@ -26,20 +26,19 @@ class SourceIn(BaseModel):
 
 
 class AddedOut(Answer):
-    """The source; it is looked at now, and then on its project's schedule."""
+    """The source; it is scanned now, and then on its project's schedule."""
 
     id: int
     address: str
 
 
 @router.get("/api/projects/{project}/sources", summary="List sources")
-def list_sources(parts: PartsDep, project: ProjectDep, paging: PagingDep) -> SliceOut[SourceItem]:
-    with reading(parts.database) as session:
-        return slice_out(listings.sources(session, project.id, after=paging.after, limit=paging.limit))
+def list_sources(paging: PagingDep) -> SliceOut[SourceItem]:
+    return paging.slice_of(listings.sources)
 
 
 @router.post("/api/projects/{project}/sources", status_code=201, summary="Add a source")
-def look_at_source(parts: PartsDep, caller: CallerDep, project: ProjectDep, body: SourceIn) -> AddedOut:
+def create_source(parts: PartsDep, caller: CallerDep, project: ProjectDep, body: SourceIn) -> AddedOut:
     now = parts.now()
     with transaction(parts.database) as session:
         source = add_source(session, parts.jobs, project, body.address, now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter
@@ -18,13 +18,11 @@ from service.figures.figures import stored
 from service.figures.label_errors import LabelErrors
 from service.labels import suspects
 from service.labels.suspects import Handled
-from service.web.api.answers import Answer
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep, WebParts
 
-__all__ = ["MOST", "call_right", "router", "send_back"]
-
 MOST = 200
+Deed = Literal["review", "right"]
 router = APIRouter(route_class=Guarded, tags=["suspects"])
 
 
@@ -40,14 +38,6 @@ class SuspectsIn(BaseModel):
     labels: list[Annotated[int, Field(ge=1, lt=2**62)]] = Field(min_length=1, max_length=MOST)
 
 
-class HandledOut(Answer):
-    """How many labels were handled, how many were so already, and how many no longer stand."""
-
-    done: int
-    already: int
-    gone: int
-
-
 @router.get("/api/projects/{project}/suspects", summary="List labels that are probably wrong")
 def list_suspects(parts: PartsDep, project: ProjectDep) -> SuspectsOut:
     with reading(parts.database) as session:
@@ -58,32 +48,24 @@ def list_suspects(parts: PartsDep, project: ProjectDep) -> SuspectsOut:
 
 
 @router.post("/api/projects/{project}/suspects/review", summary="Send suspected labels back to review")
-def review_suspects(parts: PartsDep, caller: CallerDep, project: ProjectDep, body: SuspectsIn) -> HandledOut:
-    """Another person is asked about each; the label stands until they answer."""
-    return HandledOut.of(send_back(parts, caller, project, body.labels))
+def review_suspects(parts: PartsDep, caller: CallerDep, project: ProjectDep, body: SuspectsIn) -> Handled:
+    """Another person is asked about each; the label stays in force until they answer."""
+    return handle(parts, caller, project, "review", body.labels)
 
 
 @router.post("/api/projects/{project}/suspects/right", summary="Say that suspected labels are right")
-def suspects_are_right(parts: PartsDep, caller: CallerDep, project: ProjectDep, body: SuspectsIn) -> HandledOut:
+def suspects_are_right(parts: PartsDep, caller: CallerDep, project: ProjectDep, body: SuspectsIn) -> Handled:
     """They are not suspected again until they change."""
-    return HandledOut.of(call_right(parts, caller, project, body.labels))
+    return handle(parts, caller, project, "right", body.labels)
 
 
-def send_back(parts: WebParts, caller: Caller, project: Project, labels: list[int]) -> Handled:
-    """Ask another person about each, and let Label Studio hear of it."""
+def handle(parts: WebParts, caller: Caller, project: Project, deed: Deed, labels: list[int]) -> Handled:
+    """Ask another person about each label, or note that it is right; the audit log says who did."""
     now = parts.now()
+    act = suspects.send_back if deed == "review" else suspects.find_right
     with transaction(parts.database) as session:
-        handled = suspects.send_back(session, project, labels, author=caller.name, now=now)
-        audit.record(session, caller.name, "suspects.review", project.config.name, {"labels": labels}, now)
-        if handled.done:
+        handled = act(session, project, labels, author=caller.name, now=now)
+        audit.record(session, caller.name, f"suspects.{deed}", project.config.name, {"labels": labels}, now)
+        if deed == "review" and handled.done:
             parts.jobs.ask(session, JobName.REVIEW, project.id, Trigger.HAND)
-    return handled
-
-
-def call_right(parts: WebParts, caller: Caller, project: Project, labels: list[int]) -> Handled:
-    """Note that somebody looked."""
-    now = parts.now()
-    with transaction(parts.database) as session:
-        handled = suspects.find_right(session, project, labels, author=caller.name, now=now)
-        audit.record(session, caller.name, "suspects.right", project.config.name, {"labels": labels}, now)
     return handled

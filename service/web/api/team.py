@@ -17,20 +17,18 @@ from labeling.project import Project
 from labeling.types import Actor
 from service.figures.figures import name_of, read
 from service.figures.team import Person, Team
-from service.labels import annotators as team
-from service.labels.annotators import Voided
+from service.labels.annotators import DEEDS, Voided
 from service.projects.pseudonyms import shown_name
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep
 
-__all__ = ["router"]
-
 router = APIRouter(route_class=Guarded, tags=["team"])
 AnnotatorId = Annotated[int, Path(ge=1, lt=2**62, description="An annotator's number.")]
+Deed = Literal["pause", "resume", "void"]
 
 
 class AnnotatorOut(BaseModel):
-    """One person; `reason`, `by` and `since` are of the newest pause or return, `evidence` is what a rule saw."""
+    """One person; `reason`, `by` and `since` are of the newest pause or return, `evidence` is what the rule found."""
 
     id: int
     name: str
@@ -43,24 +41,24 @@ class AnnotatorOut(BaseModel):
 
 
 class TeamOut(BaseModel):
-    """Everybody who ever answered; `computed_at` is when the figures were."""
+    """All who ever answered; `computed_at` is when the figures were computed."""
 
     annotators: list[AnnotatorOut]
     computed_at: datetime | None
 
 
 class ReasonIn(BaseModel):
-    """Why somebody is paused, resumed or voided."""
+    """Why a person is paused or resumed, or their answers are voided."""
 
     model_config = ConfigDict(extra="forbid")
     reason: str = Field(min_length=1, max_length=500)
 
 
 class DoneOut(BaseModel):
-    """Where the person stands now; `voided` only where answers were."""
+    """The person's new state; `voided` counts the answers that were voided, if any were."""
 
     annotator: AnnotatorOut
-    voided: dict[str, int] | None = None
+    voided: Voided | None = None
 
 
 @router.get("/api/projects/{project}/team", summary="Show how each annotator does")
@@ -79,25 +77,14 @@ def show_team(parts: PartsDep, project: ProjectDep) -> TeamOut:
     "/api/projects/{project}/team/{annotator_id}/{deed}", summary="Pause or resume somebody, or void their answers"
 )
 def act(
-    parts: PartsDep,
-    caller: CallerDep,
-    project: ProjectDep,
-    annotator_id: AnnotatorId,
-    deed: Literal["pause", "resume", "void"],
-    body: ReasonIn,
+    parts: PartsDep, caller: CallerDep, project: ProjectDep, annotator_id: AnnotatorId, deed: Deed, body: ReasonIn
 ) -> DoneOut:
-    """`void` lets everything they have answered so far count for nothing, and asks others; it does not pause them."""
+    """`void` discards everything they have answered so far, and asks others; it does not pause them."""
     by = Actor(caller.name, body.reason, parts.now())
-    voided: Voided | None = None
     with transaction(parts.database) as session:
-        if deed == "void":
-            voided = team.void_answers(session, parts.jobs, project, annotator_id, by)
-        else:
-            switch = team.pause if deed == "pause" else team.resume
-            switch(session, parts.jobs, project, annotator_id, by)
+        done = DEEDS[deed](session, parts.jobs, project, annotator_id, by)
         found = annotators.by_id(session, project.id, annotator_id)
-    counts = {"answers": voided.answers, "images": voided.images, "labels": voided.labels} if voided else None
-    return DoneOut(annotator=_out(project, found, None), voided=counts)
+    return DoneOut(annotator=_out(project, found, None), voided=done if isinstance(done, Voided) else None)
 
 
 def _out(project: Project, one: Annotator, figures: Person | None) -> AnnotatorOut:

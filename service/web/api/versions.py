@@ -14,7 +14,7 @@ from db.views.rounds import PromotionItem, VersionItem
 from labeling.jobs import JobName
 from service.jobs.arguments import DecisionByHand, PromoteArguments
 from service.web.api.jobs import AskedOut, ask_by_hand
-from service.web.api.paging import PagingDep, SliceOut, slice_out
+from service.web.api.paging import PagingDep, SliceOut
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep
 
@@ -37,9 +37,8 @@ class PromotionIn(BaseModel):
 
 
 @router.get("/api/projects/{project}/versions", summary="List versions with their reports")
-def list_versions(parts: PartsDep, project: ProjectDep, paging: PagingDep) -> SliceOut[VersionItem]:
-    with reading(parts.database) as session:
-        return slice_out(rounds.versions(session, project.id, after=paging.after, limit=paging.limit))
+def list_versions(paging: PagingDep) -> SliceOut[VersionItem]:
+    return paging.slice_of(rounds.versions)
 
 
 @router.post("/api/projects/{project}/versions", status_code=202, summary="Ask to learn a new version")
@@ -48,9 +47,8 @@ def ask_to_learn(parts: PartsDep, caller: CallerDep, project: ProjectDep) -> Ask
 
 
 @router.get("/api/projects/{project}/promotions", summary="List verdicts with their reasons")
-def list_promotions(parts: PartsDep, project: ProjectDep, paging: PagingDep) -> SliceOut[PromotionItem]:
-    with reading(parts.database) as session:
-        return slice_out(rounds.promotions(session, project.id, after=paging.after, limit=paging.limit))
+def list_promotions(paging: PagingDep) -> SliceOut[PromotionItem]:
+    return paging.slice_of(rounds.promotions)
 
 
 @router.post("/api/projects/{project}/promotions", status_code=202, summary="Promote or roll back by hand")

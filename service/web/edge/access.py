@@ -59,99 +59,84 @@ _ENGINEER, _ADMIN = Access(How.KEY, Role.ENGINEER), Access(How.KEY, Role.ADMIN)
 _SEES, _HANDLES = Access(How.PAGE, Role.READ), Access(How.PAGE, Role.ENGINEER)
 _P = "/api/projects/{project}"
 
-ACCESS: dict[tuple[str, str], Access] = {
-    ("GET", "/health"): _PUBLIC,
-    ("GET", "/ready"): _PUBLIC,
-    ("GET", "/openapi.json"): _PUBLIC,
-    ("GET", "/style.css"): _PUBLIC,
-    ("GET", "/metrics"): _READ,
-    ("GET", "/api/projects"): _READ,
-    ("POST", "/api/projects"): _ENGINEER,
-    ("GET", _P): _READ,
-    ("PUT", _P): _ENGINEER,
-    ("GET", f"{_P}/status"): _READ,
-    ("GET", f"{_P}/figures"): _READ,
-    ("GET", f"{_P}/figures/{{name}}"): _READ,
-    ("GET", f"{_P}/images"): _READ,
-    ("POST", f"{_P}/images"): _INGEST,
-    ("POST", f"{_P}/images/by-address"): _INGEST,
-    ("GET", f"{_P}/images/{{image_id}}"): _READ,
-    ("GET", f"{_P}/images/{{image_id}}/history"): _READ,
-    ("GET", f"{_P}/quarantine"): _READ,
-    ("POST", f"{_P}/quarantine/retry"): _INGEST,
-    ("GET", f"{_P}/sources"): _READ,
-    ("POST", f"{_P}/sources"): _ADMIN,
-    ("GET", f"{_P}/queries"): _READ,
-    ("POST", f"{_P}/queries"): _ENGINEER,
-    ("GET", f"{_P}/reviews"): _READ,
-    ("POST", f"{_P}/reviews/sync"): _ENGINEER,
-    ("GET", f"{_P}/labels"): _READ,
-    ("GET", f"{_P}/snapshots"): _READ,
-    ("POST", f"{_P}/snapshots"): _ENGINEER,
-    ("GET", f"{_P}/snapshots/{{snapshot}}"): _READ,
-    ("GET", f"{_P}/snapshots/{{snapshot}}/changes"): _READ,
-    ("GET", f"{_P}/releases/{{snapshot}}"): _READ,
-    ("GET", f"{_P}/versions"): _READ,
-    ("POST", f"{_P}/versions"): _ENGINEER,
-    ("GET", f"{_P}/promotions"): _READ,
-    ("POST", f"{_P}/promotions"): _ENGINEER,
-    ("GET", f"{_P}/history"): _READ,
-    ("GET", f"{_P}/engines"): _READ,
-    ("GET", f"{_P}/engines/reports"): _READ,
-    ("POST", f"{_P}/engines/reports"): _ENGINEER,
-    ("GET", f"{_P}/engines/reports/{{report_id}}"): _READ,
-    ("GET", f"{_P}/disputes"): _READ,
-    ("POST", f"{_P}/decisions"): _ENGINEER,
-    ("POST", f"{_P}/ask-again"): _ENGINEER,
-    ("GET", f"{_P}/suspects"): _READ,
-    ("POST", f"{_P}/suspects/review"): _ENGINEER,
-    ("POST", f"{_P}/suspects/right"): _ENGINEER,
-    ("GET", f"{_P}/alarms"): _READ,
-    ("POST", f"{_P}/alarms/{{alarm_id}}/end"): _ENGINEER,
-    ("GET", f"{_P}/team"): _READ,
-    ("POST", f"{_P}/team/{{annotator_id}}/{{deed}}"): _ENGINEER,
-    ("GET", f"{_P}/jobs"): _READ,
-    ("GET", f"{_P}/jobs/{{job_id}}"): _READ,
-    ("GET", "/api/keys"): _ADMIN,
-    ("POST", "/api/keys"): _ADMIN,
-    ("POST", "/api/keys/{prefix}/revoke"): _ADMIN,
-    ("GET", "/media/review/{token}"): _SIGNED,
-    ("GET", "/media/region/{token}"): _SIGNED,
-    ("GET", "/media/picture/{project_id}/{content_hash}"): _SIGNED,
-    ("POST", "/webhooks/label-studio/{project_id}"): _HOOK,
-    ("GET", "/ml/{token}/health"): _TOKEN,
-    ("POST", "/ml/{token}/setup"): _TOKEN,
-    ("GET", "/ml/{token}/versions"): _TOKEN,
-    ("POST", "/ml/{token}/predict"): _TOKEN,
-    ("POST", "/ml/{token}/webhook"): _TOKEN,
-    ("GET", "/login"): _PUBLIC,
-    ("POST", "/login"): _PUBLIC,
-    ("POST", "/logout"): _SEES,
-    ("GET", "/"): _SEES,
-    ("GET", "/projects/{project}"): _SEES,
-    ("GET", "/projects/{project}/labels"): _SEES,
-    ("POST", "/projects/{project}/labels"): _HANDLES,
-    ("GET", "/projects/{project}/images/{image_id}"): _SEES,
-    ("GET", "/projects/{project}/team"): _SEES,
-    ("GET", "/projects/{project}/team/{annotator_id}/{deed}"): _HANDLES,
-    ("POST", "/projects/{project}/team/{annotator_id}/{deed}"): _HANDLES,
-    ("GET", "/projects/{project}/disputes"): _SEES,
-    ("POST", "/projects/{project}/disputes"): _HANDLES,
-    ("GET", "/projects/{project}/engines"): _SEES,
-    ("POST", "/projects/{project}/engines"): _HANDLES,
-    ("GET", "/projects/{project}/label-quality"): _SEES,
-    ("POST", "/projects/{project}/suspects"): _HANDLES,
-    ("POST", "/projects/{project}/alarms/{alarm_id}/end"): _HANDLES,
-    ("GET", "/projects/{project}/jobs"): _SEES,
-    ("POST", "/projects/{project}/jobs"): _HANDLES,
-    ("POST", "/projects/{project}/retry"): _HANDLES,
-    ("GET", "/projects/{project}/releases"): _SEES,
-    ("GET", "/projects/{project}/releases/{snapshot}"): _SEES,
+ROUTES: dict[str, dict[str, Access]] = {
+    "/health": {"GET": _PUBLIC},
+    "/ready": {"GET": _PUBLIC},
+    "/openapi.json": {"GET": _PUBLIC},
+    "/style.css": {"GET": _PUBLIC},
+    "/metrics": {"GET": _READ},
+    "/api/projects": {"GET": _READ, "POST": _ENGINEER},
+    _P: {"GET": _READ, "PUT": _ENGINEER},
+    f"{_P}/status": {"GET": _READ},
+    f"{_P}/figures": {"GET": _READ},
+    f"{_P}/figures/{{name}}": {"GET": _READ},
+    f"{_P}/images": {"GET": _READ, "POST": _INGEST},
+    f"{_P}/images/by-address": {"POST": _INGEST},
+    f"{_P}/images/{{image_id}}": {"GET": _READ},
+    f"{_P}/images/{{image_id}}/history": {"GET": _READ},
+    f"{_P}/quarantine": {"GET": _READ},
+    f"{_P}/quarantine/retry": {"POST": _INGEST},
+    f"{_P}/sources": {"GET": _READ, "POST": _ADMIN},
+    f"{_P}/queries": {"GET": _READ, "POST": _ENGINEER},
+    f"{_P}/reviews": {"GET": _READ},
+    f"{_P}/reviews/sync": {"POST": _ENGINEER},
+    f"{_P}/labels": {"GET": _READ},
+    f"{_P}/snapshots": {"GET": _READ, "POST": _ENGINEER},
+    f"{_P}/snapshots/{{snapshot}}": {"GET": _READ},
+    f"{_P}/snapshots/{{snapshot}}/changes": {"GET": _READ},
+    f"{_P}/releases/{{snapshot}}": {"GET": _READ},
+    f"{_P}/versions": {"GET": _READ, "POST": _ENGINEER},
+    f"{_P}/promotions": {"GET": _READ, "POST": _ENGINEER},
+    f"{_P}/history": {"GET": _READ},
+    f"{_P}/engines": {"GET": _READ},
+    f"{_P}/engines/reports": {"GET": _READ, "POST": _ENGINEER},
+    f"{_P}/engines/reports/{{report_id}}": {"GET": _READ},
+    f"{_P}/disputes": {"GET": _READ},
+    f"{_P}/decisions": {"POST": _ENGINEER},
+    f"{_P}/ask-again": {"POST": _ENGINEER},
+    f"{_P}/suspects": {"GET": _READ},
+    f"{_P}/suspects/review": {"POST": _ENGINEER},
+    f"{_P}/suspects/right": {"POST": _ENGINEER},
+    f"{_P}/alarms": {"GET": _READ},
+    f"{_P}/alarms/{{alarm_id}}/end": {"POST": _ENGINEER},
+    f"{_P}/team": {"GET": _READ},
+    f"{_P}/team/{{annotator_id}}/{{deed}}": {"POST": _ENGINEER},
+    f"{_P}/jobs": {"GET": _READ},
+    f"{_P}/jobs/{{job_id}}": {"GET": _READ},
+    "/api/keys": {"GET": _ADMIN, "POST": _ADMIN},
+    "/api/keys/{prefix}/revoke": {"POST": _ADMIN},
+    "/media/review/{token}": {"GET": _SIGNED},
+    "/media/region/{token}": {"GET": _SIGNED},
+    "/media/picture/{project_id}/{content_hash}": {"GET": _SIGNED},
+    "/webhooks/label-studio/{project_id}": {"POST": _HOOK},
+    "/ml/{token}/health": {"GET": _TOKEN},
+    "/ml/{token}/setup": {"POST": _TOKEN},
+    "/ml/{token}/versions": {"GET": _TOKEN},
+    "/ml/{token}/predict": {"POST": _TOKEN},
+    "/ml/{token}/webhook": {"POST": _TOKEN},
+    "/login": {"GET": _PUBLIC, "POST": _PUBLIC},
+    "/logout": {"POST": _SEES},
+    "/": {"GET": _SEES},
+    "/projects/{project}": {"GET": _SEES},
+    "/projects/{project}/labels": {"GET": _SEES, "POST": _HANDLES},
+    "/projects/{project}/images/{image_id}": {"GET": _SEES},
+    "/projects/{project}/team": {"GET": _SEES},
+    "/projects/{project}/team/{annotator_id}/{deed}": {"GET": _HANDLES, "POST": _HANDLES},
+    "/projects/{project}/disputes": {"GET": _SEES, "POST": _HANDLES},
+    "/projects/{project}/engines": {"GET": _SEES, "POST": _HANDLES},
+    "/projects/{project}/label-quality": {"GET": _SEES},
+    "/projects/{project}/suspects": {"POST": _HANDLES},
+    "/projects/{project}/alarms/{alarm_id}/end": {"POST": _HANDLES},
+    "/projects/{project}/jobs": {"GET": _SEES, "POST": _HANDLES},
+    "/projects/{project}/retry": {"POST": _HANDLES},
+    "/projects/{project}/releases": {"GET": _SEES},
+    "/projects/{project}/releases/{snapshot}": {"GET": _SEES},
 }
+ACCESS = {(method, path): access for path, methods in ROUTES.items() for method, access in methods.items()}
 
 
 class Guarded(APIRoute):
-    """A route that admits its caller before anything else of the request is looked at."""
+    """A route that admits its caller before anything else of the request is read."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -166,7 +151,7 @@ class Guarded(APIRoute):
 
 
 def check_table(app: FastAPI) -> None:
-    """Conflict unless the table and the routes that are served are the same set, and all guard themselves."""
+    """Conflict unless the table and the routes that are served are the same set, and all are guarded."""
     served = set(_served(app))
     missing, stale = served - set(ACCESS), set(ACCESS) - served
     if missing or stale:
@@ -180,7 +165,7 @@ def _served(app: FastAPI) -> Iterable[tuple[str, str]]:
             needed = ACCESS.get((method, path))
             by_us = needed is not None and needed.how in (How.KEY, How.PAGE)
             if by_us and not isinstance(context.original_route, Guarded):
-                raise Conflict(f"{method} {path} does not guard itself: its router needs `route_class=Guarded`.")
+                raise Conflict(f"{method} {path} is not guarded: its router needs `route_class=Guarded`.")
             yield method, path
 
 
@@ -211,7 +196,7 @@ def _visible(session: Session, caller: Caller, name_or_id: str) -> Project:
     try:
         project = projects.resolve(session, name_or_id)
     except NotFound:
-        raise NotFound() from None  # the same words as for a project that exists and is not this key's
+        raise NotFound() from None  # the same message as for a project that this key may not see
     auth.require_sight(caller, project)
     return project
 

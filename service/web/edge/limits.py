@@ -1,7 +1,7 @@
-"""What a request may cost before it is understood: body size, time to arrive, and time for its headers.
+"""Limits of a request: the size of its body, the time for the body to arrive, and the time for its headers.
 
-In: an ASGI application. Out: the same, refusing with 413 what is too large (also when it comes in chunks without
-end) and with 408 what comes too slowly.
+In: an ASGI application. Out: the same; it answers 413 to a body that is too large (one that is sent in chunks too)
+and 408 to a body that arrives too slowly.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BODY_TOTAL_S = 600.0
 
 
 class BodyLimits:
-    """Counts a body as it comes in; the routes behind never see more than the cap."""
+    """Counts a body as it arrives; the routes never receive more than the cap."""
 
     def __init__(self, app: ASGIApp, *, upload_bytes: int, idle_s: float = BODY_IDLE_S) -> None:
         self.app = app
@@ -48,34 +48,34 @@ class _Counted:
     def __init__(self, receive: Receive, cap: int, announced: str, idle_s: float) -> None:
         self._receive, self._cap, self._idle_s = receive, cap, idle_s
         self._too_large = announced.isascii() and announced.isdigit() and (len(announced) > 15 or int(announced) > cap)
-        self._seen = 0
+        self._received = 0
         self._more = True
         self._deadline: float | None = None
 
     async def receive(self) -> Message:
-        if not self._more:  # the body is complete: what comes now is the client's leaving
+        if not self._more:  # the body is complete: the next message says that the client disconnected
             return await self._receive()
         if self._too_large:
             raise _too_large(self._cap)
         message = await self._next()
         self._more = bool(message.get("more_body", False))
-        self._seen += len(message.get("body", b""))
-        if self._seen > self._cap:
+        self._received += len(message.get("body", b""))
+        if self._received > self._cap:
             raise _too_large(self._cap)
         return message
 
     async def _next(self) -> Message:
         loop = asyncio.get_running_loop()
         self._deadline = self._deadline or loop.time() + BODY_TOTAL_S
-        patience = min(self._idle_s, self._deadline - loop.time())
+        wait_s = min(self._idle_s, self._deadline - loop.time())
         try:
-            return await asyncio.wait_for(self._receive(), patience)
+            return await asyncio.wait_for(self._receive(), wait_s)
         except TimeoutError as error:
             raise HTTPException(408, "The body did not arrive in time.", {"Connection": "close"}) from error
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP with an end to its patience: headers that do not arrive close the connection."""
+    """uvicorn's HTTP protocol with a time limit: a connection whose headers do not arrive is closed."""
 
     headers_s = 10.0
     """Longest time from a connection's opening, or a request's first byte, to the end of the headers."""

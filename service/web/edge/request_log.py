@@ -30,19 +30,13 @@ _HEADERS = {
 }
 _SAFE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _QUIET = frozenset(
-    {
-        "/health",
-        "/ready",
-        "/metrics",
-        "/style.css",
-        *(f"/ml/{{token}}/{part}" for part in ("health", "setup", "predict")),
-    }
+    {"/health", "/ready", "/metrics", "/style.css", "/ml/{token}/health", "/ml/{token}/setup", "/ml/{token}/predict"}
 )
 log = get_logger(__name__)
 
 
 class Edge:
-    """Adds what no answer may lack; an answer's own headers win."""
+    """Adds the headers that every answer has; an answer's own headers win."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -66,7 +60,7 @@ class Edge:
         try:
             await self.app(scope, receive, send_with_headers)
         finally:
-            _tell(scope, status, time.perf_counter() - started)
+            _log(scope, status, time.perf_counter() - started)
 
 
 def request_id(scope: Any) -> str:
@@ -80,14 +74,8 @@ def _complete(headers: MutableHeaders, request: str) -> None:
     headers["X-Request-ID"] = request
 
 
-def _tell(scope: Scope, status: int, duration_s: float) -> None:
+def _log(scope: Scope, status: int, duration_s: float) -> None:
     route = getattr(scope.get("route"), "path", "unknown")
     write = log.debug if route in _QUIET or route.startswith("/media/") else log.info
-    write(
-        "request",
-        method=scope["method"],
-        route=route,
-        status=status,
-        ms=round(duration_s * 1000, 1),
-        request_id=request_id(scope),
-    )
+    facts = {"method": scope["method"], "route": route, "status": status, "ms": round(duration_s * 1000, 1)}
+    write("request", **facts, request_id=request_id(scope))

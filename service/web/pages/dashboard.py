@@ -1,4 +1,7 @@
-"""The board: all projects, and for each how good its labels are, from figures that the worker stored."""
+"""The list of projects, and for each its quality page, from figures that the worker stored.
+
+A figure that is missing is not shown; of one in the form of another release the page says that it is being computed.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,27 @@ from fastapi.responses import HTMLResponse
 from db.repositories.projects import projects
 from db.session import reading
 from db.views import dashboard
-from labeling.project import Project
+from service.figures.accuracy import Acceptance, Confusion, Hardest, HoldoutByVersion, Rounds
+from service.figures.figures import outdated, read
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
-from service.web.pages.quality import Quality, look_at
-from service.web.pages.rendering import page, pictures
+from service.web.pages.rendering import page
+from service.web.pages.svg import safe_svg
 from service.web.wiring import PartsDep
 
 router = APIRouter(route_class=Guarded, tags=["pages"], default_response_class=HTMLResponse)
+_TITLES = {
+    "holdout_by_version": "Hold-out accuracy by version with 95 % intervals; the table below holds the same numbers.",
+    "rounds": "Learning curve: accuracy against labels by people; the table below holds the same numbers.",
+    "acceptance": "Share of pre-labels that people kept, by class; the table below holds the same numbers.",
+    "confusion": "Confusion matrix: what people said against what the champion said; the table below lists the errors.",
+}
 
 
 @router.get("/", summary="The projects")
 def show_projects(request: Request, parts: PartsDep, caller: CallerDep) -> Response:
     with reading(parts.database) as session:
-        seen = [project for project in projects.everyone(session) if caller.sees(project.config.name)]
-        shown = [_overview(project, dashboard.tally(session, project.id)) for project in seen]
+        visible = [project for project in projects.everyone(session) if caller.sees(project.config.name)]
+        shown = [(project, dashboard.tally(session, project.id)) for project in visible]
     return page(request, "projects.html", projects=shown)
 
 
@@ -30,27 +40,25 @@ def show_quality(request: Request, parts: PartsDep, project: ProjectDep) -> Resp
     with reading(parts.database) as session:
         tally = dashboard.tally(session, project.id)
         figures = dashboard.figures(session, project.id)
-        place = dashboard.label_studio_place(session, project.id)
         failing = dashboard.failure_counts(session, project.id)
     jobs = parts.jobs.list(project_id=project.id, limit=20)
-    quality: Quality = look_at(figures, place, parts.settings.label_studio_page_origin, pictures(parts, project))
-    running = sorted({job.job for job in jobs if job.state in ("ENQUEUED", "PENDING")})
+    old, hardest, by_version = outdated(figures), read(figures, Hardest), read(figures, HoldoutByVersion)
     return page(
         request,
         "quality.html",
         project=project,
         tally=tally,
-        quality=quality,
         failing=failing,
-        running=running,
+        running=sorted({job.job for job in jobs if job.state in ("ENQUEUED", "PENDING")}),
+        by_version=by_version,
+        champion=by_version.champion if by_version else None,
+        rounds=read(figures, Rounds),
+        acceptance=read(figures, Acceptance),
+        confusion=read(figures, Confusion),
+        hardest=hardest.images if hardest else [],
+        plots={
+            name: safe_svg(figures[name].svg, name=name, title=title) if name in figures and name not in old else None
+            for name, title in _TITLES.items()
+        },
+        outdated=old,
     )
-
-
-def _overview(project: Project, tally: dashboard.Tally | None) -> dict[str, object]:
-    counts = tally.counts if tally else {}
-    return {
-        "project": project,
-        "tally": tally,
-        "images": counts.get("fetched", 0),
-        "labelled": counts.get("labelled", 0),
-    }

@@ -1,41 +1,28 @@
-"""The history of one image: the picture, what stands, and every fact about it in order."""
+"""The history of one image: the image, its label in force, and every fact about it in order."""
 
 from __future__ import annotations
 
-from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
 from db.session import reading
 from labeling.jobs import Role
-from labeling.types import ImageId
 from service.labels.image_history import story_of
+from service.web.api.images import Number
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.pages.rendering import page
 from service.web.wiring import PartsDep
-
-__all__ = ["router"]
 
 router = APIRouter(route_class=Guarded, tags=["pages"], default_response_class=HTMLResponse)
 
 
 @router.get("/projects/{project}/images/{image_id}", summary="The history of an image")
 def show_image_history(
-    request: Request,
-    parts: PartsDep,
-    caller: CallerDep,
-    project: ProjectDep,
-    image_id: Annotated[int, Path(ge=1, lt=2**62)],
+    request: Request, parts: PartsDep, caller: CallerDep, project: ProjectDep, image_id: Number
 ) -> Response:
     with reading(parts.database) as session:
-        story = story_of(session, project, ImageId(image_id), leads=caller.may(Role.ENGINEER))
-    return page(
-        request,
-        "image.html",
-        project=project,
-        story=story,
-        answers=project.config.answers.choices,
-        back=urlencode({"image": image_id}),
-    )
+        story = story_of(session, project, image_id, leads=caller.may(Role.ENGINEER))
+    answers, back = project.config.answers.choices, urlencode({"image": image_id})
+    return page(request, "image.html", project=project, story=story, answers=answers, back=back)

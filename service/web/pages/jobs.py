@@ -1,8 +1,7 @@
-"""The jobs page of a project: what runs, what failed and why, and the buttons that set things going again."""
+"""The jobs page of a project: what runs, what failed and why, and buttons to start jobs and to retry."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Request, Response
@@ -12,7 +11,7 @@ from db.repositories.running import heartbeats
 from db.session import reading
 from db.views import listings
 from labeling.jobs import JobName
-from service.web.api.jobs import ask_by_hand
+from service.web.api.jobs import JobOut, ask_by_hand
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.pages.login import CheckedForm
 from service.web.pages.rendering import page
@@ -20,6 +19,7 @@ from service.web.retry import retry_failures
 from service.web.wiring import PartsDep
 
 SHOWN = 50
+Startable = Literal["select", "learn", "review"]
 router = APIRouter(route_class=Guarded, tags=["pages"], default_response_class=HTMLResponse)
 
 
@@ -28,10 +28,7 @@ def show_jobs(request: Request, parts: PartsDep, project: ProjectDep) -> Respons
     with reading(parts.database) as session:
         failed = listings.failures(session, project.id, after=None, limit=SHOWN)
         workers = heartbeats.everyone(session)
-    jobs = [
-        {"job": job, "asked_at": _time(job.created_at_ms), "seconds": (job.updated_at_ms - job.created_at_ms) / 1000}
-        for job in parts.jobs.list(project_id=project.id, limit=SHOWN)
-    ]
+    jobs = [JobOut.of(job) for job in parts.jobs.list(project_id=project.id, limit=SHOWN)]
     return page(request, "jobs.html", project=project, jobs=jobs, failed=failed, workers=workers, now=parts.now())
 
 
@@ -40,7 +37,7 @@ def ask_for_job(
     parts: PartsDep,
     caller: CallerDep,
     project: ProjectDep,
-    job: Annotated[Literal["select", "learn", "review"], Form()],
+    job: Annotated[Startable, Form()],
 ) -> Response:
     ask_by_hand(parts, caller, project, JobName(job))
     return RedirectResponse(f"/projects/{project.id}/jobs", status_code=303)
@@ -50,7 +47,3 @@ def ask_for_job(
 def retry(parts: PartsDep, caller: CallerDep, project: ProjectDep) -> Response:
     retry_failures(parts, caller, project, step=None)
     return RedirectResponse(f"/projects/{project.id}/jobs", status_code=303)
-
-
-def _time(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -1,24 +1,35 @@
-"""The Label quality page: can this data set be shipped, why, and the labels to look at; with one click each."""
+"""The Label quality page: whether this data set can be shipped, why, and the suspected labels, handled with one click.
+
+In: figures of the worker (docs/reference/figures.md). A figure that is missing is not shown; of one in the form of
+another release the page says that it is being computed. Suspects handled since they were listed are left out.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Form, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
+from sqlalchemy.orm import Session
 
-from db.repositories.people import audit
 from db.repositories.running import alarms
-from db.session import reading, transaction
-from labeling.types import Actor
-from service.web.api.suspects import MOST, call_right, send_back
+from db.session import reading
+from db.views import dashboard, label_audit
+from labeling.project import Project
+from service.figures.agreement import Agreement
+from service.figures.drift import Drift, EngineCanaries
+from service.figures.figures import outdated, read
+from service.figures.label_errors import LabelErrors, Suspect
+from service.figures.label_quality import LabelQuality
+from service.web.api.alarms import end
+from service.web.api.suspects import MOST, Deed, handle
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
-from service.web.pages.label_quality_view import look_at_labels
 from service.web.pages.login import CheckedForm
 from service.web.pages.rendering import page
 from service.web.wiring import PartsDep
 
 router = APIRouter(route_class=Guarded, tags=["pages"], default_response_class=HTMLResponse)
+SHOWN = 60
 ENDED = 10
 
 
@@ -27,9 +38,25 @@ def show_label_quality(
     request: Request, parts: PartsDep, project: ProjectDep, done: Annotated[int | None, Query(ge=0, le=MOST)] = None
 ) -> Response:
     with reading(parts.database) as session:
-        view = look_at_labels(session, project)
+        figures = dashboard.figures(session, project.id)
+        errors = read(figures, LabelErrors)
+        suspects = _waiting(session, project, errors.suspects if errors else [])
         past = [alarm for alarm in alarms.lately(session, project.id, 4 * ENDED) if alarm.ended_at][:ENDED]
-    return page(request, "label_quality.html", project=project, view=view, past=past, done=done)
+    return page(
+        request,
+        "label_quality.html",
+        project=project,
+        verdict=read(figures, LabelQuality),
+        agreement=read(figures, Agreement),
+        pool=[one for one in suspects if not one.holdout][:SHOWN],
+        holdout=[one for one in suspects if one.holdout][:SHOWN],
+        drift=read(figures, Drift),
+        canaries=read(figures, EngineCanaries),
+        computed_at=figures["label_quality"].computed_at if "label_quality" in figures else None,
+        outdated=outdated(figures),
+        past=past,
+        done=done,
+    )
 
 
 @router.post("/projects/{project}/suspects", summary="Handle suspected labels", dependencies=[CheckedForm])
@@ -37,11 +64,10 @@ def handle_suspects(
     parts: PartsDep,
     caller: CallerDep,
     project: ProjectDep,
-    what: Annotated[Literal["review", "right"], Form()] = "review",
+    what: Annotated[Deed, Form()] = "review",
     label: Annotated[list[int], Form(max_length=MOST)] = [],  # noqa: B006 - FastAPI copies it
 ) -> Response:
-    handle = send_back if what == "review" else call_right
-    done = handle(parts, caller, project, label).done if label else 0
+    done = handle(parts, caller, project, what, label).done if label else 0
     return RedirectResponse(f"/projects/{project.id}/label-quality?done={done}#suspects", status_code=303)
 
 
@@ -53,8 +79,15 @@ def end_alarm(
     alarm_id: Annotated[int, Path(ge=1, lt=2**62)],
     reason: Annotated[str, Form(max_length=500)] = "",
 ) -> Response:
-    with transaction(parts.database) as session:
-        alarm = alarms.by_id(session, project.id, alarm_id)
-        if alarms.end(session, alarm.id, Actor(caller.name, reason or "seen to", parts.now())):
-            audit.record(session, caller.name, "alarm.end", str(alarm.id), {"reason": reason}, parts.now())
+    end(parts, caller, project, alarm_id, reason or "handled")
     return RedirectResponse(f"/projects/{project.id}/label-quality#alarms", status_code=303)
+
+
+def _waiting(session: Session, project: Project, listed: list[Suspect]) -> list[Suspect]:
+    """Those whose label is still in force, was not found right, and about which no review is open."""
+    standing = label_audit.standing_labels(session, project.id, [one.label_id for one in listed])
+    right = label_audit.checked_labels(session, project.id)
+    asked = label_audit.open_images(session, standing.values())
+    return [
+        one for one in listed if one.label_id in standing and one.label_id not in right and one.image_id not in asked
+    ]

@@ -7,7 +7,7 @@ reason, and a second look where it is about several images. Everything works wit
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
@@ -27,18 +27,17 @@ from labeling.jobs import Role
 from labeling.project import Project
 from labeling.types import Actor, ImageId, LabelSource, ReviewKind, Side
 from service.auth import Caller
-from service.labels.corrections import AT_ONCE, ask_people, correct, take_back
+from service.labels.corrections import AT_ONCE, ask_people, correct
 from service.projects.pseudonyms import shown_name
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.pages.login import CheckedForm
 from service.web.pages.rendering import page
 from service.web.wiring import PartsDep, WebParts
 
-__all__ = ["router"]
-
 router = APIRouter(route_class=Guarded, tags=["pages"], default_response_class=HTMLResponse)
 
 _Empty = BeforeValidator(lambda value: value or None)  # a form sends what was left open as an empty text
+Text = Annotated[str, Field(max_length=200)]
 Number = Annotated[Annotated[int, Field(ge=1, lt=2**62)] | None, _Empty]
 Deed = Literal["correct", "take back", "ask"]
 _DONE = {"correct": "got a label by you", "take back": "had your decision taken back", "ask": "will be asked again"}
@@ -47,25 +46,13 @@ _DONE = {"correct": "got a label by you", "take back": "had your decision taken 
 class Filters(BaseModel):
     """What the list is narrowed to; an empty field does not matter."""
 
-    label: Annotated[str | None, _Empty] = None
+    label: Annotated[Text | None, _Empty] = None
     source: Annotated[LabelSource | None, _Empty] = None
     kind: Annotated[ReviewKind | None, _Empty] = None
     annotator: Number = None
     side: Annotated[Side | None, _Empty] = None
     disputed: bool = False
-    text: str = ""
-
-    def wanted(self, caller: Caller) -> Wanted:
-        return Wanted(
-            label=self.label,
-            source=self.source,
-            kind=self.kind,
-            annotator_id=self.annotator,
-            disputed=self.disputed,
-            side=self.side,
-            text=self.text.strip(),
-            withheld=not caller.may(Role.ENGINEER),
-        )
+    text: Text = ""
 
     def query(self, **more: object) -> str:
         """As the query of an address."""
@@ -73,20 +60,8 @@ class Filters(BaseModel):
         return urlencode({name: value for name, value in chosen.items() if value is not None})
 
 
-def _filters(
-    label: Annotated[str | None, _Empty, Query(max_length=200)] = None,
-    source: Annotated[LabelSource | None, _Empty] = None,
-    kind: Annotated[ReviewKind | None, _Empty] = None,
-    annotator: Number = None,
-    side: Annotated[Side | None, _Empty] = None,
-    disputed: bool = False,
-    text: Annotated[str, Query(max_length=200)] = "",
-) -> Filters:
-    return Filters(label=label, source=source, kind=kind, annotator=annotator, side=side, disputed=disputed, text=text)
-
-
-FiltersDep = Annotated[Filters, Depends(_filters)]
-_ImageId = Annotated[int, Field(ge=1, lt=2**62)]
+FiltersDep = Annotated[Filters, Depends()]
+_ImageId = Annotated[ImageId, Field(ge=1, lt=2**62)]
 ImageIds = Annotated[list[_ImageId], Query(max_length=AT_ONCE)]
 
 
@@ -108,11 +83,8 @@ def show_labels(
         return _to_task(parts, project, task)
     with reading(parts.database) as session:
         found = _found(session, caller, project, filters, image, after)
-        hidden = (
-            set()
-            if caller.may(Role.ENGINEER)
-            else label_list.blind_and_open(session, [i.image_id for i in found.items])
-        )
+        shown = [] if caller.may(Role.ENGINEER) else [item.image_id for item in found.items]
+        hidden = label_list.blind_and_open(session, shown)
         people = annotators.everyone(session, project.id)
     return page(
         request,
@@ -151,34 +123,35 @@ def change_labels(
     back = urlencode(parse_qsl(back))
     if len(ticked) > 1 and not confirmed:
         _check_words(project, deed, label, reason)
-        return _confirm(request, parts, project, ticked, deed=deed, label=label, reason=reason, back=back)
+        values = {"deed": deed, "label": label, "reason": reason, "back": back}
+        return page(request, "confirm.html", project=project, ticked=ticked, is_unsure=is_unsure, values=values)
     chosen = [item.image_id for item in ticked]
     with transaction(parts.database) as session:
         by = Actor(caller.name, reason, parts.now())
-        if deed == "correct":
-            count = correct(session, parts.jobs, project, chosen, label, by)
-        elif deed == "take back":
-            count = take_back(session, parts.jobs, project, chosen, by)
-        else:
+        if deed == "ask":
             asked = ask_people(session, parts.jobs, project, chosen, by)
             count = asked.another + asked.new
+        else:
+            count = correct(session, parts.jobs, project, chosen, label if deed == "correct" else None, by)
     query = urlencode([*parse_qsl(back), ("done", deed), ("n", count)])
     return RedirectResponse(f"/projects/{project.id}/labels?{query}", status_code=303)
 
 
 def _found(
-    session: Session, caller: Caller, project: Project, filters: Filters, image_ids: Sequence[int], after: int | None
+    session: Session, caller: Caller, project: Project, filters: Filters, image_ids: list[ImageId], after: int | None
 ) -> Slice[Listed]:
     if image_ids:
-        return Slice(label_list.of_images(session, project.id, [ImageId(i) for i in image_ids]), None)
-    return label_list.standing(session, project.id, filters.wanted(caller), after=after, limit=AT_ONCE)
+        return Slice(label_list.of_images(session, project.id, image_ids), None)
+    chosen = dict(filters) | {"text": filters.text.strip()}
+    wanted = Wanted(annotator_id=chosen.pop("annotator"), withheld=not caller.may(Role.ENGINEER), **chosen)
+    return label_list.standing(session, project.id, wanted, after=after, limit=AT_ONCE)
 
 
-def _of_project(parts: WebParts, project: Project, image_ids: Sequence[int]) -> list[Listed]:
+def _of_project(parts: WebParts, project: Project, image_ids: list[ImageId]) -> list[Listed]:
     with reading(parts.database) as session:
-        found = label_list.of_images(session, project.id, [ImageId(i) for i in image_ids[: AT_ONCE + 1]])
+        found = label_list.of_images(session, project.id, image_ids[: AT_ONCE + 1])
     if not 1 <= len(found) <= AT_ONCE:
-        raise Invalid(f"Tick between one and {AT_ONCE} images, then say what is to become of them.")
+        raise Invalid(f"Tick between one and {AT_ONCE} images, then choose what to do with them.")
     return found
 
 
@@ -187,11 +160,6 @@ def _check_words(project: Project, deed: Deed, label: str, reason: str) -> None:
         raise Invalid("Choose a label first. Go back and take one from the list.")
     if not reason.strip():
         raise Invalid("Say why, in a few words: it is kept with the label.")
-
-
-def _confirm(request: Request, parts: WebParts, project: Project, ticked: Sequence[Listed], **values: Any) -> Response:
-    values |= {"is_unsure": is_unsure}
-    return page(request, "confirm.html", project=project, ticked=ticked, **values)
 
 
 def _to_task(parts: WebParts, project: Project, task: int) -> Response:

@@ -32,34 +32,27 @@ PICTURE_AGE = timedelta(hours=1)
 _NOT_PAGES = ("/api/", "/media/", "/webhooks/", "/metrics", "/openapi.json", "/health", "/ready", "/ml/")
 
 
-def page(
-    request: Request, template: str, *, status: int = 200, page_session: PageSession | None = None, **values: Any
-) -> HTMLResponse:
+def page(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
     """One page; a form on it carries the token of this session (made now if there is none)."""
     signing = parts_of(request).settings.signing
-    known = page_session or session_of(request)
+    known = session_of(request)
     held = known or auth.open_session(None)
-    caller = getattr(request.state, "caller", None)
-    text = (
-        _templates()
-        .get_template(template)
-        .render(
-            caller=caller,
-            engineer=Role.ENGINEER,
-            form_token=auth.form_token(signing, held),
-            path=request.url.path,
-            **_of_project(parts_of(request), values.get("project")),
-            **values,
-        )
-    )
-    response = HTMLResponse(text, status)
+    shown = {
+        "caller": getattr(request.state, "caller", None),
+        "engineer": Role.ENGINEER,
+        "form_token": auth.form_token(signing, held),
+        "path": request.url.path,
+        **_of_project(parts_of(request), values.get("project")),
+        **values,
+    }
+    response = HTMLResponse(_templates().get_template(template).render(shown), status)
     if known is None:
         remember(request, response, held)
     return response
 
 
 def remember(request: Request, response: Response, page_session: PageSession) -> None:
-    """Give the browser this session's cookie."""
+    """Set this session's cookie in the browser."""
     settings = parts_of(request).settings
     response.set_cookie(
         COOKIE,
@@ -72,13 +65,12 @@ def remember(request: Request, response: Response, page_session: PageSession) ->
 
 
 def error_page(request: Request, problem: Problem) -> Response:
-    """A problem for a person: who is not logged in sees the login form in its place."""
+    """A problem as a page; who is not logged in gets the login form instead."""
     if problem.status == 401:
         response = page(request, "login.html", status=401, following=safe_next(request.url.path), message=None)
     else:
-        response = page(
-            request, "error.html", status=problem.status, problem=problem.body, request_id=request_id(request.scope)
-        )
+        shown = {"problem": problem.body, "request_id": request_id(request.scope)}
+        response = page(request, "error.html", status=problem.status, **shown)
     response.headers.update(problem.headers)
     return response
 
@@ -96,7 +88,7 @@ def safe_next(target: str) -> str:
     return quote(parts.path, safe="/") if is_ours and parts.path not in ("/login", "/logout") else "/"
 
 
-def pictures(parts: WebParts, project: Project) -> Callable[[str], str]:
+def _signer(parts: WebParts, project: Project) -> Callable[[str], str]:
     """Signs addresses of a project's images for a page."""
     now = parts.now()
     whole_hour = now.replace(minute=0, second=0, microsecond=0)  # the same address all hour: a browser keeps it
@@ -114,13 +106,18 @@ def pictures(parts: WebParts, project: Project) -> Callable[[str], str]:
 
 
 def _of_project(parts: WebParts, project: Project | None) -> dict[str, Any]:
-    """What every page of a project may show: its open alarms, its pictures, and how a task's address begins."""
+    """What every page of a project may show: its open alarms, its images, and its addresses in Label Studio."""
     if project is None:
         return {"alarms": []}
     with reading(parts.database) as session:
         found, place = alarms.open_alarms(session, project.id), dashboard.label_studio_place(session, project.id)
-    home = f"{parts.settings.label_studio_page_origin}/projects/{place.ls_project_id}/data?task=" if place else None
-    return {"alarms": found, "sign": pictures(parts, project), "task_home": home}
+    tasks = f"{parts.settings.label_studio_page_origin}/projects/{place.ls_project_id}/data?" if place else None
+    return {
+        "alarms": found,
+        "sign": _signer(parts, project),
+        "task_home": tasks and f"{tasks}task=",
+        "label_studio": tasks and f"{tasks}labeling=1",
+    }
 
 
 @cache

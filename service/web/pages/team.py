@@ -1,46 +1,66 @@
-"""The Team page: how each annotator does, with intervals, and the switches of a lead.
+"""The Team page: how each annotator does, with intervals, and the actions of a lead.
 
-What is done about a person is asked for first, with a reason, and done on a second page.
+In: the worker's figure `team` (docs/reference/figures.md) and the annotators of the project. Without the figure only
+the names are shown. An action about a person is confirmed on a second page, with a reason.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from typing import Annotated
 
-from fastapi import APIRouter, Form, Path, Request, Response
+import msgspec
+from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from db.repositories.people import annotators
+from db.repositories.people.annotators import Annotator
 from db.session import reading, transaction
 from db.views import dashboard
 from labeling.types import Actor
-from service.labels import annotators as team
+from service.figures.estimates import Known
+from service.figures.figures import name_of, outdated, read
+from service.figures.team import Found, Person, Team
+from service.labels.annotators import DEEDS
 from service.projects.pseudonyms import shown_name
+from service.web.api.team import AnnotatorId, Deed
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.pages.login import CheckedForm
 from service.web.pages.rendering import page
-from service.web.pages.team_view import bars, look_at_team
 from service.web.wiring import PartsDep
 
 router = APIRouter(route_class=Guarded, tags=["pages"], default_response_class=HTMLResponse)
 
-AnnotatorId = Annotated[int, Path(ge=1, lt=2**62, description="An annotator's number.")]
-DeedName = Literal["pause", "resume", "void"]
-DEEDS = {"pause": team.pause, "resume": team.resume, "void": team.void_answers}
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One person: whether they take part now, the name shown, and their figures where there are any yet."""
+
+    who: Annotator
+    name: str
+    figures: Person | None
+    evidence: Found | None
 
 
 @router.get("/projects/{project}/team", summary="The Team page")
-def show_team(request: Request, parts: PartsDep, project: ProjectDep, done: DeedName | None = None) -> Response:
+def show_team(request: Request, parts: PartsDep, project: ProjectDep, done: Deed | None = None) -> Response:
+    """Those about whom the rule found something come first, then by name."""
     with reading(parts.database) as session:
         people = annotators.everyone(session, project.id)
         figures = dashboard.figures(session, project.id)
+    team = read(figures, Team)
+    names = {one.id: shown_name(project, one.id, one.name) for one in people}
+    members = [Member(one, names[one.id], team.of(one.id) if team else None, _evidence(one)) for one in people]
     return page(
         request,
         "team.html",
         project=project,
-        view=look_at_team(project, people, figures),
+        members=sorted(members, key=lambda member: (not _is_found(member), member.name)),
+        names=names,
+        team=team,
+        is_outdated=name_of(Team) in outdated(figures),
         computed_at=figures["team"].computed_at if "team" in figures else None,
-        bars=bars,
+        bars=_bars,
         done=done,
     )
 
@@ -48,9 +68,7 @@ def show_team(request: Request, parts: PartsDep, project: ProjectDep, done: Deed
 @router.get(
     "/projects/{project}/team/{annotator_id}/{deed}", summary="Ask before somebody is paused, resumed or voided"
 )
-def confirm(
-    request: Request, parts: PartsDep, project: ProjectDep, annotator_id: AnnotatorId, deed: DeedName
-) -> Response:
+def confirm(request: Request, parts: PartsDep, project: ProjectDep, annotator_id: AnnotatorId, deed: Deed) -> Response:
     with reading(parts.database) as session:
         who = annotators.by_id(session, project.id, annotator_id)
         images = len(annotators.images_of(session, [annotator_id])) if deed == "void" else 0
@@ -68,9 +86,29 @@ def act(
     caller: CallerDep,
     project: ProjectDep,
     annotator_id: AnnotatorId,
-    deed: DeedName,
+    deed: Deed,
     reason: Annotated[str, Form(max_length=500)] = "",
 ) -> Response:
     with transaction(parts.database) as session:
         DEEDS[deed](session, parts.jobs, project, annotator_id, Actor(caller.name, reason, parts.now()))
     return RedirectResponse(f"/projects/{project.id}/team?done={deed}", status_code=303)
+
+
+def _bars(known: Known, *, signed: bool = False) -> tuple[float, float, float]:
+    """Where an interval and its value stand on a scale of 0 to 100; a signed one goes from -1 to 1."""
+    low, span = (-1.0, 2.0) if signed else (0.0, 1.0)
+    numbers = (known.lower or 0.0, known.value or 0.0, known.upper or 0.0)
+    left, middle, right = (round(100 * (number - low) / span, 2) for number in numbers)
+    return left, middle, right
+
+
+def _is_found(member: Member) -> bool:
+    return member.who.paused or bool(member.figures and member.figures.findings)
+
+
+def _evidence(one: Annotator) -> Found | None:
+    """What the rule found when it paused somebody; None where a person decided."""
+    try:
+        return msgspec.convert(dict(one.evidence), Found) if one.paused and one.evidence else None
+    except msgspec.ValidationError:
+        return None

@@ -231,4 +231,4 @@ def test_several_are_decided_from_the_list_and_who_may_only_read_sees_no_buttons
     seen = client.get(PAGE).text
 
     assert label_values(database, project.id) == dict.fromkeys(images[:2], "cat")
-    assert "Ask somebody else" not in seen
+    assert "Ask another person" not in seen

@@ -296,7 +296,7 @@ def test_a_file_with_a_mistake_makes_the_job_wait(house: House) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("webhooks: {chat: {url: 'http://hooks.example.com/x'}}", "https alone"),
+        ("webhooks: {chat: {url: 'http://hooks.example.com/x'}}", "needs an https address"),
         ("webhooks: {chat: {url: 'https://u:p@hooks.example.com/x'}}", "does not stand in the url"),
         ("webhooks: {chat: {url: 'https://hooks.example.com/x', local: true}}", "private address"),
         ("webhooks: {smtp: {url: 'https://hooks.example.com/x'}}", "cannot be called"),

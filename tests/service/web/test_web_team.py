@@ -134,7 +134,7 @@ def test_a_lead_pauses_resumes_and_voids_on_a_second_page_with_a_reason(client: 
     assert codes == [303, 303, 409, 303, 422]
     assert paused(ground) == {"ann@example.com": True, "bob@example.com": False, "<Cem>": False}
     assert [row.annotator_id for row in rows(ground.parts, VoidRow)] == [number["bob@example.com"]]
-    assert "count no more" in client.get(f"{home}?done=void", headers=HTML).text
+    assert "no longer count" in client.get(f"{home}?done=void", headers=HTML).text
 
 
 def test_a_form_without_its_token_changes_nothing(client: TestClient, ground: Ground) -> None:
@@ -162,7 +162,7 @@ def test_pseudonyms_hide_every_name(client: TestClient, ground: Ground) -> None:
 @pytest.mark.parametrize(
     ("stored", "words"),
     [
-        (None, "Nothing that counts yet"),
+        (None, "No answer that counts yet"),
         ({}, "Being counted anew"),
         ({"annotators": [{"annotator": "x"}]}, "Being counted anew"),
     ],
