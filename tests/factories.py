@@ -258,11 +258,9 @@ def prediction(session: Session, image_id: int, version_id: int, probs: Sequence
 # what the worker counts and keeps
 
 
-def figure(
-    session: Session, project_id: int, name: str, data: Mapping[str, Any], svg: str | None = None, at: datetime = NOW
-) -> None:
+def figure(session: Session, project_id: int, name: str, data: Mapping[str, Any], at: datetime = NOW) -> None:
     """A stored figure; one of the same name is replaced."""
-    session.merge(FigureRow(project_id=project_id, name=name, data=dict(data), svg=svg, computed_at=at))
+    session.merge(FigureRow(project_id=project_id, name=name, data=dict(data), computed_at=at))
     session.flush()
 
 

@@ -213,13 +213,13 @@ def test_an_open_blind_review_is_not_among_those_shown(any_database: sa.Engine, 
 def test_a_figure_takes_the_place_of_the_one_before(any_database: sa.Engine, project: Project) -> None:
     for fingerprint, value in (("a", 1), ("b", 2)):
         with transaction(any_database) as session:
-            figures.keep(session, project.id, [NewFigure("rounds", {"value": value}, "<svg/>")], fingerprint, NOW)
+            figures.keep(session, project.id, [NewFigure("rounds", {"value": value})], fingerprint, NOW)
             tallies.keep_tally(session, project.id, {"fetched": value}, NOW)
 
     with reading(any_database) as session:
         kept, tally = dashboard.figures(session, project.id), dashboard.tally(session, project.id)
         state = figures.kept_fingerprint(session, project.id)
 
-    assert (kept["rounds"].data, kept["rounds"].svg, state) == ({"value": 2}, "<svg/>", "b")
+    assert (kept["rounds"].data, state) == ({"value": 2}, "b")
     assert tally is not None
     assert tally.counts == {"fetched": 2}

@@ -16,8 +16,6 @@ from labeling.project import Project
 from tests import factories
 from tests.factories import NOW
 
-SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><text id="t" fill="url(#g)">plot</text></svg>'
-
 
 def picture(colour: str) -> bytes:
     out = io.BytesIO()
@@ -31,7 +29,7 @@ def share(value: float | None, n: int, name: str = "accuracy") -> dict[str, obje
     return {"known": True, "n": n, name: value, "lower": value - 0.08, "upper": min(1.0, value + 0.06)}
 
 
-def fill(database: sa.Engine, project: Project, images: ImageStore, svgs: dict[str, str] | None = None) -> None:
+def fill(database: sa.Engine, project: Project, images: ImageStore) -> None:
     """Store what the worker would have stored."""
     classes = list(project.config.classes)
     hashes = []
@@ -39,11 +37,10 @@ def fill(database: sa.Engine, project: Project, images: ImageStore, svgs: dict[s
         data = picture(colour)
         hashes.append(sha256(data).hexdigest())
         images.keep(hashes[-1], data, "image/png", None)
-    drawn = dict.fromkeys(("holdout_by_version", "confusion", "acceptance", "rounds"), SVG) | (svgs or {})
     with transaction(database) as session:
         factories.tally(session, project.id, tally())
         for name, data in figures(classes, hashes).items():
-            factories.figure(session, project.id, name, data, drawn.get(name))
+            factories.figure(session, project.id, name, data)
         factories.label_studio_project(session, project.id)
         failures.record(session, project.id, "fetch", "12", "The file is cut short: 12 of 4,096 bytes.", True, NOW)
         failures.record(session, project.id, "job:learn", "1", "The worker ran out of memory.", False, NOW)

@@ -118,6 +118,7 @@ ROUTES: dict[str, dict[str, Access]] = {
     "/logout": {"POST": _SEES},
     "/": {"GET": _SEES},
     "/projects/{project}": {"GET": _SEES},
+    "/projects/{project}/plots/{file}": {"GET": _SEES},
     "/projects/{project}/labels": {"GET": _SEES, "POST": _HANDLES},
     "/projects/{project}/images/{image_id}": {"GET": _SEES},
     "/projects/{project}/team": {"GET": _SEES},

@@ -14,17 +14,11 @@ from db.views import dashboard
 from service.figures.accuracy import Acceptance, Confusion, Hardest, HoldoutByVersion, Rounds
 from service.figures.figures import outdated, read
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
+from service.web.pages.plots import addresses
 from service.web.pages.rendering import page
-from service.web.pages.svg import safe_svg
 from service.web.wiring import PartsDep
 
 router = APIRouter(route_class=Guarded, tags=["pages"], default_response_class=HTMLResponse)
-_TITLES = {
-    "holdout_by_version": "Hold-out accuracy by version with 95 % intervals; the table below holds the same numbers.",
-    "rounds": "Learning curve: accuracy against labels by people; the table below holds the same numbers.",
-    "acceptance": "Share of pre-labels that people kept, by class; the table below holds the same numbers.",
-    "confusion": "Confusion matrix: what people said against what the champion said; the table below lists the errors.",
-}
 
 
 @router.get("/", summary="The projects")
@@ -42,7 +36,7 @@ def show_quality(request: Request, parts: PartsDep, project: ProjectDep) -> Resp
         figures = dashboard.figures(session, project.id)
         failing = dashboard.failure_counts(session, project.id)
     jobs = parts.jobs.list(project_id=project.id, limit=20)
-    old, hardest, by_version = outdated(figures), read(figures, Hardest), read(figures, HoldoutByVersion)
+    hardest, by_version = read(figures, Hardest), read(figures, HoldoutByVersion)
     return page(
         request,
         "quality.html",
@@ -56,9 +50,6 @@ def show_quality(request: Request, parts: PartsDep, project: ProjectDep) -> Resp
         acceptance=read(figures, Acceptance),
         confusion=read(figures, Confusion),
         hardest=hardest.images if hardest else [],
-        plots={
-            name: safe_svg(figures[name].svg, name=name, title=title) if name in figures and name not in old else None
-            for name, title in _TITLES.items()
-        },
-        outdated=old,
+        plots=addresses(project.id, figures),
+        outdated=outdated(figures),
     )

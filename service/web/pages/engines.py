@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
-from markupsafe import Markup
 
 from db.repositories.engines import reports
 from db.repositories.engines.reports import EngineReport
 from db.session import reading
 from db.views import dashboard
-from db.views.dashboard import Figure
 from labeling.jobs import JobName
 from service.engines.overview import overview
 from service.figures.engine_reports import Comparison, Plan, read_report
 from service.figures.engines import EngineReliability
-from service.figures.figures import name_of, outdated, read
+from service.figures.figures import name_of, outdated
 from service.jobs.arguments import EnginesArguments
 from service.jobs.engine_requests import EngineRequest, ReportKind
 from service.web.api.jobs import ask_by_hand
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.pages.login import CheckedForm
+from service.web.pages.plots import addresses
 from service.web.pages.rendering import page
-from service.web.pages.svg import safe_svg
 from service.web.wiring import PartsDep
 
 OLD = "Another release of hardcase kept this report in another form. Ask for a new one."
 RELIABILITY = name_of(EngineReliability)
-RELIABILITY_TITLE = "Reliability of each engine: how often it was right, by how sure it was, with 95 % intervals."
 T = TypeVar("T", bound=msgspec.Struct)
 router = APIRouter(route_class=Guarded, tags=["pages"], default_response_class=HTMLResponse)
 
@@ -53,7 +49,7 @@ def show_engines(request: Request, parts: PartsDep, project: ProjectDep) -> Resp
         comparison=_read(compared, Comparison),
         planned=planned,
         plan=_read(planned, Plan),
-        reliability=_reliability(figures),
+        reliability=addresses(project.id, figures).get(RELIABILITY),
         reliability_is_old=RELIABILITY in outdated(figures),
         at_work=any(job.job == JobName.ENGINES and job.state in ("ENQUEUED", "PENDING") for job in jobs),
     )
@@ -76,9 +72,3 @@ def _read(report: EngineReport | None, kind: type[T]) -> T | str | None:
     if isinstance(report.result.get("error"), str):
         return str(report.result["error"])
     return read_report(report.result, kind) or OLD
-
-
-def _reliability(figures: Mapping[str, Figure]) -> Markup | None:
-    if read(figures, EngineReliability) is None:
-        return None
-    return safe_svg(figures[RELIABILITY].svg, name=RELIABILITY, title=RELIABILITY_TITLE)

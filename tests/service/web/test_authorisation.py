@@ -34,6 +34,7 @@ PARAMETERS = {
     "{report_id}": "1",
     "{snapshot}": "v1",
     "{alarm_id}": "1",
+    "{file}": "rounds-0.svg",
     "{annotator_id}": "1",
     "{deed}": "pause",
     "{name}": "hardest",

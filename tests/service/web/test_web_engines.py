@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -65,32 +66,36 @@ def fill(database: sa.Engine, home: Path, project: Project) -> None:
             reports.record(session, project.id, kind.value, request={}, result=result, asked_by=HOSTILE, now=NOW)
 
 
-def test_the_reliability_plot_is_shown_without_what_a_plot_does_not_need(
+def test_the_reliability_plot_is_drawn_where_there_is_enough(
     client: TestClient, database: sa.Engine, project: Project
 ) -> None:
-    svg = '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script><text>confidence</text></svg>'
+    bins = [{"confidence": 0.9, "value": 0.8, "lower": 0.7, "upper": 0.9, "n": 40}]
+    known = {"known": True, "n": 40, "calibration_error": 0.1, "bins": bins}
+    unknown = {"known": False, "n": 0, "calibration_error": None, "bins": []}
+    engine = {"engine": HOSTILE, "revision": "r", "measured_on": "evaluation labels", "calibrated_on": 0}
+    data = {"engines": [{**engine, "calibration": None, "as_given": known, "calibrated": unknown}]}
     with transaction(database) as session:
-        factories.figure(session, project.id, "engine_reliability", {"engines": []}, svg)
+        factories.figure(session, project.id, "engine_reliability", data)
     client.headers.update(HTML)
     log_in(client, make_key(database))
 
-    shown = client.get("/projects/animals/engines").text
+    [address] = re.findall(r'class="plot" src="([^"]+)"', client.get("/projects/animals/engines").text)
+    plot = client.get(address)
 
-    assert "<text>confidence</text>" in shown and "<script" not in shown
+    assert plot.text.startswith("<svg") and "<script" not in plot.text and "as given" in plot.text
 
 
 def test_a_reliability_of_another_form_is_said_to_be_counted_anew(
     client: TestClient, database: sa.Engine, project: Project
 ) -> None:
-    svg = '<svg xmlns="http://www.w3.org/2000/svg"><text>confidence</text></svg>'
     with transaction(database) as session:
-        factories.figure(session, project.id, "engine_reliability", {"v": 0}, svg)
+        factories.figure(session, project.id, "engine_reliability", {"v": 0})
     client.headers.update(HTML)
     log_in(client, make_key(database))
 
     shown = client.get("/projects/animals/engines").text
 
-    assert "Being counted anew" in shown and "<text>confidence</text>" not in shown
+    assert "Being counted anew" in shown and 'class="plot"' not in shown
 
 
 def keep_report(database: sa.Engine, project: Project, kind: str, result: dict[str, Any]) -> int:
