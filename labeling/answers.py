@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from labeling.types import NONE_OF_THESE, UNSURE, Outcome
 
@@ -59,7 +60,7 @@ class Answer:
     @classmethod
     def of(cls, stored: Iterable[str]) -> Answer:
         """The answer that is stored as these texts, in any order."""
-        return cls(tuple(stored))
+        return _stored(tuple(stored))
 
     @classmethod
     def one(cls, choice: str | None) -> Answer:
@@ -105,6 +106,12 @@ class Answer:
 
     def __str__(self) -> str:
         return ", ".join(self.choices)
+
+
+@lru_cache(maxsize=10_000)
+def _stored(choices: tuple[str, ...]) -> Answer:
+    """The same few answers are read tens of thousands of times."""
+    return Answer(choices)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ figure rests on, so that nothing is computed twice for the same facts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -43,6 +43,22 @@ from labeling.types import AnnotationAction, LabelSource, ProjectId, Side
 def fingerprint(session: Session, project_id: ProjectId) -> str:
     """A short text that changes with every fact that a figure of this project rests on."""
     of_review = ReviewRow.project_id == project_id
+    parts = [
+        newest(ReviewRow.id, of_review),
+        _number(PushRow, ReviewRow.id == PushRow.review_id, ReviewRow, project_id),
+        _number(ReviewEndRow, ReviewRow.id == ReviewEndRow.review_id, ReviewRow, project_id),
+        newest(AnnotationRow.id, sa.exists().where(AnnotationRow.review_id == ReviewRow.id, of_review)),
+        newest(LabelRow.id, LabelRow.project_id == project_id),
+        newest(CalibrationRow.id, CalibrationRow.project_id == project_id),
+        newest(VersionRow.id, VersionRow.project_id == project_id),
+        newest(PromotionRow.id, PromotionRow.project_id == project_id),
+        _number(PredictionRow, VersionRow.id == PredictionRow.version_id, VersionRow, project_id),
+    ]
+    return f"{fingerprint_of_images(session, project_id)}-{_joined(session, parts)}"
+
+
+def fingerprint_of_images(session: Session, project_id: ProjectId) -> str:
+    """The same for facts about images and what engines did: no answer of a person changes it."""
     gone = sa.exists().where(
         RegistrationRow.id == RegistrationGoneRow.registration_id, RegistrationRow.project_id == project_id
     )
@@ -55,31 +71,22 @@ def fingerprint(session: Session, project_id: ProjectId) -> str:
         newest(ImageRow.id, ImageRow.project_id == project_id),
         sa.select(sa.func.count(ImageRow.group_id)).where(ImageRow.project_id == project_id),
         newest(PrelabelRow.id, pictured),
-        newest(ReviewRow.id, of_review),
-        _number(PushRow, ReviewRow.id == PushRow.review_id, ReviewRow, project_id),
-        _number(ReviewEndRow, ReviewRow.id == ReviewEndRow.review_id, ReviewRow, project_id),
-        newest(AnnotationRow.id, sa.exists().where(AnnotationRow.review_id == ReviewRow.id, of_review)),
-        newest(LabelRow.id, LabelRow.project_id == project_id),
         sa.select(sa.func.count()).select_from(CanaryRow).where(CanaryRow.project_id == project_id),
-        newest(CalibrationRow.id, CalibrationRow.project_id == project_id),
         sa.select(sa.func.max(EngineStageRow.since)).where(EngineStageRow.project_id == project_id),
-        newest(VersionRow.id, VersionRow.project_id == project_id),
-        newest(PromotionRow.id, PromotionRow.project_id == project_id),
-        _number(PredictionRow, VersionRow.id == PredictionRow.version_id, VersionRow, project_id),
     ]
-    row = session.execute(sa.select(*(part.scalar_subquery() for part in parts))).one()
-    return "-".join(str(value or 0) for value in row)
+    return _joined(session, parts)
 
 
 def counts(session: Session, project_id: ProjectId) -> dict[str, Any]:
-    """How many images, reviews and labels there are in which state; docs/reference/figures.md names them.
+    """How many images, reviews and labels there are in which state; docs/reference/figures.md names them."""
+    return {**counts_of_images(session, project_id), **counts_of_reviews(session, project_id)}
 
-    An image that the project's first engine has not looked at, in its revision in force, is not ready.
+
+def counts_of_images(session: Session, project_id: ProjectId) -> dict[str, Any]:
+    """Those of images. One that the project's first engine has not answered for in its revision in force is not ready.
+
+    They change only with `fingerprint_of_images`.
     """
-    return {**_of_images(session, project_id), **_of_reviews(session, project_id)}
-
-
-def _of_images(session: Session, project_id: ProjectId) -> dict[str, Any]:
     registered = sa.select(sa.func.count()).select_from(RegistrationRow).where(RegistrationRow.project_id == project_id)
     gone = _number(
         RegistrationGoneRow, RegistrationRow.id == RegistrationGoneRow.registration_id, RegistrationRow, project_id
@@ -123,7 +130,8 @@ def _newest_revision(session: Session, project_id: ProjectId) -> str | None:
     )
 
 
-def _of_reviews(session: Session, project_id: ProjectId) -> dict[str, Any]:
+def counts_of_reviews(session: Session, project_id: ProjectId) -> dict[str, Any]:
+    """Those of reviews and labels."""
     closed = {
         action: sa.exists().where(AnnotationRow.review_id == ReviewRow.id, AnnotationRow.action == action, is_current())
         for action in (AnnotationAction.ANSWERED, AnnotationAction.SKIPPED)
@@ -153,6 +161,11 @@ def keep_tally(session: Session, project_id: ProjectId, counts: Mapping[str, Any
     """Put this tally in the place of the one that is kept."""
     session.merge(TallyRow(project_id=project_id, counts=dict(counts), refreshed_at=now))
     session.flush()
+
+
+def _joined(session: Session, parts: Sequence[sa.Select[Any]]) -> str:
+    row = session.execute(sa.select(*(part.scalar_subquery() for part in parts))).one()
+    return "-".join(str(value or 0) for value in row)
 
 
 def _number(table: Any, on: sa.ColumnElement[bool], owner: Any, project_id: ProjectId) -> sa.Select[Any]:

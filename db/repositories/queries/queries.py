@@ -78,8 +78,13 @@ def taken_groups(session: Session, project_id: ProjectId, among: Collection[int]
         .where(AdoptedTaskRow.project_id == project_id, AdoptedTaskRow.taken_at.is_(None))
     )
     found = [asked, labelled, noted]
-    if among is not None:
-        found = [query.where(ImageRow.group_id.in_(among)) for query in found]
+    if among is not None:  # from their images on: not from all reviews and labels of the project
+        images = list(
+            session.scalars(
+                sa.select(ImageRow.id).where(ImageRow.project_id == project_id, ImageRow.group_id.in_(among))
+            )
+        )
+        found = [query.where(ImageRow.id.in_(images)) for query in found]
     return {group for group in session.scalars(sa.union(*found)) if group is not None}
 
 

@@ -106,6 +106,11 @@ def _read(parts: Parts, project_id: ProjectId) -> _Facts | None:
         fingerprint = f"{FORMAT}-{project.config_version}-{tallies.fingerprint(session, project_id)}"
         if is_current(session, project_id, fingerprint, *OF_CLASSIFIERS.values()):
             return None
+        of_images, work = parts.memo.get(
+            ("images and engines", project_id),
+            tallies.fingerprint_of_images(session, project_id),
+            lambda: (tallies.counts_of_images(session, project_id), work_of(session, project_id)),
+        )
         examples = evaluation_examples(session, project)
         everyone, champion = versions.everyone(session, project_id), versions.champion(session, project_id)
         verdicts: dict[VersionId, list[Promotion]] = {version.id: [] for version in everyone}
@@ -115,7 +120,7 @@ def _read(parts: Parts, project_id: ProjectId) -> _Facts | None:
         return _Facts(
             project=project,
             fingerprint=fingerprint,
-            tally=tallies.counts(session, project_id),
+            tally={**of_images, **tallies.counts_of_reviews(session, project_id)},
             examples=examples,
             versions=everyone,
             verdicts=verdicts,
@@ -126,7 +131,7 @@ def _read(parts: Parts, project_id: ProjectId) -> _Facts | None:
             asked=asked,
             current=predictions_of_images(parts, project, [one.image_id for one in asked]),
             reliability=read_reliability(session, project),
-            work=work_of(session, project_id),
+            work=work,
         )
 
 
