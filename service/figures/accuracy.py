@@ -35,7 +35,7 @@ class OneVersion(Accuracy, kw_only=True):
 
 
 class HoldoutByVersion(msgspec.Struct):
-    """How often each version is right on the hold-out, with a picture.
+    """How often each version is right on the hold-out; it has a plot.
 
     Measured on the evaluation labels of today that the version has predicted; for a version that never served, what was
     measured when it was fitted. "None of these" counts as an error.
@@ -65,7 +65,7 @@ class Cell(msgspec.Struct):
 
 
 class Confusion(msgspec.Struct):
-    """What people said of evaluation images against what the champion says, with a picture."""
+    """What people said of evaluation images against what the champion says; it has a plot."""
 
     version: int | None
     """The champion; null while there is none."""
@@ -113,7 +113,7 @@ class OneClass(Share, kw_only=True):
 
 
 class Acceptance(msgspec.Struct):
-    """How often people kept the pre-label that stood selected, with a picture. Blind reviews do not count.
+    """How often people kept the pre-label that stood selected; it has a plot. Blind reviews do not count.
 
     A pre-label that is kept is not therefore right: people who see an answer tend to keep it, which is why some reviews
     are blind.
@@ -190,7 +190,7 @@ class Round(Accuracy, kw_only=True):
 
 
 class Rounds(msgspec.Struct):
-    """All versions as they came. The picture is the learning curve, from the second known accuracy on."""
+    """All versions as they came. The plot is the learning curve, from the second known accuracy on."""
 
     rounds: list[Round]
     """The oldest first."""

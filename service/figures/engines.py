@@ -62,7 +62,7 @@ class ReliabilityOfEngine(msgspec.Struct):
 
 
 class EngineReliability(msgspec.Struct):
-    """Each engine in force, before and after calibration, with a picture.
+    """Each engine in force, before and after calibration; it has a plot.
 
     The first engine is measured on evaluation labels. An engine of the escalation never sees those; it is measured on
     the calibration labels that its terms are fitted on, each fifth read by terms of the other four, and so only on

@@ -5,9 +5,10 @@ docs/reference/figures.md says what every figure holds. Nothing is computed agai
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -16,7 +17,7 @@ from db.repositories.versions import versions
 from db.repositories.versions.versions import Promotion, Version
 from db.session import reading, transaction
 from db.views import figures, tallies
-from db.views.figures import Asked, NewFigure
+from db.views.figures import Asked
 from labeling.estimates import Estimate
 from labeling.project import Project
 from labeling.quality.annotators.acceptance import Acceptance as OfClass
@@ -39,7 +40,7 @@ from service.figures.accuracy import (
     Round,
     Rounds,
 )
-from service.figures.engines import EngineWork
+from service.figures.engines import EngineReliability, EngineWork
 from service.figures.estimates import Json, estimate
 from service.figures.figures import OF_CLASSIFIERS, is_current, write
 from service.work.figures.reliability import read_reliability
@@ -47,7 +48,7 @@ from service.work.pool.predictions import ImagePrediction, predictions_of_images
 from service.work.pool.training_set import evaluation_examples, truth_of
 from service.work.wiring import Parts
 
-__all__ = ["refresh"]
+__all__ = ["COUNTS", "Facts", "refresh"]
 
 FORMAT = "3"
 """Part of the fingerprint: a release that computes a figure differently computes all of them again."""
@@ -59,7 +60,7 @@ Evidence = dict[VersionId, dict[int, list[float]]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Facts:
+class Facts:
     """What the figures are computed from, read in one transaction."""
 
     project: Project
@@ -74,7 +75,7 @@ class _Facts:
     shown: list[tuple[str, int, int]]
     asked: list[Asked]
     current: dict[ImageId, ImagePrediction]
-    reliability: NewFigure
+    reliability: EngineReliability
     work: EngineWork
 
 
@@ -83,23 +84,14 @@ def refresh(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     facts = _read(parts, project_id)
     if facts is None:
         return {"figures": 0}
-    drawn = [
-        _holdout_by_version(facts),
-        _confusion(facts),
-        _acceptance(facts),
-        _hardest(facts),
-        write(LabelsBySource(facts.tally["labels_by_source"])),
-        _rounds(facts),
-        facts.reliability,
-        write(facts.work),
-    ]
+    counted = [write(count(facts)) for count in COUNTS]
     now = parts.now()
     with transaction(parts.database) as session:
         tallies.keep_tally(session, project_id, facts.tally, now)
-        return {"figures": figures.keep(session, project_id, drawn, facts.fingerprint, now)}
+        return {"figures": figures.keep(session, project_id, counted, facts.fingerprint, now)}
 
 
-def _read(parts: Parts, project_id: ProjectId) -> _Facts | None:
+def _read(parts: Parts, project_id: ProjectId) -> Facts | None:
     """None if the figures that are kept rest on these very facts, and are of today's form."""
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
@@ -117,7 +109,7 @@ def _read(parts: Parts, project_id: ProjectId) -> _Facts | None:
         for verdict in versions.promotions(session, project_id):
             verdicts[verdict.version_id].append(verdict)
         asked = figures.lately_asked(session, project_id, LATELY)
-        return _Facts(
+        return Facts(
             project=project,
             fingerprint=fingerprint,
             tally={**of_images, **tallies.counts_of_reviews(session, project_id)},
@@ -135,7 +127,7 @@ def _read(parts: Parts, project_id: ProjectId) -> _Facts | None:
         )
 
 
-def _answers(facts: _Facts, version: Version) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _answers(facts: Facts, version: Version) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """What a version said of the evaluation images that it has predicted, and the truth: two (n,) arrays."""
     predicted = facts.judged.get(version.id, {})
     examples = [example for example in facts.examples if example.image_id in predicted]
@@ -143,7 +135,7 @@ def _answers(facts: _Facts, version: Version) -> tuple[npt.NDArray[np.int64], np
     return said, truth_of(examples, facts.project.config.classes)
 
 
-def _estimate(facts: _Facts, version: Version) -> Estimate:
+def _estimate(facts: Facts, version: Version) -> Estimate:
     """On today's evaluation labels where it has predicted them; else what its report said when it was fitted."""
     today, then = accuracy(*_answers(facts, version)), _reported(version)
     return today if today.n >= then.n else then
@@ -157,21 +149,21 @@ def _reported(version: Version) -> Estimate:
     return Estimate(value, interval[0], interval[1], labels)
 
 
-def _holdout_by_version(facts: _Facts) -> NewFigure:
-    return write(HoldoutByVersion([_one_version(facts, version) for version in facts.versions]))
+def _holdout_by_version(facts: Facts) -> HoldoutByVersion:
+    return HoldoutByVersion([_one_version(facts, version) for version in facts.versions])
 
 
-def _one_version(facts: _Facts, version: Version) -> OneVersion:
+def _one_version(facts: Facts, version: Version) -> OneVersion:
     promoted = _was_promoted(facts.verdicts[version.id])
     champion = facts.champion is not None and facts.champion.id == version.id
     found = estimate(_estimate(facts, version), "accuracy")
     return OneVersion(version=version.number, promoted=promoted, champion=champion, **found)
 
 
-def _confusion(facts: _Facts) -> NewFigure:
+def _confusion(facts: Facts) -> Confusion:
     classes = list(facts.project.config.classes)
     if facts.champion is None:
-        return write(Confusion(version=None, n=0, known=False, classes=classes, counts=[]))
+        return Confusion(version=None, n=0, known=False, classes=classes, counts=[])
     said, truth = _answers(facts, facts.champion)
     matrix, right = confusion(said, truth, len(classes)), accuracy(said, truth)
     counts = [
@@ -179,27 +171,27 @@ def _confusion(facts: _Facts) -> NewFigure:
         for t, p in np.argwhere(matrix)
     ]
     number = facts.champion.number
-    return write(Confusion(version=number, n=right.n, known=right.known, classes=classes, counts=counts))
+    return Confusion(version=number, n=right.n, known=right.known, classes=classes, counts=counts)
 
 
-def _acceptance(facts: _Facts) -> NewFigure:
+def _acceptance(facts: Facts) -> Acceptance:
     rows = acceptance(facts.shown, facts.project.config.classes)
     shown, kept = sum(row.shown for row in rows), sum(row.kept for row in rows)
     everything = acceptance([("all", shown, kept)], ["all"])[0]
-    return write(Acceptance(all=_accepted(everything), classes=[_accepted(row) for row in rows]))
+    return Acceptance(all=_accepted(everything), classes=[_accepted(row) for row in rows])
 
 
 def _accepted(row: OfClass) -> OneClass:
     return OneClass(label=row.label, shown=row.shown, kept=row.kept, **estimate(row.share, "share"))
 
 
-def _hardest(facts: _Facts) -> NewFigure:
+def _hardest(facts: Facts) -> Hardest:
     """The images that the champion (before it, the engine) doubts most, of those that were asked last."""
     found = [(one, facts.current[one.image_id]) for one in facts.asked if one.image_id in facts.current]
     predicted = [(one, current) for one, current in found if current.shown]
     doubts = margin(np.array([current.shown for _, current in predicted])) if predicted else np.empty(0)
     order = np.lexsort((np.arange(len(doubts)), -doubts))[:HARDEST]
-    return write(Hardest([_hard(facts.project, predicted[i][0], predicted[i][1], float(doubts[i])) for i in order]))
+    return Hardest([_hard(facts.project, predicted[i][0], predicted[i][1], float(doubts[i])) for i in order])
 
 
 def _hard(project: Project, one: Asked, current: ImagePrediction, doubt: float) -> HardImage:
@@ -223,9 +215,9 @@ def _best(project: Project, probs: list[float]) -> Guess | None:
     return Guess(project.config.classes[best], round(float(probs[best]), 4))
 
 
-def _rounds(facts: _Facts) -> NewFigure:
+def _rounds(facts: Facts) -> Rounds:
     pairs = zip(facts.versions, facts.labels_at, strict=True)
-    return write(Rounds([_round(version, labels, facts.verdicts[version.id]) for version, labels in pairs]))
+    return Rounds([_round(version, labels, facts.verdicts[version.id]) for version, labels in pairs])
 
 
 def _round(version: Version, labels: int, verdicts: Sequence[Promotion]) -> Round:
@@ -244,3 +236,16 @@ def _round(version: Version, labels: int, verdicts: Sequence[Promotion]) -> Roun
 
 def _was_promoted(verdicts: Sequence[Promotion]) -> bool:
     return any(verdict.verdict is Verdict.PROMOTED for verdict in verdicts)
+
+
+COUNTS: tuple[Callable[[Facts], msgspec.Struct], ...] = (
+    _holdout_by_version,
+    _confusion,
+    _acceptance,
+    _hardest,
+    lambda facts: LabelsBySource(facts.tally["labels_by_source"]),
+    _rounds,
+    lambda facts: facts.reliability,
+    lambda facts: facts.work,
+)
+"""One for each figure of `service.figures.figures.OF_CLASSIFIERS`."""

@@ -15,14 +15,12 @@ from sqlalchemy.orm import Session
 
 from db.repositories.engines import calibrations, engines_in_force
 from db.repositories.engines.engines_in_force import Stage
-from db.views.figures import NewFigure
 from labeling.estimates import MIN_LABELS
 from labeling.prelabel.calibration import read_terms
 from labeling.project import Project
 from labeling.quality.metrics import Bin, expected_calibration_error, reliability
 from labeling.types import Example
 from service.figures.engines import EngineReliability, Reliability, ReliabilityBin, ReliabilityOfEngine
-from service.figures.figures import write
 from service.work.pool.training_set import evaluation_examples
 from service.work.prelabel.calibrate import Sample, calibration_examples, fit, read_by, said_of, sample_of
 
@@ -31,7 +29,7 @@ __all__ = ["read_reliability"]
 FOLDS = 5
 
 
-def read_reliability(session: Session, project: Project) -> NewFigure:
+def read_reliability(session: Session, project: Project) -> EngineReliability:
     """Reliability of every engine in force, in the order of the escalation."""
     evaluation, calibration = (
         evaluation_examples(session, project),
@@ -42,7 +40,7 @@ def read_reliability(session: Session, project: Project) -> NewFigure:
         examples = calibration if stage.place else evaluation
         sample = sample_of(said_of(session, examples, stage), examples, project.config.classes)
         rows.append(_of_engine(session, project, stage, sample))
-    return write(EngineReliability(rows))
+    return EngineReliability(rows)
 
 
 def _of_engine(session: Session, project: Project, stage: Stage, sample: Sample) -> ReliabilityOfEngine:
