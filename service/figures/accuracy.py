@@ -157,7 +157,7 @@ class HardImage(msgspec.Struct):
 class Hardest(msgspec.Struct):
     """Up to 24 of the images that were asked lately, the most doubtful first.
 
-    Open blind reviews are left out, so that nobody who looks here sees what a blind task hides.
+    Open blind reviews are left out, so that this page does not show what a blind task hides.
     """
 
     images: list[HardImage]

@@ -30,7 +30,7 @@ class Consensus(msgspec.Struct):
     """Those that were weighed."""
     quality: dict[str, float]
     """By annotator, how often what they say is true by this method. Annotators are named by their number, an engine as
-    `engine:` and its revision. The majority weighs everybody alike, so it has none."""
+    `engine:` and its revision. The majority weighs all people alike, so it has none."""
 
 
 class Among(msgspec.Struct):

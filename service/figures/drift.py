@@ -94,7 +94,7 @@ class Drift(msgspec.Struct):
     champion: int | None
     """Its number."""
     look: int
-    """How often new images were looked at; 0 before there are 100 groups of them."""
+    """How many tests of new images were done; 0 before there are 100 groups of them."""
     inputs: Inputs | None
     """Null before the first look."""
     prior: Prior | None
@@ -109,7 +109,7 @@ class Canary(msgspec.Struct):
     engine: str
     revision: str
     day: str
-    """When it looked again."""
+    """When it was asked again."""
     asked: int
     """Images, 30 at most."""
     differ: int
@@ -124,6 +124,6 @@ class Canary(msgspec.Struct):
 
 
 class EngineCanaries(msgspec.Struct):
-    """Engines that ask an endpoint, looked at again once a day on the same images. Absent where no engine asks one."""
+    """Engines that ask an endpoint, asked again once a day about the same images. Absent where no engine asks one."""
 
     engines: list[Canary]

@@ -34,7 +34,7 @@ class Row(msgspec.Struct, kw_only=True):
     """Why it could not be used; empty where it could."""
     revision: str = ""
     looked: int = 0
-    """Images that it looked at for this report."""
+    """Images that it was run on for this report."""
     reused: int = 0
     """Images about which it had said something before."""
     note: str = ""

@@ -1,4 +1,4 @@
-"""The figures about engines: what they did, and how far their confidence can be believed."""
+"""The figures about engines: what they did, and how far their confidence is from how often they are right."""
 
 from __future__ import annotations
 

@@ -88,9 +88,9 @@ class LabelErrors(msgspec.Struct):
     rate: Known
     """The estimated share of wrong labels."""
     found: int
-    """How many are suspect and wait to be looked at."""
+    """How many are suspect and wait for a review."""
     found_right: int
-    """How many were looked at and found right."""
+    """How many were reviewed and found right."""
     sent_back: SentBack
     holdout: OnHoldout
     classes: list[OfClass]
@@ -98,6 +98,6 @@ class LabelErrors(msgspec.Struct):
     suspects: list[Suspect]
     """At most 200, twins first, then the most suspicious."""
     last_label_id: int
-    """The newest label that was looked at."""
+    """The newest label that was considered."""
     config_version: int
     """The configuration of the project then."""

@@ -22,11 +22,11 @@ class Criterion(msgspec.Struct):
     figure: Known | None
     """Exact ones have no bounds; null: there is none."""
     target: float | None
-    """Null: it is told only."""
+    """Null: it is shown for information only."""
     at_least: bool
     """Whether the target is a lower one; else it is an upper one."""
     state: str
-    """Met, missed, not yet known or told."""
+    """Met, missed, not yet known, or for information."""
     why: str
     """What the number rests on, or what to do so that it is known."""
 

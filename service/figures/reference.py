@@ -50,7 +50,7 @@ TALLY = {
     ("gone",): "of these, those that their source no longer holds",
     ("quarantined",): "registrations that could not be fetched or used",
     ("fetched",): "images, each set of equal bytes once",
-    ("prelabelled",): "images that the engine in force has looked at",
+    ("prelabelled",): "images with a pre-label of the engine in force",
     ("bridge",): "images that look like both sides of the hold-out, used for neither",
     ("ready",): "prelabelled images with a group, bridges left out",
     ("pool", "holdout"): "ready images on each side",

@@ -15,7 +15,7 @@ def main() -> int:
     """Work until SIGTERM or SIGINT; 1 if this worker could not start."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
-    from service.work.worker import run_worker  # loads torch: seconds in which a signal must already be heard
+    from service.work.worker import run_worker  # loads torch: seconds in which a signal must already be handled
 
     settings = load_settings()
     set_up_logs(level=settings.log_level, as_json=settings.log_json)

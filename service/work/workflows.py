@@ -54,8 +54,7 @@ from service.work.select import query
 from service.work.wiring import Parts
 
 FULL_SWEEP_EVERY = 60
-"""Once an hour a sweep also looks for what vanished from Label Studio, which costs it a walk over all its tasks: some
-7 s for 10,000, so 0.2 % of its time."""
+"""Once an hour a sweep also searches for what vanished from Label Studio, which has to walk over all its tasks: some 7 s for 10,000, so 0.2 % of its time."""
 
 Counts = dict[str, int]
 T = TypeVar("T")
@@ -102,10 +101,10 @@ class _Loop:
         self.sweeps = 0
 
     def ingest(self, project_id: ProjectId, trigger: str) -> Counts:
-        looked = _step(ingest.look, self.parts, project_id)
+        listed = _step(ingest.look, self.parts, project_id)
         fetched = _until_done(ingest.fetch_batch, self.parts, project_id)
         self._ask(project_id, Trigger.INGESTED, JobName.PRELABEL)
-        return {**looked, **fetched}
+        return {**listed, **fetched}
 
     def prelabel(self, project_id: ProjectId, trigger: str) -> Counts:
         done = _until_done(prelabel.prelabel_batch, self.parts, project_id)
@@ -137,7 +136,7 @@ class _Loop:
         return {**synced, **pushed}
 
     def explain(self, project_id: ProjectId, trigger: str) -> Counts:
-        """Second pictures come after the questions: nobody's answer waits for a model."""
+        """Overlays come after the reviews: no answer waits for a model."""
         regions = _until_done(draw_regions, self.parts, project_id)
         reasons = _until_done(draw_explanations, self.parts, project_id)
         return {name: regions[name] + reasons[name] for name in regions}
@@ -192,7 +191,7 @@ class _Loop:
         return done
 
     def messages(self, project_id: ProjectId, trigger: str) -> Counts:
-        """Write down what is to be told, then deliver what is due."""
+        """Write the notifications that are due, then deliver them."""
         return {**_step(write_due, self.parts, project_id), **_step(deliver_due, self.parts, project_id)}
 
     def _all(self, steps: Sequence[Step], project_id: ProjectId) -> Counts:
@@ -283,7 +282,7 @@ def _guarded(parts: Parts, job: JobName, body: Callable[..., Counts], alone: One
 
 
 def _is_wanted(parts: Parts, session: Session, project_id: ProjectId, job: JobName) -> bool:
-    """No dearer engine is named: nobody escalates. No task is ready: nobody adopts. No target: nobody is told."""
+    """Whether a job can have anything to do: an escalation, tasks to adopt, targets of notifications, overlays."""
     if job is JobName.MESSAGES:
         return has_targets(parts.settings)
     if job is JobName.ADOPT:

@@ -54,7 +54,7 @@ FORMAT = "3"
 """Part of the fingerprint: a release that computes a figure differently computes all of them again."""
 HARDEST = 24
 LATELY = 1_000
-"""The hardest images are looked for among so many that were asked last."""
+"""The hardest images are those of so many that were asked last."""
 
 Evidence = dict[VersionId, dict[int, list[float]]]
 

@@ -56,7 +56,7 @@ class Pool:
 
     @property
     def inputs(self) -> Inputs:
-        """What a classifier looks at, row for row."""
+        """The inputs of a classifier, row for row."""
         return Inputs(self.image_vectors, self.text_vectors, self.prelabel_probs)
 
     def content_hash(self, row: int) -> str:
@@ -79,7 +79,7 @@ def pin_of(engine: Engine) -> EnginePin:
 def load_pool(parts: Parts, project: Project, pin: EnginePin | None = None) -> Pool:
     """Read the pool as the project's engine sees it, or as an older version's pinned engine saw it.
 
-    An image whose vector is gone from the store is left out this time, and forgotten so that it is looked at again.
+    An image whose vector is gone from the store is left out this time; its pre-label is forgotten and made again.
     """
     pin = pin or pin_of(parts.engine_for(project))
     state = state_of(parts, project, pin.revision)

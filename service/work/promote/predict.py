@@ -52,7 +52,7 @@ def predict(parts: Parts, project_id: ProjectId) -> dict[str, int]:
 
 
 def _fresh_predictions(parts: Parts, project: Project, champion: Version) -> Predictions | None:
-    """The champion's file, unless images became ready since, it was crowned since, or the file is damaged."""
+    """The champion's file, unless images became ready since, it was promoted since, or the file is damaged."""
     with reading(parts.database) as session:
         file = predictions.prediction_file(session, champion.id)
         revision = champion.report["engine_revision"]
@@ -61,8 +61,8 @@ def _fresh_predictions(parts: Parts, project: Project, champion: Version) -> Pre
             (revision, state_of_pool(session, project.id, revision)),
             lambda: count_ready(session, project.id, revision),
         )
-        crowned = versions.coronation(session, project.id)
-    if file is None or crowned is None or file.rows != ready or file.created_at < crowned.created_at:
+        promotion = versions.coronation(session, project.id)
+    if file is None or promotion is None or file.rows != ready or file.created_at < promotion.created_at:
         return None
     try:
         return read_predictions(parts.settings.home, file.path, file.sha256)

@@ -204,7 +204,7 @@ def _confusion(session: Session, table: _Table, classes: Sequence[str]) -> list[
 
 
 def _pictures(session: Session, images: Collection[int]) -> dict[int, Picture]:
-    """Where these images can be looked at; those about which somebody is still asked are left out."""
+    """What a page shows of these images; those about which somebody is still asked are left out."""
     asked, places = label_audit.open_images(session, images), label_audit.places(session, images)
     return {
         image: Picture(image, places[image].content_hash, places[image].ls_task_id)
@@ -216,7 +216,7 @@ def _pictures(session: Session, images: Collection[int]) -> dict[int, Picture]:
 def _of_engine(
     stage: Stage, said: Sequence[EngineAnswer], blind: _Table, offered: AnswerSet, rng: np.random.Generator
 ) -> WithEngine:
-    """An engine against what most people said without having seen anything; ties and abstentions are left out."""
+    """An engine against what most people said without any pre-label shown; ties and abstentions are left out."""
     named: dict[int, int] = {one.image_id: offered.code(offered.label_of(one.named, one.probs)) for one in said}
     people = np.array([_most(row) for row in blind.answers], np.int64)
     engine = np.array([named.get(image, MISSING) for image in blind.images], np.int64)

@@ -32,7 +32,7 @@ STILL = 0.05
 
 
 def people_over_time(parts: Parts, session: Session, project: Project) -> list[Habit]:
-    """Everybody who has at least 20 answers that can be judged, lately and before."""
+    """All annotators who have at least 20 answers that can be judged, lately and before."""
     known = {image: answer.value for image, answer in gold.answers(session, project.id).items()}
     votes = [vote for vote in read_votes(parts, session, project.id) if vote.annotator_id]
     counted = _counted([_answer(vote, known) for vote in votes if len(vote.answer.choices) == 1], parts.now() - LATELY)

@@ -1,10 +1,10 @@
 """Weighs people's answers by the policy's method, keeps the soft labels, and lets labels follow them.
 
 In: current answers that count, and what the first engine says of the same images. Out: soft labels, labels where they
-differ now, and the figure `consensus`. A voice that may have seen a label has no say about it: only an engine's
-revision that looks at every image, and was shown no example, is an annotator beside people; a prediction is that of
+differ now, and the figure `consensus`. What may have been fitted on a label does not count for it: only an engine
+revision that answers for every image, without examples, counts as an annotator beside people; a prediction is that of
 the version that asked about the image, which was fitted before. Where somebody accepted what an engine had
-pre-selected, that word is not independent of it, so engines have none there; nor have they any about blind kinds.
+pre-selected, that answer is not independent of it, so no engine counts there; nor does any for blind kinds.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class _Facts:
     fingerprint: str
     standing: Mapping[ImageId, Standing]
     engine: str
-    voices: Sequence[EngineVoice]
-    believed: Mapping[ImageId, Sequence[float]]
+    engine_answers: Sequence[EngineVoice]
+    predicted: Mapping[ImageId, Sequence[float]]
 
 
 def refresh_large_consensus(parts: Parts, project_id: ProjectId) -> dict[str, int]:
@@ -72,10 +72,10 @@ def refresh_consensus(parts: Parts, project_id: ProjectId, most: Mapping[str, in
         if method in most and soft_labels.count_answers(session, project_id) > most[method]:
             return {"weighed": 0}
     if method == MAJORITY:
-        return _settle_all(parts, project, fingerprint)
+        return _resolve_all(parts, project, fingerprint)
     facts = _read(parts, project, fingerprint, revision)
     found = aggregate(
-        method, _table(facts), project.config.answers, {int(image): probs for image, probs in facts.believed.items()}
+        method, _table(facts), project.config.answers, {int(image): probs for image, probs in facts.predicted.items()}
     )
     counts = _keep(parts, facts, _soft_labels(facts, found, method))
     with transaction(parts.database) as session:
@@ -85,27 +85,27 @@ def refresh_consensus(parts: Parts, project_id: ProjectId, most: Mapping[str, in
     return counts
 
 
-def _settle_all(parts: Parts, project: Project, fingerprint: str) -> dict[str, int]:
-    """The majority needs no weighing; after another method every label is settled by it once."""
+def _resolve_all(parts: Parts, project: Project, fingerprint: str) -> dict[str, int]:
+    """The majority needs no weighing; after another method every label is resolved by it once."""
     with reading(parts.database) as session:
         images = answers.answered_images(session, project.id)
-    settled = 0
+    resolved = 0
     for batch in batches(images, BATCH):
         with transaction(parts.database) as session:
-            settled += settle(session, project, batch, parts.now())
+            resolved += settle(session, project, batch, parts.now())
     with transaction(parts.database) as session:
         figure = write(Consensus(MAJORITY, len(images), {}))
         figures.keep(session, project.id, [figure], fingerprint, parts.now(), part=PART)
-    return {"weighed": 0, "settled": settled}
+    return {"weighed": 0, "settled": resolved}
 
 
 def _read(parts: Parts, project: Project, fingerprint: str, revision: str | None) -> _Facts:
     with reading(parts.database) as session:
         standing = standing_of(read_votes(parts, session, project.id), project.config.answers)
         open_to_engines = [image for image, one in standing.items() if not _is_closed_to_engines(one)]
-        voices = soft_labels.engine_voices(session, revision, open_to_engines) if revision else []
-        believed = soft_labels.believed_when_asked(session, open_to_engines)
-    return _Facts(project, fingerprint, standing, f"{ENGINE}{revision}", voices, believed)
+        of_engine = soft_labels.engine_voices(session, revision, open_to_engines) if revision else []
+        predicted = soft_labels.believed_when_asked(session, open_to_engines)
+    return _Facts(project, fingerprint, standing, f"{ENGINE}{revision}", of_engine, predicted)
 
 
 def _is_closed_to_engines(one: Standing) -> bool:
@@ -114,17 +114,17 @@ def _is_closed_to_engines(one: Standing) -> bool:
 
 
 def _table(facts: _Facts) -> list[Opinion]:
-    """The images with several voices: a single one can be weighed against nothing and stands as it is."""
+    """The images with several answers: a single one can be weighed against nothing and stays as it is."""
     table = [
         Opinion(image, str(annotator), answer)
         for image, one in facts.standing.items()
         for annotator, answer in one.said.items()
     ]
     known = facts.project.config.answers
-    said = ((voice.image_id, known.label_of(voice.named, voice.probs)) for voice in facts.voices)
+    said = ((one.image_id, known.label_of(one.named, one.probs)) for one in facts.engine_answers)
     table += [Opinion(image, facts.engine, answer) for image, answer in said if answer is not None]
-    voices = Counter(one.image for one in table)
-    return [one for one in table if voices[one.image] > 1]
+    answers_of = Counter(one.image for one in table)
+    return [one for one in table if answers_of[one.image] > 1]
 
 
 def _soft_labels(facts: _Facts, found: Aggregation, method: str) -> list[SoftLabel]:
@@ -142,20 +142,20 @@ def _soft_labels(facts: _Facts, found: Aggregation, method: str) -> list[SoftLab
 
 
 def _keep(parts: Parts, facts: _Facts, soft: Sequence[SoftLabel]) -> dict[str, int]:
-    """Write what differs and settle it, a batch a transaction: whoever is killed between goes on where it was."""
+    """Write what differs and resolve those labels, a batch a transaction: after a kill it goes on where it was."""
     with reading(parts.database) as session:
         held = soft_labels.of(session, [one.image_id for one in soft])
     new = [one for one in soft if held.get(one.image_id) != one]
-    settled = 0
+    resolved = 0
     for batch in batches(new, BATCH):
         with transaction(parts.database) as session:
             soft_labels.keep(session, facts.project.id, batch, [], parts.now())
-            settled += settle(session, facts.project, _of_several(facts, batch), parts.now())
-    if settled:
+            resolved += settle(session, facts.project, _of_several(facts, batch), parts.now())
+    if resolved:
         with transaction(parts.database) as session:
             for job in (JobName.LEARN, JobName.FIGURES):
                 parts.jobs.ask(session, job, facts.project.id, Trigger.ANSWERED)
-    return {"weighed": len(new), "settled": settled}
+    return {"weighed": len(new), "settled": resolved}
 
 
 def _of_several(facts: _Facts, soft: Iterable[SoftLabel]) -> list[ImageId]:

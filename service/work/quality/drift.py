@@ -1,8 +1,8 @@
 """The figure `drift`: what has changed among new images, classes, engines and people; and the alarms that follow.
 
 In: images that came since the champion was fitted, its predictions, prelabels of an engine's last two revisions, and
-people's answers. Out: one figure. New images are looked at when there are 100 groups of them, then each time that they
-have doubled; a look that was done is not done again, so no level is spent twice.
+people's answers. Out: one figure. New images are tested when there are 100 groups of them, then each time that they
+have doubled; a test that was done is not done again, so no level is spent twice.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class _Sides:
 
 
 def refresh_drift(parts: Parts, project_id: ProjectId) -> dict[str, int]:
-    """Look once a day, and when the new images have doubled; alarms follow what is found."""
+    """Test once a day, and when the new images have doubled; alarms follow what is found."""
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
         champion = versions.champion(session, project_id)
@@ -105,7 +105,7 @@ def _fingerprint(session: Session, project: Project, champion: Version | None, l
 def _images(
     parts: Parts, project: Project, champion: Version | None, look: int, kept: Drift | None
 ) -> tuple[Inputs | None, Prior | None]:
-    """The looks at inputs and classes; the kept ones where this look was done before."""
+    """The tests of inputs and classes; the kept ones where this test was done before."""
     if champion is None or look == 0:
         return None, None
     if kept is not None and (kept.champion, kept.look) == (champion.number, look) and kept.inputs is not None:
@@ -227,7 +227,7 @@ def _of_images(kind: AlarmKind, look: Look, size: float, base: float, threshold:
 
 def _input_words(inputs: Inputs, size: float) -> str:
     return (
-        f"New images look otherwise than those that the champion was fitted on: they can be told apart "
+        f"New images differ from those that the champion was fitted on: a classifier tells them apart "
         f"{100 * size:.0f} times in 100, where 50 is chance ({inputs.after} new images, p = {inputs.p_value}). "
         "Have some of them labelled, then learn."
     )

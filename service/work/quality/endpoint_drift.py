@@ -77,11 +77,11 @@ def _look(parts: Parts, project: Project, stage: Stage, today: str) -> Canary:
     open_items = opener(parts, project, stage.engine, engine)
     day = datetime.fromisoformat(today).toordinal()
 
-    def open_touched(some: Any, looked: Any) -> Any:
-        return [(image, _touched(item, day)) for image, item in open_items(some, looked)]
+    def open_touched(some: Any, inference: Any) -> Any:
+        return [(image, _touched(item, day)) for image, item in open_items(some, inference)]
 
-    looked = let_look(engine, images, open_touched, project, lambda *_: None, stage.engine)
-    now = {image: _said(one) for image, one in answers_of(looked).items() if not one.evidence.cached}
+    inference = let_look(engine, images, open_touched, project, lambda *_: None, stage.engine)
+    now = {image: _said(one) for image, one in answers_of(inference).items() if not one.evidence.cached}
     differ = [image for image, said in now.items() if said != before[image]]
     changed = share(len(differ), len(now))
     return Canary(
@@ -93,7 +93,7 @@ def _look(parts: Parts, project: Project, stage: Stage, today: str) -> Canary:
         lower=round(float(changed.lower), 4),
         changed=known(changed),
         images=[int(image) for image in differ[:6]],
-        cost_micro=sum(one.cost_micro for one in answers_of(looked).values()),
+        cost_micro=sum(one.cost_micro for one in answers_of(inference).values()),
     )
 
 

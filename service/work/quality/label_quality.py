@@ -40,7 +40,7 @@ from service.figures.label_quality import (
     Source,
     Suspects,
 )
-from service.figures.label_quality import Criterion as Told
+from service.figures.label_quality import Criterion as Shown
 from service.work.quality.votes import read_votes
 from service.work.wiring import Parts
 
@@ -139,7 +139,7 @@ def _compute(facts: _Facts) -> LabelQuality:
         verdict=verdict.value,
         words=_SAYS[verdict],
         in_the_way=[one.name for one in why],
-        criteria=[_told(one, facts) for one in criteria],
+        criteria=[_shown(one, facts) for one in criteria],
         coverage=Coverage(facts.images, sum(one.count for one in facts.labels)),
         sources=_sources(facts.labels),
         classes=_classes(facts),
@@ -163,12 +163,12 @@ def _criteria(facts: _Facts) -> list[Criterion]:
     fewest = min(_by_class(facts).values(), default=0)
     champion = estimate_of(facts.champion.accuracy, facts.champion) if facts.champion else None
     rate = _estimate(facts.errors.rate) if facts.errors else None
-    all_seen = rate is not None and rate.known and facts.errors is not None and facts.errors.found == 0
+    all_reviewed = rate is not None and rate.known and facts.errors is not None and facts.errors.found == 0
     blind = _estimate(facts.agreement.people.blind.alpha) if facts.agreement else None
     return [
         measured("holdout", champion, at_least=True),
         measured("agreement", blind, at_least=True),
-        measured("label_errors", rate, at_least=False, told=all_seen),
+        measured("label_errors", rate, at_least=False, told=all_reviewed),
         measured("gold", facts.gold, at_least=True, told=not facts.gold_images),
         count("disputes", facts.disputes, labelled, at_least=False),
         count("classes", fewest, labelled, at_least=True),
@@ -181,10 +181,10 @@ def _estimate(kept: Known) -> Estimate | None:
     return estimate_of(kept.value, kept)
 
 
-def _told(one: Criterion, facts: _Facts) -> Told:
+def _shown(one: Criterion, facts: _Facts) -> Shown:
     title, unit, where = _TITLES[one.name]
     exact = exactly(one.figure.value, one.figure.n) if one.figure else None
-    return Told(
+    return Shown(
         name=one.name,
         title=title,
         unit=unit,
@@ -203,9 +203,9 @@ def _why(one: Criterion, facts: _Facts) -> str:
     if one.name == "holdout" and facts.champion:
         return f"version {facts.champion.version}; {facts.corrected} hold-out labels were ever corrected"
     if one.name == "label_errors" and one.state is State.TOLD:
-        return "every suspected label was looked at, so the estimate is not judged"
+        return "every suspected label was reviewed, so the estimate is not judged"
     if one.name == "label_errors" and errors:
-        return f"{errors.found} suspected labels wait to be looked at; {errors.found_right} were found right"
+        return f"{errors.found} suspected labels wait for a review; {errors.found_right} were found right"
     if one.name == "gold" and not facts.gold_images:
         return "there is no gold, so this is not judged; agreement stands in for it"
     if one.name == "classes":

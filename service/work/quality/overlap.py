@@ -1,7 +1,7 @@
 """Asks another person where that changes a label's odds, and a third where two disagree.
 
-In: the newest answers, what was believed of the images before, and the policy. Out: facts that more people are wanted,
-and Label Studio told by the next `review`. Nothing is asked while fewer than two people take part.
+In: the newest answers, what was predicted of the images before, and the policy. Out: facts that more people are wanted;
+the next `review` sends them to Label Studio. Nothing is asked while fewer than two people take part.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ AUTHOR = "policy"
 LATELY = timedelta(days=1)
 """Who has answered within this time takes part."""
 NEWEST = 2_000
-"""So many of the newest answered reviews are looked at."""
+"""So many of the newest answered reviews are considered."""
 MOST_WAITING = 200
 """So many doubtful images at most wait for another person at a time; new questions must not wait behind them."""
 _ADJUDICATED = frozenset({ReviewKind.CALIBRATION, ReviewKind.AUDIT})
@@ -49,7 +49,7 @@ class _Facts:
     people: int
     standing: Mapping[ImageId, Standing]
     asked: Mapping[ReviewId, Asked]
-    believed: Mapping[ImageId, Sequence[float]]
+    predicted: Mapping[ImageId, Sequence[float]]
     budget: int
 
 
@@ -85,16 +85,16 @@ def _read(parts: Parts, project_id: ProjectId) -> _Facts | None:
         decided = decisions.in_force(session, list(standing))
         standing = {image: one for image, one in standing.items() if image not in decided}
         asked = overlaps.states(session, [one.review_id for one in standing.values()])
-        believed = _believed(session, project, revision, list(standing))
-        return _Facts(project, fingerprint, people, standing, asked, believed, _budget(session, project))
+        predicted = _predicted(session, project, revision, list(standing))
+        return _Facts(project, fingerprint, people, standing, asked, predicted, _budget(session, project))
 
 
-def _believed(
+def _predicted(
     session: Session, project: Project, revision: str | None, images: Sequence[ImageId]
 ) -> dict[ImageId, list[float]]:
-    """By the version that asked, else by the first engine: neither had seen the answer."""
-    voices = soft_labels.engine_voices(session, revision, images) if revision else []
-    by_engine = {voice.image_id: list(voice.probs) for voice in voices}
+    """By the version that asked, else by the first engine: neither knew the answer."""
+    of_engine = soft_labels.engine_voices(session, revision, images) if revision else []
+    by_engine = {one.image_id: list(one.probs) for one in of_engine}
     found = by_engine | soft_labels.believed_when_asked(session, images)
     return {image: probs for image, probs in found.items() if len(probs) == len(project.config.classes)}
 
@@ -125,11 +125,11 @@ def _second(facts: _Facts) -> list[ReviewId]:
 
 def _answered(facts: _Facts, image: ImageId, one: Standing, known: AnswerSet, none: float) -> Answered:
     [(annotator, said)] = one.said.items()
-    probs = facts.believed.get(image, ())
-    believed = (*(p * (1 - none) for p in probs), none) if probs else ()
+    probs = facts.predicted.get(image, ())
+    predicted = (*(p * (1 - none) for p in probs), none) if probs else ()
     accepted = any(vote.answer.keeps(vote.shown) for vote in one.votes)
     place = facts.asked[one.review_id].place
-    return Answered(one.review_id, one.kind, place, annotator, known.code(said), accepted, believed)
+    return Answered(one.review_id, one.kind, place, annotator, known.code(said), accepted, predicted)
 
 
 def _third(facts: _Facts) -> dict[ReviewId, int]:

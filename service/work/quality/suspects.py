@@ -154,10 +154,10 @@ def _figure(session: Session, project: Project, found: _Found, newest: int) -> L
     """The figure. What was found right, went back to people or was decided by a lead is not listed."""
     right = label_audit.checked_labels(session, project.id)
     back = label_audit.sent_back(session, project.id, SUSPECTED, STRATEGY)
-    seen_to = {
+    handled = {
         at for at, one in enumerate(found.labels) if one.decided or one.label_id in right or one.image_id in back
     }
-    listed = list((found.suspected.keys() | found.twins.keys()) - seen_to)
+    listed = list((found.suspected.keys() | found.twins.keys()) - handled)
     listed.sort(key=lambda at: (at not in found.twins, found.suspected[at].score if at in found.suspected else 1.0, at))
     places = label_audit.places(session, [found.labels[at].image_id for at in listed[:LISTED]])
     tasks = {image: place.ls_task_id for image, place in places.items()}

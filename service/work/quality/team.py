@@ -133,9 +133,9 @@ def _pause(session: Session, parts: Parts, project: Project, found: Sequence[Fin
         evidence, words = msgspec.to_builtins(_finding(finding)), _words(finding)
         by = Actor(RULE, words, parts.now())
         annotators.switch(session, finding.annotator, by, paused=True, evidence=evidence)
-        told = f"Annotator {finding.annotator} was paused: {words}. The Team page shows more, and lets them go on."
+        message = f"Annotator {finding.annotator} was paused: {words}. The Team page shows more, and lets them go on."
         subject = str(finding.annotator)
-        alarms.raise_alarm(session, project.id, AlarmKind.ANNOTATOR_PAUSED, subject, told, evidence, parts.now())
+        alarms.raise_alarm(session, project.id, AlarmKind.ANNOTATOR_PAUSED, subject, message, evidence, parts.now())
         log.warning("an annotator was paused by the rule", project=project.id, annotator=finding.annotator, why=words)
     return len(new)
 
@@ -221,7 +221,7 @@ def _differences(who: int, facts: _Facts, votes: Votes) -> list[tuple[Answer, st
 
 
 def _shown(session: Session, found: Mapping[int, Sequence[tuple[Answer, str]]]) -> dict[int, list[Difference]]:
-    """Where they can be looked at; images about which somebody is still asked are left out, for they may be blind."""
+    """What a page shows of them; images about which somebody is still asked are left out, for they may be blind."""
     wanted = {answer.image for differences in found.values() for answer, _ in differences}
     asked, places = label_audit.open_images(session, wanted), label_audit.places(session, wanted)
     return {
