@@ -54,7 +54,8 @@ from service.work.select import query
 from service.work.wiring import Parts
 
 FULL_SWEEP_EVERY = 60
-"""Once an hour a sweep also searches for what vanished from Label Studio, which has to walk over all its tasks: some 7 s for 10,000, so 0.2 % of its time."""
+"""Once an hour a sweep also searches for what vanished from Label Studio, which has to walk over all its tasks for it:
+some 7 s for 10,000, so 0.2 % of its time."""
 
 Counts = dict[str, int]
 T = TypeVar("T")
