@@ -1,0 +1,128 @@
+"""Where each vector of one folder of shards lies: keys in, rows out, and views of the rows.
+
+The folder is the truth and is listed at each `refresh`; only shards that are new are read. Invariant: a key has at most
+one row, and `token` changes whenever a key that had a row has none any more.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeling.adapters.storage.vector_shards import ENDING, KEY, Keys, Shard, VectorRows, open_shard
+from labeling.errors import BadArtifact
+
+__all__ = ["ShardIndex"]
+
+Rows = NDArray[np.int64]
+MOST_UNSORTED = 10_000
+"""So many keys, or an eighth of those that are sorted, are looked up in a dictionary before all are sorted again."""
+
+
+class ShardIndex:
+    """The shards of one folder as they were when it was last refreshed. For one thread at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.shards: dict[str, Shard] = {}
+        self.broken: set[str] = set()
+        """Names of files that are not whole."""
+        self.token = b""
+        self._forget()
+
+    def refresh(self) -> None:
+        """Take in what was added to the folder and let go of what was removed from it."""
+        while True:
+            names = self._listed()
+            if self.shards.keys() | self.broken == set(names):
+                return
+            known = self.keys()
+            gone = self.shards.keys() - set(names)
+            if gone:
+                self.shards = {name: shard for name, shard in self.shards.items() if name not in gone}
+                self._forget()
+                for shard in self.shards.values():
+                    self._add(shard)
+            self.broken &= set(names)
+            whole = self._open([name for name in names if name not in self.shards and name not in self.broken])
+            if not self.token or (gone and (self.locate(known) < 0).any()):
+                self.token = uuid.uuid4().bytes
+            if whole:
+                return
+
+    @property
+    def dimensions(self) -> int:
+        """How many numbers a vector has; 0 where there is none."""
+        return next((shard.vectors.shape[1] for shard in self.shards.values()), 0)
+
+    def locate(self, keys: Keys) -> Rows:
+        """The row of each key, -1 for one that has none."""
+        at = np.minimum(np.searchsorted(self._sorted, keys), max(len(self._sorted) - 1, 0))
+        rows: Rows = np.full(len(keys), -1, np.int64)
+        if len(self._sorted):
+            rows = np.where(self._sorted[at] == keys, self._row_of[at], -1)
+        for place in np.flatnonzero(rows < 0) if self._recent else ():
+            rows[place] = self._recent.get(keys[place], -1)
+        return rows
+
+    def keys(self) -> Keys:
+        """All keys, once each."""
+        return np.concatenate([self._sorted, np.array(list(self._recent), KEY)])
+
+    def view(self, rows: Rows) -> VectorRows:
+        """The vectors of these rows; it stays good whatever becomes of the folder."""
+        return VectorRows([shard.vectors for shard in self.shards.values()], rows)
+
+    def _open(self, names: list[str]) -> bool:
+        """Add these shards; False if one of them was gone when it was to be read."""
+        for name in names:
+            try:
+                self.shards[name] = open_shard(self._folder / name)
+            except BadArtifact:
+                self.broken.add(name)
+            except FileNotFoundError:  # merged into another one just now
+                return False
+            else:
+                self._add(self.shards[name])
+        return True
+
+    def _listed(self) -> list[str]:
+        """Names of the shards in the order in which they were written: so their images were looked at."""
+        try:
+            with os.scandir(self._folder) as entries:
+                found = [entry for entry in entries if entry.name.endswith(ENDING)]
+        except FileNotFoundError:
+            return []
+        return [entry.name for entry in sorted(found, key=_written_at)]
+
+    def _forget(self) -> None:
+        self._sorted, self._row_of = np.empty(0, KEY), np.empty(0, np.int64)
+        self._recent: dict[bytes, int] = {}
+        self._length = 0
+
+    def _add(self, shard: Shard) -> None:
+        rows = range(self._length, self._length + len(shard.keys))
+        if len(self._recent) + len(rows) > max(MOST_UNSORTED, len(self._sorted) // 8):
+            self._sort(shard.keys)
+        else:
+            new = np.flatnonzero(self.locate(shard.keys) < 0)
+            self._recent.update((key, rows[at]) for key, at in zip(shard.keys[new].tolist(), new.tolist(), strict=True))
+        self._length += len(rows)
+
+    def _sort(self, added: Keys) -> None:
+        recent = np.fromiter(self._recent.values(), np.int64, len(self._recent))
+        keys = np.concatenate([self.keys(), added])
+        rows = np.concatenate([self._row_of, recent, np.arange(self._length, self._length + len(added))])
+        self._sorted, first = np.unique(keys, return_index=True)
+        self._row_of, self._recent = rows[first], {}
+
+
+def _written_at(entry: os.DirEntry[str]) -> tuple[int, str]:
+    try:
+        return entry.stat().st_mtime_ns, entry.name
+    except FileNotFoundError:  # merged into another one just now; it is missed when it is opened
+        return 0, entry.name
