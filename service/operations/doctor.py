@@ -21,6 +21,7 @@ from db.repositories.running import heartbeats
 from db.session import reading
 from labeling.adapters.label_studio.client import LabelStudio
 from labeling.adapters.label_studio.http import is_personal_token
+from labeling.adapters.storage.vectors_of_0_1_0 import old_tables
 from labeling.errors import HardcaseError
 from labeling.project import Project
 from labeling.review.config import choices_in
@@ -83,6 +84,7 @@ def _asked(name: str, way_out: str, ask: Question) -> Check:
 def _about_us(settings: Settings, database: sa.Engine) -> Iterator[Check]:
     yield _asked("home is writable", "make it writable, or move HARDCASE_HOME", lambda: _writable(settings))
     yield _asked("messages.yaml", "mend it; docs/how-to/messages.md explains every line", lambda: _messages(settings))
+    yield from _old_vectors(settings)
     yield _worker(database)
     yield _web(settings)
 
@@ -114,6 +116,13 @@ def _messages(settings: Settings) -> Check:
     seen = "; ".join(wrong) or (f"{len(targets)} targets" if targets else "nobody is told anything")
     way_out = "run `hardcase messages key NAME`; under HARDCASE_LOCAL_ONLY only targets with `local: true` are told"
     return Check("messages.yaml", not wrong, seen, way_out)
+
+
+def _old_vectors(settings: Settings) -> Iterator[Check]:
+    """Nothing is wrong with them, but they take room."""
+    folder = settings.home / "embeddings"
+    if tables := old_tables(folder):
+        yield Check("vectors of 0.1.0", True, f"{len(tables)} folders {folder}/*.lance are not read; delete them")
 
 
 def _worker(database: sa.Engine) -> Check:

@@ -19,6 +19,7 @@ from labeling.adapters.storage.embedding_store import MissingVectors
 from labeling.learn.classifier import Inputs
 from labeling.prelabel.engine import Engine
 from labeling.project import Project
+from labeling.vectors import Rows
 from service.logs import get_logger
 from service.work.pool.columns import Columns, hex_keys, read_columns, state_of
 from service.work.wiring import Parts
@@ -47,8 +48,8 @@ class Pool:
     group_ids: NDArray[np.int64]
     holdout: NDArray[np.bool_]
     content_keys: NDArray[np.void]
-    image_vectors: NDArray[np.float32]
-    text_vectors: NDArray[np.float32]
+    image_vectors: Rows
+    text_vectors: Rows
     prelabel_probs: NDArray[np.float32]
 
     def __len__(self) -> int:
@@ -111,7 +112,7 @@ def _assemble(parts: Parts, pin: EnginePin, columns: Columns) -> Pool:
     )
 
 
-def _text_vectors(parts: Parts, encoder: str, keys: NDArray[np.void]) -> NDArray[np.float32]:
+def _text_vectors(parts: Parts, encoder: str, keys: NDArray[np.void]) -> Rows:
     given = [key if key != NO_TEXT else None for key in hex_keys(keys)]
     if not any(given):
         return np.empty((len(keys), 0), np.float32)
