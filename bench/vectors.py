@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -122,6 +123,7 @@ def write(name: str, folder: Path, rows: int, width: int, s3: str) -> Line:
 def read(name: str, folder: Path, rows: int, _width: int, s3: str) -> Line:
     """What loading costs, all rows twice, and some keys."""
     keys, rng = _keys(rows), np.random.default_rng(1)
+    shutil.rmtree(folder / "cache", ignore_errors=True)  # another machine reads
     _forget_pages(folder)
     at_start, (begun, used) = _anonymous_mb(), (time.perf_counter(), time.process_time())
     store = _open(name, folder, s3)
@@ -171,7 +173,11 @@ def _serve_s3(address: str) -> None:
         protocol = "s3"
 
         def __init__(self, **_options: object) -> None:
-            super().__init__(S3FileSystem(endpoint_override=address, region="us-east-1", allow_bucket_creation=True))
+            super().__init__(
+                S3FileSystem(
+                    endpoint_override=address, region="us-east-1", allow_bucket_creation=True, allow_delayed_open=True
+                )
+            )
 
     fsspec.register_implementation("s3", S3, clobber=True)
     fsspec.filesystem("s3").makedirs(BUCKET, exist_ok=True)

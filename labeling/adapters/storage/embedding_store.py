@@ -127,8 +127,7 @@ class EmbeddingStore:
         for encoder in self._encoders():
             with self._writing(encoder) as index:
                 self._merge(encoder, SHARD_BYTES)
-                for left in [self._folder / encoder / name for name in index.broken]:
-                    left.unlink(missing_ok=True)
+                index.remove_broken()
                 for left in (self._folder / encoder).glob(".*.tmp"):
                     if time.time() - left.stat().st_mtime > LEFTOVER_AFTER_S:
                         left.unlink(missing_ok=True)

@@ -29,9 +29,13 @@ class ObjectFolder:
 
     def write(self, folder: str, name: str, content: bytes) -> None:
         """Write an object; it is durable when this returns."""
+        path = f"{self._root}/{folder}/{name}"
         with explained("vector"):
-            self._files.makedirs(f"{self._root}/{folder}", exist_ok=True)
-            self._files.pipe_file(f"{self._root}/{folder}/{name}", content)
+            try:
+                self._files.pipe_file(path, content)
+            except FileNotFoundError:  # not an object store: it has folders
+                self._files.makedirs(f"{self._root}/{folder}", exist_ok=True)
+                self._files.pipe_file(path, content)
 
     def remove(self, folder: str, name: str) -> None:
         """Remove an object; one that somebody else removed is no error."""
@@ -44,7 +48,8 @@ class ObjectFolder:
     def copy_to(self, place: Path, folder: str) -> None:
         """Bring the local folder in step: get what is new, then remove what is there no more."""
         while True:
-            listed = {path.rsplit("/", 1)[-1] for path in self._listed(f"{self._root}/{folder}")}
+            found = self._listed(f"{self._root}/{folder}")
+            listed = {path.rsplit("/", 1)[-1] for path in found if path.endswith(ENDING)}
             there = {path.name for path in place.glob(f"*{ENDING}")}
             if all(self._copy(place / name, f"{self._root}/{folder}/{name}") for name in sorted(listed - there)):
                 break

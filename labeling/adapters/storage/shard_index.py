@@ -29,8 +29,8 @@ class ShardIndex:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.shards: dict[str, Shard] = {}
-        self.broken: set[str] = set()
-        """Names of files that are not whole."""
+        self._broken: dict[str, int] = {}
+        """Files that are not whole, and when they were written."""
         self.token = b""
         self._forget()
 
@@ -38,17 +38,18 @@ class ShardIndex:
         """Take in what was added to the folder and let go of what was removed from it."""
         while True:
             names = self._listed()
-            if self.shards.keys() | self.broken == set(names):
+            self._broken = {name: at for name, at in self._broken.items() if names.get(name) == at}
+            if self.shards.keys() | self._broken.keys() == names.keys():
                 return
             known = self.keys()
-            gone = self.shards.keys() - set(names)
+            gone = self.shards.keys() - names.keys()
             if gone:
                 self.shards = {name: shard for name, shard in self.shards.items() if name not in gone}
                 self._forget()
                 for shard in self.shards.values():
                     self._add(shard)
-            self.broken &= set(names)
-            whole = self._open([name for name in names if name not in self.shards and name not in self.broken])
+            new = {name: at for name, at in names.items() if name not in self.shards and name not in self._broken}
+            whole = self._open(new)
             if not self.token or (gone and (self.locate(known) < 0).any()):
                 self.token = uuid.uuid4().bytes
             if whole:
@@ -77,27 +78,32 @@ class ShardIndex:
         """The vectors of these rows; it stays good whatever becomes of the folder."""
         return VectorRows([shard.vectors for shard in self.shards.values()], rows)
 
-    def _open(self, names: list[str]) -> bool:
+    def remove_broken(self) -> None:
+        """Remove the files that are not whole, so that they are copied or written anew."""
+        for name in self._broken:
+            (self._folder / name).unlink(missing_ok=True)
+
+    def _open(self, names: dict[str, int]) -> bool:
         """Add these shards; False if one of them was gone when it was to be read."""
         for name in names:
             try:
                 self.shards[name] = open_shard(self._folder / name)
             except BadArtifact:
-                self.broken.add(name)
+                self._broken[name] = names[name]
             except FileNotFoundError:  # merged into another one just now
                 return False
             else:
                 self._add(self.shards[name])
         return True
 
-    def _listed(self) -> list[str]:
-        """Names of the shards in the order in which they were written: so their images were looked at."""
+    def _listed(self) -> dict[str, int]:
+        """The shards and when they were written, in that order: so their images were looked at."""
         try:
             with os.scandir(self._folder) as entries:
                 found = [entry for entry in entries if entry.name.endswith(ENDING)]
         except FileNotFoundError:
-            return []
-        return [entry.name for entry in sorted(found, key=_written_at)]
+            return {}
+        return {entry.name: _written_at(entry) for entry in sorted(found, key=_written_at)}
 
     def _forget(self) -> None:
         self._sorted, self._row_of = np.empty(0, KEY), np.empty(0, np.int64)
@@ -121,8 +127,8 @@ class ShardIndex:
         self._row_of, self._recent = rows[first], {}
 
 
-def _written_at(entry: os.DirEntry[str]) -> tuple[int, str]:
+def _written_at(entry: os.DirEntry[str]) -> int:
     try:
-        return entry.stat().st_mtime_ns, entry.name
+        return entry.stat().st_mtime_ns
     except FileNotFoundError:  # merged into another one just now; it is missed when it is opened
-        return 0, entry.name
+        return 0
