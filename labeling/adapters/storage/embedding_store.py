@@ -12,7 +12,7 @@ import re
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -32,8 +32,8 @@ __all__ = ["EmbeddingStore", "MissingVectors"]
 
 Vectors = NDArray[np.float32]
 
-SHARD_BYTES = 64 * 2**20
-"""Shards are merged until they are so large."""
+SHARD_BYTES = 32 * 2**20
+"""Shards are merged until they are so large; merging holds about four times as much in memory."""
 SMALL_SHARD_BYTES = 4 * 2**20
 SMALL_SHARDS_ALLOWED = 64
 """More shards under that size than this make `put` merge them by itself."""
@@ -128,9 +128,7 @@ class EmbeddingStore:
             with self._writing(encoder) as index:
                 self._merge(encoder, SHARD_BYTES)
                 index.remove_broken()
-                for left in (self._folder / encoder).glob(".*.tmp"):
-                    if time.time() - left.stat().st_mtime > LEFTOVER_AFTER_S:
-                        left.unlink(missing_ok=True)
+                _remove_leftovers(self._folder / encoder)
 
     def collect(self, encoder: str, keep: Set[str]) -> int:
         """Remove the vectors whose keys are not in `keep`; return how many that were."""
@@ -200,8 +198,16 @@ def _merged(shards: Iterable[Shard]) -> Iterator[Shard]:
 
 def _joined(shards: Sequence[Shard]) -> Shard:
     keys = np.concatenate([shard.keys for shard in shards])
+    vectors = np.concatenate([shard.vectors for shard in shards])
     once = np.sort(np.unique(keys, return_index=True)[1])
-    return Shard(keys[once], np.concatenate([shard.vectors for shard in shards])[once])
+    return Shard(keys, vectors) if len(once) == len(keys) else Shard(keys[once], vectors[once])
+
+
+def _remove_leftovers(folder: Path) -> None:
+    for left in folder.glob(".*.tmp"):
+        with suppress(FileNotFoundError):  # somebody is writing it: it has its name by now
+            if time.time() - left.stat().st_mtime > LEFTOVER_AFTER_S:
+                left.unlink()
 
 
 def _size(shard: Shard) -> int:

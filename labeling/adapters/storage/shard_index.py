@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,16 +42,15 @@ class ShardIndex:
             self._broken = {name: at for name, at in self._broken.items() if names.get(name) == at}
             if self.shards.keys() | self._broken.keys() == names.keys():
                 return
-            known = self.keys()
             gone = self.shards.keys() - names.keys()
+            known = self.keys() if gone else np.empty(0, KEY)
             if gone:
                 self.shards = {name: shard for name, shard in self.shards.items() if name not in gone}
                 self._forget()
-                for shard in self.shards.values():
-                    self._add(shard)
+                self._add(list(self.shards.values()))
             new = {name: at for name, at in names.items() if name not in self.shards and name not in self._broken}
             whole = self._open(new)
-            if not self.token or (gone and (self.locate(known) < 0).any()):
+            if not self.token or (self.locate(known) < 0).any():
                 self.token = uuid.uuid4().bytes
             if whole:
                 return
@@ -85,16 +85,17 @@ class ShardIndex:
 
     def _open(self, names: dict[str, int]) -> bool:
         """Add these shards; False if one of them was gone when it was to be read."""
+        opened: dict[str, Shard] = {}
         for name in names:
             try:
-                self.shards[name] = open_shard(self._folder / name)
+                opened[name] = open_shard(self._folder / name)
             except BadArtifact:
                 self._broken[name] = names[name]
             except FileNotFoundError:  # merged into another one just now
-                return False
-            else:
-                self._add(self.shards[name])
-        return True
+                break
+        self.shards |= opened
+        self._add(list(opened.values()))
+        return names.keys() <= opened.keys() | self._broken.keys()
 
     def _listed(self) -> dict[str, int]:
         """The shards and when they were written, in that order: so their images were looked at."""
@@ -110,14 +111,15 @@ class ShardIndex:
         self._recent: dict[bytes, int] = {}
         self._length = 0
 
-    def _add(self, shard: Shard) -> None:
-        rows = range(self._length, self._length + len(shard.keys))
-        if len(self._recent) + len(rows) > max(MOST_UNSORTED, len(self._sorted) // 8):
-            self._sort(shard.keys)
+    def _add(self, shards: Sequence[Shard]) -> None:
+        keys = np.concatenate([np.empty(0, KEY), *(shard.keys for shard in shards)])
+        if len(self._recent) + len(keys) > max(MOST_UNSORTED, len(self._sorted) // 8):
+            self._sort(keys)
         else:
-            new = np.flatnonzero(self.locate(shard.keys) < 0)
-            self._recent.update((key, rows[at]) for key, at in zip(shard.keys[new].tolist(), new.tolist(), strict=True))
-        self._length += len(rows)
+            new = np.flatnonzero(self.locate(keys) < 0)
+            for key, row in zip(keys[new].tolist(), (self._length + new).tolist(), strict=True):
+                self._recent.setdefault(key, row)
+        self._length += len(keys)
 
     def _sort(self, added: Keys) -> None:
         recent = np.fromiter(self._recent.values(), np.int64, len(self._recent))

@@ -30,7 +30,7 @@ LARGEST_HEADER_BYTES = 4_096
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Keys (N,) and mapped vectors (N, D) float16."""
+    """Mapped keys (N,) and vectors (N, D) float16."""
 
     keys: Keys
     vectors: NDArray[np.float16]
@@ -58,7 +58,7 @@ def open_shard(path: Path) -> Shard:
         raise BadArtifact(f"{path} is not a whole file of vectors.") from error
     if len(keys) != len(vectors):
         raise BadArtifact(f"{path} holds {len(keys)} keys and {len(vectors)} vectors.")
-    return Shard(np.frombuffer(keys.tobytes(), KEY), vectors)
+    return Shard(keys.view(KEY).reshape(-1), vectors)
 
 
 def _mapped(path: Path, tensor: dict[str, Any], offset: int) -> NDArray[Any]:

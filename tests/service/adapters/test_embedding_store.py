@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -160,6 +161,33 @@ def test_many_small_appends_are_merged_and_stay_in_order(address: str, tmp_path:
     merged = load_file(shards[0])
     assert [bytes(key).hex() for key in merged["keys"]] == keys
     np.testing.assert_array_equal(merged["vectors"], vectors.astype(np.float16))
+
+
+def test_two_machines_that_put_the_same_write_it_once_when_it_is_merged(tmp_path: Path) -> None:
+    address, keys, vectors = f"memory://{tmp_path.name}", _keys(4), _vectors(4)
+    one, other = _open(address, tmp_path), _open(address, tmp_path, "other")
+    for n in (3, 4):
+        EmbeddingStore(str(tmp_path / f"{n}")).put(ENCODER, keys[:n], vectors[:n])
+        shard = _files(tmp_path / f"{n}")[0]
+        fsspec.filesystem("memory").pipe_file(f"/{tmp_path.name}/{ENCODER}/{shard.name}", shard.read_bytes())
+
+    other.compact()
+
+    np.testing.assert_array_equal(one.get(ENCODER, keys), vectors)
+    assert [len(load_file(path)["keys"]) for path in _files(tmp_path / "cache-one")] == [4]
+
+
+def test_what_a_killed_process_left_half_written_goes_once_it_is_old(tmp_path: Path) -> None:
+    store = EmbeddingStore(str(tmp_path))
+    store.put(ENCODER, _keys(1), _vectors(1))
+    old, new = (tmp_path / ENCODER / f".{name}.safetensors.1.tmp" for name in "ab")
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+
+    store.compact()
+
+    assert (old.exists(), new.exists()) == (False, True)
 
 
 def test_an_index_of_many_keys_finds_each_as_one_of_few_does(tmp_path: Path) -> None:
