@@ -97,7 +97,7 @@ def report(lines: Sequence[Line]) -> None:
     """Each number of ours over that of LanceDB, at the greatest width."""
     found = {line["store"]: line for line in lines}
     ours, lance = found["ours"], found.get("lance")
-    numbers = ("put_ms", "get_ms", "cold_s", "disk_read_mb", "anonymous_mb", "load_s")
+    numbers = ("put_ms", "get_ms", "cold_s", "warm_s", "disk_read_mb", "anonymous_mb", "load_s")
     ratios = {n: ours[n] / lance[n] if lance else None for n in numbers}
     emit("vectors", {f"{name}_over_lancedb": at_most(ratio, 1.0) for name, ratio in ratios.items()})
 
