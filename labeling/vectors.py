@@ -1,18 +1,47 @@
 """Rows of numbers brought to length 1, or to sum 1: (N, D) vectors and (N, K) scores in, the same shape out.
 
-Both work along the last axis and keep the precision of what they are given.
+Both work along the last axis and keep the precision of what they are given. `Rows` are vectors that need not lie in
+memory all at once.
 """
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["softmax", "unit"]
+from labeling.slices import slices
+
+__all__ = ["Rows", "finite_rows", "softmax", "unit"]
 
 Float = TypeVar("Float", bound=np.floating)
+ROWS_AT_ONCE = 4_096
+
+
+class Rows(Protocol):
+    """Vectors (N, D): an array, or a view that reads those of a slice or an array of rows when they are taken."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Any, /) -> Any: ...
+
+    def __array__(self) -> NDArray[Any]: ...
+
+
+def finite_rows(vectors: Rows) -> NDArray[np.bool_]:
+    """Which of N vectors have finite numbers only, (N,); some thousand are read at a time.
+
+    Examples
+    --------
+    >>> finite_rows(np.array([[1.0, 2.0], [np.nan, 2.0]])).tolist()
+    [True, False]
+    """
+    blocks = [np.isfinite(vectors[rows]).all(axis=1) for rows in slices(len(vectors), ROWS_AT_ONCE)]
+    return np.concatenate([np.empty(0, bool), *blocks])
 
 
 def unit(vectors: NDArray[Float]) -> NDArray[Float]:

@@ -28,7 +28,7 @@ def set_up_logs(*, level: str = "info", as_json: bool = False) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for noisy in ("httpx", "httpcore", "alembic", "asyncio", "PIL", "lance", "filelock", "dbos"):
+    for noisy in ("httpx", "httpcore", "alembic", "asyncio", "PIL", "filelock", "dbos"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     structlog.configure(
         processors=[*before, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from labeling.slices import slices
 from labeling.types import Side
-from labeling.vectors import unit
+from labeling.vectors import Rows, unit
 
 __all__ = ["MAX_BITS", "MIN_COSINE", "Looks", "Placement", "place", "side_of_founder"]
 
 MAX_BITS = 6
 MIN_COSINE = 0.95
 _BLOCK = 8_192
-"""Rows of the (possibly memory-mapped) vectors that are compared at a time."""
+"""Rows of the vectors that are read and compared at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Looks:
 
     content_hashes: Sequence[str]
     perceptual_hashes: Sequence[str]
-    vectors: NDArray[np.float32]
+    vectors: Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def _distances(new: Looks, old: Looks) -> NDArray[np.float32]:
     """How far apart images look, (n, N) >= 0: under 1 for twins, by bits or by cosine, whichever is nearer."""
     far = np.empty((len(new.content_hashes), len(old.content_hashes)), np.float32)
     bits, has_bits = _as_bits(new.perceptual_hashes)
-    vectors = unit(new.vectors)  # (n, D)
+    vectors = unit(np.asarray(new.vectors))  # (n, D)
     for block in slices(far.shape[1], _BLOCK):
         old_bits, old_has_bits = _as_bits(old.perceptual_hashes[block])
         by_cosine = (1 - vectors @ unit(old.vectors[block]).T) / (1 - MIN_COSINE)  # (n, B); == 1 is not a twin

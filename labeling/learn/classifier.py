@@ -14,6 +14,8 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from labeling.vectors import Rows
+
 __all__ = [
     "UNSEEN_LOGIT",
     "Classifier",
@@ -44,11 +46,11 @@ Log = Callable[[int, float], None]
 class Inputs:
     """What is known of N images: `image` (N, D), `text` (N, T), `prelabel` (N, K); NaN rows mean absent.
 
-    T may be 0 where no image of the project has a text.
+    T may be 0 where no image of the project has a text. Those of a whole pool are read when they are taken.
     """
 
-    image: NDArray[np.float32]
-    text: NDArray[np.float32]
+    image: Rows
+    text: Rows
     prelabel: NDArray[np.float32]
 
     def __len__(self) -> int:

@@ -22,6 +22,7 @@ from db.repositories.running import heartbeats
 from db.session import reading
 from labeling.adapters.label_studio.client import LabelStudio
 from labeling.adapters.label_studio.http import is_personal_token
+from labeling.adapters.storage.vectors_of_0_1_0 import old_tables
 from labeling.errors import HardcaseError
 from labeling.project import Project
 from labeling.review.config import choices_in
@@ -88,6 +89,7 @@ def _about_us(settings: Settings, database: sa.Engine) -> Iterator[Check]:
         "HARDCASE_LOCAL_ONLY only targets with `local: true` get messages"
     )
     yield _asked("messages.yaml", way_out, lambda: _messages(settings))
+    yield from _old_vectors(settings)
     way_out = "start it with `hardcase up`; its log in the home's `logs` folder says why it ended"
     yield _asked("worker is alive", way_out, lambda: _worker(database))
     yield _asked("web answers", way_out, lambda: _web(settings))
@@ -111,6 +113,13 @@ def _messages(settings: Settings) -> Answer:
     unsigned = [one.secret for one in targets if isinstance(one.to, Webhook) and not secret_for(settings, one)]
     wrong = [f"{name} is not local" for name in refused] + [f"{name} has no secret" for name in unsigned]
     return not wrong, "; ".join(wrong) or (f"{len(targets)} targets" if targets else "no targets")
+
+
+def _old_vectors(settings: Settings) -> Iterator[Check]:
+    """Nothing is wrong with them, but they take room."""
+    folder = settings.home / "embeddings"
+    if tables := old_tables(folder):
+        yield Check("vectors of 0.1.0", True, f"{len(tables)} folders {folder}/*.lance are not read; delete them", "")
 
 
 def _worker(database: sa.Engine) -> Answer:

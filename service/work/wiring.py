@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Protocol, TypeVar, cast
 
 import sqlalchemy as sa
@@ -19,16 +20,19 @@ from db.session import make_engine
 from labeling.adapters.label_studio.client import LabelStudio
 from labeling.adapters.storage.embedding_store import EmbeddingStore
 from labeling.adapters.storage.image_store import ImageStore
+from labeling.adapters.storage.vectors_of_0_1_0 import old_tables, take_over
 from labeling.prelabel.engine import Engine
 from labeling.project import EngineUse, Project
 from labeling.types import ProjectId
 from service.jobs.jobs import Jobs
+from service.logs import get_logger
 from service.settings import Settings
 from service.work.engines.factory import make_engine as load_engine
 from service.work.failpoints import Failpoints
 
-__all__ = ["EngineFor", "Memo", "Parts", "make_parts", "set_aside_what_is_loaded", "utc_now"]
+__all__ = ["EngineFor", "Memo", "Parts", "make_parts", "open_embeddings", "set_aside_what_is_loaded", "utc_now"]
 
+log = get_logger(__name__)
 T = TypeVar("T")
 
 
@@ -91,7 +95,7 @@ def make_parts(settings: Settings) -> Parts:
         database=database,
         jobs=Jobs(database),
         images=ImageStore(settings.storage),
-        embeddings=EmbeddingStore(str(settings.home / "embeddings")),
+        embeddings=open_embeddings(settings.home),
         label_studio=LabelStudio(
             settings.label_studio_url,
             settings.label_studio_token.get_secret_value(),
@@ -101,6 +105,16 @@ def make_parts(settings: Settings) -> Parts:
         failpoint=Failpoints(settings.failpoint),
         now=utc_now,
     )
+
+
+def open_embeddings(home: Path) -> EmbeddingStore:
+    """The vectors of a home; those that 0.1.0 kept in another form are taken over."""
+    folder = home / "embeddings"
+    store = EmbeddingStore(str(folder), cache=home / "cache")
+    taken, left = take_over(folder, store), old_tables(folder)
+    if taken or left:
+        log.info("tables of LanceDB are not read any more and may be deleted", taken_over=taken, left=len(left))
+    return store
 
 
 def set_aside_what_is_loaded() -> None:

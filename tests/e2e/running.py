@@ -24,9 +24,9 @@ from tests.e2e.conftest import RealLabelStudio, free_port
 
 LIBRARIES = (
     "altair", "cleanlab", "crowdkit.metrics.data", "db.tables", "dbos", "labeling.adapters.label_studio.client",
-    "labeling.learn.training", "lance_namespace", "pandas", "scipy.stats", "sklearn.linear_model",
+    "labeling.learn.training", "pandas", "scipy.stats", "sklearn.linear_model",
 )  # fmt: skip
-"""What takes a worker most of its start, and may be loaded before a fork (lancedb starts a thread when it is loaded).
+"""What takes a worker most of its start, and may be loaded before a fork.
 More than twenty workers start in one test; with this each loads in 0.6 s of processor time instead of 5."""
 _CONTEXT = multiprocessing.get_context("forkserver")
 

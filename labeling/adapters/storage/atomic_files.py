@@ -6,12 +6,12 @@ the name is synced last.
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from labeling.adapters.storage.storage_faults import FULL
 from labeling.errors import BadArtifact, StorageFull
 
 __all__ = ["place_folder", "read_files", "stage_folder", "write_whole"]
@@ -68,7 +68,7 @@ def _write_synced(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         path.unlink(missing_ok=True)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno in FULL:
             raise StorageFull(f"There is no room to write {path}. Free some space; it is tried again.") from error
         raise
 

@@ -1,38 +1,44 @@
-"""Vectors by key in LanceDB, one table an encoder, with a memory-mapped copy beside it for those who read many.
+"""Vectors by key: shards of safetensors in one folder an encoder, memory-mapped; on a folder or an object store.
 
-In: an address (a folder, or any URI that LanceDB knows), then (N, D) float32 with keys that are sha256 in hex. Out:
-the same in the order asked. Kept as float16; everybody reads the kept form, so a vector is the same each time. A key
-is content plus encoder, so a vector never changes: `put` adds what is not there, and the mapped copy is only ever
-behind, never wrong. Appends are gathered by `compact`: a vector must be durable before the row that names it.
+In: an address (a folder, or any that fsspec knows), then (N, D) float32 with keys that are sha256 in hex. Out: the same
+in the order asked. Kept as float16; everybody reads the kept form, so a vector is the same each time. A key is content
+plus encoder, so a vector never changes: each `put` is one shard, durable when it returns, and small shards are merged.
+A shard is removed only after all that is kept of it lies in another, so a kill loses nothing, and a view stays good.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import timedelta
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence, Set
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
-from tempfile import gettempdir
-from typing import Any
 
-import lancedb
+import fsspec
 import numpy as np
-import pyarrow as pa
+from filelock import FileLock
+from fsspec.implementations.local import LocalFileSystem
 from numpy.typing import NDArray
 
-from labeling.adapters.storage.mapped_vectors import MappedVectors
+from labeling.adapters.storage.atomic_files import write_whole
+from labeling.adapters.storage.object_folder import ObjectFolder
+from labeling.adapters.storage.shard_index import ShardIndex
+from labeling.adapters.storage.vector_shards import KEY, Keys, Shard, VectorRows, name_of, pack_shard
 from labeling.errors import Invalid, NotFound
-from labeling.slices import batches
 
 __all__ = ["EmbeddingStore", "MissingVectors"]
 
 Vectors = NDArray[np.float32]
 
-KEYS_A_LOOKUP = 1_000
-OLD_VERSIONS_KEPT = timedelta(minutes=10)
-SMALL_FRAGMENTS_ALLOWED = 64
-"""More than this many appends since the last compaction make `put` compact by itself."""
+SHARD_BYTES = 32 * 2**20
+"""Shards are merged until they are so large; merging holds about four times as much in memory."""
+SMALL_SHARD_BYTES = 4 * 2**20
+SMALL_SHARDS_ALLOWED = 64
+"""More shards under that size than this make `put` merge them by itself."""
+LEFTOVER_AFTER_S = 3_600.0
+"""A temporary file is that of a killed process when it is so old."""
 
 
 class MissingVectors(NotFound):
@@ -44,17 +50,28 @@ class MissingVectors(NotFound):
 
 
 class EmbeddingStore:
-    """All vectors of an installation. Several processes may put and read at once."""
+    """All vectors of an installation. Several processes may put and read at once.
 
-    def __init__(self, address: str) -> None:
-        self._address = address
-        remote = "://" in address
-        local = (
-            Path(gettempdir()) / f"hardcase-{sha256(address.encode()).hexdigest()[:16]}" if remote else Path(address)
-        )
-        self._mapped_folder = local / "mapped"
-        self._database: Any = None
-        self._mapped: dict[str, MappedVectors] = {}
+    Parameters
+    ----------
+    address : str
+        Where they lie.
+    cache : Path, optional
+        A folder of this machine for copies of what is read, which an address that is no folder needs. It may be deleted
+        at any time.
+    """
+
+    def __init__(self, address: str, cache: Path | None = None) -> None:
+        files, root = fsspec.url_to_fs(address)
+        self._objects: ObjectFolder | None = None
+        self._folder = Path(root)
+        if not isinstance(files, LocalFileSystem):
+            if cache is None:
+                raise Invalid("Vectors on an object store need a folder of this machine for copies of what is read.")
+            self._objects = ObjectFolder(files, str(root))
+            self._folder = cache / sha256(address.encode()).hexdigest()[:16]
+        self._indexes: dict[str, ShardIndex] = {}
+        self._lock = threading.RLock()  # two jobs of a worker may use one encoder's vectors
 
     def put(self, encoder: str, keys: Sequence[str], vectors: Vectors) -> int:
         """Add the vectors whose keys are new; return how many that were.
@@ -67,123 +84,144 @@ class EmbeddingStore:
             sha256 in hex, one a vector; a key that stands twice is taken once.
         vectors : (N, D) float32
         """
-        first = {key: row for row, key in reversed(list(enumerate(keys)))}
-        if not first:
-            return 0
-        table = self._table(encoder, dimensions=vectors.shape[1])
-        rows = _to_arrow(list(first), np.asarray(vectors)[list(first.values())])
-        added = table.merge_insert("key").when_not_matched_insert_all().execute(rows).num_inserted_rows
-        if table.stats()["fragment_stats"]["num_small_fragments"] > SMALL_FRAGMENTS_ALLOWED:
-            table.optimize(cleanup_older_than=OLD_VERSIONS_KEPT)
-        return int(added)
+        with self._writing(encoder) as index:
+            given = _as_keys(keys)
+            _, first = np.unique(given, return_index=True)
+            new = np.sort(first[index.locate(given[first]) < 0])
+            if not len(new):
+                return 0
+            if index.shards and vectors.shape[1] != index.dimensions:
+                raise Invalid(f"Vectors of {encoder} have {index.dimensions} numbers, not {vectors.shape[1]}.")
+            self._write(encoder, pack_shard(given[new], np.asarray(vectors)[new]))
+            if sum(_size(shard) < SMALL_SHARD_BYTES for shard in index.shards.values()) >= SMALL_SHARDS_ALLOWED:
+                self._merge(encoder, SMALL_SHARD_BYTES)
+            return len(new)
 
     def get(self, encoder: str, keys: Sequence[str]) -> Vectors:
         """The vectors in the order of `keys`, (N, D) float32; MissingVectors names those that are not there."""
-        found: dict[str, Vectors] = {}
-        for some_keys, some_vectors in self._read(encoder, list(dict.fromkeys(keys))):
-            found.update(zip(some_keys, some_vectors, strict=True))
-        missing = [key for key in dict.fromkeys(keys) if key not in found]
-        if missing:
-            raise MissingVectors(encoder, missing)
-        return np.stack([found[key] for key in keys]) if keys else np.zeros((0, 0), np.float32)
+        return self.matrix(encoder, keys)[:]
 
-    def matrix(self, encoder: str, keys: Sequence[str | None]) -> Vectors:
-        """The same as `get`, memory-mapped: for many keys, read-only, and nothing is copied into memory.
+    def matrix(self, encoder: str, keys: Sequence[str | None]) -> VectorRows:
+        """The same, read when rows are asked for: for many keys, and nothing is copied into memory before.
 
-        A key that is None gives a row of NaN; not all of them may be None.
+        A key that is None gives a row of NaN.
         """
-        return self._up_to_date(encoder, [key for key in keys if key is not None]).matrix(keys)
+        given = np.array([key is not None for key in keys], bool)
+        wanted = [key for key in keys if key is not None]
+        rows = np.full(len(keys), -1, np.int64)
+        with self._lock:
+            index = self._fresh(encoder)
+            rows[given] = found = index.locate(_as_keys(wanted))
+            if (found < 0).any():
+                missing = dict.fromkeys(wanted[at] for at in np.flatnonzero(found < 0))
+                raise MissingVectors(encoder, list(missing))
+            return index.view(rows)
 
     def token(self, encoder: str) -> bytes:
-        """Changes when vectors were removed since `matrix` was asked for the encoder's; empty where it never was."""
-        return self._mapping(encoder).token()
+        """Changes in this process when vectors of the encoder were removed; empty where there never were any."""
+        with self._lock:
+            return self._fresh(encoder).token
 
     def compact(self) -> None:
-        """Gather small appends and drop versions that nobody reads any more. Called on a schedule."""
-        for name in self._tables():
-            self._connected().open_table(name).optimize(cleanup_older_than=OLD_VERSIONS_KEPT)
+        """Merge small shards and remove what killed processes left behind. Called on a schedule."""
+        for encoder in self._encoders():
+            with self._writing(encoder) as index:
+                self._merge(encoder, SHARD_BYTES)
+                index.remove_broken()
+                _remove_leftovers(self._folder / encoder)
 
-    def collect(self, encoder: str, keep: set[str]) -> int:
+    def collect(self, encoder: str, keep: Set[str]) -> int:
         """Remove the vectors whose keys are not in `keep`; return how many that were."""
-        table = self._table(encoder)
-        if table is None:
-            return 0
-        gone = [key for key in _keys(table.search().select(["key"]).to_arrow()) if key not in keep]
-        for some in batches(gone, KEYS_A_LOOKUP):
-            table.delete(_any_of(some))
-        if gone:
-            self._mapping(encoder).clear()
-        return len(gone)
+        wanted = _as_keys(sorted(keep))
+        with self._writing(encoder) as index:
+            removed = int((~np.isin(index.keys(), wanted)).sum())
+            for name, shard in index.shards.items() if removed else ():
+                kept = np.isin(shard.keys, wanted)
+                if not kept.all():
+                    self._replace(encoder, {name}, [Shard(shard.keys[kept], shard.vectors[kept])] if kept.any() else [])
+            return removed
 
-    def _up_to_date(self, encoder: str, keys: Sequence[str]) -> MappedVectors:
-        mapped = self._mapping(encoder)
-        new = mapped.unknown(keys)
-        for some in batches(new, KEYS_A_LOOKUP * 4):
-            mapped.append(some, self.get(encoder, some))
-        return mapped
+    def _merge(self, encoder: str, below_bytes: int) -> None:
+        """Write the shards under this size as few, in their order."""
+        small = {name: shard for name, shard in self._fresh(encoder).shards.items() if _size(shard) < below_bytes}
+        if len(small) > 1:
+            self._replace(encoder, small.keys(), _merged(small.values()))
 
-    def _mapping(self, encoder: str) -> MappedVectors:
-        return self._mapped.setdefault(encoder, MappedVectors(self._mapped_folder / _safe(encoder)))
+    def _replace(self, encoder: str, names: Set[str], shards: Iterable[Shard]) -> None:
+        """Write these shards, then remove the named ones."""
+        written = {self._write(encoder, pack_shard(shard.keys, shard.vectors)) for shard in shards}
+        for name in names - written:
+            if self._objects:
+                self._objects.remove(encoder, name)
+            (self._folder / encoder / name).unlink(missing_ok=True)
 
-    def _read(self, encoder: str, keys: list[str]) -> Iterator[tuple[list[str], Vectors]]:
-        table = self._table(encoder)
-        for some in batches(keys if table is not None else [], KEYS_A_LOOKUP):
-            rows = table.search().where(_any_of(some)).limit(2 * len(some)).to_arrow()
-            yield _keys(rows), _vectors(rows)
+    def _write(self, encoder: str, content: bytes) -> str:
+        name = name_of(content)
+        if self._objects:
+            self._objects.write(encoder, name, content)
+        write_whole(self._folder / encoder / name, content)
+        return name
 
-    def _table(self, encoder: str, dimensions: int | None = None) -> Any:
-        """The encoder's table; made if `dimensions` are given, else None where there is none yet."""
-        name = _safe(encoder)
-        if dimensions is not None:
-            return self._connected().create_table(name, schema=_schema(dimensions), exist_ok=True)
-        return self._connected().open_table(name) if name in self._tables() else None
+    def _fresh(self, encoder: str) -> ShardIndex:
+        """What there is of the encoder now."""
+        folder = self._folder / _safe(encoder)
+        if self._objects:
+            self._objects.copy_to(folder, encoder)
+        index = self._indexes.setdefault(encoder, ShardIndex(folder))
+        index.refresh()
+        return index
 
-    def _tables(self) -> list[str]:
-        names: list[str] = []
-        token = None
-        while True:
-            page = self._connected().list_tables(page_token=token)
-            names += list(page.tables)
-            token = page.page_token
-            if not token:
-                return names
+    @contextmanager
+    def _writing(self, encoder: str) -> Iterator[ShardIndex]:
+        """One writer at a time among the processes of this machine, so that no key is written twice."""
+        (self._folder / _safe(encoder)).mkdir(parents=True, exist_ok=True)
+        with self._lock, FileLock(self._folder / encoder / "lock"):
+            yield self._fresh(encoder)
 
-    def _connected(self) -> Any:
-        if self._database is None:
-            self._database = lancedb.connect(self._address)
-        return self._database
+    def _encoders(self) -> list[str]:
+        if self._objects:
+            return self._objects.folders()
+        return [lock.parent.name for lock in self._folder.glob("*/lock")]
+
+
+def _merged(shards: Iterable[Shard]) -> Iterator[Shard]:
+    """The same rows in shards of about the full size, one of each key."""
+    waiting: list[Shard] = []
+    for shard in shards:
+        waiting.append(shard)
+        if sum(map(_size, waiting)) >= SHARD_BYTES:
+            yield _joined(waiting)
+            waiting = []
+    if waiting:
+        yield _joined(waiting)
+
+
+def _joined(shards: Sequence[Shard]) -> Shard:
+    keys = np.concatenate([shard.keys for shard in shards])
+    vectors = np.concatenate([shard.vectors for shard in shards])
+    once = np.sort(np.unique(keys, return_index=True)[1])
+    return Shard(keys, vectors) if len(once) == len(keys) else Shard(keys[once], vectors[once])
+
+
+def _remove_leftovers(folder: Path) -> None:
+    for left in folder.glob(".*.tmp"):
+        with suppress(FileNotFoundError):  # somebody is writing it: it has its name by now
+            if time.time() - left.stat().st_mtime > LEFTOVER_AFTER_S:
+                left.unlink()
+
+
+def _size(shard: Shard) -> int:
+    return shard.keys.nbytes + shard.vectors.nbytes
+
+
+def _as_keys(keys: Sequence[str]) -> Keys:
+    raw = bytes.fromhex("".join(keys))
+    if len(raw) != len(keys) * KEY.itemsize:
+        raise Invalid("A vector's key is a sha256: 64 hexadecimal digits.")
+    return np.frombuffer(raw, KEY)
 
 
 def _safe(encoder: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,120}", encoder):
         raise Invalid(f"{encoder!r} cannot name an encoder: use letters, digits, '-', '_' and '.'.")
     return encoder
-
-
-def _schema(dimensions: int) -> pa.Schema:
-    return pa.schema([("key", pa.binary(32)), ("vector", pa.list_(pa.float16(), dimensions))])
-
-
-def _to_arrow(keys: Sequence[str], vectors: Vectors) -> pa.Table:
-    raw = pa.py_buffer(b"".join(bytes.fromhex(key) for key in keys))
-    flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float16).reshape(-1), type=pa.float16())
-    columns = [
-        pa.FixedSizeBinaryArray.from_buffers(pa.binary(32), len(keys), [None, raw]),
-        pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1]),
-    ]
-    return pa.table(columns, schema=_schema(vectors.shape[1]))
-
-
-def _keys(rows: pa.Table) -> list[str]:
-    return [key.hex() for key in rows.column("key").to_pylist()]
-
-
-def _vectors(rows: pa.Table) -> Vectors:
-    if not rows.num_rows:
-        return np.zeros((0, 0), np.float32)
-    flat = rows.column("vector").combine_chunks().flatten()
-    return np.asarray(flat).reshape(rows.num_rows, -1).astype(np.float32)
-
-
-def _any_of(keys: Iterable[str]) -> str:
-    return "key IN (" + ",".join(f"X'{bytes.fromhex(key).hex()}'" for key in keys) + ")"

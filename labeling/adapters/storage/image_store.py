@@ -6,18 +6,17 @@ file appears under its name only when it is whole: it is written under a tempora
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import uuid
-from collections.abc import Iterator, Set
-from contextlib import contextmanager
+from collections.abc import Set
 from datetime import UTC, datetime
 from hashlib import sha256
 
 import fsspec
 
-from labeling.errors import BadAddress, NotFound, StorageFull, Unavailable
+from labeling.adapters.storage.storage_faults import explained
+from labeling.errors import BadAddress, NotFound
 
 __all__ = ["UPLOAD", "ImageStore"]
 
@@ -27,7 +26,6 @@ UPLOAD = "upload:"
 _HASH = re.compile(r"[0-9a-f]{64}")
 _EXTENSION = {"image/jpeg": ".jpg", "image/png": ".png"}
 _MEDIA_TYPE = {extension: media_type for media_type, extension in _EXTENSION.items()}
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class ImageStore:
@@ -118,13 +116,13 @@ class ImageStore:
         return f"{self._root}/{folder}/{digest[:2]}/{digest}{extension}"
 
     def _read(self, path: str) -> bytes:
-        with _explained():
+        with explained("image"):
             data: bytes = self._files.cat_file(path)
             return data
 
     def _write(self, path: str, data: bytes) -> None:
         temporary = f"{path}.{uuid.uuid4().hex}.tmp"
-        with _explained():
+        with explained("image"):
             self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
             try:
                 with self._files.open(temporary, "wb") as file:
@@ -147,17 +145,3 @@ def _to_disk(file: object) -> None:
             return
         getattr(file, "flush", lambda: None)()
         os.fsync(descriptor)
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        if error.errno in _FULL:
-            raise StorageFull from error
-        raise Unavailable(
-            f"The image storage did not do as asked ({error.strerror or type(error).__name__})."
-        ) from error

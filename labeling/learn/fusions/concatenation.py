@@ -35,8 +35,8 @@ class Concatenation:
         log_probs = _log_probs(reference.prelabel)
         std = _column(np.std, log_probs)
         return ConcatenatedFeatures(
-            image_mean=_column(np.mean, unit(reference.image)),
-            text_mean=_column(np.mean, unit(reference.text)),
+            image_mean=_column(np.mean, unit(np.asarray(reference.image))),
+            text_mean=_column(np.mean, unit(np.asarray(reference.text))),
             prelabel_mean=_column(np.mean, log_probs),
             prelabel_std=np.where(std > 1e-6, std, np.float32(1)),
         )
@@ -83,8 +83,9 @@ class ConcatenatedFeatures:
         A project whose images had no text when this was fitted ignores texts that came later.
         """
         n, text_dim = len(inputs), len(self.text_mean)
-        image = unit(inputs.image)  # (N, D)
-        text = unit(inputs.text) if inputs.text.shape[1] and text_dim else np.full((n, text_dim), np.nan, np.float32)
+        image, text = np.asarray(inputs.image), np.asarray(inputs.text)
+        image = unit(image)  # (N, D)
+        text = unit(text) if inputs.text.shape[1] and text_dim else np.full((n, text_dim), np.nan, np.float32)
         prelabel = (_log_probs(inputs.prelabel) - self.prelabel_mean) / self.prelabel_std * PRELABEL_SCALE  # (N, K)
         for name, block, mean in (
             ("image", image, self.image_mean),

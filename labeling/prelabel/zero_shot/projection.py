@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from labeling.errors import Invalid
 from labeling.prelabel.engine import Vectors
-from labeling.vectors import softmax, unit
+from labeling.vectors import Rows, finite_rows, softmax, unit
 
 __all__ = ["FOLDS", "LEAST_TEXTS", "PENALTY", "Projection", "combine", "fit_projection", "project_and_score"]
 
@@ -52,7 +52,7 @@ class Projection:
 
 
 def fit_projection(
-    image_vectors: Vectors, text_vectors: Vectors, groups: NDArray[np.int64], *, penalty: float = PENALTY
+    image_vectors: Rows, text_vectors: Rows, groups: NDArray[np.int64], *, penalty: float = PENALTY
 ) -> Projection | None:
     """Fit one ridge a fold on the images of all other folds; None while there are too few texts.
 
@@ -80,7 +80,7 @@ def fit_projection(
     """
     if not len(text_vectors) or not text_vectors.shape[1]:
         return None
-    usable = np.isfinite(text_vectors).all(axis=1) & np.isfinite(image_vectors).all(axis=1)
+    usable = finite_rows(text_vectors) & finite_rows(image_vectors)
     rows = np.flatnonzero(usable)
     rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), MOST_TEXTS)).astype(np.int64))]
     folds = np.asarray(groups, np.int64)[rows] % FOLDS

@@ -98,8 +98,8 @@ def _nearest(parts: Parts, engine: Engine, asked: Sequence[Review], known: Seque
     with reading(parts.database) as session:
         groups = labelled.groups_of(session, [review.image_id for review in asked])
     try:
-        vectors = parts.embeddings.matrix(engine.image_encoder, [review.content_hash for review in asked])
-        theirs = parts.embeddings.matrix(engine.image_encoder, [example.content_hash for example in known])
+        vectors = parts.embeddings.get(engine.image_encoder, [review.content_hash for review in asked])
+        theirs = parts.embeddings.get(engine.image_encoder, [example.content_hash for example in known])
     except MissingVectors:  # they are made again by `prelabel`
         return nothing
     own = np.array([groups.get(review.image_id, -1) for review in asked], np.int64)

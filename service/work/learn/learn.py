@@ -29,6 +29,7 @@ from labeling.learn.snapshot import Snapshot
 from labeling.learn.training import fit_classifier, predict_logits, with_temperature
 from labeling.project import Project
 from labeling.types import ProjectId
+from labeling.vectors import finite_rows
 from service.logs import get_logger
 from service.work.learn.heads import head_named
 from service.work.learn.report import report_of, rows_in, with_rows
@@ -130,10 +131,12 @@ def _unusable(pool: Pool, snapshot: Snapshot) -> list[dict[str, Any]]:
     examples = [*snapshot.train, *snapshot.temperature]
     rows = rows_in(pool, examples)
     lost = [_left_out(e.label_id, e.image_id, _UNREADY) for e, row in zip(examples, rows, strict=True) if row < 0]
+    found = list(with_rows(pool, examples))
+    finite = finite_rows(pool.image_vectors[[row for _, row in found]]) if found else ()
     return lost + [
         _left_out(example.label_id, example.image_id, _NOT_FINITE)
-        for example, row in with_rows(pool, examples)
-        if not np.isfinite(pool.image_vectors[row]).all()
+        for (example, _), is_finite in zip(found, finite, strict=True)
+        if not is_finite
     ]
 
 

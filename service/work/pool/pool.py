@@ -19,6 +19,7 @@ from labeling.adapters.storage.embedding_store import MissingVectors
 from labeling.learn.classifier import Inputs
 from labeling.prelabel.engine import Engine
 from labeling.project import Project
+from labeling.vectors import Rows
 from service.logs import get_logger
 from service.work.pool.columns import Columns, hex_keys, read_columns, state_of
 from service.work.wiring import Parts
@@ -47,8 +48,8 @@ class Pool:
     group_ids: NDArray[np.int64]
     holdout: NDArray[np.bool_]
     content_keys: NDArray[np.void]
-    image_vectors: NDArray[np.float32]
-    text_vectors: NDArray[np.float32]
+    image_vectors: Rows
+    text_vectors: Rows
     prelabel_probs: NDArray[np.float32]
 
     def __len__(self) -> int:
@@ -84,16 +85,11 @@ def load_pool(parts: Parts, project: Project, pin: EnginePin | None = None) -> P
     pin = pin or pin_of(parts.engine_for(project))
     state = state_of(parts, project, pin.revision)
     columns = read_columns(parts, project, pin.revision, state)
-    name = ("pool", project.id)
+    vectors = [parts.embeddings.token(encoder) for encoder in (pin.image_encoder, pin.text_encoder) if encoder]
     try:
-        pool = parts.memo.get(name, _made_of(parts, pin, state), lambda: _assemble(parts, pin, columns))
+        return parts.memo.get(("pool", project.id), (pin, state, vectors), lambda: _assemble(parts, pin, columns))
     except MissingVectors as missing:
         return _without(parts, pin, columns, missing)
-    return parts.memo.get(name, _made_of(parts, pin, state), lambda: pool)  # the first use of an encoder maps its file
-
-
-def _made_of(parts: Parts, pin: EnginePin, state: str) -> object:
-    return pin, state, [parts.embeddings.token(encoder) for encoder in (pin.image_encoder, pin.text_encoder) if encoder]
 
 
 def _assemble(parts: Parts, pin: EnginePin, columns: Columns) -> Pool:
@@ -108,7 +104,7 @@ def _assemble(parts: Parts, pin: EnginePin, columns: Columns) -> Pool:
     )
 
 
-def _text_vectors(parts: Parts, encoder: str, keys: NDArray[np.void]) -> NDArray[np.float32]:
+def _text_vectors(parts: Parts, encoder: str, keys: NDArray[np.void]) -> Rows:
     given = [key if key != NO_TEXT else None for key in hex_keys(keys)]
     if not any(given):
         return np.empty((len(keys), 0), np.float32)

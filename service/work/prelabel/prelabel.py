@@ -20,7 +20,7 @@ from labeling.adapters.storage.embedding_store import MissingVectors
 from labeling.ingest.groups import Looks, Placement
 from labeling.ingest.groups import place as place_newcomers
 from labeling.ingest.hashing import text_key
-from labeling.prelabel.engine import Engine, Item, Vectors
+from labeling.prelabel.engine import Engine, Item
 from labeling.project import Project
 from labeling.types import ProjectId
 from service.work.prelabel.inference import Looked, look_at, open_pictures
@@ -90,26 +90,25 @@ def _group(parts: Parts, project: Project, engine: Engine, *, hurry: bool) -> tu
         if not new or not (hurry or more):
             return 0, len(new)
         known = prelabels.grouped(session, project.id, encoder=engine.image_encoder)
-    keys = [image.content_hash for image in known] + [image.content_hash for image in new]
     try:
-        vectors = parts.embeddings.matrix(engine.image_encoder, keys)
+        looks = _looks(parts, engine, new), _looks(parts, engine, known)
     except MissingVectors as missing:  # their images are pending from now on, and looked at again
         with transaction(parts.database) as session:
             prelabels.forget_vectors(session, engine.image_encoder, missing.keys)
         return 0, len(new)
-    moves = _place(project, known, new, vectors)
+    moves = _place(project, known, new, *looks)
     with transaction(parts.database) as session:
         prelabels.place(session, project.id, moves, parts.now())
     return len(moves), int(more)
 
 
 def _place(
-    project: Project, known: Sequence[GroupedImage], new: Sequence[UngroupedImage], vectors: Vectors
+    project: Project, known: Sequence[GroupedImage], new: Sequence[UngroupedImage], theirs: Looks, before: Looks
 ) -> list[PlacedImage]:
-    """Where the newcomers are to stand; `vectors` (N + n, D) are those of the known images, then theirs."""
+    """Where the newcomers are to stand."""
     placements = place_newcomers(
-        _looks(new, vectors[len(known) :]),
-        _looks(known, vectors[: len(known)]),
+        theirs,
+        before,
         [Placement(image.founder, image.side, image.bridge) for image in known],
         salt=project.salt,
         holdout_share=project.config.policy.holdout_share,
@@ -117,5 +116,7 @@ def _place(
     return [PlacedImage(i.id, p.founder, p.side, p.bridge) for i, p in zip(new, placements, strict=True)]
 
 
-def _looks(images: Sequence[GroupedImage] | Sequence[UngroupedImage], vectors: Vectors) -> Looks:
-    return Looks([image.content_hash for image in images], [image.perceptual_hash for image in images], vectors)
+def _looks(parts: Parts, engine: Engine, images: Sequence[GroupedImage] | Sequence[UngroupedImage]) -> Looks:
+    keys = [image.content_hash for image in images]
+    vectors = parts.embeddings.matrix(engine.image_encoder, keys)
+    return Looks(keys, [image.perceptual_hash for image in images], vectors)

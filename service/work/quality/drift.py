@@ -27,6 +27,7 @@ from labeling.project import Project
 from labeling.quality.drift import Changed, class_shift, corrected_prior, input_shift, level_of, told_apart
 from labeling.quality.metrics import confusion, share
 from labeling.types import ProjectId
+from labeling.vectors import finite_rows
 from service.figures.drift import Drift, EngineChange, Habit, Inputs, Look, Moved, Prior
 from service.figures.estimates import Json, known
 from service.figures.figures import is_current, stored, write
@@ -122,7 +123,7 @@ def _sides(parts: Parts, project: Project, champion: Version) -> _Sides:
     with reading(parts.database) as session:
         arrivals = project_stats.group_arrivals(session, project.id)
     _, first = np.unique(pool.group_ids, return_index=True)
-    first = first[np.isfinite(pool.image_vectors[first]).all(axis=1)]
+    first = first[finite_rows(pool.image_vectors[first])]
     new = np.array([arrivals[group] > champion.created_at for group in pool.group_ids[first].tolist()], bool)
     before, after = first[~new], first[new]
     return _Sides(pool.image_ids[before], pool.image_ids[after], pool.image_vectors[before], pool.image_vectors[after])

@@ -29,6 +29,7 @@ from labeling.project import Project
 from labeling.quality.labels.label_errors import Suspect, cross_validated, error_rate, suspects, twins_that_differ
 from labeling.review.kinds import Use, may_use
 from labeling.types import LabelSource, ProjectId
+from labeling.vectors import finite_rows
 from service.figures.estimates import known
 from service.figures.figures import name_of, read, write
 from service.figures.label_errors import LabelErrors, OfClass, OnHoldout, SentBack, Slice, Twin
@@ -98,7 +99,7 @@ def _find(project: Project, labels: list[HeldLabel], pool: Pool) -> _Found:
     probs = np.full((len(labels), n_classes), np.nan)
     rows = pool.rows_of(np.array([one.image_id for one in labels], np.int64))
     ready = np.flatnonzero((rows >= 0) & (given != MISSING))
-    ready = ready[np.isfinite(pool.image_vectors[rows[ready]]).all(axis=1)]
+    ready = ready[finite_rows(pool.image_vectors[rows[ready]])]
     if len(ready):
         teaches = _some(np.array([_teaches(labels[at]) for at in ready]), rng)
         inputs = pool.inputs.take(rows[ready])

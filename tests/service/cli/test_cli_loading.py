@@ -16,7 +16,7 @@ from service.cli import app
 
 PROGRAM: Any = typer.main.get_command(app)
 HEAVY = (
-    "PIL", "altair", "anthropic", "fastapi", "fsspec", "httpx", "label_studio_sdk", "lancedb", "numpy", "openai",
+    "PIL", "altair", "anthropic", "fastapi", "fsspec", "httpx", "label_studio_sdk", "numpy", "openai",
     "sklearn", "torch", "transformers", "uvicorn",
 )  # fmt: skip
 UNUSED_BY_READERS = ("alembic", "dbos", "psycopg", "structlog")

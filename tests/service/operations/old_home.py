@@ -26,12 +26,12 @@ from labeling.project import Project
 from service.jobs.jobs import Jobs
 from service.label_studio.inbox_drain import drain
 from service.label_studio.spool import Spool
-from service.operations.doctor import examine
+from service.operations.doctor import Check, examine
 from service.schema import bring_to_head
 from service.settings import load_settings
 from service.work.pool.pool import load_pool
 from service.work.pool.saved_versions import load_classifier
-from service.work.wiring import Parts
+from service.work.wiring import Parts, open_embeddings
 from tests.conftest import NOW
 from tests.service.labelled_pool import Clock, SeededEngine, make_parts
 from tests.service.web.test_authorisation import log_in
@@ -79,6 +79,7 @@ def opened(home: Path) -> Opened:
         make_parts(database, home),
         jobs=Jobs(database),
         images=ImageStore(str(home / "media")),
+        embeddings=open_embeddings(home),
         engine_for=cast(Any, lambda project, use=None: engine),
         now=Clock(NOW + timedelta(days=1)),
     )
@@ -118,12 +119,18 @@ def pages_of(old: Opened) -> dict[str, str]:
     return {page: " ".join(re.sub(r"<[^>]+>", " ", answer.text).split()) for page, answer in answers.items()}
 
 
-def wrong(old: Opened) -> set[str]:
-    """What the doctor finds where no worker, web process and Label Studio run."""
+def examined(old: Opened) -> list[Check]:
+    """What the doctor sees where no worker, web process and Label Studio run."""
     settings = load_settings(home=old.home, port=9)
     studio = LabelStudio(NOWHERE, "0" * 40, timeout_s=2)
     checks = examine(settings, old.database, studio)
     studio.close()
+    return checks
+
+
+def wrong(old: Opened) -> set[str]:
+    """The names of what it finds wrong."""
+    checks = examined(old)
     assert {check.name for check in checks} >= set(KNOWN["doctor"])
     return {check.name for check in checks if not check.ok}
 

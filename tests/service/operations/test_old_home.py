@@ -17,7 +17,10 @@ from __future__ import annotations
 
 import csv
 import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -27,17 +30,35 @@ from db.repositories.labels import snapshots as kept_snapshots
 from db.repositories.versions import predictions
 from db.session import reading
 from db.views import dashboard, tallies
+from labeling.adapters.storage.embedding_store import EmbeddingStore
 from labeling.adapters.storage.prediction_files import read_predictions
+from labeling.adapters.storage.vectors_of_0_1_0 import take_over
+from labeling.prelabel.engine import Item, Look
+from labeling.types import Prelabel
+from labeling.vectors import finite_rows
 from service.exporting.label_set import open_label_set
 from service.exporting.registry import FORMATS, export
 from service.labels import snapshots
 from service.release.files import FIGURES, PAGE, read_file
 from service.work.figures.refresh import refresh
-from service.work.pool.pool import load_pool
+from service.work.pool.pool import Pool, load_pool
 from service.work.prelabel.calibrate import calibrate
+from service.work.prelabel.prelabel import prelabel_batch
 from service.work.promote.predict import predict
 from service.work.quality import QUICK, SLOW
-from tests.service.operations.old_home import KNOWN, SAYS, Opened, by_number, champion, pages_of, predicted, wrong
+from tests.service.operations.old_home import (
+    KNOWN,
+    SAYS,
+    Opened,
+    by_number,
+    champion,
+    close,
+    examined,
+    opened,
+    pages_of,
+    predicted,
+    wrong,
+)
 
 
 def exported(old: Opened, to: Path) -> list[dict[str, str]]:
@@ -58,18 +79,85 @@ def test_the_schema_is_the_newest_and_every_state_counts_as_many(old: Opened) ->
     assert counts == KNOWN["progress"]
 
 
-@pytest.mark.parametrize("mapped", [True, False], ids=["with the mapped copy", "from the store alone"])
-def test_the_pool_has_all_images_with_the_vectors_of_then(old: Opened, mapped: bool) -> None:
-    if not mapped:
-        shutil.rmtree(old.home / "embeddings" / "mapped")
-
-    pool = load_pool(old.parts, old.project)
-
-    has_text = np.isfinite(pool.text_vectors).all(axis=1)
+def vectors_are_those_of_then(pool: Pool) -> bool:
+    has_text = finite_rows(pool.text_vectors)
     assert (len(pool), int(has_text.sum())) == (KNOWN["vectors"]["images"], KNOWN["vectors"]["texts"])
-    assert np.isfinite(pool.image_vectors).all()
-    assert pool.image_vectors.sum(dtype=np.float64) == pytest.approx(KNOWN["vectors"]["sum"], abs=2e-3)
-    assert pool.text_vectors[has_text].sum(dtype=np.float64) == pytest.approx(KNOWN["vectors"]["text_sum"], abs=2e-3)
+    assert finite_rows(pool.image_vectors).all()
+    sums = [np.asarray(pool.image_vectors).sum(dtype=np.float64), pool.text_vectors[has_text].sum(dtype=np.float64)]
+    return sums == pytest.approx([KNOWN["vectors"]["sum"], KNOWN["vectors"]["text_sum"]], abs=2e-3)
+
+
+def test_the_pool_has_all_images_with_the_vectors_of_then(old: Opened) -> None:
+    assert vectors_are_those_of_then(load_pool(old.parts, old.project))
+
+
+def test_the_vectors_are_kept_once_and_the_doctor_says_what_may_be_deleted(old: Opened) -> None:
+    folder = old.home / "embeddings"
+    tables = sorted(path.name for path in folder.glob("*.lance"))
+
+    said = [check for check in examined(old) if check.name == "vectors of 0.1.0"]
+    for table in tables:
+        shutil.rmtree(folder / table)
+    old.parts.memo.clear()
+
+    assert tables and [(check.ok, str(folder) in check.detail) for check in said] == [(True, True)]
+    assert not (folder / "mapped").exists()
+    assert vectors_are_those_of_then(load_pool(old.parts, old.project))
+
+
+@pytest.mark.parametrize("cut", ["keys", "vectors.f32"])
+def test_taking_the_vectors_over_goes_on_after_a_kill(unpacked: Path, tmp_path: Path, cut: str) -> None:
+    folder = unpacked / "embeddings"
+    for path in folder.glob(f"mapped/*/{cut}"):
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])  # what a killed process had written of it
+    shutil.copytree(folder / "mapped", tmp_path / "again")
+
+    first = take_over(folder, EmbeddingStore(str(folder)))
+    shutil.copytree(tmp_path / "again", folder / "mapped")  # it was killed before it removed them
+    second = take_over(folder, EmbeddingStore(str(folder)))
+    for keys in (tmp_path / "again").glob("*/keys"):
+        keys.unlink()  # or while it did
+    shutil.copytree(tmp_path / "again", folder / "mapped")
+    third = take_over(folder, EmbeddingStore(str(folder)))
+
+    assert 0 < first < KNOWN["vectors"]["images"] + KNOWN["vectors"]["texts"]
+    assert (second, third) == (0, 0)
+    assert not (folder / "mapped").exists()
+
+
+def test_images_whose_vectors_lay_in_lancedb_alone_are_looked_at_again(unpacked: Path) -> None:
+    shutil.rmtree(unpacked / "embeddings" / "mapped")
+    old = opened(unpacked)
+    engine = LookingEngine(**KNOWN["engine"])
+    parts = replace(old.parts, engine_for=cast(Any, lambda project, use=None: engine))
+
+    before = load_pool(parts, old.project)
+    while prelabel_batch(parts, old.project.id)["left"]:
+        pass
+    after = load_pool(parts, old.project)
+    close(old)
+
+    assert (len(before), len(after)) == (0, KNOWN["vectors"]["images"])
+    assert finite_rows(after.image_vectors).all()
+    assert int(finite_rows(after.text_vectors).sum()) == KNOWN["vectors"]["texts"]
+    assert engine.looked == KNOWN["vectors"]["images"]
+
+
+@dataclass
+class LookingEngine:
+    """The engine of the home, which gives vectors of other numbers than it did."""
+
+    name: str
+    revision: str
+    image_encoder: str
+    text_encoder: str
+    looked: int = 0
+
+    def look(self, items: Sequence[Item]) -> Look:
+        self.looked += len(items)
+        said = Prelabel(self.name, self.revision, (0.5, 0.3, 0.2), "", 0.0, 0)
+        vectors = np.random.default_rng(self.looked).standard_normal((len(items), 8)).astype(np.float32)
+        return Look([said] * len(items), vectors, [vectors[0] if item.text else None for item in items])
 
 
 @pytest.mark.parametrize("number", [1, 2])

@@ -28,7 +28,7 @@ from service.web.app import create_app
 from tests.service.web_client import SECRET, bearer, make_key, png, settings_for
 from tests.service.web_process import WebProcess, web_process
 
-HEAVY = ("torch", "transformers", "label_studio_sdk", "lancedb", "sklearn", "altair")
+HEAVY = ("torch", "transformers", "label_studio_sdk", "sklearn", "altair")
 
 
 @pytest.fixture(scope="module")
