@@ -11,7 +11,8 @@ import hashlib
 import os
 import re
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -131,13 +132,9 @@ def _entry(fact: LabelFact) -> Entry:
         source=fact.source,
         kind=fact.kind,
         decided=str(fact.evidence.get("kind", "")) if "decision" in fact.evidence else "",
-        answers=_counts([answer for person in fact.people for answer in person.answer.choices]),
+        answers=dict(sorted(Counter(answer for person in fact.people for answer in person.answer.choices).items())),
         soft_label=soft_label(fact.evidence),
     )
-
-
-def _counts(answers: Sequence[str]) -> dict[str, int]:
-    return {answer: answers.count(answer) for answer in sorted(set(answers))}
 
 
 def _write(path: Path, lines: Iterator[bytes]) -> tuple[str, int]:

@@ -197,7 +197,8 @@ def _visible(session: Session, caller: Caller, name_or_id: str) -> Project:
         project = projects.resolve(session, name_or_id)
     except NotFound:
         raise NotFound() from None  # the same message as for a project that this key may not see
-    auth.require_sight(caller, project)
+    if not caller.sees(project.config.name):
+        raise NotFound()
     return project
 
 
