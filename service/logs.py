@@ -38,7 +38,7 @@ def set_up_logs(*, level: str = "info", as_json: bool = False) -> None:
 
 
 class _ToStandardError(logging.StreamHandler[TextIO]):
-    """Looks up standard error for every line, because a program that runs a command may replace it."""
+    """Takes the standard error of the moment for every line, because a program that runs a command may replace it."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)

@@ -97,10 +97,8 @@ class Spool:
             for statement in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", _TABLE):
                 file.execute(statement)
         except (OSError, sqlite3.Error) as error:
-            way_out = "Make it writable or move it away; the sweep finds again what it held."
-            raise Unavailable(
-                f"The spool of webhook events {self._path} cannot be used ({error}). {way_out}"
-            ) from error
+            message = f"The spool of webhook events {self._path} cannot be used ({error})."
+            raise Unavailable(f"{message} Make it writable or move it away; the sweep finds its events.") from error
         return file
 
     def _ask(self, do: Callable[[sqlite3.Connection], T]) -> Future[T]:

@@ -46,14 +46,8 @@ def story_of(session: Session, project: Project, image_id: ImageId, *, leads: bo
     text = image_history.text_of(session, image_id)
     if leads or not image_history.is_blind_and_open(session, image_id):
         return Story(found[0], text, [_named(project, fact) for fact in facts], tasks, twins, hidden=False)
-    return Story(
-        _without_label(found[0]),
-        text,
-        _without_answers(facts),
-        [],
-        [replace(t, label=None) for t in twins],
-        hidden=True,
-    )
+    twins = [replace(twin, label=None) for twin in twins]
+    return Story(_without_label(found[0]), text, _without_answers(facts), [], twins, hidden=True)
 
 
 def _named(project: Project, fact: Fact) -> Fact:

@@ -116,7 +116,7 @@ def _of_review(rows: Sequence[VoteRow], known: AnswerSet) -> Standing | None:
 def _with_soft_labels(
     session: Session, project: Project, wanted: Sequence[ImageId], standing: Mapping[ImageId, Standing], now: datetime
 ) -> dict[ImageId, Standing]:
-    """Each with the value of the policy's method where that was computed from these very answers; else with the shares."""
+    """Each with the value of the policy's method where that was computed from these answers; else with the shares."""
     held, method = soft_labels.of(session, wanted), project.config.policy.consensus
     fits = {
         image

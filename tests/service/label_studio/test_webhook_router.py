@@ -139,9 +139,7 @@ def test_a_replay_a_day_later_is_answered_and_has_no_effect(
 @pytest.mark.parametrize(
     "secret", ["", "wrong", "é", secret_of(SECRET, ProjectId(999)), secret_of("x" * 48, ProjectId(1))]
 )
-def test_a_forged_event_is_refused_before_its_body_is_looked_at(
-    client: TestClient, project: Project, secret: str
-) -> None:
+def test_a_forged_event_is_refused_before_its_body_is_read(client: TestClient, project: Project, secret: str) -> None:
     headers = {HEADER: secret.encode()} if secret else {}
 
     answers = [

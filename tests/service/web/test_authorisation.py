@@ -210,7 +210,7 @@ def test_an_anonymous_body_is_refused_before_it_is_read(
     assert answer.status_code == 401
 
 
-def test_another_projects_existence_is_not_told(world: tuple[sa.Engine, dict[str, str]], tmp_path: Path) -> None:
+def test_another_projects_existence_is_not_revealed(world: tuple[sa.Engine, dict[str, str]], tmp_path: Path) -> None:
     database, made = world
     with web(database, tmp_path) as client:
         hidden = client.get("/api/projects/animals", headers=bearer(made["other project"])).json()
