@@ -1,7 +1,7 @@
-"""Plots made safe to stand inside a page: SVG text in, only what a plot needs out.
+"""Makes SVG plots safe to embed in a page: SVG text in, only what a plot needs out.
 
 What is not on the lists is dropped: scripts, handlers, styles, links, foreign content. Names are escaped again, and
-ids get a prefix, so that two plots on one page do not meet.
+ids get a prefix, so that ids of two plots on one page differ.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _REFERENCE = re.compile(r"url\(#([\w-]+)\)")
 
 
 def safe_svg(text: str | None, *, name: str, title: str) -> Markup | None:
-    """The plot as markup with `title` for those who do not see it; None if there is none or it is no SVG."""
+    """The plot as markup with `title` for screen readers; None if there is none or it is no SVG."""
     if text is None or len(text) > MAX_CHARACTERS:
         return None
     try:
