@@ -173,10 +173,10 @@ def test_answers_and_drafts_were_given_with_open_eyes_and_become_labels(scene: S
     sync(scene.parts, project.id)
     again = sync(scene.parts, project.id)
 
-    seen = {row.review_id for row in rows_of(scene.parts.database, SeenRow)}
+    viewed = {row.review_id for row in rows_of(scene.parts.database, SeenRow)}
     reviews = {row.ls_task_id: row.review_id for row in rows_of(scene.parts.database, PushRow)}
     config = scene.studio.project(scene.ls_project).label_config
-    assert seen == {reviews[answered]}
+    assert viewed == {reviews[answered]}
     assert list(label_values(scene.parts.database, project.id).values()) == ["cat"]
     assert again["recorded"] == 0
     assert 'name="species"' in config and 'value="$url"' in config

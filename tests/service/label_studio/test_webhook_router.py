@@ -291,13 +291,13 @@ def test_the_drain_says_once_that_the_database_is_away_and_goes_on_when_it_is_ba
     with database.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE inbox RENAME TO gone")
 
-    with capture_logs() as told, InboxDrain(spool, database, jobs, every_s=0.01):
+    with capture_logs() as logged, InboxDrain(spool, database, jobs, every_s=0.01):
         time.sleep(0.3)
         with database.begin() as connection:
             connection.exec_driver_sql("ALTER TABLE gone RENAME TO inbox")
         _until(lambda: spool.drain() == [])
 
-    assert [entry["log_level"] for entry in told] == ["warning"]
+    assert [entry["log_level"] for entry in logged] == ["warning"]
     assert [hint.tasks for hint in hints(database, project.id)] == [(1,)]
     jobs.close()
     spool.close()

@@ -52,7 +52,7 @@ BODIES: dict[tuple[str, str], dict[str, object]] = {
     ("POST", "/api/projects/{project}/snapshots"): {"name": "v2"},
     ("POST", "/api/projects/{project}/suspects/review"): {"labels": [1]},
     ("POST", "/api/projects/{project}/suspects/right"): {"labels": [1]},
-    ("POST", "/api/projects/{project}/alarms/{alarm_id}/end"): {"reason": "seen to"},
+    ("POST", "/api/projects/{project}/alarms/{alarm_id}/end"): {"reason": "handled"},
     ("POST", "/api/projects/{project}/team/{annotator_id}/{deed}"): {"reason": "on holiday"},
     ("POST", "/api/projects/{project}/decisions"): {"decisions": [{"image_id": 1, "value": "cat"}], "reason": "test"},
     ("POST", "/api/projects/{project}/ask-again"): {"image_ids": [1], "reason": "test"},
