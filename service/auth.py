@@ -121,7 +121,7 @@ def session_caller(session: Session, page_session: PageSession | None) -> Caller
 
 
 def form_token(signing: Sequence[str], page_session: PageSession) -> str:
-    """The token that every form of this session carries."""
+    """The token of every form of this session."""
     signing_key = hashlib.sha256(b"hardcase form\0" + signing[0].encode()).digest()
     return hmac.new(signing_key, page_session.nonce.encode(), "sha256").hexdigest()
 

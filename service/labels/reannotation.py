@@ -1,4 +1,4 @@
-"""Ask people again about images: another person where a review stands, a new review where there is none.
+"""Ask people again about images: another person where there is a review, a new review where there is none.
 
 In: images, the author and the reason. Out: counts; everything happens in the caller's transaction. A review that is
 asked again keeps its kind and stays blind if it was, so its answer may be used as before. Asking for what is open

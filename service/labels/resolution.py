@@ -91,7 +91,7 @@ def standing_of(votes: Iterable[VoteRow], known: AnswerSet) -> dict[ImageId, Sta
     """What people answered about each image by majority; images with only unsure answers are left out."""
     by_review: dict[ReviewId, list[VoteRow]] = defaultdict(list)
     for vote in votes:
-        if vote.kind is not ReviewKind.GOLD:  # its answers judge annotators, not images
+        if vote.kind is not ReviewKind.GOLD:  # its answers measure annotators, not images
             by_review[vote.review_id].append(vote)
     standing: dict[ImageId, Standing] = {}
     for _, rows in sorted(by_review.items()):

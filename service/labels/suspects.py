@@ -21,7 +21,7 @@ SUSPECTED = "the label is suspected to be wrong"
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """How many labels were handled, how many were so already, and how many no longer stand."""
+    """How many labels were handled, how many were so already, and how many are no longer in force."""
 
     done: int
     already: int

@@ -299,7 +299,7 @@ def test_a_file_with_a_mistake_makes_the_job_wait(house: House) -> None:
     ("text", "words"),
     [
         ("webhooks: {chat: {url: 'http://hooks.example.com/x'}}", "needs an https address"),
-        ("webhooks: {chat: {url: 'https://u:p@hooks.example.com/x'}}", "does not stand in the url"),
+        ("webhooks: {chat: {url: 'https://u:p@hooks.example.com/x'}}", "must not be in the url"),
         ("webhooks: {chat: {url: 'https://hooks.example.com/x', local: true}}", "private address"),
         ("webhooks: {smtp: {url: 'https://hooks.example.com/x'}}", "cannot be called"),
         ("mail: {leads: {to: [a@example.com]}}", "needs `smtp`"),
