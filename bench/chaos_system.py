@@ -27,9 +27,10 @@ from db.repositories.reviews import label_studio
 from db.repositories.running import heartbeats
 from db.session import make_engine, reading
 from labeling.errors import Unavailable
-from service.operations.label_studio_server import Account, LabelStudioServer, find_program, start
+from service.operations.label_studio_server import Account, find_program
 from service.operations.up import wait_for
 from service.settings import load_settings
+from tests.label_studio_server import LabelStudioServer, start
 
 __all__ = ["CLASSES", "NAME", "System", "running_system"]
 

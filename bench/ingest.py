@@ -41,11 +41,12 @@ from labeling.slices import batches
 from labeling.types import Incoming
 from service.ingest.register import ROWS_A_TRANSACTION, register_items
 from service.jobs.jobs import Jobs
-from service.operations import label_studio_server
+from service.operations.label_studio_server import find_program
 from service.settings import Settings
 from service.work.failpoints import Failpoints
 from service.work.ingest.ingest import fetch_batch
 from service.work.wiring import Parts
+from tests import label_studio_server
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
@@ -188,7 +189,7 @@ class _Bench:
         if os.environ.get("BENCH_LABEL_STUDIO") == "0":
             return {"arm": "label studio", "not run": "BENCH_LABEL_STUDIO=0"}
         try:
-            program = label_studio_server.find_program()
+            program = find_program()
             server = label_studio_server.start(program, self._folder / "label-studio", port=_free_port())
         except HardcaseError as error:
             return {"arm": "label studio", "not run": error.message}

@@ -27,7 +27,8 @@ import psutil
 
 from bench.report import at_least, at_most, emit
 from labeling.errors import NotFound
-from service.operations import label_studio_server
+from service.operations.label_studio_server import find_program
+from tests import label_studio_server
 
 Line = dict[str, object]
 FIRST_200_S = 3.0
@@ -116,7 +117,7 @@ def commands() -> Line:
 def label_studio() -> Line:
     """Its first start in an empty folder, migrations included; "not run" where it is not installed."""
     try:
-        program = label_studio_server.find_program()
+        program = find_program()
     except NotFound as error:
         return {"arm": "label-studio", "not run": error.message}
     with tempfile.TemporaryDirectory(prefix="bench-start-ls") as folder:

@@ -35,13 +35,14 @@ from db.session import reading, transaction
 from db.tables import AnnotationRow, GroupRow, ImageRow, PrelabelRow, QueryRow, ReviewRow, SeenRow
 from labeling.project import LabelClass, Policy, Project, ProjectConfig
 from labeling.review.config import labelling_config
-from service.operations.label_studio_server import LabelStudioServer, find_program, start
+from service.operations.label_studio_server import find_program
 from service.schema import bring_to_head
 from service.settings import Settings
 from service.work.review.push import ACTIVE, push
 from service.work.review.sync import sync
 from service.work.wiring import Parts, make_parts
 from service.work.workflows import FULL_SWEEP_EVERY
+from tests.label_studio_server import LabelStudioServer, start
 
 CLASSES = ("cat", "dog", "bird")
 SWEEP_EVERY_S = Settings.model_fields["sweep_every_s"].default

@@ -1,9 +1,9 @@
 """Who calls and what they may do: API keys, their roles and projects, page sessions and their form tokens.
 
-A key is `hck_<prefix>_<secret>`; the database holds its prefix, a salt and SHA-256(salt + secret). A slow hash
-would protect nothing here: the secret is 256 random bits, which nobody guesses, and every request pays for the
-check. A session is a signed cookie that names the key; the key is read again at each request, so revoking it
-ends its sessions too.
+A key is `hck_<prefix>_<secret>`; the database holds its prefix, a salt and SHA-256(salt + secret). A slow hash would
+protect nothing here: the secret is 256 random bits, which cannot be guessed, and every request computes the hash. A
+session is a signed cookie that names the key; the key is read again at each request, so revoking it ends its sessions
+too.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ from sqlalchemy.orm import Session
 
 from db.repositories.people import keys
 from db.repositories.people.keys import StoredKey
-from labeling.errors import Denied, Invalid, NotFound, Unauthenticated
+from labeling.errors import Denied, Invalid, Unauthenticated
 from labeling.jobs import Role
-from labeling.project import Project
 from labeling.types import KeyId
 
 SESSION_AGE_S = 12 * 3600
@@ -49,7 +48,7 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class PageSession:
-    """What a session's cookie says: whose it is (None before login), and the seed of its form tokens."""
+    """The content of a session's cookie: its key (None before login), and the seed of its form tokens."""
 
     key_id: KeyId | None
     nonce: str
@@ -60,16 +59,8 @@ def issue_key(
 ) -> tuple[StoredKey, str]:
     """Make a key; its text is returned this once and never again."""
     prefix, salt, secret = secrets.token_hex(6), secrets.token_hex(16), secrets.token_urlsafe(32)
-    stored = keys.add(
-        session,
-        name=name,
-        prefix=prefix,
-        salt=salt,
-        digest=_digest(salt, secret),
-        role=role,
-        projects=projects,
-        now=now,
-    )
+    proof = {"prefix": prefix, "salt": salt, "digest": _digest(salt, secret)}
+    stored = keys.add(session, name=name, role=role, projects=projects, now=now, **proof)
     return stored, f"hck_{prefix}_{secret}"
 
 
@@ -90,12 +81,6 @@ def require(caller: Caller, role: Role) -> None:
     """Denied unless the caller's role covers this one."""
     if not caller.may(role):
         raise Denied(f"This needs a key with the role {role.value}; {caller.name!r} has {caller.role.value}.")
-
-
-def require_sight(caller: Caller, project: Project) -> None:
-    """NotFound for a project that the key does not list: whether it exists is not said."""
-    if not caller.sees(project.config.name):
-        raise NotFound()
 
 
 def check_strength(secret: str) -> None:
@@ -136,19 +121,18 @@ def session_caller(session: Session, page_session: PageSession | None) -> Caller
 
 
 def form_token(signing: Sequence[str], page_session: PageSession) -> str:
-    """The token that every form of this session carries."""
+    """The token of every form of this session."""
     signing_key = hashlib.sha256(b"hardcase form\0" + signing[0].encode()).digest()
     return hmac.new(signing_key, page_session.nonce.encode(), "sha256").hexdigest()
 
 
-def check_form(signing: Sequence[str], page_session: PageSession | None, token: str) -> PageSession:
+def check_form(signing: Sequence[str], page_session: PageSession | None, token: str) -> None:
     """Denied unless the form was served by us to this very session."""
-    if page_session is not None and any(
+    if page_session is None or not any(
         hmac.compare_digest(form_token([secret], page_session).encode(), token.encode("utf-8", "replace"))
         for secret in signing
     ):
-        return page_session
-    raise Denied("This form is too old or came from elsewhere. Load the page again and repeat.")
+        raise Denied("This form is too old or came from elsewhere. Load the page again and repeat.")
 
 
 def _serializer(signing: Sequence[str]) -> URLSafeTimedSerializer:

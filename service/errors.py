@@ -40,7 +40,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Problem:
-    """What is answered: a status, its headers, and the members of the body."""
+    """An error as HTTP: a status, its headers, and the members of the body."""
 
     def __init__(self, status: int, kind: str, detail: str, **members: Any) -> None:
         self.status = status
@@ -60,7 +60,7 @@ def status_of(error: type[HardcaseError]) -> int:
 
 
 def problem_of(error: Exception) -> Problem:
-    """Any error as a problem; what is not known becomes a 500 that gives nothing away."""
+    """Any error as a problem; an unknown one becomes a 500 without details."""
     if isinstance(error, HardcaseError):
         return Problem(status_of(type(error)), _kebab(type(error).__name__), error.message)
     if isinstance(error, RequestValidationError):
@@ -73,7 +73,7 @@ def problem_of(error: Exception) -> Problem:
         return problem_of(StorageFull())
     if isinstance(error, sqlalchemy.exc.OperationalError | sqlalchemy.exc.InterfaceError | sqlalchemy.exc.TimeoutError):
         return problem_of(Unavailable("The database is busy or not there. Try again in a moment."))
-    return Problem(500, "internal", "This is a fault in hardcase. The log tells more under this request's id.")
+    return Problem(500, "internal", "This is a fault in hardcase. The log has the details under this request's id.")
 
 
 def _validation(error: RequestValidationError) -> Problem:

@@ -38,7 +38,7 @@ def set_up_logs(*, level: str = "info", as_json: bool = False) -> None:
 
 
 class _ToStandardError(logging.StreamHandler[TextIO]):
-    """Finds standard error anew for every line, for who runs a command in a console of their own may exchange it."""
+    """Takes the standard error of the moment for every line, because a program that runs a command may replace it."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)

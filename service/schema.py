@@ -1,4 +1,4 @@
-"""Is the database at the schema that this code knows, and what to do if not."""
+"""Whether the database is at the schema of this code, and what to do if not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from labeling.errors import Conflict
 
 def bring_to_head(database: sa.Engine) -> None:
     """Run our migrations and the durable engine's; a database of a newer hardcase is refused."""
-    import dbos  # a command that only looks whether the schema is right does without
+    import dbos  # a command that only checks the schema does without it
 
     at = migrate.revision(database)
     if at is not None and not migrate.knows(at):

@@ -36,7 +36,7 @@ def up(
     Example: hardcase up --label-studio
     """
     from service.logs import set_up_logs
-    from service.operations.embedded_label_studio import label_studio_child
+    from service.operations.label_studio_server import label_studio_child
     from service.operations.up import Supervisor, children_of, wait_for
 
     with failing_clearly(as_json):

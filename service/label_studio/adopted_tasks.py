@@ -1,15 +1,14 @@
-"""Take tasks over that somebody made in Label Studio: what they show becomes registrations, to be fetched as all are.
+"""Register tasks that somebody made in Label Studio; their images are fetched as all others are.
 
 In: tasks as Label Studio shows them. Out: registrations and `adopted_task` rows; the job `adopt` does the rest, and
-doing it twice is doing it once. Where an image lies is judged here: Label Studio's own files are named by their path
-alone, so that they are only ever fetched from the Label Studio that the settings name, and no task can name a file of
-this machine.
+doing it twice changes nothing. The address of an image is checked here: files that Label Studio keeps are named by
+their path alone, so that they are fetched only from the Label Studio that the settings name, and no task can name a
+file of this machine.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -29,9 +28,9 @@ from labeling.types import Incoming
 from service.ingest.register import sort_out
 
 STUDIO = "label-studio:"
-"""Begins the address of a file that Label Studio itself keeps; the rest is a path there."""
+"""Begins the address of a file that Label Studio itself keeps; the rest is a path on its server."""
 KEPT = "original_"
-"""Before the name of a field of a task's data: what stood in it before the task was taken over."""
+"""Prefix of a field of a task's data that holds its value from before the task was taken over."""
 
 REGISTER = "register"
 _FILES = ("/data/upload/", "/data/local-files/", "/storage-data/uploaded/", "/tasks/")
@@ -53,7 +52,7 @@ def take_in(
     Parameters
     ----------
     tasks
-        Each with `id` and `data`; one whose image cannot be named is left alone, with the reason among the failures.
+        Each with `id` and `data`; one whose image has no usable address is skipped, with the reason among the failures.
     buckets
         Let tasks name object stores (s3://, gs://, az://), which are read with the rights of this installation.
     people
@@ -84,22 +83,16 @@ def controls_of(place: Place) -> Controls:
     return Controls() if place.controls is None else Controls(**place.controls)
 
 
-def kept_controls(controls: Controls) -> dict[str, Any]:
-    """As `controls_of` reads them again."""
-    return asdict(controls)
-
-
-def address_in(value: object, origins: Sequence[str], *, buckets: bool) -> str:
+def address_in(value: object, origin: str, *, buckets: bool) -> str:
     """The address under which the image of a task is fetched; BadAddress where it may not be.
 
-    >>> address_in("/data/upload/7/cat.png", [], buckets=False)
+    >>> address_in("/data/upload/7/cat.png", "", buckets=False)
     'label-studio:/data/upload/7/cat.png'
     """
     if not isinstance(value, str) or not value:
         raise BadAddress("The task names no image.")
-    for origin in origins:
-        if value.startswith(f"{origin}/"):
-            value = value.removeprefix(origin)
+    if value.startswith(f"{origin}/"):
+        value = value.removeprefix(origin)
     if value.startswith(("http://", "https://")) or (buckets and value.startswith(_BUCKETS)):
         return value
     if value.startswith("/"):
@@ -121,7 +114,7 @@ def studio_path(value: str) -> str:
 def _unknown(
     session: Session, project: Project, place: Place, tasks: Sequence[Mapping[str, Any]]
 ) -> list[Mapping[str, Any]]:
-    """Those that are neither noted nor ours; one of ours that was not yet noted as pushed carries its key."""
+    """Those that are neither recorded nor ours; one of ours that is not yet recorded as pushed has its key."""
     ids = [int(task["id"]) for task in tasks]
     known = adopted_tasks.known_tasks(session, project.id, place.ls_project_id, ids)
     keys = [str(_data(task).get("external_id", "")) for task in tasks]
@@ -152,14 +145,14 @@ def _item(reference: str, controls: Controls, origin: str, data: Mapping[str, An
     }
     return Incoming(
         reference=reference,
-        address=address_in(data.get(controls.image_key), [origin], buckets=buckets),
+        address=address_in(data.get(controls.image_key), origin, buckets=buckets),
         text=clean_text(text) if isinstance(text, str) else None,
         details=dict(list(details.items())[:_FIELDS]),
     )
 
 
 def _is_plain(name: object, value: object) -> bool:
-    """Whether a field can be kept as metadata; lists, long texts and odd names stay in Label Studio alone."""
+    """Whether a field can be kept as metadata; lists, long texts and unusual names stay in Label Studio only."""
     if clean_text(str(name)) is None or len(str(name)) > 100:
         return False
     return isinstance(value, int | float) or (isinstance(value, str) and 0 < len(value) <= MAX_VALUE)

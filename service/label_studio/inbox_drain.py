@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from types import TracebackType
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -50,9 +49,7 @@ class InboxDrain:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._thread.join(timeout=6)
 
@@ -62,11 +59,11 @@ class InboxDrain:
                 while drain(*self._parts) and not self._ended.is_set():
                     continue
             except Exception as error:  # noqa: BLE001 - the thread's edge: the next round tries again
-                self._tell_once(error)
+                self._log_once(error)
             else:
                 self._stuck = False
 
-    def _tell_once(self, error: Exception) -> None:
+    def _log_once(self, error: Exception) -> None:
         if not self._stuck:
             fault = None if isinstance(error, sa.exc.SQLAlchemyError | HardcaseError) else error
             log.warning("webhook events stay in the spool for now", reason=type(error).__name__, exc_info=fault)

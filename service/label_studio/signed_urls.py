@@ -2,12 +2,11 @@
 
 In: the secret and what the address is to show. Out: a path with query, or the proof that one is genuine. The
 signature covers method, path, expiry and the id of the key, so nothing in it can be changed; a rotated secret
-stays good for what it signed, until that expires.
+stays valid for what it signed, until that expires.
 """
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 from base64 import urlsafe_b64encode
@@ -16,13 +15,14 @@ from datetime import UTC, datetime
 from urllib.parse import parse_qs, quote, urlsplit
 
 from labeling.errors import Denied, Invalid
+from service.label_studio.proofs import is_one_of, key_for
 
 _HASH = re.compile(r"[0-9a-f]{16,128}")
 _MAX_EXPIRY = 10**11  # seconds; far beyond any date, and short of what overflows
 
 
 def sign_media(secret: str, *, token: str, expires_at: datetime, now: datetime) -> str:
-    """The path under which the image of the review with this token is seen until `expires_at`.
+    """The path under which the image of the review with this token is served until `expires_at`.
 
     >>> from datetime import timedelta
     >>> noon = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -33,12 +33,12 @@ def sign_media(secret: str, *, token: str, expires_at: datetime, now: datetime) 
 
 
 def sign_region(secret: str, *, token: str, expires_at: datetime, now: datetime) -> str:
-    """The path under which the annotator of this review sees where the pre-selected class is thought to be."""
+    """The path of the overlay of this review: where the pre-selected class is thought to be."""
     return _signed(secret, f"/media/region/{quote(token, safe='')}", expires_at, now)
 
 
 def sign_picture(secret: str, *, project_id: int, content_hash: str, expires_at: datetime, now: datetime) -> str:
-    """The path under which a page shows an image of a project; looking at it is not answering a review."""
+    """The path under which a page shows an image of a project; showing it is not recorded."""
     if not _HASH.fullmatch(content_hash):
         raise Invalid(f"{content_hash!r} is not a content hash.")
     return _signed(secret, f"/media/picture/{project_id}/{content_hash}", expires_at, now)
@@ -47,13 +47,9 @@ def sign_picture(secret: str, *, project_id: int, content_hash: str, expires_at:
 def verify_media(
     secrets: Sequence[str], *, method: str, path: str, expiry: str, key: str, signature: str, now: datetime
 ) -> None:
-    """Denied unless one of the secrets signed exactly this and it has not expired; says no more than that."""
-    genuine = False
-    for secret in secrets:  # all are tried, so that the time taken tells nothing
-        expected = _signature(secret, method, path, expiry)
-        same_key = hmac.compare_digest(key_id(secret).encode(), key.encode("utf-8", "replace"))
-        genuine |= same_key and hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace"))
-    if not genuine:
+    """Denied unless one of the secrets signed exactly this and it has not expired."""
+    expected = [f"{key_id(secret)}.{_signature(secret, method, path, expiry)}" for secret in secrets]
+    if not is_one_of(expected, f"{key}.{signature}"):
         raise Denied("This address was changed or is not one of ours. Open the task again in Label Studio.")
     if now >= _expires(expiry):
         raise Denied("This address has expired. Open the task again in Label Studio; it is renewed by the sweep.")
@@ -65,13 +61,11 @@ def expiry_of(address: str) -> datetime:
 
 
 def key_id(secret: str) -> str:
-    """A name for a secret that does not give it away."""
-    return hashlib.sha256(b"hardcase media key id\0" + secret.encode()).hexdigest()[:8]
+    """A name for a secret, from which the secret cannot be found."""
+    return key_for(secret, "media key id").hex()[:8]
 
 
 def _signed(secret: str, path: str, expires_at: datetime, now: datetime) -> str:
-    if not secret:
-        raise Invalid("There is no signing secret yet. Run `hardcase init`.")
     if expires_at <= now:
         raise Invalid("An address must expire in the future.")
     expiry = str(int(expires_at.timestamp()))
@@ -79,9 +73,8 @@ def _signed(secret: str, path: str, expires_at: datetime, now: datetime) -> str:
 
 
 def _signature(secret: str, method: str, path: str, expiry: str) -> str:
-    signing_key = hashlib.sha256(b"hardcase media\0" + secret.encode()).digest()
     message = "\n".join((method, path, expiry, key_id(secret)))
-    digest = hmac.new(signing_key, message.encode("utf-8", "replace"), "sha256").digest()
+    digest = hmac.new(key_for(secret, "media"), message.encode("utf-8", "replace"), "sha256").digest()
     return urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 

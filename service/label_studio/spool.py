@@ -1,6 +1,6 @@
 """Webhook events made durable in a small SQLite file of their own, whatever the main database is doing.
 
-In: events (project, action, ids) under a key. Out: the same, oldest first, to whoever drains them. `put` returns
+In: events (project, action, ids) under a key. Out: the same, oldest first, to the drain. `put` returns
 when the event is on disk (synchronous=FULL). One thread owns the file and commits all that came while it was busy
 with the commit before, so many events cost one fsync. The same key twice is one row until it is drained.
 """
@@ -31,14 +31,14 @@ _INSERT = """INSERT INTO spool (key, project_id, action, hint, received_at) VALU
     ON CONFLICT (key) DO NOTHING"""
 _OLDEST = "SELECT key, project_id, action, hint, received_at FROM spool ORDER BY id LIMIT ?"
 _NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE})
-"""What SQLite says when a disk, a quota or a file size limit ends the file's growth."""
+"""SQLite's errors when a disk, a quota or a file size limit is reached."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class _Act:
-    """One thing to do with the file, and whom to tell once it is committed."""
+    """One thing to do with the file, and the future that gets its result once it is committed."""
 
     do: Callable[[sqlite3.Connection], Any]
     answer: Future[Any]
@@ -50,7 +50,7 @@ class Spool:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._acts: queue.SimpleQueue[_Act | None] = queue.SimpleQueue()
-        self._gate = threading.Lock()  # nothing is accepted after the thread was told to end
+        self._gate = threading.Lock()  # nothing is accepted after `close`
         self._closed = False
         self._file = self._open()
         self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
@@ -83,7 +83,7 @@ class Spool:
         self._ask(lambda file: file.executemany("DELETE FROM spool WHERE key = ?", rows)).result()
 
     def close(self) -> None:
-        """End the thread after what it was given, and let the file go. A second time does nothing."""
+        """End the thread after all that was submitted, and close the file. A second time does nothing."""
         with self._gate:
             if not self._closed:
                 self._closed = True
@@ -97,10 +97,8 @@ class Spool:
             for statement in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", _TABLE):
                 file.execute(statement)
         except (OSError, sqlite3.Error) as error:
-            way_out = "Make it writable or move it away; what it held is found again by the sweep."
-            raise Unavailable(
-                f"The spool of webhook events {self._path} cannot be used ({error}). {way_out}"
-            ) from error
+            message = f"The spool of webhook events {self._path} cannot be used ({error})."
+            raise Unavailable(f"{message} Make it writable or move it away; the sweep finds its events.") from error
         return file
 
     def _ask(self, do: Callable[[sqlite3.Connection], T]) -> Future[T]:
@@ -132,7 +130,7 @@ class Spool:
         return group, False
 
     def _commit(self, group: Sequence[_Act]) -> None:
-        """All of the group or nothing; nobody hears of success before it is on disk."""
+        """All of the group or nothing; no success is reported before it is on disk."""
         group = [act for act in group if act.answer.set_running_or_notify_cancel()]
         try:
             self._file.execute("BEGIN IMMEDIATE")

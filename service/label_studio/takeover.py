@@ -1,7 +1,7 @@
 """Take over a project that others made in Label Studio: its labels, its names, and all of its tasks, in place.
 
-In: the number of a Label Studio project, and perhaps a project file. Out: a project of ours that stands in that very
-project, its tasks noted and their images registered. Killed and begun again, it goes on; done twice, it is done once.
+In: the number of a Label Studio project, and perhaps a project file. Out: a project of ours that uses this Label Studio
+project, its tasks recorded and their images registered. It can be interrupted and repeated.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import html
 import re
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -28,7 +28,7 @@ from labeling.project import Project, ProjectConfig
 from labeling.review.controls import Foreign, read_config
 from labeling.slices import batches
 from service.jobs.jobs import Jobs
-from service.label_studio.adopted_tasks import kept_controls, take_in
+from service.label_studio.adopted_tasks import take_in
 from service.projects.project_file import check_project
 
 TASKS_A_TRANSACTION = 500
@@ -38,7 +38,7 @@ _TAG = re.compile(r"<[^>]*>")
 
 @dataclass(frozen=True, slots=True)
 class TakenOver:
-    """What became of it: the tasks that were looked at, those noted now, and those that could not be."""
+    """The result: how many tasks were read, how many of them are new, and how many could not be taken over."""
 
     project: Project
     tasks: int
@@ -48,7 +48,7 @@ class TakenOver:
 
 @dataclass(frozen=True, slots=True)
 class TakingOver:
-    """What it takes to take a project over; `author` stands in the histories."""
+    """Takes a project over; `author` is recorded in the histories."""
 
     database: sa.Engine
     jobs: Jobs
@@ -57,7 +57,7 @@ class TakingOver:
     now: Callable[[], datetime]
 
     def begin(self, ls_project_id: int, config: ProjectConfig | None, name: str | None) -> tuple[Project, int]:
-        """Make our project of it, and say how many people were to answer each of its tasks.
+        """Make our project of it, and return how many people were to answer each of its tasks.
 
         Raises
         ------
@@ -81,29 +81,29 @@ class TakingOver:
         return self._make(there, config, name), people
 
     def tasks(self, project: Project, people: int, progress: Callable[[int], None] = lambda _: None) -> TakenOver:
-        """Note its tasks, a batch a transaction, and ask for their images."""
+        """Register its tasks, a batch per transaction, and ask for the job that fetches their images."""
         with reading(self.database) as session:
             place = label_studio.get(session, project.id)
         if place is None:
-            raise NotFound(f"{project.config.name} stands in no Label Studio project.")
-        seen, new, noted = 0, 0, 0
+            raise NotFound(f"{project.config.name} has no Label Studio project.")
+        total, new, noted = 0, 0, 0
         for chunk in batches(self.studio.listing(place.ls_project_id), TASKS_A_TRANSACTION):
             with transaction(self.database) as session:
                 new += take_in(session, project, chunk, self.now(), buckets=True, people=people)
                 ids = [int(task["id"]) for task in chunk]
                 noted += len(adopted_tasks.known_tasks(session, project.id, place.ls_project_id, ids))
-            seen += len(chunk)
+            total += len(chunk)
             progress(len(chunk))
         with transaction(self.database) as session:
             self.jobs.ask(session, JobName.INGEST, project.id, Trigger.HAND)
-        return TakenOver(project, seen, new, seen - noted)
+        return TakenOver(project, total, new, total - noted)
 
     def _there(self, ls_project_id: int) -> StudioProject:
         try:
             return self.studio.project(ls_project_id)
         except NotFound as error:
             raise NotFound(
-                f"There is no project {ls_project_id} in the Label Studio at {self.studio.url}. Its number stands in "
+                f"There is no project {ls_project_id} in the Label Studio at {self.studio.url}. Its number is in "
                 "the address of its page: /projects/NUMBER/."
             ) from error
 
@@ -114,7 +114,7 @@ class TakingOver:
         now = self.now()
         with transaction(self.database) as session:
             made = projects.create(session, wanted, salt=secrets.token_hex(16), author=self.author, now=now)
-            controls = kept_controls(foreign.controls)
+            controls = asdict(foreign.controls)
             label_studio.add(
                 session, made.id, ls_project_id=there.id, base_url=self.studio.url, now=now, controls=controls
             )
@@ -123,7 +123,7 @@ class TakingOver:
 
 
 def _config_of(there: StudioProject, foreign: Foreign, name: str) -> ProjectConfig:
-    """A project file's worth of what stands there: its choices, and its instructions as plain text."""
+    """Its choices, and its instructions as plain text, as a project file."""
     words = clean_text(html.unescape(_TAG.sub(" ", there.instructions))) or ""
     labels = [{"name": label.name, "description": label.description} for label in foreign.labels]
     return check_project({"name": name, "labels": labels, "guidelines": words})
@@ -134,6 +134,6 @@ def _check_labels(config: ProjectConfig, foreign: Foreign) -> None:
     if theirs != set(config.classes):
         differ = ", ".join(repr(name) for name in sorted(theirs ^ set(config.classes))[:10])
         raise Invalid(
-            f"The labels must be the choices of the Label Studio project, to the letter; these are in one alone: "
-            f"{differ}. Mend the project file, or the labelling config in Label Studio."
+            f"The labels must be the choices of the Label Studio project, to the letter; these are in one only: "
+            f"{differ}. Correct the project file, or the labelling config in Label Studio."
         )

@@ -1,7 +1,7 @@
-"""What a lead does about an annotator: pause, let take part again, void everything answered so far and ask again.
+"""What a lead does about an annotator: pause, resume, or void all answers so far and ask again.
 
-In: a person of the project, who wants it and why. Out: facts and jobs, in the caller's one transaction; the labels
-follow at once. For the pages, the API and the command line alike.
+In: a person of the project, the author and the reason. Out: rows and jobs, in the caller's one transaction; labels are
+updated at once. For the pages, the API and the command line alike.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from service.labels.resolution import settle
 
 @dataclass(frozen=True, slots=True)
 class Voided:
-    """How many versions of answers count no more, the images that they were about, and the labels that changed."""
+    """How many answers were voided, the images that they were about, and how many labels changed."""
 
     answers: int
     images: int
@@ -36,12 +36,12 @@ class Voided:
 
 
 def pause(session: Session, jobs: Jobs, project: Project, annotator_id: int, by: Actor) -> Annotator:
-    """Let what they answer from now on count for nothing; Conflict if they are paused already."""
+    """Discard their answers from now on; Conflict if they are paused already."""
     return _switch(session, jobs, project, annotator_id, by, paused=True)
 
 
 def resume(session: Session, jobs: Jobs, project: Project, annotator_id: int, by: Actor) -> Annotator:
-    """Let their answers count again from now on; the rule judges them by later answers only."""
+    """Count their answers again from now on; the rule uses later answers only."""
     found = _switch(session, jobs, project, annotator_id, by, paused=False)
     for alarm in alarms.open_alarms(session, project.id):
         if (alarm.kind, alarm.subject) == (AlarmKind.ANNOTATOR_PAUSED, str(annotator_id)):
@@ -50,9 +50,9 @@ def resume(session: Session, jobs: Jobs, project: Project, annotator_id: int, by
 
 
 def void_answers(session: Session, jobs: Jobs, project: Project, annotator_id: int, by: Actor) -> Voided:
-    """Let all their answers so far count for nothing: labels follow, open reviews ask others, the model is refitted.
+    """Discard all their answers so far: labels are updated, open reviews ask others, the classifier is fitted again.
 
-    Gold that was made from their answers is gold no more. Whether they are paused stays as it is.
+    Gold that was made from their answers is withdrawn. Whether they are paused stays as it is.
     """
     _check(session, project, annotator_id, by)
     answers = annotators.void(session, annotator_id, by)

@@ -1,7 +1,7 @@
-"""Disputes as a lead is to see them: the dearest first, with who said what, and blind where the label must stay so.
+"""Disputes for a lead: highest expected damage first, with each answer, and blind where the label must stay so.
 
-In: a project. Out: disputes in order. Of blind kinds neither votes nor engines' opinions are told: who decides must not
-lean on what a certificate or a gate is to measure.
+In: a project. Out: disputes in order. Of blind kinds neither votes nor engine predictions are shown: the decision must
+not depend on what a certificate or a gate measures.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One voice: an annotator, or an engine with how sure it is."""
+    """One answer: of an annotator, or of an engine with its probability."""
 
     who: str
     answer: str
@@ -58,10 +58,9 @@ class Disputed:
 
 
 def listed(session: Session, project: Project) -> list[Disputed]:
-    """All disputes, dearest first; those for which another person is being asked come last."""
-    conflicts = [(Why.CONFLICT, one) for one in disputes.in_conflict(session, project.id)]
-    contradicted = [(Why.CONTRADICTED, one) for one in disputes.contradicted(session, project.id)]
-    everything = [*conflicts, *contradicted]
+    """All disputes, highest expected damage first; those for which another person is being asked come last."""
+    everything = [(Why.CONFLICT, one) for one in disputes.in_conflict(session, project.id)]
+    everything += [(Why.CONTRADICTED, one) for one in disputes.contradicted(session, project.id)]
     images = [one.image_id for _, one in everything]
     cast: dict[ImageId, list[VoteRow]] = defaultdict(list)
     for vote in answers.votes(session, images):
@@ -78,18 +77,23 @@ def listed(session: Session, project: Project) -> list[Disputed]:
 
 
 def _disputed(
-    project: Project, why: Why, one: Dispute, cast: Sequence[VoteRow], names: dict[int, str], engine: Opinion | None
+    project: Project,
+    why: Why,
+    one: Dispute,
+    cast: Sequence[VoteRow],
+    names: dict[int, str],
+    engine: Opinion | None,
 ) -> Disputed:
     counted = cast if why is Why.CONTRADICTED else [vote for vote in cast if vote.review_id == one.review_id]
-    damage = expected_damage(_doubt(counted), one.kind, one.group_size)
+    damage = expected_damage(_error_of_majority(counted), one.kind, one.group_size)
     if blind_always(one.kind):
         return Disputed(one, why, damage, True, (), None)
     votes = tuple(Said(names.get(vote.annotator_id, "somebody"), str(vote.answer)) for vote in counted)
     return Disputed(one, why, damage, False, votes, _engine(project, engine))
 
 
-def _doubt(votes: Iterable[VoteRow]) -> float:
-    """How likely the most frequent answer is wrong, if everybody who could tell is as good."""
+def _error_of_majority(votes: Iterable[VoteRow]) -> float:
+    """The probability that the most frequent answer is wrong, if all who answered are equally good."""
     counts = Counter(vote.answer for vote in votes if not vote.answer.is_unsure)
     return 1 - max(counts.values()) / counts.total() if counts else 1.0
 
@@ -105,8 +109,7 @@ def _still_contradicted(votes: Iterable[VoteRow]) -> bool:
 
 def _engine(project: Project, said: Opinion | None) -> Said | None:
     known = project.config.answers
-    label = None if said is None else known.label_of(said.answer, said.probs)
-    if said is None or label is None:
+    if said is None or (label := known.label_of(said.answer, said.probs)) is None:
         return None
     has_probs = len(said.probs) == len(known.classes) and not is_none(label)
     return Said(said.engine, label, said.probs[known.code(label)] if has_probs else None)

@@ -1,7 +1,7 @@
-"""The history of one image as one person may see it: nothing that spoils a blind task, names as the policy shows them.
+"""The history of one image for one reader: without what a blind review hides, and with names as the policy shows them.
 
-In: a project, an image, and whether the reader leads. Out: the image, its facts in order, its tasks and its twins.
-While somebody is asked about the image blind, whoever does not lead sees neither opinions nor labels.
+In: a project, an image, and whether the reader is a lead. Out: the image, its facts in order, its tasks and its twins.
+While a blind review of the image is open, only a lead sees predictions and labels.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from service.projects.pseudonyms import shown_name
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """Everything about one image. `hidden`: opinions and labels are left out, because a blind task is open."""
+    """Everything about one image. `hidden`: predictions and labels are left out, because a blind review is open."""
 
     image: Listed
     text: str | None
@@ -34,7 +34,7 @@ class Story:
 
 
 def story_of(session: Session, project: Project, image_id: ImageId, *, leads: bool) -> Story:
-    """The story of an image; NotFound if the project has none of this number."""
+    """The history of an image; NotFound if the project has none of this number."""
     found = label_list.of_images(session, project.id, [image_id])
     if not found:
         raise NotFound("This project has no such image.")
@@ -46,7 +46,8 @@ def story_of(session: Session, project: Project, image_id: ImageId, *, leads: bo
     text = image_history.text_of(session, image_id)
     if leads or not image_history.is_blind_and_open(session, image_id):
         return Story(found[0], text, [_named(project, fact) for fact in facts], tasks, twins, hidden=False)
-    return Story(_bare(found[0]), text, _unspoilt(facts), [], [replace(t, label=None) for t in twins], hidden=True)
+    twins = [replace(twin, label=None) for twin in twins]
+    return Story(_without_label(found[0]), text, _without_answers(facts), [], twins, hidden=True)
 
 
 def _named(project: Project, fact: Fact) -> Fact:
@@ -55,17 +56,16 @@ def _named(project: Project, fact: Fact) -> Fact:
     return replace(fact, by=shown_name(project, fact.annotator_id, fact.by))
 
 
-def _unspoilt(facts: Sequence[Fact]) -> list[Fact]:
-    """What does not hint at an answer, nor at why the image is asked about."""
-    kept = [fact for fact in facts if fact.what not in HIDES]
-    return [
-        replace(fact, says="", why="", details={}) if fact.what == "asked" else _without_gold(fact) for fact in kept
-    ]
+def _without_answers(facts: Sequence[Fact]) -> list[Fact]:
+    """The facts that hint neither at an answer nor at why the image is asked about."""
+    return [_without_hints(fact) for fact in facts if fact.what not in HIDES]
 
 
-def _without_gold(fact: Fact) -> Fact:
+def _without_hints(fact: Fact) -> Fact:
+    if fact.what == "asked":
+        return replace(fact, says="", why="", details={})
     return replace(fact, details={name: value for name, value in fact.details.items() if name != "gold"})
 
 
-def _bare(image: Listed) -> Listed:
+def _without_label(image: Listed) -> Listed:
     return replace(image, value=None, source=None, author="", reason="", kind=None, confidence=None, people=())

@@ -1,8 +1,8 @@
-"""Ask people again about images: another person where a review stands, a new review where there is none.
+"""Ask people again about images: another person where there is a review, a new review where there is none.
 
-In: images, who wants it and why. Out: counts; the caller's transaction holds it all. A review that is asked again keeps
-its kind and stays blind if it was, so its answer may be used for the same as before. Asking for what is open already
-changes nothing.
+In: images, the author and the reason. Out: counts; everything happens in the caller's transaction. A review that is
+asked again keeps its kind and stays blind if it was, so its answer may be used as before. Asking for what is open
+already changes nothing.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Asked:
 
 
 def ask_again(session: Session, project: Project, image_ids: Sequence[ImageId], by: Actor) -> Asked:
-    """Let people look at these images again; bridges and images without a group are passed over."""
+    """Ask people about these images again; bridges and images without a group are skipped."""
     wanted = sorted(set(image_ids))
     standing = reviews.newest_of_images(session, project.id, wanted)
     closed = {one.review_id: one.people + 1 for one in standing.values() if not one.open}

@@ -1,7 +1,7 @@
-"""From answers to labels: what the facts say of an image is compared with the label that stands.
+"""From answers to labels: the label that follows from an image's answers is compared with the label in force.
 
-In: images whose answers may have changed. Out: labels appended where they differ, and soft labels beside them. A lead's
-decision stands above every answer, gold above what people say. The outcome follows from the facts alone, so doing it
+In: images whose answers may have changed. Out: labels appended where they differ, and soft labels. A lead's decision
+overrides every answer, and gold overrides what people answer. The result depends on the stored facts only, so doing it
 again, or in another order, changes nothing.
 """
 
@@ -32,14 +32,14 @@ __all__ = ["MAJORITY", "Standing", "settle", "standing_of"]
 AUTHOR = "annotators"
 MAJORITY = "majority"
 ENOUGH = 0.5
-"""A consensus that is no surer of its value than this leaves it to the majority."""
+"""A consensus whose confidence is not above this is replaced by the majority."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What people say of an image: the outcome of the review that was answered last; `value` None in a conflict.
+    """What people answered about an image: the result of the review answered last; `value` None in a conflict.
 
-    `said` is what each of them said who could tell; `soft` the share of each answer, or what `method` makes of it.
+    `said` is each person's answer other than unsure; `soft` the share of each answer, or the probability by `method`.
     """
 
     value: str | None
@@ -61,7 +61,7 @@ class Standing:
 
     @property
     def evidence(self) -> dict[str, Any]:
-        """What is kept with a label: the answers that it rests on, and how sure they make it."""
+        """What is kept with a label: the answers that it was made from, and its confidence."""
         return {
             "annotations": list(self.annotation_ids),
             "method": self.method,
@@ -88,10 +88,10 @@ def settle(session: Session, project: Project, image_ids: Sequence[ImageId], now
 
 
 def standing_of(votes: Iterable[VoteRow], known: AnswerSet) -> dict[ImageId, Standing]:
-    """What people say of each image by majority; images about which nobody could tell are left out."""
+    """What people answered about each image by majority; images with only unsure answers are left out."""
     by_review: dict[ReviewId, list[VoteRow]] = defaultdict(list)
     for vote in votes:
-        if vote.kind is not ReviewKind.GOLD:  # its answers judge annotators, not images
+        if vote.kind is not ReviewKind.GOLD:  # its answers measure annotators, not images
             by_review[vote.review_id].append(vote)
     standing: dict[ImageId, Standing] = {}
     for _, rows in sorted(by_review.items()):
@@ -116,18 +116,17 @@ def _of_review(rows: Sequence[VoteRow], known: AnswerSet) -> Standing | None:
 def _with_soft_labels(
     session: Session, project: Project, wanted: Sequence[ImageId], standing: Mapping[ImageId, Standing], now: datetime
 ) -> dict[ImageId, Standing]:
-    """Each as the policy's method has it where that has seen these very answers; till then the shares are kept."""
+    """Each with the value of the policy's method where that was computed from these answers; else with the shares."""
     held, method = soft_labels.of(session, wanted), project.config.policy.consensus
-    fits = {image for image, one in standing.items() if image in held and _is_about(held[image], one) == method}
+    fits = {
+        image
+        for image, one in standing.items()
+        if (soft := held.get(image)) and soft.method == method and set(soft.annotations) == set(one.annotation_ids)
+    }
     new = [_soft(image, one) for image, one in standing.items() if image not in fits]
     new = [one for one in new if held.get(one.image_id) != one]
     soft_labels.keep(session, project.id, new, [image for image in held if image not in standing], now)
     return {image: _weighed(one, held[image]) if image in fits else one for image, one in standing.items()}
-
-
-def _is_about(soft: SoftLabel, standing: Standing) -> str | None:
-    """The method of a soft label that rests on the answers that stand; None of one that rests on others."""
-    return soft.method if set(soft.annotations) == set(standing.annotation_ids) else None
 
 
 def _soft(image: ImageId, one: Standing) -> SoftLabel:
@@ -136,10 +135,10 @@ def _soft(image: ImageId, one: Standing) -> SoftLabel:
 
 
 def _weighed(standing: Standing, soft: SoftLabel) -> Standing:
-    """With the value of the soft label, where it may have a say.
+    """With the value of the soft label, where it may be used.
 
-    Not where one person alone could tell, nor for an answer that nobody gave, nor about blind kinds: engines and the
-    quality that is guessed from them have no part in the labels that judge engines.
+    Not where only one person gave a label, nor for an answer that nobody gave, nor for blind kinds: engines, and the
+    quality estimated from them, must not affect the labels that measure engines.
     """
     allowed = len(standing.said) > 1 and soft.value in standing.soft and not blind_always(standing.kind)
     if soft.method == MAJORITY or not allowed or soft.confidence <= ENOUGH:
@@ -160,23 +159,22 @@ def _decided(decision: Decision, held: Label | None, standing: Standing | None) 
 
 
 def _due(image: ImageId, standing: Standing | None, held: Label | None, given: Label | None) -> NewLabel | None:
-    """The label to append for one image; None where the one that stands is right."""
+    """The label to append for one image; None where the one in force is right."""
     if held is not None and held.source is LabelSource.GOLD and held.value is not None:
         return None
-    by_people = held is not None and held.source is LabelSource.PEOPLE
+    by_people = held if held is not None and held.source is LabelSource.PEOPLE else None
     if standing is not None:
-        same = held is not None and by_people and held.decision_id is None
-        same = same and held is not None and held.disputed == (standing.value is None)
-        if same and held is not None and (held.value, held.review_id) == (standing.value, standing.review_id):
-            return None
+        value, review_id = standing.value, standing.review_id
+        if by_people is not None and by_people.decision_id is None:
+            in_force = (by_people.value, by_people.review_id, by_people.disputed)
+            if in_force == (value, review_id, value is None):
+                return None
         reason = "answered" if held is None or held.value is None else "answer changed"
-        reason = reason if standing.value is not None else DISPUTED
-        return NewLabel(
-            image, standing.value, LabelSource.PEOPLE, AUTHOR, reason, standing.review_id, standing.evidence
-        )
-    if held is None or not by_people or (held.value is None and held.decision_id is None):
+        reason = reason if value is not None else DISPUTED
+        return NewLabel(image, value, LabelSource.PEOPLE, AUTHOR, reason, review_id, standing.evidence)
+    if by_people is None or (by_people.value is None and by_people.decision_id is None):
         return None
-    gone = "answer withdrawn" if held.decision_id is None else "decision taken back"
+    gone = "answer withdrawn" if by_people.decision_id is None else "decision taken back"
     if given is not None and given.value is not None:
         return NewLabel(image, given.value, given.source, AUTHOR, f"{gone}; the earlier label stands again")
-    return NewLabel(image, None, LabelSource.PEOPLE, AUTHOR, gone, held.review_id)
+    return NewLabel(image, None, LabelSource.PEOPLE, AUTHOR, gone, by_people.review_id)

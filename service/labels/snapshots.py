@@ -1,6 +1,6 @@
 """Snapshots: a project's labels frozen under a name, kept as one file, and checked whenever they are read.
 
-In: a project and where files lie. Out: the snapshot's row, or its entries in the order of content hashes. The file is
+In: a project and the home folder. Out: the snapshot's row, or its entries in the order of content hashes. The file is
 a copy: the labels up to `last_label_id` are the content, so a lost or changed file is written again from them.
 """
 
@@ -11,7 +11,8 @@ import hashlib
 import os
 import re
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -38,7 +39,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def create(
     database: sa.Engine, home: Path, project: Project, name: str, *, author: str, note: str, now: datetime
 ) -> Snapshot:
-    """Freeze the labels as they stand. The same name with the same content is joined, with another refused."""
+    """Freeze the current labels. The same name with the same content gives the existing snapshot, else a Conflict."""
     check_name(name)
     with reading(database) as session:
         up_to = examples.last_label_id(session, project.id)
@@ -98,7 +99,7 @@ def rebuild(database: sa.Engine, home: Path, project: Project, snapshot: Snapsho
 def compare_states(
     database: sa.Engine, home: Path, project: Project, before: Snapshot, after: Snapshot | None
 ) -> Comparison:
-    """What differs between two snapshots, or between one and the labels as they stand now (`after` None)."""
+    """What differs between two snapshots, or between one and the current labels (`after` None)."""
     with reading(database) as session:
         if after is not None:
             return compare(entries(home, before), entries(home, after))
@@ -107,7 +108,7 @@ def compare_states(
 
 
 def entries_of(session: Session, project_id: ProjectId, up_to: int) -> Iterator[Entry]:
-    """The labels that stood after the label `up_to`, as entries in the order of their content hashes."""
+    """The labels in force after the label `up_to`, as entries in the order of their content hashes."""
     for facts in exports.label_facts(session, project_id, up_to, by_hash=True):
         yield from map(_entry, facts)
 
@@ -131,13 +132,9 @@ def _entry(fact: LabelFact) -> Entry:
         source=fact.source,
         kind=fact.kind,
         decided=str(fact.evidence.get("kind", "")) if "decision" in fact.evidence else "",
-        answers=_counts([answer for person in fact.people for answer in person.answer.choices]),
+        answers=dict(sorted(Counter(answer for person in fact.people for answer in person.answer.choices).items())),
         soft_label=soft_label(fact.evidence),
     )
-
-
-def _counts(answers: Sequence[str]) -> dict[str, int]:
-    return {answer: answers.count(answer) for answer in sorted(set(answers))}
 
 
 def _write(path: Path, lines: Iterator[bytes]) -> tuple[str, int]:

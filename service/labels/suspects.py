@@ -1,7 +1,6 @@
-"""What people do about suspected labels: send them back to review, or find that they are right.
+"""What people do about suspected labels: send them back to review, or mark them as right.
 
-In: numbers of labels as they were shown. Out: counts. A label that was replaced in the meantime is left alone: nobody
-judges what they did not see.
+In: numbers of labels as they were shown. Out: counts. A label that was replaced since it was shown is skipped.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ SUSPECTED = "the label is suspected to be wrong"
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """How many labels were handled, how many were so already, and how many no longer stand."""
+    """How many labels were handled, how many were so already, and how many are no longer in force."""
 
     done: int
     already: int
@@ -30,7 +29,7 @@ class Handled:
 
 
 def send_back(session: Session, project: Project, label_ids: Sequence[int], *, author: str, now: datetime) -> Handled:
-    """Ask another person about these labels' images; the caller asks for the job that tells Label Studio."""
+    """Ask another person about these labels' images; the caller asks for the job that updates Label Studio."""
     standing = label_audit.standing_labels(session, project.id, label_ids)
     images = [ImageId(image) for image in standing.values()]
     asked = ask_again(session, project, images, Actor(author, SUSPECTED, now))
@@ -39,7 +38,7 @@ def send_back(session: Session, project: Project, label_ids: Sequence[int], *, a
 
 
 def find_right(session: Session, project: Project, label_ids: Sequence[int], *, author: str, now: datetime) -> Handled:
-    """Note that somebody looked and these labels are right; they are not suspected again until they change."""
+    """Record that these labels are right; they are not suspected again until they change."""
     standing = label_audit.standing_labels(session, project.id, label_ids)
-    done = label_audit.find_right(session, list(standing), Actor(author, "looked at and found right", now))
+    done = label_audit.find_right(session, list(standing), Actor(author, "checked and found right", now))
     return Handled(done, len(standing) - done, len(set(label_ids)) - len(standing))

@@ -85,7 +85,7 @@ class WebhookIn(_Group):
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment:
             raise ValueError("a webhook's url is http(s)://host[:port]/path")
         if parts.username or parts.password:
-            raise ValueError("a secret does not stand in the url; `hardcase messages key NAME` takes it")
+            raise ValueError("a secret must not be in the url; `hardcase messages key NAME` takes it")
         return value
 
     @model_validator(mode="after")

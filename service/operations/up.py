@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -65,7 +66,7 @@ class Child:
 
 
 class Supervisor:
-    """Starts children, restarts those that die, and stops all of them when told to."""
+    """Starts children, restarts those that die, and stops all of them on a signal."""
 
     def __init__(self, children: Sequence[Child]) -> None:
         self._children = children
@@ -81,7 +82,7 @@ class Supervisor:
                 child.start()
             on_ready()
             while not self._stop.wait(0.5):
-                self._look_after()
+                self._restart_ended()
         finally:
             self._stop_all()
         return 1 if self.failed else 0
@@ -89,7 +90,7 @@ class Supervisor:
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._stop.set()
 
-    def _look_after(self) -> None:
+    def _restart_ended(self) -> None:
         for child in self._children:
             if child.process is None or child.process.poll() is None:
                 continue
@@ -137,11 +138,8 @@ def wait_for(address: str, *, timeout_s: float) -> None:
     """Wait until an address answers 200; Unavailable if it does not in time."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
-        try:
+        with suppress(httpx.TransportError):
             if httpx.get(address, timeout=2.0).status_code == 200:
                 return
-        except httpx.TransportError:
-            time.sleep(0.1)
-        else:
-            time.sleep(0.2)
+        time.sleep(0.1)
     raise Unavailable(f"{address} did not answer within {timeout_s:.0f} s; the logs are in the home's `logs` folder.")

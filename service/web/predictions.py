@@ -41,6 +41,18 @@ class Task(msgspec.Struct):
     data: dict[str, Any] = {}
     annotations: Any = None
 
+    @property
+    def key(self) -> str:
+        """The key of one of our tasks; empty for any other task."""
+        key = self.data.get("external_id")
+        return key if isinstance(key, str) and _TOKEN.fullmatch(key) else ""
+
+    @property
+    def number(self) -> int:
+        """The number of a task that Label Studio stores; 0 for any other."""
+        stored = isinstance(self.id, int) and not isinstance(self.id, bool) and 0 < self.id < _LARGEST
+        return self.id if stored else 0
+
 
 class Predictions:
     """One thread that reads; `close` ends it. The answers of a project never change, so they are read once."""
@@ -58,21 +70,17 @@ class Predictions:
         self._reader.shutdown(cancel_futures=True)
 
     def _predict(self, project_id: ProjectId, tasks: list[Task]) -> bytes:
-        tokens = [_key_of(task) for task in tasks]
         with reading(self._database) as session:
             choices, order = self._choices_of(session, project_id), displayed_predictions.order_of(session, project_id)
-            ours = displayed_predictions.by_token(session, project_id, [token for token in tokens if token])
-            strange = [task for task, token in zip(tasks, tokens, strict=True) if token not in ours]
+            ours = displayed_predictions.by_token(session, project_id, [task.key for task in tasks if task.key])
+            others = [task for task in tasks if task.key not in ours]
             numbered = displayed_predictions.by_task(
-                session, project_id, [task.id for task in strange if _has_number(task)]
+                session, project_id, [task.number for task in others if task.number]
             )
-            unknown = _not_taken_in(session, project_id, order, strange)
+            unknown = _not_taken_in(session, project_id, order, others)
         if unknown:
             self._take_in(project_id, unknown)
-        predicted = [
-            ours.get(token) or (numbered.get(task.id) if _has_number(task) else None)
-            for task, token in zip(tasks, tokens, strict=True)
-        ]
+        predicted = [ours.get(task.key) or numbered.get(task.number) for task in tasks]
         version = order.model_version or NO_ORDER_YET
         controls = OURS if order.controls is None else Controls(**order.controls)
         results = [suggested(_valid(one, choices), version, choices, controls) for one in predicted]
@@ -99,22 +107,12 @@ def _valid(shown: Shown | None, choices: Sequence[str]) -> Suggestion:
 
 def _not_taken_in(session: Session, project_id: ProjectId, order: Order, tasks: Sequence[Task]) -> list[dict[str, Any]]:
     """Those that are neither ours nor noted; a project that is not in Label Studio yet can take none in."""
-    numbered = {task.id: task for task in tasks if _has_number(task)}
+    numbered = {task.number: task for task in tasks if task.number}
     if order.ls_project_id is None or not numbered:
         return []
     known = adopted_tasks.known_tasks(session, project_id, order.ls_project_id, list(numbered))
     return [
-        {"id": number, "data": {**task.data, "external_id": _key_of(task)}, "annotations": task.annotations}
+        {"id": number, "data": {**task.data, "external_id": task.key}, "annotations": task.annotations}
         for number, task in numbered.items()
         if number not in known
     ]
-
-
-def _key_of(task: Task) -> str:
-    """The key that one of our tasks carries; empty for any other."""
-    key = task.data.get("external_id")
-    return key if isinstance(key, str) and _TOKEN.fullmatch(key) else ""
-
-
-def _has_number(task: Task) -> bool:
-    return isinstance(task.id, int) and not isinstance(task.id, bool) and 0 < task.id < _LARGEST

@@ -1,4 +1,4 @@
-"""Builds what the web process works with, once, and hands it down as `app.state.parts`.
+"""Builds what the web process works with, once; routes get it as `app.state.parts`.
 
 It never imports the worker, a model or the Label Studio SDK; `tests/service/web/test_web_process.py` starts the
 process and checks it.

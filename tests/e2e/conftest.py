@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from service.operations.label_studio_server import Account, LabelStudioServer, find_program, start
+from service.operations.label_studio_server import Account, find_program
+from tests.label_studio_server import LabelStudioServer, start
 
 ROOT = Path(__file__).parents[2]
 

@@ -100,7 +100,7 @@ def decide(parts: PartsDep, caller: CallerDep, project: ProjectDep, body: Decisi
 
 @router.post("/api/projects/{project}/ask-again", summary="Ask people again about images")
 def ask_again(parts: PartsDep, caller: CallerDep, project: ProjectDep, body: AskAgainIn) -> Asked:
-    """Another person on the review that stands, or a new review; whoever answered already is not asked twice."""
+    """Asks another person in the existing review, or makes a new review; nobody is asked twice."""
     by = Actor(caller.name, body.reason, parts.now())
     with transaction(parts.database) as session:
         return ask_people(session, parts.jobs, project, body.image_ids, by)

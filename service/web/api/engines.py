@@ -1,4 +1,4 @@
-"""Engines: which a project uses, what they have done and cost, and reports that compare and plan them.
+"""Engines: which a project uses, what they did and cost, and reports that compare and plan them.
 
 The web process never loads an engine: a report is asked for, made by the worker, and read here.
 """
@@ -40,13 +40,13 @@ class EnginesOut(BaseModel):
     older: list[RevisionFacts]
     kinds: list[KindState]
     spending: Spending
-    budget_micro: int | None = Field(description="What the project may spend in all; null: nobody set a limit.")
+    budget_micro: int | None = Field(description="What the project may spend in all; null: no limit.")
     endpoints: list[EndpointState]
-    flags: dict[str, int] = Field(description="Pre-labels with each flag, and the canaries: given, and obeyed.")
+    flags: dict[str, int] = Field(description="Pre-labels with each flag, and the canaries: asked, and followed.")
 
 
 class ReportIn(BaseModel):
-    """What is to be found out. Without `engines`: those that the project uses."""
+    """A report to make. Without `engines`: about those that the project uses."""
 
     model_config = ConfigDict(extra="forbid")
     kind: ReportKind

@@ -40,7 +40,7 @@ Outcome = Literal["new", "changed", "same", "refused"]
 
 
 class AddressIn(BaseModel):
-    """An image by its address, with what comes with it."""
+    """An image by its address, with its text, metadata and label."""
 
     model_config = ConfigDict(extra="forbid")
     url: str = Field(min_length=1, max_length=2_048, description="http or https; fetched by the worker.")
@@ -59,7 +59,7 @@ class AddressesIn(BaseModel):
 
 
 class Taken(BaseModel):
-    """What became of one item. What is `new` or `changed` is fetched and checked next."""
+    """The outcome for one item. A `new` or `changed` one is fetched and checked next."""
 
     reference: str
     outcome: Outcome
@@ -67,14 +67,14 @@ class Taken(BaseModel):
 
 
 class TakenOut(BaseModel):
-    """One answer an item, in the order in which they were sent."""
+    """One outcome for each item, in the order in which they were sent."""
 
     items: list[Taken]
     job_id: str
 
 
 class RetriedOut(BaseModel):
-    """How many items got their tries back."""
+    """How many items are tried again."""
 
     retried: int
 
@@ -126,7 +126,7 @@ def show_image(parts: PartsDep, project: ProjectDep, image_id: Number) -> ImageI
     return found
 
 
-@router.get("/api/projects/{project}/images/{image_id}/history", summary="Everything that is known of an image")
+@router.get("/api/projects/{project}/images/{image_id}/history", summary="Show the history of an image")
 def show_history(parts: PartsDep, caller: CallerDep, project: ProjectDep, image_id: Number) -> ImageHistoryOut:
     """Facts, oldest first: its registration, every prediction and answer, and each label it ever had."""
     with reading(parts.database) as session:
@@ -150,7 +150,7 @@ def upload_images(
     return _register(parts, project, [_kept(parts, file) for file in files])
 
 
-@router.post("/api/projects/{project}/images/by-address", status_code=202, summary="Name images by their addresses")
+@router.post("/api/projects/{project}/images/by-address", status_code=202, summary="Add images by their addresses")
 def name_images(parts: PartsDep, project: ProjectDep, body: AddressesIn) -> TakenOut:
     return _register(parts, project, [_named(item) for item in body.items])
 
@@ -160,7 +160,7 @@ def list_quarantine(paging: PagingDep) -> SliceOut[FailureItem]:
     return paging.slice_of(listings.failures, step="fetch")
 
 
-@router.post("/api/projects/{project}/quarantine/retry", summary="Try the quarantined again")
+@router.post("/api/projects/{project}/quarantine/retry", summary="Retry the quarantine")
 def retry_quarantine(parts: PartsDep, caller: CallerDep, project: ProjectDep) -> RetriedOut:
     return RetriedOut(retried=retry_failures(parts, caller, project, step="fetch"))
 

@@ -115,7 +115,7 @@ def _picture(data: bytes, media_type: str) -> Response:
 
 
 def _origins(page_origin: str) -> set[str]:
-    """Label Studio's origin; one on loopback goes by both of its names."""
+    """Label Studio's origin; loopback has two names, and both are accepted."""
     parts = urlsplit(page_origin)
     origin = f"{parts.scheme}://{parts.netloc}"
     if parts.hostname not in _LOOPBACK:

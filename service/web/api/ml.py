@@ -46,13 +46,13 @@ _TEXT: dict[str, object] = {"type": "string"}
 router = APIRouter(prefix="/ml/{token}", tags=["ml backend"])
 
 
-@router.get("/health", summary="Say that the backend is up", responses={200: shape(status=_TEXT)})
+@router.get("/health", summary="Check that the backend is up", responses={200: shape(status=_TEXT)})
 async def health(request: Request, token: str) -> dict[str, str]:
     _project_of(request, token)
     return {"status": "UP", "model_class": "hardcase"}
 
 
-@router.post("/setup", summary="Say which order of the queue is shown", responses={200: shape(model_version=_TEXT)})
+@router.post("/setup", summary="Show which order of the queue is in use", responses={200: shape(model_version=_TEXT)})
 def setup(request: Request, token: str) -> dict[str, str]:
     """The body is ignored, with the token of Label Studio in it."""
     return {"model_version": _model_version(request, token)}
@@ -66,7 +66,7 @@ def list_versions(request: Request, token: str) -> dict[str, list[str]]:
 
 @router.post(
     "/predict",
-    summary="Say what each task pre-selects",
+    summary="Predict what each task pre-selects",
     openapi_extra={"requestBody": {"required": True, **shape(tasks=_ARRAY)}},
     responses={200: shape(results=_ARRAY)},
 )

@@ -33,7 +33,7 @@ def list_reviews(paging: PagingDep, kind: ReviewKind | None = None) -> SliceOut[
     return paging.slice_of(rounds.reviews, kind=kind)
 
 
-@router.post("/api/projects/{project}/reviews/sync", status_code=202, summary="Bring Label Studio into step")
+@router.post("/api/projects/{project}/reviews/sync", status_code=202, summary="Sync with Label Studio")
 def sync_reviews(parts: PartsDep, caller: CallerDep, project: ProjectDep, full: bool = False) -> AskedOut:
     """Reads new answers and pushes new reviews; `full` also finds what was deleted there, over all tasks."""
     return ask_by_hand(parts, caller, project, JobName.REVIEW, ReviewArguments(full=full))

@@ -28,7 +28,7 @@ Name = Annotated[str, Path(alias="snapshot", max_length=64)]
 
 
 class SnapshotIn(BaseModel):
-    """What to freeze the labels as they stand under."""
+    """The name and note of a snapshot of the current labels."""
 
     model_config = ConfigDict(extra="forbid")
     name: str = Field(pattern=f"^{NAME}$")
@@ -50,7 +50,7 @@ class SnapshotOut(Answer):
 
 
 class ReleaseOut(BaseModel):
-    """A released snapshot with its figures as they were; docs/how-to/release.md explains them."""
+    """A released snapshot with the figures of that time; docs/how-to/release.md explains them."""
 
     snapshot: SnapshotOut
     released_by: str
@@ -97,9 +97,9 @@ def list_snapshots(paging: PagingDep, released: bool | None = None) -> SliceOut[
     return paging.slice_of(snapshots.listing, released=released)
 
 
-@router.post("/api/projects/{project}/snapshots", status_code=201, summary="Freeze the labels as they stand")
+@router.post("/api/projects/{project}/snapshots", status_code=201, summary="Freeze the current labels")
 def create_snapshot(parts: PartsDep, caller: CallerDep, project: ProjectDep, body: SnapshotIn) -> SnapshotOut:
-    """The same name with the same labels is joined; with other labels it is a conflict."""
+    """The same name with the same labels gives the existing snapshot; with other labels it is a conflict."""
     now = parts.now()
     made = create(parts.database, parts.settings.home, project, body.name, author=caller.name, note=body.note, now=now)
     with transaction(parts.database) as session:
@@ -113,11 +113,11 @@ def show_snapshot(parts: PartsDep, project: ProjectDep, name: Name) -> SnapshotO
         return SnapshotOut.of(snapshots.by_name(session, project.id, name))
 
 
-@router.get("/api/projects/{project}/snapshots/{snapshot}/changes", summary="What has changed since a snapshot")
+@router.get("/api/projects/{project}/snapshots/{snapshot}/changes", summary="Compare a snapshot with a later state")
 def show_changes(
     parts: PartsDep, project: ProjectDep, name: Name, to: Annotated[str | None, Query(max_length=64)] = None
 ) -> ComparisonOut:
-    """Up to the snapshot `to`, or up to the labels as they stand now."""
+    """What changed up to the snapshot `to`, or up to the current labels."""
     with reading(parts.database) as session:
         before = snapshots.by_name(session, project.id, name)
         after = None if to is None else snapshots.by_name(session, project.id, to)

@@ -53,7 +53,7 @@ def review_suspects(parts: PartsDep, caller: CallerDep, project: ProjectDep, bod
     return handle(parts, caller, project, "review", body.labels)
 
 
-@router.post("/api/projects/{project}/suspects/right", summary="Say that suspected labels are right")
+@router.post("/api/projects/{project}/suspects/right", summary="Mark suspected labels as right")
 def suspects_are_right(parts: PartsDep, caller: CallerDep, project: ProjectDep, body: SuspectsIn) -> Handled:
     """They are not suspected again until they change."""
     return handle(parts, caller, project, "right", body.labels)

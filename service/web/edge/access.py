@@ -1,4 +1,4 @@
-"""Who may call what: the one table of all routes, and the guard that holds every route to it.
+"""Who may call what: the one table of all routes, and the guard that enforces it for every route.
 
 In: a request whose route was found. Out: the same request with its caller and project, or an error before a byte
 of the body is read. A route that is not in the table cannot be served: `check_table` refuses to start.
@@ -29,7 +29,7 @@ COOKIE = "hardcase_session"
 
 
 class How(StrEnum):
-    """How a route knows its caller."""
+    """How a route identifies its caller."""
 
     PUBLIC = "public"
     SIGNED = "signed address"
@@ -41,14 +41,14 @@ class How(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a route asks for; `role` is the least that will do."""
+    """What a route requires; `role` is the least sufficient role."""
 
     how: How
     role: Role | None = None
 
     @property
     def words(self) -> str:
-        """As the documentation says it: `API key: read`."""
+        """As in the documentation: `API key: read`."""
         return f"{self.how}: {self.role}" if self.role else str(self.how)
 
 
@@ -198,7 +198,8 @@ def _visible(session: Session, caller: Caller, name_or_id: str) -> Project:
         project = projects.resolve(session, name_or_id)
     except NotFound:
         raise NotFound() from None  # the same message as for a project that this key may not see
-    auth.require_sight(caller, project)
+    if not caller.sees(project.config.name):
+        raise NotFound()
     return project
 
 

@@ -17,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 PLAIN_BODY_BYTES = 8 * 2**20
 """Largest body that is not an upload of files."""
 WEBHOOK_BODY_BYTES = 16 * 2**20
-"""Largest event of Label Studio: one over thousands of tasks carries all of them, and it is sent only once."""
+"""Largest event of Label Studio: one about thousands of tasks lists all of them, and it is sent only once."""
 BODY_IDLE_S = 20.0
 """Longest wait for the next piece of a body."""
 BODY_TOTAL_S = 600.0

@@ -58,7 +58,7 @@ def show_disputes(
 
 
 @router.post(
-    "/projects/{project}/disputes", summary="Decide a dispute, or ask somebody else", dependencies=[CheckedForm]
+    "/projects/{project}/disputes", summary="Decide a dispute, or ask another person", dependencies=[CheckedForm]
 )
 def decide_disputes(
     parts: PartsDep,

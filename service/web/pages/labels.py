@@ -1,7 +1,7 @@
-"""The labels of a project as a list to look through, and to correct one or fifty from; other pages lead here too.
+"""The labels of a project as a list, to correct one of them or up to fifty at once; other pages link here.
 
-In: filters, or the numbers of images. Out: pictures with the label that stands, who says so and why. Correcting needs a
-reason, and a second look where it is about several images. Everything works without scripts.
+In: filters, or the numbers of images. Out: images with their label in force, its author and reason. A correction needs
+a reason, and a confirmation where it is about several images. Everything works without scripts.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from service.web.wiring import PartsDep, WebParts
 
 router = APIRouter(route_class=Guarded, tags=["pages"], default_response_class=HTMLResponse)
 
-_Empty = BeforeValidator(lambda value: value or None)  # a form sends what was left open as an empty text
+_Empty = BeforeValidator(lambda value: value or None)  # a form sends an empty field as an empty text
 Text = Annotated[str, Field(max_length=200)]
 Number = Annotated[Annotated[int, Field(ge=1, lt=2**62)] | None, _Empty]
 Deed = Literal["correct", "take back", "ask"]
@@ -44,7 +44,7 @@ _DONE = {"correct": "got a label by you", "take back": "had your decision taken 
 
 
 class Filters(BaseModel):
-    """What the list is narrowed to; an empty field does not matter."""
+    """The filters of the list; an empty field does not filter."""
 
     label: Annotated[Text | None, _Empty] = None
     source: Annotated[LabelSource | None, _Empty] = None
@@ -55,7 +55,7 @@ class Filters(BaseModel):
     text: Text = ""
 
     def query(self, **more: object) -> str:
-        """As the query of an address."""
+        """As the query part of an address."""
         chosen = self.model_dump(mode="json", exclude_defaults=True) | more
         return urlencode({name: value for name, value in chosen.items() if value is not None})
 
@@ -65,7 +65,7 @@ _ImageId = Annotated[ImageId, Field(ge=1, lt=2**62)]
 ImageIds = Annotated[list[_ImageId], Query(max_length=AT_ONCE)]
 
 
-@router.get("/projects/{project}/labels", summary="The labels that stand")
+@router.get("/projects/{project}/labels", summary="The labels in force")
 def show_labels(
     request: Request,
     parts: PartsDep,
@@ -78,7 +78,7 @@ def show_labels(
     done: Deed | None = None,
     n: Annotated[int, Query(ge=0, le=AT_ONCE)] = 0,
 ) -> Response:
-    """All of them newest first, those that the filters leave, or those of the images that another page named."""
+    """The labels that match the filters, newest first, or those of the images that another page named."""
     if task is not None:
         return _to_task(parts, project, task)
     with reading(parts.database) as session:
@@ -97,7 +97,7 @@ def show_labels(
         older=filters.query(after=found.next_after) if found.next_after else None,
         newest=filters.query() if after else None,
         choices=_choices(project, people),
-        said_by=lambda item: _said_by(project, item),
+        author_of=lambda item: _author_of(project, item),
         answers=project.config.answers.choices,
         done=_DONE[done] if done else None,
         n=n,
@@ -171,7 +171,7 @@ def _to_task(parts: WebParts, project: Project, task: int) -> Response:
 
 
 def _choices(project: Project, people: Sequence[Annotator]) -> dict[str, list[tuple[object, str]]]:
-    """What the filters may be set to, with the words for it."""
+    """The values that each filter may have, with their names."""
     return {
         "label": [(name, name) for name in project.config.answers.labels],
         "source": [(source.value, source.value) for source in LabelSource],
@@ -181,8 +181,8 @@ def _choices(project: Project, people: Sequence[Annotator]) -> dict[str, list[tu
     }
 
 
-def _said_by(project: Project, item: Listed) -> str:
-    """Who stands behind a label: the annotators by name or pseudonym, or the lead who decided."""
+def _author_of(project: Project, item: Listed) -> str:
+    """The author of a label: the annotators by name or pseudonym, or the lead who decided."""
     if item.decided or not item.people:
         return item.author
     return ", ".join(shown_name(project, number, name) for number, name in item.people)

@@ -23,7 +23,7 @@ def _check_form(request: Request, parts: PartsDep, form_token: Annotated[str, Fo
 
 
 CheckedForm = Depends(_check_form)
-"""For a route that a form of ours is sent to: it carries the token of its session."""
+"""For a route that receives a form of ours: the form must have the token of its session."""
 router = APIRouter(route_class=Guarded, tags=["pages"], default_response_class=HTMLResponse)
 
 

@@ -1,4 +1,4 @@
-"""Templates to pages: everything is escaped, every form carries its token, nothing needs a script.
+"""Templates to pages: everything is escaped, every form has its token, nothing needs a script.
 
 In: a template's name and values. Out: a response. Addresses of images are signed here, for an hour.
 """
@@ -33,7 +33,7 @@ _NOT_PAGES = ("/api/", "/media/", "/webhooks/", "/metrics", "/openapi.json", "/h
 
 
 def page(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-    """One page; a form on it carries the token of this session (made now if there is none)."""
+    """One page; a form on it has the token of this session (made now if there is none)."""
     signing = parts_of(request).settings.signing
     known = session_of(request)
     held = known or auth.open_session(None)

@@ -95,7 +95,7 @@ def act(
 
 
 def _bars(known: Known, *, signed: bool = False) -> tuple[float, float, float]:
-    """Where an interval and its value stand on a scale of 0 to 100; a signed one goes from -1 to 1."""
+    """An interval and its value on a scale of 0 to 100; a signed one goes from -1 to 1."""
     low, span = (-1.0, 2.0) if signed else (0.0, 1.0)
     numbers = (known.lower or 0.0, known.value or 0.0, known.upper or 0.0)
     left, middle, right = (round(100 * (number - low) / span, 2) for number in numbers)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -34,7 +35,7 @@ from db.tables import (
 from labeling.adapters.label_studio.client import ProjectSettings
 from labeling.errors import BadAddress, Conflict, Invalid
 from labeling.project import LabelClass, Project, ProjectConfig
-from service.label_studio.adopted_tasks import address_in, kept_controls, studio_path, take_in
+from service.label_studio.adopted_tasks import address_in, studio_path, take_in
 from service.label_studio.takeover import TakingOver
 from service.work.review.adopt import adopt_batch
 from service.work.review.push import push
@@ -172,10 +173,10 @@ def test_answers_and_drafts_were_given_with_open_eyes_and_become_labels(scene: S
     sync(scene.parts, project.id)
     again = sync(scene.parts, project.id)
 
-    seen = {row.review_id for row in rows_of(scene.parts.database, SeenRow)}
+    viewed = {row.review_id for row in rows_of(scene.parts.database, SeenRow)}
     reviews = {row.ls_task_id: row.review_id for row in rows_of(scene.parts.database, PushRow)}
     config = scene.studio.project(scene.ls_project).label_config
-    assert seen == {reviews[answered]}
+    assert viewed == {reviews[answered]}
     assert list(label_values(scene.parts.database, project.id).values()) == ["cat"]
     assert again["recorded"] == 0
     assert 'name="species"' in config and 'value="$url"' in config
@@ -309,7 +310,7 @@ def test_a_label_of_an_adopted_task_on_the_holdout_neither_trains_nor_judges(sce
 )  # fmt: skip
 def test_no_task_can_name_what_it_should_not(value: Any) -> None:
     with pytest.raises(BadAddress):
-        address_in(value, ["http://127.0.0.1:8321"], buckets=False)
+        address_in(value, "http://127.0.0.1:8321", buckets=False)
 
 
 @pytest.mark.parametrize(
@@ -326,11 +327,11 @@ def test_no_task_can_name_what_it_should_not(value: Any) -> None:
     ],
 )
 def test_label_studios_own_files_are_named_by_their_path_alone(value: str, address: str) -> None:
-    assert address_in(value, ["http://127.0.0.1:8321"], buckets=False) == address
+    assert address_in(value, "http://127.0.0.1:8321", buckets=False) == address
 
 
 def test_object_stores_are_read_only_where_the_administrator_takes_tasks_over() -> None:
-    assert address_in("s3://bucket/a.png", [], buckets=True) == "s3://bucket/a.png"
+    assert address_in("s3://bucket/a.png", "", buckets=True) == "s3://bucket/a.png"
     assert studio_path("/data/upload/a.png") == "/data/upload/a.png"
 
 
@@ -339,7 +340,7 @@ def test_names_are_kept_as_they_were_read() -> None:
 
     controls = replace(Controls(), image_key="url")
 
-    assert Controls(**kept_controls(controls)) == controls
+    assert Controls(**json.loads(json.dumps(asdict(controls)))) == controls
 
 
 def test_counts_are_the_same_on_both_databases(any_database: sa.Engine, make_project: Callable[..., Project]) -> None:

@@ -178,7 +178,7 @@ def test_an_unknown_task_is_answered_without_a_result_behind_all_others_and_take
     assert [name for name, _ in world.jobs()] == ["ingest"]
 
 
-def test_a_task_of_another_project_is_not_told(world: World) -> None:
+def test_a_task_of_another_project_is_not_predicted(world: World) -> None:
     with transaction(world.database) as session:
         config = ProjectConfig("plants", (LabelClass("cat"), LabelClass("oak")))
         other = projects.create(session, config, salt="other", author="test", now=NOW)

@@ -141,17 +141,17 @@ def test_a_process_that_may_write_no_more_says_so_and_keeps_what_it_acknowledged
     """
 
     with start(script, str(tmp_path / "spool.db")) as process:
-        told = process.communicate(timeout=60)[0].decode().split()
+        acknowledged = process.communicate(timeout=60)[0].decode().split()
 
     assert process.returncode == 0
-    assert 0 < len(told) < 10_000
+    assert 0 < len(acknowledged) < 10_000
     again = Spool(tmp_path / "spool.db")
-    assert [event.key for event in again.drain(20_000)] == [*told, "after"]
+    assert [event.key for event in again.drain(20_000)] == [*acknowledged, "after"]
     again.close()
 
 
 def test_a_file_that_is_no_spool_is_named(tmp_path: Path) -> None:
-    (tmp_path / "spool.db").write_bytes(b"not a database, but long enough to be looked at" * 100)
+    (tmp_path / "spool.db").write_bytes(b"not a database, but long enough to be read" * 100)
 
     with pytest.raises(Unavailable, match=r"spool\.db"):
         Spool(tmp_path / "spool.db")

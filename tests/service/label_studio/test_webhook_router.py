@@ -139,9 +139,7 @@ def test_a_replay_a_day_later_is_answered_and_has_no_effect(
 @pytest.mark.parametrize(
     "secret", ["", "wrong", "é", secret_of(SECRET, ProjectId(999)), secret_of("x" * 48, ProjectId(1))]
 )
-def test_a_forged_event_is_refused_before_its_body_is_looked_at(
-    client: TestClient, project: Project, secret: str
-) -> None:
+def test_a_forged_event_is_refused_before_its_body_is_read(client: TestClient, project: Project, secret: str) -> None:
     headers = {HEADER: secret.encode()} if secret else {}
 
     answers = [
@@ -293,13 +291,13 @@ def test_the_drain_says_once_that_the_database_is_away_and_goes_on_when_it_is_ba
     with database.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE inbox RENAME TO gone")
 
-    with capture_logs() as told, InboxDrain(spool, database, jobs, every_s=0.01):
+    with capture_logs() as logged, InboxDrain(spool, database, jobs, every_s=0.01):
         time.sleep(0.3)
         with database.begin() as connection:
             connection.exec_driver_sql("ALTER TABLE gone RENAME TO inbox")
         _until(lambda: spool.drain() == [])
 
-    assert [entry["log_level"] for entry in told] == ["warning"]
+    assert [entry["log_level"] for entry in logged] == ["warning"]
     assert [hint.tasks for hint in hints(database, project.id)] == [(1,)]
     jobs.close()
     spool.close()

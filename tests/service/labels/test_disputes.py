@@ -1,4 +1,4 @@
-"""Disputes by page and API: the dearest first, blind where it must be, and the label follows a decision at once."""
+"""Disputes by page and API: highest expected damage first, blind where it must be; the label follows a decision."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _listed(client: TestClient, database: sa.Engine) -> list[dict[str, object]]:
     return items
 
 
-def test_the_dearest_comes_first_and_says_who_said_what(
+def test_the_highest_expected_damage_comes_first_with_each_answer(
     client: TestClient, database: sa.Engine, project: Project
 ) -> None:
     _, [hard] = _disputed(database, project, [HARD])
@@ -137,7 +137,7 @@ def test_decisions_of_one_or_many_make_labels_at_once_and_can_be_taken_back(
     body = {
         "decisions": [{"image_id": image, "value": value} for image, value in values],
         "kind": "adjudication",
-        "reason": "looked closely",
+        "reason": "checked closely",
     }
 
     decided = client.post(f"{API}/decisions", json=body, headers=key)
@@ -150,7 +150,7 @@ def test_decisions_of_one_or_many_make_labels_at_once_and_can_be_taken_back(
     assert taken.json() == {"decided": 1}
     assert [item["image_id"] for item in _listed(client, database)] == [first]
     row = rows_of(database, DecisionRow)[0]
-    assert (row.kind, row.author, row.reason) == ("adjudication", "lena", "looked closely")
+    assert (row.kind, row.author, row.reason) == ("adjudication", "lena", "checked closely")
     label = next(row for row in rows_of(database, LabelRow) if row.value == "dog")
     assert label.review_id is not None and label.evidence["kind"] == "adjudication"
 
@@ -228,7 +228,7 @@ def test_several_are_decided_from_the_list_and_who_may_only_read_sees_no_buttons
 
     client.post(PAGE, data={"form_token": token, "image": images[:2], "value": "cat", "reason": "both"})
     log_in(client, make_key(database, Role.READ))
-    seen = client.get(PAGE).text
+    shown = client.get(PAGE).text
 
     assert label_values(database, project.id) == dict.fromkeys(images[:2], "cat")
-    assert "Ask another person" not in seen
+    assert "Ask another person" not in shown

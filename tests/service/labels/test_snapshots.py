@@ -1,4 +1,4 @@
-"""A snapshot is a frozen state: the same labels give the same hash, and a file that was touched is not believed."""
+"""A snapshot is a frozen state: the same labels give the same hash, and a file that was touched is refused."""
 
 from __future__ import annotations
 

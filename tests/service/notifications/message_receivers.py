@@ -1,4 +1,4 @@
-"""Who is told things in tests: a real mail server and a real receiver of webhooks, on this machine."""
+"""Receivers of messages in tests: a real mail server and a real receiver of webhooks, on this machine."""
 
 from __future__ import annotations
 

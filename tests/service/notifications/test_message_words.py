@@ -128,11 +128,11 @@ def _a_week(database: sa.Engine, project: Project) -> None:
             for number, (review, seconds) in enumerate(zip(reviews, (2.0, 20_000.0), strict=False))
         ]  # fmt: skip
         record(session, answers, NOW)
-        told = [
+        given = [
             NewLabel(ImageId(1), "cat", LabelSource.PEOPLE, "annotators", "answered", reviews[0], {}),
             NewLabel(ImageId(2), None, LabelSource.PEOPLE, "annotators", DISPUTED, reviews[1], {}),
         ]
-        labels.append(session, project.id, told, NOW)
+        labels.append(session, project.id, given, NOW)
         old = [NewLabel(ImageId(3), "dog", LabelSource.IMPORT, "ingest", "came with the image")]
         labels.append(session, project.id, old, NOW - timedelta(days=9))
         interval = estimate(Estimate(0.9, 0.8, 0.95, 40), "accuracy")

@@ -1,4 +1,4 @@
-"""Messages: each occasion told once to each who wants it, whatever fails, repeats or dies on the way."""
+"""Messages: each occasion is sent once to each target that wants it, whatever fails, repeats or is killed."""
 
 from __future__ import annotations
 
@@ -109,7 +109,9 @@ def by_mail(mails: Mails, to: str = "ann@example.com", more: str = "") -> str:
     return f"smtp: {{{smtp}}}\nmail: {{leads: {{to: [{to}]{more}}}}}"
 
 
-def test_a_webhook_that_fails_twice_is_told_once_signed_and_under_the_same_id(house: House, hooks: Hooks) -> None:
+def test_a_webhook_that_fails_twice_is_sent_one_message_signed_and_under_the_same_id(
+    house: House, hooks: Hooks
+) -> None:
     hooks.statuses[:] = [500, 503]
     house.hook(hooks.url)
     house.alarm()
@@ -152,7 +154,7 @@ def test_mail_is_handed_in_with_a_login_and_no_name_can_begin_a_header(house: Ho
     assert "<script>" not in page.get_content()
 
 
-def test_the_week_is_told_once_whatever_the_clock_does(house: House, hooks: Hooks) -> None:
+def test_the_week_is_sent_once_whatever_the_clock_does(house: House, hooks: Hooks) -> None:
     house.hook(hooks.url)
     times = [NOW, MONDAY, MONDAY + timedelta(days=6), MONDAY - timedelta(hours=1), MONDAY + timedelta(days=7), MONDAY]
 
@@ -193,11 +195,11 @@ def test_what_nobody_takes_raises_one_alarm_which_ends_with_the_next_message(hou
     for pause in PAUSES:
         house.later(pause)
     raised = house.open_alarms()
-    house.later(timedelta(days=1))  # of the alarm that was just raised, it is told
-    told = json.loads(hooks.bodies[-1])
+    house.later(timedelta(days=1))  # a message about the alarm that was just raised is sent
+    sent_last = json.loads(hooks.bodies[-1])
 
     assert raised == [AlarmKind.DELIVERIES, AlarmKind.INPUT_DRIFT]
-    assert told["facts"]["words"].startswith("Messages to webhook:chat are not taken: answered 500.")
+    assert sent_last["facts"]["words"].startswith("Messages to webhook:chat are not taken: answered 500.")
     assert house.open_alarms() == [AlarmKind.INPUT_DRIFT]
     assert len(hooks.bodies) == len(PAUSES) + 2
 
@@ -223,7 +225,7 @@ def test_a_webhook_without_a_secret_is_sent_nothing(house: House, hooks: Hooks) 
     assert "hardcase messages key chat" in rows_of(house.parts.database, DeliveryRow)[0].detail
 
 
-def test_everybody_hears_what_they_want_of_the_projects_that_they_want(house: House, hooks: Hooks) -> None:
+def test_all_get_what_they_want_of_the_projects_that_they_want(house: House, hooks: Hooks) -> None:
     house.tell(
         f"""
 webhooks:
@@ -273,7 +275,7 @@ def test_no_secret_and_no_address_stands_in_a_log_or_in_what_is_kept(
     assert "ann@example.com" not in said
 
 
-def test_a_mail_server_whose_certificate_nobody_vouches_for_is_told_nothing(
+def test_a_mail_server_whose_certificate_nobody_vouches_for_is_sent_nothing(
     house: House, mails: Mails, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SSL_CERT_FILE")
@@ -297,7 +299,7 @@ def test_a_file_with_a_mistake_makes_the_job_wait(house: House) -> None:
     ("text", "words"),
     [
         ("webhooks: {chat: {url: 'http://hooks.example.com/x'}}", "needs an https address"),
-        ("webhooks: {chat: {url: 'https://u:p@hooks.example.com/x'}}", "does not stand in the url"),
+        ("webhooks: {chat: {url: 'https://u:p@hooks.example.com/x'}}", "must not be in the url"),
         ("webhooks: {chat: {url: 'https://hooks.example.com/x', local: true}}", "private address"),
         ("webhooks: {smtp: {url: 'https://hooks.example.com/x'}}", "cannot be called"),
         ("mail: {leads: {to: [a@example.com]}}", "needs `smtp`"),
@@ -336,11 +338,11 @@ def test_the_commands_list_try_and_keep_a_secret(house: House, hooks: Hooks, mon
 
 
 def test_the_doctor_sees_a_file_with_a_mistake_and_a_missing_secret(house: House) -> None:
-    seen = []
+    answers = []
     for text in ("webhooks: {chat: {url: 1}}", "webhooks: {chat: {url: 'https://a.example/x'}}", ""):
         house.tell(text)
         checks = examine(house.parts.settings, house.parts.database, LabelStudio("http://127.0.0.1:9", "0" * 40))
-        seen += [(c.ok, c.detail) for c in checks if c.name == "messages.yaml"]
+        answers += [(c.ok, c.detail) for c in checks if c.name == "messages.yaml"]
 
-    assert [ok for ok, _ in seen] == [False, False, True]
-    assert seen[1][1] == "chat has no secret"
+    assert [ok for ok, _ in answers] == [False, False, True]
+    assert answers[1][1] == "chat has no secret"

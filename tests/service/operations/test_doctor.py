@@ -53,7 +53,7 @@ class Studio(FakeLabelStudio):
 
 
 class Server:
-    """Answers each (method, path) on loopback as it is told, 404 otherwise."""
+    """Answers each (method, path) on loopback as it was set up, 404 otherwise."""
 
     def __init__(self) -> None:
         self.answers: dict[tuple[str, str], Callable[[Any], tuple[int, Any]]] = {}

@@ -189,7 +189,7 @@ def test_every_page_is_there_before_anything_was_counted_again(old: Opened) -> N
     assert all(pages_of(old).values())
 
 
-def test_once_the_figures_were_looked_at_every_page_says_what_it_said(old: Opened) -> None:
+def test_once_the_figures_were_computed_every_page_says_what_it_said(old: Opened) -> None:
     for step in (*QUICK, *SLOW, calibrate, refresh):
         step(old.parts, old.project.id)
 

@@ -170,7 +170,7 @@ def rows_of(database: sa.Engine) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def files_of(old: Opened) -> dict[str, str]:
-    """Every file of the home with its hash; the databases are told by their rows."""
+    """Every file of the home with its hash; the databases are compared by their rows."""
     return {
         path.relative_to(old.home).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(old.home.rglob("*"))

@@ -30,14 +30,14 @@ def _wait(condition: object, seconds: float = 15.0) -> None:
 def test_a_child_that_is_killed_is_started_again_and_all_end_together(tmp_path: Path) -> None:
     child = _child(tmp_path, "sleeper", SLEEPER)
     supervisor = Supervisor([child])
-    seen: list[int] = []
+    pids: list[int] = []
 
     def script() -> None:
         assert child.process is not None
-        seen.append(child.process.pid)
+        pids.append(child.process.pid)
         os.kill(child.process.pid, signal.SIGKILL)
-        _wait(lambda: child.process is not None and child.process.pid != seen[0])
-        seen.append(child.process.pid)
+        _wait(lambda: child.process is not None and child.process.pid != pids[0])
+        pids.append(child.process.pid)
         os.kill(os.getpid(), signal.SIGTERM)
 
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
@@ -46,7 +46,7 @@ def test_a_child_that_is_killed_is_started_again_and_all_end_together(tmp_path: 
     signal.signal(signal.SIGINT, before[1])
 
     assert code == 0
-    assert len(set(seen)) == 2
+    assert len(set(pids)) == 2
     assert child.process is not None and child.process.poll() is not None
 
 

@@ -53,7 +53,7 @@ BODIES: dict[tuple[str, str], dict[str, object]] = {
     ("POST", "/api/projects/{project}/snapshots"): {"name": "v2"},
     ("POST", "/api/projects/{project}/suspects/review"): {"labels": [1]},
     ("POST", "/api/projects/{project}/suspects/right"): {"labels": [1]},
-    ("POST", "/api/projects/{project}/alarms/{alarm_id}/end"): {"reason": "seen to"},
+    ("POST", "/api/projects/{project}/alarms/{alarm_id}/end"): {"reason": "handled"},
     ("POST", "/api/projects/{project}/team/{annotator_id}/{deed}"): {"reason": "on holiday"},
     ("POST", "/api/projects/{project}/decisions"): {"decisions": [{"image_id": 1, "value": "cat"}], "reason": "test"},
     ("POST", "/api/projects/{project}/ask-again"): {"image_ids": [1], "reason": "test"},
@@ -211,7 +211,7 @@ def test_an_anonymous_body_is_refused_before_it_is_read(
     assert answer.status_code == 401
 
 
-def test_another_projects_existence_is_not_told(world: tuple[sa.Engine, dict[str, str]], tmp_path: Path) -> None:
+def test_another_projects_existence_is_not_revealed(world: tuple[sa.Engine, dict[str, str]], tmp_path: Path) -> None:
     database, made = world
     with web(database, tmp_path) as client:
         hidden = client.get("/api/projects/animals", headers=bearer(made["other project"])).json()

@@ -135,7 +135,7 @@ def test_one_label_is_corrected_at_once_and_keeps_its_kind(
     log_in(client, make_key(database, Role.ENGINEER, name="lena"))
 
     status, location = post(
-        client, deed="correct", image=2, label="bird", reason="a wing is seen", back="kind=evaluation"
+        client, deed="correct", image=2, label="bird", reason="it has a wing", back="kind=evaluation"
     )
 
     now = held(database, 2)
@@ -144,7 +144,7 @@ def test_one_label_is_corrected_at_once_and_keeps_its_kind(
     with reading(database) as session:
         row = session.scalars(sa.select(LabelRow).where(LabelRow.image_id == 2).order_by(LabelRow.id.desc())).first()
         deeds = list(session.scalars(sa.select(AuditRow.action).where(AuditRow.actor == "lena")))
-    assert row is not None and (row.author, row.reason) == ("lena", "a wing is seen")
+    assert row is not None and (row.author, row.reason) == ("lena", "it has a wing")
     assert "correction" in deeds
     assert "1 image got a label by you" in client.get(location).text
 
@@ -200,13 +200,13 @@ def test_a_given_label_stands_again_when_the_decision_that_there_is_none_is_take
     assert (held(database, 1).value, held(database, 1).source.value) == ("cat", "import")
 
 
-def test_people_are_asked_again_and_label_studio_is_told(
+def test_people_are_asked_again_and_label_studio_is_updated(
     client: TestClient, database: sa.Engine, project: Project
 ) -> None:
     labelled(database, project)
     log_in(client, make_key(database, Role.ENGINEER))
 
-    status, location = post(client, deed="ask", image=1, reason="looks odd")
+    status, location = post(client, deed="ask", image=1, reason="unusual")
 
     assert (status, location) == (303, f"{LABELS}?done=ask&n=1")
     page = client.get("/projects/1/jobs").text
@@ -267,15 +267,15 @@ def test_a_history_tells_every_fact_in_order(client: TestClient, database: sa.En
         annotators.void(session, 1, Actor("lena", "answers at random", NOW))
     key = make_key(database, Role.ENGINEER)
     log_in(client, key)
-    post(client, deed="correct", image=1, label="dog", reason="seen")
+    post(client, deed="correct", image=1, label="dog", reason="checked")
 
     story = client.get("/api/projects/1/images/1/history", headers=bearer(key)).json()
     page = client.get("/projects/1/images/1").text
 
-    told = [fact["what"] for fact in story["facts"]]
-    assert told[:2] == ["registered", "fetched"]
-    assert {"fetched", "asked", "pushed", "seen", "answered", "voided", "label", "decision"} <= set(told)
-    assert told.count("answered") == 2 and [f["at"] for f in story["facts"]] == sorted(f["at"] for f in story["facts"])
+    shown = [fact["what"] for fact in story["facts"]]
+    assert shown[:2] == ["registered", "fetched"]
+    assert {"fetched", "asked", "pushed", "seen", "answered", "voided", "label", "decision"} <= set(shown)
+    assert shown.count("answered") == 2 and [f["at"] for f in story["facts"]] == sorted(f["at"] for f in story["facts"])
     answers = [fact for fact in story["facts"] if fact["what"] == "answered"]
     assert [fact["details"]["counts"] for fact in answers] == [False, False]
     assert (story["label"], story["hidden"]) == ("dog", False)
@@ -308,13 +308,13 @@ def test_while_a_blind_task_is_open_only_leads_see_what_it_hides(
 
     log_in(client, reader)
     hidden = [client.get(path).text for path in ("/projects/1/images/1", f"{LABELS}?image=1", f"{LABELS}?label=bird")]
-    told = client.get("/api/projects/1/images/1/history", headers=bearer(reader)).json()
+    shown = client.get("/api/projects/1/images/1/history", headers=bearer(reader)).json()
     log_in(client, lead)
     open_page = client.get("/projects/1/images/1").text
 
     assert "blind" in hidden[0] and not any("test-1" in page for page in hidden)
     assert "bird" not in hidden[0] and "evaluation" not in hidden[0]
     assert "<strong>bird</strong>" not in hidden[1] and "There is no such label" in hidden[2]
-    assert told["hidden"] and told["label"] is None
-    assert {fact["what"] for fact in told["facts"]} == {"registered", "fetched", "asked", "pushed", "seen"}
+    assert shown["hidden"] and shown["label"] is None
+    assert {fact["what"] for fact in shown["facts"]} == {"registered", "fetched", "asked", "pushed", "seen"}
     assert "bird" in open_page and "test-1" in open_page

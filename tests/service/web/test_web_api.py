@@ -138,14 +138,14 @@ def test_addresses_are_registered_and_those_that_may_not_be_fetched_refused(clie
 def test_lists_are_paged_by_a_cursor_to_their_end(client: TestClient, database: sa.Engine, project: Project) -> None:
     add_images(database, project, 7)
 
-    seen, cursor = [], ""
+    ids, cursor = [], ""
     while cursor is not None:
         page = client.get(f"/api/projects/animals/images?limit=3{cursor}").json()
-        seen += [item["id"] for item in page["items"]]
+        ids += [item["id"] for item in page["items"]]
         cursor = f"&cursor={page['next_cursor']}" if page["next_cursor"] else None
 
-    assert seen == sorted(seen, reverse=True)
-    assert len(set(seen)) == 7
+    assert ids == sorted(ids, reverse=True)
+    assert len(set(ids)) == 7
 
 
 def test_an_image_says_where_it_stands(client: TestClient, database: sa.Engine, project: Project) -> None:
@@ -340,7 +340,7 @@ def test_a_request_keeps_its_id_only_if_it_is_harmless(shared_client: TestClient
     assert "script" not in made.headers["x-request-id"]
 
 
-def test_ready_needs_a_worker_that_was_heard_of_lately(client: TestClient, database: sa.Engine) -> None:
+def test_ready_needs_a_worker_that_reported_lately(client: TestClient, database: sa.Engine) -> None:
     assert client.get("/ready").json() == {"ready": False, "database": True, "worker": False}
 
     with transaction(database) as session:

@@ -58,7 +58,7 @@ def test_the_answer_stands_on_top_with_each_criterion_and_the_suspects_below(wor
         assert words in page, words
     assert page.index("criteria are missed") < page.index("Where the labels come from") < page.index("Alarms</h2>")
     assert "data?task=9" in page
-    assert "Back to review" not in page and "End it" not in page  # a reader looks only
+    assert "Back to review" not in page and "End it" not in page  # a reader only reads
 
 
 def test_one_click_sends_a_label_back_or_finds_it_right_and_it_is_gone_from_the_page(
@@ -161,7 +161,7 @@ def test_a_project_without_figures_has_a_page(
 
 
 def test_what_somebody_is_asked_about_again_is_not_shown(world: World, database: sa.Engine) -> None:
-    """Its task may be blind: who looks here must not see what stands to be answered."""
+    """Its task may be blind: the page must not show what is still to be answered."""
     with reading(database) as session:
         data = dashboard.figures(session, world.ground.project.id)["label_errors"].data
         one = next(one for one in data["suspects"] if one["holdout"])

@@ -89,25 +89,25 @@ def test_a_connection_is_used_again_as_long_as_headers_come_in_time() -> None:
 
 def read_all(pieces: Iterator[Message], content_type: bytes = b"", upload_bytes: int = 10) -> tuple[bytes, int]:
     """What an application behind the limits sees of a body; the status if it is refused."""
-    seen = b""
+    received = b""
 
     async def receive() -> Message:
         return next(pieces)
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
-        nonlocal seen
+        nonlocal received
         more = True
         while more:
             message = await receive()
-            seen += message.get("body", b"")
+            received += message.get("body", b"")
             more = message.get("more_body", False)
 
     scope = {"type": "http", "path": "/", "headers": [(b"content-type", content_type)]}
     try:
         asyncio.run(BodyLimits(application, upload_bytes=upload_bytes)(scope, receive, None))  # type: ignore[arg-type]
     except HTTPException as error:
-        return seen, error.status_code
-    return seen, 200
+        return received, error.status_code
+    return received, 200
 
 
 def body(*pieces: bytes) -> Iterator[Message]:

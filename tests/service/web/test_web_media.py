@@ -65,7 +65,7 @@ def address(token: str = "tok-1", secret: str = SECRET) -> str:
     return sign_media(secret, token=token, expires_at=LATER, now=NOW)
 
 
-def seen(database: sa.Engine) -> list[int]:
+def viewed(database: sa.Engine) -> list[int]:
     with reading(database) as session:
         return list(session.scalars(sa.select(SeenRow.review_id)))
 
@@ -109,14 +109,14 @@ def test_the_second_picture_is_what_was_drawn_and_until_then_and_where_blind_the
     assert after.headers["content-type"] == "image/jpeg"
     assert after.headers["access-control-allow-origin"] == ORIGIN
     assert client.get(where.replace("region", "review", 1)).status_code == 403
-    assert seen(database) == []  # the second picture alone is no look at the image
+    assert viewed(database) == []  # the overlay alone is no view of the image
 
 
 def test_the_first_fetch_is_written_down_once(client: TestClient, database: sa.Engine) -> None:
     for _ in range(3):
         assert client.get(address()).status_code == 200
 
-    assert seen(database) == [1]
+    assert viewed(database) == [1]
 
 
 def test_a_fetch_after_a_restart_is_not_written_twice(
@@ -126,7 +126,7 @@ def test_a_fetch_after_a_restart_is_not_written_twice(
         with web(database, tmp_path, clock) as client:
             assert client.get(address()).status_code == 200
 
-    assert seen(database) == [1]
+    assert viewed(database) == [1]
 
 
 def test_a_busy_database_does_not_keep_the_image_back_and_the_fact_follows(
@@ -140,19 +140,19 @@ def test_a_busy_database_does_not_keep_the_image_back_and_the_fact_follows(
     assert answer.status_code == 200
     assert took_s < 2.0
     deadline = time.monotonic() + 15
-    while not seen(database) and time.monotonic() < deadline:
+    while not viewed(database) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert seen(database) == [1]
+    assert viewed(database) == [1]
 
 
-def test_a_pages_picture_is_served_and_does_not_count_as_seen(client: TestClient, database: sa.Engine) -> None:
+def test_a_pages_picture_is_served_and_does_not_count_as_a_view(client: TestClient, database: sa.Engine) -> None:
     path = sign_picture(SECRET, project_id=1, content_hash=HASH, expires_at=LATER, now=NOW)
 
     answer = client.get(path, headers={"Origin": ORIGIN})
 
     assert answer.content == picture()
     assert "access-control-allow-origin" not in answer.headers
-    assert seen(database) == []
+    assert viewed(database) == []
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_whatever_is_changed_is_403(client: TestClient, database: sa.Engine, cha
 
     assert answer.status_code == 403
     assert answer.headers["content-type"] == "application/problem+json"
-    assert seen(database) == []
+    assert viewed(database) == []
 
 
 def test_a_picture_signed_for_one_project_is_not_anothers(client: TestClient) -> None:
@@ -194,7 +194,7 @@ def test_another_method_gets_nothing(client: TestClient, database: sa.Engine, me
 
     assert answer.status_code in (403, 405)
     assert picture() not in answer.content
-    assert seen(database) == []
+    assert viewed(database) == []
 
 
 def test_an_address_ends_with_its_second(client: TestClient, clock: Clock) -> None:

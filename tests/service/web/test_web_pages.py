@@ -289,15 +289,15 @@ def test_a_label_studio_that_does_not_answer_is_named_on_the_jobs_page_and_in_th
 ) -> None:
     key = make_key(database, Role.ENGINEER)
     log_in(client, key)
-    seen = []
+    named = []
     for failures in (4, 5):
         with transaction(database) as session:
             heartbeats.beat(session, "worker-0", NOW, NOW, {"label_studio_failures": failures})
-        seen.append("Label Studio does not answer" in client.get("/projects/1/jobs").text)
+        named.append("Label Studio does not answer" in client.get("/projects/1/jobs").text)
 
     metrics = client.get("/metrics", headers=bearer(key)).text
 
-    assert seen == [False, True]
+    assert named == [False, True]
     assert 'hardcase_worker{counter="label_studio_failures",executor="worker-0"} 5.0' in metrics
 
 

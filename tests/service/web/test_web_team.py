@@ -109,7 +109,7 @@ def test_images_on_which_somebody_differs_lead_to_their_history(client: TestClie
 
     for image in ground.pool[30:36]:
         assert f'href="/projects/{ground.project.id}/images/{image}"' in page
-    assert f"/images/{ground.pool[0]}" not in page  # gold is not told
+    assert f"/images/{ground.pool[0]}" not in page  # gold is not shown
 
 
 def test_a_lead_pauses_resumes_and_voids_on_a_second_page_with_a_reason(client: TestClient, ground: Ground) -> None:
