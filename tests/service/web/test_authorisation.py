@@ -19,14 +19,23 @@ from httpx import Response
 
 from db.repositories.people import keys
 from db.session import transaction
+from db.views.dashboard import Figure
 from labeling.errors import Conflict
 from labeling.jobs import Role
 from labeling.project import Project
+from labeling.types import ProjectId
 from service.web.edge.access import ACCESS, check_table
+from service.web.pages.plots import addresses
+from tests import factories
+from tests.factories import NOW
+from tests.service.quality_data import figures
 from tests.service.web_client import bearer, make_key, png, web
 
 DOCUMENT = Path(__file__).parents[3] / "docs/reference/authorisation.md"
 CALLERS = ("no key", "revoked", "other project", "read", "ingest", "engineer", "admin")
+CONFUSION = figures(["cat", "dog", "bird"], [])["confusion"]
+_KEPT = {"confusion": Figure("confusion", CONFUSION, NOW)}
+PLOT = addresses(ProjectId(1), _KEPT)["confusion"].rpartition("/")[2]
 PARAMETERS = {
     "{project}": "animals",
     "{image_id}": "1",
@@ -34,7 +43,7 @@ PARAMETERS = {
     "{report_id}": "1",
     "{snapshot}": "v1",
     "{alarm_id}": "1",
-    "{file}": "rounds-0.svg",
+    "{file}": PLOT,
     "{annotator_id}": "1",
     "{deed}": "pause",
     "{name}": "hardest",
@@ -84,7 +93,9 @@ def routes_of(client: TestClient) -> dict[tuple[str, str], str]:
 @pytest.fixture
 def world(database: sa.Engine, make_project: Callable[..., Project]) -> tuple[sa.Engine, dict[str, str]]:
     """Two projects, and a key for every kind of caller, the revoked one still in force."""
-    make_project(database, name="animals")
+    animals = make_project(database, name="animals")
+    with transaction(database) as session:
+        factories.figure(session, animals.id, "confusion", CONFUSION)
     make_project(database, name="plants")
     made = {role.value: make_key(database, role, ["animals"] if role is not Role.ADMIN else None) for role in Role}
     made["revoked"] = make_key(database, Role.ADMIN)
