@@ -135,7 +135,7 @@ def _listed(changes: Sequence[Change]) -> list[dict[str, str | None]]:
 def _show(console: Console, found: Comparison) -> None:
     console.print(
         f"{len(found.added)} added, {len(found.removed)} removed, {len(found.changed)} changed, "
-        f"{len(found.restated)} the same for other reasons, {found.same} the same"
+        f"{len(found.restated)} the same with other evidence, {found.same} the same"
     )
     moves = [[one or "no label", other or "no label", count] for one, other, count in found.counts]
     if moves:
