@@ -143,8 +143,7 @@ def _report(project: str, request: EngineRequest, as_json: bool, human: Any) -> 
 def _try_in(parts: Parts, project: Project, engine: str, image: str, text: str, progress: Watcher) -> dict[str, Any]:
     """In a project: an image of it by its number, else a file."""
     from service.work.engine_reports.dry_run import load
-    from service.work.engine_reports.report import make
-    from service.work.engine_reports.trial import try_engine
+    from service.work.engine_reports.report import make, try_engine
 
     if image.isdigit() and not Path(image).exists():
         request = EngineRequest(kind=ReportKind.TRY, engines=(engine,), image_id=int(image))
@@ -157,7 +156,7 @@ def _try_in(parts: Parts, project: Project, engine: str, image: str, text: str, 
 def _try_alone(settings: Settings, project: Project, engine: str, image: str, text: str) -> dict[str, Any]:
     """Without a project: nothing is kept, and no endpoint can be asked, for there is no book to write it into."""
     from labeling.project import EngineUse
-    from service.work.engine_reports.trial import try_engine
+    from service.work.engine_reports.report import try_engine
     from service.work.engines.factory import make_engine
 
     item = _item(settings, image, text)
