@@ -1,6 +1,6 @@
-"""`hardcase ingest`: bring images in once, or name a source that is looked at on a schedule.
+"""`hardcase ingest`: bring images in once, or register a source that is read on a schedule.
 
-What decodes and fetches is imported where it is needed: every other command would wait for it.
+Modules that decode and fetch are imported inside the functions: other commands would wait for them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from db.repositories.images import progress as so_far
 from db.session import reading, transaction
 from labeling.jobs import JobName
 from labeling.project import Project
-from service.cli.output import AsJson, Connected, Here, ProjectName, connected, do_job, emit, failing_clearly, progress
+from service.cli.output import AsJson, Connected, Here, ProjectName, do_job, emit, in_project, progress
 
 if TYPE_CHECKING:
     from service.ingest.bulk import Ingested
@@ -42,18 +42,14 @@ def ingest(
 
     if watch and dry_run:
         raise typer.BadParameter("a source is only noted, so there is nothing to try: use --dry-run without --watch")
-    with failing_clearly(as_json), connected() as hardcase:
-        found = hardcase.project(project)
+    with in_project(as_json, project) as (hardcase, found):
         if watch:
             with transaction(hardcase.database) as session:
                 source = add_source(session, hardcase.jobs, found, address, datetime.now(UTC))
             emit(as_json, {"source": source.address}, f"Watching {source.address}; new images come in by themselves.")
             return
         done = _register(hardcase, found, address, label_from_folder, dry_run, as_json)
-        if dry_run or no_wait or as_json:
-            emit(as_json, msgspec.to_builtins(done), lambda console: _show(console, done))
-        else:
-            _show(Console(), done)
+        emit(as_json, msgspec.to_builtins(done), lambda console: _show(console, done))
     if not (dry_run or no_wait or as_json):
         do_job(JobName.INGEST, project, as_json=as_json, here=here, watch=_how_far)
 

@@ -1,4 +1,4 @@
-"""`hardcase key`: who may use the API and the pages. A key is shown once, when it is made."""
+"""`hardcase key`: keys for the API and the pages. A key is printed once, when it is made."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from db.repositories.projects import projects
 from db.session import reading, transaction
 from labeling.jobs import Role
 from service.auth import issue_key
-from service.cli.output import AsJson, author, connected, emit, failing_clearly, table
+from service.cli.output import AsJson, author, connected, emit, fields_of, table
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -30,7 +30,7 @@ def create(
 
     Example: hardcase key create anna --role engineer --project animals
     """
-    with failing_clearly(as_json), connected() as hardcase:
+    with connected(as_json) as hardcase:
         now = datetime.now(UTC)
         with transaction(hardcase.database) as session:
             for wanted in project or []:
@@ -51,7 +51,7 @@ def list_(as_json: AsJson = False) -> None:
 
     Example: hardcase key list
     """
-    with failing_clearly(as_json), connected() as hardcase:
+    with connected(as_json) as hardcase:
         with reading(hardcase.database) as session:
             everyone = keys.everyone(session)
         columns = ["prefix", "name", "role", "projects", "revoked"]
@@ -71,7 +71,7 @@ def revoke(
 
     Example: hardcase key revoke 3f9a0c
     """
-    with failing_clearly(as_json), connected() as hardcase:
+    with connected(as_json) as hardcase:
         now = datetime.now(UTC)
         with transaction(hardcase.database) as session:
             stored = keys.revoke(session, prefix, now)
@@ -80,4 +80,4 @@ def revoke(
 
 
 def _document(key: StoredKey) -> dict[str, object]:
-    return {name: getattr(key, name) for name in ("prefix", "name", "role", "projects", "created_at", "revoked_at")}
+    return fields_of(key, ("prefix", "name", "role", "projects", "created_at", "revoked_at"))

@@ -1,4 +1,4 @@
-"""`hardcase project`: make one from a YAML file, look at it, change its policy, see how it changed."""
+"""`hardcase project`: make a project from a YAML file, show it, change its policy, list its versions."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from db.repositories.projects import projects
 from db.session import reading, transaction
 from labeling.errors import Invalid
 from labeling.project import Project, ProjectConfig
-from labeling.types import Actor
-from service.cli.output import AsJson, ProjectName, author, connected, emit, failing_clearly, table
+from service.cli.output import AsJson, ProjectName, actor, author, connected, emit, in_project, table
 from service.projects.history import history
 from service.projects.project_file import parse_project
 
@@ -34,7 +33,7 @@ def create(file: ProjectYaml, as_json: AsJson = False) -> None:
 
     Example: hardcase project create animals.yaml
     """
-    with failing_clearly(as_json), connected() as hardcase:
+    with connected(as_json) as hardcase:
         config = config_in(file)
         by, now = author(), datetime.now(UTC)
         with transaction(hardcase.database) as session:
@@ -50,14 +49,12 @@ def edit(
     reason: Annotated[str, typer.Option(help="Why; it stands in the project's history.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Put a changed YAML file in force: guidelines, descriptions, policy. The label set stays.
+    """Put a changed YAML file in force: guidelines, descriptions, policy. The label set does not change.
 
     Example: hardcase project edit animals animals.yaml --reason "clearer guidelines"
     """
-    with failing_clearly(as_json), connected() as hardcase:
-        config = config_in(file)
-        found = hardcase.project(project)
-        by = Actor(author(), reason, datetime.now(UTC))
+    with in_project(as_json, project) as (hardcase, found):
+        config, by = config_in(file), actor(reason)
         with transaction(hardcase.database) as session:
             made = projects.configure(session, found.id, config, by)
             detail = {"version": made.config_version, "reason": reason}
@@ -71,8 +68,7 @@ def show(project: ProjectName, as_json: AsJson = False) -> None:
 
     Example: hardcase project show animals
     """
-    with failing_clearly(as_json), connected() as hardcase:
-        found = hardcase.project(project)
+    with in_project(as_json, project) as (hardcase, found):
 
         def human(console: Console) -> None:
             console.print(f"{found.config.name} ({found.id}), version {found.config_version}", markup=False)
@@ -89,7 +85,7 @@ def list_(as_json: AsJson = False) -> None:
 
     Example: hardcase project list
     """
-    with failing_clearly(as_json), connected() as hardcase:
+    with connected(as_json) as hardcase:
         with reading(hardcase.database) as session:
             everyone = projects.everyone(session)
         rows = ([p.id, p.config.name, len(p.config.labels), p.created_at.date()] for p in everyone)
@@ -103,8 +99,7 @@ def history_(project: ProjectName, as_json: AsJson = False) -> None:
 
     Example: hardcase project history animals
     """
-    with failing_clearly(as_json), connected() as hardcase:
-        found = hardcase.project(project)
+    with in_project(as_json, project) as (hardcase, found):
         with reading(hardcase.database) as session:
             versions = history(projects.history(session, found.id))
         emit(as_json, versions, lambda console: _show_history(console, versions))
@@ -125,7 +120,7 @@ def _show_history(console: Console, versions: list[dict[str, Any]]) -> None:
 
 
 def config_in(file: Path) -> ProjectConfig:
-    """What a project file says; Invalid names every mistake."""
+    """The content of a project file; Invalid names every mistake."""
     try:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -135,5 +130,5 @@ def config_in(file: Path) -> ProjectConfig:
 
 def _document(project: Project) -> dict[str, Any]:
     document: dict[str, Any] = msgspec.to_builtins(project)
-    document.pop("salt")  # it would tell which images are in the hold-out
+    document.pop("salt")  # it decides which images are in the hold-out
     return document

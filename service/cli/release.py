@@ -1,4 +1,4 @@
-"""`hardcase release`: freeze the labels with their figures into one page with a name on it."""
+"""`hardcase release`: freeze the labels with their figures into one page under your name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from labeling.adapters.storage.image_store import ImageStore
-from service.cli.output import AsJson, ProjectName, author, connected, emit, failing_clearly, progress
+from service.cli.output import AsJson, ProjectName, author, emit, fields_of, in_project, progress
 from service.release.files import PAGE, folder_of
 
 
@@ -24,12 +24,12 @@ def release(
     """
     from service.release import release as making
 
-    with failing_clearly(as_json), connected() as hardcase:
-        found, home = hardcase.project(project), hardcase.settings.home
+    with in_project(as_json, project) as (hardcase, found):
+        home = hardcase.settings.home
         order = making.Order(name, author(), note, datetime.now(UTC))
         with progress("labels", as_json) as bar:
             images = ImageStore(hardcase.settings.storage)
             made = making.release(hardcase.database, home, images, found, order, bar.tick)
         page = folder_of(home, found, made.name).absolute() / PAGE
-        document = {"name": made.name, "labels": made.labels, "hash": made.hash, "page": page}
+        document = {**fields_of(made, ("name", "labels", "hash")), "page": page}
         emit(as_json, document, f"{made.labels} labels released: {page}")

@@ -1,4 +1,4 @@
-"""What came of it: `hardcase status`, `export`, and `jobs` with their dead letters."""
+"""The results: `hardcase status`, `export`, and `jobs` with their dead letters."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from service.cli.output import (
     ProjectName,
     connected,
     emit,
-    failing_clearly,
+    fields_of,
+    in_project,
     job_document,
     progress,
     table,
@@ -39,8 +40,7 @@ def status(project: ProjectName, as_json: AsJson = False) -> None:
 
     Example: hardcase status animals
     """
-    with failing_clearly(as_json), connected() as hardcase:
-        found = hardcase.project(project)
+    with in_project(as_json, project) as (hardcase, found):
         with reading(hardcase.database) as session:
             tally = dashboard.tally(session, found.id)
             champion = versions.champion(session, found.id)
@@ -74,8 +74,8 @@ def export(
     from service.exporting import registry
     from service.exporting.label_set import open_label_set
 
-    with failing_clearly(as_json), connected() as hardcase:
-        chosen, found = registry.format_for(to, form), hardcase.project(project)
+    with in_project(as_json, project) as (hardcase, found):
+        chosen = registry.format_for(to, form)
         frozen = _checked(hardcase, found, snapshot) if snapshot else None
         images = ImageStore(hardcase.settings.storage)
         with progress("labels", as_json) as bar:
@@ -87,7 +87,7 @@ def export(
 
 
 def _checked(hardcase: Connected, project: Project, name: str) -> Snapshot:
-    """A snapshot whose labels are still those that it was made of."""
+    """A snapshot whose labels still give its hash."""
     from service.labels.snapshots import verify
 
     with reading(hardcase.database) as session:
@@ -102,7 +102,7 @@ def list_(as_json: AsJson = False, limit: Annotated[int, typer.Option(min=1, max
 
     Example: hardcase jobs list
     """
-    with failing_clearly(as_json), connected() as hardcase:
+    with connected(as_json) as hardcase:
         jobs = hardcase.jobs.list(limit=limit)
         with reading(hardcase.database) as session:
             failed = [f for p in projects.everyone(session) for f in failures.listing(session, p.id)]
@@ -114,11 +114,8 @@ def list_(as_json: AsJson = False, limit: Annotated[int, typer.Option(min=1, max
                 letters = ([f.step, f.subject, f.count, f.reason] for f in failed)
                 console.print(table("failures", ["step", "subject", "times", "reason"], letters))
 
-        document = {
-            "jobs": [job_document(job) for job in jobs],
-            "failures": [{name: getattr(one, name) for name in FAILURE} for one in failed],
-        }
-        emit(as_json, document, human)
+        listed = [fields_of(one, FAILURE) for one in failed]
+        emit(as_json, {"jobs": [job_document(job) for job in jobs], "failures": listed}, human)
 
 
 @jobs_app.command()
@@ -131,8 +128,7 @@ def retry(
 
     Example: hardcase jobs retry animals --step fetch
     """
-    with failing_clearly(as_json), connected() as hardcase:
-        found = hardcase.project(project)
+    with in_project(as_json, project) as (hardcase, found):
         with transaction(hardcase.database) as session:
             count = failures.retry(session, found.id, step or None)
         emit(as_json, {"retried": count}, f"{count} will be tried again.")

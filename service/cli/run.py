@@ -5,15 +5,12 @@ from __future__ import annotations
 import logging
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from service.cli.output import AsJson, Connected, connected, emit, failing_clearly, table
-from service.settings import Settings, load_settings
-
-if TYPE_CHECKING:
-    from service.operations.doctor import Check
+from service.cli.output import AsJson, connected, emit, failing_clearly, label_studio, table
+from service.settings import Settings, ensure_secret, load_settings, prepare_home
 
 
 def init(as_json: AsJson = False) -> None:
@@ -63,13 +60,16 @@ def doctor(as_json: AsJson = False) -> None:
 
     Example: hardcase doctor
     """
-    with failing_clearly(as_json), connected(at_head=False) as hardcase:
+    from service.operations.doctor import examine
+
+    with connected(as_json, at_head=False) as hardcase:
         logging.getLogger().setLevel(logging.ERROR)
-        checks = _examined(hardcase)
+        with label_studio(hardcase.settings) as studio:
+            checks = examine(hardcase.settings, hardcase.database, studio)
         well = all(check.ok for check in checks)
         rows = (["ok" if c.ok else "NOT OK", c.name, c.detail if c.ok else f"{c.detail}. {c.way_out}"] for c in checks)
         document = {"ok": well, "checks": [asdict(check) for check in checks]}
-        emit(as_json, document, table("doctor", ["", "check", "what was seen"], rows))
+        emit(as_json, document, table("doctor", ["", "check", "result"], rows))
     raise typer.Exit(0 if well else 1)
 
 
@@ -91,24 +91,10 @@ def demo(
     raise typer.Exit(code)
 
 
-def _examined(hardcase: Connected) -> list[Check]:
-    from labeling.adapters.label_studio.client import LabelStudio
-    from service.operations.doctor import examine
-
-    settings = hardcase.settings
-    token, timeout_s = settings.label_studio_token.get_secret_value(), settings.label_studio_timeout_s
-    studio = LabelStudio(settings.label_studio_url, token, timeout_s=timeout_s)
-    try:
-        return examine(settings, hardcase.database, studio)
-    finally:
-        studio.close()
-
-
 def _set_up(settings: Settings) -> Settings:
-    """Make what is missing; what is there stays. Running it twice changes nothing."""
+    """Make what is missing and keep what exists. Running it twice changes nothing."""
     from db.session import make_engine
     from service.schema import bring_to_head
-    from service.settings import ensure_secret, prepare_home
 
     prepare_home(settings)
     settings = ensure_secret(settings)

@@ -15,7 +15,7 @@ from db.repositories.people import audit
 from db.session import reading, transaction
 from labeling.project import Project
 from labeling.review.label_sets import Change, Comparison
-from service.cli.output import AsJson, Connected, ProjectName, author, connected, emit, failing_clearly, table
+from service.cli.output import AsJson, Connected, ProjectName, author, emit, fields_of, in_project, table
 from service.labels.snapshots import compare_states, create, rebuild, verify
 
 SHOWN = 20
@@ -34,8 +34,8 @@ def create_(
 
     Example: hardcase snapshot create animals v1 --note "before the night images"
     """
-    with failing_clearly(as_json), connected() as hardcase:
-        found, now = hardcase.project(project), datetime.now(UTC)
+    with in_project(as_json, project) as (hardcase, found):
+        now = datetime.now(UTC)
         made = create(hardcase.database, hardcase.settings.home, found, name, author=author(), note=note, now=now)
         with transaction(hardcase.database) as session:
             audit.record(session, author(), "snapshot.create", f"{found.id}/{name}", {"hash": made.hash}, now)
@@ -48,8 +48,7 @@ def list_(project: ProjectName, as_json: AsJson = False) -> None:
 
     Example: hardcase snapshot list animals
     """
-    with failing_clearly(as_json), connected() as hardcase:
-        found = hardcase.project(project)
+    with in_project(as_json, project) as (hardcase, found):
         with reading(hardcase.database) as session:
             kept = snapshots.listing(session, found.id, after=None, limit=1_000).items
         columns = ["name", "labels", "hash", "made", "by", "released"]
@@ -66,8 +65,8 @@ def show(project: ProjectName, name: Name, as_json: AsJson = False) -> None:
 
     Example: hardcase snapshot show animals v1
     """
-    with failing_clearly(as_json), connected() as hardcase:
-        _, kept = _named(hardcase, project, name)
+    with in_project(as_json, project) as (hardcase, found):
+        kept = _named(hardcase, found, name)
         emit(as_json, _document(kept), table(kept.name, ["", ""], _document(kept).items()))
 
 
@@ -82,9 +81,9 @@ def compare(
 
     Example: hardcase snapshot compare animals v1 v2
     """
-    with failing_clearly(as_json), connected() as hardcase:
-        found, first = _named(hardcase, project, before)
-        second = _named(hardcase, project, after)[1] if after else None
+    with in_project(as_json, project) as (hardcase, found):
+        first = _named(hardcase, found, before)
+        second = _named(hardcase, found, after) if after else None
         changes = compare_states(hardcase.database, hardcase.settings.home, found, first, second)
         emit(as_json, _differences(before, after, changes), lambda console: _show(console, changes))
 
@@ -100,22 +99,21 @@ def verify_(
 
     Example: hardcase snapshot verify animals v1
     """
-    with failing_clearly(as_json), connected() as hardcase:
-        found, kept = _named(hardcase, project, name)
+    with in_project(as_json, project) as (hardcase, found):
+        kept = _named(hardcase, found, name)
         (rebuild if again else verify)(hardcase.database, hardcase.settings.home, found, kept)
         document = {"name": name, "hash": kept.hash, "ok": True}
         emit(as_json, document, f"{name} is as it was made: {kept.hash}")
 
 
-def _named(hardcase: Connected, project: str, name: str) -> tuple[Project, Snapshot]:
-    found = hardcase.project(project)
+def _named(hardcase: Connected, project: Project, name: str) -> Snapshot:
     with reading(hardcase.database) as session:
-        return found, snapshots.by_name(session, found.id, name)
+        return snapshots.by_name(session, project.id, name)
 
 
 def _document(snapshot: Snapshot) -> dict[str, Any]:
     names = ("name", "labels", "hash", "last_label_id", "released", "author", "note", "created_at", "path")
-    return {name: getattr(snapshot, name) for name in names}
+    return fields_of(snapshot, names)
 
 
 def _differences(before: str, after: str, found: Comparison) -> dict[str, Any]:
