@@ -110,13 +110,10 @@ def _show_history(console: Console, versions: list[dict[str, Any]]) -> None:
         heading = f"version {version['version']}, {version['at'][:16]}, by {version['author']}: {version['reason']}"
         console.print(Text(heading, style="bold"))
         changed = version["changed"] or {"guidelines": [], "labels": [], "policy": []}
-        for line in changed["guidelines"][2:]:
+        parts = [*((one["label"], one["changes"]) for one in changed["labels"]), ("policy", changed["policy"])]
+        lines = [f"{name}.{c['key']}: {c['before']} -> {c['after']}" for name, changes in parts for c in changes]
+        for line in (*changed["guidelines"][2:], *lines):
             console.print(Text(f"  {line}"))
-        for label in changed["labels"]:
-            for one in label["changes"]:
-                console.print(Text(f"  {label['label']}.{one['key']}: {one['before']} -> {one['after']}"))
-        for one in changed["policy"]:
-            console.print(Text(f"  policy.{one['key']}: {one['before']} -> {one['after']}"))
 
 
 def config_in(file: Path) -> ProjectConfig:
