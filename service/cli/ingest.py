@@ -61,10 +61,9 @@ def _register(
     from service.ingest.bulk import Ingesting
 
     images = ImageStore(hardcase.settings.storage)
-    ingesting = Ingesting(hardcase.settings, hardcase.database, hardcase.jobs, images, lambda: datetime.now(UTC))
+    parts = (hardcase.settings, hardcase.database, hardcase.jobs, images, lambda: datetime.now(UTC))
     with progress("registering", as_json) as bar:
-        given = {"label_from_folder": label_from_folder, "dry_run": dry_run}
-        return ingesting.path(project, address, **given, progress=bar.tick)
+        return Ingesting(*parts, label_from_folder, dry_run, bar.tick).path(project, address)
 
 
 def _how_far(hardcase: Connected, project: Project) -> str:

@@ -26,7 +26,7 @@ APPLICATION = "hardcase"
 APPLICATION_VERSION = "1"
 QUEUES = ("compute", "sync", "patient")
 """`compute` holds what loads models or walks the pool, one at a time; `sync` what talks to Label Studio; `patient`
-what asks dear engines and may take hours, so that the loop turns meanwhile."""
+what asks expensive engines and may take hours, so that the loop turns meanwhile."""
 
 _QUEUE = {
     **dict.fromkeys((JobName.REVIEW, JobName.SWEEP, JobName.QUALITY, JobName.ADOPT, JobName.MESSAGES), "sync"),
@@ -101,8 +101,7 @@ class Jobs:
 
     def status(self, job_id: str) -> JobStatus | None:
         """Where the job stands; None if it is not known (any more)."""
-        found = self.list(ids=[job_id])
-        return found[0] if found else None
+        return next(iter(self.list(ids=[job_id])), None)
 
     def list(
         self, *, project_id: ProjectId | None = None, ids: Sequence[str] | None = None, limit: int = 50
@@ -162,16 +161,7 @@ def _project_of(scope: str | None) -> ProjectId | None:
 def _holder(session: Session, options: EnqueueOptions) -> str | None:
     """The job that waits or runs under the same deduplication id, read in the caller's own transaction."""
     schema = None if session.get_bind().dialect.name == "sqlite" else "dbos"
-    table = sa.table(
-        "workflow_status",
-        sa.column("workflow_uuid"),
-        sa.column("queue_name"),
-        sa.column("deduplication_id"),
-        schema=schema,
-    )
-    return session.execute(
-        sa.select(table.c.workflow_uuid).where(
-            table.c.queue_name == options["queue_name"],
-            table.c.deduplication_id == options["deduplication_id"],
-        )
-    ).scalar_one_or_none()
+    keys = {name: options[name] for name in ("queue_name", "deduplication_id")}
+    table = sa.table("workflow_status", *map(sa.column, ("workflow_uuid", *keys)), schema=schema)
+    where = [table.c[name] == value for name, value in keys.items()]
+    return session.execute(sa.select(table.c.workflow_uuid).where(*where)).scalar_one_or_none()
