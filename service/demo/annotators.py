@@ -9,7 +9,6 @@ which wrong class they name: the same question always gets the same answer.
 from __future__ import annotations
 
 import hashlib
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -22,10 +21,10 @@ import numpy as np
 
 from labeling.errors import Unavailable
 from service.logs import get_logger
+from service.operations.label_studio_server import post_form
 
 log = get_logger(__name__)
 
-_CSRF = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 _FAILURES_IN_A_ROW = 10
 
 
@@ -71,8 +70,7 @@ class Session:
     def __init__(self, base_url: str, account: Account) -> None:
         self._http = httpx.Client(base_url=base_url, timeout=30.0, follow_redirects=False)
         self._images = httpx.Client(timeout=30.0, headers={"Origin": base_url})
-        form = _form(self._http.get("/user/login/"), account)
-        answer = self._http.post("/user/login/", data=form, headers={"Referer": f"{base_url}/user/login/"})
+        answer = post_form(self._http, "/user/login/", email=account.email, password=account.password)
         if answer.status_code != 302:
             raise Unavailable(f"The simulated annotator {account.email} could not log in to Label Studio.")
         self._http.headers.update({"X-CSRFToken": self._http.cookies["csrftoken"], "Referer": base_url})
@@ -108,16 +106,10 @@ def invite(label_studio: str, token: str, accounts: Iterable[Account]) -> None:
         address = admin.get("/api/invite").raise_for_status().json()["invite_url"]
     for account in accounts:
         with httpx.Client(base_url=label_studio, timeout=60.0) as visitor:
-            form = _form(visitor.get(address), account) | {"allow_newsletters": "false"}
-            answer = visitor.post(address, data=form, headers={"Referer": label_studio})
+            form = {"email": account.email, "password": account.password, "allow_newsletters": "false"}
+            answer = post_form(visitor, address, **form)
         if answer.status_code not in (200, 302):
             raise Unavailable(f"Label Studio made no account for {account.email} ({answer.status_code}).")
-
-
-def _form(page: httpx.Response, account: Account) -> dict[str, str]:
-    """The fields of a page on which one logs in or signs up."""
-    found = _CSRF.search(page.text)
-    return {"email": account.email, "password": account.password, "csrfmiddlewaretoken": found[1] if found else ""}
 
 
 def shown_choice(task: dict[str, Any]) -> tuple[int | None, str | None]:

@@ -85,10 +85,10 @@ class LabelStudioServer:
         with httpx.Client(base_url=self.url, timeout=30, follow_redirects=False) as browser:
             invited = httpx.get(f"{self.url}/api/invite", headers=self._headers(), timeout=30)
             path = invited.raise_for_status().json()["invite_url"]
-            _post_form(browser, path, email=email, password=password, allow_newsletters="false")
+            post_form(browser, path, email=email, password=password, allow_newsletters="false")
             found = browser.get("/api/current-user/token")
             if found.status_code != httpx.codes.OK:  # the account is there already
-                _post_form(browser, "/user/login/", email=email, password=password)
+                post_form(browser, "/user/login/", email=email, password=password)
                 found = browser.get("/api/current-user/token")
             if found.status_code != httpx.codes.OK:
                 raise LabelStudioUnavailable(f"Label Studio made no account for {email}; is the password long enough?")
@@ -228,8 +228,9 @@ def _fingerprint(program: Path) -> str:
     return hashlib.sha256(" ".join(versions).encode()).hexdigest()[:12]
 
 
-def _post_form(browser: httpx.Client, path: str, **fields: str) -> None:
+def post_form(browser: httpx.Client, path: str, **fields: str) -> httpx.Response:
+    """Send a form of Label Studio's pages, with its CSRF token."""
     page = browser.get(path)
     found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
     token = found[1] if found else browser.cookies.get("csrftoken", "")
-    browser.post(path, data={**fields, "csrfmiddlewaretoken": token}, headers={"Referer": str(page.url)})
+    return browser.post(path, data={**fields, "csrfmiddlewaretoken": token}, headers={"Referer": str(page.url)})

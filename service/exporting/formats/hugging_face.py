@@ -1,14 +1,14 @@
 """A folder that `datasets.load_dataset` opens: pictures within Parquet, one file a split, and a card.
 
 In: a label set and an empty folder. Out: how many pictures it holds. Labels are a ClassLabel in the order of the label
-set; "none of these" is -1, as that library marks what has no class.
+set; "none of these" is -1, the value of that library for no class.
 """
 
 from __future__ import annotations
 
 import html
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,7 +24,7 @@ from service.exporting.formats.tables import SCHEMA
 from service.exporting.label_set import LabelSet
 
 _ROWS = 100
-"""Pictures of one group of a Parquet file: what is in memory at a time."""
+"""Pictures of one group of a Parquet file, which are in memory together."""
 _TYPES = {pa.int32(): "int32", pa.int64(): "int64", pa.float64(): "float64", pa.bool_(): "bool"}
 
 
@@ -51,22 +51,18 @@ class _Split:
 
 
 def write_hugging_face(labels: LabelSet, to: Path) -> int:
-    """`data/<split>.parquet` for every split that has pictures, and README.md; that library opens no empty set."""
+    """`data/<split>.parquet` for every split that has pictures, and README.md; the library opens no empty set."""
     (to / "data").mkdir()
-    counts: dict[str, Counter[str]] = {}
+    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     files: dict[str, _Split] = {}
     with ExitStack() as stack:
-
-        def of(split: str) -> _Split:
+        for record in labels.records():
+            split = record.split
             if split not in files:
                 files[split] = _Split(to / "data" / f"{split}.parquet", _schema(labels))
-                counts[split] = Counter()
                 stack.callback(files[split].close)
-            return files[split]
-
-        for record in labels.records():
-            of(record.split).add(_row(labels, record))
-            counts[record.split][record.label] += 1
+            files[split].add(_row(labels, record))
+            counts[split][record.label] += 1
     if not counts:
         raise Conflict("There are no labels to export yet.")
     (to / "README.md").write_text(_card(labels, counts), encoding="utf-8")
@@ -74,7 +70,7 @@ def write_hugging_face(labels: LabelSet, to: Path) -> int:
 
 
 def _schema(labels: LabelSet) -> pa.Schema:
-    """The columns of a table, with the picture and the label as that library has them."""
+    """The columns of a table, with the picture and the label in the form of that library."""
     picture = pa.struct({"bytes": pa.binary(), "path": pa.string()})
     fields = [pa.field("image", picture), *(_field(SCHEMA.field(name)) for name in COLUMNS[1:])]
     features = {field.name: _feature(field, labels.classes) for field in fields}
@@ -119,17 +115,13 @@ def _row(labels: LabelSet, record: Record) -> dict[str, Any]:
 
 
 def _card(labels: LabelSet, counts: Mapping[str, Counter[str]]) -> str:
-    """The card: where the labels are from and how many there are; licence and intended use are the owner's to say."""
+    """The card: the source and the number of the labels; the owner adds licence and intended use."""
     splits = [split for split in labels.splits if split in counts]
+    files = [{"split": split, "path": f"data/{split}.parquet"} for split in splits]
     head = {
         "pretty_name": labels.project.config.name,
         "task_categories": ["image-classification"],
-        "configs": [
-            {
-                "config_name": "default",
-                "data_files": [{"split": split, "path": f"data/{split}.parquet"} for split in splits],
-            }
-        ],
+        "configs": [{"config_name": "default", "data_files": files}],
     }
     names = sorted({label for counter in counts.values() for label in counter})
     frozen = labels.snapshot
@@ -140,10 +132,9 @@ def _card(labels: LabelSet, counts: Mapping[str, Counter[str]]) -> str:
             f"---\n{yaml.safe_dump(head, allow_unicode=True, sort_keys=False)}---",
             f"\n# {_plain(labels.project.config.name)}\n",
             f"Labelled with hardcase: {state}.\n",
-            "`train` is what may be learnt from, `test` the hold-out (no image of it looks like one of `train`),",
-            "`other` gold, calibration and audit answers and what stands between the two. `label` is -1 where people",
-            "said that no class fits. `soft_label` follows the order of the classes and is null where answers were",
-            "not weighed.\n",
+            "`train` is for training, `test` is the hold-out (without near-duplicates of `train`), `other` has gold,",
+            "calibration and audit answers and images near to both sides. `label` is -1 where people said that no",
+            "class fits. `soft_label` follows the order of the classes; it is null without a consensus.\n",
             f"| label | {' | '.join(splits)} |\n|{'---|' * (len(splits) + 1)}",
             *rows,
             "",
@@ -152,5 +143,5 @@ def _card(labels: LabelSet, counts: Mapping[str, Counter[str]]) -> str:
 
 
 def _plain(text: str) -> str:
-    """A name in which nothing is markup."""
+    """A name without markup."""
     return html.escape(" ".join(text.split())).replace("|", "&#124;").replace("`", "&#96;")

@@ -1,26 +1,27 @@
 """Labels as one table, a row an image: CSV, JSON lines and Parquet.
 
-In: a label set and a file to write. Out: how many rows it has. JSON lines and Parquet hold every text as it is; cells
-of the CSV that a spreadsheet would run carry an apostrophe.
+In: a label set and a file to write. Out: how many rows it has. JSON lines and Parquet keep every text unchanged;
+CSV cells that a spreadsheet would run as a formula get an apostrophe.
 """
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from labeling.slices import batches
 from service.exporting.columns import COLUMNS, Record, as_json
 from service.exporting.formats.spreadsheets import spreadsheet_safe
 from service.exporting.label_set import LabelSet
 
 _ROWS = 5_000
-"""Rows of one group of a Parquet file: what is in memory at a time."""
+"""Rows of one group of a Parquet file, which are in memory together."""
 _TIME = pa.timestamp("us", tz="UTC")
 
 SCHEMA = pa.schema(
@@ -87,7 +88,7 @@ def write_parquet(labels: LabelSet, to: Path) -> int:
     count = 0
     schema = SCHEMA.with_metadata({"hardcase": json.dumps(_about(labels), ensure_ascii=False)})
     with pq.ParquetWriter(to, schema, compression="zstd") as writer:
-        for records in _batched(labels.records()):
+        for records in batches(labels.records(), _ROWS):
             writer.write_batch(pa.RecordBatch.from_pylist(list(map(_row, records)), schema=schema))
             count += len(records)
     return count
@@ -108,14 +109,3 @@ def _row(record: Record) -> dict[str, Any]:
 def _cell(value: object) -> object:
     """Lists and soft labels as JSON; true and false in small letters, as JSON has them."""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, list | tuple | dict | bool) else value
-
-
-def _batched(records: Iterator[Record]) -> Iterator[list[Record]]:
-    batch: list[Record] = []
-    for record in records:
-        batch.append(record)
-        if len(batch) == _ROWS:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
