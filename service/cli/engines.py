@@ -98,10 +98,11 @@ def try_(
         raise typer.BadParameter("say either --project or --labels")
     with failing_clearly(as_json), _watched(as_json) as progress:
         if labels:
-            document = _try_alone(load_settings(), _project_of(labels), engine, image, text)
+            tried = _try_alone(load_settings(), _project_of(labels), engine, image, text)
         else:
             with in_project(as_json, project) as (hardcase, found), _parts(hardcase.settings) as parts:
-                document = _try_in(parts, found, engine, image, text, progress)
+                tried = _try_in(parts, found, engine, image, text, progress)
+        document = msgspec.to_builtins(tried)
         emit(as_json, document, lambda console: shown.tried(console, document))
 
 
@@ -146,20 +147,18 @@ def _report(project: str, request: EngineRequest, as_json: bool, human: Any) -> 
         emit(as_json, {"report": kept, **document}, lambda console: human(console, document))
 
 
-def _try_in(parts: Parts, project: Project, engine: str, image: str, text: str, progress: Watcher) -> dict[str, Any]:
+def _try_in(parts: Parts, project: Project, engine: str, image: str, text: str, progress: Watcher) -> Trial:
     """In a project: one of its images by its number, else a file."""
     from service.work.engine_reports.dry_run import load
-    from service.work.engine_reports.report import make, try_engine
+    from service.work.engine_reports.report import try_engine, try_image
 
     if image.isdigit() and not Path(image).exists():
-        request = EngineRequest(kind=ReportKind.TRY, engines=(engine,), image_id=int(image))
-        answers: list[dict[str, Any]] = make(parts, project, request, progress)["answers"]
-        return answers[0]
+        return try_image(parts, project, (engine,), int(image), progress).answers[0]
     item = _item(parts.settings, image, text)
-    return _as_json(try_engine(load(parts, project, engine), project, engine, item))
+    return try_engine(load(parts, project, engine), project, engine, item)
 
 
-def _try_alone(settings: Settings, project: Project, engine: str, image: str, text: str) -> dict[str, Any]:
+def _try_alone(settings: Settings, project: Project, engine: str, image: str, text: str) -> Trial:
     """Without a project: nothing is stored, and no endpoint can be called, because there is no call ledger."""
     from labeling.project import EngineUse
     from service.work.engine_reports.report import try_engine
@@ -167,12 +166,7 @@ def _try_alone(settings: Settings, project: Project, engine: str, image: str, te
 
     item = _item(settings, image, text)
     use = EngineUse(engine, below_margin=1.0)
-    return _as_json(try_engine(make_engine(project, settings, use), project, engine, item))
-
-
-def _as_json(tried: Trial) -> dict[str, Any]:
-    document: dict[str, Any] = msgspec.to_builtins(tried)
-    return document
+    return try_engine(make_engine(project, settings, use), project, engine, item)
 
 
 def _item(settings: Settings, image: str, text: str) -> Any:

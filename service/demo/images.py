@@ -72,7 +72,7 @@ def prepare_images(choice: str | None, home: Path) -> DemoImages:
 
 def _of_stamps(root: Path, classes: Iterable[StampClass], limit: int | None) -> Iterator[_Original]:
     for cls in classes:
-        paths = {path for pattern in cls.stamps for path in root.glob(pattern)}
+        paths = {path for pattern in cls.stamps for path in root.glob(f"{pattern}/*.png")}
         found = [original for path in paths if (original := _of_stamp(path, root, cls.name))]
         yield from sorted(found, key=lambda original: original.stem)[:limit]
 

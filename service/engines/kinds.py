@@ -95,13 +95,12 @@ def kinds(names: Iterable[str], *, endpoints: bool) -> list[KindState]:
 
     A plug-in counts as ready: only the worker loads it.
     """
-    return [_state(kind_of(name), endpoints) for name in names]
-
-
-def _state(kind: EngineKind, endpoints: bool) -> KindState:
-    way_out = ""
-    if any(find_spec(module) is None for module in kind.modules):
-        way_out = kind.install
-    elif kind.endpoint and not endpoints:
-        way_out = "Name an endpoint in endpoints.yaml of the home folder."
-    return KindState(kind.name, not way_out, way_out, plug_in=kind.name not in KINDS)
+    states = []
+    for kind in map(kind_of, names):
+        way_out = ""
+        if any(find_spec(module) is None for module in kind.modules):
+            way_out = kind.install
+        elif kind.endpoint and not endpoints:
+            way_out = "Name an endpoint in endpoints.yaml of the home folder."
+        states.append(KindState(kind.name, not way_out, way_out, plug_in=kind.name not in KINDS))
+    return states

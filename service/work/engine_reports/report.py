@@ -6,6 +6,8 @@ ledger as always. A report that is made twice is stored twice, and the newest is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from db.repositories.engines import reports
@@ -27,7 +29,7 @@ from service.work.engine_reports.plan import plan
 from service.work.prelabel.inference import Looked
 from service.work.wiring import Parts
 
-__all__ = ["answer", "keep", "make", "try_engine", "unwatched"]
+__all__ = ["answer", "keep", "make", "try_engine", "try_image", "unwatched"]
 
 
 def answer(parts: Parts, project_id: ProjectId, wanted: EnginesArguments) -> dict[str, int]:
@@ -53,9 +55,7 @@ def make(parts: Parts, project: Project, request: EngineRequest, progress: Progr
     elif request.kind is ReportKind.PLAN:
         made = plan(parts, project, names, pilot=request.pilot, progress=progress)
     else:
-        image = _image(parts, project, request.image_id or 0)
-        answers = [_try(parts, project, name, image, progress) for name in names]
-        made = Trials(image_id=image.id, content_hash=image.content_hash, text=image.text, answers=answers)
+        made = try_image(parts, project, names, request.image_id or 0, progress)
     result: Json = msgspec.to_builtins(made)
     return result
 
@@ -94,12 +94,15 @@ def try_engine(engine: Engine, project: Project, name: str, item: Item) -> Trial
     )
 
 
-def _image(parts: Parts, project: Project, image_id: int) -> PendingImage:
+def try_image(parts: Parts, project: Project, names: Sequence[str], image_id: int, progress: Progress) -> Trials:
+    """What these engines answer about an image of the project."""
     with reading(parts.database) as session:
         found = engine_stats.by_ids(session, project.id, [image_id])
     if not found:
         raise NotFound(f"This project has no image {image_id}.")
-    return found[0]
+    [image] = found
+    answers = [_try(parts, project, name, image, progress) for name in names]
+    return Trials(image_id=image.id, content_hash=image.content_hash, text=image.text, answers=answers)
 
 
 def _try(parts: Parts, project: Project, name: str, image: PendingImage, progress: Progress) -> Trial:
