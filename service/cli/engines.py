@@ -22,17 +22,7 @@ from labeling.errors import Conflict, Invalid
 from labeling.project import LabelClass, Project, ProjectConfig
 from labeling.types import ProjectId
 from service.cli import engine_tables as shown
-from service.cli.output import (
-    AsJson,
-    ProjectName,
-    author,
-    bars,
-    connected,
-    emit,
-    failing_clearly,
-    fields_of,
-    in_project,
-)
+from service.cli.output import AsJson, ProjectName, author, bars, connected, emit, failing_clearly, in_project
 from service.jobs.engine_requests import MOST_IMAGES, MOST_PILOT, EngineRequest, ReportKind
 from service.settings import Settings, load_settings
 
@@ -76,7 +66,7 @@ def show(
     """
     from service.work.engine_reports import listing
 
-    with in_project(as_json, project) as (hardcase, found), _parts(hardcase.settings) as parts:
+    with _loaded(as_json, project) as (parts, found):
         document = listing.show(parts, found, engine)
         emit(as_json, document, lambda console: shown.engine(console, document))
 
@@ -96,14 +86,14 @@ def try_(
     """
     if bool(project) == bool(labels):
         raise typer.BadParameter("say either --project or --labels")
-    with failing_clearly(as_json), _watched(as_json) as progress:
-        if labels:
+    if labels:
+        with failing_clearly(as_json):
             tried = _try_alone(load_settings(), _project_of(labels), engine, image, text)
-        else:
-            with in_project(as_json, project) as (hardcase, found), _parts(hardcase.settings) as parts:
-                tried = _try_in(parts, found, engine, image, text, progress)
-        document = msgspec.to_builtins(tried)
-        emit(as_json, document, lambda console: shown.tried(console, document))
+    else:
+        with _loaded(as_json, project) as (parts, found), _watched(as_json) as progress:
+            tried = _try_in(parts, found, engine, image, text, progress)
+    document = msgspec.to_builtins(tried)
+    emit(as_json, document, lambda console: shown.tried(console, document))
 
 
 @app.command()
@@ -140,7 +130,7 @@ def _report(project: str, request: EngineRequest, as_json: bool, human: Any) -> 
     """Make a report, store it for the pages, and print it."""
     from service.work.engine_reports.report import keep, make
 
-    with in_project(as_json, project) as (hardcase, found), _parts(hardcase.settings) as parts:
+    with _loaded(as_json, project) as (parts, found):
         with _watched(as_json) as progress:
             document = make(parts, found, request, progress)
         kept = keep(parts, found, request, document, author())
@@ -197,8 +187,8 @@ def probe(
 
     with connected(as_json) as hardcase:
         found = probe_endpoint(hardcase.settings, hardcase.database, model)
-        document = fields_of(found, ("endpoint", "model", "url"))
-        result = {**document, "at": found.created_at, "abilities": found.result}
+        document = {"endpoint": found.endpoint, "model": found.model, "url": found.url, "at": found.created_at}
+        result = {**document, "abilities": found.result}
         emit(as_json, result, lambda console: shown.probe(console, result))
 
 
@@ -212,13 +202,15 @@ def _project_of(labels: str) -> Project:
 
 
 @contextmanager
-def _parts(settings: Settings) -> Iterator[Parts]:
+def _loaded(as_json: bool, project: str) -> Iterator[tuple[Parts, Project]]:
+    """What engines need, and the project."""
     from service.work.wiring import make_parts
 
-    parts = make_parts(settings)
-    with closing(parts.jobs), closing(parts.label_studio), ExitStack() as stack:
-        stack.callback(parts.database.dispose)
-        yield parts
+    with in_project(as_json, project) as (hardcase, found):
+        parts = make_parts(hardcase.settings)
+        with closing(parts.jobs), closing(parts.label_studio), ExitStack() as stack:
+            stack.callback(parts.database.dispose)
+            yield parts, found
 
 
 @contextmanager

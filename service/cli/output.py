@@ -20,15 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import sqlalchemy as sa
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from db.repositories.people import audit
@@ -189,9 +181,10 @@ class Bar:
     tick: Callable[..., None]
 
 
-def bars(as_json: bool, *columns: ProgressColumn) -> Progress:
+def bars(as_json: bool, *, counting: bool = True) -> Progress:
     """Progress on standard error, hidden with --json and where standard error is not a terminal."""
-    columns = columns or (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+    words = TextColumn("{task.description}", markup=False)
+    columns = (words, BarColumn(), MofNCompleteColumn()) if counting else (SpinnerColumn(), words)
     quiet = as_json or not sys.stderr.isatty()
     return Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), disable=quiet, transient=True)
 
@@ -237,7 +230,7 @@ def _follow(
 ) -> JobStatus:
     from service.logs import get_logger
 
-    with bars(as_json, SpinnerColumn(), TextColumn("{task.description}")) as progress:
+    with bars(as_json, counting=False) as progress:
         line = progress.add_task("asked for", total=None)
         status = _status(hardcase, job_id)
         try:

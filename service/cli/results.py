@@ -10,17 +10,14 @@ import typer
 from rich.console import Console
 
 from db.repositories.labels import snapshots
-from db.repositories.labels.snapshots import Snapshot
 from db.repositories.projects import projects
 from db.repositories.reviews import reviews
 from db.repositories.running import failures
 from db.repositories.versions import versions
 from db.session import reading, transaction
 from db.views import dashboard
-from labeling.project import Project
 from service.cli.output import (
     AsJson,
-    Connected,
     ProjectName,
     connected,
     emit,
@@ -73,10 +70,14 @@ def export(
     from labeling.adapters.storage.image_store import ImageStore
     from service.exporting import registry
     from service.exporting.label_set import open_label_set
+    from service.labels.snapshots import verify
 
     with in_project(as_json, project) as (hardcase, found):
-        chosen = registry.format_for(to, form)
-        frozen = _checked(hardcase, found, snapshot) if snapshot else None
+        chosen, frozen = registry.format_for(to, form), None
+        if snapshot:
+            with reading(hardcase.database) as session:
+                frozen = snapshots.by_name(session, found.id, snapshot)
+            verify(hardcase.database, hardcase.settings.home, found, frozen)
         images = ImageStore(hardcase.settings.storage)
         with progress("labels", as_json) as bar:
             labels = open_label_set(hardcase.database, found, images, frozen, bar.tick)
@@ -84,16 +85,6 @@ def export(
             count = registry.export(labels, to, chosen)
         document = {"to": to.absolute(), "labels": count, "snapshot": snapshot or None}
         emit(as_json, document, f"{count} labels in {to}")
-
-
-def _checked(hardcase: Connected, project: Project, name: str) -> Snapshot:
-    """A snapshot whose labels still give its hash."""
-    from service.labels.snapshots import verify
-
-    with reading(hardcase.database) as session:
-        frozen = snapshots.by_name(session, project.id, name)
-    verify(hardcase.database, hardcase.settings.home, project, frozen)
-    return frozen
 
 
 @jobs_app.command("list")

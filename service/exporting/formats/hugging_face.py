@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,53 +19,35 @@ import pyarrow.parquet as pq
 import yaml
 
 from labeling.errors import Conflict
+from labeling.slices import batches
 from service.exporting.columns import COLUMNS, Record
 from service.exporting.formats.tables import SCHEMA
 from service.exporting.label_set import LabelSet
 
-_ROWS = 100
-"""Pictures of one group of a Parquet file, which are in memory together."""
+_ROWS = 200
+"""Pictures that are in memory together; those of one split are one row group of its file."""
 _TYPES = {pa.int32(): "int32", pa.int64(): "int64", pa.float64(): "float64", pa.bool_(): "bool"}
-
-
-class _Split:
-    """The file of one split, opened with its first row."""
-
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self._writer = pq.ParquetWriter(path, schema, compression="zstd")
-        self._schema, self._rows = schema, list[dict[str, Any]]()
-
-    def add(self, row: dict[str, Any]) -> None:
-        self._rows.append(row)
-        if len(self._rows) == _ROWS:
-            self._flush()
-
-    def close(self) -> None:
-        self._flush()
-        self._writer.close()
-
-    def _flush(self) -> None:
-        if self._rows:
-            self._writer.write_batch(pa.RecordBatch.from_pylist(self._rows, schema=self._schema))
-            self._rows = []
 
 
 def write_hugging_face(labels: LabelSet, to: Path) -> int:
     """`data/<split>.parquet` for every split that has pictures, and README.md; the library opens no empty set."""
     (to / "data").mkdir()
-    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    files: dict[str, _Split] = {}
+    schema, writers = _schema(labels), dict[str, pq.ParquetWriter]()
+    counts = {split: Counter[str]() for split in labels.splits}
     with ExitStack() as stack:
-        for record in labels.records():
-            split = record.split
-            if split not in files:
-                files[split] = _Split(to / "data" / f"{split}.parquet", _schema(labels))
-                stack.callback(files[split].close)
-            files[split].add(_row(labels, record))
-            counts[split][record.label] += 1
-    if not counts:
+        for records in batches(labels.records(), _ROWS):
+            for split in labels.splits:
+                here = [record for record in records if record.split == split]
+                if here and split not in writers:
+                    writer = pq.ParquetWriter(to / "data" / f"{split}.parquet", schema, compression="zstd")
+                    writers[split] = stack.enter_context(writer)
+                if here:
+                    rows = [_row(labels, record) for record in here]
+                    writers[split].write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))
+                counts[split].update(record.label for record in here)
+    if not writers:
         raise Conflict("There are no labels to export yet.")
-    (to / "README.md").write_text(_card(labels, counts), encoding="utf-8")
+    (to / "README.md").write_text(_card(labels, {split: counts[split] for split in writers}), encoding="utf-8")
     return sum(counter.total() for counter in counts.values())
 
 
