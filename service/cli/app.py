@@ -41,7 +41,7 @@ class _Commands(LazyGroup):
             "backend:backend",
             'Print the address under which Label Studio\'s "Model" settings reach a project. It is a secret.',
         ),
-        "release": ("release:release", "Freeze the labels with their figures into one page, under your name."),
+        "release": ("snapshots:release", "Freeze the labels with their figures into one page, under your name."),
         "project": ("projects:app", "Make, show, list and edit projects."),
         "engines": ("engines:app", "List, try, compare and plan engines."),
         "endpoint": ("endpoints:app", "List endpoints, and keep their keys."),

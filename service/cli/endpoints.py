@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import typer
 
 from db.repositories.engines import call_ledger
-from db.session import reading
 from labeling.errors import NotFound
 from labeling.prelabel.endpoints.endpoint import Endpoint
 from service.cli.output import AsJson, connected, emit, fields_of, keep_typed_secret, table
@@ -25,8 +24,7 @@ def list_(as_json: AsJson = False) -> None:
     Example: hardcase endpoint list
     """
     with connected(as_json) as hardcase:
-        with reading(hardcase.database) as session:
-            states = {state.endpoint: state for state in call_ledger.endpoint_states(session)}
+        states = {state.endpoint: state for state in hardcase.read(call_ledger.endpoint_states)}
         endpoints = load_endpoints(hardcase.settings).values()
         documents = [_document(hardcase.settings, one, states.get(one.name)) for one in endpoints]
         emit(as_json, documents, table("endpoints", COLUMNS, documents))

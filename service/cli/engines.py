@@ -17,7 +17,6 @@ import msgspec
 import typer
 
 from db.repositories.projects import projects
-from db.session import reading
 from labeling.errors import Conflict, Invalid
 from labeling.project import LabelClass, Project, ProjectConfig
 from labeling.types import ProjectId
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
     from service.figures.engine_reports import Trial
     from service.work.engine_reports.dry_run import Progress as Watcher
     from service.work.wiring import Parts
-
-__all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True)
 Engines = Annotated[
@@ -48,9 +45,7 @@ def list_(as_json: AsJson = False) -> None:
     from service.work.engine_reports.listing import list_engines
 
     with connected(as_json) as hardcase:
-        with reading(hardcase.database) as session:
-            everyone = projects.everyone(session)
-        document = list_engines(hardcase.settings, everyone)
+        document = list_engines(hardcase.settings, hardcase.read(projects.everyone))
         emit(as_json, document, lambda console: shown.kinds(console, document))
 
 

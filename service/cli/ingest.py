@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from db.repositories.images import progress as so_far
-from db.session import reading, transaction
+from db.session import transaction
 from labeling.jobs import JobName
 from labeling.project import Project
 from service.cli.output import AsJson, Connected, Here, ProjectName, do_job, emit, in_project, progress
@@ -67,8 +67,7 @@ def _register(
 
 
 def _how_far(hardcase: Connected, project: Project) -> str:
-    with reading(hardcase.database) as session:
-        counts = so_far.fetching(session, project.id)
+    counts = hardcase.read(so_far.fetching, project.id)
     return f"{counts.fetched} of {counts.registered} fetched, {counts.failed} in quarantine"
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from db.repositories.people import audit, keys
 from db.repositories.people.keys import StoredKey
 from db.repositories.projects import projects
-from db.session import reading, transaction
+from db.session import transaction
 from labeling.jobs import Role
 from service.auth import issue_key
 from service.cli.output import AsJson, author, connected, emit, fields_of, table
@@ -52,8 +52,7 @@ def list_(as_json: AsJson = False) -> None:
     Example: hardcase key list
     """
     with connected(as_json) as hardcase:
-        with reading(hardcase.database) as session:
-            everyone = keys.everyone(session)
+        everyone = hardcase.read(keys.everyone)
         columns = ["prefix", "name", "role", "projects", "revoked"]
         rows = (
             [k.prefix, k.name, k.role.value, "all" if k.projects is None else ", ".join(k.projects), k.revoked_at]

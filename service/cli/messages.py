@@ -10,7 +10,6 @@ import typer
 from rich.console import Console
 
 from db.repositories.running import messages as ledger
-from db.session import reading
 from labeling.errors import NotFound
 from service.cli.output import AsJson, connected, emit, fields_of, keep_typed_secret, table
 from service.engines.egress import check_target
@@ -32,8 +31,7 @@ def list_(as_json: AsJson = False) -> None:
     Example: hardcase messages list
     """
     with connected(as_json) as hardcase:
-        with reading(hardcase.database) as session:
-            newest = ledger.listing(session, LAST)
+        newest = hardcase.read(ledger.listing, LAST)
         targets = [_document(hardcase.settings, one) for one in load_messages(hardcase.settings).targets.values()]
         sent = [fields_of(one, DELIVERIES) for one in newest]
 

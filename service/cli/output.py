@@ -15,13 +15,14 @@ from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from sqlalchemy.orm import Session
 
 from db.repositories.people import audit
 from db.repositories.projects import projects
@@ -42,6 +43,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document in
 Here = Annotated[bool, typer.Option("--here", help="Do the work in this process instead of asking the worker.")]
 ProjectName = Annotated[str, typer.Argument(metavar="PROJECT", help="The project's name or number.")]
 
+P = ParamSpec("P")
+T = TypeVar("T")
 WORKER_STALE_AFTER = timedelta(seconds=30)
 _ENDED = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
 
@@ -59,9 +62,10 @@ class Connected:
 
         return Jobs(self.database)
 
-    def project(self, name: str) -> Project:
+    def read(self, what: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The result of a function that reads the database."""
         with reading(self.database) as session:
-            return projects.resolve(session, name)
+            return what(session, *args, **kwargs)
 
     def close(self) -> None:
         if "jobs" in self.__dict__:
@@ -91,7 +95,7 @@ def connected(as_json: bool, *, at_head: bool = True) -> Iterator[Connected]:
 def in_project(as_json: bool, name: str) -> Iterator[tuple[Connected, Project]]:
     """The same with a project by its name or number."""
     with connected(as_json) as hardcase:
-        yield hardcase, hardcase.project(name)
+        yield hardcase, hardcase.read(projects.resolve, name)
 
 
 @contextmanager
@@ -251,8 +255,7 @@ def _status(hardcase: Connected, job_id: str) -> JobStatus:
 
 
 def _worker_alive(hardcase: Connected) -> bool:
-    with reading(hardcase.database) as session:
-        newest = heartbeats.newest(session)
+    newest = hardcase.read(heartbeats.newest)
     return newest is not None and datetime.now(UTC) - newest < WORKER_STALE_AFTER
 
 

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from db.repositories.people import audit
 from db.repositories.projects import projects
-from db.session import reading, transaction
+from db.session import transaction
 from labeling.errors import Invalid
 from labeling.project import Project, ProjectConfig
 from service.cli.output import AsJson, ProjectName, actor, author, connected, emit, in_project, table
@@ -86,8 +86,7 @@ def list_(as_json: AsJson = False) -> None:
     Example: hardcase project list
     """
     with connected(as_json) as hardcase:
-        with reading(hardcase.database) as session:
-            everyone = projects.everyone(session)
+        everyone = hardcase.read(projects.everyone)
         rows = ([p.id, p.config.name, len(p.config.labels), p.created_at.date()] for p in everyone)
         shown = table("projects", ["id", "name", "labels", "since"], rows)
         emit(as_json, [_document(p) for p in everyone], shown)
@@ -100,8 +99,7 @@ def history_(project: ProjectName, as_json: AsJson = False) -> None:
     Example: hardcase project history animals
     """
     with in_project(as_json, project) as (hardcase, found):
-        with reading(hardcase.database) as session:
-            versions = history(projects.history(session, found.id))
+        versions = history(hardcase.read(projects.history, found.id))
         emit(as_json, versions, lambda console: _show_history(console, versions))
 
 

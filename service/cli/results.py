@@ -75,8 +75,7 @@ def export(
     with in_project(as_json, project) as (hardcase, found):
         chosen, frozen = registry.format_for(to, form), None
         if snapshot:
-            with reading(hardcase.database) as session:
-                frozen = snapshots.by_name(session, found.id, snapshot)
+            frozen = hardcase.read(snapshots.by_name, found.id, snapshot)
             verify(hardcase.database, hardcase.settings.home, found, frozen)
         images = ImageStore(hardcase.settings.storage)
         with progress("labels", as_json) as bar:

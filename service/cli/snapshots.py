@@ -1,4 +1,4 @@
-"""`hardcase snapshot`: freeze a project's labels under a name, and see what changed between two states."""
+"""`hardcase snapshot` and `release`: freeze a project's labels under a name, compare two states, release them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from rich.console import Console
 from db.repositories.labels import snapshots
 from db.repositories.labels.snapshots import Snapshot
 from db.repositories.people import audit
-from db.session import reading, transaction
-from labeling.project import Project
+from db.session import transaction
 from labeling.review.label_sets import Change, Comparison
-from service.cli.output import AsJson, Connected, ProjectName, author, emit, fields_of, in_project, table
+from service.cli.output import AsJson, ProjectName, author, emit, fields_of, in_project, progress, table
 from service.labels.snapshots import compare_states, create, rebuild, verify
 
 SHOWN = 20
@@ -49,8 +48,7 @@ def list_(project: ProjectName, as_json: AsJson = False) -> None:
     Example: hardcase snapshot list animals
     """
     with in_project(as_json, project) as (hardcase, found):
-        with reading(hardcase.database) as session:
-            kept = snapshots.listing(session, found.id, after=None, limit=1_000).items
+        kept = hardcase.read(snapshots.listing, found.id, after=None, limit=1_000).items
         columns = ["name", "labels", "hash", "made", "by", "released"]
         rows = (
             [s.name, s.labels, s.hash[:12], f"{s.created_at:%Y-%m-%d %H:%M}", s.author, "yes" if s.released else ""]
@@ -66,7 +64,7 @@ def show(project: ProjectName, name: Name, as_json: AsJson = False) -> None:
     Example: hardcase snapshot show animals v1
     """
     with in_project(as_json, project) as (hardcase, found):
-        kept = _named(hardcase, found, name)
+        kept = hardcase.read(snapshots.by_name, found.id, name)
         emit(as_json, _document(kept), table(kept.name, ["", ""], _document(kept).items()))
 
 
@@ -82,8 +80,8 @@ def compare(
     Example: hardcase snapshot compare animals v1 v2
     """
     with in_project(as_json, project) as (hardcase, found):
-        first = _named(hardcase, found, before)
-        second = _named(hardcase, found, after) if after else None
+        first = hardcase.read(snapshots.by_name, found.id, before)
+        second = hardcase.read(snapshots.by_name, found.id, after) if after else None
         changes = compare_states(hardcase.database, hardcase.settings.home, found, first, second)
         emit(as_json, _differences(before, after, changes), lambda console: _show(console, changes))
 
@@ -100,15 +98,35 @@ def verify_(
     Example: hardcase snapshot verify animals v1
     """
     with in_project(as_json, project) as (hardcase, found):
-        kept = _named(hardcase, found, name)
+        kept = hardcase.read(snapshots.by_name, found.id, name)
         (rebuild if again else verify)(hardcase.database, hardcase.settings.home, found, kept)
         document = {"name": name, "hash": kept.hash, "ok": True}
         emit(as_json, document, f"{name} is as it was made: {kept.hash}")
 
 
-def _named(hardcase: Connected, project: Project, name: str) -> Snapshot:
-    with reading(hardcase.database) as session:
-        return snapshots.by_name(session, project.id, name)
+def release(
+    project: ProjectName,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The release's name; a snapshot of that name is taken.")],
+    note: Annotated[str, typer.Option(help="What the labels may be used for, their licence, what to know.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Freeze the labels with their figures into one page, under your name.
+
+    Example: hardcase release animals v1 --note "For internal use. Night images are missing."
+    """
+    from labeling.adapters.storage.image_store import ImageStore
+    from service.release import release as making
+    from service.release.files import PAGE, folder_of
+
+    with in_project(as_json, project) as (hardcase, found):
+        home = hardcase.settings.home
+        order = making.Order(name, author(), note, datetime.now(UTC))
+        with progress("labels", as_json) as bar:
+            images = ImageStore(hardcase.settings.storage)
+            made = making.release(hardcase.database, home, images, found, order, bar.tick)
+        page = folder_of(home, found, made.name).absolute() / PAGE
+        document = {**fields_of(made, ("name", "labels", "hash")), "page": page}
+        emit(as_json, document, f"{made.labels} labels released: {page}")
 
 
 def _document(snapshot: Snapshot) -> dict[str, Any]:

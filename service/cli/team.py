@@ -19,8 +19,6 @@ from service.figures.team import Person, Team
 from service.labels import annotators as team
 from service.projects.pseudonyms import shown_name
 
-__all__ = ["app"]
-
 app = typer.Typer(no_args_is_help=True)
 Number = Annotated[int, typer.Argument(metavar="ANNOTATOR", help="The annotator's number, as `team show` lists it.")]
 Reason = Annotated[str, typer.Option(help="Why; it is kept.")]

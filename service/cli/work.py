@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from db.repositories.versions import versions
-from db.session import reading
 from labeling.errors import Conflict
 from labeling.jobs import JobName
 from service.cli.output import AsJson, Here, ProjectName, author, do_job, in_project
@@ -71,8 +70,7 @@ def rollback(project: ProjectName, reason: Reason = "", as_json: AsJson = False,
     Example: hardcase rollback animals --reason "worse on night images"
     """
     with in_project(as_json, project) as (hardcase, found):
-        with reading(hardcase.database) as session:
-            champion = versions.champion(session, found.id)
+        champion = hardcase.read(versions.champion, found.id)
         if champion is None:
             raise Conflict("No version is in use yet, so there is none to go back from.")
     # the version's number makes a second request go back only once

@@ -38,8 +38,6 @@ from service.work.pool.saved_versions import load_classifier
 from service.work.pool.training_set import evaluation_examples, truth_of
 from service.work.wiring import Parts
 
-__all__ = ["Past", "make_rounds", "read_past", "take_pictures"]
-
 _ALL = 10_000
 _HARDEST = 12
 

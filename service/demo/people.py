@@ -22,8 +22,6 @@ from service.figures.figures import read
 from service.figures.label_quality import LabelQuality
 from service.figures.team import Team
 
-__all__ = ["People", "Person", "bad_ones", "read_people"]
-
 FAR_MORE = 3.0
 """An annotator is bad whose error rate is more than so many times the median."""
 

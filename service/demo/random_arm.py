@@ -17,8 +17,6 @@ from labeling.errors import NothingToLearnFrom
 from labeling.learn.classifier import Inputs
 from labeling.learn.training import fit_classifier, predict_logits
 
-__all__ = ["SEEDS", "RandomArm"]
-
 SEEDS = (1, 2, 3, 4, 5)
 
 

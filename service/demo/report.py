@@ -24,8 +24,6 @@ from labeling.estimates import Estimate
 from labeling.quality.figures.plots import CurvePoint, confusion_matrix, learning_curve
 from service.demo.summary import Interval, Round, Summary
 
-__all__ = ["COLUMNS", "HardImage", "Pictures", "reasons", "rounds_table", "thumbnail", "write_report"]
-
 COLUMNS = (
     "labels: images with a label by people; trained: those that the version learnt from; hold-out: its accuracy on "
     "evaluation labels, with a 95 % interval; random: the same recipe on as many random labels, mean and interval over "

@@ -14,8 +14,6 @@ import msgspec
 
 from service.demo.people import People
 
-__all__ = ["Annotations", "Interval", "Round", "Summary", "compare_annotations", "write_summary"]
-
 Interval = tuple[float, float]
 
 

@@ -21,8 +21,6 @@ from service.engines.kinds import kind_of
 from service.figures.engines import EngineWork
 from service.figures.figures import stored
 
-__all__ = ["EngineInUse", "Overview", "overview", "work_of"]
-
 
 @dataclass(frozen=True, slots=True)
 class EngineInUse:

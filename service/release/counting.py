@@ -36,10 +36,6 @@ class Counting:
         for slice_ in _slices_of(record).items():
             self._slices[slice_].update(found)
 
-    @property
-    def labels(self) -> int:
-        return sum(found["labels"] for found in self._classes.values())
-
     def classes(self) -> list[Json]:
         """One entry a class, in the order of the label set, also for a class without a label."""
         return [

@@ -24,8 +24,6 @@ from service.figures.figures import outdated, read
 from service.labels.snapshots import compare_states
 from service.release.counting import Counting
 
-__all__ = ["FROZEN", "document"]
-
 FROZEN: dict[str, tuple[str, ...]] = {
     "label_quality": (),
     "agreement": ("people", "classes"),

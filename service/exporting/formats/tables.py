@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -22,38 +23,23 @@ from service.exporting.label_set import LabelSet
 
 _ROWS = 5_000
 """Rows of one group of a Parquet file, which are in memory together."""
-_TIME = pa.timestamp("us", tz="UTC")
-
+_TYPES = {
+    "int": pa.int64(),
+    "str": pa.string(),
+    "bool": pa.bool_(),
+    "float": pa.float64(),
+    "datetime": pa.timestamp("us", tz="UTC"),
+    "tuple[str, ...]": pa.list_(pa.string()),
+    "dict[str, float]": pa.map_(pa.string(), pa.float64()),
+}
+_SMALL = ("width", "height", "people", "version")
 SCHEMA = pa.schema(
     {
-        "image": pa.int64(),
-        "content_hash": pa.string(),
-        "reference": pa.string(),
-        "text": pa.string(),
-        "width": pa.int32(),
-        "height": pa.int32(),
-        "label": pa.string(),
-        "source": pa.string(),
-        "kind": pa.string(),
-        "gold": pa.bool_(),
-        "split": pa.string(),
-        "side": pa.string(),
-        "group": pa.int64(),
-        "annotators": pa.list_(pa.string()),
-        "people": pa.int32(),
-        "agreement": pa.float64(),
-        "confidence": pa.float64(),
-        "soft_label": pa.map_(pa.string(), pa.float64()),
-        "decided": pa.string(),
-        "decided_by": pa.string(),
-        "prelabel": pa.string(),
-        "prelabel_confidence": pa.float64(),
-        "engine": pa.string(),
-        "version": pa.int32(),
-        "asked_at": _TIME,
-        "labelled_at": _TIME,
+        field.name: pa.int32() if field.name in _SMALL else _TYPES[str(field.type).removesuffix(" | None")]
+        for field in fields(Record)
     }
 )
+"""The columns of a record with the Arrow types of its annotations; small numbers have 32 bits."""
 
 
 def write_csv(labels: LabelSet, to: Path) -> int:

@@ -39,8 +39,6 @@ from service.work.pool.training_set import evaluation_examples
 from service.work.prelabel.inference import Looked
 from service.work.wiring import Parts
 
-__all__ = ["CHAMPION", "compare"]
-
 CHAMPION = "champion"
 MOST_DIFFERENCES = 24
 

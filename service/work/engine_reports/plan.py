@@ -33,8 +33,6 @@ from service.work.engine_reports.remaining import work_left
 from service.work.prelabel.inference import Looked
 from service.work.wiring import Parts
 
-__all__ = ["plan"]
-
 FREE_PILOT = 16
 """Images that a free engine processes where too little is known of its revision."""
 MOST_AMOUNTS = 1_000
