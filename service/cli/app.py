@@ -16,7 +16,7 @@ class _Commands(LazyGroup):
     entries: ClassVar = {
         "init": ("run:init", "Make or migrate the database and the signing secret of this home (HARDCASE_HOME)."),
         "up": ("run:up", "Run web, worker and schedules until Ctrl-C or SIGTERM."),
-        "doctor": ("run:doctor", "Check everything that must be right for the loop to turn, each with the way out."),
+        "doctor": ("run:doctor", "Check everything that hardcase needs, and say how to correct what is wrong."),
         "demo": ("run:demo", "Play the whole loop on real images with simulated annotators in a real Label Studio."),
         "adopt": (
             "adopt:adopt",
@@ -28,14 +28,10 @@ class _Commands(LazyGroup):
         "learn": ("work:learn", "Fit a new version on the labels so far; whether it is promoted is judged afterwards."),
         "promote": ("work:promote", "Put a version in use by hand, whatever the gate said."),
         "rollback": ("work:rollback", "Go back to the champion before this one."),
-        "status": (
-            "results:status",
-            "Show where a project stands: images by state, labels, the champion, what failed.",
-        ),
+        "status": ("results:status", "Show the state of a project: images, labels, the champion, failures."),
         "export": (
             "results:export",
-            "Write all labels with where each comes from, "
-            "as csv, jsonl, parquet, imagenet, huggingface, label-studio or coco.",
+            "Write all labels with their sources, as csv, jsonl, parquet, imagenet, huggingface, label-studio or coco.",
         ),
         "backend": (
             "backend:backend",

@@ -64,7 +64,7 @@ def engine(console: Console, document: Json) -> None:
         console.print(table("probe", ["", ""], document["probe"].items()))
     if document["prompts"]:
         texts = [[label, "\n".join(own)] for label, own in document["prompts"].items()]
-        console.print(table("texts that stand for each label", ["label", "texts"], texts))
+        console.print(table("texts of each label", ["label", "texts"], texts))
 
 
 def tried(console: Console, document: Json) -> None:

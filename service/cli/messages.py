@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from db.repositories.running import messages as ledger
 from labeling.errors import NotFound
@@ -34,12 +33,8 @@ def list_(as_json: AsJson = False) -> None:
         newest = hardcase.read(ledger.listing, LAST)
         targets = [_document(hardcase.settings, one) for one in load_messages(hardcase.settings).targets.values()]
         sent = [fields_of(one, DELIVERIES) for one in newest]
-
-        def human(console: Console) -> None:
-            console.print(table("targets", TARGETS, targets))
-            console.print(table("newest messages", DELIVERIES, sent))
-
-        emit(as_json, {"targets": targets, "messages": sent}, human)
+        tables = (table("targets", TARGETS, targets), table("newest messages", DELIVERIES, sent))
+        emit(as_json, {"targets": targets, "messages": sent}, *tables)
 
 
 @app.command()

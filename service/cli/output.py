@@ -75,7 +75,7 @@ class Connected:
 
 @contextmanager
 def connected(as_json: bool, *, at_head: bool = True) -> Iterator[Connected]:
-    """Open the database of this home, and fail clearly; Conflict with the way out without its newest schema."""
+    """Open the database of this home, and print errors; Conflict if its schema is not the newest."""
     from service.schema import check_schema
 
     with failing_clearly(as_json):
@@ -151,14 +151,16 @@ def keep_typed_secret(hardcase: Connected, name: str, what: str, action: str, su
     return f"The {what.lower()} of {subject} is kept in {hardcase.settings.home / 'secrets.json'}."
 
 
-def emit(as_json: bool, document: Any, human: Callable[[Console], None] | Table | str) -> None:
-    """Print a result: the document as JSON; else a line or a table as it is, or whatever `human` prints."""
+def emit(as_json: bool, document: Any, *human: Callable[[Console], None] | Table | str) -> None:
+    """Print a result: the document as JSON; else lines and tables as they are, or what `human` prints."""
     if as_json:
         sys.stdout.write(json.dumps(document, default=str, ensure_ascii=False) + "\n")
-    elif callable(human):
-        human(Console())
-    else:
-        Console().print(human, markup=False)
+        return
+    for part in human:
+        if callable(part):
+            part(Console())
+        else:
+            Console().print(part, markup=False)
 
 
 def fields_of(value: object, names: Iterable[str]) -> dict[str, Any]:

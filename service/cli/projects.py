@@ -46,7 +46,7 @@ def create(file: ProjectYaml, as_json: AsJson = False) -> None:
 def edit(
     project: ProjectName,
     file: ProjectYaml,
-    reason: Annotated[str, typer.Option(help="Why; it stands in the project's history.")] = "",
+    reason: Annotated[str, typer.Option(help="Why; it is kept in the project's history.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Put a changed YAML file in force: guidelines, descriptions, policy. The label set does not change.
@@ -69,14 +69,10 @@ def show(project: ProjectName, as_json: AsJson = False) -> None:
     Example: hardcase project show animals
     """
     with in_project(as_json, project) as (hardcase, found):
-
-        def human(console: Console) -> None:
-            console.print(f"{found.config.name} ({found.id}), version {found.config_version}", markup=False)
-            rows = ([label.name, label.description] for label in found.config.labels)
-            console.print(table("labels", ["name", "description"], rows))
-            console.print_json(data=msgspec.to_builtins(found.config.policy))
-
-        emit(as_json, _document(found), human)
+        heading = f"{found.config.name} ({found.id}), version {found.config_version}"
+        labels = table("labels", ["name", "description"], ([one.name, one.description] for one in found.config.labels))
+        policy = msgspec.to_builtins(found.config.policy)
+        emit(as_json, _document(found), heading, labels, lambda console: console.print_json(data=policy))
 
 
 @app.command("list")

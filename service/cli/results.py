@@ -33,7 +33,7 @@ FAILURE = ("step", "subject", "count", "dead", "reason")
 
 
 def status(project: ProjectName, as_json: AsJson = False) -> None:
-    """Show where a project stands: images by state, labels, the champion, what failed.
+    """Show the state of a project: images, labels, the champion, failures.
 
     Example: hardcase status animals
     """
@@ -60,10 +60,10 @@ def export(
     project: ProjectName,
     to: Annotated[Path, typer.Argument(metavar="TO", help="Where to write it: a file or a new folder.")],
     form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="Default: what TO ends in.")] = "",
-    snapshot: Annotated[str, typer.Option(help="The labels of this snapshot; default: those that stand now.")] = "",
+    snapshot: Annotated[str, typer.Option(help="The labels of this snapshot; default: the current ones.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Write all labels with where each comes from, as csv, jsonl, parquet, imagenet, huggingface, label-studio or coco.
+    """Write all labels with their sources, as csv, jsonl, parquet, imagenet, huggingface, label-studio or coco.
 
     Example: hardcase export animals birds/ --format imagenet --snapshot v1
     """
@@ -96,16 +96,13 @@ def list_(as_json: AsJson = False, limit: Annotated[int, typer.Option(min=1, max
         jobs = hardcase.jobs.list(limit=limit)
         with reading(hardcase.database) as session:
             failed = [f for p in projects.everyone(session) for f in failures.listing(session, p.id)]
-
-        def human(console: Console) -> None:
-            rows = ([_time(j.created_at_ms), j.job, j.state, j.result or j.error] for j in jobs)
-            console.print(table("jobs", ["asked at", "job", "state", "result"], rows))
-            if failed:
-                letters = ([f.step, f.subject, f.count, f.reason] for f in failed)
-                console.print(table("failures", ["step", "subject", "times", "reason"], letters))
-
+        rows = ([_time(j.created_at_ms), j.job, j.state, j.result or j.error] for j in jobs)
+        tables = [table("jobs", ["asked at", "job", "state", "result"], rows)]
+        if failed:
+            letters = ([f.step, f.subject, f.count, f.reason] for f in failed)
+            tables.append(table("failures", ["step", "subject", "times", "reason"], letters))
         listed = [fields_of(one, FAILURE) for one in failed]
-        emit(as_json, {"jobs": [job_document(job) for job in jobs], "failures": listed}, human)
+        emit(as_json, {"jobs": [job_document(job) for job in jobs], "failures": listed}, *tables)
 
 
 @jobs_app.command()

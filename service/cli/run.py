@@ -56,7 +56,7 @@ def up(
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Check everything that must be right for the loop to turn, each with the way out.
+    """Check everything that hardcase needs, and say how to correct what is wrong.
 
     Example: hardcase doctor
     """

@@ -29,7 +29,7 @@ def create_(
     note: Annotated[str, typer.Option(help="What it is for.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Freeze the labels as they stand. The same name with the same labels is joined.
+    """Freeze the current labels. The same name with the same labels gives the same snapshot.
 
     Example: hardcase snapshot create animals v1 --note "before the night images"
     """
@@ -72,7 +72,7 @@ def show(project: ProjectName, name: Name, as_json: AsJson = False) -> None:
 def compare(
     project: ProjectName,
     before: Annotated[str, typer.Argument(metavar="BEFORE", help="The earlier snapshot.")],
-    after: Annotated[str, typer.Argument(metavar="[AFTER]", help="The later one; default: the labels of now.")] = "",
+    after: Annotated[str, typer.Argument(metavar="[AFTER]", help="The later one; default: the current labels.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Show what was added, removed and changed between two snapshots, or since one.

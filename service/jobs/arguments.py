@@ -42,7 +42,7 @@ class LearnArguments(_Stored, frozen=True):
 class DecisionByHand(_Stored, frozen=True):
     """What a person decided about versions: put this `version` in use, or leave it for the champion before it.
 
-    To roll back, version 0 stands for whoever is champion when the job runs.
+    For a rollback, version 0 is the champion at the time when the job runs.
     """
 
     action: Literal["promote", "rollback"]
@@ -58,7 +58,7 @@ class PromoteArguments(_Stored, frozen=True):
 
 
 class EnginesArguments(_Stored, frozen=True):
-    """The report on engines that is wanted, and by whom."""
+    """The requested report on engines, and who asked for it."""
 
     request: EngineRequest
     asked_by: str

@@ -168,7 +168,7 @@ class PolicyIn(Strict):
 
 
 class ProjectFile(Strict):
-    """What may stand in the file; `docs/reference/project-file.md` explains every line."""
+    """The content of the file; `docs/reference/project-file.md` explains every key."""
 
     name: Annotated[Plain, Field(min_length=1, max_length=80)]
     labels: Annotated[list[LabelIn | str], Field(min_length=2, max_length=1_000)]

@@ -47,7 +47,7 @@ class _Document:
 
 
 def write_coco(labels: LabelSet, to: Path) -> int:
-    """`<split>.json` for every split; pictures lie in `images`."""
+    """`<split>.json` for every split; pictures are in `images`."""
     (to / "images").mkdir()
     count = 0
     with ExitStack() as stack:

@@ -111,7 +111,7 @@ def _probe(parts: Parts, endpoint: Endpoint, model: str) -> Json:
 
 
 def _prompts(project: Project, name: str, use: EngineUse) -> Json:
-    """The texts that stand for each label, where the engine compares texts."""
+    """The texts of each label, where the engine compares texts."""
     templates = kind_of(name).templates
     if not templates:
         return {}
