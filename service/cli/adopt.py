@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from service.cli.output import AsJson, author, connected, emit, label_studio, progress
 from service.cli.projects import config_in
-
-if TYPE_CHECKING:
-    from service.label_studio.takeover import TakenOver
 
 
 def adopt(
@@ -41,13 +37,8 @@ def adopt(
                 bar.expect(studio.count_tasks(ls_project))
                 done = taking.tasks(made, people, bar.tick)
         document = {"project": done.project.config.name, "tasks": done.tasks, "new": done.new, "refused": done.refused}
-        emit(as_json, document, lambda console: _show(console, done))
-
-
-def _show(console: Console, done: TakenOver) -> None:
-    name = done.project.config.name
-    console.print(f"{name}: read {done.tasks} tasks, {done.new} of them new here.", markup=False)
-    if done.refused:
-        words = f"{done.refused} were left out: their image has no usable reference. `hardcase jobs list` says why."
-        console.print(words, markup=False)
-    console.print("The worker fetches their images, then every task gets its review and its answers come in.")
+        lines = [f"{done.project.config.name}: read {done.tasks} tasks, {done.new} of them new here."]
+        if done.refused:
+            lines.append(f"{done.refused} were left out: no usable image address. `hardcase jobs list` says why.")
+        lines.append("The worker fetches their images, then every task gets its review and its answers are recorded.")
+        emit(as_json, document, *lines)

@@ -5,12 +5,12 @@ Modules that decode and fetch are imported inside the functions: other commands 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 
 from db.repositories.images import progress as so_far
 from db.session import transaction
@@ -49,7 +49,7 @@ def ingest(
             emit(as_json, {"source": source.address}, f"Watching {source.address}; new images come in by themselves.")
             return
         done = _register(hardcase, found, address, label_from_folder, dry_run, as_json)
-        emit(as_json, msgspec.to_builtins(done), lambda console: _show(console, done))
+        emit(as_json, msgspec.to_builtins(done), *_lines(done))
     if not (dry_run or no_wait or as_json):
         do_job(JobName.INGEST, project, as_json=as_json, here=here, watch=_how_far)
 
@@ -71,14 +71,12 @@ def _how_far(hardcase: Connected, project: Project) -> str:
     return f"{counts.fetched} of {counts.registered} fetched, {counts.failed} in quarantine"
 
 
-def _show(console: Console, done: Ingested) -> None:
+def _lines(done: Ingested) -> Iterator[str]:
     would = "would be " if done.dry_run else ""
-    console.print(f"{done.found} found in this {done.kind}, {done.with_text} with text, {done.with_label} with a label")
+    yield f"{done.found} found in this {done.kind}, {done.with_text} with text, {done.with_label} with a label"
     if not done.dry_run:
-        console.print(f"{done.new} new, {done.changed} changed, {done.same} known already")
+        yield f"{done.new} new, {done.changed} changed, {done.same} known already"
     if done.refused_count:
-        console.print(f"{done.refused_count} {would}refused:")
-        for reference, reason in done.refused[:20]:
-            console.print(f"  {reference}: {reason}", markup=False)
-    for kind, count in done.ignored.items():
-        console.print(f"{count} ignored: {kind}", markup=False)
+        yield f"{done.refused_count} {would}refused:"
+        yield from (f"  {reference}: {reason}" for reference, reason in done.refused[:20])
+    yield from (f"{count} ignored: {kind}" for kind, count in done.ignored.items())

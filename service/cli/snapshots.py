@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.table import Table
 
 from db.repositories.labels import snapshots
 from db.repositories.labels.snapshots import Snapshot
@@ -83,7 +83,7 @@ def compare(
         first = hardcase.read(snapshots.by_name, found.id, before)
         second = hardcase.read(snapshots.by_name, found.id, after) if after else None
         changes = compare_states(hardcase.database, hardcase.settings.home, found, first, second)
-        emit(as_json, _differences(before, after, changes), lambda console: _show(console, changes))
+        emit(as_json, _differences(before, after, changes), *_changes(changes))
 
 
 @app.command("verify")
@@ -148,15 +148,15 @@ def _listed(changes: Sequence[Change]) -> list[dict[str, str | None]]:
     return [{"content_hash": c.content_hash, "before": c.labels[0], "after": c.labels[1]} for c in changes]
 
 
-def _show(console: Console, found: Comparison) -> None:
-    console.print(
+def _changes(found: Comparison) -> Iterator[str | Table]:
+    yield (
         f"{len(found.added)} added, {len(found.removed)} removed, {len(found.changed)} changed, "
         f"{len(found.restated)} the same with other evidence, {found.same} the same"
     )
     moves = [[one or "no label", other or "no label", count] for one, other, count in found.counts]
     if moves:
-        console.print(table("by class", ["before", "after", "images"], moves))
+        yield table("by class", ["before", "after", "images"], moves)
     listed = [[one.content_hash, *(label or "no label" for label in one.labels)] for one in found.changed[:SHOWN]]
     if listed:
         title = f"changed (the first {SHOWN}; --json lists all)" if len(found.changed) > SHOWN else "changed"
-        console.print(table(title, ["image", "before", "after"], listed))
+        yield table(title, ["image", "before", "after"], listed)

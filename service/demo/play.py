@@ -16,7 +16,6 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 import httpx
 from rich.console import Console
@@ -53,7 +52,7 @@ def run_demo(*, images: str | None, keep: bool, rounds: int, home: Path, as_json
     started = time.monotonic()
     width = None if (sys.stderr if as_json else sys.stdout).isatty() else _LOG_WIDTH
     console = Console(stderr=as_json, soft_wrap=True, width=width)
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _refuse_if_one_runs(home)
         summary, left_running = _play(images, keep=keep, rounds=rounds, home=home, console=console, started=started)
@@ -207,7 +206,3 @@ def _refuse_if_one_runs(home: Path) -> None:
     except ProcessLookupError:
         return
     raise Conflict(f"A demo that was kept still runs in {home}. Stop it first: kill {pid}")
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

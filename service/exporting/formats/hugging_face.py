@@ -26,7 +26,6 @@ from service.exporting.label_set import LabelSet
 
 _ROWS = 200
 """Pictures that are in memory together; those of one split are one row group of its file."""
-_TYPES = {pa.int32(): "int32", pa.int64(): "int64", pa.float64(): "float64", pa.bool_(): "bool"}
 
 
 def write_hugging_face(labels: LabelSet, to: Path) -> int:
@@ -78,9 +77,7 @@ def _feature(field: pa.Field, classes: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _dtype(kind: pa.DataType) -> str:
-    if pa.types.is_timestamp(kind):
-        return f"timestamp[{kind.unit}, tz={kind.tz}]"
-    return _TYPES.get(kind, "string")
+    return "float64" if kind == pa.float64() else str(kind)
 
 
 def _row(labels: LabelSet, record: Record) -> dict[str, Any]:
