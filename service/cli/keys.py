@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.text import Text
 
 from db.repositories.people import audit, keys
 from db.repositories.people.keys import StoredKey
@@ -37,12 +37,9 @@ def create(
                 projects.by_name(session, wanted)
             stored, text = issue_key(session, name=name, role=role, projects=project, now=now)
             audit.record(session, author(), "key.create", stored.prefix, {"role": role.value}, now)
-
-        def human(console: Console) -> None:
-            console.print(f"Key for {name} ({role.value}); it is not shown again:", markup=False)
-            console.print(text, markup=False, soft_wrap=True, highlight=False)
-
-        emit(as_json, {**_document(stored), "key": text}, human)
+        heading = f"Key for {name} ({role.value}); it is not shown again:"
+        document = {**_document(stored), "key": text}
+        emit(as_json, document, heading, lambda console: console.print(Text(text), soft_wrap=True))
 
 
 @app.command("list")

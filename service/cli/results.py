@@ -94,8 +94,7 @@ def list_(as_json: AsJson = False, limit: Annotated[int, typer.Option(min=1, max
     """
     with connected(as_json) as hardcase:
         jobs = hardcase.jobs.list(limit=limit)
-        with reading(hardcase.database) as session:
-            failed = [f for p in projects.everyone(session) for f in failures.listing(session, p.id)]
+        failed = [f for p in hardcase.read(projects.everyone) for f in hardcase.read(failures.listing, p.id)]
         rows = ([_time(j.created_at_ms), j.job, j.state, j.result or j.error] for j in jobs)
         tables = [table("jobs", ["asked at", "job", "state", "result"], rows)]
         if failed:

@@ -7,8 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
+import sqlalchemy as sa
 import typer
 
+from db.session import make_engine
 from service.cli.output import AsJson, connected, emit, failing_clearly, label_studio, table
 from service.settings import Settings, ensure_secret, load_settings, prepare_home
 
@@ -20,7 +22,8 @@ def init(as_json: AsJson = False) -> None:
     """
     with failing_clearly(as_json):
         settings = _set_up(load_settings())
-        document = {"home": settings.home.absolute(), "database": _without_password(settings)}
+        database = sa.make_url(settings.database).render_as_string(hide_password=True)
+        document = {"home": settings.home.absolute(), "database": database}
         emit(as_json, document, f"Ready: {settings.home.absolute()}")
 
 
@@ -93,7 +96,6 @@ def demo(
 
 def _set_up(settings: Settings) -> Settings:
     """Make what is missing and keep what exists. Running it twice changes nothing."""
-    from db.session import make_engine
     from service.schema import bring_to_head
 
     prepare_home(settings)
@@ -104,9 +106,3 @@ def _set_up(settings: Settings) -> Settings:
     finally:
         database.dispose()
     return settings
-
-
-def _without_password(settings: Settings) -> str:
-    import sqlalchemy as sa
-
-    return sa.make_url(settings.database).render_as_string(hide_password=True)

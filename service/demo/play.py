@@ -14,7 +14,6 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
@@ -51,7 +50,7 @@ def run_demo(*, images: str | None, keep: bool, rounds: int, home: Path, as_json
     """Run the demo; 0 when it did all its rounds and lost nothing, else 1 with the reason."""
     started = time.monotonic()
     width = None if (sys.stderr if as_json else sys.stdout).isatty() else _LOG_WIDTH
-    console = Console(stderr=as_json, soft_wrap=True, width=width)
+    console = Console(stderr=as_json, soft_wrap=True, width=width, markup=False, highlight=False)
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _refuse_if_one_runs(home)
@@ -64,7 +63,8 @@ def run_demo(*, images: str | None, keep: bool, rounds: int, home: Path, as_json
     if as_json:
         sys.stdout.write(json.dumps(summary.to_json(), ensure_ascii=False) + "\n")
     code = _verdict(summary, rounds, home, console)
-    _print_lines(console, left_running)
+    for line in left_running:
+        console.print(line)
     return code
 
 
@@ -159,15 +159,11 @@ def _verdict(summary: Summary, rounds: int, home: Path, console: Console) -> int
         f"{summary.images} images, {found.in_label_studio} annotations in Label Studio, {found.recorded} recorded, "
         f"{found.lost} lost, {found.duplicates} twice; {summary.seconds:.0f} s. Report: {home / 'report.html'}"
     )
-    _print_lines(console, [COLUMNS, *reasons(summary), counts])
+    for line in (COLUMNS, *reasons(summary), counts):
+        console.print(line)
     if not found.complete:
         console.print("The demo failed: Label Studio's annotations and hardcase's are not the same.")
     return 0 if found.complete and len(summary.rounds) >= rounds else 1
-
-
-def _print_lines(console: Console, lines: Sequence[str]) -> None:
-    for line in lines:
-        console.print(line, markup=False, highlight=False)
 
 
 def _how_to_log_in(stage: Stage, home: Path) -> list[str]:

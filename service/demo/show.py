@@ -23,8 +23,7 @@ class Show:
 
     def say(self, text: str) -> None:
         """Print one line that stays."""
-        line = f"{time.monotonic() - self._started:4.0f} s  {text}"
-        self._progress.console.print(line, markup=False, highlight=False)
+        self._progress.console.print(f"{time.monotonic() - self._started:4.0f} s  {text}")
 
     def update(self, now: HowFar, rounds: int) -> None:
         """Move the bars; without a terminal, print a line after each new query and verdict."""

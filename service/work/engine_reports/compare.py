@@ -73,7 +73,9 @@ class _Answers:
 def compare(parts: Parts, project: Project, engines: Sequence[str], *, limit: int, progress: Progress) -> Comparison:
     """Compare engines on up to `limit` labelled images, drawn at random and the same each time."""
     with reading(parts.database) as session:
-        known = _drawn(_known(session, project), limit, project.config.policy.seed)
+        labelled = _known(session, project)
+        drawn = np.random.default_rng(project.config.policy.seed).permutation(len(labelled))[:limit]
+        known = [labelled[i] for i in sorted(drawn)]
         champion = _champion(session, project, known)
     everyone = [_ask(parts, project, name, known, progress) for name in engines] + ([champion] if champion else [])
     truth = np.array([one.truth for one in known], np.int64)
@@ -101,11 +103,6 @@ def _known(session: Session, project: Project) -> list[_Known]:
             labels[given.image_id] = (group, given.label)
     images = engine_stats.by_ids(session, project.id, list(labels))
     return [_Known(one, labels[one.id][0], answers.code(labels[one.id][1]), labels[one.id][1]) for one in images]
-
-
-def _drawn(known: Sequence[_Known], limit: int, seed: int) -> list[_Known]:
-    order = np.random.default_rng(seed).permutation(len(known))[:limit]
-    return [known[i] for i in sorted(order)]
 
 
 def _ask(parts: Parts, project: Project, name: str, known: Sequence[_Known], progress: Progress) -> _Answers:
