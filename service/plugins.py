@@ -1,7 +1,7 @@
-"""Engines, strategies and heads of one's own, found by the entry points of the packages that are installed.
+"""Plug-ins: engines, strategies and heads, found by the entry points of the installed packages.
 
-In: a group and a name. Out: the names that there are, or what a name stands for. Reading names loads nothing, so any
-process may check a project file; a plug-in's code runs only where it is loaded, in the worker.
+In: a group and a name. Out: the names that exist, or what a name refers to. Reading names loads no code, so any process
+may check a project file; a plug-in's code runs only where it is loaded, in the worker.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ BUILT_IN = {
     STRATEGIES: ("entropy", "k_center", "least_confidence", "margin", "random", "typical"),
     HEADS: ("logistic",),
 }
-"""Our own. They win over a plug-in of the same name."""
+"""Our own. They are used instead of a plug-in of the same name."""
 
 
 def names_of(group: str) -> list[str]:
-    """Every name that may be written, our own first."""
+    """Every name that may be used, our own first."""
     own = BUILT_IN[group]
     return [*own, *sorted({point.name for point in entry_points(group=group)} - set(own))]
 
 
 def check_name(group: str, name: str) -> str:
-    """The name itself if there is such a thing.
+    """The name itself if it exists.
 
     Raises
     ------
     Invalid
-        When there is none; it says which there are.
+        It does not exist; the message lists the names that do.
     """
     if name not in names_of(group):
         kind = group.removeprefix("hardcase.").removesuffix("s").replace("strategie", "strategy")
@@ -42,12 +42,12 @@ def check_name(group: str, name: str) -> str:
 
 
 def load_plugin(group: str, name: str) -> Any:
-    """What a plug-in's entry point names.
+    """The object that a plug-in's entry point names.
 
     Raises
     ------
     Invalid
-        When there is no such plug-in, or its module does not load.
+        There is no such plug-in, or its module does not load.
     """
     found = [point for point in entry_points(group=group) if point.name == check_name(group, name)]
     if not found:

@@ -1,7 +1,7 @@
-"""The only reader of the environment: every setting is `HARDCASE_` and its name in capitals.
+"""The settings, and the only place that reads the environment: `HARDCASE_` and the setting's name in capitals.
 
-Everything has a default that works on one machine; `home` holds the database, the media, the models and the
-logs. Secrets that nobody set are made once by `hardcase init` and kept in `home/secrets.json` (mode 0600).
+Every setting has a default that works on one machine; `home` contains the database, the media, the models and the
+logs. Secrets that are not set are made once by `hardcase init` and kept in `home/secrets.json` (mode 0600).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Settings(BaseSettings):
 
     home: Path = Field(default=Path("var/hardcase"), description="Folder for everything that hardcase keeps.")
     database_url: str = Field(default="", description="Database address; empty means SQLite in `home`.")
-    storage_url: str = Field(default="", description="Where media lie (any fsspec address); empty means `home/media`.")
+    storage_url: str = Field(default="", description="Address of the media (fsspec); empty means `home/media`.")
     host: str = Field(default="127.0.0.1", description="Address that the web process listens on.")
     port: int = Field(default=8320, description="Port that the web process listens on.")
     public_url: str = Field(default="", description="Address under which browsers and Label Studio reach us.")
@@ -40,13 +40,13 @@ class Settings(BaseSettings):
     executor: str = Field(default="worker-0", description="Stable name of this worker slot.")
     sweep_every_s: float = Field(default=60.0, description="How often the sweep asks what is left to do.")
     spool_every_s: float = Field(default=0.2, description="How often webhook events are drained to the inbox.")
-    queue_poll_s: float = Field(default=0.2, description="How often the worker looks for jobs.")
+    queue_poll_s: float = Field(default=0.2, description="How often the worker asks for jobs.")
     endpoints_file: str = Field(default="", description="Which endpoints may be asked; empty: home/endpoints.yaml.")
     max_body_bytes: int = Field(default=64 * 2**20, description="Largest request body accepted.")
     max_image_bytes: int = Field(default=50 * 2**20, description="Largest image file accepted.")
     max_image_pixels: int = Field(default=80_000_000, description="Largest image accepted, in pixels.")
     allow_private_addresses: bool = Field(default=False, description="Fetch images from private addresses too.")
-    local_only: bool = Field(default=False, description="Ask no endpoint outside the house, download no model.")
+    local_only: bool = Field(default=False, description="Call no outside endpoint, download no model.")
     torch_threads: int = Field(default=0, description="Threads of a model's computation; 0 = let torch choose.")
     device: str = Field(
         default="auto",
@@ -110,7 +110,7 @@ def load_settings(**overrides: object) -> Settings:
 
 
 def prepare_home(settings: Settings) -> None:
-    """Make the home folder and see that it can be written; Invalid names the folder if it cannot."""
+    """Make the home folder; Invalid names it if it cannot be written."""
     try:
         settings.home.mkdir(parents=True, exist_ok=True)
         probe = settings.home / ".writable"

@@ -1,6 +1,6 @@
-"""Files that people write in YAML, checked once at this edge: every mistake is reported with where it stands.
+"""YAML files that people write, checked when they are read: every mistake is reported with its place.
 
-In: a path and the shape of its content. Out: the content; a file that is not there is one that says nothing.
+In: a path and the shape of its content. Out: the content; a missing file is like an empty one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from labeling.errors import Invalid
 
 
 class Strict(BaseModel):
-    """A part of such a file: what it does not know is a mistake."""
+    """A part of such a file: an unknown key is a mistake."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
@@ -24,12 +24,12 @@ T = TypeVar("T", bound=Strict)
 
 
 def read_file(path: Path, kind: type[T]) -> T:
-    """What stands in the file.
+    """The content of the file.
 
     Raises
     ------
     Invalid
-        When the file has mistakes; it names every one and its place.
+        The file has mistakes; the message names each with its place.
     """
     if not path.exists():
         return kind()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -21,7 +20,7 @@ from pathlib import Path
 import httpx
 
 from labeling.errors import LabelStudioUnavailable
-from service.operations.label_studio_server import Account, recipe
+from service.operations.label_studio_server import Account, post_form, recipe
 
 _KEPT = ("label_studio.sqlite3", ".env")
 
@@ -57,10 +56,10 @@ class LabelStudioServer:
         with httpx.Client(base_url=self.url, timeout=30, follow_redirects=False) as browser:
             invited = httpx.get(f"{self.url}/api/invite", headers=self._headers(), timeout=30)
             path = invited.raise_for_status().json()["invite_url"]
-            _post_form(browser, path, email=email, password=password, allow_newsletters="false")
+            post_form(browser, path, email=email, password=password, allow_newsletters="false")
             found = browser.get("/api/current-user/token")
             if found.status_code != httpx.codes.OK:  # the account is there already
-                _post_form(browser, "/user/login/", email=email, password=password)
+                post_form(browser, "/user/login/", email=email, password=password)
                 found = browser.get("/api/current-user/token")
             if found.status_code != httpx.codes.OK:
                 raise LabelStudioUnavailable(f"Label Studio made no account for {email}; is the password long enough?")
@@ -161,10 +160,3 @@ def _fingerprint(program: Path) -> str:
     """Names the template by what made it: another Label Studio gets another template."""
     versions = sorted(path.name for path in program.parent.parent.glob("lib/*/site-packages/label_studio-*.dist-info"))
     return hashlib.sha256(" ".join(versions).encode()).hexdigest()[:12]
-
-
-def _post_form(browser: httpx.Client, path: str, **fields: str) -> None:
-    page = browser.get(path)
-    found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
-    token = found[1] if found else browser.cookies.get("csrftoken", "")
-    browser.post(path, data={**fields, "csrfmiddlewaretoken": token}, headers={"Referer": str(page.url)})

@@ -1,19 +1,15 @@
-"""`hardcase adopt`: take over a project that others made in Label Studio, in place."""
+"""`hardcase adopt`: take over an existing Label Studio project, in place."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from service.cli.output import AsJson, author, connected, emit, failing_clearly, progress
+from service.cli.output import AsJson, author, connected, emit, label_studio, progress
 from service.cli.projects import config_in
-
-if TYPE_CHECKING:
-    from service.label_studio.takeover import TakenOver
 
 
 def adopt(
@@ -24,36 +20,25 @@ def adopt(
     name: Annotated[str | None, typer.Option(help="Its name here; without one, its title there.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take over a Label Studio project with its tasks and answers; annotators go on in it.
+    """Take over a Label Studio project with its tasks and answers; annotators stay in it.
 
     Example: hardcase adopt 7 --name animals
     """
     if project is not None and name is not None:
         raise typer.BadParameter("the project file says the name: use --project or --name, not both")
-    with failing_clearly(as_json), connected() as hardcase:
-        from labeling.adapters.label_studio.client import LabelStudio
+    with connected(as_json) as hardcase:
         from service.label_studio.takeover import TakingOver
 
         config = None if project is None else config_in(project)
-        settings = hardcase.settings
-        token, timeout_s = settings.label_studio_token.get_secret_value(), settings.label_studio_timeout_s
-        studio = LabelStudio(settings.label_studio_url, token, timeout_s=timeout_s)
-        taking = TakingOver(hardcase.database, hardcase.jobs, studio, author(), lambda: datetime.now(UTC))
-        try:
+        with label_studio(hardcase.settings) as studio:
+            taking = TakingOver(hardcase.database, hardcase.jobs, studio, author(), lambda: datetime.now(UTC))
             made, people = taking.begin(ls_project, config, name)
-            with progress("noting tasks", as_json) as bar:
+            with progress("reading tasks", as_json) as bar:
                 bar.expect(studio.count_tasks(ls_project))
                 done = taking.tasks(made, people, bar.tick)
-        finally:
-            studio.close()
         document = {"project": done.project.config.name, "tasks": done.tasks, "new": done.new, "refused": done.refused}
-        emit(as_json, document, lambda console: _show(console, done))
-
-
-def _show(console: Console, done: TakenOver) -> None:
-    name = done.project.config.name
-    console.print(f"{name}: looked at {done.tasks} tasks, {done.new} of them new here.", markup=False)
-    if done.refused:
-        words = f"{done.refused} were left alone: their image cannot be named. `hardcase jobs list` says why."
-        console.print(words, markup=False)
-    console.print("The worker fetches their images, then every task gets its review and its answers come in.")
+        lines = [f"{done.project.config.name}: read {done.tasks} tasks, {done.new} of them new here."]
+        if done.refused:
+            lines.append(f"{done.refused} were left out: no usable image address. `hardcase jobs list` says why.")
+        lines.append("The worker fetches their images, then every task gets its review and its answers are recorded.")
+        emit(as_json, document, *lines)

@@ -1,8 +1,8 @@
-"""`hardcase backend`: the address to give to Label Studio's "Model" settings, which holds the project's token."""
+"""`hardcase backend`: the address to give to Label Studio's "Model" settings, which contains the project's token."""
 
 from __future__ import annotations
 
-from service.cli.output import AsJson, ProjectName, connected, emit, failing_clearly
+from service.cli.output import AsJson, ProjectName, emit, in_project
 from service.label_studio.ml_backend import path_of
 
 
@@ -11,8 +11,8 @@ def backend(project: ProjectName, as_json: AsJson = False) -> None:
 
     Example: hardcase backend animals
     """
-    with failing_clearly(as_json), connected() as hardcase:
-        found, settings = hardcase.project(project), hardcase.settings
+    with in_project(as_json, project) as (hardcase, found):
+        settings = hardcase.settings
         address = f"{settings.address}{path_of(settings.secret.get_secret_value(), found.id)}"
         document = {"project": found.config.name, "address": address}
         emit(as_json, document, lambda console: console.print(address, markup=False, soft_wrap=True))

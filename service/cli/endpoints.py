@@ -1,20 +1,17 @@
-"""`hardcase endpoint`: which endpoints this installation may ask, how they are, and the keys that they want."""
+"""`hardcase endpoint`: the endpoints that this installation may call, their calls, and their keys."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
 from db.repositories.engines import call_ledger
-from db.repositories.people import audit
-from db.session import reading, transaction
 from labeling.errors import NotFound
 from labeling.prelabel.endpoints.endpoint import Endpoint
-from service.cli.output import AsJson, asked_for, author, connected, emit, failing_clearly, table
+from service.cli.output import AsJson, connected, emit, fields_of, keep_typed_secret, table
 from service.engines.endpoints_file import endpoint_key, endpoint_secret, load_endpoints
-from service.settings import Settings, keep_secret
+from service.settings import Settings
 
 app = typer.Typer(no_args_is_help=True)
 COLUMNS = ["name", "url", "kind", "price", "local", "key", "answered", "failed", "unanswered", "failed in a row"]
@@ -22,17 +19,15 @@ COLUMNS = ["name", "url", "kind", "price", "local", "key", "answered", "failed",
 
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
-    """List the endpoints of endpoints.yaml, whether each has a key, and what became of its calls.
+    """List the endpoints of endpoints.yaml, whether each has a key, and the results of its calls.
 
     Example: hardcase endpoint list
     """
-    with failing_clearly(as_json), connected() as hardcase:
-        with reading(hardcase.database) as session:
-            states = {state.endpoint: state for state in call_ledger.endpoint_states(session)}
+    with connected(as_json) as hardcase:
+        states = {state.endpoint: state for state in hardcase.read(call_ledger.endpoint_states)}
         endpoints = load_endpoints(hardcase.settings).values()
         documents = [_document(hardcase.settings, one, states.get(one.name)) for one in endpoints]
-        rows = ([document[column] for column in COLUMNS] for document in documents)
-        emit(as_json, documents, table("endpoints", COLUMNS, rows))
+        emit(as_json, documents, table("endpoints", COLUMNS, documents))
 
 
 @app.command()
@@ -40,28 +35,23 @@ def key(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The endpoint's name in endpoints.yaml.")],
     as_json: AsJson = False,
 ) -> None:
-    """Keep the key that an endpoint wants; it is typed unseen, or comes from standard input.
+    """Keep the key of an endpoint; it is typed without display, or comes from standard input.
 
     Example: hardcase endpoint key hosted
     """
-    with failing_clearly(as_json), connected() as hardcase:
+    with connected(as_json) as hardcase:
         known = load_endpoints(hardcase.settings)
         if name not in known:
             has = ", ".join(known) or "none yet"
             raise NotFound(f"There is no endpoint {name!r}. {hardcase.settings.endpoints} has: {has}.")
-        keep_secret(hardcase.settings, endpoint_secret(name), asked_for(f"Key of {name}"))
-        with transaction(hardcase.database) as session:
-            audit.record(session, author(), "endpoint.key", name, {}, datetime.now(UTC))
-        words = f"The key of {name} is kept in {hardcase.settings.home / 'secrets.json'}."
+        words = keep_typed_secret(hardcase, endpoint_secret(name), "Key", "endpoint.key", name)
         emit(as_json, {"endpoint": name, "kept": True}, words)
 
 
 def _document(settings: Settings, endpoint: Endpoint, state: call_ledger.EndpointState | None) -> dict[str, Any]:
     done = state.calls if state else {}
     return {
-        "name": endpoint.name,
-        "url": endpoint.url,
-        "kind": endpoint.kind,
+        **fields_of(endpoint, ("name", "url", "kind")),
         "price": _price(endpoint),
         "local": endpoint.local,
         "key": bool(endpoint_key(settings, endpoint.name).get_secret_value()),

@@ -1,11 +1,12 @@
-"""How `hardcase engines` shows its documents to people: bars, tables, money and time.
+"""Prints the documents of `hardcase engines`: bars, tables, money and time.
 
-In: a document as the reports make it. Out: lines on a console; every cell is data, never markup. What is not yet known
-says so.
+In: a document as the reports make it. Out: lines on a console; every cell is data, never markup. A number that is not
+known is printed as "not yet known".
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
@@ -20,7 +21,7 @@ UNKNOWN = "not yet known"
 
 
 def kinds(console: Console, document: Json) -> None:
-    """Every kind, then the endpoints."""
+    """Every kind of engine, then the endpoints."""
     rows = [
         [
             f"{row['name']}:MODEL" if row["model"] else row["name"],
@@ -33,16 +34,15 @@ def kinds(console: Console, document: Json) -> None:
     console.print(table("engines", ["engine", "what it is", "here", "used by"], rows))
     if document["endpoints"]:
         rows = [
-            [one["name"], one["kind"], one["url"], one["price"], "in the house" if one["local"] else "outside"]
+            [one["name"], one["kind"], one["url"], one["price"], "local" if one["local"] else "outside"]
             for one in document["endpoints"]
         ]
         console.print(table("endpoints", ["name", "kind", "address", "price", "where"], rows))
 
 
 def engine(console: Console, document: Json) -> None:
-    """One engine: what it is, what it is asked with, what it has done."""
-    facts = document["facts"]
-    calibration = document["calibration"]
+    """One engine: its settings, its texts, its counts."""
+    facts, calibration = document["facts"], document["calibration"]
     rows = [
         ["revision", document["revision"]],
         ["used by this project", "yes" if document["used"] else "no"],
@@ -52,11 +52,8 @@ def engine(console: Console, document: Json) -> None:
         ["calibration", f"{calibration['number']}, on {calibration['labels']} labels" if calibration else "none yet"],
     ]
     if facts:
+        rows += [[key.replace("_", " "), facts[key]] for key in ("prelabels", "abstained", "none_of_these", "flagged")]
         rows += [
-            ["prelabels", facts["prelabels"]],
-            ["abstained", facts["abstained"]],
-            ["none of these", facts["none_of_these"]],
-            ["flagged", facts["flagged"]],
             ["from the cache", facts["cached"]],
             ["seconds an image", document["seconds"]],
             ["cost", _money(facts["cost_micro"], document["currency"])],
@@ -67,12 +64,12 @@ def engine(console: Console, document: Json) -> None:
         console.print(table("probe", ["", ""], document["probe"].items()))
     if document["prompts"]:
         texts = [[label, "\n".join(own)] for label, own in document["prompts"].items()]
-        console.print(table("texts that stand for each label", ["label", "texts"], texts))
+        console.print(table("texts of each label", ["label", "texts"], texts))
 
 
 def tried(console: Console, document: Json) -> None:
-    """The answer: a bar for each class, then all that was said."""
-    console.print(Text(f"{document['engine']} says: {document['answer'] or document['outcome']}", style="bold"))
+    """The answer: a bar for each class, then the other parts of the answer."""
+    console.print(Text(f"{document['engine']} answers: {document['answer'] or document['outcome']}", style="bold"))
     width = max((len(one["label"]) for one in document["classes"]), default=0)
     for one in document["classes"][:MOST_CLASSES]:
         bar = "█" * round(BAR * one["probability"])
@@ -85,20 +82,20 @@ def tried(console: Console, document: Json) -> None:
         if document[name]:
             console.print(Text(f"{name.replace('_', ' ')}: {document[name]}"))
     if document["flags"]:
-        console.print(Text(f"less to be trusted: {', '.join(document['flags'])}"))
+        console.print(Text(f"less reliable: {', '.join(document['flags'])}"))
     took = "from the cache" if document["cached"] else f"{document['seconds']:.3f} s"
     console.print(Text(f"{took}, {_money(document['cost_micro'], document['currency'])}"))
 
 
 def comparison(console: Console, document: Json) -> None:
-    """Figures, agreement, and the images about which they differ."""
+    """Figures, agreement, and the images on which the engines differ."""
     rows = [_figures(row, document["currency"]) for row in document["engines"] if not row["error"]]
     columns = ["engine", "images", "accuracy", "macro F1", "calibration error", "calibrated", "abstained", "s/image"]
     console.print(table(f"on {document['images']} labelled images", [*columns, "cost"], rows))
     _remarks(console, document)
     if document["agreement"]:
         rows = [
-            [one["first"], one["second"], _share(one["same"]), UNKNOWN if one["kappa"] is None else one["kappa"]]
+            [one["first"], one["second"], _known(one["same"], ".1%"), UNKNOWN if one["kappa"] is None else one["kappa"]]
             for one in document["agreement"]
         ]
         console.print(table("how often two agree", ["", "", "same answer", "kappa"], rows))
@@ -111,14 +108,18 @@ def comparison(console: Console, document: Json) -> None:
 
 
 def plan(console: Console, document: Json) -> None:
-    """What each engine would look at and take, then the sum and the budget."""
+    """How many images each engine would process and what that takes, then the sum and the budget."""
+
+    def money(micro: float) -> str:
+        return _money(micro, document["currency"])
+
     rows = [
         [
             row["engine"],
             _range(row["images"], _whole),
-            "" if row["seconds"] is None else row["seconds"],
+            row["seconds"],
             _range(row["hours"], _hours),
-            _range(row["money_micro"], lambda micro: _money(micro, document["currency"])),
+            _range(row["money_micro"], money),
             f"{row['measured']} images",
         ]
         for row in document["engines"]
@@ -127,21 +128,20 @@ def plan(console: Console, document: Json) -> None:
     columns = ["engine", "images", "s/image", "time", "cost", "measured on"]
     console.print(table("a run over the project", columns, rows))
     _remarks(console, document)
-    money = _range(document["money_micro"], lambda micro: _money(micro, document["currency"]))
-    console.print(f"in all: {money}, {_range(document['hours'], _hours)}")
+    console.print(f"in all: {_range(document['money_micro'], money)}, {_range(document['hours'], _hours)}")
     if document["budget"]:
-        left = _money(document["budget"]["left_micro"], document["currency"])
+        left = money(document["budget"]["left_micro"])
         console.print(f"left of the budget: {left}; is it enough? {document['budget']['enough']}")
 
 
 def probe(console: Console, document: Json) -> None:
-    """What a model can do."""
+    """The abilities of a model."""
     rows = [[name.replace("_", " "), value] for name, value in document["abilities"].items()]
     console.print(table(f"{document['endpoint']}/{document['model']}", ["ability", ""], rows))
 
 
 def _remarks(console: Console, document: Json) -> None:
-    """What an engine could not do, and why."""
+    """The errors and notes of the engines."""
     for row in document["engines"]:
         if row["error"] or row.get("note"):
             console.print(Text(f"{row['engine']}: {row['error'] or row['note']}"))
@@ -151,36 +151,32 @@ def _figures(row: Json, currency: str) -> list[object]:
     return [
         f"{row['engine']} ({row['revision']})" if row["engine"] == "champion" else row["engine"],
         row["accuracy"]["n"],
-        _share(row["accuracy"]),
+        _known(row["accuracy"], ".1%"),
         UNKNOWN if row["macro_f1"] is None else f"{row['macro_f1']:.3f}",
-        _interval(row["calibration_error"]),
-        _interval(row["calibrated_error"]),
+        _known(row["calibration_error"], ".3f"),
+        _known(row["calibrated_error"], ".3f"),
         row["abstained"],
-        "" if row["seconds"] is None else row["seconds"],
+        row["seconds"],
         _money(row.get("cost_micro", 0), currency),
     ]
 
 
-def _share(found: Json) -> str:
-    if not found["known"]:
-        return f"{UNKNOWN} ({found['n']})"
-    return f"{found['value']:.1%} ({found['lower']:.1%} to {found['upper']:.1%})"
-
-
-def _interval(found: Json | None) -> str:
+def _known(found: Json | None, form: str) -> str:
+    """A number with its interval, in this format."""
     if found is None:
         return "no calibration"
     if not found["known"]:
         return f"{UNKNOWN} ({found['n']})"
-    return f"{found['value']:.3f} ({found['lower']:.3f} to {found['upper']:.3f})"
+    value, lower, upper = (format(found[name], form) for name in ("value", "lower", "upper"))
+    return f"{value} ({lower} to {upper})"
 
 
-def _range(found: Json, unit: Any) -> str:
-    """`likely (lower to upper)`; what is not known says so."""
+def _range(found: Json, unit: Callable[[float], str]) -> str:
+    """`likely (lower to upper)`."""
     if found["upper"] is None:
         return UNKNOWN
     if found["lower"] == found["upper"]:
-        return str(unit(found["upper"]))
+        return unit(found["upper"])
     likely = "" if found["likely"] is None else f"{unit(found['likely'])} "
     return f"{likely}({unit(found['lower'])} to {unit(found['upper'])})"
 

@@ -1,31 +1,27 @@
-"""`hardcase engines`: which engines there are, what one of them says, how good they are, and what a run will cost.
+"""`hardcase engines`: list engines, try one on an image, compare them, and plan what a run will cost.
 
-The work is done here, not by the worker, so that it can be watched; Ctrl-C stops it, and what was paid for is in the
-book of calls and is not paid for again. What loads models is imported where it is needed.
+The work is done in this process, with progress; Ctrl-C stops it, and what was paid for is in the call ledger and is not
+paid for again. Modules that load models are imported inside the functions.
 """
 
 from __future__ import annotations
 
 import secrets
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from db.repositories.projects import projects
-from db.session import reading
 from labeling.errors import Conflict, Invalid
 from labeling.project import LabelClass, Project, ProjectConfig
 from labeling.types import ProjectId
 from service.cli import engine_tables as shown
-from service.cli.output import AsJson, ProjectName, author, connected, emit, failing_clearly
+from service.cli.output import AsJson, ProjectName, author, bars, connected, emit, failing_clearly, in_project
 from service.jobs.engine_requests import MOST_IMAGES, MOST_PILOT, EngineRequest, ReportKind
 from service.settings import Settings, load_settings
 
@@ -33,8 +29,6 @@ if TYPE_CHECKING:
     from service.figures.engine_reports import Trial
     from service.work.engine_reports.dry_run import Progress as Watcher
     from service.work.wiring import Parts
-
-__all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True)
 Engines = Annotated[
@@ -50,10 +44,8 @@ def list_(as_json: AsJson = False) -> None:
     """
     from service.work.engine_reports.listing import list_engines
 
-    with failing_clearly(as_json), connected() as hardcase:
-        with reading(hardcase.database) as session:
-            everyone = projects.everyone(session)
-        document = list_engines(hardcase.settings, everyone)
+    with connected(as_json) as hardcase:
+        document = list_engines(hardcase.settings, hardcase.read(projects.everyone))
         emit(as_json, document, lambda console: shown.kinds(console, document))
 
 
@@ -63,14 +55,14 @@ def show(
     engine: Annotated[str, typer.Argument(metavar="ENGINE", help="`name` or `name:model`.")],
     as_json: AsJson = False,
 ) -> None:
-    """Show one engine as a project uses it: its revision, prompts, calibration, what it has done and cost.
+    """Show one engine as a project uses it: its revision, prompts, calibration, counts and cost.
 
     Example: hardcase engines show animals bundled
     """
     from service.work.engine_reports import listing
 
-    with failing_clearly(as_json), connected() as hardcase, _parts(hardcase.settings) as parts:
-        document = listing.show(parts, hardcase.project(project), engine)
+    with _loaded(as_json, project) as (parts, found):
+        document = listing.show(parts, found, engine)
         emit(as_json, document, lambda console: shown.engine(console, document))
 
 
@@ -78,24 +70,25 @@ def show(
 def try_(
     image: Annotated[str, typer.Argument(metavar="IMAGE", help="A file, or the number of an image of the project.")],
     engine: Annotated[str, typer.Option(help="The engine, `name` or `name:model`.")] = "bundled",
-    project: Annotated[str, typer.Option(help="The project whose labels, guidelines and budget hold.")] = "",
+    project: Annotated[str, typer.Option(help="The project whose labels, guidelines and budget are used.")] = "",
     labels: Annotated[str, typer.Option(help="Without a project: labels, with commas between them.")] = "",
     text: Annotated[str, typer.Option(help="Text that goes with a file.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Let one engine look at one image, and print all that it says.
+    """Run one engine on one image, and print its whole answer.
 
     Example: hardcase engines try cat.jpg --engine bundled --labels cat,dog
     """
     if bool(project) == bool(labels):
         raise typer.BadParameter("say either --project or --labels")
-    with failing_clearly(as_json), _watched(as_json) as progress:
-        if labels:
-            document = _try_alone(load_settings(), _project_of(labels), engine, image, text)
-        else:
-            with connected() as hardcase, _parts(hardcase.settings) as parts:
-                document = _try_in(parts, hardcase.project(project), engine, image, text, progress)
-        emit(as_json, document, lambda console: shown.tried(console, document))
+    if labels:
+        with failing_clearly(as_json):
+            tried = _try_alone(load_settings(), _project_of(labels), engine, image, text)
+    else:
+        with _loaded(as_json, project) as (parts, found), _watched(as_json) as progress:
+            tried = _try_in(parts, found, engine, image, text, progress)
+    document = msgspec.to_builtins(tried)
+    emit(as_json, document, lambda console: shown.tried(console, document))
 
 
 @app.command()
@@ -117,10 +110,10 @@ def compare(
 def plan(
     project: ProjectName,
     engine: Engines = None,
-    pilot: Annotated[int, typer.Option(min=0, max=MOST_PILOT, help="Pay for so many images to know better.")] = 0,
+    pilot: Annotated[int, typer.Option(min=0, max=MOST_PILOT, help="Pay for so many images to measure more.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Say what a run over the project will cost in money and hours, with intervals, before anything is spent.
+    """Forecast what a run over the project will cost in money and hours, with intervals.
 
     Example: hardcase engines plan animals --pilot 5
     """
@@ -129,49 +122,40 @@ def plan(
 
 
 def _report(project: str, request: EngineRequest, as_json: bool, human: Any) -> None:
-    """Make a report here, keep it for the pages, and print it."""
+    """Make a report, store it for the pages, and print it."""
     from service.work.engine_reports.report import keep, make
 
-    with failing_clearly(as_json), connected() as hardcase, _parts(hardcase.settings) as parts:
-        found = hardcase.project(project)
+    with _loaded(as_json, project) as (parts, found):
         with _watched(as_json) as progress:
             document = make(parts, found, request, progress)
         kept = keep(parts, found, request, document, author())
         emit(as_json, {"report": kept, **document}, lambda console: human(console, document))
 
 
-def _try_in(parts: Parts, project: Project, engine: str, image: str, text: str, progress: Watcher) -> dict[str, Any]:
-    """In a project: an image of it by its number, else a file."""
+def _try_in(parts: Parts, project: Project, engine: str, image: str, text: str, progress: Watcher) -> Trial:
+    """In a project: one of its images by its number, else a file."""
     from service.work.engine_reports.dry_run import load
-    from service.work.engine_reports.report import make
-    from service.work.engine_reports.trial import try_engine
+    from service.work.engine_reports.report import try_engine, try_image
 
     if image.isdigit() and not Path(image).exists():
-        request = EngineRequest(kind=ReportKind.TRY, engines=(engine,), image_id=int(image))
-        answers: list[dict[str, Any]] = make(parts, project, request, progress)["answers"]
-        return answers[0]
+        return try_image(parts, project, (engine,), int(image), progress).answers[0]
     item = _item(parts.settings, image, text)
-    return _as_json(try_engine(load(parts, project, engine), project, engine, item))
+    return try_engine(load(parts, project, engine), project, engine, item)
 
 
-def _try_alone(settings: Settings, project: Project, engine: str, image: str, text: str) -> dict[str, Any]:
-    """Without a project: nothing is kept, and no endpoint can be asked, for there is no book to write it into."""
+def _try_alone(settings: Settings, project: Project, engine: str, image: str, text: str) -> Trial:
+    """Without a project: nothing is stored, and no endpoint can be called, because there is no call ledger."""
     from labeling.project import EngineUse
-    from service.work.engine_reports.trial import try_engine
+    from service.work.engine_reports.report import try_engine
     from service.work.engines.factory import make_engine
 
     item = _item(settings, image, text)
     use = EngineUse(engine, below_margin=1.0)
-    return _as_json(try_engine(make_engine(project, settings, use), project, engine, item))
-
-
-def _as_json(tried: Trial) -> dict[str, Any]:
-    document: dict[str, Any] = msgspec.to_builtins(tried)
-    return document
+    return try_engine(make_engine(project, settings, use), project, engine, item)
 
 
 def _item(settings: Settings, image: str, text: str) -> Any:
-    """A file as engines see images of a project: checked, upright, without metadata."""
+    """A file as engines get images of a project: checked, upright, without metadata."""
     from hashlib import sha256
 
     from labeling.ingest.decoding import decode
@@ -190,13 +174,13 @@ def probe(
     model: Annotated[str, typer.Argument(metavar="ENDPOINT/MODEL", help="An endpoint of endpoints.yaml, and a model.")],
     as_json: AsJson = False,
 ) -> None:
-    """Find out what a model at an endpoint can do: does it see pictures, schemas, log-probabilities, tools, usage.
+    """Test what a model at an endpoint can do: images, schemas, log-probabilities, tools, usage.
 
     Example: hardcase engines probe local/qwen3-vl
     """
     from service.work.engines.endpoint_engines import probe_endpoint
 
-    with failing_clearly(as_json), connected() as hardcase:
+    with connected(as_json) as hardcase:
         found = probe_endpoint(hardcase.settings, hardcase.database, model)
         document = {"endpoint": found.endpoint, "model": found.model, "url": found.url, "at": found.created_at}
         result = {**document, "abilities": found.result}
@@ -213,25 +197,21 @@ def _project_of(labels: str) -> Project:
 
 
 @contextmanager
-def _parts(settings: Settings) -> Iterator[Parts]:
+def _loaded(as_json: bool, project: str) -> Iterator[tuple[Parts, Project]]:
+    """What engines need, and the project."""
     from service.work.wiring import make_parts
 
-    parts = make_parts(settings)
-    try:
-        yield parts
-    finally:
-        parts.jobs.close()
-        parts.label_studio.close()
-        parts.database.dispose()
+    with in_project(as_json, project) as (hardcase, found):
+        parts = make_parts(hardcase.settings)
+        with closing(parts.jobs), closing(parts.label_studio), ExitStack() as stack:
+            stack.callback(parts.database.dispose)
+            yield parts, found
 
 
 @contextmanager
 def _watched(as_json: bool) -> Iterator[Watcher]:
-    """A bar for each engine; Ctrl-C ends the work with a word on what becomes of it."""
-    words = TextColumn("{task.description}", markup=False)
-    bars = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    quiet, console = as_json or not sys.stderr.isatty(), Console(stderr=True)
-    with Progress(SpinnerColumn(), words, *bars, console=console, disable=quiet, transient=True) as display:
+    """A bar for each engine; Conflict on Ctrl-C."""
+    with bars(as_json) as display:
         lines: dict[str, Any] = {}
 
         def progress(what: str, done: int, of: int) -> None:

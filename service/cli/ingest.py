@@ -1,22 +1,22 @@
-"""`hardcase ingest`: bring images in once, or name a source that is looked at on a schedule.
+"""`hardcase ingest`: bring images in once, or register a source that is read on a schedule.
 
-What decodes and fetches is imported where it is needed: every other command would wait for it.
+Modules that decode and fetch are imported inside the functions: other commands would wait for them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 
 from db.repositories.images import progress as so_far
-from db.session import reading, transaction
+from db.session import transaction
 from labeling.jobs import JobName
 from labeling.project import Project
-from service.cli.output import AsJson, Connected, Here, ProjectName, connected, do_job, emit, failing_clearly, progress
+from service.cli.output import AsJson, Connected, Here, ProjectName, do_job, emit, in_project, progress
 
 if TYPE_CHECKING:
     from service.ingest.bulk import Ingested
@@ -42,18 +42,14 @@ def ingest(
 
     if watch and dry_run:
         raise typer.BadParameter("a source is only noted, so there is nothing to try: use --dry-run without --watch")
-    with failing_clearly(as_json), connected() as hardcase:
-        found = hardcase.project(project)
+    with in_project(as_json, project) as (hardcase, found):
         if watch:
             with transaction(hardcase.database) as session:
                 source = add_source(session, hardcase.jobs, found, address, datetime.now(UTC))
             emit(as_json, {"source": source.address}, f"Watching {source.address}; new images come in by themselves.")
             return
         done = _register(hardcase, found, address, label_from_folder, dry_run, as_json)
-        if dry_run or no_wait or as_json:
-            emit(as_json, msgspec.to_builtins(done), lambda console: _show(console, done))
-        else:
-            _show(Console(), done)
+        emit(as_json, msgspec.to_builtins(done), *_lines(done))
     if not (dry_run or no_wait or as_json):
         do_job(JobName.INGEST, project, as_json=as_json, here=here, watch=_how_far)
 
@@ -65,26 +61,22 @@ def _register(
     from service.ingest.bulk import Ingesting
 
     images = ImageStore(hardcase.settings.storage)
-    ingesting = Ingesting(hardcase.settings, hardcase.database, hardcase.jobs, images, lambda: datetime.now(UTC))
+    parts = (hardcase.settings, hardcase.database, hardcase.jobs, images, lambda: datetime.now(UTC))
     with progress("registering", as_json) as bar:
-        given = {"label_from_folder": label_from_folder, "dry_run": dry_run}
-        return ingesting.path(project, address, **given, progress=bar.tick)
+        return Ingesting(*parts, label_from_folder, dry_run, bar.tick).path(project, address)
 
 
 def _how_far(hardcase: Connected, project: Project) -> str:
-    with reading(hardcase.database) as session:
-        counts = so_far.fetching(session, project.id)
+    counts = hardcase.read(so_far.fetching, project.id)
     return f"{counts.fetched} of {counts.registered} fetched, {counts.failed} in quarantine"
 
 
-def _show(console: Console, done: Ingested) -> None:
+def _lines(done: Ingested) -> Iterator[str]:
     would = "would be " if done.dry_run else ""
-    console.print(f"{done.found} found in this {done.kind}, {done.with_text} with text, {done.with_label} with a label")
+    yield f"{done.found} found in this {done.kind}, {done.with_text} with text, {done.with_label} with a label"
     if not done.dry_run:
-        console.print(f"{done.new} new, {done.changed} changed, {done.same} known already")
+        yield f"{done.new} new, {done.changed} changed, {done.same} known already"
     if done.refused_count:
-        console.print(f"{done.refused_count} {would}refused:")
-        for reference, reason in done.refused[:20]:
-            console.print(f"  {reference}: {reason}", markup=False)
-    for kind, count in done.ignored.items():
-        console.print(f"{count} ignored: {kind}", markup=False)
+        yield f"{done.refused_count} {would}refused:"
+        yield from (f"  {reference}: {reason}" for reference, reason in done.refused[:20])
+    yield from (f"{count} ignored: {kind}" for kind, count in done.ignored.items())

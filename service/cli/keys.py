@@ -1,4 +1,4 @@
-"""`hardcase key`: who may use the API and the pages. A key is shown once, when it is made."""
+"""`hardcase key`: keys for the API and the pages. A key is printed once, when it is made."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.text import Text
 
 from db.repositories.people import audit, keys
 from db.repositories.people.keys import StoredKey
 from db.repositories.projects import projects
-from db.session import reading, transaction
+from db.session import transaction
 from labeling.jobs import Role
 from service.auth import issue_key
-from service.cli.output import AsJson, author, connected, emit, failing_clearly, table
+from service.cli.output import AsJson, author, connected, emit, fields_of, table
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -30,19 +30,16 @@ def create(
 
     Example: hardcase key create anna --role engineer --project animals
     """
-    with failing_clearly(as_json), connected() as hardcase:
+    with connected(as_json) as hardcase:
         now = datetime.now(UTC)
         with transaction(hardcase.database) as session:
             for wanted in project or []:
                 projects.by_name(session, wanted)
             stored, text = issue_key(session, name=name, role=role, projects=project, now=now)
             audit.record(session, author(), "key.create", stored.prefix, {"role": role.value}, now)
-
-        def human(console: Console) -> None:
-            console.print(f"Key for {name} ({role.value}); it is not shown again:", markup=False)
-            console.print(text, markup=False, soft_wrap=True, highlight=False)
-
-        emit(as_json, {**_document(stored), "key": text}, human)
+        heading = f"Key for {name} ({role.value}); it is not shown again:"
+        document = {**_document(stored), "key": text}
+        emit(as_json, document, heading, lambda console: console.print(Text(text), soft_wrap=True))
 
 
 @app.command("list")
@@ -51,9 +48,8 @@ def list_(as_json: AsJson = False) -> None:
 
     Example: hardcase key list
     """
-    with failing_clearly(as_json), connected() as hardcase:
-        with reading(hardcase.database) as session:
-            everyone = keys.everyone(session)
+    with connected(as_json) as hardcase:
+        everyone = hardcase.read(keys.everyone)
         columns = ["prefix", "name", "role", "projects", "revoked"]
         rows = (
             [k.prefix, k.name, k.role.value, "all" if k.projects is None else ", ".join(k.projects), k.revoked_at]
@@ -71,7 +67,7 @@ def revoke(
 
     Example: hardcase key revoke 3f9a0c
     """
-    with failing_clearly(as_json), connected() as hardcase:
+    with connected(as_json) as hardcase:
         now = datetime.now(UTC)
         with transaction(hardcase.database) as session:
             stored = keys.revoke(session, prefix, now)
@@ -80,4 +76,4 @@ def revoke(
 
 
 def _document(key: StoredKey) -> dict[str, object]:
-    return {name: getattr(key, name) for name in ("prefix", "name", "role", "projects", "created_at", "revoked_at")}
+    return fields_of(key, ("prefix", "name", "role", "projects", "created_at", "revoked_at"))

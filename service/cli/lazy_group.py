@@ -1,6 +1,6 @@
 """A group that lists its commands without importing them.
 
-In: where each command is, and its help line. Out: what `--help` and completion list; the command itself, once it is
+In: the place and the help line of each command. Out: what `--help` and completion list; the command itself when it is
 called. Nothing is imported for a command that is only listed.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
 from typing import Any, ClassVar
@@ -17,25 +16,21 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One command before it is imported: `at` is `module:name` of its function or its Typer."""
-
-    at: str
-    help: str
-
-
 class LazyGroup(TyperGroup):
-    """Subclass it and say the `entries`, in the order in which `--help` lists them."""
+    """Subclass it with the `entries`, in the order in which `--help` lists them.
+
+    An entry is `module:name` of a function or a Typer within `package`, and a help line.
+    """
 
     # One lazy group instead of imports inside every command: a command imports what it uses at the top of its module,
-    # as everywhere else, and no other command waits for it (1.1 s of processor time for `--help` came to 0.2 s).
-    entries: ClassVar[Mapping[str, Entry]] = {}
+    # and no other command waits for it (1.1 s of processor time for `--help` came to 0.2 s).
+    package: ClassVar[str]
+    entries: ClassVar[Mapping[str, tuple[str, str]]] = {}
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
-        for name, entry in self.entries.items():
-            self.add_command(TyperCommand(name, help=entry.help))
+        for name, (_, help_line) in self.entries.items():
+            self.add_command(TyperCommand(name, help=help_line))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """The command that is called, or completed: from here on it is the real one."""
@@ -44,19 +39,19 @@ class LazyGroup(TyperGroup):
 
     def load(self, name: str) -> Any:
         """Import a command and make it: of a function a command, of a Typer a group."""
-        entry = self.entries[name]
-        module, attribute = entry.at.split(":")
-        found = getattr(_imported(module), attribute)
+        place, help_line = self.entries[name]
+        module, attribute = place.split(":")
+        found = getattr(_imported(f"{self.package}.{module}"), attribute)
         part = typer.Typer(rich_markup_mode=self.rich_markup_mode)
         if isinstance(found, typer.Typer):
-            part.add_typer(found, name=name, help=entry.help)
+            part.add_typer(found, name=name, help=help_line)
         else:
             part.command(name)(found)
         return typer.main.get_group(part).commands[name]
 
 
 def _imported(module: str) -> ModuleType:
-    """Import it without looking for garbage: what an import makes stays, and the search took 0.2 s of `status`."""
+    """Import it without garbage collection: what an import makes stays, and the collection took 0.2 s of `status`."""
     collecting = gc.isenabled()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""`hardcase messages`: who is told what, how that went, a message to try it, and the secrets that it takes."""
+"""`hardcase messages`: the targets of notifications, the newest deliveries, a test message, and the secrets."""
 
 from __future__ import annotations
 
@@ -7,18 +7,15 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-from db.repositories.people import audit
 from db.repositories.running import messages as ledger
-from db.session import reading, transaction
 from labeling.errors import NotFound
-from service.cli.output import AsJson, asked_for, author, connected, emit, failing_clearly, table
+from service.cli.output import AsJson, connected, emit, fields_of, keep_typed_secret, table
 from service.engines.egress import check_target
 from service.notifications.sending import deliver
 from service.notifications.summary import alarm_words
 from service.notifications.targets import Target, load_messages, message_secret, secret_for
-from service.settings import Settings, keep_secret
+from service.settings import Settings
 
 app = typer.Typer(no_args_is_help=True)
 LAST = 20
@@ -28,21 +25,16 @@ DELIVERIES = ["target", "subject", "attempts", "delivered", "detail", "created_a
 
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
-    """List who is told what, as messages.yaml says, and how the newest messages went.
+    """List the targets of messages.yaml, what each is sent, and the newest deliveries.
 
     Example: hardcase messages list
     """
-    with failing_clearly(as_json), connected() as hardcase:
-        with reading(hardcase.database) as session:
-            newest = ledger.listing(session, LAST)
-        told = [_document(hardcase.settings, one) for one in load_messages(hardcase.settings).values()]
-        sent = [{name: getattr(one, name) for name in DELIVERIES} for one in newest]
-
-        def human(console: Console) -> None:
-            console.print(table("targets", TARGETS, ([one[name] for name in TARGETS] for one in told)))
-            console.print(table("newest messages", DELIVERIES, (one.values() for one in sent)))
-
-        emit(as_json, {"targets": told, "messages": sent}, human)
+    with connected(as_json) as hardcase:
+        newest = hardcase.read(ledger.listing, LAST)
+        targets = [_document(hardcase.settings, one) for one in load_messages(hardcase.settings).values()]
+        sent = [fields_of(one, DELIVERIES) for one in newest]
+        tables = (table("targets", TARGETS, targets), table("newest messages", DELIVERIES, sent))
+        emit(as_json, {"targets": targets, "messages": sent}, *tables)
 
 
 @app.command()
@@ -54,7 +46,7 @@ def test(
 
     Example: hardcase messages test webhook:chat
     """
-    with failing_clearly(as_json), connected() as hardcase:
+    with connected(as_json) as hardcase:
         found = load_messages(hardcase.settings)
         if target not in found:
             raise NotFound(f"There is no target {target!r}. messages.yaml has: {', '.join(found) or 'none yet'}.")
@@ -72,18 +64,15 @@ def key(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A webhook's name in messages.yaml, or smtp.")],
     as_json: AsJson = False,
 ) -> None:
-    """Keep the mail server's password, or the secret that signs what a webhook is sent; typed unseen.
+    """Keep the mail server's password, or the secret that signs a webhook's messages; it is not displayed.
 
     Example: hardcase messages key smtp
     """
-    with failing_clearly(as_json), connected() as hardcase:
+    with connected(as_json) as hardcase:
         known = {target.secret for target in load_messages(hardcase.settings).values()}
         if name not in known:
             raise NotFound(f"There is no {name!r} in messages.yaml. It has: {', '.join(sorted(known)) or 'none yet'}.")
-        keep_secret(hardcase.settings, message_secret(name), asked_for(f"Secret of {name}"))
-        with transaction(hardcase.database) as session:
-            audit.record(session, author(), "messages.key", name, {}, datetime.now(UTC))
-        words = f"The secret of {name} is kept in {hardcase.settings.home / 'secrets.json'}."
+        words = keep_typed_secret(hardcase, message_secret(name), "Secret", "messages.key", name)
         emit(as_json, {"name": name, "kept": True}, words)
 
 

@@ -1,4 +1,4 @@
-"""What every command shares: who it talks to, how it prints, how it fails, and how it follows a job.
+"""What all commands share: their connections, their output, their errors, and how they follow a job.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage. With --json exactly one JSON document goes to standard output.
 """
@@ -10,28 +10,32 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from sqlalchemy.orm import Session
 
+from db.repositories.people import audit
 from db.repositories.projects import projects
 from db.repositories.running import heartbeats
 from db.session import make_engine, reading, transaction
 from labeling.errors import Conflict, HardcaseError, Invalid, Unavailable
 from labeling.jobs import JobName, Trigger
 from labeling.project import Project
-from service.settings import Settings, load_settings
+from labeling.types import Actor
+from service.settings import Settings, keep_secret, load_settings
 
 if TYPE_CHECKING:
+    from labeling.adapters.label_studio.client import LabelStudio
     from service.jobs.arguments import Arguments
     from service.jobs.jobs import Jobs, JobStatus
 
@@ -39,6 +43,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document in
 Here = Annotated[bool, typer.Option("--here", help="Do the work in this process instead of asking the worker.")]
 ProjectName = Annotated[str, typer.Argument(metavar="PROJECT", help="The project's name or number.")]
 
+P = ParamSpec("P")
+T = TypeVar("T")
 WORKER_STALE_AFTER = timedelta(seconds=30)
 _ENDED = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
 
@@ -52,13 +58,14 @@ class Connected:
 
     @cached_property
     def jobs(self) -> Jobs:
-        from service.jobs.jobs import Jobs  # the durable engine costs 0.1 s, and who only reads does without
+        from service.jobs.jobs import Jobs  # the durable engine costs 0.1 s, and commands that only read go without it
 
         return Jobs(self.database)
 
-    def project(self, name: str) -> Project:
+    def read(self, what: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The result of a function that reads the database."""
         with reading(self.database) as session:
-            return projects.resolve(session, name)
+            return what(session, *args, **kwargs)
 
     def close(self) -> None:
         if "jobs" in self.__dict__:
@@ -67,25 +74,43 @@ class Connected:
 
 
 @contextmanager
-def connected(*, at_head: bool = True) -> Iterator[Connected]:
-    """Open the database of this home; Conflict with the way out if it is not at the newest schema."""
+def connected(as_json: bool, *, at_head: bool = True) -> Iterator[Connected]:
+    """Open the database of this home, and print errors; Conflict if its schema is not the newest."""
     from service.schema import check_schema
 
-    settings = load_settings()
-    if settings.is_sqlite and not (settings.home / "hardcase.db").exists() and not settings.database_url:
-        raise Conflict(f"There is no hardcase in {settings.home} yet. Run `hardcase init`, or set HARDCASE_HOME.")
-    hardcase = Connected(settings, make_engine(settings.database))
-    try:
-        if at_head:
-            check_schema(hardcase.database)
-        yield hardcase
-    finally:
-        hardcase.close()
+    with failing_clearly(as_json):
+        settings = load_settings()
+        if settings.is_sqlite and not (settings.home / "hardcase.db").exists() and not settings.database_url:
+            raise Conflict(f"There is no hardcase in {settings.home} yet. Run `hardcase init`, or set HARDCASE_HOME.")
+        hardcase = Connected(settings, make_engine(settings.database))
+        try:
+            if at_head:
+                check_schema(hardcase.database)
+            yield hardcase
+        finally:
+            hardcase.close()
+
+
+@contextmanager
+def in_project(as_json: bool, name: str) -> Iterator[tuple[Connected, Project]]:
+    """The same with a project by its name or number."""
+    with connected(as_json) as hardcase:
+        yield hardcase, hardcase.read(projects.resolve, name)
+
+
+@contextmanager
+def label_studio(settings: Settings) -> Iterator[LabelStudio]:
+    """A client of Label Studio."""
+    from labeling.adapters.label_studio.client import LabelStudio
+
+    token, timeout_s = settings.label_studio_token.get_secret_value(), settings.label_studio_timeout_s
+    with closing(LabelStudio(settings.label_studio_url, token, timeout_s=timeout_s)) as studio:
+        yield studio
 
 
 @contextmanager
 def failing_clearly(as_json: bool) -> Iterator[None]:
-    """Turn what hardcase can explain into a message and exit code 1; a bug keeps its traceback."""
+    """Turn an error of hardcase into a message and exit code 1; any other error keeps its traceback."""
     try:
         yield
     except HardcaseError as error:
@@ -98,56 +123,82 @@ def failing_clearly(as_json: bool) -> Iterator[None]:
 
 
 def author() -> str:
-    """Who types, for the history; the number where a container's user has no name."""
+    """The user's name, for the history; the number where a container's user has no name."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
         return f"uid {os.getuid()}"
 
 
-def asked_for(what: str) -> str:
-    """One line, not shown; never an argument, which other users of the machine could read."""
-    typed = str(typer.prompt(what, hide_input=True, err=True)) if sys.stdin.isatty() else sys.stdin.readline()
+def actor(reason: str) -> Actor:
+    """The user, their reason, and the time."""
+    return Actor(author(), reason, datetime.now(UTC))
+
+
+def keep_typed_secret(hardcase: Connected, name: str, what: str, action: str, subject: str) -> str:
+    """Read a secret and keep it under this name; returns where it is kept.
+
+    It is typed without display or comes from standard input; other users of the machine could read an argument.
+    """
+    prompt = f"{what} of {subject}"
+    typed = str(typer.prompt(prompt, hide_input=True, err=True)) if sys.stdin.isatty() else sys.stdin.readline()
     found = typed.strip()
     if not found or not found.isascii() or not found.isprintable() or " " in found:
         raise Invalid("This is no key. Give one line of letters, digits and signs, without spaces.")
-    return found
+    keep_secret(hardcase.settings, name, found)
+    with transaction(hardcase.database) as session:
+        audit.record(session, author(), action, subject, {}, datetime.now(UTC))
+    return f"The {what.lower()} of {subject} is kept in {hardcase.settings.home / 'secrets.json'}."
 
 
-def emit(as_json: bool, document: Any, human: Callable[[Console], None] | Table | str) -> None:
-    """Print a result: the document as JSON; else a line or a table as it is, or whatever `human` prints."""
+def emit(as_json: bool, document: Any, *human: Callable[[Console], None] | Table | str) -> None:
+    """Print a result: the document as JSON; else lines and tables as they are, or what `human` prints."""
     if as_json:
         sys.stdout.write(json.dumps(document, default=str, ensure_ascii=False) + "\n")
-    elif callable(human):
-        human(Console())
-    else:
-        Console().print(human, markup=False)
+        return
+    for part in human:
+        if callable(part):
+            part(Console())
+        else:
+            Console().print(part, markup=False)
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Iterable[object]]) -> Table:
-    """A plain table; cells are data, never markup."""
+def fields_of(value: object, names: Iterable[str]) -> dict[str, Any]:
+    """These attributes, for JSON."""
+    return {name: getattr(value, name) for name in names}
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Iterable[object] | Mapping[str, object]]) -> Table:
+    """A table; a mapping gives the cells of the columns. Cells are data, never markup."""
     from rich.text import Text
 
     made = Table(*columns, title=title, title_justify="left", header_style="bold")
     for row in rows:
-        made.add_row(*[Text("" if cell is None else str(cell)) for cell in row])
+        cells = [row[name] for name in columns] if isinstance(row, Mapping) else row
+        made.add_row(*[Text("" if cell is None else str(cell)) for cell in cells])
     return made
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """How far a long work is."""
+    """The progress of long work."""
 
     expect: Callable[[int], None]
     tick: Callable[..., None]
 
 
+def bars(as_json: bool, *, counting: bool = True) -> Progress:
+    """Progress on standard error, hidden with --json and where standard error is not a terminal."""
+    words = TextColumn("{task.description}", markup=False)
+    columns = (words, BarColumn(), MofNCompleteColumn()) if counting else (SpinnerColumn(), words)
+    quiet = as_json or not sys.stderr.isatty()
+    return Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), disable=quiet, transient=True)
+
+
 @contextmanager
 def progress(what: str, as_json: bool) -> Iterator[Bar]:
-    """A bar on standard error while the block works; none where nobody looks."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    quiet = as_json or not sys.stderr.isatty()
-    with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as shown:
+    """A progress bar while the block works."""
+    with bars(as_json) as shown:
         line = shown.add_task(what, total=None)
         yield Bar(lambda total: shown.update(line, total=total), lambda done=1: shown.advance(line, done))
 
@@ -159,57 +210,38 @@ def do_job(
     *,
     as_json: bool,
     here: bool = False,
-    watch: Callable[[Connected, Project], str] | None = None,
+    watch: Callable[[Connected, Project], str] = lambda hardcase, project: "",
 ) -> None:
     """Ask for a job and follow it to its end; `watch` says how far it is. Ctrl-C stops following only."""
-    with failing_clearly(as_json), connected() as hardcase:
-        project = hardcase.project(project_name)
-        if here:
-            status = _run_here(hardcase, job, project, arguments, as_json, watch)
-        else:
-            with transaction(hardcase.database) as session:
-                job_id = hardcase.jobs.ask(session, job, project.id, Trigger.HAND, arguments)
-            status = _follow(hardcase, project, job_id, as_json, watch)
-        _tell(status, as_json)
+    with in_project(as_json, project_name) as (hardcase, project), _worker_here(hardcase) if here else nullcontext():
+        with transaction(hardcase.database) as session:
+            job_id = hardcase.jobs.ask(session, job, project.id, Trigger.HAND, arguments)
+        status = _follow(hardcase, job_id, lambda: watch(hardcase, project), as_json, worker_expected=not here)
+    _report(status, as_json)
 
 
-def _run_here(
-    hardcase: Connected,
-    job: JobName,
-    project: Project,
-    arguments: Arguments | None,
-    as_json: bool,
-    watch: Callable[[Connected, Project], str] | None,
-) -> JobStatus:
+@contextmanager
+def _worker_here(hardcase: Connected) -> Iterator[None]:
+    """Run a worker in this process."""
     from service.logs import set_up_logs
     from service.work.worker import running_worker, worker_lock
 
     set_up_logs(level=hardcase.settings.log_level, as_json=hardcase.settings.log_json)
-    with worker_lock(hardcase.settings), running_worker(hardcase.settings) as parts:
-        with transaction(parts.database) as session:
-            job_id = parts.jobs.ask(session, job, project.id, Trigger.HAND, arguments)
-        return _follow(hardcase, project, job_id, as_json, watch, worker_expected=False)
+    with worker_lock(hardcase.settings), running_worker(hardcase.settings):
+        yield
 
 
 def _follow(
-    hardcase: Connected,
-    project: Project,
-    job_id: str,
-    as_json: bool,
-    watch: Callable[[Connected, Project], str] | None,
-    worker_expected: bool = True,
+    hardcase: Connected, job_id: str, watch: Callable[[], str], as_json: bool, *, worker_expected: bool
 ) -> JobStatus:
     from service.logs import get_logger
 
-    quiet = as_json or not sys.stderr.isatty()
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as progress:
+    with bars(as_json, counting=False) as progress:
         line = progress.add_task("asked for", total=None)
         status = _status(hardcase, job_id)
         try:
             while status.state not in _ENDED and (not worker_expected or _worker_alive(hardcase)):
-                how_far = watch(hardcase, project) if watch else ""
-                progress.update(line, description=f"{status.job} {status.state.lower()} {how_far}")
+                progress.update(line, description=f"{status.job} {status.state.lower()} {watch()}")
                 time.sleep(0.3)
                 status = _status(hardcase, job_id)
         except KeyboardInterrupt:  # following stops; the job goes on
@@ -225,12 +257,11 @@ def _status(hardcase: Connected, job_id: str) -> JobStatus:
 
 
 def _worker_alive(hardcase: Connected) -> bool:
-    with reading(hardcase.database) as session:
-        newest = heartbeats.newest(session)
+    newest = hardcase.read(heartbeats.newest)
     return newest is not None and datetime.now(UTC) - newest < WORKER_STALE_AFTER
 
 
-def _tell(status: JobStatus, as_json: bool) -> None:
+def _report(status: JobStatus, as_json: bool) -> None:
     if status.state == "SUCCESS":
         counts = ", ".join(f"{name} {value}" for name, value in (status.result or {}).items())
         words = f"{status.job} done: {counts or 'nothing to do'}"
@@ -248,4 +279,4 @@ def _tell(status: JobStatus, as_json: bool) -> None:
 
 def job_document(status: JobStatus) -> dict[str, Any]:
     """A job as JSON."""
-    return {name: getattr(status, name) for name in ("id", "job", "state", "result", "error")}
+    return fields_of(status, ("id", "job", "state", "result", "error"))

@@ -1,4 +1,4 @@
-"""`hardcase project`: make one from a YAML file, look at it, change its policy, see how it changed."""
+"""`hardcase project`: make a project from a YAML file, show it, change its policy, list its versions."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from rich.text import Text
 
 from db.repositories.people import audit
 from db.repositories.projects import projects
-from db.session import reading, transaction
+from db.session import transaction
 from labeling.errors import Invalid
 from labeling.project import Project, ProjectConfig
-from labeling.types import Actor
-from service.cli.output import AsJson, ProjectName, author, connected, emit, failing_clearly, table
+from service.cli.output import AsJson, ProjectName, actor, author, connected, emit, in_project, table
 from service.projects.history import history
 from service.projects.project_file import parse_project
 
@@ -34,7 +33,7 @@ def create(file: ProjectYaml, as_json: AsJson = False) -> None:
 
     Example: hardcase project create animals.yaml
     """
-    with failing_clearly(as_json), connected() as hardcase:
+    with connected(as_json) as hardcase:
         config = config_in(file)
         by, now = author(), datetime.now(UTC)
         with transaction(hardcase.database) as session:
@@ -47,17 +46,15 @@ def create(file: ProjectYaml, as_json: AsJson = False) -> None:
 def edit(
     project: ProjectName,
     file: ProjectYaml,
-    reason: Annotated[str, typer.Option(help="Why; it stands in the project's history.")] = "",
+    reason: Annotated[str, typer.Option(help="Why; it is kept in the project's history.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Put a changed YAML file in force: guidelines, descriptions, policy. The label set stays.
+    """Put a changed YAML file in force: guidelines, descriptions, policy. The label set does not change.
 
     Example: hardcase project edit animals animals.yaml --reason "clearer guidelines"
     """
-    with failing_clearly(as_json), connected() as hardcase:
-        config = config_in(file)
-        found = hardcase.project(project)
-        by = Actor(author(), reason, datetime.now(UTC))
+    with in_project(as_json, project) as (hardcase, found):
+        config, by = config_in(file), actor(reason)
         with transaction(hardcase.database) as session:
             made = projects.configure(session, found.id, config, by)
             detail = {"version": made.config_version, "reason": reason}
@@ -71,16 +68,11 @@ def show(project: ProjectName, as_json: AsJson = False) -> None:
 
     Example: hardcase project show animals
     """
-    with failing_clearly(as_json), connected() as hardcase:
-        found = hardcase.project(project)
-
-        def human(console: Console) -> None:
-            console.print(f"{found.config.name} ({found.id}), version {found.config_version}", markup=False)
-            rows = ([label.name, label.description] for label in found.config.labels)
-            console.print(table("labels", ["name", "description"], rows))
-            console.print_json(data=msgspec.to_builtins(found.config.policy))
-
-        emit(as_json, _document(found), human)
+    with in_project(as_json, project) as (hardcase, found):
+        heading = f"{found.config.name} ({found.id}), version {found.config_version}"
+        labels = table("labels", ["name", "description"], ([one.name, one.description] for one in found.config.labels))
+        policy = msgspec.to_builtins(found.config.policy)
+        emit(as_json, _document(found), heading, labels, lambda console: console.print_json(data=policy))
 
 
 @app.command("list")
@@ -89,9 +81,8 @@ def list_(as_json: AsJson = False) -> None:
 
     Example: hardcase project list
     """
-    with failing_clearly(as_json), connected() as hardcase:
-        with reading(hardcase.database) as session:
-            everyone = projects.everyone(session)
+    with connected(as_json) as hardcase:
+        everyone = hardcase.read(projects.everyone)
         rows = ([p.id, p.config.name, len(p.config.labels), p.created_at.date()] for p in everyone)
         shown = table("projects", ["id", "name", "labels", "since"], rows)
         emit(as_json, [_document(p) for p in everyone], shown)
@@ -103,10 +94,8 @@ def history_(project: ProjectName, as_json: AsJson = False) -> None:
 
     Example: hardcase project history animals
     """
-    with failing_clearly(as_json), connected() as hardcase:
-        found = hardcase.project(project)
-        with reading(hardcase.database) as session:
-            versions = history(projects.history(session, found.id))
+    with in_project(as_json, project) as (hardcase, found):
+        versions = history(hardcase.read(projects.history, found.id))
         emit(as_json, versions, lambda console: _show_history(console, versions))
 
 
@@ -115,17 +104,14 @@ def _show_history(console: Console, versions: list[dict[str, Any]]) -> None:
         heading = f"version {version['version']}, {version['at'][:16]}, by {version['author']}: {version['reason']}"
         console.print(Text(heading, style="bold"))
         changed = version["changed"] or {"guidelines": [], "labels": [], "policy": []}
-        for line in changed["guidelines"][2:]:
+        parts = [*((one["label"], one["changes"]) for one in changed["labels"]), ("policy", changed["policy"])]
+        lines = [f"{name}.{c['key']}: {c['before']} -> {c['after']}" for name, changes in parts for c in changes]
+        for line in (*changed["guidelines"][2:], *lines):
             console.print(Text(f"  {line}"))
-        for label in changed["labels"]:
-            for one in label["changes"]:
-                console.print(Text(f"  {label['label']}.{one['key']}: {one['before']} -> {one['after']}"))
-        for one in changed["policy"]:
-            console.print(Text(f"  policy.{one['key']}: {one['before']} -> {one['after']}"))
 
 
 def config_in(file: Path) -> ProjectConfig:
-    """What a project file says; Invalid names every mistake."""
+    """The content of a project file; Invalid names every mistake."""
     try:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -135,5 +121,5 @@ def config_in(file: Path) -> ProjectConfig:
 
 def _document(project: Project) -> dict[str, Any]:
     document: dict[str, Any] = msgspec.to_builtins(project)
-    document.pop("salt")  # it would tell which images are in the hold-out
+    document.pop("salt")  # it decides which images are in the hold-out
     return document

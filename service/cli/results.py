@@ -1,4 +1,4 @@
-"""What came of it: `hardcase status`, `export`, and `jobs` with their dead letters."""
+"""The results: `hardcase status`, `export`, and `jobs` with their dead letters."""
 
 from __future__ import annotations
 
@@ -10,21 +10,19 @@ import typer
 from rich.console import Console
 
 from db.repositories.labels import snapshots
-from db.repositories.labels.snapshots import Snapshot
 from db.repositories.projects import projects
 from db.repositories.reviews import reviews
 from db.repositories.running import failures
 from db.repositories.versions import versions
 from db.session import reading, transaction
 from db.views import dashboard
-from labeling.project import Project
 from service.cli.output import (
     AsJson,
-    Connected,
     ProjectName,
     connected,
     emit,
-    failing_clearly,
+    fields_of,
+    in_project,
     job_document,
     progress,
     table,
@@ -35,12 +33,11 @@ FAILURE = ("step", "subject", "count", "dead", "reason")
 
 
 def status(project: ProjectName, as_json: AsJson = False) -> None:
-    """Show where a project stands: images by state, labels, the champion, what failed.
+    """Show the state of a project: images, labels, the champion, failures.
 
     Example: hardcase status animals
     """
-    with failing_clearly(as_json), connected() as hardcase:
-        found = hardcase.project(project)
+    with in_project(as_json, project) as (hardcase, found):
         with reading(hardcase.database) as session:
             tally = dashboard.tally(session, found.id)
             champion = versions.champion(session, found.id)
@@ -63,20 +60,23 @@ def export(
     project: ProjectName,
     to: Annotated[Path, typer.Argument(metavar="TO", help="Where to write it: a file or a new folder.")],
     form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="Default: what TO ends in.")] = "",
-    snapshot: Annotated[str, typer.Option(help="The labels of this snapshot; default: those that stand now.")] = "",
+    snapshot: Annotated[str, typer.Option(help="The labels of this snapshot; default: the current ones.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Write all labels with where each comes from, as csv, jsonl, parquet, imagenet, huggingface, label-studio or coco.
+    """Write all labels with their sources, as csv, jsonl, parquet, imagenet, huggingface, label-studio or coco.
 
     Example: hardcase export animals birds/ --format imagenet --snapshot v1
     """
     from labeling.adapters.storage.image_store import ImageStore
     from service.exporting import registry
     from service.exporting.label_set import open_label_set
+    from service.labels.snapshots import verify
 
-    with failing_clearly(as_json), connected() as hardcase:
-        chosen, found = registry.format_for(to, form), hardcase.project(project)
-        frozen = _checked(hardcase, found, snapshot) if snapshot else None
+    with in_project(as_json, project) as (hardcase, found):
+        chosen, frozen = registry.format_for(to, form), None
+        if snapshot:
+            frozen = hardcase.read(snapshots.by_name, found.id, snapshot)
+            verify(hardcase.database, hardcase.settings.home, found, frozen)
         images = ImageStore(hardcase.settings.storage)
         with progress("labels", as_json) as bar:
             labels = open_label_set(hardcase.database, found, images, frozen, bar.tick)
@@ -86,39 +86,22 @@ def export(
         emit(as_json, document, f"{count} labels in {to}")
 
 
-def _checked(hardcase: Connected, project: Project, name: str) -> Snapshot:
-    """A snapshot whose labels are still those that it was made of."""
-    from service.labels.snapshots import verify
-
-    with reading(hardcase.database) as session:
-        frozen = snapshots.by_name(session, project.id, name)
-    verify(hardcase.database, hardcase.settings.home, project, frozen)
-    return frozen
-
-
 @jobs_app.command("list")
 def list_(as_json: AsJson = False, limit: Annotated[int, typer.Option(min=1, max=1000)] = 20) -> None:
     """List the newest jobs, and what has failed.
 
     Example: hardcase jobs list
     """
-    with failing_clearly(as_json), connected() as hardcase:
+    with connected(as_json) as hardcase:
         jobs = hardcase.jobs.list(limit=limit)
-        with reading(hardcase.database) as session:
-            failed = [f for p in projects.everyone(session) for f in failures.listing(session, p.id)]
-
-        def human(console: Console) -> None:
-            rows = ([_time(j.created_at_ms), j.job, j.state, j.result or j.error] for j in jobs)
-            console.print(table("jobs", ["asked at", "job", "state", "result"], rows))
-            if failed:
-                letters = ([f.step, f.subject, f.count, f.reason] for f in failed)
-                console.print(table("failures", ["step", "subject", "times", "reason"], letters))
-
-        document = {
-            "jobs": [job_document(job) for job in jobs],
-            "failures": [{name: getattr(one, name) for name in FAILURE} for one in failed],
-        }
-        emit(as_json, document, human)
+        failed = [f for p in hardcase.read(projects.everyone) for f in hardcase.read(failures.listing, p.id)]
+        rows = ([_time(j.created_at_ms), j.job, j.state, j.result or j.error] for j in jobs)
+        tables = [table("jobs", ["asked at", "job", "state", "result"], rows)]
+        if failed:
+            letters = ([f.step, f.subject, f.count, f.reason] for f in failed)
+            tables.append(table("failures", ["step", "subject", "times", "reason"], letters))
+        listed = [fields_of(one, FAILURE) for one in failed]
+        emit(as_json, {"jobs": [job_document(job) for job in jobs], "failures": listed}, *tables)
 
 
 @jobs_app.command()
@@ -131,8 +114,7 @@ def retry(
 
     Example: hardcase jobs retry animals --step fetch
     """
-    with failing_clearly(as_json), connected() as hardcase:
-        found = hardcase.project(project)
+    with in_project(as_json, project) as (hardcase, found):
         with transaction(hardcase.database) as session:
             count = failures.retry(session, found.id, step or None)
         emit(as_json, {"retried": count}, f"{count} will be tried again.")

@@ -5,15 +5,14 @@ from __future__ import annotations
 import logging
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+import sqlalchemy as sa
 import typer
 
-from service.cli.output import AsJson, Connected, connected, emit, failing_clearly, table
-from service.settings import Settings, load_settings
-
-if TYPE_CHECKING:
-    from service.operations.doctor import Check
+from db.session import make_engine
+from service.cli.output import AsJson, connected, emit, failing_clearly, label_studio, table
+from service.settings import Settings, ensure_secret, load_settings, prepare_home
 
 
 def init(as_json: AsJson = False) -> None:
@@ -23,7 +22,8 @@ def init(as_json: AsJson = False) -> None:
     """
     with failing_clearly(as_json):
         settings = _set_up(load_settings())
-        document = {"home": settings.home.absolute(), "database": _without_password(settings)}
+        database = sa.make_url(settings.database).render_as_string(hide_password=True)
+        document = {"home": settings.home.absolute(), "database": database}
         emit(as_json, document, f"Ready: {settings.home.absolute()}")
 
 
@@ -59,17 +59,20 @@ def up(
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Check everything that must be right for the loop to turn, each with the way out.
+    """Check everything that hardcase needs, and say how to correct what is wrong.
 
     Example: hardcase doctor
     """
-    with failing_clearly(as_json), connected(at_head=False) as hardcase:
+    from service.operations.doctor import examine
+
+    with connected(as_json, at_head=False) as hardcase:
         logging.getLogger().setLevel(logging.ERROR)
-        checks = _examined(hardcase)
+        with label_studio(hardcase.settings) as studio:
+            checks = examine(hardcase.settings, hardcase.database, studio)
         well = all(check.ok for check in checks)
         rows = (["ok" if c.ok else "NOT OK", c.name, c.detail if c.ok else f"{c.detail}. {c.way_out}"] for c in checks)
         document = {"ok": well, "checks": [asdict(check) for check in checks]}
-        emit(as_json, document, table("doctor", ["", "check", "what was seen"], rows))
+        emit(as_json, document, table("doctor", ["", "check", "result"], rows))
     raise typer.Exit(0 if well else 1)
 
 
@@ -91,24 +94,9 @@ def demo(
     raise typer.Exit(code)
 
 
-def _examined(hardcase: Connected) -> list[Check]:
-    from labeling.adapters.label_studio.client import LabelStudio
-    from service.operations.doctor import examine
-
-    settings = hardcase.settings
-    token, timeout_s = settings.label_studio_token.get_secret_value(), settings.label_studio_timeout_s
-    studio = LabelStudio(settings.label_studio_url, token, timeout_s=timeout_s)
-    try:
-        return examine(settings, hardcase.database, studio)
-    finally:
-        studio.close()
-
-
 def _set_up(settings: Settings) -> Settings:
-    """Make what is missing; what is there stays. Running it twice changes nothing."""
-    from db.session import make_engine
+    """Make what is missing and keep what exists. Running it twice changes nothing."""
     from service.schema import bring_to_head
-    from service.settings import ensure_secret, prepare_home
 
     prepare_home(settings)
     settings = ensure_secret(settings)
@@ -118,9 +106,3 @@ def _set_up(settings: Settings) -> Settings:
     finally:
         database.dispose()
     return settings
-
-
-def _without_password(settings: Settings) -> str:
-    import sqlalchemy as sa
-
-    return sa.make_url(settings.database).render_as_string(hide_password=True)

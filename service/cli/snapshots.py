@@ -1,21 +1,20 @@
-"""`hardcase snapshot`: freeze a project's labels under a name, and see what changed between two states."""
+"""`hardcase snapshot` and `release`: freeze a project's labels under a name, compare two states, release them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.table import Table
 
 from db.repositories.labels import snapshots
 from db.repositories.labels.snapshots import Snapshot
 from db.repositories.people import audit
-from db.session import reading, transaction
-from labeling.project import Project
+from db.session import transaction
 from labeling.review.label_sets import Change, Comparison
-from service.cli.output import AsJson, Connected, ProjectName, author, connected, emit, failing_clearly, table
+from service.cli.output import AsJson, ProjectName, author, emit, fields_of, in_project, progress, table
 from service.labels.snapshots import compare_states, create, rebuild, verify
 
 SHOWN = 20
@@ -30,12 +29,12 @@ def create_(
     note: Annotated[str, typer.Option(help="What it is for.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Freeze the labels as they stand. The same name with the same labels is joined.
+    """Freeze the current labels. The same name with the same labels gives the same snapshot.
 
     Example: hardcase snapshot create animals v1 --note "before the night images"
     """
-    with failing_clearly(as_json), connected() as hardcase:
-        found, now = hardcase.project(project), datetime.now(UTC)
+    with in_project(as_json, project) as (hardcase, found):
+        now = datetime.now(UTC)
         made = create(hardcase.database, hardcase.settings.home, found, name, author=author(), note=note, now=now)
         with transaction(hardcase.database) as session:
             audit.record(session, author(), "snapshot.create", f"{found.id}/{name}", {"hash": made.hash}, now)
@@ -48,10 +47,8 @@ def list_(project: ProjectName, as_json: AsJson = False) -> None:
 
     Example: hardcase snapshot list animals
     """
-    with failing_clearly(as_json), connected() as hardcase:
-        found = hardcase.project(project)
-        with reading(hardcase.database) as session:
-            kept = snapshots.listing(session, found.id, after=None, limit=1_000).items
+    with in_project(as_json, project) as (hardcase, found):
+        kept = hardcase.read(snapshots.listing, found.id, after=None, limit=1_000).items
         columns = ["name", "labels", "hash", "made", "by", "released"]
         rows = (
             [s.name, s.labels, s.hash[:12], f"{s.created_at:%Y-%m-%d %H:%M}", s.author, "yes" if s.released else ""]
@@ -66,8 +63,8 @@ def show(project: ProjectName, name: Name, as_json: AsJson = False) -> None:
 
     Example: hardcase snapshot show animals v1
     """
-    with failing_clearly(as_json), connected() as hardcase:
-        _, kept = _named(hardcase, project, name)
+    with in_project(as_json, project) as (hardcase, found):
+        kept = hardcase.read(snapshots.by_name, found.id, name)
         emit(as_json, _document(kept), table(kept.name, ["", ""], _document(kept).items()))
 
 
@@ -75,18 +72,18 @@ def show(project: ProjectName, name: Name, as_json: AsJson = False) -> None:
 def compare(
     project: ProjectName,
     before: Annotated[str, typer.Argument(metavar="BEFORE", help="The earlier snapshot.")],
-    after: Annotated[str, typer.Argument(metavar="[AFTER]", help="The later one; default: the labels of now.")] = "",
+    after: Annotated[str, typer.Argument(metavar="[AFTER]", help="The later one; default: the current labels.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Show what was added, removed and changed between two snapshots, or since one.
 
     Example: hardcase snapshot compare animals v1 v2
     """
-    with failing_clearly(as_json), connected() as hardcase:
-        found, first = _named(hardcase, project, before)
-        second = _named(hardcase, project, after)[1] if after else None
+    with in_project(as_json, project) as (hardcase, found):
+        first = hardcase.read(snapshots.by_name, found.id, before)
+        second = hardcase.read(snapshots.by_name, found.id, after) if after else None
         changes = compare_states(hardcase.database, hardcase.settings.home, found, first, second)
-        emit(as_json, _differences(before, after, changes), lambda console: _show(console, changes))
+        emit(as_json, _differences(before, after, changes), *_changes(changes))
 
 
 @app.command("verify")
@@ -100,22 +97,41 @@ def verify_(
 
     Example: hardcase snapshot verify animals v1
     """
-    with failing_clearly(as_json), connected() as hardcase:
-        found, kept = _named(hardcase, project, name)
+    with in_project(as_json, project) as (hardcase, found):
+        kept = hardcase.read(snapshots.by_name, found.id, name)
         (rebuild if again else verify)(hardcase.database, hardcase.settings.home, found, kept)
         document = {"name": name, "hash": kept.hash, "ok": True}
         emit(as_json, document, f"{name} is as it was made: {kept.hash}")
 
 
-def _named(hardcase: Connected, project: str, name: str) -> tuple[Project, Snapshot]:
-    found = hardcase.project(project)
-    with reading(hardcase.database) as session:
-        return found, snapshots.by_name(session, found.id, name)
+def release(
+    project: ProjectName,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The release's name; a snapshot of that name is taken.")],
+    note: Annotated[str, typer.Option(help="What the labels may be used for, their licence, what to know.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Freeze the labels with their figures into one page, under your name.
+
+    Example: hardcase release animals v1 --note "For internal use. Night images are missing."
+    """
+    from labeling.adapters.storage.image_store import ImageStore
+    from service.release import release as making
+    from service.release.files import PAGE, folder_of
+
+    with in_project(as_json, project) as (hardcase, found):
+        home = hardcase.settings.home
+        order = making.Order(name, author(), note, datetime.now(UTC))
+        with progress("labels", as_json) as bar:
+            images = ImageStore(hardcase.settings.storage)
+            made = making.release(hardcase.database, home, images, found, order, bar.tick)
+        page = folder_of(home, found, made.name).absolute() / PAGE
+        document = {**fields_of(made, ("name", "labels", "hash")), "page": page}
+        emit(as_json, document, f"{made.labels} labels released: {page}")
 
 
 def _document(snapshot: Snapshot) -> dict[str, Any]:
     names = ("name", "labels", "hash", "last_label_id", "released", "author", "note", "created_at", "path")
-    return {name: getattr(snapshot, name) for name in names}
+    return fields_of(snapshot, names)
 
 
 def _differences(before: str, after: str, found: Comparison) -> dict[str, Any]:
@@ -132,15 +148,15 @@ def _listed(changes: Sequence[Change]) -> list[dict[str, str | None]]:
     return [{"content_hash": c.content_hash, "before": c.labels[0], "after": c.labels[1]} for c in changes]
 
 
-def _show(console: Console, found: Comparison) -> None:
-    console.print(
+def _changes(found: Comparison) -> Iterator[str | Table]:
+    yield (
         f"{len(found.added)} added, {len(found.removed)} removed, {len(found.changed)} changed, "
-        f"{len(found.restated)} the same for other reasons, {found.same} the same"
+        f"{len(found.restated)} the same with other evidence, {found.same} the same"
     )
     moves = [[one or "no label", other or "no label", count] for one, other, count in found.counts]
     if moves:
-        console.print(table("by class", ["before", "after", "images"], moves))
+        yield table("by class", ["before", "after", "images"], moves)
     listed = [[one.content_hash, *(label or "no label" for label in one.labels)] for one in found.changed[:SHOWN]]
     if listed:
         title = f"changed (the first {SHOWN}; --json lists all)" if len(found.changed) > SHOWN else "changed"
-        console.print(table(title, ["image", "before", "after"], listed))
+        yield table(title, ["image", "before", "after"], listed)

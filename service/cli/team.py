@@ -1,9 +1,8 @@
-"""`hardcase team`: how each annotator does, and what a lead does about one: pause, resume, void."""
+"""`hardcase team`: each annotator's figures, and what a lead can do: pause, resume, void."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -14,15 +13,11 @@ from db.repositories.people import annotators
 from db.repositories.people.annotators import Annotator
 from db.session import reading, transaction
 from labeling.project import Project
-from labeling.types import Actor
-from service.cli.output import AsJson, ProjectName, author, connected, emit, failing_clearly, table
+from service.cli.output import AsJson, ProjectName, actor, emit, in_project, table
 from service.figures.figures import stored
 from service.figures.team import Person, Team
 from service.labels import annotators as team
-from service.labels.annotators import Voided
 from service.projects.pseudonyms import shown_name
-
-__all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True)
 Number = Annotated[int, typer.Argument(metavar="ANNOTATOR", help="The annotator's number, as `team show` lists it.")]
@@ -41,8 +36,7 @@ def show(
 
     Example: hardcase team show animals
     """
-    with failing_clearly(as_json), connected() as hardcase:
-        found = hardcase.project(project)
+    with in_project(as_json, project) as (hardcase, found):
         with reading(hardcase.database) as session:
             one = None if annotator is None else annotators.by_id(session, found.id, annotator)
             people = [one] if one else annotators.everyone(session, found.id)
@@ -54,7 +48,7 @@ def show(
 
 @app.command()
 def pause(project: ProjectName, annotator: Number, reason: Reason, as_json: AsJson = False) -> None:
-    """Let what somebody answers from now on count for nothing.
+    """Ignore an annotator's answers from now on.
 
     Example: hardcase team pause animals 3 --reason "new here, guidelines not read"
     """
@@ -63,7 +57,7 @@ def pause(project: ProjectName, annotator: Number, reason: Reason, as_json: AsJs
 
 @app.command()
 def resume(project: ProjectName, annotator: Number, reason: Reason, as_json: AsJson = False) -> None:
-    """Let somebody's answers count again from now on.
+    """Count an annotator's answers again from now on.
 
     Example: hardcase team resume animals 3 --reason "has read them"
     """
@@ -72,26 +66,21 @@ def resume(project: ProjectName, annotator: Number, reason: Reason, as_json: AsJ
 
 @app.command()
 def void(project: ProjectName, annotator: Number, reason: Reason, as_json: AsJson = False) -> None:
-    """Let everything that somebody has answered count for nothing, and ask others again.
+    """Void all answers of an annotator, and ask others again.
 
     Example: hardcase team void animals 3 --reason "answered without looking"
     """
-    with failing_clearly(as_json), connected() as hardcase:
-        found = hardcase.project(project)
+    with in_project(as_json, project) as (hardcase, found):
         with transaction(hardcase.database) as session:
-            by = Actor(author(), reason, datetime.now(UTC))
-            voided: Voided = team.void_answers(session, hardcase.jobs, found, annotator, by)
-        document = asdict(voided)
+            voided = team.void_answers(session, hardcase.jobs, found, annotator, actor(reason))
         words = f"{voided.answers} answers about {voided.images} images count no more; {voided.labels} labels changed."
-        emit(as_json, document, words)
+        emit(as_json, asdict(voided), words)
 
 
 def _switch(what: Any, project: str, annotator: int, reason: str, as_json: bool) -> None:
-    with failing_clearly(as_json), connected() as hardcase:
-        found = hardcase.project(project)
+    with in_project(as_json, project) as (hardcase, found):
         with transaction(hardcase.database) as session:
-            by = Actor(author(), reason, datetime.now(UTC))
-            person = what(session, hardcase.jobs, found, annotator, by)
+            person = what(session, hardcase.jobs, found, annotator, actor(reason))
         document = _document(found, person, None)
         emit(as_json, document, f"{document['name']} is {'paused' if person.paused else 'taking part'}.")
 

@@ -7,10 +7,9 @@ from typing import Annotated
 import typer
 
 from db.repositories.versions import versions
-from db.session import reading
 from labeling.errors import Conflict
 from labeling.jobs import JobName
-from service.cli.output import AsJson, Connected, Here, ProjectName, author, connected, do_job, failing_clearly
+from service.cli.output import AsJson, Here, ProjectName, author, do_job, in_project
 from service.jobs.arguments import DecisionByHand, LearnArguments, PromoteArguments, ReviewArguments, SelectArguments
 
 Reason = Annotated[str, typer.Option(help="Why, for the history.")]
@@ -70,17 +69,10 @@ def rollback(project: ProjectName, reason: Reason = "", as_json: AsJson = False,
 
     Example: hardcase rollback animals --reason "worse on night images"
     """
-    with failing_clearly(as_json), connected() as hardcase:
-        leaving = _champion(hardcase, project)
-    decision = DecisionByHand("rollback", leaving, author(), reason)
+    with in_project(as_json, project) as (hardcase, found):
+        champion = hardcase.read(versions.champion, found.id)
+        if champion is None:
+            raise Conflict("No version is in use yet, so there is none to go back from.")
+    # the version's number makes a second request go back only once
+    decision = DecisionByHand("rollback", champion.number, author(), reason)
     do_job(JobName.PROMOTE, project, PromoteArguments(decision), as_json=as_json, here=here)
-
-
-def _champion(hardcase: Connected, project_name: str) -> int:
-    """The number of the version in use; naming it makes asking twice go back only once."""
-    project = hardcase.project(project_name)
-    with reading(hardcase.database) as session:
-        champion = versions.champion(session, project.id)
-    if champion is None:
-        raise Conflict("No version is in use yet, so there is none to go back from.")
-    return champion.number

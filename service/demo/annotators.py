@@ -1,21 +1,19 @@
-"""Simulated annotators: they answer in Label Studio through its own API, step by step as its page does.
+"""Simulated annotators: they answer in Label Studio through its own API, with the calls that its page makes.
 
-In: accounts, the truth, an error rate each. Out: annotations in Label Studio. A simulated annotator looks up the truth
-by the reference of the image that a review is about (the task names the review, hardcase's database the reference),
-because the picture that it is shown has been re-encoded and carries no name. Whether its answer to an image is wrong,
-and which wrong class it gives, is fixed by the seed: asked again, it answers the same.
+In: accounts, the true labels, an error rate for each annotator. Out: annotations in Label Studio. The true label is
+found by the reference of the image that a review is about (the task names the review, hardcase's database the
+reference), because the displayed image has been re-encoded and has no name. The seed fixes which answers are wrong and
+which wrong class they name: the same question always gets the same answer.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from types import TracebackType
 from typing import Any
 
 import httpx
@@ -23,10 +21,10 @@ import numpy as np
 
 from labeling.errors import Unavailable
 from service.logs import get_logger
+from service.operations.label_studio_server import post_form
 
 log = get_logger(__name__)
 
-_CSRF = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 _FAILURES_IN_A_ROW = 10
 
 
@@ -40,10 +38,10 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedAnswers:
-    """What a simulated annotator says about an image: the truth, but for a stated share of wrong answers.
+    """What a simulated annotator answers about an image: the true class, except for a stated share of wrong answers.
 
-    An image is known by its reference in hardcase, the path of its file; the name alone decides. All wrong answers are
-    equally likely: the person's confusion matrix has 1 - `error_rate` on its diagonal. Two seeds err independently.
+    An image is found by the file name in its reference. All wrong answers are equally likely: the annotator's confusion
+    matrix has 1 - `error_rate` on its diagonal. The errors of two seeds are independent.
     """
 
     truth: Mapping[str, str]
@@ -72,10 +70,7 @@ class Session:
     def __init__(self, base_url: str, account: Account) -> None:
         self._http = httpx.Client(base_url=base_url, timeout=30.0, follow_redirects=False)
         self._images = httpx.Client(timeout=30.0, headers={"Origin": base_url})
-        page = self._http.get("/user/login/")
-        found = _CSRF.search(page.text)
-        form = {"email": account.email, "password": account.password, "csrfmiddlewaretoken": found[1] if found else ""}
-        answer = self._http.post("/user/login/", data=form, headers={"Referer": f"{base_url}/user/login/"})
+        answer = post_form(self._http, "/user/login/", email=account.email, password=account.password)
         if answer.status_code != 302:
             raise Unavailable(f"The simulated annotator {account.email} could not log in to Label Studio.")
         self._http.headers.update({"X-CSRFToken": self._http.cookies["csrftoken"], "Referer": base_url})
@@ -88,9 +83,9 @@ class Session:
         task: dict[str, Any] = answer.raise_for_status().json()
         return task
 
-    def look_at(self, address: str) -> int:
-        """Fetch the task's image from hardcase as the page would; how many bytes came."""
-        return len(self._images.get(address).raise_for_status().content)
+    def load_image(self, address: str) -> None:
+        """Fetch the task's image from hardcase as the page would."""
+        self._images.get(address).raise_for_status()
 
     def submit(self, task: dict[str, Any], choice: str, *, lead_time_s: float) -> None:
         """Press Submit with this choice."""
@@ -105,17 +100,27 @@ class Session:
         self._images.close()
 
 
+def invite(label_studio: str, token: str, accounts: Iterable[Account]) -> None:
+    """Give each simulated annotator an account of its own, as an invited person would make it."""
+    with httpx.Client(base_url=label_studio, timeout=60.0, headers={"Authorization": f"Token {token}"}) as admin:
+        address = admin.get("/api/invite").raise_for_status().json()["invite_url"]
+    for account in accounts:
+        with httpx.Client(base_url=label_studio, timeout=60.0) as visitor:
+            form = {"email": account.email, "password": account.password, "allow_newsletters": "false"}
+            answer = post_form(visitor, address, **form)
+        if answer.status_code not in (200, 302):
+            raise Unavailable(f"Label Studio made no account for {account.email} ({answer.status_code}).")
+
+
 def shown_choice(task: dict[str, Any]) -> tuple[int | None, str | None]:
-    """The prediction that stands pre-filled in a task, and the choice that it selects (None where blind)."""
+    """The prediction that a task displays, and the choice that it selects (None in a blind task)."""
     newest = max(task.get("predictions") or [{}], key=lambda prediction: prediction.get("id", 0))
-    for item in newest.get("result", []):
-        if item["type"] == "choices":
-            return newest["id"], item["value"]["choices"][0]
-    return newest.get("id"), None
+    chosen = [item["value"]["choices"][0] for item in newest.get("result", []) if item["type"] == "choices"]
+    return newest.get("id"), chosen[0] if chosen else None
 
 
 def submitted_form(task: dict[str, Any], choice: str, lead_time_s: float) -> dict[str, Any]:
-    """What the page posts: the result with its origin, and the prediction that it grew from."""
+    """What the page posts: the result with its origin, and the prediction that was displayed."""
     prediction, shown = shown_choice(task)
     origin = "manual" if shown is None else "prediction" if shown == choice else "prediction-changed"
     item = {
@@ -130,13 +135,16 @@ def submitted_form(task: dict[str, Any], choice: str, lead_time_s: float) -> dic
 
 
 class Annotators:
-    """Simulated annotators at work, one thread each, until they are told to stop; who does not go on leaves first."""
+    """Simulated annotators at work, one thread each, until `stop`; one for whom `goes_on` is false stops earlier.
+
+    `answered` counts their answers.
+    """
 
     def __init__(
         self,
         base_url: str,
         project: int,
-        accounts: Sequence[Account],
+        accounts: Iterable[Account],
         answer: Callable[[Account, dict[str, Any]], str],
         *,
         pause_s: float,
@@ -146,7 +154,7 @@ class Annotators:
         self._goes_on = goes_on
         self._stop = threading.Event()
         self._lock = threading.Lock()
-        self._answered = 0
+        self.answered = 0
         self._error: BaseException | None = None
         self._threads = [threading.Thread(target=self._work, args=(a,), name=a.email, daemon=True) for a in accounts]
 
@@ -155,23 +163,17 @@ class Annotators:
             thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def stop(self) -> None:
-        """Let everybody finish the task in hand."""
+        """Let all finish their current task."""
         self._stop.set()
         for thread in self._threads:
             thread.join(timeout=60)
 
-    @property
-    def answered(self) -> int:
-        return self._answered
-
     def check(self) -> None:
-        """Raise what made a simulated annotator give up, if anything did."""
+        """Unavailable with the reason if a simulated annotator gave up."""
         if self._error is not None:
             raise Unavailable(f"A simulated annotator gave up: {self._error}") from self._error
 
@@ -204,8 +206,8 @@ class Annotators:
         if task is None:
             self._stop.wait(0.5)
             return
-        session.look_at(task["data"]["image"])
+        session.load_image(task["data"]["image"])
         self._stop.wait(self._pause_s)
         session.submit(task, self._answer(account, task), lead_time_s=round(time.monotonic() - started, 2))
         with self._lock:
-            self._answered += 1
+            self.answered += 1

@@ -1,8 +1,8 @@
-"""The demo's images, laid out so that hardcase cannot see the answers.
+"""The demo's images, stored so that hardcase gets no true labels.
 
-In: the stamps or the user's folder of class folders. Out: one flat folder of opaque names with a caption beside
-each image, and the truth in a separate file that only the simulated annotators and the random arm read. The same
-input gives the same names and the same bytes.
+In: the stamps or the user's folder of class folders. Out: one flat folder of names made of hashes, with a
+caption beside each image, and the true labels in a separate file that only the simulated annotators and the random arm
+read. The same input gives the same names and the same bytes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif",
 
 @dataclass(frozen=True, slots=True)
 class DemoImages:
-    """What the demo plays with: `truth` maps each file's name in `folder` to its class."""
+    """The images of the demo; `truth` maps each file's name in `folder` to its class."""
 
     folder: Path
     truth: dict[str, str]
@@ -46,7 +46,7 @@ class _Original:
 
     @property
     def stem(self) -> str:
-        """A name that says nothing about the class, and that puts the classes in no order."""
+        """A name that does not depend on the class, nor sorts by it."""
         return hashlib.sha256(self.key.encode()).hexdigest()[:16]
 
 
@@ -72,7 +72,7 @@ def prepare_images(choice: str | None, home: Path) -> DemoImages:
 
 def _of_stamps(root: Path, classes: Iterable[StampClass], limit: int | None) -> Iterator[_Original]:
     for cls in classes:
-        paths = {path for pattern in cls.stamps for path in root.glob(pattern)}
+        paths = {path for pattern in cls.stamps for path in root.glob(f"{pattern}/*.png")}
         found = [original for path in paths if (original := _of_stamp(path, root, cls.name))]
         yield from sorted(found, key=lambda original: original.stem)[:limit]
 
@@ -82,9 +82,8 @@ def _of_stamp(path: Path, root: Path, label: str) -> _Original | None:
     text = path.with_suffix(".txt")
     if not text.exists():
         return None
-    return _Original(
-        path, path.relative_to(root).as_posix(), label, text.read_text(encoding="utf-8").splitlines()[0].strip()
-    )
+    caption = text.read_text(encoding="utf-8").splitlines()[0].strip()
+    return _Original(path, path.relative_to(root).as_posix(), label, caption)
 
 
 def _of_folder(root: Path) -> Iterator[_Original]:
@@ -104,25 +103,22 @@ def _lay_out(originals: Iterable[_Original], folder: Path) -> dict[str, str]:
     folder.mkdir(parents=True)
     truth = {}
     for original in originals:
-        stem = original.stem
-        name = f"{stem}{_write(original.path, folder / stem)}"
+        target = folder / original.stem
+        truth[_write(original.path, target).name] = original.label
         if original.caption:
-            (folder / f"{stem}.txt").write_text(original.caption + "\n", encoding="utf-8")
-        truth[name] = original.label
+            target.with_suffix(".txt").write_text(original.caption + "\n", encoding="utf-8")
     return truth
 
 
-def _write(source: Path, target: Path) -> str:
-    """Write the image flattened on white and not larger than it need be; what cannot be read is copied as it is."""
+def _write(source: Path, target: Path) -> Path:
+    """Write the image on white, at most 512 pixels wide and high; what cannot be decoded is copied unchanged."""
     try:
         with Image.open(source) as opened:
             picture = opened.convert("RGBA")
     except (OSError, ValueError, Image.DecompressionBombError):
-        suffix = source.suffix.lower()
-        shutil.copyfile(source, target.with_suffix(suffix))
-        return suffix
+        return Path(shutil.copyfile(source, target.with_suffix(source.suffix.lower())))
     picture.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
     flat = Image.new("RGB", picture.size, "white")
     flat.paste(picture, mask=picture.getchannel("A"))
     flat.save(target.with_suffix(".png"))
-    return ".png"
+    return target.with_suffix(".png")

@@ -1,13 +1,14 @@
-"""Looks back over a finished demo: one round a verdict, and what the report's pictures are made of.
+"""The rounds of a finished demo, one for each verdict, and the data of the report's figures.
 
-In: the rows and files that the loop left, and the simulated answers. Out: rounds and pictures. It reads only; the
-random arm is the one thing that is computed anew.
+In: the rows and files that the loop left, and the simulated answers. Out: rounds and pictures. It only reads; the
+random arm is computed here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,69 +38,71 @@ from service.work.pool.saved_versions import load_classifier
 from service.work.pool.training_set import evaluation_examples, truth_of
 from service.work.wiring import Parts
 
-__all__ = ["Past", "read_past", "take_pictures", "tell_rounds"]
-
 _ALL = 10_000
 _HARDEST = 12
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """A version with its newest verdict, the labels by people when it was fitted, and the labels that judged it."""
+
+    version: Version
+    verdict: PromotionItem
+    labels_by_people: int
+    examples: list[Example]
+    accuracy: Estimate
+
+
+@dataclass(frozen=True, slots=True)
 class Past:
-    """One project's rows, read at one moment, and its images as arrays."""
+    """One project's rows, read at one moment, and its images as arrays; `judged` has the oldest version first."""
 
     project: Project
     pool: Pool
     named: dict[int, Named]
     answers: list[Answer]
     queries: list[QueryItem]
-    versions: list[Version]
+    judged: list[Judged]
     champion: Version | None
-    verdicts: dict[int, PromotionItem]
-    by_people: dict[int, int]
-    evaluation: dict[int, list[Example]]
-    accuracy: dict[int, Estimate]
-    evaluation_now: list[Example]
+    evaluation: list[Example]
 
 
 def read_past(parts: Parts, project: Project) -> Past:
-    """Read everything. Per version: the labels by people when it was made, and those that its verdict rests on."""
+    """Read all that the rounds and the pictures are made of."""
     pool = load_pool(parts, project)
     with reading(parts.database) as session:
         verdicts = rounds.promotions(session, project.id, after=None, limit=_ALL).items[::-1]
-        judged = {verdict.version: verdict for verdict in verdicts}  # the last word about each version
-        everyone = [version for version in versions.everyone(session, project.id) if version.number in judged]
-        evaluation = {v.number: _judged_on(session, project, pool, judged[v.number]) for v in everyone}
+        newest = {verdict.version: verdict for verdict in verdicts}
         return Past(
             project=project,
             pool=pool,
             named=project_history.first_named(session, project.id),
             answers=project_history.answers(session, project.id),
             queries=rounds.queries(session, project.id, after=None, limit=_ALL).items[::-1],
-            versions=everyone,
+            judged=[
+                _judged(parts, session, project, pool, version, newest[version.number])
+                for version in versions.everyone(session, project.id)
+                if version.number in newest
+            ],
             champion=versions.champion(session, project.id),
-            verdicts=judged,
-            by_people={v.number: _by_people(session, project, v.last_label_id) for v in everyone},
-            evaluation=evaluation,
-            accuracy={v.number: _accuracy(parts, project, pool, v, evaluation[v.number]) for v in everyone},
-            evaluation_now=_ready(evaluation_examples(session, project), pool),
+            evaluation=_ready(evaluation_examples(session, project), pool),
         )
 
 
-def tell_rounds(past: Past, people: SimulatedAnswers) -> tuple[Round, ...]:
+def make_rounds(past: Past, people: SimulatedAnswers) -> tuple[Round, ...]:
     """Every version that was judged, oldest first, beside the random arm with as many labels."""
     arm = _random_arm(past, people)
-    before = [None, *past.versions[:-1]]
-    return tuple(_round(past, arm, *pair) for pair in zip(before, past.versions, strict=True))
+    before = [None, *(judged.version.created_at for judged in past.judged[:-1])]
+    return tuple(_round(past, arm, *pair) for pair in zip(before, past.judged, strict=False))
 
 
 def take_pictures(parts: Parts, past: Past, people: SimulatedAnswers) -> Pictures:
-    """The champion on the evaluation labels: whom it mistakes for whom, and the images that are hardest for it."""
-    classes, examples = past.project.config.classes, past.evaluation_now
+    """The champion on the evaluation labels: its confusion matrix, and the images that are hardest for it."""
+    classes, examples = past.project.config.classes, past.evaluation
     if past.champion is None or not examples:
         return Pictures(np.zeros((len(classes) + 1, len(classes)), np.int64), classes, ())
-    classifier, _ = load_classifier(parts.settings.home, past.champion)
     rows, truth = _rows(past.pool, examples), truth_of(examples, classes)
-    probs = predict_probs(classifier, past.pool.inputs.take(rows))  # (N, K)
+    probs = _probs(parts, past.pool, past.champion, rows)  # (N, K)
     given = np.where(truth != MISSING, probs[np.arange(len(truth)), truth], 0)  # (N,) the answer's probability
     hardest = np.argsort(given, kind="stable")[:_HARDEST]
     return Pictures(
@@ -109,23 +112,27 @@ def take_pictures(parts: Parts, past: Past, people: SimulatedAnswers) -> Picture
     )
 
 
-def _by_people(session: Session, project: Project, up_to: int) -> int:
-    standing = labels.current(session, project.id, up_to=up_to)
-    return sum(label.value is not None and label.source is LabelSource.PEOPLE for label in standing)
-
-
-def _judged_on(session: Session, project: Project, pool: Pool, verdict: PromotionItem) -> list[Example]:
-    """The very labels that a verdict rests on."""
+def _judged(
+    parts: Parts, session: Session, project: Project, pool: Pool, version: Version, verdict: PromotionItem
+) -> Judged:
+    current = labels.current(session, project.id, up_to=version.last_label_id)
     judged_on = set(verdict.report["judged_on"])
     known = read_examples(session, project.id, kinds_for(Use.GATE), Side.HOLDOUT, up_to=max(judged_on, default=0))
-    return _ready([example for example in known if example.label_id in judged_on], pool)
+    examples = _ready([example for example in known if example.label_id in judged_on], pool)
+    predicted = _probs(parts, pool, version, _rows(pool, examples)).argmax(axis=1)
+    return Judged(
+        version,
+        verdict,
+        sum(label.value is not None and label.source is LabelSource.PEOPLE for label in current),
+        examples,
+        accuracy(predicted, truth_of(examples, project.config.classes)),
+    )
 
 
-def _accuracy(parts: Parts, project: Project, pool: Pool, version: Version, examples: Sequence[Example]) -> Estimate:
-    """How often a version agrees with the people on the labels that it was judged by."""
+def _probs(parts: Parts, pool: Pool, version: Version, rows: NDArray[np.int64]) -> NDArray[np.floating]:
+    """What a version predicts of these rows (N,): probabilities (N, K)."""
     classifier, _ = load_classifier(parts.settings.home, version)
-    predicted = predict_probs(classifier, pool.inputs.take(_rows(pool, examples))).argmax(axis=1)
-    return accuracy(predicted, truth_of(list(examples), project.config.classes))
+    return predict_probs(classifier, pool.inputs.take(rows))
 
 
 def _ready(examples: Sequence[Example], pool: Pool) -> list[Example]:
@@ -145,24 +152,22 @@ def _random_arm(past: Past, people: SimulatedAnswers) -> RandomArm:
     return RandomArm(pool.inputs, on_pool_side[first], np.array(answers, np.int64), len(classes))
 
 
-def _round(past: Past, arm: RandomArm, before: Version | None, version: Version) -> Round:
-    examples, verdict = past.evaluation[version.number], past.verdicts[version.number]
-    ours = past.accuracy[version.number]
+def _round(past: Past, arm: RandomArm, since: datetime | None, judged: Judged) -> Round:
+    version, verdict, ours = judged.version, judged.verdict, judged.accuracy
     trained_on = int(version.report["examples"])
-    random = None
-    if ours.known:
-        truth = truth_of(examples, past.project.config.classes)
-        random = arm.accuracy(trained_on, _rows(past.pool, examples), truth)
+    truth = truth_of(judged.examples, past.project.config.classes)
+    random = arm.accuracy(trained_on, _rows(past.pool, judged.examples), truth) if ours.known else None
+    random_accuracy, random_interval = random or (None, None)
     return Round(
         version=version.number,
-        labels_by_people=past.by_people[version.number],
+        labels_by_people=judged.labels_by_people,
         training_labels=trained_on,
         evaluation_labels=ours.n,
         holdout_accuracy=ours.value if ours.known else None,
         holdout_interval=(ours.lower, ours.upper) if ours.known else None,
-        random_accuracy=random[0] if random else None,
-        random_interval=random[1] if random else None,
-        prelabel_accepted_share=_accepted_share(past.answers, before, version),
+        random_accuracy=random_accuracy,
+        random_interval=random_interval,
+        prelabel_accepted_share=_accepted_share(past.answers, since, version.created_at),
         promoted=verdict.verdict is Verdict.PROMOTED,
         verdict=verdict.verdict.value,
         reason=" ".join(verdict.reasons),
@@ -170,17 +175,17 @@ def _round(past: Past, arm: RandomArm, before: Version | None, version: Version)
     )
 
 
-def _accepted_share(answers: Sequence[Answer], before: Version | None, version: Version) -> float | None:
-    """Of the answers since the version before that had a class pre-selected, the share that left it as it was."""
+def _accepted_share(answers: Sequence[Answer], since: datetime | None, until: datetime) -> float | None:
+    """Of the answers after `since` for which a class was pre-selected, the share that kept it."""
     kept = [
-        answer.accepted
+        bool(answer.accepted)
         for answer in answers
         if answer.action is AnnotationAction.ANSWERED
         and answer.shown is not None
-        and answer.recorded_at <= version.created_at
-        and (before is None or answer.recorded_at > before.created_at)
+        and (since is None or since < answer.recorded_at)
+        and answer.recorded_at <= until
     ]
-    return sum(bool(accepted) for accepted in kept) / len(kept) if kept else None
+    return sum(kept) / len(kept) if kept else None
 
 
 def _triggers(queries: Sequence[QueryItem], version: Version, verdict: PromotionItem) -> dict[str, str]:

@@ -1,8 +1,7 @@
-"""What hardcase says of the demo's simulated annotators and labels, beside what is known: how often each really errs.
+"""The demo's simulated annotators and labels as hardcase measures them, beside each annotator's real error rate.
 
-In: the figures `team`, `agreement` and `label_quality` as the worker kept them, who is paused, and each account's
-stated error rate. Out: values for the report. Whoever errs far more often than the others is the bad one; nothing here
-helps hardcase to find them.
+In: the figures `team`, `agreement` and `label_quality` as the worker stored them, who is paused, and each account's
+stated error rate. Out: values for the report. hardcase does not get the stated error rates.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from db.repositories.people import annotators
+from db.repositories.people.annotators import Annotator
 from db.views import dashboard
 from labeling.types import ProjectId
 from service.figures.agreement import Agreement
@@ -22,15 +22,13 @@ from service.figures.figures import read
 from service.figures.label_quality import LabelQuality
 from service.figures.team import Team
 
-__all__ = ["People", "Person", "bad_ones", "read_people"]
-
 FAR_MORE = 3.0
-"""Who errs so many times as often as the one in the middle is a bad annotator."""
+"""An annotator is bad whose error rate is more than so many times the median."""
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One simulated annotator as hardcase sees them, and the truth about them."""
+    """One simulated annotator: hardcase's figures, and the real error rate."""
 
     name: str
     stated_error_rate: float
@@ -44,7 +42,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """The team, how far it agrees, and whether the labels can be shipped. `verdict` is empty before it was judged."""
+    """The team, its agreement, and whether the labels can be shipped. `verdict` is empty before the first one."""
 
     team: tuple[Person, ...]
     agreement: Known | None
@@ -54,17 +52,17 @@ class People:
 
     @property
     def found(self) -> tuple[str, ...]:
-        """Whom hardcase paused."""
+        """Annotators whom hardcase paused."""
         return tuple(person.name for person in self.team if person.paused)
 
     @property
     def missed(self) -> tuple[str, ...]:
-        """Who is bad and takes part still."""
+        """Bad annotators who are not paused."""
         return tuple(person.name for person in self.team if person.bad and not person.paused)
 
     @property
     def wronged(self) -> tuple[str, ...]:
-        """Who was paused and is not bad."""
+        """Paused annotators who are not bad."""
         return tuple(person.name for person in self.team if person.paused and not person.bad)
 
 
@@ -72,23 +70,24 @@ def read_people(session: Session, project_id: ProjectId, stated: Mapping[str, fl
     """Read the figures that are there; `stated` is the error rate of each account, by its name in Label Studio."""
     figures = dashboard.figures(session, project_id)
     counted, agreement, quality = read(figures, Team), read(figures, Agreement), read(figures, LabelQuality)
-    told = {one.annotator: one for one in counted.annotators} if counted else {}
     bad = bad_ones(stated)
-    team = [
-        Person(
+
+    def person(one: Annotator) -> Person:
+        found = counted.of(one.id) if counted else None
+        return Person(
             name=one.name,
             stated_error_rate=stated.get(one.name, 0.0),
-            answers=told[one.id].answers if one.id in told else 0,
-            gold=told[one.id].gold if one.id in told else None,
-            agreement=told[one.id].agreement if one.id in told else None,
+            answers=found.answers if found else 0,
+            gold=found.gold if found else None,
+            agreement=found.agreement if found else None,
             paused=one.paused,
             reason=one.reason if one.paused else "",
             bad=one.name in bad,
         )
-        for one in annotators.everyone(session, project_id)
-    ]
+
+    everyone = sorted(annotators.everyone(session, project_id), key=lambda one: one.name)
     return People(
-        team=tuple(sorted(team, key=lambda person: person.name)),
+        team=tuple(map(person, everyone)),
         agreement=agreement.people.all.alpha if agreement else None,
         verdict=quality.verdict if quality else "",
         words=quality.words if quality else "",
@@ -97,7 +96,7 @@ def read_people(session: Session, project_id: ProjectId, stated: Mapping[str, fl
 
 
 def bad_ones(stated: Mapping[str, float]) -> set[str]:
-    """The accounts that err far more often than the one in the middle.
+    """The accounts whose error rate is far above the median.
 
     >>> bad_ones({"a": 0.05, "b": 0.05, "c": 0.4})
     {'c'}

@@ -1,8 +1,8 @@
 """`hardcase demo`: the whole loop on real images, real weights and a real Label Studio, with simulated annotators.
 
 In: which images, how many rounds, a home folder. Out: `summary.json` and `report.html` in the home, a table, and an
-exit code. After the project has been made and its source named, nothing here starts a stage: every one is started by
-its own trigger, and this module only watches, while the simulated annotators answer in Label Studio.
+exit code. Once the project exists and its source is registered, nothing here starts a stage: each stage is started by
+its own trigger, and this module only watches.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import signal
 import sys
 import time
 from pathlib import Path
-from types import FrameType
 
 import httpx
 from rich.console import Console
@@ -28,34 +27,31 @@ from db.views import dashboard, project_history
 from labeling.errors import Conflict
 from service.demo.annotators import Account, SimulatedAnswers
 from service.demo.images import DemoImages, prepare_images
-from service.demo.look_back import read_past, take_pictures, tell_rounds
+from service.demo.look_back import make_rounds, read_past, take_pictures
 from service.demo.loop import Stage, turn
 from service.demo.people import read_people
 from service.demo.project import PROJECT, gold_manifest, project_file
 from service.demo.random_arm import SEEDS
 from service.demo.report import COLUMNS, reasons, rounds_table, write_report
 from service.demo.show import Show, showing
-from service.demo.summary import Summary, balance, write_summary
+from service.demo.summary import Summary, compare_annotations, write_summary
 from service.demo.system import System, running_system
 from service.operations.label_studio_server import ADMIN_EMAIL
 from service.settings import load_settings
 from service.work.wiring import make_parts
 
 ERROR_RATES = (0.05, 0.05, 0.05, 0.5)
-"""How often each simulated annotator is wrong; the last one is bad, and the Team page is to find out."""
-ERROR_RATE = ERROR_RATES[0]
-ANNOTATORS = len(ERROR_RATES)
+"""How often each simulated annotator is wrong; the last one is bad, and the Team page should show it."""
 SEED = 20
 _LOG_WIDTH = 110
 
 
 def run_demo(*, images: str | None, keep: bool, rounds: int, home: Path, as_json: bool) -> int:
-    """Play the demo; 0 when it went as promised, 1 with the reason when it did not."""
+    """Run the demo; 0 when it did all its rounds and lost nothing, else 1 with the reason."""
     started = time.monotonic()
-    console = Console(stderr=as_json, soft_wrap=True)
-    if not console.is_terminal:
-        console = Console(stderr=as_json, soft_wrap=True, width=_LOG_WIDTH)
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    width = None if (sys.stderr if as_json else sys.stdout).isatty() else _LOG_WIDTH
+    console = Console(stderr=as_json, soft_wrap=True, width=width, markup=False, highlight=False)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _refuse_if_one_runs(home)
         summary, left_running = _play(images, keep=keep, rounds=rounds, home=home, console=console, started=started)
@@ -68,14 +64,14 @@ def run_demo(*, images: str | None, keep: bool, rounds: int, home: Path, as_json
         sys.stdout.write(json.dumps(summary.to_json(), ensure_ascii=False) + "\n")
     code = _verdict(summary, rounds, home, console)
     for line in left_running:
-        console.print(line, markup=False, highlight=False)
+        console.print(line)
     return code
 
 
 def _play(
     images: str | None, *, keep: bool, rounds: int, home: Path, console: Console, started: float
 ) -> tuple[Summary, list[str]]:
-    """The whole run; the lines that come with the summary say how to log in to what was left running."""
+    """The whole run: its summary, and with `keep` the lines that say how to log in to what still runs."""
     with showing(console) as show:
         show.say("Laying out the images.")
         _clear(home)
@@ -84,7 +80,7 @@ def _play(
         with running_system(home / "hardcase", keep=keep) as system:
             stage = _set_up(system, prepared, home, show)
             turn(stage, rounds)
-            show.say("Looking back: the random arm and the report.")
+            show.say("Computing the random arm and the report.")
             summary = _report(stage, prepared, home, started)
             left_running = _how_to_log_in(stage, home) if keep else []
             stage.database.dispose()
@@ -92,7 +88,7 @@ def _play(
 
 
 def _set_up(system: System, prepared: DemoImages, home: Path, show: Show) -> Stage:
-    """Make the project from its file and point a source at the images: the last two things typed by hand."""
+    """Make the project from its file and register the images as its source: the last commands given by hand."""
     settings = load_settings(home=home / "hardcase", label_studio_url=system.label_studio)
     database = make_engine(settings.database)
     file = home / "project.yaml"
@@ -103,40 +99,41 @@ def _set_up(system: System, prepared: DemoImages, home: Path, show: Show) -> Sta
     with reading(database) as session:
         project = projects.by_name(session, PROJECT)
     team = {
-        f"simulated-{n}@example.com": SimulatedAnswers(prepared.truth, project.config.classes, rate, SEED + n)
+        Account(f"simulated-{n}@example.com", secrets.token_urlsafe(12)): SimulatedAnswers(
+            prepared.truth, project.config.classes, rate, SEED + n
+        )
         for n, rate in enumerate(ERROR_RATES, 1)
     }
-    accounts = [Account(name, secrets.token_urlsafe(12)) for name in team]
-    return Stage(system, settings, database, project, next(iter(team.values())), team, accounts, show)
+    return Stage(system, settings, database, project, team, show)
 
 
 def _report(stage: Stage, prepared: DemoImages, home: Path, started: float) -> Summary:
     parts = make_parts(stage.settings)
     past = read_past(parts, stage.project)
-    told = tell_rounds(past, stage.people)
+    stated = {account.email: answers.error_rate for account, answers in stage.team.items()}
     with reading(stage.database) as session:
         now = project_history.how_far(session, stage.project.id)
         quarantined = failures.listing(session, stage.project.id, FETCH)
         place = dashboard.label_studio_place(session, stage.project.id)
-        people = read_people(session, stage.project.id, {name: one.error_rate for name, one in stage.team.items()})
+        people = read_people(session, stage.project.id, stated)
     assert place is not None
     version, exported = _read_label_studio(stage, place.ls_project_id)
     summary = Summary(
-        rounds=told,
+        rounds=make_rounds(past, stage.first),
         images=now.images,
         quarantined=len(quarantined),
         classes=len(stage.project.config.classes),
         origin=prepared.origin,
         engine=parts.engine_for(stage.project).name,
         label_studio_version=version,
-        annotators=ANNOTATORS,
-        annotator_error_rate=ERROR_RATE,
+        annotators=len(ERROR_RATES),
+        annotator_error_rate=ERROR_RATES[0],
         random_seeds=SEEDS,
-        books=balance(exported, [answer.ls_annotation_id for answer in past.answers]),
+        annotations=compare_annotations(exported, [answer.ls_annotation_id for answer in past.answers]),
         people=people,
         seconds=round(time.monotonic() - started, 1),
     )
-    write_report(summary, take_pictures(parts, past, stage.people), home / "report.html")
+    write_report(summary, take_pictures(parts, past, stage.first), home / "report.html")
     write_summary(summary, home / "summary.json")
     parts.jobs.close()
     parts.database.dispose()
@@ -157,18 +154,16 @@ def _read_label_studio(stage: Stage, ls_project: int) -> tuple[str, list[int]]:
 
 def _verdict(summary: Summary, rounds: int, home: Path, console: Console) -> int:
     console.print(rounds_table(summary))
-    for line in (COLUMNS, *reasons(summary)):
-        console.print(line, markup=False, highlight=False)
-    books = summary.books
-    console.print(
-        f"{summary.images} images, {books.in_label_studio} annotations in Label Studio, {books.recorded} recorded, "
-        f"{books.lost} lost, {books.duplicates} twice; {summary.seconds:.0f} s. Report: {home / 'report.html'}",
-        markup=False,
-        highlight=False,
+    found = summary.annotations
+    counts = (
+        f"{summary.images} images, {found.in_label_studio} annotations in Label Studio, {found.recorded} recorded, "
+        f"{found.lost} lost, {found.duplicates} twice; {summary.seconds:.0f} s. Report: {home / 'report.html'}"
     )
-    if not books.balanced:
+    for line in (COLUMNS, *reasons(summary), counts):
+        console.print(line)
+    if not found.complete:
         console.print("The demo failed: Label Studio's annotations and hardcase's are not the same.")
-    return 0 if books.balanced and len(summary.rounds) >= rounds else 1
+    return 0 if found.complete and len(summary.rounds) >= rounds else 1
 
 
 def _how_to_log_in(stage: Stage, home: Path) -> list[str]:
@@ -187,7 +182,7 @@ def _how_to_log_in(stage: Stage, home: Path) -> list[str]:
 
 
 def _clear(home: Path) -> None:
-    """Start from an empty home; a folder that no demo has made is not touched."""
+    """Empty the home; Conflict if no demo made it."""
     mark = home / ".hardcase-demo"
     if home.exists() and any(home.iterdir()) and not mark.exists():
         raise Conflict(f"{home} holds files that no demo has written. Name another folder: --home FOLDER")
@@ -197,7 +192,7 @@ def _clear(home: Path) -> None:
 
 
 def _refuse_if_one_runs(home: Path) -> None:
-    """A demo that was kept running owns this home until it is stopped."""
+    """Conflict while a demo that was started with `keep` still uses this home."""
     note = home / "running.json"
     if not note.exists():
         return
@@ -207,7 +202,3 @@ def _refuse_if_one_runs(home: Path) -> None:
     except ProcessLookupError:
         return
     raise Conflict(f"A demo that was kept still runs in {home}. Stop it first: kill {pid}")
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

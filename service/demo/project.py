@@ -1,4 +1,4 @@
-"""The demo's project file and its gold: the label set, guidelines, a policy for a short run, and some known answers."""
+"""The demo's project file and gold: label set, guidelines, a policy for a short run, and images with known labels."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from service.demo.images import DemoImages
 
 PROJECT = "demo"
 GOLD = 30
-"""So many gold images that the Team page knows how right each annotator is; a sixth where there are few images."""
+"""Enough gold images for the figures of the Team page; with few images a sixth of them."""
 
 _GUIDELINES = """\
 What does the picture show? Choose the class that a person would look for it under.
-A caption came with most pictures; believe the picture where the two disagree.
+Most pictures have a caption; where the two disagree, the picture decides.
 """
 
 
 def project_file(images: DemoImages) -> str:
     """YAML for `hardcase project create`.
 
-    Half of each query are evaluation images until there are 100 labels of them: the demo wants its gate to work from
-    the first round on, where a real project can wait. A few images get a smaller query and, said plainly, a gate that
-    proves next to nothing: it is content with 10 labels, and with a lower bound of -30 points.
+    Half of each query are evaluation images until there are 100 labels of them, so that the gate works from the first
+    round on; a real project can wait. With few images the query is smaller, and the gate proves almost nothing: it
+    needs 10 labels and accepts a lower bound of -30 points.
     """
     few, gold = _few(images), len(_gold(images))
     policy: dict[str, Any] = {
@@ -45,7 +45,7 @@ def project_file(images: DemoImages) -> str:
 
 
 def gold_manifest(images: DemoImages, home: Path) -> Path:
-    """Take a few images out of the folder and write down their truth: everybody meets them first."""
+    """Move a few images out of the folder and write their true labels; each annotator gets them first."""
     path, folder = home / "gold.csv", home / "gold"
     folder.mkdir()
     with path.open("w", newline="", encoding="utf-8") as file:
@@ -61,7 +61,7 @@ def gold_manifest(images: DemoImages, home: Path) -> Path:
 
 
 def _gold(images: DemoImages) -> list[str]:
-    """The first few by their names, which are hashes; only what has certainly become an image."""
+    """The first few by their names, which are hashes; only those that could be decoded."""
     whole = sorted(name for name in images.truth if name.endswith(".png"))
     return whole[: max(1, len(whole) // 6) if _few(images) else GOLD]
 

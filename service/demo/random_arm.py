@@ -1,4 +1,4 @@
-"""The comparison: the same recipe on as many labels, drawn at random instead of chosen.
+"""The comparison: the same training on as many labels, drawn at random instead of chosen.
 
 In: the images as arrays, the simulated annotators' answers, and the evaluation images of a verdict. Out: the mean
 accuracy over the seeds, with its interval. The labels come from the same simulated annotators, errors included, and
@@ -7,7 +7,6 @@ are judged by the same evaluation labels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,14 +17,12 @@ from labeling.errors import NothingToLearnFrom
 from labeling.learn.classifier import Inputs
 from labeling.learn.training import fit_classifier, predict_logits
 
-__all__ = ["SEEDS", "RandomArm"]
-
 SEEDS = (1, 2, 3, 4, 5)
 
 
 @dataclass(frozen=True, slots=True)
 class RandomArm:
-    """What every random draw shares.
+    """The data of all random draws.
 
     `inputs` are all N ready images; `drawable` (M,) are the rows that a random label may come from, one image of each
     group on the pool side; `answers` (N,) is the class that the simulated annotators give to each image.
@@ -37,7 +34,7 @@ class RandomArm:
     n_classes: int
 
     def accuracy(
-        self, n_labels: int, rows: NDArray[np.int64], truth: NDArray[np.int64], seeds: Sequence[int] = SEEDS
+        self, n_labels: int, rows: NDArray[np.int64], truth: NDArray[np.int64]
     ) -> tuple[float, tuple[float, float]] | None:
         """Mean accuracy on the evaluation `rows` with labels `truth`, and its 95 % interval over the seeds.
 
@@ -46,7 +43,7 @@ class RandomArm:
         if not len(rows):
             return None
         try:
-            values = np.array([self._once(n_labels, rows, truth, seed) for seed in seeds])
+            values = np.array([self._once(n_labels, rows, truth, seed) for seed in SEEDS])
         except NothingToLearnFrom:
             return None
         half = float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))

@@ -1,6 +1,6 @@
-"""The demo's report: the table for the terminal, and one HTML page with pictures that needs nothing beside it.
+"""The demo's report: a table for the terminal, and one self-contained HTML page with pictures.
 
-In: a `Summary` and what the pictures are made of. Out: a Rich table, and `report.html`.
+In: a `Summary` and the data of the figures. Out: a Rich table, and `report.html`.
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ from labeling.estimates import Estimate
 from labeling.quality.figures.plots import CurvePoint, confusion_matrix, learning_curve
 from service.demo.summary import Interval, Round, Summary
 
-__all__ = ["COLUMNS", "HardImage", "Pictures", "reasons", "rounds_table", "thumbnail", "write_report"]
-
 COLUMNS = (
     "labels: images with a label by people; trained: those that the version learnt from; hold-out: its accuracy on "
     "evaluation labels, with a 95 % interval; random: the same recipe on as many random labels, mean and interval over "
@@ -36,7 +34,7 @@ _THUMBNAIL = (112, 112)
 
 @dataclass(frozen=True, slots=True)
 class HardImage:
-    """A hold-out image on which the classifier is far from the people's answer, with its thumbnail as a data URL."""
+    """A hold-out image with a low probability for the people's answer; its thumbnail is a data URL."""
 
     thumbnail: str
     caption: str
@@ -49,7 +47,7 @@ class HardImage:
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """What the report draws: (K + 1, K) counts of people's answers against the champion's, and the hardest images."""
+    """The data of the figures: the confusion matrix (K + 1, K) of answers and champion, and the hardest images."""
 
     confusion: NDArray[np.int64]
     classes: tuple[str, ...]
@@ -57,7 +55,7 @@ class Pictures:
 
 
 def rounds_table(summary: Summary) -> Table:
-    """One row a round, for the terminal; `reasons` says why, `COLUMNS` what the columns are."""
+    """One row a round, for the terminal; `COLUMNS` explains the columns."""
     table = Table(title="The loop, round by round", title_justify="left", header_style="bold")
     for name in ("round", "labels", "trained", "hold-out", "random", "kept", "verdict"):
         table.add_column(name, justify="left" if name == "verdict" else "right")
@@ -76,12 +74,12 @@ def rounds_table(summary: Summary) -> Table:
 
 
 def reasons(summary: Summary) -> list[str]:
-    """One line a round: what was decided, and why."""
+    """One line a round: the verdict and its reason."""
     return [f"round {number}, {one.verdict}: {one.reason}" for number, one in enumerate(summary.rounds, 1)]
 
 
 def accuracy_text(value: float | None, interval: Interval | None) -> str:
-    """A figure as people read it; too few labels make it "not yet known"."""
+    """An accuracy with its interval; "not yet known" where there are too few labels."""
     if value is None:
         return "not yet known"
     return f"{value:.3f}" if interval is None else f"{value:.3f} [{interval[0]:.2f}, {interval[1]:.2f}]"
@@ -102,11 +100,12 @@ def write_report(summary: Summary, pictures: Pictures, path: Path) -> None:
     template = files("service.demo").joinpath("report.html.jinja").read_text(encoding="utf-8")
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template)
     curve = _curve(summary.rounds)
+    matrix = confusion_matrix(pictures.confusion, pictures.classes) if pictures.confusion.any() else None
     text = page.render(
         summary=summary,
         rounds=list(enumerate(summary.rounds, 1)),
         curve=Markup(learning_curve(curve)) if curve else None,
-        matrix=_matrix(pictures),
+        matrix=Markup(matrix) if matrix else None,
         hardest=pictures.hardest,
     )
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -114,20 +113,11 @@ def write_report(summary: Summary, pictures: Pictures, path: Path) -> None:
 
 
 def _curve(rounds: Sequence[Round]) -> list[CurvePoint]:
-    """Both arms over the labels that each version was trained on; only figures that are known."""
-    points = []
-    for arm, value, interval in (
-        ("hardcase", "holdout_accuracy", "holdout_interval"),
-        ("random labels", "random_accuracy", "random_interval"),
-    ):
-        for one in rounds:
-            mean, bounds = getattr(one, value), getattr(one, interval)
-            if mean is not None and bounds is not None:
-                points.append(
-                    CurvePoint(arm, one.training_labels, Estimate(mean, bounds[0], bounds[1], one.evaluation_labels))
-                )
-    return points
-
-
-def _matrix(pictures: Pictures) -> Markup | None:
-    return Markup(confusion_matrix(pictures.confusion, pictures.classes)) if pictures.confusion.any() else None
+    """The known accuracies of both arms, by the number of training labels."""
+    ours = [("hardcase", one, one.holdout_accuracy, one.holdout_interval) for one in rounds]
+    random = [("random labels", one, one.random_accuracy, one.random_interval) for one in rounds]
+    return [
+        CurvePoint(arm, one.training_labels, Estimate(mean, *bounds, one.evaluation_labels))
+        for arm, one, mean, bounds in ours + random
+        if mean is not None and bounds is not None
+    ]

@@ -1,7 +1,7 @@
 """The stamps of Debian's package tuxpaint-stamps-default: where they come from, and which folders make a class.
 
-In: a cache folder. Out: the folder of stamps, unpacked there once. Their licence is GPL-2: they are fetched when
-the demo runs and never shipped.
+In: a cache folder. Out: the folder of stamps, unpacked there once. Their licence is GPL-2: they are downloaded when the
+demo runs and never shipped.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PACKAGE = "tuxpaint-stamps-default"
 
 @dataclass(frozen=True, slots=True)
 class StampClass:
-    """A class of the demo: its line of description, and which stamps belong to it."""
+    """A class of the demo: its description, and the folders of its stamps; `**` includes the folders inside."""
 
     name: str
     description: str
@@ -27,36 +27,30 @@ class StampClass:
 
 
 CLASSES = (
-    StampClass("bird", "Any bird, real or drawn, flying or not.", ("animals/birds/**/*.png",), small=True),
-    StampClass("clothing", "Things to wear: clothes, shoes and hats.", ("clothes/**/*.png",)),
-    StampClass("fish", "Any fish, from the sea or from an aquarium.", ("animals/fish/**/*.png",)),
-    StampClass("flower", "A flower or a bunch of flowers.", ("plants/flowers/**/*.png",), small=True),
-    StampClass("fruit", "Fruit of any kind, whole or cut.", ("food/fruit/**/*.png",), small=True),
-    StampClass("Halloween", "Things of Halloween: pumpkins, ghosts, witches.", ("seasonal/halloween/**/*.png",)),
-    StampClass("Christmas", "Things of Christmas: trees, gifts, ornaments, cakes.", ("seasonal/christmas/**/*.png",)),
-    StampClass("hand sign", "A hand that signs a letter or a number.", ("symbols/alphabets/asl/**/*.png",)),
-    StampClass("house", "A drawn building of a town, a village or a camp.", ("town/houses/**/*.png",), small=True),
+    StampClass("bird", "Any bird, real or drawn, flying or not.", ("animals/birds/**",), small=True),
+    StampClass("clothing", "Things to wear: clothes, shoes and hats.", ("clothes/**",)),
+    StampClass("fish", "Any fish, from the sea or from an aquarium.", ("animals/fish/**",)),
+    StampClass("flower", "A flower or a bunch of flowers.", ("plants/flowers/**",), small=True),
+    StampClass("fruit", "Fruit of any kind, whole or cut.", ("food/fruit/**",), small=True),
+    StampClass("Halloween", "Things of Halloween: pumpkins, ghosts, witches.", ("seasonal/halloween/**",)),
+    StampClass("Christmas", "Things of Christmas: trees, gifts, ornaments, cakes.", ("seasonal/christmas/**",)),
+    StampClass("hand sign", "A hand that signs a letter or a number.", ("symbols/alphabets/asl/**",)),
+    StampClass("house", "A drawn building of a town, a village or a camp.", ("town/houses/**",), small=True),
     StampClass(
-        "household item",
-        "Things and tools used at home.",
-        ("household/*.png", "household/arttools/*.png", "household/tools/*.png"),
+        "household item", "Things and tools used at home.", ("household", "household/arttools", "household/tools")
     ),
-    StampClass("insect", "Insects, spiders and other small crawling animals.", ("animals/insects/**/*.png",)),
-    StampClass("mammal", "Mammals: pets, farm animals, wild animals, whales.", ("animals/mammals/**/*.png",)),
-    StampClass("mathematics", "A digit or a sign of arithmetic.", ("symbols/math/**/*.png",)),
-    StampClass("money", "Coins and signs of currencies.", ("symbols/money/**/*.png",), small=True),
+    StampClass("insect", "Insects, spiders and other small crawling animals.", ("animals/insects/**",)),
+    StampClass("mammal", "Mammals: pets, farm animals, wild animals, whales.", ("animals/mammals/**",)),
+    StampClass("mathematics", "A digit or a sign of arithmetic.", ("symbols/math/**",)),
+    StampClass("money", "Coins and signs of currencies.", ("symbols/money/**",), small=True),
     StampClass(
-        "music",
-        "Musical instruments and the signs of written music.",
-        ("hobbies/music/**/*.png", "symbols/music/**/*.png"),
+        "music", "Musical instruments and the signs of written music.", ("hobbies/music/**", "symbols/music/**")
     ),
-    StampClass("road sign", "A sign that stands beside a road.", ("town/roadsigns/**/*.png",)),
-    StampClass("space", "Planets, moons, stars and spacecraft.", ("space/**/*.png",)),
-    StampClass(
-        "sport", "Balls and other things used in sports and games.", ("sports/**/*.png", "symbols/chess/**/*.png")
-    ),
-    StampClass("vegetable", "Vegetables, whole or cut.", ("food/vegetables/**/*.png",)),
-    StampClass("vehicle", "Cars, trains, ships, aircraft and machines on wheels.", ("vehicles/**/*.png",), small=True),
+    StampClass("road sign", "A sign that stands beside a road.", ("town/roadsigns/**",)),
+    StampClass("space", "Planets, moons, stars and spacecraft.", ("space/**",)),
+    StampClass("sport", "Balls and other things used in sports and games.", ("sports/**", "symbols/chess/**")),
+    StampClass("vegetable", "Vegetables, whole or cut.", ("food/vegetables/**",)),
+    StampClass("vehicle", "Cars, trains, ships, aircraft and machines on wheels.", ("vehicles/**",), small=True),
 )
 
 

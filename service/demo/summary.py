@@ -1,13 +1,11 @@
-"""What the demo found, as values: one `Round` a verdict, one `Summary` a run; and as `summary.json`.
+"""The results of the demo: one `Round` a verdict, one `Summary` a run; and as `summary.json`.
 
-Everything in it was read from where it happened: rounds from hardcase's own rows, the count of annotations from two
-independent reads, Label Studio's export and ours. Nothing is assumed to be zero.
+Rounds are read from hardcase's rows; annotations are counted twice, in Label Studio's export and in hardcase's rows.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,17 +14,15 @@ import msgspec
 
 from service.demo.people import People
 
-__all__ = ["Books", "Interval", "Round", "Summary", "balance", "write_summary"]
-
 Interval = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One turn of the loop, from the labels that it began with to the verdict about the version they made.
+    """One turn of the loop, up to the verdict about the version that was fitted in it.
 
-    Accuracies are None while they rest on too few evaluation labels ("not yet known"). `triggers` names what made
-    each stage run.
+    Accuracies are None while there are too few evaluation labels ("not yet known"). `triggers` names what started each
+    stage.
     """
 
     version: int
@@ -45,8 +41,8 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
-    """Label Studio's annotations against ours: `lost` are there and not here, `duplicates` are here twice."""
+class Annotations:
+    """Label Studio's annotations against ours: `lost` are only there, `duplicates` are here twice."""
 
     in_label_studio: int
     recorded: int
@@ -54,7 +50,7 @@ class Books:
     duplicates: int
 
     @property
-    def balanced(self) -> bool:
+    def complete(self) -> bool:
         return self.in_label_studio == self.recorded and not self.lost and not self.duplicates
 
 
@@ -72,37 +68,26 @@ class Summary:
     annotators: int
     annotator_error_rate: float
     random_seeds: tuple[int, ...]
-    books: Books
+    annotations: Annotations
     people: People
     seconds: float
 
     def to_json(self) -> dict[str, object]:
-        """The fields of `summary.json`, with the books spelled out."""
+        """The fields of `summary.json`."""
         fields = msgspec.to_builtins(self)
-        books = fields.pop("books")
         found = {"found": self.people.found, "missed": self.people.missed, "wronged": self.people.wronged}
-        return {
-            **fields,
-            "people": {**fields["people"], **found},
-            "annotations_in_label_studio": books["in_label_studio"],
-            "annotations_recorded": books["recorded"],
-            "duplicates": books["duplicates"],
-            "lost": books["lost"],
-        }
+        counts = {name: fields["annotations"].pop(name) for name in ("duplicates", "lost")}
+        annotations = {f"annotations_{name}": count for name, count in fields.pop("annotations").items()}
+        return {**fields, "people": {**fields["people"], **found}, **annotations, **counts}
 
 
-def balance(in_label_studio: Sequence[int], recorded: Sequence[int]) -> Books:
+def compare_annotations(in_label_studio: Sequence[int], recorded: Sequence[int]) -> Annotations:
     """Compare the annotation ids of Label Studio's export with those of every row that we recorded.
 
     The simulated annotators answer once and never change an answer, so each id must be in both exactly once.
     """
-    twice = Counter(recorded)
-    return Books(
-        in_label_studio=len(in_label_studio),
-        recorded=len(recorded),
-        lost=len(set(in_label_studio) - set(recorded)),
-        duplicates=sum(count - 1 for count in twice.values()),
-    )
+    lost = len(set(in_label_studio) - set(recorded))
+    return Annotations(len(in_label_studio), len(recorded), lost, duplicates=len(recorded) - len(set(recorded)))
 
 
 def write_summary(summary: Summary, path: Path) -> None:

@@ -1,13 +1,12 @@
-"""The real thing under the demo: `hardcase up --label-studio` as a child process, and commands typed at it.
+"""The system that the demo runs: `hardcase up --label-studio` as a child process, and the commands given to it.
 
-In: a home folder. Out: a running system with its addresses. Whatever happens, leaving the `with` block ends it all.
+In: a home folder. Out: a running system with its addresses. The end of the `with` block stops it, also after an error.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import select
 import signal
 import socket
@@ -20,14 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-import httpx
-
 from labeling.errors import Unavailable
-from service.demo.annotators import Account
 
 _READY_WITHIN_S = 240
 _STOP_WITHIN_S = 40
-_CSRF = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +35,7 @@ class System:
     process: subprocess.Popen[str]
 
     def command(self, *words: str) -> Any:
-        """Type a hardcase command and return what it printed as JSON."""
+        """Run a hardcase command and return what it printed as JSON."""
         done = subprocess.run(
             [sys.executable, "-m", "service.cli", *words, "--json"],
             env=self.environment,
@@ -53,18 +48,17 @@ class System:
         return json.loads(done.stdout)
 
     def check(self) -> None:
-        """Raise when the system has gone down."""
+        """Unavailable if the system has ended."""
         if self.process.poll() is not None:
             raise Unavailable(f"`hardcase up` ended with code {self.process.returncode}; see the logs in its home.")
 
 
 @contextmanager
 def running_system(home: Path, *, keep: bool) -> Iterator[System]:
-    """Bring everything up, and down again at the end; with `keep` it stays up after a run that went well."""
-    environment = _environment(home)
-    logs = home / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
-    with (logs / "up.log").open("ab") as log:
+    """Start everything, and stop it at the end; with `keep` it goes on after a run without an error."""
+    environment, log_file = _environment(home), home / "logs" / "up.log"
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    with log_file.open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "service.cli", "up", "--label-studio", "--json"],
             env=environment,
@@ -76,7 +70,7 @@ def running_system(home: Path, *, keep: bool) -> Iterator[System]:
         )
     stay = False
     try:
-        ready = _wait_until_ready(process, logs / "up.log")
+        ready = _wait_until_ready(process, log_file)
         yield System(ready["web"], ready["label_studio"], environment, process)
         stay = keep
     finally:
@@ -84,22 +78,8 @@ def running_system(home: Path, *, keep: bool) -> Iterator[System]:
             _stop(process)
 
 
-def invite(label_studio: str, token: str, accounts: list[Account]) -> None:
-    """Give each simulated annotator an account of its own, as an invited person would make it."""
-    with httpx.Client(base_url=label_studio, timeout=60.0, headers={"Authorization": f"Token {token}"}) as admin:
-        address = admin.get("/api/invite").raise_for_status().json()["invite_url"]
-    for account in accounts:
-        with httpx.Client(base_url=label_studio, timeout=60.0) as visitor:
-            found = _CSRF.search(visitor.get(address).text)
-            form = {"email": account.email, "password": account.password, "allow_newsletters": "false"}
-            form["csrfmiddlewaretoken"] = found[1] if found else ""
-            answer = visitor.post(address, data=form, headers={"Referer": label_studio})
-        if answer.status_code not in (200, 302):
-            raise Unavailable(f"Label Studio made no account for {account.email} ({answer.status_code}).")
-
-
 def _environment(home: Path) -> dict[str, str]:
-    """A clean environment: nothing of the user's own hardcase or Label Studio leaks into the demo."""
+    """The environment without the settings of the user's own hardcase and Label Studio."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("HARDCASE_", "LABEL_STUDIO_"))}
     return {
         **kept,
@@ -121,7 +101,7 @@ def _free_port(wanted: int) -> int:
 
 
 def _wait_until_ready(process: subprocess.Popen[str], log: Path) -> dict[str, str]:
-    """Read the line of JSON that `hardcase up` prints once everything answers."""
+    """The line of JSON that `hardcase up` prints when all its processes answer."""
     assert process.stdout is not None
     deadline = time.monotonic() + _READY_WITHIN_S
     while time.monotonic() < deadline:

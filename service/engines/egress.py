@@ -1,7 +1,7 @@
-"""What may leave the house: which endpoints may be asked at all, and a line in the log for every question that is.
+"""Egress: which endpoints and targets may be called, and a log line for every request that is sent to an endpoint.
 
-In: an endpoint of endpoints.yaml, the settings. Out: nothing, or a refusal before any socket is opened. Invariant: the
-log names fields and their sizes, never what stood in them.
+In: an endpoint or a target, the settings. Out: nothing, or a refusal before any socket is opened. Invariant: the log
+names fields and their sizes, never their content.
 """
 
 from __future__ import annotations
@@ -21,27 +21,17 @@ log = get_logger(__name__)
 
 
 def check_endpoint(settings: Settings, endpoint: Endpoint) -> Endpoint:
-    """The endpoint, if it may be asked here.
-
-    Raises
-    ------
-    Denied
-        When this installation is local-only and the endpoint is not said to be in the house.
-    """
-    if settings.local_only and not endpoint.local:
-        raise Denied(
-            f"{endpoint.name!r} is outside the house and HARDCASE_LOCAL_ONLY is set. Name another engine; or, if it "
-            "does stand in the house, an administrator writes `local: true` beside it in endpoints.yaml."
-        )
+    """The endpoint; Denied where this installation is local-only and the endpoint is not declared local."""
+    check_target(settings, repr(endpoint.name), endpoint.local, "endpoints.yaml")
     return endpoint
 
 
-def check_target(settings: Settings, name: str, local: bool) -> None:
-    """Denied where this installation is local-only and a target of messages is not said to be in the house."""
+def check_target(settings: Settings, name: str, local: bool, file: str = "messages.yaml") -> None:
+    """Denied where this installation is local-only and a target is not declared local."""
     if settings.local_only and not local:
         raise Denied(
-            f"{name} is outside the house and HARDCASE_LOCAL_ONLY is set, so it is told nothing. Where it does stand "
-            "in the house, an administrator writes `local: true` beside it in messages.yaml."
+            f"{name} is outside and HARDCASE_LOCAL_ONLY is set, so nothing is sent there. Use another one; or, if its "
+            f"address is local, an administrator writes `local: true` beside it in {file}."
         )
 
 
@@ -54,13 +44,13 @@ def is_in_the_house(host: str) -> bool:
 
 
 def log_sending(endpoint: Endpoint, model: str, body: bytes) -> None:
-    """One line about a question that leaves now."""
-    event = "asked an endpoint" if endpoint.local else "sent out of the house"
+    """Log one line about a request that is sent now."""
+    event = "asked an endpoint" if endpoint.local else "sent to an outside endpoint"
     log.info(event, endpoint=endpoint.name, model=model, body_bytes=len(body), **sizes_of(body))
 
 
 def sizes_of(body: bytes) -> dict[str, int]:
-    """The fields of a request with the characters in each; pictures are counted, with the bytes of their base64.
+    """The fields of a request with their numbers of characters; for images their number and base64 bytes.
 
     >>> sizes_of(b'{"model": "m", "messages": [{"role": "user", "content": "four"}]}')
     {'messages_user_characters': 4, 'model_characters': 1}
@@ -81,7 +71,7 @@ def sizes_of(body: bytes) -> dict[str, int]:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """All words in a value, without those that only say what it is."""
+    """All texts in a value, without roles and types."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, list):

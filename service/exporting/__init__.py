@@ -1,1 +1,1 @@
-"""Labels for other programs: every format is one function in one of these files, and `registry` names them all."""
+"""Labels for other programs: every format is one function in `formats`, and `registry` lists them all."""

@@ -1,7 +1,7 @@
-"""One exported label with everything about where it is from: the columns that all formats share.
+"""One exported label with its source and evidence: the columns of all formats.
 
-In: facts of the database. Out: a record of plain values. Names of people pass through the project's pseudonyms here,
-and where it has them nothing personal leaves.
+In: facts of the database. Out: a record of plain values. Names of people are replaced by the project's pseudonyms here;
+where it uses them, no personal data is exported.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from service.labels.snapshots import soft_label
 from service.projects.pseudonyms import shown_name
 
 ANSWERS = "answers"
-"""What decided a label that follows from people's answers alone."""
+"""The value of `decided` for a label that follows from people's answers alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,27 +55,23 @@ class Record:
 
 
 COLUMNS = tuple(field.name for field in fields(Record))
+_OF_LABEL = ("content_hash", "text", "width", "height", "source", "kind", "side", "version", "asked_at", "labelled_at")
+_OF_IMAGE = ("reference", "prelabel", "prelabel_confidence", "engine")
 
 
 def record_of(project: Project, fact: LabelFact, known: Details, *, frozen: bool) -> Record:
-    """The record of a label; `frozen` takes no answer that may have come after it."""
+    """The record of a label; with `frozen` without answers that may be newer than it."""
     source, kind = LabelSource(fact.source), ReviewKind(fact.kind) if fact.kind else None
     side = Side(fact.side) if fact.side else None
     rests_on = _evidence(fact) if frozen else _of_now(fact, known)
     hidden = project.config.policy.team.pseudonyms
     return Record(
+        **{name: getattr(fact, name) for name in _OF_LABEL},
+        **{name: getattr(known, name) for name in _OF_IMAGE},
         image=fact.image_id,
-        content_hash=fact.content_hash,
-        reference=known.reference,
-        text=fact.text,
-        width=fact.width,
-        height=fact.height,
         label=fact.value,
-        source=fact.source,
-        kind=fact.kind,
         gold=source is LabelSource.GOLD,
         split=split_of(fact.value, kind, source, side, fact.bridge).value,
-        side=fact.side,
         group=fact.group_id,
         annotators=tuple(shown_name(project, a.annotator_id, a.name) for a in rests_on.people),
         people=len({answer.annotator_id for answer in rests_on.people}),
@@ -84,12 +80,6 @@ def record_of(project: Project, fact: LabelFact, known: Details, *, frozen: bool
         soft_label=rests_on.soft,
         decided=_decided(fact),
         decided_by=None if hidden else known.decided_by,
-        prelabel=known.prelabel,
-        prelabel_confidence=known.prelabel_confidence,
-        engine=known.engine,
-        version=fact.version,
-        asked_at=fact.asked_at,
-        labelled_at=fact.labelled_at,
     )
 
 
@@ -107,14 +97,14 @@ def _decided(fact: LabelFact) -> str:
 
 
 def _agreement(people: Sequence[PersonAnswer], label: str) -> float | None:
-    """Of those who could tell, the share that says what the label says."""
+    """The share of answers that agree with the label, without "unsure"."""
     said = [person.answer for person in people if not person.answer.is_unsure]
     return round(sum(answer.keeps(label) for answer in said) / len(said), 6) if said else None
 
 
 @dataclass(frozen=True, slots=True)
 class _Support:
-    """The answers that a label rests on, and what was made of them."""
+    """The answers that are the evidence of a label, and their consensus."""
 
     people: tuple[PersonAnswer, ...]
     soft: dict[str, float] | None
@@ -122,14 +112,14 @@ class _Support:
 
 
 def _evidence(fact: LabelFact) -> _Support:
-    """What the label was set by."""
+    """The evidence with which the label was set."""
     confidence = fact.evidence.get("confidence")
     sure = float(confidence) if isinstance(confidence, int | float) else None
     return _Support(fact.people, soft_label(fact.evidence), sure)
 
 
 def _of_now(fact: LabelFact, known: Details) -> _Support:
-    """All answers of now, where they still say what the label says: a label is not set again when others agree."""
+    """All answers of now, if their consensus is still the label: a label is not set again when others agree."""
     newest = known.soft
     if not fact.people or newest is None or newest.value != fact.value:
         return _evidence(fact)

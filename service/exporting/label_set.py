@@ -1,13 +1,14 @@
-"""The labels that an export writes: those of a snapshot or those that stand now, read as a stream.
+"""The labels that an export writes: those of a snapshot or the current ones, read as a stream.
 
-In: a database, a project, perhaps a snapshot. Out: records, oldest image first, and their pictures as kept: stripped of
-the metadata of the files they came from. Some hundreds of records are in memory at a time.
+In: a database, a project, perhaps a snapshot. Out: records, oldest image first, and their stored pictures, without the
+metadata of the original files. Some hundreds of records are in memory at a time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -48,7 +49,7 @@ class LabelSet:
             return exports.count(session, self.project.id, self.up_to)
 
     def records(self) -> Iterator[Record]:
-        """All of them, in one consistent reading."""
+        """All labels, in one transaction."""
         frozen = self.snapshot is not None
         with reading(self.database) as session:
             for facts in exports.label_facts(session, self.project.id, self.up_to):
@@ -58,12 +59,18 @@ class LabelSet:
                     self.tick()
 
     def picture(self, record: Record) -> tuple[bytes, str]:
-        """An image's bytes as people were shown them, and a file name made of its hash."""
+        """An image's bytes as they were displayed to people, and a file name made of its hash."""
         data, media_type = self.images.shown(record.content_hash)
         return data, f"{record.content_hash}{_EXTENSION[media_type]}"
 
+    def save_picture(self, record: Record, folder: Path) -> str:
+        """Write an image into a folder; returns its file name."""
+        data, name = self.picture(record)
+        (folder / name).write_bytes(data)
+        return name
+
     def position(self, label: str) -> int | None:
-        """Where a label stands in the label set; None for "none of these"."""
+        """The position of a label in the label set; None for "none of these"."""
         [code] = self.project.config.answers.class_codes([label])
         return None if code == MISSING else code
 
@@ -75,7 +82,7 @@ def open_label_set(
     snapshot: Snapshot | None,
     tick: Callable[[], None] = lambda: None,
 ) -> LabelSet:
-    """The labels of this snapshot, or those that stand now."""
+    """The labels of this snapshot, or the current ones."""
     if snapshot is not None:
         return LabelSet(database, project, images, snapshot, snapshot.last_label_id, tick)
     with reading(database) as session:

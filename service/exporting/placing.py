@@ -1,6 +1,6 @@
-"""Where an export is written: beside its place, and moved there when it is whole.
+"""Writes an export under a temporary name beside its place, and renames it when it is complete.
 
-A reader never sees half an export, whatever kills the process; what it left behind (`NAME.tmp`) is removed by the next.
+A reader never gets half an export, also when the process is killed; the next export removes what is left (`NAME.tmp`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @contextmanager
 def staged_file(to: Path) -> Iterator[Path]:
-    """A file to write; it takes the place of one that is there when the block ends well."""
+    """A file to write; it replaces an existing one when the block ends without an error."""
     staged = to.with_name(f"{to.name}.tmp")
     with explained(to):
         if to.is_dir():
@@ -30,13 +30,12 @@ def staged_file(to: Path) -> Iterator[Path]:
                 os.fsync(file.fileno())
             staged.replace(to)
         finally:
-            if staged.exists():
-                staged.unlink()
+            staged.unlink(missing_ok=True)
 
 
 @contextmanager
 def staged_folder(to: Path) -> Iterator[Path]:
-    """A folder to fill; it gets its name when the block ends well. A folder that holds anything is never touched."""
+    """A folder to fill; it gets its name when the block ends without an error. Conflict if the place is not empty."""
     staged = to.with_name(f"{to.name}.tmp")
     with explained(to):
         if to.exists() and (not to.is_dir() or any(to.iterdir())):
@@ -54,7 +53,7 @@ def staged_folder(to: Path) -> Iterator[Path]:
 
 @contextmanager
 def explained(to: Path) -> Iterator[None]:
-    """Say what cannot be written, and what to do about it."""
+    """Turn an OSError into an error that says what to do."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Every format by its name, and the one way to write any of them: whole, or not at all.
+"""Every format by its name, and the function that writes a complete export or nothing.
 
 In: a label set, a place and perhaps a format's name. Out: how many images were written.
 """
@@ -39,7 +39,7 @@ FORMATS = {
 
 
 def format_for(to: Path, name: str = "") -> Format:
-    """The format of that name; without one the ending of the file says it. Invalid names all there are."""
+    """The format of that name, else of the file's ending; Invalid lists all formats."""
     found = FORMATS.get(name or to.suffix.removeprefix("."))
     if found is None:
         choice = f"{name!r} is no format" if name else f"{to.name} does not end in the name of a format"

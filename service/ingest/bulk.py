@@ -1,7 +1,7 @@
-"""Ingest of much at once: a folder, an archive or a manifest, a thousand items a transaction.
+"""Ingest of many items: a folder, an archive or a manifest, a thousand items a transaction.
 
-In: an address (from the command line) or an uploaded file (from the web). Out: what became of every item, or, as a
-dry run, what would. An archive is read to its end before anything of it is stored, so a refusal leaves nothing.
+In: an address. Out: the result of every item; a dry run stores nothing. An archive is read to its end before anything
+of it is stored, so a refused archive leaves nothing.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Progress = Callable[[int], None]
 
 @dataclass(slots=True)
 class Ingested:
-    """What became of an ingest; with `dry_run`, what would. `refused` lists the first hundred."""
+    """The result of an ingest, or of a dry run. `refused` lists the first hundred."""
 
     kind: str
     dry_run: bool
@@ -61,69 +61,46 @@ class Ingested:
 
 @dataclass(frozen=True, slots=True)
 class Ingesting:
-    """Ingest of much at once, with what it needs; one transaction a thousand items."""
+    """Ingest of many items. With `label_from_folder` the name of a class subfolder is the label of its images."""
 
     settings: Settings
     database: sa.Engine
     jobs: Jobs
     images: ImageStore
     now: Callable[[], datetime]
+    label_from_folder: bool = False
+    dry_run: bool = False
+    progress: Progress = lambda _: None
 
-    def path(
-        self,
-        project: Project,
-        address: str,
-        *,
-        label_from_folder: bool = False,
-        dry_run: bool = False,
-        progress: Progress = lambda _: None,
-    ) -> Ingested:
+    def path(self, project: Project, address: str) -> Ingested:
         """Ingest a folder, an fsspec address, a ZIP or TAR archive, a CSV or JSONL manifest, or one web address."""
         if address.startswith(("http://", "https://")) and posixpath.basename(urlsplit(address).path):
             one = [Incoming(reference=address, address=address)]
-            return self._take(project, one, Ingested("address", dry_run), progress, local=False)
+            return self._take(project, one, Ingested("address", self.dry_run), local=False)
         place = absolute(address)
         if folder_exists(place):
-            result = Ingested("folder", dry_run)
-            items = items_of(place, result.ignored, label_from_folder=label_from_folder)
+            result = Ingested("folder", self.dry_run)
+            items = items_of(place, result.ignored, label_from_folder=self.label_from_folder)
         elif not file_exists(place):
             raise NotFound(f"There is no folder or file {address}.")
         elif posixpath.splitext(place.lower())[1] in MANIFEST_EXTENSIONS:
-            result, items = Ingested("manifest", dry_run), items_of(place)
+            result, items = Ingested("manifest", self.dry_run), items_of(place)
         elif place.lower().endswith(ARCHIVE_EXTENSIONS):
             with fsspec.open(place, "rb") as file:
-                return self.archive(
-                    project,
-                    file,
-                    posixpath.basename(place),
-                    label_from_folder=label_from_folder,
-                    dry_run=dry_run,
-                    progress=progress,
-                )
+                return self._archive(project, file, posixpath.basename(place))
         else:
             raise Invalid(f"{address} is no folder, archive (.zip, .tar, .tar.gz, ...) or manifest (.csv, .jsonl).")
-        return self._take(project, items, result, progress, local=True)
+        return self._take(project, items, result, local=True)
 
-    def archive(
-        self,
-        project: Project,
-        file: BinaryIO,
-        name: str,
-        *,
-        label_from_folder: bool = False,
-        dry_run: bool = False,
-        progress: Progress = lambda _: None,
-    ) -> Ingested:
+    def _archive(self, project: Project, file: BinaryIO, name: str) -> Ingested:
         """Ingest the images of an archive; BadArchive before anything of it is stored."""
         limits = ArchiveLimits(max_member_bytes=self.settings.max_image_bytes)
         contents = inspect_archive(file, limits)
-        result = Ingested("archive", dry_run, ignored=contents.ignored)
-        items = self._members(file, clean_text(name) or "archive", limits, contents, label_from_folder, dry_run, result)
-        return self._take(project, items, result, progress, local=False)
+        result = Ingested("archive", self.dry_run, ignored=contents.ignored)
+        items = self._members(file, clean_text(name) or "archive", limits, contents, result)
+        return self._take(project, items, result, local=False)
 
-    def _take(
-        self, project: Project, items: Iterable[Found], result: Ingested, progress: Progress, *, local: bool
-    ) -> Ingested:
+    def _take(self, project: Project, items: Iterable[Found], result: Ingested, *, local: bool) -> Ingested:
         for chunk in batches(items, ROWS_A_TRANSACTION):
             usable, refused = sort_out(project, chunk, local=local)
             result.found += len(chunk)
@@ -136,25 +113,18 @@ class Ingesting:
                 result.new += registered.new
                 result.changed += registered.changed
                 result.same += registered.same
-            progress(len(chunk))
+            self.progress(len(chunk))
         return result
 
     def _members(
-        self,
-        file: BinaryIO,
-        name: str,
-        limits: ArchiveLimits,
-        contents: Contents,
-        label_from_folder: bool,
-        dry_run: bool,
-        result: Ingested,
+        self, file: BinaryIO, name: str, limits: ArchiveLimits, contents: Contents, result: Ingested
     ) -> Iterator[Found]:
         for member in read_archive(file, limits):
             folder = member.name.split("/")[0] if "/" in member.name else None
             reference = f"{name}/{member.name}"[:MAX_REFERENCE]
             try:
                 check_header(member.data, limits_of(self.settings))
-                address = UPLOAD + "0" * 64 if dry_run else self.images.keep_upload(member.data)
+                address = UPLOAD + "0" * 64 if self.dry_run else self.images.keep_upload(member.data)
             except BadImage as error:
                 result.found += 1
                 result.refuse([(reference, error.message)])
@@ -164,6 +134,6 @@ class Ingesting:
                 address=address,
                 text=contents.texts.get(posixpath.splitext(member.name)[0]),
                 details={"folder": folder} if folder else {},
-                known_label=folder if label_from_folder else None,
+                known_label=folder if self.label_from_folder else None,
                 fingerprint=address.removeprefix(UPLOAD),
             )

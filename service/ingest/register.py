@@ -1,8 +1,8 @@
-"""What the command line and the web call to bring images in: registered here, fetched by the worker.
+"""Registers images for the command line and the web; the worker fetches them.
 
-In: items, or the address of a source. Out: how many were new, changed or the same, and those refused, each with its
-reason. The job that fetches them is asked for in the transaction that registers them. Strangers (the web) may name
-web addresses and uploads only; local paths come from the command line. `service.ingest.bulk` takes many at once.
+In: items, or the address of a source. Out: how many were new, changed or the same, and the refused ones, each with its
+reason. The job that fetches them is asked for in the transaction that registers them. From the web only web addresses
+and uploads are accepted; local paths come from the command line. `service.ingest.bulk` registers many items.
 """
 
 from __future__ import annotations
@@ -71,12 +71,12 @@ def sort_out(project: Project, items: Iterable[Found], *, local: bool = True) ->
 
 
 def limits_of(settings: Settings) -> Limits:
-    """What one image file may ask of us, as the settings say."""
+    """The limits of one image file, from the settings."""
     return Limits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels)
 
 
 def add_source(session: Session, jobs: Jobs, project: Project, address: str, now: datetime) -> Source:
-    """Let a project look at a folder, an fsspec address or a manifest on a schedule, from now on."""
+    """Register a folder, an fsspec address or a manifest that is read on a schedule from now on."""
     place = absolute(address)
     if not folder_exists(place) and not (file_exists(place) and _extension(place) in MANIFEST_EXTENSIONS):
         raise NotFound(f"{address} is neither a folder nor a CSV or JSONL file that can be read here.")
@@ -86,7 +86,7 @@ def add_source(session: Session, jobs: Jobs, project: Project, address: str, now
 
 
 def items_of(address: str, ignored: Counter[str] | None = None, *, label_from_folder: bool = False) -> Iterator[Found]:
-    """What a folder or a manifest names; references are full addresses, so folders never mix."""
+    """The items of a folder or a manifest; references are full addresses, so that folders never mix."""
     if _extension(address) in MANIFEST_EXTENSIONS and not folder_exists(address):
         with fsspec.open(address, "rb") as file:
             yield from read_manifest(file, address, posixpath.dirname(address))

@@ -1,14 +1,13 @@
-"""What a job is told besides its project and its trigger: one frozen value a job, stored as one line of JSON.
+"""The arguments of jobs besides project and trigger: one frozen value a job, stored as one line of JSON.
 
 In: a job's name with its arguments, or with what the durable engine stored of them. Out: the stored form, or the
-arguments. A job that is told nothing but defaults stores nothing, so that equal requests are one job that waits. The
-loose strings that version 0.1.0 stored are read as well: such jobs may still wait when a newer worker starts.
+arguments. Default arguments store nothing, so that equal requests are one waiting job. The separate strings that
+version 0.1.0 stored are read as well: such jobs may still wait when a newer worker starts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias, cast
 
 import msgspec
@@ -18,32 +17,32 @@ from labeling.jobs import JobName
 from service.jobs.engine_requests import EngineRequest, read_request
 
 
-@dataclass(frozen=True, slots=True)
-class SelectArguments:
+class _Stored(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Stored as JSON without its defaults; another field than its own is an error."""
+
+
+class SelectArguments(_Stored, frozen=True):
     """`force`: choose images for people even if enough reviews are still open."""
 
     force: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ReviewArguments:
+class ReviewArguments(_Stored, frozen=True):
     """`full`: also look for what was deleted in Label Studio, over all tasks."""
 
     full: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class LearnArguments:
+class LearnArguments(_Stored, frozen=True):
     """`now`: a job of its own, not joined to one that waits for another reason and may find that nothing is due."""
 
     now: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class DecisionByHand:
+class DecisionByHand(_Stored, frozen=True):
     """What a person decided about versions: put this `version` in use, or leave it for the champion before it.
 
-    To roll back, version 0 stands for whoever is champion when the job runs.
+    For a rollback, version 0 is the champion at the time when the job runs.
     """
 
     action: Literal["promote", "rollback"]
@@ -52,16 +51,14 @@ class DecisionByHand:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class PromoteArguments:
+class PromoteArguments(_Stored, frozen=True):
     """`by_hand`: what a person decided; None lets the gate judge the newest candidate."""
 
     by_hand: DecisionByHand | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class EnginesArguments:
-    """The report on engines that is wanted, and by whom."""
+class EnginesArguments(_Stored, frozen=True):
+    """The requested report on engines, and who asked for it."""
 
     request: EngineRequest
     asked_by: str
@@ -89,17 +86,18 @@ def stored_arguments(job: JobName, arguments: Arguments | None) -> tuple[str, ..
     """
     shape = ARGUMENTS.get(job)
     if arguments is None:
-        read_arguments(job, ())  # a job that cannot go without is refused when it is asked for, not when it runs
+        read_arguments(job, ())  # a job that needs arguments is refused when it is asked for, not when it runs
         return ()
     if shape is None or not isinstance(arguments, shape):
         raise Invalid(f"The job {job.value} does not take {type(arguments).__name__}. {_takes(job)}")
-    return () if arguments == _default(shape) else (msgspec.json.encode(arguments).decode(),)
+    text = msgspec.json.encode(arguments).decode()
+    return () if text == "{}" else (text,)
 
 
 def read_arguments(job: JobName, stored: Sequence[str]) -> Arguments | None:
     """The arguments that were stored, by this version or by 0.1.0; None for a job that takes none.
 
-    Invalid for whatever the job does not know: a job that was told something else must not run as if it were not.
+    Invalid for arguments that the job does not know: it must not run without them.
 
     >>> read_arguments(JobName.REVIEW, ('{"full":true}',)) == read_arguments(JobName.REVIEW, ("full",))
     True
@@ -109,42 +107,13 @@ def read_arguments(job: JobName, stored: Sequence[str]) -> Arguments | None:
         if stored:
             raise _refusal(job, stored, "it takes none")
         return None
-    if not stored:
-        return _default_or_refuse(job, shape)
-    if len(stored) == 1 and stored[0].startswith("{"):
-        return _decoded(job, shape, stored[0])
-    return _read_old(job, stored)
-
-
-def _default(shape: type[Arguments]) -> Arguments | None:
-    """The arguments of a job that was told nothing; None where it must be told something."""
-    return None if shape is EnginesArguments else cast(Callable[[], Arguments], shape)()
-
-
-def _default_or_refuse(job: JobName, shape: type[Arguments]) -> Arguments:
-    found = _default(shape)
-    if found is None:
-        raise _refusal(job, (), "it needs some")
-    return found
-
-
-def _decoded(job: JobName, shape: type[Arguments], text: str) -> Arguments:
+    if len(stored) > 1 or not all(text.startswith("{") for text in stored):
+        return _read_old(job, stored)
     try:
-        found: Arguments = msgspec.json.decode(text, type=shape)
-        unknown = _names(msgspec.json.decode(text)) - _names(msgspec.to_builtins(found))
+        found: Arguments = msgspec.json.decode(stored[0] if stored else "{}", type=shape)
     except (msgspec.DecodeError, Invalid) as error:
-        raise _refusal(job, (text,), str(error)) from error
-    if unknown:
-        raise _refusal(job, (text,), f"it does not know {', '.join(sorted(unknown))}")
+        raise _refusal(job, stored, str(error) if stored else "it needs some") from error
     return found
-
-
-def _names(document: object, before: str = "") -> set[str]:
-    """Every field of a document, with those of the documents in it; the decoder passes over unknown ones."""
-    if not isinstance(document, dict):
-        return set()
-    names = {f"{before}{name}" for name in document}
-    return names.union(*(_names(value, f"{before}{name}.") for name, value in document.items()))
 
 
 def _read_old(job: JobName, stored: Sequence[str]) -> Arguments:

@@ -1,4 +1,4 @@
-"""What people ask to know about engines: the one form that the command line, the API and the pages hand to the worker.
+"""Requests for reports on engines: the one form that the command line, the API and the pages send to the worker.
 
 In: JSON or arguments. Out: an `EngineRequest`. Nothing is loaded here, so any process may make one.
 """
@@ -16,15 +16,15 @@ MOST_ENGINES, MOST_IMAGES, MOST_PILOT = 16, 2_000, 200
 
 
 class ReportKind(StrEnum):
-    """What is to be found out."""
+    """The kinds of reports."""
 
     TRY = "try"
     COMPARE = "compare"
     PLAN = "plan"
 
 
-class EngineRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One request. No engines: those that the project uses. `image_id` is what `try` looks at.
+class EngineRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One request. Without engines: those that the project uses. `image_id` is the image of `try`.
 
     `limit` is how many labelled images `compare` uses at most; `pilot` how many images `plan` may pay for.
     """

@@ -1,8 +1,8 @@
 """Ask for background work by name, in the same transaction as the fact that made it necessary.
 
 In: a session, a job's name, its project and what triggered it. Out: the job's id. A job that already waits or
-runs for the same project is joined (`deduplication_id`), so asking twice is harmless; the sweep asks again for
-whatever a joined job did not see. Nothing here imports the worker.
+runs for the same project is joined (`deduplication_id`), so asking twice is harmless; the sweep asks again for what a
+joined job did not process. Nothing here imports the worker.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from service.jobs.arguments import Arguments, stored_arguments
 APPLICATION = "hardcase"
 APPLICATION_VERSION = "1"
 QUEUES = ("compute", "sync", "patient")
-"""`compute` holds what loads models or walks the pool, one at a time; `sync` what talks to Label Studio; `patient`
-what asks dear engines and may take hours, so that the loop turns meanwhile."""
+"""`compute` has the jobs that load models or read the whole pool, one at a time; `sync` those that call Label Studio;
+`patient` those that call expensive engines and may take hours, so that the loop continues meanwhile."""
 
 _QUEUE = {
     **dict.fromkeys((JobName.REVIEW, JobName.SWEEP, JobName.QUALITY, JobName.ADOPT, JobName.MESSAGES), "sync"),
@@ -41,7 +41,7 @@ def queue_of(job: JobName) -> str:
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """Where one job stands; `state` is the durable engine's word (ENQUEUED, PENDING, SUCCESS, ERROR, ...)."""
+    """The state of one job; `state` is the word of the durable engine (ENQUEUED, PENDING, SUCCESS, ERROR, ...)."""
 
     id: str
     job: str
@@ -100,9 +100,8 @@ class Jobs:
         raise Unavailable(f"The job {job.value} could not be asked for; the sweep will ask again.")
 
     def status(self, job_id: str) -> JobStatus | None:
-        """Where the job stands; None if it is not known (any more)."""
-        found = self.list(ids=[job_id])
-        return found[0] if found else None
+        """The state of the job; None if it is not known (any more)."""
+        return next(iter(self.list(ids=[job_id])), None)
 
     def list(
         self, *, project_id: ProjectId | None = None, ids: Sequence[str] | None = None, limit: int = 50
@@ -141,9 +140,9 @@ class Jobs:
         return len(ended)
 
     def adopt(self, *, alive: Collection[str]) -> int:
-        """Put the jobs of workers that are gone for good back into their queues; returns how many.
+        """Put the jobs of workers that no longer exist back into their queues; returns how many.
 
-        A restarted worker takes up its own by itself; this is for a slot that never comes back.
+        A restarted worker continues its own jobs; this is for a slot that is never started again.
         """
         running = self._client.list_workflows(status="PENDING", load_input=False, load_output=False)
         orphans = [row for row in running if row.executor_id not in alive and row.queue_name in QUEUES]
@@ -162,16 +161,7 @@ def _project_of(scope: str | None) -> ProjectId | None:
 def _holder(session: Session, options: EnqueueOptions) -> str | None:
     """The job that waits or runs under the same deduplication id, read in the caller's own transaction."""
     schema = None if session.get_bind().dialect.name == "sqlite" else "dbos"
-    table = sa.table(
-        "workflow_status",
-        sa.column("workflow_uuid"),
-        sa.column("queue_name"),
-        sa.column("deduplication_id"),
-        schema=schema,
-    )
-    return session.execute(
-        sa.select(table.c.workflow_uuid).where(
-            table.c.queue_name == options["queue_name"],
-            table.c.deduplication_id == options["deduplication_id"],
-        )
-    ).scalar_one_or_none()
+    keys = {name: options[name] for name in ("queue_name", "deduplication_id")}
+    table = sa.table("workflow_status", *map(sa.column, ("workflow_uuid", *keys)), schema=schema)
+    where = [table.c[name] == value for name, value in keys.items()]
+    return session.execute(sa.select(table.c.workflow_uuid).where(*where)).scalar_one_or_none()

@@ -7,11 +7,14 @@ is made from nothing, because Label Studio would take a HOST, PORT or PASSWORD o
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import socket
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
+
+import httpx
 
 from labeling.errors import Conflict, Invalid, NotFound
 from service.operations.up import Child
@@ -103,3 +106,11 @@ def _admin(folder: Path) -> Account:
             file.write(f"{secrets.token_urlsafe(18)} {secrets.token_hex(20)}")
     password, token = path.read_text().split()
     return Account(ADMIN_EMAIL, password, token)
+
+
+def post_form(browser: httpx.Client, path: str, **fields: str) -> httpx.Response:
+    """Send a form of Label Studio's pages, with its CSRF token."""
+    page = browser.get(path)
+    found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
+    token = found[1] if found else browser.cookies.get("csrftoken", "")
+    return browser.post(path, data={**fields, "csrfmiddlewaretoken": token}, headers={"Referer": str(page.url)})

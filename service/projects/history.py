@@ -1,7 +1,7 @@
-"""How a project's configuration came to be as it is: every version, and what each changed.
+"""The history of a project's configuration: every version with its changes.
 
 In: the versions in their order. Out: documents for people and programs: guidelines as a unified diff, labels whose
-words or prompts changed, keys of the policy with their old and new values.
+description or prompts changed, keys of the policy with their old and new values.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 
 def history(versions: Sequence[ConfigVersion]) -> list[Json]:
-    """Every version, the newest first, with what it changed of the one before."""
+    """Every version, the newest first, with its changes against the one before."""
     changed = [None, *(changes(before.config, after.config) for before, after in pairwise(versions))]
     return [
         {
@@ -35,7 +35,7 @@ def history(versions: Sequence[ConfigVersion]) -> list[Json]:
 
 
 def changes(before: ProjectConfig, after: ProjectConfig) -> Json:
-    """What is not as it was.
+    """What differs between two configurations.
 
     Examples
     --------

@@ -1,6 +1,6 @@
-"""A project's YAML file (or the same as JSON over HTTP), checked once at this edge.
+"""A project's YAML file (or the same as JSON over HTTP), checked when it is read.
 
-In: text. Out: a `ProjectConfig`. Every mistake is reported with where it stands and what would be right.
+In: text. Out: a `ProjectConfig`. Every mistake is reported with its place and what would be right.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ Template = Annotated[Prompt, AfterValidator(_template)]
 
 
 def _named(group: str) -> AfterValidator:
-    """Refuses a name that stands for nothing here; the names of plug-ins are read, nothing of them is loaded."""
+    """Refuse an unknown name; the names of plug-ins are read, their code is not loaded."""
 
     def check(value: str) -> str:
         try:
@@ -152,9 +152,9 @@ class PolicyIn(Strict):
     metadata_as_text: list[Plain] = []
 
     @model_validator(mode="after")
-    def _one_second_picture(self) -> PolicyIn:
+    def _one_overlay(self) -> PolicyIn:
         if self.regions and self.explanation:
-            raise ValueError("there is room for one second picture: name `regions` or `explanation`, not both")
+            raise ValueError("there can be only one overlay: name `regions` or `explanation`, not both")
         return self
 
     @model_validator(mode="after")
@@ -168,7 +168,7 @@ class PolicyIn(Strict):
 
 
 class ProjectFile(Strict):
-    """What may stand in the file; `docs/reference/project-file.md` explains every line."""
+    """The content of the file; `docs/reference/project-file.md` explains every key."""
 
     name: Annotated[Plain, Field(min_length=1, max_length=80)]
     labels: Annotated[list[LabelIn | str], Field(min_length=2, max_length=1_000)]
@@ -180,7 +180,7 @@ class ProjectFile(Strict):
         names = [_name(label).casefold() for label in self.labels]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"these labels stand twice: {', '.join(twice)}")
+            raise ValueError(f"these labels are given twice: {', '.join(twice)}")
         taken = sorted(set(filter(is_always_offered, names)))
         if taken:
             raise ValueError(f"{', '.join(taken)!r} is always offered; leave it out of the label set")
@@ -191,8 +191,8 @@ class ProjectFile(Strict):
         policy = self.policy.model_dump()
         policy["budget"] = {"micro": int(budget.amount * 1_000_000), "currency": budget.currency} if budget else None
         labels = [{"name": _plain(label)} if isinstance(label, str) else label.model_dump() for label in self.labels]
-        said = {"name": self.name, "labels": labels, "guidelines": self.guidelines, "policy": policy}
-        return msgspec.convert(said, ProjectConfig)
+        content = {"name": self.name, "labels": labels, "guidelines": self.guidelines, "policy": policy}
+        return msgspec.convert(content, ProjectConfig)
 
 
 def parse_project(text: str) -> ProjectConfig:
@@ -207,7 +207,7 @@ def parse_project(text: str) -> ProjectConfig:
 
 
 def check_project(content: dict[str, Any]) -> ProjectConfig:
-    """The same for what was read already; Invalid names every mistake and its place."""
+    """The same for content that is parsed already; Invalid names every mistake and its place."""
     try:
         return ProjectFile.model_validate(content).to_config()
     except ValidationError as error:

@@ -1,13 +1,13 @@
-"""What a release counts itself, from the very labels that it holds: classes, slices, and how far people agreed.
+"""Counts over the labels of a release: by class and by slice, and the agreement between people.
 
-In: records. Out: counts as JSON has them. Agreement is the share, of labels that rest on two answers or more, where all
-say the same; under 30 such labels it is not known.
+In: records. Out: counts as JSON. Agreement is the share of labels with two or more answers on which all answers
+are the same; with fewer than 30 such labels it is not known.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from labeling.quality.metrics import share
@@ -22,7 +22,7 @@ Json = dict[str, Any]
 
 
 class Counting:
-    """Counts records one by one; nothing of them is kept."""
+    """Counts records one by one; it keeps no record."""
 
     def __init__(self, classes: Iterable[str]) -> None:
         self._classes: dict[str, Counter[str]] = {name: Counter() for name in classes}
@@ -36,19 +36,15 @@ class Counting:
         for slice_ in _slices_of(record).items():
             self._slices[slice_].update(found)
 
-    @property
-    def labels(self) -> int:
-        return sum(found["labels"] for found in self._classes.values())
-
     def classes(self) -> list[Json]:
-        """One entry a class, in the order of the label set; also those without a label."""
+        """One entry a class, in the order of the label set, also for a class without a label."""
         return [
             {"label": name, **{split: found[split] for split in _SPLITS}, **_counted(found)}
             for name, found in self._classes.items()
         ]
 
     def slices(self) -> list[Json]:
-        """One entry a slice: by what, which, and the same counts."""
+        """One entry a slice: its dimension, its value, and the same counts."""
         return [{"by": by, "value": value, **_counted(found)} for (by, value), found in sorted(self._slices.items())]
 
 
@@ -63,7 +59,6 @@ def _slices_of(record: Record) -> dict[str, str]:
     }
 
 
-def _counted(found: Mapping[str, int]) -> Json:
-    several = found.get("several", 0)
-    agreed = estimate(share(found.get("unanimous", 0), several))
-    return {"labels": found.get("labels", 0), "several": several, "agreed": agreed}
+def _counted(found: Counter[str]) -> Json:
+    agreed = estimate(share(found["unanimous"], found["several"]))
+    return {"labels": found["labels"], "several": found["several"], "agreed": agreed}

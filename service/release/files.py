@@ -1,7 +1,7 @@
-"""Releases as they lie on disk: a folder of files that never change, each checked by its hash when it is read.
+"""The files of a release: a folder of files that never change, each checked by its hash when it is read.
 
-In: a released snapshot and the name of one of its files. Out: the file's bytes. The hashes stand in the snapshot's
-row, so a file that was touched is never shown.
+In: a released snapshot and the name of one of its files. Out: the file's bytes. The hashes are in the snapshot's row,
+so a changed file is never displayed.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from labeling.errors import BadArtifact, NotFound
 from labeling.project import Project
 
 PAGE, FIGURES, LABELS, MANIFEST = "index.html", "figures.json", "labels.parquet", "manifest.json"
-_RESTORE = "Restore the folder `releases` of hardcase's home from a backup."
+_RESTORE = "Restore the home folder's releases."
 
 
 def folder_of(home: Path, project: Project, name: str) -> Path:
-    """Where the release of that name lies."""
+    """The folder of the release of that name."""
     return home / "releases" / str(project.id) / name
 
 
@@ -30,9 +30,7 @@ def read_file(home: Path, project: Project, snapshot: Snapshot, name: str) -> by
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
-        raise BadArtifact(
-            f"{name} of release {snapshot.name!r} is gone. Restore the home folder's releases."
-        ) from error
+        raise BadArtifact(f"{name} of release {snapshot.name!r} is gone. {_RESTORE}") from error
     if hashlib.sha256(data).hexdigest() != snapshot.report["files"].get(name):
-        raise BadArtifact(f"{name} of release {snapshot.name!r} was changed. Restore the home folder's releases.")
+        raise BadArtifact(f"{name} of release {snapshot.name!r} was changed. {_RESTORE}")
     return data

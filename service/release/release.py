@@ -1,7 +1,7 @@
-"""`hardcase release`: a snapshot made or taken, its figures frozen with it, and a page with a name on it.
+"""`hardcase release`: a snapshot with its figures and a page, released under a person's name.
 
-In: a project, a name, who releases and why. Out: a folder of files that are there whole, whose hashes stand in the
-snapshot's row. It is released once; nothing changes it afterwards.
+In: a project and an order. Out: a folder that has all its files or is not there, and their hashes in the snapshot's
+row. A snapshot is released once; nothing changes it afterwards.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,6 @@ from db.repositories.labels import snapshots
 from db.repositories.labels.snapshots import Snapshot
 from db.repositories.people import audit
 from db.session import reading, transaction
-from db.views import dashboard
 from labeling.adapters.storage.atomic_files import place_folder
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import Conflict
@@ -31,24 +28,16 @@ from labeling.project import Project
 from service.exporting.formats.tables import write_parquet
 from service.exporting.label_set import LabelSet, open_label_set
 from service.exporting.placing import explained
-from service.labels.snapshots import check_name, compare_states, create, verify
+from service.labels.snapshots import check_name, create, verify
 from service.release.counting import Counting
-from service.release.figures import Facts, document
+from service.release.figures import document
 from service.release.files import FIGURES, LABELS, MANIFEST, PAGE, folder_of
-from service.release.page import Title, render
+from service.release.page import Order, render
 from service.release.samples import Samples
 
+__all__ = ["Order", "release"]
+
 _SHA256 = "sha256"
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What is to be released, by whom, and what they say about it."""
-
-    name: str
-    author: str
-    note: str
-    now: datetime
 
 
 def release(
@@ -59,7 +48,7 @@ def release(
     order: Order,
     tick: Callable[[], None] = lambda: None,
 ) -> Snapshot:
-    """Release the labels as they stand under a new name, or the snapshot of that name.
+    """Release the current labels under a new name, or the snapshot of that name.
 
     Raises
     ------
@@ -108,19 +97,17 @@ def _released_already(snapshot: Snapshot) -> Conflict:
 
 def _fill(staged: Path, home: Path, labels: LabelSet, snapshot: Snapshot, order: Order) -> None:
     """Write the files, the manifest last."""
-    facts = _facts(home, labels, snapshot)
     counting, samples = Counting(labels.classes), Samples()
     for record in labels.records():
         counting.add(record)
         samples.add(record)
-    found = document(facts, counting)
-    title = Title(labels.project.config.name, snapshot.name, order.author, order.now, order.note)
+    found, project = document(home, labels, snapshot, counting), labels.project.config.name
     write_parquet(labels, staged / LABELS)
     (staged / FIGURES).write_bytes(_json(found))
-    (staged / PAGE).write_text(render(title, found, samples.draw(labels)), encoding="utf-8")
+    (staged / PAGE).write_text(render(project, order, found, samples.draw(labels)), encoding="utf-8")
     files = {path.name: {_SHA256: _hash(path), "bytes": path.stat().st_size} for path in sorted(staged.iterdir())}
     manifest = {
-        "project": labels.project.config.name,
+        "project": project,
         "release": snapshot.name,
         "labels_hash": snapshot.hash,
         "author": order.author,
@@ -128,17 +115,6 @@ def _fill(staged: Path, home: Path, labels: LabelSet, snapshot: Snapshot, order:
         "files": files,
     }
     (staged / MANIFEST).write_bytes(_json(manifest))
-
-
-def _facts(home: Path, labels: LabelSet, snapshot: Snapshot) -> Facts:
-    database, project = labels.database, labels.project
-    with reading(database) as session:
-        figures = dashboard.figures(session, project.id)
-        newest = snapshots.newest_answer_at(session, project.id)
-        later = snapshots.labels_after(session, project.id, snapshot.last_label_id)
-        before = snapshots.newest_release(session, project.id)
-    since = None if before is None else compare_states(database, home, project, before, snapshot)
-    return Facts(snapshot, figures, newest, later, before, since)
 
 
 def _json(value: dict[str, Any]) -> bytes:
@@ -152,7 +128,7 @@ def _hash(path: Path) -> str:
 
 @contextmanager
 def _staged(place: Path) -> Iterator[Path]:
-    """A folder beside its place, gone afterwards unless it was moved there."""
+    """A folder beside its place, deleted afterwards unless it was moved there."""
     staged = place.with_name(f".{place.name}.{uuid.uuid4().hex}.tmp")
     with explained(place):
         try:

@@ -1,7 +1,7 @@
-"""A few pictures of each class for a page: small, as text within it, and never more than a page can bear.
+"""A few small pictures of each class for the page of a release, as data URLs; their number is limited.
 
-In: records, as they come. Out: for each class the images with the lowest content hashes, which is a draw that depends
-on nothing but the images; then their pictures as JPEG within a data address.
+In: records in any order. Out: for each class the images with the lowest content hashes, so that the choice depends on
+the images alone, as small JPEG files.
 """
 
 from __future__ import annotations
@@ -22,30 +22,27 @@ QUALITY = 70
 
 
 class Samples:
-    """Keeps the few records whose pictures will be shown."""
+    """Keeps the records whose pictures will be displayed."""
 
     def __init__(self) -> None:
         self._kept: dict[str, list[tuple[int, int, Record]]] = defaultdict(list)
 
     def add(self, record: Record) -> None:
-        """Look at one; kept while its class has no more images with lower hashes."""
+        """Keep the record if it has one of the lowest hashes of its class."""
         kept = self._kept[record.label]
         heapq.heappush(kept, (-int(record.content_hash, 16), record.image, record))
         if len(kept) > EACH:
             heapq.heappop(kept)
 
     def draw(self, labels: LabelSet) -> dict[str, list[str]]:
-        """Data addresses by class; with many classes fewer of each."""
+        """Data URLs by class; with many classes fewer of each."""
         each = max(1, min(EACH, IN_ALL // max(1, len(self._kept))))
         shown = sorted(self._kept)[:IN_ALL]
-        return {name: [_address(labels, record) for record in _lowest(self._kept[name], each)] for name in shown}
+        lowest = {name: sorted(self._kept[name], reverse=True)[:each] for name in shown}
+        return {name: [_data_url(labels, record) for _, _, record in kept] for name, kept in lowest.items()}
 
 
-def _lowest(kept: list[tuple[int, int, Record]], count: int) -> list[Record]:
-    return [record for _, _, record in sorted(kept, reverse=True)[:count]]
-
-
-def _address(labels: LabelSet, record: Record) -> str:
+def _data_url(labels: LabelSet, record: Record) -> str:
     data, _ = labels.picture(record)
     out = io.BytesIO()
     with Image.open(io.BytesIO(data)) as image:

@@ -1,4 +1,4 @@
-"""Folder names for classes: names come from people, so nothing of them but safe signs reaches a path.
+"""Folder names for classes: class names come from people, so only safe characters of them get into a path.
 
 In: the classes. Out: a folder name for each, different from every other one on any file system, also where upper and
 lower case are the same. A name that had to be changed, or might be taken for another, carries digits of its hash.
@@ -28,16 +28,15 @@ def folder_names(classes: Sequence[str]) -> dict[str, str]:
     True
     """
     cleaned = {name: _clean(name) for name in classes}
-    seen = Counter(_folded(clean) for clean in cleaned.values())
-    return {
-        name: clean
-        if clean == name and seen[_folded(clean)] == 1 and not _SUFFIXED.search(_folded(clean))
-        else _marked(name)
-        for name, clean in cleaned.items()
-    }
+    taken = Counter(_folded(clean) for clean in cleaned.values())
+
+    def is_free(clean: str) -> bool:
+        return taken[_folded(clean)] == 1 and not _SUFFIXED.search(_folded(clean))
+
+    return {name: clean if clean == name and is_free(clean) else _with_hash(name) for name, clean in cleaned.items()}
 
 
-def _marked(name: str) -> str:
+def _with_hash(name: str) -> str:
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     return f"{_clean(name)}-{digest}"
 
@@ -50,5 +49,5 @@ def _clean(name: str) -> str:
 
 
 def _folded(name: str) -> str:
-    """What file systems that know no case, and normalise, take for the same name."""
+    """Equal for names that are the same on file systems which ignore case or normalise Unicode."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())

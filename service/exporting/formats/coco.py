@@ -1,7 +1,7 @@
 """Classification in the form of COCO: one JSON a split with images, categories and annotations, and the pictures.
 
 In: a label set and an empty folder. Out: how many images there are. Category ids count from 1 in the order of the label
-set; an image of which people say that no class fits has no annotation. Written as it is read, so no split is in memory.
+set; an image labelled "none of these" has no annotation. The documents are written as a stream.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _OF_IMAGE = ("reference", "text", "side", "group")
 
 
 class _Document:
-    """The document of one split: images go straight to it, annotations to a file beside that is added at the end."""
+    """The document of one split; annotations are written to a second file that is appended at the end."""
 
     def __init__(self, path: Path, labels: LabelSet) -> None:
         self._file = path.open("w+", encoding="utf-8")
         self._beside = path.with_suffix(".annotations").open("w+", encoding="utf-8")
         self._images = self._annotations = 0
         categories = [
-            {"id": number, "name": name, "supercategory": ""} for number, name in enumerate(labels.classes, start=1)
+            {"id": number, "name": name, "supercategory": ""} for number, name in enumerate(labels.classes, 1)
         ]
         self._file.write(f'{{"info": {_json(_info(labels))},\n"categories": {_json(categories)},\n"images": [')
 
@@ -47,7 +47,7 @@ class _Document:
 
 
 def write_coco(labels: LabelSet, to: Path) -> int:
-    """`<split>.json` for every split; pictures lie in `images`."""
+    """`<split>.json` for every split; pictures are in `images`."""
     (to / "images").mkdir()
     count = 0
     with ExitStack() as stack:
@@ -55,15 +55,14 @@ def write_coco(labels: LabelSet, to: Path) -> int:
         for document in documents.values():
             stack.callback(document.close)
         for record in labels.records():
-            data, name = labels.picture(record)
-            (to / "images" / name).write_bytes(data)
+            name = labels.save_picture(record, to / "images")
             documents[record.split].add(*_entries(labels, record, f"images/{name}"))
             count += 1
     return count
 
 
 def _entries(labels: LabelSet, record: Record, file_name: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """The image, and its annotation; both carry the image's number."""
+    """The image, and its annotation; both have the image's number as id."""
     values = as_json(record)
     image = {
         "id": record.image,
@@ -81,11 +80,8 @@ def _entries(labels: LabelSet, record: Record, file_name: str) -> tuple[dict[str
 
 def _info(labels: LabelSet) -> dict[str, Any]:
     frozen = labels.snapshot
-    return {
-        "description": labels.project.config.name,
-        "version": None if frozen is None else frozen.name,
-        "hash": None if frozen is None else frozen.hash,
-    }
+    version, digest = (frozen.name, frozen.hash) if frozen else (None, None)
+    return {"description": labels.project.config.name, "version": version, "hash": digest}
 
 
 def _json(value: object) -> str:

@@ -1,7 +1,7 @@
 """A folder that `datasets.load_dataset` opens: pictures within Parquet, one file a split, and a card.
 
 In: a label set and an empty folder. Out: how many pictures it holds. Labels are a ClassLabel in the order of the label
-set; "none of these" is -1, as that library marks what has no class.
+set; "none of these" is -1, the value of that library for no class.
 """
 
 from __future__ import annotations
@@ -19,62 +19,39 @@ import pyarrow.parquet as pq
 import yaml
 
 from labeling.errors import Conflict
+from labeling.slices import batches
 from service.exporting.columns import COLUMNS, Record
 from service.exporting.formats.tables import SCHEMA
 from service.exporting.label_set import LabelSet
 
-_ROWS = 100
-"""Pictures of one group of a Parquet file: what is in memory at a time."""
-_TYPES = {pa.int32(): "int32", pa.int64(): "int64", pa.float64(): "float64", pa.bool_(): "bool"}
-
-
-class _Split:
-    """The file of one split, opened with its first row."""
-
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self._writer = pq.ParquetWriter(path, schema, compression="zstd")
-        self._schema, self._rows = schema, list[dict[str, Any]]()
-
-    def add(self, row: dict[str, Any]) -> None:
-        self._rows.append(row)
-        if len(self._rows) == _ROWS:
-            self._flush()
-
-    def close(self) -> None:
-        self._flush()
-        self._writer.close()
-
-    def _flush(self) -> None:
-        if self._rows:
-            self._writer.write_batch(pa.RecordBatch.from_pylist(self._rows, schema=self._schema))
-            self._rows = []
+_ROWS = 200
+"""Pictures that are in memory together; those of one split are one row group of its file."""
 
 
 def write_hugging_face(labels: LabelSet, to: Path) -> int:
-    """`data/<split>.parquet` for every split that has pictures, and README.md; that library opens no empty set."""
+    """`data/<split>.parquet` for every split that has pictures, and README.md; the library opens no empty set."""
     (to / "data").mkdir()
-    counts: dict[str, Counter[str]] = {}
-    files: dict[str, _Split] = {}
+    schema, writers = _schema(labels), dict[str, pq.ParquetWriter]()
+    counts = {split: Counter[str]() for split in labels.splits}
     with ExitStack() as stack:
-
-        def of(split: str) -> _Split:
-            if split not in files:
-                files[split] = _Split(to / "data" / f"{split}.parquet", _schema(labels))
-                counts[split] = Counter()
-                stack.callback(files[split].close)
-            return files[split]
-
-        for record in labels.records():
-            of(record.split).add(_row(labels, record))
-            counts[record.split][record.label] += 1
-    if not counts:
+        for records in batches(labels.records(), _ROWS):
+            for split in labels.splits:
+                here = [record for record in records if record.split == split]
+                if here and split not in writers:
+                    writer = pq.ParquetWriter(to / "data" / f"{split}.parquet", schema, compression="zstd")
+                    writers[split] = stack.enter_context(writer)
+                if here:
+                    rows = [_row(labels, record) for record in here]
+                    writers[split].write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))
+                counts[split].update(record.label for record in here)
+    if not writers:
         raise Conflict("There are no labels to export yet.")
-    (to / "README.md").write_text(_card(labels, counts), encoding="utf-8")
+    (to / "README.md").write_text(_card(labels, {split: counts[split] for split in writers}), encoding="utf-8")
     return sum(counter.total() for counter in counts.values())
 
 
 def _schema(labels: LabelSet) -> pa.Schema:
-    """The columns of a table, with the picture and the label as that library has them."""
+    """The columns of a table, with the picture and the label in the form of that library."""
     picture = pa.struct({"bytes": pa.binary(), "path": pa.string()})
     fields = [pa.field("image", picture), *(_field(SCHEMA.field(name)) for name in COLUMNS[1:])]
     features = {field.name: _feature(field, labels.classes) for field in fields}
@@ -100,9 +77,7 @@ def _feature(field: pa.Field, classes: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _dtype(kind: pa.DataType) -> str:
-    if pa.types.is_timestamp(kind):
-        return f"timestamp[{kind.unit}, tz={kind.tz}]"
-    return _TYPES.get(kind, "string")
+    return "float64" if kind == pa.float64() else str(kind)
 
 
 def _row(labels: LabelSet, record: Record) -> dict[str, Any]:
@@ -119,17 +94,13 @@ def _row(labels: LabelSet, record: Record) -> dict[str, Any]:
 
 
 def _card(labels: LabelSet, counts: Mapping[str, Counter[str]]) -> str:
-    """The card: where the labels are from and how many there are; licence and intended use are the owner's to say."""
+    """The card: the source and the number of the labels; the owner adds licence and intended use."""
     splits = [split for split in labels.splits if split in counts]
+    files = [{"split": split, "path": f"data/{split}.parquet"} for split in splits]
     head = {
         "pretty_name": labels.project.config.name,
         "task_categories": ["image-classification"],
-        "configs": [
-            {
-                "config_name": "default",
-                "data_files": [{"split": split, "path": f"data/{split}.parquet"} for split in splits],
-            }
-        ],
+        "configs": [{"config_name": "default", "data_files": files}],
     }
     names = sorted({label for counter in counts.values() for label in counter})
     frozen = labels.snapshot
@@ -140,10 +111,9 @@ def _card(labels: LabelSet, counts: Mapping[str, Counter[str]]) -> str:
             f"---\n{yaml.safe_dump(head, allow_unicode=True, sort_keys=False)}---",
             f"\n# {_plain(labels.project.config.name)}\n",
             f"Labelled with hardcase: {state}.\n",
-            "`train` is what may be learnt from, `test` the hold-out (no image of it looks like one of `train`),",
-            "`other` gold, calibration and audit answers and what stands between the two. `label` is -1 where people",
-            "said that no class fits. `soft_label` follows the order of the classes and is null where answers were",
-            "not weighed.\n",
+            "`train` is for training, `test` is the hold-out (without near-duplicates of `train`), `other` has gold,",
+            "calibration and audit answers and images near to both sides. `label` is -1 where people said that no",
+            "class fits. `soft_label` follows the order of the classes; it is null without a consensus.\n",
             f"| label | {' | '.join(splits)} |\n|{'---|' * (len(splits) + 1)}",
             *rows,
             "",
@@ -152,5 +122,5 @@ def _card(labels: LabelSet, counts: Mapping[str, Counter[str]]) -> str:
 
 
 def _plain(text: str) -> str:
-    """A name in which nothing is markup."""
+    """A name without markup."""
     return html.escape(" ".join(text.split())).replace("|", "&#124;").replace("`", "&#96;")

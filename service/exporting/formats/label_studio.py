@@ -1,7 +1,7 @@
 """Tasks for Label Studio: `tasks.json` with annotations and predictions, `config.xml`, and the pictures.
 
-In: a label set and an empty folder. Out: how many tasks there are. Every annotation says the label that stands; what
-it rests on is in the task's data. Gold is marked as ground truth. No account is named: it would have to exist there.
+In: a label set and an empty folder. Out: how many tasks there are. Every annotation is the current label; its
+evidence is in the task's data. Gold is marked as ground truth. No account is named: it would have to exist there.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from service.exporting.columns import Record, as_json
 from service.exporting.label_set import LabelSet
 
 LOCAL_FILES = "/data/local-files/?d="
-"""How Label Studio names a file under the folder that it may serve."""
+"""The address of a file in the folder that Label Studio may serve."""
 
 
 def write_label_studio(labels: LabelSet, to: Path) -> int:
-    """Pictures lie in `images`; a task names one as `<name of the folder>/images/<hash>`."""
+    """Pictures are in `images`; a task names one as `<name of the folder>/images/<hash>`."""
     root = to.name.removesuffix(".tmp")
     (to / "config.xml").write_text(labelling_config(_plain(labels.project.config)), encoding="utf-8")
     (to / "images").mkdir()
@@ -30,8 +30,7 @@ def write_label_studio(labels: LabelSet, to: Path) -> int:
     with (to / "tasks.json").open("w", encoding="utf-8") as file:
         file.write("[")
         for record in labels.records():
-            data, name = labels.picture(record)
-            (to / "images" / name).write_bytes(data)
+            name = labels.save_picture(record, to / "images")
             task = _task(labels, record, f"{LOCAL_FILES}{root}/images/{name}")
             file.write(",\n" * bool(count) + json.dumps(task, ensure_ascii=False))
             count += 1
@@ -57,5 +56,5 @@ def _result(answer: str) -> list[dict[str, Any]]:
 
 
 def _plain(config: ProjectConfig) -> ProjectConfig:
-    """Without what only our own queue fills in: hints and a second picture."""
+    """Without the fields that only our own queue fills in: hints and the overlay."""
     return replace(config, policy=replace(config.policy, show=(), regions="", explanation=""))

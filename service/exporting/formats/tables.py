@@ -1,58 +1,45 @@
 """Labels as one table, a row an image: CSV, JSON lines and Parquet.
 
-In: a label set and a file to write. Out: how many rows it has. JSON lines and Parquet hold every text as it is; cells
-of the CSV that a spreadsheet would run carry an apostrophe.
+In: a label set and a file to write. Out: how many rows it has. JSON lines and Parquet keep every text unchanged;
+CSV cells that a spreadsheet would run as a formula get an apostrophe.
 """
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from labeling.slices import batches
 from service.exporting.columns import COLUMNS, Record, as_json
 from service.exporting.formats.spreadsheets import spreadsheet_safe
 from service.exporting.label_set import LabelSet
 
 _ROWS = 5_000
-"""Rows of one group of a Parquet file: what is in memory at a time."""
-_TIME = pa.timestamp("us", tz="UTC")
-
+"""Rows of one group of a Parquet file, which are in memory together."""
+_TYPES = {
+    "int": pa.int64(),
+    "str": pa.string(),
+    "bool": pa.bool_(),
+    "float": pa.float64(),
+    "datetime": pa.timestamp("us", tz="UTC"),
+    "tuple[str, ...]": pa.list_(pa.string()),
+    "dict[str, float]": pa.map_(pa.string(), pa.float64()),
+}
+_SMALL = ("width", "height", "people", "version")
 SCHEMA = pa.schema(
     {
-        "image": pa.int64(),
-        "content_hash": pa.string(),
-        "reference": pa.string(),
-        "text": pa.string(),
-        "width": pa.int32(),
-        "height": pa.int32(),
-        "label": pa.string(),
-        "source": pa.string(),
-        "kind": pa.string(),
-        "gold": pa.bool_(),
-        "split": pa.string(),
-        "side": pa.string(),
-        "group": pa.int64(),
-        "annotators": pa.list_(pa.string()),
-        "people": pa.int32(),
-        "agreement": pa.float64(),
-        "confidence": pa.float64(),
-        "soft_label": pa.map_(pa.string(), pa.float64()),
-        "decided": pa.string(),
-        "decided_by": pa.string(),
-        "prelabel": pa.string(),
-        "prelabel_confidence": pa.float64(),
-        "engine": pa.string(),
-        "version": pa.int32(),
-        "asked_at": _TIME,
-        "labelled_at": _TIME,
+        field.name: pa.int32() if field.name in _SMALL else _TYPES[str(field.type).removesuffix(" | None")]
+        for field in fields(Record)
     }
 )
+"""The columns of a record with the Arrow types of its annotations; small numbers have 32 bits."""
 
 
 def write_csv(labels: LabelSet, to: Path) -> int:
@@ -87,7 +74,7 @@ def write_parquet(labels: LabelSet, to: Path) -> int:
     count = 0
     schema = SCHEMA.with_metadata({"hardcase": json.dumps(_about(labels), ensure_ascii=False)})
     with pq.ParquetWriter(to, schema, compression="zstd") as writer:
-        for records in _batched(labels.records()):
+        for records in batches(labels.records(), _ROWS):
             writer.write_batch(pa.RecordBatch.from_pylist(list(map(_row, records)), schema=schema))
             count += len(records)
     return count
@@ -108,14 +95,3 @@ def _row(record: Record) -> dict[str, Any]:
 def _cell(value: object) -> object:
     """Lists and soft labels as JSON; true and false in small letters, as JSON has them."""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, list | tuple | dict | bool) else value
-
-
-def _batched(records: Iterator[Record]) -> Iterator[list[Record]]:
-    batch: list[Record] = []
-    for record in records:
-        batch.append(record)
-        if len(batch) == _ROWS:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

@@ -1,7 +1,7 @@
-"""Which engines there are, and what one of them is in a project: its revision, its prompts, its trust, its deeds.
+"""Lists the engines, and describes one engine in a project: its revision, prompts, calibration and counts.
 
-In: settings, or a project and an engine's name. Out: documents. Listing loads nothing; showing loads the engine, for
-only it knows its revision.
+In: settings, or a project and an engine's name. Out: documents. `list_engines` loads no engine; `show` loads it,
+because only the engine knows its revision.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TEMPLATES = {"captions": CAPTIONS, "sentences": SENTENCES}
 
 
 def list_engines(settings: Settings, projects: Sequence[Project]) -> Json:
-    """Every kind of engine, whether it can be used here, and by which projects it is."""
+    """Every kind of engine, whether it can be used here, and which projects use it."""
     endpoints = load_endpoints(settings)
     used = [(name, project.config.name) for project in projects for name in engines_of(project)]
     return {
@@ -65,7 +65,7 @@ def show(parts: Parts, project: Project, name: str) -> Json:
     with reading(parts.database) as session:
         facts = next((f for f in engine_stats.revisions(session, project.id) if f.revision == engine.revision), None)
         calibration = calibrations.newest(session, project.id, engine.revision)
-    use = use_of(project, name) or first_use(project)
+    use, endpoint = use_of(project, name) or first_use(project), _endpoint(parts.settings, name)
     return {
         "engine": name,
         "revision": engine.revision,
@@ -76,8 +76,8 @@ def show(parts: Parts, project: Project, name: str) -> Json:
         "config_version": project.config_version,
         "prompts": _prompts(project, name, use),
         "currency": currency_of(project),
-        "price": _price_of(parts.settings, name),
-        "probe": _probe(parts, name),
+        "price": _price(endpoint[0]) if endpoint else "free",
+        "probe": _probe(parts, *endpoint) if endpoint else {},
         "calibration": msgspec.to_builtins(calibration) if calibration else None,
         "facts": msgspec.to_builtins(facts) if facts else None,
         "seconds": rounded(facts.seconds, 4) if facts else None,
@@ -85,15 +85,10 @@ def show(parts: Parts, project: Project, name: str) -> Json:
 
 
 def _endpoint(settings: Settings, name: str) -> tuple[Endpoint, str] | None:
-    """The endpoint that an engine asks, and its model there; None where it asks none."""
-    where, _, called = name.partition(":")[2].partition("/")
+    """The endpoint that an engine calls, and its model there; None for other engines."""
+    where, _, model = name.partition(":")[2].partition("/")
     endpoint = load_endpoints(settings).get(where) if kind_of(name).endpoint else None
-    return (endpoint, called) if endpoint else None
-
-
-def _price_of(settings: Settings, name: str) -> str:
-    found = _endpoint(settings, name)
-    return _price(found[0]) if found else "free"
+    return (endpoint, model) if endpoint else None
 
 
 def _price(endpoint: Endpoint) -> str:
@@ -108,19 +103,15 @@ def _price(endpoint: Endpoint) -> str:
     return f"{tokens} {price.currency} a million tokens{each}"
 
 
-def _probe(parts: Parts, name: str) -> Json:
-    """What the model behind an engine was seen to be able to do; empty where none is asked."""
-    found = _endpoint(parts.settings, name)
-    if found is None:
-        return {}
-    endpoint, model = found
+def _probe(parts: Parts, endpoint: Endpoint, model: str) -> Json:
+    """What the newest probe found that a model can do; empty before the first probe."""
     with reading(parts.database) as session:
         probe = probes.newest(session, endpoint=endpoint.name, model=model, url=endpoint.url)
     return {} if probe is None else {**probe.result, "probed_at": probe.created_at.isoformat()}
 
 
 def _prompts(project: Project, name: str, use: EngineUse) -> Json:
-    """The texts that stand for each label, where the engine compares texts."""
+    """The texts of each label, where the engine compares texts."""
     templates = kind_of(name).templates
     if not templates:
         return {}

@@ -1,15 +1,15 @@
-"""What a run of engines over a project will cost in money and hours, before anything is spent.
+"""Estimates what a run of engines over a project will cost in money and hours, before anything is spent.
 
-In: a project and engines by name, in the order of escalation. Out: for each, how many images it will look at and what
-that takes, with intervals; their total; what is left of the budget. Amounts come from prelabels of the very revision; a
-free engine without enough of them looks at a few images now, a priced one only at as many as a pilot allows. What
-nothing speaks for is not known, and stays null.
+In: a project and engines by name, in the order of escalation. Out: for each, how many images it will process and what
+that takes, with intervals; their total; what is left of the budget. Amounts come from prelabels of the same revision; a
+free engine with too few of them processes some images now, a priced one only as many as the pilot allows. A number
+without evidence is not known, and stays null.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -21,55 +21,36 @@ from db.views import engine_stats
 from db.views.engine_stats import Amount
 from labeling.errors import HardcaseError
 from labeling.estimates import Forecast
-from labeling.prelabel.engine import Engine, Item
+from labeling.prelabel.engine import Item
 from labeling.prelabel.guards.canaries import SHARE
 from labeling.project import Project
 from labeling.quality.forecast import ENOUGH, count_of, total
 from labeling.types import ImageId, Prelabel
 from service.figures.engine_reports import Left, Plan, Planned
 from service.figures.estimates import Range, forecast, rounded
-from service.work.engine_reports.dry_run import (
-    Opener,
-    Progress,
-    answers_of,
-    currency_of,
-    let_look,
-    load,
-    opener,
-    why_not,
-)
+from service.work.engine_reports.dry_run import DryRun, Progress, answers_of, currency_of, prepare, why_not
 from service.work.engine_reports.remaining import work_left
 from service.work.prelabel.inference import Looked
 from service.work.wiring import Parts
 
-__all__ = ["plan"]
-
 FREE_PILOT = 16
-"""Images that a free engine looks at where too little of its revision is known."""
+"""Images that a free engine processes where too little is known of its revision."""
 MOST_AMOUNTS = 1_000
 BOUNDED = 32
-"""Images whose price is asked for beforehand; the highest upper bound among them stands for all."""
+"""Images whose price is computed beforehand; the highest upper bound among them is used for all."""
 
 
 @runtime_checkable
 class Priced(Protocol):
-    """An engine that asks an endpoint: what a look at an item costs at most, and when all goes well."""
+    """An engine that calls an endpoint: the highest price of an item, and its price when all goes well."""
 
     def bound_micro(self, item: Item) -> int: ...
 
     def likely_micro(self, item: Item) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Price:
-    """Micro an image: at most, and when all goes well; both 0 where nothing is paid."""
-
-    most: float
-    likely: float
-
-
 def plan(parts: Parts, project: Project, engines: Sequence[str], *, pilot: int, progress: Progress) -> Plan:
-    """Foresee a run of these engines. `pilot` images are paid for to find out what a priced one takes."""
+    """Forecast a run of these engines. `pilot` images are paid for to measure a priced engine."""
     tried: dict[ImageId, Prelabel] = {}
     rows = [_row(parts, project, name, pilot, tried, progress) for name in engines]
     money = _sum([row.money_micro for row in rows])
@@ -101,79 +82,63 @@ def _budget(parts: Parts, project: Project, money: Range) -> Left | None:
 def _row(
     parts: Parts, project: Project, name: str, pilot: int, tried: dict[ImageId, Prelabel], progress: Progress
 ) -> Planned:
-    """One engine's row; what it cannot do is written there, and the others are planned all the same."""
+    """One engine's row; an error is written there, and the other engines are planned all the same."""
     try:
-        return _foresee(parts, project, name, load(parts, project, name), pilot, tried, progress)
+        return _forecast(prepare(parts, project, name), pilot, tried, progress)
     except (HardcaseError, ImportError, RuntimeError) as error:
         return Planned(engine=name, error=str(error)[:1_000])
 
 
-def _foresee(
-    parts: Parts,
-    project: Project,
-    name: str,
-    engine: Engine,
-    pilot: int,
-    tried: dict[ImageId, Prelabel],
-    progress: Progress,
-) -> Planned:
-    rng = np.random.default_rng(project.config.policy.seed)
-    left = work_left(parts, project, name, engine, tried)
-    count, going = left.count, left.images
-    with reading(parts.database) as session:
-        stored = engine_stats.amounts(session, project.id, engine.revision, MOST_AMOUNTS)
-    open_items = opener(parts, project, name, engine)
-    price = _price(engine, open_items, going[:BOUNDED])
-    wanted = pilot if price.most else 0 if len(stored) >= ENOUGH else FREE_PILOT
-    looked = let_look(engine, _some(going, wanted, rng), open_items, project, progress, name)
-    if name == project.config.policy.engine:
-        tried |= answers_of(looked)
-    at_once = max(1, int(getattr(engine, "at_once", 1)))  # so many images are asked about at the same time
-    measured = [amount for amount in [*stored, *_amounts(looked)] if not amount.cached]
-    if price.most:
-        count = replace(count, sure=max(0, count.sure - len(looked.seen)))  # the run finds these in the book
-    money = total([a.cost_micro for a in measured], count, rng, most=price.most, guess=price.likely)
+def _forecast(run: DryRun, pilot: int, tried: dict[ImageId, Prelabel], progress: Progress) -> Planned:
+    rng = np.random.default_rng(run.project.config.policy.seed)
+    images, count = work_left(run, tried)
+    with reading(run.parts.database) as session:
+        stored = engine_stats.amounts(session, run.project.id, run.engine.revision, MOST_AMOUNTS)
+    most, likely = _price(run, images[:BOUNDED])
+    wanted = pilot if most else 0 if len(stored) >= ENOUGH else FREE_PILOT
+    output = run.infer([images[i] for i in sorted(rng.permutation(len(images))[:wanted])], progress)
+    answers = answers_of(output)
+    if run.place == 0:
+        tried |= answers
+    new = [Amount(one.duration_s, one.cost_micro, one.evidence.cached) for one in answers.values()]
+    measured = [amount for amount in [*stored, *new] if not amount.cached]
+    if most:
+        count = replace(count, sure=max(0, count.sure - len(answers)))  # the run finds these in the ledger
+    at_once = max(1, int(getattr(run.engine, "at_once", 1)))  # so many images are asked about at the same time
+    money = total([a.cost_micro for a in measured], count, rng, most=most, guess=likely)
     return Planned(
-        engine=name,
+        engine=run.name,
         error="",
-        revision=engine.revision,
+        revision=run.engine.revision,
         images=forecast(count_of(count, rng)),
         measured=len(measured),
-        piloted=len(looked.seen),
-        pilot_cost_micro=sum(one.prelabel.cost_micro for one in looked.seen),
-        note=why_not(looked),
+        piloted=len(answers),
+        pilot_cost_micro=sum(one.cost_micro for one in answers.values()),
+        note=why_not(output),
         seconds=rounded(float(np.median([a.seconds for a in measured])), 4) if measured else None,
-        most_micro=rounded(price.most, 0),
-        money_micro=forecast(_with_canaries(money) if price.most else money),
+        most_micro=rounded(most, 0),
+        money_micro=forecast(_with_canaries(money) if most else money),
         hours=forecast(total([a.seconds / 3_600 / at_once for a in measured], count, rng), 4),
     )
 
 
-def _price(engine: Engine, open_items: Opener, images: Sequence[PendingImage]) -> _Price:
-    if not isinstance(engine, Priced):
-        return _Price(0.0, 0.0)
-    items = [item for _, item in open_items(images, Looked())]
-    most = [engine.bound_micro(item) for item in items]
-    likely = [engine.likely_micro(item) for item in items]
-    return _Price(float(max(most, default=0)), float(np.mean(likely)) if likely else 0.0)
+def _price(run: DryRun, images: Sequence[PendingImage]) -> tuple[float, float]:
+    """Micro an image: at most, and when all goes well; both 0 where nothing is paid."""
+    if not isinstance(run.engine, Priced):
+        return 0.0, 0.0
+    items = [item for _, item in run.open_items(images, Looked())]
+    likely = [run.engine.likely_micro(item) for item in items]
+    most = max((run.engine.bound_micro(item) for item in items), default=0)
+    return float(most), float(np.mean(likely)) if likely else 0.0
 
 
 def _with_canaries(money: Forecast) -> Forecast:
-    """With room for canaries, each of which is two looks more; no prelabel bears their price."""
+    """With canaries, each of which is two calls more; their price is in no prelabel."""
     return replace(money, upper=money.upper * (1 + 2 * SHARE))
 
 
-def _some(images: Sequence[PendingImage], wanted: int, rng: np.random.Generator) -> list[PendingImage]:
-    return [images[i] for i in sorted(rng.permutation(len(images))[:wanted])]
-
-
-def _amounts(looked: Looked) -> list[Amount]:
-    said = answers_of(looked).values()
-    return [Amount(prelabel.duration_s, prelabel.cost_micro, prelabel.evidence.cached) for prelabel in said]
-
-
 def _sum(parts: Sequence[Range | None]) -> Range:
-    """The sum of the lower ends, and so on: rather too wide. What one part does not know, the whole does not."""
+    """The sum of the lower ends, and so on: a little too wide. A number that one part lacks is null in the sum."""
     known = [part for part in parts if part is not None]
 
     def whole(numbers: Sequence[float | None]) -> float | None:

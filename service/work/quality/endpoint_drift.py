@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from PIL import Image, ImageChops
 from sqlalchemy.orm import Session
@@ -30,7 +29,7 @@ from service.engines.kinds import kind_of
 from service.figures.drift import Canary, EngineCanaries
 from service.figures.estimates import known
 from service.figures.figures import name_of, outdated, read, write
-from service.work.engine_reports.dry_run import answers_of, let_look, load, opener, use_of
+from service.work.engine_reports.dry_run import answers_of, prepare, use_of
 from service.work.quality.alarm_rules import Watch, follow
 from service.work.wiring import Parts
 
@@ -73,14 +72,9 @@ def _look(parts: Parts, project: Project, stage: Stage, today: str) -> Canary:
         chosen = project_stats.looked_at_by_both(session, project.id, stage.revision, stage.revision, IMAGES)
         before = _before(session, project, stage, set(chosen))
         images = list(prelabels.images(session, [ImageId(image) for image in chosen]).values())
-    engine = load(parts, project, stage.engine)
-    open_items = opener(parts, project, stage.engine, engine)
     day = datetime.fromisoformat(today).toordinal()
-
-    def open_touched(some: Any, inference: Any) -> Any:
-        return [(image, _touched(item, day)) for image, item in open_items(some, inference)]
-
-    inference = let_look(engine, images, open_touched, project, lambda *_: None, stage.engine)
+    run = prepare(parts, project, stage.engine)
+    inference = run.infer(images, change=lambda item: _touched(item, day))
     now = {image: _said(one) for image, one in answers_of(inference).items() if not one.evidence.cached}
     differ = [image for image, said in now.items() if said != before[image]]
     changed = share(len(differ), len(now))

@@ -105,7 +105,7 @@ def test_an_image_is_tried_without_a_project(cli: Cli, red: str) -> None:
     document, said = cli.document(*words), cli(*words)
 
     assert (document["answer"], document["classes"][0]["label"]) == ("cat", "cat")
-    assert "scripted says: cat" in said.stdout and "█" in said.stdout and "[red]dog" in said.stdout
+    assert "scripted answers: cat" in said.stdout and "█" in said.stdout and "[red]dog" in said.stdout
 
 
 def test_an_image_is_tried_in_a_project_by_file_or_number(cli: Cli, red: str) -> None:

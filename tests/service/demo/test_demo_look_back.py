@@ -19,7 +19,7 @@ from labeling.jobs import Trigger
 from labeling.project import Policy, Project
 from labeling.types import ReviewKind
 from service.demo.annotators import SimulatedAnswers
-from service.demo.look_back import read_past, take_pictures, tell_rounds
+from service.demo.look_back import make_rounds, read_past, take_pictures
 from service.work.learn.learn import learn
 from service.work.promote.judge import judge
 from tests import factories
@@ -53,7 +53,7 @@ def turn(ground: Ground) -> None:
     judge(ground.parts, ground.project.id, Trigger.LEARNED)
 
 
-def test_a_round_is_told_for_every_verdict_beside_as_many_random_labels(ground: Ground) -> None:
+def test_there_is_a_round_for_every_verdict_beside_as_many_random_labels(ground: Ground) -> None:
     ground.label(ground.pool[:15], ReviewKind.HARD)
     ground.label(ground.holdout[:20], ReviewKind.EVALUATION)
     turn(ground)
@@ -61,7 +61,7 @@ def test_a_round_is_told_for_every_verdict_beside_as_many_random_labels(ground: 
     ground.label(ground.holdout[20:], ReviewKind.EVALUATION)
     turn(ground)
 
-    first, second = tell_rounds(read_past(ground.parts, ground.project), people_of(ground))
+    first, second = make_rounds(read_past(ground.parts, ground.project), people_of(ground))
 
     assert (first.labels_by_people, first.training_labels, first.evaluation_labels) == (35, 15, 20)
     assert first.holdout_accuracy is None and first.random_accuracy is None and first.verdict == "not yet known"

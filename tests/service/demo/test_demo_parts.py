@@ -27,7 +27,7 @@ from service.demo.project import gold_manifest, project_file
 from service.demo.random_arm import RandomArm
 from service.demo.report import HardImage, Pictures, rounds_table, thumbnail, write_report
 from service.demo.stamps import CLASSES
-from service.demo.summary import Books, Round, Summary, balance, write_summary
+from service.demo.summary import Annotations, Round, Summary, compare_annotations, write_summary
 from service.figures.estimates import known
 from service.ingest.register import items_of
 from service.projects.project_file import parse_project
@@ -45,7 +45,7 @@ def class_folders(tmp_path: Path) -> Path:
     return root
 
 
-def test_the_names_that_hardcase_sees_do_not_tell_the_class(class_folders: Path, tmp_path: Path) -> None:
+def test_the_names_that_hardcase_sees_do_not_contain_the_class(class_folders: Path, tmp_path: Path) -> None:
     images = prepare_images(str(class_folders), tmp_path / "demo")
 
     names = sorted(path.name for path in images.folder.iterdir())
@@ -291,17 +291,19 @@ def test_the_random_arm_has_no_figure_where_there_is_nothing_to_compare() -> Non
 
 
 @pytest.mark.parametrize(
-    ("theirs", "ours", "books"),
+    ("theirs", "ours", "counts"),
     [
-        ([7, 8], [8, 7], Books(2, 2, 0, 0)),
-        ([7, 8], [7], Books(2, 1, 1, 0)),
-        ([7, 8], [7, 8, 8], Books(2, 3, 0, 1)),
-        ([7, 8], [7, 7], Books(2, 2, 1, 1)),
+        ([7, 8], [8, 7], Annotations(2, 2, 0, 0)),
+        ([7, 8], [7], Annotations(2, 1, 1, 0)),
+        ([7, 8], [7, 8, 8], Annotations(2, 3, 0, 1)),
+        ([7, 8], [7, 7], Annotations(2, 2, 1, 1)),
     ],
 )
-def test_the_books_find_what_is_lost_and_what_is_twice(theirs: list[int], ours: list[int], books: Books) -> None:
-    assert balance(theirs, ours) == books
-    assert books.balanced == (sorted(ours) == [7, 8])
+def test_the_counts_find_what_is_lost_and_recorded_twice(
+    theirs: list[int], ours: list[int], counts: Annotations
+) -> None:
+    assert compare_annotations(theirs, ours) == counts
+    assert counts.complete == (sorted(ours) == [7, 8])
 
 
 FIRST = Round(
@@ -319,7 +321,7 @@ SUMMARY = Summary(
     annotators=3,
     annotator_error_rate=0.05,
     random_seeds=(1, 2),
-    books=Books(120, 120, 0, 0),
+    annotations=Annotations(120, 120, 0, 0),
     people=People(
         team=(
             Person("good@<i>", 0.05, 60, known(Estimate(0.95, 0.85, 0.98, 40)), None, False, "", False),
@@ -369,12 +371,12 @@ def test_the_summary_holds_every_field_that_is_promised(tmp_path: Path) -> None:
     assert content["rounds"][0]["holdout_accuracy"] is None
 
 
-def test_who_was_found_missed_and_wronged_is_told_apart() -> None:
+def test_who_was_found_missed_and_wronged_is_distinguished() -> None:
     good, bad = SUMMARY.people.team
-    told = replace(SUMMARY.people, team=(replace(good, paused=True), replace(bad, paused=False)))
+    other = replace(SUMMARY.people, team=(replace(good, paused=True), replace(bad, paused=False)))
 
     assert (SUMMARY.people.found, SUMMARY.people.missed, SUMMARY.people.wronged) == (("bad@example.com",), (), ())
-    assert (told.found, told.missed, told.wronged) == (("good@<i>",), ("bad@example.com",), ("good@<i>",))
+    assert (other.found, other.missed, other.wronged) == (("good@<i>",), ("bad@example.com",), ("good@<i>",))
 
 
 def test_the_table_reads_not_yet_known_under_too_few_labels() -> None:

@@ -112,7 +112,7 @@ def test_local_only_refuses_what_is_outside_and_takes_what_is_said_to_be_local(t
     closed, open_ = Settings(home=tmp_path, local_only=True), Settings(home=tmp_path)
 
     assert egress.check_endpoint(closed, inside) is inside and egress.check_endpoint(open_, outside) is outside
-    with pytest.raises(Denied, match="'hosted' is outside the house"):
+    with pytest.raises(Denied, match="'hosted' is outside"):
         egress.check_endpoint(closed, outside)
 
 
@@ -124,7 +124,7 @@ def test_the_log_of_what_leaves_names_fields_and_sizes_and_nothing_that_stands_i
     with structlog.testing.capture_logs() as lines:
         egress.log_sending(Endpoint("hosted", "https://api.example/v1"), "m", body)
 
-    assert len(lines) == 1 and lines[0]["event"] == "sent out of the house"
+    assert len(lines) == 1 and lines[0]["event"] == "sent to an outside endpoint"
     assert lines[0]["messages_user_characters"] == len(words) and lines[0]["messages_user_pictures"] == 1
     assert "Ann" not in repr(lines) and "aGVs" not in repr(lines)
 

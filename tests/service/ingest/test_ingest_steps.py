@@ -133,7 +133,8 @@ def test_a_dry_run_says_what_would_be_and_does_nothing(world: World) -> None:
     write(world.photos / "unknown" / "2.png", picture(2))
     before = sorted(world.photos.parent.rglob("*"))
 
-    plan = world.ingesting.path(world.project, str(world.photos), label_from_folder=True, dry_run=True)
+    ingesting = replace(world.ingesting, label_from_folder=True, dry_run=True)
+    plan = ingesting.path(world.project, str(world.photos))
 
     assert (plan.kind, plan.found, plan.with_label, plan.new) == ("folder", 2, 1, 0)
     assert "not a label" in plan.refused[0][1]
@@ -238,7 +239,8 @@ def test_an_archive_is_stored_by_hash_and_its_names_are_data(world: World, label
         archive.writestr("dog/3.png", b"not an image")
     before = {path for path in world.photos.parent.rglob("*") if path.is_file()}
 
-    result = world.ingesting.path(world.project, str(file), label_from_folder=label_from_folder)
+    ingesting = replace(world.ingesting, label_from_folder=label_from_folder)
+    result = ingesting.path(world.project, str(file))
     world.fetch()
 
     assert (result.kind, result.new, result.refused_count) == ("archive", 2, 1)

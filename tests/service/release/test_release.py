@@ -100,7 +100,7 @@ def test_the_page_says_who_when_what_and_what_is_not_known(ground: Ground) -> No
     assert made.hash in text
     assert "This is the first release." in text
     assert text.count("the worker had not computed it") == 2
-    assert "nobody has looked for them yet" in text
+    assert "label errors were not searched for yet" in text
     assert "97.1 % (85.1 % to 99.5 %)" in text  # 33 of 34 cats on which both agreed
     assert text.count("data:image/jpeg;base64,") == 6  # four cats, both dogs
 
@@ -135,8 +135,8 @@ def test_the_workers_figures_are_frozen_without_names_and_their_age_is_said(grou
     assert "Not yet: some criteria are missed." in text
     assert '<td class="n">2</td><td class="n">at most 0</td><td class="bad">missed</td>' in text
     assert '<td class="n">not yet known (3)</td><td class="n">at least 0.67</td>' in text
-    assert "before the newest answer came" not in text
-    assert page_of(ground, stale).count("before the newest answer came") == 3
+    assert "before the newest answer:" not in text
+    assert page_of(ground, stale).count("before the newest answer:") == 3
     assert HIDDEN not in text
     assert HIDDEN not in read_file(ground.home, ground.project, fresh, FIGURES).decode()
 
@@ -239,7 +239,7 @@ def test_a_release_of_no_labels_is_a_page_too(
 
     made = make(empty, note="")
 
-    assert "No note was given" in page_of(empty, made)
+    assert "There is no note" in page_of(empty, made)
 
 
 def test_pages_and_api_show_releases_to_those_who_may_look(ground: Ground) -> None:
