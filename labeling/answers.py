@@ -14,9 +14,7 @@ from labeling.types import NONE_OF_THESE, UNSURE, Outcome
 __all__ = ["MISSING", "Answer", "AnswerSet", "is_always_offered", "is_none", "is_unsure"]
 
 MISSING = -1
-"""The code where there is no label: nothing was said, it is unsure, or it is no single label of the set."""
-
-_ALWAYS_OFFERED = (NONE_OF_THESE, UNSURE)
+"""The code where there is no label: no answer, "unsure", or no single label of the set."""
 
 
 def is_none(label: str | None) -> bool:
@@ -35,12 +33,12 @@ def is_unsure(choice: str | None) -> bool:
 
 def is_always_offered(text: str) -> bool:
     """Whether people can choose this in every project, so that no class may have the name."""
-    return text in _ALWAYS_OFFERED
+    return text in (NONE_OF_THESE, UNSURE)
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Answer:
-    """What somebody says of an image: the distinct `choices` in order; none where nothing was said.
+    """What a person or an engine answers about an image: the distinct `choices` in order; none where it gave no answer.
 
     A single choice is the set of one. Choices that are no label of a project are kept as they are: `AnswerSet` knows
     what may be a label.
@@ -84,7 +82,7 @@ class Answer:
 
     @property
     def is_unsure(self) -> bool:
-        """Whether it says that it cannot be told."""
+        """Whether it says "unsure"."""
         return self.choices == (UNSURE,)
 
     @property
@@ -187,9 +185,5 @@ class AnswerSet:
         answer = named if isinstance(named, Answer) else Answer.one(named)
         if answer.is_unsure or self.is_label(answer.single):
             return answer.single
-        return self.classes[_likeliest(probs)] if len(probs) == len(self.classes) else None
-
-
-def _likeliest(probs: Sequence[float]) -> int:
-    """The position of the largest of at least one probability; the first of equals."""
-    return max(range(len(probs)), key=probs.__getitem__)
+        likeliest = max(range(len(probs)), key=probs.__getitem__, default=0)  # the first of equals
+        return self.classes[likeliest] if len(probs) == len(self.classes) else None

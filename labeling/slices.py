@@ -1,4 +1,4 @@
-"""What is too much at once, cut into parts of a bounded size: for memory, for a request, for a database's statement."""
+"""Sequences cut into parts of a bounded size, for memory, a request or a database statement."""
 
 from __future__ import annotations
 

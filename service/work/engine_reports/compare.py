@@ -27,8 +27,8 @@ from labeling.errors import HardcaseError
 from labeling.prelabel.calibration import Terms, calibrated, calibrated_answers, read_terms
 from labeling.prelabel.engine import Engine
 from labeling.project import Project
-from labeling.quality.comparison import answers_f1, calibration_error, kappa
-from labeling.quality.metrics import accuracy, share
+from labeling.quality.comparison import calibration_error, kappa
+from labeling.quality.metrics import accuracy, macro_f1, share
 from labeling.types import ImageId, Outcome, Prelabel
 from service.figures.engine_reports import Agreement, Comparison, Difference, Row, Said
 from service.figures.estimates import known as estimated
@@ -201,7 +201,7 @@ def _row(voice: _Voice, truth: Classes, groups: Classes, answers: AnswerSet) -> 
         answered=estimated(share(int((said != MISSING).sum()), len(said))),
         abstained=int((said == MISSING).sum()),
         none_of_these=int((said == answers.none_code).sum()),
-        macro_f1=rounded(answers_f1(said, true, len(answers.classes)), 4) if right.known else None,
+        macro_f1=rounded(macro_f1(said, true, len(answers.classes)), 4) if right.known else None,
         calibration_error=estimated(error),
         calibrated_error=None if after is None else estimated(after),
     )
