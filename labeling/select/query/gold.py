@@ -1,7 +1,7 @@
-"""Which gold images a query mixes in, to see how people do: how many there are in, positions out.
+"""Which gold images a query mixes in, to measure annotators: how many there are in, positions out.
 
-Gold reviews come on top of a query, stand at random places and show nothing, so that nobody can tell them from other
-blind ones. The same input and the same `rng` give the same draw.
+Gold reviews come on top of a query, have random places and show no pre-label, like other blind reviews. The same
+input and the same `rng` give the same draw.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import numpy as np
 from labeling.project import Policy
 from labeling.review.kinds import blind_always
 from labeling.select.query.draw import Pick
+from labeling.select.query.shares import rounded
 from labeling.types import ReviewKind
 
 __all__ = ["draw_gold"]
@@ -42,14 +43,9 @@ def draw_gold(available: int, policy: Policy, *, asked: int, rng: np.random.Gene
     ['gold', 'gold', 'gold']
     """
     lacking = max(0, policy.gold.onboarding - asked)
-    n = min(available, lacking + _rounded(policy.gold.rate * policy.query_size, rng))
+    n = min(available, lacking + rounded(policy.gold.rate * policy.query_size, rng))
     positions = rng.permutation(available)[:n]
     return [
         Pick(int(position), ReviewKind.GOLD, blind_always(ReviewKind.GOLD), n / available, float(place))
         for position, place in zip(positions, rng.random(n), strict=True)
     ]
-
-
-def _rounded(number: float, rng: np.random.Generator) -> int:
-    """A whole number that is right on average."""
-    return int(number + rng.random())
