@@ -14,9 +14,9 @@ from labeling.vectors import softmax, unit
 __all__ = ["NEAREST", "TEMPERATURE", "conse"]
 
 NEAREST = 10
-"""How many known classes speak for an image. Fixed beforehand (docs/decisions/0004-bundled-engine.md)."""
+"""How many known classes represent an image. Fixed beforehand (docs/decisions/0004-bundled-engine.md)."""
 TEMPERATURE = 0.067
-"""Divides cosines before the softmax. Fixed beforehand, on other images than anybody's project."""
+"""Divides cosines before the softmax. Fixed beforehand, on images that belong to no project."""
 
 
 def conse(

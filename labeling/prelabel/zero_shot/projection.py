@@ -2,7 +2,7 @@
 
 In: image vectors (N, D), text vectors (N, T) with rows of NaN where no text came, near-duplicate groups (N,). Out: a
 `Projection`, and by it a unit vector (T,) for any image. Invariant: the map that an image goes through was fitted
-without its group, so neither its own text nor its twin's speaks for it. No label is looked at.
+without its group, so neither its own text nor its near-duplicate's counts for it. No label is used.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Moments = tuple[int, NDArray[np.float64], NDArray[np.float64], NDArray[np.float6
 class Projection:
     """One affine map a fold: text = (image - `image_means`[f]) @ `maps`[f] + `text_means`[f].
 
-    Shapes (F, D), (F, D, T), (F, T). Fold f's map never saw the groups of fold f.
+    Shapes (F, D), (F, D, T), (F, T). Fold f's map was not fitted on the groups of fold f.
     """
 
     maps: NDArray[np.float32]
@@ -42,7 +42,7 @@ class Projection:
     text_means: NDArray[np.float32]
 
     def apply(self, image_vectors: Vectors, groups: NDArray[np.int64]) -> Vectors:
-        """Unit vectors (n, T) of images (n, D) of the groups (n,), each by the map that never saw its group."""
+        """Unit vectors (n, T) of images (n, D) of the groups (n,), each by the map that was not fitted on its group."""
         projected = np.empty((len(image_vectors), self.text_means.shape[1]), np.float32)
         folds = np.asarray(groups, np.int64) % len(self.maps)
         for fold in np.unique(folds):
@@ -93,16 +93,16 @@ def fit_projection(
     return Projection(maps, image_means, text_means)
 
 
-def combine(opinion: NDArray[np.floating], text_scores: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Probabilities (N, K) from an opinion and from cosines with the labels' texts, as equals.
+def combine(prediction: NDArray[np.floating], text_scores: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Probabilities (N, K) from a prediction and from cosines with the labels' texts, with equal weight.
 
     Each row of either is brought to mean 0 and spread 1 over the classes; the two are added and go through a softmax.
     The logarithm of a softmax of scores has the z-scores of the scores, so for a zero-shot engine it is as if its own
-    cosines were added. How sure the result is, is not fitted here: the engine's calibration does that.
+    cosines were added. The confidence of the result is not fitted here: the engine's calibration does that.
 
     Parameters
     ----------
-    opinion : (N, K) array
+    prediction : (N, K) array
         Probabilities by another engine.
     text_scores : (N, K) array
         Cosine of the projected image and each label's texts.
@@ -112,7 +112,7 @@ def combine(opinion: NDArray[np.floating], text_scores: NDArray[np.floating]) ->
     >>> combine(np.array([[0.5, 0.3, 0.2]]), np.array([[0.1, 0.9, 0.2]])).argmax(axis=1).tolist()
     [1]
     """
-    scores = _z(np.log(np.maximum(opinion, 1e-12))) + _z(np.asarray(text_scores, np.float64))  # (N, K)
+    scores = _z(np.log(np.maximum(prediction, 1e-12))) + _z(np.asarray(text_scores, np.float64))  # (N, K)
     return softmax(scores)
 
 
@@ -121,9 +121,9 @@ def project_and_score(
     text_vectors: Vectors,
     groups: NDArray[np.int64],
     label_vectors: Vectors,
-    opinion: NDArray[np.floating],
+    prediction: NDArray[np.floating],
 ) -> NDArray[np.float64]:
-    """Probabilities (N, K) of a whole pool: fitted, projected out of fold, and combined with an opinion (N, K).
+    """Probabilities (N, K) of a whole pool: fitted, projected out of fold, and combined with a prediction (N, K).
 
     Raises
     ------
@@ -133,7 +133,7 @@ def project_and_score(
     projection = fit_projection(image_vectors, text_vectors, groups)
     if projection is None:
         raise Invalid(f"A projection needs more images with a text: {LEAST_TEXTS} outside every fold of {FOLDS}.")
-    return combine(opinion, projection.apply(image_vectors, groups) @ label_vectors.T)
+    return combine(prediction, projection.apply(image_vectors, groups) @ label_vectors.T)
 
 
 def _ridge(others: Moments, penalty: float) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
@@ -145,7 +145,7 @@ def _ridge(others: Moments, penalty: float) -> tuple[NDArray[np.float64], NDArra
 
 
 def _sum(moments: Iterable[Moments]) -> Moments:
-    """Sums over several folds. Never a total less the own fold: rounding would leave a trace of it."""
+    """Sums over several folds; not a total minus one fold, which would leave rounding errors of that fold."""
     n, x_sum, y_sum, xx, xy = (sum(parts[1:], start=parts[0]) for parts in zip(*moments, strict=True))
     return n, x_sum, y_sum, xx, xy
 

@@ -62,7 +62,7 @@ def test_near_labelled_images_move_an_opinion_and_are_named() -> None:
     assert prelabel == second.prelabels[0]
     assert int(np.argmax(prelabel.probs)) == 1
     assert prelabel.evidence.examples == (4, 9, 2) and prelabel.evidence.config_version == 7
-    assert "dog" in prelabel.description and "cheaper opinion" in prelabel.evidence.confidence_from
+    assert "dog" in prelabel.description and "cheaper engine" in prelabel.evidence.confidence_from
 
 
 def test_without_a_shot_there_are_no_probabilities_and_without_an_opinion_the_shots_speak() -> None:
@@ -73,7 +73,7 @@ def test_without_a_shot_there_are_no_probabilities_and_without_an_opinion_the_sh
 
     assert look.prelabels[0].probs == () and look.prelabels[0].outcome is Outcome.ABSTAINED
     assert int(np.argmax(look.prelabels[1].probs)) == 2
-    assert "opinion" not in look.prelabels[1].evidence.confidence_from
+    assert "prediction" not in look.prelabels[1].evidence.confidence_from
 
 
 def test_a_few_labels_a_class_help_a_weak_opinion() -> None:
