@@ -1,6 +1,6 @@
 """One conversation with a chat model about one image: it may use tools, and ends in a verdict.
 
-In: the parts of the question, tools, and a model that speaks over a wire. Out: a `Verdict`. A server that calls tools
+In: the parts of the question, tools, and a model that sends over a wire. Out: a `Verdict`. A server that calls tools
 is given them; any other gets one schema with the actions as alternatives, turn by turn. Invariant: what cannot be read
 is asked for once more and then is an abstention; what is about the endpoint, and not about this image, is raised.
 """
@@ -52,11 +52,11 @@ TURNS = CALLS + 1
 SAMPLE_TEMPERATURE = 0.7
 TWO_ANSWERS = "failed: the model gave more than one answer"
 SETUP = frozenset({301, 302, 303, 307, 308, 401, 403, 404, 405})
-"""Answers that are about the endpoint and not about this image: they stop the run instead of filling it with doubt."""
+"""Answers that are about the endpoint and not about this image: they stop the run."""
 
 
 class Conversations:
-    """How one engine talks; `make_model` gives pydantic-ai a model that speaks over a wire."""
+    """The conversations of one engine; `make_model` gives pydantic-ai a model that sends over a wire."""
 
     def __init__(
         self,

@@ -1,8 +1,8 @@
-"""The question about one image, as a model at an endpoint is asked it: instructions, then words and pictures in order.
+"""The question about one image to a model at an endpoint: instructions, then words and pictures in order.
 
-In: what the engine was ordered for, and an item. Out: the text that is the same for all items, and the parts that are
-not. Invariant: only the fields in `sends` are in a part; words of unknown people stand between tags; pictures are
-encoded anew, without metadata, and equal items give equal bytes.
+In: the order of the engine, and an item. Out: the text that is the same for all items, and the parts that are not.
+Invariant: only the fields in `sends` are in a part; untrusted words stand between tags; pictures are encoded anew,
+without metadata, and equal items give equal bytes.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import io
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from PIL import Image
 
 from labeling.errors import Invalid
+from labeling.prelabel.endpoints.backends import Abilities
 from labeling.prelabel.endpoints.endpoint import Price
 from labeling.prelabel.endpoints.untrusted_text import RULE, delimited
 from labeling.prelabel.engine import EngineOrder, Item, Shot
@@ -32,6 +34,7 @@ __all__ = [
     "content_of",
     "data_url",
     "encode",
+    "endpoint_revision",
     "fit",
     "headings",
     "image_sizes",
@@ -57,7 +60,7 @@ Part = str | Image.Image
 
 
 def instructions(order: EngineOrder, *, letters: bool = False) -> str:
-    """What the model is told once: its task, the labels, the guidelines, and what it must not obey."""
+    """The instructions for all items: the task, the labels, the guidelines, and what the model must not obey."""
     lines = ["You label one image of a project. Choose exactly one label; never invent one."]
     if "image" not in order.use.sends:
         lines.append("You are not shown the image itself, only the text that came with it.")
@@ -175,6 +178,12 @@ def known_price(price: Price | None, order: EngineOrder) -> Price:
 def pinned(value: Any) -> str:
     """A short hash of anything that JSON can hold."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def endpoint_revision(engine: str, order: EngineOrder, prompt: str, abilities: Abilities) -> str:
+    """The revision of an engine at an endpoint: it pins the prompt, model, fields, examples and abilities."""
+    whole = pinned([prompt, order.model, order.use.sends, order.use.examples, asdict(abilities)])
+    return f"{engine}-{re.sub(r'[^A-Za-z0-9_.-]+', '-', order.model)[:60]}-{whole}"
 
 
 def _beginning(guidelines: str) -> str:
