@@ -29,6 +29,8 @@ __all__ = [
     "wilson",
 ]
 
+BINS = 10
+"""Of a reliability diagram, over (0, 1]."""
 Classes = npt.NDArray[np.integer]
 
 
@@ -186,8 +188,8 @@ def expected_calibration_error(probs: npt.NDArray[np.floating], truth: Classes, 
     return float(np.abs(gaps).sum() / len(probs))
 
 
-def reliability(confidence: npt.NDArray[np.floating], right: npt.NDArray[np.bool_], bins: int = 10) -> list[Bin]:
-    """Confidence against how often it was right, over bins of equal width; bins without an image are left out.
+def reliability(confidence: npt.NDArray[np.floating], right: npt.NDArray[np.bool_]) -> list[Bin]:
+    """Confidence against how often it was right, over ten bins of equal width; empty bins are left out.
 
     Parameters
     ----------
@@ -195,14 +197,12 @@ def reliability(confidence: npt.NDArray[np.floating], right: npt.NDArray[np.bool
         The probability of the class that was named, in [0, 1].
     right : (N,) array
         Whether that class was true.
-    bins : int
-        Of equal width over (0, 1].
 
     Examples
     --------
     >>> [(one.confidence, one.right.value) for one in reliability(np.array([0.2, 0.95, 0.95]), np.array([0, 1, 0]))]
     [(0.2, 0.0), (0.95, 0.5)]
     """
-    which = np.clip(np.ceil(np.asarray(confidence) * bins).astype(int) - 1, 0, bins - 1)
+    which = np.clip(np.ceil(np.asarray(confidence) * BINS).astype(int) - 1, 0, BINS - 1)
     inside = [which == one for one in np.unique(which)]
     return [Bin(float(np.mean(confidence[at])), share(int(np.sum(right[at])), int(at.sum()))) for at in inside]

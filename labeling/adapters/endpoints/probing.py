@@ -1,7 +1,7 @@
-"""What a model at an endpoint can do, found by asking it: servers ignore without a word what they do not support.
+"""The abilities of a model at an endpoint, found by asking it: servers silently ignore what they do not support.
 
-In: a client of the model, and a salt that names the occasion. Out: `Abilities`. Invariant: an ability is only what was
-seen; the first question must be answered, and an endpoint that is away raises, so that its silence is no finding.
+In: a client of the model, and a salt that names the occasion. Out: `Abilities`. Invariant: an ability is what was
+confirmed; the first question must be answered, and an endpoint that cannot be reached raises.
 """
 
 from __future__ import annotations
@@ -76,12 +76,12 @@ def probe_decide(client: EndpointClient, salt: str) -> Abilities:
         wire = Recorder(client)
         if _attempt(lambda: ask_decision(wire, path, client.model, [question], options)) is None:  # noqa: B023
             continue
-        seen = [
+        answers = [
             _attempt(lambda: ask_decision(wire, path, client.model, [question, picture], options))  # noqa: B023
             for picture in _pictures()
         ]
         tokens = [reply.tokens_in for reply in wire.replies]
-        images = None not in seen and seen[0] != seen[1] and (not tokens[0] or tokens[0] != tokens[1])
+        images = None not in answers and answers[0] != answers[1] and (not tokens[0] or tokens[0] != tokens[1])
         return Abilities(images=images, usage=tokens[0] > 0, decides=path)
     raise Invalid(
         f"{client.endpoint.name!r} answers neither /decisions nor /systemone. Is its `url` right? If it is a chat "

@@ -1,7 +1,7 @@
 """Label Studio as hardcase uses it: the only user of its SDK (docs/decisions/0005-where-the-sdk-is-used.md).
 
 In and out: small frozen values and JSON-ready tasks. Lists are read to their end; what is read may have changed a
-moment later, so callers treat it as a picture of the past.
+moment later, so callers treat it as a snapshot.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A task as a walk over many shows it: when it was last touched, its data, and which annotations it has."""
+    """A task in a list: when it was last changed, its data, and which annotations it has."""
 
     task_id: int
     updated_at: datetime
@@ -84,9 +84,9 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class StudioTask:
-    """A task with everything said about it; annotations and predictions as Label Studio gives them.
+    """A task with all its answers; annotations and predictions as Label Studio gives them.
 
-    `begun` says that somebody answered it, skipped it, or left a draft.
+    `begun`: a person answered it, skipped it, or left a draft.
     """
 
     id: int
@@ -116,7 +116,7 @@ class LabelStudio:
 
     @property
     def pause_s(self) -> float:
-        """How long it is left alone from now on, after too many of these."""
+        """How long no call is made from now on, after too many of these."""
         return self._http.patience.pause_s
 
     def release(self) -> str:
@@ -206,7 +206,7 @@ class LabelStudio:
             self._http.call("PATCH", f"/api/tasks/{task_id}/", json={"overlap": people, "is_labeled": False})
 
     def users(self) -> dict[int, str]:
-        """Everybody's name by id: the e-mail address they log in with."""
+        """The name of each user by id: the e-mail address of the login."""
         with self._http.explained():
             return {int(user.id): str(user.email) for user in self._sdk.users.list()}
 
@@ -249,7 +249,7 @@ class LabelStudio:
         Raises
         ------
         BadAddress
-            It is not there, may not be seen, or has more than `max_bytes`.
+            It is not there, may not be read, or has more than `max_bytes`.
         LabelStudioUnavailable
             Label Studio did not answer.
         """

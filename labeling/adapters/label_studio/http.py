@@ -1,4 +1,4 @@
-"""Talks to Label Studio over HTTP where its SDK cannot: task lists with filters, sign-in, and all errors.
+"""HTTP calls to Label Studio that its SDK cannot make: task lists with filters, sign-in, and all errors.
 
 In: an address and a token of either kind. Out: parsed JSON, or an error of ours that says what to do. Bodies and
 tokens are never logged, and no call is repeated here: jobs repeat themselves, knowing what is safe to repeat.
@@ -62,7 +62,7 @@ class _Auth(httpx.Auth):
 class LabelStudioHttp:
     """One connection pool; a personal access token is exchanged for short-lived ones as needed.
 
-    A Label Studio that does not answer is left alone for a while: then calls fail at once and nothing is sent.
+    A Label Studio that does not answer is not called for a while: then calls fail at once and nothing is sent.
     """
 
     def __init__(self, url: str, token: str, *, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -98,8 +98,8 @@ class LabelStudioHttp:
         pause_s = self.patience.pause_s
         if pause_s:
             raise LabelStudioUnavailable(
-                f"Label Studio at {self.url} has not answered {self.patience.failures} times in a row. It is left "
-                f"alone for {pause_s:.0f} s, then tried again."
+                f"Label Studio at {self.url} has not answered {self.patience.failures} times in a row. No call "
+                f"is made for {pause_s:.0f} s, then it is tried again."
             )
         try:
             with explained(self.url):

@@ -20,7 +20,7 @@ from labeling.prelabel.encoders.torch_network import Seeing, TorchNetwork
 __all__ = ["load_bundled_images"]
 
 IMAGES_ON_A_GPU = 64
-"""Looked at in halves, and in halves of these, where the GPU's memory does not hold so many."""
+"""Where the GPU's memory does not hold so many, a batch is halved until it fits."""
 IMAGES_A_LANE = 4
 MOST_LANES = 8
 """Networks side by side, each on its own threads: quicker than one on all threads, until memory is what they share."""

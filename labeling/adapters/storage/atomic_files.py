@@ -9,12 +9,14 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import mkdtemp
 
 from labeling.errors import BadArtifact, StorageFull
 
-__all__ = ["place_folder", "read_files", "stage_folder", "write_whole"]
+__all__ = ["new_folder", "place_folder", "read_files", "stage_folder", "write_whole"]
 
 LARGEST_FILE_BYTES = 512 * 2**20
 
@@ -45,6 +47,20 @@ def place_folder(staged: Path, place: Path) -> None:
         shutil.rmtree(place)
     staged.rename(place)
     _sync_folder(place.parent)
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A temporary folder that gets this name when the block has filled it; one that another process placed stays."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    staged = Path(mkdtemp(dir=folder.parent))
+    yield staged
+    try:
+        staged.rename(folder)
+    except OSError:
+        shutil.rmtree(staged)
+        if not folder.exists():
+            raise
 
 
 def read_files(folder: Path, names: Iterable[str]) -> dict[str, bytes]:

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from labeling.learn.classifier import UNSEEN_LOGIT, Log, Shapes, Tensors
+from labeling.learn.classifier import ABSENT_LOGIT, Log, Shapes, Tensors
 
 __all__ = ["LOGISTIC", "LinearHead", "Logistic", "with_absent_classes"]
 
@@ -87,7 +87,7 @@ def with_absent_classes(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Weights (K, F) and biases (K,) of all classes, from those (K', F) and (K',) of the classes with an example."""
     weights = np.zeros((n_classes, weight.shape[1]), np.float32)
-    biases = np.full(n_classes, UNSEEN_LOGIT, np.float32)
+    biases = np.full(n_classes, ABSENT_LOGIT, np.float32)
     weights[present], biases[present] = weight, bias
     return weights, biases
 

@@ -73,12 +73,10 @@ def few_shot_probs(
     labels: NDArray[np.integer],
     similarities: NDArray[np.floating],
     n_classes: int,
-    *,
-    sharpness: float = SHARPNESS,
 ) -> NDArray[np.float64]:
     """Probabilities (K,) of one image: a prediction times the vote of the shots.
 
-    Each shot votes with exp(-sharpness * (1 - similarity)). The vote has the weight r, the cosine of the nearest shot;
+    Each shot votes with exp(-SHARPNESS * (1 - similarity)). The vote has the weight r, the cosine of the nearest shot;
     the rest, 1 - r, is spread over all classes. So distant shots change little.
 
     Parameters
@@ -91,8 +89,6 @@ def few_shot_probs(
         Cosine of each shot's image vector with the image's own, at most 1.
     n_classes : int
         K.
-    sharpness : float
-        How fast a shot's weight falls with distance.
 
     Examples
     --------
@@ -108,7 +104,7 @@ def few_shot_probs(
     Source: R. Zhang et al., "Tip-Adapter: Training-free Adaption of CLIP for Few-shot Classification" (2022).
     """
     near = np.asarray(similarities, np.float64)  # (S,)
-    votes = np.bincount(np.asarray(labels), weights=np.exp(-sharpness * (1 - near)), minlength=n_classes)
+    votes = np.bincount(np.asarray(labels), weights=np.exp(-SHARPNESS * (1 - near)), minlength=n_classes)
     weight = min(max(float(near.max()), 0.0), SUREST)
     voted = weight * votes / votes.sum() + (1 - weight) / n_classes  # (K,)
     weighed = voted if prediction is None else voted * np.maximum(np.asarray(prediction, np.float64), 1e-12)

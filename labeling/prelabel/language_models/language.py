@@ -52,16 +52,8 @@ class LanguageModel:
         self._most_rows = 1_024
         self.fingerprint = hash_of_model(model, [model.config.to_dict(), tokenizer.get_vocab(), *settings])
         self.end: str = tokenizer.eos_token or ""
-
-    @property
-    def device(self) -> torch.device:
-        device: torch.device = self._model.device
-        return device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        dtype: torch.dtype = self._model.dtype
-        return dtype
+        self.device: torch.device = model.device
+        self.dtype: torch.dtype = model.dtype
 
     def encode(self, text: str) -> list[int]:
         """Tokens of a text, none added."""

@@ -51,9 +51,7 @@ class Projection:
         return unit(projected)
 
 
-def fit_projection(
-    image_vectors: Vectors, text_vectors: Vectors, groups: NDArray[np.int64], *, penalty: float = PENALTY
-) -> Projection | None:
+def fit_projection(image_vectors: Vectors, text_vectors: Vectors, groups: NDArray[np.int64]) -> Projection | None:
     """Fit one ridge a fold on the images of all other folds; None while there are too few texts.
 
     Parameters
@@ -64,8 +62,6 @@ def fit_projection(
         Unit vectors; a row of NaN where no text came with the image.
     groups : (N,) int64
         Near-duplicate groups. Fold f holds the groups whose id leaves the rest f.
-    penalty : float
-        Strength of the ridge; the intercept goes free.
 
     Returns
     -------
@@ -88,7 +84,7 @@ def fit_projection(
         return None
     x, y = image_vectors[rows].astype(np.float64), text_vectors[rows].astype(np.float64)  # (n, D), (n, T)
     by_fold = [_moments(x[folds == fold], y[folds == fold]) for fold in range(FOLDS)]
-    fitted = [_ridge(_sum(part for f, part in enumerate(by_fold) if f != fold), penalty) for fold in range(FOLDS)]
+    fitted = [_ridge(_sum(part for f, part in enumerate(by_fold) if f != fold)) for fold in range(FOLDS)]
     maps, image_means, text_means = (np.stack(one).astype(np.float32) for one in zip(*fitted, strict=True))
     return Projection(maps, image_means, text_means)
 
@@ -136,11 +132,11 @@ def project_and_score(
     return combine(prediction, projection.apply(image_vectors, groups) @ label_vectors.T)
 
 
-def _ridge(others: Moments, penalty: float) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def _ridge(others: Moments) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Map (D, T) and both means, from the sums over the images of all other folds; the intercept goes free."""
     n, x_sum, y_sum, xx, xy = others
     x_mean, y_mean = x_sum / n, y_sum / n
-    gram = xx - np.outer(x_sum, x_mean) + penalty * np.eye(len(xx))
+    gram = xx - np.outer(x_sum, x_mean) + PENALTY * np.eye(len(xx))
     return np.asarray(np.linalg.solve(gram, xy - np.outer(x_sum, y_mean)), np.float64), x_mean, y_mean
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import cohen_kappa_score
 
 from labeling.answers import MISSING
 from labeling.estimates import Estimate
@@ -81,8 +80,9 @@ def cohen(first: Answers, second: Answers, rng: np.random.Generator) -> Estimate
 
     Notes
     -----
-    The value is scikit-learn's. A resample of images is a draw from the cells of their table, so no image is touched
-    again. Source: Cohen (1960), "A coefficient of agreement for nominal scales".
+    A resample of images is a draw from the cells of their table. A test compares the value with scikit-learn's.
+
+    Source: Cohen (1960), "A coefficient of agreement for nominal scales".
 
     Examples
     --------
@@ -92,10 +92,12 @@ def cohen(first: Answers, second: Answers, rng: np.random.Generator) -> Estimate
     """
     both = (first != MISSING) & (second != MISSING)
     n = int(both.sum())
-    if not n or len(np.unique([first[both], second[both]])) < 2:
+    if not n:
         return None
     (one, other), times = np.unique([first[both], second[both]], axis=1, return_counts=True)
-    value = float(cohen_kappa_score(first[both], second[both]))
+    value = float(_kappas(one, other, times[None])[0])
+    if np.isnan(value):
+        return None
     draws = rng.multinomial(n, times / n, size=DRAWS)  # (B, U): how often each pair of answers was drawn
     return _estimate(value, _kappas(one, other, draws), n)
 

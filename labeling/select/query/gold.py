@@ -9,8 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from labeling.project import Policy
-from labeling.review.kinds import blind_always
-from labeling.select.query.draw import Pick
+from labeling.select.query.draw import Pick, random_picks
 from labeling.select.query.shares import rounded
 from labeling.types import ReviewKind
 
@@ -44,8 +43,4 @@ def draw_gold(available: int, policy: Policy, *, asked: int, rng: np.random.Gene
     """
     lacking = max(0, policy.gold.onboarding - asked)
     n = min(available, lacking + rounded(policy.gold.rate * policy.query_size, rng))
-    positions = rng.permutation(available)[:n]
-    return [
-        Pick(int(position), ReviewKind.GOLD, blind_always(ReviewKind.GOLD), n / available, float(place))
-        for position, place in zip(positions, rng.random(n), strict=True)
-    ]
+    return random_picks(ReviewKind.GOLD, rng.permutation(available)[:n], available, policy, rng)

@@ -93,7 +93,7 @@ def test_the_quick_preprocessing_is_the_processors() -> None:
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
-def test_every_image_is_looked_at_once_and_stays_in_its_place() -> None:
+def test_every_image_is_encoded_once_and_stays_in_its_place() -> None:
     batches: list[int] = []
 
     def network(pixels: Pixels) -> tuple[Vectors, Vectors]:
