@@ -1,7 +1,7 @@
 """What an answer about an image is: a set of labels, "none of these", or "unsure"; and the code of each in an array.
 
 In: what people chose or an engine named, as text. Out: values that are compared as sets, and codes: 0 to K - 1 for the
-classes, K for "none of these", `MISSING` where there is no label. Only this file knows these texts and these numbers.
+classes, K for "none of these", `MISSING` where there is no label. Only this file uses these texts and these numbers.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def is_always_offered(text: str) -> bool:
 class Answer:
     """What a person or an engine answers about an image: the distinct `choices` in order; none where it gave no answer.
 
-    A single choice is the set of one. Choices that are no label of a project are kept as they are: `AnswerSet` knows
-    what may be a label.
+    A single choice is the set of one. Choices that are no label of a project are kept as they are: `AnswerSet` decides
+    what is a label.
 
     >>> Answer(("dog", "cat", "dog")).choices
     ('cat', 'dog')
@@ -92,7 +92,7 @@ class Answer:
 
     @property
     def outcome(self) -> Outcome:
-        """The outcome of an engine that answers this; an empty answer may still stand beside probabilities."""
+        """The outcome of an engine that answers this; an empty answer may still have probabilities."""
         if self.is_unsure:
             return Outcome.ABSTAINED
         return Outcome.NONE_OF_THESE if self.is_none else Outcome.LABEL
@@ -107,7 +107,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class AnswerSet:
-    """The answers that a project knows, by its K classes in the order of the label set.
+    """The answers of a project, by its K classes in the order of the label set.
 
     >>> known = AnswerSet(("cat", "dog"))
     >>> known.labels, known.none_code
@@ -167,12 +167,12 @@ class AnswerSet:
         return None if code == MISSING else self.labels[code]
 
     def label_of(self, named: Answer | str | None, probs: Sequence[float] = ()) -> str | None:
-        """The label that an engine stands for: what it named, else its likeliest class.
+        """The label that an engine gives: the named one, else its likeliest class.
 
         Parameters
         ----------
         named : Answer, str or None
-            What it named. An abstention stands for no label, whatever the probabilities say.
+            What it named. An abstention gives no label, whatever the probabilities are.
         probs : (K,) sequence, optional
             In the order of the classes; of another length they do not count.
 

@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Items in lists of at most `size`, in order; nothing is read before it is wanted.
+    """Items in lists of at most `size`, in order; nothing is read before it is needed.
 
     Examples
     --------

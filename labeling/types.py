@@ -47,7 +47,7 @@ KeyId = NewType("KeyId", int)
 NONE_OF_THESE = "none of these"
 """The answer that no class of the label set fits. A label, but of no class: never trained on."""
 UNSURE = "unsure"
-"""The answer that the person cannot tell. It closes a review and makes no label."""
+"""The answer of a person who cannot decide. It closes a review and makes no label."""
 
 
 class Side(StrEnum):

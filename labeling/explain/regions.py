@@ -23,7 +23,7 @@ DIMMED = 0.35
 
 
 class RegionFinder:
-    """Finds regions for texts. Holds the model warm; costs nothing.
+    """Finds regions for texts. Keeps the model loaded; costs nothing.
 
     Raises
     ------

@@ -1,8 +1,8 @@
-"""Near-duplicate groups, so that twins stand on one side of the hold-out.
+"""Near-duplicate groups, so that twins (near-duplicates) are on one side of the hold-out.
 
 In: images already placed and newcomers, in the order of their ids. Out: for each newcomer its group (named by the
 content hash of its founder), the side that the group stands on, and whether the newcomer is a *bridge*. Invariant:
-no two twins that are not bridges stand on different sides, in whatever order they come.
+no two twins that are not bridges are on different sides, in any order of arrival.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Looks:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where one image stands; written once. A bridge has twins on both sides and is used on neither."""
+    """The group and side of one image; written once. A bridge has twins on both sides and is used on neither."""
 
     founder: str
     side: Side
@@ -57,7 +57,7 @@ def side_of_founder(founder: str, salt: str, holdout_share: float) -> Side:
 def place(
     newcomers: Looks, known: Looks, placed: Sequence[Placement], *, salt: str, holdout_share: float
 ) -> list[Placement]:
-    """Put every newcomer, in order, into the nearest twin's group, or let it found one.
+    """Put every new image, in order, into the nearest twin's group, or let it found one.
 
     Parameters
     ----------

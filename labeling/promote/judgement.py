@@ -140,7 +140,7 @@ def _comparison(
     if gain < 0:
         return f"{points} {range_}: it is not better."
     if lower <= -gate.margin:
-        return f"{points} {range_}, but {bound}, not above {least}: it may be worse."
+        return f"{points} {range_}, but {bound}, not above {least}: it may well be worse."
     return f"{points} {range_}; {bound}, above {least}."
 
 

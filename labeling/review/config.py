@@ -85,7 +85,7 @@ def overlay_title(policy: Policy) -> str:
 
 
 def choices_in(xml: str) -> tuple[str, ...]:
-    """The answers that a labelling config offers, whoever wrote it; Invalid if it is not plain XML."""
+    """The answers that a labelling config offers, ours or not; Invalid if it is not plain XML."""
     return tuple(str(choice.get("alias") or choice.get("value")) for choice in parse_xml(xml).iter("Choice"))
 
 
@@ -105,7 +105,7 @@ def instructions(config: ProjectConfig) -> str:
 
 
 def config_hash(*written: str) -> str:
-    """Names what was written to Label Studio, to know when it must be written again."""
+    """A hash of what was written to Label Studio, to find out when it must be written again."""
     return hashlib.sha256("\0".join(written).encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -67,7 +67,7 @@ class EndpointClient:
         Raises
         ------
         Invalid
-            When the endpoint refuses the request for good, or answers with what is no JSON object; its `status` tells.
+            When the endpoint refuses the request for good, or answers with no JSON object; see its fact `status`.
         """
         return self._ask("POST", path, body)
 

@@ -160,7 +160,7 @@ def _calls_tools(ask: _Asker) -> bool:
 
 
 def _context(client: EndpointClient, salt: str) -> int:
-    """Tokens that fit, where the list of models tells; 0 where it does not."""
+    """The context length in tokens, where the list of models has it; else 0."""
     reply = _attempt(lambda: client.get("/models", salt))
     try:
         listed = json.loads(reply.body)["data"] if reply else []

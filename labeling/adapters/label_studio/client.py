@@ -29,7 +29,7 @@ IMPORT_CHUNK = 500
 
 @dataclass(frozen=True, slots=True)
 class ProjectSettings:
-    """What we write into a Label Studio project; `marker` stands in its description and finds it again.
+    """What is written to a Label Studio project; `marker` is part of its description and identifies it.
 
     Without a marker its description stays, and without instructions its own.
     """
@@ -42,7 +42,7 @@ class ProjectSettings:
 
 @dataclass(frozen=True, slots=True)
 class StudioProject:
-    """What stands in a Label Studio project now."""
+    """The present settings of a Label Studio project."""
 
     id: int
     title: str
@@ -78,7 +78,7 @@ class Changed:
 
     @property
     def token(self) -> str:
-        """The key of the review that it stands for; empty where it was not made by us."""
+        """The key of its review; empty where the task was not made by us."""
         return str(self.data.get("external_id", ""))
 
 
@@ -228,7 +228,7 @@ class LabelStudio:
         return [_changed(row) for row in self._tasks(project_id, "id,updated_at,annotations_ids,data", filters)]
 
     def tasks(self, project_id: int, task_ids: Sequence[int]) -> Iterator[StudioTask]:
-        """These tasks, read anew, as far as they still exist."""
+        """These tasks, read again, as far as they still exist."""
         for wanted in batches(task_ids, CHUNK):
             among = {"filter": "filter:tasks:id", "operator": "in_list", "type": "Number", "value": wanted}
             for row in self._tasks(project_id, None, [among]):
@@ -244,7 +244,7 @@ class LabelStudio:
             return int(self._http.call("GET", f"/api/projects/{project_id}/")["task_number"])
 
     def read_file(self, path: str, max_bytes: int) -> StudioFile:
-        """A file that Label Studio serves under this path to whoever has our token.
+        """A file that Label Studio serves under this path.
 
         Raises
         ------

@@ -188,7 +188,7 @@ def _was_sent(error: httpx.HTTPError) -> bool:
 
 
 def _is_about_addresses(error: ApiError) -> bool:
-    """Its protection against requests to private networks answers 403 too, and has another way out."""
+    """Its protection against requests to private networks answers 403 too, and needs another solution."""
     return "reserved network" in str(error.body)
 
 

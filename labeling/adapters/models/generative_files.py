@@ -1,7 +1,7 @@
 """Loads generative models, with or without image input: from a folder, a GGUF file or the hub, onto a GPU or the CPU.
 
 In: a name as a user writes it, and the installation's words for device and numbers. Out: a loaded model.
-Invariant: what cannot fit or cannot run here is refused before its weights are fetched, with the way out.
+Invariant: a model that does not fit or cannot run here is refused before its weights are fetched, with what to do.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ LARGEST_FILE_BYTES = 512 * 2**20
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that its name never stands for half of it."""
+    """Write a file so that its name never refers to a part of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     _write_synced(staged, data)
@@ -42,7 +42,7 @@ def stage_folder(parent: Path, owner: str, files: Mapping[str, bytes]) -> Path:
 
 
 def place_folder(staged: Path, place: Path) -> None:
-    """Give a staged folder its name. A folder already there belongs to nobody: the caller holds the name."""
+    """Give a staged folder its name. A folder already there is replaced: the caller owns the name."""
     if place.exists():
         shutil.rmtree(place)
     staged.rename(place)

@@ -66,7 +66,7 @@ class Logistic:
 
 @dataclass(frozen=True, slots=True)
 class LinearHead:
-    """Weights (K, F) and biases (K,), whoever fitted them."""
+    """Weights (K, F) and biases (K,), fitted here or by a plug-in."""
 
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
@@ -104,7 +104,7 @@ class Layer(nn.Module):
         return features @ self.weight.T + self.bias  # (N, F) -> (N, K)
 
     def loss(self, features: Tensor, labels: Tensor, weights: Tensor, c: float) -> Tensor:
-        """Weighted cross-entropy, a mean over examples, plus the penalty; the bias goes free, as in scikit-learn."""
+        """Weighted cross-entropy, a mean over examples, plus the penalty of the weights, as in scikit-learn."""
         entropy = nn.functional.cross_entropy(self(features), labels, reduction="none")  # (N,)
         penalty = self.weight.square().sum() / (2 * c)
         return ((weights * entropy).sum() + penalty) / len(labels)

@@ -23,7 +23,7 @@ __all__ = ["CALLS", "CROP_SIDE", "SECTION", "SHOTS_FIRST", "AgentTools", "crop"]
 CALLS = 3
 CROP_SIDE = 448
 SHOTS_FIRST = 4
-"""Examples that stand in the prompt; further ones are shown when the model asks for them, as many at a time."""
+"""Examples in the prompt; further ones are shown when the model asks for them, as many at a time."""
 SECTION = 4_000
 LEAST = 0.02
 ENOUGH = "No more tools may be used. Answer now."

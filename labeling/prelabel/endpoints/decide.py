@@ -1,7 +1,7 @@
 """Endpoints that decide: one question with a closed set of options, and a probability for each option, no text.
 
 In: an item and the labels. Out: a prelabel with probabilities of the endpoint's own. Two forms of request exist,
-`/decisions` and `/systemone`; the probe tells which one an endpoint answers. Invariant: an answer that lacks an option,
+`/decisions` and `/systemone`; the probe finds which one an endpoint answers. Invariant: an answer that lacks an option,
 or whose numbers are no probabilities, is no answer.
 """
 

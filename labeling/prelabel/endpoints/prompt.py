@@ -51,7 +51,7 @@ __all__ = [
 IMAGE_SIDE = 768
 SHOT_SIDE = 256
 GUIDELINES = 6_000
-"""Characters of guidelines that stand in every prompt; of longer ones the beginning does, and the list of headings."""
+"""Characters of guidelines in every prompt; longer ones are cut, and their headings are listed."""
 LOSSLESS = 256 * 256
 NOTHING_TO_SEND = "failed: nothing of this image may be sent: it has no text, and its picture stays here"
 _HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*#*\s*$", re.MULTILINE)
@@ -142,7 +142,7 @@ def image_sizes(parts: Sequence[Part]) -> list[tuple[int, int]]:
 
 
 def headings(guidelines: str) -> list[str]:
-    """The headings of Markdown guidelines that are too long to stand in every prompt; else none.
+    """The headings of Markdown guidelines that are too long for the prompt; else none.
 
     >>> headings("# Cats" + "\\n" * 6_001), headings("# Cats")
     (['Cats'], [])
@@ -151,7 +151,7 @@ def headings(guidelines: str) -> list[str]:
 
 
 def section(guidelines: str, heading: str) -> str:
-    """What stands under a heading, up to the next one; empty when there is no such heading.
+    """The text under a heading, up to the next one; empty when there is no such heading.
 
     >>> section("# Cats\\nOnly whole ones.\\n# Dogs\\n", "Cats")
     'Only whole ones.'

@@ -1,4 +1,4 @@
-"""Class probabilities for a label set that a network was never trained on, by way of the classes that it knows.
+"""Class probabilities for a label set that a network was not trained on, by way of the classes that it was trained on.
 
 In: the network's probabilities for the classes it knows (N, C), and unit vectors of the texts of those classes
 (C, T) and of the labels (K, T). Out: (N, K), rows summing to 1. Everything is pure arrays.

@@ -133,7 +133,7 @@ def project_and_score(
 
 
 def _ridge(others: Moments) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Map (D, T) and both means, from the sums over the images of all other folds; the intercept goes free."""
+    """Map (D, T) and both means, from the sums over the images of all other folds; the intercept has no penalty."""
     n, x_sum, y_sum, xx, xy = others
     x_mean, y_mean = x_sum / n, y_sum / n
     gram = xx - np.outer(x_sum, x_mean) + PENALTY * np.eye(len(xx))

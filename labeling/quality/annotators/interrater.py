@@ -134,7 +134,7 @@ def alpha(answers: Answers, classes: int, rng: np.random.Generator) -> Estimate 
 
 
 def alpha_by_class(answers: Answers, classes: int, rng: np.random.Generator) -> list[Estimate | None]:
-    """Alpha of each class against all others; `n` counts images to which somebody gave it. None: nobody did.
+    """Alpha of each class against all others; `n` counts the images with an answer of it; None: there is none.
 
     Examples
     --------

@@ -56,7 +56,7 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class OneClass:
-    """How often somebody is right on images that are truly of one class."""
+    """How often an annotator is right on images that are truly of one class."""
 
     label: str
     right: Estimate

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -100,7 +101,9 @@ def folds_of(
     return np.asarray(dealt[place])
 
 
-def suspects(labels: Labels, probs: Probs) -> list[Suspect]:
+def suspects(
+    labels: Labels, probs: Probs, rank_by: Literal["self_confidence", "normalized_margin"] = "self_confidence"
+) -> list[Suspect]:
     """The labels that confident learning finds wrong, the most suspicious first.
 
     Notes
@@ -118,8 +121,8 @@ def suspects(labels: Labels, probs: Probs) -> list[Suspect]:
     judged, classes, given, said = _judged(labels, probs)
     if len(classes) < 2:
         return []
-    order = find_label_issues(given, said, return_indices_ranked_by="self_confidence", n_jobs=1)
-    scores = get_label_quality_scores(given, said, method="self_confidence")
+    order = find_label_issues(given, said, return_indices_ranked_by=rank_by, n_jobs=1)
+    scores = get_label_quality_scores(given, said, method=rank_by)
     return [Suspect(int(judged[at]), int(classes[said[at].argmax()]), float(scores[at])) for at in order]
 
 

@@ -106,7 +106,7 @@ def verdict_on(states: Sequence[State]) -> Verdict:
 
 
 def judge(criteria: Sequence[Criterion]) -> tuple[Verdict, list[Criterion]]:
-    """The verdict, and the criteria that stand in its way: those that are missed, then those not yet known.
+    """The verdict, and the criteria that prevent a yes: those that are missed, then those not yet known.
 
     Examples
     --------

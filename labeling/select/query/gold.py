@@ -22,7 +22,7 @@ def draw_gold(available: int, policy: Policy, *, asked: int, rng: np.random.Gene
     Parameters
     ----------
     available : int
-        How many gold images nobody has been asked about.
+        How many gold images have not been asked about.
     policy : Policy
         `gold.rate` of `query_size` on average, and whatever the onboarding set still lacks.
     asked : int

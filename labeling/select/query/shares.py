@@ -1,4 +1,4 @@
-"""How many images of each kind a query asks for, so that its numbers can be trusted later.
+"""How many images of each kind a query asks for, so that later figures are unbiased.
 
 In: the size of the query, the policy's shares, what is left to ask and what is already known. Out: one count a
 kind. Fractions are rounded at random (by `rng`), so that a share holds over many small queries too.

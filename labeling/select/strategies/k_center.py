@@ -47,7 +47,7 @@ def k_center(
     Parameters
     ----------
     vectors : (N, D) array
-        Points, the most wanted first: it is the start, and equal distances go to the earlier point.
+        Points, the best first: the first is the start, and of equal distances the earlier point is taken.
     n : int
         How many to take.
     covered : (L, D) array, optional

@@ -79,12 +79,12 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Picks:
-    """The images that a strategy wants asked, the most wanted first."""
+    """The images that a strategy selects, the best first."""
 
     positions: Positions
     """(n,) distinct positions of the view."""
     scores: Scores
-    """(n,) finite; how much each is wanted, on the strategy's own scale."""
+    """(n,) finite; higher is better, on the strategy's own scale."""
     reasons: tuple[str, ...]
     """Why each was picked, in a few words for people."""
 
@@ -101,7 +101,7 @@ class Strategy(Protocol):
         ...
 
     def score(self, predicted: Predicted) -> Scores | None:
-        """How much each image is wanted by what is predicted now, (N,) and finite; higher is asked sooner.
+        """A score of each image from the current prediction, (N,) and finite; higher is asked sooner.
 
         It orders the open reviews anew. None: there is no such number, and they stay as they were picked.
         """

@@ -87,7 +87,7 @@ def test_a_gain_that_may_well_be_a_loss_is_refused() -> None:
 
     assert judgement.gain == pytest.approx(1 / 40)
     assert judgement.verdict is Verdict.REFUSED
-    assert "may be worse" in judgement.reasons[0]
+    assert "may well be worse" in judgement.reasons[0]
 
 
 def test_under_thirty_labels_no_gate_runs() -> None:
