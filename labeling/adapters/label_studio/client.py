@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
+import msgspec
 from label_studio_sdk import LabelStudio as Sdk
 
 from labeling.adapters.label_studio.http import LabelStudioHttp, StudioFile
@@ -25,6 +26,7 @@ PAGE = 1_000
 """Label Studio counts anew for every page."""
 CHUNK = 100
 IMPORT_CHUNK = 500
+_RENAMED = {"show_predictions": "show_collab_predictions", "instructions": "expert_instruction"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +42,17 @@ class ProjectSettings:
     instructions: str
 
 
-@dataclass(frozen=True, slots=True)
-class StudioProject:
+class StudioProject(msgspec.Struct, frozen=True, rename=_RENAMED):
     """The present settings of a Label Studio project."""
 
     id: int
     title: str
-    label_config: str
-    model_version: str
-    sampling: str
-    skip_queue: str
-    show_predictions: bool
-    maximum_annotations: int
+    label_config: str = ""
+    model_version: str = ""
+    sampling: str = ""
+    skip_queue: str = ""
+    show_predictions: bool = False
+    maximum_annotations: int = 0
     instructions: str = ""
     description: str = ""
 
@@ -142,21 +143,10 @@ class LabelStudio:
             self._sdk.projects.update(project_id, **_written(settings))
 
     def project(self, project_id: int) -> StudioProject:
-        """What stands there now; NotFound if it was deleted."""
+        """Its present settings; NotFound if it was deleted."""
         with self._http.explained():
-            found = self._http.call("GET", f"/api/projects/{project_id}/")
-            return StudioProject(
-                id=int(found["id"]),
-                title=str(found["title"]),
-                label_config=str(found["label_config"]),
-                model_version=str(found["model_version"] or ""),
-                sampling=str(found["sampling"]),
-                skip_queue=str(found["skip_queue"]),
-                show_predictions=bool(found["show_collab_predictions"]),
-                maximum_annotations=int(found["maximum_annotations"]),
-                description=str(found["description"] or ""),
-                instructions=str(found["expert_instruction"] or ""),
-            )
+            found = dict(self._http.call("GET", f"/api/projects/{project_id}/")).items()
+            return msgspec.convert({name: value for name, value in found if value is not None}, StudioProject)
 
     def set_model_version(self, project_id: int, model_version: str) -> None:
         """Show the predictions of this version; they must be there already."""

@@ -76,8 +76,9 @@ class Conversations:
         EndpointUnavailable, OverBudget, Invalid
             What the wire raised and is about more than this image.
         """
+        talk = self._with_tools if self._abilities.tools else self._in_turns
         try:
-            verdict = asyncio.run(self._converse(parts, self._make_model(wire), tools, seed))
+            verdict = asyncio.run(talk(parts, self._make_model(wire), tools, seed))
         except Invalid as error:
             return refused(error)
         except AgentRunError as error:
@@ -86,11 +87,6 @@ class Conversations:
         if wire.replies and calls_repeat(wire.replies[-1].body):
             return abstention(TWO_ANSWERS)
         return verdict
-
-    async def _converse(self, parts: list[Part], model: Model, tools: AgentTools, seed: int) -> Verdict:
-        if self._abilities.tools:
-            return await self._with_tools(parts, model, tools, seed)
-        return await self._in_turns(parts, model, tools, seed)
 
     async def _with_tools(self, parts: list[Part], model: Model, tools: AgentTools, seed: int) -> Verdict:
         answer = answer_model(self._classes)
