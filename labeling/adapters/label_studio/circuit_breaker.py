@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-__all__ = ["Patience"]
+__all__ = ["CircuitBreaker"]
 
 AFTER = 5
 """So many failures in a row; more than a job's three tries."""
@@ -16,7 +16,7 @@ FIRST_PAUSE_S = 2.0
 LONGEST_PAUSE_S = 60.0
 
 
-class Patience:
+class CircuitBreaker:
     """One server's breaker; `failures` counts those in a row."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -28,12 +28,12 @@ class Patience:
         """How long the server is not to be called from now on; 0 where it may be called.
 
         >>> moment = [0.0]
-        >>> patience = Patience(lambda: moment[0])
-        >>> for _ in range(AFTER): patience.failed()
-        >>> patience.pause_s
+        >>> breaker = CircuitBreaker(lambda: moment[0])
+        >>> for _ in range(AFTER): breaker.failed()
+        >>> breaker.pause_s
         2.0
         >>> moment[0] = 2.5
-        >>> patience.pause_s
+        >>> breaker.pause_s
         0.0
         """
         return max(0.0, self._until - self._clock()) if self.failures >= AFTER else 0.0
@@ -44,6 +44,6 @@ class Patience:
         doubled = FIRST_PAUSE_S * 2.0 ** min(self.failures - AFTER, 10)
         self._until = self._clock() + min(LONGEST_PAUSE_S, doubled)
 
-    def went_well(self) -> None:
+    def succeeded(self) -> None:
         """An answer came."""
         self.failures = 0

@@ -113,12 +113,12 @@ class LabelStudio:
     @property
     def failures(self) -> int:
         """How many calls in a row were not answered; 0 where all is well."""
-        return self._http.patience.failures
+        return self._http.breaker.failures
 
     @property
     def pause_s(self) -> float:
         """How long no call is made from now on, after too many of these."""
-        return self._http.patience.pause_s
+        return self._http.breaker.pause_s
 
     def release(self) -> str:
         """The version of the server."""

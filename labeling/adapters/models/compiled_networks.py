@@ -31,7 +31,7 @@ from labeling.adapters.storage.atomic_files import new_folder
 from labeling.errors import Invalid
 from labeling.prelabel.encoders.efficientnet_lite import IMAGE_SIZE, lite0_pixels
 from labeling.prelabel.encoders.encoders import Pixels
-from labeling.prelabel.encoders.torch_network import Seeing, TorchNetwork
+from labeling.prelabel.encoders.torch_network import ImageClassifier, TorchNetwork
 from labeling.prelabel.engine import Vectors
 
 __all__ = ["CompiledNetwork", "converted_network", "digest_of", "has_openvino", "load_openvino"]
@@ -133,7 +133,7 @@ def _sums(folder: Path) -> dict[str, str]:
 
 
 def _converted(models: Path) -> Any:
-    network = Seeing(load_bundled_classifier(models)).eval()
+    network = ImageClassifier(load_bundled_classifier(models)).eval()
     shape = [3, IMAGE_SIZE, IMAGE_SIZE]
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracing warns of every Python value that it takes for a constant

@@ -15,7 +15,7 @@ from labeling.adapters.models.model_files import LITE0_NAME, load_bundled_classi
 from labeling.errors import Invalid
 from labeling.prelabel.encoders.efficientnet_lite import lite0_pixels
 from labeling.prelabel.encoders.encoders import ImageEncoder
-from labeling.prelabel.encoders.torch_network import Seeing, TorchNetwork
+from labeling.prelabel.encoders.torch_network import ImageClassifier, TorchNetwork
 
 __all__ = ["load_bundled_images"]
 
@@ -61,7 +61,7 @@ def load_bundled_images(
             name = f"{name}-{digest_of(path)[:8]}"
         network = CompiledNetwork(path, dtype=dtype, threads=threads, lanes=lanes)
         return ImageEncoder(name, network, lite0_pixels, at_once=IMAGES_A_LANE, workers=lanes + 2)
-    on_torch = TorchNetwork(Seeing(load_bundled_classifier(models)), device, getattr(torch, dtype))
+    on_torch = TorchNetwork(ImageClassifier(load_bundled_classifier(models)), device, getattr(torch, dtype))
     if device == "cpu":
         return ImageEncoder(name, on_torch, lite0_pixels)
     return ImageEncoder(name, on_torch, lite0_pixels, at_once=IMAGES_ON_A_GPU, workers=threads + 1)

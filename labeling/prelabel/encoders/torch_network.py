@@ -16,10 +16,10 @@ from labeling.errors import Unavailable
 from labeling.prelabel.encoders.encoders import Pixels
 from labeling.prelabel.engine import Vectors
 
-__all__ = ["Seeing", "TorchNetwork"]
+__all__ = ["ImageClassifier", "TorchNetwork"]
 
 
-class Seeing(torch.nn.Module):
+class ImageClassifier(torch.nn.Module):
     """The part of a transformers image classifier from pixels to features and logits.
 
     The features are the mean over the places of the last feature map, which is what such a model's pooler computes.
