@@ -1,7 +1,7 @@
 """What an answer about an image is: a set of labels, "none of these", or "unsure"; and the code of each in an array.
 
 In: what people chose or an engine named, as text. Out: values that are compared as sets, and codes: 0 to K - 1 for the
-classes, K for "none of these", `MISSING` where there is no label. Only this file knows these texts and these numbers.
+classes, K for "none of these", `MISSING` where there is no label. Only this file uses these texts and these numbers.
 """
 
 from __future__ import annotations
@@ -15,9 +15,7 @@ from labeling.types import NONE_OF_THESE, UNSURE, Outcome
 __all__ = ["MISSING", "Answer", "AnswerSet", "is_always_offered", "is_none", "is_unsure"]
 
 MISSING = -1
-"""The code where there is no label: nothing was said, it is unsure, or it is no single label of the set."""
-
-_ALWAYS_OFFERED = (NONE_OF_THESE, UNSURE)
+"""The code where there is no label: no answer, "unsure", or no single label of the set."""
 
 
 def is_none(label: str | None) -> bool:
@@ -36,15 +34,15 @@ def is_unsure(choice: str | None) -> bool:
 
 def is_always_offered(text: str) -> bool:
     """Whether people can choose this in every project, so that no class may have the name."""
-    return text in _ALWAYS_OFFERED
+    return text in (NONE_OF_THESE, UNSURE)
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Answer:
-    """What somebody says of an image: the distinct `choices` in order; none where nothing was said.
+    """What a person or an engine answers about an image: the distinct `choices` in order; none where it gave no answer.
 
-    A single choice is the set of one. Choices that are no label of a project are kept as they are: `AnswerSet` knows
-    what may be a label.
+    A single choice is the set of one. Choices that are no label of a project are kept as they are: `AnswerSet` decides
+    what is a label.
 
     >>> Answer(("dog", "cat", "dog")).choices
     ('cat', 'dog')
@@ -85,7 +83,7 @@ class Answer:
 
     @property
     def is_unsure(self) -> bool:
-        """Whether it says that it cannot be told."""
+        """Whether it says "unsure"."""
         return self.choices == (UNSURE,)
 
     @property
@@ -95,7 +93,7 @@ class Answer:
 
     @property
     def outcome(self) -> Outcome:
-        """The outcome of an engine that answers this; an empty answer may still stand beside probabilities."""
+        """The outcome of an engine that answers this; an empty answer may still have probabilities."""
         if self.is_unsure:
             return Outcome.ABSTAINED
         return Outcome.NONE_OF_THESE if self.is_none else Outcome.LABEL
@@ -116,7 +114,7 @@ def _stored(choices: tuple[str, ...]) -> Answer:
 
 @dataclass(frozen=True, slots=True)
 class AnswerSet:
-    """The answers that a project knows, by its K classes in the order of the label set.
+    """The answers of a project, by its K classes in the order of the label set.
 
     >>> known = AnswerSet(("cat", "dog"))
     >>> known.labels, known.none_code
@@ -176,12 +174,12 @@ class AnswerSet:
         return None if code == MISSING else self.labels[code]
 
     def label_of(self, named: Answer | str | None, probs: Sequence[float] = ()) -> str | None:
-        """The label that an engine stands for: what it named, else its likeliest class.
+        """The label that an engine gives: the named one, else its likeliest class.
 
         Parameters
         ----------
         named : Answer, str or None
-            What it named. An abstention stands for no label, whatever the probabilities say.
+            What it named. An abstention gives no label, whatever the probabilities are.
         probs : (K,) sequence, optional
             In the order of the classes; of another length they do not count.
 
@@ -194,9 +192,5 @@ class AnswerSet:
         answer = named if isinstance(named, Answer) else Answer.one(named)
         if answer.is_unsure or self.is_label(answer.single):
             return answer.single
-        return self.classes[_likeliest(probs)] if len(probs) == len(self.classes) else None
-
-
-def _likeliest(probs: Sequence[float]) -> int:
-    """The position of the largest of at least one probability; the first of equals."""
-    return max(range(len(probs)), key=probs.__getitem__)
+        likeliest = max(range(len(probs)), key=probs.__getitem__, default=0)  # the first of equals
+        return self.classes[likeliest] if len(probs) == len(self.classes) else None

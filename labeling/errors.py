@@ -1,12 +1,12 @@
 """Every error that hardcase raises on purpose, in one tree.
 
 HardcaseError
-├── NotFound            what was named does not exist, or the caller may not see it
-├── Conflict            what was asked for contradicts what is already so
+├── NotFound            what was named does not exist, or the caller may not read it
+├── Conflict            the request contradicts the present state
 │   ├── NothingToLearnFrom   a fit was asked for and the labels do not allow one
 │   ├── OverBudget      a call that might cost more than is left
-│   └── EnginePaused    an engine that obeys what is written in pictures or beside them
-├── Invalid             what was given cannot be used as it is
+│   └── EnginePaused    an engine that obeys orders in pictures or beside them
+├── Invalid             the input cannot be used as it is
 │   ├── BadImage        bytes that are not an image which we accept
 │   ├── BadAddress      an address that may not be fetched
 │   ├── BadArchive      an archive over its limits, or with members that may not be unpacked
@@ -15,7 +15,7 @@ HardcaseError
 ├── Denied              the caller is known and may not do this
 └── Unavailable         something outside did not answer; trying again later may work (retryable)
     ├── LabelStudioUnavailable
-    ├── EndpointUnavailable   a model's endpoint refused for now (429, 5xx), or is left alone for a while
+    ├── EndpointUnavailable   a model's endpoint refused for now (429, 5xx), or is not called for a while
     │   └── EndpointSilent    it was sent a question and no answer came: it may have been paid for
     └── StorageFull     no room left to write
 
@@ -47,7 +47,7 @@ __all__ = [
 
 
 class HardcaseError(Exception):
-    """Something that hardcase knows how to explain."""
+    """An error that hardcase can explain to the user."""
 
     def __init__(self, message: str | None = None, **facts: object) -> None:
         super().__init__(message or (type(self).__doc__ or "").strip())
@@ -63,7 +63,7 @@ class NotFound(HardcaseError):
 
 
 class Conflict(HardcaseError):
-    """This contradicts what is already so."""
+    """This contradicts the present state."""
 
 
 class NothingToLearnFrom(Conflict):

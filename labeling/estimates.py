@@ -10,12 +10,12 @@ from dataclasses import dataclass
 __all__ = ["MIN_LABELS", "Estimate", "Forecast"]
 
 MIN_LABELS = 30
-"""An estimate that rests on fewer images reads "not yet known"."""
+"""An estimate from fewer images is shown as "not yet known"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A figure with its 95 % interval and the number of images that it rests on."""
+    """A figure with its 95 % interval and the number of images that it is computed from."""
 
     value: float
     lower: float
@@ -24,13 +24,13 @@ class Estimate:
 
     @property
     def known(self) -> bool:
-        """Whether it rests on enough images to be shown as a number."""
+        """Whether it has enough images to be shown as a number."""
         return self.n >= MIN_LABELS
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """A number that is not known yet; `likely` is None where nothing speaks for one."""
+    """A number that is not known yet; `likely` is None where there is no likely value."""
 
     lower: float
     likely: float | None

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-__all__ = [
-    "JobName",
-    "Role",
-    "Trigger",
-]
+__all__ = ["JobName", "Role", "Trigger"]
 
 
 class JobName(StrEnum):
     """The background jobs, named after the loop. `sweep` asks all of them what is left to do.
 
-    `explain` draws second pictures for annotators; `escalate` lets dearer engines look at what is still in doubt;
-    `engines` tries, compares or plans engines for a person who asked; `quality` counts people's answers, `inspect`
-    looks for wrong labels and drift; `adopt` takes over tasks that were made in Label Studio; `messages` delivers
-    alarms and summaries; `tidy` removes what no row names.
+    `explain` draws overlays for annotators; `escalate` sends the images that are still in doubt to more expensive
+    engines; `engines` tries, compares or plans engines on request; `quality` counts people's answers; `inspect`
+    searches for wrong labels and drift; `adopt` takes over tasks that were made in Label Studio; `messages` delivers
+    alarms and summaries; `tidy` removes stored files that no row names.
     """
 
     INGEST = "ingest"

@@ -60,11 +60,11 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Gold:
-    """How images whose answer is known are mixed in to measure people; they never look different.
+    """How images whose answer is known are mixed in to measure annotators; they are shown like all others.
 
     `rate` in [0, 1): the share of a query. `people`: how many different people are shown one gold image at most.
-    `onboarding`: so many gold images come first for everybody. `from_consensus`: so many people must agree, and nobody
-    disagree, for an image to become gold; 0: none is made. `feedback`: annotators may see how they did.
+    `onboarding`: how many gold images every annotator gets first. `from_consensus`: how many people must agree, with
+    nobody against, for an image to become gold; 0: none is made. `feedback`: annotators may see their results.
     """
 
     rate: float = 0.05
@@ -94,9 +94,9 @@ class Team:
 class EngineUse:
     """One engine as a project uses it: `engine` is `name` or `name:model`.
 
-    `below_margin` in [0, 1]: an engine of the escalation looks only at images whose two best classes are nearer than
-    this, by the engines before it or by the champion, or about which those disagree. `sends` names the fields that
-    may leave the house. `examples` is how many of the nearest human-verified images it is shown.
+    `below_margin` in [0, 1]: an engine of the escalation gets only the images whose two best classes differ by less
+    than this, by the engines before it or by the champion, or on which those disagree. `sends` names the fields that
+    may be sent to an endpoint. `examples` is how many of the nearest human-verified images it is shown.
     """
 
     engine: str
@@ -118,10 +118,10 @@ class Budget:
 class Policy:
     """How one project turns the loop. Counts are images, times are seconds.
 
-    `engine` looks at every image; those of `escalation`, in this order, only at what is still in doubt. An empty
+    `engine` labels every image; those of `escalation`, in this order, only the images that are still in doubt. An empty
     `image_encoder` or `text_encoder` means the first engine's own. `strategy` says which images are hard, `head` how
     the classifier is fitted, `consensus` how several answers become one label. `show` names what annotators see beside
-    the pre-label, `explanation` which second picture (never on blind tasks).
+    the pre-label, `explanation` which overlay (never on blind tasks).
     """
 
     engine: str = "bundled"

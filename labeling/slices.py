@@ -1,4 +1,4 @@
-"""What is too much at once, cut into parts of a bounded size: for memory, for a request, for a database's statement."""
+"""Sequences cut into parts of a bounded size, for memory, a request or a database statement."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Items in lists of at most `size`, in order; nothing is read before it is wanted.
+    """Items in lists of at most `size`, in order; nothing is read before it is needed.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The words of the product as frozen values; every layer speaks them and nothing else.
+"""The terms of the product as frozen values; every layer uses them.
 
 One word, one meaning: see docs/reference/vocabulary.md. Times are aware UTC datetimes.
 """
@@ -47,7 +47,7 @@ KeyId = NewType("KeyId", int)
 NONE_OF_THESE = "none of these"
 """The answer that no class of the label set fits. A label, but of no class: never trained on."""
 UNSURE = "unsure"
-"""The answer that the person cannot tell. It closes a review and makes no label."""
+"""The answer of a person who cannot decide. It closes a review and makes no label."""
 
 
 class Side(StrEnum):
@@ -70,7 +70,7 @@ class ReviewKind(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What an engine made of an image. Only LABEL has an answer of the label set."""
+    """The result of an engine for an image. Only LABEL has an answer of the label set."""
 
     LABEL = "label"
     NONE_OF_THESE = "none of these"
@@ -106,7 +106,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who does something, why, and when: what is kept with every fact that somebody decided."""
+    """Who does something, why, and when; kept with every fact that a person decided."""
 
     author: str
     reason: str
@@ -131,11 +131,11 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """How an engine came to its opinion; everything that is needed to believe it, or to find out why it was wrong.
+    """How an engine came to its prediction: what is needed to check it, or to find out why it was wrong.
 
-    `confidence_from` says what the probabilities are made of; empty: there are none. `prompt` names the exact prompt
+    `confidence_from` says how the probabilities were computed; empty: there are none. `prompt` names the exact prompt
     (a hash), `config_version` the version of the project's configuration with its guidelines. `examples` are the
-    images that it was shown with their labels. `flags` name what made it less trustworthy (an injection probe).
+    images that it was shown with their labels. `flags` name what makes it less reliable (such as an injection probe).
     """
 
     reason: str = ""
@@ -153,9 +153,9 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Prelabel:
-    """One engine's opinion of one image: `probs` (K,) in the order of the label set, summing to 1.
+    """One engine's prediction for one image: `probs` (K,) in the order of the label set, summing to 1.
 
-    An engine that cannot say how sure it is has no `probs`: absent, never zeros. `answer` is the class that it named;
+    An engine that gives no confidence has no `probs`: absent, never zeros. `answer` is the class that it named;
     None where it only gave probabilities, found none of the classes, or abstained.
     """
 
@@ -172,7 +172,7 @@ class Prelabel:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A labelled image as a fit or a figure sees it: its label, the kind of review (None: imported), its group."""
+    """A labelled image for a fit or a figure: its label, the kind of review (None: imported), its group."""
 
     image_id: ImageId
     group_id: int

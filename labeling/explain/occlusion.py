@@ -1,7 +1,7 @@
-"""Why an engine suggests a class, as a picture: what it hangs on in the image, and the labelled images most like it.
+"""Why an engine suggests a class, as an overlay: the image parts that it depends on, or similar labelled images.
 
 In: an image and how likely the class is with parts of it covered; or labelled pictures. Out: a map or a picture. It is
-help to look at, never a label; who may see it, and which labels may be shown, is decided by the caller.
+a visual aid, never a label; who may see it, and which labels may be shown, is decided by the caller.
 Source: Zeiler and Fergus, Visualizing and Understanding Convolutional Networks (2014), section 4.2, for the covering.
 """
 
@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 __all__ = ["GRID", "covered", "occlusion_map", "stacked", "strip"]
 
 GRID = 6
-"""The image is covered cell by cell of so many rows and columns: 36 looks."""
+"""The image is covered cell by cell of so many rows and columns: 36 inferences."""
 TILE = (200, 150)
 CAPTION = 34
 _PAPER, _INK = (255, 255, 255), (20, 20, 20)
@@ -42,7 +42,7 @@ def covered(image: Image.Image, grid: int = GRID) -> list[Image.Image]:
 
 
 def occlusion_map(whole: float, without: Sequence[float], size: tuple[int, int]) -> NDArray[np.float64]:
-    """How much the class hangs on each place: the fall of its probability when that place is covered.
+    """How much the class depends on each place: the fall of its probability when that place is covered.
 
     Parameters
     ----------
@@ -55,8 +55,8 @@ def occlusion_map(whole: float, without: Sequence[float], size: tuple[int, int])
 
     Returns
     -------
-    (height, width) array in [0, 1], smooth between the cells' middles. Higher: the class hangs on this place more. The
-    largest fall is 1; places that speak against the class, and all places where nothing makes it fall, are 0.
+    (height, width) array in [0, 1], smooth between the cells' middles. Higher: the class depends more on this place.
+    The largest fall is 1; places whose covering does not lower the probability are 0.
 
     Examples
     --------

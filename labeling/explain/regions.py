@@ -1,7 +1,7 @@
-"""Where in an image a text is thought to be: a picture for annotators, drawn over the image. Never a label.
+"""Where in an image a text is probably found: an overlay for annotators, drawn over the image. Never a label.
 
 In: an RGB image and a text. Out: how likely the text is at each pixel, (H, W) in [0, 1], and the image with those
-places lit. The model and its processor come loaded: any that answers with one map of logits a text, as CLIPSeg does.
+places bright. The model and its processor come loaded: any that gives one map of logits a text, as CLIPSeg does.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from labeling.prelabel.encoders.model_hash import fingerprint
 __all__ = ["RegionFinder", "lit"]
 
 DIMMED = 0.35
-"""What is left of the light where the text is surely not."""
+"""The brightness that is left where the text is least likely."""
 
 
 class RegionFinder:
-    """Finds regions for texts. Holds the model warm; costs nothing.
+    """Finds regions for texts. Keeps the model loaded; costs nothing.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def lit(image: Image.Image, likely: NDArray[np.floating]) -> Image.Image:
     image : Image
         RGB.
     likely : (H, W) array
-        In [0, 1], of the image's size; stretched so that its highest place is fully lit.
+        In [0, 1], of the image's size; stretched so that its highest place has full brightness.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""ZIP and TAR files from strangers, read as a stream of images: nothing is ever unpacked to a path.
+"""Untrusted ZIP and TAR files, read as a stream of images: nothing is ever unpacked to a path.
 
 In: a seekable file and the limits. Out: its images one by one, in memory. Names are data, never paths; links, devices,
 encrypted members and archives within archives are left alone; too many members, bytes, or bytes for its size, and the
-whole archive is refused. What an archive says about its own sizes is not believed: bytes are counted as they come.
+whole archive is refused. The sizes that an archive states are not trusted: bytes are counted as they are read.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ ARCHIVE_EXTENSIONS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".
 _CHUNK = 1 << 20
 _MAX_TEXT_BYTES = 64 * 1024
 _DIRECTORY_ENTRY = 128
-"""Bytes of a ZIP's directory that we grant each member (46 and its name)."""
+"""Bytes of a ZIP's directory that are allowed for each member (46 and its name)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArchiveLimits:
-    """How much one archive may ask of us. `max_ratio` is unpacked over packed bytes, past the first 64 MiB."""
+    """Limits for one archive. `max_ratio` is unpacked over packed bytes, past the first 64 MiB."""
 
     max_members: int = 100_000
     max_member_bytes: int = 50 * 2**20
@@ -108,7 +108,7 @@ class _Readable(Protocol):
 
 
 class _Budget:
-    """Counts what comes out of an archive, whatever its headers promised."""
+    """Counts the bytes read from an archive, whatever its headers say."""
 
     def __init__(self, packed_bytes: int, limits: ArchiveLimits) -> None:
         self._limits = limits
@@ -193,7 +193,7 @@ def _directory_bytes(file: BinaryIO) -> int:
 
 
 class _ModestInfo(tarfile.TarInfo):
-    """Refuses extended headers that would be read into memory whole and are larger than any name can be."""
+    """Refuses extended headers larger than any name can be: they would be read into memory whole."""
 
     def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
         if not self.isreg() and self.size > _CHUNK:
@@ -208,7 +208,7 @@ def _tar(unpacked: _Readable, budget: _Budget) -> _Members:
             budget.member()
             source = archive.extractfile(info) if info.isreg() and not info.issparse() else None
             yield _clean(info.name), None if source is None else budget.chunks(source, count=False)
-            archive.members = []  # it would remember every header, and we ask for each only once
+            archive.members = []  # else it keeps every header, and each is needed only once
 
 
 class _Counted:

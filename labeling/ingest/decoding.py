@@ -1,4 +1,4 @@
-"""From bytes that nobody trusts to plain RGB pixels, and from those to what people are shown.
+"""From untrusted bytes to plain RGB pixels, and from those to the image that is shown.
 
 In: the bytes of a file and the limits. Out: an RGB image, upright, in sRGB, flattened on white, of the first frame;
 then a JPEG or PNG made of the pixels alone, so nothing of the original file (place, serial number, script) is left.
@@ -21,8 +21,11 @@ from labeling.ingest.headers import Limits, canvas_of_webp, format_of, frames_of
 __all__ = ["Decoded", "Header", "check_header", "decode", "encode_shown"]
 
 _PLUGINS = (TiffImagePlugin, WebPImagePlugin)  # importing them is what makes Pillow know these formats
-_BROKEN = (OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, EOFError, OverflowError, AttributeError)
-_BROKEN_TOO = (struct.error, zlib.error, MemoryError, ZeroDivisionError, RuntimeError, NotImplementedError)
+_BROKEN = (
+    *(OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, EOFError, OverflowError, AttributeError),
+    *(struct.error, zlib.error, MemoryError, ZeroDivisionError, RuntimeError, NotImplementedError),
+)
+"""What Pillow raises for bytes that are cut off or broken."""
 JPEG_QUALITY = 92
 
 
@@ -81,7 +84,7 @@ def decode(data: bytes, limits: Limits) -> Decoded:
             image.load()
             upright = _upright(image)
             pixels = _to_rgb(upright)
-        except (*_BROKEN, *_BROKEN_TOO) as error:
+        except _BROKEN as error:
             raise BadImage("The image is cut off or broken. Export it again from where it came.") from error
     pixels.info = {}  # what a file says beside its pixels (comments, profiles, places) ends here
     return Decoded(header.format, pixels)
@@ -102,7 +105,7 @@ def _open(data: bytes, image_format: str) -> Image.Image:
         return Image.open(io.BytesIO(data), formats=[image_format])
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BadImage("The image has more pixels than are taken. Make it smaller.") from error
-    except (*_BROKEN, *_BROKEN_TOO) as error:
+    except _BROKEN as error:
         raise BadImage(f"This {image_format} is broken: its header cannot be read.") from error
 
 
@@ -117,7 +120,7 @@ def _check_size(width: int, height: int, limits: Limits) -> None:
 def _upright(image: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(image)
-    except (*_BROKEN, *_BROKEN_TOO):  # broken metadata is no reason to lose the pixels
+    except _BROKEN:  # broken metadata is no reason to lose the pixels
         return image
 
 
@@ -153,5 +156,5 @@ def _to_srgb(image: Image.Image) -> Image.Image | None:
     try:
         given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         return ImageCms.profileToProfile(image, given, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except (ImageCms.PyCMSError, *_BROKEN, *_BROKEN_TOO):  # a broken profile is no reason to lose the pixels
+    except (ImageCms.PyCMSError, *_BROKEN):  # a broken profile is no reason to lose the pixels
         return None

@@ -1,8 +1,8 @@
-"""Near-duplicate groups, so that twins stand on one side of the hold-out.
+"""Near-duplicate groups, so that twins (near-duplicates) are on one side of the hold-out.
 
 In: images already placed and newcomers, in the order of their ids. Out: for each newcomer its group (named by the
 content hash of its founder), the side that the group stands on, and whether the newcomer is a *bridge*. Invariant:
-no two twins that are not bridges stand on different sides, in whatever order they come.
+no two twins that are not bridges are on different sides, in any order of arrival.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _BLOCK = 8_192
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """What twins are told by: content hashes (N,), perceptual hashes (N,) as hex or "", vectors (N, D)."""
+    """What near-duplicates are found by: content hashes (N,), perceptual hashes (N,) as hex or "", vectors (N, D)."""
 
     content_hashes: Sequence[str]
     perceptual_hashes: Sequence[str]
@@ -37,7 +37,7 @@ class Looks:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where one image stands; written once. A bridge has twins on both sides and is used on neither."""
+    """The group and side of one image; written once. A bridge has twins on both sides and is used on neither."""
 
     founder: str
     side: Side
@@ -45,7 +45,7 @@ class Placement:
 
 
 def side_of_founder(founder: str, salt: str, holdout_share: float) -> Side:
-    """The side of a group: a hash of its founder and the project's salt, so nobody can choose it.
+    """The side of a group: a hash of its founder and the project's salt, so no one can choose it.
 
     >>> side_of_founder("00" * 32, "salt", 0.0).value
     'pool'
@@ -57,7 +57,7 @@ def side_of_founder(founder: str, salt: str, holdout_share: float) -> Side:
 def place(
     newcomers: Looks, known: Looks, placed: Sequence[Placement], *, salt: str, holdout_share: float
 ) -> list[Placement]:
-    """Put every newcomer, in order, into the nearest twin's group, or let it found one.
+    """Put every new image, in order, into the nearest twin's group, or let it found one.
 
     Parameters
     ----------
@@ -74,9 +74,9 @@ def place(
 
     Examples
     --------
-    >>> looks = Looks(["a", "b"], ["", ""], np.eye(2, dtype=np.float32))
+    >>> two = Looks(["a", "b"], ["", ""], np.eye(2, dtype=np.float32))
     >>> nobody = Looks([], [], np.zeros((0, 2), np.float32))
-    >>> [p.founder for p in place(looks, nobody, [], salt="s", holdout_share=0.2)]
+    >>> [p.founder for p in place(two, nobody, [], salt="s", holdout_share=0.2)]
     ['a', 'b']
     """
     far_known = _distances(newcomers, known)  # (n, N); under 1 is a twin
@@ -101,7 +101,7 @@ def _place_one(
 
 
 def _distances(new: Looks, old: Looks) -> NDArray[np.float32]:
-    """How far apart images look, (n, N) >= 0: under 1 for twins, by bits or by cosine, whichever is nearer."""
+    """The distance between images, (n, N) >= 0: under 1 for twins, by bits or by cosine, whichever is nearer."""
     far = np.empty((len(new.content_hashes), len(old.content_hashes)), np.float32)
     bits, has_bits = _as_bits(new.perceptual_hashes)
     vectors = unit(np.asarray(new.vectors))  # (n, D)

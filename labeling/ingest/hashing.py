@@ -1,7 +1,7 @@
-"""Names for content: a hash of bytes, a hash of text, and a hash of how an image looks.
+"""Names for content: a hash of bytes, a hash of text, and a perceptual hash of an image.
 
 In: bytes, text or an image. Out: lower-case hex. Equal input gives an equal name everywhere and always; a flat
-image has no looks to hash and gets the empty string, which is near to nothing.
+image has no perceptual hash and gets the empty string, which is near to nothing.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ def text_key(text: str) -> str:
     >>> text_key("a cat") == content_hash(b"a cat")
     True
     """
-    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return content_hash(text.encode("utf-8", "surrogatepass"))
 
 
 def perceptual_hash(image: Image.Image) -> str:
-    """64 bits of how an image looks, as 16 hex digits; "" for a flat image.
+    """A perceptual hash of 64 bits, as 16 hex digits; "" for a flat image.
 
     Source: the DCT hash of `imagehash.phash` (8 x 8 lowest frequencies of a 32 x 32 grey image against their median).
     """
-    import imagehash  # brings scipy along, which the web process and the command line must not wait for
+    import imagehash  # brings scipy along, which the web process and the command line must not load
 
     small = image.convert("L").resize((32, 32), Image.Resampling.BOX)
     extrema = small.getextrema()

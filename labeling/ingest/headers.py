@@ -1,6 +1,6 @@
-"""What bytes say they are, before anything is decoded: their format by magic, and a size that would be too much.
+"""The format of a file by its first bytes, and its size, before anything is decoded.
 
-In: the bytes of a file. Out: its header, or BadImage. The name and the declared type of a file are never asked.
+In: the bytes of a file. Out: its header, or BadImage. The name and the declared type of a file are not used.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _REFUSED = (
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one file may ask of us: bytes, pixels, pixels a side, frames and scans."""
+    """Limits for one file: bytes, pixels, pixels a side, frames and scans."""
 
     max_bytes: int = 50 * 2**20
     max_pixels: int = 80_000_000
@@ -50,7 +50,7 @@ class Limits:
 
 
 def format_of(data: bytes) -> str:
-    """The format that the first bytes name; BadImage, with a way out, for what is not one of `FORMATS`.
+    """The format that the first bytes name; BadImage, with what to do, for any other format than `FORMATS`.
 
     >>> format_of(b"GIF89a...")
     'GIF'

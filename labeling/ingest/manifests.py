@@ -75,7 +75,7 @@ def _read_line(number: int, record: dict[str, Any] | str, base: str | None) -> I
 
 
 def _as_text(file: BinaryIO) -> io.TextIOWrapper:
-    """Text by its byte order mark, UTF-8 without one; undecodable bytes are told line by line, later."""
+    """Text by its byte order mark, UTF-8 without one; undecodable bytes are reported line by line, later."""
     start = file.read(4)
     file.seek(0)
     encoding = "utf-16" if start.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"

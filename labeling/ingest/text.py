@@ -1,4 +1,4 @@
-"""The words that came with an image, made fit to store, embed and show.
+"""The text that came with an image, cleaned to be stored, embedded and shown.
 
 In: text and metadata as users wrote them. Out: NFC text without control, invisible or direction-changing characters,
 bounded in length; metadata as a small flat mapping. Content is never interpreted: it stays data.

@@ -52,10 +52,10 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What stands in `card.json`; `dims` are the widths of image, text and prelabel in the features.
+    """The content of `card.json`; `dims` are the widths of image, text and prelabel in the features.
 
     `head` and `fusion` are the rows of their tables that read the weights, `config` and `fusion_config` their settings.
-    Cards from before there were tables do not say: they are of a logistic head on concatenated features.
+    Older cards do not name them: they are of a logistic head on concatenated features.
     """
 
     format: int
@@ -79,7 +79,7 @@ def pack(classifier: Classifier, facts: Facts) -> dict[str, bytes]:
         format=FORMAT,
         facts=facts,
         dims=packed.dims,
-        seen=packed.seen,
+        seen=packed.present,
         config=msgspec.to_builtins(packed.head),
         temperature=packed.temperature,
         calibrated=packed.calibrated,
@@ -110,7 +110,7 @@ def unpack(files: dict[str, bytes]) -> tuple[Classifier, Card]:
         fusion=_kind(FUSIONS, "fusion", card.fusion, card.fusion_config),
         head=_kind(HEADS, "head", card.head, card.config),
         dims=card.dims,
-        seen=card.seen,
+        present=card.seen,
         temperature=card.temperature,
         calibrated=card.calibrated,
         tensors=_tensors(files[WEIGHTS]),

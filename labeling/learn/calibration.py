@@ -1,6 +1,6 @@
-"""One temperature for a classifier's scores, so that .9 means nine times out of ten.
+"""One temperature for a classifier's scores, so that .9 is right nine times out of ten.
 
-In: logits (N, K) and labels (N,) of randomly drawn images that training never saw. Out: a temperature > 0; it
+In: logits (N, K) and labels (N,) of randomly drawn images that were not trained on. Out: a temperature > 0; it
 divides the logits, so it never changes which class comes first.
 """
 
@@ -42,9 +42,9 @@ def fit_temperature(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> f
     Source: Guo et al. 2017, On Calibration of Modern Neural Networks, section 4.2.
     """
 
-    def surprise(log_temperature: float) -> float:
+    def log_loss(log_temperature: float) -> float:
         scaled = logits / np.exp(log_temperature)  # (N, K)
         return float((logsumexp(scaled, axis=1) - scaled[np.arange(len(labels)), labels]).mean())
 
     bounds = (float(np.log(COLDEST)), float(np.log(HOTTEST)))
-    return float(np.exp(minimize_scalar(surprise, bounds=bounds, method="bounded").x))
+    return float(np.exp(minimize_scalar(log_loss, bounds=bounds, method="bounded").x))

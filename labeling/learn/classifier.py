@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from labeling.vectors import Rows
 
 __all__ = [
-    "UNSEEN_LOGIT",
+    "ABSENT_LOGIT",
     "Classifier",
     "Dims",
     "Fusion",
@@ -31,7 +31,7 @@ __all__ = [
     "Tensors",
 ]
 
-UNSEEN_LOGIT = -50.0
+ABSENT_LOGIT = -50.0
 """The score of a class without an example: a probability of practically zero, and finite."""
 Dims = tuple[int, int, int]
 """The widths of image, text and prelabel."""
@@ -44,7 +44,7 @@ Log = Callable[[int, float], None]
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What is known of N images: `image` (N, D), `text` (N, T), `prelabel` (N, K); NaN rows mean absent.
+    """The vectors and prelabels of N images: `image` (N, D), `text` (N, T), `prelabel` (N, K); NaN rows mean absent.
 
     T may be 0 where no image of the project has a text. Those of a whole pool are read when they are taken.
     """
@@ -56,7 +56,7 @@ class Inputs:
     def __len__(self) -> int:
         return len(self.image)
 
-    def take(self, rows: NDArray[np.int64] | list[int]) -> Inputs:
+    def take(self, rows: NDArray[np.int64] | list[int] | slice) -> Inputs:
         """The same for some of the images."""
         return Inputs(self.image[rows], self.text[rows], self.prelabel[rows])
 
@@ -117,7 +117,7 @@ class Head(Protocol):
 class HeadKind(Protocol):
     """One row of the table of heads: a dataclass whose fields are its settings, saved with what it fits.
 
-    `temperature` is the one that its probabilities are shown at until a random sample can tell a better one.
+    `temperature` is the one of its probabilities until a random sample gives a better one.
     """
 
     @property
@@ -136,8 +136,8 @@ class HeadKind(Protocol):
     ) -> Head:
         """Fitted on features (N, F) and labels (N,) of 0 to K - 1, of two classes at least.
 
-        A class without an example may be given any finite score: a classifier never believes it. Chance comes from
-        `rng` alone.
+        A class without an example may get any finite score: a classifier replaces it. `rng` is the only
+        source of chance.
         """
         ...
 
@@ -152,12 +152,12 @@ class HeadKind(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A classifier as names and numbers. `seen` (K,) tells which classes had an example."""
+    """A classifier as names and numbers. `present` (K,) says which classes had an example."""
 
     fusion: FusionKind
     head: HeadKind
     dims: Dims
-    seen: tuple[bool, ...]
+    present: tuple[bool, ...]
     temperature: float
     calibrated: bool
     tensors: Tensors
@@ -167,7 +167,7 @@ class Classifier(Protocol):
     """A fitted classifier; probabilities are softmax(logits / `temperature`)."""
 
     @property
-    def seen(self) -> NDArray[np.bool_]:
+    def present(self) -> NDArray[np.bool_]:
         """Which classes had an example: (K,)."""
         ...
 
@@ -180,21 +180,6 @@ class Classifier(Protocol):
     @property
     def calibrated(self) -> bool:
         """Whether the temperature was fitted on a random sample."""
-        ...
-
-    @classmethod
-    def fit(
-        cls,
-        inputs: Inputs,
-        labels: NDArray[np.int64],
-        n_classes: int,
-        head: HeadKind,
-        fusion: FusionKind,
-        reference: Inputs,
-        rng: np.random.Generator,
-        log: Log | None = None,
-    ) -> Self:
-        """Fitted on N labelled images, labels (N,) of two classes at least; features are scaled by `reference`."""
         ...
 
     def logits(self, inputs: Inputs) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Exactly which labels a classifier was fitted on, and a hash that tells two such sets apart.
+"""Exactly which labels a classifier was fitted on, and a hash that identifies the set.
 
 The same labels give the same hash in whatever order they come, so the set can be rebuilt from the database and
 checked against the version that was fitted on it.

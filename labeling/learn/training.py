@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from labeling.errors import BadArtifact, Invalid, NothingToLearnFrom
 from labeling.learn.classifier import (
-    UNSEEN_LOGIT,
+    ABSENT_LOGIT,
     Classifier,
     Fusion,
     FusionKind,
@@ -29,13 +29,7 @@ from labeling.learn.heads.logistic import Logistic
 from labeling.slices import slices
 from labeling.vectors import softmax
 
-__all__ = [
-    "FusedClassifier",
-    "fit_classifier",
-    "predict_logits",
-    "predict_probs",
-    "with_temperature",
-]
+__all__ = ["FusedClassifier", "fit_classifier", "predict_logits", "predict_probs"]
 
 CHUNK = 8_192
 
@@ -44,40 +38,22 @@ CHUNK = 8_192
 class FusedClassifier:
     """A head fitted on the features of a fusion, with everything that its probabilities depend on.
 
-    `seen` (K,) tells which classes had an example.
+    `present` (K,) says which classes had an example.
     """
 
     fusion: Fusion
     head: Head
-    seen: NDArray[np.bool_]
+    present: NDArray[np.bool_]
     temperature: float
     calibrated: bool = False
 
     @property
     def n_classes(self) -> int:
-        return len(self.seen)
-
-    @classmethod
-    def fit(
-        cls,
-        inputs: Inputs,
-        labels: NDArray[np.int64],
-        n_classes: int,
-        head: HeadKind,
-        fusion: FusionKind,
-        reference: Inputs,
-        rng: np.random.Generator,
-        log: Log | None = None,
-    ) -> FusedClassifier:
-        """The fusion on the reference images, then the head on the features of the labelled ones."""
-        fused = fusion.fit(reference)
-        fitted = head.fit(fused.features(inputs), labels, n_classes, rng, log)
-        seen = np.bincount(labels, minlength=n_classes) > 0  # (K,)
-        return cls(fused, fitted, seen, head.temperature)
+        return len(self.present)
 
     def logits(self, inputs: Inputs) -> NDArray[np.float64]:
         """Scores (N, K) before temperature; higher is more likely."""
-        return np.where(self.seen, self.head.logits(self.fusion.features(inputs)), UNSEEN_LOGIT)
+        return np.where(self.present, self.head.logits(self.fusion.features(inputs)), ABSENT_LOGIT)
 
     def at_temperature(self, temperature: float) -> FusedClassifier:
         """The same classifier, calibrated."""
@@ -85,23 +61,22 @@ class FusedClassifier:
 
     def pack(self) -> Packed:
         """Kinds with their settings, and the numbers of both parts."""
-        seen = tuple(bool(seen) for seen in self.seen)
+        present = tuple(bool(one) for one in self.present)
         tensors = {**self.fusion.pack(), **self.head.pack()}
-        return Packed(
-            self.fusion.kind, self.head.kind, self.fusion.dims, seen, self.temperature, self.calibrated, tensors
-        )
+        parts = (self.fusion.kind, self.head.kind, self.fusion.dims)
+        return Packed(*parts, present, self.temperature, self.calibrated, tensors)
 
     @classmethod
     def unpack(cls, packed: Packed) -> FusedClassifier:
         """Each part takes the tensors that it names; BadArtifact where one is missing, left over or misshapen."""
         of_fusion = _of_shapes(packed.tensors, packed.fusion.shapes(packed.dims))
         fusion = packed.fusion.unpack(of_fusion, packed.dims)
-        of_head = _of_shapes(packed.tensors, packed.head.shapes(fusion.width, len(packed.seen)))
+        of_head = _of_shapes(packed.tensors, packed.head.shapes(fusion.width, len(packed.present)))
         left_over = packed.tensors.keys() - of_fusion.keys() - of_head.keys()
         if left_over:
             raise BadArtifact(f"The weights hold {', '.join(sorted(left_over))}, which the card does not ask for.")
-        seen = np.array(packed.seen, bool)
-        return cls(fusion, packed.head.unpack(of_head), seen, packed.temperature, packed.calibrated)
+        present = np.array(packed.present, bool)
+        return cls(fusion, packed.head.unpack(of_head), present, packed.temperature, packed.calibrated)
 
 
 def fit_classifier(
@@ -152,35 +127,23 @@ def fit_classifier(
         )
     if not np.isfinite(inputs.image).all():
         raise Invalid("Some labelled images have an embedding that is not finite; leave them out of the fit.")
-    return FusedClassifier.fit(
-        inputs,
-        labels,
-        n_classes,
-        head or Logistic(),
-        fusion or Concatenation(),
-        reference or inputs,
-        rng or np.random.default_rng(0),
-        log,
-    )
+    head = head or Logistic()
+    fused = (fusion or Concatenation()).fit(reference or inputs)
+    fitted = head.fit(fused.features(inputs), labels, n_classes, rng or np.random.default_rng(0), log)
+    return FusedClassifier(fused, fitted, np.bincount(labels, minlength=n_classes) > 0, head.temperature)
 
 
 def predict_logits(classifier: Classifier, inputs: Inputs) -> NDArray[np.float64]:
     """Scores (N, K) before temperature; higher is more likely. Features are made of some thousand images at a time."""
     logits = np.empty((len(inputs), classifier.n_classes))
     for rows in slices(len(inputs), CHUNK):
-        chunk = Inputs(inputs.image[rows], inputs.text[rows], inputs.prelabel[rows])
-        logits[rows] = classifier.logits(chunk)
+        logits[rows] = classifier.logits(inputs.take(rows))
     return logits
 
 
 def predict_probs(classifier: Classifier, inputs: Inputs) -> NDArray[np.float64]:
     """Probabilities (N, K) at the classifier's temperature; rows sum to 1."""
     return softmax(predict_logits(classifier, inputs) / classifier.temperature)
-
-
-def with_temperature(classifier: Classifier, temperature: float) -> Classifier:
-    """The same classifier, calibrated."""
-    return classifier.at_temperature(temperature)
 
 
 def _of_shapes(tensors: Tensors, shapes: Shapes) -> Tensors:

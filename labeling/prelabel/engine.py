@@ -7,6 +7,9 @@ In: a batch of items. Out: a `Look` with one prelabel for each of them, in their
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
@@ -28,8 +31,11 @@ __all__ = [
     "Shot",
     "Vectors",
     "check_look",
+    "digest_of",
     "doublings",
+    "encode_present",
     "no_vectors",
+    "revision_of",
 ]
 
 Vectors = NDArray[np.float32]
@@ -37,9 +43,9 @@ Vectors = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shot:
-    """A human-verified image near the one that is asked about; never itself or one of its twins.
+    """A human-verified image near the item; never the item itself or a near-duplicate of it.
 
-    `similarity` is the cosine of the two image vectors. `open` decodes its picture when it is wanted.
+    `similarity` is the cosine of the two image vectors. `open` decodes its pixels when they are needed.
     """
 
     image_id: ImageId
@@ -53,10 +59,10 @@ class Shot:
 class Item:
     """One image in RGB as people are shown it, and the text that came with it.
 
-    `opinion` (K,) is what is believed so far: the champion's probabilities, else those of a cheaper engine.
-    `description` is what an engine before this one said of the image. `key` names the image's bytes.
-    `in_text_space` (T,) is its image vector taken into the text encoder's space, by a map that was fitted on the
-    captions of other near-duplicate groups (labeling.prelabel.zero_shot.projection); None: too few texts.
+    `opinion` (K,) is the current prediction: the champion's probabilities, else those of a cheaper engine.
+    `description` is an earlier engine's description of the image. `key` names the image's bytes.
+    `in_text_space` (T,) is its image vector mapped into the text encoder's space, by a map that was fitted on the
+    texts of other near-duplicate groups (labeling.prelabel.zero_shot.projection); None: too few texts.
     """
 
     image: Image.Image
@@ -70,7 +76,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Look:
-    """What an engine saw in N items: `image_vectors` (N, D), and a text vector (T,) where there was a text.
+    """An engine's output for N items: `image_vectors` (N, D), and a text vector (T,) where there was a text.
 
     An engine without an encoder gives (N, 0) and None: see `no_vectors`.
     """
@@ -84,7 +90,7 @@ class Look:
 class EngineOrder:
     """What an engine is made from: the project's classes and guidelines, and how the project uses the engine.
 
-    `model` is what stood after the colon. `config_version` names the guidelines and prompts.
+    `model` is the part after the colon. `config_version` names the guidelines and prompts.
     """
 
     labels: tuple[LabelClass, ...]
@@ -99,7 +105,7 @@ class EngineOrder:
 
 
 class Engine(Protocol):
-    """Whatever looks at an image and gives class probabilities, in the order of the project's classes."""
+    """A model that gives class probabilities for an image, in the order of the project's classes."""
 
     @property
     def name(self) -> str: ...
@@ -118,10 +124,10 @@ class Engine(Protocol):
 
 @runtime_checkable
 class Growing(Protocol):
-    """An engine of the escalation whose answers rest on a project's labels or texts, so that they age.
+    """An engine of the escalation whose answers depend on a project's labels or texts.
 
-    `as_of` is the engine as these make it: None while they are too few to start, and another revision each time that
-    they have doubled, so that images which are still in doubt are looked at again.
+    `as_of` is the engine for so many of them: None while they are too few, and another revision each time that they
+    have doubled, so that images which are still in doubt are labelled again.
     """
 
     def as_of(self, labels: int, texts: int) -> Engine | None: ...
@@ -138,13 +144,39 @@ def doublings(n: int) -> int:
     return 1 << (n.bit_length() - 1) if n > 0 else 0
 
 
+def digest_of(parts: object) -> str:
+    """A short hash of an exact prompt or of settings; `parts` are anything that JSON can hold.
+
+    >>> digest_of(["a", 1]) == digest_of(("a", 1))
+    True
+    """
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def revision_of(engine: str, model: str, *parts: object) -> str:
+    """A readable revision: the engine, the last part of the model's name, and a hash of all that it pins.
+
+    >>> revision_of("vlm", "/models/tiny llava/", []).rpartition("-")[0]
+    'vlm-tiny-llava'
+    """
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", re.split(r"[/\\]", model.rstrip("/\\"))[-1])[:60]
+    return f"{engine}-{name}-{digest_of([model, *parts])}"
+
+
+def encode_present(encode: Callable[[Sequence[str]], Vectors], texts: Sequence[str | None]) -> list[Vectors | None]:
+    """A vector (T,) for every text that is there, None for the others."""
+    present = [text for text in texts if text]
+    vectors = iter(encode(present) if present else ())
+    return [next(vectors) if text else None for text in texts]
+
+
 def no_vectors(prelabels: list[Prelabel]) -> Look:
-    """The look of an engine that has no encoder."""
+    """The output of an engine that has no encoder."""
     return Look(prelabels, np.zeros((len(prelabels), 0), np.float32), [None] * len(prelabels))
 
 
 def check_look(look: Look, *, items: int, classes: int) -> Look:
-    """The look itself if it is whole and finite, so that what is stored needs no second check.
+    """The output itself if it is whole and finite, so that what is stored needs no second check.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""Who goes on to a dearer engine: what is believed of N images and what was named for them in, their positions out.
+"""Which images go on to a more expensive engine: predictions and named classes of N images in, positions out.
 
-Two things make doubt: the two best classes of the probabilities are near, or those who named a class named different
-ones. Both are measured alike, as 1 minus the lead of the best, in [0, 1]; higher is more doubtful.
+An image is in doubt if its two best classes have similar probabilities, or if the engines named different classes. Both
+are measured as 1 minus the lead of the best, in [0, 1]; higher is more doubtful.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ Votes = NDArray[np.integer]
 
 
 def disagreement(votes: Votes) -> NDArray[np.float32]:
-    """How far those who named a class are from naming one.
+    """How far the engines that named a class disagree.
 
     Parameters
     ----------
     votes : (N, E) int array
-        The code of what each of E named; `MISSING` where it named nothing. "None of these" counts as one more class.
+        The code of the class that each of E engines named; `MISSING` where it named none. "None of these" counts as a
+        class.
 
     Returns
     -------
-    (N,) float32 array in [0, 1]: 1 minus the lead of the class named most, as a share of those who named one. 0 where
-    all agree or fewer than two named one; 1 at a tie.
+    (N,) float32 array in [0, 1]: 1 minus the lead of the class named most, as a share of the engines that named
+    one. 0 where all agree or fewer than two named one; 1 at a tie.
 
     Examples
     --------
@@ -40,7 +41,7 @@ def disagreement(votes: Votes) -> NDArray[np.float32]:
     if votes.shape[1] < 2:
         return np.zeros(len(votes), np.float32)
     same = (votes[:, :, None] == votes[:, None, :]) & (votes[:, :, None] != MISSING)  # (N, E, E)
-    counts = same.sum(axis=2)  # (N, E) how many named what this one named
+    counts = same.sum(axis=2)  # (N, E) how many named the same class as this one
     most = counts.max(axis=1)
     leader = np.take_along_axis(votes, counts.argmax(axis=1)[:, None], axis=1)  # (N, 1)
     second = np.where(votes == leader, 0, counts).max(axis=1)
@@ -55,7 +56,7 @@ def doubt(probs: NDArray[np.floating], votes: Votes) -> NDArray[np.float32]:
     Parameters
     ----------
     probs : (N, K) array
-        What is believed; a row with NaN is not known and counts as uniform.
+        The current prediction; a row with NaN counts as uniform.
     votes : (N, E) int array
         As in `disagreement`.
 
@@ -70,18 +71,18 @@ def doubt(probs: NDArray[np.floating], votes: Votes) -> NDArray[np.float32]:
 def who_goes_on(
     probs: NDArray[np.floating], votes: Votes, below_margin: float, most: int | None = None
 ) -> NDArray[np.int64]:
-    """Positions of the images that the next engine is to look at, the most doubtful first.
+    """Positions of the images for the next engine, the most doubtful first.
 
     Parameters
     ----------
     probs : (N, K) array
-        What is believed so far; NaN where nothing is.
+        The current prediction; NaN where there is none.
     votes : (N, E) int array
-        What the engines before named, as in `disagreement`.
+        The classes that earlier engines named, as in `disagreement`.
     below_margin : float
         In [0, 1]. An image goes on if the lead of its best class is smaller than this, or if the engines disagree.
     most : int, optional
-        How many the money is enough for; None: it does not matter.
+        How many the budget allows; None: no limit.
 
     Examples
     --------
@@ -98,16 +99,16 @@ def who_goes_on(
 def named(
     probs: NDArray[np.floating], answers: NDArray[np.integer] | None = None, known: NDArray[np.bool_] | None = None
 ) -> NDArray[np.int64]:
-    """The class that somebody named for each of N images: its answer, else the likeliest class, else `MISSING`.
+    """The class that an engine named for each of N images: its answer, else the likeliest class, else `MISSING`.
 
     Parameters
     ----------
     probs : (N, K) array
         NaN rows: no probabilities.
     answers : (N,) int array, optional
-        The code of what was named, `MISSING` where nothing was.
+        The code of the named class, `MISSING` where there is none.
     known : (N,) bool array, optional
-        Where it said anything at all; it named nothing elsewhere.
+        Where it gave any output; elsewhere it named nothing.
 
     Examples
     --------
@@ -121,7 +122,7 @@ def named(
 
 
 def affordable(price_micro: float, left_micro: int) -> int | None:
-    """How many images the money that is left is enough for; None where an image costs nothing.
+    """How many images the rest of the budget allows; None where an image costs nothing.
 
     >>> affordable(300.0, 1_000), affordable(0.0, 0)
     (3, None)

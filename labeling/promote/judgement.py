@@ -1,4 +1,4 @@
-"""Candidate against champion on the same evaluation images: is it good enough to take over?
+"""Candidate against champion on the same evaluation images: whether it is promoted.
 
 In: both classifiers' probabilities (N, K) and the truth (N,), one image per group; `MISSING` is "none of these", which
 is an error of either. Out: a verdict with its reasons in plain sentences. Judging a classifier against itself is
@@ -21,7 +21,7 @@ from labeling.types import Verdict
 __all__ = ["VERDICTS_A_HOLDOUT", "Judgement", "Measure", "judge"]
 
 VERDICTS_A_HOLDOUT = 20
-"""From so many verdicts on, a hold-out has been looked at too often: a fresh evaluation draw is proposed."""
+"""From so many verdicts on a hold-out has been used too often: a fresh evaluation draw is proposed."""
 
 
 class Measure(StrEnum):
@@ -77,7 +77,7 @@ def judge(
     earlier_verdicts : int
         How many verdicts this hold-out has given before.
     champion_name : str
-        Who is compared with, as the reasons name it.
+        The name of the champion in the reasons.
 
     Examples
     --------
@@ -146,7 +146,7 @@ def _comparison(
 
 def _advice(earlier_verdicts: int) -> tuple[str, ...]:
     given = earlier_verdicts + 1
-    told = f"This hold-out has now given {given} verdict{'s' if given > 1 else ''}."
+    count = f"This hold-out has now given {given} verdict{'s' if given > 1 else ''}."
     if given < VERDICTS_A_HOLDOUT:
-        return (told,)
-    return (f"{told} Draw fresh evaluation images: one that is asked so often begins to flatter.",)
+        return (count,)
+    return (f"{count} Draw fresh evaluation images: a hold-out that is used so often gives results that are too good.",)

@@ -1,7 +1,6 @@
-"""How engines compare on the same images: what each said and what is true in, figures and agreement out.
+"""Figures that compare engines on the same images: their answers, or probabilities and the truth in, figures out.
 
-Answers are codes of `labeling.answers`: "none of these" may be true, and an abstention, which is `MISSING`, is never
-right. One image per group is the caller's care.
+Answers are codes of `labeling.answers`. The caller gives one image a group.
 """
 
 from __future__ import annotations
@@ -9,32 +8,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from labeling.answers import MISSING
 from labeling.estimates import Estimate
-from labeling.quality.metrics import bootstrap, confusion, expected_calibration_error
+from labeling.quality.metrics import bootstrap, expected_calibration_error
 
-__all__ = ["answers_f1", "calibration_error", "kappa"]
+__all__ = ["calibration_error", "kappa"]
 
 DRAWS = 400
 
 Classes = npt.NDArray[np.integer]
-
-
-def answers_f1(said: Classes, truth: Classes, classes: int) -> float:
-    """The mean F1 over the classes that occur, in the truth or among the answers; 0 when none does.
-
-    "None of these" and abstentions are no classes: they cost recall where a class was true, and nothing else.
-
-    Examples
-    --------
-    >>> answers_f1(np.array([0, 0, MISSING]), np.array([0, 0, 1]), 2)
-    0.5
-    """
-    matrix = confusion(np.where(said == MISSING, classes, said), truth, classes + 1)  # (K + 2, K + 1)
-    right = np.diag(matrix)[:classes].astype(float)
-    occurring = matrix[:classes].sum(axis=1) + matrix[:, :classes].sum(axis=0)  # (K,) 2 TP + FP + FN
-    present = occurring > 0
-    return float(np.mean(2 * right[present] / occurring[present])) if present.any() else 0.0
 
 
 def calibration_error(

@@ -1,8 +1,8 @@
-"""Whether something has changed: new images against old ones, classes then and now, a person now and before.
+"""Tests for drift: new images against old ones, classes then and now, an annotator now and before.
 
-In: two samples. Out: how large the difference is, with an interval or a p-value. Tests look again and again at a
-project that grows, so each look spends a part of the level (`level_of`): over all looks together a false alarm comes at
-most in `LEVEL` of all projects in which nothing changed.
+In: two samples. Out: how large the difference is, with an interval or a p-value. A project that grows is tested again
+and again, so each test spends a part of the level (`level_of`): over all tests together there is a false alarm in at
+most `LEVEL` of all projects in which nothing changed.
 """
 
 from __future__ import annotations
@@ -52,15 +52,15 @@ class Changed:
     after: int
 
 
-def level_of(look: int) -> float:
-    """The level at which the k-th look tests (k from 1): 6 / (pi k)^2 of `LEVEL`, which sums to `LEVEL`.
+def level_of(k: int) -> float:
+    """The level of the k-th test (k from 1): 6 / (pi k)^2 of `LEVEL`, which sums to `LEVEL`.
 
     Examples
     --------
     >>> round(level_of(1), 4), round(sum(level_of(k) for k in range(1, 2_000)), 3)
     (0.0304, 0.05)
     """
-    return LEVEL * 6 / (math.pi * look) ** 2
+    return LEVEL * 6 / (math.pi * k) ** 2
 
 
 def input_shift(before: Vectors, after: Vectors, rng: np.random.Generator) -> Changed:
@@ -94,7 +94,7 @@ def input_shift(before: Vectors, after: Vectors, rng: np.random.Generator) -> Ch
 
 
 def told_apart(before: Vectors, after: Vectors, rng: np.random.Generator) -> Estimate:
-    """How often a classifier tells new images from old ones, out of fold: .5 is not at all, 1 is always.
+    """How often a classifier separates new images from old ones, out of fold: .5 is chance, 1 is always.
 
     As many of each are used, so that guessing is right half of the time.
 
@@ -113,7 +113,7 @@ def told_apart(before: Vectors, after: Vectors, rng: np.random.Generator) -> Est
 
 
 def class_shift(before: Counts, after: Counts) -> Changed:
-    """Whether classes are spread otherwise than before: counts (K,) each, G-test, rare classes pooled.
+    """Whether the class distribution has changed: counts (K,) each, G-test, rare classes pooled.
 
     `size` is the total variation distance: the share of images that would have to change class.
 
@@ -135,7 +135,7 @@ def class_shift(before: Counts, after: Counts) -> Changed:
 
 
 def corrected_prior(confusion: npt.NDArray[np.floating], predicted: Counts) -> npt.NDArray[np.float64]:
-    """How the classes are really spread, from what the classifier predicts and how it errs: (K,), sums to 1.
+    """The true class distribution (K,), from the classifier's predictions and its errors; sums to 1.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def corrected_prior(confusion: npt.NDArray[np.floating], predicted: Counts) -> n
 
 
 def fewer_right(before: tuple[int, int], after: tuple[int, int]) -> Changed:
-    """Whether somebody is right less often than before: (right, answers) each; Fisher's exact test, one-sided.
+    """Whether an annotator is right less often than before: (right, answers) each; Fisher's exact test, one-sided.
 
     `size` is by how much the share has fallen; negative where it has risen.
 
@@ -178,7 +178,7 @@ def fewer_right(before: tuple[int, int], after: tuple[int, int]) -> Changed:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values corrected for how many were looked at together (Holm): each may then be held against the level.
+    """P-values corrected for multiple tests (Holm): each may then be compared with the level.
 
     Examples
     --------

@@ -1,8 +1,7 @@
-"""What work that is still to do will come to: what some images took and how many are left in, a total out.
+"""A forecast of the work that is left: amounts measured on some images and a count of the others in, a total out.
 
-In: amounts (n,) measured on images drawn like those that are left. Out: a total with the interval that the real total
-should fall into 95 times in 100. It holds both kinds of doubt: the mean is known from n images only, and the images
-that are left differ among themselves.
+In: amounts (n,) measured on images drawn like those that are left. Out: a total with a 95 % prediction interval. It
+holds both kinds of uncertainty: the mean is known from n images only, and the images that are left differ.
 """
 
 from __future__ import annotations
@@ -18,16 +17,16 @@ from labeling.estimates import Forecast
 __all__ = ["ENOUGH", "Count", "count_of", "total"]
 
 ENOUGH = 5
-"""Fewer measured amounts than this say nothing about what is likely."""
+"""With fewer measured amounts than this there is no likely total."""
 DRAWS = 2_000
 LOW, HIGH = 0.025, 0.975
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many images there will be to look at: `sure` for certain, and of `open` others a share of `hits` in `seen`.
+    """How many images there will be: `sure` for certain, and of `open` others a share of `hits` in `seen`.
 
-    With nothing seen the share can be anything.
+    With none seen the share can be anything.
     """
 
     sure: int
@@ -36,13 +35,13 @@ class Count:
     seen: int = 0
 
     def draw(self, rng: np.random.Generator, draws: int) -> npt.NDArray[np.int64]:
-        """Counts (draws,) as the evidence allows them: a share by Jeffreys' prior, then that many heads."""
+        """Counts (draws,): a share drawn from its posterior under Jeffreys' prior, then a binomial count."""
         share = rng.beta(self.hits + 0.5, self.seen - self.hits + 0.5, size=draws)
         return np.asarray(self.sure + rng.binomial(self.open, share), np.int64)
 
     @property
     def known(self) -> bool:
-        """Whether anything speaks for one number rather than another."""
+        """Whether there is a likely number."""
         return not self.open or bool(self.seen)
 
     @property
@@ -79,16 +78,16 @@ def total(
     Parameters
     ----------
     amounts : sequence of float
-        What images drawn alike took, in any unit; under `ENOUGH` of them nothing is likely.
+        What similar images took, in any unit; under `ENOUGH` of them no total is likely.
     count : Count
         How many images are left.
     rng : numpy.random.Generator
         The only source of chance.
     most : float, optional
-        What one image takes at most. The upper end reckons with one such image beside those that were measured.
-        Without it the most is unknown where there are too few amounts: infinity.
+        What one image takes at most. The upper end counts one such image beside those that were measured.
+        Without it the upper end is infinite where there are too few amounts.
     guess : float, optional
-        What one image is said to take, where too few were measured. It makes a likely total, and no interval.
+        An assumed amount for one image, where too few were measured. It gives a likely total, and no interval.
 
     Returns
     -------
@@ -114,7 +113,7 @@ def total(
     spread = np.sqrt(numbers) * samples.std(axis=1) * rng.normal(size=DRAWS)  # the sum of those that are left
     sums = np.clip(numbers * samples.mean(axis=1) + spread, 0.0, ceiling)
     lower, upper = np.quantile(sums, [LOW, HIGH])
-    if most is not None:  # as if one more had taken the most: what is rare and dear may not have been measured yet
+    if most is not None:  # as if one more had taken the most: what is rare and expensive may not be measured yet
         surprise = max(0.0, most - float(taken.mean())) / (len(taken) + 1)
         upper = min(ceiling, upper + float(np.quantile(numbers, HIGH)) * surprise)
     likely = count.likely * float(taken.mean())

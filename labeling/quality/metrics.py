@@ -1,4 +1,4 @@
-"""How good answers are, with how sure we are of it: arrays of classes in, estimates with intervals out.
+"""Measures of how good answers are: arrays of classes in, estimates with intervals out.
 
 Classes are positions in the label set; a truth of `MISSING` is "none of these", which no classifier can say, so it
 counts as an error. One image per group is the caller's care; where groups repeat, resample groups (`bootstrap`).
@@ -29,12 +29,14 @@ __all__ = [
     "wilson",
 ]
 
+BINS = 10
+"""Of a reliability diagram, over (0, 1]."""
 Classes = npt.NDArray[np.integer]
 
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Images of like confidence: its mean, and the share of them that was right."""
+    """A bin of images with similar confidence: the mean confidence, and the share of correct answers."""
 
     confidence: float
     right: Estimate
@@ -96,7 +98,7 @@ def bootstrap(
     Parameters
     ----------
     statistic : callable
-        Gets positions (with repeats) and gives a number.
+        From positions (with repeats) to a number.
     groups : (N,) array
         The group of each position; N >= 1.
     rng : numpy.random.Generator
@@ -123,17 +125,22 @@ def bootstrap(
     return float(lower), float(upper)
 
 
-def macro_f1(predicted: Classes, truth: Classes, classes: int) -> float:
-    """The mean F1 over the classes that occur, in the truth or among the predictions; 0 when none does.
+def macro_f1(answers: Classes, truth: Classes, classes: int) -> float:
+    """The mean F1 over the classes that occur, in the truth or among the answers; 0 when none does.
+
+    "None of these" (the code `classes`) and abstentions (`MISSING`) are no classes: as an answer they cost recall where
+    a class was true, and nothing else.
 
     Examples
     --------
     >>> macro_f1(np.array([0, 0, 1]), np.array([0, 0, 1]), 3)
     1.0
+    >>> macro_f1(np.array([0, 0, MISSING]), np.array([0, 0, 1]), 2)
+    0.5
     """
-    matrix = confusion(predicted, truth, classes)
-    right = np.diag(matrix).astype(float)
-    occurring = matrix[:classes].sum(axis=1) + matrix.sum(axis=0)  # (K,) 2 TP + FP + FN
+    matrix = confusion(np.where(answers == MISSING, classes, answers), truth, classes + 1)  # (K + 2, K + 1)
+    right = np.diag(matrix)[:classes].astype(float)
+    occurring = matrix[:classes].sum(axis=1) + matrix[:, :classes].sum(axis=0)  # (K,) 2 TP + FP + FN
     present = occurring > 0
     return float(np.mean(2 * right[present] / occurring[present])) if present.any() else 0.0
 
@@ -152,7 +159,7 @@ def confusion(predicted: Classes, truth: Classes, classes: int) -> npt.NDArray[n
 
 
 def expected_calibration_error(probs: npt.NDArray[np.floating], truth: Classes, bins: int = 15) -> float:
-    """How far confidence is from accuracy, on average over bins of equal width; 0 is best.
+    """The difference between confidence and accuracy, on average over bins of equal width; 0 is best.
 
     Parameters
     ----------
@@ -181,8 +188,8 @@ def expected_calibration_error(probs: npt.NDArray[np.floating], truth: Classes, 
     return float(np.abs(gaps).sum() / len(probs))
 
 
-def reliability(confidence: npt.NDArray[np.floating], right: npt.NDArray[np.bool_], bins: int = 10) -> list[Bin]:
-    """Confidence against how often it was right, over bins of equal width; bins without an image are left out.
+def reliability(confidence: npt.NDArray[np.floating], right: npt.NDArray[np.bool_]) -> list[Bin]:
+    """Confidence against how often it was right, over ten bins of equal width; empty bins are left out.
 
     Parameters
     ----------
@@ -190,18 +197,12 @@ def reliability(confidence: npt.NDArray[np.floating], right: npt.NDArray[np.bool
         The probability of the class that was named, in [0, 1].
     right : (N,) array
         Whether that class was true.
-    bins : int
-        Of equal width over (0, 1].
 
     Examples
     --------
     >>> [(one.confidence, one.right.value) for one in reliability(np.array([0.2, 0.95, 0.95]), np.array([0, 1, 0]))]
     [(0.2, 0.0), (0.95, 0.5)]
     """
-    which = np.clip(np.ceil(np.asarray(confidence) * bins).astype(int) - 1, 0, bins - 1)
-    return [
-        Bin(
-            float(np.mean(confidence[which == one])), share(int(np.sum(right[which == one])), int((which == one).sum()))
-        )
-        for one in np.unique(which)
-    ]
+    which = np.clip(np.ceil(np.asarray(confidence) * BINS).astype(int) - 1, 0, BINS - 1)
+    inside = [which == one for one in np.unique(which)]
+    return [Bin(float(np.mean(confidence[at])), share(int(np.sum(right[at])), int(at.sum()))) for at in inside]

@@ -23,26 +23,26 @@ __all__ = [
     "instructions",
     "labelling_config",
     "literal",
-    "second_picture",
+    "overlay_title",
     "title",
 ]
 
 REGION = "region"
-"""The name of the second image, which nothing refers to."""
+"""The name of the overlay, which nothing refers to."""
 
 HINTS = {"top": "engine_top", "reason": "engine_reason"}
-"""What `policy.show` may name, and the key of a task's data that holds it; there in every task, empty where blind."""
+"""The values of `policy.show`, and the key of a task's data that holds each; in every task, empty where blind."""
 MANY = 30
 GROUP = 15
 TITLE = (3, 50)
 _IN_VIEW = "flex: 1; min-width: 0; position: sticky; top: 0; max-height: 80vh; overflow-y: auto"
 _SMALL = "font-size: 0.9rem; font-weight: 400; line-height: 1.4"
 _EXPLAINED = {
-    "examples": "The most alike of what people have labelled",
-    "occlusion": "What the suggested class hangs on: bright parts, when covered, make it less likely",
-    "both": "What the suggested class hangs on (bright), and the most alike of what people have labelled",
+    "examples": "The most similar images that people have labelled",
+    "occlusion": "What the suggested class depends on: bright parts, when covered, make it less likely",
+    "both": "What the suggested class depends on (bright), and the most similar labelled images",
 }
-_ALWAYS = ((NONE_OF_THESE, "No class of the list fits", "n"), (UNSURE, "It cannot be told from this image", "m"))
+_ALWAYS = ((NONE_OF_THESE, "No class of the list fits", "n"), (UNSURE, "It cannot be decided from this image", "m"))
 
 
 def labelling_config(config: ProjectConfig, controls: Controls = OURS) -> str:
@@ -58,8 +58,8 @@ def labelling_config(config: ProjectConfig, controls: Controls = OURS) -> str:
     view = ElementTree.Element("View", style="display: flex; align-items: flex-start; gap: 1rem")
     left = ElementTree.SubElement(view, "View", style="flex: 2; min-width: 0")
     ElementTree.SubElement(left, "Image", name=controls.image, value=f"${controls.image_key}", zoom="true")
-    if second_picture(config.policy):
-        ElementTree.SubElement(left, "Header", value=second_picture(config.policy), size="6")
+    if overlay_title(config.policy):
+        ElementTree.SubElement(left, "Header", value=overlay_title(config.policy), size="6")
         ElementTree.SubElement(left, "Image", name=REGION, value="$region", zoom="true")
     right = ElementTree.SubElement(view, "View", style=_IN_VIEW)
     ElementTree.SubElement(right, "Header", value=f"${controls.text_key}", size="5")
@@ -71,7 +71,7 @@ def labelling_config(config: ProjectConfig, controls: Controls = OURS) -> str:
     names = {"name": controls.choices, "toName": controls.image}
     inline = str(not many).lower()
     choices = ElementTree.SubElement(right, "Choices", names, choice="single", required="true", showInline=inline)
-    _add_groups(choices, config.labels) if many else _add_choices(choices, config.labels)
+    (_add_groups if many else _add_choices)(choices, config.labels)
     for digit, choice in zip("1234567890", choices.iter("Choice"), strict=False):
         choice.set("hotkey", digit)
     for name, hint, hotkey in _ALWAYS:
@@ -79,13 +79,13 @@ def labelling_config(config: ProjectConfig, controls: Controls = OURS) -> str:
     return ElementTree.tostring(view, encoding="unicode")
 
 
-def second_picture(policy: Policy) -> str:
-    """What stands over the second picture; empty where there is none."""
-    return "Where the suggested class is thought to be" if policy.regions else _EXPLAINED.get(policy.explanation, "")
+def overlay_title(policy: Policy) -> str:
+    """The heading of the overlay; empty where there is none."""
+    return "Where the suggested class probably is" if policy.regions else _EXPLAINED.get(policy.explanation, "")
 
 
 def choices_in(xml: str) -> tuple[str, ...]:
-    """The answers that a labelling config offers, whoever wrote it; Invalid if it is not plain XML."""
+    """The answers that a labelling config offers, ours or not; Invalid if it is not plain XML."""
     return tuple(str(choice.get("alias") or choice.get("value")) for choice in parse_xml(xml).iter("Choice"))
 
 
@@ -97,7 +97,7 @@ def title(config: ProjectConfig) -> str:
 
 
 def instructions(config: ProjectConfig) -> str:
-    """The guidelines and what each class means, as HTML in which nothing of theirs is markup."""
+    """The guidelines and what each class means, as escaped HTML."""
     described = [label for label in config.labels if label.description]
     meanings = "".join(f"<li><b>{html.escape(c.name)}</b>: {html.escape(c.description)}</li>" for c in described)
     paragraphs = html.escape(config.guidelines.strip()).replace("\n", "<br>")
@@ -105,7 +105,7 @@ def instructions(config: ProjectConfig) -> str:
 
 
 def config_hash(*written: str) -> str:
-    """Names what was written to Label Studio, to know when it must be written again."""
+    """A hash of what was written to Label Studio, to find out when it must be written again."""
     return hashlib.sha256("\0".join(written).encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -128,5 +128,5 @@ def _add_groups(parent: ElementTree.Element, labels: Sequence[LabelClass]) -> No
 
 
 def literal(text: str) -> str:
-    """Text that is shown as it is: Label Studio would take `$name` for a field of the task; an unseen sign parts it."""
+    """Text that is shown as it is: an invisible character keeps Label Studio from reading `$name` as a field."""
     return text.replace("$", "$\N{WORD JOINER}")

@@ -1,6 +1,6 @@
-"""From annotators' answers to one value: what one person says, or what most of several say.
+"""From annotators' answers to one value: the answer of one person, or the majority of several.
 
-In: votes about one review. Out: the class (or "none of these"), or None where there is no label to be had. The
+In: votes about one review. Out: the class (or "none of these"), or None where there is no label. The
 result depends on the votes alone, not on the order in which they came.
 """
 
@@ -13,7 +13,7 @@ from datetime import datetime
 
 from labeling.answers import Answer, AnswerSet
 
-__all__ = ["Vote", "cast", "consensus", "shares", "voters"]
+__all__ = ["Vote", "cast", "consensus", "shares"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Vote:
 
 
 def consensus(votes: Iterable[Vote], answers: AnswerSet) -> str | None:
-    """The answer of more than half of the annotators who could tell; one vote a person, the newest.
+    """The answer of more than half of the annotators who gave a label; one vote a person, the newest.
 
     "Unsure" is no vote, nor is an answer outside the label set, or of several classes.
 
@@ -43,13 +43,8 @@ def consensus(votes: Iterable[Vote], answers: AnswerSet) -> str | None:
     return answer if 2 * most > counts.total() else None
 
 
-def voters(votes: Iterable[Vote], answers: AnswerSet) -> int:
-    """How many people have a vote among these: those who could tell."""
-    return len(cast(votes, answers))
-
-
 def shares(votes: Iterable[Vote], answers: AnswerSet) -> dict[str, float]:
-    """Which share of the people who could tell says what; empty where nobody could.
+    """The share of each answer among the people who gave a label; empty where nobody did.
 
     >>> from datetime import UTC
     >>> noon = datetime(2026, 11, 21, tzinfo=UTC)

@@ -74,7 +74,8 @@ def read_config(xml: str) -> Foreign:
     """
     tags = list(parse_xml(xml).iter())
     image, choices = _only(tags, "Image"), _only(tags, "Choices")
-    _check_rest(tags)
+    if other := sorted({str(tag.tag) for tag in tags} - _SILENT - {"Image", "Choices", "Choice"}):
+        _refuse(f"it has {', '.join(other)}")
     _check_choices(choices, str(image.get("name")))
     controls = Controls(
         image=_named(image, "name"),
@@ -92,19 +93,13 @@ def parse_xml(xml: str) -> ElementTree.Element:
     try:
         found: ElementTree.Element = defusedxml.ElementTree.fromstring(xml)
     except (ElementTree.ParseError, defusedxml.DefusedXmlException, ValueError, RecursionError) as error:
-        raise Invalid("The labelling config in Label Studio is not plain XML. Mend it there.") from error
+        raise Invalid("The labelling config in Label Studio is not plain XML. Correct it there.") from error
     return found
 
 
 def _only(tags: list[ElementTree.Element], name: str) -> ElementTree.Element:
     found = [tag for tag in tags if tag.tag == name]
     return found[0] if len(found) == 1 else _refuse(f"it has {len(found)} {name} tags")
-
-
-def _check_rest(tags: list[ElementTree.Element]) -> None:
-    other = sorted({str(tag.tag) for tag in tags} - _SILENT - {"Image", "Choices", "Choice"})
-    if other:
-        _refuse(f"it has {', '.join(other)}")
 
 
 def _check_choices(choices: ElementTree.Element, image: str) -> None:

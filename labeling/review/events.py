@@ -1,7 +1,7 @@
-"""What Label Studio tells: webhook bodies read as hints, and annotations read as answers.
+"""What Label Studio sends: webhook bodies read as hints, and annotations read as answers.
 
-In: JSON from outside. Out: ids of what may have changed, or `Answer` values. A body is never believed, only its
-ids are taken, and only to know what to read again; nothing here raises on odd content but `Invalid`.
+In: JSON from outside. Out: ids of what may have changed, or `Answer` values. A body is not trusted: only its
+ids are used, and only to know what to read again. Odd content raises nothing but `Invalid`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ MAX_IDS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """What an event is about: an action and ids, and a key that is the same for the same event."""
+    """The content of an event: an action and ids, and a key that is the same for the same event."""
 
     action: str
     tasks: tuple[int, ...]
@@ -44,7 +44,7 @@ class Hint:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One annotation as Label Studio has it now. `key` names it for ever, even where its id is used again.
+    """One annotation as Label Studio has it now. `key` stays unique, even where its id is used again.
 
     `shown` is the class that was pre-selected, None where nothing was; `accepted` says whether it was kept.
     """
@@ -134,7 +134,7 @@ def _shown(
     predictions: Sequence[Mapping[str, Any]],
     created_at: datetime,
 ) -> str | None:
-    """The pre-selected class: by the annotation's own word where it has one, else what stood there at the time."""
+    """The pre-selected class: by the annotation's own `origin` where it has one, else the prediction shown then."""
     origins = {item.get("origin") for item in result if isinstance(item, dict) and item.get("type") == "choices"}
     if origins == {"manual"}:
         return None
@@ -158,7 +158,7 @@ def _choices(result: Sequence[Any]) -> tuple[str, ...]:
 
 
 def _hash(result: object) -> str:
-    """Names a result by its content; key order does not matter, nor the ids that the page makes up."""
+    """A hash of a result's content; the order of keys does not matter."""
     return hashlib.sha256(json.dumps(result, sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -1,6 +1,6 @@
-"""What a wrong label would cost: how likely it is wrong, times what it is used for, times how many images share it.
+"""The expected cost of a wrong label: its probability, times the weight of its use, times the number of images.
 
-In: a doubt, the kind of the review, the size of the near-duplicate group. Out: a number to order by; higher is dearer.
+In: a probability, the kind of the review, the size of the near-duplicate group. Out: a number; higher costs more.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ _WEIGHTS = {
     ReviewKind.CALIBRATION: 5.0,
     ReviewKind.AUDIT: 5.0,
 }
-"""A training label is one of many. An evaluation label decides about versions; a few calibration or audit labels vouch
-for everything that a certificate accepts."""
+"""A training label is one of many. An evaluation label decides about versions; a certificate for many images rests on a
+few calibration or audit labels."""
 
 
 def expected_damage(wrong: float, kind: ReviewKind | None, group_size: int) -> float:

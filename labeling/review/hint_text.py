@@ -1,7 +1,7 @@
-"""What an annotator reads of an engine's opinion beside the image: its likeliest classes and its reason, as plain text.
+"""The hint beside an image about an engine's prediction: its likeliest classes and its reason, as plain text.
 
-In: class probabilities or a named answer, and the engine's own words, which nobody trusts. Out: one short line each,
-empty where there is nothing to say. Invariant: nothing in them is markup, a control sign, or a field of the task.
+In: class probabilities or a named answer, and the engine's own words, which are untrusted. Out: one short line each,
+empty where there is nothing to show. Invariant: no markup, no control character, no field of the task in them.
 """
 
 from __future__ import annotations

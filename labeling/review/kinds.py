@@ -1,7 +1,7 @@
-"""Which kind of review may be used for what: the one place that decides.
+"""The allowed uses of each kind of review; nothing else decides this.
 
-In: a kind and a use. Out: yes or no. Every training set, temperature, gate, figure and certificate asks
-here; `docs/reference/kinds.md` shows the same table, and a test holds the two together.
+In: a kind and a use. Out: yes or no. Every training set, temperature, gate, figure and certificate uses
+this table; `docs/reference/kinds.md` shows the same table, and a test holds the two together.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["Split", "Use", "blind_always", "kinds_for", "may_use", "side_of", "s
 
 
 class Use(StrEnum):
-    """What a label can be wanted for."""
+    """What a label can be used for."""
 
     TRAIN = "train"
     TEMPERATURE = "temperature"

@@ -11,6 +11,8 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from heapq import merge
+from itertools import groupby
 
 import msgspec
 
@@ -136,18 +138,16 @@ def compare(before: Iterable[Entry], after: Iterable[Entry]) -> Comparison:
 
 
 def _side_by_side(before: Iterable[Entry], after: Iterable[Entry]) -> Iterator[tuple[Entry | None, Entry | None]]:
-    left, right = _ascending(before), _ascending(after)
-    one, other = next(left, None), next(right, None)
-    while one is not None or other is not None:
-        if other is None or (one is not None and one.content_hash < other.content_hash):
-            yield one, None
-            one = next(left, None)
-        elif one is None or other.content_hash < one.content_hash:
-            yield None, other
-            other = next(right, None)
-        else:
-            yield one, other
-            one, other = next(left, None), next(right, None)
+    """Each image's entries in both states; None where a state has none."""
+    left = ((entry, None) for entry in _ascending(before))
+    right = ((None, entry) for entry in _ascending(after))
+    for _, pairs in groupby(merge(left, right, key=_hash_of), key=_hash_of):
+        both = list(pairs)
+        yield both[0][0], both[-1][1]
+
+
+def _hash_of(pair: tuple[Entry | None, Entry | None]) -> str:
+    return Change(*pair).content_hash
 
 
 def _ascending(entries: Iterable[Entry]) -> Iterator[Entry]:

@@ -1,8 +1,8 @@
-"""Which answers a second person should look at: where another answer is expected to bring most wrong labels to light.
+"""Which reviews get a second person: those where another answer is expected to correct most wrong labels.
 
-In: what one person said of each image, what others believed of it, and how often that person errs. Out: the reviews
-that want another person. Random kinds are chosen by their drawn place, never by doubt: corrected only where a
-classifier contradicts them, their labels would flatter that classifier.
+In: one person's answer to each image, the prediction for it, and how often that person errs. Out: the reviews that
+need another person. Random kinds are chosen by their drawn place, never by doubt: if they were corrected only where a
+classifier contradicts them, that classifier would seem better than it is.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from labeling.types import ReviewId, ReviewKind
 __all__ = ["BY_DOUBT", "Answered", "choose", "error_rates", "gain", "wrong"]
 
 BY_DOUBT = (ReviewKind.HARD, ReviewKind.RELABEL)
-"""The kinds of which those are chosen that are in most doubt."""
+"""Of these kinds the most doubtful are chosen."""
 _ALWAYS = frozenset({ReviewKind.CALIBRATION, ReviewKind.AUDIT})
 _BY_LOT = frozenset({ReviewKind.EVALUATION, ReviewKind.CONTROL})
 _ERRORS, _ANSWERS = 1.0, 10.0
-"""What is assumed of somebody of whom nothing is known: one error in ten answers."""
+"""Assumed of an annotator without any comparison: one error in ten answers."""
 TRUSTED = 0.9
-"""So much of what a classifier believes is believed; the rest is spread evenly, for it may be sure and wrong."""
+"""The weight of a prediction; the rest is spread evenly over the classes, as it may be confident and wrong."""
 ACCEPTED_ERROR = 0.3
-"""How often a wrong pre-label is assumed to be accepted: far more often than a wrong class is named unasked."""
+"""How often a wrong pre-label is assumed to be accepted: far more often than a wrong class is chosen without one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
     """One image with one person's answer: `said` is a position among the C answers that can be given.
 
-    `believed` (C,) is what was thought of the image before the answer was seen; empty: nothing. `accepted`: the answer
-    is what stood pre-selected.
+    `predicted` (C,) is the prediction before the answer; empty: there was none. `accepted`: the answer is the
+    pre-selected one.
     """
 
     review_id: ReviewId
@@ -44,7 +44,7 @@ class Answered:
     annotator: int
     said: int
     accepted: bool
-    believed: tuple[float, ...]
+    predicted: tuple[float, ...]
 
 
 def error_rates(said: Iterable[Mapping[int, str]]) -> dict[int, float]:
@@ -68,12 +68,12 @@ def error_rates(said: Iterable[Mapping[int, str]]) -> dict[int, float]:
 
 
 def wrong(answered: Answered, error: float, answers: int) -> float:
-    """How likely the answer is wrong, in [0, 1], by Bayes: higher where a belief contradicts it.
+    """The probability that the answer is wrong, in [0, 1], by Bayes: higher where the prediction contradicts it.
 
     Parameters
     ----------
     answered : Answered
-        What was said and believed.
+        The answer and the prediction.
     error : float
         How often this annotator errs; all wrong answers are as likely.
     answers : int
@@ -81,12 +81,12 @@ def wrong(answered: Answered, error: float, answers: int) -> float:
 
     Examples
     --------
-    >>> one = Answered(ReviewId(1), ReviewKind.HARD, 0.0, 1, said=0, accepted=False, believed=(0.05, 0.95))
+    >>> one = Answered(ReviewId(1), ReviewKind.HARD, 0.0, 1, said=0, accepted=False, predicted=(0.05, 0.95))
     >>> round(wrong(one, 0.1, 2), 2)
     0.51
     """
     even = np.full(answers, 1 / answers)
-    prior = TRUSTED * np.array(answered.believed) + (1 - TRUSTED) * even if answered.believed else even
+    prior = TRUSTED * np.array(answered.predicted) + (1 - TRUSTED) * even if answered.predicted else even
     rate = max(error, ACCEPTED_ERROR) if answered.accepted else error
     likelihood = np.full(answers, rate / (answers - 1))
     likelihood[answered.said] = 1 - rate
@@ -95,9 +95,9 @@ def wrong(answered: Answered, error: float, answers: int) -> float:
 
 
 def gain(wrong: float, error: float, answers: int) -> float:
-    """How much less likely the label is wrong after another answer, on average: what asking is worth.
+    """How much another answer lowers the probability of a wrong label, on average.
 
-    A second answer that differs brings the error to light (a third person or a lead decides); one that repeats it, with
+    A second answer that differs shows the error (a third person or a lead decides); one that repeats it, with
     probability error / (C - 1), does not.
 
     Examples
@@ -111,14 +111,14 @@ def gain(wrong: float, error: float, answers: int) -> float:
 def choose(
     answered: Sequence[Answered], rates: Mapping[int, float], *, answers: int, share: float, budget: int
 ) -> list[ReviewId]:
-    """The reviews that want another person: what truth asks for always, random kinds by lot, then the most doubtful.
+    """The reviews that need another person: calibration and audit, random kinds by lot, then the most doubtful.
 
     Parameters
     ----------
     answered : sequence of Answered
         Reviews with one answer that nobody else is asked about yet.
     rates : mapping
-        Errors per annotator; who is not in it errs once in ten answers.
+        Errors per annotator; one error in ten answers for those who are not in it.
     answers : int
         How many answers can be given.
     share : float

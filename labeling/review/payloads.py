@@ -1,7 +1,7 @@
-"""Tasks and predictions as Label Studio takes them, checked by us because it checks nothing.
+"""Tasks and predictions in the form of Label Studio, checked here because it checks nothing.
 
 In: a review's key, addresses, the class to pre-select (None where blind or unknown) and its place in the queue.
-Out: JSON-ready dictionaries. A score is always there and in [0, 1); an unknown class never leaves this module.
+Out: JSON-ready dictionaries. A score is always there and in [0, 1); an unknown class is never sent.
 """
 
 from __future__ import annotations
@@ -23,20 +23,14 @@ NO_HINT = Hint()
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """What one task pre-selects (None: nothing) and where it stands in the queue: the lowest is served first."""
+    """What one task pre-selects (None: nothing) and its place in the queue: the lowest is served first."""
 
     answer: str | None
     score: float
 
 
 def task_data(
-    *,
-    token: str,
-    image_url: str,
-    region_url: str,
-    text: str | None,
-    hint: Hint = NO_HINT,
-    controls: Controls = OURS,
+    *, token: str, image_url: str, region_url: str, text: str | None, hint: Hint = NO_HINT, controls: Controls = OURS
 ) -> dict[str, str]:
     """The data of a task; `token` is the key under which it is found again. Every key is always there."""
     shown = {controls.image_key: image_url, "region": region_url, controls.text_key: text or ""}
@@ -44,11 +38,7 @@ def task_data(
 
 
 def task(
-    data: dict[str, str],
-    suggestion: Suggestion,
-    model_version: str,
-    choices: Sequence[str],
-    controls: Controls = OURS,
+    data: dict[str, str], suggestion: Suggestion, model_version: str, choices: Sequence[str], controls: Controls = OURS
 ) -> dict[str, Any]:
     """A task to import, with its prediction."""
     return {"data": data, "predictions": [suggested(suggestion, model_version, choices, controls)]}
@@ -73,13 +63,7 @@ def suggested(
         raise Invalid(f"A place in the queue lies in [0, 1), not at {suggestion.score}.")
     if suggestion.answer is not None and suggestion.answer not in choices:
         raise Invalid(f"{suggestion.answer!r} is none of the project's answers.")
-    result = _result(suggestion.answer, controls)
-    return {"result": result, "score": suggestion.score, "model_version": model_version}
-
-
-def _result(answer: str | None, controls: Controls) -> list[dict[str, Any]]:
-    """A blind task has an empty result: served in order, nothing pre-selected."""
-    if answer is None:
-        return []
     names = {"from_name": controls.choices, "to_name": controls.image}
-    return [{**names, "type": "choices", "value": {"choices": [answer]}}]
+    chosen = [] if suggestion.answer is None else [suggestion.answer]  # a blind task has an empty result
+    result = [{**names, "type": "choices", "value": {"choices": [answer]}} for answer in chosen]
+    return {"result": result, "score": suggestion.score, "model_version": model_version}

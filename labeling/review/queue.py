@@ -1,7 +1,7 @@
 """The order in which people are asked: hard images by the strategy's score, the random kinds at their drawn places.
 
 In: open reviews with query number, drawn place and score. Out: their ids in order, or places in [0, 1) of which
-Label Studio serves the lowest first. The place of a random kind never depends on a score, nor on what was answered:
+Label Studio serves the lowest first. The place of a random kind never depends on a score, nor on answers:
 else the part of a random share that is answered first would be biased.
 """
 
@@ -22,7 +22,7 @@ class InQueue:
     """An open review: `place` in [0, 1) was drawn once, `score` is current (higher is asked sooner).
 
     A strategy without a score over probabilities leaves all scores equal: the order of picking stays.
-    `first`: it belongs to the onboarding set, which everybody meets before anything else.
+    `first`: it belongs to the onboarding set, which every annotator gets first.
     """
 
     review_id: ReviewId

@@ -1,6 +1,6 @@
 """pydantic-ai's model of a chat endpoint, whose client sends nothing itself: all requests go over a wire of ours.
 
-In: a wire, the endpoint's address, a model's name and what it was seen to do. Out: a model for an agent. Invariant: the
+In: a wire, the endpoint's address, a model's name and its abilities. Out: a model for an agent. Invariant: the
 library's silent retries are off, and neither key nor address comes from the environment.
 """
 

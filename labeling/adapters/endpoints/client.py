@@ -2,7 +2,7 @@
 
 In: an endpoint that the administrator allowed, its key, a book, JSON. Out: replies that are JSON, or an error that says
 whether the question may have been paid for. Invariant: no redirect is followed, nothing is read from the environment,
-TLS is verified, nobody but the book sends anything twice, and of an answer at most `MAX_BODY` bytes are read.
+TLS is verified, only the book sends a question twice, and of an answer at most `MAX_BODY` bytes are read.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _TOO_LARGE = json.dumps({"error": {"message": f"the answer was larger than {MAX_
 class EndpointClient:
     """The wire to one model of one endpoint. Threads may share it.
 
-    `on_sending` is told every body before it leaves; what is answered from memory does not leave.
+    `on_sending` gets every body before it is sent; what the cache answers is not sent.
     A connection serves one request: an idle one that the server closes just then would make a question ambiguous.
     """
 
@@ -67,12 +67,12 @@ class EndpointClient:
         Raises
         ------
         Invalid
-            When the endpoint refuses the request for good, or answers with what is no JSON object; its `status` tells.
+            When the endpoint refuses the request for good, or answers with no JSON object; see its fact `status`.
         """
         return self._ask("POST", path, body)
 
     def get(self, path: str, salt: str) -> Reply:
-        """A look-up that costs nothing; `salt` names the occasion, so that it is not answered from memory."""
+        """A look-up that costs nothing; `salt` names the occasion, so that it is not answered from the cache."""
         return self._ask("GET", path, b"", salt)
 
     def _ask(self, method: str, path: str, body: bytes, salt: str = "") -> Reply:
@@ -129,7 +129,7 @@ class EndpointClient:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Whatever goes wrong on the way, as an error that says whether the question had left."""
+        """Turns failures on the way into an error that says whether the question was sent."""
         try:
             yield
         except _BEFORE_SENDING as error:

@@ -1,7 +1,7 @@
-"""What a model at an endpoint can do, found by asking it: servers ignore without a word what they do not support.
+"""The abilities of a model at an endpoint, found by asking it: servers silently ignore what they do not support.
 
-In: a client of the model, and a salt that names the occasion. Out: `Abilities`. Invariant: an ability is only what was
-seen; the first question must be answered, and an endpoint that is away raises, so that its silence is no finding.
+In: a client of the model, and a salt that names the occasion. Out: `Abilities`. Invariant: an ability is what was
+confirmed; the first question must be answered, and an endpoint that cannot be reached raises.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ __all__ = ["probe_chat", "probe_decide"]
 ODD_WORD = "quillon-57"
 TOP = 20
 LENGTH = 60
+COLOUR = "Which colour is this picture? Answer with one word."
+_WAYS = (("max_tokens", True), ("max_completion_tokens", True), ("max_completion_tokens", False))
 _COLOURS = ((220, 20, 20), (20, 20, 220))
 _UNABLE = frozenset({500, 501})
 """What servers answer when they are given what they cannot take; other errors of theirs say nothing about it."""
@@ -47,17 +49,16 @@ def probe_chat(client: EndpointClient, salt: str) -> Abilities:
     Invalid, EndpointUnavailable
         When it does not answer the plainest of them.
     """
-    limit_key, temperature, plain = _plain_question(client, salt)
-    ask = _Asker(client, salt, {limit_key: LENGTH} | ({"temperature": 0.0} if temperature else {}))
+    ask, plain = _plain_question(client, salt)
     return Abilities(
         images=_sees(ask, plain),
         json_schema=_keeps_schema(ask),
         top_logprobs=_top_logprobs(ask),
         tools=_calls_tools(ask),
         usage=plain.tokens_in > 0,
-        temperature=temperature,
+        temperature=ask.temperature,
         context=_context(client, salt),
-        limit_key=limit_key,
+        limit_key=ask.limit_key,
     )
 
 
@@ -76,12 +77,12 @@ def probe_decide(client: EndpointClient, salt: str) -> Abilities:
         wire = Recorder(client)
         if _attempt(lambda: ask_decision(wire, path, client.model, [question], options)) is None:  # noqa: B023
             continue
-        seen = [
+        answers = [
             _attempt(lambda: ask_decision(wire, path, client.model, [question, picture], options))  # noqa: B023
             for picture in _pictures()
         ]
         tokens = [reply.tokens_in for reply in wire.replies]
-        images = None not in seen and seen[0] != seen[1] and (not tokens[0] or tokens[0] != tokens[1])
+        images = None not in answers and answers[0] != answers[1] and (not tokens[0] or tokens[0] != tokens[1])
         return Abilities(images=images, usage=tokens[0] > 0, decides=path)
     raise Invalid(
         f"{client.endpoint.name!r} answers neither /decisions nor /systemone. Is its `url` right? If it is a chat "
@@ -90,36 +91,28 @@ def probe_decide(client: EndpointClient, salt: str) -> Abilities:
 
 
 class _Asker:
-    """Asks one question in chat form; None when the endpoint cannot take it."""
+    """Asks one question in chat form; a call gives None when the endpoint cannot take it."""
 
-    def __init__(self, client: EndpointClient, salt: str, settings: dict[str, Any]) -> None:
-        self._client, self._salt, self._settings = client, salt, settings
+    def __init__(self, client: EndpointClient, salt: str, limit_key: str, temperature: bool) -> None:
+        self._client, self._salt, self.limit_key, self.temperature = client, salt, limit_key, temperature
+
+    def send(self, *parts: Part, **more: Any) -> Reply:
+        content = content_of([self._salt, *parts])
+        body: dict[str, Any] = {"model": self._client.model, "messages": [{"role": "user", "content": content}]}
+        settings = {self.limit_key: LENGTH} | ({"temperature": 0.0} if self.temperature else {})
+        return self._client.post("/chat/completions", json.dumps(body | settings | more).encode())
 
     def __call__(self, *parts: Part, **more: Any) -> Reply | None:
-        content = content_of([self._salt, *parts])
-        body = {"model": self._client.model, "messages": [{"role": "user", "content": content}]}
-        data = json.dumps(body | self._settings | more).encode()
-        return _attempt(lambda: self._client.post("/chat/completions", data))
+        return _attempt(lambda: self.send(*parts, **more))
 
 
-COLOUR = "Which colour is this picture? Answer with one word."
-
-
-def _plain_question(client: EndpointClient, salt: str) -> tuple[str, bool, Reply]:
+def _plain_question(client: EndpointClient, salt: str) -> tuple[_Asker, Reply]:
     """The plainest question, asked in the ways that servers differ in; the first that is answered."""
     refusal: Invalid | None = None
-    for limit_key, temperature in (
-        ("max_tokens", True),
-        ("max_completion_tokens", True),
-        ("max_completion_tokens", False),
-    ):
-        body = {
-            "model": client.model,
-            "messages": [{"role": "user", "content": content_of([salt, COLOUR])}],
-            limit_key: LENGTH,
-        } | ({"temperature": 0.0} if temperature else {})
+    for limit_key, temperature in _WAYS:
+        ask = _Asker(client, salt, limit_key, temperature)
         try:
-            return limit_key, temperature, client.post("/chat/completions", json.dumps(body).encode())
+            return ask, ask.send(COLOUR)
         except Invalid as error:
             refusal = error
             if error.facts.get("status") not in (400, 422):
@@ -160,7 +153,7 @@ def _calls_tools(ask: _Asker) -> bool:
 
 
 def _context(client: EndpointClient, salt: str) -> int:
-    """Tokens that fit, where the list of models tells; 0 where it does not."""
+    """The context length in tokens, where the list of models has it; else 0."""
     reply = _attempt(lambda: client.get("/models", salt))
     try:
         listed = json.loads(reply.body)["data"] if reply else []

@@ -1,7 +1,7 @@
 """Label Studio as hardcase uses it: the only user of its SDK (docs/decisions/0005-where-the-sdk-is-used.md).
 
 In and out: small frozen values and JSON-ready tasks. Lists are read to their end; what is read may have changed a
-moment later, so callers treat it as a picture of the past.
+moment later, so callers treat it as a snapshot.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
+import msgspec
 from label_studio_sdk import LabelStudio as Sdk
 
 from labeling.adapters.label_studio.http import LabelStudioHttp, StudioFile
@@ -25,11 +26,12 @@ PAGE = 1_000
 """Label Studio counts anew for every page."""
 CHUNK = 100
 IMPORT_CHUNK = 500
+_RENAMED = {"show_predictions": "show_collab_predictions", "instructions": "expert_instruction"}
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectSettings:
-    """What we write into a Label Studio project; `marker` stands in its description and finds it again.
+    """What is written to a Label Studio project; `marker` is part of its description and identifies it.
 
     Without a marker its description stays, and without instructions its own.
     """
@@ -40,18 +42,17 @@ class ProjectSettings:
     instructions: str
 
 
-@dataclass(frozen=True, slots=True)
-class StudioProject:
-    """What stands in a Label Studio project now."""
+class StudioProject(msgspec.Struct, frozen=True, rename=_RENAMED):
+    """The present settings of a Label Studio project."""
 
     id: int
     title: str
-    label_config: str
-    model_version: str
-    sampling: str
-    skip_queue: str
-    show_predictions: bool
-    maximum_annotations: int
+    label_config: str = ""
+    model_version: str = ""
+    sampling: str = ""
+    skip_queue: str = ""
+    show_predictions: bool = False
+    maximum_annotations: int = 0
     instructions: str = ""
     description: str = ""
 
@@ -69,7 +70,7 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A task as a walk over many shows it: when it was last touched, its data, and which annotations it has."""
+    """A task in a list: when it was last changed, its data, and which annotations it has."""
 
     task_id: int
     updated_at: datetime
@@ -78,15 +79,15 @@ class Changed:
 
     @property
     def token(self) -> str:
-        """The key of the review that it stands for; empty where it was not made by us."""
+        """The key of its review; empty where the task was not made by us."""
         return str(self.data.get("external_id", ""))
 
 
 @dataclass(frozen=True, slots=True)
 class StudioTask:
-    """A task with everything said about it; annotations and predictions as Label Studio gives them.
+    """A task with all its answers; annotations and predictions as Label Studio gives them.
 
-    `begun` says that somebody answered it, skipped it, or left a draft.
+    `begun`: a person answered it, skipped it, or left a draft.
     """
 
     id: int
@@ -112,12 +113,12 @@ class LabelStudio:
     @property
     def failures(self) -> int:
         """How many calls in a row were not answered; 0 where all is well."""
-        return self._http.patience.failures
+        return self._http.breaker.failures
 
     @property
     def pause_s(self) -> float:
-        """How long it is left alone from now on, after too many of these."""
-        return self._http.patience.pause_s
+        """How long no call is made from now on, after too many of these."""
+        return self._http.breaker.pause_s
 
     def release(self) -> str:
         """The version of the server."""
@@ -142,21 +143,10 @@ class LabelStudio:
             self._sdk.projects.update(project_id, **_written(settings))
 
     def project(self, project_id: int) -> StudioProject:
-        """What stands there now; NotFound if it was deleted."""
+        """Its present settings; NotFound if it was deleted."""
         with self._http.explained():
-            found = self._http.call("GET", f"/api/projects/{project_id}/")
-            return StudioProject(
-                id=int(found["id"]),
-                title=str(found["title"]),
-                label_config=str(found["label_config"]),
-                model_version=str(found["model_version"] or ""),
-                sampling=str(found["sampling"]),
-                skip_queue=str(found["skip_queue"]),
-                show_predictions=bool(found["show_collab_predictions"]),
-                maximum_annotations=int(found["maximum_annotations"]),
-                description=str(found["description"] or ""),
-                instructions=str(found["expert_instruction"] or ""),
-            )
+            found = dict(self._http.call("GET", f"/api/projects/{project_id}/")).items()
+            return msgspec.convert({name: value for name, value in found if value is not None}, StudioProject)
 
     def set_model_version(self, project_id: int, model_version: str) -> None:
         """Show the predictions of this version; they must be there already."""
@@ -206,7 +196,7 @@ class LabelStudio:
             self._http.call("PATCH", f"/api/tasks/{task_id}/", json={"overlap": people, "is_labeled": False})
 
     def users(self) -> dict[int, str]:
-        """Everybody's name by id: the e-mail address they log in with."""
+        """The name of each user by id: the e-mail address of the login."""
         with self._http.explained():
             return {int(user.id): str(user.email) for user in self._sdk.users.list()}
 
@@ -228,7 +218,7 @@ class LabelStudio:
         return [_changed(row) for row in self._tasks(project_id, "id,updated_at,annotations_ids,data", filters)]
 
     def tasks(self, project_id: int, task_ids: Sequence[int]) -> Iterator[StudioTask]:
-        """These tasks, read anew, as far as they still exist."""
+        """These tasks, read again, as far as they still exist."""
         for wanted in batches(task_ids, CHUNK):
             among = {"filter": "filter:tasks:id", "operator": "in_list", "type": "Number", "value": wanted}
             for row in self._tasks(project_id, None, [among]):
@@ -244,12 +234,12 @@ class LabelStudio:
             return int(self._http.call("GET", f"/api/projects/{project_id}/")["task_number"])
 
     def read_file(self, path: str, max_bytes: int) -> StudioFile:
-        """A file that Label Studio serves under this path to whoever has our token.
+        """A file that Label Studio serves under this path.
 
         Raises
         ------
         BadAddress
-            It is not there, may not be seen, or has more than `max_bytes`.
+            It is not there, may not be read, or has more than `max_bytes`.
         LabelStudioUnavailable
             Label Studio did not answer.
         """

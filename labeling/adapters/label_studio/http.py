@@ -1,4 +1,4 @@
-"""Talks to Label Studio over HTTP where its SDK cannot: task lists with filters, sign-in, and all errors.
+"""HTTP calls to Label Studio that its SDK cannot make: task lists with filters, sign-in, and all errors.
 
 In: an address and a token of either kind. Out: parsed JSON, or an error of ours that says what to do. Bodies and
 tokens are never logged, and no call is repeated here: jobs repeat themselves, knowing what is safe to repeat.
@@ -16,7 +16,7 @@ import httpx
 from label_studio_sdk.core.api_error import ApiError
 from pydantic import ValidationError
 
-from labeling.adapters.label_studio.circuit_breaker import Patience
+from labeling.adapters.label_studio.circuit_breaker import CircuitBreaker
 from labeling.errors import BadAddress, HardcaseError, Invalid, LabelStudioUnavailable, NotFound
 
 __all__ = ["NO_TOKEN", "LabelStudioHttp", "StudioFile", "explained", "is_personal_token", "parsed"]
@@ -62,12 +62,12 @@ class _Auth(httpx.Auth):
 class LabelStudioHttp:
     """One connection pool; a personal access token is exchanged for short-lived ones as needed.
 
-    A Label Studio that does not answer is left alone for a while: then calls fail at once and nothing is sent.
+    A Label Studio that does not answer is not called for a while: then calls fail at once and nothing is sent.
     """
 
     def __init__(self, url: str, token: str, *, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.url = url.rstrip("/")
-        self.patience = Patience(clock)
+        self.breaker = CircuitBreaker(clock)
         self._counted: LabelStudioUnavailable | None = None
         self.client = httpx.Client(timeout=timeout_s, follow_redirects=False, auth=_Auth(self.url, token, clock))
 
@@ -94,12 +94,12 @@ class LabelStudioHttp:
 
     @contextmanager
     def explained(self) -> Iterator[None]:
-        """As `explained`, and counted by `patience`, once however deep these blocks lie in each other."""
-        pause_s = self.patience.pause_s
+        """As `explained`, and counted by `breaker`, once however deep these blocks lie in each other."""
+        pause_s = self.breaker.pause_s
         if pause_s:
             raise LabelStudioUnavailable(
-                f"Label Studio at {self.url} has not answered {self.patience.failures} times in a row. It is left "
-                f"alone for {pause_s:.0f} s, then tried again."
+                f"Label Studio at {self.url} has not answered {self.breaker.failures} times in a row. No call "
+                f"is made for {pause_s:.0f} s, then it is tried again."
             )
         try:
             with explained(self.url):
@@ -107,12 +107,12 @@ class LabelStudioHttp:
         except LabelStudioUnavailable as error:
             if error is not self._counted:
                 self._counted = error
-                self.patience.failed()
+                self.breaker.failed()
             raise
         except HardcaseError:
-            self.patience.went_well()  # a refusal is an answer
+            self.breaker.succeeded()  # a refusal is an answer
             raise
-        self.patience.went_well()
+        self.breaker.succeeded()
 
     def close(self) -> None:
         self.client.close()
@@ -188,7 +188,7 @@ def _was_sent(error: httpx.HTTPError) -> bool:
 
 
 def _is_about_addresses(error: ApiError) -> bool:
-    """Its protection against requests to private networks answers 403 too, and has another way out."""
+    """Its protection against requests to private networks answers 403 too, and needs another solution."""
     return "reserved network" in str(error.body)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenizer
 
-from labeling.adapters.models.checkpoints import From, load_checkpoint, refuse_missing
+from labeling.adapters.models.checkpoints import From, is_dual_encoder, load_checkpoint, refuse_missing
 from labeling.adapters.models.model_files import load_dual_encoder
 from labeling.errors import Invalid
 from labeling.prelabel.encoders.backbone import Backbone
@@ -42,20 +42,14 @@ def load_sentences(name: str, device: str = "cpu") -> TextTower:
 
 
 def _is_dual(where: From) -> bool:
-    config = AutoConfig.from_pretrained(**where)
-    return hasattr(config, "text_config") and hasattr(config, "vision_config")
+    return is_dual_encoder(AutoConfig.from_pretrained(**where))
 
 
 def _backbone(name: str, where: From, device: str) -> ImageTower:
-    config = AutoConfig.from_pretrained(**where)
-    model, found = AutoModel.from_pretrained(**where, dtype=torch.float32, output_loading_info=True)
-    if not hasattr(model, "main_input_name") or model.main_input_name != "pixel_values":
-        raise Invalid(f"{name!r} ({config.model_type}) does not look at images: name a ViT, a DINOv2 or the like.")
-    _drop_random_pooler(model, found)
-    refuse_missing(name, found)
+    model = _model(name, where, "pixel_values", "takes no images: name a ViT, a DINOv2 or the like")
     processor = AutoImageProcessor.from_pretrained(**where)
     pinned = hash_of_model(model, [model.config.to_dict(), processor.to_dict()])[:16]
-    backbone = Backbone(f"{config.model_type}-backbone-{pinned}", model, processor, device)
+    backbone = Backbone(f"{model.config.model_type}-backbone-{pinned}", model, processor, device)
     return ImageTower(backbone.name, backbone.encode)
 
 
@@ -63,19 +57,25 @@ def _sentences(name: str, where: From) -> TextTower:
     config = AutoConfig.from_pretrained(**where)
     if getattr(config, "is_encoder_decoder", False):
         raise Invalid(f"{name!r} ({config.model_type}) also writes: name an encoder of sentences, such as MiniLM.")
-    model, found = AutoModel.from_pretrained(**where, dtype=torch.float32, output_loading_info=True)
-    if getattr(model, "main_input_name", "") != "input_ids":
-        raise Invalid(f"{name!r} ({config.model_type}) does not read texts: name a sentence encoder, such as MiniLM.")
-    _drop_random_pooler(model, found)
-    refuse_missing(name, found)
+    model = _model(name, where, "input_ids", "does not read texts: name a sentence encoder, such as MiniLM")
     tokenizer = AutoTokenizer.from_pretrained(**where)
     pinned = hash_of_model(model, [model.config.to_dict(), tokenizer.get_vocab()])[:16]
-    encoder = SentenceEncoder(f"{config.model_type}-sentences-{pinned}", model, tokenizer)
+    encoder = SentenceEncoder(f"{model.config.model_type}-sentences-{pinned}", model, tokenizer)
     return TextTower(encoder.name, encoder.encode)
 
 
+def _model(name: str, where: From, reads: str, refusal: str) -> Any:
+    """The model with all its weights; Invalid where its main input is another one than `reads`."""
+    model, found = AutoModel.from_pretrained(**where, dtype=torch.float32, output_loading_info=True)
+    if getattr(model, "main_input_name", "") != reads:
+        raise Invalid(f"{name!r} ({model.config.model_type}) {refusal}.")
+    _drop_random_pooler(model, found)
+    refuse_missing(name, found)
+    return model
+
+
 def _drop_random_pooler(model: Any, found: dict[str, Any]) -> None:
-    """Take away a pooler that the checkpoint has no weights for: it would be random numbers, and the mean does."""
+    """Remove a pooler without weights in the checkpoint: it would be random, and the mean is used instead."""
     missing = [key for key in found["missing_keys"] if not key.startswith("pooler.")]
     if len(missing) < len(found["missing_keys"]):
         model.pooler = None

@@ -18,10 +18,10 @@ from transformers.utils import logging as transformers_logging
 
 from labeling.errors import Invalid, Unavailable
 
-__all__ = ["From", "first_line", "load_checkpoint", "refuse_missing", "stay_offline"]
+__all__ = ["From", "first_line", "is_dual_encoder", "load_checkpoint", "refuse_missing", "stay_offline"]
 
 PACKAGES = ("sentencepiece", "tiktoken", "torchvision", "num2words", "timm", "protobuf")
-"""What some models ask for beside transformers; the error of a model that lacks one names it."""
+"""Packages that some models need beside transformers; the error of a model that lacks one names it."""
 T = TypeVar("T")
 From = dict[str, Any]
 """The arguments of `from_pretrained` that say where from: the name, whether from here only, and no foreign code."""
@@ -46,7 +46,7 @@ def load_checkpoint(name: str, load: Callable[[From], T]) -> T:
 
 
 def stay_offline() -> None:
-    """From now on nothing in this process asks the hub: what its cache does not hold cannot be had."""
+    """From now on this process never asks the hub; only its cache is used."""
     hub.HF_HUB_OFFLINE = True
 
 
@@ -56,8 +56,13 @@ def refuse_missing(name: str, found: dict[str, Any]) -> None:
         raise Invalid(f"{name!r} lacks {len(found['missing_keys'])} of its weights; download or copy it again.")
 
 
+def is_dual_encoder(config: Any) -> bool:
+    """Whether a configuration has an image tower and a text tower."""
+    return hasattr(config, "text_config") and hasattr(config, "vision_config")
+
+
 def first_line(error: Exception) -> str:
-    """What went wrong, in the first line of what the library says."""
+    """The first line of the library's message."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
@@ -92,7 +97,7 @@ def _from_hub(name: str, load: Callable[[From], T]) -> T:
         return load(_where(name, local=False))
     except OSError as error:
         raise Unavailable(
-            f"{name!r} could not be had from the hub: {first_line(error)} Check the name (owner/model) and the "
+            f"{name!r} could not be fetched from the hub: {first_line(error)} Check the name (owner/model) and the "
             "network, or write the absolute path of a folder with the model."
         ) from error
 

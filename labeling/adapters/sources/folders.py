@@ -1,4 +1,4 @@
-"""What lies in a folder, here or at any fsspec address, and the bytes of one file of it.
+"""The files of a folder, local or at any fsspec address, and the bytes of one file.
 
 In: an address. Out: the images under it in a stable order, each with a fingerprint that changes with its content, the
 name of its folder and the text beside it. Links that lead out of the folder are not followed.
@@ -19,7 +19,7 @@ from labeling.errors import BadAddress, BadImage, Unavailable
 from labeling.ingest.headers import ACCEPTED_EXTENSIONS
 from labeling.ingest.text import clean_text
 
-__all__ = ["FoundFile", "absolute", "file_exists", "fingerprint_of", "find_images", "folder_exists", "read_file"]
+__all__ = ["FoundFile", "absolute", "file_exists", "find_images", "folder_exists", "read_file"]
 
 _MAX_TEXT_BYTES = 64 * 1024
 _PROTOCOLS = frozenset({"file", "local", "memory", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"})
@@ -27,7 +27,7 @@ _PROTOCOLS = frozenset({"file", "local", "memory", "s3", "s3a", "gs", "gcs", "ab
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """An image in a folder. `folder` is the first folder under the one looked at, None right in it."""
+    """An image in a folder. `folder` is the first folder under the source, None directly in it."""
 
     address: str
     fingerprint: str
@@ -43,7 +43,7 @@ def absolute(address: str) -> str:
             raise BadAddress("This is not a folder or file that can be read.")
         return Path(address).expanduser().resolve().as_posix()
     if protocol not in _PROTOCOLS or "::" in address:
-        raise BadAddress(f"{protocol}:// is not a place that can be looked at. Use a folder, s3://, gs:// or az://.")
+        raise BadAddress(f"{protocol}:// cannot be a source. Use a folder, s3://, gs:// or az://.")
     return address.rstrip("/")
 
 
@@ -55,12 +55,6 @@ def folder_exists(address: str) -> bool:
 def file_exists(address: str) -> bool:
     files, root = _files(address)
     return bool(files.isfile(root))
-
-
-def fingerprint_of(address: str) -> str:
-    """What changes when a file does."""
-    files, path = _files(address)
-    return _fingerprint(files.info(path))
 
 
 def find_images(address: str, ignored: Counter[str]) -> Iterator[FoundFile]:

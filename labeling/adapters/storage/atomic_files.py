@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import mkdtemp
 
 from labeling.adapters.storage.storage_faults import FULL
 from labeling.errors import BadArtifact, StorageFull
 
-__all__ = ["place_folder", "read_files", "stage_folder", "write_whole"]
+__all__ = ["new_folder", "place_folder", "read_files", "stage_folder", "write_whole"]
 
 LARGEST_FILE_BYTES = 512 * 2**20
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that its name never stands for half of it."""
+    """Write a file so that its name never refers to a part of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     _write_synced(staged, data)
@@ -40,11 +42,25 @@ def stage_folder(parent: Path, owner: str, files: Mapping[str, bytes]) -> Path:
 
 
 def place_folder(staged: Path, place: Path) -> None:
-    """Give a staged folder its name. A folder already there belongs to nobody: the caller holds the name."""
+    """Give a staged folder its name. A folder already there is replaced: the caller owns the name."""
     if place.exists():
         shutil.rmtree(place)
     staged.rename(place)
     _sync_folder(place.parent)
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A temporary folder that gets this name when the block has filled it; one that another process placed stays."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    staged = Path(mkdtemp(dir=folder.parent))
+    yield staged
+    try:
+        staged.rename(folder)
+    except OSError:
+        shutil.rmtree(staged)
+        if not folder.exists():
+            raise
 
 
 def read_files(folder: Path, names: Iterable[str]) -> dict[str, bytes]:

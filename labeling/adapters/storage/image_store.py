@@ -1,4 +1,4 @@
-"""Where bytes lie: uploads as they came, and of every image what people and engines are shown. Any fsspec address.
+"""The store of bytes: uploads as they came, and the shown form of every image. Any fsspec address.
 
 In: bytes and their sha256 (hex). Out: bytes. Names are made from hashes alone, never from what a user wrote, and a
 file appears under its name only when it is whole: it is written under a temporary name, then moved.
@@ -10,6 +10,7 @@ import os
 import re
 import uuid
 from collections.abc import Set
+from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 
@@ -43,10 +44,8 @@ class ImageStore:
 
     def read_upload(self, address: str) -> bytes:
         """The bytes of an upload; NotFound once they were collected."""
-        try:
-            return self._read(self._path("uploads", address.removeprefix(UPLOAD)))
-        except FileNotFoundError as error:
-            raise NotFound("This upload is no longer kept. Upload the file again.") from error
+        path = self._path("uploads", address.removeprefix(UPLOAD))
+        return self._read(path, "This upload is no longer kept. Upload the file again.")
 
     def keep(self, content_hash: str, shown: bytes, media_type: str, original: bytes | None) -> None:
         """Keep what is shown of an image, and its original bytes if the project wants them."""
@@ -56,12 +55,11 @@ class ImageStore:
 
     def shown(self, content_hash: str) -> tuple[bytes, str]:
         """The JPEG or PNG that engines, annotators and exports get, with its media type."""
+        missing = "The bytes of this image are not in the store. Restore the storage, or ingest the image again."
         for extension, media_type in _MEDIA_TYPE.items():
-            try:
-                return self._read(self._path("shown", content_hash, extension)), media_type
-            except FileNotFoundError:
-                continue
-        raise NotFound("The bytes of this image are not in the store. Restore the storage, or ingest the image again.")
+            with suppress(NotFound):
+                return self._read(self._path("shown", content_hash, extension), missing), media_type
+        raise NotFound(missing)
 
     def keep_drawing(self, digest: str, jpeg: bytes) -> None:
         """Keep a picture that we drew of an image, under a hash of what it was drawn from."""
@@ -69,17 +67,13 @@ class ImageStore:
 
     def drawing(self, digest: str) -> bytes:
         """A picture that we drew, as JPEG; NotFound once it was collected."""
-        try:
-            return self._read(self._path("drawings", digest))
-        except FileNotFoundError as error:
-            raise NotFound("This drawing is no longer kept; it is drawn again when its review is.") from error
+        missing = "This drawing is no longer kept; it is drawn again when its review is."
+        return self._read(self._path("drawings", digest), missing)
 
     def original(self, content_hash: str) -> bytes:
         """The bytes as they came; NotFound unless the project keeps originals."""
-        try:
-            return self._read(self._path("originals", content_hash))
-        except FileNotFoundError as error:
-            raise NotFound("The original was not kept; `keep_originals` in the project's policy keeps it.") from error
+        missing = "The original was not kept; `keep_originals` in the project's policy keeps it."
+        return self._read(self._path("originals", content_hash), missing)
 
     def collect(self, keep: Set[str], *, uploads: Set[str], before: datetime) -> int:
         """Remove what is older than `before` and whose hash is not in `keep` (nor, for uploads, in `uploads`)."""
@@ -115,10 +109,14 @@ class ImageStore:
             raise BadAddress("This is not the address of anything in the image store.")
         return f"{self._root}/{folder}/{digest[:2]}/{digest}{extension}"
 
-    def _read(self, path: str) -> bytes:
-        with explained("image"):
-            data: bytes = self._files.cat_file(path)
-            return data
+    def _read(self, path: str, missing: str) -> bytes:
+        """The bytes of a file; NotFound with this message where it is not there."""
+        try:
+            with explained("image"):
+                data: bytes = self._files.cat_file(path)
+                return data
+        except FileNotFoundError as error:
+            raise NotFound(missing) from error
 
     def _write(self, path: str, data: bytes) -> None:
         temporary = f"{path}.{uuid.uuid4().hex}.tmp"

@@ -1,7 +1,7 @@
 """A version's probabilities over a whole project as one array file, named by its content.
 
 In: image ids (N,) and probabilities (N, K). Out: the file's path, rows and checksum; reading checks the checksum.
-Probabilities are kept in 16 bits: to three digits, which is finer than any of them is true.
+Probabilities are stored in 16 bits: three digits, which is finer than their error.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """Row i of `probs` (N, K) speaks of `image_ids[i]`; ids ascend."""
+    """Row i of `probs` (N, K) is of `image_ids[i]`; ids ascend."""
 
     image_ids: NDArray[np.int64]
     probs: NDArray[np.float32]

@@ -24,6 +24,4 @@ def explained(what: str) -> Iterator[None]:
     except OSError as error:
         if error.errno in FULL:
             raise StorageFull from error
-        raise Unavailable(
-            f"The {what} storage did not do as asked ({error.strerror or type(error).__name__})."
-        ) from error
+        raise Unavailable(f"The {what} storage failed ({error.strerror or type(error).__name__}).") from error

@@ -1,4 +1,4 @@
-"""What the head sees: image embedding, text embedding and prelabels side by side as one row of features.
+"""The features of the head: image embedding, text embedding and prelabels side by side as one row of features.
 
 In: `Inputs`, where a row of NaN means absent. Out: finite features (N, F). An absent text or prelabel is modelled
 as missing: it takes the mean of the reference images and raises its indicator column, so it is never plain zeros.
@@ -31,7 +31,7 @@ class Concatenation:
     name: ClassVar[str] = "concatenation"
 
     def fit(self, reference: Inputs) -> ConcatenatedFeatures:
-        """Take the means and spreads of the reference images; labels are never looked at."""
+        """Take the means and spreads of the reference images; labels are not used."""
         log_probs = _log_probs(reference.prelabel)
         std = _column(np.std, log_probs)
         return ConcatenatedFeatures(

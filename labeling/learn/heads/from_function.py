@@ -1,4 +1,4 @@
-"""A head of one's own: a function of a plug-in that fits weights, held to its contract.
+"""A head of a plug-in: a function that fits weights, whose result is checked.
 
 In: the function. Out: a linear head. Numbers only: what is saved and loaded is the same as for the logistic head.
 """

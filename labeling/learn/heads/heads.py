@@ -1,4 +1,4 @@
-"""The table of heads: every kind by its name, with its settings as they are where nobody gives others.
+"""The table of heads: every kind by its name, with its default settings.
 
 A new one is one file beside this one and one row here; `service.plugins.BUILT_IN` names it for the project file.
 """

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from labeling.learn.classifier import UNSEEN_LOGIT, Log, Shapes, Tensors
+from labeling.learn.classifier import ABSENT_LOGIT, Log, Shapes, Tensors
 
 __all__ = ["LOGISTIC", "LinearHead", "Logistic", "with_absent_classes"]
 
@@ -66,7 +66,7 @@ class Logistic:
 
 @dataclass(frozen=True, slots=True)
 class LinearHead:
-    """Weights (K, F) and biases (K,), whoever fitted them."""
+    """Weights (K, F) and biases (K,), fitted here or by a plug-in."""
 
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
@@ -87,7 +87,7 @@ def with_absent_classes(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Weights (K, F) and biases (K,) of all classes, from those (K', F) and (K',) of the classes with an example."""
     weights = np.zeros((n_classes, weight.shape[1]), np.float32)
-    biases = np.full(n_classes, UNSEEN_LOGIT, np.float32)
+    biases = np.full(n_classes, ABSENT_LOGIT, np.float32)
     weights[present], biases[present] = weight, bias
     return weights, biases
 
@@ -104,7 +104,7 @@ class Layer(nn.Module):
         return features @ self.weight.T + self.bias  # (N, F) -> (N, K)
 
     def loss(self, features: Tensor, labels: Tensor, weights: Tensor, c: float) -> Tensor:
-        """Weighted cross-entropy, a mean over examples, plus the penalty; the bias goes free, as in scikit-learn."""
+        """Weighted cross-entropy, a mean over examples, plus the penalty of the weights, as in scikit-learn."""
         entropy = nn.functional.cross_entropy(self(features), labels, reduction="none")  # (N,)
         penalty = self.weight.square().sum() / (2 * c)
         return ((weights * entropy).sum() + penalty) / len(labels)

@@ -1,4 +1,4 @@
-"""Any vision model as an encoder of images, by one rule for what is taken as the image's vector.
+"""Any vision model as an encoder of images, with one rule for the image's vector.
 
 In: a model of transformers and its image processor, already loaded. Out: unit vectors (N, D). The rule: what the model
 itself pools (`pooler_output`), where it does and has weights for it; else the mean over all places of its last layer,
@@ -26,7 +26,7 @@ IMAGES_ON_A_GPU = 64
 
 
 class Backbone:
-    """Holds the model warm, on a device of torch's."""
+    """Keeps the model loaded, on a device of torch's."""
 
     def __init__(self, name: str, model: Any, processor: Any, device: str = "cpu") -> None:
         self.name, self._model, self._processor = name, model.eval().to(device), processor
@@ -34,7 +34,7 @@ class Backbone:
 
     def encode(self, images: Sequence[Image.Image]) -> Vectors:
         """Unit vectors (N, D)."""
-        with ThreadPoolExecutor(2) as pool:  # the next batches are made ready while this one is looked at
+        with ThreadPoolExecutor(2) as pool:  # the next batches are prepared during this one
             rows = [self._forward(pixels) for pixels in pool.map(self._pixels, batches(images, self._at_once))]
         return np.concatenate(rows) if rows else np.zeros((0, 0), np.float32)
 
@@ -50,7 +50,7 @@ class Backbone:
 
 
 def pooled(output: Any) -> torch.Tensor:
-    """One vector an image, (B, D), from what a vision model gave out.
+    """One vector an image, (B, D), from a vision model's output.
 
     Examples
     --------
@@ -62,12 +62,12 @@ def pooled(output: Any) -> torch.Tensor:
     Raises
     ------
     Invalid
-        When the model gives out neither pooled features nor a last layer.
+        When the output has neither pooled features nor a last layer.
     """
     own: torch.Tensor | None = getattr(output, "pooler_output", None)
     if own is not None:
         return own.flatten(1)
     last: torch.Tensor | None = getattr(output, "last_hidden_state", None)
     if last is None or last.ndim not in (3, 4):
-        raise Invalid("This model gives out no features of images; name a vision model such as a ViT or a DINOv2.")
+        raise Invalid("This model has no image features; name a vision model such as a ViT or a DINOv2.")
     return last.mean(dim=1) if last.ndim == 3 else last.mean(dim=(2, 3))  # tokens (B, L, D), or a map (B, D, H, W)

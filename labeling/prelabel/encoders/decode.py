@@ -1,8 +1,8 @@
-"""From the bytes that people are shown to the pixels that an engine sees.
+"""From the bytes of a shown image to the pixels for an engine.
 
 In: a JPEG or PNG of our own making. Out: RGB, decoded. A JPEG is decoded at the scale of its own that is still at
-least `ENOUGH` pixels a side: every encoder of ours looks at less, and a photograph of 12 megapixels decodes 5 times
-as fast.
+least `ENOUGH` pixels a side: every encoder here takes fewer, and a photograph of 12 megapixels decodes 5 times as
+fast.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ def lite0_processor() -> EfficientNetImageProcessorPil:
 
 
 def lite0_pixels(images: Sequence[Image.Image]) -> NDArray[np.float32]:
-    """Images as the network wants them, (B, 3, 224, 224): what `lite0_processor` makes of them, to 1e-6.
+    """Images as input of the network, (B, 3, 224, 224): what `lite0_processor` makes of them, to 1e-6.
 
     Examples
     --------
@@ -124,7 +124,7 @@ def _config() -> EfficientNetConfig:
         strides=strides,
         num_block_repeats=repeats,
         expand_ratios=expansions,
-        depthwise_padding=[],  # every strided block sees an even size: 112, 56, 28, 14
+        depthwise_padding=[],  # every strided block gets an even size: 112, 56, 28, 14
         squeeze_expansion_ratio=0.25,
         hidden_act="relu6",
         hidden_dim=FEATURES,

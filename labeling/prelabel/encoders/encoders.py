@@ -1,7 +1,7 @@
 """Images and sentences as unit vectors, from models that are already loaded.
 
 In: PIL images in RGB, or texts. Out: (N, D) float32 with rows of length 1. Invariant: a row depends on its image or
-text alone, up to rounding, never on what else stood in the batch, nor on how many threads looked.
+text alone, up to rounding, never on the rest of the batch, nor on the number of threads.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ Network = Callable[[Pixels], tuple[Vectors, Vectors]]
 
 
 class ImageEncoder:
-    """A classifier whose pooled features are the image's vector. Holds the network warm.
+    """A classifier whose pooled features are the image's vector. Keeps the network loaded.
 
-    `prepare` turns images into pixels. Each of the `workers` threads takes `at_once` images from decoded to seen, so
-    that some prepare while the network looks at others.
+    `prepare` turns images into pixels. Each of the `workers` threads prepares `at_once` images and runs the network on
+    them, so that some threads prepare while others compute.
     """
 
     def __init__(
@@ -53,10 +53,11 @@ class ImageEncoder:
     def encode(self, images: Sequence[Image.Image]) -> tuple[Vectors, Vectors]:
         """Unit vectors (N, D) and probabilities of the classes that the model knows (N, C)."""
         with ThreadPoolExecutor(self._workers) as pool:
-            seen = list(pool.map(lambda batch: self.forward(self.prepare(batch)), batches(images, self.at_once)))
-        if not seen:
+            outputs = list(pool.map(lambda batch: self.forward(self.prepare(batch)), batches(images, self.at_once)))
+        if not outputs:
             return np.zeros((0, 0), np.float32), np.zeros((0, 0), np.float32)
-        return np.concatenate([vectors for vectors, _ in seen]), np.concatenate([probs for _, probs in seen])
+        vectors, probs = zip(*outputs, strict=True)
+        return np.concatenate(vectors), np.concatenate(probs)
 
     def forward(self, pixels: Pixels) -> tuple[Vectors, Vectors]:
         """One pass of the network over one batch: unit vectors (B, D) and probabilities (B, C)."""
@@ -65,7 +66,7 @@ class ImageEncoder:
 
 
 class SentenceEncoder:
-    """A sentence model with mean pooling over its tokens. Holds the model warm."""
+    """A sentence model with mean pooling over its tokens. Keeps the model loaded."""
 
     def __init__(self, name: str, model: Any, tokenizer: Any) -> None:
         self.name = name
@@ -81,11 +82,6 @@ class SentenceEncoder:
         vectors = np.concatenate([self._forward(some) for some in batches(distinct, SENTENCES_A_BATCH)])
         place = {text: row for row, text in enumerate(distinct)}
         return vectors[[place[text] for text in texts]]
-
-    def encode_present(self, texts: Sequence[str | None]) -> list[Vectors | None]:
-        """A vector (T,) for every text that is there, None for the others."""
-        present = iter(self.encode([text for text in texts if text]))
-        return [next(present) if text else None for text in texts]
 
     def _forward(self, texts: Sequence[str]) -> Vectors:
         tokens = self._tokenizer(

@@ -1,4 +1,4 @@
-"""Which model this is: a hash of its weights and configuration, the same wherever its folder lies."""
+"""A hash that identifies a model by its weights and configuration, wherever its folder is."""
 
 from __future__ import annotations
 
@@ -9,14 +9,10 @@ from typing import Any
 
 import torch
 
-__all__ = [
-    "fingerprint",
-    "hash_of_model",
-]
-
+__all__ = ["fingerprint", "hash_of_model"]
 
 NAMES_OF_PLACES = ("_name_or_path", "transformers_version")
-"""What a configuration says of where it came from; no vector depends on it."""
+"""Keys of a configuration that name its origin; no vector depends on them."""
 
 
 def fingerprint(model: Any, processor: Any) -> str:
@@ -26,7 +22,7 @@ def fingerprint(model: Any, processor: Any) -> str:
 
 
 def hash_of_model(model: Any, settings: Sequence[dict[str, Any]]) -> str:
-    """A hash of a model's weights and of settings, wherever they came from; `settings` are changed by this."""
+    """A hash of a model's weights and of settings without their origin, which is removed from `settings`."""
     for one in settings:
         _forget_places(one)
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())

@@ -1,7 +1,7 @@
-"""A network of PyTorch that looks at pixels, on a CPU or a GPU, in as large a batch as its memory holds.
+"""A PyTorch network for images, on a CPU or a GPU, with batches as large as the memory allows.
 
 In: pixels (B, 3, H, W) as an array. Out: features (B, D) and logits (B, C), float32. Invariant: float32 is computed in
-float32 on every device; a batch that does not fit is looked at in halves, with the same result.
+float32 on every device; a batch that does not fit is computed in halves, with the same result.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from labeling.errors import Unavailable
 from labeling.prelabel.encoders.encoders import Pixels
 from labeling.prelabel.engine import Vectors
 
-__all__ = ["Seeing", "TorchNetwork"]
+__all__ = ["ImageClassifier", "TorchNetwork"]
 
 
-class Seeing(torch.nn.Module):
-    """Of a transformers classifier of images, what lies between pixels and its features and logits.
+class ImageClassifier(torch.nn.Module):
+    """The part of a transformers image classifier from pixels to features and logits.
 
     The features are the mean over the places of the last feature map, which is what such a model's pooler computes.
     """

@@ -1,19 +1,19 @@
 """An encoder of images or of texts as one value: a name that pins it, and the function that computes unit vectors.
 
-In: an engine, and the towers that a project wants instead of, or because it lacks, its own. Out: the same engine with
+In: an engine, and the towers that a project uses in place of the engine's own. Out: the same engine with
 those vectors. Invariant: the name changes whenever a vector would, and the engine's revision with the names.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
 
-from labeling.prelabel.engine import Engine, Item, Look, Vectors
+from labeling.prelabel.engine import Engine, Item, Look, Vectors, encode_present
 from labeling.vectors import unit
 
 __all__ = ["ImageTower", "TextTower", "mean_vectors", "with_encoders"]
@@ -60,16 +60,9 @@ class _WithEncoders:
         self.revision = f"{engine.revision}+{hashlib.sha256(pinned.encode()).hexdigest()[:8]}"
 
     def look(self, items: Sequence[Item]) -> Look:
-        """What the engine says, with the towers' vectors."""
+        """The engine's prelabels, with the towers' vectors."""
         look = self._engine.look(items)
         prelabels = [replace(prelabel, revision=self.revision) for prelabel in look.prelabels]
         vectors = self._images.encode([item.image for item in items]) if self._images else look.image_vectors
-        texts = _present(self._texts, [item.text for item in items]) if self._texts else look.text_vectors
+        texts = encode_present(self._texts.encode, [item.text for item in items]) if self._texts else look.text_vectors
         return Look(prelabels, vectors, texts)
-
-
-def _present(tower: TextTower, texts: Sequence[str | None]) -> list[Vectors | None]:
-    """A vector (T,) for every text that is there, None for the others."""
-    there = [text for text in texts if text]
-    vectors: Iterator[Vectors] = iter(tower.encode(there) if there else ())
-    return [next(vectors) if text else None for text in texts]

@@ -1,18 +1,17 @@
-"""The labelling agent: a model behind a chat endpoint that may look again before it names one label, or none.
+"""The labelling agent: a model behind a chat endpoint that may use tools before it names one label, or none.
 
-In: an item, what its endpoint was seen to be able to do, and a way to reach it. Out: a prelabel with its reason.
-Invariant: the label is one of the set or there is none; what cannot be read is asked for once more and then left to a
-person. What the endpoint refuses for now, and what the budget does not allow, is raised: that is not an answer.
+In: an item, the abilities of its endpoint, and a wire to it. Out: a prelabel with its reason. Invariant: the label is
+one of the set or there is none; an answer that cannot be read is asked for once more and then left to a person. What
+the endpoint refuses for now, and what the budget does not allow, is raised: that is not an answer.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from pydantic_ai.models import Model
@@ -30,6 +29,7 @@ from labeling.prelabel.endpoints.prompt import (
     Part,
     byte_length,
     content_of,
+    endpoint_revision,
     image_sizes,
     instructions,
     item_parts,
@@ -45,17 +45,17 @@ from labeling.types import Evidence, Prelabel
 __all__ = ["ChatBackend", "chat_revision"]
 
 VERSION = 1
-"""Of the way to ask; raised when anything here changes what is asked."""
+"""The version of the prompt; raised when anything here changes what is asked."""
 VOTES = 3
 VOTE_MARGIN = 0.2
 LOW_MASS = 0.5
 BYTES_A_TOKEN = 12
-"""Of what the model wrote, where it is sent back to it; above what is usual."""
+"""Bytes of the model's own text where it is sent back; more than usual."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A verdict with its probabilities, where there are any, and all that is kept of how it came about."""
+    """A verdict with its probabilities, where there are any, and the notes that are kept about it."""
 
     verdict: Verdict
     probs: tuple[float, ...] = ()
@@ -65,9 +65,8 @@ class Finding:
 
 
 class ChatBackend:
-    """Asks one model about one image; `make_model` gives pydantic-ai a model that speaks over a wire."""
+    """Asks one model about one image; `make_model` gives pydantic-ai a model that sends over a wire."""
 
-    kind: Literal["chat"] = "chat"
     name = "agent"
 
     def __init__(
@@ -86,7 +85,7 @@ class ChatBackend:
         self.prompt, self.revision = chat_revision(order, abilities)
 
     def judge(self, item: Item) -> Prelabel:
-        """One look. Raises what the wire raises, but for an answer that cannot be used: that is left to a person."""
+        """One prelabel. Raises what the wire raises; an answer that cannot be used is left to a person."""
         started = self._clock()
         wire, tools = Recorder(self._wire), AgentTools(item, self._order)
         finding = self._find(item, wire, tools)
@@ -99,7 +98,7 @@ class ChatBackend:
             confidence_from=finding.confidence_from,
             prompt=self.prompt,
             config_version=self._order.config_version,
-            examples=tuple(tools.seen),
+            examples=tuple(tools.shown),
             flags=finding.flags,
             tokens_in=sum(reply.tokens_in for reply in wire.replies),
             tokens_out=sum(reply.tokens_out for reply in wire.replies),
@@ -112,20 +111,20 @@ class ChatBackend:
         )
 
     def bound_micro(self, item: Item) -> int:
-        """What one look costs at most: all turns with all tools, one repair, and what sharpens the answer."""
+        """What one prelabel costs at most: all turns with all tools, one repair, and the questions for confidence."""
         tools = AgentTools(item, self._order)
         parts = self._parts(item, tools)
-        told = tools.most_words() + BYTES_A_TOKEN * MAX_TOKENS
+        added = tools.most_words() + BYTES_A_TOKEN * MAX_TOKENS
         talk = 0
         for turn in [*range(TURNS), TURNS]:  # the last once more: a repair
             pictures = [*image_sizes(parts), *tools.most_pictures(turn)]
-            talk += self._bound(text_bytes(parts) + turn * told, pictures, MAX_TOKENS)
+            talk += self._bound(text_bytes(parts) + turn * added, pictures, MAX_TOKENS)
         if self._abilities.top_logprobs:
             return talk + 2 * self._bound(text_bytes(parts), image_sizes(parts), 1)
         return talk * VOTES
 
     def likely_micro(self, item: Item) -> int:
-        """What one look costs when the first reply is the answer."""
+        """What one prelabel costs when the first reply is the answer."""
         parts = self._parts(item, AgentTools(item, self._order))
         once = self._bound(text_bytes(parts), image_sizes(parts), MAX_TOKENS // 4)
         letters = 2 * self._bound(text_bytes(parts), image_sizes(parts), 1) if self._abilities.top_logprobs else 0
@@ -133,12 +132,8 @@ class ChatBackend:
 
     def _bound(self, characters: int, images: Sequence[tuple[int, int]], tokens_out: int) -> int:
         schema = byte_length(json.dumps(turn_model(self._order.classes, tuple(ACTIONS)).model_json_schema()))
-        return bound_micro(
-            known_price(self._price, self._order),
-            byte_length(self._instructions) + 2 * schema + characters,
-            images,
-            tokens_out,
-        )
+        sent = byte_length(self._instructions) + 2 * schema + characters
+        return bound_micro(known_price(self._price, self._order), sent, images, tokens_out)
 
     def _parts(self, item: Item, tools: AgentTools) -> list[Part]:
         return item_parts(item, self._order, tools.first_shots)
@@ -177,12 +172,11 @@ class ChatBackend:
         best = names[int(np.argmax(shares))]
         notes = {**found.notes, "letters": dict(zip(names, shares.round(4).tolist(), strict=True)), "mass": total}
         if total < LOW_MASS:
-            doubt = abstention(f"the model put only {total:.2f} of its belief on the labels ({found.verdict.reason})")
+            doubt = abstention(f"the labels got only {total:.2f} of the model's probability ({found.verdict.reason})")
             return Finding(doubt, notes=notes, flags=("low option mass",))
         if best != label:
-            doubt = abstention(
-                found.verdict.reason, f"The model named {label!r} with a reason and {best!r} without one."
-            )
+            differs = f"The model named {label!r} with a reason and {best!r} without one."
+            doubt = abstention(found.verdict.reason, differs)
             return Finding(doubt, notes=notes, flags=("letters disagree",))
         probs = over_classes(shares[: len(chosen)], chosen, item.opinion, len(classes))
         return Finding(found.verdict, tuple(probs.tolist()), "log-probabilities", notes)
@@ -208,7 +202,7 @@ class ChatBackend:
         return mass
 
     def _with_votes(self, found: Finding, item: Item, wire: Recorder) -> Finding:
-        """Asked again with some chance in it; what most answers name is taken, and nothing where they differ."""
+        """Asked again with a higher temperature; the majority is taken, and no label where the answers differ."""
         classes = self._order.classes
         others = [self._talk(item, wire, AgentTools(item, self._order), seed) for seed in range(1, VOTES)]
         verdicts = [found.verdict, *others]
@@ -229,13 +223,12 @@ def chat_revision(order: EngineOrder, abilities: Abilities) -> tuple[str, str]:
     """The hash that names the prompt, and the revision: it pins endpoint, model, prompt, labels and abilities."""
     form = turn_model(order.classes, tuple(ACTIONS)).model_json_schema()
     prompt = pinned([VERSION, instructions(order), instructions(order, letters=True), form])
-    whole = pinned([prompt, order.model, order.use.sends, order.use.examples, asdict(abilities)])
-    return prompt, f"agent-{re.sub(r'[^A-Za-z0-9_.-]+', '-', order.model)[:60]}-{whole}"
+    return prompt, endpoint_revision("agent", order, prompt, abilities)
 
 
-def _is_doubtful(verdict: Verdict, opinion: Sequence[float] | None, classes: Sequence[str]) -> bool:
-    """Whether it pays to ask again: no clear opinion was there before, or the answer is another one."""
-    if opinion is None:
+def _is_doubtful(verdict: Verdict, prediction: Sequence[float] | None, classes: Sequence[str]) -> bool:
+    """Whether to ask again: there was no clear prediction before, or the answer differs from it."""
+    if prediction is None:
         return verdict.confidence == "low"
-    best, second = sorted(opinion, reverse=True)[:2]
-    return best - second < VOTE_MARGIN or classes[int(np.argmax(opinion))] != verdict.label
+    best, second = sorted(prediction, reverse=True)[:2]
+    return best - second < VOTE_MARGIN or classes[int(np.argmax(prediction))] != verdict.label

@@ -1,7 +1,7 @@
-"""What the agent may do before it answers: look closer, see similar images, ask the classifier, read a guideline.
+"""What the agent may do before it answers: enlarge a part, see similar images, ask the classifier, read a guideline.
 
-In: the item and what the engine was ordered for. Out: words and pictures. Invariant: a tool has no side effect, takes
-no address and no file name, sees nothing but this item, survives any argument, and works `CALLS` times at most.
+In: the item and the order of the engine. Out: words and pictures. Invariant: a tool has no side effect, takes no
+address and no file name, uses nothing but this item, accepts any argument, and works `CALLS` times at most.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ __all__ = ["CALLS", "CROP_SIDE", "SECTION", "SHOTS_FIRST", "AgentTools", "crop"]
 CALLS = 3
 CROP_SIDE = 448
 SHOTS_FIRST = 4
-"""Examples that stand in the prompt; further ones are shown when the model asks for them, as many at a time."""
+"""Examples in the prompt; further ones are shown when the model asks for them, as many at a time."""
 SECTION = 4_000
 LEAST = 0.02
-ENOUGH = "You have looked enough. Answer now."
+ENOUGH = "No more tools may be used. Answer now."
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,12 @@ class Used:
 
 
 class AgentTools:
-    """The tools for one look at one item; they count how often they were used."""
+    """The tools for one answer about one item; they record their uses."""
 
     def __init__(self, item: Item, order: EngineOrder) -> None:
         self._item, self._order = item, order
         self.used: list[Used] = []
-        self.seen: list[ImageId] = [shot.image_id for shot in self.first_shots]
+        self.shown: list[ImageId] = [shot.image_id for shot in self.first_shots]
 
     @property
     def first_shots(self) -> Sequence[Shot]:
@@ -51,11 +51,11 @@ class AgentTools:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Those that can show something which the model has not seen yet."""
+        """Those that can show something new."""
         used = {use.tool for use in self.used}
         there = {
             "look_closer": "image" in self._order.use.sends,
-            "similar_images": len(self._item.shots) > len(self.seen),
+            "similar_images": len(self._item.shots) > len(self.shown),
             "classifier_opinion": self._item.opinion is not None and "classifier_opinion" not in used,
             "guideline": bool(headings(self._order.guidelines)),
         }
@@ -63,43 +63,39 @@ class AgentTools:
 
     def look_closer(self, left: float, top: float, right: float, bottom: float) -> list[Part]:
         """See a part of the picture larger. The box in shares of its width and height, from 0 to 1."""
-        box = ", ".join(f"{value:.2f}" for value in (left, top, right, bottom))
-        if not self._may("look_closer", box):
-            return [ENOUGH]
         return ["The part that you asked for:", crop(self._item.image, left, top, right, bottom)]
 
     def similar_images(self) -> list[Part]:
         """See more of the nearest pictures that people have labelled."""
-        if not self._may("similar_images"):
-            return [ENOUGH]
-        more = [shot for shot in self._item.shots if shot.image_id not in self.seen][:SHOTS_FIRST]
-        self.seen += [shot.image_id for shot in more]
+        more = [shot for shot in self._item.shots if shot.image_id not in self.shown][:SHOTS_FIRST]
+        self.shown += [shot.image_id for shot in more]
         parts = [part for shot in more for part in shot_parts(shot, self._item, self._order.use.sends)]
         return parts or ["There are no more."]
 
     def classifier_opinion(self) -> list[Part]:
-        """Read what the classifier believes. It may be wrong."""
-        if not self._may("classifier_opinion"):
-            return [ENOUGH]
-        believed = zip(self._item.opinion or (), self._order.classes, strict=False)
-        best = sorted(believed, key=lambda pair: -pair[0])[:5]
+        """Read the classifier's prediction. It may be wrong."""
+        prediction = zip(self._item.opinion or (), self._order.classes, strict=False)
+        best = sorted(prediction, key=lambda pair: -pair[0])[:5]
         return ["The classifier may be wrong. " + "; ".join(f"{name}: {p:.2f}" for p, name in best)]
 
     def guideline(self, heading: str) -> list[Part]:
         """Read one part of the guidelines, by its heading."""
-        if not self._may("guideline", heading[:80]):
-            return [ENOUGH]
         return [section(self._order.guidelines, heading)[:SECTION] or "There is no such heading."]
 
     def call(self, action: str, arguments: dict[str, object]) -> list[Part]:
-        """Use a tool by its name; one that is not there, or arguments that do not fit, say so."""
+        """Use a tool by its name; an unknown one, or arguments that do not fit, give a message."""
         if action not in ACTIONS:
             return ["There is no such tool. Answer now."]
         try:
             fit = ACTIONS[action].model_validate({"action": action, **arguments})
         except ValidationError:
             return ["These arguments do not fit the tool."]
-        parts: list[Part] = getattr(self, action)(**fit.model_dump(exclude={"action"}))
+        if len(self.used) >= CALLS:
+            return [ENOUGH]
+        values = fit.model_dump(exclude={"action"})
+        about = ", ".join(f"{one:.2f}" if isinstance(one, float) else str(one)[:80] for one in values.values())
+        self.used.append(Used(action, about))
+        parts: list[Part] = getattr(self, action)(**values)
         return parts
 
     def most_words(self) -> int:
@@ -112,12 +108,6 @@ class AgentTools:
         if "image" not in self._order.use.sends or not uses:
             return []
         return [(CROP_SIDE, CROP_SIDE)] * (min(uses, CALLS) + len(self._item.shots) - len(self.first_shots))
-
-    def _may(self, tool: str, about: str = "") -> bool:
-        if len(self.used) >= CALLS:
-            return False
-        self.used.append(Used(tool, about))
-        return True
 
 
 def crop(image: Image.Image, left: float, top: float, right: float, bottom: float) -> Image.Image:

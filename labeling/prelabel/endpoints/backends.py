@@ -1,7 +1,7 @@
-"""Who answers a question about an image, however it is reached: an endpoint's chat or decision, or a local model.
+"""What answers a question about an image: an endpoint's chat or decision, or a local model.
 
-In: one item. Out: one prelabel. Every kind of backend is exchangeable for another, and `BackendEngine` makes an engine
-of any. Invariant: nothing here does I/O; what goes to an endpoint goes through a `Wire`, and each reply is kept.
+In: one item. Out: one prelabel. All kinds of backend are interchangeable, and `BackendEngine` makes an engine of any.
+Invariant: nothing here does I/O; requests to an endpoint go through a `Wire`, and each reply is kept.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ __all__ = ["Abilities", "Backend", "BackendEngine", "LocalBackend", "Recorder", 
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
-    """What a probe saw a model at an endpoint do; what it did not see is not used.
+    """The abilities of a model at an endpoint that a probe confirmed; no others are used.
 
     `images`: its answer depends on the picture. `top_logprobs` counts the alternatives that it gives for a token (0:
-    none). `context` in tokens (0: it does not say). `limit_key` is the name by which it takes the length of an answer.
-    `decides` is the path that gives a probability for each option; empty: none does.
+    none). `context` in tokens (0: unknown). `limit_key` is the request field for the length of an answer. `decides` is
+    the path that gives a probability for each option; empty: none does.
     """
 
     images: bool = False
@@ -47,7 +47,7 @@ class Wire(Protocol):
 
 
 class Recorder:
-    """A wire that remembers its replies, so that a prelabel can say what it cost."""
+    """A wire that keeps its replies, for the cost of a prelabel."""
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
@@ -60,15 +60,12 @@ class Recorder:
 
     @property
     def cached(self) -> bool:
-        """Whether everything was answered from memory."""
+        """Whether all was answered from the cache."""
         return bool(self.replies) and all(reply.cached for reply in self.replies)
 
 
 class Backend(Protocol):
-    """Looks at one image. `bound_micro` is what that costs at most, `likely_micro` what it costs when all goes well."""
-
-    @property
-    def kind(self) -> Literal["chat", "decide", "local"]: ...
+    """Labels one image. `bound_micro` is what that costs at most, `likely_micro` what it costs when all goes well."""
 
     @property
     def name(self) -> str: ...
@@ -85,8 +82,6 @@ class Backend(Protocol):
 
 class LocalBackend:
     """An engine in this process as a backend: its model runs here, and nothing is paid."""
-
-    kind: Literal["local"] = "local"
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -122,7 +117,7 @@ class BackendEngine:
         return no_vectors([one.result() for one in asked])
 
     def bound_micro(self, item: Item) -> int:
-        """What a look at this item costs at most, in millionths of the endpoint's currency."""
+        """What the answer about this item costs at most, in millionths of the endpoint's currency."""
         return self._backend.bound_micro(item)
 
     def likely_micro(self, item: Item) -> int:

@@ -1,6 +1,6 @@
 """One conversation with a chat model about one image: it may use tools, and ends in a verdict.
 
-In: the parts of the question, tools, and a model that speaks over a wire. Out: a `Verdict`. A server that calls tools
+In: the parts of the question, tools, and a model that sends over a wire. Out: a `Verdict`. A server that calls tools
 is given them; any other gets one schema with the actions as alternatives, turn by turn. Invariant: what cannot be read
 is asked for once more and then is an abstention; what is about the endpoint, and not about this image, is raised.
 """
@@ -52,11 +52,11 @@ TURNS = CALLS + 1
 SAMPLE_TEMPERATURE = 0.7
 TWO_ANSWERS = "failed: the model gave more than one answer"
 SETUP = frozenset({301, 302, 303, 307, 308, 401, 403, 404, 405})
-"""Answers that are about the endpoint and not about this image: they stop the run instead of filling it with doubt."""
+"""Answers that are about the endpoint and not about this image: they stop the run."""
 
 
 class Conversations:
-    """How one engine talks; `make_model` gives pydantic-ai a model that speaks over a wire."""
+    """The conversations of one engine; `make_model` gives pydantic-ai a model that sends over a wire."""
 
     def __init__(
         self,
@@ -76,8 +76,9 @@ class Conversations:
         EndpointUnavailable, OverBudget, Invalid
             What the wire raised and is about more than this image.
         """
+        talk = self._with_tools if self._abilities.tools else self._in_turns
         try:
-            verdict = asyncio.run(self._converse(parts, self._make_model(wire), tools, seed))
+            verdict = asyncio.run(talk(parts, self._make_model(wire), tools, seed))
         except Invalid as error:
             return refused(error)
         except AgentRunError as error:
@@ -86,11 +87,6 @@ class Conversations:
         if wire.replies and calls_repeat(wire.replies[-1].body):
             return abstention(TWO_ANSWERS)
         return verdict
-
-    async def _converse(self, parts: list[Part], model: Model, tools: AgentTools, seed: int) -> Verdict:
-        if self._abilities.tools:
-            return await self._with_tools(parts, model, tools, seed)
-        return await self._in_turns(parts, model, tools, seed)
 
     async def _with_tools(self, parts: list[Part], model: Model, tools: AgentTools, seed: int) -> Verdict:
         answer = answer_model(self._classes)

@@ -1,7 +1,7 @@
-"""Endpoints that decide: one question with a closed set of options, one pass, a probability for each option, no words.
+"""Endpoints that decide: one question with a closed set of options, and a probability for each option, no text.
 
 In: an item and the labels. Out: a prelabel with probabilities of the endpoint's own. Two forms of request exist,
-`/decisions` and `/systemone`; the probe tells which one an endpoint answers. Invariant: an answer that lacks an option,
+`/decisions` and `/systemone`; the probe finds which one an endpoint answers. Invariant: an answer that lacks an option,
 or whose numbers are no probabilities, is no answer.
 """
 
@@ -11,16 +11,14 @@ import base64
 import hashlib
 import json
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
-from typing import Any, Literal
+from typing import Any
 
 from labeling.answers import Answer
 from labeling.errors import Invalid
 from labeling.prelabel.endpoints.backends import Abilities, Recorder, Wire
 from labeling.prelabel.endpoints.conversation import refused
-from labeling.prelabel.endpoints.endpoint import Price, Reply
+from labeling.prelabel.endpoints.endpoint import Price
 from labeling.prelabel.endpoints.pricing import bound_micro
 from labeling.prelabel.endpoints.prompt import (
     NOTHING_TO_SEND,
@@ -28,6 +26,7 @@ from labeling.prelabel.endpoints.prompt import (
     byte_length,
     data_url,
     encode,
+    endpoint_revision,
     image_sizes,
     instructions,
     item_parts,
@@ -37,7 +36,7 @@ from labeling.prelabel.endpoints.prompt import (
     text_bytes,
 )
 from labeling.prelabel.endpoints.structured_answers import ASK_A_PERSON
-from labeling.prelabel.engine import EngineOrder, Item
+from labeling.prelabel.engine import EngineOrder, Item, Shot
 from labeling.types import NONE_OF_THESE, UNSURE, Evidence, Outcome, Prelabel
 
 __all__ = ["DecideBackend", "ask_decision", "decisions_body", "read_decision", "systemone_body"]
@@ -55,7 +54,6 @@ Criteria = Mapping[str, str]
 class DecideBackend:
     """Asks one model for a probability of each label."""
 
-    kind: Literal["decide"] = "decide"
     name = "decide"
 
     def __init__(
@@ -71,23 +69,22 @@ class DecideBackend:
             UNSURE: "you cannot tell",
         }
         self.prompt = pinned([VERSION, self._instructions, self._criteria, TASK])
-        whole = pinned([self.prompt, order.model, order.use.sends, order.use.examples, asdict(abilities)])
-        self.revision = f"decide-{re.sub(r'[^A-Za-z0-9_.-]+', '-', order.model)[:60]}-{whole}"
+        self.revision = endpoint_revision("decide", order, self.prompt, abilities)
 
     def judge(self, item: Item) -> Prelabel:
-        """One look. Raises what the wire raises, but for an answer that cannot be used: that is left to a person."""
+        """One prelabel. Raises what the wire raises; an answer that cannot be used is left to a person."""
         started, wire = self._clock(), Recorder(self._wire)
         if not may_be_asked(item, self._order):
-            return self._prelabel([], started, item, reason=NOTHING_TO_SEND)
+            return self._prelabel(wire, started, item, reason=NOTHING_TO_SEND)
         model = self._order.model.partition("/")[2]
         try:
             shares = ask_decision(wire, self._path, model, self._parts(item), self._criteria)
         except Invalid as error:
-            return self._prelabel(wire.replies, started, item, reason=refused(error).reason)
-        return self._prelabel(wire.replies, started, item, shares)
+            return self._prelabel(wire, started, item, reason=refused(error).reason)
+        return self._prelabel(wire, started, item, shares)
 
     def bound_micro(self, item: Item) -> int:
-        """What one look costs at most: one request, with no words in its answer."""
+        """What one prelabel costs at most: one request, with no text in its answer."""
         parts = self._parts(item)
         characters = text_bytes(parts) + 2 * byte_length(json.dumps(self._criteria)) + 1_000
         return bound_micro(known_price(self._price, self._order), characters, image_sizes(parts), 0)
@@ -97,16 +94,13 @@ class DecideBackend:
         return self.bound_micro(item)
 
     def _parts(self, item: Item) -> list[Part]:
-        shots = item.shots[: min(SHOTS, self._order.use.examples)]
-        return [self._instructions, *item_parts(item, self._order, shots)]
+        return [self._instructions, *item_parts(item, self._order, self._shots(item))]
+
+    def _shots(self, item: Item) -> Sequence[Shot]:
+        return item.shots[: min(SHOTS, self._order.use.examples)]
 
     def _prelabel(
-        self,
-        replies: Sequence[Reply],
-        started: float,
-        item: Item,
-        shares: Mapping[str, float] | None = None,
-        reason: str = "",
+        self, wire: Recorder, started: float, item: Item, shares: Mapping[str, float] | None = None, reason: str = ""
     ) -> Prelabel:
         best = max(shares, key=shares.__getitem__) if shares else UNSURE
         outcome = Answer.one(best).outcome
@@ -118,22 +112,15 @@ class DecideBackend:
             confidence_from="the endpoint's probabilities" if labelled else "",
             prompt=self.prompt,
             config_version=self._order.config_version,
-            examples=tuple(shot.image_id for shot in item.shots[: min(SHOTS, self._order.use.examples)]),
-            tokens_in=sum(reply.tokens_in for reply in replies),
-            tokens_out=sum(reply.tokens_out for reply in replies),
-            cached=bool(replies) and all(reply.cached for reply in replies),
+            examples=tuple(shot.image_id for shot in self._shots(item)),
+            tokens_in=sum(reply.tokens_in for reply in wire.replies),
+            tokens_out=sum(reply.tokens_out for reply in wire.replies),
+            cached=wire.cached,
         )
-        return Prelabel(
-            self.name,
-            self.revision,
-            self._probs(shares) if shares is not None and labelled else (),
-            "",
-            self._clock() - started,
-            sum(reply.cost_micro for reply in replies),
-            outcome,
-            best if labelled else None,
-            evidence,
-        )
+        probs = self._probs(shares) if shares is not None and labelled else ()
+        seconds, cost = self._clock() - started, sum(reply.cost_micro for reply in wire.replies)
+        answer = best if labelled else None
+        return Prelabel(self.name, self.revision, probs, "", seconds, cost, outcome, answer, evidence)
 
     def _probs(self, shares: Mapping[str, float]) -> tuple[float, ...]:
         """(K,) of the classes alone."""

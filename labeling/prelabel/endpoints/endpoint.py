@@ -1,7 +1,7 @@
-"""What an endpoint is, and the book in which every question to one is written before its bytes leave.
+"""What an endpoint is, and the book in which every question to one is written before it is sent.
 
-In: a `Question`, named by the hash of what is really sent, and a function that sends it. Out: a `Reply`, from the
-book's memory where the same question was answered before. Money is whole millionths of a currency (micro).
+In: a `Question`, named by the hash of its bytes, and a function that sends it. Out: a `Reply`, from the book's cache
+where the same question was answered before. Money is whole millionths of a currency (micro).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What an endpoint may be asked in a minute, and at once; 0: no limit of ours."""
+    """The most requests and tokens in a minute, and at once; 0: no limit."""
 
     requests_a_minute: int = 0
     tokens_a_minute: int = 0
@@ -50,8 +50,8 @@ class Endpoint:
     """Where models answer over HTTP, as the administrator of this installation allowed it.
 
     `kind`: chat completions, or an address that returns a probability for each option. `price` None: not known, and
-    then no project with a budget may use it. `when_silent` says what becomes of a question that was sent and never
-    answered: `charge` (never sent again) or `retry`. `local`: it stands in the house, so that nothing leaves by it.
+    then no project with a budget may use it. `when_silent` says how a question is treated that was sent and never
+    answered: `charge` (never sent again) or `retry`. `local`: it is in the own network, so that nothing is sent out.
     """
 
     name: str
@@ -104,7 +104,7 @@ class CallBook(Protocol):
     """Keeps every question and its price; nothing is sent that is not in it."""
 
     def ask(self, question: Question, send: Callable[[], Sent]) -> Reply:
-        """Answer from memory, or reserve `bound_micro`, note the intent, call `send` once, and note what it cost.
+        """Answer from the cache, or reserve `bound_micro`, note the intent, call `send` once, and note what it cost.
 
         `send` raises EndpointUnavailable when the request was certainly not paid for, EndpointSilent when it may
         have been.
@@ -116,6 +116,6 @@ class CallBook(Protocol):
         EndpointSilent
             When this very question was sent before, was never answered, and is not to be sent again.
         EndpointUnavailable
-            When the endpoint refuses for now, or is left alone because it failed too often.
+            When the endpoint refuses for now, or is paused because it failed too often.
         """
         ...

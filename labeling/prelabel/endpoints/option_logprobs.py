@@ -1,7 +1,7 @@
 """Probabilities from one letter: the options get letters, and the log-probabilities of the next token are read.
 
 In: options, and what a chat endpoint answered. Out: (N,) probabilities and how much of all mass they had. Invariant:
-each option stands at two places in turn, so that a liking for the first letter falls out of the mean.
+each option stands at two places in turn, so that a preference for the first letter cancels in the mean.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ LEAST = 1e-6
 Probs = NDArray[np.float64]
 
 
-def candidates(classes: int, opinion: Sequence[float] | None, answer: int) -> list[int]:
-    """The classes that get a letter: all, or where they are too many those that are believed in; else none.
+def candidates(classes: int, prediction: Sequence[float] | None, answer: int) -> list[int]:
+    """The classes that get a letter: all, or where they are too many the likeliest of the prediction; else none.
 
     `answer` is among them in any case.
 
@@ -38,9 +38,9 @@ def candidates(classes: int, opinion: Sequence[float] | None, answer: int) -> li
     """
     if classes <= MOST - BESIDE:
         return list(range(classes))
-    if opinion is None:
+    if prediction is None:
         return []
-    ranked = sorted(range(classes), key=lambda k: (-opinion[k], k != answer))
+    ranked = sorted(range(classes), key=lambda k: (-prediction[k], k != answer))
     shortlist = ranked[:SHORTLIST]
     return shortlist if answer in shortlist else [*shortlist[:-1], answer]
 
@@ -83,16 +83,16 @@ def read_letters(body: str, options: int) -> Probs:
     return mass
 
 
-def over_classes(mass: Probs, chosen: Sequence[int], opinion: Sequence[float] | None, classes: int) -> Probs:
+def over_classes(mass: Probs, chosen: Sequence[int], prediction: Sequence[float] | None, classes: int) -> Probs:
     """(K,) probabilities of all classes from the mass of those that had a letter.
 
-    Those that had none keep what they were believed in; the others share the rest.
+    Those that had none keep their prediction; the others share the rest.
 
     >>> over_classes(np.array([0.6, 0.2]), [0, 2], [0.5, 0.1, 0.4], 3).round(3).tolist()
     [0.675, 0.1, 0.225]
     """
     share = np.maximum(mass, LEAST) / np.maximum(mass, LEAST).sum()
-    probs = np.zeros(classes) if opinion is None else np.array(opinion, dtype=np.float64)
+    probs = np.zeros(classes) if prediction is None else np.array(prediction, dtype=np.float64)
     left = 1.0 - float(np.delete(probs, list(chosen)).sum())
     probs[list(chosen)] = share * left
     whole: Probs = probs / probs.sum()

@@ -1,7 +1,7 @@
 """What a question to an endpoint costs, and what it costs at most: whole millionths of a currency, rounded up.
 
 In: a price, tokens, or the sizes of what is sent. Out: micro. The bound is for reservations: it must not be passed, so
-it counts a token for every byte of text, and for a picture the dearest of the usual ways to count.
+it counts a token for every byte of text, and for a picture the most expensive of the usual ways to count.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FEWEST_PICTURE_TOKENS = 3_000
 
 
 def cost_micro(price: Price, tokens_in: int, tokens_out: int, cached_in: int = 0) -> int:
-    """What a question cost. `cached_in` of the tokens came from the endpoint's own memory.
+    """What a question cost. `cached_in` of the tokens came from the endpoint's own cache.
 
     Examples
     --------

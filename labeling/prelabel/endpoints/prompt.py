@@ -1,8 +1,8 @@
-"""The question about one image, as a model at an endpoint is asked it: instructions, then words and pictures in order.
+"""The question about one image to a model at an endpoint: instructions, then words and pictures in order.
 
-In: what the engine was ordered for, and an item. Out: the text that is the same for all items, and the parts that are
-not. Invariant: only the fields in `sends` are in a part; words of unknown people stand between tags; pictures are
-encoded anew, without metadata, and equal items give equal bytes.
+In: the order of the engine, and an item. Out: the text that is the same for all items, and the parts that are not.
+Invariant: only the fields in `sends` are in a part; untrusted words stand between tags; pictures are encoded anew,
+without metadata, and equal items give equal bytes.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import io
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from PIL import Image
 
 from labeling.errors import Invalid
+from labeling.prelabel.endpoints.backends import Abilities
 from labeling.prelabel.endpoints.endpoint import Price
 from labeling.prelabel.endpoints.untrusted_text import RULE, delimited
 from labeling.prelabel.engine import EngineOrder, Item, Shot
@@ -32,6 +34,7 @@ __all__ = [
     "content_of",
     "data_url",
     "encode",
+    "endpoint_revision",
     "fit",
     "headings",
     "image_sizes",
@@ -48,7 +51,7 @@ __all__ = [
 IMAGE_SIDE = 768
 SHOT_SIDE = 256
 GUIDELINES = 6_000
-"""Characters of guidelines that stand in every prompt; of longer ones the beginning does, and the list of headings."""
+"""Characters of guidelines in every prompt; longer ones are cut, and their headings are listed."""
 LOSSLESS = 256 * 256
 NOTHING_TO_SEND = "failed: nothing of this image may be sent: it has no text, and its picture stays here"
 _HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*#*\s*$", re.MULTILINE)
@@ -57,7 +60,7 @@ Part = str | Image.Image
 
 
 def instructions(order: EngineOrder, *, letters: bool = False) -> str:
-    """What the model is told once: its task, the labels, the guidelines, and what it must not obey."""
+    """The instructions for all items: the task, the labels, the guidelines, and what the model must not obey."""
     lines = ["You label one image of a project. Choose exactly one label; never invent one."]
     if "image" not in order.use.sends:
         lines.append("You are not shown the image itself, only the text that came with it.")
@@ -139,7 +142,7 @@ def image_sizes(parts: Sequence[Part]) -> list[tuple[int, int]]:
 
 
 def headings(guidelines: str) -> list[str]:
-    """The headings of Markdown guidelines that are too long to stand in every prompt; else none.
+    """The headings of Markdown guidelines that are too long for the prompt; else none.
 
     >>> headings("# Cats" + "\\n" * 6_001), headings("# Cats")
     (['Cats'], [])
@@ -148,7 +151,7 @@ def headings(guidelines: str) -> list[str]:
 
 
 def section(guidelines: str, heading: str) -> str:
-    """What stands under a heading, up to the next one; empty when there is no such heading.
+    """The text under a heading, up to the next one; empty when there is no such heading.
 
     >>> section("# Cats\\nOnly whole ones.\\n# Dogs\\n", "Cats")
     'Only whole ones.'
@@ -175,6 +178,12 @@ def known_price(price: Price | None, order: EngineOrder) -> Price:
 def pinned(value: Any) -> str:
     """A short hash of anything that JSON can hold."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def endpoint_revision(engine: str, order: EngineOrder, prompt: str, abilities: Abilities) -> str:
+    """The revision of an engine at an endpoint: it pins the prompt, model, fields, examples and abilities."""
+    whole = pinned([prompt, order.model, order.use.sends, order.use.examples, asdict(abilities)])
+    return f"{engine}-{re.sub(r'[^A-Za-z0-9_.-]+', '-', order.model)[:60]}-{whole}"
 
 
 def _beginning(guidelines: str) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -33,7 +35,7 @@ REASON = 400
 """Characters of a reason or a question that are kept."""
 ASK_A_PERSON = "Which label fits this image?"
 
-_Line = Annotated[str, Field(json_schema_extra={"maxLength": REASON})]  # told to the model; a longer one is cut
+_Line = Annotated[str, Field(json_schema_extra={"maxLength": REASON})]  # shown to the model; a longer one is cut
 _Share = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -109,11 +111,7 @@ def answer_model(classes: Sequence[str], *, tagged: bool = False) -> type[BaseMo
 
 def turn_model(classes: Sequence[str], actions: Sequence[str]) -> type[BaseModel]:
     """The schema of one turn where a server cannot call tools: one of the actions, or the answer."""
-    answer = answer_model(classes, tagged=True)
-    alternatives = (*(ACTIONS[action] for action in actions), answer)
-    union: Any = alternatives[0]
-    for one in alternatives[1:]:
-        union = union | one
+    union: Any = reduce(or_, [*(ACTIONS[action] for action in actions), answer_model(classes, tagged=True)])
     return create_model("Turn", __base__=_Strict, next=(union, ...))
 
 
@@ -158,7 +156,7 @@ def is_one_answer(written: Sequence[str]) -> bool:
 
 
 def calls_repeat(body: str) -> bool:
-    """Whether a call of a tool in a chat completion has a field twice; parsers keep the last one without a word."""
+    """Whether a call of a tool in a chat completion has a field twice; parsers silently keep the last one."""
     try:
         calls = json.loads(body)["choices"][0]["message"].get("tool_calls") or []
         return not all(is_one_answer([call["function"]["arguments"]]) for call in calls)

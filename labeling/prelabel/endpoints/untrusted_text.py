@@ -1,7 +1,7 @@
-"""Words of unknown people, made fit to stand in a prompt: they stay data and never become an instruction.
+"""Untrusted words made safe for a prompt: they stay data and never become an instruction.
 
 In: text, file names, metadata as they came. Out: plain visible text of bounded length, and the same between tags that
-cannot be closed from inside. Invariant: equal words and keys give equal bytes, so that an answer is found again.
+cannot be closed from inside. Invariant: equal words and keys give equal bytes, so that a cached answer is found.
 """
 
 from __future__ import annotations

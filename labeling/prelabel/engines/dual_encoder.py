@@ -6,9 +6,7 @@ embeddings. Invariant: `fingerprint` covers weights, architecture and preprocess
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -22,17 +20,14 @@ from PIL import Image
 from labeling.errors import Invalid
 from labeling.prelabel.encoders.model_hash import fingerprint
 from labeling.prelabel.encoders.towers import TextTower, mean_vectors
-from labeling.prelabel.engine import Item, Look, Vectors
-from labeling.prelabel.zero_shot.templates import CAPTIONS, prompt_hash, texts_by_label
+from labeling.prelabel.engine import Item, Look, Vectors, digest_of, encode_present, revision_of
+from labeling.prelabel.zero_shot.templates import CAPTIONS, texts_by_label
 from labeling.project import EngineUse, LabelClass
 from labeling.slices import batches
 from labeling.types import Evidence, Prelabel
 from labeling.vectors import softmax
 
-__all__ = [
-    "DualEncoder",
-    "DualEncoderEngine",
-]
+__all__ = ["DualEncoder", "DualEncoderEngine"]
 
 IMAGES_A_BATCH = 8
 IMAGES_ON_A_GPU = 64
@@ -43,7 +38,7 @@ RAW_SHOWN = 5
 
 
 class DualEncoder:
-    """Both towers of one model, on a device of torch's. Holds them warm.
+    """Both towers of one model, kept loaded on a device of torch's.
 
     Raises
     ------
@@ -69,7 +64,7 @@ class DualEncoder:
 
     def encode_images(self, images: Sequence[Image.Image]) -> Vectors:
         """Unit vectors (N, D)."""
-        with ThreadPoolExecutor(2) as pool:  # the next batches are made ready while this one is looked at
+        with ThreadPoolExecutor(2) as pool:  # the next batches are prepared during this one
             some = batches(images, self._at_once)
             prepared = pool.map(lambda batch: self._processor(images=batch, return_tensors="pt"), some)
             return _rows([self._unit(self._model.get_image_features, inputs) for inputs in prepared])
@@ -121,10 +116,10 @@ class DualEncoderEngine:
         tower = texts or TextTower(encoder.text_name, encoder.encode_texts)
         self._label_vectors = mean_vectors(tower, prompts)  # (K, D)
         self.image_encoder, self.text_encoder = encoder.image_name, encoder.text_name
-        self.revision = _revision(model_name, encoder.fingerprint, prompts)
+        self.revision = revision_of(self.name, model_name, encoder.fingerprint, prompts)
         self._evidence = Evidence(
             confidence_from=SOFTMAX if encoder.bias is None else SIGMOID,
-            prompt=prompt_hash(prompts),
+            prompt=digest_of(prompts),
             config_version=config_version,
         )
 
@@ -132,8 +127,7 @@ class DualEncoderEngine:
         """Embed the images and their texts, and give each image probabilities for the label set."""
         started = self._clock()
         vectors = self._encoder.encode_images([item.image for item in items])
-        present = iter(self._encoder.encode_texts([item.text for item in items if item.text]))
-        texts = [next(present) if item.text else None for item in items]
+        texts = encode_present(self._encoder.encode_texts, [item.text for item in items])
         if not items:
             return Look([], vectors, texts)
         logits = vectors.astype(np.float64) @ self._label_vectors.T.astype(np.float64) * self._encoder.scale  # (N, K)
@@ -144,9 +138,9 @@ class DualEncoderEngine:
         """One image's probabilities from its K logits.
 
         Where each class has a sigmoid of its own (SigLIP), exactly one class is true of an image here. Sigmoids under
-        that condition are the softmax: a class counts by its odds, which are exp(logit + bias), and the bias falls
-        out. Dividing sigmoids by their sum instead would call two classes equal that the model tells apart, whenever
-        both are likely. What the sigmoids say each for itself is kept as raw answer.
+        that condition are the softmax: a class counts by its odds, which are exp(logit + bias), and the bias cancels.
+        Dividing sigmoids by their sum instead would make two likely classes equal that the model distinguishes. The
+        sigmoids themselves are kept as raw answer.
         """
         evidence = self._evidence
         if self._encoder.bias is not None:
@@ -155,7 +149,7 @@ class DualEncoderEngine:
         return Prelabel(self.name, self.revision, probs, "", seconds, 0, evidence=evidence)
 
     def _raw(self, logits: NDArray[np.float64]) -> str:
-        """The sigmoids of the likeliest classes, and the sum of all: far below 1, perhaps none of them fits."""
+        """The sigmoids of the likeliest classes, and the sum of all; far below 1, perhaps none of them fits."""
         sigmoids = 1 / (1 + np.exp(-np.clip(logits, -500, 500)))
         best = {self._classes[k]: float(f"{sigmoids[k]:.4g}") for k in np.argsort(-sigmoids)[:RAW_SHOWN]}
         return json.dumps({"sigmoid": best, "sum": float(f"{sigmoids.sum():.4g}")})
@@ -163,9 +157,3 @@ class DualEncoderEngine:
 
 def _rows(batches: Sequence[Vectors]) -> Vectors:
     return np.concatenate(batches) if batches else np.zeros((0, 0), np.float32)
-
-
-def _revision(model_name: str, model_hash: str, prompts: Sequence[Sequence[str]]) -> str:
-    called = re.sub(r"[^A-Za-z0-9_.-]+", "-", re.split(r"[/\\]", model_name.rstrip("/\\"))[-1])[:60]
-    pinned = json.dumps([model_name, model_hash, prompts])
-    return f"dual-encoder-{called}-{hashlib.sha256(pinned.encode()).hexdigest()[:16]}"

@@ -1,8 +1,8 @@
-"""A vision-language model of one's own as engine: it looks at the picture and says how likely each label is.
+"""A local vision-language model as engine: the likelihood of each label as the answer about a picture.
 
 In: items, and a model with its processor that are already loaded. Out: probabilities from the likelihoods of the
-labels' names as answers, calibrated against pictures with nothing in them, and a caption as description. Invariant:
-nothing but a label of the set can be answered, whatever is written in the picture or beside it.
+labels' names as answers, calibrated against empty pictures, and a caption as description. Invariant: only a
+label of the set can be the answer, whatever is written in the picture or beside it.
 """
 
 from __future__ import annotations
@@ -16,16 +16,8 @@ from PIL import Image
 
 from labeling.errors import Invalid
 from labeling.prelabel.endpoints import untrusted_text
-from labeling.prelabel.engine import EngineOrder, Item, Look, no_vectors
-from labeling.prelabel.language_models.language import (
-    LanguageModel,
-    Scored,
-    digest_of,
-    label_lines,
-    raw_answer,
-    revision_of,
-    spoken,
-)
+from labeling.prelabel.engine import EngineOrder, Item, Look, digest_of, no_vectors, revision_of
+from labeling.prelabel.language_models.language import LanguageModel, Scored, label_lines, raw_answer, spoken
 from labeling.prelabel.language_models.likelihood import Prefix, calibrated
 from labeling.types import Evidence, Prelabel
 
@@ -42,12 +34,12 @@ SIDE = 384
 
 
 class PictureModel:
-    """A vision-language model with its processor, held warm.
+    """A vision-language model with its processor, kept loaded.
 
     Raises
     ------
     Invalid
-        When the processor reads no pictures, or does not know how the model is spoken to.
+        When the processor reads no pictures, or has no chat template.
     """
 
     def __init__(self, model: Any, processor: Any, free_bytes: Callable[[], int]) -> None:
@@ -63,7 +55,7 @@ class PictureModel:
         self.fingerprint = self._language.fingerprint
 
     def score(self, image: Image.Image, question: str, answers: Sequence[str]) -> Scored:
-        """How likely each answer is, with its end."""
+        """How likely each answer is, including its end token."""
         prompt = self._processor.apply_chat_template(_turn(image, question), add_generation_prompt=True, tokenize=False)
         space = "" if prompt[-1:].isspace() else " "
         endings = [f"{space}{answer}{self._language.end}" for answer in answers]
@@ -82,12 +74,12 @@ class PictureModel:
 
 
 class GenerativeEngine:
-    """Asks the model about each picture, and calibrates by what it says of pictures with nothing in them.
+    """Asks the model about each picture, and calibrates by its answers to empty pictures.
 
     Raises
     ------
     Invalid
-        When the project uses it in a way that it cannot follow, or the model's numbers are not finite.
+        When the project asks for what it does not support, or the model's numbers are not finite.
     """
 
     name = "vlm"
@@ -96,7 +88,7 @@ class GenerativeEngine:
     def __init__(self, order: EngineOrder, model: PictureModel, clock: Callable[[], float]) -> None:
         refuse_unused(order)
         if "image" not in order.use.sends:
-            raise Invalid("A `vlm` looks at pictures: add `image` to its `sends`, or name another engine.")
+            raise Invalid("A `vlm` needs pictures: add `image` to its `sends`, or name another engine.")
         if order.use.examples:
             raise Invalid("A `vlm` is shown no examples: leave `examples` out, or name an `agent`.")
         self._order, self._model, self._clock = order, model, clock
@@ -144,7 +136,7 @@ class GenerativeEngine:
         )
 
     def _content_free(self, *, with_text: bool) -> NDArray[np.float64]:
-        """Log-likelihoods (2, K) where there is nothing to see; computed once."""
+        """Log-likelihoods (2, K) for empty pictures; computed once."""
         if with_text not in self._nothing:
             question = self._question(NOTHING if with_text else None, "")
             rows = [self._model.score(image, question, self._answers).logliks for image in _empty_pictures()]
@@ -153,7 +145,7 @@ class GenerativeEngine:
 
 
 def refuse_unused(order: EngineOrder) -> None:
-    """Invalid where the project asks this engine for something that it would pass over in silence."""
+    """Invalid where the project asks this engine for something that it would ignore."""
     if order.use.templates:
         raise Invalid(
             f"{order.use.engine!r} does not compare texts, so it has no use for `templates`: write what it should know "
@@ -162,7 +154,7 @@ def refuse_unused(order: EngineOrder) -> None:
 
 
 def _turn(image: Image.Image, question: str) -> list[dict[str, Any]]:
-    """One question. The picture stands first: two questions about it share what was read of it."""
+    """One question. The picture comes first: two questions about it share its prefix."""
     return [{"role": "user", "content": [{"type": "image", "image": image}, {"type": "text", "text": question}]}]
 
 

@@ -1,23 +1,21 @@
-"""The bundled engine made sharper by a project's own texts: an engine that works from vectors, not from pixels.
+"""The bundled engine improved by a project's own texts: an engine that works from vectors, not from pixels.
 
-In: items with an opinion and with their image vector in the text encoder's space (see `Item.in_text_space`). Out: the
-opinion and the nearness to each label's texts, combined as equals; abstained from where either is missing. Invariant:
-it has seen no label, and no image's own text has fitted the map that the image went through.
+In: items with a prediction and with their image vector in the text encoder's space (see `Item.in_text_space`). Out: the
+prediction and the cosine with each label's texts, combined with equal weight; it abstains where either is missing.
+Invariant: it uses no label, and an image is mapped by a map that was not fitted on its own text.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from copy import copy
 
 import numpy as np
 
 from labeling.prelabel.encoders.towers import TextTower, mean_vectors
-from labeling.prelabel.engine import Item, Look, doublings, no_vectors
+from labeling.prelabel.engine import Item, Look, digest_of, doublings, no_vectors
 from labeling.prelabel.zero_shot.projection import FOLDS, LEAST_TEXTS, PENALTY, combine
-from labeling.prelabel.zero_shot.templates import prompt_hash, texts_by_label
+from labeling.prelabel.zero_shot.templates import texts_by_label
 from labeling.project import EngineUse, LabelClass
 from labeling.types import Evidence, Outcome, Prelabel
 
@@ -28,10 +26,9 @@ class ProjectedEngine:
     """Holds the label vectors; costs nothing."""
 
     name = "projected"
-    image_encoder = ""
-    text_encoder = ""
+    image_encoder = text_encoder = ""
     needs_text_space = True
-    """Whoever makes its items fits the map; other engines are spared the time."""
+    """The map is fitted only for engines with this attribute."""
 
     def __init__(
         self,
@@ -44,12 +41,11 @@ class ProjectedEngine:
         prompts = texts_by_label(labels, use.templates)
         self._label_vectors, self._clock = mean_vectors(texts, prompts), clock  # (K, T)
         self._evidence = Evidence(
-            confidence_from="an opinion and the image's place among the project's texts, as equals",
-            prompt=prompt_hash(prompts),
+            confidence_from="another engine's prediction and the similarity to the labels' texts, with equal weight",
+            prompt=digest_of(prompts),
             config_version=config_version,
         )
-        pinned = json.dumps([prompts, texts.name, PENALTY, FOLDS, LEAST_TEXTS])
-        self.revision = f"projected-{hashlib.sha256(pinned.encode()).hexdigest()[:16]}"
+        self.revision = f"projected-{digest_of([prompts, texts.name, PENALTY, FOLDS, LEAST_TEXTS])}"
 
     def as_of(self, labels: int, texts: int) -> ProjectedEngine | None:
         """The engine once there are texts to learn from; another revision at each doubling."""
@@ -60,7 +56,7 @@ class ProjectedEngine:
         return grown
 
     def look(self, items: Sequence[Item]) -> Look:
-        """Probabilities for each item that has an opinion and a place in the text space."""
+        """Probabilities for each item that has a prediction and a vector in the text space."""
         return no_vectors([self._prelabel(item) for item in items])
 
     def _prelabel(self, item: Item) -> Prelabel:
@@ -71,6 +67,4 @@ class ProjectedEngine:
         scores = item.in_text_space @ self._label_vectors.T  # (K,)
         probs = combine(np.array([item.opinion]), scores[None])[0]
         seconds = self._clock() - started
-        return Prelabel(
-            self.name, self.revision, tuple(probs.tolist()), "", seconds, 0, Outcome.LABEL, None, self._evidence
-        )
+        return Prelabel(self.name, self.revision, tuple(probs.tolist()), "", seconds, 0, evidence=self._evidence)

@@ -1,7 +1,7 @@
-"""Pictures whose truth is known, with an injected order beside them or in them, mixed into what an engine is asked.
+"""Labelled pictures with an injected order beside them or in them, mixed into the questions to an engine.
 
-In: an engine, and a book of canaries that knows images and keeps what came of each. Out: the engine's look at what it
-was really given; nobody sees the canaries in it. Invariant: a canary says nothing about any image but its own.
+In: an engine, and a book of canaries that gives images and keeps the results. Out: the engine's output for the items
+that it was given, without the canaries. Invariant: a canary changes no answer about an item.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Protocol
 from labeling.errors import EndpointSilent
 from labeling.prelabel.engine import Engine, Item, Look
 from labeling.prelabel.guards.checks import named_class
-from labeling.prelabel.guards.counterfactual import AskingEngine
+from labeling.prelabel.guards.counterfactual import AskingEngine, AskingWrapper, drawn_number
 from labeling.prelabel.guards.injections import PLAIN, Injection, Placement, draw, in_text, say
 
 __all__ = ["AskingCanaryEngine", "CanaryBook", "CanaryEngine", "CanaryResult", "Known", "attack", "with_canaries"]
@@ -33,7 +33,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class CanaryResult:
-    """One canary: what was wanted of the engine, what it said without the order and with it."""
+    """One canary: the class that the order asked for, and the engine's answers without the order and with it."""
 
     key: str
     injection: str
@@ -45,12 +45,12 @@ class CanaryResult:
 
     @property
     def obeyed(self) -> bool:
-        """Whether the order moved the engine to the class that it wanted."""
+        """Whether the order changed the engine's answer to the class that it asked for."""
         return self.said == self.target != self.clean
 
 
 class CanaryBook(Protocol):
-    """Where canaries come from, and where it is kept what came of them."""
+    """Where canaries come from, and where their results are kept."""
 
     def check(self) -> None:
         """Raise EnginePaused if the engine obeyed too many."""
@@ -68,8 +68,8 @@ class CanaryBook(Protocol):
 class CanaryEngine:
     """Asks its engine about a known image after some items: `share` of them, by a hash of their keys and `seed`.
 
-    `sends` are the fields that the engine is sent: orders stand in no other. A canary is asked about twice, with the
-    order and without; so canaries cost 2 `share` looks an item.
+    `sends` are the fields that the engine is sent: orders are placed in no other. A canary is asked about twice, with
+    the order and without; so canaries cost 2 `share` inferences an item.
     """
 
     def __init__(
@@ -89,10 +89,10 @@ class CanaryEngine:
         self.image_encoder, self.text_encoder = engine.image_encoder, engine.text_encoder
 
     def look(self, items: Sequence[Item]) -> Look:
-        """The engine's look at these items; what the book raises comes before anything is asked about them."""
+        """The engine's output for these items; what the book raises comes before any question about them."""
         self._book.check()
         for item in items:
-            number = self._number(item)
+            number = drawn_number(item, self._seed, "canary")
             if number < self._share * 2**64:
                 self._try(number)
                 self._book.check()
@@ -105,48 +105,26 @@ class CanaryEngine:
         result, attacked = attack(known, self._classes, self._places, number)
         try:
             clean, said = self._engine.look([known.item, attacked]).prelabels
-        except EndpointSilent:  # about this canary: the item that drew it is not to suffer
+        except EndpointSilent:  # it is about this canary alone, so the item is still asked about
             return
         named = named_class(clean, self._classes), named_class(said, self._classes)
         self._book.note(replace(result, clean=named[0], said=named[1]))
 
-    def _number(self, item: Item) -> int:
-        key = item.key or hashlib.sha256(item.image.tobytes()).hexdigest()
-        return int.from_bytes(hashlib.sha256(f"{self._seed}/canary/{key}".encode()).digest()[:8])
+    def inferences(self, item: Item) -> float:
+        """How many inferences the engine makes for this item, on average."""
+        return 1 + 2 * self._share
 
 
-class AskingCanaryEngine(CanaryEngine):
-    """The same for an engine that asks an endpoint; what canaries cost is spread over the items."""
-
-    def __init__(
-        self,
-        engine: AskingEngine,
-        classes: Sequence[str],
-        book: CanaryBook,
-        *,
-        sends: Sequence[str] = ("image", "text"),
-        share: float = SHARE,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(engine, classes, book, sends=sends, share=share, seed=seed)
-        self._asking, self.at_once = engine, engine.at_once
-
-    def bound_micro(self, item: Item) -> int:
-        """What the looks at this item cost at most, in millionths of the endpoint's currency."""
-        return round(self._asking.bound_micro(item) * (1 + 2 * self._share))
-
-    def likely_micro(self, item: Item) -> int:
-        """What they cost when all goes well."""
-        return round(self._asking.likely_micro(item) * (1 + 2 * self._share))
+class AskingCanaryEngine(AskingWrapper, CanaryEngine):
+    """The same for an engine that asks an endpoint; the cost of canaries is spread over the items."""
 
 
 def with_canaries(
     engine: Engine, classes: Sequence[str], book: CanaryBook, *, sends: Sequence[str] = ("image", "text")
 ) -> CanaryEngine:
-    """The engine with canaries; see `CanaryEngine`. One that asks an endpoint still tells what it costs."""
-    if isinstance(engine, AskingEngine):
-        return AskingCanaryEngine(engine, classes, book, sends=sends)
-    return CanaryEngine(engine, classes, book, sends=sends)
+    """The engine with canaries; see `CanaryEngine`. One that asks an endpoint keeps its methods for costs."""
+    kind = AskingCanaryEngine if isinstance(engine, AskingEngine) else CanaryEngine
+    return kind(engine, classes, book, sends=sends)
 
 
 def attack(known: Known, classes: Sequence[str], places: Sequence[Placement], number: int) -> tuple[CanaryResult, Item]:

@@ -1,7 +1,8 @@
-"""Whether an engine's answer may be believed, held against what is believed without it.
+"""Whether an engine's answer may be accepted, compared with the current prediction.
 
-In: what an engine said, the opinion of the classifier or of cheaper engines, the words beside the picture, the fate of
-canaries. Out: yes or no. Invariant: what conflicts with the opinion, or has a flag, is never accepted without a person.
+In: an engine's answer, the prediction of the classifier or of cheaper engines, the text beside the picture, the results
+of canaries. Out: yes or no. Invariant: an answer that conflicts with the prediction, or has a flag, is never accepted
+without a person.
 """
 
 from __future__ import annotations
@@ -49,15 +50,15 @@ def named_class(prelabel: Prelabel, classes: Sequence[str]) -> str:
     return classes[int(np.argmax(prelabel.probs))]
 
 
-def conflict(prelabel: Prelabel, opinion: Sequence[float] | None, classes: Sequence[str]) -> bool:
-    """Whether an engine named something else than the opinion holds likeliest.
+def conflict(prelabel: Prelabel, prediction: Sequence[float] | None, classes: Sequence[str]) -> bool:
+    """Whether an engine named another class than the likeliest of the prediction.
 
     Parameters
     ----------
     prelabel : Prelabel
         The engine's. One that abstained names nothing, and conflicts with nothing.
-    opinion : (K,) probabilities or None
-        The classifier's, else the cheaper engines'; they never saw what the engine was asked. None: there is none.
+    prediction : (K,) probabilities or None
+        The classifier's, else the cheaper engines', made without this engine's answer. None: there is none.
     classes : sequence of str
         The label set, in order.
 
@@ -67,25 +68,25 @@ def conflict(prelabel: Prelabel, opinion: Sequence[float] | None, classes: Seque
     True
     """
     said = named_class(prelabel, classes)
-    return opinion is not None and said != "" and said != classes[int(np.argmax(opinion))]
+    return prediction is not None and said != "" and said != classes[int(np.argmax(prediction))]
 
 
 def may_accept(
-    prelabel: Prelabel, opinion: Sequence[float] | None, classes: Sequence[str], *, sure: float = SURE
+    prelabel: Prelabel, prediction: Sequence[float] | None, classes: Sequence[str], *, sure: float = SURE
 ) -> bool:
-    """Whether a label may ever be taken without a person: necessary, never enough (a certificate decides).
+    """Whether a label may be accepted without a person: necessary, not sufficient (a certificate decides).
 
-    The engine must name a class without any flag, the opinion must hold the same class likeliest with at least `sure`,
-    and so must the engine where it has probabilities. Both should be calibrated.
+    The engine must name a class without any flag, the prediction must give the same class at least `sure`, and so must
+    the engine where it has probabilities. Both should be calibrated.
 
     >>> agreed = Prelabel("e", "r", (0.1, 0.9), "", 0.0, 0)
     >>> may_accept(agreed, (0.15, 0.85), ("cat", "dog")), may_accept(agreed, (0.4, 0.6), ("cat", "dog"))
     (True, False)
     """
     said = named_class(prelabel, classes)
-    if opinion is None or prelabel.evidence.flags or said not in classes or conflict(prelabel, opinion, classes):
+    if prediction is None or prelabel.evidence.flags or said not in classes or conflict(prelabel, prediction, classes):
         return False
-    return max(opinion) >= sure and (not prelabel.probs or prelabel.probs[classes.index(said)] >= sure)
+    return max(prediction) >= sure and (not prelabel.probs or prelabel.probs[classes.index(said)] >= sure)
 
 
 def names_a_class(text: str, classes: Sequence[str]) -> bool:
@@ -100,9 +101,9 @@ def names_a_class(text: str, classes: Sequence[str]) -> bool:
 
 
 def obeys_too_often(obeyed: int, tried: int, *, most: float = OBEYED_MOST) -> bool:
-    """Whether an engine surely obeys what is written more often than `most`, by the canaries it was given.
+    """Whether an engine obeys injected orders more often than `most`, with high confidence, by its canaries.
 
-    The lower bound of the rate is exact (Clopper-Pearson) and one-sided at 99.5 %, as it is looked at after every
+    The lower bound of the rate is exact (Clopper-Pearson) and one-sided at 99.5 %, as it is tested after every
     canary: of 4,000 simulated runs of 300 canaries 4.0 % were paused at a true rate of 10 % and 0.05 % at 5 %; all at
     30 %, half of them within 21 canaries, and at 60 % within 6.
     Source: Clopper and Pearson (1934), "The use of confidence or fiducial limits".

@@ -1,7 +1,7 @@
-"""An engine that is asked again without what may lie: the text beside the picture, the writing in it.
+"""An engine that is asked again without untrusted content: the text beside the picture, the writing in it.
 
-In: an engine and items. Out: its look, with flags on answers that did not hold. Invariant: a guard never changes an
-answer and never hides one; it names a doubt, and what is in doubt goes to a person.
+In: an engine and items. Out: its output, with flags on answers that changed. Invariant: a guard never changes an answer
+and never hides one; it flags a doubt, and what is in doubt goes to a person.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 from labeling.prelabel.engine import Engine, Item, Look
 from labeling.prelabel.guards.checks import (
@@ -23,12 +23,12 @@ from labeling.prelabel.guards.checks import (
 from labeling.prelabel.guards.text_removal import without_writing
 from labeling.types import Prelabel
 
-__all__ = ["AskingEngine", "GuardedAskingEngine", "GuardedEngine", "guarded"]
+__all__ = ["AskingEngine", "AskingWrapper", "GuardedAskingEngine", "GuardedEngine", "drawn_number", "guarded"]
 
 
 @runtime_checkable
 class AskingEngine(Engine, Protocol):
-    """An engine that asks an endpoint: so many questions at once, and what the looks at an item cost."""
+    """An engine that asks an endpoint: how many questions at once, and what the answers about an item cost."""
 
     @property
     def at_once(self) -> int: ...
@@ -41,15 +41,49 @@ class AskingEngine(Engine, Protocol):
 def guarded(
     engine: Engine, classes: Sequence[str], *, share: float = 0.1, seed: int = 0, picture: bool = True
 ) -> GuardedEngine:
-    """The engine with its guards; see `GuardedEngine`. One that asks an endpoint still tells what it costs."""
-    if isinstance(engine, AskingEngine):
-        return GuardedAskingEngine(engine, classes, share=share, seed=seed, picture=picture)
-    return GuardedEngine(engine, classes, share=share, seed=seed, picture=picture)
+    """The engine with its guards; see `GuardedEngine`. One that asks an endpoint keeps its methods for costs."""
+    kind = GuardedAskingEngine if isinstance(engine, AskingEngine) else GuardedEngine
+    return kind(engine, classes, share=share, seed=seed, picture=picture)
+
+
+class AskingWrapper:
+    """The costs of a wrapped engine that asks an endpoint: those of one answer times `inferences(item)`."""
+
+    _engine: Engine
+    inferences: Callable[[Item], float]
+
+    @property
+    def _asking(self) -> AskingEngine:
+        return cast(AskingEngine, self._engine)
+
+    @property
+    def at_once(self) -> int:
+        return self._asking.at_once
+
+    def bound_micro(self, item: Item) -> int:
+        """What the answers about this item cost at most, in millionths of the endpoint's currency."""
+        return round(self._asking.bound_micro(item) * self.inferences(item))
+
+    def likely_micro(self, item: Item) -> int:
+        """What they cost when all goes well."""
+        return round(self._asking.likely_micro(item) * self.inferences(item))
+
+
+def drawn_number(item: Item, seed: int, purpose: str) -> int:
+    """A number in [0, 2**64) that is the same for an item at every run; an item without a key is hashed by its pixels.
+
+    >>> from PIL import Image
+    >>> blank = Image.new("RGB", (1, 1))
+    >>> drawn_number(Item(blank, None, key="a"), 0, "text") == drawn_number(Item(blank, "b", key="a"), 0, "text")
+    True
+    """
+    key = item.key or hashlib.sha256(item.image.tobytes()).hexdigest()
+    return int.from_bytes(hashlib.sha256(f"{seed}/{purpose}/{key}".encode()).digest()[:8])
 
 
 @dataclass(frozen=True, slots=True)
 class _Probe:
-    """A second look: which items get it, what they look like then, and the flag of an answer that it changed."""
+    """A second question: which items get it, how they are changed for it, and the flag where the answer changes."""
 
     flag: str
     wanted: Callable[[Item], bool]
@@ -59,10 +93,10 @@ class _Probe:
 class GuardedEngine:
     """Asks its engine again, for some items, without their text or without the writing in their picture.
 
-    An answer that another look changes is flagged, and so is one that conflicts with the item's opinion.
+    An answer that a second question changes is flagged, and so is one that conflicts with the item's prediction.
 
     Which items are asked about again is decided by a hash of their key and `seed`: `share` of them for each probe, and
-    always those whose text names a class. A prelabel bears cost, time and tokens of all looks: at most
+    always those whose text names a class. A prelabel has the cost, time and tokens of all inferences: at most
     1 + 2 `share` of them an item, and one more where the text names a class.
     """
 
@@ -72,13 +106,13 @@ class GuardedEngine:
         self._engine, self._classes, self._share, self._seed = engine, tuple(classes), share, seed
         probes = [_Probe(FLIPPED_TEXT, self._without_text, lambda item: replace(item, text=None))]
         if picture:
-            probes.append(_Probe(FLIPPED_PICTURE, self._without_writing, _smoothed))
+            probes.append(_Probe(FLIPPED_PICTURE, lambda item: self._drawn(item, "picture"), _smoothed))
         self._probes = probes
         self.name, self.revision = engine.name, f"{engine.revision}+guards-{share:g}-{seed}{'' if picture else '-text'}"
         self.image_encoder, self.text_encoder = engine.image_encoder, engine.text_encoder
 
     def look(self, items: Sequence[Item]) -> Look:
-        """The engine's look; a prelabel has a flag where a probe changed what is named."""
+        """The engine's output; a prelabel has a flag where a probe changed the named class."""
         look = self._engine.look(items)
         prelabels = [self._marked(prelabel, item) for prelabel, item in zip(look.prelabels, items, strict=True)]
         for probe in self._probes:
@@ -89,8 +123,8 @@ class GuardedEngine:
                 prelabels[place] = _together(prelabels[place], other, probe.flag if flipped else "")
         return replace(look, prelabels=prelabels)
 
-    def looks(self, item: Item) -> int:
-        """How often the engine will look at this item."""
+    def inferences(self, item: Item) -> float:
+        """How many inferences the engine makes for this item."""
         return 1 + sum(probe.wanted(item) for probe in self._probes)
 
     def _marked(self, prelabel: Prelabel, item: Item) -> Prelabel:
@@ -98,43 +132,23 @@ class GuardedEngine:
         return _with_flag(replace(prelabel, revision=self.revision), doubt)
 
     def _without_text(self, item: Item) -> bool:
-        if not item.text:
-            return False
-        return names_a_class(item.text, self._classes) or self._drawn(item, "text")
-
-    def _without_writing(self, item: Item) -> bool:
-        return self._drawn(item, "picture")
+        return bool(item.text) and (names_a_class(item.text or "", self._classes) or self._drawn(item, "text"))
 
     def _drawn(self, item: Item, probe: str) -> bool:
-        """The same items at every run; what has no key is known by its pixels."""
-        key = item.key or hashlib.sha256(item.image.tobytes()).hexdigest()
-        digest = hashlib.sha256(f"{self._seed}/{probe}/{key}".encode()).digest()
-        return int.from_bytes(digest[:8]) < self._share * 2**64
+        return drawn_number(item, self._seed, probe) < self._share * 2**64
 
 
-class GuardedAskingEngine(GuardedEngine):
+class GuardedAskingEngine(AskingWrapper, GuardedEngine):
     """The same for an engine that asks an endpoint."""
-
-    def __init__(self, engine: AskingEngine, classes: Sequence[str], *, share: float, seed: int, picture: bool) -> None:
-        super().__init__(engine, classes, share=share, seed=seed, picture=picture)
-        self._asking, self.at_once = engine, engine.at_once
-
-    def bound_micro(self, item: Item) -> int:
-        """What the looks at this item cost at most, in millionths of the endpoint's currency."""
-        return self._asking.bound_micro(item) * self.looks(item)
-
-    def likely_micro(self, item: Item) -> int:
-        """What they cost when all goes well."""
-        return self._asking.likely_micro(item) * self.looks(item)
 
 
 def _smoothed(item: Item) -> Item:
-    """With another key: it is another picture, and nothing that is kept under the first speaks of it."""
+    """With another key: it is another picture, and answers stored for the first are not about it."""
     return replace(item, image=without_writing(item.image), key=f"{item.key}-without-writing" if item.key else "")
 
 
 def _together(prelabel: Prelabel, other: Prelabel, flag: str) -> Prelabel:
-    """The first answer with the cost of both looks."""
+    """The first answer with the cost of both inferences."""
     evidence = replace(
         prelabel.evidence,
         tokens_in=prelabel.evidence.tokens_in + other.evidence.tokens_in,

@@ -1,7 +1,7 @@
-"""Takes writing out of a picture, so that a second look cannot rest on it.
+"""Removes writing from a picture, so that a second answer cannot depend on it.
 
-In: an RGB picture. Out: the same picture, smaller, without strokes thinner than a twentieth of its longer side. Nothing
-is read and nothing is searched for: a median keeps shapes and their edges, and thin strokes lose every vote.
+In: an RGB picture. Out: the same picture, smaller, without strokes thinner than a twentieth of its longer side. It does
+not detect text: a median filter keeps shapes and their edges, and removes thin strokes.
 """
 
 from __future__ import annotations

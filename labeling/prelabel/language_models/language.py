@@ -1,14 +1,12 @@
-"""A language model with its tokeniser, held warm: it says how likely labels are after a prompt, and writes on.
+"""A language model with its tokeniser, kept loaded: log-likelihoods of labels after a prompt, or generated text.
 
-In: prompts, and the labels that may follow. Out: log-likelihoods of the labels, or text. Invariant: memory that runs
-out costs rows of a batch, then says what to do; it never ends the process on a GPU.
+In: prompts, and the labels that may follow. Out: log-likelihoods of the labels, or text. Invariant: where memory runs
+out, fewer rows are computed at once, and at last an error says what to do; the process goes on.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +27,7 @@ from labeling.prelabel.language_models.likelihood import (
 )
 from labeling.project import LabelClass
 
-__all__ = ["LanguageModel", "Scored", "digest_of", "label_lines", "raw_answer", "revision_of", "spoken"]
+__all__ = ["LanguageModel", "Scored", "label_lines", "raw_answer", "spoken"]
 
 TAIL = 64
 """Characters before an ending that its tokens may depend on."""
@@ -45,7 +43,7 @@ class Scored:
 
 
 class LanguageModel:
-    """Holds model and tokeniser. `settings` are what its answers depend on besides; they go into the fingerprint."""
+    """Holds model and tokeniser. `settings` are what its answers also depend on; they go into the fingerprint."""
 
     def __init__(
         self, model: Any, tokenizer: Any, free_bytes: Callable[[], int], settings: Sequence[dict[str, Any]] = ()
@@ -54,16 +52,8 @@ class LanguageModel:
         self._most_rows = 1_024
         self.fingerprint = hash_of_model(model, [model.config.to_dict(), tokenizer.get_vocab(), *settings])
         self.end: str = tokenizer.eos_token or ""
-
-    @property
-    def device(self) -> torch.device:
-        device: torch.device = self._model.device
-        return device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        dtype: torch.dtype = self._model.dtype
-        return dtype
+        self.device: torch.device = model.device
+        self.dtype: torch.dtype = model.dtype
 
     def encode(self, text: str) -> list[int]:
         """Tokens of a text, none added."""
@@ -96,7 +86,7 @@ class LanguageModel:
         return Scored(prefix, logliks)
 
     def write(self, inputs: Mapping[str, Any], *, limit: int, kept: Prefix | None = None) -> tuple[str, int]:
-        """What it writes after a prompt, at most `limit` tokens, always the likeliest; and how many they were."""
+        """The text generated after a prompt, greedily and at most `limit` tokens; and the number of tokens."""
         tokens, _ = within_memory(lambda _: self._write(inputs, limit, kept), 1)
         return str(self._tokenizer.decode(tokens, skip_special_tokens=True)).strip(), len(tokens)
 
@@ -111,7 +101,7 @@ class LanguageModel:
 
 
 def spoken(label: LabelClass) -> str:
-    """A label's name as it is read.
+    """A label's name as text, with spaces for underscores.
 
     >>> spoken(LabelClass("sea_bird"))
     'sea bird'
@@ -120,7 +110,7 @@ def spoken(label: LabelClass) -> str:
 
 
 def label_lines(labels: Sequence[LabelClass]) -> str:
-    """The label set as a list, each with what explains it.
+    """The label set as a list, each with its description.
 
     >>> print(label_lines([LabelClass("sea_bird", "gulls and terns"), LabelClass("cat")]))
     - sea bird: gulls and terns
@@ -129,27 +119,8 @@ def label_lines(labels: Sequence[LabelClass]) -> str:
     return "\n".join(f"- {spoken(one)}: {one.description}" if one.description else f"- {spoken(one)}" for one in labels)
 
 
-def digest_of(parts: object) -> str:
-    """A short name for an exact prompt or the like; `parts` are anything that JSON can hold.
-
-    >>> digest_of(["a", 1]) == digest_of(("a", 1))
-    True
-    """
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-
-
-def revision_of(engine: str, model: str, parts: object) -> str:
-    """A revision that a person recognises: the engine, the model's last name, and a hash of all that it pins.
-
-    >>> revision_of("vlm", "/models/tiny llava/", []).rpartition("-")[0]
-    'vlm-tiny-llava'
-    """
-    called = re.sub(r"[^A-Za-z0-9_.-]+", "-", re.split(r"[/\\]", model.rstrip("/\\"))[-1])[:60]
-    return f"{engine}-{called}-{digest_of([model, parts])}"
-
-
 def raw_answer(classes: Sequence[str], logliks: NDArray[np.float64]) -> str:
-    """The likeliest labels before calibration, and how much of all that the model might say the K labels are.
+    """The likeliest labels before calibration, and the share of all possible texts that the K labels have.
 
     >>> raw_answer(["cat", "dog"], np.log([0.5, 0.25]))
     '{"log_likelihood": {"cat": -0.693, "dog": -1.386}, "of_all_answers": 0.75}'

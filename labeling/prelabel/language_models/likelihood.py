@@ -1,4 +1,4 @@
-"""How likely a language model finds each of K endings of one prompt, when the prompt is read only once.
+"""The likelihood of each of K endings after one prompt, which the model reads only once.
 
 In: a causal or vision-language model of transformers, the tokens of a prompt, and of each ending. Out: K sums of
 log-probabilities, and class probabilities made of them. Invariant: up to rounding they are those of reading the prompt
@@ -98,7 +98,7 @@ def read(model: Any, inputs: Mapping[str, Any], kept: Prefix | None = None) -> P
     tokens = tuple(ids[0].tolist())
     known, cache = _taken_up(kept, tokens)
     new: dict[str, Any] = {"input_ids": ids[:, known:]} if known else dict(inputs)
-    new.pop("attention_mask", None)  # nothing is masked; some models take it for the places of the new tokens
+    new.pop("attention_mask", None)  # nothing is masked; some models take it for the positions of the new tokens
     if "logits_to_keep" in inspect.signature(model.forward).parameters:
         new["logits_to_keep"] = 1
     with torch.inference_mode():
@@ -110,7 +110,7 @@ def label_logliks(model: Any, prefix: Prefix, labels: Sequence[Sequence[int]], *
     """The log-likelihood (K,) of each label's tokens after the prefix; higher is likelier, at most 0.
 
     `rows` labels are computed at once, each with a copy of the prefix's keys and values: it bounds the memory. Labels
-    are padded on the right, where no token of theirs looks.
+    are padded on the right, which no token of theirs attends to.
     """
     parts = [_rows(model, prefix, some) for some in batches(labels, rows)]
     return torch.cat(parts).double().cpu().numpy()
@@ -129,17 +129,17 @@ def continue_greedily(model: Any, prefix: Prefix, *, limit: int, stops: Sequence
 
 
 def calibrated(logliks: Floats, content_free: Floats) -> Floats:
-    """Probabilities (K,): each label's likelihood over what it has where there is nothing to see.
+    """Probabilities (K,): each label's likelihood over its likelihood after content-free prompts.
 
-    Without this, short and common words win whatever the picture shows. The comparison is the mean likelihood over M
-    content-free prompts; it takes out the labels' lengths too.
+    Without this, short and common words get too much, whatever the picture shows. The comparison is the mean likelihood
+    over M content-free prompts; it also corrects for the labels' lengths.
 
     Parameters
     ----------
     logliks : array (K,)
         Log-likelihoods of the labels after the real prompt.
     content_free : array (M, K)
-        The same after prompts that say nothing, M >= 1.
+        The same after prompts without content, M >= 1.
 
     Source: Zhao et al., Calibrate Before Use (2021); Holtzman et al., Surface Form Competition (2021).
 

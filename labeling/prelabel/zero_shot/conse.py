@@ -1,4 +1,4 @@
-"""Class probabilities for a label set that a network was never trained on, by way of the classes that it knows.
+"""Class probabilities for a label set that a network was not trained on, by way of the classes that it was trained on.
 
 In: the network's probabilities for the classes it knows (N, C), and unit vectors of the texts of those classes
 (C, T) and of the labels (K, T). Out: (N, K), rows summing to 1. Everything is pure arrays.
@@ -14,9 +14,9 @@ from labeling.vectors import softmax, unit
 __all__ = ["NEAREST", "TEMPERATURE", "conse"]
 
 NEAREST = 10
-"""How many known classes speak for an image. Fixed beforehand (docs/decisions/0004-bundled-engine.md)."""
+"""How many known classes represent an image. Fixed beforehand (docs/decisions/0004-bundled-engine.md)."""
 TEMPERATURE = 0.067
-"""Divides cosines before the softmax. Fixed beforehand, on other images than anybody's project."""
+"""Divides cosines before the softmax. Fixed beforehand, on images that belong to no project."""
 
 
 def conse(

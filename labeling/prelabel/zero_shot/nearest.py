@@ -1,6 +1,6 @@
 """The nearest labelled images of one that is asked about: vectors and groups in, positions and similarities out.
 
-Invariant: nothing of an image's own near-duplicate group is ever near to it, so no label is shown to its own image.
+Invariant: no image of the same near-duplicate group is ever returned, so an image never gets its own label.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def nearest_others(
     asked_groups : (B,) int array
         Their near-duplicate groups.
     known : (M, D) array
-        Vectors of the labelled ones. One that is not finite is near to nothing.
+        Vectors of the labelled ones. One that is not finite is never returned.
     known_groups : (M,) int array
         Theirs.
     n : int

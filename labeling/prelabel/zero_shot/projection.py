@@ -2,7 +2,7 @@
 
 In: image vectors (N, D), text vectors (N, T) with rows of NaN where no text came, near-duplicate groups (N,). Out: a
 `Projection`, and by it a unit vector (T,) for any image. Invariant: the map that an image goes through was fitted
-without its group, so neither its own text nor its twin's speaks for it. No label is looked at.
+without its group, so neither its own text nor its near-duplicate's counts for it. No label is used.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Moments = tuple[int, NDArray[np.float64], NDArray[np.float64], NDArray[np.float6
 class Projection:
     """One affine map a fold: text = (image - `image_means`[f]) @ `maps`[f] + `text_means`[f].
 
-    Shapes (F, D), (F, D, T), (F, T). Fold f's map never saw the groups of fold f.
+    Shapes (F, D), (F, D, T), (F, T). Fold f's map was not fitted on the groups of fold f.
     """
 
     maps: NDArray[np.float32]
@@ -42,7 +42,7 @@ class Projection:
     text_means: NDArray[np.float32]
 
     def apply(self, image_vectors: Vectors, groups: NDArray[np.int64]) -> Vectors:
-        """Unit vectors (n, T) of images (n, D) of the groups (n,), each by the map that never saw its group."""
+        """Unit vectors (n, T) of images (n, D) of the groups (n,), each by the map that was not fitted on its group."""
         projected = np.empty((len(image_vectors), self.text_means.shape[1]), np.float32)
         folds = np.asarray(groups, np.int64) % len(self.maps)
         for fold in np.unique(folds):
@@ -51,9 +51,7 @@ class Projection:
         return unit(projected)
 
 
-def fit_projection(
-    image_vectors: Rows, text_vectors: Rows, groups: NDArray[np.int64], *, penalty: float = PENALTY
-) -> Projection | None:
+def fit_projection(image_vectors: Rows, text_vectors: Rows, groups: NDArray[np.int64]) -> Projection | None:
     """Fit one ridge a fold on the images of all other folds; None while there are too few texts.
 
     Parameters
@@ -64,8 +62,6 @@ def fit_projection(
         Unit vectors; a row of NaN where no text came with the image.
     groups : (N,) int64
         Near-duplicate groups. Fold f holds the groups whose id leaves the rest f.
-    penalty : float
-        Strength of the ridge; the intercept goes free.
 
     Returns
     -------
@@ -88,21 +84,21 @@ def fit_projection(
         return None
     x, y = image_vectors[rows].astype(np.float64), text_vectors[rows].astype(np.float64)  # (n, D), (n, T)
     by_fold = [_moments(x[folds == fold], y[folds == fold]) for fold in range(FOLDS)]
-    fitted = [_ridge(_sum(part for f, part in enumerate(by_fold) if f != fold), penalty) for fold in range(FOLDS)]
+    fitted = [_ridge(_sum(part for f, part in enumerate(by_fold) if f != fold)) for fold in range(FOLDS)]
     maps, image_means, text_means = (np.stack(one).astype(np.float32) for one in zip(*fitted, strict=True))
     return Projection(maps, image_means, text_means)
 
 
-def combine(opinion: NDArray[np.floating], text_scores: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Probabilities (N, K) from an opinion and from cosines with the labels' texts, as equals.
+def combine(prediction: NDArray[np.floating], text_scores: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Probabilities (N, K) from a prediction and from cosines with the labels' texts, with equal weight.
 
     Each row of either is brought to mean 0 and spread 1 over the classes; the two are added and go through a softmax.
     The logarithm of a softmax of scores has the z-scores of the scores, so for a zero-shot engine it is as if its own
-    cosines were added. How sure the result is, is not fitted here: the engine's calibration does that.
+    cosines were added. The confidence of the result is not fitted here: the engine's calibration does that.
 
     Parameters
     ----------
-    opinion : (N, K) array
+    prediction : (N, K) array
         Probabilities by another engine.
     text_scores : (N, K) array
         Cosine of the projected image and each label's texts.
@@ -112,7 +108,7 @@ def combine(opinion: NDArray[np.floating], text_scores: NDArray[np.floating]) ->
     >>> combine(np.array([[0.5, 0.3, 0.2]]), np.array([[0.1, 0.9, 0.2]])).argmax(axis=1).tolist()
     [1]
     """
-    scores = _z(np.log(np.maximum(opinion, 1e-12))) + _z(np.asarray(text_scores, np.float64))  # (N, K)
+    scores = _z(np.log(np.maximum(prediction, 1e-12))) + _z(np.asarray(text_scores, np.float64))  # (N, K)
     return softmax(scores)
 
 
@@ -121,9 +117,9 @@ def project_and_score(
     text_vectors: Vectors,
     groups: NDArray[np.int64],
     label_vectors: Vectors,
-    opinion: NDArray[np.floating],
+    prediction: NDArray[np.floating],
 ) -> NDArray[np.float64]:
-    """Probabilities (N, K) of a whole pool: fitted, projected out of fold, and combined with an opinion (N, K).
+    """Probabilities (N, K) of a whole pool: fitted, projected out of fold, and combined with a prediction (N, K).
 
     Raises
     ------
@@ -133,19 +129,19 @@ def project_and_score(
     projection = fit_projection(image_vectors, text_vectors, groups)
     if projection is None:
         raise Invalid(f"A projection needs more images with a text: {LEAST_TEXTS} outside every fold of {FOLDS}.")
-    return combine(opinion, projection.apply(image_vectors, groups) @ label_vectors.T)
+    return combine(prediction, projection.apply(image_vectors, groups) @ label_vectors.T)
 
 
-def _ridge(others: Moments, penalty: float) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Map (D, T) and both means, from the sums over the images of all other folds; the intercept goes free."""
+def _ridge(others: Moments) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Map (D, T) and both means, from the sums over the images of all other folds; the intercept has no penalty."""
     n, x_sum, y_sum, xx, xy = others
     x_mean, y_mean = x_sum / n, y_sum / n
-    gram = xx - np.outer(x_sum, x_mean) + penalty * np.eye(len(xx))
+    gram = xx - np.outer(x_sum, x_mean) + PENALTY * np.eye(len(xx))
     return np.asarray(np.linalg.solve(gram, xy - np.outer(x_sum, y_mean)), np.float64), x_mean, y_mean
 
 
 def _sum(moments: Iterable[Moments]) -> Moments:
-    """Sums over several folds. Never a total less the own fold: rounding would leave a trace of it."""
+    """Sums over several folds; not a total minus one fold, which would leave rounding errors of that fold."""
     n, x_sum, y_sum, xx, xy = (sum(parts[1:], start=parts[0]) for parts in zip(*moments, strict=True))
     return n, x_sum, y_sum, xx, xy
 

@@ -1,18 +1,16 @@
 """Which texts stand for a label where an engine compares texts.
 
-In: labels with their descriptions and texts of their own, and templates. Out: the texts of each label, never none, and
-a hash that names them. Invariant: an engine's revision covers every text that comes from here.
+In: labels with their descriptions and texts of their own, and templates. Out: the texts of each label, never none.
+Invariant: an engine's revision covers every text that comes from here.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 
 from labeling.project import LabelClass
 
-__all__ = ["CAPTIONS", "SENTENCES", "label_texts", "prompt_hash", "texts_by_label"]
+__all__ = ["CAPTIONS", "SENTENCES", "label_texts", "texts_by_label"]
 
 SENTENCES = ("{name}", "a photo of a {name}", "a picture of a {name}", "{name}: {description}")
 """For the bundled sentence encoder. Measured, and fixed beforehand (docs/decisions/0004-bundled-engine.md)."""
@@ -62,14 +60,3 @@ def texts_by_label(
 ) -> list[list[str]]:
     """The texts of every label, in the order of the label set."""
     return [label_texts(label, templates, default) for label in labels]
-
-
-def prompt_hash(texts: Sequence[Sequence[str]]) -> str:
-    """Names the texts of a label set: 16 hex digits.
-
-    Examples
-    --------
-    >>> prompt_hash([["a cat"], ["a dog"]]) == prompt_hash([["a dog"], ["a cat"]])
-    False
-    """
-    return hashlib.sha256(json.dumps([list(group) for group in texts]).encode()).hexdigest()[:16]

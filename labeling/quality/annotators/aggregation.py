@@ -1,7 +1,7 @@
-"""From many opinions about many images to one value for each, with how sure it is and how good each giver is.
+"""From many annotators' answers to one value an image, with its confidence and the quality of each annotator.
 
 In: a table of (image, annotator, label); an engine is an annotator like any other. Out: for every image of the table a
-value and a soft label over the classes and "none of these", which is a class of its own here. The arithmetic is
+value and a soft label over the classes and "none of these", which is a class of its own here. The methods are
 crowd-kit's and cleanlab's; no image's result depends on the order of the table.
 """
 
@@ -28,7 +28,7 @@ LEAST = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """What one annotator says of one image: a class, or "none of these"."""
+    """One annotator's answer about one image: a class, or "none of these"."""
 
     image: int
     annotator: str
@@ -37,7 +37,7 @@ class Opinion:
 
 @dataclass(frozen=True, slots=True)
 class SoftLabel:
-    """What a method makes of one image: `probs` sum to 1; `value` is the likeliest, None at a tie for it."""
+    """The result of a method for one image: `probs` sum to 1; `value` is the likeliest, None at a tie for it."""
 
     value: str | None
     confidence: float
@@ -46,10 +46,10 @@ class SoftLabel:
 
 @dataclass(frozen=True, slots=True)
 class Aggregation:
-    """What a method makes of a table.
+    """The result of a method for a table.
 
-    `quality` in [0, 1] per annotator: how often, by this method, what they say is true; higher is better. `confusion`
-    per annotator (C, C), C classes with "none of these" last: rows are the truth, columns what is said, a row sums to
+    `quality` in [0, 1] per annotator: how often, by this method, their answer is true; higher is better. `confusion`
+    per annotator (C, C), C classes with "none of these" last: rows are the truth, columns the answers, a row sums to
     1 (to 0 where the method finds no image of that class). Only Dawid-Skene has one.
     """
 
@@ -68,11 +68,11 @@ def aggregate(
     method : str
         As in a project's policy.
     table : iterable of Opinion
-        One opinion an annotator and image; of several the last by label counts.
+        One answer an annotator and image; of several the last by label counts.
     known : AnswerSet
         The answers of the project, with its K classes.
     probs : mapping, optional
-        Per image (K,) probabilities by a classifier that has not seen this image's label; only `crowdlab` reads them.
+        Per image (K,) probabilities by a classifier that was not fitted on its label; only `crowdlab` reads them.
 
     Examples
     --------
@@ -89,7 +89,7 @@ def aggregate(
 
 
 def majority(table: Iterable[Opinion], known: AnswerSet) -> Aggregation:
-    """Vote shares: every annotator's word weighs the same.
+    """Vote shares: every annotator weighs the same.
 
     Examples
     --------
@@ -102,9 +102,9 @@ def majority(table: Iterable[Opinion], known: AnswerSet) -> Aggregation:
 
 
 def dawid_skene(table: Iterable[Opinion], known: AnswerSet) -> Aggregation:
-    """Expectation-maximization over one confusion matrix an annotator: who errs alike, and how, is learnt.
+    """Expectation-maximization over one confusion matrix an annotator: how each annotator errs is learnt.
 
-    It needs many images with several opinions; with few it trusts the majority's errors too much.
+    It needs many images with several answers; with few it relies too much on the errors of the majority.
 
     Notes
     -----
@@ -118,7 +118,7 @@ def dawid_skene(table: Iterable[Opinion], known: AnswerSet) -> Aggregation:
 
 
 def glad(table: Iterable[Opinion], known: AnswerSet) -> Aggregation:
-    """One ability an annotator and one difficulty an image: an expert's word on a hard image weighs most.
+    """One ability an annotator and one difficulty an image: an expert's answer on a hard image weighs most.
 
     Notes
     -----
@@ -134,8 +134,8 @@ def glad(table: Iterable[Opinion], known: AnswerSet) -> Aggregation:
 def crowdlab(table: Iterable[Opinion], known: AnswerSet, probs: Mapping[int, Sequence[float]]) -> Aggregation:
     """People and a classifier together, each weighed by how well it agrees with the others.
 
-    An image without probabilities has the shares of the labels in the table in their place. Where no image has two
-    opinions there is nothing to weigh by: then it is the majority.
+    An image without probabilities gets the shares of the labels in the table instead. Where no image has two
+    answers there are no weights: then it is the majority.
 
     Notes
     -----
@@ -146,24 +146,20 @@ def crowdlab(table: Iterable[Opinion], known: AnswerSet, probs: Mapping[int, Seq
     if frame.label.nunique() < 2 or frame.task.is_unique:
         return majority(table, known)
     wide = frame.pivot(index="task", columns="worker", values="label")
-    believed = _believed(wide.index, frame.label, probs, len(known.classes))
-    found = get_label_quality_multiannotator(wide, believed, verbose=False)
-    soft = _aggregation(frame, _posterior(wide, believed, found), known).labels
+    prior = _prior(wide.index, frame.label, probs, len(known.classes))
+    found = get_label_quality_multiannotator(wide, prior, verbose=False)
+    soft = _aggregation(frame, _posterior(wide, prior, found), known).labels
     quality = {str(who): float(value) for who, value in found["annotator_stats"].annotator_quality.items()}
     return Aggregation(_with_consensus(soft, found["label_quality"], known), quality, {})
 
 
 def _frame(table: Iterable[Opinion], known: AnswerSet) -> pd.DataFrame:
     """The table as the libraries read it: numbers for labels, in one order; what is no label is left out."""
-    codes = [(one, known.code(one.label)) for one in sorted(table, key=_key)]
-    held = {(one.image, one.annotator): code for one, code in codes if code != MISSING}
+    in_order = sorted(table, key=lambda one: (one.image, one.annotator, one.label))
+    held = {(one.image, one.annotator): code for one in in_order if (code := known.code(one.label)) != MISSING}
     rows = [(image, annotator, code) for (image, annotator), code in sorted(held.items())]
     frame = pd.DataFrame(rows, columns=["task", "worker", "label"])
     return frame.astype({"task": "int64", "label": "int64"})
-
-
-def _key(one: Opinion) -> tuple[int, str, str]:
-    return one.image, one.annotator, one.label
 
 
 def _aggregation(
@@ -197,8 +193,8 @@ def _confusions(errors: pd.DataFrame, size: int) -> dict[str, Probs]:
     return found
 
 
-def _believed(images: pd.Index, labels: pd.Series, probs: Mapping[int, Sequence[float]], size: int) -> Probs:
-    """(N, K + 1): a classifier's probabilities, its "none of these" from how often that is said; else the shares."""
+def _prior(images: pd.Index, labels: pd.Series, probs: Mapping[int, Sequence[float]], size: int) -> Probs:
+    """(N, K + 1): a classifier's probabilities, its "none of these" from the share of that answer; else the shares."""
     shares = (np.bincount(labels, minlength=size + 1) + 1.0) / (len(labels) + size + 1)  # (K + 1,)
     rows = []
     for image in images:
@@ -207,22 +203,22 @@ def _believed(images: pd.Index, labels: pd.Series, probs: Mapping[int, Sequence[
     return np.array(rows, dtype=float)
 
 
-def _posterior(wide: pd.DataFrame, believed: Probs, found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """CROWDLAB's probability of each label that it scores; what it does not score shares the rest as believed."""
-    scored = np.full(believed.shape, np.nan)
+def _posterior(wide: pd.DataFrame, prior: Probs, found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """CROWDLAB's probability of each label that it scores; the others share the rest in proportion to the prior."""
+    scored = np.full(prior.shape, np.nan)
     position = np.arange(len(wide))
     for said, score in zip(wide.to_numpy().T, found["detailed_label_quality"].to_numpy().T, strict=True):
         given = ~np.isnan(said)
         scored[position[given], said[given].astype(int)] = score[given]
     consensus = found["label_quality"]
     scored[position, consensus.consensus_label.to_numpy(int)] = consensus.consensus_quality_score.to_numpy(float)
-    rest = np.where(np.isnan(scored), believed, 0.0)
+    rest = np.where(np.isnan(scored), prior, 0.0)
     rest *= ((1 - np.nansum(scored, axis=1)) / np.maximum(rest.sum(axis=1), 1e-12))[:, None]
     return pd.DataFrame(np.where(np.isnan(scored), rest.clip(min=0), scored), index=wide.index)
 
 
 def _with_consensus(soft: Mapping[int, SoftLabel], found: pd.DataFrame, known: AnswerSet) -> dict[int, SoftLabel]:
-    """CROWDLAB's own choice, which may differ from its likeliest class: it weighs again after it has chosen."""
+    """CROWDLAB's own choice, which may differ from its likeliest class: it weighs again after the choice."""
     names = known.labels
     chosen = zip(found.index, found.consensus_label, found.consensus_quality_score, strict=True)
     return {

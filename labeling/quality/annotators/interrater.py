@@ -1,20 +1,17 @@
-"""How far people agree on the same images, beyond chance: a table of answers in, estimates with intervals out.
+"""Agreement of annotators on the same images, beyond chance: a table of answers in, estimates with intervals out.
 
 In: `answers` (N, R), the class position that each of R people gave each of N images, `MISSING` where one gave none.
 An answer of "none of these" is a class like the others. Intervals are drawn over images, never over answers. Only
-images with two answers or more say anything; `n` counts those.
+images with two answers or more count; `n` is their number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
-from crowdkit.metrics.data import alpha_krippendorff
-from sklearn.metrics import cohen_kappa_score
 
 from labeling.answers import MISSING
 from labeling.estimates import Estimate
@@ -40,7 +37,7 @@ Counts = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How far a table of answers agrees. `fleiss` and `alpha` are None where every answer is the same class."""
+    """The agreement of a table of answers. `fleiss` and `alpha` are None where every answer is the same class."""
 
     observed: Estimate
     fleiss: Estimate | None
@@ -49,7 +46,7 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """The images on which one person said `first` where the other said `second`; rows of the table."""
+    """The images (rows of the table) to which one person answered `first` and the other `second`."""
 
     first: int
     second: int
@@ -64,8 +61,8 @@ def agreement(answers: Answers, classes: int, rng: np.random.Generator) -> Agree
 def observed(answers: Answers, classes: int) -> Estimate:
     """The share of pairs of answers to one image that are equal, averaged over images; in [0, 1].
 
-    The interval is Wilson's with one trial an image, which is on the safe side: an image's share varies no more than
-    a coin's.
+    The interval is Wilson's with one trial an image, which is conservative: an image's share varies no more than
+    that of one trial.
 
     Examples
     --------
@@ -83,8 +80,9 @@ def cohen(first: Answers, second: Answers, rng: np.random.Generator) -> Estimate
 
     Notes
     -----
-    The value is scikit-learn's. A resample of images is a draw from the cells of their table, so no image is touched
-    again. Source: Cohen (1960), "A coefficient of agreement for nominal scales".
+    A resample of images is a draw from the cells of their table. A test compares the value with scikit-learn's.
+
+    Source: Cohen (1960), "A coefficient of agreement for nominal scales".
 
     Examples
     --------
@@ -94,10 +92,12 @@ def cohen(first: Answers, second: Answers, rng: np.random.Generator) -> Estimate
     """
     both = (first != MISSING) & (second != MISSING)
     n = int(both.sum())
-    if not n or len(np.unique([first[both], second[both]])) < 2:
+    if not n:
         return None
     (one, other), times = np.unique([first[both], second[both]], axis=1, return_counts=True)
-    value = float(cohen_kappa_score(first[both], second[both]))
+    value = float(_kappas(one, other, times[None])[0])
+    if np.isnan(value):
+        return None
     draws = rng.multinomial(n, times / n, size=DRAWS)  # (B, U): how often each pair of answers was drawn
     return _estimate(value, _kappas(one, other, draws), n)
 
@@ -115,7 +115,7 @@ def fleiss(answers: Answers, classes: int, rng: np.random.Generator) -> Estimate
     >>> fleiss(np.array([[0, 0], [1, 1], [0, 1], [1, 1]]), 2, np.random.default_rng(0)).value.__round__(3)
     0.467
     """
-    return _resampled(_counts(answers, classes), _fleiss, None, rng)
+    return _resampled(_counts(answers, classes), _fleiss, rng)
 
 
 def alpha(answers: Answers, classes: int, rng: np.random.Generator) -> Estimate | None:
@@ -123,21 +123,18 @@ def alpha(answers: Answers, classes: int, rng: np.random.Generator) -> Estimate 
 
     Notes
     -----
-    The value is crowd-kit's. The resamples use the same number from sums over images (a test holds the two equal):
-    400 calls of the library would take seconds. Source: Krippendorff (2011), "Computing Krippendorff's
-    Alpha-Reliability".
+    Source: Krippendorff (2011), "Computing Krippendorff's Alpha-Reliability". A test compares it with two libraries.
 
     Examples
     --------
     >>> alpha(np.array([[0, 0], [1, 1], [0, 1]]), 2, np.random.default_rng(0)).value.__round__(3)
     0.444
     """
-    counts = _counts(answers, classes)
-    return _resampled(counts, _alphas, lambda: _by_crowdkit(counts), rng)
+    return _resampled(_counts(answers, classes), _alphas, rng)
 
 
 def alpha_by_class(answers: Answers, classes: int, rng: np.random.Generator) -> list[Estimate | None]:
-    """Alpha of each class against all others; `n` counts images to which somebody gave it. None: nobody did.
+    """Alpha of each class against all others; `n` counts the images with an answer of it; None: there is none.
 
     Examples
     --------
@@ -148,7 +145,7 @@ def alpha_by_class(answers: Answers, classes: int, rng: np.random.Generator) -> 
     found = []
     for one in range(classes):
         said = counts[:, one]
-        of_class = _resampled(np.stack([said, counts.sum(axis=1) - said], axis=1), _alphas, None, rng)
+        of_class = _resampled(np.stack([said, counts.sum(axis=1) - said], axis=1), _alphas, rng)
         n = int((said > 0).sum())
         found.append(Estimate(of_class.value, of_class.lower, of_class.upper, n) if of_class and n else None)
     return found
@@ -214,10 +211,7 @@ def _beyond(agreed: npt.NDArray[np.float64], by_chance: npt.NDArray[np.float64])
 
 
 def _resampled(
-    counts: Counts,
-    statistic: Callable[[Counts, Counts], npt.NDArray[np.float64]],
-    value: Callable[[], float] | None,
-    rng: np.random.Generator,
+    counts: Counts, statistic: Callable[[Counts, Counts], npt.NDArray[np.float64]], rng: np.random.Generator
 ) -> Estimate | None:
     """A statistic with its interval over images. Images with equal counts are one kind, drawn together."""
     n = len(counts)
@@ -228,20 +222,10 @@ def _resampled(
     if np.isnan(point):
         return None
     draws = statistic(kinds, rng.multinomial(n, times / n, size=DRAWS))
-    return _estimate(value() if value else point, draws, n)
+    return _estimate(point, draws, n)
 
 
 def _estimate(value: float, draws: npt.NDArray[np.float64], n: int) -> Estimate:
-    lower, upper = (
-        np.quantile(draws[np.isfinite(draws)], [0.025, 0.975]) if np.isfinite(draws).any() else (value, value)
-    )
+    finite = draws[np.isfinite(draws)]
+    lower, upper = np.quantile(finite, [0.025, 0.975]) if len(finite) else (value, value)
     return Estimate(value, min(float(lower), value), max(float(upper), value), n)
-
-
-def _by_crowdkit(counts: Counts) -> float:
-    rows: Sequence[tuple[int, int, int]] = [
-        (image, worker, label)
-        for image, given in enumerate(counts)
-        for worker, label in enumerate(np.repeat(np.arange(len(given)), given))
-    ]
-    return float(alpha_krippendorff(pd.DataFrame(rows, columns=["task", "worker", "label"])))

@@ -1,10 +1,10 @@
-"""When somebody should stop answering: a sequential test of each annotator's answers, not a threshold on a share.
+"""When an annotator should be paused: a sequential test of each annotator's answers, not a threshold on a share.
 
-In: answers with what is known of their images. Out: findings, the clearest first. Three things are looked for: errors
-against gold and against people who agree with each other, pre-labels that are accepted without a look, and two people
-who make the same mistakes. Each is an e-process, so that looking after every answer costs nothing: whoever errs at no
-more than the tolerated rate is found with a probability of at most `ALPHA` over the whole run, however long it is.
-Nobody is judged by somebody who was found already.
+In: answers with what is known of their images. Out: findings, the clearest first. There are three tests: errors against
+gold and against people who agree with each other, pre-labels that are accepted unread, and two people who make the same
+mistakes. Each is an e-process, so it may be repeated after every answer: an annotator who errs at no more than the
+tolerated rate is found with a probability of at most `ALPHA` over the whole run, however long it is. No annotator is
+compared with one who was found already.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from itertools import permutations, zip_longest
@@ -25,28 +25,28 @@ from labeling.quality.annotators.references import Answer, Votes, collect_votes,
 __all__ = ["ALPHA", "Finding", "Harm", "find_harm", "log_evidence", "quick_limits"]
 
 ALPHA = 0.05
-"""The chance that somebody who errs no more than is tolerated is ever found; shared among the three kinds of harm."""
+"""The chance that an annotator within the tolerated rates is ever found; shared among the three kinds of harm."""
 TOLERATED_ERRORS, TOLERATED_COPIES, TOLERATED_SAME = 0.08, 0.20, 0.30
-"""Of answers whose truth is known; of answers to a pre-label; of one's own mistakes, those that another makes too."""
+"""Errors among answers with known truth; quick copies of pre-labels; own mistakes that another person makes too."""
 FACTOR = 1.5
-"""The team decides what is tolerated: half as many errors again as the median of the others, if that is more."""
+"""The tolerated rate is this times the median of the others, if that is more."""
 PRIOR = 10
-"""A rate starts as if it rested on so many answers, half the tolerated rate of them wrong."""
+"""Each rate starts with so many imagined answers, of which half the tolerated rate are wrong."""
 QUICK = 0.25
-"""Quick is what takes less than this part of the others' median time."""
+"""An answer is quick if it takes less than this part of the others' median time."""
 FEWEST_TIMES = 10
 FEWEST_KNOWN = 10
-"""Whoever has met fewer images whose truth is known is not judged by others: two who plot would blame the third.
+"""With fewer images of known truth an annotator is not compared with others: two who collude could blame the third.
 
 Simulated without gold: a pair that shares 30 % of wrong answers got 17 % of the honest others found.
 """
 STEPS = (0.1, 0.25, 0.5, 0.9)
 WEIGHTS = (0.15, 0.5, 0.2, 0.15)
-"""The alternatives lie so far from the tolerated rate towards 1; the evidence is their weighted mean."""
+"""How far the alternatives lie from the tolerated rate towards 1; the evidence is their weighted mean."""
 
 
 class Harm(StrEnum):
-    """What somebody was found to do; the share of `ALPHA` that each may spend is in `_SHARE`."""
+    """What an annotator was found to do; `_SHARE` has the share of `ALPHA` of each."""
 
     ERRORS = "errs more than the team"
     COPIES = "accepts pre-labels without a look"
@@ -54,16 +54,16 @@ class Harm(StrEnum):
 
 
 _LARGEST = 600.0
-"""Evidence is told up to so many nats: beyond, it is no number for a computer, nor for a person."""
+"""Evidence is reported up to so many nats: beyond them the number would overflow."""
 _SHARE = {Harm.ERRORS: 0.7, Harm.COPIES: 0.1, Harm.SAME: 0.2}
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found about one annotator: `count` of `n` answers, where `tolerated` was the rate allowed for.
+    """What was found about one annotator: `count` of `n` answers, where `tolerated` was the allowed rate.
 
-    `evidence` is how many times likelier the answers are if there is harm than if there is none; it had to reach
-    `needed`. `partner` is the other one of a pair.
+    `evidence` is how many times likelier the answers are with harm than without it; it had to reach `needed`.
+    `partner` is the other annotator of a pair.
     """
 
     annotator: int
@@ -83,31 +83,23 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class _Event:
-    """One answer as the test sees it: whether it counts against the person, and the rate tolerated then."""
-
-    answer: Answer
-    bad: bool
-    tolerated: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Trial:
-    """One answer that can be checked, since when, and whether it counts against the person."""
+    """One answer that can be checked, since when, whether it counts against the person, and the rate tolerated then."""
 
     at: datetime
     answer: Answer
     bad: bool
+    tolerated: float = 0.0
 
 
 def find_harm(answers: Sequence[Answer], excused: Set[int] = frozenset()) -> list[Finding]:
-    """Whom the evidence tells to pause, the clearest first; each once, both of a pair.
+    """The annotators to pause, the clearest first; each once, both of a pair.
 
     Parameters
     ----------
     answers : sequence of Answer
-        All that count, in any order. Of somebody who takes part again, only those since then.
+        All that count, in any order. Of an annotator who takes part again, only those since then.
     excused : set of int
-        Annotators who are paused already: they are not judged, nor is anybody by them.
+        Annotators who are paused already: they are not tested, and nobody is compared with them.
 
     Returns
     -------
@@ -133,7 +125,7 @@ def find_harm(answers: Sequence[Answer], excused: Set[int] = frozenset()) -> lis
 
 
 def log_evidence(events: Iterable[tuple[bool, float]], shared: Iterable[tuple[bool, float] | None] = ()) -> float:
-    """The highest that the logarithm of the e-process ever was.
+    """The highest logarithm that the e-process reached.
 
     Parameters
     ----------
@@ -141,7 +133,7 @@ def log_evidence(events: Iterable[tuple[bool, float]], shared: Iterable[tuple[bo
         In the order in which they became known. Under the hypothesis each is bad with at most its tolerated rate,
         whatever came before.
     shared : iterable of (bad, tolerated rate) or None
-        What is asked further of each event, given how it went; None: nothing. The two are multiplied.
+        A second question about each event, given its result; None: no question. The two are multiplied.
 
     Examples
     --------
@@ -160,7 +152,7 @@ def log_evidence(events: Iterable[tuple[bool, float]], shared: Iterable[tuple[bo
 
 
 def quick_limits(answers: Iterable[Answer]) -> dict[int, float]:
-    """Under how many seconds an answer of each person is quick; nobody whose team has shown too few times."""
+    """The seconds below which an answer is quick, by person; left out where the others have too few times."""
     times: dict[int, list[float]] = defaultdict(list)
     for answer in answers:
         if answer.lead_time_s is not None:
@@ -183,8 +175,8 @@ def _candidates(answers: Sequence[Answer], votes: Votes, judged: Set[int], out: 
         yield from _same_mistakes(first, second, errors[first], votes, len(errors) - 1)
 
 
-def _errors(answers: Sequence[Answer], votes: Votes, judged: Set[int], out: Set[int]) -> Iterator[_Trial]:
-    """Answers whose truth is known, and those about which at least two others agree."""
+def _errors(answers: Sequence[Answer], votes: Votes, judged: Set[int], out: Set[int]) -> Iterator[_Event]:
+    """Answers whose truth is known, and those on which at least two others agree."""
     known = Counter(answer.annotator for answer in answers if answer.known is not None)
     for answer in answers:
         if answer.annotator in judged:
@@ -192,31 +184,31 @@ def _errors(answers: Sequence[Answer], votes: Votes, judged: Set[int], out: Set[
             if reference is None or (reference.people and known[answer.annotator] < FEWEST_KNOWN):
                 continue
             if reference.unanimous and reference.people != 1:
-                yield _Trial(reference.at, answer, answer.said != reference.value)
+                yield _Event(reference.at, answer, answer.said != reference.value)
 
 
-def _copies(answers: Sequence[Answer], judged: Set[int]) -> Iterator[_Trial]:
+def _copies(answers: Sequence[Answer], judged: Set[int]) -> Iterator[_Event]:
     """Answers to tasks that showed a pre-label."""
     limits = quick_limits(answers)
     for answer in answers:
         who, time = answer.annotator, answer.lead_time_s
         if who in judged and who in limits and answer.shown is not None and time is not None:
-            yield _Trial(answer.at, answer, answer.said == answer.shown and time < limits[who])
+            yield _Event(answer.at, answer, answer.said == answer.shown and time < limits[who])
 
 
-def _by_person(trials: Iterable[_Trial], floor: float) -> dict[int, list[_Event]]:
-    """Each person's events in their order; what is tolerated follows from what the others had done by then."""
-    in_order = sorted(trials, key=lambda trial: (trial.at, trial.answer.annotator, trial.answer.image))
-    people = sorted({trial.answer.annotator for trial in in_order})
+def _by_person(events: Iterable[_Event], floor: float) -> dict[int, list[_Event]]:
+    """Each person's events in their order; the tolerated rate follows from the others' answers up to then."""
+    in_order = sorted(events, key=lambda event: (event.at, event.answer.annotator, event.answer.image))
+    people = sorted({event.answer.annotator for event in in_order})
     bad, n = dict.fromkeys(people, PRIOR * floor / 2), dict.fromkeys(people, float(PRIOR))
-    events: dict[int, list[_Event]] = defaultdict(list)
-    for trial in in_order:
-        who = trial.answer.annotator
+    found: dict[int, list[_Event]] = defaultdict(list)
+    for event in in_order:
+        who = event.answer.annotator
         usual = median(bad[other] / n[other] for other in people if other != who) if len(people) > 1 else 0.0
-        events[who].append(_Event(trial.answer, trial.bad, min(0.5, max(floor, FACTOR * usual))))
-        bad[who] += trial.bad
+        found[who].append(replace(event, tolerated=min(0.5, max(floor, FACTOR * usual))))
+        bad[who] += event.bad
         n[who] += 1
-    return events
+    return found
 
 
 def _same_mistakes(who: int, partner: int, errors: Sequence[_Event], votes: Votes, partners: int) -> Iterator[Finding]:

@@ -1,7 +1,7 @@
-"""How each annotator does: answers in, shares and times with their intervals out, person by person.
+"""Figures of each annotator: answers in, shares and times with their intervals out, person by person.
 
-Nobody is judged by their own voice: the truth of an image is gold, else a lead's decision, else what most of the
-others say. Under `MIN_LABELS` answers a figure is not yet known.
+The truth of an image is gold, else a lead's decision, else the majority of the others' answers; never the person's own.
+Under `MIN_LABELS` answers a figure is not yet known.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ __all__ = ["AnnotatorFigures", "Drift", "OneClass", "Times", "describe", "differ
 BREAK = timedelta(minutes=30)
 """A longer pause between two answers begins a new session."""
 SHORTEST = 9
-"""Drift is looked for in sessions of at least so many answers."""
+"""Drift is measured in sessions of at least so many answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Seconds an answer: the median, and the quarter points around it; `n` answers said how long they took."""
+    """Seconds an answer: the median, and the quarter points around it; `n` answers have a time."""
 
     median_s: float
     lower_s: float
@@ -45,7 +45,7 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """The first third of every session against the last: how often right, and how fast."""
+    """The first third of every session against the last: the share of right answers, and the time."""
 
     early: Estimate
     late: Estimate
@@ -56,7 +56,7 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class OneClass:
-    """How often somebody is right on images that are truly of one class."""
+    """How often an annotator is right on images that are truly of one class."""
 
     label: str
     right: Estimate
@@ -66,7 +66,7 @@ class OneClass:
 class AnnotatorFigures:
     """One person's figures.
 
-    `agreement` and `kappa` compare with what most of the others say. `accepted_wrong` is the share of wrong pre-labels
+    `agreement` and `kappa` compare with the majority of the others. `accepted_wrong` is the share of wrong pre-labels
     that were kept, `blind_error` the share of wrong answers where none was shown, `anchoring` the first minus the
     second. `quick_copies` is the share of pre-labels kept in a fraction of the team's time. `commonest` is the answer
     given most often, `usual` how often the others give it.
@@ -92,7 +92,7 @@ class AnnotatorFigures:
 
 
 def describe(answers: Sequence[Answer]) -> list[AnnotatorFigures]:
-    """The figures of everybody who answered, in the order of their numbers.
+    """The figures of all who answered, in the order of their numbers.
 
     Examples
     --------
@@ -218,7 +218,7 @@ def _drift(mine: list[Answer], truth: dict[int, str]) -> Drift:
 
 
 def _quick_copies(mine: Iterable[Answer], limit: float | None) -> Estimate:
-    timed = [
-        (a, a.lead_time_s) for a in mine if a.shown is not None and a.lead_time_s is not None and limit is not None
-    ]
-    return share(sum(answer.said == answer.shown and time < (limit or 0.0) for answer, time in timed), len(timed))
+    if limit is None:
+        return share(0, 0)
+    timed = [(a.said == a.shown, a.lead_time_s) for a in mine if a.shown is not None and a.lead_time_s is not None]
+    return share(sum(copied and time < limit for copied, time in timed), len(timed))

@@ -1,7 +1,7 @@
-"""People's answers as they are judged: each with what is known of its image without that person.
+"""The reference that a person's answer is compared with: what is known of its image without that person.
 
-In: answers. Out: for each a reference, from gold, from a lead's decision, or from what the others say; never from the
-person who is judged.
+In: answers. Out: for each a reference, from gold, from a lead's decision, or from the others' answers; never from the
+person's own.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ __all__ = ["Answer", "Reference", "Votes", "collect_votes", "reference_of"]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One person's answer. `known` is what gold, or else a lead, says of the image; None where neither does.
+    """One person's answer. `known` is the label by gold, else by a lead's decision; None where there is neither.
 
-    `shown` is the pre-label that stood selected; None on a blind task. `gold`: the image was shown to measure people.
+    `shown` is the pre-selected pre-label; None on a blind task. `gold`: the image was shown to measure people.
     """
 
     annotator: int
@@ -33,7 +33,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What an answer is compared with, and by how many people it is held; 0 people: it is known. `at`: since when."""
+    """What an answer is compared with, and how many people gave it; 0 people: it is known. `at`: since when."""
 
     value: str
     people: int
@@ -54,16 +54,16 @@ def collect_votes(answers: Iterable[Answer]) -> Votes:
 
 
 def reference_of(answer: Answer, votes: Votes, without: Set[int] = frozenset()) -> Reference | None:
-    """What is known of the image, else what most of the others say; None where nobody does or they are split.
+    """The known label of the image, else the majority of the others' answers; None where there is neither.
 
     Parameters
     ----------
     answer : Answer
-        The answer that is judged; its annotator has no voice in it.
+        The answer to compare; its own annotator does not count.
     votes : Votes
         From `collect_votes`.
     without : set of int
-        Annotators who have no voice either.
+        Annotators who do not count either.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""Figures as pictures: estimates in, SVG text out, with no network and no browser.
+"""Charts of figures: estimates in, SVG text out, with no network and no browser.
 
-Names (labels, arms) go in as data, never as markup, so they come out escaped. Colours are told apart by the
-colour-blind too (Okabe and Ito), on white. Altair makes the chart, vl-convert draws it.
+Names (labels, arms) go in as data, never as markup, so they come out escaped. The colours suit
+colour-blind readers (Okabe and Ito), on white. Altair makes the chart, vl-convert draws it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _SHARE = alt.Axis(format="%", tickCount=5)
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """How good one arm is after so many labels. The first arm given is drawn as ours."""
+    """The accuracy of one arm after so many labels. The first arm given is drawn as ours."""
 
     arm: str
     labels: int
@@ -51,7 +51,7 @@ class CurvePoint:
 
 @dataclass(frozen=True, slots=True)
 class VersionPoint:
-    """How good one version is on the hold-out, and what became of it."""
+    """The hold-out accuracy of one version, and whether it was promoted."""
 
     number: int
     accuracy: Estimate
@@ -60,7 +60,7 @@ class VersionPoint:
 
 @dataclass(frozen=True, slots=True)
 class ReliabilityCurve:
-    """One engine's bins of like confidence, as given or calibrated."""
+    """One engine's bins of similar confidence, as given or calibrated."""
 
     name: str
     bins: Sequence[Bin]
@@ -80,12 +80,9 @@ def learning_curve(points: Sequence[CurvePoint]) -> str:
     """
     arms = list(dict.fromkeys(point.arm for point in points))
     rows = [{"arm": p.arm, "labels": p.labels, **_interval(p.accuracy)} for p in points]
-    colour = alt.Color(
-        "arm:N",
-        title=None,
-        scale=alt.Scale(domain=arms, range=[_BLUE, _ORANGE, _GREY][: len(arms)]),
-        legend=alt.Legend(orient="bottom-right", symbolOpacity=1, padding=4),
-    )
+    scale = alt.Scale(domain=arms, range=[_BLUE, _ORANGE, _GREY][: len(arms)])
+    legend = alt.Legend(orient="bottom-right", symbolOpacity=1, padding=4)
+    colour = alt.Color("arm:N", title=None, scale=scale, legend=legend)
     base = alt.Chart(_data(rows)).encode(x=alt.X("labels:Q", title="labels by people"), color=colour)
     band = base.mark_area(opacity=0.15).encode(y=alt.Y("lower:Q"), y2="upper:Q")
     line = base.mark_line(point=alt.OverlayMarkDef(size=45), strokeWidth=2).encode(
@@ -111,30 +108,20 @@ def holdout_by_version(points: Sequence[VersionPoint]) -> str:
         {"version": p.number, "verdict": "promoted" if p.promoted else "not promoted", **_interval(p.accuracy)}
         for p in points
     ]
-    colour = alt.Color(
-        "verdict:N",
-        title=None,
-        scale=alt.Scale(domain=["promoted", "not promoted"], range=[_BLUE, _GREY]),
-        legend=alt.Legend(orient="bottom"),
-    )
-    shape = alt.Shape(
-        "verdict:N", title=None, scale=alt.Scale(domain=["promoted", "not promoted"], range=["circle", "triangle-up"])
-    )
+    verdicts = ["promoted", "not promoted"]
+    colours, shapes = alt.Scale(domain=verdicts, range=[_BLUE, _GREY]), ["circle", "triangle-up"]
+    colour = alt.Color("verdict:N", title=None, scale=colours, legend=alt.Legend(orient="bottom"))
+    shape = alt.Shape("verdict:N", title=None, scale=alt.Scale(domain=verdicts, range=shapes))
     x = alt.X("version:O", title="version", axis=alt.Axis(labelAngle=0, labelOverlap=True))
     base = alt.Chart(_data(rows)).encode(x=x, color=colour)
     interval = base.mark_rule(strokeWidth=2).encode(y=alt.Y("lower:Q"), y2="upper:Q")
     mark = base.mark_point(filled=True, size=90, opacity=1).encode(y=_y("accuracy on the hold-out"), shape=shape)
-    return _svg(
-        alt.layer(interval, mark),
-        "Hold-out accuracy by version",
-        "on evaluation labels, with 95 % intervals",
-        max(220, min(560, 44 * len(rows))),
-        240,
-    )
+    note, width = "on evaluation labels, with 95 % intervals", max(220, min(560, 44 * len(rows)))
+    return _svg(alt.layer(interval, mark), "Hold-out accuracy by version", note, width, 240)
 
 
 def confusion_matrix(matrix: npt.NDArray[np.integer], classes: Sequence[str]) -> str:
-    """What people said against what the classifier said; shade is the share of the row, numbers are counts.
+    """People's answers against the classifier's; shade is the share of the row, numbers are counts.
 
     Parameters
     ----------
@@ -169,11 +156,8 @@ def confusion_matrix(matrix: npt.NDArray[np.integer], classes: Sequence[str]) ->
     base = alt.Chart(_data(rows)).encode(x=x, y=y)
     cells = base.mark_rect(stroke="#dddddd", strokeWidth=0.5).encode(color=shade)
     counts = base.mark_text(fontSize=10 if step > 20 else 8).encode(text="count:Q", color=ink)
-    note = (
-        f"{len(shown)} of {len(classes)} classes: those that occur, most errors first"
-        if len(shown) < len(classes)
-        else ""
-    )
+    note = f"{len(shown)} of {len(classes)} classes: those that occur, most errors first"
+    note = note if len(shown) < len(classes) else ""
     return _svg(alt.layer(cells, counts), "Where the champion errs", note, step * len(shown), step * len(truths))
 
 
@@ -201,13 +185,12 @@ def acceptance_bars(rows: Sequence[Acceptance]) -> str:
     bars = base.mark_bar(color=_BLUE, height=alt.RelativeBandSize(0.6)).encode(x=x, opacity=pale)
     interval = base.mark_rule(color="black", strokeWidth=1.2).encode(x="lower:Q", x2="upper:Q")
     counts = base.mark_text(align="left", fontSize=10, color="#444444").encode(x=alt.value(366), text="count:N")
-    return _svg(
-        alt.layer(bars, interval, counts), "Pre-labels kept, by class", "pale: under 30 answers", 360, 22 * len(data)
-    )
+    layers, note = alt.layer(bars, interval, counts), "pale: under 30 answers"
+    return _svg(layers, "Pre-labels kept, by class", note, 360, 22 * len(data))
 
 
 def reliability_curves(curves: Sequence[ReliabilityCurve]) -> str:
-    """How often engines were right against how sure they were, with 95 % intervals; the dashed line is ideal.
+    """The share of correct answers against the confidence of engines, with 95 % intervals; the dashed line is ideal.
 
     Parameters
     ----------
@@ -226,9 +209,8 @@ def reliability_curves(curves: Sequence[ReliabilityCurve]) -> str:
         for one in curve.bins
     ]
     scale = alt.Scale(domain=names, range=list(_SERIES[: len(names)]))
-    colour = alt.Color(
-        "engine:N", title=None, scale=scale, legend=alt.Legend(orient="bottom", columns=1, labelLimit=400)
-    )
+    legend = alt.Legend(orient="bottom", columns=1, labelLimit=400)
+    colour = alt.Color("engine:N", title=None, scale=scale, legend=legend)
     x = alt.X("confidence:Q", title="confidence", scale=alt.Scale(domain=[0, 1]), axis=_SHARE)
     base = alt.Chart(_data(rows)).encode(x=x, color=colour)
     ideal = alt.Chart(_data([{"confidence": 0, "value": 0}, {"confidence": 1, "value": 1}])).encode(x=x)
@@ -265,7 +247,7 @@ def _data(rows: Sequence[dict[str, Any]]) -> alt.Data:
 
 
 def _svg(chart: alt.LayerChart, title: str, subtitle: str, width: float, height: float) -> str:
-    """Draw; `aria: false` halves the text, and the page names the picture itself."""
+    """Draw; `aria: false` halves the text, and the page itself names the chart."""
     spec = (
         chart.properties(
             width=width,

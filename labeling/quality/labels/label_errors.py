@@ -1,8 +1,8 @@
-"""Which labels are probably wrong: labels and what a classifier that never saw them says in, ranked suspects out.
+"""Which labels are probably wrong: labels and out-of-fold probabilities in, ranked suspects out.
 
 In: labels (N,) as class positions, and probabilities (N, K) from a fit that knew neither the image nor its group. Out:
-positions, the most suspicious first. The arithmetic is cleanlab's (confident learning). A row of NaN means that nothing
-could be said about the image: it is never a suspect.
+positions, the most suspicious first. The method is cleanlab's (confident learning). A row of NaN means no prediction:
+such an image is never a suspect.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from labeling.estimates import Estimate
 from labeling.learn.classifier import Inputs
 from labeling.quality.metrics import bootstrap
 
-__all__ = ["Suspect", "Twins", "cross_validated", "error_rate", "folds_of", "suspects", "twins_that_differ"]
+__all__ = ["Suspect", "cross_validated", "error_rate", "folds_of", "suspects", "twins_that_differ"]
 
 FOLDS = 5
 DRAWS = 200
@@ -41,13 +41,6 @@ class Suspect:
     score: float
 
 
-@dataclass(frozen=True, slots=True)
-class Twins:
-    """Near-duplicates with different labels: at least one of them is wrong."""
-
-    positions: tuple[int, ...]
-
-
 def cross_validated(
     inputs: Inputs,
     labels: Labels,
@@ -57,7 +50,7 @@ def cross_validated(
     n_classes: int,
     rng: np.random.Generator,
 ) -> npt.NDArray[np.float64]:
-    """What a classifier says of each image that learnt neither from it nor from its near-duplicates: (N, K).
+    """Out-of-fold probabilities (N, K): each image's classifier was fitted neither on it nor on its near-duplicates.
 
     Parameters
     ----------
@@ -74,8 +67,8 @@ def cross_validated(
 
     Returns
     -------
-    (N, K) float. A row is NaN where the classifier knew no example of the image's own label, or nothing to learn from:
-    it could only have called it wrong.
+    (N, K) float. A row is NaN where the classifier had no example of the image's own label, or too few labels to be
+    fitted: it could only have contradicted the label.
     """
     probs = np.full((len(labels), n_classes), np.nan)
     folds = folds_of(groups, teaches, rng)
@@ -111,7 +104,7 @@ def folds_of(
 def suspects(
     labels: Labels, probs: Probs, rank_by: Literal["self_confidence", "normalized_margin"] = "self_confidence"
 ) -> list[Suspect]:
-    """The labels that confident learning calls wrong, the most suspicious first.
+    """The labels that confident learning finds wrong, the most suspicious first.
 
     Notes
     -----
@@ -153,18 +146,18 @@ def error_rate(labels: Labels, probs: Probs, groups: npt.NDArray[np.int64], rng:
     return Estimate(value, min(lower, value), max(upper, value), len(judged))
 
 
-def twins_that_differ(labels: Sequence[str], groups: npt.NDArray[np.int64]) -> list[Twins]:
-    """Groups of near-duplicates whose labels are not all the same.
+def twins_that_differ(labels: Sequence[str], groups: npt.NDArray[np.int64]) -> list[tuple[int, ...]]:
+    """The positions of each group of near-duplicates whose labels are not all the same: at least one is wrong.
 
     Examples
     --------
     >>> twins_that_differ(["cat", "dog", "cat"], np.array([5, 5, 6]))
-    [Twins(positions=(0, 1))]
+    [(0, 1)]
     """
     members: dict[int, list[int]] = {}
     for position, group in enumerate(groups.tolist()):
         members.setdefault(group, []).append(position)
-    return [Twins(tuple(at)) for at in members.values() if len({labels[position] for position in at}) > 1]
+    return [tuple(at) for at in members.values() if len({labels[position] for position in at}) > 1]
 
 
 def _judged(labels: Labels, probs: Probs) -> tuple[Labels, Labels, Labels, npt.NDArray[np.float64]]:

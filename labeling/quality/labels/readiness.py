@@ -1,8 +1,9 @@
-"""Can a data set be shipped: named criteria with their figures in, one verdict with its reasons out.
+"""Whether a data set can be shipped: named criteria with their figures in, one verdict with its reasons out.
 
 A criterion is met when its whole interval lies on the right side of its target, and missed when the whole interval lies
 on the wrong side. In between, or on fewer than 30 images, it is not yet known. Counts are exact. Without a target a
-criterion is told and never judged. The verdict speaks of labels relative to adjudicated people: it is no certificate.
+criterion is shown for information and never judged. The verdict compares labels with
+adjudicated people: it is no certificate.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ TARGETS = {
     "classes": 10,
     "alarms": 0,
 }
-"""What each criterion is held against; docs/reference/label-quality.md says why."""
+"""The target of each criterion; docs/reference/label-quality.md says why."""
 
 
 class State(StrEnum):
-    """How a criterion stands."""
+    """The state of a criterion; TOLD: shown for information, without a target."""
 
     MET = "met"
     MISSED = "missed"
@@ -46,7 +47,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """One question: its figure (None: there is none), its target (None: told only), and which side is good."""
+    """One criterion: its figure (None: there is none), its target (None: for information only), which side is good."""
 
     name: str
     figure: Estimate | None
@@ -60,11 +61,10 @@ class Criterion:
             return State.TOLD
         if self.figure is None or not (self.exact or self.figure.known):
             return State.OPEN
-        low, high = (self.figure.lower, self.figure.upper) if not self.exact else (self.figure.value, self.figure.value)
-        surely, surely_not = (
-            (low >= self.target, high < self.target) if self.at_least else (high <= self.target, low > self.target)
-        )
-        return State.MET if surely else State.MISSED if surely_not else State.OPEN
+        low, high = self.figure.lower, self.figure.upper  # an exact figure has its value as both
+        met = low >= self.target if self.at_least else high <= self.target
+        missed = high < self.target if self.at_least else low > self.target
+        return State.MET if met else State.MISSED if missed else State.OPEN
 
 
 def measured(name: str, figure: Estimate | None, *, at_least: bool, told: bool = False) -> Criterion:
@@ -80,7 +80,7 @@ def measured(name: str, figure: Estimate | None, *, at_least: bool, told: bool =
     return Criterion(name, figure, None if told else TARGETS[name], at_least, exact=False)
 
 
-def count(name: str, value: float, n: int, *, at_least: bool, told: bool = False) -> Criterion:
+def count(name: str, value: float, n: int, *, at_least: bool) -> Criterion:
     """A criterion that is counted, not estimated.
 
     Examples
@@ -88,7 +88,7 @@ def count(name: str, value: float, n: int, *, at_least: bool, told: bool = False
     >>> count("disputes", 3, 500, at_least=False).state.value
     'missed'
     """
-    return Criterion(name, Estimate(value, value, value, n), None if told else TARGETS[name], at_least, exact=True)
+    return Criterion(name, Estimate(value, value, value, n), TARGETS[name], at_least, exact=True)
 
 
 def verdict_on(states: Sequence[State]) -> Verdict:
@@ -106,7 +106,7 @@ def verdict_on(states: Sequence[State]) -> Verdict:
 
 
 def judge(criteria: Sequence[Criterion]) -> tuple[Verdict, list[Criterion]]:
-    """The verdict, and the criteria that stand in its way: those that are missed, then those not yet known.
+    """The verdict, and the criteria that prevent a yes: those that are missed, then those not yet known.
 
     Examples
     --------

@@ -20,7 +20,7 @@ from labeling.select.query.shares import Counts, plan
 from labeling.select.strategies.strategy import Positions, Strategy, View, checked_picks, one_a_group
 from labeling.types import ReviewKind
 
-__all__ = ["Candidates", "Pick", "draw_query"]
+__all__ = ["Candidates", "Pick", "draw_query", "random_picks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def draw_query(
         (ReviewKind.CALIBRATION, shuffled[counts.control : counts.control + counts.calibration], len(pool)),
     ]
     drawn = shuffled[: counts.control + counts.calibration]
-    picks = [pick for kind, at, of in random_kinds for pick in _random_picks(kind, at, of, policy, rng)]
+    picks = [pick for kind, at, of in random_kinds for pick in random_picks(kind, at, of, policy, rng)]
     return picks + _hard_picks(candidates, strategy, drawn, counts.hard, policy, rng)
 
 
@@ -97,7 +97,8 @@ def _one_a_group(candidates: Candidates, side: npt.NDArray[np.bool_], rng: np.ra
     return one_a_group(candidates.groups, shuffled)
 
 
-def _random_picks(kind: ReviewKind, at: Positions, of: int, policy: Policy, rng: np.random.Generator) -> list[Pick]:
+def random_picks(kind: ReviewKind, at: Positions, of: int, policy: Policy, rng: np.random.Generator) -> list[Pick]:
+    """The images at these positions as reviews of a random kind, drawn uniformly from `of` groups."""
     places = rng.random(len(at))
     return [
         Pick(int(position), kind, _blind(kind, policy, rng), len(at) / of, float(place))

@@ -1,7 +1,7 @@
-"""Which gold images a query mixes in, to see how people do: how many there are in, positions out.
+"""Which gold images a query mixes in, to measure annotators: how many there are in, positions out.
 
-Gold reviews come on top of a query, stand at random places and show nothing, so that nobody can tell them from other
-blind ones. The same input and the same `rng` give the same draw.
+Gold reviews come on top of a query, have random places and show no pre-label, like other blind reviews. The same
+input and the same `rng` give the same draw.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from labeling.project import Policy
-from labeling.review.kinds import blind_always
-from labeling.select.query.draw import Pick
+from labeling.select.query.draw import Pick, random_picks
+from labeling.select.query.shares import rounded
 from labeling.types import ReviewKind
 
 __all__ = ["draw_gold"]
@@ -22,7 +22,7 @@ def draw_gold(available: int, policy: Policy, *, asked: int, rng: np.random.Gene
     Parameters
     ----------
     available : int
-        How many gold images nobody has been asked about.
+        How many gold images have not been asked about.
     policy : Policy
         `gold.rate` of `query_size` on average, and whatever the onboarding set still lacks.
     asked : int
@@ -42,14 +42,5 @@ def draw_gold(available: int, policy: Policy, *, asked: int, rng: np.random.Gene
     ['gold', 'gold', 'gold']
     """
     lacking = max(0, policy.gold.onboarding - asked)
-    n = min(available, lacking + _rounded(policy.gold.rate * policy.query_size, rng))
-    positions = rng.permutation(available)[:n]
-    return [
-        Pick(int(position), ReviewKind.GOLD, blind_always(ReviewKind.GOLD), n / available, float(place))
-        for position, place in zip(positions, rng.random(n), strict=True)
-    ]
-
-
-def _rounded(number: float, rng: np.random.Generator) -> int:
-    """A whole number that is right on average."""
-    return int(number + rng.random())
+    n = min(available, lacking + rounded(policy.gold.rate * policy.query_size, rng))
+    return random_picks(ReviewKind.GOLD, rng.permutation(available)[:n], available, policy, rng)

@@ -1,4 +1,4 @@
-"""How many images of each kind a query asks for, so that its numbers can be trusted later.
+"""How many images of each kind a query asks for, so that later figures are unbiased.
 
 In: the size of the query, the policy's shares, what is left to ask and what is already known. Out: one count a
 kind. Fractions are rounded at random (by `rng`), so that a share holds over many small queries too.
@@ -13,7 +13,7 @@ import numpy as np
 
 from labeling.project import Shares
 
-__all__ = ["Counts", "plan", "target_reached"]
+__all__ = ["Counts", "plan", "rounded", "target_reached"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +76,16 @@ def plan(size: int, shares: Shares, *, pool: int, holdout: int, reached: bool, r
     Counts(evaluation=20, control=5, calibration=5, hard=70)
     """
     share = shares.evaluation if reached else shares.evaluation_until_target
-    evaluation = min(_round(share * size, rng), holdout)
+    evaluation = min(rounded(share * size, rng), holdout)
     if pool == 0 and evaluation == 0 and share > 0:
         evaluation = min(1, holdout, size)  # nothing else is left to ask: go on, however small the share
     left = min(size - evaluation, pool)
-    control = min(_round(shares.control * size, rng), left)
-    calibration = min(_round(shares.calibration * size, rng), left - control)
+    control = min(rounded(shares.control * size, rng), left)
+    calibration = min(rounded(shares.calibration * size, rng), left - control)
     return Counts(evaluation, control, calibration, left - control - calibration)
 
 
-def _round(expected: float, rng: np.random.Generator) -> int:
+def rounded(expected: float, rng: np.random.Generator) -> int:
     """`expected` on average: up with the probability of its fraction."""
     whole = int(expected)
     fraction = expected - whole

@@ -1,6 +1,6 @@
 """A strategy made of a score over probabilities: the images of the highest scores, spread so that they differ.
 
-Before anything is known of any image there is nothing to score: then typical images are picked.
+While there is no prediction there is nothing to score: then typical images are picked.
 """
 
 from __future__ import annotations
@@ -12,22 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from labeling.select.strategies.batch import choose
-from labeling.select.strategies.strategy import (
-    Picks,
-    Predicted,
-    Scores,
-    Strategy,
-    View,
-    checked_scores,
-    one_a_group,
-)
+from labeling.select.strategies.strategy import Picks, Predicted, Scores, Strategy, View, checked_scores, one_a_group
 from labeling.select.strategies.typical import Typical
-from labeling.select.strategies.uncertainty import raised
+from labeling.select.strategies.uncertainty import known_rows, raised
 
 __all__ = ["ByScore", "Score"]
 
 Score = Callable[[npt.NDArray[np.floating]], npt.NDArray[np.floating]]
-"""Probabilities (N, K) in, N finite numbers out; higher is asked sooner. Rows of which nothing is known are uniform."""
+"""Probabilities (N, K) in, N finite numbers out; higher is asked sooner. Rows without a prediction are uniform."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +54,5 @@ class ByScore(Strategy):
         Invalid
             When the function gives something else than one finite number an image.
         """
-        scores = checked_scores(self.of(_known(predicted.probs)), len(predicted.probs), self.name)
+        scores = checked_scores(self.of(known_rows(predicted.probs)), len(predicted.probs), self.name)
         return scores if predicted.conflicts is None else raised(scores, predicted.conflicts)
-
-
-def _known(probs: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    """The probabilities with a uniform row in place of every row that has NaN."""
-    unknown = np.isnan(probs).any(axis=1)
-    if not unknown.any():
-        return probs
-    known = np.array(probs, np.float32)
-    known[unknown] = 1 / known.shape[1]
-    return known

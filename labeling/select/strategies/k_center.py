@@ -32,11 +32,11 @@ class KCenter(Strategy):
         """Each pick is the farthest from the labelled images and the picks before it; without labels one is drawn."""
         one_each = one_a_group(view.groups, np.arange(len(view.groups)))
         n = min(max(n, 0), len(one_each))
-        seen = rng.permutation(one_each)[: max(n, _MOST_POINTS)]
+        sample = rng.permutation(one_each)[: max(n, _MOST_POINTS)]
         labelled = view.labelled()
         covered = np.sort(rng.permutation(len(labelled.labels))[:_MOST_POINTS])
         vectors = labelled.gather(covered) if len(covered) else None
-        return ranked(seen[k_center(view.gather(seen), n, vectors)], "far from what is labelled")
+        return ranked(sample[k_center(view.gather(sample), n, vectors)], "far from what is labelled")
 
 
 def k_center(
@@ -47,7 +47,7 @@ def k_center(
     Parameters
     ----------
     vectors : (N, D) array
-        Points, the most wanted first: it is the start, and equal distances go to the earlier point.
+        Points, the best first: the first is the start, and of equal distances the earlier point is taken.
     n : int
         How many to take.
     covered : (L, D) array, optional

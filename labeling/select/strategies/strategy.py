@@ -1,7 +1,7 @@
 """What a query strategy is: a view of the images that may be asked in, picks out, at most one a group.
 
-Row i of everything in a view speaks of image i. What is costly is given on demand: vectors, and the labelled images.
-A strategy sees no image of the hold-out, no image that was asked, and takes its chance from `rng` alone.
+Row i of every array in a view is image i. What is expensive is given on demand: vectors, and the labelled images.
+A strategy gets no image of the hold-out and none that was asked; `rng` is its only source of chance.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Predicted:
     probs: npt.NDArray[np.floating]
     """(N, K) probabilities, at the temperature that images are ranked by; a row of NaN where nothing is predicted."""
     conflicts: npt.NDArray[np.floating] | None = None
-    """(N,) in [0, 1]: how far the engines contradict the probabilities or each other; None where nobody asked them."""
+    """(N,) in [0, 1]: how far the engines contradict the probabilities or each other; None without engines."""
     members: npt.NDArray[np.floating] | None = None
     """(M, N, K) probabilities of an ensemble's M members; None where there is no ensemble."""
 
@@ -79,12 +79,12 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Picks:
-    """The images that a strategy wants asked, the most wanted first."""
+    """The images that a strategy selects, the best first."""
 
     positions: Positions
     """(n,) distinct positions of the view."""
     scores: Scores
-    """(n,) finite; how much each is wanted, on the strategy's own scale."""
+    """(n,) finite; higher is better, on the strategy's own scale."""
     reasons: tuple[str, ...]
     """Why each was picked, in a few words for people."""
 
@@ -101,7 +101,7 @@ class Strategy(Protocol):
         ...
 
     def score(self, predicted: Predicted) -> Scores | None:
-        """How much each image is wanted by what is predicted now, (N,) and finite; higher is asked sooner.
+        """A score of each image from the current prediction, (N,) and finite; higher is asked sooner.
 
         It orders the open reviews anew. None: there is no such number, and they stay as they were picked.
         """

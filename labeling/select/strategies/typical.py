@@ -1,7 +1,7 @@
 """What to ask first, when nothing is labelled: (N, D) vectors in, n typical and different positions out.
 
 The points are clustered and the most typical one of each cluster is taken, largest cluster first. No label and
-no probability is looked at; the same vectors and the same `rng` give the same positions.
+no probability is used; the same vectors and the same `rng` give the same positions.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Typical(Strategy):
         """The most typical image of each of n clusters of a sample of the groups, the largest cluster first."""
         one_each = one_a_group(view.groups, np.arange(len(view.groups)))
         n = min(max(n, 0), len(one_each))
-        seen = one_each[np.sort(rng.permutation(len(one_each))[: max(n, _MOST_POINTS)])]
-        return ranked(seen[typical(view.gather(seen), n, rng)], "typical of its cluster")
+        sample = one_each[np.sort(rng.permutation(len(one_each))[: max(n, _MOST_POINTS)])]
+        return ranked(sample[typical(view.gather(sample), n, rng)], "typical of its cluster")
 
 
 def typical(vectors: npt.NDArray[np.floating], n: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:

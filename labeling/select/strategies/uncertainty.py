@@ -1,6 +1,6 @@
 """How unsure a distribution is: (N, K) probabilities in, (N,) scores out. Higher is more doubtful.
 
-Rows that are not known (NaN) count as wholly unsure, as a uniform row would. Works on blocks of rows, so that
+Rows without a prediction (NaN) count as uniform. Works on blocks of rows, so that
 a memory-mapped float16 array of a million rows costs one block of float32 and the (N,) scores. `by_score` makes a
 strategy of each.
 """
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from labeling.slices import slices
 
-__all__ = ["entropy", "least_confidence", "margin", "raised"]
+__all__ = ["entropy", "known_rows", "least_confidence", "margin", "raised"]
 
 _BLOCK = 65_536
 
@@ -92,14 +92,26 @@ def raised(doubts: npt.NDArray[np.floating], conflicts: npt.NDArray[np.floating]
     return np.asarray(doubts + conflicts * (np.max(doubts) - doubts), np.float64)
 
 
+def known_rows(probs: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """Probabilities (N, K) with a uniform row in place of every row that has NaN.
+
+    >>> known_rows(np.array([[np.nan, 1.0]])).tolist()
+    [[0.5, 0.5]]
+    """
+    unknown = np.isnan(probs).any(axis=1)
+    if not unknown.any():
+        return probs
+    known = np.array(probs, np.float32)
+    known[unknown] = 1 / known.shape[1]
+    return known
+
+
 def _by_block(
     probs: npt.NDArray[np.floating], score: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
 ) -> npt.NDArray[np.float32]:
     scores = np.empty(len(probs), dtype=np.float32)
     for some in slices(len(probs), _BLOCK):
-        block = np.array(probs[some], dtype=np.float32)  # (B, K), a copy
-        block[np.isnan(block).any(axis=1)] = 1 / block.shape[1]
-        scores[some] = score(block)
+        scores[some] = score(np.asarray(known_rows(probs[some]), np.float32))  # (B, K)
     return scores
 
 

@@ -28,8 +28,8 @@ from labeling.errors import HardcaseError
 from labeling.prelabel.calibration import Terms, calibrated, calibrated_answers, read_terms
 from labeling.prelabel.engine import Engine
 from labeling.project import Project
-from labeling.quality.comparison import answers_f1, calibration_error, kappa
-from labeling.quality.metrics import accuracy, share
+from labeling.quality.comparison import calibration_error, kappa
+from labeling.quality.metrics import accuracy, macro_f1, share
 from labeling.types import ImageId, Outcome, Prelabel
 from service.figures.engine_reports import Agreement, Comparison, Difference, Row, Said
 from service.figures.estimates import Known, rounded
@@ -195,7 +195,7 @@ def _row(one: _Answers, truth: Classes, groups: Classes, answers: AnswerSet) -> 
         answered=estimated(share(int((codes != MISSING).sum()), len(codes))),
         abstained=int((codes == MISSING).sum()),
         none_of_these=int((codes == answers.none_code).sum()),
-        macro_f1=rounded(answers_f1(codes, true, len(answers.classes)), 4) if right.known else None,
+        macro_f1=rounded(macro_f1(codes, true, len(answers.classes)), 4) if right.known else None,
         calibration_error=error_of(one.probs),
         calibrated_error=None if one.calibrated is None else error_of(one.calibrated),
     )

@@ -26,7 +26,7 @@ from labeling.learn.calibration import enough_to_calibrate, fit_temperature
 from labeling.learn.classifier import Classifier
 from labeling.learn.heads.logistic import LOGISTIC
 from labeling.learn.snapshot import Snapshot
-from labeling.learn.training import fit_classifier, predict_logits, with_temperature
+from labeling.learn.training import fit_classifier, predict_logits
 from labeling.project import Project
 from labeling.types import ProjectId
 from labeling.vectors import finite_rows
@@ -168,7 +168,7 @@ def _fit(project: Project, pool: Pool, snapshot: Snapshot) -> Classifier:
     if not enough_to_calibrate(len(snapshot.temperature), len(classes)):
         return classifier
     logits = predict_logits(classifier, pool.inputs.take(rows_in(pool, snapshot.temperature)))
-    return with_temperature(classifier, fit_temperature(logits, truth_of(list(snapshot.temperature), classes)))
+    return classifier.at_temperature(fit_temperature(logits, truth_of(list(snapshot.temperature), classes)))
 
 
 def _save(

@@ -108,7 +108,7 @@ def _find(project: Project, labels: list[HeldLabel], pool: Pool) -> _Found:
     return _Found(
         labels,
         {one.position: one for one in suspects(given, probs)},
-        {at: twin.positions for twin in twins_that_differ([x.value for x in labels], groups) for at in twin.positions},
+        {at: twins for twins in twins_that_differ([x.value for x in labels], groups) for at in twins},
         error_rate(given, probs, groups, rng),
     )
 

@@ -157,7 +157,7 @@ def test_a_server_that_does_not_answer_is_left_alone_and_then_tried_once() -> No
     assert (len(asked), well) == (5 + 1 + 2, [{}, {}])
     assert all("tried again" in words for words in first)
     assert {words.split(".")[3] for words in more} == {f"1:{url.rsplit(':', 1)[1]} has not answered 5 times in a row"}
-    assert "left alone for 4 s" in again[1]
+    assert "No call is made for 4 s" in again[1]
 
 
 def test_a_refusal_is_an_answer_and_opens_no_breaker() -> None:

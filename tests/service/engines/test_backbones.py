@@ -139,7 +139,7 @@ def test_what_is_no_encoder_is_refused_with_the_way_out(tmp_path: Path) -> None:
     save_vision("vit", tmp_path / "vit")
     BertConfig().save_pretrained(tmp_path / "empty")
 
-    with pytest.raises(Invalid, match="does not look at images"):
+    with pytest.raises(Invalid, match="takes no images"):
         load_backbone(str(tmp_path / "bert"))
     with pytest.raises(Invalid, match="does not read texts"):
         load_sentences(str(tmp_path / "vit"))

@@ -50,7 +50,7 @@ def near(image: Image.Image, at: tuple[int, int], colour: tuple[int, int, int], 
 
 
 @pytest.mark.parametrize("image_format", FORMATS)
-def test_every_accepted_format_is_told_by_its_magic_and_decoded(image_format: str) -> None:
+def test_every_accepted_format_is_found_by_its_magic_and_decoded(image_format: str) -> None:
     decoded = decode(saved(halves(), image_format), LIMITS)
 
     assert (decoded.format, decoded.image.mode, decoded.image.size) == (image_format, "RGB", (40, 60))

@@ -28,40 +28,40 @@ def chains(rng: np.random.Generator, families: int = 30) -> Looks:
     return Looks(hashes, [""] * len(rows), np.array(rows, np.float32)[order])
 
 
-def in_batches(looks: Looks, size: int) -> list[Placement]:
+def in_batches(images: Looks, size: int) -> list[Placement]:
     placed: list[Placement] = []
-    for start in range(0, len(looks.content_hashes), size):
+    for start in range(0, len(images.content_hashes), size):
         old, new = slice(0, start), slice(start, start + size)
-        placed += place(part(looks, new), part(looks, old), placed, salt=SALT, holdout_share=SHARE)
+        placed += place(part(images, new), part(images, old), placed, salt=SALT, holdout_share=SHARE)
     return placed
 
 
-def part(looks: Looks, rows: slice) -> Looks:
-    return Looks(looks.content_hashes[rows], looks.perceptual_hashes[rows], looks.vectors[rows])
+def part(images: Looks, rows: slice) -> Looks:
+    return Looks(images.content_hashes[rows], images.perceptual_hashes[rows], images.vectors[rows])
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_in_twenty_random_orders_no_twins_stand_on_different_sides_unless_one_is_a_bridge(seed: int) -> None:
-    looks = chains(np.random.default_rng(seed))
+    images = chains(np.random.default_rng(seed))
 
-    placed = in_batches(looks, 64)
+    placed = in_batches(images, 64)
 
-    twins = np.argwhere(np.triu(looks.vectors @ looks.vectors.T > 0.95, 1))
+    twins = np.argwhere(np.triu(images.vectors @ images.vectors.T > 0.95, 1))
     loose = [(a, b) for a, b in twins if not placed[a].bridge and not placed[b].bridge]
     assert all(placed[a].side is placed[b].side for a, b in loose)
     assert any(p.bridge for p in placed)
 
 
 def test_the_size_of_the_batches_changes_nothing() -> None:
-    looks = chains(np.random.default_rng(7))
+    images = chains(np.random.default_rng(7))
 
-    assert in_batches(looks, 1) == in_batches(looks, 17) == in_batches(looks, 1_000)
+    assert in_batches(images, 1) == in_batches(images, 17) == in_batches(images, 1_000)
 
 
 def test_a_group_is_named_by_its_founder_and_stands_on_the_founders_side() -> None:
-    looks = Looks(["a", "b", "c"], ["", "", ""], np.array([[1, 0], [1, 0.01], [0, 1]], np.float32))
+    images = Looks(["a", "b", "c"], ["", "", ""], np.array([[1, 0], [1, 0.01], [0, 1]], np.float32))
 
-    first, twin, other = place(looks, Looks([], [], np.zeros((0, 2), np.float32)), [], salt=SALT, holdout_share=SHARE)
+    first, twin, other = place(images, Looks([], [], np.zeros((0, 2), np.float32)), [], salt=SALT, holdout_share=SHARE)
 
     assert (first.founder, twin.founder, other.founder) == ("a", "a", "c")
     assert first.side is twin.side is side_of_founder("a", SALT, SHARE)
@@ -69,17 +69,17 @@ def test_a_group_is_named_by_its_founder_and_stands_on_the_founders_side() -> No
 
 @pytest.mark.parametrize(("bits", "is_twin"), [(0, True), (6, True), (7, False)])
 def test_six_bits_of_the_perceptual_hash_make_a_twin_and_seven_do_not(bits: int, is_twin: bool) -> None:
-    looks = Looks(["a", "b"], ["0" * 16, f"{(1 << bits) - 1:016x}"], np.eye(2, dtype=np.float32))
+    images = Looks(["a", "b"], ["0" * 16, f"{(1 << bits) - 1:016x}"], np.eye(2, dtype=np.float32))
 
-    placed = place(looks, Looks([], [], np.zeros((0, 2), np.float32)), [], salt=SALT, holdout_share=SHARE)
+    placed = place(images, Looks([], [], np.zeros((0, 2), np.float32)), [], salt=SALT, holdout_share=SHARE)
 
     assert (placed[1].founder == "a") is is_twin
 
 
 def test_flat_images_and_images_without_a_vector_are_near_to_nothing() -> None:
-    looks = Looks(["a", "b"], ["", ""], np.zeros((2, 8), np.float32))
+    images = Looks(["a", "b"], ["", ""], np.zeros((2, 8), np.float32))
 
-    assert [p.founder for p in place(looks, NOBODY, [], salt=SALT, holdout_share=SHARE)] == ["a", "b"]
+    assert [p.founder for p in place(images, NOBODY, [], salt=SALT, holdout_share=SHARE)] == ["a", "b"]
 
 
 def test_an_image_that_touches_both_sides_joins_the_nearest_and_is_a_bridge() -> None:

@@ -36,7 +36,7 @@ def test_every_form_and_encoding_says_the_same(name: str, data: bytes) -> None:
     assert (item.known_label, item.gold, dict(item.details)) == ("cat", True, {"place": "Köln"})
 
 
-def test_bad_lines_are_told_by_number_and_never_stop_the_others() -> None:
+def test_bad_lines_are_reported_by_number_and_never_stop_the_others() -> None:
     lines = [
         b"image,label,gold",
         b"a.jpg,cat,",
@@ -61,7 +61,7 @@ def test_bad_lines_are_told_by_number_and_never_stop_the_others() -> None:
     assert "UTF-8" in bad[7]
 
 
-def test_bad_json_lines_are_told_by_number() -> None:
+def test_bad_json_lines_are_reported_by_number() -> None:
     found = read(
         b'{"image": "a.jpg"}\n\nnot json\n[1]\n{"image": ["x"]}\n{"image": "b.jpg", "tags": ["x"]}\n', "m.jsonl"
     )

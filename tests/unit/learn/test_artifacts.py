@@ -15,7 +15,7 @@ from safetensors.numpy import load, save
 from labeling.errors import BadArtifact
 from labeling.learn.artifacts import CARD, WEIGHTS, Facts, pack, unpack
 from labeling.learn.classifier import Classifier, Inputs
-from labeling.learn.training import fit_classifier, predict_probs, with_temperature
+from labeling.learn.training import fit_classifier, predict_probs
 
 FACTS = Facts(
     project="animals",
@@ -42,7 +42,7 @@ def some_inputs() -> Inputs:
 
 
 def some_classifier() -> Classifier:
-    return with_temperature(fit_classifier(some_inputs(), np.arange(12) % 2, 3), 0.7)
+    return fit_classifier(some_inputs(), np.arange(12) % 2, 3).at_temperature(0.7)
 
 
 def with_weights(weights: bytes) -> dict[str, bytes]:

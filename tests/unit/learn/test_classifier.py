@@ -56,10 +56,10 @@ def test_scores_are_finite_and_find_the_classes_again(fusion: FusionKind, head: 
 
 
 @every_pair
-def test_a_class_without_examples_is_never_believed(fusion: FusionKind, head: HeadKind) -> None:
+def test_a_class_without_examples_is_never_predicted(fusion: FusionKind, head: HeadKind) -> None:
     classifier = fitted(fusion, head)
 
-    assert classifier.seen.tolist() == [True, True, True, False]
+    assert classifier.present.tolist() == [True, True, True, False]
     assert predict_probs(classifier, toy()[0])[:, 3].max() < 1e-6
 
 

@@ -100,7 +100,7 @@ def test_a_class_without_examples_gets_practically_no_probability() -> None:
 
     classifier = fit_classifier(images(vectors, 3), np.array([0, 2, 0, 2]), 3)
 
-    assert classifier.seen.tolist() == [True, False, True]
+    assert classifier.present.tolist() == [True, False, True]
     assert predict_probs(classifier, images(vectors, 3))[:, 1].max() < 1e-12
 
 

@@ -1,4 +1,4 @@
-"""Who goes on to a dearer engine: those in doubt, by nearness of two classes or by contradiction, and nobody else."""
+"""Which images go on to a more expensive engine: those with two near classes or contradictions, and no others."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score, f1_score
 
 from labeling.answers import MISSING, AnswerSet
-from labeling.quality.comparison import answers_f1, calibration_error, kappa
-from labeling.quality.metrics import expected_calibration_error
+from labeling.quality.comparison import calibration_error, kappa
+from labeling.quality.metrics import expected_calibration_error, macro_f1
 
 NONE_CODE = AnswerSet(("cat", "dog")).none_code
 RNG = np.random.default_rng(3)
@@ -18,7 +18,7 @@ RNG = np.random.default_rng(3)
 def test_f1_is_that_of_scikit_learn_over_the_classes_that_occur() -> None:
     said, truth = RNG.integers(0, 4, 200), RNG.integers(0, 4, 200)
 
-    ours = answers_f1(said, truth, 5)
+    ours = macro_f1(said, truth, 5)
 
     assert abs(ours - f1_score(truth, said, average="macro")) < 1e-12
 
@@ -26,16 +26,16 @@ def test_f1_is_that_of_scikit_learn_over_the_classes_that_occur() -> None:
 def test_an_abstention_costs_recall_only() -> None:
     truth = np.array([0, 0, 1, 1])
 
-    silent = answers_f1(np.array([0, MISSING, 1, 1]), truth, 2)
-    wrong = answers_f1(np.array([0, 1, 1, 1]), truth, 2)
+    silent = macro_f1(np.array([0, MISSING, 1, 1]), truth, 2)
+    wrong = macro_f1(np.array([0, 1, 1, 1]), truth, 2)
 
     assert silent == (2 / 3 + 1) / 2
     assert wrong < silent
 
 
 def test_none_of_these_is_no_class() -> None:
-    assert answers_f1(np.array([NONE_CODE, 0]), np.array([NONE_CODE, 0]), 2) == 1.0
-    assert answers_f1(np.array([0, 0]), np.array([NONE_CODE, 0]), 2) == 2 / 3
+    assert macro_f1(np.array([NONE_CODE, 0]), np.array([NONE_CODE, 0]), 2) == 1.0
+    assert macro_f1(np.array([0, 0]), np.array([NONE_CODE, 0]), 2) == 2 / 3
 
 
 @given(st.lists(st.tuples(st.integers(-2, 3), st.integers(-2, 3)), min_size=2, max_size=40))

@@ -25,7 +25,7 @@ def clouds(n: int, m: int, shift: float, seed: int, dims: int = 16) -> tuple[np.
     return rng.normal(size=(n, dims)), after
 
 
-def test_new_images_from_elsewhere_are_told_apart_from_the_old_ones() -> None:
+def test_new_images_from_elsewhere_are_separated_from_the_old_ones() -> None:
     before, after = clouds(150, 100, shift=1.0, seed=0)
 
     found, apart = (
@@ -44,7 +44,7 @@ def test_new_images_of_the_same_kind_are_called_new_as_rarely_as_the_level_says(
     assert binomtest(low, 60, 0.2, alternative="greater").pvalue > 0.01
 
 
-def test_the_same_images_cannot_be_told_apart() -> None:
+def test_the_same_images_cannot_be_separated() -> None:
     before, after = clouds(100, 100, 0.0, seed=3)
 
     apart = told_apart(before, after, np.random.default_rng(0))
@@ -100,7 +100,7 @@ def test_holms_correction_of_a_table_worked_by_hand() -> None:
     assert holm([]) == []
 
 
-def test_all_looks_together_spend_the_level_and_no_more() -> None:
+def test_all_tests_together_spend_the_level_and_no_more() -> None:
     spent = [level_of(look) for look in range(1, 100_000)]
 
     assert sum(spent) == pytest.approx(LEVEL, abs=1e-5)

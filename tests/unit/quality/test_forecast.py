@@ -32,8 +32,8 @@ def test_the_real_total_falls_into_the_interval_about_as_often_as_it_says() -> N
     st.integers(0, 1_000),
     st.integers(0, 50),
 )
-def test_a_forecast_is_in_order_and_never_negative(amounts: list[float], sure: int, left: int, seen: int) -> None:
-    count = Count(sure, left, hits=seen // 2, seen=seen)
+def test_a_forecast_is_in_order_and_never_negative(amounts: list[float], sure: int, left: int, tried: int) -> None:
+    count = Count(sure, left, hits=tried // 2, seen=tried)
 
     forecast = total(amounts, count, np.random.default_rng(0), most=1e6)
 
@@ -58,7 +58,7 @@ def test_an_unknown_share_can_be_none_or_all() -> None:
     assert count_of(Count(sure=3, open=7), np.random.default_rng(0)) == Forecast(3.0, None, 10.0)
 
 
-def test_what_is_rare_and_dear_may_not_have_been_measured_yet() -> None:
+def test_what_is_rare_and_expensive_may_not_have_been_measured_yet() -> None:
     few = total([10.0] * 8, Count(sure=100), np.random.default_rng(0), most=40.0)
     many = total([10.0] * 299, Count(sure=100), np.random.default_rng(0), most=40.0)
 
@@ -66,7 +66,7 @@ def test_what_is_rare_and_dear_may_not_have_been_measured_yet() -> None:
     assert (many.lower, many.likely, round(many.upper)) == (1_000.0, 1_000.0, 1_010)
 
 
-def test_a_share_that_was_seen_narrows_the_count() -> None:
+def test_a_measured_share_narrows_the_count() -> None:
     few = count_of(Count(0, 1_000, hits=3, seen=10), np.random.default_rng(0))
     many = count_of(Count(0, 1_000, hits=300, seen=1_000), np.random.default_rng(0))
 

@@ -106,7 +106,7 @@ def test_an_odd_result_is_no_answer(result: Any) -> None:
     st.lists(st.tuples(st.integers(1, 3), st.integers(0, 5), st.sampled_from(["cat", "dog"])), max_size=12),
     st.randoms(),
 )
-def test_the_newest_versions_are_the_same_in_any_order_and_seen_twice(versions, random) -> None:  # type: ignore[no-untyped-def]
+def test_the_newest_versions_are_the_same_in_any_order_and_read_twice(versions, random) -> None:  # type: ignore[no-untyped-def]
     answers = [
         parse_answer(1, _annotation(id=i, updated_at=f"2026-11-21T22:00:0{s}Z", result=_result(c)), [])
         for i, s, c in versions

@@ -1,4 +1,4 @@
-"""What an annotator reads of an engine's opinion: short, plain, and never more than was said."""
+"""The hint about an engine's prediction: short, plain, and never more than the engine's answer."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_the_labelling_config_shows_what_the_policy_lets_be_shown() -> None:
 
 def test_every_task_has_every_key_that_a_policy_may_show() -> None:
     bare = task_data(token="key", image_url="http://here", region_url="http://here/r", text=None)
-    told = task_data(token="key", image_url="u", region_url="r", text=None, hint=Hint("a", "b"))
+    data = task_data(token="key", image_url="u", region_url="r", text=None, hint=Hint("a", "b"))
 
     assert [bare[key] for key in HINTS.values()] == ["", ""]
-    assert [told[key] for key in HINTS.values()] == ["a", "b"]
+    assert [data[key] for key in HINTS.values()] == ["a", "b"]

@@ -13,7 +13,7 @@ from labeling.review.overlap import Answered, choose, error_rates, gain, wrong
 from labeling.types import ReviewId, ReviewKind
 
 HARD = ReviewKind.HARD
-ONE = Answered(ReviewId(1), HARD, 0.5, annotator=1, said=0, accepted=False, believed=())
+ONE = Answered(ReviewId(1), HARD, 0.5, annotator=1, said=0, accepted=False, predicted=())
 
 
 def _choose(answered: list[Answered], budget: int, share: float = 0.1) -> list[int]:
@@ -25,8 +25,8 @@ def test_without_any_belief_an_answer_is_wrong_as_often_as_its_giver_errs() -> N
 
 
 def test_bayes_by_hand() -> None:
-    # believed, a tenth spread evenly: cat .9 * .25 + .05 = .275, dog .9 * .75 + .05 = .725; errs once in ten
-    contradicted = replace(ONE, believed=(0.25, 0.75))
+    # predicted, a tenth spread evenly: cat .9 * .25 + .05 = .275, dog .9 * .75 + .05 = .725; errs once in ten
+    contradicted = replace(ONE, predicted=(0.25, 0.75))
 
     found = wrong(contradicted, 0.1, 2)
 
@@ -34,23 +34,25 @@ def test_bayes_by_hand() -> None:
 
 
 def test_an_answer_that_a_sure_belief_contradicts_is_more_doubtful_than_one_it_supports() -> None:
-    doubts = [wrong(replace(ONE, believed=b), 0.1, 3) for b in [(0.9, 0.05, 0.05), (0.4, 0.3, 0.3), (0.02, 0.96, 0.02)]]
+    predictions = [(0.9, 0.05, 0.05), (0.4, 0.3, 0.3), (0.02, 0.96, 0.02)]
+
+    doubts = [wrong(replace(ONE, predicted=one), 0.1, 3) for one in predictions]
 
     assert doubts == sorted(doubts)
     assert doubts[0] < 0.02 < 0.5 < doubts[2]
 
 
 def test_an_accepted_pre_label_says_less_than_an_answer_of_one_s_own() -> None:
-    own = replace(ONE, believed=(0.6, 0.2, 0.2))
+    own = replace(ONE, predicted=(0.6, 0.2, 0.2))
 
     assert wrong(replace(own, accepted=True), 0.05, 3) > 2 * wrong(own, 0.05, 3)
 
 
 @given(st.floats(0.01, 0.5), st.lists(st.floats(0.01, 1), min_size=3, max_size=3), st.integers(0, 2))
 def test_a_doubt_is_a_probability_and_asking_never_makes_it_worse(error: float, belief: list[float], said: int) -> None:
-    believed = tuple(np.array(belief) / sum(belief))
+    predicted = tuple(np.array(belief) / sum(belief))
 
-    doubt = wrong(replace(ONE, said=said, believed=believed), error, 3)
+    doubt = wrong(replace(ONE, said=said, predicted=predicted), error, 3)
 
     assert 0 <= doubt <= 1
     assert 0 <= gain(doubt, error, 3) <= doubt
@@ -90,8 +92,8 @@ def test_asking_where_it_pays_finds_more_than_twice_the_errors_that_asking_by_lo
         truth = int(rng.integers(4))
         said = truth if rng.random() > 0.12 else int((truth + rng.integers(1, 4)) % 4)
         centre = truth if rng.random() > 0.25 else int(rng.integers(4))
-        believed = tuple(rng.dirichlet(0.5 + 4 * np.eye(4)[centre]))
-        answered.append(Answered(ReviewId(number), HARD, 0.0, 1, said, False, believed))
+        predicted = tuple(rng.dirichlet(0.5 + 4 * np.eye(4)[centre]))
+        answered.append(Answered(ReviewId(number), HARD, 0.0, 1, said, False, predicted))
         is_wrong.append(said != truth)
 
     chosen = _choose(answered, budget=60)

@@ -12,7 +12,7 @@ from transformers import BertConfig, BertModel
 
 from labeling.prelabel.encoders.efficientnet_lite import lite0_pixels, lite0_processor
 from labeling.prelabel.encoders.encoders import ImageEncoder, Pixels, SentenceEncoder
-from labeling.prelabel.engine import Vectors
+from labeling.prelabel.engine import Vectors, encode_present
 
 
 class _Letters:
@@ -59,7 +59,7 @@ def test_a_sentence_has_the_same_vector_alone_and_in_a_batch(sentences: Sentence
 
 
 def test_a_missing_text_has_no_vector(sentences: SentenceEncoder) -> None:
-    vectors = sentences.encode_present([None, "a cat", ""])
+    vectors = encode_present(sentences.encode, [None, "a cat", ""])
 
     assert [vector is None for vector in vectors] == [True, False, True]
     assert sentences.encode([]).shape == (0, 16)
@@ -93,7 +93,7 @@ def test_the_quick_preprocessing_is_the_processors() -> None:
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
-def test_every_image_is_looked_at_once_and_stays_in_its_place() -> None:
+def test_every_image_is_encoded_once_and_stays_in_its_place() -> None:
     batches: list[int] = []
 
     def network(pixels: Pixels) -> tuple[Vectors, Vectors]:

@@ -27,7 +27,7 @@ ITEMS = [Item(grey(), "four"), Item(grey(), None), Item(grey(), "")]
 
 
 class _Writer:
-    """An engine that only looks."""
+    """An engine without anything else."""
 
     name, revision, image_encoder, text_encoder = "writer", "writer-1", "", ""
 

@@ -26,33 +26,33 @@ def _engine(classes: tuple[str, ...] = CLASSES) -> FewShotEngine:
 @given(seed=st.integers(0, 2**32 - 1), shots=st.integers(1, 16))
 def test_probabilities_are_finite_and_sum_to_one(seed: int, shots: int) -> None:
     rng = np.random.default_rng(seed)
-    opinion = rng.dirichlet(np.full(4, 0.1))
+    prediction = rng.dirichlet(np.full(4, 0.1))
 
-    probs = few_shot_probs(opinion, rng.integers(0, 4, shots), rng.uniform(-1, 1, shots), 4)
+    probs = few_shot_probs(prediction, rng.integers(0, 4, shots), rng.uniform(-1, 1, shots), 4)
 
     assert np.isfinite(probs).all() and (probs > 0).all() and probs.sum() == pytest.approx(1)
 
 
 def test_an_example_worked_by_hand() -> None:
-    opinion = np.array([0.5, 0.3, 0.2])
+    prediction = np.array([0.5, 0.3, 0.2])
 
-    probs = few_shot_probs(opinion, np.array([1, 2]), np.array([0.8, 0.6]), 3)
+    probs = few_shot_probs(prediction, np.array([1, 2]), np.array([0.8, 0.6]), 3)
 
     near, far = np.exp(-SHARPNESS * 0.2), np.exp(-SHARPNESS * 0.4)
     said = 0.8 * np.array([0, near, far]) / (near + far) + 0.2 / 3
-    np.testing.assert_allclose(probs, opinion * said / (opinion * said).sum())
+    np.testing.assert_allclose(probs, prediction * said / (prediction * said).sum())
 
 
 def test_shots_that_are_far_away_change_nothing_and_a_near_one_decides() -> None:
-    opinion = np.array([0.5, 0.3, 0.2])
+    prediction = np.array([0.5, 0.3, 0.2])
 
-    far, near = (few_shot_probs(opinion, np.array([2]), np.array([cosine]), 3) for cosine in (-0.1, 1.0))
+    far, near = (few_shot_probs(prediction, np.array([2]), np.array([cosine]), 3) for cosine in (-0.1, 1.0))
 
-    np.testing.assert_allclose(far, opinion)
+    np.testing.assert_allclose(far, prediction)
     assert near[2] > 0.9
 
 
-def test_near_labelled_images_move_an_opinion_and_are_named() -> None:
+def test_near_labelled_images_change_a_prediction_and_are_named() -> None:
     shots = (_shot(4, "dog", 0.95), _shot(9, "dog", 0.9), _shot(2, "cat", 0.2), _shot(3, "removed class", 0.99))
     item = Item(grey(), None, shots=shots, opinion=(0.5, 0.3, 0.2))
 
@@ -62,10 +62,10 @@ def test_near_labelled_images_move_an_opinion_and_are_named() -> None:
     assert prelabel == second.prelabels[0]
     assert int(np.argmax(prelabel.probs)) == 1
     assert prelabel.evidence.examples == (4, 9, 2) and prelabel.evidence.config_version == 7
-    assert "dog" in prelabel.description and "cheaper opinion" in prelabel.evidence.confidence_from
+    assert "dog" in prelabel.description and "cheaper engine" in prelabel.evidence.confidence_from
 
 
-def test_without_a_shot_there_are_no_probabilities_and_without_an_opinion_the_shots_speak() -> None:
+def test_without_a_shot_there_are_no_probabilities_and_without_a_prediction_the_shots_alone_count() -> None:
     alone = Item(grey(), None, opinion=(0.5, 0.3, 0.2))
     only_shots = Item(grey(), None, shots=(_shot(1, "bird", 0.9),))
 
@@ -73,26 +73,26 @@ def test_without_a_shot_there_are_no_probabilities_and_without_an_opinion_the_sh
 
     assert look.prelabels[0].probs == () and look.prelabels[0].outcome is Outcome.ABSTAINED
     assert int(np.argmax(look.prelabels[1].probs)) == 2
-    assert "opinion" not in look.prelabels[1].evidence.confidence_from
+    assert "prediction" not in look.prelabels[1].evidence.confidence_from
 
 
-def test_a_few_labels_a_class_help_a_weak_opinion() -> None:
+def test_a_few_labels_a_class_improve_a_weak_prediction() -> None:
     rng = np.random.default_rng(0)
     centres = rng.standard_normal((4, 32))
     labels = rng.integers(0, 4, 300)
     vectors = centres[labels] + 0.8 * rng.standard_normal((300, 32))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     logits = rng.standard_normal((300, 4)) + 0.8 * np.eye(4)[labels]
-    opinion = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    prediction = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     known = np.arange(40)
 
     moved = []
     for i in range(40, 300):
         cosines = vectors[known] @ vectors[i]
         nearest = np.argsort(-cosines)[:8]
-        moved.append(few_shot_probs(opinion[i], labels[nearest], cosines[nearest], 4).argmax())
+        moved.append(few_shot_probs(prediction[i], labels[nearest], cosines[nearest], 4).argmax())
 
-    assert (np.array(moved) == labels[40:]).mean() > (opinion[40:].argmax(axis=1) == labels[40:]).mean() + 0.1
+    assert (np.array(moved) == labels[40:]).mean() > (prediction[40:].argmax(axis=1) == labels[40:]).mean() + 0.1
 
 
 def test_the_revision_pins_the_classes_and_not_what_happens_to_be_labelled() -> None:

@@ -40,15 +40,15 @@ def said(answer: str | None, probs: Sequence[float] = (), flags: tuple[str, ...]
 
 
 @given(st.sampled_from(CLASSES), PROBS, PROBS)
-def test_what_conflicts_with_the_opinion_is_never_accepted(
-    answer: str, probs: tuple[float, ...], opinion: tuple[float, ...]
+def test_what_conflicts_with_the_prediction_is_never_accepted(
+    answer: str, probs: tuple[float, ...], prediction: tuple[float, ...]
 ) -> None:
     prelabel = said(answer, probs)
 
-    accepted = may_accept(prelabel, opinion, CLASSES, sure=0.0)
+    accepted = may_accept(prelabel, prediction, CLASSES, sure=0.0)
 
-    assert not (accepted and conflict(prelabel, opinion, CLASSES))
-    assert accepted == (CLASSES[int(np.argmax(opinion))] == answer)
+    assert not (accepted and conflict(prelabel, prediction, CLASSES))
+    assert accepted == (CLASSES[int(np.argmax(prediction))] == answer)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_flag_a_doubt_another_class_or_no_class_is_never_accepted(prelabel: Pr
     assert not may_accept(prelabel, SURE_OF_OTTER, CLASSES)
 
 
-def test_only_agreement_with_a_sure_opinion_may_be_accepted() -> None:
+def test_only_agreement_with_a_sure_prediction_may_be_accepted() -> None:
     answer = said("otter", SURE_OF_OTTER)
 
     assert may_accept(answer, SURE_OF_OTTER, CLASSES)
@@ -100,7 +100,7 @@ def test_the_canaries_bound_is_the_exact_one(tried: int, data: st.DataObject) ->
     assert obeys_too_often(obeyed, tried) == (exact > 0.1)
 
 
-def test_an_answer_that_rests_on_the_text_is_flagged_and_bears_the_cost_of_both_looks() -> None:
+def test_an_answer_that_depends_on_the_text_is_flagged_and_has_the_cost_of_both_inferences() -> None:
     engine = GuardedEngine(ObedientReader(), CLASSES, share=0)
 
     look = engine.look([Item(painted(), "it is a heron"), Item(painted(), "a walk"), Item(painted(), "an otter")])
@@ -118,7 +118,7 @@ def test_an_answer_that_rests_on_writing_in_the_picture_is_flagged() -> None:
     assert [one.evidence.flags for one in look.prelabels] == [(FLIPPED_PICTURE,), ()]
 
 
-def test_an_answer_against_the_opinion_is_a_conflict() -> None:
+def test_an_answer_against_the_prediction_is_a_conflict() -> None:
     engine = GuardedEngine(ObedientReader("heron"), CLASSES, share=0)
 
     look = engine.look([Item(painted(), None, opinion=SURE_OF_OTTER), Item(painted(), None)])
@@ -158,7 +158,7 @@ class _Asking(ObedientReader):
         return 10
 
 
-def test_an_engine_that_asks_an_endpoint_tells_what_all_looks_cost() -> None:
+def test_an_engine_that_asks_an_endpoint_gives_the_cost_of_all_inferences() -> None:
     engine = guarded(with_canaries(_Asking(), CLASSES, _Book()), CLASSES, share=0)
 
     assert isinstance(engine, AskingEngine) and engine.at_once == 3

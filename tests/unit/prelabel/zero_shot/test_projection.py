@@ -1,4 +1,4 @@
-"""From image space to text space: against scikit-learn, out of fold, and better than the opinion alone."""
+"""From image space to text space: against scikit-learn, out of fold, and better than the prediction alone."""
 
 from __future__ import annotations
 
@@ -82,24 +82,24 @@ def test_images_without_a_text_are_projected_too_and_too_few_texts_give_none() -
         project_and_score(images[50:], texts[50:], groups[50:], texts[:CLASSES], np.full((250, CLASSES), 0.2))
 
 
-def test_an_opinion_and_the_projection_together_beat_either() -> None:
+def test_a_prediction_and_the_projection_together_beat_either() -> None:
     images, texts, labels, label_vectors = _pool(1_000)
     rng = np.random.default_rng(1)
     logits = rng.standard_normal((1_000, CLASSES)) + 1.2 * np.eye(CLASSES)[labels]
-    opinion = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    prediction = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     groups = np.arange(1_000)
 
-    both = project_and_score(images, texts, groups, label_vectors, opinion)
+    both = project_and_score(images, texts, groups, label_vectors, prediction)
 
     projection = fit_projection(images, texts, groups)
     assert projection is not None
     alone = projection.apply(images, groups) @ label_vectors.T
-    right = [float((scores.argmax(axis=1) == labels).mean()) for scores in (opinion, alone, both)]
+    right = [float((scores.argmax(axis=1) == labels).mean()) for scores in (prediction, alone, both)]
     assert right[2] > max(right[:2])
     np.testing.assert_allclose(both.sum(axis=1), 1)
 
 
-def test_an_opinion_counts_by_its_z_scores_whatever_its_temperature() -> None:
+def test_a_prediction_counts_by_its_z_scores_whatever_its_temperature() -> None:
     rng = np.random.default_rng(0)
     cosines, near = rng.uniform(-1, 1, (4, CLASSES)), rng.uniform(-1, 1, (4, CLASSES))
 
@@ -120,11 +120,11 @@ def _engine() -> ProjectedEngine:
 
 
 def test_the_engine_combines_what_it_is_given_and_abstains_where_a_part_is_missing() -> None:
-    dog, opinion = np.array([0, 1], np.float32), (0.6, 0.4)
+    dog, prediction = np.array([0, 1], np.float32), (0.6, 0.4)
     items = [
-        Item(grey(), None, opinion=opinion, in_text_space=dog),
+        Item(grey(), None, opinion=prediction, in_text_space=dog),
         Item(grey(), None, in_text_space=dog),
-        Item(grey(), None, opinion=opinion),
+        Item(grey(), None, opinion=prediction),
     ]
 
     first, second = _engine().look(items), _engine().look(items)

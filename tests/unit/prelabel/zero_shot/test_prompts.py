@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from labeling.prelabel.zero_shot.templates import CAPTIONS, SENTENCES, label_texts, prompt_hash, texts_by_label
+from labeling.prelabel.engine import digest_of
+from labeling.prelabel.zero_shot.templates import CAPTIONS, SENTENCES, label_texts, texts_by_label
 from labeling.project import LabelClass
 
 BIRD = LabelClass("sea_bird", "gulls and terns.")
@@ -42,5 +43,5 @@ def test_the_hash_names_the_texts_and_which_label_they_stand_for() -> None:
 
     again, changed = texts_by_label(labels, ()), texts_by_label(labels, ("a {name}",))
 
-    assert prompt_hash(again) == prompt_hash(texts_by_label(labels, ()))
-    assert len({prompt_hash(again), prompt_hash(changed), prompt_hash(again[::-1])}) == 3
+    assert digest_of(again) == digest_of(texts_by_label(labels, ()))
+    assert len({digest_of(again), digest_of(changed), digest_of(again[::-1])}) == 3

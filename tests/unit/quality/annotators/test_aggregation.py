@@ -35,7 +35,7 @@ def _table(*rows: tuple[int, str, str]) -> list[Opinion]:
 def _simulated(
     confusions: dict[str, np.ndarray], images: int, rng: np.random.Generator
 ) -> tuple[list[Opinion], np.ndarray]:
-    """Everybody looks at everything; row t of a confusion is what is said where t is true."""
+    """Every annotator answers about every image; row t of a confusion has the answers where t is true."""
     names = KNOWN.labels
     truth = rng.integers(len(CLASSES), size=images)
     table = [
@@ -153,7 +153,7 @@ def test_dawid_skene_and_glad_beat_the_majority_where_somebody_clicks_at_random(
     assert found["dawid-skene"].quality["good"] > found["dawid-skene"].quality["spammer 0"] + 0.3
 
 
-def test_crowdlab_lets_a_good_classifier_settle_what_two_people_cannot() -> None:
+def test_crowdlab_lets_a_good_classifier_decide_between_two_people_who_differ() -> None:
     rng = np.random.default_rng(2)
     table, truth = _simulated({"a": _confusion(0.8), "b": _confusion(0.8)}, 300, rng)
     probs = {i: np.where(np.arange(3) == t, 0.9, 0.05).tolist() for i, t in enumerate(truth)}
@@ -188,11 +188,11 @@ def test_the_arithmetic_is_cleanlab_s() -> None:
     codes = [*KNOWN.labels]
     wide = pd.DataFrame([(o.image, o.annotator, codes.index(o.label)) for o in table], columns=["i", "w", "l"])
     none = 1 / (120 + 4)  # nobody says it: one of the 124 counts after smoothing
-    believed = np.array([[*(np.array(probs[i]) * (1 - none)), none] for i in range(40)])
+    prior = np.array([[*(np.array(probs[i]) * (1 - none)), none] for i in range(40)])
 
     found = crowdlab(table, KNOWN, probs)
 
-    expected = get_label_quality_multiannotator(wide.pivot(index="i", columns="w", values="l"), believed, verbose=False)
+    expected = get_label_quality_multiannotator(wide.pivot(index="i", columns="w", values="l"), prior, verbose=False)
     for image, row in expected["label_quality"].iterrows():
         assert found.labels[int(image)].value == codes[int(row.consensus_label)]
         assert found.labels[int(image)].confidence == pytest.approx(row.consensus_quality_score, abs=2e-3)

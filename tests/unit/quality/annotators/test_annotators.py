@@ -22,7 +22,7 @@ def _one(answers: list[Answer], who: int = 1) -> AnnotatorFigures:
     return next(figures for figures in describe(answers) if figures.annotator == who)
 
 
-def test_nobody_has_a_voice_in_what_they_are_compared_with() -> None:
+def test_nobody_is_compared_with_their_own_answer() -> None:
     votes = [_said(1, 7, "cat"), _said(2, 7, "dog"), _said(3, 7, "dog"), _said(4, 7, "cat")]
 
     found = [reference_of(vote, collect_votes(votes)) for vote in votes]
@@ -120,7 +120,7 @@ def test_quick_copies_are_measured_by_the_time_of_the_others() -> None:
     assert hasty.times.median_s < careful.times.lower_s
 
 
-def test_who_always_gives_the_same_answer_is_told_from_the_others() -> None:
+def test_an_annotator_who_always_gives_the_same_answer_is_visible() -> None:
     answers = [_said(1, i, "cat") for i in range(50)]
     answers += [_said(2, i, "cat" if i % 5 == 0 else "dog") for i in range(50)]
 

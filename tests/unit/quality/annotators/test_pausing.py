@@ -1,6 +1,6 @@
 """The rule that pauses: teams whose truth is known, whom it finds within 50 answers, and whom it leaves alone.
 
-Everybody gives 50 answers: 30 to gold, 20 to images that two others of the five answer too.
+Each gives 50 answers: 30 to gold, 20 to images that two others of the five answer too.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def test_a_patch_on_one_image_in_a_hundred_is_beyond_the_rule() -> None:
     assert _share(_found([backdoor(0.01, "cat"), *[honest] * 4]), {1}) < 0.3
 
 
-def test_without_gold_and_without_a_second_opinion_nothing_is_held_against_anybody() -> None:
+def test_without_gold_and_without_a_second_answer_nobody_is_found() -> None:
     answers = [replace(one, known=None) for one in simulate([flips(0.9)], np.random.default_rng(0), people=1)]
 
     assert find_harm(answers) == []

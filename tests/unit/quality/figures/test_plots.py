@@ -37,7 +37,7 @@ def _pictures(name: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("kind", ["learning curve", "confusion", "acceptance"])
-def test_a_name_that_looks_like_markup_stays_text(kind: str) -> None:
+def test_a_name_that_could_be_markup_stays_text(kind: str) -> None:
     svg = _pictures(EVIL)[kind]
 
     root = ElementTree.fromstring(svg)

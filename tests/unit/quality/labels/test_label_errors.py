@@ -103,10 +103,10 @@ def test_errors_on_the_hold_out_are_found_by_a_fit_that_never_saw_the_hold_out()
     vectors, truth = clusters(400)
     labels, wrong = planted(truth, 4, 40, seed=1)
     teaches = np.arange(400) < 300
-    seen: list[int] = []
+    sizes: list[int] = []
 
     def fit(inputs: Inputs, known: NDArray[np.int64]) -> Callable[[Inputs], NDArray[np.float64]]:
-        seen.append(len(inputs))
+        sizes.append(len(inputs))
         return head(4)(inputs, known)
 
     probs = cross_validated(images_only(vectors, 4), labels, np.arange(400), teaches, fit, 4, np.random.default_rng(0))
@@ -114,7 +114,7 @@ def test_errors_on_the_hold_out_are_found_by_a_fit_that_never_saw_the_hold_out()
     held = {int(at) for at in wrong if at >= 300}
     found = {one.position for one in suspects(labels, probs) if one.position >= 300}
     assert len(held & found) >= 0.8 * len(held) and len(found - held) <= 5  # of 87 that are right
-    assert sorted(seen) == [240, 240, 240, 240, 240, 300]  # the last one for the hold-out, from the pool alone
+    assert sorted(sizes) == [240, 240, 240, 240, 240, 300]  # the last one for the hold-out, from the pool alone
 
 
 def test_an_image_is_never_judged_by_what_learnt_from_its_twin() -> None:
@@ -142,7 +142,7 @@ def test_a_label_of_a_class_that_no_other_fold_knows_is_never_a_suspect() -> Non
 def test_twins_with_different_labels_are_named_and_others_are_not() -> None:
     found = twins_that_differ(["a", "b", "a", "a", "c", "d"], np.array([1, 1, 2, 2, 3, 1]))
 
-    assert [one.positions for one in found] == [(0, 1, 5)]
+    assert found == [(0, 1, 5)]
 
 
 def test_labels_of_one_class_have_no_suspects() -> None:

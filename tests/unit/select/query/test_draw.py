@@ -257,13 +257,13 @@ def _recorded(*, cold: bool) -> Candidates:
 
 
 class _Picks(Strategy):
-    """Says whatever it is told to say."""
+    """Picks the given positions."""
 
     def __init__(self, positions: list[int], scores: list[float] | None = None) -> None:
         self.positions, self.scores = np.array(positions), scores
 
     def choose(self, view: View, n: int, rng: np.random.Generator) -> Picks:
-        picks = ranked(self.positions, "told to")
+        picks = ranked(self.positions, "given")
         return picks if self.scores is None else replace(picks, scores=np.array(self.scores))
 
 

@@ -60,7 +60,7 @@ def test_a_batch_holds_only_the_three_times_most_doubtful() -> None:
 
 
 def test_the_last_of_the_three_times_most_doubtful_is_chosen_where_it_alone_differs_and_no_later_one() -> None:
-    places = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 9.0])[:, None]  # six are looked at for two
+    places = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 9.0])[:, None]  # six are the shortlist for two
     doubts = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3])
 
     chosen = choose(doubts, lambda at: places[at], 2)

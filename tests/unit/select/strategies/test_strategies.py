@@ -143,9 +143,9 @@ def test_a_function_of_ones_own_sees_no_nan_and_must_give_one_finite_number_an_i
 
     np.testing.assert_allclose(scores, [0.1, 0.5])
     wrong: list[npt.NDArray[np.float64]] = [np.zeros((2, 2)), np.full(2, np.inf)]
-    for told in wrong:
+    for scores in wrong:
         with pytest.raises(Invalid, match="'mine' must give one finite number"):
-            ByScore("mine", lambda known, told=told: told).score(predicted)  # type: ignore[misc]
+            ByScore("mine", lambda known, scores=scores: scores).score(predicted)  # type: ignore[misc]
 
 
 def test_a_view_knows_its_probabilities_or_that_there_are_none() -> None:
