@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.rows import read_all
-from db.session import insert_new
+from db.session import insert_new, update
 from db.tables import HeartbeatRow
 
 
@@ -31,12 +31,12 @@ def beat(
     """Say that this worker lives; one row a worker, overwritten."""
     values = {"started_at": started_at, "at": now, "counters": dict(counters)}
     if not insert_new(session, HeartbeatRow, [{"executor": executor, **values}]):
-        session.execute(sa.update(HeartbeatRow).where(HeartbeatRow.executor == executor).values(**values))
+        update(session, HeartbeatRow, HeartbeatRow.executor == executor, **values)
 
 
 def newest(session: Session) -> datetime | None:
     """When any worker was last alive; None if none ever was."""
-    return session.scalars(sa.select(HeartbeatRow.at).order_by(HeartbeatRow.at.desc()).limit(1)).first()
+    return session.scalar(sa.select(HeartbeatRow.at).order_by(HeartbeatRow.at.desc()).limit(1))
 
 
 def everyone(session: Session) -> list[Heartbeat]:
