@@ -1,23 +1,28 @@
-"""What the engines said of an image, with the reason of the one that speaks for them all."""
+"""What is predicted of an image by now: by the engine of the escalation that answers for all, or by the champion."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.repositories.engines.engines_in_force import place_of
+from db.repositories.reviews.reviews import is_open
 from db.rows import in_parts
-from db.tables import PrelabelRow
+from db.tables import PredictionRow, PrelabelRow, ReviewRow
 from labeling.answers import Answer
-from labeling.types import ImageId, Outcome, ProjectId
+from labeling.types import ImageId, Outcome, ProjectId, VersionId
 
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """One engine's: `probs` is empty where it gave none, `answer` None where it named nothing."""
+    """One prediction: `probs` is empty where there are none, `answer` None where no class was named.
+
+    `engine` and `revision` are empty where the champion predicts.
+    """
 
     engine: str
     revision: str
@@ -27,17 +32,35 @@ class Opinion:
 
 
 def of_images(session: Session, project_id: ProjectId, image_ids: Sequence[ImageId]) -> dict[ImageId, Opinion]:
-    """The opinion of the engine that comes last in the escalation; one that abstained leaves it to those before."""
+    """The answer of the engine that comes last in the escalation and did not abstain, with its reason."""
     found: dict[ImageId, Opinion] = {}
     for some in in_parts(image_ids):
-        rows = session.scalars(
-            sa.select(PrelabelRow)
-            .where(PrelabelRow.image_id.in_(some), PrelabelRow.outcome != Outcome.ABSTAINED.value)
-            .order_by(place_of(project_id, PrelabelRow.revision), PrelabelRow.id)
-        )
-        for row in rows:
-            said = Answer.named(Outcome(row.outcome), row.answer).single
-            if row.probs or said:
-                reason = str((row.evidence or {}).get("reason", ""))
-                found[ImageId(row.image_id)] = Opinion(row.engine, row.revision, row.probs, said, reason)
+        found |= _last_answers(session, project_id, some)
+    return found
+
+
+def of_open_reviews(session: Session, project_id: ProjectId, version_id: VersionId | None) -> dict[ImageId, Opinion]:
+    """What is predicted of each open review's image: by this version where it has evidence, else by the engines."""
+    images = sa.select(ReviewRow.image_id).where(ReviewRow.project_id == project_id, is_open())
+    found = _last_answers(session, project_id, images)
+    if version_id is None:
+        return found
+    evidence = sa.select(PredictionRow.image_id, PredictionRow.probs).where(
+        PredictionRow.image_id.in_(images), PredictionRow.version_id == version_id
+    )
+    return found | {ImageId(image): Opinion("", "", probs, None, "") for image, probs in session.execute(evidence)}
+
+
+def _last_answers(session: Session, project_id: ProjectId, images: Any) -> dict[ImageId, Opinion]:
+    rows = session.scalars(
+        sa.select(PrelabelRow)
+        .where(PrelabelRow.image_id.in_(images), PrelabelRow.outcome != Outcome.ABSTAINED.value)
+        .order_by(place_of(project_id, PrelabelRow.revision), PrelabelRow.id)
+    )
+    found: dict[ImageId, Opinion] = {}
+    for row in rows:
+        answer = Answer.named(Outcome(row.outcome), row.answer).single
+        if row.probs or answer:
+            reason = str((row.evidence or {}).get("reason", ""))
+            found[ImageId(row.image_id)] = Opinion(row.engine, row.revision, row.probs, answer, reason)
     return found

@@ -11,7 +11,7 @@ from db.repositories.labels import soft_labels
 from db.repositories.labels.soft_labels import SoftLabel
 from db.repositories.people import annotators
 from db.repositories.reviews import overlaps, reviews
-from db.repositories.reviews.overlaps import Untold
+from db.repositories.reviews.overlaps import TooFewPeople
 from db.session import reading, transaction
 from db.views import disputes
 from labeling.project import Project
@@ -34,17 +34,17 @@ def test_a_task_is_told_once_what_is_wanted_and_again_when_an_answer_counts_no_m
         reviews.record_pushes(session, {first: 11, second: 12}, ls_project_id=5, now=NOW)
         answer(session, first, {known["ann"]: "cat"})
         answer(session, second, {known["ann"]: "cat"})
-        nothing = overlaps.untold(session, project.id)
+        nothing = overlaps.too_few_people(session, project.id)
         overlaps.want(session, {first: 2}, Actor("policy", "doubt", NOW))
-        wanted = overlaps.untold(session, project.id)
-        overlaps.told(session, wanted)
-        told = overlaps.untold(session, project.id)
+        wanted = overlaps.too_few_people(session, project.id)
+        overlaps.note_people(session, wanted)
+        told = overlaps.too_few_people(session, project.id)
         annotators.void(session, known["ann"], Actor("lead", "random", NOW))
-        void = overlaps.untold(session, project.id)
+        void = overlaps.too_few_people(session, project.id)
 
     assert (nothing, told) == ([], [])
-    assert wanted == [Untold(first, 11, 2)]
-    assert void == [Untold(first, 11, 3), Untold(second, 12, 2)]
+    assert wanted == [TooFewPeople(first, 11, 2)]
+    assert void == [TooFewPeople(first, 11, 3), TooFewPeople(second, 12, 2)]
 
 
 def test_what_overlap_is_chosen_by_is_counted_from_the_facts(

@@ -15,6 +15,7 @@ from db.repositories.reviews import label_studio, reviews
 from db.repositories.reviews.annotations import NewAnnotation
 from db.session import insert_new, reading, transaction
 from db.tables import SeenRow
+from db.views import engine_answers
 from labeling.project import Project
 from labeling.types import AnnotationAction, ImageId, LabelSource, ReviewId, ReviewKind
 from tests.conftest import NOW
@@ -133,7 +134,7 @@ def test_a_review_whose_tasks_id_is_used_again_has_lost_its_task(
         assert [review.id for review in reviews.open_reviews(session, project.id)] == [after]
 
 
-def test_suggestions_come_from_the_newest_prelabel_of_open_reviews(
+def test_predictions_come_from_the_newest_prelabel_of_open_reviews(
     any_database: sa.Engine, make_project: Callable[..., Project]
 ) -> None:
     project = make_project(any_database)
@@ -142,7 +143,7 @@ def test_suggestions_come_from_the_newest_prelabel_of_open_reviews(
         answers.record(session, [_answer(first)], NOW)
 
     with reading(any_database) as session:
-        [suggested] = reviews.suggestions(session, project.id, None).values()
+        [suggested] = engine_answers.of_open_reviews(session, project.id, None).values()
         assert (suggested.probs, suggested.answer) == ([0.0, 1.0, 0.0], None)
 
 

@@ -20,7 +20,7 @@ from labeling.types import Actor, ImageId, ProjectId
 class Annotator:
     """One person of a project, and the newest fact about whether they take part: who said so, why, and since when.
 
-    `evidence` is what a rule saw; empty where a person decided.
+    `evidence` is what a rule found; empty where a person decided.
     """
 
     id: int

@@ -13,18 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.rows import read, to_row
-from db.session import insert_new
+from db.session import delete, insert_new
 from db.tables import AnnotationRow, OverlapRow, PredictionFileRow, PredictionRow, ReviewRow, VersionRow
 from labeling.types import ProjectId, QueryId, ReviewKind, VersionId
-
-__all__ = [
-    "PredictionFile",
-    "add_evidence",
-    "images_without_evidence",
-    "keep_prediction_file",
-    "prediction_file",
-    "thin",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +48,7 @@ def images_without_evidence(
     *,
     lately: int = 1_000,
 ) -> list[int]:
-    """Images that this version must still be known of one by one; of the others its file says what it predicts.
+    """Images for which this version must still have a row of its own; for the others its file has the prediction.
 
     These are what people are asked about now, the `lately` newest that they were asked about, and reviews of the
     `measured` kinds, whose answers judge versions.
@@ -73,18 +64,15 @@ def images_without_evidence(
 
 
 def thin(session: Session, project_id: ProjectId, champion_id: VersionId, measured: Collection[ReviewKind]) -> int:
-    """Forget what other versions predicted, but for what chose an image and for reviews of the `measured` kinds.
+    """Delete what other versions predicted, except for what chose an image and for reviews of the `measured` kinds.
 
     Returns how many rows went. What chose an image is history for good; the measured ones judge versions again.
     """
     others = sa.select(VersionRow.id).where(VersionRow.project_id == project_id, VersionRow.id != champion_id)
     judges = sa.exists().where(ReviewRow.image_id == PredictionRow.image_id, ReviewRow.kind.in_(measured))
-    gone = session.execute(
-        sa.delete(PredictionRow)
-        .where(PredictionRow.version_id.in_(others), PredictionRow.asked_in.is_(None), ~judges)
-        .execution_options(synchronize_session=False)
+    return delete(
+        session, PredictionRow, PredictionRow.version_id.in_(others), PredictionRow.asked_in.is_(None), ~judges
     )
-    return int(gone.rowcount)  # type: ignore[attr-defined]  # a DELETE has one
 
 
 def add_evidence(
@@ -95,17 +83,6 @@ def add_evidence(
     asked_in: QueryId | None = None,
 ) -> int:
     """Keep (image, probabilities) pairs; one that is there already stays as it is. Returns how many were new."""
-    return insert_new(
-        session,
-        PredictionRow,
-        [
-            {
-                "image_id": image_id,
-                "version_id": version_id,
-                "probs": [round(float(p), 6) for p in probs],
-                "asked_in": asked_in,
-                "created_at": now,
-            }
-            for image_id, probs in predictions
-        ],
-    )
+    more = {"version_id": version_id, "asked_in": asked_in, "created_at": now}
+    rows = [{"image_id": image, "probs": [round(float(p), 6) for p in probs], **more} for image, probs in predictions]
+    return insert_new(session, PredictionRow, rows)

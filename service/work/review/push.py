@@ -17,9 +17,11 @@ from db.repositories.queries import gold
 from db.repositories.reviews import displayed_predictions, label_studio, reviews
 from db.repositories.reviews.displayed_predictions import Shown
 from db.repositories.reviews.label_studio import Place
-from db.repositories.reviews.reviews import Review, Suggested
+from db.repositories.reviews.reviews import Review
 from db.repositories.versions import predictions, versions
 from db.session import reading, transaction
+from db.views import engine_answers
+from db.views.engine_answers import Opinion
 from labeling.answers import AnswerSet
 from labeling.errors import Invalid
 from labeling.prelabel.calibration import Terms, calibrated
@@ -120,7 +122,7 @@ def read_queue(parts: Parts, project_id: ProjectId) -> Queue:
         terms = terms_in_force(session, project)
         thought = {
             image: _read_by(terms, suggested)
-            for image, suggested in reviews.suggestions(session, project_id, version_id).items()
+            for image, suggested in engine_answers.of_open_reviews(session, project_id, version_id).items()
         }
     ordered = in_order(project, list(found.values()), thought, onboarding)[:ACTIVE]
     answers, places = project.config.answers, scores(ordered)
@@ -131,14 +133,14 @@ def read_queue(parts: Parts, project_id: ProjectId) -> Queue:
     return Queue(project, tuple(found[review_id] for review_id in ordered), suggestions, number, predicted)
 
 
-def _read_by(terms: Mapping[str, Terms], suggested: Suggested) -> Suggested:
+def _read_by(terms: Mapping[str, Terms], suggested: Opinion) -> Opinion:
     """With its probabilities as its engine's calibration reads them; the champion's are calibrated already."""
     if not suggested.probs or suggested.revision not in terms:
         return suggested
     return replace(suggested, probs=calibrated(np.array([suggested.probs]), terms[suggested.revision])[0].tolist())
 
 
-def _shown(review: Review, thought: Mapping[ImageId, Suggested], answers: AnswerSet) -> str | None:
+def _shown(review: Review, thought: Mapping[ImageId, Opinion], answers: AnswerSet) -> str | None:
     """The answer that was named, else the likeliest class; nothing where the review is blind or nothing is known."""
     found = thought.get(review.image_id)
     if review.blind or found is None:

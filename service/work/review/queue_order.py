@@ -10,7 +10,8 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from db.repositories.reviews.reviews import Review, Suggested
+from db.repositories.reviews.reviews import Review
+from db.views.engine_answers import Opinion
 from labeling.project import Project
 from labeling.review.queue import InQueue, order
 from labeling.select.strategies.strategy import Predicted, checked_scores
@@ -21,7 +22,7 @@ __all__ = ["in_order"]
 
 
 def in_order(
-    project: Project, open_now: Sequence[Review], predicted: Mapping[ImageId, Suggested], first: Collection[ReviewId]
+    project: Project, open_now: Sequence[Review], predicted: Mapping[ImageId, Opinion], first: Collection[ReviewId]
 ) -> list[ReviewId]:
     """Review ids in order; `first` is the onboarding set.
 
@@ -46,9 +47,7 @@ def in_order(
     )
 
 
-def _probs(
-    open_now: Sequence[Review], predicted: Mapping[ImageId, Suggested], n_classes: int
-) -> npt.NDArray[np.float32]:
+def _probs(open_now: Sequence[Review], predicted: Mapping[ImageId, Opinion], n_classes: int) -> npt.NDArray[np.float32]:
     """What is predicted of each review's image now, (N, K); NaN where nothing is."""
     probs = np.full((len(open_now), n_classes), np.nan, np.float32)
     for row, review in enumerate(open_now):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from db.repositories.reviews import label_studio, overlaps, reviews
 from db.repositories.reviews.label_studio import Place
-from db.repositories.reviews.overlaps import Untold
+from db.repositories.reviews.overlaps import TooFewPeople
 from db.session import reading, transaction
 from labeling.adapters.label_studio.client import StudioTask
 from labeling.errors import NotFound
@@ -32,7 +32,7 @@ def keep_people(parts: Parts, project: Project, suggestions: dict[ReviewId, Sugg
     """
     with reading(parts.database) as session:
         place = label_studio.get(session, project.id)
-        found = overlaps.untold(session, project.id)
+        found = overlaps.too_few_people(session, project.id)
     if place is None:
         return {}
     wanted = [one for one in found if one.review_id in suggestions]
@@ -61,7 +61,7 @@ def _show(
     parts: Parts,
     place: Place,
     config: ProjectConfig,
-    lacking: Sequence[Untold],
+    lacking: Sequence[TooFewPeople],
     suggestions: dict[ReviewId, Suggestion],
 ) -> None:
     version, choices, controls = place.model_version or "", config.answers.choices, controls_of(place)
@@ -72,7 +72,7 @@ def _show(
         parts.label_studio.import_predictions(place.ls_project_id, bodies)
 
 
-def _tell(parts: Parts, one: Untold) -> bool:
+def _tell(parts: Parts, one: TooFewPeople) -> bool:
     """False where the task was deleted meanwhile."""
     try:
         parts.label_studio.set_people(one.ls_task_id, one.people)
@@ -81,7 +81,7 @@ def _tell(parts: Parts, one: Untold) -> bool:
     return True
 
 
-def _note(parts: Parts, told: Sequence[Untold], gone: Sequence[Untold]) -> None:
+def _note(parts: Parts, told: Sequence[TooFewPeople], gone: Sequence[TooFewPeople]) -> None:
     with transaction(parts.database) as session:
-        overlaps.told(session, told)
+        overlaps.note_people(session, told)
         reviews.end(session, [one.review_id for one in gone], reviews.TASK_DELETED, parts.now())

@@ -11,9 +11,9 @@ import sqlalchemy as sa
 
 from db.repositories.engines import engines_in_force
 from db.repositories.engines.engines_in_force import Stage
-from db.repositories.reviews import reviews
 from db.session import reading, transaction
 from db.tables import ReviewRow
+from db.views import engine_answers
 from labeling.jobs import Trigger
 from labeling.project import Policy, Project, Shares
 from labeling.types import NONE_OF_THESE, Outcome, ReviewKind
@@ -127,7 +127,7 @@ def test_a_champion_that_has_predicted_is_shown_before_any_engine(parts: Parts, 
 
     with reading(parts.database) as session:
         version = session.scalars(sa.select(ReviewRow.image_id)).all()
-        thought = reviews.suggestions(session, project.id, None)
+        thought = engine_answers.of_open_reviews(session, project.id, None)
     queue = read_queue(parts, project.id)
 
     [review] = [review for review in queue.reviews if review.image_id == pool[0]]
