@@ -1,8 +1,8 @@
-"""Everything that is known of one image, as facts in the order in which they came to be.
+"""Everything that is known of one image, as facts in the order of their times.
 
-In: a project's image. Out: facts, each with its time, who or what it comes from, what it says and why. Read-only; a
-fact is in one of the tables named here, and nothing is made up for the occasion. `HIDES` names what a person must not
-see while somebody is asked about the image blind.
+In: a project's image. Out: facts, each with its time, who or what it comes from, what it says and why. Read-only;
+every fact is a row of one of the tables named here. `HIDES` names what a person must not see while somebody is asked
+about the image blind.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories.reviews.reviews import is_open
+from db.repositories.labels.labels import is_current_label
+from db.repositories.reviews.reviews import has_ended, is_open
 from db.tables import (
     AdoptedTaskRow,
     AlarmRow,
@@ -45,7 +46,7 @@ TWINS = 24
 HIDES = frozenset({"prelabel", "prediction", "answered", "skipped", "withdrawn", "voided"}) | {
     "decision", "label", "label checked", "alarm"
 }  # fmt: skip
-"""The kinds of fact from which somebody could read what a blind task does not show."""
+"""The kinds of fact that reveal what a blind task does not show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +118,7 @@ def tasks(session: Session, image_id: ImageId) -> list[Task]:
     rows = session.execute(
         sa.select(ReviewRow.id, PushRow.ls_task_id, ReviewRow.kind, ReviewRow.blind)
         .join(PushRow, PushRow.review_id == ReviewRow.id)
-        .outerjoin(ReviewEndRow, ReviewEndRow.review_id == ReviewRow.id)
-        .where(ReviewRow.image_id == image_id, ReviewEndRow.review_id.is_(None))
+        .where(ReviewRow.image_id == image_id, ~has_ended())
         .order_by(ReviewRow.id)
     )
     return [Task(*row) for row in rows]
@@ -127,15 +127,9 @@ def tasks(session: Session, image_id: ImageId) -> list[Task]:
 def twins(session: Session, project_id: ProjectId, image_id: ImageId) -> list[Twin]:
     """The other images of its group, the first of them."""
     group = sa.select(ImageRow.group_id).where(ImageRow.id == image_id).scalar_subquery()
-    newest = (
-        sa.select(sa.func.max(LabelRow.id))
-        .where(LabelRow.image_id == ImageRow.id)
-        .correlate(ImageRow)
-        .scalar_subquery()
-    )
     rows = session.execute(
         sa.select(ImageRow.id, ImageRow.content_hash, LabelRow.value)
-        .outerjoin(LabelRow, LabelRow.id == newest)
+        .outerjoin(LabelRow, sa.and_(LabelRow.image_id == ImageRow.id, is_current_label()))
         .where(ImageRow.project_id == project_id, ImageRow.group_id == group, ImageRow.id != image_id)
         .order_by(ImageRow.id)
         .limit(TWINS)

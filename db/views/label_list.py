@@ -1,7 +1,7 @@
-"""The labels that stand, as a list to look through and to correct: one row an image, the newest label first.
+"""The labels that stand, as a list to read and to correct: one row an image, the newest label first.
 
 In: a project, filters, and where to go on (a label's id). Out: frozen items. A slice costs the same however deep it
-lies; what is rare is found through the tables that are indexed by it, never by walking over all labels.
+lies; rare labels are found through the tables that are indexed by them, never by reading all labels.
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ from db.tables import (
     ReviewRow,
     SoftLabelRow,
 )
+from db.views.exports import first_references
 from labeling.types import AnnotationAction, ImageId, LabelSource, ProjectId, ReviewKind, Side
 
 SEARCHED = 1_000
-"""A search by name looks at so many of the newest names that match."""
+"""A search by name covers so many of the newest names that match."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def standing(
     statement = _listed(LabelRow.image_id == ImageRow.id).where(
         LabelRow.project_id == project_id, is_current_label(), *_conditions(project_id, wanted)
     )
-    if wanted.text:  # looked up first: no planner knows how many names match
+    if wanted.text:  # read first: no planner knows how many names match
         statement = statement.where(LabelRow.image_id.in_(_named(session, project_id, wanted.text)))
     if after is not None:
         statement = statement.where(LabelRow.id < after)
@@ -182,7 +183,7 @@ def _item(row: sa.Row[*tuple[Any, ...]]) -> Listed:
 
 def _completed(session: Session, items: Sequence[Listed]) -> list[Listed]:
     """With the name that each image was first registered under, and with who answered."""
-    names = _references(session, [item.image_id for item in items])
+    names = first_references(session, [item.image_id for item in items])
     wanted = sorted({number for item in items for number in item.evidence.get("annotations", ())})
     answered = sa.select(AnnotationRow.id, AnnotatorRow.id, AnnotatorRow.name).join(
         AnnotatorRow, AnnotatorRow.id == AnnotationRow.annotator_id
@@ -198,17 +199,3 @@ def _completed(session: Session, items: Sequence[Listed]) -> list[Listed]:
         )
         for item in items
     ]
-
-
-def _references(session: Session, image_ids: Sequence[ImageId]) -> dict[ImageId, str]:
-    first = (
-        sa.select(sa.func.min(FetchRow.registration_id))
-        .where(FetchRow.image_id.in_(image_ids))
-        .group_by(FetchRow.image_id)
-    )
-    rows = session.execute(
-        sa.select(FetchRow.image_id, RegistrationRow.reference)
-        .join(RegistrationRow, RegistrationRow.id == FetchRow.registration_id)
-        .where(FetchRow.registration_id.in_(first))
-    )
-    return {ImageId(image): reference for image, reference in rows}

@@ -11,11 +11,12 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import Session
 
 from db.repositories.engines.engines_in_force import first_revision
 from db.repositories.labels.labels import is_current_label
 from db.repositories.reviews.reviews import is_current, is_open
+from db.rows import count, count_by, count_if, fingerprint_of, newest_of
 from db.tables import (
     AnnotationRow,
     CalibrationRow,
@@ -41,75 +42,69 @@ from labeling.types import AnnotationAction, LabelSource, ProjectId, Side
 
 def fingerprint(session: Session, project_id: ProjectId) -> str:
     """A short text that changes with every fact that a figure of this project rests on."""
-    parts = [
-        _highest(RegistrationRow.id, RegistrationRow.project_id == project_id),
-        _number(
-            RegistrationGoneRow, RegistrationRow.id == RegistrationGoneRow.registration_id, RegistrationRow, project_id
-        ),
-        _highest(FailureRow.id, FailureRow.project_id == project_id),
-        sa.select(sa.func.coalesce(sa.func.sum(FailureRow.count), 0)).where(FailureRow.project_id == project_id),
-        _highest(ImageRow.id, ImageRow.project_id == project_id),
-        sa.select(sa.func.count(ImageRow.group_id)).where(ImageRow.project_id == project_id),
-        _newest(PrelabelRow.id, ImageRow.id == PrelabelRow.image_id, ImageRow, project_id),
-        _highest(ReviewRow.id, ReviewRow.project_id == project_id),
-        _number(PushRow, ReviewRow.id == PushRow.review_id, ReviewRow, project_id),
-        _number(ReviewEndRow, ReviewRow.id == ReviewEndRow.review_id, ReviewRow, project_id),
-        _newest(AnnotationRow.id, AnnotationRow.review_id == ReviewRow.id, ReviewRow, project_id),
-        _highest(LabelRow.id, LabelRow.project_id == project_id),
-        sa.select(sa.func.count()).select_from(CanaryRow).where(CanaryRow.project_id == project_id),
-        _highest(CalibrationRow.id, CalibrationRow.project_id == project_id),
-        sa.select(sa.func.max(EngineStageRow.since)).where(EngineStageRow.project_id == project_id),
-        _highest(VersionRow.id, VersionRow.project_id == project_id),
-        _highest(PromotionRow.id, PromotionRow.project_id == project_id),
-        _number(PredictionRow, VersionRow.id == PredictionRow.version_id, VersionRow, project_id),
-    ]
-    row = session.execute(sa.select(*(part.scalar_subquery() for part in parts))).one()
-    return "-".join(str(value) for value in row)
+
+    def number(table: Any, on: sa.ColumnElement[bool], owner: Any) -> sa.Select[Any]:
+        rows = sa.select(sa.func.count()).select_from(table).join(owner, on)
+        return rows.where(owner.project_id == project_id)
+
+    def of_project(value: Any, table: Any) -> sa.Select[Any]:
+        return sa.select(value).where(table.project_id == project_id)
+
+    tables = RegistrationRow, FailureRow, ImageRow, ReviewRow, LabelRow, CalibrationRow, VersionRow, PromotionRow
+    return fingerprint_of(
+        session,
+        *(of_project(sa.func.max(table.id), table) for table in tables),
+        number(RegistrationGoneRow, RegistrationRow.id == RegistrationGoneRow.registration_id, RegistrationRow),
+        of_project(sa.func.sum(FailureRow.count), FailureRow),
+        of_project(sa.func.count(ImageRow.group_id), ImageRow),
+        newest_of(PrelabelRow.id, ImageRow, ImageRow.id == PrelabelRow.image_id, project_id),
+        number(PushRow, ReviewRow.id == PushRow.review_id, ReviewRow),
+        number(ReviewEndRow, ReviewRow.id == ReviewEndRow.review_id, ReviewRow),
+        newest_of(AnnotationRow.id, ReviewRow, AnnotationRow.review_id == ReviewRow.id, project_id),
+        of_project(sa.func.count(CanaryRow.id), CanaryRow),
+        of_project(sa.func.max(EngineStageRow.since), EngineStageRow),
+        number(PredictionRow, VersionRow.id == PredictionRow.version_id, VersionRow),
+    )
 
 
 def counts(session: Session, project_id: ProjectId) -> dict[str, Any]:
     """How many images, reviews and labels there are in which state; docs/reference/figures.md names them.
 
-    An image that the project's first engine has not looked at, in its revision in force, is not ready.
+    An image is ready only with a prelabel by the revision in force of the project's first engine.
     """
     return {**_of_images(session, project_id), **_of_reviews(session, project_id)}
 
 
 def _of_images(session: Session, project_id: ProjectId) -> dict[str, Any]:
-    registered = sa.select(sa.func.count()).select_from(RegistrationRow).where(RegistrationRow.project_id == project_id)
-    gone = _number(
-        RegistrationGoneRow, RegistrationRow.id == RegistrationGoneRow.registration_id, RegistrationRow, project_id
-    )
-    quarantined = (
-        sa.select(sa.func.count())
-        .select_from(FailureRow)
-        .where(FailureRow.project_id == project_id, FailureRow.step == "fetch")
-    )
+    of_project = RegistrationRow.project_id == project_id
+    is_gone = RegistrationRow.id == RegistrationGoneRow.registration_id
     revision = first_revision(session, project_id) or _newest_revision(session, project_id)
-    looked_at = sa.exists().where(PrelabelRow.image_id == ImageRow.id, PrelabelRow.revision == revision)
-    ready = sa.and_(looked_at, ImageRow.group_id.is_not(None), ImageRow.bridge.is_(False))
+    prelabelled = sa.exists().where(PrelabelRow.image_id == ImageRow.id, PrelabelRow.revision == revision)
+    ready = sa.and_(prelabelled, ImageRow.group_id.is_not(None), ImageRow.bridge.is_(False))
     states = session.execute(
         sa.select(
             sa.func.count().label("fetched"),
-            _count_if(looked_at).label("prelabelled"),
-            _count_if(ImageRow.bridge).label("bridge"),
-            _count_if(ready).label("ready"),
-            _count_if(sa.and_(ready, GroupRow.side == Side.POOL)).label("pool"),
-            _count_if(sa.and_(ready, GroupRow.side == Side.HOLDOUT)).label("holdout"),
+            count_if(prelabelled).label("prelabelled"),
+            count_if(ImageRow.bridge).label("bridge"),
+            count_if(ready).label("ready"),
+            count_if(sa.and_(ready, GroupRow.side == Side.POOL)).label("pool"),
+            count_if(sa.and_(ready, GroupRow.side == Side.HOLDOUT)).label("holdout"),
             sa.func.count(sa.distinct(ImageRow.group_id)).label("groups"),
         )
         .select_from(ImageRow)
         .outerjoin(GroupRow, GroupRow.id == ImageRow.group_id)
         .where(ImageRow.project_id == project_id)
     ).one()
-    head = {"registered": registered, "gone": gone, "quarantined": quarantined}
-    return {name: session.scalar(query) or 0 for name, query in head.items()} | {
-        name: int(value or 0) for name, value in states._mapping.items()
+    return {
+        "registered": count(session, RegistrationRow, of_project),
+        "gone": count(session, RegistrationGoneRow, is_gone, of_project),
+        "quarantined": count(session, FailureRow, FailureRow.project_id == project_id, FailureRow.step == "fetch"),
+        **{name: int(value) for name, value in states._mapping.items()},
     }
 
 
 def _newest_revision(session: Session, project_id: ProjectId) -> str | None:
-    """Who gave the newest prelabel: what there is to go by until a worker has noted who is in force."""
+    """The revision of the newest prelabel: used until a worker has noted which engine is in force."""
     return session.scalar(
         sa.select(PrelabelRow.revision)
         .join(ImageRow, ImageRow.id == PrelabelRow.image_id)
@@ -127,19 +122,15 @@ def _of_reviews(session: Session, project_id: ProjectId) -> dict[str, Any]:
     row = session.execute(
         sa.select(
             sa.func.count().label("asked"),
-            _count_if(is_open()).label("open"),
-            _count_if(closed[AnnotationAction.ANSWERED]).label("answered"),
-            _count_if(closed[AnnotationAction.SKIPPED]).label("skipped"),
+            count_if(is_open()).label("open"),
+            count_if(closed[AnnotationAction.ANSWERED]).label("answered"),
+            count_if(closed[AnnotationAction.SKIPPED]).label("skipped"),
         ).where(ReviewRow.project_id == project_id)
     ).one()
-    sources = session.execute(
-        sa.select(LabelRow.source, sa.func.count())
-        .where(LabelRow.project_id == project_id, LabelRow.value.is_not(None), is_current_label())
-        .group_by(LabelRow.source)
-    )
-    by_source = {source.value: 0 for source in LabelSource} | {source: int(count) for source, count in sources}
+    standing = LabelRow.project_id == project_id, LabelRow.value.is_not(None), is_current_label()
+    by_source = {source.value: 0 for source in LabelSource} | count_by(session, LabelRow.source, *standing)
     return {
-        **{name: int(value or 0) for name, value in row._mapping.items()},
+        **{name: int(value) for name, value in row._mapping.items()},
         "labelled": sum(by_source.values()),
         "labels_by_source": by_source,
     }
@@ -149,22 +140,3 @@ def keep_tally(session: Session, project_id: ProjectId, counts: Mapping[str, Any
     """Put this tally in the place of the one that is kept."""
     session.merge(TallyRow(project_id=project_id, counts=dict(counts), refreshed_at=now))
     session.flush()
-
-
-def _highest(column: InstrumentedAttribute[int], *where: sa.ColumnElement[bool]) -> sa.Select[Any]:
-    return sa.select(sa.func.coalesce(sa.func.max(column), 0)).where(*where)
-
-
-def _newest(
-    column: InstrumentedAttribute[int], on: sa.ColumnElement[bool], owner: Any, project_id: ProjectId
-) -> sa.Select[Any]:
-    """The highest id of the project's rows, looked for from the newest row back: not one pass over all of them."""
-    return sa.select(column).join(owner, on).where(owner.project_id == project_id).order_by(column.desc()).limit(1)
-
-
-def _number(table: Any, on: sa.ColumnElement[bool], owner: Any, project_id: ProjectId) -> sa.Select[Any]:
-    return sa.select(sa.func.count()).select_from(table).join(owner, on).where(owner.project_id == project_id)
-
-
-def _count_if(condition: Any) -> sa.ColumnElement[int]:
-    return sa.func.sum(sa.case((condition, 1), else_=0))
