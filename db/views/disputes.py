@@ -55,7 +55,10 @@ def contradicted(session: Session, project_id: ProjectId) -> list[Dispute]:
         earlier.value != LabelRow.value,
         earlier.review_id != LabelRow.review_id,
     )
-    relabelled = ReviewRow.kind == ReviewKind.RELABEL.value
+    again = sa.select(ReviewRow.id).where(
+        ReviewRow.project_id == project_id, ReviewRow.kind == ReviewKind.RELABEL.value
+    )
+    relabelled = LabelRow.review_id.in_(again.correlate(None))
     return _found(session, project_id, relabelled, LabelRow.value.is_not(None), other.correlate(LabelRow))
 
 

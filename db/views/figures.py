@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from db.repositories.engines.engines_in_force import place_of
 from db.repositories.labels.labels import is_current_label
 from db.repositories.reviews.reviews import has_ended, is_current
-from db.rows import columns, count_if, read_all, rows_of, to_row
+from db.rows import columns, count_if, read_all, rows_of
 from db.tables import AnnotationRow, FigureRow, ImageRow, LabelRow, PredictionRow, PrelabelRow, PushRow, ReviewRow
 from labeling.types import AnnotationAction, LabelSource, ProjectId, VersionId
 
@@ -61,7 +61,7 @@ def data_of(session: Session, project_id: ProjectId, name: str) -> dict[str, Any
 
 
 def shown_and_kept(session: Session, project_id: ProjectId) -> list[tuple[str, int, int]]:
-    """For each class that was pre-selected: how many answers it was shown to, and how many kept it. Blind ones are left out."""
+    """For each class that was pre-selected: how many answers it was shown to and how many kept it; no blind ones."""
     rows = session.execute(
         sa.select(AnnotationRow.shown, sa.func.count(), count_if(AnnotationRow.accepted.is_(True)))
         .join(ReviewRow, ReviewRow.id == AnnotationRow.review_id)
@@ -133,6 +133,7 @@ def keep(
     Figures of another `part` (`:team`) are computed by another step, from other facts.
     """
     for figure in (*figures, NewFigure(STATE + part, {"fingerprint": fingerprint})):
-        session.merge(FigureRow(**to_row(figure, project_id=project_id, computed_at=now)))
+        about = {"project_id": project_id, "name": figure.name, "computed_at": now}
+        session.merge(FigureRow(**about, data=dict(figure.data), svg=figure.svg))
     session.flush()
     return len(figures)

@@ -42,7 +42,7 @@ def arrived_since(session: Session, project_id: ProjectId, since: datetime) -> i
     return session.scalar(sa.select(sa.func.count()).select_from(late)) or 0
 
 
-def _arrivals(project_id: ProjectId) -> sa.Select[Any]:
+def _arrivals(project_id: ProjectId) -> sa.Select[*tuple[Any, ...]]:
     grouped = ImageRow.project_id == project_id, ImageRow.group_id.is_not(None)
     return sa.select(ImageRow.group_id, sa.func.min(ImageRow.fetched_at)).where(*grouped).group_by(ImageRow.group_id)
 

@@ -31,8 +31,8 @@ def read_examples(
     """Images whose current label comes from a review of these kinds, or was imported; in the order of image ids.
 
     `whole_shares` leaves out every query that still has a review of these kinds that nobody answered: a random share
-    represents its population only when all of it was answered or skipped. `up_to` looks back to when label `up_to` was
-    the newest.
+    represents its population only when all of it was answered or skipped.
+    With `up_to`, as of when label `up_to` was the newest.
     """
     newest = newest_ids(project_id, up_to).subquery()
     usable: sa.ColumnElement[bool] = ReviewRow.kind.in_(list(kinds))
