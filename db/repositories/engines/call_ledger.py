@@ -137,17 +137,6 @@ def reserve(session: Session, project_id: ProjectId, micro: int, cap_micro: int)
     return bool(update(session, SpendRow, SpendRow.project_id == project_id, room, reserved_micro=more))
 
 
-def settle(session: Session, project_id: ProjectId | None, *, reserved_micro: int, cost_micro: int) -> None:
-    """Give back what was set aside, and write down what it cost. Both may be negative: a charge taken back."""
-    if project_id is None or not (reserved_micro or cost_micro):
-        return
-    after = {
-        "reserved_micro": SpendRow.reserved_micro - reserved_micro,
-        "spent_micro": SpendRow.spent_micro + cost_micro,
-    }
-    update(session, SpendRow, SpendRow.project_id == project_id, **after)
-
-
 def open_call(
     session: Session,
     *,
@@ -183,18 +172,31 @@ def mark_sent(session: Session, call: Call, now: datetime) -> bool:
 
 
 def close(
-    session: Session,
-    call: Call,
-    state: State,
-    *,
-    now: datetime,
-    cost_micro: int,
-    among: Sequence[State] = (State.INTENT, State.SENT),
-    **answer: Any,
+    session: Session, call: Call, state: State, *, now: datetime, cost_micro: int, late: bool = False, **answer: Any
 ) -> bool:
-    """End an attempt; what it cost is added to what earlier attempts did. False if another worker has the call."""
-    ended = {"state": state.value, "ended_at": now, "cost_micro": CallRow.cost_micro + cost_micro, "reserved_micro": 0}
-    return _change(session, call, among, {**ended, **answer})
+    """End an attempt: add its cost to that of earlier attempts, and release its reservation. False if it is not ours.
+
+    `late`: its answer came after it was given up as ambiguous; then its reservation was charged already.
+    """
+    among = (State.AMBIGUOUS,) if late else (State.INTENT, State.SENT)
+    reserved, charged = (0, call.reserved_micro) if late else (call.reserved_micro, 0)
+    more = cost_micro - charged
+    ended = {"state": state.value, "ended_at": now, "cost_micro": CallRow.cost_micro + more, "reserved_micro": 0}
+    if not _change(session, call, among, {**ended, **answer}):
+        return False
+    _charge(session, call.project_id, reserved, more)
+    return True
+
+
+def _charge(session: Session, project_id: ProjectId | None, reserved_micro: int, cost_micro: int) -> None:
+    """Release what was reserved, and add the cost to what was spent; the cost is negative where a charge is reduced."""
+    if project_id is None or not (reserved_micro or cost_micro):
+        return
+    after = {
+        "reserved_micro": SpendRow.reserved_micro - reserved_micro,
+        "spent_micro": SpendRow.spent_micro + cost_micro,
+    }
+    update(session, SpendRow, SpendRow.project_id == project_id, **after)
 
 
 def endpoint_states(session: Session) -> list[EndpointState]:

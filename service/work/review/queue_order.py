@@ -18,8 +18,6 @@ from labeling.select.strategies.strategy import Predicted, checked_scores
 from labeling.types import ImageId, ReviewId
 from service.work.pool.strategies import strategy_of
 
-__all__ = ["in_order"]
-
 
 def in_order(
     project: Project, open_now: Sequence[Review], predicted: Mapping[ImageId, Opinion], first: Collection[ReviewId]
