@@ -24,7 +24,7 @@ from tests.reviewing import ask
 HARD, RELABEL = ReviewKind.HARD, ReviewKind.RELABEL
 
 
-def test_a_task_is_told_once_what_is_wanted_and_again_when_an_answer_counts_no_more(
+def test_a_task_gets_the_number_of_people_once_and_again_when_an_answer_counts_no_more(
     any_database: sa.Engine, make_project: Callable[..., Project]
 ) -> None:
     project = make_project(any_database)
@@ -38,11 +38,11 @@ def test_a_task_is_told_once_what_is_wanted_and_again_when_an_answer_counts_no_m
         overlaps.want(session, {first: 2}, Actor("policy", "doubt", NOW))
         wanted = overlaps.too_few_people(session, project.id)
         overlaps.note_people(session, wanted)
-        told = overlaps.too_few_people(session, project.id)
+        noted = overlaps.too_few_people(session, project.id)
         annotators.void(session, known["ann"], Actor("lead", "random", NOW))
         void = overlaps.too_few_people(session, project.id)
 
-    assert (nothing, told) == ([], [])
+    assert (nothing, noted) == ([], [])
     assert wanted == [TooFewPeople(first, 11, 2)]
     assert void == [TooFewPeople(first, 11, 3), TooFewPeople(second, 12, 2)]
 
@@ -110,5 +110,5 @@ def test_a_soft_label_takes_the_place_of_the_one_before_and_goes_with_its_answer
         assert soft_labels.of(session, [first, second]) == {first: new}
         assert soft_labels.fingerprint(session, project.id, ENGINE) != before
         assert soft_labels.count_answers(session, project.id) == 1
-        assert [voice.image_id for voice in soft_labels.engine_voices(session, ENGINE, [first])] == [first]
+        assert [one.image_id for one in soft_labels.engine_voices(session, ENGINE, [first])] == [first]
         assert soft_labels.believed_when_asked(session, [first]) == {}

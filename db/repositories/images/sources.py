@@ -43,6 +43,6 @@ def due(session: Session, project_id: ProjectId, before: datetime) -> list[Sourc
     return read_all(Source, rows)
 
 
-def looked(session: Session, source_id: SourceId, now: datetime) -> None:
+def note_read(session: Session, source_id: SourceId, now: datetime) -> None:
     """Note when a source was read, so that it is due again only later."""
     update(session, SourceRow, SourceRow.id == source_id, looked_at=now)

@@ -153,7 +153,7 @@ def answered_images(session: Session, project_id: ProjectId) -> list[ImageId]:
     return _images(session, ReviewRow.project_id == project_id)
 
 
-def unsettled_images(session: Session, project_id: ProjectId) -> list[ImageId]:
+def unresolved_images(session: Session, project_id: ProjectId) -> list[ImageId]:
     """Images with an answer whose review was viewed and made no label: the view may have been noted late."""
     labelled = sa.exists().where(LabelRow.review_id == ReviewRow.id).correlate(ReviewRow)
     viewed = sa.exists().where(SeenRow.review_id == ReviewRow.id).correlate(ReviewRow)

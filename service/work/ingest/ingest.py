@@ -61,7 +61,7 @@ def look(parts: Parts, project_id: ProjectId) -> dict[str, int]:
             continue
         counts = {name: counts[name] + found[name] for name in counts}
         with transaction(parts.database) as session:
-            sources.looked(session, source.id, started)
+            sources.note_read(session, source.id, started)
             failures.clear(session, SOURCE, str(source.id))
     return counts
 
@@ -123,7 +123,7 @@ def _note_gone(parts: Parts, missing: Sequence[RegistrationId]) -> int:
 def _note_failure(parts: Parts, project_id: ProjectId, source: Source, reason: str) -> None:
     """A source that cannot be read is read again when it is due; nothing in it counts as gone."""
     with transaction(parts.database) as session:
-        sources.looked(session, source.id, parts.now())
+        sources.note_read(session, source.id, parts.now())
         failures.record(session, project_id, SOURCE, str(source.id), f"{source.address}: {reason}", False, parts.now())
 
 

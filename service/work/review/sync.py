@@ -143,7 +143,7 @@ def _read_again(
 def _resolve_rest(parts: Parts, project: Project, full: bool) -> int:
     """Labels of answers whose view was noted late; with `full`, of all answers."""
     with reading(parts.database) as session:
-        find = answers.answered_images if full else answers.unsettled_images
+        find = answers.answered_images if full else answers.unresolved_images
         images = find(session, project.id)
     labelled = 0
     for batch in batches(images, LABEL_BATCH):
