@@ -77,7 +77,7 @@ class ProbeRow(Base):
 
 
 class CalibrationRow(Base):
-    """How one engine revision's probabilities are to be read, fitted on a random sample; the newest is in force."""
+    """How one engine revision's probabilities are calibrated, fitted on a random sample; the newest is in force."""
 
     __tablename__ = "calibration"
     __table_args__ = (sa.UniqueConstraint("project_id", "revision", "number"),)
@@ -92,7 +92,7 @@ class CalibrationRow(Base):
 
 
 class EngineStageRow(Base):
-    """Which engine revision stands where in a project's escalation; place 0 labels every image."""
+    """Which engine revision has which place in a project's escalation; place 0 labels every image."""
 
     __tablename__ = "engine_stage"
     project_id: Mapped[int] = mapped_column(ref("project.id"), primary_key=True)
@@ -103,7 +103,7 @@ class EngineStageRow(Base):
 
 
 class CanaryRow(Base):
-    """One canary that an engine was given: a known image with an order towards another class, and what it answered."""
+    """One canary that an engine got: a known image with an instruction towards another class, and what it answered."""
 
     __tablename__ = "canary"
     __table_args__ = (sa.UniqueConstraint("project_id", "revision", "key"),)

@@ -1,4 +1,4 @@
-"""Where images come from, what they are, which look alike, and what engines said of them."""
+"""Where images come from, what they are, which are near-duplicates, and what engines said of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is predicted of an image by now: by the engine of the escalation that answers for all, or by the champion."""
+"""The current prediction for an image: by the last engine of the escalation that answered, or by the champion."""
 
 from __future__ import annotations
 

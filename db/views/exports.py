@@ -1,4 +1,4 @@
-"""What an export and a snapshot are made of: the labels that stood after a given one, with what they rest on.
+"""What an export and a snapshot are made of: the labels that stood after a given one, with what they were made from.
 
 In: a project and the id of the last label that counts. Out: facts, some hundreds at a time, straight from the database;
 never the whole project at once. Labels are appended only, so the same id gives the same facts at any time.
@@ -42,7 +42,7 @@ CHUNK = 500
 
 @dataclass(frozen=True, slots=True)
 class PersonAnswer:
-    """One answer that a label rests on, and whose it is."""
+    """One answer that a label was made from, and whose it is."""
 
     annotator_id: int
     name: str
@@ -51,7 +51,7 @@ class PersonAnswer:
 
 @dataclass(frozen=True, slots=True)
 class LabelFact:
-    """A label that stood, its image, and the answers it rests on. `side` is null until the image's group is known."""
+    """A label that stood, its image, and the answers it is made from. `side` is null while the image has no group."""
 
     label_id: int
     image_id: int
@@ -74,7 +74,7 @@ class LabelFact:
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What is known of an image besides its label, as of now; `people` gave the answers that `soft` rests on."""
+    """What is known of an image besides its label, as of now; `people` gave the answers that `soft` is made from."""
 
     reference: str | None
     prelabel: str | None

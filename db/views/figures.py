@@ -29,7 +29,7 @@ STATE = "state"
 
 @dataclass(frozen=True, slots=True)
 class NewFigure:
-    """A figure to be kept: its data and, where there is one, its picture."""
+    """A figure to be kept: its data and, where there is one, its plot."""
 
     name: str
     data: Mapping[str, Any]
@@ -128,7 +128,7 @@ def keep(
     now: datetime,
     part: str = "",
 ) -> int:
-    """Put these figures in the place of those that are kept, with what they were computed from.
+    """Replace the figures that are kept, with what they were computed from.
 
     Figures of another `part` (`:team`) are computed by another step, from other facts.
     """

@@ -88,7 +88,7 @@ class Twin:
 def facts(
     session: Session, project_id: ProjectId, image_id: ImageId, classes: Sequence[str], champion: int | None
 ) -> list[Fact]:
-    """Every fact about an image, oldest first; `champion` is the number of the version that serves."""
+    """Every fact about an image, oldest first; `champion` is the number of the version in use."""
     found = [
         *_arrivals(session, image_id),
         *_prelabels(session, image_id, classes),
@@ -269,7 +269,7 @@ def _labels(session: Session, image_id: ImageId) -> Iterator[Fact]:
 
 
 def _alarms(session: Session, project_id: ProjectId, image_id: ImageId) -> Iterator[Fact]:
-    """Alarms about an engine or an annotator that had to do with this image."""
+    """Alarms about an engine or an annotator of this image."""
     revisions = sa.select(PrelabelRow.revision).where(PrelabelRow.image_id == image_id)
     people = (
         sa.select(sa.cast(AnnotationRow.annotator_id, sa.Text))

@@ -118,7 +118,7 @@ def standing_labels(session: Session, project_id: ProjectId, label_ids: Iterable
     query = sa.select(LabelRow.id, LabelRow.image_id).where(
         LabelRow.project_id == project_id, LabelRow.value.is_not(None), is_current_label()
     )
-    return {label: image for label, image in rows_of(session, query, LabelRow.id, label_ids)}  # noqa: C416 - rows
+    return {label: image for label, image in rows_of(session, query, LabelRow.id, label_ids)}  # noqa: C416 - a row is no tuple
 
 
 def places(session: Session, image_ids: Iterable[int]) -> dict[int, Place]:

@@ -1,4 +1,4 @@
-"""How a project stands and changes: when images came and from where, which labels there are, what waits.
+"""The state of a project and its changes: when images came and from where, which labels there are, what waits.
 
 Read-only; the figures of label quality and of drift use it.
 """

@@ -1,7 +1,7 @@
 """How many images, reviews and labels of a project are in which state: counted from the facts, kept for the pages.
 
-The tally is a cache: it can be deleted and is made again. `fingerprint` changes with every fact that a count or a
-figure rests on, so that nothing is computed twice for the same facts.
+The tally is a cache: it can be deleted and is counted again. `fingerprint` changes with every fact that a count or a
+figure is computed from, so that nothing is computed twice for the same facts.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from labeling.types import AnnotationAction, LabelSource, ProjectId, Side
 
 
 def fingerprint(session: Session, project_id: ProjectId) -> str:
-    """A short text that changes with every fact that a figure of this project rests on."""
+    """A short text that changes with every fact that a figure of this project is computed from."""
 
     def number(table: Any, on: sa.ColumnElement[bool], owner: Any) -> sa.Select[Any]:
         rows = sa.select(sa.func.count()).select_from(table).join(owner, on)
@@ -137,6 +137,6 @@ def _of_reviews(session: Session, project_id: ProjectId) -> dict[str, Any]:
 
 
 def keep_tally(session: Session, project_id: ProjectId, counts: Mapping[str, Any], now: datetime) -> None:
-    """Put this tally in the place of the one that is kept."""
+    """Replace the tally that is kept."""
     session.merge(TallyRow(project_id=project_id, counts=dict(counts), refreshed_at=now))
     session.flush()

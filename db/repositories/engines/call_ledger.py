@@ -1,7 +1,7 @@
 """The ledger of calls: what was asked of endpoints, what it cost, and what may still be spent.
 
-A call's `attempts` fences its writers: who holds an older number has lost the call and changes nothing. Money that
-may still be spent is reserved in the project's row of `spend`, which every reservation locks.
+A call's `attempts` decides who may write: a worker with an older number has lost the call and changes nothing. Money
+that may still be spent is reserved in the project's row of `spend`, which every reservation locks.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def find(session: Session, endpoint: str, key: str) -> Call | None:
 
 
 def dead(session: Session, project_id: ProjectId, now: datetime) -> list[Call]:
-    """A project's calls that were under way when their worker died; those that another decides about are left out."""
+    """A project's calls that were under way when their worker died; those that another worker closes are skipped."""
     left = _calls().where(CallRow.project_id == project_id, CallRow.state.in_(_OPEN), CallRow.lease_until <= now)
     return read_all(Call, session.execute(left.order_by(CallRow.id).with_for_update(skip_locked=True)))
 

@@ -55,7 +55,7 @@ class GroupedImage:
 
 @dataclass(frozen=True, slots=True)
 class PlacedImage:
-    """Where an image is to stand from now on."""
+    """The group and the side that an image gets."""
 
     id: ImageId
     founder: str
@@ -67,7 +67,7 @@ class PlacedImage:
 class Said:
     """What one engine revision said of an image; `probs` is empty where it gave none.
 
-    `stated` is what it said of its own confidence, in words of its own; empty where it said nothing.
+    `stated` is its confidence in its own words; empty where it gave none.
     """
 
     image_id: ImageId
@@ -133,7 +133,7 @@ def descriptions(session: Session, image_ids: Sequence[ImageId], revisions: Sequ
 
 
 def images(session: Session, image_ids: Sequence[ImageId]) -> dict[ImageId, PendingImage]:
-    """These images as an engine is to be given them; at most a few hundred."""
+    """These images as the input of an engine; at most a few hundred."""
     rows = session.execute(sa.select(*columns(PendingImage, ImageRow)).where(ImageRow.id.in_(image_ids)))
     return {image.id: image for image in read_all(PendingImage, rows)}
 

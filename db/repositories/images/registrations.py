@@ -35,7 +35,7 @@ _Row = tuple[str, int, str, str | None, str | None, str, str | None, bool]
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """What became of items; `new` and `changed` ones are rows now."""
+    """How many items were new, changed or the same; new and changed ones are rows now."""
 
     new: int
     changed: int

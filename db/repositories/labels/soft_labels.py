@@ -22,7 +22,7 @@ from labeling.types import ImageId, Outcome, ProjectId
 
 @dataclass(frozen=True, slots=True)
 class SoftLabel:
-    """One image's; `annotations` are the answers that it rests on, and `probs` sums to 1 over what got a share."""
+    """That of one image, computed from the answers `annotations`; `probs` sums to 1 over all answers with a share."""
 
     image_id: ImageId
     method: str
@@ -50,7 +50,7 @@ def of(session: Session, image_ids: Collection[ImageId]) -> dict[ImageId, SoftLa
 def keep(
     session: Session, project_id: ProjectId, soft: Sequence[SoftLabel], gone: Collection[ImageId], now: datetime
 ) -> int:
-    """Put these in the place of what there was, and forget those of the images in `gone`; return how many were put."""
+    """Replace the soft labels of these images, and delete those of the images in `gone`; return how many were kept."""
     for some in in_parts([*(one.image_id for one in soft), *gone]):
         delete(session, SoftLabelRow, SoftLabelRow.image_id.in_(some))
     return insert_new(session, SoftLabelRow, [to_row(one, project_id=project_id, computed_at=now) for one in soft])

@@ -1,7 +1,7 @@
 """Current labels as examples, by the kind of review that they come from and the side of the hold-out.
 
 The current label of an image is its newest row. Bridges and images without a group are never examples. Which
-kinds may be used for what is decided in `labeling.review.kinds`; the caller asks there and hands the kinds in.
+kinds may be used for what is decided in `labeling.review.kinds`; the caller asks there and passes the kinds.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from db.tables import HeartbeatRow
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """One worker's last sign of life, with its counters since `started_at`."""
+    """When one worker was last alive, with its counters since `started_at`."""
 
     executor: str
     started_at: datetime
@@ -28,7 +28,7 @@ class Heartbeat:
 def beat(
     session: Session, executor: str, started_at: datetime, now: datetime, counters: Mapping[str, int | float]
 ) -> None:
-    """Say that this worker lives; one row a worker, overwritten."""
+    """Note that this worker is alive; one row a worker, overwritten."""
     values = {"started_at": started_at, "at": now, "counters": dict(counters)}
     if not insert_new(session, HeartbeatRow, [{"executor": executor, **values}]):
         update(session, HeartbeatRow, HeartbeatRow.executor == executor, **values)
@@ -40,5 +40,5 @@ def newest(session: Session) -> datetime | None:
 
 
 def everyone(session: Session) -> list[Heartbeat]:
-    """All workers that ever lived, by name."""
+    """All workers that ever ran, by name."""
     return read_all(Heartbeat, session.scalars(sa.select(HeartbeatRow).order_by(HeartbeatRow.executor)))

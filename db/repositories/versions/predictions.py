@@ -20,7 +20,7 @@ from labeling.types import ProjectId, QueryId, ReviewKind, VersionId
 
 @dataclass(frozen=True, slots=True)
 class PredictionFile:
-    """Where a version's predictions lie (relative to `home`), how many images they cover, their checksum and age."""
+    """Where a version's predictions are (relative to `home`), how many images they cover, their checksum and age."""
 
     path: str
     rows: int
@@ -66,7 +66,7 @@ def images_without_evidence(
 def thin(session: Session, project_id: ProjectId, champion_id: VersionId, measured: Collection[ReviewKind]) -> int:
     """Delete what other versions predicted, except for what chose an image and for reviews of the `measured` kinds.
 
-    Returns how many rows went. What chose an image is history for good; the measured ones judge versions again.
+    Returns how many rows went. What chose an image is kept for ever; the measured ones judge versions again.
     """
     others = sa.select(VersionRow.id).where(VersionRow.project_id == project_id, VersionRow.id != champion_id)
     judges = sa.exists().where(ReviewRow.image_id == PredictionRow.image_id, ReviewRow.kind.in_(measured))

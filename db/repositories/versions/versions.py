@@ -112,7 +112,7 @@ def newest(session: Session, project_id: ProjectId) -> Version | None:
 
 
 def champion(session: Session, project_id: ProjectId) -> Version | None:
-    """The version in use: the newest promoted one, or the one last rolled back to; None while the engine serves."""
+    """The version in use: the newest promoted one, or the one last rolled back to; None before the first promotion."""
     promotion = coronation(session, project_id)
     return None if promotion is None else by_id(session, promotion.version_id)
 

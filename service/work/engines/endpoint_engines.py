@@ -43,7 +43,7 @@ def make_agent(order: EngineOrder, means: Means) -> BackendEngine:
     Raises
     ------
     Invalid
-        When there is no such endpoint, it is of another kind, was never probed, or does not see pictures.
+        When there is no such endpoint, it is of another kind, was never probed, or cannot read images.
     """
     client, abilities = _prepared(order, means, "chat")
     endpoint = client.endpoint
