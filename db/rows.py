@@ -21,7 +21,7 @@ KEYS_A_STATEMENT = 500
 T = TypeVar("T")
 
 
-def columns(kind: type[Any], *tables: Any, **given: Any) -> list[sa.ColumnElement[Any]]:
+def columns(kind: type[Any], /, *tables: Any, **given: Any) -> list[sa.ColumnElement[Any]]:
     """What to select for values of this kind: `given` by name, else the first of the tables that has such a column."""
     names = [field.name for field in fields(kind)]
     found = {name: getattr(table, name) for table in reversed(tables) for name in names if hasattr(table, name)}

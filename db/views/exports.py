@@ -98,7 +98,9 @@ def label_facts(
     streamed = statement.execution_options(yield_per=CHUNK)  # asks PostgreSQL for a cursor of its own
     with session.execute(streamed) as found:
         for part in found.mappings().partitions():
-            people = _people(session, [int(key) for row in part for key in row["evidence"].get("annotations", ())])
+            people = person_answers(
+                session, [int(key) for row in part for key in row["evidence"].get("annotations", ())]
+            )
             yield [_fact(row, people) for row in part]
 
 
@@ -108,7 +110,7 @@ def details(session: Session, project: Project, facts: Sequence[LabelFact]) -> d
     references, prelabels = first_references(session, images), _prelabels(session, project, images)
     deciders = _deciders(session, [fact.evidence["decision"] for fact in facts if "decision" in fact.evidence])
     soft = soft_labels.of(session, images)
-    people = _people(session, [key for one in soft.values() for key in one.annotations])
+    people = person_answers(session, [key for one in soft.values() for key in one.annotations])
     return {
         fact.image_id: Details(
             references.get(fact.image_id),
@@ -119,6 +121,27 @@ def details(session: Session, project: Project, facts: Sequence[LabelFact]) -> d
         )
         for fact in facts
     }
+
+
+def person_answers(session: Session, annotation_ids: Sequence[int]) -> dict[int, PersonAnswer]:
+    """The answers of these annotations, by annotation."""
+    answers = sa.select(AnnotationRow.id, AnnotationRow.annotator_id, AnnotatorRow.name, AnnotationRow.answers)
+    named = answers.outerjoin(AnnotatorRow, AnnotatorRow.id == AnnotationRow.annotator_id)
+    return {
+        key: PersonAnswer(annotator or 0, name or "", Answer.of(stored))
+        for key, annotator, name, stored in rows.rows_of(session, named, AnnotationRow.id, annotation_ids)
+    }
+
+
+def first_references(session: Session, image_ids: Sequence[int]) -> dict[int, str]:
+    """The name under which each of these images was first registered."""
+    first = sa.select(sa.func.min(FetchRow.registration_id)).where(FetchRow.image_id.in_(image_ids))
+    found = session.execute(
+        sa.select(FetchRow.image_id, RegistrationRow.reference)
+        .join(RegistrationRow, RegistrationRow.id == FetchRow.registration_id)
+        .where(FetchRow.registration_id.in_(first.group_by(FetchRow.image_id)))
+    )
+    return {int(image): reference for image, reference in found}
 
 
 def _statement(project_id: ProjectId, up_to: int) -> sa.Select[*tuple[Any, ...]]:
@@ -147,27 +170,6 @@ def _hash_order(session: Session) -> sa.ColumnElement[str]:
 def _fact(row: sa.RowMapping, people: Mapping[int, PersonAnswer]) -> LabelFact:
     found = (people.get(int(key)) for key in row["evidence"].get("annotations", ()))
     return LabelFact(**row, people=tuple(answer for answer in found if answer is not None))
-
-
-def _people(session: Session, annotation_ids: Sequence[int]) -> dict[int, PersonAnswer]:
-    """The answers of these annotations, by annotation."""
-    answers = sa.select(AnnotationRow.id, AnnotationRow.annotator_id, AnnotatorRow.name, AnnotationRow.answers)
-    named = answers.outerjoin(AnnotatorRow, AnnotatorRow.id == AnnotationRow.annotator_id)
-    return {
-        key: PersonAnswer(annotator or 0, name or "", Answer.of(stored))
-        for key, annotator, name, stored in rows.rows_of(session, named, AnnotationRow.id, annotation_ids)
-    }
-
-
-def first_references(session: Session, image_ids: Sequence[int]) -> dict[int, str]:
-    """The name under which each of these images was first registered."""
-    first = sa.select(sa.func.min(FetchRow.registration_id)).where(FetchRow.image_id.in_(image_ids))
-    found = session.execute(
-        sa.select(FetchRow.image_id, RegistrationRow.reference)
-        .join(RegistrationRow, RegistrationRow.id == FetchRow.registration_id)
-        .where(FetchRow.registration_id.in_(first.group_by(FetchRow.image_id)))
-    )
-    return {int(image): reference for image, reference in found}
 
 
 def _prelabels(

@@ -43,26 +43,34 @@ from labeling.types import AnnotationAction, LabelSource, ProjectId, Side
 def fingerprint(session: Session, project_id: ProjectId) -> str:
     """A short text that changes with every fact that a figure of this project is computed from."""
 
-    def number(table: Any, on: sa.ColumnElement[bool], owner: Any) -> sa.Select[Any]:
-        rows = sa.select(sa.func.count()).select_from(table).join(owner, on)
-        return rows.where(owner.project_id == project_id)
-
     def of_project(value: Any, table: Any) -> sa.Select[Any]:
         return sa.select(value).where(table.project_id == project_id)
 
-    tables = RegistrationRow, FailureRow, ImageRow, ReviewRow, LabelRow, CalibrationRow, VersionRow, PromotionRow
+    def newest(table: Any) -> sa.Select[Any]:
+        return of_project(sa.func.max(table.id), table)
+
+    def number(table: Any, on: sa.ColumnElement[bool], owner: Any) -> sa.Select[Any]:
+        return of_project(sa.func.count(), owner).select_from(table).join(owner, on)
+
     return fingerprint_of(
         session,
-        *(of_project(sa.func.max(table.id), table) for table in tables),
+        newest(RegistrationRow),
         number(RegistrationGoneRow, RegistrationRow.id == RegistrationGoneRow.registration_id, RegistrationRow),
+        newest(FailureRow),
         of_project(sa.func.sum(FailureRow.count), FailureRow),
+        newest(ImageRow),
         of_project(sa.func.count(ImageRow.group_id), ImageRow),
         newest_of(PrelabelRow.id, ImageRow, ImageRow.id == PrelabelRow.image_id, project_id),
+        newest(ReviewRow),
         number(PushRow, ReviewRow.id == PushRow.review_id, ReviewRow),
         number(ReviewEndRow, ReviewRow.id == ReviewEndRow.review_id, ReviewRow),
         newest_of(AnnotationRow.id, ReviewRow, AnnotationRow.review_id == ReviewRow.id, project_id),
+        newest(LabelRow),
         of_project(sa.func.count(CanaryRow.id), CanaryRow),
+        newest(CalibrationRow),
         of_project(sa.func.max(EngineStageRow.since), EngineStageRow),
+        newest(VersionRow),
+        newest(PromotionRow),
         number(PredictionRow, VersionRow.id == PredictionRow.version_id, VersionRow),
     )
 

@@ -121,21 +121,11 @@ def _version(
     review: Review, task: StudioTask, answer: Answer, held: CurrentAnnotation | None, annotators: Mapping[int, int]
 ) -> NewAnnotation:
     """A version to append; one that came back (a restored backup) is dated after what it replaces."""
-    updated_at = answer.updated_at if held is None else max(answer.updated_at, held.updated_at + _TICK)
-    return NewAnnotation(
-        review_id=review.id,
-        annotator_id=annotators.get(answer.ls_user_id),
-        ls_annotation_id=answer.ls_annotation_id,
-        unique_id=answer.key,
-        action=answer.action,
-        answers=answer.answers,
-        result_hash=answer.result_hash,
-        shown=answer.shown,
-        accepted=answer.accepted,
-        lead_time_s=answer.lead_time_s,
-        updated_at=updated_at,
-        ls_task_id=task.id,
-    )
+    said = asdict(answer)
+    if held is not None:
+        said["updated_at"] = max(answer.updated_at, held.updated_at + _TICK)
+    key, user = said.pop("key"), said.pop("ls_user_id")
+    return NewAnnotation(review.id, annotators.get(user), unique_id=key, ls_task_id=task.id, **said)
 
 
 def _withdrawn(held: CurrentAnnotation) -> NewAnnotation:
