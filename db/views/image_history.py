@@ -197,15 +197,15 @@ def _questions(session: Session, project_id: ProjectId, image_id: ImageId) -> It
         .where(ReviewRow.image_id == image_id, ReviewRow.project_id == project_id)
         .order_by(ReviewRow.id)
     )
-    for review, query, push, end, seen_at in rows.all():
+    for review, query, push, end, viewed_at in rows.all():
         task = None if push is None else push.ls_task_id
         about = {"query": query.number, "blind": review.blind, "probability": review.probability}
         says, why = f"{review.kind}{', blind' if review.blind else ''}", f"{query.strategy}, {query.trigger}"
         yield Fact(review.created_at, "asked", "", says, why, about, task_id=task)
         if push is not None:
             yield Fact(push.pushed_at, "pushed", "", f"task {task} in Label Studio", "", {}, task_id=task)
-        if seen_at is not None:
-            yield Fact(seen_at, "seen", "", "the picture was fetched from us for this task", "", {}, task_id=task)
+        if viewed_at is not None:
+            yield Fact(viewed_at, "seen", "", "the picture was fetched from us for this task", "", {}, task_id=task)
         wanted = sa.select(OverlapRow).where(OverlapRow.review_id == review.id).order_by(OverlapRow.id)
         for more in session.scalars(wanted):
             yield Fact(more.at, "people wanted", more.author, f"{more.people} people", more.reason, {}, task_id=task)

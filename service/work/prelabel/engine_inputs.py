@@ -44,7 +44,7 @@ def items_for(
     parts: Parts,
     project: Project,
     pool: Pool,
-    opinions: Opinions,
+    predictions: Opinions,
     pictures: Sequence[tuple[PendingImage, Image.Image]],
     *,
     place: int,
@@ -56,7 +56,7 @@ def items_for(
     `text_space` asks for each image's vector in the space of texts too, which takes a fit over the whole pool.
     """
     rows = pool.rows_of(np.array([image.id for image, _ in pictures], np.int64))
-    earlier = [engine.stage.revision for engine in opinions.voices if engine.stage.place < place]
+    earlier = [engine.stage.revision for engine in predictions.voices if engine.stage.place < place]
     with reading(parts.database) as session:
         first = parts.engine_for(project).revision
         described = prelabels.descriptions(session, [image.id for image, _ in pictures], [first, *earlier])
@@ -70,7 +70,7 @@ def items_for(
                 image.text,
                 key=image.content_hash,
                 shots=found,
-                opinion=_known(opinions.base[row]),
+                opinion=_known(predictions.base[row]),
                 description=described.get(image.id, ""),
                 in_text_space=vector,
             ),

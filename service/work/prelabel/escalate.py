@@ -56,7 +56,7 @@ class _Shared:
 
     project: Project
     pool: Pool
-    opinions: Opinions
+    predictions: Opinions
     open: NDArray[np.bool_]
 
 
@@ -141,13 +141,13 @@ def _read(parts: Parts, project: Project) -> _Shared:
 
 def _going(parts: Parts, shared: _Shared, turn: _Turn) -> NDArray[np.int64]:
     """The rows that this engine is to label and has not, the most uncertain first, as far as the budget allows."""
-    engine = next(voice for voice in shared.opinions.voices if voice.stage.place == turn.place)
+    engine = next(one for one in shared.predictions.voices if one.stage.place == turn.place)
     with reading(parts.database) as session:
         dead = failures.dead(session, shared.project.id, STEP)
     open_rows = np.flatnonzero(shared.open & ~engine.spoke)
     subjects = [_of_image(shared.project, turn.use, int(shared.pool.image_ids[row])) for row in open_rows]
     rows = open_rows[np.array([subject not in dead for subject in subjects], bool)]
-    current, votes = shared.opinions.believed(turn.place)[rows], shared.opinions.votes(turn.place)[rows]
+    current, votes = shared.predictions.believed(turn.place)[rows], shared.predictions.votes(turn.place)[rows]
     most = _enough_for(parts, shared.project, engine.mean_micro)
     going = rows[who_goes_on(current, votes, turn.use.below_margin, most)]
     if most == 0 and len(rows):
@@ -176,7 +176,7 @@ def _infer(parts: Parts, shared: _Shared, turn: _Turn, rows: NDArray[np.int64]) 
         parts,
         shared.project,
         shared.pool,
-        shared.opinions,
+        shared.predictions,
         pictures,
         place=turn.place,
         shots=turn.use.examples,
@@ -192,9 +192,9 @@ def _infer(parts: Parts, shared: _Shared, turn: _Turn, rows: NDArray[np.int64]) 
 def _flagged(shared: _Shared, output: EngineOutput, row: int) -> EngineOutput:
     """With a flag where it names another class than the current classifier."""
     evidence = output.prelabel.evidence
-    if not shared.opinions.by_classifier[row] or CONFLICT in evidence.flags:
+    if not shared.predictions.by_classifier[row] or CONFLICT in evidence.flags:
         return output
-    if not conflict(output.prelabel, shared.opinions.base[row].tolist(), shared.project.config.classes):
+    if not conflict(output.prelabel, shared.predictions.base[row].tolist(), shared.project.config.classes):
         return output
     flagged = replace(evidence, flags=(*evidence.flags, CONFLICT))
     return replace(output, prelabel=replace(output.prelabel, evidence=flagged))
