@@ -1,4 +1,4 @@
-"""Engines and the one commit: `transaction(engine)` yields a session and commits it at the edge.
+"""Database engines and the one commit: `transaction(engine)` yields a session and commits it at the edge.
 
 SQLite runs in WAL mode with BEGIN IMMEDIATE for writers, so two processes never deadlock on an upgrade of a
 lock; `synchronous=FULL` for what is acknowledged, NORMAL where `durable=False` (bulk writers, the durable
@@ -55,7 +55,7 @@ def transaction(engine: sa.Engine) -> Iterator[Session]:
 
 @contextmanager
 def reading(engine: sa.Engine) -> Iterator[Session]:
-    """A read-only transaction: one consistent picture that never waits for a writer."""
+    """A read-only transaction: one consistent state that never waits for a writer."""
     with (
         Session(engine.execution_options(read_only=True), expire_on_commit=False) as session,
         session.begin(),
@@ -74,3 +74,13 @@ def insert_new(session: Session, table: type[Any], rows: Sequence[dict[str, Any]
     insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
     statement = insert(table.__table__).on_conflict_do_nothing()
     return session.connection().execute(statement, list(rows), execution_options={"preserve_rowcount": True}).rowcount
+
+
+def update(session: Session, table: type[Any], *where: sa.ColumnElement[bool], **values: Any) -> int:
+    """Change the rows that meet the conditions; return how many."""
+    return session.connection().execute(sa.update(table).where(*where).values(**values)).rowcount
+
+
+def delete(session: Session, table: type[Any], *where: sa.ColumnElement[bool]) -> int:
+    """Delete the rows that meet the conditions; return how many."""
+    return session.connection().execute(sa.delete(table).where(*where)).rowcount

@@ -16,7 +16,7 @@ from labeling.errors import EndpointSilent, EndpointUnavailable, OverBudget
 from labeling.prelabel.endpoints.endpoint import CallBook, Endpoint, Limits, Price, Question, Sent
 from labeling.project import Budget
 from labeling.types import ProjectId
-from service.work.engines.call_ledger import open_book
+from service.work.engines.call_ledger import LedgerBook
 
 PRICE = Price(per_request=1_000)
 BOUND = 1_200
@@ -28,7 +28,7 @@ def main(url: str, database: str, when_silent: str, budget_micro: str, items: st
         "counting", url, price=PRICE, limits=Limits(at_once=16), timeout_s=LEASE_S,
         when_silent="retry" if when_silent == "retry" else "charge",
     )  # fmt: skip
-    book = open_book(
+    book = LedgerBook(
         make_engine(database), endpoint, Budget(int(budget_micro)), owner=name, now=lambda: datetime.now(UTC),
         sleep=time.sleep, grace_s=0.0,
     )  # fmt: skip

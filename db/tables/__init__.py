@@ -2,7 +2,7 @@
 
 What state an image is in is a question over these rows (`db/repositories/images/images.py` asks it): *registered* =
 no fetch yet; *fetched* = no prelabel or group yet; *ready*; *asked* = a review that is open; *answered* = a
-label. Exactly-once rests on the unique keys below. Rows that are pure cache say so.
+label. Exactly-once comes from the unique keys below. Rows that are pure cache say so.
 """
 
 from __future__ import annotations

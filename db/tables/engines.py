@@ -1,4 +1,4 @@
-"""What was asked of endpoints and what it cost, what they can do, how far engines can be believed."""
+"""Calls to endpoints and what they cost, probes and canaries, and how engines are calibrated."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ __all__ = [
 
 
 class CallRow(Base):
-    """One question to an endpoint, written before its bytes leave; `key` is the hash of what is really sent.
+    """One question to an endpoint, written before it is sent; `key` is the hash of the request.
 
-    `state`: intent (nothing left the house), sent (it may be paid for), done, failed (certainly not paid for),
+    `state`: intent (nothing was sent), sent (it may be paid for), done, failed (certainly not paid for),
     ambiguous (sent, and no answer came). A done call is the cache: the same key is never sent again.
     """
 
@@ -64,7 +64,7 @@ class SpendRow(Base):
 
 
 class ProbeRow(Base):
-    """What an endpoint's model was seen to be able to do. The newest is in force."""
+    """What a probe found an endpoint's model to be able to do. The newest is in force."""
 
     __tablename__ = "probe"
     __table_args__ = (sa.Index("ix_probe_endpoint_model", "endpoint", "model"),)
@@ -77,7 +77,7 @@ class ProbeRow(Base):
 
 
 class CalibrationRow(Base):
-    """How one engine revision's probabilities are to be read, fitted on a random sample; the newest is in force."""
+    """How one engine revision's probabilities are calibrated, fitted on a random sample; the newest is in force."""
 
     __tablename__ = "calibration"
     __table_args__ = (sa.UniqueConstraint("project_id", "revision", "number"),)
@@ -92,7 +92,7 @@ class CalibrationRow(Base):
 
 
 class EngineStageRow(Base):
-    """Which engine revision stands where in a project's escalation; place 0 looks at every image."""
+    """Which engine revision has which place in a project's escalation; place 0 labels every image."""
 
     __tablename__ = "engine_stage"
     project_id: Mapped[int] = mapped_column(ref("project.id"), primary_key=True)
@@ -103,7 +103,7 @@ class EngineStageRow(Base):
 
 
 class CanaryRow(Base):
-    """One canary that an engine was given: a known image with an order towards another class, and what it answered."""
+    """One canary that an engine got: a known image with an instruction towards another class, and what it answered."""
 
     __tablename__ = "canary"
     __table_args__ = (sa.UniqueConstraint("project_id", "revision", "key"),)
@@ -123,7 +123,7 @@ class CanaryRow(Base):
 
 
 class EngineReportRow(Base):
-    """What came of `engines try`, `compare` or `plan`; kept so that pages and the API can show it."""
+    """The report of `engines try`, `compare` or `plan`; kept so that pages and the API can show it."""
 
     __tablename__ = "engine_report"
     __table_args__ = (sa.Index("ix_engine_report_project_id_kind", "project_id", "kind"),)

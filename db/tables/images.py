@@ -1,4 +1,4 @@
-"""Where images come from, what they are, which look alike, and what engines said of them."""
+"""Where images come from, what they are, which are near-duplicates, and what engines said of them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
 
 
 class SourceRow(Base):
-    """A folder, fsspec address or manifest that is looked at on a schedule."""
+    """A folder, fsspec address or manifest that is read on a schedule."""
 
     __tablename__ = "source"
     __table_args__ = (sa.UniqueConstraint("project_id", "address"),)
@@ -124,7 +124,7 @@ class EmbeddingRow(Base):
 
 
 class PrelabelRow(Base):
-    """One engine's opinion of one image, with what it said, what it cost, and how it came to it (`Evidence`)."""
+    """One engine's prediction for one image, with what it said, what it cost, and its evidence (`Evidence`)."""
 
     __tablename__ = "prelabel"
     __table_args__ = (sa.UniqueConstraint("image_id", "revision"),)

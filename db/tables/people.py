@@ -1,4 +1,4 @@
-"""How many people are wanted, what leads decided, who is paused or void, and what is told to whom."""
+"""How many people are wanted, what leads decided, who is paused or void, and which messages are sent."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class DecisionRow(Base):
 
 
 class AnnotatorSwitchRow(Base):
-    """The fact that somebody was paused, or takes part again; the newest counts. `evidence` is what a rule saw."""
+    """The fact that somebody was paused, or takes part again; the newest counts. `evidence` is what a rule found."""
 
     __tablename__ = "annotator_switch"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -84,7 +84,7 @@ class VoidRow(Base):
 
 
 class SoftLabelRow(Base):
-    """Cache: what a consensus of several people (and engines) makes of an image, as probabilities. Rebuildable."""
+    """Cache: the consensus of several people (and engines) about an image, as probabilities. Rebuildable."""
 
     __tablename__ = "soft_label"
     image_id: Mapped[int] = mapped_column(ref("image.id"), primary_key=True, autoincrement=False)
@@ -98,7 +98,7 @@ class SoftLabelRow(Base):
 
 
 class LabelCheckRow(Base):
-    """The fact that somebody looked at a label that was suspected to be wrong and found it right."""
+    """The fact that somebody checked a label that was suspected to be wrong and found it right."""
 
     __tablename__ = "label_check"
     label_id: Mapped[int] = mapped_column(ref("label.id"), primary_key=True, autoincrement=False)
@@ -141,7 +141,7 @@ class AlarmRow(Base):
 
 
 class AlarmEndRow(Base):
-    """The fact that an alarm is over: it passed by itself, or somebody has seen to it."""
+    """The fact that an alarm is over: it passed by itself, or somebody ended it."""
 
     __tablename__ = "alarm_end"
     alarm_id: Mapped[int] = mapped_column(ref("alarm.id"), primary_key=True, autoincrement=False)
@@ -151,7 +151,7 @@ class AlarmEndRow(Base):
 
 
 class MessageRow(Base):
-    """Something to be told, once to each target: `key` is the same for the same occasion and target."""
+    """A message to be sent once to each target: `key` is the same for the same occasion and target."""
 
     __tablename__ = "message"
     __table_args__ = (sa.UniqueConstraint("key"),)
@@ -180,7 +180,7 @@ class DeliveryRow(Base):
 class AdoptedTaskRow(Base):
     """A task that was made in Label Studio and taken over: which registration its image became.
 
-    `people` is how many answers it was to have there. `taken_at` is when its data was told the key of its review.
+    `people` is how many answers it was to have there. `taken_at` is when the key of its review was written to its data.
     """
 
     __tablename__ = "adopted_task"

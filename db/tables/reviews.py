@@ -45,8 +45,8 @@ class ReviewRow(Base):
     """The question put to people about one image.
 
     `probability` is the image's probability of being chosen (1 for deterministic picks), `place` in [0, 1) is
-    drawn once for the random kinds and the rank by doubt within its query for the others, and `token` makes the
-    address under which this review's image is seen.
+    drawn once for the random kinds and the rank by uncertainty within its query for the others, and `token` makes the
+    address under which this review's image is fetched.
     """
 
     __tablename__ = "review"
@@ -82,8 +82,8 @@ class LabelStudioProjectRow(Base):
     """Which Label Studio project belongs to which of ours, and what was last written there.
 
     `controls` are the names that its labelling config uses, where it was not made by us (null: our own).
-    `swept_until` is the newest touch over there that was seen, `swept_at` when (null: nothing older can come any more),
-    `importing_since` when an import began of which we have not heard that it ended.
+    `swept_until` is the newest change of a task there that was read, `swept_at` when (null: no older one can follow),
+    `importing_since` when an import began whose end is not known.
     """
 
     __tablename__ = "label_studio_project"
@@ -105,9 +105,9 @@ class LabelStudioProjectRow(Base):
 class PushRow(Base):
     """The fact that a review stands in Label Studio as a task. At most one task a review.
 
-    `people` is how many different people that task was last told to ask; `answer` what it was last told to pre-select
-    (null: nothing) and `score` its place in the queue (null: not ordered yet). `touched_at` is Label Studio's time of
-    the last touch to it when its answers were last read (null: never).
+    `people` is how many different people that task asks, as last written there; `answer` what it pre-selects (null:
+    nothing) and `score` its place in the queue (null: not ordered yet). `touched_at` is Label Studio's time of the last
+    change of the task when its answers were last read (null: never).
     """
 
     __tablename__ = "push"
@@ -122,7 +122,7 @@ class PushRow(Base):
 
 
 class SeenRow(Base):
-    """The fact that a review's image was fetched from us, so an answer to it was given with open eyes."""
+    """The fact that a review's image was fetched from us, so an answer to it was given by somebody who saw it."""
 
     __tablename__ = "seen"
     review_id: Mapped[int] = mapped_column(ref("review.id"), primary_key=True)
@@ -130,7 +130,7 @@ class SeenRow(Base):
 
 
 class RegionRow(Base):
-    """The fact that a second picture was drawn for a review, of where the class it pre-selects is thought to be.
+    """The fact that an overlay was drawn for a review: where the class that it pre-selects is thought to be.
 
     `picture` names it in the image store; the newest row of a review is the one that is shown.
     """

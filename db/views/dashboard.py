@@ -1,4 +1,4 @@
-"""What the board shows at a glance: stored tallies and figures, how far webhooks lag, how jobs stand."""
+"""What the dashboard shows: stored tallies and figures, how far webhooks lag, how jobs stand."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.rows import read, read_all
+from db.rows import count_by, read, read_all
 from db.session import insert_new
 from db.tables import FailureRow, FigureRow, ImageRow, InboxRow, LabelStudioProjectRow, ReviewRow, SeenRow, TallyRow
 from db.views.figures import STATE
@@ -60,10 +60,7 @@ def figures(session: Session, project_id: ProjectId) -> dict[str, Figure]:
 
 def failure_counts(session: Session, project_id: ProjectId) -> dict[str, int]:
     """How many things are failing, by step."""
-    rows = session.execute(
-        sa.select(FailureRow.step, sa.func.count()).where(FailureRow.project_id == project_id).group_by(FailureRow.step)
-    )
-    return {str(step): int(count) for step, count in rows}
+    return count_by(session, FailureRow.step, FailureRow.project_id == project_id)
 
 
 def label_studio_place(session: Session, project_id: ProjectId) -> LabelStudioPlace | None:
@@ -72,7 +69,7 @@ def label_studio_place(session: Session, project_id: ProjectId) -> LabelStudioPl
 
 
 def inbox_waiting_since(session: Session) -> datetime | None:
-    """When the oldest webhook event came that nobody has handled yet."""
+    """When the oldest webhook event came that is not handled yet."""
     oldest = sa.select(InboxRow.received_at).where(InboxRow.handled_at.is_(None)).order_by(InboxRow.id).limit(1)
     return session.scalars(oldest).first()
 

@@ -17,7 +17,7 @@ from labeling.types import ImageId, LabelSource, ProjectId, ReviewId, ReviewKind
 
 AUTHOR = "annotators"
 MOST = 1_000
-"""So many are looked at, the newest first: a lead decides about some, not about all at once."""
+"""So many are read, the newest first: a lead decides about some at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def _found(session: Session, project_id: ProjectId, *conditions: sa.ColumnElemen
 
 
 def _group_size() -> sa.ScalarSelect[Any]:
-    """How many images look like this one, itself included; 1 while its group is not known."""
+    """How many near-duplicates this image has, itself included; 1 while its group is not known."""
     twin = aliased(ImageRow)
     return (
         sa.select(sa.case((sa.func.count() > 0, sa.func.count()), else_=1))

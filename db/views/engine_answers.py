@@ -1,4 +1,4 @@
-"""What the engines said of an image, with the reason of the one that speaks for them all."""
+"""What the engines predict of an image: the answer of the last one of the escalation that did not abstain."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from labeling.types import ImageId, Outcome, ProjectId
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """One engine's: `probs` is empty where it gave none, `answer` None where it named nothing."""
+    """One prediction: `probs` is empty where there are none, `answer` None where no class was named."""
 
     engine: str
     revision: str
@@ -27,7 +27,7 @@ class Opinion:
 
 
 def of_images(session: Session, project_id: ProjectId, image_ids: Sequence[ImageId]) -> dict[ImageId, Opinion]:
-    """The opinion of the engine that comes last in the escalation; one that abstained leaves it to those before."""
+    """The answer of the engine that comes last in the escalation and did not abstain, with its reason."""
     found: dict[ImageId, Opinion] = {}
     for some in in_parts(image_ids):
         rows = session.scalars(
@@ -36,8 +36,8 @@ def of_images(session: Session, project_id: ProjectId, image_ids: Sequence[Image
             .order_by(place_of(project_id, PrelabelRow.revision), PrelabelRow.id)
         )
         for row in rows:
-            said = Answer.named(Outcome(row.outcome), row.answer).single
-            if row.probs or said:
+            answer = Answer.named(Outcome(row.outcome), row.answer).single
+            if row.probs or answer:
                 reason = str((row.evidence or {}).get("reason", ""))
-                found[ImageId(row.image_id)] = Opinion(row.engine, row.revision, row.probs, said, reason)
+                found[ImageId(row.image_id)] = Opinion(row.engine, row.revision, row.probs, answer, reason)
     return found

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.repositories.engines.prelabels import PendingImage, stated_in
 from db.repositories.labels.labels import is_current_label
-from db.rows import columns, in_parts, read, read_all
+from db.rows import columns, count_if, read, read_all, rows_of
 from db.tables import GroupRow, ImageRow, LabelRow, PrelabelRow
 from labeling.types import ImageId, LabelSource, Outcome, ProjectId
 
@@ -48,7 +49,7 @@ class StoredPrelabel:
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """What one image took of an engine; a cached answer took nothing and says nothing of the next."""
+    """What one image cost an engine; a cached answer cost nothing, so it predicts nothing about the next image."""
 
     seconds: float
     cost_micro: int
@@ -67,20 +68,19 @@ class GoldImage:
 def revisions(session: Session, project_id: ProjectId) -> list[RevisionFacts]:
     """Every revision that has prelabels here, the one used last first."""
     evidence = PrelabelRow.evidence
+    amounts = PrelabelRow.cost_micro, evidence["tokens_in"].as_integer(), evidence["tokens_out"].as_integer()
     newest = sa.func.max(PrelabelRow.created_at)
     rows = session.execute(
         sa.select(
             PrelabelRow.engine,
             PrelabelRow.revision,
             sa.func.count(),
-            _count_if(PrelabelRow.outcome == Outcome.ABSTAINED),
-            _count_if(PrelabelRow.outcome == Outcome.NONE_OF_THESE),
-            _count_if(sa.func.json_array_length(evidence["flags"]) > 0),
-            _count_if(evidence["cached"].as_boolean().is_(True)),
+            count_if(PrelabelRow.outcome == Outcome.ABSTAINED),
+            count_if(PrelabelRow.outcome == Outcome.NONE_OF_THESE),
+            count_if(sa.func.json_array_length(evidence["flags"]) > 0),
+            count_if(evidence["cached"].as_boolean().is_(True)),
             sa.func.avg(PrelabelRow.duration_s),
-            _sum(PrelabelRow.cost_micro),
-            _sum(evidence["tokens_in"].as_integer()),
-            _sum(evidence["tokens_out"].as_integer()),
+            *(sa.func.coalesce(sa.func.sum(amount), 0) for amount in amounts),
             sa.type_coerce(newest, PrelabelRow.created_at.type),
         )
         .join(ImageRow, ImageRow.id == PrelabelRow.image_id)
@@ -95,7 +95,7 @@ def revisions(session: Session, project_id: ProjectId) -> list[RevisionFacts]:
 
 
 def amounts(session: Session, project_id: ProjectId, revision: str, limit: int) -> list[Amount]:
-    """What the newest images took of this revision."""
+    """What the newest images cost this revision."""
     rows = session.execute(
         sa.select(PrelabelRow.duration_s, PrelabelRow.cost_micro, PrelabelRow.evidence["cached"].as_boolean())
         .join(ImageRow, ImageRow.id == PrelabelRow.image_id)
@@ -107,27 +107,30 @@ def amounts(session: Session, project_id: ProjectId, revision: str, limit: int) 
 
 
 def images(session: Session, project_id: ProjectId, *, not_by: str | None = None) -> list[PendingImage]:
-    """All images of the project in the order of their ids, or those that a revision has not looked at."""
-    query = sa.select(*columns(PendingImage, ImageRow)).where(ImageRow.project_id == project_id)
+    """All images of the project in the order of their ids, or those that a revision has not labelled."""
+    query = _images(project_id)
     if not_by is not None:
         query = query.where(~sa.exists().where(PrelabelRow.image_id == ImageRow.id, PrelabelRow.revision == not_by))
-    return read_all(PendingImage, session.execute(query.order_by(ImageRow.id)))
+    return read_all(PendingImage, session.execute(query))
 
 
 def by_ids(session: Session, project_id: ProjectId, image_ids: Iterable[int]) -> list[PendingImage]:
     """Those of these images that the project has, in the order of their ids."""
-    query = sa.select(*columns(PendingImage, ImageRow)).where(ImageRow.project_id == project_id)
-    parts = (query.where(ImageRow.id.in_(some)).order_by(ImageRow.id) for some in in_parts(sorted(image_ids)))
-    return [image for part in parts for image in read_all(PendingImage, session.execute(part))]
+    return read_all(PendingImage, rows_of(session, _images(project_id), ImageRow.id, sorted(image_ids)))
+
+
+def _images(project_id: ProjectId) -> sa.Select[*tuple[Any, ...]]:
+    of_project = sa.select(*columns(PendingImage, ImageRow)).where(ImageRow.project_id == project_id)
+    return of_project.order_by(ImageRow.id)
 
 
 def stored(session: Session, revision: str, image_ids: Iterable[int]) -> dict[ImageId, StoredPrelabel]:
     """What this revision has said of these images, by image."""
-    query = sa.select(PrelabelRow).where(PrelabelRow.revision == revision)
+    fields = columns(StoredPrelabel, PrelabelRow, stated=PrelabelRow.evidence["raw"])
+    said = sa.select(PrelabelRow.image_id, *fields).where(PrelabelRow.revision == revision)
     return {
-        ImageId(row.image_id): replace(read(StoredPrelabel, row), stated=stated_in(row.evidence.get("raw", "")))
-        for some in in_parts(image_ids)
-        for row in session.scalars(query.where(PrelabelRow.image_id.in_(some)))
+        ImageId(row.image_id): read(StoredPrelabel, {**row._mapping, "stated": stated_in(row.stated or "")})
+        for row in rows_of(session, said, PrelabelRow.image_id, image_ids)
     }
 
 
@@ -144,11 +147,3 @@ def gold(session: Session, project_id: ProjectId) -> list[GoldImage]:
         .order_by(ImageRow.id)
     )
     return read_all(GoldImage, rows)
-
-
-def _count_if(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
-    return sa.func.coalesce(sa.func.sum(sa.case((condition, 1), else_=0)), 0)
-
-
-def _sum(column: sa.ColumnElement[int] | sa.orm.InstrumentedAttribute[int]) -> sa.ColumnElement[int]:
-    return sa.func.coalesce(sa.func.sum(column), 0)

@@ -1,4 +1,4 @@
-"""What an export and a snapshot are made of: the labels that stood after a given one, with what they rest on.
+"""What an export and a snapshot are made of: the labels that stood after a given one, with what they were made from.
 
 In: a project and the id of the last label that counts. Out: facts, some hundreds at a time, straight from the database;
 never the whole project at once. Labels are appended only, so the same id gives the same facts at any time.
@@ -14,9 +14,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db import rows
 from db.repositories.labels import soft_labels
+from db.repositories.labels.labels import newest_ids
 from db.repositories.labels.soft_labels import SoftLabel
-from db.rows import columns, in_parts
 from db.tables import (
     AnnotationRow,
     AnnotatorRow,
@@ -41,7 +42,7 @@ CHUNK = 500
 
 @dataclass(frozen=True, slots=True)
 class PersonAnswer:
-    """One answer that a label rests on, and whose it is."""
+    """One answer that a label was made from, and whose it is."""
 
     annotator_id: int
     name: str
@@ -50,7 +51,7 @@ class PersonAnswer:
 
 @dataclass(frozen=True, slots=True)
 class LabelFact:
-    """A label that stood, its image, and the answers it rests on. `side` is null until the image's group is known."""
+    """A label that stood, its image, and the answers it is made from. `side` is null while the image has no group."""
 
     label_id: int
     image_id: int
@@ -73,7 +74,7 @@ class LabelFact:
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What is known of an image besides its label, as of now; `people` gave the answers that `soft` rests on."""
+    """What is known of an image besides its label, as of now; `people` gave the answers that `soft` is made from."""
 
     reference: str | None
     prelabel: str | None
@@ -86,9 +87,7 @@ class Details:
 
 def count(session: Session, project_id: ProjectId, up_to: int) -> int:
     """How many images had a label after the label `up_to`."""
-    newest = _newest(project_id, up_to)
-    statement = sa.select(sa.func.count()).select_from(LabelRow).join(newest, newest.c.id == LabelRow.id)
-    return session.scalar(statement.where(LabelRow.value.is_not(None))) or 0
+    return rows.count(session, LabelRow, LabelRow.id.in_(newest_ids(project_id, up_to)), LabelRow.value.is_not(None))
 
 
 def label_facts(
@@ -98,22 +97,24 @@ def label_facts(
     statement = _statement(project_id, up_to).order_by(_hash_order(session) if by_hash else ImageRow.id)
     streamed = statement.execution_options(yield_per=CHUNK)  # asks PostgreSQL for a cursor of its own
     with session.execute(streamed) as found:
-        for rows in found.mappings().partitions():
-            people = _people(session, [int(key) for row in rows for key in row["evidence"].get("annotations", ())])
-            yield [_fact(row, people) for row in rows]
+        for part in found.mappings().partitions():
+            people = person_answers(
+                session, [int(key) for row in part for key in row["evidence"].get("annotations", ())]
+            )
+            yield [_fact(row, people) for row in part]
 
 
 def details(session: Session, project: Project, facts: Sequence[LabelFact]) -> dict[int, Details]:
     """What else is known of these images, by image."""
-    images = [fact.image_id for fact in facts]
-    references, prelabels = _references(session, images), _prelabels(session, project, images)
+    images = [ImageId(fact.image_id) for fact in facts]
+    references, prelabels = first_references(session, images), _prelabels(session, project, images)
     deciders = _deciders(session, [fact.evidence["decision"] for fact in facts if "decision" in fact.evidence])
-    soft = soft_labels.of(session, [ImageId(image) for image in images])
-    people = _people(session, [key for one in soft.values() for key in one.annotations])
+    soft = soft_labels.of(session, images)
+    people = person_answers(session, [key for one in soft.values() for key in one.annotations])
     return {
         fact.image_id: Details(
             references.get(fact.image_id),
-            *prelabels.get(fact.image_id, (None, None, None)),
+            *prelabels.get(ImageId(fact.image_id), (None, None, None)),
             deciders.get(fact.evidence.get("decision", 0)),
             found := soft.get(ImageId(fact.image_id)),
             tuple(people[key] for key in found.annotations if key in people) if found else (),
@@ -122,12 +123,33 @@ def details(session: Session, project: Project, facts: Sequence[LabelFact]) -> d
     }
 
 
+def person_answers(session: Session, annotation_ids: Sequence[int]) -> dict[int, PersonAnswer]:
+    """The answers of these annotations, by annotation."""
+    answers = sa.select(AnnotationRow.id, AnnotationRow.annotator_id, AnnotatorRow.name, AnnotationRow.answers)
+    named = answers.outerjoin(AnnotatorRow, AnnotatorRow.id == AnnotationRow.annotator_id)
+    return {
+        key: PersonAnswer(annotator or 0, name or "", Answer.of(stored))
+        for key, annotator, name, stored in rows.rows_of(session, named, AnnotationRow.id, annotation_ids)
+    }
+
+
+def first_references(session: Session, image_ids: Sequence[int]) -> dict[int, str]:
+    """The name under which each of these images was first registered."""
+    first = sa.select(sa.func.min(FetchRow.registration_id)).where(FetchRow.image_id.in_(image_ids))
+    found = session.execute(
+        sa.select(FetchRow.image_id, RegistrationRow.reference)
+        .join(RegistrationRow, RegistrationRow.id == FetchRow.registration_id)
+        .where(FetchRow.registration_id.in_(first.group_by(FetchRow.image_id)))
+    )
+    return {int(image): reference for image, reference in found}
+
+
 def _statement(project_id: ProjectId, up_to: int) -> sa.Select[*tuple[Any, ...]]:
-    newest = _newest(project_id, up_to)
-    told: dict[str, Any] = {"label_id": LabelRow.id, "image_id": ImageRow.id, "version": VersionRow.number}
-    told |= {"asked_at": ReviewRow.created_at, "labelled_at": LabelRow.created_at}
+    newest = newest_ids(project_id, up_to).subquery()
+    named: dict[str, Any] = {"label_id": LabelRow.id, "image_id": ImageRow.id, "version": VersionRow.number}
+    named |= {"asked_at": ReviewRow.created_at, "labelled_at": LabelRow.created_at}
     return (
-        sa.select(*columns(LabelFact, ImageRow, LabelRow, ReviewRow, GroupRow, **told))
+        sa.select(*rows.columns(LabelFact, ImageRow, LabelRow, ReviewRow, GroupRow, **named))
         .select_from(LabelRow)
         .join(newest, newest.c.id == LabelRow.id)
         .join(ImageRow, ImageRow.id == LabelRow.image_id)
@@ -137,13 +159,6 @@ def _statement(project_id: ProjectId, up_to: int) -> sa.Select[*tuple[Any, ...]]
         .outerjoin(VersionRow, VersionRow.id == QueryRow.version_id)
         .where(LabelRow.value.is_not(None))
     )
-
-
-def _newest(project_id: ProjectId, up_to: int) -> sa.Subquery:
-    newest = sa.select(sa.func.max(LabelRow.id).label("id")).where(
-        LabelRow.project_id == project_id, LabelRow.id <= up_to
-    )
-    return newest.group_by(LabelRow.image_id).subquery()
 
 
 def _hash_order(session: Session) -> sa.ColumnElement[str]:
@@ -157,48 +172,20 @@ def _fact(row: sa.RowMapping, people: Mapping[int, PersonAnswer]) -> LabelFact:
     return LabelFact(**row, people=tuple(answer for answer in found if answer is not None))
 
 
-def _people(session: Session, annotation_ids: Sequence[int]) -> dict[int, PersonAnswer]:
-    """The answers of these annotations, by annotation."""
-    rows = (
-        row
-        for some in in_parts(annotation_ids)
-        for row in session.execute(
-            sa.select(AnnotationRow.id, AnnotationRow.annotator_id, AnnotatorRow.name, AnnotationRow.answers)
-            .outerjoin(AnnotatorRow, AnnotatorRow.id == AnnotationRow.annotator_id)
-            .where(AnnotationRow.id.in_(some))
-        )
-    )
-    return {key: PersonAnswer(annotator or 0, name or "", Answer.of(stored)) for key, annotator, name, stored in rows}
-
-
-def _references(session: Session, images: Sequence[int]) -> dict[int, str]:
-    """What each image was first named."""
-    first = (
-        sa.select(FetchRow.image_id, sa.func.min(FetchRow.registration_id).label("id"))
-        .where(FetchRow.image_id.in_(images))
-        .group_by(FetchRow.image_id)
-        .subquery()
-    )
-    rows = session.execute(
-        sa.select(first.c.image_id, RegistrationRow.reference).join(first, first.c.id == RegistrationRow.id)
-    )
-    return {int(image): reference for image, reference in rows}
-
-
 def _prelabels(
-    session: Session, project: Project, images: Sequence[int]
-) -> dict[int, tuple[str | None, float | None, str | None]]:
+    session: Session, project: Project, images: Sequence[ImageId]
+) -> dict[ImageId, tuple[str | None, float | None, str | None]]:
     """What the last engine of the escalation that did not abstain said, how sure it was, and its revision."""
-    found: dict[int, tuple[str | None, float | None, str | None]] = {}
-    answers = project.config.answers
-    for image, one in engine_answers.of_images(session, project.id, [ImageId(image) for image in images]).items():
-        likeliest = answers.label_of(None, one.probs)
-        said = one.answer or likeliest
-        if said is not None:
-            found[image] = (said, round(max(one.probs), 6) if said == likeliest else None, one.revision)
+    found: dict[ImageId, tuple[str | None, float | None, str | None]] = {}
+    for image, said in engine_answers.of_images(session, project.id, images).items():
+        likeliest = project.config.answers.label_of(None, said.probs)
+        answer = said.answer or likeliest
+        if answer is not None:
+            confidence = round(max(said.probs), 6) if answer == likeliest else None
+            found[image] = (answer, confidence, said.revision)
     return found
 
 
 def _deciders(session: Session, decision_ids: Sequence[int]) -> dict[int, str]:
-    rows = session.execute(sa.select(DecisionRow.id, DecisionRow.author).where(DecisionRow.id.in_(decision_ids)))
-    return {int(key): author for key, author in rows}
+    found = session.execute(sa.select(DecisionRow.id, DecisionRow.author).where(DecisionRow.id.in_(decision_ids)))
+    return {int(key): author for key, author in found}

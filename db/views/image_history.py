@@ -1,8 +1,8 @@
-"""Everything that is known of one image, as facts in the order in which they came to be.
+"""Everything that is known of one image, as facts in the order of their times.
 
-In: a project's image. Out: facts, each with its time, who or what it comes from, what it says and why. Read-only; a
-fact is in one of the tables named here, and nothing is made up for the occasion. `HIDES` names what a person must not
-see while somebody is asked about the image blind.
+In: a project's image. Out: facts, each with its time, who or what it comes from, what it says and why. Read-only;
+every fact is a row of one of the tables named here. `HIDES` names what a person must not see while somebody is asked
+about the image blind.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories.reviews.reviews import is_open
+from db.repositories.labels.labels import is_current_label
+from db.repositories.reviews.reviews import has_ended, is_open
 from db.tables import (
     AdoptedTaskRow,
     AlarmRow,
@@ -45,7 +46,7 @@ TWINS = 24
 HIDES = frozenset({"prelabel", "prediction", "answered", "skipped", "withdrawn", "voided"}) | {
     "decision", "label", "label checked", "alarm"
 }  # fmt: skip
-"""The kinds of fact from which somebody could read what a blind task does not show."""
+"""The kinds of fact that reveal what a blind task does not show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class Twin:
 def facts(
     session: Session, project_id: ProjectId, image_id: ImageId, classes: Sequence[str], champion: int | None
 ) -> list[Fact]:
-    """Every fact about an image, oldest first; `champion` is the number of the version that serves."""
+    """Every fact about an image, oldest first; `champion` is the number of the version in use."""
     found = [
         *_arrivals(session, image_id),
         *_prelabels(session, image_id, classes),
@@ -117,8 +118,7 @@ def tasks(session: Session, image_id: ImageId) -> list[Task]:
     rows = session.execute(
         sa.select(ReviewRow.id, PushRow.ls_task_id, ReviewRow.kind, ReviewRow.blind)
         .join(PushRow, PushRow.review_id == ReviewRow.id)
-        .outerjoin(ReviewEndRow, ReviewEndRow.review_id == ReviewRow.id)
-        .where(ReviewRow.image_id == image_id, ReviewEndRow.review_id.is_(None))
+        .where(ReviewRow.image_id == image_id, ~has_ended())
         .order_by(ReviewRow.id)
     )
     return [Task(*row) for row in rows]
@@ -127,15 +127,9 @@ def tasks(session: Session, image_id: ImageId) -> list[Task]:
 def twins(session: Session, project_id: ProjectId, image_id: ImageId) -> list[Twin]:
     """The other images of its group, the first of them."""
     group = sa.select(ImageRow.group_id).where(ImageRow.id == image_id).scalar_subquery()
-    newest = (
-        sa.select(sa.func.max(LabelRow.id))
-        .where(LabelRow.image_id == ImageRow.id)
-        .correlate(ImageRow)
-        .scalar_subquery()
-    )
     rows = session.execute(
         sa.select(ImageRow.id, ImageRow.content_hash, LabelRow.value)
-        .outerjoin(LabelRow, LabelRow.id == newest)
+        .outerjoin(LabelRow, sa.and_(LabelRow.image_id == ImageRow.id, is_current_label()))
         .where(ImageRow.project_id == project_id, ImageRow.group_id == group, ImageRow.id != image_id)
         .order_by(ImageRow.id)
         .limit(TWINS)
@@ -203,15 +197,15 @@ def _questions(session: Session, project_id: ProjectId, image_id: ImageId) -> It
         .where(ReviewRow.image_id == image_id, ReviewRow.project_id == project_id)
         .order_by(ReviewRow.id)
     )
-    for review, query, push, end, seen_at in rows.all():
+    for review, query, push, end, viewed_at in rows.all():
         task = None if push is None else push.ls_task_id
         about = {"query": query.number, "blind": review.blind, "probability": review.probability}
         says, why = f"{review.kind}{', blind' if review.blind else ''}", f"{query.strategy}, {query.trigger}"
         yield Fact(review.created_at, "asked", "", says, why, about, task_id=task)
         if push is not None:
             yield Fact(push.pushed_at, "pushed", "", f"task {task} in Label Studio", "", {}, task_id=task)
-        if seen_at is not None:
-            yield Fact(seen_at, "seen", "", "the picture was fetched from us for this task", "", {}, task_id=task)
+        if viewed_at is not None:
+            yield Fact(viewed_at, "seen", "", "the picture was fetched from us for this task", "", {}, task_id=task)
         wanted = sa.select(OverlapRow).where(OverlapRow.review_id == review.id).order_by(OverlapRow.id)
         for more in session.scalars(wanted):
             yield Fact(more.at, "people wanted", more.author, f"{more.people} people", more.reason, {}, task_id=task)
@@ -275,7 +269,7 @@ def _labels(session: Session, image_id: ImageId) -> Iterator[Fact]:
 
 
 def _alarms(session: Session, project_id: ProjectId, image_id: ImageId) -> Iterator[Fact]:
-    """Alarms about an engine or an annotator that had to do with this image."""
+    """Alarms about an engine or an annotator of this image."""
     revisions = sa.select(PrelabelRow.revision).where(PrelabelRow.image_id == image_id)
     people = (
         sa.select(sa.cast(AnnotationRow.annotator_id, sa.Text))

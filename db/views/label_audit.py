@@ -1,6 +1,6 @@
-"""What the inspection of labels reads: labels and where they come from, what became of suspects, where images are.
+"""What the audit of labels reads: labels and where they come from, what became of suspects, where images are.
 
-Read-only but for `find_right`. Image ids go in pieces, so that any number of them may be asked about.
+Read-only but for `find_right`. Image ids are asked for in parts, so there may be any number of them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from db.repositories.labels.labels import is_current_label
 from db.repositories.reviews.reviews import is_open
-from db.rows import columns, in_parts, newest, read_all
+from db.rows import columns, fingerprint_of, newest, newest_of, read_all, rows_of
 from db.session import insert_new
 from db.tables import (
     AnnotationRow,
@@ -34,23 +34,6 @@ from db.tables import (
 )
 from labeling.answers import Answer
 from labeling.types import Actor, ImageId, LabelSource, Outcome, ProjectId, ReviewKind, Side
-
-__all__ = [
-    "EngineAnswer",
-    "HeldLabel",
-    "Place",
-    "answers_fingerprint",
-    "changed",
-    "checked_labels",
-    "corrected_holdout",
-    "engine_answers",
-    "find_right",
-    "held_labels",
-    "open_images",
-    "places",
-    "sent_back",
-    "standing_labels",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,29 +75,25 @@ class EngineAnswer:
 
 
 def answers_fingerprint(session: Session, project_id: ProjectId) -> str:
-    """Changes whenever an answer, a void, a pause, a late look at an image, a label or an engine in force does."""
-    of_review, of_person = ReviewRow.project_id == project_id, AnnotatorRow.project_id == project_id
-    parts = [
-        newest(AnnotationRow.id, sa.exists().where(AnnotationRow.review_id == ReviewRow.id, of_review)),
-        newest(VoidRow.id, sa.exists().where(VoidRow.annotator_id == AnnotatorRow.id, of_person)),
-        newest(AnnotatorSwitchRow.id, sa.exists().where(AnnotatorSwitchRow.annotator_id == AnnotatorRow.id, of_person)),
-        sa.select(sa.func.count())
-        .select_from(SeenRow)
-        .join(ReviewRow, ReviewRow.id == SeenRow.review_id)
-        .where(of_review),
+    """Changes whenever an answer, a void, a pause, a late view of an image, a label or an engine in force does."""
+    of_annotator = AnnotatorSwitchRow.annotator_id == AnnotatorRow.id
+    viewed = sa.select(sa.func.count()).select_from(SeenRow).join(ReviewRow, ReviewRow.id == SeenRow.review_id)
+    return fingerprint_of(
+        session,
+        newest_of(AnnotationRow.id, ReviewRow, AnnotationRow.review_id == ReviewRow.id, project_id),
+        newest_of(VoidRow.id, AnnotatorRow, VoidRow.annotator_id == AnnotatorRow.id, project_id),
+        newest_of(AnnotatorSwitchRow.id, AnnotatorRow, of_annotator, project_id),
+        viewed.where(ReviewRow.project_id == project_id),
         newest(LabelRow.id, LabelRow.project_id == project_id),
         sa.select(sa.func.max(EngineStageRow.since)).where(EngineStageRow.project_id == project_id),
-    ]
-    row = session.execute(sa.select(*(part.scalar_subquery() for part in parts))).one()
-    return "-".join(str(value or 0) for value in row)
+    )
 
 
 def engine_answers(session: Session, revision: str, image_ids: Iterable[int]) -> list[EngineAnswer]:
     """What a revision said of these images."""
-    query = sa.select(*columns(EngineAnswer, PrelabelRow)).where(PrelabelRow.revision == revision)
-    parts = (query.where(PrelabelRow.image_id.in_(some)) for some in in_parts(sorted(image_ids)))
-    rows = (row for part in parts for row in session.execute(part.order_by(PrelabelRow.image_id)))
-    return read_all(EngineAnswer, rows)
+    said = sa.select(*columns(EngineAnswer, PrelabelRow)).where(PrelabelRow.revision == revision)
+    in_order = said.order_by(PrelabelRow.image_id)
+    return read_all(EngineAnswer, rows_of(session, in_order, PrelabelRow.image_id, sorted(image_ids)))
 
 
 def held_labels(session: Session, project_id: ProjectId) -> list[HeldLabel]:
@@ -139,15 +118,11 @@ def standing_labels(session: Session, project_id: ProjectId, label_ids: Iterable
     query = sa.select(LabelRow.id, LabelRow.image_id).where(
         LabelRow.project_id == project_id, LabelRow.value.is_not(None), is_current_label()
     )
-    return {
-        label: image
-        for some in in_parts(label_ids)
-        for label, image in session.execute(query.where(LabelRow.id.in_(some)))
-    }
+    return {label: image for label, image in rows_of(session, query, LabelRow.id, label_ids)}  # noqa: C416 - a row is no tuple
 
 
 def places(session: Session, image_ids: Iterable[int]) -> dict[int, Place]:
-    """Where these images can be looked at."""
+    """Where these images can be viewed."""
     task = (
         sa.select(sa.func.max(PushRow.ls_task_id))
         .join(ReviewRow, ReviewRow.id == PushRow.review_id)
@@ -156,19 +131,14 @@ def places(session: Session, image_ids: Iterable[int]) -> dict[int, Place]:
         .scalar_subquery()
     )
     query = sa.select(ImageRow.id, ImageRow.content_hash, task)
-    return {
-        image: Place(content_hash, ls_task)
-        for some in in_parts(image_ids)
-        for image, content_hash, ls_task in session.execute(query.where(ImageRow.id.in_(some)))
-    }
+    found = rows_of(session, query, ImageRow.id, image_ids)
+    return {image: Place(content_hash, ls_task) for image, content_hash, ls_task in found}
 
 
 def open_images(session: Session, image_ids: Iterable[int]) -> set[int]:
     """Those of these images about which somebody is still asked, gold reviews left out."""
     query = sa.select(ReviewRow.image_id).where(is_open(), ReviewRow.kind != ReviewKind.GOLD.value)
-    return {
-        image for some in in_parts(image_ids) for image in session.scalars(query.where(ReviewRow.image_id.in_(some)))
-    }
+    return {row.image_id for row in rows_of(session, query, ReviewRow.image_id, image_ids)}
 
 
 def sent_back(session: Session, project_id: ProjectId, reason: str, strategy: str) -> set[int]:
@@ -187,38 +157,35 @@ def sent_back(session: Session, project_id: ProjectId, reason: str, strategy: st
 
 
 def checked_labels(session: Session, project_id: ProjectId) -> set[int]:
-    """The labels that somebody looked at again and found right."""
-    return set(
-        session.scalars(
-            sa.select(LabelCheckRow.label_id)
-            .join(LabelRow, LabelRow.id == LabelCheckRow.label_id)
-            .where(LabelRow.project_id == project_id)
-        )
-    )
+    """The labels that were checked again and found right."""
+    checked = sa.select(LabelCheckRow.label_id).join(LabelRow, LabelRow.id == LabelCheckRow.label_id)
+    return set(session.scalars(checked.where(LabelRow.project_id == project_id)))
 
 
 def find_right(session: Session, label_ids: Sequence[int], by: Actor) -> int:
-    """Note that these labels were looked at again and are right; return how many notes are new."""
+    """Note that these labels were checked again and are right; return how many notes are new."""
     rows = [{"label_id": label, "author": by.author, "reason": by.reason, "at": by.now} for label in label_ids]
     return insert_new(session, LabelCheckRow, rows)
 
 
 def changed(session: Session, image_ids: Iterable[int]) -> int:
     """How many of these images ever changed from one label to another."""
-    query = sa.select(LabelRow.image_id).where(LabelRow.value.is_not(None)).group_by(LabelRow.image_id)
-    query = query.having(sa.func.count(sa.distinct(LabelRow.value)) > 1)
-    return sum(len(session.scalars(query.where(LabelRow.image_id.in_(some))).all()) for some in in_parts(image_ids))
+    return sum(1 for _ in rows_of(session, _relabelled(), LabelRow.image_id, image_ids))
 
 
 def corrected_holdout(session: Session, project_id: ProjectId) -> int:
     """How many hold-out images ever changed from one label to another."""
     differing = (
-        sa.select(LabelRow.image_id)
+        _relabelled()
         .join(ImageRow, ImageRow.id == LabelRow.image_id)
         .join(GroupRow, GroupRow.id == ImageRow.group_id)
-        .where(LabelRow.project_id == project_id, LabelRow.value.is_not(None), GroupRow.side == Side.HOLDOUT)
-        .group_by(LabelRow.image_id)
-        .having(sa.func.count(sa.distinct(LabelRow.value)) > 1)
+        .where(LabelRow.project_id == project_id, GroupRow.side == Side.HOLDOUT)
         .subquery()
     )
     return session.scalar(sa.select(sa.func.count()).select_from(differing)) or 0
+
+
+def _relabelled() -> sa.Select[int]:
+    """The images that had more than one label."""
+    by_image = sa.select(LabelRow.image_id).where(LabelRow.value.is_not(None)).group_by(LabelRow.image_id)
+    return by_image.having(sa.func.count(sa.distinct(LabelRow.value)) > 1)

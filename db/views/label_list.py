@@ -1,7 +1,7 @@
-"""The labels that stand, as a list to look through and to correct: one row an image, the newest label first.
+"""The labels that stand, as a list to read and to correct: one row an image, the newest label first.
 
 In: a project, filters, and where to go on (a label's id). Out: frozen items. A slice costs the same however deep it
-lies; what is rare is found through the tables that are indexed by it, never by walking over all labels.
+lies; rare labels are found through the tables that are indexed by them, never by reading all labels.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from sqlalchemy.orm import Session, aliased
 from db.paging import Slice
 from db.repositories.labels.labels import DISPUTED, is_current_label
 from db.repositories.reviews.reviews import is_open
+from db.rows import columns, read
 from db.tables import (
     AnnotationRow,
-    AnnotatorRow,
     FetchRow,
     GroupRow,
     ImageRow,
@@ -29,10 +29,11 @@ from db.tables import (
     ReviewRow,
     SoftLabelRow,
 )
+from db.views.exports import first_references, person_answers
 from labeling.types import AnnotationAction, ImageId, LabelSource, ProjectId, ReviewKind, Side
 
 SEARCHED = 1_000
-"""A search by name looks at so many of the newest names that match."""
+"""A search by name covers so many of the newest names that match."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +86,12 @@ def standing(
     statement = _listed(LabelRow.image_id == ImageRow.id).where(
         LabelRow.project_id == project_id, is_current_label(), *_conditions(project_id, wanted)
     )
-    if wanted.text:  # looked up first: no planner knows how many names match
+    if wanted.text:  # read first: no planner knows how many names match
         statement = statement.where(LabelRow.image_id.in_(_named(session, project_id, wanted.text)))
     if after is not None:
         statement = statement.where(LabelRow.id < after)
     rows = session.execute(statement.order_by(LabelRow.id.desc()).limit(limit + 1)).all()
-    found = _completed(session, [_item(row) for row in rows[:limit]])
+    found = _completed(session, rows[:limit])
     return Slice(found, found[-1].label_id if len(rows) > limit else None)
 
 
@@ -100,8 +101,7 @@ def of_images(session: Session, project_id: ProjectId, image_ids: Sequence[Image
     statement = _listed(LabelRow.id == newest.scalar_subquery(), outer=True).where(
         ImageRow.project_id == project_id, ImageRow.id.in_(image_ids)
     )
-    rows = session.execute(statement.order_by(ImageRow.id)).all()
-    return _completed(session, [_item(row) for row in rows])
+    return _completed(session, session.execute(statement.order_by(ImageRow.id)).all())
 
 
 def of_task(session: Session, project_id: ProjectId, task_id: int) -> ImageId | None:
@@ -124,9 +124,12 @@ def blind_and_open(session: Session, image_ids: Sequence[ImageId]) -> set[ImageI
 
 def _listed(on: sa.ColumnElement[bool], *, outer: bool = False) -> sa.Select[*tuple[Any, ...]]:
     asked = aliased(ReviewRow)
+    ids = {"image_id": ImageRow.id, "label_id": LabelRow.id, "task_id": PushRow.ls_task_id, "kind": asked.kind}
+    said = {"author": sa.func.coalesce(LabelRow.author, ""), "reason": sa.func.coalesce(LabelRow.reason, "")}
+    fields = columns(Listed, ImageRow, GroupRow, LabelRow, SoftLabelRow, **ids, **said, at=LabelRow.created_at)
     return (
-        sa.select(ImageRow.id, ImageRow.content_hash, GroupRow.side, LabelRow, asked.kind, PushRow.ls_task_id)
-        .add_columns(SoftLabelRow.confidence)
+        sa.select(*fields)
+        .select_from(ImageRow)
         .join(LabelRow, on, isouter=outer)
         .outerjoin(GroupRow, GroupRow.id == ImageRow.group_id)
         .outerjoin(asked, asked.id == LabelRow.review_id)
@@ -171,25 +174,12 @@ def _named(session: Session, project_id: ProjectId, text: str) -> list[int]:
     return list(session.scalars(joined))
 
 
-def _item(row: sa.Row[*tuple[Any, ...]]) -> Listed:
-    image, content_hash, side, label, kind, task, confidence = row
-    of, kind = None if side is None else Side(side), None if kind is None else ReviewKind(kind)
-    if label is None:
-        return Listed(image, content_hash, of, None, None, None, "", "", None, {}, kind, task, confidence)
-    said = label.id, label.value, LabelSource(label.source), label.author, label.reason, label.created_at
-    return Listed(image, content_hash, of, *said, label.evidence, kind, task, confidence)
-
-
-def _completed(session: Session, items: Sequence[Listed]) -> list[Listed]:
+def _completed(session: Session, rows: Sequence[sa.Row[*tuple[Any, ...]]]) -> list[Listed]:
     """With the name that each image was first registered under, and with who answered."""
-    names = _references(session, [item.image_id for item in items])
-    wanted = sorted({number for item in items for number in item.evidence.get("annotations", ())})
-    answered = sa.select(AnnotationRow.id, AnnotatorRow.id, AnnotatorRow.name).join(
-        AnnotatorRow, AnnotatorRow.id == AnnotationRow.annotator_id
-    )
-    people = {
-        number: (person, name) for number, person, name in session.execute(answered.where(AnnotationRow.id.in_(wanted)))
-    }
+    items = [read(Listed, {**row._mapping, "evidence": row.evidence or {}}) for row in rows]
+    names = first_references(session, [item.image_id for item in items])
+    answers = person_answers(session, [key for item in items for key in item.evidence.get("annotations", ())])
+    people = {key: (answer.annotator_id, answer.name) for key, answer in answers.items() if answer.annotator_id}
     return [
         replace(
             item,
@@ -198,17 +188,3 @@ def _completed(session: Session, items: Sequence[Listed]) -> list[Listed]:
         )
         for item in items
     ]
-
-
-def _references(session: Session, image_ids: Sequence[ImageId]) -> dict[ImageId, str]:
-    first = (
-        sa.select(sa.func.min(FetchRow.registration_id))
-        .where(FetchRow.image_id.in_(image_ids))
-        .group_by(FetchRow.image_id)
-    )
-    rows = session.execute(
-        sa.select(FetchRow.image_id, RegistrationRow.reference)
-        .join(RegistrationRow, RegistrationRow.id == FetchRow.registration_id)
-        .where(FetchRow.registration_id.in_(first))
-    )
-    return {ImageId(image): reference for image, reference in rows}

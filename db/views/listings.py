@@ -16,20 +16,11 @@ from sqlalchemy.orm import Session
 from db.paging import Slice, slice_of
 from db.repositories.reviews.reviews import is_open
 from db.rows import columns
-from db.tables import (
-    FailureRow,
-    GroupRow,
-    ImageRow,
-    LabelRow,
-    PrelabelRow,
-    RegistrationRow,
-    ReviewRow,
-    SourceRow,
-)
+from db.tables import FailureRow, GroupRow, ImageRow, LabelRow, PrelabelRow, RegistrationRow, ReviewRow, SourceRow
 from labeling.types import LabelSource, ProjectId
 
 IMAGE_STATES = ("fetched", "ready", "asked", "labelled")
-"""Of an image whose bytes are here: waiting for prelabel or group, in the pool, in front of people, labelled."""
+"""Of an image whose bytes are here: waiting for prelabel or group, in the pool, asked about, labelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +58,7 @@ class FailureItem:
 
 @dataclass(frozen=True, slots=True)
 class SourceItem:
-    """A place that is looked at on a schedule."""
+    """A place that is read on a schedule."""
 
     id: int
     address: str
@@ -93,7 +84,7 @@ def images(
     session: Session, project_id: ProjectId, *, after: int | None, limit: int, state: str | None = None
 ) -> Slice[ImageItem]:
     """The images of a project, all or those in one of IMAGE_STATES."""
-    stands, label = _state(), _current_label(ImageRow.id)
+    stands, label = _state(), _current_label()
     statement = (
         sa.select(*columns(ImageItem, ImageRow, GroupRow, state=stands, label=label))
         .outerjoin(GroupRow, GroupRow.id == ImageRow.group_id)
@@ -140,10 +131,10 @@ def labels(
     return slice_of(session, statement, LabelRow.id, after, limit, LabelItem)
 
 
-def _current_label(image_id: Any) -> sa.ScalarSelect[str | None]:
+def _current_label() -> sa.ScalarSelect[str | None]:
     return (
         sa.select(LabelRow.value)
-        .where(LabelRow.image_id == image_id)
+        .where(LabelRow.image_id == ImageRow.id)
         .order_by(LabelRow.id.desc())
         .limit(1)
         .correlate(ImageRow)
@@ -155,7 +146,7 @@ def _state() -> sa.Case[str]:
     asked = _any(ReviewRow.id, ReviewRow.image_id == ImageRow.id, is_open())
     prelabelled = _any(PrelabelRow.id, PrelabelRow.image_id == ImageRow.id)
     return sa.case(
-        (_current_label(ImageRow.id).is_not(None), "labelled"),
+        (_current_label().is_not(None), "labelled"),
         (asked, "asked"),
         (sa.and_(ImageRow.group_id.is_not(None), prelabelled), "ready"),
         else_="fetched",

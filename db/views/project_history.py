@@ -1,6 +1,6 @@
-"""How a project came along: every answer in the order in which it was recorded, and what each image was called.
+"""The history of a project: every answer in the order in which it was recorded, and the name of each image.
 
-Read-only, and whole: for a look back over one project, such as the demo's report. Not for pages over large ones.
+Read-only, and complete: for a report about one project, such as the demo's. Not for pages over large ones.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from labeling.types import AnnotationAction, ProjectId, ReviewKind
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One recorded version of one person's answer. `shown` is the class that stood pre-selected; None if blind."""
+    """One recorded version of one person's answer. `shown` is the class that was pre-selected; None if blind."""
 
     review_id: int
     image_id: int
@@ -44,7 +44,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What an image was called where it came from, and the text beside it."""
+    """The reference of an image at its source, and the text beside it."""
 
     reference: str
     text: str | None

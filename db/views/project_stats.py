@@ -1,6 +1,6 @@
-"""How a project stands and changes: when images came and from where, which labels there are, what waits.
+"""The state of a project and its changes: when images came and from where, which labels there are, what waits.
 
-Read-only; the figures of label quality and of drift rest on it.
+Read-only; the figures of label quality and of drift use it.
 """
 
 from __future__ import annotations
@@ -9,42 +9,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.repositories.labels.labels import is_current_label
-from db.rows import count, in_parts
+from db.rows import count, rows_of
 from db.tables import FetchRow, ImageRow, InboxRow, LabelRow, PrelabelRow, RegistrationRow
 from labeling.types import LabelSource, ProjectId
-
-
-def group_arrivals(session: Session, project_id: ProjectId) -> dict[int, datetime]:
-    """When each near-duplicate group's first image was fetched."""
-    rows = session.execute(
-        sa.select(ImageRow.group_id, sa.func.min(ImageRow.fetched_at))
-        .where(ImageRow.project_id == project_id, ImageRow.group_id.is_not(None))
-        .group_by(ImageRow.group_id)
-    )
-    return {group: first for group, first in rows if group is not None}
 
 
 def grouped_images(session: Session, project_id: ProjectId) -> int:
     """How many images have a group."""
     grouped = sa.select(sa.func.count(ImageRow.group_id)).where(ImageRow.project_id == project_id)
     return session.scalar(grouped) or 0
-
-
-def arrived_since(session: Session, project_id: ProjectId, since: datetime) -> int:
-    """How many groups have come whose first image was fetched after this."""
-    arrivals = (
-        sa.select(ImageRow.group_id)
-        .where(ImageRow.project_id == project_id, ImageRow.group_id.is_not(None))
-        .group_by(ImageRow.group_id)
-        .having(sa.func.min(ImageRow.fetched_at) > since)
-        .subquery()
-    )
-    return session.scalar(sa.select(sa.func.count()).select_from(arrivals)) or 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +35,22 @@ class LabelCount:
     decided: bool
     several: bool
     count: int
+
+
+def group_arrivals(session: Session, project_id: ProjectId) -> dict[int, datetime]:
+    """When each near-duplicate group's first image was fetched."""
+    return {group: first for group, first in session.execute(_arrivals(project_id))}  # noqa: C416 - a row is no tuple
+
+
+def arrived_since(session: Session, project_id: ProjectId, since: datetime) -> int:
+    """How many groups have come whose first image was fetched after this."""
+    late = _arrivals(project_id).having(sa.func.min(ImageRow.fetched_at) > since).subquery()
+    return session.scalar(sa.select(sa.func.count()).select_from(late)) or 0
+
+
+def _arrivals(project_id: ProjectId) -> sa.Select[*tuple[Any, ...]]:
+    grouped = ImageRow.project_id == project_id, ImageRow.group_id.is_not(None)
+    return sa.select(ImageRow.group_id, sa.func.min(ImageRow.fetched_at)).where(*grouped).group_by(ImageRow.group_id)
 
 
 def labels_now(session: Session, project_id: ProjectId) -> list[LabelCount]:
@@ -81,21 +76,18 @@ def folders(session: Session, image_ids: Iterable[int]) -> dict[int, str]:
     query = sa.select(FetchRow.image_id, sa.func.min(RegistrationRow.reference)).join(
         RegistrationRow, RegistrationRow.id == FetchRow.registration_id
     )
-    return {
-        image: str(PurePosixPath(reference).parent)
-        for some in in_parts(image_ids)
-        for image, reference in session.execute(query.where(FetchRow.image_id.in_(some)).group_by(FetchRow.image_id))
-    }
+    first = rows_of(session, query.group_by(FetchRow.image_id), FetchRow.image_id, image_ids)
+    return {image: str(PurePosixPath(reference).parent) for image, reference in first}
 
 
 def oldest_event(session: Session, project_id: ProjectId) -> datetime | None:
-    """When the oldest event of Label Studio came that nobody has handled yet."""
+    """When the oldest event of Label Studio came that is not handled yet."""
     waiting = sa.select(sa.func.min(InboxRow.received_at))
     return session.scalar(waiting.where(InboxRow.project_id == project_id, InboxRow.handled_at.is_(None)))
 
 
 def earlier_revision(session: Session, project_id: ProjectId, revision: str) -> str | None:
-    """The other engine revision that looked at the project's images last."""
+    """The other revision of the same engine that labelled the project's images last."""
     engine = sa.select(PrelabelRow.engine).where(PrelabelRow.revision == revision).limit(1).scalar_subquery()
     return session.scalar(
         sa.select(PrelabelRow.revision)
@@ -107,10 +99,10 @@ def earlier_revision(session: Session, project_id: ProjectId, revision: str) -> 
 
 
 def looked_at_by_both(session: Session, project_id: ProjectId, one: str, other: str, limit: int) -> list[int]:
-    """Images that both engine revisions looked at, in the order of content hashes: the same ones each time."""
-    looked = [
+    """Images that both engine revisions labelled, in the order of content hashes: the same ones each time."""
+    labelled = [
         sa.exists().where(PrelabelRow.image_id == ImageRow.id, PrelabelRow.revision == revision)
         for revision in (one, other)
     ]
-    query = sa.select(ImageRow.id).where(ImageRow.project_id == project_id, *looked)
+    query = sa.select(ImageRow.id).where(ImageRow.project_id == project_id, *labelled)
     return list(session.scalars(query.order_by(ImageRow.content_hash).limit(limit)))

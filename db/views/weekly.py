@@ -10,12 +10,12 @@ from sqlalchemy.orm import Session
 
 from db.repositories.labels.labels import DISPUTED, is_current_label
 from db.repositories.reviews.reviews import is_current
-from db.rows import count
+from db.rows import count, count_by
 from db.tables import AnnotationRow, AnnotatorRow, LabelRow, ReviewRow
 from labeling.types import AnnotationAction, ProjectId
 
 LONGEST_S = 600.0
-"""An answer that took longer counts as this: a tab that was left open is no work."""
+"""An answer that took longer counts as this: a tab that was left open is not work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +30,12 @@ class Worked:
 
 def labels_by_source(session: Session, project_id: ProjectId, start: datetime, end: datetime) -> dict[str, int]:
     """How many images got a label in this time that still stands, by where it comes from."""
-    rows = session.execute(
-        sa.select(LabelRow.source, sa.func.count())
-        .where(
-            LabelRow.project_id == project_id,
-            LabelRow.value.is_not(None),
-            LabelRow.created_at >= start,
-            LabelRow.created_at < end,
-            is_current_label(),
-        )
-        .group_by(LabelRow.source)
-        .order_by(LabelRow.source)
-    )
-    return {source: int(number) for source, number in rows}
+    labelled = LabelRow.project_id == project_id, LabelRow.value.is_not(None), is_current_label()
+    return count_by(session, LabelRow.source, *labelled, LabelRow.created_at >= start, LabelRow.created_at < end)
 
 
 def worked(session: Session, project_id: ProjectId, start: datetime, end: datetime) -> list[Worked]:
-    """What everybody did in this time, the busiest first; an answer that was taken back is none."""
+    """What all annotators did in this time, the busiest first; a withdrawn answer is not counted."""
     seconds = sa.func.coalesce(AnnotationRow.lead_time_s, 0.0)
     capped = sa.case((seconds > LONGEST_S, LONGEST_S), else_=seconds)
     rows = session.execute(

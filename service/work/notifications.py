@@ -1,4 +1,4 @@
-"""Tells people: writes what is to be told of alarms and of the week, and delivers what is due.
+"""Notifies people: writes messages about alarms and about the week, and delivers those that are due.
 
 In: a project. Out: message rows, one an occasion and target whatever the clock does, and attempts to deliver them. An
 attempt is noted before it is made, so a kill in between sends a message twice at most, with the same id.
@@ -34,16 +34,14 @@ from service.notifications.targets import Target, Wanted, load_messages, secret_
 from service.projects.pseudonyms import shown_name
 from service.work.wiring import Parts
 
-__all__ = ["deliver_due", "write_due"]
-
 log = get_logger(__name__)
 AUTHOR = "messages"
 WEEK = timedelta(days=7)
 
 
 def write_due(parts: Parts, project_id: ProjectId) -> dict[str, int]:
-    """Write a message for each open alarm and for the week that is over, to everybody who wants it and has none."""
-    targets = _told_here(parts)
+    """Write a message for each open alarm and for the week that is over, to each target that wants it and has none."""
+    targets = _allowed_targets(parts)
     if not targets:
         return {"written": 0}
     now = parts.now()
@@ -56,36 +54,35 @@ def write_due(parts: Parts, project_id: ProjectId) -> dict[str, int]:
 
 def deliver_due(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     """Make the next attempt for each message that is due; one that failed for good raises an alarm."""
-    targets = {target.id: target for target in _told_here(parts)}
+    targets = {target.id: target for target in _allowed_targets(parts)}
     with reading(parts.database) as session:
         found = messages.due(session, project_id, list(targets), parts.now())
     done = [_attempt(parts, project_id, targets[message.target], message) for message in found]
     return {"delivered": sum(done), "failed": len(done) - sum(done)}
 
 
-def _told_here(parts: Parts) -> list[Target]:
-    """The targets that may be told: all, or those in the house where this installation is local-only."""
+def _allowed_targets(parts: Parts) -> list[Target]:
+    """The targets that may get messages: all, or the local ones where this installation is local-only."""
     allowed = []
     try:
-        everyone = load_messages(parts.settings).values()
-    except Invalid as error:  # nobody is told anything until it is mended; the job is no dead letter then
+        targets = load_messages(parts.settings).values()
+    except Invalid as error:  # nothing is sent until it is corrected; the job does not become a dead letter
         raise Unavailable(error.message) from error
-    for target in everyone:
+    for target in targets:
         try:
             check_target(parts.settings, target.id, target.local)
+            allowed.append(target)
         except Denied as error:
-            log.debug("a target is told nothing", target=target.group, reason=error.message)
-            continue
-        allowed.append(target)
+            log.debug("a target gets no messages", target=target.group, reason=error.message)
     return allowed
 
 
 def _of_alarms(session: Session, parts: Parts, project: Project, targets: Sequence[Target]) -> Iterable[NewMessage]:
-    listeners = [target for target in targets if target.wants_to_hear(Wanted.ALARMS, project.config.name)]
-    for alarm in alarms.open_alarms(session, project.id) if listeners else []:
+    wanting = [target for target in targets if target.wants_to_hear(Wanted.ALARMS, project.config.name)]
+    for alarm in alarms.open_alarms(session, project.id) if wanting else []:
         facts = {"alarm": alarm.id, "about": alarm.subject, "kind": alarm.kind, "words": alarm.words}
         words = alarm_words(project.config.name, alarm.kind, alarm.words, _page(parts, project), facts)
-        for target in listeners:
+        for target in wanting:
             yield _message(f"alarm:{alarm.id}", target, project, Wanted.ALARMS, words)
 
 
@@ -169,7 +166,7 @@ def _key(occasion: str, target: Target) -> str:
 
 
 def _attempt(parts: Parts, project_id: ProjectId, target: Target, message: Message) -> bool:
-    """One attempt; whatever a target does, the others are told."""
+    """One attempt; a target that fails does not stop the messages to the others."""
     with transaction(parts.database) as session:
         if not messages.begin(session, message, parts.now()):
             return False

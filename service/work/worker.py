@@ -1,7 +1,7 @@
 """The worker process: takes jobs off the durable queues and runs them; everything that loads a model lives here.
 
-`run_worker` blocks until it is told to stop, finishes or abandons what runs (the tables say where to go on), and
-returns an exit code. On SQLite there is exactly one worker, held by a lock file.
+`run_worker` blocks until a signal stops it, finishes or abandons what runs (the tables say where to go on), and returns
+an exit code. On SQLite there is exactly one worker, held by a lock file.
 """
 
 from __future__ import annotations
@@ -26,8 +26,6 @@ from service.settings import Settings
 from service.work.schedules import Clockwork
 from service.work.wiring import Parts, make_parts, set_aside_what_is_loaded
 from service.work.workflows import register
-
-__all__ = ["run_worker", "running_worker", "worker_lock"]
 
 STOP_WITHIN_S = 3
 log = get_logger(__name__)
@@ -75,7 +73,7 @@ def running_worker(settings: Settings) -> Iterator[Parts]:
 
 @contextmanager
 def worker_lock(settings: Settings) -> Iterator[None]:
-    """Hold the one worker's place on SQLite; Conflict if somebody else does. Free on PostgreSQL."""
+    """Hold the lock of the one worker on SQLite; Conflict if another holds it. On PostgreSQL there is none."""
     if not settings.is_sqlite:
         yield
         return

@@ -47,7 +47,7 @@ def test_each_revision_is_counted_with_what_it_cost(
     assert [stored[image].outcome for image in images] == [Outcome.ABSTAINED, Outcome.LABEL, Outcome.NONE_OF_THESE]
 
 
-def test_images_are_found_that_a_revision_has_not_looked_at(
+def test_images_are_found_that_a_revision_has_not_labelled(
     any_database: sa.Engine, make_project: Callable[..., Project]
 ) -> None:
     project = make_project(any_database)

@@ -1,4 +1,4 @@
-"""The inbox takes each event once and gives out what nobody has looked into."""
+"""The inbox takes each event once and returns the events that are not handled."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ def test_a_quarantined_registration_is_listed_by_its_reference(
     assert counts == {"fetch": 1, "prelabel": 1}
 
 
-def test_a_reviews_image_is_found_by_its_token_and_seen_once(
+def test_a_reviews_image_is_found_by_its_token_and_noted_as_viewed_once(
     any_database: sa.Engine, make_project: Callable[..., Project]
 ) -> None:
     project = make_project(any_database)

@@ -60,14 +60,16 @@ def test_the_migrations_are_numbered_as_their_files_are_and_follow_each_other() 
 
 
 def test_where_a_database_is_agrees_with_what_alembic_says(any_database: sa.Engine) -> None:
-    seen = []
+    states = []
     for step in (migrate.upgrade, migrate.downgrade):
         step(any_database)
         with any_database.connect() as connection:
-            seen.append((migrate.revision(any_database), MigrationContext.configure(connection).get_current_revision()))
+            states.append(
+                (migrate.revision(any_database), MigrationContext.configure(connection).get_current_revision())
+            )
     migrate.upgrade(any_database)
 
-    assert seen == [(migrate.head(), migrate.head()), (None, None)]
+    assert states == [(migrate.head(), migrate.head()), (None, None)]
 
 
 def test_a_database_without_tables_says_to_run_init(tmp_path: Path) -> None:

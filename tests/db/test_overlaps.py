@@ -11,7 +11,7 @@ from db.repositories.labels import soft_labels
 from db.repositories.labels.soft_labels import SoftLabel
 from db.repositories.people import annotators
 from db.repositories.reviews import overlaps, reviews
-from db.repositories.reviews.overlaps import Untold
+from db.repositories.reviews.overlaps import TooFewPeople
 from db.session import reading, transaction
 from db.views import disputes
 from labeling.project import Project
@@ -24,7 +24,7 @@ from tests.reviewing import ask
 HARD, RELABEL = ReviewKind.HARD, ReviewKind.RELABEL
 
 
-def test_a_task_is_told_once_what_is_wanted_and_again_when_an_answer_counts_no_more(
+def test_a_task_gets_the_number_of_people_once_and_again_when_an_answer_counts_no_more(
     any_database: sa.Engine, make_project: Callable[..., Project]
 ) -> None:
     project = make_project(any_database)
@@ -34,17 +34,17 @@ def test_a_task_is_told_once_what_is_wanted_and_again_when_an_answer_counts_no_m
         reviews.record_pushes(session, {first: 11, second: 12}, ls_project_id=5, now=NOW)
         answer(session, first, {known["ann"]: "cat"})
         answer(session, second, {known["ann"]: "cat"})
-        nothing = overlaps.untold(session, project.id)
+        nothing = overlaps.too_few_people(session, project.id)
         overlaps.want(session, {first: 2}, Actor("policy", "doubt", NOW))
-        wanted = overlaps.untold(session, project.id)
-        overlaps.told(session, wanted)
-        told = overlaps.untold(session, project.id)
+        wanted = overlaps.too_few_people(session, project.id)
+        overlaps.note_people(session, wanted)
+        noted = overlaps.too_few_people(session, project.id)
         annotators.void(session, known["ann"], Actor("lead", "random", NOW))
-        void = overlaps.untold(session, project.id)
+        void = overlaps.too_few_people(session, project.id)
 
-    assert (nothing, told) == ([], [])
-    assert wanted == [Untold(first, 11, 2)]
-    assert void == [Untold(first, 11, 3), Untold(second, 12, 2)]
+    assert (nothing, noted) == ([], [])
+    assert wanted == [TooFewPeople(first, 11, 2)]
+    assert void == [TooFewPeople(first, 11, 3), TooFewPeople(second, 12, 2)]
 
 
 def test_what_overlap_is_chosen_by_is_counted_from_the_facts(
@@ -110,5 +110,5 @@ def test_a_soft_label_takes_the_place_of_the_one_before_and_goes_with_its_answer
         assert soft_labels.of(session, [first, second]) == {first: new}
         assert soft_labels.fingerprint(session, project.id, ENGINE) != before
         assert soft_labels.count_answers(session, project.id) == 1
-        assert [voice.image_id for voice in soft_labels.engine_voices(session, ENGINE, [first])] == [first]
+        assert [one.image_id for one in soft_labels.engine_voices(session, ENGINE, [first])] == [first]
         assert soft_labels.believed_when_asked(session, [first]) == {}

@@ -20,7 +20,7 @@ from tests import factories
 from tests.factories import NOW
 
 MakeProject = Callable[..., Project]
-PRELABEL = Prelabel("scripted", "r1", (0.2, 0.3, 0.5), "looks like a bird", 0.01, 0)
+PRELABEL = Prelabel("scripted", "r1", (0.2, 0.3, 0.5), "a small bird", 0.01, 0)
 ENCODER = "thumb-4"
 
 
@@ -98,15 +98,15 @@ def test_a_dead_letter_is_not_pending_until_it_is_retried(any_database: sa.Engin
     with transaction(any_database) as session:
         ids = _images(session, project, 2)
 
-    seen = []
+    states = []
     for _ in range(3):
         with transaction(any_database) as session:
             failures.record(session, project.id, "prelabel", str(ids[0]), "broken", False, NOW)
-        seen.append(_pending(any_database, project))
+        states.append(_pending(any_database, project))
     with transaction(any_database) as session:
         failures.clear(session, "prelabel", str(ids[0]))
 
-    assert seen == [ids, ids, ids[1:]]
+    assert states == [ids, ids, ids[1:]]
     assert _pending(any_database, project) == ids
 
 

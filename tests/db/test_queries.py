@@ -108,7 +108,7 @@ def test_the_tally_counts_every_state(any_database: sa.Engine, project: Project)
         for step in ("fetch", "prelabel"):
             factories.failure(session, project.id, step)
         newest = session.scalars(sa.select(PrelabelRow).where(PrelabelRow.revision == "r0")).one()
-        newest.revision = "r1"  # so that all ten were looked at by the engine in force
+        newest.revision = "r1"  # so that all ten were prelabelled by the engine in force
         session.flush()
 
         counts = tallies.counts(session, project.id)
@@ -134,19 +134,19 @@ def test_the_tally_counts_every_state(any_database: sa.Engine, project: Project)
     assert three.id
 
 
-def test_an_image_that_only_an_older_engine_looked_at_is_not_ready(any_database: sa.Engine, project: Project) -> None:
+def test_an_image_that_only_an_older_engine_prelabelled_is_not_ready(any_database: sa.Engine, project: Project) -> None:
     with reading(any_database) as session:
-        counts = tallies.counts(session, project.id)  # the newest prelabel is of r0, which looked at one image
+        counts = tallies.counts(session, project.id)  # the newest prelabel is of r0, which prelabelled one image
 
     assert (counts["fetched"], counts["prelabelled"], counts["ready"]) == (10, 1, 1)
 
 
 def test_the_fingerprint_changes_with_every_fact_and_only_then(any_database: sa.Engine, project: Project) -> None:
-    seen = []
+    states = []
 
     def look(session: Session) -> None:
         session.flush()
-        seen.append(tallies.fingerprint(session, project.id))
+        states.append(tallies.fingerprint(session, project.id))
 
     with transaction(any_database) as session:
         look(session)
@@ -160,8 +160,8 @@ def test_the_fingerprint_changes_with_every_fact_and_only_then(any_database: sa.
         look(session)
         again = tallies.fingerprint(session, project.id)
 
-    assert len(set(seen)) == len(seen)
-    assert again == seen[-1]
+    assert len(set(states)) == len(states)
+    assert again == states[-1]
 
 
 def test_acceptance_counts_the_newest_answer_of_reviews_that_showed_something(

@@ -169,13 +169,13 @@ def test_uploads_wait_until_they_are_fetched(any_database: sa.Engine, project: P
     assert (before, after) == ({"upload:aa"}, set())
 
 
-def test_a_source_is_due_when_nobody_looked_lately(any_database: sa.Engine, project: Project) -> None:
+def test_a_source_is_due_when_it_was_not_read_lately(any_database: sa.Engine, project: Project) -> None:
     with transaction(any_database) as session:
         source = sources.add(session, project.id, "/photos", NOW)
         assert sources.add(session, project.id, "/photos", LATER) == source
         assert sources.due(session, project.id, NOW) == [source]
 
-        sources.looked(session, source.id, LATER)
+        sources.note_read(session, source.id, LATER)
 
         assert sources.due(session, project.id, NOW) == []
         assert [s.id for s in sources.due(session, project.id, LATER)] == [source.id]

@@ -82,22 +82,22 @@ def test_the_same_version_of_an_answer_is_recorded_once(
     assert current.result_hash == "g"
 
 
-def test_only_an_answer_whose_image_was_seen_is_a_vote(
+def test_only_an_answer_whose_image_was_viewed_is_a_vote(
     any_database: sa.Engine, make_project: Callable[..., Project]
 ) -> None:
     project = make_project(any_database)
     with transaction(any_database) as session:
-        seen, unseen = ask(session, project, 1, [HARD] * 2)
-        answers.record(session, [_answer(seen, 1), _answer(unseen, 2)], NOW)
-        insert_new(session, SeenRow, [{"review_id": seen, "at": NOW}])
+        viewed, not_viewed = ask(session, project, 1, [HARD] * 2)
+        answers.record(session, [_answer(viewed, 1), _answer(not_viewed, 2)], NOW)
+        insert_new(session, SeenRow, [{"review_id": viewed, "at": NOW}])
         images = [review.image_id for review in reviews.by_token(session, project.id, _tokens(project, 2)).values()]
 
     with reading(any_database) as session:
         votes = answers.votes(session, images)
-        unsettled = answers.unsettled_images(session, project.id)
+        without_label = answers.unresolved_images(session, project.id)
 
-    assert [vote.review_id for vote in votes] == [seen]
-    assert unsettled == [votes[0].image_id]
+    assert [vote.review_id for vote in votes] == [viewed]
+    assert without_label == [votes[0].image_id]
 
 
 def test_a_review_keeps_its_first_task_and_is_found_by_it(

@@ -1,4 +1,4 @@
-"""Who is in force in an escalation, and the numbered terms by which each is believed."""
+"""Which engines are in force in an escalation, and the numbered calibration terms of each."""
 
 from __future__ import annotations
 

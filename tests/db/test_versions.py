@@ -107,7 +107,7 @@ def test_the_champion_is_the_newest_promoted_or_the_one_rolled_back_to(
     any_database: sa.Engine, make_project: MakeProject
 ) -> None:
     project = make_project(any_database)
-    seen = []
+    states = []
     with transaction(any_database) as session:
         saved = [add_version(session, project, number) for number in (1, 2, 3)]
         for number, verdict in [
@@ -122,9 +122,9 @@ def test_the_champion_is_the_newest_promoted_or_the_one_rolled_back_to(
             give(session, saved[number - 1], verdict)
             champion = versions.champion(session, project.id)
             previous = versions.previous_champion(session, project.id)
-            seen.append((champion and champion.number, previous and previous.number))
+            states.append((champion and champion.number, previous and previous.number))
 
-    assert seen == [(None, None), (1, None), (1, None), (2, 1), (2, 1), (3, 2), (2, 1)]
+    assert states == [(None, None), (1, None), (1, None), (2, 1), (2, 1), (3, 2), (2, 1)]
 
 
 def test_champions_of_different_projects_do_not_mix(any_database: sa.Engine, make_project: MakeProject) -> None:

@@ -1,4 +1,4 @@
-"""How far each engine revision can be believed, in numbered rows: the newest is in force, older ones stay."""
+"""The calibration terms of each engine revision, in numbered rows: the newest is in force, older ones stay."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The ledger of calls: what was asked of endpoints, what it cost, and what may still be spent.
 
-A call's `attempts` fences its writers: who holds an older number has lost the call and changes nothing. Money that
-may still be spent is reserved in the project's row of `spend`, which every reservation locks.
+A call's `attempts` decides who may write: a worker with an older number has lost the call and changes nothing. Money
+that may still be spent is reserved in the project's row of `spend`, which every reservation locks.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.rows import count
-from db.session import insert_new
+from db.rows import columns, count, count_by, read_all, read_first
+from db.session import insert_new, update
 from db.tables import CallRow, SpendRow
 from labeling.types import ProjectId
 
@@ -86,41 +86,31 @@ def lock(session: Session, endpoint: str) -> None:
 
 def find(session: Session, endpoint: str, key: str) -> Call | None:
     """The call with this key, if it was ever asked."""
-    row = session.scalars(sa.select(CallRow).where(CallRow.endpoint == endpoint, CallRow.key == key)).one_or_none()
-    return None if row is None else _call(row)
+    return read_first(session, Call, _calls().where(CallRow.endpoint == endpoint, CallRow.key == key))
 
 
 def dead(session: Session, project_id: ProjectId, now: datetime) -> list[Call]:
-    """A project's calls that were under way when their worker died; those that another decides about are left out."""
-    rows = session.scalars(
-        sa.select(CallRow)
-        .where(CallRow.project_id == project_id, CallRow.state.in_(_OPEN), CallRow.lease_until <= now)
-        .order_by(CallRow.id)
-        .with_for_update(skip_locked=True)
-    )
-    return [_call(row) for row in rows]
+    """A project's calls that were under way when their worker died; those that another worker closes are skipped."""
+    left = _calls().where(CallRow.project_id == project_id, CallRow.state.in_(_OPEN), CallRow.lease_until <= now)
+    return read_all(Call, session.execute(left.order_by(CallRow.id).with_for_update(skip_locked=True)))
 
 
-def _call(row: CallRow) -> Call:
-    project = None if row.project_id is None else ProjectId(row.project_id)
-    begun = row.id, State(row.state), row.attempts, project, row.lease_until, row.reserved_micro
-    return Call(*begun, row.tokens_in, row.tokens_out, row.status or 0, row.reply or "")
+def _calls() -> sa.Select[*tuple[Any, ...]]:
+    answer = {"status": sa.func.coalesce(CallRow.status, 0), "reply": sa.func.coalesce(CallRow.reply, "")}
+    return sa.select(*columns(Call, CallRow, **answer))
 
 
 def in_flight(session: Session, endpoint: str, now: datetime) -> int:
-    """How many calls of an endpoint are under way in living hands."""
+    """How many calls of an endpoint are under way in a worker that is alive."""
     under_way = CallRow.state.in_(_OPEN), CallRow.lease_until > now
     return count(session, CallRow, CallRow.endpoint == endpoint, *under_way)
 
 
 def last_minute(session: Session, endpoint: str, now: datetime) -> tuple[int, int]:
-    """Requests that left within the last minute, and the tokens that they took."""
-    row = session.execute(
-        sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(CallRow.tokens_in + CallRow.tokens_out), 0)).where(
-            CallRow.endpoint == endpoint, CallRow.sent_at > now - MINUTE
-        )
-    ).one()
-    return int(row[0]), int(row[1])
+    """Requests that were sent within the last minute, and the tokens that they took."""
+    lately = CallRow.endpoint == endpoint, CallRow.sent_at > now - MINUTE
+    tokens_in, tokens_out, _ = _sums(session, *lately)
+    return count(session, CallRow, *lately), tokens_in + tokens_out
 
 
 def failures_in_a_row(session: Session, endpoint: str) -> tuple[int, datetime | None]:
@@ -142,28 +132,9 @@ def failures_in_a_row(session: Session, endpoint: str) -> tuple[int, datetime | 
 def reserve(session: Session, project_id: ProjectId, micro: int, cap_micro: int) -> bool:
     """Set aside what a call may cost at most; False if that is more than is left of the cap."""
     insert_new(session, SpendRow, [{"project_id": project_id, "reserved_micro": 0, "spent_micro": 0}])
-    done = session.execute(
-        sa.update(SpendRow)
-        .where(
-            SpendRow.project_id == project_id,
-            SpendRow.spent_micro + SpendRow.reserved_micro + micro <= cap_micro,
-        )
-        .values(reserved_micro=SpendRow.reserved_micro + micro)
-        .execution_options(synchronize_session=False)
-    )
-    return bool(done.rowcount)  # type: ignore[attr-defined]  # an UPDATE has one
-
-
-def settle(session: Session, project_id: ProjectId | None, *, reserved_micro: int, cost_micro: int) -> None:
-    """Give back what was set aside, and write down what it cost. Both may be negative: a charge taken back."""
-    if project_id is None or not (reserved_micro or cost_micro):
-        return
-    session.execute(
-        sa.update(SpendRow)
-        .where(SpendRow.project_id == project_id)
-        .values(reserved_micro=SpendRow.reserved_micro - reserved_micro, spent_micro=SpendRow.spent_micro + cost_micro)
-        .execution_options(synchronize_session=False)
-    )
+    room = SpendRow.spent_micro + SpendRow.reserved_micro + micro <= cap_micro
+    more = SpendRow.reserved_micro + micro
+    return bool(update(session, SpendRow, SpendRow.project_id == project_id, room, reserved_micro=more))
 
 
 def open_call(
@@ -188,90 +159,74 @@ def open_call(
         "lease_until": lease_until, "reserved_micro": reserved_micro,
     }  # fmt: skip
     insert_new(session, CallRow, [{"endpoint": endpoint, "key": key, **facts, **first}])
-    session.execute(
-        sa.update(CallRow)
-        .where(CallRow.endpoint == endpoint, CallRow.key == key)
-        .values(**facts, attempts=CallRow.attempts + 1)
-        .execution_options(synchronize_session=False)
-    )
-    session.expire_all()
+    of_key = CallRow.endpoint == endpoint, CallRow.key == key
+    update(session, CallRow, *of_key, **facts, attempts=CallRow.attempts + 1)
     opened = find(session, endpoint, key)
     assert opened is not None
     return opened
 
 
 def mark_sent(session: Session, call: Call, now: datetime) -> bool:
-    """Note that the bytes leave now; False if the call is in other hands."""
+    """Note that the request is sent now; False if another worker has the call."""
     return _change(session, call, (State.INTENT,), {"state": State.SENT.value, "sent_at": now})
 
 
 def close(
-    session: Session,
-    call: Call,
-    state: State,
-    *,
-    now: datetime,
-    cost_micro: int,
-    among: Sequence[State] = (State.INTENT, State.SENT),
-    **answer: Any,
+    session: Session, call: Call, state: State, *, now: datetime, cost_micro: int, late: bool = False, **answer: Any
 ) -> bool:
-    """End an attempt; what it cost is added to what earlier attempts did. False if the call is in other hands."""
-    ended = {"state": state.value, "ended_at": now, "cost_micro": CallRow.cost_micro + cost_micro, "reserved_micro": 0}
-    return _change(session, call, among, {**ended, **answer})
+    """End an attempt: add its cost to that of earlier attempts, and release its reservation. False if it is not ours.
+
+    `late`: its answer came after it was given up as ambiguous; then its reservation was charged already.
+    """
+    among = (State.AMBIGUOUS,) if late else (State.INTENT, State.SENT)
+    reserved, charged = (0, call.reserved_micro) if late else (call.reserved_micro, 0)
+    more = cost_micro - charged
+    ended = {"state": state.value, "ended_at": now, "cost_micro": CallRow.cost_micro + more, "reserved_micro": 0}
+    if not _change(session, call, among, {**ended, **answer}):
+        return False
+    _charge(session, call.project_id, reserved, more)
+    return True
+
+
+def _charge(session: Session, project_id: ProjectId | None, reserved_micro: int, cost_micro: int) -> None:
+    """Release what was reserved, and add the cost to what was spent; the cost is negative where a charge is reduced."""
+    if project_id is None or not (reserved_micro or cost_micro):
+        return
+    after = {
+        "reserved_micro": SpendRow.reserved_micro - reserved_micro,
+        "spent_micro": SpendRow.spent_micro + cost_micro,
+    }
+    update(session, SpendRow, SpendRow.project_id == project_id, **after)
 
 
 def endpoint_states(session: Session) -> list[EndpointState]:
     """Every endpoint that was ever asked, by name."""
-    by_endpoint: dict[str, list[Any]] = {}
-    for row in session.execute(_sums().group_by(CallRow.endpoint)):
-        by_endpoint.setdefault(str(row[0]), []).append(row)
-    return [
-        EndpointState(
-            endpoint=name,
-            calls={row[1]: int(row[2]) for row in rows},
-            tokens_in=sum(int(row[3]) for row in rows),
-            tokens_out=sum(int(row[4]) for row in rows),
-            spent_micro=sum(int(row[5]) for row in rows),
-            failures_in_a_row=failures_in_a_row(session, name)[0],
-            last_ended_at=failures_in_a_row(session, name)[1],
-        )
-        for name, rows in sorted(by_endpoint.items())
-    ]
+    names = session.scalars(sa.select(CallRow.endpoint).distinct().order_by(CallRow.endpoint)).all()
+    return [_endpoint_state(session, name) for name in names]
 
 
 def spending(session: Session, project_id: ProjectId) -> Spending:
     """What a project has spent on endpoints."""
     row = session.get(SpendRow, project_id)
-    calls: dict[str, int] = {}
-    tokens = [0, 0]
-    for _, state, number, tokens_in, tokens_out, _cost in session.execute(
-        _sums().where(CallRow.project_id == project_id).group_by(CallRow.endpoint)
-    ):
-        calls[state] = calls.get(state, 0) + int(number)
-        tokens = [tokens[0] + int(tokens_in), tokens[1] + int(tokens_out)]
-    return Spending(row.spent_micro if row else 0, row.reserved_micro if row else 0, calls, *tokens)
+    of_project = CallRow.project_id == project_id
+    tokens_in, tokens_out, _ = _sums(session, of_project)
+    spent, reserved = (row.spent_micro, row.reserved_micro) if row else (0, 0)
+    return Spending(spent, reserved, count_by(session, CallRow.state, of_project), tokens_in, tokens_out)
 
 
-def _sums() -> Any:
-    return sa.select(
-        CallRow.endpoint,
-        CallRow.state,
-        sa.func.count(),
-        sa.func.sum(CallRow.tokens_in),
-        sa.func.sum(CallRow.tokens_out),
-        sa.func.sum(CallRow.cost_micro),
-    ).group_by(CallRow.state)
+def _endpoint_state(session: Session, name: str) -> EndpointState:
+    of_endpoint = CallRow.endpoint == name
+    calls = count_by(session, CallRow.state, of_endpoint)
+    return EndpointState(name, calls, *_sums(session, of_endpoint), *failures_in_a_row(session, name))
+
+
+def _sums(session: Session, *where: sa.ColumnElement[bool]) -> tuple[int, int, int]:
+    """The tokens in, the tokens out and the cost of these calls."""
+    summed = (sa.func.coalesce(sa.func.sum(c), 0) for c in (CallRow.tokens_in, CallRow.tokens_out, CallRow.cost_micro))
+    row = session.execute(sa.select(*summed).where(*where)).one()
+    return int(row[0]), int(row[1]), int(row[2])
 
 
 def _change(session: Session, call: Call, among: Sequence[State], values: dict[str, Any]) -> bool:
-    done = session.execute(
-        sa.update(CallRow)
-        .where(
-            CallRow.id == call.id,
-            CallRow.attempts == call.attempts,
-            CallRow.state.in_([state.value for state in among]),
-        )
-        .values(**values)
-        .execution_options(synchronize_session=False)
-    )
-    return bool(done.rowcount)  # type: ignore[attr-defined]  # an UPDATE has one
+    ours = CallRow.id == call.id, CallRow.attempts == call.attempts
+    return bool(update(session, CallRow, *ours, CallRow.state.in_([state.value for state in among]), **values))

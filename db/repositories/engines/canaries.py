@@ -1,4 +1,4 @@
-"""What came of canaries, once each, and how often prelabels were flagged; the pages and the pause rest on it."""
+"""The results of canaries, once each, and how often prelabels were flagged: for the pages, and for pausing engines."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.rows import count
 from db.session import insert_new
 from db.tables import CanaryRow, ImageRow, PrelabelRow
 from labeling.types import ProjectId
@@ -40,10 +41,7 @@ def record(
 
 def tally(session: Session, project_id: ProjectId, revision: str) -> Tally:
     """What this revision did with all its canaries in this project."""
-    obeyed = session.scalars(
-        sa.select(CanaryRow.obeyed).where(CanaryRow.project_id == project_id, CanaryRow.revision == revision)
-    ).all()
-    return Tally(len(obeyed), sum(obeyed))
+    return _tally(session, CanaryRow.project_id == project_id, CanaryRow.revision == revision)
 
 
 def flag_counts(session: Session, project_id: ProjectId) -> dict[str, int]:
@@ -60,7 +58,11 @@ def flag_counts(session: Session, project_id: ProjectId) -> dict[str, int]:
         .group_by(flags)
     )
     counts: Counter[str] = Counter()
-    for listed, count in rows:
-        counts.update(dict.fromkeys(json.loads(listed) or (), count))
-    obeyed = session.scalars(sa.select(CanaryRow.obeyed).where(CanaryRow.project_id == project_id)).all()
-    return {**dict(sorted(counts.items())), CANARIES: len(obeyed), CANARIES_OBEYED: sum(obeyed)}
+    for listed, number in rows:
+        counts.update(dict.fromkeys(json.loads(listed) or (), number))
+    all_canaries = _tally(session, CanaryRow.project_id == project_id)
+    return {**dict(sorted(counts.items())), CANARIES: all_canaries.tried, CANARIES_OBEYED: all_canaries.obeyed}
+
+
+def _tally(session: Session, *where: sa.ColumnElement[bool]) -> Tally:
+    return Tally(count(session, CanaryRow, *where), count(session, CanaryRow, *where, CanaryRow.obeyed.is_(True)))

@@ -15,9 +15,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories.running.failures import TRIES
-from db.rows import columns, in_parts, read_all, to_row
-from db.session import insert_new
+from db.repositories.running import failures
+from db.rows import columns, in_parts, read, read_all, rows_of, to_row
+from db.session import delete, insert_new, update
 from db.tables import EmbeddingRow, FailureRow, GroupRow, ImageRow, PrelabelRow
 from labeling.types import ImageId, Outcome, Prelabel, ProjectId, Side
 
@@ -26,7 +26,7 @@ STEP = "prelabel"
 
 @dataclass(frozen=True, slots=True)
 class PendingImage:
-    """An image that an engine has not looked at yet."""
+    """An image that an engine has not labelled yet."""
 
     id: ImageId
     content_hash: str
@@ -55,7 +55,7 @@ class GroupedImage:
 
 @dataclass(frozen=True, slots=True)
 class PlacedImage:
-    """Where an image is to stand from now on."""
+    """The group and the side that an image gets."""
 
     id: ImageId
     founder: str
@@ -67,7 +67,7 @@ class PlacedImage:
 class Said:
     """What one engine revision said of an image; `probs` is empty where it gave none.
 
-    `stated` is what it said of its own confidence, in words of its own; empty where it said nothing.
+    `stated` is its confidence in its own words; empty where it gave none.
     """
 
     image_id: ImageId
@@ -81,15 +81,13 @@ class Said:
 
 def pending(session: Session, project_id: ProjectId, *, revision: str, encoder: str, limit: int) -> list[PendingImage]:
     """The first pending images in the order of their ids."""
-    looked_at = sa.exists().where(PrelabelRow.image_id == ImageRow.id, PrelabelRow.revision == revision)
+    prelabelled = sa.exists().where(PrelabelRow.image_id == ImageRow.id, PrelabelRow.revision == revision)
     dead = sa.select(FailureRow.subject).where(
-        FailureRow.project_id == project_id,
-        FailureRow.step == STEP,
-        sa.or_(FailureRow.final, FailureRow.count >= TRIES),
+        FailureRow.project_id == project_id, FailureRow.step == STEP, failures.has_no_tries_left()
     )
     rows = session.execute(
         sa.select(*columns(PendingImage, ImageRow))
-        .where(ImageRow.project_id == project_id, sa.not_(sa.and_(looked_at, _has_vector(encoder))))
+        .where(ImageRow.project_id == project_id, sa.not_(sa.and_(prelabelled, _has_vector(encoder))))
         .where(sa.cast(ImageRow.id, sa.Text).not_in(dead))
         .order_by(ImageRow.id)
         .limit(limit)
@@ -105,33 +103,22 @@ def record(session: Session, prelabels: Sequence[tuple[ImageId, Prelabel]], now:
 
 def said(session: Session, project_id: ProjectId, revision: str) -> list[Said]:
     """Everything that a revision said of the project's images, in the order of image ids."""
-    of_project = _said().join(ImageRow, ImageRow.id == PrelabelRow.image_id).where(ImageRow.project_id == project_id)
-    return _read_said(session, of_project.where(PrelabelRow.revision == revision))
+    of_project = _said(revision).join(ImageRow, ImageRow.id == PrelabelRow.image_id)
+    return [_read_said(row) for row in session.execute(of_project.where(ImageRow.project_id == project_id))]
 
 
 def said_of(session: Session, image_ids: Iterable[ImageId], revision: str) -> list[Said]:
     """What a revision said of these images, in the order of their ids; one of which it said nothing is left out."""
-    wanted = _said().where(PrelabelRow.revision == revision)
-    parts = (wanted.where(PrelabelRow.image_id.in_(some)) for some in in_parts(sorted(image_ids)))
-    return [one for part in parts for one in _read_said(session, part)]
+    return [_read_said(row) for row in rows_of(session, _said(revision), PrelabelRow.image_id, sorted(image_ids))]
 
 
-def _said() -> sa.Select[Any]:
-    return sa.select(
-        PrelabelRow.image_id,
-        PrelabelRow.probs,
-        PrelabelRow.outcome,
-        PrelabelRow.answer,
-        PrelabelRow.evidence,
-        PrelabelRow.cost_micro,
-    ).order_by(PrelabelRow.image_id)
+def _said(revision: str) -> sa.Select[*tuple[Any, ...]]:
+    fields = columns(Said, PrelabelRow, stated=PrelabelRow.evidence["raw"], flags=PrelabelRow.evidence["flags"])
+    return sa.select(*fields).where(PrelabelRow.revision == revision).order_by(PrelabelRow.image_id)
 
 
-def _read_said(session: Session, query: sa.Select[Any]) -> list[Said]:
-    return [
-        Said(image, probs, Outcome(outcome), answer, stated_in(told.get("raw", "")), tuple(told.get("flags", ())), cost)
-        for image, probs, outcome, answer, told, cost in session.execute(query)
-    ]
+def _read_said(row: sa.Row[*tuple[Any, ...]]) -> Said:
+    return read(Said, {**row._mapping, "stated": stated_in(row.stated or ""), "flags": row.flags or ()})
 
 
 def descriptions(session: Session, image_ids: Sequence[ImageId], revisions: Sequence[str]) -> dict[ImageId, str]:
@@ -146,7 +133,7 @@ def descriptions(session: Session, image_ids: Sequence[ImageId], revisions: Sequ
 
 
 def images(session: Session, image_ids: Sequence[ImageId]) -> dict[ImageId, PendingImage]:
-    """These images as an engine is to be given them; at most a few hundred."""
+    """These images as the input of an engine; at most a few hundred."""
     rows = session.execute(sa.select(*columns(PendingImage, ImageRow)).where(ImageRow.id.in_(image_ids)))
     return {image.id: image for image in read_all(PendingImage, rows)}
 
@@ -158,9 +145,9 @@ def name_vectors(session: Session, encoder: str, keys: Iterable[str], now: datet
 
 
 def forget_vectors(session: Session, encoder: str, keys: Sequence[str]) -> None:
-    """Take back the rows of vectors that turned out to be missing: their images are pending again."""
+    """Delete the rows of vectors that turned out to be missing: their images are pending again."""
     for some in in_parts(keys):
-        session.execute(sa.delete(EmbeddingRow).where(EmbeddingRow.encoder == encoder, EmbeddingRow.key.in_(some)))
+        delete(session, EmbeddingRow, EmbeddingRow.encoder == encoder, EmbeddingRow.key.in_(some))
 
 
 def named_vectors(session: Session) -> dict[str, set[str]]:
@@ -202,16 +189,17 @@ def place(session: Session, project_id: ProjectId, placed: Sequence[PlacedImage]
         sa.select(GroupRow).where(GroupRow.project_id == project_id, GroupRow.founder_hash.in_(founded))
     )
     ids = {group.founder_hash: group.id for group in groups}
-    changed = 0
-    for image in placed:
-        result = session.execute(
-            sa.update(ImageRow)
-            .where(ImageRow.id == image.id, ImageRow.group_id.is_(None))
-            .values(group_id=ids[image.founder], bridge=image.bridge)
-            .execution_options(synchronize_session=False)
+    return sum(
+        update(
+            session,
+            ImageRow,
+            ImageRow.id == image.id,
+            ImageRow.group_id.is_(None),
+            group_id=ids[image.founder],
+            bridge=image.bridge,
         )
-        changed += result.rowcount  # type: ignore[attr-defined]  # an UPDATE has one
-    return changed
+        for image in placed
+    )
 
 
 def stated_in(raw: str) -> str:

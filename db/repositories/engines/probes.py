@@ -1,4 +1,4 @@
-"""What was seen of endpoints' models, a row a probe; the newest of an endpoint, its address and a model is in force."""
+"""What probes found out about endpoints' models, a row a probe; the newest of each model at its address is in force."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.rows import read
+from db.rows import columns, read, read_first
 from db.tables import ProbeRow
 
 
@@ -36,10 +36,5 @@ def record(session: Session, *, endpoint: str, model: str, url: str, result: Map
 
 def newest(session: Session, *, endpoint: str, model: str, url: str) -> Probe | None:
     """The probe in force; None where this model was never probed at this address."""
-    found = session.scalars(
-        sa.select(ProbeRow)
-        .where(ProbeRow.endpoint == endpoint, ProbeRow.model == model, ProbeRow.url == url)
-        .order_by(ProbeRow.id.desc())
-        .limit(1)
-    ).first()
-    return None if found is None else read(Probe, found)
+    wanted = ProbeRow.endpoint == endpoint, ProbeRow.model == model, ProbeRow.url == url
+    return read_first(session, Probe, sa.select(*columns(Probe, ProbeRow)).where(*wanted).order_by(ProbeRow.id.desc()))

@@ -1,4 +1,4 @@
-"""What came of trying, comparing and planning engines: kept reports, newest first."""
+"""The reports of trying, comparing and planning engines, newest first."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.paging import Slice, slice_of
-from db.rows import columns, read
+from db.rows import columns, read, read_first
 from db.tables import EngineReportRow
 from labeling.errors import NotFound
 from labeling.types import ProjectId
@@ -19,7 +19,7 @@ from labeling.types import ProjectId
 
 @dataclass(frozen=True, slots=True)
 class EngineReport:
-    """One report: what was asked for, by whom, and what came of it."""
+    """One report: what was asked for, by whom, and the result."""
 
     id: int
     kind: str
@@ -60,13 +60,9 @@ def record(
 
 def newest(session: Session, project_id: ProjectId, kind: str) -> EngineReport | None:
     """The report of this kind that was made last; None if there is none."""
-    row = session.scalars(
-        sa.select(EngineReportRow)
-        .where(EngineReportRow.project_id == project_id, EngineReportRow.kind == kind)
-        .order_by(EngineReportRow.id.desc())
-        .limit(1)
-    ).first()
-    return None if row is None else read(EngineReport, row)
+    of_kind = EngineReportRow.project_id == project_id, EngineReportRow.kind == kind
+    reports = sa.select(*columns(EngineReport, EngineReportRow)).where(*of_kind)
+    return read_first(session, EngineReport, reports.order_by(EngineReportRow.id.desc()))
 
 
 def by_id(session: Session, project_id: ProjectId, report_id: int) -> EngineReport:

@@ -1,7 +1,7 @@
 """Tasks that were made in Label Studio and taken over: which there are, and which still lack a review.
 
-A task is *ready* when its image was fetched and has its group, and its review is not yet told to Label Studio. All are
-questions over rows; a task is noted once, however often it is shown.
+A task is *ready* when its image was fetched and has its group, and the key of its review is not in Label Studio yet.
+All are questions over rows; a task is noted once, however often it is read.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.rows import columns, read_all, to_row
-from db.session import insert_new
+from db.session import insert_new, update
 from db.tables import AdoptedTaskRow, FetchRow, ImageRow, PushRow, RegistrationRow, ReviewRow
 from labeling.types import ImageId, ProjectId, RegistrationId, ReviewId
 
@@ -56,7 +56,7 @@ def known_tasks(session: Session, project_id: ProjectId, ls_project_id: int, tas
 
 
 def ready(session: Session, project_id: ProjectId, limit: int) -> list[Ready]:
-    """The first tasks whose image has its group and whose key Label Studio was not told yet."""
+    """The first tasks whose image has its group and whose key was not written to Label Studio yet."""
     held = (
         sa.select(PushRow.ls_task_id, ReviewRow.id, ReviewRow.token)
         .join(ReviewRow, ReviewRow.id == PushRow.review_id)
@@ -89,12 +89,9 @@ def has_ready(session: Session, project_id: ProjectId) -> bool:
 
 
 def taken(session: Session, project_id: ProjectId, task_ids: Sequence[int], now: datetime) -> None:
-    """Note that Label Studio was told the keys of these tasks."""
-    session.execute(
-        sa.update(AdoptedTaskRow)
-        .where(AdoptedTaskRow.project_id == project_id, AdoptedTaskRow.ls_task_id.in_(task_ids))
-        .values(taken_at=now)
-    )
+    """Note that the keys of these tasks were written to Label Studio."""
+    of_project = AdoptedTaskRow.project_id == project_id
+    update(session, AdoptedTaskRow, of_project, AdoptedTaskRow.ls_task_id.in_(task_ids), taken_at=now)
 
 
 def count(session: Session, project_id: ProjectId) -> tuple[int, int]:

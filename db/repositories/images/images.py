@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from db.repositories.running.failures import TRIES
+from db.repositories.running.failures import has_no_tries_left
 from db.rows import columns, read_all, to_row
 from db.session import insert_new
 from db.tables import FailureRow, FetchRow, ImageRow, RegistrationGoneRow, RegistrationRow
@@ -60,7 +60,7 @@ def waiting(session: Session, project_id: ProjectId, *, failed_before: datetime,
     resting = sa.exists().where(
         FailureRow.step == FETCH,
         FailureRow.subject == sa.cast(RegistrationRow.id, sa.Text),
-        sa.or_(FailureRow.final, FailureRow.count >= TRIES, FailureRow.failed_at > failed_before),
+        sa.or_(has_no_tries_left(), FailureRow.failed_at > failed_before),
     )
     rows = session.execute(
         sa.select(*columns(Waiting, RegistrationRow))
@@ -77,8 +77,8 @@ def record(
     """Make the images that are new and join registrations to theirs; returns those joined now, not before."""
     if not found:
         return {}
-    told_first = sorted(found, key=lambda image: image.text is None)  # of copies, the one that came with words
-    insert_new(session, ImageRow, [_row(image, project_id, now) for image in told_first])
+    with_text_first = sorted(found, key=lambda image: image.text is None)  # of copies, the one with a text is kept
+    insert_new(session, ImageRow, [_row(image, project_id, now) for image in with_text_first])
     hashes = {image.content_hash for image in found}
     rows = session.execute(
         sa.select(ImageRow.content_hash, ImageRow.id).where(

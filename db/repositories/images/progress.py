@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.rows import count
 from db.tables import FailureRow, FetchRow, RegistrationRow
 from labeling.types import ProjectId
 
@@ -21,13 +22,9 @@ class Fetching:
 
 
 def fetching(session: Session, project_id: ProjectId) -> Fetching:
-    registered = sa.select(sa.func.count()).where(RegistrationRow.project_id == project_id)
-    fetched = (
-        sa.select(sa.func.count())
-        .select_from(FetchRow)
-        .join(RegistrationRow, RegistrationRow.id == FetchRow.registration_id)
-        .where(RegistrationRow.project_id == project_id)
+    of_project = RegistrationRow.project_id == project_id
+    fetched = sa.exists().where(FetchRow.registration_id == RegistrationRow.id)
+    failed = count(session, FailureRow, FailureRow.project_id == project_id, FailureRow.step == "fetch")
+    return Fetching(
+        count(session, RegistrationRow, of_project), count(session, RegistrationRow, of_project, fetched), failed
     )
-    failed = sa.select(sa.func.count()).where(FailureRow.project_id == project_id, FailureRow.step == "fetch")
-    counts = [session.scalar(statement) or 0 for statement in (registered, fetched, failed)]
-    return Fetching(*counts)

@@ -14,7 +14,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
-from db.rows import columns, in_parts, read
+from db.rows import columns, read, rows_of
 from db.session import insert_new
 from db.tables import FetchRow, RegistrationGoneRow, RegistrationRow
 from labeling.types import Incoming, ProjectId, RegistrationId, SourceId
@@ -35,7 +35,7 @@ _Row = tuple[str, int, str, str | None, str | None, str, str | None, bool]
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """What became of items; `new` and `changed` ones are rows now."""
+    """How many items were new, changed or the same; new and changed ones are rows now."""
 
     new: int
     changed: int
@@ -79,7 +79,7 @@ def register(
 
 
 def differs(item: Incoming, last: Known) -> bool:
-    """Whether an item is another revision than the last one; without fingerprints only the address tells."""
+    """Whether an item is another revision than the last one; without fingerprints the addresses are compared."""
     if last.gone:
         return True
     return item.address != last.address if item.fingerprint is None else item.fingerprint != last.fingerprint
@@ -87,21 +87,19 @@ def differs(item: Incoming, last: Known) -> bool:
 
 def known(session: Session, project_id: ProjectId, references: Sequence[str]) -> dict[str, Known]:
     """The newest registration of each of these references that has one."""
-    found: dict[str, Known] = {}
     is_gone = RegistrationGoneRow.registration_id.is_not(None)
-    for some in in_parts(references):
-        rows = session.execute(
-            sa.select(RegistrationRow.reference, *columns(Known, RegistrationRow, gone=is_gone))
-            .outerjoin(RegistrationGoneRow, RegistrationGoneRow.registration_id == RegistrationRow.id)
-            .where(RegistrationRow.project_id == project_id, RegistrationRow.reference.in_(some))
-            .order_by(RegistrationRow.revision)
-        )
-        found |= {row.reference: read(Known, row) for row in rows}
-    return found
+    statement = (
+        sa.select(RegistrationRow.reference, *columns(Known, RegistrationRow, gone=is_gone))
+        .outerjoin(RegistrationGoneRow, RegistrationGoneRow.registration_id == RegistrationRow.id)
+        .where(RegistrationRow.project_id == project_id)
+        .order_by(RegistrationRow.revision)
+    )
+    found = rows_of(session, statement, RegistrationRow.reference, references)
+    return {row.reference: read(Known, row) for row in found}
 
 
 def standing(session: Session, source_id: SourceId) -> dict[str, RegistrationId]:
-    """What a source held when it was last looked at: the newest, not gone, registration of each reference."""
+    """What a source held when it was last read: the newest, not gone, registration of each reference."""
     newer = aliased(RegistrationRow)
     overtaken = sa.exists().where(
         newer.project_id == RegistrationRow.project_id,

@@ -1,4 +1,4 @@
-"""Sources: the folders, addresses and manifests that a project looks at on a schedule."""
+"""Sources: the folders, addresses and manifests that a project reads on a schedule."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.rows import read, read_all
-from db.session import insert_new
+from db.session import insert_new, update
 from db.tables import SourceRow
 from labeling.types import ProjectId, SourceId
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A place and when it was last looked at."""
+    """A source and when it was last read."""
 
     id: SourceId
     address: str
@@ -33,7 +33,7 @@ def add(session: Session, project_id: ProjectId, address: str, now: datetime) ->
 
 
 def due(session: Session, project_id: ProjectId, before: datetime) -> list[Source]:
-    """The sources that nobody looked at since `before`, oldest first."""
+    """The sources that were not read since `before`, oldest first."""
     rows = session.scalars(
         sa.select(SourceRow)
         .where(SourceRow.project_id == project_id)
@@ -43,6 +43,6 @@ def due(session: Session, project_id: ProjectId, before: datetime) -> list[Sourc
     return read_all(Source, rows)
 
 
-def looked(session: Session, source_id: SourceId, now: datetime) -> None:
-    """Note when a source was looked at, so that it is due again only later."""
-    session.execute(sa.update(SourceRow).where(SourceRow.id == source_id).values(looked_at=now))
+def note_read(session: Session, source_id: SourceId, now: datetime) -> None:
+    """Note when a source was read, so that it is due again only later."""
+    update(session, SourceRow, SourceRow.id == source_id, looked_at=now)

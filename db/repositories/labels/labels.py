@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
-from db.rows import to_row
+from db.rows import columns, read_all, to_row
 from db.tables import LabelRow, ReviewRow
 from labeling.types import ImageId, LabelSource, ProjectId, ReviewId, ReviewKind
 
@@ -67,43 +67,34 @@ def is_current_label() -> sa.ColumnElement[bool]:
     return ~sa.exists().where(newer.image_id == LabelRow.image_id, newer.id > LabelRow.id).correlate(LabelRow)
 
 
-def current(session: Session, project_id: ProjectId, *, up_to: int | None = None) -> list[Label]:
-    """The labels that stand, by image; with `up_to`, as they stood after the label of that id."""
-    newest = sa.select(sa.func.max(LabelRow.id)).where(LabelRow.project_id == project_id)
+def newest_ids(project_id: ProjectId, up_to: int | None = None) -> sa.Select[int]:
+    """The ids of the newest label rows, one an image; with `up_to`, as of the label of that id."""
+    newest = sa.select(sa.func.max(LabelRow.id).label("id")).where(LabelRow.project_id == project_id)
     if up_to is not None:
         newest = newest.where(LabelRow.id <= up_to)
-    rows = session.execute(
-        _labels()
-        .where(LabelRow.id.in_(newest.group_by(LabelRow.image_id)), LabelRow.value.is_not(None))
-        .order_by(LabelRow.image_id)
-    )
-    return [_label(row) for row in rows]
+    return newest.group_by(LabelRow.image_id)
+
+
+def current(session: Session, project_id: ProjectId, *, up_to: int | None = None) -> list[Label]:
+    """The labels that stand, by image; with `up_to`, as they stood after the label of that id."""
+    standing = _labels().where(LabelRow.id.in_(newest_ids(project_id, up_to)), LabelRow.value.is_not(None))
+    return read_all(Label, session.execute(standing.order_by(LabelRow.image_id)))
 
 
 def current_of(session: Session, image_ids: Sequence[ImageId]) -> dict[ImageId, Label]:
     """The newest row of each of these images, withdrawals (value None) included."""
     rows = session.execute(_labels().where(LabelRow.image_id.in_(image_ids), is_current_label()))
-    return {label.image_id: label for label in map(_label, rows)}
+    return {label.image_id: label for label in read_all(Label, rows)}
 
 
 def newest_not_by_people(session: Session, image_ids: Sequence[ImageId]) -> dict[ImageId, Label]:
     """The newest row of each image that no review made: what stands again when every answer is withdrawn."""
-    rows = session.execute(
-        _labels()
-        .where(LabelRow.image_id.in_(image_ids), LabelRow.source != LabelSource.PEOPLE.value)
-        .order_by(LabelRow.id)
-    )
-    return {label.image_id: label for label in map(_label, rows)}
+    given = _labels().where(LabelRow.image_id.in_(image_ids), LabelRow.source != LabelSource.PEOPLE.value)
+    return {label.image_id: label for label in read_all(Label, session.execute(given.order_by(LabelRow.id)))}
 
 
 def _labels() -> sa.Select[*tuple[Any, ...]]:
-    return sa.select(LabelRow, ReviewRow.kind).outerjoin(ReviewRow, ReviewRow.id == LabelRow.review_id)
-
-
-def _label(found: sa.Row[*tuple[Any, ...]]) -> Label:
-    row, kind = found
-    decision = row.evidence.get("decision")
-    disputed = row.value is None and row.reason == DISPUTED and decision is None
-    source, review = LabelSource(row.source), None if row.review_id is None else ReviewId(row.review_id)
-    of_kind = None if kind is None else ReviewKind(kind)
-    return Label(row.id, row.image_id, row.value, source, review, of_kind, decision, disputed, row.created_at)
+    decision = LabelRow.evidence["decision"].as_integer()
+    disputed = sa.and_(LabelRow.value.is_(None), LabelRow.reason == DISPUTED, decision.is_(None))
+    fields = columns(Label, LabelRow, ReviewRow, decision_id=decision, disputed=disputed)
+    return sa.select(*fields).outerjoin(ReviewRow, ReviewRow.id == LabelRow.review_id)

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.paging import Slice, slice_of
-from db.rows import columns, count, read, to_row
-from db.session import insert_new
+from db.rows import columns, count, read_first, to_row
+from db.session import insert_new, update
 from db.tables import AnnotationRow, LabelRow, ReviewRow, SnapshotRow
 from labeling.errors import NotFound
 from labeling.types import ProjectId
@@ -59,8 +59,7 @@ def add(session: Session, project_id: ProjectId, snapshot: NewSnapshot, now: dat
 
 def find(session: Session, project_id: ProjectId, name: str) -> Snapshot | None:
     """The snapshot of that name, if there is one."""
-    row = session.execute(_of(project_id).where(SnapshotRow.name == name)).one_or_none()
-    return None if row is None else read(Snapshot, row)
+    return read_first(session, Snapshot, _of(project_id).where(SnapshotRow.name == name))
 
 
 def by_name(session: Session, project_id: ProjectId, name: str) -> Snapshot:
@@ -89,13 +88,8 @@ def newest_release(session: Session, project_id: ProjectId, *, before: int | Non
 
 def release(session: Session, snapshot_id: int, report: Mapping[str, Any]) -> bool:
     """Note that a snapshot was released: by whom, when, with which files; False where it was before."""
-    done = session.execute(
-        sa.update(SnapshotRow)
-        .where(SnapshotRow.id == snapshot_id, SnapshotRow.released.is_(False))
-        .values(released=True, report=dict(report))
-        .execution_options(synchronize_session=False, preserve_rowcount=True)
-    )
-    return bool(done.rowcount)  # type: ignore[attr-defined]
+    unreleased = SnapshotRow.id == snapshot_id, SnapshotRow.released.is_(False)
+    return bool(update(session, SnapshotRow, *unreleased, released=True, report=dict(report)))
 
 
 def newest_answer_at(session: Session, project_id: ProjectId) -> datetime | None:

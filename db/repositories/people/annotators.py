@@ -20,7 +20,7 @@ from labeling.types import Actor, ImageId, ProjectId
 class Annotator:
     """One person of a project, and the newest fact about whether they take part: who said so, why, and since when.
 
-    `evidence` is what a rule saw; empty where a person decided.
+    `evidence` is what a rule found; empty where a person decided.
     """
 
     id: int
@@ -62,7 +62,7 @@ def switch(session: Session, annotator_id: int, by: Actor, *, paused: bool, evid
 
 
 def void(session: Session, annotator_id: int, by: Actor) -> int:
-    """Let everything that this person has answered so far count for nothing; return how many answers that were."""
+    """Make all answers of this person so far void; return how many there were."""
     mine = sa.select(sa.func.max(AnnotationRow.id), sa.func.count()).where(AnnotationRow.annotator_id == annotator_id)
     newest, count = session.execute(mine).one()
     if newest is None:

@@ -13,6 +13,6 @@ from db.tables import AuditRow
 def record(
     session: Session, actor: str, action: str, subject: str, detail: Mapping[str, object], now: datetime
 ) -> None:
-    """Append one deed, in the transaction that does it. `detail` never holds secrets."""
+    """Append one action, in the transaction that performs it. `detail` never holds secrets."""
     session.add(AuditRow(at=now, actor=actor, action=action, subject=subject, detail=dict(detail)))
     session.flush()

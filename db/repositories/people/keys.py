@@ -9,7 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.rows import read, read_all
+from db.rows import columns, read, read_all, read_first
 from db.tables import ApiKeyRow
 from labeling.errors import NotFound
 from labeling.jobs import Role
@@ -43,16 +43,15 @@ def add(
     now: datetime,
 ) -> StoredKey:
     secret = {"prefix": prefix, "salt": salt, "digest": digest}
-    seen = None if projects is None else list(projects)
-    row = ApiKeyRow(name=name, **secret, role=role.value, projects=seen, created_at=now, revoked_at=None)
+    names = None if projects is None else list(projects)
+    row = ApiKeyRow(name=name, **secret, role=role.value, projects=names, created_at=now, revoked_at=None)
     session.add(row)
     session.flush()
     return read(StoredKey, row)
 
 
 def by_prefix(session: Session, prefix: str) -> StoredKey | None:
-    row = session.scalars(sa.select(ApiKeyRow).where(ApiKeyRow.prefix == prefix)).one_or_none()
-    return None if row is None else read(StoredKey, row)
+    return read_first(session, StoredKey, sa.select(*columns(StoredKey, ApiKeyRow)).where(ApiKeyRow.prefix == prefix))
 
 
 def by_id(session: Session, key_id: KeyId) -> StoredKey | None:

@@ -1,7 +1,7 @@
 """Current labels as examples, by the kind of review that they come from and the side of the hold-out.
 
 The current label of an image is its newest row. Bridges and images without a group are never examples. Which
-kinds may be used for what is decided in `labeling.review.kinds`; the caller asks there and hands the kinds in.
+kinds may be used for what is decided in `labeling.review.kinds`; the caller asks there and passes the kinds.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.repositories.labels.labels import newest_ids
 from db.repositories.reviews.reviews import is_unanswered
-from db.rows import columns, in_parts, read_all
+from db.rows import columns, fingerprint_of, newest, read_all, rows_of
 from db.tables import AnnotationRow, GroupRow, ImageRow, LabelRow, PrelabelRow, ReviewEndRow, ReviewRow, VoidRow
 from labeling.types import Example, ImageId, LabelSource, ProjectId, ReviewKind, Side
 
@@ -30,10 +31,10 @@ def read_examples(
     """Images whose current label comes from a review of these kinds, or was imported; in the order of image ids.
 
     `whole_shares` leaves out every query that still has a review of these kinds that nobody answered: a random share
-    speaks for its population only when all of it was answered or skipped. `up_to` looks back to when label `up_to` was
-    the newest.
+    represents its population only when all of it was answered or skipped.
+    With `up_to`, as of when label `up_to` was the newest.
     """
-    newest = _newest(project_id, up_to)
+    newest = newest_ids(project_id, up_to).subquery()
     usable: sa.ColumnElement[bool] = ReviewRow.kind.in_(list(kinds))
     if whole_shares:
         unfinished = sa.select(ReviewRow.query_id).where(
@@ -59,11 +60,8 @@ def read_examples(
 
 def groups_of(session: Session, image_ids: Sequence[ImageId]) -> dict[ImageId, int]:
     """The near-duplicate group of each of these images that has one."""
-    found: dict[ImageId, int] = {}
-    for some in in_parts(image_ids):
-        rows = session.execute(sa.select(ImageRow.id, ImageRow.group_id).where(ImageRow.id.in_(some)))
-        found |= {ImageId(image): group for image, group in rows if group is not None}
-    return found
+    grouped = sa.select(ImageRow.id, ImageRow.group_id).where(ImageRow.group_id.is_not(None))
+    return {ImageId(image): group for image, group in rows_of(session, grouped, ImageRow.id, image_ids)}
 
 
 def last_label_id(session: Session, project_id: ProjectId) -> int:
@@ -73,11 +71,10 @@ def last_label_id(session: Session, project_id: ProjectId) -> int:
 
 def fingerprint(session: Session, project_id: ProjectId) -> str:
     """A short text that changes with every label, answer, review and group: with everything that examples rest on."""
-    newest = [sa.select(sa.func.max(row.id)) for row in (LabelRow, AnnotationRow, ReviewRow, VoidRow)]
+    highest = [newest(row.id) for row in (LabelRow, AnnotationRow, ReviewRow, VoidRow)]
     ended = sa.select(sa.func.count()).select_from(ReviewEndRow)
     grouped = sa.select(sa.func.count(ImageRow.group_id)).where(ImageRow.project_id == project_id)
-    found = session.execute(sa.select(*(part.scalar_subquery() for part in (*newest, ended, grouped)))).one()
-    return "-".join(str(value or 0) for value in found)
+    return fingerprint_of(session, *highest, ended, grouped)
 
 
 def unready_labels(session: Session, project_id: ProjectId, engine_revision: str) -> list[tuple[int, ImageId]]:
@@ -85,7 +82,7 @@ def unready_labels(session: Session, project_id: ProjectId, engine_revision: str
 
     Their image has no group yet, or no prelabel of this engine revision.
     """
-    newest = _newest(project_id, None)
+    newest = newest_ids(project_id).subquery()
     prelabelled = sa.exists().where(PrelabelRow.image_id == ImageRow.id, PrelabelRow.revision == engine_revision)
     rows = session.execute(
         sa.select(LabelRow.id, LabelRow.image_id)
@@ -95,11 +92,3 @@ def unready_labels(session: Session, project_id: ProjectId, engine_revision: str
         .order_by(LabelRow.id)
     )
     return [(label_id, ImageId(image_id)) for label_id, image_id in rows]
-
-
-def _newest(project_id: ProjectId, up_to: int | None) -> sa.Subquery:
-    """The newest label row per image, as of label `up_to`."""
-    query = sa.select(sa.func.max(LabelRow.id).label("id")).where(LabelRow.project_id == project_id)
-    if up_to is not None:
-        query = query.where(LabelRow.id <= up_to)
-    return query.group_by(LabelRow.image_id).subquery()

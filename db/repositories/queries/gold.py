@@ -1,7 +1,7 @@
 """Gold: the images whose answer is known, which of them people may still be asked about, and who is asked first.
 
 A gold image stands in at most one review of kind gold, which wants as many people as the policy allows; when they have
-all answered, the image has served its time. A review that has ended (its task was deleted) leaves its image free.
+all answered, the image is asked no more. A review that has ended (its task was deleted) leaves its image free.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 
 from db.repositories.labels.labels import is_current_label
 from db.repositories.reviews import overlaps
-from db.tables import AnnotationRow, ImageRow, LabelRow, QueryRow, ReviewEndRow, ReviewRow
+from db.repositories.reviews.reviews import has_ended
+from db.tables import AnnotationRow, ImageRow, LabelRow, QueryRow, ReviewRow
 from labeling.types import Actor, ImageId, LabelSource, ProjectId, ReviewId, ReviewKind
 
 AUTHOR = "policy"
@@ -37,9 +38,7 @@ def answers(session: Session, project_id: ProjectId) -> dict[ImageId, KnownAnswe
         .order_by(LabelRow.id)
     )
     return {
-        ImageId(image): KnownAnswer(value, tuple(evidence.get("annotations", ())))
-        for image, value, evidence in rows
-        if value is not None
+        ImageId(image): KnownAnswer(value or "", tuple(known.get("annotations", ()))) for image, value, known in rows
     }
 
 
@@ -54,7 +53,7 @@ def unasked_images(session: Session, project_id: ProjectId) -> list[ImageId]:
     asked = (
         sa.select(ImageRow.group_id)
         .join(ReviewRow, ReviewRow.image_id == ImageRow.id)
-        .where(ReviewRow.project_id == project_id, ReviewRow.kind == ReviewKind.GOLD.value, ~_ended())
+        .where(ReviewRow.project_id == project_id, ReviewRow.kind == ReviewKind.GOLD.value, ~has_ended())
     )
     rows = session.scalars(
         sa.select(sa.func.min(ImageRow.id))
@@ -74,7 +73,7 @@ def asked_reviews(session: Session, project_id: ProjectId, *, first: int | None 
     """The gold reviews that have not ended, oldest first; with `first`, so many of them."""
     rows = session.scalars(
         sa.select(ReviewRow.id)
-        .where(ReviewRow.project_id == project_id, ReviewRow.kind == ReviewKind.GOLD.value, ~_ended())
+        .where(ReviewRow.project_id == project_id, ReviewRow.kind == ReviewKind.GOLD.value, ~has_ended())
         .order_by(ReviewRow.id)
         .limit(first)
     )
@@ -95,7 +94,3 @@ def want_people(session: Session, project_id: ProjectId, number: int, people: in
 def _is_gold(project_id: ProjectId) -> tuple[sa.ColumnElement[bool], ...]:
     of_project = LabelRow.project_id == project_id
     return of_project, LabelRow.source == LabelSource.GOLD.value, LabelRow.value.is_not(None), is_current_label()
-
-
-def _ended() -> sa.ColumnElement[bool]:
-    return sa.exists().where(ReviewEndRow.review_id == ReviewRow.id)

@@ -9,7 +9,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.rows import newest
+from db.rows import count, fingerprint_of, newest_of
 from db.tables import GroupRow, ImageRow, PrelabelRow
 from labeling.types import ProjectId, Side
 
@@ -30,11 +30,9 @@ class PoolRow:
 
 def state_of_pool(session: Session, project_id: ProjectId, engine_revision: str) -> str:
     """A short text that changes with every image that becomes ready: ready images never change and never go."""
-    of_project = sa.exists().where(ImageRow.id == PrelabelRow.image_id, ImageRow.project_id == project_id)
-    last = newest(PrelabelRow.id, PrelabelRow.revision == engine_revision, of_project)
+    of_image = sa.and_(ImageRow.id == PrelabelRow.image_id, PrelabelRow.revision == engine_revision)
     grouped = sa.select(sa.func.count(ImageRow.group_id)).where(ImageRow.project_id == project_id)
-    found = session.execute(sa.select(last.scalar_subquery(), grouped.scalar_subquery())).one()
-    return "-".join(str(value or 0) for value in found)
+    return fingerprint_of(session, newest_of(PrelabelRow.id, ImageRow, of_image, project_id), grouped)
 
 
 def read_pool(session: Session, project_id: ProjectId, engine_revision: str, after: int = 0) -> Iterator[PoolRow]:
@@ -65,21 +63,12 @@ def read_pool(session: Session, project_id: ProjectId, engine_revision: str, aft
 def count_texts(session: Session, project_id: ProjectId) -> int:
     """How many of a project's grouped images came with a text."""
     has_text = sa.and_(ImageRow.text.is_not(None), ImageRow.text != "")
-    wanted = sa.and_(ImageRow.project_id == project_id, ImageRow.group_id.is_not(None), has_text)
-    return session.scalar(sa.select(sa.func.count()).select_from(ImageRow).where(wanted)) or 0
+    return count(session, ImageRow, ImageRow.project_id == project_id, ImageRow.group_id.is_not(None), has_text)
 
 
 def count_ready(session: Session, project_id: ProjectId, engine_revision: str) -> int:
     """How many rows `read_pool` would give."""
-    return (
-        session.scalar(
-            sa.select(sa.func.count())
-            .select_from(ImageRow)
-            .join(PrelabelRow, PrelabelRow.image_id == ImageRow.id)
-            .where(*_ready(project_id, engine_revision))
-        )
-        or 0
-    )
+    return count(session, ImageRow, PrelabelRow.image_id == ImageRow.id, *_ready(project_id, engine_revision))
 
 
 def _ready(project_id: ProjectId, engine_revision: str) -> tuple[sa.ColumnElement[bool], ...]:

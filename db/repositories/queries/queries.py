@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.repositories.labels.labels import is_current_label
-from db.repositories.reviews.reviews import is_current
+from db.repositories.reviews.reviews import has_ended, is_current
 from db.repositories.versions import predictions
 from db.rows import to_row
 from db.session import insert_new
-from db.tables import AdoptedTaskRow, AnnotationRow, FetchRow, ImageRow, LabelRow, QueryRow, ReviewEndRow, ReviewRow
+from db.tables import AdoptedTaskRow, AnnotationRow, FetchRow, ImageRow, LabelRow, QueryRow, ReviewRow
 from labeling.jobs import Trigger
 from labeling.types import AnnotationAction, ImageId, ProjectId, QueryId, ReviewKind, VersionId
 
@@ -59,12 +59,14 @@ def taken_groups(session: Session, project_id: ProjectId, among: Collection[int]
     """Groups that are not to be asked again: of one of their images there is a label, or a review that still counts.
 
     A review counts until it is ended, and for ever when it was answered; a task that is being taken over counts too.
-    `among` looks at these groups only.
+    `among` names the groups to check; None means all.
     """
+    answer = AnnotationRow.review_id == ReviewRow.id, AnnotationRow.action == AnnotationAction.ANSWERED
+    answered = sa.exists().where(*answer, is_current())
     asked = (
         sa.select(ImageRow.group_id)
         .join(ReviewRow, ReviewRow.image_id == ImageRow.id)
-        .where(ReviewRow.project_id == project_id, ~_ended() | _answered())
+        .where(ReviewRow.project_id == project_id, ~has_ended() | answered)
     )
     labelled = (
         sa.select(ImageRow.group_id)
@@ -131,12 +133,3 @@ def _review_row(review: NewReview, project_id: ProjectId, query_id: QueryId, now
     row = to_row(replace(review, probs=None), project_id=project_id, query_id=query_id, created_at=now)
     del row["probs"]  # kept as evidence, if at all
     return row
-
-
-def _ended() -> sa.ColumnElement[bool]:
-    return sa.exists().where(ReviewEndRow.review_id == ReviewRow.id)
-
-
-def _answered() -> sa.ColumnElement[bool]:
-    answered = AnnotationRow.action == AnnotationAction.ANSWERED
-    return sa.exists().where(AnnotationRow.review_id == ReviewRow.id, answered, is_current())

@@ -17,21 +17,6 @@ from db.tables import AnnotationRow, AnnotatorRow, LabelRow, PushRow, ReviewRow,
 from labeling.answers import Answer
 from labeling.types import AnnotationAction, ImageId, ProjectId, ReviewId, ReviewKind
 
-__all__ = [
-    "CurrentAnnotation",
-    "NewAnnotation",
-    "VoteRow",
-    "annotators",
-    "answered_images",
-    "current",
-    "held",
-    "record",
-    "tasks_of",
-    "unsettled_images",
-    "votes",
-    "votes_of_project",
-]
-
 _WITHDRAWN = AnnotationAction.WITHDRAWN.value
 _ANSWERED = AnnotationAction.ANSWERED.value
 
@@ -71,7 +56,7 @@ class CurrentAnnotation:
 
 @dataclass(frozen=True, slots=True)
 class VoteRow:
-    """A current answer that counts, to a review whose image was seen; `shown` is what stood pre-selected."""
+    """A current answer that counts, to a review whose image was viewed; `shown` is what was pre-selected."""
 
     image_id: ImageId
     review_id: ReviewId
@@ -149,50 +134,36 @@ def votes_of_project(session: Session, project_id: ProjectId) -> list[VoteRow]:
 
 def _votes(session: Session, condition: sa.ColumnElement[bool]) -> list[VoteRow]:
     kinds = {kind.value: kind for kind in ReviewKind}
-    rows = session.execute(
-        sa.select(  # columns, not objects of the mapper: a project has tens of thousands
-            ReviewRow.image_id,
-            AnnotationRow.review_id,
-            ReviewRow.kind,
-            ReviewRow.blind,
-            AnnotationRow.id,
-            AnnotationRow.annotator_id,
-            AnnotationRow.answers,
-            AnnotationRow.shown,
-            AnnotationRow.lead_time_s,
-            AnnotationRow.updated_at,
-        )
+    ids = {"annotation_id": AnnotationRow.id, "annotator_id": sa.func.coalesce(AnnotationRow.annotator_id, 0)}
+    fields = columns(VoteRow, AnnotationRow, ReviewRow, answer=AnnotationRow.answers, **ids)
+    rows = session.execute(  # columns, not objects of the mapper: a project has tens of thousands
+        sa.select(*fields)
         .join(ReviewRow, ReviewRow.id == AnnotationRow.review_id)
         .join(SeenRow, SeenRow.review_id == ReviewRow.id)
         .where(condition, is_current(), is_valid(), AnnotationRow.action == _ANSWERED)
         .order_by(AnnotationRow.id)
     )
     return [
-        VoteRow(
-            ImageId(image), ReviewId(review), kinds[kind], blind, one, person or 0, Answer.of(answers), shown, took, at
-        )
-        for image, review, kind, blind, one, person, answers, shown, took, at in rows
+        VoteRow(**{**row, "kind": kinds[row["kind"]], "answer": Answer.of(row["answer"])}) for row in rows.mappings()
     ]
 
 
 def answered_images(session: Session, project_id: ProjectId) -> list[ImageId]:
-    """Every image about which anybody ever answered; for the audit that settles all of them again."""
-    statement = sa.select(ReviewRow.image_id).join(AnnotationRow, AnnotationRow.review_id == ReviewRow.id)
-    rows = session.scalars(statement.where(ReviewRow.project_id == project_id).distinct())
-    return sorted(ImageId(image_id) for image_id in rows)
+    """Every image about which anybody ever answered; for the audit that resolves all labels again."""
+    return _images(session, ReviewRow.project_id == project_id)
 
 
-def unsettled_images(session: Session, project_id: ProjectId) -> list[ImageId]:
-    """Images with an answer that was seen and made no label: its `seen` row may have come late."""
+def unresolved_images(session: Session, project_id: ProjectId) -> list[ImageId]:
+    """Images with an answer whose review was viewed and made no label: the view may have been noted late."""
     labelled = sa.exists().where(LabelRow.review_id == ReviewRow.id).correlate(ReviewRow)
-    rows = session.scalars(
-        sa.select(ReviewRow.image_id)
-        .join(SeenRow, SeenRow.review_id == ReviewRow.id)
-        .join(AnnotationRow, AnnotationRow.review_id == ReviewRow.id)
-        .where(ReviewRow.project_id == project_id, AnnotationRow.action == _ANSWERED, ~labelled)
-        .distinct()
-    )
-    return sorted(ImageId(image_id) for image_id in rows)
+    viewed = sa.exists().where(SeenRow.review_id == ReviewRow.id).correlate(ReviewRow)
+    return _images(session, ReviewRow.project_id == project_id, AnnotationRow.action == _ANSWERED, viewed, ~labelled)
+
+
+def _images(session: Session, *where: sa.ColumnElement[bool]) -> list[ImageId]:
+    """The images of the annotations that meet the conditions, in the order of their ids."""
+    statement = sa.select(ReviewRow.image_id).join(AnnotationRow, AnnotationRow.review_id == ReviewRow.id)
+    return sorted(ImageId(image_id) for image_id in session.scalars(statement.where(*where).distinct()))
 
 
 def _task() -> sa.ColumnElement[int]:

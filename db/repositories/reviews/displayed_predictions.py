@@ -1,7 +1,7 @@
-"""What Label Studio was last told of our tasks: the answer that each pre-selects, and its place in the queue.
+"""What was last sent to Label Studio for our tasks: the answer that each pre-selects, and its place in the queue.
 
-Noted after every order of the queue, so that whoever asks later hears what annotators see, without a model. A blind
-review has no answer here. These reads stand between an annotator and the next task: the statements are made once.
+Noted after every order of the queue, so that it can be read later without a model. A blind review has no answer here.
+An annotator waits for these reads before the next task: the statements are built once.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ class Order:
 
 
 def note(session: Session, shown: Mapping[ReviewId, Shown]) -> None:
-    """Remember what these reviews' tasks were told; the last word counts."""
-    rows = [{"review_id": review, "answer": told.answer, "score": told.score} for review, told in shown.items()]
+    """Note what was sent for these reviews' tasks; the last one counts."""
+    rows = [{"review_id": review, "answer": one.answer, "score": one.score} for review, one in shown.items()]
     if rows:
         session.execute(sa.update(PushRow), rows)
 
@@ -83,7 +83,7 @@ def order_of(session: Session, project_id: ProjectId) -> Order:
 
 
 def by_token(session: Session, project_id: ProjectId, tokens: Sequence[str]) -> dict[str, Shown]:
-    """What was last told of the tasks that carry these keys; a key of another project names nothing."""
+    """What was last sent for the tasks that carry these keys; a key of another project names nothing."""
     return dict(_read(session, _BY_TOKEN, project_id, tokens))
 
 

@@ -1,4 +1,4 @@
-"""The inbox: webhook events waiting to be looked into. An event is a hint; only ids are kept of it."""
+"""The inbox: webhook events waiting to be handled. An event is a hint; only ids are kept of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.session import insert_new
+from db.session import insert_new, update
 from db.tables import InboxRow, ProjectRow
 from labeling.types import ProjectId
 
@@ -28,7 +28,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """An event that nobody has looked into yet."""
+    """An event that is not handled yet."""
 
     id: int
     action: str
@@ -50,7 +50,7 @@ def known_projects(session: Session, project_ids: Collection[int]) -> set[int]:
 
 
 def unhandled(session: Session, project_id: ProjectId, limit: int = 1_000) -> list[Hint]:
-    """The oldest hints of a project that nobody has looked into."""
+    """The oldest hints of a project that are not handled."""
     rows = session.scalars(
         sa.select(InboxRow)
         .where(InboxRow.project_id == project_id, InboxRow.handled_at.is_(None))
@@ -72,17 +72,10 @@ def projects_with_unhandled(session: Session) -> list[ProjectId]:
 
 
 def handled(session: Session, hint_ids: Sequence[int], now: datetime) -> int:
-    """Note that these hints were looked into."""
-    done = sa.update(InboxRow).where(InboxRow.id.in_(hint_ids), InboxRow.handled_at.is_(None)).values(handled_at=now)
-    return session.connection().execute(done).rowcount
+    """Note that these hints were handled."""
+    return update(session, InboxRow, InboxRow.id.in_(hint_ids), InboxRow.handled_at.is_(None), handled_at=now)
 
 
 def _row(event: Event) -> dict[str, Any]:
-    return {
-        "spool_key": event.key,
-        "project_id": event.project_id,
-        "action": event.action,
-        "hint": dict(event.hint),
-        "received_at": event.received_at,
-        "handled_at": None,
-    }
+    what = {"project_id": event.project_id, "action": event.action, "hint": dict(event.hint)}
+    return {"spool_key": event.key, **what, "received_at": event.received_at, "handled_at": None}

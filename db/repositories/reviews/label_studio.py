@@ -9,8 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.rows import columns, read
-from db.session import insert_new
+from db.rows import columns, read_first
+from db.session import insert_new, update
 from db.tables import LabelStudioProjectRow
 from labeling.types import ProjectId
 
@@ -19,7 +19,7 @@ from labeling.types import ProjectId
 class Place:
     """Our project's place in Label Studio. `webhook_digest` names the secret last written, never the secret.
 
-    `model_version` is what Label Studio was last told to show; `queue_revision` counts the orders begun. `controls` are
+    `model_version` is what Label Studio was last set to show; `queue_revision` counts the orders begun. `controls` are
     the names in its labelling config where the project was made by others and taken over, None where it is ours.
     """
 
@@ -40,8 +40,7 @@ class Place:
 def get(session: Session, project_id: ProjectId) -> Place | None:
     """None until the first push."""
     found = columns(Place, LabelStudioProjectRow, webhook_digest=LabelStudioProjectRow.webhook_secret)
-    row = session.execute(sa.select(*found).where(LabelStudioProjectRow.project_id == project_id)).one_or_none()
-    return None if row is None else read(Place, row)
+    return read_first(session, Place, sa.select(*found).where(LabelStudioProjectRow.project_id == project_id))
 
 
 def add(
@@ -80,6 +79,4 @@ def next_revision(session: Session, project_id: ProjectId) -> int:
 
 def note(session: Session, project_id: ProjectId, **written: str | int | datetime | None) -> None:
     """Note what was written or read there, under the names of `Place` (the webhook's digest as `webhook_secret`)."""
-    session.execute(
-        sa.update(LabelStudioProjectRow).where(LabelStudioProjectRow.project_id == project_id).values(**written)
-    )
+    update(session, LabelStudioProjectRow, LabelStudioProjectRow.project_id == project_id, **written)

@@ -1,7 +1,7 @@
 """How many different people are wanted for a review: appended facts, of which the highest counts.
 
-What Label Studio is to be told is more by everybody whose answer stands there and no longer counts here: it serves
-nobody the same task twice.
+Label Studio must ask one more person for each answer that stands there and no longer counts here: it shows nobody the
+same task twice.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from db.repositories.people import annotators
-from db.repositories.reviews.reviews import is_current, is_open, is_valid, wanted_people
-from db.rows import columns, count, in_parts, read, read_all
-from db.session import insert_new
-from db.tables import AnnotationRow, OverlapRow, PushRow, ReviewEndRow, ReviewRow, VoidRow
+from db.repositories.reviews.reviews import has_ended, is_current, is_open, is_valid, wanted_people
+from db.rows import columns, count, read, read_all, rows_of
+from db.session import insert_new, update
+from db.tables import AnnotationRow, OverlapRow, PushRow, ReviewRow, VoidRow
 from labeling.types import Actor, AnnotationAction, ImageId, ProjectId, ReviewId, ReviewKind
 
 _CLOSING = (AnnotationAction.ANSWERED.value, AnnotationAction.SKIPPED.value)
 
 
 @dataclass(frozen=True, slots=True)
-class Untold:
+class TooFewPeople:
     """An open review whose task asks fewer people than it must; `people` is how many it is to ask in all."""
 
     review_id: ReviewId
@@ -50,27 +50,23 @@ def want(session: Session, people: Mapping[ReviewId, int], by: Actor) -> int:
     return insert_new(session, OverlapRow, rows)
 
 
-def untold(session: Session, project_id: ProjectId) -> list[Untold]:
-    """The open reviews whose task was told fewer people than are wanted, those who do not count added."""
+def too_few_people(session: Session, project_id: ProjectId) -> list[TooFewPeople]:
+    """The open reviews whose task asks fewer people than are wanted, those whose answers do not count added."""
     needed = wanted_people() + _uncounted()
     rows = session.execute(
-        sa.select(*columns(Untold, PushRow, people=needed))
+        sa.select(*columns(TooFewPeople, PushRow, people=needed))
         .join(ReviewRow, ReviewRow.id == PushRow.review_id)
-        .where(
-            ReviewRow.project_id == project_id,
-            ReviewRow.id.in_(_candidates()),  # few reviews, cheaply found
-            needed > PushRow.people,
-            is_open(),
-        )
+        .where(ReviewRow.project_id == project_id, ReviewRow.id.in_(_candidates()))  # few reviews, cheaply found
+        .where(needed > PushRow.people, is_open())
         .order_by(ReviewRow.id)
     )
-    return read_all(Untold, rows)
+    return read_all(TooFewPeople, rows)
 
 
-def told(session: Session, people: Sequence[Untold]) -> None:
-    """Note what these tasks were told."""
+def note_people(session: Session, people: Sequence[TooFewPeople]) -> None:
+    """Note how many people these tasks ask now."""
     for one in people:
-        session.execute(sa.update(PushRow).where(PushRow.review_id == one.review_id).values(people=one.people))
+        update(session, PushRow, PushRow.review_id == one.review_id, people=one.people)
 
 
 def people_since(session: Session, project_id: ProjectId, since: datetime) -> int:
@@ -79,24 +75,17 @@ def people_since(session: Session, project_id: ProjectId, since: datetime) -> in
         sa.select(AnnotationRow.annotator_id)
         .distinct()
         .join(ReviewRow, ReviewRow.id == AnnotationRow.review_id)
-        .where(
-            ReviewRow.project_id == project_id,
-            AnnotationRow.updated_at >= since,
-            AnnotationRow.action == AnnotationAction.ANSWERED.value,
-            is_valid(),
-        )
+        .where(ReviewRow.project_id == project_id, AnnotationRow.updated_at >= since)
+        .where(AnnotationRow.action == AnnotationAction.ANSWERED.value, is_valid())
     )
     return len({one for one in rows if one is not None} - annotators.paused(session, project_id))
 
 
 def answered_lately(session: Session, project_id: ProjectId, limit: int) -> list[ImageId]:
     """The images of so many reviews that were answered, the newest reviews first; gold ones left out."""
-    answered = sa.exists().where(
-        AnnotationRow.review_id == ReviewRow.id, AnnotationRow.action == AnnotationAction.ANSWERED.value
-    )
     rows = session.scalars(
         sa.select(ReviewRow.image_id)
-        .where(ReviewRow.project_id == project_id, ReviewRow.kind != ReviewKind.GOLD.value, answered)
+        .where(ReviewRow.project_id == project_id, ReviewRow.kind != ReviewKind.GOLD.value, _is_answered())
         .order_by(ReviewRow.id.desc())
         .limit(limit)
     )
@@ -105,21 +94,14 @@ def answered_lately(session: Session, project_id: ProjectId, limit: int) -> list
 
 def states(session: Session, review_ids: Sequence[ReviewId]) -> dict[ReviewId, Asked]:
     """How these reviews stand; those that have ended are left out."""
-    ended = sa.exists().where(ReviewEndRow.review_id == ReviewRow.id)
-    found: dict[ReviewId, Asked] = {}
     stand = columns(Asked, ReviewRow, wanted=wanted_people(), open=is_open())
-    for some in in_parts(review_ids):
-        rows = session.execute(sa.select(ReviewRow.id, *stand).where(ReviewRow.id.in_(some), ~ended))
-        found |= {ReviewId(row.id): read(Asked, row) for row in rows}
-    return found
+    statement = sa.select(ReviewRow.id, *stand).where(~has_ended())
+    return {ReviewId(row.id): read(Asked, row) for row in rows_of(session, statement, ReviewRow.id, review_ids)}
 
 
 def count_answered(session: Session, project_id: ProjectId, kinds: Sequence[ReviewKind]) -> int:
     """How many reviews of these kinds somebody has answered."""
-    answered = sa.exists().where(
-        AnnotationRow.review_id == ReviewRow.id, AnnotationRow.action == AnnotationAction.ANSWERED.value
-    )
-    return count(session, ReviewRow, *_of_kinds(project_id, kinds), answered)
+    return count(session, ReviewRow, *_of_kinds(project_id, kinds), _is_answered())
 
 
 def count_asked(session: Session, project_id: ProjectId, kinds: Sequence[ReviewKind]) -> tuple[int, int]:
@@ -131,6 +113,11 @@ def count_asked(session: Session, project_id: ProjectId, kinds: Sequence[ReviewK
 
 def _of_kinds(project_id: ProjectId, kinds: Sequence[ReviewKind]) -> tuple[sa.ColumnElement[bool], ...]:
     return ReviewRow.project_id == project_id, ReviewRow.kind.in_([kind.value for kind in kinds])
+
+
+def _is_answered() -> sa.ColumnElement[bool]:
+    answered = AnnotationRow.action == AnnotationAction.ANSWERED.value
+    return sa.exists().where(AnnotationRow.review_id == ReviewRow.id, answered)
 
 
 def _uncounted() -> sa.ColumnElement[int]:
@@ -158,7 +145,7 @@ def _uncounted() -> sa.ColumnElement[int]:
 
 
 def _candidates() -> sa.CompoundSelect[tuple[int]]:
-    """The reviews that may want more than was told: more are noted, or somebody's answer does not count."""
+    """The reviews that may want more people than their task asks: more are noted, or an answer does not count."""
     return sa.union(
         sa.select(OverlapRow.review_id)
         .join(PushRow, PushRow.review_id == OverlapRow.review_id)

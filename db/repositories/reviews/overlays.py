@@ -1,4 +1,4 @@
-"""Second pictures of reviews: which were drawn, and which one is shown. Append-only; the newest is in force."""
+"""Overlays of reviews: which were drawn, and which one is shown. Append-only; the newest is in force."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from labeling.types import ProjectId, ReviewId
 
 
 def record(session: Session, review_id: ReviewId, *, answer: str, revision: str, picture: str, now: datetime) -> int:
-    """Note a picture of a review; a second time changes nothing."""
+    """Note an overlay of a review; a second time changes nothing."""
     row = {"review_id": review_id, "answer": answer, "revision": revision, "picture": picture, "at": now}
     return insert_new(session, RegionRow, [row])
 
 
 def drawn(session: Session, project_id: ProjectId, revision: str) -> dict[ReviewId, str]:
-    """For every open review that has a picture of this model: the answer that it was drawn for."""
+    """For every open review that has an overlay of this model: the answer that it was drawn for."""
     rows = session.execute(
         sa.select(RegionRow.review_id, RegionRow.answer)
         .join(ReviewRow, ReviewRow.id == RegionRow.review_id)
@@ -31,7 +31,7 @@ def drawn(session: Session, project_id: ProjectId, revision: str) -> dict[Review
 
 
 def newest(session: Session, review_id: ReviewId) -> str | None:
-    """The picture that is shown with a review; None: none was drawn, or it is blind."""
+    """The overlay that is shown with a review; None: none was drawn, or it is blind."""
     return session.scalar(
         sa.select(RegionRow.picture)
         .join(ReviewRow, ReviewRow.id == RegionRow.review_id)
@@ -42,7 +42,7 @@ def newest(session: Session, review_id: ReviewId) -> str | None:
 
 
 def wanted(session: Session) -> set[str]:
-    """The pictures of reviews that are still open."""
+    """The overlays of reviews that are still open."""
     rows = session.scalars(
         sa.select(RegionRow.picture).join(ReviewRow, ReviewRow.id == RegionRow.review_id).where(is_open())
     )

@@ -16,8 +16,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
-from db.rows import columns, count, read, read_all
-from db.session import insert_new
+from db.rows import columns, count, read, read_all, read_first
+from db.session import insert_new, update
 from db.tables import (
     AdoptedTaskRow,
     AnnotationRow,
@@ -29,13 +29,7 @@ from db.tables import (
     ReviewRow,
     VoidRow,
 )
-from labeling.types import (
-    AnnotationAction,
-    ImageId,
-    ProjectId,
-    ReviewId,
-    ReviewKind,
-)
+from labeling.types import AnnotationAction, ImageId, ProjectId, ReviewId, ReviewKind
 
 TASK_DELETED = "task deleted"
 """The reason of a review's end when its task is gone from Label Studio; it is never made again."""
@@ -63,7 +57,7 @@ class Review:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """A review as a task; `touched_at` is up to which touch the answers there were read, None before that."""
+    """A review as a task; `touched_at` is up to which change of the task its answers were read, None before that."""
 
     review_id: ReviewId
     token: str
@@ -73,7 +67,7 @@ class Push:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where an image's review stands: how many people's answers count, and whether more are awaited."""
+    """Where an image's review stands: how many people's answers count, and whether more are wanted."""
 
     review_id: ReviewId
     kind: ReviewKind
@@ -96,7 +90,7 @@ def is_valid(row: Any = AnnotationRow) -> sa.ColumnElement[bool]:
 
 def is_open() -> sa.ColumnElement[bool]:
     """The condition on `ReviewRow` that it is open: fewer people have answered than are wanted."""
-    return sa.and_(~_ended(), answered_people() < wanted_people())
+    return sa.and_(~has_ended(), answered_people() < wanted_people())
 
 
 def answered_people() -> sa.ColumnElement[int]:
@@ -112,13 +106,7 @@ def answered_people() -> sa.ColumnElement[int]:
 
 def is_unanswered() -> sa.ColumnElement[bool]:
     """The condition on `ReviewRow` that it has no end and nobody's answer counts yet."""
-    answer = aliased(AnnotationRow)
-    answered = (
-        sa.exists()
-        .where(answer.review_id == ReviewRow.id, answer.action.in_(_CLOSING), is_current(answer), is_valid(answer))
-        .correlate(ReviewRow)
-    )
-    return sa.and_(~_ended(), ~answered)
+    return sa.and_(~has_ended(), answered_people() == 0)
 
 
 def wanted_people() -> sa.ColumnElement[int]:
@@ -127,7 +115,8 @@ def wanted_people() -> sa.ColumnElement[int]:
     return sa.func.coalesce(highest.correlate(ReviewRow).scalar_subquery(), 1)
 
 
-def _ended() -> sa.ColumnElement[bool]:
+def has_ended() -> sa.ColumnElement[bool]:
+    """The condition on `ReviewRow` that it will get no answer any more."""
     return sa.exists().where(ReviewEndRow.review_id == ReviewRow.id).correlate(ReviewRow)
 
 
@@ -161,20 +150,12 @@ def newest_of_images(session: Session, project_id: ProjectId, image_ids: Sequenc
     """The newest review of each image that has not ended, gold ones left out."""
     newest = (
         sa.select(sa.func.max(ReviewRow.id))
-        .where(
-            ReviewRow.project_id == project_id,
-            ReviewRow.image_id.in_(image_ids),
-            ReviewRow.kind != ReviewKind.GOLD.value,
-            ~_ended(),
-        )
+        .where(ReviewRow.project_id == project_id, ReviewRow.image_id.in_(image_ids))
+        .where(ReviewRow.kind != ReviewKind.GOLD.value, ~has_ended())
         .group_by(ReviewRow.image_id)
     )
-    stand = {"people": answered_people(), "open": is_open()}
-    rows = session.execute(
-        sa.select(ReviewRow.image_id, *columns(Standing, ReviewRow, review_id=ReviewRow.id, **stand)).where(
-            ReviewRow.id.in_(newest)
-        )
-    )
+    stand = columns(Standing, ReviewRow, review_id=ReviewRow.id, people=answered_people(), open=is_open())
+    rows = session.execute(sa.select(ReviewRow.image_id, *stand).where(ReviewRow.id.in_(newest)))
     return {ImageId(row.image_id): read(Standing, row) for row in rows}
 
 
@@ -187,33 +168,26 @@ def by_token(session: Session, project_id: ProjectId, tokens: Sequence[str]) -> 
 def pushes(session: Session, project_id: ProjectId, among: Collection[int] | None = None) -> list[Push]:
     """Everything that was pushed and has not ended, answered or not; `among` names tasks, None means all.
 
-    A task of others that was not told its key yet is left out: it does not look like ours.
+    A task of others that does not carry our key yet is left out.
     """
-    rows = session.execute(
-        sa.select(*columns(Push, PushRow, ReviewRow))
-        .join(PushRow, PushRow.review_id == ReviewRow.id)
-        .outerjoin(ReviewEndRow, ReviewEndRow.review_id == ReviewRow.id)
-        .where(ReviewRow.project_id == project_id, ReviewEndRow.review_id.is_(None))
-        .where(sa.true() if among is None else PushRow.ls_task_id.in_(among))
-        .where(~_of_others(AdoptedTaskRow.taken_at.is_(None)))
-        .order_by(ReviewRow.id)
-    )
-    return read_all(Push, rows)
+    statement = _pushes().where(ReviewRow.project_id == project_id, ~has_ended())
+    if among is not None:
+        statement = statement.where(PushRow.ls_task_id.in_(among))
+    ours = statement.where(~_of_others(AdoptedTaskRow.taken_at.is_(None)))
+    return read_all(Push, session.execute(ours.order_by(ReviewRow.id)))
 
 
 def highest_push(session: Session, project_id: ProjectId) -> Push | None:
     """The push with the highest task id, ended or not; None before the first. Where an id was used again, the newer.
 
-    Tasks that were taken over tell nothing of what we imported.
+    Tasks that were taken over are left out: we did not import them.
     """
-    row = session.execute(
-        sa.select(*columns(Push, PushRow, ReviewRow))
-        .join(PushRow, PushRow.review_id == ReviewRow.id)
-        .where(ReviewRow.project_id == project_id, ~_of_others(sa.true()))
-        .order_by(PushRow.ls_task_id.desc(), ReviewRow.id.desc())
-        .limit(1)
-    ).one_or_none()
-    return None if row is None else read(Push, row)
+    imported = _pushes().where(ReviewRow.project_id == project_id, ~_of_others(sa.true()))
+    return read_first(session, Push, imported.order_by(PushRow.ls_task_id.desc(), ReviewRow.id.desc()))
+
+
+def _pushes() -> sa.Select[*tuple[Any, ...]]:
+    return sa.select(*columns(Push, PushRow, ReviewRow)).join(PushRow, PushRow.review_id == ReviewRow.id)
 
 
 def _of_others(which: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
@@ -228,14 +202,11 @@ def record_pushes(session: Session, tasks: Mapping[ReviewId, int], *, ls_project
     Label Studio uses a task's id again only after a restore from a backup in which that task was not: whatever review
     stood as it before has lost its task, and ends.
     """
-    others = sa.select(PushRow.review_id).join(ReviewRow, ReviewRow.id == PushRow.review_id)
     before = session.scalars(
-        others.where(
-            PushRow.ls_task_id.in_(tasks.values()),
-            PushRow.ls_project_id == ls_project_id,
-            PushRow.review_id.not_in(tasks),
-            ~_ended(),
-        )
+        sa.select(PushRow.review_id)
+        .join(ReviewRow, ReviewRow.id == PushRow.review_id)
+        .where(PushRow.ls_task_id.in_(tasks.values()), PushRow.ls_project_id == ls_project_id)
+        .where(PushRow.review_id.not_in(tasks), ~has_ended())
     )
     end(session, [ReviewId(review) for review in before], TASK_DELETED, now)
     rows = [
@@ -246,9 +217,9 @@ def record_pushes(session: Session, tasks: Mapping[ReviewId, int], *, ls_project
 
 
 def note_touches(session: Session, touches: Mapping[ReviewId, datetime]) -> None:
-    """Note up to which touch the answers at these reviews' tasks were read."""
+    """Note up to which change the answers at these reviews' tasks were read."""
     for review, at in touches.items():
-        session.execute(sa.update(PushRow).where(PushRow.review_id == review).values(touched_at=at))
+        update(session, PushRow, PushRow.review_id == review, touched_at=at)
 
 
 def end(session: Session, review_ids: Sequence[ReviewId], reason: str, now: datetime) -> int:

@@ -1,4 +1,4 @@
-"""Alarms: what about a project's labels needs a person. Appended when something is found, ended by a second fact.
+"""Alarms: findings about a project's labels that need a person. Appended when found, ended by a second fact.
 
 At most one alarm of a kind and subject is open at a time, so a step that finds the same again raises nothing.
 """
@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.rows import columns, read, read_all
+from db.rows import columns, count, count_by, read_all, read_first
 from db.session import insert_new
 from db.tables import AlarmEndRow, AlarmRow
 from labeling.errors import NotFound
@@ -65,19 +65,11 @@ def raise_alarm(
     `subject` names what it is about: an annotator's number, an engine's revision, or nothing. `words` tell a person
     what was found and what to do next; they hold no names of people.
     """
-    standing = sa.select(AlarmRow.id).where(
-        AlarmRow.project_id == project_id, AlarmRow.kind == kind.value, AlarmRow.subject == subject, ~_ended()
-    )
-    if session.scalar(standing) is not None:
+    same = AlarmRow.project_id == project_id, AlarmRow.kind == kind.value, AlarmRow.subject == subject
+    if count(session, AlarmRow, *same, ~_ended()):
         return None
-    row = AlarmRow(
-        project_id=project_id,
-        kind=kind.value,
-        subject=subject,
-        words=words,
-        evidence=dict(evidence),
-        raised_at=now,
-    )
+    about = {"project_id": project_id, "kind": kind.value, "subject": subject}
+    row = AlarmRow(**about, words=words, evidence=dict(evidence), raised_at=now)
     session.add(row)
     session.flush()
     return row.id
@@ -103,21 +95,15 @@ def lately(session: Session, project_id: ProjectId, limit: int) -> list[Alarm]:
 def by_id(session: Session, project_id: ProjectId, alarm_id: int) -> Alarm:
     """One of the project's alarms; NotFound if there is none of that number."""
     one = _alarms().where(AlarmRow.project_id == project_id, AlarmRow.id == alarm_id)
-    found = session.execute(one).one_or_none()
+    found = read_first(session, Alarm, one)
     if found is None:
         raise NotFound("This project has no such alarm; its alarms are listed on the Label quality page.")
-    return read(Alarm, found)
+    return found
 
 
 def count_open(session: Session, project_id: ProjectId) -> dict[str, int]:
     """How many alarms of each kind are open; kinds without one are left out."""
-    rows = session.execute(
-        sa.select(AlarmRow.kind, sa.func.count())
-        .where(AlarmRow.project_id == project_id, ~_ended())
-        .group_by(AlarmRow.kind)
-        .order_by(AlarmRow.kind)
-    )
-    return {kind: int(count) for kind, count in rows}
+    return count_by(session, AlarmRow.kind, AlarmRow.project_id == project_id, ~_ended())
 
 
 def _ended() -> sa.ColumnElement[bool]:

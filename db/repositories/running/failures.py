@@ -1,6 +1,6 @@
 """What failed, how often and why: the quarantine list (step `fetch`) and the dead letters of every other step.
 
-A subject fails at most `TRIES` times (once, if nothing can help); then it is *dead* and left alone until somebody
+A subject fails at most `TRIES` times (once, if nothing can help); then it is *dead* and not tried again until a person
 retries it, which forgets its failures. Subjects are ids that are unique over all projects.
 """
 
@@ -12,7 +12,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.session import insert_new
+from db.rows import columns, count, read_all
+from db.session import delete, insert_new, update
 from db.tables import FailureRow
 from labeling.types import ProjectId
 
@@ -40,59 +41,42 @@ def record(
     facts = {"project_id": project_id, "step": step, "subject": subject, "reason": said, "final": final}
     if insert_new(session, FailureRow, [{**facts, "count": 1, "failed_at": now}]):
         return
-    session.execute(
-        sa.update(FailureRow)
-        .where(FailureRow.step == step, FailureRow.subject == subject)
-        .values(count=FailureRow.count + 1, reason=said, final=final, failed_at=now)
-        .execution_options(synchronize_session=False)
-    )
+    again = {"count": FailureRow.count + 1, "reason": said, "final": final, "failed_at": now}
+    update(session, FailureRow, FailureRow.step == step, FailureRow.subject == subject, **again)
 
 
 def clear(session: Session, step: str, *subjects: str) -> None:
     """A success forgets the failures before it."""
-    session.execute(
-        sa.delete(FailureRow)
-        .where(FailureRow.step == step, FailureRow.subject.in_(subjects))
-        .execution_options(synchronize_session=False)
-    )
+    delete(session, FailureRow, FailureRow.step == step, FailureRow.subject.in_(subjects))
 
 
 def retry(session: Session, project_id: ProjectId, step: str | None) -> int:
     """Give everything that failed (at one step, or at any) its tries back; returns how many that is."""
-    wanted = sa.delete(FailureRow).where(FailureRow.project_id == project_id)
-    if step is not None:
-        wanted = wanted.where(FailureRow.step == step)
-    result = session.execute(wanted.execution_options(synchronize_session=False))
-    return int(result.rowcount)  # type: ignore[attr-defined]  # a DELETE has one
+    return delete(session, FailureRow, *_at(project_id, step))
 
 
 def is_dead(session: Session, step: str, subject: str) -> bool:
     """Whether a subject may not be tried again by itself."""
-    found = session.scalars(sa.select(FailureRow).where(FailureRow.step == step, FailureRow.subject == subject)).first()
-    return found is not None and _dead(found)
+    return count(session, FailureRow, FailureRow.step == step, FailureRow.subject == subject, has_no_tries_left()) > 0
 
 
 def dead(session: Session, project_id: ProjectId, step: str) -> set[str]:
     """All subjects of a step that may not be tried again by themselves."""
-    return set(
-        session.scalars(
-            sa.select(FailureRow.subject).where(
-                FailureRow.project_id == project_id,
-                FailureRow.step == step,
-                sa.or_(FailureRow.final, FailureRow.count >= TRIES),
-            )
-        )
-    )
+    return set(session.scalars(sa.select(FailureRow.subject).where(*_at(project_id, step), has_no_tries_left())))
 
 
 def listing(session: Session, project_id: ProjectId, step: str | None = None, *, limit: int = 1_000) -> list[Failure]:
     """The newest failures of a project, at one step or at any."""
-    wanted = sa.select(FailureRow).where(FailureRow.project_id == project_id)
-    if step is not None:
-        wanted = wanted.where(FailureRow.step == step)
-    rows = session.scalars(wanted.order_by(FailureRow.failed_at.desc(), FailureRow.id.desc()).limit(limit))
-    return [Failure(r.step, r.subject, r.count, _dead(r), r.reason, r.failed_at) for r in rows]
+    failures = sa.select(*columns(Failure, FailureRow, dead=has_no_tries_left())).where(*_at(project_id, step))
+    newest_first = failures.order_by(FailureRow.failed_at.desc(), FailureRow.id.desc())
+    return read_all(Failure, session.execute(newest_first.limit(limit)))
 
 
-def _dead(row: FailureRow) -> bool:
-    return row.final or row.count >= TRIES
+def has_no_tries_left() -> sa.ColumnElement[bool]:
+    """The condition on `FailureRow` that its subject is dead."""
+    return sa.or_(FailureRow.final, FailureRow.count >= TRIES)
+
+
+def _at(project_id: ProjectId, step: str | None) -> tuple[sa.ColumnElement[bool], ...]:
+    of_project = FailureRow.project_id == project_id
+    return (of_project,) if step is None else (of_project, FailureRow.step == step)

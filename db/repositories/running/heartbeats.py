@@ -11,13 +11,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.rows import read_all
-from db.session import insert_new
+from db.session import insert_new, update
 from db.tables import HeartbeatRow
 
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """One worker's last sign of life, with its counters since `started_at`."""
+    """When one worker was last alive, with its counters since `started_at`."""
 
     executor: str
     started_at: datetime
@@ -28,17 +28,17 @@ class Heartbeat:
 def beat(
     session: Session, executor: str, started_at: datetime, now: datetime, counters: Mapping[str, int | float]
 ) -> None:
-    """Say that this worker lives; one row a worker, overwritten."""
+    """Note that this worker is alive; one row a worker, overwritten."""
     values = {"started_at": started_at, "at": now, "counters": dict(counters)}
     if not insert_new(session, HeartbeatRow, [{"executor": executor, **values}]):
-        session.execute(sa.update(HeartbeatRow).where(HeartbeatRow.executor == executor).values(**values))
+        update(session, HeartbeatRow, HeartbeatRow.executor == executor, **values)
 
 
 def newest(session: Session) -> datetime | None:
     """When any worker was last alive; None if none ever was."""
-    return session.scalars(sa.select(HeartbeatRow.at).order_by(HeartbeatRow.at.desc()).limit(1)).first()
+    return session.scalar(sa.select(HeartbeatRow.at).order_by(HeartbeatRow.at.desc()).limit(1))
 
 
 def everyone(session: Session) -> list[Heartbeat]:
-    """All workers that ever lived, by name."""
+    """All workers that ever ran, by name."""
     return read_all(Heartbeat, session.scalars(sa.select(HeartbeatRow).order_by(HeartbeatRow.executor)))

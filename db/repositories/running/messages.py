@@ -1,8 +1,8 @@
-"""Messages and the attempts to deliver them: what was to be told to whom, once an occasion and target.
+"""Messages and the attempts to deliver them: one message for each occasion and target.
 
 A message is *due* until an attempt went well or all its attempts are spent, and not before a pause after the last one.
-An attempt is noted before it is made: one that was begun and never ended counts as failed, so a kill costs one twin at
-most.
+An attempt is noted before it is made: one that was begun and never ended counts as failed, so a kill sends one message
+twice at most.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.rows import columns, read, read_all, to_row
-from db.session import insert_new
+from db.session import insert_new, update
 from db.tables import DeliveryRow, MessageRow
 from labeling.types import ProjectId
 
@@ -96,11 +96,8 @@ def begin(session: Session, message: Message, now: datetime) -> bool:
 
 def finish(session: Session, message: Message, delivered: bool, detail: str, now: datetime) -> None:
     """Note how the attempt that was begun went."""
-    session.execute(
-        sa.update(DeliveryRow)
-        .where(DeliveryRow.message_id == message.id, DeliveryRow.attempt == message.attempts + 1)
-        .values(delivered=delivered, detail=detail[:_DETAIL], at=now)
-    )
+    begun = DeliveryRow.message_id == message.id, DeliveryRow.attempt == message.attempts + 1
+    update(session, DeliveryRow, *begun, delivered=delivered, detail=detail[:_DETAIL], at=now)
 
 
 def listing(session: Session, limit: int) -> list[Listed]:
@@ -120,11 +117,8 @@ def listing(session: Session, limit: int) -> list[Listed]:
 
 
 def _delivered() -> sa.ColumnElement[bool]:
-    return (
-        sa.exists()
-        .where(DeliveryRow.message_id == MessageRow.id, DeliveryRow.delivered.is_(True))
-        .correlate(MessageRow)
-    )
+    went_well = DeliveryRow.message_id == MessageRow.id, DeliveryRow.delivered.is_(True)
+    return sa.exists().where(*went_well).correlate(MessageRow)
 
 
 def _attempts() -> tuple[sa.ColumnElement[int], sa.ColumnElement[datetime]]:

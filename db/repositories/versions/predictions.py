@@ -12,25 +12,15 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.rows import read, to_row
-from db.session import insert_new
+from db.rows import fingerprint_of, newest, read, to_row
+from db.session import delete, insert_new
 from db.tables import AnnotationRow, OverlapRow, PredictionFileRow, PredictionRow, ReviewRow, VersionRow
 from labeling.types import ProjectId, QueryId, ReviewKind, VersionId
-
-__all__ = [
-    "PredictionFile",
-    "add_evidence",
-    "evidence_fingerprint",
-    "images_without_evidence",
-    "keep_prediction_file",
-    "prediction_file",
-    "thin",
-]
 
 
 @dataclass(frozen=True, slots=True)
 class PredictionFile:
-    """Where a version's predictions lie (relative to `home`), how many images they cover, their checksum and age."""
+    """Where a version's predictions are (relative to `home`), how many images they cover, their checksum and age."""
 
     path: str
     rows: int
@@ -58,7 +48,7 @@ def images_without_evidence(
     *,
     lately: int = 1_000,
 ) -> list[int]:
-    """Images that this version must still be known of one by one; of the others its file says what it predicts.
+    """Images for which this version must still have a row of its own; for the others its file has the prediction.
 
     These are what people are asked about now, the `lately` newest that they were asked about, and reviews of the
     `measured` kinds, whose answers judge versions.
@@ -76,23 +66,19 @@ def images_without_evidence(
 def evidence_fingerprint(session: Session) -> str:
     """A short text that changes with every row that decides which images need evidence, and with evidence itself."""
     tables = (ReviewRow, AnnotationRow, OverlapRow, PredictionRow)
-    found = session.execute(sa.select(*(sa.select(sa.func.max(row.id)).scalar_subquery() for row in tables))).one()
-    return "-".join(str(value or 0) for value in found)
+    return fingerprint_of(session, *(newest(row.id) for row in tables))
 
 
 def thin(session: Session, project_id: ProjectId, champion_id: VersionId, measured: Collection[ReviewKind]) -> int:
-    """Forget what other versions predicted, but for what chose an image and for reviews of the `measured` kinds.
+    """Delete what other versions predicted, except for what chose an image and for reviews of the `measured` kinds.
 
-    Returns how many rows went. What chose an image is history for good; the measured ones judge versions again.
+    Returns how many rows went. What chose an image is kept for ever; the measured ones judge versions again.
     """
     others = sa.select(VersionRow.id).where(VersionRow.project_id == project_id, VersionRow.id != champion_id)
     judges = sa.exists().where(ReviewRow.image_id == PredictionRow.image_id, ReviewRow.kind.in_(measured))
-    gone = session.execute(
-        sa.delete(PredictionRow)
-        .where(PredictionRow.version_id.in_(others), PredictionRow.asked_in.is_(None), ~judges)
-        .execution_options(synchronize_session=False)
+    return delete(
+        session, PredictionRow, PredictionRow.version_id.in_(others), PredictionRow.asked_in.is_(None), ~judges
     )
-    return int(gone.rowcount)  # type: ignore[attr-defined]  # a DELETE has one
 
 
 def add_evidence(
@@ -103,17 +89,6 @@ def add_evidence(
     asked_in: QueryId | None = None,
 ) -> int:
     """Keep (image, probabilities) pairs; one that is there already stays as it is. Returns how many were new."""
-    return insert_new(
-        session,
-        PredictionRow,
-        [
-            {
-                "image_id": image_id,
-                "version_id": version_id,
-                "probs": [round(float(p), 6) for p in probs],
-                "asked_in": asked_in,
-                "created_at": now,
-            }
-            for image_id, probs in predictions
-        ],
-    )
+    more = {"version_id": version_id, "asked_in": asked_in, "created_at": now}
+    rows = [{"image_id": image, "probs": [round(float(p), 6) for p in probs], **more} for image, probs in predictions]
+    return insert_new(session, PredictionRow, rows)

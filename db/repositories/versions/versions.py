@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.rows import read, read_all
+from db.rows import columns, read_all, read_first
 from db.session import insert_new
 from db.tables import ProjectRow, PromotionRow, VersionRow
 from labeling.errors import Conflict, NotFound
@@ -18,8 +18,8 @@ from labeling.jobs import Trigger
 from labeling.types import ProjectId, Verdict, VersionId
 
 GATE_VERDICTS = frozenset({Verdict.PROMOTED, Verdict.REFUSED, Verdict.NO_CHANGE})
-"""The verdicts for which the gate ran, that is, which have looked at the hold-out."""
-_CROWNS = (Verdict.PROMOTED, Verdict.ROLLED_BACK)
+"""The verdicts for which the gate ran, that is, which were measured on the hold-out."""
+_MADE_CHAMPION = (Verdict.PROMOTED, Verdict.ROLLED_BACK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +78,10 @@ def add_version(
     now: datetime,
 ) -> Version:
     """Append a version; Conflict if its number was taken in the meantime."""
-    row = {
-        "project_id": project_id,
-        "number": number,
-        "path": path,
-        "card_hash": card_hash,
-        "snapshot_hash": snapshot_hash,
-        "last_label_id": last_label_id,
-        "report": dict(report),
-        "trigger": trigger.value,
-        "created_at": now,
-    }
-    if not insert_new(session, VersionRow, [row]):
+    files = {"path": path, "card_hash": card_hash}
+    learnt_from = {"snapshot_hash": snapshot_hash, "last_label_id": last_label_id, "report": dict(report)}
+    row = {"project_id": project_id, "number": number, **files, **learnt_from}
+    if not insert_new(session, VersionRow, [{**row, "trigger": trigger.value, "created_at": now}]):
         raise Conflict(f"Version {number} was saved by another worker in the meantime; learning starts over.")
     return by_number(session, project_id, number)
 
@@ -115,39 +107,33 @@ def everyone(session: Session, project_id: ProjectId) -> list[Version]:
 
 def newest(session: Session, project_id: ProjectId) -> Version | None:
     """The version that was saved last; None if nothing was learnt yet."""
-    found = _versions(
-        session, VersionRow.project_id == project_id, VersionRow.number == next_number(session, project_id) - 1
-    )
-    return found[0] if found else None
+    of_project = sa.select(*columns(Version, VersionRow)).where(VersionRow.project_id == project_id)
+    return read_first(session, Version, of_project.order_by(VersionRow.number.desc()))
 
 
 def champion(session: Session, project_id: ProjectId) -> Version | None:
-    """The version in use: the newest promoted one, or the one last rolled back to; None while the engine serves."""
-    crowned = coronation(session, project_id)
-    return None if crowned is None else by_id(session, crowned.version_id)
+    """The version in use: the newest promoted one, or the one last rolled back to; None before the first promotion."""
+    promotion = coronation(session, project_id)
+    return None if promotion is None else by_id(session, promotion.version_id)
 
 
 def coronation(session: Session, project_id: ProjectId) -> Promotion | None:
     """The verdict that made the champion."""
-    row = session.scalars(
-        sa.select(PromotionRow)
-        .where(PromotionRow.project_id == project_id, PromotionRow.verdict.in_(_CROWNS))
-        .order_by(PromotionRow.id.desc())
-        .limit(1)
-    ).first()
-    return None if row is None else read(Promotion, row)
+    made = PromotionRow.project_id == project_id, PromotionRow.verdict.in_(_MADE_CHAMPION)
+    verdicts = sa.select(*columns(Promotion, PromotionRow)).where(*made)
+    return read_first(session, Promotion, verdicts.order_by(PromotionRow.id.desc()))
 
 
 def previous_champion(session: Session, project_id: ProjectId) -> Version | None:
-    """Whom a rollback goes back to: the champion before this one, counting a rollback as undoing a promotion."""
-    reign: list[VersionId] = []
+    """The version to roll back to: the champion before this one; a rollback counts as undoing a promotion."""
+    champions: list[VersionId] = []
     for verdict in promotions(session, project_id):
         if verdict.verdict is Verdict.PROMOTED:
-            reign.append(verdict.version_id)
+            champions.append(verdict.version_id)
         elif verdict.verdict is Verdict.ROLLED_BACK:
-            while reign and reign[-1] != verdict.version_id:
-                reign.pop()
-    return by_id(session, reign[-2]) if len(reign) > 1 else None
+            while champions and champions[-1] != verdict.version_id:
+                champions.pop()
+    return by_id(session, champions[-2]) if len(champions) > 1 else None
 
 
 def promotions(session: Session, project_id: ProjectId, version_id: VersionId | None = None) -> list[Promotion]:
@@ -171,19 +157,9 @@ def append_promotion(
     now: datetime,
 ) -> None:
     """Append a verdict; nothing ever changes one."""
-    session.add(
-        PromotionRow(
-            project_id=version.project_id,
-            version_id=version.id,
-            champion_id=champion_id,
-            verdict=verdict.value,
-            reasons=list(reasons),
-            report=dict(report),
-            trigger=trigger.value,
-            author=author,
-            created_at=now,
-        )
-    )
+    about = {"project_id": version.project_id, "version_id": version.id, "champion_id": champion_id}
+    judged = {"verdict": verdict.value, "reasons": list(reasons), "report": dict(report)}
+    session.add(PromotionRow(**about, **judged, trigger=trigger.value, author=author, created_at=now))
     session.flush()
 
 

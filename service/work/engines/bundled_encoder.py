@@ -1,7 +1,7 @@
-"""The bundled image encoder as the settings want it: on which device, in what numbers, with how many threads.
+"""The bundled image encoder as the settings want it: on which device, in which number format, with how many threads.
 
-In: the settings. Out: the encoder, loaded. Invariant: what its vectors are called depends on the numbers that somebody
-asked for, never on what this machine happens to have.
+In: the settings. Out: the encoder, loaded. Invariant: the name of its vectors depends on the number format in the
+settings, never on the hardware of this machine.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The book of calls: every question to an endpoint is written down, paid from a budget, and never asked twice in vain.
+"""The call ledger: every question to an endpoint is recorded, paid from a budget, and not sent again once answered.
 
 In: a question and a function that sends it. Out: its answer, from the table where it was answered before. Invariant:
-what is spent and what is reserved never pass the budget together; what was sent is noted before its bytes leave, so
-that a crash leaves a call that may have been paid for, and never one that nobody knows of.
+what is spent and what is reserved are together never more than the budget; a call is recorded before it is sent, so a
+crash can leave a call that may have been paid for, but never one that is not recorded.
 """
 
 from __future__ import annotations
@@ -19,48 +19,37 @@ from db.repositories.engines import call_ledger
 from db.repositories.engines.call_ledger import Call, State
 from db.session import transaction
 from labeling.errors import EndpointSilent, EndpointUnavailable, Invalid, OverBudget
-from labeling.prelabel.endpoints.endpoint import CallBook, Endpoint, Question, Reply, Sent
+from labeling.prelabel.endpoints.endpoint import Endpoint, Question, Reply, Sent
 from labeling.project import Budget
 from labeling.types import ProjectId
 
 TRIES = 3
 LONGEST_WAIT_S = 60.0
-"""So long a call waits in place for a free minute or for another worker; then its job does."""
+"""So long a call waits for a free minute or for another worker; after that its job is tried again later."""
 POLL_S, LONGEST_POLL_S = 0.25, 5.0
 FIRST_PAUSE_S = 0.5
 GRACE_S = 60.0
 """A lease outlives the endpoint's time-out by this."""
 BREAK_AFTER = 5
 BREAK_S = 30.0
-"""After so many failures in a row an endpoint is left alone for so long; then one call tries it."""
+"""After so many failures in a row an endpoint is not asked for so long; then one call tries it."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Wait:
-    """Not now: so many seconds, for this reason; in place, or the job waits."""
+    """Not now: wait so many seconds, for this reason; `in_place`, or by trying the job again later."""
 
     seconds: float
     reason: str
     in_place: bool = True
 
 
-def open_book(
-    database: sa.Engine,
-    endpoint: Endpoint,
-    budget: Budget | None,
-    *,
-    owner: str,
-    now: Callable[[], datetime],
-    sleep: Callable[[float], None],
-    grace_s: float = GRACE_S,
-) -> CallBook:
-    """The book of one endpoint for a project with this budget; `owner` names who asks, for people who look."""
-    return LedgerBook(database, endpoint, budget, owner, now, sleep, grace_s)
-
-
 @dataclass(frozen=True, slots=True)
 class LedgerBook:
-    """See `labeling.prelabel.endpoints.endpoint.CallBook` for what `ask` promises and raises."""
+    """The calls of one endpoint for a project with this budget; `owner` names who asks, for the people who read it.
+
+    `labeling.prelabel.endpoints.endpoint.CallBook` says what `ask` promises and raises.
+    """
 
     database: sa.Engine
     endpoint: Endpoint
@@ -71,7 +60,7 @@ class LedgerBook:
     grace_s: float = GRACE_S
 
     def ask(self, question: Question, send: Callable[[], Sent]) -> Reply:
-        """Answer from memory, or pay for it; a refusal for now is tried again a few times, with pauses."""
+        """Answer from the table, or send the question; a temporary refusal is tried again a few times, with pauses."""
         for attempt in range(1, TRIES + 1):
             opened = self._open(question)
             if isinstance(opened, Reply):
@@ -87,7 +76,7 @@ class LedgerBook:
         raise AssertionError("the last try returns or raises")
 
     def _check_price(self, question: Question) -> None:
-        """Whoever asks for a project pays from its budget, by a known price; a probe is an administrator's."""
+        """A call for a project is paid from its budget, by a known price; a probe has no project."""
         price = self.endpoint.price
         if question.project_id is None or (price is not None and price.free):
             return
@@ -106,7 +95,7 @@ class LedgerBook:
             )
 
     def _open(self, question: Question) -> Call | Reply:
-        """The call, ours to send; or the answer that is there already."""
+        """The call, for us to send; or the answer that is there already."""
         waited_s = 0.0
         while True:
             with transaction(self.database) as session:
@@ -120,12 +109,12 @@ class LedgerBook:
                     f"The endpoint {self.endpoint.name!r} is not asked now: {found.reason}. It is tried again later.",
                     retry_after=found.seconds,
                 )
-            pause_s = max(found.seconds, min(waited_s / 4, LONGEST_POLL_S))  # whoever waits long asks less often
+            pause_s = max(found.seconds, min(waited_s / 4, LONGEST_POLL_S))  # longer the longer it has waited
             self.sleep(pause_s)
             waited_s += pause_s
 
     def _decide(self, session: Session, question: Question) -> Call | Reply | _Wait | EndpointSilent:
-        """What becomes of a question, in one transaction that no other decision about this endpoint overlaps."""
+        """What to do with a question, in one transaction that no other decision about this endpoint overlaps."""
         call_ledger.lock(session, self.endpoint.name)
         call = call_ledger.find(session, self.endpoint.name, question.key)
         if call is not None and call.state is State.DONE:
@@ -135,12 +124,12 @@ class LedgerBook:
             if call.state in (State.INTENT, State.SENT) and call.lease_until > self.now():
                 return _Wait(POLL_S, "another worker is asking the same")
             if self._abandon(session, call) is State.AMBIGUOUS and self.endpoint.when_silent == "charge":
-                return _never_again(self.endpoint)
+                return _not_sent_again(self.endpoint)
         wait = self._must_wait(session, question)
         return wait or self._reserve(session, question)
 
     def _abandon(self, session: Session, call: Call) -> State:
-        """Close what a dead worker left open: an intent cost nothing, what was sent may have been paid for."""
+        """Close the call of a dead worker: an intent cost nothing, what was sent may have been paid for."""
         if call.state is State.INTENT:
             self._close(session, call, State.FAILED, cost_micro=0)
             return State.FAILED
@@ -163,7 +152,7 @@ class LedgerBook:
             return _Wait(POLL_S, f"{busy} calls are under way")
         requests, tokens = call_ledger.last_minute(session, self.endpoint.name, now)
         if limits.requests_a_minute and requests >= limits.requests_a_minute:
-            return _Wait(1.0, f"{requests} requests left within a minute")
+            return _Wait(1.0, f"{requests} requests were sent within a minute")
         if limits.tokens_a_minute and tokens >= limits.tokens_a_minute:
             return _Wait(1.0, f"{tokens} tokens were used within a minute")
         return None
@@ -173,7 +162,7 @@ class LedgerBook:
         if self.budget is not None and question.project_id is not None and question.bound_micro > 0:
             reserved = question.bound_micro
             if not self._set_aside(session, question.project_id, reserved, self.budget.micro):
-                raise _too_dear(self.budget, question)
+                raise _over_budget(self.budget, question)
         now = self.now()
         return call_ledger.open_call(
             session,
@@ -188,7 +177,7 @@ class LedgerBook:
         )
 
     def _set_aside(self, session: Session, project_id: ProjectId, micro: int, cap_micro: int) -> bool:
-        """Reserve it; if there is no room, first let go of what dead workers hold, whose questions nobody repeats."""
+        """Reserve it; if there is no room, first release what dead workers reserved and nobody uses."""
         if call_ledger.reserve(session, project_id, micro, cap_micro):
             return True
         for call in call_ledger.dead(session, project_id, self.now()):
@@ -196,7 +185,7 @@ class LedgerBook:
         return call_ledger.reserve(session, project_id, micro, cap_micro)
 
     def _send(self, call: Call, question: Question, send: Callable[[], Sent]) -> Reply:
-        """Note that it leaves, let it leave, and note what came of it."""
+        """Record that it is sent, send it, and record the result."""
         with transaction(self.database) as session:
             ours = call_ledger.mark_sent(session, call, self.now())
         if not ours:
@@ -207,34 +196,24 @@ class LedgerBook:
         except EndpointSilent:
             self._end(call, State.AMBIGUOUS, cost_micro=call.reserved_micro)
             raise
-        except EndpointUnavailable as error:
+        except (EndpointUnavailable, Invalid) as error:
             self._end(call, State.FAILED, cost_micro=0, status=_status(error))
             raise
-        except Invalid as error:
-            self._end(call, State.FAILED, cost_micro=0, status=_status(error))
-            raise
-        except Exception:  # whatever it was, the bytes may have left
+        except Exception:  # whatever it was, the question may have been sent
             self._end(call, State.AMBIGUOUS, cost_micro=call.reserved_micro)
             raise
         return self._done(call, sent, (self.now() - started).total_seconds())
 
     def _done(self, call: Call, sent: Sent, seconds: float) -> Reply:
-        """What came back, whole, with what it really cost; even if it was given up for silent in the meantime."""
+        """Record the answer with its real cost, even if the call was given up as ambiguous in the meantime."""
         cost = call.reserved_micro if sent.cost_micro is None else sent.cost_micro
-        answer: dict[str, Any] = {
-            "status": sent.status, "reply": sent.body, "seconds": seconds, "tokens_in": sent.tokens_in,
-            "tokens_out": sent.tokens_out,
-        }  # fmt: skip
+        tokens = {"tokens_in": sent.tokens_in, "tokens_out": sent.tokens_out}
+        answer = {"status": sent.status, "reply": sent.body, "seconds": seconds, "cost_micro": cost, **tokens}
         with transaction(self.database) as session:
             call_ledger.lock(session, self.endpoint.name)
-            now = self.now()
-            if call_ledger.close(session, call, State.DONE, now=now, cost_micro=cost, **answer):
-                call_ledger.settle(session, call.project_id, reserved_micro=call.reserved_micro, cost_micro=cost)
-            else:
-                more = cost - call.reserved_micro  # its bound was charged when it was given up
-                late = (State.AMBIGUOUS,)
-                if call_ledger.close(session, call, State.DONE, now=now, cost_micro=more, among=late, **answer):
-                    call_ledger.settle(session, call.project_id, reserved_micro=0, cost_micro=more)
+            ended: dict[str, Any] = {"now": self.now(), **answer}
+            if not call_ledger.close(session, call, State.DONE, **ended):
+                call_ledger.close(session, call, State.DONE, late=True, **ended)
         return Reply(sent.status, sent.body, sent.tokens_in, sent.tokens_out, cost, seconds, cached=False)
 
     def _end(self, call: Call, state: State, *, cost_micro: int, status: int | None = None) -> None:
@@ -243,18 +222,17 @@ class LedgerBook:
             self._close(session, call, state, cost_micro=cost_micro, status=status)
 
     def _close(self, session: Session, call: Call, state: State, *, cost_micro: int, status: int | None = None) -> None:
-        if call_ledger.close(session, call, state, now=self.now(), cost_micro=cost_micro, status=status):
-            call_ledger.settle(session, call.project_id, reserved_micro=call.reserved_micro, cost_micro=cost_micro)
+        call_ledger.close(session, call, state, now=self.now(), cost_micro=cost_micro, status=status)
 
 
-def _too_dear(budget: Budget, question: Question) -> OverBudget:
+def _over_budget(budget: Budget, question: Question) -> OverBudget:
     return OverBudget(
         f"The budget of {budget.micro / 1e6:g} {budget.currency} does not allow a call that may cost "
         f"{question.bound_micro / 1e6:g}. Raise `policy: budget:`, or leave the rest to people."
     )
 
 
-def _never_again(endpoint: Endpoint) -> EndpointSilent:
+def _not_sent_again(endpoint: Endpoint) -> EndpointSilent:
     return EndpointSilent(
         f"This question was sent to {endpoint.name!r} and never answered. It may have been paid for, so it is not sent "
         "again: a person answers it. `when_silent: retry` in endpoints.yaml would send it again."

@@ -1,7 +1,7 @@
 """The encoders that a project names beside its first engine, loaded; and the bundled ones where the engine has none.
 
 In: an engine and a policy. Out: an engine that gives vectors. `policy: image_encoder:` is `bundled` or
-`backbone:MODEL`, `policy: text_encoder:` is `bundled` or `sentences:MODEL`; a dual encoder's tower will do for either.
+`backbone:MODEL`, `policy: text_encoder:` is `bundled` or `sentences:MODEL`; a dual encoder's tower serves for either.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ def give_encoders(engine: Engine, policy: Policy, settings: Settings) -> Engine:
     texts = policy.text_encoder or ("" if engine.text_encoder else BUNDLED)
     return with_encoders(
         engine,
-        image_tower(images, settings) if images else None,
+        _image_tower(images, settings) if images else None,
         text_tower(texts, settings) if texts else None,
     )
 
 
-def image_tower(name: str, settings: Settings) -> ImageTower:
+def _image_tower(name: str, settings: Settings) -> ImageTower:
     """The encoder of images that a name stands for.
 
     Raises
@@ -69,7 +69,7 @@ def text_tower(name: str, settings: Settings) -> TextTower:
 
 
 def texts_of(policy: Policy) -> str:
-    """The name of the encoder that a project's text vectors come from, for an engine that must speak its language.
+    """The name of the encoder of a project's text vectors, for an engine whose texts must be in the same space.
 
     Raises
     ------

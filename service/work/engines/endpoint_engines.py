@@ -1,8 +1,7 @@
 """Makes the engines that ask endpoints, and probes those endpoints first.
 
-In: ENDPOINT/MODEL, and what this installation allows. Out: an engine whose every call is in the book of calls.
-Invariant: no engine is made of a model that was never probed, nor of one that does not see pictures while it is sent
-them.
+In: ENDPOINT/MODEL, and what this installation allows. Out: an engine whose every call is in the call ledger. Invariant:
+no engine is made of a model that was never probed, nor of one that cannot read images while images are sent to it.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from service.engines.egress import check_endpoint, log_sending
 from service.engines.endpoints_file import endpoint_key, load_endpoints
 from service.engines.kinds import KINDS
 from service.settings import Settings
-from service.work.engines.call_ledger import open_book
+from service.work.engines.call_ledger import LedgerBook
 from service.work.engines.means import Means
 
 
@@ -44,7 +43,7 @@ def make_agent(order: EngineOrder, means: Means) -> BackendEngine:
     Raises
     ------
     Invalid
-        When there is no such endpoint, it is of another kind, was never probed, or does not see pictures.
+        When there is no such endpoint, it is of another kind, was never probed, or cannot read images.
     """
     client, abilities = _prepared(order, means, "chat")
     endpoint = client.endpoint
@@ -69,7 +68,7 @@ def make_decider(order: EngineOrder, means: Means) -> BackendEngine:
 def probe_endpoint(
     settings: Settings, database: sa.Engine, name: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)
 ) -> Probe:
-    """Ask a model what it can do and keep what was seen; `name` is ENDPOINT/MODEL.
+    """Probe what a model can do and keep the result; `name` is ENDPOINT/MODEL.
 
     Raises
     ------
@@ -102,15 +101,8 @@ def _prepared(order: EngineOrder, means: Means, kind: str) -> tuple[EndpointClie
             f"{order.model} did not see the picture when it was probed. Name a model that does and type `hardcase "
             f"engines probe {order.model}`, or write `sends: [text]` so that it labels by the text alone."
         )
-    client = _client(
-        means.settings,
-        means.database,
-        endpoint,
-        model,
-        means.project_id,
-        means.policy.budget,
-        lambda: datetime.now(UTC),
-    )
+    project, budget = means.project_id, means.policy.budget
+    client = _client(means.settings, means.database, endpoint, model, project, budget, lambda: datetime.now(UTC))
     return client, abilities
 
 
@@ -146,7 +138,7 @@ def _client(
     now: Callable[[], datetime],
 ) -> EndpointClient:
     owner = f"{settings.executor}-{os.getpid()}"
-    book = open_book(database, endpoint, budget, owner=owner, now=now, sleep=time.sleep)
+    book = LedgerBook(database, endpoint, budget, owner=owner, now=now, sleep=time.sleep)
     key = endpoint_key(settings, endpoint.name)
     return EndpointClient(
         endpoint, key, book, model, project_id, on_sending=lambda body: log_sending(endpoint, model, body)

@@ -1,8 +1,8 @@
 """Makes a project's engines by the names in its policy.
 
-In: a project, how it uses the engine, the settings. Out: an engine, loaded and warm; whoever asks keeps it. What an
-engine needs and is not installed is an error that says what to type. Heavy libraries are imported by the engine that
-needs them, so that a worker starts quickly.
+In: a project, how it uses the engine, the settings. Out: an engine, loaded; the caller keeps it. If a package that
+an engine needs is not installed, the error says what to type. Heavy libraries are imported by the engine that needs
+them, so that a worker starts quickly.
 """
 
 from __future__ import annotations
@@ -53,17 +53,17 @@ def make_engine(
 
 
 def _maker(order: EngineOrder, means: Means) -> Maker:
-    """Who makes an engine of this kind, one of our own before a plug-in; Invalid where the project cannot have it."""
+    """The maker of an engine of this kind, our own before a plug-in's; Invalid where the project cannot have it."""
     kind = kind_of(order.use.engine)
     if kind.name not in MAKERS:
         return _plugged_in(plugins.check_name(plugins.ENGINES, kind.name))
     if bool(order.model) != bool(kind.model):
         way_out = f"{kind.name}:MODEL, {kind.model}" if kind.model else kind.name
-        raise Invalid(f"The engine {order.use.engine} cannot be: write `engine: {way_out}`.")
+        raise Invalid(f"There is no engine {order.use.engine}: write `engine: {way_out}`.")
     if not kind.first and means.policy.engine == order.use.engine:
         raise Invalid(
-            f"`{order.use.engine}` cannot be a project's first engine: it starts from what another says. Write another "
-            f"as `engine`, and `- engine: {order.use.engine}` under `escalation`."
+            f"`{order.use.engine}` cannot be a project's first engine: it starts from the answers of another. Write "
+            f"another as `engine`, and `- engine: {order.use.engine}` under `escalation`."
         )
     if "torch" in kind.modules:
         _limit_threads(means.settings)
@@ -110,7 +110,7 @@ def _dual_encoder(order: EngineOrder, means: Means) -> Engine:
 
 def _few_shot(order: EngineOrder, means: Means) -> Engine:
     if not order.use.examples:
-        raise Invalid("`few-shot` needs labelled images to look at: write `examples: 4` beside it.")
+        raise Invalid("`few-shot` needs labelled images as examples: write `examples: 4` beside it.")
     return FewShotEngine(order.classes, order.config_version, perf_counter)
 
 
@@ -169,4 +169,4 @@ MAKERS: Mapping[str, Maker] = {
     "scripted": _scripted,
     "vlm": _vlm,
 }
-"""Who makes each kind of `service.engines.kinds`."""
+"""The maker of each kind of `service.engines.kinds`."""

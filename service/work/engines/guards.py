@@ -1,4 +1,4 @@
-"""Puts guards around engines that read text or are sent pictures with writing, and canaries into what endpoints see.
+"""Adds guards to engines that read text or get images with writing, and canaries to what endpoints are sent.
 
 In: an engine as its kind made it. Out: the same engine, guarded; any other as it is. Invariant: a canary is an image
 whose label people gave and training may use, never one of the hold-out; its result is kept once.
@@ -49,14 +49,14 @@ class StoredCanaries:
         self._images, self._order = ImageStore(means.settings.storage), order
 
     def check(self) -> None:
-        """Raise EnginePaused if this revision surely obeys what is written too often."""
+        """Raise EnginePaused if this revision obeys injected instructions too often."""
         with reading(self._database) as session:
             tally = canaries.tally(session, self._project_id, self._revision)
         if obeys_too_often(tally.obeyed, tally.tried):
             raise EnginePaused(
-                f"{self._order.use.engine} is paused: it obeyed {tally.obeyed} of {tally.tried} orders that were "
-                "written into known images or beside them. Name another model, write `sends: [image]` or change the "
-                "guidelines: each of these is counted anew."
+                f"{self._order.use.engine} is paused: it obeyed {tally.obeyed} of {tally.tried} instructions that "
+                "were written into known images or beside them. Name another model, write `sends: [image]` or change "
+                "the guidelines: each of these starts a new count."
             )
 
     def known(self, number: int) -> Known | None:
@@ -70,7 +70,7 @@ class StoredCanaries:
             text = prelabels.images(session, [chosen.image_id])[chosen.image_id].text
         try:
             picture = open_shown(self._images.shown(chosen.content_hash)[0])
-        except (Invalid, NotFound):  # its own step tells of it
+        except (Invalid, NotFound):  # the step that keeps images reports it
             return None
         return Known(Item(picture, text, key=chosen.content_hash), chosen.label)
 

@@ -1,4 +1,4 @@
-"""What an engine is made with: what this installation gives it, and how its project uses it.
+"""What an engine is made with: what this installation provides, and how its project uses it.
 
 In: a project, the settings, the database. Out: plain values; nothing is loaded.
 """
@@ -16,7 +16,7 @@ from service.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What this installation gives an engine to work with. Without a database no endpoint can be asked."""
+    """What this installation provides for an engine. Without a database no endpoint can be asked."""
 
     settings: Settings
     project_id: ProjectId
@@ -25,6 +25,6 @@ class Means:
 
 
 def first_use(project: Project) -> EngineUse:
-    """How the project uses the engine that looks at every image."""
+    """How the project uses its first engine."""
     policy = project.config.policy
     return EngineUse(policy.engine, policy.templates, below_margin=1.0)

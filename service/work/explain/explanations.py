@@ -1,9 +1,9 @@
-"""Draws, for open reviews, why a class is suggested: the nearest labelled images, or what the class hangs on.
+"""Draws, for open reviews, why a class is suggested: the nearest labelled images, or what the class depends on.
 
-In: a project whose policy names an explanation. Out: pictures in the image store and the rows that name them, a batch a
-call. Blind reviews get none. An example is never of the image's own group, never gold, never an image that somebody is
-still asked about, and its label comes from a review that may train: no measured answer is ever shown. Doing it again
-draws nothing; another pre-selected class, or twice as many labels to take examples from, is drawn anew.
+In: a project whose policy names an explanation. Out: overlays in the image store and the rows that name them, a batch
+a call. Blind reviews get none. An example is never of the image's own group, never gold, never an image that somebody
+is still asked about, and its label comes from a review that may train: no measured answer is ever shown. Doing it again
+draws nothing; it draws a new one for another pre-selected class, or when there are twice as many labels.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ from labeling.project import LabelClass, Project
 from labeling.review.kinds import Use, kinds_for
 from labeling.types import Example, ProjectId, Side
 from service.engines.kinds import KINDS
-from service.work.explain.overlays import due_reviews, keep_picture, note_failure
+from service.work.explain.overlays import draw_next, due_reviews, keep_picture, note_failure
 from service.work.review.push import Queue, read_queue
 from service.work.wiring import Parts
 
 STEP = "explanation"
 EXAMPLES = 3
 SIDE = 480
-"""The longer side of what is covered and drawn; the quick engines look at less."""
+"""The longer side of what is covered and drawn; the quick engines use a smaller one."""
 QUICK = tuple(kind.name for kind in KINDS.values() if kind.quick)
 """First engines that are asked 37 times about one image: they run here, cost nothing, and give probabilities."""
 
 
 def draw_explanations(parts: Parts, project_id: ProjectId, size: int = 8) -> dict[str, int]:
-    """Draw the next `size` pictures; `left` counts what is still to do. Without `policy: explanation:` nothing is."""
+    """Draw the next `size` overlays; `left` counts what is still to do. Without `policy: explanation:` nothing is."""
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
     wanted = project.config.policy.explanation
@@ -60,11 +60,8 @@ def draw_explanations(parts: Parts, project_id: ProjectId, size: int = 8) -> dic
     lacking = due_reviews(parts, queue, revision, STEP)
     near = _nearest(parts, engine, [review for review, _ in lacking], known)
     due = [(review, label, found) for (review, label), found in zip(lacking, near, strict=True) if covers or found]
-    counts = {"done": 0, "failed": 0}
-    for review, label, found in due[:size]:
-        drawn = _draw(parts, project, engine if covers else None, review, label, found, revision)
-        counts["done" if drawn else "failed"] += 1
-    return {**counts, "left": max(len(due) - size, 0)}
+    covering = engine if covers else None
+    return draw_next(due, size, lambda one: _draw(parts, project, covering, *one, revision))
 
 
 def _may_cover(parts: Parts, project: Project) -> bool:
@@ -116,7 +113,7 @@ def _draw(
     near: Sequence[Example],
     revision: str,
 ) -> bool:
-    """One picture, kept; False if it could not be drawn."""
+    """Draw one overlay and keep it; False if it could not be drawn."""
     try:
         pictures = [] if engine is None else [_lit(parts, project, engine, review, label)]
         if near:
@@ -137,9 +134,9 @@ def _lit(parts: Parts, project: Project, engine: Engine, review: Review, label: 
 
     image = _open(parts, review.content_hash)
     image.thumbnail((SIDE, SIDE))
-    look = engine.look([Item(one, review.text) for one in (image, *covered(image))])
+    output = engine.look([Item(one, review.text) for one in (image, *covered(image))])
     at = project.config.classes.index(label.name)
-    probs = [prelabel.probs[at] if prelabel.probs else 0.0 for prelabel in look.prelabels]
+    probs = [prelabel.probs[at] if prelabel.probs else 0.0 for prelabel in output.prelabels]
     return lit(image, occlusion_map(probs[0], probs[1:], image.size))
 
 

@@ -1,12 +1,14 @@
-"""What all second pictures of reviews have in common: which reviews lack theirs, how one is kept, how one fails.
+"""What all overlays of reviews have in common: which reviews lack theirs, how one is kept, how one fails.
 
-In: a queue, and what a picture is drawn by (its `revision`). Out: rows that name pictures in the image store. A blind
-review is never due.
+In: a queue, and the `revision` of what draws them. Out: rows that name overlays in the image store. A blind review is
+never due.
 """
 
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from PIL import Image
 
@@ -21,15 +23,16 @@ from service.work.review.push import Queue
 from service.work.wiring import Parts
 
 QUALITY = 85
+T = TypeVar("T")
 log = get_logger(__name__)
 
 
 def due_reviews(parts: Parts, queue: Queue, revision: str, step: str) -> list[tuple[Review, LabelClass]]:
-    """The reviews in the order of the queue whose pre-selected class has no picture yet, and did not fail before."""
+    """The reviews in the order of the queue whose pre-selected class has no overlay yet, and did not fail before."""
     project = queue.project
     with reading(parts.database) as session:
         done = overlays.drawn(session, project.id, revision)
-        failed = {f.subject for f in failures.listing(session, project.id) if f.step == step and f.dead}
+        failed = failures.dead(session, project.id, step)
     labels = {label.name: label for label in project.config.labels}
     return [
         (review, labels[answer])
@@ -39,6 +42,12 @@ def due_reviews(parts: Parts, queue: Queue, revision: str, step: str) -> list[tu
         and done.get(review.id) != answer
         and str(review.id) not in failed
     ]
+
+
+def draw_next(due: Sequence[T], size: int, draw: Callable[[T], bool]) -> dict[str, int]:
+    """Draw the next `size`; `left` counts what is still to do."""
+    drawn = [draw(one) for one in due[:size]]
+    return {"done": sum(drawn), "failed": len(drawn) - sum(drawn), "left": len(due) - len(drawn)}
 
 
 def keep_picture(
@@ -52,8 +61,8 @@ def keep_picture(
 
 
 def note_failure(parts: Parts, project: Project, step: str, subject: str, reason: str) -> None:
-    """People are asked without the picture; the list of failures says why."""
-    log.warning("no second picture", step=step, project=project.id, subject=subject, reason=reason)
+    """People are asked without the overlay; the list of failures says why."""
+    log.warning("no overlay", step=step, project=project.id, subject=subject, reason=reason)
     with transaction(parts.database) as session:
         failures.record(session, project.id, step, subject, reason[:500], False, parts.now())
 

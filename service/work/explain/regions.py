@@ -1,7 +1,7 @@
-"""Draws, for open reviews, where the class that they pre-select is thought to be; annotators see it beside the image.
+"""Draws, for open reviews, an overlay of where the class that they pre-select may be; annotators see it by the image.
 
-In: a project whose policy names a model for regions. Out: pictures in the image store and the rows that name them,
-a batch a call. Blind reviews get none. Doing it again draws nothing; another pre-selected class is drawn anew.
+In: a project whose policy names a model for regions. Out: overlays in the image store and the rows that name them,
+a batch a call. Blind reviews get none. Doing it again draws nothing; for another pre-selected class it draws a new one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from labeling.errors import Invalid, NotFound, Unavailable
 from labeling.prelabel.encoders.decode import open_shown
 from labeling.project import LabelClass, Project
 from labeling.types import ProjectId
-from service.work.explain.overlays import due_reviews, keep_picture, note_failure
+from service.work.explain.overlays import draw_next, due_reviews, keep_picture, note_failure
 from service.work.review.push import read_queue
 from service.work.wiring import Parts
 
@@ -29,21 +29,18 @@ STEP = "regions"
 
 
 def draw_regions(parts: Parts, project_id: ProjectId, size: int = 16) -> dict[str, int]:
-    """Draw the next `size` pictures; `left` counts what is still to do. Without `policy: regions:` nothing is."""
+    """Draw the next `size` overlays; `left` counts what is still to do. Without `policy: regions:` nothing is."""
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
     finder = _finder_of(parts, project) if project.config.policy.regions else None
     if finder is None:
         return {"done": 0, "failed": 0, "left": 0}
     due = due_reviews(parts, read_queue(parts, project_id), finder.revision, STEP)
-    counts = {"done": 0, "failed": 0}
-    for review, label in due[:size]:
-        counts["done" if _draw(parts, project, finder, review, label) else "failed"] += 1
-    return {**counts, "left": max(len(due) - size, 0)}
+    return draw_next(due, size, lambda one: _draw(parts, project, finder, *one))
 
 
 def _finder_of(parts: Parts, project: Project) -> RegionFinder | None:
-    """The model, or None while it cannot be loaded: reviews go on without it, and the list of failures says why."""
+    """The model, or None while it cannot be loaded: reviews are asked without it, and the list of failures says why."""
     subject = f"{project.id}:{project.config.policy.regions}"
     with reading(parts.database) as session:
         if failures.is_dead(session, STEP, subject):
@@ -66,8 +63,7 @@ def _draw(parts: Parts, project: Project, finder: RegionFinder, review: Review, 
     from labeling.explain.regions import lit
 
     try:
-        data, _ = parts.images.shown(review.content_hash)
-        image = open_shown(data)
+        image = open_shown(parts.images.shown(review.content_hash)[0])
         drawn = lit(image, finder.find(image, label.name.replace("_", " ")))
     except (Invalid, NotFound, RuntimeError, ValueError) as error:
         note_failure(parts, project, STEP, str(review.id), f"{type(error).__name__}: {error}")

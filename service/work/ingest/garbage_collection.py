@@ -1,7 +1,7 @@
-"""Removes what no row names any more: files and vectors left behind by a kill, uploads that were fetched.
+"""Removes what no row names any more: files and vectors left by a kill, uploads that were fetched.
 
 In: the worker's parts. Out: how much was removed. Facts are never touched; a vector that was removed too early, while
-its row was being written elsewhere, is recomputed when it is missed.
+its row was being written elsewhere, is computed again when it is needed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Two steps of ingest: look at the sources that are due, and fetch the bytes of what is registered.
+"""Two steps of ingest: read the sources that are due, and fetch the bytes of what is registered.
 
 In: a project. Out: registrations, and of each the image that it is: checked, upright, stripped of metadata, stored by
 hash. What cannot be used is quarantined with a reason, and the rest goes on. Doing a step again changes nothing.
@@ -36,7 +36,7 @@ from service.label_studio.adopted_tasks import STUDIO, studio_path
 from service.work.wiring import Parts
 
 REST = timedelta(seconds=60)
-"""How long what did not answer is left alone before it is tried again."""
+"""How long an address that did not answer rests before it is tried again."""
 GRACE = timedelta(hours=1)
 """How old a file without a row must be before it is collected: its row may be about to be written."""
 THREADS = 4
@@ -46,7 +46,7 @@ SOURCE = "source"
 
 
 def look(parts: Parts, project_id: ProjectId) -> dict[str, int]:
-    """Look at every source that is due; register what is new or changed, note what is gone."""
+    """Read every source that is due; register what is new or changed, note what is gone."""
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
         before = parts.now() - timedelta(seconds=project.config.policy.source_every_s)
@@ -55,13 +55,13 @@ def look(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     for source in due:
         started = parts.now()
         try:
-            found = _look_at(parts, project, source)
+            found = _read_source(parts, project, source)
         except (Unavailable, BadAddress, BadArchive) as error:
-            _note(parts, project_id, source, error.message)
+            _note_failure(parts, project_id, source, error.message)
             continue
         counts = {name: counts[name] + found[name] for name in counts}
         with transaction(parts.database) as session:
-            sources.looked(session, source.id, started)
+            sources.note_read(session, source.id, started)
             failures.clear(session, SOURCE, str(source.id))
     return counts
 
@@ -83,7 +83,7 @@ def fetch_batch(parts: Parts, project_id: ProjectId, size: int = 64) -> dict[str
 
 
 def collect(parts: Parts) -> dict[str, int]:
-    """Remove stored files that no row names: left behind by a kill or a refusal, and uploads that were fetched."""
+    """Remove stored files that no row names: left by a kill or a refusal, and uploads that were fetched."""
     before = parts.now() - GRACE
     with reading(parts.database) as session:
         keep = images.content_hashes(session) | overlays.wanted(session)
@@ -91,7 +91,7 @@ def collect(parts: Parts) -> dict[str, int]:
     return {"removed": parts.images.collect(keep, uploads=uploads, before=before)}
 
 
-def _look_at(parts: Parts, project: Project, source: Source) -> dict[str, int]:
+def _read_source(parts: Parts, project: Project, source: Source) -> dict[str, int]:
     with reading(parts.database) as session:
         before = registrations.standing(session, source.id)
     counts = {"new": 0, "changed": 0}
@@ -120,10 +120,10 @@ def _note_gone(parts: Parts, missing: Sequence[RegistrationId]) -> int:
     return total
 
 
-def _note(parts: Parts, project_id: ProjectId, source: Source, reason: str) -> None:
-    """A source that cannot be read is looked at again when it is due; nothing in it counts as gone."""
+def _note_failure(parts: Parts, project_id: ProjectId, source: Source, reason: str) -> None:
+    """A source that cannot be read is read again when it is due; nothing in it counts as gone."""
     with transaction(parts.database) as session:
-        sources.looked(session, source.id, parts.now())
+        sources.note_read(session, source.id, parts.now())
         failures.record(session, project_id, SOURCE, str(source.id), f"{source.address}: {reason}", False, parts.now())
 
 
@@ -155,7 +155,7 @@ class _Fetching:
             with self._large:
                 return self._store(item, data)
         except StorageFull:
-            raise  # nothing is wrong with the image: the whole step waits for room
+            raise  # nothing is wrong with the image: the whole step waits for free space
         except (Invalid, NotFound) as error:
             return _Failed(item.id, error.message, final=True)
         except Unavailable as error:
@@ -198,18 +198,18 @@ def _write(
     now = parts.now()
     with transaction(parts.database) as session:
         joined = images.record(session, project.id, done, now)
-        told = [(item, joined[item.id]) for item in found if item.known_label and item.id in joined]
-        standing = labels.current_of(session, [image_id for _, image_id in told])
-        labels.append(session, project.id, _new_labels(told, set(standing)), now)
+        labelled = [(item, joined[item.id]) for item in found if item.known_label and item.id in joined]
+        standing = labels.current_of(session, [image_id for _, image_id in labelled])
+        labels.append(session, project.id, _new_labels(labelled, set(standing)), now)
         failures.clear(session, FETCH, *[str(image.registration_id) for image in done])
         for one in failed:
             failures.record(session, project.id, FETCH, str(one.registration_id), one.reason, one.final, now)
 
 
-def _new_labels(told: Sequence[tuple[Waiting, ImageId]], labelled: set[ImageId]) -> list[NewLabel]:
-    """What came with the images as labels; an image that has a label keeps it, whoever says otherwise later."""
+def _new_labels(found: Sequence[tuple[Waiting, ImageId]], labelled: set[ImageId]) -> list[NewLabel]:
+    """The labels that came with the images; an image that has a label keeps it."""
     new: dict[ImageId, NewLabel] = {}
-    for item, image_id in told:
+    for item, image_id in found:
         if image_id in labelled or image_id in new:
             continue
         new[image_id] = NewLabel(

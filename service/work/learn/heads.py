@@ -7,8 +7,6 @@ from labeling.learn.heads.from_function import HeadFromFunction
 from labeling.learn.heads.heads import HEADS
 from service import plugins
 
-__all__ = ["head_named"]
-
 
 def head_named(name: str) -> HeadKind:
     """Our own before a plug-in's of the same name; Invalid where there is none, or it does not load."""

@@ -38,13 +38,10 @@ from service.work.pool.saved_versions import folder_of, hash_of_card
 from service.work.pool.training_set import evaluation_examples, read_snapshot, truth_of
 from service.work.wiring import Parts
 
-__all__ = [
-    "due",
-    "learn",
-]
-
 log = get_logger(__name__)
 
+_UNREADY = "its image has no embedding of this engine yet"
+_NOT_FINITE = "the embedding of its image is not finite"
 REFERENCE_IMAGES = 20_000
 """So many images, evenly spread, give the scaling constants of the features."""
 
@@ -118,10 +115,6 @@ def learn(parts: Parts, project_id: ProjectId, trigger: Trigger) -> dict[str, in
     return {"version": _save(parts, project, pin, snapshot, classifier, report, trigger)}
 
 
-_UNREADY = "its image has no embedding of this engine yet"
-_NOT_FINITE = "the embedding of its image is not finite"
-
-
 def _left_out(label_id: int, image_id: int, reason: str) -> dict[str, Any]:
     return {"label_id": label_id, "image_id": image_id, "reason": reason}
 
@@ -141,16 +134,14 @@ def _unusable(pool: Pool, snapshot: Snapshot) -> list[dict[str, Any]]:
 
 
 def _same(session: Session, project: Project, snapshot: Snapshot, pin: EnginePin) -> Version | None:
-    """The version that was already fitted on this very set with this engine, by this head."""
+    """The version that was already fitted on this set with this engine, by this head."""
     wanted = (snapshot.hash, pin.revision, project.config.policy.head)
-    for version in versions.everyone(session, project.id):
-        if (version.snapshot_hash, version.report["engine_revision"], _head_of(version)) == wanted:
-            return version
-    return None
+    saved = versions.everyone(session, project.id)
+    return next((v for v in saved if (v.snapshot_hash, v.report["engine_revision"], _head_of(v)) == wanted), None)
 
 
 def _head_of(version: Version) -> str:
-    """Who fitted it; versions from before heads could be chosen do not say."""
+    """The head that it was fitted by; older versions do not name one."""
     return str(version.report.get("head", LOGISTIC))
 
 

@@ -38,7 +38,7 @@ def report_of(
     evaluation: list[Example],
     left_out: list[dict[str, Any]],
 ) -> dict[str, Any]:
-    """What the version says of itself: what it was fitted on, what it could not use, and how good it is."""
+    """What the version was fitted on, what it could not use, and how good it is."""
     classes = project.config.classes
     by_class = Counter(example.label for example in snapshot.train)
     return {

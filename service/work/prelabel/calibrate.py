@@ -1,8 +1,8 @@
-"""Fits how each engine in force is to be believed, on the calibration labels of the half that may fit temperatures.
+"""Fits the calibration terms of each engine in force, on the calibration labels of the half that may fit temperatures.
 
 In: the engines' prelabels and people's blind answers to a uniform draw from the pool. Out: a numbered row of terms a
-revision; the same labels make no second row. An engine of the escalation has seen only what was in doubt, so its terms
-speak of images in doubt. The features of a classifier stay as the engine gave them: a version's card pins those.
+revision; the same labels make no second row. An engine of the escalation got only uncertain images, so its terms hold
+for those. The features of a classifier are not calibrated: a version's card pins them as the engine gave them.
 """
 
 from __future__ import annotations
@@ -33,10 +33,8 @@ from service.work.pool.predictions import code_of
 from service.work.pool.training_set import truth_of
 from service.work.wiring import Parts
 
-__all__ = ["Sample", "calibrate", "calibration_examples", "fit", "read_by", "said_of", "sample_of"]
-
 GROWN = 1.1
-"""Terms are fitted anew when there are a tenth more labels, or when one of those that they rest on has changed."""
+"""Terms are fitted anew when there are a tenth more labels, or when one of those already used has changed."""
 log = get_logger(__name__)
 
 
@@ -86,22 +84,22 @@ def calibration_examples(session: Session, project: Project) -> list[Example]:
 
 
 def said_of(session: Session, examples: Sequence[Example], stage: Stage) -> dict[ImageId, Said]:
-    """What an engine said of the examples' images; it costs what they are, however large the pool is."""
+    """What an engine said of the examples' images; the cost depends on their number, not on the size of the pool."""
     images = [ImageId(example.image_id) for example in examples]
     return {said.image_id: said for said in prelabels.said_of(session, images, stage.revision)}
 
 
 def sample_of(said: Mapping[ImageId, Said], examples: Sequence[Example], classes: tuple[str, ...]) -> Sample:
-    """The examples that the engine has looked at and did not abstain from."""
+    """The examples that the engine has labelled and did not abstain from."""
     known = [example for example in examples if example.image_id in said]
-    spoken = [said[example.image_id] for example in known]
+    given = [said[example.image_id] for example in known]
     absent, answers = [np.nan] * len(classes), AnswerSet(classes)
-    probs = [one.probs if one.outcome is Outcome.LABEL and len(one.probs) == len(classes) else absent for one in spoken]
+    probs = [one.probs if one.outcome is Outcome.LABEL and len(one.probs) == len(classes) else absent for one in given]
     return Sample(
         tuple(example.label_id for example in known),
         np.array(probs, np.float64).reshape(len(known), len(classes)),
-        np.array([code_of(one, answers) for one in spoken], np.int64),
-        tuple(one.stated for one in spoken),
+        np.array([code_of(one, answers) for one in given], np.int64),
+        tuple(one.stated for one in given),
         truth_of(known, classes),
     )
 
@@ -110,7 +108,7 @@ def fit(sample: Sample) -> Terms | None:
     """Terms for its probabilities and for answers that came without; None where there are too few of both."""
     classes = sample.probs.shape[1]
     has_probs = np.isfinite(sample.probs).all(axis=1)
-    usable = has_probs & (sample.truth != MISSING)  # "none of these" tells no class from another
+    usable = has_probs & (sample.truth != MISSING)  # "none of these" is no class
     of_probs = fit_terms(sample.probs[usable], sample.truth[usable])
     at = np.flatnonzero((sample.answers != MISSING) & (sample.answers < classes) & ~has_probs)
     stated = fit_stated([sample.levels[i] for i in at], sample.answers[at] == sample.truth[at], classes)
@@ -120,7 +118,7 @@ def fit(sample: Sample) -> Terms | None:
 
 
 def read_by(sample: Sample, terms: Terms | None) -> NDArray[np.float64]:
-    """The engine's probabilities (n, K) as the terms read them; NaN where they are absent."""
+    """The engine's probabilities (n, K), calibrated by the terms; NaN where they are absent."""
     has_probs = np.isfinite(sample.probs).all(axis=1)[:, None]
     stated = calibrated_answers(sample.answers, sample.levels, terms, sample.probs.shape[1])
     return np.where(has_probs, calibrated(sample.probs, terms), stated)

@@ -1,12 +1,13 @@
-"""What an engine of the escalation is given beside the picture: opinion, description, and the nearest labelled images.
+"""What an engine of the escalation gets beside the image: current prediction, description, nearest labelled images.
 
-In: rows of the pool with their pictures. Out: items. Invariant: a shot is an image of the pool side whose label may be
-used for training, and never of the group of the image that is asked about; its picture is opened when it is wanted.
+In: rows of the pool with their images. Out: items. Invariant: a shot is an image of the pool side whose label may be
+used for training, and never of the group of the image that is asked about; its file is opened only when it is used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ from service.work.wiring import Parts
 
 
 def as_known(parts: Parts, project: Project, engine: Engine) -> Engine | None:
-    """The engine as the project's labels and texts of now make it; None while they are too few for it to start."""
+    """The engine as fitted on the project's labels and texts of now; None while they are too few for it to start."""
     if not isinstance(engine, Growing):
         return engine
     with reading(parts.database) as session:
@@ -43,7 +44,7 @@ def items_for(
     parts: Parts,
     project: Project,
     pool: Pool,
-    current: CurrentPredictions,
+    predictions: CurrentPredictions,
     pictures: Sequence[tuple[PendingImage, Image.Image]],
     *,
     place: int,
@@ -55,7 +56,7 @@ def items_for(
     `text_space` asks for each image's vector in the space of texts too, which takes a fit over the whole pool.
     """
     rows = pool.rows_of(np.array([image.id for image, _ in pictures], np.int64))
-    earlier = [engine.stage.revision for engine in current.engines if engine.stage.place < place]
+    earlier = [engine.stage.revision for engine in predictions.engines if engine.stage.place < place]
     with reading(parts.database) as session:
         first = parts.engine_for(project).revision
         described = prelabels.descriptions(session, [image.id for image, _ in pictures], [first, *earlier])
@@ -69,7 +70,7 @@ def items_for(
                 image.text,
                 key=image.content_hash,
                 shots=found,
-                opinion=_known(current.shown[row]),
+                opinion=_known(predictions.shown[row]),
                 description=described.get(image.id, ""),
                 in_text_space=vector,
             ),
@@ -79,7 +80,7 @@ def items_for(
 
 
 def shots_for(parts: Parts, project: Project, pool: Pool, rows: NDArray[np.int64], n: int) -> list[tuple[Shot, ...]]:
-    """The n nearest images of which people said what they are, for each of these rows of the pool."""
+    """The n nearest images with a label by people, for each of these rows of the pool."""
     known = _known_examples(parts, project, pool) if n else []
     if not known:
         return [()] * len(rows)
@@ -88,10 +89,12 @@ def shots_for(parts: Parts, project: Project, pool: Pool, rows: NDArray[np.int64
     wanted = sorted({known[i][0].image_id for found in near for i, _ in found})
     with reading(parts.database) as session:
         texts = {image: row.text for image, row in prelabels.images(session, wanted).items()}
-    return [
-        tuple(_shot(parts, known[i][0], texts[known[i][0].image_id], similarity) for i, similarity in found)
-        for found in near
-    ]
+
+    def shot(example: Example, similarity: float) -> Shot:
+        opener = partial(_open, parts, example.content_hash)
+        return Shot(example.image_id, example.label, texts[example.image_id], similarity, opener)
+
+    return [tuple(shot(known[i][0], similarity) for i, similarity in found) for found in near]
 
 
 def _in_text_space(pool: Pool, rows: NDArray[np.int64]) -> Sequence[Vectors | None]:
@@ -110,12 +113,8 @@ def _known_examples(parts: Parts, project: Project, pool: Pool) -> list[tuple[Ex
     return [(example, int(row)) for example, row in zip(named, rows, strict=True) if row >= 0]
 
 
-def _shot(parts: Parts, example: Example, text: str | None, similarity: float) -> Shot:
-    return Shot(example.image_id, example.label, text, similarity, _opener(parts, example.content_hash))
-
-
-def _opener(parts: Parts, content_hash: str) -> Callable[[], Image.Image]:
-    return lambda: open_shown(parts.images.shown(content_hash)[0])
+def _open(parts: Parts, content_hash: str) -> Image.Image:
+    return open_shown(parts.images.shown(content_hash)[0])
 
 
 def _known(probs: NDArray[np.floating]) -> tuple[float, ...] | None:

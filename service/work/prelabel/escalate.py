@@ -1,8 +1,8 @@
-"""One step of escalation: each dearer engine looks at the next images that are still in doubt.
+"""One step of escalation: each more expensive engine labels the next images that are still uncertain.
 
-In: a pool that the first engine has looked at. Out: prelabels with their evidence, and failures with their reasons.
-Each image is looked at once by a revision, however often the step runs. Hold-out images are never escalated: what an
-engine says of them decides nothing, people label them blind, and figures about an engine's help would flatter it.
+In: a pool that the first engine has labelled. Out: prelabels with their evidence, and failures with their reasons. A
+revision labels each image once, however often the step runs. Hold-out images are never escalated: an engine's answer
+decides nothing there, people label them blind, and the figures about the engine would be too good.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from service.logs import get_logger
 from service.work.pool.pool import Pool, load_pool
 from service.work.pool.predictions import CurrentPredictions, current_predictions
 from service.work.prelabel.engine_inputs import as_known, items_for
-from service.work.prelabel.inference import Looked, Seen, look_at, open_pictures
+from service.work.prelabel.inference import EngineOutput, Looked, look_at, open_pictures
 from service.work.wiring import Parts
 
 STEP = "escalate"
 AT_ONCE, ROUNDS = 4, 8
 """An engine that runs here gets so many times the images at once that one behind an endpoint gets, and so many rounds
-of them a step: reading a pool of 20,000 images takes seconds, and its answers nearly nothing."""
+of them a step: reading a pool of 20,000 images takes seconds, its inference very little."""
 _SPENT = "less is left of the budget than an image costs. Raise `policy: budget:`, or leave the rest to people."
 log = get_logger(__name__)
 
@@ -51,17 +51,17 @@ class _Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class _Ground:
-    """What all engines of the step share: the pool, what is predicted of it, and which images may be given to them."""
+class _Shared:
+    """What all engines of the step share: the pool, its current predictions, and the images that may be escalated."""
 
     project: Project
     pool: Pool
-    current: CurrentPredictions
+    predictions: CurrentPredictions
     open: NDArray[np.bool_]
 
 
 def escalate_batch(parts: Parts, project_id: ProjectId, size: int = 16) -> dict[str, int]:
-    """Let each engine of the escalation look at the next `size` images; `left` counts what is still to do.
+    """Have each engine of the escalation label the next `size` images; `left` counts what is still to do.
 
     Raises
     ------
@@ -73,13 +73,13 @@ def escalate_batch(parts: Parts, project_id: ProjectId, size: int = 16) -> dict[
     turns, away = _load_all(parts, project)
     counts: Counter[str] = Counter(done=0, failed=0, left=0)
     if turns:
-        ground = _read(parts, project)
-        waiting = np.zeros(len(ground.pool), bool)  # for an engine before this one
+        shared = _read(parts, project)
+        waiting = np.zeros(len(shared.pool), bool)  # for an engine before this one
         for turn in turns:
-            going = _going(parts, ground, turn)
+            going = _going(parts, shared, turn)
             mine = going[~waiting[going]]
             waiting[going] = True
-            done, gone = _let_look(parts, ground, turn, mine, size)
+            done, gone = _run_engine(parts, shared, turn, mine, size)
             away = away or gone
             counts += Counter(done=done["done"], failed=done["failed"])
             counts["left"] += 0 if done["stopped"] else len(going) - done["done"]
@@ -88,20 +88,20 @@ def escalate_batch(parts: Parts, project_id: ProjectId, size: int = 16) -> dict[
     return {name: counts[name] for name in ("done", "failed", "left")}
 
 
-def _let_look(
-    parts: Parts, ground: _Ground, turn: _Turn, rows: NDArray[np.int64], size: int
+def _run_engine(
+    parts: Parts, shared: _Shared, turn: _Turn, rows: NDArray[np.int64], size: int
 ) -> tuple[Counter[str], Unavailable | None]:
-    """Look at the first of these rows, writing after each round; what was done, and what is away if something is."""
+    """Run the engine on the first of these rows, writing after each round; the counts, and what is away."""
     counts: Counter[str] = Counter()
     here = not hasattr(turn.engine, "at_once")
     at_once, rounds = (size * AT_ONCE, ROUNDS) if here else (size, 1)
     for start in range(0, min(len(rows), at_once * rounds), at_once):
-        looked = _look(parts, ground, turn, rows[start : start + at_once])
-        stopped = _write(parts, ground.project, turn, looked)
-        counts += Counter(done=len(looked.seen), failed=len(looked.failed) + len(looked.final) + stopped)
-        if stopped or looked.away is not None:
+        result = _infer(parts, shared, turn, rows[start : start + at_once])
+        stopped = _write(parts, shared.project, turn, result)
+        counts += Counter(done=len(result.seen), failed=len(result.failed) + len(result.final) + stopped)
+        if stopped or result.away is not None:
             counts["stopped"] = stopped
-            return counts, looked.away
+            return counts, result.away
     return counts, None
 
 
@@ -130,31 +130,28 @@ def _load_all(parts: Parts, project: Project) -> tuple[list[_Turn], Unavailable 
     return turns, away
 
 
-def _read(parts: Parts, project: Project) -> _Ground:
+def _read(parts: Parts, project: Project) -> _Shared:
     pool = load_pool(parts, project)
     with reading(parts.database) as session:
         labelled = np.array([label.image_id for label in labels.current(session, project.id)], np.int64)
-    return _Ground(
-        project,
-        pool,
-        current_predictions(parts, project, pool),
-        ~pool.holdout & ~np.isin(pool.image_ids, labelled),
+    return _Shared(
+        project, pool, current_predictions(parts, project, pool), ~pool.holdout & ~np.isin(pool.image_ids, labelled)
     )
 
 
-def _going(parts: Parts, ground: _Ground, turn: _Turn) -> NDArray[np.int64]:
-    """The rows that this engine is to look at and has not, the most doubtful first, as far as the money goes."""
-    mine = next(engine for engine in ground.current.engines if engine.stage.place == turn.place)
+def _going(parts: Parts, shared: _Shared, turn: _Turn) -> NDArray[np.int64]:
+    """The rows that this engine is to label and has not, the most uncertain first, as far as the budget allows."""
+    engine = next(one for one in shared.predictions.engines if one.stage.place == turn.place)
     with reading(parts.database) as session:
-        dead = failures.dead(session, ground.project.id, STEP)
-    open_rows = np.flatnonzero(ground.open & ~mine.answered)
-    subjects = [_of_image(ground.project, turn.use, int(ground.pool.image_ids[row])) for row in open_rows]
+        dead = failures.dead(session, shared.project.id, STEP)
+    open_rows = np.flatnonzero(shared.open & ~engine.answered)
+    subjects = [_of_image(shared.project, turn.use, int(shared.pool.image_ids[row])) for row in open_rows]
     rows = open_rows[np.array([subject not in dead for subject in subjects], bool)]
-    probs, votes = ground.current.before(turn.place)[rows], ground.current.votes(turn.place)[rows]
-    most = _enough_for(parts, ground.project, mine.mean_micro)
+    probs, votes = shared.predictions.before(turn.place)[rows], shared.predictions.votes(turn.place)[rows]
+    most = _enough_for(parts, shared.project, engine.mean_micro)
     going = rows[who_goes_on(probs, votes, turn.use.below_margin, most)]
     if most == 0 and len(rows):
-        _give_up(parts, ground.project, turn.use, f"{turn.use.engine} looks at no more images: {_SPENT}")
+        _give_up(parts, shared.project, turn.use, f"{turn.use.engine} gets no more images: {_SPENT}")
     return np.asarray(going, np.int64)
 
 
@@ -167,71 +164,71 @@ def _enough_for(parts: Parts, project: Project, mean_micro: float) -> int | None
     return affordable(mean_micro, max(project.config.policy.budget.micro - spent, 0))
 
 
-def _look(parts: Parts, ground: _Ground, turn: _Turn, rows: NDArray[np.int64]) -> Looked:
-    looked = Looked()
-    ids = [ImageId(int(image)) for image in ground.pool.image_ids[rows]]
+def _infer(parts: Parts, shared: _Shared, turn: _Turn, rows: NDArray[np.int64]) -> Looked:
+    result = Looked()
+    ids = [ImageId(int(image)) for image in shared.pool.image_ids[rows]]
     if not ids:
-        return looked
+        return result
     with reading(parts.database) as session:
         images = prelabels.images(session, ids)
-    pictures = open_pictures(parts, [images[image] for image in ids], looked)
+    pictures = open_pictures(parts, [images[image] for image in ids], result)
     items: list[tuple[PendingImage, Item]] = items_for(
         parts,
-        ground.project,
-        ground.pool,
-        ground.current,
+        shared.project,
+        shared.pool,
+        shared.predictions,
         pictures,
         place=turn.place,
         shots=turn.use.examples,
         text_space=getattr(turn.engine, "needs_text_space", False),
     )
-    config = ground.project.config
-    look_at(turn.engine, items, len(config.labels), ground.project.config_version, looked)
+    config = shared.project.config
+    look_at(turn.engine, items, len(config.labels), shared.project.config_version, result)
     by_image = dict(zip(ids, rows, strict=True))
-    looked.seen = [_held_against(ground, seen, int(by_image[seen.image.id])) for seen in looked.seen]
-    return looked
+    result.seen = [_flagged(shared, one, int(by_image[one.image.id])) for one in result.seen]
+    return result
 
 
-def _held_against(ground: _Ground, seen: Seen, row: int) -> Seen:
-    """With a flag where it names another class than the classifier of today."""
-    evidence = seen.prelabel.evidence
-    if not ground.current.by_champion[row] or CONFLICT in evidence.flags:
-        return seen
-    if not conflict(seen.prelabel, ground.current.shown[row].tolist(), ground.project.config.classes):
-        return seen
+def _flagged(shared: _Shared, output: EngineOutput, row: int) -> EngineOutput:
+    """With a flag where it names another class than the current classifier."""
+    evidence = output.prelabel.evidence
+    if not shared.predictions.by_champion[row] or CONFLICT in evidence.flags:
+        return output
+    if not conflict(output.prelabel, shared.predictions.shown[row].tolist(), shared.project.config.classes):
+        return output
     flagged = replace(evidence, flags=(*evidence.flags, CONFLICT))
-    return replace(seen, prelabel=replace(seen.prelabel, evidence=flagged))
+    return replace(output, prelabel=replace(output.prelabel, evidence=flagged))
 
 
-def _write(parts: Parts, project: Project, turn: _Turn, looked: Looked) -> int:
-    """Write what came of it; 1 if the engine is left alone from now on, because no money is left for it."""
-    if not (looked.seen or looked.failed or looked.final or looked.refused):
+def _write(parts: Parts, project: Project, turn: _Turn, result: Looked) -> int:
+    """Write the result; 1 if the engine gets no more images from now on, because no budget is left for it."""
+    if not (result.seen or result.failed or result.final or result.refused):
         return 0
     parts.failpoint("escalate.before_write")
     now = parts.now()
     with transaction(parts.database) as session:
-        prelabels.record(session, [(seen.image.id, seen.prelabel) for seen in looked.seen], now)
-        failures.clear(session, STEP, *(_of_image(project, turn.use, seen.image.id) for seen in looked.seen))
-        for reasons, final in ((looked.failed, False), (looked.final, True)):
+        prelabels.record(session, [(one.image.id, one.prelabel) for one in result.seen], now)
+        failures.clear(session, STEP, *(_of_image(project, turn.use, one.image.id) for one in result.seen))
+        for reasons, final in ((result.failed, False), (result.final, True)):
             for image, reason in reasons.items():
                 failures.record(session, project.id, STEP, _of_image(project, turn.use, image), reason, final, now)
     parts.failpoint("escalate.after_write")
-    if looked.refused and not looked.seen:
-        reason = next(iter(looked.refused.values()))
-        _give_up(parts, project, turn.use, f"{turn.use.engine} looks at no more images, people do: {reason}")
+    if result.refused and not result.seen:
+        reason = next(iter(result.refused.values()))
+        _give_up(parts, project, turn.use, f"{turn.use.engine} gets no more images, people label them: {reason}")
         return 1
     return 0
 
 
 def _give_up(parts: Parts, project: Project, use: EngineUse, reason: str) -> None:
-    """Leave an engine alone until the configuration changes or somebody retries it."""
+    """Give an engine no more images until the configuration changes or somebody retries it."""
     log.warning("an engine is left out", project=project.id, engine=use.engine, reason=reason)
     with transaction(parts.database) as session:
         failures.record(session, project.id, STEP, _of_engine(project, use), reason, True, parts.now())
 
 
 def _of_image(project: Project, use: EngineUse, image_id: int) -> str:
-    """What failed: an image at an engine, as the project is configured now. A changed configuration tries anew."""
+    """What failed: an image at an engine, in this version of the configuration; another version tries it again."""
     return f"{image_id} by {use.engine}, version {project.config_version}"
 
 

@@ -1,7 +1,8 @@
-"""Lets an engine look at images so that one bad image costs only itself; prelabel and escalate share it.
+"""Runs an engine on images so that one bad image fails alone; prelabel and escalate share it.
 
-In: an engine and images with their items. Out: what it saw, and why it did not see the rest: `failed` may be tried
-again, `final` may not, `refused` was too dear or is paused, and `away` says that something outside does not answer.
+In: an engine and images with their items. Out: the engine's outputs, and why there is none for the other images:
+`failed` may be tried again, `final` may not, `refused` is over the budget or paused, and `away` says that something
+outside does not answer.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ _REASON = 500
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Seen:
-    """One image with what the engine made of it."""
+class EngineOutput:
+    """One image with the engine's output for it."""
 
     image: PendingImage
     prelabel: Prelabel
@@ -35,9 +36,9 @@ class Seen:
 
 @dataclass(slots=True)
 class Looked:
-    """What came of looking at some images, each of which is in one of these places at most."""
+    """The result of inference on some images, each of which is in at most one of these fields."""
 
-    seen: list[Seen] = field(default_factory=list)
+    seen: list[EngineOutput] = field(default_factory=list)
     failed: dict[ImageId, str] = field(default_factory=dict)
     final: dict[ImageId, str] = field(default_factory=dict)
     refused: dict[ImageId, str] = field(default_factory=dict)
@@ -45,9 +46,9 @@ class Looked:
 
 
 def open_pictures(
-    parts: Parts, images: Sequence[PendingImage], looked: Looked
+    parts: Parts, images: Sequence[PendingImage], result: Looked
 ) -> list[tuple[PendingImage, Image.Image]]:
-    """Read and decode the pictures, some at once; one that cannot be read fails."""
+    """Read and decode the images, some at once; one that cannot be read fails."""
 
     def open_one(image: PendingImage) -> Image.Image | str:
         try:
@@ -58,53 +59,55 @@ def open_pictures(
 
     with ThreadPoolExecutor(READERS) as pool:
         opened = list(zip(images, pool.map(open_one, images), strict=True))
-    looked.failed |= {image.id: found for image, found in opened if isinstance(found, str)}
+    result.failed |= {image.id: found for image, found in opened if isinstance(found, str)}
     return [(image, found) for image, found in opened if isinstance(found, Image.Image)]
 
 
 def look_at(
-    engine: Engine, items: Sequence[tuple[PendingImage, Item]], classes: int, version: int, looked: Looked
+    engine: Engine, items: Sequence[tuple[PendingImage, Item]], classes: int, version: int, result: Looked
 ) -> None:
-    """Look at all of them and note in `looked` what came of it; `version` of the configuration goes into the evidence.
+    """Run the engine on all of them and note the `result`; the configuration's `version` goes into the evidence.
 
-    An engine with an `at_once` asks an endpoint: it is given single images, so many at the same time. Any other is
-    given all of them, and each alone if that fails.
+    An engine with an `at_once` asks an endpoint: it gets single images, so many at the same time. Any other gets all of
+    them at once, and each alone if that fails.
     """
     at_once: int = getattr(engine, "at_once", 0)
     if at_once:
         with ThreadPoolExecutor(at_once) as pool:
-            list(pool.map(lambda item: _look_alone(engine, item, classes, version, looked), items))
+            list(pool.map(lambda item: _infer_alone(engine, item, classes, version, result), items))
     elif items:
         try:
-            looked.seen += _look(engine, items, classes, version)
+            result.seen += _infer(engine, items, classes, version)
         except (HardcaseError, ValueError, RuntimeError):
             for item in items:
-                _look_alone(engine, item, classes, version, looked)
+                _infer_alone(engine, item, classes, version, result)
 
 
-def _look_alone(engine: Engine, item: tuple[PendingImage, Item], classes: int, version: int, looked: Looked) -> None:
-    """Look at one, unless what the engine needs is known to be away."""
-    if looked.away is not None:
+def _infer_alone(engine: Engine, item: tuple[PendingImage, Item], classes: int, version: int, result: Looked) -> None:
+    """Run the engine on one image, unless what it needs is known to be away."""
+    if result.away is not None:
         return
     image = item[0].id
     try:
-        looked.seen += _look(engine, [item], classes, version)
+        result.seen += _infer(engine, [item], classes, version)
     except (OverBudget, EnginePaused) as error:
-        looked.refused[image] = error.message
+        result.refused[image] = error.message
     except EndpointSilent as error:
-        looked.final[image] = error.message
+        result.final[image] = error.message
     except Unavailable as error:
-        looked.away = error
+        result.away = error
     except (HardcaseError, ValueError, RuntimeError) as error:
-        looked.failed[image] = f"{type(error).__name__}: {error}"[:_REASON]
+        result.failed[image] = f"{type(error).__name__}: {error}"[:_REASON]
 
 
-def _look(engine: Engine, items: Sequence[tuple[PendingImage, Item]], classes: int, version: int) -> list[Seen]:
-    look = check_look(engine.look([item for _, item in items]), items=len(items), classes=classes)
+def _infer(
+    engine: Engine, items: Sequence[tuple[PendingImage, Item]], classes: int, version: int
+) -> list[EngineOutput]:
+    output = check_look(engine.look([item for _, item in items]), items=len(items), classes=classes)
     return [
-        Seen(image, _signed(prelabel, version), image_vector, text_vector)
+        EngineOutput(image, _signed(prelabel, version), image_vector, text_vector)
         for (image, _), prelabel, image_vector, text_vector in zip(
-            items, look.prelabels, look.image_vectors, look.text_vectors, strict=True
+            items, output.prelabels, output.image_vectors, output.text_vectors, strict=True
         )
     ]
 

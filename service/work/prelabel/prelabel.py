@@ -1,4 +1,4 @@
-"""One step of prelabel: an engine looks at pending images, and images whose vectors are known get their groups.
+"""One step of prelabel: the first engine labels pending images, and images whose vectors are known get their groups.
 
 In: the images of a project that were fetched. Out: vectors in the store, then in one transaction the rows that name
 them and the prelabels; then near-duplicate groups in the order of image ids. Doing the step again changes nothing.
@@ -28,7 +28,7 @@ from service.work.wiring import Parts
 
 STEP = "prelabel"
 GROUPED_AT_ONCE = 256
-"""Grouping compares newcomers with everything, so it waits until they are many, or until no image is pending."""
+"""Grouping compares new images with all others, so it waits for this many, or until no image is pending."""
 
 
 def prelabel_batch(parts: Parts, project_id: ProjectId, size: int = 64) -> dict[str, int]:
@@ -36,17 +36,17 @@ def prelabel_batch(parts: Parts, project_id: ProjectId, size: int = 64) -> dict[
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
     engine = parts.engine_for(project)
-    looked = Looked()
-    pictures = open_pictures(parts, _pending(parts, project_id, engine, size), looked)
+    result = Looked()
+    pictures = open_pictures(parts, _pending(parts, project_id, engine, size), result)
     items = [(image, Item(picture, image.text, key=image.content_hash)) for image, picture in pictures]
-    look_at(engine, items, len(project.config.labels), project.config_version, looked)
-    _write(parts, project, engine, looked)
-    if looked.away is not None:
-        raise looked.away
+    look_at(engine, items, len(project.config.labels), project.config_version, result)
+    _write(parts, project, engine, result)
+    if result.away is not None:
+        raise result.away
     left = len(_pending(parts, project_id, engine, size))
     placed, waiting = _group(parts, project, engine, hurry=not left)
-    failed = len(looked.failed) + len(looked.final) + len(looked.refused)
-    return {"done": len(looked.seen) or placed, "failed": failed, "left": left + waiting}
+    failed = len(result.failed) + len(result.final) + len(result.refused)
+    return {"done": len(result.seen) or placed, "failed": failed, "left": left + waiting}
 
 
 def _pending(parts: Parts, project_id: ProjectId, engine: Engine, limit: int) -> list[PendingImage]:
@@ -56,14 +56,14 @@ def _pending(parts: Parts, project_id: ProjectId, engine: Engine, limit: int) ->
         )
 
 
-def _write(parts: Parts, project: Project, engine: Engine, looked: Looked) -> None:
-    """Vectors first, then the rows that name them: whoever finds a row finds its vector."""
-    seen = looked.seen
-    hashes = [one.image.content_hash for one in seen]
-    texts = [(text_key(one.image.text or ""), one.text_vector) for one in seen if one.text_vector is not None]
+def _write(parts: Parts, project: Project, engine: Engine, result: Looked) -> None:
+    """Vectors first, then the rows that name them: where there is a row, there is its vector."""
+    outputs = result.seen
+    hashes = [one.image.content_hash for one in outputs]
+    texts = [(text_key(one.image.text or ""), one.text_vector) for one in outputs if one.text_vector is not None]
     parts.failpoint("prelabel.before_vectors")
-    if seen:
-        parts.embeddings.put(engine.image_encoder, hashes, np.stack([one.image_vector for one in seen]))
+    if outputs:
+        parts.embeddings.put(engine.image_encoder, hashes, np.stack([one.image_vector for one in outputs]))
     if texts:
         parts.embeddings.put(engine.text_encoder, [key for key, _ in texts], np.stack([text for _, text in texts]))
     parts.failpoint("prelabel.before_write")
@@ -72,17 +72,16 @@ def _write(parts: Parts, project: Project, engine: Engine, looked: Looked) -> No
         engines_in_force.note(session, project.id, Stage(0, project.config.policy.engine, engine.revision), now)
         prelabels.name_vectors(session, engine.image_encoder, hashes, now)
         prelabels.name_vectors(session, engine.text_encoder, [key for key, _ in texts], now)
-        prelabels.record(session, [(one.image.id, one.prelabel) for one in seen], now)
-        for one in seen:
-            failures.clear(session, STEP, str(one.image.id))
-        for reasons, final in ((looked.failed, False), (looked.final | looked.refused, True)):
+        prelabels.record(session, [(one.image.id, one.prelabel) for one in outputs], now)
+        failures.clear(session, STEP, *(str(one.image.id) for one in outputs))
+        for reasons, final in ((result.failed, False), (result.final | result.refused, True)):
             for image_id, reason in reasons.items():
                 failures.record(session, project.id, STEP, str(image_id), reason, final, now)
     parts.failpoint("prelabel.after_write")
 
 
 def _group(parts: Parts, project: Project, engine: Engine, *, hurry: bool) -> tuple[int, int]:
-    """Give groups to those who wait for one; returns how many did, and how many still wait."""
+    """Give groups to images that have none; returns how many got one, and how many still wait."""
     with reading(parts.database) as session:
         new = prelabels.ungrouped(session, project.id, encoder=engine.image_encoder, limit=GROUPED_AT_ONCE + 1)
         more = len(new) > GROUPED_AT_ONCE
@@ -92,7 +91,7 @@ def _group(parts: Parts, project: Project, engine: Engine, *, hurry: bool) -> tu
         known = prelabels.grouped(session, project.id, encoder=engine.image_encoder)
     try:
         looks = _looks(parts, engine, new), _looks(parts, engine, known)
-    except MissingVectors as missing:  # their images are pending from now on, and looked at again
+    except MissingVectors as missing:  # their images are pending from now on, and prelabelled again
         with transaction(parts.database) as session:
             prelabels.forget_vectors(session, engine.image_encoder, missing.keys)
         return 0, len(new)
@@ -105,7 +104,7 @@ def _group(parts: Parts, project: Project, engine: Engine, *, hurry: bool) -> tu
 def _place(
     project: Project, known: Sequence[GroupedImage], new: Sequence[UngroupedImage], theirs: Looks, before: Looks
 ) -> list[PlacedImage]:
-    """Where the newcomers are to stand."""
+    """The groups and sides of the new images."""
     placements = place_newcomers(
         theirs,
         before,

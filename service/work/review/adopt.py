@@ -1,14 +1,13 @@
-"""Makes reviews of tasks that were taken over, and tells Label Studio the key under which each is found again.
+"""Makes reviews of tasks that were taken over, and writes the key of each review into its task.
 
-In: noted tasks whose images are there. Out: one review a task, which stands in Label Studio as that very task. Facts
-are written before Label Studio is told, so a kill in between tells it again; whatever anybody has begun stays.
+In: noted tasks whose images are there. Out: one review a task, whose task in Label Studio is that task. Our rows are
+written first, then Label Studio, so after a kill in between it is written again; annotations and drafts stay.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -23,10 +22,9 @@ from db.views import dashboard
 from labeling.adapters.label_studio.client import StudioTask
 from labeling.errors import NotFound
 from labeling.jobs import Trigger
-from labeling.review import payloads
-from labeling.types import Actor, ImageId, ProjectId, ReviewId, ReviewKind
+from labeling.types import Actor, ImageId, ProjectId, ReviewKind
 from service.label_studio.adopted_tasks import KEPT, controls_of
-from service.work.review.image_urls import address_of, region_address_of
+from service.work.review.image_urls import task_data_of
 from service.work.wiring import Parts
 
 STRATEGY = "adopted"
@@ -46,7 +44,7 @@ def adopt_batch(parts: Parts, project_id: ProjectId, size: int = 50) -> dict[str
     tokens = _write(parts, place, [one for one in batch if one.ls_task_id in there], there)
     parts.failpoint("adopt.before_tell")
     for task_id, token in tokens.items():
-        _tell(parts, place, there[task_id], token)
+        _write_key(parts, place, there[task_id], token)
     parts.failpoint("adopt.after_tell")
     gone = [one.ls_task_id for one in batch if one.ls_task_id not in there]
     with transaction(parts.database) as session:
@@ -70,16 +68,17 @@ def _write(parts: Parts, place: Place, batch: Sequence[Ready], there: Mapping[in
         made = reviews.by_token(session, place.project_id, list(new))
         pushed = {review.id: new[token].ls_task_id for token, review in made.items()}
         reviews.record_pushes(session, pushed, ls_project_id=place.ls_project_id, now=parts.now())
-        seen = [review for review, task_id in pushed.items() if there[task_id].begun]
-        dashboard.mark_seen(session, dict.fromkeys(seen, parts.now()))
+        viewed = [review for review, task_id in pushed.items() if there[task_id].begun]
+        dashboard.mark_seen(session, dict.fromkeys(viewed, parts.now()))
         wanted = {made[token].id: one.people for token, one in new.items() if token in made and one.people > 1}
-        _want(session, wanted, parts)
+        by = Actor(AUTHOR, "so many were wanted before it was taken over", parts.now())
+        overlaps.want(session, wanted, by)
     tokens = {one.ls_task_id: one.token for one in batch if one.token is not None}
     return tokens | {new[token].ls_task_id: token for token in made}
 
 
 def _ask(session: Session, project_id: ProjectId, new: Mapping[str, Ready], parts: Parts) -> None:
-    """One query about tasks that people have in front of them already: nobody drew them, so they may train, no more."""
+    """One query about tasks that people have already: they are no random draw, so they may only train."""
     query = NewQuery(
         project_id=project_id,
         number=queries.next_number(session, project_id),
@@ -96,30 +95,16 @@ def _ask(session: Session, project_id: ProjectId, new: Mapping[str, Ready], part
     queries.add_query(session, query, asked, parts.now(), standing=True)
 
 
-def _want(session: Session, people: Mapping[ReviewId, int], parts: Parts) -> None:
-    overlaps.want(session, people, Actor(AUTHOR, "so many were wanted before it was taken over", parts.now()))
-
-
-def _tell(parts: Parts, place: Place, task: StudioTask, token: str) -> None:
+def _write_key(parts: Parts, place: Place, task: StudioTask, token: str) -> None:
     """Put our key and our address into the task's data; what stood there is kept beside it."""
     if task.token == token:
         return
+    controls = controls_of(place)
+    ours = task_data_of(parts, token, controls)
+    if controls.text_key in task.data:
+        ours.pop(controls.text_key)
+    kept = {f"{KEPT}{name}": task.data[name] for name in ours if name in task.data}
     try:
-        parts.label_studio.set_task_data(task.id, _data(parts, place, task.data, token))
+        parts.label_studio.set_task_data(task.id, {**kept, **task.data, **ours})
     except NotFound:
         return  # the next full sweep ends its review
-
-
-def _data(parts: Parts, place: Place, data: Mapping[str, Any], token: str) -> dict[str, Any]:
-    controls = controls_of(place)
-    ours: dict[str, Any] = payloads.task_data(
-        token=token,
-        image_url=address_of(parts, token),
-        region_url=region_address_of(parts, token),
-        text=None,
-        controls=controls,
-    )
-    if controls.text_key in data:
-        ours.pop(controls.text_key)
-    kept = {f"{KEPT}{name}": data[name] for name in ours if name in data and f"{KEPT}{name}" not in data}
-    return {**data, **kept, **ours}

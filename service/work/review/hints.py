@@ -1,7 +1,7 @@
 """What annotators read beside the pre-label of new tasks: the engine's top three and its reason, at the time of asking.
 
 In: reviews that are about to become tasks. Out: a hint for each. A blind review's is empty, whatever the policy shows:
-everybody who looks can read a task's data.
+every annotator can read a task's data.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Addresses under which annotators see images: signed, naming the review, and renewed before they end.
+"""The addresses in a task: those under which annotators get images, signed, naming the review, renewed before they end.
 
 An address lives until its review closes and 30 days more: it is made for 60 days and renewed, while the review
 is open, as soon as 40 are left, or when our own address or signing secret changed.
@@ -14,6 +14,10 @@ from db.repositories.reviews.label_studio import Place
 from db.session import reading
 from labeling.adapters.label_studio.client import Changed
 from labeling.errors import Invalid
+from labeling.review import payloads
+from labeling.review.controls import Controls
+from labeling.review.hint_text import Hint
+from labeling.review.payloads import NO_HINT
 from service.label_studio.adopted_tasks import controls_of
 from service.label_studio.signed_urls import expiry_of, key_id, sign_media, sign_region
 from service.work.wiring import Parts
@@ -22,16 +26,19 @@ LIFE = timedelta(days=60)
 LEFT = timedelta(days=40)
 
 
-def address_of(parts: Parts, token: str) -> str:
-    """The address of a review's image from now on."""
-    secret, now = parts.settings.secret.get_secret_value(), parts.now()
-    return f"{parts.settings.address}{sign_media(secret, token=token, expires_at=now + LIFE, now=now)}"
+def task_data_of(
+    parts: Parts, token: str, controls: Controls, *, text: str | None = None, hint: Hint = NO_HINT
+) -> dict[str, str]:
+    """The data of a review's task, with its addresses from now on."""
+    image, overlay = _addresses_of(parts, token)
+    return payloads.task_data(token=token, image_url=image, region_url=overlay, text=text, hint=hint, controls=controls)
 
 
-def region_address_of(parts: Parts, token: str) -> str:
-    """The address of the second picture: where the pre-selected class is thought to be."""
+def _addresses_of(parts: Parts, token: str) -> tuple[str, str]:
+    """The addresses of a review's image and of its overlay."""
     secret, now = parts.settings.secret.get_secret_value(), parts.now()
-    return f"{parts.settings.address}{sign_region(secret, token=token, expires_at=now + LIFE, now=now)}"
+    image, overlay = (sign(secret, token=token, expires_at=now + LIFE, now=now) for sign in (sign_media, sign_region))
+    return f"{parts.settings.address}{image}", f"{parts.settings.address}{overlay}"
 
 
 def renew_addresses(parts: Parts, place: Place, tasks: Sequence[Changed]) -> int:
@@ -41,8 +48,8 @@ def renew_addresses(parts: Parts, place: Place, tasks: Sequence[Changed]) -> int
     key = controls_of(place).image_key
     due = [task for task in tasks if task.token in open_tokens and not _is_good(parts, str(task.data.get(key, "")))]
     for task in due:
-        fresh = {key: address_of(parts, task.token), "region": region_address_of(parts, task.token)}
-        parts.label_studio.set_task_data(task.task_id, {**task.data, **fresh})
+        image, overlay = _addresses_of(parts, task.token)
+        parts.label_studio.set_task_data(task.task_id, {**task.data, key: image, "region": overlay})
     return len(due)
 
 

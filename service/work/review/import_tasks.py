@@ -1,7 +1,7 @@
-"""Makes tasks in Label Studio, each once, though an import may be done of which no answer came.
+"""Imports tasks into Label Studio, each once, even where the answer to an import was lost; and predictions.
 
-In: reviews without a task, and the bodies of their tasks. Out: which task each stands as, noted. A task is looked for
-before it is made; while an import may still be under way over there, nothing is imported.
+In: reviews without a task, and the bodies of their tasks. Out: the task of each review, noted. Before tasks are
+imported, those of an earlier import are searched for; while one may still be running, nothing is imported.
 """
 
 from __future__ import annotations
@@ -16,15 +16,18 @@ from db.repositories.reviews.label_studio import Place
 from db.repositories.reviews.reviews import Review
 from db.session import reading, transaction
 from labeling.errors import HardcaseError, LabelStudioUnavailable
+from labeling.review import payloads
+from labeling.review.payloads import Suggestion
 from labeling.types import ReviewId
+from service.label_studio.adopted_tasks import controls_of
 from service.work.wiring import Parts
 
 GRACE = timedelta(seconds=10)
-"""So much longer than we wait for an answer, an import that Label Studio has begun may take."""
+"""An import that Label Studio has begun may take so much longer than we wait for its answer."""
 
 
 def find_left_over(parts: Parts, place: Place, found: Sequence[Review]) -> tuple[Review, ...]:
-    """The reviews with the tasks that an earlier import made and could not say so; none is made before this look."""
+    """The reviews with the tasks that an earlier import made without an answer; called before any import."""
     unpushed = {review.token: review.id for review in found if review.ls_task_id is None}
     if not unpushed:
         return tuple(found)
@@ -36,7 +39,7 @@ def find_left_over(parts: Parts, place: Place, found: Sequence[Review]) -> tuple
 
 
 def may_be_under_way(parts: Parts, place: Place, found: Sequence[Review]) -> bool:
-    """Whether an import of which we heard nothing may still make the tasks that these reviews lack."""
+    """Whether an import without an answer may still make the tasks that these reviews lack."""
     if place.importing_since is None or all(review.ls_task_id is not None for review in found):
         return False
     longest = timedelta(seconds=parts.settings.label_studio_timeout_s) + GRACE
@@ -52,32 +55,38 @@ def import_batch(parts: Parts, place: Place, batch: Sequence[Review], bodies: Se
         made = parts.label_studio.import_tasks(place.ls_project_id, bodies)
     except HardcaseError as error:
         if not error.facts.get("maybe_done"):
-            _forget_import(parts, place)
+            with transaction(parts.database) as session:
+                label_studio.note(session, place.project_id, importing_since=None)
         raise
     if len(made) != len(batch):
         raise LabelStudioUnavailable(
-            f"Label Studio at {place.base_url} did not say which tasks it made. They are looked for.", maybe_done=True
+            f"Label Studio at {place.base_url} did not say which tasks it made. They are searched for.", maybe_done=True
         )
     parts.failpoint("push.before_write")
     _note_pushed(parts, place, dict(zip((review.id for review in batch), made, strict=True)))
     return set(made)
 
 
+def import_predictions(
+    parts: Parts, place: Place, choices: Sequence[str], suggestions: Mapping[int, Suggestion], model_version: str
+) -> int:
+    """Give these tasks a new prediction each; return how many."""
+    controls = controls_of(place)
+    bodies = [payloads.prediction(task, one, model_version, choices, controls) for task, one in suggestions.items()]
+    if bodies:
+        parts.label_studio.import_predictions(place.ls_project_id, bodies)
+    return len(bodies)
+
+
 def _new_tasks(parts: Parts, place: Place) -> dict[str, int]:
     """Key -> task of those above the highest that we know; of all where that one is gone, for ids may be used again."""
     with reading(parts.database) as session:
         highest = reviews.highest_push(session, place.project_id)
-    if highest is None:
-        return parts.label_studio.tasks_after(place.ls_project_id, 0)
-    found = parts.label_studio.tasks_after(place.ls_project_id, highest.ls_task_id - 1)
-    if found.get(highest.token) == highest.ls_task_id:
-        return found
+    if highest is not None:
+        found = parts.label_studio.tasks_after(place.ls_project_id, highest.ls_task_id - 1)
+        if found.get(highest.token) == highest.ls_task_id:
+            return found
     return parts.label_studio.tasks_after(place.ls_project_id, 0)
-
-
-def _forget_import(parts: Parts, place: Place) -> None:
-    with transaction(parts.database) as session:
-        label_studio.note(session, place.project_id, importing_since=None)
 
 
 def _note_pushed(parts: Parts, place: Place, tasks: Mapping[ReviewId, int]) -> None:

@@ -1,8 +1,8 @@
 """Brings open reviews to Label Studio in the right order, each exactly once.
 
-In: open reviews and what is thought of their images. Out: tasks with predictions whose score is their place, told how
-many people to ask. A task is looked for before it is made; new predictions come first, the version that shows them
-last.
+In: open reviews and the current predictions of their images. Out: tasks with predictions whose score is their place,
+and the number of people to ask. Tasks are searched for before they are made; new predictions are written first, the
+model version that shows them last.
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ from labeling.answers import AnswerSet
 from labeling.errors import Invalid
 from labeling.project import Project
 from labeling.review import payloads
-from labeling.review.controls import Controls
-from labeling.review.hint_text import Hint
 from labeling.review.payloads import Suggestion
 from labeling.review.queue import scores
 from labeling.slices import batches
@@ -31,19 +29,17 @@ from labeling.types import ImageId, ProjectId, ReviewId
 from service.label_studio.adopted_tasks import controls_of
 from service.work.pool.predictions import ImagePrediction, predictions_of_images
 from service.work.review.hints import hints_for
-from service.work.review.image_urls import address_of, region_address_of
-from service.work.review.import_tasks import find_left_over, import_batch, may_be_under_way
+from service.work.review.image_urls import task_data_of
+from service.work.review.import_tasks import find_left_over, import_batch, import_predictions, may_be_under_way
 from service.work.review.queue_order import in_order
-from service.work.review.studio_project import keep_in_step
-from service.work.review.task_overlap import keep_people
+from service.work.review.studio_project import update_studio_project
+from service.work.review.task_overlap import update_overlap
 from service.work.wiring import Parts
-
-__all__ = ["Queue", "push", "read_queue"]
 
 ACTIVE = 2_000
 """Label Studio holds at most this many open tasks of a project; the rest waits here."""
 IMPORT_BATCH = 500
-"""Label Studio is quickest at this; in one request of 10,000 it is slower."""
+"""Label Studio imports this many a request fastest; one request of 10,000 is slower."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +56,7 @@ class Queue:
 def push(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     """Bring the open reviews to Label Studio, in order; the project, its config and its webhook first.
 
-    Reviews that were made meanwhile come along: whoever asks for this job while it runs has joined it.
+    Reviews that were made meanwhile are pushed too: asking for this job while it runs starts no second one.
     """
     newest = _newest_review(parts, project_id)
     counts = _push(parts, project_id)
@@ -81,12 +77,12 @@ def _push(parts: Parts, project_id: ProjectId) -> dict[str, int]:
         known = label_studio.get(session, project_id)
     if not queue.reviews and known is None:
         return {"pushed": 0, "reordered": 0}
-    place = keep_in_step(parts, queue.project)
+    place = update_studio_project(parts, queue.project)
     queue = replace(queue, reviews=find_left_over(parts, place, queue.reviews))
     counts = {"pushed": 0, "reordered": 0}
     if queue.reviews and not may_be_under_way(parts, place, queue.reviews) and _order_is_due(place, queue):
         counts = _bring_into_order(parts, place, queue)
-    return {**counts, **keep_people(parts, queue.project, queue.suggestions)}
+    return {**counts, **update_overlap(parts, queue.project, queue.suggestions)}
 
 
 def _bring_into_order(parts: Parts, place: Place, queue: Queue) -> dict[str, int]:
@@ -98,9 +94,8 @@ def _bring_into_order(parts: Parts, place: Place, queue: Queue) -> dict[str, int
     if pushed or reordered:
         parts.label_studio.set_model_version(place.ls_project_id, model_version)
         with transaction(parts.database) as session:
-            displayed_predictions.note(
-                session, {review: Shown(told.answer, told.score) for review, told in queue.suggestions.items()}
-            )
+            sent = {review: Shown(one.answer, one.score) for review, one in queue.suggestions.items()}
+            displayed_predictions.note(session, sent)
             label_studio.note(session, queue.project.id, model_version=model_version)
     return {"pushed": pushed, "reordered": reordered}
 
@@ -126,9 +121,7 @@ def read_queue(parts: Parts, project_id: ProjectId) -> Queue:
 def _shown(review: Review, current: Mapping[ImageId, ImagePrediction], answers: AnswerSet) -> str | None:
     """The answer that was named, else the likeliest class; nothing where the review is blind or nothing is known."""
     found = current.get(review.image_id)
-    if review.blind or found is None:
-        return None
-    return answers.label_of(found.answer, found.shown)
+    return None if review.blind or found is None else answers.label_of(found.answer, found.shown)
 
 
 def _order_is_due(place: Place, queue: Queue) -> bool:
@@ -146,57 +139,30 @@ def _import_new(parts: Parts, place: Place, queue: Queue, model_version: str) ->
     hints = hints_for(parts, queue.project, new)
     made: set[int] = set()
     for batch in batches(new, IMPORT_BATCH):
-        bodies = [
-            payloads.task(
-                _data(parts, review, hints[review.id], controls),
-                queue.suggestions[review.id],
-                model_version,
-                choices,
-                controls,
-            )
-            for review in batch
-        ]
+        bodies = []
+        for review in batch:
+            data = task_data_of(parts, review.token, controls, text=review.text, hint=hints[review.id])
+            bodies.append(payloads.task(data, queue.suggestions[review.id], model_version, choices, controls))
         made |= import_batch(parts, place, batch, bodies)
     return made
 
 
-def _data(parts: Parts, review: Review, hint: Hint, controls: Controls) -> dict[str, str]:
-    return payloads.task_data(
-        token=review.token,
-        image_url=address_of(parts, review.token),
-        region_url=region_address_of(parts, review.token),
-        text=review.text,
-        hint=hint,
-        controls=controls,
-    )
-
-
 def _reorder(parts: Parts, place: Place, queue: Queue, model_version: str, made: Collection[int]) -> int:
-    """New predictions for the tasks that were there before; a task that a person deleted is let go.
+    """New predictions for the tasks that were there before; the review of a task that a person deleted ends.
 
-    A task just made under an id that was known already (Label Studio was restored) is the new review's alone.
+    A task just made under an id that was known already (Label Studio was restored) belongs to the new review.
     """
-    tasks = {r.ls_task_id: r for r in queue.reviews if r.ls_task_id is not None and r.ls_task_id not in made}
-    if not tasks:
-        return 0
+    tasks = {r.ls_task_id: r.id for r in queue.reviews if r.ls_task_id is not None and r.ls_task_id not in made}
+    shown = {task_id: queue.suggestions[review_id] for task_id, review_id in tasks.items()}
+    choices = queue.project.config.answers.choices
     try:
-        return _predict(parts, place, queue, tasks, model_version)
+        return import_predictions(parts, place, choices, shown, model_version)
     except Invalid:  # one unknown task and none is taken
         there = {changed.task_id for changed in parts.label_studio.changed(place.ls_project_id, None)}
         gone = sorted(set(tasks) - there)
         if not gone:
             raise
         with transaction(parts.database) as session:
-            reviews.end(session, [tasks[task_id].id for task_id in gone], reviews.TASK_DELETED, parts.now())
-        left = {task_id: review for task_id, review in tasks.items() if task_id in there}
-        return _predict(parts, place, queue, left, model_version)
-
-
-def _predict(parts: Parts, place: Place, queue: Queue, tasks: dict[int, Review], model_version: str) -> int:
-    choices, controls = queue.project.config.answers.choices, controls_of(place)
-    bodies = [
-        payloads.prediction(task_id, queue.suggestions[review.id], model_version, choices, controls)
-        for task_id, review in tasks.items()
-    ]
-    parts.label_studio.import_predictions(place.ls_project_id, bodies)
-    return len(bodies)
+            reviews.end(session, [tasks[task_id] for task_id in gone], reviews.TASK_DELETED, parts.now())
+        left = {task_id: suggestion for task_id, suggestion in shown.items() if task_id in there}
+        return import_predictions(parts, place, choices, left, model_version)

@@ -18,8 +18,6 @@ from labeling.types import ImageId, ReviewId
 from service.work.pool.predictions import ImagePrediction
 from service.work.pool.strategies import strategy_of
 
-__all__ = ["in_order"]
-
 
 def in_order(
     project: Project,

@@ -1,7 +1,7 @@
-"""Writes down what Label Studio says of annotations: new versions, changed ones, and those that vanished.
+"""Records the annotations of Label Studio: new versions, changed ones, and those that were deleted.
 
-In: tasks as they are there now. Out: rows appended, and the images whose labels may follow. What was read is the
-truth of that moment: whatever order events came in, and however often, the newest row of each annotation equals it.
+In: tasks as they are there now. Out: rows appended, and the images whose labels may change. In whatever order events
+come, and however often, the newest row of each annotation equals what was read last.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ def record_answers(
     users: Mapping[int, str],
     now: datetime,
 ) -> Recorded:
-    """Append what differs from what is held; a task that is none of ours is passed over.
+    """Append what differs from what is held; a task that is not ours is skipped.
 
-    A review may stand as two tasks (an import of which no answer came, made again; a copy made by hand): what people
-    say at either answers it. An answer is withdrawn when it is gone from the task that it was given to.
+    A review may have two tasks (an import whose answer was lost, made again; a copy made by hand): an annotation of
+    either answers it. An answer is withdrawn when it is gone from the task that it was given to.
     """
     known = reviews.by_token(session, project_id, [task.token for task in tasks])
     ours = [(known[task.token], task) for task in tasks if task.token in known]
-    annotators = annotators_of(session, project_id, ours, users)
+    annotators = _annotators(session, project_id, [task for _, task in ours], users)
     held: dict[tuple[int, int], dict[str, CurrentAnnotation]] = defaultdict(dict)
     for current in answers.current(session, [review.id for review, _ in ours]):
         held[current.review_id, current.ls_task_id or 0][current.unique_id] = current
@@ -73,16 +73,16 @@ def record_answers(
     return Recorded(recorded, withdrawn, tuple(review.image_id for review, _ in ours))
 
 
-def annotators_of(
-    session: Session, project_id: ProjectId, tasks: Iterable[tuple[Review, StudioTask]], users: Mapping[int, str]
+def _annotators(
+    session: Session, project_id: ProjectId, tasks: Iterable[StudioTask], users: Mapping[int, str]
 ) -> dict[int, int]:
-    """Our ids of everybody who answered these tasks, by their id in Label Studio."""
-    ids = {user_of(raw) for _, task in tasks for raw in task.annotations}
+    """Our ids of all who answered these tasks, by their id in Label Studio."""
+    ids = {_user_of(raw) for task in tasks for raw in task.annotations}
     return answers.annotators(session, project_id, {user: users.get(user, f"user {user}") for user in ids})
 
 
-def user_of(raw: Mapping[str, object]) -> int:
-    """Who answered; Label Studio says it as a number or as a dictionary. 0 where it does not say."""
+def _user_of(raw: Mapping[str, object]) -> int:
+    """Who answered; Label Studio gives it as a number or as a dictionary. 0 where it does not give it."""
     said = raw.get("completed_by")
     found = said.get("id") if isinstance(said, dict) else said
     return found if isinstance(found, int) else 0
@@ -105,9 +105,9 @@ def _differing(
     annotators: Mapping[int, int],
 ) -> list[NewAnnotation]:
     new = [
-        _told(review, task, answer, held.get(key), annotators)
+        _version(review, task, answer, held.get(key), annotators)
         for key, answer in said.items()
-        if _is_news(answer, held.get(key))
+        if key not in held or (held[key].action, held[key].result_hash) != (answer.action, answer.result_hash)
     ]
     gone = [
         _withdrawn(current)
@@ -117,33 +117,19 @@ def _differing(
     return [*new, *gone]
 
 
-def _is_news(answer: Answer, held: CurrentAnnotation | None) -> bool:
-    return held is None or (held.action, held.result_hash) != (answer.action, answer.result_hash)
-
-
-def _told(
+def _version(
     review: Review, task: StudioTask, answer: Answer, held: CurrentAnnotation | None, annotators: Mapping[int, int]
 ) -> NewAnnotation:
     """A version to append; one that came back (a restored backup) is dated after what it replaces."""
-    updated_at = answer.updated_at if held is None else max(answer.updated_at, held.updated_at + _TICK)
-    return NewAnnotation(
-        review_id=review.id,
-        annotator_id=annotators.get(answer.ls_user_id),
-        ls_annotation_id=answer.ls_annotation_id,
-        unique_id=answer.key,
-        action=answer.action,
-        answers=answer.answers,
-        result_hash=answer.result_hash,
-        shown=answer.shown,
-        accepted=answer.accepted,
-        lead_time_s=answer.lead_time_s,
-        updated_at=updated_at,
-        ls_task_id=task.id,
-    )
+    said = asdict(answer)
+    if held is not None:
+        said["updated_at"] = max(answer.updated_at, held.updated_at + _TICK)
+    key, user = said.pop("key"), said.pop("ls_user_id")
+    return NewAnnotation(review.id, annotators.get(user), unique_id=key, ls_task_id=task.id, **said)
 
 
 def _withdrawn(held: CurrentAnnotation) -> NewAnnotation:
-    """What is held, with nothing in it."""
+    """The held version as withdrawn, with no answer in it."""
     nothing = {"answers": (), "result_hash": "withdrawn", "shown": None, "accepted": None, "lead_time_s": None}
     now = {"action": AnnotationAction.WITHDRAWN, "updated_at": held.updated_at + _TICK}
     return NewAnnotation(**{**asdict(held), **nothing, **now})

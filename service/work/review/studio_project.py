@@ -1,7 +1,7 @@
-"""Keeps our project's place in Label Studio as it must be: the project, its labelling config, and the webhook.
+"""Keeps our project in Label Studio as it must be: the project, its labelling config, and the webhook.
 
-In: a project of ours. Out: its place. What stands in Label Studio is compared with what we would write, so a
-change by hand is put right, and nothing is written when nothing differs.
+In: a project of ours. Out: its place. What is in Label Studio is compared with what we would write, so a change by
+hand is corrected, and nothing is written when nothing differs.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from service.work.wiring import Parts
 log = get_logger(__name__)
 
 
-def keep_in_step(parts: Parts, project: Project) -> Place:
-    """Make or mend the Label Studio project and its webhook; the place as it is now."""
+def update_studio_project(parts: Parts, project: Project) -> Place:
+    """Make or correct the Label Studio project and its webhook; the place as it is now."""
     place = _find_or_make(parts, project)
-    _mend_project(parts, project, place)
-    _mend_webhook(parts, project, place)
+    _correct_project(parts, project, place)
+    _correct_webhook(parts, project, place)
     return _place(parts, project) or place
 
 
-def marker_of(project: Project) -> str:
-    """What stands in the description over there, to find the project again if we were killed after making it."""
+def _marker_of(project: Project) -> str:
+    """A text in its description, to find the project again if we were killed after making it."""
     return f"Made by hardcase ({hashlib.sha256(f'{project.salt}:{project.id}'.encode()).hexdigest()[:16]})"
 
 
-def look_at_ours(parts: Parts, project: Project, place: Place) -> StudioProject:
-    """What stands there now; NotFound where the project was deleted, Conflict where another has its number.
+def read_studio_project(parts: Parts, project: Project, place: Place) -> StudioProject:
+    """The project in Label Studio as it is now; NotFound where it was deleted, Conflict where another has its number.
 
     After a restore from a backup that is older than our project, its number goes to the next one made there.
     """
@@ -50,7 +50,7 @@ def look_at_ours(parts: Parts, project: Project, place: Place) -> StudioProject:
             f"Project {place.ls_project_id} was deleted in Label Studio at {place.base_url}. Restore it there from a "
             "backup, or make a new project here: it shares images and embeddings with this one."
         ) from error
-    if place.controls is None and marker_of(project) not in found.description and not _has_our_task(parts, place):
+    if place.controls is None and _marker_of(project) not in found.description and not _has_our_task(parts, place):
         raise Conflict(
             f"Project {place.ls_project_id} in Label Studio at {place.base_url} is another one now. Was Label Studio "
             "restored from a backup older than ours? Restore a newer one, or make a new project here."
@@ -59,7 +59,7 @@ def look_at_ours(parts: Parts, project: Project, place: Place) -> StudioProject:
 
 
 def _has_our_task(parts: Parts, place: Place) -> bool:
-    """Whether the newest task that we know is there: then somebody has but rewritten the project's description."""
+    """Whether the newest task that we know is there: then only the project's description was changed."""
     with reading(parts.database) as session:
         newest = reviews.highest_push(session, place.project_id)
     if newest is None:
@@ -68,8 +68,8 @@ def _has_our_task(parts: Parts, place: Place) -> bool:
     return any(task.token == newest.token for task in found)
 
 
-def stands_as_written(project: Project, found: StudioProject) -> bool:
-    """Whether Label Studio offers our answers, serves the lowest score first and takes skips as final."""
+def _is_as_written(project: Project, found: StudioProject) -> bool:
+    """Whether Label Studio offers our answers, shows the lowest score first and takes skips as final."""
     try:
         offered = sorted(formats.choices_in(found.label_config))
     except Invalid:
@@ -91,7 +91,7 @@ def _find_or_make(parts: Parts, project: Project) -> Place:
     studio, place = parts.label_studio, _place(parts, project)
     if place is not None and place.base_url == studio.url:
         return place
-    found = studio.find_project(marker_of(project))
+    found = studio.find_project(_marker_of(project))
     if place is not None and found != place.ls_project_id:
         raise Conflict(
             f"This project's reviews are in the Label Studio at {place.base_url}, not in the one at {studio.url}. "
@@ -107,35 +107,30 @@ def _find_or_make(parts: Parts, project: Project) -> Place:
     return made
 
 
-def _mend_project(parts: Parts, project: Project, place: Place) -> None:
+def _correct_project(parts: Parts, project: Project, place: Place) -> None:
     wanted = _settings(project, place)
     written = formats.config_hash(wanted.title, wanted.label_config, wanted.instructions)
-    found = look_at_ours(parts, project, place)
-    if place.config_hash == written and stands_as_written(project, found):
+    found = read_studio_project(parts, project, place)
+    if place.config_hash == written and _is_as_written(project, found):
         return
     parts.label_studio.write_project(place.ls_project_id, wanted)
     with transaction(parts.database) as session:
         label_studio.note(session, project.id, config_hash=written)
 
 
-def _mend_webhook(parts: Parts, project: Project, place: Place) -> None:
+def _correct_webhook(parts: Parts, project: Project, place: Place) -> None:
     secret = secret_of(parts.settings.secret.get_secret_value(), project.id)
     url, headers = f"{parts.settings.address}{path_of(project.id)}", {HEADER: secret}
     studio = parts.label_studio
     ours = [hook for hook in studio.webhooks(place.ls_project_id) if hook.url.endswith(path_of(project.id))]
+    wanted = (url, headers, set(ACTIONS), True)
     try:
-        if not ours:
-            webhook_id = studio.create_webhook(place.ls_project_id, url, headers, ACTIONS)
-        else:
+        if ours:
             hook, webhook_id = ours[0], ours[0].id
-            as_wanted = (hook.url, hook.headers, set(hook.actions), hook.is_active) == (
-                url,
-                headers,
-                set(ACTIONS),
-                True,
-            )
-            if not as_wanted:
+            if (hook.url, hook.headers, set(hook.actions), hook.is_active) != wanted:
                 studio.write_webhook(webhook_id, url, headers, ACTIONS)
+        else:
+            webhook_id = studio.create_webhook(place.ls_project_id, url, headers, ACTIONS)
     except Invalid as error:
         log.warning("Label Studio does not take our webhook; answers come by the sweep alone", reason=str(error))
         return
@@ -145,11 +140,11 @@ def _mend_webhook(parts: Parts, project: Project, place: Place) -> None:
 
 
 def _settings(project: Project, place: Place | None = None) -> ProjectSettings:
-    """What is to stand there; a project that was taken over keeps its names and the rest of its description."""
+    """The settings to write; a project that was taken over keeps its names and the rest of its description."""
     controls = OURS if place is None else controls_of(place)
     return ProjectSettings(
         title=formats.title(project.config),
-        marker="" if place is not None and place.controls is not None else marker_of(project),
+        marker="" if place is not None and place.controls is not None else _marker_of(project),
         label_config=formats.labelling_config(project.config, controls),
         instructions=formats.instructions(project.config),
     )

@@ -1,7 +1,7 @@
-"""Brings people's answers back from Label Studio: what events point at, what was touched, and what vanished.
+"""Reads people's answers from Label Studio: tasks that events name, tasks that changed, and tasks that are gone.
 
-In: hints from the inbox and what Label Studio says. Out: annotations, labels that follow from them, and the ends
-of reviews whose task was deleted. An event is never believed, only looked into.
+In: hints from the inbox and the tasks in Label Studio. Out: annotations, labels that follow from them, and the ends
+of reviews whose task was deleted. An event is only a hint: what it names is read again.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from db.repositories.reviews import annotations as answers
 from db.repositories.reviews import inbox, label_studio, reviews
 from db.repositories.reviews.label_studio import Place
 from db.session import reading, transaction
-from labeling.adapters.label_studio.client import Changed, StudioTask
+from labeling.adapters.label_studio.client import Changed
 from labeling.project import Project
 from labeling.slices import batches
 from labeling.types import ProjectId, ReviewId
 from service.labels.resolution import settle
 from service.work.review.image_urls import renew_addresses
-from service.work.review.record_annotations import Recorded, record_answers
-from service.work.review.studio_project import look_at_ours
+from service.work.review.record_annotations import record_answers
+from service.work.review.studio_project import read_studio_project
 from service.work.wiring import Parts
 
 SYNC_BATCH = 100
-SETTLE_BATCH = 500
+LABEL_BATCH = 500
 NAMED_AT_ONCE = 5_000
 OVERLAP = timedelta(seconds=30)
-"""Tasks touched this long before the newest one seen are looked at again: times are not handed out in order."""
+"""Tasks that changed this long before the newest change read are read again: times are not given in order."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
-    """What a look over the tasks showed: those to read again, and the reviews whose task is not there any more."""
+class _Changes:
+    """What changed in Label Studio: the tasks, those to read again, and the reviews whose task is gone."""
 
     tasks: dict[int, Changed]
     read_again: list[int]
@@ -44,10 +44,10 @@ class _Look:
 
 
 def sync(parts: Parts, project_id: ProjectId, *, full: bool = False) -> dict[str, int]:
-    """Read from Label Studio what events and the sweep point at, record it, and let labels follow.
+    """Read the tasks that events name and those that changed, record their answers, and resolve labels.
 
-    `full` looks at every task: finds deleted ones and what a restore from a backup took or brought back, renews
-    addresses, and settles every label anew.
+    `full` reads every task: finds deleted ones and what a restore from a backup took or brought back, renews
+    addresses, and resolves every label anew.
     """
     began = parts.now()
     with reading(parts.database) as session:
@@ -55,23 +55,23 @@ def sync(parts: Parts, project_id: ProjectId, *, full: bool = False) -> dict[str
         hints = inbox.unhandled(session, project_id)
     counts = {"recorded": 0, "withdrawn": 0, "labels": 0}
     if place is not None:
-        look = _look(parts, project, place, hints, full)
-        gone = look.gone | _read_again(parts, project, place, look.read_again, counts)
-        counts["labels"] += _settle_rest(parts, project, full)
+        changes = _changes(parts, project, place, hints, full)
+        gone = changes.gone | _read_again(parts, project, place, changes.read_again, counts)
+        counts["labels"] += _resolve_rest(parts, project, full)
         _end(parts, gone)
         if full:
-            renew_addresses(parts, place, list(look.tasks.values()))
+            renew_addresses(parts, place, list(changes.tasks.values()))
     with transaction(parts.database) as session:
         inbox.handled(session, [hint.id for hint in hints], parts.now())
         if place is not None:
-            _note_how_far(session, place, look.tasks.values(), began)
+            _note_how_far(session, place, changes.tasks.values(), began)
     return counts
 
 
-def _look(parts: Parts, project: Project, place: Place, hints: Sequence[inbox.Hint], full: bool) -> _Look:
+def _changes(parts: Parts, project: Project, place: Place, hints: Sequence[inbox.Hint], full: bool) -> _Changes:
     since = None if full else _since(place)
     if since is None:
-        look_at_ours(parts, project, place)  # a project that is gone must not look like an empty one
+        read_studio_project(parts, project, place)  # a project that is gone must not be taken for an empty one
     tasks = {task.task_id: task for task in parts.label_studio.changed(place.ls_project_id, since)}
     with reading(parts.database) as session:
         hinted = {task for hint in hints for task in hint.tasks}
@@ -79,27 +79,27 @@ def _look(parts: Parts, project: Project, place: Place, hints: Sequence[inbox.Hi
         among = None if since is None or len(tasks) > NAMED_AT_ONCE else {*tasks, *hinted}
         pushes = reviews.pushes(session, place.project_id, among)
         held = answers.held(session, place.project_id, among)
-    touched = {push.ls_task_id: push.touched_at for push in pushes}
+    read_at = {push.ls_task_id: push.touched_at for push in pushes}
     again = {
         task.task_id
         for task in tasks.values()
-        if (task.token or task.task_id in touched)
-        and _is_due(task, held.get(task.task_id, frozenset()), touched.get(task.task_id))
+        if (task.token or task.task_id in read_at)
+        and _is_due(task, held.get(task.task_id, frozenset()), read_at.get(task.task_id))
     }
-    gone = {push.review_id for push in pushes if since is None and not _stands(push, tasks)}
+    gone = {push.review_id for push in pushes if since is None and not _is_there(push, tasks)}
     lost = {push.ls_task_id for push in pushes if push.review_id in gone} - set(tasks)
-    return _Look(tasks, sorted((again | (hinted & set(touched))) - lost), gone)
+    return _Changes(tasks, sorted((again | (hinted & set(read_at))) - lost), gone)
 
 
 def _since(place: Place) -> datetime | None:
-    """Touches after this one may be new; None where nothing was seen yet."""
+    """Changes after this time may be new; None where nothing was read yet."""
     if place.swept_until is None or place.swept_at is None:
         return place.swept_until
     return place.swept_until - OVERLAP
 
 
 def _note_how_far(session: Session, place: Place, tasks: Iterable[Changed], began: datetime) -> None:
-    """The newest touch seen; once nothing newer came for a while, nothing older can come either."""
+    """Note the newest change read; once nothing newer came for a while, nothing older can come either."""
     newest = max((task.updated_at for task in tasks), default=None)
     if newest is not None and (place.swept_until is None or newest > place.swept_until):
         label_studio.note(session, place.project_id, swept_until=newest, swept_at=began)
@@ -107,12 +107,12 @@ def _note_how_far(session: Session, place: Place, tasks: Iterable[Changed], bega
         label_studio.note(session, place.project_id, swept_at=None)
 
 
-def _is_due(task: Changed, held: frozenset[int], touched: datetime | None) -> bool:
-    """Whether a task's answers may differ from what we hold; a touch that was seen, our own too, is no reason."""
-    return task.annotations != held or (bool(held) and task.updated_at != touched)
+def _is_due(task: Changed, held: frozenset[int], changed_at: datetime | None) -> bool:
+    """Whether a task's answers may differ from what we hold; a change that was read, our own too, is no reason."""
+    return task.annotations != held or (bool(held) and task.updated_at != changed_at)
 
 
-def _stands(push: reviews.Push, tasks: Mapping[int, Changed]) -> bool:
+def _is_there(push: reviews.Push, tasks: Mapping[int, Changed]) -> bool:
     """Whether the task is still there and still this review's: ids are used again after a restore from a backup."""
     found = tasks.get(push.ls_task_id)
     return found is not None and found.token in (push.token, "")
@@ -124,49 +124,36 @@ def _read_again(
     """Record these tasks' answers, a batch a transaction; return the reviews whose task is no longer there."""
     gone: set[ReviewId] = set()
     for batch in batches(task_ids, SYNC_BATCH):
-        found = list(parts.label_studio.tasks(place.ls_project_id, batch))
-        recorded, labelled = _record(parts, project, place, found)
+        tasks = list(parts.label_studio.tasks(place.ls_project_id, batch))
+        users = parts.label_studio.users() if any(task.annotations for task in tasks) else {}
+        parts.failpoint("sync.before_write")
+        with transaction(parts.database) as session:
+            recorded = record_answers(session, project.id, place.ls_project_id, tasks, users, parts.now())
+            counts["labels"] += settle(session, project, recorded.image_ids, parts.now())
+        parts.failpoint("sync.after_write")
         counts["recorded"] += recorded.recorded
         counts["withdrawn"] += recorded.withdrawn
-        counts["labels"] += labelled
-        gone |= _without_task(parts, project.id, batch, found)
+        there = {task.id: task.token for task in tasks}
+        with reading(parts.database) as session:
+            pushes = reviews.pushes(session, project.id, batch)
+        gone |= {push.review_id for push in pushes if there.get(push.ls_task_id) not in (push.token, "")}
     return gone
 
 
-def _without_task(
-    parts: Parts, project_id: ProjectId, asked: Sequence[int], found: Sequence[StudioTask]
-) -> set[ReviewId]:
-    there = {task.id: task.token for task in found}
+def _resolve_rest(parts: Parts, project: Project, full: bool) -> int:
+    """Labels of answers whose view was noted late; with `full`, of all answers."""
     with reading(parts.database) as session:
-        pushes = reviews.pushes(session, project_id, asked)
-    return {push.review_id for push in pushes if there.get(push.ls_task_id) not in (push.token, "")}
-
-
-def _record(parts: Parts, project: Project, place: Place, tasks: Sequence[StudioTask]) -> tuple[Recorded, int]:
-    """One batch: its answers and the labels that follow from them, in one transaction."""
-    users = parts.label_studio.users() if any(task.annotations for task in tasks) else {}
-    parts.failpoint("sync.before_write")
-    with transaction(parts.database) as session:
-        recorded = record_answers(session, project.id, place.ls_project_id, tasks, users, parts.now())
-        labelled = settle(session, project, recorded.image_ids, parts.now())
-    parts.failpoint("sync.after_write")
-    return recorded, labelled
-
-
-def _settle_rest(parts: Parts, project: Project, full: bool) -> int:
-    """Answers whose image turned out to have been seen after all; with `full`, all there are."""
-    with reading(parts.database) as session:
-        find = answers.answered_images if full else answers.unsettled_images
+        find = answers.answered_images if full else answers.unresolved_images
         images = find(session, project.id)
     labelled = 0
-    for batch in batches(images, SETTLE_BATCH):
+    for batch in batches(images, LABEL_BATCH):
         with transaction(parts.database) as session:
             labelled += settle(session, project, batch, parts.now())
     return labelled
 
 
 def _end(parts: Parts, review_ids: set[ReviewId]) -> None:
-    """A review whose task was deleted gets no answer any more and is not pushed again; what it was told stays."""
-    for batch in batches(sorted(review_ids), SETTLE_BATCH):
+    """A review whose task was deleted gets no answer any more and is not pushed again; the answers it had stay."""
+    for batch in batches(sorted(review_ids), LABEL_BATCH):
         with transaction(parts.database) as session:
             reviews.end(session, batch, reviews.TASK_DELETED, parts.now())

@@ -22,7 +22,7 @@ from labeling.errors import EndpointSilent, EndpointUnavailable, Invalid, OverBu
 from labeling.prelabel.endpoints.endpoint import CallBook, Endpoint, Limits, Price, Question, Reply, Sent
 from labeling.project import Budget, Project
 from labeling.types import ProjectId
-from service.work.engines.call_ledger import BREAK_AFTER, BREAK_S, open_book
+from service.work.engines.call_ledger import BREAK_AFTER, BREAK_S, LedgerBook
 from tests.conftest import NOW
 
 DEAR = Price(per_request=100)
@@ -81,7 +81,7 @@ def book(
     database: sa.Engine, time: Time, endpoint: Endpoint = HOUSE, micro: int | None = 10_000, currency: str = "USD"
 ) -> CallBook:
     budget = None if micro is None else Budget(micro, currency)
-    return open_book(database, endpoint, budget, owner="test", now=time.now, sleep=time.sleep)
+    return LedgerBook(database, endpoint, budget, owner="test", now=time.now, sleep=time.sleep)
 
 
 def question(project: Project | None, name: str = "a", bound: int = 150) -> Question:
@@ -342,7 +342,7 @@ def _random_run(database: sa.Engine, project_id: ProjectId, seed: int) -> tuple[
     fates = [rng.choice(["answer"] * 5 + ["busy", "silent", "billed", "crash", "no usage"]) for _ in range(200)]
 
     def worker(mine: list[tuple[str, int]]) -> None:
-        ours = open_book(database, endpoint, Budget(cap), owner="w", now=time.now, sleep=time.sleep, grace_s=0.0)
+        ours = LedgerBook(database, endpoint, Budget(cap), owner="w", now=time.now, sleep=time.sleep, grace_s=0.0)
         for name, bound in mine:
             with suppress(EndpointUnavailable, OverBudget, Crash):
                 ours.ask(Question("house", "m", f"{name:0>64}", project_id, bound), lambda bound=bound: send(bound))  # type: ignore[misc]

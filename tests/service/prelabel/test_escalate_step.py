@@ -181,7 +181,7 @@ def test_a_spent_budget_leaves_the_rest_to_people_and_a_new_one_goes_on(
     escalate(parts, project, size=4)
 
     assert spent == 3
-    assert "people do" in refused[0].reason and "0.00 USD" in refused[0].reason
+    assert "people label them" in refused[0].reason and "0.00 USD" in refused[0].reason
     assert set(said_by(parts, "agent")) == on_side(parts, Side.POOL)
 
 
