@@ -31,7 +31,7 @@ from bench.peers.plain_zero_shot import plain_zero_shot
 from bench.report import at_least, at_most, emit
 from labeling.adapters.models.model_files import LITE0_NAME, imagenet_classes
 from labeling.errors import Invalid
-from labeling.ingest.groups import Looks, place
+from labeling.ingest.groups import Fingerprints, place
 from labeling.ingest.hashing import perceptual_hash
 from labeling.prelabel.calibration import calibrated, fit_terms
 from labeling.prelabel.encoders.decode import open_shown
@@ -264,9 +264,9 @@ def _few_shot(
 def _groups(stamps: Stamps, vectors: Vectors) -> NDArray[np.int64]:
     """Near-duplicate groups, by the rule of the product."""
     hashes = [file.name for file in stamps.files]
-    looks = Looks(hashes, [perceptual_hash(item.image) for item in stamps.items], vectors)
-    nobody = Looks([], [], np.zeros((0, vectors.shape[1]), np.float32))
-    founders = [placed.founder for placed in place(looks, nobody, [], salt="bench", holdout_share=0.0)]
+    fingerprints = Fingerprints(hashes, [perceptual_hash(item.image) for item in stamps.items], vectors)
+    nobody = Fingerprints([], [], np.zeros((0, vectors.shape[1]), np.float32))
+    founders = [placed.founder for placed in place(fingerprints, nobody, [], salt="bench", holdout_share=0.0)]
     return np.unique(founders, return_inverse=True)[1].astype(np.int64)
 
 

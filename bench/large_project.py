@@ -33,9 +33,9 @@ from db.tables import (
     QueryRow,
     RegistrationRow,
     ReviewRow,
-    SeenRow,
     SoftLabelRow,
     VersionRow,
+    ViewRow,
 )
 from labeling.project import LabelClass, Policy, Project, ProjectConfig
 from labeling.types import ReviewKind
@@ -74,7 +74,7 @@ def build(database: sa.Engine, images: int, seed: int = 0) -> Project:
         (QueryRow, _queries(len(asked))),
         (ReviewRow, _reviews(asked, rng)),
         (PushRow, _pushes(len(asked))),
-        (SeenRow, ({"review_id": i, "at": START} for i in _ids(len(asked) * 9 // 10))),
+        (ViewRow, ({"review_id": i, "at": START} for i in _ids(len(asked) * 9 // 10))),
         (OverlapRow, _overlaps(len(asked))),
         (AnnotatorRow, _annotators()),
         (PredictionRow, _predictions(asked, truth, rng)),

@@ -29,7 +29,7 @@ from db.repositories.projects import projects
 from db.session import reading, transaction
 from labeling.jobs import Trigger
 from labeling.types import ImageId
-from service.labels.resolution import settle
+from service.labels.resolution import resolve_labels
 from service.work.figures import refresh
 from service.work.learn import learn
 from service.work.pool.pool import load_pool
@@ -131,7 +131,7 @@ def _steps(parts: Parts, answered: list[ImageId]) -> list[tuple[str, Work]]:
 
     def resolve() -> None:
         with transaction(parts.database) as session:
-            settle(session, projects.by_id(session, PROJECT), answered, parts.now())
+            resolve_labels(session, projects.by_id(session, PROJECT), answered, parts.now())
 
     def fit() -> None:
         if learn.due(parts, PROJECT) or answered:
@@ -139,7 +139,7 @@ def _steps(parts: Parts, answered: list[ImageId]) -> list[tuple[str, Work]]:
 
     named = {f"{job} {step.__name__}": step for job, steps in (("quality", QUICK), ("inspect", SLOW)) for step in steps}
     return [
-        ("settle", resolve),
+        ("resolve_labels", resolve),
         *((name, lambda step=step: step(parts, PROJECT)) for name, step in named.items()),
         ("learn.due", lambda: learn.due(parts, PROJECT)),
         ("learn", fit),

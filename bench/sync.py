@@ -32,7 +32,7 @@ from db.repositories.projects import projects
 from db.repositories.reviews import label_studio
 from db.repositories.reviews.reviews import is_current
 from db.session import reading, transaction
-from db.tables import AnnotationRow, GroupRow, ImageRow, PrelabelRow, QueryRow, ReviewRow, SeenRow
+from db.tables import AnnotationRow, GroupRow, ImageRow, PrelabelRow, QueryRow, ReviewRow, ViewRow
 from labeling.project import LabelClass, Policy, Project, ProjectConfig
 from labeling.review.config import labelling_config
 from service.operations.label_studio_server import find_program
@@ -216,7 +216,7 @@ def ask(ground: Ground, first: int, count: int) -> None:
             (ReviewRow, lambda i: {"id": i, "project_id": project, "image_id": i, "query_id": query.id, "kind": "hard",
                                    "blind": False, "probability": 1.0, "place": 0.5, "token": f"{i:032x}",
                                    "created_at": now}),
-            (SeenRow, lambda i: {"review_id": i, "at": now}),
+            (ViewRow, lambda i: {"review_id": i, "at": now}),
         )  # fmt: skip
         for table, row in rows:
             session.connection().execute(sa.insert(table.__table__), [row(i) for i in ids])

@@ -1,1 +1,8 @@
-"""The shell of hardcase: web, worker, command line. Settings, secrets and processes live here."""
+"""The shell of hardcase: web, worker, command line. Settings, secrets and processes live here.
+
+Offers `auth`, `auth.Caller`, `auth.PageSession`, `auth.issue_key`, `errors.Problem`, `errors.problem_of`,
+`logs.get_logger`, `logs.set_up_logs`, `plugins`, `plugins.ENGINES`, `plugins.HEADS`, `plugins.STRATEGIES`,
+`plugins.check_name`, `schema.bring_to_head`, `schema.check_schema`, `settings.Settings`, `settings.ensure_secret`,
+`settings.keep_secret`, `settings.kept_secret`, `settings.load_settings`, `settings.prepare_home`,
+`written_files.Strict`, `written_files.mistakes`, `written_files.read_file`.
+"""

@@ -17,7 +17,7 @@ from db.session import transaction
 from db.tables import ReviewRow
 from labeling.project import Project
 from labeling.types import AnnotationAction, ImageId, ReviewId, ReviewKind
-from service.labels.resolution import settle
+from service.labels.resolution import resolve_labels
 from tests import factories
 from tests.factories import NOW
 from tests.reviewing import ask
@@ -85,7 +85,7 @@ def asked_about(
     for person, value in answers.items():
         factories.annotation(session, review, value, annotator_id=person, at=at)
     if settled:
-        settle(session, project, [ImageId(image_id)], at)
+        resolve_labels(session, project, [ImageId(image_id)], at)
     return review
 
 
@@ -126,7 +126,7 @@ def submit(
     with transaction(database) as session:
         (person,) = people(session, project, NAMES.get(user, f"person {user}")).values()
         answer(session, review, {person: choice or ""}, shown=shown, at=at, seconds=2.0, version=version)
-        settle(session, project, images_of(session, [review]), at)
+        resolve_labels(session, project, images_of(session, [review]), at)
 
 
 def images_of(session: Session, reviews: Sequence[ReviewId]) -> list[ImageId]:

@@ -35,11 +35,11 @@ from db.tables import (
     RegistrationRow,
     ReviewEndRow,
     ReviewRow,
-    SeenRow,
     SoftLabelRow,
     SpendRow,
     TallyRow,
     VersionRow,
+    ViewRow,
 )
 from labeling.project import LabelClass, Policy, Project, ProjectConfig
 from labeling.types import (
@@ -167,7 +167,7 @@ def push(session: Session, review_id: int, ls_task_id: int, **more: Any) -> None
 
 def seen(session: Session, *review_ids: int, at: datetime = NOW) -> None:
     """The images of these reviews were fetched from us; once is enough."""
-    insert_new(session, SeenRow, [{"review_id": review_id, "at": at} for review_id in review_ids])
+    insert_new(session, ViewRow, [{"review_id": review_id, "at": at} for review_id in review_ids])
 
 
 def annotator(session: Session, project_id: int, name: str, *, ls_user_id: int | None = None) -> int:

@@ -66,7 +66,7 @@ def ask(
     return made
 
 
-def look_at(database: sa.Engine, review_ids: Sequence[int]) -> None:
+def run_inference(database: sa.Engine, review_ids: Sequence[int]) -> None:
     """The images of these reviews were fetched from us."""
     with transaction(database) as session:
         factories.seen(session, *review_ids)

@@ -3,6 +3,14 @@
 What state an image is in is a question over these rows (`db/repositories/images/images.py` asks it): *registered* =
 no fetch yet; *fetched* = no prelabel or group yet; *ready*; *asked* = a review that is open; *answered* = a
 label. Exactly-once comes from the unique keys below. Rows that are pure cache say so.
+
+Offers `AdoptedTaskRow`, `AlarmEndRow`, `AlarmRow`, `AnnotationRow`, `AnnotatorRow`, `AnnotatorSwitchRow`, `ApiKeyRow`,
+`AuditRow`, `CalibrationRow`, `CallRow`, `CanaryRow`, `DecisionRow`, `DeliveryRow`, `EmbeddingRow`, `EngineReportRow`,
+`EngineStageRow`, `FailureRow`, `FetchRow`, `FigureRow`, `GroupRow`, `HeartbeatRow`, `ImageRow`, `InboxRow`,
+`LabelCheckRow`, `LabelRow`, `LabelStudioProjectRow`, `MessageRow`, `OverlapRow`, `PredictionFileRow`, `PredictionRow`,
+`PrelabelRow`, `ProbeRow`, `ProjectConfigRow`, `ProjectRow`, `PromotionRow`, `PushRow`, `QueryRow`, `RegionRow`,
+`RegistrationGoneRow`, `RegistrationRow`, `ReviewEndRow`, `ReviewRow`, `SnapshotRow`, `SoftLabelRow`, `SourceRow`,
+`SpendRow`, `TallyRow`, `VersionRow`, `ViewRow`, `VoidRow`.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ __all__ = [
     "RegionRow",
     "ReviewEndRow",
     "ReviewRow",
-    "SeenRow",
+    "ViewRow",
 ]
 
 
@@ -121,7 +121,7 @@ class PushRow(Base):
     touched_at: Mapped[datetime | None]
 
 
-class SeenRow(Base):
+class ViewRow(Base):
     """The fact that a review's image was fetched from us, so an answer to it was given by somebody who saw it."""
 
     __tablename__ = "seen"

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from db.rows import count_by, read, read_all
 from db.session import insert_new
-from db.tables import FailureRow, FigureRow, ImageRow, InboxRow, LabelStudioProjectRow, ReviewRow, SeenRow, TallyRow
+from db.tables import FailureRow, FigureRow, ImageRow, InboxRow, LabelStudioProjectRow, ReviewRow, TallyRow, ViewRow
 from db.views.figures import STATE
 from labeling.types import ProjectId, ReviewId
 
@@ -94,6 +94,6 @@ def review_media(session: Session, token: str) -> tuple[ReviewId, str] | None:
     return None if row is None else (ReviewId(row[0]), row[1])
 
 
-def mark_seen(session: Session, reviews: Mapping[ReviewId, datetime]) -> int:
+def mark_viewed(session: Session, reviews: Mapping[ReviewId, datetime]) -> int:
     """Write down that these reviews' images were fetched; a second time changes nothing."""
-    return insert_new(session, SeenRow, [{"review_id": review_id, "at": at} for review_id, at in reviews.items()])
+    return insert_new(session, ViewRow, [{"review_id": review_id, "at": at} for review_id, at in reviews.items()])

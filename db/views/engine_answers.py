@@ -16,7 +16,7 @@ from labeling.types import ImageId, Outcome, ProjectId
 
 
 @dataclass(frozen=True, slots=True)
-class Opinion:
+class EngineAnswer:
     """One prediction: `probs` is empty where there are none, `answer` None where no class was named."""
 
     engine: str
@@ -26,9 +26,9 @@ class Opinion:
     reason: str
 
 
-def of_images(session: Session, project_id: ProjectId, image_ids: Sequence[ImageId]) -> dict[ImageId, Opinion]:
+def of_images(session: Session, project_id: ProjectId, image_ids: Sequence[ImageId]) -> dict[ImageId, EngineAnswer]:
     """The answer of the engine that comes last in the escalation and did not abstain, with its reason."""
-    found: dict[ImageId, Opinion] = {}
+    found: dict[ImageId, EngineAnswer] = {}
     for some in in_parts(image_ids):
         rows = session.scalars(
             sa.select(PrelabelRow)
@@ -39,5 +39,5 @@ def of_images(session: Session, project_id: ProjectId, image_ids: Sequence[Image
             answer = Answer.named(Outcome(row.outcome), row.answer).single
             if row.probs or answer:
                 reason = str((row.evidence or {}).get("reason", ""))
-                found[ImageId(row.image_id)] = Opinion(row.engine, row.revision, row.probs, answer, reason)
+                found[ImageId(row.image_id)] = EngineAnswer(row.engine, row.revision, row.probs, answer, reason)
     return found

@@ -36,8 +36,8 @@ from db.tables import (
     RegistrationRow,
     ReviewEndRow,
     ReviewRow,
-    SeenRow,
     VersionRow,
+    ViewRow,
     VoidRow,
 )
 from labeling.types import ImageId, Outcome, ProjectId
@@ -189,11 +189,11 @@ def _predictions(session: Session, image_id: ImageId, classes: Sequence[str], ch
 
 def _questions(session: Session, project_id: ProjectId, image_id: ImageId) -> Iterator[Fact]:
     rows = session.execute(
-        sa.select(ReviewRow, QueryRow, PushRow, ReviewEndRow, SeenRow.at)
+        sa.select(ReviewRow, QueryRow, PushRow, ReviewEndRow, ViewRow.at)
         .join(QueryRow, QueryRow.id == ReviewRow.query_id)
         .outerjoin(PushRow, PushRow.review_id == ReviewRow.id)
         .outerjoin(ReviewEndRow, ReviewEndRow.review_id == ReviewRow.id)
-        .outerjoin(SeenRow, SeenRow.review_id == ReviewRow.id)
+        .outerjoin(ViewRow, ViewRow.review_id == ReviewRow.id)
         .where(ReviewRow.image_id == image_id, ReviewRow.project_id == project_id)
         .order_by(ReviewRow.id)
     )

@@ -29,7 +29,7 @@ from db.tables import (
     PushRow,
     QueryRow,
     ReviewRow,
-    SeenRow,
+    ViewRow,
     VoidRow,
 )
 from labeling.answers import Answer
@@ -77,7 +77,7 @@ class EngineAnswer:
 def answers_fingerprint(session: Session, project_id: ProjectId) -> str:
     """Changes whenever an answer, a void, a pause, a late view of an image, a label or an engine in force does."""
     of_annotator = AnnotatorSwitchRow.annotator_id == AnnotatorRow.id
-    viewed = sa.select(sa.func.count()).select_from(SeenRow).join(ReviewRow, ReviewRow.id == SeenRow.review_id)
+    viewed = sa.select(sa.func.count()).select_from(ViewRow).join(ReviewRow, ReviewRow.id == ViewRow.review_id)
     return fingerprint_of(
         session,
         newest_of(AnnotationRow.id, ReviewRow, AnnotationRow.review_id == ReviewRow.id, project_id),

@@ -98,7 +98,7 @@ def earlier_revision(session: Session, project_id: ProjectId, revision: str) -> 
     )
 
 
-def looked_at_by_both(session: Session, project_id: ProjectId, one: str, other: str, limit: int) -> list[int]:
+def labelled_by_both(session: Session, project_id: ProjectId, one: str, other: str, limit: int) -> list[int]:
     """Images that both engine revisions labelled, in the order of content hashes: the same ones each time."""
     labelled = [
         sa.exists().where(PrelabelRow.image_id == ImageRow.id, PrelabelRow.revision == revision)

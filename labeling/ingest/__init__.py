@@ -1,0 +1,9 @@
+"""From bytes to images: decoding, hashing, archives, manifests, texts, near-duplicate groups.
+
+Offers `archives.ARCHIVE_EXTENSIONS`, `archives.ArchiveLimits`, `archives.Contents`, `archives.inspect_archive`,
+`archives.read_archive`, `decoding.check_header`, `decoding.decode`, `decoding.encode_shown`, `groups.Fingerprints`,
+`groups.Placement`, `groups.place`, `hashing.content_hash`, `hashing.perceptual_hash`, `hashing.text_key`,
+`headers.ACCEPTED_EXTENSIONS`, `headers.Limits`, `manifests.BadLine`, `manifests.MANIFEST_EXTENSIONS`,
+`manifests.read_manifest`, `text.MAX_REFERENCE`, `text.MAX_VALUE`, `text.check_details`, `text.clean_text`,
+`text.words_of`.
+"""

@@ -18,7 +18,7 @@ from labeling.slices import slices
 from labeling.types import Side
 from labeling.vectors import Rows, unit
 
-__all__ = ["MAX_BITS", "MIN_COSINE", "Looks", "Placement", "place", "side_of_founder"]
+__all__ = ["MAX_BITS", "MIN_COSINE", "Fingerprints", "Placement", "place", "side_of_founder"]
 
 MAX_BITS = 6
 MIN_COSINE = 0.95
@@ -27,7 +27,7 @@ _BLOCK = 8_192
 
 
 @dataclass(frozen=True, slots=True)
-class Looks:
+class Fingerprints:
     """What near-duplicates are found by: content hashes (N,), perceptual hashes (N,) as hex or "", vectors (N, D)."""
 
     content_hashes: Sequence[str]
@@ -55,7 +55,7 @@ def side_of_founder(founder: str, salt: str, holdout_share: float) -> Side:
 
 
 def place(
-    newcomers: Looks, known: Looks, placed: Sequence[Placement], *, salt: str, holdout_share: float
+    newcomers: Fingerprints, known: Fingerprints, placed: Sequence[Placement], *, salt: str, holdout_share: float
 ) -> list[Placement]:
     """Put every new image, in order, into the nearest twin's group, or let it found one.
 
@@ -74,8 +74,8 @@ def place(
 
     Examples
     --------
-    >>> two = Looks(["a", "b"], ["", ""], np.eye(2, dtype=np.float32))
-    >>> nobody = Looks([], [], np.zeros((0, 2), np.float32))
+    >>> two = Fingerprints(["a", "b"], ["", ""], np.eye(2, dtype=np.float32))
+    >>> nobody = Fingerprints([], [], np.zeros((0, 2), np.float32))
     >>> [p.founder for p in place(two, nobody, [], salt="s", holdout_share=0.2)]
     ['a', 'b']
     """
@@ -100,7 +100,7 @@ def _place_one(
     return Placement(nearest.founder, nearest.side, bridge=bool(sides - {nearest.side}))
 
 
-def _distances(new: Looks, old: Looks) -> NDArray[np.float32]:
+def _distances(new: Fingerprints, old: Fingerprints) -> NDArray[np.float32]:
     """The distance between images, (n, N) >= 0: under 1 for twins, by bits or by cosine, whichever is nearer."""
     far = np.empty((len(new.content_hashes), len(old.content_hashes)), np.float32)
     bits, has_bits = _as_bits(new.perceptual_hashes)

@@ -59,7 +59,7 @@ class Shot:
 class Item:
     """One image in RGB as people are shown it, and the text that came with it.
 
-    `opinion` (K,) is the current prediction: the champion's probabilities, else those of a cheaper engine.
+    `prediction` (K,) is the current prediction: the champion's probabilities, else those of a cheaper engine.
     `description` is an earlier engine's description of the image. `key` names the image's bytes.
     `in_text_space` (T,) is its image vector mapped into the text encoder's space, by a map that was fitted on the
     texts of other near-duplicate groups (labeling.prelabel.zero_shot.projection); None: too few texts.
@@ -69,7 +69,7 @@ class Item:
     text: str | None
     key: str = ""
     shots: tuple[Shot, ...] = ()
-    opinion: tuple[float, ...] | None = None
+    prediction: tuple[float, ...] | None = None
     description: str = ""
     in_text_space: Vectors | None = field(default=None, compare=False)
 

@@ -1,0 +1,4 @@
+"""Whether a candidate becomes the champion.
+
+Offers `judgement.Judgement`, `judgement.judge`.
+"""

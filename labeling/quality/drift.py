@@ -30,7 +30,7 @@ __all__ = [
     "holm",
     "input_shift",
     "level_of",
-    "told_apart",
+    "separability",
 ]
 
 LEVEL = 0.05
@@ -93,7 +93,7 @@ def input_shift(before: Vectors, after: Vectors, rng: np.random.Generator) -> Ch
     return Changed(max(0.0, float(sizes[0])), (1 + beyond) / (1 + PERMUTATIONS), n, total - n)
 
 
-def told_apart(before: Vectors, after: Vectors, rng: np.random.Generator) -> Estimate:
+def separability(before: Vectors, after: Vectors, rng: np.random.Generator) -> Estimate:
     """How often a classifier separates new images from old ones, out of fold: .5 is chance, 1 is always.
 
     As many of each are used, so that guessing is right half of the time.

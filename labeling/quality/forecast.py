@@ -24,29 +24,29 @@ LOW, HIGH = 0.025, 0.975
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many images there will be: `sure` for certain, and of `open` others a share of `hits` in `seen`.
+    """How many images there will be: `sure` for certain, and of `open` others a share of `hits` in `observed`.
 
-    With none seen the share can be anything.
+    With none observed the share can be anything.
     """
 
     sure: int
     open: int = 0
     hits: int = 0
-    seen: int = 0
+    observed: int = 0
 
     def draw(self, rng: np.random.Generator, draws: int) -> npt.NDArray[np.int64]:
         """Counts (draws,): a share drawn from its posterior under Jeffreys' prior, then a binomial count."""
-        share = rng.beta(self.hits + 0.5, self.seen - self.hits + 0.5, size=draws)
+        share = rng.beta(self.hits + 0.5, self.observed - self.hits + 0.5, size=draws)
         return np.asarray(self.sure + rng.binomial(self.open, share), np.int64)
 
     @property
     def known(self) -> bool:
         """Whether there is a likely number."""
-        return not self.open or bool(self.seen)
+        return not self.open or bool(self.observed)
 
     @property
     def likely(self) -> float:
-        return self.sure + (self.open * self.hits / self.seen if self.seen else self.open)
+        return self.sure + (self.open * self.hits / self.observed if self.observed else self.open)
 
 
 def count_of(count: Count, rng: np.random.Generator) -> Forecast:

@@ -1,0 +1,4 @@
+"""`hardcase demo`: images, simulated annotators, a report.
+
+Offers `play.run_demo`.
+"""

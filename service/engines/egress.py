@@ -35,7 +35,7 @@ def check_target(settings: Settings, name: str, local: bool, file: str = "messag
         )
 
 
-def is_in_the_house(host: str) -> bool:
+def is_local_address(host: str) -> bool:
     """Whether a host is a loopback or private address, written as a number, or `localhost`."""
     try:
         return ipaddress.ip_address(host).is_private

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from labeling.prelabel.endpoints.endpoint import Endpoint, Limits, Price
-from service.engines.egress import is_in_the_house
+from service.engines.egress import is_local_address
 from service.settings import Settings, kept_secret
 from service.written_files import Strict, read_file
 
@@ -77,7 +77,7 @@ class EndpointIn(Strict):
 
     @model_validator(mode="after")
     def _local_address(self) -> EndpointIn:
-        if self.local and not is_in_the_house(str(urlsplit(self.url).hostname)):
+        if self.local and not is_local_address(str(urlsplit(self.url).hostname)):
             raise ValueError("`local: true` needs a loopback or private address in the url, written as a number")
         return self
 

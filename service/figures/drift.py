@@ -26,7 +26,7 @@ class Look(msgspec.Struct, kw_only=True):
 class Inputs(Look, kw_only=True):
     """Whether new images look otherwise."""
 
-    told_apart: Known
+    separability: Known
     """How often a classifier tells new images from old ones; half of the time is chance."""
     images: list[int]
     """Some of the newest."""

@@ -1,0 +1,9 @@
+"""What leads and rules do with labels: resolve, correct, decide, ask again, snapshots.
+
+Offers `annotators`, `annotators.DEEDS`, `annotators.Voided`, `corrections.AT_ONCE`, `corrections.ask_people`,
+`corrections.correct`, `disputes.Disputed`, `disputes.Said`, `disputes.listed`, `image_history.story_of`,
+`reannotation.Asked`, `reannotation.STRATEGY`, `resolution.MAJORITY`, `resolution.Standing`,
+`resolution.resolve_labels`, `resolution.standing_of`, `snapshots.NAME`, `snapshots.check_name`,
+`snapshots.compare_states`, `snapshots.create`, `snapshots.rebuild`, `snapshots.soft_label`, `snapshots.verify`,
+`suspects`, `suspects.Handled`, `suspects.SUSPECTED`.
+"""

@@ -23,7 +23,7 @@ from labeling.project import Project
 from labeling.types import Actor, LabelSource
 from service.jobs.arguments import LearnArguments
 from service.jobs.jobs import Jobs
-from service.labels.resolution import settle
+from service.labels.resolution import resolve_labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def void_answers(session: Session, jobs: Jobs, project: Project, annotator_id: i
     withdrawn = [NewLabel(image, None, LabelSource.GOLD, by.author, reason) for image in made]
     labels.append(session, project.id, withdrawn, by.now)
     images = annotators.images_of(session, [annotator_id])
-    changed = settle(session, project, images, by.now)
+    changed = resolve_labels(session, project, images, by.now)
     detail = {"annotator": annotator_id, "reason": by.reason, "answers": answers, "labels": changed}
     audit.record(session, by.author, "team.void", project.config.name, detail, by.now)
     _ask(session, jobs, project, JobName.REVIEW, JobName.QUALITY, JobName.FIGURES)

@@ -22,7 +22,7 @@ from labeling.project import Project
 from labeling.types import Actor, ImageId
 from service.jobs.jobs import Jobs
 from service.labels.reannotation import Asked, ask_again
-from service.labels.resolution import settle
+from service.labels.resolution import resolve_labels
 
 __all__ = ["AT_ONCE", "ask_people", "correct"]
 
@@ -52,7 +52,7 @@ def correct(
         if not wanted:
             return 0
     count = decisions.add(session, project.id, dict.fromkeys(wanted, value), kind, _given(by))
-    settle(session, project, wanted, by.now)
+    resolve_labels(session, project, wanted, by.now)
     detail = {"images": wanted, "label": value, "reason": by.reason}
     audit.record(session, by.author, kind, project.config.name, detail, by.now)
     for job in _FOLLOW:

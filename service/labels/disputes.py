@@ -18,7 +18,7 @@ from db.repositories.reviews import annotations as answers
 from db.repositories.reviews.annotations import VoteRow
 from db.views import disputes, engine_answers
 from db.views.disputes import Dispute
-from db.views.engine_answers import Opinion
+from db.views.engine_answers import EngineAnswer
 from labeling.answers import Answer, is_none
 from labeling.project import Project
 from labeling.review.expected_cost import expected_damage
@@ -82,7 +82,7 @@ def _disputed(
     one: Dispute,
     cast: Sequence[VoteRow],
     names: dict[int, str],
-    engine: Opinion | None,
+    engine: EngineAnswer | None,
 ) -> Disputed:
     counted = cast if why is Why.CONTRADICTED else [vote for vote in cast if vote.review_id == one.review_id]
     damage = expected_damage(_error_of_majority(counted), one.kind, one.group_size)
@@ -107,7 +107,7 @@ def _still_contradicted(votes: Iterable[VoteRow]) -> bool:
     return len(by_review) > 1 and len(set.union(*by_review.values())) > 1
 
 
-def _engine(project: Project, said: Opinion | None) -> Said | None:
+def _engine(project: Project, said: EngineAnswer | None) -> Said | None:
     known = project.config.answers
     if said is None or (label := known.label_of(said.answer, said.probs)) is None:
         return None

@@ -27,7 +27,7 @@ from labeling.review.consensus import Vote, cast, consensus, shares
 from labeling.review.kinds import blind_always
 from labeling.types import ImageId, LabelSource, ReviewId, ReviewKind
 
-__all__ = ["MAJORITY", "Standing", "settle", "standing_of"]
+__all__ = ["MAJORITY", "Standing", "resolve_labels", "standing_of"]
 
 AUTHOR = "annotators"
 MAJORITY = "majority"
@@ -70,7 +70,7 @@ class Standing:
         }
 
 
-def settle(session: Session, project: Project, image_ids: Sequence[ImageId], now: datetime) -> int:
+def resolve_labels(session: Session, project: Project, image_ids: Sequence[ImageId], now: datetime) -> int:
     """Append the labels that these images lack; return how many."""
     wanted = sorted(set(image_ids))
     standing = standing_of(answers.votes(session, wanted), project.config.answers)

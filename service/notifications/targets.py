@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
-from service.engines.egress import is_in_the_house
+from service.engines.egress import is_local_address
 from service.settings import Settings, kept_secret
 from service.written_files import Strict, read_file
 
@@ -54,7 +54,7 @@ class SmtpIn(Strict):
 
     @model_validator(mode="after")
     def _local_is_private(self) -> SmtpIn:
-        if self.local and not is_in_the_house(self.host):
+        if self.local and not is_local_address(self.host):
             raise ValueError("`local: true` needs a loopback or private address, written as a number")
         if self.security == "none" and not self.local:
             raise ValueError("`security: none` sends passwords and mail in clear; it needs `local: true`")
@@ -90,7 +90,7 @@ class WebhookIn(_Group):
 
     @model_validator(mode="after")
     def _local_is_private(self) -> WebhookIn:
-        if self.local and not is_in_the_house(str(urlsplit(self.url).hostname)):
+        if self.local and not is_local_address(str(urlsplit(self.url).hostname)):
             raise ValueError("`local: true` needs a loopback or private address in the url, written as a number")
         if not self.local and not self.url.startswith("https://"):
             raise ValueError("a webhook that is not `local` needs an https address")

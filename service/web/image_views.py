@@ -78,7 +78,7 @@ class ImageViews:
     def _write(self, batch: dict[ReviewId, datetime]) -> bool:
         try:
             with transaction(self._database) as session:
-                dashboard.mark_seen(session, batch)
+                dashboard.mark_viewed(session, batch)
         except sqlalchemy.exc.DBAPIError as error:
             log.warning("image views wait", reviews=len(batch), reason=type(error).__name__)
             return False

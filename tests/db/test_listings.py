@@ -13,7 +13,7 @@ from db.repositories.running import failures, heartbeats
 from db.session import reading, transaction
 from db.tables import (
     AuditRow,
-    SeenRow,
+    ViewRow,
 )
 from db.views import dashboard, listings, rounds
 from labeling.jobs import JobName, Role, Trigger
@@ -130,11 +130,11 @@ def test_a_reviews_image_is_found_by_its_token_and_noted_as_viewed_once(
     with transaction(any_database) as session:
         found = dashboard.review_media(session, "t3")
         assert found is not None
-        marked = [dashboard.mark_seen(session, {found[0]: NOW}) for _ in range(2)]
+        marked = [dashboard.mark_viewed(session, {found[0]: NOW}) for _ in range(2)]
         missing = dashboard.review_media(session, "nothing")
 
     with reading(any_database) as session:
-        assert session.scalars(sa.select(SeenRow.review_id)).all() == [found[0]]
+        assert session.scalars(sa.select(ViewRow.review_id)).all() == [found[0]]
     assert found == (ReviewId(1), "2" * 64)
     assert marked == [1, 0] and missing is None
 

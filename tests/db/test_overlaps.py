@@ -16,7 +16,7 @@ from db.session import reading, transaction
 from db.views import disputes
 from labeling.project import Project
 from labeling.types import Actor, ReviewKind
-from service.labels.resolution import settle
+from service.labels.resolution import resolve_labels
 from tests.answering import ENGINE, answer, images_of, people
 from tests.conftest import NOW
 from tests.reviewing import ask
@@ -80,9 +80,9 @@ def test_disputes_are_found_within_a_review_and_against_an_earlier_one(
         session.execute(sa.text("UPDATE review SET image_id = :image WHERE id = :id"), {"image": changed, "id": again})
         answer(session, first, {known["ann"]: "cat", known["bob"]: "dog"})
         answer(session, second, {known["ann"]: "cat"})
-        settle(session, project, [conflict, changed], NOW)
+        resolve_labels(session, project, [conflict, changed], NOW)
         answer(session, again, {known["bob"]: "dog"}, at=NOW + timedelta(minutes=5))
-        settle(session, project, [changed], NOW)
+        resolve_labels(session, project, [changed], NOW)
         found, later = disputes.in_conflict(session, project.id), disputes.contradicted(session, project.id)
 
     assert [(one.image_id, one.review_id, one.label, one.group_size, one.waiting) for one in found] == [
@@ -110,5 +110,5 @@ def test_a_soft_label_takes_the_place_of_the_one_before_and_goes_with_its_answer
         assert soft_labels.of(session, [first, second]) == {first: new}
         assert soft_labels.fingerprint(session, project.id, ENGINE) != before
         assert soft_labels.count_answers(session, project.id) == 1
-        assert [one.image_id for one in soft_labels.engine_voices(session, ENGINE, [first])] == [first]
-        assert soft_labels.believed_when_asked(session, [first]) == {}
+        assert [one.image_id for one in soft_labels.engine_predictions(session, ENGINE, [first])] == [first]
+        assert soft_labels.predictions_when_asked(session, [first]) == {}

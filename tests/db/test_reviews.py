@@ -14,7 +14,7 @@ from db.repositories.reviews import annotations as answers
 from db.repositories.reviews import label_studio, reviews
 from db.repositories.reviews.annotations import NewAnnotation
 from db.session import insert_new, reading, transaction
-from db.tables import SeenRow
+from db.tables import ViewRow
 from labeling.project import Project
 from labeling.types import AnnotationAction, ImageId, LabelSource, ReviewId, ReviewKind
 from tests.conftest import NOW
@@ -89,7 +89,7 @@ def test_only_an_answer_whose_image_was_viewed_is_a_vote(
     with transaction(any_database) as session:
         viewed, not_viewed = ask(session, project, 1, [HARD] * 2)
         answers.record(session, [_answer(viewed, 1), _answer(not_viewed, 2)], NOW)
-        insert_new(session, SeenRow, [{"review_id": viewed, "at": NOW}])
+        insert_new(session, ViewRow, [{"review_id": viewed, "at": NOW}])
         images = [review.image_id for review in reviews.by_token(session, project.id, _tokens(project, 2)).values()]
 
     with reading(any_database) as session:

@@ -64,7 +64,7 @@ def agent(client: EndpointClient, abilities: Abilities) -> BackendEngine:
 
 
 def item(text: str, opinion: tuple[float, ...] | None = None) -> Item:
-    return Item(Image.new("RGB", (8, 8)), text, text, opinion=opinion)
+    return Item(Image.new("RGB", (8, 8)), text, text, prediction=opinion)
 
 
 def test_the_probe_finds_what_this_server_can_do(abilities: Abilities) -> None:

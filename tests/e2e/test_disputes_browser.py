@@ -16,7 +16,7 @@ from labeling.adapters.storage.image_store import ImageStore
 from labeling.jobs import Role
 from labeling.project import Project
 from labeling.types import ReviewKind
-from service.labels.resolution import settle
+from service.labels.resolution import resolve_labels
 from tests.answering import answer, engine_in_force, images_of, people
 from tests.conftest import NOW
 from tests.e2e.test_pages_browser import launched, log_in, watch
@@ -38,7 +38,7 @@ def _fill(database: sa.Engine, project: Project, home: Path) -> list[int]:
         for review in made:
             answer(session, review, dict(zip(known.values(), ("cat", "dog"), strict=True)))
         images = images_of(session, made)
-        settle(session, project, images, NOW)
+        resolve_labels(session, project, images, NOW)
         for number, image in enumerate(images):
             row = session.get_one(ImageRow, image)
             row.content_hash = f"{number:064x}"

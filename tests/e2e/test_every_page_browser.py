@@ -26,7 +26,7 @@ from labeling.adapters.storage.image_store import ImageStore
 from labeling.project import LabelClass, Project, ProjectConfig
 from labeling.types import Actor, ImageId, ReviewKind
 from service.labels.reannotation import ask_again
-from service.labels.resolution import settle
+from service.labels.resolution import resolve_labels
 from service.release.release import Order, release
 from service.web.edge.access import ACCESS, How
 from service.work.quality import QUICK
@@ -167,7 +167,7 @@ def _decide(database: sa.Engine, project: Project) -> None:
     with transaction(database) as session:
         who = Actor(HOSTILE, HOSTILE, NOW)
         decisions.add(session, project.id, {ImageId(1): CLASSES[1]}, decisions.CORRECTION, who)
-        settle(session, project, [ImageId(1)], NOW)
+        resolve_labels(session, project, [ImageId(1)], NOW)
         ask_again(session, project, [ImageId(1), ImageId(2)], who)
         annotators.switch(session, 2, who, paused=True, evidence={})
         annotators.void(session, 2, who)

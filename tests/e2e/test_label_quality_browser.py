@@ -54,7 +54,7 @@ def log_in(page: Page, address: str, key: str) -> None:
     page.get_by_role("button", name="Log out").wait_for()
 
 
-def keep_picture(page: Page, name: str) -> None:
+def keep_overlay(page: Page, name: str) -> None:
     """For whoever wants to look: SCREENSHOTS names a folder."""
     folder = os.environ.get("SCREENSHOTS")
     if folder:
@@ -71,7 +71,7 @@ def test_a_lead_sees_the_answer_and_sees_to_suspects_with_one_click_and_by_keybo
 
     page.locator(".verdict", has_text="not yet").wait_for()
     page.wait_for_function("() => [...document.querySelectorAll('.gallery img')].some(i => i.naturalWidth === 160)")
-    keep_picture(page, "desktop")
+    keep_overlay(page, "desktop")
     page.get_by_role("button", name="back to review").and_(page.locator("#suspects button[aria-label]")).first.click()
     page.get_by_role("status").wait_for()
     page.locator("#suspects button[value=right][aria-label]").first.focus()
@@ -94,7 +94,7 @@ def test_the_page_fits_a_narrow_screen_and_needs_no_script(
 
     log_in(page, f"{running.address}/projects/{project.id}/label-quality", make_key(database, Role.ENGINEER))
 
-    keep_picture(page, "narrow")
+    keep_overlay(page, "narrow")
     widest = max(b["width"] for s in page.locator("section.card").all() if (b := s.bounding_box()))
     body = page.locator("body").bounding_box()
     assert widest <= 400 and body is not None and body["width"] <= 400

@@ -26,7 +26,7 @@ from service.work.review.push import push
 from service.work.review.sync import sync
 from service.work.wiring import Parts
 from tests.e2e.conftest import RealLabelStudio
-from tests.reviewing import SECRET, ask, label_values, look_at, make_parts, rows_of
+from tests.reviewing import SECRET, ask, label_values, make_parts, rows_of, run_inference
 
 HARD, CONTROL, EVALUATION = ReviewKind.HARD, ReviewKind.CONTROL, ReviewKind.EVALUATION
 KINDS = [HARD, CONTROL, HARD, EVALUATION]
@@ -96,7 +96,7 @@ def scene(
     ) as http:
         made_scene = Scene(parts, project, [int(review) for review in made], Person(http))
         made_scene.person.project = made_scene.ls_project
-        look_at(database, made_scene.reviews)
+        run_inference(database, made_scene.reviews)
         yield made_scene
     parts.jobs.close()
     studio.close()
@@ -268,7 +268,7 @@ def test_an_answer_without_a_look_at_the_image_makes_no_label_until_it_turns_out
     scene.person.answer(scene.task(-1), "dog")
 
     blind = sync(scene.parts, scene.project.id)
-    look_at(scene.parts.database, new)
+    run_inference(scene.parts.database, new)
     late = sync(scene.parts, scene.project.id)
 
     assert (blind["recorded"], blind["labels"]) == (1, 0)

@@ -25,7 +25,7 @@ from service.work.review.sync import sync
 from service.work.wiring import Parts
 from tests.conftest import NOW
 from tests.e2e.conftest import RealLabelStudio
-from tests.reviewing import ask, label_values, look_at, make_parts, rows_of
+from tests.reviewing import ask, label_values, make_parts, rows_of, run_inference
 
 
 @dataclass
@@ -66,7 +66,7 @@ def pair(
         session.execute(sa.text("UPDATE project SET salt = :salt"), {"salt": str(tmp_path)})
         made = ask(session, project, 1, [ReviewKind.HARD] * 2, probs=[[0.4, 0.35, 0.25], [0.8, 0.1, 0.1]])
     push(parts, project.id)
-    look_at(database, made)
+    run_inference(database, made)
     with reading(database) as session:
         place = places.get(session, project.id)
     assert place is not None

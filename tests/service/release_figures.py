@@ -82,7 +82,7 @@ def _label_quality() -> LabelQuality:
                 "agreement", "How far people agree", "index", UNKNOWN, 0.667, "not yet known", "needs 30 images"
             ),
             _criterion("alarms", "Open alarms", "count", exactly(2, 80), 0, "missed", "", at_least=False),
-            _criterion("gold", "Right on gold", "share", None, None, "told", "there is no gold"),
+            _criterion("gold", "Right on gold", "share", None, None, "for information", "there is no gold"),
         ],
         coverage=Coverage(images=80, labelled=80),
         sources=[],

@@ -15,7 +15,7 @@ from db.views.figures import NewFigure
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.project import Project
 from labeling.types import ImageId, ReviewKind
-from service.labels.resolution import settle
+from service.labels.resolution import resolve_labels
 from service.work.quality.agreement import refresh_agreement
 from service.work.quality.label_alarms import watch_labels
 from service.work.quality.label_quality import refresh_label_quality
@@ -57,7 +57,7 @@ def _answer(ground: Ground) -> None:
                 other = classes[(ground.truth[image] + 1) % 3] if i > 60 else said
                 review = asked_about(session, project, image, {ann: said, bob: other}, kind=kind, settled=False)
                 factories.push(session, review, 900 + image, people=2)
-        settle(session, project, [ImageId(image) for image in (*ground.pool, *ground.holdout)], NOW)
+        resolve_labels(session, project, [ImageId(image) for image in (*ground.pool, *ground.holdout)], NOW)
 
 
 def _count(ground: Ground) -> None:

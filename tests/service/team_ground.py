@@ -18,7 +18,7 @@ from db.session import transaction
 from labeling.project import Project
 from labeling.types import Actor, ImageId, LabelSource, ReviewId, ReviewKind
 from service.jobs.jobs import Jobs
-from service.labels.resolution import settle
+from service.labels.resolution import resolve_labels
 from service.work.wiring import Parts
 from tests import answering, factories
 from tests.conftest import NOW
@@ -81,7 +81,7 @@ def answers_of(
             when = at or NOW + timedelta(seconds=next(NUMBERS))
             how = {"shown": shown, "seconds": lead_time_s, "paused": paused}
             answering.answer(session, review, {who: value}, at=when, **how)
-        settle(session, ground.project, answering.images_of(session, list(said)), NOW)
+        resolve_labels(session, ground.project, answering.images_of(session, list(said)), NOW)
 
 
 def truth_of(ground: Ground, image_id: int) -> str:

@@ -28,3 +28,57 @@ def test_a_folder_of_service_tests_holds_at_most_sixteen_files() -> None:
     many = {path.name: count for path in folders if (count := len(list(path.glob("*.py")))) > 16}
 
     assert many == {}
+
+
+REPLACED = {
+    "inference, output, viewed": r"looks|looked|seen|unseen",
+    "prediction": r"opinions?|voices?|believe[sd]?|disbelieved?",
+    "resolve labels": r"settl(?:e|es|ed|ing|ement)|unsettled",
+    "promote, promotion": r"crown(?:s|ed|ing)?|coronations?",
+    "overlay": r"second pictures?",
+    "egress": r"(?:leaves?|left|leaving) the house|in the house",
+    "more expensive": r"dear(?:er|est|ly)?",
+    "shown, sent, for information": r"told|untold",
+    "depends on": r"hangs? on|hung on",
+    "notify": r"tells? people|telling people",
+    "overlap": r"people wanted",
+    "all": r"everybody",
+    "answered": r"heard",
+}
+"""Words that are not written, by the word of docs/reference/vocabulary.md that is written instead."""
+NAMES = {
+    "labeling/learn/artifacts.py": ("seen",),
+    "labeling/prelabel/endpoints/agent_tools.py": ("opinion",),
+    "labeling/prelabel/endpoints/structured_answers.py": ("opinion", "believes"),
+    "labeling/prelabel/guards/injections.py": ("opinion",),
+    "db/repositories/images/sources.py": ("looked",),
+    "db/tables/images.py": ("looked",),
+    "db/tables/reviews.py": ("seen",),
+    "db/views/image_history.py": ("seen", "people wanted"),
+    "db/views/listings.py": ("looked",),
+    "service/figures/engine_reports.py": ("looked",),
+    "service/work/engine_reports/compare.py": ("looked",),
+    "docs/reference/figures.md": ("looked",),
+    "docs/reference/vocabulary.md": ("seen",),
+}
+"""What keeps its name: columns, tables, keys of stored JSON and of the API, and the tool that paid answers rest on."""
+
+
+def test_code_pages_and_docs_are_written_in_the_words_of_the_vocabulary() -> None:
+    words = re.compile(rf"(?<![A-Za-z])({'|'.join(REPLACED.values())})(?![A-Za-z])", re.IGNORECASE)
+    pages = [ROOT / "README.md", ROOT / "CHANGELOG.md"]
+    for folder in ("labeling", "db", "service", "docs"):
+        pages += [
+            path for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".html", ".jinja", ".md", ".js")
+        ]
+
+    found = [
+        f"{name}:{number}: {word}"
+        for path in sorted(pages)
+        if (name := str(path.relative_to(ROOT)))
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        for word in words.findall(line)
+        if word.lower() not in NAMES.get(name, ())
+    ]
+
+    assert found == []

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from db.rows import columns, fingerprint_of, in_parts, newest, newest_of, read_all, rows_of, to_row
 from db.session import delete, insert_new
-from db.tables import AnnotationRow, ImageRow, PredictionRow, PrelabelRow, ReviewRow, SeenRow, SoftLabelRow, VoidRow
+from db.tables import AnnotationRow, ImageRow, PredictionRow, PrelabelRow, ReviewRow, SoftLabelRow, ViewRow, VoidRow
 from labeling.answers import Answer
 from labeling.types import ImageId, Outcome, ProjectId
 
@@ -33,7 +33,7 @@ class SoftLabel:
 
 
 @dataclass(frozen=True, slots=True)
-class EngineVoice:
+class EnginePrediction:
     """What an engine said of an image: what it `named`, or probabilities (K,), or both."""
 
     image_id: ImageId
@@ -58,7 +58,7 @@ def keep(
 
 def fingerprint(session: Session, project_id: ProjectId, revision: str | None) -> str:
     """A short text that changes with every answer of a project, and every prelabel of this engine revision."""
-    viewed = sa.select(sa.func.count()).select_from(SeenRow).join(ReviewRow, ReviewRow.id == SeenRow.review_id)
+    viewed = sa.select(sa.func.count()).select_from(ViewRow).join(ReviewRow, ReviewRow.id == ViewRow.review_id)
     of_image = sa.and_(ImageRow.id == PrelabelRow.image_id, PrelabelRow.revision == (revision or ""))
     return fingerprint_of(
         session,
@@ -74,18 +74,18 @@ def count_answers(session: Session, project_id: ProjectId) -> int:
     return session.scalar(_answers(sa.func.count(AnnotationRow.id), project_id)) or 0
 
 
-def engine_voices(session: Session, revision: str, image_ids: Collection[ImageId]) -> list[EngineVoice]:
+def engine_predictions(session: Session, revision: str, image_ids: Collection[ImageId]) -> list[EnginePrediction]:
     """What this engine revision said of these images without having been shown an example; it may have abstained."""
     fields = PrelabelRow.image_id, PrelabelRow.outcome, PrelabelRow.answer, PrelabelRow.probs, PrelabelRow.evidence
     said = sa.select(*fields).where(PrelabelRow.revision == revision, PrelabelRow.outcome != Outcome.ABSTAINED.value)
     return [
-        EngineVoice(ImageId(image), Answer.named(Outcome(outcome), answer), tuple(probs))
+        EnginePrediction(ImageId(image), Answer.named(Outcome(outcome), answer), tuple(probs))
         for image, outcome, answer, probs, evidence in rows_of(session, said, PrelabelRow.image_id, image_ids)
         if not evidence.get("examples")
     ]
 
 
-def believed_when_asked(session: Session, image_ids: Collection[ImageId]) -> dict[ImageId, list[float]]:
+def predictions_when_asked(session: Session, image_ids: Collection[ImageId]) -> dict[ImageId, list[float]]:
     """The probabilities of the version that first asked about each image: fitted before the image had an answer."""
     asked = sa.select(PredictionRow.image_id, PredictionRow.probs).where(PredictionRow.asked_in.is_not(None))
     first_last = asked.order_by(PredictionRow.asked_in.desc())

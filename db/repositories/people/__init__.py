@@ -1,0 +1,4 @@
+"""Who takes part: annotators, API keys, and the audit log of what somebody did.
+
+Offers `annotators`, `annotators.Annotator`, `annotators.everyone`, `audit`, `keys`, `keys.StoredKey`.
+"""

@@ -1,0 +1,4 @@
+"""Projects with the history of their configuration.
+
+Offers `projects`, `projects.ConfigVersion`.
+"""

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from db.repositories.reviews.reviews import is_current, is_valid
 from db.rows import columns, read_all, to_row
 from db.session import insert_new
-from db.tables import AnnotationRow, AnnotatorRow, LabelRow, PushRow, ReviewRow, SeenRow
+from db.tables import AnnotationRow, AnnotatorRow, LabelRow, PushRow, ReviewRow, ViewRow
 from labeling.answers import Answer
 from labeling.types import AnnotationAction, ImageId, ProjectId, ReviewId, ReviewKind
 
@@ -139,7 +139,7 @@ def _votes(session: Session, condition: sa.ColumnElement[bool]) -> list[VoteRow]
     rows = session.execute(  # columns, not objects of the mapper: a project has tens of thousands
         sa.select(*fields)
         .join(ReviewRow, ReviewRow.id == AnnotationRow.review_id)
-        .join(SeenRow, SeenRow.review_id == ReviewRow.id)
+        .join(ViewRow, ViewRow.review_id == ReviewRow.id)
         .where(condition, is_current(), is_valid(), AnnotationRow.action == _ANSWERED)
         .order_by(AnnotationRow.id)
     )
@@ -156,7 +156,7 @@ def answered_images(session: Session, project_id: ProjectId) -> list[ImageId]:
 def unresolved_images(session: Session, project_id: ProjectId) -> list[ImageId]:
     """Images with an answer whose review was viewed and made no label: the view may have been noted late."""
     labelled = sa.exists().where(LabelRow.review_id == ReviewRow.id).correlate(ReviewRow)
-    viewed = sa.exists().where(SeenRow.review_id == ReviewRow.id).correlate(ReviewRow)
+    viewed = sa.exists().where(ViewRow.review_id == ReviewRow.id).correlate(ReviewRow)
     return _images(session, ReviewRow.project_id == project_id, AnnotationRow.action == _ANSWERED, viewed, ~labelled)
 
 

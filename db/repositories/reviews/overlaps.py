@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from db.repositories.people import annotators
-from db.repositories.reviews.reviews import has_ended, is_current, is_open, is_valid, wanted_people
+from db.repositories.reviews.reviews import has_ended, is_current, is_open, is_valid, overlap_wanted
 from db.rows import columns, count, read, read_all, rows_of
 from db.session import insert_new, update
 from db.tables import AnnotationRow, OverlapRow, PushRow, ReviewRow, VoidRow
@@ -52,7 +52,7 @@ def want(session: Session, people: Mapping[ReviewId, int], by: Actor) -> int:
 
 def too_few_people(session: Session, project_id: ProjectId) -> list[TooFewPeople]:
     """The open reviews whose task asks fewer people than are wanted, those whose answers do not count added."""
-    needed = wanted_people() + _uncounted()
+    needed = overlap_wanted() + _uncounted()
     rows = session.execute(
         sa.select(*columns(TooFewPeople, PushRow, people=needed))
         .join(ReviewRow, ReviewRow.id == PushRow.review_id)
@@ -94,7 +94,7 @@ def answered_lately(session: Session, project_id: ProjectId, limit: int) -> list
 
 def states(session: Session, review_ids: Sequence[ReviewId]) -> dict[ReviewId, Asked]:
     """How these reviews stand; those that have ended are left out."""
-    stand = columns(Asked, ReviewRow, wanted=wanted_people(), open=is_open())
+    stand = columns(Asked, ReviewRow, wanted=overlap_wanted(), open=is_open())
     statement = sa.select(ReviewRow.id, *stand).where(~has_ended())
     return {ReviewId(row.id): read(Asked, row) for row in rows_of(session, statement, ReviewRow.id, review_ids)}
 

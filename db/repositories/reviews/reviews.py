@@ -90,7 +90,7 @@ def is_valid(row: Any = AnnotationRow) -> sa.ColumnElement[bool]:
 
 def is_open() -> sa.ColumnElement[bool]:
     """The condition on `ReviewRow` that it is open: fewer people have answered than are wanted."""
-    return sa.and_(~has_ended(), answered_people() < wanted_people())
+    return sa.and_(~has_ended(), answered_people() < overlap_wanted())
 
 
 def answered_people() -> sa.ColumnElement[int]:
@@ -109,7 +109,7 @@ def is_unanswered() -> sa.ColumnElement[bool]:
     return sa.and_(~has_ended(), answered_people() == 0)
 
 
-def wanted_people() -> sa.ColumnElement[int]:
+def overlap_wanted() -> sa.ColumnElement[int]:
     """How many different people are wanted for a `ReviewRow`."""
     highest = sa.select(sa.func.max(OverlapRow.people)).where(OverlapRow.review_id == ReviewRow.id)
     return sa.func.coalesce(highest.correlate(ReviewRow).scalar_subquery(), 1)

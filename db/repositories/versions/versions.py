@@ -113,11 +113,11 @@ def newest(session: Session, project_id: ProjectId) -> Version | None:
 
 def champion(session: Session, project_id: ProjectId) -> Version | None:
     """The version in use: the newest promoted one, or the one last rolled back to; None before the first promotion."""
-    promotion = coronation(session, project_id)
+    promotion = current_promotion(session, project_id)
     return None if promotion is None else by_id(session, promotion.version_id)
 
 
-def coronation(session: Session, project_id: ProjectId) -> Promotion | None:
+def current_promotion(session: Session, project_id: ProjectId) -> Promotion | None:
     """The verdict that made the champion."""
     made = PromotionRow.project_id == project_id, PromotionRow.verdict.in_(_MADE_CHAMPION)
     verdicts = sa.select(*columns(Promotion, PromotionRow)).where(*made)

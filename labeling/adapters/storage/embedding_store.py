@@ -1,8 +1,8 @@
 """Vectors by key: shards of safetensors in one folder an encoder, memory-mapped; on a folder or an object store.
 
 In: an address (a folder, or any that fsspec knows), then (N, D) float32 with keys that are sha256 in hex. Out: the same
-in the order asked. Kept as float16; everybody reads the kept form, so a vector is the same each time. A key is content
-plus encoder, so a vector never changes: each `put` is one shard, durable when it returns, and small shards are merged.
+in the order asked. Kept as float16, and read as it is kept, so a vector is the same each time. A key is content plus
+encoder, so a vector never changes: each `put` is one shard, durable when it returns, and small shards are merged.
 A shard is removed only after all that is kept of it lies in another, so a kill loses nothing, and a view stays good.
 """
 

@@ -21,7 +21,7 @@ __all__ = ["ShardIndex"]
 
 Rows = NDArray[np.int64]
 MOST_UNSORTED = 10_000
-"""So many keys, or an eighth of those that are sorted, are looked up in a dictionary before all are sorted again."""
+"""So many keys, or an eighth of those that are sorted, are found by a dictionary before all are sorted again."""
 
 
 class ShardIndex:
@@ -98,7 +98,7 @@ class ShardIndex:
         return names.keys() <= opened.keys() | self._broken.keys()
 
     def _listed(self) -> dict[str, int]:
-        """The shards and when they were written, in that order: so their images were looked at."""
+        """The shards and when they were written, in that order: as their images were embedded."""
         try:
             with os.scandir(self._folder) as entries:
                 found = [entry for entry in entries if entry.name.endswith(ENDING)]

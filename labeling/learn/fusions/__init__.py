@@ -1,0 +1,4 @@
+"""How image, text and pre-label become one row of features.
+
+Offers `concatenation.Concatenation`, `fusions.FUSIONS`.
+"""

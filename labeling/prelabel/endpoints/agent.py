@@ -148,7 +148,7 @@ class ChatBackend:
             return found
         if self._abilities.top_logprobs:
             return self._with_letters(found, verdict.label, item, wire, tools)
-        if _is_doubtful(verdict, item.opinion, self._order.classes):
+        if _is_doubtful(verdict, item.prediction, self._order.classes):
             return self._with_votes(found, item, wire)
         return found
 
@@ -158,7 +158,7 @@ class ChatBackend:
     def _with_letters(self, found: Finding, label: str, item: Item, wire: Recorder, tools: AgentTools) -> Finding:
         """The same question once more, answered by a letter: its log-probabilities are the confidence."""
         classes = self._order.classes
-        chosen = candidates(len(classes), item.opinion, classes.index(label))
+        chosen = candidates(len(classes), item.prediction, classes.index(label))
         if not chosen:
             return found
         names = AnswerSet(tuple(classes[k] for k in chosen)).choices
@@ -178,7 +178,7 @@ class ChatBackend:
             differs = f"The model named {label!r} with a reason and {best!r} without one."
             doubt = abstention(found.verdict.reason, differs)
             return Finding(doubt, notes=notes, flags=("letters disagree",))
-        probs = over_classes(shares[: len(chosen)], chosen, item.opinion, len(classes))
+        probs = over_classes(shares[: len(chosen)], chosen, item.prediction, len(classes))
         return Finding(found.verdict, tuple(probs.tolist()), "log-probabilities", notes)
 
     def _letters(

@@ -56,7 +56,7 @@ class AgentTools:
         there = {
             "look_closer": "image" in self._order.use.sends,
             "similar_images": len(self._item.shots) > len(self.shown),
-            "classifier_opinion": self._item.opinion is not None and "classifier_opinion" not in used,
+            "classifier_opinion": self._item.prediction is not None and "classifier_opinion" not in used,
             "guideline": bool(headings(self._order.guidelines)),
         }
         return tuple(name for name, useful in there.items() if useful)
@@ -74,7 +74,7 @@ class AgentTools:
 
     def classifier_opinion(self) -> list[Part]:
         """Read the classifier's prediction. It may be wrong."""
-        prediction = zip(self._item.opinion or (), self._order.classes, strict=False)
+        prediction = zip(self._item.prediction or (), self._order.classes, strict=False)
         best = sorted(prediction, key=lambda pair: -pair[0])[:5]
         return ["The classifier may be wrong. " + "; ".join(f"{name}: {p:.2f}" for p, name in best)]
 

@@ -54,7 +54,7 @@ class FewShotEngine:
             return Prelabel(self.name, self.revision, (), "", self._clock() - started, 0, Outcome.ABSTAINED, None, why)
         labels = np.array([self._classes.index(shot.label) for shot in shots])
         similarities = np.array([shot.similarity for shot in shots])
-        prediction = None if item.opinion is None else np.array(item.opinion)
+        prediction = None if item.prediction is None else np.array(item.prediction)
         probs = few_shot_probs(prediction, labels, similarities, len(self._classes))
         times = "" if prediction is None else ", times the prediction of a cheaper engine"
         evidence = Evidence(

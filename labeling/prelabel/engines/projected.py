@@ -61,10 +61,10 @@ class ProjectedEngine:
 
     def _prelabel(self, item: Item) -> Prelabel:
         started = self._clock()
-        if item.opinion is None or item.in_text_space is None:
+        if item.prediction is None or item.in_text_space is None:
             reason = "too few of the project's images have a text, or no engine before this one gave probabilities"
             return Prelabel(self.name, self.revision, (), "", 0.0, 0, Outcome.ABSTAINED, None, Evidence(reason))
         scores = item.in_text_space @ self._label_vectors.T  # (K,)
-        probs = combine(np.array([item.opinion]), scores[None])[0]
+        probs = combine(np.array([item.prediction]), scores[None])[0]
         seconds = self._clock() - started
         return Prelabel(self.name, self.revision, tuple(probs.tolist()), "", seconds, 0, evidence=self._evidence)

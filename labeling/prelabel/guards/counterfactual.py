@@ -128,7 +128,7 @@ class GuardedEngine:
         return 1 + sum(probe.wanted(item) for probe in self._probes)
 
     def _marked(self, prelabel: Prelabel, item: Item) -> Prelabel:
-        doubt = CONFLICT if conflict(prelabel, item.opinion, self._classes) else ""
+        doubt = CONFLICT if conflict(prelabel, item.prediction, self._classes) else ""
         return _with_flag(replace(prelabel, revision=self.revision), doubt)
 
     def _without_text(self, item: Item) -> bool:

@@ -19,7 +19,7 @@ from crowdkit.aggregation import GLAD, DawidSkene
 from labeling.answers import MISSING, AnswerSet
 from labeling.errors import Invalid
 
-__all__ = ["Aggregation", "Opinion", "SoftLabel", "aggregate", "crowdlab", "dawid_skene", "glad", "majority"]
+__all__ = ["Aggregation", "RaterAnswer", "SoftLabel", "aggregate", "crowdlab", "dawid_skene", "glad", "majority"]
 
 Probs = npt.NDArray[np.float64]
 LEAST = 1e-3
@@ -27,7 +27,7 @@ LEAST = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
-class Opinion:
+class RaterAnswer:
     """One annotator's answer about one image: a class, or "none of these"."""
 
     image: int
@@ -59,7 +59,7 @@ class Aggregation:
 
 
 def aggregate(
-    method: str, table: Iterable[Opinion], known: AnswerSet, probs: Mapping[int, Sequence[float]] | None = None
+    method: str, table: Iterable[RaterAnswer], known: AnswerSet, probs: Mapping[int, Sequence[float]] | None = None
 ) -> Aggregation:
     """Apply the method of this name: `majority`, `dawid-skene`, `glad` or `crowdlab`; Invalid for another.
 
@@ -67,7 +67,7 @@ def aggregate(
     ----------
     method : str
         As in a project's policy.
-    table : iterable of Opinion
+    table : iterable of RaterAnswer
         One answer an annotator and image; of several the last by label counts.
     known : AnswerSet
         The answers of the project, with its K classes.
@@ -76,7 +76,7 @@ def aggregate(
 
     Examples
     --------
-    >>> table = [Opinion(1, "ann", "cat"), Opinion(1, "bob", "cat"), Opinion(1, "eve", "dog")]
+    >>> table = [RaterAnswer(1, "ann", "cat"), RaterAnswer(1, "bob", "cat"), RaterAnswer(1, "eve", "dog")]
     >>> aggregate("majority", table, AnswerSet(("cat", "dog"))).labels[1].value
     'cat'
     """
@@ -88,12 +88,12 @@ def aggregate(
     return methods[method](table, known)
 
 
-def majority(table: Iterable[Opinion], known: AnswerSet) -> Aggregation:
+def majority(table: Iterable[RaterAnswer], known: AnswerSet) -> Aggregation:
     """Vote shares: every annotator weighs the same.
 
     Examples
     --------
-    >>> table = [Opinion(1, "ann", "cat"), Opinion(1, "bob", "dog")]
+    >>> table = [RaterAnswer(1, "ann", "cat"), RaterAnswer(1, "bob", "dog")]
     >>> majority(table, AnswerSet(("cat", "dog"))).labels[1].confidence
     0.5
     """
@@ -101,7 +101,7 @@ def majority(table: Iterable[Opinion], known: AnswerSet) -> Aggregation:
     return _aggregation(frame, pd.crosstab(frame.task, frame.label, normalize="index"), known)
 
 
-def dawid_skene(table: Iterable[Opinion], known: AnswerSet) -> Aggregation:
+def dawid_skene(table: Iterable[RaterAnswer], known: AnswerSet) -> Aggregation:
     """Expectation-maximization over one confusion matrix an annotator: how each annotator errs is learnt.
 
     It needs many images with several answers; with few it relies too much on the errors of the majority.
@@ -117,7 +117,7 @@ def dawid_skene(table: Iterable[Opinion], known: AnswerSet) -> Aggregation:
     return _aggregation(frame, model.probas_, known, _confusions(model.errors_, len(known.labels)))
 
 
-def glad(table: Iterable[Opinion], known: AnswerSet) -> Aggregation:
+def glad(table: Iterable[RaterAnswer], known: AnswerSet) -> Aggregation:
     """One ability an annotator and one difficulty an image: an expert's answer on a hard image weighs most.
 
     Notes
@@ -131,7 +131,7 @@ def glad(table: Iterable[Opinion], known: AnswerSet) -> Aggregation:
     return _aggregation(frame, GLAD().fit_predict_proba(frame), known)
 
 
-def crowdlab(table: Iterable[Opinion], known: AnswerSet, probs: Mapping[int, Sequence[float]]) -> Aggregation:
+def crowdlab(table: Iterable[RaterAnswer], known: AnswerSet, probs: Mapping[int, Sequence[float]]) -> Aggregation:
     """People and a classifier together, each weighed by how well it agrees with the others.
 
     An image without probabilities gets the shares of the labels in the table instead. Where no image has two
@@ -153,7 +153,7 @@ def crowdlab(table: Iterable[Opinion], known: AnswerSet, probs: Mapping[int, Seq
     return Aggregation(_with_consensus(soft, found["label_quality"], known), quality, {})
 
 
-def _frame(table: Iterable[Opinion], known: AnswerSet) -> pd.DataFrame:
+def _frame(table: Iterable[RaterAnswer], known: AnswerSet) -> pd.DataFrame:
     """The table as the libraries read it: numbers for labels, in one order; what is no label is left out."""
     in_order = sorted(table, key=lambda one: (one.image, one.annotator, one.label))
     held = {(one.image, one.annotator): code for one in in_order if (code := known.code(one.label)) != MISSING}

@@ -29,12 +29,12 @@ TARGETS = {
 
 
 class State(StrEnum):
-    """The state of a criterion; TOLD: shown for information, without a target."""
+    """The state of a criterion; INFORMATION: shown for information, without a target."""
 
     MET = "met"
     MISSED = "missed"
     OPEN = "not yet known"
-    TOLD = "told"
+    INFORMATION = "for information"
 
 
 class Verdict(StrEnum):
@@ -58,7 +58,7 @@ class Criterion:
     @property
     def state(self) -> State:
         if self.target is None:
-            return State.TOLD
+            return State.INFORMATION
         if self.figure is None or not (self.exact or self.figure.known):
             return State.OPEN
         low, high = self.figure.lower, self.figure.upper  # an exact figure has its value as both
@@ -67,7 +67,7 @@ class Criterion:
         return State.MET if met else State.MISSED if missed else State.OPEN
 
 
-def measured(name: str, figure: Estimate | None, *, at_least: bool, told: bool = False) -> Criterion:
+def measured(name: str, figure: Estimate | None, *, at_least: bool, informative: bool = False) -> Criterion:
     """A criterion that rests on a sample, against its target in `TARGETS`.
 
     Examples
@@ -77,7 +77,7 @@ def measured(name: str, figure: Estimate | None, *, at_least: bool, told: bool =
     >>> measured("gold", Estimate(0.92, 0.85, 0.96, 80), at_least=True).state.value
     'not yet known'
     """
-    return Criterion(name, figure, None if told else TARGETS[name], at_least, exact=False)
+    return Criterion(name, figure, None if informative else TARGETS[name], at_least, exact=False)
 
 
 def count(name: str, value: float, n: int, *, at_least: bool) -> Criterion:
@@ -96,12 +96,12 @@ def verdict_on(states: Sequence[State]) -> Verdict:
 
     Examples
     --------
-    >>> verdict_on([State.MET, State.TOLD]).value, verdict_on([State.MET, State.OPEN]).value
+    >>> verdict_on([State.MET, State.INFORMATION]).value, verdict_on([State.MET, State.OPEN]).value
     ('yes', 'not yet known')
     """
     if State.MISSED in states:
         return Verdict.NOT_YET
-    judged = [state for state in states if state is not State.TOLD]
+    judged = [state for state in states if state is not State.INFORMATION]
     return Verdict.YES if judged and all(state is State.MET for state in judged) else Verdict.UNKNOWN
 
 

@@ -1,0 +1,4 @@
+"""One router for each page, with its templates; the app finds them here.
+
+Offers `rendering.error_page`, `rendering.wants_page`.
+"""

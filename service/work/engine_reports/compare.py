@@ -36,7 +36,7 @@ from service.figures.estimates import Known, rounded
 from service.figures.estimates import known as estimated
 from service.work.engine_reports.dry_run import Progress, answers_of, currency_of, prepare, why_not
 from service.work.pool.training_set import evaluation_examples
-from service.work.prelabel.inference import Looked
+from service.work.prelabel.inference import InferenceResult
 from service.work.wiring import Parts
 
 CHAMPION = "champion"
@@ -125,19 +125,21 @@ def _comparable(prelabel: Prelabel) -> StoredPrelabel:
     return replace(read(StoredPrelabel, prelabel), stated=stated_in(prelabel.evidence.raw))
 
 
-def _effort(name: str, engine: Engine, given: dict[ImageId, StoredPrelabel], output: Looked, *, reused: int) -> Row:
+def _effort(
+    name: str, engine: Engine, given: dict[ImageId, StoredPrelabel], output: InferenceResult, *, reused: int
+) -> Row:
     """How many answers are new, and what they all took."""
     seconds = [one.duration_s for one in given.values() if one.duration_s > 0]  # an answer from the cache took none
     return Row(
         engine=name,
         error="",
         revision=engine.revision,
-        looked=len(output.seen),
+        looked=len(output.outputs),
         reused=reused,
         note=why_not(output),
         seconds=rounded(float(np.median(seconds)), 4) if seconds else None,
         cost_micro=sum(one.cost_micro for one in given.values()),
-        spent_now_micro=sum(one.prelabel.cost_micro for one in output.seen),
+        spent_now_micro=sum(one.prelabel.cost_micro for one in output.outputs),
     )
 
 

@@ -20,7 +20,7 @@ from service.work.engines.factory import make_engine
 from service.work.pool.pool import Pool, load_pool
 from service.work.pool.predictions import CurrentPredictions, current_predictions
 from service.work.prelabel.engine_inputs import as_known, items_for
-from service.work.prelabel.inference import Looked, look_at, open_pictures
+from service.work.prelabel.inference import InferenceResult, open_images, run_inference
 from service.work.wiring import Parts
 
 AT_ONCE = 16
@@ -52,12 +52,12 @@ class DryRun:
     pool: Pool | None
     predictions: CurrentPredictions | None
 
-    def open_items(self, images: Sequence[PendingImage], output: Looked) -> Items:
+    def open_items(self, images: Sequence[PendingImage], output: InferenceResult) -> Items:
         """Make images into inputs, with examples and predictions as in the loop; failures are noted in `output`.
 
         An image without a prelabel of the first engine gets neither; nor does any image of the first engine.
         """
-        opened = open_pictures(self.parts, images, output)
+        opened = open_images(self.parts, images, output)
         items: Items = []
         if self.use is not None and self.pool is not None and self.predictions is not None:
             ready = self.pool.rows_of(np.array([image.id for image, _ in opened], np.int64)) >= 0
@@ -79,13 +79,13 @@ class DryRun:
         images: Sequence[PendingImage],
         progress: Progress = unwatched,
         change: Callable[[Item], Item] = lambda item: item,
-    ) -> Looked:
+    ) -> InferenceResult:
         """Ask the engine about these images, each input after `change`; a spent budget or silent endpoint ends it."""
-        output = Looked()
+        output = InferenceResult()
         for some in slices(len(images), AT_ONCE):
             progress(self.name, some.start, len(images))
             items = [(image, change(item)) for image, item in self.open_items(images[some], output)]
-            look_at(self.engine, items, len(self.project.config.labels), self.project.config_version, output)
+            run_inference(self.engine, items, len(self.project.config.labels), self.project.config_version, output)
             if output.away or output.refused:
                 break
         progress(self.name, len(images), len(images))
@@ -137,12 +137,12 @@ def load(parts: Parts, project: Project, name: str) -> Engine:
     return as_known(parts, project, engine) or engine
 
 
-def answers_of(output: Looked) -> dict[ImageId, Prelabel]:
+def answers_of(output: InferenceResult) -> dict[ImageId, Prelabel]:
     """The engine's answers, by image."""
-    return {one.image.id: one.prelabel for one in output.seen}
+    return {one.image.id: one.prelabel for one in output.outputs}
 
 
-def why_not(output: Looked) -> str:
+def why_not(output: InferenceResult) -> str:
     """The first reason for which images have no answer; empty where all have one."""
     away = [output.away.message] if output.away else []
     return next(iter([*away, *output.refused.values(), *output.final.values(), *output.failed.values()]), "")

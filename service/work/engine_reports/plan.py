@@ -30,7 +30,7 @@ from service.figures.engine_reports import Left, Plan, Planned
 from service.figures.estimates import Range, forecast, rounded
 from service.work.engine_reports.dry_run import DryRun, Progress, answers_of, currency_of, prepare, why_not
 from service.work.engine_reports.remaining import work_left
-from service.work.prelabel.inference import Looked
+from service.work.prelabel.inference import InferenceResult
 from service.work.wiring import Parts
 
 FREE_PILOT = 16
@@ -126,7 +126,7 @@ def _price(run: DryRun, images: Sequence[PendingImage]) -> tuple[float, float]:
     """Micro an image: at most, and when all goes well; both 0 where nothing is paid."""
     if not isinstance(run.engine, Priced):
         return 0.0, 0.0
-    items = [item for _, item in run.open_items(images, Looked())]
+    items = [item for _, item in run.open_items(images, InferenceResult())]
     likely = [run.engine.likely_micro(item) for item in items]
     most = max((run.engine.bound_micro(item) for item in items), default=0)
     return float(most), float(np.mean(likely)) if likely else 0.0

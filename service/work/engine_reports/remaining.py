@@ -51,7 +51,7 @@ def _from_pilot(project: Project, use: EngineUse, left: int, tried: Mapping[Imag
         return Count(sure=0, open=left)
     rows = np.array(probs)
     doubtful = len(who_goes_on(rows, named(rows)[:, None], use.below_margin))
-    return Count(0, left, hits=round(doubtful * (1 - project.config.policy.holdout_share)), seen=len(rows))
+    return Count(0, left, hits=round(doubtful * (1 - project.config.policy.holdout_share)), observed=len(rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class _Escalation:
         gets = self._gets(place)
         sure = gets & ~self._answered(place) & ~waiting
         hits, others = int((gets & judged).sum()), int(waiting.sum()) + fresh
-        return Count(int(sure.sum()), others, hits=hits, seen=int(judged.sum())), sure
+        return Count(int(sure.sum()), others, hits=hits, observed=int(judged.sum())), sure
 
     def _gets(self, place: int) -> NDArray[np.bool_]:
         use = self.project.config.policy.escalation[place - 1]

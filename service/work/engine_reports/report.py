@@ -26,7 +26,7 @@ from service.jobs.engine_requests import EngineRequest, ReportKind
 from service.work.engine_reports.compare import compare
 from service.work.engine_reports.dry_run import Progress, currency_of, engines_of, prepare, unwatched, why_not
 from service.work.engine_reports.plan import plan
-from service.work.prelabel.inference import Looked
+from service.work.prelabel.inference import InferenceResult
 from service.work.wiring import Parts
 
 __all__ = ["answer", "keep", "make", "try_engine", "try_image", "unwatched"]
@@ -107,7 +107,7 @@ def try_image(parts: Parts, project: Project, names: Sequence[str], image_id: in
 
 def _try(parts: Parts, project: Project, name: str, image: PendingImage, progress: Progress) -> Trial:
     progress(name, 0, 1)
-    run, output = prepare(parts, project, name), Looked()
+    run, output = prepare(parts, project, name), InferenceResult()
     items = run.open_items([image], output)
     if not items:
         raise Invalid(why_not(output))

@@ -1,0 +1,4 @@
+"""Makes overlays for annotators.
+
+Offers `explanations.draw_explanations`, `regions.draw_regions`.
+"""

@@ -31,7 +31,7 @@ from labeling.project import LabelClass, Project
 from labeling.review.kinds import Use, kinds_for
 from labeling.types import Example, ProjectId, Side
 from service.engines.kinds import KINDS
-from service.work.explain.overlays import draw_next, due_reviews, keep_picture, note_failure
+from service.work.explain.overlays import draw_next, due_reviews, keep_overlay, note_failure
 from service.work.review.push import Queue, read_queue
 from service.work.wiring import Parts
 
@@ -124,7 +124,7 @@ def _draw(
     drawn = pictures[0] if len(pictures) == 1 else stacked(*pictures)
     made_from = (review.content_hash, revision, label.name, *(one.content_hash for one in near))
     picture = sha256("\0".join(made_from).encode()).hexdigest()
-    keep_picture(parts, review, drawn, answer=label.name, revision=revision, picture=picture, step=STEP)
+    keep_overlay(parts, review, drawn, answer=label.name, revision=revision, picture=picture, step=STEP)
     return True
 
 

@@ -50,7 +50,7 @@ def draw_next(due: Sequence[T], size: int, draw: Callable[[T], bool]) -> dict[st
     return {"done": sum(drawn), "failed": len(drawn) - sum(drawn), "left": len(due) - len(drawn)}
 
 
-def keep_picture(
+def keep_overlay(
     parts: Parts, review: Review, image: Image.Image, *, answer: str, revision: str, picture: str, step: str
 ) -> None:
     """Keep it under the hash of what it was drawn from; the newest of a review is the one that is shown."""

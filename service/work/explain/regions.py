@@ -18,7 +18,7 @@ from labeling.errors import Invalid, NotFound, Unavailable
 from labeling.prelabel.encoders.decode import open_shown
 from labeling.project import LabelClass, Project
 from labeling.types import ProjectId
-from service.work.explain.overlays import draw_next, due_reviews, keep_picture, note_failure
+from service.work.explain.overlays import draw_next, due_reviews, keep_overlay, note_failure
 from service.work.review.push import read_queue
 from service.work.wiring import Parts
 
@@ -69,5 +69,5 @@ def _draw(parts: Parts, project: Project, finder: RegionFinder, review: Review, 
         note_failure(parts, project, STEP, str(review.id), f"{type(error).__name__}: {error}")
         return False
     picture = sha256("\0".join((review.content_hash, finder.revision, label.name)).encode()).hexdigest()
-    keep_picture(parts, review, drawn, answer=label.name, revision=finder.revision, picture=picture, step=STEP)
+    keep_overlay(parts, review, drawn, answer=label.name, revision=finder.revision, picture=picture, step=STEP)
     return True

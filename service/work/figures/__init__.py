@@ -1,0 +1,4 @@
+"""Computes what pages show.
+
+Offers `refresh`.
+"""

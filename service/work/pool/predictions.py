@@ -21,7 +21,7 @@ from db.repositories.versions import predictions, versions
 from db.repositories.versions.versions import Version
 from db.session import reading
 from db.views import engine_answers
-from db.views.engine_answers import Opinion
+from db.views.engine_answers import EngineAnswer
 from labeling.adapters.storage.prediction_files import read_predictions
 from labeling.answers import MISSING, Answer, AnswerSet
 from labeling.errors import BadArtifact, NotFound
@@ -125,7 +125,7 @@ class ImagePrediction:
     ranking: list[float]
     shown: list[float]
     champion: list[float]
-    engine: Opinion | None
+    engine: EngineAnswer | None
     by_engine: list[float]
     """What the engine's probabilities are shown as."""
 
@@ -213,7 +213,7 @@ def code_of(said: Said, answers: AnswerSet) -> int:
 
 
 def _of_image(
-    engine: Opinion | None, terms: dict[str, Terms], champion: tuple[list[float], list[float]] | None
+    engine: EngineAnswer | None, terms: dict[str, Terms], champion: tuple[list[float], list[float]] | None
 ) -> ImagePrediction:
     given = engine.probs if engine else []
     found = terms.get(engine.revision) if engine else None

@@ -70,7 +70,7 @@ def items_for(
                 image.text,
                 key=image.content_hash,
                 shots=found,
-                opinion=_known(predictions.shown[row]),
+                prediction=_known(predictions.shown[row]),
                 description=described.get(image.id, ""),
                 in_text_space=vector,
             ),

@@ -30,7 +30,7 @@ from service.logs import get_logger
 from service.work.pool.pool import Pool, load_pool
 from service.work.pool.predictions import CurrentPredictions, current_predictions
 from service.work.prelabel.engine_inputs import as_known, items_for
-from service.work.prelabel.inference import EngineOutput, Looked, look_at, open_pictures
+from service.work.prelabel.inference import EngineOutput, InferenceResult, open_images, run_inference
 from service.work.wiring import Parts
 
 STEP = "escalate"
@@ -98,7 +98,7 @@ def _run_engine(
     for start in range(0, min(len(rows), at_once * rounds), at_once):
         result = _infer(parts, shared, turn, rows[start : start + at_once])
         stopped = _write(parts, shared.project, turn, result)
-        counts += Counter(done=len(result.seen), failed=len(result.failed) + len(result.final) + stopped)
+        counts += Counter(done=len(result.outputs), failed=len(result.failed) + len(result.final) + stopped)
         if stopped or result.away is not None:
             counts["stopped"] = stopped
             return counts, result.away
@@ -164,14 +164,14 @@ def _enough_for(parts: Parts, project: Project, mean_micro: float) -> int | None
     return affordable(mean_micro, max(project.config.policy.budget.micro - spent, 0))
 
 
-def _infer(parts: Parts, shared: _Shared, turn: _Turn, rows: NDArray[np.int64]) -> Looked:
-    result = Looked()
+def _infer(parts: Parts, shared: _Shared, turn: _Turn, rows: NDArray[np.int64]) -> InferenceResult:
+    result = InferenceResult()
     ids = [ImageId(int(image)) for image in shared.pool.image_ids[rows]]
     if not ids:
         return result
     with reading(parts.database) as session:
         images = prelabels.images(session, ids)
-    pictures = open_pictures(parts, [images[image] for image in ids], result)
+    pictures = open_images(parts, [images[image] for image in ids], result)
     items: list[tuple[PendingImage, Item]] = items_for(
         parts,
         shared.project,
@@ -183,9 +183,9 @@ def _infer(parts: Parts, shared: _Shared, turn: _Turn, rows: NDArray[np.int64]) 
         text_space=getattr(turn.engine, "needs_text_space", False),
     )
     config = shared.project.config
-    look_at(turn.engine, items, len(config.labels), shared.project.config_version, result)
+    run_inference(turn.engine, items, len(config.labels), shared.project.config_version, result)
     by_image = dict(zip(ids, rows, strict=True))
-    result.seen = [_flagged(shared, one, int(by_image[one.image.id])) for one in result.seen]
+    result.outputs = [_flagged(shared, one, int(by_image[one.image.id])) for one in result.outputs]
     return result
 
 
@@ -200,20 +200,20 @@ def _flagged(shared: _Shared, output: EngineOutput, row: int) -> EngineOutput:
     return replace(output, prelabel=replace(output.prelabel, evidence=flagged))
 
 
-def _write(parts: Parts, project: Project, turn: _Turn, result: Looked) -> int:
+def _write(parts: Parts, project: Project, turn: _Turn, result: InferenceResult) -> int:
     """Write the result; 1 if the engine gets no more images from now on, because no budget is left for it."""
-    if not (result.seen or result.failed or result.final or result.refused):
+    if not (result.outputs or result.failed or result.final or result.refused):
         return 0
     parts.failpoint("escalate.before_write")
     now = parts.now()
     with transaction(parts.database) as session:
-        prelabels.record(session, [(one.image.id, one.prelabel) for one in result.seen], now)
-        failures.clear(session, STEP, *(_of_image(project, turn.use, one.image.id) for one in result.seen))
+        prelabels.record(session, [(one.image.id, one.prelabel) for one in result.outputs], now)
+        failures.clear(session, STEP, *(_of_image(project, turn.use, one.image.id) for one in result.outputs))
         for reasons, final in ((result.failed, False), (result.final, True)):
             for image, reason in reasons.items():
                 failures.record(session, project.id, STEP, _of_image(project, turn.use, image), reason, final, now)
     parts.failpoint("escalate.after_write")
-    if result.refused and not result.seen:
+    if result.refused and not result.outputs:
         reason = next(iter(result.refused.values()))
         _give_up(parts, project, turn.use, f"{turn.use.engine} gets no more images, people label them: {reason}")
         return 1

@@ -35,18 +35,18 @@ class EngineOutput:
 
 
 @dataclass(slots=True)
-class Looked:
+class InferenceResult:
     """The result of inference on some images, each of which is in at most one of these fields."""
 
-    seen: list[EngineOutput] = field(default_factory=list)
+    outputs: list[EngineOutput] = field(default_factory=list)
     failed: dict[ImageId, str] = field(default_factory=dict)
     final: dict[ImageId, str] = field(default_factory=dict)
     refused: dict[ImageId, str] = field(default_factory=dict)
     away: Unavailable | None = None
 
 
-def open_pictures(
-    parts: Parts, images: Sequence[PendingImage], result: Looked
+def open_images(
+    parts: Parts, images: Sequence[PendingImage], result: InferenceResult
 ) -> list[tuple[PendingImage, Image.Image]]:
     """Read and decode the images, some at once; one that cannot be read fails."""
 
@@ -63,8 +63,8 @@ def open_pictures(
     return [(image, found) for image, found in opened if isinstance(found, Image.Image)]
 
 
-def look_at(
-    engine: Engine, items: Sequence[tuple[PendingImage, Item]], classes: int, version: int, result: Looked
+def run_inference(
+    engine: Engine, items: Sequence[tuple[PendingImage, Item]], classes: int, version: int, result: InferenceResult
 ) -> None:
     """Run the engine on all of them and note the `result`; the configuration's `version` goes into the evidence.
 
@@ -77,19 +77,21 @@ def look_at(
             list(pool.map(lambda item: _infer_alone(engine, item, classes, version, result), items))
     elif items:
         try:
-            result.seen += _infer(engine, items, classes, version)
+            result.outputs += _infer(engine, items, classes, version)
         except (HardcaseError, ValueError, RuntimeError):
             for item in items:
                 _infer_alone(engine, item, classes, version, result)
 
 
-def _infer_alone(engine: Engine, item: tuple[PendingImage, Item], classes: int, version: int, result: Looked) -> None:
+def _infer_alone(
+    engine: Engine, item: tuple[PendingImage, Item], classes: int, version: int, result: InferenceResult
+) -> None:
     """Run the engine on one image, unless what it needs is known to be away."""
     if result.away is not None:
         return
     image = item[0].id
     try:
-        result.seen += _infer(engine, [item], classes, version)
+        result.outputs += _infer(engine, [item], classes, version)
     except (OverBudget, EnginePaused) as error:
         result.refused[image] = error.message
     except EndpointSilent as error:

@@ -17,13 +17,13 @@ from db.repositories.projects import projects
 from db.repositories.running import failures
 from db.session import reading, transaction
 from labeling.adapters.storage.embedding_store import MissingVectors
-from labeling.ingest.groups import Looks, Placement
+from labeling.ingest.groups import Fingerprints, Placement
 from labeling.ingest.groups import place as place_newcomers
 from labeling.ingest.hashing import text_key
 from labeling.prelabel.engine import Engine, Item
 from labeling.project import Project
 from labeling.types import ProjectId
-from service.work.prelabel.inference import Looked, look_at, open_pictures
+from service.work.prelabel.inference import InferenceResult, open_images, run_inference
 from service.work.wiring import Parts
 
 STEP = "prelabel"
@@ -36,17 +36,17 @@ def prelabel_batch(parts: Parts, project_id: ProjectId, size: int = 64) -> dict[
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
     engine = parts.engine_for(project)
-    result = Looked()
-    pictures = open_pictures(parts, _pending(parts, project_id, engine, size), result)
+    result = InferenceResult()
+    pictures = open_images(parts, _pending(parts, project_id, engine, size), result)
     items = [(image, Item(picture, image.text, key=image.content_hash)) for image, picture in pictures]
-    look_at(engine, items, len(project.config.labels), project.config_version, result)
+    run_inference(engine, items, len(project.config.labels), project.config_version, result)
     _write(parts, project, engine, result)
     if result.away is not None:
         raise result.away
     left = len(_pending(parts, project_id, engine, size))
     placed, waiting = _group(parts, project, engine, hurry=not left)
     failed = len(result.failed) + len(result.final) + len(result.refused)
-    return {"done": len(result.seen) or placed, "failed": failed, "left": left + waiting}
+    return {"done": len(result.outputs) or placed, "failed": failed, "left": left + waiting}
 
 
 def _pending(parts: Parts, project_id: ProjectId, engine: Engine, limit: int) -> list[PendingImage]:
@@ -56,9 +56,9 @@ def _pending(parts: Parts, project_id: ProjectId, engine: Engine, limit: int) ->
         )
 
 
-def _write(parts: Parts, project: Project, engine: Engine, result: Looked) -> None:
+def _write(parts: Parts, project: Project, engine: Engine, result: InferenceResult) -> None:
     """Vectors first, then the rows that name them: where there is a row, there is its vector."""
-    outputs = result.seen
+    outputs = result.outputs
     hashes = [one.image.content_hash for one in outputs]
     texts = [(text_key(one.image.text or ""), one.text_vector) for one in outputs if one.text_vector is not None]
     parts.failpoint("prelabel.before_vectors")
@@ -90,19 +90,23 @@ def _group(parts: Parts, project: Project, engine: Engine, *, hurry: bool) -> tu
             return 0, len(new)
         known = prelabels.grouped(session, project.id, encoder=engine.image_encoder)
     try:
-        looks = _looks(parts, engine, new), _looks(parts, engine, known)
+        fingerprints = _fingerprints(parts, engine, new), _fingerprints(parts, engine, known)
     except MissingVectors as missing:  # their images are pending from now on, and prelabelled again
         with transaction(parts.database) as session:
             prelabels.forget_vectors(session, engine.image_encoder, missing.keys)
         return 0, len(new)
-    moves = _place(project, known, new, *looks)
+    moves = _place(project, known, new, *fingerprints)
     with transaction(parts.database) as session:
         prelabels.place(session, project.id, moves, parts.now())
     return len(moves), int(more)
 
 
 def _place(
-    project: Project, known: Sequence[GroupedImage], new: Sequence[UngroupedImage], theirs: Looks, before: Looks
+    project: Project,
+    known: Sequence[GroupedImage],
+    new: Sequence[UngroupedImage],
+    theirs: Fingerprints,
+    before: Fingerprints,
 ) -> list[PlacedImage]:
     """The groups and sides of the new images."""
     placements = place_newcomers(
@@ -115,7 +119,9 @@ def _place(
     return [PlacedImage(i.id, p.founder, p.side, p.bridge) for i, p in zip(new, placements, strict=True)]
 
 
-def _looks(parts: Parts, engine: Engine, images: Sequence[GroupedImage] | Sequence[UngroupedImage]) -> Looks:
+def _fingerprints(
+    parts: Parts, engine: Engine, images: Sequence[GroupedImage] | Sequence[UngroupedImage]
+) -> Fingerprints:
     keys = [image.content_hash for image in images]
     vectors = parts.embeddings.matrix(engine.image_encoder, keys)
-    return Looks(keys, [image.perceptual_hash for image in images], vectors)
+    return Fingerprints(keys, [image.perceptual_hash for image in images], vectors)

@@ -1,0 +1,4 @@
+"""Judges the newest version; the champion predicts.
+
+Offers `judge`, `predict.predict`.
+"""

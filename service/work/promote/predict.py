@@ -61,7 +61,7 @@ def _fresh_predictions(parts: Parts, project: Project, champion: Version) -> Pre
             (revision, state_of_pool(session, project.id, revision)),
             lambda: count_ready(session, project.id, revision),
         )
-        promotion = versions.coronation(session, project.id)
+        promotion = versions.current_promotion(session, project.id)
     if file is None or promotion is None or file.rows != ready or file.created_at < promotion.created_at:
         return None
     try:

@@ -2,6 +2,8 @@
 
 A step is a function of the parts and a project; it returns counts, may run twice, and does nothing while no fact that
 it rests on has changed.
+
+Offers `QUICK`, `SLOW`, `Step`.
 """
 
 from __future__ import annotations

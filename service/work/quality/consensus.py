@@ -15,20 +15,20 @@ from dataclasses import dataclass
 
 from db.repositories.engines import engines_in_force
 from db.repositories.labels import soft_labels
-from db.repositories.labels.soft_labels import EngineVoice, SoftLabel
+from db.repositories.labels.soft_labels import EnginePrediction, SoftLabel
 from db.repositories.projects import projects
 from db.repositories.reviews import annotations as answers
 from db.session import reading, transaction
 from db.views import figures
 from labeling.jobs import JobName, Trigger
 from labeling.project import Project
-from labeling.quality.annotators.aggregation import Aggregation, Opinion, aggregate
+from labeling.quality.annotators.aggregation import Aggregation, RaterAnswer, aggregate
 from labeling.review.kinds import blind_always
 from labeling.slices import batches
 from labeling.types import ImageId, ProjectId
 from service.figures.agreement import Consensus
 from service.figures.figures import is_current, write
-from service.labels.resolution import MAJORITY, Standing, settle, standing_of
+from service.labels.resolution import MAJORITY, Standing, resolve_labels, standing_of
 from service.work.quality.votes import read_votes
 from service.work.wiring import Parts
 
@@ -49,7 +49,7 @@ class _Facts:
     fingerprint: str
     standing: Mapping[ImageId, Standing]
     engine: str
-    engine_answers: Sequence[EngineVoice]
+    engine_answers: Sequence[EnginePrediction]
     predicted: Mapping[ImageId, Sequence[float]]
 
 
@@ -92,19 +92,19 @@ def _resolve_all(parts: Parts, project: Project, fingerprint: str) -> dict[str, 
     resolved = 0
     for batch in batches(images, BATCH):
         with transaction(parts.database) as session:
-            resolved += settle(session, project, batch, parts.now())
+            resolved += resolve_labels(session, project, batch, parts.now())
     with transaction(parts.database) as session:
         figure = write(Consensus(MAJORITY, len(images), {}))
         figures.keep(session, project.id, [figure], fingerprint, parts.now(), part=PART)
-    return {"weighed": 0, "settled": resolved}
+    return {"weighed": 0, "resolved": resolved}
 
 
 def _read(parts: Parts, project: Project, fingerprint: str, revision: str | None) -> _Facts:
     with reading(parts.database) as session:
         standing = standing_of(read_votes(parts, session, project.id), project.config.answers)
         open_to_engines = [image for image, one in standing.items() if not _is_closed_to_engines(one)]
-        of_engine = soft_labels.engine_voices(session, revision, open_to_engines) if revision else []
-        predicted = soft_labels.believed_when_asked(session, open_to_engines)
+        of_engine = soft_labels.engine_predictions(session, revision, open_to_engines) if revision else []
+        predicted = soft_labels.predictions_when_asked(session, open_to_engines)
     return _Facts(project, fingerprint, standing, f"{ENGINE}{revision}", of_engine, predicted)
 
 
@@ -113,16 +113,16 @@ def _is_closed_to_engines(one: Standing) -> bool:
     return blind_always(one.kind) or any(vote.answer.keeps(vote.shown) for vote in one.votes)
 
 
-def _table(facts: _Facts) -> list[Opinion]:
+def _table(facts: _Facts) -> list[RaterAnswer]:
     """The images with several answers: a single one can be weighed against nothing and stays as it is."""
     table = [
-        Opinion(image, str(annotator), answer)
+        RaterAnswer(image, str(annotator), answer)
         for image, one in facts.standing.items()
         for annotator, answer in one.said.items()
     ]
     known = facts.project.config.answers
     said = ((one.image_id, known.label_of(one.named, one.probs)) for one in facts.engine_answers)
-    table += [Opinion(image, facts.engine, answer) for image, answer in said if answer is not None]
+    table += [RaterAnswer(image, facts.engine, answer) for image, answer in said if answer is not None]
     answers_of = Counter(one.image for one in table)
     return [one for one in table if answers_of[one.image] > 1]
 
@@ -150,12 +150,12 @@ def _keep(parts: Parts, facts: _Facts, soft: Sequence[SoftLabel]) -> dict[str, i
     for batch in batches(new, BATCH):
         with transaction(parts.database) as session:
             soft_labels.keep(session, facts.project.id, batch, [], parts.now())
-            resolved += settle(session, facts.project, _of_several(facts, batch), parts.now())
+            resolved += resolve_labels(session, facts.project, _of_several(facts, batch), parts.now())
     if resolved:
         with transaction(parts.database) as session:
             for job in (JobName.LEARN, JobName.FIGURES):
                 parts.jobs.ask(session, job, facts.project.id, Trigger.ANSWERED)
-    return {"weighed": len(new), "settled": resolved}
+    return {"weighed": len(new), "resolved": resolved}
 
 
 def _of_several(facts: _Facts, soft: Iterable[SoftLabel]) -> list[ImageId]:

@@ -24,7 +24,7 @@ from db.views import label_audit, project_stats
 from db.views.figures import keep
 from labeling.estimates import MIN_LABELS
 from labeling.project import Project
-from labeling.quality.drift import Changed, class_shift, corrected_prior, input_shift, level_of, told_apart
+from labeling.quality.drift import Changed, class_shift, corrected_prior, input_shift, level_of, separability
 from labeling.quality.metrics import confusion, share
 from labeling.types import ProjectId
 from labeling.vectors import finite_rows
@@ -133,8 +133,8 @@ def _inputs(sides: _Sides, look: int, rng: np.random.Generator) -> Inputs:
     """The newest images against as many of the old ones."""
     chosen = rng.permutation(len(sides.before))[:SAMPLE]
     before, after = sides.vectors_before[chosen], sides.vectors_after[-SAMPLE:]
-    found, apart = input_shift(before, after, rng), told_apart(before, after, rng)
-    return Inputs(told_apart=known(apart), images=sides.after[-6:].tolist(), **_changed(found, look))
+    found, apart = input_shift(before, after, rng), separability(before, after, rng)
+    return Inputs(separability=known(apart), images=sides.after[-6:].tolist(), **_changed(found, look))
 
 
 def _changed(found: Changed, look: int) -> Json:
@@ -188,7 +188,7 @@ def _engines(session: Session, project: Project) -> list[EngineChange]:
         earlier = project_stats.earlier_revision(session, project.id, stage.revision)
         if earlier is None:
             continue
-        images = project_stats.looked_at_by_both(session, project.id, earlier, stage.revision, COMPARED)
+        images = project_stats.labelled_by_both(session, project.id, earlier, stage.revision, COMPARED)
         old, new = (
             {
                 one.image_id: one.answer or (int(np.argmax(one.probs)) if one.probs else one.outcome.value)
@@ -204,7 +204,7 @@ def _engines(session: Session, project: Project) -> list[EngineChange]:
 def _watches(found: Drift) -> list[Watch]:
     watches = []
     inputs, prior = found.inputs, found.prior
-    if inputs is not None and (apart := inputs.told_apart.value) is not None:
+    if inputs is not None and (apart := inputs.separability.value) is not None:
         words = _input_words(inputs, apart)
         watches.append(_of_images(AlarmKind.INPUT_DRIFT, inputs, apart, 0.5, INPUTS_APART, words))
     if prior is not None:

@@ -53,13 +53,13 @@ def look_again(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     today = parts.now().date().isoformat()
     due = [stage for stage in asking if stage.revision not in rows or rows[stage.revision].day != today]
     if not due and name_of(EngineCanaries) not in old:
-        return {"looked_again": 0}
+        return {"asked_again": 0}
     rows |= {stage.revision: _look(parts, project, stage, today) for stage in due}
     found = EngineCanaries([rows[stage.revision] for stage in asking])
     with transaction(parts.database) as session:
         keep(session, project_id, [write(found)], today, parts.now(), PART)
         watches = [_watch(row) for row in found.engines]
-        return {"looked_again": len(due), **follow(session, project_id, [AlarmKind.ENGINE_DRIFT], watches, parts.now())}
+        return {"asked_again": len(due), **follow(session, project_id, [AlarmKind.ENGINE_DRIFT], watches, parts.now())}
 
 
 def _asks(project: Project, engine: str) -> bool:
@@ -69,7 +69,7 @@ def _asks(project: Project, engine: str) -> bool:
 
 def _look(parts: Parts, project: Project, stage: Stage, today: str) -> Canary:
     with reading(parts.database) as session:
-        chosen = project_stats.looked_at_by_both(session, project.id, stage.revision, stage.revision, IMAGES)
+        chosen = project_stats.labelled_by_both(session, project.id, stage.revision, stage.revision, IMAGES)
         before = _before(session, project, stage, set(chosen))
         images = list(prelabels.images(session, [ImageId(image) for image in chosen]).values())
     day = datetime.fromisoformat(today).toordinal()

@@ -47,7 +47,7 @@ from service.work.wiring import Parts
 __all__ = ["PART", "refresh_label_quality"]
 
 PART = ":label_quality"
-FORMAT = "1"
+FORMAT = "2"
 RESTS_ON = (HoldoutByVersion, Confusion, Agreement, LabelErrors, Drift)
 
 _TITLES = {
@@ -168,12 +168,12 @@ def _criteria(facts: _Facts) -> list[Criterion]:
     return [
         measured("holdout", champion, at_least=True),
         measured("agreement", blind, at_least=True),
-        measured("label_errors", rate, at_least=False, told=all_reviewed),
-        measured("gold", facts.gold, at_least=True, told=not facts.gold_images),
+        measured("label_errors", rate, at_least=False, informative=all_reviewed),
+        measured("gold", facts.gold, at_least=True, informative=not facts.gold_images),
         count("disputes", facts.disputes, labelled, at_least=False),
         count("classes", fewest, labelled, at_least=True),
         count("alarms", facts.alarms, labelled, at_least=False),
-        measured("coverage", share(labelled, facts.images), at_least=True, told=True),
+        measured("coverage", share(labelled, facts.images), at_least=True, informative=True),
     ]
 
 
@@ -202,7 +202,7 @@ def _why(one: Criterion, facts: _Facts) -> str:
     errors = facts.errors
     if one.name == "holdout" and facts.champion:
         return f"version {facts.champion.version}; {facts.corrected} hold-out labels were ever corrected"
-    if one.name == "label_errors" and one.state is State.TOLD:
+    if one.name == "label_errors" and one.state is State.INFORMATION:
         return "every suspected label was reviewed, so the estimate is not judged"
     if one.name == "label_errors" and errors:
         return f"{errors.found} suspected labels wait for a review; {errors.found_right} were found right"

@@ -93,9 +93,9 @@ def _predicted(
     session: Session, project: Project, revision: str | None, images: Sequence[ImageId]
 ) -> dict[ImageId, list[float]]:
     """By the version that asked, else by the first engine: neither knew the answer."""
-    of_engine = soft_labels.engine_voices(session, revision, images) if revision else []
+    of_engine = soft_labels.engine_predictions(session, revision, images) if revision else []
     by_engine = {one.image_id: list(one.probs) for one in of_engine}
-    found = by_engine | soft_labels.believed_when_asked(session, images)
+    found = by_engine | soft_labels.predictions_when_asked(session, images)
     return {image: probs for image, probs in found.items() if len(probs) == len(project.config.classes)}
 
 

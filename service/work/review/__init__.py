@@ -1,0 +1,4 @@
+"""Brings reviews to Label Studio and answers back.
+
+Offers `adopt.adopt_batch`, `push.Queue`, `push.push`, `push.read_queue`, `sync.sync`.
+"""

@@ -69,7 +69,7 @@ def _write(parts: Parts, place: Place, batch: Sequence[Ready], there: Mapping[in
         pushed = {review.id: new[token].ls_task_id for token, review in made.items()}
         reviews.record_pushes(session, pushed, ls_project_id=place.ls_project_id, now=parts.now())
         viewed = [review for review, task_id in pushed.items() if there[task_id].begun]
-        dashboard.mark_seen(session, dict.fromkeys(viewed, parts.now()))
+        dashboard.mark_viewed(session, dict.fromkeys(viewed, parts.now()))
         wanted = {made[token].id: one.people for token, one in new.items() if token in made and one.people > 1}
         by = Actor(AUTHOR, "so many were wanted before it was taken over", parts.now())
         overlaps.want(session, wanted, by)

@@ -21,7 +21,7 @@ from labeling.adapters.label_studio.client import Changed
 from labeling.project import Project
 from labeling.slices import batches
 from labeling.types import ProjectId, ReviewId
-from service.labels.resolution import settle
+from service.labels.resolution import resolve_labels
 from service.work.review.image_urls import renew_addresses
 from service.work.review.record_annotations import record_answers
 from service.work.review.studio_project import read_studio_project
@@ -129,7 +129,7 @@ def _read_again(
         parts.failpoint("sync.before_write")
         with transaction(parts.database) as session:
             recorded = record_answers(session, project.id, place.ls_project_id, tasks, users, parts.now())
-            counts["labels"] += settle(session, project, recorded.image_ids, parts.now())
+            counts["labels"] += resolve_labels(session, project, recorded.image_ids, parts.now())
         parts.failpoint("sync.after_write")
         counts["recorded"] += recorded.recorded
         counts["withdrawn"] += recorded.withdrawn
@@ -148,7 +148,7 @@ def _resolve_rest(parts: Parts, project: Project, full: bool) -> int:
     labelled = 0
     for batch in batches(images, LABEL_BATCH):
         with transaction(parts.database) as session:
-            labelled += settle(session, project, batch, parts.now())
+            labelled += resolve_labels(session, project, batch, parts.now())
     return labelled
 
 

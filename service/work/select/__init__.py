@@ -1,0 +1,4 @@
+"""Chooses the next query.
+
+Offers `query`.
+"""

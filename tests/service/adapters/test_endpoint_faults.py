@@ -217,7 +217,7 @@ def test_the_bound_of_a_look_is_above_the_bounds_of_all_its_questions(endpoint: 
         ANSWERED,
     ]
     endpoint.script = lambda path, body: answers[endpoint.count - 1]
-    book, item = MemoryBook(), Item(Image.new("RGB", (900, 700), "red"), "words " * 300, "key", opinion=(0.9, 0.1))
+    book, item = MemoryBook(), Item(Image.new("RGB", (900, 700), "red"), "words " * 300, "key", prediction=(0.9, 0.1))
     one = engine(client(endpoint.url, book))
 
     found = one.look([item]).prelabels[0]

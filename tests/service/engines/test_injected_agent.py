@@ -68,9 +68,9 @@ def _sent_texts(endpoint: ScriptedEndpoint) -> list[str]:
 
 
 @pytest.mark.parametrize("place", [*Placement][:4])
-def test_words_beside_the_picture_are_sent_as_data_and_whoever_obeys_them_is_not_believed(place: Placement) -> None:
+def test_words_beside_the_picture_are_sent_as_data_and_whoever_obeys_them_is_flagged(place: Placement) -> None:
     items = [
-        Item(painted(), in_text(OWN, say(one, TARGET), place), f"{n:064x}", opinion=HEAD)
+        Item(painted(), in_text(OWN, say(one, TARGET), place), f"{n:064x}", prediction=HEAD)
         for n, one in enumerate(INJECTIONS)
     ]
 
@@ -90,9 +90,9 @@ def test_words_beside_the_picture_are_sent_as_data_and_whoever_obeys_them_is_not
     assert sum(FLIPPED_TEXT in one.evidence.flags for one in obeyed) >= 0.9 * len(obeyed)
 
 
-def test_words_in_the_picture_are_obeyed_and_not_believed() -> None:
+def test_words_in_the_picture_are_obeyed_and_flagged() -> None:
     items = [
-        Item(draw(painted(), say(one, TARGET), Placement.OVERLAY_LARGE), None, f"{n:064x}", opinion=HEAD)
+        Item(draw(painted(), say(one, TARGET), Placement.OVERLAY_LARGE), None, f"{n:064x}", prediction=HEAD)
         for n, one in enumerate(INJECTIONS)
     ]
 

@@ -30,7 +30,7 @@ from db.tables import (
     RegistrationRow,
     ReviewEndRow,
     ReviewRow,
-    SeenRow,
+    ViewRow,
 )
 from labeling.adapters.label_studio.client import ProjectSettings
 from labeling.errors import BadAddress, Conflict, Invalid
@@ -173,7 +173,7 @@ def test_answers_and_drafts_were_given_with_open_eyes_and_become_labels(scene: S
     sync(scene.parts, project.id)
     again = sync(scene.parts, project.id)
 
-    viewed = {row.review_id for row in rows_of(scene.parts.database, SeenRow)}
+    viewed = {row.review_id for row in rows_of(scene.parts.database, ViewRow)}
     reviews = {row.ls_task_id: row.review_id for row in rows_of(scene.parts.database, PushRow)}
     config = scene.studio.project(scene.ls_project).label_config
     assert viewed == {reviews[answered]}

@@ -16,7 +16,7 @@ from db.tables import DecisionRow, ImageRow, LabelRow, OverlapRow
 from labeling.jobs import Role
 from labeling.project import Policy, Project, Team
 from labeling.types import Actor, ImageId, ReviewId, ReviewKind
-from service.labels.resolution import settle
+from service.labels.resolution import resolve_labels
 from tests import factories
 from tests.answering import answer, engine_in_force, images_of, people
 from tests.conftest import NOW
@@ -51,7 +51,7 @@ def _disputed(
         for review in made:
             answer(session, review, {known[name]: value for name, value in said.items()})
         images = images_of(session, made)
-        settle(session, project, images, NOW)
+        resolve_labels(session, project, images, NOW)
     return made, images
 
 
@@ -115,7 +115,7 @@ def test_a_later_review_that_contradicts_an_earlier_one_is_a_dispute_until_one_i
         [again] = ask(session, project, 9, [ReviewKind.RELABEL])
         session.execute(sa.text("UPDATE review SET image_id = :image WHERE id = :id"), {"image": image, "id": again})
         answer(session, again, {known["bob"]: "dog"}, at=NOW + timedelta(minutes=5))
-        settle(session, project, [image], NOW)
+        resolve_labels(session, project, [image], NOW)
 
     before = _listed(client, database)
     with transaction(database) as session:

@@ -5,7 +5,7 @@ answers by the builders of its tests, all else by its own steps. In order: `migr
 `dbos.run_dbos_database_migrations`; `projects.create` (three classes, the scripted engine and one that it escalates
 to); 201 images with PNGs, vectors of images and texts in LanceDB and pre-labels of both engines; two annotators'
 answers to reviews of the pool, the hold-out, calibration and gold, with "none of these", "unsure", a skip, a changed
-and a withdrawn answer; imported labels, gold, a correction and an adjudication; `settle`; `learn`, `judge`,
+and a withdrawn answer; imported labels, gold, a correction and an adjudication; `resolve_labels`; `learn`, `judge`,
 `predict`, `calibrate`, `choose_query`, a push with an answer, then `learn`, `judge`, `predict` again, so that version
 2 is the champion; `engine_reports.answer` for `try`, `compare` and `plan`; `snapshots.create`; all steps of `QUICK`
 and `SLOW` and `figures.refresh`, twice; `release`; `auth.issue_key`; `Spool.put`; and `Jobs.ask` for five jobs with

@@ -332,7 +332,7 @@ def test_the_champion_decides_what_is_in_doubt_and_contradicting_it_is_flagged(
     said = said_by(parts, "agent")
     assert set(said) == set(pool[:3])
     assert all(row.evidence["flags"] == [CONFLICT] for row in said.values())
-    assert parts.dear[AGENT.engine].seen[0].opinion == pytest.approx((0.34, 0.33, 0.33), abs=1e-3)
+    assert parts.dear[AGENT.engine].seen[0].prediction == pytest.approx((0.34, 0.33, 0.33), abs=1e-3)
 
 
 def test_a_shorter_escalation_forgets_who_stood_in_it(parts: EscalatingParts, project: Project) -> None:

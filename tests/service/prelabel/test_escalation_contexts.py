@@ -60,7 +60,7 @@ def test_an_item_carries_what_is_believed_and_what_the_newest_engine_before_said
     escalate(parts, project)
 
     for item in parts.dear[AGENT.engine].seen:
-        assert item.opinion == pytest.approx((0.4, 0.35, 0.25)) and len(item.key) == 64
+        assert item.prediction == pytest.approx((0.4, 0.35, 0.25)) and len(item.key) == 64
         assert item.description == "scripted: by mean colour"
     assert {item.description for item in parts.dear[SECOND.engine].seen} == {"a striped animal"}
 

@@ -18,7 +18,7 @@ from db.session import reading, transaction
 from db.tables import FigureRow, LabelRow, QueryRow, SoftLabelRow
 from labeling.project import Policy, Project
 from labeling.types import NONE_OF_THESE, UNSURE, Actor, ReviewId, ReviewKind
-from service.labels.resolution import settle
+from service.labels.resolution import resolve_labels
 from service.work.quality.consensus import refresh_consensus, refresh_large_consensus
 from service.work.wiring import Parts
 from tests.answering import answer, engine_in_force, images_of, people
@@ -44,7 +44,7 @@ def _answered(parts: Parts, project: Project, said: list[dict[str, str]], **how:
         made = ask(session, project, number, how.pop("kinds", [HARD] * len(said)), probs=how.pop("probs", None))
         for review, one in zip(made, said, strict=True):
             answer(session, review, {known[name]: value for name, value in one.items()}, **how)
-        settle(session, project, images_of(session, made), NOW)
+        resolve_labels(session, project, images_of(session, made), NOW)
     return made
 
 
@@ -86,7 +86,7 @@ def test_soft_labels_go_when_no_answer_counts_any_more(parts: Parts, make_projec
         ann = annotators.everyone(session, project.id)[0].id
         annotators.void(session, ann, Actor("lead", "random", NOW))
 
-        settle(session, project, images_of(session, [review]), NOW)
+        resolve_labels(session, project, images_of(session, [review]), NOW)
 
     assert _soft(parts) == []
     assert label_values(parts.database, project.id) == {}
@@ -115,11 +115,11 @@ def test_a_method_that_weighs_settles_what_the_majority_could_not_and_doing_it_a
     first, second = refresh_consensus(parts, project.id), refresh_consensus(parts, project.id)
     rows = len(rows_of(parts.database, LabelRow))
     with transaction(parts.database) as session:
-        again = settle(session, project, images_of(session, reviews), NOW)
+        again = resolve_labels(session, project, images_of(session, reviews), NOW)
 
     assert disputed not in before
     assert label_values(parts.database, project.id)[disputed] == "cat"
-    assert first["weighed"] == len(reviews) and first["settled"] >= 1
+    assert first["weighed"] == len(reviews) and first["resolved"] >= 1
     assert (second, again, len(rows_of(parts.database, LabelRow))) == ({"weighed": 0}, 0, rows)
     newest = rows_of(parts.database, LabelRow)[-1].evidence
     assert newest["method"] == method and 0.5 < newest["confidence"] <= 1
@@ -138,14 +138,14 @@ def test_a_new_answer_counts_by_majority_until_it_is_weighed_and_then_it_ends(
         known = people(session, project, "ann", "bob", "eve")
         image = images_of(session, reviews)[0]
         answer(session, reviews[0], {known["eve"]: "dog"}, at=NOW + timedelta(minutes=5))
-        settle(session, project, [image], NOW)
+        resolve_labels(session, project, [image], NOW)
     between = label_values(parts.database, project.id).get(image)
 
     first, second = refresh_consensus(parts, project.id), refresh_consensus(parts, project.id)
 
     assert between is None  # one against one
     assert label_values(parts.database, project.id)[image] == "cat"
-    assert first["settled"] == 1 and second == {"weighed": 0}
+    assert first["resolved"] == 1 and second == {"weighed": 0}
 
 
 def test_an_engine_alone_never_overrules_the_only_person(parts: Parts, make_project: Callable[..., Project]) -> None:
@@ -208,6 +208,6 @@ def test_back_to_the_majority_every_label_is_settled_by_it_once(
 
     with reading(parts.database) as session:
         disputed = images_of(session, reviews)[-1]
-    assert first["settled"] >= 1 and second == {"weighed": 0}
+    assert first["resolved"] >= 1 and second == {"weighed": 0}
     assert disputed not in label_values(parts.database, project.id)
     assert {method for method, _, _ in _soft(parts)} == {"majority"}

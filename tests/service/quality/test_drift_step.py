@@ -76,7 +76,7 @@ def test_new_images_from_elsewhere_raise_an_alarm_that_a_new_champion_ends(groun
     refresh_drift(after.parts, ground.project.id)
 
     assert [one["drift"] for one in counted] == [1, 0]
-    assert found["inputs"]["told_apart"]["value"] > 0.9 and found["inputs"]["p_value"] < found["inputs"]["level"]
+    assert found["inputs"]["separability"]["value"] > 0.9 and found["inputs"]["p_value"] < found["inputs"]["level"]
     assert (found["look"], standing) == (1, ["drift of inputs"])
     assert raised(after) == [] and figure(after)["inputs"] is None
 

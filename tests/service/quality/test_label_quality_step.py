@@ -20,7 +20,7 @@ from db.views.figures import NewFigure
 from db.views.project_stats import labels_now
 from labeling.project import Project
 from labeling.types import Actor, ImageId, LabelSource, ReviewKind
-from service.labels.resolution import settle
+from service.labels.resolution import resolve_labels
 from service.work.quality.agreement import refresh_agreement
 from service.work.quality.label_alarms import watch_labels
 from service.work.quality.label_quality import refresh_label_quality
@@ -45,7 +45,7 @@ def answer_all(ground: Ground, wrong: Callable[[int], bool] = lambda i: False) -
             true = classes[ground.truth[image]]
             other = classes[(ground.truth[image] + 1) % 3]
             asked_about(session, ground.project, image, {ann: true, bob: other if wrong(i) else true}, settled=False)
-        settle(session, ground.project, [ImageId(image) for image in ground.pool], NOW)
+        resolve_labels(session, ground.project, [ImageId(image) for image in ground.pool], NOW)
 
 
 def with_champion(ground: Ground, accuracy: float, lower: float, upper: float) -> None:
@@ -78,12 +78,12 @@ def test_labels_on_which_people_agree_can_be_shipped_once_the_hold_out_is_known(
     assert states(after) == {
         "holdout": "met",
         "agreement": "met",
-        "label_errors": "told" if states(after)["label_errors"] == "told" else "met",
-        "gold": "told",
+        "label_errors": "for information" if states(after)["label_errors"] == "for information" else "met",
+        "gold": "for information",
         "disputes": "met",
         "classes": "met",
         "alarms": "met",
-        "coverage": "told",
+        "coverage": "for information",
     }
     assert after["coverage"] == {"images": 100, "labelled": 100}
     assert after["sources"] == [{"source": "several people", "count": 100}]
@@ -142,7 +142,7 @@ def test_gold_is_judged_where_there_is_any_and_sources_have_their_finest_word(gr
         decisions.add(
             session, ground.project.id, {ImageId(ground.pool[51]): "dog"}, "correction", Actor("lead", "seen", NOW)
         )
-        settle(session, ground.project, [ImageId(ground.pool[51])], NOW)
+        resolve_labels(session, ground.project, [ImageId(ground.pool[51])], NOW)
         factories.label(session, ground.project.id, ground.pool[52], "dog", LabelSource.IMPORT)
 
     data = verdict(ground)

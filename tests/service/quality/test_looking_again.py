@@ -86,7 +86,7 @@ def world(database: sa.Engine, make_project: Callable[..., Project], tmp_path: P
 
 
 def test_the_same_images_are_looked_at_once_a_day_each_day_changed_in_another_pixel(world: World) -> None:
-    counted = [world.look(days)["looked_again"] for days in (0, 0, 1)]
+    counted = [world.look(days)["asked_again"] for days in (0, 0, 1)]
 
     first, second = world.endpoint.sent[:30], world.endpoint.sent[30:]
     assert counted == [1, 0, 1] and len(second) == 30
@@ -103,7 +103,7 @@ def test_what_is_kept_in_another_form_is_looked_at_again_on_the_same_day(world: 
 
     counts = world.look()
 
-    assert counts["looked_again"] == 1
+    assert counts["asked_again"] == 1
     assert world.row()["asked"] == before["asked"]
 
 
@@ -134,4 +134,4 @@ def test_engines_of_this_installation_are_not_asked_again(
     with transaction(database) as session:
         engines_in_force.note(session, ground.project.id, Stage(0, "bundled", "b-1"), NOW)
 
-    assert look_again(ground.parts, ground.project.id) == {"looked_again": 0}
+    assert look_again(ground.parts, ground.project.id) == {"asked_again": 0}

@@ -16,7 +16,7 @@ from db.session import reading, transaction
 from db.tables import OverlapRow, QueryRow
 from labeling.project import Overlap, Policy, Project
 from labeling.types import Actor, ReviewId, ReviewKind
-from service.labels.resolution import settle
+from service.labels.resolution import resolve_labels
 from service.work.quality.overlap import ask_another_person
 from service.work.wiring import Parts
 from tests.answering import answer, engine_in_force, images_of, people
@@ -44,7 +44,7 @@ def _answered(
         made = ask(session, project, number, kinds, probs=probs)
         for review, one in zip(made, said, strict=True):
             answer(session, review, {known[name]: value for name, value in one.items()})
-        settle(session, project, images_of(session, made), NOW)
+        resolve_labels(session, project, images_of(session, made), NOW)
     return made
 
 

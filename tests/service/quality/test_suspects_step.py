@@ -17,7 +17,7 @@ from db.views import dashboard
 from labeling.project import Project
 from labeling.types import ImageId, ReviewKind
 from service.labels import suspects
-from service.labels.resolution import settle
+from service.labels.resolution import resolve_labels
 from service.work.quality.suspects import refresh_suspects
 from tests import factories
 from tests.answering import asked_about, people
@@ -37,7 +37,7 @@ def ground(database: sa.Engine, make_project: Callable[..., Project], tmp_path: 
             for i, image in enumerate(side):
                 said = {ann: name_of(ground, image, wrong=i < WRONG)}
                 asked_about(session, ground.project, image, said, kind=kind, settled=False)
-        settle(session, ground.project, [ImageId(image) for image in (*ground.pool, *ground.holdout)], NOW)
+        resolve_labels(session, ground.project, [ImageId(image) for image in (*ground.pool, *ground.holdout)], NOW)
     return ground
 
 

@@ -22,7 +22,7 @@ from labeling.jobs import Trigger
 from labeling.project import Gold, Policy, Project, Team
 from labeling.types import Actor, ImageId, ReviewKind, Verdict
 from service.labels import annotators as team
-from service.labels.resolution import settle
+from service.labels.resolution import resolve_labels
 from service.work.learn.learn import learn
 from service.work.pool.training_set import rebuild_snapshot
 from service.work.promote.judge import judge
@@ -164,7 +164,7 @@ def test_a_lead_decides_against_whom_an_answer_counts(ground: Ground) -> None:
     with transaction(ground.parts.database) as session:
         values = {image: truth_of(ground, image) for image in images}
         decisions.add(session, ground.project.id, values, decisions.ADJUDICATION, Actor("lead", "", NOW))
-        settle(session, ground.project, images, NOW)
+        resolve_labels(session, ground.project, images, NOW)
 
     refresh_team(ground.parts, ground.project.id)
 

@@ -29,12 +29,12 @@ from labeling.errors import LabelStudioUnavailable, NotFound
 from labeling.project import Project
 from labeling.review.events import parse_answer
 from labeling.types import Actor, ReviewKind
-from service.labels.resolution import settle
+from service.labels.resolution import resolve_labels
 from service.work.review.push import push
 from service.work.review.sync import sync
 from tests.conftest import NOW
 from tests.fakes_label_studio import FakeLabelStudio
-from tests.reviewing import ask, look_at, make_parts
+from tests.reviewing import ask, make_parts, run_inference
 
 KINDS = [ReviewKind.HARD, ReviewKind.CONTROL, ReviewKind.EVALUATION]
 CHOICES = st.sampled_from(["cat", "dog", "unsure", None])
@@ -134,7 +134,7 @@ class Ledger(RuleBasedStateMachine):
         self.queries += 1
         with transaction(self.database) as session:
             made = ask(session, self.project, self.queries, KINDS, probs=[[0.5, 0.3, 0.2]] * len(KINDS))
-        look_at(self.database, [int(review) for review in made])
+        run_inference(self.database, [int(review) for review in made])
         self.studio.next_import = how
         self.push()
 
@@ -173,7 +173,7 @@ class Ledger(RuleBasedStateMachine):
             for one in people.everyone(session, self.project.id):
                 if one.ls_user_id == person:
                     people.void(session, one.id, Actor("lead", "a test", self.now))
-                    settle(session, self.project, people.images_of(session, [one.id]), self.now)
+                    resolve_labels(session, self.project, people.images_of(session, [one.id]), self.now)
 
     @precondition(lambda self: self.project_is_there())
     @rule()

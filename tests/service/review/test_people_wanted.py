@@ -22,7 +22,7 @@ from service.work.review.sync import sync
 from service.work.wiring import Parts
 from tests.conftest import NOW
 from tests.fakes_label_studio import FakeLabelStudio
-from tests.reviewing import ask, look_at, make_parts, rows_of
+from tests.reviewing import ask, make_parts, rows_of, run_inference
 
 ANN, BOB = 1, 2
 PROBS = [[0.8, 0.1, 0.1], [0.4, 0.35, 0.25]]
@@ -76,7 +76,7 @@ def room(database: sa.Engine, tmp_path: Path, make_project: Callable[..., Projec
     with transaction(database) as session:
         made = ask(session, project, 1, [ReviewKind.HARD, ReviewKind.HARD], probs=PROBS)
     push(parts, project.id)
-    look_at(database, made)
+    run_inference(database, made)
     yield Room(parts, studio, project, made)
     parts.jobs.close()
 

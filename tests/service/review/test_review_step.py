@@ -31,7 +31,7 @@ from service.work.wiring import Parts
 from tests import factories
 from tests.conftest import NOW
 from tests.fakes_label_studio import FakeLabelStudio
-from tests.reviewing import SECRET, ask, label_values, look_at, make_parts, rows_of
+from tests.reviewing import SECRET, ask, label_values, make_parts, rows_of, run_inference
 
 HARD, CONTROL, EVALUATION = ReviewKind.HARD, ReviewKind.CONTROL, ReviewKind.EVALUATION
 KINDS = [HARD, CONTROL, HARD, EVALUATION]
@@ -85,7 +85,7 @@ def _world(database: sa.Engine, home: Path, make_project: Callable[..., Project]
     with transaction(database) as session:
         made = ask(session, project, 1, KINDS, probs=PROBS, texts=["a cat", None, None, None])
     push(parts, project.id)
-    look_at(database, made)
+    run_inference(database, made)
     return World(parts, studio, project, [int(review) for review in made])
 
 
@@ -242,7 +242,7 @@ def test_reviews_are_pushed_even_where_the_webhook_is_refused(world: World) -> N
 # --- sync -----------------------------------------------------------------------------------------------
 
 
-def test_an_answer_is_recorded_once_however_often_it_is_told_and_swept(world: World) -> None:
+def test_an_answer_is_recorded_once_however_often_it_is_sent_and_swept(world: World) -> None:
     world.studio.answer(world.task(0), "dog")
 
     first = sync(world.parts, world.project.id)
@@ -286,7 +286,7 @@ def test_a_deleted_task_is_let_go_by_its_event_and_its_answer_stays(world: World
         assert reviews.count_open(session, world.project.id) == 2
 
 
-def test_the_full_sweep_finds_what_no_event_told(world: World) -> None:
+def test_the_full_sweep_finds_what_no_event_brought(world: World) -> None:
     sync(world.parts, world.project.id)
     world.studio.delete_task(world.task(1))
 
@@ -347,7 +347,7 @@ def test_an_import_without_an_answer_is_awaited_and_a_twin_task_answers_the_same
     now[0] += timedelta(seconds=41)
     again = push(parts, world.project.id)["pushed"]
     world.studio.import_late()
-    look_at(parts.database, [made])
+    run_inference(parts.database, [made])
     first, twin = [i for i, t in world.studio.tasks_there.items() if t["data"]["external_id"].endswith("-2-0")]
     world.studio.answer(twin, "bird")
 

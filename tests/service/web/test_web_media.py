@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from db.repositories.reviews import overlays
 from db.session import reading, transaction
-from db.tables import ReviewRow, SeenRow
+from db.tables import ReviewRow, ViewRow
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.project import Project
 from labeling.types import ReviewId
@@ -67,7 +67,7 @@ def address(token: str = "tok-1", secret: str = SECRET) -> str:
 
 def viewed(database: sa.Engine) -> list[int]:
     with reading(database) as session:
-        return list(session.scalars(sa.select(SeenRow.review_id)))
+        return list(session.scalars(sa.select(ViewRow.review_id)))
 
 
 def test_a_reviews_image_is_served_so_that_a_browser_can_only_show_it(client: TestClient) -> None:

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling.ingest.groups import Looks, Placement, place, side_of_founder
+from labeling.ingest.groups import Fingerprints, Placement, place, side_of_founder
 from labeling.types import Side
 
 SALT, SHARE = "salt", 0.5
-NOBODY = Looks([], [], np.zeros((0, 8), np.float32))
+NOBODY = Fingerprints([], [], np.zeros((0, 8), np.float32))
 
 
-def chains(rng: np.random.Generator, families: int = 30) -> Looks:
+def chains(rng: np.random.Generator, families: int = 30) -> Fingerprints:
     """Families along an arc: neighbours are twins (cosine > .95), the ends are not, so groups can touch."""
     rows = []
     for family in range(families):
@@ -25,10 +25,10 @@ def chains(rng: np.random.Generator, families: int = 30) -> Looks:
             rows.append(row)
     order = rng.permutation(len(rows))
     hashes = [f"{position:064x}" for position in order]
-    return Looks(hashes, [""] * len(rows), np.array(rows, np.float32)[order])
+    return Fingerprints(hashes, [""] * len(rows), np.array(rows, np.float32)[order])
 
 
-def in_batches(images: Looks, size: int) -> list[Placement]:
+def in_batches(images: Fingerprints, size: int) -> list[Placement]:
     placed: list[Placement] = []
     for start in range(0, len(images.content_hashes), size):
         old, new = slice(0, start), slice(start, start + size)
@@ -36,8 +36,8 @@ def in_batches(images: Looks, size: int) -> list[Placement]:
     return placed
 
 
-def part(images: Looks, rows: slice) -> Looks:
-    return Looks(images.content_hashes[rows], images.perceptual_hashes[rows], images.vectors[rows])
+def part(images: Fingerprints, rows: slice) -> Fingerprints:
+    return Fingerprints(images.content_hashes[rows], images.perceptual_hashes[rows], images.vectors[rows])
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -59,9 +59,11 @@ def test_the_size_of_the_batches_changes_nothing() -> None:
 
 
 def test_a_group_is_named_by_its_founder_and_stands_on_the_founders_side() -> None:
-    images = Looks(["a", "b", "c"], ["", "", ""], np.array([[1, 0], [1, 0.01], [0, 1]], np.float32))
+    images = Fingerprints(["a", "b", "c"], ["", "", ""], np.array([[1, 0], [1, 0.01], [0, 1]], np.float32))
 
-    first, twin, other = place(images, Looks([], [], np.zeros((0, 2), np.float32)), [], salt=SALT, holdout_share=SHARE)
+    first, twin, other = place(
+        images, Fingerprints([], [], np.zeros((0, 2), np.float32)), [], salt=SALT, holdout_share=SHARE
+    )
 
     assert (first.founder, twin.founder, other.founder) == ("a", "a", "c")
     assert first.side is twin.side is side_of_founder("a", SALT, SHARE)
@@ -69,23 +71,23 @@ def test_a_group_is_named_by_its_founder_and_stands_on_the_founders_side() -> No
 
 @pytest.mark.parametrize(("bits", "is_twin"), [(0, True), (6, True), (7, False)])
 def test_six_bits_of_the_perceptual_hash_make_a_twin_and_seven_do_not(bits: int, is_twin: bool) -> None:
-    images = Looks(["a", "b"], ["0" * 16, f"{(1 << bits) - 1:016x}"], np.eye(2, dtype=np.float32))
+    images = Fingerprints(["a", "b"], ["0" * 16, f"{(1 << bits) - 1:016x}"], np.eye(2, dtype=np.float32))
 
-    placed = place(images, Looks([], [], np.zeros((0, 2), np.float32)), [], salt=SALT, holdout_share=SHARE)
+    placed = place(images, Fingerprints([], [], np.zeros((0, 2), np.float32)), [], salt=SALT, holdout_share=SHARE)
 
     assert (placed[1].founder == "a") is is_twin
 
 
 def test_flat_images_and_images_without_a_vector_are_near_to_nothing() -> None:
-    images = Looks(["a", "b"], ["", ""], np.zeros((2, 8), np.float32))
+    images = Fingerprints(["a", "b"], ["", ""], np.zeros((2, 8), np.float32))
 
     assert [p.founder for p in place(images, NOBODY, [], salt=SALT, holdout_share=SHARE)] == ["a", "b"]
 
 
 def test_an_image_that_touches_both_sides_joins_the_nearest_and_is_a_bridge() -> None:
-    known = Looks(["a", "b"], ["", ""], np.array([[1, 0], [np.cos(0.5), np.sin(0.5)]], np.float32))
+    known = Fingerprints(["a", "b"], ["", ""], np.array([[1, 0], [np.cos(0.5), np.sin(0.5)]], np.float32))
     placed = [Placement("a", Side.POOL, bridge=False), Placement("b", Side.HOLDOUT, bridge=False)]
-    between = Looks(["c"], [""], np.array([[np.cos(0.3), np.sin(0.3)]], np.float32))
+    between = Fingerprints(["c"], [""], np.array([[np.cos(0.3), np.sin(0.3)]], np.float32))
 
     assert place(between, known, placed, salt=SALT, holdout_share=SHARE) == [Placement("b", Side.HOLDOUT, bridge=True)]
 

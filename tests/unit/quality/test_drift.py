@@ -14,7 +14,7 @@ from labeling.quality.drift import (
     holm,
     input_shift,
     level_of,
-    told_apart,
+    separability,
 )
 
 
@@ -30,7 +30,7 @@ def test_new_images_from_elsewhere_are_separated_from_the_old_ones() -> None:
 
     found, apart = (
         input_shift(before, after, np.random.default_rng(0)),
-        told_apart(before, after, np.random.default_rng(0)),
+        separability(before, after, np.random.default_rng(0)),
     )
 
     assert found.p_value < level_of(3) and (found.before, found.after) == (150, 100)
@@ -47,7 +47,7 @@ def test_new_images_of_the_same_kind_are_called_new_as_rarely_as_the_level_says(
 def test_the_same_images_cannot_be_separated() -> None:
     before, after = clouds(100, 100, 0.0, seed=3)
 
-    apart = told_apart(before, after, np.random.default_rng(0))
+    apart = separability(before, after, np.random.default_rng(0))
 
     assert apart.lower < 0.5 and apart.value < 0.6
 

@@ -20,7 +20,7 @@ def test_the_real_total_falls_into_the_interval_about_as_often_as_it_says() -> N
         costs = rng.gamma(4.0, 25.0, size=430)
         doubtful = rng.random(400) < 0.3
         hits = int((rng.random(60) < 0.3).sum())
-        forecast = total(costs[:30].tolist(), Count(sure=0, open=400, hits=hits, seen=60), rng)
+        forecast = total(costs[:30].tolist(), Count(sure=0, open=400, hits=hits, observed=60), rng)
         inside += forecast.lower <= costs[30:][doubtful].sum() <= forecast.upper
 
     assert inside >= 180  # 95 in 100 are promised; 30 amounts resampled promise a little too much
@@ -33,7 +33,7 @@ def test_the_real_total_falls_into_the_interval_about_as_often_as_it_says() -> N
     st.integers(0, 50),
 )
 def test_a_forecast_is_in_order_and_never_negative(amounts: list[float], sure: int, left: int, tried: int) -> None:
-    count = Count(sure, left, hits=tried // 2, seen=tried)
+    count = Count(sure, left, hits=tried // 2, observed=tried)
 
     forecast = total(amounts, count, np.random.default_rng(0), most=1e6)
 
@@ -67,8 +67,8 @@ def test_what_is_rare_and_expensive_may_not_have_been_measured_yet() -> None:
 
 
 def test_a_measured_share_narrows_the_count() -> None:
-    few = count_of(Count(0, 1_000, hits=3, seen=10), np.random.default_rng(0))
-    many = count_of(Count(0, 1_000, hits=300, seen=1_000), np.random.default_rng(0))
+    few = count_of(Count(0, 1_000, hits=3, observed=10), np.random.default_rng(0))
+    many = count_of(Count(0, 1_000, hits=300, observed=1_000), np.random.default_rng(0))
 
     assert few.likely == many.likely == 300
     assert many.upper - many.lower < few.upper - few.lower

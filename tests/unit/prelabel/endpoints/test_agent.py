@@ -111,7 +111,7 @@ def test_with_tools_it_enlarges_a_part_asks_the_classifier_and_then_answers() ->
         calls.append(messages)
         return steps[len(calls) - 1]
 
-    found = backend(TOOLS, turn).judge(item(opinion=(0.9, 0.05, 0.05)))
+    found = backend(TOOLS, turn).judge(item(prediction=(0.9, 0.05, 0.05)))
 
     words, pictures = sent(calls[-1])
     assert (found.outcome, found.answer, found.probs) == (Outcome.LABEL, "cat", ())
@@ -203,7 +203,7 @@ def test_two_labels_of_a_server_without_tools_are_none() -> None:
 
 def test_a_model_that_only_uses_tools_is_stopped() -> None:
     found = backend(TOOLS, lambda messages, info: ModelResponse(parts=[ToolCallPart("classifier_opinion", {})])).judge(
-        item(opinion=(1.0, 0.0, 0.0))
+        item(prediction=(1.0, 0.0, 0.0))
     )
 
     assert found.outcome is Outcome.ABSTAINED
@@ -213,7 +213,7 @@ def test_a_model_that_only_uses_tools_is_stopped() -> None:
 def test_tools_survive_nonsense_arguments() -> None:
     chat = ChatBackend(order(), TOOLS, NoWire(), lambda _: TestModel(), Price(), lambda: 0.0)
 
-    found = chat.judge(item(opinion=(1.0, 0.0, 0.0)))
+    found = chat.judge(item(prediction=(1.0, 0.0, 0.0)))
 
     assert found.answer in CLASSES
 
@@ -312,7 +312,7 @@ def test_of_too_many_classes_the_letters_ask_only_about_the_likeliest() -> None:
         LETTERS, lambda m, i: by_turn({"action": "answer", **answer("class 0")}), wire, order(classes=classes)
     )
 
-    found = chat.judge(item(opinion=prediction))
+    found = chat.judge(item(prediction=prediction))
 
     assert len(found.probs) == 40
     assert found.probs[39] == pytest.approx(0.5 / 39)
@@ -334,7 +334,7 @@ def test_no_question_has_more_letters_than_endpoints_list(classes: int, letters:
 def test_without_log_probabilities_a_doubtful_answer_is_voted_on_and_says_so() -> None:
     samples = iter(["cat", "cat", "dog"])
 
-    found = backend(TOOLS, lambda m, i: by_tool(answer(next(samples)))).judge(item(opinion=(0.4, 0.35, 0.25)))
+    found = backend(TOOLS, lambda m, i: by_tool(answer(next(samples)))).judge(item(prediction=(0.4, 0.35, 0.25)))
 
     assert (found.answer, found.evidence.confidence_from) == ("cat", "votes of 3")
     assert found.probs == pytest.approx((7 / 12, 4 / 12, 1 / 12))
@@ -343,7 +343,7 @@ def test_without_log_probabilities_a_doubtful_answer_is_voted_on_and_says_so() -
 def test_votes_that_all_differ_are_left_to_a_person() -> None:
     samples = iter(["cat", "bird", "dog"])
 
-    found = backend(TOOLS, lambda m, i: by_tool(answer(next(samples)))).judge(item(opinion=(0.4, 0.35, 0.25)))
+    found = backend(TOOLS, lambda m, i: by_tool(answer(next(samples)))).judge(item(prediction=(0.4, 0.35, 0.25)))
 
     assert (found.outcome, found.probs) == (Outcome.ABSTAINED, ())
     assert "cat, bird, dog" in found.evidence.question

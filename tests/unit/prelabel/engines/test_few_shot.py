@@ -54,7 +54,7 @@ def test_shots_that_are_far_away_change_nothing_and_a_near_one_decides() -> None
 
 def test_near_labelled_images_change_a_prediction_and_are_named() -> None:
     shots = (_shot(4, "dog", 0.95), _shot(9, "dog", 0.9), _shot(2, "cat", 0.2), _shot(3, "removed class", 0.99))
-    item = Item(grey(), None, shots=shots, opinion=(0.5, 0.3, 0.2))
+    item = Item(grey(), None, shots=shots, prediction=(0.5, 0.3, 0.2))
 
     first, second = _engine().look([item]), check_look(_engine().look([item]), items=1, classes=3)
 
@@ -66,7 +66,7 @@ def test_near_labelled_images_change_a_prediction_and_are_named() -> None:
 
 
 def test_without_a_shot_there_are_no_probabilities_and_without_a_prediction_the_shots_alone_count() -> None:
-    alone = Item(grey(), None, opinion=(0.5, 0.3, 0.2))
+    alone = Item(grey(), None, prediction=(0.5, 0.3, 0.2))
     only_shots = Item(grey(), None, shots=(_shot(1, "bird", 0.9),))
 
     look = check_look(_engine().look([alone, only_shots]), items=2, classes=3)

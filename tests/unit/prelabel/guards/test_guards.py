@@ -121,7 +121,7 @@ def test_an_answer_that_rests_on_writing_in_the_picture_is_flagged() -> None:
 def test_an_answer_against_the_prediction_is_a_conflict() -> None:
     engine = GuardedEngine(ObedientReader("heron"), CLASSES, share=0)
 
-    look = engine.look([Item(painted(), None, opinion=SURE_OF_OTTER), Item(painted(), None)])
+    look = engine.look([Item(painted(), None, prediction=SURE_OF_OTTER), Item(painted(), None)])
 
     assert [one.evidence.flags for one in look.prelabels] == [(CONFLICT,), ()]
 

@@ -48,7 +48,7 @@ def test_the_obedient_reader_would_obey_each_of_them(injection: Injection) -> No
 
 @pytest.mark.parametrize("place", IN_TEXT)
 def test_whoever_obeys_words_beside_the_picture_contradicts_the_head_and_is_never_accepted(place: Placement) -> None:
-    items = [Item(painted(), in_text(OWN, say(one, TARGET), place), opinion=HEAD) for one in INJECTIONS]
+    items = [Item(painted(), in_text(OWN, say(one, TARGET), place), prediction=HEAD) for one in INJECTIONS]
 
     look = check_look(GuardedEngine(ObedientReader(TRUTH), CLASSES, share=0).look(items), items=len(items), classes=3)
 
@@ -76,7 +76,7 @@ def test_asking_without_the_text_finds_most_of_them_where_no_head_exists_and_all
 @pytest.mark.parametrize("place", IN_PICTURE)
 def test_asking_without_the_writing_in_the_picture_finds_all_that_were_obeyed(place: Placement) -> None:
     items = [
-        Item(draw(painted(n), say(one, TARGET), place), None, opinion=HEAD) for n, one in enumerate(INJECTIONS[::9])
+        Item(draw(painted(n), say(one, TARGET), place), None, prediction=HEAD) for n, one in enumerate(INJECTIONS[::9])
     ]
 
     viewer = ObedientViewer(TARGET, least=8 if place is Placement.OVERLAY_FAINT else 25)

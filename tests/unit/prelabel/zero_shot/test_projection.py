@@ -122,9 +122,9 @@ def _engine() -> ProjectedEngine:
 def test_the_engine_combines_what_it_is_given_and_abstains_where_a_part_is_missing() -> None:
     dog, prediction = np.array([0, 1], np.float32), (0.6, 0.4)
     items = [
-        Item(grey(), None, opinion=prediction, in_text_space=dog),
+        Item(grey(), None, prediction=prediction, in_text_space=dog),
         Item(grey(), None, in_text_space=dog),
-        Item(grey(), None, opinion=prediction),
+        Item(grey(), None, prediction=prediction),
     ]
 
     first, second = _engine().look(items), _engine().look(items)

@@ -14,7 +14,7 @@ from labeling.answers import AnswerSet
 from labeling.errors import Invalid
 from labeling.quality.annotators.aggregation import (
     Aggregation,
-    Opinion,
+    RaterAnswer,
     aggregate,
     crowdlab,
     dawid_skene,
@@ -28,18 +28,18 @@ CLASSES = KNOWN.classes
 METHODS = ("majority", "dawid-skene", "glad", "crowdlab")
 
 
-def _table(*rows: tuple[int, str, str]) -> list[Opinion]:
-    return [Opinion(*row) for row in rows]
+def _table(*rows: tuple[int, str, str]) -> list[RaterAnswer]:
+    return [RaterAnswer(*row) for row in rows]
 
 
 def _simulated(
     confusions: dict[str, np.ndarray], images: int, rng: np.random.Generator
-) -> tuple[list[Opinion], np.ndarray]:
+) -> tuple[list[RaterAnswer], np.ndarray]:
     """Every annotator answers about every image; row t of a confusion has the answers where t is true."""
     names = KNOWN.labels
     truth = rng.integers(len(CLASSES), size=images)
     table = [
-        Opinion(image, who, names[rng.choice(len(names), p=confusion[truth[image]])])
+        RaterAnswer(image, who, names[rng.choice(len(names), p=confusion[truth[image]])])
         for image in range(images)
         for who, confusion in confusions.items()
     ]

@@ -20,7 +20,7 @@ GOOD, BAD = Estimate(0.95, 0.93, 0.97, 200), Estimate(0.5, 0.4, 0.6, 200)
         (measured("gold", Estimate(0.9, 0.85, 0.95, 200), at_least=True), State.OPEN),
         (measured("gold", Estimate(1.0, 0.9, 1.0, 29), at_least=True), State.OPEN),
         (measured("gold", None, at_least=True), State.OPEN),
-        (measured("gold", BAD, at_least=True, told=True), State.TOLD),
+        (measured("gold", BAD, at_least=True, informative=True), State.INFORMATION),
         (measured("label_errors", Estimate(0.02, 0.01, 0.04, 500), at_least=False), State.MET),
         (measured("label_errors", Estimate(0.09, 0.06, 0.12, 500), at_least=False), State.MISSED),
         (measured("label_errors", Estimate(0.05, 0.02, 0.08, 500), at_least=False), State.OPEN),
@@ -41,7 +41,7 @@ def test_a_doubt_never_becomes_a_yes_and_a_miss_never_a_maybe(states: list[State
     assert (verdict is Verdict.NOT_YET) == (State.MISSED in states)
     if verdict is Verdict.YES:
         assert State.MET in states and State.OPEN not in states
-    assert verdict_on([*states, State.TOLD]) is verdict
+    assert verdict_on([*states, State.INFORMATION]) is verdict
 
 
 def test_what_is_missed_is_named_before_what_is_not_yet_known() -> None:
