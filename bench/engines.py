@@ -41,7 +41,7 @@ from labeling.prelabel.engines.described import DescribedEngine
 from labeling.prelabel.engines.few_shot import few_shot_probs
 from labeling.prelabel.language_models.language import LanguageModel
 from labeling.prelabel.zero_shot.nearest import nearest_others
-from labeling.prelabel.zero_shot.projection import project_and_score
+from labeling.prelabel.zero_shot.projection import combine, fit_projection
 from labeling.prelabel.zero_shot.templates import CAPTIONS, texts_by_label
 from labeling.project import EngineUse, LabelClass, Policy, Project, ProjectConfig
 from labeling.quality.metrics import accuracy, bootstrap, expected_calibration_error, macro_f1
@@ -234,7 +234,9 @@ def _projected(stamps: Stamps, look: Look, probs: Probs, groups: NDArray[np.int6
     texts = tower.encode([item.text or "" for item in stamps.items])
     texts[[not item.text for item in stamps.items]] = np.nan
     labels = mean_vectors(tower, texts_by_label(stamps.labels, ()))
-    return project_and_score(look.image_vectors, texts, groups, labels, probs)
+    projection = fit_projection(look.image_vectors, texts, groups)
+    assert projection is not None
+    return combine(probs, projection.apply(look.image_vectors, groups) @ labels.T)
 
 
 def _labelled(stamps: Stamps, rng: np.random.Generator) -> NDArray[np.int64]:

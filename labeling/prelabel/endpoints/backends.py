@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from labeling.prelabel.endpoints.endpoint import Reply
-from labeling.prelabel.engine import Engine, Item, Look, no_vectors
+from labeling.prelabel.engine import Item, Look, no_vectors
 from labeling.types import Prelabel
 
-__all__ = ["Abilities", "Backend", "BackendEngine", "LocalBackend", "Recorder", "Wire"]
+__all__ = ["Abilities", "Backend", "BackendEngine", "Recorder", "Wire"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,23 +78,6 @@ class Backend(Protocol):
     def bound_micro(self, item: Item) -> int: ...
 
     def likely_micro(self, item: Item) -> int: ...
-
-
-class LocalBackend:
-    """An engine in this process as a backend: its model runs here, and nothing is paid."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self.name, self.revision = engine.name, engine.revision
-
-    def judge(self, item: Item) -> Prelabel:
-        return self._engine.look([item]).prelabels[0]
-
-    def bound_micro(self, item: Item) -> int:
-        return 0
-
-    def likely_micro(self, item: Item) -> int:
-        return 0
 
 
 class BackendEngine:

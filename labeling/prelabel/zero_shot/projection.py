@@ -13,11 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from labeling.errors import Invalid
 from labeling.prelabel.engine import Vectors
 from labeling.vectors import Rows, finite_rows, softmax, unit
 
-__all__ = ["FOLDS", "LEAST_TEXTS", "PENALTY", "Projection", "combine", "fit_projection", "project_and_score"]
+__all__ = ["FOLDS", "LEAST_TEXTS", "PENALTY", "Projection", "combine", "fit_projection"]
 
 PENALTY = 0.1
 """Of the ridge, on unit vectors. Fixed beforehand (docs/decisions/0004-bundled-engine.md)."""
@@ -110,26 +109,6 @@ def combine(prediction: NDArray[np.floating], text_scores: NDArray[np.floating])
     """
     scores = _z(np.log(np.maximum(prediction, 1e-12))) + _z(np.asarray(text_scores, np.float64))  # (N, K)
     return softmax(scores)
-
-
-def project_and_score(
-    image_vectors: Vectors,
-    text_vectors: Vectors,
-    groups: NDArray[np.int64],
-    label_vectors: Vectors,
-    prediction: NDArray[np.floating],
-) -> NDArray[np.float64]:
-    """Probabilities (N, K) of a whole pool: fitted, projected out of fold, and combined with a prediction (N, K).
-
-    Raises
-    ------
-    Invalid
-        When too few of the images have a text.
-    """
-    projection = fit_projection(image_vectors, text_vectors, groups)
-    if projection is None:
-        raise Invalid(f"A projection needs more images with a text: {LEAST_TEXTS} outside every fold of {FOLDS}.")
-    return combine(prediction, projection.apply(image_vectors, groups) @ label_vectors.T)
 
 
 def _ridge(others: Moments) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:

@@ -23,10 +23,11 @@ from labeling.prelabel.endpoints.endpoint import Endpoint, Price
 from labeling.prelabel.engine import EngineOrder, Item
 from labeling.prelabel.guards.checks import CONFLICT, FLIPPED_TEXT, may_accept
 from labeling.prelabel.guards.counterfactual import GuardedEngine
-from labeling.prelabel.guards.injections import INJECTIONS, Placement, draw, in_text, say
+from labeling.prelabel.guards.injections import Placement, draw, in_text, say
 from labeling.project import EngineUse, LabelClass
 from labeling.types import Outcome, Prelabel
 from tests.injected_engines import CLASSES, obeyed_in, painted, strokes
+from tests.injections import INJECTIONS
 from tests.scripted_endpoint import Answer, MemoryBook, ScriptedEndpoint, answering, called
 
 TRUTH, TARGET = "otter", "heron"

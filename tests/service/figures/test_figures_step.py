@@ -20,11 +20,11 @@ from db.views.dashboard import Figure
 from labeling.jobs import Trigger
 from labeling.project import Policy, Project, Shares
 from labeling.types import NONE_OF_THESE, ReviewKind, VersionId
-from service.figures import reference
 from service.figures.figures import OF_CLASSIFIERS, OF_PEOPLE
 from service.work.figures.refresh import refresh
 from service.work.select.query import choose_query
 from service.work.wiring import Parts
+from tests import figures_reference as reference
 from tests.conftest import NOW
 from tests.service.labelled_pool import add_champion, answer, make_parts, seed_images
 
@@ -206,7 +206,7 @@ def test_every_figure_and_every_count_is_documented_and_plain_json(parts: Parts,
 
 
 def test_the_reference_page_is_what_the_structs_say() -> None:
-    assert PAGE.read_text() == reference.page(), "write it anew: python -m service.figures.reference"
+    assert PAGE.read_text() == reference.page(), "write it anew: python -m tests.figures_reference"
 
 
 def test_every_figure_about_peoples_work_is_documented() -> None:

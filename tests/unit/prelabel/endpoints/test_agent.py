@@ -15,12 +15,12 @@ from pydantic_ai.models.test import TestModel
 
 from labeling.errors import EndpointSilent, EndpointUnavailable, HardcaseError, Invalid, OverBudget
 from labeling.prelabel.endpoints.agent import ChatBackend
-from labeling.prelabel.endpoints.backends import Abilities, BackendEngine, LocalBackend, Wire
+from labeling.prelabel.endpoints.backends import Abilities, BackendEngine, Wire
 from labeling.prelabel.endpoints.endpoint import Price, Reply
-from labeling.prelabel.engine import EngineOrder, Item, Shot, check_look
+from labeling.prelabel.engine import Engine, EngineOrder, Item, Shot, check_look
 from labeling.prelabel.engines.scripted import ScriptedEngine
 from labeling.project import EngineUse, LabelClass
-from labeling.types import ImageId, Outcome
+from labeling.types import ImageId, Outcome, Prelabel
 
 CLASSES = ("cat", "dog", "bird")
 TOOLS = Abilities(images=True, json_schema=True, tools=True, usage=True)
@@ -97,6 +97,23 @@ def sent(messages: Sequence[ModelMessage]) -> tuple[str, list[BinaryContent]]:
             for one in [content] if isinstance(content, str) else content or []:
                 (pictures if isinstance(one, BinaryContent) else words).append(one)
     return "\n".join(map(str, words)), pictures
+
+
+class LocalBackend:
+    """An engine in this process as a backend: its model runs here, and nothing is paid."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.name, self.revision = engine.name, engine.revision
+
+    def judge(self, item: Item) -> Prelabel:
+        return self._engine.look([item]).prelabels[0]
+
+    def bound_micro(self, item: Item) -> int:
+        return 0
+
+    def likely_micro(self, item: Item) -> int:
+        return 0
 
 
 def test_with_tools_it_enlarges_a_part_asks_the_classifier_and_then_answers() -> None:

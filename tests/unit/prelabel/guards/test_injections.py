@@ -13,18 +13,9 @@ from labeling.prelabel.endpoints.untrusted_text import delimited
 from labeling.prelabel.engine import Item, check_look
 from labeling.prelabel.guards.checks import CONFLICT, FLIPPED_PICTURE, FLIPPED_TEXT, may_accept
 from labeling.prelabel.guards.counterfactual import GuardedEngine
-from labeling.prelabel.guards.injections import (
-    INJECTIONS,
-    PLAIN,
-    Goal,
-    Injection,
-    Placement,
-    draw,
-    in_file,
-    in_text,
-    say,
-)
+from labeling.prelabel.guards.injections import PLAIN, Injection, Placement, draw, in_text, say
 from tests.injected_engines import CLASSES, ObedientReader, ObedientViewer, obeyed_in, painted
+from tests.injections import BY_GOAL, INJECTIONS, Goal, in_file
 
 TARGET, TRUTH = "heron", "otter"
 HEAD = (0.85, 0.1, 0.05)
@@ -38,7 +29,7 @@ def test_the_corpus_is_large_and_each_attempt_has_a_name_and_says_something_else
 
     assert len(INJECTIONS) >= 50 and len(Placement) >= 5
     assert len(words) == len({one.id for one in INJECTIONS}) == len(INJECTIONS)
-    assert {one.goal for one in INJECTIONS} == set(Goal) and len(PLAIN) >= 20
+    assert all(BY_GOAL[goal] for goal in Goal) and len(PLAIN) >= 20
 
 
 @pytest.mark.parametrize("injection", INJECTIONS, ids=lambda one: one.id)

@@ -8,11 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
-from labeling.errors import Invalid
 from labeling.prelabel.encoders.towers import TextTower
 from labeling.prelabel.engine import Item
 from labeling.prelabel.engines.projected import ProjectedEngine
-from labeling.prelabel.zero_shot.projection import FOLDS, LEAST_TEXTS, combine, fit_projection, project_and_score
+from labeling.prelabel.zero_shot.projection import FOLDS, combine, fit_projection
 from labeling.project import EngineUse, LabelClass
 from labeling.types import Outcome
 from tests.unit.prelabel.pictures import grey
@@ -78,8 +77,6 @@ def test_images_without_a_text_are_projected_too_and_too_few_texts_give_none() -
     assert enough is not None and np.isfinite(enough.apply(images, groups)).all()
     assert few is None
     assert fit_projection(images, np.empty((300, 0), np.float32), groups) is None
-    with pytest.raises(Invalid, match=str(LEAST_TEXTS)):
-        project_and_score(images[50:], texts[50:], groups[50:], texts[:CLASSES], np.full((250, CLASSES), 0.2))
 
 
 def test_a_prediction_and_the_projection_together_beat_either() -> None:
@@ -89,11 +86,11 @@ def test_a_prediction_and_the_projection_together_beat_either() -> None:
     prediction = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     groups = np.arange(1_000)
 
-    both = project_and_score(images, texts, groups, label_vectors, prediction)
-
     projection = fit_projection(images, texts, groups)
     assert projection is not None
     alone = projection.apply(images, groups) @ label_vectors.T
+    both = combine(prediction, alone)
+
     right = [float((scores.argmax(axis=1) == labels).mean()) for scores in (prediction, alone, both)]
     assert right[2] > max(right[:2])
     np.testing.assert_allclose(both.sum(axis=1), 1)

@@ -1,4 +1,4 @@
-"""Writes docs/reference/figures.md from the structs of this folder: `python -m service.figures.reference > PAGE`.
+"""Writes docs/reference/figures.md from the structs of `service/figures`: `python -m tests.figures_reference > PAGE`.
 
 In: the tables of figures and reports, their docstrings and those below their fields. Out: the page as text.
 """
@@ -29,7 +29,7 @@ They are a cache: they can be deleted and are made again, and none is computed t
 another release of hardcase kept in another form is neither shown nor given: it is counted anew with the next sweep, and
 until then its page says so.
 
-This page is written by `python -m service.figures.reference`; `service/figures/` holds the text.
+This page is written by `python -m tests.figures_reference`; `service/figures/` holds the text.
 """
 ESTIMATES = """\
 A figure that rests on fewer than 30 images is *not yet known*: `known` is false and its numbers are null. Intervals are
