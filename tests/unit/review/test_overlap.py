@@ -85,6 +85,13 @@ def test_random_kinds_are_chosen_by_lot_and_what_certificates_rest_on_always() -
     assert _choose(answered, budget=-3, share=0.0) == [4, 5]
 
 
+def test_a_random_review_whose_place_is_the_share_itself_is_not_asked_twice() -> None:
+    on_the_edge = [replace(ONE, kind=ReviewKind.EVALUATION, place=place) for place in (0.0, 0.25)]
+
+    assert _choose(on_the_edge[:1], budget=0, share=0.0) == []
+    assert _choose(on_the_edge[1:], budget=0, share=0.25) == []
+
+
 def test_hard_images_and_those_to_label_again_are_chosen_by_doubt() -> None:
     doubtful, sure = (0.01, 0.97, 0.01, 0.01), (0.97, 0.01, 0.01, 0.01)
     answered = [
