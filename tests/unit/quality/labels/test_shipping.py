@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from labeling.estimates import Estimate
 from labeling.quality.labels.readiness import TARGETS, Criterion, State, Verdict, count, judge, measured, verdict_on
 
+PAGE = Path(__file__).parents[4] / "docs" / "reference" / "label-quality.md"
 GOOD, BAD = Estimate(0.95, 0.93, 0.97, 200), Estimate(0.5, 0.4, 0.6, 200)
 
 
@@ -60,3 +63,17 @@ def test_what_is_missed_is_named_before_what_is_not_yet_known() -> None:
 def test_nothing_judged_is_not_known() -> None:
     assert judge([])[0] is Verdict.UNKNOWN
     assert set(TARGETS) == {"holdout", "agreement", "label_errors", "gold", "disputes", "classes", "alarms"}
+
+
+def test_the_page_gives_the_targets_of_the_code() -> None:
+    rows = [[cell.strip() for cell in line.split("|")] for line in PAGE.read_text().splitlines() if line[:3] == "| `"]
+
+    targets = {row[1].strip("`"): row[3] for row in rows if row[1].strip("`") in TARGETS}
+
+    assert {name: _number(words) for name, words in targets.items()} == TARGETS
+
+
+def _number(target: str) -> float:
+    """The number in "at least 80 %"."""
+    *_, number = target.removesuffix(" %").split()
+    return float(number) / (100 if target.endswith("%") else 1)
