@@ -136,6 +136,36 @@ def test_k_center_picks_what_is_far_from_the_labels_whatever_is_predicted() -> N
     assert picks.positions.tolist() == [2, 1]
 
 
+class _EqualImages:
+    """A gather of equal vectors that notes how many it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def __call__(self, at: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        self.asked.append(len(at))
+        return np.zeros((len(at), 1), np.float32)
+
+
+@pytest.mark.parametrize("name", ["k_center", "typical"])
+def test_of_more_than_ten_thousand_images_ten_thousand_are_compared(name: str) -> None:
+    gather = _EqualImages()
+    view = View(np.arange(10_001), gather, lambda: Labelled((), gather))
+
+    STRATEGIES[name].choose(view, 1, np.random.default_rng(0))
+
+    assert gather.asked == [10_000]
+
+
+def test_k_center_compares_with_at_most_ten_thousand_labelled_images() -> None:
+    images, theirs = _EqualImages(), _EqualImages()
+    view = View(np.arange(2), images, lambda: Labelled(("cat",) * 10_001, theirs))
+
+    KCenter().choose(view, 1, np.random.default_rng(0))
+
+    assert (images.asked, theirs.asked) == ([2], [10_000])
+
+
 def test_a_function_of_ones_own_sees_no_nan_and_must_give_one_finite_number_an_image() -> None:
     predicted = Predicted(np.array([[0.9, 0.1], [np.nan, np.nan]]))
 
