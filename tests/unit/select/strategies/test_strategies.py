@@ -14,7 +14,7 @@ from labeling.errors import Invalid
 from labeling.select.strategies.by_score import ByScore
 from labeling.select.strategies.k_center import KCenter
 from labeling.select.strategies.registry import STRATEGIES
-from labeling.select.strategies.strategy import Labelled, Predicted, Strategy, View, checked_picks
+from labeling.select.strategies.strategy import Labelled, Picks, Predicted, Strategy, View, checked_picks
 from labeling.select.strategies.uncertainty import margin
 
 BY_SCORE = {"entropy", "least_confidence", "margin"}
@@ -69,6 +69,20 @@ def test_a_strategy_either_scores_what_is_predicted_or_says_that_it_has_no_score
     assert (scores is not None) == (name in BY_SCORE)
     if scores is not None:
         assert np.isfinite(scores).all() and scores[0] < scores[1] == scores[2]
+
+
+@pytest.mark.parametrize("positions", [[0.0, 2.0], [True], [[0, 2]]], ids=["floats", "a mask", "a table"])
+def test_positions_that_are_no_row_of_whole_numbers_are_refused(positions: list[object]) -> None:
+    picks = Picks(np.array(positions), np.ones(len(positions)), ("given",) * len(positions))
+
+    with pytest.raises(Invalid, match="'mine' must pick at most 2 positions of 5 images"):
+        checked_picks(picks, _view(5, 5), 2, "mine")
+
+
+def test_no_position_at_all_is_an_answer_whatever_its_type() -> None:
+    nothing = Picks(np.array([]), np.array([]), ())
+
+    assert checked_picks(nothing, _view(5, 5), 2, "mine").positions.dtype == np.int64
 
 
 def test_only_random_picks_are_a_uniform_sample() -> None:
