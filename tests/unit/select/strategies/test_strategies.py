@@ -79,6 +79,12 @@ def test_positions_that_are_no_row_of_whole_numbers_are_refused(positions: list[
         checked_picks(picks, _view(5, 5), 2, "mine")
 
 
+@pytest.mark.parametrize("n", [0, -1])
+def test_a_pick_where_none_was_asked_for_is_refused(n: int) -> None:
+    with pytest.raises(Invalid, match="'mine' must pick at most"):
+        checked_picks(Picks(np.array([0]), np.ones(1), ("given",)), _view(5, 5), n, "mine")
+
+
 def test_no_position_at_all_is_an_answer_whatever_its_type() -> None:
     nothing = Picks(np.array([]), np.array([]), ())
 
