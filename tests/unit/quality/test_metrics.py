@@ -16,6 +16,7 @@ from labeling.quality.metrics import (
     confusion,
     expected_calibration_error,
     macro_f1,
+    reliability,
     share,
     wilson,
 )
@@ -69,6 +70,22 @@ def test_calibration_error_agrees_with_an_example_by_hand() -> None:
     error = expected_calibration_error(probs, truth, bins=10)
 
     assert error == pytest.approx((2 * abs(0.95 - 0.5) + 2 * abs(0.65 - 1.0)) / 4)
+
+
+def test_calibration_error_is_over_fifteen_bins_unless_told_otherwise() -> None:
+    # of 15 bins .61 and .65 share one, (.6, .667]; of 14 or 16 bins they do not
+    probs = np.array([[0.61, 0.39], [0.65, 0.35]])
+
+    assert expected_calibration_error(probs, np.array([0, 1])) == pytest.approx((0.61 + 0.65 - 1) / 2)
+
+
+def test_the_upper_edge_of_a_bin_belongs_to_it_and_nothing_to_the_lowest() -> None:
+    confidence = np.array([0.0, 0.05, 0.1, 0.15, 0.2, 1.0])
+    right = np.array([False, False, True, False, True, True])
+
+    found = [(one.confidence, one.right.value, one.right.n) for one in reliability(confidence, right)]
+
+    assert found == [(pytest.approx(0.05), pytest.approx(1 / 3), 3), (pytest.approx(0.175), 0.5, 2), (1.0, 1.0, 1)]
 
 
 def test_calibrated_probabilities_have_almost_no_calibration_error() -> None:

@@ -302,6 +302,7 @@ class _Picks(Strategy):
         (_Picks([0, 0]), "two images of one group"),
         (_Picks([0, 1]), "two images of one group"),
         (_Picks([99]), "at most 2 positions of 4 images"),
+        (_Picks([4]), "at most 2 positions of 4 images"),
         (_Picks([-1]), "at most 2 positions"),
         (_Picks([0, 2, 3]), "at most 2 positions"),
         (_Picks([0, 2], [1.0, np.nan]), "one finite number"),
