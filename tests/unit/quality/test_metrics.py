@@ -80,12 +80,12 @@ def test_calibration_error_is_over_fifteen_bins_unless_told_otherwise() -> None:
 
 
 def test_the_upper_edge_of_a_bin_belongs_to_it_and_nothing_to_the_lowest() -> None:
-    confidence = np.array([0.0, 0.05, 0.1, 0.15, 0.2, 1.0])
+    confidence = np.array([0.0, 0.05, 0.1, 0.11, 0.2, 1.0])
     right = np.array([False, False, True, False, True, True])
 
     found = [(one.confidence, one.right.value, one.right.n) for one in reliability(confidence, right)]
 
-    assert found == [(pytest.approx(0.05), pytest.approx(1 / 3), 3), (pytest.approx(0.175), 0.5, 2), (1.0, 1.0, 1)]
+    assert found == [(pytest.approx(0.05), pytest.approx(1 / 3), 3), (pytest.approx(0.155), 0.5, 2), (1.0, 1.0, 1)]
 
 
 def test_calibrated_probabilities_have_almost_no_calibration_error() -> None:
