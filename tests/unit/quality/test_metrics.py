@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -37,7 +38,7 @@ def test_wilson_agrees_with_scipy(n: int, part: float) -> None:
 def test_a_share_of_nothing_knows_nothing() -> None:
     nothing = share(0, 0)
 
-    assert (nothing.lower, nothing.upper, nothing.known) == (0, 1, False)
+    assert (nothing.value, nothing.lower, nothing.upper, nothing.known) == (0, 0, 1, False)
 
 
 @pytest.mark.parametrize(("n", "known"), [(29, False), (30, True)])
@@ -102,6 +103,20 @@ def test_bootstrap_over_single_images_is_close_to_wilson() -> None:
     lower, upper = bootstrap(lambda at: float(right[at].mean()), np.arange(200), np.random.default_rng(0))
 
     assert (lower, upper) == pytest.approx(wilson(140, 200), abs=0.015)
+
+
+def test_each_of_a_thousand_resamples_has_as_many_groups_as_there_are() -> None:
+    resamples: list[list[int]] = []
+
+    def keep(at: npt.NDArray[np.int64]) -> float:
+        resamples.append(sorted(at.tolist()))
+        return 0.0
+
+    bootstrap(keep, np.array([7, 3, 3, 8]), np.random.default_rng(0))
+
+    assert len(resamples) == 1_000
+    assert {at.count(0) + at.count(1) + at.count(3) for at in resamples} == {3}
+    assert all(at.count(1) == at.count(2) for at in resamples)
 
 
 def test_bootstrap_over_groups_is_as_wide_as_there_are_few_groups() -> None:
