@@ -41,6 +41,16 @@ def test_a_classifier_is_never_promoted_over_itself(seed: int, n: int, measure: 
     assert not judgement.promoted
 
 
+def test_one_that_answers_the_same_and_is_silent_on_the_same_images_is_no_change() -> None:
+    probs = saying(right_on(40, 5))
+    probs[3] = np.nan
+
+    judgement = judged(probs, probs.copy(), n=40)
+
+    assert (judgement.verdict, judgement.gain) == (Verdict.NO_CHANGE, 0)
+    assert judgement.reasons[1] == "This hold-out has now given 1 verdict."
+
+
 def test_one_that_is_clearly_better_is_promoted() -> None:
     judgement = judged(saying(right_on(100, 10)), saying(right_on(100, 30)))
 
@@ -58,6 +68,7 @@ def test_one_that_is_as_good_and_hardly_differs_is_promoted() -> None:
 
     assert judgement.promoted
     assert (judgement.gain, judgement.lower) == (0, 0)
+    assert judgement.reasons[0].endswith("; the 90 % lower bound is +0.0, above -2.0.")
 
 
 def test_one_that_is_worse_by_a_single_image_is_refused() -> None:
@@ -76,6 +87,33 @@ def test_a_loss_however_small_is_refused_whatever_margin_the_gate_leaves() -> No
     assert judgement.gain == pytest.approx(-1 / n)
     assert judgement.lower is not None and judgement.lower > -gate.margin
     assert judgement.verdict is Verdict.REFUSED
+
+
+def test_the_lower_bound_must_lie_above_minus_the_margin_and_not_on_it() -> None:
+    candidate, champion = saying(right_on(40, 5), sure=0.9), saying(right_on(40, 5))
+
+    judgement = judge(candidate, champion, np.zeros(40, np.int64), Gate(margin=0.0), np.random.default_rng(0))
+
+    assert (judgement.verdict, judgement.lower) == (Verdict.REFUSED, 0)
+    assert "it may well be worse" in judgement.reasons[0]
+
+
+def test_the_reason_gives_the_gain_its_interval_and_its_bound_in_points() -> None:
+    right, wrong, truth = saying(right_on(40, 0)), saying(right_on(40, 40)), np.zeros(40, np.int64)
+
+    better, worse = (
+        judge(one, other, truth, Gate(), np.random.default_rng(0), champion_name="v3").reasons[0]
+        for one, other in ((right, wrong), (wrong, right))
+    )
+
+    assert better == (
+        "+100.0 points of accuracy against v3 (95 % interval +100.0 to +100.0) on 40 evaluation images; "
+        "the 90 % lower bound is +100.0, above -2.0."
+    )
+    assert worse == (
+        "-100.0 points of accuracy against v3 (95 % interval -100.0 to -100.0) on 40 evaluation images: "
+        "it is not better."
+    )
 
 
 def test_a_gain_that_may_well_be_a_loss_is_refused() -> None:
@@ -109,8 +147,18 @@ def test_none_of_these_is_an_error_of_both_and_an_absent_answer_an_error_of_one(
     assert judgement.champion == pytest.approx(35 / 40)
 
 
-def test_macro_f1_counts_rare_classes_as_much_as_common_ones() -> None:
-    truth = np.array([0] * 95 + [1] * 5)
+def test_an_answer_with_a_probability_that_is_not_a_number_is_absent() -> None:
+    champion = saying([0] * 40)
+    champion[0, 2] = np.nan
+
+    judgement = judged(saying([0] * 40, sure=0.9), champion, n=40)
+
+    assert judgement.champion == pytest.approx(39 / 40)
+
+
+@pytest.mark.parametrize("rare", [1, 2])
+def test_macro_f1_counts_rare_classes_as_much_as_common_ones(rare: int) -> None:
+    truth = np.array([0] * 95 + [rare] * 5)
     gate = Gate(measure="macro_f1")
 
     judgement = judge(saying(truth), saying([0] * 100), truth, gate, np.random.default_rng(0))
@@ -135,6 +183,17 @@ def test_the_same_seed_gives_the_same_verdict_to_the_digit() -> None:
     assert judged(better, worse) == judged(better, worse)
 
 
-def test_answers_about_different_images_are_not_compared() -> None:
+@pytest.mark.parametrize(
+    ("candidate", "champion"),
+    [
+        (saying(right_on(99, 0)), saying(right_on(100, 0))),
+        (saying(right_on(99, 0)), saying(right_on(99, 10))),
+        (saying(right_on(100, 0)), saying(right_on(100, 0), k=4)),
+    ],
+    ids=["fewer images", "fewer images than truths", "other classes"],
+)
+def test_answers_about_different_images_or_classes_are_not_compared(
+    candidate: NDArray[np.float64], champion: NDArray[np.float64]
+) -> None:
     with pytest.raises(Invalid, match="cannot be compared"):
-        judged(saying(right_on(99, 0)), saying(right_on(100, 0)))
+        judged(candidate, champion, n=100)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.spatial.distance import pdist, squareform
+from scipy.stats import binomtest, chi2_contingency
 
+from labeling.estimates import Estimate
 from labeling.quality.drift import (
     LEVEL,
+    Changed,
     class_shift,
     corrected_prior,
     fewer_right,
@@ -37,6 +40,36 @@ def test_new_images_from_elsewhere_are_separated_from_the_old_ones() -> None:
     assert apart.lower > 0.55 and apart.n == 200
 
 
+def test_the_discrepancy_is_that_of_the_definition_summed_pair_by_pair() -> None:
+    before, after = clouds(7, 5, shift=3.0, seed=0, dims=2)
+    squares = pdist(np.vstack([before, after]), "sqeuclidean")
+    kernel = np.exp(-squareform(squares) / np.median(squares))
+    within = [kernel[i, j] for i in range(7) for j in range(7) if i != j]
+    within_after = [kernel[i, j] for i in range(7, 12) for j in range(7, 12) if i != j]
+
+    found = input_shift(before, after, np.random.default_rng(0))
+
+    assert found.size == pytest.approx(np.mean(within) + np.mean(within_after) - 2 * kernel[:7, 7:].mean())
+
+
+def test_the_p_value_of_images_from_far_away_is_one_of_three_thousand() -> None:
+    found = input_shift(*clouds(30, 20, shift=50.0, seed=0), np.random.default_rng(0))
+
+    assert found.p_value == pytest.approx(1 / 3_000)
+
+
+def test_images_that_are_all_equal_have_not_shifted() -> None:
+    found = input_shift(np.ones((6, 3)), np.ones((4, 3)), np.random.default_rng(0))
+
+    assert found == Changed(pytest.approx(0.0, abs=1e-12), 1.0, 6, 4)
+
+
+def test_a_discrepancy_under_nothing_is_none() -> None:
+    sizes = [input_shift(*clouds(10, 10, 0.0, seed), np.random.default_rng(0)).size for seed in range(8)]
+
+    assert min(sizes) == 0.0 < max(sizes)
+
+
 def test_new_images_of_the_same_kind_are_called_new_as_rarely_as_the_level_says() -> None:
     """60 projects without a change: p-values under .2 stay within what a rate of .2 allows."""
     low = sum(input_shift(*clouds(40, 30, 0.0, seed), np.random.default_rng(seed)).p_value < 0.2 for seed in range(60))
@@ -50,6 +83,13 @@ def test_the_same_images_cannot_be_separated() -> None:
     apart = separability(before, after, np.random.default_rng(0))
 
     assert apart.lower < 0.5 and apart.value < 0.6
+
+
+def test_fewer_images_than_folds_cannot_be_separated() -> None:
+    four, five = (clouds(n, 50, shift=9.0, seed=0) for n in (4, 5))
+
+    assert told_apart(*four, np.random.default_rng(0)) == Estimate(0.5, 0.0, 1.0, 8)
+    assert told_apart(*five, np.random.default_rng(0)).value == 1.0
 
 
 def test_a_class_that_doubles_is_found_nine_times_in_ten_and_no_change_rarely() -> None:
@@ -74,6 +114,23 @@ def test_rare_classes_are_pooled_and_absent_samples_say_nothing() -> None:
     assert class_shift(np.array([500, 1, 0, 1]), np.array([500, 0, 2, 0])).p_value > 0.05
     assert class_shift(np.array([0, 0]), np.array([3, 4])).p_value == 1.0
     assert class_shift(np.array([9, 0]), np.array([8, 0])).p_value == 1.0
+
+
+def test_classes_are_pooled_where_fewer_than_five_are_expected() -> None:
+    five, fewer = (np.array([[90, 8, 2], [90, 2, 8]]), np.array([[91, 7, 2], [91, 2, 7]]))
+
+    expected = chi2_contingency(five, correction=False, lambda_="log-likelihood").pvalue
+    assert class_shift(*five).p_value == pytest.approx(expected)
+    assert class_shift(*fewer).p_value == pytest.approx(1.0)
+
+
+def test_without_a_sample_on_either_side_nothing_has_changed() -> None:
+    none, some = np.array([0, 0]), np.array([3, 4])
+
+    assert class_shift(none, some) == Changed(0.0, 1.0, 0, 7)
+    assert class_shift(some, none) == Changed(0.0, 1.0, 7, 0)
+    assert fewer_right((0, 0), (3, 4)) == Changed(0.0, 1.0, 0, 4)
+    assert fewer_right((3, 4), (0, 0)) == Changed(0.0, 1.0, 4, 0)
 
 
 def test_a_classifier_that_errs_does_not_hide_how_the_classes_are_spread() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from labeling.quality.metrics import (
     confusion,
     expected_calibration_error,
     macro_f1,
+    reliability,
     share,
     wilson,
 )
@@ -36,7 +38,7 @@ def test_wilson_agrees_with_scipy(n: int, part: float) -> None:
 def test_a_share_of_nothing_knows_nothing() -> None:
     nothing = share(0, 0)
 
-    assert (nothing.lower, nothing.upper, nothing.known) == (0, 1, False)
+    assert (nothing.value, nothing.lower, nothing.upper, nothing.known) == (0, 0, 1, False)
 
 
 @pytest.mark.parametrize(("n", "known"), [(29, False), (30, True)])
@@ -71,6 +73,22 @@ def test_calibration_error_agrees_with_an_example_by_hand() -> None:
     assert error == pytest.approx((2 * abs(0.95 - 0.5) + 2 * abs(0.65 - 1.0)) / 4)
 
 
+def test_calibration_error_is_over_fifteen_bins_unless_told_otherwise() -> None:
+    # of 15 bins .61 and .65 share one, (.6, .667]; of 14 or 16 bins they do not
+    probs = np.array([[0.61, 0.39], [0.65, 0.35]])
+
+    assert expected_calibration_error(probs, np.array([0, 1])) == pytest.approx((0.61 + 0.65 - 1) / 2)
+
+
+def test_the_upper_edge_of_a_bin_belongs_to_it_and_nothing_to_the_lowest() -> None:
+    confidence = np.array([0.0, 0.05, 0.1, 0.11, 0.2, 1.0])
+    right = np.array([False, False, True, False, True, True])
+
+    found = [(one.confidence, one.right.value, one.right.n) for one in reliability(confidence, right)]
+
+    assert found == [(pytest.approx(0.05), pytest.approx(1 / 3), 3), (pytest.approx(0.155), 0.5, 2), (1.0, 1.0, 1)]
+
+
 def test_calibrated_probabilities_have_almost_no_calibration_error() -> None:
     rng = np.random.default_rng(0)
     probs = rng.dirichlet(np.full(4, 0.5), size=20_000)
@@ -85,6 +103,20 @@ def test_bootstrap_over_single_images_is_close_to_wilson() -> None:
     lower, upper = bootstrap(lambda at: float(right[at].mean()), np.arange(200), np.random.default_rng(0))
 
     assert (lower, upper) == pytest.approx(wilson(140, 200), abs=0.015)
+
+
+def test_each_of_a_thousand_resamples_has_as_many_groups_as_there_are() -> None:
+    resamples: list[list[int]] = []
+
+    def keep(at: npt.NDArray[np.int64]) -> float:
+        resamples.append(sorted(at.tolist()))
+        return 0.0
+
+    bootstrap(keep, np.array([7, 3, 3, 8]), np.random.default_rng(0))
+
+    assert len(resamples) == 1_000
+    assert {at.count(0) + at.count(1) + at.count(3) for at in resamples} == {3}
+    assert all(at.count(1) == at.count(2) for at in resamples)
 
 
 def test_bootstrap_over_groups_is_as_wide_as_there_are_few_groups() -> None:

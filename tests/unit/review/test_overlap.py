@@ -48,6 +48,15 @@ def test_an_accepted_pre_label_says_less_than_an_answer_of_one_s_own() -> None:
     assert wrong(replace(own, accepted=True), 0.05, 3) > 2 * wrong(own, 0.05, 3)
 
 
+@pytest.mark.parametrize(("error", "rate"), [(0.1, 0.3), (0.4, 0.4)])
+def test_a_wrong_pre_label_is_accepted_three_times_in_ten_or_as_often_as_its_giver_errs(
+    error: float, rate: float
+) -> None:
+    accepted = replace(ONE, accepted=True)  # without a prediction both answers are as likely beforehand
+
+    assert wrong(accepted, error, 2) == pytest.approx(rate)
+
+
 @given(st.floats(0.01, 0.5), st.lists(st.floats(0.01, 1), min_size=3, max_size=3), st.integers(0, 2))
 def test_a_doubt_is_a_probability_and_asking_never_makes_it_worse(error: float, belief: list[float], said: int) -> None:
     predicted = tuple(np.array(belief) / sum(belief))
@@ -68,11 +77,29 @@ def test_random_kinds_are_chosen_by_lot_and_what_certificates_rest_on_always() -
         Answered(ReviewId(5), ReviewKind.AUDIT, 0.99, 1, 0, False, sure),
         Answered(ReviewId(6), HARD, 0.0, 1, 0, False, sure),
         Answered(ReviewId(7), HARD, 0.0, 1, 0, False, doubtful),
+        Answered(ReviewId(8), ReviewKind.CONTROL, 0.05, 1, 0, False, sure),
     ]
 
-    assert _choose(answered, budget=1) == [4, 5, 1, 7]
+    assert _choose(answered, budget=1) == [4, 5, 1, 8, 7]
     assert _choose(answered, budget=0, share=0.0) == [4, 5]
     assert _choose(answered, budget=-3, share=0.0) == [4, 5]
+
+
+def test_a_random_review_whose_place_is_the_share_itself_is_not_asked_twice() -> None:
+    on_the_edge = [replace(ONE, kind=ReviewKind.EVALUATION, place=place) for place in (0.0, 0.25)]
+
+    assert _choose(on_the_edge[:1], budget=0, share=0.0) == []
+    assert _choose(on_the_edge[1:], budget=0, share=0.25) == []
+
+
+def test_hard_images_and_those_to_label_again_are_chosen_by_doubt() -> None:
+    doubtful, sure = (0.01, 0.97, 0.01, 0.01), (0.97, 0.01, 0.01, 0.01)
+    answered = [
+        replace(ONE, review_id=ReviewId(number), kind=kind, predicted=predicted)
+        for number, kind, predicted in ((1, HARD, sure), (2, ReviewKind.RELABEL, doubtful), (3, HARD, doubtful))
+    ]
+
+    assert _choose(answered, budget=2) == [2, 3]
 
 
 def test_errors_are_shared_by_those_who_differ_and_few_comparisons_count_little() -> None:

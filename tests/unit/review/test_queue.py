@@ -37,6 +37,14 @@ def test_the_most_doubtful_hard_image_comes_first_whatever_query_asked_for_it() 
     assert found == [2, 3, 1]
 
 
+def test_an_image_to_label_again_is_ranked_by_its_score_among_the_hard_ones() -> None:
+    again = InQueue(ReviewId(2), ReviewKind.RELABEL, 1, 0.9, 0.5)
+
+    found = order([_hard(1, 0.2), again, _hard(3, 0.8)])
+
+    assert found == [3, 2, 1]
+
+
 def test_leftover_random_reviews_of_an_older_query_come_before_everything_newer() -> None:
     found = order([_hard(1, 1.0, query=2), _random(2, 0.99, query=1), _random(3, 0.1, query=1)])
 

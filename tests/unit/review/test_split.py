@@ -40,6 +40,7 @@ def test_test_is_the_holdout_and_nothing_else() -> None:
         ((NONE_OF_THESE, ReviewKind.EVALUATION, PEOPLE, HOLDOUT), Split.TEST),
         (("cat", ReviewKind.CALIBRATION, PEOPLE, POOL), Split.OTHER),
         (("cat", None, GOLD, POOL), Split.OTHER),
+        (("cat", ReviewKind.GOLD, PEOPLE, HOLDOUT), Split.OTHER),
         (("cat", None, LabelSource.CERTIFICATE, POOL), Split.OTHER),
         (("cat", ReviewKind.HARD, PEOPLE, None), Split.OTHER),
         ((NONE_OF_THESE, ReviewKind.HARD, PEOPLE, POOL), Split.OTHER),

@@ -14,7 +14,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeling.quality.annotators.pausing import ALPHA, STEPS, WEIGHTS, Finding, Harm, find_harm, log_evidence
+from labeling.quality.annotators.pausing import (
+    ALPHA,
+    STEPS,
+    WEIGHTS,
+    Finding,
+    Harm,
+    find_harm,
+    log_evidence,
+    quick_limits,
+)
 from labeling.quality.annotators.references import Answer
 from tests.conftest import NOW
 from tests.simulated_team import Behaviour, always, backdoor, colludes, copies, flips, honest, simulate
@@ -118,6 +127,91 @@ def test_the_order_in_which_answers_are_handed_in_does_not_matter() -> None:
     answers = simulate([flips(0.5), honest, honest, honest, honest], np.random.default_rng(3), gold=GOLD)
 
     assert find_harm(answers) == find_harm(answers[::-1])
+
+
+def test_an_answer_is_quick_under_a_quarter_of_the_others_median_time_where_they_have_ten_times() -> None:
+    seconds = [2.0, 4.0, 6.0, 8.0, 18.0, 22.0, 40.0, 60.0, 80.0, 100.0]
+    theirs = [Answer(2, i, "cat", _at(i), lead_time_s=time) for i, time in enumerate(seconds)]
+    nine = [Answer(1, i, "cat", _at(i), lead_time_s=30.0) for i in range(9)]
+    without_a_time = [Answer(who, 99, "cat", _at(99)) for who in (1, 2)]
+
+    assert quick_limits([*theirs, *nine, *without_a_time]) == {1: 5.0}
+
+
+def test_two_wrong_answers_to_gold_and_none_right_are_enough() -> None:
+    found = find_harm([_gold(1, i, "dog") for i in range(2)])
+
+    evidence = math.exp(log_evidence([(True, 0.08)] * 2))
+    assert found == [Finding(1, Harm.ERRORS, 2, 2, 0.08, pytest.approx(evidence), pytest.approx(1 / (0.05 * 0.7)))]
+    assert find_harm([_gold(1, 0, "dog")]) == []
+
+
+@pytest.mark.parametrize(("said", "seconds", "copied"), [("cat", 4.9, True), ("cat", 5.0, False), ("dog", 4.9, False)])
+def test_five_pre_labels_accepted_quickly_are_enough(said: str, seconds: float, copied: bool) -> None:
+    others = [Answer(2, i, "cat", _at(i), lead_time_s=20.0) for i in range(10)]
+    fast = [Answer(1, 10 + i, said, _at(i), shown="cat", lead_time_s=seconds) for i in range(5)]
+
+    found = find_harm([*others, *fast])
+
+    evidence = math.exp(log_evidence([(True, 0.2)] * 5))
+    needed = 1 / (0.05 * 0.1)
+    expected = Finding(1, Harm.COPIES, 5, 5, 0.2, pytest.approx(evidence), pytest.approx(needed))
+    assert found == ([expected] if copied else [])
+    assert find_harm([*others, *fast[:4]]) == []
+
+
+def test_two_who_make_the_same_mistakes_are_found_together_with_more_evidence_than_each_alone() -> None:
+    answers = [_gold(who, i, "dog" if who < 3 else "cat") for who in (1, 2, 3, 4) for i in range(6)]
+
+    found = find_harm(answers)
+
+    evidence = math.exp(log_evidence([(True, 0.08)] * 6, [(True, 0.3)] * 6))
+    assert found == [
+        Finding(who, Harm.SAME, 6, 6, 0.08, pytest.approx(evidence), pytest.approx(3 / (0.05 * 0.2)), 3 - who)
+        for who in (1, 2)
+    ]
+
+
+@pytest.mark.parametrize(("wrong", "tolerated"), [(0, 0.08), (5, 1.5 * 0.27), (9, 0.5)])
+def test_what_is_tolerated_is_half_as_much_again_as_the_others_err_between_a_floor_and_a_half(
+    wrong: int, tolerated: float
+) -> None:
+    # each of the others: ten imagined answers, .4 of them wrong, and ten answers: (.4 + 5) / 20 = .27
+    others = [_gold(who, 10 * who + i, "dog" if i < wrong else "cat", at=i) for who in (2, 3) for i in range(10)]
+    bad = [_gold(1, 100 + i, "dog") for i in range(90)]
+
+    found = find_harm([*others, *bad])
+
+    assert (found[0].annotator, found[0].n) == (1, 90)
+    assert found[0].tolerated == pytest.approx(tolerated)
+
+
+def test_evidence_beyond_all_bounds_stays_a_number() -> None:
+    found = find_harm([_gold(1, i, "dog") for i in range(300)])
+
+    assert [one.evidence for one in found] == [math.exp(600)]
+
+
+@pytest.mark.parametrize(("known", "people"), [(9, set()), (10, {1})])
+def test_nobody_is_compared_with_others_before_ten_answers_of_known_truth(known: int, people: set[int]) -> None:
+    right = [_gold(1, i, "cat") for i in range(known)]
+    alone = [Answer(who, i, "dog" if who == 1 else "cat", _at(i)) for who in (1, 2, 3) for i in range(100, 120)]
+
+    assert {one.annotator for one in find_harm([*right, *alone])} == people
+
+
+@pytest.mark.parametrize("others", [["cat"], ["cat", "cat", "dog"]])
+def test_one_other_or_others_who_differ_are_no_reference(others: list[str]) -> None:
+    right = [_gold(1, i, "cat") for i in range(10)]
+    mine = [Answer(1, i, "bird", _at(i)) for i in range(100, 120)]
+    theirs = [Answer(2 + at, i, said, _at(i)) for at, said in enumerate(others) for i in range(100, 120)]
+
+    assert find_harm([*right, *mine, *theirs]) == []
+
+
+def _gold(who: int, image: int, said: str, *, at: int | None = None) -> Answer:
+    """An answer about an image that is known to be a cat."""
+    return Answer(who, image, said, _at(image if at is None else at), known="cat", gold=True)
 
 
 def _at(minute: int) -> datetime:

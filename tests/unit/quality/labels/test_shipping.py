@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from labeling.estimates import Estimate
 from labeling.quality.labels.readiness import TARGETS, Criterion, State, Verdict, count, judge, measured, verdict_on
 
+PAGE = Path(__file__).parents[4] / "docs" / "reference" / "label-quality.md"
 GOOD, BAD = Estimate(0.95, 0.93, 0.97, 200), Estimate(0.5, 0.4, 0.6, 200)
 
 
@@ -18,12 +21,15 @@ GOOD, BAD = Estimate(0.95, 0.93, 0.97, 200), Estimate(0.5, 0.4, 0.6, 200)
         (measured("gold", GOOD, at_least=True), State.MET),
         (measured("gold", BAD, at_least=True), State.MISSED),
         (measured("gold", Estimate(0.9, 0.85, 0.95, 200), at_least=True), State.OPEN),
+        (measured("gold", Estimate(0.95, 0.9, 0.97, 200), at_least=True), State.MET),
+        (measured("gold", Estimate(0.85, 0.8, 0.9, 200), at_least=True), State.OPEN),
         (measured("gold", Estimate(1.0, 0.9, 1.0, 29), at_least=True), State.OPEN),
         (measured("gold", None, at_least=True), State.OPEN),
         (measured("gold", BAD, at_least=True, informative=True), State.INFORMATION),
         (measured("label_errors", Estimate(0.02, 0.01, 0.04, 500), at_least=False), State.MET),
         (measured("label_errors", Estimate(0.09, 0.06, 0.12, 500), at_least=False), State.MISSED),
         (measured("label_errors", Estimate(0.05, 0.02, 0.08, 500), at_least=False), State.OPEN),
+        (measured("label_errors", Estimate(0.08, 0.05, 0.12, 500), at_least=False), State.OPEN),
         (count("disputes", 0, 3, at_least=False), State.MET),
         (count("disputes", 1, 3, at_least=False), State.MISSED),
         (count("classes", 10, 3, at_least=True), State.MET),
@@ -60,3 +66,17 @@ def test_what_is_missed_is_named_before_what_is_not_yet_known() -> None:
 def test_nothing_judged_is_not_known() -> None:
     assert judge([])[0] is Verdict.UNKNOWN
     assert set(TARGETS) == {"holdout", "agreement", "label_errors", "gold", "disputes", "classes", "alarms"}
+
+
+def test_the_page_gives_the_targets_of_the_code() -> None:
+    rows = [[cell.strip() for cell in line.split("|")] for line in PAGE.read_text().splitlines() if line[:3] == "| `"]
+
+    targets = {row[1].strip("`"): row[3] for row in rows if row[1].strip("`") in TARGETS}
+
+    assert {name: _number(words) for name, words in targets.items()} == TARGETS
+
+
+def _number(target: str) -> float:
+    """The number in "at least 80 %"."""
+    *_, number = target.removesuffix(" %").split()
+    return float(number) / (100 if target.endswith("%") else 1)

@@ -176,6 +176,31 @@ def test_an_exhausted_pool_leaves_evaluation_and_then_nothing() -> None:
 
 
 @pytest.mark.parametrize(
+    ("shares", "evaluation"),
+    [
+        (Shares(), 20),
+        (Shares(evaluation_until_target=0.001), 1),
+        (Shares(evaluation_until_target=0.0), 0),
+    ],
+)
+def test_with_an_empty_pool_evaluation_keeps_to_its_share_and_goes_on_however_small_it_is(
+    shares: Shares, evaluation: int
+) -> None:
+    found = plan(100, shares, pool=0, holdout=300, reached=False, rng=np.random.default_rng(0))
+
+    assert found == Counts(evaluation, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("pool", "counts"), [(3, Counts(0, 3, 0, 0)), (7, Counts(0, 5, 2, 0)), (12, Counts(0, 5, 5, 2))]
+)
+def test_a_small_pool_is_spent_on_control_first_then_on_calibration_then_on_hard_images(
+    pool: int, counts: Counts
+) -> None:
+    assert plan(100, Shares(), pool=pool, holdout=0, reached=False, rng=np.random.default_rng(0)) == counts
+
+
+@pytest.mark.parametrize(
     ("labels", "reached"),
     [
         ({}, False),
@@ -187,6 +212,10 @@ def test_an_exhausted_pool_leaves_evaluation_and_then_nothing() -> None:
 )
 def test_the_larger_evaluation_share_ends_at_the_target(labels: dict[str, int], reached: bool) -> None:
     assert target_reached(labels, CLASSES, Shares(), least=30) is reached
+
+
+def test_a_class_without_any_evaluation_label_keeps_the_larger_share() -> None:
+    assert not target_reached({"cat": 30, "dog": 30}, CLASSES, Shares(evaluation_per_class=1), least=30)
 
 
 def test_a_million_images_are_drawn_from_within_the_size_of_their_embeddings() -> None:
@@ -273,6 +302,7 @@ class _Picks(Strategy):
         (_Picks([0, 0]), "two images of one group"),
         (_Picks([0, 1]), "two images of one group"),
         (_Picks([99]), "at most 2 positions of 4 images"),
+        (_Picks([4]), "at most 2 positions of 4 images"),
         (_Picks([-1]), "at most 2 positions"),
         (_Picks([0, 2, 3]), "at most 2 positions"),
         (_Picks([0, 2], [1.0, np.nan]), "one finite number"),

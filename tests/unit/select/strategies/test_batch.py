@@ -68,6 +68,15 @@ def test_the_last_of_the_three_times_most_doubtful_is_chosen_where_it_alone_diff
     assert chosen.tolist() == [0, 5]
 
 
+def test_of_equally_doubtful_ones_at_the_end_of_the_shortlist_the_earlier_are_on_it() -> None:
+    places = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 9.0, 9.0])[:, None]  # six are the shortlist for two
+    doubts = np.array([0.9, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5])
+
+    chosen = choose(doubts, lambda at: places[at], 2)
+
+    assert chosen.tolist() == [0, 5]
+
+
 def test_k_center_takes_the_farthest_point_each_time() -> None:
     points = np.random.default_rng(5).normal(size=(80, 4))
 

@@ -14,7 +14,7 @@ from labeling.errors import Invalid
 from labeling.select.strategies.by_score import ByScore
 from labeling.select.strategies.k_center import KCenter
 from labeling.select.strategies.registry import STRATEGIES
-from labeling.select.strategies.strategy import Labelled, Predicted, Strategy, View, checked_picks
+from labeling.select.strategies.strategy import Labelled, Picks, Predicted, Strategy, View, checked_picks
 from labeling.select.strategies.uncertainty import margin
 
 BY_SCORE = {"entropy", "least_confidence", "margin"}
@@ -69,6 +69,26 @@ def test_a_strategy_either_scores_what_is_predicted_or_says_that_it_has_no_score
     assert (scores is not None) == (name in BY_SCORE)
     if scores is not None:
         assert np.isfinite(scores).all() and scores[0] < scores[1] == scores[2]
+
+
+@pytest.mark.parametrize("positions", [[0.0, 2.0], [True], [[0, 2]]], ids=["floats", "a mask", "a table"])
+def test_positions_that_are_no_row_of_whole_numbers_are_refused(positions: list[object]) -> None:
+    picks = Picks(np.array(positions), np.ones(len(positions)), ("given",) * len(positions))
+
+    with pytest.raises(Invalid, match="'mine' must pick at most 2 positions of 5 images"):
+        checked_picks(picks, _view(5, 5), 2, "mine")
+
+
+@pytest.mark.parametrize("n", [0, -1])
+def test_a_pick_where_none_was_asked_for_is_refused(n: int) -> None:
+    with pytest.raises(Invalid, match="'mine' must pick at most"):
+        checked_picks(Picks(np.array([0]), np.ones(1), ("given",)), _view(5, 5), n, "mine")
+
+
+def test_no_position_at_all_is_an_answer_whatever_its_type() -> None:
+    nothing = Picks(np.array([]), np.array([]), ())
+
+    assert checked_picks(nothing, _view(5, 5), 2, "mine").positions.dtype == np.int64
 
 
 def test_only_random_picks_are_a_uniform_sample() -> None:
@@ -134,6 +154,36 @@ def test_k_center_picks_what_is_far_from_the_labels_whatever_is_predicted() -> N
     picks = KCenter().choose(view, 2, np.random.default_rng(0))
 
     assert picks.positions.tolist() == [2, 1]
+
+
+class _EqualImages:
+    """A gather of equal vectors that notes how many it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def __call__(self, at: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        self.asked.append(len(at))
+        return np.zeros((len(at), 1), np.float32)
+
+
+@pytest.mark.parametrize("name", ["k_center", "typical"])
+def test_of_more_than_ten_thousand_images_ten_thousand_are_compared(name: str) -> None:
+    gather = _EqualImages()
+    view = View(np.arange(10_001), gather, lambda: Labelled((), gather))
+
+    STRATEGIES[name].choose(view, 1, np.random.default_rng(0))
+
+    assert gather.asked == [10_000]
+
+
+def test_k_center_compares_with_at_most_ten_thousand_labelled_images() -> None:
+    images, theirs = _EqualImages(), _EqualImages()
+    view = View(np.arange(2), images, lambda: Labelled(("cat",) * 10_001, theirs))
+
+    KCenter().choose(view, 1, np.random.default_rng(0))
+
+    assert (images.asked, theirs.asked) == ([2], [10_000])
 
 
 def test_a_function_of_ones_own_sees_no_nan_and_must_give_one_finite_number_an_image() -> None:
