@@ -36,6 +36,7 @@ def test_an_abstention_costs_recall_only() -> None:
 def test_none_of_these_is_no_class() -> None:
     assert macro_f1(np.array([NONE_CODE, 0]), np.array([NONE_CODE, 0]), 2) == 1.0
     assert macro_f1(np.array([0, 0]), np.array([NONE_CODE, 0]), 2) == 2 / 3
+    assert macro_f1(np.array([NONE_CODE]), np.array([NONE_CODE]), 2) == 0.0
 
 
 @given(st.lists(st.tuples(st.integers(-2, 3), st.integers(-2, 3)), min_size=2, max_size=40))

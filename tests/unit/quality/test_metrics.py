@@ -73,6 +73,19 @@ def test_calibration_error_agrees_with_an_example_by_hand() -> None:
     assert error == pytest.approx((2 * abs(0.95 - 0.5) + 2 * abs(0.65 - 1.0)) / 4)
 
 
+def test_each_bin_of_the_calibration_error_has_its_upper_edge() -> None:
+    probs, truth = np.array([[0.5, 0.5], [0.9, 0.1]]), np.array([0, 1])  # too doubtful by .5, too sure by .9
+
+    assert expected_calibration_error(probs, truth, bins=2) == pytest.approx((0.5 + 0.9) / 2)
+
+
+def test_calibration_error_of_one_image_and_of_none() -> None:
+    probs, truth = np.array([[0.9, 0.1]]), np.array([0])
+
+    assert expected_calibration_error(probs, truth) == pytest.approx(0.1)
+    assert expected_calibration_error(probs[:0], truth[:0]) == 0.0
+
+
 def test_calibration_error_is_over_fifteen_bins_unless_told_otherwise() -> None:
     # of 15 bins .61 and .65 share one, (.6, .667]; of 14 or 16 bins they do not
     probs = np.array([[0.61, 0.39], [0.65, 0.35]])
@@ -112,11 +125,22 @@ def test_each_of_a_thousand_resamples_has_as_many_groups_as_there_are() -> None:
         resamples.append(sorted(at.tolist()))
         return 0.0
 
-    bootstrap(keep, np.array([7, 3, 3, 8]), np.random.default_rng(0))
+    bootstrap(keep, np.array([3, 4, 4, 5]), np.random.default_rng(0))
 
     assert len(resamples) == 1_000
     assert {at.count(0) + at.count(1) + at.count(3) for at in resamples} == {3}
     assert all(at.count(1) == at.count(2) for at in resamples)
+
+
+@pytest.mark.parametrize(("confidence", "bounds"), [(0.95, (24.975, 974.025)), (0.8, (99.9, 899.1))])
+def test_the_interval_of_a_bootstrap_leaves_out_as_much_on_either_side(
+    confidence: float, bounds: tuple[float, float]
+) -> None:
+    values = iter(range(1_000))
+
+    found = bootstrap(lambda at: next(values), np.arange(3), np.random.default_rng(0), confidence=confidence)
+
+    assert found == pytest.approx(bounds)
 
 
 def test_bootstrap_over_groups_is_as_wide_as_there_are_few_groups() -> None:
