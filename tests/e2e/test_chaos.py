@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.chaos import TEMPLATE, difference, play, resolve_labels
+from bench.chaos import TEMPLATE, difference, play, settle
 from bench.chaos_system import running_system
 
 
@@ -15,7 +15,7 @@ def test_the_ledger_equals_label_studios_export_after_kills_and_faults_both_ways
     with running_system(tmp_path, images=60, seed=3, template=TEMPLATE) as system:
         done = play(system, seconds=14.0, kill_every_s=3.0, tell=lambda line: None)
 
-        settled = resolve_labels(system, 180.0)
+        settled = settle(system, 180.0)
 
         found = difference(system)
         words = (tmp_path / "home" / "service.work.log").read_text()[-3000:]

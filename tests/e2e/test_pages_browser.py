@@ -12,11 +12,8 @@ import sqlalchemy as sa
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from labeling.adapters.storage.image_store import ImageStore
-from labeling.estimates import Estimate
 from labeling.jobs import Role
 from labeling.project import Project
-from labeling.quality.annotators.acceptance import acceptance
-from labeling.quality.figures.plots import VersionPoint, acceptance_bars, holdout_by_version
 from tests.service.quality_data import fill
 from tests.service.web_client import make_key
 from tests.service.web_process import WebProcess, web_process
@@ -59,16 +56,6 @@ def running(database: sa.Engine, tmp_path: Path) -> Iterator[WebProcess]:
         yield process
 
 
-def plots() -> dict[str, str]:
-    """Real ones, drawn by the library that the worker uses."""
-    points = [
-        VersionPoint(2, Estimate(0.71, 0.63, 0.77, 34), promoted=True),
-        VersionPoint(3, Estimate(0.83, 0.75, 0.89, 51), promoted=True),
-    ]
-    rows = acceptance([("cat", 60, 51), ("dog", 50, 28)], ["cat", "dog", "bird"])
-    return {"holdout_by_version": holdout_by_version(points), "acceptance": acceptance_bars(rows)}
-
-
 def watch(page: Page) -> list[str]:
     """What the page says that it should not: dialogs, errors, violations of its own policy."""
     said: list[str] = []
@@ -89,7 +76,7 @@ def test_a_person_logs_in_by_keyboard_sees_the_figures_and_logs_out(
     page: Page, running: WebProcess, database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path
 ) -> None:
     project = make_project(database)
-    fill(database, project, ImageStore(str(tmp_path / "media")), plots())
+    fill(database, project, ImageStore(str(tmp_path / "media")))
     page.goto(f"{running.address}/projects/{project.id}")
     said = watch(page)
 
@@ -98,6 +85,8 @@ def test_a_person_logs_in_by_keyboard_sees_the_figures_and_logs_out(
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="animals").wait_for()
 
+    page.evaluate("() => document.querySelectorAll('img.plot').forEach(i => i.scrollIntoView())")
+    page.wait_for_function("() => [...document.querySelectorAll('img.plot')].every(i => i.naturalWidth > 200)")
     assert page.get_by_role("img", name="Hold-out accuracy by version").is_visible()
     shown = page.locator(".gallery img").first
     shown.scroll_into_view_if_needed()
@@ -115,7 +104,7 @@ def test_the_quality_page_fits_a_narrow_screen_and_needs_no_script(
     browser: Browser, running: WebProcess, database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path
 ) -> None:
     project = make_project(database)
-    fill(database, project, ImageStore(str(tmp_path / "media")), plots())
+    fill(database, project, ImageStore(str(tmp_path / "media")))
     context = browser.new_context(java_script_enabled=False, viewport={"width": 400, "height": 800})
     page = context.new_page()
 

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
@@ -49,7 +50,7 @@ class Studio(FakeLabelStudio):
         return "1.23.2"
 
     def project(self, project_id: int) -> StudioProject:
-        return replace(super().project(project_id), sampling=self.sampling)
+        return msgspec.structs.replace(super().project(project_id), sampling=self.sampling)
 
 
 class Server:

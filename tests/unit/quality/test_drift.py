@@ -88,8 +88,8 @@ def test_the_same_images_cannot_be_separated() -> None:
 def test_fewer_images_than_folds_cannot_be_separated() -> None:
     four, five = (clouds(n, 50, shift=9.0, seed=0) for n in (4, 5))
 
-    assert told_apart(*four, np.random.default_rng(0)) == Estimate(0.5, 0.0, 1.0, 8)
-    assert told_apart(*five, np.random.default_rng(0)).value == 1.0
+    assert separability(*four, np.random.default_rng(0)) == Estimate(0.5, 0.0, 1.0, 8)
+    assert separability(*five, np.random.default_rng(0)).value == 1.0
 
 
 def test_a_class_that_doubles_is_found_nine_times_in_ten_and_no_change_rarely() -> None:
