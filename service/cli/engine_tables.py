@@ -116,7 +116,7 @@ def plan(console: Console, document: Json) -> None:
     rows = [
         [
             row["engine"],
-            _range(row["images"], _whole),
+            _range(row["images"], "{:,.0f}".format),
             row["seconds"],
             _range(row["hours"], _hours),
             _range(row["money_micro"], money),
@@ -190,7 +190,3 @@ def _hours(hours: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5_400 else f"{hours:.1f} h"
-
-
-def _whole(value: float) -> str:
-    return f"{value:,.0f}"

@@ -267,10 +267,9 @@ def _guarded(parts: Parts, job: JobName, body: Callable[..., Counts], alone: One
             raise
         except Exception as error:
             log.exception("job failed", job=job.value, project=project_id)
+            reason = f"{type(error).__name__}: {error}"[:500]
             with transaction(parts.database) as session:
-                failures.record(
-                    session, project_id, f"job:{job.value}", str(project_id), _reason(error), False, parts.now()
-                )
+                failures.record(session, project_id, f"job:{job.value}", str(project_id), reason, False, parts.now())
             raise
         with transaction(parts.database) as session:
             failures.clear(session, f"job:{job.value}", str(project_id))
@@ -297,7 +296,3 @@ def _is_wanted(parts: Parts, session: Session, project_id: ProjectId, job: JobNa
 def _is_dead(parts: Parts, project_id: ProjectId, job: JobName) -> bool:
     with reading(parts.database) as session:
         return failures.is_dead(session, f"job:{job.value}", str(project_id))
-
-
-def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:500]

@@ -149,10 +149,6 @@ def _reported(version: Version) -> Estimate:
     return Estimate(value, interval[0], interval[1], labels)
 
 
-def _holdout_by_version(facts: Facts) -> HoldoutByVersion:
-    return HoldoutByVersion([_one_version(facts, version) for version in facts.versions])
-
-
 def _one_version(facts: Facts, version: Version) -> OneVersion:
     promoted = _was_promoted(facts.verdicts[version.id])
     champion = facts.champion is not None and facts.champion.id == version.id
@@ -239,7 +235,7 @@ def _was_promoted(verdicts: Sequence[Promotion]) -> bool:
 
 
 COUNTS: tuple[Callable[[Facts], msgspec.Struct], ...] = (
-    _holdout_by_version,
+    lambda facts: HoldoutByVersion([_one_version(facts, version) for version in facts.versions]),
     _confusion,
     _acceptance,
     _hardest,
