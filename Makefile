@@ -18,7 +18,7 @@ demo:
 
 test:
 	@$(MAKE) --no-print-directory -j2 .venv/dev .venv-ls/ready chromium
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m "not alone"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not alone"
 	$(BIN)/pytest -m alone
 
 check: .venv/dev

@@ -28,17 +28,6 @@ for name in [name for name in os.environ if name.startswith(("HARDCASE_", "LABEL
     del os.environ[name]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `pytest -n --dist loadgroup` the tests of a file run in one process: they share its fixtures and its ports.
-
-    A folder's own conftest.py may have put an item into another group.
-    """
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
-
-
 @pytest.fixture(autouse=True)
 def _loopback_only() -> None:
     socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)

@@ -18,21 +18,13 @@ ROOT = Path(__file__).parents[2]
 
 
 HERE = Path(__file__).parent
-STARTS_ITS_OWN = HERE / "test_chaos.py"
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests with a Label Studio run in one process of `pytest -n`, first: it and its template are made once."""
-    with_one = {
-        item
-        for item in items
-        if item.path == STARTS_ITS_OWN
-        or (item.path.is_relative_to(HERE) and "label_studio" in getattr(item, "fixturenames", ()))
-    }
-    for item in with_one:
-        item.add_marker(pytest.mark.xdist_group("label studio"))
-    items.sort(key=lambda item: item not in with_one)
+    """Tests with a real Label Studio come first: they take longest, and the others fill the time that is left."""
+    items.sort(
+        key=lambda item: not item.path.is_relative_to(HERE) or "label_studio" not in getattr(item, "fixturenames", ())
+    )
 
 
 @dataclass
