@@ -38,7 +38,7 @@ from service.work.promote import judge
 from service.work.promote.predict import predict
 from service.work.quality import QUICK, SLOW
 from service.work.select import query
-from service.work.wiring import Parts, set_aside_what_is_loaded
+from service.work.wiring import Parts, release_freed_memory, set_aside_what_is_loaded
 
 ANSWERS = 50
 SAMPLE_S = 0.005
@@ -80,6 +80,7 @@ def measure(home: Path) -> Iterator[Line]:
     parts = open_parts(home)
     for _, work in _steps(parts, []):
         work()
+        release_freed_memory()  # as the worker does after a job that did something
     set_aside_what_is_loaded()
     answered = answer(parts, ANSWERS)
     for name, work in _steps(parts, answered):
@@ -160,6 +161,7 @@ def _weigh(name: str, work: Work) -> Line:
     with _peak() as sampled:
         begun = time.process_time()
         work()
+        release_freed_memory()
         spent = time.process_time() - begun
     return {"step": name, "cpu_s": round(spent, 3), "anonymous_mb": round(max(sampled), 1)}
 

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +32,16 @@ from service.settings import Settings
 from service.work.engines.factory import make_engine as load_engine
 from service.work.failpoints import Failpoints
 
-__all__ = ["EngineFor", "Memo", "Parts", "make_parts", "open_embeddings", "set_aside_what_is_loaded", "utc_now"]
+__all__ = [
+    "EngineFor",
+    "Memo",
+    "Parts",
+    "make_parts",
+    "open_embeddings",
+    "release_freed_memory",
+    "set_aside_what_is_loaded",
+    "utc_now",
+]
 
 log = get_logger(__name__)
 T = TypeVar("T")
@@ -125,6 +136,12 @@ def set_aside_what_is_loaded() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def release_freed_memory() -> None:
+    """Give back to the system what a step has freed: the C library keeps it for later."""
+    with suppress(AttributeError, OSError):  # only glibc has this
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def utc_now() -> datetime:

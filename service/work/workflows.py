@@ -51,7 +51,7 @@ from service.work.review.adopt import adopt_batch
 from service.work.review.push import push
 from service.work.review.sync import sync
 from service.work.select import query
-from service.work.wiring import Parts
+from service.work.wiring import Parts, release_freed_memory
 
 FULL_SWEEP_EVERY = 60
 """Once an hour a sweep also searches for what vanished from Label Studio, which has to walk over all its tasks for it:
@@ -274,6 +274,7 @@ def _guarded(parts: Parts, job: JobName, body: Callable[..., Counts], alone: One
         with transaction(parts.database) as session:
             failures.clear(session, f"job:{job.value}", str(project_id))
         if any(counts.values()):
+            release_freed_memory()
             log.info("job done", job=job.value, project=project_id, trigger=trigger, **counts)
         return counts
 
