@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from bench.large_project import CLASSES, build, content_hash, true_classes
 from db import migrate
 from db.session import make_engine, reading, transaction
-from db.tables import AnnotationRow, ImageRow, ReviewRow
+from db.tables import AnnotationRow, ImageRow, ReviewRow, ViewRow
 from labeling.adapters.storage.embedding_store import EmbeddingStore
 from labeling.ingest.hashing import text_key
 from labeling.jobs import Trigger
@@ -85,6 +85,8 @@ def answer(parts: Parts, n: int) -> list[ImageId]:
     )
     with transaction(parts.database) as session:
         found = session.execute(unanswered.order_by(ReviewRow.id).limit(n)).all()
+        views = [{"review_id": review, "at": datetime.now(UTC)} for review, _ in found]
+        session.execute(sa.insert(ViewRow).prefix_with("OR IGNORE"), views)  # what nobody viewed would not count
         session.execute(sa.insert(AnnotationRow), [_annotation(review) for review, _ in found])
     return [ImageId(image) for _, image in found]
 
