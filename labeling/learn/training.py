@@ -129,7 +129,12 @@ def fit_classifier(
         raise Invalid("Some labelled images have an embedding that is not finite; leave them out of the fit.")
     head = head or Logistic()
     fused = (fusion or Concatenation()).fit(reference or inputs)
-    fitted = head.fit(fused.features(inputs), labels, n_classes, rng or np.random.default_rng(0), log)
+    features = np.empty((len(inputs), fused.width), np.float32)
+    for rows in slices(len(inputs), CHUNK):
+        features[rows] = fused.features(inputs.take(rows))
+    held = [features]
+    del inputs, reference, features  # hundreds of megabytes in a large project: the head may let go of its features
+    fitted = head.fit(held.pop(), labels, n_classes, rng or np.random.default_rng(0), log)
     return FusedClassifier(fused, fitted, np.bincount(labels, minlength=n_classes) > 0, head.temperature)
 
 

@@ -116,11 +116,16 @@ def bootstrap(
     """
     order = np.argsort(groups, kind="stable")
     starts = np.flatnonzero(np.diff(groups[order], prepend=groups[order[0]] - 1))
-    members = np.split(order, starts[1:])
-    values = [
-        statistic(np.concatenate([members[g] for g in rng.integers(len(members), size=len(members))]))
-        for _ in range(draws)
-    ]
+    sizes = np.diff(starts, append=len(order))  # (G,)
+
+    def drawn() -> npt.NDArray[np.int64]:
+        """The positions of G groups that were drawn, group after group."""
+        chosen = rng.integers(len(starts), size=len(starts))
+        before = np.cumsum(sizes[chosen]) - sizes[chosen]  # positions of the groups drawn before
+        shift = np.repeat(starts[chosen] - before, sizes[chosen])
+        return np.asarray(order[np.arange(len(shift)) + shift], np.int64)
+
+    values = [statistic(drawn()) for _ in range(draws)]
     lower, upper = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(lower), float(upper)
 

@@ -94,16 +94,18 @@ class ConcatenatedFeatures:
         ):
             if block.shape[1] != len(mean):
                 raise Invalid(f"The classifier expects {len(mean)} {name} numbers an image and got {block.shape[1]}.")
-        no_text, no_prelabel = _absent(text), _absent(prelabel)  # (N,)
-        return np.hstack(
-            [
-                np.where(_absent(image)[:, None], self.image_mean, image),
-                np.where(no_text[:, None], self.text_mean, text),
-                no_text[:, None],
-                np.where(no_prelabel[:, None], 0, prelabel),
-                no_prelabel[:, None],
-            ]
-        ).astype(np.float32)
+        no_image, no_text, no_prelabel = _absent(image), _absent(text), _absent(prelabel)  # (N,)
+        d, t, _ = self.dims
+        features = np.empty((n, self.width), np.float32)
+        features[:, :d] = image
+        features[no_image, :d] = self.image_mean
+        features[:, d : d + t] = text
+        features[no_text, d : d + t] = self.text_mean
+        features[:, d + t] = no_text
+        features[:, d + t + 1 : -1] = prelabel
+        features[no_prelabel, d + t + 1 : -1] = 0
+        features[:, -1] = no_prelabel
+        return features
 
     def pack(self) -> Tensors:
         """The constants by their names."""

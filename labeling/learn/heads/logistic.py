@@ -51,7 +51,9 @@ class Logistic:
     ) -> LinearHead:
         """The classes with an example are fitted; `rng` is not needed."""
         present = np.unique(labels)  # the K' classes with an example
-        fitted = train(features, np.searchsorted(present, labels), len(present), self, log)
+        examples = torch.from_numpy(features.astype(np.float64))
+        del features
+        fitted = train(examples, np.searchsorted(present, labels), len(present), self, log)
         weight, bias = fitted.weight.detach().numpy(), fitted.bias.detach().numpy()
         return LinearHead(*with_absent_classes(weight, bias, present, n_classes), self)
 
@@ -111,14 +113,13 @@ class Layer(nn.Module):
 
 
 def train(
-    features: NDArray[np.float32],
+    x: Tensor,
     labels: NDArray[np.int64],
     n_classes: int,
     settings: Logistic,
     log: Log | None = None,
 ) -> Layer:
-    """The loop. Every class must have an example; the whole training set is one batch."""
-    x = torch.from_numpy(features.astype(np.float64))  # (N, F)
+    """The loop over x (N, F), float64. Every class must have an example; the whole training set is one batch."""
     y = torch.from_numpy(labels)  # (N,)
     weights = _example_weights(y, n_classes, balanced=settings.balanced)  # (N,)
     layer = Layer(x.shape[1], n_classes)
