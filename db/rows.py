@@ -15,6 +15,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from labeling.conversion import convert
 from labeling.slices import batches
 
 KEYS_A_STATEMENT = 500
@@ -30,7 +31,7 @@ def columns(kind: type[Any], /, *tables: Any, **given: Any) -> list[sa.ColumnEle
 
 def read(kind: type[T], row: object) -> T:
     """One value."""
-    return msgspec.convert(row, kind, from_attributes=True)
+    return convert(row, kind, from_attributes=True)
 
 
 def read_first(session: Session, kind: type[T], statement: sa.Select[*tuple[Any, ...]]) -> T | None:
@@ -41,7 +42,7 @@ def read_first(session: Session, kind: type[T], statement: sa.Select[*tuple[Any,
 
 def read_all(kind: type[T], rows: Iterable[object]) -> list[T]:
     """All values, in the order of their rows."""
-    return [msgspec.convert(row, kind, from_attributes=True) for row in rows]
+    return [convert(row, kind, from_attributes=True) for row in rows]
 
 
 def to_row(value: Any, **more: Any) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from labeling.conversion import convert, decode
 from labeling.errors import BadArtifact
 from labeling.learn.classifier import Classifier, Dims, FusionKind, HeadKind, Packed
 from labeling.learn.fusions.concatenation import Concatenation
@@ -120,7 +121,7 @@ def unpack(files: dict[str, bytes]) -> tuple[Classifier, Card]:
 
 def _card(text: bytes) -> Card:
     try:
-        card = msgspec.json.decode(text, type=Card)
+        card = decode(text, Card)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadArtifact(f"The card cannot be read: {error}. Run `hardcase learn` to make a new one.") from error
     if card.format != FORMAT:
@@ -138,7 +139,7 @@ def _kind(table: Mapping[str, Kind], what: str, name: str, settings: dict[str, A
             "Use the hardcase that saved it, or run `hardcase learn` to make a new one."
         )
     try:
-        return msgspec.convert(settings, type=type(table[name]))
+        return convert(settings, type(table[name]))
     except msgspec.ValidationError as error:
         raise BadArtifact(f"The card gives the {what} {name!r} settings that it does not have: {error}.") from error
 

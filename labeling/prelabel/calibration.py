@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
+from labeling.conversion import convert
 from labeling.learn.calibration import enough_to_calibrate, fit_temperature
 from labeling.vectors import softmax
 
@@ -55,7 +56,7 @@ def read_terms(stored: Mapping[str, Any]) -> Terms:
     >>> read_terms(Terms(2.0, (0.1, -0.1), {}, 40).as_json())
     Terms(temperature=2.0, bias=(0.1, -0.1), levels={}, labels=40)
     """
-    return msgspec.convert(stored, Terms)
+    return convert(stored, Terms)
 
 
 def fit_terms(probs: NDArray[np.floating], labels: NDArray[np.integer]) -> Terms | None:

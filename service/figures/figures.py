@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from db.views.dashboard import Figure
 from db.views.figures import NewFigure, data_of, kept_fingerprint
+from labeling.conversion import convert
 from labeling.types import ProjectId
 from service.figures.accuracy import Acceptance, Confusion, Hardest, HoldoutByVersion, LabelsBySource, Rounds
 from service.figures.agreement import Agreement, Consensus
@@ -93,6 +94,6 @@ def is_current(
 
 def _in_form(data: Mapping[str, Any] | None, kind: type[T]) -> T | None:
     try:
-        return None if data is None else msgspec.convert(data, kind)
+        return None if data is None else convert(data, kind)
     except msgspec.ValidationError:
         return None

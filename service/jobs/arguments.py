@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias, cast
 
 import msgspec
 
+from labeling.conversion import decode
 from labeling.errors import Invalid
 from labeling.jobs import JobName
 from service.jobs.engine_requests import EngineRequest, read_request
@@ -110,7 +111,7 @@ def read_arguments(job: JobName, stored: Sequence[str]) -> Arguments | None:
     if len(stored) > 1 or not all(text.startswith("{") for text in stored):
         return _read_old(job, stored)
     try:
-        found: Arguments = msgspec.json.decode(stored[0] if stored else "{}", type=shape)
+        found: Arguments = decode(stored[0] if stored else "{}", shape)
     except (msgspec.DecodeError, Invalid) as error:
         raise _refusal(job, stored, str(error) if stored else "it needs some") from error
     return found

@@ -9,11 +9,11 @@ import re
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-import msgspec
 import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from labeling.answers import is_always_offered
+from labeling.conversion import convert
 from labeling.errors import Invalid
 from labeling.project import ProjectConfig
 from service.plugins import ENGINES, HEADS, STRATEGIES, check_name
@@ -192,7 +192,7 @@ class ProjectFile(Strict):
         policy["budget"] = {"micro": int(budget.amount * 1_000_000), "currency": budget.currency} if budget else None
         labels = [{"name": _plain(label)} if isinstance(label, str) else label.model_dump() for label in self.labels]
         content = {"name": self.name, "labels": labels, "guidelines": self.guidelines, "policy": policy}
-        return msgspec.convert(content, ProjectConfig)
+        return convert(content, ProjectConfig)
 
 
 def parse_project(text: str) -> ProjectConfig:

@@ -17,6 +17,7 @@ import msgspec
 from label_studio_sdk import LabelStudio as Sdk
 
 from labeling.adapters.label_studio.http import LabelStudioHttp, StudioFile
+from labeling.conversion import convert
 from labeling.errors import NotFound
 from labeling.slices import batches
 
@@ -146,7 +147,7 @@ class LabelStudio:
         """Its present settings; NotFound if it was deleted."""
         with self._http.explained():
             found = dict(self._http.call("GET", f"/api/projects/{project_id}/")).items()
-            return msgspec.convert({name: value for name, value in found if value is not None}, StudioProject)
+            return convert({name: value for name, value in found if value is not None}, StudioProject)
 
     def set_model_version(self, project_id: int, model_version: str) -> None:
         """Show the predictions of this version; they must be there already."""

@@ -17,6 +17,7 @@ from db.repositories.people import annotators
 from db.repositories.people.annotators import Annotator
 from db.session import reading, transaction
 from db.views import dashboard
+from labeling.conversion import convert
 from labeling.types import Actor
 from service.figures.estimates import Known
 from service.figures.figures import name_of, outdated, read
@@ -109,6 +110,6 @@ def _is_found(member: Member) -> bool:
 def _evidence(one: Annotator) -> Found | None:
     """What the rule found when it paused somebody; None where a person decided."""
     try:
-        return msgspec.convert(dict(one.evidence), Found) if one.paused and one.evidence else None
+        return convert(dict(one.evidence), Found) if one.paused and one.evidence else None
     except msgspec.ValidationError:
         return None

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from labeling.conversion import convert
 from labeling.estimates import Estimate
 from labeling.quality.annotators.acceptance import acceptance
 from labeling.quality.figures.plots import (
@@ -37,7 +38,7 @@ __all__ = ["draw"]
 def draw(figures: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """SVG of every figure that has a plot and enough to draw."""
     found: dict[str, Any] = {
-        name: msgspec.convert(data, FIGURES[name]) for name, data in figures.items() if FIGURES[name] in _PLOTS
+        name: convert(data, FIGURES[name]) for name, data in figures.items() if FIGURES[name] in _PLOTS
     }
     return {name: _PLOTS[type(figure)](figure) for name, figure in found.items() if figure.drawable}
 
