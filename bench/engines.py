@@ -268,8 +268,7 @@ def _groups(stamps: Stamps, vectors: Vectors) -> NDArray[np.int64]:
     hashes = [file.name for file in stamps.files]
     fingerprints = Fingerprints(hashes, [perceptual_hash(item.image) for item in stamps.items], vectors)
     nobody = Fingerprints([], [], np.zeros((0, vectors.shape[1]), np.float32))
-    founders = [placed.founder for placed in place(fingerprints, nobody, [], salt="bench", holdout_share=0.0)]
-    return np.unique(founders, return_inverse=True)[1].astype(np.int64)
+    return np.unique(place(fingerprints, nobody, []), return_inverse=True)[1].astype(np.int64)
 
 
 def _look(engine: Engine, files: Sequence[Path]) -> Look:

@@ -9,6 +9,7 @@ from labeling.answers import AnswerSet
 from labeling.types import ProjectId
 
 __all__ = [
+    "RESERVED",
     "Budget",
     "EngineUse",
     "Gate",
@@ -21,6 +22,10 @@ __all__ = [
     "Shares",
     "Team",
 ]
+
+
+RESERVED = 0.25
+"""The share of the near-duplicate groups that a project of up to 1,200 groups keeps for its random stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +42,15 @@ class LabelClass:
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Which part of every query is spent on the random kinds; the rest is `hard`. All in [0, 1]."""
+    """Which part of every query the random stream gets; the rest is `hard`. All in [0, 1].
 
-    evaluation_until_target: float = 0.20
-    evaluation: float = 0.05
-    evaluation_target: int = 100
-    evaluation_per_class: int = 5
-    control: float = 0.05
-    calibration: float = 0.05
+    `random_first` until `random_target` images of the stream are answered, then `random`. `blind` is the part of the
+    hard reviews that show no pre-label.
+    """
+
+    random_first: float = 0.20
+    random: float = 0.10
+    random_target: int = 100
     blind: float = 0.10
 
 
@@ -135,7 +141,6 @@ class Policy:
     head: str = "logistic"
     choice: str = "single"
     seed: int = 0
-    holdout_share: float = 0.25
     query_size: int = 50
     low_water: int = 15
     shares: Shares = field(default_factory=Shares)
@@ -174,7 +179,7 @@ class ProjectConfig:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project as stored: its configuration in force, and the salt that splits its hold-out."""
+    """A project as stored: its configuration in force, and the salt that orders its random stream."""
 
     id: ProjectId
     config: ProjectConfig

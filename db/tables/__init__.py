@@ -9,8 +9,8 @@ Offers `AdoptedTaskRow`, `AlarmEndRow`, `AlarmRow`, `AnnotationRow`, `AnnotatorR
 `EngineStageRow`, `FailureRow`, `FetchRow`, `FigureRow`, `GroupRow`, `HeartbeatRow`, `ImageRow`, `InboxRow`,
 `LabelCheckRow`, `LabelRow`, `LabelStudioProjectRow`, `MessageRow`, `OverlapRow`, `PredictionFileRow`, `PredictionRow`,
 `PrelabelRow`, `ProbeRow`, `ProjectConfigRow`, `ProjectRow`, `PromotionRow`, `PushRow`, `QueryRow`, `RegionRow`,
-`RegistrationGoneRow`, `RegistrationRow`, `ReviewEndRow`, `ReviewRow`, `SnapshotRow`, `SoftLabelRow`, `SourceRow`,
-`SpendRow`, `TallyRow`, `VersionRow`, `ViewRow`, `VoidRow`.
+`RegistrationGoneRow`, `RegistrationRow`, `ReserveRow`, `ReviewEndRow`, `ReviewRow`, `ShadowPickRow`, `SnapshotRow`,
+`SoftLabelRow`, `SourceRow`, `SpendRow`, `TallyRow`, `VersionRow`, `ViewRow`, `VoidRow`.
 """
 
 from __future__ import annotations

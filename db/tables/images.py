@@ -69,7 +69,7 @@ class RegistrationGoneRow(Base):
 class ImageRow(Base):
     """One item: the bytes by content hash, and the text and metadata that came with it.
 
-    `group_id` and `bridge` are written once, when the embedding is known (see GroupRow).
+    `group_id` is written when the embedding is known (see GroupRow).
     """
 
     __tablename__ = "image"
@@ -89,7 +89,6 @@ class ImageRow(Base):
     text: Mapped[str | None]
     details: Mapped[dict[str, Any]]
     group_id: Mapped[int | None] = mapped_column(ref("image_group.id"))
-    bridge: Mapped[bool] = mapped_column(default=False)
     fetched_at: Mapped[datetime]
 
 
@@ -103,15 +102,22 @@ class FetchRow(Base):
 
 
 class GroupRow(Base):
-    """Near-duplicates, founded by the first of them; `side` is a hash of the founder, written once."""
+    """Near-duplicates, founded by the first of them.
+
+    `position` in [0, 1) is the group's place in the random stream, a hash of its founder, written once; 1 or more: it
+    left the stream when the first labels were migrated, for training had used it.
+    """
 
     __tablename__ = "image_group"
     id: Mapped[int] = mapped_column(primary_key=True)
     project_id: Mapped[int] = mapped_column(ref("project.id"), index=True)
     founder_hash: Mapped[str]
-    side: Mapped[str]
+    position: Mapped[float]
     created_at: Mapped[datetime]
-    __table_args__ = (sa.UniqueConstraint("project_id", "founder_hash"),)
+    __table_args__ = (
+        sa.UniqueConstraint("project_id", "founder_hash"),
+        sa.Index("ix_image_group_project_id_position", "project_id", "position"),
+    )
 
 
 class EmbeddingRow(Base):

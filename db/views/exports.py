@@ -18,6 +18,7 @@ from db import rows
 from db.repositories.labels import soft_labels
 from db.repositories.labels.labels import newest_ids
 from db.repositories.labels.soft_labels import SoftLabel
+from db.repositories.queries.stream import is_reserved, share_in_force
 from db.tables import (
     AnnotationRow,
     AnnotatorRow,
@@ -51,7 +52,7 @@ class PersonAnswer:
 
 @dataclass(frozen=True, slots=True)
 class LabelFact:
-    """A label that stood, its image, and the answers it is made from. `side` is null while the image has no group."""
+    """A label that stood, its image, and the answers it is made from. `reserved` is null while it has no group."""
 
     label_id: int
     image_id: int
@@ -63,9 +64,8 @@ class LabelFact:
     source: str
     kind: str | None
     evidence: dict[str, Any]
-    side: str | None
+    reserved: bool | None
     group_id: int | None
-    bridge: bool
     version: int | None
     asked_at: datetime | None
     labelled_at: datetime
@@ -94,7 +94,8 @@ def label_facts(
     session: Session, project_id: ProjectId, up_to: int, *, by_hash: bool = False
 ) -> Iterator[list[LabelFact]]:
     """The labels that stood after the label `up_to`, oldest image first or by content hash."""
-    statement = _statement(project_id, up_to).order_by(_hash_order(session) if by_hash else ImageRow.id)
+    share = share_in_force(session, project_id)
+    statement = _statement(project_id, share, up_to).order_by(_hash_order(session) if by_hash else ImageRow.id)
     streamed = statement.execution_options(yield_per=CHUNK)  # asks PostgreSQL for a cursor of its own
     with session.execute(streamed) as found:
         for part in found.mappings().partitions():
@@ -144,10 +145,11 @@ def first_references(session: Session, image_ids: Sequence[int]) -> dict[int, st
     return {int(image): reference for image, reference in found}
 
 
-def _statement(project_id: ProjectId, up_to: int) -> sa.Select[*tuple[Any, ...]]:
+def _statement(project_id: ProjectId, share: float, up_to: int) -> sa.Select[*tuple[Any, ...]]:
     newest = newest_ids(project_id, up_to).subquery()
     named: dict[str, Any] = {"label_id": LabelRow.id, "image_id": ImageRow.id, "version": VersionRow.number}
     named |= {"asked_at": ReviewRow.created_at, "labelled_at": LabelRow.created_at}
+    named["reserved"] = sa.case((GroupRow.id.is_(None), None), else_=is_reserved(project_id, share))
     return (
         sa.select(*rows.columns(LabelFact, ImageRow, LabelRow, ReviewRow, GroupRow, **named))
         .select_from(LabelRow)

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.repositories.labels.labels import is_current_label
+from db.repositories.queries.stream import is_reserved, share_in_force, was_drawn
 from db.repositories.reviews.reviews import is_open
 from db.rows import columns, fingerprint_of, newest, newest_of, read_all, rows_of
 from db.session import insert_new
@@ -33,7 +34,7 @@ from db.tables import (
     VoidRow,
 )
 from labeling.answers import Answer
-from labeling.types import Actor, ImageId, LabelSource, Outcome, ProjectId, ReviewKind, Side
+from labeling.types import Actor, ImageId, LabelSource, Outcome, ProjectId, ReviewKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,7 @@ class HeldLabel:
     label_id: int
     image_id: ImageId
     group_id: int
-    holdout: bool
-    bridge: bool
+    reserved: bool
     value: str
     source: LabelSource
     kind: ReviewKind | None
@@ -100,7 +100,8 @@ def held_labels(session: Session, project_id: ProjectId) -> list[HeldLabel]:
     """Every label that stands on an image with a group, in the order of image ids."""
     ids = {"label_id": LabelRow.id, "image_id": ImageRow.id, "group_id": GroupRow.id}
     decided = LabelRow.evidence["decision"].as_integer().is_not(None)
-    states = {"holdout": GroupRow.side == Side.HOLDOUT, "decided": decided}
+    reserved = is_reserved(project_id, share_in_force(session, project_id))
+    states = {"reserved": reserved, "decided": decided}
     rows = session.execute(
         sa.select(*columns(HeldLabel, ImageRow, LabelRow, ReviewRow, **ids, **states))
         .select_from(LabelRow)
@@ -173,13 +174,13 @@ def changed(session: Session, image_ids: Iterable[int]) -> int:
     return sum(1 for _ in rows_of(session, _relabelled(), LabelRow.image_id, image_ids))
 
 
-def corrected_holdout(session: Session, project_id: ProjectId) -> int:
-    """How many hold-out images ever changed from one label to another."""
+def corrected_random(session: Session, project_id: ProjectId) -> int:
+    """How many images of the random stream ever changed from one label to another."""
     differing = (
         _relabelled()
         .join(ImageRow, ImageRow.id == LabelRow.image_id)
         .join(GroupRow, GroupRow.id == ImageRow.group_id)
-        .where(LabelRow.project_id == project_id, GroupRow.side == Side.HOLDOUT)
+        .where(LabelRow.project_id == project_id, was_drawn(project_id))
         .subquery()
     )
     return session.scalar(sa.select(sa.func.count()).select_from(differing)) or 0

@@ -25,7 +25,7 @@ IMAGE_STATES = ("fetched", "ready", "asked", "labelled")
 
 @dataclass(frozen=True, slots=True)
 class ImageItem:
-    """An image with where it stands. `side` is pool or holdout; null until its group is known."""
+    """An image with where it stands. `group_id` is null until its near-duplicates are known."""
 
     id: int
     content_hash: str
@@ -35,8 +35,7 @@ class ImageItem:
     size_bytes: int
     text: str | None
     details: dict[str, Any]
-    side: str | None
-    bridge: bool
+    group_id: int | None
     state: str
     label: str | None
     fetched_at: datetime

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from db.repositories.engines.engines_in_force import first_revision
 from db.repositories.labels.labels import is_current_label
+from db.repositories.queries.stream import is_reserved, share_in_force
 from db.repositories.reviews.reviews import is_current, is_open
 from db.rows import count, count_by, count_if, fingerprint_of, newest, newest_of
 from db.tables import (
@@ -37,7 +38,7 @@ from db.tables import (
     TallyRow,
     VersionRow,
 )
-from labeling.types import AnnotationAction, LabelSource, ProjectId, Side
+from labeling.types import AnnotationAction, LabelSource, ProjectId
 
 
 def fingerprint(session: Session, project_id: ProjectId) -> str:
@@ -94,15 +95,15 @@ def counts_of_images(session: Session, project_id: ProjectId) -> dict[str, Any]:
     is_gone = RegistrationRow.id == RegistrationGoneRow.registration_id
     revision = first_revision(session, project_id) or _newest_revision(session, project_id)
     prelabelled = sa.exists().where(PrelabelRow.image_id == ImageRow.id, PrelabelRow.revision == revision)
-    ready = sa.and_(prelabelled, ImageRow.group_id.is_not(None), ImageRow.bridge.is_(False))
+    ready = sa.and_(prelabelled, ImageRow.group_id.is_not(None))
+    reserved = is_reserved(project_id, share_in_force(session, project_id))
     states = session.execute(
         sa.select(
             sa.func.count().label("fetched"),
             count_if(prelabelled).label("prelabelled"),
-            count_if(ImageRow.bridge).label("bridge"),
             count_if(ready).label("ready"),
-            count_if(sa.and_(ready, GroupRow.side == Side.POOL)).label("pool"),
-            count_if(sa.and_(ready, GroupRow.side == Side.HOLDOUT)).label("holdout"),
+            count_if(sa.and_(ready, ~reserved)).label("pool"),
+            count_if(sa.and_(ready, reserved)).label("reserved"),
             sa.func.count(sa.distinct(ImageRow.group_id)).label("groups"),
         )
         .select_from(ImageRow)

@@ -2,8 +2,7 @@
 
 Offers `archives.ARCHIVE_EXTENSIONS`, `archives.ArchiveLimits`, `archives.Contents`, `archives.inspect_archive`,
 `archives.read_archive`, `decoding.check_header`, `decoding.decode`, `decoding.encode_shown`, `groups.Fingerprints`,
-`groups.Placement`, `groups.place`, `hashing.content_hash`, `hashing.perceptual_hash`, `hashing.text_key`,
-`headers.ACCEPTED_EXTENSIONS`, `headers.Limits`, `manifests.BadLine`, `manifests.MANIFEST_EXTENSIONS`,
-`manifests.read_manifest`, `text.MAX_REFERENCE`, `text.MAX_VALUE`, `text.check_details`, `text.clean_text`,
-`text.words_of`.
+`groups.place`, `hashing.content_hash`, `hashing.perceptual_hash`, `hashing.text_key`, `headers.ACCEPTED_EXTENSIONS`,
+`headers.Limits`, `manifests.BadLine`, `manifests.MANIFEST_EXTENSIONS`, `manifests.read_manifest`, `text.MAX_REFERENCE`,
+`text.MAX_VALUE`, `text.check_details`, `text.clean_text`, `text.words_of`.
 """

@@ -1,4 +1,4 @@
-"""Candidate against champion on the same evaluation images: whether it is promoted.
+"""Candidate against champion on the same images of the random stream: whether it is promoted.
 
 In: both classifiers' probabilities (N, K) and the truth (N,), one image per group; `MISSING` is "none of these", which
 is an error of either. Out: a verdict with its reasons in plain sentences. Judging a classifier against itself is
@@ -18,10 +18,10 @@ from labeling.project import Gate
 from labeling.quality.metrics import bootstrap, macro_f1
 from labeling.types import Verdict
 
-__all__ = ["VERDICTS_A_HOLDOUT", "Judgement", "Measure", "judge"]
+__all__ = ["VERDICTS_A_SAMPLE", "Judgement", "Measure", "judge"]
 
-VERDICTS_A_HOLDOUT = 20
-"""From so many verdicts on a hold-out has been used too often: a fresh evaluation draw is proposed."""
+VERDICTS_A_SAMPLE = 20
+"""A sample that has given so many verdicts has been used too often: fresh labels are proposed."""
 
 
 class Measure(StrEnum):
@@ -75,7 +75,7 @@ def judge(
     rng : numpy.random.Generator
         For the bootstrap of the paired difference.
     earlier_verdicts : int
-        How many verdicts this hold-out has given before.
+        How many verdicts this sample has given before.
     champion_name : str
         The name of the champion in the reasons.
 
@@ -87,12 +87,12 @@ def judge(
     """
     n = len(truth)
     if n < gate.min_labels:
-        short = f"There are {n} evaluation labels; the gate needs {gate.min_labels}, so nothing is decided yet."
+        short = f"The random stream has {n} answers; the gate needs {gate.min_labels}, so nothing is decided yet."
         return Judgement(Verdict.NOT_YET_KNOWN, (short,), n)
     if candidate.shape != champion.shape or len(candidate) != n:
         raise Invalid(f"Shapes {candidate.shape} and {champion.shape} for {n} truths cannot be compared.")
     if np.array_equal(candidate, champion, equal_nan=True):
-        same = f"It gives the same probabilities as {champion_name} on all {n} evaluation images."
+        same = f"It gives the same probabilities as {champion_name} on all {n} images of the random stream."
         return Judgement(Verdict.NO_CHANGE, (same, *_advice(earlier_verdicts)), n, gain=0.0)
     ours, theirs = _answers(candidate), _answers(champion)  # (N,)
     measure = Measure(gate.measure)
@@ -134,7 +134,7 @@ def _comparison(
     gate: Gate, gain: float, lower: float, interval: tuple[float, float], n: int, champion_name: str
 ) -> str:
     points = f"{100 * gain:+.1f} points of {gate.measure.replace('_', ' ')} against {champion_name}"
-    range_ = f"(95 % interval {100 * interval[0]:+.1f} to {100 * interval[1]:+.1f}) on {n} evaluation images"
+    range_ = f"(95 % interval {100 * interval[0]:+.1f} to {100 * interval[1]:+.1f}) on {n} images of the random stream"
     bound = f"the {100 * gate.confidence:.0f} % lower bound is {100 * lower:+.1f}"
     least = f"{-100 * gate.margin:+.1f}"
     if gain < 0:
@@ -146,7 +146,7 @@ def _comparison(
 
 def _advice(earlier_verdicts: int) -> tuple[str, ...]:
     given = earlier_verdicts + 1
-    count = f"This hold-out has now given {given} verdict{'s' if given > 1 else ''}."
-    if given < VERDICTS_A_HOLDOUT:
+    count = f"This sample has now given {given} verdict{'s' if given > 1 else ''}."
+    if given < VERDICTS_A_SAMPLE:
         return (count,)
-    return (f"{count} Draw fresh evaluation images: a hold-out that is used so often gives results that are too good.",)
+    return (f"{count} Measure on fresh labels: a sample that is used so often gives results that are too good.",)

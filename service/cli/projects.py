@@ -121,5 +121,5 @@ def config_in(file: Path) -> ProjectConfig:
 
 def _document(project: Project) -> dict[str, Any]:
     document: dict[str, Any] = msgspec.to_builtins(project)
-    document.pop("salt")  # it decides which images are in the hold-out
+    document.pop("salt")  # it decides which images the random stream draws
     return document

@@ -21,16 +21,16 @@ Interval = tuple[float, float]
 class Round:
     """One turn of the loop, up to the verdict about the version that was fitted in it.
 
-    Accuracies are None while there are too few evaluation labels ("not yet known"). `triggers` names what started each
-    stage.
+    Accuracies are None while the random stream has too few labels ("not yet known"). `triggers` names what started
+    each stage.
     """
 
     version: int
     labels_by_people: int
     training_labels: int
-    evaluation_labels: int
-    holdout_accuracy: float | None
-    holdout_interval: Interval | None
+    random_labels: int
+    accuracy: float | None
+    interval: Interval | None
     random_accuracy: float | None
     random_interval: Interval | None
     prelabel_accepted_share: float | None

@@ -14,7 +14,7 @@ from typing import Any
 from db.views.exports import Details, LabelFact, PersonAnswer
 from labeling.project import Project
 from labeling.review.kinds import split_of
-from labeling.types import LabelSource, ReviewKind, Side
+from labeling.types import LabelSource, ReviewKind
 from service.labels.snapshots import soft_label
 from service.projects.pseudonyms import shown_name
 
@@ -37,7 +37,6 @@ class Record:
     kind: str | None
     gold: bool
     split: str
-    side: str | None
     group: int | None
     annotators: tuple[str, ...]
     people: int
@@ -55,14 +54,13 @@ class Record:
 
 
 COLUMNS = tuple(field.name for field in fields(Record))
-_OF_LABEL = ("content_hash", "text", "width", "height", "source", "kind", "side", "version", "asked_at", "labelled_at")
+_OF_LABEL = ("content_hash", "text", "width", "height", "source", "kind", "version", "asked_at", "labelled_at")
 _OF_IMAGE = ("reference", "prelabel", "prelabel_confidence", "engine")
 
 
 def record_of(project: Project, fact: LabelFact, known: Details, *, frozen: bool) -> Record:
     """The record of a label; with `frozen` without answers that may be newer than it."""
     source, kind = LabelSource(fact.source), ReviewKind(fact.kind) if fact.kind else None
-    side = Side(fact.side) if fact.side else None
     rests_on = _evidence(fact) if frozen else _of_now(fact, known)
     hidden = project.config.policy.team.pseudonyms
     return Record(
@@ -71,7 +69,7 @@ def record_of(project: Project, fact: LabelFact, known: Details, *, frozen: bool
         image=fact.image_id,
         label=fact.value,
         gold=source is LabelSource.GOLD,
-        split=split_of(fact.value, kind, source, side, fact.bridge).value,
+        split=split_of(fact.value, kind, source, fact.reserved).value,
         group=fact.group_id,
         annotators=tuple(shown_name(project, a.annotator_id, a.name) for a in rests_on.people),
         people=len({answer.annotator_id for answer in rests_on.people}),

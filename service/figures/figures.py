@@ -17,7 +17,7 @@ from db.views.dashboard import Figure
 from db.views.figures import NewFigure, data_of, kept_fingerprint
 from labeling.conversion import convert
 from labeling.types import ProjectId
-from service.figures.accuracy import Acceptance, Confusion, Hardest, HoldoutByVersion, LabelsBySource, Rounds
+from service.figures.accuracy import Acceptance, AccuracyByVersion, Confusion, Hardest, LabelsBySource, Rounds
 from service.figures.agreement import Agreement, Consensus
 from service.figures.drift import Drift, EngineCanaries
 from service.figures.engines import EngineReliability, EngineWork
@@ -28,7 +28,7 @@ from service.figures.team import Team
 __all__ = ["FIGURES", "OF_CLASSIFIERS", "OF_PEOPLE", "is_current", "name_of", "outdated", "read", "stored", "write"]
 
 OF_CLASSIFIERS: Mapping[str, type[msgspec.Struct]] = {
-    "holdout_by_version": HoldoutByVersion,
+    "accuracy_by_version": AccuracyByVersion,
     "confusion": Confusion,
     "acceptance": Acceptance,
     "hardest": Hardest,

@@ -6,7 +6,7 @@ import msgspec
 
 from service.figures.estimates import Known
 
-__all__ = ["LabelErrors", "OfClass", "OnHoldout", "SentBack", "Slice", "Suspect", "Twin"]
+__all__ = ["LabelErrors", "OfClass", "OnRandom", "SentBack", "Slice", "Suspect", "Twin"]
 
 
 class SentBack(msgspec.Struct):
@@ -19,8 +19,8 @@ class SentBack(msgspec.Struct):
     """Of these, how many labels were ever changed."""
 
 
-class OnHoldout(msgspec.Struct):
-    """Labels of the hold-out."""
+class OnRandom(msgspec.Struct):
+    """Labels of the random stream."""
 
     labels: int
     found: int
@@ -72,8 +72,8 @@ class Suspect(msgspec.Struct):
     kind: str
     """Who suspects it: classifier, twins or both."""
     twins: list[Twin]
-    holdout: bool
-    """Whether it is of the hold-out."""
+    random: bool
+    """Whether it is of the random stream."""
     source: str
     """Where the label comes from."""
     ls_task_id: int | None
@@ -92,7 +92,7 @@ class LabelErrors(msgspec.Struct):
     found_right: int
     """How many were reviewed and found right."""
     sent_back: SentBack
-    holdout: OnHoldout
+    random: OnRandom
     classes: list[OfClass]
     slices: list[Slice]
     suspects: list[Suspect]

@@ -2,7 +2,7 @@
 
 In: images, the decision, its author and reason. Out: how many; the caller's transaction holds the decision, the label
 that follows from it, the line in the audit log and the jobs. The kind of the review that a label came from stays, so a
-corrected hold-out label is a hold-out label.
+corrected label of the random stream is a label of the random stream.
 """
 
 from __future__ import annotations

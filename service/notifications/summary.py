@@ -99,7 +99,7 @@ def _labels(week: Week, total: int) -> str:
 def _quality(week: Week) -> list[str]:
     lines = [
         f"People agree: {_measured(week.agreement)}.",
-        f"Accuracy on the hold-out: {_measured(week.accuracy)}.",
+        f"Accuracy on the random stream: {_measured(week.accuracy)}.",
         f"Disputes that wait for a lead: {week.disputes}.",
     ]
     return [*lines, f"Can it be shipped: {week.verdict}."] if week.verdict else lines

@@ -5,6 +5,7 @@ In: text. Out: a `ProjectConfig`. Every mistake is reported with its place and w
 
 from __future__ import annotations
 
+import copy
 import re
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -59,6 +60,15 @@ def _named(group: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+RETIRED = {
+    "policy": ("holdout_share",),
+    "policy.shares": (
+        *("evaluation_until_target", "evaluation", "evaluation_target", "evaluation_per_class", "control"),
+        "calibration",
+    ),
+}
+"""Keys of older project files, by their place: they are read, and mean nothing any more."""
+
 EngineName = Annotated[Plain, _named(ENGINES)]
 
 
@@ -82,19 +92,10 @@ class BudgetIn(Strict):
 
 
 class SharesIn(Strict):
-    evaluation_until_target: Share = 0.20
-    evaluation: Share = 0.05
-    evaluation_target: int = Field(default=100, ge=0)
-    evaluation_per_class: int = Field(default=5, ge=0)
-    control: Share = 0.05
-    calibration: Share = 0.05
+    random_first: Annotated[float, Field(ge=0, lt=1)] = 0.20
+    random: Annotated[float, Field(ge=0, lt=1)] = 0.10
+    random_target: int = Field(default=100, ge=0)
     blind: Share = 0.10
-
-    @model_validator(mode="after")
-    def _leave_room(self) -> SharesIn:
-        if self.evaluation_until_target + self.control + self.calibration >= 1:
-            raise ValueError("the random kinds leave no room for hard images: their shares must sum to under 1")
-        return self
 
 
 class GateIn(Strict):
@@ -134,7 +135,6 @@ class PolicyIn(Strict):
     head: Annotated[Plain, _named(HEADS)] = "logistic"
     choice: str = "single"
     seed: int = 0
-    holdout_share: Annotated[float, Field(gt=0, lt=1)] = 0.25
     query_size: int = Field(default=50, ge=1, le=5_000)
     low_water: int = Field(default=15, ge=0)
     shares: SharesIn = SharesIn()
@@ -209,9 +209,30 @@ def parse_project(text: str) -> ProjectConfig:
 def check_project(content: dict[str, Any]) -> ProjectConfig:
     """The same for content that is parsed already; Invalid names every mistake and its place."""
     try:
-        return ProjectFile.model_validate(content).to_config()
+        return ProjectFile.model_validate(_without_retired(content)).to_config()
     except ValidationError as error:
         raise Invalid(f"The project file has mistakes:{mistakes(error)}") from error
+
+
+def retired_keys(content: dict[str, Any]) -> list[str]:
+    """The keys of a parsed project file that mean nothing any more, with their places."""
+    return [
+        f"{place}.{key}" for place, keys in RETIRED.items() for key in keys if key in _at(content, place.split("."))
+    ]
+
+
+def _at(content: Any, path: list[str]) -> dict[str, Any]:
+    for name in path:
+        content = content.get(name) if isinstance(content, dict) else None
+    return content if isinstance(content, dict) else {}
+
+
+def _without_retired(content: dict[str, Any]) -> dict[str, Any]:
+    found = copy.deepcopy(content)
+    for place, keys in RETIRED.items():
+        for key in keys:
+            _at(found, place.split(".")).pop(key, None)
+    return found
 
 
 def _name(label: LabelIn | str) -> str:

@@ -27,8 +27,8 @@ from service.release.counting import Counting
 FROZEN: dict[str, tuple[str, ...]] = {
     "label_quality": (),
     "agreement": ("people", "classes"),
-    "label_errors": ("labels", "rate", "found", "found_right", "sent_back", "holdout", "classes", "slices"),
-    "holdout_by_version": (),
+    "label_errors": ("labels", "rate", "found", "found_right", "sent_back", "random", "classes", "slices"),
+    "accuracy_by_version": (),
     "confusion": (),
 }
 """The worker's figures that are frozen, and the parts of each; an empty list means all parts."""
@@ -73,7 +73,7 @@ def _frozen(figures: Mapping[str, Figure], name: str, newest: datetime | None) -
 
 
 def _recall(confusion: Confusion | None) -> Json:
-    """By class: the share of hold-out images with that answer for which the champion predicts it."""
+    """By class: the share of images of the random stream with that answer for which the champion predicts it."""
     if confusion is None:
         return {}
     return {name: estimate(share(*confusion.recall(position))) for position, name in enumerate(confusion.classes)}

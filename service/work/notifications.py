@@ -22,7 +22,7 @@ from labeling.errors import Conflict, Denied, Invalid, Unavailable
 from labeling.project import Project
 from labeling.types import Actor, ProjectId
 from service.engines.egress import check_target
-from service.figures.accuracy import HoldoutByVersion
+from service.figures.accuracy import AccuracyByVersion
 from service.figures.agreement import Agreement
 from service.figures.estimates import Interval
 from service.figures.figures import read
@@ -106,7 +106,7 @@ def _of_week(
 def _week(session: Session, parts: Parts, project: Project, name: str, start: datetime) -> Week:
     end = start + WEEK
     figures, tally = dashboard.figures(session, project.id), dashboard.tally(session, project.id)
-    by_version, agreement = read(figures, HoldoutByVersion), read(figures, Agreement)
+    by_version, agreement = read(figures, AccuracyByVersion), read(figures, Agreement)
     quality, champion = read(figures, LabelQuality), by_version.champion if by_version else None
     observed = agreement.people.all.observed if agreement else None
     people = weekly.worked(session, project.id, start, end)

@@ -15,7 +15,7 @@ from db.repositories.running import failures
 from db.session import reading, transaction
 from db.tables import GroupRow, PrelabelRow
 from labeling.project import Project
-from labeling.types import ImageId, Prelabel, Side
+from labeling.types import ImageId, Prelabel
 from tests import factories
 from tests.factories import NOW
 

@@ -17,7 +17,7 @@ from db.views import dashboard, figures, tallies
 from db.views.figures import NewFigure
 from labeling.jobs import Trigger
 from labeling.project import Project
-from labeling.types import ImageId, LabelSource, ReviewKind, Side
+from labeling.types import ImageId, LabelSource, ReviewKind
 from tests import factories
 from tests.factories import NOW
 

@@ -19,12 +19,12 @@ from db.tables import ImageRow, PredictionRow, ReviewRow
 from labeling.errors import Conflict, NotFound
 from labeling.jobs import Trigger
 from labeling.project import Project
-from labeling.types import Example, ImageId, LabelSource, ReviewKind, Side, Verdict
+from labeling.types import Example, ImageId, LabelSource, ReviewKind, Verdict
 from tests import factories
 from tests.factories import NOW
 
 MakeProject = Callable[..., Project]
-MEASURED = (ReviewKind.EVALUATION, ReviewKind.CALIBRATION)
+MEASURED = (ReviewKind.RANDOM, ReviewKind.RANDOM)
 
 
 def add_version(session: Session, project: Project, number: int) -> versions.Version:
@@ -162,20 +162,20 @@ def test_examples_are_read_by_kind_and_side_and_never_from_bridges(
     project = make_project(any_database)
     with transaction(any_database) as session:
         pool = [add_image(session, project, name) for name in "abcd"]
-        held = [add_image(session, project, name, side=Side.HOLDOUT) for name in "ef"]
-        loose = add_image(session, project, "g", side=None)
+        held = [add_image(session, project, name, reserved=True) for name in "ef"]
+        loose = add_image(session, project, "g", reserved=None)
         add_label(session, project, pool[0], "cat")
-        add_label(session, project, pool[1], "cat", ReviewKind.CALIBRATION)
+        add_label(session, project, pool[1], "cat", ReviewKind.RANDOM)
         add_label(session, project, pool[2], "cat", None, LabelSource.IMPORT)
         add_label(session, project, pool[3], "cat")
-        add_label(session, project, held[0], "cat", ReviewKind.EVALUATION)
+        add_label(session, project, held[0], "cat", ReviewKind.RANDOM)
         add_label(session, project, held[1], "cat", None, LabelSource.IMPORT)
         add_label(session, project, loose, "cat", None, LabelSource.IMPORT)
         session.execute(sa.update(ImageRow).where(ImageRow.id == pool[3]).values(bridge=True))
 
     with reading(any_database) as session:
         train = examples.read_examples(session, project.id, [ReviewKind.HARD], Side.POOL, imported=True)
-        judge = examples.read_examples(session, project.id, [ReviewKind.EVALUATION], Side.HOLDOUT)
+        judge = examples.read_examples(session, project.id, [ReviewKind.RANDOM], Side.HOLDOUT)
         waiting = examples.unready_labels(session, project.id, "r1")
         elsewhere = examples.unready_labels(session, project.id, "r2")
 
@@ -191,8 +191,8 @@ def test_the_pool_holds_what_is_grouped_no_bridge_and_prelabelled_by_this_revisi
     project = make_project(any_database)
     with transaction(any_database) as session:
         ready = add_image(session, project, "a")
-        held = add_image(session, project, "b", side=Side.HOLDOUT)
-        add_image(session, project, "c", side=None)
+        held = add_image(session, project, "b", reserved=True)
+        add_image(session, project, "c", reserved=None)
         add_image(session, project, "d", revision=None)
         add_image(session, project, "e", revision="r0")
         bridge = add_image(session, project, "f")
@@ -215,7 +215,7 @@ def test_evidence_is_kept_once_for_what_is_asked_now_and_for_what_judges_version
         asked, answered, judging, _ = (add_image(session, project, name) for name in "abcd")
         add_review(session, project, asked, ReviewKind.HARD)
         factories.annotation(session, add_review(session, project, answered, ReviewKind.HARD))
-        factories.annotation(session, add_review(session, project, judging, ReviewKind.EVALUATION))
+        factories.annotation(session, add_review(session, project, judging, ReviewKind.RANDOM))
         version = add_version(session, project, 1)
         missing = predictions.images_without_evidence(session, project.id, version.id, MEASURED, lately=0)
 
@@ -238,7 +238,7 @@ def test_of_older_versions_stays_what_chose_an_image_and_what_judges_versions(
         chosen, asked, judging = (add_image(session, project, name) for name in "abc")
         query = session.get_one(ReviewRow, add_review(session, project, chosen, ReviewKind.HARD)).query_id
         add_review(session, project, asked, ReviewKind.HARD)
-        add_review(session, project, judging, ReviewKind.EVALUATION)
+        add_review(session, project, judging, ReviewKind.RANDOM)
         old, new = add_version(session, project, 1), add_version(session, project, 2)
         probs = [0.7, 0.2, 0.1]
         predictions.add_evidence(session, old.id, [(chosen, probs)], NOW, asked_in=query)

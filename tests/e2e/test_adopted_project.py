@@ -23,7 +23,7 @@ from db.session import reading
 from db.tables import AdoptedTaskRow, AnnotationRow, PushRow, ReviewRow
 from labeling.adapters.label_studio.client import LabelStudio
 from labeling.review.kinds import Use, kinds_for
-from labeling.types import ProjectId, Side
+from labeling.types import ProjectId
 from service.jobs.jobs import Jobs
 from service.label_studio.takeover import TakenOver, TakingOver
 from tests.e2e.conftest import RealLabelStudio

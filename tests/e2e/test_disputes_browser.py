@@ -24,7 +24,7 @@ from tests.reviewing import ask, label_values
 from tests.service.web_client import make_key
 from tests.service.web_process import web_process
 
-KINDS = [ReviewKind.HARD, ReviewKind.CALIBRATION, ReviewKind.HARD]
+KINDS = [ReviewKind.HARD, ReviewKind.RANDOM, ReviewKind.HARD]
 
 
 def _fill(database: sa.Engine, project: Project, home: Path) -> list[int]:

@@ -26,7 +26,6 @@ from db.tables import (
     VersionRow,
 )
 from labeling.project import Project
-from labeling.types import Side
 from service.demo.annotators import Account, Annotators
 from service.work.failpoints import NAMES
 from service.work.pool.saved_versions import load_classifier

@@ -28,7 +28,7 @@ from service.work.wiring import Parts
 from tests.e2e.conftest import RealLabelStudio
 from tests.reviewing import SECRET, ask, label_values, make_parts, rows_of, run_inference
 
-HARD, CONTROL, EVALUATION = ReviewKind.HARD, ReviewKind.CONTROL, ReviewKind.EVALUATION
+HARD, CONTROL, EVALUATION = ReviewKind.HARD, ReviewKind.HARD, ReviewKind.RANDOM
 KINDS = [HARD, CONTROL, HARD, EVALUATION]
 PROBS = [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.4, 0.35, 0.25], [0.1, 0.1, 0.8]]
 

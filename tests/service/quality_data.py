@@ -90,7 +90,7 @@ def figures(classes: list[str], hashes: list[str]) -> dict[str, dict[str, object
             "version": number,
             "at": NOW.isoformat(),
             "labels_by_people": labels,
-            "evaluation_labels": n,
+            "random_labels": n,
             **share(value, n),
             "promoted": verdict == "promoted",
             "verdict": verdict,
@@ -105,7 +105,7 @@ def figures(classes: list[str], hashes: list[str]) -> dict[str, dict[str, object
         )
     ]
     return {
-        "holdout_by_version": {
+        "accuracy_by_version": {
             "versions": [
                 {"version": 1, **version, **share(None, 12)},
                 {"version": 2, **version, **share(0.71, 34)},

@@ -10,12 +10,12 @@ from db.session import transaction
 from db.views import figures as kept
 from labeling.estimates import Estimate
 from labeling.project import Project
-from service.figures.accuracy import Cell, Confusion, HoldoutByVersion, OneVersion
+from service.figures.accuracy import AccuracyByVersion, Cell, Confusion, OneVersion
 from service.figures.agreement import Agreement, Among, Annotator, OneClass, Pair, People
 from service.figures.estimates import Known, estimate, exactly, known
 from service.figures.figures import write
-from service.figures.label_errors import LabelErrors, OnHoldout, SentBack, Slice
-from service.figures.label_quality import Coverage, Criterion, HoldoutLabels, LabelQuality, Suspects
+from service.figures.label_errors import LabelErrors, OnRandom, SentBack, Slice
+from service.figures.label_quality import Coverage, Criterion, LabelQuality, RandomLabels, Suspects
 
 HIDDEN = "someone@example.org"
 UNKNOWN = known(Estimate(0.5, 0.2, 0.8, 3))
@@ -43,14 +43,14 @@ def store_figures(database: sa.Engine, project: Project, at: datetime) -> None:
             found=5,
             found_right=2,
             sent_back=SENT_BACK,
-            holdout=OnHoldout(labels=0, found=0, corrected=0),
+            holdout=OnRandom(labels=0, found=0, corrected=0),
             classes=[],
             slices=SLICES,
             suspects=[],
             last_label_id=80,
             config_version=1,
         ),
-        HoldoutByVersion([champion]),
+        AccuracyByVersion([champion]),
         Confusion(version=2, n=51, known=True, classes=classes, counts=counts),
     ]
     with transaction(database) as session:
@@ -75,7 +75,7 @@ def _label_quality() -> LabelQuality:
     return LabelQuality(
         verdict="not yet",
         words="Not yet: some criteria are missed.",
-        in_the_way=["holdout"],
+        in_the_way=["random"],
         criteria=[
             _criterion("holdout", "How often right", "share", holdout, 0.8, "not yet known", "version 2"),
             _criterion(
@@ -88,7 +88,7 @@ def _label_quality() -> LabelQuality:
         sources=[],
         classes=[],
         slices=SLICES,
-        holdout=HoldoutLabels(version=2, labels=0, suspected=0, corrected=0),
+        holdout=RandomLabels(version=2, labels=0, suspected=0, corrected=0),
         suspects=Suspects(waiting=5, found_right=2, sent_back=SENT_BACK),
     )
 

@@ -131,7 +131,7 @@ def test_the_pages_head_is_fitted_saved_as_numbers_and_loaded(
     project = make_project(database, name="theirs", policy=Policy(head="class_means"))
     ground = make_ground(database, tmp_path / "home", project)
     ground.label(ground.pool[:24], ReviewKind.HARD)
-    ground.label(ground.holdout, ReviewKind.EVALUATION)
+    ground.label(ground.reserved, ReviewKind.RANDOM)
 
     numbers = [learn(ground.parts, project.id, Trigger.ANSWERED)["version"] for _ in range(2)]
 

@@ -1,7 +1,7 @@
 """What prelabel reads and writes: pending images, prelabels, the names of vectors, and near-duplicate groups.
 
 An image is *pending* for an engine while it has no prelabel of its revision or no row for its vector, and is no
-dead letter. A group's side and an image's group are written once.
+dead letter. A group's position in the random stream is written once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from db.repositories.running import failures
 from db.rows import columns, in_parts, read, read_all, rows_of, to_row
 from db.session import delete, insert_new, update
 from db.tables import EmbeddingRow, FailureRow, GroupRow, ImageRow, PrelabelRow
-from labeling.types import ImageId, Outcome, Prelabel, ProjectId, Side
+from labeling.types import ImageId, Outcome, Prelabel, ProjectId
 
 STEP = "prelabel"
 
@@ -49,18 +49,15 @@ class GroupedImage:
     content_hash: str
     perceptual_hash: str
     founder: str
-    side: Side
-    bridge: bool
 
 
 @dataclass(frozen=True, slots=True)
 class PlacedImage:
-    """The group and the side that an image gets."""
+    """The group that an image gets, and the group's position in the random stream."""
 
     id: ImageId
     founder: str
-    side: Side
-    bridge: bool
+    position: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +179,9 @@ def grouped(session: Session, project_id: ProjectId, *, encoder: str) -> list[Gr
 
 def place(session: Session, project_id: ProjectId, placed: Sequence[PlacedImage], now: datetime) -> int:
     """Found the groups that are new and put images into theirs; one that has a group already keeps it."""
-    founded = {image.founder: image.side.value for image in placed}
+    founded = {image.founder: image.position for image in placed}
     facts = {"project_id": project_id, "created_at": now}
-    insert_new(session, GroupRow, [{**facts, "founder_hash": key, "side": side} for key, side in founded.items()])
+    insert_new(session, GroupRow, [{**facts, "founder_hash": key, "position": at} for key, at in founded.items()])
     groups = session.scalars(
         sa.select(GroupRow).where(GroupRow.project_id == project_id, GroupRow.founder_hash.in_(founded))
     )
@@ -196,7 +193,6 @@ def place(session: Session, project_id: ProjectId, placed: Sequence[PlacedImage]
             ImageRow.id == image.id,
             ImageRow.group_id.is_(None),
             group_id=ids[image.founder],
-            bridge=image.bridge,
         )
         for image in placed
     )

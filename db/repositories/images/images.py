@@ -103,6 +103,6 @@ def content_hashes(session: Session) -> set[str]:
 
 
 def _row(image: NewImage, project_id: ProjectId, now: datetime) -> dict[str, Any]:
-    row = to_row(image, project_id=project_id, bridge=False, fetched_at=now)
+    row = to_row(image, project_id=project_id, fetched_at=now)
     del row["registration_id"]
     return row

@@ -49,7 +49,7 @@ def made_from_answers_of(session: Session, annotator_id: int, made: Mapping[Imag
 
 
 def unasked_images(session: Session, project_id: ProjectId) -> list[ImageId]:
-    """Gold images that may be asked about, one of each group of near-duplicates; bridges are left out."""
+    """Gold images that may be asked about, one of each group of near-duplicates; no reserved one."""
     asked = (
         sa.select(ImageRow.group_id)
         .join(ReviewRow, ReviewRow.image_id == ImageRow.id)
@@ -60,7 +60,6 @@ def unasked_images(session: Session, project_id: ProjectId) -> list[ImageId]:
         .join(LabelRow, LabelRow.image_id == ImageRow.id)
         .where(
             *_is_gold(project_id),
-            ImageRow.bridge.is_(False),
             ImageRow.group_id.is_not(None),
             ImageRow.group_id.not_in(asked.where(ImageRow.group_id.is_not(None))),
         )

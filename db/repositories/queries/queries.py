@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.repositories.labels.labels import is_current_label
+from db.repositories.queries.stream import asked_groups
 from db.repositories.reviews.reviews import has_ended, is_current
 from db.repositories.versions import predictions
 from db.rows import to_row
@@ -25,7 +26,11 @@ _ON_PURPOSE = (ReviewKind.GOLD, ReviewKind.RELABEL)
 
 @dataclass(frozen=True, slots=True)
 class NewQuery:
-    """One batch as it was chosen. `pool_size` counts the groups that the strategy could choose from."""
+    """One batch as it was chosen. `pool_size` counts the groups that the strategy could choose from.
+
+    `newest_group` is the newest group that it knew of (None: the stream had no part in it), `why` a sentence about how
+    the strategy was used.
+    """
 
     project_id: ProjectId
     number: int
@@ -34,6 +39,8 @@ class NewQuery:
     version_id: VersionId | None
     pool_size: int
     trigger: Trigger
+    newest_group: int | None = None
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +124,20 @@ def add_query(
 
 def _still_free(session: Session, project_id: ProjectId, reviews: Sequence[NewReview]) -> list[NewReview]:
     wanted = [review.image_id for review in reviews]
-    found = sa.select(ImageRow.id, ImageRow.group_id).where(
-        ImageRow.project_id == project_id, ImageRow.id.in_(wanted), ImageRow.bridge.is_(False)
-    )
+    found = sa.select(ImageRow.id, ImageRow.group_id).where(ImageRow.project_id == project_id, ImageRow.id.in_(wanted))
     groups = {image: group for image, group in session.execute(found) if group is not None}
     taken = taken_groups(session, project_id, set(groups.values()))
-    return [
-        review
-        for review in reviews
-        if review.image_id in groups and (review.kind in _ON_PURPOSE or groups[review.image_id] not in taken)
-    ]
+    drawn = asked_groups(session, project_id)
+
+    def is_free(review: NewReview) -> bool:
+        group = groups.get(review.image_id)
+        if group is None:
+            return False
+        if review.kind is ReviewKind.RANDOM:  # in its turn, whatever others have said of it
+            return group not in drawn
+        return review.kind in _ON_PURPOSE or group not in taken
+
+    return [review for review in reviews if is_free(review)]
 
 
 def _review_row(review: NewReview, project_id: ProjectId, query_id: QueryId, now: datetime) -> dict[str, Any]:

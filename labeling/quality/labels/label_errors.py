@@ -57,7 +57,7 @@ def cross_validated(
     inputs, labels, groups : N rows
         The labelled images; near-duplicates share a group, and so a fold.
     teaches : (N,) bool
-        Whether an image may be learnt from. The others (the hold-out, calibration) are only predicted.
+        Whether an image may be learnt from. The others (the random stream) are only predicted.
     fit : callable
         The project's own head.
     n_classes : int

@@ -17,7 +17,7 @@ from labeling.estimates import Estimate
 __all__ = ["TARGETS", "Criterion", "State", "Verdict", "count", "judge", "measured", "verdict_on"]
 
 TARGETS = {
-    "holdout": 0.8,
+    "accuracy": 0.8,
     "agreement": 0.667,
     "label_errors": 0.05,
     "gold": 0.9,

@@ -1,9 +1,8 @@
 """One query: which images are asked next, and as which kind of review.
 
-In: the images that may be asked, with their groups and sides, and a strategy. Out: picks, at most one a group. The
-random kinds are drawn first and uniformly, from their whole side; the strategy takes the hard ones from what is
-left. The hold-out is drawn from for evaluation only, and no strategy sees it. The same input and the same `rng` give
-the same query.
+In: the images that may be asked, with their groups, the next groups of the random stream, and a strategy. Out: picks,
+at most one a group. The stream gives its share in its own order; the strategy takes the hard ones from the groups that
+are not reserved, and sees no other. The same input and the same `rng` give the same query.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import numpy.typing as npt
 
 from labeling.project import Policy
 from labeling.review.kinds import blind_always
-from labeling.select.query.shares import Counts, plan
+from labeling.select.query.shares import plan
 from labeling.select.strategies.strategy import Positions, Strategy, View, checked_picks, one_a_group
 from labeling.types import ReviewKind
 
@@ -29,8 +28,10 @@ class Candidates:
 
     groups: npt.NDArray[np.int64]
     """(N,) near-duplicate group of each image."""
-    holdout: npt.NDArray[np.bool_]
-    """(N,) whether the group stands on the hold-out side."""
+    open: npt.NDArray[np.bool_]
+    """(N,) whether the strategy may pick it: its group is neither reserved nor asked about."""
+    stream: npt.NDArray[np.int64]
+    """(S,) the groups that the random stream asks about next, in its order; each has an image among the candidates."""
     view: Callable[[Positions], View]
     """What a strategy sees of the images at these positions."""
 
@@ -43,26 +44,26 @@ class Pick:
     kind: ReviewKind
     blind: bool
     probability: float
-    """Probability of being chosen, per group: n / groups for the random kinds, 1 for the strategy's picks."""
+    """Probability of being chosen, per group: n / groups for what is drawn by chance, 1 for a strategy's picks."""
     place: float
     """In [0, 1): drawn once for the random kinds, rank among the strategy's picks for the others; the lowest first."""
 
 
 def draw_query(
-    candidates: Candidates, strategy: Strategy, policy: Policy, *, reached: bool, rng: np.random.Generator
+    candidates: Candidates, strategy: Strategy, policy: Policy, *, decided: int, rng: np.random.Generator
 ) -> list[Pick]:
     """Draw one query of at most `policy.query_size` images.
 
     Parameters
     ----------
     candidates : Candidates
-        What may be asked: no image whose group was asked or labelled before.
+        What may be asked.
     strategy : Strategy
-        Picks the hard ones. Those of a uniform strategy are drawn here instead, as control reviews.
+        Picks the hard ones.
     policy : Policy
         Size, shares, and the name of the strategy.
-    reached : bool
-        Whether there are enough evaluation labels to spend the smaller share on them.
+    decided : int
+        How many images of the stream have an answer that stands.
     rng : numpy.random.Generator
         The only source of chance.
 
@@ -75,25 +76,17 @@ def draw_query(
     Invalid
         When the strategy's picks do not keep to its contract.
     """
-    pool = _one_a_group(candidates, ~candidates.holdout, rng)
-    holdout = _one_a_group(candidates, candidates.holdout, rng)
-    counts = plan(policy.query_size, policy.shares, pool=len(pool), holdout=len(holdout), reached=reached, rng=rng)
-    if strategy.uniform:
-        counts = Counts(counts.evaluation, counts.control + counts.hard, counts.calibration, 0)
-    shuffled = rng.permutation(pool)
-    random_kinds = [
-        (ReviewKind.EVALUATION, rng.permutation(holdout)[: counts.evaluation], len(holdout)),
-        (ReviewKind.CONTROL, shuffled[: counts.control], len(pool)),
-        (ReviewKind.CALIBRATION, shuffled[counts.control : counts.control + counts.calibration], len(pool)),
-    ]
-    drawn = shuffled[: counts.control + counts.calibration]
-    picks = [pick for kind, at, of in random_kinds for pick in random_picks(kind, at, of, policy, rng)]
-    return picks + _hard_picks(candidates, strategy, drawn, counts.hard, policy, rng)
+    pool = len(np.unique(candidates.groups[candidates.open]))
+    reserve = len(candidates.stream)
+    counts = plan(policy.query_size, policy.shares, pool=pool, reserve=reserve, decided=decided, rng=rng)
+    drawn = _images_of(candidates, candidates.stream[: counts.random], rng)
+    stream = random_picks(ReviewKind.RANDOM, drawn, reserve, policy, rng)
+    return stream + _hard_picks(candidates, strategy, counts.hard, policy, rng)
 
 
-def _one_a_group(candidates: Candidates, side: npt.NDArray[np.bool_], rng: np.random.Generator) -> Positions:
-    """One image of every group on this side, each of the group's with the same chance."""
-    shuffled = rng.permutation(np.flatnonzero(side))
+def _images_of(candidates: Candidates, groups: npt.NDArray[np.int64], rng: np.random.Generator) -> Positions:
+    """One image of each of these groups, each of a group's with the same chance."""
+    shuffled = rng.permutation(np.flatnonzero(np.isin(candidates.groups, groups)))
     return one_a_group(candidates.groups, shuffled)
 
 
@@ -107,15 +100,16 @@ def random_picks(kind: ReviewKind, at: Positions, of: int, policy: Policy, rng: 
 
 
 def _hard_picks(
-    candidates: Candidates, strategy: Strategy, drawn: Positions, n: int, policy: Policy, rng: np.random.Generator
+    candidates: Candidates, strategy: Strategy, n: int, policy: Policy, rng: np.random.Generator
 ) -> list[Pick]:
     if n == 0:
         return []
-    free = np.flatnonzero(~candidates.holdout & ~np.isin(candidates.groups, candidates.groups[drawn]))
+    free = np.flatnonzero(candidates.open)
     view = candidates.view(free)
     at = free[checked_picks(strategy.choose(view, n, rng), view, n, policy.strategy).positions]
+    chance = len(at) / len(np.unique(candidates.groups[free])) if strategy.uniform else 1.0
     return [
-        Pick(int(position), ReviewKind.HARD, _blind(ReviewKind.HARD, policy, rng), 1.0, rank / len(at))
+        Pick(int(position), ReviewKind.HARD, _blind(ReviewKind.HARD, policy, rng), chance, rank / len(at))
         for rank, position in enumerate(at)
     ]
 

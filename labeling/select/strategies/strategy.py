@@ -1,7 +1,7 @@
 """What a query strategy is: a view of the images that may be asked in, picks out, at most one a group.
 
 Row i of every array in a view is image i. What is expensive is given on demand: vectors, and the labelled images.
-A strategy gets no image of the hold-out and none that was asked; `rng` is its only source of chance.
+A strategy gets no image of a reserved group and none that was asked; `rng` is its only source of chance.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Strategy(Protocol):
     """Which images people should see next. One of your own may inherit from this and write `choose` alone."""
 
     uniform: ClassVar[bool] = False
-    """Whether its picks are a uniform sample. Then the query draws them itself, as control reviews, which measure."""
+    """Whether its picks are a uniform sample of the view's groups: then each has the same chance, which is kept."""
 
     def choose(self, view: View, n: int, rng: np.random.Generator) -> Picks:
         """Pick n images of distinct groups, or one of every group where there are fewer groups than n."""

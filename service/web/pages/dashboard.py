@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse
 from db.repositories.projects import projects
 from db.session import reading
 from db.views import dashboard
-from service.figures.accuracy import Acceptance, Confusion, Hardest, HoldoutByVersion, Rounds
+from service.figures.accuracy import Acceptance, AccuracyByVersion, Confusion, Hardest, Rounds
 from service.figures.figures import outdated, read
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.pages.plots import addresses
@@ -36,7 +36,7 @@ def show_quality(request: Request, parts: PartsDep, project: ProjectDep) -> Resp
         figures = dashboard.figures(session, project.id)
         failing = dashboard.failure_counts(session, project.id)
     jobs = parts.jobs.list(project_id=project.id, limit=20)
-    hardest, by_version = read(figures, Hardest), read(figures, HoldoutByVersion)
+    hardest, by_version = read(figures, Hardest), read(figures, AccuracyByVersion)
     return page(
         request,
         "quality.html",

@@ -35,7 +35,7 @@ from service.figures.engine_reports import Agreement, Comparison, Difference, Ro
 from service.figures.estimates import Known, rounded
 from service.figures.estimates import known as estimated
 from service.work.engine_reports.dry_run import Progress, answers_of, currency_of, prepare, why_not
-from service.work.pool.training_set import evaluation_examples
+from service.work.pool.random_stream import read_sample
 from service.work.prelabel.inference import InferenceResult
 from service.work.wiring import Parts
 
@@ -92,9 +92,9 @@ def compare(parts: Parts, project: Project, engines: Sequence[str], *, limit: in
 
 
 def _known(session: Session, project: Project) -> list[_Known]:
-    """Blind evaluation labels of the hold-out, then gold; one image a group."""
+    """The labels of the random stream, then gold; one image a group."""
     answers = project.config.answers
-    labels = {example.image_id: (example.group_id, example.label) for example in evaluation_examples(session, project)}
+    labels = {example.image_id: (example.group_id, example.label) for example in read_sample(session, project).examples}
     groups = {group for group, _ in labels.values()}
     for given in engine_stats.gold(session, project.id):
         group = given.group_id or -given.image_id  # without a group yet: one of its own

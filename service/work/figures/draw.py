@@ -21,13 +21,13 @@ from labeling.quality.figures.plots import (
     ReliabilityCurve,
     VersionPoint,
     acceptance_bars,
+    accuracy_by_version,
     confusion_matrix,
-    holdout_by_version,
     learning_curve,
     reliability_curves,
 )
 from labeling.quality.metrics import Bin
-from service.figures.accuracy import Acceptance, Confusion, HoldoutByVersion, Rounds
+from service.figures.accuracy import Acceptance, AccuracyByVersion, Confusion, Rounds
 from service.figures.engines import EngineReliability
 from service.figures.estimates import estimate_of
 from service.figures.figures import FIGURES
@@ -43,13 +43,13 @@ def draw(figures: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     return {name: _PLOTS[type(figure)](figure) for name, figure in found.items() if figure.drawable}
 
 
-def _versions(figure: HoldoutByVersion) -> str:
+def _versions(figure: AccuracyByVersion) -> str:
     points = [
         VersionPoint(one.version, found, one.promoted)
         for one in figure.versions
         if one.known and (found := estimate_of(one.accuracy, one)) is not None
     ]
-    return holdout_by_version(points)
+    return accuracy_by_version(points)
 
 
 def _confusion(figure: Confusion) -> str:
@@ -87,7 +87,7 @@ def _reliability(figure: EngineReliability) -> str:
 
 
 _PLOTS: Mapping[type, Callable[[Any], str]] = {
-    HoldoutByVersion: _versions,
+    AccuracyByVersion: _versions,
     Confusion: _confusion,
     Acceptance: _acceptance,
     Rounds: _rounds,

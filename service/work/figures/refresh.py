@@ -28,12 +28,12 @@ from labeling.types import Example, ImageId, ProjectId, Verdict, VersionId
 from service.engines.overview import work_of
 from service.figures.accuracy import (
     Acceptance,
+    AccuracyByVersion,
     Cell,
     Confusion,
     Guess,
     Hardest,
     HardImage,
-    HoldoutByVersion,
     LabelsBySource,
     OneClass,
     OneVersion,
@@ -45,7 +45,8 @@ from service.figures.estimates import Json, estimate
 from service.figures.figures import OF_CLASSIFIERS, is_current, write
 from service.work.figures.reliability import read_reliability
 from service.work.pool.predictions import ImagePrediction, predictions_of_images
-from service.work.pool.training_set import evaluation_examples, truth_of
+from service.work.pool.random_stream import read_sample
+from service.work.pool.training_set import truth_of
 from service.work.wiring import Parts
 
 __all__ = ["COUNTS", "Facts", "refresh"]
@@ -66,7 +67,7 @@ class Facts:
     project: Project
     fingerprint: str
     tally: Json
-    examples: list[Example]
+    examples: Sequence[Example]
     versions: list[Version]
     verdicts: dict[VersionId, list[Promotion]]
     champion: Version | None
@@ -103,7 +104,7 @@ def _read(parts: Parts, project_id: ProjectId) -> Facts | None:
             tallies.fingerprint_of_images(session, project_id),
             lambda: (tallies.counts_of_images(session, project_id), work_of(session, project_id)),
         )
-        examples = evaluation_examples(session, project)
+        examples = read_sample(session, project).examples
         everyone, champion = versions.everyone(session, project_id), versions.champion(session, project_id)
         verdicts: dict[VersionId, list[Promotion]] = {version.id: [] for version in everyone}
         for verdict in versions.promotions(session, project_id):
@@ -128,7 +129,7 @@ def _read(parts: Parts, project_id: ProjectId) -> Facts | None:
 
 
 def _answers(facts: Facts, version: Version) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """What a version said of the evaluation images that it has predicted, and the truth: two (n,) arrays."""
+    """What a version said of the images of the random stream that it has predicted, and the truth: two (n,) arrays."""
     predicted = facts.judged.get(version.id, {})
     examples = [example for example in facts.examples if example.image_id in predicted]
     said = np.array([int(np.argmax(predicted[example.image_id])) for example in examples], np.int64)
@@ -136,14 +137,14 @@ def _answers(facts: Facts, version: Version) -> tuple[npt.NDArray[np.int64], npt
 
 
 def _estimate(facts: Facts, version: Version) -> Estimate:
-    """On today's evaluation labels where it has predicted them; else what its report said when it was fitted."""
+    """On today's labels of the stream where it has predicted them; else what its report said when it was fitted."""
     today, then = accuracy(*_answers(facts, version)), _reported(version)
     return today if today.n >= then.n else then
 
 
 def _reported(version: Version) -> Estimate:
     value, interval = version.report.get("accuracy"), version.report.get("accuracy_interval")
-    labels = int(version.report.get("evaluation_labels", 0))
+    labels = int(version.report.get("random_labels", 0))
     if value is None or interval is None:
         return Estimate(0.0, 0.0, 1.0, 0)
     return Estimate(value, interval[0], interval[1], labels)
@@ -221,7 +222,7 @@ def _round(version: Version, labels: int, verdicts: Sequence[Promotion]) -> Roun
         version=version.number,
         at=version.created_at.isoformat(),
         labels_by_people=labels,
-        evaluation_labels=int(version.report.get("evaluation_labels", 0)),
+        random_labels=int(version.report.get("random_labels", 0)),
         promoted=_was_promoted(verdicts),
         verdict=verdicts[-1].verdict.value if verdicts else None,
         reasons=list(verdicts[-1].reasons) if verdicts else [],
@@ -235,7 +236,7 @@ def _was_promoted(verdicts: Sequence[Promotion]) -> bool:
 
 
 COUNTS: tuple[Callable[[Facts], msgspec.Struct], ...] = (
-    lambda facts: HoldoutByVersion([_one_version(facts, version) for version in facts.versions]),
+    lambda facts: AccuracyByVersion([_one_version(facts, version) for version in facts.versions]),
     _confusion,
     _acceptance,
     _hardest,

@@ -23,7 +23,7 @@ from service.work.wiring import Parts
 __all__ = ["Columns", "hex_keys", "read_columns", "state_of"]
 
 Columns = NDArray[np.void]
-"""Fields: `image`, `group`, `holdout`, `content`, `text` (keys of vectors, 32 bytes; zeros: no text), `probs` (K,)."""
+"""Fields: `image`, `group`, `content`, `text` (keys of vectors, 32 bytes; zeros: no text), `probs` (K,)."""
 
 ROWS_A_BLOCK = 5_000
 
@@ -69,7 +69,6 @@ def _dtype(n_classes: int) -> np.dtype[np.void]:
         [
             ("image", "<i8"),
             ("group", "<i8"),
-            ("holdout", "?"),
             ("content", "V32"),
             ("text", "V32"),
             ("probs", "<f4", (n_classes,)),
@@ -86,7 +85,6 @@ def _block(rows: tuple[PoolRow, ...], n_classes: int) -> Columns:
     block = np.zeros(len(rows), _dtype(n_classes))
     block["image"] = [row.image_id for row in rows]
     block["group"] = [row.group_id for row in rows]
-    block["holdout"] = [row.holdout for row in rows]
     block["content"] = _keys([row.content_hash for row in rows])
     block["text"] = _keys([text_key(row.text) if row.text else "0" * 64 for row in rows])
     absent = [np.nan] * n_classes

@@ -134,9 +134,7 @@ def _read(parts: Parts, project: Project) -> _Shared:
     pool = load_pool(parts, project)
     with reading(parts.database) as session:
         labelled = np.array([label.image_id for label in labels.current(session, project.id)], np.int64)
-    return _Shared(
-        project, pool, current_predictions(parts, project, pool), ~pool.holdout & ~np.isin(pool.image_ids, labelled)
-    )
+    return _Shared(project, pool, current_predictions(parts, project, pool), ~np.isin(pool.image_ids, labelled))
 
 
 def _going(parts: Parts, shared: _Shared, turn: _Turn) -> NDArray[np.int64]:

@@ -17,11 +17,12 @@ from db.repositories.projects import projects
 from db.repositories.running import failures
 from db.session import reading, transaction
 from labeling.adapters.storage.embedding_store import MissingVectors
-from labeling.ingest.groups import Fingerprints, Placement
+from labeling.ingest.groups import Fingerprints
 from labeling.ingest.groups import place as place_newcomers
 from labeling.ingest.hashing import text_key
 from labeling.prelabel.engine import Engine, Item
 from labeling.project import Project
+from labeling.select.query.stream import position_of
 from labeling.types import ProjectId
 from service.work.prelabel.inference import InferenceResult, open_images, run_inference
 from service.work.wiring import Parts
@@ -108,15 +109,9 @@ def _place(
     theirs: Fingerprints,
     before: Fingerprints,
 ) -> list[PlacedImage]:
-    """The groups and sides of the new images."""
-    placements = place_newcomers(
-        theirs,
-        before,
-        [Placement(image.founder, image.side, image.bridge) for image in known],
-        salt=project.salt,
-        holdout_share=project.config.policy.holdout_share,
-    )
-    return [PlacedImage(i.id, p.founder, p.side, p.bridge) for i, p in zip(new, placements, strict=True)]
+    """The groups of the new images, and where these stand in the random stream."""
+    founders = place_newcomers(theirs, before, [image.founder for image in known])
+    return [PlacedImage(i.id, f, position_of(f, project.salt)) for i, f in zip(new, founders, strict=True)]
 
 
 def _fingerprints(

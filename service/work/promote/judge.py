@@ -6,6 +6,7 @@ are ready, the whole project is predicted and the images that were asked or labe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -26,8 +27,9 @@ from labeling.promote.judgement import judge as judge_arrays
 from labeling.types import Example, ProjectId, Verdict
 from service.logs import get_logger
 from service.work.pool.pool import load_pool
+from service.work.pool.random_stream import read_sample
 from service.work.pool.saved_versions import load_classifier, pin_of_card
-from service.work.pool.training_set import evaluation_examples, truth_of
+from service.work.pool.training_set import truth_of
 from service.work.wiring import Parts
 
 __all__ = [
@@ -49,7 +51,7 @@ def judge(parts: Parts, project_id: ProjectId, trigger: Trigger) -> dict[str, in
         if candidate is None or not _may_be_judged(session, candidate):
             return {"promoted": 0}
         champion = versions.champion(session, project_id)
-        examples = evaluation_examples(session, project)
+        examples = read_sample(session, project).examples
         if not _wants_judging(session, project, candidate, len(examples)):
             return {"promoted": 0}
         earlier = sum(
@@ -126,7 +128,12 @@ def _wants_judging(session: Session, project: Project, candidate: Version, label
 
 
 def _compare(
-    parts: Parts, project: Project, candidate: Version, champion: Version | None, examples: list[Example], earlier: int
+    parts: Parts,
+    project: Project,
+    candidate: Version,
+    champion: Version | None,
+    examples: Sequence[Example],
+    earlier: int,
 ) -> Judgement:
     """Candidate against champion, or against the engine's pre-labels while there is no champion.
 

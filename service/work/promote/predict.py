@@ -30,7 +30,7 @@ log = get_logger(__name__)
 
 EVIDENCE_ROWS_A_WRITE = 500
 MEASURED = tuple(kind for kind in ReviewKind if not may_use(kind, Use.TRAIN))
-"""Kinds of review whose answers judge versions, engines or people."""
+"""Kinds of review whose answers measure versions, engines or people."""
 
 
 def predict(parts: Parts, project_id: ProjectId) -> dict[str, int]:

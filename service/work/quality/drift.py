@@ -33,7 +33,8 @@ from service.figures.estimates import Json, known
 from service.figures.figures import is_current, stored, write
 from service.work.pool.pool import load_pool
 from service.work.pool.predictions import ChampionPredictions, champion_predictions
-from service.work.pool.training_set import evaluation_examples, truth_of
+from service.work.pool.random_stream import read_sample
+from service.work.pool.training_set import truth_of
 from service.work.quality.alarm_rules import Watch, follow
 from service.work.quality.annotator_drift import people_over_time
 from service.work.wiring import Parts
@@ -154,7 +155,7 @@ def _prior(parts: Parts, project: Project, champion: Version, sides: _Sides, loo
     if predicted is None or predicted.version.id != champion.id:
         return None
     with reading(parts.database) as session:
-        examples = evaluation_examples(session, project)
+        examples = read_sample(session, project).examples
     names = project.config.classes
     before, after = (np.bincount(_classes(predicted, ids), minlength=len(names)) for ids in (sides.before, sides.after))
     if not before.sum() or not after.sum():

@@ -26,7 +26,7 @@ from labeling.project import Project
 from labeling.quality.labels.readiness import Criterion, State, Verdict, count, judge, measured
 from labeling.quality.metrics import share
 from labeling.types import LabelSource, ProjectId, ReviewKind
-from service.figures.accuracy import Confusion, HoldoutByVersion, OneVersion
+from service.figures.accuracy import AccuracyByVersion, Confusion, OneVersion
 from service.figures.agreement import Agreement
 from service.figures.drift import Drift
 from service.figures.estimates import Known, estimate_of, exactly, known
@@ -34,9 +34,9 @@ from service.figures.figures import is_current, name_of, read, write
 from service.figures.label_errors import LabelErrors, SentBack
 from service.figures.label_quality import (
     Coverage,
-    HoldoutLabels,
     LabelQuality,
     LabelsOfClass,
+    RandomLabels,
     Source,
     Suspects,
 )
@@ -48,10 +48,10 @@ __all__ = ["PART", "refresh_label_quality"]
 
 PART = ":label_quality"
 FORMAT = "2"
-RESTS_ON = (HoldoutByVersion, Confusion, Agreement, LabelErrors, Drift)
+RESTS_ON = (AccuracyByVersion, Confusion, Agreement, LabelErrors, Drift)
 
 _TITLES = {
-    "holdout": ("How often the champion is right on the hold-out", "share", ""),
+    "accuracy": ("How often the champion is right on the random stream", "share", ""),
     "agreement": ("How far people who saw no pre-label agree (Krippendorff's alpha)", "index", "#agreement"),
     "label_errors": ("Labels that are probably wrong", "share", "#suspects"),
     "gold": ("How often people are right on gold", "share", "/team"),
@@ -114,7 +114,7 @@ def _read(parts: Parts, session: Session, project: Project, figures: Mapping[str
         for vote in read_votes(parts, session, project.id)
         if vote.kind is ReviewKind.GOLD and vote.image_id in known
     ]
-    versions = read(figures, HoldoutByVersion)
+    versions = read(figures, AccuracyByVersion)
     return _Facts(
         project=project,
         champion=versions.champion if versions else None,
@@ -127,7 +127,7 @@ def _read(parts: Parts, session: Session, project: Project, figures: Mapping[str
         gold=share(sum(given), len(given)),
         gold_images=len(known),
         alarms=len(alarms.open_alarms(session, project.id)),
-        corrected=label_audit.corrected_holdout(session, project.id),
+        corrected=label_audit.corrected_random(session, project.id),
     )
 
 
@@ -144,10 +144,10 @@ def _compute(facts: _Facts) -> LabelQuality:
         sources=_sources(facts.labels),
         classes=_classes(facts),
         slices=errors.slices if errors else [],
-        holdout=HoldoutLabels(
+        random=RandomLabels(
             version=facts.champion.version if facts.champion else None,
-            labels=errors.holdout.labels if errors else 0,
-            suspected=errors.holdout.found if errors else 0,
+            labels=errors.random.labels if errors else 0,
+            suspected=errors.random.found if errors else 0,
             corrected=facts.corrected,
         ),
         suspects=Suspects(
@@ -166,7 +166,7 @@ def _criteria(facts: _Facts) -> list[Criterion]:
     all_reviewed = rate is not None and rate.known and facts.errors is not None and facts.errors.found == 0
     blind = _estimate(facts.agreement.people.blind.alpha) if facts.agreement else None
     return [
-        measured("holdout", champion, at_least=True),
+        measured("accuracy", champion, at_least=True),
         measured("agreement", blind, at_least=True),
         measured("label_errors", rate, at_least=False, informative=all_reviewed),
         measured("gold", facts.gold, at_least=True, informative=not facts.gold_images),
@@ -200,8 +200,8 @@ def _shown(one: Criterion, facts: _Facts) -> Shown:
 def _why(one: Criterion, facts: _Facts) -> str:
     """What the number rests on, or what to do so that it is known."""
     errors = facts.errors
-    if one.name == "holdout" and facts.champion:
-        return f"version {facts.champion.version}; {facts.corrected} hold-out labels were ever corrected"
+    if one.name == "accuracy" and facts.champion:
+        return f"version {facts.champion.version}; {facts.corrected} label of the random streams were ever corrected"
     if one.name == "label_errors" and one.state is State.INFORMATION:
         return "every suspected label was reviewed, so the estimate is not judged"
     if one.name == "label_errors" and errors:
@@ -215,7 +215,7 @@ def _why(one: Criterion, facts: _Facts) -> str:
         return ""
     return (
         {
-            "holdout": "needs a champion, and 30 hold-out images that people labelled blind",
+            "accuracy": "needs a champion, and 30 images of the random stream that people have answered",
             "agreement": "needs 30 images that two people answered blind",
             "gold": "needs 30 answers to gold",
             "label_errors": "needs labels of at least two classes and their embeddings",
@@ -252,7 +252,7 @@ def _classes(facts: _Facts) -> list[LabelsOfClass]:
             labels=number,
             suspects=suspected.get(name, 0),
             alpha=alphas.get(name) or known(None),
-            holdout=known(share(*facts.confusion.recall(position)) if facts.confusion else None),
+            recall=known(share(*facts.confusion.recall(position)) if facts.confusion else None),
         )
         for position, (name, number) in enumerate(_by_class(facts).items())
     ]

@@ -38,7 +38,7 @@ NEWEST = 2_000
 """So many of the newest answered reviews are considered."""
 MOST_WAITING = 200
 """So many doubtful images at most wait for another person at a time; new questions must not wait behind them."""
-_ADJUDICATED = frozenset({ReviewKind.CALIBRATION, ReviewKind.AUDIT})
+_ADJUDICATED = frozenset({ReviewKind.AUDIT})
 """Kinds of which a conflict goes to a lead at once."""
 
 
@@ -110,7 +110,7 @@ def _budget(session: Session, project: Project) -> int:
 
 
 def _second(facts: _Facts) -> list[ReviewId]:
-    policy, known = facts.project.config.policy.overlap, facts.project.config.answers
+    known = facts.project.config.answers
     said_none = sum(any(map(is_none, one.said.values())) for one in facts.standing.values())
     none = (said_none + 1) / (len(facts.standing) + len(known.labels))  # no engine or classifier speaks of it
     alone = [
@@ -119,8 +119,7 @@ def _second(facts: _Facts) -> list[ReviewId]:
         if len(one.said) == 1 and one.review_id in facts.asked and facts.asked[one.review_id].wanted == 1
     ]
     rates = error_rates(one.said for one in facts.standing.values())
-    share = policy.share if policy.people > 1 else 0.0
-    return choose(alone, rates, answers=len(known.labels), share=share, budget=facts.budget)
+    return choose(alone, rates, answers=len(known.labels), budget=facts.budget)
 
 
 def _answered(facts: _Facts, image: ImageId, one: Standing, known: AnswerSet, none: float) -> Answered:
@@ -128,8 +127,7 @@ def _answered(facts: _Facts, image: ImageId, one: Standing, known: AnswerSet, no
     probs = facts.predicted.get(image, ())
     predicted = (*(p * (1 - none) for p in probs), none) if probs else ()
     accepted = any(vote.answer.keeps(vote.shown) for vote in one.votes)
-    place = facts.asked[one.review_id].place
-    return Answered(one.review_id, one.kind, place, annotator, known.code(said), accepted, predicted)
+    return Answered(one.review_id, one.kind, annotator, known.code(said), accepted, predicted)
 
 
 def _third(facts: _Facts) -> dict[ReviewId, int]:

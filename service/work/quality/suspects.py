@@ -1,7 +1,7 @@
 """The figure `label_errors`: labels that are probably wrong, by a classifier that never saw them and by their twins.
 
 In: labels that stand and the embeddings that the classifier uses. Out: one figure. Only labels that may be learnt from
-teach; those of the hold-out and of calibration are judged by a fit on the pool alone. Gold is not suspected.
+teach; those of the random stream are judged by a fit on these alone. Gold is not suspected.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from labeling.learn.classifier import Inputs
 from labeling.learn.training import fit_classifier, predict_probs
 from labeling.project import Project
 from labeling.quality.labels.label_errors import Suspect, cross_validated, error_rate, suspects, twins_that_differ
-from labeling.review.kinds import Use, may_use
-from labeling.types import LabelSource, ProjectId
+from labeling.review.kinds import may_teach
+from labeling.types import LabelSource, ProjectId, ReviewKind
 from labeling.vectors import finite_rows
 from service.figures.estimates import known
 from service.figures.figures import name_of, read, write
-from service.figures.label_errors import LabelErrors, OfClass, OnHoldout, SentBack, Slice, Twin
+from service.figures.label_errors import LabelErrors, OfClass, OnRandom, SentBack, Slice, Twin
 from service.figures.label_errors import Suspect as Listed
 from service.labels.reannotation import STRATEGY
 from service.labels.suspects import SUSPECTED
@@ -114,9 +114,7 @@ def _find(project: Project, labels: list[HeldLabel], pool: Pool) -> _Found:
 
 
 def _teaches(label: HeldLabel) -> bool:
-    by_hand = label.kind is None and label.source in (LabelSource.IMPORT, LabelSource.PEOPLE)
-    usable = by_hand if label.kind is None else may_use(label.kind, Use.TRAIN)
-    return usable and not label.holdout and not label.bridge
+    return may_teach(label.kind, label.source, label.reserved)
 
 
 def _some(teaches: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -162,7 +160,7 @@ def _figure(session: Session, project: Project, found: _Found, newest: int) -> L
     listed.sort(key=lambda at: (at not in found.twins, found.suspected[at].score if at in found.suspected else 1.0, at))
     places = label_audit.places(session, [found.labels[at].image_id for at in listed[:LISTED]])
     tasks = {image: place.ls_task_id for image, place in places.items()}
-    held_out = [at for at, one in enumerate(found.labels) if one.holdout]
+    random = [at for at, one in enumerate(found.labels) if one.kind is ReviewKind.RANDOM]
     return LabelErrors(
         labels=len(found.labels),
         rate=known(found.rate),
@@ -173,10 +171,10 @@ def _figure(session: Session, project: Project, found: _Found, newest: int) -> L
             waiting=len(label_audit.open_images(session, back)),
             changed=label_audit.changed(session, back),
         ),
-        holdout=OnHoldout(
-            labels=len(held_out),
-            found=sum(found.labels[at].holdout for at in listed),
-            corrected=label_audit.corrected_holdout(session, project.id),
+        random=OnRandom(
+            labels=len(random),
+            found=len(set(random) & set(listed)),
+            corrected=label_audit.corrected_random(session, project.id),
         ),
         classes=_by_class(found, listed),
         slices=_slices(session, found, listed),
@@ -223,7 +221,7 @@ def _suspect(project: Project, found: _Found, at: int, tasks: dict[int, int | No
         score=round(float(by_classifier.score), 4) if by_classifier else None,
         kind="twins" if by_classifier is None else "both" if twins else "classifier",
         twins=[Twin(one.image_id, one.content_hash, one.value) for one in twins],
-        holdout=label.holdout,
+        random=label.kind is ReviewKind.RANDOM,
         source=label.source.value,
         ls_task_id=tasks.get(label.image_id),
     )

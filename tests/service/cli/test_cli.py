@@ -111,7 +111,7 @@ def add_label(home: Path, text: str) -> None:
     engine = make_engine(f"sqlite:///{home / 'hardcase.db'}")
     with transaction(engine) as session:
         project = projects.by_name(session, "animals")
-        image = factories.image(session, project.id, side="pool", text=text)
+        image = factories.image(session, project.id, reserved=False, text=text)
         factories.label(session, project.id, image, "cat", "import")
     engine.dispose()
 

@@ -349,9 +349,9 @@ PROMISED = {
 }
 PROMISED_OF_A_ROUND = {
     "labels_by_people",
-    "evaluation_labels",
-    "holdout_accuracy",
-    "holdout_interval",
+    "random_labels",
+    "accuracy",
+    "interval",
     "random_accuracy",
     "random_interval",
     "prelabel_accepted_share",
@@ -368,7 +368,7 @@ def test_the_summary_holds_every_field_that_is_promised(tmp_path: Path) -> None:
 
     assert set(content) >= PROMISED
     assert all(set(one) >= PROMISED_OF_A_ROUND for one in content["rounds"])
-    assert content["rounds"][0]["holdout_accuracy"] is None
+    assert content["rounds"][0]["accuracy"] is None
 
 
 def test_who_was_found_missed_and_wronged_is_distinguished() -> None:

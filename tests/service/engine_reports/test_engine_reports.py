@@ -20,7 +20,7 @@ from labeling.errors import Invalid, NotFound, OverBudget
 from labeling.prelabel.calibration import Terms
 from labeling.prelabel.engine import Item, Look, no_vectors
 from labeling.project import Budget, EngineUse, Policy, Project
-from labeling.types import Evidence, Outcome, Prelabel, ReviewKind, Side
+from labeling.types import Evidence, Outcome, Prelabel, ReviewKind
 from service.jobs.arguments import EnginesArguments
 from service.jobs.engine_requests import EngineRequest, ReportKind
 from service.work.engine_reports.report import answer, make, unwatched
@@ -87,16 +87,16 @@ class Dear(Stubborn):
         return 80
 
 
-def test_engines_are_compared_on_gold_and_blind_evaluation_labels(
+def test_engines_are_compared_on_gold_and_blind_random_labels(
     database: sa.Engine, tmp_path: Path, make_project: Callable[..., Project]
 ) -> None:
     project = make_project(database, policy=escalating("few-shot"))
     parts = with_second(database, tmp_path, Stubborn(project.config.classes))
     give_gold(parts, project, add_pictures(parts, project, 12))
-    held_out = add_pictures(parts, project, 24, side=Side.HOLDOUT, first=12)
+    held_out = add_pictures(parts, project, 24, reserved=True, first=12)
     for label in project.config.classes:
         of_class = [image for image, name in held_out.items() if name == label]
-        Ground(parts, project, parts.now).label(of_class, ReviewKind.EVALUATION, label)  # type: ignore[arg-type]
+        Ground(parts, project, parts.now).label(of_class, ReviewKind.RANDOM, label)  # type: ignore[arg-type]
 
     document = make(parts, project, COMPARE, unwatched)
 

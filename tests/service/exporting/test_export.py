@@ -201,7 +201,7 @@ def test_another_projects_labels_are_not_in_it(here: Ground, make_project: Calla
 
 def test_all_tables_have_the_same_columns_and_say_the_same(here: Ground) -> None:
     here.answered(here.image(1, text='a, "b"\n'), {"anna": "cat", "ben": "cat"}, evidence={"soft": {"cat": 1.0}})
-    here.label(here.image(2, side=None), "dog")
+    here.label(here.image(2, reserved=None), "dog")
 
     lines = as_jsonl(write(here, "labels.jsonl"))
     cells = as_csv(write(here, "labels.csv"))

@@ -25,7 +25,7 @@ from tests.service.web.test_web_pages import HTML, log_in, token_of
 from tests.service.web_client import bearer, make_key, web
 
 PAGE, API = "/projects/1/disputes", "/api/projects/1"
-HARD, CALIBRATION, EVALUATION = ReviewKind.HARD, ReviewKind.CALIBRATION, ReviewKind.EVALUATION
+HARD, CALIBRATION, EVALUATION = ReviewKind.HARD, ReviewKind.RANDOM, ReviewKind.RANDOM
 CONFLICT = {"ann": "cat", "bob": "dog"}
 
 

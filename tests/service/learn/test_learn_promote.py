@@ -29,7 +29,7 @@ from labeling.errors import BadArtifact, Conflict, NotFound
 from labeling.jobs import Trigger
 from labeling.learn.artifacts import CARD, WEIGHTS
 from labeling.project import Policy, Project
-from labeling.types import NONE_OF_THESE, ReviewKind, Side, Verdict
+from labeling.types import NONE_OF_THESE, ReviewKind, Verdict
 from service.work.learn.learn import due, learn
 from service.work.pool.saved_versions import load_classifier
 from service.work.pool.training_set import rebuild_snapshot
@@ -38,7 +38,7 @@ from service.work.promote.predict import predict
 from tests import factories
 from tests.service.labelled_pool import ENCODER, REVISION, Ground, add_images, make_ground, prelabel
 
-HARD, EVALUATION, CALIBRATION = ReviewKind.HARD, ReviewKind.EVALUATION, ReviewKind.CALIBRATION
+HARD, EVALUATION, CALIBRATION = ReviewKind.HARD, ReviewKind.RANDOM, ReviewKind.RANDOM
 MakeProject = Callable[..., Project]
 
 
@@ -82,14 +82,14 @@ def predicted(ground: Ground) -> int:
 def test_a_version_is_fitted_saved_and_described(ground: Ground) -> None:
     ground.label(ground.pool[:24], HARD)
     ground.label(ground.pool[24:54], CALIBRATION)
-    ground.label(ground.holdout, EVALUATION)
+    ground.label(ground.reserved, EVALUATION)
 
     number = learnt(ground)
 
     report = version(ground, number).report
     classifier, card = load_classifier(ground.parts.settings.home, version(ground, number))
     assert number == 1
-    assert (report["examples"], report["evaluation_labels"]) == (24, 40)
+    assert (report["examples"], report["random_labels"]) == (24, 40)
     assert 10 <= report["calibration_labels"] <= 20  # one half of them
     assert report["calibrated"] is (report["calibration_labels"] >= 15) is classifier.calibrated
     assert report["accuracy"] > 0.8
@@ -102,7 +102,7 @@ def test_learning_twice_from_the_same_labels_makes_one_version(ground: Ground) -
     ground.label(ground.pool[:24], HARD)
 
     numbers = [learnt(ground), learnt(ground)]
-    ground.label(ground.holdout, EVALUATION)  # teaches nothing
+    ground.label(ground.reserved, EVALUATION)  # teaches nothing
     numbers.append(learnt(ground))
 
     assert numbers == [1, 1, 1]
@@ -112,19 +112,19 @@ def test_learning_twice_from_the_same_labels_makes_one_version(ground: Ground) -
 def test_only_labels_that_may_train_do_and_only_from_the_pool(ground: Ground) -> None:
     ground.label(ground.pool[:12], HARD)
     ground.label(ground.pool[12:15], None)  # imported
-    ground.label(ground.holdout[:3], None)  # imported, but held out
-    ground.label(ground.holdout[3:9], EVALUATION)
+    ground.label(ground.reserved[:3], None)  # imported, but held out
+    ground.label(ground.reserved[3:9], EVALUATION)
     ground.label(ground.pool[15:18], ReviewKind.AUDIT)
     ground.label(ground.pool[18:21], ReviewKind.GOLD)
     ground.label(ground.pool[21:24], HARD, NONE_OF_THESE)
-    ground.label(ground.pool[24:27], ReviewKind.CONTROL)
+    ground.label(ground.pool[24:27], ReviewKind.HARD)
     with transaction(ground.parts.database) as session:
         session.execute(sa.update(ImageRow).where(ImageRow.id == ground.pool[0]).values(bridge=True))
 
     report = version(ground, learnt(ground)).report
 
     assert report["examples"] == 11 + 3 + 3
-    assert report["evaluation_labels"] == 6
+    assert report["random_labels"] == 6
 
 
 def test_a_withdrawn_label_is_not_learnt_from(ground: Ground) -> None:
@@ -144,44 +144,44 @@ def test_under_five_calibration_labels_a_class_it_says_uncalibrated(ground: Grou
     assert (report["temperature"], report["calibrated"]) == (0.5, False)
 
 
-def test_under_thirty_evaluation_labels_the_accuracy_is_not_yet_known(ground: Ground) -> None:
+def test_under_thirty_random_labels_the_accuracy_is_not_yet_known(ground: Ground) -> None:
     ground.label(ground.pool[:12], HARD)
-    ground.label(ground.holdout[:29], EVALUATION)
+    ground.label(ground.reserved[:29], EVALUATION)
 
     report = version(ground, learnt(ground)).report
 
-    assert (report["evaluation_labels"], report["accuracy"], report["accuracy_interval"]) == (29, None, None)
+    assert (report["random_labels"], report["accuracy"], report["accuracy_interval"]) == (29, None, None)
 
 
 def test_a_random_share_counts_only_when_all_of_it_was_answered(ground: Ground) -> None:
     ground.label(ground.pool[:12], HARD)
-    ground.label(ground.holdout[:40], EVALUATION)
+    ground.label(ground.reserved[:40], EVALUATION)
     with transaction(ground.parts.database) as session:  # the last one's query asks the first image too, unanswered
         query = session.scalars(sa.select(ReviewRow.query_id).order_by(ReviewRow.id.desc()).limit(1)).one()
-        again = sa.update(ReviewRow).where(ReviewRow.image_id == ground.holdout[0])
+        again = sa.update(ReviewRow).where(ReviewRow.image_id == ground.reserved[0])
         session.execute(again.values(query_id=query))
         taken_back = sa.update(AnnotationRow).where(
-            AnnotationRow.review_id.in_(sa.select(ReviewRow.id).where(ReviewRow.image_id == ground.holdout[0]))
+            AnnotationRow.review_id.in_(sa.select(ReviewRow.id).where(ReviewRow.image_id == ground.reserved[0]))
         )
         session.execute(taken_back.values(action="withdrawn"))
 
     report = version(ground, learnt(ground)).report
 
-    assert report["evaluation_labels"] == 38
+    assert report["random_labels"] == 38
 
 
 def test_none_of_these_and_twins_are_counted_once_as_they_should(ground: Ground) -> None:
     ground.label(ground.pool[:24], HARD)
-    ground.label(ground.holdout[:30], EVALUATION)
-    ground.label(ground.holdout[30:40], EVALUATION, NONE_OF_THESE)
+    ground.label(ground.reserved[:30], EVALUATION)
+    ground.label(ground.reserved[30:40], EVALUATION, NONE_OF_THESE)
     with transaction(ground.parts.database) as session:  # the last two are twins of the first
-        founder = session.scalars(sa.select(ImageRow.group_id).where(ImageRow.id == ground.holdout[0])).one()
-        twins = sa.update(ImageRow).where(ImageRow.id.in_(ground.holdout[-2:]))
+        founder = session.scalars(sa.select(ImageRow.group_id).where(ImageRow.id == ground.reserved[0])).one()
+        twins = sa.update(ImageRow).where(ImageRow.id.in_(ground.reserved[-2:]))
         session.execute(twins.values(group_id=founder))
 
     report = version(ground, learnt(ground)).report
 
-    assert report["evaluation_labels"] == 38
+    assert report["random_labels"] == 38
     assert report["accuracy"] <= 30 / 38
 
 
@@ -208,14 +208,14 @@ def test_one_example_of_a_class_is_enough_and_a_class_without_any_is_named(groun
 
 
 def test_where_all_embeddings_are_the_same_a_version_is_still_made(ground: Ground) -> None:
-    same = add_images(ground, 12, Side.POOL, vector=lambda vector: np.ones(8))
+    same = add_images(ground, 12, False, vector=lambda vector: np.ones(8))
     ground.label(same, HARD)
 
     assert learnt(ground) == 1
 
 
 def test_an_embedding_that_is_not_finite_is_left_out_and_named(ground: Ground) -> None:
-    broken = add_images(ground, 1, Side.POOL, vector=lambda vector: np.where(vector > 0, np.inf, vector))
+    broken = add_images(ground, 1, False, vector=lambda vector: np.where(vector > 0, np.inf, vector))
     ground.label([*ground.pool[:12], *broken], HARD)
 
     report = version(ground, learnt(ground)).report
@@ -239,7 +239,7 @@ def test_a_vector_that_is_gone_leaves_its_image_out_until_it_is_back(ground: Gro
 
 
 def test_the_training_set_is_rebuilt_to_the_same_hash_whatever_came_later(ground: Ground) -> None:
-    waiting = add_images(ground, 3, Side.POOL, ready=False)
+    waiting = add_images(ground, 3, False, ready=False)
     ground.label([*ground.pool[:24], *waiting], None)
     ground.label(ground.pool[24:48], CALIBRATION)
     number = learnt(ground)
@@ -270,7 +270,7 @@ def test_it_is_due_after_enough_new_usable_labels_and_not_before(ground: Ground)
         answers.append(due(ground.parts, ground.project.id))
     learnt(ground)
     answers.append(due(ground.parts, ground.project.id))
-    ground.label(ground.holdout[:20], EVALUATION)
+    ground.label(ground.reserved[:20], EVALUATION)
     ground.label(ground.pool[12:26], HARD, NONE_OF_THESE)
     answers.append(due(ground.parts, ground.project.id))
     ground.label(ground.pool[26:38], HARD)
@@ -292,7 +292,7 @@ def test_it_is_due_by_the_schedule_with_any_new_label_and_never_without(ground: 
 
 
 def test_labels_that_waited_for_their_embedding_count_as_new_once_it_is_there(ground: Ground) -> None:
-    waiting = add_images(ground, 12, Side.POOL, ready=False)
+    waiting = add_images(ground, 12, False, ready=False)
     ground.label([*ground.pool[:12], *waiting], None)
     learnt(ground)
     before = due(ground.parts, ground.project.id)
@@ -325,7 +325,7 @@ def test_a_changed_engine_asks_for_a_new_version_once_it_has_looked(ground: Grou
 
 def test_a_version_better_than_the_engine_is_promoted_once_with_its_reasons(ground: Ground) -> None:
     ground.label(ground.pool[:30], HARD)
-    ground.label(ground.holdout, EVALUATION)
+    ground.label(ground.reserved, EVALUATION)
     learnt(ground)
 
     answers = [judged(ground), judged(ground)]
@@ -339,7 +339,7 @@ def test_a_version_better_than_the_engine_is_promoted_once_with_its_reasons(grou
 def test_a_version_worse_than_the_engine_is_refused(ground: Ground) -> None:
     for image in ground.pool[:30]:
         ground.label([image], HARD, ground.project.config.classes[(ground.truth[image] + 1) % 3])  # all wrong
-    ground.label(ground.holdout, EVALUATION)
+    ground.label(ground.reserved, EVALUATION)
     learnt(ground)
 
     assert judged(ground) == 0
@@ -347,13 +347,13 @@ def test_a_version_worse_than_the_engine_is_refused(ground: Ground) -> None:
     assert predicted(ground) == 0
 
 
-def test_too_few_evaluation_labels_are_said_once_and_judged_when_there_are_enough(ground: Ground) -> None:
+def test_too_few_random_labels_are_said_once_and_judged_when_there_are_enough(ground: Ground) -> None:
     ground.label(ground.pool[:30], HARD)
-    ground.label(ground.holdout[:29], EVALUATION)
+    ground.label(ground.reserved[:29], EVALUATION)
     learnt(ground)
 
     early = [judged(ground), judged(ground)]
-    ground.label(ground.holdout[29:], EVALUATION)
+    ground.label(ground.reserved[29:], EVALUATION)
     late = judged(ground)
 
     assert (early, late) == ([0, 0], 1)
@@ -372,7 +372,7 @@ def test_a_worse_candidate_leaves_the_champion_in_use(ground: Ground) -> None:
 
 def crown_first(ground: Ground) -> None:
     ground.label(ground.pool[:30], HARD)
-    ground.label(ground.holdout, EVALUATION)
+    ground.label(ground.reserved, EVALUATION)
     learnt(ground)
     assert judged(ground) == 1
 
@@ -389,14 +389,14 @@ def test_the_champion_predicts_everything_and_leaves_evidence_where_people_looke
     stored = read_predictions(ground.parts.settings.home, file.path, file.sha256)
     assert stored.image_ids.tolist() == sorted(ground.truth)
     assert np.allclose(stored.probs.sum(axis=1), 1, atol=0.01)
-    assert set(ground.scalars(sa.select(PredictionRow.image_id))) == {*ground.pool[:30], *ground.holdout}
+    assert set(ground.scalars(sa.select(PredictionRow.image_id))) == {*ground.pool[:30], *ground.reserved}
 
 
 def test_new_images_make_the_predictions_stale_and_old_files_are_removed(ground: Ground) -> None:
     crown_first(ground)
     predicted(ground)
 
-    add_images(ground, 5, Side.POOL)
+    add_images(ground, 5, False)
     rows = [predicted(ground), predicted(ground)]
 
     assert rows == [105, 0]
@@ -492,7 +492,7 @@ def test_the_champion_hashes_to_its_card_and_a_changed_card_is_refused(ground: G
 def test_a_project_without_images_learns_nothing(
     database: sa.Engine, tmp_path: Path, make_project: MakeProject
 ) -> None:
-    empty = make_ground(database, tmp_path, make_project(database), pool=0, holdout=0)
+    empty = make_ground(database, tmp_path, make_project(database), pool=0, reserved=0)
 
     assert not due(empty.parts, empty.project.id)
     assert learnt(empty) == 0

@@ -41,7 +41,13 @@ HOMES = Path(__file__).parent / "homes"
 KNOWN: dict[str, Any] = json.loads((HOMES / "home-0.1.0.json").read_text())
 NOWHERE = "http://127.0.0.1:9"
 SAYS = {
-    "": ("201 images", "171 labelled", "83.3 % hold-out accuracy", "70.4 % to 91.3 %", "Errors of version 2 on 48"),
+    "": (
+        "201 images",
+        "171 labelled",
+        "83.3 % accuracy on the collection",
+        "70.4 % to 91.3 %",
+        "Errors of version 2 on 48",
+    ),
     "/label-quality": ("some criteria are missed.", "83.3 %", "0.80", "17 suspected labels", "bird 55"),
     "/team": ("ann paused", "bob paused", "4 gold images", "kappa 0.80"),
     "/engines": ("few-shot-1", "34.6 %", "champion version 2 52 84.6 %", "0.0022 USD"),

@@ -124,7 +124,7 @@ def patient(
 ) -> Iterator[Patient]:
     project = make_project(database, policy=Policy(engine="scripted"))
     with transaction(database) as session:
-        ask(session, project, 1, [ReviewKind.EVALUATION, ReviewKind.HARD], probs=[(0.5, 0.3, 0.2), (0.4, 0.3, 0.3)])
+        ask(session, project, 1, [ReviewKind.RANDOM, ReviewKind.HARD], probs=[(0.5, 0.3, 0.2), (0.4, 0.3, 0.3)])
         heartbeats.beat(session, "worker-0", datetime.now(UTC), datetime.now(UTC), {})
     studio = Studio()
     parts = make_parts(database, tmp_path, cast(LabelStudio, studio), port=server.port)

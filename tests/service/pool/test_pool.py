@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from labeling.project import Project
-from labeling.types import Side
 from service.work.pool.pool import load_pool
 from tests.service.labelled_pool import Ground, add_images, make_ground
 
@@ -48,7 +47,7 @@ def test_new_images_are_added_to_what_was_read_and_the_arrays_are_as_if_read_ane
     ground: Ground, statements: list[str]
 ) -> None:
     before = load_pool(ground.parts, ground.project)
-    add_images(ground, 3, Side.POOL)
+    add_images(ground, 3, False)
 
     after = load_pool(ground.parts, ground.project)
     shutil.rmtree(ground.parts.settings.home / "pool")

@@ -29,7 +29,7 @@ AGENT = Stage(1, "agent:box/small", "agent-1")
 
 @pytest.fixture
 def ground(database: sa.Engine, tmp_path: Path, make_project: Callable[..., Project]) -> Ground:
-    made = make_ground(database, tmp_path, make_project(database), pool=120, holdout=60)
+    made = make_ground(database, tmp_path, make_project(database), pool=120, reserved=60)
     with transaction(database) as session:
         engines_in_force.note(session, made.project.id, Stage(0, "bundled", REVISION), NOW)
     return made
@@ -62,10 +62,10 @@ def _agent_says(ground: Ground, images: list[int], *, right: float) -> None:
 
 def test_terms_rest_on_the_calibration_half_alone_and_the_same_labels_make_no_second_row(ground: Ground) -> None:
     inside, outside = _halves(ground)
-    ground.label(inside[:30], ReviewKind.CALIBRATION)
-    ground.label(outside[:20], ReviewKind.CALIBRATION)
+    ground.label(inside[:30], ReviewKind.RANDOM)
+    ground.label(outside[:20], ReviewKind.RANDOM)
     ground.label(outside[20:40], ReviewKind.HARD)
-    ground.label(ground.holdout, ReviewKind.EVALUATION)
+    ground.label(ground.reserved, ReviewKind.RANDOM)
 
     first, second = calibrate(ground.parts, ground.project.id), calibrate(ground.parts, ground.project.id)
 
@@ -75,14 +75,14 @@ def test_terms_rest_on_the_calibration_half_alone_and_the_same_labels_make_no_se
 
 def test_a_tenth_more_labels_or_a_changed_one_make_a_new_number(ground: Ground) -> None:
     inside, _ = _halves(ground)
-    ground.label(inside[:30], ReviewKind.CALIBRATION)
+    ground.label(inside[:30], ReviewKind.RANDOM)
     calibrate(ground.parts, ground.project.id)
 
-    ground.label(inside[30:32], ReviewKind.CALIBRATION)
+    ground.label(inside[30:32], ReviewKind.RANDOM)
     few = calibrate(ground.parts, ground.project.id)
-    ground.label(inside[32:33], ReviewKind.CALIBRATION)
+    ground.label(inside[32:33], ReviewKind.RANDOM)
     enough = calibrate(ground.parts, ground.project.id)
-    ground.label(inside[:1], ReviewKind.CALIBRATION, NONE_OF_THESE)
+    ground.label(inside[:1], ReviewKind.RANDOM, NONE_OF_THESE)
     changed = calibrate(ground.parts, ground.project.id)
 
     assert [few, enough, changed] == [{"calibrated": 0}, {"calibrated": 1}, {"calibrated": 1}]
@@ -91,7 +91,7 @@ def test_a_tenth_more_labels_or_a_changed_one_make_a_new_number(ground: Ground) 
 
 def test_below_five_labels_a_class_an_engine_stays_uncalibrated(ground: Ground) -> None:
     inside, _ = _halves(ground)
-    ground.label(inside[:14], ReviewKind.CALIBRATION)
+    ground.label(inside[:14], ReviewKind.RANDOM)
 
     counts = calibrate(ground.parts, ground.project.id)
 
@@ -101,7 +101,7 @@ def test_below_five_labels_a_class_an_engine_stays_uncalibrated(ground: Ground) 
 def test_the_features_of_a_classifier_stay_as_the_engine_gave_them(ground: Ground) -> None:
     inside, _ = _halves(ground)
     before = load_pool(ground.parts, ground.project).prelabel_probs
-    ground.label(inside[:40], ReviewKind.CALIBRATION)
+    ground.label(inside[:40], ReviewKind.RANDOM)
     calibrate(ground.parts, ground.project.id)
 
     pool = load_pool(ground.parts, ground.project)
@@ -118,7 +118,7 @@ def test_an_engine_that_only_names_classes_is_believed_as_often_as_it_was_right(
     pool = load_pool(ground.parts, ground.project)
 
     before = current_predictions(ground.parts, ground.project, pool).engines[0].shown
-    ground.label(inside[:50], ReviewKind.CALIBRATION)
+    ground.label(inside[:50], ReviewKind.RANDOM)
     calibrate(ground.parts, ground.project.id)
     after = current_predictions(ground.parts, ground.project, pool).engines[0].shown
 
@@ -131,8 +131,8 @@ def test_an_engine_that_only_names_classes_is_believed_as_often_as_it_was_right(
 def test_the_figure_shows_each_engine_before_and_after_on_labels_that_fitted_nothing(ground: Ground) -> None:
     inside, _ = _halves(ground)
     _agent_says(ground, inside, right=0.8)
-    ground.label(inside[:50], ReviewKind.CALIBRATION)
-    ground.label(ground.holdout, ReviewKind.EVALUATION)
+    ground.label(inside[:50], ReviewKind.RANDOM)
+    ground.label(ground.reserved, ReviewKind.RANDOM)
     calibrate(ground.parts, ground.project.id)
 
     refresh(ground.parts, ground.project.id)

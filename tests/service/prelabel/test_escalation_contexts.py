@@ -15,7 +15,7 @@ from PIL import Image
 
 from db.session import transaction
 from labeling.project import EngineUse, Policy, Project
-from labeling.types import LabelSource, ReviewKind, Side
+from labeling.types import LabelSource, ReviewKind
 from service.work.pool.pool import load_pool
 from service.work.prelabel.engine_inputs import shots_for
 from tests import factories
@@ -25,15 +25,15 @@ from tests.service.prelabel.escalating import (
     EscalatingParts,
     add_pictures,
     escalate,
+    everyone,
     make_escalating,
-    on_side,
     said_by,
     says,
 )
 
 AGENT, SECOND = EngineUse("agent:box/small", examples=3), EngineUse("agent:box/large", below_margin=1.0)
-POLICY = Policy(engine="scripted", holdout_share=0.3, escalation=(AGENT, SECOND))
-MAY_TEACH = {ReviewKind.HARD, ReviewKind.RELABEL, ReviewKind.CONTROL}
+POLICY = Policy(engine="scripted", escalation=(AGENT, SECOND))
+MAY_TEACH = {ReviewKind.HARD, ReviewKind.RELABEL, ReviewKind.HARD}
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_an_item_carries_what_is_believed_and_what_the_newest_engine_before_said
 def test_shots_are_the_nearest_labelled_pictures_and_open_when_they_are_wanted(
     ground: Ground, parts: EscalatingParts, project: Project
 ) -> None:
-    pool = sorted(set(add_pictures(parts, project, 12)) & on_side(parts, Side.POOL))
+    pool = sorted(set(add_pictures(parts, project, 12)) & everyone(parts))
     taught = replace(ground, parts=parts, project=project, truth=dict.fromkeys(pool, 0))  # type: ignore[arg-type]
     taught.label(pool[:4], ReviewKind.HARD, "dog")
 
@@ -86,7 +86,7 @@ def test_shots_are_the_nearest_labelled_pictures_and_open_when_they_are_wanted(
 
 @pytest.fixture
 def ground(database: sa.Engine, tmp_path: Path, make_project: Callable[..., Project]) -> Ground:
-    return make_ground(database, tmp_path / "ground", make_project(database, name="ground"), pool=24, holdout=8)
+    return make_ground(database, tmp_path / "ground", make_project(database, name="ground"), pool=24, reserved=8)
 
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -99,7 +99,7 @@ def test_only_labels_that_may_teach_are_shown_and_never_to_their_own_group(
             factories.label(session, ground.project.id, image, None, LabelSource.IMPORT)  # forget the last example
     for image, kind in zip(ground.pool, kinds, strict=True):
         ground.label([image], kind)
-    ground.label(ground.holdout[:2], ReviewKind.HARD)
+    ground.label(ground.reserved[:2], ReviewKind.HARD)
     pool = load_pool(ground.parts, ground.project)
 
     shots = shots_for(ground.parts, ground.project, pool, np.arange(len(pool)), n)

@@ -79,7 +79,7 @@ class _Counting(ScriptedEngine):
 
 @pytest.fixture
 def project(database: sa.Engine, make_project: MakeProject) -> Project:
-    return make_project(database, policy=Policy(engine="scripted", holdout_share=0.5))
+    return make_project(database, policy=Policy(engine="scripted"))
 
 
 @pytest.fixture

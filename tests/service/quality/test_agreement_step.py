@@ -29,7 +29,7 @@ def figure(ground: Ground, name: str = "agreement") -> dict[str, Any]:
 
 @pytest.fixture
 def ground(database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path) -> Ground:
-    return make_ground(database, tmp_path, make_project(database), pool=120, holdout=0)
+    return make_ground(database, tmp_path, make_project(database), pool=120, reserved=0)
 
 
 def fill(ground: Ground) -> list[int]:
@@ -96,7 +96,7 @@ def test_names_are_pseudonyms_where_the_policy_says_so(
     database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path
 ) -> None:
     project = make_project(database, policy=Policy(team=Team(pseudonyms=True)))
-    ground = make_ground(database, tmp_path, project, pool=40, holdout=0)
+    ground = make_ground(database, tmp_path, project, pool=40, reserved=0)
     fill(ground)
 
     refresh_agreement(ground.parts, ground.project.id)

@@ -33,7 +33,7 @@ from tests.service.labelled_pool import Ground, make_ground
 
 @pytest.fixture
 def ground(database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path) -> Ground:
-    return make_ground(database, tmp_path, make_project(database), pool=100, holdout=0)
+    return make_ground(database, tmp_path, make_project(database), pool=100, reserved=0)
 
 
 def answer_all(ground: Ground, wrong: Callable[[int], bool] = lambda i: False) -> None:
@@ -52,7 +52,7 @@ def with_champion(ground: Ground, accuracy: float, lower: float, upper: float) -
     row = {"version": 3, "champion": True, "promoted": True, "known": True, "n": 120}
     data = {"versions": [{**row, "accuracy": accuracy, "lower": lower, "upper": upper}]}
     with transaction(ground.parts.database) as session:
-        kept.keep(session, ground.project.id, [NewFigure("holdout_by_version", data)], "f", ground.parts.now())
+        kept.keep(session, ground.project.id, [NewFigure("accuracy_by_version", data)], "f", ground.parts.now())
 
 
 def verdict(ground: Ground) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def test_labels_on_which_people_agree_can_be_shipped_once_the_hold_out_is_known(
     with_champion(ground, 0.93, 0.87, 0.96)
     after = verdict(ground)
 
-    assert before["verdict"] == "not yet known" and before["in_the_way"] == ["holdout"]
+    assert before["verdict"] == "not yet known" and before["in_the_way"] == ["random"]
     assert after["verdict"] == "yes" and after["in_the_way"] == []
     assert states(after) == {
         "holdout": "met",
@@ -121,11 +121,11 @@ def test_a_poor_champion_is_missed_and_one_too_near_the_target_is_not_yet_known(
     answer_all(ground)
 
     with_champion(ground, 0.6, 0.5, 0.7)
-    poor = states(verdict(ground))["holdout"]
+    poor = states(verdict(ground))["random"]
     with_champion(ground, 0.82, 0.75, 0.88)
     near = verdict(ground)
 
-    assert (poor, states(near)["holdout"]) == ("missed", "not yet known")
+    assert (poor, states(near)["random"]) == ("missed", "not yet known")
     assert near["criteria"][0]["why"].startswith("version 3")
 
 
@@ -164,18 +164,18 @@ def test_nothing_is_judged_again_while_nothing_has_changed(ground: Ground) -> No
 def test_an_empty_project_is_not_yet_known(
     database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path
 ) -> None:
-    ground = make_ground(database, tmp_path, make_project(database), pool=0, holdout=0)
+    ground = make_ground(database, tmp_path, make_project(database), pool=0, reserved=0)
 
     data = verdict(ground)
 
     assert data["verdict"] == "not yet" and "classes" in data["in_the_way"]
-    assert states(data)["holdout"] == "not yet known"
+    assert states(data)["random"] == "not yet known"
 
 
 def test_answers_that_are_read_late_raise_an_alarm_until_they_are_read(
     database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path
 ) -> None:
-    ground = make_ground(database, tmp_path, make_project(database), pool=0, holdout=0)
+    ground = make_ground(database, tmp_path, make_project(database), pool=0, reserved=0)
     with transaction(database) as session:
         insert_new(
             session,
@@ -202,7 +202,7 @@ def test_answers_that_are_read_late_raise_an_alarm_until_they_are_read(
 def test_labels_are_counted_by_how_they_came_to_be_on_both_databases(
     any_database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path
 ) -> None:
-    ground = make_ground(any_database, tmp_path, make_project(any_database), pool=3, holdout=0)
+    ground = make_ground(any_database, tmp_path, make_project(any_database), pool=3, reserved=0)
     with transaction(any_database) as session:
         ann, bob = people(session, ground.project, "ann", "bob").values()
         asked_about(session, ground.project, ground.pool[0], {ann: "cat", bob: "cat"})

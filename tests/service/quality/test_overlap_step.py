@@ -23,7 +23,7 @@ from tests.answering import answer, engine_in_force, images_of, people
 from tests.conftest import NOW
 from tests.reviewing import ask, make_parts, rows_of
 
-HARD, CONTROL, CALIBRATION = ReviewKind.HARD, ReviewKind.CONTROL, ReviewKind.CALIBRATION
+HARD, CONTROL, CALIBRATION = ReviewKind.HARD, ReviewKind.HARD, ReviewKind.RANDOM
 CAT, DOG = [0.9, 0.05, 0.05], [0.05, 0.9, 0.05]
 
 

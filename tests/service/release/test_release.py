@@ -48,7 +48,7 @@ class Tags(HTMLParser):
 def ground(database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path) -> Ground:
     ground = Ground(database, make_project(database), tmp_path)
     label_cats(ground, range(4))
-    ground.answered(ground.image(40, side="holdout"), {"anna": "dog"}, kind="evaluation")
+    ground.answered(ground.image(40, reserved=True), {"anna": "dog"}, kind="random")
     ground.label(ground.image(41), "dog", "gold")
     return ground
 

@@ -21,7 +21,7 @@ from tests.conftest import NOW
 from tests.fakes_label_studio import FakeLabelStudio
 from tests.reviewing import ask, make_parts, rows_of
 
-KINDS = [ReviewKind.HARD, ReviewKind.EVALUATION, ReviewKind.CONTROL]
+KINDS = [ReviewKind.HARD, ReviewKind.RANDOM, ReviewKind.HARD]
 PROBS = [[0.8, 0.15, 0.05], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]]
 
 

@@ -38,7 +38,7 @@ from tests.service.team_ground import (
     wrong_of,
 )
 
-HARD, EVALUATION, GOLD = ReviewKind.HARD, ReviewKind.EVALUATION, ReviewKind.GOLD
+HARD, EVALUATION, GOLD = ReviewKind.HARD, ReviewKind.RANDOM, ReviewKind.GOLD
 MakeProject = Callable[..., Project]
 
 
@@ -166,7 +166,7 @@ def test_a_gold_task_looks_like_any_other_blind_task(
 @pytest.fixture
 def ground(database: sa.Engine, tmp_path: Path, make_project: MakeProject) -> Ground:
     policy = Policy(gold=Gold(from_consensus=2))
-    return team_ground(database, tmp_path, make_project(database, policy=policy), pool=12, holdout=8)
+    return team_ground(database, tmp_path, make_project(database, policy=policy), pool=12, reserved=8)
 
 
 def test_what_people_agree_on_becomes_gold_once_and_trains_no_more(ground: Ground) -> None:
@@ -191,19 +191,19 @@ def test_what_people_agree_on_becomes_gold_once_and_trains_no_more(ground: Groun
 def test_who_saw_the_pre_label_and_kept_it_and_the_hold_out_make_no_gold(ground: Ground) -> None:
     ann, bob = people(ground, "ann", "bob")
     anchored = ask_people(ground, ground.pool[:1], HARD, blind=False, wanted=2)[0]
-    judged = ask_people(ground, ground.holdout[:1], EVALUATION, wanted=2)[0]
+    judged = ask_people(ground, ground.reserved[:1], EVALUATION, wanted=2)[0]
     said = truth_of(ground, ground.pool[0])
     answers_of(ground, ann, {anchored: said}, shown=said)
     answers_of(ground, bob, {anchored: said})
     for who in (ann, bob):
-        answers_of(ground, who, {judged: truth_of(ground, ground.holdout[0])})
+        answers_of(ground, who, {judged: truth_of(ground, ground.reserved[0])})
 
     assert make_gold(ground.parts, ground.project.id) == {}
 
 
 def test_a_gold_label_serves_no_other_use(ground: Ground) -> None:
-    make_gold_of(ground, [*ground.pool[:2], *ground.holdout[:2]])
-    asked = ask_people(ground, [*ground.pool[:2], *ground.holdout[:2]], GOLD)
+    make_gold_of(ground, [*ground.pool[:2], *ground.reserved[:2]])
+    asked = ask_people(ground, [*ground.pool[:2], *ground.reserved[:2]], GOLD)
     [ann] = people(ground, "ann")
     answers_of(ground, ann, dict.fromkeys(asked, "bird"))
 

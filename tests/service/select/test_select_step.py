@@ -17,7 +17,7 @@ from db.session import reading, transaction
 from db.tables import GroupRow, ImageRow, PredictionRow, QueryRow, ReviewRow
 from labeling.jobs import Trigger
 from labeling.project import Policy, Project
-from labeling.types import LabelSource, QueryId, ReviewKind, Side
+from labeling.types import LabelSource, QueryId, ReviewKind
 from service.work.select.query import choose_query
 from service.work.wiring import Parts
 from tests import factories
@@ -66,9 +66,9 @@ def test_a_first_query_asks_typical_images_and_random_ones_blind(parts: Parts, p
     assert len({sides[review.image_id][0] for review in reviews}) == 20
     for review in reviews:
         held_out = sides[review.image_id][1] == Side.HOLDOUT
-        assert held_out == (review.kind == ReviewKind.EVALUATION)
+        assert held_out == (review.kind == ReviewKind.RANDOM)
         assert review.blind or not held_out
-    assert sum(review.kind == ReviewKind.EVALUATION for review in reviews) == 4
+    assert sum(review.kind == ReviewKind.RANDOM for review in reviews) == 4
     assert len({review.token for review in reviews}) == 20
 
 

@@ -43,7 +43,7 @@ def client(database: sa.Engine, project: Project, tmp_path: Path) -> Iterator[Te
 
 def labelled(database: sa.Engine, project: Project) -> list[ReviewId]:
     """Four images: a cat by ann, a dog by bob on the hold-out, one in dispute, one skipped."""
-    kinds = [ReviewKind.HARD, ReviewKind.EVALUATION, ReviewKind.CONTROL, ReviewKind.HARD]
+    kinds = [ReviewKind.HARD, ReviewKind.RANDOM, ReviewKind.HARD, ReviewKind.HARD]
     made = asked(database, project, kinds, probs=[SURE] * 4)
     submit(database, project, made[0], "cat", shown="dog")
     submit(database, project, made[1], "dog", user=2)
@@ -140,7 +140,7 @@ def test_one_label_is_corrected_at_once_and_keeps_its_kind(
 
     now = held(database, 2)
     assert (status, location) == (303, f"{LABELS}?kind=evaluation&done=correct&n=1")
-    assert (now.value, now.kind, now.decision_id) == ("bird", ReviewKind.EVALUATION, 1)
+    assert (now.value, now.kind, now.decision_id) == ("bird", ReviewKind.RANDOM, 1)
     with reading(database) as session:
         row = session.scalars(sa.select(LabelRow).where(LabelRow.image_id == 2).order_by(LabelRow.id.desc())).first()
         deeds = list(session.scalars(sa.select(AuditRow.action).where(AuditRow.actor == "lena")))
@@ -301,7 +301,7 @@ def test_names_are_pseudonyms_where_the_policy_says_so(
 def test_while_a_blind_task_is_open_only_leads_see_what_it_hides(
     client: TestClient, database: sa.Engine, project: Project
 ) -> None:
-    asked(database, project, [ReviewKind.EVALUATION], probs=[SURE])
+    asked(database, project, [ReviewKind.RANDOM], probs=[SURE])
     with transaction(database) as session:
         factories.label(session, 1, 1, "bird", "import")
     reader, lead = make_key(database, Role.READ), make_key(database, Role.ENGINEER)

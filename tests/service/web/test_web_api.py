@@ -151,7 +151,7 @@ def test_lists_are_paged_by_a_cursor_to_their_end(client: TestClient, database: 
 def test_an_image_says_where_it_stands(client: TestClient, database: sa.Engine, project: Project) -> None:
     add_images(database, project, 2)
     with transaction(database) as session:
-        group = factories.group(session, project.id, side="holdout")
+        group = factories.group(session, project.id, reserved=True)
         session.execute(sa.update(ImageRow).values(group_id=group))
         factories.label(session, project.id, 1, "cat", "import")
 

@@ -45,7 +45,7 @@ def world(database: sa.Engine, make_project: Callable[..., Project], tmp_path: P
     ground = shipping_ground(database, tmp_path, make_project(database))
     with reading(database) as session:
         data = dashboard.figures(session, ground.project.id)["label_errors"].data
-    return World(ground, tmp_path, [one["label_id"] for one in data["suspects"] if not one["holdout"]])
+    return World(ground, tmp_path, [one["label_id"] for one in data["suspects"] if not one["random"]])
 
 
 def test_the_answer_stands_on_top_with_each_criterion_and_the_suspects_below(world: World, database: sa.Engine) -> None:
@@ -54,7 +54,7 @@ def test_the_answer_stands_on_top_with_each_criterion_and_the_suspects_below(wor
         page = client.get(f"{world.address}/label-quality").text
 
     assert "some criteria are missed." in page and "this is no certificate" in page
-    for words in ("Krippendorff", "several people", "hold-out labels were ever corrected", "version 3"):
+    for words in ("Krippendorff", "several people", "label of the random streams were ever corrected", "version 3"):
         assert words in page, words
     assert page.index("criteria are missed") < page.index("Where the labels come from") < page.index("Alarms</h2>")
     assert "data?task=9" in page
@@ -164,7 +164,7 @@ def test_what_somebody_is_asked_about_again_is_not_shown(world: World, database:
     """Its task may be blind: the page must not show what is still to be answered."""
     with reading(database) as session:
         data = dashboard.figures(session, world.ground.project.id)["label_errors"].data
-        one = next(one for one in data["suspects"] if one["holdout"])
+        one = next(one for one in data["suspects"] if one["random"])
     with transaction(database) as session:
         standing = reviews.newest_of_images(session, world.ground.project.id, [one["image_id"]])[one["image_id"]]
         overlaps.want(session, {ReviewId(standing.review_id): 3}, Actor("x", "x", NOW))

@@ -223,7 +223,7 @@ def test_a_figure_of_another_form_is_said_to_be_counted_anew(
     client: TestClient, database: sa.Engine, project: Project
 ) -> None:
     with transaction(database) as session:
-        for name in ("holdout_by_version", "hardest", "confusion", "acceptance", "rounds"):
+        for name in ("accuracy_by_version", "hardest", "confusion", "acceptance", "rounds"):
             factories.figure(session, project.id, name, {"v": 2})
     log_in(client, make_key(database))
 

@@ -44,7 +44,7 @@ HTML = {"Accept": "text/html"}
 @pytest.fixture
 def ground(database: sa.Engine, tmp_path: Path, make_project: Callable[..., Project]) -> Ground:
     """Ann is right, Bob never is, and the rule has paused Bob; <Cem> has answered two images."""
-    ground = team_ground(database, tmp_path, make_project(database), pool=48, holdout=0)
+    ground = team_ground(database, tmp_path, make_project(database), pool=48, reserved=0)
     ann, bob, cem = people(ground, "ann@example.com", "bob@example.com", "<Cem>")
     make_gold_of(ground, ground.pool[:30])
     measured = ask_people(ground, ground.pool[:30], GOLD, wanted=3)

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeling.ingest.groups import Fingerprints, Placement, place, side_of_founder
-from labeling.types import Side
 
 SALT, SHARE = "salt", 0.5
 NOBODY = Fingerprints([], [], np.zeros((0, 8), np.float32))

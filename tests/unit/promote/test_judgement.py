@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from labeling.errors import Invalid
 from labeling.project import Gate
-from labeling.promote.judgement import VERDICTS_A_HOLDOUT, Judgement, judge
+from labeling.promote.judgement import VERDICTS_A_SAMPLE, Judgement, judge
 from labeling.types import Verdict
 
 
@@ -170,7 +170,7 @@ def test_macro_f1_counts_rare_classes_as_much_as_common_ones(rare: int) -> None:
 def test_a_holdout_that_was_asked_often_wants_a_fresh_draw() -> None:
     better, worse = saying(right_on(100, 10)), saying(right_on(100, 30))
 
-    often = judged(better, worse, earlier_verdicts=VERDICTS_A_HOLDOUT - 1)
+    often = judged(better, worse, earlier_verdicts=VERDICTS_A_SAMPLE - 1)
     seldom = judged(better, worse, earlier_verdicts=1)
 
     assert "20 verdicts" in often.reasons[-1] and "fresh evaluation images" in often.reasons[-1]

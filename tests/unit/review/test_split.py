@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from labeling.review.kinds import Split, Use, may_use, split_of
-from labeling.types import NONE_OF_THESE, LabelSource, ReviewKind, Side
+from labeling.types import NONE_OF_THESE, LabelSource, ReviewKind
 
 POOL, HOLDOUT = Side.POOL, Side.HOLDOUT
 PEOPLE, IMPORT, GOLD = LabelSource.PEOPLE, LabelSource.IMPORT, LabelSource.GOLD
@@ -36,9 +36,9 @@ def test_test_is_the_holdout_and_nothing_else() -> None:
         (("cat", ReviewKind.HARD, PEOPLE, POOL), Split.TRAIN),
         (("cat", None, IMPORT, POOL), Split.TRAIN),
         (("cat", None, PEOPLE, POOL), Split.TRAIN),
-        (("cat", ReviewKind.EVALUATION, PEOPLE, HOLDOUT), Split.TEST),
-        ((NONE_OF_THESE, ReviewKind.EVALUATION, PEOPLE, HOLDOUT), Split.TEST),
-        (("cat", ReviewKind.CALIBRATION, PEOPLE, POOL), Split.OTHER),
+        (("cat", ReviewKind.RANDOM, PEOPLE, HOLDOUT), Split.TEST),
+        ((NONE_OF_THESE, ReviewKind.RANDOM, PEOPLE, HOLDOUT), Split.TEST),
+        (("cat", ReviewKind.RANDOM, PEOPLE, POOL), Split.OTHER),
         (("cat", None, GOLD, POOL), Split.OTHER),
         (("cat", ReviewKind.GOLD, PEOPLE, HOLDOUT), Split.OTHER),
         (("cat", None, LabelSource.CERTIFICATE, POOL), Split.OTHER),

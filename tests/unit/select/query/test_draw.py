@@ -45,7 +45,7 @@ def _of(
 ) -> Candidates:
     return Candidates(
         groups=groups,
-        holdout=holdout,
+        reserved=reserved,
         view=lambda at: View(
             groups=groups[at],
             gather=lambda some: np.asarray(vectors[at[some]], np.float32),
@@ -81,12 +81,12 @@ def test_a_query_asks_each_group_once_and_the_holdout_for_evaluation_only(
 
     asked = [int(candidates.groups[pick.position]) for pick in picks]
     pool_groups = len(set(candidates.groups[~candidates.holdout].tolist()))
-    evaluation = [pick for pick in picks if pick.kind is ReviewKind.EVALUATION]
+    evaluation = [pick for pick in picks if pick.kind is ReviewKind.RANDOM]
     assert len(asked) == len(set(asked))
     assert len(picks) == min(size, pool_groups + len(evaluation))
     for pick in picks:
-        assert bool(candidates.holdout[pick.position]) == (pick.kind is ReviewKind.EVALUATION)
-        assert pick.blind or pick.kind in (ReviewKind.HARD, ReviewKind.CONTROL)
+        assert bool(candidates.holdout[pick.position]) == (pick.kind is ReviewKind.RANDOM)
+        assert pick.blind or pick.kind in (ReviewKind.HARD, ReviewKind.HARD)
         assert 0 <= pick.place < 1
         assert 0 < pick.probability <= 1
         assert strategy != "random" or pick.kind is not ReviewKind.HARD
@@ -98,9 +98,9 @@ def test_shares_of_a_large_query_are_those_of_the_policy() -> None:
 
     kinds = Counter(pick.kind for pick in picks)
     assert kinds == {
-        ReviewKind.EVALUATION: 40,
-        ReviewKind.CONTROL: 10,
-        ReviewKind.CALIBRATION: 10,
+        ReviewKind.RANDOM: 40,
+        ReviewKind.HARD: 10,
+        ReviewKind.RANDOM: 10,
         ReviewKind.HARD: 140,
     }
 
@@ -108,7 +108,7 @@ def test_shares_of_a_large_query_are_those_of_the_policy() -> None:
 def test_shares_hold_over_many_small_queries() -> None:
     rng = np.random.default_rng(0)
 
-    plans = [plan(7, Shares(), pool=500, holdout=500, reached=True, rng=rng) for _ in range(2_000)]
+    plans = [plan(7, Shares(), pool=500, reserved=500, reached=True, rng=rng) for _ in range(2_000)]
 
     for kind, share in (("evaluation", 0.05), ("control", 0.05), ("calibration", 0.05)):
         assert np.mean([getattr(counts, kind) for counts in plans]) == pytest.approx(7 * share, abs=0.04)
@@ -126,13 +126,13 @@ def test_random_kinds_are_uniform_over_their_side_and_say_so() -> None:
             hits[pick.kind, int(candidates.groups[pick.position])] += 1
 
     for kind, groups, n in (
-        (ReviewKind.EVALUATION, holdout, 2),
-        (ReviewKind.CONTROL, pool, 2),
-        (ReviewKind.CALIBRATION, pool, 1),
+        (ReviewKind.RANDOM, holdout, 2),
+        (ReviewKind.HARD, pool, 2),
+        (ReviewKind.RANDOM, pool, 1),
     ):
         rates = [hits[kind, group] / 3_000 for group in groups]
         assert rates == pytest.approx([n / len(groups)] * len(groups), abs=0.035)
-    control = next(p for p in _draw(candidates, policy) if p.kind is ReviewKind.CONTROL)
+    control = next(p for p in _draw(candidates, policy) if p.kind is ReviewKind.HARD)
     assert control.probability == pytest.approx(2 / len(pool))
 
 
@@ -170,23 +170,23 @@ def test_an_exhausted_pool_leaves_evaluation_and_then_nothing() -> None:
     rest = replace(only_holdout, groups=only_holdout.groups[keep], holdout=keep[keep])
     none = replace(rest, groups=rest.groups[:0], holdout=rest.holdout[:0])
 
-    assert {pick.kind for pick in _draw(rest, Policy(query_size=1), reached=True)} == {ReviewKind.EVALUATION}
+    assert {pick.kind for pick in _draw(rest, Policy(query_size=1), reached=True)} == {ReviewKind.RANDOM}
     assert _draw(none, Policy()) == []
-    assert plan(0, Shares(), pool=9, holdout=9, reached=False, rng=np.random.default_rng(0)) == Counts(0, 0, 0, 0)
+    assert plan(0, Shares(), pool=9, reserved=9, reached=False, rng=np.random.default_rng(0)) == Counts(0, 0, 0, 0)
 
 
 @pytest.mark.parametrize(
     ("shares", "evaluation"),
     [
         (Shares(), 20),
-        (Shares(evaluation_until_target=0.001), 1),
-        (Shares(evaluation_until_target=0.0), 0),
+        (Shares(random_first=0.001), 1),
+        (Shares(random_first=0.0), 0),
     ],
 )
 def test_with_an_empty_pool_evaluation_keeps_to_its_share_and_goes_on_however_small_it_is(
     shares: Shares, evaluation: int
 ) -> None:
-    found = plan(100, shares, pool=0, holdout=300, reached=False, rng=np.random.default_rng(0))
+    found = plan(100, shares, pool=0, reserved=300, reached=False, rng=np.random.default_rng(0))
 
     assert found == Counts(evaluation, 0, 0, 0)
 
@@ -197,7 +197,7 @@ def test_with_an_empty_pool_evaluation_keeps_to_its_share_and_goes_on_however_sm
 def test_a_small_pool_is_spent_on_control_first_then_on_calibration_then_on_hard_images(
     pool: int, counts: Counts
 ) -> None:
-    assert plan(100, Shares(), pool=pool, holdout=0, reached=False, rng=np.random.default_rng(0)) == counts
+    assert plan(100, Shares(), pool=pool, reserved=0, reached=False, rng=np.random.default_rng(0)) == counts
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,60 @@
+"""The random stream of a project as the worker uses it: its order, and the sample that a figure rests on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+from db.repositories.queries import stream
+from db.repositories.queries.stream import Stream
+from labeling.project import Project
+from labeling.select.query.stream import Order, prefix
+from labeling.types import Example
+
+__all__ = ["Sample", "order_of", "read_sample"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A uniform sample of the groups that the project had at `as_of`: one labelled image each, in the stream's order.
+
+    `groups` is the size of that collection; `newcomers` arrived later and are not represented yet. `waiting` were drawn
+    and have no decided answer, `left` can still be drawn.
+    """
+
+    examples: tuple[Example, ...]
+    groups: int
+    as_of: datetime | None
+    newcomers: int
+    waiting: int
+    left: int
+
+
+def order_of(found: Stream) -> Order:
+    """The groups of the stream as arrays."""
+    ids = np.array(list(found.positions), np.int64)
+    return Order(
+        ids,
+        np.array(list(found.positions.values()), np.float64),
+        np.isin(ids, list(found.asked)),
+        np.isin(ids, list(found.examples)),
+    )
+
+
+def read_sample(session: Session, project: Project) -> Sample:
+    """What every figure, verdict and temperature rests on: the longest decided prefix of the stream."""
+    found = stream.read_stream(session, project.id)
+    order, newest = order_of(found), stream.newest_group(session, project.id)
+    sample = prefix(order, found.share, stream.collections(session, project.id), newest)
+    groups = stream.count_groups(session, project.id, sample.until)
+    return Sample(
+        tuple(found.examples[int(group)] for group in sample.groups),
+        groups,
+        stream.founded_at(session, sample.until),
+        stream.count_groups(session, project.id) - groups,
+        int((order.drawn & ~order.decided).sum()),
+        int((~order.drawn & (order.positions < found.share)).sum()),
+    )
