@@ -19,7 +19,7 @@ from labeling.select.query.shares import plan
 from labeling.select.strategies.strategy import Positions, Strategy, View, checked_picks, one_a_group
 from labeling.types import ReviewKind
 
-__all__ = ["Candidates", "Pick", "draw_query", "random_picks"]
+__all__ = ["Candidates", "Drawn", "Pick", "draw_query", "random_picks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,8 @@ class Candidates:
     """(N,) near-duplicate group of each image."""
     open: npt.NDArray[np.bool_]
     """(N,) whether the strategy may pick it: its group is neither reserved nor asked about."""
+    reserved: npt.NDArray[np.bool_]
+    """(N,) whether its group is reserved, asked about or not."""
     stream: npt.NDArray[np.int64]
     """(S,) the groups that the random stream asks about next, in its order; each has an image among the candidates."""
     view: Callable[[Positions], View]
@@ -49,9 +51,17 @@ class Pick:
     """In [0, 1): drawn once for the random kinds, rank among the strategy's picks for the others; the lowest first."""
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A query: what is asked, and the reserved groups that the strategy would have asked about (shadow picks)."""
+
+    picks: list[Pick]
+    shadows: npt.NDArray[np.int64]
+
+
 def draw_query(
     candidates: Candidates, strategy: Strategy, policy: Policy, *, decided: int, rng: np.random.Generator
-) -> list[Pick]:
+) -> Drawn:
     """Draw one query of at most `policy.query_size` images.
 
     Parameters
@@ -69,7 +79,7 @@ def draw_query(
 
     Returns
     -------
-    list of Pick, of distinct groups; empty when nothing is left to ask.
+    Picks of distinct groups, none when nothing is left to ask, and the shadow picks.
 
     Raises
     ------
@@ -81,7 +91,8 @@ def draw_query(
     counts = plan(policy.query_size, policy.shares, pool=pool, reserve=reserve, decided=decided, rng=rng)
     drawn = _images_of(candidates, candidates.stream[: counts.random], rng)
     stream = random_picks(ReviewKind.RANDOM, drawn, reserve, policy, rng)
-    return stream + _hard_picks(candidates, strategy, counts.hard, policy, rng)
+    hard, shadows = _hard_picks(candidates, strategy, counts.hard, policy, rng)
+    return Drawn(stream + hard, shadows)
 
 
 def _images_of(candidates: Candidates, groups: npt.NDArray[np.int64], rng: np.random.Generator) -> Positions:
@@ -101,17 +112,22 @@ def random_picks(kind: ReviewKind, at: Positions, of: int, policy: Policy, rng: 
 
 def _hard_picks(
     candidates: Candidates, strategy: Strategy, n: int, policy: Policy, rng: np.random.Generator
-) -> list[Pick]:
+) -> tuple[list[Pick], npt.NDArray[np.int64]]:
+    """What the strategy picks, and the reserved groups that it would have picked."""
     if n == 0:
-        return []
-    free = np.flatnonzero(candidates.open)
+        return [], np.empty(0, np.int64)
+    free, reserve = np.flatnonzero(candidates.open), np.flatnonzero(candidates.reserved)
     view = candidates.view(free)
-    at = free[checked_picks(strategy.choose(view, n, rng), view, n, policy.strategy).positions]
+    picks = checked_picks(strategy.choose(view, n, rng), view, n, policy.strategy)
+    both = candidates.view(np.concatenate([free, reserve]))  # the picks have the same positions in it
+    would = strategy.would_pick(both, picks, len(free) + np.arange(len(reserve)), rng)
+    at = free[picks.positions]
     chance = len(at) / len(np.unique(candidates.groups[free])) if strategy.uniform else 1.0
-    return [
+    hard = [
         Pick(int(position), ReviewKind.HARD, _blind(ReviewKind.HARD, policy, rng), chance, rank / len(at))
         for rank, position in enumerate(at)
     ]
+    return hard, np.unique(candidates.groups[reserve[would]])
 
 
 def _blind(kind: ReviewKind, policy: Policy, rng: np.random.Generator) -> bool:

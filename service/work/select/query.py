@@ -21,7 +21,7 @@ from db.session import reading, transaction
 from labeling.jobs import Trigger
 from labeling.prelabel.escalation import disagreement, named
 from labeling.project import Project
-from labeling.select.query.draw import Candidates, Pick, draw_query
+from labeling.select.query.draw import Candidates, Drawn, Pick, draw_query
 from labeling.select.query.gold import draw_gold
 from labeling.select.query.stream import Order, next_groups, reserved_share
 from labeling.select.strategies.batch import joined
@@ -41,6 +41,7 @@ _GOLD_STREAM = 1
 """Chance of its own for gold: the other images of a query are the same with and without it."""
 Rows = npt.NDArray[np.int64]
 Probs = npt.NDArray[np.floating]
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def choose_query(parts: Parts, project_id: ProjectId, trigger: Trigger, *, force
     current = current_predictions(parts, facts.project, pool)
     reserved = np.isin(pool.group_ids, facts.order.ids)
     free = ~reserved & ~np.isin(pool.group_ids, list(facts.taken))
-    picks = _draw(parts, facts, pool, current, free)
+    drawn = _draw(parts, facts, pool, current, free, reserved)
     new = NewQuery(
         project_id=project_id,
         number=facts.number,
@@ -81,9 +82,9 @@ def choose_query(parts: Parts, project_id: ProjectId, trigger: Trigger, *, force
         newest_group=facts.newest_group,
         trigger=trigger,
     )
-    asked = [_review(pick, pool, current) for pick in picks]
+    asked = [_review(pick, pool, current) for pick in drawn.picks]
     asked += _gold(facts) if asked else []
-    return _write(parts, facts, new, asked, force)
+    return _write(parts, facts, new, asked, drawn.shadows, force)
 
 
 def _read(parts: Parts, project_id: ProjectId, force: bool) -> _Facts | None:
@@ -117,9 +118,7 @@ def _conflicts(current: CurrentPredictions) -> Probs:
     return np.maximum(disagreement(votes), np.any([engine.flagged for engine in current.engines], axis=0))
 
 
-def _draw(
-    parts: Parts, facts: _Facts, pool: Pool, current: CurrentPredictions, free: npt.NDArray[np.bool_]
-) -> list[Pick]:
+def _draw(parts: Parts, facts: _Facts, pool: Pool, current: CurrentPredictions, free: Mask, reserved: Mask) -> Drawn:
     policy = facts.project.config.policy
     first = facts.number == 1 and current.champion is None
     known = not first and bool(np.isfinite(current.ranking[free]).any())
@@ -135,7 +134,7 @@ def _draw(
 
     rng = np.random.default_rng([policy.seed % 2**63, facts.number])
     ready = facts.order.take(np.isin(facts.order.ids, pool.group_ids))
-    candidates = Candidates(pool.group_ids, free, next_groups(ready, facts.share, len(ready.ids)), view)
+    candidates = Candidates(pool.group_ids, free, reserved, next_groups(ready, facts.share, len(ready.ids)), view)
     decided = int(facts.order.decided.sum())
     return draw_query(candidates, strategy_of(facts.project), policy, decided=decided, rng=rng)
 
@@ -180,7 +179,9 @@ def _share(facts: _Facts) -> float:
     return reserved_share(facts.groups, facts.share, cursor=float(drawn.max(initial=0.0)))
 
 
-def _write(parts: Parts, facts: _Facts, new: NewQuery, asked: list[NewReview], force: bool) -> dict[str, int]:
+def _write(
+    parts: Parts, facts: _Facts, new: NewQuery, asked: list[NewReview], shadows: Rows, force: bool
+) -> dict[str, int]:
     policy = facts.project.config.policy
     if not asked:
         return {"asked": 0, "query": 0}
@@ -188,10 +189,11 @@ def _write(parts: Parts, facts: _Facts, new: NewQuery, asked: list[NewReview], f
     with transaction(parts.database) as session:
         if not force and reviews.has_fresh(session, new.project_id, policy.low_water):
             return {"asked": 0, "query": 0}  # somebody else asked while we computed
-        _, count = queries.add_query(session, new, asked, parts.now())
+        query_id, count = queries.add_query(session, new, asked, parts.now())
         by = Actor(AUTHOR, f"{facts.groups} groups of near-duplicates", parts.now())
         stream.reserve(session, new.project_id, _share(facts), facts.groups, by)
         if count:
+            stream.add_shadow_picks(session, query_id, shadows.tolist(), parts.now())
             gold.want_people(session, new.project_id, new.number, policy.gold.people, parts.now())
     parts.failpoint("select.after_write")
     return {"asked": count, "query": new.number if count else 0}
