@@ -14,16 +14,24 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
 
 from bench.report import Target, at_least, at_most, emit
 from labeling.estimates import Estimate
+from labeling.project import Gate
+from labeling.promote.judgement import Sample, difference, judge
+from labeling.promote.out_of_fold import Predictor, out_of_fold
 from labeling.quality.comparison import calibration_error
 from labeling.quality.metrics import expected_calibration_error
 
-__all__ = ["REPLAYS", "Drawn", "Replay", "Summary", "replayed"]
+__all__ = ["REPLAYS", "Drawn", "Recipe", "Replay", "Summary", "promoted_share", "promotions_on_digits", "replayed"]
 
 COVERS, WIDTH_RATIO, ERROR_RATIO = 0.93, 1.2, 0.25
 MANY = 200_000
+
+Vectors = NDArray[np.floating]
+Classes = NDArray[np.integer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +98,98 @@ def calibration(n: int, temperature: float) -> Replay:
     return replay
 
 
+def gain(n: int, flips: float, better: float) -> Replay:
+    """The difference of two classifiers on n images, which disagree on a share `flips` and differ by `better`."""
+
+    def replay(rng: np.random.Generator) -> Drawn:
+        ours, theirs = paired(n, flips, better, rng)
+        return Drawn(difference(ours, theirs, np.zeros(n, np.int64), Gate(), rng), better)
+
+    return replay
+
+
+def paired(
+    n: int, flips: float, better: float, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Probabilities (n, 2) of two classifiers for images whose class is 0; one in ten is wrong by both."""
+    shares = [(flips + better) / 2, (flips - better) / 2, (1 - flips) * 0.9, (1 - flips) * 0.1]
+    kind = rng.choice(4, size=n, p=shares)
+    right = np.array([[0.9, 0.1], [0.2, 0.8]])
+    ours, theirs = np.array([0, 1, 0, 1])[kind], np.array([1, 0, 0, 1])[kind]
+    return right[ours] - [[0.01, -0.01]], right[theirs]
+
+
+def promoted_share(n: int, flips: float, better: float, seeds: int, gate: Gate | None = None) -> float:
+    """How often the gate promotes a candidate that is better by `better` (worse below 0) on n images."""
+    rngs = [np.random.default_rng(seed) for seed in range(seeds)]
+    truth, gate = np.zeros(n, np.int64), gate or Gate()
+    return float(np.mean([judge(*paired(n, flips, better, rng), truth, gate, rng).promoted for rng in rngs]))
+
+
+@dataclass(frozen=True, slots=True)
+class Promotions:
+    """Verdicts by training labels alone: how often the candidate was promoted, and its true gain on average."""
+
+    promoted: float
+    true_gain: float
+
+
+def promotions_on_digits(n: int, candidate: Recipe, champion: Recipe, seeds: int) -> Promotions:
+    """The gate on n labelled digits, by ten folds of them: each recipe learns from the first of them that it names."""
+    images, truth = load_digits(return_X_y=True)
+    images = images / np.linalg.norm(images, axis=1, keepdims=True)
+    promoted, gains = [], []
+    for seed in range(seeds):
+        rng = np.random.default_rng(seed)
+        order = rng.permutation(len(truth))
+        known, rest = order[:n], order[n:]
+        fits = [recipe.predictor(images, truth, known) for recipe in (candidate, champion)]
+        ours, theirs = out_of_fold(np.arange(n), fits[0], fits[1], rng)
+        promoted.append(judge(ours, theirs, truth[known], Gate(), rng, sample=Sample.TRAINING).promoted)
+        right = [
+            recipe.fitted(images, truth, known)(rest).argmax(axis=1) == truth[rest] for recipe in (candidate, champion)
+        ]
+        gains.append(right[0].mean() - right[1].mean())
+    return Promotions(float(np.mean(promoted)), float(np.mean(gains)))
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A logistic regression on the first `share` of the labels and the first `pixels` of an image."""
+
+    share: float = 1.0
+    pixels: int = 64
+    c: float = 30.0
+
+    def predictor(self, images: Vectors, truth: Classes, known: Classes) -> Predictor:
+        """What it predicts of some of the known images, fitted on its share without them."""
+
+        def predict(fold: NDArray[np.int64]) -> NDArray[np.float64]:
+            mine = np.setdiff1d(np.arange(round(self.share * len(known))), fold)
+            return self.fitted(images, truth, known[mine], whole=True)(known[fold])
+
+        return predict
+
+    def fitted(
+        self, images: Vectors, truth: Classes, known: Classes, *, whole: bool = False
+    ) -> Callable[[Classes], NDArray[np.float64]]:
+        """What it predicts of any images, fitted on its share of the known ones, or on all."""
+        mine = known if whole else known[: round(self.share * len(known))]
+        model = LogisticRegression(C=self.c, max_iter=2_000).fit(images[mine, : self.pixels], truth[mine])
+
+        def predict(rows: Classes) -> NDArray[np.float64]:
+            probs = np.zeros((len(rows), 10))
+            probs[:, model.classes_] = model.predict_proba(images[rows, : self.pixels])
+            return probs
+
+        return predict
+
+
 REPLAYS: Mapping[str, Replay] = {
+    f"gain, n {n}, {flips:g} differ, {better:+g}": gain(n, flips, better)
+    for n in (30, 60, 100, 300)
+    for flips, better in ((0.02, 0.0), (0.06, 0.02), (0.2, 0.0), (0.2, 0.1), (0.2, -0.05))
+} | {
     f"calibration error, n {n}, T {temperature:g}": calibration(n, temperature)
     for n in (40, 100, 300)
     for temperature in (1.0, 1.5, 3.0)
