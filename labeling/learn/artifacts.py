@@ -55,8 +55,9 @@ class Facts:
 class Card:
     """The content of `card.json`; `dims` are the widths of image, text and prelabel in the features.
 
-    `head` and `fusion` are the rows of their tables that read the weights, `config` and `fusion_config` their settings.
-    Older cards do not name them: they are of a logistic head on concatenated features.
+    `head` and `fusion` are the rows of their tables that read the weights, `config` and `fusion_config` their settings;
+    `bias` (K,) is added to shown log probabilities; empty: there is none.
+    Older cards do not name them: they are of a logistic head on concatenated features, without a bias.
     """
 
     format: int
@@ -70,6 +71,7 @@ class Card:
     head: str = LOGISTIC
     fusion: str = Concatenation.name
     fusion_config: dict[str, Any] = field(default_factory=dict)
+    bias: tuple[float, ...] = ()
 
 
 def pack(classifier: Classifier, facts: Facts) -> dict[str, bytes]:
@@ -88,6 +90,7 @@ def pack(classifier: Classifier, facts: Facts) -> dict[str, bytes]:
         head=packed.head.name,
         fusion=packed.fusion.name,
         fusion_config=msgspec.to_builtins(packed.fusion),
+        bias=packed.bias,
     )
     return {WEIGHTS: weights, CARD: msgspec.json.format(msgspec.json.encode(card), indent=1)}
 
@@ -107,6 +110,8 @@ def unpack(files: dict[str, bytes]) -> tuple[Classifier, Card]:
         raise BadArtifact("The weights are not those that the card names. Restore them, or run `hardcase learn`.")
     if not len(card.seen) == len(card.facts.classes) == card.dims[2]:
         raise BadArtifact(f"The card names {len(card.facts.classes)} classes and the weights of another number.")
+    if len(card.bias) not in (0, len(card.seen)):
+        raise BadArtifact(f"The card gives {len(card.bias)} biases for {len(card.seen)} classes.")
     packed = Packed(
         fusion=_kind(FUSIONS, "fusion", card.fusion, card.fusion_config),
         head=_kind(HEADS, "head", card.head, card.config),
@@ -115,6 +120,7 @@ def unpack(files: dict[str, bytes]) -> tuple[Classifier, Card]:
         temperature=card.temperature,
         calibrated=card.calibrated,
         tensors=_tensors(files[WEIGHTS]),
+        bias=card.bias,
     )
     return FusedClassifier.unpack(packed), card
 

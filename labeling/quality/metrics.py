@@ -18,6 +18,7 @@ from labeling.answers import MISSING
 from labeling.estimates import Estimate
 
 __all__ = [
+    "BINS_OF_ERROR",
     "Bin",
     "accuracy",
     "bootstrap",
@@ -31,6 +32,8 @@ __all__ = [
 
 BINS = 10
 """Of a reliability diagram, over (0, 1]."""
+BINS_OF_ERROR = 15
+"""Of the calibration error, over (0, 1]."""
 Classes = npt.NDArray[np.integer]
 
 
@@ -163,7 +166,7 @@ def confusion(predicted: Classes, truth: Classes, classes: int) -> npt.NDArray[n
     return matrix
 
 
-def expected_calibration_error(probs: npt.NDArray[np.floating], truth: Classes, bins: int = 15) -> float:
+def expected_calibration_error(probs: npt.NDArray[np.floating], truth: Classes, bins: int = BINS_OF_ERROR) -> float:
     """The difference between confidence and accuracy, on average over bins of equal width; 0 is best.
 
     Parameters

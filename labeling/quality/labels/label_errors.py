@@ -82,9 +82,9 @@ def cross_validated(
 
 
 def folds_of(
-    groups: npt.NDArray[np.int64], teaches: npt.NDArray[np.bool_], rng: np.random.Generator
+    groups: npt.NDArray[np.int64], teaches: npt.NDArray[np.bool_], rng: np.random.Generator, folds: int = FOLDS
 ) -> npt.NDArray[np.int64]:
-    """The fold of each image: 0 to 4 for groups that teach, -1 for groups of which no image does.
+    """The fold of each image: 0 to `folds` - 1 for groups that teach, -1 for groups of which no image does.
 
     Examples
     --------
@@ -97,7 +97,7 @@ def folds_of(
     teaching = np.zeros(len(names), bool)
     teaching[place[teaches]] = True
     dealt = np.full(len(names), -1, np.int64)
-    dealt[teaching] = rng.permutation(np.arange(int(teaching.sum())) % FOLDS)
+    dealt[teaching] = rng.permutation(np.arange(int(teaching.sum())) % folds)
     return np.asarray(dealt[place])
 
 

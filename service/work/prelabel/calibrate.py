@@ -106,7 +106,7 @@ def fit(sample: Sample) -> Terms | None:
     usable = has_probs & (sample.truth != MISSING)  # "none of these" is no class
     of_probs = fit_terms(sample.probs[usable], sample.truth[usable])
     at = np.flatnonzero((sample.answers != MISSING) & (sample.answers < classes) & ~has_probs)
-    stated = fit_stated([sample.levels[i] for i in at], sample.answers[at] == sample.truth[at], classes)
+    stated = fit_stated([sample.levels[i] for i in at], sample.answers[at] == sample.truth[at])
     if of_probs is None or stated is None:
         return of_probs or stated
     return replace(of_probs, levels=stated.levels, labels=of_probs.labels + stated.labels)

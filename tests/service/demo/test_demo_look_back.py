@@ -68,7 +68,7 @@ def test_there_is_a_round_for_every_verdict_beside_as_many_random_labels(ground:
     assert (second.labels_by_people, second.training_labels, second.random_labels) == (70, 30, 40)
     assert second.accuracy is not None and second.interval is not None
     assert second.random_accuracy is not None and second.random_accuracy > 0.5
-    assert second.promoted and "evaluation images" in second.reason
+    assert second.promoted and "random stream" in second.reason
     assert second.triggers == {"select": "by hand", "learn": "answered", "promote": "learned"}
 
 

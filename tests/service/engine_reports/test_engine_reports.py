@@ -211,9 +211,9 @@ def test_calibration_in_force_is_read_for_probabilities_and_for_stated_confidenc
 
     rows = rows_of(make(parts, project, COMPARE, unwatched))
 
-    assert rows["scripted"]["calibrated_error"]["value"] < rows["scripted"]["calibration_error"]["value"]
+    assert rows["scripted"]["calibrated_error"]["upper"] < rows["scripted"]["calibration_error"]["upper"]
     assert rows["few-shot"]["calibration_error"]["n"] == 0
-    assert rows["few-shot"]["calibrated_error"]["value"] == round(0.4 - 1 / 3, 4)  # it is right once in three
+    assert 0 < rows["few-shot"]["calibrated_error"]["value"] < 0.4 - 1 / 3  # right once in three, less what chance adds
 
 
 def test_the_champion_is_compared_by_what_it_had_predicted(
