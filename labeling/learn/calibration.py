@@ -7,7 +7,6 @@ images, always come from the logits before calibration.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,15 +17,12 @@ from scipy.special import logsumexp
 from labeling.vectors import softmax
 
 __all__ = [
-    "LABELS_PER_CLASS",
     "LABELS_TO_BIAS",
     "LABELS_TO_FIT",
     "LABELS_TO_SHOW",
     "Calibration",
-    "enough_to_calibrate",
     "fit_calibration",
     "fit_temperature",
-    "in_temperature_half",
     "shown_probs",
 ]
 
@@ -36,7 +32,6 @@ LABELS_TO_SHOW = 40
 """From so many it is shown as calibrated."""
 LABELS_TO_BIAS = 300
 """From so many a bias a class is tried: with fewer, vector scaling takes accuracy and log loss down."""
-LABELS_PER_CLASS = 5
 TEMPERATURE_SPREAD = 0.35
 """How far ln T is expected to lie from that of the kind's own default. On 20 random labels of MNIST, stamps and digits
 the calibration error was .045, .081 and .023 with it, .052, .092 and .039 without."""
@@ -66,23 +61,6 @@ class Calibration:
     def shown(self) -> bool:
         """Whether it rests on enough labels to be called calibrated."""
         return self.labels >= LABELS_TO_SHOW
-
-
-def in_temperature_half(content_hash: str, salt: str) -> bool:
-    """Whether a calibration image belongs to the half that fits temperatures; certificates keep the other.
-
-    The half follows from the image and the project's salt alone, so it never changes.
-    """
-    return hashlib.sha256(f"temperature:{salt}:{content_hash}".encode()).digest()[0] % 2 == 0
-
-
-def enough_to_calibrate(labels: int, classes: int) -> bool:
-    """Whether there are five labels a class on average; with fewer, a fitted temperature is worse than none.
-
-    >>> enough_to_calibrate(14, 3), enough_to_calibrate(15, 3)
-    (False, True)
-    """
-    return labels >= LABELS_PER_CLASS * classes
 
 
 def fit_calibration(

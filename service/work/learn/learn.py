@@ -22,7 +22,7 @@ from labeling.adapters.storage.atomic_files import place_folder, stage_folder
 from labeling.errors import Conflict, NothingToLearnFrom
 from labeling.jobs import Trigger
 from labeling.learn.artifacts import CARD, Facts, pack
-from labeling.learn.calibration import enough_to_calibrate, fit_temperature
+from labeling.learn.calibration import fit_calibration
 from labeling.learn.classifier import Classifier
 from labeling.learn.heads.logistic import LOGISTIC
 from labeling.learn.snapshot import Snapshot
@@ -31,10 +31,10 @@ from labeling.project import Project
 from labeling.types import ProjectId
 from labeling.vectors import finite_rows
 from service.logs import get_logger
-from service.work.learn.heads import head_named
 from service.work.learn.report import report_of, rows_in, with_rows
 from service.work.pool.pool import EnginePin, Pool, load_pool, pin_of
 from service.work.pool.random_stream import read_sample
+from service.work.pool.recipes import head_named, reference_rows
 from service.work.pool.saved_versions import folder_of, hash_of_card
 from service.work.pool.training_set import read_snapshot, truth_of
 from service.work.wiring import Parts
@@ -149,19 +149,23 @@ def _head_of(version: Version) -> str:
 
 def _fit(project: Project, pool: Pool, snapshot: Snapshot) -> Classifier:
     classes, policy = project.config.classes, project.config.policy
-    rows = np.unique(np.linspace(0, len(pool) - 1, min(len(pool), REFERENCE_IMAGES)).astype(np.int64))
     classifier = fit_classifier(
         pool.inputs.take(rows_in(pool, snapshot.train)),
         truth_of(list(snapshot.train), classes),
         len(classes),
         head_named(policy.head),
-        reference=pool.inputs.take(rows),
+        reference=pool.inputs.take(reference_rows(pool, REFERENCE_IMAGES)),
         rng=np.random.default_rng(policy.seed % 2**63),
     )
-    if not enough_to_calibrate(len(snapshot.temperature), len(classes)):
-        return classifier
-    logits = predict_logits(classifier, pool.inputs.take(rows_in(pool, snapshot.temperature)))
-    return classifier.at_temperature(fit_temperature(logits, truth_of(list(snapshot.temperature), classes)))
+    temperature = list(snapshot.temperature)
+    found = fit_calibration(
+        predict_logits(classifier, pool.inputs.take(rows_in(pool, temperature))),
+        truth_of(temperature, classes),
+        classifier.present,
+        classifier.temperature,
+        np.random.default_rng(policy.seed % 2**63),
+    )
+    return classifier if found is None else classifier.calibrated_by(found)
 
 
 def _save(

@@ -17,8 +17,8 @@ from labeling.learn.training import predict_probs
 from labeling.project import Project
 from labeling.quality.metrics import accuracy, expected_calibration_error, macro_f1
 from labeling.types import Example
-from service.work.learn.heads import head_named
 from service.work.pool.pool import EnginePin, Pool
+from service.work.pool.recipes import head_named
 from service.work.pool.training_set import truth_of
 
 
@@ -54,7 +54,8 @@ def report_of(
         "temperature": classifier.temperature,
         "fixed_temperature": head_named(project.config.policy.head).temperature,
         "calibrated": classifier.calibrated,
-        "calibration_labels": len(snapshot.temperature),
+        "calibration_labels": sum(by_class[example.label] > 0 for example in snapshot.temperature),
+        "calibration_bias": list(classifier.bias),
         "calibrated_on": [example.label_id for example in snapshot.temperature],
         "newest_review": as_of.review_id,
         "reserved_share": as_of.share,

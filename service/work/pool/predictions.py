@@ -18,6 +18,7 @@ from db.repositories.engines import calibrations, engines_in_force, prelabels
 from db.repositories.engines.engines_in_force import Stage
 from db.repositories.engines.prelabels import Said
 from db.repositories.versions import predictions, versions
+from db.repositories.versions.predictions import PredictionFile
 from db.repositories.versions.versions import Version
 from db.session import reading
 from db.views import engine_answers
@@ -52,17 +53,21 @@ Probs = NDArray[np.floating]
 
 @dataclass(frozen=True, slots=True)
 class ChampionPredictions:
-    """What the champion predicts of N images; ids ascend. `shown` (N, K) is at its fitted temperature."""
+    """What the champion predicts of N images; ids ascend.
+
+    `stored` (N, K) is at its fitted temperature, `shown` (N, K) with its biases too, where it has any.
+    """
 
     version: Version
     image_ids: NDArray[np.int64]
-    shown: NDArray[np.float32]
+    stored: NDArray[np.float32]
+    shown: Probs
 
     def ranking(self, rows: NDArray[np.int64]) -> Probs:
         """The same of these rows, at the fixed temperature of its head."""
         report = self.version.report
         fixed = float(report.get("fixed_temperature", report.get("temperature", 1.0)))
-        return calibrated(self.shown[rows], Terms(temperature=fixed / float(report.get("temperature", fixed))))
+        return calibrated(self.stored[rows], Terms(temperature=fixed / float(report.get("temperature", fixed))))
 
     def rows_of(self, image_ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """The rows of these images; -1 for one that it has not predicted."""
@@ -151,12 +156,19 @@ def champion_predictions(parts: Parts, project_id: ProjectId) -> ChampionPredict
         stored = parts.memo.get(
             ("predictions", project_id),
             made_of,
-            lambda: read_predictions(parts.settings.home, file.path, file.sha256),
+            lambda: _read(parts, champion, file),
         )
     except (FileNotFoundError, NotFound, BadArtifact) as error:
         log.warning("the champion's predictions are made again", project=project_id, reason=str(error))
         return None
-    return ChampionPredictions(champion, stored.image_ids, stored.probs) if len(stored.image_ids) else None
+    return ChampionPredictions(champion, *stored) if len(stored[0]) else None
+
+
+def _read(parts: Parts, version: Version, file: PredictionFile) -> tuple[NDArray[np.int64], NDArray[np.float32], Probs]:
+    """The images, the stored probabilities, and what is shown."""
+    found, bias = read_predictions(parts.settings.home, file.path, file.sha256), version.report.get("calibration_bias")
+    shown = calibrated(found.probs, Terms(bias=tuple(bias))).astype(np.float32) if bias else found.probs
+    return found.image_ids, found.probs, shown
 
 
 def current_predictions(parts: Parts, project: Project, pool: Pool) -> CurrentPredictions:

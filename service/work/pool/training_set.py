@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from db.repositories.queries.examples import AsOf, examples_of_labels, read_examples
+from db.repositories.queries.examples import AsOf, examples_of_labels, now_of, read_examples
 from db.repositories.versions.versions import Version
 from labeling.answers import AnswerSet
 from labeling.learn.snapshot import Snapshot, make_snapshot
@@ -35,10 +35,10 @@ def read_snapshot(session: Session, project: Project, as_of: AsOf) -> Snapshot:
 
 def rebuild_snapshot(session: Session, project: Project, version: Version) -> Snapshot:
     """What the version was fitted on, from the rows alone; its hash is the version's `snapshot_hash`."""
-    report = version.report
-    as_of = AsOf(version.last_label_id, report["newest_review"], report["reserved_share"])
-    train = training_examples(session, project, imported=True, as_of=as_of)
-    temperature = examples_of_labels(session, report["calibrated_on"])
+    report, now = version.report, now_of(session, project.id)  # an older hardcase did not note what was reserved
+    reserved = int(report.get("newest_review", now.review_id)), float(report.get("reserved_share", now.share))
+    train = training_examples(session, project, imported=True, as_of=AsOf(version.last_label_id, *reserved))
+    temperature = examples_of_labels(session, report.get("calibrated_on", ()))
     snapshot = make_snapshot(train, temperature, project.config.classes, version.last_label_id)
     return snapshot.without(entry["label_id"] for entry in report["left_out"])
 

@@ -23,8 +23,6 @@ from db.views.figures import keep
 from db.views.label_audit import HeldLabel
 from labeling.answers import MISSING
 from labeling.estimates import Estimate
-from labeling.learn.classifier import Inputs
-from labeling.learn.training import fit_classifier, predict_probs
 from labeling.project import Project
 from labeling.quality.labels.label_errors import Suspect, cross_validated, error_rate, suspects, twins_that_differ
 from labeling.review.kinds import may_teach
@@ -36,8 +34,8 @@ from service.figures.label_errors import LabelErrors, OfClass, OnRandom, SentBac
 from service.figures.label_errors import Suspect as Listed
 from service.labels.reannotation import STRATEGY
 from service.labels.suspects import SUSPECTED
-from service.work.learn.heads import head_named
 from service.work.pool.pool import Pool, load_pool
+from service.work.pool.recipes import recipe_of
 from service.work.wiring import Parts
 
 __all__ = ["PART", "refresh_suspects"]
@@ -103,7 +101,7 @@ def _find(project: Project, labels: list[HeldLabel], pool: Pool) -> _Found:
     if len(ready):
         teaches = _some(np.array([_teaches(labels[at]) for at in ready]), rng)
         inputs = pool.inputs.take(rows[ready])
-        fit = _head(project, pool)
+        fit = recipe_of(project, pool, project.config.policy.head, reference=MOST_EXAMPLES)
         probs[ready] = cross_validated(inputs, given[ready], groups[ready], teaches, fit, n_classes, rng)
     return _Found(
         labels,
@@ -125,28 +123,6 @@ def _some(teaches: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bo
     chosen = np.zeros(len(teaches), bool)
     chosen[rng.choice(at, MOST_EXAMPLES, replace=False)] = True
     return chosen
-
-
-def _head(
-    project: Project, pool: Pool
-) -> Callable[[Inputs, NDArray[np.int64]], Callable[[Inputs], NDArray[np.floating]]]:
-    """The head that the project learns with; the scaling constants come from the whole pool, as there."""
-    policy, classes = project.config.policy, len(project.config.classes)
-    rows = np.unique(np.linspace(0, len(pool) - 1, min(len(pool), MOST_EXAMPLES)).astype(np.int64))
-    reference = pool.inputs.take(rows)
-
-    def fit(inputs: Inputs, labels: NDArray[np.int64]) -> Callable[[Inputs], NDArray[np.floating]]:
-        classifier = fit_classifier(
-            inputs,
-            labels,
-            classes,
-            head_named(policy.head),
-            reference=reference,
-            rng=np.random.default_rng(policy.seed % 2**63),
-        )
-        return lambda others: predict_probs(classifier, others)
-
-    return fit
 
 
 def _figure(session: Session, project: Project, found: _Found, newest: int) -> LabelErrors:
