@@ -24,7 +24,7 @@ from tests.factories import NOW
 
 @pytest.fixture
 def project(any_database: sa.Engine, make_project: Callable[..., Project]) -> Project:
-    """Ten images, each a group of its own; the first two are held out."""
+    """Ten images, each a group of its own; the first two are reserved."""
     project = make_project(any_database)
     with transaction(any_database) as session:
         for i in range(10):
@@ -33,8 +33,7 @@ def project(any_database: sa.Engine, make_project: Callable[..., Project]) -> Pr
 
 
 def _add_image(session: Session, project: Project, i: int) -> None:
-    side = Side.HOLDOUT if i < 2 else Side.POOL
-    image = factories.image(session, project.id, f"h{i}", side=side)
+    image = factories.image(session, project.id, f"h{i}", reserved=i < 2)
     revision, at = "r1" if i < 9 else "r0", NOW + timedelta(seconds=i)
     factories.prelabel(session, image, [0.2, 0.3, 0.5], revision=revision, created_at=at)
 
@@ -99,7 +98,6 @@ def test_a_query_leaves_out_what_was_taken_meanwhile_and_is_not_written_empty(
 def test_the_tally_counts_every_state(any_database: sa.Engine, project: Project) -> None:
     with transaction(any_database) as session:
         images = _images(session)
-        images[2].bridge = True
         one, two, three = _ask(session, project, images[3:6])
         _annotate(session, one, "answered")
         _annotate(session, two, "skipped")
@@ -119,10 +117,9 @@ def test_the_tally_counts_every_state(any_database: sa.Engine, project: Project)
         "quarantined": 1,
         "fetched": 10,
         "prelabelled": 10,
-        "bridge": 1,
-        "ready": 9,
-        "pool": 7,
-        "holdout": 2,
+        "ready": 10,
+        "pool": 8,
+        "reserved": 2,
         "groups": 10,
         "asked": 3,
         "open": 1,

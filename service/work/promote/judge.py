@@ -144,7 +144,7 @@ def _compare(
     candidate: Version,
     champion: Version | None,
     examples: Sequence[Example],
-    earlier: int,
+    earlier: Mapping[Sample, int],
 ) -> Judgement:
     """Candidate against champion, or against the engine's pre-labels while there is no champion.
 

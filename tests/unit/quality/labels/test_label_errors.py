@@ -114,7 +114,7 @@ def test_errors_on_the_hold_out_are_found_by_a_fit_that_never_saw_the_hold_out()
     held = {int(at) for at in wrong if at >= 300}
     found = {one.position for one in suspects(labels, probs) if one.position >= 300}
     assert len(held & found) >= 0.8 * len(held) and len(found - held) <= 5  # of 87 that are right
-    assert sorted(sizes) == [240, 240, 240, 240, 240, 300]  # the last one for the hold-out, from the pool alone
+    assert sorted(sizes) == [240, 240, 240, 240, 240, 300]  # the last one for what only measures, from all that teach
 
 
 def test_an_image_is_never_judged_by_what_learnt_from_its_twin() -> None:

@@ -65,7 +65,7 @@ def test_what_is_missed_is_named_before_what_is_not_yet_known() -> None:
 
 def test_nothing_judged_is_not_known() -> None:
     assert judge([])[0] is Verdict.UNKNOWN
-    assert set(TARGETS) == {"holdout", "agreement", "label_errors", "gold", "disputes", "classes", "alarms"}
+    assert set(TARGETS) == {"accuracy", "agreement", "label_errors", "gold", "disputes", "classes", "alarms"}
 
 
 def test_the_page_gives_the_targets_of_the_code() -> None:
