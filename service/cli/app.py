@@ -28,6 +28,7 @@ class _Commands(LazyGroup):
         "learn": ("work:learn", "Fit a new version on the labels so far; whether it is promoted is judged afterwards."),
         "promote": ("work:promote", "Put a version in use by hand, whatever the gate said."),
         "rollback": ("work:rollback", "Go back to the champion before this one."),
+        "stream": ("stream:stream", "Show how a project is measured: the random stream, its figures and its cost."),
         "status": ("results:status", "Show the state of a project: images, labels, the champion, failures."),
         "export": (
             "results:export",

@@ -16,6 +16,6 @@ Offers `accuracy.Acceptance`, `accuracy.AccuracyByVersion`, `accuracy.Cell`, `ac
 `figures.read`, `figures.stored`, `figures.write`, `label_errors.LabelErrors`, `label_errors.OfClass`,
 `label_errors.OnRandom`, `label_errors.SentBack`, `label_errors.Slice`, `label_errors.Suspect`, `label_errors.Twin`,
 `label_quality.Coverage`, `label_quality.Criterion`, `label_quality.LabelQuality`, `label_quality.LabelsOfClass`,
-`label_quality.RandomLabels`, `label_quality.Source`, `label_quality.Suspects`, `team.Difference`, `team.Found`,
-`team.OneClass`, `team.Person`, `team.Sessions`, `team.Team`, `team.Times`.
+`label_quality.RandomLabels`, `label_quality.Source`, `label_quality.Suspects`, `random_stream.RandomStream`,
+`team.Difference`, `team.Found`, `team.OneClass`, `team.Person`, `team.Sessions`, `team.Team`, `team.Times`.
 """

@@ -23,11 +23,13 @@ from service.figures.drift import Drift, EngineCanaries
 from service.figures.engines import EngineReliability, EngineWork
 from service.figures.label_errors import LabelErrors
 from service.figures.label_quality import LabelQuality
+from service.figures.random_stream import RandomStream
 from service.figures.team import Team
 
 __all__ = ["FIGURES", "OF_CLASSIFIERS", "OF_PEOPLE", "is_current", "name_of", "outdated", "read", "stored", "write"]
 
 OF_CLASSIFIERS: Mapping[str, type[msgspec.Struct]] = {
+    "random_stream": RandomStream,
     "accuracy_by_version": AccuracyByVersion,
     "confusion": Confusion,
     "acceptance": Acceptance,

@@ -175,6 +175,11 @@ class ProjectFile(Strict):
     guidelines: Annotated[str, Field(max_length=100_000)] = ""
     policy: PolicyIn = PolicyIn()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_retired(cls, content: Any) -> Any:
+        return _without_retired(content) if isinstance(content, dict) else content
+
     @model_validator(mode="after")
     def _distinct(self) -> ProjectFile:
         names = [_name(label).casefold() for label in self.labels]
@@ -209,7 +214,7 @@ def parse_project(text: str) -> ProjectConfig:
 def check_project(content: dict[str, Any]) -> ProjectConfig:
     """The same for content that is parsed already; Invalid names every mistake and its place."""
     try:
-        return ProjectFile.model_validate(_without_retired(content)).to_config()
+        return ProjectFile.model_validate(content).to_config()
     except ValidationError as error:
         raise Invalid(f"The project file has mistakes:{mistakes(error)}") from error
 

@@ -152,6 +152,34 @@ def founded_at(session: Session, group_id: int) -> datetime | None:
     return session.scalar(sa.select(GroupRow.created_at).where(GroupRow.id == group_id))
 
 
+def count_left(session: Session, project_id: ProjectId) -> int:
+    """How many groups nobody was asked about and no label is known of: what is left."""
+    asked = sa.select(ImageRow.group_id).join(ReviewRow, ReviewRow.image_id == ImageRow.id)
+    labelled = sa.select(ImageRow.group_id).join(LabelRow, LabelRow.image_id == ImageRow.id)
+    touched = sa.union(
+        asked.where(ReviewRow.project_id == project_id, ImageRow.group_id.is_not(None)),
+        labelled.where(
+            LabelRow.project_id == project_id,
+            LabelRow.value.is_not(None),
+            is_current_label(),
+            ImageRow.group_id.is_not(None),
+        ),
+    )
+    touched_groups = session.scalar(sa.select(sa.func.count()).select_from(touched.subquery())) or 0
+    return count(session, GroupRow, GroupRow.project_id == project_id) - touched_groups
+
+
+def answers_by_kind(session: Session, project_id: ProjectId) -> dict[str, int]:
+    """How many answers of people there are that stand, by the kind of their review."""
+    rows = session.execute(
+        sa.select(ReviewRow.kind, sa.func.count())
+        .join(AnnotationRow, AnnotationRow.review_id == ReviewRow.id)
+        .where(ReviewRow.project_id == project_id, AnnotationRow.action == AnnotationAction.ANSWERED, is_current())
+        .group_by(ReviewRow.kind)
+    )
+    return {str(kind): int(number) for kind, number in rows}
+
+
 def shadow_picks(session: Session, project_id: ProjectId) -> set[int]:
     """The reserved groups that a strategy would have asked about."""
     of_project = sa.select(ShadowPickRow.group_id).join(QueryRow, QueryRow.id == ShadowPickRow.query_id)

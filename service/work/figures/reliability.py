@@ -6,6 +6,8 @@ figure. What terms are judged on had no part in fitting them: they are fitted fi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
@@ -15,8 +17,8 @@ from db.repositories.engines.engines_in_force import Stage
 from labeling.estimates import MIN_LABELS
 from labeling.project import Project
 from labeling.quality.metrics import Bin, expected_calibration_error, reliability
+from labeling.types import Example
 from service.figures.engines import EngineReliability, Reliability, ReliabilityBin, ReliabilityOfEngine
-from service.work.pool.random_stream import read_sample
 from service.work.prelabel.calibrate import Sample, fit, read_by, said_of, sample_of
 
 __all__ = ["read_reliability"]
@@ -24,9 +26,8 @@ __all__ = ["read_reliability"]
 FOLDS = 5
 
 
-def read_reliability(session: Session, project: Project) -> EngineReliability:
-    """Reliability of every engine in force, in the order of the escalation."""
-    examples = read_sample(session, project).examples
+def read_reliability(session: Session, project: Project, examples: Sequence[Example]) -> EngineReliability:
+    """Reliability of every engine in force on these labels, in the order of the escalation."""
     rows = []
     for stage in engines_in_force.in_force(session, project.id):
         sample = sample_of(said_of(session, examples, stage), examples, project.config.classes)

@@ -21,16 +21,26 @@ __all__ = ["Sample", "order_of", "read_sample"]
 class Sample:
     """A uniform sample of the groups that the project had at `as_of`: one labelled image each, in the stream's order.
 
-    `groups` is the size of that collection; `newcomers` arrived later and are not represented yet. `waiting` were drawn
-    and have no decided answer, `left` can still be drawn.
+    `groups` is the size of that collection; `newcomers` arrived later and are not represented yet. `order` and `share`
+    are those of the whole stream.
     """
 
     examples: tuple[Example, ...]
     groups: int
     as_of: datetime | None
     newcomers: int
-    waiting: int
-    left: int
+    order: Order
+    share: float
+
+    @property
+    def waiting(self) -> int:
+        """Groups that people are asked about and have not decided."""
+        return int((self.order.drawn & ~self.order.decided).sum())
+
+    @property
+    def left(self) -> int:
+        """Reserved groups that can still be drawn."""
+        return int((~self.order.drawn & (self.order.positions < self.share)).sum())
 
 
 def order_of(found: Stream) -> Order:
@@ -55,6 +65,6 @@ def read_sample(session: Session, project: Project) -> Sample:
         groups,
         stream.founded_at(session, sample.until),
         stream.count_groups(session, project.id) - groups,
-        int((order.drawn & ~order.decided).sum()),
-        int((~order.drawn & (order.positions < found.share)).sum()),
+        order,
+        found.share,
     )
