@@ -23,10 +23,10 @@ def cost_of_measuring(project: Project) -> str:
         return "Nothing is measured: the policy gives no share of the queries to the random stream."
     one, two = (images_for_certificate(PRECISION, CONFIDENCE, wrong) for wrong in (1, 2))
     return (
-        f"Measuring: {shares.random_first:.0%} of each query until {shares.random_target} images of the random stream are "
-        f"answered, then {shares.random:.0%}; these answers do not teach. {RESERVED:.0%} of the near-duplicate groups (at "
-        f"most {PLANNED}) are reserved for it. For a certificate that {PRECISION:.0%} of the labels are right, about {one} "
-        f"answered images are needed if one of them may be wrong, {two} if two may."
+        f"Measuring: {shares.random_first:.0%} of each query until {shares.random_target} images of the random stream "
+        f"are answered, then {shares.random:.0%}; these answers do not teach. {RESERVED:.0%} of the near-duplicate "
+        f"groups (at most {PLANNED}) are reserved for it. For a certificate that {PRECISION:.0%} of the labels are "
+        f"right, about {one} answered images are needed if one of them may be wrong, {two} if two may."
     )
 
 
