@@ -9,6 +9,7 @@ from labeling.answers import AnswerSet
 from labeling.types import ProjectId
 
 __all__ = [
+    "PLANNED",
     "RESERVED",
     "Budget",
     "EngineUse",
@@ -26,6 +27,8 @@ __all__ = [
 
 RESERVED = 0.25
 """The share of the near-duplicate groups that a project of up to 1,200 groups keeps for its random stream."""
+PLANNED = 300
+"""How many groups a project keeps whose quarter would be more."""
 
 
 @dataclass(frozen=True, slots=True)

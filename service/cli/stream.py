@@ -44,8 +44,8 @@ def stream(
 def _lines(figure: RandomStream) -> list[str]:
     as_of = datetime.fromisoformat(figure.as_of).astimezone(UTC).strftime("%d %B %Y") if figure.as_of else "today"
     lines = [
-        f"Reserved: {figure.reserved} groups ({figure.share:.1%}); {figure.answered} answered, {figure.waiting} waiting, "
-        f"{figure.left} to draw.",
+        f"Reserved: {figure.reserved} groups ({figure.share:.1%}); {figure.answered} answered, "
+        f"{figure.waiting} waiting, {figure.left} to draw.",
         f"Figures rest on {figure.rests_on} of them and speak of the {figure.groups} groups of {as_of}.",
         f"Accuracy on the collection: {_words(figure.on_collection)}.",
         f"Accuracy on what is left ({figure.left_over} groups): {_words(figure.on_what_is_left)}.",

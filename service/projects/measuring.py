@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 from db.repositories.people import audit
 from db.repositories.queries import stream
 from labeling.errors import Conflict, Invalid
-from labeling.project import RESERVED, Project
-from labeling.select.query.stream import PLANNED, images_for_certificate
+from labeling.estimates import images_for_certificate
+from labeling.project import PLANNED, RESERVED, Project
 from labeling.types import Actor
 
 __all__ = ["cost_of_measuring", "release_reserve"]

@@ -1,6 +1,5 @@
 """Draws one query: the random stream, its share, the strategy's picks, gold.
 
 Offers `draw.Candidates`, `draw.Drawn`, `draw.Pick`, `draw.draw_query`, `gold.draw_gold`, `stream.Order`,
-`stream.PLANNED`, `stream.images_for_certificate`, `stream.next_groups`, `stream.position_of`, `stream.prefix`,
-`stream.reserved_share`.
+`stream.next_groups`, `stream.position_of`, `stream.prefix`, `stream.reserved_share`.
 """

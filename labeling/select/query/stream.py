@@ -13,23 +13,17 @@ from hashlib import sha256
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binom
 
-from labeling.project import RESERVED
+from labeling.project import PLANNED, RESERVED
 
 __all__ = [
-    "PLANNED",
     "Order",
     "Prefix",
-    "images_for_certificate",
     "next_groups",
     "position_of",
     "prefix",
     "reserved_share",
 ]
-
-PLANNED = 300
-"""How many groups a project keeps whose quarter would be more."""
 
 
 def position_of(founder: str, salt: str) -> float:
@@ -60,20 +54,6 @@ def reserved_share(groups: int, before: float = RESERVED, *, cursor: float = 0.0
     """
     wanted = min(RESERVED, PLANNED / max(groups, 1))
     return min(before, max(wanted, float(np.nextafter(cursor, 1.0)) if cursor else 0.0))
-
-
-def images_for_certificate(precision: float, confidence: float, wrong: int) -> int:
-    """The least number of random images of which `wrong` may be wrong if the rest certifies this precision.
-
-    The chance to see no more errors than that, where the precision is missed, is at most 1 - `confidence`.
-
-    >>> images_for_certificate(0.95, 0.9, 1), images_for_certificate(0.98, 0.9, 2)
-    (77, 265)
-    """
-    n = wrong + 1
-    while binom.cdf(wrong, n, 1 - precision) > 1 - confidence:
-        n += 1
-    return n
 
 
 @dataclass(frozen=True, slots=True)

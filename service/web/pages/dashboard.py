@@ -13,6 +13,8 @@ from db.session import reading
 from db.views import dashboard
 from service.figures.accuracy import Acceptance, AccuracyByVersion, Confusion, Hardest, Rounds
 from service.figures.figures import outdated, read
+from service.figures.random_stream import RandomStream
+from service.projects.measuring import cost_of_measuring
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.pages.plots import addresses
 from service.web.pages.rendering import page
@@ -46,6 +48,8 @@ def show_quality(request: Request, parts: PartsDep, project: ProjectDep) -> Resp
         running=sorted({job.job for job in jobs if job.state in ("ENQUEUED", "PENDING")}),
         by_version=by_version,
         champion=by_version.champion if by_version else None,
+        stream=read(figures, RandomStream),
+        measuring=cost_of_measuring(project),
         rounds=read(figures, Rounds),
         acceptance=read(figures, Acceptance),
         confusion=read(figures, Confusion),
