@@ -11,12 +11,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.repositories.labels.labels import is_current_label
-from db.repositories.queries.stream import asked_groups
+from db.repositories.queries.stream import asked_groups, is_reserved, share_in_force
 from db.repositories.reviews.reviews import has_ended, is_current
 from db.repositories.versions import predictions
 from db.rows import to_row
 from db.session import insert_new
-from db.tables import AdoptedTaskRow, AnnotationRow, FetchRow, ImageRow, LabelRow, QueryRow, ReviewRow
+from db.tables import AdoptedTaskRow, AnnotationRow, FetchRow, GroupRow, ImageRow, LabelRow, QueryRow, ReviewRow
 from labeling.jobs import Trigger
 from labeling.types import AnnotationAction, ImageId, ProjectId, QueryId, ReviewKind, VersionId
 
@@ -128,6 +128,8 @@ def _still_free(session: Session, project_id: ProjectId, reviews: Sequence[NewRe
     groups = {image: group for image, group in session.execute(found) if group is not None}
     taken = taken_groups(session, project_id, set(groups.values()))
     drawn = asked_groups(session, project_id)
+    kept = is_reserved(project_id, share_in_force(session, project_id))
+    reserved = set(session.scalars(sa.select(GroupRow.id).where(GroupRow.id.in_(set(groups.values())), kept)))
 
     def is_free(review: NewReview) -> bool:
         group = groups.get(review.image_id)
@@ -135,7 +137,7 @@ def _still_free(session: Session, project_id: ProjectId, reviews: Sequence[NewRe
             return False
         if review.kind is ReviewKind.RANDOM:  # in its turn, whatever others have said of it
             return group not in drawn
-        return review.kind in _ON_PURPOSE or group not in taken
+        return review.kind in _ON_PURPOSE or group not in taken | reserved
 
     return [review for review in reviews if is_free(review)]
 

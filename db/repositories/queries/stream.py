@@ -117,12 +117,15 @@ def _asked(project_id: ProjectId) -> sa.Select[*tuple[Any, ...]]:
 
 
 def _decided(session: Session, project_id: ProjectId) -> list[Example]:
-    """The images of the stream that have a label by people, the oldest of a group last."""
+    """The images of the stream that people have labelled since it asked about them, the oldest of a group last."""
+    by_hand = LabelRow.review_id.is_(None) & (LabelRow.created_at >= ReviewRow.created_at)
     ids = {"image_id": ImageRow.id, "label": LabelRow.value, "label_id": LabelRow.id}
     rows = session.execute(
         sa.select(*columns(Example, ImageRow, kind=sa.literal(ReviewKind.RANDOM.value), **ids))
         .select_from(LabelRow)
         .join(ImageRow, ImageRow.id == LabelRow.image_id)
+        .join(ReviewRow, ReviewRow.image_id == ImageRow.id)
+        .where(ReviewRow.kind == ReviewKind.RANDOM, (LabelRow.review_id >= ReviewRow.id) | by_hand)
         .where(LabelRow.project_id == project_id, LabelRow.value.is_not(None), is_current_label())
         .where(LabelRow.source == LabelSource.PEOPLE, ImageRow.id.in_(_asked(project_id)))
         .order_by(ImageRow.id.desc())

@@ -45,7 +45,7 @@ def work_left(run: DryRun, tried: Mapping[ImageId, Prelabel]) -> tuple[list[Pend
 
 
 def _from_pilot(project: Project, use: EngineUse, left: int, tried: Mapping[ImageId, Prelabel]) -> Count:
-    """Before the first engine has run: from its pilot answers,."""
+    """Before the first engine has run: from its pilot answers."""
     probs = [prelabel.probs for prelabel in tried.values() if prelabel.probs]
     if not probs:
         return Count(sure=0, open=left)

@@ -201,7 +201,7 @@ def _why(one: Criterion, facts: _Facts) -> str:
     """What the number rests on, or what to do so that it is known."""
     errors = facts.errors
     if one.name == "accuracy" and facts.champion:
-        return f"version {facts.champion.version}; {facts.corrected} label of the random streams were ever corrected"
+        return f"version {facts.champion.version}; {facts.corrected} labels of the random stream were ever corrected"
     if one.name == "label_errors" and one.state is State.INFORMATION:
         return "every suspected label was reviewed, so the estimate is not judged"
     if one.name == "label_errors" and errors:
