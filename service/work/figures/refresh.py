@@ -54,7 +54,7 @@ FORMAT = "3"
 """Part of the fingerprint: a release that computes a figure differently computes all of them again."""
 HARDEST = 24
 LATELY = 1_000
-"""The hardest images are those of so many that were asked last."""
+"""So many reviews, the newest, are searched for the hardest images."""
 
 Evidence = dict[VersionId, dict[int, list[float]]]
 

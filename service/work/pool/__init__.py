@@ -3,7 +3,7 @@
 Offers `pool.EnginePin`, `pool.Pool`, `pool.load_pool`, `pool.pin_of`, `predictions.ChampionPredictions`,
 `predictions.CurrentPredictions`, `predictions.ImagePrediction`, `predictions.champion_predictions`,
 `predictions.code_of`, `predictions.current_predictions`, `predictions.predictions_of_images`,
-`saved_versions.folder_of`, `saved_versions.hash_of_card`, `saved_versions.load_classifier`,
-`saved_versions.pin_of_card`, `strategies.strategy_of`, `training_set.evaluation_examples`,
-`training_set.read_snapshot`, `training_set.truth_of`.
+`predictions.stored_predictions`, `saved_versions.folder_of`, `saved_versions.hash_of_card`,
+`saved_versions.load_classifier`, `saved_versions.pin_of_card`, `strategies.strategy_of`,
+`training_set.evaluation_examples`, `training_set.read_snapshot`, `training_set.truth_of`.
 """

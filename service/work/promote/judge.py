@@ -1,7 +1,6 @@
-"""Promote: the newest version against the champion → verdict → predictions of whoever is champion.
+"""Promote: the newest version against the champion → a verdict, and who is champion.
 
-A version is judged once. Predictions follow the champion: after a promotion or a rollback, and when new images
-are ready, the whole project is predicted and the images that were asked or labelled get their evidence rows.
+A version is judged once. `predict` follows the champion.
 """
 
 from __future__ import annotations
