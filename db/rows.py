@@ -59,7 +59,7 @@ def in_parts(keys: Iterable[T]) -> Iterator[list[T]]:
 def newest(column: InstrumentedAttribute[int], *where: sa.ColumnElement[bool]) -> sa.Select[Any]:
     """The highest id of the rows that meet the conditions, searched from the newest row back.
 
-    A condition on another table belongs into an `exists`: a join may be read from that table, all of it.
+    A condition on another table belongs in an `exists`: a join may be read from that table, all of it.
     """
     return sa.select(column).where(*where).order_by(column.desc()).limit(1)
 

@@ -52,9 +52,17 @@ class FakeLabelStudio:
         found = self.projects[project_id]
         settings = found["settings"]
         return StudioProject(
-            project_id, settings.title, settings.label_config, found["model_version"], "Uncertainty sampling",
-            "IGNORE_SKIPPED", True, 1, settings.instructions, settings.marker,
-        )  # fmt: skip
+            id=project_id,
+            title=settings.title,
+            show_predictions=True,
+            maximum_annotations=1,
+            label_config=settings.label_config,
+            model_version=found["model_version"],
+            sampling="Uncertainty sampling",
+            skip_queue="IGNORE_SKIPPED",
+            instructions=settings.instructions,
+            description=settings.marker,
+        )
 
     def set_model_version(self, project_id: int, model_version: str) -> None:
         versions = {p["model_version"] for task in self.tasks_there.values() for p in task["predictions"]}

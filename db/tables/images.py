@@ -130,7 +130,7 @@ class EmbeddingRow(Base):
 
 
 class PrelabelRow(Base):
-    """One engine's prediction for one image, with what it said, what it cost, and its evidence (`Evidence`)."""
+    """What one engine gave for one image: what it said, what it cost, and its evidence (`Evidence`)."""
 
     __tablename__ = "prelabel"
     __table_args__ = (sa.UniqueConstraint("image_id", "revision"),)

@@ -156,7 +156,7 @@ class PushRow(Base):
 
 
 class ViewRow(Base):
-    """The fact that a review's image was fetched from us, so an answer to it was given by somebody who saw it."""
+    """The fact that a review's image was fetched from us; by whom is not known."""
 
     __tablename__ = "seen"
     review_id: Mapped[int] = mapped_column(ref("review.id"), primary_key=True)

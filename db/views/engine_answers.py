@@ -1,4 +1,4 @@
-"""What the engines predict of an image: the answer of the last one of the escalation that did not abstain."""
+"""Which prelabel of an image counts: that of the last engine of the escalation that did not abstain."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from labeling.types import ImageId, Outcome, ProjectId
 
 @dataclass(frozen=True, slots=True)
 class EngineAnswer:
-    """One prediction: `probs` is empty where there are none, `answer` None where no class was named."""
+    """One prelabel: `probs` is empty where there are none, `answer` None where no class was named."""
 
     engine: str
     revision: str

@@ -33,8 +33,7 @@ from db.tables import (
     ViewRow,
     VoidRow,
 )
-from labeling.answers import Answer
-from labeling.types import Actor, ImageId, LabelSource, Outcome, ProjectId, ReviewKind
+from labeling.types import Actor, ImageId, LabelSource, ProjectId, ReviewKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +59,6 @@ class Place:
     ls_task_id: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class EngineAnswer:
-    """What one engine revision said of an image; `probs` is empty where it gave none."""
-
-    image_id: ImageId
-    probs: list[float]
-    outcome: Outcome
-    answer: str | None
-
-    @property
-    def named(self) -> Answer:
-        return Answer.named(self.outcome, self.answer)
-
-
 def answers_fingerprint(session: Session, project_id: ProjectId) -> str:
     """Changes whenever an answer, a void, a pause, a late view of an image, a label or an engine in force does."""
     of_annotator = AnnotatorSwitchRow.annotator_id == AnnotatorRow.id
@@ -89,11 +74,11 @@ def answers_fingerprint(session: Session, project_id: ProjectId) -> str:
     )
 
 
-def engine_answers(session: Session, revision: str, image_ids: Iterable[int]) -> list[EngineAnswer]:
-    """What a revision said of these images."""
-    said = sa.select(*columns(EngineAnswer, PrelabelRow)).where(PrelabelRow.revision == revision)
-    in_order = said.order_by(PrelabelRow.image_id)
-    return read_all(EngineAnswer, rows_of(session, in_order, PrelabelRow.image_id, sorted(image_ids)))
+def agreement_fingerprint(session: Session, project_id: ProjectId) -> str:
+    """The same, and whenever an engine says something of an image or somebody is asked about one."""
+    said = newest_of(PrelabelRow.id, ImageRow, PrelabelRow.image_id == ImageRow.id, project_id)
+    more = fingerprint_of(session, said, newest(ReviewRow.id, ReviewRow.project_id == project_id))
+    return f"{answers_fingerprint(session, project_id)}-{more}"
 
 
 def held_labels(session: Session, project_id: ProjectId) -> list[HeldLabel]:
@@ -123,7 +108,7 @@ def standing_labels(session: Session, project_id: ProjectId, label_ids: Iterable
 
 
 def places(session: Session, image_ids: Iterable[int]) -> dict[int, Place]:
-    """Where these images can be viewed."""
+    """The bytes of these images, and the newest task of each."""
     task = (
         sa.select(sa.func.max(PushRow.ls_task_id))
         .join(ReviewRow, ReviewRow.id == PushRow.review_id)
@@ -140,6 +125,18 @@ def open_images(session: Session, image_ids: Iterable[int]) -> set[int]:
     """Those of these images about which somebody is still asked, gold reviews left out."""
     query = sa.select(ReviewRow.image_id).where(is_open(), ReviewRow.kind != ReviewKind.GOLD.value)
     return {row.image_id for row in rows_of(session, query, ReviewRow.image_id, image_ids)}
+
+
+def handled_fingerprint(session: Session, project_id: ProjectId, reason: str, strategy: str) -> str:
+    """Changes whenever a label is found right, or an image goes back to people for this reason or by this strategy."""
+    checked = (
+        sa.select(sa.func.count()).select_from(LabelCheckRow).join(LabelRow, LabelRow.id == LabelCheckRow.label_id)
+    )
+    again = newest_of(OverlapRow.id, ReviewRow, OverlapRow.review_id == ReviewRow.id, project_id)
+    anew = newest(QueryRow.id, QueryRow.project_id == project_id, QueryRow.strategy == strategy)
+    return fingerprint_of(
+        session, checked.where(LabelRow.project_id == project_id), again.where(OverlapRow.reason == reason), anew
+    )
 
 
 def sent_back(session: Session, project_id: ProjectId, reason: str, strategy: str) -> set[int]:

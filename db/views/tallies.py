@@ -20,6 +20,7 @@ from db.repositories.reviews.reviews import is_current, is_open
 from db.rows import count, count_by, count_if, fingerprint_of, newest, newest_of
 from db.tables import (
     AnnotationRow,
+    AnnotatorRow,
     CalibrationRow,
     CanaryRow,
     EngineStageRow,
@@ -27,6 +28,8 @@ from db.tables import (
     GroupRow,
     ImageRow,
     LabelRow,
+    OverlapRow,
+    PredictionFileRow,
     PredictionRow,
     PrelabelRow,
     PromotionRow,
@@ -37,6 +40,7 @@ from db.tables import (
     ReviewRow,
     TallyRow,
     VersionRow,
+    VoidRow,
 )
 from labeling.types import AnnotationAction, LabelSource, ProjectId
 
@@ -47,17 +51,23 @@ def fingerprint(session: Session, project_id: ProjectId) -> str:
     def number(table: Any, on: sa.ColumnElement[bool], owner: Any) -> sa.Select[Any]:
         return sa.select(sa.func.count()).select_from(table).join(owner, on).where(owner.project_id == project_id)
 
+    predicted = sa.select(sa.func.max(PredictionFileRow.created_at)).join(
+        VersionRow, VersionRow.id == PredictionFileRow.version_id
+    )
     others = fingerprint_of(
         session,
         newest(ReviewRow.id, ReviewRow.project_id == project_id),
         number(PushRow, ReviewRow.id == PushRow.review_id, ReviewRow),
         number(ReviewEndRow, ReviewRow.id == ReviewEndRow.review_id, ReviewRow),
         newest_of(AnnotationRow.id, ReviewRow, AnnotationRow.review_id == ReviewRow.id, project_id),
+        newest_of(VoidRow.id, AnnotatorRow, VoidRow.annotator_id == AnnotatorRow.id, project_id),
+        newest_of(OverlapRow.id, ReviewRow, OverlapRow.review_id == ReviewRow.id, project_id),
         newest(LabelRow.id, LabelRow.project_id == project_id),
         newest(CalibrationRow.id, CalibrationRow.project_id == project_id),
         newest(VersionRow.id, VersionRow.project_id == project_id),
         newest(PromotionRow.id, PromotionRow.project_id == project_id),
         number(PredictionRow, VersionRow.id == PredictionRow.version_id, VersionRow),
+        predicted.where(VersionRow.project_id == project_id),
     )
     return f"{fingerprint_of_images(session, project_id)}-{others}"
 
@@ -71,8 +81,7 @@ def fingerprint_of_images(session: Session, project_id: ProjectId) -> str:
         session,
         newest(RegistrationRow.id, RegistrationRow.project_id == project_id),
         sa.select(sa.func.count()).select_from(RegistrationGoneRow).where(gone),
-        newest(FailureRow.id, FailureRow.project_id == project_id),
-        sa.select(sa.func.sum(FailureRow.count)).where(FailureRow.project_id == project_id),
+        sa.select(sa.func.count(FailureRow.id)).where(FailureRow.project_id == project_id, FailureRow.step == "fetch"),
         newest(ImageRow.id, ImageRow.project_id == project_id),
         sa.select(sa.func.count(ImageRow.group_id)).where(ImageRow.project_id == project_id),
         newest_of(PrelabelRow.id, ImageRow, ImageRow.id == PrelabelRow.image_id, project_id),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -144,10 +144,18 @@ def _kind(table: Mapping[str, Kind], what: str, name: str, settings: dict[str, A
             f"The card names the {what} {name!r}; there are: {', '.join(table)}. "
             "Use the hardcase that saved it, or run `hardcase learn` to make a new one."
         )
+    kind: Any = type(table[name])
+    known = {field.name for field in fields(kind)}
+    unknown = ", ".join(sorted(settings.keys() - known))
+    if unknown:
+        raise BadArtifact(
+            f"The card gives the {what} {name!r} settings that this hardcase does not have: {unknown}. "
+            "Use the hardcase that saved it, or run `hardcase learn` to make a new one."
+        )
     try:
         return convert(settings, type(table[name]))
     except msgspec.ValidationError as error:
-        raise BadArtifact(f"The card gives the {what} {name!r} settings that it does not have: {error}.") from error
+        raise BadArtifact(f"The card gives the {what} {name!r} settings that it cannot have: {error}.") from error
 
 
 def _tensors(weights: bytes) -> dict[str, NDArray[np.float32]]:

@@ -80,12 +80,14 @@ def share(successes: int, n: int) -> Estimate:
 def accuracy(predicted: Classes, truth: Classes) -> Estimate:
     """The share of images whose predicted class is the true one, with its Wilson interval.
 
+    `MISSING` is never right: an abstention on an image without a class is an error too.
+
     Examples
     --------
-    >>> accuracy(np.array([0, 1, 1, 0]), np.array([0, 1, 0, -1])).value
+    >>> accuracy(np.array([0, 1, 1, 0]), np.array([0, 1, 0, MISSING])).value
     0.5
     """
-    return share(int((predicted == truth).sum()), len(truth))
+    return share(int(((predicted == truth) & (truth != MISSING)).sum()), len(truth))
 
 
 def bootstrap(

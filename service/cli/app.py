@@ -23,7 +23,7 @@ class _Commands(LazyGroup):
             "Take over a Label Studio project with its tasks and answers; annotators stay in it.",
         ),
         "ingest": ("ingest:ingest", "Bring images into a project; pre-labels and questions follow by themselves."),
-        "sync": ("work:sync", "Bring Label Studio and hardcase into step: answers in, questions out."),
+        "sync": ("work:sync", "Read new answers from Label Studio and push new reviews."),
         "select": ("work:select", "Choose the next images for people."),
         "learn": ("work:learn", "Fit a new version on the labels so far; whether it is promoted is judged afterwards."),
         "promote": ("work:promote", "Put a version in use by hand, whatever the gate said."),

@@ -97,7 +97,7 @@ def _decided(fact: LabelFact) -> str:
 def _agreement(people: Sequence[PersonAnswer], label: str) -> float | None:
     """The share of answers that agree with the label, without "unsure"."""
     said = [person.answer for person in people if not person.answer.is_unsure]
-    return round(sum(answer.keeps(label) for answer in said) / len(said), 6) if said else None
+    return round(sum(answer.says(label) for answer in said) / len(said), 6) if said else None
 
 
 @dataclass(frozen=True, slots=True)

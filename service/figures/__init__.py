@@ -12,10 +12,11 @@ Offers `accuracy.Acceptance`, `accuracy.AccuracyByVersion`, `accuracy.Cell`, `ac
 `engines.EngineWork`, `engines.Reliability`, `engines.ReliabilityBin`, `engines.ReliabilityOfEngine`,
 `estimates.Interval`, `estimates.Json`, `estimates.Known`, `estimates.Range`, `estimates.estimate`,
 `estimates.estimate_of`, `estimates.exactly`, `estimates.forecast`, `estimates.known`, `estimates.rounded`,
-`figures.FIGURES`, `figures.OF_CLASSIFIERS`, `figures.is_current`, `figures.name_of`, `figures.outdated`,
-`figures.read`, `figures.stored`, `figures.write`, `label_errors.LabelErrors`, `label_errors.OfClass`,
-`label_errors.OnRandom`, `label_errors.SentBack`, `label_errors.Slice`, `label_errors.Suspect`, `label_errors.Twin`,
-`label_quality.Coverage`, `label_quality.Criterion`, `label_quality.LabelQuality`, `label_quality.LabelsOfClass`,
-`label_quality.RandomLabels`, `label_quality.Source`, `label_quality.Suspects`, `random_stream.RandomStream`,
-`team.Difference`, `team.Found`, `team.OneClass`, `team.Person`, `team.Sessions`, `team.Team`, `team.Times`.
+`figures.Decoded`, `figures.FIGURES`, `figures.OF_CLASSIFIERS`, `figures.PLOT_FORMAT`, `figures.decode`,
+`figures.is_current`, `figures.name_of`, `figures.outdated`, `figures.read`, `figures.stored`, `figures.write`,
+`label_errors.LabelErrors`, `label_errors.OfClass`, `label_errors.OnRandom`, `label_errors.SentBack`,
+`label_errors.Slice`, `label_errors.Suspect`, `label_errors.Twin`, `label_quality.Coverage`, `label_quality.Criterion`,
+`label_quality.LabelQuality`, `label_quality.LabelsOfClass`, `label_quality.RandomLabels`, `label_quality.Source`,
+`label_quality.Suspects`, `random_stream.RandomStream`, `team.Difference`, `team.Found`, `team.OneClass`, `team.Person`,
+`team.Sessions`, `team.Team`, `team.Times`.
 """

@@ -44,6 +44,7 @@ def correct(
 
     Invalid for what is no answer of the project, for images that are not in it, and without a reason.
     """
+    given = _given(by)
     if value is not None and not project.config.answers.is_choice(value):
         raise Invalid(f"{value!r} is no label of this project. Choose one of its labels.")
     wanted = _checked(session, project, image_ids)
@@ -51,7 +52,7 @@ def correct(
         wanted, kind = sorted(decisions.in_force(session, wanted)), CORRECTION
         if not wanted:
             return 0
-    count = decisions.add(session, project.id, dict.fromkeys(wanted, value), kind, _given(by))
+    count = decisions.add(session, project.id, dict.fromkeys(wanted, value), kind, given)
     resolve_labels(session, project, wanted, by.now)
     detail = {"images": wanted, "label": value, "reason": by.reason}
     audit.record(session, by.author, kind, project.config.name, detail, by.now)

@@ -50,7 +50,7 @@ class Check:
     way_out: str
 
 
-Answer = tuple[bool, str]
+Finding = tuple[bool, str]
 """Whether it is good, and what was found."""
 
 
@@ -74,7 +74,7 @@ def examine(settings: Settings, database: sa.Engine, studio: LabelStudio) -> lis
     return checks
 
 
-def _asked(name: str, way_out: str, ask: Callable[[], Answer]) -> Check:
+def _asked(name: str, way_out: str, ask: Callable[[], Finding]) -> Check:
     try:
         return Check(name, *ask(), way_out)
     except HardcaseError as error:
@@ -95,18 +95,18 @@ def _about_us(settings: Settings, database: sa.Engine) -> Iterator[Check]:
     yield _asked("web answers", way_out, lambda: _web(settings))
 
 
-def _schema(database: sa.Engine) -> Answer:
+def _schema(database: sa.Engine) -> Finding:
     check_schema(database)
     return True, f"{database.dialect.name}, newest schema"
 
 
-def _writable(settings: Settings) -> Answer:
+def _writable(settings: Settings) -> Finding:
     prepare_home(settings)
     free = shutil.disk_usage(settings.home).free
     return free > LEAST_FREE_BYTES, f"{settings.home.absolute()}, {free / 2**30:.1f} GiB free"
 
 
-def _messages(settings: Settings) -> Answer:
+def _messages(settings: Settings) -> Finding:
     """Whether every target can be sent its messages."""
     targets = load_messages(settings).values()
     refused = [one.group for one in targets if settings.local_only and not one.local]
@@ -122,7 +122,7 @@ def _old_vectors(settings: Settings) -> Iterator[Check]:
         yield Check("vectors of 0.1.0", True, f"{len(tables)} folders {folder}/*.lance are not read; delete them", "")
 
 
-def _worker(database: sa.Engine) -> Answer:
+def _worker(database: sa.Engine) -> Finding:
     with reading(database) as session:
         newest = heartbeats.newest(session)
     if newest is None:
@@ -131,7 +131,7 @@ def _worker(database: sa.Engine) -> Answer:
     return age < WORKER_STALE_AFTER, f"last heartbeat {age.total_seconds():.0f} s ago"
 
 
-def _web(settings: Settings) -> Answer:
+def _web(settings: Settings) -> Finding:
     try:
         code = httpx.get(f"{settings.address}/health", timeout=5).status_code
     except httpx.HTTPError as error:
@@ -139,7 +139,7 @@ def _web(settings: Settings) -> Answer:
     return code == 200, f"{settings.address} answers {code}"
 
 
-def _reachable(studio: LabelStudio, settings: Settings) -> Answer:
+def _reachable(studio: LabelStudio, settings: Settings) -> Finding:
     token = settings.label_studio_token.get_secret_value()
     kind = "personal access token" if is_personal_token(token) else "legacy token"
     release = studio.release()
@@ -147,7 +147,7 @@ def _reachable(studio: LabelStudio, settings: Settings) -> Answer:
     return True, f"{studio.url}, version {release}, {kind} accepted"
 
 
-def _engine(project: Project, settings: Settings) -> Answer:
+def _engine(project: Project, settings: Settings) -> Finding:
     engine = make_engine(project, settings)
     return True, f"{engine.name}, revision {engine.revision}"
 
@@ -171,13 +171,13 @@ def _about_place(
     yield _asked(f"{name}: answers are swept", f"{sync} and read its error", lambda: _lag(studio, place))
 
 
-def _config(studio: LabelStudio, project: Project, place: Place) -> Answer:
+def _config(studio: LabelStudio, project: Project, place: Place) -> Finding:
     there = choices_in(studio.project(place.ls_project_id).label_config)
     wanted = project.config.answers.choices
     return set(there) == set(wanted), f"{len(there)} choices in Label Studio, {len(wanted)} here"
 
 
-def _order(studio: LabelStudio, database: sa.Engine, project: Project, place: Place) -> Answer:
+def _order(studio: LabelStudio, database: sa.Engine, project: Project, place: Place) -> Finding:
     there = studio.project(place.ls_project_id)
     with reading(database) as session:
         waiting = [r.ls_task_id for r in reviews.open_reviews(session, project.id) if r.ls_task_id is not None]
@@ -192,7 +192,7 @@ def _order(studio: LabelStudio, database: sa.Engine, project: Project, place: Pl
     return there.sampling == "Uncertainty sampling" and not unscored, found
 
 
-def _webhook(settings: Settings, studio: LabelStudio, project: Project, place: Place) -> Answer:
+def _webhook(settings: Settings, studio: LabelStudio, project: Project, place: Place) -> Finding:
     address = settings.address + path_of(project.id)
     secret = secret_of(settings.signing[0], project.id)
     right = any(
@@ -202,7 +202,7 @@ def _webhook(settings: Settings, studio: LabelStudio, project: Project, place: P
     return right, f"{address}: {'active, with our secret' if right else 'missing or with another secret'}"
 
 
-def _receiver(settings: Settings, project: Project) -> Answer:
+def _receiver(settings: Settings, project: Project) -> Finding:
     """Send an event as Label Studio would, of a kind that changes nothing."""
     address = settings.address + path_of(project.id)
     headers = {HEADER: secret_of(settings.signing[0], project.id)}
@@ -213,7 +213,7 @@ def _receiver(settings: Settings, project: Project) -> Answer:
     return code == 200, f"answers {code}"
 
 
-def _lag(studio: LabelStudio, place: Place) -> Answer:
+def _lag(studio: LabelStudio, place: Place) -> Finding:
     """Every answer changes its task's time; one after the last sweep is not read yet."""
     changed = studio.changed(place.ls_project_id, place.swept_until)
     waiting = [c.updated_at for c in changed if c.annotations and c.updated_at != place.swept_until]

@@ -9,17 +9,24 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.repositories.people import annotators
 from db.repositories.queries import queries
 from db.repositories.queries.queries import NewQuery, NewReview
+from db.repositories.reviews import overlaps
+from db.repositories.versions import predictions
+from db.repositories.versions.predictions import PredictionFile
 from db.session import reading, transaction
 from db.tables import ImageRow, PrelabelRow, ReviewRow
 from db.views import dashboard, figures, tallies
 from db.views.figures import NewFigure
 from labeling.jobs import Trigger
 from labeling.project import Project
-from labeling.types import ImageId, LabelSource, ReviewKind
+from labeling.types import Actor, ImageId, LabelSource, ReviewId, ReviewKind
 from tests import factories
+from tests.answering import answer
 from tests.factories import NOW
+
+LEAD = Actor("lead", "random answers", NOW)
 
 
 @pytest.fixture
@@ -138,6 +145,21 @@ def test_an_image_that_only_an_older_engine_prelabelled_is_not_ready(any_databas
     assert (counts["fetched"], counts["prelabelled"], counts["ready"]) == (10, 1, 1)
 
 
+def test_a_group_of_more_images_than_a_statement_takes_is_checked(any_database: sa.Engine, project: Project) -> None:
+    with transaction(any_database) as session:
+        first = _images(session)[9]
+        group, asked = first.group_id or 0, first.id
+        facts = {
+            column.name: getattr(first, column.name) for column in ImageRow.__table__.columns if column.name != "id"
+        }
+        session.execute(sa.insert(ImageRow), [{**facts, "content_hash": f"twin{i}"} for i in range(22_000)])
+        (review,) = _ask(session, project, [first])
+
+        taken = queries.taken_groups(session, project.id, {group})
+
+    assert taken == {group} and review.image_id == asked
+
+
 def test_the_fingerprint_changes_with_every_fact_and_only_then(any_database: sa.Engine, project: Project) -> None:
     states = []
 
@@ -152,6 +174,21 @@ def test_the_fingerprint_changes_with_every_fact_and_only_then(any_database: sa.
         _annotate(session, review, "answered")
         look(session)
         _label(session, project, _images(session)[0], "cat", LabelSource.PEOPLE)
+        look(session)
+        overlaps.want(session, {ReviewId(review.id): 2}, LEAD)
+        look(session)
+        ann = factories.annotator(session, project.id, "ann")
+        answer(session, ReviewId(review.id), {ann: "cat"})
+        look(session)
+        annotators.void(session, ann, LEAD)
+        look(session)
+        version = factories.version(session, project.id)
+        look(session)
+        predictions.keep_prediction_file(session, version, PredictionFile("p", 10, "0" * 64, NOW))
+        look(session)
+        predictions.keep_prediction_file(session, version, PredictionFile("p", 11, "1" * 64, NOW + timedelta(hours=1)))
+        look(session)
+        factories.failure(session, project.id, "fetch")
         look(session)
         factories.review_end(session, review.id)
         look(session)

@@ -19,6 +19,7 @@ from db.repositories.running import failures
 from db.rows import columns, in_parts, read, read_all, rows_of, to_row
 from db.session import delete, insert_new, update
 from db.tables import EmbeddingRow, FailureRow, GroupRow, ImageRow, PrelabelRow
+from labeling.answers import Answer
 from labeling.types import ImageId, Outcome, Prelabel, ProjectId
 
 STEP = "prelabel"
@@ -75,6 +76,10 @@ class Said:
     flags: tuple[str, ...]
     cost_micro: int
 
+    @property
+    def named(self) -> Answer:
+        return Answer.named(self.outcome, self.answer)
+
 
 def pending(session: Session, project_id: ProjectId, *, revision: str, encoder: str, limit: int) -> list[PendingImage]:
     """The first pending images in the order of their ids."""
@@ -104,7 +109,7 @@ def said(session: Session, project_id: ProjectId, revision: str) -> list[Said]:
     return [_read_said(row) for row in session.execute(of_project.where(ImageRow.project_id == project_id))]
 
 
-def said_of(session: Session, image_ids: Iterable[ImageId], revision: str) -> list[Said]:
+def said_of(session: Session, image_ids: Iterable[int], revision: str) -> list[Said]:
     """What a revision said of these images, in the order of their ids; one of which it said nothing is left out."""
     return [_read_said(row) for row in rows_of(session, _said(revision), PrelabelRow.image_id, sorted(image_ids))]
 

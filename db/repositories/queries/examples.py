@@ -15,8 +15,18 @@ from sqlalchemy.orm import Session
 
 from db.repositories.labels.labels import newest_ids
 from db.repositories.queries.stream import is_reserved, share_in_force
-from db.rows import columns, fingerprint_of, newest, read_all, rows_of
-from db.tables import AnnotationRow, GroupRow, ImageRow, LabelRow, PrelabelRow, ReviewEndRow, ReviewRow, VoidRow
+from db.rows import columns, fingerprint_of, newest, newest_of, read_all, rows_of
+from db.tables import (
+    AnnotationRow,
+    AnnotatorRow,
+    GroupRow,
+    ImageRow,
+    LabelRow,
+    PrelabelRow,
+    ReviewEndRow,
+    ReviewRow,
+    VoidRow,
+)
 from labeling.types import Example, ImageId, LabelSource, ProjectId, ReviewKind
 
 
@@ -96,10 +106,16 @@ def last_label_id(session: Session, project_id: ProjectId) -> int:
 
 def fingerprint(session: Session, project_id: ProjectId) -> str:
     """A short text that changes with every label, answer, review and group: with everything that examples rest on."""
-    highest = [newest(row.id) for row in (LabelRow, AnnotationRow, ReviewRow, VoidRow)]
-    ended = sa.select(sa.func.count()).select_from(ReviewEndRow)
-    grouped = sa.select(sa.func.count(ImageRow.group_id)).where(ImageRow.project_id == project_id)
-    return fingerprint_of(session, *highest, ended, grouped)
+    ended = sa.select(sa.func.count()).join(ReviewRow, ReviewRow.id == ReviewEndRow.review_id)
+    return fingerprint_of(
+        session,
+        newest(LabelRow.id, LabelRow.project_id == project_id),
+        newest_of(AnnotationRow.id, ReviewRow, AnnotationRow.review_id == ReviewRow.id, project_id),
+        newest(ReviewRow.id, ReviewRow.project_id == project_id),
+        newest_of(VoidRow.id, AnnotatorRow, VoidRow.annotator_id == AnnotatorRow.id, project_id),
+        ended.select_from(ReviewEndRow).where(ReviewRow.project_id == project_id),
+        sa.select(sa.func.count(ImageRow.group_id)).where(ImageRow.project_id == project_id),
+    )
 
 
 def unready_labels(session: Session, project_id: ProjectId, engine_revision: str) -> list[tuple[int, ImageId]]:

@@ -14,7 +14,7 @@ from db.repositories.labels.labels import is_current_label
 from db.repositories.queries.stream import asked_groups, is_reserved, share_in_force
 from db.repositories.reviews.reviews import has_ended, is_current
 from db.repositories.versions import predictions
-from db.rows import to_row
+from db.rows import in_parts, rows_of, to_row
 from db.session import insert_new
 from db.tables import AdoptedTaskRow, AnnotationRow, FetchRow, GroupRow, ImageRow, LabelRow, QueryRow, ReviewRow
 from labeling.jobs import Trigger
@@ -86,15 +86,15 @@ def taken_groups(session: Session, project_id: ProjectId, among: Collection[int]
         .join(AdoptedTaskRow, AdoptedTaskRow.registration_id == FetchRow.registration_id)
         .where(AdoptedTaskRow.project_id == project_id, AdoptedTaskRow.taken_at.is_(None))
     )
-    found = [asked, labelled, noted]
-    if among is not None:  # from their images on: not from all reviews and labels of the project
-        images = list(
-            session.scalars(
-                sa.select(ImageRow.id).where(ImageRow.project_id == project_id, ImageRow.group_id.in_(among))
-            )
-        )
-        found = [query.where(ImageRow.id.in_(images)) for query in found]
-    return {group for group in session.scalars(sa.union(*found)) if group is not None}
+    taken = asked, labelled, noted
+    if among is None:
+        return {group for group in session.scalars(sa.union(*taken)) if group is not None}
+    of_project = sa.select(ImageRow.id).where(ImageRow.project_id == project_id)
+    images = [row.id for row in rows_of(session, of_project, ImageRow.group_id, among)]
+    found: set[int] = set()
+    for some in in_parts(images):  # from their images on: not from all reviews and labels of the project
+        found.update(session.scalars(sa.union(*(query.where(ImageRow.id.in_(some)) for query in taken))))
+    return found
 
 
 def add_query(

@@ -44,16 +44,16 @@ class ProjectSettings:
 
 
 class StudioProject(msgspec.Struct, frozen=True, rename=_RENAMED):
-    """The present settings of a Label Studio project."""
+    """The present settings of a Label Studio project; those with a default may be null there."""
 
     id: int
     title: str
+    show_predictions: bool
+    maximum_annotations: int
     label_config: str = ""
     model_version: str = ""
     sampling: str = ""
     skip_queue: str = ""
-    show_predictions: bool = False
-    maximum_annotations: int = 0
     instructions: str = ""
     description: str = ""
 

@@ -7,6 +7,7 @@ once and never changed; its name is the hash of its bytes. A file that is not wh
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -37,9 +38,13 @@ class Shard:
 
 
 def pack_shard(keys: Keys, vectors: NDArray[np.floating]) -> bytes:
-    """The bytes of a shard with these rows, in this order."""
+    """The bytes of a shard with these rows, in this order; each has an id, so that no new shard has an old name.
+
+    Whoever removes a shard that it once listed then never removes one that was written since with the same rows.
+    """
     rows = np.ascontiguousarray(vectors, np.float16)
-    return bytes(save({"keys": np.ascontiguousarray(keys).view(np.uint8).reshape(-1, KEY.itemsize), "vectors": rows}))
+    tensors = {"keys": np.ascontiguousarray(keys).view(np.uint8).reshape(-1, KEY.itemsize), "vectors": rows}
+    return bytes(save(tensors, {"id": uuid.uuid4().hex}))
 
 
 def name_of(content: bytes) -> str:

@@ -67,7 +67,7 @@ def list_versions(request: Request, token: str) -> dict[str, list[str]]:
 
 @router.post(
     "/predict",
-    summary="Predict what each task pre-selects",
+    summary="Return what each task pre-selects",
     openapi_extra={"requestBody": {"required": True, **shape(tasks=_ARRAY)}},
     responses={200: shape(results=_ARRAY)},
 )

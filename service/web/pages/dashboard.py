@@ -12,7 +12,7 @@ from db.repositories.projects import projects
 from db.session import reading
 from db.views import dashboard
 from service.figures.accuracy import Acceptance, AccuracyByVersion, Confusion, Hardest, Rounds
-from service.figures.figures import outdated, read
+from service.figures.figures import decode
 from service.figures.random_stream import RandomStream
 from service.projects.measuring import cost_of_measuring
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
@@ -35,10 +35,10 @@ def show_projects(request: Request, parts: PartsDep, caller: CallerDep) -> Respo
 def show_quality(request: Request, parts: PartsDep, project: ProjectDep) -> Response:
     with reading(parts.database) as session:
         tally = dashboard.tally(session, project.id)
-        figures = dashboard.figures(session, project.id)
+        figures = decode(dashboard.figures(session, project.id))
         failing = dashboard.failure_counts(session, project.id)
     jobs = parts.jobs.list(project_id=project.id, limit=20)
-    hardest, by_version = read(figures, Hardest), read(figures, AccuracyByVersion)
+    hardest, by_version = figures.of(Hardest), figures.of(AccuracyByVersion)
     return page(
         request,
         "quality.html",
@@ -48,12 +48,12 @@ def show_quality(request: Request, parts: PartsDep, project: ProjectDep) -> Resp
         running=sorted({job.job for job in jobs if job.state in ("ENQUEUED", "PENDING")}),
         by_version=by_version,
         champion=by_version.champion if by_version else None,
-        stream=read(figures, RandomStream),
+        stream=figures.of(RandomStream),
         measuring=cost_of_measuring(project),
-        rounds=read(figures, Rounds),
-        acceptance=read(figures, Acceptance),
-        confusion=read(figures, Confusion),
+        rounds=figures.of(Rounds),
+        acceptance=figures.of(Acceptance),
+        confusion=figures.of(Confusion),
         hardest=hardest.images if hardest else [],
         plots=addresses(project.id, figures),
-        outdated=outdated(figures),
+        outdated=figures.outdated,
     )

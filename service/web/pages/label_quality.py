@@ -18,7 +18,7 @@ from db.views import dashboard, label_audit
 from labeling.project import Project
 from service.figures.agreement import Agreement
 from service.figures.drift import Drift, EngineCanaries
-from service.figures.figures import outdated, read
+from service.figures.figures import decode, name_of
 from service.figures.label_errors import LabelErrors, Suspect
 from service.figures.label_quality import LabelQuality
 from service.web.api.alarms import end
@@ -38,22 +38,23 @@ def show_label_quality(
     request: Request, parts: PartsDep, project: ProjectDep, done: Annotated[int | None, Query(ge=0, le=MOST)] = None
 ) -> Response:
     with reading(parts.database) as session:
-        figures = dashboard.figures(session, project.id)
-        errors = read(figures, LabelErrors)
+        figures = decode(dashboard.figures(session, project.id))
+        errors = figures.of(LabelErrors)
         suspects = _waiting(session, project, errors.suspects if errors else [])
         past = [alarm for alarm in alarms.lately(session, project.id, 4 * ENDED) if alarm.ended_at][:ENDED]
+    counted = figures.kept.get(name_of(LabelQuality))
     return page(
         request,
         "label_quality.html",
         project=project,
-        verdict=read(figures, LabelQuality),
-        agreement=read(figures, Agreement),
+        verdict=figures.of(LabelQuality),
+        agreement=figures.of(Agreement),
         pool=[one for one in suspects if not one.random][:SHOWN],
         random=[one for one in suspects if one.random][:SHOWN],
-        drift=read(figures, Drift),
-        canaries=read(figures, EngineCanaries),
-        computed_at=figures["label_quality"].computed_at if "label_quality" in figures else None,
-        outdated=outdated(figures),
+        drift=figures.of(Drift),
+        canaries=figures.of(EngineCanaries),
+        computed_at=counted.computed_at if counted else None,
+        outdated=figures.outdated,
         past=past,
         done=done,
     )

@@ -1,11 +1,12 @@
 """Draws the plots of figures, in a process of its own: whoever asks need not load what draws.
 
 In: on standard input, the data of figures by name, as JSON. Out: on standard output, SVG by name; a figure that has no
-plot, or too little to draw, is left out.
+plot, too little to draw, or that fails to be drawn (it is logged) is left out.
 """
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -34,13 +35,24 @@ from service.figures.figures import FIGURES
 
 __all__ = ["draw"]
 
+_log = logging.getLogger(__name__)
+
 
 def draw(figures: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """SVG of every figure that has a plot and enough to draw."""
-    found: dict[str, Any] = {
-        name: convert(data, FIGURES[name]) for name, data in figures.items() if FIGURES[name] in _PLOTS
-    }
-    return {name: _PLOTS[type(figure)](figure) for name, figure in found.items() if figure.drawable}
+    found: dict[str, str] = {}
+    for name, data in figures.items():
+        try:
+            found |= _drawn(name, data)
+        except Exception:  # noqa: BLE001 - one plot that fails leaves the others; the log has it
+            _log.exception("a plot could not be drawn: figure=%s", name)
+    return found
+
+
+def _drawn(name: str, data: Mapping[str, Any]) -> dict[str, str]:
+    figure: Any = convert(data, FIGURES[name])
+    plot = _PLOTS.get(type(figure))
+    return {name: plot(figure)} if plot and figure.drawable else {}
 
 
 def _versions(figure: AccuracyByVersion) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from labeling.quality.finite_samples import Stratum, finite_share, share_of_what_is_left
 
 from db.repositories.projects import projects
 from db.repositories.queries import stream
@@ -23,7 +24,6 @@ from labeling.estimates import Estimate
 from labeling.project import Project
 from labeling.quality.annotators.acceptance import Acceptance as OfClass
 from labeling.quality.annotators.acceptance import acceptance
-from labeling.quality.finite_samples import Stratum, finite_share, share_of_what_is_left
 from labeling.quality.metrics import accuracy, confusion
 from labeling.select.strategies.uncertainty import margin
 from labeling.types import ImageId, ProjectId, ReviewKind, Verdict, VersionId
@@ -58,7 +58,7 @@ FORMAT = "4"
 """Part of the fingerprint: a release that computes a figure differently computes all of them again."""
 HARDEST = 24
 LATELY = 1_000
-"""The hardest images are those of so many that were asked last."""
+"""So many reviews, the newest, are searched for the hardest images."""
 
 Evidence = dict[VersionId, dict[int, list[float]]]
 

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from db.repositories.engines import engines_in_force
+from db.repositories.engines import engines_in_force, prelabels
 from db.repositories.projects import projects
 from db.repositories.running.alarms import AlarmKind
 from db.repositories.versions import versions
 from db.repositories.versions.versions import Version
 from db.session import reading, transaction
-from db.views import label_audit, project_stats
+from db.views import project_stats
 from db.views.figures import keep
 from labeling.estimates import MIN_LABELS
 from labeling.project import Project
@@ -193,7 +193,7 @@ def _engines(session: Session, project: Project) -> list[EngineChange]:
         old, new = (
             {
                 one.image_id: one.answer or (int(np.argmax(one.probs)) if one.probs else one.outcome.value)
-                for one in label_audit.engine_answers(session, revision, images)
+                for one in prelabels.said_of(session, images, revision)
             }
             for revision in (earlier, stage.revision)
         )

@@ -104,13 +104,14 @@ def _fingerprint(session: Session, project: Project, figures: Mapping[str, Figur
     computed = sha256(rests_on).hexdigest()[:16]
     standing = [str(alarm.id) for alarm in alarms.open_alarms(session, project.id)]
     facts = label_audit.answers_fingerprint(session, project.id)
-    return "|".join([FORMAT, str(project.config_version), facts, computed, *standing])
+    images = str(project_stats.images_now(session, project.id))
+    return "|".join([FORMAT, str(project.config_version), facts, images, computed, *standing])
 
 
 def _read(parts: Parts, session: Session, project: Project, figures: Mapping[str, Figure]) -> _Facts:
     known = gold.answers(session, project.id)
     given = [
-        vote.answer.keeps(known[vote.image_id].value)
+        vote.answer.says(known[vote.image_id].value)
         for vote in read_votes(parts, session, project.id)
         if vote.kind is ReviewKind.GOLD and vote.image_id in known
     ]

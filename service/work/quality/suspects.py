@@ -19,7 +19,7 @@ from db.repositories.projects import projects
 from db.repositories.queries import examples
 from db.session import reading, transaction
 from db.views import dashboard, label_audit, project_stats
-from db.views.figures import keep
+from db.views.figures import keep, kept_fingerprint
 from db.views.label_audit import HeldLabel
 from labeling.answers import MISSING
 from labeling.estimates import Estimate
@@ -65,7 +65,8 @@ def refresh_suspects(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
         newest = examples.last_label_id(session, project_id)
-        if not _due(session, project, newest, parts.now()):
+        fingerprint = f"{FORMAT}-{label_audit.handled_fingerprint(session, project_id, SUSPECTED, STRATEGY)}"
+        if not _due(session, project, newest, fingerprint, parts.now()):
             return {"suspects": 0}
         labels = [one for one in label_audit.held_labels(session, project_id) if one.source is not LabelSource.GOLD]
     if not labels:
@@ -74,19 +75,21 @@ def refresh_suspects(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     with reading(parts.database) as session:
         figure = _figure(session, project, found, newest)
     with transaction(parts.database) as session:
-        keep(session, project_id, [write(figure)], f"{FORMAT}-{newest}", parts.now(), PART)
+        keep(session, project_id, [write(figure)], fingerprint, parts.now(), PART)
     return {"suspects": len(figure.suspects)}
 
 
-def _due(session: Session, project: Project, newest: int, now: datetime) -> bool:
-    """The first time; then when a twentieth of the labels has changed, or an hour has passed and any has."""
+def _due(session: Session, project: Project, newest: int, fingerprint: str, now: datetime) -> bool:
+    """The first time; when a twentieth of the labels has changed; an hour later when any has, or one was handled."""
     figures = dashboard.figures(session, project.id)
     kept = read(figures, LabelErrors)
     if kept is None or kept.config_version != project.config_version:
         return newest > 0
     changed = newest - kept.last_label_id
     enough = max(CHANGED_LEAST, CHANGED_SHARE * kept.labels)
-    return changed >= enough or (changed > 0 and now - figures[name_of(LabelErrors)].computed_at >= AGAIN_AFTER)
+    handled = fingerprint != kept_fingerprint(session, project.id, PART)
+    an_hour_passed = now - figures[name_of(LabelErrors)].computed_at >= AGAIN_AFTER
+    return changed >= enough or ((changed > 0 or handled) and an_hour_passed)
 
 
 def _find(project: Project, labels: list[HeldLabel], pool: Pool) -> _Found:

@@ -36,7 +36,9 @@ def in_order(
     """
     if not open_now:
         return []
-    predicted_now = Predicted(_probs(open_now, predicted, len(project.config.classes)))
+    known = [predicted.get(review.image_id) for review in open_now]
+    conflicts = np.array([0.0 if one is None else one.conflict for one in known])
+    predicted_now = Predicted(_probs(known, len(project.config.classes)), conflicts)
     found = strategy_of(project).score(predicted_now)
     scores = np.zeros(len(open_now)) if found is None else found
     checked = checked_scores(scores, len(open_now), project.config.policy.strategy)
@@ -48,13 +50,10 @@ def in_order(
     )
 
 
-def _probs(
-    open_now: Sequence[Review], predicted: Mapping[ImageId, ImagePrediction], n_classes: int
-) -> npt.NDArray[np.float32]:
+def _probs(known: Sequence[ImagePrediction | None], n_classes: int) -> npt.NDArray[np.float32]:
     """What is predicted of each review's image now, (N, K); NaN where nothing is."""
-    probs = np.full((len(open_now), n_classes), np.nan, np.float32)
-    for row, review in enumerate(open_now):
-        found = predicted.get(review.image_id)
+    probs = np.full((len(known), n_classes), np.nan, np.float32)
+    for row, found in enumerate(known):
         if found is not None and len(found.ranking) == n_classes:
             probs[row] = found.ranking
     return probs

@@ -19,7 +19,6 @@ from db.repositories.queries.queries import NewQuery, NewReview
 from db.repositories.reviews import reviews
 from db.session import reading, transaction
 from labeling.jobs import Trigger
-from labeling.prelabel.escalation import disagreement, named
 from labeling.project import Project
 from labeling.select.query.draw import Candidates, Drawn, Pick, draw_query
 from labeling.select.query.gold import draw_gold
@@ -107,22 +106,11 @@ def _read(parts: Parts, project_id: ProjectId, force: bool) -> _Facts | None:
         )
 
 
-def _conflicts(current: CurrentPredictions) -> Probs:
-    """How far the engines of the escalation contradict the current prediction, or each other: (N,) in [0, 1].
-
-    An answer that was flagged as less trustworthy counts as a contradiction. Without an escalation: zeros.
-    """
-    if not current.engines:
-        return np.zeros(len(current.ranking))
-    votes = np.stack([named(current.ranking), *(engine.answers for engine in current.engines)], axis=1)
-    return np.maximum(disagreement(votes), np.any([engine.flagged for engine in current.engines], axis=0))
-
-
 def _draw(parts: Parts, facts: _Facts, pool: Pool, current: CurrentPredictions, free: Mask, reserved: Mask) -> Drawn:
     policy = facts.project.config.policy
     first = facts.number == 1 and current.champion is None
     known = not first and bool(np.isfinite(current.ranking[free]).any())
-    conflicts = _conflicts(current) if known else np.zeros(len(pool))
+    conflicts = current.conflicts() if known else np.zeros(len(pool))
 
     def view(rows: Rows) -> View:
         return View(

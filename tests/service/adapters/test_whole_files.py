@@ -10,6 +10,7 @@ import pytest
 
 from labeling.adapters.storage.atomic_files import (
     LARGEST_FILE_BYTES,
+    new_folder,
     place_folder,
     read_files,
     stage_folder,
@@ -48,6 +49,19 @@ def test_a_folder_has_its_name_only_when_it_is_whole_and_replaces_what_was_left(
     assert before == ["half"]
     assert read_files(place, ("a", "b", "c")) == {"a": b"2", "b": b"3"}
     assert [path.name for path in tmp_path.iterdir()] == ["1"]
+
+
+def test_a_new_folder_that_was_not_filled_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), new_folder(tmp_path / "model") as staged:
+        (staged / "half").write_bytes(b"1")
+        1 / 0  # noqa: B018
+
+    with new_folder(tmp_path / "whole") as staged:
+        (staged / "inner").mkdir()
+        (staged / "inner" / "file").write_bytes(b"1")
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["whole"]
+    assert (tmp_path / "whole" / "inner" / "file").read_bytes() == b"1"
 
 
 def test_a_file_too_large_to_be_ours_is_not_read(tmp_path: Path) -> None:

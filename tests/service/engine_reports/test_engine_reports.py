@@ -13,7 +13,6 @@ import pytest
 import sqlalchemy as sa
 
 from db.repositories.engines import calibrations, prelabels, reports
-from db.repositories.versions import predictions
 from db.session import reading, transaction
 from db.tables import PrelabelRow
 from labeling.errors import Invalid, NotFound, OverBudget
@@ -223,10 +222,7 @@ def test_the_champion_is_compared_by_what_it_had_predicted(
     parts = parts_of(database, tmp_path)
     images = list(add_pictures(parts, project, 33))
     give_gold(parts, project, dict.fromkeys(images, "cat"))
-    probs = np.tile([0.8, 0.1, 0.1], (33, 1))
-    version = add_champion(parts, project, images, probs)
-    with transaction(database) as session:
-        predictions.add_evidence(session, version, [(image, (0.8, 0.1, 0.1)) for image in images], NOW)
+    add_champion(parts, project, images, np.tile([0.8, 0.1, 0.1], (33, 1)))
 
     rows = rows_of(make(parts, project, COMPARE, unwatched))
 

@@ -205,6 +205,19 @@ def test_the_page_shows_one_at_a_time_and_the_next_comes_with_the_reason_kept(
     assert f"<h2>Image {second}</h2>" in following and "beak &amp; wings" in following and "1 image done" in following
 
 
+def test_the_page_says_how_many_were_really_asked_again(
+    client: TestClient, database: sa.Engine, project: Project
+) -> None:
+    _, [image] = _disputed(database, project, [HARD])
+    client.headers.update(HTML)
+    log_in(client, make_key(database, Role.ENGINEER))
+    fields = {"form_token": token_of(client.get(PAGE).text), "image": image, "reason": "too dark", "deed": "ask"}
+
+    first, again = (client.post(PAGE, data=fields).headers["location"] for _ in range(2))
+
+    assert first.endswith("done=1") and again.endswith("done=0")
+
+
 def test_the_page_of_a_blind_dispute_shows_neither_votes_nor_engine(
     client: TestClient, database: sa.Engine, project: Project
 ) -> None:

@@ -75,6 +75,18 @@ def test_images_about_which_engines_contradict_the_champion_are_asked_first(part
     assert len(asked) == 8 and set(asked) <= {*surest, most_doubtful}
 
 
+def test_contradicted_images_are_served_in_the_order_in_which_they_were_asked(parts: Parts, project: Project) -> None:
+    pool = _sure_of_cats(parts, project)
+    for image in pool[:32]:
+        _say(parts, project, AGENT, image, "dog")
+
+    asked = _asked(parts, project)
+    served = [int(review.image_id) for review in read_queue(parts, project.id).reviews]
+
+    assert len(set(asked) & set(pool[:32])) > 1
+    assert [image for image in served if image in asked] == asked
+
+
 def test_a_flagged_answer_is_asked_about_even_if_it_agrees(parts: Parts, project: Project) -> None:
     pool = _sure_of_cats(parts, project)
     _say(parts, project, AGENT, pool[0], "cat", flags=("flipped without its text",))

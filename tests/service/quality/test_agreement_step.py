@@ -17,6 +17,7 @@ from db.views import dashboard
 from labeling.project import Policy, Project, Team
 from labeling.types import Actor, ReviewKind
 from service.work.quality.agreement import refresh_agreement
+from tests import factories
 from tests.answering import asked_about, people
 from tests.conftest import NOW
 from tests.service.labelled_pool import REVISION, Ground, make_ground
@@ -65,6 +66,20 @@ def test_blind_answers_stand_apart_and_confusions_are_told_with_their_images(gro
     assert {confused["one"], confused["other"], confused["count"]} == {"cat", "dog", 13}
     assert ground.truth[confused["images"][0]["image_id"]] == 1
     assert [row["label"] for row in data["classes"]] == ["cat", "dog", "bird"]
+
+
+def test_a_prelabel_that_comes_after_the_answers_is_compared(ground: Ground) -> None:
+    fill(ground)
+    with transaction(ground.parts.database) as session:
+        engines_in_force.note(session, ground.project.id, Stage(1, "agent", "agent-1"), NOW)
+    refresh_agreement(ground.parts, ground.project.id)
+    before = figure(ground)["engines"][1]["same"]["n"]
+
+    with transaction(ground.parts.database) as session:
+        factories.prelabel(session, ground.pool[0], [0.8, 0.1, 0.1], engine="agent", revision="agent-1")
+    refresh_agreement(ground.parts, ground.project.id)
+
+    assert (before, figure(ground)["engines"][1]["same"]["n"]) == (0, 1)
 
 
 def test_an_engine_is_compared_with_blind_answers_only(ground: Ground) -> None:

@@ -66,6 +66,18 @@ def states(data: dict[str, Any]) -> dict[str, str]:
     return {one["name"]: one["state"] for one in data["criteria"]}
 
 
+def test_the_coverage_follows_new_images(ground: Ground) -> None:
+    answer_all(ground)
+    before = verdict(ground)["coverage"]
+    with transaction(ground.parts.database) as session:
+        for _ in range(50):
+            factories.image(session, ground.project.id)
+
+    after = verdict(ground)["coverage"]
+
+    assert (before, after) == ({"images": 100, "labelled": 100}, {"images": 150, "labelled": 100})
+
+
 def test_labels_on_which_people_agree_can_be_shipped_once_the_hold_out_is_known(ground: Ground) -> None:
     answer_all(ground)
 

@@ -123,6 +123,25 @@ def test_what_was_found_right_or_sent_back_is_not_listed_again(ground: Ground) -
     assert figure(ground)["found_right"] == 1
 
 
+def test_what_people_do_about_suspects_is_counted_within_the_hour_though_no_label_changes(ground: Ground) -> None:
+    project, now = ground.project, ground.parts.now()
+    refresh_suspects(ground.parts, project.id)
+    right, back, *_ = [one for one in figure(ground)["suspects"] if not one["holdout"]]
+    counts = []
+
+    for act, one in ((suspects.find_right, right), (suspects.send_back, back)):
+        with transaction(ground.parts.database) as session:
+            act(session, project, [one["label_id"]], author="lead", now=now)
+        refresh_suspects(ground.parts, project.id)
+        ground.clock.at += timedelta(hours=1)
+        refresh_suspects(ground.parts, project.id)
+        counts.append((figure(ground)["found_right"], figure(ground)["sent_back"]["images"]))
+    ground.clock.at += timedelta(hours=1)
+
+    assert counts == [(1, 0), (1, 1)]
+    assert refresh_suspects(ground.parts, project.id) == {"suspects": 0}
+
+
 def test_a_label_that_was_replaced_in_the_meantime_is_left_alone(ground: Ground) -> None:
     refresh_suspects(ground.parts, ground.project.id)
     one = figure(ground)["suspects"][0]

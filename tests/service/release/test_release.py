@@ -141,11 +141,19 @@ def test_the_workers_figures_are_frozen_without_names_and_their_age_is_said(grou
     assert HIDDEN not in read_file(ground.home, ground.project, fresh, FIGURES).decode()
 
 
-def test_figures_of_another_form_are_left_out(ground: Ground) -> None:
+def test_nothing_is_released_while_figures_of_another_form_are_computed_again(ground: Ground) -> None:
     store_figures(ground.database, ground.project, NOW)
     with transaction(ground.database) as session:
         session.execute(sa.update(FigureRow).values(data={"version": "of another worker"}))
 
+    with pytest.raises(Conflict, match="after an update: agreement, confusion, .*Release again in a minute"):
+        make(ground)
+
+    store_figures(ground.database, ground.project, NOW)
+    assert "83.0 %" in page_of(ground, make(ground))
+
+
+def test_figures_that_were_never_computed_are_left_out(ground: Ground) -> None:
     made = make(ground)
 
     computed = figures_of(ground, made)["computed"]

@@ -238,6 +238,15 @@ def test_what_is_missing_is_said_and_nothing_happens(
         assert session.scalars(sa.select(DecisionRow)).all() == []
 
 
+def test_nothing_is_taken_back_without_a_reason(client: TestClient, database: sa.Engine, project: Project) -> None:
+    labelled(database, project)
+    log_in(client, make_key(database, Role.ENGINEER))
+
+    status, page = post(client, deed="take back", image=1, reason=" ")
+
+    assert status == 422 and "Say why" in page
+
+
 def test_images_of_another_project_are_not_touched(
     client: TestClient, database: sa.Engine, project: Project, make_project: Callable[..., Project]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from labeling.adapters.storage.image_store import ImageStore
 from labeling.jobs import Role
 from labeling.project import Project
 from service import auth
+from service.figures.figures import PLOT_FORMAT
 from service.web.pages.rendering import safe_next
 from tests import factories
 from tests.conftest import NOW
@@ -219,7 +221,7 @@ def test_the_quality_page_shows_every_stored_figure(
     assert client.get(pictures[0].replace("&amp;", "&")).headers["content-type"] == "image/png"
 
 
-def test_a_figure_of_another_form_is_said_to_be_counted_anew(
+def test_a_figure_of_another_form_is_said_to_be_computed_again(
     client: TestClient, database: sa.Engine, project: Project
 ) -> None:
     with transaction(database) as session:
@@ -230,7 +232,7 @@ def test_a_figure_of_another_form_is_said_to_be_counted_anew(
     shown = client.get("/projects/1")
 
     assert shown.status_code == 200
-    assert shown.text.count("Being counted anew") == 5
+    assert shown.text.count("Being computed again") == 5
 
 
 def test_the_api_gives_no_figure_of_another_form(client: TestClient, database: sa.Engine, project: Project) -> None:
@@ -243,7 +245,7 @@ def test_the_api_gives_no_figure_of_another_form(client: TestClient, database: s
     shown = client.get("/api/projects/animals/figures/confusion", headers=key)
 
     assert [(one["name"], one["data"]) for one in listed] == [("hardest", {"images": []})]
-    assert shown.status_code == 404 and "counted anew" in shown.text
+    assert shown.status_code == 404 and "computed again" in shown.text
 
 
 def test_the_overview_shows_only_the_keys_projects(
@@ -390,6 +392,31 @@ def test_a_plot_of_a_figure_that_has_changed_is_not_there_and_one_that_cannot_be
 
     assert (gone.status_code, failed.status_code) == (404, 503)
     assert "could not be drawn" in failed.text
+
+
+def test_one_plot_that_cannot_be_drawn_leaves_the_others(
+    client: TestClient, database: sa.Engine, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(database, project, ImageStore(str(tmp_path / "media")))
+    log_in(client, make_key(database, Role.READ))
+    without = "import sys, json; print(json.dumps({n: '<svg/>' for n in json.load(sys.stdin) if n != 'rounds'}))"
+    monkeypatch.setattr("service.web.pages.plots.DRAWS", [sys.executable, "-c", without])
+
+    found = {address.split("/")[-1].split("-")[0]: client.get(address).status_code for address in _plots(client)}
+
+    assert found == {"holdout_by_version": 200, "confusion": 200, "acceptance": 200, "rounds": 503}
+
+
+def test_a_plot_is_drawn_again_when_plots_look_otherwise(
+    client: TestClient, database: sa.Engine, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(database, project, ImageStore(str(tmp_path / "media")))
+    log_in(client, make_key(database, Role.READ))
+    before = _plots(client)
+
+    monkeypatch.setattr("service.web.pages.plots.PLOT_FORMAT", PLOT_FORMAT + 1)
+
+    assert len(before) == 4 and not set(before) & set(_plots(client))
 
 
 def test_a_session_ends_after_half_a_day(monkeypatch: pytest.MonkeyPatch) -> None:

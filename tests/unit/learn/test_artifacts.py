@@ -168,6 +168,15 @@ def test_settings_that_a_head_does_not_take_are_refused() -> None:
         unpack({**files, CARD: msgspec.json.encode(card)})
 
 
+def test_settings_of_a_later_hardcase_are_refused_by_name() -> None:
+    files = pack(some_classifier(), FACTS)
+    card = msgspec.json.decode(files[CARD])
+    card["config"] = {**card["config"], "momentum": 0.9}
+
+    with pytest.raises(BadArtifact, match="does not have: momentum"):
+        unpack({**files, CARD: msgspec.json.encode(card)})
+
+
 @pytest.mark.parametrize("change", [{"seen": [True, True]}, {"dims": [5, 4, 2]}, {"dims": [4, 5, 3]}])
 def test_weights_that_do_not_fit_the_card_are_refused(change: dict[str, object]) -> None:
     files = pack(some_classifier(), FACTS)
