@@ -15,7 +15,7 @@ from labeling.review.payloads import Suggestion, is_as_sent
 
 def without_prediction(studio: LabelStudio, place: Place, tasks: Collection[int]) -> set[int]:
     """Those that have no prediction of the version shown: they come last, and nobody is served them meanwhile."""
-    if place.model_version is None or not tasks:
+    if not place.model_version or not tasks:
         return set(tasks)
     return studio.without_prediction(place.ls_project_id, place.model_version) & set(tasks)
 
