@@ -50,19 +50,23 @@ class Watched(LabelStudio):
         return made
 
 
-@pytest.fixture(params=["as delivered", "embedded"])
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LabelStudioServer]:
+@pytest.fixture
+def server(embedded: bool, tmp_path: Path) -> Iterator[LabelStudioServer]:
     template = Path(tempfile.gettempdir()) / "hardcase-label-studio-template"
-    delivered = request.param == "as delivered"
-    running = start(find_program(ROOT), tmp_path / "studio", free_port(), template=template, as_delivered=delivered)
+    program, folder = find_program(ROOT), tmp_path / "studio"
+    running = start(program, folder, free_port(), template=template, as_delivered=not embedded)
     yield running
     running.stop()
 
 
+@pytest.mark.parametrize("embedded", [False, True])
 def test_an_import_into_a_locked_database_leaves_no_task_without_its_prediction(
-    server: LabelStudioServer, database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path
+    embedded: bool,
+    server: LabelStudioServer,
+    database: sa.Engine,
+    make_project: Callable[..., Project],
+    tmp_path: Path,
 ) -> None:
-    embedded = _journal(server) == "wal"
     studio = Watched(server, lambda: _lock(server))
     parts, project = make_parts(database, tmp_path, studio), make_project(database)
     with transaction(database) as session:
@@ -81,6 +85,7 @@ def test_an_import_into_a_locked_database_leaves_no_task_without_its_prediction(
         [p for p in task.predictions if p["model_version"] == place.model_version]
         for task in studio.tasks(place.ls_project_id, tasks)
     ]
+    assert _journal(server) == ("wal" if embedded else "delete")
     assert answer.predictions == (sent if embedded else 0)  # as delivered it answers 201 and has lost them
     assert [len(of_task) for of_task in shown] == [1] * 4
     assert sorted(len(of_task[0]["result"]) for of_task in shown) == [0, 0, 1, 1]
