@@ -56,7 +56,10 @@ class Annotations:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One run of the demo, as `summary.json` holds it."""
+    """One run of the demo, as `summary.json` holds it.
+
+    `without_prelabel_though_due`: tasks that people were given without the prediction that every task has; 0 is right.
+    """
 
     rounds: tuple[Round, ...]
     images: int
@@ -70,6 +73,7 @@ class Summary:
     random_seeds: tuple[int, ...]
     annotations: Annotations
     people: People
+    without_prelabel_though_due: int
     seconds: float
 
     def to_json(self) -> dict[str, object]:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import httpx
 import sqlalchemy as sa
 
+from db import migrate
 from db.repositories.projects import projects
-from db.repositories.reviews import label_studio, reviews
+from db.repositories.reviews import displayed_predictions, label_studio, reviews
 from db.repositories.reviews.label_studio import Place
 from db.repositories.running import heartbeats
 from db.session import reading
@@ -31,10 +32,14 @@ from service.notifications.targets import Webhook, load_messages, secret_for
 from service.schema import check_schema
 from service.settings import Settings, prepare_home
 from service.work.engines.factory import make_engine
+from service.work.review.shown_order import unlike_sent, without_prediction
 
 WORKER_STALE_AFTER = timedelta(seconds=30)
 LEAST_FREE_BYTES = 500 * 2**20
 LAG_TOLERATED = timedelta(minutes=10)
+LOOKED_AT = 50
+"""Reading a task with all its predictions takes Label Studio some 3 ms."""
+GONE = "restore it there from a backup, or make a new project here: it shares images and embeddings with this one"
 START_LABEL_STUDIO = (
     "start it with `hardcase up --label-studio`, or set HARDCASE_LABEL_STUDIO_URL and HARDCASE_LABEL_STUDIO_TOKEN"
 )
@@ -56,7 +61,10 @@ Finding = tuple[bool, str]
 
 def examine(settings: Settings, database: sa.Engine, studio: LabelStudio) -> list[Check]:
     """Ask everything; an error that hardcase can explain is a check that failed."""
-    schema = _asked("database at head", "run `hardcase init`", lambda: _schema(database))
+    at = migrate.revision(database)
+    older = at is None or migrate.knows(at)
+    way_out = "run `hardcase init`" if older else "update this hardcase: a newer one has migrated the database"
+    schema = _asked("database at head", way_out, lambda: _schema(database))
     if not schema.ok:
         return [schema]  # nothing else can be asked of it
     reachable = _asked("Label Studio answers", START_LABEL_STUDIO, lambda: _reachable(studio, settings))
@@ -65,7 +73,7 @@ def examine(settings: Settings, database: sa.Engine, studio: LabelStudio) -> lis
         everyone = [(project, label_studio.get(session, project.id)) for project in projects.everyone(session)]
     for project, place in everyone:
         name = project.config.name
-        way_out = f"change the project file, then `hardcase project edit {name} FILE`"
+        way_out = f"change the project file, then `hardcase project edit {name} FILE --reason WHY`"
         checks.append(_asked(f"{name}: engine loads", way_out, partial(_engine, project, settings)))
         if place is not None and reachable.ok:
             checks += _about_place(settings, database, studio, project, place)
@@ -157,9 +165,13 @@ def _about_place(
 ) -> Iterator[Check]:
     name = project.config.name
     sync = f"run `hardcase sync {name}`"
+    there = _asked(f"{name}: project is in Label Studio", GONE, lambda: _project(studio, place))
+    yield there
+    if not there.ok:
+        return  # nothing else can be asked of it
     way_out = f"{sync}, which writes it again"
     yield _asked(f"{name}: labelling config in step", way_out, lambda: _config(studio, project, place))
-    way_out = f"{sync}; in Label Studio's settings the order must be uncertainty sampling"
+    way_out = f"run `hardcase sync {name} --full`, which orders the open tasks anew"
     yield _asked(f"{name}: served by lowest score", way_out, lambda: _order(studio, database, project, place))
     way_out = (
         f"{sync}. If Label Studio refuses a private address: start it with USE_DEFAULT_BANNED_SUBNETS=false and "
@@ -171,6 +183,10 @@ def _about_place(
     yield _asked(f"{name}: answers are swept", f"{sync} and read its error", lambda: _lag(studio, place))
 
 
+def _project(studio: LabelStudio, place: Place) -> Finding:
+    return True, f"number {studio.project(place.ls_project_id).id}"
+
+
 def _config(studio: LabelStudio, project: Project, place: Place) -> Finding:
     there = choices_in(studio.project(place.ls_project_id).label_config)
     wanted = project.config.answers.choices
@@ -178,18 +194,20 @@ def _config(studio: LabelStudio, project: Project, place: Place) -> Finding:
 
 
 def _order(studio: LabelStudio, database: sa.Engine, project: Project, place: Place) -> Finding:
+    """Whether every open task has a prediction of the version shown, and the first of them what was sent."""
     there = studio.project(place.ls_project_id)
     with reading(database) as session:
         waiting = [r.ls_task_id for r in reviews.open_reviews(session, project.id) if r.ls_task_id is not None]
-    sample = list(studio.tasks(place.ls_project_id, waiting[:50]))
-    unscored = [
-        task.id
-        for task in sample
-        if not any(p["model_version"] == there.model_version and p["score"] is not None for p in task.predictions)
-    ]
-    shows = there.model_version or "no version"
-    found = f"{there.sampling}, shows {shows}, {len(unscored)} of {len(sample)} without a score"
-    return there.sampling == "Uncertainty sampling" and not unscored, found
+        sent = displayed_predictions.by_task(session, project.id, waiting)
+    first = dict(sorted(sent.items(), key=lambda task: task[1].score)[:LOOKED_AT])
+    shown = replace(place, model_version=there.model_version)
+    unscored, unlike = without_prediction(studio, shown, waiting), unlike_sent(studio, place, first)
+    found = (
+        f"{there.sampling}, shows {there.model_version or 'no version'}, {len(unscored)} of {len(waiting)} without a "
+        f"score, {len(unlike)} of the first {len(first)} not as sent"
+    )
+    in_order = there.sampling == "Uncertainty sampling" and there.model_version == (place.model_version or "")
+    return in_order and not unscored and not unlike, found
 
 
 def _webhook(settings: Settings, studio: LabelStudio, project: Project, place: Place) -> Finding:

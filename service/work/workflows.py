@@ -130,7 +130,7 @@ class _Loop:
 
     def review(self, project_id: ProjectId, trigger: str, wanted: ReviewArguments) -> Counts:
         synced = _step(sync, self.parts, project_id, full=wanted.full)
-        pushed = _step(push, self.parts, project_id)
+        pushed = _step(push, self.parts, project_id, full=wanted.full)
         if synced["labels"] or synced["recorded"]:
             self._ask(project_id, Trigger.ANSWERED, JobName.QUALITY, JobName.LEARN, JobName.FIGURES)
         self._ask(project_id, Trigger.SELECTED, JobName.EXPLAIN)

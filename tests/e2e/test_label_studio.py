@@ -41,8 +41,11 @@ class Person:
     project: int = 0
     answered: dict[int, int] = field(default_factory=dict)
 
+    def next(self) -> httpx.Response:
+        return self.http.get(f"/api/projects/{self.project}/next")
+
     def next_task(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.http.get(f"/api/projects/{self.project}/next").raise_for_status().json()
+        found: dict[str, Any] = self.next().raise_for_status().json()
         return found
 
     def answer(self, task: int, choice: str | None, **more: Any) -> int:
@@ -113,6 +116,37 @@ def test_tasks_come_in_the_order_of_the_queue_and_a_blind_one_shows_nothing(scen
     assert [task for task, _ in seen] == [scene.task(3), scene.task(2), scene.task(1), scene.task(0)]
     assert seen[0][1] == [[]]
     assert seen[1][1][0][0]["value"] == {"choices": ["cat"]}
+
+
+def test_tasks_without_a_prediction_leave_everybody_but_one_without_work_until_the_next_push(
+    scene: Scene, label_studio: RealLabelStudio
+) -> None:
+    studio = scene.parts.label_studio
+    first, *rest = (scene.task(position) for position in (3, 2, 1, 0))
+    scene.person.answer(rest[-1], "cat")  # it wants no more answers, so it need not have a prediction
+    with _person(label_studio, label_studio.token, scene.ls_project) as admin:
+        for task in studio.tasks(scene.ls_project, rest):
+            for prediction in task.predictions:
+                admin.http.delete(f"/api/predictions/{prediction['id']}/").raise_for_status()
+    lacking = studio.without_prediction(scene.ls_project, "v0-q1")
+    with _person(label_studio, label_studio.make_annotator().token, scene.ls_project) as other:
+        served = scene.person.next_task()["id"]
+        before = other.next().status_code
+
+        counts = push(scene.parts, scene.project.id)
+
+        after = other.next()
+    assert (lacking, served, before) == (set(rest[:-1]), first, 404)  # though two more were open
+    assert counts["reordered"] == 4
+    assert (after.status_code, after.json()["id"] in rest) == (200, True)
+    assert studio.without_prediction(scene.ls_project, "v0-q2") == set()
+
+
+@contextmanager
+def _person(label_studio: RealLabelStudio, token: str, project: int) -> Iterator[Person]:
+    headers = {"Authorization": f"Token {token}"}
+    with httpx.Client(base_url=label_studio.url, headers=headers, timeout=30) as http:
+        yield Person(http, project)
 
 
 def test_pushing_again_makes_and_orders_nothing_and_new_reviews_are_put_in_their_place(scene: Scene) -> None:

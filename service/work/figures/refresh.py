@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from labeling.quality.finite_samples import Stratum, finite_share, share_of_what_is_left
 
 from db.repositories.projects import projects
 from db.repositories.queries import stream
@@ -24,6 +23,7 @@ from labeling.estimates import Estimate
 from labeling.project import Project
 from labeling.quality.annotators.acceptance import Acceptance as OfClass
 from labeling.quality.annotators.acceptance import acceptance
+from labeling.quality.finite_samples import Stratum, finite_share, share_of_what_is_left
 from labeling.quality.metrics import accuracy, confusion
 from labeling.select.strategies.uncertainty import margin
 from labeling.types import ImageId, ProjectId, ReviewKind, Verdict, VersionId

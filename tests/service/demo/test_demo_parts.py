@@ -189,6 +189,7 @@ class FakeServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), FakeLabelStudio)
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
         self.left = list(range(1, tasks + 1))
+        self.without_prediction: set[int] = set()
         self.seen: list[str] = []
         self.submitted: list[tuple[str, dict[str, Any]]] = []
         self._lock = threading.Lock()
@@ -199,7 +200,8 @@ class FakeServer(ThreadingHTTPServer):
                 return None
             number = self.left.pop(0)
         data = {"image": f"{self.url}/media/{number}"}
-        return {"id": number, "project": 1, "predictions": [{"id": number, "result": CAT}], "data": data}
+        shown = [] if number in self.without_prediction else [{"id": number, "result": CAT if number > 1 else []}]
+        return {"id": number, "project": 1, "predictions": shown, "data": data}
 
 
 @pytest.fixture
@@ -224,6 +226,17 @@ def test_annotators_look_at_each_image_and_answer_it_once(label_studio: FakeServ
     assert sorted(path for path, _ in label_studio.submitted) == [f"/api/tasks/{i}/annotations" for i in range(1, 8)]
     assert sorted(label_studio.seen) == [f"/media/{i}" for i in range(1, 8)]
     assert all(form["lead_time"] >= 0 for _, form in label_studio.submitted)
+
+
+def test_tasks_that_come_without_any_prediction_are_counted_and_a_blind_one_has_one(label_studio: FakeServer) -> None:
+    label_studio.without_prediction = {3, 5}
+
+    with Annotators(label_studio.url, 1, [Account("a@x.example", "x")], lambda *_: "cat", pause_s=0) as people:
+        done = threading.Event()
+        while people.answered < 7 and not done.wait(0.01):
+            people.check()
+
+    assert people.shown_nothing == 2
 
 
 def test_an_annotator_that_gives_up_says_why(label_studio: FakeServer) -> None:
@@ -332,6 +345,7 @@ SUMMARY = Summary(
         words="Not yet: <b>",
         in_the_way=("gold",),
     ),
+    without_prelabel_though_due=0,
     seconds=12.0,
 )
 PROMISED = {
@@ -346,6 +360,7 @@ PROMISED = {
     "lost",
     "people",
     "seconds",
+    "without_prelabel_though_due",
 }
 PROMISED_OF_A_ROUND = {
     "labels_by_people",

@@ -69,7 +69,7 @@ class Scene:
 
     def task(self, **data: Any) -> int:
         made = self.studio.import_tasks(self.ls_project, [{"data": data, "predictions": []}])
-        return made[0]
+        return made.task_ids[0]
 
     def taking(self) -> TakingOver:
         now: Callable[[], datetime] = lambda: datetime.now(UTC)  # noqa: E731 - one line, one clock
