@@ -26,6 +26,7 @@ from db.tables import (
     GroupRow,
     ImageRow,
     LabelRow,
+    PredictionFileRow,
     PredictionRow,
     PrelabelRow,
     PromotionRow,
@@ -57,6 +58,9 @@ def fingerprint(session: Session, project_id: ProjectId) -> str:
         newest(VersionRow.id, VersionRow.project_id == project_id),
         newest(PromotionRow.id, PromotionRow.project_id == project_id),
         number(PredictionRow, VersionRow.id == PredictionRow.version_id, VersionRow),
+        sa.select(sa.func.max(PredictionFileRow.created_at))
+        .join(VersionRow, VersionRow.id == PredictionFileRow.version_id)
+        .where(VersionRow.project_id == project_id),
     )
     return f"{fingerprint_of_images(session, project_id)}-{others}"
 

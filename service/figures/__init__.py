@@ -16,6 +16,7 @@ Offers `accuracy.Acceptance`, `accuracy.Cell`, `accuracy.Confusion`, `accuracy.G
 `figures.read`, `figures.stored`, `figures.write`, `label_errors.LabelErrors`, `label_errors.OfClass`,
 `label_errors.OnHoldout`, `label_errors.SentBack`, `label_errors.Slice`, `label_errors.Suspect`, `label_errors.Twin`,
 `label_quality.Coverage`, `label_quality.Criterion`, `label_quality.HoldoutLabels`, `label_quality.LabelQuality`,
-`label_quality.LabelsOfClass`, `label_quality.Source`, `label_quality.Suspects`, `team.Difference`, `team.Found`,
-`team.OneClass`, `team.Person`, `team.Sessions`, `team.Team`, `team.Times`.
+`label_quality.LabelsOfClass`, `label_quality.Source`, `label_quality.Suspects`, `machine_labels.ClassOfRest`,
+`machine_labels.MachineLabels`, `machine_labels.OneThreshold`, `machine_labels.Sure`, `machine_labels.Waiting`,
+`team.Difference`, `team.Found`, `team.OneClass`, `team.Person`, `team.Sessions`, `team.Team`, `team.Times`.
 """

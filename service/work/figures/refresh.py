@@ -43,6 +43,8 @@ from service.figures.accuracy import (
 from service.figures.engines import EngineReliability, EngineWork
 from service.figures.estimates import Json, estimate
 from service.figures.figures import OF_CLASSIFIERS, is_current, write
+from service.figures.machine_labels import MachineLabels
+from service.work.figures.machine_labels import read_machine_labels
 from service.work.figures.reliability import read_reliability
 from service.work.pool.predictions import ImagePrediction, predictions_of_images
 from service.work.pool.training_set import evaluation_examples, truth_of
@@ -75,6 +77,7 @@ class Facts:
     shown: list[tuple[str, int, int]]
     asked: list[Asked]
     current: dict[ImageId, ImagePrediction]
+    machine: MachineLabels
     reliability: EngineReliability
     work: EngineWork
 
@@ -122,6 +125,7 @@ def _read(parts: Parts, project_id: ProjectId) -> Facts | None:
             shown=figures.shown_and_kept(session, project_id),
             asked=asked,
             current=predictions_of_images(parts, project, [one.image_id for one in asked]),
+            machine=read_machine_labels(parts, session, project),
             reliability=read_reliability(session, project),
             work=work,
         )
@@ -240,6 +244,7 @@ COUNTS: tuple[Callable[[Facts], msgspec.Struct], ...] = (
     _acceptance,
     _hardest,
     lambda facts: LabelsBySource(facts.tally["labels_by_source"]),
+    lambda facts: facts.machine,
     _rounds,
     lambda facts: facts.reliability,
     lambda facts: facts.work,

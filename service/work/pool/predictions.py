@@ -30,6 +30,7 @@ from labeling.prelabel.escalation import named
 from labeling.prelabel.guards.checks import CONFLICT
 from labeling.project import Project
 from labeling.types import ImageId, Outcome, ProjectId
+from service.labels.machine_labels import before_calibration
 from service.logs import get_logger
 from service.work.pool.pool import Pool
 from service.work.wiring import Parts
@@ -60,9 +61,7 @@ class ChampionPredictions:
 
     def ranking(self, rows: NDArray[np.int64]) -> Probs:
         """The same of these rows, at the fixed temperature of its head."""
-        report = self.version.report
-        fixed = float(report.get("fixed_temperature", report.get("temperature", 1.0)))
-        return calibrated(self.shown[rows], Terms(temperature=fixed / float(report.get("temperature", fixed))))
+        return before_calibration(self.shown[rows], self.version.report)
 
     def rows_of(self, image_ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """The rows of these images; -1 for one that it has not predicted."""
