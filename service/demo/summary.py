@@ -55,6 +55,17 @@ class Annotations:
 
 
 @dataclass(frozen=True, slots=True)
+class MachineThreshold:
+    """One threshold over the images without a label; `lower` is None where it is not yet known."""
+
+    score: float
+    images: int
+    sampled: int
+    lower: float | None
+    true_precision: float
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """One run of the demo, as `summary.json` holds it."""
 
@@ -70,6 +81,7 @@ class Summary:
     random_seeds: tuple[int, ...]
     annotations: Annotations
     people: People
+    machine_labels: tuple[MachineThreshold, ...]
     seconds: float
 
     def to_json(self) -> dict[str, object]:
