@@ -6,7 +6,8 @@ Offers `dashboard`, `dashboard.Figure`, `disputes`, `disputes.Dispute`, `engine_
 `figures.data_of`, `figures.keep`, `figures.kept_fingerprint`, `image_history`, `image_history.Fact`,
 `image_history.HIDES`, `image_history.Task`, `image_history.Twin`, `label_audit`, `label_audit.HeldLabel`,
 `label_audit.Place`, `label_list`, `label_list.Listed`, `label_list.Wanted`, `listings`, `listings.FailureItem`,
-`listings.ImageItem`, `listings.LabelItem`, `listings.SourceItem`, `project_history`, `project_history.Answer`,
+`listings.ImageItem`, `listings.ImageState`, `listings.LabelItem`, `listings.SourceItem`, `machine_labels`,
+`machine_labels.count_images`, `machine_labels.labelled_images`, `project_history`, `project_history.Answer`,
 `project_history.HowFar`, `project_history.Named`, `project_stats`, `project_stats.LabelCount`, `rounds`,
 `rounds.PromotionItem`, `rounds.QueryItem`, `rounds.ReviewItem`, `rounds.VersionItem`, `tallies`, `weekly`.
 """

@@ -105,6 +105,24 @@ def label_facts(
             yield [_fact(row, people) for row in part]
 
 
+def machine_facts(
+    session: Session, said: Mapping[int, str], version: int, at: datetime, source: str
+) -> list[LabelFact]:
+    """These images with the classes that a version said at that time, as if they were labels; by image."""
+    given: dict[str, Any] = {"label_id": 0, "kind": None, "evidence": {}, "asked_at": None, "people": ()}
+    given |= {"version": version, "labelled_at": at, "source": source}
+    of_image = ("content_hash", "text", "width", "height", "group_id")
+    rows = session.execute(
+        sa.select(ImageRow.id, *(getattr(ImageRow, name) for name in of_image))
+        .where(ImageRow.id.in_(said))
+        .order_by(ImageRow.id)
+    )
+    return [
+        LabelFact(image_id=image, value=said[image], reserved=None, **dict(zip(of_image, rest, strict=True)), **given)
+        for image, *rest in rows
+    ]
+
+
 def details(session: Session, project: Project, facts: Sequence[LabelFact]) -> dict[int, Details]:
     """What else is known of these images, by image."""
     images = [ImageId(fact.image_id) for fact in facts]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm
+from scipy.stats import beta, norm
 
 from labeling.answers import MISSING
 from labeling.estimates import Estimate
@@ -22,6 +22,7 @@ __all__ = [
     "Bin",
     "accuracy",
     "bootstrap",
+    "clopper_pearson",
     "confusion",
     "expected_calibration_error",
     "macro_f1",
@@ -64,6 +65,24 @@ def wilson(successes: float, n: int, confidence: float = 0.95) -> tuple[float, f
     centre = (rate + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
     return max(0.0, min(rate, centre - half)), min(1.0, max(rate, centre + half))
+
+
+def clopper_pearson(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The exact interval of a share: two-sided, in [0, 1], covers at least as often as it says; (0, 1) when n is 0.
+
+    Notes
+    -----
+    Source: Clopper and Pearson (1934), "The use of confidence or fiducial limits illustrated in the case of the
+    binomial".
+
+    Examples
+    --------
+    >>> [round(bound, 3) for bound in clopper_pearson(8, 10)]
+    [0.444, 0.975]
+    """
+    tail = (1 - confidence) / 2
+    lower = float(beta.ppf(tail, successes, n - successes + 1)) if successes else 0.0
+    return lower, float(beta.ppf(1 - tail, successes + 1, n - successes)) if successes < n else 1.0
 
 
 def share(successes: int, n: int) -> Estimate:

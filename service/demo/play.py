@@ -29,6 +29,7 @@ from service.demo.annotators import Account, SimulatedAnswers
 from service.demo.images import DemoImages, prepare_images
 from service.demo.look_back import make_rounds, read_past, take_pictures
 from service.demo.loop import Stage, turn
+from service.demo.machine_labels import compare_machine_labels
 from service.demo.people import read_people
 from service.demo.project import PROJECT, gold_manifest, project_file
 from service.demo.random_arm import SEEDS
@@ -132,6 +133,7 @@ def _report(stage: Stage, prepared: DemoImages, home: Path, started: float, show
         annotations=compare_annotations(exported, [answer.ls_annotation_id for answer in past.answers]),
         people=people,
         without_prelabel_though_due=shown_nothing,
+        machine_labels=compare_machine_labels(parts, past, stage.first),
         seconds=round(time.monotonic() - started, 1),
     )
     write_report(summary, take_pictures(parts, past, stage.first), home / "report.html")

@@ -55,6 +55,17 @@ class Annotations:
 
 
 @dataclass(frozen=True, slots=True)
+class MachineThreshold:
+    """One threshold over the images without a label; `lower` is None where it is not yet known."""
+
+    score: float
+    images: int
+    sampled: int
+    lower: float | None
+    true_precision: float
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """One run of the demo, as `summary.json` holds it.
 
@@ -74,6 +85,7 @@ class Summary:
     annotations: Annotations
     people: People
     without_prelabel_though_due: int
+    machine_labels: tuple[MachineThreshold, ...]
     seconds: float
 
     def to_json(self) -> dict[str, object]:

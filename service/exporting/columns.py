@@ -1,4 +1,4 @@
-"""One exported label with its source and evidence: the columns of all formats.
+"""One exported label, or machine label, with its source and evidence: the columns of all formats.
 
 In: facts of the database. Out: a record of plain values. Names of people are replaced by the project's pseudonyms here;
 where it uses them, no personal data is exported.
@@ -15,6 +15,7 @@ from db.views.exports import Details, LabelFact, PersonAnswer
 from labeling.project import Project
 from labeling.review.kinds import split_of
 from labeling.types import LabelSource, ReviewKind
+from service.labels.machine_labels import MACHINE
 from service.labels.snapshots import soft_label
 from service.projects.pseudonyms import shown_name
 
@@ -24,7 +25,7 @@ ANSWERS = "answers"
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One labelled image; docs/reference/formats.md explains every field."""
+    """One image with its label, or with what a version says of it; docs/reference/formats.md explains every field."""
 
     image: int
     content_hash: str
@@ -43,6 +44,8 @@ class Record:
     agreement: float | None
     confidence: float | None
     soft_label: dict[str, float] | None
+    probability: float | None
+    score: float | None
     decided: str
     decided_by: str | None
     prelabel: str | None
@@ -76,8 +79,32 @@ def record_of(project: Project, fact: LabelFact, known: Details, *, frozen: bool
         agreement=_agreement(rests_on.people, fact.value),
         confidence=rests_on.confidence,
         soft_label=rests_on.soft,
+        probability=None,
+        score=None,
         decided=_decided(fact),
         decided_by=None if hidden else known.decided_by,
+    )
+
+
+def machine_record(fact: LabelFact, known: Details, probability: float, score: float) -> Record:
+    """The record of a machine label: no person stands behind it, and every column that names a source says so."""
+    return Record(
+        **{name: getattr(fact, name) for name in _OF_LABEL},
+        **{name: getattr(known, name) for name in _OF_IMAGE},
+        image=fact.image_id,
+        label=fact.value,
+        gold=False,
+        split=MACHINE,
+        group=fact.group_id,
+        annotators=(),
+        people=0,
+        agreement=None,
+        confidence=None,
+        soft_label=None,
+        probability=probability,
+        score=score,
+        decided=MACHINE,
+        decided_by=None,
     )
 
 

@@ -24,6 +24,7 @@ from service.figures.drift import Drift, EngineCanaries
 from service.figures.engines import EngineReliability, EngineWork
 from service.figures.label_errors import LabelErrors
 from service.figures.label_quality import LabelQuality
+from service.figures.machine_labels import MachineLabels
 from service.figures.random_stream import RandomStream
 from service.figures.team import Team
 
@@ -49,6 +50,7 @@ OF_CLASSIFIERS: Mapping[str, type[msgspec.Struct]] = {
     "acceptance": Acceptance,
     "hardest": Hardest,
     "labels_by_source": LabelsBySource,
+    "machine_labels": MachineLabels,
     "engine_work": EngineWork,
     "engine_reliability": EngineReliability,
     "rounds": Rounds,

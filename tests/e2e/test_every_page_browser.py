@@ -44,7 +44,7 @@ PARAMETERS = {"{project}": "1", "{image_id}": "1", "{annotator_id}": "1", "{deed
 PAGES = [
     path
     for (method, path), access in ACCESS.items()
-    if method == "GET" and access.how is How.PAGE and "/plots/" not in path  # an image
+    if method == "GET" and access.how is How.PAGE and not path.endswith(("/plots/{file}", "/download"))
 ]
 MORE = ("/projects/1/labels?disputed=true", "/projects/1/labels?text=%3Cscript%3E", "/projects/%3Cscript%3Ealert(6)")
 NARROW = 400

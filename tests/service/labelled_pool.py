@@ -4,7 +4,7 @@ select and figures start from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -74,7 +74,13 @@ def seed_images(parts: Parts, project: Project, n: int, *, twins: int = 1) -> li
 
 
 def add_champion(
-    parts: Parts, project: Project, image_ids: Sequence[int], probs: npt.ArrayLike, *, promoted: bool = True
+    parts: Parts,
+    project: Project,
+    image_ids: Sequence[int],
+    probs: npt.ArrayLike,
+    *,
+    promoted: bool = True,
+    report: Mapping[str, Any] | None = None,
 ) -> VersionId:
     """Save a version that predicts so, and crown it."""
     with transaction(parts.database) as session:
@@ -88,7 +94,7 @@ def add_champion(
             card_hash="c",
             snapshot_hash="s",
             last_label_id=last,
-            report={},
+            report=report or {},
             trigger=Trigger.ANSWERED,
             now=NOW,
         )

@@ -136,4 +136,21 @@ def figures(classes: list[str], hashes: list[str]) -> dict[str, dict[str, object
         "hardest": {"images": images},
         "labels_by_source": {"sources": tally()["labels_by_source"]},
         "rounds": {"rounds": rounds},
+        "machine_labels": machine_labels(classes),
     }
+
+
+def machine_labels(classes: list[str]) -> dict[str, object]:
+    thresholds = [
+        {"score": score, "images": images, "n": n, "right": right, **known}
+        for score, images, n, right, known in (
+            (0.93, 60, 18, 18, {"known": False, "precision": None, "lower": None, "upper": None}),
+            (0.71, 180, 41, 39, {"known": True, "precision": 0.943, "lower": 0.809, "upper": 0.997}),
+            (0.34, 300, 51, 42, {"known": True, "precision": 0.818, "lower": 0.654, "upper": 0.936}),
+        )
+    ]
+    sure = [{"image_id": image, "probability": 1 - image / 20, "score": 1 - image / 20} for image in range(1, 11)]
+    named = [{"label": label, "images": 100, "surest": sure[:5], "least_sure": sure[:4:-1]} for label in classes]
+    waiting = [{"image_id": 9, "why": "its near-duplicate group is not known yet"}]
+    counts = {"version": 3, "labelled": 208, "rest": 300, "waiting": 4}
+    return {**counts, "first_waiting": waiting, "thresholds": thresholds, "classes": named}

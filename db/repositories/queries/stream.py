@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from db.repositories.labels.labels import is_current_label
 from db.repositories.reviews.reviews import has_ended, is_current
-from db.rows import columns, count, fingerprint_of, newest, read_all
+from db.rows import columns, count, fingerprint_of, newest, read_all, rows_of
 from db.session import insert_new
 from db.tables import (
     AnnotationRow,
@@ -187,6 +187,12 @@ def shadow_picks(session: Session, project_id: ProjectId) -> set[int]:
     """The reserved groups that a strategy would have asked about."""
     of_project = sa.select(ShadowPickRow.group_id).join(QueryRow, QueryRow.id == ShadowPickRow.query_id)
     return set(session.scalars(of_project.where(QueryRow.project_id == project_id)))
+
+
+def images_of(session: Session, group_ids: Iterable[int]) -> list[int]:
+    """The images of these groups."""
+    query = sa.select(ImageRow.id)
+    return [image for (image,) in rows_of(session, query, ImageRow.group_id, group_ids)]
 
 
 def add_shadow_picks(session: Session, query_id: QueryId, groups: Iterable[int], now: datetime) -> int:

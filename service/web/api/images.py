@@ -130,7 +130,7 @@ def show_image(parts: PartsDep, project: ProjectDep, image_id: Number) -> ImageI
 def show_history(parts: PartsDep, caller: CallerDep, project: ProjectDep, image_id: Number) -> ImageHistoryOut:
     """Facts, oldest first: its registration, every prediction and answer, and each label it ever had."""
     with reading(parts.database) as session:
-        story = story_of(session, project, image_id, leads=caller.may(Role.ENGINEER))
+        story = story_of(session, parts.settings.home, project, image_id, leads=caller.may(Role.ENGINEER))
     return ImageHistoryOut(
         image_id=story.image.image_id,
         reference=story.image.reference,

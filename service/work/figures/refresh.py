@@ -45,7 +45,9 @@ from service.figures.accuracy import (
 from service.figures.engines import EngineReliability, EngineWork
 from service.figures.estimates import Json, estimate, known
 from service.figures.figures import OF_CLASSIFIERS, is_current, write
+from service.figures.machine_labels import MachineLabels
 from service.figures.random_stream import RandomStream
+from service.work.figures.machine_labels import read_machine_labels
 from service.work.figures.reliability import read_reliability
 from service.work.pool.predictions import ImagePrediction, predictions_of_images
 from service.work.pool.random_stream import Sample, read_sample
@@ -82,6 +84,7 @@ class Facts:
     shown: list[tuple[str, int, int]]
     asked: list[Asked]
     current: dict[ImageId, ImagePrediction]
+    machine: MachineLabels
     reliability: EngineReliability
     work: EngineWork
 
@@ -133,6 +136,7 @@ def _read(parts: Parts, project_id: ProjectId) -> Facts | None:
             shown=figures.shown_and_kept(session, project_id),
             asked=asked,
             current=predictions_of_images(parts, project, [one.image_id for one in asked]),
+            machine=read_machine_labels(parts, session, project, sample),
             reliability=read_reliability(session, project, sample.examples),
             work=work,
         )
@@ -302,6 +306,7 @@ COUNTS: tuple[Callable[[Facts], msgspec.Struct], ...] = (
     _acceptance,
     _hardest,
     lambda facts: LabelsBySource(facts.tally["labels_by_source"]),
+    lambda facts: facts.machine,
     _rounds,
     lambda facts: facts.reliability,
     lambda facts: facts.work,

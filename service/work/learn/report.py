@@ -55,7 +55,6 @@ def report_of(
         "fixed_temperature": head_named(project.config.policy.head).temperature,
         "calibrated": classifier.calibrated,
         "calibration_labels": sum(by_class[example.label] > 0 for example in snapshot.temperature),
-        "calibration_bias": list(classifier.bias),
         "calibrated_on": [example.label_id for example in snapshot.temperature],
         "newest_review": as_of.review_id,
         "reserved_share": as_of.share,

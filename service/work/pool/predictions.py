@@ -32,6 +32,7 @@ from labeling.prelabel.escalation import disagreement, named
 from labeling.prelabel.guards.checks import CONFLICT
 from labeling.project import Project
 from labeling.types import ImageId, Outcome, ProjectId
+from service.labels.machine_labels import before_calibration
 from service.logs import get_logger
 from service.work.pool.pool import Pool
 from service.work.wiring import Parts
@@ -55,21 +56,15 @@ Probs = NDArray[np.floating]
 
 @dataclass(frozen=True, slots=True)
 class ChampionPredictions:
-    """What the champion predicts of N images; ids ascend.
-
-    `stored` (N, K) is at its fitted temperature, `shown` (N, K) with its biases too, where it has any.
-    """
+    """What the champion predicts of N images; ids ascend. `shown` (N, K) is at its fitted temperature."""
 
     version: Version
     image_ids: NDArray[np.int64]
-    stored: NDArray[np.float32]
-    shown: Probs
+    shown: NDArray[np.float32]
 
     def ranking(self, rows: NDArray[np.int64]) -> Probs:
         """The same of these rows, at the fixed temperature of its head."""
-        report = self.version.report
-        fixed = float(report.get("fixed_temperature", FIXED_BEFORE))
-        return calibrated(self.stored[rows], Terms(temperature=fixed / float(report.get("temperature", fixed))))
+        return before_calibration(self.shown[rows], self.version.report)
 
     def rows_of(self, image_ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """The rows of these images; -1 for one that it has not predicted."""
@@ -161,14 +156,7 @@ def champion_predictions(parts: Parts, project_id: ProjectId) -> ChampionPredict
     stored = stored_predictions(parts, project_id, file)
     if stored is None or not len(stored.image_ids):
         return None
-    bias = tuple(champion.report.get("calibration_bias", ()))
-    made_of = (file.sha256, bias)
-    shown = (
-        parts.memo.get(("shown", project_id), made_of, lambda: calibrated(stored.probs, Terms(bias=bias)))
-        if bias
-        else stored.probs
-    )
-    return ChampionPredictions(champion, stored.image_ids, stored.probs, shown)
+    return ChampionPredictions(champion, stored.image_ids, stored.probs)
 
 
 def stored_predictions(parts: Parts, project_id: ProjectId, file: PredictionFile) -> Predictions | None:

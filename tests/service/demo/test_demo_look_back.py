@@ -20,8 +20,10 @@ from labeling.project import Policy, Project
 from labeling.types import ReviewKind
 from service.demo.annotators import SimulatedAnswers
 from service.demo.look_back import make_rounds, read_past, take_pictures
+from service.demo.machine_labels import compare_machine_labels
 from service.work.learn.learn import learn
 from service.work.promote.judge import judge
+from service.work.promote.predict import predict
 from tests import factories
 from tests.service.labelled_pool import Ground, make_ground
 
@@ -89,6 +91,22 @@ def test_without_a_champion_there_are_no_pictures(ground: Ground) -> None:
     pictures = take_pictures(ground.parts, read_past(ground.parts, ground.project), people_of(ground))
 
     assert not pictures.confusion.any() and not pictures.hardest
+
+
+def test_the_bounds_of_machine_labels_are_compared_with_the_truth(ground: Ground) -> None:
+    past, people = read_past(ground.parts, ground.project), people_of(ground)
+    before = compare_machine_labels(ground.parts, past, people)
+    ground.label(ground.pool[:30], ReviewKind.HARD)
+    ground.label(ground.holdout, ReviewKind.EVALUATION)
+    turn(ground)
+    predict(ground.parts, ground.project.id)
+
+    found = compare_machine_labels(ground.parts, read_past(ground.parts, ground.project), people)
+
+    assert before == ()
+    assert found[-1].images == 30 and found[0].images < 30
+    known = [one for one in found if one.lower is not None]
+    assert known and all(one.lower <= one.true_precision <= 1 for one in known)
 
 
 def test_how_far_counts_facts_and_an_image_keeps_the_name_it_came_with(ground: Ground) -> None:

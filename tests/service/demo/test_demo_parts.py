@@ -27,7 +27,7 @@ from service.demo.project import gold_manifest, project_file
 from service.demo.random_arm import RandomArm
 from service.demo.report import HardImage, Pictures, rounds_table, thumbnail, write_report
 from service.demo.stamps import CLASSES
-from service.demo.summary import Annotations, Round, Summary, compare_annotations, write_summary
+from service.demo.summary import Annotations, MachineThreshold, Round, Summary, compare_annotations, write_summary
 from service.figures.estimates import known
 from service.ingest.register import items_of
 from service.projects.project_file import parse_project
@@ -346,6 +346,7 @@ SUMMARY = Summary(
         in_the_way=("gold",),
     ),
     without_prelabel_though_due=0,
+    machine_labels=(MachineThreshold(0.9, 20, 31, 0.8, 0.95),),
     seconds=12.0,
 )
 PROMISED = {
@@ -359,6 +360,7 @@ PROMISED = {
     "duplicates",
     "lost",
     "people",
+    "machine_labels",
     "seconds",
     "without_prelabel_though_due",
 }

@@ -113,6 +113,8 @@ def test_a_label_comes_with_everything_about_where_it_is_from(ground: Ground) ->
         "agreement": 0.666667,
         "confidence": 0.8,
         "soft_label": {"dog": 0.8, "cat": 0.2},
+        "probability": None,
+        "score": None,
         "decided": "answers",
         "decided_by": None,
         "prelabel": "dog",
