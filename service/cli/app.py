@@ -29,6 +29,10 @@ class _Commands(LazyGroup):
         "promote": ("work:promote", "Put a version in use by hand, whatever the gate said."),
         "rollback": ("work:rollback", "Go back to the champion before this one."),
         "status": ("results:status", "Show the state of a project: images, labels, the champion, failures."),
+        "undecided": (
+            "results:undecided",
+            "List the images that nobody who was asked could tell: who was unsure or skipped them, and what is next.",
+        ),
         "export": (
             "results:export",
             "Write all labels with their sources, as csv, jsonl, parquet, imagenet, huggingface, label-studio or coco.",

@@ -5,5 +5,5 @@ Offers `annotators`, `annotators.DEEDS`, `annotators.Voided`, `corrections.AT_ON
 `reannotation.Asked`, `reannotation.STRATEGY`, `resolution.MAJORITY`, `resolution.Standing`,
 `resolution.resolve_labels`, `resolution.standing_of`, `snapshots.NAME`, `snapshots.check_name`,
 `snapshots.compare_states`, `snapshots.create`, `snapshots.rebuild`, `snapshots.soft_label`, `snapshots.verify`,
-`suspects`, `suspects.Handled`, `suspects.SUSPECTED`.
+`suspects`, `suspects.Handled`, `suspects.SUSPECTED`, `undecided`, `undecided.UndecidedImage`, `undecided.listed`.
 """

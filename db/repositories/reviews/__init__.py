@@ -3,5 +3,6 @@
 Offers `annotations`, `annotations.CurrentAnnotation`, `annotations.NewAnnotation`, `annotations.VoteRow`,
 `displayed_predictions`, `displayed_predictions.Order`, `displayed_predictions.Shown`, `inbox`, `inbox.Event`,
 `label_studio`, `label_studio.Place`, `overlaps`, `overlaps.Asked`, `overlaps.TooFewPeople`, `overlays`, `reviews`,
-`reviews.Review`, `reviews.has_ended`, `reviews.is_current`, `reviews.is_open`, `reviews.is_unanswered`.
+`reviews.CLOSING`, `reviews.Review`, `reviews.has_ended`, `reviews.is_current`, `reviews.is_open`,
+`reviews.is_unanswered`, `reviews.is_valid`.
 """
