@@ -29,7 +29,7 @@ def is_none(label: str | None) -> bool:
 
 
 def is_unsure(choice: str | None) -> bool:
-    """Whether a choice is "unsure": it closes a review and makes no label."""
+    """Whether a choice is "unsure": an answer that makes no label."""
     return choice == UNSURE
 
 
@@ -88,6 +88,15 @@ class Answer:
         return self.choices == (UNSURE,)
 
     @property
+    def is_doubt(self) -> bool:
+        """Whether whoever was asked could not tell: "unsure", or no choice at all (a skip).
+
+        >>> Answer(("unsure",)).is_doubt, Answer().is_doubt, Answer(("none of these",)).is_doubt
+        (True, True, False)
+        """
+        return self.is_unsure or not self.choices
+
+    @property
     def single(self) -> str | None:
         """The one label, "none of these" among them; None where it is unsure, empty, or several."""
         return None if len(self.choices) != 1 or self.is_unsure else self.choices[0]
@@ -143,6 +152,11 @@ class AnswerSet:
     def choices(self) -> tuple[str, ...]:
         """What people and models may choose: the labels, then "unsure"."""
         return (*self.labels, UNSURE)
+
+    @property
+    def unsure(self) -> str:
+        """What an answer that could not tell is called among shares."""
+        return UNSURE
 
     @property
     def none_code(self) -> int:

@@ -1,8 +1,8 @@
-"""Images about which people disagree and no lead has decided: within one review, or against an earlier one."""
+"""Images for a lead: people disagree within one review, or with an earlier one, or nobody who was asked could tell."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,8 +11,11 @@ from sqlalchemy.orm import Session, aliased
 
 from db.repositories.labels.labels import DISPUTED, is_current_label
 from db.repositories.reviews.reviews import is_open
-from db.rows import columns, read_all
+from db.rows import columns, read, read_all, rows_of
 from db.tables import ImageRow, LabelRow, PushRow, ReviewRow
+from db.views import undecided as views
+from db.views.undecided import Undecided, UndecidedState
+from labeling.project import Project
 from labeling.types import ImageId, LabelSource, ProjectId, ReviewId, ReviewKind
 
 AUTHOR = "annotators"
@@ -41,7 +44,8 @@ class Dispute:
 
 def in_conflict(session: Session, project_id: ProjectId) -> list[Dispute]:
     """The images whose label was withdrawn because people disagree."""
-    return _found(session, project_id, LabelRow.value.is_(None), LabelRow.reason == DISPUTED)
+    stands = LabelRow.author == AUTHOR, LabelRow.value.is_(None), LabelRow.reason == DISPUTED
+    return _found(session, project_id, *stands)
 
 
 def contradicted(session: Session, project_id: ProjectId) -> list[Dispute]:
@@ -59,7 +63,37 @@ def contradicted(session: Session, project_id: ProjectId) -> list[Dispute]:
         ReviewRow.project_id == project_id, ReviewRow.kind == ReviewKind.RELABEL.value
     )
     relabelled = LabelRow.review_id.in_(again.correlate(None))
-    return _found(session, project_id, relabelled, LabelRow.value.is_not(None), other.correlate(LabelRow))
+    stands = LabelRow.author == AUTHOR, relabelled, LabelRow.value.is_not(None)
+    return _found(session, project_id, *stands, other.correlate(LabelRow))
+
+
+def undecided(session: Session, project: Project) -> list[Dispute]:
+    """The images that nobody who was asked could tell, those for which another person is being asked among them.
+
+    The label is the one that came with the image, or that an earlier review had given, where there is one.
+    """
+    newest: dict[ImageId, Undecided] = {}
+    for one in views.undecided(session, project):  # the newest review first
+        if one.state is not UndecidedState.UNDECIDABLE:
+            newest.setdefault(one.image_id, one)
+    some = list(newest.values())[:MOST]
+    reviews = {one.review_id: one for one in some}
+    found = [read(Dispute, row) for row in rows_of(session, _of_reviews(), ReviewRow.id, reviews)]
+    return sorted((replace(one, since=reviews[one.review_id].since) for one in found), key=lambda one: -one.review_id)
+
+
+def _of_reviews() -> sa.Select[*tuple[Any, ...]]:
+    """Disputes by their reviews, with the label that stands."""
+    label = {"label": LabelRow.value, "since": ReviewRow.created_at}
+    stands = {"waiting": is_open(), "group_size": _group_size()}
+    current = sa.and_(LabelRow.image_id == ReviewRow.image_id, is_current_label())
+    return (
+        sa.select(*columns(Dispute, ReviewRow, ImageRow, PushRow, review_id=ReviewRow.id, **label, **stands))
+        .select_from(ReviewRow)
+        .join(ImageRow, ImageRow.id == ReviewRow.image_id)
+        .outerjoin(LabelRow, current)
+        .outerjoin(PushRow, PushRow.review_id == ReviewRow.id)
+    )
 
 
 def _found(session: Session, project_id: ProjectId, *conditions: sa.ColumnElement[bool]) -> list[Dispute]:
@@ -71,7 +105,7 @@ def _found(session: Session, project_id: ProjectId, *conditions: sa.ColumnElemen
         .join(ImageRow, ImageRow.id == LabelRow.image_id)
         .join(ReviewRow, ReviewRow.id == LabelRow.review_id)
         .outerjoin(PushRow, PushRow.review_id == ReviewRow.id)
-        .where(LabelRow.project_id == project_id, LabelRow.author == AUTHOR, is_current_label(), *conditions)
+        .where(LabelRow.project_id == project_id, is_current_label(), *conditions)
         .order_by(LabelRow.id.desc())
         .limit(MOST)
     )

@@ -30,21 +30,27 @@ from db.tables import (
     SoftLabelRow,
 )
 from db.views.exports import first_references, person_answers
+from db.views.undecided import undecided
+from labeling.project import Project
 from labeling.types import AnnotationAction, ImageId, LabelSource, ProjectId, ReviewKind
 
 SEARCHED = 1_000
-"""A search by name covers so many of the newest names that match."""
+"""A search by name covers so many of the newest names that match; of undecided images the newest so many are listed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which labels to list; what is None or empty does not matter. `withheld`: leave out what a blind task hides."""
+    """Which labels to list; what is None or empty does not matter.
+
+    `undecided`: only images that nobody who was asked could tell. `withheld`: leave out what a blind task hides.
+    """
 
     label: str | None = None
     source: LabelSource | None = None
     kind: ReviewKind | None = None
     annotator_id: int | None = None
     disputed: bool = False
+    undecided: bool = False
     text: str = ""
     withheld: bool = False
 
@@ -77,15 +83,16 @@ class Listed:
         return "decision" in self.evidence
 
 
-def standing(
-    session: Session, project_id: ProjectId, wanted: Wanted, *, after: int | None, limit: int
-) -> Slice[Listed]:
+def standing(session: Session, project: Project, wanted: Wanted, *, after: int | None, limit: int) -> Slice[Listed]:
     """The newest label of each image that has one, withdrawn ones included; `after` is a label's id."""
     statement = _listed(LabelRow.image_id == ImageRow.id).where(
-        LabelRow.project_id == project_id, is_current_label(), *_conditions(project_id, wanted)
+        LabelRow.project_id == project.id, is_current_label(), *_conditions(project.id, wanted)
     )
     if wanted.text:  # read first: no planner knows how many names match
-        statement = statement.where(LabelRow.image_id.in_(_named(session, project_id, wanted.text)))
+        statement = statement.where(LabelRow.image_id.in_(_named(session, project.id, wanted.text)))
+    if wanted.undecided:
+        doubted = dict.fromkeys(one.image_id for one in undecided(session, project))
+        statement = statement.where(LabelRow.image_id.in_(list(doubted)[:SEARCHED]))
     if after is not None:
         statement = statement.where(LabelRow.id < after)
     rows = session.execute(statement.order_by(LabelRow.id.desc()).limit(limit + 1)).all()

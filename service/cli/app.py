@@ -30,6 +30,10 @@ class _Commands(LazyGroup):
         "rollback": ("work:rollback", "Go back to the champion before this one."),
         "stream": ("stream:stream", "Show how a project is measured: the random stream, its figures and its cost."),
         "status": ("results:status", "Show the state of a project: images, labels, the champion, failures."),
+        "undecided": (
+            "results:undecided",
+            "List the images that nobody who was asked could tell: who was unsure or skipped them, and what is next.",
+        ),
         "export": (
             "results:export",
             "Write all labels with their sources, as csv, jsonl, parquet, imagenet, huggingface, label-studio or coco.",

@@ -1,8 +1,9 @@
-"""The results: `hardcase status`, `export`, and `jobs` with their dead letters."""
+"""The results: `hardcase status`, `undecided`, `export`, and `jobs` with their dead letters."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -17,6 +18,7 @@ from db.repositories.running import failures
 from db.repositories.versions import versions
 from db.session import reading, transaction
 from db.views import dashboard
+from db.views.undecided import UndecidedState
 from service.cli.output import (
     AsJson,
     ProjectName,
@@ -58,6 +60,24 @@ def status(project: ProjectName, as_json: AsJson = False) -> None:
                 "label_studio": f"{place.base_url}/projects/{place.ls_project_id}" if place else None,
             }
         emit(as_json, document, lambda console: _show_status(console, document))
+
+
+def undecided(
+    project: ProjectName,
+    state: Annotated[UndecidedState | None, typer.Option(help="Only those that wait for this.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the images that nobody who was asked could tell: who was unsure or skipped them, and what is next.
+
+    Example: hardcase undecided animals --state lead
+    """
+    from service.labels.undecided import listed
+
+    with in_project(as_json, project) as (hardcase, found):
+        images = hardcase.read(listed, found, state=state)
+        rows = ([one.image_id, one.reference, one.kind or "", one.words] for one in images)
+        shown = table("undecided", ["image", "name", "kind", "who could not tell, and what is next"], rows)
+        emit(as_json, {"images": [asdict(one) for one in images]}, shown)
 
 
 def export(

@@ -106,6 +106,8 @@ def _show(console: Console, people: list[dict[str, Any]], is_old: bool) -> None:
         console.print("The figures are being computed again: they were stored by another version of hardcase.")
     for one in people:
         figures = one["figures"] or {}
+        if figures and figures["cannot_tell"]["value"]:
+            console.print(f"{one['name']} cannot tell {_share(figures['cannot_tell'])} images.", markup=False)
         for finding in [] if one["paused"] else figures.get("findings", []):
             console.print(f"{one['name']} {finding['harm']}: the rule would pause them.", markup=False)
         if one["paused"]:

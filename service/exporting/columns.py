@@ -122,8 +122,8 @@ def _decided(fact: LabelFact) -> str:
 
 
 def _agreement(people: Sequence[PersonAnswer], label: str) -> float | None:
-    """The share of answers that agree with the label, without "unsure"."""
-    said = [person.answer for person in people if not person.answer.is_unsure]
+    """The share of answers that agree with the label, without those who could not tell."""
+    said = [person.answer for person in people if not person.answer.is_doubt]
     return round(sum(answer.says(label) for answer in said) / len(said), 6) if said else None
 
 

@@ -85,6 +85,9 @@ class Person(msgspec.Struct):
     annotator: int
     """Their number."""
     answers: int
+    """How many of their answers give a label."""
+    cannot_tell: Known
+    """The share of images of which they could not tell what they are ("unsure", skips)."""
     gold: Known
     """The share of gold images on which they were right. Gold that was made from their own answer is left out."""
     agreement: Known

@@ -1,7 +1,7 @@
 """Disputes for a lead: highest expected damage first, with each answer, and blind where the label must stay so.
 
-In: a project. Out: disputes in order. Of blind kinds neither votes nor engine predictions are shown: the decision must
-not depend on what a certificate or a gate measures.
+In: a project. Out: disputes in order, images that nobody could tell among them. Of blind kinds neither votes nor engine
+predictions are shown: the decision must not depend on what a certificate or a gate measures.
 """
 
 from __future__ import annotations
@@ -28,17 +28,21 @@ from service.projects.pseudonyms import shown_name
 
 __all__ = ["Disputed", "Said", "Why", "listed"]
 
+SKIPPED = "skipped"
+"""What is shown of an answer without a choice."""
+
 
 class Why(StrEnum):
     """What makes an image a dispute."""
 
     CONFLICT = "people disagree"
     CONTRADICTED = "a later answer contradicts an earlier one"
+    UNDECIDED = "nobody could tell"
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One answer: of an annotator, or of an engine with its probability."""
+    """One answer: of an annotator ("skipped" where they chose nothing), or of an engine with its probability."""
 
     who: str
     answer: str
@@ -61,6 +65,7 @@ def listed(session: Session, project: Project) -> list[Disputed]:
     """All disputes, highest expected damage first; those for which another person is being asked come last."""
     everything = [(Why.CONFLICT, one) for one in disputes.in_conflict(session, project.id)]
     everything += [(Why.CONTRADICTED, one) for one in disputes.contradicted(session, project.id)]
+    everything += [(Why.UNDECIDED, one) for one in disputes.undecided(session, project)]
     images = [one.image_id for _, one in everything]
     cast: dict[ImageId, list[VoteRow]] = defaultdict(list)
     for vote in answers.votes(session, images):
@@ -71,7 +76,7 @@ def listed(session: Session, project: Project) -> list[Disputed]:
     found = [
         _disputed(project, why, one, cast[one.image_id], names, engines.get(one.image_id))
         for why, one in everything
-        if why is Why.CONFLICT or _still_contradicted(cast[one.image_id])
+        if why is not Why.CONTRADICTED or _still_contradicted(cast[one.image_id])
     ]
     return sorted(found, key=lambda one: (one.dispute.waiting, -one.damage, one.dispute.image_id))
 
@@ -85,24 +90,34 @@ def _disputed(
     engine: EngineAnswer | None,
 ) -> Disputed:
     counted = cast if why is Why.CONTRADICTED else [vote for vote in cast if vote.review_id == one.review_id]
-    damage = expected_damage(_error_of_majority(counted), one.kind, one.group_size)
+    wrong = _in_doubt(counted) if why is Why.UNDECIDED else _error_of_majority(counted)
+    damage = expected_damage(wrong, one.kind, one.group_size)
     if blind_always(one.kind):
         return Disputed(one, why, damage, True, (), None)
-    votes = tuple(Said(names.get(vote.annotator_id, "somebody"), str(vote.answer)) for vote in counted)
+    votes = tuple(Said(names.get(vote.annotator_id, "somebody"), str(vote.answer) or SKIPPED) for vote in counted)
     return Disputed(one, why, damage, False, votes, _engine(project, engine))
 
 
 def _error_of_majority(votes: Iterable[VoteRow]) -> float:
     """The probability that the most frequent answer is wrong, if all who answered are equally good."""
-    counts = Counter(vote.answer for vote in votes if not vote.answer.is_unsure)
+    counts = Counter(vote.answer for vote in votes if not vote.answer.is_doubt)
     return 1 - max(counts.values()) / counts.total() if counts else 1.0
+
+
+def _in_doubt(votes: Sequence[VoteRow]) -> float:
+    """The probability that the next one who is asked cannot tell either, by the rule of succession.
+
+    So one person who answers "unsure" to everything does not come before images that two people could not tell.
+    """
+    people = len({vote.annotator_id for vote in votes})
+    return people / (people + 2)
 
 
 def _still_contradicted(votes: Iterable[VoteRow]) -> bool:
     """Whether the reviews that differed both still have answers that count."""
     by_review: dict[ReviewId, set[Answer]] = defaultdict(set)
     for vote in votes:
-        if not vote.answer.is_unsure:
+        if not vote.answer.is_doubt:
             by_review[vote.review_id].add(vote.answer)
     return len(by_review) > 1 and len(set.union(*by_review.values())) > 1
 

@@ -1,7 +1,8 @@
 """From answers to labels: the label that follows from an image's answers is compared with the label in force.
 
 In: images whose answers may have changed. Out: labels appended where they differ, and soft labels. A lead's decision
-overrides every answer, and gold overrides what people answer. The result depends on the stored facts only, so doing it
+overrides every answer, and gold overrides what people answer. Where nobody could tell, a row says so, unless a label
+stands that came with the image. The result depends on the stored facts only, so doing it
 again, or in another order, changes nothing.
 """
 
@@ -17,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from db.repositories.labels import decisions, labels, soft_labels
 from db.repositories.labels.decisions import Decision
-from db.repositories.labels.labels import DISPUTED, Label, NewLabel
+from db.repositories.labels.labels import DISPUTED, OPEN, UNDECIDED, Label, NewLabel
 from db.repositories.labels.soft_labels import SoftLabel
 from db.repositories.reviews import annotations as answers
 from db.repositories.reviews.annotations import VoteRow
@@ -37,9 +38,10 @@ ENOUGH = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What people answered about an image: the result of the review answered last; `value` None in a conflict.
+    """What people answered about an image: the result of the review answered last; `value` None where there is none.
 
-    `said` is each person's answer other than unsure; `soft` the share of each answer, or the probability by `method`.
+    `said` is the label that each person gave; it is empty where nobody could tell. `soft` is the share of each answer,
+    or the probability by `method`, with that of "unsure" for those who could not tell.
     """
 
     value: str | None
@@ -57,7 +59,14 @@ class Standing:
 
     @property
     def answered_at(self) -> datetime:
-        return max(vote.updated_at for vote in self.votes)
+        """When the last label was given; where there is none, the last answer."""
+        given = [vote.updated_at for vote in self.votes if vote.annotator_id in self.said]
+        return max(given or [vote.updated_at for vote in self.votes])
+
+    @property
+    def reason(self) -> str:
+        """Why there is no value, where there is none."""
+        return DISPUTED if self.said else UNDECIDED
 
     @property
     def evidence(self) -> dict[str, Any]:
@@ -88,7 +97,7 @@ def resolve_labels(session: Session, project: Project, image_ids: Sequence[Image
 
 
 def standing_of(votes: Iterable[VoteRow], known: AnswerSet) -> dict[ImageId, Standing]:
-    """What people answered about each image by majority; images with only unsure answers are left out."""
+    """What people answered about each image by majority; a review in which somebody could tell comes before others."""
     by_review: dict[ReviewId, list[VoteRow]] = defaultdict(list)
     for vote in votes:
         if vote.kind is not ReviewKind.GOLD:  # its answers measure annotators, not images
@@ -96,21 +105,22 @@ def standing_of(votes: Iterable[VoteRow], known: AnswerSet) -> dict[ImageId, Sta
     standing: dict[ImageId, Standing] = {}
     for _, rows in sorted(by_review.items()):
         found = _of_review(rows, known)
-        if found is None:
-            continue
         before = standing.get(rows[0].image_id)
-        if before is None or before.answered_at <= found.answered_at:
+        if before is None or _rank(before) <= _rank(found):
             standing[rows[0].image_id] = found
     return standing
 
 
-def _of_review(rows: Sequence[VoteRow], known: AnswerSet) -> Standing | None:
+def _rank(one: Standing) -> tuple[bool, datetime]:
+    return bool(one.said), one.answered_at
+
+
+def _of_review(rows: Sequence[VoteRow], known: AnswerSet) -> Standing:
     votes = [Vote(v.annotator_id, v.answer, v.updated_at) for v in rows]
     said, soft = cast(votes, known), shares(votes, known)
-    if not said:
-        return None
     value = consensus(votes, known)
-    return Standing(value, rows[0].kind, rows[0].review_id, tuple(rows), said, soft, max(soft.values()))
+    confidence = max(soft.get(answer, 0.0) for answer in said.values()) if said else 0.0
+    return Standing(value, rows[0].kind, rows[0].review_id, tuple(rows), said, soft, confidence)
 
 
 def _with_soft_labels(
@@ -163,18 +173,29 @@ def _due(image: ImageId, standing: Standing | None, held: Label | None, given: L
     if held is not None and held.source is LabelSource.GOLD and held.value is not None:
         return None
     by_people = held if held is not None and held.source is LabelSource.PEOPLE else None
-    if standing is not None:
-        value, review_id = standing.value, standing.review_id
-        if by_people is not None and by_people.decision_id is None:
-            in_force = (by_people.value, by_people.review_id, by_people.disputed)
-            if in_force == (value, review_id, value is None):
-                return None
-        reason = "answered" if held is None or held.value is None else "answer changed"
-        reason = reason if value is not None else DISPUTED
-        return NewLabel(image, value, LabelSource.PEOPLE, AUTHOR, reason, review_id, standing.evidence)
-    if by_people is None or (by_people.value is None and by_people.decision_id is None):
+    came = given is not None and given.value is not None
+    if standing is not None and (standing.said or not came):
+        return _answered(image, standing, held, by_people)
+    if by_people is None or _is_withdrawn(by_people):
         return None
     gone = "answer withdrawn" if by_people.decision_id is None else "decision taken back"
     if given is not None and given.value is not None:
         return NewLabel(image, given.value, given.source, AUTHOR, f"{gone}; the earlier label stands again")
     return NewLabel(image, None, LabelSource.PEOPLE, AUTHOR, gone, by_people.review_id)
+
+
+def _answered(image: ImageId, standing: Standing, held: Label | None, by_people: Label | None) -> NewLabel | None:
+    """What people's answers make of an image; None where the label in force says so already."""
+    value, review_id = standing.value, standing.review_id
+    if by_people is not None and by_people.decision_id is None:
+        same = (by_people.value, by_people.review_id) == (value, review_id)
+        if same and (value is not None or by_people.reason == standing.reason):
+            return None
+    changed = "answered" if held is None or held.value is None else "answer changed"
+    reason = changed if value is not None else standing.reason
+    return NewLabel(image, value, LabelSource.PEOPLE, AUTHOR, reason, review_id, standing.evidence)
+
+
+def _is_withdrawn(held: Label) -> bool:
+    """Whether a row already says that no answer counts."""
+    return held.value is None and held.decision_id is None and held.reason not in OPEN

@@ -62,10 +62,10 @@ def test_what_overlap_is_chosen_by_is_counted_from_the_facts(
         assert overlaps.answered_lately(session, project.id, 10) == [image]
         assert overlaps.count_answered(session, project.id, [HARD]) == 1
         assert overlaps.count_asked(session, project.id, [HARD]) == (2, 1)
-        assert overlaps.people_since(session, project.id, NOW) == 2  # bob skipped
-        assert overlaps.people_since(session, project.id, NOW + timedelta(minutes=30)) == 1
+        assert overlaps.people_since(session, project.id, NOW) == {known["ann"], known["eve"]}  # bob skipped
+        assert overlaps.people_since(session, project.id, NOW + timedelta(minutes=30)) == {known["eve"]}
         states = overlaps.states(session, [first, second])
-        assert [(one.wanted, one.open) for one in states.values()] == [(2, False), (3, True)]
+        assert [(one.people, one.wanted, one.open) for one in states.values()] == [(2, 2, False), (0, 3, True)]
 
 
 def test_disputes_are_found_within_a_review_and_against_an_earlier_one(

@@ -82,7 +82,7 @@ def test_the_same_version_of_an_answer_is_recorded_once(
     assert current.result_hash == "g"
 
 
-def test_only_an_answer_whose_image_was_viewed_is_a_vote(
+def test_an_answer_whose_image_was_not_viewed_is_an_empty_vote(
     any_database: sa.Engine, make_project: Callable[..., Project]
 ) -> None:
     project = make_project(any_database)
@@ -96,7 +96,10 @@ def test_only_an_answer_whose_image_was_viewed_is_a_vote(
         votes = answers.votes(session, images)
         without_label = answers.unresolved_images(session, project.id)
 
-    assert [vote.review_id for vote in votes] == [viewed]
+    assert [(vote.review_id, vote.viewed, vote.answer.is_doubt) for vote in votes] == [
+        (viewed, True, False),
+        (not_viewed, False, True),
+    ]
     assert without_label == [votes[0].image_id]
 
 

@@ -19,6 +19,10 @@ from labeling.types import ImageId, LabelSource, ProjectId, ReviewId, ReviewKind
 
 DISPUTED = "people disagree: a lead must decide"
 """The reason of the row that withdraws a label because people's answers are in conflict."""
+UNDECIDED = "nobody who was asked could tell"
+"""The reason of the row that says why an image has no label: all who answered were unsure, or skipped it."""
+OPEN = frozenset({DISPUTED, UNDECIDED})
+"""The reasons of rows that wait: for another person, or for a lead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class Label:
     """A label as stored; `kind` is the kind of the review that it came from, None for an imported one.
 
     `decision_id` names the decision of a lead that it states, None where it follows from answers or was given.
-    `disputed`: there is none because people disagree.
+    `reason` says why it is as it is; without a value `DISPUTED` or `UNDECIDED` where it waits for people.
     """
 
     id: int
@@ -49,7 +53,7 @@ class Label:
     review_id: ReviewId | None
     kind: ReviewKind | None
     decision_id: int | None
-    disputed: bool
+    reason: str
     created_at: datetime
 
 
@@ -95,6 +99,5 @@ def newest_not_by_people(session: Session, image_ids: Sequence[ImageId]) -> dict
 
 def _labels() -> sa.Select[*tuple[Any, ...]]:
     decision = LabelRow.evidence["decision"].as_integer()
-    disputed = sa.and_(LabelRow.value.is_(None), LabelRow.reason == DISPUTED, decision.is_(None))
-    fields = columns(Label, LabelRow, ReviewRow, decision_id=decision, disputed=disputed)
+    fields = columns(Label, LabelRow, ReviewRow, decision_id=decision)
     return sa.select(*fields).outerjoin(ReviewRow, ReviewRow.id == LabelRow.review_id)

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.repositories.labels.labels import UNDECIDED
 from db.repositories.reviews.reviews import is_current, is_valid
 from db.rows import columns, read_all, to_row
 from db.session import insert_new
@@ -56,7 +57,10 @@ class CurrentAnnotation:
 
 @dataclass(frozen=True, slots=True)
 class VoteRow:
-    """A current answer that counts, to a review whose image was viewed; `shown` is what was pre-selected."""
+    """A current answer that counts; `shown` is what was pre-selected.
+
+    It is empty for a skip, and where the image was not `viewed`: who never fetched it from us can tell nothing.
+    """
 
     image_id: ImageId
     review_id: ReviewId
@@ -66,6 +70,7 @@ class VoteRow:
     annotator_id: int
     answer: Answer
     shown: str | None
+    viewed: bool
     lead_time_s: float | None
     updated_at: datetime
 
@@ -123,28 +128,37 @@ def tasks_of(session: Session, project_id: ProjectId, ls_annotation_ids: Sequenc
 
 
 def votes(session: Session, image_ids: Sequence[ImageId]) -> list[VoteRow]:
-    """The current answers about these images that count; an answer whose image was never fetched from us is none."""
+    """The current answers about these images that count, skips among them."""
     return _votes(session, ReviewRow.image_id.in_(image_ids))
 
 
 def votes_of_project(session: Session, project_id: ProjectId) -> list[VoteRow]:
-    """All current answers of a project that count, in the order of their recording."""
+    """All current answers of a project that count, skips among them, in the order of their recording."""
     return _votes(session, ReviewRow.project_id == project_id)
 
 
 def _votes(session: Session, condition: sa.ColumnElement[bool]) -> list[VoteRow]:
     kinds = {kind.value: kind for kind in ReviewKind}
     ids = {"annotation_id": AnnotationRow.id, "annotator_id": sa.func.coalesce(AnnotationRow.annotator_id, 0)}
-    fields = columns(VoteRow, AnnotationRow, ReviewRow, answer=AnnotationRow.answers, **ids)
+    viewed = ViewRow.at.is_not(None)
+    fields = columns(VoteRow, AnnotationRow, ReviewRow, answer=AnnotationRow.answers, viewed=viewed, **ids)
     rows = session.execute(  # columns, not objects of the mapper: a project has tens of thousands
         sa.select(*fields)
         .join(ReviewRow, ReviewRow.id == AnnotationRow.review_id)
-        .join(ViewRow, ViewRow.review_id == ReviewRow.id)
-        .where(condition, is_current(), is_valid(), AnnotationRow.action == _ANSWERED)
+        .outerjoin(ViewRow, ViewRow.review_id == ReviewRow.id)
+        .where(condition, is_current(), is_valid(), AnnotationRow.action != _WITHDRAWN)
         .order_by(AnnotationRow.id)
     )
     return [
-        VoteRow(**{**row, "kind": kinds[row["kind"]], "answer": Answer.of(row["answer"])}) for row in rows.mappings()
+        VoteRow(
+            **{
+                **row,
+                "kind": kinds[row["kind"]],
+                "viewed": bool(row["viewed"]),
+                "answer": Answer.of(row["answer"] if row["viewed"] else ()),
+            }
+        )
+        for row in rows.mappings()
     ]
 
 
@@ -155,7 +169,8 @@ def answered_images(session: Session, project_id: ProjectId) -> list[ImageId]:
 
 def unresolved_images(session: Session, project_id: ProjectId) -> list[ImageId]:
     """Images with an answer whose review was viewed and made no label: the view may have been noted late."""
-    labelled = sa.exists().where(LabelRow.review_id == ReviewRow.id).correlate(ReviewRow)
+    made = sa.or_(LabelRow.value.is_not(None), LabelRow.reason != UNDECIDED)
+    labelled = sa.exists().where(LabelRow.review_id == ReviewRow.id, made).correlate(ReviewRow)
     viewed = sa.exists().where(ViewRow.review_id == ReviewRow.id).correlate(ReviewRow)
     return _images(session, ReviewRow.project_id == project_id, AnnotationRow.action == _ANSWERED, viewed, ~labelled)
 

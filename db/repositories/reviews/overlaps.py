@@ -14,13 +14,19 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from db.repositories.people import annotators
-from db.repositories.reviews.reviews import has_ended, is_current, is_open, is_valid, overlap_wanted
+from db.repositories.reviews.reviews import (
+    CLOSING,
+    answered_people,
+    has_ended,
+    is_current,
+    is_open,
+    is_valid,
+    overlap_wanted,
+)
 from db.rows import columns, count, read, read_all, rows_of
 from db.session import insert_new, update
 from db.tables import AnnotationRow, OverlapRow, PushRow, ReviewRow, VoidRow
 from labeling.types import Actor, AnnotationAction, ImageId, ProjectId, ReviewId, ReviewKind
-
-_CLOSING = (AnnotationAction.ANSWERED.value, AnnotationAction.SKIPPED.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +40,13 @@ class TooFewPeople:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """How a review that has not ended stands: its drawn place, how many people it wants, and whether it waits."""
+    """How a review that has not ended stands: its drawn place, how many people it wants, and whether it waits.
+
+    `people` have answered it in a way that counts, those who could not tell among them.
+    """
 
     place: float
+    people: int
     wanted: int
     open: bool
 
@@ -69,8 +79,8 @@ def note_people(session: Session, people: Sequence[TooFewPeople]) -> None:
         update(session, PushRow, PushRow.review_id == one.review_id, people=one.people)
 
 
-def people_since(session: Session, project_id: ProjectId, since: datetime) -> int:
-    """How many different people have answered since then in a way that counts, those left out who are paused now."""
+def people_since(session: Session, project_id: ProjectId, since: datetime) -> set[int]:
+    """The people who have answered since then in a way that counts, those left out who are paused now."""
     rows = session.scalars(
         sa.select(AnnotationRow.annotator_id)
         .distinct()
@@ -78,7 +88,7 @@ def people_since(session: Session, project_id: ProjectId, since: datetime) -> in
         .where(ReviewRow.project_id == project_id, AnnotationRow.updated_at >= since)
         .where(AnnotationRow.action == AnnotationAction.ANSWERED.value, is_valid())
     )
-    return len({one for one in rows if one is not None} - annotators.paused(session, project_id))
+    return {one for one in rows if one is not None} - annotators.paused(session, project_id)
 
 
 def answered_lately(session: Session, project_id: ProjectId, limit: int) -> list[ImageId]:
@@ -94,7 +104,7 @@ def answered_lately(session: Session, project_id: ProjectId, limit: int) -> list
 
 def states(session: Session, review_ids: Sequence[ReviewId]) -> dict[ReviewId, Asked]:
     """How these reviews stand; those that have ended are left out."""
-    stand = columns(Asked, ReviewRow, wanted=overlap_wanted(), open=is_open())
+    stand = columns(Asked, ReviewRow, people=answered_people(), wanted=overlap_wanted(), open=is_open())
     statement = sa.select(ReviewRow.id, *stand).where(~has_ended())
     return {ReviewId(row.id): read(Asked, row) for row in rows_of(session, statement, ReviewRow.id, review_ids)}
 
@@ -126,7 +136,7 @@ def _uncounted() -> sa.ColumnElement[int]:
     counts = sa.exists().where(
         counted.review_id == answer.review_id,
         counted.annotator_id == answer.annotator_id,
-        counted.action.in_(_CLOSING),
+        counted.action.in_(CLOSING),
         is_current(counted),
         is_valid(counted),
     )
@@ -134,7 +144,7 @@ def _uncounted() -> sa.ColumnElement[int]:
         sa.select(sa.func.count(sa.distinct(sa.func.coalesce(answer.annotator_id, 0))))
         .where(
             answer.review_id == ReviewRow.id,
-            answer.action.in_(_CLOSING),
+            answer.action.in_(CLOSING),
             is_current(answer),
             ~is_valid(answer),
             ~counts.correlate(answer),

@@ -34,7 +34,7 @@ from labeling.types import AnnotationAction, ImageId, ProjectId, ReviewId, Revie
 TASK_DELETED = "task deleted"
 """The reason of a review's end when its task is gone from Label Studio; it is never made again."""
 
-_CLOSING = (AnnotationAction.ANSWERED.value, AnnotationAction.SKIPPED.value)
+CLOSING = (AnnotationAction.ANSWERED.value, AnnotationAction.SKIPPED.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def answered_people() -> sa.ColumnElement[int]:
     answer = aliased(AnnotationRow)
     return (
         sa.select(sa.func.count(sa.distinct(sa.func.coalesce(answer.annotator_id, 0))))
-        .where(answer.review_id == ReviewRow.id, answer.action.in_(_CLOSING), is_current(answer), is_valid(answer))
+        .where(answer.review_id == ReviewRow.id, answer.action.in_(CLOSING), is_current(answer), is_valid(answer))
         .correlate(ReviewRow)
         .scalar_subquery()
     )
@@ -134,7 +134,7 @@ def count_open(session: Session, project_id: ProjectId) -> int:
 def has_fresh(session: Session, project_id: ProjectId, number: int) -> bool:
     """Whether so many reviews wait for their first answer; gold ones, which measure people, left out."""
     touched = sa.exists().where(
-        AnnotationRow.review_id == ReviewRow.id, AnnotationRow.action.in_(_CLOSING), is_current()
+        AnnotationRow.review_id == ReviewRow.id, AnnotationRow.action.in_(CLOSING), is_current()
     )
     of_project, is_gold = ReviewRow.project_id == project_id, ReviewRow.kind == ReviewKind.GOLD.value
     fresh = sa.select(ReviewRow.id).where(of_project, ~is_gold, is_open(), ~touched)

@@ -1,10 +1,10 @@
 """When an annotator should be paused: a sequential test of each annotator's answers, not a threshold on a share.
 
-In: answers with what is known of their images. Out: findings, the clearest first. There are three tests: errors against
-gold and against people who agree with each other, pre-labels that are accepted unread, and two people who make the same
-mistakes. Each is an e-process, so it may be repeated after every answer: an annotator who errs at no more than the
-tolerated rate is found with a probability of at most `ALPHA` over the whole run, however long it is. No annotator is
-compared with one who was found already.
+In: answers with what is known of their images. Out: findings, the clearest first. There are four tests: errors against
+gold and against people who agree with each other, pre-labels that are accepted unread, two people who make the same
+mistakes, and one who can tell hardly any image. Each is an e-process, so it may be repeated after every answer: an
+annotator who errs at no more than the tolerated rate is found with a probability of at most `ALPHA` over the whole run,
+however long it is. No annotator is compared with one who was found already.
 """
 
 from __future__ import annotations
@@ -25,9 +25,12 @@ from labeling.quality.annotators.references import Answer, Votes, collect_votes,
 __all__ = ["ALPHA", "Finding", "Harm", "find_harm", "log_evidence", "quick_limits"]
 
 ALPHA = 0.05
-"""The chance that an annotator within the tolerated rates is ever found; shared among the three kinds of harm."""
-TOLERATED_ERRORS, TOLERATED_COPIES, TOLERATED_SAME = 0.08, 0.20, 0.30
-"""Errors among answers with known truth; quick copies of pre-labels; own mistakes that another person makes too."""
+"""The chance that an annotator within the tolerated rates is ever found; shared among the four kinds of harm."""
+TOLERATED_ERRORS, TOLERATED_COPIES, TOLERATED_SAME, TOLERATED_DOUBTS = 0.08, 0.20, 0.30, 0.50
+"""Errors among answers with known truth; quick copies of pre-labels; own mistakes that another person makes too; images
+that they could not tell."""
+MOST_TOLERATED, MOST_DOUBTS = 0.5, 0.9
+"""However bad the others are, no more than this is tolerated; of doubts more, for all images of a team may be hard."""
 FACTOR = 1.5
 """The tolerated rate is this times the median of the others, if that is more."""
 PRIOR = 10
@@ -51,11 +54,12 @@ class Harm(StrEnum):
     ERRORS = "errs more than the team"
     COPIES = "accepts pre-labels without a look"
     SAME = "makes the same mistakes as somebody else"
+    DOUBTS = "cannot tell most of the images"
 
 
 _LARGEST = 600.0
 """Evidence is reported up to so many nats: beyond them the number would overflow."""
-_SHARE = {Harm.ERRORS: 0.7, Harm.COPIES: 0.1, Harm.SAME: 0.2}
+_SHARE = {Harm.ERRORS: 0.65, Harm.COPIES: 0.1, Harm.SAME: 0.2, Harm.DOUBTS: 0.05}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,9 @@ class _Event:
     tolerated: float = 0.0
 
 
-def find_harm(answers: Sequence[Answer], excused: Set[int] = frozenset()) -> list[Finding]:
+def find_harm(
+    answers: Sequence[Answer], excused: Set[int] = frozenset(), doubts: Sequence[Answer] = ()
+) -> list[Finding]:
     """The annotators to pause, the clearest first; each once, both of a pair.
 
     Parameters
@@ -100,6 +106,8 @@ def find_harm(answers: Sequence[Answer], excused: Set[int] = frozenset()) -> lis
         All that count, in any order. Of an annotator who takes part again, only those since then.
     excused : set of int
         Annotators who are paused already: they are not tested, and nobody is compared with them.
+    doubts : sequence of Answer
+        Those that tell nothing ("unsure", skips), of the same people; what they say is not read.
 
     Returns
     -------
@@ -110,10 +118,10 @@ def find_harm(answers: Sequence[Answer], excused: Set[int] = frozenset()) -> lis
     Source: Shafer et al. (2011), "Test martingales, Bayes factors and p-values"; Ville's inequality.
     """
     votes, found = collect_votes(answers), list[Finding]()
-    judged = {answer.annotator for answer in answers} - excused
+    judged = {answer.annotator for answer in (*answers, *doubts)} - excused
     out = set(excused)
     while judged:
-        candidates = list(_candidates(answers, votes, judged, out))
+        candidates = list(_candidates(answers, doubts, votes, judged, out))
         clearest = max(candidates, key=lambda finding: finding.excess, default=None)
         if clearest is None:
             break
@@ -165,10 +173,14 @@ def quick_limits(answers: Iterable[Answer]) -> dict[int, float]:
     return limits
 
 
-def _candidates(answers: Sequence[Answer], votes: Votes, judged: Set[int], out: Set[int]) -> Iterator[Finding]:
+def _candidates(
+    answers: Sequence[Answer], doubts: Sequence[Answer], votes: Votes, judged: Set[int], out: Set[int]
+) -> Iterator[Finding]:
     errors = _by_person(_errors(answers, votes, judged, out), TOLERATED_ERRORS)
     copies = _by_person(_copies(answers, judged), TOLERATED_COPIES)
-    for harm, by_person in ((Harm.ERRORS, errors), (Harm.COPIES, copies)):
+    asked = [_Event(one.at, one, bad) for bad, some in ((False, answers), (True, doubts)) for one in some]
+    cannot_tell = _by_person((e for e in asked if e.answer.annotator in judged), TOLERATED_DOUBTS, MOST_DOUBTS)
+    for harm, by_person in ((Harm.ERRORS, errors), (Harm.COPIES, copies), (Harm.DOUBTS, cannot_tell)):
         for who, events in by_person.items():
             yield from _judge(who, harm, events, 1 / (ALPHA * _SHARE[harm]))
     for first, second in permutations(sorted(errors), 2):
@@ -196,7 +208,7 @@ def _copies(answers: Sequence[Answer], judged: Set[int]) -> Iterator[_Event]:
             yield _Event(answer.at, answer, answer.said == answer.shown and time < limits[who])
 
 
-def _by_person(events: Iterable[_Event], floor: float) -> dict[int, list[_Event]]:
+def _by_person(events: Iterable[_Event], floor: float, most: float = MOST_TOLERATED) -> dict[int, list[_Event]]:
     """Each person's events in their order; the tolerated rate follows from the others' answers up to then."""
     in_order = sorted(events, key=lambda event: (event.at, event.answer.annotator, event.answer.image))
     people = sorted({event.answer.annotator for event in in_order})
@@ -205,7 +217,7 @@ def _by_person(events: Iterable[_Event], floor: float) -> dict[int, list[_Event]
     for event in in_order:
         who = event.answer.annotator
         usual = median(bad[other] / n[other] for other in people if other != who) if len(people) > 1 else 0.0
-        found[who].append(replace(event, tolerated=min(0.5, max(floor, FACTOR * usual))))
+        found[who].append(replace(event, tolerated=min(most, max(floor, FACTOR * usual))))
         bad[who] += event.bad
         n[who] += 1
     return found

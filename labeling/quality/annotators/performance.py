@@ -64,16 +64,18 @@ class OneClass:
 
 @dataclass(frozen=True, slots=True)
 class AnnotatorFigures:
-    """One person's figures.
+    """One person's figures; `answers` counts those that give a label.
 
-    `agreement` and `kappa` compare with the majority of the others. `accepted_wrong` is the share of wrong pre-labels
-    that were kept, `blind_error` the share of wrong answers where none was shown, `anchoring` the first minus the
-    second. `quick_copies` is the share of pre-labels kept in a fraction of the team's time. `commonest` is the answer
-    given most often, `usual` how often the others give it.
+    `cannot_tell` is the share of images of which they could not tell what they are. `agreement` and `kappa` compare
+    with the majority of the others. `accepted_wrong` is the share of wrong pre-labels that were kept, `blind_error`
+    the share of wrong answers where none was shown, `anchoring` the first minus the second. `quick_copies` is the
+    share of pre-labels kept in a fraction of the team's time. `commonest` is the answer given most often, `usual` how
+    often the others give it.
     """
 
     annotator: int
     answers: int
+    cannot_tell: Estimate
     gold: Estimate
     agreement: Estimate
     kappa: float | None
@@ -91,8 +93,8 @@ class AnnotatorFigures:
     classes: tuple[OneClass, ...]
 
 
-def describe(answers: Sequence[Answer]) -> list[AnnotatorFigures]:
-    """The figures of all who answered, in the order of their numbers.
+def describe(answers: Sequence[Answer], doubts: Sequence[Answer] = ()) -> list[AnnotatorFigures]:
+    """The figures of all who answered, in the order of their numbers; `doubts` are answers that tell nothing.
 
     Examples
     --------
@@ -107,7 +109,11 @@ def describe(answers: Sequence[Answer]) -> list[AnnotatorFigures]:
     theirs: dict[int, list[Answer]] = defaultdict(list)
     for answer in sorted(answers, key=lambda answer: (answer.at, answer.image)):
         theirs[answer.annotator].append(answer)
-    return [_figures(who, theirs[who], votes, limits.get(who), everything) for who in sorted(theirs)]
+    unsure = Counter(one.annotator for one in doubts)
+    return [
+        _figures(who, theirs[who], unsure[who], votes, limits.get(who), everything)
+        for who in sorted(theirs.keys() | unsure.keys())
+    ]
 
 
 def difference(first: Estimate, second: Estimate) -> Estimate:
@@ -140,7 +146,7 @@ def sessions(mine: Iterable[Answer]) -> list[list[Answer]]:
 
 
 def _figures(
-    who: int, mine: list[Answer], votes: Votes, quick_limit: float | None, everything: Counter[str]
+    who: int, mine: list[Answer], unsure: int, votes: Votes, quick_limit: float | None, everything: Counter[str]
 ) -> AnnotatorFigures:
     truth = {id(answer): found.value for answer in mine if (found := reference_of(answer, votes)) is not None}
     checked = [(answer, truth[id(answer)]) for answer in mine if id(answer) in truth]
@@ -150,12 +156,13 @@ def _figures(
     accepted = share(sum(answer.said == answer.shown for answer, _ in misled), len(misled))
     blind_error = share(sum(answer.said != true for answer, true in blind), len(blind))
     said = Counter(answer.said for answer in mine)
-    commonest, often = min(said.items(), key=lambda one: (-one[1], one[0]))
+    commonest, often = min(said.items(), key=lambda one: (-one[1], one[0]), default=("", 0))
     rest = everything.total() - len(mine)
     per_hour, per_day = _pace(mine)
     return AnnotatorFigures(
         annotator=who,
         answers=len(mine),
+        cannot_tell=share(unsure, unsure + len(mine)),
         gold=_right([(answer, answer.known) for answer in mine if answer.gold and answer.known is not None]),
         agreement=_right(peers),
         kappa=_kappa(peers),

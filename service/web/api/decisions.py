@@ -1,8 +1,8 @@
-"""Decisions: what leads decide about images, the images in dispute, and asking people again."""
+"""Decisions: what leads decide about images, those in dispute or undecided, and asking people again."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Literal
@@ -11,10 +11,13 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from db.session import reading, transaction
+from db.views.undecided import UndecidedState
 from labeling.types import Actor, ImageId, ReviewKind
+from service.labels import undecided
 from service.labels.corrections import AT_ONCE, ask_people, correct
 from service.labels.disputes import Disputed, Said, listed
 from service.labels.reannotation import Asked
+from service.labels.undecided import UndecidedImage
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep
 
@@ -46,8 +49,15 @@ class DisputesOut(BaseModel):
     total: int
 
 
+class UndecidedOut(BaseModel):
+    """The images that nobody who was asked could tell, the newest review first, and how many are in each state."""
+
+    items: list[UndecidedImage]
+    counts: dict[UndecidedState, int]
+
+
 class DecisionIn(BaseModel):
-    """What an image is: a class, "none of these", "unsure" (no label), or null to take a decision back."""
+    """What an image is: a class, "none of these", "unsure" (undecidable), or null to take a decision back."""
 
     model_config = ConfigDict(extra="forbid")
     image_id: _Image
@@ -82,6 +92,21 @@ def list_disputes(parts: PartsDep, project: ProjectDep, limit: Annotated[int, Qu
     with reading(parts.database) as session:
         found = listed(session, project)
     return DisputesOut(items=[_out(one) for one in found[:limit]], total=len(found))
+
+
+@router.get("/api/projects/{project}/undecided", summary="List images that nobody who was asked could tell")
+def list_undecided(
+    parts: PartsDep,
+    project: ProjectDep,
+    state: UndecidedState | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> UndecidedOut:
+    """With who was unsure or skipped it, and whether another person is asked, a lead decides, or a lead gave it up."""
+    with reading(parts.database) as session:
+        found = undecided.listed(session, project)
+    counts = Counter(one.state for one in found)
+    items = [one for one in found if state in (None, one.state)][:limit]
+    return UndecidedOut(items=items, counts={one: counts[one] for one in UndecidedState})
 
 
 @router.post("/api/projects/{project}/decisions", summary="Decide about images")

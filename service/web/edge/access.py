@@ -95,6 +95,7 @@ ROUTES: dict[str, dict[str, Access]] = {
     f"{_P}/engines/reports": {"GET": _READ, "POST": _ENGINEER},
     f"{_P}/engines/reports/{{report_id}}": {"GET": _READ},
     f"{_P}/disputes": {"GET": _READ},
+    f"{_P}/undecided": {"GET": _READ},
     f"{_P}/decisions": {"POST": _ENGINEER},
     f"{_P}/ask-again": {"POST": _ENGINEER},
     f"{_P}/suspects": {"GET": _READ},

@@ -27,6 +27,7 @@ from labeling.jobs import Role
 from labeling.project import Project
 from labeling.types import Actor, ImageId, LabelSource, ReviewKind
 from service.auth import Caller
+from service.labels import undecided
 from service.labels.corrections import AT_ONCE, ask_people, correct
 from service.projects.pseudonyms import shown_name
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
@@ -51,6 +52,7 @@ class Filters(BaseModel):
     kind: Annotated[ReviewKind | None, _Empty] = None
     annotator: Number = None
     disputed: bool = False
+    undecided: bool = False
     text: Text = ""
 
     def query(self, **more: object) -> str:
@@ -85,6 +87,7 @@ def show_labels(
         shown = [] if caller.may(Role.ENGINEER) else [item.image_id for item in found.items]
         hidden = label_list.blind_and_open(session, shown)
         people = annotators.everyone(session, project.id)
+        doubted = undecided.listed(session, project, among=[item.image_id for item in found.items])
     return page(
         request,
         "labels.html",
@@ -97,6 +100,7 @@ def show_labels(
         newest=filters.query() if after else None,
         choices=_choices(project, people),
         author_of=lambda item: _author_of(project, item),
+        doubts={one.image_id: one.words for one in reversed(doubted)},
         answers=project.config.answers.choices,
         done=_DONE[done] if done else None,
         n=n,
@@ -143,7 +147,7 @@ def _found(
         return Slice(label_list.of_images(session, project.id, image_ids), None)
     chosen = dict(filters) | {"text": filters.text.strip()}
     wanted = Wanted(annotator_id=chosen.pop("annotator"), withheld=not caller.may(Role.ENGINEER), **chosen)
-    return label_list.standing(session, project.id, wanted, after=after, limit=AT_ONCE)
+    return label_list.standing(session, project, wanted, after=after, limit=AT_ONCE)
 
 
 def _of_project(parts: WebParts, project: Project, image_ids: list[ImageId]) -> list[Listed]:

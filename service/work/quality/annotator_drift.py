@@ -35,7 +35,7 @@ def people_over_time(parts: Parts, session: Session, project: Project) -> list[H
     """All annotators who have at least 20 answers that can be judged, lately and before."""
     known = {image: answer.value for image, answer in gold.answers(session, project.id).items()}
     votes = [vote for vote in read_votes(parts, session, project.id) if vote.annotator_id]
-    counted = _counted([_answer(vote, known) for vote in votes if len(vote.answer.choices) == 1], parts.now() - LATELY)
+    counted = _counted([_answer(vote, known) for vote in votes if vote.answer.single is not None], parts.now() - LATELY)
     enough = {who: (old, new) for who, (old, new) in counted.items() if min(len(old), len(new)) >= ENOUGH}
     found = {who: fewer_right((sum(old), len(old)), (sum(new), len(new))) for who, (old, new) in enough.items()}
     corrected = dict(zip(found, holm([one.p_value for one in found.values()]), strict=True))

@@ -20,9 +20,11 @@ from db.repositories.projects import projects
 from db.repositories.reviews import annotations as answers
 from db.session import reading, transaction
 from db.views import figures
+from labeling.answers import AnswerSet
 from labeling.jobs import JobName, Trigger
 from labeling.project import Project
 from labeling.quality.annotators.aggregation import Aggregation, RaterAnswer, aggregate
+from labeling.quality.annotators.aggregation import SoftLabel as Weighed
 from labeling.review.kinds import blind_always
 from labeling.slices import batches
 from labeling.types import ImageId, ProjectId
@@ -129,16 +131,20 @@ def _table(facts: _Facts) -> list[RaterAnswer]:
 
 def _soft_labels(facts: _Facts, found: Aggregation, method: str) -> list[SoftLabel]:
     return [
-        SoftLabel(
-            ImageId(image),
-            method,
-            soft.value,
-            round(soft.confidence, 4),
-            {answer: round(share, 6) for answer, share in soft.probs.items()},
-            facts.standing[ImageId(image)].annotation_ids,
-        )
+        _soft(ImageId(image), facts.standing[ImageId(image)], soft, method, facts.project.config.answers)
         for image, soft in found.labels.items()
     ]
+
+
+def _soft(image: ImageId, people: Standing, found: Weighed, method: str, known: AnswerSet) -> SoftLabel:
+    """What the method found, with the share of those who could not tell kept beside it."""
+    doubt = people.soft.get(known.unsure, 0.0)
+    probs = {answer: share * (1 - doubt) for answer, share in found.probs.items()}
+    probs |= {known.unsure: doubt} if doubt else {}
+    rounded = {answer: round(share, 6) for answer, share in probs.items()}
+    return SoftLabel(
+        image, method, found.value, round(found.confidence * (1 - doubt), 4), rounded, people.annotation_ids
+    )
 
 
 def _keep(parts: Parts, facts: _Facts, soft: Sequence[SoftLabel]) -> dict[str, int]:

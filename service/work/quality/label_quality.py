@@ -113,7 +113,7 @@ def _read(parts: Parts, session: Session, project: Project, figures: Mapping[str
     given = [
         vote.answer.says(known[vote.image_id].value)
         for vote in read_votes(parts, session, project.id)
-        if vote.kind is ReviewKind.GOLD and vote.image_id in known
+        if vote.kind is ReviewKind.GOLD and vote.image_id in known and not vote.answer.is_doubt
     ]
     versions = read(figures, AccuracyByVersion)
     return _Facts(

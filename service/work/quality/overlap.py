@@ -1,7 +1,7 @@
-"""Asks another person where that changes a label's odds, and a third where two disagree.
+"""Asks another person where somebody could not tell, or where that changes a label's odds; a third where two disagree.
 
 In: the newest answers, what was predicted of the images before, and the policy. Out: facts that more people are wanted;
-the next `review` sends them to Label Studio. Nothing is asked while fewer than two people take part.
+the next `review` sends them to Label Studio. Nobody is waited for who does not take part now: then a lead decides.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from db.repositories.reviews import overlaps
 from db.repositories.reviews.overlaps import Asked
 from db.session import reading, transaction
 from db.views import figures
+from db.views.undecided import Undecided, UndecidedState, undecided
 from labeling.answers import AnswerSet, is_none
 from labeling.jobs import JobName, Trigger
 from labeling.project import Project
@@ -38,6 +39,8 @@ NEWEST = 2_000
 """So many of the newest answered reviews are considered."""
 MOST_WAITING = 200
 """So many doubtful images at most wait for another person at a time; new questions must not wait behind them."""
+IN_DOUBT = 2
+"""So many people are asked about an image that nobody can tell; then a lead decides."""
 _ADJUDICATED = frozenset({ReviewKind.AUDIT})
 """Kinds of which a conflict goes to a lead at once."""
 
@@ -46,10 +49,11 @@ _ADJUDICATED = frozenset({ReviewKind.AUDIT})
 class _Facts:
     project: Project
     fingerprint: str
-    people: int
+    people: set[int]
     standing: Mapping[ImageId, Standing]
     asked: Mapping[ReviewId, Asked]
     predicted: Mapping[ImageId, Sequence[float]]
+    undecided: Mapping[ReviewId, Undecided]
     budget: int
 
 
@@ -58,11 +62,12 @@ def ask_another_person(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     facts = _read(parts, project_id)
     if facts is None:
         return {"overlap": 0}
-    second = _second(facts)
+    second = dict.fromkeys(_second(facts), 2) if len(facts.people) > 1 else {}
     third = _third(facts)
     with transaction(parts.database) as session:
         now = parts.now()
-        wanted = overlaps.want(session, dict.fromkeys(second, 2), Actor(AUTHOR, "doubt", now))
+        wanted = overlaps.want(session, _in_doubt(facts), Actor(AUTHOR, "nobody could tell", now))
+        wanted += overlaps.want(session, second, Actor(AUTHOR, "doubt", now))
         wanted += overlaps.want(session, third, Actor(AUTHOR, "people disagree", now))
         figures.keep(session, project_id, [], facts.fingerprint, now, part=PART)
         if wanted:
@@ -74,19 +79,23 @@ def _read(parts: Parts, project_id: ProjectId) -> _Facts | None:
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
         people = overlaps.people_since(session, project_id, parts.now() - LATELY)
-        if people < 2:
-            return None
         revision = engines_in_force.first_revision(session, project_id)
-        fingerprint = f"{project.config_version}-{people}-{soft_labels.fingerprint(session, project_id, revision)}"
+        here = ".".join(map(str, sorted(people)))
+        fingerprint = f"{project.config_version}-{here}-{soft_labels.fingerprint(session, project_id, revision)}"
         if fingerprint == figures.kept_fingerprint(session, project_id, PART):
             return None
         images = overlaps.answered_lately(session, project_id, NEWEST)
         standing = standing_of(answers.votes(session, images), project.config.answers)
         decided = decisions.in_force(session, list(standing))
         standing = {image: one for image, one in standing.items() if image not in decided}
-        asked = overlaps.states(session, [one.review_id for one in standing.values()])
+        doubted = {
+            one.review_id: one
+            for one in undecided(session, project)
+            if one.state is UndecidedState.LEAD and one.review_id is not None
+        }
+        asked = overlaps.states(session, [*(one.review_id for one in standing.values()), *doubted])
         predicted = _predicted(session, project, revision, list(standing))
-        return _Facts(project, fingerprint, people, standing, asked, predicted, _budget(session, project))
+        return _Facts(project, fingerprint, people, standing, asked, predicted, doubted, _budget(session, project))
 
 
 def _predicted(
@@ -107,6 +116,15 @@ def _budget(session: Session, project: Project) -> int:
     several, waiting = overlaps.count_asked(session, project.id, BY_DOUBT)
     allowed = int(policy.share * overlaps.count_answered(session, project.id, BY_DOUBT))
     return min(allowed - several, MOST_WAITING - waiting)
+
+
+def _in_doubt(facts: _Facts) -> dict[ReviewId, int]:
+    """One more for each image that nobody could tell yet and that somebody is left for; the others are a lead's."""
+    return {
+        review: facts.asked[review].people + 1
+        for review, one in facts.undecided.items()
+        if review in facts.asked and len(one.people) < IN_DOUBT and facts.people - one.people
+    }
 
 
 def _second(facts: _Facts) -> list[ReviewId]:
@@ -133,11 +151,13 @@ def _answered(facts: _Facts, image: ImageId, one: Standing, known: AnswerSet, no
 def _third(facts: _Facts) -> dict[ReviewId, int]:
     """One more for each conflict that the policy and the team have somebody left for; the others are a lead's."""
     return {
-        one.review_id: len(one.said) + 1
+        one.review_id: facts.asked[one.review_id].people + 1
         for one in facts.standing.values()
-        if one.value is None
+        if one.said
+        and one.value is None
         and one.kind not in _ADJUDICATED
         and one.review_id in facts.asked
         and not facts.asked[one.review_id].open
-        and len(one.said) < min(facts.people, facts.project.config.policy.overlap.people)
+        and len(one.said) < facts.project.config.policy.overlap.people
+        and facts.people - {vote.annotator_id for vote in one.votes}
     }

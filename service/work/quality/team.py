@@ -43,7 +43,7 @@ __all__ = ["PART", "RULE", "refresh_team"]
 log = get_logger(__name__)
 
 PART = ":team"
-FORMAT = "1"
+FORMAT = "2"
 LATELY = 20_000
 """The figure speaks of so many answers, the newest: it must follow an answer within seconds."""
 MOST_DIFFERENCES = 12
@@ -58,6 +58,7 @@ class _Facts:
     project: Project
     people: list[Annotator]
     answers: list[Answer]
+    doubts: list[Answer]
     gold: Mapping[ImageId, KnownAnswer]
 
 
@@ -69,12 +70,13 @@ def refresh_team(parts: Parts, project_id: ProjectId) -> dict[str, int]:
         if is_current(session, project_id, fingerprint, Team, part=PART):
             return {"team": 0}
         facts = _read(parts, session, project)
-        found = find_harm(_held_against(facts), {one.id for one in facts.people if one.paused})
+        paused = {one.id for one in facts.people if one.paused}
+        found = find_harm(_held_against(facts, facts.answers), paused, _held_against(facts, facts.doubts))
         team = _figure(session, facts, found)
     with transaction(parts.database) as session:
-        paused = _pause(session, parts, facts.project, found) if facts.project.config.policy.team.pause else 0
+        new = _pause(session, parts, facts.project, found) if facts.project.config.policy.team.pause else 0
         keep(session, project_id, [write(team)], fingerprint, parts.now(), PART)
-    return {"team": 1, **({"paused": paused} if paused else {})}
+    return {"team": 1, **({"paused": new} if new else {})}
 
 
 def _read(parts: Parts, session: Session, project: Project) -> _Facts:
@@ -91,7 +93,12 @@ def _read(parts: Parts, session: Session, project: Project) -> _Facts:
         for vote in votes
         if (label := vote.answer.single) is not None and possible.is_label(label)
     ]
-    return _Facts(project, annotators.everyone(session, project.id), answers, known)
+    doubts = [
+        Answer(vote.annotator_id, vote.image_id, possible.unsure, vote.updated_at)
+        for vote in votes
+        if vote.viewed and vote.answer.is_doubt
+    ]
+    return _Facts(project, annotators.everyone(session, project.id), answers, doubts, known)
 
 
 def _makers(votes: Sequence[VoteRow], known: Mapping[ImageId, KnownAnswer]) -> set[tuple[int, int]]:
@@ -120,10 +127,10 @@ def _answer(
     )
 
 
-def _held_against(facts: _Facts) -> list[Answer]:
+def _held_against(facts: _Facts, answers: Sequence[Answer]) -> list[Answer]:
     """Of somebody who takes part again, what they answered since then."""
     since = {one.id: one.since for one in facts.people if one.since is not None and not one.paused}
-    return [answer for answer in facts.answers if answer.annotator not in since or answer.at > since[answer.annotator]]
+    return [answer for answer in answers if answer.annotator not in since or answer.at > since[answer.annotator]]
 
 
 def _pause(session: Session, parts: Parts, project: Project, found: Sequence[Finding]) -> int:
@@ -163,7 +170,7 @@ def _finding(finding: Finding) -> Found:
 
 def _figure(session: Session, facts: _Facts, found: Sequence[Finding]) -> Team:
     votes = collect_votes(facts.answers)
-    described = describe(facts.answers)
+    described = describe(facts.answers, facts.doubts)
     differences = _shown(session, {one.annotator: _differences(one.annotator, facts, votes) for one in described})
     return Team(
         answers=len(facts.answers),
@@ -177,6 +184,7 @@ def _person(one: AnnotatorFigures, found: Sequence[Finding], differences: list[D
     return Person(
         annotator=one.annotator,
         answers=one.answers,
+        cannot_tell=known(one.cannot_tell),
         gold=known(one.gold),
         agreement=known(one.agreement),
         kappa=rounded(one.kappa, 4),

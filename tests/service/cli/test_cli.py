@@ -24,10 +24,13 @@ from db.repositories.projects import projects
 from db.repositories.running import failures
 from db.session import make_engine, transaction
 from db.tables import RegistrationRow
+from labeling.types import ReviewKind
 from service.cli import app
 from service.cli.output import author
 from tests import factories
+from tests.answering import answer
 from tests.conftest import NOW
+from tests.reviewing import ask
 
 DOCS = Path(__file__).parents[3] / "docs" / "reference" / "cli.md"
 PROJECT = "name: animals\nlabels: [cat, dog]\npolicy: {engine: scripted}\n"
@@ -432,6 +435,22 @@ def test_status_of_a_new_project_has_nothing_to_tell(animals: Cli) -> None:
     assert (document["project"], document["champion"], document["open_reviews"]) == ("animals", None, 0)
     assert said.exit_code == 0
     assert "champion: none yet" in said.stdout
+
+
+def test_undecided_lists_who_could_not_tell_and_what_is_next(animals: Cli) -> None:
+    engine = make_engine(f"sqlite:///{animals.home / 'hardcase.db'}")
+    with transaction(engine) as session:
+        project = projects.by_name(session, "animals")
+        [review] = ask(session, project, 1, [ReviewKind.HARD])
+        answer(session, review, {factories.annotator(session, project.id, "ann"): "unsure"})
+    engine.dispose()
+
+    [one] = animals.document("undecided", "animals")["images"]
+    said = animals("undecided", "animals", "--state", "lead")
+
+    assert (one["unsure"], one["state"], one["kind"]) == (["ann"], "lead", "hard")
+    assert "ann unsure" in said.stdout
+    assert animals.document("undecided", "animals", "--state", "asked")["images"] == []
 
 
 def test_jobs_list_shows_what_failed_and_retry_forgets_it(animals: Cli) -> None:

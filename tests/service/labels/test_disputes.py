@@ -176,6 +176,30 @@ def test_what_is_no_decision_is_refused_and_changes_nothing(
     assert rows_of(database, DecisionRow) == []
 
 
+def test_what_nobody_could_tell_is_listed_by_state_with_who_and_is_decided_here(
+    client: TestClient, database: sa.Engine, project: Project
+) -> None:
+    [review], [image] = _disputed(database, project, [EVALUATION], {"ann": "unsure", "bob": ""})
+    _disputed(database, project, [HARD], {"ann": "cat", "bob": "unsure"})
+    key = bearer(make_key(database, name="lena"))
+
+    found = client.get(f"{API}/undecided?state=lead", headers=key).json()
+    none = client.get(f"{API}/undecided?state=asked", headers=key).json()
+    dispute = _listed(client, database)[0]
+    body = {"decisions": [{"image_id": image, "value": "unsure"}], "kind": "adjudication", "reason": "too dark"}
+    client.post(f"{API}/decisions", json=body, headers=key)
+    after = client.get(f"{API}/undecided", headers=key).json()
+
+    assert found["counts"] == {"asked": 0, "lead": 1, "undecidable": 0}
+    [item] = found["items"]
+    assert (item["image_id"], item["review_id"], item["kind"], item["state"]) == (image, review, "evaluation", "lead")
+    assert (item["unsure"], item["skipped"], item["unviewed"]) == (["ann"], ["bob"], [])
+    assert none["items"] == []
+    assert (dispute["image_id"], dispute["why"], dispute["votes"]) == (image, "nobody could tell", [])
+    assert [(one["image_id"], one["state"]) for one in after["items"]] == [(image, "undecidable")]
+    assert _listed(client, database) == []
+
+
 def test_asking_again_wants_a_third_person(client: TestClient, database: sa.Engine, project: Project) -> None:
     [review], [image] = _disputed(database, project, [HARD])
     body = {"image_ids": [image], "reason": "too dark"}

@@ -63,8 +63,8 @@ def test_by_majority_shares_are_kept_with_the_label_and_beside_it(
     assert (first.value, first.evidence["method"], first.evidence["confidence"]) == ("cat", "majority", 0.6667)
     assert first.evidence["soft"] == {"cat": 0.666667, "dog": 0.333333}
     assert len(first.evidence["annotations"]) == 3
-    assert (second.value, second.evidence["soft"]) == ("cat", {"cat": 1.0})
-    assert _soft(parts)[1] == ("majority", "cat", {"cat": 1.0})
+    assert (second.value, second.evidence["soft"]) == ("cat", {"cat": 0.5, UNSURE: 0.5})
+    assert _soft(parts)[1] == ("majority", "cat", {"cat": 0.5, UNSURE: 0.5})
 
 
 def test_a_conflict_withdraws_the_label_and_keeps_who_said_what(
@@ -100,6 +100,23 @@ def _with_a_spammer(parts: Parts, project: Project) -> list[ReviewId]:
     with transaction(parts.database) as session:
         engine_in_force(session, project)
     return _answered(parts, project, [*said, {"ann": "cat", "eve": "dog"}], probs=[*probs, CAT])
+
+
+def test_a_method_that_weighs_keeps_the_doubt_beside_what_it_found(
+    parts: Parts, make_project: Callable[..., Project]
+) -> None:
+    project = make_project(parts.database, policy=Policy(consensus="dawid-skene"))
+    _with_a_spammer(parts, project)
+    [review] = _answered(parts, project, [{"ann": "cat", "bob": UNSURE, "eve": "dog"}], probs=[CAT])
+
+    refresh_consensus(parts, project.id)
+
+    with reading(parts.database) as session:
+        [image] = images_of(session, [review])
+        soft = soft_labels.of(session, [image])[image]
+    assert soft.probs[UNSURE] == pytest.approx(1 / 3, abs=1e-4)
+    assert sum(soft.probs.values()) == pytest.approx(1, abs=1e-4)
+    assert label_values(parts.database, project.id)[image] == "cat"
 
 
 @pytest.mark.parametrize("method", ["dawid-skene", "glad", "crowdlab"])

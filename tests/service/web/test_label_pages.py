@@ -72,16 +72,18 @@ def shown(page: str) -> set[int]:
 @pytest.mark.parametrize(
     ("query", "images"),
     [
-        ("", {1, 2, 3}),
+        ("", {1, 2, 3, 4}),
         ("label=cat", {1}),
         ("label=bird", set()),
-        ("source=people&kind=&side=&annotator=&text=", {1, 2, 3}),
+        ("source=people&kind=&side=&annotator=&text=", {1, 2, 3, 4}),
         ("source=gold", set()),
         ("kind=evaluation", {2}),
         ("annotator=2", {2, 3}),
         ("annotator=2&label=dog", {2}),
         ("disputed=true", {3}),
-        ("side=pool", {1, 2, 3}),
+        ("undecided=true", {4}),
+        ("undecided=true&label=cat", set()),
+        ("side=pool", {1, 2, 3, 4}),
         ("side=holdout", set()),
         ("text=0002", {2}),
         ("text=%25", set()),
@@ -109,6 +111,7 @@ def test_the_list_says_who_why_and_where_the_task_is(client: TestClient, databas
 
     assert "ann@example.com" in page and "bob@example.com" in page
     assert "people disagree: a lead must decide" in page
+    assert "nobody who was asked could tell" in page and "ann@example.com skipped it; it waits for a lead" in page
     assert 'href="http://127.0.0.1:8321/projects/7/data?task=101"' in page
     assert 'href="/projects/1/images/1"' in page
     assert "Give them this label" not in page

@@ -22,6 +22,16 @@ def _one(answers: list[Answer], who: int = 1) -> AnnotatorFigures:
     return next(figures for figures in describe(answers) if figures.annotator == who)
 
 
+def test_the_share_that_somebody_cannot_tell_is_of_all_they_were_asked_also_if_they_told_nothing() -> None:
+    given = [_said(1, i, "cat") for i in range(30)]
+    doubts = [_said(who, 100 + i, "unsure") for who in (1, 2) for i in range(10)]
+
+    first, second = describe(given, doubts)
+
+    assert (first.answers, first.cannot_tell.value, first.cannot_tell.n) == (30, 0.25, 40)
+    assert (second.annotator, second.answers, second.commonest, second.cannot_tell.value) == (2, 0, "", 1.0)
+
+
 def test_nobody_is_compared_with_their_own_answer() -> None:
     votes = [_said(1, 7, "cat"), _said(2, 7, "dog"), _said(3, 7, "dog"), _said(4, 7, "cat")]
 

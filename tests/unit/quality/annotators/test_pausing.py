@@ -142,7 +142,7 @@ def test_two_wrong_answers_to_gold_and_none_right_are_enough() -> None:
     found = find_harm([_gold(1, i, "dog") for i in range(2)])
 
     evidence = math.exp(log_evidence([(True, 0.08)] * 2))
-    assert found == [Finding(1, Harm.ERRORS, 2, 2, 0.08, pytest.approx(evidence), pytest.approx(1 / (0.05 * 0.7)))]
+    assert found == [Finding(1, Harm.ERRORS, 2, 2, 0.08, pytest.approx(evidence), pytest.approx(1 / (0.05 * 0.65)))]
     assert find_harm([_gold(1, 0, "dog")]) == []
 
 
@@ -184,6 +184,26 @@ def test_what_is_tolerated_is_half_as_much_again_as_the_others_err_between_a_flo
 
     assert (found[0].annotator, found[0].n) == (1, 90)
     assert found[0].tolerated == pytest.approx(tolerated)
+
+
+def test_who_cannot_tell_anything_is_found_within_fifteen_images_and_who_doubts_now_and_then_never() -> None:
+    given = [Answer(2, i, "cat", _at(i)) for i in range(200)]
+    doubts = [Answer(1, i, "unsure", _at(i)) for i in range(15)]
+    rng = np.random.default_rng(0)
+    cautious = [Answer(3, i, "unsure" if rng.random() < 0.4 else "cat", _at(i)) for i in range(200)]
+    fair = [one for one in cautious if one.said == "cat"]
+
+    found = find_harm([*given, *fair], frozenset(), [*doubts, *(one for one in cautious if one.said == "unsure")])
+
+    assert [(one.annotator, one.harm, one.count, one.n) for one in found] == [(1, Harm.DOUBTS, 15, 15)]
+    assert find_harm(given, frozenset(), doubts[:8]) == []
+
+
+def test_where_the_whole_team_cannot_tell_nobody_is_found() -> None:
+    doubts = [Answer(who, i, "unsure", _at(i)) for who in (1, 2, 3) for i in range(100) if (i + who) % 10 < 7]
+    given = [Answer(who, i, "cat", _at(i)) for who in (1, 2, 3) for i in range(100) if (i + who) % 10 >= 7]
+
+    assert find_harm(given, frozenset(), doubts) == []
 
 
 def test_evidence_beyond_all_bounds_stays_a_number() -> None:
