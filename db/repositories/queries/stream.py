@@ -21,6 +21,7 @@ from db.rows import columns, count, fingerprint_of, newest, read_all, rows_of
 from db.session import insert_new
 from db.tables import (
     AnnotationRow,
+    DecisionRow,
     GroupRow,
     ImageRow,
     LabelRow,
@@ -117,16 +118,21 @@ def _asked(project_id: ProjectId) -> sa.Select[*tuple[Any, ...]]:
 
 
 def _decided(session: Session, project_id: ProjectId) -> list[Example]:
-    """The images of the stream that people have labelled since it asked about them, the oldest of a group last."""
+    """The images of the stream that people have decided since it asked about them, the oldest of a group last.
+
+    One that a lead found undecidable has the lead's "unsure" in place of a label: an error of every classifier.
+    """
+    said = sa.func.coalesce(LabelRow.value, DecisionRow.value)
     by_hand = LabelRow.review_id.is_(None) & (LabelRow.created_at >= ReviewRow.created_at)
-    ids = {"image_id": ImageRow.id, "label": LabelRow.value, "label_id": LabelRow.id}
+    ids = {"image_id": ImageRow.id, "label": said, "label_id": LabelRow.id}
     rows = session.execute(
         sa.select(*columns(Example, ImageRow, kind=sa.literal(ReviewKind.RANDOM.value), **ids))
         .select_from(LabelRow)
         .join(ImageRow, ImageRow.id == LabelRow.image_id)
         .join(ReviewRow, ReviewRow.image_id == ImageRow.id)
+        .outerjoin(DecisionRow, DecisionRow.id == LabelRow.evidence["decision"].as_integer())
         .where(ReviewRow.kind == ReviewKind.RANDOM, (LabelRow.review_id >= ReviewRow.id) | by_hand)
-        .where(LabelRow.project_id == project_id, LabelRow.value.is_not(None), is_current_label())
+        .where(LabelRow.project_id == project_id, said.is_not(None), is_current_label())
         .where(LabelRow.source == LabelSource.PEOPLE, ImageRow.id.in_(_asked(project_id)))
         .order_by(ImageRow.id.desc())
     )
