@@ -7,5 +7,6 @@ Offers `annotators`, `annotators.DEEDS`, `annotators.Voided`, `corrections.AT_ON
 `machine_labels.machine_labels_of`, `machine_labels.waiting_images`, `reannotation.Asked`, `reannotation.STRATEGY`,
 `resolution.MAJORITY`, `resolution.Standing`, `resolution.resolve_labels`, `resolution.standing_of`, `snapshots.NAME`,
 `snapshots.check_name`, `snapshots.compare_states`, `snapshots.create`, `snapshots.rebuild`, `snapshots.soft_label`,
-`snapshots.verify`, `suspects`, `suspects.Handled`, `suspects.SUSPECTED`.
+`snapshots.verify`, `suspects`, `suspects.Handled`, `suspects.SUSPECTED`, `undecided`, `undecided.UndecidedImage`,
+`undecided.listed`.
 """

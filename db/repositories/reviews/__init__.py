@@ -3,5 +3,5 @@
 Offers `annotations`, `annotations.CurrentAnnotation`, `annotations.NewAnnotation`, `annotations.VoteRow`,
 `displayed_predictions`, `displayed_predictions.Order`, `displayed_predictions.Shown`, `inbox`, `inbox.Event`,
 `label_studio`, `label_studio.Place`, `overlaps`, `overlaps.Asked`, `overlaps.TooFewPeople`, `overlays`, `reviews`,
-`reviews.Review`, `reviews.has_ended`, `reviews.is_current`, `reviews.is_open`.
+`reviews.CLOSING`, `reviews.Review`, `reviews.has_ended`, `reviews.is_current`, `reviews.is_open`, `reviews.is_valid`.
 """
