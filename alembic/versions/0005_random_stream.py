@@ -54,6 +54,7 @@ def upgrade() -> None:
     op.add_column("query", sa.Column("why", sa.Text(), nullable=False, server_default=""))
     op.add_column("image_group", sa.Column("position", sa.Double(), nullable=False, server_default="0"))
     op.add_column("review", sa.Column("asked_as", sa.Text(), nullable=True))
+    op.add_column("review", sa.Column("representative", sa.Boolean(), nullable=False, server_default=sa.false()))
     for project in op.get_bind().execute(sa.text("select id, salt, created_at from project order by id")).all():
         _order(project.id, project.salt)
     for kinds, kind in ((RANDOM, "random"), (HARD, "hard")):
@@ -77,6 +78,7 @@ def downgrade() -> None:
     op.drop_index("ix_image_group_project_id_position", "image_group")
     for table, column in (
         ("review", "asked_as"),
+        ("review", "representative"),
         ("image_group", "position"),
         ("query", "why"),
         ("query", "newest_group"),

@@ -79,7 +79,8 @@ class ReviewRow(Base):
 
     `probability` is the image's probability of being chosen (1 for deterministic picks), `place` in [0, 1) is
     drawn once for the random kinds and the rank by uncertainty within its query for the others, and `token` makes the
-    address under which this review's image is fetched. `asked_as` is the kind's older name, where it had one.
+    address under which this review's image is fetched. `asked_as` is the kind's older name, where it had one;
+    `representative`: it was picked for what it stands for, not by doubt.
     """
 
     __tablename__ = "review"
@@ -96,6 +97,7 @@ class ReviewRow(Base):
     query_id: Mapped[int] = mapped_column(ref("query.id"))
     kind: Mapped[str]
     asked_as: Mapped[str | None]
+    representative: Mapped[bool] = mapped_column(default=False)
     blind: Mapped[bool]
     probability: Mapped[float]
     place: Mapped[float]

@@ -54,6 +54,7 @@ class NewReview:
     place: float
     token: str
     probs: Sequence[float] | None
+    representative: bool = False
 
 
 def next_number(session: Session, project_id: ProjectId) -> int:

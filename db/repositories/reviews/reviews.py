@@ -47,6 +47,7 @@ class Review:
     query_number: int
     kind: ReviewKind
     blind: bool
+    representative: bool
     place: float
     token: str
     content_hash: str

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from labeling.project import Policy
 from labeling.review.kinds import blind_always
 from labeling.select.query.shares import plan
-from labeling.select.strategies.strategy import Positions, Strategy, View, checked_picks, one_a_group
+from labeling.select.strategies.strategy import Picks, Positions, Strategy, View, checked_picks, one_a_group
 from labeling.types import ReviewKind
 
 __all__ = ["Candidates", "Drawn", "Pick", "draw_query", "random_picks"]
@@ -49,6 +49,8 @@ class Pick:
     """Probability of being chosen, per group: n / groups for what is drawn by chance, 1 for a strategy's picks."""
     place: float
     """In [0, 1): drawn once for the random kinds, rank among the strategy's picks for the others; the lowest first."""
+    representative: bool = False
+    """Whether a hedged query picked it for what it stands for, not by doubt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class Drawn:
 
     picks: list[Pick]
     shadows: npt.NDArray[np.int64]
+    hard: Picks
+    """What the strategy picked."""
 
 
 def draw_query(
@@ -91,8 +95,8 @@ def draw_query(
     counts = plan(policy.query_size, policy.shares, pool=pool, reserve=reserve, decided=decided, rng=rng)
     drawn = _images_of(candidates, candidates.stream[: counts.random], rng)
     stream = random_picks(ReviewKind.RANDOM, drawn, reserve, policy, rng)
-    hard, shadows = _hard_picks(candidates, strategy, counts.hard, policy, rng)
-    return Drawn(stream + hard, shadows)
+    hard, shadows, picks = _hard_picks(candidates, strategy, counts.hard, policy, rng)
+    return Drawn(stream + hard, shadows, picks)
 
 
 def _images_of(candidates: Candidates, groups: npt.NDArray[np.int64], rng: np.random.Generator) -> Positions:
@@ -112,10 +116,10 @@ def random_picks(kind: ReviewKind, at: Positions, of: int, policy: Policy, rng: 
 
 def _hard_picks(
     candidates: Candidates, strategy: Strategy, n: int, policy: Policy, rng: np.random.Generator
-) -> tuple[list[Pick], npt.NDArray[np.int64]]:
-    """What the strategy picks, and the reserved groups that it would have picked."""
+) -> tuple[list[Pick], npt.NDArray[np.int64], Picks]:
+    """What the strategy picks as reviews, the reserved groups that it would have picked, and its picks as they are."""
     if n == 0:
-        return [], np.empty(0, np.int64)
+        return [], np.empty(0, np.int64), Picks(np.empty(0, np.int64), np.empty(0), ())
     free, reserve = np.flatnonzero(candidates.open), np.flatnonzero(candidates.reserved)
     view = candidates.view(free)
     picks = checked_picks(strategy.choose(view, n, rng), view, n, policy.strategy)
@@ -123,11 +127,13 @@ def _hard_picks(
     would = strategy.would_pick(both, picks, len(free) + np.arange(len(reserve)), rng)
     at = free[picks.positions]
     chance = len(at) / len(np.unique(candidates.groups[free])) if strategy.uniform else 1.0
+    by_doubt = np.ones(len(at), bool) if picks.by_doubt is None else picks.by_doubt
+    kind = ReviewKind.HARD
     hard = [
-        Pick(int(position), ReviewKind.HARD, _blind(ReviewKind.HARD, policy, rng), chance, rank / len(at))
+        Pick(int(position), kind, _blind(kind, policy, rng), chance, rank / len(at), not by_doubt[rank])
         for rank, position in enumerate(at)
     ]
-    return hard, np.unique(candidates.groups[reserve[would]])
+    return hard, np.unique(candidates.groups[reserve[would]]), picks
 
 
 def _blind(kind: ReviewKind, policy: Policy, rng: np.random.Generator) -> bool:

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse
 from db.repositories.projects import projects
 from db.session import reading
 from db.views import dashboard
+from db.views import rounds as list_of_rounds
 from service.figures.accuracy import Acceptance, AccuracyByVersion, Confusion, Hardest, Rounds
 from service.figures.figures import decode
 from service.figures.random_stream import RandomStream
@@ -37,6 +38,7 @@ def show_quality(request: Request, parts: PartsDep, project: ProjectDep) -> Resp
         tally = dashboard.tally(session, project.id)
         figures = decode(dashboard.figures(session, project.id))
         failing = dashboard.failure_counts(session, project.id)
+        queries = list_of_rounds.queries(session, project.id, after=None, limit=1).items
     jobs = parts.jobs.list(project_id=project.id, limit=20)
     hardest, by_version = figures.of(Hardest), figures.of(AccuracyByVersion)
     return page(
@@ -50,6 +52,7 @@ def show_quality(request: Request, parts: PartsDep, project: ProjectDep) -> Resp
         champion=by_version.champion if by_version else None,
         stream=figures.of(RandomStream),
         measuring=cost_of_measuring(project),
+        last_query=queries[0] if queries else None,
         rounds=figures.of(Rounds),
         acceptance=figures.of(Acceptance),
         confusion=figures.of(Confusion),

@@ -44,7 +44,7 @@ def in_order(
     checked = checked_scores(scores, len(open_now), project.config.policy.strategy)
     return order(
         [
-            InQueue(r.id, r.kind, r.query_number, r.place, score, r.id in first)
+            InQueue(r.id, r.kind, r.query_number, r.place, score, r.id in first, r.representative)
             for r, score in zip(open_now, checked.tolist(), strict=True)
         ]
     )

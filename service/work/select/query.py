@@ -8,6 +8,7 @@ labelled or deleted while we computed is left out at the moment of writing.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,27 +16,34 @@ import numpy.typing as npt
 
 from db.repositories.projects import projects
 from db.repositories.queries import gold, queries, stream
+from db.repositories.queries.examples import fingerprint
 from db.repositories.queries.queries import NewQuery, NewReview
 from db.repositories.reviews import reviews
 from db.session import reading, transaction
 from labeling.jobs import Trigger
 from labeling.project import Project
+from labeling.quality.labels.label_errors import cross_validated
 from labeling.select.query.draw import Candidates, Drawn, Pick, draw_query
 from labeling.select.query.gold import draw_gold
 from labeling.select.query.stream import Order, next_groups, reserved_share
 from labeling.select.strategies.batch import joined
-from labeling.select.strategies.strategy import Labelled, Predicted, View
-from labeling.types import Actor, ImageId, ProjectId
+from labeling.select.strategies.hedged import LEAST_LABELS, Evidence, evidence_of, hedged, said, sampled_groups
+from labeling.select.strategies.strategy import Labelled, Predicted, Strategy, View
+from labeling.types import Actor, Example, ImageId, ProjectId
+from labeling.vectors import finite_rows
 from service.work.pool.pool import Pool, load_pool
 from service.work.pool.predictions import CurrentPredictions, current_predictions
 from service.work.pool.random_stream import order_of
+from service.work.pool.recipes import recipe_of
 from service.work.pool.strategies import strategy_of
-from service.work.pool.training_set import training_examples
+from service.work.pool.training_set import training_examples, truth_of
 from service.work.wiring import Parts
 
 __all__ = ["choose_query"]
 
 AUTHOR = "policy"
+REFERENCE_IMAGES = 2_000
+"""So many images give the scaling constants of the fits that evidence is counted by."""
 _GOLD_STREAM = 1
 """Chance of its own for gold: the other images of a query are the same with and without it."""
 Rows = npt.NDArray[np.int64]
@@ -70,7 +78,10 @@ def choose_query(parts: Parts, project_id: ProjectId, trigger: Trigger, *, force
     current = current_predictions(parts, facts.project, pool)
     reserved = np.isin(pool.group_ids, facts.order.ids)
     free = ~reserved & ~np.isin(pool.group_ids, list(facts.taken))
-    drawn = _draw(parts, facts, pool, current, free, reserved)
+    promoted = current.champion is not None
+    evidence = _evidence(parts, facts.project, pool) if promoted else None
+    strategy = hedged(strategy_of(facts.project), evidence, promoted=promoted)
+    drawn = _draw(parts, facts, pool, current, free, reserved, strategy)
     new = NewQuery(
         project_id=project_id,
         number=facts.number,
@@ -80,6 +91,7 @@ def choose_query(parts: Parts, project_id: ProjectId, trigger: Trigger, *, force
         pool_size=len(np.unique(pool.group_ids[free])),
         newest_group=facts.newest_group,
         trigger=trigger,
+        why=said(drawn.hard, evidence),
     )
     asked = [_review(pick, pool, current) for pick in drawn.picks]
     asked += _gold(facts) if asked else []
@@ -106,7 +118,15 @@ def _read(parts: Parts, project_id: ProjectId, force: bool) -> _Facts | None:
         )
 
 
-def _draw(parts: Parts, facts: _Facts, pool: Pool, current: CurrentPredictions, free: Mask, reserved: Mask) -> Drawn:
+def _draw(
+    parts: Parts,
+    facts: _Facts,
+    pool: Pool,
+    current: CurrentPredictions,
+    free: Mask,
+    reserved: Mask,
+    strategy: Strategy,
+) -> Drawn:
     policy = facts.project.config.policy
     first = facts.number == 1 and current.champion is None
     known = not first and bool(np.isfinite(current.ranking[free]).any())
@@ -124,7 +144,31 @@ def _draw(parts: Parts, facts: _Facts, pool: Pool, current: CurrentPredictions, 
     ready = facts.order.take(np.isin(facts.order.ids, pool.group_ids))
     candidates = Candidates(pool.group_ids, free, reserved, next_groups(ready, facts.share, len(ready.ids)), view)
     decided = int(facts.order.decided.sum())
-    return draw_query(candidates, strategy_of(facts.project), policy, decided=decided, rng=rng)
+    return draw_query(candidates, strategy, policy, decided=decided, rng=rng)
+
+
+def _evidence(parts: Parts, project: Project, pool: Pool) -> Evidence | None:
+    """What the labels that are learnt from say of doubt; counted once while they stay the same."""
+    with reading(parts.database) as session:
+        made_of = (project.config_version, fingerprint(session, project.id), stream.fingerprint(session, project.id))
+        examples = training_examples(session, project, imported=True)
+    return parts.memo.get(("evidence", project.id), made_of, lambda: _count_evidence(project, pool, examples))
+
+
+def _count_evidence(project: Project, pool: Pool, examples: Sequence[Example]) -> Evidence | None:
+    rng, classes = np.random.default_rng(project.config.policy.seed % 2**63), project.config.classes
+    named = [example for example in examples if example.label in classes]
+    rows = pool.rows_of(np.array([example.image_id for example in named], np.int64))
+    labels = truth_of(named, classes)
+    ready = np.flatnonzero(rows >= 0)
+    ready = ready[finite_rows(pool.image_vectors[rows[ready]])] if len(ready) else ready
+    ready = ready[sampled_groups(pool.group_ids[rows[ready]], rng)]
+    if len(ready) < LEAST_LABELS or len(np.unique(labels[ready])) < 2:
+        return None
+    groups, teaches = pool.group_ids[rows[ready]], np.ones(len(ready), bool)
+    fit = recipe_of(project, pool, project.config.policy.head, reference=REFERENCE_IMAGES)
+    inputs = pool.inputs.take(rows[ready])
+    return evidence_of(labels[ready], cross_validated(inputs, labels[ready], groups, teaches, fit, len(classes), rng))
 
 
 def _vectors(pool: Pool, rows: Rows) -> npt.NDArray[np.float32]:
@@ -158,7 +202,7 @@ def _review(pick: Pick, pool: Pool, current: CurrentPredictions) -> NewReview:
 
 def _new_review(image_id: ImageId, pick: Pick, probs: list[float] | None) -> NewReview:
     token = secrets.token_urlsafe(24)
-    return NewReview(image_id, pick.kind, pick.blind, pick.probability, pick.place, token, probs)
+    return NewReview(image_id, pick.kind, pick.blind, pick.probability, pick.place, token, probs, pick.representative)
 
 
 def _share(facts: _Facts) -> float:
