@@ -23,6 +23,8 @@ from labeling.project import Gate
 from labeling.promote.judgement import Sample, difference, judge
 from labeling.promote.out_of_fold import Predictor, out_of_fold
 from labeling.quality.comparison import calibration_error
+from labeling.quality.finite_samples import Stratum, finite_share, share_of_what_is_left
+from labeling.quality.labels.wrong_labels import Outcome, plan_re_reviews, wrong_labels
 from labeling.quality.metrics import expected_calibration_error
 
 __all__ = ["REPLAYS", "Drawn", "Recipe", "Replay", "Summary", "promoted_share", "promotions_on_digits", "replayed"]
@@ -185,14 +187,105 @@ class Recipe:
         return predict
 
 
+def on_collection(size: int, n: int, share: float) -> Replay:
+    """The accuracy on a collection of `size` groups, of which `n` were drawn."""
+    right = round(share * size)
+
+    def replay(rng: np.random.Generator) -> Drawn:
+        return Drawn(finite_share(int(rng.hypergeometric(right, size - right, n)), n, size), right / size)
+
+    return replay
+
+
+def on_what_is_left(size: int, n: int, shadows: float, of_rest: float, of_shadows: float) -> Replay:
+    """The accuracy on what is left of a collection of `size` groups, a quarter of which is the reserve.
+
+    A share `shadows` of the groups is what the strategy asks for: it has asked all of them but those of the reserve,
+    which are shadow picks. Of the reserve `n` groups were drawn.
+    """
+
+    def replay(rng: np.random.Generator) -> Drawn:
+        hard = np.arange(size) < round(shadows * size)
+        right = rng.random(size) < np.where(hard, of_shadows, of_rest)
+        order = rng.permutation(size)
+        reserve = np.zeros(size, bool)
+        reserve[order[: size // 4]] = True
+        drawn = np.zeros(size, bool)
+        drawn[order[:n]] = True
+        left = ~drawn & (reserve | ~hard)
+        strata = [
+            Stratum(int((right & drawn & kind).sum()), int((drawn & kind).sum()), int((left & kind).sum()))
+            for kind in (~hard, hard)
+        ]
+        truth, all_left = float(right[left].mean()), int(left.sum())
+        uniform = share_of_what_is_left([Stratum(int(rng.binomial(n, truth)), n, all_left)])
+        return Drawn(share_of_what_is_left(strata), truth, uniform.upper - uniform.lower)
+
+    return replay
+
+
+def share_of_wrong_labels(labels: int, m: int, wrong: float, erring: float) -> Replay:
+    """The share of wrong labels of ten classes from m re-reviews by people who err in a share `erring`.
+
+    A wrong label is more suspicious than a right one in nine of ten pairs. Where a re-review differs a lead decides.
+    """
+
+    def replay(rng: np.random.Generator) -> Drawn:
+        truth = np.arange(labels) % 10
+        bad = rng.permutation(labels) < round(wrong * labels)
+        given = np.where(bad, (truth + rng.integers(1, 10, labels)) % 10, truth)
+        plan = plan_re_reviews(rng.normal(size=labels) + 1.8 * bad, m, rng)
+        slips = rng.random(labels) < erring
+        said = np.where(slips, (truth + rng.integers(1, 10, labels)) % 10, truth)
+
+        def outcomes(positions: Classes) -> list[Outcome]:
+            return [Outcome.WRONG if said[at] != given[at] and bad[at] else Outcome.UPHELD for at in positions]
+
+        found = wrong_labels(outcomes(plan.suspicious), outcomes(plan.uniform), labels)
+        assert found is not None
+        uniform = finite_share(int(bad[rng.permutation(labels)[:m]].sum()), m, labels)
+        return Drawn(found.share, float(bad.mean()), uniform.upper - uniform.lower)
+
+    return replay
+
+
 REPLAYS: Mapping[str, Replay] = {
-    f"gain, n {n}, {flips:g} differ, {better:+g}": gain(n, flips, better)
-    for n in (30, 60, 100, 300)
-    for flips, better in ((0.02, 0.0), (0.06, 0.02), (0.2, 0.0), (0.2, 0.1), (0.2, -0.05))
-} | {
-    f"calibration error, n {n}, T {temperature:g}": calibration(n, temperature)
-    for n in (40, 100, 300)
-    for temperature in (1.0, 1.5, 3.0)
+    **{
+        f"calibration error, n {n}, T {temperature:g}": calibration(n, temperature)
+        for n in (40, 100, 300)
+        for temperature in (1.0, 1.5, 3.0)
+    },
+    **{
+        f"gain, n {n}, {flips:g} differ, {better:+g}": gain(n, flips, better)
+        for n in (30, 60, 100, 300)
+        for flips, better in ((0.02, 0.0), (0.06, 0.02), (0.2, 0.0), (0.2, 0.1), (0.2, -0.05))
+    },
+    **{
+        f"accuracy on the collection, {n} of {size}, {share:g} right": on_collection(size, n, share)
+        for size, n in ((60, 30), (528, 40), (528, 100), (5_000, 300))
+        for share in (0.8, 0.95, 1.0)
+    },
+    **{
+        f"accuracy on what is left, {n} of {size}, {hard:g} hard, {rest:g} and {worse:g} right": on_what_is_left(
+            size, n, hard, rest, worse
+        )
+        for size, n in ((400, 40), (1_200, 100), (5_000, 300))
+        for hard, rest, worse in (
+            (0.1, 0.95, 0.6),
+            (0.3, 0.99, 0.7),
+            (0.3, 0.85, 0.85),
+            (0.05, 1.0, 0.5),
+            (0.0, 0.9, 0.9),
+        )
+    },
+    **{
+        f"share of wrong labels, {m} of {labels}, {wrong:g} wrong, {erring:g} err": share_of_wrong_labels(
+            labels, m, wrong, erring
+        )
+        for labels in (300, 1_000)
+        for m in (30, 60, 100)
+        for wrong, erring in ((0.0, 0.1), (0.043, 0.0), (0.043, 0.1), (0.1, 0.05), (0.2, 0.2))
+    },
 }
 
 

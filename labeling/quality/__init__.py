@@ -2,8 +2,9 @@
 
 Offers `comparison.calibration_error`, `comparison.kappa`, `drift.Changed`, `drift.class_shift`,
 `drift.corrected_prior`, `drift.fewer_right`, `drift.holm`, `drift.input_shift`, `drift.level_of`, `drift.separability`,
-`finite_samples.Stratum`, `finite_samples.finite_share`, `finite_samples.share_of_what_is_left`, `forecast.Count`,
-`forecast.ENOUGH`, `forecast.count_of`, `forecast.total`, `machine_labels.AtThreshold`, `machine_labels.precision_at`,
-`machine_labels.thresholds`, `metrics.Bin`, `metrics.accuracy`, `metrics.bootstrap`, `metrics.confusion`,
-`metrics.expected_calibration_error`, `metrics.macro_f1`, `metrics.reliability`, `metrics.share`, `metrics.wilson`.
+`finite_samples.Stratum`, `finite_samples.finite_interval`, `finite_samples.finite_share`,
+`finite_samples.share_of_what_is_left`, `forecast.Count`, `forecast.ENOUGH`, `forecast.count_of`, `forecast.total`,
+`machine_labels.AtThreshold`, `machine_labels.precision_at`, `machine_labels.thresholds`, `metrics.Bin`,
+`metrics.accuracy`, `metrics.bootstrap`, `metrics.confusion`, `metrics.expected_calibration_error`, `metrics.macro_f1`,
+`metrics.reliability`, `metrics.share`, `metrics.wilson`.
 """

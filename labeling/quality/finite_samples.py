@@ -8,7 +8,8 @@ were drawn it is the truth.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scipy.stats import hypergeom
@@ -52,9 +53,11 @@ def finite_interval(hits: int, drawn: int, size: int, confidence: float = 0.95) 
         raise Invalid(f"{hits} hits among {drawn} drawn of {size} groups cannot be: count each group once.")
     level = (1 - confidence) / 2
     least, most = hits, size - drawn + hits
-    lower = _first(lambda k: float(hypergeom.sf(hits - 1, size, k, drawn)) > level, least, most)
-    upper = _first(lambda k: float(hypergeom.cdf(hits, size, k, drawn)) <= level, least, most + 1) - 1
-    return lower, upper
+    enough = bisect_left(range(least, most), True, key=lambda k: bool(hypergeom.sf(hits - 1, size, k, drawn) > level))
+    too_many = bisect_left(
+        range(least + 1, most + 1), True, key=lambda k: bool(hypergeom.cdf(hits, size, k, drawn) <= level)
+    )
+    return least + enough, least + too_many
 
 
 def finite_share(hits: int, drawn: int, size: int, confidence: float = 0.95) -> Estimate:
@@ -111,7 +114,8 @@ def share_of_what_is_left(strata: Sequence[Stratum], confidence: float = 0.95) -
     lower = centre - math.hypot(*(value - low for value, low, _ in parts))
     upper = centre + math.hypot(*(high - value for value, _, high in parts))
     n = sum(one.drawn for one in strata)
-    return Estimate(centre / weight, max(0.0, lower), min(1.0, upper + 1 - weight), n)
+    value = centre / weight
+    return Estimate(value, max(0.0, min(value, lower)), min(1.0, max(value, upper + 1 - weight)), n)
 
 
 def _part(stratum: Stratum, left: int, confidence: float) -> tuple[float, float, float]:
@@ -119,11 +123,3 @@ def _part(stratum: Stratum, left: int, confidence: float) -> tuple[float, float,
     ends = finite_interval(stratum.hits, stratum.drawn, stratum.drawn + stratum.left, confidence)
     lower, upper = ((end - stratum.hits) / left for end in ends)
     return stratum.hits / stratum.drawn * stratum.left / left, lower, upper
-
-
-def _first(holds: Callable[[int], bool], least: int, most: int) -> int:
-    """The first whole number from `least` on for which something holds, and holds from there on; `most` if none."""
-    while least < most:
-        middle = (least + most) // 2
-        least, most = (least, middle) if holds(middle) else (middle + 1, most)
-    return least
