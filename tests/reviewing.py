@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from db.session import transaction
 from labeling.adapters.label_studio.client import LabelStudio
 from labeling.project import Project
+from labeling.review.kinds import blind_always
 from labeling.types import ProjectId, ReviewId, ReviewKind
 from service.jobs.jobs import Jobs
 from service.settings import Settings
@@ -60,7 +61,7 @@ def ask(
         image = factories.image(session, project.id, name, reserved=False, text=text, width=1, height=1)
         if probs is not None:
             factories.prelabel(session, image, probs[position])
-        asked = {"blind": kind in (ReviewKind.RANDOM, ReviewKind.RANDOM), "place": (position * 0.37) % 1}
+        asked = {"blind": blind_always(kind), "place": (position * 0.37) % 1}
         token = f"token-{project.id}-{number}-{position}"
         made.append(factories.review(session, project.id, image, kind, query_id=query, token=token, **asked))
     return made

@@ -28,7 +28,7 @@ def sure(value: float, n: int) -> Known:
 
 
 def store_figures(database: sa.Engine, project: Project, at: datetime) -> None:
-    """The verdict, agreement, label errors, hold-out and confusion, as of a time."""
+    """The verdict, agreement, label errors, accuracy and confusion, as of a time."""
     classes = list(project.config.classes)
     champion = OneVersion(
         version=2, promoted=True, champion=True, **estimate(Estimate(0.83, 0.75, 0.89, 51), "accuracy")
@@ -43,7 +43,7 @@ def store_figures(database: sa.Engine, project: Project, at: datetime) -> None:
             found=5,
             found_right=2,
             sent_back=SENT_BACK,
-            holdout=OnRandom(labels=0, found=0, corrected=0),
+            random=OnRandom(labels=0, found=0, corrected=0),
             classes=[],
             slices=SLICES,
             suspects=[],
@@ -71,13 +71,13 @@ def _agreement(classes: list[str]) -> Agreement:
 
 
 def _label_quality() -> LabelQuality:
-    holdout = known(Estimate(0.83, 0.78, 0.87, 51))
+    accuracy = known(Estimate(0.83, 0.78, 0.87, 51))
     return LabelQuality(
         verdict="not yet",
         words="Not yet: some criteria are missed.",
-        in_the_way=["random"],
+        in_the_way=["accuracy"],
         criteria=[
-            _criterion("holdout", "How often right", "share", holdout, 0.8, "not yet known", "version 2"),
+            _criterion("accuracy", "How often right", "share", accuracy, 0.8, "not yet known", "version 2"),
             _criterion(
                 "agreement", "How far people agree", "index", UNKNOWN, 0.667, "not yet known", "needs 30 images"
             ),
@@ -88,7 +88,7 @@ def _label_quality() -> LabelQuality:
         sources=[],
         classes=[],
         slices=SLICES,
-        holdout=RandomLabels(version=2, labels=0, suspected=0, corrected=0),
+        random=RandomLabels(version=2, labels=0, suspected=0, corrected=0),
         suspects=Suspects(waiting=5, found_right=2, sent_back=SENT_BACK),
     )
 

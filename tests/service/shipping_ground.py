@@ -1,4 +1,4 @@
-"""A project with two annotators, wrong labels, a hold-out and pictures, for tests of the Label quality page."""
+"""A project with two annotators, wrong labels, a random stream and pictures, for tests of the Label quality page."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WRONG = 4
 
 
 def shipping_ground(database: sa.Engine, home: Path, project: Project, *, reserved: int = 24) -> Ground:
-    """Labels of which four of the pool and four of the hold-out are wrong, and the figures that follow."""
+    """Labels of which four of the pool and four of the random stream are wrong, and the figures that follow."""
     ground = make_ground(database, home, project, pool=72, reserved=reserved)
     _paint(ground, home)
     _answer(ground)

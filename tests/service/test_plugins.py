@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 from PIL import Image
 
+from db.repositories.queries.stream import read_stream
 from db.repositories.versions import versions
 from db.session import reading
 from db.tables import ReviewRow
@@ -112,10 +113,12 @@ def test_the_pages_strategy_says_what_is_hard(database: sa.Engine, tmp_path: Pat
     pool = load_pool(parts, project)
     with reading(database) as session:
         reviews = session.execute(sa.select(ReviewRow.image_id, ReviewRow.query_id, ReviewRow.kind)).all()
+        reserved = list(read_stream(session, project.id).positions)
     first = {image for image, query, _ in reviews if query == min(query for _, query, _ in reviews)}
     hard = {image for image, _, kind in reviews if image not in first and kind == ReviewKind.HARD}
     second_best = np.sort(pool.prelabel_probs, axis=1)[:, -2]
-    free = [i for i in np.argsort(-second_best) if not pool.holdout[i] and pool.image_ids[i] not in first]
+    kept = np.isin(pool.group_ids, reserved)
+    free = [i for i in np.argsort(-second_best) if not kept[i] and pool.image_ids[i] not in first]
     assert asked == [20, 20, 0]
     doubtful = {int(pool.image_ids[i]) for i in free[: 3 * 20]}
     assert hard and hard <= doubtful

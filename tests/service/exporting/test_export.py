@@ -107,7 +107,6 @@ def test_a_label_comes_with_everything_about_where_it_is_from(ground: Ground) ->
         "kind": "hard",
         "gold": False,
         "split": "train",
-        "side": "pool",
         "annotators": ["anna", "ben", "cho"],
         "people": 3,
         "agreement": 0.666667,
@@ -278,7 +277,7 @@ def label_many(ground: Ground, many: int, text: str) -> None:
     project = ground.project.id
     images = [
         {"id": n, "project_id": project, "content_hash": f"{n:064x}", "perceptual_hash": "0" * 16, "format": "PNG",
-         "width": 1, "height": 1, "size_bytes": 1, "text": text, "details": {}, "bridge": False, "fetched_at": NOW}
+         "width": 1, "height": 1, "size_bytes": 1, "text": text, "details": {}, "fetched_at": NOW}
         for n in range(1, many + 1)
     ]  # fmt: skip
     labels = [

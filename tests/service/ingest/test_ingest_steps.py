@@ -122,7 +122,7 @@ def test_a_folder_becomes_images_with_their_text_and_folder_and_twice_changes_no
     assert (world.count(ImageRow), world.count(FetchRow), world.count(LabelRow)) == (2, 3, 0)
     tabby = next(row for row in world.all(ImageRow) if row.text)
     assert (tabby.text, tabby.details, tabby.format) == ("a tabby", {"folder": "cat"}, "PNG")
-    assert (tabby.width, tabby.height, tabby.group_id, tabby.bridge) == (32, 24, None, False)
+    assert (tabby.width, tabby.height, tabby.group_id) == (32, 24, None)
     shown, media_type = world.parts.images.shown(tabby.content_hash)
     assert media_type == "image/png"
     assert Image.open(io.BytesIO(shown)).tobytes() == Image.open(io.BytesIO(picture(1))).tobytes()

@@ -25,7 +25,7 @@ from tests.service.web.test_web_pages import HTML, log_in, token_of
 from tests.service.web_client import bearer, make_key, web
 
 PAGE, API = "/projects/1/disputes", "/api/projects/1"
-HARD, CALIBRATION, EVALUATION = ReviewKind.HARD, ReviewKind.RANDOM, ReviewKind.RANDOM
+HARD, AUDIT, RANDOM = ReviewKind.HARD, ReviewKind.AUDIT, ReviewKind.RANDOM
 CONFLICT = {"ann": "cat", "bob": "dog"}
 
 
@@ -86,11 +86,11 @@ def test_the_highest_expected_damage_comes_first_with_each_answer(
 def test_what_certificates_and_gates_rest_on_weighs_more_and_is_decided_blind(
     client: TestClient, database: sa.Engine, project: Project
 ) -> None:
-    _disputed(database, project, [HARD, EVALUATION, CALIBRATION])
+    _disputed(database, project, [HARD, RANDOM, AUDIT])
 
     items = _listed(client, database)
 
-    assert [item["kind"] for item in items] == ["calibration", "evaluation", "hard"]
+    assert ({item["kind"] for item in items[:2]}, items[2]["kind"]) == ({"random", "audit"}, "hard")
     assert [(item["blind"], item["votes"], item["engine"]) for item in items[:2]] == [(True, [], None)] * 2
 
 
@@ -131,7 +131,7 @@ def test_a_later_review_that_contradicts_an_earlier_one_is_a_dispute_until_one_i
 def test_decisions_of_one_or_many_make_labels_at_once_and_can_be_taken_back(
     client: TestClient, database: sa.Engine, project: Project
 ) -> None:
-    _, [first, second, third] = _disputed(database, project, [HARD, CALIBRATION, HARD])
+    _, [first, second, third] = _disputed(database, project, [HARD, RANDOM, HARD])
     key = bearer(make_key(database, Role.ENGINEER, name="lena"))
     values = [(first, "cat"), (second, "dog"), (third, "unsure")]
     body = {
@@ -245,7 +245,7 @@ def test_the_page_says_how_many_were_really_asked_again(
 def test_the_page_of_a_blind_dispute_shows_neither_votes_nor_engine(
     client: TestClient, database: sa.Engine, project: Project
 ) -> None:
-    _disputed(database, project, [CALIBRATION])
+    _disputed(database, project, [RANDOM])
     client.headers.update(HTML)
     log_in(client, make_key(database, Role.ENGINEER))
 

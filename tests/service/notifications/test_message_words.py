@@ -139,7 +139,7 @@ def _a_week(database: sa.Engine, project: Project) -> None:
         champion = OneVersion(version=1, promoted=True, champion=True, **interval)
         judged = LabelQuality(
             verdict="not yet", words="", in_the_way=[], criteria=[], coverage=Coverage(3, 2), sources=[], classes=[],
-            slices=[], holdout=RandomLabels(1, 0, 0, 0), suspects=Suspects(0, 0, SentBack(0, 0, 0)),
+            slices=[], random=RandomLabels(1, 0, 0, 0), suspects=Suspects(0, 0, SentBack(0, 0, 0)),
         )  # fmt: skip
         kept = [write(AccuracyByVersion([champion])), write(judged)]
         figures.keep(session, project.id, kept, "now", NOW)

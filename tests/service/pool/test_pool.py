@@ -56,5 +56,5 @@ def test_new_images_are_added_to_what_was_read_and_the_arrays_are_as_if_read_ane
 
     assert len(after) == len(before) + 3
     assert len(statements) == 3  # all, those that were new, all again
-    for name in ("image_ids", "group_ids", "holdout", "image_vectors", "text_vectors", "prelabel_probs"):
+    for name in ("image_ids", "group_ids", "image_vectors", "text_vectors", "prelabel_probs"):
         assert np.array_equal(getattr(after, name), getattr(anew, name), equal_nan=name.endswith(("vectors", "probs")))

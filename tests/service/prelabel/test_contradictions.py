@@ -24,7 +24,7 @@ from tests import factories
 from tests.conftest import NOW
 from tests.service.labelled_pool import REVISION, add_champion, make_parts, seed_images
 
-POLICY = Policy(query_size=8, shares=Shares(0, 0, 100, 5, 0, 0, 0))
+POLICY = Policy(query_size=8, shares=Shares(0, 0, 100, 0))
 AGENT, SECOND = Stage(1, "agent:box/small", "agent-1"), Stage(2, "agent:box/large", "second-1")
 
 

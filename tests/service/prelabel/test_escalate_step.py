@@ -1,4 +1,4 @@
-"""Escalation: each image in doubt once by each engine, hold-out never, and nobody is stopped by a broken engine."""
+"""Escalation: each image in doubt once by each engine, reserved or not, and nobody is stopped by a broken engine."""
 
 from __future__ import annotations
 
@@ -69,9 +69,7 @@ def _reconfigure(parts: EscalatingParts, project: Project, policy: Policy) -> Pr
         return projects.configure(session, project.id, config, Actor("test", "a test", NOW))
 
 
-def test_each_image_in_doubt_is_looked_at_once_and_hold_out_images_never(
-    parts: EscalatingParts, project: Project
-) -> None:
+def test_each_image_in_doubt_is_looked_at_once_reserved_or_not(parts: EscalatingParts, project: Project) -> None:
     add_pictures(parts, project, 20)
 
     first = escalate(parts, project, size=4)

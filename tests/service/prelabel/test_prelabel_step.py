@@ -1,4 +1,4 @@
-"""The prelabel step: each image once, vectors before rows, twins on one side, failures counted one by one."""
+"""The prelabel step: each image once, vectors before rows, twins in one group, failures counted one by one."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from labeling.ingest.hashing import perceptual_hash, text_key
 from labeling.prelabel.engine import Item, Look
 from labeling.prelabel.engines.scripted import ScriptedEngine
 from labeling.project import Policy, Project
+from labeling.select.query.stream import position_of
 from service.work.failpoints import Failpoints
 from service.work.prelabel.prelabel import prelabel_batch
 from tests import factories
@@ -250,7 +251,7 @@ def _families(rng: np.random.Generator) -> list[Image.Image]:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_twins_stand_on_one_side_in_whatever_order_they_come(parts: _Parts, project: Project, seed: int) -> None:
+def test_in_whatever_order_images_come_each_is_with_a_twin(parts: _Parts, project: Project, seed: int) -> None:
     images = _families(np.random.default_rng(0))
     order = np.random.default_rng(seed).permutation(len(images))
     for start in range(0, len(images), 7):
@@ -259,13 +260,16 @@ def test_twins_stand_on_one_side_in_whatever_order_they_come(parts: _Parts, proj
 
     with reading(parts.database) as session:
         known = prelabels.grouped(session, project.id, encoder=parts.engine.image_encoder)
-        sides = session.execute(sa.select(GroupRow.founder_hash, GroupRow.side)).all()
+        groups = session.execute(sa.select(GroupRow.founder_hash, GroupRow.position)).all()
     vectors = parts.embeddings.get(parts.engine.image_encoder, [image.content_hash for image in known])
 
     assert len(known) == len(images)
-    assert len({founder for founder, _ in sides}) == len(sides)
-    twins = np.argwhere(np.triu(vectors @ vectors.T > 0.95, k=1))
-    assert len(twins) >= 8
-    for one, other in twins:
-        same_side = known[one].side == known[other].side
-        assert same_side or known[one].bridge or known[other].bridge
+    assert len({founder for founder, _ in groups}) == len(groups)
+    assert {tuple(row) for row in groups} == {(founder, position_of(founder, project.salt)) for founder, _ in groups}
+    twins = vectors @ vectors.T > 0.95
+    assert len(np.argwhere(np.triu(twins, k=1))) >= 8
+    assert len(groups) < len(images)
+    of = np.array([image.founder for image in known])
+    for row, image in enumerate(known):
+        others = np.flatnonzero((of == image.founder) & (np.arange(len(known)) != row))
+        assert twins[row, others].any() if len(others) else image.founder == image.content_hash

@@ -78,17 +78,17 @@ def test_the_coverage_follows_new_images(ground: Ground) -> None:
     assert (before, after) == ({"images": 100, "labelled": 100}, {"images": 150, "labelled": 100})
 
 
-def test_labels_on_which_people_agree_can_be_shipped_once_the_hold_out_is_known(ground: Ground) -> None:
+def test_labels_on_which_people_agree_can_be_shipped_once_the_accuracy_is_known(ground: Ground) -> None:
     answer_all(ground)
 
     before = verdict(ground)
     with_champion(ground, 0.93, 0.87, 0.96)
     after = verdict(ground)
 
-    assert before["verdict"] == "not yet known" and before["in_the_way"] == ["random"]
+    assert before["verdict"] == "not yet known" and before["in_the_way"] == ["accuracy"]
     assert after["verdict"] == "yes" and after["in_the_way"] == []
     assert states(after) == {
-        "holdout": "met",
+        "accuracy": "met",
         "agreement": "met",
         "label_errors": "for information" if states(after)["label_errors"] == "for information" else "met",
         "gold": "for information",

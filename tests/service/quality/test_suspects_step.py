@@ -29,7 +29,7 @@ WRONG = 5
 
 @pytest.fixture
 def ground(database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path) -> Ground:
-    """90 labels of the pool and 30 of the hold-out, five of each wrong; two images are twins."""
+    """90 labels of the pool and 30 of the random stream, five of each wrong; two images are twins."""
     ground = make_ground(database, tmp_path, make_project(database), pool=90, reserved=30)
     with transaction(database) as session:
         ann, *_ = people(session, ground.project, "ann").values()

@@ -41,7 +41,7 @@ from tests.service.team_ground import (
     wrong_of,
 )
 
-HARD, EVALUATION, GOLD = ReviewKind.HARD, ReviewKind.RANDOM, ReviewKind.GOLD
+HARD, RANDOM, GOLD = ReviewKind.HARD, ReviewKind.RANDOM, ReviewKind.GOLD
 MakeProject = Callable[..., Project]
 
 
@@ -205,7 +205,7 @@ def void(ground: Ground, who: int) -> team.Voided:
 
 def test_the_gate_stops_a_poisoned_model_and_voiding_retrains_without_the_poison(ground: Ground) -> None:
     ann, bob = people(ground, "ann", "bob")
-    ground.label(ground.reserved, EVALUATION)
+    ground.label(ground.reserved, RANDOM)
     honest = ask_people(ground, ground.pool[:18], HARD)
     answers_of(ground, ann, {r: truth_of(ground, i) for r, i in zip(honest, ground.pool, strict=False)})
     clean = learnt(ground)

@@ -38,7 +38,7 @@ def pushed(
         with transaction(database) as session:
             ask(session, project, 1, KINDS, probs=PROBS)
             session.execute(sa.update(PrelabelRow).values(evidence={"reason": reason}, outcome=outcome.value))
-            session.execute(sa.update(ReviewRow).where(ReviewRow.kind == "control").values(blind=True))
+            session.execute(sa.update(ReviewRow).where(ReviewRow.kind == "random").values(blind=True))
         push(parts, project.id)
         parts.jobs.close()
         return sorted((task["data"] for task in studio.tasks_there.values()), key=lambda data: str(data["external_id"]))

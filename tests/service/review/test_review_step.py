@@ -33,8 +33,8 @@ from tests.conftest import NOW
 from tests.fakes_label_studio import FakeLabelStudio
 from tests.reviewing import SECRET, ask, label_values, make_parts, rows_of, run_inference
 
-HARD, CONTROL, EVALUATION = ReviewKind.HARD, ReviewKind.HARD, ReviewKind.RANDOM
-KINDS = [HARD, CONTROL, HARD, EVALUATION]
+HARD, RANDOM = ReviewKind.HARD, ReviewKind.RANDOM
+KINDS = [HARD, HARD, HARD, RANDOM]
 PROBS = [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.4, 0.35, 0.25], [0.1, 0.1, 0.8]]
 ZERO = {"pushed": 0, "reordered": 0}
 
@@ -147,7 +147,7 @@ def test_a_new_query_re_orders_what_is_open_under_a_new_version_set_last(world: 
     world.studio.answer(world.task(2), "cat")
     sync(world.parts, world.project.id)
     with transaction(world.parts.database) as session:
-        ask(session, world.project, 2, [HARD, CONTROL], probs=[[0.5, 0.5, 0.0]] * 2)
+        ask(session, world.project, 2, [HARD, HARD], probs=[[0.5, 0.5, 0.0]] * 2)
 
     counts = push(world.parts, world.project.id)
 

@@ -42,7 +42,7 @@ def client(database: sa.Engine, project: Project, tmp_path: Path) -> Iterator[Te
 
 
 def labelled(database: sa.Engine, project: Project) -> list[ReviewId]:
-    """Four images: a cat by ann, a dog by bob on the hold-out, one in dispute, one skipped."""
+    """Four images: a cat by ann, a dog by bob of the random stream, one in dispute, one skipped."""
     kinds = [ReviewKind.HARD, ReviewKind.RANDOM, ReviewKind.HARD, ReviewKind.HARD]
     made = asked(database, project, kinds, probs=[SURE] * 4)
     submit(database, project, made[0], "cat", shown="dog")
@@ -325,7 +325,7 @@ def test_while_a_blind_task_is_open_only_leads_see_what_it_hides(
     open_page = client.get("/projects/1/images/1").text
 
     assert "blind" in hidden[0] and not any("test-1" in page for page in hidden)
-    assert "bird" not in hidden[0] and "evaluation" not in hidden[0]
+    assert "bird" not in hidden[0] and "random" not in hidden[0]
     assert "<strong>bird</strong>" not in hidden[1] and "There is no such label" in hidden[2]
     assert shown["hidden"] and shown["label"] is None
     assert {fact["what"] for fact in shown["facts"]} == {"registered", "fetched", "asked", "pushed", "seen"}

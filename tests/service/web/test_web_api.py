@@ -158,7 +158,7 @@ def test_an_image_says_where_it_stands(client: TestClient, database: sa.Engine, 
     shown = client.get("/api/projects/animals/images/1").json()
     labelled = client.get("/api/projects/animals/images?state=labelled").json()["items"]
 
-    assert (shown["state"], shown["label"], shown["side"]) == ("labelled", "cat", "holdout")
+    assert (shown["state"], shown["label"], shown["group_id"]) == ("labelled", "cat", group)
     assert [item["id"] for item in labelled] == [1]
     assert client.get("/api/projects/animals/images?state=fetched").json()["items"][0]["id"] == 2
     assert client.get("/api/projects/animals/images/99").status_code == 404
