@@ -179,7 +179,7 @@ def test_what_is_no_decision_is_refused_and_changes_nothing(
 def test_what_nobody_could_tell_is_listed_by_state_with_who_and_is_decided_here(
     client: TestClient, database: sa.Engine, project: Project
 ) -> None:
-    [review], [image] = _disputed(database, project, [EVALUATION], {"ann": "unsure", "bob": ""})
+    [review], [image] = _disputed(database, project, [ReviewKind.RANDOM], {"ann": "unsure", "bob": ""})
     _disputed(database, project, [HARD], {"ann": "cat", "bob": "unsure"})
     key = bearer(make_key(database, name="lena"))
 

@@ -219,7 +219,7 @@ def test_an_order_that_was_cut_off_is_begun_again(world: World) -> None:
 def test_an_import_that_lost_its_predictions_is_given_them_before_anybody_is_shown_its_version(world: World) -> None:
     world.studio.next_import = "no predictions"
     with transaction(world.parts.database) as session:
-        made = ask(session, world.project, 2, [HARD, EVALUATION], probs=[[0.5, 0.5, 0.0]] * 2)
+        made = ask(session, world.project, 2, [HARD, ReviewKind.RANDOM], probs=[[0.5, 0.5, 0.0]] * 2)
 
     counts = push(world.parts, world.project.id)
 
@@ -270,7 +270,7 @@ def test_new_tasks_show_what_they_should_while_the_version_before_is_still_shown
         world.studio.answer(task, "cat")
     sync(world.parts, world.project.id)
     with transaction(world.parts.database) as session:
-        ask(session, world.project, 2, [HARD, EVALUATION], probs=[[0.5, 0.5, 0.0]] * 2)
+        ask(session, world.project, 2, [HARD, ReviewKind.RANDOM], probs=[[0.5, 0.5, 0.0]] * 2)
     world.studio.set_model_version = _die  # type: ignore[method-assign]
     with pytest.raises(Killed):
         push(world.parts, world.project.id)

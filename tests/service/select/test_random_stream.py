@@ -214,7 +214,8 @@ def test_what_the_strategy_would_have_asked_of_the_reserve_is_noted_with_its_que
     reviews = _asked(ground)
 
     with reading(ground.parts.database) as session:
-        groups = {image: group for image, group in session.execute(sa.select(ImageRow.id, ImageRow.group_id))}
+        rows = session.execute(sa.select(ImageRow.id, ImageRow.group_id))
+        groups = {row.id: row.group_id for row in rows}
         found = session.execute(sa.select(ShadowPickRow.group_id, ShadowPickRow.query_id)).all()
     assert {review.image_id for review in reviews if review.kind == HARD} < set(ground.pool[:20])
     assert {group for group, _ in found} == {groups[image] for image in ground.reserved[:5]}
