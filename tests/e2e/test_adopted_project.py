@@ -17,7 +17,8 @@ import sqlalchemy as sa
 from db.repositories.images import adopted_tasks
 from db.repositories.labels import labels
 from db.repositories.projects import projects
-from db.repositories.queries.examples import read_examples
+from db.repositories.queries import stream
+from db.repositories.queries.examples import groups_of, read_examples
 from db.repositories.reviews import label_studio as label_studio_places
 from db.session import reading
 from db.tables import AdoptedTaskRow, AnnotationRow, PushRow, ReviewRow
@@ -83,7 +84,7 @@ def test_a_project_that_others_made_is_taken_over_with_all_that_people_did_in_it
         assert len(drafts) == 1
         assert (again.tasks, again.new, again.refused) == (12, 0, 0)
         _assert_each_task_has_one_review_and_kept_what_it_had(hardcase, admin, ls_project, tasks)
-        _assert_nothing_of_the_holdout_is_used(hardcase)
+        _assert_nothing_of_the_reserve_is_used(hardcase)
 
 
 def _assert_each_task_has_one_review_and_kept_what_it_had(
@@ -103,16 +104,17 @@ def _assert_each_task_has_one_review_and_kept_what_it_had(
     assert there[tasks[0]]["caption"] == "animal 0"
 
 
-def _assert_nothing_of_the_holdout_is_used(hardcase: Hardcase) -> None:
-    """A label from an adopted task may train; on the hold-out side it is kept and used for nothing."""
+def _assert_nothing_of_the_reserve_is_used(hardcase: Hardcase) -> None:
+    """A label from an adopted task may train; of a reserved group it is kept and used for nothing."""
     project_id = _project(hardcase)
     with reading(hardcase.database) as session:
-        held = len(labels.current(session, project_id))
-        train = read_examples(session, project_id, kinds_for(Use.TRAIN), Side.POOL)
-        judged = read_examples(session, project_id, kinds_for(Use.GATE), Side.HOLDOUT)
-        aside = read_examples(session, project_id, kinds_for(Use.TRAIN), Side.HOLDOUT)
-    assert judged == []
-    assert len(train) + len(aside) == held
+        held = labels.current(session, project_id)
+        train = read_examples(session, project_id, kinds_for(Use.TRAIN))
+        found = stream.read_stream(session, project_id)
+        reserved = {group for group, at in found.positions.items() if at < found.share}
+        aside = [label for label in held if groups_of(session, [label.image_id])[label.image_id] in reserved]
+    assert found.examples == {}
+    assert len(train) + len(aside) == len(held)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from tests.e2e.conftest import ROOT, free_port
 from tests.label_studio_server import LabelStudioServer, start
 from tests.reviewing import ask, make_parts, rows_of
 
-KINDS = [ReviewKind.HARD, ReviewKind.EVALUATION]
+KINDS = [ReviewKind.HARD, ReviewKind.RANDOM]
 PROBS = [[0.4, 0.35, 0.25], [0.8, 0.1, 0.1]]
 LOCKED_S = 7.0
 """Longer than the 5 s that Label Studio's SQLite waits as delivered."""

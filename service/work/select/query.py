@@ -72,6 +72,9 @@ def choose_query(parts: Parts, project_id: ProjectId, trigger: Trigger, *, force
     Returns how many images were asked for, and the query's number (0 if there is none).
     """
     facts = _read(parts, project_id, force)
+    if facts is not None and facts.share and not _measures(facts.project):
+        _reserve_nothing(parts, facts)
+        facts = _read(parts, project_id, force)
     if facts is None:
         return {"asked": 0, "query": 0}
     pool = load_pool(parts, facts.project)
@@ -203,6 +206,18 @@ def _review(pick: Pick, pool: Pool, current: CurrentPredictions) -> NewReview:
 def _new_review(image_id: ImageId, pick: Pick, probs: list[float] | None) -> NewReview:
     token = secrets.token_urlsafe(24)
     return NewReview(image_id, pick.kind, pick.blind, pick.probability, pick.place, token, probs, pick.representative)
+
+
+def _measures(project: Project) -> bool:
+    """Whether any part of a query goes to the random stream."""
+    return bool(project.config.policy.shares.random_first or project.config.policy.shares.random)
+
+
+def _reserve_nothing(parts: Parts, facts: _Facts) -> None:
+    """What nobody will ever ask about is not kept from being learnt from."""
+    by = Actor(AUTHOR, "the policy gives no share of the queries to the random stream", parts.now())
+    with transaction(parts.database) as session:
+        stream.reserve(session, facts.project.id, 0.0, facts.groups, by)
 
 
 def _share(facts: _Facts) -> float:

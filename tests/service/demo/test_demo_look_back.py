@@ -97,7 +97,7 @@ def test_the_bounds_of_machine_labels_are_compared_with_the_truth(ground: Ground
     past, people = read_past(ground.parts, ground.project), people_of(ground)
     before = compare_machine_labels(ground.parts, past, people)
     ground.label(ground.pool[:30], ReviewKind.HARD)
-    ground.label(ground.holdout, ReviewKind.EVALUATION)
+    ground.label(ground.reserved, ReviewKind.RANDOM)
     turn(ground)
     predict(ground.parts, ground.project.id)
 

@@ -15,7 +15,7 @@ from db.tables import ImageRow
 from labeling.adapters.storage.prediction_files import write_predictions
 from labeling.project import Project
 from labeling.quality.metrics import clopper_pearson
-from labeling.types import NONE_OF_THESE, ReviewKind, Side
+from labeling.types import NONE_OF_THESE, ReviewKind
 from service.figures.figures import stored
 from service.figures.machine_labels import MachineLabels
 from service.work.figures.refresh import refresh
@@ -26,12 +26,12 @@ WRONG = 5
 
 @pytest.fixture
 def ground(database: sa.Engine, tmp_path: Path, make_project: Callable[..., Project]) -> Ground:
-    return make_ground(database, tmp_path / "home", make_project(database), pool=60, holdout=40)
+    return make_ground(database, tmp_path / "home", make_project(database), pool=60, reserved=40)
 
 
 def probs_of(ground: Ground, images: list[int]) -> np.ndarray:
     """The true class with .60 to .99, the later the surer; wrong in the first `WRONG` of the hold-out."""
-    wrong = set(ground.holdout[:WRONG])
+    wrong = set(ground.reserved[:WRONG])
     rows = []
     for place, image in enumerate(images):
         named = (ground.truth[image] + (image in wrong)) % 3
@@ -59,8 +59,8 @@ def test_without_a_version_it_says_so(ground: Ground) -> None:
 
 def test_each_threshold_counts_images_without_a_label_and_the_sample_above_it(ground: Ground) -> None:
     ground.label(ground.pool[:20], ReviewKind.HARD)
-    ground.label(ground.holdout, ReviewKind.EVALUATION)
-    images = sorted(ground.holdout + ground.pool)
+    ground.label(ground.reserved, ReviewKind.RANDOM)
+    images = sorted(ground.reserved + ground.pool)
     add_champion(ground.parts, ground.project, images, probs_of(ground, images))
 
     found = figure(ground)
@@ -69,9 +69,9 @@ def test_each_threshold_counts_images_without_a_label_and_the_sample_above_it(gr
     assert [one.images for one in found.thresholds] == [8, 12, 16, 20, 24, 28, 32, 36, 40]
     loosest = found.thresholds[-1]
     scores = probs_of(ground, images).max(axis=1)
-    sampled = [image for image, score in zip(images, scores, strict=True) if image in ground.holdout]
+    sampled = [image for image, score in zip(images, scores, strict=True) if image in ground.reserved]
     above = [image for image in sampled if scores[images.index(image)] >= loosest.score]
-    right = sum(image not in ground.holdout[:WRONG] for image in above)
+    right = sum(image not in ground.reserved[:WRONG] for image in above)
     assert (loosest.n, loosest.right, loosest.known) == (len(above), right, len(above) >= 30)
     if loosest.known:
         lower, upper = clopper_pearson(right, len(above), 0.9875)
@@ -81,9 +81,9 @@ def test_each_threshold_counts_images_without_a_label_and_the_sample_above_it(gr
 
 
 def test_under_thirty_sampled_images_nothing_is_known(ground: Ground) -> None:
-    ground.label(ground.holdout[:29], ReviewKind.EVALUATION)
+    ground.label(ground.reserved[:29], ReviewKind.RANDOM)
     add_champion(
-        ground.parts, ground.project, ground.pool + ground.holdout, probs_of(ground, ground.pool + ground.holdout)
+        ground.parts, ground.project, ground.pool + ground.reserved, probs_of(ground, ground.pool + ground.reserved)
     )
 
     found = figure(ground)
@@ -93,8 +93,8 @@ def test_under_thirty_sampled_images_nothing_is_known(ground: Ground) -> None:
 
 
 def test_none_of_these_in_the_sample_is_an_error(ground: Ground) -> None:
-    ground.label(ground.holdout, ReviewKind.EVALUATION, NONE_OF_THESE)
-    images = ground.pool + ground.holdout
+    ground.label(ground.reserved, ReviewKind.RANDOM, NONE_OF_THESE)
+    images = ground.pool + ground.reserved
     add_champion(ground.parts, ground.project, images, [[0.8, 0.1, 0.1]] * 100)
 
     [only] = figure(ground).thresholds
@@ -103,8 +103,8 @@ def test_none_of_these_in_the_sample_is_an_error(ground: Ground) -> None:
 
 
 def test_it_names_the_images_that_are_not_predicted(ground: Ground) -> None:
-    add_champion(ground.parts, ground.project, ground.pool + ground.holdout, [[0.8, 0.1, 0.1]] * 100)
-    later = add_images(ground, 3, Side.POOL)
+    add_champion(ground.parts, ground.project, ground.pool + ground.reserved, [[0.8, 0.1, 0.1]] * 100)
+    later = add_images(ground, 3, False)
     ground.label(later[:1], ReviewKind.HARD)
 
     found = figure(ground)
@@ -115,7 +115,7 @@ def test_it_names_the_images_that_are_not_predicted(ground: Ground) -> None:
 
 
 def test_pictures_are_the_surest_and_the_least_sure_of_each_class_and_no_image_is_both(ground: Ground) -> None:
-    images = sorted(ground.pool + ground.holdout)
+    images = sorted(ground.pool + ground.reserved)
     probs = [[0.9 - i / 200, 0.1 + i / 200, 0] if i < 8 else [0, 1 - i / 200, i / 200] for i in range(100)]
     add_champion(ground.parts, ground.project, images, probs)
 
@@ -132,7 +132,7 @@ def test_a_new_file_of_the_same_version_is_counted_anew_and_nothing_else_twice(g
     add_champion(ground.parts, ground.project, ground.pool, [[0.8, 0.1, 0.1]] * 60)
     before = figure(ground)
     again = refresh(ground.parts, ground.project.id)
-    images = np.array(sorted(ground.pool + ground.holdout), np.int64)
+    images = np.array(sorted(ground.pool + ground.reserved), np.int64)
     with transaction(ground.parts.database) as session:
         champion = versions.champion(session, ground.project.id)
         assert champion is not None
@@ -149,7 +149,7 @@ def test_a_new_file_of_the_same_version_is_counted_anew_and_nothing_else_twice(g
 def test_a_project_without_images_has_an_empty_figure(
     database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path
 ) -> None:
-    empty = make_ground(database, tmp_path / "home", make_project(database), pool=0, holdout=0)
+    empty = make_ground(database, tmp_path / "home", make_project(database), pool=0, reserved=0)
     add_champion(empty.parts, empty.project, [], np.empty((0, 3)))
 
     found = figure(empty)

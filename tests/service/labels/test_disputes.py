@@ -192,7 +192,7 @@ def test_what_nobody_could_tell_is_listed_by_state_with_who_and_is_decided_here(
 
     assert found["counts"] == {"asked": 0, "lead": 1, "undecidable": 0}
     [item] = found["items"]
-    assert (item["image_id"], item["review_id"], item["kind"], item["state"]) == (image, review, "evaluation", "lead")
+    assert (item["image_id"], item["review_id"], item["kind"], item["state"]) == (image, review, "random", "lead")
     assert (item["unsure"], item["skipped"], item["unviewed"]) == (["ann"], ["bob"], [])
     assert none["items"] == []
     assert (dispute["image_id"], dispute["why"], dispute["votes"]) == (image, "nobody could tell", [])

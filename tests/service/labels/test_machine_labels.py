@@ -21,7 +21,7 @@ from labeling.errors import Conflict, Unavailable
 from labeling.jobs import Trigger
 from labeling.prelabel.engines.scripted import ScriptedEngine
 from labeling.project import Policy, Project
-from labeling.types import Incoming, ReviewKind, Side
+from labeling.types import Incoming, ReviewKind
 from service.ingest.register import register_items
 from service.jobs.jobs import Jobs
 from service.labels.image_history import story_of
@@ -41,7 +41,7 @@ PROBS = [0.7, 0.2, 0.1]
 
 @pytest.fixture
 def ground(any_database: sa.Engine, tmp_path: Path, make_project: Callable[..., Project]) -> Ground:
-    return make_ground(any_database, tmp_path / "home", make_project(any_database), pool=6, holdout=2)
+    return make_ground(any_database, tmp_path / "home", make_project(any_database), pool=6, reserved=2)
 
 
 def listed(ground: Ground, *, leads: bool = True, limit: int = 50, **filters: object) -> list[MachineLabel]:
@@ -61,7 +61,7 @@ def listed(ground: Ground, *, leads: bool = True, limit: int = 50, **filters: ob
 
 def test_every_image_is_listed_with_what_the_champion_says_of_it(ground: Ground) -> None:
     ground.label(ground.pool[:2], ReviewKind.HARD)
-    images = ground.pool + ground.holdout
+    images = ground.pool + ground.reserved
     probs = [PROBS if image != ground.pool[0] else [0.1, 0.1, 0.8] for image in images]
     add_champion(ground.parts, ground.project, images, probs)
 
@@ -77,7 +77,7 @@ def test_every_image_is_listed_with_what_the_champion_says_of_it(ground: Ground)
 
 def test_filters_leave_out_what_does_not_match_and_the_list_still_ends(ground: Ground) -> None:
     ground.label(ground.pool[:2], ReviewKind.HARD)
-    images = ground.pool + ground.holdout
+    images = ground.pool + ground.reserved
     add_champion(ground.parts, ground.project, images, [[0.5 + i / 20, 0.5 - i / 20, 0] for i in range(len(images))])
 
     rest, sure = listed(ground, rest=True, limit=2), listed(ground, at_least=0.7, limit=1)
@@ -109,27 +109,26 @@ def test_a_version_whose_file_is_gone_or_damaged_says_nothing_until_it_predicts_
 
 
 def test_an_image_that_the_version_has_not_predicted_is_named_with_the_reason(ground: Ground) -> None:
-    add_champion(ground.parts, ground.project, ground.pool + ground.holdout, [PROBS] * 8)
-    [waiting] = add_images(ground, 1, Side.POOL, ready=False)
-    [later, bridge] = add_images(ground, 2, Side.POOL)
+    add_champion(ground.parts, ground.project, ground.pool + ground.reserved, [PROBS] * 8)
+    [waiting] = add_images(ground, 1, False, ready=False)
+    [later] = add_images(ground, 1, False)
     with transaction(ground.parts.database) as session:
-        factories.prelabel(session, factories.image(session, ground.project.id, "f" * 64))
-        session.execute(sa.update(ImageRow).where(ImageRow.id == bridge).values(bridge=True))
+        ungrouped = factories.image(session, ground.project.id, "f" * 64)
+        factories.prelabel(session, ungrouped)
 
     why = {one.image_id: one.why for one in listed(ground) if one.why}
 
     assert why == {
         waiting: "its first pre-label is not made yet",
         later: "it came after version 1 had predicted",
-        bridge: "it is near to both sides of the hold-out",
-        bridge + 1: "its near-duplicate group is not known yet",
+        ungrouped: "its near-duplicate group is not known yet",
     }
 
 
 def test_what_a_blind_review_hides_is_shown_to_leads_alone_whatever_is_filtered(ground: Ground) -> None:
     add_champion(ground.parts, ground.project, ground.pool, [PROBS] * 6)
     with transaction(ground.parts.database) as session:
-        factories.review(session, ground.project.id, ground.pool[3], ReviewKind.EVALUATION, blind=True)
+        factories.review(session, ground.project.id, ground.pool[3], ReviewKind.RANDOM, blind=True)
 
     [hidden] = [one for one in listed(ground, leads=False) if one.hidden]
     filtered = [one.image_id for one in listed(ground, leads=False, label="cat")]

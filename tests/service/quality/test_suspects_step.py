@@ -126,7 +126,7 @@ def test_what_was_found_right_or_sent_back_is_not_listed_again(ground: Ground) -
 def test_what_people_do_about_suspects_is_counted_within_the_hour_though_no_label_changes(ground: Ground) -> None:
     project, now = ground.project, ground.parts.now()
     refresh_suspects(ground.parts, project.id)
-    right, back, *_ = [one for one in figure(ground)["suspects"] if not one["holdout"]]
+    right, back, *_ = [one for one in figure(ground)["suspects"] if not one["random"]]
     counts = []
 
     for act, one in ((suspects.find_right, right), (suspects.send_back, back)):

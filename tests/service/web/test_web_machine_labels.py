@@ -17,7 +17,7 @@ from fastapi.testclient import TestClient
 from db.session import transaction
 from labeling.jobs import Role
 from labeling.project import Project
-from labeling.types import ReviewKind, Side
+from labeling.types import ReviewKind
 from service.work.figures.refresh import refresh
 from tests import factories
 from tests.service.labelled_pool import Ground, add_champion, add_images, make_ground
@@ -31,9 +31,9 @@ PAGE = "/projects/animals/machine-labels"
 @pytest.fixture
 def ground(database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path) -> Ground:
     """60 images, 10 of them labelled, and 40 sampled ones; no version yet."""
-    ground = make_ground(database, tmp_path, make_project(database), pool=60, holdout=40)
+    ground = make_ground(database, tmp_path, make_project(database), pool=60, reserved=40)
     ground.label(ground.pool[:10], ReviewKind.HARD)
-    ground.label(ground.holdout, ReviewKind.EVALUATION)
+    ground.label(ground.reserved, ReviewKind.RANDOM)
     return ground
 
 
@@ -45,8 +45,8 @@ def client(ground: Ground, database: sa.Engine, tmp_path: Path) -> Iterator[Test
 
 def promoted(ground: Ground) -> None:
     """A version that is right but for one sampled image in ten; the later the image, the surer."""
-    images = ground.pool + ground.holdout
-    named = [(ground.truth[i] + (i in ground.holdout[::10])) % 3 for i in images]
+    images = ground.pool + ground.reserved
+    named = [(ground.truth[i] + (i in ground.reserved[::10])) % 3 for i in images]
     sure = np.linspace(0.5, 0.95, len(images))
     probs = [np.where(np.arange(3) == n, p, (1 - p) / 2) for n, p in zip(named, sure, strict=True)]
     add_champion(ground.parts, ground.project, images, np.array(probs))
@@ -105,7 +105,7 @@ def test_an_image_is_given_with_label_and_machine_label(client: TestClient, grou
 
 def test_the_list_names_every_image_in_slices(client: TestClient, ground: Ground) -> None:
     promoted(ground)
-    [late] = add_images(ground, 1, Side.POOL)
+    [late] = add_images(ground, 1, False)
     found, cursor = [], ""
     while True:
         part = get(client, ground, f"/machine-labels?limit=30{cursor}")
@@ -133,7 +133,7 @@ def test_what_a_blind_review_hides_is_hidden_from_readers_everywhere(client: Tes
     promoted(ground)
     image = ground.pool[-1]
     with transaction(ground.parts.database) as session:
-        factories.review(session, ground.project.id, image, ReviewKind.EVALUATION, blind=True)
+        factories.review(session, ground.project.id, image, ReviewKind.RANDOM, blind=True)
 
     one = get(client, ground, f"/images/{image}/machine-label", Role.READ)
     facts = get(client, ground, f"/images/{image}/history", Role.READ)["facts"]
@@ -202,8 +202,8 @@ def test_a_chosen_threshold_is_read_out_and_stays_chosen(client: TestClient, gro
 def test_under_thirty_sampled_images_the_page_says_not_yet_known(
     database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path
 ) -> None:
-    ground = make_ground(database, tmp_path, make_project(database), pool=60, holdout=20)
-    ground.label(ground.holdout, ReviewKind.EVALUATION)
+    ground = make_ground(database, tmp_path, make_project(database), pool=60, reserved=20)
+    ground.label(ground.reserved, ReviewKind.RANDOM)
     promoted(ground)
 
     with web(database, tmp_path) as client:
@@ -243,7 +243,7 @@ def test_an_images_page_shows_its_machine_label_and_the_way_to_how_right_it_is(
 
 def test_images_with_neither_are_named_on_the_page(client: TestClient, ground: Ground) -> None:
     promoted(ground)
-    [late] = add_images(ground, 1, Side.POOL)
+    [late] = add_images(ground, 1, False)
 
     page = shown(client, ground)
 

@@ -404,7 +404,7 @@ def test_one_plot_that_cannot_be_drawn_leaves_the_others(
 
     found = {address.split("/")[-1].split("-")[0]: client.get(address).status_code for address in _plots(client)}
 
-    assert found == {"holdout_by_version": 200, "confusion": 200, "acceptance": 200, "rounds": 503}
+    assert found == {"accuracy_by_version": 200, "confusion": 200, "acceptance": 200, "rounds": 503}
 
 
 def test_a_plot_is_drawn_again_when_plots_look_otherwise(
