@@ -30,6 +30,7 @@ from service.demo.images import DemoImages, prepare_images
 from service.demo.look_back import make_rounds, read_past, take_pictures
 from service.demo.loop import Stage, turn
 from service.demo.machine_labels import compare_machine_labels
+from service.demo.measured import compare_accuracies
 from service.demo.people import read_people
 from service.demo.project import PROJECT, gold_manifest, project_file
 from service.demo.random_arm import SEEDS
@@ -119,6 +120,7 @@ def _report(stage: Stage, prepared: DemoImages, home: Path, started: float, show
         people = read_people(session, stage.project.id, stated)
     assert place is not None
     version, exported = _read_label_studio(stage, place.ls_project_id)
+    on_collection, on_what_is_left = compare_accuracies(parts, past, stage.first)
     summary = Summary(
         rounds=make_rounds(past, stage.first),
         images=now.images,
@@ -134,6 +136,9 @@ def _report(stage: Stage, prepared: DemoImages, home: Path, started: float, show
         people=people,
         without_prelabel_though_due=shown_nothing,
         machine_labels=compare_machine_labels(parts, past, stage.first),
+        accuracy_on_collection=on_collection,
+        accuracy_on_what_is_left=on_what_is_left,
+        calibrated=past.champion is not None and bool(past.champion.report.get("calibrated")),
         seconds=round(time.monotonic() - started, 1),
     )
     write_report(summary, take_pictures(parts, past, stage.first), home / "report.html")

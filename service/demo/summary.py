@@ -55,6 +55,17 @@ class Annotations:
 
 
 @dataclass(frozen=True, slots=True)
+class Measured:
+    """A share that the product shows, with its interval, and the truth; None where it is not yet known."""
+
+    value: float | None
+    lower: float | None
+    upper: float | None
+    n: int
+    truth: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class MachineThreshold:
     """One threshold over the images without a label; `lower` is None where it is not yet known."""
 
@@ -86,6 +97,9 @@ class Summary:
     people: People
     without_prelabel_though_due: int
     machine_labels: tuple[MachineThreshold, ...]
+    accuracy_on_collection: Measured
+    accuracy_on_what_is_left: Measured
+    calibrated: bool
     seconds: float
 
     def to_json(self) -> dict[str, object]:

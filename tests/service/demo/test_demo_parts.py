@@ -27,7 +27,15 @@ from service.demo.project import gold_manifest, project_file
 from service.demo.random_arm import RandomArm
 from service.demo.report import HardImage, Pictures, rounds_table, thumbnail, write_report
 from service.demo.stamps import CLASSES
-from service.demo.summary import Annotations, MachineThreshold, Round, Summary, compare_annotations, write_summary
+from service.demo.summary import (
+    Annotations,
+    MachineThreshold,
+    Measured,
+    Round,
+    Summary,
+    compare_annotations,
+    write_summary,
+)
 from service.figures.estimates import known
 from service.ingest.register import items_of
 from service.projects.project_file import parse_project
@@ -347,6 +355,9 @@ SUMMARY = Summary(
     ),
     without_prelabel_though_due=0,
     machine_labels=(MachineThreshold(0.9, 20, 31, 0.8, 0.95),),
+    accuracy_on_collection=Measured(0.8, 0.7, 0.9, 60, 0.82),
+    accuracy_on_what_is_left=Measured(None, None, None, 0, 0.9),
+    calibrated=True,
     seconds=12.0,
 )
 PROMISED = {

@@ -1,0 +1,58 @@
+"""The two accuracies that a project shows, beside the truth that a demo knows.
+
+In: the figure of the random stream, the champion's predictions, and what the simulated annotators answer. Out: each
+with its interval and the share that is really so. It only reads.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from db.repositories.queries import queries
+from db.session import reading
+from service.demo.annotators import SimulatedAnswers
+from service.demo.look_back import Past
+from service.demo.summary import Measured
+from service.figures.estimates import Known
+from service.figures.figures import stored
+from service.figures.random_stream import RandomStream
+from service.work.pool.predictions import champion_predictions
+from service.work.wiring import Parts
+
+__all__ = ["compare_accuracies"]
+
+
+def compare_accuracies(parts: Parts, past: Past, people: SimulatedAnswers) -> tuple[Measured, Measured]:
+    """On the collection and on what is left; the truth is how often the champion says what people would answer.
+
+    People err, and what people say is what the random stream measures by. The truth counts every group once.
+    """
+    with reading(parts.database) as session:
+        figure = stored(session, past.project.id, RandomStream)
+        touched = queries.taken_groups(session, past.project.id)
+    champion = champion_predictions(parts, past.project.id)
+    if figure is None or champion is None:
+        nothing = Measured(None, None, None, 0, None)
+        return nothing, nothing
+    classes = past.project.config.classes
+    answers = [classes.index(people.to(past.named[image].reference)) for image in champion.image_ids.tolist()]
+    right = champion.shown.argmax(axis=1) == np.array(answers, np.int64)
+    groups = past.pool.group_ids[past.pool.rows_of(champion.image_ids)]
+    left = ~np.isin(groups, list(touched))
+    return (
+        _measured(figure.on_collection, _share(right, groups)),
+        _measured(figure.on_what_is_left, _share(right[left], groups[left])),
+    )
+
+
+def _measured(found: Known, truth: float | None) -> Measured:
+    return Measured(found.value, found.lower, found.upper, found.n, truth)
+
+
+def _share(right: NDArray[np.bool_], groups: NDArray[np.int64]) -> float | None:
+    """The mean over groups of the share of their images that is right."""
+    if not len(right):
+        return None
+    _, place, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    return round(float((right / sizes[place]).sum() / len(sizes)), 4)
