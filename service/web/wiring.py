@@ -43,7 +43,8 @@ class WebParts:
     spool: Spool
     image_views: ImageViews
     predictions: Predictions
-    drawing: threading.Lock
+    drawing: dict[int, threading.Lock]
+    """One for each project whose plots were asked for: they are drawn once at a time."""
     now: Callable[[], datetime]
 
     def close(self) -> None:
@@ -68,7 +69,7 @@ def make_parts(settings: Settings, now: Callable[[], datetime] = utc_now) -> Web
         spool=Spool(settings.home / "spool.db"),
         image_views=ImageViews(database, now),
         predictions=Predictions(database, jobs, now),
-        drawing=threading.Lock(),
+        drawing={},
         now=now,
     )
 

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import msgspec
@@ -30,8 +31,6 @@ __all__ = ["addresses"]
 
 DRAWS = [sys.executable, "-m", "service.work.figures.draw"]
 WITHIN_S = 60
-WAITS_S = 5
-"""So long a request waits for plots that another one is having drawn."""
 NOT_DRAWN = "The plot could not be drawn; the log says why. The table beside it has the same numbers."
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
 router = APIRouter(route_class=Guarded, tags=["pages"])
@@ -51,14 +50,16 @@ def show_plot(parts: PartsDep, project: ProjectDep, file: str) -> Response:
     if file not in {known for known, _ in wanted.values()}:
         raise NotFound("There is no such plot: the figure has changed since, or there is too little to draw.")
     folder = parts.settings.home / "plots" / str(project.id)
-    if not parts.drawing.acquire(timeout=WAITS_S):
+    lock = parts.drawing.setdefault(project.id, Lock())
+    alone = lock.acquire(blocking=False)
+    if not alone and not lock.acquire(timeout=WITHIN_S):
         raise Unavailable("Other plots are being drawn. Load the page again in a moment.")
-    try:
-        if not (folder / file).exists():
+    try:  # whoever waited does not draw: what another request could not draw would be tried again by each
+        if alone and not (folder / file).exists():
             _draw(folder, {name: found for name, found in wanted.items() if not (folder / found[0]).exists()})
         svg = _read(folder / file)
     finally:
-        parts.drawing.release()
+        lock.release()
     headers = {"Content-Security-Policy": POLICY, "Cache-Control": "private, max-age=31536000, immutable"}
     return Response(svg, media_type="image/svg+xml", headers=headers)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -426,3 +427,19 @@ def test_a_session_ends_after_half_a_day(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("time.time", lambda: later.timestamp())
 
     assert auth.read_session([SECRET], sealed) is None
+
+
+def test_requests_that_wait_for_plots_get_them_and_do_not_draw_again(
+    client: TestClient, database: sa.Engine, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(database, project, ImageStore(str(tmp_path / "media")))
+    log_in(client, make_key(database, Role.READ))
+    slow = f"import runpy, time\nopen({str(tmp_path / 'drawn')!r}, 'a').write('x')\ntime.sleep(1)\n"
+    slow += "runpy.run_module('service.work.figures.draw', run_name='__main__')"
+    monkeypatch.setattr("service.web.pages.plots.DRAWS", [sys.executable, "-c", slow])
+
+    addresses = _plots(client)
+    with ThreadPoolExecutor(4) as together:
+        found = list(together.map(lambda address: client.get(address).status_code, addresses))
+
+    assert (found, (tmp_path / "drawn").read_text()) == ([200] * 4, "x")
