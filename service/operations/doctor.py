@@ -37,7 +37,7 @@ from service.work.review.shown_order import unlike_sent, without_prediction
 WORKER_STALE_AFTER = timedelta(seconds=30)
 LEAST_FREE_BYTES = 500 * 2**20
 LAG_TOLERATED = timedelta(minutes=10)
-LOOKED_AT = 50
+COMPARED = 50
 """Reading a task with all its predictions takes Label Studio some 3 ms."""
 GONE = "restore it there from a backup, or make a new project here: it shares images and embeddings with this one"
 START_LABEL_STUDIO = (
@@ -199,7 +199,7 @@ def _order(studio: LabelStudio, database: sa.Engine, project: Project, place: Pl
     with reading(database) as session:
         waiting = [r.ls_task_id for r in reviews.open_reviews(session, project.id) if r.ls_task_id is not None]
         sent = displayed_predictions.by_task(session, project.id, waiting)
-    first = dict(sorted(sent.items(), key=lambda task: task[1].score)[:LOOKED_AT])
+    first = dict(sorted(sent.items(), key=lambda task: task[1].score)[:COMPARED])
     shown = replace(place, model_version=there.model_version)
     unscored, unlike = without_prediction(studio, shown, waiting), unlike_sent(studio, place, first)
     found = (

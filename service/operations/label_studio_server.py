@@ -50,7 +50,7 @@ from label_studio.core.settings.label_studio import *
 DATABASES["default"]["OPTIONS"] |= {
     "init_command": "PRAGMA journal_mode=WAL",  # who reads waits for nobody
     "transaction_mode": "IMMEDIATE",  # a transaction that reads first and writes later would fail at once, not wait
-    "timeout": 60,
+    "timeout": 20,  # less than hardcase waits for an answer, so it does not take a slow import for a lost one
 }
 """
 

@@ -62,7 +62,7 @@ def push(parts: Parts, project_id: ProjectId, *, full: bool = False) -> dict[str
     """Bring the open reviews to Label Studio, in order; the project, its config and its webhook first.
 
     Reviews that were made meanwhile are pushed too: asking for this job while it runs starts no second one. What was
-    sent is looked for once more. `full` also reads every open task, and compares its class and its place.
+    sent is searched for once more. `full` also reads every open task, and compares its class and its place.
     """
     newest = _newest_review(parts, project_id)
     counts = _push(parts, project_id, full)
