@@ -114,7 +114,7 @@ def machine_facts(
     rows = session.execute(
         sa.select(ImageRow.id, GroupRow.side, *(getattr(ImageRow, name) for name in of_image))
         .outerjoin(GroupRow, GroupRow.id == ImageRow.group_id)
-        .where(ImageRow.id.in_(said))
+        .where(ImageRow.id.in_(list(said)))
         .order_by(ImageRow.id)
     )
     return [
