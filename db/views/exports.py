@@ -114,7 +114,7 @@ def machine_facts(
     of_image = ("content_hash", "text", "width", "height", "group_id")
     rows = session.execute(
         sa.select(ImageRow.id, *(getattr(ImageRow, name) for name in of_image))
-        .where(ImageRow.id.in_(said))
+        .where(ImageRow.id.in_(list(said)))
         .order_by(ImageRow.id)
     )
     return [

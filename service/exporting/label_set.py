@@ -95,32 +95,6 @@ class LabelSet:
         if self.machine:
             yield from self._machine_labels(self.machine)
 
-    def _labels(self) -> Iterator[Record]:
-        frozen = self.snapshot is not None
-        with reading(self.database) as session:
-            for facts in exports.label_facts(session, self.project.id, self.up_to):
-                known = exports.details(session, self.project, facts)
-                for fact in facts:
-                    yield record_of(self.project, fact, known[fact.image_id], frozen=frozen)
-                    self.tick()
-
-    def _machine_labels(self, machine: MachinePart) -> Iterator[Record]:
-        version, classes = machine.said.version.number, self.classes
-        for rows in machine.rows(self._labelled()):
-            said, images = machine.said.said(rows), machine.said.image_ids[rows].tolist()
-            sure = dict(zip(images, zip(said.probabilities.tolist(), said.scores.tolist(), strict=True), strict=True))
-            named = {image: classes[at] for image, at in zip(images, said.positions.tolist(), strict=True)}
-            with reading(self.database) as session:
-                facts = exports.machine_facts(session, named, version, machine.said.made_at, MACHINE)
-                known = exports.details(session, self.project, facts)
-            for fact in facts:
-                yield machine_record(fact, known[fact.image_id], *sure[fact.image_id])
-                self.tick()
-
-    def _labelled(self) -> NDArray[np.int64]:
-        with reading(self.database) as session:
-            return np.array(labelled_images(session, self.project.id, self.up_to), np.int64)
-
     def without_any(self) -> tuple[int, list[tuple[str, str]]]:
         """How many images have neither a label nor a machine label; of the first, names and reasons."""
         if self.machine is None:
@@ -147,6 +121,32 @@ class LabelSet:
         [code] = self.project.config.answers.class_codes([label])
         return None if code == MISSING else code
 
+    def _labels(self) -> Iterator[Record]:
+        frozen = self.snapshot is not None
+        with reading(self.database) as session:
+            for facts in exports.label_facts(session, self.project.id, self.up_to):
+                known = exports.details(session, self.project, facts)
+                for fact in facts:
+                    yield record_of(self.project, fact, known[fact.image_id], frozen=frozen)
+                    self.tick()
+
+    def _machine_labels(self, machine: MachinePart) -> Iterator[Record]:
+        version, classes = machine.said.version.number, self.classes
+        for rows in machine.rows(self._labelled()):
+            said, images = machine.said.said(rows), machine.said.image_ids[rows].tolist()
+            sure = dict(zip(images, zip(said.probabilities.tolist(), said.scores.tolist(), strict=True), strict=True))
+            named = {image: classes[at] for image, at in zip(images, said.positions.tolist(), strict=True)}
+            with reading(self.database) as session:
+                facts = exports.machine_facts(session, named, version, machine.said.made_at, MACHINE)
+                known = exports.details(session, self.project, facts)
+            for fact in facts:
+                yield machine_record(fact, known[fact.image_id], *sure[fact.image_id])
+                self.tick()
+
+    def _labelled(self) -> NDArray[np.int64]:
+        with reading(self.database) as session:
+            return np.array(labelled_images(session, self.project.id, self.up_to), np.int64)
+
 
 def open_label_set(
     database: sa.Engine,
@@ -168,12 +168,14 @@ def with_machine_labels(labels: LabelSet, home: Path, wanted: Wanted, at_least: 
     Raises
     ------
     Invalid
-        For a snapshot: it holds labels only.
+        For a snapshot, which holds labels only, or a threshold that is no score.
     Conflict, Unavailable
         While no version says anything.
     """
     if labels.snapshot is not None:
         raise Invalid("A snapshot holds labels of people, and no machine labels. Leave out one of the two.")
+    if not 0 <= at_least <= 1:
+        raise Invalid("A score lies between 0 and 1. The page of machine labels shows thresholds.")
     with reading(labels.database) as session:
         said = champion_labels(session, home, labels.project.id)
     part = MachinePart(said, every=wanted is Wanted.ALL, at_least=at_least)

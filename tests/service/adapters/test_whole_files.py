@@ -16,7 +16,12 @@ from labeling.adapters.storage.atomic_files import (
     stage_folder,
     write_whole,
 )
-from labeling.adapters.storage.prediction_files import keep_only, read_predictions, write_predictions
+from labeling.adapters.storage.prediction_files import (
+    keep_only,
+    map_predictions,
+    read_predictions,
+    write_predictions,
+)
 from labeling.errors import BadArtifact, NotFound, StorageFull
 
 
@@ -83,6 +88,24 @@ def test_predictions_come_back_and_damage_is_found(tmp_path: Path) -> None:
         read_predictions(tmp_path, written.path, "0" * 64)
     with pytest.raises(NotFound, match="are gone"):
         read_predictions(tmp_path, "predictions/1/2/none.safetensors", written.sha256)
+
+
+def test_mapped_predictions_are_those_that_were_written_and_damage_is_found_also_later(tmp_path: Path) -> None:
+    ids, probs = np.array([3, 5, 9]), np.array([[0.75, 0.25], [0.5, 0.5], [0.125, 0.875]])
+    written = write_predictions(tmp_path, "predictions/1/2", ids, probs)
+    empty = write_predictions(tmp_path, "predictions/1/3", ids[:0], probs[:0])
+
+    mapped = map_predictions(tmp_path, written.path, written.sha256)
+    nothing = map_predictions(tmp_path, empty.path, empty.sha256)
+
+    assert (mapped.image_ids.tolist(), mapped.probs.tolist()) == (ids.tolist(), probs.tolist())
+    assert (nothing.image_ids.shape, nothing.probs.shape) == ((0,), (0, 2))
+    path = tmp_path / written.path
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    with pytest.raises(BadArtifact, match="damaged"):
+        map_predictions(tmp_path, written.path, written.sha256)
+    with pytest.raises(NotFound, match="are gone"):
+        map_predictions(tmp_path, "predictions/1/2/none.safetensors", written.sha256)
 
 
 def test_only_the_newest_predictions_of_a_version_stay(tmp_path: Path) -> None:

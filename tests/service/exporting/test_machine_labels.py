@@ -180,6 +180,9 @@ def test_before_the_first_version_and_for_a_snapshot_it_is_refused_with_the_way_
         labels_of(ground, Wanted.REST)
     with pytest.raises(Invalid, match="Leave out one"):
         with_machine_labels(open_label_set(database, ground.project, ground.images, kept), tmp_path, Wanted.REST)
+    for no_score in (-0.1, 1.1, float("nan")):
+        with pytest.raises(Invalid, match="between 0 and 1"):
+            labels_of(ground, Wanted.REST, no_score)
 
 
 def test_five_thousand_go_through_in_little_memory(
