@@ -19,6 +19,7 @@ from labeling.errors import Conflict, NotFound
 from labeling.ingest.decoding import decode, encode_shown
 from labeling.ingest.headers import Limits
 from labeling.project import Project
+from labeling.review.kinds import Split
 from labeling.types import NONE_OF_THESE
 from service.exporting.label_set import open_label_set
 from service.exporting.registry import FORMATS, export
@@ -166,32 +167,29 @@ def test_no_image_of_the_random_stream_and_no_gold_is_in_train(ground: Ground, t
 
     by_form: dict[str, Callable[[], list[tuple[str, str, bool]]]] = {
         "imagenet": lambda: [
-            (Path(row["file"]).parts[0], row["kind"], row["gold"] == "true") for row in rows(to / "manifest.csv")
+            (Path(row["file"]).parts[0], row["reference"], row["gold"] == "true") for row in rows(to / "manifest.csv")
         ],
         "huggingface": lambda: [
-            (split, row["kind"], row["gold"])
+            (split, row["reference"], row["gold"])
             for split, part in datasets.load_dataset(str(to), cache_dir=str(tmp_path / "cache")).items()
             for row in part.remove_columns("image")
         ],
         "coco": lambda: [
-            (split, image["kind"], image["id"] in {a["image_id"] for a in found["annotations"] if a["gold"]})
+            (split, image["reference"], image["id"] in {a["image_id"] for a in found["annotations"] if a["gold"]})
             for split in ("train", "test", "other")
             for found in [load(to / f"{split}.json")]
             for image in found["images"]
         ],
         "label-studio": lambda: [
-            (task["data"]["hardcase"]["split"], task["data"]["hardcase"]["kind"], task["data"]["hardcase"]["gold"])
+            (task["data"]["hardcase"]["split"], task["data"]["hardcase"]["reference"], task["data"]["hardcase"]["gold"])
             for task in load(to / "tasks.json")
         ],
     }
     found = by_form[form]()
     assert len(found) == 7
-    assert {(kind or None, bool(gold)) for split, kind, gold in found if split == "train"} == {
-        ("hard", False),
-        (None, False),
-    }
-    assert {kind for split, kind, _ in found if split == "test"} == {"random"}
-    assert sum(split == "train" for split, *_ in found) == sum(split == "test" for split, *_ in found) == 2
+    of_split = {split: {(name, gold) for found_in, name, gold in found if found_in == split} for split in Split}
+    assert of_split[Split.TRAIN] == {("photos/1.png", False), ("photos/2.png", False)}
+    assert of_split[Split.TEST] == {("photos/3.png", False), ("photos/4.png", False)}
 
 
 @pytest.mark.parametrize("form", FOLDERS)

@@ -22,6 +22,7 @@ from db.tables import EmbeddingRow, FailureRow, GroupRow, ImageRow, PrelabelRow
 from labeling.adapters.storage.embedding_store import EmbeddingStore
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import Unavailable
+from labeling.ingest.groups import MAX_BITS, MIN_COSINE
 from labeling.ingest.hashing import perceptual_hash, text_key
 from labeling.prelabel.engine import Item, Look
 from labeling.prelabel.engines.scripted import ScriptedEngine
@@ -266,7 +267,9 @@ def test_in_whatever_order_images_come_each_is_with_a_twin(parts: _Parts, projec
     assert len(known) == len(images)
     assert len({founder for founder, _ in groups}) == len(groups)
     assert {tuple(row) for row in groups} == {(founder, position_of(founder, project.salt)) for founder, _ in groups}
-    twins = vectors @ vectors.T > 0.95
+    bits = [int(image.perceptual_hash, 16) for image in known]
+    looks = np.array([[(one ^ other).bit_count() <= MAX_BITS for other in bits] for one in bits])
+    twins = looks | (vectors @ vectors.T > MIN_COSINE)
     assert len(np.argwhere(np.triu(twins, k=1))) >= 8
     assert len(groups) < len(images)
     of = np.array([image.founder for image in known])

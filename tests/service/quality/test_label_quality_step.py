@@ -133,11 +133,11 @@ def test_a_poor_champion_is_missed_and_one_too_near_the_target_is_not_yet_known(
     answer_all(ground)
 
     with_champion(ground, 0.6, 0.5, 0.7)
-    poor = states(verdict(ground))["random"]
+    poor = states(verdict(ground))["accuracy"]
     with_champion(ground, 0.82, 0.75, 0.88)
     near = verdict(ground)
 
-    assert (poor, states(near)["random"]) == ("missed", "not yet known")
+    assert (poor, states(near)["accuracy"]) == ("missed", "not yet known")
     assert near["criteria"][0]["why"].startswith("version 3")
 
 
@@ -181,7 +181,7 @@ def test_an_empty_project_is_not_yet_known(
     data = verdict(ground)
 
     assert data["verdict"] == "not yet" and "classes" in data["in_the_way"]
-    assert states(data)["random"] == "not yet known"
+    assert states(data)["accuracy"] == "not yet known"
 
 
 def test_answers_that_are_read_late_raise_an_alarm_until_they_are_read(

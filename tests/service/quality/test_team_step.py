@@ -203,7 +203,10 @@ def void(ground: Ground, who: int) -> team.Voided:
         return team.void_answers(session, ground.parts.jobs, ground.project, who, by)
 
 
-def test_the_gate_stops_a_poisoned_model_and_voiding_retrains_without_the_poison(ground: Ground) -> None:
+def test_the_gate_stops_a_poisoned_model_and_voiding_retrains_without_the_poison(
+    database: sa.Engine, tmp_path: Path, make_project: MakeProject
+) -> None:
+    ground = team_ground(database, tmp_path / "home", make_project(database), reserved=100)
     ann, bob = people(ground, "ann", "bob")
     ground.label(ground.reserved, RANDOM)
     honest = ask_people(ground, ground.pool[:18], HARD)

@@ -207,16 +207,15 @@ def test_the_share_falls_with_more_groups_and_what_was_drawn_stays_reserved(grou
 
 
 def test_what_the_strategy_would_have_asked_of_the_reserve_is_noted_with_its_query(ground: Ground) -> None:
-    doubted = {*ground.pool[:20], *ground.reserved[:5]}
+    doubted = {*ground.pool[:50], *ground.reserved[:5]}
     probs = [[0.4, 0.39, 0.21] if image in doubted else [0.98, 0.01, 0.01] for image in sorted(ground.truth)]
     add_champion(ground.parts, ground.project, sorted(ground.truth), probs)
 
     reviews = _asked(ground)
 
     with reading(ground.parts.database) as session:
-        rows = session.execute(sa.select(ImageRow.id, ImageRow.group_id))
-        groups = {row.id: row.group_id for row in rows}
+        groups = {row.id: row.group_id for row in session.scalars(sa.select(ImageRow))}
         found = session.execute(sa.select(ShadowPickRow.group_id, ShadowPickRow.query_id)).all()
-    assert {review.image_id for review in reviews if review.kind == HARD} < set(ground.pool[:20])
+    assert {review.image_id for review in reviews if review.kind == HARD} < set(ground.pool[:50])
     assert {group for group, _ in found} == {groups[image] for image in ground.reserved[:5]}
     assert {query for _, query in found} == {reviews[0].query_id}
