@@ -50,6 +50,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("group_id", name=op.f("pk_shadow_pick")),
     )
     op.create_index(op.f("ix_shadow_pick_query_id"), "shadow_pick", ["query_id"])
+    op.create_table(
+        "look",
+        sa.Column("id", BIG, nullable=False),
+        sa.Column("project_id", BIG, nullable=False),
+        sa.Column("size", BIG, nullable=False),
+        sa.Column("images", BIG, nullable=False),
+        sa.Column("strategy", sa.Text(), nullable=False),
+        sa.Column("found", sa.Text(), nullable=False),
+        sa.Column("evidence", sa.JSON(), nullable=False),
+        sa.Column("at", AT, nullable=False),
+        sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_look_project_id_project")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_look")),
+        sa.UniqueConstraint("project_id", "size", name=op.f("uq_look_project_id_size")),
+    )
     op.add_column("query", sa.Column("newest_group", BIG, nullable=True))
     op.add_column("query", sa.Column("why", sa.Text(), nullable=False, server_default=""))
     op.add_column("image_group", sa.Column("position", sa.Double(), nullable=False, server_default="0"))
@@ -85,6 +99,7 @@ def downgrade() -> None:
     ):
         with op.batch_alter_table(table) as altered:
             altered.drop_column(column)
+    op.drop_table("look")
     op.drop_table("shadow_pick")
     op.drop_table("reserve")
 

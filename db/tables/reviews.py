@@ -16,6 +16,7 @@ __all__ = [
     "InboxRow",
     "LabelRow",
     "LabelStudioProjectRow",
+    "LookRow",
     "PushRow",
     "QueryRow",
     "RegionRow",
@@ -49,6 +50,24 @@ class ShadowPickRow(Base):
     __tablename__ = "shadow_pick"
     group_id: Mapped[int] = mapped_column(ref("image_group.id"), primary_key=True)
     query_id: Mapped[int] = mapped_column(ref("query.id"), index=True)
+    at: Mapped[datetime]
+
+
+class LookRow(Base):
+    """A planned look at the random arm: what it found, and which strategy the project followed then. One a size.
+
+    Each one is a use of the random stream, as a verdict is.
+    """
+
+    __tablename__ = "look"
+    __table_args__ = (sa.UniqueConstraint("project_id", "size"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ref("project.id"))
+    size: Mapped[int]
+    images: Mapped[int]
+    strategy: Mapped[str]
+    found: Mapped[str]
+    evidence: Mapped[dict[str, Any]]
     at: Mapped[datetime]
 
 

@@ -14,6 +14,7 @@ from db.views import dashboard
 from db.views import rounds as list_of_rounds
 from service.figures.accuracy import Acceptance, AccuracyByVersion, Confusion, Hardest, Rounds
 from service.figures.figures import decode
+from service.figures.random_arm import RandomArm
 from service.figures.random_stream import RandomStream
 from service.projects.measuring import cost_of_measuring
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
@@ -51,6 +52,7 @@ def show_quality(request: Request, parts: PartsDep, project: ProjectDep) -> Resp
         by_version=by_version,
         champion=by_version.champion if by_version else None,
         stream=figures.of(RandomStream),
+        arm=figures.of(RandomArm),
         measuring=cost_of_measuring(project),
         last_query=queries[0] if queries else None,
         rounds=figures.of(Rounds),

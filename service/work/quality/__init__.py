@@ -19,6 +19,7 @@ from service.work.quality.gold import make_gold
 from service.work.quality.label_alarms import watch_labels
 from service.work.quality.label_quality import refresh_label_quality
 from service.work.quality.overlap import ask_another_person
+from service.work.quality.random_arm import refresh_random_arm
 from service.work.quality.suspects import refresh_suspects
 from service.work.quality.team import refresh_team
 from service.work.wiring import Parts
@@ -39,6 +40,7 @@ QUICK: tuple[Step, ...] = (
 SLOW: tuple[Step, ...] = (
     refresh_large_consensus,
     refresh_suspects,
+    refresh_random_arm,
     refresh_drift,
     watch_labels,
     refresh_label_quality,

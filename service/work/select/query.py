@@ -15,14 +15,16 @@ import numpy as np
 import numpy.typing as npt
 
 from db.repositories.projects import projects
-from db.repositories.queries import gold, queries, stream
+from db.repositories.queries import gold, looks, queries, stream
 from db.repositories.queries.examples import fingerprint
+from db.repositories.queries.looks import Look
 from db.repositories.queries.queries import NewQuery, NewReview
 from db.repositories.reviews import reviews
 from db.session import reading, transaction
 from labeling.jobs import Trigger
 from labeling.project import Project
 from labeling.quality.labels.label_errors import cross_validated
+from labeling.quality.random_arm import Payoff
 from labeling.select.query.draw import Candidates, Drawn, Pick, draw_query
 from labeling.select.query.gold import draw_gold
 from labeling.select.query.stream import Order, next_groups, reserved_share
@@ -42,6 +44,7 @@ from service.work.wiring import Parts
 __all__ = ["choose_query"]
 
 AUTHOR = "policy"
+GAVE_WAY = "; a planned look found the strategy worse than random"
 REFERENCE_IMAGES = 2_000
 """So many images give the scaling constants of the fits that evidence is counted by."""
 _GOLD_STREAM = 1
@@ -64,6 +67,8 @@ class _Facts:
     newest_group: int
     gold: list[ImageId]
     gold_asked: int
+    gave_way: bool
+    """Whether the newest planned look found the project's strategy worse than random."""
 
 
 def choose_query(parts: Parts, project_id: ProjectId, trigger: Trigger, *, force: bool = False) -> dict[str, int]:
@@ -83,7 +88,7 @@ def choose_query(parts: Parts, project_id: ProjectId, trigger: Trigger, *, force
     free = ~reserved & ~np.isin(pool.group_ids, list(facts.taken))
     promoted = current.champion is not None
     evidence = _evidence(parts, facts.project, pool) if promoted else None
-    strategy = hedged(strategy_of(facts.project), evidence, promoted=promoted)
+    strategy = hedged(strategy_of(facts.project), evidence, promoted=promoted and not facts.gave_way)
     drawn = _draw(parts, facts, pool, current, free, reserved, strategy)
     new = NewQuery(
         project_id=project_id,
@@ -94,7 +99,7 @@ def choose_query(parts: Parts, project_id: ProjectId, trigger: Trigger, *, force
         pool_size=len(np.unique(pool.group_ids[free])),
         newest_group=facts.newest_group,
         trigger=trigger,
-        why=said(drawn.hard, evidence),
+        why=said(drawn.hard, evidence) + (GAVE_WAY if facts.gave_way and drawn.hard.by_doubt is not None else ""),
     )
     asked = [_review(pick, pool, current) for pick in drawn.picks]
     asked += _gold(facts) if asked else []
@@ -118,6 +123,7 @@ def _read(parts: Parts, project_id: ProjectId, force: bool) -> _Facts | None:
             newest_group=stream.newest_group(session, project_id),
             gold=gold.unasked_images(session, project_id),
             gold_asked=len(gold.asked_reviews(session, project_id)),
+            gave_way=_gave_way(looks.everyone(session, project_id), project),
         )
 
 
@@ -206,6 +212,10 @@ def _review(pick: Pick, pool: Pool, current: CurrentPredictions) -> NewReview:
 def _new_review(image_id: ImageId, pick: Pick, probs: list[float] | None) -> NewReview:
     token = secrets.token_urlsafe(24)
     return NewReview(image_id, pick.kind, pick.blind, pick.probability, pick.place, token, probs, pick.representative)
+
+
+def _gave_way(found: Sequence[Look], project: Project) -> bool:
+    return bool(found) and found[-1].strategy == project.config.policy.strategy and found[-1].found == Payoff.DOES_NOT
 
 
 def _measures(project: Project) -> bool:

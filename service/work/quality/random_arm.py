@@ -1,0 +1,189 @@
+"""The figure `random_arm`, and planned looks at it: where choosing does not pay, queries ask representative images.
+
+In: the random stream and the saved versions. Out: one figure, and at 40, 100 and 300 answered images a look, which is
+stored and counts among the uses of the stream. It is counted anew when the sample has grown by a tenth, or a version
+has come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from db.repositories.projects import projects
+from db.repositories.queries import looks
+from db.repositories.queries.looks import Look
+from db.repositories.versions import versions
+from db.repositories.versions.versions import Version
+from db.session import reading, transaction
+from db.views import dashboard
+from db.views.figures import keep
+from labeling.errors import BadArtifact, NotFound
+from labeling.estimates import Estimate
+from labeling.learn.training import predict_logits
+from labeling.project import Project
+from labeling.quality.metrics import accuracy
+from labeling.quality.random_arm import LEAST_IMAGES, Arm, Payoff, Savings, at_labels, pays, random_arm, savings
+from labeling.types import Example, ProjectId
+from service.figures.estimates import Known, known
+from service.figures.figures import read, write
+from service.figures.random_arm import ArmPoint, OurPoint, RandomArm
+from service.logs import get_logger
+from service.work.pool.pool import Pool, load_pool, pin_of
+from service.work.pool.random_stream import read_sample
+from service.work.pool.recipes import recipe_of
+from service.work.pool.saved_versions import load_classifier, pin_of_card
+from service.work.pool.training_set import truth_of
+from service.work.wiring import Parts
+
+__all__ = ["refresh_random_arm"]
+
+PART = ":random_arm"
+FORMAT = "1"
+GROWN = 1.1
+LOOKS = (40, 100, 300)
+"""So many answered images of the stream, and the strategy may be changed."""
+SIZES = (0.25, 0.5, 1.0)
+"""The parts of the stream that give the points of the arm's curve."""
+MOST_VERSIONS = 12
+REFERENCE_IMAGES = 2_000
+_FOUND = {
+    Payoff.PAYS: "is better than random",
+    Payoff.DOES_NOT: "is worse than random",
+    Payoff.UNKNOWN: "is neither surely better nor surely worse than random",
+}
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    """The images of the stream that are ready: rows of the pool (N,), the truth and the groups."""
+
+    rows: NDArray[np.int64]
+    truth: NDArray[np.int64]
+    groups: NDArray[np.int64]
+
+
+def refresh_random_arm(parts: Parts, project_id: ProjectId) -> dict[str, int]:
+    """Count the arm anew where enough has changed; {"random_arm": 1} if it was."""
+    with reading(parts.database) as session:
+        project = projects.by_id(session, project_id)
+        examples = read_sample(session, project).examples
+        newest = versions.newest(session, project_id)
+        kept = read(dashboard.figures(session, project_id), RandomArm)
+    made_of = f"{FORMAT}-{project.config_version}-{newest.number if newest else 0}"
+    if len(examples) < LEAST_IMAGES or not _is_due(kept, made_of, len(examples)):
+        return {}
+    pool = load_pool(parts, project)
+    stream = _ready(project, pool, examples)
+    if len(stream.rows) < LEAST_IMAGES:
+        return {}
+    figure = _count(parts, project, pool, stream, made_of)
+    with transaction(parts.database) as session:
+        acted = _look(parts, session, project, len(examples), figure)
+        keep(session, project_id, [write(acted)], made_of, parts.now(), PART)
+    return {"random_arm": 1}
+
+
+def _is_due(kept: RandomArm | None, made_of: str, images: int) -> bool:
+    return kept is None or kept.made_of != made_of or images >= GROWN * kept.rests_on
+
+
+def _ready(project: Project, pool: Pool, examples: Sequence[Example]) -> _Stream:
+    rows = pool.rows_of(np.array([example.image_id for example in examples], np.int64))
+    at = np.flatnonzero(rows >= 0)
+    at = at[np.isfinite(np.asarray(pool.image_vectors[rows[at]])).all(axis=1)]
+    groups = np.array([example.group_id for example in examples], np.int64)
+    return _Stream(rows[at], truth_of(examples, project.config.classes)[at], groups[at])
+
+
+def _count(parts: Parts, project: Project, pool: Pool, stream: _Stream, made_of: str) -> RandomArm:
+    rng = np.random.default_rng(project.config.policy.seed % 2**63)
+    n = len(stream.rows)
+    arms = [_arm(project, pool, stream, rng, round(part * n)) for part in SIZES]
+    ours = _ours(parts, project, pool, stream)
+    chosen, right = np.array([labels for _, labels, _ in ours]), np.array([one for _, _, one in ours])
+    payoff, difference, saved = Payoff.UNKNOWN, None, None
+    if len(ours):
+        payoff, difference = pays(at_labels(chosen, right, arms[-1].labels), arms[-1], stream.groups)
+        saved = savings(arms[-1], chosen, right, stream.groups, rng)
+    return RandomArm(
+        rests_on=n,
+        arm=[ArmPoint(one.labels, known(one.accuracy)) for one in arms if one.labels],
+        ours=[OurPoint(number, labels, known(_share(one))) for number, labels, one in ours],
+        difference=known(difference),
+        pays=payoff.value,
+        saved=_saved(saved),
+        acted="",
+        made_of=made_of,
+    )
+
+
+def _arm(project: Project, pool: Pool, stream: _Stream, rng: np.random.Generator, labels: int) -> Arm:
+    recipe = recipe_of(project, pool, project.config.policy.head, reference=REFERENCE_IMAGES)
+    inputs = pool.inputs.take(stream.rows)
+
+    def fit(some: NDArray[np.int64]) -> Callable[[NDArray[np.int64]], NDArray[np.integer]]:
+        predict = recipe(inputs.take(some), stream.truth[some])
+        return lambda others: predict(inputs.take(others)).argmax(axis=1)
+
+    return random_arm(fit, stream.truth, stream.groups, rng, labels=labels)
+
+
+def _ours(parts: Parts, project: Project, pool: Pool, stream: _Stream) -> list[tuple[int, int, NDArray[np.float64]]]:
+    """Number, training labels and outcomes (N,) of the versions that see images as the project's engine does now."""
+    with reading(parts.database) as session:
+        everyone = versions.everyone(session, project.id)
+    pin, found = pin_of(parts.engine_for(project)), []
+    for version in _spread(everyone):
+        try:
+            classifier, card = load_classifier(parts.settings.home, version)
+        except (BadArtifact, NotFound) as error:
+            log.warning("a version is left out of the comparison", version=version.number, reason=error.message)
+            continue
+        if pin_of_card(card) == pin:
+            said = predict_logits(classifier, pool.inputs.take(stream.rows)).argmax(axis=1)
+            found.append((version.number, int(version.report["examples"]), (said == stream.truth).astype(np.float64)))
+    largest = {labels: (number, labels, right) for number, labels, right in found}  # of equal sizes the newest
+    return [largest[labels] for labels in sorted(largest)]
+
+
+def _spread(everyone: Sequence[Version]) -> list[Version]:
+    """At most some versions, evenly over their history, the newest among them."""
+    at = np.unique(np.linspace(0, len(everyone) - 1, min(len(everyone), MOST_VERSIONS)).astype(np.int64))
+    return [everyone[i] for i in at]
+
+
+def _share(right: NDArray[np.float64]) -> Estimate:
+    return accuracy(right.astype(np.int64), np.ones(len(right), np.int64))
+
+
+def _saved(found: Savings | None) -> Known:
+    if found is None:
+        return known(None)
+    upper = round(found.upper, 2) if np.isfinite(found.upper) else None
+    return Known(known=True, n=found.n, value=round(found.ratio, 2), lower=round(found.lower, 2), upper=upper)
+
+
+def _look(parts: Parts, session: Session, project: Project, images: int, figure: RandomArm) -> RandomArm:
+    """Store the look that is due, and say what the newest one does to the strategy."""
+    last = max((one.size for one in looks.everyone(session, project.id)), default=0)
+    due = [size for size in LOOKS if last < size <= images]
+    if due:
+        found = Look(due[-1], images, project.config.policy.strategy, figure.pays, parts.now())
+        looks.add(session, project.id, found, {"difference": msgspec.to_builtins(figure.difference)})
+    return msgspec.structs.replace(figure, acted=_acted(looks.everyone(session, project.id), project))
+
+
+def _acted(everyone: Sequence[Look], project: Project) -> str:
+    if not everyone:
+        return ""
+    last = everyone[-1]
+    where = f"Looked at {last.images} answered images: {last.strategy} {_FOUND[Payoff(last.found)]}"
+    gives_way = last.strategy == project.config.policy.strategy and last.found == Payoff.DOES_NOT
+    return f"{where}; queries ask representative images." if gives_way else f"{where}; the strategy stays."
