@@ -77,10 +77,8 @@ def upgrade() -> None:
         op.get_bind().execute(sa.text(renamed).bindparams(older), {"kind": kind})
     op.execute("delete from figure")  # a cache: counted again by the worker
     op.create_index("ix_image_group_project_id_position", "image_group", ["project_id", "position"])
-    with op.batch_alter_table("image_group") as table:
-        table.drop_column("side")
-    with op.batch_alter_table("image") as table:
-        table.drop_column("bridge")
+    op.drop_column("image_group", "side")  # in place: a copy would be refused, for images point at the table
+    op.drop_column("image", "bridge")
 
 
 def downgrade() -> None:
@@ -97,8 +95,7 @@ def downgrade() -> None:
         ("query", "why"),
         ("query", "newest_group"),
     ):
-        with op.batch_alter_table(table) as altered:
-            altered.drop_column(column)
+        op.drop_column(table, column)
     op.drop_table("look")
     op.drop_table("shadow_pick")
     op.drop_table("reserve")
