@@ -28,6 +28,7 @@ class _Commands(LazyGroup):
         "learn": ("work:learn", "Fit a new version on the labels so far; whether it is promoted is judged afterwards."),
         "promote": ("work:promote", "Put a version in use by hand, whatever the gate said."),
         "rollback": ("work:rollback", "Go back to the champion before this one."),
+        "groups": ("groups:groups", "Show how many images are near-duplicates of others, or make the groups anew."),
         "status": ("results:status", "Show the state of a project: images, labels, the champion, failures."),
         "export": (
             "results:export",

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.repositories.images.groups import newest_move
 from db.repositories.labels.labels import newest_ids
 from db.repositories.reviews.reviews import is_unanswered
 from db.rows import columns, fingerprint_of, newest, read_all, rows_of
@@ -74,7 +75,7 @@ def fingerprint(session: Session, project_id: ProjectId) -> str:
     highest = [newest(row.id) for row in (LabelRow, AnnotationRow, ReviewRow, VoidRow)]
     ended = sa.select(sa.func.count()).select_from(ReviewEndRow)
     grouped = sa.select(sa.func.count(ImageRow.group_id)).where(ImageRow.project_id == project_id)
-    return fingerprint_of(session, *highest, ended, grouped)
+    return fingerprint_of(session, *highest, ended, grouped, newest_move(project_id))
 
 
 def unready_labels(session: Session, project_id: ProjectId, engine_revision: str) -> list[tuple[int, ImageId]]:

@@ -1,0 +1,50 @@
+"""Groups whose members were given different labels come apart by themselves.
+
+In: a project. Out: how many images moved. The founder's part keeps the group; every other part gets one that its oldest
+member founds, on the same side of the hold-out. Nothing is asked of the groups while no label has come.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from db.repositories.images import groups
+from db.repositories.images.groups import Move, Standing
+from db.session import reading, transaction
+from labeling.ingest.groups import divide
+from labeling.types import ProjectId
+from service.work.grouping.fingerprints import fingerprints_of
+from service.work.wiring import Parts
+
+__all__ = ["take_apart"]
+
+GROUPS_AT_ONCE = 100
+
+
+def take_apart(parts: Parts, project_id: ProjectId) -> dict[str, int]:
+    """Take apart the next groups whose members have different labels; `taken_apart` counts the images that moved."""
+    with reading(parts.database) as session:
+        newest = groups.newest_label(session, project_id)
+        if parts.memo.get(("labels of groups", project_id), "", lambda: [-1]) == [newest]:
+            return {"taken_apart": 0}
+        found = groups.contradicting(session, project_id, GROUPS_AT_ONCE)
+        standing = groups.members(session, found)
+        labels = groups.labels_by_content(session, project_id, found)
+    moved = 0
+    for _, members in groupby(standing, key=lambda one: one.group_id):
+        moved += _divide(parts, project_id, list(members), labels)
+    if len(found) < GROUPS_AT_ONCE:
+        parts.memo.get(("labels of groups", project_id), "", lambda: [-1])[0] = newest
+    return {"taken_apart": moved}
+
+
+def _divide(parts: Parts, project_id: ProjectId, members: list[Standing], labels: dict[str, str]) -> int:
+    names = [one.content_hash for one in members]
+    founders = divide(fingerprints_of(parts, names), names, labels)
+    renamed = {names[0]: members[0].founder}  # the founder itself may be gone; the oldest member's part keeps the group
+    moves = [
+        Move(one.image_id, one.group_id, renamed.get(founder, founder), one.side)
+        for one, founder in zip(members, founders, strict=True)
+    ]
+    with transaction(parts.database) as session:
+        return groups.move(session, project_id, moves, "its members have different labels", parts.now())
