@@ -131,8 +131,8 @@ def test_an_image_gets_its_group_once(any_database: sa.Engine, make_project: Mak
         known = groups.standing(session, ids)
         waiting = prelabels.ungrouped(session, project.id, encoder=ENCODER, limit=9)
     assert sorted((image.content_hash, image.founder, image.side) for image in known) == [
-        (_hash(1), _hash(0), Side.POOL),
         (_hash(0), _hash(0), Side.POOL),
+        (_hash(1), _hash(0), Side.POOL),
     ]
     assert [image.id for image in waiting] == [ids[2]]
 
