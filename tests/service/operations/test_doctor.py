@@ -153,6 +153,7 @@ def test_nothing_is_wrong_with_a_hardcase_that_is_well(patient: Patient) -> None
         "web answers",
         "Label Studio answers",
         "animals: engine loads",
+        "animals: near-duplicates",
         "animals: labelling config in step",
         "animals: served by lowest score",
         "animals: webhook present",
