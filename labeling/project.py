@@ -127,6 +127,8 @@ class Budget:
 class Policy:
     """How one project turns the loop. Counts are images, times are seconds.
 
+    `near_duplicates` says what counts as one image: `adaptive` (thresholds from the pool's own distances), `off` (equal
+    bytes only), or in how many of 256 bits two fingerprints may differ.
     `engine` labels every image; those of `escalation`, in this order, only the images that are still in doubt. An empty
     `image_encoder` or `text_encoder` means the first engine's own. `strategy` says which images are hard, `head` how
     the classifier is fitted, `consensus` how several answers become one label. `show` names what annotators see beside
@@ -156,6 +158,7 @@ class Policy:
     explanation: str = ""
     learn_after_labels: int = 40
     learn_every_s: int = 86_400
+    near_duplicates: str | int = "adaptive"
     source_every_s: int = 300
     keep_originals: bool = False
     metadata_as_text: tuple[str, ...] = ()

@@ -14,7 +14,10 @@ from labeling.types import Outcome
 __all__ = [
     "EmbeddingRow",
     "FetchRow",
+    "FingerprintRow",
+    "GroupMoveRow",
     "GroupRow",
+    "GroupingRow",
     "ImageRow",
     "PrelabelRow",
     "RegistrationGoneRow",
@@ -69,7 +72,7 @@ class RegistrationGoneRow(Base):
 class ImageRow(Base):
     """One item: the bytes by content hash, and the text and metadata that came with it.
 
-    `group_id` is written when the embedding is known (see GroupRow).
+    `group_id` is written when the embedding is known (see GroupRow); it changes only with a GroupMoveRow beside it.
     """
 
     __tablename__ = "image"
@@ -118,6 +121,44 @@ class GroupRow(Base):
         sa.UniqueConstraint("project_id", "founder_hash"),
         sa.Index("ix_image_group_project_id_position", "project_id", "position"),
     )
+
+
+class GroupMoveRow(Base):
+    """The fact that an image came into another group: groups became one, came apart, or were made anew."""
+
+    __tablename__ = "group_move"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ref("project.id"), index=True)
+    image_id: Mapped[int] = mapped_column(ref("image.id"))
+    from_group_id: Mapped[int] = mapped_column(ref("image_group.id"))
+    to_group_id: Mapped[int] = mapped_column(ref("image_group.id"))
+    reason: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class GroupingRow(Base):
+    """By what rule near-duplicates of a project were found from then on, and why; the newest is in force.
+
+    `sure` and `near` are the bits of `labeling.ingest.twins.TwinRule`; `images` says from how many they were measured.
+    """
+
+    __tablename__ = "grouping"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ref("project.id"), index=True)
+    kind: Mapped[str]
+    sure: Mapped[float]
+    near: Mapped[float]
+    images: Mapped[int]
+    reason: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class FingerprintRow(Base):
+    """What near-duplicates are recognised by, of an image by its content hash; empty for a flat image."""
+
+    __tablename__ = "fingerprint"
+    content_hash: Mapped[str] = mapped_column(primary_key=True)
+    content: Mapped[bytes]
 
 
 class EmbeddingRow(Base):

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.repositories.engines.engines_in_force import first_revision
+from db.repositories.images.groups import newest_move
 from db.repositories.labels.labels import is_current_label
 from db.repositories.queries.stream import is_reserved, share_in_force
 from db.repositories.reviews.reviews import is_current, is_open
@@ -84,6 +85,7 @@ def fingerprint_of_images(session: Session, project_id: ProjectId) -> str:
         sa.select(sa.func.count(FailureRow.id)).where(FailureRow.project_id == project_id, FailureRow.step == "fetch"),
         newest(ImageRow.id, ImageRow.project_id == project_id),
         sa.select(sa.func.count(ImageRow.group_id)).where(ImageRow.project_id == project_id),
+        newest_move(project_id),
         newest_of(PrelabelRow.id, ImageRow, ImageRow.id == PrelabelRow.image_id, project_id),
         sa.select(sa.func.count(CanaryRow.id)).where(CanaryRow.project_id == project_id),
         sa.select(sa.func.max(EngineStageRow.since)).where(EngineStageRow.project_id == project_id),

@@ -34,6 +34,12 @@ class ReviewArguments(_Stored, frozen=True):
     full: bool = False
 
 
+class GroupArguments(_Stored, frozen=True):
+    """`dry_run`: only count what would change if all near-duplicate groups were made anew."""
+
+    dry_run: bool = False
+
+
 class LearnArguments(_Stored, frozen=True):
     """`now`: a job of its own, not joined to one that waits for another reason and may find that nothing is due."""
 
@@ -65,11 +71,14 @@ class EnginesArguments(_Stored, frozen=True):
     asked_by: str
 
 
-Arguments: TypeAlias = SelectArguments | ReviewArguments | LearnArguments | PromoteArguments | EnginesArguments
+Arguments: TypeAlias = (
+    SelectArguments | ReviewArguments | GroupArguments | LearnArguments | PromoteArguments | EnginesArguments
+)
 
 ARGUMENTS: Mapping[JobName, type[Arguments]] = {
     JobName.SELECT: SelectArguments,
     JobName.REVIEW: ReviewArguments,
+    JobName.GROUP: GroupArguments,
     JobName.LEARN: LearnArguments,
     JobName.PROMOTE: PromoteArguments,
     JobName.ENGINES: EnginesArguments,

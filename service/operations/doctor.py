@@ -21,6 +21,7 @@ from db.repositories.reviews import displayed_predictions, label_studio, reviews
 from db.repositories.reviews.label_studio import Place
 from db.repositories.running import heartbeats
 from db.session import reading
+from db.views import groups
 from labeling.adapters.label_studio.client import LabelStudio
 from labeling.adapters.label_studio.http import is_personal_token
 from labeling.adapters.storage.vectors_of_0_1_0 import old_tables
@@ -35,6 +36,8 @@ from service.work.engines.factory import make_engine
 from service.work.review.shown_order import unlike_sent, without_prediction
 
 WORKER_STALE_AFTER = timedelta(seconds=30)
+GROUPED_SHARE, LARGE_GROUP, LARGE_GROUP_SHARE = 0.2, 10, 0.02
+"""More of a pool in groups, or a group of more images and of more of the pool, is worth a look."""
 LEAST_FREE_BYTES = 500 * 2**20
 LAG_TOLERATED = timedelta(minutes=10)
 COMPARED = 50
@@ -75,6 +78,7 @@ def examine(settings: Settings, database: sa.Engine, studio: LabelStudio) -> lis
         name = project.config.name
         way_out = f"change the project file, then `hardcase project edit {name} FILE --reason WHY`"
         checks.append(_asked(f"{name}: engine loads", way_out, partial(_engine, project, settings)))
+        checks.append(_about_groups(database, project))
         if place is not None and reachable.ok:
             checks += _about_place(settings, database, studio, project, place)
         elif place is not None:
@@ -158,6 +162,24 @@ def _reachable(studio: LabelStudio, settings: Settings) -> Finding:
 def _engine(project: Project, settings: Settings) -> Finding:
     engine = make_engine(project, settings)
     return True, f"{engine.name}, revision {engine.revision}"
+
+
+def _about_groups(database: sa.Engine, project: Project) -> Check:
+    """Whether groups are as small and as few as near-duplicates are in most collections."""
+    name = project.config.name
+    with reading(database) as session:
+        sizes = groups.sizes(session, project.id)
+    found = f"{sizes.in_groups} of {sizes.images} images stand in groups of several, the largest of {sizes.largest}"
+    kept_apart = sizes.rule is not None and sizes.rule.kind in (groups.TOO_MANY, groups.APART)
+    if kept_apart and sizes.rule is not None:
+        found = f"{found}; {sizes.rule.reason}"
+    large = sizes.largest > LARGE_GROUP and sizes.largest > LARGE_GROUP_SHARE * sizes.images
+    way_out = (
+        "look at the project's page Near-duplicates; if distinct images are together, or near-duplicates apart, set "
+        f"near_duplicates in the project file to a number of bits or to off and run `hardcase groups {name} --regroup`"
+    )
+    right = not large and not kept_apart and sizes.share <= GROUPED_SHARE
+    return Check(f"{name}: near-duplicates", right, found, way_out)
 
 
 def _about_place(

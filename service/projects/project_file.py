@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from labeling.answers import is_always_offered
 from labeling.conversion import convert
@@ -123,6 +123,16 @@ class TeamIn(Strict):
     pause: bool = True
 
 
+def _off(value: object) -> object:
+    """YAML reads a bare `off` as false."""
+    return "off" if value is False else value
+
+
+NearDuplicates = Annotated[
+    Literal["adaptive", "off"] | Annotated[int, Field(strict=True, ge=0, le=64)], BeforeValidator(_off)
+]
+
+
 class PolicyIn(Strict):
     engine: EngineName = "bundled"
     templates: Annotated[list[Template], Field(max_length=100)] = []
@@ -147,6 +157,7 @@ class PolicyIn(Strict):
     explanation: Literal["", "examples", "occlusion", "both"] = ""
     learn_after_labels: int = Field(default=40, ge=1)
     learn_every_s: int = Field(default=86_400, ge=1)
+    near_duplicates: NearDuplicates = "adaptive"
     source_every_s: int = Field(default=300, ge=1)
     keep_originals: bool = False
     metadata_as_text: list[Plain] = []

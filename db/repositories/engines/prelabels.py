@@ -1,7 +1,8 @@
 """What prelabel reads and writes: pending images, prelabels, the names of vectors, and near-duplicate groups.
 
 An image is *pending* for an engine while it has no prelabel of its revision or no row for its vector, and is no
-dead letter. A group's position in the random stream is written once.
+dead letter. A group's position in the random stream is written once; what an image's group is later is in
+`db/repositories/images/groups.py`.
 """
 
 from __future__ import annotations
@@ -40,16 +41,6 @@ class UngroupedImage:
 
     id: ImageId
     content_hash: str
-    perceptual_hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class GroupedImage:
-    """An image that has a group; `founder` names it."""
-
-    content_hash: str
-    perceptual_hash: str
-    founder: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,17 +160,6 @@ def ungrouped(session: Session, project_id: ProjectId, *, encoder: str, limit: i
         .limit(limit)
     )
     return read_all(UngroupedImage, rows)
-
-
-def grouped(session: Session, project_id: ProjectId, *, encoder: str) -> list[GroupedImage]:
-    """All images that have a group, in the order of their ids."""
-    rows = session.execute(
-        sa.select(*columns(GroupedImage, ImageRow, GroupRow, founder=GroupRow.founder_hash))
-        .join(GroupRow, GroupRow.id == ImageRow.group_id)
-        .where(ImageRow.project_id == project_id, _has_vector(encoder))
-        .order_by(ImageRow.id)
-    )
-    return read_all(GroupedImage, rows)
 
 
 def place(session: Session, project_id: ProjectId, placed: Sequence[PlacedImage], now: datetime) -> int:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.repositories.images.groups import newest_move
 from db.repositories.labels.labels import newest_ids
 from db.repositories.queries.stream import is_reserved, share_in_force
 from db.rows import columns, fingerprint_of, newest, newest_of, read_all, rows_of
@@ -115,6 +116,7 @@ def fingerprint(session: Session, project_id: ProjectId) -> str:
         newest_of(VoidRow.id, AnnotatorRow, VoidRow.annotator_id == AnnotatorRow.id, project_id),
         ended.select_from(ReviewEndRow).where(ReviewRow.project_id == project_id),
         sa.select(sa.func.count(ImageRow.group_id)).where(ImageRow.project_id == project_id),
+        newest_move(project_id),
     )
 
 

@@ -9,6 +9,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.repositories.images.groups import newest_move
 from db.rows import count, fingerprint_of, newest_of
 from db.tables import ImageRow, PrelabelRow
 from labeling.types import ProjectId
@@ -28,10 +29,12 @@ class PoolRow:
 
 
 def state_of_pool(session: Session, project_id: ProjectId, engine_revision: str) -> str:
-    """A short text that changes with every image that becomes ready: ready images never change and never go."""
+    """A short text that changes with every image that becomes ready or comes into another group."""
     of_image = sa.and_(ImageRow.id == PrelabelRow.image_id, PrelabelRow.revision == engine_revision)
     grouped = sa.select(sa.func.count(ImageRow.group_id)).where(ImageRow.project_id == project_id)
-    return fingerprint_of(session, newest_of(PrelabelRow.id, ImageRow, of_image, project_id), grouped)
+    return fingerprint_of(
+        session, newest_of(PrelabelRow.id, ImageRow, of_image, project_id), grouped, newest_move(project_id)
+    )
 
 
 def read_pool(session: Session, project_id: ProjectId, engine_revision: str, after: int = 0) -> Iterator[PoolRow]:

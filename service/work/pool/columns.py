@@ -1,7 +1,7 @@
 """What the database says of a project's ready images, as one mapped array beside the vectors.
 
-In: rows of SQL, each read once. Out: a structured array in the order of image ids. Ready images never change and never
-go, so the file is appended to; it is derived, and deletable at any time.
+In: rows of SQL, each read once. Out: a structured array in the order of image ids. Ready images never go, and change
+only by moving to another group, so the file is appended to; it is derived, and deletable at any time.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
+from db.repositories.images import groups
 from db.repositories.queries.pool import PoolRow, count_ready, read_pool, state_of_pool
 from db.session import reading
 from labeling.adapters.storage.mapped_rows import MappedRows
@@ -46,7 +47,8 @@ def read_columns(parts: Parts, project: Project, revision: str, state: str) -> C
         with reading(parts.database) as session:
             ready = count_ready(session, project.id, revision)
             new = list(_blocks(read_pool(session, project.id, revision, last), n_classes))
-            if len(there) + sum(map(len, new)) == ready:
+            stays = _stand_as(there, groups.moved(session, project.id))
+            if stays and len(there) + sum(map(len, new)) == ready:
                 return True, new
             return False, list(_blocks(read_pool(session, project.id, revision), n_classes))
 
@@ -57,6 +59,16 @@ def hex_keys(keys: NDArray[np.void]) -> list[str]:
     """(N,) keys of 32 bytes as N texts of 64 hexadecimal digits."""
     digits = keys.tobytes().hex()
     return [digits[start : start + 64] for start in range(0, len(digits), 64)]
+
+
+def _stand_as(there: Columns, moved: dict[int, int]) -> bool:
+    """Whether the images that were ever moved stand in these groups."""
+    images = np.array(sorted(moved), np.int64)
+    if not len(there) or not len(images):
+        return True
+    rows = np.minimum(np.searchsorted(there["image"], images), len(there) - 1)
+    held = there["image"][rows] == images
+    return bool((there["group"][rows[held]] == [moved[image] for image in images[held].tolist()]).all())
 
 
 def _file(parts: Parts, project: Project, revision: str, n_classes: int) -> MappedRows:

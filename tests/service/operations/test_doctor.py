@@ -18,6 +18,8 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from db import migrate
+from db.repositories.images import groups
+from db.repositories.images.groups import TOO_MANY, Grouping
 from db.repositories.projects import projects
 from db.repositories.running import heartbeats
 from db.session import make_engine, transaction
@@ -31,6 +33,8 @@ from service.schema import bring_to_head
 from service.settings import Settings
 from service.work.review.push import push
 from service.work.review.sync import sync
+from tests import factories
+from tests.conftest import NOW
 from tests.fakes_label_studio import FakeLabelStudio
 from tests.reviewing import SECRET, ask, make_parts
 
@@ -172,6 +176,7 @@ def test_nothing_is_wrong_with_a_hardcase_that_is_well(patient: Patient) -> None
         "web answers",
         "Label Studio answers",
         "animals: engine loads",
+        "animals: near-duplicates",
         "animals: project is in Label Studio",
         "animals: labelling config in step",
         "animals: served by lowest score",
@@ -477,3 +482,25 @@ def _examine_over_http(patient: Patient, token: str, *, accepted: bool) -> dict[
     checks = examine(settings, patient.database, studio)
     studio.close()
     return {check.name: check for check in checks}
+
+
+def test_a_large_share_of_images_in_groups_is_worth_a_look(patient: Patient) -> None:
+    with transaction(patient.database) as session:
+        one = factories.group(session, patient.project.id)
+        for _ in range(30):
+            factories.image(session, patient.project.id, group_id=one)
+
+    check = patient.examine()[f"{patient.project.config.name}: near-duplicates"]
+
+    assert not check.ok
+    assert "the largest of 30" in check.detail and "--regroup" in check.way_out
+
+
+def test_images_that_stay_apart_because_too_many_would_join_are_said(patient: Patient) -> None:
+    reason = "60 of 250 images would have joined others, more than 20%: only equal bytes are one image"
+    with transaction(patient.database) as session:
+        groups.freeze(session, patient.project.id, Grouping(TOO_MANY, -1, -1, 250, reason, NOW))
+
+    check = patient.examine()[f"{patient.project.config.name}: near-duplicates"]
+
+    assert not check.ok and reason in check.detail

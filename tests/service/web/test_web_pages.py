@@ -249,6 +249,34 @@ def test_the_api_gives_no_figure_of_another_form(client: TestClient, database: s
     assert shown.status_code == 404 and "computed again" in shown.text
 
 
+def test_near_duplicates_are_shown_with_their_images_on_the_page_and_by_the_api(
+    client: TestClient, database: sa.Engine, project: Project
+) -> None:
+    with transaction(database) as session:
+        one = factories.group(session, project.id)
+        images = [factories.image(session, project.id, group_id=one) for _ in range(3)]
+        factories.image(session, project.id, side="pool")
+        factories.label(session, project.id, images[0], "cat")
+    key = make_key(database, Role.READ)
+    log_in(client, key)
+
+    page = client.get(f"/projects/{project.id}/groups").text
+    given = client.get(f"/api/projects/{project.id}/groups", headers=bearer(key)).json()
+
+    assert "<strong>3</strong> of 4 images (75 %)" in page and page.count("/media/picture/") == 3
+    assert "<strong>cat</strong>" in page
+    assert (given["images"], given["groups"], given["in_groups"], given["sizes"]) == (4, 2, 3, {"1": 1, "3": 1})
+    assert [member["image_id"] for member in given["largest_groups"][0]["members"]] == images
+
+
+def test_the_page_of_near_duplicates_of_a_new_project_says_that_there_are_none(
+    client: TestClient, database: sa.Engine, project: Project
+) -> None:
+    log_in(client, make_key(database, Role.READ))
+
+    assert "No image is a near-duplicate of another." in client.get(f"/projects/{project.id}/groups").text
+
+
 def test_the_overview_shows_only_the_keys_projects(
     client: TestClient, database: sa.Engine, make_project: Callable[..., Project]
 ) -> None:
