@@ -7,7 +7,7 @@ counts as an error. One image per group is the caller's care; where groups repea
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,7 @@ __all__ = [
     "confusion",
     "expected_calibration_error",
     "macro_f1",
+    "padded_interval",
     "reliability",
     "share",
     "wilson",
@@ -131,6 +132,36 @@ def bootstrap(
     values = [statistic(drawn()) for _ in range(draws)]
     lower, upper = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(lower), float(upper)
+
+
+def padded_interval(
+    values: npt.NDArray[np.floating], groups: npt.NDArray[np.integer], pads: Sequence[float]
+) -> tuple[float, float]:
+    """The 95 % interval of a mean over images (N,), as if there were some groups more: the pads.
+
+    A bootstrap has no width where all values are alike, and covers .6 to .9 where few differ.
+
+    Parameters
+    ----------
+    values : (N,) float
+        In the range of the pads: outcomes in [0, 1], or paired differences in [-1, 1].
+    groups : (N,) int
+        Near-duplicates share a group and count as one.
+    pads : sequence of float
+        (1, 1, 0, 0) for a share, after Agresti and Coull (1998); (1, -1) for a difference of pairs, after Bonett and
+        Price (2012).
+
+    Examples
+    --------
+    >>> [round(end, 3) for end in padded_interval(np.ones(40), np.arange(40), (1, 1, 0, 0))]
+    [0.893, 1.0]
+    """
+    _, of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    sums = np.bincount(of, weights=values) / sizes.mean()  # (G,) what each group adds to G times the mean
+    padded = np.concatenate([sums, pads])
+    half, mean = float(norm.ppf(0.975)) * padded.std() / math.sqrt(len(padded)), float(np.mean(values))
+    lower, upper = padded.mean() - half, padded.mean() + half
+    return max(float(min(pads)), min(mean, float(lower))), min(float(max(pads)), max(mean, float(upper)))
 
 
 def macro_f1(answers: Classes, truth: Classes, classes: int) -> float:
