@@ -26,6 +26,7 @@ from labeling.quality.comparison import calibration_error
 from labeling.quality.finite_samples import Stratum, finite_share, share_of_what_is_left
 from labeling.quality.labels.wrong_labels import Outcome, plan_re_reviews, wrong_labels
 from labeling.quality.metrics import expected_calibration_error
+from labeling.quality.random_arm import Arm, Fit, random_arm, savings
 
 __all__ = ["REPLAYS", "Drawn", "Recipe", "Replay", "Summary", "promoted_share", "promotions_on_digits", "replayed"]
 
@@ -249,7 +250,66 @@ def share_of_wrong_labels(labels: int, m: int, wrong: float, erring: float) -> R
     return replay
 
 
+def arm_on_digits(n: int, pixels: int) -> Replay:
+    """The random arm of n labelled digits by class means; the truth is the mean over many random samples of .9 n."""
+    images, truth = load_digits(return_X_y=True)
+    images = images[:, 20 : 20 + pixels]
+    everyone = np.arange(len(truth))
+
+    def of(rows: Classes) -> Fit:
+        def fit(taught: Classes) -> Callable[[Classes], Classes]:
+            classes = np.unique(truth[rows[taught]])
+            means = np.array([images[rows[taught]][truth[rows[taught]] == one].mean(axis=0) for one in classes])
+            lengths = (means**2).sum(axis=1)
+            return lambda some: classes[(images[rows[some]] @ means.T - lengths / 2).argmax(axis=1)]
+
+        return fit
+
+    def once(rng: np.random.Generator) -> float:
+        taught = rng.permutation(everyone)[: round(0.9 * n)]
+        rest = np.setdiff1d(everyone, taught)
+        return float((of(everyone)(taught)(rest) == truth[rest]).mean())
+
+    reached = float(np.mean([once(np.random.default_rng(seed)) for seed in range(200)]))
+
+    def replay(rng: np.random.Generator) -> Drawn:
+        rows = rng.permutation(everyone)[:n]
+        arm = random_arm(of(rows), truth[rows], np.arange(n), rng)
+        assert arm.accuracy is not None
+        uniform = finite_share(int(rng.binomial(n, reached)), n, len(truth))
+        return Drawn(arm.accuracy, reached, uniform.upper - uniform.lower)
+
+    return replay
+
+
+def saved(n: int, ratio: float, alike: float) -> Replay:
+    """The savings, where a chosen label is worth `ratio` random ones; a share `alike` of the outcomes is by image.
+
+    With m random labels an image is right with a chance of 1 - 1.5 / sqrt(m).
+    """
+    chosen = np.array([20, 40, 60, 80, 100, 140, 200])
+
+    def replay(rng: np.random.Generator) -> Drawn:
+        hard, by_image = rng.random(n), rng.random((len(chosen), n)) < alike
+        accuracy = np.clip(1 - 1.5 / np.sqrt(ratio * chosen), 0, 1)[:, None]
+        right = np.where(by_image, hard < accuracy, rng.random((len(chosen), n)) < accuracy)
+        of_arm = 1 - 1.5 / math.sqrt(90)
+        outcomes = np.asarray(alike * (hard < of_arm) + (1 - alike) * of_arm, np.float64)
+        arm = Arm(90, outcomes, Estimate(of_arm, 0, 1, n))
+        found = savings(arm, chosen, right, np.arange(n), rng)
+        shown = Estimate(0.0, 0.0, math.inf, n) if found is None else Estimate(found.ratio, found.lower, found.upper, n)
+        return Drawn(shown, ratio)
+
+    return replay
+
+
 REPLAYS: Mapping[str, Replay] = {
+    **{f"random arm, {n} digits, {pixels} pixels": arm_on_digits(n, pixels) for n in (40, 100) for pixels in (8, 40)},
+    **{
+        f"savings, {n} images, {ratio:g} times, {alike:g} alike": saved(n, ratio, alike)
+        for n in (40, 100, 300)
+        for ratio, alike in ((1.0, 0.8), (2.0, 0.8), (2.0, 0.3))
+    },
     **{
         f"calibration error, n {n}, T {temperature:g}": calibration(n, temperature)
         for n in (40, 100, 300)

@@ -12,13 +12,12 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from labeling.errors import Invalid
 from labeling.estimates import Estimate
 from labeling.project import Gate
 from labeling.promote.power import OFTEN, Power, power
-from labeling.quality.metrics import bootstrap, macro_f1
+from labeling.quality.metrics import bootstrap, macro_f1, padded_interval
 from labeling.types import Verdict
 
 __all__ = ["STREAM_CARRIES", "VERDICTS_A_SAMPLE", "Judgement", "Measure", "Sample", "difference", "judge", "sample_for"]
@@ -212,20 +211,11 @@ def _check(candidate: NDArray[np.floating], champion: NDArray[np.floating], n: i
 
 
 def _interval(pair: _Pair, groups: NDArray[np.integer], rng: np.random.Generator) -> tuple[float, float]:
-    """The two-sided 95 % interval of the gain.
-
-    For accuracy as if one group more had been better and one more worse (Bonett and Price 2012, for matched pairs): a
-    bootstrap has no width where no answer differs, and covers .6 to .9 where few do.
-    """
+    """The two-sided 95 % interval of the gain; of accuracy as if one group more were better and one more worse."""
     if pair.measure is not Measure.ACCURACY:
         return bootstrap(pair.gain, groups, rng)
     gained = (pair.ours == pair.truth).astype(float) - (pair.theirs == pair.truth)
-    _, of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    sums = np.bincount(of, weights=gained) / sizes.mean()  # (G,) what each group adds to G times the gain
-    padded = np.concatenate([sums, [1.0, -1.0]])
-    centre, half = padded.mean(), norm.ppf(0.975) * padded.std() / np.sqrt(len(padded))
-    gain = float(gained.mean())
-    return max(-1.0, min(gain, float(centre - half))), min(1.0, max(gain, float(centre + half)))
+    return padded_interval(gained, groups, (1, -1))
 
 
 def _answers(probs: NDArray[np.floating]) -> NDArray[np.int64]:
