@@ -41,7 +41,7 @@ class Reliability(msgspec.Struct):
     n: int
     """The number of images; 0 for an engine without probabilities."""
     calibration_error: float | None
-    """How far confidence is from accuracy on average; 0 is best, null while not yet known."""
+    """How far confidence is from accuracy on average, less what chance adds; 0 is best, null while not yet known."""
     bins: list[ReliabilityBin]
     """Those that hold images."""
 

@@ -16,7 +16,8 @@ from db.repositories.engines import calibrations, engines_in_force
 from db.repositories.engines.engines_in_force import Stage
 from labeling.estimates import MIN_LABELS
 from labeling.project import Project
-from labeling.quality.metrics import Bin, expected_calibration_error, reliability
+from labeling.quality.comparison import calibration_error
+from labeling.quality.metrics import Bin, reliability
 from labeling.types import Example
 from service.figures.engines import EngineReliability, Reliability, ReliabilityBin, ReliabilityOfEngine
 from service.work.prelabel.calibrate import Sample, fit, read_by, said_of, sample_of
@@ -58,8 +59,8 @@ def _measured(probs: NDArray[np.floating], truth: NDArray[np.int64]) -> Reliabil
     if n < MIN_LABELS:
         return Reliability(known=False, n=n, calibration_error=None, bins=[])
     bins = reliability(*_confidence(probs, truth))
-    error = expected_calibration_error(probs[known], truth[known])
-    return Reliability(known=True, n=n, calibration_error=round(float(error), 4), bins=[_bin(one) for one in bins])
+    error = calibration_error(probs[known], truth[known], np.arange(n), np.random.default_rng(0)).value
+    return Reliability(known=True, n=n, calibration_error=round(error, 4), bins=[_bin(one) for one in bins])
 
 
 def _bin(one: Bin) -> ReliabilityBin:

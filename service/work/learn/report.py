@@ -15,7 +15,8 @@ from labeling.learn.classifier import Classifier
 from labeling.learn.snapshot import Snapshot
 from labeling.learn.training import predict_probs
 from labeling.project import Project
-from labeling.quality.metrics import accuracy, expected_calibration_error, macro_f1
+from labeling.quality.comparison import calibration_error
+from labeling.quality.metrics import accuracy, macro_f1
 from labeling.types import Example
 from service.work.pool.pool import EnginePin, Pool
 from service.work.pool.recipes import head_named
@@ -77,5 +78,5 @@ def _measure(classifier: Classifier, pool: Pool, sample: Sequence[Example], clas
         "accuracy": right.value,
         "accuracy_interval": [right.lower, right.upper],
         "macro_f1": macro_f1(probs.argmax(axis=1), truth, len(classes)),
-        "calibration_error": expected_calibration_error(probs, truth),
+        "calibration_error": calibration_error(probs, truth, np.arange(len(truth)), np.random.default_rng(0)).value,
     }
