@@ -41,7 +41,7 @@ class Forecast:
 def images_for_certificate(precision: float, confidence: float, wrong: int) -> int:
     """The least number of random images of which `wrong` may be wrong if the rest is to certify this precision.
 
-    Where the precision is missed, no more than so many errors are seen with a chance of at most 1 - `confidence`.
+    Where the precision is missed, no more than so many errors are found with a chance of at most 1 - `confidence`.
 
     >>> images_for_certificate(0.95, 0.9, 1), images_for_certificate(0.98, 0.9, 2)
     (77, 265)

@@ -51,7 +51,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_shadow_pick_query_id"), "shadow_pick", ["query_id"])
     op.create_table(
-        "look",
+        "comparison",
         sa.Column("id", BIG, nullable=False),
         sa.Column("project_id", BIG, nullable=False),
         sa.Column("size", BIG, nullable=False),
@@ -60,9 +60,9 @@ def upgrade() -> None:
         sa.Column("found", sa.Text(), nullable=False),
         sa.Column("evidence", sa.JSON(), nullable=False),
         sa.Column("at", AT, nullable=False),
-        sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_look_project_id_project")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_look")),
-        sa.UniqueConstraint("project_id", "size", name=op.f("uq_look_project_id_size")),
+        sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_comparison_project_id_project")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_comparison")),
+        sa.UniqueConstraint("project_id", "size", name=op.f("uq_comparison_project_id_size")),
     )
     op.add_column("query", sa.Column("newest_group", BIG, nullable=True))
     op.add_column("query", sa.Column("why", sa.Text(), nullable=False, server_default=""))
@@ -96,7 +96,7 @@ def downgrade() -> None:
         ("query", "newest_group"),
     ):
         op.drop_column(table, column)
-    op.drop_table("look")
+    op.drop_table("comparison")
     op.drop_table("shadow_pick")
     op.drop_table("reserve")
 

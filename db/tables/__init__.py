@@ -5,13 +5,13 @@ no fetch yet; *fetched* = no prelabel or group yet; *ready*; *asked* = a review 
 label. Exactly-once comes from the unique keys below. Rows that are pure cache say so.
 
 Offers `AdoptedTaskRow`, `AlarmEndRow`, `AlarmRow`, `AnnotationRow`, `AnnotatorRow`, `AnnotatorSwitchRow`, `ApiKeyRow`,
-`AuditRow`, `CalibrationRow`, `CallRow`, `CanaryRow`, `DecisionRow`, `DeliveryRow`, `EmbeddingRow`, `EngineReportRow`,
-`EngineStageRow`, `FailureRow`, `FetchRow`, `FigureRow`, `FingerprintRow`, `GroupMoveRow`, `GroupRow`, `GroupingRow`,
-`HeartbeatRow`, `ImageRow`, `InboxRow`, `LabelCheckRow`, `LabelRow`, `LabelStudioProjectRow`, `LookRow`, `MessageRow`,
-`OverlapRow`, `PredictionFileRow`, `PredictionRow`, `PrelabelRow`, `ProbeRow`, `ProjectConfigRow`, `ProjectRow`,
-`PromotionRow`, `PushRow`, `QueryRow`, `RegionRow`, `RegistrationGoneRow`, `RegistrationRow`, `ReserveRow`,
-`ReviewEndRow`, `ReviewRow`, `ShadowPickRow`, `SnapshotRow`, `SoftLabelRow`, `SourceRow`, `SpendRow`, `TallyRow`,
-`VersionRow`, `ViewRow`, `VoidRow`.
+`AuditRow`, `CalibrationRow`, `CallRow`, `CanaryRow`, `ComparisonRow`, `DecisionRow`, `DeliveryRow`, `EmbeddingRow`,
+`EngineReportRow`, `EngineStageRow`, `FailureRow`, `FetchRow`, `FigureRow`, `FingerprintRow`, `GroupMoveRow`,
+`GroupRow`, `GroupingRow`, `HeartbeatRow`, `ImageRow`, `InboxRow`, `LabelCheckRow`, `LabelRow`, `LabelStudioProjectRow`,
+`MessageRow`, `OverlapRow`, `PredictionFileRow`, `PredictionRow`, `PrelabelRow`, `ProbeRow`, `ProjectConfigRow`,
+`ProjectRow`, `PromotionRow`, `PushRow`, `QueryRow`, `RegionRow`, `RegistrationGoneRow`, `RegistrationRow`,
+`ReserveRow`, `ReviewEndRow`, `ReviewRow`, `ShadowPickRow`, `SnapshotRow`, `SoftLabelRow`, `SourceRow`, `SpendRow`,
+`TallyRow`, `VersionRow`, `ViewRow`, `VoidRow`.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ __all__ = [
     "InboxRow",
     "LabelRow",
     "LabelStudioProjectRow",
-    "LookRow",
+    "ComparisonRow",
     "PushRow",
     "QueryRow",
     "RegionRow",
@@ -53,13 +53,13 @@ class ShadowPickRow(Base):
     at: Mapped[datetime]
 
 
-class LookRow(Base):
-    """A planned look at the random arm: what it found, and which strategy the project followed then. One a size.
+class ComparisonRow(Base):
+    """A planned comparison at the random arm: what it found, and which strategy the project followed then. One a size.
 
     Each one is a use of the random stream, as a verdict is.
     """
 
-    __tablename__ = "look"
+    __tablename__ = "comparison"
     __table_args__ = (sa.UniqueConstraint("project_id", "size"),)
     id: Mapped[int] = mapped_column(primary_key=True)
     project_id: Mapped[int] = mapped_column(ref("project.id"))

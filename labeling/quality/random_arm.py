@@ -243,7 +243,7 @@ def random_labels_for(arms: Sequence[Arm], accuracy: float) -> Needed | None:
 def pays(ours: NDArray[np.floating], arm: Arm, groups: NDArray[np.integer]) -> tuple[Payoff, Estimate | None]:
     """Whether the project's choice is better than random at as many labels, and the difference with its interval.
 
-    Only a planned look may act on it, and what it decides counts as a version that the stream helped to choose.
+    Only a planned comparison may act on it, and what it decides counts as a version that the stream helped to choose.
 
     Parameters
     ----------

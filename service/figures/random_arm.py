@@ -44,6 +44,6 @@ class RandomArm(msgspec.Struct):
     saved: Known
     """Random labels for each chosen one at the same accuracy: 2 means half as many; `upper` null: no bound is known."""
     acted: str
-    """What the newest planned look at this did to the strategy; empty before the first."""
+    """What the newest planned comparison at this did to the strategy; empty before the first."""
     made_of: str
     """What it was counted from."""

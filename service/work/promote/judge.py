@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from db.repositories.people import audit
 from db.repositories.projects import projects
-from db.repositories.queries import looks
+from db.repositories.queries import comparisons
 from db.repositories.versions import versions
 from db.repositories.versions.versions import Promotion, Version
 from db.session import reading, transaction
@@ -62,7 +62,7 @@ def judge(parts: Parts, project_id: ProjectId, trigger: Trigger) -> dict[str, in
         if not _wants_judging(session, project, candidate, len(examples)):
             return {"promoted": 0}
         earlier = _verdicts_by_sample(versions.promotions(session, project_id))
-        earlier[Sample.STREAM] += looks.count_of(session, project_id)  # each was a use of the stream
+        earlier[Sample.STREAM] += comparisons.count_of(session, project_id)  # each was a use of the stream
     judgement = _compare(parts, project, candidate, champion, examples, earlier)
     parts.failpoint("promote.before_write")
     with transaction(parts.database) as session:

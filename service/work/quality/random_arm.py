@@ -1,8 +1,8 @@
-"""The figure `random_arm`, and planned looks at it: where choosing does not pay, queries ask representative images.
+"""The figure `random_arm`, and planned comparisons by it: where a strategy does not pay, it gives way.
 
-In: the random stream and the saved versions. Out: one figure, and at 40, 100 and 300 answered images a look, which is
-stored and counts among the uses of the stream. It is counted anew when the sample has grown by a tenth, or a version
-has come.
+In: the random stream and the saved versions. Out: one figure, and at 40, 100 and 300 answered images a comparison,
+which is stored and counts among the uses of the stream. It is counted anew when the sample has grown by a tenth, or a
+version has come.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from db.repositories.projects import projects
-from db.repositories.queries import looks
-from db.repositories.queries.looks import Look
+from db.repositories.queries import comparisons
+from db.repositories.queries.comparisons import Comparison
 from db.repositories.versions import versions
 from db.repositories.versions.versions import Version
 from db.session import reading, transaction
@@ -46,7 +46,7 @@ __all__ = ["refresh_random_arm"]
 PART = ":random_arm"
 FORMAT = "1"
 GROWN = 1.1
-LOOKS = (40, 100, 300)
+COMPARED_AT = (40, 100, 300)
 """So many answered images of the stream, and the strategy may be changed."""
 SIZES = (0.25, 0.5, 1.0)
 """The parts of the stream that give the points of the arm's curve."""
@@ -85,7 +85,7 @@ def refresh_random_arm(parts: Parts, project_id: ProjectId) -> dict[str, int]:
         return {}
     figure = _count(parts, project, pool, stream, made_of)
     with transaction(parts.database) as session:
-        acted = _look(parts, session, project, len(examples), figure)
+        acted = _compare_as_planned(parts, session, project, len(examples), figure)
         keep(session, project_id, [write(acted)], made_of, parts.now(), PART)
     return {"random_arm": 1}
 
@@ -170,20 +170,20 @@ def _saved(found: Savings | None) -> Known:
     return Known(known=True, n=found.n, value=round(found.ratio, 2), lower=round(found.lower, 2), upper=upper)
 
 
-def _look(parts: Parts, session: Session, project: Project, images: int, figure: RandomArm) -> RandomArm:
-    """Store the look that is due, and say what the newest one does to the strategy."""
-    last = max((one.size for one in looks.everyone(session, project.id)), default=0)
-    due = [size for size in LOOKS if last < size <= images]
+def _compare_as_planned(parts: Parts, session: Session, project: Project, images: int, figure: RandomArm) -> RandomArm:
+    """Store the comparison that is due, and say what the newest one does to the strategy."""
+    last = max((one.size for one in comparisons.everyone(session, project.id)), default=0)
+    due = [size for size in COMPARED_AT if last < size <= images]
     if due:
-        found = Look(due[-1], images, project.config.policy.strategy, figure.pays, parts.now())
-        looks.add(session, project.id, found, {"difference": msgspec.to_builtins(figure.difference)})
-    return msgspec.structs.replace(figure, acted=_acted(looks.everyone(session, project.id), project))
+        found = Comparison(due[-1], images, project.config.policy.strategy, figure.pays, parts.now())
+        comparisons.add(session, project.id, found, {"difference": msgspec.to_builtins(figure.difference)})
+    return msgspec.structs.replace(figure, acted=_acted(comparisons.everyone(session, project.id), project))
 
 
-def _acted(everyone: Sequence[Look], project: Project) -> str:
+def _acted(everyone: Sequence[Comparison], project: Project) -> str:
     if not everyone:
         return ""
     last = everyone[-1]
-    where = f"Looked at {last.images} answered images: {last.strategy} {_FOUND[Payoff(last.found)]}"
+    where = f"Compared on {last.images} answered images: {last.strategy} {_FOUND[Payoff(last.found)]}"
     gives_way = last.strategy == project.config.policy.strategy and last.found == Payoff.DOES_NOT
     return f"{where}; queries ask representative images." if gives_way else f"{where}; the strategy stays."

@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from db.repositories.projects import projects
-from db.repositories.queries import gold, looks, queries, stream
+from db.repositories.queries import comparisons, gold, queries, stream
+from db.repositories.queries.comparisons import Comparison
 from db.repositories.queries.examples import fingerprint
-from db.repositories.queries.looks import Look
 from db.repositories.queries.queries import NewQuery, NewReview
 from db.repositories.reviews import reviews
 from db.session import reading, transaction
@@ -44,7 +44,7 @@ from service.work.wiring import Parts
 __all__ = ["choose_query"]
 
 AUTHOR = "policy"
-GAVE_WAY = "; a planned look found the strategy worse than random"
+GAVE_WAY = "; a planned comparison found the strategy worse than random"
 REFERENCE_IMAGES = 2_000
 """So many images give the scaling constants of the fits that evidence is counted by."""
 _GOLD_STREAM = 1
@@ -68,7 +68,7 @@ class _Facts:
     gold: list[ImageId]
     gold_asked: int
     gave_way: bool
-    """Whether the newest planned look found the project's strategy worse than random."""
+    """Whether the newest planned comparison found the project's strategy worse than random."""
 
 
 def choose_query(parts: Parts, project_id: ProjectId, trigger: Trigger, *, force: bool = False) -> dict[str, int]:
@@ -123,7 +123,7 @@ def _read(parts: Parts, project_id: ProjectId, force: bool) -> _Facts | None:
             newest_group=stream.newest_group(session, project_id),
             gold=gold.unasked_images(session, project_id),
             gold_asked=len(gold.asked_reviews(session, project_id)),
-            gave_way=_gave_way(looks.everyone(session, project_id), project),
+            gave_way=_gave_way(comparisons.everyone(session, project_id), project),
         )
 
 
@@ -214,7 +214,7 @@ def _new_review(image_id: ImageId, pick: Pick, probs: list[float] | None) -> New
     return NewReview(image_id, pick.kind, pick.blind, pick.probability, pick.place, token, probs, pick.representative)
 
 
-def _gave_way(found: Sequence[Look], project: Project) -> bool:
+def _gave_way(found: Sequence[Comparison], project: Project) -> bool:
     return bool(found) and found[-1].strategy == project.config.policy.strategy and found[-1].found == Payoff.DOES_NOT
 
 

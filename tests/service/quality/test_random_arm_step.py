@@ -1,4 +1,4 @@
-"""The figure `random_arm` and the planned looks at it, on a project with a stream of answers and two versions."""
+"""The figure `random_arm` and the planned comparisons at it, on a project with a stream of answers and two versions."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from db.repositories.queries import looks
-from db.repositories.queries.looks import Look
+from db.repositories.queries import comparisons
+from db.repositories.queries.comparisons import Comparison
 from db.session import reading, transaction
 from db.tables import QueryRow
 from db.views import dashboard
@@ -41,16 +41,16 @@ def _figure(ground: Ground) -> RandomArm | None:
         return read(dashboard.figures(session, ground.project.id), RandomArm)
 
 
-def _looks(ground: Ground) -> list[Look]:
+def _comparisons(ground: Ground) -> list[Comparison]:
     with reading(ground.parts.database) as session:
-        return looks.everyone(session, ground.project.id)
+        return comparisons.everyone(session, ground.project.id)
 
 
 def test_under_forty_answers_of_the_stream_nothing_is_said(ground: Ground) -> None:
     ground.label(ground.reserved[:39], RANDOM)
 
     assert refresh_random_arm(ground.parts, ground.project.id) == {}
-    assert (_figure(ground), _looks(ground)) == (None, [])
+    assert (_figure(ground), _comparisons(ground)) == (None, [])
 
 
 def test_the_arm_stands_beside_the_versions_and_is_counted_once_while_nothing_changes(ground: Ground) -> None:
@@ -69,7 +69,7 @@ def test_the_arm_stands_beside_the_versions_and_is_counted_once_while_nothing_ch
     assert [one.labels for one in figure.ours] == [12, 30]
     assert [one.labels for one in figure.arm] == [10, 20, 40]  # nine tenths of 11, 22 and 44
     assert figure.arm[-1].accuracy.known and figure.difference.n == 44
-    assert [(one.size, one.images) for one in _looks(ground)] == [(40, 44)]
+    assert [(one.size, one.images) for one in _comparisons(ground)] == [(40, 44)]
 
 
 def test_a_look_comes_once_at_each_size_and_says_what_it_did(ground: Ground) -> None:
@@ -80,8 +80,8 @@ def test_a_look_comes_once_at_each_size_and_says_what_it_did(ground: Ground) -> 
 
     figure = _figure(ground)
     assert figure is not None and figure.rests_on == 60
-    assert [(one.size, one.found) for one in _looks(ground)] == [(40, Payoff.UNKNOWN)]
-    assert figure.acted.startswith("Looked at 42 answered images: margin is neither")
+    assert [(one.size, one.found) for one in _comparisons(ground)] == [(40, Payoff.UNKNOWN)]
+    assert figure.acted.startswith("Compared on 42 answered images: margin is neither")
 
 
 def test_where_choosing_does_not_pay_queries_ask_representative_images_and_say_so(ground: Ground) -> None:
@@ -91,12 +91,12 @@ def test_where_choosing_does_not_pay_queries_ask_representative_images_and_say_s
     predict(ground.parts, ground.project.id)
     choose_query(ground.parts, ground.project.id, Trigger.HAND, force=True)
     with transaction(ground.parts.database) as session:
-        looks.add(session, ground.project.id, Look(40, 40, "margin", Payoff.DOES_NOT, NOW), {})
-        assert not looks.add(session, ground.project.id, Look(40, 41, "margin", Payoff.PAYS, NOW), {})
+        comparisons.add(session, ground.project.id, Comparison(40, 40, "margin", Payoff.DOES_NOT, NOW), {})
+        assert not comparisons.add(session, ground.project.id, Comparison(40, 41, "margin", Payoff.PAYS, NOW), {})
 
     choose_query(ground.parts, ground.project.id, Trigger.HAND, force=True)
 
     with reading(ground.parts.database) as session:
         before, after = session.scalars(sa.select(QueryRow.why).where(QueryRow.why != "").order_by(QueryRow.number))
     assert "worse than random" not in before and "by doubt" in before
-    assert after.startswith("0 of ") and after.endswith("; a planned look found the strategy worse than random")
+    assert after.startswith("0 of ") and after.endswith("; a planned comparison found the strategy worse than random")
