@@ -32,7 +32,7 @@ from db.tables import (
     ReviewRow,
     VersionRow,
 )
-from db.views import engine_answers
+from db.views import engine_stats
 from labeling.answers import Answer
 from labeling.project import Project
 from labeling.types import ImageId, ProjectId
@@ -197,7 +197,7 @@ def _prelabels(
 ) -> dict[ImageId, tuple[str | None, float | None, str | None]]:
     """What the last engine of the escalation that did not abstain said, how sure it was, and its revision."""
     found: dict[ImageId, tuple[str | None, float | None, str | None]] = {}
-    for image, said in engine_answers.of_images(session, project.id, images).items():
+    for image, said in engine_stats.engine_answers(session, project.id, images).items():
         likeliest = project.config.answers.label_of(None, said.probs)
         answer = said.answer or likeliest
         if answer is not None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from db.repositories.queries import stream
 from db.session import reading
-from db.views.machine_labels import labelled_images
+from db.views.project_stats import labelled_images
 from service.demo.annotators import SimulatedAnswers
 from service.demo.look_back import Past
 from service.demo.summary import MachineThreshold

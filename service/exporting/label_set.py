@@ -20,7 +20,7 @@ from db.repositories.labels.snapshots import Snapshot
 from db.repositories.queries import examples
 from db.session import reading
 from db.views import exports
-from db.views.machine_labels import labelled_images
+from db.views.project_stats import labelled_images
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.answers import MISSING
 from labeling.errors import Invalid

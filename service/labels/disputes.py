@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session
 from db.repositories.people import annotators
 from db.repositories.reviews import annotations as answers
 from db.repositories.reviews.annotations import VoteRow
-from db.views import disputes, engine_answers
+from db.views import disputes, engine_stats
 from db.views.disputes import Dispute
-from db.views.engine_answers import EngineAnswer
+from db.views.engine_stats import EngineAnswer
 from labeling.answers import Answer, is_none
 from labeling.project import Project
 from labeling.review.expected_cost import expected_damage
@@ -72,7 +72,7 @@ def listed(session: Session, project: Project) -> list[Disputed]:
         if vote.kind is not ReviewKind.GOLD:
             cast[vote.image_id].append(vote)
     names = {one.id: shown_name(project, one.id, one.name) for one in annotators.everyone(session, project.id)}
-    engines = engine_answers.of_images(session, project.id, images)
+    engines = engine_stats.engine_answers(session, project.id, images)
     found = [
         _disputed(project, why, one, cast[one.image_id], names, engines.get(one.image_id))
         for why, one in everything

@@ -21,7 +21,7 @@ from db.paging import Slice
 from db.repositories.versions import predictions, versions
 from db.repositories.versions.versions import Version
 from db.views import label_list, listings
-from db.views import machine_labels as view
+from db.views import project_stats as view
 from db.views.listings import ImageState
 from labeling.adapters.storage.prediction_files import map_predictions
 from labeling.errors import BadArtifact, Conflict, NotFound, Unavailable

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from db.repositories.queries import stream
-from db.views.machine_labels import count_images, labelled_images
+from db.views.project_stats import count_images, labelled_images
 from labeling.errors import Conflict, Unavailable
 from labeling.project import Project
 from labeling.quality.machine_labels import AtThreshold, precision_at, thresholds

@@ -21,8 +21,8 @@ from db.repositories.versions import predictions, versions
 from db.repositories.versions.predictions import PredictionFile
 from db.repositories.versions.versions import Version
 from db.session import reading
-from db.views import engine_answers
-from db.views.engine_answers import EngineAnswer
+from db.views import engine_stats
+from db.views.engine_stats import EngineAnswer
 from labeling.adapters.storage.prediction_files import Predictions, read_predictions
 from labeling.answers import MISSING, AnswerSet
 from labeling.errors import BadArtifact, NotFound
@@ -209,7 +209,7 @@ def predictions_of_images(
     champion = champion_predictions(parts, project.id)
     with reading(parts.database) as session:
         terms = _terms_in_force(session, project)
-        engines = engine_answers.of_images(session, project.id, image_ids)
+        engines = engine_stats.engine_answers(session, project.id, image_ids)
         escalation = [
             (one, prelabels.said_of(session, image_ids, one.revision))
             for one in engines_in_force.in_force(session, project.id)

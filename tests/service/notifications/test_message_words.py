@@ -15,7 +15,7 @@ from db.repositories.labels.labels import DISPUTED, NewLabel
 from db.repositories.reviews.annotations import NewAnnotation, annotators, record
 from db.session import reading, transaction
 from db.tables import MessageRow
-from db.views import figures, weekly
+from db.views import figures, project_history
 from labeling.estimates import Estimate
 from labeling.project import Policy, Project, Team
 from labeling.types import AnnotationAction, ImageId, LabelSource, ReviewKind
@@ -101,7 +101,7 @@ def test_the_week_is_counted_from_the_facts_of_that_week_on_both_databases(
     (message,) = rows_of(any_database, MessageRow)
     facts = message.body["facts"]
     with reading(any_database) as session:
-        worked = weekly.worked(session, project.id, NOW - timedelta(days=5), NOW + timedelta(days=1))
+        worked = project_history.worked(session, project.id, NOW - timedelta(days=5), NOW + timedelta(days=1))
     assert (first, second) == ({"written": 1}, {"written": 0})
     assert (tried, rests) == ({"delivered": 0, "failed": 1}, {"delivered": 0, "failed": 0})
     assert (facts["labels"], facts["disputes"]) == ({"people": 1}, 1)
