@@ -1,8 +1,8 @@
 """How much of a query follows doubt: what training labels alone say of it in, a strategy made of two out.
 
-Doubt pays where the classifier is right of most images and its labels are right; where vectors are weak or labels
-wrong, it asks for what cannot be learnt. So a query is shared between the policy's strategy and representative images,
-which are never worse than random ones. Every label of the random stream stays out of the evidence.
+Doubt pays where the classifier is right about most images; where vectors are weak it asks for what cannot be learnt. So
+a query is shared between the policy's strategy and representative images. No label of the random stream is part of the
+evidence.
 """
 
 from __future__ import annotations
@@ -104,9 +104,9 @@ def sampled_groups(groups: npt.NDArray[np.int64], rng: np.random.Generator) -> P
 def share_by_doubt(evidence: Evidence | None) -> float:
     """The part of a query that follows doubt, in [0, 1].
 
-    None where the classifier is right no more than a quarter of the way from always saying the most frequent class to
-    always being right, all from three quarters on, in between evenly more; half while nothing is known. Wrong labels
-    lower the same accuracy.
+    Of the labels that are not contradicted: none follows it where the classifier is right no more than a quarter of the
+    way from always saying the most frequent class to always being right, all from three quarters on, in between evenly
+    more; half while nothing is known.
 
     Examples
     --------
@@ -115,7 +115,8 @@ def share_by_doubt(evidence: Evidence | None) -> float:
     """
     if evidence is None:
         return _UNKNOWN
-    above = (evidence.accuracy - evidence.most_frequent) / max(1 - evidence.most_frequent, 1e-9)
+    accuracy = min(evidence.accuracy / max(1 - evidence.contradicted, 1e-9), 1.0)
+    above = (accuracy - evidence.most_frequent) / max(1 - evidence.most_frequent, 1e-9)
     return min(max((above - _NO_DOUBT_UNDER) / (_ALL_DOUBT_FROM - _NO_DOUBT_UNDER), 0.0), 1.0)
 
 

@@ -164,7 +164,7 @@ def test_labels_that_no_classifier_could_predict_are_evidence_against_doubt() ->
     assert found is not None and share_by_doubt(found) == 0
 
 
-def test_wrong_answers_raise_what_is_contradicted_and_lower_the_share_by_doubt() -> None:
+def test_wrong_answers_are_contradicted_and_do_not_count_against_doubt() -> None:
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 4, 400)
     probs = np.full((400, 4), 0.02)
@@ -175,7 +175,8 @@ def test_wrong_answers_raise_what_is_contradicted_and_lower_the_share_by_doubt()
 
     assert clean is not None and noisy is not None
     assert clean.contradicted == 0 and noisy.contradicted == pytest.approx(0.3 - 0.06, abs=0.06)
-    assert share_by_doubt(noisy) < share_by_doubt(clean) == 1
+    assert noisy.accuracy < 0.75
+    assert share_by_doubt(noisy) > 0.95 > share_by_doubt(replace(noisy, contradicted=0.0))
 
 
 def test_of_many_labels_a_thousand_are_used_whole_groups_of_them() -> None:
