@@ -75,14 +75,12 @@ def shown(page: str) -> set[int]:
         ("", {1, 2, 3}),
         ("label=cat", {1}),
         ("label=bird", set()),
-        ("source=people&kind=&side=&annotator=&text=", {1, 2, 3}),
+        ("source=people&kind=&annotator=&text=", {1, 2, 3}),
         ("source=gold", set()),
-        ("kind=evaluation", {2}),
+        ("kind=random", {2}),
         ("annotator=2", {2, 3}),
         ("annotator=2&label=dog", {2}),
         ("disputed=true", {3}),
-        ("side=pool", {1, 2, 3}),
-        ("side=holdout", set()),
         ("text=0002", {2}),
         ("text=%25", set()),
         ("image=4&image=1", {1, 4}),
@@ -134,12 +132,10 @@ def test_one_label_is_corrected_at_once_and_keeps_its_kind(
     labelled(database, project)
     log_in(client, make_key(database, Role.ENGINEER, name="lena"))
 
-    status, location = post(
-        client, deed="correct", image=2, label="bird", reason="it has a wing", back="kind=evaluation"
-    )
+    status, location = post(client, deed="correct", image=2, label="bird", reason="it has a wing", back="kind=random")
 
     now = held(database, 2)
-    assert (status, location) == (303, f"{LABELS}?kind=evaluation&done=correct&n=1")
+    assert (status, location) == (303, f"{LABELS}?kind=random&done=correct&n=1")
     assert (now.value, now.kind, now.decision_id) == ("bird", ReviewKind.RANDOM, 1)
     with reading(database) as session:
         row = session.scalars(sa.select(LabelRow).where(LabelRow.image_id == 2).order_by(LabelRow.id.desc())).first()

@@ -1,8 +1,6 @@
-"""The temperature: found again where it is known, blind to the order of classes, fitted by one fixed half."""
+"""The temperature: found again where it is known, blind to the order of classes."""
 
 from __future__ import annotations
-
-import hashlib
 
 import numpy as np
 import pytest
@@ -11,10 +9,8 @@ from hypothesis import strategies as st
 
 from labeling.answers import MISSING
 from labeling.learn.calibration import (
-    enough_to_calibrate,
     fit_calibration,
     fit_temperature,
-    in_temperature_half,
     shown_probs,
 )
 from labeling.learn.classifier import ABSENT_LOGIT
@@ -167,18 +163,3 @@ def test_temperature_keeps_the_likeliest_class(seed: int) -> None:
     scaled = softmax(logits / fit_temperature(logits, labels))
 
     assert (scaled.argmax(axis=1) == logits.argmax(axis=1)).all()
-
-
-def test_under_five_labels_a_class_there_is_no_temperature() -> None:
-    assert not enough_to_calibrate(99, 20)
-    assert enough_to_calibrate(100, 20)
-
-
-def test_the_half_is_fixed_by_image_and_project_and_is_about_a_half() -> None:
-    hashes = [hashlib.sha256(bytes([i % 256, i // 256])).hexdigest() for i in range(1_000)]
-
-    half = [in_temperature_half(h, "salt") for h in hashes]
-
-    assert half == [in_temperature_half(h, "salt") for h in hashes]
-    assert half != [in_temperature_half(h, "other salt") for h in hashes]
-    assert 440 < sum(half) < 560
