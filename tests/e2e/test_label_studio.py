@@ -109,7 +109,7 @@ def test_tasks_come_in_the_order_of_the_queue_and_a_blind_one_shows_nothing(scen
         seen.append((task["id"], [p["result"] for p in task["predictions"]]))
         scene.person.answer(task["id"], "cat")
 
-    # keys: the random one at 1 + .11, the doubtful image 2 at 1.17 (rank 0 of 3), then images 0 and 1 as they were picked
+    # keys: the random one at 1 + .11, the doubtful image 2 at 1.17 (rank 0 of 3), then images 0 and 1 as picked
     assert [task for task, _ in seen] == [scene.task(3), scene.task(2), scene.task(0), scene.task(1)]
     assert seen[0][1] == [[]]
     assert seen[1][1][0][0]["value"] == {"choices": ["cat"]}
