@@ -24,7 +24,7 @@ from tests.factories import NOW
 
 @pytest.fixture
 def project(any_database: sa.Engine, make_project: Callable[..., Project]) -> Project:
-    """Ten images, each a group of its own; the first two are reserved."""
+    """Ten images, each a group of its own; the last two are reserved."""
     project = make_project(any_database)
     with transaction(any_database) as session:
         for i in range(10):
@@ -33,7 +33,7 @@ def project(any_database: sa.Engine, make_project: Callable[..., Project]) -> Pr
 
 
 def _add_image(session: Session, project: Project, i: int) -> None:
-    image = factories.image(session, project.id, f"h{i}", reserved=i < 2)
+    image = factories.image(session, project.id, f"h{i}", reserved=i >= 8)
     revision, at = "r1" if i < 9 else "r0", NOW + timedelta(seconds=i)
     factories.prelabel(session, image, [0.2, 0.3, 0.5], revision=revision, created_at=at)
 
