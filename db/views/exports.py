@@ -52,7 +52,10 @@ class PersonAnswer:
 
 @dataclass(frozen=True, slots=True)
 class LabelFact:
-    """A label that stood, its image, and the answers it is made from. `reserved` is null while it has no group."""
+    """A label that stood, its image, and the answers it is made from. `asked_as` is an older name of its kind.
+
+    `reserved` is null while it has no group.
+    """
 
     label_id: int
     image_id: int
@@ -63,6 +66,7 @@ class LabelFact:
     value: str
     source: str
     kind: str | None
+    asked_as: str | None
     evidence: dict[str, Any]
     reserved: bool | None
     group_id: int | None

@@ -17,11 +17,11 @@ import sqlalchemy as sa
 from db.repositories.images import adopted_tasks
 from db.repositories.labels import labels
 from db.repositories.projects import projects
-from db.repositories.queries import stream
-from db.repositories.queries.examples import groups_of, read_examples
+from db.repositories.queries.examples import read_examples
+from db.repositories.queries.stream import is_reserved, read_stream, share_in_force
 from db.repositories.reviews import label_studio as label_studio_places
 from db.session import reading
-from db.tables import AdoptedTaskRow, AnnotationRow, PushRow, ReviewRow
+from db.tables import AdoptedTaskRow, AnnotationRow, GroupRow, ImageRow, PushRow, ReviewRow
 from labeling.adapters.label_studio.client import LabelStudio
 from labeling.review.kinds import Use, kinds_for
 from labeling.types import ProjectId
@@ -105,16 +105,19 @@ def _assert_each_task_has_one_review_and_kept_what_it_had(
 
 
 def _assert_nothing_of_the_reserve_is_used(hardcase: Hardcase) -> None:
-    """A label from an adopted task may train; of a reserved group it is kept and used for nothing."""
+    """A label from an adopted task may train; of a reserved image it is kept and used for nothing."""
     project_id = _project(hardcase)
     with reading(hardcase.database) as session:
-        held = labels.current(session, project_id)
+        held = len(labels.current(session, project_id))
         train = read_examples(session, project_id, kinds_for(Use.TRAIN))
-        found = stream.read_stream(session, project_id)
-        reserved = {group for group, at in found.positions.items() if at < found.share}
-        aside = [label for label in held if groups_of(session, [label.image_id])[label.image_id] in reserved]
-    assert found.examples == {}
-    assert len(train) + len(aside) == len(held)
+        of_reserved = sa.select(ImageRow.id).join(GroupRow, GroupRow.id == ImageRow.group_id)
+        share = share_in_force(session, project_id)
+        reserved = set(session.scalars(of_reserved.where(is_reserved(project_id, share))))
+        aside = [label for label in labels.current(session, project_id) if label.image_id in reserved]
+        measured = read_stream(session, project_id).examples
+    assert not measured
+    assert not {example.image_id for example in train} & reserved
+    assert len(train) + len(aside) == held
 
 
 @contextmanager

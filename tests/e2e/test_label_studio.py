@@ -28,8 +28,8 @@ from service.work.wiring import Parts
 from tests.e2e.conftest import RealLabelStudio
 from tests.reviewing import SECRET, ask, label_values, make_parts, rows_of, run_inference
 
-HARD, CONTROL, EVALUATION = ReviewKind.HARD, ReviewKind.HARD, ReviewKind.RANDOM
-KINDS = [HARD, CONTROL, HARD, EVALUATION]
+HARD, RANDOM = ReviewKind.HARD, ReviewKind.RANDOM
+KINDS = [HARD, HARD, HARD, RANDOM]
 PROBS = [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.4, 0.35, 0.25], [0.1, 0.1, 0.8]]
 
 
@@ -112,8 +112,8 @@ def test_tasks_come_in_the_order_of_the_queue_and_a_blind_one_shows_nothing(scen
         seen.append((task["id"], [p["result"] for p in task["predictions"]]))
         scene.person.answer(task["id"], "cat")
 
-    # keys: the doubtful image 2 at 1.25 (rank 0 of 2), control at 1 + .37, evaluation at 1 + .11, image 0 at 1.75
-    assert [task for task, _ in seen] == [scene.task(3), scene.task(2), scene.task(1), scene.task(0)]
+    # keys: the random one at 1 + .11, the doubtful image 2 at 1.17 (rank 0 of 3), then images 0 and 1 as picked
+    assert [task for task, _ in seen] == [scene.task(3), scene.task(2), scene.task(0), scene.task(1)]
     assert seen[0][1] == [[]]
     assert seen[1][1][0][0]["value"] == {"choices": ["cat"]}
 
@@ -254,7 +254,7 @@ def test_prelabels_accepted_in_bulk_are_recorded_each_once(scene: Scene) -> None
 
 def test_a_killed_push_finds_its_tasks_again_and_makes_none_twice(scene: Scene) -> None:
     with transaction(scene.parts.database) as session:
-        new = ask(session, scene.project, 2, [HARD, CONTROL])
+        new = ask(session, scene.project, 2, [HARD, HARD])
     push(scene.parts, scene.project.id)
     with transaction(scene.parts.database) as session:  # as if killed between import and recording
         session.execute(sa.delete(PushRow).where(PushRow.review_id.in_(new)))

@@ -111,7 +111,7 @@ def test_tasks_hold_a_signed_address_the_text_and_the_key_and_come_in_order(worl
         world.studio.answer(task, "cat")
 
     first = world.studio.tasks_there[world.task(0)]
-    assert served == [world.task(n) for n in (3, 2, 1, 0)]
+    assert served == [world.task(n) for n in (3, 2, 0, 1)]
     assert first["data"]["image"].startswith("http://127.0.0.1:8320/media/review/token-")
     assert (first["data"]["text"], first["data"]["external_id"]) == ("a cat", f"token-{world.project.id}-1-0")
     assert [p["result"][0]["value"]["choices"] for p in first["predictions"]] == [["cat"]]

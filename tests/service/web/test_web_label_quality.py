@@ -54,7 +54,7 @@ def test_the_answer_stands_on_top_with_each_criterion_and_the_suspects_below(wor
         page = client.get(f"{world.address}/label-quality").text
 
     assert "some criteria are missed." in page and "this is no certificate" in page
-    for words in ("Krippendorff", "several people", "label of the random streams were ever corrected", "version 3"):
+    for words in ("Krippendorff", "several people", "labels of the random stream were ever corrected", "version 3"):
         assert words in page, words
     assert page.index("criteria are missed") < page.index("Where the labels come from") < page.index("Alarms</h2>")
     assert "data?task=9" in page

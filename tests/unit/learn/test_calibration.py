@@ -1,4 +1,4 @@
-"""The temperature: found again where it is known, blind to the order of classes, fitted by one fixed half."""
+"""The temperature: found again where it is known, blind to the order of classes."""
 
 from __future__ import annotations
 
