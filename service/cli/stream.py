@@ -51,6 +51,8 @@ def _lines(figure: RandomStream) -> list[str]:
         f"Accuracy on what is left ({figure.left_over} groups): {_words(figure.on_what_is_left)}.",
         f"Answers that went into measuring: {figure.answers} of {figure.answers_in_all}.",
     ]
+    if figure.undecided:
+        lines.append(f"{figure.undecided} that nobody could tell count as errors.")
     if figure.newcomers:
         lines.append(f"{figure.newcomers} groups came later; figures do not speak of them yet.")
     if not figure.left and not figure.waiting:

@@ -7,7 +7,7 @@ when the image that was asked about has a label by people, or a lead has said th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from db.repositories.labels.labels import is_current_label
 from db.repositories.reviews.reviews import has_ended, is_current
-from db.rows import columns, count, fingerprint_of, newest, read_all, rows_of
+from db.rows import columns, count, fingerprint_of, in_parts, newest, read_all, rows_of
 from db.session import insert_new
 from db.tables import (
     AnnotationRow,
@@ -32,7 +32,7 @@ from db.tables import (
     ShadowPickRow,
 )
 from labeling.project import RESERVED
-from labeling.types import Actor, AnnotationAction, Example, LabelSource, ProjectId, QueryId, ReviewKind
+from labeling.types import Actor, AnnotationAction, Example, ImageId, LabelSource, ProjectId, QueryId, ReviewKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +137,17 @@ def _decided(session: Session, project_id: ProjectId) -> list[Example]:
         .order_by(ImageRow.id.desc())
     )
     return read_all(Example, rows)
+
+
+def without_label(session: Session, image_ids: Sequence[ImageId], said: str) -> list[Example]:
+    """Images of groups as examples of the stream with this in place of a label."""
+    fixed = {"label": sa.literal(said), "kind": sa.literal(ReviewKind.RANDOM.value), "label_id": sa.literal(0)}
+    query = sa.select(*columns(Example, ImageRow, image_id=ImageRow.id, **fixed)).where(ImageRow.group_id.is_not(None))
+    return [
+        one
+        for some in in_parts(image_ids)
+        for one in read_all(Example, session.execute(query.where(ImageRow.id.in_(some))))
+    ]
 
 
 def newest_group(session: Session, project_id: ProjectId) -> int:

@@ -258,6 +258,7 @@ def _random_stream(facts: Facts) -> RandomStream:
         waiting=sample.waiting,
         left=sample.left,
         rests_on=len(sample.examples),
+        undecided=sample.undecided,
         groups=sample.groups,
         as_of=sample.as_of.isoformat() if sample.as_of else None,
         newcomers=sample.newcomers,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,9 +11,10 @@ from sqlalchemy.orm import Session
 
 from db.repositories.queries import stream
 from db.repositories.queries.stream import Stream
+from db.views.undecided import UndecidedState, undecided
 from labeling.project import Project
 from labeling.select.query.stream import Order, prefix
-from labeling.types import Example
+from labeling.types import UNSURE, Example, ReviewKind
 
 __all__ = ["Sample", "order_of", "read_sample"]
 
@@ -21,8 +23,9 @@ __all__ = ["Sample", "order_of", "read_sample"]
 class Sample:
     """A uniform sample of the groups that the project had at `as_of`: one labelled image each, in the stream's order.
 
-    `groups` is the size of that collection; `newcomers` arrived later and are not represented yet. `order` and `share`
-    are those of the whole stream.
+    `groups` is the size of that collection; `newcomers` arrived later and are not represented yet. An image about which
+    nobody could tell is labelled "unsure", which is an error of every classifier. `order` and `share` are those of the
+    whole stream.
     """
 
     examples: tuple[Example, ...]
@@ -31,6 +34,11 @@ class Sample:
     newcomers: int
     order: Order
     share: float
+
+    @property
+    def undecided(self) -> int:
+        """Images of the sample about which nobody could tell."""
+        return sum(example.label == UNSURE for example in self.examples)
 
     @property
     def waiting(self) -> int:
@@ -43,28 +51,39 @@ class Sample:
         return int((~self.order.drawn & (self.order.positions < self.share)).sum())
 
 
-def order_of(found: Stream) -> Order:
-    """The groups of the stream as arrays."""
+def order_of(found: Stream, examples: Mapping[int, Example] | None = None) -> Order:
+    """The groups of the stream as arrays; `examples`: those that are decided, where they are more than the labelled."""
     ids = np.array(list(found.positions), np.int64)
     return Order(
         ids,
         np.array(list(found.positions.values()), np.float64),
         np.isin(ids, list(found.asked)),
-        np.isin(ids, list(found.examples)),
+        np.isin(ids, list(found.examples if examples is None else examples)),
     )
 
 
 def read_sample(session: Session, project: Project) -> Sample:
     """What every figure, verdict and temperature rests on: the longest decided prefix of the stream."""
     found = stream.read_stream(session, project.id)
-    order, newest = order_of(found), stream.newest_group(session, project.id)
+    examples = {**_given_up(session, project), **found.examples}
+    order, newest = order_of(found, examples), stream.newest_group(session, project.id)
     sample = prefix(order, found.share, stream.collections(session, project.id), newest)
     groups = stream.count_groups(session, project.id, sample.until)
     return Sample(
-        tuple(found.examples[int(group)] for group in sample.groups),
+        tuple(examples[int(group)] for group in sample.groups),
         groups,
         stream.founded_at(session, sample.until),
         stream.count_groups(session, project.id) - groups,
         order,
         found.share,
     )
+
+
+def _given_up(session: Session, project: Project) -> dict[int, Example]:
+    """The images of the stream that all who were asked could not tell, and that wait for a lead, by group."""
+    images = [
+        one.image_id
+        for one in undecided(session, project)
+        if one.state is UndecidedState.LEAD and one.kind is ReviewKind.RANDOM
+    ]
+    return {example.group_id: example for example in stream.without_label(session, images, UNSURE)}

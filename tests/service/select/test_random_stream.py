@@ -11,13 +11,14 @@ import sqlalchemy as sa
 
 from db.repositories.queries import stream
 from db.repositories.queries.examples import now_of
+from db.repositories.reviews import overlaps
 from db.repositories.reviews.reviews import is_open
 from db.session import reading, transaction
 from db.tables import GroupRow, ImageRow, QueryRow, ReserveRow, ReviewRow, ShadowPickRow
 from labeling.jobs import Trigger
 from labeling.learn.snapshot import Snapshot
 from labeling.project import RESERVED, Policy, Project, Shares
-from labeling.types import ReviewKind
+from labeling.types import Actor, ReviewKind
 from service.work.pool.random_stream import Sample, read_sample
 from service.work.pool.training_set import read_snapshot
 from service.work.select.query import choose_query
@@ -119,6 +120,26 @@ def test_an_open_answer_holds_the_sample_back_and_a_deleted_task_is_drawn_again(
     assert sorted(again) == [ground.reserved[1], *ground.reserved[4:7]]
 
 
+def test_what_nobody_could_tell_counts_as_an_error_until_somebody_can(ground: Ground) -> None:
+    first = sorted((review for review in _asked(ground) if review.kind == RANDOM), key=lambda one: one.image_id)
+    with transaction(ground.parts.database) as session:
+        factories.annotation(session, first[1].id, None)  # a skip by the only person there is
+        overlaps.want(session, {first[2].id: 2}, Actor("test", "another person", factories.NOW))
+        factories.annotation(session, first[2].id, "unsure")  # another person is asked
+        for review in (first[0], first[3]):
+            answer(session, session.get_one(ReviewRow, review.id), "cat")
+    skipped = _sample(ground)
+    with transaction(ground.parts.database) as session:
+        for review in first[1:3]:
+            answer(session, session.get_one(ReviewRow, review.id), "dog", after=60)
+    told = _sample(ground)
+
+    assert [example.label for example in skipped.examples] == ["cat", "unsure"]
+    assert (skipped.undecided, skipped.waiting) == (1, 1)
+    assert [example.label for example in told.examples] == ["cat", "dog", "dog", "cat"]
+    assert told.undecided == 0
+
+
 def test_a_query_that_is_asked_twice_at_once_is_written_once(ground: Ground) -> None:
     """The second worker chooses while the first has not written yet."""
     inner: list[dict[str, int]] = []
@@ -216,6 +237,9 @@ def test_what_the_strategy_would_have_asked_of_the_reserve_is_noted_with_its_que
     with reading(ground.parts.database) as session:
         groups = {row.id: row.group_id for row in session.scalars(sa.select(ImageRow))}
         found = session.execute(sa.select(ShadowPickRow.group_id, ShadowPickRow.query_id)).all()
-    assert {review.image_id for review in reviews if review.kind == HARD} < set(ground.pool[:50])
-    assert {group for group, _ in found} == {groups[image] for image in ground.reserved[:5]}
+    assert {review.image_id for review in reviews if not review.representative} - set(ground.reserved) < set(
+        ground.pool[:50]
+    )
+    shadows = {group for group, _ in found}
+    assert {groups[image] for image in ground.reserved[:5]} <= shadows < {groups[image] for image in ground.reserved}
     assert {query for _, query in found} == {reviews[0].query_id}
