@@ -40,7 +40,7 @@ from service.work.pool.saved_versions import folder_of, load_classifier
 from service.work.review.push import read_queue
 from service.work.select.query import choose_query
 from tests.conftest import NOW
-from tests.service.labelled_pool import make_ground, make_parts, seed_images
+from tests.service.labelled_pool import add_champion, make_ground, make_parts, seed_images
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "plug-ins.md"
 CLASSES = ("night", "dusk", "day")
@@ -108,14 +108,19 @@ def test_the_pages_strategy_says_what_is_hard(database: sa.Engine, tmp_path: Pat
     parts = make_parts(database, tmp_path / "home")
     seed_images(parts, project, 400)
 
-    asked = [choose_query(parts, project.id, Trigger.SCHEDULE, force=force)["asked"] for force in (False, True, False)]
-
+    asked = [choose_query(parts, project.id, Trigger.SCHEDULE)["asked"]]
     pool = load_pool(parts, project)
+    add_champion(parts, project, pool.image_ids.tolist(), pool.prelabel_probs)
+    asked += [choose_query(parts, project.id, Trigger.SCHEDULE, force=force)["asked"] for force in (True, False)]
+
     with reading(database) as session:
-        reviews = session.execute(sa.select(ReviewRow.image_id, ReviewRow.query_id, ReviewRow.kind)).all()
+        reviews = session.execute(
+            sa.select(ReviewRow.image_id, ReviewRow.query_id, ReviewRow.kind, ReviewRow.representative)
+        ).all()
         reserved = list(read_stream(session, project.id).positions)
-    first = {image for image, query, _ in reviews if query == min(query for _, query, _ in reviews)}
-    hard = {image for image, _, kind in reviews if image not in first and kind == ReviewKind.HARD}
+    opening = min(query for _, query, *_ in reviews)
+    first = {image for image, query, *_ in reviews if query == opening}
+    hard = {image for image, _, kind, mild in reviews if image not in first and kind == ReviewKind.HARD and not mild}
     second_best = np.sort(pool.prelabel_probs, axis=1)[:, -2]
     kept = np.isin(pool.group_ids, reserved)
     free = [i for i in np.argsort(-second_best) if not kept[i] and pool.image_ids[i] not in first]

@@ -489,7 +489,7 @@ def test_export_writes_the_labels(animals: Cli, tmp_path: Path, suffix: str) -> 
 
     document = animals.document("export", "animals", str(to))
 
-    assert document == {"to": str(to), "labels": 1, "snapshot": None}
+    assert document == {"to": str(to), "labels": 1, "snapshot": None, "machine": None}
     assert ("'=1+1" in to.read_text()) is (suffix == "csv")
 
 

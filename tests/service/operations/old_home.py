@@ -60,8 +60,8 @@ SAYS = {
 }
 """What the pages say, without their tags.
 
-As in 0.1.0, but for accuracies: images of its hold-out and of its calibration measure now, 94 of them, of which version 2
-names 82 as people did; one that nobody could tell counts as an error. The images that nobody could tell are among those to decide.
+As in 0.1.0, but for accuracies: images of its hold-out and of its calibration measure now, 94 of them, of which
+version 2 names 82 as people did; one that nobody could tell counts as an error, and waits among those to decide.
 """
 
 

@@ -70,7 +70,7 @@ def test_an_image_that_came_into_another_group_stands_there_in_the_pool(ground: 
     images, numbers = before.image_ids[:2].tolist(), before.group_ids[:2].tolist()
     with transaction(ground.parts.database) as session:
         first = groups.standing(session, [images[0]])[0]
-        move = Move(ImageId(images[1]), numbers[1], first.founder, first.side)
+        move = Move(ImageId(images[1]), numbers[1], first.founder, first.position)
         moved = groups.move(session, ground.project.id, [move], "test", NOW)
         again = groups.move(session, ground.project.id, [move], "test", NOW)
 

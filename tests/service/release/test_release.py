@@ -146,7 +146,9 @@ def test_nothing_is_released_while_figures_of_another_form_are_computed_again(gr
     with transaction(ground.database) as session:
         session.execute(sa.update(FigureRow).values(data={"version": "of another worker"}))
 
-    with pytest.raises(Conflict, match="after an update: agreement, confusion, .*Release again in a minute"):
+    with pytest.raises(
+        Conflict, match="after an update: accuracy_by_version, agreement, confusion, .*Release again in a minute"
+    ):
         make(ground)
 
     store_figures(ground.database, ground.project, NOW)

@@ -255,7 +255,7 @@ def test_near_duplicates_are_shown_with_their_images_on_the_page_and_by_the_api(
     with transaction(database) as session:
         one = factories.group(session, project.id)
         images = [factories.image(session, project.id, group_id=one) for _ in range(3)]
-        factories.image(session, project.id, side="pool")
+        factories.image(session, project.id, reserved=False)
         factories.label(session, project.id, images[0], "cat")
     key = make_key(database, Role.READ)
     log_in(client, key)
