@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.repositories.labels.labels import is_current_label
-from db.repositories.reviews.reviews import has_ended, is_current
+from db.repositories.reviews.reviews import CLOSING, has_ended, is_current
 from db.rows import columns, count, fingerprint_of, in_parts, newest, read_all, rows_of
 from db.session import insert_new
 from db.tables import (
@@ -120,10 +120,16 @@ def _asked(project_id: ProjectId) -> sa.Select[*tuple[Any, ...]]:
 def _decided(session: Session, project_id: ProjectId) -> list[Example]:
     """The images of the stream that people have decided since it asked about them, the oldest of a group last.
 
-    One that a lead found undecidable has the lead's "unsure" in place of a label: an error of every classifier.
+    Gold decides once its turn has come and somebody has answered. One that a lead found undecidable has the lead's
+    "unsure" in place of a label: an error of every classifier.
     """
     said = sa.func.coalesce(LabelRow.value, DecisionRow.value)
     by_hand = LabelRow.review_id.is_(None) & (LabelRow.created_at >= ReviewRow.created_at)
+    since = (LabelRow.source == LabelSource.PEOPLE) & ((LabelRow.review_id >= ReviewRow.id) | by_hand)
+    answered = sa.exists().where(
+        AnnotationRow.review_id == ReviewRow.id, AnnotationRow.action.in_(CLOSING), is_current()
+    )
+    as_gold = (LabelRow.source == LabelSource.GOLD) & answered
     ids = {"image_id": ImageRow.id, "label": said, "label_id": LabelRow.id}
     rows = session.execute(
         sa.select(*columns(Example, ImageRow, kind=sa.literal(ReviewKind.RANDOM.value), **ids))
@@ -131,9 +137,9 @@ def _decided(session: Session, project_id: ProjectId) -> list[Example]:
         .join(ImageRow, ImageRow.id == LabelRow.image_id)
         .join(ReviewRow, ReviewRow.image_id == ImageRow.id)
         .outerjoin(DecisionRow, DecisionRow.id == LabelRow.evidence["decision"].as_integer())
-        .where(ReviewRow.kind == ReviewKind.RANDOM, (LabelRow.review_id >= ReviewRow.id) | by_hand)
+        .where(ReviewRow.kind == ReviewKind.RANDOM, since | as_gold)
         .where(LabelRow.project_id == project_id, said.is_not(None), is_current_label())
-        .where(LabelRow.source == LabelSource.PEOPLE, ImageRow.id.in_(_asked(project_id)))
+        .where(ImageRow.id.in_(_asked(project_id)))
         .order_by(ImageRow.id.desc())
     )
     return read_all(Example, rows)

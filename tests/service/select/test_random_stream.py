@@ -18,7 +18,7 @@ from db.tables import GroupRow, ImageRow, QueryRow, ReserveRow, ReviewRow, Shado
 from labeling.jobs import Trigger
 from labeling.learn.snapshot import Snapshot
 from labeling.project import RESERVED, Policy, Project, Shares
-from labeling.types import Actor, ReviewKind
+from labeling.types import Actor, LabelSource, ReviewKind
 from service.work.pool.random_stream import Sample, read_sample
 from service.work.pool.training_set import read_snapshot
 from service.work.select.query import choose_query
@@ -138,6 +138,20 @@ def test_what_nobody_could_tell_counts_as_an_error_until_somebody_can(ground: Gr
     assert (skipped.undecided, skipped.waiting) == (1, 1)
     assert [example.label for example in told.examples] == ["cat", "dog", "dog", "cat"]
     assert told.undecided == 0
+
+
+def test_gold_decides_once_its_turn_has_come_and_it_was_asked_about(ground: Ground) -> None:
+    first = ground.reserved[0]
+    with transaction(ground.parts.database) as session:
+        factories.label(session, ground.project.id, first, "bird", LabelSource.GOLD)
+    asked = {review.image_id: review for review in _asked(ground) if review.kind == RANDOM}
+    before = _sample(ground)
+    with transaction(ground.parts.database) as session:
+        factories.annotation(session, asked[first].id, "cat")
+    after = _sample(ground)
+
+    assert (before.examples, before.waiting) == ((), 4)
+    assert [example.label for example in after.examples] == ["bird"]
 
 
 def test_a_query_that_is_asked_twice_at_once_is_written_once(ground: Ground) -> None:
