@@ -1,8 +1,8 @@
 """One step of escalation: each more expensive engine labels the next images that are still uncertain.
 
 In: a pool that the first engine has labelled. Out: prelabels with their evidence, and failures with their reasons. A
-revision labels each image once, however often the step runs. Hold-out images are never escalated: an engine's answer
-decides nothing there, people label them blind, and the figures about the engine would be too good.
+revision labels each image once, however often the step runs. Reserved images are escalated like all others: what is
+predicted of them has to come about as it does for the rest that they stand for.
 """
 
 from __future__ import annotations
