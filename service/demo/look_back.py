@@ -94,7 +94,7 @@ def read_past(parts: Parts, project: Project) -> Past:
 
 def make_rounds(past: Past, people: SimulatedAnswers) -> tuple[Round, ...]:
     """Every version that was judged, oldest first, beside the random arm with as many labels."""
-    arm = _random_arm(past, people)
+    arm = random_arm(past, people)
     before = [None, *(judged.version.created_at for judged in past.judged[:-1])]
     return tuple(_round(past, arm, *pair) for pair in zip(before, past.judged, strict=False))
 
@@ -144,7 +144,7 @@ def _rows(pool: Pool, examples: Sequence[Example]) -> NDArray[np.int64]:
     return pool.rows_of(np.array([example.image_id for example in examples], np.int64))
 
 
-def _random_arm(past: Past, people: SimulatedAnswers) -> RandomArm:
+def random_arm(past: Past, people: SimulatedAnswers) -> RandomArm:
     """Random labels come from one image of each group that is not reserved, as chosen ones do."""
     pool, classes = past.pool, past.project.config.classes
     answers = [classes.index(people.to(past.named[int(image_id)].reference)) for image_id in pool.image_ids]

@@ -1,7 +1,7 @@
-"""The two accuracies that a project shows, beside the truth that a demo knows.
+"""The accuracies that a project shows, beside the truth that a demo knows.
 
-In: the figure of the random stream, the champion's predictions, and what the simulated annotators answer. Out: each
-with its interval and the share that is really so. It only reads.
+In: the figures of the random stream and of the random arm, the champion's predictions, and what the simulated
+annotators answer. Out: each with its interval and the share that is really so. It only reads.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 from db.repositories.queries import queries
 from db.session import reading
 from service.demo.annotators import SimulatedAnswers
-from service.demo.look_back import Past
-from service.demo.summary import Measured
+from service.demo.look_back import Past, random_arm
+from service.demo.summary import Measured, RandomPoint
 from service.figures.estimates import Known
 from service.figures.figures import stored
+from service.figures.random_arm import RandomArm
 from service.figures.random_stream import RandomStream
 from service.work.pool.predictions import champion_predictions
 from service.work.wiring import Parts
 
-__all__ = ["compare_accuracies"]
+__all__ = ["compare_accuracies", "compare_random_arm"]
 
 
 def compare_accuracies(parts: Parts, past: Past, people: SimulatedAnswers) -> tuple[Measured, Measured]:
@@ -43,6 +44,17 @@ def compare_accuracies(parts: Parts, past: Past, people: SimulatedAnswers) -> tu
     return (
         _measured(figure.on_collection, _share(right, groups)),
         _measured(figure.on_what_is_left, _share(right[left], groups[left])),
+    )
+
+
+def compare_random_arm(parts: Parts, past: Past, people: SimulatedAnswers) -> tuple[RandomPoint, ...]:
+    """What as many random labels give, by the product's own figure and in simulation; empty under 40 random labels."""
+    with reading(parts.database) as session:
+        figure = stored(session, past.project.id, RandomArm)
+    simulated = random_arm(past, people)
+    points = figure.arm if figure is not None else []
+    return tuple(
+        RandomPoint(point.labels, _measured(point.accuracy, simulated.on_the_rest(point.labels))) for point in points
     )
 
 

@@ -50,6 +50,16 @@ class RandomArm:
         mean = float(values.mean())
         return mean, (max(0.0, mean - half), min(1.0, mean + half))
 
+    def on_the_rest(self, n_labels: int) -> float | None:
+        """Mean accuracy over the seeds on what could have been drawn and was not; None if nothing can be learnt."""
+        order = [np.random.default_rng(seed).permutation(self.drawable) for seed in SEEDS]
+        try:
+            rest = [(drawn[n_labels:], seed) for drawn, seed in zip(order, SEEDS, strict=True)]
+            values = [self._once(n_labels, rows, self.answers[rows], seed) for rows, seed in rest if len(rows)]
+        except NothingToLearnFrom:
+            return None
+        return float(np.mean(values)) if values else None
+
     def _once(self, n_labels: int, rows: NDArray[np.int64], truth: NDArray[np.int64], seed: int) -> float:
         rng = np.random.default_rng(seed)
         drawn = rng.permutation(self.drawable)[:n_labels]  # a larger draw of the same seed contains the smaller

@@ -66,6 +66,14 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
+class RandomPoint:
+    """What the product says that so many random labels give, beside what they give in simulation."""
+
+    labels: int
+    accuracy: Measured
+
+
+@dataclass(frozen=True, slots=True)
 class MachineThreshold:
     """One threshold over the images without a label; `lower` is None where it is not yet known."""
 
@@ -99,6 +107,7 @@ class Summary:
     machine_labels: tuple[MachineThreshold, ...]
     accuracy_on_collection: Measured
     accuracy_on_what_is_left: Measured
+    random_arm: tuple[RandomPoint, ...]
     calibrated: bool
     seconds: float
 

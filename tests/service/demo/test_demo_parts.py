@@ -31,6 +31,7 @@ from service.demo.summary import (
     Annotations,
     MachineThreshold,
     Measured,
+    RandomPoint,
     Round,
     Summary,
     compare_annotations,
@@ -304,6 +305,17 @@ def test_the_random_arm_learns_from_more_labels_and_is_the_same_each_time() -> N
     assert random_arm.accuracy(100, rows, truth[rows]) == many
 
 
+def test_what_the_random_arm_gives_is_tested_on_what_was_not_drawn() -> None:
+    random_arm, truth = arm(np.random.default_rng(0))
+
+    few, many = random_arm.on_the_rest(6), random_arm.on_the_rest(100)
+    memorised = replace(random_arm, answers=np.random.default_rng(1).permutation(truth)).on_the_rest(100)
+
+    assert few is not None and many is not None and memorised is not None
+    assert few < many and memorised < 0.5
+    assert random_arm.on_the_rest(200) is None
+
+
 def test_the_random_arm_has_no_figure_where_there_is_nothing_to_compare() -> None:
     random_arm, truth = arm(np.random.default_rng(0))
 
@@ -357,6 +369,7 @@ SUMMARY = Summary(
     machine_labels=(MachineThreshold(0.9, 20, 31, 0.8, 0.95),),
     accuracy_on_collection=Measured(0.8, 0.7, 0.9, 60, 0.82),
     accuracy_on_what_is_left=Measured(None, None, None, 0, 0.9),
+    random_arm=(RandomPoint(20, Measured(0.6, 0.5, 0.7, 60, 0.61)),),
     calibrated=True,
     seconds=12.0,
 )
@@ -372,6 +385,10 @@ PROMISED = {
     "lost",
     "people",
     "machine_labels",
+    "accuracy_on_collection",
+    "accuracy_on_what_is_left",
+    "random_arm",
+    "calibrated",
     "seconds",
     "without_prelabel_though_due",
 }
