@@ -113,7 +113,14 @@ def machine_facts(
     session: Session, said: Mapping[int, str], version: int, at: datetime, source: str
 ) -> list[LabelFact]:
     """These images with the classes that a version said at that time, as if they were labels; by image."""
-    given: dict[str, Any] = {"label_id": 0, "kind": None, "evidence": {}, "asked_at": None, "people": ()}
+    given: dict[str, Any] = {
+        "label_id": 0,
+        "kind": None,
+        "asked_as": None,
+        "evidence": {},
+        "asked_at": None,
+        "people": (),
+    }
     given |= {"version": version, "labelled_at": at, "source": source}
     of_image = ("content_hash", "text", "width", "height", "group_id")
     rows = session.execute(

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from db.repositories.reviews import label_studio as places
 from db.session import reading, transaction
-from db.tables import AnnotationRow, PushRow, ReviewEndRow
+from db.tables import AnnotationRow, LabelRow, PushRow, ReviewEndRow
 from labeling.adapters.label_studio.client import LabelStudio
 from labeling.project import Project
 from labeling.types import NONE_OF_THESE, ReviewKind
@@ -189,7 +189,8 @@ def test_a_skip_closes_a_review_here_and_there(scene: Scene) -> None:
 
     counts = sync(scene.parts, scene.project.id)
 
-    assert counts == {"recorded": 1, "withdrawn": 0, "labels": 0}
+    assert counts == {"recorded": 1, "withdrawn": 0, "labels": 1}
+    assert _given(scene) == [None]  # the row says that nobody could tell
     assert scene.person.next_task()["id"] != first
     assert push(scene.parts, scene.project.id) == {"pushed": 0, "reordered": 0}
 
@@ -248,7 +249,8 @@ def test_prelabels_accepted_in_bulk_are_recorded_each_once(scene: Scene) -> None
 
     first, second = sync(scene.parts, scene.project.id), sync(scene.parts, scene.project.id, full=True)
 
-    assert first["labels"] == 3  # the blind one has an empty result: it counts as skipped
+    assert first["labels"] == 4
+    assert _given(scene).count(None) == 1  # the blind one has an empty result: it counts as skipped
     assert (second["recorded"], second["labels"]) == (0, 0)
 
 
@@ -301,12 +303,13 @@ def test_an_answer_without_a_look_at_the_image_makes_no_label_until_it_turns_out
     scene.reviews.append(int(new[0]))
     scene.person.answer(scene.task(-1), "dog")
 
-    blind = sync(scene.parts, scene.project.id)
+    blind, before = sync(scene.parts, scene.project.id), _given(scene)
     run_inference(scene.parts.database, new)
     late = sync(scene.parts, scene.project.id)
 
-    assert (blind["recorded"], blind["labels"]) == (1, 0)
+    assert (blind["recorded"], blind["labels"]) == (1, 1)
     assert (late["recorded"], late["labels"]) == (0, 1)
+    assert (before, _given(scene)) == ([None], ["dog"])
 
 
 def test_an_address_near_its_end_is_renewed(scene: Scene) -> None:
@@ -345,6 +348,13 @@ def test_a_personal_access_token_works_as_well_as_a_legacy_one(label_studio: Rea
 
     assert "admin@example.com" in names.values()
     assert release == "1.23.2"
+
+
+def _given(scene: Scene) -> list[str | None]:
+    """What the newest row of each image says; None: that nobody could tell."""
+    with reading(scene.parts.database) as session:
+        rows = session.scalars(sa.select(LabelRow).order_by(LabelRow.id))
+        return list({row.image_id: row.value for row in rows}.values())
 
 
 def _result(choice: str | None) -> list[dict[str, Any]]:

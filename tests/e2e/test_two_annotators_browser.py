@@ -44,8 +44,11 @@ policy:
 """
 HOME = "/projects/{project}"
 PLACES = [
-    path[len(HOME) :] for method, path in ACCESS if method == "GET" and path.startswith(HOME) and path.count("{") == 1
+    path[len(HOME) :]
+    for method, path in ACCESS
+    if method == "GET" and path.startswith(HOME) and path.count("{") == 1 and not path.endswith("/download")
 ]
+"""Pages of a project; a download needs a version, which two answers make none of."""
 
 
 @dataclass

