@@ -11,6 +11,7 @@ from service.jobs.arguments import (
     Arguments,
     DecisionByHand,
     EnginesArguments,
+    GroupArguments,
     LearnArguments,
     PromoteArguments,
     ReviewArguments,
@@ -24,6 +25,7 @@ PLAN = EngineRequest(kind=ReportKind.PLAN, engines=("scripted",), pilot=3)
 EXAMPLES: dict[JobName, tuple[Arguments, ...]] = {
     JobName.SELECT: (SelectArguments(), SelectArguments(force=True)),
     JobName.REVIEW: (ReviewArguments(), ReviewArguments(full=True)),
+    JobName.GROUP: (GroupArguments(), GroupArguments(dry_run=True)),
     JobName.LEARN: (LearnArguments(), LearnArguments(now=True)),
     JobName.PROMOTE: (
         PromoteArguments(),
