@@ -34,6 +34,8 @@ from labeling.vectors import unit
 from service.settings import Settings
 from service.work.engines.bundled_encoder import bundled_images
 
+FIRST_SEED = 10
+"""The rule was chosen on draws with the seeds 0 to 2; these are others."""
 COPIED = 32
 """Of so many images of each set there is one copy of each sort."""
 BATCH, NEWEST = 256, 128
@@ -56,9 +58,11 @@ def main() -> None:
     )
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
-    seeds = range(1 if options.quick else options.seeds)
+    seeds = range(FIRST_SEED, FIRST_SEED + (1 if options.quick else options.seeds))
     with tempfile.TemporaryDirectory(prefix="bench-groups") as folder:
-        runs = [line for seed in seeds for line in _runs(seed, Path(folder), old=not options.quick and seed == 0)]
+        runs = [
+            line for seed in seeds for line in _runs(seed, Path(folder), old=not options.quick and seed == FIRST_SEED)
+        ]
     lines = [
         *_means([run for run in runs if run["rule"] == "adaptive"]),
         *(r for r in runs if r["rule"] != "adaptive"),
@@ -151,7 +155,7 @@ def _costs(sizes: Sequence[int]) -> list[Line]:
     rng, index, lines = np.random.default_rng(0), TwinIndex(), []
     for size in sizes:
         while len(index) < size - NEWEST:
-            index.add(_made_up(min(BATCH * 16, size - NEWEST - len(index)), rng))
+            index.add(_made_up(min(32_768, size - NEWEST - len(index)), rng))
         index.add(_made_up(NEWEST, rng))
         taken = []
         for _ in range(9):

@@ -19,7 +19,7 @@ MIN_IMAGES = 200
 """With fewer images the pool's distances say too little; until then only equal bytes are one image."""
 MEASURED = 1_000
 NEIGHBOUR = 5
-SURE, NEAR = 0.25, 0.5
+SURE, NEAR = 0.2, 0.5
 ALWAYS = 4.0
 """So few differing bits are a copy in any pool."""
 MAX_NEAR = BITS / 4
@@ -52,7 +52,7 @@ def fixed_rule(bits: int) -> TwinRule:
 
 
 def adaptive_rule(images: Fingerprints, rng: np.random.Generator) -> TwinRule:
-    """The rule for a pool: a quarter and half of the typical distance to the fifth nearest image.
+    """The rule for a pool: a fifth and half of the typical distance to the fifth nearest image.
 
     Parameters
     ----------

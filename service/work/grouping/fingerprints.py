@@ -30,14 +30,18 @@ log = get_logger(__name__)
 
 
 class KnownImages:
-    """The grouped images of one project in an index; row i is the image `ids[i]`."""
+    """The grouped images of one project in an index; row i is the image `ids[i]`. Used by one job at a time.
+
+    `stale`: fingerprints were made of images that it holds as having none.
+    """
 
     def __init__(self) -> None:
         self.index = TwinIndex()
         self.ids: list[ImageId] = []
+        self.stale = False
 
     def clear(self) -> None:
-        self.index, self.ids = TwinIndex(), []
+        self.index, self.ids, self.stale = TwinIndex(), [], False
 
     def add(self, ids: Sequence[ImageId], images: Fingerprints) -> None:
         self.index.add(images)
@@ -47,7 +51,7 @@ class KnownImages:
 def known_images(parts: Parts, project_id: ProjectId, session: Session) -> KnownImages:
     """Those of a project, kept in memory; read anew where another process has grouped some."""
     known = _held(parts, project_id)
-    if len(known.ids) != groups.count_grouped(session, project_id):
+    if known.stale or len(known.ids) != groups.count_grouped(session, project_id):
         known.clear()
         for some in batches(groups.grouped(session, project_id), ROWS_AT_ONCE):
             known.add([image_id for image_id, _ in some], Fingerprints.read([content for _, content in some]))
@@ -60,7 +64,7 @@ def fingerprint_batch(parts: Parts, project_id: ProjectId, size: int = 256) -> d
         lacking = groups.without_fingerprint(session, project_id, size + 1)
     made = _make(parts, lacking[:size])
     if made:
-        _held(parts, project_id).clear()  # what it holds of them is that they have none
+        _held(parts, project_id).stale = True  # another job may be searching it now
     return {"done": made, "failed": 0, "left": int(len(lacking) > size)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from PIL import Image
 
 from db.repositories.engines import prelabels
 from db.repositories.images import groups
@@ -18,10 +20,12 @@ from db.repositories.projects import projects
 from db.session import reading, transaction
 from db.tables import GroupingRow, GroupMoveRow
 from db.views import groups as view
-from labeling.ingest.fingerprints import Fingerprints
+from labeling.adapters.storage.image_store import ImageStore
+from labeling.ingest.fingerprints import Fingerprints, fingerprint
 from labeling.project import Policy, Project
 from labeling.types import Actor, ImageId
 from service.work.grouping.contradictions import take_apart
+from service.work.grouping.fingerprints import fingerprint_batch
 from service.work.grouping.new_images import group_new
 from service.work.grouping.regrouping import regroup
 from service.work.wiring import Parts
@@ -305,3 +309,36 @@ def test_no_image_at_all_is_no_error(ground: Ground) -> None:
     with reading(ground.parts.database) as session:
         assert view.sizes(session, ground.project.id).share == 0.0
         assert session.scalar(sa.select(sa.func.count()).select_from(GroupingRow)) == 1
+
+
+def test_images_of_an_older_version_get_their_fingerprints_in_batches_and_are_found_then(
+    ground: Ground, tmp_path: Path
+) -> None:
+    ground.configure(20)
+    store = ImageStore(str(tmp_path / "media"))
+    ground.parts = replace(ground.parts, images=store)
+    pixels = np.random.default_rng(0).integers(0, 255, (3, 32, 32, 3), dtype=np.uint8)
+    names = [f"{9_000 + at:064x}" for at in range(3)]
+    with transaction(ground.parts.database) as session:
+        for name, one in zip(names, pixels, strict=True):
+            store.keep(name, encoded(Image.fromarray(one)), "image/png", None)
+            factories.image(session, ground.project.id, name, side="pool")
+    broken = f"{9_999:064x}"
+    store.keep(broken, b"no image", "image/png", None)
+    with transaction(ground.parts.database) as session:
+        factories.image(session, ground.project.id, broken, side="pool")
+    ground.arrive(made_up(1, ground.rng))  # which puts the old ones into memory, as they are
+
+    counts = [fingerprint_batch(ground.parts, ground.project.id, size=3) for _ in range(3)]
+    copies = ground.arrive(Fingerprints.read([fingerprint(Image.fromarray(pixels[1]))]))
+
+    assert [(one["done"], one["left"]) for one in counts] == [(3, 1), (1, 0), (0, 0)]
+    with reading(ground.parts.database) as session:
+        assert groups.standing(session, copies)[0].founder == names[1]
+        assert groups.fingerprints(session, [broken]) == {broken: b""}
+
+
+def encoded(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
