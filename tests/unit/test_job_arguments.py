@@ -26,7 +26,6 @@ EXAMPLES: dict[JobName, tuple[Arguments, ...]] = {
     JobName.GROUP: (GroupArguments(), GroupArguments(dry_run=True)),
     JobName.SELECT: (SelectArguments(), SelectArguments(force=True)),
     JobName.REVIEW: (ReviewArguments(), ReviewArguments(full=True)),
-    JobName.GROUP: (GroupArguments(), GroupArguments(dry_run=True)),
     JobName.LEARN: (LearnArguments(), LearnArguments(now=True)),
     JobName.PROMOTE: (
         PromoteArguments(),

@@ -322,11 +322,11 @@ def test_images_of_an_older_version_get_their_fingerprints_in_batches_and_are_fo
     with transaction(ground.parts.database) as session:
         for name, one in zip(names, pixels, strict=True):
             store.keep(name, encoded(Image.fromarray(one)), "image/png", None)
-            factories.image(session, ground.project.id, name, side="pool")
+            factories.image(session, ground.project.id, name, reserved=False)
     broken = f"{9_999:064x}"
     store.keep(broken, b"no image", "image/png", None)
     with transaction(ground.parts.database) as session:
-        factories.image(session, ground.project.id, broken, side="pool")
+        factories.image(session, ground.project.id, broken, reserved=False)
     ground.arrive(made_up(1, ground.rng))  # which puts the old ones into memory, as they are
 
     counts = [fingerprint_batch(ground.parts, ground.project.id, size=3) for _ in range(3)]
