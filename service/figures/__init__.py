@@ -19,5 +19,5 @@ Offers `accuracy.Acceptance`, `accuracy.AccuracyByVersion`, `accuracy.Cell`, `ac
 `label_quality.LabelQuality`, `label_quality.LabelsOfClass`, `label_quality.RandomLabels`, `label_quality.Source`,
 `label_quality.Suspects`, `machine_labels.ClassOfRest`, `machine_labels.MachineLabels`, `machine_labels.OneThreshold`,
 `machine_labels.Sure`, `machine_labels.Waiting`, `random_stream.RandomStream`, `team.Difference`, `team.Found`,
-`team.OneClass`, `team.Person`, `team.Sessions`, `team.Team`, `team.Times`.
+`team.OneClass`, `team.Person`, `team.Sessions`, `team.Team`, `team.Times`, `wrong_labels.ShareOfWrongLabels`.
 """

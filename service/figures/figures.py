@@ -27,6 +27,7 @@ from service.figures.label_quality import LabelQuality
 from service.figures.machine_labels import MachineLabels
 from service.figures.random_stream import RandomStream
 from service.figures.team import Team
+from service.figures.wrong_labels import ShareOfWrongLabels
 
 __all__ = [
     "FIGURES",
@@ -61,6 +62,7 @@ OF_PEOPLE: Mapping[str, type[msgspec.Struct]] = {
     "team": Team,
     "agreement": Agreement,
     "label_errors": LabelErrors,
+    "share_of_wrong_labels": ShareOfWrongLabels,
     "drift": Drift,
     "engine_canaries": EngineCanaries,
     "label_quality": LabelQuality,

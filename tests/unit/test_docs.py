@@ -22,6 +22,7 @@ from service.projects.project_file import (
     PolicyIn,
     ProjectFile,
     SharesIn,
+    TargetsIn,
     TeamIn,
 )
 from service.settings import Settings
@@ -100,6 +101,7 @@ def test_the_index_leads_to_every_page() -> None:
         ("In `policy.gold`", GoldIn),
         ("In `policy.overlap`", OverlapIn),
         ("In `policy.team`", TeamIn),
+        ("In `policy.targets`", TargetsIn),
     ],
 )
 def test_the_project_file_page_explains_every_key_with_its_default(heading: str, model: type[BaseModel]) -> None:
