@@ -34,7 +34,7 @@ IDS = [str(page.relative_to(ROOT)) for page in PAGES]
 NAMED = re.compile(r"`([\w./-]+\.py)::([\w.]+)`")
 PATHS = re.compile(r"`((?:labeling|db|service|tests|bench|alembic|docs)/[\w./-]*)`")
 LINKS = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
-COMMANDS = re.compile(r"(?:^|`|\s)hardcase ((?:[a-z]+ ?)+)", re.MULTILINE)
+COMMANDS = re.compile(r"(?:^|`|\s)hardcase ((?:[a-z][a-z-]* ?)+)", re.MULTILINE)
 
 
 def defined_in(path: Path) -> set[str]:

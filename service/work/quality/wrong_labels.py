@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import takewhile
 
 from sqlalchemy.orm import Session
@@ -53,11 +54,21 @@ WIDTH = 0.10
 
 
 @dataclass(frozen=True, slots=True)
+class _Asked:
+    """The largest part of a plan that was asked as a whole, as ids of labels; the plan has so many `labels`."""
+
+    suspicious: Sequence[int]
+    uniform: Sequence[int]
+    labels: int
+    made_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class _Found:
     """The share, and the plan that it speaks of, both None while it is not yet known; and how many were corrected."""
 
     share: WrongLabels | None = None
-    plan: Plan | None = None
+    plan: _Asked | None = None
     corrected: int = 0
 
 
@@ -76,7 +87,7 @@ def refresh_wrong_labels(parts: Parts, project_id: ProjectId) -> dict[str, int]:
 
 def _figure(parts: Parts, session: Session, project: Project) -> ShareOfWrongLabels:
     outcomes = {one.of.label_id: one for one in re_reviewed(parts, session, project)}
-    found = _share(session, project, outcomes)
+    found = _share(parts, session, project, outcomes)
     labels = sum(one.count for one in project_stats.labels_now(session, project.id) if one.source != LabelSource.GOLD)
     double = _double_answers(read_votes(parts, session, project.id), project.config.answers)
     least = at_least(sum(one != other for one, other in double), len(double))
@@ -87,7 +98,7 @@ def _figure(parts: Parts, session: Session, project: Project) -> ShareOfWrongLab
         wrong=found.share.wrong if found.share else 0,
         corrected=found.corrected,
         open=found.share.open if found.share else 0,
-        labels=len(found.plan.label_ids) if found.plan else labels,
+        labels=found.plan.labels if found.plan else labels,
         as_of=found.plan.made_at.isoformat() if found.plan else None,
         at_least=round(least.lower, 4) if least.known else None,
         doubled=len(double),
@@ -101,22 +112,32 @@ def _figure(parts: Parts, session: Session, project: Project) -> ShareOfWrongLab
     )
 
 
-def _share(session: Session, project: Project, outcomes: Mapping[int, ReReviewed]) -> _Found:
+def _share(parts: Parts, session: Session, project: Project, outcomes: Mapping[int, ReReviewed]) -> _Found:
     if len(outcomes) < MIN_LABELS:
         return _Found()
-    plans = (_found(plan, project, outcomes) for plan in re_reviews.plans(session, project.id))
+    asked = parts.memo.get(  # an answer changes no plan
+        ("asked of plans", project.id),
+        re_reviews.fingerprint(session, project.id),
+        lambda: [_asked(plan, project, set(outcomes)) for plan in re_reviews.plans(session, project.id)],
+    )
+    plans = (_found(one, outcomes) for one in asked)
     return next((one for one in plans if one.share is not None), _Found())
 
 
-def _found(plan: Plan, project: Project, outcomes: Mapping[int, ReReviewed]) -> _Found:
-    """What re-reviews say of a plan's labels: of the largest part of it that was asked as a whole."""
-    asked = asked_plan(*arrays_of(plan, project, set(outcomes)))
-    suspicious = [outcomes[plan.label_ids[at]] for at in asked.suspicious.tolist()]
-    drawn = (outcomes[plan.label_ids[at]] for at in asked.uniform.tolist())
+def _asked(plan: Plan, project: Project, labels: set[int]) -> _Asked:
+    found = asked_plan(*arrays_of(plan, project, labels))
+    suspicious, uniform = ([plan.label_ids[at] for at in some.tolist()] for some in (found.suspicious, found.uniform))
+    return _Asked(suspicious, uniform, len(plan.label_ids), plan.made_at)
+
+
+def _found(asked: _Asked, outcomes: Mapping[int, ReReviewed]) -> _Found:
+    """What re-reviews say of a plan's labels, of the chosen by chance up to the first that is not answered."""
+    suspicious = [outcomes[label] for label in asked.suspicious]
+    drawn = (outcomes[label] for label in asked.uniform)
     uniform = list(takewhile(lambda one: one.outcome is not None, drawn))
     corrected = sum(one.is_corrected for one in (*suspicious, *uniform))
-    share = wrong_labels(_counted(suspicious), _counted(uniform), len(plan.label_ids), corrected)
-    return _Found(share, plan, corrected)
+    share = wrong_labels(_counted(suspicious), _counted(uniform), asked.labels, corrected)
+    return _Found(share, asked, corrected)
 
 
 def _counted(some: Iterable[ReReviewed]) -> list[Outcome]:

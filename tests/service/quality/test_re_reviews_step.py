@@ -25,6 +25,7 @@ from service.labels import disputes
 from service.labels.re_reviews import ask_for_more
 from service.labels.reannotation import ask_again
 from service.labels.resolution import resolve_labels
+from service.work.quality.agreement import refresh_agreement
 from service.work.quality.re_reviews import ask_another_re_reviewer, ask_re_reviews
 from service.work.quality.wrong_labels import refresh_wrong_labels
 from tests import factories
@@ -301,6 +302,20 @@ def test_asking_again_about_an_image_leaves_its_re_review_alone(
         ask_again(session, ground.project, [ImageId(image)], LEAD)
 
     assert review not in wants(ground) and len(wants(ground)) == 1
+
+
+def test_re_reviews_change_no_figure_of_how_far_people_agree(
+    database: sa.Engine, make_project: Make, tmp_path: Path
+) -> None:
+    ground = labelled(database, tmp_path, make_project(database), pool=0, reserved=40)
+    request(ground)
+    ask_re_reviews(ground.parts, ground.project.id)
+    answer_all(ground, lambda image: {"bob": class_of(ground, image, wrong=True)})
+
+    refresh_agreement(ground.parts, ground.project.id)
+
+    with reading(database) as session:
+        assert dashboard.figures(session, ground.project.id)["agreement"].data["people"]["all"]["images"] == 0
 
 
 # who is asked
