@@ -39,7 +39,14 @@ from service.work.quality.suspects import out_of_fold
 from service.work.quality.votes import read_votes
 from service.work.wiring import Parts
 
-__all__ = ["STANDING_FROM", "STRATEGY", "ask_another_re_reviewer", "ask_re_reviews"]
+__all__ = [
+    "STANDING_FROM",
+    "STRATEGY",
+    "arrays_of",
+    "ask_another_re_reviewer",
+    "ask_re_reviews",
+    "re_reviewed",
+]
 
 STRATEGY = "re-review"
 """The strategy of a query that re-reviews labels."""
@@ -71,9 +78,13 @@ def ask_re_reviews(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     plan = _plan(parts, due)
     if plan is None:
         return {"re_reviews": 0}
+    with reading(parts.database) as session:
+        asked = re_reviews.asked_labels(session, project_id)
+    drawn = _drawn(plan, due.project, asked, due.number)
     with transaction(parts.database) as session:
-        drawn = _drawn(plan, due.project, re_reviews.asked_labels(session, project_id), due.number)
-        return {"re_reviews": _ask(parts, session, due, plan, drawn) if drawn else 0}
+        asked = re_reviews.asked_labels(session, project_id)  # somebody else may have asked while we chose
+        new = [one for one in drawn if one.label_id not in asked]
+        return {"re_reviews": _ask(parts, session, due, plan, new) if new else 0}
 
 
 def ask_another_re_reviewer(parts: Parts, project_id: ProjectId) -> dict[str, int]:
