@@ -24,7 +24,8 @@ from labeling.promote.judgement import Sample, difference, judge
 from labeling.promote.out_of_fold import Predictor, out_of_fold
 from labeling.quality.comparison import calibration_error
 from labeling.quality.finite_samples import Stratum, finite_share, share_of_what_is_left
-from labeling.quality.labels.wrong_labels import Outcome, plan_re_reviews, wrong_labels
+from labeling.quality.labels.re_review_plan import plan_re_reviews
+from labeling.quality.labels.wrong_labels import Outcome, wrong_labels
 from labeling.quality.metrics import expected_calibration_error
 from labeling.quality.random_arm import Arm, Fit, random_arm, savings
 
@@ -235,7 +236,7 @@ def share_of_wrong_labels(labels: int, m: int, wrong: float, erring: float) -> R
         truth = np.arange(labels) % 10
         bad = rng.permutation(labels) < round(wrong * labels)
         given = np.where(bad, (truth + rng.integers(1, 10, labels)) % 10, truth)
-        plan = plan_re_reviews(rng.normal(size=labels) + 1.8 * bad, m, rng)
+        plan = plan_re_reviews(rng.normal(size=labels) + 1.8 * bad, m, rng.permutation(labels))
         slips = rng.random(labels) < erring
         said = np.where(slips, (truth + rng.integers(1, 10, labels)) % 10, truth)
 

@@ -21,6 +21,7 @@ __all__ = [
     "Project",
     "ProjectConfig",
     "Shares",
+    "Targets",
     "Team",
 ]
 
@@ -48,13 +49,15 @@ class Shares:
     """Which part of every query the random stream gets; the rest is `hard`. All in [0, 1].
 
     `random_first` until `random_target` images of the stream are answered, then `random`. `blind` is the part of the
-    hard reviews that show no pre-label.
+    hard reviews that show no pre-label. `re_review` is of the answers: for so many of them a label is re-reviewed blind
+    on top of the queries, once people have given 100 labels.
     """
 
     random_first: float = 0.20
     random: float = 0.10
     random_target: int = 100
     blind: float = 0.10
+    re_review: float = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,22 @@ class Team:
 
     pseudonyms: bool = False
     pause: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What a label set must reach to be shipped: at most these label errors, disputes and alarms, at least the others.
+
+    docs/reference/label-quality.md says why each default is what it is.
+    """
+
+    accuracy: float = 0.8
+    agreement: float = 0.667
+    label_errors: float = 0.05
+    gold: float = 0.9
+    disputes: int = 0
+    classes: int = 10
+    alarms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +172,7 @@ class Policy:
     gold: Gold = field(default_factory=Gold)
     overlap: Overlap = field(default_factory=Overlap)
     team: Team = field(default_factory=Team)
+    targets: Targets = field(default_factory=Targets)
     consensus: str = "majority"
     show: tuple[str, ...] = ("top", "reason")
     explanation: str = ""

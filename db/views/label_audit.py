@@ -29,6 +29,7 @@ from db.tables import (
     PrelabelRow,
     PushRow,
     QueryRow,
+    ReReviewRow,
     ReviewRow,
     ViewRow,
     VoidRow,
@@ -83,6 +84,19 @@ def agreement_fingerprint(session: Session, project_id: ProjectId) -> str:
 
 def held_labels(session: Session, project_id: ProjectId) -> list[HeldLabel]:
     """Every label that stands on an image with a group, in the order of image ids."""
+    return _held_labels(session, project_id, sa.and_(LabelRow.value.is_not(None), is_current_label()))
+
+
+def labels_as_given(session: Session, project_id: ProjectId) -> list[HeldLabel]:
+    """The same, but of an image whose label is re-reviewed that label, whatever has become of it since."""
+    again = sa.select(ReReviewRow.label_id).join(ReviewRow, ReviewRow.id == ReReviewRow.review_id)
+    labels = again.where(ReviewRow.project_id == project_id).correlate(None)
+    images = labels.with_only_columns(ReviewRow.image_id)
+    others = sa.and_(LabelRow.value.is_not(None), is_current_label(), LabelRow.image_id.not_in(images))
+    return _held_labels(session, project_id, sa.or_(LabelRow.id.in_(labels), others))
+
+
+def _held_labels(session: Session, project_id: ProjectId, which: sa.ColumnElement[bool]) -> list[HeldLabel]:
     ids = {"label_id": LabelRow.id, "image_id": ImageRow.id, "group_id": GroupRow.id}
     decided = LabelRow.evidence["decision"].as_integer().is_not(None)
     reserved = is_reserved(project_id, share_in_force(session, project_id))
@@ -93,7 +107,7 @@ def held_labels(session: Session, project_id: ProjectId) -> list[HeldLabel]:
         .join(ImageRow, ImageRow.id == LabelRow.image_id)
         .join(GroupRow, GroupRow.id == ImageRow.group_id)
         .outerjoin(ReviewRow, ReviewRow.id == LabelRow.review_id)
-        .where(LabelRow.project_id == project_id, LabelRow.value.is_not(None), is_current_label())
+        .where(LabelRow.project_id == project_id, which)
         .order_by(ImageRow.id)
     )
     return read_all(HeldLabel, rows)

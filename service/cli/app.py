@@ -35,6 +35,10 @@ class _Commands(LazyGroup):
             "results:undecided",
             "List the images that nobody who was asked could tell: who was unsure or skipped them, and what is next.",
         ),
+        "re-reviews": (
+            "re_reviews:re_reviews",
+            "Show the share of wrong labels and what more blind re-reviews would tell, or ask for them.",
+        ),
         "export": (
             "results:export",
             "Write all labels with their sources, as csv, jsonl, parquet, imagenet, huggingface, label-studio or coco.",

@@ -20,5 +20,5 @@ Offers `accuracy.Acceptance`, `accuracy.AccuracyByVersion`, `accuracy.Cell`, `ac
 `label_quality.Suspects`, `machine_labels.ClassOfRest`, `machine_labels.MachineLabels`, `machine_labels.OneThreshold`,
 `machine_labels.Sure`, `machine_labels.Waiting`, `random_arm.ArmPoint`, `random_arm.OurPoint`, `random_arm.RandomArm`,
 `random_stream.RandomStream`, `team.Difference`, `team.Found`, `team.OneClass`, `team.Person`, `team.Sessions`,
-`team.Team`, `team.Times`.
+`team.Team`, `team.Times`, `wrong_labels.ShareOfWrongLabels`.
 """

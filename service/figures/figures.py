@@ -28,6 +28,7 @@ from service.figures.machine_labels import MachineLabels
 from service.figures.random_arm import RandomArm
 from service.figures.random_stream import RandomStream
 from service.figures.team import Team
+from service.figures.wrong_labels import ShareOfWrongLabels
 
 __all__ = [
     "FIGURES",
@@ -63,6 +64,7 @@ OF_PEOPLE: Mapping[str, type[msgspec.Struct]] = {
     "agreement": Agreement,
     "label_errors": LabelErrors,
     "random_arm": RandomArm,
+    "share_of_wrong_labels": ShareOfWrongLabels,
     "drift": Drift,
     "engine_canaries": EngineCanaries,
     "label_quality": LabelQuality,

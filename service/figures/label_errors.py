@@ -1,10 +1,8 @@
-"""The figure about labels that are probably wrong."""
+"""The figure about labels that are suspected to be wrong."""
 
 from __future__ import annotations
 
 import msgspec
-
-from service.figures.estimates import Known
 
 __all__ = ["LabelErrors", "OfClass", "OnRandom", "SentBack", "Slice", "Suspect", "Twin"]
 
@@ -58,7 +56,7 @@ class Twin(msgspec.Struct):
 
 
 class Suspect(msgspec.Struct):
-    """One label that is probably wrong."""
+    """One label that is suspected to be wrong."""
 
     image_id: int
     label_id: int
@@ -81,12 +79,13 @@ class Suspect(msgspec.Struct):
 
 
 class LabelErrors(msgspec.Struct):
-    """Labels that are probably wrong, by a classifier that never saw them and by their near-duplicates."""
+    """Labels that a classifier that never saw them, or a near-duplicate, contradicts: a ranking, and no rate.
+
+    How many labels are wrong is in `share_of_wrong_labels`.
+    """
 
     labels: int
     """How many were judged."""
-    rate: Known
-    """The estimated share of wrong labels."""
     found: int
     """How many are suspect and wait for a review."""
     found_right: int

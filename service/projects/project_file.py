@@ -96,6 +96,7 @@ class SharesIn(Strict):
     random: Annotated[float, Field(ge=0, lt=1)] = 0.10
     random_target: int = Field(default=100, ge=0)
     blind: Share = 0.10
+    re_review: Annotated[float, Field(ge=0, le=0.5)] = 0.02
 
 
 class GateIn(Strict):
@@ -121,6 +122,16 @@ class OverlapIn(Strict):
 class TeamIn(Strict):
     pseudonyms: bool = False
     pause: bool = True
+
+
+class TargetsIn(Strict):
+    accuracy: Share = 0.8
+    agreement: Annotated[float, Field(ge=-1, le=1)] = 0.667
+    label_errors: Share = 0.05
+    gold: Share = 0.9
+    disputes: int = Field(default=0, ge=0)
+    classes: int = Field(default=10, ge=0)
+    alarms: int = Field(default=0, ge=0)
 
 
 def _off(value: object) -> object:
@@ -152,6 +163,7 @@ class PolicyIn(Strict):
     gold: GoldIn = GoldIn()
     overlap: OverlapIn = OverlapIn()
     team: TeamIn = TeamIn()
+    targets: TargetsIn = TargetsIn()
     consensus: Literal["majority", "dawid-skene", "glad", "crowdlab"] = "majority"
     show: list[Literal["top", "reason"]] = ["top", "reason"]
     explanation: Literal["", "examples", "occlusion", "both"] = ""

@@ -28,7 +28,8 @@ from service.release.counting import Counting
 FROZEN: dict[str, tuple[str, ...]] = {
     "label_quality": (),
     "agreement": ("people", "classes"),
-    "label_errors": ("labels", "rate", "found", "found_right", "sent_back", "random", "classes", "slices"),
+    "label_errors": ("labels", "found", "found_right", "sent_back", "random", "classes", "slices"),
+    "share_of_wrong_labels": (),
     "accuracy_by_version": (),
     "confusion": (),
 }

@@ -27,6 +27,7 @@ from service.figures.agreement import Agreement
 from service.figures.estimates import Interval
 from service.figures.figures import read
 from service.figures.label_quality import LabelQuality
+from service.figures.wrong_labels import ShareOfWrongLabels
 from service.logs import get_logger
 from service.notifications.sending import deliver
 from service.notifications.summary import Measured, Person, Week, Words, alarm_words, weekly_words
@@ -108,6 +109,7 @@ def _week(session: Session, parts: Parts, project: Project, name: str, start: da
     figures, tally = dashboard.figures(session, project.id), dashboard.tally(session, project.id)
     by_version, agreement = read(figures, AccuracyByVersion), read(figures, Agreement)
     quality, champion = read(figures, LabelQuality), by_version.champion if by_version else None
+    wrong = read(figures, ShareOfWrongLabels)
     observed = agreement.people.all.observed if agreement else None
     people = project_history.worked(session, project.id, start, end)
     return Week(
@@ -118,6 +120,7 @@ def _week(session: Session, parts: Parts, project: Project, name: str, start: da
         labelled=int(tally.counts.get("labelled", 0)) if tally else 0,
         agreement=_measured(observed.value if observed else None, observed),
         accuracy=_measured(champion.accuracy if champion else None, champion),
+        wrong_labels=wrong.words if wrong else "",
         verdict=quality.verdict if quality else "",
         people=[Person(shown_name(project, p.annotator_id, p.name), p.answers, p.seconds / 3600) for p in people],
         disputes=project_history.disputes(session, project.id),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import Any
 
 import sqlalchemy as sa
 from PIL import Image
@@ -12,7 +13,10 @@ from PIL import Image
 from db.repositories.running import failures, heartbeats
 from db.session import transaction
 from labeling.adapters.storage.image_store import ImageStore
+from labeling.estimates import Estimate
 from labeling.project import Project
+from service.figures.estimates import known
+from service.figures.wrong_labels import ShareOfWrongLabels
 from tests import factories
 from tests.factories import NOW
 
@@ -27,6 +31,18 @@ def share(value: float | None, n: int, name: str = "accuracy") -> dict[str, obje
     if value is None:
         return {"known": False, "n": n, name: None, "lower": None, "upper": None}
     return {"known": True, "n": n, name: value, "lower": value - 0.08, "upper": min(1.0, value + 0.06)}
+
+
+def wrong_labels(share: Estimate | None, **more: Any) -> ShareOfWrongLabels:
+    """What the worker would say of wrong labels: nothing yet, or this share of 400 labels by 60 re-reviews."""
+    known_share = known(share)
+    counts: dict[str, Any] = {"wrong": 4, "corrected": 0, "open": 0, "labels": 400, "as_of": NOW.isoformat()}
+    if share is None:
+        counts = {"wrong": 0, "corrected": 0, "open": 0, "labels": 400, "as_of": None}
+    width = None if share is None else round(share.upper - share.lower, 4)
+    counts |= {"at_least": None, "doubled": 0, "asked": 60, "waiting": 0, "wanted": 60, "would_tell": 98, "more": 30}
+    counts |= {"width_now": width, "width_then": 0.06, "given": known_share, "share": known_share}
+    return ShareOfWrongLabels(**{**counts, **more})
 
 
 def fill(database: sa.Engine, project: Project, images: ImageStore) -> None:

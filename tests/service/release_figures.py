@@ -16,6 +16,7 @@ from service.figures.estimates import Known, estimate, exactly, known
 from service.figures.figures import write
 from service.figures.label_errors import LabelErrors, OnRandom, SentBack, Slice
 from service.figures.label_quality import Coverage, Criterion, LabelQuality, RandomLabels, Suspects
+from tests.service.quality_data import wrong_labels
 
 HIDDEN = "someone@example.org"
 UNKNOWN = known(Estimate(0.5, 0.2, 0.8, 3))
@@ -39,7 +40,6 @@ def store_figures(database: sa.Engine, project: Project, at: datetime) -> None:
         _label_quality(),
         LabelErrors(
             labels=80,
-            rate=sure(0.06, 80),
             found=5,
             found_right=2,
             sent_back=SENT_BACK,
@@ -50,6 +50,7 @@ def store_figures(database: sa.Engine, project: Project, at: datetime) -> None:
             last_label_id=80,
             config_version=1,
         ),
+        wrong_labels(Estimate(0.04, 0.02, 0.09, 60), wrong=6, corrected=5),
         AccuracyByVersion([champion]),
         Confusion(version=2, n=51, known=True, classes=classes, counts=counts),
     ]

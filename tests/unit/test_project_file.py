@@ -21,6 +21,7 @@ PAIRS = [
     (project_file.GoldIn, project.Gold),
     (project_file.OverlapIn, project.Overlap),
     (project_file.TeamIn, project.Team),
+    (project_file.TargetsIn, project.Targets),
     (project_file.PolicyIn, project.Policy),
     (project_file.ProjectFile, project.ProjectConfig),
 ]

@@ -1,7 +1,7 @@
-"""The share of labels that are wrong, from blind re-reviews; and which labels to re-review for it.
+"""The share of labels that are wrong, from blind re-reviews.
 
-In: how suspicious each of N labels is, then what blind re-reviews said of m of them. Out: a share with an exact
-interval, or None: not yet known. Invariant: a classifier's disagreement is a ranking and never the rate, and neither is
+In: what blind re-reviews said of m of N labels (`re_review_plan` says which). Out: a share with an exact interval, or
+None: not yet known. Invariant: a classifier's disagreement is a ranking and never the rate, and neither is
 the error of one re-reviewer: a label counts as wrong only where a third answer or a lead does not uphold it.
 """
 
@@ -11,59 +11,39 @@ import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
-import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import beta
 
 from labeling.errors import Invalid
 from labeling.estimates import MIN_LABELS, Estimate
 from labeling.quality.finite_samples import finite_interval
+from labeling.quality.labels.re_review_plan import SUSPICIOUS_SHARE
+from labeling.review.re_reviews import Outcome
 
 __all__ = [
     "MORE",
     "Outcome",
-    "Plan",
     "Prospect",
     "WrongLabels",
     "at_least",
-    "plan_re_reviews",
     "prospect",
     "re_reviews_for_width",
     "wrong_labels",
 ]
 
-SUSPICIOUS_SHARE = 1 / 3
-"""Of the re-reviews; with a half the estimate errs less and its interval is wider."""
 MORE = 30
 """So many further re-reviews are offered at a time."""
 
 
-class Outcome(StrEnum):
-    """What the re-review of a label came to."""
-
-    UPHELD = "upheld"
-    """The blind answer is the label, or differs and a third answer or a lead upholds the label."""
-    WRONG = "wrong"
-    """The blind answer differs, and a third answer or a lead does not uphold the label."""
-    OPEN = "open"
-    """The blind answer differs and no third answer is there yet, or it decides nothing: it counts half."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Positions of the labels to re-review: the most suspicious, and a uniform draw from all others, each in order."""
-
-    suspicious: NDArray[np.int64]
-    uniform: NDArray[np.int64]
-
-
 @dataclass(frozen=True, slots=True)
 class WrongLabels:
-    """The share of all labels that are wrong, `share.n` labels re-reviewed, `open` of which count half."""
+    """The share of all labels that are wrong still, `share.n` labels re-reviewed, `open` of which count half.
+
+    `given` is the share that was wrong before the labels that were found `wrong` were corrected.
+    """
 
     share: Estimate
+    given: Estimate
     wrong: int
     open: int
 
@@ -77,38 +57,9 @@ class Prospect:
     width_then: float
 
 
-def plan_re_reviews(suspicion: NDArray[np.floating], m: int, rng: np.random.Generator) -> Plan:
-    """Which m of N labels to re-review blind: a third are the most suspicious, the rest uniform among the others.
-
-    With the same suspicion and an `rng` of the same seed a larger m holds all labels of a smaller one, so more can be
-    asked for later. A label of the uniform draw may then be one of the most suspicious.
-
-    Parameters
-    ----------
-    suspicion : (N,) float
-        Higher is more suspicious, such as 1 - the out-of-fold probability of the label; NaN is the least. It is kept
-        while the re-reviews of one plan are counted: one that has learnt from their outcomes would bias the draw.
-    m : int
-        How many re-reviews; all labels where there are no more.
-    rng : numpy.random.Generator
-        Draws the uniform ones, and orders equal suspicions.
-
-    Examples
-    --------
-    >>> plan = plan_re_reviews(np.array([0.1, 0.9, 0.2, 0.3, 0.8, 0.4]), 3, np.random.default_rng(0))
-    >>> plan.suspicious.tolist(), len(plan.uniform)
-    ([1], 2)
-    """
-    n = len(suspicion)
-    m = min(m, n)
-    shuffled = rng.permutation(n)
-    doubt = np.nan_to_num(np.asarray(suspicion, np.float64)[shuffled], nan=-np.inf, posinf=np.inf, neginf=-np.inf)
-    h = int(m * SUSPICIOUS_SHARE)
-    top = shuffled[np.argsort(-doubt, kind="stable")[:h]]
-    return Plan(top, shuffled[~np.isin(shuffled, top)][: m - h])
-
-
-def wrong_labels(suspicious: Sequence[Outcome], uniform: Sequence[Outcome], labels: int) -> WrongLabels | None:
+def wrong_labels(
+    suspicious: Sequence[Outcome], uniform: Sequence[Outcome], labels: int, corrected: int = 0
+) -> WrongLabels | None:
     """The share of wrong labels with its exact interval; None, not yet known, under 30 re-reviews.
 
     Parameters
@@ -118,17 +69,19 @@ def wrong_labels(suspicious: Sequence[Outcome], uniform: Sequence[Outcome], labe
         draw, in the order of the plan up to the first that is not answered.
     labels : int
         N, all labels, those of the plan included.
+    corrected : int
+        How many of those that were found wrong have another label now, or none.
 
     Returns
     -------
     WrongLabels or None
         (k_top + k_rest (N - h) / (m - h)) / N, and the hypergeometric interval of the rest. Open ones count half in
-        the value; the lower end counts none of them and the upper end all.
+        the value; the lower end counts none of them and the upper end all. `share` is that less corrected / N.
 
     Raises
     ------
     Invalid
-        Where more labels were re-reviewed than there are.
+        Where more labels were re-reviewed than there are, or more corrected than found wrong.
 
     Examples
     --------
@@ -142,11 +95,13 @@ def wrong_labels(suspicious: Sequence[Outcome], uniform: Sequence[Outcome], labe
     if h + drawn < MIN_LABELS or not drawn:
         return None
     top, rest = _counted(suspicious), _counted(uniform)
+    if not 0 <= corrected <= top.least + rest.least:
+        raise Invalid(f"{corrected} labels were corrected of {top.least + rest.least} that were found wrong.")
     value = (top.likely + rest.likely * (labels - h) / drawn) / labels
     lower = (top.least + finite_interval(rest.least, drawn, labels - h)[0]) / labels
     upper = (top.most + finite_interval(rest.most, drawn, labels - h)[1]) / labels
-    share = Estimate(value, min(lower, value), max(upper, value), h + drawn)
-    return WrongLabels(share, top.least + rest.least, top.open + rest.open)
+    given = Estimate(value, min(lower, value), max(upper, value), h + drawn)
+    return WrongLabels(_less(given, corrected / labels), given, top.least + rest.least, top.open + rest.open)
 
 
 def at_least(differing: int, doubled: int) -> Estimate:
@@ -210,6 +165,11 @@ class _Count:
     @property
     def most(self) -> int:
         return self.least + self.open
+
+
+def _less(share: Estimate, less: float) -> Estimate:
+    value, lower, upper = (max(end - less, 0.0) for end in (share.value, share.lower, share.upper))
+    return Estimate(value, lower, upper, share.n)
 
 
 def _counted(outcomes: Sequence[Outcome]) -> _Count:

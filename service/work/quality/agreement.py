@@ -88,7 +88,8 @@ def refresh_agreement(parts: Parts, project_id: ProjectId) -> dict[str, int]:
 
 
 def _read(parts: Parts, session: Session, project: Project) -> _Facts:
-    votes = [vote for vote in read_votes(parts, session, project.id) if vote.annotator_id]
+    every = read_votes(parts, session, project.id)  # re-reviews ask about the most suspicious labels: not a fair part
+    votes = [vote for vote in every if vote.annotator_id and vote.re_reviewed is None]
     blind = {vote.image_id for vote in votes if vote.blind}
     return _Facts(
         project,

@@ -1,7 +1,8 @@
-"""The figure `label_errors`: labels that are probably wrong, by a classifier that never saw them and by their twins.
+"""The figure `label_errors`: labels that are suspected, by a classifier that never saw them and by their twins.
 
 In: labels that stand and the embeddings that the classifier uses. Out: one figure. Only labels that may be learnt from
-teach; those of the random stream are judged by a fit on these alone. Gold is not suspected.
+teach; those of the random stream are judged by a fit on these alone. Gold is not suspected. How many are suspected is
+no rate of wrong labels: the classifier's own errors are among them.
 """
 
 from __future__ import annotations
@@ -22,13 +23,11 @@ from db.views import dashboard, label_audit, project_stats
 from db.views.figures import keep, kept_fingerprint
 from db.views.label_audit import HeldLabel
 from labeling.answers import MISSING
-from labeling.estimates import Estimate
 from labeling.project import Project
-from labeling.quality.labels.label_errors import Suspect, cross_validated, error_rate, suspects, twins_that_differ
+from labeling.quality.labels.label_errors import Suspect, cross_validated, suspects, twins_that_differ
 from labeling.review.kinds import may_teach
 from labeling.types import LabelSource, ProjectId, ReviewKind
 from labeling.vectors import finite_rows
-from service.figures.estimates import known
 from service.figures.figures import name_of, read, write
 from service.figures.label_errors import LabelErrors, OfClass, OnRandom, SentBack, Slice, Twin
 from service.figures.label_errors import Suspect as Listed
@@ -38,10 +37,10 @@ from service.work.pool.pool import Pool, load_pool
 from service.work.pool.recipes import recipe_of
 from service.work.wiring import Parts
 
-__all__ = ["PART", "refresh_suspects"]
+__all__ = ["PART", "out_of_fold", "refresh_suspects"]
 
 PART = ":suspects"
-FORMAT = "1"
+FORMAT = "2"
 LISTED = 200
 MOST_SLICES = 12
 MOST_EXAMPLES = 10_000
@@ -52,12 +51,11 @@ CHANGED_SHARE, CHANGED_LEAST = 0.05, 20
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What was found of `labels`: suspects by position, groups that contradict themselves, and the rate of errors."""
+    """What was found of `labels`: suspects by position, and groups that contradict themselves."""
 
     labels: list[HeldLabel]
     suspected: dict[int, Suspect]
     twins: dict[int, tuple[int, ...]]
-    rate: Estimate
 
 
 def refresh_suspects(parts: Parts, project_id: ProjectId) -> dict[str, int]:
@@ -93,6 +91,22 @@ def _due(session: Session, project: Project, newest: int, fingerprint: str, now:
 
 
 def _find(project: Project, labels: list[HeldLabel], pool: Pool) -> _Found:
+    given, probs = out_of_fold(project, labels, pool)
+    groups = np.array([one.group_id for one in labels], np.int64)
+    return _Found(
+        labels,
+        {one.position: one for one in suspects(given, probs)},
+        {at: twins for twins in twins_that_differ([x.value for x in labels], groups) for at in twins},
+    )
+
+
+def out_of_fold(
+    project: Project, labels: Sequence[HeldLabel], pool: Pool
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The labels (N,) as class positions, and what a classifier that knew none of a label's group says (N, K).
+
+    A row of NaN means no prediction: no vector, no class of the project, no other example of the class.
+    """
     answers, n_classes = project.config.answers, len(project.config.classes)
     rng = np.random.default_rng(project.config.policy.seed % 2**63)
     given = np.array(answers.class_codes(one.value for one in labels), np.int64)
@@ -106,12 +120,7 @@ def _find(project: Project, labels: list[HeldLabel], pool: Pool) -> _Found:
         inputs = pool.inputs.take(rows[ready])
         fit = recipe_of(project, pool, project.config.policy.head, reference=MOST_EXAMPLES)
         probs[ready] = cross_validated(inputs, given[ready], groups[ready], teaches, fit, n_classes, rng)
-    return _Found(
-        labels,
-        {one.position: one for one in suspects(given, probs)},
-        {at: twins for twins in twins_that_differ([x.value for x in labels], groups) for at in twins},
-        error_rate(given, probs, groups, rng),
-    )
+    return given, probs
 
 
 def _teaches(label: HeldLabel) -> bool:
@@ -142,7 +151,6 @@ def _figure(session: Session, project: Project, found: _Found, newest: int) -> L
     random = [at for at, one in enumerate(found.labels) if one.kind is ReviewKind.RANDOM]
     return LabelErrors(
         labels=len(found.labels),
-        rate=known(found.rate),
         found=len(listed),
         found_right=len(right),
         sent_back=SentBack(

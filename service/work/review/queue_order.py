@@ -14,7 +14,7 @@ from db.repositories.reviews.reviews import Review
 from labeling.project import Project
 from labeling.review.queue import InQueue, order
 from labeling.select.strategies.strategy import Predicted, checked_scores
-from labeling.types import ImageId, ReviewId
+from labeling.types import ImageId, ReviewId, ReviewKind
 from service.work.pool.predictions import ImagePrediction
 from service.work.pool.strategies import strategy_of
 
@@ -44,10 +44,15 @@ def in_order(
     checked = checked_scores(scores, len(open_now), project.config.policy.strategy)
     return order(
         [
-            InQueue(r.id, r.kind, r.query_number, r.place, score, r.id in first, r.representative)
+            InQueue(r.id, r.kind, r.query_number, r.place, score, r.id in first, r.representative or _is_re_review(r))
             for r, score in zip(open_now, checked.tolist(), strict=True)
         ]
     )
+
+
+def _is_re_review(review: Review) -> bool:
+    """Whether it re-reviews a label: of the reviews that ask about labels again only those are blind."""
+    return review.kind is ReviewKind.RELABEL and review.blind
 
 
 def _probs(known: Sequence[ImagePrediction | None], n_classes: int) -> npt.NDArray[np.float32]:

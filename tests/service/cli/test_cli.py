@@ -529,3 +529,21 @@ def test_what_counts_as_one_image_is_set_in_the_project_file(written: str, store
 def test_anything_else_is_refused_with_its_place(written: str) -> None:
     with pytest.raises(Invalid, match="near_duplicates"):
         parse_project(f"name: animals\nlabels: [cat, dog]\npolicy: {{near_duplicates: {written}}}\n")
+
+
+# re-reviews
+
+
+def test_re_reviews_are_asked_for_once_there_are_labels_and_one_request_at_a_time(animals: Cli) -> None:
+    nothing = animals("re-reviews", "animals")
+    refused = animals.document("re-reviews", "animals", "--more", "30", code=1)
+    for number in range(40):
+        add_label(animals.home, f"label {number}")
+
+    first, second = (animals.document("re-reviews", "animals", "--more", "30") for _ in range(2))
+
+    assert nothing.exit_code == 0 and "Not counted yet" in nothing.stdout
+    assert "needs 30 labels, and there are 0" in refused["message"]
+    assert first == {"wanted": 30, "asked": 0, "new": 30}
+    assert second == {"wanted": 30, "asked": 0, "new": 0}
+    assert animals("re-reviews", "animals", "--more", "1001").exit_code == 2

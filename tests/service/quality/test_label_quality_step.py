@@ -18,8 +18,10 @@ from db.views import dashboard
 from db.views import figures as kept
 from db.views.figures import NewFigure
 from db.views.project_stats import labels_now
-from labeling.project import Project
+from labeling.estimates import Estimate
+from labeling.project import Policy, Project, Targets
 from labeling.types import Actor, ImageId, LabelSource, ReviewKind
+from service.figures.figures import write
 from service.labels.resolution import resolve_labels
 from service.work.quality.agreement import refresh_agreement
 from service.work.quality.label_alarms import watch_labels
@@ -29,6 +31,7 @@ from tests import factories
 from tests.answering import asked_about, people
 from tests.conftest import NOW
 from tests.service.labelled_pool import Ground, make_ground
+from tests.service.quality_data import wrong_labels
 
 
 @pytest.fixture
@@ -53,6 +56,12 @@ def with_champion(ground: Ground, accuracy: float, lower: float, upper: float) -
     data = {"versions": [{**row, "accuracy": accuracy, "lower": lower, "upper": upper}]}
     with transaction(ground.parts.database) as session:
         kept.keep(session, ground.project.id, [NewFigure("accuracy_by_version", data)], "f", ground.parts.now())
+
+
+def with_wrong_labels(ground: Ground, share: Estimate | None, **more: Any) -> None:
+    with transaction(ground.parts.database) as session:
+        figure = write(wrong_labels(share, **more))
+        kept.keep(session, ground.project.id, [figure], "f", ground.parts.now(), ":wrong_labels")
 
 
 def verdict(ground: Ground) -> dict[str, Any]:
@@ -80,6 +89,7 @@ def test_the_coverage_follows_new_images(ground: Ground) -> None:
 
 def test_labels_on_which_people_agree_can_be_shipped_once_the_accuracy_is_known(ground: Ground) -> None:
     answer_all(ground)
+    with_wrong_labels(ground, Estimate(0.02, 0.01, 0.04, 60))
 
     before = verdict(ground)
     with_champion(ground, 0.93, 0.87, 0.96)
@@ -90,7 +100,7 @@ def test_labels_on_which_people_agree_can_be_shipped_once_the_accuracy_is_known(
     assert states(after) == {
         "accuracy": "met",
         "agreement": "met",
-        "label_errors": "for information" if states(after)["label_errors"] == "for information" else "met",
+        "label_errors": "met",
         "gold": "for information",
         "disputes": "met",
         "classes": "met",
@@ -114,6 +124,67 @@ def test_people_who_disagree_raise_an_alarm_and_stand_in_the_way_until_they_agre
     assert disputes["figure"]["value"] == 50 and disputes["where"] == "/disputes"
     with reading(ground.parts.database) as session:
         assert [one.kind for one in alarms.open_alarms(session, ground.project.id)] == ["agreement is low"]
+
+
+def test_wrong_labels_are_judged_by_re_reviews_and_without_them_not_yet_known(ground: Ground) -> None:
+    answer_all(ground)
+
+    def found() -> dict[str, Any]:
+        return next(one for one in verdict(ground)["criteria"] if one["name"] == "label_errors")
+
+    without = found()
+    with_wrong_labels(ground, Estimate(0.03, 0.01, 0.06, 60))
+    near = found()
+    with_wrong_labels(ground, Estimate(0.09, 0.06, 0.14, 60))
+    many = found()
+
+    assert (without["state"], without["figure"]["value"]) == ("not yet known", None)
+    assert near["state"] == "not yet known" and near["figure"]["value"] == 0.03
+    assert many["state"] == "missed" and "by 60 blind re-reviews" in many["why"]
+
+
+def test_double_answers_can_show_that_too_many_labels_are_wrong_and_never_that_few_are(ground: Ground) -> None:
+    answer_all(ground)
+
+    with_wrong_labels(ground, None, at_least=0.07, doubled=80)
+    many = next(one for one in verdict(ground)["criteria"] if one["name"] == "label_errors")
+    with_wrong_labels(ground, None, at_least=0.01, doubled=80)
+    few = next(one for one in verdict(ground)["criteria"] if one["name"] == "label_errors")
+
+    assert many["state"] == "missed" and "at least 7.0%, by 80 double answers" in many["why"]
+    assert few["state"] == "not yet known"
+    assert many["figure"]["value"] is None  # a bound is no estimate
+
+
+def test_the_targets_are_those_of_the_policy(
+    database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path
+) -> None:
+    policy = Policy(targets=Targets(label_errors=0.2, classes=90, accuracy=0.99))
+    ground = make_ground(database, tmp_path, make_project(database, policy=policy), pool=100, reserved=0)
+    answer_all(ground)
+    with_champion(ground, 0.93, 0.87, 0.96)
+    with_wrong_labels(ground, Estimate(0.09, 0.06, 0.14, 60))
+
+    found = states(verdict(ground))
+
+    assert (found["label_errors"], found["classes"], found["accuracy"]) == ("met", "missed", "missed")
+    with reading(database) as session:
+        assert alarms.open_alarms(session, ground.project.id) == []
+
+
+def test_the_alarm_of_wrong_labels_says_the_newest_figure_while_it_is_open(ground: Ground) -> None:
+    said = []
+    for share in (Estimate(0.09, 0.06, 0.14, 60), Estimate(0.07, 0.04, 0.11, 90), Estimate(0.03, 0.01, 0.06, 120)):
+        with_wrong_labels(ground, share)
+        watch_labels(ground.parts, ground.project.id)
+        watch_labels(ground.parts, ground.project.id)
+        with reading(ground.parts.database) as session:
+            said.append([(one.kind, one.words) for one in alarms.open_alarms(session, ground.project.id)])
+
+    assert [len(some) for some in said] == [1, 1, 0]
+    assert said[0][0][0] == said[1][0][0] == "many label errors"
+    assert "9.0%" in said[0][0][1] and "at most 5.0% is wanted" in said[0][0][1]
+    assert "7.0%" in said[1][0][1] and "9.0%" not in said[1][0][1]
 
 
 def test_an_alarm_stays_while_its_figure_is_counted_anew(ground: Ground) -> None:

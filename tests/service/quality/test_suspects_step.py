@@ -64,7 +64,7 @@ def test_planted_errors_are_listed_with_what_they_should_be_and_hold_out_ones_ar
     hit = [one for one in data["suspects"] if one["image_id"] in wrong]
     assert all(one["suggested"] == name_of(ground, one["image_id"], wrong=False) for one in hit)
     assert {one["image_id"] for one in data["suspects"] if one["random"]} >= set(ground.reserved[:WRONG])
-    assert data["rate"]["n"] == 120 and data["rate"]["lower"] <= 10 / 120 <= data["rate"]["upper"]
+    assert "rate" not in data  # how many are suspected is no share of wrong labels
     assert data["random"] == {"labels": 30, "found": data["random"]["found"], "corrected": 0}
     assert sum(row["labels"] for row in data["classes"]) == 120
 

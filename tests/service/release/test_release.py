@@ -99,8 +99,8 @@ def test_the_page_says_who_when_what_and_what_is_not_known(ground: Ground) -> No
     assert "For internal use." in text
     assert made.hash in text
     assert "This is the first release." in text
-    assert text.count("the worker had not computed it") == 2
-    assert "label errors were not searched for yet" in text
+    assert text.count("the worker had not computed it") == 3
+    assert "suspected labels were not searched for yet" in text
     assert "97.1 % (85.1 % to 99.5 %)" in text  # 33 of 34 cats on which both agreed
     assert text.count("data:image/jpeg;base64,") == 6  # four cats, both dogs
 
@@ -136,7 +136,8 @@ def test_the_workers_figures_are_frozen_without_names_and_their_age_is_said(grou
     assert '<td class="n">2</td><td class="n">at most 0</td><td class="bad">missed</td>' in text
     assert '<td class="n">not yet known (3)</td><td class="n">at least 0.67</td>' in text
     assert "before the newest answer:" not in text
-    assert page_of(ground, stale).count("before the newest answer:") == 3
+    assert "<strong>4.0 % (2.0 % to 9.0 %)</strong>, of 400 labels" in text and "6 were found wrong, of which 5" in text
+    assert page_of(ground, stale).count("before the newest answer:") == 4
     assert HIDDEN not in text
     assert HIDDEN not in read_file(ground.home, ground.project, fresh, FIGURES).decode()
 

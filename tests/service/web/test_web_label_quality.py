@@ -12,12 +12,13 @@ import sqlalchemy as sa
 from db.repositories.reviews import overlaps, reviews
 from db.repositories.running import alarms
 from db.session import reading, transaction
-from db.tables import AuditRow, LabelCheckRow, OverlapRow
+from db.tables import AuditRow, LabelCheckRow, OverlapRow, ReReviewRequestRow
 from db.views import dashboard
 from labeling.jobs import Role
 from labeling.project import Project
 from labeling.types import Actor, ReviewId
 from service.figures.figures import OF_PEOPLE
+from service.work.quality.wrong_labels import refresh_wrong_labels
 from tests import factories
 from tests.conftest import NOW
 from tests.reviewing import rows_of
@@ -110,6 +111,54 @@ def test_the_api_handles_the_same_and_says_what_no_longer_stands(world: World, d
     assert [job["job"] for job in jobs] == ["review"]
 
 
+def test_more_re_reviews_are_asked_for_with_a_button_that_says_what_they_would_tell(
+    world: World, database: sa.Engine
+) -> None:
+    project = world.ground.project.id
+    with web(database, world.home) as client:
+        log_in(client, make_key(database, Role.ENGINEER))
+        refresh_wrong_labels(world.ground.parts, project)
+        page = client.get(f"{world.address}/label-quality").text
+        data = {"form_token": form_token(page), "more": "30"}
+        first, second = (client.post(f"{world.address}/re-reviews", data=data) for _ in range(2))
+        after = [client.get(one.headers["location"]).text for one in (first, second)]
+
+    assert "not yet known" in page and "30 more blind re-reviews give an interval about" in page
+    assert [one.headers["location"].split("asked=")[1] for one in (first, second)] == ["30#wrong", "0#wrong"]
+    assert "30 more labels will be re-reviewed" in after[0] and "earlier request still waits" in after[1]
+    assert [(row.wanted, row.reason) for row in rows_of(database, ReReviewRequestRow)] == [(30, "from the page")]
+    assert "re-reviews" in {row.action for row in rows_of(database, AuditRow)}
+
+
+def test_a_reader_sees_what_re_reviews_would_tell_and_asks_for_none(world: World, database: sa.Engine) -> None:
+    key, project = make_key(database, Role.READ), world.ground.project.id
+    address = f"/api/projects/{project}/re-reviews"
+    with web(database, world.home) as client:
+        early = client.get(address, headers=bearer(key))
+        refresh_wrong_labels(world.ground.parts, project)
+        found = client.get(address, headers=bearer(key)).json()
+        log_in(client, key)
+        page = client.get(f"{world.address}/label-quality").text
+        refused = client.post(address, headers=bearer(key), json={"more": 30})
+
+    assert early.status_code == 404
+    assert found["words"].startswith("not yet known") and "30 more" in found["offer"]
+    assert found["figure"]["asked"] == 0
+    assert "Ask for 30 more re-reviews" not in page and refused.status_code == 403
+
+
+@pytest.mark.parametrize("body", [{"more": 0}, {"more": 1_001}, {"more": 3, "else": 1}])
+def test_a_request_for_re_reviews_that_makes_no_sense_is_refused(
+    world: World, database: sa.Engine, body: dict[str, int]
+) -> None:
+    with web(database, world.home) as client:
+        key = make_key(database, Role.ENGINEER)
+        answer = client.post(f"/api/projects/{world.ground.project.id}/re-reviews", headers=bearer(key), json=body)
+
+    assert answer.status_code == 422
+    assert rows_of(database, ReReviewRequestRow) == []
+
+
 def test_figures_of_another_form_are_said_to_be_computed_again(world: World, database: sa.Engine) -> None:
     with transaction(database) as session:
         for name in OF_PEOPLE:
@@ -122,7 +171,7 @@ def test_figures_of_another_form_are_said_to_be_computed_again(world: World, dat
         suspects = client.get("/api/projects/animals/suspects", headers=bearer(key))
 
     assert page.status_code == 200
-    assert page.text.count("Being computed again") == 5
+    assert page.text.count("Being computed again") == 6
     assert suspects.status_code == 404 and "computed again" in suspects.text
 
 

@@ -57,6 +57,17 @@ def test_random_reviews_stand_among_the_hard_ones_at_their_drawn_place() -> None
     assert found == [1, 3, 2]
 
 
+def test_re_reviews_of_a_newer_query_stand_among_the_hard_ones_and_push_no_random_one_forward() -> None:
+    def re_review(number: int, place: float, query: int) -> InQueue:
+        return InQueue(ReviewId(number), ReviewKind.RELABEL, query, place, 0.9, fixed=True)
+
+    found = order([_hard(1, 0.9), _hard(2, 0.1), _random(3, 0.5), re_review(4, 0.4, 2), re_review(5, 0.9, 3)])
+    alone = order([re_review(4, 0.4, 2), re_review(5, 0.1, 3)])
+
+    assert found == [1, 4, 3, 2, 5]
+    assert alone == [5, 4]
+
+
 def test_each_hard_review_stands_in_the_middle_of_its_share_of_the_newest_query() -> None:
     alone = order([_hard(1, 0.9), _random(2, 0.49), _random(3, 0.51)])
     of_two = order([_hard(1, 0.9), _hard(2, 0.1), *(_random(n, p) for n, p in ((3, 0.24), (4, 0.26), (5, 0.74)))])

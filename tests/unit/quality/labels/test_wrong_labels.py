@@ -1,11 +1,8 @@
-"""The share of wrong labels: what is re-reviewed, what counts, and that the interval covers the truth."""
+"""The share of wrong labels: what counts, and that the interval covers the truth."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from bench.numbers import REPLAYS, replayed
@@ -14,49 +11,12 @@ from labeling.quality.finite_samples import finite_interval
 from labeling.quality.labels.wrong_labels import (
     Outcome,
     at_least,
-    plan_re_reviews,
     prospect,
     re_reviews_for_width,
     wrong_labels,
 )
 
 UPHELD, WRONG, OPEN = Outcome.UPHELD, Outcome.WRONG, Outcome.OPEN
-
-
-@given(st.integers(0, 200), st.integers(0, 120), st.integers(0, 1_000))
-def test_a_third_are_the_most_suspicious_and_the_rest_are_others(n: int, m: int, seed: int) -> None:
-    suspicion = np.random.default_rng(seed).random(n)
-
-    plan = plan_re_reviews(suspicion, m, np.random.default_rng(seed))
-
-    both = np.concatenate([plan.suspicious, plan.uniform])
-    assert len(both) == len(np.unique(both)) == min(m, n)
-    assert len(plan.suspicious) == min(m, n) // 3
-    assert set(plan.suspicious) == set(np.argsort(-suspicion)[: len(plan.suspicious)])
-
-
-def test_the_rest_is_drawn_uniformly_from_all_others() -> None:
-    suspicion, times = np.arange(40.0), np.zeros(40)
-    for seed in range(2_000):
-        times[plan_re_reviews(suspicion, 12, np.random.default_rng(seed)).uniform] += 1
-
-    assert not times[-4:].any()
-    assert times[:36] == pytest.approx(np.full(36, 2_000 * 8 / 36), rel=0.2)
-
-
-def test_a_larger_plan_of_the_same_seed_holds_the_smaller_one() -> None:
-    suspicion = np.random.default_rng(3).random(200)
-
-    plans = [plan_re_reviews(suspicion, m, np.random.default_rng(5)) for m in (30, 60, 90)]
-
-    asked = [set(plan.suspicious) | set(plan.uniform) for plan in plans]
-    assert asked[0] < asked[1] < asked[2]
-
-
-def test_a_label_without_a_prediction_is_the_least_suspicious() -> None:
-    suspicion = np.array([np.nan, 0.1, 0.2, np.nan, 0.0, np.nan])
-
-    assert plan_re_reviews(suspicion, 6, np.random.default_rng(0)).suspicious.tolist() == [2, 1]
 
 
 def test_the_estimate_and_its_interval_are_those_of_the_contract() -> None:
@@ -90,6 +50,21 @@ def test_when_all_labels_were_re_reviewed_the_share_is_known_exactly() -> None:
 
     assert found is not None
     assert found.share.lower == found.share.value == found.share.upper == pytest.approx(5 / 40)
+
+
+def test_what_was_found_wrong_and_corrected_is_not_wrong_any_more() -> None:
+    before, after = (wrong_labels([WRONG] * 7 + [UPHELD] * 13, [WRONG] * 2 + [UPHELD] * 38, 500, n) for n in (0, 9))
+
+    assert before is not None and after is not None
+    assert after.given == before.given == before.share
+    for one, other in zip(
+        (after.share.value, after.share.lower, after.share.upper),
+        (before.share.value, before.share.lower, before.share.upper),
+        strict=True,
+    ):
+        assert one == pytest.approx(other - 9 / 500)
+    with pytest.raises(Invalid, match="10 labels were corrected of 9"):
+        wrong_labels([WRONG] * 7 + [UPHELD] * 13, [WRONG] * 2 + [UPHELD] * 38, 500, 10)
 
 
 def test_more_re_reviews_than_labels_are_refused() -> None:
