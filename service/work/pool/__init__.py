@@ -7,5 +7,5 @@ Offers `pool.EnginePin`, `pool.Pool`, `pool.load_pool`, `pool.pin_of`, `predicti
 `recipes.head_named`, `recipes.recipe_of`, `recipes.reference_rows`, `saved_versions.folder_of`,
 `saved_versions.hash_of_card`, `saved_versions.load_classifier`, `saved_versions.pin_of_card`, `strategies.strategy_of`,
 `training_set.read_snapshot`, `training_set.rebuild_snapshot`, `training_set.training_examples`,
-`training_set.truth_of`.
+`training_set.truth_of`, `votes.read_votes`.
 """

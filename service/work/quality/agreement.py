@@ -43,7 +43,7 @@ from service.figures.agreement import (
 from service.figures.estimates import known
 from service.figures.figures import is_current, write
 from service.projects.pseudonyms import shown_name
-from service.work.quality.votes import read_votes
+from service.work.pool.votes import read_votes
 from service.work.wiring import Parts
 
 __all__ = ["PART", "refresh_agreement"]

@@ -31,7 +31,7 @@ from labeling.types import ImageId, ProjectId
 from service.figures.agreement import Consensus
 from service.figures.figures import is_current, write
 from service.labels.resolution import MAJORITY, Standing, resolve_labels, standing_of
-from service.work.quality.votes import read_votes
+from service.work.pool.votes import read_votes
 from service.work.wiring import Parts
 
 __all__ = ["PART", "refresh_consensus", "refresh_large_consensus"]

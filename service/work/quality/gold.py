@@ -23,7 +23,7 @@ from labeling.answers import AnswerSet
 from labeling.project import Project
 from labeling.review.kinds import Use, may_use
 from labeling.types import ImageId, LabelSource, ProjectId
-from service.work.quality.votes import read_votes
+from service.work.pool.votes import read_votes
 from service.work.wiring import Parts
 
 __all__ = ["make_gold"]

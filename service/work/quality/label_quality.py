@@ -42,7 +42,7 @@ from service.figures.label_quality import (
 )
 from service.figures.label_quality import Criterion as Shown
 from service.figures.wrong_labels import ShareOfWrongLabels
-from service.work.quality.votes import read_votes
+from service.work.pool.votes import read_votes
 from service.work.wiring import Parts
 
 __all__ = ["PART", "refresh_label_quality"]

@@ -35,8 +35,8 @@ from labeling.review.re_reviews import ANSWERS, Outcome
 from labeling.types import Actor, ImageId, LabelSource, ProjectId, ReviewKind
 from service.labels.re_reviews import ReReviewed, outcomes
 from service.work.pool.pool import load_pool
+from service.work.pool.votes import read_votes
 from service.work.quality.suspects import out_of_fold
-from service.work.quality.votes import read_votes
 from service.work.wiring import Parts
 
 __all__ = [

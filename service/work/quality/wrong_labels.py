@@ -41,8 +41,8 @@ from service.figures.estimates import known
 from service.figures.figures import is_current, write
 from service.figures.wrong_labels import ShareOfWrongLabels
 from service.labels.re_reviews import ReReviewed
+from service.work.pool.votes import read_votes
 from service.work.quality.re_reviews import arrays_of, re_reviewed
-from service.work.quality.votes import read_votes
 from service.work.wiring import Parts
 
 __all__ = ["PART", "refresh_wrong_labels"]

@@ -166,6 +166,8 @@ def test_a_sample_ends_where_the_first_answer_is_missing(ground: Ground) -> None
     ground.label(ground.pool[:12], HARD)
     ground.label(ground.reserved, RANDOM)
     with transaction(ground.parts.database) as session:
+        review = session.scalars(sa.select(ReviewRow.id).where(ReviewRow.image_id == ground.reserved[35])).one()
+        factories.annotation(session, review, None, action="withdrawn", at=NOW + timedelta(seconds=1))
         factories.label(session, ground.project.id, ground.reserved[35], None)
 
     report = version(ground, learnt(ground)).report
