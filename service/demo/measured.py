@@ -1,7 +1,7 @@
-"""The accuracies that a project shows, beside the truth that a demo knows.
+"""The accuracies that a project shows, and its share of wrong labels, beside the truth that a demo knows.
 
-In: the figures of the random stream and of the random arm, the champion's predictions, and what the simulated
-annotators answer. Out: each with its interval and the share that is really so. It only reads.
+In: the figures of the random stream, the random arm and the re-reviews, the champion's predictions, and what the
+simulated annotators answer. Out: each with its interval and the share that is really so. It only reads.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from db.repositories.labels import labels
 from db.repositories.queries import queries
 from db.session import reading
+from labeling.types import LabelSource
 from service.demo.annotators import SimulatedAnswers
 from service.demo.look_back import Past, random_arm
 from service.demo.summary import Measured, RandomPoint
@@ -18,10 +20,11 @@ from service.figures.estimates import Known
 from service.figures.figures import stored
 from service.figures.random_arm import RandomArm
 from service.figures.random_stream import RandomStream
+from service.figures.wrong_labels import ShareOfWrongLabels
 from service.work.pool.predictions import champion_predictions
 from service.work.wiring import Parts
 
-__all__ = ["compare_accuracies", "compare_random_arm"]
+__all__ = ["compare_accuracies", "compare_random_arm", "compare_wrong_labels"]
 
 
 def compare_accuracies(parts: Parts, past: Past, people: SimulatedAnswers) -> tuple[Measured, Measured]:
@@ -56,6 +59,16 @@ def compare_random_arm(parts: Parts, past: Past, people: SimulatedAnswers) -> tu
     return tuple(
         RandomPoint(point.labels, _measured(point.accuracy, simulated.on_the_rest(point.labels))) for point in points
     )
+
+
+def compare_wrong_labels(parts: Parts, past: Past, people: SimulatedAnswers) -> Measured:
+    """The share of wrong labels by re-reviews; the truth is of all labels that people gave and that stand."""
+    with reading(parts.database) as session:
+        figure = stored(session, past.project.id, ShareOfWrongLabels)
+        given = [one for one in labels.current(session, past.project.id) if one.source is LabelSource.PEOPLE]
+    wrong = [one.value != people.true(past.named[one.image_id].reference) for one in given]
+    truth = round(sum(wrong) / len(wrong), 4) if wrong else None
+    return Measured(None, None, None, 0, truth) if figure is None else _measured(figure.share, truth)
 
 
 def _measured(found: Known, truth: float | None) -> Measured:

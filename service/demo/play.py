@@ -30,7 +30,7 @@ from service.demo.images import DemoImages, prepare_images
 from service.demo.look_back import make_rounds, read_past, take_pictures
 from service.demo.loop import Stage, turn
 from service.demo.machine_labels import compare_machine_labels
-from service.demo.measured import compare_accuracies, compare_random_arm
+from service.demo.measured import compare_accuracies, compare_random_arm, compare_wrong_labels
 from service.demo.people import read_people
 from service.demo.project import PROJECT, gold_manifest, project_file
 from service.demo.random_arm import SEEDS
@@ -138,6 +138,7 @@ def _report(stage: Stage, prepared: DemoImages, home: Path, started: float, show
         machine_labels=compare_machine_labels(parts, past, stage.first),
         accuracy_on_collection=on_collection,
         accuracy_on_what_is_left=on_what_is_left,
+        share_of_wrong_labels=compare_wrong_labels(parts, past, stage.first),
         random_arm=compare_random_arm(parts, past, stage.first),
         calibrated=past.champion is not None and bool(past.champion.report.get("calibrated")),
         seconds=round(time.monotonic() - started, 1),

@@ -107,6 +107,7 @@ class Summary:
     machine_labels: tuple[MachineThreshold, ...]
     accuracy_on_collection: Measured
     accuracy_on_what_is_left: Measured
+    share_of_wrong_labels: Measured
     random_arm: tuple[RandomPoint, ...]
     calibrated: bool
     seconds: float
