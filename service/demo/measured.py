@@ -6,13 +6,16 @@ simulated annotators answer. Out: each with its interval and the share that is r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from db.repositories.labels import labels
 from db.repositories.queries import queries
 from db.session import reading
-from labeling.types import LabelSource
+from labeling.quality.labels.label_errors import cross_validated
+from labeling.types import Example, LabelSource
 from service.demo.annotators import SimulatedAnswers
 from service.demo.look_back import Past, random_arm
 from service.demo.summary import Measured, RandomPoint
@@ -22,6 +25,8 @@ from service.figures.random_arm import RandomArm
 from service.figures.random_stream import RandomStream
 from service.figures.wrong_labels import ShareOfWrongLabels
 from service.work.pool.predictions import champion_predictions
+from service.work.pool.recipes import recipe_of
+from service.work.pool.training_set import training_examples, truth_of
 from service.work.wiring import Parts
 
 __all__ = ["compare_accuracies", "compare_random_arm", "compare_wrong_labels"]
@@ -30,24 +35,51 @@ __all__ = ["compare_accuracies", "compare_random_arm", "compare_wrong_labels"]
 def compare_accuracies(parts: Parts, past: Past, people: SimulatedAnswers) -> tuple[Measured, Measured]:
     """On the collection and on what is left; the truth is how often the champion says what people would answer.
 
-    People err, and what people say is what the random stream measures by. The truth counts every group once.
+    People err, and what people say is what the random stream measures by. The truth counts every group once. The stream
+    tells how often the champion is right on images that it has not learnt from, so those that it has learnt from are
+    predicted without their fold.
     """
     with reading(parts.database) as session:
         figure = stored(session, past.project.id, RandomStream)
         touched = queries.taken_groups(session, past.project.id)
+        taught = training_examples(session, past.project, imported=True)
     champion = champion_predictions(parts, past.project.id)
     if figure is None or champion is None:
         nothing = Measured(None, None, None, 0, None)
         return nothing, nothing
     classes = past.project.config.classes
     answers = [classes.index(people.to(past.named[image].reference)) for image in champion.image_ids.tolist()]
-    right = champion.shown.argmax(axis=1) == np.array(answers, np.int64)
-    groups = past.pool.group_ids[past.pool.rows_of(champion.image_ids)]
+    rows = past.pool.rows_of(champion.image_ids)
+    said = champion.shown.argmax(axis=1)
+    for row, other in _out_of_fold(past, taught).items():
+        said[rows == row] = other
+    right = said == np.array(answers, np.int64)
+    groups = past.pool.group_ids[rows]
     left = ~np.isin(groups, list(touched))
     return (
         _measured(figure.on_collection, _share(right, groups)),
         _measured(figure.on_what_is_left, _share(right[left], groups[left])),
     )
+
+
+def _out_of_fold(past: Past, taught: Sequence[Example]) -> dict[int, int]:
+    """What a classifier that was not fitted on an image, nor on its near-duplicates, says of it, by row of the pool."""
+    pool, project = past.pool, past.project
+    named = [example for example in taught if example.label in project.config.classes]
+    rows = pool.rows_of(np.array([example.image_id for example in named], np.int64))
+    labels = truth_of(named, project.config.classes)
+    fit = recipe_of(project, pool, project.config.policy.head, reference=len(pool))
+    probs = cross_validated(
+        pool.inputs.take(rows),
+        labels,
+        pool.group_ids[rows],
+        np.ones(len(rows), bool),
+        fit,
+        len(project.config.classes),
+        np.random.default_rng(0),
+    )
+    said = np.where(np.isnan(probs).any(axis=1), -1, np.nan_to_num(probs).argmax(axis=1))
+    return dict(zip(rows.tolist(), said.tolist(), strict=True))
 
 
 def compare_random_arm(parts: Parts, past: Past, people: SimulatedAnswers) -> tuple[RandomPoint, ...]:

@@ -42,7 +42,7 @@ class RandomStream(msgspec.Struct):
     answers_in_all: int
     """Answers of people to anything."""
     on_collection: Known
-    """How often the champion is right, over every group of the collection."""
+    """How often the champion is right on an image that it has not learnt from, over every group of the collection."""
     left_over: int
     """Groups that nobody was asked about and that have no label: what is left."""
     on_what_is_left: Known
