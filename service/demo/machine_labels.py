@@ -30,7 +30,7 @@ def compare_machine_labels(parts: Parts, past: Past, people: SimulatedAnswers) -
         if figure.version is None:
             return ()
         champion = champion_labels(session, parts.settings.home, project.id)
-        shadows = stream.images_of(session, stream.shadow_picks(session, project.id))
+        shadows = stream.images_of(session, project.id, stream.shadow_picks(session, project.id))
         aside = [*labelled_images(session, project.id), *shadows]
         rows = np.flatnonzero(~np.isin(champion.image_ids, aside))
     said = champion.said(rows)

@@ -25,7 +25,7 @@ from service.figures.random_arm import RandomArm
 from service.figures.random_stream import RandomStream
 from service.figures.wrong_labels import ShareOfWrongLabels
 from service.work.pool.predictions import champion_predictions
-from service.work.pool.recipes import recipe_of
+from service.work.pool.recipes import REFERENCE_IMAGES, recipe_of
 from service.work.pool.training_set import training_examples, truth_of
 from service.work.wiring import Parts
 
@@ -68,7 +68,7 @@ def _out_of_fold(past: Past, taught: Sequence[Example]) -> dict[int, int]:
     named = [example for example in taught if example.label in project.config.classes]
     rows = pool.rows_of(np.array([example.image_id for example in named], np.int64))
     labels = truth_of(named, project.config.classes)
-    fit = recipe_of(project, pool, project.config.policy.head, reference=len(pool))
+    fit = recipe_of(project, pool, project.config.policy.head, reference=REFERENCE_IMAGES)
     probs = cross_validated(
         pool.inputs.take(rows),
         labels,

@@ -7,7 +7,7 @@ when the image that was asked about has a label by people, or a lead has said th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -88,7 +88,8 @@ def was_drawn(project_id: ProjectId, up_to_review: int | None = None) -> sa.Colu
 def read_stream(session: Session, project_id: ProjectId) -> Stream:
     """What there is of the stream; the cost follows the reserve and what was drawn, not the project."""
     share = share_in_force(session, project_id)
-    prelabelled = sa.exists().where(PrelabelRow.image_id == ImageRow.id, ImageRow.group_id == GroupRow.id)
+    member = ImageRow.project_id == project_id, ImageRow.group_id == GroupRow.id  # both: so stands the index
+    prelabelled = sa.exists().where(PrelabelRow.image_id == ImageRow.id, *member)
     waiting = sa.and_(GroupRow.position < share, prelabelled)
     rows = session.execute(
         sa.select(GroupRow.id, GroupRow.position)
@@ -104,6 +105,12 @@ def read_stream(session: Session, project_id: ProjectId) -> Stream:
 def asked_groups(session: Session, project_id: ProjectId) -> set[int]:
     """The groups about which the stream asks, or has an answer."""
     return {int(group) for group in session.scalars(_asked(project_id).with_only_columns(ImageRow.group_id)) if group}
+
+
+def asked_images(session: Session, project_id: ProjectId, but: Collection[int]) -> list[ImageId]:
+    """The images about which the stream asks, or has an answer, without those of some groups."""
+    rows = session.execute(_asked(project_id).with_only_columns(ImageRow.id, ImageRow.group_id))
+    return [ImageId(image) for image, group in rows if group not in but]
 
 
 def _asked(project_id: ProjectId) -> sa.Select[*tuple[Any, ...]]:
@@ -212,9 +219,9 @@ def shadow_picks(session: Session, project_id: ProjectId) -> set[int]:
     return set(session.scalars(of_project.where(QueryRow.project_id == project_id)))
 
 
-def images_of(session: Session, group_ids: Iterable[int]) -> list[int]:
+def images_of(session: Session, project_id: ProjectId, group_ids: Iterable[int]) -> list[int]:
     """The images of these groups."""
-    query = sa.select(ImageRow.id)
+    query = sa.select(ImageRow.id).where(ImageRow.project_id == project_id)
     return [image for (image,) in rows_of(session, query, ImageRow.group_id, group_ids)]
 
 

@@ -48,7 +48,7 @@ def read_machine_labels(parts: Parts, session: Session, project: Project, sample
     said = _said(parts, project, champion)
     picked = stream.shadow_picks(session, project.id)
     like_the_rest = [example for example in sample.examples if example.group_id not in picked]
-    shadows = np.isin(champion.image_ids, stream.images_of(session, picked))
+    shadows = np.isin(champion.image_ids, stream.images_of(session, project.id, picked))
     return MachineLabels(
         version=champion.version.number,
         labelled=len(labelled),

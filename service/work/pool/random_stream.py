@@ -65,7 +65,7 @@ def order_of(found: Stream, examples: Mapping[int, Example] | None = None) -> Or
 def read_sample(session: Session, project: Project) -> Sample:
     """What every figure, verdict and temperature rests on: the longest decided prefix of the stream."""
     found = stream.read_stream(session, project.id)
-    examples = {**_given_up(session, project), **found.examples}
+    examples = {**_given_up(session, project, found), **found.examples}
     order, newest = order_of(found, examples), stream.newest_group(session, project.id)
     sample = prefix(order, found.share, stream.collections(session, project.id), newest)
     groups = stream.count_groups(session, project.id, sample.until)
@@ -79,11 +79,12 @@ def read_sample(session: Session, project: Project) -> Sample:
     )
 
 
-def _given_up(session: Session, project: Project) -> dict[int, Example]:
+def _given_up(session: Session, project: Project, found: Stream) -> dict[int, Example]:
     """The images of the stream that all who were asked could not tell, and that wait for a lead, by group."""
+    waiting = stream.asked_images(session, project.id, found.examples.keys())
     images = [
         one.image_id
-        for one in undecided(session, project)
+        for one in (undecided(session, project, waiting) if waiting else ())
         if one.state is UndecidedState.LEAD and one.kind is ReviewKind.RANDOM
     ]
     return {example.group_id: example for example in stream.without_label(session, images, UNSURE)}

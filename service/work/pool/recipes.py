@@ -16,7 +16,7 @@ from labeling.quality.labels.label_errors import Fit, Probs
 from service import plugins
 from service.work.pool.pool import Pool
 
-__all__ = ["head_named", "recipe_of", "reference_rows"]
+__all__ = ["REFERENCE_IMAGES", "head_named", "recipe_of", "reference_rows"]
 
 
 def head_named(name: str) -> HeadKind:
@@ -29,6 +29,10 @@ def head_named(name: str) -> HeadKind:
 def reference_rows(pool: Pool, most: int) -> NDArray[np.int64]:
     """At most so many rows, evenly spread over the pool: they give the scaling constants of the features."""
     return np.unique(np.linspace(0, len(pool) - 1, min(len(pool), most)).astype(np.int64))
+
+
+REFERENCE_IMAGES = 2_000
+"""So many images of the pool are enough for the scaling constants of a classifier that is fitted many times."""
 
 
 def recipe_of(project: Project, pool: Pool, head: str, *, reference: int) -> Fit:

@@ -32,7 +32,7 @@ from labeling.types import Example, ImageId, ProjectId, Verdict
 from service.logs import get_logger
 from service.work.pool.pool import Pool, load_pool
 from service.work.pool.random_stream import read_sample
-from service.work.pool.recipes import recipe_of
+from service.work.pool.recipes import REFERENCE_IMAGES, recipe_of
 from service.work.pool.saved_versions import load_classifier, pin_of_card
 from service.work.pool.training_set import rebuild_snapshot, truth_of
 from service.work.wiring import Parts
@@ -46,8 +46,6 @@ __all__ = [
 log = get_logger(__name__)
 
 _THE_GATE = "the gate"
-REFERENCE_IMAGES = 2_000
-"""So many images give the scaling constants of the fits without a fold: there are twenty of them."""
 
 
 def judge(parts: Parts, project_id: ProjectId, trigger: Trigger) -> dict[str, int]:

@@ -36,7 +36,7 @@ from service.figures.random_arm import ArmPoint, OurPoint, RandomArm
 from service.logs import get_logger
 from service.work.pool.pool import Pool, load_pool, pin_of
 from service.work.pool.random_stream import read_sample
-from service.work.pool.recipes import recipe_of
+from service.work.pool.recipes import REFERENCE_IMAGES, recipe_of
 from service.work.pool.saved_versions import load_classifier, pin_of_card
 from service.work.pool.training_set import truth_of
 from service.work.wiring import Parts
@@ -51,7 +51,6 @@ COMPARED_AT = (40, 100, 300)
 SIZES = (0.25, 0.5, 1.0)
 """The parts of the stream that give the points of the arm's curve."""
 MOST_VERSIONS = 12
-REFERENCE_IMAGES = 2_000
 _FOUND = {
     Payoff.PAYS: "is better than random",
     Payoff.DOES_NOT: "is worse than random",
@@ -62,11 +61,15 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Stream:
-    """The images of the stream that are ready: rows of the pool (N,), the truth and the groups."""
+    """The images of the stream that are ready, in its order: rows of the pool (N,), the truth and the groups."""
 
     rows: NDArray[np.int64]
     truth: NDArray[np.int64]
     groups: NDArray[np.int64]
+
+    def first(self, n: int) -> _Stream:
+        """The first n of them, which are a uniform sample too."""
+        return _Stream(self.rows[:n], self.truth[:n], self.groups[:n])
 
 
 def refresh_random_arm(parts: Parts, project_id: ProjectId) -> dict[str, int]:
@@ -76,11 +79,16 @@ def refresh_random_arm(parts: Parts, project_id: ProjectId) -> dict[str, int]:
         examples = read_sample(session, project).examples
         newest = versions.newest(session, project_id)
         kept = read(dashboard.figures(session, project_id), RandomArm)
+        planned = _planned(session, project_id, len(examples))
     made_of = f"{FORMAT}-{project.config_version}-{newest.number if newest else 0}"
-    if len(examples) < LEAST_IMAGES or not _is_due(kept, made_of, len(examples)):
+    grown = planned or kept is None or len(examples) >= GROWN * kept.rests_on
+    is_current = kept is not None and kept.made_of == made_of and not grown
+    if len(examples) < LEAST_IMAGES or is_current:
         return {}
     pool = load_pool(parts, project)
     stream = _ready(project, pool, examples)
+    if kept is not None and not grown:  # a new version changes nothing about what random labels give
+        stream = stream.first(kept.rests_on)
     if len(stream.rows) < LEAST_IMAGES:
         return {}
     figure = _count(parts, project, pool, stream, made_of)
@@ -88,10 +96,6 @@ def refresh_random_arm(parts: Parts, project_id: ProjectId) -> dict[str, int]:
         acted = _compare_as_planned(parts, session, project, len(examples), figure)
         keep(session, project_id, [write(acted)], made_of, parts.now(), PART)
     return {"random_arm": 1}
-
-
-def _is_due(kept: RandomArm | None, made_of: str, images: int) -> bool:
-    return kept is None or kept.made_of != made_of or images >= GROWN * kept.rests_on
 
 
 def _ready(project: Project, pool: Pool, examples: Sequence[Example]) -> _Stream:
@@ -103,15 +107,18 @@ def _ready(project: Project, pool: Pool, examples: Sequence[Example]) -> _Stream
 
 
 def _count(parts: Parts, project: Project, pool: Pool, stream: _Stream, made_of: str) -> RandomArm:
-    rng = np.random.default_rng(project.config.policy.seed % 2**63)
-    n = len(stream.rows)
-    arms = [_arm(project, pool, stream, rng, round(part * n)) for part in SIZES]
+    n, seed = len(stream.rows), project.config.policy.seed % 2**63
+    arms = parts.memo.get(  # hundreds of fits
+        ("random arm", project.id),
+        (project.config_version, stream.rows.tobytes(), stream.truth.tobytes(), stream.groups.tobytes()),
+        lambda: _arms(project, pool, stream, np.random.default_rng(seed)),
+    )
     ours = _ours(parts, project, pool, stream)
     chosen, right = np.array([labels for _, labels, _ in ours]), np.array([one for _, _, one in ours])
     payoff, difference, saved = Payoff.UNKNOWN, None, None
     if len(ours):
         payoff, difference = pays(at_labels(chosen, right, arms[-1].labels), arms[-1], stream.groups)
-        saved = savings(arms[-1], chosen, right, stream.groups, rng)
+        saved = savings(arms[-1], chosen, right, stream.groups, np.random.default_rng(seed))
     return RandomArm(
         rests_on=n,
         arm=[ArmPoint(one.labels, known(one.accuracy)) for one in arms if one.labels],
@@ -122,6 +129,10 @@ def _count(parts: Parts, project: Project, pool: Pool, stream: _Stream, made_of:
         acted="",
         made_of=made_of,
     )
+
+
+def _arms(project: Project, pool: Pool, stream: _Stream, rng: np.random.Generator) -> list[Arm]:
+    return [_arm(project, pool, stream, rng, round(part * len(stream.rows))) for part in SIZES]
 
 
 def _arm(project: Project, pool: Pool, stream: _Stream, rng: np.random.Generator, labels: int) -> Arm:
@@ -170,10 +181,15 @@ def _saved(found: Savings | None) -> Known:
     return Known(known=True, n=found.n, value=round(found.ratio, 2), lower=round(found.lower, 2), upper=upper)
 
 
+def _planned(session: Session, project_id: ProjectId, images: int) -> list[int]:
+    """The planned sizes that the stream has reached since the last comparison."""
+    last = max((one.size for one in comparisons.everyone(session, project_id)), default=0)
+    return [size for size in COMPARED_AT if last < size <= images]
+
+
 def _compare_as_planned(parts: Parts, session: Session, project: Project, images: int, figure: RandomArm) -> RandomArm:
     """Store the comparison that is due, and say what the newest one does to the strategy."""
-    last = max((one.size for one in comparisons.everyone(session, project.id)), default=0)
-    due = [size for size in COMPARED_AT if last < size <= images]
+    due = _planned(session, project.id, images)
     if due:
         found = Comparison(due[-1], images, project.config.policy.strategy, figure.pays, parts.now())
         comparisons.add(session, project.id, found, {"difference": msgspec.to_builtins(figure.difference)})

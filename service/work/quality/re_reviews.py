@@ -26,17 +26,14 @@ from db.repositories.reviews import overlaps, re_reviews
 from db.repositories.reviews.re_reviews import Drawn, Plan
 from db.session import reading, transaction
 from db.views import label_audit, project_stats
-from db.views.label_audit import HeldLabel
-from labeling.answers import MISSING
 from labeling.jobs import JobName, Trigger
 from labeling.project import Project
 from labeling.quality.labels.re_review_plan import chance_order, next_plan
 from labeling.review.re_reviews import ANSWERS, Outcome
 from labeling.types import Actor, ImageId, LabelSource, ProjectId, ReviewKind
 from service.labels.re_reviews import ReReviewed, outcomes
-from service.work.pool.pool import load_pool
 from service.work.pool.votes import read_votes
-from service.work.quality.suspects import out_of_fold
+from service.work.quality.suspects import suspicion
 from service.work.wiring import Parts
 
 __all__ = [
@@ -151,17 +148,10 @@ def _plan(parts: Parts, due: _Due) -> Plan | None:
         if len(new) < (NEW_SHARE_BY_HAND if due.by_hand else NEW_SHARE) * len(held.label_ids):
             return held
     seed = due.project.config.policy.seed % 2**63 if held is None else held.seed
-    suspicion = _suspicion(parts, due.project, labels)
+    suspicious = suspicion(parts, due.project, labels)
     with transaction(parts.database) as session:
         ids = [one.label_id for one in labels]
-        return re_reviews.add_plan(session, due.project.id, seed, ids, suspicion, parts.now())
-
-
-def _suspicion(parts: Parts, project: Project, labels: Sequence[HeldLabel]) -> list[float | None]:
-    """1 - the out-of-fold probability of each label; None where there is no prediction."""
-    given, probs = out_of_fold(project, labels, load_pool(parts, project))
-    own = np.where(given == MISSING, np.nan, probs[np.arange(len(labels)), np.maximum(given, 0)])
-    return [round(float(1 - one), 6) if np.isfinite(one) else None for one in own]
+        return re_reviews.add_plan(session, due.project.id, seed, ids, suspicious, parts.now())
 
 
 def arrays_of(

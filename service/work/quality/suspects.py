@@ -37,7 +37,7 @@ from service.work.pool.pool import Pool, load_pool
 from service.work.pool.recipes import recipe_of
 from service.work.wiring import Parts
 
-__all__ = ["PART", "out_of_fold", "refresh_suspects"]
+__all__ = ["PART", "refresh_suspects", "suspicion"]
 
 PART = ":suspects"
 FORMAT = "2"
@@ -69,7 +69,10 @@ def refresh_suspects(parts: Parts, project_id: ProjectId) -> dict[str, int]:
         labels = [one for one in label_audit.held_labels(session, project_id) if one.source is not LabelSource.GOLD]
     if not labels:
         return {"suspects": 0}
-    found = _find(project, labels, load_pool(parts, project))
+    given, probs = _out_of_fold(project, labels, load_pool(parts, project))
+    found = _find(labels, given, probs)
+    made_of = project.config_version, newest
+    parts.memo.get(_held_as(project_id), made_of, lambda: _suspicion(labels, given, probs))
     with reading(parts.database) as session:
         figure = _figure(session, project, found, newest)
     with transaction(parts.database) as session:
@@ -90,8 +93,30 @@ def _due(session: Session, project: Project, newest: int, fingerprint: str, now:
     return changed >= enough or ((changed > 0 or handled) and an_hour_passed)
 
 
-def _find(project: Project, labels: list[HeldLabel], pool: Pool) -> _Found:
-    given, probs = out_of_fold(project, labels, pool)
+def suspicion(parts: Parts, project: Project, labels: Sequence[HeldLabel]) -> list[float | None]:
+    """1 - the out-of-fold probability of each label, by the newest search for suspects; None where there is none."""
+    with reading(parts.database) as session:
+        kept = read(dashboard.figures(session, project.id), LabelErrors)
+
+    def search() -> dict[int, float]:
+        return _suspicion(labels, *_out_of_fold(project, labels, load_pool(parts, project)))
+
+    made_of = (kept.config_version, kept.last_label_id) if kept else (project.config_version, 0)
+    held = parts.memo.get(_held_as(project.id), made_of, search)
+    return [held.get(one.label_id) for one in labels]
+
+
+def _held_as(project_id: ProjectId) -> tuple[str, ProjectId]:
+    return "suspicion", project_id
+
+
+def _suspicion(labels: Sequence[HeldLabel], given: NDArray[np.int64], probs: NDArray[np.float64]) -> dict[int, float]:
+    """By label, of those that have a prediction."""
+    own = np.where(given == MISSING, np.nan, probs[np.arange(len(labels)), np.maximum(given, 0)])
+    return {labels[at].label_id: round(float(1 - own[at]), 6) for at in np.flatnonzero(np.isfinite(own))}
+
+
+def _find(labels: list[HeldLabel], given: NDArray[np.int64], probs: NDArray[np.float64]) -> _Found:
     groups = np.array([one.group_id for one in labels], np.int64)
     return _Found(
         labels,
@@ -100,7 +125,7 @@ def _find(project: Project, labels: list[HeldLabel], pool: Pool) -> _Found:
     )
 
 
-def out_of_fold(
+def _out_of_fold(
     project: Project, labels: Sequence[HeldLabel], pool: Pool
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The labels (N,) as class positions, and what a classifier that knew none of a label's group says (N, K).

@@ -36,7 +36,7 @@ from labeling.vectors import finite_rows
 from service.work.pool.pool import Pool, load_pool
 from service.work.pool.predictions import CurrentPredictions, current_predictions
 from service.work.pool.random_stream import order_of
-from service.work.pool.recipes import recipe_of
+from service.work.pool.recipes import REFERENCE_IMAGES, recipe_of
 from service.work.pool.strategies import strategy_of
 from service.work.pool.training_set import training_examples, truth_of
 from service.work.wiring import Parts
@@ -45,8 +45,6 @@ __all__ = ["choose_query"]
 
 AUTHOR = "policy"
 GAVE_WAY = "; a planned comparison found the strategy worse than random"
-REFERENCE_IMAGES = 2_000
-"""So many images give the scaling constants of the fits that evidence is counted by."""
 _GOLD_STREAM = 1
 """Chance of its own for gold: the other images of a query are the same with and without it."""
 Rows = npt.NDArray[np.int64]

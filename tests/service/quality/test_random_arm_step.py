@@ -72,6 +72,26 @@ def test_the_arm_stands_beside_the_versions_and_is_counted_once_while_nothing_ch
     assert [(one.size, one.images) for one in _comparisons(ground)] == [(40, 44)]
 
 
+def test_a_new_version_stands_beside_the_arm_that_is_there_until_the_stream_has_grown_by_a_tenth(
+    ground: Ground,
+) -> None:
+    ground.label(ground.pool[:12], HARD)
+    learn(ground.parts, ground.project.id, Trigger.HAND)
+    ground.label(ground.reserved[:44], RANDOM)
+    refresh_random_arm(ground.parts, ground.project.id)
+    before = _figure(ground)
+    ground.label([*ground.reserved[44:46]], RANDOM)
+    ground.label(ground.pool[12:30], HARD)
+    learn(ground.parts, ground.project.id, Trigger.HAND)
+
+    counted = refresh_random_arm(ground.parts, ground.project.id)
+
+    after = _figure(ground)
+    assert counted == {"random_arm": 1} and before is not None and after is not None
+    assert [one.labels for one in after.ours] == [12, 30]
+    assert (after.rests_on, after.arm) == (44, before.arm)
+
+
 def test_a_look_comes_once_at_each_size_and_says_what_it_did(ground: Ground) -> None:
     ground.label(ground.reserved[:42], RANDOM)
     refresh_random_arm(ground.parts, ground.project.id)
