@@ -96,8 +96,9 @@ def _set_up(system: System, prepared: DemoImages, home: Path, show: Show) -> Sta
     file = home / "project.yaml"
     file.write_text(project_file(prepared), encoding="utf-8")
     system.command("project", "create", str(file))
-    system.command("ingest", PROJECT, str(gold_manifest(prepared, home).absolute()))
+    gold = gold_manifest(prepared, home)  # before the folder is read, for it moves them out
     system.command("ingest", PROJECT, str(prepared.folder.absolute()), "--watch")
+    system.command("ingest", PROJECT, str(gold.absolute()))  # alone and first they would be a collection of their own
     with reading(database) as session:
         project = projects.by_name(session, PROJECT)
     team = {
