@@ -13,8 +13,9 @@ import argparse
 import statistics
 import warnings
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -24,7 +25,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from bench.hedging import DATA, DOUBT, fit
 from bench.report import at_most, emit
-from labeling.select.strategies.strategy import Labelled, Picks, Predicted, Strategy, View, Would
+from labeling.select.strategies.strategy import Labelled, Predicted, Strategy, View, Would
 from labeling.vectors import unit
 
 GROUPS, BATCH, QUERIES, RESERVED = 1_000, 50, 4, 0.25
@@ -33,14 +34,10 @@ WRONG = 0.05
 Rows = NDArray[np.int64]
 
 
-class _Lowest:
-    """The default of `Strategy.would_pick` for a strategy with a score."""
-
-    def would_pick(self, view: View, picks: Picks, reserve: Rows, rng: np.random.Generator) -> Would:
-        return Strategy.would_pick(DOUBT, view, picks, reserve, rng)
-
-
-RULES = {"exact": DOUBT, "lowest": _Lowest()}
+RULES: dict[str, Callable[..., Would]] = {
+    "exact": DOUBT.would_pick,
+    "lowest": partial(Strategy.would_pick, DOUBT),  # the default for a strategy with a score
+}
 
 
 def main() -> None:
@@ -82,9 +79,9 @@ def play(name: str, seed: int) -> dict[str, dict[str, float]]:
         both = np.concatenate([free, reserve])
         probs = fit(vectors[asked], answers[asked], n_classes, vectors[both])
         picks = DOUBT.choose(_view(vectors, free, probs[: len(free)]), BATCH, rng)
-        for rule, strategy in RULES.items():
+        for rule, would_pick in RULES.items():
             places = len(free) + np.arange(len(reserve))
-            shadows[rule] |= strategy.would_pick(_view(vectors, both, probs), picks, places, rng)
+            shadows[rule] |= would_pick(_view(vectors, both, probs), picks, places, rng)
         asked = np.concatenate([asked, free[picks.positions]])
     left = np.setdiff1d(pool, asked)
     probs = fit(vectors[asked], answers[asked], n_classes, vectors)

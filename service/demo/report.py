@@ -153,13 +153,16 @@ def _curve(summary: Summary) -> list[CurvePoint]:
         for arm, one, mean, bounds in ours + random
         if mean is not None and bounds is not None
     ]
+    said = [(point.labels, _estimate(point.accuracy)) for point in summary.random_arm]
     return judged + [
-        CurvePoint(
-            "random labels, as hardcase says", point.labels, Estimate(said.value, said.lower, said.upper, said.n)
-        )
-        for point in summary.random_arm
-        if (said := point.accuracy).value is not None and said.lower is not None and said.upper is not None
+        CurvePoint("random labels, as hardcase says", labels, found) for labels, found in said if found is not None
     ]
+
+
+def _estimate(found: Measured) -> Estimate | None:
+    if found.value is None or found.lower is None or found.upper is None:
+        return None
+    return Estimate(found.value, found.lower, found.upper, found.n)
 
 
 def _line(figure: str, found: Measured) -> Line:
@@ -176,7 +179,7 @@ def _machine_labels(found: tuple[MachineThreshold, ...]) -> list[Line]:
         return [Line("machine labels", _UNKNOWN, max((one.sampled for one in found), default=0), "-")]
     return [
         Line(
-            f"{one.images} machine labels: right", f"at least {one.lower:.3f}", one.sampled, f"{one.true_precision:.3f}"
+            f"{one.images} machine labels: right", f"at least {one.lower:.4f}", one.sampled, f"{one.true_precision:.3f}"
         )
         for one in dict.fromkeys((known[0], known[-1]))
     ]

@@ -440,7 +440,7 @@ def test_what_hardcase_says_stands_beside_the_truth_or_reads_not_yet_known() -> 
         Line("accuracy on the collection", "0.800 [0.70, 0.90]", 60, "0.820"),
         Line("accuracy on what is left", "not yet known", 0, "0.900"),
         Line("share of wrong labels", "not yet known", 12, "0.050"),
-        Line("20 machine labels: right", "at least 0.800", 31, "0.950"),
+        Line("20 machine labels: right", "at least 0.8000", 31, "0.950"),
         Line("20 random labels: accuracy", "0.600 [0.50, 0.70]", 60, "0.610"),
     ]
     assert lines_of(nothing)[3:] == [
