@@ -29,7 +29,15 @@ from labeling.select.query.draw import Candidates, Drawn, Pick, draw_query
 from labeling.select.query.gold import draw_gold
 from labeling.select.query.stream import Order, next_groups, reserved_share
 from labeling.select.strategies.batch import joined
-from labeling.select.strategies.hedged import LEAST_LABELS, Evidence, evidence_of, hedged, said, sampled_groups
+from labeling.select.strategies.hedged import (
+    LEAST_LABELS,
+    MOST_LABELS,
+    Evidence,
+    evidence_of,
+    hedged,
+    said,
+    sampled_groups,
+)
 from labeling.select.strategies.strategy import Labelled, Predicted, Strategy, View
 from labeling.types import Actor, Example, ImageId, ProjectId
 from labeling.vectors import finite_rows
@@ -45,6 +53,7 @@ __all__ = ["choose_query"]
 
 AUTHOR = "policy"
 GAVE_WAY = "; a planned comparison found the strategy worse than random"
+GROWN = 1.1
 _GOLD_STREAM = 1
 """Chance of its own for gold: the other images of a query are the same with and without it."""
 Rows = npt.NDArray[np.int64]
@@ -155,10 +164,15 @@ def _draw(
 
 
 def _evidence(parts: Parts, project: Project, pool: Pool) -> Evidence | None:
-    """What the labels that are learnt from say of doubt; counted once while they stay the same."""
+    """What the labels that are learnt from say of doubt; counted once while they stay the same.
+
+    Where they are many it is counted over a sample of them, anew when they have grown by a tenth.
+    """
     with reading(parts.database) as session:
-        made_of = (project.config_version, fingerprint(session, project.id), stream.fingerprint(session, project.id))
+        now = (fingerprint(session, project.id), stream.fingerprint(session, project.id))
         examples = training_examples(session, project, imported=True)
+    tenths = int(np.log(max(len(examples), 1)) / np.log(GROWN))
+    made_of = (project.config_version, now if len(examples) <= MOST_LABELS else tenths)
     return parts.memo.get(("evidence", project.id), made_of, lambda: _count_evidence(project, pool, examples))
 
 
