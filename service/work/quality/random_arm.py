@@ -78,15 +78,16 @@ def refresh_random_arm(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     """Count the arm anew where enough has changed; {"random_arm": 1} if it was."""
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
-        examples = read_sample(session, project).examples
         newest = versions.newest(session, project_id)
         kept = read(dashboard.figures(session, project_id), RandomArm)
+        made_of = f"{FORMAT}-{project.config_version}-{newest.number if newest else 0}"
+        of_now = kept if kept is not None and kept.made_of == made_of else None
+        if of_now is not None and of_now.rests_on >= MOST_IMAGES:
+            return {}
+        examples = read_sample(session, project).examples
         planned = _planned(session, project_id, len(examples))
-    made_of = f"{FORMAT}-{project.config_version}-{newest.number if newest else 0}"
-    countable = min(len(examples), MOST_IMAGES)
-    grown = planned or kept is None or countable >= GROWN * kept.rests_on
-    is_current = kept is not None and kept.made_of == made_of and not grown
-    if len(examples) < LEAST_IMAGES or is_current:
+    grown = planned or kept is None or min(len(examples), MOST_IMAGES) >= GROWN * kept.rests_on
+    if len(examples) < LEAST_IMAGES or (of_now is not None and not grown):
         return {}
     pool = load_pool(parts, project)
     stream = _ready(project, pool, examples).first(MOST_IMAGES)
