@@ -17,6 +17,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from labeling.errors import Invalid
 
+MASK = 0o077
+"""What nobody but the owner of our files gets."""
+
 
 class Settings(BaseSettings):
     """Read once at the edge of a process and handed down as an argument."""
@@ -107,6 +110,11 @@ def load_settings(**overrides: object) -> Settings:
         if not getattr(settings, name).get_secret_value() and name in kept
     }
     return settings.model_copy(update=missing)
+
+
+def keep_files_private() -> None:
+    """From here on, whatever this process or a child of it makes is for its user alone; called at a process's start."""
+    os.umask(MASK)
 
 
 def prepare_home(settings: Settings) -> None:

@@ -88,13 +88,26 @@ def start(
     makers instead of ours.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    cached = None if template is None else template / _fingerprint(program)
-    fresh = not (folder / _KEPT[0]).exists()
-    if fresh and cached is not None:
-        _prepare(program, cached, port, timeout_s, progress)
-        for name in (*_KEPT, "hardcase.secret"):
-            shutil.copy2(cached / name, folder / name)
+    if template is not None and not (folder / _KEPT[0]).exists():
+        copy_migrated(program, folder, port, template, timeout_s=timeout_s, progress=progress)
     return _launch(program, folder, port, timeout_s, progress, public_url, as_delivered)
+
+
+def copy_migrated(
+    program: Path,
+    folder: Path,
+    port: int,
+    template: Path,
+    *,
+    timeout_s: float = 300.0,
+    progress: Callable[[float], None] = lambda seconds: None,
+) -> None:
+    """Put a migrated database and its first account into `folder`: the template's, which is made if there is none."""
+    cached = template / _fingerprint(program)
+    _prepare(program, cached, port, timeout_s, progress)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (*_KEPT, "hardcase.secret"):
+        shutil.copy2(cached / name, folder / name)
 
 
 def _prepare(program: Path, cached: Path, port: int, timeout_s: float, progress: Callable[[float], None]) -> None:

@@ -71,4 +71,7 @@ def hardcase() -> None:
 
 def main() -> None:
     """The entry point."""
+    from service.settings import keep_files_private
+
+    keep_files_private()
     app()

@@ -96,9 +96,13 @@ def demo(
 
 def _set_up(settings: Settings) -> Settings:
     """Make what is missing and keep what exists. Running it twice changes nothing."""
+    from service.logs import get_logger
+    from service.operations.private_files import close_to_others
     from service.schema import bring_to_head
 
     prepare_home(settings)
+    for path in close_to_others(settings):
+        get_logger(__name__).warning("others can read a file of the home", path=str(path))
     settings = ensure_secret(settings)
     database = make_engine(settings.database)
     try:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from labeling.errors import Unavailable
+from service.settings import MASK
 
 SWEEP_EVERY_S = 20
 """The demo plays a week's work in minutes: what the sweep asks for, such as re-reviews, must not wait for a minute."""
@@ -69,6 +70,7 @@ def running_system(home: Path, *, keep: bool) -> Iterator[System]:
             stderr=log,
             text=True,
             start_new_session=True,
+            umask=MASK,
         )
     stay = False
     try:

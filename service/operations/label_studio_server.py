@@ -39,7 +39,7 @@ _SETTINGS = {
 }
 _MODULE = "settings_by_hardcase"
 _MODULE_TEXT = """\
-\"\"\"Label Studio's own settings, with a SQLite that waits. Written by hardcase at every start.\"\"\"
+\"\"\"Label Studio's own settings, with a SQLite that waits and private files. Written by hardcase at every start.\"\"\"
 
 import os
 
@@ -52,6 +52,8 @@ DATABASES["default"]["OPTIONS"] |= {
     "transaction_mode": "IMMEDIATE",  # a transaction that reads first and writes later would fail at once, not wait
     "timeout": 20,  # less than hardcase waits for an answer, so it does not take a slow import for a lost one
 }
+FILE_UPLOAD_PERMISSIONS = 0o600  # Django would make uploads readable by every user, whatever the umask
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 """
 
 

@@ -23,7 +23,7 @@ import httpx
 
 from labeling.errors import Unavailable
 from service.logs import get_logger
-from service.settings import Settings
+from service.settings import MASK, Settings
 
 STOP_WITHIN_S = 10.0
 RESTARTS = 5
@@ -52,6 +52,7 @@ class Child:
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
+                umask=MASK,
             )
         self.started.append(time.monotonic())
         log.info("started", process=self.name, pid=self.process.pid)

@@ -12,7 +12,7 @@ from db.session import make_engine
 from labeling.errors import HardcaseError
 from service.logs import get_logger, set_up_logs
 from service.schema import check_schema
-from service.settings import Settings, load_settings
+from service.settings import Settings, keep_files_private, load_settings
 from service.web.app import create_app
 from service.web.edge.limits import PatientProtocol
 
@@ -22,6 +22,7 @@ KEEP_ALIVE_S = 15
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT; requests in flight get six seconds to end."""
+    keep_files_private()
     settings = load_settings()
     set_up_logs(level=settings.log_level, as_json=settings.log_json)
     try:

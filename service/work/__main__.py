@@ -8,11 +8,12 @@ from types import FrameType
 
 from labeling.errors import HardcaseError
 from service.logs import get_logger, set_up_logs
-from service.settings import load_settings
+from service.settings import keep_files_private, load_settings
 
 
 def main() -> int:
     """Work until SIGTERM or SIGINT; 1 if this worker could not start."""
+    keep_files_private()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
     from service.work.worker import run_worker  # loads torch: seconds in which a signal must already be handled
