@@ -19,6 +19,11 @@ from labeling.errors import Invalid
 
 MASK = 0o077
 """What nobody but the owner of our files gets."""
+DOCUMENTED_MODELS = (
+    "openai/clip-vit-base-patch32,google/siglip-base-patch16-224,HuggingFaceTB/SmolVLM-500M-Instruct,"
+    "facebook/dinov2-small,intfloat/e5-small-v2,CIDAS/clipseg-rd64-refined"
+)
+"""Those that the documentation names."""
 
 
 class Settings(BaseSettings):
@@ -49,6 +54,11 @@ class Settings(BaseSettings):
     max_image_bytes: int = Field(default=50 * 2**20, description="Largest image file accepted.")
     max_image_pixels: int = Field(default=80_000_000, description="Largest image accepted, in pixels.")
     allow_private_addresses: bool = Field(default=False, description="Fetch images from private addresses too.")
+    source_roots: str = Field(default="", description="Under which folders and buckets the API may add sources.")
+    allowed_models: str = Field(
+        default=DOCUMENTED_MODELS,
+        description="Hub names (* for any ending) and folders of models that the API may name.",
+    )
     local_only: bool = Field(default=False, description="Call no outside endpoint, download no model.")
     torch_threads: int = Field(default=0, description="Threads of a model's computation; 0 = let torch choose.")
     device: str = Field(

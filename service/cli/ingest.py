@@ -38,11 +38,14 @@ def ingest(
 
     Example: hardcase ingest animals photos/ --watch
     """
+    from service.ingest.allowed_places import outside_home
     from service.ingest.register import add_source
 
     if watch and dry_run:
         raise typer.BadParameter("a source is only noted, so there is nothing to try: use --dry-run without --watch")
     with in_project(as_json, project) as (hardcase, found):
+        if not address.startswith(("http://", "https://")):
+            address = outside_home(hardcase.settings, address)
         if watch:
             with transaction(hardcase.database) as session:
                 source = add_source(session, hardcase.jobs, found, address, datetime.now(UTC))

@@ -19,6 +19,7 @@ from db.session import reading
 from db.views.engine_stats import RevisionFacts
 from labeling.jobs import JobName
 from service import plugins
+from service.engines.allowed_models import check_engines
 from service.engines.kinds import KindState, kinds
 from service.engines.overview import EngineInUse, overview
 from service.jobs.arguments import EnginesArguments
@@ -103,6 +104,7 @@ def show_report(parts: PartsDep, project: ProjectDep, report_id: Annotated[int, 
 
 @router.post("/api/projects/{project}/engines/reports", status_code=202, summary="Ask to try, compare or plan engines")
 def ask_for_report(parts: PartsDep, caller: CallerDep, project: ProjectDep, body: ReportIn) -> AskedOut:
+    check_engines(parts.settings, body.engines, project.config.policy)
     return ask_by_hand(parts, caller, project, JobName.ENGINES, EnginesArguments(body.to_request(), caller.name))
 
 

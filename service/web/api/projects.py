@@ -18,6 +18,7 @@ from labeling.errors import Denied
 from labeling.jobs import JobName, Trigger
 from labeling.project import Project
 from labeling.types import Actor
+from service.engines.allowed_models import check_models
 from service.projects.measuring import cost_of_measuring
 from service.projects.project_file import ProjectFile
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
@@ -62,9 +63,10 @@ def list_projects(parts: PartsDep, caller: CallerDep) -> ProjectsOut:
 def create_project(parts: PartsDep, caller: CallerDep, body: ProjectFile, response: Response) -> ProjectOut:
     if caller.projects is not None:
         raise Denied("A key that is limited to some projects cannot make new ones. Use one without a list.")
-    now = parts.now()
+    now, config = parts.now(), body.to_config()
+    check_models(parts.settings, config.policy)
     with transaction(parts.database) as session:
-        project = projects.create(session, body.to_config(), salt=secrets.token_hex(16), author=caller.name, now=now)
+        project = projects.create(session, config, salt=secrets.token_hex(16), author=caller.name, now=now)
         audit.record(session, caller.name, "project.create", project.config.name, {}, now)
     response.headers["Location"] = f"/api/projects/{project.id}"
     return _out(project)
@@ -83,9 +85,10 @@ def configure_project(
     body: ProjectFile,
     reason: Annotated[str, Query(max_length=500, description="Why; needed, and kept with the version.")] = "",
 ) -> ProjectOut:
-    by = Actor(caller.name, reason, parts.now())
+    by, config = Actor(caller.name, reason, parts.now()), body.to_config()
+    check_models(parts.settings, config.policy, project.config.policy)
     with transaction(parts.database) as session:
-        changed = projects.configure(session, project.id, body.to_config(), by)
+        changed = projects.configure(session, project.id, config, by)
         detail = {"version": changed.config_version, "reason": reason}
         audit.record(session, by.author, "project.edit", project.config.name, detail, by.now)
         parts.jobs.ask(session, JobName.REVIEW, project.id, Trigger.HAND)

@@ -1,4 +1,6 @@
-"""Sources: the places that a project scans on a schedule. Only an admin adds one: it names files of the server."""
+"""Sources: the places that a project scans on a schedule. They name files of the server, so only an admin of all
+projects adds one, under the roots that the administrator of the server allows.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,8 @@ from db.repositories.people import audit
 from db.session import transaction
 from db.views import listings
 from db.views.listings import SourceItem
+from labeling.errors import Denied
+from service.ingest.allowed_places import allowed_source
 from service.ingest.register import add_source
 from service.web.api.bodies import Body
 from service.web.api.paging import PagingDep, SliceOut
@@ -39,8 +43,10 @@ def list_sources(paging: PagingDep) -> SliceOut[SourceItem]:
 
 @router.post("/api/projects/{project}/sources", status_code=201, summary="Add a source")
 def create_source(parts: PartsDep, caller: CallerDep, project: ProjectDep, body: SourceIn) -> AddedOut:
-    now = parts.now()
+    if caller.projects is not None:
+        raise Denied("A key that is limited to some projects cannot add sources: they name files of the whole server.")
+    now, place = parts.now(), allowed_source(parts.settings, body.address)
     with transaction(parts.database) as session:
-        source = add_source(session, parts.jobs, project, body.address, now)
-        audit.record(session, caller.name, "source.add", project.config.name, {"address": body.address}, now)
+        source = add_source(session, parts.jobs, project, place, now)
+        audit.record(session, caller.name, "source.add", project.config.name, {"address": place}, now)
     return AddedOut.of(source)

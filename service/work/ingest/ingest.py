@@ -32,6 +32,7 @@ from labeling.ingest.text import words_of
 from labeling.project import Project
 from labeling.slices import batches
 from labeling.types import ImageId, LabelSource, ProjectId, RegistrationId
+from service.ingest.allowed_places import check_file
 from service.ingest.register import ROWS_A_TRANSACTION, items_of, limits_of, sort_out
 from service.label_studio.adopted_tasks import STUDIO, studio_path
 from service.work.wiring import Parts
@@ -172,7 +173,7 @@ class _Fetching:
                 studio_path(address.removeprefix(STUDIO)), self._limits.max_bytes
             )
             return self._web.fetch(found.elsewhere).data if found.elsewhere else found.data
-        return read_file(address, self._limits.max_bytes)
+        return read_file(check_file(self._parts.settings, address), self._limits.max_bytes)
 
     def _store(self, item: Waiting, data: bytes) -> NewImage:
         decoded = decode(data, self._limits)

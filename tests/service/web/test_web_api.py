@@ -380,13 +380,48 @@ def test_status_and_lists_are_there_before_anything_happened(shared_client: Test
     assert shared_client.get("/api/projects/1").json()["name"] == "animals"
 
 
-def test_a_source_is_added_once_however_often(client: TestClient, tmp_path: Path) -> None:
+def test_a_source_is_added_once_however_often(database: sa.Engine, project: Project, tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()
 
-    first = client.post("/api/projects/animals/sources", json={"address": str(folder)})
-    second = client.post("/api/projects/animals/sources", json={"address": str(folder)})
+    with web(database, tmp_path / "home", source_roots=str(folder)) as client:
+        client.headers.update(bearer(make_key(database)))
+        first = client.post("/api/projects/animals/sources", json={"address": str(folder)})
+        second = client.post("/api/projects/animals/sources", json={"address": f"file://{folder}/../photos"})
 
-    assert first.status_code == 201
-    assert first.json() == second.json()
-    assert len(client.get("/api/projects/animals/sources").json()["items"]) == 1
+        assert first.status_code == 201
+        assert first.json() == second.json()
+        assert len(client.get("/api/projects/animals/sources").json()["items"]) == 1
+
+
+def test_a_source_is_added_by_nobody_who_sees_some_projects_only_and_nowhere_but_under_a_root(
+    database: sa.Engine, project: Project, tmp_path: Path
+) -> None:
+    for name in ("photos", "others", "home/media"):
+        (tmp_path / name).mkdir(parents=True)
+    limited, admin = bearer(make_key(database, projects=["animals"])), bearer(make_key(database))
+
+    def add(caller: dict[str, str], folder: Path) -> int:
+        return client.post("/api/projects/animals/sources", json={"address": str(folder)}, headers=caller).status_code
+
+    with web(database, tmp_path / "home", source_roots=f"{tmp_path}/photos,{tmp_path}/home") as client:
+        assert add(limited, tmp_path / "photos") == 403
+        assert add(admin, tmp_path / "others") == 422
+        assert add(admin, tmp_path / "not there") == 422
+        assert add(admin, tmp_path / "home/media") == 422
+        assert client.get("/api/projects/animals/sources", headers=admin).json()["items"] == []
+        assert add(admin, tmp_path / "photos") == 201
+
+
+def test_a_model_that_the_list_does_not_have_is_refused_where_a_key_names_it(client: TestClient) -> None:
+    body = {"name": "plants", "labels": ["a", "b"], "policy": {"engine": "vlm:/etc"}}
+
+    made = client.post("/api/projects", json=body)
+    edited = client.put("/api/projects/animals?reason=x", json={**body, "name": "animals", "labels": ["cat", "dog"]})
+    tried = client.post("/api/projects/animals/engines/reports", json={"kind": "plan", "engines": ["vlm:/etc"]})
+
+    for refused in (made, edited, tried):
+        assert refused.status_code == 422
+        assert "HARDCASE_ALLOWED_MODELS" in refused.json()["detail"]
+    body["policy"] = {"engine": "dual-encoder:openai/clip-vit-base-patch32"}
+    assert client.post("/api/projects", json=body).status_code == 201
