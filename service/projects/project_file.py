@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 from labeling.answers import is_always_offered
 from labeling.conversion import convert
 from labeling.errors import Invalid
+from labeling.prelabel.zero_shot.templates import check_template
 from labeling.project import ProjectConfig
 from service.plugins import ENGINES, HEADS, STRATEGIES, check_name
 from service.written_files import Strict, mistakes
@@ -36,12 +37,9 @@ Prompt = Annotated[Plain, Field(min_length=1, max_length=500)]
 
 def _template(value: str) -> str:
     try:
-        value.format(name="x", description="x")
-    except (KeyError, IndexError, ValueError) as error:
-        raise ValueError("a template may hold {name} and {description}, nothing else in braces") from error
-    if "{name}" not in value:
-        raise ValueError("a template must hold {name}")
-    return value
+        return check_template(value)
+    except Invalid as error:
+        raise ValueError(error.message) from error
 
 
 Template = Annotated[Prompt, AfterValidator(_template)]

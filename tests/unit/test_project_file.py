@@ -7,7 +7,9 @@ from dataclasses import fields
 import pytest
 
 from labeling import project
+from labeling.errors import Invalid
 from service.projects import project_file
+from service.projects.project_file import parse_project
 from service.written_files import Strict
 
 OTHERWISE = {"BudgetIn": {"amount": "micro"}}
@@ -42,3 +44,11 @@ def test_every_part_of_the_file_is_compared() -> None:
     }
 
     assert parts == {written for written, _ in PAIRS}
+
+
+@pytest.mark.parametrize("template", ["{name:>800000000}", "{name.__class__}", "{name} {other}", "a photo"])
+def test_a_template_that_formats_is_refused_with_its_key(template: str) -> None:
+    text = f"name: p\nlabels: [a, b]\npolicy: {{templates: ['a {{name}}', '{template}']}}\n"
+
+    with pytest.raises(Invalid, match=r"policy\.templates\.1"):
+        parse_project(text)

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import time
+import tracemalloc
+
+import pytest
+
+from labeling.errors import Invalid
 from labeling.prelabel.engine import digest_of
-from labeling.prelabel.zero_shot.templates import CAPTIONS, SENTENCES, label_texts, texts_by_label
+from labeling.prelabel.zero_shot.templates import CAPTIONS, SENTENCES, check_template, label_texts, texts_by_label
 from labeling.project import LabelClass
 
 BIRD = LabelClass("sea_bird", "gulls and terns.")
@@ -45,3 +51,48 @@ def test_the_hash_names_the_texts_and_which_label_they_stand_for() -> None:
 
     assert digest_of(again) == digest_of(texts_by_label(labels, ()))
     assert len({digest_of(again), digest_of(changed), digest_of(again[::-1])}) == 3
+
+
+@pytest.mark.parametrize(
+    ("template", "character"),
+    [
+        ("a {name:>800000000}", 3),
+        ("{name!r}", 1),
+        ("{name.__class__.__mro__}", 1),
+        ("{name[0]}", 1),
+        ("{name} {description.__init__.__globals__}", 8),
+        ("{name} {0}", 8),
+        ("{name} {}", 8),
+        ("{name} {other}", 8),
+        ("{ name }", 1),
+        ("{NAME} {name}", 1),
+        ("{{name}}", 1),
+        ("{name}}", 7),
+        ("{name} {", 8),
+        ("{name:{description}}", 1),
+        ("{{{name}}}", 1),
+    ],
+)
+def test_anything_else_in_braces_is_refused_with_its_place_and_computes_nothing(template: str, character: int) -> None:
+    tracemalloc.start()
+    started = time.perf_counter()
+
+    with pytest.raises(Invalid, match=f"at character {character}\\.$"):
+        check_template(template)
+    with pytest.raises(Invalid, match="nothing else in braces"):
+        label_texts(BIRD, [template])  # one that an older version stored
+
+    assert tracemalloc.get_traced_memory()[1] < 10**6
+    assert time.perf_counter() - started < 1
+    tracemalloc.stop()
+
+
+def test_a_template_without_the_name_is_refused() -> None:
+    with pytest.raises(Invalid, match=r"\{name\}"):
+        check_template("a photo, {description}")
+
+
+def test_braces_in_a_name_or_a_description_stay_what_they_are() -> None:
+    odd = LabelClass("{description}", "of {name:>9} and {0}")
+
+    assert label_texts(odd, ["{name}: {description}, {name}"]) == ["{description}: of {name:>9} and {0}, {description}"]
