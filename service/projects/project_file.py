@@ -16,8 +16,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 from labeling.answers import is_always_offered
 from labeling.conversion import convert
 from labeling.errors import Invalid
-from labeling.prelabel.zero_shot.templates import check_template
 from labeling.project import ProjectConfig
+from labeling.text_templates import check_template
 from service.plugins import ENGINES, HEADS, STRATEGIES, check_name
 from service.written_files import Strict, mistakes
 

@@ -2,5 +2,5 @@
 
 Offers `conse.NEAREST`, `conse.TEMPERATURE`, `conse.conse`, `nearest.nearest_others`, `projection.FOLDS`,
 `projection.LEAST_TEXTS`, `projection.PENALTY`, `projection.combine`, `projection.fit_projection`, `templates.CAPTIONS`,
-`templates.SENTENCES`, `templates.check_template`, `templates.texts_by_label`.
+`templates.SENTENCES`, `templates.texts_by_label`.
 """

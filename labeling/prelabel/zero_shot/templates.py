@@ -1,21 +1,17 @@
 """Which texts stand for a label where an engine compares texts.
 
 In: labels with their descriptions and texts of their own, and templates. Out: the texts of each label, never none.
-Invariant: an engine's revision covers every text that comes from here. A template is parsed, never handed to
-`str.format`, which would compute widths and read attributes that somebody else wrote.
+Invariant: an engine's revision covers every text that comes from here.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from labeling.errors import Invalid
 from labeling.project import LabelClass
+from labeling.text_templates import fill_template
 
-__all__ = ["CAPTIONS", "SENTENCES", "check_template", "label_texts", "texts_by_label"]
-
-_PLACES = re.compile(r"(\{name\}|\{description\})")
+__all__ = ["CAPTIONS", "SENTENCES", "label_texts", "texts_by_label"]
 
 SENTENCES = ("{name}", "a photo of a {name}", "a picture of a {name}", "{name}: {description}")
 """For the bundled sentence encoder. Measured, and fixed beforehand (docs/decisions/0004-bundled-engine.md)."""
@@ -27,34 +23,6 @@ CAPTIONS = (
     "a photo of a {name}, {description}.",
 )
 """For models that were trained on captions, as CLIP and SigLIP were: each reads like one. Not measured by us."""
-
-
-def check_template(template: str) -> str:
-    """The template, if it holds `{name}`, perhaps `{description}`, and nothing else in braces.
-
-    Raises
-    ------
-    Invalid
-        With the place of the first brace that belongs to something else, or because the name is missing.
-
-    Examples
-    --------
-    >>> check_template("a photo of a {name}")
-    'a photo of a {name}'
-    """
-    at = 0
-    for part in _PLACES.split(template):
-        odd = None if _PLACES.fullmatch(part) else re.search(r"[{}]", part)
-        if odd is not None:
-            shown = template[at + odd.start() :][:30]
-            raise Invalid(
-                f"A template may hold {{name}} and {{description}}, nothing else in braces: see {shown!r} at character "
-                f"{at + odd.start() + 1}."
-            )
-        at += len(part)
-    if "{name}" not in template:
-        raise Invalid("A template must hold {name}.")
-    return template
 
 
 def label_texts(label: LabelClass, templates: Sequence[str], default: Sequence[str] = SENTENCES) -> list[str]:
@@ -77,7 +45,7 @@ def label_texts(label: LabelClass, templates: Sequence[str], default: Sequence[s
     Raises
     ------
     Invalid
-        A template is none: see `check_template`.
+        A template is none: see `labeling.text_templates`.
 
     Examples
     --------
@@ -91,7 +59,7 @@ def label_texts(label: LabelClass, templates: Sequence[str], default: Sequence[s
     name, description = label.name.replace("_", " "), label.description.strip().rstrip(".")
     words = {"{name}": name, "{description}": description}
     usable = [template for template in (templates or default) if description or "{description}" not in template]
-    return list(dict.fromkeys(_filled(one, words) for one in usable)) or [name]
+    return list(dict.fromkeys(fill_template(one, words) for one in usable)) or [name]
 
 
 def texts_by_label(
@@ -99,8 +67,3 @@ def texts_by_label(
 ) -> list[list[str]]:
     """The texts of every label, in the order of the label set."""
     return [label_texts(label, templates, default) for label in labels]
-
-
-def _filled(template: str, words: Mapping[str, str]) -> str:
-    """In one pass, so that braces in a name or a description stay what they are."""
-    return "".join(words.get(part, part) for part in _PLACES.split(check_template(template)))

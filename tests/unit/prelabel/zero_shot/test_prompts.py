@@ -9,8 +9,9 @@ import pytest
 
 from labeling.errors import Invalid
 from labeling.prelabel.engine import digest_of
-from labeling.prelabel.zero_shot.templates import CAPTIONS, SENTENCES, check_template, label_texts, texts_by_label
+from labeling.prelabel.zero_shot.templates import CAPTIONS, SENTENCES, label_texts, texts_by_label
 from labeling.project import LabelClass
+from labeling.text_templates import check_template
 
 BIRD = LabelClass("sea_bird", "gulls and terns.")
 
