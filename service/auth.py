@@ -2,8 +2,8 @@
 
 A key is `hck_<prefix>_<secret>`; the database holds its prefix, a salt and SHA-256(salt + secret). A slow hash would
 protect nothing here: the secret is 256 random bits, which cannot be guessed, and every request computes the hash. A
-session is a signed cookie that names the key; the key is read again at each request, so revoking it ends its sessions
-too.
+session is a signed cookie with a secret of its own, and a row with the hash of that: logging out removes the row, and
+the key is read again at each request, so a key that was revoked, has expired or has other rights ends its sessions.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ import hmac
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from sqlalchemy.orm import Session
 
-from db.repositories.people import keys
+from db.repositories.people import keys, page_sessions
 from db.repositories.people.keys import StoredKey
+from db.repositories.people.page_sessions import OpenSession
 from labeling.errors import Denied, Invalid, Unauthenticated
 from labeling.jobs import Role
 from labeling.types import KeyId
@@ -55,24 +56,32 @@ class PageSession:
 
 
 def issue_key(
-    session: Session, *, name: str, role: Role, projects: Sequence[str] | None, now: datetime
+    session: Session,
+    *,
+    name: str,
+    role: Role,
+    projects: Sequence[str] | None,
+    now: datetime,
+    expires_at: datetime | None = None,
 ) -> tuple[StoredKey, str]:
-    """Make a key; its text is returned this once and never again."""
+    """Make a key; its text is returned this once and never again. Invalid if it would have expired already."""
+    if expires_at is not None and expires_at <= now:
+        raise Invalid("This time is past, so the key would never be in force. Give a later one.")
     prefix, salt, secret = secrets.token_hex(6), secrets.token_hex(16), secrets.token_urlsafe(32)
     proof = {"prefix": prefix, "salt": salt, "digest": _digest(salt, secret)}
-    stored = keys.add(session, name=name, role=role, projects=projects, now=now, **proof)
+    stored = keys.add(session, name=name, role=role, projects=projects, now=now, expires_at=expires_at, **proof)
     return stored, f"hck_{prefix}_{secret}"
 
 
-def identify(session: Session, text: str) -> Caller:
-    """The caller who holds this key; Unauthenticated if it is malformed, unknown, wrong or revoked."""
+def identify(session: Session, text: str, now: datetime) -> Caller:
+    """The caller who holds this key; Unauthenticated if it is malformed, unknown, wrong, revoked or expired."""
     parts = text.strip().split("_", 2)
     if len(parts) != 3 or parts[0] != "hck" or not parts[1].isalnum():
         raise Unauthenticated()
     stored = keys.by_prefix(session, parts[1])
     salt, digest = (stored.salt, stored.digest) if stored else ("", _NOBODY)
     right = hmac.compare_digest(_digest(salt, parts[2]), digest)
-    if stored is None or not right or stored.revoked_at is not None:
+    if stored is None or not right or not stored.in_force(now):
         raise Unauthenticated()
     return _caller(stored)
 
@@ -110,14 +119,35 @@ def read_session(signing: Sequence[str], cookie: str) -> PageSession | None:
     return PageSession(None if key_id is None else KeyId(int(key_id)), str(nonce))
 
 
-def session_caller(session: Session, page_session: PageSession | None) -> Caller:
-    """Who is logged in; Unauthenticated if nobody is, or the key has been revoked since."""
+def log_in(session: Session, caller: Caller, now: datetime) -> PageSession:
+    """Open a session for a caller who has just shown a key."""
+    opened = open_session(caller.key_id)
+    projects = None if caller.projects is None else tuple(sorted(caller.projects))
+    expires_at = now + timedelta(seconds=SESSION_AGE_S)
+    found = OpenSession(caller.key_id, caller.role, projects, opened_at=now, expires_at=expires_at)
+    page_sessions.add(session, _proof_of(opened), found)
+    return opened
+
+
+def log_out(session: Session, page_session: PageSession) -> None:
+    """End a session: a copy of its cookie is worth nothing from here on."""
+    page_sessions.end(session, _proof_of(page_session))
+
+
+def session_caller(session: Session, page_session: PageSession | None, now: datetime) -> Caller:
+    """Who is logged in; Unauthenticated if nobody is, who was has logged out, or the key is not what it was."""
     if page_session is None or page_session.key_id is None:
         raise Unauthenticated("Log in first.")
+    opened = page_sessions.by_digest(session, _proof_of(page_session))
+    if opened is None or opened.key_id != page_session.key_id or now >= opened.expires_at:
+        raise Unauthenticated("This session is over. Log in again.")
     stored = keys.by_id(session, page_session.key_id)
-    if stored is None or stored.revoked_at is not None:
+    if stored is None or not stored.in_force(now):
         raise Unauthenticated("The key of this session is not in force any more. Log in with another.")
-    return _caller(stored)
+    caller = _caller(stored)
+    if (caller.role, caller.projects) != (opened.role, _set_of(opened.projects)):
+        raise Unauthenticated("The rights of this session's key have changed. Log in again.")
+    return caller
 
 
 def form_token(signing: Sequence[str], page_session: PageSession) -> str:
@@ -144,5 +174,13 @@ def _digest(salt: str, secret: str) -> str:
     return hashlib.sha256(f"{salt}{secret}".encode("utf-8", "replace")).hexdigest()
 
 
+def _proof_of(page_session: PageSession) -> str:
+    return hashlib.sha256(b"hardcase page session\0" + page_session.nonce.encode()).hexdigest()
+
+
 def _caller(stored: StoredKey) -> Caller:
-    return Caller(stored.id, stored.name, stored.role, None if stored.projects is None else frozenset(stored.projects))
+    return Caller(stored.id, stored.name, stored.role, _set_of(stored.projects))
+
+
+def _set_of(projects: tuple[str, ...] | None) -> frozenset[str] | None:
+    return None if projects is None else frozenset(projects)

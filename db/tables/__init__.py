@@ -8,8 +8,8 @@ Offers `AdoptedTaskRow`, `AlarmEndRow`, `AlarmRow`, `AlarmWordsRow`, `Annotation
 `AnnotatorSwitchRow`, `ApiKeyRow`, `AuditRow`, `CalibrationRow`, `CallRow`, `CanaryRow`, `ComparisonRow`, `DecisionRow`,
 `DeliveryRow`, `EmbeddingRow`, `EngineReportRow`, `EngineStageRow`, `FailureRow`, `FetchRow`, `FigureRow`,
 `FingerprintRow`, `GroupMoveRow`, `GroupRow`, `GroupingRow`, `HeartbeatRow`, `ImageRow`, `InboxRow`, `LabelCheckRow`,
-`LabelRow`, `LabelStudioProjectRow`, `MessageRow`, `OverlapRow`, `PredictionFileRow`, `PredictionRow`, `PrelabelRow`,
-`ProbeRow`, `ProjectConfigRow`, `ProjectRow`, `PromotionRow`, `PushRow`, `QueryRow`, `ReReviewPlanRow`,
+`LabelRow`, `LabelStudioProjectRow`, `MessageRow`, `OverlapRow`, `PageSessionRow`, `PredictionFileRow`, `PredictionRow`,
+`PrelabelRow`, `ProbeRow`, `ProjectConfigRow`, `ProjectRow`, `PromotionRow`, `PushRow`, `QueryRow`, `ReReviewPlanRow`,
 `ReReviewRequestRow`, `ReReviewRow`, `RegionRow`, `RegistrationGoneRow`, `RegistrationRow`, `ReserveRow`,
 `ReviewEndRow`, `ReviewRow`, `ShadowPickRow`, `SnapshotRow`, `SoftLabelRow`, `SourceRow`, `SpendRow`, `TallyRow`,
 `VersionRow`, `ViewRow`, `VoidRow`.

@@ -1,4 +1,4 @@
-"""What keeps the processes going: failures, keys, the audit log, heartbeats, tallies."""
+"""What keeps the processes going: failures, keys and logins, the audit log, heartbeats, tallies."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ __all__ = [
     "AuditRow",
     "FailureRow",
     "HeartbeatRow",
+    "PageSessionRow",
     "TallyRow",
 ]
 
@@ -50,6 +51,19 @@ class ApiKeyRow(Base):
     projects: Mapped[list[str] | None] = mapped_column(sa.JSON(none_as_null=True))
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
+
+
+class PageSessionRow(Base):
+    """A login: the hash of its cookie's secret, its key, and what the key was when it logged in."""
+
+    __tablename__ = "page_session"
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    key_id: Mapped[int] = mapped_column(ref("api_key.id"))
+    role: Mapped[str]
+    projects: Mapped[list[str] | None] = mapped_column(sa.JSON(none_as_null=True))
+    opened_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
 
 
 class AuditRow(Base):

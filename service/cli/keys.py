@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -24,18 +24,20 @@ def create(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is.")],
     role: Annotated[Role, typer.Option(help="What it may do.")] = Role.READ,
     project: Annotated[list[str] | None, typer.Option(help="Only this project (repeatable); default: all.")] = None,
+    days: Annotated[int | None, typer.Option(min=1, max=36_500, help="It ends after so many; default: never.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make an API key and print it, this once.
 
-    Example: hardcase key create anna --role engineer --project animals
+    Example: hardcase key create anna --role engineer --project animals --days 90
     """
     with connected(as_json) as hardcase:
         now = datetime.now(UTC)
         with transaction(hardcase.database) as session:
             for wanted in project or []:
                 projects.by_name(session, wanted)
-            stored, text = issue_key(session, name=name, role=role, projects=project, now=now)
+            ends = None if days is None else now + timedelta(days=days)
+            stored, text = issue_key(session, name=name, role=role, projects=project, now=now, expires_at=ends)
             audit.record(session, author(), "key.create", stored.prefix, {"role": role.value}, now)
         heading = f"Key for {name} ({role.value}); it is not shown again:"
         document = {**_document(stored), "key": text}
@@ -50,11 +52,8 @@ def list_(as_json: AsJson = False) -> None:
     """
     with connected(as_json) as hardcase:
         everyone = hardcase.read(keys.everyone)
-        columns = ["prefix", "name", "role", "projects", "revoked"]
-        rows = (
-            [k.prefix, k.name, k.role.value, "all" if k.projects is None else ", ".join(k.projects), k.revoked_at]
-            for k in everyone
-        )
+        columns = ["prefix", "name", "role", "projects", "ends", "revoked"]
+        rows = ([k.prefix, k.name, k.role.value, _sees(k), k.expires_at, k.revoked_at] for k in everyone)
         emit(as_json, [_document(k) for k in everyone], table("keys", columns, rows))
 
 
@@ -75,5 +74,9 @@ def revoke(
         emit(as_json, _document(stored), f"Key {prefix} of {stored.name} is revoked.")
 
 
+def _sees(key: StoredKey) -> str:
+    return "all" if key.projects is None else ", ".join(key.projects)
+
+
 def _document(key: StoredKey) -> dict[str, object]:
-    return fields_of(key, ("prefix", "name", "role", "projects", "created_at", "revoked_at"))
+    return fields_of(key, ("prefix", "name", "role", "projects", "created_at", "expires_at", "revoked_at"))

@@ -29,6 +29,10 @@ class StoredKey:
     projects: tuple[str, ...] | None
     created_at: datetime
     revoked_at: datetime | None
+    expires_at: datetime | None
+
+    def in_force(self, now: datetime) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
 def add(
@@ -41,10 +45,19 @@ def add(
     role: Role,
     projects: Sequence[str] | None,
     now: datetime,
+    expires_at: datetime | None = None,
 ) -> StoredKey:
     secret = {"prefix": prefix, "salt": salt, "digest": digest}
     names = None if projects is None else list(projects)
-    row = ApiKeyRow(name=name, **secret, role=role.value, projects=names, created_at=now, revoked_at=None)
+    row = ApiKeyRow(
+        name=name,
+        **secret,
+        role=role.value,
+        projects=names,
+        created_at=now,
+        revoked_at=None,
+        expires_at=expires_at,
+    )
     session.add(row)
     session.flush()
     return read(StoredKey, row)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from db.repositories.people import audit, keys
 from db.repositories.projects import projects
@@ -30,6 +30,7 @@ class KeyIn(BaseModel):
     name: Annotated[Plain, Field(min_length=1, max_length=80)]
     role: Role
     projects: list[Plain] | None = Field(default=None, max_length=1_000, description="Their names; null means all.")
+    expires_at: AwareDatetime | None = Field(default=None, description="When it ends by itself; null: never.")
 
 
 class KeyOut(Body):
@@ -41,6 +42,7 @@ class KeyOut(Body):
     projects: list[str] | None
     created_at: datetime
     revoked_at: datetime | None
+    expires_at: datetime | None
 
 
 class NewKeyOut(KeyOut):
@@ -71,7 +73,9 @@ def create_key(parts: PartsDep, caller: CallerDep, body: KeyIn) -> NewKeyOut:
     with transaction(parts.database) as session:
         for name in named or ():
             projects.by_name(session, name)
-        key, text = auth.issue_key(session, name=body.name, role=body.role, projects=named, now=now)
+        key, text = auth.issue_key(
+            session, name=body.name, role=body.role, projects=named, now=now, expires_at=body.expires_at
+        )
         audit.record(session, caller.name, "key.create", key.prefix, {"name": key.name, "role": key.role}, now)
     return NewKeyOut(key=text, **KeyOut.of(key).model_dump())
 

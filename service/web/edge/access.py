@@ -197,10 +197,11 @@ def _admit(request: Request, access: Access) -> None:
 
 
 def _identify(session: Session, request: Request, access: Access) -> Caller:
+    now = parts_of(request).now()
     if access.how is How.PAGE:
-        return auth.session_caller(session, session_of(request))
+        return auth.session_caller(session, session_of(request), now)
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    return auth.identify(session, key if scheme.lower() == "bearer" else "")
+    return auth.identify(session, key if scheme.lower() == "bearer" else "", now)
 
 
 def _visible(session: Session, caller: Caller, name_or_id: str) -> Project:

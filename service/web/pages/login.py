@@ -13,7 +13,7 @@ from db.repositories.people import audit
 from db.session import reading, transaction
 from labeling.errors import Unauthenticated
 from service import auth
-from service.web.edge.access import COOKIE, Guarded, session_of
+from service.web.edge.access import COOKIE, CallerDep, Guarded, session_of
 from service.web.pages.rendering import page, remember, safe_next
 from service.web.wiring import PartsDep
 
@@ -41,19 +41,25 @@ def log_in(
 ) -> Response:
     try:
         with reading(parts.database) as session:
-            caller = auth.identify(session, key)
+            caller = auth.identify(session, key, parts.now())
     except Unauthenticated:
         message = "This key is not in force. Check that it was copied whole; an admin can make another."
         return page(request, "login.html", status=401, following=safe_next(following), message=message)
     with transaction(parts.database) as session:
         audit.record(session, caller.name, "login", caller.name, {}, parts.now())
+        opened = auth.log_in(session, caller, parts.now())
     response = RedirectResponse(safe_next(following), status_code=303)
-    remember(request, response, auth.open_session(caller.key_id))
+    remember(request, response, opened)
     return response
 
 
 @router.post("/logout", summary="Log out", dependencies=[CheckedForm])
-def log_out() -> Response:
+def log_out(request: Request, parts: PartsDep, caller: CallerDep) -> Response:
+    opened = session_of(request)
+    if opened is not None:
+        with transaction(parts.database) as session:
+            auth.log_out(session, opened)
+            audit.record(session, caller.name, "logout", caller.name, {}, parts.now())
     response = RedirectResponse("/login", status_code=303)
     response.delete_cookie(COOKIE, httponly=True, samesite="lax")
     return response
