@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -68,19 +68,23 @@ def label_studio_place(session: Session, project_id: ProjectId) -> LabelStudioPl
     return None if row is None else read(LabelStudioPlace, row)
 
 
-def inbox_waiting_since(session: Session) -> datetime | None:
-    """When the oldest webhook event came that is not handled yet."""
+def inbox_waiting_since(session: Session, project_ids: Collection[ProjectId] | None = None) -> datetime | None:
+    """When the oldest webhook event came that is not handled yet, of these projects (None: of all)."""
     oldest = sa.select(InboxRow.received_at).where(InboxRow.handled_at.is_(None)).order_by(InboxRow.id).limit(1)
+    if project_ids is not None:
+        oldest = oldest.where(InboxRow.project_id.in_(project_ids))
     return session.scalars(oldest).first()
 
 
-def job_counts(session: Session) -> dict[tuple[str, str], int]:
-    """How many jobs the durable engine remembers, by name and state."""
+def job_counts(session: Session, project_ids: Collection[ProjectId] | None = None) -> dict[tuple[str, str], int]:
+    """How many jobs the durable engine remembers, by name and state, of these projects (None: of all)."""
     schema = None if session.get_bind().dialect.name == "sqlite" else "dbos"
-    table = sa.table("workflow_status", sa.column("name", sa.Text), sa.column("status", sa.Text), schema=schema)
-    rows = session.execute(
-        sa.select(table.c.name, table.c.status, sa.func.count()).group_by(table.c.name, table.c.status)
-    )
+    columns = [sa.column(name, sa.Text) for name in ("name", "status", "authenticated_user")]  # the last is its project
+    table = sa.table("workflow_status", *columns, schema=schema)
+    counted = sa.select(table.c.name, table.c.status, sa.func.count()).group_by(table.c.name, table.c.status)
+    if project_ids is not None:
+        counted = counted.where(table.c.authenticated_user.in_([str(project_id) for project_id in project_ids]))
+    rows = session.execute(counted)
     return {(name or "", status or ""): count for name, status, count in rows}
 
 

@@ -31,8 +31,27 @@ _LEFT_ALONE = "%/:=&?~+!$,;'@()*[]|"
 _ODD = re.compile(r"[\x00-\x20\x7f\\]")
 _PLAIN = re.compile(r"https?://[A-Za-z0-9.-]{1,253}/[!-\[\]-~]*")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_NEVER = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "168.63.129.16/32", "64:ff9b:1::/48")))
-"""Not private by name, and yet where clouds keep their metadata and networks their own translators."""
+_PUBLIC_6 = ipaddress.ip_network("2000::/3")
+"""All that is given out to hosts of the public internet; the rest of IPv6 is something else or nothing."""
+_NEVER = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+            *("192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16"),
+            *("192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+            *("::/8", "64:ff9b:1::/48", "100::/64", "100:0:0:1::/64", "2001::/23", "2001:db8::/32", "2002::/16"),
+            *("2620:4f:8000::/48", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8"),
+            "168.63.129.16/32",
+        ),
+    )
+)
+"""The IANA registries of special-purpose addresses for IPv4 and IPv6, with multicast and what is deprecated, and one
+address outside of them where a cloud answers for its machines. Some blocks are reachable by their registry, for name
+servers and relays; no image is there.
+
+Source: https://www.iana.org/assignments/iana-ipv4-special-registry and iana-ipv6-special-registry, RFC 6890.
+"""
 
 Resolver = Callable[[str, int], list[str]]
 """From a host name and a port to its addresses; raises `socket.gaierror`."""
@@ -63,11 +82,11 @@ def is_public(address: str) -> bool:
     except ValueError:
         return False
     if isinstance(ip, ipaddress.IPv6Address):
-        wrapped = ip.ipv4_mapped or ip.sixtofour or (ip.teredo or (None, None))[1]
-        if wrapped is None and ip in _NAT64:
-            wrapped = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        wrapped = ip.ipv4_mapped or (ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else None)
         if wrapped is not None:
             return is_public(str(wrapped))
+        if ip not in _PUBLIC_6:
+            return False
     if any(ip in network for network in _NEVER):
         return False
     return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified or ip.is_loopback)

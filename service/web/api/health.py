@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from fastapi import APIRouter, Response
@@ -14,7 +15,8 @@ from db.repositories.running import alarms, heartbeats
 from db.session import reading
 from db.views import dashboard
 from labeling.errors import Conflict
-from service.auth import Caller
+from labeling.project import Project
+from labeling.types import ProjectId
 from service.schema import check_schema
 from service.web.edge.access import CallerDep, Guarded
 from service.web.wiring import PartsDep, WebParts
@@ -61,8 +63,9 @@ def ready(parts: PartsDep, response: Response) -> Ready:
 def metrics(parts: PartsDep, caller: CallerDep) -> Response:
     registry = CollectorRegistry(auto_describe=False)
     with reading(parts.database) as session:
-        _count_projects(registry, session, caller)
-        _count_process(registry, session, parts.now())
+        seen = [project for project in projects.everyone(session) if caller.sees(project.config.name)]
+        _count_projects(registry, session, seen)
+        _count_process(registry, session, parts.now(), None if caller.projects is None else [p.id for p in seen])
     return Response(generate_latest(registry), media_type=METRICS_TYPE)
 
 
@@ -72,14 +75,12 @@ def _worker_alive(parts: WebParts) -> bool:
     return newest is not None and parts.now() - newest < timedelta(seconds=WORKER_FRESH_S)
 
 
-def _count_projects(registry: CollectorRegistry, session: Session, caller: Caller) -> None:
+def _count_projects(registry: CollectorRegistry, session: Session, seen: Iterable[Project]) -> None:
     images = Gauge("hardcase_images", "Images by state.", ["project", "state"], registry=registry)
     failing = Gauge("hardcase_failures", "Things that fail, by step.", ["project", "step"], registry=registry)
     raised = Gauge("hardcase_alarms", "Open alarms, by kind.", ["project", "kind"], registry=registry)
-    for project in projects.everyone(session):
+    for project in seen:
         name = project.config.name
-        if not caller.sees(name):
-            continue
         stored = dashboard.tally(session, project.id)
         for state, count in (stored.counts if stored else {}).items():
             if isinstance(count, int | float):
@@ -90,16 +91,17 @@ def _count_projects(registry: CollectorRegistry, session: Session, caller: Calle
             raised.labels(name, kind).set(count)
 
 
-def _count_process(registry: CollectorRegistry, session: Session, now: datetime) -> None:
+def _count_process(registry: CollectorRegistry, session: Session, now: datetime, only: list[ProjectId] | None) -> None:
+    """Jobs and the webhooks' lag, of `only` these projects; a worker's counters are about all projects at once."""
     jobs = Gauge("hardcase_jobs", "Jobs that are remembered, by state.", ["job", "state"], registry=registry)
-    for (job, state), count in dashboard.job_counts(session).items():
+    for (job, state), count in dashboard.job_counts(session, only).items():
         jobs.labels(job, state).set(count)
     worker = Gauge("hardcase_worker", "Counters since a worker's start.", ["executor", "counter"], registry=registry)
     beat = Gauge("hardcase_worker_silent_seconds", "Since a worker's last beat.", ["executor"], registry=registry)
     for heartbeat in heartbeats.everyone(session):
         beat.labels(heartbeat.executor).set((now - heartbeat.at).total_seconds())
-        for counter, value in heartbeat.counters.items():
+        for counter, value in heartbeat.counters.items() if only is None else ():
             worker.labels(heartbeat.executor, counter).set(float(value))
-    since = dashboard.inbox_waiting_since(session)
+    since = dashboard.inbox_waiting_since(session, only)
     lag = Gauge("hardcase_webhook_lag_seconds", "Age of the oldest event that is not handled yet.", registry=registry)
     lag.set(0.0 if since is None else max(0.0, (now - since).total_seconds()))

@@ -19,7 +19,8 @@ from db.repositories.images.registrations import differs, known, register
 from db.session import reading, transaction
 from db.views import listings
 from db.views.listings import FailureItem, ImageItem
-from labeling.errors import BadImage, NotFound
+from labeling.adapters.sources.fetching import check_address, is_plain_address
+from labeling.errors import BadAddress, BadImage, NotFound
 from labeling.ingest.decoding import check_header
 from labeling.jobs import JobName, Role, Trigger
 from labeling.project import Project
@@ -180,6 +181,12 @@ def _kept(parts: WebParts, file: UploadFile) -> Incoming | Taken:
 
 
 def _named(item: AddressIn) -> Incoming | Taken:
+    """A web address alone: what hardcase itself calls an upload or a task's file may be another project's."""
+    if not is_plain_address(item.url):
+        try:
+            check_address(item.url)
+        except BadAddress as error:
+            return _refused(item.reference or item.url, error.message)
     return Incoming(item.reference or item.url, item.url, item.text, item.metadata, item.label, item.gold)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import threading
 import time
@@ -111,6 +112,41 @@ def test_no_notation_of_loopback_is_fetched_and_an_open_port_reads_like_a_closed
 )
 def test_addresses_of_no_public_host_are_told(address: str) -> None:
     assert not is_public(address)
+
+
+# fmt: off
+SPECIAL = [
+    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
+    "192.0.0.0/29", "192.0.0.8/32", "192.0.0.9/32", "192.0.0.10/32", "192.0.0.170/31", "192.0.2.0/24",
+    "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15",
+    "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4", "255.255.255.255/32", "224.0.0.0/4", "::1/128", "::/128",
+    "::/96", "64:ff9b:1::/48", "100::/64", "100:0:0:1::/64", "2001::/23", "2001::/32", "2001:1::1/128",
+    "2001:1::2/128", "2001:1::3/128", "2001:2::/48", "2001:3::/32", "2001:4:112::/48", "2001:10::/28",
+    "2001:20::/28", "2001:30::/28", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20", "5f00::/16",
+    "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
+]
+# fmt: on
+"""The IANA registries of special-purpose addresses, with multicast and the deprecated blocks."""
+
+
+@pytest.mark.parametrize("block", SPECIAL)
+def test_no_address_of_a_special_purpose_is_public_at_either_end_plain_or_wrapped(block: str) -> None:
+    network = ipaddress.ip_network(block)
+
+    for address in (network[0], network[-1], network[network.num_addresses // 2]):
+        assert not is_public(str(address))
+        if address.version == 4:
+            assert not is_public(f"::ffff:{address}") and not is_public(f"64:ff9b::{address}")
+
+
+@pytest.mark.parametrize("address", ["4000::1", "8000::1", "e000::1", "1::1", "2002:808:808::1"])
+def test_what_is_given_out_to_no_host_is_not_public(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", ["::ffff:8.8.8.8", "64:ff9b::808:808", "2a00:1450::1", "192.88.98.1", "192.89.0.1"])
+def test_neighbours_and_wrapped_public_addresses_are_public(address: str) -> None:
+    assert is_public(address)
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111"])

@@ -380,6 +380,36 @@ def test_status_and_lists_are_there_before_anything_happened(shared_client: Test
     assert shared_client.get("/api/projects/1").json()["name"] == "animals"
 
 
+def test_metrics_of_a_limited_key_count_its_own_projects_only(
+    client: TestClient, database: sa.Engine, project: Project, make_project: Callable[..., Project]
+) -> None:
+    other = make_project(database, name="plants")
+    with transaction(database) as session:
+        heartbeats.beat(session, "worker-0", NOW, NOW, {"fetched": 5})
+        factories.tally(session, other.id, {"labelled": 4})
+        factories.inbox(session, other.id, "k", received_at=datetime.now(UTC) - timedelta(hours=1))
+    client.post("/api/projects/plants/versions")
+    client.post("/api/projects/animals/queries")
+
+    lines = client.get("/metrics", headers=bearer(make_key(database, Role.READ, ["animals"]))).text.splitlines()
+
+    assert 'hardcase_jobs{job="select",state="ENQUEUED"} 1.0' in lines
+    assert "hardcase_webhook_lag_seconds 0.0" in lines
+    assert not any(word in line for line in lines for word in ("plants", '"learn"', "fetched"))
+
+
+@pytest.mark.parametrize("url", ["upload:" + "a" * 64, "Upload:" + "a" * 64, "studio:/data/upload/1/a.png", "s3://b/a.png",
+    "file:///etc/passwd", "/etc/passwd", "data:image/png;base64,AAAA", "memory://x", "http:/x", "//host/a.png",
+    "ftp://host/a.png"])  # fmt: skip
+def test_by_address_takes_web_addresses_only(client: TestClient, database: sa.Engine, url: str) -> None:
+    body = {"items": [{"url": url}, {"url": "https://example.org/a.png"}]}
+
+    taken = client.post("/api/projects/animals/images/by-address", json=body).json()["items"]
+
+    assert [item["outcome"] for item in taken] == ["refused", "new"]
+    assert "http" in taken[0]["reason"] or "web address" in taken[0]["reason"]
+
+
 def test_a_source_is_added_once_however_often(database: sa.Engine, project: Project, tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()
