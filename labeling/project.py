@@ -96,9 +96,13 @@ class Overlap:
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """How annotators are treated: shown under pseudonyms or not, paused by the statistical rule or not."""
+    """How annotators are treated: shown under pseudonyms or not, paused by the statistical rule or not.
+
+    `names_in_exports`: exports and releases name them; else those have pseudonyms, whatever is shown.
+    """
 
     pseudonyms: bool = False
+    names_in_exports: bool = False
     pause: bool = True
 
 

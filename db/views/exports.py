@@ -6,6 +6,8 @@ never the whole project at once. Labels are appended only, so the same id gives 
 
 from __future__ import annotations
 
+import posixpath
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,6 +32,7 @@ from db.tables import (
     QueryRow,
     RegistrationRow,
     ReviewRow,
+    SourceRow,
     VersionRow,
 )
 from db.views import engine_stats
@@ -164,14 +167,43 @@ def person_answers(session: Session, annotation_ids: Sequence[int]) -> dict[int,
 
 
 def first_references(session: Session, image_ids: Sequence[int]) -> dict[int, str]:
-    """The name under which each of these images was first registered."""
+    """The name under which each of these images was first registered, without the path of its source."""
     first = sa.select(sa.func.min(FetchRow.registration_id)).where(FetchRow.image_id.in_(image_ids))
     found = session.execute(
-        sa.select(FetchRow.image_id, RegistrationRow.reference)
+        sa.select(
+            FetchRow.image_id,
+            RegistrationRow.reference,
+            RegistrationRow.address,
+            RegistrationRow.details,
+            SourceRow.address,
+        )
         .join(RegistrationRow, RegistrationRow.id == FetchRow.registration_id)
+        .outerjoin(SourceRow, SourceRow.id == RegistrationRow.source_id)
         .where(FetchRow.registration_id.in_(first.group_by(FetchRow.image_id)))
     )
-    return {int(image): reference for image, reference in found}
+    return {
+        int(image): relative_reference(reference, address, details.get("folder"), source)
+        for image, reference, address, details, source in found
+    }
+
+
+def relative_reference(reference: str, address: str, folder: object, source: str | None) -> str:
+    """A reference as others may read it: where the image is below its source, never where the source is.
+
+    What somebody chose as a name and a web address stay as they are. Without a source, as after one `hardcase ingest`,
+    the path begins with `folder`, the first folder of the place that was read, or is the file's name.
+
+    >>> relative_reference("/srv/photos/cat/1.jpg", "/srv/photos/cat/1.jpg", "cat", "/srv/photos")
+    'cat/1.jpg'
+    """
+    named = unicodedata.normalize("NFC", reference) != unicodedata.normalize("NFC", address)
+    if named or address.lower().startswith(("http://", "https://")):
+        return reference
+    for root in (source, posixpath.dirname(source)) if source else ():  # a folder, or the one of a manifest
+        if root.strip("/") and reference.startswith(f"{root.rstrip('/')}/"):
+            return reference[len(root.rstrip("/")) + 1 :]
+    start = reference.rfind(f"/{folder}/") if folder else -1
+    return reference[start + 1 :] if start >= 0 else posixpath.basename(reference)
 
 
 def _statement(project_id: ProjectId, share: float, up_to: int) -> sa.Select[*tuple[Any, ...]]:

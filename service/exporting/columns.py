@@ -1,7 +1,7 @@
 """One exported label, or machine label, with its source and evidence: the columns of all formats.
 
-In: facts of the database. Out: a record of plain values. Names of people are replaced by the project's pseudonyms here;
-where it uses them, no personal data is exported.
+In: facts of the database. Out: a record of plain values. Names of people are replaced by the project's pseudonyms
+here, unless its policy wants them: no personal data is exported.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from labeling.review.kinds import split_of
 from labeling.types import LabelSource, ReviewKind
 from service.labels.machine_labels import MACHINE
 from service.labels.snapshots import soft_label
-from service.projects.pseudonyms import shown_name
+from service.projects.pseudonyms import exported_name, names_are_exported
 
 ANSWERS = "answers"
 """The value of `decided` for a label that follows from people's answers alone."""
@@ -65,7 +65,6 @@ def record_of(project: Project, fact: LabelFact, known: Details, *, frozen: bool
     """The record of a label; with `frozen` without answers that may be newer than it."""
     source, kind = LabelSource(fact.source), ReviewKind(fact.kind) if fact.kind else None
     rests_on = _evidence(fact) if frozen else _of_now(fact, known)
-    hidden = project.config.policy.team.pseudonyms
     return Record(
         **{name: getattr(fact, name) for name in _OF_LABEL},
         **{name: getattr(known, name) for name in _OF_IMAGE},
@@ -74,7 +73,7 @@ def record_of(project: Project, fact: LabelFact, known: Details, *, frozen: bool
         gold=source is LabelSource.GOLD,
         split=split_of(fact.value, kind, source, fact.reserved).value,
         group=fact.group_id,
-        annotators=tuple(shown_name(project, a.annotator_id, a.name) for a in rests_on.people),
+        annotators=tuple(exported_name(project, a.annotator_id, a.name) for a in rests_on.people),
         people=len({answer.annotator_id for answer in rests_on.people}),
         agreement=_agreement(rests_on.people, fact.value),
         confidence=rests_on.confidence,
@@ -82,7 +81,7 @@ def record_of(project: Project, fact: LabelFact, known: Details, *, frozen: bool
         probability=None,
         score=None,
         decided=_decided(fact),
-        decided_by=None if hidden else known.decided_by,
+        decided_by=known.decided_by if names_are_exported(project) else None,
     )
 
 

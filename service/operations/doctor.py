@@ -30,7 +30,6 @@ from labeling.project import Project
 from labeling.review.config import choices_in
 from service.label_studio.webhook import HEADER, path_of, secret_of
 from service.notifications.targets import Webhook, load_messages, secret_for
-from service.operations.private_files import open_to_others
 from service.schema import check_schema
 from service.settings import Settings, prepare_home
 from service.work.engines.factory import make_engine
@@ -97,8 +96,6 @@ def _asked(name: str, way_out: str, ask: Callable[[], Finding]) -> Check:
 def _about_us(settings: Settings, database: sa.Engine) -> Iterator[Check]:
     way_out = "free some space, make it writable, or move HARDCASE_HOME"
     yield _asked("home is writable", way_out, lambda: _writable(settings))
-    way_out = "stop hardcase and start it with `hardcase up` as the user whose files these are: it closes them"
-    yield _asked("others cannot read the home", way_out, lambda: _private(settings))
     way_out = (
         "correct the file as docs/how-to/messages.md explains, or run `hardcase messages key NAME`; under "
         "HARDCASE_LOCAL_ONLY only targets with `local: true` get messages"
@@ -119,14 +116,6 @@ def _writable(settings: Settings) -> Finding:
     prepare_home(settings)
     free = shutil.disk_usage(settings.home).free
     return free > LEAST_FREE_BYTES, f"{settings.home.absolute()}, {free / 2**30:.1f} GiB free"
-
-
-def _private(settings: Settings) -> Finding:
-    found = list(open_to_others(settings))
-    return (
-        not found,
-        f"{len(found)} can be read by others, the first {found[0]}" if found else "folders 0700, files 0600",
-    )
 
 
 def _messages(settings: Settings) -> Finding:

@@ -33,11 +33,6 @@ def close_to_others(settings: Settings) -> list[Path]:
     return [path for path in _kept(settings) if not _close(path)]
 
 
-def open_to_others(settings: Settings) -> Iterator[Path]:
-    """What others than its owner have any right on."""
-    return (path for path in (settings.home.resolve(), *_kept(settings)) if _mode(path) & MASK)
-
-
 def _kept(settings: Settings) -> Iterator[Path]:
     """Every folder and file of the home; the media and the SQLite database where they are somewhere else."""
     home = settings.home.resolve()

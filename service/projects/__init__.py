@@ -2,5 +2,5 @@
 
 Offers `history.history`, `measuring.cost_of_measuring`, `measuring.release_reserve`, `project_file.Plain`,
 `project_file.ProjectFile`, `project_file.check_project`, `project_file.parse_project`, `project_file.retired_keys`,
-`pseudonyms.shown_name`.
+`pseudonyms.exported_name`, `pseudonyms.names_are_exported`, `pseudonyms.shown_name`.
 """

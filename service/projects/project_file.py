@@ -119,6 +119,7 @@ class OverlapIn(Strict):
 
 class TeamIn(Strict):
     pseudonyms: bool = False
+    names_in_exports: bool = False
     pause: bool = True
 
 

@@ -63,9 +63,9 @@ def ready(parts: PartsDep, response: Response) -> Ready:
 def metrics(parts: PartsDep, caller: CallerDep) -> Response:
     registry = CollectorRegistry(auto_describe=False)
     with reading(parts.database) as session:
-        seen = [project for project in projects.everyone(session) if caller.sees(project.config.name)]
-        _count_projects(registry, session, seen)
-        _count_process(registry, session, parts.now(), None if caller.projects is None else [p.id for p in seen])
+        visible = [project for project in projects.everyone(session) if caller.sees(project.config.name)]
+        _count_projects(registry, session, visible)
+        _count_process(registry, session, parts.now(), None if caller.projects is None else [p.id for p in visible])
     return Response(generate_latest(registry), media_type=METRICS_TYPE)
 
 
@@ -75,11 +75,11 @@ def _worker_alive(parts: WebParts) -> bool:
     return newest is not None and parts.now() - newest < timedelta(seconds=WORKER_FRESH_S)
 
 
-def _count_projects(registry: CollectorRegistry, session: Session, seen: Iterable[Project]) -> None:
+def _count_projects(registry: CollectorRegistry, session: Session, visible: Iterable[Project]) -> None:
     images = Gauge("hardcase_images", "Images by state.", ["project", "state"], registry=registry)
     failing = Gauge("hardcase_failures", "Things that fail, by step.", ["project", "step"], registry=registry)
     raised = Gauge("hardcase_alarms", "Open alarms, by kind.", ["project", "kind"], registry=registry)
-    for project in seen:
+    for project in visible:
         name = project.config.name
         stored = dashboard.tally(session, project.id)
         for state, count in (stored.counts if stored else {}).items():

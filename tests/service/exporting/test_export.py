@@ -21,8 +21,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
+from db.repositories.images import sources
 from db.session import reading, transaction
-from db.tables import AnnotationRow, ImageRow, LabelRow, QueryRow
+from db.tables import AnnotationRow, ImageRow, LabelRow, QueryRow, RegistrationRow
 from db.views import exports
 from db.views.exports import LabelFact
 from labeling.errors import Conflict, Invalid
@@ -37,6 +38,7 @@ from tests import factories
 from tests.conftest import NOW
 from tests.service.exporting_ground import Ground
 
+NAMED = Policy(team=Team(names_in_exports=True))
 FORMULAS = (
     "=1+1",
     "+1",
@@ -56,13 +58,13 @@ FORMULAS = (
 
 @pytest.fixture
 def ground(any_database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path) -> Ground:
-    return Ground(any_database, make_project(any_database), tmp_path)
+    return Ground(any_database, make_project(any_database, policy=NAMED), tmp_path)
 
 
 @pytest.fixture
 def here(database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path) -> Ground:
     """On SQLite alone."""
-    return Ground(database, make_project(database), tmp_path)
+    return Ground(database, make_project(database, policy=NAMED), tmp_path)
 
 
 def write(ground: Ground, name: str, form: str = "", *, project: Project | None = None) -> Path:
@@ -140,10 +142,11 @@ def test_imports_gold_and_decisions_say_so(here: Ground) -> None:
     ]
 
 
-def test_where_the_policy_has_pseudonyms_no_name_leaves(here: Ground) -> None:
+@pytest.mark.parametrize("team", [Team(), Team(pseudonyms=True), Team(pseudonyms=True, names_in_exports=True)])
+def test_unless_the_policy_wants_names_in_exports_no_name_leaves(here: Ground, team: Team) -> None:
     here.answered(here.image(1), {"anna": "dog"})
     here.decided(here.image(2), "cat", "lena")
-    hidden = replace(here.project, config=replace(here.project.config, policy=Policy(team=Team(pseudonyms=True))))
+    hidden = replace(here.project, config=replace(here.project.config, policy=Policy(team=team)))
 
     for name in ("labels.csv", "labels.jsonl"):
         text = write(here, name, project=hidden).read_text()
@@ -385,3 +388,42 @@ def test_a_full_disk_is_said_and_nothing_half_is_left(tmp_path: Path) -> None:
 
     assert done.returncode == 0
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("reference", "source", "folder", "written"),
+    [
+        ("/srv/secret/photos/cat/1.jpg", "/srv/secret/photos", "cat", "cat/1.jpg"),
+        ("/srv/secret/photos/1.jpg", "/srv/secret/photos/", None, "1.jpg"),
+        ("/srv/secret/m/cats/1.jpg", "/srv/secret/m/table.csv", None, "cats/1.jpg"),
+        ("s3://secret/photos/cat/1.jpg", "s3://secret/photos", "cat", "cat/1.jpg"),
+        ("file:///srv/secret/cat/1.jpg", "file:///srv/secret", "cat", "cat/1.jpg"),
+        ("/srv/secret/photos/cat/black/1.jpg", None, "cat", "cat/black/1.jpg"),
+        ("/srv/secret/photos/1.jpg", None, None, "1.jpg"),
+        ("/1.jpg", "/", None, "1.jpg"),
+        ("https://example.org/a/1.jpg", None, None, "https://example.org/a/1.jpg"),
+    ],
+)
+def test_a_reference_is_relative_to_its_source_and_names_no_path_of_the_server(
+    here: Ground, reference: str, source: str | None, folder: str | None, written: str
+) -> None:
+    image = here.image(1)
+    with transaction(here.database) as session:
+        at = None if source is None else sources.add(session, here.project.id, source, NOW).id
+        details = {"folder": folder} if folder else {}
+        session.execute(
+            sa.update(RegistrationRow).values(reference=reference, address=reference, source_id=at, details=details)
+        )
+    here.label(image, "cat")
+
+    assert [row["reference"] for row in as_jsonl(write(here, "labels.jsonl"))] == [written]
+    assert "secret" not in write(here, "labels.csv").read_text()
+
+
+def test_a_name_that_somebody_chose_stays_as_it_is(here: Ground) -> None:
+    image = here.image(1)
+    with transaction(here.database) as session:
+        session.execute(sa.update(RegistrationRow).values(reference="/shop/4711", address="/srv/secret/1.jpg"))
+    here.label(image, "cat")
+
+    assert as_jsonl(write(here, "labels.jsonl"))[0]["reference"] == "/shop/4711"

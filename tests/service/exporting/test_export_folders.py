@@ -18,7 +18,7 @@ from PIL import Image
 from labeling.errors import Conflict, NotFound
 from labeling.ingest.decoding import decode, encode_shown
 from labeling.ingest.headers import Limits
-from labeling.project import Project
+from labeling.project import Policy, Project, Team
 from labeling.review.kinds import Split
 from labeling.types import NONE_OF_THESE
 from service.exporting.label_set import open_label_set
@@ -31,7 +31,7 @@ FOLDERS = [name for name, form in FORMATS.items() if form.is_folder]
 @pytest.fixture
 def ground(database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path) -> Ground:
     """Two images to learn from, two of the random stream, gold, one reserved, and one that is none of the classes."""
-    ground = Ground(database, make_project(database), tmp_path)
+    ground = Ground(database, make_project(database, policy=Policy(team=Team(names_in_exports=True))), tmp_path)
     ground.answered(ground.image(1, text="a cat"), {"anna": "cat", "ben": "cat"}, evidence={"soft": {"cat": 1.0}})
     ground.label(ground.image(2), "bird")
     ground.answered(ground.image(3, reserved=True), {"anna": "dog"}, kind="random")

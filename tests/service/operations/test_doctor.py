@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -31,7 +30,7 @@ from labeling.types import Actor, ReviewKind
 from service.label_studio.webhook import HEADER, path_of, secret_of
 from service.operations.doctor import Check, examine
 from service.schema import bring_to_head
-from service.settings import MASK, Settings
+from service.settings import Settings
 from service.work.review.push import push
 from service.work.review.sync import sync
 from tests import factories
@@ -140,14 +139,6 @@ class Patient:
         return [check.name.removeprefix("animals: ") for check in bad]
 
 
-@pytest.fixture(autouse=True)
-def private_files() -> Iterator[None]:
-    """The mask that every command and process starts with."""
-    before = os.umask(MASK)
-    yield
-    os.umask(before)
-
-
 @pytest.fixture
 def server() -> Iterator[Server]:
     with Server() as running:
@@ -180,7 +171,6 @@ def test_nothing_is_wrong_with_a_hardcase_that_is_well(patient: Patient) -> None
     assert list(checks) == [
         "database at head",
         "home is writable",
-        "others cannot read the home",
         "messages.yaml",
         "worker is alive",
         "web answers",
@@ -224,14 +214,6 @@ def test_a_home_that_cannot_be_written_is_wrong(patient: Patient, tmp_path: Path
     patient.settings = patient.settings.model_copy(update={"home": tmp_path / "file" / "home"})
 
     assert patient.wrong() == ["home is writable"]
-
-
-def test_a_file_of_the_home_that_others_can_read_is_wrong(patient: Patient, tmp_path: Path) -> None:
-    (tmp_path / "spool.db-copy").write_text("")
-    (tmp_path / "spool.db-copy").chmod(0o640)
-
-    assert patient.wrong() == ["others cannot read the home"]
-    assert "spool.db-copy" in patient.examine()["others cannot read the home"].detail
 
 
 def test_no_worker_ever_is_wrong(patient: Patient) -> None:

@@ -16,6 +16,7 @@ that home. Secrets are for tests only.
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -220,10 +221,13 @@ def test_an_export_has_the_same_labels_and_all_that_stood_beside_them(old: Opene
     after = exported(old, tmp_path / "again.csv")
 
     assert {row["image"]: row["label"] for row in after} == KNOWN["labels"]
-    same = [name for name in before[0] if name not in ("side", "split", "kind")]
+    same = [name for name in before[0] if name not in ("side", "split", "kind", "annotators", "decided_by")]
     assert [{name: row[name] for name in same} for row in after] == [
         {name: row[name] for name in same} for row in before
     ]
+    people = [len(json.loads(row["annotators"])) for row in after]
+    assert people == [len(json.loads(row["annotators"])) for row in before] and sum(people) > 0
+    assert all(name.startswith("annotator ") for row in after for name in json.loads(row["annotators"]))
     assert [row["kind"] for row in after] == [RENAMED.get(row["kind"], row["kind"]) for row in before]
     assert {row["kind"] for row in after if row["split"] == "test"} == {"random"}
     assert not any(row["split"] == "train" for row in after if row["kind"] == "random")

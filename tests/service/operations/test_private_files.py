@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from labeling.errors import Invalid
-from service.operations.private_files import close_to_others, open_to_others
+from service.operations.private_files import close_to_others
 from service.settings import Settings
 
 
@@ -23,7 +23,7 @@ def test_init_makes_a_private_home_whatever_the_mask_of_the_shell(tmp_path: Path
     done = subprocess.run(command, env={"HARDCASE_HOME": str(tmp_path / "home"), "PATH": ""}, umask=0o000)
 
     assert done.returncode == 0
-    assert list(open_to_others(Settings(home=tmp_path / "home"))) == []
+    assert [path for path in (tmp_path / "home").rglob("*") if _mode(path) & 0o077] == []
     assert _mode(tmp_path / "home") == 0o700
     assert _mode(tmp_path / "home/hardcase.db") == 0o600
 
