@@ -79,13 +79,14 @@ def split_of(
 ) -> Split:
     """Where an exported label belongs: train is what may be learnt from, test is the hold-out, other is the rest.
 
-    Other are gold, calibration and audit answers, bridges, images without a group yet, and "none of these" in the
+    Other are given gold, calibration and audit answers, bridges, images without a group yet, and "none of these" in the
     pool. `kind` is None for a label that no review made.
 
     >>> split_of("cat", ReviewKind.EVALUATION, LabelSource.PEOPLE, Side.HOLDOUT)
     <Split.TEST: 'test'>
     """
-    if bridge or side is None or source is LabelSource.GOLD or kind is ReviewKind.GOLD:
+    given_gold = source is LabelSource.GOLD and kind is None
+    if bridge or side is None or given_gold or kind is ReviewKind.GOLD:
         return Split.OTHER
     if side is Side.HOLDOUT:
         return Split.TEST

@@ -1,8 +1,8 @@
-"""Makes gold of labels that enough people agree on, where the policy wants that; such an image never trains again.
+"""Makes gold of labels that enough people agree on, where the policy wants that; such an image goes on training.
 
-In: current answers that count. Out: labels of source gold, with the answers that they were made from, so that those
-who gave them are not judged by them. Only what could have been trained on is taken, and only from the pool: labels of
-the hold-out judge versions.
+In: current answers that count. Out: labels of source gold, with the answers that they were made from, so that those who
+gave them are not judged by them. They keep the review that they came from, and so what they may be used for. Only what
+could have been trained on is taken, and only from the pool: labels of the hold-out judge versions.
 """
 
 from __future__ import annotations
@@ -78,4 +78,5 @@ def _on_pool_side(session: Session, project_id: ProjectId) -> set[ImageId]:
 def _gold(image: ImageId, votes: Iterable[VoteRow]) -> NewLabel:
     rows = list(votes)
     evidence = {"annotations": [vote.annotation_id for vote in rows], "people": len({v.annotator_id for v in rows})}
-    return NewLabel(image, rows[0].answer.single, LabelSource.GOLD, AUTHOR, REASON, evidence=evidence)
+    newest = max(rows, key=lambda vote: (vote.updated_at, vote.annotation_id))
+    return NewLabel(image, newest.answer.single, LabelSource.GOLD, AUTHOR, REASON, newest.review_id, evidence)

@@ -1,4 +1,4 @@
-"""Asks another person where somebody could not tell, or where that changes a label's odds; a third where two disagree.
+"""Asks another person where somebody could not tell, where that changes a label's odds, or where gold would come of it.
 
 In: the newest answers, what was predicted of the images before, and the policy. Out: facts that more people are wanted;
 the next `review` sends them to Label Studio. Nobody is waited for who does not take part now: then a lead decides.
@@ -24,9 +24,11 @@ from db.views.undecided import Undecided, UndecidedState, undecided
 from labeling.answers import AnswerSet, is_none
 from labeling.jobs import JobName, Trigger
 from labeling.project import Project
+from labeling.review.kinds import Use, kinds_for, may_use
 from labeling.review.overlap import BY_DOUBT, Answered, choose, error_rates
 from labeling.types import Actor, ImageId, ProjectId, ReviewId, ReviewKind
 from service.labels.resolution import Standing, standing_of
+from service.work.quality.predicted import predicted_before
 from service.work.wiring import Parts
 
 __all__ = ["PART", "ask_another_person"]
@@ -39,6 +41,7 @@ NEWEST = 2_000
 """So many of the newest answered reviews are considered."""
 MOST_WAITING = 200
 """So many doubtful images at most wait for another person at a time; new questions must not wait behind them."""
+FOR_GOLD = "gold of agreement"
 IN_DOUBT = 2
 """So many people are asked about an image that nobody can tell; then a lead decides."""
 _ADJUDICATED = frozenset({ReviewKind.CALIBRATION, ReviewKind.AUDIT})
@@ -55,6 +58,7 @@ class _Facts:
     predicted: Mapping[ImageId, Sequence[float]]
     undecided: Mapping[ReviewId, Undecided]
     budget: int
+    gold: int
 
 
 def ask_another_person(parts: Parts, project_id: ProjectId) -> dict[str, int]:
@@ -69,6 +73,7 @@ def ask_another_person(parts: Parts, project_id: ProjectId) -> dict[str, int]:
         wanted = overlaps.want(session, _in_doubt(facts), Actor(AUTHOR, "nobody could tell", now))
         wanted += overlaps.want(session, second, Actor(AUTHOR, "doubt", now))
         wanted += overlaps.want(session, third, Actor(AUTHOR, "people disagree", now))
+        wanted += overlaps.want(session, _for_gold(facts), Actor(AUTHOR, FOR_GOLD, now))
         figures.keep(session, project_id, [], facts.fingerprint, now, part=PART)
         if wanted:
             parts.jobs.ask(session, JobName.REVIEW, project_id, Trigger.ANSWERED)
@@ -94,18 +99,9 @@ def _read(parts: Parts, project_id: ProjectId) -> _Facts | None:
             if one.state is UndecidedState.LEAD and one.review_id is not None
         }
         asked = overlaps.states(session, [*(one.review_id for one in standing.values()), *doubted])
-        predicted = _predicted(session, project, revision, list(standing))
-        return _Facts(project, fingerprint, people, standing, asked, predicted, doubted, _budget(session, project))
-
-
-def _predicted(
-    session: Session, project: Project, revision: str | None, images: Sequence[ImageId]
-) -> dict[ImageId, list[float]]:
-    """By the version that asked, else by the first engine: neither knew the answer."""
-    of_engine = soft_labels.engine_predictions(session, revision, images) if revision else []
-    by_engine = {one.image_id: list(one.probs) for one in of_engine}
-    found = by_engine | soft_labels.predictions_when_asked(session, images)
-    return {image: probs for image, probs in found.items() if len(probs) == len(project.config.classes)}
+        predicted = predicted_before(session, project, revision, list(standing))
+        more = _budget(session, project), _gold_budget(session, project)
+        return _Facts(project, fingerprint, people, standing, asked, predicted, doubted, *more)
 
 
 def _budget(session: Session, project: Project) -> int:
@@ -116,6 +112,35 @@ def _budget(session: Session, project: Project) -> int:
     several, waiting = overlaps.count_asked(session, project.id, BY_DOUBT)
     allowed = int(policy.share * overlaps.count_answered(session, project.id, BY_DOUBT))
     return min(allowed - several, MOST_WAITING - waiting)
+
+
+def _gold_budget(session: Session, project: Project) -> int:
+    """How many more images may be asked of several people so that gold comes of them: `gold.rate` of those answered."""
+    policy = project.config.policy.gold
+    if policy.from_consensus < 2:
+        return 0
+    answered = overlaps.count_answered(session, project.id, kinds_for(Use.TRAIN))
+    return int(policy.rate * answered) - overlaps.count_noted(session, project.id, FOR_GOLD)
+
+
+def _for_gold(facts: _Facts) -> dict[ReviewId, int]:
+    """As many people as gold wants, where all so far saw no pre-label and agree; the oldest first, whatever they are.
+
+    Never by doubt: gold of easy images alone would judge nobody.
+    """
+    wanted = facts.project.config.policy.gold.from_consensus
+    fit = sorted(
+        one.review_id
+        for one in facts.standing.values()
+        if may_use(one.kind, Use.TRAIN)
+        and one.value is not None
+        and one.confidence == 1
+        and all(vote.blind for vote in one.votes)
+        and len(one.said) < wanted <= len(facts.people | one.said.keys())
+        and one.review_id in facts.asked
+        and facts.asked[one.review_id].wanted < wanted
+    )
+    return dict.fromkeys(fit[: max(0, facts.gold)], wanted)
 
 
 def _in_doubt(facts: _Facts) -> dict[ReviewId, int]:

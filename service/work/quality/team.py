@@ -6,12 +6,15 @@ is paused already is neither judged nor judges; of who takes part again only lat
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
+import numpy as np
 from sqlalchemy.orm import Session
 
+from db.repositories.engines import engines_in_force
 from db.repositories.labels import decisions
 from db.repositories.people import annotators
 from db.repositories.people.annotators import Annotator
@@ -35,6 +38,7 @@ from service.figures.figures import is_current, write
 from service.figures.team import Difference, Found, OneClass, Person, Sessions, Team
 from service.figures.team import Times as Pace
 from service.logs import get_logger
+from service.work.quality.predicted import predicted_before
 from service.work.quality.votes import read_votes
 from service.work.wiring import Parts
 
@@ -88,8 +92,9 @@ def _read(parts: Parts, session: Session, project: Project) -> _Facts:
         for image, decision in decisions.in_force(session, sorted({vote.image_id for vote in votes})).items()
     }
     possible = project.config.answers
+    likeliest = _likeliest(session, project, votes)
     answers = [
-        _answer(vote, label, known, decided, makers)
+        _answer(vote, label, known, decided, makers, likeliest.get(vote.image_id))
         for vote in votes
         if (label := vote.answer.single) is not None and possible.is_label(label)
     ]
@@ -99,6 +104,15 @@ def _read(parts: Parts, session: Session, project: Project) -> _Facts:
         if vote.viewed and vote.answer.is_doubt
     ]
     return _Facts(project, annotators.everyone(session, project.id), answers, doubts, known)
+
+
+def _likeliest(session: Session, project: Project, votes: Sequence[VoteRow]) -> dict[ImageId, str]:
+    """The class that was held likeliest before anybody answered, of the images that several answered."""
+    people = Counter(image for image, _ in {(vote.image_id, vote.annotator_id) for vote in votes})
+    several = [image for image, number in people.items() if number > 1]
+    revision = engines_in_force.first_revision(session, project.id)
+    predicted = predicted_before(session, project, revision, several)
+    return {image: project.config.classes[int(np.argmax(probs))] for image, probs in predicted.items()}
 
 
 def _makers(votes: Sequence[VoteRow], known: Mapping[ImageId, KnownAnswer]) -> set[tuple[int, int]]:
@@ -113,6 +127,7 @@ def _answer(
     known: Mapping[ImageId, KnownAnswer],
     decided: Mapping[ImageId, str | None],
     makers: set[tuple[int, int]],
+    predicted: str | None,
 ) -> Answer:
     is_gold = vote.image_id in known and (vote.image_id, vote.annotator_id) not in makers
     return Answer(
@@ -124,6 +139,7 @@ def _answer(
         lead_time_s=vote.lead_time_s,
         known=known[vote.image_id].value if is_gold else decided.get(vote.image_id),
         gold=is_gold and vote.kind is ReviewKind.GOLD,
+        predicted=predicted,
     )
 
 

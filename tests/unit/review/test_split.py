@@ -19,7 +19,7 @@ def test_nothing_of_the_holdout_and_no_kind_that_may_not_be_learnt_from_is_in_tr
 
     assert train
     for label, kind, source, side, bridge in train:
-        assert side is POOL and not bridge and source is not GOLD and label != NONE_OF_THESE
+        assert side is POOL and not bridge and (source, kind) != (GOLD, None) and label != NONE_OF_THESE
         assert kind is None or may_use(kind, Use.TRAIN)
 
 
@@ -40,6 +40,7 @@ def test_test_is_the_holdout_and_nothing_else() -> None:
         ((NONE_OF_THESE, ReviewKind.EVALUATION, PEOPLE, HOLDOUT), Split.TEST),
         (("cat", ReviewKind.CALIBRATION, PEOPLE, POOL), Split.OTHER),
         (("cat", None, GOLD, POOL), Split.OTHER),
+        (("cat", ReviewKind.HARD, GOLD, POOL), Split.TRAIN),  # gold of agreement
         (("cat", ReviewKind.GOLD, PEOPLE, HOLDOUT), Split.OTHER),
         (("cat", None, LabelSource.CERTIFICATE, POOL), Split.OTHER),
         (("cat", ReviewKind.HARD, PEOPLE, None), Split.OTHER),
