@@ -57,7 +57,7 @@ def compared_since(champions: Sequence[datetime], alarms: Sequence[datetime]) ->
     """Until when images count as old: until the first champion, or the first one after the last alarm that has one.
 
     A champion that merely follows another moves nothing, so a slow change is not taken for the usual. One that follows
-    an alarm was fitted after people had been told of the change. None before the first champion.
+    an alarm was fitted after people had been warned of the change. None before the first champion.
 
     Examples
     --------

@@ -2,7 +2,7 @@
 
 In: images that came after the old ones, the champion's predictions, prelabels of an engine's last two revisions, and
 people's answers. Out: one figure. Old are the images until the first champion, at least 200 groups; a later champion
-does not change that unless it follows an alarm. New ones are looked at with each 100 groups more; a look that was done
+does not change that unless it follows an alarm. New ones are tested with each 100 groups more; a test that was done
 is not done again.
 """
 
