@@ -63,13 +63,13 @@ class Project:
 
     def _second(self) -> list[int]:
         alone = [
-            Answered(ReviewId(image), ReviewKind.HARD, 0.0, *next(iter(said.items())), False, self.predicted[image])
+            Answered(ReviewId(image), ReviewKind.HARD, *next(iter(said.items())), False, self.predicted[image])
             for image, said in enumerate(self.said)
             if len(said) == 1
         ]
         rates = error_rates({who: str(label) for who, label in said.items()} for said in self.said)
         budget = int(SHARE * len(self.said)) - self.asked_twice
-        return [int(one) for one in choose(alone, rates, answers=CLASSES, share=SHARE, budget=budget)]
+        return [int(one) for one in choose(alone, rates, answers=CLASSES, budget=budget)]
 
     def _ask_another(self, image: int) -> None:
         left = [who for who in range(len(self.errors)) if who not in self.said[image]]

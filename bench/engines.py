@@ -31,12 +31,13 @@ from bench.peers.plain_zero_shot import plain_zero_shot
 from bench.report import at_least, at_most, emit
 from labeling.adapters.models.model_files import LITE0_NAME, imagenet_classes
 from labeling.errors import Invalid
-from labeling.ingest.groups import Fingerprints, place
-from labeling.ingest.hashing import perceptual_hash
+from labeling.ingest.fingerprints import Fingerprints, fingerprint
+from labeling.ingest.groups import group
+from labeling.ingest.twins import adaptive_rule
 from labeling.prelabel.calibration import calibrated, fit_terms
 from labeling.prelabel.encoders.decode import open_shown
 from labeling.prelabel.encoders.towers import TextTower, mean_vectors
-from labeling.prelabel.engine import Engine, EngineOrder, Item, Look, Vectors
+from labeling.prelabel.engine import Engine, EngineOrder, Item, Look
 from labeling.prelabel.engines.described import DescribedEngine
 from labeling.prelabel.engines.few_shot import few_shot_probs
 from labeling.prelabel.language_models.language import LanguageModel
@@ -130,7 +131,7 @@ def _lines(
     engine.look(stamps.items[:8])  # the first batch waits for memory
     look, seconds = _timed(partial(_look, engine, stamps.files))
     probs = _probs(look)
-    judge = _Judge(stamps, _groups(stamps, look.image_vectors), rng)
+    judge = _Judge(stamps, _groups(stamps), rng)
     script, script_s = _timed(partial(_plain(stamps, settings), stamps.files))
     lines = [
         judge.line(PLAIN, np.array(script), n / script_s),
@@ -263,12 +264,11 @@ def _few_shot(
     return np.array(rows)
 
 
-def _groups(stamps: Stamps, vectors: Vectors) -> NDArray[np.int64]:
+def _groups(stamps: Stamps) -> NDArray[np.int64]:
     """Near-duplicate groups, by the rule of the product."""
-    hashes = [file.name for file in stamps.files]
-    fingerprints = Fingerprints(hashes, [perceptual_hash(item.image) for item in stamps.items], vectors)
-    nobody = Fingerprints([], [], np.zeros((0, vectors.shape[1]), np.float32))
-    founders = [placed.founder for placed in place(fingerprints, nobody, [], salt="bench", holdout_share=0.0)]
+    images = Fingerprints.read([fingerprint(item.image) for item in stamps.items])
+    rule = adaptive_rule(images, np.random.default_rng(0))
+    founders = group(images, [file.name for file in stamps.files], rule, {})
     return np.unique(founders, return_inverse=True)[1].astype(np.int64)
 
 

@@ -32,6 +32,7 @@ from db.tables import (
     PushRow,
     QueryRow,
     RegistrationRow,
+    ReserveRow,
     ReviewRow,
     SoftLabelRow,
     VersionRow,
@@ -47,10 +48,9 @@ CLASSES = tuple(f"kind {number:02d}" for number in range(20))
 ANNOTATORS = 12
 QUERY_SIZE = 50
 VERSIONS = 40
-KINDS = (
-    *((ReviewKind.HARD, 0.70), (ReviewKind.EVALUATION, 0.12), (ReviewKind.CONTROL, 0.06), (ReviewKind.AUDIT, 0.02)),
-    *((ReviewKind.CALIBRATION, 0.06), (ReviewKind.RELABEL, 0.03), (ReviewKind.GOLD, 0.01)),
-)
+KINDS = ((ReviewKind.HARD, 0.93), (ReviewKind.AUDIT, 0.02), (ReviewKind.RELABEL, 0.04), (ReviewKind.GOLD, 0.01))
+"""The kinds of seven reviews of eight; the eighth is of the random stream, in its order, and has a label."""
+RESERVED = 0.04
 BATCH = 5_000
 Row = dict[str, Any]
 
@@ -65,13 +65,14 @@ def build(database: sa.Engine, images: int, seed: int = 0) -> Project:
     asked = np.sort(rng.permutation(images)[: images * 3 // 10]) + 1
     tables: list[tuple[type[Any], Iterator[Row]]] = [
         (RegistrationRow, _registrations(images)),
-        (GroupRow, _groups(images, rng)),
+        (GroupRow, _groups(images, asked, rng)),
+        (ReserveRow, iter([_reserve(images)])),
         (ImageRow, _images(images)),
         (FetchRow, ({"registration_id": i, "image_id": i, "fetched_at": START} for i in _ids(images))),
         (PrelabelRow, _prelabels(images, truth, rng)),
         (VersionRow, _versions()),
         (PromotionRow, _promotions()),
-        (QueryRow, _queries(len(asked))),
+        (QueryRow, _queries(len(asked), images)),
         (ReviewRow, _reviews(asked, rng)),
         (PushRow, _pushes(len(asked))),
         (ViewRow, ({"review_id": i, "at": START} for i in _ids(len(asked) * 9 // 10))),
@@ -141,18 +142,29 @@ def _text(i: int) -> str | None:
     return None if i % 3 else f"Seen at gate {i % 11} by the operator on duty, batch {i // 100}."
 
 
-def _groups(n: int, rng: np.random.Generator) -> Iterator[Row]:
+def _groups(n: int, asked: np.ndarray[Any, Any], rng: np.random.Generator) -> Iterator[Row]:
     """Nine of ten images found a group of their own; the tenth joins the one before it (`_group_of`)."""
-    sides = np.where(rng.random(n + 1) < 0.25, "holdout", "pool")
+    positions = RESERVED + (1 - RESERVED) * rng.random(n + 1)
+    drawn = [_group_of(image) for review, image in enumerate(asked.tolist(), 1) if _is_random(review)]
+    positions[drawn] = RESERVED * np.linspace(0, 1, len(drawn), endpoint=False)
     for i in _ids(n):
         if i % 10:
             yield {
                 "id": i,
                 "project_id": 1,
                 "founder_hash": content_hash(i),
-                "side": str(sides[i]),
+                "position": float(positions[i]),
                 "created_at": _at(i),
             }
+
+
+def _reserve(images: int) -> Row:
+    by = {"author": "policy", "reason": "planned", "at": START}
+    return {"id": 1, "project_id": 1, "share": RESERVED, "groups": images * 9 // 10, **by}
+
+
+def _is_random(review: int) -> bool:
+    return review % 8 == 3
 
 
 def _group_of(i: int) -> int:
@@ -164,7 +176,7 @@ def _images(n: int) -> Iterator[Row]:
         yield {
             "id": i, "project_id": 1, "content_hash": content_hash(i), "perceptual_hash": f"{i:016x}", "format": "JPEG",
             "width": 1280, "height": 960, "size_bytes": 240_000, "text": _text(i), "details": {"camera": i % 9},
-            "group_id": _group_of(i), "bridge": i % 997 == 0, "fetched_at": _at(i),
+            "group_id": _group_of(i), "fetched_at": _at(i),
         }  # fmt: skip
 
 
@@ -193,7 +205,7 @@ def _prelabel(image: int, engine: str, probs: list[float]) -> Row:
 
 def _versions() -> Iterator[Row]:
     for i in _ids(VERSIONS):
-        counted = {"evaluation_labels": 100 + i, "examples": 100 * i, "engine_revision": "bundled-1"}
+        counted = {"random_labels": 100 + i, "examples": 100 * i, "engine_revision": "bundled-1"}
         report = {"accuracy": 0.5 + i / 100, "accuracy_interval": [0.4 + i / 100, 0.6 + i / 100]}
         yield {
             "id": i, "project_id": 1, "number": i, "path": f"versions/{i}", "card_hash": "c", "snapshot_hash": "s",
@@ -211,11 +223,12 @@ def _promotions() -> Iterator[Row]:
         }  # fmt: skip
 
 
-def _queries(asked: int) -> Iterator[Row]:
+def _queries(asked: int, images: int) -> Iterator[Row]:
     for i in _ids(-(-asked // QUERY_SIZE)):
         yield {
             "id": i, "project_id": 1, "number": i, "strategy": "margin", "seed": i,
-            "version_id": min(i // 20, VERSIONS) or None, "pool_size": 50_000, "trigger": "promoted",
+            "version_id": min(i // 20, VERSIONS) or None, "pool_size": 50_000, "newest_group": images,
+            "why": "", "trigger": "promoted",
             "created_at": _at(i * 50),
         }  # fmt: skip
 
@@ -223,10 +236,10 @@ def _queries(asked: int) -> Iterator[Row]:
 def _reviews(asked: np.ndarray[Any, Any], rng: np.random.Generator) -> Iterator[Row]:
     kinds = rng.choice([kind.value for kind, _ in KINDS], len(asked), p=[share for _, share in KINDS])
     for i, image in enumerate(asked.tolist(), 1):
-        kind = str(kinds[i - 1])
+        kind = ReviewKind.RANDOM.value if _is_random(i) else str(kinds[i - 1])
         yield {
             "id": i, "project_id": 1, "image_id": image, "query_id": (i - 1) // QUERY_SIZE + 1, "kind": kind,
-            "blind": kind in ("evaluation", "calibration", "audit"), "probability": 1.0, "place": (i * 0.37) % 1,
+            "asked_as": None, "blind": kind in ("random", "audit"), "probability": 1.0, "place": (i * 0.37) % 1,
             "token": f"token-{i}", "created_at": _at(i),
         }  # fmt: skip
 

@@ -49,7 +49,7 @@ GOAL_MS = 200.0
 SECRET = "a secret of the benchmark, long enough 0123456789"
 WORTH_KNOWING = (
     *(f"/projects/1/labels?label={CLASSES[3].replace(' ', '+')}", "/projects/1/labels?kind=audit"),
-    *("/projects/1/labels?annotator=3", "/projects/1/labels?disputed=true", "/projects/1/labels?side=holdout"),
+    *("/projects/1/labels?annotator=3", "/projects/1/labels?disputed=true", "/projects/1/labels?kind=random"),
     *("/projects/1/labels?text=0012345", "/projects/1/labels?text=nowhere", "/projects/1/labels?after=1000"),
     *("/projects/1/labels?source=gold", "/api/projects/1/images?state=asked", "/api/projects/1/images?state=ready"),
 )

@@ -71,7 +71,9 @@ def main() -> None:
     parser.add_argument("--s3", default="", help="address of an S3 server")
     parser.add_argument("--step", nargs=3, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
-    rows, widths = (5_000, [256]) if chosen.quick else (chosen.rows, chosen.dimensions)
+    rows, widths = (5_000, [256]) if chosen.quick else (chosen.rows, sorted(chosen.dimensions))
+    if "ours" not in chosen.stores:
+        parser.error("--stores needs `ours`: the others are compared with it")
     if chosen.step:
         step, name, folder = chosen.step
         print(json.dumps(STEPS[step](name, Path(folder), rows, widths[0], chosen.s3)))

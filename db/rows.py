@@ -15,6 +15,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from labeling.conversion import convert
 from labeling.slices import batches
 
 KEYS_A_STATEMENT = 500
@@ -30,7 +31,7 @@ def columns(kind: type[Any], /, *tables: Any, **given: Any) -> list[sa.ColumnEle
 
 def read(kind: type[T], row: object) -> T:
     """One value."""
-    return msgspec.convert(row, kind, from_attributes=True)
+    return convert(row, kind, from_attributes=True)
 
 
 def read_first(session: Session, kind: type[T], statement: sa.Select[*tuple[Any, ...]]) -> T | None:
@@ -41,7 +42,7 @@ def read_first(session: Session, kind: type[T], statement: sa.Select[*tuple[Any,
 
 def read_all(kind: type[T], rows: Iterable[object]) -> list[T]:
     """All values, in the order of their rows."""
-    return [msgspec.convert(row, kind, from_attributes=True) for row in rows]
+    return [convert(row, kind, from_attributes=True) for row in rows]
 
 
 def to_row(value: Any, **more: Any) -> dict[str, Any]:
@@ -58,7 +59,7 @@ def in_parts(keys: Iterable[T]) -> Iterator[list[T]]:
 def newest(column: InstrumentedAttribute[int], *where: sa.ColumnElement[bool]) -> sa.Select[Any]:
     """The highest id of the rows that meet the conditions, searched from the newest row back.
 
-    A condition on another table belongs into an `exists`: a join may be read from that table, all of it.
+    A condition on another table belongs in an `exists`: a join may be read from that table, all of it.
     """
     return sa.select(column).where(*where).order_by(column.desc()).limit(1)
 

@@ -1,7 +1,7 @@
 """What an answer about an image is: a set of labels, "none of these", or "unsure"; and the code of each in an array.
 
 In: what people chose or an engine named, as text. Out: values that are compared as sets, and codes: 0 to K - 1 for the
-classes, K for "none of these", `MISSING` where there is no label. Only this file uses these texts and these numbers.
+classes, K for "none of these", `MISSING` where there is no label. Only this file compares them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from labeling.types import NONE_OF_THESE, UNSURE, Outcome
 __all__ = ["MISSING", "Answer", "AnswerSet", "is_always_offered", "is_none", "is_unsure"]
 
 MISSING = -1
+"""The code where there is no label of the set: it equals no label, not even another `MISSING`."""
 """The code where there is no label: no answer, "unsure", or no single label of the set."""
 
 
@@ -107,9 +108,13 @@ class Answer:
             return Outcome.ABSTAINED
         return Outcome.NONE_OF_THESE if self.is_none else Outcome.LABEL
 
+    def says(self, label: str) -> bool:
+        """Whether this label is all that it says."""
+        return self.choices == (label,)
+
     def keeps(self, shown: str | None) -> bool:
         """Whether it is exactly what was pre-selected; False where nothing was."""
-        return self.choices == (shown,)
+        return shown is not None and self.says(shown)
 
     def __str__(self) -> str:
         return ", ".join(self.choices)

@@ -6,8 +6,9 @@ In and out: plain numbers. An estimate under `MIN_LABELS` images is not yet know
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import comb
 
-__all__ = ["MIN_LABELS", "Estimate", "Forecast"]
+__all__ = ["MIN_LABELS", "Estimate", "Forecast", "images_for_certificate"]
 
 MIN_LABELS = 30
 """An estimate from fewer images is shown as "not yet known"."""
@@ -35,3 +36,17 @@ class Forecast:
     lower: float
     likely: float | None
     upper: float
+
+
+def images_for_certificate(precision: float, confidence: float, wrong: int) -> int:
+    """The least number of random images of which `wrong` may be wrong if the rest is to certify this precision.
+
+    Where the precision is missed, no more than so many errors are found with a chance of at most 1 - `confidence`.
+
+    >>> images_for_certificate(0.95, 0.9, 1), images_for_certificate(0.98, 0.9, 2)
+    (77, 265)
+    """
+    error, n = 1 - precision, wrong + 1
+    while sum(comb(n, k) * error**k * precision ** (n - k) for k in range(wrong + 1)) > 1 - confidence:
+        n += 1
+    return n

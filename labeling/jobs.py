@@ -10,10 +10,10 @@ __all__ = ["JobName", "Role", "Trigger"]
 class JobName(StrEnum):
     """The background jobs, named after the loop. `sweep` asks all of them what is left to do.
 
-    `explain` draws overlays for annotators; `escalate` sends the images that are still in doubt to more expensive
-    engines; `engines` tries, compares or plans engines on request; `quality` counts people's answers; `inspect`
-    searches for wrong labels and drift; `adopt` takes over tasks that were made in Label Studio; `messages` delivers
-    alarms and summaries; `tidy` removes stored files that no row names.
+    `group` makes near-duplicate groups anew; `explain` draws overlays for annotators; `escalate` sends the images that
+    are still in doubt to more expensive engines; `engines` tries, compares or plans engines on request; `quality`
+    counts people's answers; `inspect` searches for wrong labels and drift; `adopt` takes over tasks that were made in
+    Label Studio; `messages` delivers alarms and summaries; `tidy` removes stored files that no row names.
     """
 
     INGEST = "ingest"
@@ -24,6 +24,7 @@ class JobName(StrEnum):
     EXPLAIN = "explain"
     LEARN = "learn"
     PROMOTE = "promote"
+    GROUP = "group"
     FIGURES = "figures"
     ENGINES = "engines"
     QUALITY = "quality"

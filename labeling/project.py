@@ -9,6 +9,8 @@ from labeling.answers import AnswerSet
 from labeling.types import ProjectId
 
 __all__ = [
+    "PLANNED",
+    "RESERVED",
     "Budget",
     "EngineUse",
     "Gate",
@@ -19,8 +21,15 @@ __all__ = [
     "Project",
     "ProjectConfig",
     "Shares",
+    "Targets",
     "Team",
 ]
+
+
+RESERVED = 0.25
+"""The share of the near-duplicate groups that a project of up to 1,200 groups keeps for its random stream."""
+PLANNED = 300
+"""How many groups a project keeps whose quarter would be more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +46,18 @@ class LabelClass:
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Which part of every query is spent on the random kinds; the rest is `hard`. All in [0, 1]."""
+    """Which part of every query the random stream gets; the rest is `hard`. All in [0, 1].
 
-    evaluation_until_target: float = 0.20
-    evaluation: float = 0.05
-    evaluation_target: int = 100
-    evaluation_per_class: int = 5
-    control: float = 0.05
-    calibration: float = 0.05
+    `random_first` until `random_target` images of the stream are answered, then `random`. `blind` is the part of the
+    hard reviews that show no pre-label. `re_review` is of the answers: for so many of them a label is re-reviewed blind
+    on top of the queries, once people have given 100 labels.
+    """
+
+    random_first: float = 0.20
+    random: float = 0.10
+    random_target: int = 100
     blind: float = 0.10
+    re_review: float = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +104,22 @@ class Team:
 
 
 @dataclass(frozen=True, slots=True)
+class Targets:
+    """What a label set must reach to be shipped: at most these label errors, disputes and alarms, at least the others.
+
+    docs/reference/label-quality.md says why each default is what it is.
+    """
+
+    accuracy: float = 0.8
+    agreement: float = 0.667
+    label_errors: float = 0.05
+    gold: float = 0.9
+    disputes: int = 0
+    classes: int = 10
+    alarms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class EngineUse:
     """One engine as a project uses it: `engine` is `name` or `name:model`.
 
@@ -119,6 +147,8 @@ class Budget:
 class Policy:
     """How one project turns the loop. Counts are images, times are seconds.
 
+    `near_duplicates` says what counts as one image: `adaptive` (thresholds from the pool's own distances), `off` (equal
+    bytes only), or in how many of 256 bits two fingerprints may differ.
     `engine` labels every image; those of `escalation`, in this order, only the images that are still in doubt. An empty
     `image_encoder` or `text_encoder` means the first engine's own. `strategy` says which images are hard, `head` how
     the classifier is fitted, `consensus` how several answers become one label. `show` names what annotators see beside
@@ -136,7 +166,6 @@ class Policy:
     head: str = "logistic"
     choice: str = "single"
     seed: int = 0
-    holdout_share: float = 0.25
     query_size: int = 50
     low_water: int = 15
     shares: Shares = field(default_factory=Shares)
@@ -144,11 +173,13 @@ class Policy:
     gold: Gold = field(default_factory=Gold)
     overlap: Overlap = field(default_factory=Overlap)
     team: Team = field(default_factory=Team)
+    targets: Targets = field(default_factory=Targets)
     consensus: str = "majority"
     show: tuple[str, ...] = ("top", "reason")
     explanation: str = ""
     learn_after_labels: int = 40
     learn_every_s: int = 86_400
+    near_duplicates: str | int = "adaptive"
     source_every_s: int = 300
     keep_originals: bool = False
     metadata_as_text: tuple[str, ...] = ()
@@ -175,7 +206,7 @@ class ProjectConfig:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project as stored: its configuration in force, and the salt that splits its hold-out."""
+    """A project as stored: its configuration in force, and the salt that orders its random stream."""
 
     id: ProjectId
     config: ProjectConfig

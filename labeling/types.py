@@ -29,7 +29,6 @@ __all__ = [
     "RegistrationId",
     "ReviewId",
     "ReviewKind",
-    "Side",
     "SourceId",
     "Verdict",
     "VersionId",
@@ -50,21 +49,12 @@ UNSURE = "unsure"
 """The answer of a person who cannot decide. It closes a review and makes no label."""
 
 
-class Side(StrEnum):
-    """Which side of the hold-out a near-duplicate group stands on; written once."""
-
-    POOL = "pool"
-    HOLDOUT = "holdout"
-
-
 class ReviewKind(StrEnum):
     """Why an image was asked for; decides what the answer may be used for (labeling.review.kinds)."""
 
     HARD = "hard"
     RELABEL = "relabel"
-    CONTROL = "control"
-    EVALUATION = "evaluation"
-    CALIBRATION = "calibration"
+    RANDOM = "random"
     AUDIT = "audit"
     GOLD = "gold"
 

@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     executor: str = Field(default="worker-0", description="Stable name of this worker slot.")
     sweep_every_s: float = Field(default=60.0, description="How often the sweep asks what is left to do.")
     spool_every_s: float = Field(default=0.2, description="How often webhook events are drained to the inbox.")
-    queue_poll_s: float = Field(default=0.2, description="How often the worker asks for jobs.")
+    queue_poll_s: float = Field(default=0.2, description="How often the worker polls for jobs.")
     endpoints_file: str = Field(default="", description="Which endpoints may be asked; empty: home/endpoints.yaml.")
     max_body_bytes: int = Field(default=64 * 2**20, description="Largest request body accepted.")
     max_image_bytes: int = Field(default=50 * 2**20, description="Largest image file accepted.")

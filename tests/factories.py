@@ -48,7 +48,6 @@ from labeling.types import (
     LabelSource,
     ReviewId,
     ReviewKind,
-    Side,
     Verdict,
     VersionId,
 )
@@ -90,9 +89,12 @@ def fetch(session: Session, registration_id: int, image_id: int) -> None:
     _insert(session, FetchRow(registration_id=registration_id, image_id=image_id, fetched_at=NOW))
 
 
-def group(session: Session, project_id: int, founder: str | None = None, side: str = Side.POOL) -> int:
+def group(session: Session, project_id: int, founder: str | None = None, *, reserved: bool = False) -> int:
+    """A group of near-duplicates; the reserved ones stand in the random stream in the order in which they are made."""
     founder = _hash() if founder is None else founder
-    return _insert(session, GroupRow(project_id=project_id, founder_hash=founder, side=side, created_at=NOW)).id
+    before = session.scalar(sa.select(sa.func.count()).select_from(GroupRow)) or 0
+    of = {"project_id": project_id, "founder_hash": founder, "created_at": NOW}
+    return _insert(session, GroupRow(**of, position=before / 10_000 if reserved else 0.5 + before / 10_000)).id
 
 
 def image(
@@ -101,15 +103,15 @@ def image(
     content_hash: str | None = None,
     *,
     group_id: int | None = None,
-    side: str | None = None,
+    reserved: bool | None = None,
     **more: Any,
 ) -> ImageId:
-    """An image: of this group, of a group of its own on this side, or of none yet."""
+    """An image: of this group, of a group of its own, reserved or not, or of none yet."""
     content_hash = _hash() if content_hash is None else content_hash
-    if side is not None:
-        group_id = group(session, project_id, content_hash, side)
+    if reserved is not None:
+        group_id = group(session, project_id, content_hash, reserved=reserved)
     columns = {"perceptual_hash": "0" * 16, "format": "PNG", "width": 8, "height": 8, "size_bytes": 64}
-    columns |= {"text": None, "details": {}, "bridge": False, "fetched_at": NOW}
+    columns |= {"text": None, "details": {}, "fetched_at": NOW}
     row = ImageRow(project_id=project_id, content_hash=content_hash, group_id=group_id, **{**columns, **more})
     return ImageId(_insert(session, row).id)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from labeling.adapters.label_studio.client import Changed, ProjectSettings, StudioProject, StudioTask, Webhook
+from labeling.adapters.label_studio.client import Changed, Imported, ProjectSettings, StudioProject, StudioTask, Webhook
 from labeling.errors import Invalid, LabelStudioUnavailable, NotFound
 
 __all__ = ["FakeLabelStudio"]
@@ -17,7 +17,7 @@ class FakeLabelStudio:
     """Every touch moves a task's time; a deleted task takes all with it.
 
     Ids rise, each kind's alone, and are used again only after `restore`. `next_import` says how the next import goes
-    wrong: its answer is lost, or it comes late.
+    wrong: its answer is lost, it comes late, or its tasks are made without their predictions.
     """
 
     def __init__(self, first_id: int = 1) -> None:
@@ -27,7 +27,7 @@ class FakeLabelStudio:
         self.tasks_there: dict[int, dict[str, Any]] = {}
         self.events: list[dict[str, Any]] = []
         self.calls: list[str] = []
-        self.next_import: Literal["well", "answer lost", "late"] = "well"
+        self.next_import: Literal["well", "answer lost", "late", "no predictions"] = "well"
         self._late: list[tuple[int, Sequence[dict[str, Any]]]] = []
         self._last_ids = dict.fromkeys(("project", "hook", "task", "annotation", "prediction"), first_id - 1)
         self._clock = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -52,9 +52,17 @@ class FakeLabelStudio:
         found = self.projects[project_id]
         settings = found["settings"]
         return StudioProject(
-            project_id, settings.title, settings.label_config, found["model_version"], "Uncertainty sampling",
-            "IGNORE_SKIPPED", True, 1, settings.instructions, settings.marker,
-        )  # fmt: skip
+            id=project_id,
+            title=settings.title,
+            show_predictions=True,
+            maximum_annotations=1,
+            label_config=settings.label_config,
+            model_version=found["model_version"],
+            sampling="Uncertainty sampling",
+            skip_queue="IGNORE_SKIPPED",
+            instructions=settings.instructions,
+            description=settings.marker,
+        )
 
     def set_model_version(self, project_id: int, model_version: str) -> None:
         versions = {p["model_version"] for task in self.tasks_there.values() for p in task["predictions"]}
@@ -77,15 +85,16 @@ class FakeLabelStudio:
     def write_webhook(self, webhook_id: int, url: str, headers: dict[str, str], actions: Sequence[str]) -> None:
         self.hooks[webhook_id] |= {"url": url, "headers": headers, "actions": list(actions)}
 
-    def import_tasks(self, project_id: int, tasks: Sequence[dict[str, Any]]) -> list[int]:
+    def import_tasks(self, project_id: int, tasks: Sequence[dict[str, Any]]) -> Imported:
         how, self.next_import = self.next_import, "well"
         if how == "late":
             self._late.append((project_id, copy.deepcopy(tasks)))
         else:
-            made = self._import(project_id, tasks)
-        if how != "well":
+            sent = [{**body, "predictions": []} for body in tasks] if how == "no predictions" else tasks
+            made = self._import(project_id, sent)
+        if how in ("answer lost", "late"):
             raise LabelStudioUnavailable("no answer came", maybe_done=True)
-        return made
+        return Imported(tuple(made), sum(len(self.tasks_there[task]["predictions"]) for task in made))
 
     def import_late(self) -> None:
         """What was sent and never answered is done now."""
@@ -112,6 +121,16 @@ class FakeLabelStudio:
             raise Invalid("unknown task")
         for body in predictions:
             self._predict(body["task"], body)
+
+    def without_prediction(self, project_id: int, model_version: str) -> set[int]:
+        self.calls.append("without_prediction")
+        return {
+            i
+            for i, task in self.tasks_there.items()
+            if task["project"] == project_id
+            and _wants_answers(task)
+            and not any(model_version in one["model_version"] for one in task["predictions"])
+        }
 
     def set_task_data(self, task_id: int, data: dict[str, Any]) -> None:
         self.tasks_there[task_id] |= {"data": data, "updated_at": self._tick()}
@@ -196,18 +215,20 @@ class FakeLabelStudio:
         """All is as it was then, the next ids too; only the clock goes on."""
         self.projects, self.hooks, self.tasks_there, self._last_ids = copy.deepcopy(backup)
 
-    def next_task(self, project_id: int, user: int | None = None) -> int | None:
+    def next_task(self, project_id: int, user: int | None = None, locked: Collection[int] = ()) -> int | None:
         """As "Uncertainty sampling" does: the lowest score of the version shown, among what nobody did.
 
-        With `user`: among what this person did not, and fewer people did than the task asks for.
+        With `user`: among what this person did not, and fewer people did than the task asks for. While one task has a
+        prediction of that version, those without are not served, even where all that have one are `locked`.
         """
         version = self.projects[project_id]["model_version"]
         scores = {
-            i: next((p["score"] for p in reversed(t["predictions"]) if p["model_version"] == version), 2.0)
+            i: next((p["score"] for p in reversed(t["predictions"]) if p["model_version"] == version), None)
             for i, t in self.tasks_there.items()
             if t["project"] == project_id and _is_served(t, user)
         }
-        return min(scores, key=scores.__getitem__, default=None)
+        ranked = {i: score for i, score in scores.items() if score is not None} or dict.fromkeys(scores, 2.0)
+        return min(ranked.keys() - set(locked), key=ranked.__getitem__, default=None)
 
     def _annotate(
         self, task_id: int, result: list[dict[str, Any]], user: int, *, cancelled: bool, now: datetime
@@ -252,8 +273,15 @@ class FakeLabelStudio:
 
 
 def _is_served(task: dict[str, Any], user: int | None) -> bool:
-    people = {annotation["completed_by"] for annotation in task["annotations"].values()}
-    return not people if user is None else user not in people and len(people) < task.get("people", 1)
+    return not _people(task) if user is None else user not in _people(task) and _wants_answers(task)
+
+
+def _wants_answers(task: dict[str, Any]) -> bool:
+    return len(_people(task)) < task.get("people", 1)
+
+
+def _people(task: dict[str, Any]) -> set[int]:
+    return {annotation["completed_by"] for annotation in task["annotations"].values()}
 
 
 def _result(choice: str | None) -> list[dict[str, Any]]:

@@ -26,8 +26,8 @@ WIDTH = 120
 INTRO = """\
 The worker computes these and keeps them; pages draw them, and `GET /api/projects/{project}/figures` gives their data.
 They are a cache: they can be deleted and are made again, and none is computed twice for the same facts. A figure that
-another release of hardcase kept in another form is neither shown nor given: it is counted anew with the next sweep, and
-until then its page says so.
+another release of hardcase kept in another form is neither shown nor given: it is computed again with the next sweep,
+and until then its page says so.
 
 This page is written by `python -m tests.figures_reference`; `service/figures/` holds the text.
 """
@@ -51,9 +51,8 @@ TALLY = {
     ("quarantined",): "registrations that could not be fetched or used",
     ("fetched",): "images, each set of equal bytes once",
     ("prelabelled",): "images with a pre-label of the engine in force",
-    ("bridge",): "images that look like both sides of the hold-out, used for neither",
-    ("ready",): "prelabelled images with a group, bridges left out",
-    ("pool", "holdout"): "ready images on each side",
+    ("ready",): "prelabelled images with a group",
+    ("pool", "reserved"): "ready images that a strategy may pick, and those that are reserved for the random stream",
     ("groups",): "groups of near-duplicates",
     ("asked",): "reviews",
     ("open",): "reviews that wait for an answer",

@@ -10,10 +10,11 @@ import hashlib
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,11 +79,13 @@ def start(
     timeout_s: float = 300.0,
     progress: Callable[[float], None] = lambda seconds: None,
     public_url: str = "",
+    as_delivered: bool = False,
 ) -> LabelStudioServer:
     """Start Label Studio with its data in `folder` and wait until it answers.
 
     `progress` is called about twice a second with the seconds waited. With `template`, a folder, the migrated
-    database of the first start is kept there and copied by later ones.
+    database of the first start is kept there and copied by later ones. `as_delivered`: with the SQLite settings of its
+    makers instead of ours.
     """
     folder.mkdir(parents=True, exist_ok=True)
     cached = None if template is None else template / _fingerprint(program)
@@ -91,7 +94,7 @@ def start(
         _prepare(program, cached, port, timeout_s, progress)
         for name in (*_KEPT, "hardcase.secret"):
             shutil.copy2(cached / name, folder / name)
-    return _launch(program, folder, port, timeout_s, progress, public_url)
+    return _launch(program, folder, port, timeout_s, progress, public_url, as_delivered)
 
 
 def _prepare(program: Path, cached: Path, port: int, timeout_s: float, progress: Callable[[float], None]) -> None:
@@ -101,6 +104,8 @@ def _prepare(program: Path, cached: Path, port: int, timeout_s: float, progress:
     making = cached.with_name(f"{cached.name}.{os.getpid()}")
     making.mkdir(parents=True)
     _launch(program, making, port, timeout_s, progress, "").stop()
+    with closing(sqlite3.connect(making / _KEPT[0])) as database:
+        database.execute("PRAGMA journal_mode=DELETE")  # it was killed: what its log holds goes into the file
     if cached.exists():
         shutil.rmtree(making)
     else:
@@ -108,10 +113,18 @@ def _prepare(program: Path, cached: Path, port: int, timeout_s: float, progress:
 
 
 def _launch(
-    program: Path, folder: Path, port: int, timeout_s: float, progress: Callable[[float], None], public_url: str
+    program: Path,
+    folder: Path,
+    port: int,
+    timeout_s: float,
+    progress: Callable[[float], None],
+    public_url: str,
+    as_delivered: bool = False,
 ) -> LabelStudioServer:
     url = f"http://127.0.0.1:{port}"
     admin, command, environment = recipe(program, folder, port, public_url)
+    if as_delivered:
+        del environment["DJANGO_SETTINGS_MODULE"], environment["PYTHONPATH"]
     with (folder / "label-studio.log").open("ab") as log:
         process = subprocess.Popen(
             command,

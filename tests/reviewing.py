@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 from db.session import transaction
 from labeling.adapters.label_studio.client import LabelStudio
 from labeling.project import Project
-from labeling.types import ProjectId, ReviewId, ReviewKind, Side
+from labeling.review.kinds import blind_always
+from labeling.types import ProjectId, ReviewId, ReviewKind
 from service.jobs.jobs import Jobs
 from service.settings import Settings
 from service.work.failpoints import Failpoints
@@ -57,10 +58,10 @@ def ask(
     for position, kind in enumerate(kinds):
         text = None if texts is None else texts[position]
         name = f"{number:03d}{position:013d}"
-        image = factories.image(session, project.id, name, side=Side.POOL, text=text, width=1, height=1)
+        image = factories.image(session, project.id, name, reserved=False, text=text, width=1, height=1)
         if probs is not None:
             factories.prelabel(session, image, probs[position])
-        asked = {"blind": kind in (ReviewKind.EVALUATION, ReviewKind.CALIBRATION), "place": (position * 0.37) % 1}
+        asked = {"blind": blind_always(kind), "place": (position * 0.37) % 1}
         token = f"token-{project.id}-{number}-{position}"
         made.append(factories.review(session, project.id, image, kind, query_id=query, token=token, **asked))
     return made

@@ -4,13 +4,15 @@ What state an image is in is a question over these rows (`db/repositories/images
 no fetch yet; *fetched* = no prelabel or group yet; *ready*; *asked* = a review that is open; *answered* = a
 label. Exactly-once comes from the unique keys below. Rows that are pure cache say so.
 
-Offers `AdoptedTaskRow`, `AlarmEndRow`, `AlarmRow`, `AnnotationRow`, `AnnotatorRow`, `AnnotatorSwitchRow`, `ApiKeyRow`,
-`AuditRow`, `CalibrationRow`, `CallRow`, `CanaryRow`, `DecisionRow`, `DeliveryRow`, `EmbeddingRow`, `EngineReportRow`,
-`EngineStageRow`, `FailureRow`, `FetchRow`, `FigureRow`, `GroupRow`, `HeartbeatRow`, `ImageRow`, `InboxRow`,
-`LabelCheckRow`, `LabelRow`, `LabelStudioProjectRow`, `MessageRow`, `OverlapRow`, `PredictionFileRow`, `PredictionRow`,
-`PrelabelRow`, `ProbeRow`, `ProjectConfigRow`, `ProjectRow`, `PromotionRow`, `PushRow`, `QueryRow`, `RegionRow`,
-`RegistrationGoneRow`, `RegistrationRow`, `ReviewEndRow`, `ReviewRow`, `SnapshotRow`, `SoftLabelRow`, `SourceRow`,
-`SpendRow`, `TallyRow`, `VersionRow`, `ViewRow`, `VoidRow`.
+Offers `AdoptedTaskRow`, `AlarmEndRow`, `AlarmRow`, `AlarmWordsRow`, `AnnotationRow`, `AnnotatorRow`,
+`AnnotatorSwitchRow`, `ApiKeyRow`, `AuditRow`, `CalibrationRow`, `CallRow`, `CanaryRow`, `ComparisonRow`, `DecisionRow`,
+`DeliveryRow`, `EmbeddingRow`, `EngineReportRow`, `EngineStageRow`, `FailureRow`, `FetchRow`, `FigureRow`,
+`FingerprintRow`, `GroupMoveRow`, `GroupRow`, `GroupingRow`, `HeartbeatRow`, `ImageRow`, `InboxRow`, `LabelCheckRow`,
+`LabelRow`, `LabelStudioProjectRow`, `MessageRow`, `OverlapRow`, `PredictionFileRow`, `PredictionRow`, `PrelabelRow`,
+`ProbeRow`, `ProjectConfigRow`, `ProjectRow`, `PromotionRow`, `PushRow`, `QueryRow`, `ReReviewPlanRow`,
+`ReReviewRequestRow`, `ReReviewRow`, `RegionRow`, `RegistrationGoneRow`, `RegistrationRow`, `ReserveRow`,
+`ReviewEndRow`, `ReviewRow`, `ShadowPickRow`, `SnapshotRow`, `SoftLabelRow`, `SourceRow`, `SpendRow`, `TallyRow`,
+`VersionRow`, `ViewRow`, `VoidRow`.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from db.tables.engines import *  # noqa: F403
 from db.tables.images import *  # noqa: F403
 from db.tables.people import *  # noqa: F403
 from db.tables.projects import *  # noqa: F403
+from db.tables.re_reviews import *  # noqa: F403
 from db.tables.reviews import *  # noqa: F403
 from db.tables.running import *  # noqa: F403
 from db.tables.versions import *  # noqa: F403

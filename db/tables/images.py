@@ -14,7 +14,10 @@ from labeling.types import Outcome
 __all__ = [
     "EmbeddingRow",
     "FetchRow",
+    "FingerprintRow",
+    "GroupMoveRow",
     "GroupRow",
+    "GroupingRow",
     "ImageRow",
     "PrelabelRow",
     "RegistrationGoneRow",
@@ -69,7 +72,7 @@ class RegistrationGoneRow(Base):
 class ImageRow(Base):
     """One item: the bytes by content hash, and the text and metadata that came with it.
 
-    `group_id` and `bridge` are written once, when the embedding is known (see GroupRow).
+    `group_id` is written when the embedding is known (see GroupRow); it changes only with a GroupMoveRow beside it.
     """
 
     __tablename__ = "image"
@@ -89,7 +92,6 @@ class ImageRow(Base):
     text: Mapped[str | None]
     details: Mapped[dict[str, Any]]
     group_id: Mapped[int | None] = mapped_column(ref("image_group.id"))
-    bridge: Mapped[bool] = mapped_column(default=False)
     fetched_at: Mapped[datetime]
 
 
@@ -103,15 +105,60 @@ class FetchRow(Base):
 
 
 class GroupRow(Base):
-    """Near-duplicates, founded by the first of them; `side` is a hash of the founder, written once."""
+    """Near-duplicates, founded by the first of them.
+
+    `position` in [0, 1) is the group's place in the random stream, a hash of its founder, written once; 1 or more: it
+    left the stream when the first labels were migrated, for training had used it.
+    """
 
     __tablename__ = "image_group"
     id: Mapped[int] = mapped_column(primary_key=True)
     project_id: Mapped[int] = mapped_column(ref("project.id"), index=True)
     founder_hash: Mapped[str]
-    side: Mapped[str]
+    position: Mapped[float]
     created_at: Mapped[datetime]
-    __table_args__ = (sa.UniqueConstraint("project_id", "founder_hash"),)
+    __table_args__ = (
+        sa.UniqueConstraint("project_id", "founder_hash"),
+        sa.Index("ix_image_group_project_id_position", "project_id", "position"),
+    )
+
+
+class GroupMoveRow(Base):
+    """The fact that an image came into another group: groups became one, came apart, or were made anew."""
+
+    __tablename__ = "group_move"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ref("project.id"), index=True)
+    image_id: Mapped[int] = mapped_column(ref("image.id"))
+    from_group_id: Mapped[int] = mapped_column(ref("image_group.id"))
+    to_group_id: Mapped[int] = mapped_column(ref("image_group.id"))
+    reason: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class GroupingRow(Base):
+    """By what rule near-duplicates of a project were found from then on, and why; the newest is in force.
+
+    `sure` and `near` are the bits of `labeling.ingest.twins.TwinRule`; `images` says from how many they were measured.
+    """
+
+    __tablename__ = "grouping"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ref("project.id"), index=True)
+    kind: Mapped[str]
+    sure: Mapped[float]
+    near: Mapped[float]
+    images: Mapped[int]
+    reason: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class FingerprintRow(Base):
+    """What near-duplicates are recognised by, of an image by its content hash; empty for a flat image."""
+
+    __tablename__ = "fingerprint"
+    content_hash: Mapped[str] = mapped_column(primary_key=True)
+    content: Mapped[bytes]
 
 
 class EmbeddingRow(Base):
@@ -124,7 +171,7 @@ class EmbeddingRow(Base):
 
 
 class PrelabelRow(Base):
-    """One engine's prediction for one image, with what it said, what it cost, and its evidence (`Evidence`)."""
+    """What one engine gave for one image: what it said, what it cost, and its evidence (`Evidence`)."""
 
     __tablename__ = "prelabel"
     __table_args__ = (sa.UniqueConstraint("image_id", "revision"),)

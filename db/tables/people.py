@@ -14,6 +14,7 @@ __all__ = [
     "AdoptedTaskRow",
     "AlarmEndRow",
     "AlarmRow",
+    "AlarmWordsRow",
     "AnnotatorSwitchRow",
     "DecisionRow",
     "DeliveryRow",
@@ -138,6 +139,17 @@ class AlarmRow(Base):
     words: Mapped[str]
     evidence: Mapped[dict[str, Any]]
     raised_at: Mapped[datetime]
+
+
+class AlarmWordsRow(Base):
+    """What an open alarm says from here on: its figure has changed since it was raised. The newest counts."""
+
+    __tablename__ = "alarm_words"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    alarm_id: Mapped[int] = mapped_column(ref("alarm.id"), index=True)
+    words: Mapped[str]
+    evidence: Mapped[dict[str, Any]]
+    at: Mapped[datetime]
 
 
 class AlarmEndRow(Base):

@@ -16,7 +16,7 @@ __all__ = [
 
 
 class ProjectRow(Base):
-    """One labelling job. `salt` splits its hold-out and never changes."""
+    """One labelling job. `salt` orders its random stream and never changes."""
 
     __tablename__ = "project"
     id: Mapped[int] = mapped_column(primary_key=True)

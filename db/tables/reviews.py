@@ -16,17 +16,67 @@ __all__ = [
     "InboxRow",
     "LabelRow",
     "LabelStudioProjectRow",
+    "ComparisonRow",
     "PushRow",
     "QueryRow",
     "RegionRow",
     "ReviewEndRow",
+    "ReserveRow",
     "ReviewRow",
+    "ShadowPickRow",
     "ViewRow",
 ]
 
 
+class ReserveRow(Base):
+    """From here on this share of the groups is reserved for the random stream; the newest row is in force.
+
+    The share only falls. 0: a person released the reserve, and measuring has ended.
+    """
+
+    __tablename__ = "reserve"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ref("project.id"), index=True)
+    share: Mapped[float]
+    groups: Mapped[int]
+    author: Mapped[str]
+    reason: Mapped[str]
+    at: Mapped[datetime]
+
+
+class ShadowPickRow(Base):
+    """The fact that a query would have asked about a reserved group, had it not been reserved; for good."""
+
+    __tablename__ = "shadow_pick"
+    group_id: Mapped[int] = mapped_column(ref("image_group.id"), primary_key=True)
+    query_id: Mapped[int] = mapped_column(ref("query.id"), index=True)
+    at: Mapped[datetime]
+
+
+class ComparisonRow(Base):
+    """A planned comparison at the random arm: what it found, and which strategy the project followed then. One a size.
+
+    Each one is a use of the random stream, as a verdict is.
+    """
+
+    __tablename__ = "comparison"
+    __table_args__ = (sa.UniqueConstraint("project_id", "size"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ref("project.id"))
+    size: Mapped[int]
+    images: Mapped[int]
+    strategy: Mapped[str]
+    found: Mapped[str]
+    evidence: Mapped[dict[str, Any]]
+    at: Mapped[datetime]
+
+
 class QueryRow(Base):
-    """One batch chosen for people. The same pool, version and seed give the same batch."""
+    """One batch chosen for people. The same pool, version and seed give the same batch.
+
+    `newest_group` is the newest group that there was then (null: unknown, an older hardcase wrote it); `why` says how
+    the strategy was used.
+    """
 
     __tablename__ = "query"
     __table_args__ = (sa.UniqueConstraint("project_id", "number"),)
@@ -37,6 +87,8 @@ class QueryRow(Base):
     seed: Mapped[int]
     version_id: Mapped[int | None] = mapped_column(ref("version.id"))
     pool_size: Mapped[int]
+    newest_group: Mapped[int | None]
+    why: Mapped[str] = mapped_column(default="")
     trigger: Mapped[str]
     created_at: Mapped[datetime]
 
@@ -46,7 +98,8 @@ class ReviewRow(Base):
 
     `probability` is the image's probability of being chosen (1 for deterministic picks), `place` in [0, 1) is
     drawn once for the random kinds and the rank by uncertainty within its query for the others, and `token` makes the
-    address under which this review's image is fetched.
+    address under which this review's image is fetched. `asked_as` is the kind's older name, where it had one;
+    `representative`: it was picked for what it stands for, not by doubt.
     """
 
     __tablename__ = "review"
@@ -62,6 +115,8 @@ class ReviewRow(Base):
     image_id: Mapped[int] = mapped_column(ref("image.id"))
     query_id: Mapped[int] = mapped_column(ref("query.id"))
     kind: Mapped[str]
+    asked_as: Mapped[str | None]
+    representative: Mapped[bool] = mapped_column(default=False)
     blind: Mapped[bool]
     probability: Mapped[float]
     place: Mapped[float]
@@ -122,7 +177,7 @@ class PushRow(Base):
 
 
 class ViewRow(Base):
-    """The fact that a review's image was fetched from us, so an answer to it was given by somebody who saw it."""
+    """The fact that a review's image was fetched from us; by whom is not known."""
 
     __tablename__ = "seen"
     review_id: Mapped[int] = mapped_column(ref("review.id"), primary_key=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -77,9 +78,15 @@ def undecided(session: Session, project: Project) -> list[Dispute]:
         if one.state is not UndecidedState.UNDECIDABLE:
             newest.setdefault(one.image_id, one)
     some = list(newest.values())[:MOST]
-    reviews = {one.review_id: one for one in some}
-    found = [read(Dispute, row) for row in rows_of(session, _of_reviews(), ReviewRow.id, reviews)]
-    return sorted((replace(one, since=reviews[one.review_id].since) for one in found), key=lambda one: -one.review_id)
+    since = {one.review_id: one.since for one in some}
+    found = of_reviews(session, [one.review_id for one in some if one.review_id is not None])
+    return [replace(one, since=since[one.review_id]) for one in found]
+
+
+def of_reviews(session: Session, review_ids: Collection[ReviewId]) -> list[Dispute]:
+    """These reviews with the label that stands, the newest first."""
+    found = [read(Dispute, row) for row in rows_of(session, _of_reviews(), ReviewRow.id, review_ids)]
+    return sorted(found, key=lambda one: -one.review_id)
 
 
 def _of_reviews() -> sa.Select[*tuple[Any, ...]]:

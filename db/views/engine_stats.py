@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,10 +10,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.repositories.engines.engines_in_force import place_of
 from db.repositories.engines.prelabels import PendingImage, stated_in
 from db.repositories.labels.labels import is_current_label
-from db.rows import columns, count_if, read, read_all, rows_of
+from db.rows import columns, count_if, in_parts, read, read_all, rows_of
 from db.tables import GroupRow, ImageRow, LabelRow, PrelabelRow
+from labeling.answers import Answer
 from labeling.types import ImageId, LabelSource, Outcome, ProjectId
 
 
@@ -147,3 +149,33 @@ def gold(session: Session, project_id: ProjectId) -> list[GoldImage]:
         .order_by(ImageRow.id)
     )
     return read_all(GoldImage, rows)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineAnswer:
+    """One prelabel: `probs` is empty where there are none, `answer` None where no class was named."""
+
+    engine: str
+    revision: str
+    probs: list[float]
+    answer: str | None
+    reason: str
+
+
+def engine_answers(
+    session: Session, project_id: ProjectId, image_ids: Sequence[ImageId]
+) -> dict[ImageId, EngineAnswer]:
+    """The answer of the engine that comes last in the escalation and did not abstain, with its reason."""
+    found: dict[ImageId, EngineAnswer] = {}
+    for some in in_parts(image_ids):
+        rows = session.scalars(
+            sa.select(PrelabelRow)
+            .where(PrelabelRow.image_id.in_(some), PrelabelRow.outcome != Outcome.ABSTAINED.value)
+            .order_by(place_of(project_id, PrelabelRow.revision), PrelabelRow.id)
+        )
+        for row in rows:
+            answer = Answer.named(Outcome(row.outcome), row.answer).single
+            if row.probs or answer:
+                reason = str((row.evidence or {}).get("reason", ""))
+                found[ImageId(row.image_id)] = EngineAnswer(row.engine, row.revision, row.probs, answer, reason)
+    return found

@@ -18,6 +18,7 @@ from db import rows
 from db.repositories.labels import soft_labels
 from db.repositories.labels.labels import newest_ids
 from db.repositories.labels.soft_labels import SoftLabel
+from db.repositories.queries.stream import is_reserved, share_in_force
 from db.tables import (
     AnnotationRow,
     AnnotatorRow,
@@ -31,7 +32,7 @@ from db.tables import (
     ReviewRow,
     VersionRow,
 )
-from db.views import engine_answers
+from db.views import engine_stats
 from labeling.answers import Answer
 from labeling.project import Project
 from labeling.types import ImageId, ProjectId
@@ -51,7 +52,10 @@ class PersonAnswer:
 
 @dataclass(frozen=True, slots=True)
 class LabelFact:
-    """A label that stood, its image, and the answers it is made from. `side` is null while the image has no group."""
+    """A label that stood, its image, and the answers it is made from. `asked_as` is an older name of its kind.
+
+    `reserved` is null while it has no group.
+    """
 
     label_id: int
     image_id: int
@@ -62,10 +66,10 @@ class LabelFact:
     value: str
     source: str
     kind: str | None
+    asked_as: str | None
     evidence: dict[str, Any]
-    side: str | None
+    reserved: bool | None
     group_id: int | None
-    bridge: bool
     version: int | None
     asked_at: datetime | None
     labelled_at: datetime
@@ -94,7 +98,8 @@ def label_facts(
     session: Session, project_id: ProjectId, up_to: int, *, by_hash: bool = False
 ) -> Iterator[list[LabelFact]]:
     """The labels that stood after the label `up_to`, oldest image first or by content hash."""
-    statement = _statement(project_id, up_to).order_by(_hash_order(session) if by_hash else ImageRow.id)
+    share = share_in_force(session, project_id)
+    statement = _statement(project_id, share, up_to).order_by(_hash_order(session) if by_hash else ImageRow.id)
     streamed = statement.execution_options(yield_per=CHUNK)  # asks PostgreSQL for a cursor of its own
     with session.execute(streamed) as found:
         for part in found.mappings().partitions():
@@ -102,6 +107,31 @@ def label_facts(
                 session, [int(key) for row in part for key in row["evidence"].get("annotations", ())]
             )
             yield [_fact(row, people) for row in part]
+
+
+def machine_facts(
+    session: Session, said: Mapping[int, str], version: int, at: datetime, source: str
+) -> list[LabelFact]:
+    """These images with the classes that a version said at that time, as if they were labels; by image."""
+    given: dict[str, Any] = {
+        "label_id": 0,
+        "kind": None,
+        "asked_as": None,
+        "evidence": {},
+        "asked_at": None,
+        "people": (),
+    }
+    given |= {"version": version, "labelled_at": at, "source": source}
+    of_image = ("content_hash", "text", "width", "height", "group_id")
+    rows = session.execute(
+        sa.select(ImageRow.id, *(getattr(ImageRow, name) for name in of_image))
+        .where(ImageRow.id.in_(list(said)))
+        .order_by(ImageRow.id)
+    )
+    return [
+        LabelFact(image_id=image, value=said[image], reserved=None, **dict(zip(of_image, rest, strict=True)), **given)
+        for image, *rest in rows
+    ]
 
 
 def details(session: Session, project: Project, facts: Sequence[LabelFact]) -> dict[int, Details]:
@@ -144,10 +174,11 @@ def first_references(session: Session, image_ids: Sequence[int]) -> dict[int, st
     return {int(image): reference for image, reference in found}
 
 
-def _statement(project_id: ProjectId, up_to: int) -> sa.Select[*tuple[Any, ...]]:
+def _statement(project_id: ProjectId, share: float, up_to: int) -> sa.Select[*tuple[Any, ...]]:
     newest = newest_ids(project_id, up_to).subquery()
     named: dict[str, Any] = {"label_id": LabelRow.id, "image_id": ImageRow.id, "version": VersionRow.number}
     named |= {"asked_at": ReviewRow.created_at, "labelled_at": LabelRow.created_at}
+    named["reserved"] = sa.case((GroupRow.id.is_(None), None), else_=is_reserved(project_id, share))
     return (
         sa.select(*rows.columns(LabelFact, ImageRow, LabelRow, ReviewRow, GroupRow, **named))
         .select_from(LabelRow)
@@ -177,7 +208,7 @@ def _prelabels(
 ) -> dict[ImageId, tuple[str | None, float | None, str | None]]:
     """What the last engine of the escalation that did not abstain said, how sure it was, and its revision."""
     found: dict[ImageId, tuple[str | None, float | None, str | None]] = {}
-    for image, said in engine_answers.of_images(session, project.id, images).items():
+    for image, said in engine_stats.engine_answers(session, project.id, images).items():
         likeliest = project.config.answers.label_of(None, said.probs)
         answer = said.answer or likeliest
         if answer is not None:

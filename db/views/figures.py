@@ -28,7 +28,7 @@ STATE = "state"
 
 @dataclass(frozen=True, slots=True)
 class NewFigure:
-    """A figure to be kept: its data and, where there is one, its plot."""
+    """A figure to be kept: its name and its data."""
 
     name: str
     data: Mapping[str, Any]
@@ -70,13 +70,9 @@ def shown_and_kept(session: Session, project_id: ProjectId) -> list[tuple[str, i
     return [(str(label), int(shown), int(kept)) for label, shown, kept in rows]
 
 
-def evidence(
-    session: Session, image_ids: Iterable[int], version_id: VersionId | None = None
-) -> dict[VersionId, dict[int, list[float]]]:
-    """The kept probabilities of these images: by version, then by image. Of one version, or of every one."""
+def evidence(session: Session, image_ids: Iterable[int]) -> dict[VersionId, dict[int, list[float]]]:
+    """The kept probabilities of these images: by version, then by image."""
     query = sa.select(PredictionRow.version_id, PredictionRow.image_id, PredictionRow.probs)
-    if version_id is not None:
-        query = query.where(PredictionRow.version_id == version_id)
     found: dict[VersionId, dict[int, list[float]]] = {}
     for version, image, probs in rows_of(session, query, PredictionRow.image_id, image_ids):
         found.setdefault(VersionId(version), {})[image] = probs

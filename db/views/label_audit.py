@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.repositories.labels.labels import is_current_label
+from db.repositories.queries.stream import is_reserved, share_in_force, was_drawn
 from db.repositories.reviews.reviews import is_open
 from db.rows import columns, fingerprint_of, newest, newest_of, read_all, rows_of
 from db.session import insert_new
@@ -28,12 +29,12 @@ from db.tables import (
     PrelabelRow,
     PushRow,
     QueryRow,
+    ReReviewRow,
     ReviewRow,
     ViewRow,
     VoidRow,
 )
-from labeling.answers import Answer
-from labeling.types import Actor, ImageId, LabelSource, Outcome, ProjectId, ReviewKind, Side
+from labeling.types import Actor, ImageId, LabelSource, ProjectId, ReviewKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,7 @@ class HeldLabel:
     label_id: int
     image_id: ImageId
     group_id: int
-    holdout: bool
-    bridge: bool
+    reserved: bool
     value: str
     source: LabelSource
     kind: ReviewKind | None
@@ -58,20 +58,6 @@ class Place:
 
     content_hash: str
     ls_task_id: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class EngineAnswer:
-    """What one engine revision said of an image; `probs` is empty where it gave none."""
-
-    image_id: ImageId
-    probs: list[float]
-    outcome: Outcome
-    answer: str | None
-
-    @property
-    def named(self) -> Answer:
-        return Answer.named(self.outcome, self.answer)
 
 
 def answers_fingerprint(session: Session, project_id: ProjectId) -> str:
@@ -89,25 +75,39 @@ def answers_fingerprint(session: Session, project_id: ProjectId) -> str:
     )
 
 
-def engine_answers(session: Session, revision: str, image_ids: Iterable[int]) -> list[EngineAnswer]:
-    """What a revision said of these images."""
-    said = sa.select(*columns(EngineAnswer, PrelabelRow)).where(PrelabelRow.revision == revision)
-    in_order = said.order_by(PrelabelRow.image_id)
-    return read_all(EngineAnswer, rows_of(session, in_order, PrelabelRow.image_id, sorted(image_ids)))
+def agreement_fingerprint(session: Session, project_id: ProjectId) -> str:
+    """The same, and whenever an engine says something of an image or somebody is asked about one."""
+    said = newest_of(PrelabelRow.id, ImageRow, PrelabelRow.image_id == ImageRow.id, project_id)
+    more = fingerprint_of(session, said, newest(ReviewRow.id, ReviewRow.project_id == project_id))
+    return f"{answers_fingerprint(session, project_id)}-{more}"
 
 
 def held_labels(session: Session, project_id: ProjectId) -> list[HeldLabel]:
     """Every label that stands on an image with a group, in the order of image ids."""
+    return _held_labels(session, project_id, sa.and_(LabelRow.value.is_not(None), is_current_label()))
+
+
+def labels_as_given(session: Session, project_id: ProjectId) -> list[HeldLabel]:
+    """The same, but of an image whose label is re-reviewed that label, whatever has become of it since."""
+    again = sa.select(ReReviewRow.label_id).join(ReviewRow, ReviewRow.id == ReReviewRow.review_id)
+    labels = again.where(ReviewRow.project_id == project_id).correlate(None)
+    images = labels.with_only_columns(ReviewRow.image_id)
+    others = sa.and_(LabelRow.value.is_not(None), is_current_label(), LabelRow.image_id.not_in(images))
+    return _held_labels(session, project_id, sa.or_(LabelRow.id.in_(labels), others))
+
+
+def _held_labels(session: Session, project_id: ProjectId, which: sa.ColumnElement[bool]) -> list[HeldLabel]:
     ids = {"label_id": LabelRow.id, "image_id": ImageRow.id, "group_id": GroupRow.id}
     decided = LabelRow.evidence["decision"].as_integer().is_not(None)
-    states = {"holdout": GroupRow.side == Side.HOLDOUT, "decided": decided}
+    reserved = is_reserved(project_id, share_in_force(session, project_id))
+    states = {"reserved": reserved, "decided": decided}
     rows = session.execute(
         sa.select(*columns(HeldLabel, ImageRow, LabelRow, ReviewRow, **ids, **states))
         .select_from(LabelRow)
         .join(ImageRow, ImageRow.id == LabelRow.image_id)
         .join(GroupRow, GroupRow.id == ImageRow.group_id)
         .outerjoin(ReviewRow, ReviewRow.id == LabelRow.review_id)
-        .where(LabelRow.project_id == project_id, LabelRow.value.is_not(None), is_current_label())
+        .where(LabelRow.project_id == project_id, which)
         .order_by(ImageRow.id)
     )
     return read_all(HeldLabel, rows)
@@ -122,7 +122,7 @@ def standing_labels(session: Session, project_id: ProjectId, label_ids: Iterable
 
 
 def places(session: Session, image_ids: Iterable[int]) -> dict[int, Place]:
-    """Where these images can be viewed."""
+    """The bytes of these images, and the newest task of each."""
     task = (
         sa.select(sa.func.max(PushRow.ls_task_id))
         .join(ReviewRow, ReviewRow.id == PushRow.review_id)
@@ -139,6 +139,18 @@ def open_images(session: Session, image_ids: Iterable[int]) -> set[int]:
     """Those of these images about which somebody is still asked, gold reviews left out."""
     query = sa.select(ReviewRow.image_id).where(is_open(), ReviewRow.kind != ReviewKind.GOLD.value)
     return {row.image_id for row in rows_of(session, query, ReviewRow.image_id, image_ids)}
+
+
+def handled_fingerprint(session: Session, project_id: ProjectId, reason: str, strategy: str) -> str:
+    """Changes whenever a label is found right, or an image goes back to people for this reason or by this strategy."""
+    checked = (
+        sa.select(sa.func.count()).select_from(LabelCheckRow).join(LabelRow, LabelRow.id == LabelCheckRow.label_id)
+    )
+    again = newest_of(OverlapRow.id, ReviewRow, OverlapRow.review_id == ReviewRow.id, project_id)
+    anew = newest(QueryRow.id, QueryRow.project_id == project_id, QueryRow.strategy == strategy)
+    return fingerprint_of(
+        session, checked.where(LabelRow.project_id == project_id), again.where(OverlapRow.reason == reason), anew
+    )
 
 
 def sent_back(session: Session, project_id: ProjectId, reason: str, strategy: str) -> set[int]:
@@ -173,13 +185,13 @@ def changed(session: Session, image_ids: Iterable[int]) -> int:
     return sum(1 for _ in rows_of(session, _relabelled(), LabelRow.image_id, image_ids))
 
 
-def corrected_holdout(session: Session, project_id: ProjectId) -> int:
-    """How many hold-out images ever changed from one label to another."""
+def corrected_random(session: Session, project_id: ProjectId) -> int:
+    """How many images of the random stream ever changed from one label to another."""
     differing = (
         _relabelled()
         .join(ImageRow, ImageRow.id == LabelRow.image_id)
         .join(GroupRow, GroupRow.id == ImageRow.group_id)
-        .where(LabelRow.project_id == project_id, GroupRow.side == Side.HOLDOUT)
+        .where(LabelRow.project_id == project_id, was_drawn(project_id))
         .subquery()
     )
     return session.scalar(sa.select(sa.func.count()).select_from(differing)) or 0

@@ -32,7 +32,7 @@ from db.tables import (
 from db.views.exports import first_references, person_answers
 from db.views.undecided import undecided
 from labeling.project import Project
-from labeling.types import AnnotationAction, ImageId, LabelSource, ProjectId, ReviewKind, Side
+from labeling.types import AnnotationAction, ImageId, LabelSource, ProjectId, ReviewKind
 
 SEARCHED = 1_000
 """A search by name covers so many of the newest names that match; of undecided images the newest so many are listed."""
@@ -51,7 +51,6 @@ class Wanted:
     annotator_id: int | None = None
     disputed: bool = False
     undecided: bool = False
-    side: Side | None = None
     text: str = ""
     withheld: bool = False
 
@@ -65,7 +64,6 @@ class Listed:
 
     image_id: ImageId
     content_hash: str
-    side: Side | None
     label_id: int | None
     value: str | None
     source: LabelSource | None
@@ -138,7 +136,6 @@ def _listed(on: sa.ColumnElement[bool], *, outer: bool = False) -> sa.Select[*tu
         sa.select(*fields)
         .select_from(ImageRow)
         .join(LabelRow, on, isouter=outer)
-        .outerjoin(GroupRow, GroupRow.id == ImageRow.group_id)
         .outerjoin(asked, asked.id == LabelRow.review_id)
         .outerjoin(PushRow, PushRow.review_id == LabelRow.review_id)
         .outerjoin(SoftLabelRow, SoftLabelRow.image_id == ImageRow.id)
@@ -153,8 +150,6 @@ def _conditions(project_id: ProjectId, wanted: Wanted) -> list[sa.ColumnElement[
         found.append(LabelRow.source == wanted.source.value)
     if wanted.disputed:
         found += [LabelRow.value.is_(None), LabelRow.source == LabelSource.PEOPLE.value, LabelRow.reason == DISPUTED]
-    if wanted.side is not None:
-        found.append(GroupRow.side == wanted.side.value)
     if wanted.kind is not None:
         of_kind = sa.select(ReviewRow.id).where(ReviewRow.project_id == project_id, ReviewRow.kind == wanted.kind.value)
         found.append(LabelRow.review_id.in_(of_kind))

@@ -6,6 +6,7 @@ Out: frozen items and where the next slice begins. Every slice costs the same, h
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,9 +16,9 @@ from sqlalchemy.orm import Session
 
 from db.paging import Slice, slice_of
 from db.repositories.reviews.reviews import is_open
-from db.rows import columns
+from db.rows import columns, read_all
 from db.tables import FailureRow, GroupRow, ImageRow, LabelRow, PrelabelRow, RegistrationRow, ReviewRow, SourceRow
-from labeling.types import LabelSource, ProjectId
+from labeling.types import ImageId, LabelSource, ProjectId
 
 IMAGE_STATES = ("fetched", "ready", "asked", "labelled")
 """Of an image whose bytes are here: waiting for prelabel or group, in the pool, asked about, labelled."""
@@ -25,7 +26,7 @@ IMAGE_STATES = ("fetched", "ready", "asked", "labelled")
 
 @dataclass(frozen=True, slots=True)
 class ImageItem:
-    """An image with where it stands. `side` is pool or holdout; null until its group is known."""
+    """An image with where it stands. `group_id` is null until its near-duplicates are known."""
 
     id: int
     content_hash: str
@@ -35,8 +36,7 @@ class ImageItem:
     size_bytes: int
     text: str | None
     details: dict[str, Any]
-    side: str | None
-    bridge: bool
+    group_id: int | None
     state: str
     label: str | None
     fetched_at: datetime
@@ -80,6 +80,17 @@ class LabelItem:
     created_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class ImageState:
+    """An image with its label in force, and how far it has come."""
+
+    image_id: ImageId
+    content_hash: str
+    label: str | None
+    prelabelled: bool
+    grouped: bool
+
+
 def images(
     session: Session, project_id: ProjectId, *, after: int | None, limit: int, state: str | None = None
 ) -> Slice[ImageItem]:
@@ -99,6 +110,20 @@ def image(session: Session, project_id: ProjectId, image_id: int) -> ImageItem |
     """One image of a project; None if it has no such image."""
     found = images(session, project_id, after=image_id + 1, limit=1).items
     return found[0] if found and found[0].id == image_id else None
+
+
+def image_states(session: Session, project_id: ProjectId, *, after: int | None, limit: int) -> list[ImageState]:
+    """The next images under the number `after`, newest first."""
+    statement = _states(project_id)
+    if after is not None:
+        statement = statement.where(ImageRow.id < after)
+    return read_all(ImageState, session.execute(statement.order_by(ImageRow.id.desc()).limit(limit)))
+
+
+def states_of(session: Session, project_id: ProjectId, image_ids: Sequence[int]) -> list[ImageState]:
+    """These images of the project, in the order of their numbers."""
+    statement = _states(project_id).where(ImageRow.id.in_(image_ids))
+    return read_all(ImageState, session.execute(statement.order_by(ImageRow.id)))
 
 
 def failures(
@@ -129,6 +154,14 @@ def labels(
     if source is not None:
         statement = statement.where(LabelRow.source == source.value)
     return slice_of(session, statement, LabelRow.id, after, limit, LabelItem)
+
+
+def _states(project_id: ProjectId) -> sa.Select[*tuple[Any, ...]]:
+    prelabelled = _any(PrelabelRow.id, PrelabelRow.image_id == ImageRow.id)
+    facts = {"prelabelled": prelabelled, "grouped": ImageRow.group_id.is_not(None), "label": _current_label()}
+    return sa.select(*columns(ImageState, ImageRow, image_id=ImageRow.id, **facts)).where(
+        ImageRow.project_id == project_id
+    )
 
 
 def _current_label() -> sa.ScalarSelect[str | None]:

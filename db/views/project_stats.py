@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories.labels.labels import is_current_label
+from db.repositories.labels.labels import is_current_label, newest_ids
 from db.rows import count, count_if, rows_of
 from db.tables import FetchRow, ImageRow, InboxRow, LabelRow, PrelabelRow, RegistrationRow
 from labeling.types import LabelSource, ProjectId
@@ -109,3 +109,19 @@ def labelled_by_both(session: Session, project_id: ProjectId, one: str, other: s
     ]
     query = sa.select(ImageRow.id).where(ImageRow.project_id == project_id, *labelled)
     return list(session.scalars(query.order_by(ImageRow.content_hash).limit(limit)))
+
+
+def labelled_images(session: Session, project_id: ProjectId, up_to: int | None = None) -> list[int]:
+    """The images with a label in force; with `up_to`, as of the label of that id."""
+    standing = LabelRow.id.in_(newest_ids(project_id, up_to)), LabelRow.value.is_not(None)
+    return list(session.scalars(sa.select(LabelRow.image_id).where(*standing).order_by(LabelRow.image_id)))
+
+
+def all_images(session: Session, project_id: ProjectId) -> list[int]:
+    """Every image."""
+    return list(session.scalars(sa.select(ImageRow.id).where(ImageRow.project_id == project_id).order_by(ImageRow.id)))
+
+
+def count_images(session: Session, project_id: ProjectId) -> int:
+    """How many images there are."""
+    return count(session, ImageRow, ImageRow.project_id == project_id)

@@ -21,7 +21,10 @@ from labeling.types import ProjectId, ReviewKind, Verdict
 
 @dataclass(frozen=True, slots=True)
 class QueryItem:
-    """One batch chosen for people. `version` is the number of the version that chose; null before the first."""
+    """One batch chosen for people. `version` is the number of the version that chose; null before the first.
+
+    `why` says how the strategy was used, where it was hedged.
+    """
 
     id: int
     number: int
@@ -30,6 +33,7 @@ class QueryItem:
     version: int | None
     pool_size: int
     asked: int
+    why: str
     trigger: str
     created_at: datetime
 

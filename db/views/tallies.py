@@ -14,11 +14,14 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.repositories.engines.engines_in_force import first_revision
+from db.repositories.images.groups import newest_move
 from db.repositories.labels.labels import is_current_label
+from db.repositories.queries.stream import is_reserved, share_in_force
 from db.repositories.reviews.reviews import is_current, is_open
 from db.rows import count, count_by, count_if, fingerprint_of, newest, newest_of
 from db.tables import (
     AnnotationRow,
+    AnnotatorRow,
     CalibrationRow,
     CanaryRow,
     EngineStageRow,
@@ -26,6 +29,8 @@ from db.tables import (
     GroupRow,
     ImageRow,
     LabelRow,
+    OverlapRow,
+    PredictionFileRow,
     PredictionRow,
     PrelabelRow,
     PromotionRow,
@@ -36,8 +41,9 @@ from db.tables import (
     ReviewRow,
     TallyRow,
     VersionRow,
+    VoidRow,
 )
-from labeling.types import AnnotationAction, LabelSource, ProjectId, Side
+from labeling.types import AnnotationAction, LabelSource, ProjectId
 
 
 def fingerprint(session: Session, project_id: ProjectId) -> str:
@@ -46,17 +52,23 @@ def fingerprint(session: Session, project_id: ProjectId) -> str:
     def number(table: Any, on: sa.ColumnElement[bool], owner: Any) -> sa.Select[Any]:
         return sa.select(sa.func.count()).select_from(table).join(owner, on).where(owner.project_id == project_id)
 
+    predicted = sa.select(sa.func.max(PredictionFileRow.created_at)).join(
+        VersionRow, VersionRow.id == PredictionFileRow.version_id
+    )
     others = fingerprint_of(
         session,
         newest(ReviewRow.id, ReviewRow.project_id == project_id),
         number(PushRow, ReviewRow.id == PushRow.review_id, ReviewRow),
         number(ReviewEndRow, ReviewRow.id == ReviewEndRow.review_id, ReviewRow),
         newest_of(AnnotationRow.id, ReviewRow, AnnotationRow.review_id == ReviewRow.id, project_id),
+        newest_of(VoidRow.id, AnnotatorRow, VoidRow.annotator_id == AnnotatorRow.id, project_id),
+        newest_of(OverlapRow.id, ReviewRow, OverlapRow.review_id == ReviewRow.id, project_id),
         newest(LabelRow.id, LabelRow.project_id == project_id),
         newest(CalibrationRow.id, CalibrationRow.project_id == project_id),
         newest(VersionRow.id, VersionRow.project_id == project_id),
         newest(PromotionRow.id, PromotionRow.project_id == project_id),
         number(PredictionRow, VersionRow.id == PredictionRow.version_id, VersionRow),
+        predicted.where(VersionRow.project_id == project_id),
     )
     return f"{fingerprint_of_images(session, project_id)}-{others}"
 
@@ -70,10 +82,10 @@ def fingerprint_of_images(session: Session, project_id: ProjectId) -> str:
         session,
         newest(RegistrationRow.id, RegistrationRow.project_id == project_id),
         sa.select(sa.func.count()).select_from(RegistrationGoneRow).where(gone),
-        newest(FailureRow.id, FailureRow.project_id == project_id),
-        sa.select(sa.func.sum(FailureRow.count)).where(FailureRow.project_id == project_id),
+        sa.select(sa.func.count(FailureRow.id)).where(FailureRow.project_id == project_id, FailureRow.step == "fetch"),
         newest(ImageRow.id, ImageRow.project_id == project_id),
         sa.select(sa.func.count(ImageRow.group_id)).where(ImageRow.project_id == project_id),
+        newest_move(project_id),
         newest_of(PrelabelRow.id, ImageRow, ImageRow.id == PrelabelRow.image_id, project_id),
         sa.select(sa.func.count(CanaryRow.id)).where(CanaryRow.project_id == project_id),
         sa.select(sa.func.max(EngineStageRow.since)).where(EngineStageRow.project_id == project_id),
@@ -94,15 +106,15 @@ def counts_of_images(session: Session, project_id: ProjectId) -> dict[str, Any]:
     is_gone = RegistrationRow.id == RegistrationGoneRow.registration_id
     revision = first_revision(session, project_id) or _newest_revision(session, project_id)
     prelabelled = sa.exists().where(PrelabelRow.image_id == ImageRow.id, PrelabelRow.revision == revision)
-    ready = sa.and_(prelabelled, ImageRow.group_id.is_not(None), ImageRow.bridge.is_(False))
+    ready = sa.and_(prelabelled, ImageRow.group_id.is_not(None))
+    reserved = is_reserved(project_id, share_in_force(session, project_id))
     states = session.execute(
         sa.select(
             sa.func.count().label("fetched"),
             count_if(prelabelled).label("prelabelled"),
-            count_if(ImageRow.bridge).label("bridge"),
             count_if(ready).label("ready"),
-            count_if(sa.and_(ready, GroupRow.side == Side.POOL)).label("pool"),
-            count_if(sa.and_(ready, GroupRow.side == Side.HOLDOUT)).label("holdout"),
+            count_if(sa.and_(ready, ~reserved)).label("pool"),
+            count_if(sa.and_(ready, reserved)).label("reserved"),
             sa.func.count(sa.distinct(ImageRow.group_id)).label("groups"),
         )
         .select_from(ImageRow)

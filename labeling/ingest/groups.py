@@ -1,122 +1,194 @@
-"""Near-duplicate groups, so that twins (near-duplicates) are on one side of the hold-out.
+"""Near-duplicate groups: which group each new image joins, which groups become one, and which come apart.
 
-In: images already placed and newcomers, in the order of their ids. Out: for each newcomer its group (named by the
-content hash of its founder), the side that the group stands on, and whether the newcomer is a *bridge*. Invariant:
-no two twins that are not bridges are on different sides, in any order of arrival.
+In: new images in the order of their ids, with their twins, and the groups of those. Out: for each new image its group
+(named by the content hash of its founder), and which groups became one. Invariant: no group ever holds images with
+different labels, so images that people tell apart are never one again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 
 import numpy as np
-from numpy.typing import NDArray
 
+from labeling.ingest.fingerprints import Fingerprints, distances
+from labeling.ingest.twin_index import TwinIndex
+from labeling.ingest.twins import TwinRule, is_twin
 from labeling.slices import slices
-from labeling.types import Side
-from labeling.vectors import Rows, unit
 
-__all__ = ["MAX_BITS", "MIN_COSINE", "Fingerprints", "Placement", "place", "side_of_founder"]
+__all__ = [
+    "MAX_JOINED",
+    "Group",
+    "Neighbour",
+    "Placement",
+    "among",
+    "are_too_many",
+    "divide",
+    "group",
+    "place",
+]
 
-MAX_BITS = 6
-MIN_COSINE = 0.95
-_BLOCK = 8_192
-"""Rows of the vectors that are read and compared at a time."""
+MAX_JOINED = 0.2
+"""If more than this share of many images at once joined others, the rule does not fit the pool."""
+MANY = 50
+AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Fingerprints:
-    """What near-duplicates are found by: content hashes (N,), perceptual hashes (N,) as hex or "", vectors (N, D)."""
+class Neighbour:
+    """A twin of a new image: its content hash, and in how many of 256 bits the two differ."""
 
-    content_hashes: Sequence[str]
-    perceptual_hashes: Sequence[str]
-    vectors: Rows
+    content_hash: str
+    bits: float
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group that exists: its founder's content hash, its age (lower is older), and the labels of its members."""
+
+    founder: str
+    age: int
+    labels: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """The group and side of one image; written once. A bridge has twins on both sides and is used on neither."""
+    """The founders of the new images' groups, in their order; `joined` maps a founder to that of the older group."""
 
-    founder: str
-    side: Side
-    bridge: bool
-
-
-def side_of_founder(founder: str, salt: str, holdout_share: float) -> Side:
-    """The side of a group: a hash of its founder and the project's salt, so no one can choose it.
-
-    >>> side_of_founder("00" * 32, "salt", 0.0).value
-    'pool'
-    """
-    drawn = int.from_bytes(sha256(f"{salt}:{founder}".encode()).digest()[:8], "big") / 2**64
-    return Side.HOLDOUT if drawn < holdout_share else Side.POOL
+    founders: tuple[str, ...]
+    joined: Mapping[str, str]
 
 
 def place(
-    newcomers: Fingerprints, known: Fingerprints, placed: Sequence[Placement], *, salt: str, holdout_share: float
-) -> list[Placement]:
-    """Put every new image, in order, into the nearest twin's group, or let it found one.
+    newcomers: Sequence[str],
+    twins: Mapping[str, Sequence[Neighbour]],
+    groups: Mapping[str, Group],
+    labels: Mapping[str, str],
+) -> Placement:
+    """Put each new image, in order, into the group of its nearest twin, or let it found one.
+
+    An image near to several groups makes them one, the oldest; groups with different labels stay two.
 
     Parameters
     ----------
-    newcomers, known
-        (n,) new images in the order of their ids, and the (N,) images placed before.
-    placed
-        Where the known images stand, (N,).
-    salt, holdout_share
-        The project's; they decide the side of a group that is founded here.
-
-    Returns
-    -------
-    One placement a newcomer, in order.
+    newcomers
+        Content hashes in the order of the images' ids.
+    twins
+        By content hash, the twins of a new image among the known images and all newcomers.
+    groups
+        The group of every known twin, by the twin's content hash.
+    labels
+        The labels of new images that have one.
 
     Examples
     --------
-    >>> two = Fingerprints(["a", "b"], ["", ""], np.eye(2, dtype=np.float32))
-    >>> nobody = Fingerprints([], [], np.zeros((0, 2), np.float32))
-    >>> [p.founder for p in place(two, nobody, [], salt="s", holdout_share=0.2)]
-    ['a', 'b']
+    >>> place(["b", "c"], {"b": [Neighbour("a", 3.0)]}, {"a": Group("a", 0)}, {}).founders
+    ('a', 'c')
     """
-    far_known = _distances(newcomers, known)  # (n, N); under 1 is a twin
-    far_new = _distances(newcomers, newcomers)  # (n, n)
-    standing = list(placed)
-    first_new = len(placed)
-    for row, content_hash in enumerate(newcomers.content_hashes):
-        far = np.concatenate([far_known[row], far_new[row, :row]])  # (N + row,)
-        standing.append(_place_one(content_hash, far, standing, salt, holdout_share))
-    return standing[first_new:]
+    standing = _Standing(groups)
+    for content_hash in newcomers:
+        label = frozenset([labels[content_hash]] if content_hash in labels else [])
+        near = sorted(twins.get(content_hash, ()), key=lambda one: one.bits)
+        standing.put(content_hash, label, [one.content_hash for one in near])
+    return standing.result(newcomers)
 
 
-def _place_one(
-    content_hash: str, far: NDArray[np.float32], standing: Sequence[Placement], salt: str, holdout_share: float
-) -> Placement:
-    twins = np.flatnonzero(far < 1)
-    if not twins.size:
-        return Placement(content_hash, side_of_founder(content_hash, salt, holdout_share), bridge=False)
-    nearest = standing[int(twins[np.argmin(np.round(far[twins], 3))])]  # the earliest of equals, up to rounding noise
-    sides = {standing[int(twin)].side for twin in twins if not standing[int(twin)].bridge}
-    return Placement(nearest.founder, nearest.side, bridge=bool(sides - {nearest.side}))
+class _Standing:
+    """The groups while images are placed; groups that were joined point to the older one."""
+
+    def __init__(self, groups: Mapping[str, Group]) -> None:
+        self._founder_of = {content_hash: group.founder for content_hash, group in groups.items()}
+        self._groups = {group.founder: group for group in groups.values()}
+        self._joined: dict[str, str] = {}
+        self._next_age = max((group.age for group in self._groups.values()), default=0) + 1
+
+    def put(self, content_hash: str, label: frozenset[str], nearest_first: Sequence[str]) -> None:
+        founders = [self._root(self._founder_of[twin]) for twin in nearest_first if twin in self._founder_of]
+        held = Group(content_hash, self._next_age, label)
+        for founder in dict.fromkeys(founders):
+            other = self._groups[self._root(founder)]
+            if other.founder != held.founder and len(other.labels | held.labels) <= 1:
+                held = self._join(held, other)
+        self._next_age += 1
+        self._founder_of[content_hash] = held.founder
+
+        self._groups[held.founder] = held
+
+    def result(self, newcomers: Sequence[str]) -> Placement:
+        founders = tuple(self._root(self._founder_of[one]) for one in newcomers)
+        fresh = set(newcomers)
+        return Placement(founders, {old: self._root(old) for old in self._joined if old not in fresh})
+
+    def _join(self, one: Group, other: Group) -> Group:
+        older, younger = sorted((one, other), key=lambda group: group.age)
+        if younger.founder in self._groups:
+            self._joined[younger.founder] = older.founder
+        both = Group(older.founder, older.age, one.labels | other.labels)
+        self._groups[older.founder] = both
+        return both
+
+    def _root(self, founder: str) -> str:
+        while founder in self._joined:
+            founder = self._joined[founder]
+        return founder
 
 
-def _distances(new: Fingerprints, old: Fingerprints) -> NDArray[np.float32]:
-    """The distance between images, (n, N) >= 0: under 1 for twins, by bits or by cosine, whichever is nearer."""
-    far = np.empty((len(new.content_hashes), len(old.content_hashes)), np.float32)
-    bits, has_bits = _as_bits(new.perceptual_hashes)
-    vectors = unit(np.asarray(new.vectors))  # (n, D)
-    for block in slices(far.shape[1], _BLOCK):
-        old_bits, old_has_bits = _as_bits(old.perceptual_hashes[block])
-        by_cosine = (1 - vectors @ unit(old.vectors[block]).T) / (1 - MIN_COSINE)  # (n, B); == 1 is not a twin
-        by_bits = np.bitwise_count(bits[:, None] ^ old_bits[None, :]) / (MAX_BITS + 1)  # (n, B)
-        by_bits = np.where(has_bits[:, None] & old_has_bits[None, :], by_bits, np.inf)
-        far[:, block] = np.maximum(np.minimum(by_cosine, by_bits), 0)
-    same = {content_hash: column for column, content_hash in enumerate(old.content_hashes)}
-    for row, content_hash in enumerate(new.content_hashes):
-        if content_hash in same:
-            far[row, same[content_hash]] = 0
-    return far
+def group(images: Fingerprints, names: Sequence[str], rule: TwinRule, labels: Mapping[str, str]) -> tuple[str, ...]:
+    """The founder of each image's group, grouped anew in this order; (N,) fingerprints with their content hashes.
+
+    Examples
+    --------
+    >>> from labeling.ingest.twins import NOTHING
+    >>> group(Fingerprints.read([b"", b""]), ["a", "b"], NOTHING, {})
+    ('a', 'b')
+    """
+    index = TwinIndex()
+    twins: dict[str, list[Neighbour]] = {}
+    for rows in slices(len(names), AT_ONCE):
+        new = images[rows]
+        found = index.twins(new, rule)
+        for row, known, bits in zip(found.new.tolist(), found.known.tolist(), found.bits.tolist(), strict=True):
+            twins.setdefault(names[rows.start + row], []).append(Neighbour(names[known], bits))
+        for content_hash, others in among(new, names[rows], rule).items():
+            twins.setdefault(content_hash, []).extend(others)
+        index.add(new)
+    return place(names, twins, {}, labels).founders
 
 
-def _as_bits(hashes: Sequence[str]) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
-    return np.array([int(h or "0", 16) for h in hashes], np.uint64), np.array([bool(h) for h in hashes], np.bool_)
+def among(images: Fingerprints, names: Sequence[str], rule: TwinRule) -> dict[str, list[Neighbour]]:
+    """The twins of each of a few images among those before it, by content hash."""
+    later, earlier = np.tril_indices(len(names), -1)
+    apart = distances(images, images, later, earlier)
+    found: dict[str, list[Neighbour]] = {}
+    for at in np.flatnonzero(is_twin(apart, rule)).tolist():
+        found.setdefault(names[later[at]], []).append(Neighbour(names[earlier[at]], float(apart.bits[at])))
+    return found
+
+
+def divide(images: Fingerprints, names: Sequence[str], labels: Mapping[str, str]) -> tuple[str, ...]:
+    """A group whose members have different labels, taken apart; the founder of each member's part.
+
+    Members are in the order of their ids. One without a label goes with the nearest. The founder's part keeps the
+    group; every other part is founded by its oldest member.
+
+    Examples
+    --------
+    >>> divide(Fingerprints.read([b""] * 3), ["a", "b", "c"], {"a": "cat", "c": "dog"})
+    ('a', 'a', 'c')
+    """
+    later, earlier = np.tril_indices(len(names), -1)
+    bits = distances(images, images, later, earlier).bits
+    twins: dict[str, list[Neighbour]] = {}
+    for new, old, apart in zip(later.tolist(), earlier.tolist(), bits.tolist(), strict=True):
+        twins.setdefault(names[new], []).append(Neighbour(names[old], apart))
+    return place(names, twins, {}, labels).founders
+
+
+def are_too_many(joined: int, of: int) -> bool:
+    """Whether so many of some images joined others that the rule does not fit; of few images never.
+
+    >>> are_too_many(30, 100), are_too_many(3, 4)
+    (True, False)
+    """
+    return of >= MANY and joined > MAX_JOINED * of

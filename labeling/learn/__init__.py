@@ -1,7 +1,7 @@
 """Fits the fused classifier: snapshot of labels, training, temperature, artifacts.
 
 Offers `artifacts.CARD`, `artifacts.Card`, `artifacts.Facts`, `artifacts.WEIGHTS`, `artifacts.pack`, `artifacts.unpack`,
-`calibration.enough_to_calibrate`, `calibration.fit_temperature`, `calibration.in_temperature_half`,
+`calibration.LABELS_TO_FIT`, `calibration.LABELS_TO_SHOW`, `calibration.fit_calibration`, `calibration.shown_probs`,
 `classifier.ABSENT_LOGIT`, `classifier.Classifier`, `classifier.Dims`, `classifier.FusionKind`, `classifier.HeadKind`,
 `classifier.Inputs`, `classifier.Log`, `classifier.Shapes`, `classifier.Tensors`, `snapshot.Snapshot`,
 `snapshot.make_snapshot`, `training.fit_classifier`, `training.predict_logits`, `training.predict_probs`.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from labeling.conversion import convert, decode
 from labeling.errors import BadArtifact
 from labeling.learn.classifier import Classifier, Dims, FusionKind, HeadKind, Packed
 from labeling.learn.fusions.concatenation import Concatenation
@@ -54,8 +55,9 @@ class Facts:
 class Card:
     """The content of `card.json`; `dims` are the widths of image, text and prelabel in the features.
 
-    `head` and `fusion` are the rows of their tables that read the weights, `config` and `fusion_config` their settings.
-    Older cards do not name them: they are of a logistic head on concatenated features.
+    `head` and `fusion` are the rows of their tables that read the weights, `config` and `fusion_config` their settings;
+    `bias` (K,) is added to shown log probabilities; empty: there is none.
+    Older cards do not name them: they are of a logistic head on concatenated features, without a bias.
     """
 
     format: int
@@ -69,6 +71,7 @@ class Card:
     head: str = LOGISTIC
     fusion: str = Concatenation.name
     fusion_config: dict[str, Any] = field(default_factory=dict)
+    bias: tuple[float, ...] = ()
 
 
 def pack(classifier: Classifier, facts: Facts) -> dict[str, bytes]:
@@ -87,6 +90,7 @@ def pack(classifier: Classifier, facts: Facts) -> dict[str, bytes]:
         head=packed.head.name,
         fusion=packed.fusion.name,
         fusion_config=msgspec.to_builtins(packed.fusion),
+        bias=packed.bias,
     )
     return {WEIGHTS: weights, CARD: msgspec.json.format(msgspec.json.encode(card), indent=1)}
 
@@ -106,6 +110,8 @@ def unpack(files: dict[str, bytes]) -> tuple[Classifier, Card]:
         raise BadArtifact("The weights are not those that the card names. Restore them, or run `hardcase learn`.")
     if not len(card.seen) == len(card.facts.classes) == card.dims[2]:
         raise BadArtifact(f"The card names {len(card.facts.classes)} classes and the weights of another number.")
+    if len(card.bias) not in (0, len(card.seen)):
+        raise BadArtifact(f"The card gives {len(card.bias)} biases for {len(card.seen)} classes.")
     packed = Packed(
         fusion=_kind(FUSIONS, "fusion", card.fusion, card.fusion_config),
         head=_kind(HEADS, "head", card.head, card.config),
@@ -114,13 +120,14 @@ def unpack(files: dict[str, bytes]) -> tuple[Classifier, Card]:
         temperature=card.temperature,
         calibrated=card.calibrated,
         tensors=_tensors(files[WEIGHTS]),
+        bias=card.bias,
     )
     return FusedClassifier.unpack(packed), card
 
 
 def _card(text: bytes) -> Card:
     try:
-        card = msgspec.json.decode(text, type=Card)
+        card = decode(text, Card)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadArtifact(f"The card cannot be read: {error}. Run `hardcase learn` to make a new one.") from error
     if card.format != FORMAT:
@@ -137,10 +144,18 @@ def _kind(table: Mapping[str, Kind], what: str, name: str, settings: dict[str, A
             f"The card names the {what} {name!r}; there are: {', '.join(table)}. "
             "Use the hardcase that saved it, or run `hardcase learn` to make a new one."
         )
+    kind: Any = type(table[name])
+    known = {field.name for field in fields(kind)}
+    unknown = ", ".join(sorted(settings.keys() - known))
+    if unknown:
+        raise BadArtifact(
+            f"The card gives the {what} {name!r} settings that this hardcase does not have: {unknown}. "
+            "Use the hardcase that saved it, or run `hardcase learn` to make a new one."
+        )
     try:
-        return msgspec.convert(settings, type=type(table[name]))
+        return convert(settings, type(table[name]))
     except msgspec.ValidationError as error:
-        raise BadArtifact(f"The card gives the {what} {name!r} settings that it does not have: {error}.") from error
+        raise BadArtifact(f"The card gives the {what} {name!r} settings that it cannot have: {error}.") from error
 
 
 def _tensors(weights: bytes) -> dict[str, NDArray[np.float32]]:

@@ -14,6 +14,7 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from labeling.learn.calibration import Calibration
 from labeling.vectors import Rows
 
 __all__ = [
@@ -152,7 +153,7 @@ class HeadKind(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A classifier as names and numbers. `present` (K,) says which classes had an example."""
+    """A classifier as names and numbers. `present` (K,) says which classes had an example; `bias` is (K,) or empty."""
 
     fusion: FusionKind
     head: HeadKind
@@ -161,10 +162,11 @@ class Packed:
     temperature: float
     calibrated: bool
     tensors: Tensors
+    bias: tuple[float, ...] = ()
 
 
 class Classifier(Protocol):
-    """A fitted classifier; probabilities are softmax(logits / `temperature`)."""
+    """A fitted classifier. Class and order come from its logits; `calibration.shown_probs` gives what is shown."""
 
     @property
     def present(self) -> NDArray[np.bool_]:
@@ -179,7 +181,12 @@ class Classifier(Protocol):
 
     @property
     def calibrated(self) -> bool:
-        """Whether the temperature was fitted on a random sample."""
+        """Whether the temperature was fitted on a random sample, of enough labels to say so."""
+        ...
+
+    @property
+    def bias(self) -> tuple[float, ...]:
+        """A bias a class for shown probabilities: (K,), or empty."""
         ...
 
     def logits(self, inputs: Inputs) -> NDArray[np.float64]:
@@ -188,6 +195,10 @@ class Classifier(Protocol):
 
     def at_temperature(self, temperature: float) -> Self:
         """The same classifier, calibrated."""
+        ...
+
+    def calibrated_by(self, calibration: Calibration) -> Self:
+        """The same classifier with this temperature and these biases."""
         ...
 
     def pack(self) -> Packed: ...

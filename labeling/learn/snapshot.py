@@ -51,7 +51,7 @@ def make_snapshot(
     Parameters
     ----------
     train, temperature : iterable of Example
-        Of kinds that may be used for training, and for the temperature.
+        What may be learnt from, and the decided prefix of the random stream.
     classes : iterable of str
         The label set.
     last_label_id : int

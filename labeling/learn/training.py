@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeling.errors import BadArtifact, Invalid, NothingToLearnFrom
+from labeling.learn.calibration import Calibration
 from labeling.learn.classifier import (
     ABSENT_LOGIT,
     Classifier,
@@ -46,6 +47,7 @@ class FusedClassifier:
     present: NDArray[np.bool_]
     temperature: float
     calibrated: bool = False
+    bias: tuple[float, ...] = ()
 
     @property
     def n_classes(self) -> int:
@@ -59,12 +61,16 @@ class FusedClassifier:
         """The same classifier, calibrated."""
         return replace(self, temperature=temperature, calibrated=True)
 
+    def calibrated_by(self, calibration: Calibration) -> FusedClassifier:
+        """The same classifier with this temperature and these biases; calibrated from 40 labels on."""
+        return replace(self, temperature=calibration.temperature, bias=calibration.bias, calibrated=calibration.shown)
+
     def pack(self) -> Packed:
         """Kinds with their settings, and the numbers of both parts."""
         present = tuple(bool(one) for one in self.present)
         tensors = {**self.fusion.pack(), **self.head.pack()}
         parts = (self.fusion.kind, self.head.kind, self.fusion.dims)
-        return Packed(*parts, present, self.temperature, self.calibrated, tensors)
+        return Packed(*parts, present, self.temperature, self.calibrated, tensors, self.bias)
 
     @classmethod
     def unpack(cls, packed: Packed) -> FusedClassifier:
@@ -76,7 +82,7 @@ class FusedClassifier:
         if left_over:
             raise BadArtifact(f"The weights hold {', '.join(sorted(left_over))}, which the card does not ask for.")
         present = np.array(packed.present, bool)
-        return cls(fusion, packed.head.unpack(of_head), present, packed.temperature, packed.calibrated)
+        return cls(fusion, packed.head.unpack(of_head), present, packed.temperature, packed.calibrated, packed.bias)
 
 
 def fit_classifier(
@@ -147,7 +153,7 @@ def predict_logits(classifier: Classifier, inputs: Inputs) -> NDArray[np.float64
 
 
 def predict_probs(classifier: Classifier, inputs: Inputs) -> NDArray[np.float64]:
-    """Probabilities (N, K) at the classifier's temperature; rows sum to 1."""
+    """Probabilities (N, K) at the classifier's temperature, without its biases; rows sum to 1."""
     return softmax(predict_logits(classifier, inputs) / classifier.temperature)
 
 

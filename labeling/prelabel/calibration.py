@@ -1,8 +1,8 @@
 """Calibration of one engine: terms fitted on a random labelled sample, and probabilities corrected by them.
 
 In: an engine's output for N images that people labelled blind and at random, and the labels. Out: `Terms`, which
-calibrate any later answer of that revision. Invariant: below five labels a class nothing is fitted, and an engine that
-only names classes has no probabilities until then.
+calibrate any later answer of that revision. Invariant: below 20 labels nothing is fitted, and an engine that only names
+classes has no probabilities until then; the class that an engine names never changes.
 """
 
 from __future__ import annotations
@@ -14,18 +14,13 @@ from typing import Any
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import logsumexp
 
-from labeling.learn.calibration import enough_to_calibrate, fit_temperature
-from labeling.vectors import softmax
+from labeling.conversion import convert
+from labeling.learn.calibration import LABELS_TO_FIT, LABELS_TO_SHOW, fit_calibration, shown_probs
 
 __all__ = ["Terms", "calibrated", "calibrated_answers", "fit_stated", "fit_terms", "read_terms"]
 
 SMALLEST = 1e-6
-BIAS_SPREAD = 0.5
-"""How far a class's bias is expected to lie from 0, in nats. On simulated engines of 8 classes with 10 labels a class,
-.5 gained .10 nats where the engine favoured classes strongly (biases spread by 2), and cost .016 where it did not."""
 SHRINKAGE = 5.0
 """A level of stated confidence counts as if it had this many more answers, right as often as all answers are."""
 
@@ -43,6 +38,11 @@ class Terms:
     levels: Mapping[str, float] = field(default_factory=dict)
     labels: int = 0
 
+    @property
+    def shown(self) -> bool:
+        """Whether they rest on enough labels for the engine to be called calibrated."""
+        return self.labels >= LABELS_TO_SHOW
+
     def as_json(self) -> dict[str, Any]:
         """What is stored; `read_terms` reads it."""
         found: dict[str, Any] = msgspec.to_builtins(self)
@@ -55,58 +55,53 @@ def read_terms(stored: Mapping[str, Any]) -> Terms:
     >>> read_terms(Terms(2.0, (0.1, -0.1), {}, 40).as_json())
     Terms(temperature=2.0, bias=(0.1, -0.1), levels={}, labels=40)
     """
-    return msgspec.convert(stored, Terms)
+    return convert(stored, Terms)
 
 
-def fit_terms(probs: NDArray[np.floating], labels: NDArray[np.integer]) -> Terms | None:
-    """A temperature and a bias a class; None where there are fewer than five labels a class on average.
-
-    The biases also correct the prior: the sample shows how often each class occurs, which the engine does not know.
-    A class with few labels, or none, keeps a bias near 0. Simulated, with 60 labels over five classes of which one is
-    .8 of all, accuracy rose from .65 to .83; on the demo's images, whose classes are of like size, with 105 labels the
-    log loss fell from 2.07 to 2.00 nats and accuracy from .457 to .447.
+def fit_terms(probs: NDArray[np.floating], labels: NDArray[np.integer], default: float = 1.0) -> Terms | None:
+    """A temperature, and from 300 labels on perhaps a bias a class; None where there are fewer than 20 labels.
 
     Parameters
     ----------
     probs : (N, K) array
         The engine's output, uncalibrated.
     labels : (N,) int array
-        The true classes of a random sample, 0 to K - 1.
+        The true classes of a random sample; what is not 0 to K - 1 is left out.
+    default : float
+        The temperature that the engine is shipped with, relative to `probs`: the fitted one is drawn to it.
 
     Notes
     -----
-    Source: Guo et al. (2017), "On Calibration of Modern Neural Networks": temperature and vector scaling; the biases
-    are kept near 0 by a normal prior.
+    Source: Guo et al. (2017), "On Calibration of Modern Neural Networks": temperature and vector scaling; both are
+    kept near their defaults by a normal prior (`labeling/learn/calibration.py`).
 
     Examples
     --------
-    >>> sure = np.tile([[0.99, 0.01]], (20, 1))
-    >>> terms = fit_terms(sure, np.array([0] * 15 + [1] * 5))
+    >>> sure = np.tile([[0.99, 0.01]], (40, 1))
+    >>> terms = fit_terms(sure, np.array([0] * 30 + [1] * 10))
     >>> calibrated(sure[:1], terms).round(2).tolist()
-    [[0.75, 0.25]]
-    >>> fit_terms(sure[:9], np.zeros(9, int)) is None
+    [[0.86, 0.14]]
+    >>> fit_terms(sure[:19], np.zeros(19, int)) is None
     True
     """
-    n, k = probs.shape
-    if not enough_to_calibrate(n, k):
-        return None
-    logits, truth = _logits(probs), np.asarray(labels, np.int64)
-    return _with_bias(logits, truth, fit_temperature(logits, truth))
+    every_class = np.ones(probs.shape[1], bool)
+    found = fit_calibration(_logits(probs), labels, every_class, default, np.random.default_rng(0))
+    return None if found is None else Terms(found.temperature, found.bias, labels=found.labels)
 
 
-def fit_stated(levels: Sequence[str], right: NDArray[np.bool_] | Sequence[bool], classes: int) -> Terms | None:
-    """How often an answer is right, by the confidence that the engine stated; None where there are too few.
+def fit_stated(levels: Sequence[str], right: NDArray[np.bool_] | Sequence[bool]) -> Terms | None:
+    """How often an answer is right, by the confidence that the engine stated; None where there are fewer than 20.
 
     Each level is drawn towards the rate of all, the more the fewer answers it has.
 
     Examples
     --------
-    >>> terms = fit_stated(["high"] * 10 + ["low"] * 5, [True] * 10 + [False] * 5, 3)
+    >>> terms = fit_stated(["high"] * 15 + ["low"] * 5, [True] * 15 + [False] * 5)
     >>> {level: round(chance, 2) for level, chance in terms.levels.items()}
-    {'high': 0.88, 'low': 0.32, '': 0.65}
+    {'high': 0.93, 'low': 0.36, '': 0.73}
     """
     hits = np.asarray(right, bool)
-    if not enough_to_calibrate(len(hits), classes):
+    if len(hits) < LABELS_TO_FIT:
         return None
     overall = (hits.sum() + 1) / (len(hits) + 2)
     said = np.array(levels)
@@ -120,17 +115,14 @@ def fit_stated(levels: Sequence[str], right: NDArray[np.bool_] | Sequence[bool],
 def calibrated(probs: NDArray[np.floating], terms: Terms | None) -> NDArray[np.float64]:
     """The calibrated probabilities (N, K); unchanged where there are no terms. NaN rows stay NaN.
 
-    A temperature never changes which class comes first; biases can.
+    The class that comes first never changes, whatever the biases.
 
     >>> calibrated(np.array([[0.8, 0.2]]), Terms(temperature=2.0)).round(3).tolist()
     [[0.667, 0.333]]
     """
     if terms is None:
         return np.asarray(probs, np.float64)
-    scores = _logits(probs) / terms.temperature
-    if len(terms.bias) == probs.shape[1]:
-        scores = scores + np.array(terms.bias)
-    return softmax(scores)
+    return shown_probs(_logits(probs), terms.temperature, terms.bias if len(terms.bias) == probs.shape[1] else ())
 
 
 def calibrated_answers(
@@ -161,26 +153,6 @@ def calibrated_answers(
             probs[row] = (1 - chance) / (classes - 1)
             probs[row, answer] = chance
     return probs
-
-
-def _with_bias(logits: NDArray[np.float64], truth: NDArray[np.int64], temperature: float) -> Terms:
-    """Temperature and biases fitted together, from the temperature alone as the start."""
-    n, k = logits.shape
-    hits = np.zeros((n, k))
-    hits[np.arange(n), truth] = 1
-
-    def log_loss(x: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        sharpness, bias = np.exp(-x[0]), x[1:]
-        scores = logits * sharpness + bias  # (N, K)
-        loss = (logsumexp(scores, axis=1) - scores[np.arange(n), truth]).sum() + (bias**2).sum() / (2 * BIAS_SPREAD**2)
-        residual = softmax(scores) - hits
-        slope = -(residual * logits).sum() * sharpness
-        return float(loss), np.concatenate([[slope], residual.sum(axis=0) + bias / BIAS_SPREAD**2])
-
-    start = np.concatenate([[np.log(temperature)], np.zeros(k)])
-    bounds = [(np.log(0.05), np.log(20.0)), *[(None, None)] * k]
-    found = minimize(log_loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
-    return Terms(float(np.exp(found[0])), tuple(float(b) for b in found[1:] - found[1:].mean()), labels=n)
 
 
 def _logits(probs: NDArray[np.floating]) -> NDArray[np.float64]:

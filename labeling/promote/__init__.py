@@ -1,4 +1,5 @@
 """Whether a candidate becomes the champion.
 
-Offers `judgement.Judgement`, `judgement.judge`.
+Offers `judgement.Judgement`, `judgement.Sample`, `judgement.difference`, `judgement.judge`, `judgement.sample_for`,
+`out_of_fold.Predictor`, `out_of_fold.learns_without`, `out_of_fold.out_of_fold`.
 """

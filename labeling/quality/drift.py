@@ -147,7 +147,8 @@ def corrected_prior(confusion: npt.NDArray[np.floating], predicted: Counts) -> n
     Parameters
     ----------
     confusion : (K, K)
-        Counts on the hold-out: rows are what people said, columns what the classifier said. Every row needs an image.
+        Counts on the random stream: rows are what people said, columns what the classifier said. Every row needs an
+        image.
     predicted : (K,)
         How often it predicts each class on the new images.
 

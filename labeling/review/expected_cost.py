@@ -12,14 +12,11 @@ __all__ = ["expected_damage"]
 _WEIGHTS = {
     ReviewKind.HARD: 1.0,
     ReviewKind.RELABEL: 1.0,
-    ReviewKind.CONTROL: 1.0,
     ReviewKind.GOLD: 1.0,
-    ReviewKind.EVALUATION: 3.0,
-    ReviewKind.CALIBRATION: 5.0,
+    ReviewKind.RANDOM: 5.0,
     ReviewKind.AUDIT: 5.0,
 }
-"""A training label is one of many. An evaluation label decides about versions; a certificate for many images rests on a
-few calibration or audit labels."""
+"""A training label is one of many. On the few labels of the random stream rests every figure and every verdict."""
 
 
 def expected_damage(wrong: float, kind: ReviewKind | None, group_size: int) -> float:
@@ -36,7 +33,7 @@ def expected_damage(wrong: float, kind: ReviewKind | None, group_size: int) -> f
 
     Examples
     --------
-    >>> expected_damage(0.5, ReviewKind.CALIBRATION, 2)
+    >>> expected_damage(0.5, ReviewKind.RANDOM, 2)
     5.0
     """
     return wrong * _WEIGHTS[kind or ReviewKind.HARD] * group_size

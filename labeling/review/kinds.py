@@ -1,7 +1,8 @@
 """The allowed uses of each kind of review; nothing else decides this.
 
-In: a kind and a use. Out: yes or no. Every training set, temperature, gate, figure and certificate uses
-this table; `docs/reference/kinds.md` shows the same table, and a test holds the two together.
+In: a kind and a use, and whether the image's group is reserved for the random stream. Out: yes or no. Every training
+set, temperature, gate, figure and certificate uses this table; `docs/reference/kinds.md` shows the same table, and a
+test holds the two together.
 """
 
 from __future__ import annotations
@@ -9,18 +10,16 @@ from __future__ import annotations
 from enum import StrEnum
 
 from labeling.answers import is_none
-from labeling.types import LabelSource, ReviewKind, Side
+from labeling.types import LabelSource, ReviewKind
 
-__all__ = ["Split", "Use", "blind_always", "kinds_for", "may_use", "side_of", "split_of"]
+__all__ = ["Split", "Use", "blind_always", "kinds_for", "may_teach", "may_use", "split_of"]
 
 
 class Use(StrEnum):
     """What a label can be used for."""
 
     TRAIN = "train"
-    TEMPERATURE = "temperature"
-    GATE = "gate"
-    CERTIFICATE = "certificate"
+    MEASURE = "measure"
     PRECISION = "precision of accepted labels"
     ANNOTATORS = "annotators"
 
@@ -36,20 +35,18 @@ class Split(StrEnum):
 _TABLE: dict[ReviewKind, frozenset[Use]] = {
     ReviewKind.HARD: frozenset({Use.TRAIN}),
     ReviewKind.RELABEL: frozenset({Use.TRAIN}),
-    ReviewKind.CONTROL: frozenset({Use.TRAIN}),
-    ReviewKind.EVALUATION: frozenset({Use.GATE}),
-    ReviewKind.CALIBRATION: frozenset({Use.TEMPERATURE, Use.CERTIFICATE}),
+    ReviewKind.RANDOM: frozenset({Use.MEASURE}),
     ReviewKind.AUDIT: frozenset({Use.PRECISION}),
     ReviewKind.GOLD: frozenset({Use.ANNOTATORS}),
 }
 
-_BLIND = frozenset({ReviewKind.EVALUATION, ReviewKind.CALIBRATION, ReviewKind.AUDIT, ReviewKind.GOLD})
+_BLIND = frozenset({ReviewKind.RANDOM, ReviewKind.AUDIT, ReviewKind.GOLD})
 
 
 def may_use(kind: ReviewKind, use: Use) -> bool:
     """Whether an answer to a review of this kind may be put to this use.
 
-    >>> may_use(ReviewKind.EVALUATION, Use.TRAIN)
+    >>> may_use(ReviewKind.RANDOM, Use.TRAIN)
     False
     """
     return use in _TABLE[kind]
@@ -59,9 +56,22 @@ def kinds_for(use: Use) -> tuple[ReviewKind, ...]:
     """All kinds whose answers may be put to this use.
 
     >>> [kind.value for kind in kinds_for(Use.TRAIN)]
-    ['hard', 'relabel', 'control']
+    ['hard', 'relabel']
     """
     return tuple(kind for kind in ReviewKind if may_use(kind, use))
+
+
+def may_teach(kind: ReviewKind | None, source: LabelSource, reserved: bool) -> bool:
+    """Whether a label may be learnt from: by kind, or given by an import or a lead; never one of a reserved group.
+
+    `kind` is None for a label that no review made.
+
+    >>> may_teach(ReviewKind.HARD, LabelSource.PEOPLE, reserved=True)
+    False
+    """
+    if reserved:
+        return False
+    return source in (LabelSource.IMPORT, LabelSource.PEOPLE) if kind is None else may_use(kind, Use.TRAIN)
 
 
 def blind_always(kind: ReviewKind) -> bool:
@@ -69,27 +79,18 @@ def blind_always(kind: ReviewKind) -> bool:
     return kind in _BLIND
 
 
-def side_of(kind: ReviewKind) -> Side:
-    """The side of the hold-out that this kind is drawn from; gold images are given, from either side."""
-    return Side.HOLDOUT if kind is ReviewKind.EVALUATION else Side.POOL
+def split_of(label: str, kind: ReviewKind | None, source: LabelSource, reserved: bool | None) -> Split:
+    """Where an exported label belongs: train is what may be learnt from, test is the random stream, other is the rest.
 
+    Other are given gold and audit answers, images without a group yet (`reserved` is None), what people or an import
+    said of a reserved image that the stream has not asked about, and "none of these" where it would train. `kind` is
+    None for a label that no review made; gold of agreement keeps the kind of the review that it comes from.
 
-def split_of(
-    label: str, kind: ReviewKind | None, source: LabelSource, side: Side | None, bridge: bool = False
-) -> Split:
-    """Where an exported label belongs: train is what may be learnt from, test is the hold-out, other is the rest.
-
-    Other are given gold, calibration and audit answers, bridges, images without a group yet, and "none of these" in the
-    pool. `kind` is None for a label that no review made.
-
-    >>> split_of("cat", ReviewKind.EVALUATION, LabelSource.PEOPLE, Side.HOLDOUT)
+    >>> split_of("cat", ReviewKind.RANDOM, LabelSource.PEOPLE, reserved=True)
     <Split.TEST: 'test'>
     """
-    given_gold = source is LabelSource.GOLD and kind is None
-    if bridge or side is None or given_gold or kind is ReviewKind.GOLD:
+    if reserved is None:
         return Split.OTHER
-    if side is Side.HOLDOUT:
+    if kind is ReviewKind.RANDOM:
         return Split.TEST
-    given = kind is None and source in (LabelSource.IMPORT, LabelSource.PEOPLE)
-    learnt_from = given or (kind is not None and may_use(kind, Use.TRAIN))
-    return Split.TRAIN if learnt_from and not is_none(label) else Split.OTHER
+    return Split.TRAIN if may_teach(kind, source, reserved) and not is_none(label) else Split.OTHER

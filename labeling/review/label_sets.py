@@ -16,6 +16,7 @@ from itertools import groupby
 
 import msgspec
 
+from labeling.conversion import decode
 from labeling.errors import Invalid
 
 __all__ = ["Change", "Comparison", "Entry", "compare", "entry_of", "line_of", "state_hash"]
@@ -87,7 +88,7 @@ def line_of(entry: Entry) -> bytes:
 def entry_of(line: bytes) -> Entry:
     """The entry of a line; Invalid for one that `line_of` did not write."""
     try:
-        return msgspec.json.decode(line, type=Entry)
+        return decode(line, Entry)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Invalid("A line of this snapshot is not one of ours.") from error
 

@@ -1,8 +1,8 @@
 """Which reviews get a second person: those where another answer is expected to correct most wrong labels.
 
 In: one person's answer to each image, the prediction for it, and how often that person errs. Out: the reviews that
-need another person. Random kinds are chosen by their drawn place, never by doubt: if they were corrected only where a
-classifier contradicts them, that classifier would seem better than it is.
+need another person. An image of the random stream gets none by doubt: if it were corrected only where a classifier
+contradicts it, that classifier would seem better than it is.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ __all__ = ["BY_DOUBT", "Answered", "choose", "error_rates", "gain", "wrong"]
 
 BY_DOUBT = (ReviewKind.HARD, ReviewKind.RELABEL)
 """Of these kinds the most doubtful are chosen."""
-_ALWAYS = frozenset({ReviewKind.CALIBRATION, ReviewKind.AUDIT})
-_BY_LOT = frozenset({ReviewKind.EVALUATION, ReviewKind.CONTROL})
+_ALWAYS = frozenset({ReviewKind.AUDIT})
 _ERRORS, _ANSWERS = 1.0, 10.0
 """Assumed of an annotator without any comparison: one error in ten answers."""
 TRUSTED = 0.9
@@ -40,7 +39,6 @@ class Answered:
 
     review_id: ReviewId
     kind: ReviewKind
-    place: float
     annotator: int
     said: int
     accepted: bool
@@ -81,7 +79,7 @@ def wrong(answered: Answered, error: float, answers: int) -> float:
 
     Examples
     --------
-    >>> one = Answered(ReviewId(1), ReviewKind.HARD, 0.0, 1, said=0, accepted=False, predicted=(0.05, 0.95))
+    >>> one = Answered(ReviewId(1), ReviewKind.HARD, 1, said=0, accepted=False, predicted=(0.05, 0.95))
     >>> round(wrong(one, 0.1, 2), 2)
     0.51
     """
@@ -108,10 +106,8 @@ def gain(wrong: float, error: float, answers: int) -> float:
     return wrong * (1 - error / (answers - 1))
 
 
-def choose(
-    answered: Sequence[Answered], rates: Mapping[int, float], *, answers: int, share: float, budget: int
-) -> list[ReviewId]:
-    """The reviews that need another person: calibration and audit, random kinds by lot, then the most doubtful.
+def choose(answered: Sequence[Answered], rates: Mapping[int, float], *, answers: int, budget: int) -> list[ReviewId]:
+    """The reviews that need another person: those of the audit, then the most doubtful.
 
     Parameters
     ----------
@@ -121,13 +117,10 @@ def choose(
         Errors per annotator; one error in ten answers for those who are not in it.
     answers : int
         How many answers can be given.
-    share : float
-        Which part of the random kinds is asked twice: those whose place is below it.
     budget : int
         How many of the kinds that are chosen by doubt may be asked twice now.
     """
     always = [one.review_id for one in answered if one.kind in _ALWAYS]
-    by_lot = [one.review_id for one in answered if one.kind in _BY_LOT and one.place < share]
     usual = _ERRORS / _ANSWERS
     worth = {
         one.review_id: gain(wrong(one, rates.get(one.annotator, usual), answers), usual, answers)
@@ -135,4 +128,4 @@ def choose(
         if one.kind in BY_DOUBT
     }
     doubtful = sorted(worth, key=lambda review: (-worth[review], review))[: max(budget, 0)]
-    return [*always, *by_lot, *doubtful]
+    return [*always, *doubtful]

@@ -7,7 +7,7 @@ Out: JSON-ready dictionaries. A score is always there and in [0, 1); an unknown 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +16,11 @@ from labeling.review.config import HINTS
 from labeling.review.controls import OURS, Controls
 from labeling.review.hint_text import Hint
 
-__all__ = ["Suggestion", "prediction", "suggested", "task", "task_data"]
+__all__ = ["Suggestion", "is_as_sent", "prediction", "suggested", "task", "task_data"]
 
 NO_HINT = Hint()
+SAME_PLACE = 1e-9
+"""Places are further apart than this; a database may round the last digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,14 @@ def task_data(
 
 
 def task(
-    data: dict[str, str], suggestion: Suggestion, model_version: str, choices: Sequence[str], controls: Controls = OURS
+    data: dict[str, str],
+    suggestion: Suggestion,
+    model_versions: Sequence[str],
+    choices: Sequence[str],
+    controls: Controls = OURS,
 ) -> dict[str, Any]:
-    """A task to import, with its prediction."""
-    return {"data": data, "predictions": [suggested(suggestion, model_version, choices, controls)]}
+    """A task to import, with a prediction of each of these versions."""
+    return {"data": data, "predictions": [suggested(suggestion, one, choices, controls) for one in model_versions]}
 
 
 def prediction(
@@ -67,3 +73,24 @@ def suggested(
     chosen = [] if suggestion.answer is None else [suggestion.answer]  # a blind task has an empty result
     result = [{**names, "type": "choices", "value": {"choices": [answer]}} for answer in chosen]
     return {"result": result, "score": suggestion.score, "model_version": model_version}
+
+
+def is_as_sent(predictions: Sequence[Mapping[str, Any]], suggestion: Suggestion, model_version: str) -> bool:
+    """Whether the newest of a task's predictions of this version pre-selects what was sent, in the place sent.
+
+    >>> sent = Suggestion("cat", 0.25)
+    >>> made = {"id": 1, **suggested(sent, "v0-q1", ["cat"])}
+    >>> is_as_sent([made], sent, "v0-q1"), is_as_sent([made], sent, "v0-q2")
+    (True, False)
+    """
+    shown = [one for one in predictions if one["model_version"] == model_version]
+    if not shown:
+        return False
+    newest = max(shown, key=lambda one: int(one["id"]))
+    chosen = [] if suggestion.answer is None else [suggestion.answer]
+    score = newest["score"]
+    return (
+        score is not None
+        and math.isclose(score, suggestion.score, abs_tol=SAME_PLACE)
+        and [answer for item in newest["result"] for answer in item.get("value", {}).get("choices", ())] == chosen
+    )

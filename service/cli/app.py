@@ -23,15 +23,21 @@ class _Commands(LazyGroup):
             "Take over a Label Studio project with its tasks and answers; annotators stay in it.",
         ),
         "ingest": ("ingest:ingest", "Bring images into a project; pre-labels and questions follow by themselves."),
-        "sync": ("work:sync", "Bring Label Studio and hardcase into step: answers in, questions out."),
+        "sync": ("work:sync", "Read new answers from Label Studio and push new reviews."),
         "select": ("work:select", "Choose the next images for people."),
         "learn": ("work:learn", "Fit a new version on the labels so far; whether it is promoted is judged afterwards."),
         "promote": ("work:promote", "Put a version in use by hand, whatever the gate said."),
         "rollback": ("work:rollback", "Go back to the champion before this one."),
+        "stream": ("stream:stream", "Show how a project is measured: the random stream, its figures and its cost."),
+        "groups": ("groups:groups", "Show how many images are near-duplicates of others, or make the groups anew."),
         "status": ("results:status", "Show the state of a project: images, labels, the champion, failures."),
         "undecided": (
             "results:undecided",
             "List the images that nobody who was asked could tell: who was unsure or skipped them, and what is next.",
+        ),
+        "re-reviews": (
+            "re_reviews:re_reviews",
+            "Show the share of wrong labels and what more blind re-reviews would tell, or ask for them.",
         ),
         "export": (
             "results:export",

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
+import yaml
 from rich.console import Console
 from rich.text import Text
 
@@ -19,7 +20,8 @@ from labeling.errors import Invalid
 from labeling.project import Project, ProjectConfig
 from service.cli.output import AsJson, ProjectName, actor, author, connected, emit, in_project, table
 from service.projects.history import history
-from service.projects.project_file import parse_project
+from service.projects.measuring import cost_of_measuring
+from service.projects.project_file import parse_project, retired_keys
 
 app = typer.Typer(no_args_is_help=True)
 ProjectYaml = Annotated[
@@ -39,7 +41,8 @@ def create(file: ProjectYaml, as_json: AsJson = False) -> None:
         with transaction(hardcase.database) as session:
             made = projects.create(session, config, salt=secrets.token_hex(16), author=by, now=now)
             audit.record(session, by, "project.create", config.name, {}, now)
-        emit(as_json, _document(made), f"Made project {made.config.name} ({made.id}).")
+        heading = f"Made project {made.config.name} ({made.id})."
+        emit(as_json, _document(made), heading, cost_of_measuring(made), *_retired(file))
 
 
 @app.command()
@@ -59,7 +62,7 @@ def edit(
             made = projects.configure(session, found.id, config, by)
             detail = {"version": made.config_version, "reason": reason}
             audit.record(session, by.author, "project.edit", config.name, detail, by.now)
-        emit(as_json, _document(made), f"Version {made.config_version} is in force.")
+        emit(as_json, _document(made), f"Version {made.config_version} is in force.", *_retired(file))
 
 
 @app.command()
@@ -119,7 +122,16 @@ def config_in(file: Path) -> ProjectConfig:
     return parse_project(text)
 
 
+def _retired(file: Path) -> list[str]:
+    """A note where the file has keys of an older hardcase that mean nothing any more."""
+    found = retired_keys(yaml.safe_load(file.read_text(encoding="utf-8")))
+    if not found:
+        return []
+    names, verb = ", ".join(f"`{key}`" for key in found), "mean" if len(found) > 1 else "means"
+    return [f"Note: {names} {verb} nothing any more: one random stream measures (docs/reference/random-stream.md)."]
+
+
 def _document(project: Project) -> dict[str, Any]:
-    document: dict[str, Any] = msgspec.to_builtins(project)
-    document.pop("salt")  # it decides which images are in the hold-out
+    document: dict[str, Any] = {**msgspec.to_builtins(project), "measuring": cost_of_measuring(project)}
+    document.pop("salt")  # it decides which images the random stream draws
     return document

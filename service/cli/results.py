@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -29,6 +30,9 @@ from service.cli.output import (
     progress,
     table,
 )
+
+if TYPE_CHECKING:
+    from service.exporting.label_set import LabelSet
 
 jobs_app = typer.Typer(no_args_is_help=True)
 FAILURE = ("step", "subject", "count", "dead", "reason")
@@ -81,6 +85,15 @@ def export(
     to: Annotated[Path, typer.Argument(metavar="TO", help="Where to write it: a file or a new folder.")],
     form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="Default: what TO ends in.")] = "",
     snapshot: Annotated[str, typer.Option(help="The labels of this snapshot; default: the current ones.")] = "",
+    predictions: Annotated[
+        Literal["rest", "all", "with"] | None,
+        typer.Option(
+            help="Machine labels: of images without a label (rest), of all images, or with labels for the others."
+        ),
+    ] = None,
+    at_least: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Machine labels with this score or more; the page shows thresholds.")
+    ] = 0.0,
     as_json: AsJson = False,
 ) -> None:
     """Write all labels with their sources, as csv, jsonl, parquet, imagenet, huggingface, label-studio or coco.
@@ -89,9 +102,11 @@ def export(
     """
     from labeling.adapters.storage.image_store import ImageStore
     from service.exporting import registry
-    from service.exporting.label_set import open_label_set
+    from service.exporting.label_set import Wanted, open_label_set, with_machine_labels
     from service.labels.snapshots import verify
 
+    if at_least and predictions is None:
+        raise typer.BadParameter("it chooses machine labels: give --predictions too", param_hint="--at-least")
     with in_project(as_json, project) as (hardcase, found):
         chosen, frozen = registry.format_for(to, form), None
         if snapshot:
@@ -100,10 +115,13 @@ def export(
         images = ImageStore(hardcase.settings.storage)
         with progress("labels", as_json) as bar:
             labels = open_label_set(hardcase.database, found, images, frozen, bar.tick)
+            if predictions is not None:
+                labels = with_machine_labels(labels, hardcase.settings.home, Wanted(predictions), at_least)
             bar.expect(len(labels))
             count = registry.export(labels, to, chosen)
-        document = {"to": to.absolute(), "labels": count, "snapshot": snapshot or None}
-        emit(as_json, document, f"{count} labels in {to}")
+        machine = _machine_part(labels, at_least)
+        document = {"to": to.absolute(), "labels": count, "snapshot": snapshot or None, "machine": machine}
+        emit(as_json, document, f"{count} labels in {to}", *_machine_words(machine))
 
 
 @jobs_app.command("list")
@@ -138,6 +156,26 @@ def retry(
         with transaction(hardcase.database) as session:
             count = failures.retry(session, found.id, step or None)
         emit(as_json, {"retried": count}, f"{count} will be tried again.")
+
+
+def _machine_part(labels: LabelSet, at_least: float) -> dict[str, Any] | None:
+    """What an export says of its machine labels; null without any."""
+    if labels.machine is None:
+        return None
+    waiting, first = labels.without_any()
+    named = [{"image": name, "why": why} for name, why in first]
+    version = labels.machine.said.version.number
+    return {"version": version, "at_least": at_least, "without_any_label": waiting, "first_without": named}
+
+
+def _machine_words(machine: dict[str, Any] | None) -> Iterator[str]:
+    if machine is None:
+        return
+    yield f"machine labels are those of version {machine['version']}, with a score of {machine['at_least']} or more"
+    if machine["without_any_label"]:
+        yield f"{machine['without_any_label']} images have no label of any kind, for example:"
+    for one in machine["first_without"]:
+        yield f"  {one['image']}: {one['why']}"
 
 
 def _show_status(console: Console, document: dict[str, Any]) -> None:

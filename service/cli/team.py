@@ -12,9 +12,10 @@ from rich.console import Console
 from db.repositories.people import annotators
 from db.repositories.people.annotators import Annotator
 from db.session import reading, transaction
+from db.views import dashboard
 from labeling.project import Project
 from service.cli.output import AsJson, ProjectName, actor, emit, in_project, table
-from service.figures.figures import stored
+from service.figures.figures import name_of, outdated, read
 from service.figures.team import Person, Team
 from service.labels import annotators as team
 from service.projects.pseudonyms import shown_name
@@ -40,10 +41,11 @@ def show(
         with reading(hardcase.database) as session:
             one = None if annotator is None else annotators.by_id(session, found.id, annotator)
             people = [one] if one else annotators.everyone(session, found.id)
-            counted = stored(session, found.id, Team)
+            figures = dashboard.figures(session, found.id)
+        counted = read(figures, Team)
         rows = [_document(found, person, counted.of(person.id) if counted else None) for person in people]
-        document = {"annotators": rows}
-        emit(as_json, document, lambda console: _show(console, document["annotators"]))
+        is_old = name_of(Team) in outdated(figures)
+        emit(as_json, {"annotators": rows, "outdated": is_old}, lambda console: _show(console, rows, is_old))
 
 
 @app.command()
@@ -97,9 +99,11 @@ def _document(project: Project, one: Annotator, figures: Person | None) -> dict[
     }
 
 
-def _show(console: Console, people: list[dict[str, Any]]) -> None:
+def _show(console: Console, people: list[dict[str, Any]], is_old: bool) -> None:
     columns = ["", "annotator", "answers", "right on gold", "agrees", "anchoring", "seconds", "state"]
     console.print(table("team", columns, [_row(one) for one in people]))
+    if is_old:
+        console.print("The figures are being computed again: they were stored by another version of hardcase.")
     for one in people:
         figures = one["figures"] or {}
         if figures and figures["cannot_tell"]["value"]:
@@ -114,7 +118,7 @@ def _row(one: dict[str, Any]) -> list[object]:
     figures = one["figures"]
     state = "paused" if one["paused"] else ""
     if figures is None:
-        return [one["id"], one["name"], 0, "", "", "", "", state]
+        return [one["id"], one["name"], "", "", "", "", "", state]
     shares = [_share(figures[name]) for name in ("gold", "agreement", "anchoring")]
     seconds = figures["times"]["median_s"]
     return [one["id"], one["name"], figures["answers"], *shares, "" if seconds is None else f"{seconds:.1f}", state]

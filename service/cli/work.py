@@ -21,7 +21,7 @@ def sync(
     as_json: AsJson = False,
     here: Here = False,
 ) -> None:
-    """Bring Label Studio and hardcase into step: answers in, questions out.
+    """Read new answers from Label Studio and push new reviews.
 
     Example: hardcase sync animals --full
     """

@@ -137,7 +137,8 @@ def submitted_form(task: dict[str, Any], choice: str, lead_time_s: float) -> dic
 class Annotators:
     """Simulated annotators at work, one thread each, until `stop`; one for whom `goes_on` is false stops earlier.
 
-    `answered` counts their answers.
+    `answered` counts their answers, `shown_nothing` the tasks that they were given without any prediction: a blind task
+    has one too, whose result is empty.
     """
 
     def __init__(
@@ -154,7 +155,7 @@ class Annotators:
         self._goes_on = goes_on
         self._stop = threading.Event()
         self._lock = threading.Lock()
-        self.answered = 0
+        self.answered = self.shown_nothing = 0
         self._error: BaseException | None = None
         self._threads = [threading.Thread(target=self._work, args=(a,), name=a.email, daemon=True) for a in accounts]
 
@@ -206,6 +207,8 @@ class Annotators:
         if task is None:
             self._stop.wait(0.5)
             return
+        with self._lock:
+            self.shown_nothing += not task["predictions"]
         session.load_image(task["data"]["image"])
         self._stop.wait(self._pause_s)
         session.submit(task, self._answer(account, task), lead_time_s=round(time.monotonic() - started, 2))

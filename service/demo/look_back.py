@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from db.repositories.labels import labels
-from db.repositories.queries.examples import read_examples
+from db.repositories.queries import stream
+from db.repositories.queries.examples import examples_of_labels
 from db.repositories.versions import versions
 from db.repositories.versions.versions import Version
 from db.session import reading
@@ -27,15 +28,15 @@ from labeling.estimates import Estimate
 from labeling.learn.training import predict_probs
 from labeling.project import Project
 from labeling.quality.metrics import accuracy, confusion
-from labeling.review.kinds import Use, kinds_for
-from labeling.types import AnnotationAction, Example, LabelSource, Side, Verdict
+from labeling.types import AnnotationAction, Example, LabelSource, Verdict
 from service.demo.annotators import SimulatedAnswers
 from service.demo.random_arm import RandomArm
 from service.demo.report import HardImage, Pictures, thumbnail
 from service.demo.summary import Round
 from service.work.pool.pool import Pool, load_pool
+from service.work.pool.random_stream import read_sample
 from service.work.pool.saved_versions import load_classifier
-from service.work.pool.training_set import evaluation_examples, truth_of
+from service.work.pool.training_set import truth_of
 from service.work.wiring import Parts
 
 _ALL = 10_000
@@ -64,7 +65,8 @@ class Past:
     queries: list[QueryItem]
     judged: list[Judged]
     champion: Version | None
-    evaluation: list[Example]
+    sample: list[Example]
+    reserved: frozenset[int]
 
 
 def read_past(parts: Parts, project: Project) -> Past:
@@ -85,20 +87,21 @@ def read_past(parts: Parts, project: Project) -> Past:
                 if version.number in newest
             ],
             champion=versions.champion(session, project.id),
-            evaluation=_ready(evaluation_examples(session, project), pool),
+            sample=_ready(read_sample(session, project).examples, pool),
+            reserved=frozenset(stream.read_stream(session, project.id).positions),
         )
 
 
 def make_rounds(past: Past, people: SimulatedAnswers) -> tuple[Round, ...]:
     """Every version that was judged, oldest first, beside the random arm with as many labels."""
-    arm = _random_arm(past, people)
+    arm = random_arm(past, people)
     before = [None, *(judged.version.created_at for judged in past.judged[:-1])]
     return tuple(_round(past, arm, *pair) for pair in zip(before, past.judged, strict=False))
 
 
 def take_pictures(parts: Parts, past: Past, people: SimulatedAnswers) -> Pictures:
-    """The champion on the evaluation labels: its confusion matrix, and the images that are hardest for it."""
-    classes, examples = past.project.config.classes, past.evaluation
+    """The champion on the random stream: its confusion matrix, and the images that are hardest for it."""
+    classes, examples = past.project.config.classes, past.sample
     if past.champion is None or not examples:
         return Pictures(np.zeros((len(classes) + 1, len(classes)), np.int64), classes, ())
     rows, truth = _rows(past.pool, examples), truth_of(examples, classes)
@@ -116,9 +119,7 @@ def _judged(
     parts: Parts, session: Session, project: Project, pool: Pool, version: Version, verdict: PromotionItem
 ) -> Judged:
     current = labels.current(session, project.id, up_to=version.last_label_id)
-    judged_on = set(verdict.report["judged_on"])
-    known = read_examples(session, project.id, kinds_for(Use.GATE), Side.HOLDOUT, up_to=max(judged_on, default=0))
-    examples = _ready([example for example in known if example.label_id in judged_on], pool)
+    examples = _ready(examples_of_labels(session, verdict.report["judged_on"]), pool)
     predicted = _probs(parts, pool, version, _rows(pool, examples)).argmax(axis=1)
     return Judged(
         version,
@@ -143,13 +144,13 @@ def _rows(pool: Pool, examples: Sequence[Example]) -> NDArray[np.int64]:
     return pool.rows_of(np.array([example.image_id for example in examples], np.int64))
 
 
-def _random_arm(past: Past, people: SimulatedAnswers) -> RandomArm:
-    """Random labels come from one image of each group on the pool side, as chosen ones do."""
+def random_arm(past: Past, people: SimulatedAnswers) -> RandomArm:
+    """Random labels come from one image of each group that is not reserved, as chosen ones do."""
     pool, classes = past.pool, past.project.config.classes
     answers = [classes.index(people.to(past.named[int(image_id)].reference)) for image_id in pool.image_ids]
-    on_pool_side = np.flatnonzero(~pool.holdout)
-    _, first = np.unique(pool.group_ids[on_pool_side], return_index=True)
-    return RandomArm(pool.inputs, on_pool_side[first], np.array(answers, np.int64), len(classes))
+    free = np.flatnonzero(~np.isin(pool.group_ids, list(past.reserved)))
+    _, first = np.unique(pool.group_ids[free], return_index=True)
+    return RandomArm(pool.inputs, free[first], np.array(answers, np.int64), len(classes))
 
 
 def _round(past: Past, arm: RandomArm, since: datetime | None, judged: Judged) -> Round:
@@ -162,9 +163,9 @@ def _round(past: Past, arm: RandomArm, since: datetime | None, judged: Judged) -
         version=version.number,
         labels_by_people=judged.labels_by_people,
         training_labels=trained_on,
-        evaluation_labels=ours.n,
-        holdout_accuracy=ours.value if ours.known else None,
-        holdout_interval=(ours.lower, ours.upper) if ours.known else None,
+        random_labels=ours.n,
+        accuracy=ours.value if ours.known else None,
+        interval=(ours.lower, ours.upper) if ours.known else None,
         random_accuracy=random_accuracy,
         random_interval=random_interval,
         prelabel_accepted_share=_accepted_share(past.answers, since, version.created_at),

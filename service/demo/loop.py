@@ -1,7 +1,8 @@
 """Watches the loop: simulated annotators answer, triggers start every stage, and nothing is started here.
 
-In: a running system with a project whose source is registered. Out: nothing: it returns when there are enough verdicts
-and every answer is recorded, and raises with what is known when nothing has changed for too long.
+In: a running system with a project whose source is registered. Out: how many tasks came without their prediction. It
+returns when there are enough verdicts and every answer is recorded, and raises with what is known when nothing has
+changed for too long.
 """
 
 from __future__ import annotations
@@ -61,8 +62,11 @@ class Stage:
             return not any(one.paused and one.name == account.email for one in everyone(session, self.project.id))
 
 
-def turn(stage: Stage, rounds: int) -> None:
-    """Let the loop turn until there are so many verdicts, while simulated annotators answer."""
+def turn(stage: Stage, rounds: int) -> int:
+    """Let the loop turn until there are so many verdicts, while simulated annotators answer.
+
+    How many tasks they were given without the prediction that every task has.
+    """
     _watch(stage, rounds, lambda now: now.asked > 0 and _label_studio_project(stage) is not None)
     ls_project = _label_studio_project(stage)
     assert ls_project is not None
@@ -76,6 +80,7 @@ def turn(stage: Stage, rounds: int) -> None:
         _watch(stage, rounds, lambda now: now.judged >= rounds, annotators)
         annotators.stop()
         _watch(stage, rounds, lambda now: now.annotations >= annotators.answered, annotators, _RECORDED_WITHIN_S)
+        return annotators.shown_nothing
 
 
 def _label_studio_project(stage: Stage) -> int | None:

@@ -29,6 +29,8 @@ from service.demo.annotators import Account, SimulatedAnswers
 from service.demo.images import DemoImages, prepare_images
 from service.demo.look_back import make_rounds, read_past, take_pictures
 from service.demo.loop import Stage, turn
+from service.demo.machine_labels import compare_machine_labels
+from service.demo.measured import compare_accuracies, compare_random_arm, compare_wrong_labels
 from service.demo.people import read_people
 from service.demo.project import PROJECT, gold_manifest, project_file
 from service.demo.random_arm import SEEDS
@@ -79,9 +81,9 @@ def _play(
         show.say(f"Starting hardcase and Label Studio with {prepared.origin}.")
         with running_system(home / "hardcase", keep=keep) as system:
             stage = _set_up(system, prepared, home, show)
-            turn(stage, rounds)
+            shown_nothing = turn(stage, rounds)
             show.say("Computing the random arm and the report.")
-            summary = _report(stage, prepared, home, started)
+            summary = _report(stage, prepared, home, started, shown_nothing)
             left_running = _how_to_log_in(stage, home) if keep else []
             stage.database.dispose()
     return summary, left_running
@@ -107,7 +109,7 @@ def _set_up(system: System, prepared: DemoImages, home: Path, show: Show) -> Sta
     return Stage(system, settings, database, project, team, show)
 
 
-def _report(stage: Stage, prepared: DemoImages, home: Path, started: float) -> Summary:
+def _report(stage: Stage, prepared: DemoImages, home: Path, started: float, shown_nothing: int) -> Summary:
     parts = make_parts(stage.settings)
     past = read_past(parts, stage.project)
     stated = {account.email: answers.error_rate for account, answers in stage.team.items()}
@@ -118,6 +120,7 @@ def _report(stage: Stage, prepared: DemoImages, home: Path, started: float) -> S
         people = read_people(session, stage.project.id, stated)
     assert place is not None
     version, exported = _read_label_studio(stage, place.ls_project_id)
+    on_collection, on_what_is_left = compare_accuracies(parts, past, stage.first)
     summary = Summary(
         rounds=make_rounds(past, stage.first),
         images=now.images,
@@ -131,6 +134,13 @@ def _report(stage: Stage, prepared: DemoImages, home: Path, started: float) -> S
         random_seeds=SEEDS,
         annotations=compare_annotations(exported, [answer.ls_annotation_id for answer in past.answers]),
         people=people,
+        without_prelabel_though_due=shown_nothing,
+        machine_labels=compare_machine_labels(parts, past, stage.first),
+        accuracy_on_collection=on_collection,
+        accuracy_on_what_is_left=on_what_is_left,
+        share_of_wrong_labels=compare_wrong_labels(parts, past, stage.first),
+        random_arm=compare_random_arm(parts, past, stage.first),
+        calibrated=past.champion is not None and bool(past.champion.report.get("calibrated")),
         seconds=round(time.monotonic() - started, 1),
     )
     write_report(summary, take_pictures(parts, past, stage.first), home / "report.html")
@@ -163,7 +173,9 @@ def _verdict(summary: Summary, rounds: int, home: Path, console: Console) -> int
         console.print(line)
     if not found.complete:
         console.print("The demo failed: Label Studio's annotations and hardcase's are not the same.")
-    return 0 if found.complete and len(summary.rounds) >= rounds else 1
+    if missed := summary.without_prelabel_though_due:
+        console.print(f"The demo failed: {missed} tasks were shown without the prediction that they should show.")
+    return 0 if found.complete and not missed and len(summary.rounds) >= rounds else 1
 
 
 def _how_to_log_in(stage: Stage, home: Path) -> list[str]:

@@ -23,18 +23,16 @@ Most pictures have a caption; where the two disagree, the picture decides.
 def project_file(images: DemoImages) -> str:
     """YAML for `hardcase project create`.
 
-    Half of each query are evaluation images until there are 100 labels of them, so that the gate works from the first
-    round on; a real project can wait. With few images the query is smaller, and the gate proves almost nothing: it
+    With few images the query is smaller, and the gate proves almost nothing: it
     needs 10 labels and accepts a lower bound of -30 points.
     """
     few, gold = _few(images), len(_gold(images))
     policy: dict[str, Any] = {
         "engine": "bundled",
-        "holdout_share": 0.4 if few else 0.25,
         "query_size": 10 if few else 70,
         "low_water": 2,
         "learn_after_labels": 4 if few else 30,
-        "shares": {"evaluation_until_target": 0.4 if few else 0.5},
+        "shares": {"random_first": 0.4 if few else 0.2},
         "gold": {"rate": 0.0, "people": 4, "onboarding": gold},
     }
     if few:

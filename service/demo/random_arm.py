@@ -1,8 +1,8 @@
 """The comparison: the same training on as many labels, drawn at random instead of chosen.
 
-In: the images as arrays, the simulated annotators' answers, and the evaluation images of a verdict. Out: the mean
+In: the images as arrays, the simulated annotators' answers, and the images that a verdict rests on. Out: the mean
 accuracy over the seeds, with its interval. The labels come from the same simulated annotators, errors included, and
-are judged by the same evaluation labels.
+are judged by the same labels of the stream.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class RandomArm:
     """The data of all random draws.
 
     `inputs` are all N ready images; `drawable` (M,) are the rows that a random label may come from, one image of each
-    group on the pool side; `answers` (N,) is the class that the simulated annotators give to each image.
+    group that is not reserved; `answers` (N,) is the class that the simulated annotators give to each image.
     """
 
     inputs: Inputs
@@ -36,9 +36,9 @@ class RandomArm:
     def accuracy(
         self, n_labels: int, rows: NDArray[np.int64], truth: NDArray[np.int64]
     ) -> tuple[float, tuple[float, float]] | None:
-        """Mean accuracy on the evaluation `rows` with labels `truth`, and its 95 % interval over the seeds.
+        """Mean accuracy on the `rows` with labels `truth`, and its 95 % interval over the seeds.
 
-        None where there is nothing to compare: no evaluation labels, or labels of one class only.
+        None where there is nothing to compare: no labels of the stream, or labels of one class only.
         """
         if not len(rows):
             return None
@@ -49,6 +49,16 @@ class RandomArm:
         half = float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
         mean = float(values.mean())
         return mean, (max(0.0, mean - half), min(1.0, mean + half))
+
+    def on_the_rest(self, n_labels: int) -> float | None:
+        """Mean accuracy over the seeds on what could have been drawn and was not; None if nothing can be learnt."""
+        order = [np.random.default_rng(seed).permutation(self.drawable) for seed in SEEDS]
+        try:
+            rest = [(drawn[n_labels:], seed) for drawn, seed in zip(order, SEEDS, strict=True)]
+            values = [self._once(n_labels, rows, self.answers[rows], seed) for rows, seed in rest if len(rows)]
+        except NothingToLearnFrom:
+            return None
+        return float(np.mean(values)) if values else None
 
     def _once(self, n_labels: int, rows: NDArray[np.int64], truth: NDArray[np.int64], seed: int) -> float:
         rng = np.random.default_rng(seed)

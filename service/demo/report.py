@@ -25,8 +25,8 @@ from labeling.quality.figures.plots import CurvePoint, confusion_matrix, learnin
 from service.demo.summary import Interval, Round, Summary
 
 COLUMNS = (
-    "labels: images with a label by people; trained: those that the version learnt from; hold-out: its accuracy on "
-    "evaluation labels, with a 95 % interval; random: the same recipe on as many random labels, mean and interval over "
+    "labels: images with a label by people; trained: those that the version learnt from; accuracy: on "
+    "the random stream, with a 95 % interval; random: the same recipe on as many random labels, mean and interval over "
     "five seeds; kept: share of pre-selected classes that the simulated annotators kept"
 )
 _THUMBNAIL = (112, 112)
@@ -34,7 +34,7 @@ _THUMBNAIL = (112, 112)
 
 @dataclass(frozen=True, slots=True)
 class HardImage:
-    """A hold-out image with a low probability for the people's answer; its thumbnail is a data URL."""
+    """An image of the random stream with a low probability for the people's answer; its thumbnail is a data URL."""
 
     thumbnail: str
     caption: str
@@ -57,14 +57,14 @@ class Pictures:
 def rounds_table(summary: Summary) -> Table:
     """One row a round, for the terminal; `COLUMNS` explains the columns."""
     table = Table(title="The loop, round by round", title_justify="left", header_style="bold")
-    for name in ("round", "labels", "trained", "hold-out", "random", "kept", "verdict"):
+    for name in ("round", "labels", "trained", "accuracy", "random", "kept", "verdict"):
         table.add_column(name, justify="left" if name == "verdict" else "right")
     for number, one in enumerate(summary.rounds, 1):
         cells = [
             str(number),
             str(one.labels_by_people),
             str(one.training_labels),
-            f"{accuracy_text(one.holdout_accuracy, one.holdout_interval)} on {one.evaluation_labels}",
+            f"{accuracy_text(one.accuracy, one.interval)} on {one.random_labels}",
             accuracy_text(one.random_accuracy, one.random_interval),
             "-" if one.prelabel_accepted_share is None else f"{one.prelabel_accepted_share:.0%}",
             one.verdict,
@@ -114,10 +114,10 @@ def write_report(summary: Summary, pictures: Pictures, path: Path) -> None:
 
 def _curve(rounds: Sequence[Round]) -> list[CurvePoint]:
     """The known accuracies of both arms, by the number of training labels."""
-    ours = [("hardcase", one, one.holdout_accuracy, one.holdout_interval) for one in rounds]
+    ours = [("hardcase", one, one.accuracy, one.interval) for one in rounds]
     random = [("random labels", one, one.random_accuracy, one.random_interval) for one in rounds]
     return [
-        CurvePoint(arm, one.training_labels, Estimate(mean, *bounds, one.evaluation_labels))
+        CurvePoint(arm, one.training_labels, Estimate(mean, *bounds, one.random_labels))
         for arm, one, mean, bounds in ours + random
         if mean is not None and bounds is not None
     ]

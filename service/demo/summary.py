@@ -21,16 +21,16 @@ Interval = tuple[float, float]
 class Round:
     """One turn of the loop, up to the verdict about the version that was fitted in it.
 
-    Accuracies are None while there are too few evaluation labels ("not yet known"). `triggers` names what started each
-    stage.
+    Accuracies are None while the random stream has too few labels ("not yet known"). `triggers` names what started
+    each stage.
     """
 
     version: int
     labels_by_people: int
     training_labels: int
-    evaluation_labels: int
-    holdout_accuracy: float | None
-    holdout_interval: Interval | None
+    random_labels: int
+    accuracy: float | None
+    interval: Interval | None
     random_accuracy: float | None
     random_interval: Interval | None
     prelabel_accepted_share: float | None
@@ -55,8 +55,41 @@ class Annotations:
 
 
 @dataclass(frozen=True, slots=True)
+class Measured:
+    """A share that the product shows, with its interval, and the truth; None where it is not yet known."""
+
+    value: float | None
+    lower: float | None
+    upper: float | None
+    n: int
+    truth: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RandomPoint:
+    """What the product says that so many random labels give, beside what they give in simulation."""
+
+    labels: int
+    accuracy: Measured
+
+
+@dataclass(frozen=True, slots=True)
+class MachineThreshold:
+    """One threshold over the images without a label; `lower` is None where it is not yet known."""
+
+    score: float
+    images: int
+    sampled: int
+    lower: float | None
+    true_precision: float
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
-    """One run of the demo, as `summary.json` holds it."""
+    """One run of the demo, as `summary.json` holds it.
+
+    `without_prelabel_though_due`: tasks that people were given without the prediction that every task has; 0 is right.
+    """
 
     rounds: tuple[Round, ...]
     images: int
@@ -70,6 +103,13 @@ class Summary:
     random_seeds: tuple[int, ...]
     annotations: Annotations
     people: People
+    without_prelabel_though_due: int
+    machine_labels: tuple[MachineThreshold, ...]
+    accuracy_on_collection: Measured
+    accuracy_on_what_is_left: Measured
+    share_of_wrong_labels: Measured
+    random_arm: tuple[RandomPoint, ...]
+    calibrated: bool
     seconds: float
 
     def to_json(self) -> dict[str, object]:

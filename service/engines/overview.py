@@ -37,7 +37,7 @@ class EngineInUse:
 class Overview:
     """The engines of a project, older revisions, the money, and the endpoints that the engines call.
 
-    `flags` counts the prelabels with each flag, and the canaries: given, and obeyed.
+    `flags` counts the prelabels with each flag, and the canaries: given, and followed.
     """
 
     engines: list[EngineInUse]

@@ -1,4 +1,4 @@
-"""One exported label with its source and evidence: the columns of all formats.
+"""One exported label, or machine label, with its source and evidence: the columns of all formats.
 
 In: facts of the database. Out: a record of plain values. Names of people are replaced by the project's pseudonyms here;
 where it uses them, no personal data is exported.
@@ -14,7 +14,8 @@ from typing import Any
 from db.views.exports import Details, LabelFact, PersonAnswer
 from labeling.project import Project
 from labeling.review.kinds import split_of
-from labeling.types import LabelSource, ReviewKind, Side
+from labeling.types import LabelSource, ReviewKind
+from service.labels.machine_labels import MACHINE
 from service.labels.snapshots import soft_label
 from service.projects.pseudonyms import shown_name
 
@@ -24,7 +25,7 @@ ANSWERS = "answers"
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One labelled image; docs/reference/formats.md explains every field."""
+    """One image with its label, or with what a version says of it; docs/reference/formats.md explains every field."""
 
     image: int
     content_hash: str
@@ -37,13 +38,14 @@ class Record:
     kind: str | None
     gold: bool
     split: str
-    side: str | None
     group: int | None
     annotators: tuple[str, ...]
     people: int
     agreement: float | None
     confidence: float | None
     soft_label: dict[str, float] | None
+    probability: float | None
+    score: float | None
     decided: str
     decided_by: str | None
     prelabel: str | None
@@ -55,14 +57,13 @@ class Record:
 
 
 COLUMNS = tuple(field.name for field in fields(Record))
-_OF_LABEL = ("content_hash", "text", "width", "height", "source", "kind", "side", "version", "asked_at", "labelled_at")
+_OF_LABEL = ("content_hash", "text", "width", "height", "source", "kind", "version", "asked_at", "labelled_at")
 _OF_IMAGE = ("reference", "prelabel", "prelabel_confidence", "engine")
 
 
 def record_of(project: Project, fact: LabelFact, known: Details, *, frozen: bool) -> Record:
     """The record of a label; with `frozen` without answers that may be newer than it."""
     source, kind = LabelSource(fact.source), ReviewKind(fact.kind) if fact.kind else None
-    side = Side(fact.side) if fact.side else None
     rests_on = _evidence(fact) if frozen else _of_now(fact, known)
     hidden = project.config.policy.team.pseudonyms
     return Record(
@@ -71,15 +72,39 @@ def record_of(project: Project, fact: LabelFact, known: Details, *, frozen: bool
         image=fact.image_id,
         label=fact.value,
         gold=source is LabelSource.GOLD,
-        split=split_of(fact.value, kind, source, side, fact.bridge).value,
+        split=split_of(fact.value, kind, source, fact.reserved).value,
         group=fact.group_id,
         annotators=tuple(shown_name(project, a.annotator_id, a.name) for a in rests_on.people),
         people=len({answer.annotator_id for answer in rests_on.people}),
         agreement=_agreement(rests_on.people, fact.value),
         confidence=rests_on.confidence,
         soft_label=rests_on.soft,
+        probability=None,
+        score=None,
         decided=_decided(fact),
         decided_by=None if hidden else known.decided_by,
+    )
+
+
+def machine_record(fact: LabelFact, known: Details, probability: float, score: float) -> Record:
+    """The record of a machine label: no person stands behind it, and every column that names a source says so."""
+    return Record(
+        **{name: getattr(fact, name) for name in _OF_LABEL},
+        **{name: getattr(known, name) for name in _OF_IMAGE},
+        image=fact.image_id,
+        label=fact.value,
+        gold=False,
+        split=MACHINE,
+        group=fact.group_id,
+        annotators=(),
+        people=0,
+        agreement=None,
+        confidence=None,
+        soft_label=None,
+        probability=probability,
+        score=score,
+        decided=MACHINE,
+        decided_by=None,
     )
 
 
@@ -99,7 +124,7 @@ def _decided(fact: LabelFact) -> str:
 def _agreement(people: Sequence[PersonAnswer], label: str) -> float | None:
     """The share of answers that agree with the label, without those who could not tell."""
     said = [person.answer for person in people if not person.answer.is_doubt]
-    return round(sum(answer.keeps(label) for answer in said) / len(said), 6) if said else None
+    return round(sum(answer.says(label) for answer in said) / len(said), 6) if said else None
 
 
 @dataclass(frozen=True, slots=True)

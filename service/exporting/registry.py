@@ -14,7 +14,8 @@ from service.exporting.formats.coco import write_coco
 from service.exporting.formats.hugging_face import write_hugging_face
 from service.exporting.formats.imagenet import write_imagenet
 from service.exporting.formats.label_studio import write_label_studio
-from service.exporting.formats.tables import write_csv, write_jsonl, write_parquet
+from service.exporting.formats.tables import write_parquet
+from service.exporting.formats.text_tables import write_csv, write_jsonl
 from service.exporting.label_set import LabelSet
 from service.exporting.placing import staged_file, staged_folder
 

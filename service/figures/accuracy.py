@@ -14,7 +14,7 @@ __all__ = [
     "Guess",
     "HardImage",
     "Hardest",
-    "HoldoutByVersion",
+    "AccuracyByVersion",
     "LabelsBySource",
     "OneClass",
     "OneVersion",
@@ -24,7 +24,7 @@ __all__ = [
 
 
 class OneVersion(Accuracy, kw_only=True):
-    """One version on the hold-out."""
+    """One version on the random stream."""
 
     version: int
     """Its number."""
@@ -34,10 +34,10 @@ class OneVersion(Accuracy, kw_only=True):
     """Whether it is now."""
 
 
-class HoldoutByVersion(msgspec.Struct):
-    """How often each version is right on the hold-out; it has a plot.
+class AccuracyByVersion(msgspec.Struct):
+    """How often each version is right on the random stream; it has a plot.
 
-    Measured on the evaluation labels of today that the version has predicted; for a version that never served, what was
+    Measured on those of today's labels that the version has predicted; for a version that never served, what was
     measured when it was fitted. "None of these" counts as an error.
     """
 
@@ -65,7 +65,7 @@ class Cell(msgspec.Struct):
 
 
 class Confusion(msgspec.Struct):
-    """What people said of evaluation images against what the champion says; it has a plot."""
+    """What people said of images of the random stream against what the champion says; it has a plot."""
 
     version: int | None
     """The champion; null while there is none."""
@@ -178,7 +178,7 @@ class Round(Accuracy, kw_only=True):
     """When it was fitted."""
     labels_by_people: int
     """How many images had a label by people then."""
-    evaluation_labels: int
+    random_labels: int
     promoted: bool
     """Whether it ever was."""
     verdict: str | None

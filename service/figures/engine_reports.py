@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from labeling.conversion import convert
 from service.figures.estimates import Known, Range
 
 __all__ = [
@@ -201,6 +202,6 @@ T = TypeVar("T", bound=msgspec.Struct)
 def read_report(result: Mapping[str, Any], kind: type[T]) -> T | None:
     """The report as it was kept; None where another release of hardcase kept it in another form."""
     try:
-        return msgspec.convert(result, kind)
+        return convert(result, kind)
     except msgspec.ValidationError:
         return None

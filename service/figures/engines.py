@@ -41,7 +41,7 @@ class Reliability(msgspec.Struct):
     n: int
     """The number of images; 0 for an engine without probabilities."""
     calibration_error: float | None
-    """How far confidence is from accuracy on average; 0 is best, null while not yet known."""
+    """How far confidence is from accuracy on average, less what chance adds; 0 is best, null while not yet known."""
     bins: list[ReliabilityBin]
     """Those that hold images."""
 
@@ -52,7 +52,7 @@ class ReliabilityOfEngine(msgspec.Struct):
     engine: str
     revision: str
     measured_on: str
-    """Which labels: for the first engine those of evaluation, for the others those of calibration."""
+    """Which labels: the random stream, for an engine of the escalation only its images that were in doubt."""
     calibrated_on: int
     """How many labels its terms rest on."""
     calibration: int | None
@@ -64,9 +64,8 @@ class ReliabilityOfEngine(msgspec.Struct):
 class EngineReliability(msgspec.Struct):
     """Each engine in force, before and after calibration; it has a plot.
 
-    The first engine is measured on evaluation labels. An engine of the escalation never sees those; it is measured on
-    the calibration labels that its terms are fitted on, each fifth read by terms of the other four, and so only on
-    images that were in doubt.
+    Measured on the random stream, on which the terms are fitted too: each fifth is read by terms of the other four.
+    An engine of the escalation is measured only on images that were in doubt.
     """
 
     engines: list[ReliabilityOfEngine]

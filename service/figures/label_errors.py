@@ -1,12 +1,10 @@
-"""The figure about labels that are probably wrong."""
+"""The figure about labels that are suspected to be wrong."""
 
 from __future__ import annotations
 
 import msgspec
 
-from service.figures.estimates import Known
-
-__all__ = ["LabelErrors", "OfClass", "OnHoldout", "SentBack", "Slice", "Suspect", "Twin"]
+__all__ = ["LabelErrors", "OfClass", "OnRandom", "SentBack", "Slice", "Suspect", "Twin"]
 
 
 class SentBack(msgspec.Struct):
@@ -19,8 +17,8 @@ class SentBack(msgspec.Struct):
     """Of these, how many labels were ever changed."""
 
 
-class OnHoldout(msgspec.Struct):
-    """Labels of the hold-out."""
+class OnRandom(msgspec.Struct):
+    """Labels of the random stream."""
 
     labels: int
     found: int
@@ -58,7 +56,7 @@ class Twin(msgspec.Struct):
 
 
 class Suspect(msgspec.Struct):
-    """One label that is probably wrong."""
+    """One label that is suspected to be wrong."""
 
     image_id: int
     label_id: int
@@ -72,8 +70,8 @@ class Suspect(msgspec.Struct):
     kind: str
     """Who suspects it: classifier, twins or both."""
     twins: list[Twin]
-    holdout: bool
-    """Whether it is of the hold-out."""
+    random: bool
+    """Whether it is of the random stream."""
     source: str
     """Where the label comes from."""
     ls_task_id: int | None
@@ -81,18 +79,19 @@ class Suspect(msgspec.Struct):
 
 
 class LabelErrors(msgspec.Struct):
-    """Labels that are probably wrong, by a classifier that never saw them and by their near-duplicates."""
+    """Labels that a classifier that never saw them, or a near-duplicate, contradicts: a ranking, and no rate.
+
+    How many labels are wrong is in `share_of_wrong_labels`.
+    """
 
     labels: int
     """How many were judged."""
-    rate: Known
-    """The estimated share of wrong labels."""
     found: int
     """How many are suspect and wait for a review."""
     found_right: int
     """How many were reviewed and found right."""
     sent_back: SentBack
-    holdout: OnHoldout
+    random: OnRandom
     classes: list[OfClass]
     slices: list[Slice]
     suspects: list[Suspect]

@@ -7,7 +7,7 @@ import msgspec
 from service.figures.estimates import Known
 from service.figures.label_errors import SentBack, Slice
 
-__all__ = ["Coverage", "Criterion", "HoldoutLabels", "LabelQuality", "LabelsOfClass", "Source", "Suspects"]
+__all__ = ["Coverage", "Criterion", "RandomLabels", "LabelQuality", "LabelsOfClass", "Source", "Suspects"]
 
 
 class Criterion(msgspec.Struct):
@@ -53,11 +53,11 @@ class LabelsOfClass(msgspec.Struct):
     suspects: int
     alpha: Known
     """How far people agree on it."""
-    holdout: Known
+    recall: Known
     """How often the champion finds it."""
 
 
-class HoldoutLabels(msgspec.Struct):
+class RandomLabels(msgspec.Struct):
     """The labels that judge versions."""
 
     version: int | None
@@ -93,5 +93,5 @@ class LabelQuality(msgspec.Struct):
     sources: list[Source]
     classes: list[LabelsOfClass]
     slices: list[Slice]
-    holdout: HoldoutLabels
+    random: RandomLabels
     suspects: Suspects

@@ -47,7 +47,7 @@ class OneClass(msgspec.Struct):
 
 
 class Found(msgspec.Struct):
-    """What the rule that pauses holds against somebody now."""
+    """What the rule that pauses finds about somebody now."""
 
     harm: str
     """What is wrong."""
@@ -103,7 +103,7 @@ class Person(msgspec.Struct):
     """`accepted_wrong` minus `blind_error` (Newcombe's interval; `n` is the smaller of the two)."""
     times: Times
     per_hour: float | None
-    """Answers an hour at work."""
+    """Answers for each hour of their sessions."""
     per_day: float | None
     """Answers a day with any."""
     drift: Sessions

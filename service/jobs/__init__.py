@@ -1,8 +1,9 @@
 """Asks for jobs, and what each is given.
 
-Offers `arguments.Arguments`, `arguments.DecisionByHand`, `arguments.EnginesArguments`, `arguments.LearnArguments`,
-`arguments.PromoteArguments`, `arguments.ReviewArguments`, `arguments.SelectArguments`, `arguments.read_arguments`,
-`arguments.stored_arguments`, `engine_requests.EngineRequest`, `engine_requests.MOST_ENGINES`,
-`engine_requests.MOST_IMAGES`, `engine_requests.MOST_PILOT`, `engine_requests.ReportKind`, `jobs.APPLICATION`,
-`jobs.APPLICATION_VERSION`, `jobs.JobStatus`, `jobs.Jobs`, `jobs.QUEUES`.
+Offers `arguments.Arguments`, `arguments.DecisionByHand`, `arguments.EnginesArguments`, `arguments.GroupArguments`,
+`arguments.LearnArguments`, `arguments.PromoteArguments`, `arguments.ReviewArguments`, `arguments.SelectArguments`,
+`arguments.read_arguments`, `arguments.stored_arguments`, `engine_requests.EngineRequest`,
+`engine_requests.MOST_ENGINES`, `engine_requests.MOST_IMAGES`, `engine_requests.MOST_PILOT`,
+`engine_requests.ReportKind`, `jobs.APPLICATION`, `jobs.APPLICATION_VERSION`, `jobs.JobStatus`, `jobs.Jobs`,
+`jobs.QUEUES`.
 """

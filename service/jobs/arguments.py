@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias, cast
 
 import msgspec
 
+from labeling.conversion import decode
 from labeling.errors import Invalid
 from labeling.jobs import JobName
 from service.jobs.engine_requests import EngineRequest, read_request
@@ -31,6 +32,12 @@ class ReviewArguments(_Stored, frozen=True):
     """`full`: also look for what was deleted in Label Studio, over all tasks."""
 
     full: bool = False
+
+
+class GroupArguments(_Stored, frozen=True):
+    """`dry_run`: only count what would change if all near-duplicate groups were made anew."""
+
+    dry_run: bool = False
 
 
 class LearnArguments(_Stored, frozen=True):
@@ -64,11 +71,14 @@ class EnginesArguments(_Stored, frozen=True):
     asked_by: str
 
 
-Arguments: TypeAlias = SelectArguments | ReviewArguments | LearnArguments | PromoteArguments | EnginesArguments
+Arguments: TypeAlias = (
+    SelectArguments | ReviewArguments | GroupArguments | LearnArguments | PromoteArguments | EnginesArguments
+)
 
 ARGUMENTS: Mapping[JobName, type[Arguments]] = {
     JobName.SELECT: SelectArguments,
     JobName.REVIEW: ReviewArguments,
+    JobName.GROUP: GroupArguments,
     JobName.LEARN: LearnArguments,
     JobName.PROMOTE: PromoteArguments,
     JobName.ENGINES: EnginesArguments,
@@ -110,7 +120,7 @@ def read_arguments(job: JobName, stored: Sequence[str]) -> Arguments | None:
     if len(stored) > 1 or not all(text.startswith("{") for text in stored):
         return _read_old(job, stored)
     try:
-        found: Arguments = msgspec.json.decode(stored[0] if stored else "{}", type=shape)
+        found: Arguments = decode(stored[0] if stored else "{}", shape)
     except (msgspec.DecodeError, Invalid) as error:
         raise _refusal(job, stored, str(error) if stored else "it needs some") from error
     return found

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
+from labeling.conversion import decode
 from labeling.errors import Invalid
 from service import plugins
 
@@ -53,6 +54,6 @@ def read_request(text: str) -> EngineRequest:
     ('scripted',)
     """
     try:
-        return msgspec.json.decode(text, type=EngineRequest)
+        return decode(text, EngineRequest)
     except msgspec.DecodeError as error:
         raise Invalid(f"This is no request about engines: {error}") from error

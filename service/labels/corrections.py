@@ -2,7 +2,7 @@
 
 In: images, the decision, its author and reason. Out: how many; the caller's transaction holds the decision, the label
 that follows from it, the line in the audit log and the jobs. The kind of the review that a label came from stays, so a
-corrected hold-out label is a hold-out label.
+corrected label of the random stream is a label of the random stream.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ def correct(
 
     Invalid for what is no answer of the project, for images that are not in it, and without a reason.
     """
+    given = _given(by)
     if value is not None and not project.config.answers.is_choice(value):
         raise Invalid(f"{value!r} is no label of this project. Choose one of its labels.")
     wanted = _checked(session, project, image_ids)
@@ -51,7 +52,7 @@ def correct(
         wanted, kind = sorted(decisions.in_force(session, wanted)), CORRECTION
         if not wanted:
             return 0
-    count = decisions.add(session, project.id, dict.fromkeys(wanted, value), kind, _given(by))
+    count = decisions.add(session, project.id, dict.fromkeys(wanted, value), kind, given)
     resolve_labels(session, project, wanted, by.now)
     detail = {"images": wanted, "label": value, "reason": by.reason}
     audit.record(session, by.author, kind, project.config.name, detail, by.now)

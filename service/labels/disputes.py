@@ -7,23 +7,26 @@ predictions are shown: the decision must not depend on what a certificate or a g
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
+from db.repositories.labels import decisions
 from db.repositories.people import annotators
 from db.repositories.reviews import annotations as answers
+from db.repositories.reviews import re_reviews
 from db.repositories.reviews.annotations import VoteRow
-from db.views import disputes, engine_answers
+from db.views import disputes, engine_stats
 from db.views.disputes import Dispute
-from db.views.engine_answers import EngineAnswer
+from db.views.engine_stats import EngineAnswer
 from labeling.answers import Answer, is_none
 from labeling.project import Project
 from labeling.review.expected_cost import expected_damage
 from labeling.review.kinds import blind_always
 from labeling.types import ImageId, ReviewId, ReviewKind
+from service.labels.re_reviews import counted_votes, outcomes
 from service.projects.pseudonyms import shown_name
 
 __all__ = ["Disputed", "Said", "Why", "listed"]
@@ -38,6 +41,7 @@ class Why(StrEnum):
     CONFLICT = "people disagree"
     CONTRADICTED = "a later answer contradicts an earlier one"
     UNDECIDED = "nobody could tell"
+    RE_REVIEWED = "a blind re-review contradicts the label"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +70,38 @@ def listed(session: Session, project: Project) -> list[Disputed]:
     everything = [(Why.CONFLICT, one) for one in disputes.in_conflict(session, project.id)]
     everything += [(Why.CONTRADICTED, one) for one in disputes.contradicted(session, project.id)]
     everything += [(Why.UNDECIDED, one) for one in disputes.undecided(session, project)]
+    everything += [(Why.RE_REVIEWED, one) for one in _re_reviewed(session, project)]
     images = [one.image_id for _, one in everything]
-    cast: dict[ImageId, list[VoteRow]] = defaultdict(list)
-    for vote in answers.votes(session, images):
-        if vote.kind is not ReviewKind.GOLD:
-            cast[vote.image_id].append(vote)
+    votes = answers.votes(session, images)
+    cast, counted = _by_image(votes), _by_image(counted_votes(votes, project.config.answers))
     names = {one.id: shown_name(project, one.id, one.name) for one in annotators.everyone(session, project.id)}
-    engines = engine_answers.of_images(session, project.id, images)
+    engines = engine_stats.engine_answers(session, project.id, images)
     found = [
-        _disputed(project, why, one, cast[one.image_id], names, engines.get(one.image_id))
+        _disputed(project, why, one, (counted if why is Why.CONFLICT else cast)[one.image_id], names, engines)
         for why, one in everything
-        if why is not Why.CONTRADICTED or _still_contradicted(cast[one.image_id])
+        if why is not Why.CONTRADICTED or _still_contradicted(counted[one.image_id])
     ]
     return sorted(found, key=lambda one: (one.dispute.waiting, -one.damage, one.dispute.image_id))
+
+
+def _by_image(votes: Iterable[VoteRow]) -> dict[ImageId, list[VoteRow]]:
+    found: dict[ImageId, list[VoteRow]] = defaultdict(list)
+    for vote in votes:
+        if vote.kind is not ReviewKind.GOLD:
+            found[vote.image_id].append(vote)
+    return found
+
+
+def _re_reviewed(session: Session, project: Project) -> list[Dispute]:
+    """The labels that one blind answer contradicts; each of the kind of the review that gave the label."""
+    asked = re_reviews.of_project(session, project.id)
+    images = [one.image_id for one in asked]
+    votes, decided = answers.votes(session, images), decisions.in_force(session, images)
+    waiting = {
+        one.of.review_id: one.of for one in outcomes(asked, votes, decided, project.config.answers) if one.in_dispute
+    }
+    found = disputes.of_reviews(session, list(waiting))
+    return [replace(one, kind=waiting[one.review_id].given_as or one.kind) for one in found]
 
 
 def _disputed(
@@ -87,15 +110,16 @@ def _disputed(
     one: Dispute,
     cast: Sequence[VoteRow],
     names: dict[int, str],
-    engine: EngineAnswer | None,
+    engines: Mapping[ImageId, EngineAnswer],
 ) -> Disputed:
-    counted = cast if why is Why.CONTRADICTED else [vote for vote in cast if vote.review_id == one.review_id]
+    of_all = why in (Why.CONTRADICTED, Why.RE_REVIEWED)
+    counted = [vote for vote in cast if of_all or vote.review_id == one.review_id]
     wrong = _in_doubt(counted) if why is Why.UNDECIDED else _error_of_majority(counted)
     damage = expected_damage(wrong, one.kind, one.group_size)
     if blind_always(one.kind):
         return Disputed(one, why, damage, True, (), None)
     votes = tuple(Said(names.get(vote.annotator_id, "somebody"), str(vote.answer) or SKIPPED) for vote in counted)
-    return Disputed(one, why, damage, False, votes, _engine(project, engine))
+    return Disputed(one, why, damage, False, votes, _engine(project, engines.get(one.image_id)))
 
 
 def _error_of_majority(votes: Iterable[VoteRow]) -> float:

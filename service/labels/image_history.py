@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from sqlalchemy.orm import Session
 
@@ -18,6 +19,7 @@ from db.views.label_list import Listed
 from labeling.errors import NotFound
 from labeling.project import Project
 from labeling.types import ImageId
+from service.labels.machine_labels import MachineLabel, machine_labels_of
 from service.projects.pseudonyms import shown_name
 
 
@@ -30,10 +32,11 @@ class Story:
     facts: list[Fact]
     tasks: list[Task]
     twins: list[Twin]
+    machine: MachineLabel
     hidden: bool
 
 
-def story_of(session: Session, project: Project, image_id: ImageId, *, leads: bool) -> Story:
+def story_of(session: Session, home: Path, project: Project, image_id: ImageId, *, leads: bool) -> Story:
     """The history of an image; NotFound if the project has none of this number."""
     found = label_list.of_images(session, project.id, [image_id])
     if not found:
@@ -41,13 +44,25 @@ def story_of(session: Session, project: Project, image_id: ImageId, *, leads: bo
     champion = versions.champion(session, project.id)
     number = None if champion is None else champion.number
     facts = image_history.facts(session, project.id, image_id, project.config.classes, number)
+    [machine] = machine_labels_of(session, home, project, [image_id], leads=leads)
+    facts = _with_machine_label(facts, machine)
     tasks = image_history.tasks(session, image_id)
     twins = image_history.twins(session, project.id, image_id)
     text = image_history.text_of(session, image_id)
     if leads or not image_history.is_blind_and_open(session, image_id):
-        return Story(found[0], text, [_named(project, fact) for fact in facts], tasks, twins, hidden=False)
+        return Story(found[0], text, [_named(project, fact) for fact in facts], tasks, twins, machine, hidden=False)
     twins = [replace(twin, label=None) for twin in twins]
-    return Story(_without_label(found[0]), text, _without_answers(facts), [], twins, hidden=True)
+    return Story(_without_label(found[0]), text, _without_answers(facts), [], twins, machine, hidden=True)
+
+
+def _with_machine_label(facts: list[Fact], machine: MachineLabel) -> list[Fact]:
+    """The facts with the champion's prediction from its file, where there is no row of it."""
+    by = f"version {machine.version}"
+    if machine.made_at is None or any(fact.what == "prediction" and fact.by == by for fact in facts):
+        return facts
+    about = {"confidence": machine.probability, "champion": True}
+    fact = Fact(machine.made_at, "prediction", by, machine.machine_label or "", "", about)
+    return sorted([*facts, fact], key=lambda one: one.at)
 
 
 def _named(project: Project, fact: Fact) -> Fact:

@@ -35,7 +35,7 @@ class Asked:
 
 
 def ask_again(session: Session, project: Project, image_ids: Sequence[ImageId], by: Actor) -> Asked:
-    """Ask people about these images again; bridges and images without a group are skipped."""
+    """Ask people about these images again; images without a group are skipped."""
     wanted = sorted(set(image_ids))
     standing = reviews.newest_of_images(session, project.id, wanted)
     closed = {one.review_id: one.people + 1 for one in standing.values() if not one.open}

@@ -1,7 +1,8 @@
 """From answers to labels: the label that follows from an image's answers is compared with the label in force.
 
 In: images whose answers may have changed. Out: labels appended where they differ, and soft labels. A lead's decision
-overrides every answer, and gold overrides what people answer. Where nobody could tell, a row says so, unless a label
+overrides every answer, and gold overrides what people answer. A blind re-review changes no label before two people
+contradict it. Where nobody could tell, a row says so, unless a label
 stands that came with the image. The result depends on the stored facts only, so doing it
 again, or in another order, changes nothing.
 """
@@ -27,6 +28,7 @@ from labeling.project import Project
 from labeling.review.consensus import Vote, cast, consensus, shares
 from labeling.review.kinds import blind_always
 from labeling.types import ImageId, LabelSource, ReviewId, ReviewKind
+from service.labels.re_reviews import counted_votes
 
 __all__ = ["MAJORITY", "Standing", "resolve_labels", "standing_of"]
 
@@ -99,7 +101,7 @@ def resolve_labels(session: Session, project: Project, image_ids: Sequence[Image
 def standing_of(votes: Iterable[VoteRow], known: AnswerSet) -> dict[ImageId, Standing]:
     """What people answered about each image by majority; a review in which somebody could tell comes before others."""
     by_review: dict[ReviewId, list[VoteRow]] = defaultdict(list)
-    for vote in votes:
+    for vote in counted_votes(votes, known):
         if vote.kind is not ReviewKind.GOLD:  # its answers measure annotators, not images
             by_review[vote.review_id].append(vote)
     standing: dict[ImageId, Standing] = {}

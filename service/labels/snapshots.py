@@ -130,7 +130,7 @@ def _entry(fact: LabelFact) -> Entry:
         content_hash=fact.content_hash,
         label=fact.value,
         source=fact.source,
-        kind=fact.kind,
+        kind=fact.asked_as or fact.kind,  # what was frozen under an older name keeps its hash
         decided=str(fact.evidence.get("kind", "")) if "decision" in fact.evidence else "",
         answers=dict(sorted(Counter(answer for person in fact.people for answer in person.answer.choices).items())),
         soft_label=soft_label(fact.evidence),

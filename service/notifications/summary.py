@@ -17,7 +17,7 @@ import msgspec
 from labeling.ingest.text import clean_text
 
 NOT_KNOWN = "not yet known"
-_FACTS = ("labels", "labelled", "agreement", "accuracy", "verdict", "disputes", "alarms", "changes")
+_FACTS = ("labels", "labelled", "agreement", "accuracy", "wrong_labels", "verdict", "disputes", "alarms", "changes")
 _SUBJECT = 150
 
 
@@ -61,6 +61,7 @@ class Week:
     labelled: int
     agreement: Measured
     accuracy: Measured
+    wrong_labels: str
     verdict: str
     people: Sequence[Person]
     disputes: int
@@ -99,7 +100,8 @@ def _labels(week: Week, total: int) -> str:
 def _quality(week: Week) -> list[str]:
     lines = [
         f"People agree: {_measured(week.agreement)}.",
-        f"Accuracy on the hold-out: {_measured(week.accuracy)}.",
+        f"Accuracy on the random stream: {_measured(week.accuracy)}.",
+        *([f"Labels that are wrong: {week.wrong_labels}."] if week.wrong_labels else []),
         f"Disputes that wait for a lead: {week.disputes}.",
     ]
     return [*lines, f"Can it be shipped: {week.verdict}."] if week.verdict else lines

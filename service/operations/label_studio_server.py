@@ -1,7 +1,9 @@
 """The embedded Label Studio of `hardcase up --label-studio`, run from its own environment (`.venv-ls`) on loopback.
 
 In: its program, a folder, a port. Out: the command, its whole environment, and the first account. The environment
-is made from nothing, because Label Studio would take a HOST, PORT or PASSWORD of ours for a setting of its own.
+is made from nothing, because Label Studio would take a HOST, PORT or PASSWORD of ours for a setting of its own. A
+settings module beside its data has its SQLite wait for a lock where it would lose predictions
+(docs/decisions/0018-label-studio-sqlite.md).
 """
 
 from __future__ import annotations
@@ -35,6 +37,22 @@ _SETTINGS = {
     "DEBUG": "false",
     "LOG_LEVEL": "WARNING",
 }
+_MODULE = "settings_by_hardcase"
+_MODULE_TEXT = """\
+\"\"\"Label Studio's own settings, with a SQLite that waits. Written by hardcase at every start.\"\"\"
+
+import os
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "label_studio.core.settings.label_studio"  # it asks for itself while it loads
+
+from label_studio.core.settings.label_studio import *
+
+DATABASES["default"]["OPTIONS"] |= {
+    "init_command": "PRAGMA journal_mode=WAL",  # who reads waits for nobody
+    "transaction_mode": "IMMEDIATE",  # a transaction that reads first and writes later would fail at once, not wait
+    "timeout": 20,  # less than hardcase waits for an answer, so it does not take a slow import for a lost one
+}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +96,14 @@ def recipe(program: Path, folder: Path, port: int, public_url: str = "") -> tupl
     """The first account, the command to run, and its whole environment."""
     folder.mkdir(parents=True, exist_ok=True)
     admin = _admin(folder)
+    modules = _write_settings(folder)
     environment = {
         **_SETTINGS,
         "PATH": f"{program.absolute().parent}:/usr/local/bin:/usr/bin:/bin",
         "HOME": str(folder.absolute()),
         "LANG": "C.UTF-8",
+        "DJANGO_SETTINGS_MODULE": _MODULE,
+        "PYTHONPATH": str(modules),
         "LABEL_STUDIO_BASE_DATA_DIR": str(folder.absolute()),
         "LABEL_STUDIO_HOST": public_url or f"http://127.0.0.1:{port}",
         "LABEL_STUDIO_USERNAME": admin.email,
@@ -91,6 +112,14 @@ def recipe(program: Path, folder: Path, port: int, public_url: str = "") -> tupl
     }
     internal = ["--internal-host", "127.0.0.1", "--port", str(port)]
     return admin, [str(program.absolute()), "start", "--no-browser", *internal], environment
+
+
+def _write_settings(folder: Path) -> Path:
+    """Write the settings module that Label Studio is started with; the folder to import it from."""
+    modules = folder.absolute() / "settings"
+    modules.mkdir(exist_ok=True)
+    (modules / f"{_MODULE}.py").write_text(_MODULE_TEXT, encoding="utf-8")
+    return modules
 
 
 def _taken(port: int) -> bool:

@@ -5,15 +5,16 @@ In: text. Out: a `ProjectConfig`. Every mistake is reported with its place and w
 
 from __future__ import annotations
 
+import copy
 import re
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-import msgspec
 import yaml
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from labeling.answers import is_always_offered
+from labeling.conversion import convert
 from labeling.errors import Invalid
 from labeling.project import ProjectConfig
 from service.plugins import ENGINES, HEADS, STRATEGIES, check_name
@@ -59,6 +60,15 @@ def _named(group: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+RETIRED = {
+    "policy": ("holdout_share",),
+    "policy.shares": (
+        *("evaluation_until_target", "evaluation", "evaluation_target", "evaluation_per_class", "control"),
+        "calibration",
+    ),
+}
+"""Keys of older project files, by their place: they are read, and mean nothing any more."""
+
 EngineName = Annotated[Plain, _named(ENGINES)]
 
 
@@ -82,19 +92,11 @@ class BudgetIn(Strict):
 
 
 class SharesIn(Strict):
-    evaluation_until_target: Share = 0.20
-    evaluation: Share = 0.05
-    evaluation_target: int = Field(default=100, ge=0)
-    evaluation_per_class: int = Field(default=5, ge=0)
-    control: Share = 0.05
-    calibration: Share = 0.05
+    random_first: Annotated[float, Field(ge=0, lt=1)] = 0.20
+    random: Annotated[float, Field(ge=0, lt=1)] = 0.10
+    random_target: int = Field(default=100, ge=0)
     blind: Share = 0.10
-
-    @model_validator(mode="after")
-    def _leave_room(self) -> SharesIn:
-        if self.evaluation_until_target + self.control + self.calibration >= 1:
-            raise ValueError("the random kinds leave no room for hard images: their shares must sum to under 1")
-        return self
+    re_review: Annotated[float, Field(ge=0, le=0.5)] = 0.02
 
 
 class GateIn(Strict):
@@ -122,6 +124,26 @@ class TeamIn(Strict):
     pause: bool = True
 
 
+class TargetsIn(Strict):
+    accuracy: Share = 0.8
+    agreement: Annotated[float, Field(ge=-1, le=1)] = 0.667
+    label_errors: Share = 0.05
+    gold: Share = 0.9
+    disputes: int = Field(default=0, ge=0)
+    classes: int = Field(default=10, ge=0)
+    alarms: int = Field(default=0, ge=0)
+
+
+def _off(value: object) -> object:
+    """YAML reads a bare `off` as false."""
+    return "off" if value is False else value
+
+
+NearDuplicates = Annotated[
+    Literal["adaptive", "off"] | Annotated[int, Field(strict=True, ge=0, le=64)], BeforeValidator(_off)
+]
+
+
 class PolicyIn(Strict):
     engine: EngineName = "bundled"
     templates: Annotated[list[Template], Field(max_length=100)] = []
@@ -134,7 +156,6 @@ class PolicyIn(Strict):
     head: Annotated[Plain, _named(HEADS)] = "logistic"
     choice: str = "single"
     seed: int = 0
-    holdout_share: Annotated[float, Field(gt=0, lt=1)] = 0.25
     query_size: int = Field(default=50, ge=1, le=5_000)
     low_water: int = Field(default=15, ge=0)
     shares: SharesIn = SharesIn()
@@ -142,11 +163,13 @@ class PolicyIn(Strict):
     gold: GoldIn = GoldIn()
     overlap: OverlapIn = OverlapIn()
     team: TeamIn = TeamIn()
+    targets: TargetsIn = TargetsIn()
     consensus: Literal["majority", "dawid-skene", "glad", "crowdlab"] = "majority"
     show: list[Literal["top", "reason"]] = ["top", "reason"]
     explanation: Literal["", "examples", "occlusion", "both"] = ""
     learn_after_labels: int = Field(default=40, ge=1)
     learn_every_s: int = Field(default=86_400, ge=1)
+    near_duplicates: NearDuplicates = "adaptive"
     source_every_s: int = Field(default=300, ge=1)
     keep_originals: bool = False
     metadata_as_text: list[Plain] = []
@@ -175,6 +198,11 @@ class ProjectFile(Strict):
     guidelines: Annotated[str, Field(max_length=100_000)] = ""
     policy: PolicyIn = PolicyIn()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_retired(cls, content: Any) -> Any:
+        return _without_retired(content) if isinstance(content, dict) else content
+
     @model_validator(mode="after")
     def _distinct(self) -> ProjectFile:
         names = [_name(label).casefold() for label in self.labels]
@@ -192,7 +220,7 @@ class ProjectFile(Strict):
         policy["budget"] = {"micro": int(budget.amount * 1_000_000), "currency": budget.currency} if budget else None
         labels = [{"name": _plain(label)} if isinstance(label, str) else label.model_dump() for label in self.labels]
         content = {"name": self.name, "labels": labels, "guidelines": self.guidelines, "policy": policy}
-        return msgspec.convert(content, ProjectConfig)
+        return convert(content, ProjectConfig)
 
 
 def parse_project(text: str) -> ProjectConfig:
@@ -212,6 +240,27 @@ def check_project(content: dict[str, Any]) -> ProjectConfig:
         return ProjectFile.model_validate(content).to_config()
     except ValidationError as error:
         raise Invalid(f"The project file has mistakes:{mistakes(error)}") from error
+
+
+def retired_keys(content: dict[str, Any]) -> list[str]:
+    """The keys of a parsed project file that mean nothing any more, with their places."""
+    return [
+        f"{place}.{key}" for place, keys in RETIRED.items() for key in keys if key in _at(content, place.split("."))
+    ]
+
+
+def _at(content: Any, path: list[str]) -> dict[str, Any]:
+    for name in path:
+        content = content.get(name) if isinstance(content, dict) else None
+    return content if isinstance(content, dict) else {}
+
+
+def _without_retired(content: dict[str, Any]) -> dict[str, Any]:
+    found = copy.deepcopy(content)
+    for place, keys in RETIRED.items():
+        for key in keys:
+            _at(found, place.split(".")).pop(key, None)
+    return found
 
 
 def _name(label: LabelIn | str) -> str:

@@ -16,6 +16,7 @@ from db.repositories.labels.snapshots import Snapshot
 from db.session import reading
 from db.views import dashboard
 from db.views.dashboard import Figure
+from labeling.errors import Conflict
 from labeling.quality.metrics import share
 from service.exporting.label_set import LabelSet
 from service.figures.accuracy import Confusion
@@ -27,8 +28,9 @@ from service.release.counting import Counting
 FROZEN: dict[str, tuple[str, ...]] = {
     "label_quality": (),
     "agreement": ("people", "classes"),
-    "label_errors": ("labels", "rate", "found", "found_right", "sent_back", "holdout", "classes", "slices"),
-    "holdout_by_version": (),
+    "label_errors": ("labels", "found", "found_right", "sent_back", "random", "classes", "slices"),
+    "share_of_wrong_labels": (),
+    "accuracy_by_version": (),
     "confusion": (),
 }
 """The worker's figures that are frozen, and the parts of each; an empty list means all parts."""
@@ -37,12 +39,16 @@ Json = dict[str, Any]
 
 
 def document(home: Path, labels: LabelSet, snapshot: Snapshot, counting: Counting) -> Json:
-    """All numbers of the page."""
+    """All numbers of the page; Conflict while one of them is being computed again after an update."""
     with reading(labels.database) as session:
         figures = dashboard.figures(session, labels.project.id)
         newest = snapshots.newest_answer_at(session, labels.project.id)
         later = snapshots.labels_after(session, labels.project.id, snapshot.last_label_id)
         before = snapshots.newest_release(session, labels.project.id)
+    old = sorted(outdated(figures) & FROZEN.keys())
+    if old:
+        names = ", ".join(old)
+        raise Conflict(f"These figures are being computed again after an update: {names}. Release again in a minute.")
     return {
         "snapshot": {
             "name": snapshot.name,
@@ -60,9 +66,9 @@ def document(home: Path, labels: LabelSet, snapshot: Snapshot, counting: Countin
 
 
 def _frozen(figures: Mapping[str, Figure], name: str, newest: datetime | None) -> Json | None:
-    """A figure as it is now; None where the worker has not computed it in the form of this version of hardcase."""
+    """A figure as it is now; None where the worker has not computed it."""
     figure = figures.get(name)
-    if figure is None or name in outdated(figures):
+    if figure is None:
         return None
     parts = FROZEN[name] or tuple(figure.data)
     return {
@@ -73,7 +79,7 @@ def _frozen(figures: Mapping[str, Figure], name: str, newest: datetime | None) -
 
 
 def _recall(confusion: Confusion | None) -> Json:
-    """By class: the share of hold-out images with that answer for which the champion predicts it."""
+    """By class: the share of images of the random stream with that answer for which the champion predicts it."""
     if confusion is None:
         return {}
     return {name: estimate(share(*confusion.recall(position))) for position, name in enumerate(confusion.classes)}

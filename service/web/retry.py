@@ -14,7 +14,7 @@ _STAGES = (JobName.INGEST, JobName.PRELABEL, JobName.ESCALATE, JobName.REVIEW)
 
 
 def retry_failures(parts: WebParts, caller: Caller, project: Project, step: str | None) -> int:
-    """Reset the failure counts of a project (of one step, or of all) and ask for the jobs that can fail."""
+    """Reset the failure counts of a project (of one step, or of all) and ask for the jobs that try them again."""
     now = parts.now()
     with transaction(parts.database) as session:
         count = failures.retry(session, project.id, step)

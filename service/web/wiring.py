@@ -6,6 +6,7 @@ process and checks it.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -42,6 +43,8 @@ class WebParts:
     spool: Spool
     image_views: ImageViews
     predictions: Predictions
+    drawing: dict[int, threading.Lock]
+    """One for each project whose plots were asked for: they are drawn once at a time."""
     now: Callable[[], datetime]
 
     def close(self) -> None:
@@ -66,6 +69,7 @@ def make_parts(settings: Settings, now: Callable[[], datetime] = utc_now) -> Web
         spool=Spool(settings.home / "spool.db"),
         image_views=ImageViews(database, now),
         predictions=Predictions(database, jobs, now),
+        drawing={},
         now=now,
     )
 

@@ -36,7 +36,14 @@ NAMES = (
     "predict.after_write",
 )
 """Those of the loop."""
-BESIDE = ("adopt.before_write", "adopt.before_tell", "adopt.after_tell", "messages.before_send", "messages.before_note")
+BESIDE = (
+    "adopt.before_write",
+    "adopt.before_tell",
+    "adopt.after_tell",
+    "grouping.after_moves",
+    "messages.before_send",
+    "messages.before_note",
+)
 """Those of jobs that the loop does not need."""
 
 

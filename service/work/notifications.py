@@ -17,16 +17,17 @@ from db.repositories.running.alarms import AlarmKind
 from db.repositories.running.messages import Message, NewMessage
 from db.repositories.versions import versions
 from db.session import reading, transaction
-from db.views import dashboard, weekly
+from db.views import dashboard, project_history
 from labeling.errors import Conflict, Denied, Invalid, Unavailable
 from labeling.project import Project
 from labeling.types import Actor, ProjectId
 from service.engines.egress import check_target
-from service.figures.accuracy import HoldoutByVersion
+from service.figures.accuracy import AccuracyByVersion
 from service.figures.agreement import Agreement
 from service.figures.estimates import Interval
 from service.figures.figures import read
 from service.figures.label_quality import LabelQuality
+from service.figures.wrong_labels import ShareOfWrongLabels
 from service.logs import get_logger
 from service.notifications.sending import deliver
 from service.notifications.summary import Measured, Person, Week, Words, alarm_words, weekly_words
@@ -106,21 +107,23 @@ def _of_week(
 def _week(session: Session, parts: Parts, project: Project, name: str, start: datetime) -> Week:
     end = start + WEEK
     figures, tally = dashboard.figures(session, project.id), dashboard.tally(session, project.id)
-    by_version, agreement = read(figures, HoldoutByVersion), read(figures, Agreement)
+    by_version, agreement = read(figures, AccuracyByVersion), read(figures, Agreement)
     quality, champion = read(figures, LabelQuality), by_version.champion if by_version else None
+    wrong = read(figures, ShareOfWrongLabels)
     observed = agreement.people.all.observed if agreement else None
-    people = weekly.worked(session, project.id, start, end)
+    people = project_history.worked(session, project.id, start, end)
     return Week(
         project=project.config.name,
         name=name,
         start=start.date(),
-        labels=weekly.labels_by_source(session, project.id, start, end),
+        labels=project_history.labels_by_source(session, project.id, start, end),
         labelled=int(tally.counts.get("labelled", 0)) if tally else 0,
         agreement=_measured(observed.value if observed else None, observed),
         accuracy=_measured(champion.accuracy if champion else None, champion),
+        wrong_labels=wrong.words if wrong else "",
         verdict=quality.verdict if quality else "",
         people=[Person(shown_name(project, p.annotator_id, p.name), p.answers, p.seconds / 3600) for p in people],
-        disputes=weekly.disputes(session, project.id),
+        disputes=project_history.disputes(session, project.id),
         alarms=[f"{alarm.kind}: {alarm.words}" for alarm in alarms.open_alarms(session, project.id)],
         changes=_changes(session, project, start, end),
         address=_page(parts, project),

@@ -25,6 +25,7 @@ from service.jobs.arguments import (
     Arguments,
     DecisionByHand,
     EnginesArguments,
+    GroupArguments,
     LearnArguments,
     PromoteArguments,
     ReviewArguments,
@@ -37,6 +38,9 @@ from service.work.engine_reports import report
 from service.work.explain.explanations import draw_explanations
 from service.work.explain.regions import draw_regions
 from service.work.figures import refresh
+from service.work.grouping.contradictions import take_apart
+from service.work.grouping.fingerprints import fingerprint_batch
+from service.work.grouping.regrouping import regroup
 from service.work.ingest import ingest
 from service.work.ingest.garbage_collection import tidy_up
 from service.work.learn import learn
@@ -74,6 +78,7 @@ def register(parts: Parts) -> None:
         JobName.EXPLAIN: loop.explain,
         JobName.LEARN: loop.learn,
         JobName.PROMOTE: loop.promote,
+        JobName.GROUP: loop.group,
         JobName.FIGURES: loop.figures,
         JobName.ENGINES: loop.engines,
         JobName.QUALITY: loop.quality,
@@ -130,7 +135,7 @@ class _Loop:
 
     def review(self, project_id: ProjectId, trigger: str, wanted: ReviewArguments) -> Counts:
         synced = _step(sync, self.parts, project_id, full=wanted.full)
-        pushed = _step(push, self.parts, project_id)
+        pushed = _step(push, self.parts, project_id, full=wanted.full)
         if synced["labels"] or synced["recorded"]:
             self._ask(project_id, Trigger.ANSWERED, JobName.QUALITY, JobName.LEARN, JobName.FIGURES)
         self._ask(project_id, Trigger.SELECTED, JobName.EXPLAIN)
@@ -168,6 +173,14 @@ class _Loop:
             return _step(judge.roll_back, self.parts, project_id, *who, leaving=number)
         return _step(judge.promote_by_hand, self.parts, project_id, number, *who)
 
+    def group(self, project_id: ProjectId, trigger: str, wanted: GroupArguments) -> Counts:
+        """Near-duplicate groups made anew, by hand only."""
+        _until_done(fingerprint_batch, self.parts, project_id)
+        changed = _step(regroup, self.parts, project_id, dry_run=wanted.dry_run)
+        if changed["moved"] and not wanted.dry_run:
+            self._ask(project_id, Trigger.HAND, JobName.LEARN, JobName.FIGURES)
+        return changed
+
     def figures(self, project_id: ProjectId, trigger: str) -> Counts:
         calibrated = _step(calibrate, self.parts, project_id)
         return {**calibrated, **_step(refresh.refresh, self.parts, project_id)}
@@ -177,7 +190,7 @@ class _Loop:
 
     def quality(self, project_id: ProjectId, trigger: str) -> Counts:
         """What must follow people's answers within seconds: consensus, agreement, the team, alarms."""
-        counts = self._all(QUICK, project_id)
+        counts = _step(take_apart, self.parts, project_id) | self._all(QUICK, project_id)
         self._ask(project_id, Trigger.ANSWERED, JobName.MESSAGES)
         return counts
 

@@ -40,6 +40,21 @@ def test_what_is_found_again_raises_no_second_alarm_until_the_first_has_ended(
     assert oldest.evidence == {"alpha": 0.3}
 
 
+def test_an_open_alarm_says_what_was_said_last(any_database: sa.Engine, make_project: Callable[..., Project]) -> None:
+    project = make_project(any_database)
+    with transaction(any_database) as session:
+        alarms.raise_alarm(session, project.id, AlarmKind.LABEL_ERRORS, "", "about 9 %", {"value": 0.09}, NOW)
+        said = []
+        for words, value in (("about 7 %", 0.07), ("about 7 %", 0.07), ("about 6 %", 0.06)):
+            (alarm,) = alarms.open_alarms(session, project.id)
+            said.append(alarms.say(session, alarm, words, {"value": value}, LATER))
+
+    with reading(any_database) as session:
+        (found,) = alarms.open_alarms(session, project.id)
+    assert said == [True, False, True]
+    assert (found.words, found.evidence, found.raised_at) == ("about 6 %", {"value": 0.06}, NOW)
+
+
 def test_subjects_kinds_and_projects_have_alarms_of_their_own(
     any_database: sa.Engine, make_project: Callable[..., Project]
 ) -> None:

@@ -11,11 +11,12 @@ from sqlalchemy.orm import Session
 
 from db.repositories.engines import prelabels
 from db.repositories.engines.prelabels import PlacedImage
+from db.repositories.images import groups
 from db.repositories.running import failures
 from db.session import reading, transaction
 from db.tables import GroupRow, PrelabelRow
 from labeling.project import Project
-from labeling.types import ImageId, Prelabel, Side
+from labeling.types import ImageId, Prelabel
 from tests import factories
 from tests.factories import NOW
 
@@ -116,37 +117,37 @@ def test_an_image_gets_its_group_once(any_database: sa.Engine, make_project: Mak
         ids = _images(session, project, 3)
         prelabels.name_vectors(session, ENCODER, [_hash(i) for i in range(3)], NOW)
     placed = [
-        PlacedImage(ids[0], _hash(0), Side.POOL, False),
-        PlacedImage(ids[1], _hash(0), Side.POOL, True),
+        PlacedImage(ids[0], _hash(0), 0.5),
+        PlacedImage(ids[1], _hash(0), 0.5),
     ]
 
     with transaction(any_database) as session:
         first = prelabels.place(session, project.id, placed, NOW)
     with transaction(any_database) as session:
-        again = prelabels.place(session, project.id, [PlacedImage(ids[0], _hash(9), Side.HOLDOUT, False)], NOW)
+        again = prelabels.place(session, project.id, [PlacedImage(ids[0], _hash(9), 0.1)], NOW)
 
     assert (first, again) == (2, 0)
     with reading(any_database) as session:
-        known = prelabels.grouped(session, project.id, encoder=ENCODER)
+        known = groups.standing(session, ids)
         waiting = prelabels.ungrouped(session, project.id, encoder=ENCODER, limit=9)
-    assert [(image.content_hash, image.founder, image.side, image.bridge) for image in known] == [
-        (_hash(0), _hash(0), Side.POOL, False),
-        (_hash(1), _hash(0), Side.POOL, True),
+    assert sorted((image.content_hash, image.founder) for image in known) == [
+        (_hash(0), _hash(0)),
+        (_hash(1), _hash(0)),
     ]
     assert [image.id for image in waiting] == [ids[2]]
 
 
-def test_a_groups_side_is_written_once(any_database: sa.Engine, make_project: MakeProject) -> None:
+def test_a_groups_position_is_written_once(any_database: sa.Engine, make_project: MakeProject) -> None:
     project = make_project(any_database)
     with transaction(any_database) as session:
         ids = _images(session, project, 2)
 
-    for image_id, side in zip(ids, (Side.HOLDOUT, Side.POOL), strict=True):
+    for image_id, position in zip(ids, (0.1, 0.5), strict=True):
         with transaction(any_database) as session:
-            prelabels.place(session, project.id, [PlacedImage(image_id, _hash(0), side, False)], NOW)
+            prelabels.place(session, project.id, [PlacedImage(image_id, _hash(0), position)], NOW)
 
     with reading(any_database) as session:
-        assert session.scalars(sa.select(GroupRow.side)).all() == [Side.HOLDOUT]
+        assert session.scalars(sa.select(GroupRow.position)).all() == [0.1]
 
 
 @pytest.mark.parametrize("limit", [1, 2])

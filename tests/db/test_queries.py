@@ -9,22 +9,29 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.repositories.people import annotators
 from db.repositories.queries import queries
 from db.repositories.queries.queries import NewQuery, NewReview
+from db.repositories.reviews import overlaps
+from db.repositories.versions import predictions
+from db.repositories.versions.predictions import PredictionFile
 from db.session import reading, transaction
 from db.tables import ImageRow, PrelabelRow, ReviewRow
 from db.views import dashboard, figures, tallies
 from db.views.figures import NewFigure
 from labeling.jobs import Trigger
 from labeling.project import Project
-from labeling.types import ImageId, LabelSource, ReviewKind, Side
+from labeling.types import Actor, ImageId, LabelSource, ReviewId, ReviewKind
 from tests import factories
+from tests.answering import answer
 from tests.factories import NOW
+
+LEAD = Actor("lead", "random answers", NOW)
 
 
 @pytest.fixture
 def project(any_database: sa.Engine, make_project: Callable[..., Project]) -> Project:
-    """Ten images, each a group of its own; the first two are held out."""
+    """Ten images, each a group of its own; the last two are reserved."""
     project = make_project(any_database)
     with transaction(any_database) as session:
         for i in range(10):
@@ -33,8 +40,7 @@ def project(any_database: sa.Engine, make_project: Callable[..., Project]) -> Pr
 
 
 def _add_image(session: Session, project: Project, i: int) -> None:
-    side = Side.HOLDOUT if i < 2 else Side.POOL
-    image = factories.image(session, project.id, f"h{i}", side=side)
+    image = factories.image(session, project.id, f"h{i}", reserved=i >= 8)
     revision, at = "r1" if i < 9 else "r0", NOW + timedelta(seconds=i)
     factories.prelabel(session, image, [0.2, 0.3, 0.5], revision=revision, created_at=at)
 
@@ -99,7 +105,6 @@ def test_a_query_leaves_out_what_was_taken_meanwhile_and_is_not_written_empty(
 def test_the_tally_counts_every_state(any_database: sa.Engine, project: Project) -> None:
     with transaction(any_database) as session:
         images = _images(session)
-        images[2].bridge = True
         one, two, three = _ask(session, project, images[3:6])
         _annotate(session, one, "answered")
         _annotate(session, two, "skipped")
@@ -119,10 +124,9 @@ def test_the_tally_counts_every_state(any_database: sa.Engine, project: Project)
         "quarantined": 1,
         "fetched": 10,
         "prelabelled": 10,
-        "bridge": 1,
-        "ready": 9,
-        "pool": 7,
-        "holdout": 2,
+        "ready": 10,
+        "pool": 8,
+        "reserved": 2,
         "groups": 10,
         "asked": 3,
         "open": 1,
@@ -141,6 +145,21 @@ def test_an_image_that_only_an_older_engine_prelabelled_is_not_ready(any_databas
     assert (counts["fetched"], counts["prelabelled"], counts["ready"]) == (10, 1, 1)
 
 
+def test_a_group_of_more_images_than_a_statement_takes_is_checked(any_database: sa.Engine, project: Project) -> None:
+    with transaction(any_database) as session:
+        first = _images(session)[7]
+        group, asked = first.group_id or 0, first.id
+        facts = {
+            column.name: getattr(first, column.name) for column in ImageRow.__table__.columns if column.name != "id"
+        }
+        session.execute(sa.insert(ImageRow), [{**facts, "content_hash": f"twin{i}"} for i in range(22_000)])
+        (review,) = _ask(session, project, [first])
+
+        taken = queries.taken_groups(session, project.id, {group})
+
+    assert taken == {group} and review.image_id == asked
+
+
 def test_the_fingerprint_changes_with_every_fact_and_only_then(any_database: sa.Engine, project: Project) -> None:
     states = []
 
@@ -155,6 +174,21 @@ def test_the_fingerprint_changes_with_every_fact_and_only_then(any_database: sa.
         _annotate(session, review, "answered")
         look(session)
         _label(session, project, _images(session)[0], "cat", LabelSource.PEOPLE)
+        look(session)
+        overlaps.want(session, {ReviewId(review.id): 2}, LEAD)
+        look(session)
+        ann = factories.annotator(session, project.id, "ann")
+        answer(session, ReviewId(review.id), {ann: "cat"})
+        look(session)
+        annotators.void(session, ann, LEAD)
+        look(session)
+        version = factories.version(session, project.id)
+        look(session)
+        predictions.keep_prediction_file(session, version, PredictionFile("p", 10, "0" * 64, NOW))
+        look(session)
+        predictions.keep_prediction_file(session, version, PredictionFile("p", 11, "1" * 64, NOW + timedelta(hours=1)))
+        look(session)
+        factories.failure(session, project.id, "fetch")
         look(session)
         factories.review_end(session, review.id)
         look(session)

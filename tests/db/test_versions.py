@@ -11,20 +11,21 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.repositories.queries import examples
+from db.repositories.queries.examples import AsOf
 from db.repositories.queries.pool import count_ready, read_pool
 from db.repositories.versions import predictions, versions
 from db.repositories.versions.predictions import PredictionFile
 from db.session import reading, transaction
-from db.tables import ImageRow, PredictionRow, ReviewRow
+from db.tables import PredictionRow, ReviewRow
 from labeling.errors import Conflict, NotFound
 from labeling.jobs import Trigger
 from labeling.project import Project
-from labeling.types import Example, ImageId, LabelSource, ReviewKind, Side, Verdict
+from labeling.types import Example, ImageId, LabelSource, ReviewKind, Verdict
 from tests import factories
 from tests.factories import NOW
 
 MakeProject = Callable[..., Project]
-MEASURED = (ReviewKind.EVALUATION, ReviewKind.CALIBRATION)
+MEASURED = (ReviewKind.RANDOM, ReviewKind.GOLD)
 
 
 def add_version(session: Session, project: Project, number: int) -> versions.Version:
@@ -57,9 +58,9 @@ def give(session: Session, version: versions.Version, verdict: Verdict) -> None:
 
 
 def add_image(
-    session: Session, project: Project, name: str, *, side: Side | None = Side.POOL, revision: str | None = "r1"
+    session: Session, project: Project, name: str, *, reserved: bool | None = False, revision: str | None = "r1"
 ) -> ImageId:
-    image = factories.image(session, project.id, name, side=side)
+    image = factories.image(session, project.id, name, reserved=reserved)
     if revision is not None:
         factories.prelabel(session, image, revision=revision)
     return image
@@ -81,8 +82,8 @@ def add_label(
     return factories.label(session, project.id, image_id, value, source, review)
 
 
-def hard(session: Session, project: Project, **more: int) -> list[Example]:
-    return examples.read_examples(session, project.id, [ReviewKind.HARD], Side.POOL, **more)
+def hard(session: Session, project: Project, as_of: AsOf | None = None) -> list[Example]:
+    return examples.read_examples(session, project.id, [ReviewKind.HARD], as_of=as_of)
 
 
 def test_a_version_is_read_as_it_was_saved_and_its_number_is_taken(
@@ -144,65 +145,61 @@ def test_the_current_label_is_the_newest_and_a_withdrawn_one_is_none(
     project = make_project(any_database)
     with transaction(any_database) as session:
         one, two = add_image(session, project, "a"), add_image(session, project, "b")
-        first = add_label(session, project, one, "cat")
+        add_label(session, project, one, "cat")
+        before = examples.now_of(session, project.id)
         add_label(session, project, two, "dog")
         changed = add_label(session, project, one, "bird")
         add_label(session, project, two, None)
 
     with reading(any_database) as session:
-        now, then = hard(session, project), hard(session, project, up_to=first)
+        now, then = hard(session, project), hard(session, project, before)
 
     assert [(e.image_id, e.label, e.label_id) for e in now] == [(one, "bird", changed)]
     assert [(e.image_id, e.label) for e in then] == [(one, "cat")]
 
 
-def test_examples_are_read_by_kind_and_side_and_never_from_bridges(
+def test_examples_are_read_by_kind_and_never_of_reserved_groups(
     any_database: sa.Engine, make_project: MakeProject
 ) -> None:
     project = make_project(any_database)
     with transaction(any_database) as session:
-        pool = [add_image(session, project, name) for name in "abcd"]
-        held = [add_image(session, project, name, side=Side.HOLDOUT) for name in "ef"]
-        loose = add_image(session, project, "g", side=None)
+        pool = [add_image(session, project, name) for name in "abc"]
+        held = [add_image(session, project, name, reserved=True) for name in "def"]
+        loose = add_image(session, project, "g", reserved=None)
         add_label(session, project, pool[0], "cat")
-        add_label(session, project, pool[1], "cat", ReviewKind.CALIBRATION)
+        add_label(session, project, pool[1], "cat", ReviewKind.RANDOM)
         add_label(session, project, pool[2], "cat", None, LabelSource.IMPORT)
-        add_label(session, project, pool[3], "cat")
-        add_label(session, project, held[0], "cat", ReviewKind.EVALUATION)
+        add_label(session, project, held[0], "cat", ReviewKind.RANDOM)
         add_label(session, project, held[1], "cat", None, LabelSource.IMPORT)
+        add_label(session, project, held[2], "cat")
         add_label(session, project, loose, "cat", None, LabelSource.IMPORT)
-        session.execute(sa.update(ImageRow).where(ImageRow.id == pool[3]).values(bridge=True))
 
     with reading(any_database) as session:
-        train = examples.read_examples(session, project.id, [ReviewKind.HARD], Side.POOL, imported=True)
-        judge = examples.read_examples(session, project.id, [ReviewKind.EVALUATION], Side.HOLDOUT)
+        train = examples.read_examples(session, project.id, [ReviewKind.HARD], imported=True)
         waiting = examples.unready_labels(session, project.id, "r1")
         elsewhere = examples.unready_labels(session, project.id, "r2")
 
     assert [(e.image_id, e.kind) for e in train] == [(pool[0], ReviewKind.HARD), (pool[2], None)]
-    assert [e.image_id for e in judge] == [held[0]]
     assert [image for _, image in waiting] == [loose]
     assert len(elsewhere) == 7
 
 
-def test_the_pool_holds_what_is_grouped_no_bridge_and_prelabelled_by_this_revision(
+def test_the_pool_holds_what_is_grouped_and_prelabelled_by_this_revision(
     any_database: sa.Engine, make_project: MakeProject
 ) -> None:
     project = make_project(any_database)
     with transaction(any_database) as session:
         ready = add_image(session, project, "a")
-        held = add_image(session, project, "b", side=Side.HOLDOUT)
-        add_image(session, project, "c", side=None)
+        held = add_image(session, project, "b", reserved=True)
+        add_image(session, project, "c", reserved=None)
         add_image(session, project, "d", revision=None)
         add_image(session, project, "e", revision="r0")
-        bridge = add_image(session, project, "f")
-        session.execute(sa.update(ImageRow).where(ImageRow.id == bridge).values(bridge=True))
 
     with reading(any_database) as session:
         rows = list(read_pool(session, project.id, "r1"))
         counted = count_ready(session, project.id, "r1")
 
-    assert [(row.image_id, row.holdout, row.content_hash) for row in rows] == [(ready, False, "a"), (held, True, "b")]
+    assert [(row.image_id, row.content_hash) for row in rows] == [(ready, "a"), (held, "b")]
     assert rows[0].probs == [0.5, 0.3, 0.2]
     assert counted == 2
 
@@ -215,7 +212,7 @@ def test_evidence_is_kept_once_for_what_is_asked_now_and_for_what_judges_version
         asked, answered, judging, _ = (add_image(session, project, name) for name in "abcd")
         add_review(session, project, asked, ReviewKind.HARD)
         factories.annotation(session, add_review(session, project, answered, ReviewKind.HARD))
-        factories.annotation(session, add_review(session, project, judging, ReviewKind.EVALUATION))
+        factories.annotation(session, add_review(session, project, judging, ReviewKind.RANDOM))
         version = add_version(session, project, 1)
         missing = predictions.images_without_evidence(session, project.id, version.id, MEASURED, lately=0)
 
@@ -238,7 +235,7 @@ def test_of_older_versions_stays_what_chose_an_image_and_what_judges_versions(
         chosen, asked, judging = (add_image(session, project, name) for name in "abc")
         query = session.get_one(ReviewRow, add_review(session, project, chosen, ReviewKind.HARD)).query_id
         add_review(session, project, asked, ReviewKind.HARD)
-        add_review(session, project, judging, ReviewKind.EVALUATION)
+        add_review(session, project, judging, ReviewKind.RANDOM)
         old, new = add_version(session, project, 1), add_version(session, project, 2)
         probs = [0.7, 0.2, 0.1]
         predictions.add_evidence(session, old.id, [(chosen, probs)], NOW, asked_in=query)

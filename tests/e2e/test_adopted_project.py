@@ -18,12 +18,13 @@ from db.repositories.images import adopted_tasks
 from db.repositories.labels import labels
 from db.repositories.projects import projects
 from db.repositories.queries.examples import read_examples
+from db.repositories.queries.stream import is_reserved, read_stream, share_in_force
 from db.repositories.reviews import label_studio as label_studio_places
 from db.session import reading
-from db.tables import AdoptedTaskRow, AnnotationRow, PushRow, ReviewRow
+from db.tables import AdoptedTaskRow, AnnotationRow, GroupRow, ImageRow, PushRow, ReviewRow
 from labeling.adapters.label_studio.client import LabelStudio
 from labeling.review.kinds import Use, kinds_for
-from labeling.types import ProjectId, Side
+from labeling.types import ProjectId
 from service.jobs.jobs import Jobs
 from service.label_studio.takeover import TakenOver, TakingOver
 from tests.e2e.conftest import RealLabelStudio
@@ -83,7 +84,7 @@ def test_a_project_that_others_made_is_taken_over_with_all_that_people_did_in_it
         assert len(drafts) == 1
         assert (again.tasks, again.new, again.refused) == (12, 0, 0)
         _assert_each_task_has_one_review_and_kept_what_it_had(hardcase, admin, ls_project, tasks)
-        _assert_nothing_of_the_holdout_is_used(hardcase)
+        _assert_nothing_of_the_reserve_is_used(hardcase)
 
 
 def _assert_each_task_has_one_review_and_kept_what_it_had(
@@ -103,15 +104,19 @@ def _assert_each_task_has_one_review_and_kept_what_it_had(
     assert there[tasks[0]]["caption"] == "animal 0"
 
 
-def _assert_nothing_of_the_holdout_is_used(hardcase: Hardcase) -> None:
-    """A label from an adopted task may train; on the hold-out side it is kept and used for nothing."""
+def _assert_nothing_of_the_reserve_is_used(hardcase: Hardcase) -> None:
+    """A label from an adopted task may train; of a reserved image it is kept and used for nothing."""
     project_id = _project(hardcase)
     with reading(hardcase.database) as session:
         held = len(labels.current(session, project_id))
-        train = read_examples(session, project_id, kinds_for(Use.TRAIN), Side.POOL)
-        judged = read_examples(session, project_id, kinds_for(Use.GATE), Side.HOLDOUT)
-        aside = read_examples(session, project_id, kinds_for(Use.TRAIN), Side.HOLDOUT)
-    assert judged == []
+        train = read_examples(session, project_id, kinds_for(Use.TRAIN))
+        of_reserved = sa.select(ImageRow.id).join(GroupRow, GroupRow.id == ImageRow.group_id)
+        share = share_in_force(session, project_id)
+        reserved = set(session.scalars(of_reserved.where(is_reserved(project_id, share))))
+        aside = [label for label in labels.current(session, project_id) if label.image_id in reserved]
+        measured = read_stream(session, project_id).examples
+    assert not measured
+    assert not {example.image_id for example in train} & reserved
     assert len(train) + len(aside) == held
 
 

@@ -41,12 +41,11 @@ policy:
   engine: scripted
   query_size: {size}
   low_water: 1
-  holdout_share: {holdout}
   learn_after_labels: 1000
-  shares: {{evaluation_until_target: {evaluation}, control: {rest}, calibration: {rest}, blind: 0}}
+  shares: {{random_first: {random}, random: {random}, blind: 0}}
 """
-OF_FEW = PROJECT.format(name="few", labels=json.dumps(FEW), size=14, holdout=0.4, evaluation=0.3, rest=0.1)
-OF_MANY = PROJECT.format(name="many", labels=json.dumps(MANY), size=6, holdout=0.000001, evaluation=0, rest=0)
+OF_FEW = PROJECT.format(name="few", labels=json.dumps(FEW), size=14, random=0.3)
+OF_MANY = PROJECT.format(name="many", labels=json.dumps(MANY), size=6, random=0)
 BYTES_OF = "async image => [...new Uint8Array(await (await fetch(image.src)).arrayBuffer())]"
 REGIONS = "  regions: {folder}\n"
 
@@ -210,9 +209,8 @@ def test_another_choice_is_recorded_as_a_correction(desk: Desk) -> None:
     assert _label_of(desk, asked) == other
 
 
-@pytest.mark.parametrize("kind", [ReviewKind.EVALUATION, ReviewKind.CALIBRATION])
-def test_a_blind_task_shows_nothing_selected_and_a_hotkey_answers_it(desk: Desk, kind: ReviewKind) -> None:
-    asked = desk.take(lambda asked: asked.kind is kind)
+def test_a_blind_task_shows_nothing_selected_and_a_hotkey_answers_it(desk: Desk) -> None:
+    asked = desk.take(lambda asked: asked.kind is ReviewKind.RANDOM)
 
     desk.open(asked)
     chosen = desk.chosen()
@@ -225,7 +223,7 @@ def test_a_blind_task_shows_nothing_selected_and_a_hotkey_answers_it(desk: Desk,
     assert _label_of(desk, asked) == FEW[1]
 
 
-def test_a_skip_is_recorded_and_makes_no_label(desk: Desk) -> None:
+def test_a_skip_is_recorded_and_gives_no_class(desk: Desk) -> None:
     desk.stream("few")  # the button is there only where the queue decides what comes next
     shown = desk.task_shown()
     asked = desk.take(lambda asked: asked.task == shown)
@@ -234,7 +232,7 @@ def test_a_skip_is_recorded_and_makes_no_label(desk: Desk) -> None:
 
     answer = _recorded(desk, asked, 1)
     assert (answer.action, answer.answers) == (AnnotationAction.SKIPPED, [])
-    assert desk.labels(asked.image) == []
+    assert [label.value for label in desk.labels(asked.image)] == [None]
 
 
 def test_an_update_changes_the_label(desk: Desk) -> None:

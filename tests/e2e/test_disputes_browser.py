@@ -24,7 +24,7 @@ from tests.reviewing import ask, label_values
 from tests.service.web_client import make_key
 from tests.service.web_process import web_process
 
-KINDS = [ReviewKind.HARD, ReviewKind.CALIBRATION, ReviewKind.HARD]
+KINDS = [ReviewKind.HARD, ReviewKind.RANDOM, ReviewKind.HARD]
 
 
 def _fill(database: sa.Engine, project: Project, home: Path) -> list[int]:
@@ -68,7 +68,7 @@ def test_a_lead_decides_by_keys_alone_one_after_another(
     database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path
 ) -> None:
     project = make_project(database)
-    hard, calibration, other = _fill(database, project, tmp_path)
+    hard, random, other = _fill(database, project, tmp_path)
     key = make_key(database, Role.ENGINEER)
     with web_process(database, tmp_path) as running, sync_playwright() as playwright, launched(playwright) as browser:
         address = f"{running.address}/projects/{project.id}/disputes"
@@ -93,5 +93,5 @@ def test_a_lead_decides_by_keys_alone_one_after_another(
     assert widest <= 400 and "decided blind" in narrow
     assert "ann@example.com" not in blind and "bird" not in blind.split("decided blind")[1].split("kind")[0]
     assert "ann@example.com" in open_ and "70 %" in open_
-    assert label_values(database, project.id) == {calibration: "cat", hard: "dog"}
+    assert label_values(database, project.id) == {random: "cat", hard: "dog"}
     assert other not in label_values(database, project.id)

@@ -44,7 +44,7 @@ PARAMETERS = {"{project}": "1", "{image_id}": "1", "{annotator_id}": "1", "{deed
 PAGES = [
     path
     for (method, path), access in ACCESS.items()
-    if method == "GET" and access.how is How.PAGE and "/plots/" not in path  # an image
+    if method == "GET" and access.how is How.PAGE and not path.endswith(("/plots/{file}", "/download"))
 ]
 MORE = ("/projects/1/labels?disputed=true", "/projects/1/labels?text=%3Cscript%3E", "/projects/%3Cscript%3Ealert(6)")
 NARROW = 400
@@ -143,7 +143,7 @@ def _fill(database: sa.Engine, home: Path) -> None:
     with transaction(database) as session:
         project = projects.create(session, config, salt="salt", author=HOSTILE, now=NOW)
     fill(database, project, ImageStore(str(home / "media")))
-    made = asked(database, project, [ReviewKind.HARD, *[ReviewKind.EVALUATION] * 3, ReviewKind.CONTROL] * 2,
+    made = asked(database, project, [ReviewKind.HARD, *[ReviewKind.RANDOM] * 3, ReviewKind.HARD] * 2,
                  probs=[[0.2, 0.5, 0.3]] * 10, texts=[HOSTILE] * 10)  # fmt: skip
     _paint(database, ImageStore(str(home / "media")))
     for number, review in enumerate(made[:8]):

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from db.repositories.reviews import label_studio as places
 from db.session import reading, transaction
-from db.tables import AnnotationRow, PushRow, ReviewEndRow
+from db.tables import AnnotationRow, LabelRow, PushRow, ReviewEndRow
 from labeling.adapters.label_studio.client import LabelStudio
 from labeling.project import Project
 from labeling.types import NONE_OF_THESE, ReviewKind
@@ -28,8 +28,8 @@ from service.work.wiring import Parts
 from tests.e2e.conftest import RealLabelStudio
 from tests.reviewing import SECRET, ask, label_values, make_parts, rows_of, run_inference
 
-HARD, CONTROL, EVALUATION = ReviewKind.HARD, ReviewKind.CONTROL, ReviewKind.EVALUATION
-KINDS = [HARD, CONTROL, HARD, EVALUATION]
+HARD, RANDOM = ReviewKind.HARD, ReviewKind.RANDOM
+KINDS = [HARD, HARD, HARD, RANDOM]
 PROBS = [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.4, 0.35, 0.25], [0.1, 0.1, 0.8]]
 
 
@@ -41,8 +41,11 @@ class Person:
     project: int = 0
     answered: dict[int, int] = field(default_factory=dict)
 
+    def next(self) -> httpx.Response:
+        return self.http.get(f"/api/projects/{self.project}/next")
+
     def next_task(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.http.get(f"/api/projects/{self.project}/next").raise_for_status().json()
+        found: dict[str, Any] = self.next().raise_for_status().json()
         return found
 
     def answer(self, task: int, choice: str | None, **more: Any) -> int:
@@ -109,10 +112,41 @@ def test_tasks_come_in_the_order_of_the_queue_and_a_blind_one_shows_nothing(scen
         seen.append((task["id"], [p["result"] for p in task["predictions"]]))
         scene.person.answer(task["id"], "cat")
 
-    # keys: the doubtful image 2 at 1.25 (rank 0 of 2), control at 1 + .37, evaluation at 1 + .11, image 0 at 1.75
-    assert [task for task, _ in seen] == [scene.task(3), scene.task(2), scene.task(1), scene.task(0)]
+    # keys: the random one at 1 + .11, the doubtful image 2 at 1.17 (rank 0 of 3), then images 0 and 1 as picked
+    assert [task for task, _ in seen] == [scene.task(3), scene.task(2), scene.task(0), scene.task(1)]
     assert seen[0][1] == [[]]
     assert seen[1][1][0][0]["value"] == {"choices": ["cat"]}
+
+
+def test_tasks_without_a_prediction_leave_everybody_but_one_without_work_until_the_next_push(
+    scene: Scene, label_studio: RealLabelStudio
+) -> None:
+    studio = scene.parts.label_studio
+    first, *rest = (scene.task(position) for position in (3, 2, 1, 0))
+    scene.person.answer(rest[-1], "cat")  # it wants no more answers, so it need not have a prediction
+    with _person(label_studio, label_studio.token, scene.ls_project) as admin:
+        for task in studio.tasks(scene.ls_project, rest):
+            for prediction in task.predictions:
+                admin.http.delete(f"/api/predictions/{prediction['id']}/").raise_for_status()
+    lacking = studio.without_prediction(scene.ls_project, "v0-q1")
+    with _person(label_studio, label_studio.make_annotator().token, scene.ls_project) as other:
+        served = scene.person.next_task()["id"]
+        before = other.next().status_code
+
+        counts = push(scene.parts, scene.project.id)
+
+        after = other.next()
+    assert (lacking, served, before) == (set(rest[:-1]), first, 404)  # though two more were open
+    assert counts["reordered"] == 4
+    assert (after.status_code, after.json()["id"] in rest) == (200, True)
+    assert studio.without_prediction(scene.ls_project, "v0-q2") == set()
+
+
+@contextmanager
+def _person(label_studio: RealLabelStudio, token: str, project: int) -> Iterator[Person]:
+    headers = {"Authorization": f"Token {token}"}
+    with httpx.Client(base_url=label_studio.url, headers=headers, timeout=30) as http:
+        yield Person(http, project)
 
 
 def test_pushing_again_makes_and_orders_nothing_and_new_reviews_are_put_in_their_place(scene: Scene) -> None:
@@ -155,7 +189,8 @@ def test_a_skip_closes_a_review_here_and_there(scene: Scene) -> None:
 
     counts = sync(scene.parts, scene.project.id)
 
-    assert counts == {"recorded": 1, "withdrawn": 0, "labels": 0}
+    assert counts == {"recorded": 1, "withdrawn": 0, "labels": 1}
+    assert _given(scene) == [None]  # the row says that nobody could tell
     assert scene.person.next_task()["id"] != first
     assert push(scene.parts, scene.project.id) == {"pushed": 0, "reordered": 0}
 
@@ -214,13 +249,14 @@ def test_prelabels_accepted_in_bulk_are_recorded_each_once(scene: Scene) -> None
 
     first, second = sync(scene.parts, scene.project.id), sync(scene.parts, scene.project.id, full=True)
 
-    assert first["labels"] == 3  # the blind one has an empty result: it counts as skipped
+    assert first["labels"] == 4
+    assert _given(scene).count(None) == 1  # the blind one has an empty result: it counts as skipped
     assert (second["recorded"], second["labels"]) == (0, 0)
 
 
 def test_a_killed_push_finds_its_tasks_again_and_makes_none_twice(scene: Scene) -> None:
     with transaction(scene.parts.database) as session:
-        new = ask(session, scene.project, 2, [HARD, CONTROL])
+        new = ask(session, scene.project, 2, [HARD, HARD])
     push(scene.parts, scene.project.id)
     with transaction(scene.parts.database) as session:  # as if killed between import and recording
         session.execute(sa.delete(PushRow).where(PushRow.review_id.in_(new)))
@@ -267,12 +303,13 @@ def test_an_answer_without_a_look_at_the_image_makes_no_label_until_it_turns_out
     scene.reviews.append(int(new[0]))
     scene.person.answer(scene.task(-1), "dog")
 
-    blind = sync(scene.parts, scene.project.id)
+    blind, before = sync(scene.parts, scene.project.id), _given(scene)
     run_inference(scene.parts.database, new)
     late = sync(scene.parts, scene.project.id)
 
-    assert (blind["recorded"], blind["labels"]) == (1, 0)
+    assert (blind["recorded"], blind["labels"]) == (1, 1)
     assert (late["recorded"], late["labels"]) == (0, 1)
+    assert (before, _given(scene)) == ([None], ["dog"])
 
 
 def test_an_address_near_its_end_is_renewed(scene: Scene) -> None:
@@ -311,6 +348,13 @@ def test_a_personal_access_token_works_as_well_as_a_legacy_one(label_studio: Rea
 
     assert "admin@example.com" in names.values()
     assert release == "1.23.2"
+
+
+def _given(scene: Scene) -> list[str | None]:
+    """What the newest row of each image says; None: that nobody could tell."""
+    with reading(scene.parts.database) as session:
+        rows = session.scalars(sa.select(LabelRow).order_by(LabelRow.id))
+        return list({row.image_id: row.value for row in rows}.values())
 
 
 def _result(choice: str | None) -> list[dict[str, Any]]:

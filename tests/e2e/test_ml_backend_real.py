@@ -31,7 +31,7 @@ from tests.e2e.running import Hardcase, running_hardcase, wait_until
 from tests.e2e.test_pages_browser import QUIET
 from tests.reviewing import ask, make_parts, rows_of
 
-KINDS = [ReviewKind.HARD, ReviewKind.HARD, ReviewKind.EVALUATION]
+KINDS = [ReviewKind.HARD, ReviewKind.HARD, ReviewKind.RANDOM]
 PROBS = [[0.82, 0.13, 0.05], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]]
 DIGESTS = [f"{number:064d}" for number in (1, 2, 3)]
 REASON = "whiskers <img src=x onerror=alert(1)> & <b>ears</b>, for $image and $engine_top"

@@ -87,7 +87,7 @@ def test_a_person_logs_in_by_keyboard_sees_the_figures_and_logs_out(
 
     page.evaluate("() => document.querySelectorAll('img.plot').forEach(i => i.scrollIntoView())")
     page.wait_for_function("() => [...document.querySelectorAll('img.plot')].every(i => i.naturalWidth > 200)")
-    assert page.get_by_role("img", name="Hold-out accuracy by version").is_visible()
+    assert page.get_by_role("img", name="Accuracy by version on the random stream").is_visible()
     shown = page.locator(".gallery img").first
     shown.scroll_into_view_if_needed()
     page.wait_for_function("() => [...document.querySelectorAll('.gallery img')].some(i => i.naturalWidth === 160)")

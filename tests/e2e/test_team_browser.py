@@ -36,7 +36,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def project(database: sa.Engine, tmp_path: Path, make_project: Callable[..., Project]) -> Project:
     """Three people with stated errors: gold, blind images and pre-labels, answered by all of them."""
-    ground = team_ground(database, tmp_path, make_project(database), pool=160, holdout=0)
+    ground = team_ground(database, tmp_path, make_project(database), pool=160, reserved=0)
     store, rng = ImageStore(str(tmp_path / "media")), np.random.default_rng(2)
     for image in range(160):
         store.keep(f"{image:064x}", picture(("tomato", "steelblue", "gold")[image % 3]), "image/png", None)

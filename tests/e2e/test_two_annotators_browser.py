@@ -37,16 +37,18 @@ policy:
   engine: scripted
   query_size: 6
   low_water: 1
-  holdout_share: 0.000001
   learn_after_labels: 1000
-  shares: {evaluation_until_target: 0, evaluation: 0, control: 0, calibration: 0, blind: 0}
+  shares: {random_first: 0, random: 0, blind: 0}
   gold: {rate: 0}
   overlap: {people: 1}
 """
 HOME = "/projects/{project}"
 PLACES = [
-    path[len(HOME) :] for method, path in ACCESS if method == "GET" and path.startswith(HOME) and path.count("{") == 1
+    path[len(HOME) :]
+    for method, path in ACCESS
+    if method == "GET" and path.startswith(HOME) and path.count("{") == 1 and not path.endswith("/download")
 ]
+"""Pages of a project; a download needs a version, which two answers make none of."""
 
 
 @dataclass

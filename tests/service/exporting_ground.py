@@ -46,9 +46,8 @@ class Ground:
         self,
         number: int,
         *,
-        side: str | None = "pool",
+        reserved: bool | None = False,
         text: str | None = None,
-        bridge: bool = False,
         stored: bool = True,
     ) -> int:
         """An image of its own group, with its picture in the store and a prelabel that says the second class."""
@@ -59,7 +58,7 @@ class Ground:
         with transaction(self.database) as session:
             size = {"width": 24, "height": 16, "size_bytes": len(data)}
             of = self.project.id
-            image = factories.image(session, of, digest, side=side, text=text, bridge=bridge, **size)
+            image = factories.image(session, of, digest, reserved=reserved, text=text, **size)
             name = factories.registration(session, of, f"photos/{number}.png", text=text, fingerprint="1")
             factories.fetch(session, name, image)
             factories.prelabel(session, image, [0.2, 0.7, 0.1], engine="scripted", revision="scripted-1")

@@ -4,7 +4,7 @@ select and figures start from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,7 +23,7 @@ from labeling.adapters.storage.embedding_store import EmbeddingStore
 from labeling.adapters.storage.prediction_files import write_predictions
 from labeling.jobs import Trigger
 from labeling.project import Project
-from labeling.types import LabelSource, ReviewKind, Side, Verdict, VersionId
+from labeling.types import LabelSource, ReviewKind, Verdict, VersionId
 from service.settings import Settings
 from service.work.failpoints import Failpoints
 from service.work.wiring import Parts
@@ -60,22 +60,27 @@ def make_parts(database: sa.Engine, home: Path) -> Parts:
 
 
 def seed_images(parts: Parts, project: Project, n: int, *, twins: int = 1) -> list[int]:
-    """Store n ready images in groups of `twins`; every fourth group is held out. Vectors go in too."""
+    """Store n ready images in groups of `twins`; every fourth group is reserved. Vectors go in too."""
     rng = np.random.default_rng(0)
     probs = rng.dirichlet(np.ones(len(project.config.classes)), size=n)
     parts.embeddings.put(ENCODER, [f"{i:064x}" for i in range(n)], rng.normal(size=(n, 6)).astype(np.float32))
     with transaction(parts.database) as session:
         for i in range(n):
             if i % twins == 0:
-                side = Side.HOLDOUT if (i // twins) % 4 == 0 else Side.POOL
-                group = factories.group(session, project.id, f"{i:064x}", side)
+                group = factories.group(session, project.id, f"{i:064x}", reserved=(i // twins) % 4 == 0)
             image = factories.image(session, project.id, f"{i:064x}", group_id=group)
             prelabel(session, image, probs[i].tolist())
         return list(session.scalars(sa.select(ImageRow.id).order_by(ImageRow.id)))
 
 
 def add_champion(
-    parts: Parts, project: Project, image_ids: Sequence[int], probs: npt.ArrayLike, *, promoted: bool = True
+    parts: Parts,
+    project: Project,
+    image_ids: Sequence[int],
+    probs: npt.ArrayLike,
+    *,
+    promoted: bool = True,
+    report: Mapping[str, Any] | None = None,
 ) -> VersionId:
     """Save a version that predicts so, and crown it."""
     with transaction(parts.database) as session:
@@ -89,7 +94,7 @@ def add_champion(
             card_hash="c",
             snapshot_hash="s",
             last_label_id=last,
-            report={},
+            report=report or {},
             trigger=Trigger.ANSWERED,
             now=NOW,
         )
@@ -152,14 +157,14 @@ class Clock:
 
 @dataclass(frozen=True)
 class Ground:
-    """A project with images: `truth` by image id, and which images stand on which side."""
+    """A project with images: `truth` by image id, and which of them are reserved."""
 
     parts: Parts
     project: Project
     clock: Clock
     truth: dict[int, int] = field(default_factory=dict)
     pool: list[int] = field(default_factory=list)
-    holdout: list[int] = field(default_factory=list)
+    reserved: list[int] = field(default_factory=list)
 
     def label(self, image_ids: Iterable[int], kind: ReviewKind | None, value: str | None = None) -> None:
         """Give each image its true label, or this one, as a review of that kind would; None imports it."""
@@ -182,19 +187,19 @@ class Ground:
             return list(session.scalars(query))
 
 
-def make_ground(database: sa.Engine, home: Path, project: Project, *, pool: int = 60, holdout: int = 40) -> Ground:
+def make_ground(database: sa.Engine, home: Path, project: Project, *, pool: int = 60, reserved: int = 40) -> Ground:
     """Images that a linear head can tell apart, and prelabels that are right two times in three."""
     clock = Clock()
     ground = Ground(replace(make_parts(database, home), now=clock), project, clock)
-    add_images(ground, pool, Side.POOL)
-    add_images(ground, holdout, Side.HOLDOUT)
+    add_images(ground, pool, False)
+    add_images(ground, reserved, True)
     return ground
 
 
 def add_images(
     ground: Ground,
     n: int,
-    side: Side,
+    reserved: bool,
     *,
     vector: Callable[[np.ndarray], np.ndarray] = lambda vector: vector,
     ready: bool = True,
@@ -207,7 +212,7 @@ def add_images(
             seed = len(ground.truth)
             rng = np.random.default_rng(seed)
             hashes.append(f"{seed:064x}")
-            image_id = factories.image(session, ground.project.id, hashes[-1], side=side if ready else None)
+            image_id = factories.image(session, ground.project.id, hashes[-1], reserved=reserved if ready else None)
             ground.truth[image_id] = i % k
             vectors.append(vector(np.eye(k, 8)[i % k] + rng.normal(scale=0.25, size=8)))
             if ready:
@@ -216,7 +221,7 @@ def add_images(
             added.append(image_id)
     if n:
         ground.parts.embeddings.put(ENCODER, hashes, np.array(vectors, np.float32))
-    (ground.pool if side is Side.POOL else ground.holdout).extend(added)
+    (ground.reserved if reserved else ground.pool).extend(added)
     return added
 
 

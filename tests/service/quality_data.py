@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import Any
 
 import sqlalchemy as sa
 from PIL import Image
@@ -12,7 +13,10 @@ from PIL import Image
 from db.repositories.running import failures, heartbeats
 from db.session import transaction
 from labeling.adapters.storage.image_store import ImageStore
+from labeling.estimates import Estimate
 from labeling.project import Project
+from service.figures.estimates import known
+from service.figures.wrong_labels import ShareOfWrongLabels
 from tests import factories
 from tests.factories import NOW
 
@@ -27,6 +31,18 @@ def share(value: float | None, n: int, name: str = "accuracy") -> dict[str, obje
     if value is None:
         return {"known": False, "n": n, name: None, "lower": None, "upper": None}
     return {"known": True, "n": n, name: value, "lower": value - 0.08, "upper": min(1.0, value + 0.06)}
+
+
+def wrong_labels(share: Estimate | None, **more: Any) -> ShareOfWrongLabels:
+    """What the worker would say of wrong labels: nothing yet, or this share of 400 labels by 60 re-reviews."""
+    known_share = known(share)
+    counts: dict[str, Any] = {"wrong": 4, "corrected": 0, "open": 0, "labels": 400, "as_of": NOW.isoformat()}
+    if share is None:
+        counts = {"wrong": 0, "corrected": 0, "open": 0, "labels": 400, "as_of": None}
+    width = None if share is None else round(share.upper - share.lower, 4)
+    counts |= {"at_least": None, "doubled": 0, "asked": 60, "waiting": 0, "wanted": 60, "would_tell": 98, "more": 30}
+    counts |= {"width_now": width, "width_then": 0.06, "given": known_share, "share": known_share}
+    return ShareOfWrongLabels(**{**counts, **more})
 
 
 def fill(database: sa.Engine, project: Project, images: ImageStore) -> None:
@@ -55,10 +71,9 @@ def tally() -> dict[str, object]:
         "quarantined": 1,
         "fetched": 512,
         "prelabelled": 508,
-        "bridge": 3,
-        "ready": 505,
-        "pool": 381,
-        "holdout": 124,
+        "ready": 508,
+        "pool": 384,
+        "reserved": 124,
         "groups": 470,
         "asked": 200,
         "open": 22,
@@ -90,7 +105,7 @@ def figures(classes: list[str], hashes: list[str]) -> dict[str, dict[str, object
             "version": number,
             "at": NOW.isoformat(),
             "labels_by_people": labels,
-            "evaluation_labels": n,
+            "random_labels": n,
             **share(value, n),
             "promoted": verdict == "promoted",
             "verdict": verdict,
@@ -105,7 +120,7 @@ def figures(classes: list[str], hashes: list[str]) -> dict[str, dict[str, object
         )
     ]
     return {
-        "holdout_by_version": {
+        "accuracy_by_version": {
             "versions": [
                 {"version": 1, **version, **share(None, 12)},
                 {"version": 2, **version, **share(0.71, 34)},
@@ -136,4 +151,40 @@ def figures(classes: list[str], hashes: list[str]) -> dict[str, dict[str, object
         "hardest": {"images": images},
         "labels_by_source": {"sources": tally()["labels_by_source"]},
         "rounds": {"rounds": rounds},
+        "machine_labels": machine_labels(classes),
+        "random_stream": random_stream(),
+        "random_arm": random_arm(),
     }
+
+
+def random_stream() -> dict[str, object]:
+    groups = {"share": 0.26, "reserved": 124, "answered": 60, "waiting": 2, "left": 62, "rests_on": 51, "undecided": 1}
+    whole = {"groups": 470, "as_of": NOW.isoformat(), "newcomers": 12, "shadow_picks": 30}
+    answers = {"answers": 63, "answers_in_all": 174, "left_over": 290}
+    measured = {"on_collection": share(0.83, 51, "value"), "on_what_is_left": share(0.88, 51, "value")}
+    return {**groups, **whole, **answers, **measured}
+
+
+def random_arm() -> dict[str, object]:
+    arm = [{"labels": labels, "accuracy": share(value, 51, "value")} for labels, value in ((20, 0.6), (45, 0.7))]
+    ours = [{"version": 3, "labels": 140, "accuracy": share(0.83, 51, "value")}]
+    saved = {"known": True, "n": 51, "value": 2.1, "lower": 1.2, "upper": None}
+    difference = {**share(0.11, 51, "value"), "lower": 0.03}
+    counted = {"difference": difference, "pays": "pays", "saved": saved, "acted": "", "made_of": "the test"}
+    return {"rests_on": 51, "arm": arm, "ours": ours, **counted}
+
+
+def machine_labels(classes: list[str]) -> dict[str, object]:
+    thresholds = [
+        {"score": score, "images": images, "n": n, "right": right, **known}
+        for score, images, n, right, known in (
+            (0.93, 60, 18, 18, {"known": False, "precision": None, "lower": None, "upper": None}),
+            (0.71, 180, 41, 39, {"known": True, "precision": 0.943, "lower": 0.809, "upper": 0.997}),
+            (0.34, 300, 51, 42, {"known": True, "precision": 0.818, "lower": 0.654, "upper": 0.936}),
+        )
+    ]
+    sure = [{"image_id": image, "probability": 1 - image / 20, "score": 1 - image / 20} for image in range(1, 11)]
+    named = [{"label": label, "images": 100, "surest": sure[:5], "least_sure": sure[:4:-1]} for label in classes]
+    waiting = [{"image_id": 9, "why": "its near-duplicate group is not known yet"}]
+    counts = {"version": 3, "labelled": 208, "rest": 300, "waiting": 4}
+    return {**counts, "first_waiting": waiting, "thresholds": thresholds, "classes": named}

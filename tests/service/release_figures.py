@@ -10,12 +10,13 @@ from db.session import transaction
 from db.views import figures as kept
 from labeling.estimates import Estimate
 from labeling.project import Project
-from service.figures.accuracy import Cell, Confusion, HoldoutByVersion, OneVersion
+from service.figures.accuracy import AccuracyByVersion, Cell, Confusion, OneVersion
 from service.figures.agreement import Agreement, Among, Annotator, OneClass, Pair, People
 from service.figures.estimates import Known, estimate, exactly, known
 from service.figures.figures import write
-from service.figures.label_errors import LabelErrors, OnHoldout, SentBack, Slice
-from service.figures.label_quality import Coverage, Criterion, HoldoutLabels, LabelQuality, Suspects
+from service.figures.label_errors import LabelErrors, OnRandom, SentBack, Slice
+from service.figures.label_quality import Coverage, Criterion, LabelQuality, RandomLabels, Suspects
+from tests.service.quality_data import wrong_labels
 
 HIDDEN = "someone@example.org"
 UNKNOWN = known(Estimate(0.5, 0.2, 0.8, 3))
@@ -28,7 +29,7 @@ def sure(value: float, n: int) -> Known:
 
 
 def store_figures(database: sa.Engine, project: Project, at: datetime) -> None:
-    """The verdict, agreement, label errors, hold-out and confusion, as of a time."""
+    """The verdict, agreement, label errors, accuracy and confusion, as of a time."""
     classes = list(project.config.classes)
     champion = OneVersion(
         version=2, promoted=True, champion=True, **estimate(Estimate(0.83, 0.75, 0.89, 51), "accuracy")
@@ -39,18 +40,18 @@ def store_figures(database: sa.Engine, project: Project, at: datetime) -> None:
         _label_quality(),
         LabelErrors(
             labels=80,
-            rate=sure(0.06, 80),
             found=5,
             found_right=2,
             sent_back=SENT_BACK,
-            holdout=OnHoldout(labels=0, found=0, corrected=0),
+            random=OnRandom(labels=0, found=0, corrected=0),
             classes=[],
             slices=SLICES,
             suspects=[],
             last_label_id=80,
             config_version=1,
         ),
-        HoldoutByVersion([champion]),
+        wrong_labels(Estimate(0.04, 0.02, 0.09, 60), wrong=6, corrected=5),
+        AccuracyByVersion([champion]),
         Confusion(version=2, n=51, known=True, classes=classes, counts=counts),
     ]
     with transaction(database) as session:
@@ -71,13 +72,13 @@ def _agreement(classes: list[str]) -> Agreement:
 
 
 def _label_quality() -> LabelQuality:
-    holdout = known(Estimate(0.83, 0.78, 0.87, 51))
+    accuracy = known(Estimate(0.83, 0.78, 0.87, 51))
     return LabelQuality(
         verdict="not yet",
         words="Not yet: some criteria are missed.",
-        in_the_way=["holdout"],
+        in_the_way=["accuracy"],
         criteria=[
-            _criterion("holdout", "How often right", "share", holdout, 0.8, "not yet known", "version 2"),
+            _criterion("accuracy", "How often right", "share", accuracy, 0.8, "not yet known", "version 2"),
             _criterion(
                 "agreement", "How far people agree", "index", UNKNOWN, 0.667, "not yet known", "needs 30 images"
             ),
@@ -88,7 +89,7 @@ def _label_quality() -> LabelQuality:
         sources=[],
         classes=[],
         slices=SLICES,
-        holdout=HoldoutLabels(version=2, labels=0, suspected=0, corrected=0),
+        random=RandomLabels(version=2, labels=0, suspected=0, corrected=0),
         suspects=Suspects(waiting=5, found_right=2, sent_back=SENT_BACK),
     )
 

@@ -17,7 +17,7 @@ from labeling.adapters.storage.image_store import ImageStore
 from labeling.prelabel.engine import Engine
 from labeling.prelabel.engines.scripted import class_colour
 from labeling.project import EngineUse, Policy, Project
-from labeling.types import ImageId, LabelSource, Side
+from labeling.types import ImageId, LabelSource
 from service.work.engines.factory import make_engine
 from service.work.wiring import Parts
 from tests import factories
@@ -42,7 +42,7 @@ def parts_of(
 
 
 def add_pictures(
-    parts: Parts, project: Project, n: int, *, side: Side = Side.POOL, noise: float = 0.0, first: int = 0
+    parts: Parts, project: Project, n: int, *, reserved: bool = False, noise: float = 0.0, first: int = 0
 ) -> dict[ImageId, str]:
     """Store n pictures in the classes' colours, in turn, each a group of its own; their classes by image."""
     classes, rng, made = project.config.classes, np.random.default_rng(first), {}
@@ -55,7 +55,7 @@ def add_pictures(
             parts.images.keep(key, data, "image/png", None)
             size = {"width": 16, "height": 16, "size_bytes": len(data)}
             seen = {"perceptual_hash": f"{i:016x}", "text": f"picture {i}"}
-            made[factories.image(session, project.id, key, side=side, **size, **seen)] = classes[k]
+            made[factories.image(session, project.id, key, reserved=reserved, **size, **seen)] = classes[k]
     return made
 
 

@@ -1,4 +1,4 @@
-"""A project with two annotators, wrong labels, a hold-out and pictures, for tests of the Label quality page."""
+"""A project with two annotators, wrong labels, a random stream and pictures, for tests of the Label quality page."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ COLOURS = ("tomato", "steelblue", "gold")
 WRONG = 4
 
 
-def shipping_ground(database: sa.Engine, home: Path, project: Project, *, holdout: int = 24) -> Ground:
-    """Labels of which four of the pool and four of the hold-out are wrong, and the figures that follow."""
-    ground = make_ground(database, home, project, pool=72, holdout=holdout)
+def shipping_ground(database: sa.Engine, home: Path, project: Project, *, reserved: int = 24) -> Ground:
+    """Labels of which four of the pool and four of the random stream are wrong, and the figures that follow."""
+    ground = make_ground(database, home, project, pool=72, reserved=reserved)
     _paint(ground, home)
     _answer(ground)
     _count(ground)
@@ -51,13 +51,13 @@ def _answer(ground: Ground) -> None:
     with transaction(ground.parts.database) as session:
         ann, bob = people(session, project, "ann", "bob").values()
         factories.label_studio_project(session, project.id)
-        for side, kind in ((ground.pool, ReviewKind.HARD), (ground.holdout, ReviewKind.EVALUATION)):
+        for side, kind in ((ground.pool, ReviewKind.HARD), (ground.reserved, ReviewKind.RANDOM)):
             for i, image in enumerate(side):
                 said = classes[(ground.truth[image] + (i < WRONG)) % 3]
                 other = classes[(ground.truth[image] + 1) % 3] if i > 60 else said
                 review = asked_about(session, project, image, {ann: said, bob: other}, kind=kind, settled=False)
                 factories.push(session, review, 900 + image, people=2)
-        resolve_labels(session, project, [ImageId(image) for image in (*ground.pool, *ground.holdout)], NOW)
+        resolve_labels(session, project, [ImageId(image) for image in (*ground.pool, *ground.reserved)], NOW)
 
 
 def _count(ground: Ground) -> None:
@@ -65,7 +65,7 @@ def _count(ground: Ground) -> None:
     row = {"version": 3, "champion": True, "promoted": True, "known": True, "n": 51}
     versions = {"versions": [{**row, "accuracy": 0.83, "lower": 0.75, "upper": 0.89}]}
     with transaction(parts.database) as session:
-        kept.keep(session, project.id, [NewFigure("holdout_by_version", versions)], "f", NOW)
+        kept.keep(session, project.id, [NewFigure("accuracy_by_version", versions)], "f", NOW)
         words = "New images look otherwise than those that the champion was fitted on. Have some of them labelled."
         alarms.raise_alarm(session, project.id, AlarmKind.INPUT_DRIFT, "", words, {"p_value": 0.001}, NOW)
     for step in (refresh_agreement, refresh_suspects, watch_labels, refresh_label_quality):

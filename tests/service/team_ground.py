@@ -27,9 +27,9 @@ from tests.service.labelled_pool import Ground, make_ground
 NUMBERS = count(1)
 
 
-def team_ground(database: sa.Engine, home: Path, project: Project, *, pool: int = 60, holdout: int = 40) -> Ground:
+def team_ground(database: sa.Engine, home: Path, project: Project, *, pool: int = 60, reserved: int = 40) -> Ground:
     """The labelled pool, with a client that jobs can be asked of."""
-    ground = make_ground(database, home, project, pool=pool, holdout=holdout)
+    ground = make_ground(database, home, project, pool=pool, reserved=reserved)
     return replace(ground, parts=replace(ground.parts, jobs=Jobs(database)))
 
 

@@ -41,7 +41,7 @@ from tests.conftest import NOW
 from tests.reviewing import SECRET
 
 ENDED = ("SUCCESS", "ERROR")
-SHARES = Shares(evaluation_until_target=0.3, control=0.1, calibration=0.1)
+SHARES = Shares(random_first=0.3)
 POLICY = Policy(engine="scripted", query_size=4, low_water=2, shares=SHARES)
 pytestmark = pytest.mark.timeout(120)
 

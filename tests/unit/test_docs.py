@@ -22,6 +22,7 @@ from service.projects.project_file import (
     PolicyIn,
     ProjectFile,
     SharesIn,
+    TargetsIn,
     TeamIn,
 )
 from service.settings import Settings
@@ -33,7 +34,7 @@ IDS = [str(page.relative_to(ROOT)) for page in PAGES]
 NAMED = re.compile(r"`([\w./-]+\.py)::([\w.]+)`")
 PATHS = re.compile(r"`((?:labeling|db|service|tests|bench|alembic|docs)/[\w./-]*)`")
 LINKS = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
-COMMANDS = re.compile(r"(?:^|`|\s)hardcase ((?:[a-z]+ ?)+)", re.MULTILINE)
+COMMANDS = re.compile(r"(?:^|`|\s)hardcase ((?:[a-z][a-z-]* ?)+)", re.MULTILINE)
 
 
 def defined_in(path: Path) -> set[str]:
@@ -100,6 +101,7 @@ def test_the_index_leads_to_every_page() -> None:
         ("In `policy.gold`", GoldIn),
         ("In `policy.overlap`", OverlapIn),
         ("In `policy.team`", TeamIn),
+        ("In `policy.targets`", TargetsIn),
     ],
 )
 def test_the_project_file_page_explains_every_key_with_its_default(heading: str, model: type[BaseModel]) -> None:

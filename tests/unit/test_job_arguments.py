@@ -11,6 +11,7 @@ from service.jobs.arguments import (
     Arguments,
     DecisionByHand,
     EnginesArguments,
+    GroupArguments,
     LearnArguments,
     PromoteArguments,
     ReviewArguments,
@@ -22,6 +23,7 @@ from service.jobs.engine_requests import EngineRequest, ReportKind
 
 PLAN = EngineRequest(kind=ReportKind.PLAN, engines=("scripted",), pilot=3)
 EXAMPLES: dict[JobName, tuple[Arguments, ...]] = {
+    JobName.GROUP: (GroupArguments(), GroupArguments(dry_run=True)),
     JobName.SELECT: (SelectArguments(), SelectArguments(force=True)),
     JobName.REVIEW: (ReviewArguments(), ReviewArguments(full=True)),
     JobName.LEARN: (LearnArguments(), LearnArguments(now=True)),

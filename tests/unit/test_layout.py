@@ -22,12 +22,16 @@ def test_only_the_factories_make_rows() -> None:
     assert found == []
 
 
-def test_a_folder_of_service_tests_holds_at_most_sixteen_files() -> None:
-    folders = [ROOT / "tests" / "service", *(path for path in (ROOT / "tests" / "service").iterdir() if path.is_dir())]
+MORE_FILES = {"service/cli": "one a command", "service/web/api": "one a router"}
 
-    many = {path.name: count for path in folders if (count := len(list(path.glob("*.py")))) > 16}
 
-    assert many == {}
+def test_a_folder_holds_at_most_sixteen_files() -> None:
+    tops = ("labeling", "db", "service", "tests/service")
+    folders = {path.parent for top in tops for path in (ROOT / top).rglob("*.py")}
+
+    many = {str(path.relative_to(ROOT)) for path in folders if len(list(path.glob("*.py"))) > 16}
+
+    assert many == MORE_FILES.keys()
 
 
 REPLACED = {
@@ -48,7 +52,7 @@ REPLACED = {
 """Words that are not written, by the word of docs/reference/vocabulary.md that is written instead."""
 NAMES = {
     "labeling/learn/artifacts.py": ("seen",),
-    "labeling/prelabel/endpoints/agent_tools.py": ("opinion",),
+    "labeling/prelabel/endpoints/agent_tools.py": ("opinion", "looked"),
     "labeling/prelabel/endpoints/structured_answers.py": ("opinion", "believes"),
     "labeling/prelabel/guards/injections.py": ("opinion",),
     "db/repositories/images/sources.py": ("looked",),
@@ -61,7 +65,8 @@ NAMES = {
     "docs/reference/figures.md": ("looked",),
     "docs/reference/vocabulary.md": ("seen",),
 }
-"""What keeps its name: columns, tables, keys of stored JSON and of the API, and the tool that paid answers rest on."""
+"""What keeps its name: columns, tables, keys of stored JSON and of the API, and the texts and the tool
+that paid answers rest on."""
 
 
 def test_code_pages_and_docs_are_written_in_the_words_of_the_vocabulary() -> None:

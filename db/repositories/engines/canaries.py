@@ -45,7 +45,7 @@ def tally(session: Session, project_id: ProjectId, revision: str) -> Tally:
 
 
 def flag_counts(session: Session, project_id: ProjectId) -> dict[str, int]:
-    """How many of the project's prelabels bear each flag, and its canaries: given, and obeyed.
+    """How many of the project's prelabels bear each flag, and its canaries: given, and followed.
 
     What never happened is not in it, but `CANARIES` and `CANARIES_OBEYED` always are.
     """

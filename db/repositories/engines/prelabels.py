@@ -1,7 +1,8 @@
 """What prelabel reads and writes: pending images, prelabels, the names of vectors, and near-duplicate groups.
 
 An image is *pending* for an engine while it has no prelabel of its revision or no row for its vector, and is no
-dead letter. A group's side and an image's group are written once.
+dead letter. A group's position in the random stream is written once; what an image's group is later is in
+`db/repositories/images/groups.py`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from db.repositories.running import failures
 from db.rows import columns, in_parts, read, read_all, rows_of, to_row
 from db.session import delete, insert_new, update
 from db.tables import EmbeddingRow, FailureRow, GroupRow, ImageRow, PrelabelRow
-from labeling.types import ImageId, Outcome, Prelabel, ProjectId, Side
+from labeling.answers import Answer
+from labeling.types import ImageId, Outcome, Prelabel, ProjectId
 
 STEP = "prelabel"
 
@@ -39,28 +41,15 @@ class UngroupedImage:
 
     id: ImageId
     content_hash: str
-    perceptual_hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class GroupedImage:
-    """An image that has a group; `founder` names it."""
-
-    content_hash: str
-    perceptual_hash: str
-    founder: str
-    side: Side
-    bridge: bool
 
 
 @dataclass(frozen=True, slots=True)
 class PlacedImage:
-    """The group and the side that an image gets."""
+    """The group that an image gets, and the group's position in the random stream."""
 
     id: ImageId
     founder: str
-    side: Side
-    bridge: bool
+    position: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +66,10 @@ class Said:
     stated: str
     flags: tuple[str, ...]
     cost_micro: int
+
+    @property
+    def named(self) -> Answer:
+        return Answer.named(self.outcome, self.answer)
 
 
 def pending(session: Session, project_id: ProjectId, *, revision: str, encoder: str, limit: int) -> list[PendingImage]:
@@ -107,7 +100,7 @@ def said(session: Session, project_id: ProjectId, revision: str) -> list[Said]:
     return [_read_said(row) for row in session.execute(of_project.where(ImageRow.project_id == project_id))]
 
 
-def said_of(session: Session, image_ids: Iterable[ImageId], revision: str) -> list[Said]:
+def said_of(session: Session, image_ids: Iterable[int], revision: str) -> list[Said]:
     """What a revision said of these images, in the order of their ids; one of which it said nothing is left out."""
     return [_read_said(row) for row in rows_of(session, _said(revision), PrelabelRow.image_id, sorted(image_ids))]
 
@@ -169,22 +162,11 @@ def ungrouped(session: Session, project_id: ProjectId, *, encoder: str, limit: i
     return read_all(UngroupedImage, rows)
 
 
-def grouped(session: Session, project_id: ProjectId, *, encoder: str) -> list[GroupedImage]:
-    """All images that have a group, in the order of their ids."""
-    rows = session.execute(
-        sa.select(*columns(GroupedImage, ImageRow, GroupRow, founder=GroupRow.founder_hash))
-        .join(GroupRow, GroupRow.id == ImageRow.group_id)
-        .where(ImageRow.project_id == project_id, _has_vector(encoder))
-        .order_by(ImageRow.id)
-    )
-    return read_all(GroupedImage, rows)
-
-
 def place(session: Session, project_id: ProjectId, placed: Sequence[PlacedImage], now: datetime) -> int:
     """Found the groups that are new and put images into theirs; one that has a group already keeps it."""
-    founded = {image.founder: image.side.value for image in placed}
+    founded = {image.founder: image.position for image in placed}
     facts = {"project_id": project_id, "created_at": now}
-    insert_new(session, GroupRow, [{**facts, "founder_hash": key, "side": side} for key, side in founded.items()])
+    insert_new(session, GroupRow, [{**facts, "founder_hash": key, "position": at} for key, at in founded.items()])
     groups = session.scalars(
         sa.select(GroupRow).where(GroupRow.project_id == project_id, GroupRow.founder_hash.in_(founded))
     )
@@ -196,7 +178,6 @@ def place(session: Session, project_id: ProjectId, placed: Sequence[PlacedImage]
             ImageRow.id == image.id,
             ImageRow.group_id.is_(None),
             group_id=ids[image.founder],
-            bridge=image.bridge,
         )
         for image in placed
     )

@@ -1,6 +1,7 @@
-"""Where images come from and which there are: sources, registrations, images, tasks that were adopted.
+"""Where images come from and which there are: sources, registrations, images, their groups, tasks that were adopted.
 
-Offers `adopted_tasks`, `adopted_tasks.NewTask`, `adopted_tasks.Ready`, `images`, `images.FETCH`, `images.NewImage`,
-`images.Waiting`, `progress`, `registrations`, `registrations.Registered`, `registrations.differs`,
-`registrations.known`, `registrations.register`, `sources`, `sources.Source`.
+Offers `adopted_tasks`, `adopted_tasks.NewTask`, `adopted_tasks.Ready`, `groups`, `groups.ADAPTIVE`, `groups.APART`,
+`groups.Grouping`, `groups.KEPT`, `groups.Move`, `groups.Standing`, `groups.TOO_MANY`, `groups.newest_move`, `images`,
+`images.FETCH`, `images.NewImage`, `images.Waiting`, `progress`, `registrations`, `registrations.Registered`,
+`registrations.differs`, `registrations.known`, `registrations.register`, `sources`, `sources.Source`.
 """

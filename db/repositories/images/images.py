@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from db.repositories.images.groups import keep_fingerprints
 from db.repositories.running.failures import has_no_tries_left
 from db.rows import columns, read_all, to_row
 from db.session import insert_new
@@ -51,6 +52,7 @@ class NewImage:
     size_bytes: int
     text: str | None
     details: dict[str, Any]
+    fingerprint: bytes | None = None
 
 
 def waiting(session: Session, project_id: ProjectId, *, failed_before: datetime, limit: int) -> list[Waiting]:
@@ -79,6 +81,7 @@ def record(
         return {}
     with_text_first = sorted(found, key=lambda image: image.text is None)  # of copies, the one with a text is kept
     insert_new(session, ImageRow, [_row(image, project_id, now) for image in with_text_first])
+    keep_fingerprints(session, {i.content_hash: i.fingerprint for i in found if i.fingerprint is not None})
     hashes = {image.content_hash for image in found}
     rows = session.execute(
         sa.select(ImageRow.content_hash, ImageRow.id).where(
@@ -103,6 +106,6 @@ def content_hashes(session: Session) -> set[str]:
 
 
 def _row(image: NewImage, project_id: ProjectId, now: datetime) -> dict[str, Any]:
-    row = to_row(image, project_id=project_id, bridge=False, fetched_at=now)
-    del row["registration_id"]
+    row = to_row(image, project_id=project_id, fetched_at=now)
+    del row["registration_id"], row["fingerprint"]
     return row

@@ -71,7 +71,8 @@ def fingerprint(session: Session, project_id: ProjectId, revision: str | None) -
 
 def count_answers(session: Session, project_id: ProjectId) -> int:
     """How many versions of answers a project has."""
-    return session.scalar(_answers(sa.func.count(AnnotationRow.id), project_id)) or 0
+    answers = sa.select(sa.func.count(AnnotationRow.id)).join(ReviewRow, ReviewRow.id == AnnotationRow.review_id)
+    return session.scalar(answers.where(ReviewRow.project_id == project_id)) or 0
 
 
 def engine_predictions(session: Session, revision: str, image_ids: Collection[ImageId]) -> list[EnginePrediction]:
@@ -90,8 +91,3 @@ def predictions_when_asked(session: Session, image_ids: Collection[ImageId]) -> 
     asked = sa.select(PredictionRow.image_id, PredictionRow.probs).where(PredictionRow.asked_in.is_not(None))
     first_last = asked.order_by(PredictionRow.asked_in.desc())
     return {ImageId(image): probs for image, probs in rows_of(session, first_last, PredictionRow.image_id, image_ids)}
-
-
-def _answers(number: sa.ColumnElement[int], project_id: ProjectId) -> sa.Select[int]:
-    statement = sa.select(number).join(ReviewRow, ReviewRow.id == AnnotationRow.review_id)
-    return statement.where(ReviewRow.project_id == project_id)

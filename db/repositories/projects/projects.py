@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from db.rows import read_all
 from db.session import insert_new
 from db.tables import ProjectConfigRow, ProjectRow
+from labeling.conversion import convert
 from labeling.errors import Conflict, Invalid, NotFound
 from labeling.project import Project, ProjectConfig
 from labeling.types import Actor, ProjectId
@@ -101,5 +102,5 @@ def _project(session: Session, row: ProjectRow) -> Project:
         .order_by(ProjectConfigRow.version.desc())
         .limit(1)
     ).one()
-    config = msgspec.convert(newest.config, ProjectConfig)
+    config = convert(newest.config, ProjectConfig)
     return Project(ProjectId(row.id), config, newest.version, row.salt, row.created_at)

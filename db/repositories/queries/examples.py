@@ -1,49 +1,64 @@
-"""Current labels as examples, by the kind of review that they come from and the side of the hold-out.
+"""Current labels as examples to learn from.
 
-The current label of an image is its newest row. Bridges and images without a group are never examples. Which
-kinds may be used for what is decided in `labeling.review.kinds`; the caller asks there and passes the kinds.
+The current label of an image is its newest row. Images without a group and images of reserved groups are never
+examples. Which kinds may be used for what is decided in `labeling.review.kinds`; the caller asks there and passes the
+kinds. What measures is read by `stream`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.repositories.images.groups import newest_move
 from db.repositories.labels.labels import newest_ids
-from db.repositories.reviews.reviews import is_unanswered
-from db.rows import columns, fingerprint_of, newest, read_all, rows_of
-from db.tables import AnnotationRow, GroupRow, ImageRow, LabelRow, PrelabelRow, ReviewEndRow, ReviewRow, VoidRow
-from labeling.types import Example, ImageId, LabelSource, ProjectId, ReviewKind, Side
+from db.repositories.queries.stream import is_reserved, share_in_force
+from db.rows import columns, fingerprint_of, newest, newest_of, read_all, rows_of
+from db.tables import (
+    AnnotationRow,
+    AnnotatorRow,
+    GroupRow,
+    ImageRow,
+    LabelRow,
+    PrelabelRow,
+    ReviewEndRow,
+    ReviewRow,
+    VoidRow,
+)
+from labeling.types import Example, ImageId, LabelSource, ProjectId, ReviewKind
+
+
+@dataclass(frozen=True, slots=True)
+class AsOf:
+    """A moment in which examples are read: the newest label, the newest review, and the share that was reserved."""
+
+    label_id: int
+    review_id: int
+    share: float
 
 
 def read_examples(
     session: Session,
     project_id: ProjectId,
     kinds: Sequence[ReviewKind],
-    side: Side,
     *,
     imported: bool = False,
-    whole_shares: bool = False,
-    up_to: int | None = None,
+    as_of: AsOf | None = None,
 ) -> list[Example]:
-    """Images whose current label comes from a review of these kinds, or was imported; in the order of image ids.
+    """Images of groups that are not reserved whose current label comes from a review of these kinds, by image id.
 
-    `whole_shares` leaves out every query that still has a review of these kinds that nobody answered: a random share
-    represents its population only when all of it was answered or skipped.
-    With `up_to`, as of when label `up_to` was the newest.
+    `imported`: those too whose label was imported, or corrected by a lead. With `as_of`, as it was at that moment.
     """
-    newest = newest_ids(project_id, up_to).subquery()
+    newest = newest_ids(project_id, as_of.label_id if as_of else None).subquery()
     usable: sa.ColumnElement[bool] = ReviewRow.kind.in_(list(kinds))
-    if whole_shares:
-        unfinished = sa.select(ReviewRow.query_id).where(
-            ReviewRow.project_id == project_id, ReviewRow.kind.in_(list(kinds)), is_unanswered()
-        )
-        usable = usable & ReviewRow.query_id.not_in(unfinished.correlate(None))
     if imported:
         by_hand = (LabelRow.source == LabelSource.PEOPLE) & LabelRow.review_id.is_(None)  # a lead corrected an import
         usable = usable | (LabelRow.source == LabelSource.IMPORT) | by_hand
+    share = as_of.share if as_of else share_in_force(session, project_id)
+    reserved = is_reserved(project_id, share, as_of.review_id if as_of else None)
     label = {"label": LabelRow.value, "label_id": LabelRow.id}
     rows = session.execute(
         sa.select(*columns(Example, ReviewRow, ImageRow, image_id=ImageRow.id, group_id=GroupRow.id, **label))
@@ -52,10 +67,31 @@ def read_examples(
         .join(ImageRow, ImageRow.id == LabelRow.image_id)
         .join(GroupRow, GroupRow.id == ImageRow.group_id)
         .outerjoin(ReviewRow, ReviewRow.id == LabelRow.review_id)
-        .where(LabelRow.value.is_not(None), ImageRow.bridge.is_(False), GroupRow.side == side, usable)
+        .where(LabelRow.value.is_not(None), ~reserved, usable)
         .order_by(ImageRow.id)
     )
     return read_all(Example, rows)
+
+
+def examples_of_labels(session: Session, label_ids: Sequence[int]) -> list[Example]:
+    """What these labels said of their images, whether they still stand or not."""
+    label = {"label": LabelRow.value, "label_id": LabelRow.id, "image_id": ImageRow.id}
+    query = (
+        sa.select(*columns(Example, ReviewRow, ImageRow, **label))
+        .select_from(LabelRow)
+        .join(ImageRow, ImageRow.id == LabelRow.image_id)
+        .outerjoin(ReviewRow, ReviewRow.id == LabelRow.review_id)
+    )
+    return read_all(Example, rows_of(session, query, LabelRow.id, label_ids))
+
+
+def now_of(session: Session, project_id: ProjectId) -> AsOf:
+    """This moment, to read the same examples again later."""
+    return AsOf(
+        last_label_id(session, project_id),
+        session.scalar(sa.select(sa.func.max(ReviewRow.id)).where(ReviewRow.project_id == project_id)) or 0,
+        share_in_force(session, project_id),
+    )
 
 
 def groups_of(session: Session, image_ids: Sequence[ImageId]) -> dict[ImageId, int]:
@@ -71,10 +107,17 @@ def last_label_id(session: Session, project_id: ProjectId) -> int:
 
 def fingerprint(session: Session, project_id: ProjectId) -> str:
     """A short text that changes with every label, answer, review and group: with everything that examples rest on."""
-    highest = [newest(row.id) for row in (LabelRow, AnnotationRow, ReviewRow, VoidRow)]
-    ended = sa.select(sa.func.count()).select_from(ReviewEndRow)
-    grouped = sa.select(sa.func.count(ImageRow.group_id)).where(ImageRow.project_id == project_id)
-    return fingerprint_of(session, *highest, ended, grouped)
+    ended = sa.select(sa.func.count()).join(ReviewRow, ReviewRow.id == ReviewEndRow.review_id)
+    return fingerprint_of(
+        session,
+        newest(LabelRow.id, LabelRow.project_id == project_id),
+        newest_of(AnnotationRow.id, ReviewRow, AnnotationRow.review_id == ReviewRow.id, project_id),
+        newest(ReviewRow.id, ReviewRow.project_id == project_id),
+        newest_of(VoidRow.id, AnnotatorRow, VoidRow.annotator_id == AnnotatorRow.id, project_id),
+        ended.select_from(ReviewEndRow).where(ReviewRow.project_id == project_id),
+        sa.select(sa.func.count(ImageRow.group_id)).where(ImageRow.project_id == project_id),
+        newest_move(project_id),
+    )
 
 
 def unready_labels(session: Session, project_id: ProjectId, engine_revision: str) -> list[tuple[int, ImageId]]:

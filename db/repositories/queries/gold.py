@@ -14,9 +14,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.repositories.labels.labels import is_current_label
+from db.repositories.queries.stream import is_reserved, share_in_force
 from db.repositories.reviews import overlaps
 from db.repositories.reviews.reviews import has_ended
-from db.tables import AnnotationRow, ImageRow, LabelRow, QueryRow, ReviewRow
+from db.tables import AnnotationRow, GroupRow, ImageRow, LabelRow, QueryRow, ReviewRow
 from labeling.types import Actor, ImageId, LabelSource, ProjectId, ReviewId, ReviewKind
 
 AUTHOR = "policy"
@@ -49,7 +50,7 @@ def made_from_answers_of(session: Session, annotator_id: int, made: Mapping[Imag
 
 
 def unasked_images(session: Session, project_id: ProjectId) -> list[ImageId]:
-    """Gold images that may be asked about, one of each group of near-duplicates; bridges are left out."""
+    """Gold images that may be asked about, one of each group of near-duplicates; no reserved one."""
     asked = (
         sa.select(ImageRow.group_id)
         .join(ReviewRow, ReviewRow.image_id == ImageRow.id)
@@ -58,11 +59,12 @@ def unasked_images(session: Session, project_id: ProjectId) -> list[ImageId]:
     rows = session.scalars(
         sa.select(sa.func.min(ImageRow.id))
         .join(LabelRow, LabelRow.image_id == ImageRow.id)
+        .join(GroupRow, GroupRow.id == ImageRow.group_id)
         .where(
             *_is_gold(project_id),
-            ImageRow.bridge.is_(False),
             ImageRow.group_id.is_not(None),
             ImageRow.group_id.not_in(asked.where(ImageRow.group_id.is_not(None))),
+            ~is_reserved(project_id, share_in_force(session, project_id)),
         )
         .group_by(ImageRow.group_id)
     )

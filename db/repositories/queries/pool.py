@@ -1,4 +1,4 @@
-"""The images that are ready for select, learn and predict: grouped, no bridge, prelabelled by one engine revision."""
+"""The images that are ready for select, learn and predict: grouped, prelabelled by one engine revision."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.repositories.images.groups import newest_move
 from db.rows import count, fingerprint_of, newest_of
-from db.tables import GroupRow, ImageRow, PrelabelRow
-from labeling.types import ProjectId, Side
+from db.tables import ImageRow, PrelabelRow
+from labeling.types import ProjectId
 
 ROWS_A_FETCH = 5_000
 
@@ -22,42 +23,42 @@ class PoolRow:
 
     image_id: int
     group_id: int
-    holdout: bool
     content_hash: str
     text: str | None
     probs: list[float]
 
 
 def state_of_pool(session: Session, project_id: ProjectId, engine_revision: str) -> str:
-    """A short text that changes with every image that becomes ready: ready images never change and never go."""
+    """A short text that changes with every image that becomes ready or comes into another group."""
     of_image = sa.and_(ImageRow.id == PrelabelRow.image_id, PrelabelRow.revision == engine_revision)
     grouped = sa.select(sa.func.count(ImageRow.group_id)).where(ImageRow.project_id == project_id)
-    return fingerprint_of(session, newest_of(PrelabelRow.id, ImageRow, of_image, project_id), grouped)
+    return fingerprint_of(
+        session, newest_of(PrelabelRow.id, ImageRow, of_image, project_id), grouped, newest_move(project_id)
+    )
 
 
 def read_pool(session: Session, project_id: ProjectId, engine_revision: str, after: int = 0) -> Iterator[PoolRow]:
-    """Every ready image of both sides of the hold-out whose id is above `after`, in the order of image ids.
+    """Every ready image whose id is above `after`, in the order of image ids.
 
     Rows are fetched some thousands at a time: a million of them is never held at once.
     """
     rows = session.execute(
         sa.select(
             ImageRow.id,
-            GroupRow.id,
-            GroupRow.side == Side.HOLDOUT,
+            ImageRow.group_id,
             ImageRow.content_hash,
             ImageRow.text,
             sa.cast(PrelabelRow.probs, sa.Text),
         )
-        .join(GroupRow, GroupRow.id == ImageRow.group_id)
         .join(PrelabelRow, PrelabelRow.image_id == ImageRow.id)
         .where(*_ready(project_id, engine_revision), ImageRow.id > after)
         .order_by(ImageRow.id)
         .execution_options(yield_per=ROWS_A_FETCH)
     )
     decode = msgspec.json.Decoder(list[float]).decode
-    for image, group, holdout, content_hash, text, probs in rows:
-        yield PoolRow(image, group, bool(holdout), content_hash, text, decode(probs))
+    for image, group, content_hash, text, probs in rows:
+        assert group is not None
+        yield PoolRow(image, group, content_hash, text, decode(probs))
 
 
 def count_texts(session: Session, project_id: ProjectId) -> int:
@@ -75,6 +76,5 @@ def _ready(project_id: ProjectId, engine_revision: str) -> tuple[sa.ColumnElemen
     return (
         ImageRow.project_id == project_id,
         ImageRow.group_id.is_not(None),
-        ImageRow.bridge.is_(False),
         PrelabelRow.revision == engine_revision,
     )

@@ -11,11 +11,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.repositories.labels.labels import is_current_label
+from db.repositories.queries.stream import asked_groups, is_reserved, share_in_force
 from db.repositories.reviews.reviews import has_ended, is_current
 from db.repositories.versions import predictions
-from db.rows import to_row
+from db.rows import in_parts, rows_of, to_row
 from db.session import insert_new
-from db.tables import AdoptedTaskRow, AnnotationRow, FetchRow, ImageRow, LabelRow, QueryRow, ReviewRow
+from db.tables import AdoptedTaskRow, AnnotationRow, FetchRow, GroupRow, ImageRow, LabelRow, QueryRow, ReviewRow
 from labeling.jobs import Trigger
 from labeling.types import AnnotationAction, ImageId, ProjectId, QueryId, ReviewKind, VersionId
 
@@ -25,7 +26,11 @@ _ON_PURPOSE = (ReviewKind.GOLD, ReviewKind.RELABEL)
 
 @dataclass(frozen=True, slots=True)
 class NewQuery:
-    """One batch as it was chosen. `pool_size` counts the groups that the strategy could choose from."""
+    """One batch as it was chosen. `pool_size` counts the groups that the strategy could choose from.
+
+    `newest_group` is the newest group that it knew of (None: the stream had no part in it), `why` a sentence about how
+    the strategy was used.
+    """
 
     project_id: ProjectId
     number: int
@@ -34,6 +39,8 @@ class NewQuery:
     version_id: VersionId | None
     pool_size: int
     trigger: Trigger
+    newest_group: int | None = None
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,7 @@ class NewReview:
     place: float
     token: str
     probs: Sequence[float] | None
+    representative: bool = False
 
 
 def next_number(session: Session, project_id: ProjectId) -> int:
@@ -79,15 +87,15 @@ def taken_groups(session: Session, project_id: ProjectId, among: Collection[int]
         .join(AdoptedTaskRow, AdoptedTaskRow.registration_id == FetchRow.registration_id)
         .where(AdoptedTaskRow.project_id == project_id, AdoptedTaskRow.taken_at.is_(None))
     )
-    found = [asked, labelled, noted]
-    if among is not None:  # from their images on: not from all reviews and labels of the project
-        images = list(
-            session.scalars(
-                sa.select(ImageRow.id).where(ImageRow.project_id == project_id, ImageRow.group_id.in_(among))
-            )
-        )
-        found = [query.where(ImageRow.id.in_(images)) for query in found]
-    return {group for group in session.scalars(sa.union(*found)) if group is not None}
+    taken = asked, labelled, noted
+    if among is None:
+        return {group for group in session.scalars(sa.union(*taken)) if group is not None}
+    of_project = sa.select(ImageRow.id).where(ImageRow.project_id == project_id)
+    images = [row.id for row in rows_of(session, of_project, ImageRow.group_id, among)]
+    found: set[int] = set()
+    for some in in_parts(images):  # from their images on: not from all reviews and labels of the project
+        found.update(session.scalars(sa.union(*(query.where(ImageRow.id.in_(some)) for query in taken))))
+    return found
 
 
 def add_query(
@@ -117,16 +125,22 @@ def add_query(
 
 def _still_free(session: Session, project_id: ProjectId, reviews: Sequence[NewReview]) -> list[NewReview]:
     wanted = [review.image_id for review in reviews]
-    found = sa.select(ImageRow.id, ImageRow.group_id).where(
-        ImageRow.project_id == project_id, ImageRow.id.in_(wanted), ImageRow.bridge.is_(False)
-    )
+    found = sa.select(ImageRow.id, ImageRow.group_id).where(ImageRow.project_id == project_id, ImageRow.id.in_(wanted))
     groups = {image: group for image, group in session.execute(found) if group is not None}
     taken = taken_groups(session, project_id, set(groups.values()))
-    return [
-        review
-        for review in reviews
-        if review.image_id in groups and (review.kind in _ON_PURPOSE or groups[review.image_id] not in taken)
-    ]
+    drawn = asked_groups(session, project_id)
+    kept = is_reserved(project_id, share_in_force(session, project_id))
+    reserved = set(session.scalars(sa.select(GroupRow.id).where(GroupRow.id.in_(set(groups.values())), kept)))
+
+    def is_free(review: NewReview) -> bool:
+        group = groups.get(review.image_id)
+        if group is None:
+            return False
+        if review.kind is ReviewKind.RANDOM:  # in its turn, whatever others have said of it
+            return group not in drawn
+        return review.kind in _ON_PURPOSE or group not in taken | reserved
+
+    return [review for review in reviews if is_free(review)]
 
 
 def _review_row(review: NewReview, project_id: ProjectId, query_id: QueryId, now: datetime) -> dict[str, Any]:

@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from db.repositories.labels.labels import UNDECIDED
 from db.repositories.reviews.reviews import is_current, is_valid
 from db.rows import columns, read_all, to_row
 from db.session import insert_new
-from db.tables import AnnotationRow, AnnotatorRow, LabelRow, PushRow, ReviewRow, ViewRow
+from db.tables import AnnotationRow, AnnotatorRow, LabelRow, PushRow, ReReviewRow, ReviewRow, ViewRow
 from labeling.answers import Answer
 from labeling.types import AnnotationAction, ImageId, ProjectId, ReviewId, ReviewKind
 
@@ -59,7 +59,9 @@ class CurrentAnnotation:
 class VoteRow:
     """A current answer that counts; `shown` is what was pre-selected.
 
-    It is empty for a skip, and where the image was not `viewed`: who never fetched it from us can tell nothing.
+    It is empty for a skip, and where the image was not `viewed`: who never fetched it from us can tell nothing. In a
+    re-review `re_reviewed` is the label that it is compared with, `given_in` and `given_as` the review that this label
+    came from and its kind (None: no review made it).
     """
 
     image_id: ImageId
@@ -73,6 +75,9 @@ class VoteRow:
     viewed: bool
     lead_time_s: float | None
     updated_at: datetime
+    re_reviewed: str | None = None
+    given_in: ReviewId | None = None
+    given_as: ReviewKind | None = None
 
 
 def record(session: Session, found: Sequence[NewAnnotation], now: datetime) -> int:
@@ -140,12 +145,16 @@ def votes_of_project(session: Session, project_id: ProjectId) -> list[VoteRow]:
 def _votes(session: Session, condition: sa.ColumnElement[bool]) -> list[VoteRow]:
     kinds = {kind.value: kind for kind in ReviewKind}
     ids = {"annotation_id": AnnotationRow.id, "annotator_id": sa.func.coalesce(AnnotationRow.annotator_id, 0)}
-    viewed = ViewRow.at.is_not(None)
-    fields = columns(VoteRow, AnnotationRow, ReviewRow, answer=AnnotationRow.answers, viewed=viewed, **ids)
+    viewed, given = ViewRow.at.is_not(None), aliased(ReviewRow)
+    of_label = {"re_reviewed": LabelRow.value, "given_in": given.id, "given_as": given.kind}
+    fields = columns(VoteRow, AnnotationRow, ReviewRow, answer=AnnotationRow.answers, viewed=viewed, **ids, **of_label)
     rows = session.execute(  # columns, not objects of the mapper: a project has tens of thousands
         sa.select(*fields)
         .join(ReviewRow, ReviewRow.id == AnnotationRow.review_id)
         .outerjoin(ViewRow, ViewRow.review_id == ReviewRow.id)
+        .outerjoin(ReReviewRow, ReReviewRow.review_id == ReviewRow.id)
+        .outerjoin(LabelRow, LabelRow.id == ReReviewRow.label_id)
+        .outerjoin(given, given.id == LabelRow.review_id)
         .where(condition, is_current(), is_valid(), AnnotationRow.action != _WITHDRAWN)
         .order_by(AnnotationRow.id)
     )
@@ -154,6 +163,7 @@ def _votes(session: Session, condition: sa.ColumnElement[bool]) -> list[VoteRow]
             **{
                 **row,
                 "kind": kinds[row["kind"]],
+                "given_as": kinds.get(row["given_as"]),
                 "viewed": bool(row["viewed"]),
                 "answer": Answer.of(row["answer"] if row["viewed"] else ()),
             }

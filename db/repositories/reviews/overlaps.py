@@ -20,6 +20,7 @@ from db.repositories.reviews.reviews import (
     has_ended,
     is_current,
     is_open,
+    is_re_review,
     is_valid,
     overlap_wanted,
 )
@@ -110,7 +111,7 @@ def states(session: Session, review_ids: Sequence[ReviewId]) -> dict[ReviewId, A
 
 
 def count_answered(session: Session, project_id: ProjectId, kinds: Sequence[ReviewKind]) -> int:
-    """How many reviews of these kinds somebody has answered."""
+    """How many reviews of these kinds somebody has answered, re-reviews left out."""
     return count(session, ReviewRow, *_of_kinds(project_id, kinds), _is_answered())
 
 
@@ -128,7 +129,7 @@ def count_noted(session: Session, project_id: ProjectId, reason: str) -> int:
 
 
 def _of_kinds(project_id: ProjectId, kinds: Sequence[ReviewKind]) -> tuple[sa.ColumnElement[bool], ...]:
-    return ReviewRow.project_id == project_id, ReviewRow.kind.in_([kind.value for kind in kinds])
+    return ReviewRow.project_id == project_id, ReviewRow.kind.in_([kind.value for kind in kinds]), ~is_re_review()
 
 
 def _is_answered() -> sa.ColumnElement[bool]:

@@ -25,6 +25,7 @@ from db.tables import (
     OverlapRow,
     PushRow,
     QueryRow,
+    ReReviewRow,
     ReviewEndRow,
     ReviewRow,
     VoidRow,
@@ -47,6 +48,7 @@ class Review:
     query_number: int
     kind: ReviewKind
     blind: bool
+    representative: bool
     place: float
     token: str
     content_hash: str
@@ -120,6 +122,11 @@ def has_ended() -> sa.ColumnElement[bool]:
     return sa.exists().where(ReviewEndRow.review_id == ReviewRow.id).correlate(ReviewRow)
 
 
+def is_re_review() -> sa.ColumnElement[bool]:
+    """The condition on `ReviewRow` that it re-reviews a label blind: its answers are compared with that label."""
+    return sa.exists().where(ReReviewRow.review_id == ReviewRow.id).correlate(ReviewRow)
+
+
 def open_reviews(session: Session, project_id: ProjectId) -> list[Review]:
     """All open reviews of a project, oldest first."""
     rows = session.execute(_reviews().where(ReviewRow.project_id == project_id, is_open()).order_by(ReviewRow.id))
@@ -147,11 +154,11 @@ def newest(session: Session, project_id: ProjectId) -> ReviewId:
 
 
 def newest_of_images(session: Session, project_id: ProjectId, image_ids: Sequence[ImageId]) -> dict[ImageId, Standing]:
-    """The newest review of each image that has not ended, gold ones left out."""
+    """The newest review of each image that has not ended, gold ones and re-reviews left out."""
     newest = (
         sa.select(sa.func.max(ReviewRow.id))
         .where(ReviewRow.project_id == project_id, ReviewRow.image_id.in_(image_ids))
-        .where(ReviewRow.kind != ReviewKind.GOLD.value, ~has_ended())
+        .where(ReviewRow.kind != ReviewKind.GOLD.value, ~is_re_review(), ~has_ended())
         .group_by(ReviewRow.image_id)
     )
     stand = columns(Standing, ReviewRow, review_id=ReviewRow.id, people=answered_people(), open=is_open())

@@ -16,9 +16,11 @@ from sqlalchemy.orm import Session
 
 from db.rows import columns, count, count_by, read_all, read_first
 from db.session import insert_new
-from db.tables import AlarmEndRow, AlarmRow
+from db.tables import AlarmEndRow, AlarmRow, AlarmWordsRow
 from labeling.errors import NotFound
 from labeling.types import Actor, ProjectId
+
+_SAYS = ("words", "evidence")
 
 
 class AlarmKind(StrEnum):
@@ -37,7 +39,7 @@ class AlarmKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """One alarm; `ended_at`, `ended_by` and `end_reason` are None while it is open."""
+    """One alarm with what it says now; `ended_at`, `ended_by` and `end_reason` are None while it is open."""
 
     id: int
     project_id: ProjectId
@@ -73,6 +75,15 @@ def raise_alarm(
     session.add(row)
     session.flush()
     return row.id
+
+
+def say(session: Session, alarm: Alarm, words: str, evidence: Mapping[str, Any], now: datetime) -> bool:
+    """Note what an open alarm says from here on; False where it says so already."""
+    if words == alarm.words:
+        return False
+    session.add(AlarmWordsRow(alarm_id=alarm.id, words=words, evidence=dict(evidence), at=now))
+    session.flush()
+    return True
 
 
 def end(session: Session, alarm_id: int, by: Actor) -> bool:
@@ -118,5 +129,11 @@ def _ended() -> sa.ColumnElement[bool]:
 
 def _alarms() -> sa.Select[*tuple[Any, ...]]:
     end = {"ended_at": AlarmEndRow.at, "ended_by": AlarmEndRow.author, "end_reason": AlarmEndRow.reason}
-    found = sa.select(*columns(Alarm, AlarmRow, **end)).outerjoin(AlarmEndRow, AlarmEndRow.alarm_id == AlarmRow.id)
-    return found.order_by(AlarmRow.id.desc())
+    newest = sa.select(sa.func.max(AlarmWordsRow.id)).where(AlarmWordsRow.alarm_id == AlarmRow.id)
+    says = {name: sa.func.coalesce(getattr(AlarmWordsRow, name), getattr(AlarmRow, name)) for name in _SAYS}
+    return (
+        sa.select(*columns(Alarm, AlarmRow, **end, **says))
+        .outerjoin(AlarmEndRow, AlarmEndRow.alarm_id == AlarmRow.id)
+        .outerjoin(AlarmWordsRow, AlarmWordsRow.id == newest.correlate(AlarmRow).scalar_subquery())
+        .order_by(AlarmRow.id.desc())
+    )

@@ -1,4 +1,4 @@
 """Fitted versions, the verdicts about them, and what they predict.
 
-Offers `predictions`, `versions`, `versions.Promotion`, `versions.Version`.
+Offers `predictions`, `predictions.PredictionFile`, `versions`, `versions.Promotion`, `versions.Version`.
 """

@@ -12,7 +12,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.rows import fingerprint_of, newest, read, to_row
+from db.rows import fingerprint_of, newest, newest_of, read, to_row
 from db.session import delete, insert_new
 from db.tables import AnnotationRow, OverlapRow, PredictionFileRow, PredictionRow, ReviewRow, VersionRow
 from labeling.types import ProjectId, QueryId, ReviewKind, VersionId
@@ -63,10 +63,15 @@ def images_without_evidence(
     return sorted(set(session.scalars(found)))
 
 
-def evidence_fingerprint(session: Session) -> str:
+def evidence_fingerprint(session: Session, project_id: ProjectId) -> str:
     """A short text that changes with every row that decides which images need evidence, and with evidence itself."""
-    tables = (ReviewRow, AnnotationRow, OverlapRow, PredictionRow)
-    return fingerprint_of(session, *(newest(row.id) for row in tables))
+    return fingerprint_of(
+        session,
+        newest(ReviewRow.id, ReviewRow.project_id == project_id),
+        newest_of(AnnotationRow.id, ReviewRow, AnnotationRow.review_id == ReviewRow.id, project_id),
+        newest_of(OverlapRow.id, ReviewRow, OverlapRow.review_id == ReviewRow.id, project_id),
+        newest_of(PredictionRow.id, VersionRow, PredictionRow.version_id == VersionRow.id, project_id),
+    )
 
 
 def thin(session: Session, project_id: ProjectId, champion_id: VersionId, measured: Collection[ReviewKind]) -> int:

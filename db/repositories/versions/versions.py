@@ -18,7 +18,7 @@ from labeling.jobs import Trigger
 from labeling.types import ProjectId, Verdict, VersionId
 
 GATE_VERDICTS = frozenset({Verdict.PROMOTED, Verdict.REFUSED, Verdict.NO_CHANGE})
-"""The verdicts for which the gate ran, that is, which were measured on the hold-out."""
+"""The verdicts for which the gate ran, that is, which were measured."""
 _MADE_CHAMPION = (Verdict.PROMOTED, Verdict.ROLLED_BACK)
 
 

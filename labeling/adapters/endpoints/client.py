@@ -1,8 +1,8 @@
-"""HTTP to a model's endpoint: every request is a question in the book of calls, and what comes back is bounded.
+"""HTTP to a model's endpoint: every request is a question in the call ledger, and what comes back is bounded.
 
 In: an endpoint that the administrator allowed, its key, a book, JSON. Out: replies that are JSON, or an error that says
 whether the question may have been paid for. Invariant: no redirect is followed, nothing is read from the environment,
-TLS is verified, only the book sends a question twice, and of an answer at most `MAX_BODY` bytes are read.
+TLS is verified, only the ledger sends a question twice, and of an answer at most `MAX_BODY` bytes are read.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class EndpointClient:
         )
 
     def post(self, path: str, body: bytes) -> Reply:
-        """Ask through the book; see `CallBook.ask` for what it raises.
+        """Ask through the ledger; see `CallBook.ask` for what it raises.
 
         Raises
         ------
@@ -161,7 +161,7 @@ class EndpointClient:
 def _bound(endpoint: Endpoint, body: bytes) -> int:
     """The most that a request can cost: its characters without the pictures, the pictures, and the longest answer.
 
-    0 where the price is not known: whether such an endpoint may be asked is for the book to say.
+    0 where the price is not known: whether such an endpoint may be asked is for the ledger to say.
     """
     if endpoint.price is None:
         return 0
@@ -198,7 +198,7 @@ def _size(text: str) -> tuple[int, int] | None:
 
 
 def _sent(endpoint: Endpoint, status: int, body: str) -> Sent:
-    """What came back with its price; without a usage the book charges the bound."""
+    """What came back with its price; without a usage the ledger charges the bound."""
     usage: Any = (_parsed(body) or {}).get("usage")
     try:
         tokens_in = int(usage["prompt_tokens"] if "prompt_tokens" in usage else usage["input_tokens"])

@@ -17,10 +17,11 @@ import msgspec
 from label_studio_sdk import LabelStudio as Sdk
 
 from labeling.adapters.label_studio.http import LabelStudioHttp, StudioFile
-from labeling.errors import NotFound
+from labeling.conversion import convert
+from labeling.errors import LabelStudioUnavailable, NotFound
 from labeling.slices import batches
 
-__all__ = ["Changed", "LabelStudio", "ProjectSettings", "StudioProject", "StudioTask", "Webhook"]
+__all__ = ["Changed", "Imported", "LabelStudio", "ProjectSettings", "StudioProject", "StudioTask", "Webhook"]
 
 PAGE = 1_000
 """Label Studio counts anew for every page."""
@@ -43,16 +44,16 @@ class ProjectSettings:
 
 
 class StudioProject(msgspec.Struct, frozen=True, rename=_RENAMED):
-    """The present settings of a Label Studio project."""
+    """The present settings of a Label Studio project; those with a default may be null there."""
 
     id: int
     title: str
+    show_predictions: bool
+    maximum_annotations: int
     label_config: str = ""
     model_version: str = ""
     sampling: str = ""
     skip_queue: str = ""
-    show_predictions: bool = False
-    maximum_annotations: int = 0
     instructions: str = ""
     description: str = ""
 
@@ -66,6 +67,17 @@ class Webhook:
     headers: dict[str, str]
     actions: tuple[str, ...]
     is_active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What Label Studio says of an import: the tasks that it made, in the order sent, and how many predictions.
+
+    On SQLite it can make the tasks without their predictions and call that a success.
+    """
+
+    task_ids: tuple[int, ...]
+    predictions: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +158,7 @@ class LabelStudio:
         """Its present settings; NotFound if it was deleted."""
         with self._http.explained():
             found = dict(self._http.call("GET", f"/api/projects/{project_id}/")).items()
-            return msgspec.convert({name: value for name, value in found if value is not None}, StudioProject)
+            return convert({name: value for name, value in found if value is not None}, StudioProject)
 
     def set_model_version(self, project_id: int, model_version: str) -> None:
         """Show the predictions of this version; they must be there already."""
@@ -173,17 +185,36 @@ class LabelStudio:
         with self._http.explained():
             self._sdk.webhooks.update(webhook_id, **_hook(url, headers, actions))
 
-    def import_tasks(self, project_id: int, tasks: Sequence[dict[str, Any]]) -> list[int]:
-        """Make tasks with their predictions; their ids in the same order. Not repeatable: look first."""
+    def import_tasks(self, project_id: int, tasks: Sequence[dict[str, Any]]) -> Imported:
+        """Make tasks with their predictions; say what was made. Not repeatable: look first."""
         with self._http.explained():
             answer = self._sdk.projects.import_tasks(project_id, request=list(tasks), return_task_ids=True)
-            return [int(task_id) for task_id in answer.task_ids or ()]
+            return Imported(tuple(int(task) for task in answer.task_ids or ()), int(answer.prediction_count or 0))
 
     def import_predictions(self, project_id: int, predictions: Sequence[dict[str, Any]]) -> None:
-        """Add predictions to tasks that are there."""
+        """Add predictions to tasks that are there; LabelStudioUnavailable where fewer were made than sent."""
         for some in batches(predictions, IMPORT_CHUNK):
             with self._http.explained():
-                self._sdk.projects.import_predictions(project_id, request=some)
+                made = int(self._sdk.projects.import_predictions(project_id, request=some).created or 0)
+            if made != len(some):
+                raise LabelStudioUnavailable(
+                    f"Label Studio at {self.url} made {made} of {len(some)} predictions. They are sent again."
+                )
+
+    def without_prediction(self, project_id: int, model_version: str) -> set[int]:
+        """The tasks that wait for an answer and have no prediction of this version: served last, and showing nothing.
+
+        One query, however many tasks there are. A version whose name only begins so counts too: ours rise, so that
+        is the next order, begun and not finished.
+        """
+        waiting = {"filter": "filter:tasks:completed_at", "operator": "empty", "type": "Datetime", "value": True}
+        lacking = {
+            "filter": "filter:tasks:predictions_model_versions",
+            "operator": "not_contains",
+            "type": "List",
+            "value": [model_version],
+        }
+        return {int(row["id"]) for row in self._tasks(project_id, "id", [waiting, lacking])}
 
     def set_task_data(self, task_id: int, data: dict[str, Any]) -> None:
         """Replace a task's data, as with a renewed image address."""

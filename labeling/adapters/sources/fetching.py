@@ -1,4 +1,4 @@
-"""Bytes from an untrusted web address, without giving access to the own network.
+"""Bytes from an untrusted web address, without giving access to our own network.
 
 In: an http or https address. Out: its bytes. The name is resolved once and every address that it has must be public;
 the socket goes to one of exactly these, and TLS still checks the name. Each redirect is judged anew, at most three;

@@ -27,7 +27,7 @@ def write_whole(path: Path, data: bytes) -> None:
     staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     _write_synced(staged, data)
     staged.replace(path)
-    _sync_folder(path.parent)
+    _sync(path.parent)
 
 
 def stage_folder(parent: Path, owner: str, files: Mapping[str, bytes]) -> Path:
@@ -37,7 +37,7 @@ def stage_folder(parent: Path, owner: str, files: Mapping[str, bytes]) -> Path:
     staged.mkdir(parents=True)
     for name, data in files.items():
         _write_synced(staged / name, data)
-    _sync_folder(staged)
+    _sync(staged)
     return staged
 
 
@@ -46,7 +46,7 @@ def place_folder(staged: Path, place: Path) -> None:
     if place.exists():
         shutil.rmtree(place)
     staged.rename(place)
-    _sync_folder(place.parent)
+    _sync(place.parent)
 
 
 @contextmanager
@@ -54,13 +54,21 @@ def new_folder(folder: Path) -> Iterator[Path]:
     """A temporary folder that gets this name when the block has filled it; one that another process placed stays."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     staged = Path(mkdtemp(dir=folder.parent))
-    yield staged
+    try:
+        yield staged
+        for written in staged.rglob("*"):
+            _sync(written)
+        _sync(staged)
+    except BaseException:
+        shutil.rmtree(staged)
+        raise
     try:
         staged.rename(folder)
     except OSError:
         shutil.rmtree(staged)
         if not folder.exists():
             raise
+    _sync(folder.parent)
 
 
 def read_files(folder: Path, names: Iterable[str]) -> dict[str, bytes]:
@@ -89,8 +97,9 @@ def _write_synced(path: Path, data: bytes) -> None:
         raise
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """A file, or the names in a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

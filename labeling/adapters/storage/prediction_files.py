@@ -1,6 +1,7 @@
 """A version's probabilities over a whole project as one array file, named by its content.
 
-In: image ids (N,) and probabilities (N, K). Out: the file's path, rows and checksum; reading checks the checksum.
+In: image ids (N,) and probabilities (N, K). Out: the file's path, rows and checksum; reading it, or mapping it, checks
+the checksum.
 Probabilities are stored in 16 bits: three digits, which is finer than their error.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +17,10 @@ from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
 from labeling.adapters.storage.atomic_files import write_whole
+from labeling.adapters.storage.mapped_tensors import map_tensors
 from labeling.errors import BadArtifact, NotFound
 
-__all__ = ["Predictions", "Written", "keep_only", "read_predictions", "write_predictions"]
+__all__ = ["Predictions", "Written", "keep_only", "map_predictions", "read_predictions", "write_predictions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Predictions:
     """Row i of `probs` (N, K) is of `image_ids[i]`; ids ascend."""
 
     image_ids: NDArray[np.int64]
-    probs: NDArray[np.float32]
+    probs: NDArray[np.floating]
 
 
 def write_predictions(home: Path, folder: str, image_ids: NDArray[np.int64], probs: NDArray[np.floating]) -> Written:
@@ -59,11 +62,39 @@ def read_predictions(home: Path, path: str, sha256: str) -> Predictions:
     try:
         data = (home / path).read_bytes()
     except FileNotFoundError as error:
-        raise NotFound(f"The predictions {path} are gone; they are made again by the next `promote` job.") from error
+        raise _gone(path) from error
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise BadArtifact(f"The predictions {path} are damaged; they are made again by the next `promote` job.")
+        raise _damaged(path)
     arrays = load(data)
     return Predictions(arrays["image_ids"], arrays["probs"].astype(np.float32))
+
+
+def map_predictions(home: Path, path: str, sha256: str) -> Predictions:
+    """The same, mapped: what is not taken stays on disk, and `probs` are float16. Errors as `read_predictions`.
+
+    The checksum is taken in pieces, once for the file as it stands: a page need not read all of it again.
+    """
+    try:
+        found = (home / path).stat()
+        if _digest(home / path, found.st_mtime_ns, found.st_size) != sha256:
+            raise _damaged(path)
+        return Predictions(*map_tensors(home / path, "image_ids", "probs"))
+    except FileNotFoundError as error:
+        raise _gone(path) from error
+
+
+@lru_cache(maxsize=64)
+def _digest(path: Path, mtime_ns: int, size: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _gone(path: str) -> NotFound:
+    return NotFound(f"The predictions {path} are gone; they are made again by the next `promote` job.")
+
+
+def _damaged(path: str) -> BadArtifact:
+    return BadArtifact(f"The predictions {path} are damaged; they are made again by the next `promote` job.")
 
 
 def keep_only(home: Path, path: str) -> None:

@@ -6,6 +6,7 @@ one row, and `token` changes whenever a key that had a row has none any more.
 
 from __future__ import annotations
 
+import logging
 import os
 import uuid
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ from labeling.adapters.storage.vector_shards import ENDING, KEY, Keys, Shard, Ve
 from labeling.errors import BadArtifact
 
 __all__ = ["ShardIndex"]
+
+_log = logging.getLogger(__name__)
 
 Rows = NDArray[np.int64]
 MOST_UNSORTED = 10_000
@@ -89,7 +92,8 @@ class ShardIndex:
         for name in names:
             try:
                 opened[name] = open_shard(self._folder / name)
-            except BadArtifact:
+            except BadArtifact as error:
+                _log.warning("damaged vectors are computed again: %s", error)
                 self._broken[name] = names[name]
             except FileNotFoundError:  # merged into another one just now
                 break

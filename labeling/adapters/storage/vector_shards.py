@@ -6,7 +6,7 @@ once and never changed; its name is the hash of its bytes. A file that is not wh
 
 from __future__ import annotations
 
-import json
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
+from labeling.adapters.storage.mapped_tensors import map_tensors
 from labeling.errors import BadArtifact
 
 __all__ = ["ENDING", "KEY", "Keys", "Shard", "VectorRows", "name_of", "open_shard", "pack_shard"]
@@ -25,7 +26,6 @@ ENDING = ".safetensors"
 KEY = np.dtype("S32")
 Keys = NDArray[np.bytes_]
 Vectors = NDArray[np.float32]
-LARGEST_HEADER_BYTES = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,13 @@ class Shard:
 
 
 def pack_shard(keys: Keys, vectors: NDArray[np.floating]) -> bytes:
-    """The bytes of a shard with these rows, in this order."""
+    """The bytes of a shard with these rows, in this order; each has an id, so that no new shard has an old name.
+
+    Whoever removes a shard that it once listed then never removes one that was written since with the same rows.
+    """
     rows = np.ascontiguousarray(vectors, np.float16)
-    return bytes(save({"keys": np.ascontiguousarray(keys).view(np.uint8).reshape(-1, KEY.itemsize), "vectors": rows}))
+    tensors = {"keys": np.ascontiguousarray(keys).view(np.uint8).reshape(-1, KEY.itemsize), "vectors": rows}
+    return bytes(save(tensors, {"id": uuid.uuid4().hex}))
 
 
 def name_of(content: bytes) -> str:
@@ -49,27 +53,10 @@ def name_of(content: bytes) -> str:
 
 def open_shard(path: Path) -> Shard:
     """Map a shard; BadArtifact where the file is not a whole one."""
-    try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(min(length, LARGEST_HEADER_BYTES)))
-        keys, vectors = (_mapped(path, header[name], 8 + length) for name in ("keys", "vectors"))
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadArtifact(f"{path} is not a whole file of vectors.") from error
-    if len(keys) != len(vectors):
-        raise BadArtifact(f"{path} holds {len(keys)} keys and {len(vectors)} vectors.")
+    keys, vectors = map_tensors(path, "keys", "vectors")
+    if keys.ndim != 2 or vectors.ndim != 2 or keys.shape[1] != KEY.itemsize or len(keys) != len(vectors):
+        raise BadArtifact(f"{path} holds keys {keys.shape} and vectors {vectors.shape}.")
     return Shard(keys.view(KEY).reshape(-1), vectors)
-
-
-def _mapped(path: Path, tensor: dict[str, Any], offset: int) -> NDArray[Any]:
-    dtype = np.dtype({"U8": "u1", "F16": "<f2"}[tensor["dtype"]])
-    rows, columns = tensor["shape"]
-    start, end = tensor["data_offsets"]
-    if end - start != rows * columns * dtype.itemsize or path.stat().st_size < offset + end:
-        raise ValueError("the file is cut short")
-    if not rows * columns:
-        return np.empty((rows, columns), dtype)
-    return np.asarray(np.memmap(path, dtype, "r", offset + start, (rows, columns)))
 
 
 class VectorRows:

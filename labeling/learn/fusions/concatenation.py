@@ -1,4 +1,4 @@
-"""The features of the head: image embedding, text embedding and prelabels side by side as one row of features.
+"""The features of the head: image embedding, text embedding and prelabel side by side, one row an image.
 
 In: `Inputs`, where a row of NaN means absent. Out: finite features (N, F). An absent text or prelabel is modelled
 as missing: it takes the mean of the reference images and raises its indicator column, so it is never plain zeros.
@@ -86,7 +86,7 @@ class ConcatenatedFeatures:
         image, text = np.asarray(inputs.image), np.asarray(inputs.text)
         image = unit(image)  # (N, D)
         text = unit(text) if inputs.text.shape[1] and text_dim else np.full((n, text_dim), np.nan, np.float32)
-        prelabel = (_log_probs(inputs.prelabel) - self.prelabel_mean) / self.prelabel_std * PRELABEL_SCALE  # (N, K)
+        prelabel = _log_probs(inputs.prelabel)  # (N, K)
         for name, block, mean in (
             ("image", image, self.image_mean),
             ("text", text, self.text_mean),
@@ -94,6 +94,7 @@ class ConcatenatedFeatures:
         ):
             if block.shape[1] != len(mean):
                 raise Invalid(f"The classifier expects {len(mean)} {name} numbers an image and got {block.shape[1]}.")
+        prelabel = (prelabel - self.prelabel_mean) / self.prelabel_std * PRELABEL_SCALE
         no_image, no_text, no_prelabel = _absent(image), _absent(text), _absent(prelabel)  # (N,)
         d, t, _ = self.dims
         features = np.empty((n, self.width), np.float32)

@@ -26,7 +26,7 @@ SHOTS_FIRST = 4
 """Examples in the prompt; further ones are shown when the model asks for them, as many at a time."""
 SECTION = 4_000
 LEAST = 0.02
-ENOUGH = "No more tools may be used. Answer now."
+ENOUGH = "You have looked enough. Answer now."
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ class Abilities:
 
 
 class Wire(Protocol):
-    """The way to one model of one endpoint, through the book of calls."""
+    """The way to one model of one endpoint, through the call ledger."""
 
     def post(self, path: str, body: bytes) -> Reply:
         """Send JSON to a path below the endpoint's address; see `CallBook.ask` for the errors."""
@@ -92,7 +92,7 @@ class BackendEngine:
     def look(self, items: Sequence[Item]) -> Look:
         """One prelabel for each item.
 
-        All items are asked about before the first error is raised: what was answered is in the book, so asking for
+        All items are asked about before the first error is raised: what was answered is in the ledger, so asking for
         them again costs nothing.
         """
         with ThreadPoolExecutor(self.at_once) as pool:

@@ -1,6 +1,6 @@
-"""What an endpoint is, and the book in which every question to one is written before it is sent.
+"""What an endpoint is, and the ledger in which every question to one is written before it is sent.
 
-In: a `Question`, named by the hash of its bytes, and a function that sends it. Out: a `Reply`, from the book's cache
+In: a `Question`, named by the hash of its bytes, and a function that sends it. Out: a `Reply`, from the ledger's cache
 where the same question was answered before. Money is whole millionths of a currency (micro).
 """
 
@@ -51,7 +51,7 @@ class Endpoint:
 
     `kind`: chat completions, or an address that returns a probability for each option. `price` None: not known, and
     then no project with a budget may use it. `when_silent` says how a question is treated that was sent and never
-    answered: `charge` (never sent again) or `retry`. `local`: it is in the own network, so that nothing is sent out.
+    answered: `charge` (never sent again) or `retry`. `local`: it is in our own network, so that nothing is sent out.
     """
 
     name: str

@@ -89,7 +89,7 @@ class CanaryEngine:
         self.image_encoder, self.text_encoder = engine.image_encoder, engine.text_encoder
 
     def look(self, items: Sequence[Item]) -> Look:
-        """The engine's output for these items; what the book raises comes before any question about them."""
+        """The engine's output for these items; what the ledger raises comes before any question about them."""
         self._book.check()
         for item in items:
             number = drawn_number(item, self._seed, "canary")

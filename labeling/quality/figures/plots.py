@@ -27,7 +27,7 @@ __all__ = [
     "VersionPoint",
     "acceptance_bars",
     "confusion_matrix",
-    "holdout_by_version",
+    "accuracy_by_version",
     "learning_curve",
     "reliability_curves",
 ]
@@ -51,7 +51,7 @@ class CurvePoint:
 
 @dataclass(frozen=True, slots=True)
 class VersionPoint:
-    """The hold-out accuracy of one version, and whether it was promoted."""
+    """The accuracy of one version, and whether it was promoted."""
 
     number: int
     accuracy: Estimate
@@ -67,7 +67,7 @@ class ReliabilityCurve:
 
 
 def learning_curve(points: Sequence[CurvePoint]) -> str:
-    """Accuracy on the hold-out against labels by people, one line an arm, with 95 % intervals.
+    """Accuracy on the random stream against labels by people, one line an arm, with 95 % intervals.
 
     Parameters
     ----------
@@ -86,14 +86,14 @@ def learning_curve(points: Sequence[CurvePoint]) -> str:
     base = alt.Chart(_data(rows)).encode(x=alt.X("labels:Q", title="labels by people"), color=colour)
     band = base.mark_area(opacity=0.15).encode(y=alt.Y("lower:Q"), y2="upper:Q")
     line = base.mark_line(point=alt.OverlayMarkDef(size=45), strokeWidth=2).encode(
-        y=_y("accuracy on the hold-out"),
+        y=_y("accuracy on the random stream"),
         strokeDash=alt.StrokeDash("arm:N", title=None, scale=alt.Scale(domain=arms), legend=None),
     )
     return _svg(alt.layer(band, line), "Learning curve", "with 95 % intervals", 460, 260)
 
 
-def holdout_by_version(points: Sequence[VersionPoint]) -> str:
-    """Accuracy on the hold-out, one mark a version, with 95 % intervals.
+def accuracy_by_version(points: Sequence[VersionPoint]) -> str:
+    """Accuracy on the random stream, one mark a version, with 95 % intervals.
 
     Parameters
     ----------
@@ -115,9 +115,9 @@ def holdout_by_version(points: Sequence[VersionPoint]) -> str:
     x = alt.X("version:O", title="version", axis=alt.Axis(labelAngle=0, labelOverlap=True))
     base = alt.Chart(_data(rows)).encode(x=x, color=colour)
     interval = base.mark_rule(strokeWidth=2).encode(y=alt.Y("lower:Q"), y2="upper:Q")
-    mark = base.mark_point(filled=True, size=90, opacity=1).encode(y=_y("accuracy on the hold-out"), shape=shape)
-    note, width = "on evaluation labels, with 95 % intervals", max(220, min(560, 44 * len(rows)))
-    return _svg(alt.layer(interval, mark), "Hold-out accuracy by version", note, width, 240)
+    mark = base.mark_point(filled=True, size=90, opacity=1).encode(y=_y("accuracy on the random stream"), shape=shape)
+    note, width = "on the random stream, with 95 % intervals", max(220, min(560, 44 * len(rows)))
+    return _svg(alt.layer(interval, mark), "Accuracy by version on the random stream", note, width, 240)
 
 
 def confusion_matrix(matrix: npt.NDArray[np.integer], classes: Sequence[str]) -> str:

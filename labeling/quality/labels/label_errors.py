@@ -2,7 +2,8 @@
 
 In: labels (N,) as class positions, and probabilities (N, K) from a fit that knew neither the image nor its group. Out:
 positions, the most suspicious first. The method is cleanlab's (confident learning). A row of NaN means no prediction:
-such an image is never a suspect.
+such an image is never a suspect. It is a ranking: the errors of the classifier are among the suspects, so their number
+is no rate (`wrong_labels` has that).
 """
 
 from __future__ import annotations
@@ -13,18 +14,14 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from cleanlab.count import estimate_joint
 from cleanlab.filter import find_label_issues
 from cleanlab.rank import get_label_quality_scores
 
-from labeling.estimates import Estimate
 from labeling.learn.classifier import Inputs
-from labeling.quality.metrics import bootstrap
 
-__all__ = ["Suspect", "cross_validated", "error_rate", "folds_of", "suspects", "twins_that_differ"]
+__all__ = ["Suspect", "cross_validated", "folds_of", "suspects", "twins_that_differ"]
 
 FOLDS = 5
-DRAWS = 200
 
 Labels = npt.NDArray[np.int64]
 Probs = npt.NDArray[np.floating]
@@ -57,7 +54,7 @@ def cross_validated(
     inputs, labels, groups : N rows
         The labelled images; near-duplicates share a group, and so a fold.
     teaches : (N,) bool
-        Whether an image may be learnt from. The others (the hold-out, calibration) are only predicted.
+        Whether an image may be learnt from. The others (the random stream) are only predicted.
     fit : callable
         The project's own head.
     n_classes : int
@@ -82,9 +79,9 @@ def cross_validated(
 
 
 def folds_of(
-    groups: npt.NDArray[np.int64], teaches: npt.NDArray[np.bool_], rng: np.random.Generator
+    groups: npt.NDArray[np.int64], teaches: npt.NDArray[np.bool_], rng: np.random.Generator, folds: int = FOLDS
 ) -> npt.NDArray[np.int64]:
-    """The fold of each image: 0 to 4 for groups that teach, -1 for groups of which no image does.
+    """The fold of each image: 0 to `folds` - 1 for groups that teach, -1 for groups of which no image does.
 
     Examples
     --------
@@ -97,7 +94,7 @@ def folds_of(
     teaching = np.zeros(len(names), bool)
     teaching[place[teaches]] = True
     dealt = np.full(len(names), -1, np.int64)
-    dealt[teaching] = rng.permutation(np.arange(int(teaching.sum())) % FOLDS)
+    dealt[teaching] = rng.permutation(np.arange(int(teaching.sum())) % folds)
     return np.asarray(dealt[place])
 
 
@@ -126,26 +123,6 @@ def suspects(
     return [Suspect(int(judged[at]), int(classes[said[at].argmax()]), float(scores[at])) for at in order]
 
 
-def error_rate(labels: Labels, probs: Probs, groups: npt.NDArray[np.int64], rng: np.random.Generator) -> Estimate:
-    """The share of labels that are wrong, as confident learning estimates it; the interval draws groups.
-
-    The estimate is as good as the classifier: where that is often wrong, so are both numbers.
-
-    Examples
-    --------
-    >>> labels = np.array([0] * 20 + [1] * 20 + [0])
-    >>> probs = np.array([[0.9, 0.1]] * 20 + [[0.1, 0.9]] * 21)
-    >>> round(error_rate(labels, probs, np.arange(41), np.random.default_rng(0)).value, 3)
-    0.024
-    """
-    judged, classes, given, said = _judged(labels, probs)
-    if len(classes) < 2:
-        return Estimate(0.0, 0.0, 1.0, len(judged))
-    value = _off_diagonal(given, said)
-    lower, upper = bootstrap(lambda at: _off_diagonal(given[at], said[at]), groups[judged], rng, draws=DRAWS)
-    return Estimate(value, min(lower, value), max(upper, value), len(judged))
-
-
 def twins_that_differ(labels: Sequence[str], groups: npt.NDArray[np.int64]) -> list[tuple[int, ...]]:
     """The positions of each group of near-duplicates whose labels are not all the same: at least one is wrong.
 
@@ -168,11 +145,3 @@ def _judged(labels: Labels, probs: Probs) -> tuple[Labels, Labels, Labels, npt.N
     judged = judged[np.isin(labels[judged], classes)]
     said = np.asarray(probs[judged][:, classes], np.float64)
     return judged, classes, np.searchsorted(classes, labels[judged]), said / said.sum(axis=1, keepdims=True)
-
-
-def _off_diagonal(labels: Labels, probs: npt.NDArray[np.float64]) -> float:
-    """The mass that the estimated joint of given and true labels has off its diagonal, over the classes that occur."""
-    classes = np.unique(labels)
-    if len(classes) < 2:
-        return 0.0
-    return float(1 - np.trace(estimate_joint(np.searchsorted(classes, labels), probs[:, classes])))

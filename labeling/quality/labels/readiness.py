@@ -14,18 +14,7 @@ from enum import StrEnum
 
 from labeling.estimates import Estimate
 
-__all__ = ["TARGETS", "Criterion", "State", "Verdict", "count", "judge", "measured", "verdict_on"]
-
-TARGETS = {
-    "holdout": 0.8,
-    "agreement": 0.667,
-    "label_errors": 0.05,
-    "gold": 0.9,
-    "disputes": 0,
-    "classes": 10,
-    "alarms": 0,
-}
-"""The target of each criterion; docs/reference/label-quality.md says why."""
+__all__ = ["Criterion", "State", "Verdict", "count", "judge", "measured", "verdict_on"]
 
 
 class State(StrEnum):
@@ -67,28 +56,28 @@ class Criterion:
         return State.MET if met else State.MISSED if missed else State.OPEN
 
 
-def measured(name: str, figure: Estimate | None, *, at_least: bool, informative: bool = False) -> Criterion:
-    """A criterion that rests on a sample, against its target in `TARGETS`.
+def measured(name: str, figure: Estimate | None, target: float | None, *, at_least: bool) -> Criterion:
+    """A criterion that rests on a sample, against its target; without a target it is for information.
 
     Examples
     --------
-    >>> measured("gold", Estimate(0.97, 0.93, 0.99, 120), at_least=True).state.value
+    >>> measured("gold", Estimate(0.97, 0.93, 0.99, 120), 0.9, at_least=True).state.value
     'met'
-    >>> measured("gold", Estimate(0.92, 0.85, 0.96, 80), at_least=True).state.value
+    >>> measured("gold", Estimate(0.92, 0.85, 0.96, 80), 0.9, at_least=True).state.value
     'not yet known'
     """
-    return Criterion(name, figure, None if informative else TARGETS[name], at_least, exact=False)
+    return Criterion(name, figure, target, at_least, exact=False)
 
 
-def count(name: str, value: float, n: int, *, at_least: bool) -> Criterion:
+def count(name: str, value: float, n: int, target: float, *, at_least: bool) -> Criterion:
     """A criterion that is counted, not estimated.
 
     Examples
     --------
-    >>> count("disputes", 3, 500, at_least=False).state.value
+    >>> count("disputes", 3, 500, 0, at_least=False).state.value
     'missed'
     """
-    return Criterion(name, Estimate(value, value, value, n), TARGETS[name], at_least, exact=True)
+    return Criterion(name, Estimate(value, value, value, n), target, at_least, exact=True)
 
 
 def verdict_on(states: Sequence[State]) -> Verdict:
@@ -110,7 +99,7 @@ def judge(criteria: Sequence[Criterion]) -> tuple[Verdict, list[Criterion]]:
 
     Examples
     --------
-    >>> verdict, why = judge([count("disputes", 3, 500, at_least=False), count("alarms", 0, 0, at_least=False)])
+    >>> verdict, why = judge([count("disputes", 3, 500, 0, at_least=False), count("alarms", 0, 0, 0, at_least=False)])
     >>> verdict.value, [one.name for one in why]
     ('not yet', ['disputes'])
     """

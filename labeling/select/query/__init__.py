@@ -1,4 +1,5 @@
-"""Draws one query: shares of the kinds of review, groups, gold.
+"""Draws one query: the random stream, its share, the strategy's picks, gold.
 
-Offers `draw.Candidates`, `draw.Pick`, `draw.draw_query`, `gold.draw_gold`, `shares.target_reached`.
+Offers `draw.Candidates`, `draw.Drawn`, `draw.Pick`, `draw.draw_query`, `gold.draw_gold`, `stream.Order`,
+`stream.next_groups`, `stream.position_of`, `stream.prefix`, `stream.reserved_share`.
 """

@@ -1,9 +1,8 @@
 """One query: which images are asked next, and as which kind of review.
 
-In: the images that may be asked, with their groups and sides, and a strategy. Out: picks, at most one a group. The
-random kinds are drawn first and uniformly, from their whole side; the strategy takes the hard ones from what is
-left. The hold-out is drawn from for evaluation only, and no strategy sees it. The same input and the same `rng` give
-the same query.
+In: the images that may be asked, with their groups, the next groups of the random stream, and a strategy. Out: picks,
+at most one a group. The stream gives its share in its own order; the strategy takes the hard ones from the groups that
+are not reserved, and sees no other. The same input and the same `rng` give the same query.
 """
 
 from __future__ import annotations
@@ -16,11 +15,11 @@ import numpy.typing as npt
 
 from labeling.project import Policy
 from labeling.review.kinds import blind_always
-from labeling.select.query.shares import Counts, plan
-from labeling.select.strategies.strategy import Positions, Strategy, View, checked_picks, one_a_group
+from labeling.select.query.shares import plan
+from labeling.select.strategies.strategy import Picks, Positions, Strategy, View, checked_picks, one_a_group
 from labeling.types import ReviewKind
 
-__all__ = ["Candidates", "Pick", "draw_query", "random_picks"]
+__all__ = ["Candidates", "Drawn", "Pick", "draw_query", "random_picks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +28,12 @@ class Candidates:
 
     groups: npt.NDArray[np.int64]
     """(N,) near-duplicate group of each image."""
-    holdout: npt.NDArray[np.bool_]
-    """(N,) whether the group stands on the hold-out side."""
+    open: npt.NDArray[np.bool_]
+    """(N,) whether the strategy may pick it: its group is neither reserved nor asked about."""
+    reserved: npt.NDArray[np.bool_]
+    """(N,) whether its group is reserved, asked about or not."""
+    stream: npt.NDArray[np.int64]
+    """(S,) the groups that the random stream asks about next, in its order; each has an image among the candidates."""
     view: Callable[[Positions], View]
     """What a strategy sees of the images at these positions."""
 
@@ -43,57 +46,62 @@ class Pick:
     kind: ReviewKind
     blind: bool
     probability: float
-    """Probability of being chosen, per group: n / groups for the random kinds, 1 for the strategy's picks."""
+    """Probability of being chosen, per group: n / groups for what is drawn by chance, 1 for a strategy's picks."""
     place: float
     """In [0, 1): drawn once for the random kinds, rank among the strategy's picks for the others; the lowest first."""
+    representative: bool = False
+    """Whether a hedged query picked it for what it stands for, not by doubt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A query: what is asked, and the reserved groups that the strategy would have asked about (shadow picks)."""
+
+    picks: list[Pick]
+    shadows: npt.NDArray[np.int64]
+    hard: Picks
+    """What the strategy picked."""
 
 
 def draw_query(
-    candidates: Candidates, strategy: Strategy, policy: Policy, *, reached: bool, rng: np.random.Generator
-) -> list[Pick]:
+    candidates: Candidates, strategy: Strategy, policy: Policy, *, decided: int, rng: np.random.Generator
+) -> Drawn:
     """Draw one query of at most `policy.query_size` images.
 
     Parameters
     ----------
     candidates : Candidates
-        What may be asked: no image whose group was asked or labelled before.
+        What may be asked.
     strategy : Strategy
-        Picks the hard ones. Those of a uniform strategy are drawn here instead, as control reviews.
+        Picks the hard ones.
     policy : Policy
         Size, shares, and the name of the strategy.
-    reached : bool
-        Whether there are enough evaluation labels to spend the smaller share on them.
+    decided : int
+        How many images of the stream have an answer that stands.
     rng : numpy.random.Generator
         The only source of chance.
 
     Returns
     -------
-    list of Pick, of distinct groups; empty when nothing is left to ask.
+    Picks of distinct groups, none when nothing is left to ask, and the shadow picks.
 
     Raises
     ------
     Invalid
         When the strategy's picks do not keep to its contract.
     """
-    pool = _one_a_group(candidates, ~candidates.holdout, rng)
-    holdout = _one_a_group(candidates, candidates.holdout, rng)
-    counts = plan(policy.query_size, policy.shares, pool=len(pool), holdout=len(holdout), reached=reached, rng=rng)
-    if strategy.uniform:
-        counts = Counts(counts.evaluation, counts.control + counts.hard, counts.calibration, 0)
-    shuffled = rng.permutation(pool)
-    random_kinds = [
-        (ReviewKind.EVALUATION, rng.permutation(holdout)[: counts.evaluation], len(holdout)),
-        (ReviewKind.CONTROL, shuffled[: counts.control], len(pool)),
-        (ReviewKind.CALIBRATION, shuffled[counts.control : counts.control + counts.calibration], len(pool)),
-    ]
-    drawn = shuffled[: counts.control + counts.calibration]
-    picks = [pick for kind, at, of in random_kinds for pick in random_picks(kind, at, of, policy, rng)]
-    return picks + _hard_picks(candidates, strategy, drawn, counts.hard, policy, rng)
+    pool = len(np.unique(candidates.groups[candidates.open]))
+    reserve = len(candidates.stream)
+    counts = plan(policy.query_size, policy.shares, pool=pool, reserve=reserve, decided=decided, rng=rng)
+    drawn = _images_of(candidates, candidates.stream[: counts.random], rng)
+    stream = random_picks(ReviewKind.RANDOM, drawn, reserve, policy, rng)
+    hard, shadows, picks = _hard_picks(candidates, strategy, counts.hard, policy, rng)
+    return Drawn(stream + hard, shadows, picks)
 
 
-def _one_a_group(candidates: Candidates, side: npt.NDArray[np.bool_], rng: np.random.Generator) -> Positions:
-    """One image of every group on this side, each of the group's with the same chance."""
-    shuffled = rng.permutation(np.flatnonzero(side))
+def _images_of(candidates: Candidates, groups: npt.NDArray[np.int64], rng: np.random.Generator) -> Positions:
+    """One image of each of these groups, each of a group's with the same chance."""
+    shuffled = rng.permutation(np.flatnonzero(np.isin(candidates.groups, groups)))
     return one_a_group(candidates.groups, shuffled)
 
 
@@ -107,17 +115,25 @@ def random_picks(kind: ReviewKind, at: Positions, of: int, policy: Policy, rng: 
 
 
 def _hard_picks(
-    candidates: Candidates, strategy: Strategy, drawn: Positions, n: int, policy: Policy, rng: np.random.Generator
-) -> list[Pick]:
+    candidates: Candidates, strategy: Strategy, n: int, policy: Policy, rng: np.random.Generator
+) -> tuple[list[Pick], npt.NDArray[np.int64], Picks]:
+    """What the strategy picks as reviews, the reserved groups that it would have picked, and its picks as they are."""
     if n == 0:
-        return []
-    free = np.flatnonzero(~candidates.holdout & ~np.isin(candidates.groups, candidates.groups[drawn]))
+        return [], np.empty(0, np.int64), Picks(np.empty(0, np.int64), np.empty(0), ())
+    free, reserve = np.flatnonzero(candidates.open), np.flatnonzero(candidates.reserved)
     view = candidates.view(free)
-    at = free[checked_picks(strategy.choose(view, n, rng), view, n, policy.strategy).positions]
-    return [
-        Pick(int(position), ReviewKind.HARD, _blind(ReviewKind.HARD, policy, rng), 1.0, rank / len(at))
+    picks = checked_picks(strategy.choose(view, n, rng), view, n, policy.strategy)
+    both = candidates.view(np.concatenate([free, reserve]))  # the picks have the same positions in it
+    would = strategy.would_pick(both, picks, len(free) + np.arange(len(reserve)), rng)
+    at = free[picks.positions]
+    chance = len(at) / len(np.unique(candidates.groups[free])) if strategy.uniform else 1.0
+    by_doubt = np.ones(len(at), bool) if picks.by_doubt is None else picks.by_doubt
+    kind = ReviewKind.HARD
+    hard = [
+        Pick(int(position), kind, _blind(kind, policy, rng), chance, rank / len(at), not by_doubt[rank])
         for rank, position in enumerate(at)
     ]
+    return hard, np.unique(candidates.groups[reserve[would]]), picks
 
 
 def _blind(kind: ReviewKind, policy: Policy, rng: np.random.Generator) -> bool:

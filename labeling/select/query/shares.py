@@ -1,57 +1,30 @@
-"""How many images of each kind a query asks for, so that later figures are unbiased.
+"""How many images of a query come from the random stream; the strategy chooses the others.
 
-In: the size of the query, the policy's shares, what is left to ask and what is already known. Out: one count a
-kind. Fractions are rounded at random (by `rng`), so that a share holds over many small queries too.
+In: the size of the query, the policy's shares, what is left to ask and what is already decided. Out: one count a kind.
+Fractions are rounded at random (by `rng`), so that a share holds over many small queries too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from labeling.project import Shares
 
-__all__ = ["Counts", "plan", "rounded", "target_reached"]
+__all__ = ["Counts", "plan", "rounded"]
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
     """How many images a query asks for, by kind."""
 
-    evaluation: int
-    control: int
-    calibration: int
+    random: int
     hard: int
 
 
-def target_reached(labels: Mapping[str, int], classes: Sequence[str], shares: Shares, least: int) -> bool:
-    """Whether there are enough evaluation labels to spend less of each query on them.
-
-    Parameters
-    ----------
-    labels : mapping
-        Evaluation labels by value, "none of these" among them.
-    classes : sequence of str
-        The label set.
-    shares : Shares
-        The target: so many in all, or so many of every class.
-    least : int
-        Under so many no gate runs at all, so the target is never reached before.
-
-    Examples
-    --------
-    >>> target_reached({"cat": 20, "dog": 12}, ["cat", "dog"], Shares(), least=30)
-    True
-    """
-    total = sum(labels.values())
-    every_class = all(labels.get(name, 0) >= shares.evaluation_per_class for name in classes)
-    return total >= shares.evaluation_target or (every_class and total >= least)
-
-
-def plan(size: int, shares: Shares, *, pool: int, holdout: int, reached: bool, rng: np.random.Generator) -> Counts:
-    """Split a query over the kinds.
+def plan(size: int, shares: Shares, *, pool: int, reserve: int, decided: int, rng: np.random.Generator) -> Counts:
+    """Split a query between the stream and the strategy.
 
     Parameters
     ----------
@@ -59,30 +32,30 @@ def plan(size: int, shares: Shares, *, pool: int, holdout: int, reached: bool, r
         How many images the query may hold.
     shares : Shares
         The policy's shares.
-    pool, holdout : int
-        Groups that may still be asked on each side.
-    reached : bool
-        Whether there are enough evaluation labels (`target_reached`).
+    pool, reserve : int
+        Groups that the strategy may choose from, and groups of the reserve that were not drawn yet.
+    decided : int
+        Images of the stream whose answer stands: with `shares.random_target` of them the smaller share is spent.
     rng : numpy.random.Generator
         Rounds fractions.
 
     Returns
     -------
-    Counts that sum to min(size, pool + evaluation); evaluation never takes more than its share of `size`.
+    Counts that sum to at most `size`. Once the pool is used up the query holds what is left of the reserve.
 
     Examples
     --------
-    >>> plan(100, Shares(), pool=1000, holdout=300, reached=False, rng=np.random.default_rng(0))
-    Counts(evaluation=20, control=5, calibration=5, hard=70)
+    >>> plan(100, Shares(), pool=1000, reserve=300, decided=0, rng=np.random.default_rng(0))
+    Counts(random=20, hard=80)
+    >>> plan(100, Shares(), pool=0, reserve=30, decided=200, rng=np.random.default_rng(0))
+    Counts(random=30, hard=0)
     """
-    share = shares.evaluation if reached else shares.evaluation_until_target
-    evaluation = min(rounded(share * size, rng), holdout)
-    if pool == 0 and evaluation == 0 and share > 0:
-        evaluation = min(1, holdout, size)  # nothing else is left to ask: go on, however small the share
-    left = min(size - evaluation, pool)
-    control = min(rounded(shares.control * size, rng), left)
-    calibration = min(rounded(shares.calibration * size, rng), left - control)
-    return Counts(evaluation, control, calibration, left - control - calibration)
+    share = shares.random if decided >= shares.random_target else shares.random_first
+    random = min(rounded(share * size, rng), reserve)
+    hard = min(size - random, pool)
+    if not pool:
+        random = min(size, reserve) if share > 0 else 0
+    return Counts(random, hard)
 
 
 def rounded(expected: float, rng: np.random.Generator) -> int:

@@ -1,7 +1,9 @@
 """What a query strategy is: a view of the images that may be asked in, picks out, at most one a group.
 
 Row i of every array in a view is image i. What is expensive is given on demand: vectors, and the labelled images.
-A strategy gets no image of the hold-out and none that was asked; `rng` is its only source of chance.
+A strategy picks from no image of the reserve and none that was asked; `rng` is its only source of chance. Afterwards it
+says which images of the reserve it would have picked, had they been among the others: a sample without them is
+exchangeable with what is left.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ __all__ = [
     "Scores",
     "Strategy",
     "View",
+    "Would",
     "checked_picks",
     "checked_scores",
     "one_a_group",
@@ -32,6 +35,7 @@ __all__ = [
 
 Positions = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.floating]
+Would = npt.NDArray[np.bool_]
 
 Gather = Callable[[Positions], npt.NDArray[np.float32]]
 """Gives the (n, D) vectors of n positions, so that a memory-mapped pool is never copied whole."""
@@ -87,6 +91,8 @@ class Picks:
     """(n,) finite; higher is better, on the strategy's own scale."""
     reasons: tuple[str, ...]
     """Why each was picked, in a few words for people."""
+    by_doubt: npt.NDArray[np.bool_] | None = None
+    """(n,) which of them a hedged query picked by doubt, the others as representative; None: all in one way."""
 
 
 @runtime_checkable
@@ -94,7 +100,7 @@ class Strategy(Protocol):
     """Which images people should see next. One of your own may inherit from this and write `choose` alone."""
 
     uniform: ClassVar[bool] = False
-    """Whether its picks are a uniform sample. Then the query draws them itself, as control reviews, which measure."""
+    """Whether its picks are a uniform sample of the view's groups: then each has the same chance, which is kept."""
 
     def choose(self, view: View, n: int, rng: np.random.Generator) -> Picks:
         """Pick n images of distinct groups, or one of every group where there are fewer groups than n."""
@@ -106,6 +112,49 @@ class Strategy(Protocol):
         It orders the open reviews anew. None: there is no such number, and they stay as they were picked.
         """
         return None
+
+    def would_pick(self, view: View, picks: Picks, reserve: Positions, rng: np.random.Generator) -> Would:
+        """Which images of the reserve the strategy would have picked in this query.
+
+        Parameters
+        ----------
+        view : View
+            The images of a query and those of the reserve, side by side; no group is on both sides.
+        picks : Picks
+            What `choose` picked in this query, at its positions in this view.
+        reserve : (R,) int64 array
+            Positions of the images of the reserve in this view, drawn or not.
+        rng : numpy.random.Generator
+            For strategies that need chance to pick.
+
+        Returns
+        -------
+        (R,) bool array. By default, with a score: those that are not scored lower than the lowest of the picks, which
+        is never too few where the highest scores are picked. Without one it is an approximation: the strategy picks
+        from all, the reserve included, as many more as there are more groups.
+
+        Raises
+        ------
+        Invalid
+            When the strategy gives something else than one finite number an image, or a position outside the view.
+        """
+        if not len(picks.positions) or not len(reserve):
+            return np.zeros(len(reserve), bool)
+        scores = None if view.predicted is None else self.score(view.predicted)
+        if scores is None:
+            return _picked_from_all(self, view, picks, reserve, rng)
+        checked = checked_scores(scores, len(view.groups), type(self).__name__)
+        return np.asarray(checked[reserve] >= checked[picks.positions].min())
+
+
+def _picked_from_all(
+    strategy: Strategy, view: View, picks: Picks, reserve: Positions, rng: np.random.Generator
+) -> Would:
+    """Which of the reserve are in groups picked from all images: as large a part of all as was picked of the others."""
+    of_all, of_reserve = len(np.unique(view.groups)), len(np.unique(view.groups[reserve]))
+    n = -(-len(picks.positions) * of_all // max(of_all - of_reserve, 1))  # rounded up
+    chosen = checked_picks(strategy.choose(view, n, rng), view, n, type(strategy).__name__)
+    return np.isin(view.groups[reserve], view.groups[chosen.positions])
 
 
 def one_a_group(groups: npt.NDArray[np.int64], order: Positions) -> Positions:
@@ -148,7 +197,7 @@ def checked_picks(picks: Picks, view: View, n: int, name: str) -> Picks:
     positions = at.astype(np.int64)
     if len(np.unique(view.groups[positions])) < len(positions):
         raise Invalid(f"The strategy {name!r} picked two images of one group of near-duplicates; pick one a group.")
-    return Picks(positions, checked_scores(picks.scores, len(positions), name), picks.reasons)
+    return Picks(positions, checked_scores(picks.scores, len(positions), name), picks.reasons, picks.by_doubt)
 
 
 def checked_scores(scores: Scores, n: int, name: str) -> Scores:

@@ -1,7 +1,8 @@
-"""What to ask first, when nothing is labelled: (N, D) vectors in, n typical and different positions out.
+"""Typical and different images: (N, D) vectors in, n positions out, from clusters that no label is in yet.
 
-The points are clustered and the most typical one of each cluster is taken, largest cluster first. No label and
-no probability is used; the same vectors and the same `rng` give the same positions.
+The points are clustered together with what is labelled. Clusters with the fewest labels come first, of these the
+largest, and each gives its most typical image. No class and no probability is used; the same vectors and the same `rng`
+give the same positions.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from sklearn.cluster import MiniBatchKMeans
+from sklearn.utils.extmath import randomized_svd
 from threadpoolctl import threadpool_limits
 
 from labeling.select.strategies.strategy import Picks, Strategy, View, one_a_group, ranked
@@ -18,22 +20,38 @@ __all__ = ["Typical", "typical"]
 
 _MOST_POINTS = 10_000
 """More points than this are sampled first: a few dozen typical ones hardly change, time and memory do."""
+_MOST_LABELLED = 1_000
+"""Of more labelled images so many are sampled: there are never more clusters than half as many."""
 _MOST_CLUSTERS = 500
+_DIMENSIONS = 64
+"""Wider vectors are turned onto their principal directions first: 500 clusters of 11,000 vectors of 1,664 numbers took
+32 s of processor time, narrowed 2.4 s."""
 _NEIGHBOURS = 20
 
 
 class Typical(Strategy):
-    """Asks for typical and different images: what to begin with, when nothing is known about any of them."""
+    """Asks for typical images that differ from each other and from what is labelled.
+
+    It is what to begin with, when nothing is known about any image, and what a query keeps to where doubt does not pay.
+    """
 
     def choose(self, view: View, n: int, rng: np.random.Generator) -> Picks:
-        """The most typical image of each of n clusters of a sample of the groups, the largest cluster first."""
+        """The most typical image of each of n clusters of a sample of the groups, those without a label first."""
         one_each = one_a_group(view.groups, np.arange(len(view.groups)))
         n = min(max(n, 0), len(one_each))
         sample = one_each[np.sort(rng.permutation(len(one_each))[: max(n, _MOST_POINTS)])]
-        return ranked(sample[typical(view.gather(sample), n, rng)], "typical of its cluster")
+        labelled = view.labelled()
+        covered = np.sort(rng.permutation(len(labelled.labels))[:_MOST_LABELLED])
+        theirs = labelled.gather(covered) if len(covered) else None
+        return ranked(sample[typical(view.gather(sample), n, rng, theirs)], "typical of its cluster")
 
 
-def typical(vectors: npt.NDArray[np.floating], n: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+def typical(
+    vectors: npt.NDArray[np.floating],
+    n: int,
+    rng: np.random.Generator,
+    covered: npt.NDArray[np.floating] | None = None,
+) -> npt.NDArray[np.int64]:
     """Take the most typical point of each of n clusters: the one nearest to its neighbours.
 
     Parameters
@@ -41,13 +59,16 @@ def typical(vectors: npt.NDArray[np.floating], n: int, rng: np.random.Generator)
     vectors : (N, D) array
         At most 10,000 rows are sensible; the caller samples.
     n : int
-        How many to take. With more than 500 the clusters give several points each, in turn.
+        How many to take.
     rng : numpy.random.Generator
         Seeds the clustering.
+    covered : (L, D) array, optional
+        Points that were taken before. There are then n + L clusters, but never more than 500.
 
     Returns
     -------
-    (min(n, N),) int64 array of distinct positions, those of the largest clusters first.
+    (min(n, N),) int64 array of distinct positions: those of the clusters with the fewest points taken first, of these
+    the largest first. A cluster gives a second one when all others have as many.
 
     Notes
     -----
@@ -59,25 +80,41 @@ def typical(vectors: npt.NDArray[np.floating], n: int, rng: np.random.Generator)
     >>> points = np.array([[0.0], [0.1], [0.2], [9.0], [9.1]])
     >>> sorted(typical(points, 2, np.random.default_rng(0)).tolist())[0]
     1
+    >>> typical(points, 1, np.random.default_rng(0), np.array([[0.1]])).tolist()[0] > 2
+    True
     """
     points = np.asarray(vectors, dtype=np.float32)
+    others = np.empty((0, points.shape[1]), np.float32) if covered is None else np.asarray(covered, np.float32)
     n = min(n, len(points))
     if n == 0:
         return np.empty(0, dtype=np.int64)
-    clusters = _cluster(points, min(n, _MOST_CLUSTERS), rng)
-    ranked = [members[np.argsort(_spread(points[members]), kind="stable")] for members in clusters]
-    return _in_turn(ranked, n)
+    everything = _narrowed(np.concatenate([others, points]), rng)  # (L + N, D')
+    points = everything[len(others) :]
+    which = _clusters(everything, min(n + len(others), _MOST_CLUSTERS), rng)
+    taken = np.bincount(which[: len(others)], minlength=_MOST_CLUSTERS)
+    members = [np.flatnonzero(which[len(others) :] == c) for c in range(_MOST_CLUSTERS)]
+    turns = [(at, taken[c]) for c, at in enumerate(members) if len(at)]
+    return _in_turn([(at[np.argsort(_spread(points[at]), kind="stable")], before) for at, before in turns], n)
 
 
-def _cluster(points: npt.NDArray[np.float32], k: int, rng: np.random.Generator) -> list[npt.NDArray[np.int64]]:
-    """Positions of each cluster's members, the largest cluster first."""
+def _narrowed(points: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """The points (N, D) along their first principal directions, (N, 64); as they are where they are not wider."""
+    if min(points.shape) <= _DIMENSIONS:
+        return points
+    with threadpool_limits(1):
+        turned, lengths, _ = randomized_svd(
+            points - points.mean(axis=0), _DIMENSIONS, n_iter=1, random_state=int(rng.integers(2**31))
+        )
+    return np.asarray(turned * lengths, np.float32)
+
+
+def _clusters(points: npt.NDArray[np.float32], k: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """The cluster of each point, (N,) in [0, k)."""
     means = MiniBatchKMeans(
         n_clusters=k, random_state=int(rng.integers(2**31)), n_init=3, batch_size=2_048, reassignment_ratio=0
     )
     with threadpool_limits(1):  # the same sums on any machine, and no threads that spin where cores are shared
-        which = means.fit_predict(points)
-    clusters = [np.flatnonzero(which == c) for c in range(k)]
-    return sorted((members for members in clusters if len(members)), key=len, reverse=True)
+        return np.asarray(means.fit_predict(points), np.int64)
 
 
 def _spread(points: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -94,8 +131,12 @@ def _spread(points: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return spread
 
 
-def _in_turn(ranked: list[npt.NDArray[np.int64]], n: int) -> npt.NDArray[np.int64]:
-    """The best of each cluster, then the second of each, until there are n."""
-    depth = max(len(members) for members in ranked)
-    rounds = (members[i] for i in range(depth) for members in ranked if i < len(members))
-    return np.fromiter(rounds, dtype=np.int64)[:n]
+def _in_turn(clusters: list[tuple[npt.NDArray[np.int64], int]], n: int) -> npt.NDArray[np.int64]:
+    """The n best of clusters, each with its members, the best first, and how many were taken of it before.
+
+    One with fewer taken comes before one with more, the larger before the smaller.
+    """
+    at = np.concatenate([members for members, _ in clusters])
+    turn = np.concatenate([before + np.arange(len(members)) for members, before in clusters])
+    size = np.concatenate([np.full(len(members), len(members)) for members, _ in clusters])
+    return np.asarray(at[np.lexsort((-size, turn))][:n], np.int64)

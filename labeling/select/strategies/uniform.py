@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from labeling.select.strategies.strategy import Picks, Strategy, View, one_a_group, ranked
+from labeling.select.strategies.strategy import Picks, Positions, Strategy, View, Would, one_a_group, ranked
 
 __all__ = ["Uniform"]
 
@@ -20,3 +20,7 @@ class Uniform(Strategy):
         """One image of each of n groups, in the order in which they were drawn."""
         one_each = one_a_group(view.groups, rng.permutation(len(view.groups)))
         return ranked(rng.permutation(one_each)[: max(n, 0)], "drawn at random")
+
+    def would_pick(self, view: View, picks: Picks, reserve: Positions, rng: np.random.Generator) -> Would:
+        """None: a draw depends on nothing that is known of an image, so those drawn differ from no others."""
+        return np.zeros(len(reserve), bool)

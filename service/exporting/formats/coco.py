@@ -15,7 +15,7 @@ from typing import Any
 from service.exporting.columns import Record, as_json
 from service.exporting.label_set import LabelSet
 
-_OF_IMAGE = ("reference", "text", "side", "group")
+_OF_IMAGE = ("reference", "text", "group")
 
 
 class _Document:

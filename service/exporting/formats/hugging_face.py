@@ -23,9 +23,11 @@ from labeling.slices import batches
 from service.exporting.columns import COLUMNS, Record
 from service.exporting.formats.tables import SCHEMA
 from service.exporting.label_set import LabelSet
+from service.labels.machine_labels import MACHINE
 
 _ROWS = 200
 """Pictures that are in memory together; those of one split are one row group of its file."""
+MACHINE_SPLIT = "`machine` is what a version says: no person has checked these. See `probability` and `version`.\n"
 
 
 def write_hugging_face(labels: LabelSet, to: Path) -> int:
@@ -111,9 +113,10 @@ def _card(labels: LabelSet, counts: Mapping[str, Counter[str]]) -> str:
             f"---\n{yaml.safe_dump(head, allow_unicode=True, sort_keys=False)}---",
             f"\n# {_plain(labels.project.config.name)}\n",
             f"Labelled with hardcase: {state}.\n",
-            "`train` is for training, `test` is the hold-out (without near-duplicates of `train`), `other` has gold,",
-            "calibration and audit answers and images near to both sides. `label` is -1 where people said that no",
+            "`train` is for training, `test` is the random stream (without near-duplicates of `train`), `other` has",
+            "gold and audit answers and labels that neither teach nor measure. `label` is -1 where people said that no",
             "class fits. `soft_label` follows the order of the classes; it is null without a consensus.\n",
+            *([MACHINE_SPLIT] if MACHINE in splits else []),
             f"| label | {' | '.join(splits)} |\n|{'---|' * (len(splits) + 1)}",
             *rows,
             "",

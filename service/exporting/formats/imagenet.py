@@ -12,7 +12,7 @@ from typing import Any
 
 from service.exporting.columns import COLUMNS, as_json
 from service.exporting.formats.class_folders import folder_names
-from service.exporting.formats.tables import write_rows_as_csv
+from service.exporting.formats.text_tables import write_rows_as_csv
 from service.exporting.label_set import LabelSet
 
 

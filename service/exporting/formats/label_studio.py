@@ -1,7 +1,8 @@
 """Tasks for Label Studio: `tasks.json` with annotations and predictions, `config.xml`, and the pictures.
 
 In: a label set and an empty folder. Out: how many tasks there are. Every annotation is the current label; its
-evidence is in the task's data. Gold is marked as ground truth. No account is named: it would have to exist there.
+evidence is in the task's data. A machine label is a prediction and no annotation. Gold is marked as ground truth. No
+account is named: it would have to exist there.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from labeling.review.config import labelling_config
 from labeling.review.controls import OURS
 from service.exporting.columns import Record, as_json
 from service.exporting.label_set import LabelSet
+from service.labels.machine_labels import MACHINE
 
 LOCAL_FILES = "/data/local-files/?d="
 """The address of a file in the folder that Label Studio may serve."""
@@ -40,14 +42,19 @@ def write_label_studio(labels: LabelSet, to: Path) -> int:
 
 def _task(labels: LabelSet, record: Record, image: str) -> dict[str, Any]:
     data = {OURS.image_key: image, OURS.text_key: record.text or "", "external_id": record.content_hash}
+    known = {"data": {**data, "hardcase": as_json(record)}}
+    if record.source == MACHINE:
+        said = _prediction(record.label, f"version {record.version}", record.probability)
+        return {**known, "annotations": [], "predictions": [said]}
     answer = {"result": _result(record.label), "was_cancelled": False, "ground_truth": record.gold}
-    predictions = [_prediction(record)] if labels.project.config.answers.is_choice(record.prelabel) else []
-    return {"data": {**data, "hardcase": as_json(record)}, "annotations": [answer], "predictions": predictions}
+    predicted = labels.project.config.answers.is_choice(record.prelabel)
+    said = _prediction(record.prelabel or "", record.engine, record.prelabel_confidence)
+    return {**known, "annotations": [answer], "predictions": [said] if predicted else []}
 
 
-def _prediction(record: Record) -> dict[str, Any]:
-    score = {} if record.prelabel_confidence is None else {"score": record.prelabel_confidence}
-    return {"result": _result(record.prelabel or ""), "model_version": record.engine, **score}
+def _prediction(answer: str, by: str | None, sure: float | None) -> dict[str, Any]:
+    score = {} if sure is None else {"score": sure}
+    return {"result": _result(answer), "model_version": by, **score}
 
 
 def _result(answer: str) -> list[dict[str, Any]]:

@@ -15,14 +15,14 @@ from db.session import reading, transaction
 from labeling.project import Project
 from labeling.types import Actor
 from service.auth import Caller
-from service.web.api.answers import Answer
+from service.web.api.bodies import Body
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep, WebParts
 
 router = APIRouter(route_class=Guarded, tags=["alarms"])
 
 
-class AlarmOut(Answer):
+class AlarmOut(Body):
     """One alarm; the last three fields are null while it is open."""
 
     id: int

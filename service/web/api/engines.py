@@ -42,7 +42,7 @@ class EnginesOut(BaseModel):
     spending: Spending
     budget_micro: int | None = Field(description="What the project may spend in all; null: no limit.")
     endpoints: list[EndpointState]
-    flags: dict[str, int] = Field(description="Pre-labels with each flag, and the canaries: asked, and followed.")
+    flags: dict[str, int] = Field(description="Pre-labels with each flag, and the canaries: given, and followed.")
 
 
 class ReportIn(BaseModel):

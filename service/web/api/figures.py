@@ -12,14 +12,15 @@ from db.session import reading
 from db.views import dashboard
 from labeling.errors import NotFound
 from service.figures.figures import outdated
-from service.web.api.answers import Answer
+from service.web.api.bodies import Body
 from service.web.edge.access import Guarded, ProjectDep
 from service.web.wiring import PartsDep
 
+OUTDATED = "Being computed again: it was stored by another version of hardcase."
 router = APIRouter(route_class=Guarded, tags=["figures"])
 
 
-class FigureOut(Answer):
+class FigureOut(Body):
     """One figure; docs/reference/figures.md explains the data of each name."""
 
     name: str
@@ -46,7 +47,7 @@ def show_figure(parts: PartsDep, project: ProjectDep, name: Annotated[str, Path(
     with reading(parts.database) as session:
         figures = dashboard.figures(session, project.id)
     if name in outdated(figures):
-        raise NotFound("Another release of hardcase kept this figure in another form. It is being counted anew.")
+        raise NotFound(OUTDATED)
     if name not in figures:
         raise NotFound(f"This figure is not computed yet. There are: {', '.join(figures) or 'none'}.")
     return FigureOut.of(figures[name])

@@ -27,7 +27,7 @@ from labeling.slices import batches
 from labeling.types import ImageId, Incoming
 from service.ingest.register import ROWS_A_TRANSACTION, limits_of, sort_out
 from service.labels.image_history import story_of
-from service.web.api.answers import Answer
+from service.web.api.bodies import Body
 from service.web.api.paging import PagingDep, SliceOut
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.retry import retry_failures
@@ -79,7 +79,7 @@ class RetriedOut(BaseModel):
     retried: int
 
 
-class FactOut(Answer):
+class FactOut(Body):
     """One fact about the image; `details` depend on `what`."""
 
     at: datetime
@@ -91,7 +91,7 @@ class FactOut(Answer):
     details: dict[str, Any]
 
 
-class TwinOut(Answer):
+class TwinOut(Body):
     """A near-duplicate of the image, with its label in force."""
 
     image_id: int
@@ -130,7 +130,7 @@ def show_image(parts: PartsDep, project: ProjectDep, image_id: Number) -> ImageI
 def show_history(parts: PartsDep, caller: CallerDep, project: ProjectDep, image_id: Number) -> ImageHistoryOut:
     """Facts, oldest first: its registration, every prediction and answer, and each label it ever had."""
     with reading(parts.database) as session:
-        story = story_of(session, project, image_id, leads=caller.may(Role.ENGINEER))
+        story = story_of(session, parts.settings.home, project, image_id, leads=caller.may(Role.ENGINEER))
     return ImageHistoryOut(
         image_id=story.image.image_id,
         reference=story.image.reference,

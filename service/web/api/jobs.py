@@ -15,14 +15,14 @@ from labeling.jobs import JobName, Trigger
 from labeling.project import Project
 from service.auth import Caller
 from service.jobs.arguments import Arguments, stored_arguments
-from service.web.api.answers import Answer
+from service.web.api.bodies import Body
 from service.web.edge.access import Guarded, ProjectDep
 from service.web.wiring import PartsDep, WebParts
 
 router = APIRouter(route_class=Guarded, tags=["jobs"])
 
 
-class JobOut(Answer):
+class JobOut(Body):
     """The state of one job."""
 
     id: str

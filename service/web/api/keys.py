@@ -16,7 +16,7 @@ from labeling.jobs import Role
 from service import auth
 from service.auth import Caller
 from service.projects.project_file import Plain
-from service.web.api.answers import Answer
+from service.web.api.bodies import Body
 from service.web.edge.access import CallerDep, Guarded
 from service.web.wiring import PartsDep
 
@@ -32,7 +32,7 @@ class KeyIn(BaseModel):
     projects: list[Plain] | None = Field(default=None, max_length=1_000, description="Their names; null means all.")
 
 
-class KeyOut(Answer):
+class KeyOut(Body):
     """A key, without its secret."""
 
     prefix: str

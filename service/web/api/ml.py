@@ -17,6 +17,7 @@ from fastapi.concurrency import run_in_threadpool
 from db.repositories.projects import projects
 from db.repositories.reviews import displayed_predictions
 from db.session import reading, transaction
+from labeling.conversion import decode
 from labeling.errors import Invalid
 from labeling.jobs import JobName, Trigger
 from labeling.types import ProjectId
@@ -66,7 +67,7 @@ def list_versions(request: Request, token: str) -> dict[str, list[str]]:
 
 @router.post(
     "/predict",
-    summary="Predict what each task pre-selects",
+    summary="Return what each task pre-selects",
     openapi_extra={"requestBody": {"required": True, **shape(tasks=_ARRAY)}},
     responses={200: shape(results=_ARRAY)},
 )
@@ -115,6 +116,6 @@ def _tasks_in(body: bytes) -> list[Task]:
 
 def _decoded(body: bytes, kind: type[T]) -> T:
     try:
-        return msgspec.json.decode(body, type=kind)
+        return decode(body, kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid(f"This is not what Label Studio sends: {str(error)[:200]}.") from error

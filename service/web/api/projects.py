@@ -18,6 +18,7 @@ from labeling.errors import Denied
 from labeling.jobs import JobName, Trigger
 from labeling.project import Project
 from labeling.types import Actor
+from service.projects.measuring import cost_of_measuring
 from service.projects.project_file import ProjectFile
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep
@@ -33,6 +34,7 @@ class ProjectOut(BaseModel):
     config_version: int
     config: dict[str, Any]
     created_at: datetime
+    measuring: str = Field(description="What measuring will cost.")
 
 
 class ProjectsOut(BaseModel):
@@ -100,4 +102,5 @@ def show_status(parts: PartsDep, project: ProjectDep) -> StatusOut:
 
 
 def _out(project: Project) -> ProjectOut:
-    return ProjectOut(name=project.config.name, **msgspec.to_builtins(project))
+    measuring = cost_of_measuring(project)
+    return ProjectOut(name=project.config.name, measuring=measuring, **msgspec.to_builtins(project))

@@ -16,7 +16,7 @@ from db.session import reading, transaction
 from labeling.review.label_sets import Change
 from service.labels.snapshots import NAME, compare_states, create
 from service.release.files import FIGURES, read_file
-from service.web.api.answers import Answer
+from service.web.api.bodies import Body
 from service.web.api.paging import PagingDep, SliceOut
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep
@@ -35,7 +35,7 @@ class SnapshotIn(BaseModel):
     note: str = Field(default="", max_length=2_000)
 
 
-class SnapshotOut(Answer):
+class SnapshotOut(Body):
     """A frozen state of the labels; the same labels have the same `hash`."""
 
     id: int

@@ -10,7 +10,7 @@ from db.session import transaction
 from db.views import listings
 from db.views.listings import SourceItem
 from service.ingest.register import add_source
-from service.web.api.answers import Answer
+from service.web.api.bodies import Body
 from service.web.api.paging import PagingDep, SliceOut
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep
@@ -25,7 +25,7 @@ class SourceIn(BaseModel):
     address: str = Field(min_length=1, max_length=2_048)
 
 
-class AddedOut(Answer):
+class AddedOut(Body):
     """The source; it is scanned now, and then on its project's schedule."""
 
     id: int

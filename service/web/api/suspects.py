@@ -10,14 +10,16 @@ from pydantic import BaseModel, Field
 
 from db.repositories.people import audit
 from db.session import reading, transaction
+from db.views import dashboard
 from labeling.errors import NotFound
 from labeling.jobs import JobName, Trigger
 from labeling.project import Project
 from service.auth import Caller
-from service.figures.figures import stored
+from service.figures.figures import name_of, outdated, read
 from service.figures.label_errors import LabelErrors
 from service.labels import suspects
 from service.labels.suspects import Handled
+from service.web.api.figures import OUTDATED
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.wiring import PartsDep, WebParts
 
@@ -41,7 +43,10 @@ class SuspectsIn(BaseModel):
 @router.get("/api/projects/{project}/suspects", summary="List labels that are probably wrong")
 def list_suspects(parts: PartsDep, project: ProjectDep) -> SuspectsOut:
     with reading(parts.database) as session:
-        found = stored(session, project.id, LabelErrors)
+        figures = dashboard.figures(session, project.id)
+    if name_of(LabelErrors) in outdated(figures):
+        raise NotFound(OUTDATED)
+    found = read(figures, LabelErrors)
     if found is None:
         raise NotFound("This figure is not computed yet. It needs labels of at least two classes.")
     return SuspectsOut(figure=msgspec.to_builtins(found))

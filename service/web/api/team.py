@@ -15,7 +15,7 @@ from db.session import reading, transaction
 from db.views import dashboard
 from labeling.project import Project
 from labeling.types import Actor
-from service.figures.figures import name_of, read
+from service.figures.figures import name_of, outdated, read
 from service.figures.team import Person, Team
 from service.labels.annotators import DEEDS, Voided
 from service.projects.pseudonyms import shown_name
@@ -45,6 +45,7 @@ class TeamOut(BaseModel):
 
     annotators: list[AnnotatorOut]
     computed_at: datetime | None
+    outdated: bool = Field(description="Figures are being computed again: another version of hardcase stored them.")
 
 
 class ReasonIn(BaseModel):
@@ -70,6 +71,7 @@ def show_team(parts: PartsDep, project: ProjectDep) -> TeamOut:
     return TeamOut(
         annotators=[_out(project, one, found.of(one.id) if found else None) for one in people],
         computed_at=figures[name_of(Team)].computed_at if found else None,
+        outdated=name_of(Team) in outdated(figures),
     )
 
 

@@ -72,10 +72,11 @@ def decide_disputes(
     by = Actor(caller.name, reason, parts.now())
     with transaction(parts.database) as session:
         if deed == "ask":
-            ask_people(session, parts.jobs, project, image, by)
+            asked = ask_people(session, parts.jobs, project, image, by)
+            done = asked.another + asked.new
         else:
-            correct(session, parts.jobs, project, image, value, by, ADJUDICATION)
-    query = urlencode({"why": reason, "done": len(image)})
+            done = correct(session, parts.jobs, project, image, value, by, ADJUDICATION)
+    query = urlencode({"why": reason, "done": done})
     return RedirectResponse(f"/projects/{project.id}/disputes?{query}", status_code=303)
 
 

@@ -16,7 +16,7 @@ from labeling.jobs import JobName
 from service.engines.overview import overview
 from service.figures.engine_reports import Comparison, Plan, read_report
 from service.figures.engines import EngineReliability
-from service.figures.figures import name_of, outdated
+from service.figures.figures import decode, name_of
 from service.jobs.arguments import EnginesArguments
 from service.jobs.engine_requests import EngineRequest, ReportKind
 from service.web.api.jobs import ask_by_hand
@@ -26,7 +26,7 @@ from service.web.pages.plots import addresses
 from service.web.pages.rendering import page
 from service.web.wiring import PartsDep
 
-OLD = "Another release of hardcase kept this report in another form. Ask for a new one."
+OLD = "This report was stored by another version of hardcase. Ask for a new one."
 RELIABILITY = name_of(EngineReliability)
 T = TypeVar("T", bound=msgspec.Struct)
 router = APIRouter(route_class=Guarded, tags=["pages"], default_response_class=HTMLResponse)
@@ -38,7 +38,7 @@ def show_engines(request: Request, parts: PartsDep, project: ProjectDep) -> Resp
         compared = reports.newest(session, project.id, ReportKind.COMPARE)
         planned = reports.newest(session, project.id, ReportKind.PLAN)
         found = overview(session, project)
-        figures = dashboard.figures(session, project.id)
+        figures = decode(dashboard.figures(session, project.id))
     jobs = parts.jobs.list(project_id=project.id, limit=20)
     return page(
         request,
@@ -50,7 +50,7 @@ def show_engines(request: Request, parts: PartsDep, project: ProjectDep) -> Resp
         planned=planned,
         plan=_read(planned, Plan),
         reliability=addresses(project.id, figures).get(RELIABILITY),
-        reliability_is_old=RELIABILITY in outdated(figures),
+        reliability_is_old=RELIABILITY in figures.outdated,
         at_work=any(job.job == JobName.ENGINES and job.state in ("ENQUEUED", "PENDING") for job in jobs),
     )
 

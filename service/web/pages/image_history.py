@@ -23,6 +23,6 @@ def show_image_history(
     request: Request, parts: PartsDep, caller: CallerDep, project: ProjectDep, image_id: Number
 ) -> Response:
     with reading(parts.database) as session:
-        story = story_of(session, project, image_id, leads=caller.may(Role.ENGINEER))
+        story = story_of(session, parts.settings.home, project, image_id, leads=caller.may(Role.ENGINEER))
     answers, back = project.config.answers.choices, urlencode({"image": image_id})
     return page(request, "image.html", project=project, story=story, answers=answers, back=back)

@@ -25,7 +25,7 @@ from labeling.answers import is_unsure
 from labeling.errors import Invalid, NotFound
 from labeling.jobs import Role
 from labeling.project import Project
-from labeling.types import Actor, ImageId, LabelSource, ReviewKind, Side
+from labeling.types import Actor, ImageId, LabelSource, ReviewKind
 from service.auth import Caller
 from service.labels import undecided
 from service.labels.corrections import AT_ONCE, ask_people, correct
@@ -51,7 +51,6 @@ class Filters(BaseModel):
     source: Annotated[LabelSource | None, _Empty] = None
     kind: Annotated[ReviewKind | None, _Empty] = None
     annotator: Number = None
-    side: Annotated[Side | None, _Empty] = None
     disputed: bool = False
     undecided: bool = False
     text: Text = ""
@@ -180,7 +179,6 @@ def _choices(project: Project, people: Sequence[Annotator]) -> dict[str, list[tu
         "label": [(name, name) for name in project.config.answers.labels],
         "source": [(source.value, source.value) for source in LabelSource],
         "kind": [(kind.value, kind.value) for kind in ReviewKind],
-        "side": [(Side.POOL.value, "pool"), (Side.HOLDOUT.value, "hold-out")],
         "annotator": [(one.id, shown_name(project, one.id, one.name)) for one in people],
     }
 

@@ -1,17 +1,18 @@
 """Plots of figures, drawn when a page shows them: in a process of its own, so that the web never loads what draws.
 
 In: the figures that the worker stored. Out: addresses for pages, and SVG under them. What was drawn is kept in the
-folder `plots` of the home, by a hash of the figure; it can be deleted at any time.
+folder `plots` of the home, by a hash of the figure and of `PLOT_FORMAT`; it can be deleted at any time.
 """
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
-import threading
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import msgspec
@@ -19,11 +20,10 @@ from fastapi import APIRouter, Response
 
 from db.session import reading
 from db.views import dashboard
-from db.views.dashboard import Figure
 from labeling.adapters.storage.atomic_files import write_whole
 from labeling.errors import NotFound, Unavailable
 from labeling.types import ProjectId
-from service.figures.figures import FIGURES, read
+from service.figures.figures import PLOT_FORMAT, Decoded, decode
 from service.web.edge.access import Guarded, ProjectDep
 from service.web.wiring import PartsDep
 
@@ -31,12 +31,13 @@ __all__ = ["addresses"]
 
 DRAWS = [sys.executable, "-m", "service.work.figures.draw"]
 WITHIN_S = 60
+NOT_DRAWN = "The plot could not be drawn; the log says why. The table beside it has the same numbers."
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
 router = APIRouter(route_class=Guarded, tags=["pages"])
-_one_at_a_time = threading.Lock()
+_log = logging.getLogger(__name__)
 
 
-def addresses(project_id: ProjectId, figures: Mapping[str, Figure]) -> dict[str, str]:
+def addresses(project_id: ProjectId, figures: Decoded) -> dict[str, str]:
     """Where the plot of each figure is that has one and enough to draw."""
     return {name: f"/projects/{project_id}/plots/{file}" for name, (file, _) in _drawable(figures).items()}
 
@@ -45,27 +46,40 @@ def addresses(project_id: ProjectId, figures: Mapping[str, Figure]) -> dict[str,
 def show_plot(parts: PartsDep, project: ProjectDep, file: str) -> Response:
     """SVG; drawn now, with the project's other plots, where it is not kept."""
     with reading(parts.database) as session:
-        wanted = _drawable(dashboard.figures(session, project.id))
+        wanted = _drawable(decode(dashboard.figures(session, project.id)))
     if file not in {known for known, _ in wanted.values()}:
         raise NotFound("There is no such plot: the figure has changed since, or there is too little to draw.")
     folder = parts.settings.home / "plots" / str(project.id)
-    with _one_at_a_time:
-        missing = {name: (file, data) for name, (file, data) in wanted.items() if not (folder / file).exists()}
-        if missing:
-            _draw(folder, missing)
+    lock = parts.drawing.setdefault(project.id, Lock())
+    alone = lock.acquire(blocking=False)
+    if not alone and not lock.acquire(timeout=WITHIN_S):
+        raise Unavailable("Other plots are being drawn. Load the page again in a moment.")
+    try:  # whoever waited does not draw: what another request could not draw would be tried again by each
+        if alone and not (folder / file).exists():
+            _draw(folder, {name: found for name, found in wanted.items() if not (folder / found[0]).exists()})
+        svg = _read(folder / file)
+    finally:
+        lock.release()
     headers = {"Content-Security-Policy": POLICY, "Cache-Control": "private, max-age=31536000, immutable"}
-    return Response((folder / file).read_bytes(), media_type="image/svg+xml", headers=headers)
+    return Response(svg, media_type="image/svg+xml", headers=headers)
 
 
-def _drawable(figures: Mapping[str, Figure]) -> dict[str, tuple[str, Mapping[str, Any]]]:
+def _drawable(figures: Decoded) -> dict[str, tuple[str, Mapping[str, Any]]]:
     """By name: the file of its plot, and the figure's data."""
     found: dict[str, tuple[str, Mapping[str, Any]]] = {}
-    for name, figure in figures.items():
-        value = read(figures, FIGURES[name]) if name in FIGURES else None
+    for name, value in figures.values.items():
         if getattr(value, "drawable", False):
-            digest = sha256(msgspec.json.encode(figure.data)).hexdigest()[:16]
-            found[name] = (f"{name}-{digest}.svg", figure.data)
+            data = figures.kept[name].data
+            digest = sha256(msgspec.json.encode([PLOT_FORMAT, data])).hexdigest()[:16]
+            found[name] = (f"{name}-{digest}.svg", data)
     return found
+
+
+def _read(drawn: Path) -> bytes:
+    try:
+        return drawn.read_bytes()
+    except FileNotFoundError:
+        raise Unavailable(NOT_DRAWN) from None
 
 
 def _draw(folder: Path, missing: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
@@ -74,7 +88,8 @@ def _draw(folder: Path, missing: Mapping[str, tuple[str, Mapping[str, Any]]]) ->
     try:
         done = subprocess.run(DRAWS, input=data, stdout=subprocess.PIPE, timeout=WITHIN_S, check=True)
     except (OSError, subprocess.SubprocessError) as error:
-        raise Unavailable(f"The plot could not be drawn: {error}. The table beside it has the same numbers.") from error
+        _log.warning("plots could not be drawn: names=%s", ",".join(missing), exc_info=error)
+        raise Unavailable(NOT_DRAWN) from error
     for name, svg in msgspec.json.decode(done.stdout, type=dict[str, str]).items():
         for older in folder.glob(f"{name}-*.svg"):
             older.unlink(missing_ok=True)

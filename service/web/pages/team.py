@@ -17,9 +17,10 @@ from db.repositories.people import annotators
 from db.repositories.people.annotators import Annotator
 from db.session import reading, transaction
 from db.views import dashboard
+from labeling.conversion import convert
 from labeling.types import Actor
 from service.figures.estimates import Known
-from service.figures.figures import name_of, outdated, read
+from service.figures.figures import decode, name_of
 from service.figures.team import Found, Person, Team
 from service.labels.annotators import DEEDS
 from service.projects.pseudonyms import shown_name
@@ -47,8 +48,8 @@ def show_team(request: Request, parts: PartsDep, project: ProjectDep, done: Deed
     """Those about whom the rule found something come first, then by name."""
     with reading(parts.database) as session:
         people = annotators.everyone(session, project.id)
-        figures = dashboard.figures(session, project.id)
-    team = read(figures, Team)
+        figures = decode(dashboard.figures(session, project.id))
+    team, counted = figures.of(Team), figures.kept.get(name_of(Team))
     names = {one.id: shown_name(project, one.id, one.name) for one in people}
     members = [Member(one, names[one.id], team.of(one.id) if team else None, _evidence(one)) for one in people]
     return page(
@@ -58,8 +59,8 @@ def show_team(request: Request, parts: PartsDep, project: ProjectDep, done: Deed
         members=sorted(members, key=lambda member: (not _is_found(member), member.name)),
         names=names,
         team=team,
-        is_outdated=name_of(Team) in outdated(figures),
-        computed_at=figures["team"].computed_at if "team" in figures else None,
+        is_outdated=name_of(Team) in figures.outdated,
+        computed_at=counted.computed_at if counted else None,
         bars=_bars,
         done=done,
     )
@@ -109,6 +110,6 @@ def _is_found(member: Member) -> bool:
 def _evidence(one: Annotator) -> Found | None:
     """What the rule found when it paused somebody; None where a person decided."""
     try:
-        return msgspec.convert(dict(one.evidence), Found) if one.paused and one.evidence else None
+        return convert(dict(one.evidence), Found) if one.paused and one.evidence else None
     except msgspec.ValidationError:
         return None

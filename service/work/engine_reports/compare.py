@@ -18,10 +18,9 @@ from sqlalchemy.orm import Session
 
 from db.repositories.engines import calibrations
 from db.repositories.engines.prelabels import PendingImage, stated_in
-from db.repositories.versions import versions
 from db.rows import read
 from db.session import reading
-from db.views import engine_stats, figures
+from db.views import engine_stats
 from db.views.engine_stats import StoredPrelabel
 from labeling.answers import MISSING, Answer, AnswerSet
 from labeling.errors import HardcaseError
@@ -35,7 +34,8 @@ from service.figures.engine_reports import Agreement, Comparison, Difference, Ro
 from service.figures.estimates import Known, rounded
 from service.figures.estimates import known as estimated
 from service.work.engine_reports.dry_run import Progress, answers_of, currency_of, prepare, why_not
-from service.work.pool.training_set import evaluation_examples
+from service.work.pool.predictions import champion_predictions
+from service.work.pool.random_stream import read_sample
 from service.work.prelabel.inference import InferenceResult
 from service.work.wiring import Parts
 
@@ -76,7 +76,7 @@ def compare(parts: Parts, project: Project, engines: Sequence[str], *, limit: in
         labelled = _known(session, project)
         drawn = np.random.default_rng(project.config.policy.seed).permutation(len(labelled))[:limit]
         known = [labelled[i] for i in sorted(drawn)]
-        champion = _champion(session, project, known)
+    champion = _champion(parts, project, known)
     everyone = [_ask(parts, project, name, known, progress) for name in engines] + ([champion] if champion else [])
     truth = np.array([one.truth for one in known], np.int64)
     groups = np.array([one.group_id for one in known], np.int64)
@@ -92,9 +92,9 @@ def compare(parts: Parts, project: Project, engines: Sequence[str], *, limit: in
 
 
 def _known(session: Session, project: Project) -> list[_Known]:
-    """Blind evaluation labels of the hold-out, then gold; one image a group."""
+    """The labels of the random stream, then gold; one image a group."""
     answers = project.config.answers
-    labels = {example.image_id: (example.group_id, example.label) for example in evaluation_examples(session, project)}
+    labels = {example.image_id: (example.group_id, example.label) for example in read_sample(session, project).examples}
     groups = {group for group, _ in labels.values()}
     for given in engine_stats.gold(session, project.id):
         group = given.group_id or -given.image_id  # without a group yet: one of its own
@@ -171,14 +171,18 @@ def _code(prelabel: StoredPrelabel, answers: AnswerSet) -> int:
     return answers.code(answer) if answer.choices else int(np.argmax(prelabel.probs))
 
 
-def _champion(session: Session, project: Project, known: Sequence[_Known]) -> _Answers | None:
-    """What the champion predicted of these images; None where there is none, or none of its predictions is stored."""
-    version = versions.champion(session, project.id)
-    if version is None:
+def _champion(parts: Parts, project: Project, known: Sequence[_Known]) -> _Answers | None:
+    """What the champion predicts of these images; None where there is none, or it has predicted none of them."""
+    champion = champion_predictions(parts, project.id)
+    if champion is None or not known:
         return None
-    kept = figures.evidence(session, [one.image.id for one in known], version.id).get(version.id, {})
-    given = {ImageId(image): StoredPrelabel(tuple(probs), Outcome.LABEL, None, 0.0, 0) for image, probs in kept.items()}
-    row = Row(engine=CHAMPION, error="", revision=f"version {version.number}", reused=len(given))
+    rows = champion.rows_of(np.array([one.image.id for one in known], np.int64))
+    given = {
+        one.image.id: StoredPrelabel(tuple(champion.shown[row].tolist()), Outcome.LABEL, None, 0.0, 0)
+        for one, row in zip(known, rows.tolist(), strict=True)
+        if row >= 0
+    }
+    row = Row(engine=CHAMPION, error="", revision=f"version {champion.version.number}", reused=len(given))
     return _answers(known, given, project.config.answers, row) if given else None
 
 

@@ -45,13 +45,13 @@ def work_left(run: DryRun, tried: Mapping[ImageId, Prelabel]) -> tuple[list[Pend
 
 
 def _from_pilot(project: Project, use: EngineUse, left: int, tried: Mapping[ImageId, Prelabel]) -> Count:
-    """Before the first engine has run: from its pilot answers, less the images that will be held out."""
+    """Before the first engine has run: from its pilot answers."""
     probs = [prelabel.probs for prelabel in tried.values() if prelabel.probs]
     if not probs:
         return Count(sure=0, open=left)
     rows = np.array(probs)
     doubtful = len(who_goes_on(rows, named(rows)[:, None], use.below_margin))
-    return Count(0, left, hits=round(doubtful * (1 - project.config.policy.holdout_share)), observed=len(rows))
+    return Count(0, left, hits=doubtful, observed=len(rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class _Escalation:
     def _gets(self, place: int) -> NDArray[np.bool_]:
         use = self.project.config.policy.escalation[place - 1]
         rows = who_goes_on(self.predictions.before(place), self.predictions.votes(place), use.below_margin)
-        return np.isin(np.arange(len(self.pool)), rows) & self.unlabelled & ~self.pool.holdout
+        return np.isin(np.arange(len(self.pool)), rows) & self.unlabelled
 
     def _answered(self, place: int) -> NDArray[np.bool_]:
         answered = [one.answered for one in self.predictions.engines if one.stage.place == place]

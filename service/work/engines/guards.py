@@ -1,7 +1,7 @@
 """Adds guards to engines that read text or get images with writing, and canaries to what endpoints are sent.
 
 In: an engine as its kind made it. Out: the same engine, guarded; any other as it is. Invariant: a canary is an image
-whose label people gave and training may use, never one of the hold-out; its result is kept once.
+whose label people gave and training may use, never one of the random stream; its result is kept once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from labeling.prelabel.guards.canaries import CanaryResult, Known, with_canaries
 from labeling.prelabel.guards.checks import obeys_too_often
 from labeling.prelabel.guards.counterfactual import guarded
 from labeling.review.kinds import Use, kinds_for
-from labeling.types import Side
 from service.engines.kinds import kind_of
 from service.work.engines.means import Means
 
@@ -62,7 +61,7 @@ class StoredCanaries:
     def known(self, number: int) -> Known | None:
         """One of the images that people labelled; the same for the same number and labels."""
         with reading(self._database) as session:
-            examples = read_examples(session, self._project_id, kinds_for(Use.TRAIN), Side.POOL)
+            examples = read_examples(session, self._project_id, kinds_for(Use.TRAIN))
             examples = [one for one in examples if one.label in self._order.classes]
             if not examples:
                 return None

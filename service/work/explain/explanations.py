@@ -29,7 +29,7 @@ from labeling.prelabel.engine import Engine, Item, doublings
 from labeling.prelabel.zero_shot.nearest import nearest_others
 from labeling.project import LabelClass, Project
 from labeling.review.kinds import Use, kinds_for
-from labeling.types import Example, ProjectId, Side
+from labeling.types import Example, ProjectId
 from service.engines.kinds import KINDS
 from service.work.explain.overlays import draw_next, due_reviews, keep_overlay, note_failure
 from service.work.review.push import Queue, read_queue
@@ -81,7 +81,7 @@ def _examples(parts: Parts, queue: Queue) -> list[Example]:
     """Labels by people that may be shown."""
     project = queue.project
     with reading(parts.database) as session:
-        found = labelled.read_examples(session, project.id, kinds_for(Use.TRAIN), Side.POOL)
+        found = labelled.read_examples(session, project.id, kinds_for(Use.TRAIN))
         asked = {review.image_id for review in reviews.open_reviews(session, project.id)}
         hidden = asked | set(gold.answers(session, project.id))
     return [one for one in found if one.label in project.config.classes and one.image_id not in hidden]

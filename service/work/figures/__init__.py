@@ -1,4 +1,4 @@
 """Computes what pages show.
 
-Offers `refresh`.
+Offers `machine_labels.read_machine_labels`, `refresh`.
 """

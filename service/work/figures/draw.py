@@ -1,11 +1,12 @@
 """Draws the plots of figures, in a process of its own: whoever asks need not load what draws.
 
 In: on standard input, the data of figures by name, as JSON. Out: on standard output, SVG by name; a figure that has no
-plot, or too little to draw, is left out.
+plot, too little to draw, or that fails to be drawn (it is logged) is left out.
 """
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from labeling.conversion import convert
 from labeling.estimates import Estimate
 from labeling.quality.annotators.acceptance import acceptance
 from labeling.quality.figures.plots import (
@@ -20,35 +22,46 @@ from labeling.quality.figures.plots import (
     ReliabilityCurve,
     VersionPoint,
     acceptance_bars,
+    accuracy_by_version,
     confusion_matrix,
-    holdout_by_version,
     learning_curve,
     reliability_curves,
 )
 from labeling.quality.metrics import Bin
-from service.figures.accuracy import Acceptance, Confusion, HoldoutByVersion, Rounds
+from service.figures.accuracy import Acceptance, AccuracyByVersion, Confusion, Rounds
 from service.figures.engines import EngineReliability
 from service.figures.estimates import estimate_of
 from service.figures.figures import FIGURES
 
 __all__ = ["draw"]
 
+_log = logging.getLogger(__name__)
+
 
 def draw(figures: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """SVG of every figure that has a plot and enough to draw."""
-    found: dict[str, Any] = {
-        name: msgspec.convert(data, FIGURES[name]) for name, data in figures.items() if FIGURES[name] in _PLOTS
-    }
-    return {name: _PLOTS[type(figure)](figure) for name, figure in found.items() if figure.drawable}
+    found: dict[str, str] = {}
+    for name, data in figures.items():
+        try:
+            found |= _drawn(name, data)
+        except Exception:  # noqa: BLE001 - one plot that fails leaves the others; the log has it
+            _log.exception("a plot could not be drawn: figure=%s", name)
+    return found
 
 
-def _versions(figure: HoldoutByVersion) -> str:
+def _drawn(name: str, data: Mapping[str, Any]) -> dict[str, str]:
+    figure: Any = convert(data, FIGURES[name])
+    plot = _PLOTS.get(type(figure))
+    return {name: plot(figure)} if plot and figure.drawable else {}
+
+
+def _versions(figure: AccuracyByVersion) -> str:
     points = [
         VersionPoint(one.version, found, one.promoted)
         for one in figure.versions
         if one.known and (found := estimate_of(one.accuracy, one)) is not None
     ]
-    return holdout_by_version(points)
+    return accuracy_by_version(points)
 
 
 def _confusion(figure: Confusion) -> str:
@@ -86,7 +99,7 @@ def _reliability(figure: EngineReliability) -> str:
 
 
 _PLOTS: Mapping[type, Callable[[Any], str]] = {
-    HoldoutByVersion: _versions,
+    AccuracyByVersion: _versions,
     Confusion: _confusion,
     Acceptance: _acceptance,
     Rounds: _rounds,

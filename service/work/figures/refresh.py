@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from db.repositories.projects import projects
+from db.repositories.queries import stream
 from db.repositories.versions import versions
 from db.repositories.versions.versions import Promotion, Version
 from db.session import reading, transaction
@@ -22,18 +23,19 @@ from labeling.estimates import Estimate
 from labeling.project import Project
 from labeling.quality.annotators.acceptance import Acceptance as OfClass
 from labeling.quality.annotators.acceptance import acceptance
+from labeling.quality.finite_samples import Stratum, finite_share, share_of_what_is_left
 from labeling.quality.metrics import accuracy, confusion
 from labeling.select.strategies.uncertainty import margin
-from labeling.types import Example, ImageId, ProjectId, Verdict, VersionId
+from labeling.types import ImageId, ProjectId, ReviewKind, Verdict, VersionId
 from service.engines.overview import work_of
 from service.figures.accuracy import (
     Acceptance,
+    AccuracyByVersion,
     Cell,
     Confusion,
     Guess,
     Hardest,
     HardImage,
-    HoldoutByVersion,
     LabelsBySource,
     OneClass,
     OneVersion,
@@ -41,20 +43,24 @@ from service.figures.accuracy import (
     Rounds,
 )
 from service.figures.engines import EngineReliability, EngineWork
-from service.figures.estimates import Json, estimate
+from service.figures.estimates import Json, estimate, known
 from service.figures.figures import OF_CLASSIFIERS, is_current, write
+from service.figures.machine_labels import MachineLabels
+from service.figures.random_stream import RandomStream
+from service.work.figures.machine_labels import read_machine_labels
 from service.work.figures.reliability import read_reliability
 from service.work.pool.predictions import ImagePrediction, predictions_of_images
-from service.work.pool.training_set import evaluation_examples, truth_of
+from service.work.pool.random_stream import Sample, read_sample
+from service.work.pool.training_set import truth_of
 from service.work.wiring import Parts
 
 __all__ = ["COUNTS", "Facts", "refresh"]
 
-FORMAT = "3"
+FORMAT = "4"
 """Part of the fingerprint: a release that computes a figure differently computes all of them again."""
 HARDEST = 24
 LATELY = 1_000
-"""The hardest images are those of so many that were asked last."""
+"""So many reviews, the newest, are searched for the hardest images."""
 
 Evidence = dict[VersionId, dict[int, list[float]]]
 
@@ -66,7 +72,10 @@ class Facts:
     project: Project
     fingerprint: str
     tally: Json
-    examples: list[Example]
+    sample: Sample
+    shadows: frozenset[int]
+    left: int
+    answers: dict[str, int]
     versions: list[Version]
     verdicts: dict[VersionId, list[Promotion]]
     champion: Version | None
@@ -75,6 +84,7 @@ class Facts:
     shown: list[tuple[str, int, int]]
     asked: list[Asked]
     current: dict[ImageId, ImagePrediction]
+    machine: MachineLabels
     reliability: EngineReliability
     work: EngineWork
 
@@ -95,7 +105,8 @@ def _read(parts: Parts, project_id: ProjectId) -> Facts | None:
     """None if the figures that are kept rest on these very facts, and are of today's form."""
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
-        fingerprint = f"{FORMAT}-{project.config_version}-{tallies.fingerprint(session, project_id)}"
+        facts = f"{tallies.fingerprint(session, project_id)}-{stream.fingerprint(session, project_id)}"
+        fingerprint = f"{FORMAT}-{project.config_version}-{facts}"
         if is_current(session, project_id, fingerprint, *OF_CLASSIFIERS.values()):
             return None
         of_images, work = parts.memo.get(
@@ -103,7 +114,7 @@ def _read(parts: Parts, project_id: ProjectId) -> Facts | None:
             tallies.fingerprint_of_images(session, project_id),
             lambda: (tallies.counts_of_images(session, project_id), work_of(session, project_id)),
         )
-        examples = evaluation_examples(session, project)
+        sample = read_sample(session, project)
         everyone, champion = versions.everyone(session, project_id), versions.champion(session, project_id)
         verdicts: dict[VersionId, list[Promotion]] = {version.id: [] for version in everyone}
         for verdict in versions.promotions(session, project_id):
@@ -113,37 +124,41 @@ def _read(parts: Parts, project_id: ProjectId) -> Facts | None:
             project=project,
             fingerprint=fingerprint,
             tally={**of_images, **tallies.counts_of_reviews(session, project_id)},
-            examples=examples,
+            sample=sample,
+            shadows=frozenset(stream.shadow_picks(session, project_id)),
+            left=stream.count_left(session, project_id),
+            answers=stream.answers_by_kind(session, project_id),
             versions=everyone,
             verdicts=verdicts,
             champion=champion,
-            judged=figures.evidence(session, [example.image_id for example in examples]),
+            judged=figures.evidence(session, [example.image_id for example in sample.examples]),
             labels_at=figures.people_labels_at(session, project_id, [v.last_label_id for v in everyone]),
             shown=figures.shown_and_kept(session, project_id),
             asked=asked,
             current=predictions_of_images(parts, project, [one.image_id for one in asked]),
-            reliability=read_reliability(session, project),
+            machine=read_machine_labels(parts, session, project, sample),
+            reliability=read_reliability(session, project, sample.examples),
             work=work,
         )
 
 
 def _answers(facts: Facts, version: Version) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """What a version said of the evaluation images that it has predicted, and the truth: two (n,) arrays."""
+    """What a version said of the images of the random stream that it has predicted, and the truth: two (n,) arrays."""
     predicted = facts.judged.get(version.id, {})
-    examples = [example for example in facts.examples if example.image_id in predicted]
+    examples = [example for example in facts.sample.examples if example.image_id in predicted]
     said = np.array([int(np.argmax(predicted[example.image_id])) for example in examples], np.int64)
     return said, truth_of(examples, facts.project.config.classes)
 
 
 def _estimate(facts: Facts, version: Version) -> Estimate:
-    """On today's evaluation labels where it has predicted them; else what its report said when it was fitted."""
+    """On today's labels of the stream where it has predicted them; else what its report said when it was fitted."""
     today, then = accuracy(*_answers(facts, version)), _reported(version)
     return today if today.n >= then.n else then
 
 
 def _reported(version: Version) -> Estimate:
     value, interval = version.report.get("accuracy"), version.report.get("accuracy_interval")
-    labels = int(version.report.get("evaluation_labels", 0))
+    labels = int(version.report.get("random_labels", 0))
     if value is None or interval is None:
         return Estimate(0.0, 0.0, 1.0, 0)
     return Estimate(value, interval[0], interval[1], labels)
@@ -221,7 +236,7 @@ def _round(version: Version, labels: int, verdicts: Sequence[Promotion]) -> Roun
         version=version.number,
         at=version.created_at.isoformat(),
         labels_by_people=labels,
-        evaluation_labels=int(version.report.get("evaluation_labels", 0)),
+        random_labels=int(version.report.get("random_labels", 0)),
         promoted=_was_promoted(verdicts),
         verdict=verdicts[-1].verdict.value if verdicts else None,
         reasons=list(verdicts[-1].reasons) if verdicts else [],
@@ -234,12 +249,65 @@ def _was_promoted(verdicts: Sequence[Promotion]) -> bool:
     return any(verdict.verdict is Verdict.PROMOTED for verdict in verdicts)
 
 
+def _random_stream(facts: Facts) -> RandomStream:
+    sample, order = facts.sample, facts.sample.order
+    return RandomStream(
+        share=round(sample.share, 6),
+        reserved=int((order.positions < sample.share).sum()),
+        answered=int(order.decided.sum()),
+        waiting=sample.waiting,
+        left=sample.left,
+        rests_on=len(sample.examples),
+        undecided=sample.undecided,
+        groups=sample.groups,
+        as_of=sample.as_of.isoformat() if sample.as_of else None,
+        newcomers=sample.newcomers,
+        shadow_picks=len(facts.shadows),
+        answers=facts.answers.get(ReviewKind.RANDOM, 0),
+        answers_in_all=sum(facts.answers.values()),
+        on_collection=known(_on_collection(facts)),
+        left_over=facts.left,
+        on_what_is_left=known(_on_what_is_left(facts)),
+    )
+
+
+def _right(facts: Facts) -> dict[int, bool]:
+    """Whether the champion is right, by group of the sample; an image that it has not predicted is left out."""
+    if facts.champion is None:
+        return {}
+    predicted = facts.judged.get(facts.champion.id, {})
+    ready = [example for example in facts.sample.examples if example.image_id in predicted]
+    said, truth = _answers(facts, facts.champion)
+    return {example.group_id: bool(one) for example, one in zip(ready, said == truth, strict=True)}
+
+
+def _on_collection(facts: Facts) -> Estimate | None:
+    right = _right(facts)
+    return finite_share(sum(right.values()), len(right), max(facts.sample.groups, len(right))) if right else None
+
+
+def _on_what_is_left(facts: Facts) -> Estimate | None:
+    """The rest from the stream without its shadow picks, undrawn shadow picks from the drawn ones."""
+    right, order = _right(facts), facts.sample.order
+    undrawn = len(facts.shadows & set(order.ids[~order.drawn].tolist()))
+    strata = [
+        Stratum(sum(right[group] for group in some), len(some), left)
+        for some, left in (
+            ([group for group in right if group not in facts.shadows], max(facts.left - undrawn, 0)),
+            ([group for group in right if group in facts.shadows], undrawn),
+        )
+    ]
+    return share_of_what_is_left(strata) if right and facts.left else None
+
+
 COUNTS: tuple[Callable[[Facts], msgspec.Struct], ...] = (
-    lambda facts: HoldoutByVersion([_one_version(facts, version) for version in facts.versions]),
+    _random_stream,
+    lambda facts: AccuracyByVersion([_one_version(facts, version) for version in facts.versions]),
     _confusion,
     _acceptance,
     _hardest,
     lambda facts: LabelsBySource(facts.tally["labels_by_source"]),
+    lambda facts: facts.machine,
     _rounds,
     lambda facts: facts.reliability,
     lambda facts: facts.work,

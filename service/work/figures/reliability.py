@@ -1,8 +1,7 @@
 """The figure that shows how far each engine's confidence is from how often it is right, before and after calibration.
 
-In: the engines in force, with evaluation labels for the first and calibration labels for the escalation, which never
-sees the hold-out. Out: one figure. What an escalated engine's terms are judged on had no part in fitting them: they are
-fitted five times, each time on the other four fifths.
+In: the engines in force and the random stream; an engine of the escalation got only the images in doubt. Out: one
+figure. What terms are judged on had no part in fitting them: they are fitted five times, each time on four fifths.
 """
 
 from __future__ import annotations
@@ -16,28 +15,22 @@ from sqlalchemy.orm import Session
 from db.repositories.engines import calibrations, engines_in_force
 from db.repositories.engines.engines_in_force import Stage
 from labeling.estimates import MIN_LABELS
-from labeling.prelabel.calibration import read_terms
 from labeling.project import Project
-from labeling.quality.metrics import Bin, expected_calibration_error, reliability
+from labeling.quality.comparison import calibration_error
+from labeling.quality.metrics import Bin, reliability
 from labeling.types import Example
 from service.figures.engines import EngineReliability, Reliability, ReliabilityBin, ReliabilityOfEngine
-from service.work.pool.training_set import evaluation_examples
-from service.work.prelabel.calibrate import Sample, calibration_examples, fit, read_by, said_of, sample_of
+from service.work.prelabel.calibrate import Sample, fit, read_by, said_of, sample_of
 
 __all__ = ["read_reliability"]
 
 FOLDS = 5
 
 
-def read_reliability(session: Session, project: Project) -> EngineReliability:
-    """Reliability of every engine in force, in the order of the escalation."""
-    evaluation, calibration = (
-        evaluation_examples(session, project),
-        _one_a_group(calibration_examples(session, project)),
-    )
+def read_reliability(session: Session, project: Project, examples: Sequence[Example]) -> EngineReliability:
+    """Reliability of every engine in force on these labels, in the order of the escalation."""
     rows = []
     for stage in engines_in_force.in_force(session, project.id):
-        examples = calibration if stage.place else evaluation
         sample = sample_of(said_of(session, examples, stage), examples, project.config.classes)
         rows.append(_of_engine(session, project, stage, sample))
     return EngineReliability(rows)
@@ -47,11 +40,11 @@ def _of_engine(session: Session, project: Project, stage: Stage, sample: Sample)
     stored = calibrations.newest(session, project.id, stage.revision)
     given, read = sample.probs, np.full_like(sample.probs, np.nan)
     if stored is not None:
-        read = _crossed(sample) if stage.place else read_by(sample, read_terms(stored.terms))
+        read = _crossed(sample)
     return ReliabilityOfEngine(
         engine=stage.engine,
         revision=stage.revision,
-        measured_on="calibration labels, images in doubt" if stage.place else "evaluation labels",
+        measured_on="the random stream, images in doubt" if stage.place else "the random stream",
         calibrated_on=0 if stored is None else stored.labels,
         calibration=None if stored is None else stored.number,
         as_given=_measured(given, sample.truth),
@@ -66,8 +59,8 @@ def _measured(probs: NDArray[np.floating], truth: NDArray[np.int64]) -> Reliabil
     if n < MIN_LABELS:
         return Reliability(known=False, n=n, calibration_error=None, bins=[])
     bins = reliability(*_confidence(probs, truth))
-    error = expected_calibration_error(probs[known], truth[known])
-    return Reliability(known=True, n=n, calibration_error=round(float(error), 4), bins=[_bin(one) for one in bins])
+    error = calibration_error(probs[known], truth[known], np.arange(n), np.random.default_rng(0)).value
+    return Reliability(known=True, n=n, calibration_error=round(error, 4), bins=[_bin(one) for one in bins])
 
 
 def _bin(one: Bin) -> ReliabilityBin:
@@ -97,10 +90,3 @@ def _crossed(sample: Sample) -> NDArray[np.float64]:
         if terms is not None:
             read[inside] = read_by(sample.take(inside), terms)
     return read
-
-
-def _one_a_group(examples: Sequence[Example]) -> list[Example]:
-    first: dict[int, Example] = {}
-    for example in examples:
-        first.setdefault(example.group_id, example)
-    return list(first.values())

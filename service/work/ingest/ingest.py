@@ -26,6 +26,7 @@ from labeling.adapters.sources.folders import read_file
 from labeling.adapters.storage.image_store import UPLOAD
 from labeling.errors import BadAddress, BadArchive, Invalid, NotFound, StorageFull, Unavailable
 from labeling.ingest.decoding import check_header, decode, encode_shown
+from labeling.ingest.fingerprints import fingerprint
 from labeling.ingest.hashing import content_hash, perceptual_hash
 from labeling.ingest.text import words_of
 from labeling.project import Project
@@ -189,6 +190,7 @@ class _Fetching:
             size_bytes=len(data),
             text=words_of(item.text, item.details, self._policy.metadata_as_text),
             details=item.details,
+            fingerprint=fingerprint(decoded.image),
         )
 
 

@@ -1,4 +1,4 @@
 """Fits a version when one is due.
 
-Offers `heads.head_named`, `learn`.
+Offers `learn`.
 """

@@ -1,11 +1,11 @@
-"""Learn: labels by their use → fit → temperature → evaluation → artifact → version row.
+"""Learn: labels by their use → fit → temperature → measure → artifact → version row.
 
 Fitting twice on the same labels with the same engine gives the same version: the second time finds the first.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version as installed_version
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from db.repositories.projects import projects
-from db.repositories.queries.examples import fingerprint, unready_labels
+from db.repositories.queries.examples import fingerprint, now_of, unready_labels
 from db.repositories.queries.pool import state_of_pool
 from db.repositories.versions import versions
 from db.repositories.versions.versions import Version
@@ -22,7 +22,7 @@ from labeling.adapters.storage.atomic_files import place_folder, stage_folder
 from labeling.errors import Conflict, NothingToLearnFrom
 from labeling.jobs import Trigger
 from labeling.learn.artifacts import CARD, Facts, pack
-from labeling.learn.calibration import enough_to_calibrate, fit_temperature
+from labeling.learn.calibration import fit_calibration
 from labeling.learn.classifier import Classifier
 from labeling.learn.heads.logistic import LOGISTIC
 from labeling.learn.snapshot import Snapshot
@@ -31,11 +31,12 @@ from labeling.project import Project
 from labeling.types import ProjectId
 from labeling.vectors import finite_rows
 from service.logs import get_logger
-from service.work.learn.heads import head_named
 from service.work.learn.report import report_of, rows_in, with_rows
 from service.work.pool.pool import EnginePin, Pool, load_pool, pin_of
+from service.work.pool.random_stream import read_sample
+from service.work.pool.recipes import head_named, reference_rows
 from service.work.pool.saved_versions import folder_of, hash_of_card
-from service.work.pool.training_set import evaluation_examples, read_snapshot, truth_of
+from service.work.pool.training_set import read_snapshot, truth_of
 from service.work.wiring import Parts
 
 log = get_logger(__name__)
@@ -79,7 +80,7 @@ def due(parts: Parts, project_id: ProjectId) -> bool:
 
 def _waiting(session: Session, project: Project, revision: str, latest: Version | None) -> _Waiting:
     unready = [label_id for label_id, _ in unready_labels(session, project.id, revision)]
-    snapshot = read_snapshot(session, project).without(unready)
+    snapshot = read_snapshot(session, project, now_of(session, project.id)).without(unready)
     classes, examples = len({example.label for example in snapshot.train}), len(snapshot.train)
     if latest is None:
         return _Waiting(classes, examples, examples, True)
@@ -96,9 +97,10 @@ def learn(parts: Parts, project_id: ProjectId, trigger: Trigger) -> dict[str, in
         project = projects.by_id(session, project_id)
     pin = pin_of(parts.engine_for(project))
     with reading(parts.database) as session:
-        snapshot = read_snapshot(session, project)
+        now = now_of(session, project_id)
+        snapshot = read_snapshot(session, project, now)
         left_out = [_left_out(*pair, _UNREADY) for pair in unready_labels(session, project_id, pin.revision)]
-        evaluation = evaluation_examples(session, project)
+        sample = read_sample(session, project)
     pool = load_pool(parts, project, pin)
     left_out += _unusable(pool, snapshot)
     snapshot = snapshot.without(entry["label_id"] for entry in left_out)
@@ -111,7 +113,7 @@ def learn(parts: Parts, project_id: ProjectId, trigger: Trigger) -> dict[str, in
     except NothingToLearnFrom as error:
         log.info("nothing to learn from", project=project_id, reason=error.message)
         return {"version": 0}
-    report = report_of(project, pin, pool, snapshot, classifier, evaluation, left_out)
+    report = report_of(project, pin, pool, snapshot, classifier, sample.examples, left_out, now)
     return {"version": _save(parts, project, pin, snapshot, classifier, report, trigger)}
 
 
@@ -147,19 +149,23 @@ def _head_of(version: Version) -> str:
 
 def _fit(project: Project, pool: Pool, snapshot: Snapshot) -> Classifier:
     classes, policy = project.config.classes, project.config.policy
-    rows = np.unique(np.linspace(0, len(pool) - 1, min(len(pool), REFERENCE_IMAGES)).astype(np.int64))
     classifier = fit_classifier(
         pool.inputs.take(rows_in(pool, snapshot.train)),
         truth_of(list(snapshot.train), classes),
         len(classes),
         head_named(policy.head),
-        reference=pool.inputs.take(rows),
+        reference=pool.inputs.take(reference_rows(pool, REFERENCE_IMAGES)),
         rng=np.random.default_rng(policy.seed % 2**63),
     )
-    if not enough_to_calibrate(len(snapshot.temperature), len(classes)):
-        return classifier
-    logits = predict_logits(classifier, pool.inputs.take(rows_in(pool, snapshot.temperature)))
-    return classifier.at_temperature(fit_temperature(logits, truth_of(list(snapshot.temperature), classes)))
+    temperature = list(snapshot.temperature)
+    found = fit_calibration(
+        predict_logits(classifier, pool.inputs.take(rows_in(pool, temperature))),
+        truth_of(temperature, classes),
+        classifier.present,
+        classifier.temperature,
+        np.random.default_rng(policy.seed % 2**63),
+    )
+    return classifier if found is None else classifier.calibrated_by(replace(found, bias=()))  # files hold no biases
 
 
 def _save(

@@ -1,31 +1,34 @@
-"""What a new version's report says: measured on evaluation labels, with intervals."""
+"""What a new version's report says: measured on the random stream, with intervals."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from db.repositories.queries.examples import AsOf
 from labeling.estimates import MIN_LABELS
 from labeling.learn.classifier import Classifier
 from labeling.learn.snapshot import Snapshot
 from labeling.learn.training import predict_probs
 from labeling.project import Project
-from labeling.quality.metrics import accuracy, expected_calibration_error, macro_f1
+from labeling.quality.comparison import calibration_error
+from labeling.quality.metrics import accuracy, macro_f1
 from labeling.types import Example
-from service.work.learn.heads import head_named
 from service.work.pool.pool import EnginePin, Pool
+from service.work.pool.recipes import head_named
 from service.work.pool.training_set import truth_of
 
 
-def with_rows(pool: Pool, examples: list[Example]) -> list[tuple[Example, int]]:
+def with_rows(pool: Pool, examples: Sequence[Example]) -> list[tuple[Example, int]]:
     """The examples that are in the pool, each with its row."""
     return [(e, int(row)) for e, row in zip(examples, rows_in(pool, examples), strict=True) if row >= 0]
 
 
-def rows_in(pool: Pool, examples: tuple[Example, ...] | list[Example]) -> NDArray[np.int64]:
+def rows_in(pool: Pool, examples: Sequence[Example]) -> NDArray[np.int64]:
     return pool.rows_of(np.array([example.image_id for example in examples], np.int64))
 
 
@@ -35,8 +38,9 @@ def report_of(
     pool: Pool,
     snapshot: Snapshot,
     classifier: Classifier,
-    evaluation: list[Example],
+    sample: Sequence[Example],
     left_out: list[dict[str, Any]],
+    as_of: AsOf,
 ) -> dict[str, Any]:
     """What the version was fitted on, what it could not use, and how good it is."""
     classes = project.config.classes
@@ -51,27 +55,28 @@ def report_of(
         "temperature": classifier.temperature,
         "fixed_temperature": head_named(project.config.policy.head).temperature,
         "calibrated": classifier.calibrated,
-        "calibration_labels": len(snapshot.temperature),
-        **_evaluate(classifier, pool, evaluation, classes),
+        "calibration_labels": sum(by_class[example.label] > 0 for example in snapshot.temperature),
+        "calibrated_on": [example.label_id for example in snapshot.temperature],
+        "newest_review": as_of.review_id,
+        "reserved_share": as_of.share,
+        **_measure(classifier, pool, sample, classes),
     }
 
 
-def _evaluate(
-    classifier: Classifier, pool: Pool, evaluation: list[Example], classes: tuple[str, ...]
-) -> dict[str, Any]:
-    """Figures on the evaluation labels; None, read "not yet known", while there are fewer than 30."""
-    ready = [example for example, _ in with_rows(pool, evaluation)]
+def _measure(classifier: Classifier, pool: Pool, sample: Sequence[Example], classes: tuple[str, ...]) -> dict[str, Any]:
+    """Figures on the random stream; None, read "not yet known", while there are fewer than 30."""
+    ready = [example for example, _ in with_rows(pool, sample)]
     judged_on = [example.label_id for example in ready]
     if len(ready) < MIN_LABELS:
         unknown = ("accuracy", "accuracy_interval", "macro_f1", "calibration_error")
-        return {"evaluation_labels": len(ready), "judged_on": judged_on, **dict.fromkeys(unknown)}
+        return {"random_labels": len(ready), "judged_on": judged_on, **dict.fromkeys(unknown)}
     probs, truth = predict_probs(classifier, pool.inputs.take(rows_in(pool, ready))), truth_of(ready, classes)
     right = accuracy(probs.argmax(axis=1), truth)
     return {
-        "evaluation_labels": right.n,
+        "random_labels": right.n,
         "judged_on": judged_on,
         "accuracy": right.value,
         "accuracy_interval": [right.lower, right.upper],
         "macro_f1": macro_f1(probs.argmax(axis=1), truth, len(classes)),
-        "calibration_error": expected_calibration_error(probs, truth),
+        "calibration_error": calibration_error(probs, truth, np.arange(len(truth)), np.random.default_rng(0)).value,
     }

@@ -1,7 +1,7 @@
 """What the database says of a project's ready images, as one mapped array beside the vectors.
 
-In: rows of SQL, each read once. Out: a structured array in the order of image ids. Ready images never change and never
-go, so the file is appended to; it is derived, and deletable at any time.
+In: rows of SQL, each read once. Out: a structured array in the order of image ids. Ready images never go, and change
+only by moving to another group, so the file is appended to; it is derived, and deletable at any time.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
+from db.repositories.images import groups
 from db.repositories.queries.pool import PoolRow, count_ready, read_pool, state_of_pool
 from db.session import reading
 from labeling.adapters.storage.mapped_rows import MappedRows
@@ -23,7 +24,7 @@ from service.work.wiring import Parts
 __all__ = ["Columns", "hex_keys", "read_columns", "state_of"]
 
 Columns = NDArray[np.void]
-"""Fields: `image`, `group`, `holdout`, `content`, `text` (keys of vectors, 32 bytes; zeros: no text), `probs` (K,)."""
+"""Fields: `image`, `group`, `content`, `text` (keys of vectors, 32 bytes; zeros: no text), `probs` (K,)."""
 
 ROWS_A_BLOCK = 5_000
 
@@ -46,7 +47,8 @@ def read_columns(parts: Parts, project: Project, revision: str, state: str) -> C
         with reading(parts.database) as session:
             ready = count_ready(session, project.id, revision)
             new = list(_blocks(read_pool(session, project.id, revision, last), n_classes))
-            if len(there) + sum(map(len, new)) == ready:
+            stays = _stand_as(there, groups.moved(session, project.id))
+            if stays and len(there) + sum(map(len, new)) == ready:
                 return True, new
             return False, list(_blocks(read_pool(session, project.id, revision), n_classes))
 
@@ -59,6 +61,16 @@ def hex_keys(keys: NDArray[np.void]) -> list[str]:
     return [digits[start : start + 64] for start in range(0, len(digits), 64)]
 
 
+def _stand_as(there: Columns, moved: dict[int, int]) -> bool:
+    """Whether the images that were ever moved stand in these groups."""
+    images = np.array(sorted(moved), np.int64)
+    if not len(there) or not len(images):
+        return True
+    rows = np.minimum(np.searchsorted(there["image"], images), len(there) - 1)
+    held = there["image"][rows] == images
+    return bool((there["group"][rows[held]] == [moved[image] for image in images[held].tolist()]).all())
+
+
 def _file(parts: Parts, project: Project, revision: str, n_classes: int) -> MappedRows:
     name = sha256(revision.encode()).hexdigest()[:16]
     return MappedRows(parts.settings.home / "pool" / str(project.id) / f"{name}.rows", _dtype(n_classes))
@@ -69,7 +81,6 @@ def _dtype(n_classes: int) -> np.dtype[np.void]:
         [
             ("image", "<i8"),
             ("group", "<i8"),
-            ("holdout", "?"),
             ("content", "V32"),
             ("text", "V32"),
             ("probs", "<f4", (n_classes,)),
@@ -86,7 +97,6 @@ def _block(rows: tuple[PoolRow, ...], n_classes: int) -> Columns:
     block = np.zeros(len(rows), _dtype(n_classes))
     block["image"] = [row.image_id for row in rows]
     block["group"] = [row.group_id for row in rows]
-    block["holdout"] = [row.holdout for row in rows]
     block["content"] = _keys([row.content_hash for row in rows])
     block["text"] = _keys([text_key(row.text) if row.text else "0" * 64 for row in rows])
     absent = [np.nan] * n_classes

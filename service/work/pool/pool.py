@@ -1,8 +1,7 @@
 """All ready images of a project as aligned arrays: the view that select, learn and predict share.
 
-Row i of every array speaks of `image_ids[i]`; rows are in the order of image ids. Both sides of the hold-out are
-in it: `holdout` tells them apart. The arrays are mapped, and a pool is put together once for all steps that ask while
-no image has become ready.
+Row i of every array speaks of `image_ids[i]`; rows are in the order of image ids. Reserved groups are in it.
+The arrays are mapped, and a pool is put together once for all steps that ask while no image has become ready.
 """
 
 from __future__ import annotations
@@ -46,7 +45,6 @@ class Pool:
 
     image_ids: NDArray[np.int64]
     group_ids: NDArray[np.int64]
-    holdout: NDArray[np.bool_]
     content_keys: NDArray[np.void]
     image_vectors: Rows
     text_vectors: Rows
@@ -96,7 +94,6 @@ def _assemble(parts: Parts, pin: EnginePin, columns: Columns) -> Pool:
     return Pool(
         image_ids=np.ascontiguousarray(columns["image"]),
         group_ids=np.ascontiguousarray(columns["group"]),
-        holdout=np.ascontiguousarray(columns["holdout"]),
         content_keys=columns["content"],
         image_vectors=parts.embeddings.matrix(pin.image_encoder, hex_keys(columns["content"])),
         text_vectors=_text_vectors(parts, pin.text_encoder, columns["text"]),

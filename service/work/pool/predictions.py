@@ -7,8 +7,8 @@ people see and what thresholds are compared with: calibrated where that is known
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,18 +18,21 @@ from db.repositories.engines import calibrations, engines_in_force, prelabels
 from db.repositories.engines.engines_in_force import Stage
 from db.repositories.engines.prelabels import Said
 from db.repositories.versions import predictions, versions
+from db.repositories.versions.predictions import PredictionFile
 from db.repositories.versions.versions import Version
 from db.session import reading
-from db.views import engine_answers
-from db.views.engine_answers import EngineAnswer
-from labeling.adapters.storage.prediction_files import read_predictions
-from labeling.answers import MISSING, Answer, AnswerSet
+from db.views import engine_stats
+from db.views.engine_stats import EngineAnswer
+from labeling.adapters.storage.prediction_files import Predictions, read_predictions
+from labeling.answers import MISSING, AnswerSet
 from labeling.errors import BadArtifact, NotFound
+from labeling.learn.heads.heads import HEADS
 from labeling.prelabel.calibration import Terms, calibrated, calibrated_answers, read_terms
-from labeling.prelabel.escalation import named
+from labeling.prelabel.escalation import disagreement, named
 from labeling.prelabel.guards.checks import CONFLICT
 from labeling.project import Project
 from labeling.types import ImageId, Outcome, ProjectId
+from service.labels.machine_labels import before_calibration
 from service.logs import get_logger
 from service.work.pool.pool import Pool
 from service.work.wiring import Parts
@@ -37,16 +40,17 @@ from service.work.wiring import Parts
 __all__ = [
     "ChampionPredictions",
     "CurrentPredictions",
-    "EnginePredictions",
     "ImagePrediction",
     "champion_predictions",
     "code_of",
     "current_predictions",
     "predictions_of_images",
-    "terms_in_force",
+    "stored_predictions",
 ]
 
 log = get_logger(__name__)
+FIXED_BEFORE = HEADS["logistic"].temperature
+"""What versions of 0.1.0 were fitted at; their reports do not name it."""
 Probs = NDArray[np.floating]
 
 
@@ -60,9 +64,7 @@ class ChampionPredictions:
 
     def ranking(self, rows: NDArray[np.int64]) -> Probs:
         """The same of these rows, at the fixed temperature of its head."""
-        report = self.version.report
-        fixed = float(report.get("fixed_temperature", report.get("temperature", 1.0)))
-        return calibrated(self.shown[rows], Terms(temperature=fixed / float(report.get("temperature", fixed))))
+        return before_calibration(self.shown[rows], self.version.report)
 
     def rows_of(self, image_ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """The rows of these images; -1 for one that it has not predicted."""
@@ -107,6 +109,10 @@ class CurrentPredictions:
             probs[given] = engine.shown[given]
         return probs
 
+    def conflicts(self) -> Probs:
+        """How far the engines of the escalation contradict the prediction, or each other: (N,) in [0, 1]."""
+        return _conflicts(self.ranking, self.engines)
+
     def votes(self, before: int) -> NDArray[np.int64]:
         """The codes of what is predicted, and of what every engine before this place answered: (N, 1 + E)."""
         return np.stack([named(self.shown), *(engine.answers for engine in self._before(before))], axis=1)
@@ -128,6 +134,8 @@ class ImagePrediction:
     engine: EngineAnswer | None
     by_engine: list[float]
     """What the engine's probabilities are shown as."""
+    conflict: float = 0.0
+    """In [0, 1]: how far the engines of the escalation contradict the prediction, or each other."""
 
     @property
     def answer(self) -> str | None:
@@ -145,27 +153,40 @@ def champion_predictions(parts: Parts, project_id: ProjectId) -> ChampionPredict
         file = None if champion is None else predictions.prediction_file(session, champion.id)
     if champion is None or file is None:
         return None
+    stored = stored_predictions(parts, project_id, file)
+    if stored is None or not len(stored.image_ids):
+        return None
+    return ChampionPredictions(champion, stored.image_ids, stored.probs)
+
+
+def stored_predictions(parts: Parts, project_id: ProjectId, file: PredictionFile) -> Predictions | None:
+    """What this file of the project's champion holds, read once; None where it is gone or damaged."""
     try:
         found = (parts.settings.home / file.path).stat()
-        made_of = (file.sha256, found.st_mtime_ns, found.st_size)
-        stored = parts.memo.get(
+        return parts.memo.get(
             ("predictions", project_id),
-            made_of,
+            (file.sha256, found.st_mtime_ns, found.st_size),
             lambda: read_predictions(parts.settings.home, file.path, file.sha256),
         )
     except (FileNotFoundError, NotFound, BadArtifact) as error:
         log.warning("the champion's predictions are made again", project=project_id, reason=str(error))
         return None
-    return ChampionPredictions(champion, stored.image_ids, stored.probs) if len(stored.image_ids) else None
 
 
 def current_predictions(parts: Parts, project: Project, pool: Pool) -> CurrentPredictions:
     """What is predicted of every image of the pool now."""
     with reading(parts.database) as session:
-        terms = terms_in_force(session, project)
+        terms = _terms_in_force(session, project)
         first = engines_in_force.first_revision(session, project.id) or ""
         engines = tuple(
-            _of_engine(one, prelabels.said(session, project.id, one.revision), pool, project, terms.get(one.revision))
+            _of_engine(
+                one,
+                prelabels.said(session, project.id, one.revision),
+                pool.rows_of,
+                len(pool),
+                project,
+                terms.get(one.revision),
+            )
             for one in engines_in_force.in_force(session, project.id)
             if one.place > 0
         )
@@ -187,29 +208,71 @@ def predictions_of_images(
     """What is predicted of these images; one that nothing is predicted of is left out."""
     champion = champion_predictions(parts, project.id)
     with reading(parts.database) as session:
-        terms = terms_in_force(session, project)
-        engines = engine_answers.of_images(session, project.id, image_ids)
+        terms = _terms_in_force(session, project)
+        engines = engine_stats.engine_answers(session, project.id, image_ids)
+        escalation = [
+            (one, prelabels.said_of(session, image_ids, one.revision))
+            for one in engines_in_force.in_force(session, project.id)
+            if one.place > 0
+        ]
     by_champion: dict[int, tuple[list[float], list[float]]] = {}
     if champion is not None and image_ids:
         images = np.asarray(image_ids, np.int64)
         rows = champion.rows_of(images)
         pairs = zip(champion.ranking(rows[rows >= 0]).tolist(), champion.shown[rows[rows >= 0]].tolist(), strict=True)
         by_champion = dict(zip(images[rows >= 0].tolist(), pairs, strict=True))
-    return {
+    found = {
         image: _of_image(engines.get(image), terms, by_champion.get(image))
         for image in image_ids
         if image in engines or image in by_champion
     }
+    return _with_conflicts(project, found, escalation, terms)
 
 
-def terms_in_force(session: Session, project: Project) -> dict[str, Terms]:
+def _with_conflicts(
+    project: Project,
+    found: dict[ImageId, ImagePrediction],
+    escalation: Sequence[tuple[Stage, list[Said]]],
+    terms: dict[str, Terms],
+) -> dict[ImageId, ImagePrediction]:
+    """The same with what the engines of the escalation contradict, by the rule that images are chosen by."""
+    if not escalation or not found:
+        return found
+    at = {image: row for row, image in enumerate(found)}
+    ranking = np.full((len(found), len(project.config.classes)), np.nan)
+    for image, one in found.items():
+        if len(one.ranking) == ranking.shape[1]:
+            ranking[at[image]] = one.ranking
+
+    def rows_of(images: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.array([at.get(ImageId(image), -1) for image in images.tolist()], np.int64)
+
+    engines = [
+        _of_engine(stage, said, rows_of, len(found), project, terms.get(stage.revision)) for stage, said in escalation
+    ]
+    values = _conflicts(ranking, engines).tolist()
+    return {image: replace(one, conflict=values[at[image]]) for image, one in found.items()}
+
+
+def _conflicts(ranking: Probs, engines: Sequence[EnginePredictions]) -> Probs:
+    """How far engines contradict what images are ordered by, or each other: (N,) in [0, 1].
+
+    An answer that was flagged as less trustworthy counts as a contradiction. Without engines: zeros.
+    """
+    if not engines:
+        return np.zeros(len(ranking))
+    votes = np.stack([named(ranking), *(engine.answers for engine in engines)], axis=1)
+    return np.maximum(disagreement(votes), np.any([engine.flagged for engine in engines], axis=0))
+
+
+def _terms_in_force(session: Session, project: Project) -> dict[str, Terms]:
     """The calibration of each engine revision; one that is not here is not calibrated."""
     return {revision: read_terms(row.terms) for revision, row in calibrations.everyone(session, project.id).items()}
 
 
 def code_of(said: Said, answers: AnswerSet) -> int:
     """The code of what was named; `MISSING` where nothing was."""
-    return answers.code(Answer.named(said.outcome, said.answer))
+    return answers.code(said.named)
 
 
 def _of_image(
@@ -222,14 +285,22 @@ def _of_image(
     return ImagePrediction(ranking, shown, champion[1] if champion else [], engine, by_engine)
 
 
-def _of_engine(stage: Stage, said: list[Said], pool: Pool, project: Project, terms: Terms | None) -> EnginePredictions:
+def _of_engine(
+    stage: Stage,
+    said: list[Said],
+    rows_of: Callable[[NDArray[np.int64]], NDArray[np.int64]],
+    n: int,
+    project: Project,
+    terms: Terms | None,
+) -> EnginePredictions:
+    """Of n images; `rows_of` gives the row of each image, -1 for one that is not among them."""
     classes, known = project.config.classes, project.config.answers
-    at = pool.rows_of(np.array([one.image_id for one in said], np.int64))
+    at = rows_of(np.array([one.image_id for one in said], np.int64))
     ready = [(int(row), one) for row, one in zip(at, said, strict=True) if row >= 0]
     rows = np.array([row for row, _ in ready], np.int64)
-    answered, flagged = np.zeros(len(pool), bool), np.zeros(len(pool), bool)
-    shown, codes = np.full((len(pool), len(classes)), np.nan), np.full(len(pool), MISSING)
-    answers = np.full(len(pool), MISSING, np.int64)
+    answered, flagged = np.zeros(n, bool), np.zeros(n, bool)
+    shown, codes = np.full((n, len(classes)), np.nan), np.full(n, MISSING)
+    answers = np.full(n, MISSING, np.int64)
     if ready:
         answered[rows] = True
         flagged[rows] = [any(flag != CONFLICT for flag in one.flags) for _, one in ready]

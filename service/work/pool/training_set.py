@@ -1,46 +1,48 @@
-"""Which labels a version is fitted on and judged by, read by kind, side and use; and rebuilt later to the same hash."""
+"""Which labels a version is fitted on and judged by, read by kind and use; and rebuilt later to the same hash."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from db.repositories.queries.examples import last_label_id, read_examples
+from db.repositories.queries.examples import AsOf, examples_of_labels, now_of, read_examples
 from db.repositories.versions.versions import Version
 from labeling.answers import AnswerSet
-from labeling.learn.calibration import in_temperature_half
 from labeling.learn.snapshot import Snapshot, make_snapshot
 from labeling.project import Project
 from labeling.review.kinds import Use, kinds_for
-from labeling.types import Example, Side
+from labeling.types import Example
+from service.work.pool.random_stream import read_sample
 
-__all__ = ["evaluation_examples", "read_snapshot", "rebuild_snapshot", "truth_of"]
+__all__ = ["read_snapshot", "rebuild_snapshot", "training_examples", "truth_of"]
 
 
-def read_snapshot(session: Session, project: Project, up_to: int | None = None) -> Snapshot:
-    """Every label that may be learnt from, as of label `up_to`; all of them if not given."""
-    newest = last_label_id(session, project.id) if up_to is None else up_to
-    train = read_examples(session, project.id, kinds_for(Use.TRAIN), Side.POOL, imported=True, up_to=newest)
-    drawn = read_examples(session, project.id, kinds_for(Use.TEMPERATURE), Side.POOL, up_to=newest)
-    temperature = [e for e in drawn if in_temperature_half(e.content_hash, project.salt)]
-    return make_snapshot(train, temperature, project.config.classes, newest)
+def training_examples(
+    session: Session, project: Project, *, imported: bool = False, as_of: AsOf | None = None
+) -> list[Example]:
+    """Every label that may be learnt from; `imported`: those too that were given, not asked for."""
+    return read_examples(session, project.id, kinds_for(Use.TRAIN), imported=imported, as_of=as_of)
+
+
+def read_snapshot(session: Session, project: Project, as_of: AsOf) -> Snapshot:
+    """Every label that may be learnt from, and those of the random stream, which fit the temperature alone."""
+    train = training_examples(session, project, imported=True, as_of=as_of)
+    return make_snapshot(train, read_sample(session, project).examples, project.config.classes, as_of.label_id)
 
 
 def rebuild_snapshot(session: Session, project: Project, version: Version) -> Snapshot:
     """What the version was fitted on, from the rows alone; its hash is the version's `snapshot_hash`."""
-    left_out = [entry["label_id"] for entry in version.report["left_out"]]
-    return read_snapshot(session, project, version.last_label_id).without(left_out)
+    report, now = version.report, now_of(session, project.id)  # an older hardcase did not note what was reserved
+    reserved = int(report.get("newest_review", now.review_id)), float(report.get("reserved_share", now.share))
+    train = training_examples(session, project, imported=True, as_of=AsOf(version.last_label_id, *reserved))
+    temperature = examples_of_labels(session, report.get("calibrated_on", ()))
+    snapshot = make_snapshot(train, temperature, project.config.classes, version.last_label_id)
+    return snapshot.without(entry["label_id"] for entry in report["left_out"])
 
 
-def evaluation_examples(session: Session, project: Project) -> list[Example]:
-    """The labels that judge: blind ones from the hold-out, one image per group (the first), of whole shares."""
-    first: dict[int, Example] = {}
-    for example in read_examples(session, project.id, kinds_for(Use.GATE), Side.HOLDOUT, whole_shares=True):
-        first.setdefault(example.group_id, example)
-    return list(first.values())
-
-
-def truth_of(examples: list[Example], classes: tuple[str, ...]) -> NDArray[np.int64]:
+def truth_of(examples: Sequence[Example], classes: tuple[str, ...]) -> NDArray[np.int64]:
     """The class of each label (N,); `MISSING` for "none of these"."""
     return np.array(AnswerSet(classes).class_codes(example.label for example in examples), np.int64)

@@ -1,6 +1,6 @@
-"""Fits the calibration terms of each engine in force, on the calibration labels of the half that may fit temperatures.
+"""Fits the calibration terms of each engine in force, on the labels of the random stream.
 
-In: the engines' prelabels and people's blind answers to a uniform draw from the pool. Out: a numbered row of terms a
+In: the engines' prelabels and people's blind answers to the stream. Out: a numbered row of terms a
 revision; the same labels make no second row. An engine of the escalation got only uncertain images, so its terms hold
 for those. The features of a classifier are not calibrated: a version's card pins them as the engine gave them.
 """
@@ -19,17 +19,17 @@ from db.repositories.engines.calibrations import Calibration
 from db.repositories.engines.engines_in_force import Stage
 from db.repositories.engines.prelabels import Said
 from db.repositories.projects import projects
-from db.repositories.queries.examples import fingerprint, read_examples
+from db.repositories.queries import stream
+from db.repositories.queries.examples import fingerprint
 from db.repositories.queries.pool import state_of_pool
 from db.session import reading, transaction
 from labeling.answers import MISSING, AnswerSet
-from labeling.learn.calibration import in_temperature_half
 from labeling.prelabel.calibration import Terms, calibrated, calibrated_answers, fit_stated, fit_terms
 from labeling.project import Project
-from labeling.review.kinds import Use, kinds_for
-from labeling.types import Example, ImageId, Outcome, ProjectId, Side
+from labeling.types import Example, ImageId, Outcome, ProjectId
 from service.logs import get_logger
 from service.work.pool.predictions import code_of
+from service.work.pool.random_stream import read_sample
 from service.work.pool.training_set import truth_of
 from service.work.wiring import Parts
 
@@ -63,7 +63,8 @@ def calibrate(parts: Parts, project_id: ProjectId) -> dict[str, int]:
         project = projects.by_id(session, project_id)
         stages, in_force = engines_in_force.in_force(session, project_id), calibrations.everyone(session, project_id)
         pools = [state_of_pool(session, project_id, stage.revision) for stage in stages]
-        made_of = (project.config_version, stages, pools, fingerprint(session, project_id))
+        labels = fingerprint(session, project_id), stream.fingerprint(session, project_id)
+        made_of = (project.config_version, stages, pools, *labels)
         samples = parts.memo.get(("calibration", project_id), made_of, lambda: _samples(session, project, stages))
     fitted = 0
     for stage, sample in samples:
@@ -73,14 +74,8 @@ def calibrate(parts: Parts, project_id: ProjectId) -> dict[str, int]:
 
 
 def _samples(session: Session, project: Project, stages: Sequence[Stage]) -> list[tuple[Stage, Sample]]:
-    examples = calibration_examples(session, project)
+    examples = read_sample(session, project).examples
     return [(stage, sample_of(said_of(session, examples, stage), examples, project.config.classes)) for stage in stages]
-
-
-def calibration_examples(session: Session, project: Project) -> list[Example]:
-    """Labels of a uniform draw from the pool, of the half that certificates leave to temperatures."""
-    drawn = read_examples(session, project.id, kinds_for(Use.TEMPERATURE), Side.POOL)
-    return [example for example in drawn if in_temperature_half(example.content_hash, project.salt)]
 
 
 def said_of(session: Session, examples: Sequence[Example], stage: Stage) -> dict[ImageId, Said]:
@@ -111,7 +106,7 @@ def fit(sample: Sample) -> Terms | None:
     usable = has_probs & (sample.truth != MISSING)  # "none of these" is no class
     of_probs = fit_terms(sample.probs[usable], sample.truth[usable])
     at = np.flatnonzero((sample.answers != MISSING) & (sample.answers < classes) & ~has_probs)
-    stated = fit_stated([sample.levels[i] for i in at], sample.answers[at] == sample.truth[at], classes)
+    stated = fit_stated([sample.levels[i] for i in at], sample.answers[at] == sample.truth[at])
     if of_probs is None or stated is None:
         return of_probs or stated
     return replace(of_probs, levels=stated.levels, labels=of_probs.labels + stated.labels)

@@ -24,7 +24,7 @@ from labeling.prelabel.zero_shot.nearest import nearest_others
 from labeling.prelabel.zero_shot.projection import fit_projection
 from labeling.project import Project
 from labeling.review.kinds import Use, kinds_for
-from labeling.types import Example, Side
+from labeling.types import Example
 from service.work.pool.pool import Pool
 from service.work.pool.predictions import CurrentPredictions
 from service.work.wiring import Parts
@@ -35,7 +35,7 @@ def as_known(parts: Parts, project: Project, engine: Engine) -> Engine | None:
     if not isinstance(engine, Growing):
         return engine
     with reading(parts.database) as session:
-        known = len(read_examples(session, project.id, kinds_for(Use.TRAIN), Side.POOL))
+        known = len(read_examples(session, project.id, kinds_for(Use.TRAIN)))
         texts = count_texts(session, project.id)
     return engine.as_of(known, texts)
 
@@ -107,7 +107,7 @@ def _in_text_space(pool: Pool, rows: NDArray[np.int64]) -> Sequence[Vectors | No
 def _known_examples(parts: Parts, project: Project, pool: Pool) -> list[tuple[Example, int]]:
     """Labels by people that may train, of classes of the set, each with its image's row in the pool."""
     with reading(parts.database) as session:
-        examples = read_examples(session, project.id, kinds_for(Use.TRAIN), Side.POOL)
+        examples = read_examples(session, project.id, kinds_for(Use.TRAIN))
     named = [example for example in examples if example.label in project.config.classes]
     rows = pool.rows_of(np.array([example.image_id for example in named], np.int64))
     return [(example, int(row)) for example, row in zip(named, rows, strict=True) if row >= 0]

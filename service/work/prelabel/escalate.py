@@ -1,8 +1,8 @@
 """One step of escalation: each more expensive engine labels the next images that are still uncertain.
 
 In: a pool that the first engine has labelled. Out: prelabels with their evidence, and failures with their reasons. A
-revision labels each image once, however often the step runs. Hold-out images are never escalated: an engine's answer
-decides nothing there, people label them blind, and the figures about the engine would be too good.
+revision labels each image once, however often the step runs. Reserved images are escalated like all others: what is
+predicted of them has to come about as it does for the rest that they stand for.
 """
 
 from __future__ import annotations
@@ -134,9 +134,7 @@ def _read(parts: Parts, project: Project) -> _Shared:
     pool = load_pool(parts, project)
     with reading(parts.database) as session:
         labelled = np.array([label.image_id for label in labels.current(session, project.id)], np.int64)
-    return _Shared(
-        project, pool, current_predictions(parts, project, pool), ~pool.holdout & ~np.isin(pool.image_ids, labelled)
-    )
+    return _Shared(project, pool, current_predictions(parts, project, pool), ~np.isin(pool.image_ids, labelled))
 
 
 def _going(parts: Parts, shared: _Shared, turn: _Turn) -> NDArray[np.int64]:

@@ -6,29 +6,23 @@ them and the prelabels; then near-duplicate groups in the order of image ids. Do
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from db.repositories.engines import engines_in_force, prelabels
 from db.repositories.engines.engines_in_force import Stage
-from db.repositories.engines.prelabels import GroupedImage, PendingImage, PlacedImage, UngroupedImage
+from db.repositories.engines.prelabels import PendingImage
 from db.repositories.projects import projects
 from db.repositories.running import failures
 from db.session import reading, transaction
-from labeling.adapters.storage.embedding_store import MissingVectors
-from labeling.ingest.groups import Fingerprints, Placement
-from labeling.ingest.groups import place as place_newcomers
 from labeling.ingest.hashing import text_key
 from labeling.prelabel.engine import Engine, Item
 from labeling.project import Project
 from labeling.types import ProjectId
+from service.work.grouping.new_images import group_new
 from service.work.prelabel.inference import InferenceResult, open_images, run_inference
 from service.work.wiring import Parts
 
 STEP = "prelabel"
-GROUPED_AT_ONCE = 256
-"""Grouping compares new images with all others, so it waits for this many, or until no image is pending."""
 
 
 def prelabel_batch(parts: Parts, project_id: ProjectId, size: int = 64) -> dict[str, int]:
@@ -44,7 +38,7 @@ def prelabel_batch(parts: Parts, project_id: ProjectId, size: int = 64) -> dict[
     if result.away is not None:
         raise result.away
     left = len(_pending(parts, project_id, engine, size))
-    placed, waiting = _group(parts, project, engine, hurry=not left)
+    placed, waiting = group_new(parts, project, engine.image_encoder, hurry=not left)
     failed = len(result.failed) + len(result.final) + len(result.refused)
     return {"done": len(result.outputs) or placed, "failed": failed, "left": left + waiting}
 
@@ -78,50 +72,3 @@ def _write(parts: Parts, project: Project, engine: Engine, result: InferenceResu
             for image_id, reason in reasons.items():
                 failures.record(session, project.id, STEP, str(image_id), reason, final, now)
     parts.failpoint("prelabel.after_write")
-
-
-def _group(parts: Parts, project: Project, engine: Engine, *, hurry: bool) -> tuple[int, int]:
-    """Give groups to images that have none; returns how many got one, and how many still wait."""
-    with reading(parts.database) as session:
-        new = prelabels.ungrouped(session, project.id, encoder=engine.image_encoder, limit=GROUPED_AT_ONCE + 1)
-        more = len(new) > GROUPED_AT_ONCE
-        new = new[:GROUPED_AT_ONCE]
-        if not new or not (hurry or more):
-            return 0, len(new)
-        known = prelabels.grouped(session, project.id, encoder=engine.image_encoder)
-    try:
-        fingerprints = _fingerprints(parts, engine, new), _fingerprints(parts, engine, known)
-    except MissingVectors as missing:  # their images are pending from now on, and prelabelled again
-        with transaction(parts.database) as session:
-            prelabels.forget_vectors(session, engine.image_encoder, missing.keys)
-        return 0, len(new)
-    moves = _place(project, known, new, *fingerprints)
-    with transaction(parts.database) as session:
-        prelabels.place(session, project.id, moves, parts.now())
-    return len(moves), int(more)
-
-
-def _place(
-    project: Project,
-    known: Sequence[GroupedImage],
-    new: Sequence[UngroupedImage],
-    theirs: Fingerprints,
-    before: Fingerprints,
-) -> list[PlacedImage]:
-    """The groups and sides of the new images."""
-    placements = place_newcomers(
-        theirs,
-        before,
-        [Placement(image.founder, image.side, image.bridge) for image in known],
-        salt=project.salt,
-        holdout_share=project.config.policy.holdout_share,
-    )
-    return [PlacedImage(i.id, p.founder, p.side, p.bridge) for i, p in zip(new, placements, strict=True)]
-
-
-def _fingerprints(
-    parts: Parts, engine: Engine, images: Sequence[GroupedImage] | Sequence[UngroupedImage]
-) -> Fingerprints:
-    keys = [image.content_hash for image in images]
-    vectors = parts.embeddings.matrix(engine.image_encoder, keys)
-    return Fingerprints(keys, [image.perceptual_hash for image in images], vectors)

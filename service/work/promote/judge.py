@@ -1,11 +1,13 @@
-"""Promote: the newest version against the champion → verdict → predictions of whoever is champion.
+"""Judges the newest version against the champion, once, and appends the verdict; promotes and rolls back by hand.
 
-A version is judged once. Predictions follow the champion: after a promotion or a rollback, and when new images
-are ready, the whole project is predicted and the images that were asked or labelled get their evidence rows.
+In: a candidate, the champion, the random stream, and while that is short the labels that both learnt from. Out: a
+verdict with its reasons, what carried it and how many that sample has given.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -14,20 +16,25 @@ from sqlalchemy.orm import Session
 
 from db.repositories.people import audit
 from db.repositories.projects import projects
+from db.repositories.queries import comparisons
 from db.repositories.versions import versions
-from db.repositories.versions.versions import Version
+from db.repositories.versions.versions import Promotion, Version
 from db.session import reading, transaction
 from labeling.errors import Conflict
 from labeling.jobs import Trigger
+from labeling.learn.heads.logistic import LOGISTIC
 from labeling.learn.training import predict_probs
 from labeling.project import Project
-from labeling.promote.judgement import Judgement
+from labeling.promote.judgement import Judgement, Sample, difference, sample_for
 from labeling.promote.judgement import judge as judge_arrays
-from labeling.types import Example, ProjectId, Verdict
+from labeling.promote.out_of_fold import Predictor, learns_without, out_of_fold
+from labeling.types import Example, ImageId, ProjectId, Verdict
 from service.logs import get_logger
-from service.work.pool.pool import load_pool
+from service.work.pool.pool import Pool, load_pool
+from service.work.pool.random_stream import read_sample
+from service.work.pool.recipes import REFERENCE_IMAGES, recipe_of
 from service.work.pool.saved_versions import load_classifier, pin_of_card
-from service.work.pool.training_set import evaluation_examples, truth_of
+from service.work.pool.training_set import rebuild_snapshot, truth_of
 from service.work.wiring import Parts
 
 __all__ = [
@@ -46,21 +53,20 @@ def judge(parts: Parts, project_id: ProjectId, trigger: Trigger) -> dict[str, in
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
         candidate = versions.newest(session, project_id)
-        if candidate is None or not _may_be_judged(session, candidate):
+        if candidate is None:
             return {"promoted": 0}
         champion = versions.champion(session, project_id)
-        examples = evaluation_examples(session, project)
+        examples = read_sample(session, project).examples
         if not _wants_judging(session, project, candidate, len(examples)):
             return {"promoted": 0}
-        earlier = sum(
-            verdict.verdict in versions.GATE_VERDICTS and verdict.trigger is not Trigger.HAND
-            for verdict in versions.promotions(session, project_id)
-        )
+        earlier = _verdicts_by_sample(versions.promotions(session, project_id))
+        earlier[Sample.STREAM] += comparisons.count_of(session, project_id)  # each was a use of the stream
     judgement = _compare(parts, project, candidate, champion, examples, earlier)
     parts.failpoint("promote.before_write")
     with transaction(parts.database) as session:
         versions.lock(session, project_id)
-        if not _wants_judging(session, project, candidate, judgement.labels):
+        known = _verdicts_about(session, candidate)
+        if known - {Verdict.NOT_YET_KNOWN} or judgement.verdict in known:
             return {"promoted": 0}
         versions.append_promotion(
             session,
@@ -112,39 +118,123 @@ def roll_back(parts: Parts, project_id: ProjectId, author: str, reason: str, lea
     return {"promoted": 1}
 
 
-def _may_be_judged(session: Session, candidate: Version) -> bool:
-    """Whether no verdict about it stands yet, or only "not yet known"."""
-    return {one.verdict for one in versions.promotions(session, candidate.project_id, candidate.id)} <= {
-        Verdict.NOT_YET_KNOWN
-    }
+def _verdicts_about(session: Session, candidate: Version) -> set[Verdict]:
+    return {one.verdict for one in versions.promotions(session, candidate.project_id, candidate.id)}
 
 
-def _wants_judging(session: Session, project: Project, candidate: Version, labels: int) -> bool:
-    """Whether it may be judged; a second time only with enough labels."""
-    first = not versions.promotions(session, project.id, candidate.id)
-    return _may_be_judged(session, candidate) and (first or labels >= project.config.policy.gate.min_labels)
+def _wants_judging(session: Session, project: Project, candidate: Version, stream: int) -> bool:
+    """Whether it was never judged, or found "not yet known" and there is enough by now."""
+    known = _verdicts_about(session, candidate)
+    enough = stream if sample_for(stream) is Sample.STREAM else int(candidate.report["examples"])
+    return not known or (known == {Verdict.NOT_YET_KNOWN} and enough >= project.config.policy.gate.min_labels)
+
+
+def _verdicts_by_sample(verdicts: Sequence[Promotion]) -> Counter[Sample]:
+    """How many verdicts of the gate each sample has carried; those of an older hardcase were carried by the stream."""
+    return Counter(
+        Sample(one.report.get("carried_by", Sample.STREAM))
+        for one in verdicts
+        if one.verdict in versions.GATE_VERDICTS and one.trigger is not Trigger.HAND
+    )
 
 
 def _compare(
-    parts: Parts, project: Project, candidate: Version, champion: Version | None, examples: list[Example], earlier: int
+    parts: Parts,
+    project: Project,
+    candidate: Version,
+    champion: Version | None,
+    examples: Sequence[Example],
+    earlier: Mapping[Sample, int],
 ) -> Judgement:
     """Candidate against champion, or against the engine's pre-labels while there is no champion.
 
-    Each predicts with the features that its card pins; images that one of them cannot see are left out.
+    While the random stream has few answers, training labels carry the verdict and the stream's difference is shown.
     """
+    gate, rng = project.config.policy.gate, np.random.default_rng([project.config.policy.seed, candidate.number])
+    sides = _on_stream(parts, project, candidate, champion, examples)
+    carried_by, groups, stream = sample_for(len(sides.truth)), None, None
+    if carried_by is Sample.TRAINING:
+        stream = difference(sides.ours, sides.theirs, sides.truth, gate, rng) if len(sides.truth) else None
+        sides, groups = _on_training(parts, project, candidate, champion)
+    return judge_arrays(
+        sides.ours,
+        sides.theirs,
+        sides.truth,
+        gate,
+        rng,
+        groups=groups,
+        sample=carried_by,
+        stream=stream,
+        earlier_verdicts=earlier[carried_by],
+        champion_name=f"version {champion.number}" if champion else "the engine's pre-labels",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """What candidate and champion predict of the same N images, (N, K) each, and the truth (N,)."""
+
+    ours: NDArray[np.floating]
+    theirs: NDArray[np.floating]
+    truth: NDArray[np.int64]
+
+
+def _on_stream(
+    parts: Parts, project: Project, candidate: Version, champion: Version | None, examples: Sequence[Example]
+) -> _Sides:
+    """Each predicts with the features that its card pins; images that one of them cannot see are left out."""
     image_ids = np.array([example.image_id for example in examples], np.int64)
     ours = _predicted(parts, project, candidate, image_ids)
     theirs = _predicted(parts, project, champion, image_ids) if champion else ours
     both = ours.known & theirs.known  # (N,)
-    return judge_arrays(
-        ours.probs[both],
-        theirs.probs[both] if champion else ours.prelabels[both],
-        truth_of(examples, project.config.classes)[both],
-        project.config.policy.gate,
-        np.random.default_rng([project.config.policy.seed, candidate.number]),
-        earlier_verdicts=earlier,
-        champion_name=f"version {champion.number}" if champion else "the engine's pre-labels",
-    )
+    truth = truth_of(examples, project.config.classes)
+    return _Sides(ours.probs[both], (theirs.probs if champion else ours.prelabels)[both], truth[both])
+
+
+def _on_training(
+    parts: Parts, project: Project, candidate: Version, champion: Version | None
+) -> tuple[_Sides, NDArray[np.int64]]:
+    """The candidate's training images, each predicted by recipes that knew neither it nor its near-duplicates.
+
+    The champion's recipe learns from its own, older labels.
+    """
+    classes = project.config.classes
+    with reading(parts.database) as session:
+        new = {one.image_id: one for one in rebuild_snapshot(session, project, candidate).train}
+        old = {one.image_id: one for one in rebuild_snapshot(session, project, champion).train} if champion else {}
+    pools = [_pool_of(parts, project, version) for version in (candidate, champion or candidate)]
+    images = np.array(sorted(new.keys() | old.keys()), np.int64)
+    rows = [pool.rows_of(images) for pool in pools]
+    images = images[(rows[0] >= 0) & (rows[1] >= 0)]
+    groups = pools[0].group_ids[pools[0].rows_of(images)]
+    ours = _without(project, pools[0], candidate, new, images, groups)
+    if champion:
+        theirs = _without(project, pools[1], champion, old, images, groups)
+    else:
+        prelabels = pools[0].prelabel_probs[pools[0].rows_of(images)]
+        theirs = prelabels.__getitem__
+    rng = np.random.default_rng([project.config.policy.seed, candidate.number])
+    predicted = out_of_fold(groups, ours, theirs, rng) if len(images) else (np.empty((0, len(classes))),) * 2
+    tested = np.flatnonzero(np.isin(images, list(new)))
+    truth = truth_of([new[ImageId(int(image))] for image in images[tested]], classes)
+    return _Sides(predicted[0][tested], predicted[1][tested], truth), groups[tested]
+
+
+def _without(
+    project: Project,
+    pool: Pool,
+    version: Version,
+    learnt: Mapping[ImageId, Example],
+    images: NDArray[np.int64],
+    groups: NDArray[np.int64],
+) -> Predictor:
+    """What the version's recipe predicts of some of the images after learning from its others."""
+    inside = np.isin(images, list(learnt))
+    labels = np.zeros(len(images), np.int64)
+    labels[inside] = truth_of([learnt[ImageId(int(image))] for image in images[inside]], project.config.classes)
+    fit = recipe_of(project, pool, str(version.report.get("head", LOGISTIC)), reference=REFERENCE_IMAGES)
+    inputs = pool.inputs.take(pool.rows_of(images))
+    return learns_without(inputs, labels, groups, inside, fit, len(project.config.classes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +246,13 @@ class _Predicted:
     prelabels: NDArray[np.floating]
 
 
+def _pool_of(parts: Parts, project: Project, version: Version) -> Pool:
+    return load_pool(parts, project, pin_of_card(load_classifier(parts.settings.home, version)[1]))
+
+
 def _predicted(parts: Parts, project: Project, version: Version, image_ids: NDArray[np.int64]) -> _Predicted:
-    classifier, card = load_classifier(parts.settings.home, version)
-    pool = load_pool(parts, project, pin_of_card(card))
+    classifier, _ = load_classifier(parts.settings.home, version)
+    pool = _pool_of(parts, project, version)
     rows = pool.rows_of(image_ids)
     probs = np.full((len(rows), classifier.n_classes), np.nan)
     prelabels = probs.copy()

@@ -1,4 +1,8 @@
-"""Predict every image with the champion: one array file, and rows for what was asked or labelled."""
+"""Predict every image with the champion: one array file, and rows for what was asked or labelled.
+
+Predictions follow the champion: after a promotion or a rollback, and when new images are ready, the whole project is
+predicted and the images that were asked or labelled get their evidence rows.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,7 @@ from db.repositories.queries.pool import count_ready, state_of_pool
 from db.repositories.versions import predictions, versions
 from db.repositories.versions.versions import Version
 from db.session import reading, transaction
-from labeling.adapters.storage.prediction_files import Predictions, keep_only, read_predictions, write_predictions
-from labeling.errors import BadArtifact, NotFound
+from labeling.adapters.storage.prediction_files import Predictions, keep_only, write_predictions
 from labeling.learn.training import predict_probs
 from labeling.project import Project
 from labeling.review.kinds import Use, may_use
@@ -18,6 +21,7 @@ from labeling.slices import slices
 from labeling.types import ProjectId, ReviewKind
 from service.logs import get_logger
 from service.work.pool.pool import load_pool
+from service.work.pool.predictions import stored_predictions
 from service.work.pool.saved_versions import load_classifier, pin_of_card
 from service.work.wiring import Parts
 
@@ -30,7 +34,7 @@ log = get_logger(__name__)
 
 EVIDENCE_ROWS_A_WRITE = 500
 MEASURED = tuple(kind for kind in ReviewKind if not may_use(kind, Use.TRAIN))
-"""Kinds of review whose answers judge versions, engines or people."""
+"""Kinds of review whose answers measure versions, engines or people."""
 
 
 def predict(parts: Parts, project_id: ProjectId) -> dict[str, int]:
@@ -64,11 +68,7 @@ def _fresh_predictions(parts: Parts, project: Project, champion: Version) -> Pre
         promotion = versions.current_promotion(session, project.id)
     if file is None or promotion is None or file.rows != ready or file.created_at < promotion.created_at:
         return None
-    try:
-        return read_predictions(parts.settings.home, file.path, file.sha256)
-    except (NotFound, BadArtifact) as error:
-        log.warning("predictions are made again", project=project.id, reason=error.message)
-        return None
+    return stored_predictions(parts, project.id, file)
 
 
 def _predict_all(parts: Parts, project: Project, champion: Version) -> Predictions:
@@ -91,7 +91,7 @@ def _predict_all(parts: Parts, project: Project, champion: Version) -> Predictio
 def _add_evidence(parts: Parts, project_id: ProjectId, champion: Version, current: Predictions) -> None:
     """Rows for what people are asked about and what judges versions; an image that is not ready gets its row later."""
     with reading(parts.database) as session:
-        made_of = (champion.id, predictions.evidence_fingerprint(session))
+        made_of = (champion.id, predictions.evidence_fingerprint(session, project_id))
         missing = parts.memo.get(
             ("without evidence", project_id),
             made_of,

@@ -19,8 +19,11 @@ from service.work.quality.gold import make_gold
 from service.work.quality.label_alarms import watch_labels
 from service.work.quality.label_quality import refresh_label_quality
 from service.work.quality.overlap import ask_another_person
+from service.work.quality.random_arm import refresh_random_arm
+from service.work.quality.re_reviews import ask_another_re_reviewer, ask_re_reviews
 from service.work.quality.suspects import refresh_suspects
 from service.work.quality.team import refresh_team
+from service.work.quality.wrong_labels import refresh_wrong_labels
 from service.work.wiring import Parts
 
 __all__ = ["QUICK", "SLOW", "Step"]
@@ -30,16 +33,21 @@ Step = Callable[[Parts, ProjectId], dict[str, int]]
 QUICK: tuple[Step, ...] = (
     refresh_consensus,
     ask_another_person,
+    ask_another_re_reviewer,
     refresh_agreement,
     make_gold,
     refresh_team,
+    refresh_wrong_labels,
     watch_labels,
     refresh_label_quality,
 )
 SLOW: tuple[Step, ...] = (
     refresh_large_consensus,
     refresh_suspects,
+    refresh_random_arm,
+    ask_re_reviews,
     refresh_drift,
+    refresh_wrong_labels,
     watch_labels,
     refresh_label_quality,
     look_again,

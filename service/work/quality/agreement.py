@@ -15,15 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from db.repositories.engines import engines_in_force
+from db.repositories.engines import engines_in_force, prelabels
 from db.repositories.engines.engines_in_force import Stage
+from db.repositories.engines.prelabels import Said
 from db.repositories.people import annotators
 from db.repositories.projects import projects
 from db.repositories.reviews.annotations import VoteRow
 from db.session import reading, transaction
 from db.views import label_audit
 from db.views.figures import keep
-from db.views.label_audit import EngineAnswer
 from labeling.answers import MISSING, AnswerSet
 from labeling.project import Project
 from labeling.quality.annotators.interrater import agreement, alpha_by_class, cohen, disagreements, observed
@@ -43,7 +43,7 @@ from service.figures.agreement import (
 from service.figures.estimates import known
 from service.figures.figures import is_current, write
 from service.projects.pseudonyms import shown_name
-from service.work.quality.votes import read_votes
+from service.work.pool.votes import read_votes
 from service.work.wiring import Parts
 
 __all__ = ["PART", "refresh_agreement"]
@@ -62,7 +62,7 @@ class _Facts:
     project: Project
     votes: list[VoteRow]
     people: dict[int, str]
-    engines: list[tuple[Stage, list[EngineAnswer]]]
+    engines: list[tuple[Stage, list[Said]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def refresh_agreement(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     """Compute the figure, unless no answer has changed since it was computed last."""
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
-        fingerprint = f"{FORMAT}-{project.config_version}-{label_audit.answers_fingerprint(session, project_id)}"
+        fingerprint = f"{FORMAT}-{project.config_version}-{label_audit.agreement_fingerprint(session, project_id)}"
         if is_current(session, project_id, fingerprint, Agreement, part=PART):
             return {"agreement": 0}
         facts = _read(parts, session, project)
@@ -88,14 +88,15 @@ def refresh_agreement(parts: Parts, project_id: ProjectId) -> dict[str, int]:
 
 
 def _read(parts: Parts, session: Session, project: Project) -> _Facts:
-    votes = [vote for vote in read_votes(parts, session, project.id) if vote.annotator_id]
+    every = read_votes(parts, session, project.id)  # re-reviews ask about the most suspicious labels: not a fair part
+    votes = [vote for vote in every if vote.annotator_id and vote.re_reviewed is None]
     blind = {vote.image_id for vote in votes if vote.blind}
     return _Facts(
         project,
         votes,
         {one.id: shown_name(project, one.id, one.name) for one in annotators.everyone(session, project.id)},
         [
-            (one, label_audit.engine_answers(session, one.revision, blind))
+            (one, prelabels.said_of(session, blind, one.revision))
             for one in engines_in_force.in_force(session, project.id)
         ],
     )
@@ -214,7 +215,7 @@ def _pictures(session: Session, images: Collection[int]) -> dict[int, Picture]:
 
 
 def _of_engine(
-    stage: Stage, said: Sequence[EngineAnswer], blind: _Table, offered: AnswerSet, rng: np.random.Generator
+    stage: Stage, said: Sequence[Said], blind: _Table, offered: AnswerSet, rng: np.random.Generator
 ) -> WithEngine:
     """An engine against what most people said without any pre-label shown; ties and abstentions are left out."""
     named: dict[int, int] = {one.image_id: offered.code(offered.label_of(one.named, one.probs)) for one in said}

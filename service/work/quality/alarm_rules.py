@@ -2,7 +2,7 @@
 
 In: what was watched, and whether it is found. Out: appended facts. An alarm is raised when something is `found` and
 ends only when it is no longer `still` so, which asks for less: a value near its threshold does not make an alarm come
-and go. One that a person ended stays quiet for a day.
+and go. While it is open its words follow the newest figure. One that a person ended stays quiet for a day.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Watch:
 def follow(
     session: Session, project_id: ProjectId, kinds: Sequence[AlarmKind], watches: Iterable[Watch], now: datetime
 ) -> dict[str, int]:
-    """Let the open alarms of these kinds follow what is watched; what is watched no more has passed."""
+    """Let the open alarms of these kinds follow what is watched, and say it; what is watched no more has passed."""
     lately = alarms.lately(session, project_id, REMEMBERED)
     open_now = {(one.kind, one.subject): one for one in alarms.open_alarms(session, project_id) if one.kind in kinds}
     quiet = {
@@ -52,7 +52,9 @@ def follow(
     for watch in watches:
         at = (watch.kind.value, watch.subject)
         if at in open_now:
-            keeping |= {at} if watch.still or watch.found else set()
+            if watch.still or watch.found:
+                keeping.add(at)
+                alarms.say(session, open_now[at], watch.words, watch.evidence, now)
         elif watch.found and at not in quiet:
             made = alarms.raise_alarm(session, project_id, watch.kind, watch.subject, watch.words, watch.evidence, now)
             raised += made is not None

@@ -18,7 +18,7 @@ from labeling.project import Project
 from labeling.quality.annotators.references import Answer, collect_votes, reference_of
 from labeling.quality.drift import fewer_right, holm
 from service.figures.drift import Habit, Right
-from service.work.quality.votes import read_votes
+from service.work.pool.votes import read_votes
 from service.work.wiring import Parts
 
 __all__ = ["people_over_time"]

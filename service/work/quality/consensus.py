@@ -31,7 +31,7 @@ from labeling.types import ImageId, ProjectId
 from service.figures.agreement import Consensus
 from service.figures.figures import is_current, write
 from service.labels.resolution import MAJORITY, Standing, resolve_labels, standing_of
-from service.work.quality.votes import read_votes
+from service.work.pool.votes import read_votes
 from service.work.wiring import Parts
 
 __all__ = ["PART", "refresh_consensus", "refresh_large_consensus"]
@@ -111,7 +111,7 @@ def _read(parts: Parts, project: Project, fingerprint: str, revision: str | None
 
 
 def _is_closed_to_engines(one: Standing) -> bool:
-    """Whether an engine may not speak beside these people: about blind kinds, and where its word was accepted."""
+    """Whether an engine's answer may not count beside these people's: of blind kinds, and where it was accepted."""
     return blind_always(one.kind) or any(vote.answer.keeps(vote.shown) for vote in one.votes)
 
 
@@ -165,5 +165,5 @@ def _keep(parts: Parts, facts: _Facts, soft: Sequence[SoftLabel]) -> dict[str, i
 
 
 def _of_several(facts: _Facts, soft: Iterable[SoftLabel]) -> list[ImageId]:
-    """The images about which several people could tell: another's label does not change with a soft label."""
+    """The images with an answer by several people: the label of another image does not change with a soft label."""
     return [one.image_id for one in soft if len(facts.standing[one.image_id].said) > 1]

@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from db.repositories.engines import engines_in_force
+from db.repositories.engines import engines_in_force, prelabels
 from db.repositories.projects import projects
 from db.repositories.running import alarms
 from db.repositories.running.alarms import AlarmKind
 from db.repositories.versions import versions
 from db.repositories.versions.versions import Version
 from db.session import reading, transaction
-from db.views import label_audit, project_stats
+from db.views import project_stats
 from db.views.figures import keep
 from labeling.estimates import MIN_LABELS
 from labeling.project import Project
@@ -43,7 +43,8 @@ from service.figures.estimates import Json, known
 from service.figures.figures import is_current, stored, write
 from service.work.pool.pool import load_pool
 from service.work.pool.predictions import ChampionPredictions, champion_predictions
-from service.work.pool.training_set import evaluation_examples, truth_of
+from service.work.pool.random_stream import read_sample
+from service.work.pool.training_set import truth_of
 from service.work.quality.alarm_rules import Watch, follow
 from service.work.quality.annotator_drift import people_over_time
 from service.work.wiring import Parts
@@ -182,7 +183,7 @@ def _prior(parts: Parts, project: Project, champion: Version, sides: _Sides) -> 
     if predicted is None or predicted.version.id != champion.id:
         return None
     with reading(parts.database) as session:
-        examples = evaluation_examples(session, project)
+        examples = read_sample(session, project).examples
     names = project.config.classes
     before, after = (np.bincount(_classes(predicted, ids), minlength=len(names)) for ids in (sides.before, sides.after))
     if not before.sum() or not after.sum():
@@ -220,7 +221,7 @@ def _engines(session: Session, project: Project) -> list[EngineChange]:
         old, new = (
             {
                 one.image_id: one.answer or (int(np.argmax(one.probs)) if one.probs else one.outcome.value)
-                for one in label_audit.engine_answers(session, revision, images)
+                for one in prelabels.said_of(session, images, revision)
             }
             for revision in (earlier, stage.revision)
         )

@@ -1,7 +1,7 @@
-"""Lets engines that ask an endpoint look again at the same plain images, once a day: has the endpoint changed?
+"""Asks engines that use an endpoint again about the same plain images, once a day: has the endpoint changed?
 
 In: engines whose revision is pinned by name only. Out: the figure `engine_canaries`, and alarms. Each picture is
-changed in one pixel, another each day, so that the book of calls asks anew; an answer that still came from memory is
+changed in one pixel, another each day, so that the call ledger asks anew; an answer that still came from the cache is
 left out. What it costs is paid from the project's budget; nothing is asked when that is spent. An engine that is shown
 examples is left out: its answers change with the labels.
 """

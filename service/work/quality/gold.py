@@ -2,7 +2,7 @@
 
 In: current answers that count. Out: labels of source gold, with the answers that they were made from, so that those who
 gave them are not judged by them. They keep the review that they came from, and so what they may be used for. Only what
-could have been trained on is taken, and only from the pool: labels of the hold-out judge versions.
+could have been trained on is taken, and only from the pool: labels of the random stream measure versions.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from labeling.answers import AnswerSet
 from labeling.project import Project
 from labeling.review.kinds import Use, may_use
 from labeling.types import ImageId, LabelSource, ProjectId
-from service.work.quality.votes import read_votes
+from service.work.pool.votes import read_votes
 from service.work.wiring import Parts
 
 __all__ = ["make_gold"]
@@ -56,7 +56,7 @@ def _agreed(parts: Parts, session: Session, project: Project) -> list[NewLabel]:
     candidates = [
         (image, votes) for image, votes in by_image.items() if image not in known and _is_sure(votes, wanted, answers)
     ]
-    pool = _on_pool_side(session, project.id)
+    pool = _not_reserved(session, project.id)
     decided = decisions.in_force(session, [image for image, _ in candidates])
     return [_gold(image, votes) for image, votes in candidates if image in pool and image not in decided]
 
@@ -71,8 +71,8 @@ def _is_sure(votes: Sequence[VoteRow], wanted: int, answers: AnswerSet) -> bool:
     return answers.is_label(only.single) and len(free - {0}) >= wanted
 
 
-def _on_pool_side(session: Session, project_id: ProjectId) -> set[ImageId]:
-    return {one.image_id for one in label_audit.held_labels(session, project_id) if not (one.holdout or one.bridge)}
+def _not_reserved(session: Session, project_id: ProjectId) -> set[ImageId]:
+    return {one.image_id for one in label_audit.held_labels(session, project_id) if not one.reserved}
 
 
 def _gold(image: ImageId, votes: Iterable[VoteRow]) -> NewLabel:

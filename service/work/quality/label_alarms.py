@@ -10,14 +10,15 @@ from datetime import timedelta
 
 import msgspec
 
+from db.repositories.projects import projects
 from db.repositories.running.alarms import AlarmKind
 from db.session import reading, transaction
 from db.views import dashboard, project_stats
-from labeling.quality.labels.readiness import TARGETS
+from labeling.project import Targets
 from labeling.types import ProjectId
 from service.figures.agreement import Agreement
 from service.figures.figures import name_of, outdated, read
-from service.figures.label_errors import LabelErrors
+from service.figures.wrong_labels import ShareOfWrongLabels
 from service.work.quality.alarm_rules import Watch, follow
 from service.work.wiring import Parts
 
@@ -30,7 +31,7 @@ LATE, STILL_LATE = timedelta(minutes=10), timedelta(minutes=2)
 
 RESTS_ON: Mapping[AlarmKind, type[msgspec.Struct]] = {
     AlarmKind.LOW_AGREEMENT: Agreement,
-    AlarmKind.LABEL_ERRORS: LabelErrors,
+    AlarmKind.LABEL_ERRORS: ShareOfWrongLabels,
 }
 """An alarm stays as it is while its figure is counted anew."""
 
@@ -40,9 +41,10 @@ def watch_labels(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     with reading(parts.database) as session:
         figures = dashboard.figures(session, project_id)
         oldest = project_stats.oldest_event(session, project_id)
+        targets = projects.by_id(session, project_id).config.policy.targets
     watches = [
-        *_agreement(read(figures, Agreement)),
-        *_errors(read(figures, LabelErrors)),
+        *_agreement(read(figures, Agreement), targets),
+        *_errors(read(figures, ShareOfWrongLabels), targets),
         *([_lag(parts.now() - oldest)] if oldest else []),
     ]
     old = outdated(figures)
@@ -51,11 +53,11 @@ def watch_labels(parts: Parts, project_id: ProjectId) -> dict[str, int]:
         return follow(session, project_id, kinds, watches, parts.now())
 
 
-def _agreement(found: Agreement | None) -> list[Watch]:
+def _agreement(found: Agreement | None, targets: Targets) -> list[Watch]:
     alpha = found.people.blind.alpha if found else None
     if alpha is None or alpha.value is None or alpha.upper is None:
         return []
-    target = TARGETS["agreement"]
+    target = targets.agreement
     words = (
         f"People who saw no pre-label agree too little: Krippendorff's alpha is {alpha.value:.2f} (at most "
         f"{alpha.upper:.2f}) on {alpha.n} images, and {target} is wanted. See which classes they confuse, and "
@@ -65,17 +67,17 @@ def _agreement(found: Agreement | None) -> list[Watch]:
     return [Watch(AlarmKind.LOW_AGREEMENT, "", alpha.upper < target, still, words, msgspec.to_builtins(alpha))]
 
 
-def _errors(found: LabelErrors | None) -> list[Watch]:
-    if found is None or found.rate.value is None or found.rate.lower is None:
+def _errors(found: ShareOfWrongLabels | None, targets: Targets) -> list[Watch]:
+    """From blind re-reviews alone: what is known "at least" from double answers is no share of these labels."""
+    if found is None or found.share.value is None or found.share.lower is None:
         return []
-    rate, waiting, target = found.rate, found.found, TARGETS["label_errors"]
-    value, lower = found.rate.value, found.rate.lower
+    value, lower, target = found.share.value, found.share.lower, targets.label_errors
     words = (
-        f"About {100 * value:.0f} % of the labels are probably wrong (at least {100 * lower:.0f} %). "
-        f"Look at the {waiting} suspected ones on the Label quality page."
+        f"Wrong labels: {found.words}; at most {target:.1%} is wanted. Look at the suspected ones on the Label quality "
+        "page, and at what people confuse."
     )
-    still = waiting > 0 and value > target - ERRORS_STILL
-    return [Watch(AlarmKind.LABEL_ERRORS, "", waiting > 0 and lower > target, still, words, msgspec.to_builtins(rate))]
+    evidence = msgspec.to_builtins(found.share)
+    return [Watch(AlarmKind.LABEL_ERRORS, "", lower > target, value > target - ERRORS_STILL, words, evidence)]
 
 
 def _lag(waited: timedelta) -> Watch:

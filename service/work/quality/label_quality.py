@@ -26,7 +26,7 @@ from labeling.project import Project
 from labeling.quality.labels.readiness import Criterion, State, Verdict, count, judge, measured
 from labeling.quality.metrics import share
 from labeling.types import LabelSource, ProjectId, ReviewKind
-from service.figures.accuracy import Confusion, HoldoutByVersion, OneVersion
+from service.figures.accuracy import AccuracyByVersion, Confusion, OneVersion
 from service.figures.agreement import Agreement
 from service.figures.drift import Drift
 from service.figures.estimates import Known, estimate_of, exactly, known
@@ -34,26 +34,27 @@ from service.figures.figures import is_current, name_of, read, write
 from service.figures.label_errors import LabelErrors, SentBack
 from service.figures.label_quality import (
     Coverage,
-    HoldoutLabels,
     LabelQuality,
     LabelsOfClass,
+    RandomLabels,
     Source,
     Suspects,
 )
 from service.figures.label_quality import Criterion as Shown
-from service.work.quality.votes import read_votes
+from service.figures.wrong_labels import ShareOfWrongLabels
+from service.work.pool.votes import read_votes
 from service.work.wiring import Parts
 
 __all__ = ["PART", "refresh_label_quality"]
 
 PART = ":label_quality"
-FORMAT = "2"
-RESTS_ON = (HoldoutByVersion, Confusion, Agreement, LabelErrors, Drift)
+FORMAT = "3"
+RESTS_ON = (AccuracyByVersion, Confusion, Agreement, LabelErrors, ShareOfWrongLabels, Drift)
 
 _TITLES = {
-    "holdout": ("How often the champion is right on the hold-out", "share", ""),
+    "accuracy": ("How often the champion is right on the random stream", "share", ""),
     "agreement": ("How far people who saw no pre-label agree (Krippendorff's alpha)", "index", "#agreement"),
-    "label_errors": ("Labels that are probably wrong", "share", "#suspects"),
+    "label_errors": ("Labels that are wrong, by blind re-reviews", "share", "#wrong"),
     "gold": ("How often people are right on gold", "share", "/team"),
     "disputes": ("Images about which people disagree and no lead has decided", "count", "/disputes"),
     "classes": ("Labels of the class that has the fewest", "count", "#classes"),
@@ -77,6 +78,7 @@ class _Facts:
     confusion: Confusion | None
     agreement: Agreement | None
     errors: LabelErrors | None
+    wrong: ShareOfWrongLabels | None
     labels: list[LabelCount]
     images: int
     disputes: int
@@ -104,30 +106,32 @@ def _fingerprint(session: Session, project: Project, figures: Mapping[str, Figur
     computed = sha256(rests_on).hexdigest()[:16]
     standing = [str(alarm.id) for alarm in alarms.open_alarms(session, project.id)]
     facts = label_audit.answers_fingerprint(session, project.id)
-    return "|".join([FORMAT, str(project.config_version), facts, computed, *standing])
+    images = str(project_stats.images_now(session, project.id))
+    return "|".join([FORMAT, str(project.config_version), facts, images, computed, *standing])
 
 
 def _read(parts: Parts, session: Session, project: Project, figures: Mapping[str, Figure]) -> _Facts:
     known = gold.answers(session, project.id)
     given = [
-        vote.answer.keeps(known[vote.image_id].value)
+        vote.answer.says(known[vote.image_id].value)
         for vote in read_votes(parts, session, project.id)
         if vote.kind is ReviewKind.GOLD and vote.image_id in known and not vote.answer.is_doubt
     ]
-    versions = read(figures, HoldoutByVersion)
+    versions = read(figures, AccuracyByVersion)
     return _Facts(
         project=project,
         champion=versions.champion if versions else None,
         confusion=read(figures, Confusion),
         agreement=read(figures, Agreement),
         errors=read(figures, LabelErrors),
+        wrong=read(figures, ShareOfWrongLabels),
         labels=project_stats.labels_now(session, project.id),
         images=project_stats.images_now(session, project.id),
         disputes=len(disputes.in_conflict(session, project.id)),
         gold=share(sum(given), len(given)),
         gold_images=len(known),
         alarms=len(alarms.open_alarms(session, project.id)),
-        corrected=label_audit.corrected_holdout(session, project.id),
+        corrected=label_audit.corrected_random(session, project.id),
     )
 
 
@@ -144,10 +148,10 @@ def _compute(facts: _Facts) -> LabelQuality:
         sources=_sources(facts.labels),
         classes=_classes(facts),
         slices=errors.slices if errors else [],
-        holdout=HoldoutLabels(
+        random=RandomLabels(
             version=facts.champion.version if facts.champion else None,
-            labels=errors.holdout.labels if errors else 0,
-            suspected=errors.holdout.found if errors else 0,
+            labels=errors.random.labels if errors else 0,
+            suspected=errors.random.found if errors else 0,
             corrected=facts.corrected,
         ),
         suspects=Suspects(
@@ -161,20 +165,26 @@ def _compute(facts: _Facts) -> LabelQuality:
 def _criteria(facts: _Facts) -> list[Criterion]:
     labelled = sum(one.count for one in facts.labels)
     fewest = min(_by_class(facts).values(), default=0)
+    targets = facts.project.config.policy.targets
     champion = estimate_of(facts.champion.accuracy, facts.champion) if facts.champion else None
-    rate = _estimate(facts.errors.rate) if facts.errors else None
-    all_reviewed = rate is not None and rate.known and facts.errors is not None and facts.errors.found == 0
     blind = _estimate(facts.agreement.people.blind.alpha) if facts.agreement else None
     return [
-        measured("holdout", champion, at_least=True),
-        measured("agreement", blind, at_least=True),
-        measured("label_errors", rate, at_least=False, informative=all_reviewed),
-        measured("gold", facts.gold, at_least=True, informative=not facts.gold_images),
-        count("disputes", facts.disputes, labelled, at_least=False),
-        count("classes", fewest, labelled, at_least=True),
-        count("alarms", facts.alarms, labelled, at_least=False),
-        measured("coverage", share(labelled, facts.images), at_least=True, informative=True),
+        measured("accuracy", champion, targets.accuracy, at_least=True),
+        measured("agreement", blind, targets.agreement, at_least=True),
+        measured("label_errors", _wrong(facts.wrong), targets.label_errors, at_least=False),
+        measured("gold", facts.gold, targets.gold if facts.gold_images else None, at_least=True),
+        count("disputes", facts.disputes, labelled, targets.disputes, at_least=False),
+        count("classes", fewest, labelled, targets.classes, at_least=True),
+        count("alarms", facts.alarms, labelled, targets.alarms, at_least=False),
+        measured("coverage", share(labelled, facts.images), None, at_least=True),
     ]
+
+
+def _wrong(found: ShareOfWrongLabels | None) -> Estimate | None:
+    """From re-reviews; else the lower bound of double answers, which can show that the target is missed, not more."""
+    if found is None or found.share.known or found.at_least is None:
+        return _estimate(found.share) if found else None
+    return Estimate(found.at_least, found.at_least, 1.0, found.doubled)
 
 
 def _estimate(kept: Known) -> Estimate | None:
@@ -184,12 +194,15 @@ def _estimate(kept: Known) -> Estimate | None:
 def _shown(one: Criterion, facts: _Facts) -> Shown:
     title, unit, where = _TITLES[one.name]
     exact = exactly(one.figure.value, one.figure.n) if one.figure else None
+    figure = known(one.figure)
+    if one.name == "label_errors":
+        figure = facts.wrong.share if facts.wrong else known(None)  # a lower bound alone is no estimate
     return Shown(
         name=one.name,
         title=title,
         unit=unit,
         where=where,
-        figure=exact if one.exact or one.name == "coverage" else known(one.figure),
+        figure=exact if one.exact or one.name == "coverage" else figure,
         target=one.target,
         at_least=one.at_least,
         state=one.state.value,
@@ -199,13 +212,10 @@ def _shown(one: Criterion, facts: _Facts) -> Shown:
 
 def _why(one: Criterion, facts: _Facts) -> str:
     """What the number rests on, or what to do so that it is known."""
-    errors = facts.errors
-    if one.name == "holdout" and facts.champion:
-        return f"version {facts.champion.version}; {facts.corrected} hold-out labels were ever corrected"
-    if one.name == "label_errors" and one.state is State.INFORMATION:
-        return "every suspected label was reviewed, so the estimate is not judged"
-    if one.name == "label_errors" and errors:
-        return f"{errors.found} suspected labels wait for a review; {errors.found_right} were found right"
+    if one.name == "accuracy" and facts.champion:
+        return f"version {facts.champion.version}; {facts.corrected} labels of the random stream were ever corrected"
+    if one.name == "label_errors" and facts.wrong:
+        return facts.wrong.words
     if one.name == "gold" and not facts.gold_images:
         return "there is no gold, so this is not judged; agreement stands in for it"
     if one.name == "classes":
@@ -215,10 +225,10 @@ def _why(one: Criterion, facts: _Facts) -> str:
         return ""
     return (
         {
-            "holdout": "needs a champion, and 30 hold-out images that people labelled blind",
+            "accuracy": "needs a champion, and 30 images of the random stream that people have answered",
             "agreement": "needs 30 images that two people answered blind",
             "gold": "needs 30 answers to gold",
-            "label_errors": "needs labels of at least two classes and their embeddings",
+            "label_errors": "needs 30 labels that are re-reviewed blind",
         }[one.name]
         if one.figure is None or not one.figure.known
         else "the interval holds the target: more images decide"
@@ -252,7 +262,7 @@ def _classes(facts: _Facts) -> list[LabelsOfClass]:
             labels=number,
             suspects=suspected.get(name, 0),
             alpha=alphas.get(name) or known(None),
-            holdout=known(share(*facts.confusion.recall(position)) if facts.confusion else None),
+            recall=known(share(*facts.confusion.recall(position)) if facts.confusion else None),
         )
         for position, (name, number) in enumerate(_by_class(facts).items())
     ]

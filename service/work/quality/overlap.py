@@ -28,7 +28,7 @@ from labeling.review.kinds import Use, kinds_for, may_use
 from labeling.review.overlap import BY_DOUBT, Answered, choose, error_rates
 from labeling.types import Actor, ImageId, ProjectId, ReviewId, ReviewKind
 from service.labels.resolution import Standing, standing_of
-from service.work.quality.predicted import predicted_before
+from service.work.pool.predicted import predicted_before
 from service.work.wiring import Parts
 
 __all__ = ["PART", "ask_another_person"]
@@ -44,7 +44,7 @@ MOST_WAITING = 200
 FOR_GOLD = "gold of agreement"
 IN_DOUBT = 2
 """So many people are asked about an image that nobody can tell; then a lead decides."""
-_ADJUDICATED = frozenset({ReviewKind.CALIBRATION, ReviewKind.AUDIT})
+_ADJUDICATED = frozenset({ReviewKind.AUDIT})
 """Kinds of which a conflict goes to a lead at once."""
 
 
@@ -153,7 +153,7 @@ def _in_doubt(facts: _Facts) -> dict[ReviewId, int]:
 
 
 def _second(facts: _Facts) -> list[ReviewId]:
-    policy, known = facts.project.config.policy.overlap, facts.project.config.answers
+    known = facts.project.config.answers
     said_none = sum(any(map(is_none, one.said.values())) for one in facts.standing.values())
     none = (said_none + 1) / (len(facts.standing) + len(known.labels))  # no engine or classifier speaks of it
     alone = [
@@ -162,8 +162,7 @@ def _second(facts: _Facts) -> list[ReviewId]:
         if len(one.said) == 1 and one.review_id in facts.asked and facts.asked[one.review_id].wanted == 1
     ]
     rates = error_rates(one.said for one in facts.standing.values())
-    share = policy.share if policy.people > 1 else 0.0
-    return choose(alone, rates, answers=len(known.labels), share=share, budget=facts.budget)
+    return choose(alone, rates, answers=len(known.labels), budget=facts.budget)
 
 
 def _answered(facts: _Facts, image: ImageId, one: Standing, known: AnswerSet, none: float) -> Answered:
@@ -171,8 +170,7 @@ def _answered(facts: _Facts, image: ImageId, one: Standing, known: AnswerSet, no
     probs = facts.predicted.get(image, ())
     predicted = (*(p * (1 - none) for p in probs), none) if probs else ()
     accepted = any(vote.answer.keeps(vote.shown) for vote in one.votes)
-    place = facts.asked[one.review_id].place
-    return Answered(one.review_id, one.kind, place, annotator, known.code(said), accepted, predicted)
+    return Answered(one.review_id, one.kind, annotator, known.code(said), accepted, predicted)
 
 
 def _third(facts: _Facts) -> dict[ReviewId, int]:

@@ -1,7 +1,8 @@
-"""The figure `label_errors`: labels that are probably wrong, by a classifier that never saw them and by their twins.
+"""The figure `label_errors`: labels that are suspected, by a classifier that never saw them and by their twins.
 
 In: labels that stand and the embeddings that the classifier uses. Out: one figure. Only labels that may be learnt from
-teach; those of the hold-out and of calibration are judged by a fit on the pool alone. Gold is not suspected.
+teach; those of the random stream are judged by a fit on these alone. Gold is not suspected. How many are suspected is
+no rate of wrong labels: the classifier's own errors are among them.
 """
 
 from __future__ import annotations
@@ -19,31 +20,27 @@ from db.repositories.projects import projects
 from db.repositories.queries import examples
 from db.session import reading, transaction
 from db.views import dashboard, label_audit, project_stats
-from db.views.figures import keep
+from db.views.figures import keep, kept_fingerprint
 from db.views.label_audit import HeldLabel
 from labeling.answers import MISSING
-from labeling.estimates import Estimate
-from labeling.learn.classifier import Inputs
-from labeling.learn.training import fit_classifier, predict_probs
 from labeling.project import Project
-from labeling.quality.labels.label_errors import Suspect, cross_validated, error_rate, suspects, twins_that_differ
-from labeling.review.kinds import Use, may_use
-from labeling.types import LabelSource, ProjectId
+from labeling.quality.labels.label_errors import Suspect, cross_validated, suspects, twins_that_differ
+from labeling.review.kinds import may_teach
+from labeling.types import LabelSource, ProjectId, ReviewKind
 from labeling.vectors import finite_rows
-from service.figures.estimates import known
 from service.figures.figures import name_of, read, write
-from service.figures.label_errors import LabelErrors, OfClass, OnHoldout, SentBack, Slice, Twin
+from service.figures.label_errors import LabelErrors, OfClass, OnRandom, SentBack, Slice, Twin
 from service.figures.label_errors import Suspect as Listed
 from service.labels.reannotation import STRATEGY
 from service.labels.suspects import SUSPECTED
-from service.work.learn.heads import head_named
 from service.work.pool.pool import Pool, load_pool
+from service.work.pool.recipes import recipe_of
 from service.work.wiring import Parts
 
-__all__ = ["PART", "refresh_suspects"]
+__all__ = ["PART", "refresh_suspects", "suspicion"]
 
 PART = ":suspects"
-FORMAT = "1"
+FORMAT = "2"
 LISTED = 200
 MOST_SLICES = 12
 MOST_EXAMPLES = 10_000
@@ -54,12 +51,11 @@ CHANGED_SHARE, CHANGED_LEAST = 0.05, 20
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What was found of `labels`: suspects by position, groups that contradict themselves, and the rate of errors."""
+    """What was found of `labels`: suspects by position, and groups that contradict themselves."""
 
     labels: list[HeldLabel]
     suspected: dict[int, Suspect]
     twins: dict[int, tuple[int, ...]]
-    rate: Estimate
 
 
 def refresh_suspects(parts: Parts, project_id: ProjectId) -> dict[str, int]:
@@ -67,31 +63,75 @@ def refresh_suspects(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
         newest = examples.last_label_id(session, project_id)
-        if not _due(session, project, newest, parts.now()):
+        fingerprint = f"{FORMAT}-{label_audit.handled_fingerprint(session, project_id, SUSPECTED, STRATEGY)}"
+        if not _due(session, project, newest, fingerprint, parts.now()):
             return {"suspects": 0}
         labels = [one for one in label_audit.held_labels(session, project_id) if one.source is not LabelSource.GOLD]
     if not labels:
         return {"suspects": 0}
-    found = _find(project, labels, load_pool(parts, project))
+    given, probs = _out_of_fold(project, labels, load_pool(parts, project))
+    found = _find(labels, given, probs)
+    made_of = project.config_version, newest
+    parts.memo.get(_held_as(project_id), made_of, lambda: _suspicion(labels, given, probs))
     with reading(parts.database) as session:
         figure = _figure(session, project, found, newest)
     with transaction(parts.database) as session:
-        keep(session, project_id, [write(figure)], f"{FORMAT}-{newest}", parts.now(), PART)
+        keep(session, project_id, [write(figure)], fingerprint, parts.now(), PART)
     return {"suspects": len(figure.suspects)}
 
 
-def _due(session: Session, project: Project, newest: int, now: datetime) -> bool:
-    """The first time; then when a twentieth of the labels has changed, or an hour has passed and any has."""
+def _due(session: Session, project: Project, newest: int, fingerprint: str, now: datetime) -> bool:
+    """The first time; when a twentieth of the labels has changed; an hour later when any has, or one was handled."""
     figures = dashboard.figures(session, project.id)
     kept = read(figures, LabelErrors)
     if kept is None or kept.config_version != project.config_version:
         return newest > 0
     changed = newest - kept.last_label_id
     enough = max(CHANGED_LEAST, CHANGED_SHARE * kept.labels)
-    return changed >= enough or (changed > 0 and now - figures[name_of(LabelErrors)].computed_at >= AGAIN_AFTER)
+    handled = fingerprint != kept_fingerprint(session, project.id, PART)
+    an_hour_passed = now - figures[name_of(LabelErrors)].computed_at >= AGAIN_AFTER
+    return changed >= enough or ((changed > 0 or handled) and an_hour_passed)
 
 
-def _find(project: Project, labels: list[HeldLabel], pool: Pool) -> _Found:
+def suspicion(parts: Parts, project: Project, labels: Sequence[HeldLabel]) -> list[float | None]:
+    """1 - the out-of-fold probability of each label, by the newest search for suspects; None where there is none."""
+    with reading(parts.database) as session:
+        kept = read(dashboard.figures(session, project.id), LabelErrors)
+
+    def search() -> dict[int, float]:
+        return _suspicion(labels, *_out_of_fold(project, labels, load_pool(parts, project)))
+
+    made_of = (kept.config_version, kept.last_label_id) if kept else (project.config_version, 0)
+    held = parts.memo.get(_held_as(project.id), made_of, search)
+    return [held.get(one.label_id) for one in labels]
+
+
+def _held_as(project_id: ProjectId) -> tuple[str, ProjectId]:
+    return "suspicion", project_id
+
+
+def _suspicion(labels: Sequence[HeldLabel], given: NDArray[np.int64], probs: NDArray[np.float64]) -> dict[int, float]:
+    """By label, of those that have a prediction."""
+    own = np.where(given == MISSING, np.nan, probs[np.arange(len(labels)), np.maximum(given, 0)])
+    return {labels[at].label_id: round(float(1 - own[at]), 6) for at in np.flatnonzero(np.isfinite(own))}
+
+
+def _find(labels: list[HeldLabel], given: NDArray[np.int64], probs: NDArray[np.float64]) -> _Found:
+    groups = np.array([one.group_id for one in labels], np.int64)
+    return _Found(
+        labels,
+        {one.position: one for one in suspects(given, probs)},
+        {at: twins for twins in twins_that_differ([x.value for x in labels], groups) for at in twins},
+    )
+
+
+def _out_of_fold(
+    project: Project, labels: Sequence[HeldLabel], pool: Pool
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The labels (N,) as class positions, and what a classifier that knew none of a label's group says (N, K).
+
+    A row of NaN means no prediction: no vector, no class of the project, no other example of the class.
+    """
     answers, n_classes = project.config.answers, len(project.config.classes)
     rng = np.random.default_rng(project.config.policy.seed % 2**63)
     given = np.array(answers.class_codes(one.value for one in labels), np.int64)
@@ -103,20 +143,13 @@ def _find(project: Project, labels: list[HeldLabel], pool: Pool) -> _Found:
     if len(ready):
         teaches = _some(np.array([_teaches(labels[at]) for at in ready]), rng)
         inputs = pool.inputs.take(rows[ready])
-        fit = _head(project, pool)
+        fit = recipe_of(project, pool, project.config.policy.head, reference=MOST_EXAMPLES)
         probs[ready] = cross_validated(inputs, given[ready], groups[ready], teaches, fit, n_classes, rng)
-    return _Found(
-        labels,
-        {one.position: one for one in suspects(given, probs)},
-        {at: twins for twins in twins_that_differ([x.value for x in labels], groups) for at in twins},
-        error_rate(given, probs, groups, rng),
-    )
+    return given, probs
 
 
 def _teaches(label: HeldLabel) -> bool:
-    by_hand = label.kind is None and label.source in (LabelSource.IMPORT, LabelSource.PEOPLE)
-    usable = by_hand if label.kind is None else may_use(label.kind, Use.TRAIN)
-    return usable and not label.holdout and not label.bridge
+    return may_teach(label.kind, label.source, label.reserved)
 
 
 def _some(teaches: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -127,28 +160,6 @@ def _some(teaches: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bo
     chosen = np.zeros(len(teaches), bool)
     chosen[rng.choice(at, MOST_EXAMPLES, replace=False)] = True
     return chosen
-
-
-def _head(
-    project: Project, pool: Pool
-) -> Callable[[Inputs, NDArray[np.int64]], Callable[[Inputs], NDArray[np.floating]]]:
-    """The head that the project learns with; the scaling constants come from the whole pool, as there."""
-    policy, classes = project.config.policy, len(project.config.classes)
-    rows = np.unique(np.linspace(0, len(pool) - 1, min(len(pool), MOST_EXAMPLES)).astype(np.int64))
-    reference = pool.inputs.take(rows)
-
-    def fit(inputs: Inputs, labels: NDArray[np.int64]) -> Callable[[Inputs], NDArray[np.floating]]:
-        classifier = fit_classifier(
-            inputs,
-            labels,
-            classes,
-            head_named(policy.head),
-            reference=reference,
-            rng=np.random.default_rng(policy.seed % 2**63),
-        )
-        return lambda others: predict_probs(classifier, others)
-
-    return fit
 
 
 def _figure(session: Session, project: Project, found: _Found, newest: int) -> LabelErrors:
@@ -162,10 +173,9 @@ def _figure(session: Session, project: Project, found: _Found, newest: int) -> L
     listed.sort(key=lambda at: (at not in found.twins, found.suspected[at].score if at in found.suspected else 1.0, at))
     places = label_audit.places(session, [found.labels[at].image_id for at in listed[:LISTED]])
     tasks = {image: place.ls_task_id for image, place in places.items()}
-    held_out = [at for at, one in enumerate(found.labels) if one.holdout]
+    random = [at for at, one in enumerate(found.labels) if one.kind is ReviewKind.RANDOM]
     return LabelErrors(
         labels=len(found.labels),
-        rate=known(found.rate),
         found=len(listed),
         found_right=len(right),
         sent_back=SentBack(
@@ -173,10 +183,10 @@ def _figure(session: Session, project: Project, found: _Found, newest: int) -> L
             waiting=len(label_audit.open_images(session, back)),
             changed=label_audit.changed(session, back),
         ),
-        holdout=OnHoldout(
-            labels=len(held_out),
-            found=sum(found.labels[at].holdout for at in listed),
-            corrected=label_audit.corrected_holdout(session, project.id),
+        random=OnRandom(
+            labels=len(random),
+            found=len(set(random) & set(listed)),
+            corrected=label_audit.corrected_random(session, project.id),
         ),
         classes=_by_class(found, listed),
         slices=_slices(session, found, listed),
@@ -223,7 +233,7 @@ def _suspect(project: Project, found: _Found, at: int, tasks: dict[int, int | No
         score=round(float(by_classifier.score), 4) if by_classifier else None,
         kind="twins" if by_classifier is None else "both" if twins else "classifier",
         twins=[Twin(one.image_id, one.content_hash, one.value) for one in twins],
-        holdout=label.holdout,
+        random=label.kind is ReviewKind.RANDOM,
         source=label.source.value,
         ls_task_id=tasks.get(label.image_id),
     )

@@ -38,8 +38,8 @@ from service.figures.figures import is_current, write
 from service.figures.team import Difference, Found, OneClass, Person, Sessions, Team
 from service.figures.team import Times as Pace
 from service.logs import get_logger
-from service.work.quality.predicted import predicted_before
-from service.work.quality.votes import read_votes
+from service.work.pool.predicted import predicted_before
+from service.work.pool.votes import read_votes
 from service.work.wiring import Parts
 
 __all__ = ["PART", "RULE", "refresh_team"]

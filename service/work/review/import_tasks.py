@@ -1,13 +1,14 @@
 """Imports tasks into Label Studio, each once, even where the answer to an import was lost; and predictions.
 
-In: reviews without a task, and the bodies of their tasks. Out: the task of each review, noted. Before tasks are
-imported, those of an earlier import are searched for; while one may still be running, nothing is imported.
+In: reviews without a task, and the bodies of their tasks. Out: the task of each review, noted, and those that
+came without their predictions. Before tasks are imported, those of an earlier import are searched for; while one may
+still be running, nothing is imported.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -20,7 +21,10 @@ from labeling.review import payloads
 from labeling.review.payloads import Suggestion
 from labeling.types import ReviewId
 from service.label_studio.adopted_tasks import controls_of
+from service.logs import get_logger
 from service.work.wiring import Parts
+
+log = get_logger(__name__)
 
 GRACE = timedelta(seconds=10)
 """An import that Label Studio has begun may take so much longer than we wait for its answer."""
@@ -46,8 +50,20 @@ def may_be_under_way(parts: Parts, place: Place, found: Sequence[Review]) -> boo
     return parts.now() - place.importing_since < longest
 
 
-def import_batch(parts: Parts, place: Place, batch: Sequence[Review], bodies: Sequence[dict[str, Any]]) -> set[int]:
-    """Make a task for each of these reviews and note it; return the tasks' ids."""
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The tasks of one import. `predicted` is False where Label Studio lost their predictions and said nothing."""
+
+    tasks: dict[ReviewId, int]
+    predicted: bool
+
+
+def import_batch(parts: Parts, place: Place, batch: Sequence[Review], bodies: Sequence[dict[str, Any]]) -> Made:
+    """Make a task for each of these reviews and note it.
+
+    Label Studio counts what it made. Where that is less than was sent, it met a locked database and began anew without
+    the predictions of the whole import (docs/decisions/0018-label-studio-sqlite.md).
+    """
     parts.failpoint("push.before_import")
     with transaction(parts.database) as session:
         label_studio.note(session, place.project_id, importing_since=parts.now())
@@ -58,13 +74,17 @@ def import_batch(parts: Parts, place: Place, batch: Sequence[Review], bodies: Se
             with transaction(parts.database) as session:
                 label_studio.note(session, place.project_id, importing_since=None)
         raise
-    if len(made) != len(batch):
+    if len(made.task_ids) != len(batch):
         raise LabelStudioUnavailable(
             f"Label Studio at {place.base_url} did not say which tasks it made. They are searched for.", maybe_done=True
         )
     parts.failpoint("push.before_write")
-    _note_pushed(parts, place, dict(zip((review.id for review in batch), made, strict=True)))
-    return set(made)
+    tasks = dict(zip((review.id for review in batch), made.task_ids, strict=True))
+    _note_pushed(parts, place, tasks)
+    predicted = made.predictions == sum(len(body["predictions"]) for body in bodies)
+    if not predicted:
+        log.warning("Label Studio lost the predictions of an import; they are sent again", tasks=len(tasks))
+    return Made(tasks, predicted)
 
 
 def import_predictions(

@@ -14,7 +14,7 @@ from db.repositories.reviews.reviews import Review
 from labeling.project import Project
 from labeling.review.queue import InQueue, order
 from labeling.select.strategies.strategy import Predicted, checked_scores
-from labeling.types import ImageId, ReviewId
+from labeling.types import ImageId, ReviewId, ReviewKind
 from service.work.pool.predictions import ImagePrediction
 from service.work.pool.strategies import strategy_of
 
@@ -36,25 +36,29 @@ def in_order(
     """
     if not open_now:
         return []
-    predicted_now = Predicted(_probs(open_now, predicted, len(project.config.classes)))
+    known = [predicted.get(review.image_id) for review in open_now]
+    conflicts = np.array([0.0 if one is None else one.conflict for one in known])
+    predicted_now = Predicted(_probs(known, len(project.config.classes)), conflicts)
     found = strategy_of(project).score(predicted_now)
     scores = np.zeros(len(open_now)) if found is None else found
     checked = checked_scores(scores, len(open_now), project.config.policy.strategy)
     return order(
         [
-            InQueue(r.id, r.kind, r.query_number, r.place, score, r.id in first)
+            InQueue(r.id, r.kind, r.query_number, r.place, score, r.id in first, r.representative or _is_re_review(r))
             for r, score in zip(open_now, checked.tolist(), strict=True)
         ]
     )
 
 
-def _probs(
-    open_now: Sequence[Review], predicted: Mapping[ImageId, ImagePrediction], n_classes: int
-) -> npt.NDArray[np.float32]:
+def _is_re_review(review: Review) -> bool:
+    """Whether it re-reviews a label: of the reviews that ask about labels again only those are blind."""
+    return review.kind is ReviewKind.RELABEL and review.blind
+
+
+def _probs(known: Sequence[ImagePrediction | None], n_classes: int) -> npt.NDArray[np.float32]:
     """What is predicted of each review's image now, (N, K); NaN where nothing is."""
-    probs = np.full((len(open_now), n_classes), np.nan, np.float32)
-    for row, review in enumerate(open_now):
-        found = predicted.get(review.image_id)
+    probs = np.full((len(known), n_classes), np.nan, np.float32)
+    for row, found in enumerate(known):
         if found is not None and len(found.ranking) == n_classes:
             probs[row] = found.ranking
     return probs

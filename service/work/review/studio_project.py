@@ -25,12 +25,13 @@ from service.work.wiring import Parts
 log = get_logger(__name__)
 
 
-def update_studio_project(parts: Parts, project: Project) -> Place:
-    """Make or correct the Label Studio project and its webhook; the place as it is now."""
+def update_studio_project(parts: Parts, project: Project) -> tuple[Place, StudioProject]:
+    """Make or correct the Label Studio project and its webhook; the place as it is now, and the project as found."""
     place = _find_or_make(parts, project)
-    _correct_project(parts, project, place)
+    found = read_studio_project(parts, project, place)
+    _correct_project(parts, project, place, found)
     _correct_webhook(parts, project, place)
-    return _place(parts, project) or place
+    return _place(parts, project) or place, found
 
 
 def _marker_of(project: Project) -> str:
@@ -107,10 +108,9 @@ def _find_or_make(parts: Parts, project: Project) -> Place:
     return made
 
 
-def _correct_project(parts: Parts, project: Project, place: Place) -> None:
+def _correct_project(parts: Parts, project: Project, place: Place, found: StudioProject) -> None:
     wanted = _settings(project, place)
     written = formats.config_hash(wanted.title, wanted.label_config, wanted.instructions)
-    found = read_studio_project(parts, project, place)
     if place.config_hash == written and _is_as_written(project, found):
         return
     parts.label_studio.write_project(place.ls_project_id, wanted)

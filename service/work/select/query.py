@@ -8,39 +8,48 @@ labelled or deleted while we computed is left out at the moment of writing.
 from __future__ import annotations
 
 import secrets
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from db.repositories.projects import projects
-from db.repositories.queries import gold, queries
-from db.repositories.queries.examples import read_examples
+from db.repositories.queries import comparisons, gold, queries, stream
+from db.repositories.queries.comparisons import Comparison
+from db.repositories.queries.examples import fingerprint
 from db.repositories.queries.queries import NewQuery, NewReview
 from db.repositories.reviews import reviews
 from db.session import reading, transaction
 from labeling.jobs import Trigger
-from labeling.prelabel.escalation import disagreement, named
-from labeling.project import Policy, Project
-from labeling.review.kinds import Use, kinds_for
-from labeling.select.query.draw import Candidates, Pick, draw_query
+from labeling.project import Project
+from labeling.quality.labels.label_errors import cross_validated
+from labeling.quality.random_arm import Payoff
+from labeling.select.query.draw import Candidates, Drawn, Pick, draw_query
 from labeling.select.query.gold import draw_gold
-from labeling.select.query.shares import target_reached
+from labeling.select.query.stream import Order, next_groups, reserved_share
 from labeling.select.strategies.batch import joined
-from labeling.select.strategies.strategy import Labelled, Predicted, View
-from labeling.types import ImageId, ProjectId, Side
+from labeling.select.strategies.hedged import LEAST_LABELS, Evidence, evidence_of, hedged, said, sampled_groups
+from labeling.select.strategies.strategy import Labelled, Predicted, Strategy, View
+from labeling.types import Actor, Example, ImageId, ProjectId
+from labeling.vectors import finite_rows
 from service.work.pool.pool import Pool, load_pool
 from service.work.pool.predictions import CurrentPredictions, current_predictions
+from service.work.pool.random_stream import order_of
+from service.work.pool.recipes import REFERENCE_IMAGES, recipe_of
 from service.work.pool.strategies import strategy_of
+from service.work.pool.training_set import training_examples, truth_of
 from service.work.wiring import Parts
 
 __all__ = ["choose_query"]
 
+AUTHOR = "policy"
+GAVE_WAY = "; a planned comparison found the strategy worse than random"
 _GOLD_STREAM = 1
 """Chance of its own for gold: the other images of a query are the same with and without it."""
 Rows = npt.NDArray[np.int64]
 Probs = npt.NDArray[np.floating]
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +59,14 @@ class _Facts:
     project: Project
     number: int
     taken: set[int]
-    evaluation_labels: Counter[str]
+    order: Order
+    share: float
+    groups: int
+    newest_group: int
     gold: list[ImageId]
     gold_asked: int
+    gave_way: bool
+    """Whether the newest planned comparison found the project's strategy worse than random."""
 
 
 def choose_query(parts: Parts, project_id: ProjectId, trigger: Trigger, *, force: bool = False) -> dict[str, int]:
@@ -61,24 +75,33 @@ def choose_query(parts: Parts, project_id: ProjectId, trigger: Trigger, *, force
     Returns how many images were asked for, and the query's number (0 if there is none).
     """
     facts = _read(parts, project_id, force)
+    if facts is not None and facts.share and not _measures(facts.project):
+        _reserve_nothing(parts, facts)
+        facts = _read(parts, project_id, force)
     if facts is None:
         return {"asked": 0, "query": 0}
     pool = load_pool(parts, facts.project)
     current = current_predictions(parts, facts.project, pool)
-    free = np.flatnonzero(~np.isin(pool.group_ids, list(facts.taken)))
-    picks = _draw(parts, facts, pool, current, free)
+    reserved = np.isin(pool.group_ids, facts.order.ids)
+    free = ~reserved & ~np.isin(pool.group_ids, list(facts.taken))
+    promoted = current.champion is not None
+    evidence = _evidence(parts, facts.project, pool) if promoted else None
+    strategy = hedged(strategy_of(facts.project), evidence, promoted=promoted and not facts.gave_way)
+    drawn = _draw(parts, facts, pool, current, free, reserved, strategy)
     new = NewQuery(
         project_id=project_id,
         number=facts.number,
         strategy=facts.project.config.policy.strategy,
         seed=facts.project.config.policy.seed,
         version_id=current.champion.id if current.champion else None,
-        pool_size=len(np.unique(pool.group_ids[free][~pool.holdout[free]])),
+        pool_size=len(np.unique(pool.group_ids[free])),
+        newest_group=facts.newest_group,
         trigger=trigger,
+        why=said(drawn.hard, evidence) + (GAVE_WAY if facts.gave_way and drawn.hard.by_doubt is not None else ""),
     )
-    asked = [_review(pick, int(free[pick.position]), pool, current) for pick in picks]
+    asked = [_review(pick, pool, current) for pick in drawn.picks]
     asked += _gold(facts) if asked else []
-    return _write(parts, facts.project.config.policy, new, asked, force)
+    return _write(parts, facts, new, asked, drawn.shadows, force)
 
 
 def _read(parts: Parts, project_id: ProjectId, force: bool) -> _Facts | None:
@@ -87,36 +110,36 @@ def _read(parts: Parts, project_id: ProjectId, force: bool) -> _Facts | None:
         project = projects.by_id(session, project_id)
         if not force and reviews.has_fresh(session, project_id, project.config.policy.low_water):
             return None
-        examples = read_examples(session, project_id, kinds_for(Use.GATE), Side.HOLDOUT)
+        found = stream.read_stream(session, project_id)
         return _Facts(
             project=project,
             number=queries.next_number(session, project_id),
             taken=queries.taken_groups(session, project_id),
-            evaluation_labels=Counter(example.label for example in examples),
+            order=order_of(found),
+            share=found.share,
+            groups=stream.count_groups(session, project_id),
+            newest_group=stream.newest_group(session, project_id),
             gold=gold.unasked_images(session, project_id),
             gold_asked=len(gold.asked_reviews(session, project_id)),
+            gave_way=_gave_way(comparisons.everyone(session, project_id), project),
         )
 
 
-def _conflicts(current: CurrentPredictions) -> Probs:
-    """How far the engines of the escalation contradict the current prediction, or each other: (N,) in [0, 1].
-
-    An answer that was flagged as less trustworthy counts as a contradiction. Without an escalation: zeros.
-    """
-    if not current.engines:
-        return np.zeros(len(current.ranking))
-    votes = np.stack([named(current.ranking), *(engine.answers for engine in current.engines)], axis=1)
-    return np.maximum(disagreement(votes), np.any([engine.flagged for engine in current.engines], axis=0))
-
-
-def _draw(parts: Parts, facts: _Facts, pool: Pool, current: CurrentPredictions, free: Rows) -> list[Pick]:
+def _draw(
+    parts: Parts,
+    facts: _Facts,
+    pool: Pool,
+    current: CurrentPredictions,
+    free: Mask,
+    reserved: Mask,
+    strategy: Strategy,
+) -> Drawn:
     policy = facts.project.config.policy
     first = facts.number == 1 and current.champion is None
     known = not first and bool(np.isfinite(current.ranking[free]).any())
-    conflicts = _conflicts(current) if known else np.zeros(len(pool))
+    conflicts = current.conflicts() if known else np.zeros(len(pool))
 
-    def view(at: Rows) -> View:
-        rows = free[at]
+    def view(rows: Rows) -> View:
         return View(
             groups=pool.group_ids[rows],
             gather=lambda some: _vectors(pool, rows[some]),
@@ -124,12 +147,35 @@ def _draw(parts: Parts, facts: _Facts, pool: Pool, current: CurrentPredictions, 
             predicted=Predicted(current.ranking[rows], conflicts[rows]) if known else None,
         )
 
-    reached = target_reached(
-        facts.evaluation_labels, facts.project.config.classes, policy.shares, least=policy.gate.min_labels
-    )
     rng = np.random.default_rng([policy.seed % 2**63, facts.number])
-    candidates = Candidates(groups=pool.group_ids[free], holdout=pool.holdout[free], view=view)
-    return draw_query(candidates, strategy_of(facts.project), policy, reached=reached, rng=rng)
+    ready = facts.order.take(np.isin(facts.order.ids, pool.group_ids))
+    candidates = Candidates(pool.group_ids, free, reserved, next_groups(ready, facts.share, len(ready.ids)), view)
+    decided = int(facts.order.decided.sum())
+    return draw_query(candidates, strategy, policy, decided=decided, rng=rng)
+
+
+def _evidence(parts: Parts, project: Project, pool: Pool) -> Evidence | None:
+    """What the labels that are learnt from say of doubt; counted once while they stay the same."""
+    with reading(parts.database) as session:
+        made_of = (project.config_version, fingerprint(session, project.id), stream.fingerprint(session, project.id))
+        examples = training_examples(session, project, imported=True)
+    return parts.memo.get(("evidence", project.id), made_of, lambda: _count_evidence(project, pool, examples))
+
+
+def _count_evidence(project: Project, pool: Pool, examples: Sequence[Example]) -> Evidence | None:
+    rng, classes = np.random.default_rng(project.config.policy.seed % 2**63), project.config.classes
+    named = [example for example in examples if example.label in classes]
+    rows = pool.rows_of(np.array([example.image_id for example in named], np.int64))
+    labels = truth_of(named, classes)
+    ready = np.flatnonzero(rows >= 0)
+    ready = ready[finite_rows(pool.image_vectors[rows[ready]])] if len(ready) else ready
+    ready = ready[sampled_groups(pool.group_ids[rows[ready]], rng)]
+    if len(ready) < LEAST_LABELS or len(np.unique(labels[ready])) < 2:
+        return None
+    groups, teaches = pool.group_ids[rows[ready]], np.ones(len(ready), bool)
+    fit = recipe_of(project, pool, project.config.policy.head, reference=REFERENCE_IMAGES)
+    inputs = pool.inputs.take(rows[ready])
+    return evidence_of(labels[ready], cross_validated(inputs, labels[ready], groups, teaches, fit, len(classes), rng))
 
 
 def _vectors(pool: Pool, rows: Rows) -> npt.NDArray[np.float32]:
@@ -137,9 +183,9 @@ def _vectors(pool: Pool, rows: Rows) -> npt.NDArray[np.float32]:
 
 
 def _labelled(parts: Parts, project: Project, pool: Pool) -> Labelled:
-    """The ready images of the pool side whose labels may be learnt from."""
+    """The ready images whose labels may be learnt from."""
     with reading(parts.database) as session:
-        examples = read_examples(session, project.id, kinds_for(Use.TRAIN), Side.POOL, imported=True)
+        examples = training_examples(session, project, imported=True)
     rows = pool.rows_of(np.array([example.image_id for example in examples], np.int64))
     labels = tuple(example.label for example, row in zip(examples, rows, strict=True) if row >= 0)
     ready = rows[rows >= 0]
@@ -156,25 +202,53 @@ def _gold(facts: _Facts) -> list[NewReview]:
     ]
 
 
-def _review(pick: Pick, row: int, pool: Pool, current: CurrentPredictions) -> NewReview:
-    probs = current.shown[row].tolist() if current.by_champion[row] else None
-    return _new_review(ImageId(int(pool.image_ids[row])), pick, probs)
+def _review(pick: Pick, pool: Pool, current: CurrentPredictions) -> NewReview:
+    probs = current.shown[pick.position].tolist() if current.by_champion[pick.position] else None
+    return _new_review(ImageId(int(pool.image_ids[pick.position])), pick, probs)
 
 
 def _new_review(image_id: ImageId, pick: Pick, probs: list[float] | None) -> NewReview:
     token = secrets.token_urlsafe(24)
-    return NewReview(image_id, pick.kind, pick.blind, pick.probability, pick.place, token, probs)
+    return NewReview(image_id, pick.kind, pick.blind, pick.probability, pick.place, token, probs, pick.representative)
 
 
-def _write(parts: Parts, policy: Policy, new: NewQuery, asked: list[NewReview], force: bool) -> dict[str, int]:
+def _gave_way(found: Sequence[Comparison], project: Project) -> bool:
+    return bool(found) and found[-1].strategy == project.config.policy.strategy and found[-1].found == Payoff.DOES_NOT
+
+
+def _measures(project: Project) -> bool:
+    """Whether any part of a query goes to the random stream."""
+    return bool(project.config.policy.shares.random_first or project.config.policy.shares.random)
+
+
+def _reserve_nothing(parts: Parts, facts: _Facts) -> None:
+    """What nobody will ever ask about is not kept from being learnt from."""
+    by = Actor(AUTHOR, "the policy gives no share of the queries to the random stream", parts.now())
+    with transaction(parts.database) as session:
+        stream.reserve(session, facts.project.id, 0.0, facts.groups, by)
+
+
+def _share(facts: _Facts) -> float:
+    """The share to reserve from here on."""
+    drawn = facts.order.positions[facts.order.drawn & (facts.order.positions < facts.share)]
+    return reserved_share(facts.groups, facts.share, cursor=float(drawn.max(initial=0.0)))
+
+
+def _write(
+    parts: Parts, facts: _Facts, new: NewQuery, asked: list[NewReview], shadows: Rows, force: bool
+) -> dict[str, int]:
+    policy = facts.project.config.policy
     if not asked:
         return {"asked": 0, "query": 0}
     parts.failpoint("select.before_write")
     with transaction(parts.database) as session:
         if not force and reviews.has_fresh(session, new.project_id, policy.low_water):
             return {"asked": 0, "query": 0}  # somebody else asked while we computed
-        _, count = queries.add_query(session, new, asked, parts.now())
+        query_id, count = queries.add_query(session, new, asked, parts.now())
+        by = Actor(AUTHOR, f"{facts.groups} groups of near-duplicates", parts.now())
+        stream.reserve(session, new.project_id, _share(facts), facts.groups, by)
         if count:
+            stream.add_shadow_picks(session, query_id, shadows.tolist(), parts.now())
             gold.want_people(session, new.project_id, new.number, policy.gold.people, parts.now())
     parts.failpoint("select.after_write")
     return {"asked": count, "query": new.number if count else 0}

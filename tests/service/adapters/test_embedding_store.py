@@ -222,6 +222,32 @@ def test_half_a_shard_is_never_read_and_goes(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.get(ENCODER, keys), vectors)
 
 
+def test_no_new_shard_has_the_name_of_an_old_one(address: str, tmp_path: Path) -> None:
+    store, other, keys, vectors = _open(address, tmp_path), _open(address, tmp_path, "two"), _keys(4), _vectors(4)
+    store.put(ENCODER, keys, vectors)
+    other.get(ENCODER, keys)
+    before = {path.name for path in _files(tmp_path)}
+
+    store.collect(ENCODER, set())
+    store.put(ENCODER, keys, vectors)
+
+    np.testing.assert_array_equal(other.get(ENCODER, keys), vectors)
+    assert not before & {path.name for path in _files(tmp_path)}
+
+
+def test_a_damaged_shard_is_named_in_the_log_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    EmbeddingStore(str(tmp_path)).put(ENCODER, _keys(2), _vectors(2))
+    shard = _files(tmp_path)[0]
+    shard.write_bytes(shard.read_bytes()[:-1])
+    store = EmbeddingStore(str(tmp_path))
+
+    for _ in range(2):
+        with pytest.raises(MissingVectors):
+            store.get(ENCODER, _keys(2))
+
+    assert caplog.text.count(shard.name) == 1
+
+
 def test_a_shard_that_was_cut_is_written_anew_by_the_same_vectors(tmp_path: Path) -> None:
     store, other, keys, vectors = EmbeddingStore(str(tmp_path)), EmbeddingStore(str(tmp_path)), _keys(4), _vectors(4)
     store.put(ENCODER, keys, vectors)

@@ -24,9 +24,11 @@ from db.repositories.projects import projects
 from db.repositories.running import failures
 from db.session import make_engine, transaction
 from db.tables import RegistrationRow
+from labeling.errors import Invalid
 from labeling.types import ReviewKind
 from service.cli import app
 from service.cli.output import author
+from service.projects.project_file import parse_project
 from tests import factories
 from tests.answering import answer
 from tests.conftest import NOW
@@ -114,7 +116,7 @@ def add_label(home: Path, text: str) -> None:
     engine = make_engine(f"sqlite:///{home / 'hardcase.db'}")
     with transaction(engine) as session:
         project = projects.by_name(session, "animals")
-        image = factories.image(session, project.id, side="pool", text=text)
+        image = factories.image(session, project.id, reserved=False, text=text)
         factories.label(session, project.id, image, "cat", "import")
     engine.dispose()
 
@@ -407,6 +409,7 @@ def test_a_key_for_no_such_project_or_with_no_such_prefix_is_not_found(cli: Cli)
         (("sync", "animals"), "review"),
         (("sync", "animals", "--full"), "review"),
         (("select", "animals", "--force"), "select"),
+        (("groups", "animals", "--regroup", "--dry-run"), "group"),
         (("learn", "animals"), "learn"),
         (("promote", "animals", "1", "--reason", "new camera"), "promote"),
     ],
@@ -426,6 +429,14 @@ def test_there_is_nothing_to_roll_back_to_without_a_champion(animals: Cli) -> No
 
     assert "No version is in use yet" in document["message"]
     assert animals.document("jobs", "list")["jobs"] == []
+
+
+def test_groups_of_a_new_project_are_none_and_a_dry_run_needs_regroup(animals: Cli) -> None:
+    document = animals.document("groups", "animals")
+
+    assert (document["images"], document["in_groups"], document["sizes"], document["rule"]) == (0, 0, {}, None)
+    assert "0 of 0 images" in animals("groups", "animals").stdout
+    assert animals("groups", "animals", "--dry-run").exit_code == 2
 
 
 def test_status_of_a_new_project_has_nothing_to_tell(animals: Cli) -> None:
@@ -478,7 +489,7 @@ def test_export_writes_the_labels(animals: Cli, tmp_path: Path, suffix: str) -> 
 
     document = animals.document("export", "animals", str(to))
 
-    assert document == {"to": str(to), "labels": 1, "snapshot": None}
+    assert document == {"to": str(to), "labels": 1, "snapshot": None, "machine": None}
     assert ("'=1+1" in to.read_text()) is (suffix == "csv")
 
 
@@ -503,3 +514,36 @@ def test_a_user_without_a_name_is_named_by_number(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("os.getuid", lambda: 4_000_000_000)
 
     assert author() == "uid 4000000000"
+
+
+@pytest.mark.parametrize(
+    ("written", "stored"), [("adaptive", "adaptive"), ("off", "off"), ("'off'", "off"), ("20", 20), ("0", 0)]
+)
+def test_what_counts_as_one_image_is_set_in_the_project_file(written: str, stored: str | int) -> None:
+    config = parse_project(f"name: animals\nlabels: [cat, dog]\npolicy: {{near_duplicates: {written}}}\n")
+
+    assert config.policy.near_duplicates == stored
+
+
+@pytest.mark.parametrize("written", ["65", "-1", "true", "sometimes", "1.5"])
+def test_anything_else_is_refused_with_its_place(written: str) -> None:
+    with pytest.raises(Invalid, match="near_duplicates"):
+        parse_project(f"name: animals\nlabels: [cat, dog]\npolicy: {{near_duplicates: {written}}}\n")
+
+
+# re-reviews
+
+
+def test_re_reviews_are_asked_for_once_there_are_labels_and_one_request_at_a_time(animals: Cli) -> None:
+    nothing = animals("re-reviews", "animals")
+    refused = animals.document("re-reviews", "animals", "--more", "30", code=1)
+    for number in range(40):
+        add_label(animals.home, f"label {number}")
+
+    first, second = (animals.document("re-reviews", "animals", "--more", "30") for _ in range(2))
+
+    assert nothing.exit_code == 0 and "Not counted yet" in nothing.stdout
+    assert "needs 30 labels, and there are 0" in refused["message"]
+    assert first == {"wanted": 30, "asked": 0, "new": 30}
+    assert second == {"wanted": 30, "asked": 0, "new": 0}
+    assert animals("re-reviews", "animals", "--more", "1001").exit_code == 2

@@ -16,6 +16,7 @@ from db.session import make_engine
 from labeling.project import Project
 from service.cli import app
 from tests.service.exporting_ground import Ground
+from tests.service.labelled_pool import add_champion, make_parts
 
 
 class Typed:
@@ -84,7 +85,7 @@ def test_a_snapshot_is_exported_after_the_labels_have_moved_on(typed: Typed, tmp
 
     document = typed.document("export", "animals", str(to), "--format", "imagenet", "--snapshot", "v1")
 
-    assert document == {"to": str(to), "labels": 2, "snapshot": "v1"}
+    assert document == {"to": str(to), "labels": 2, "snapshot": "v1", "machine": None}
     assert {path.parent.name for path in to.rglob("*.png")} == {"cat", "dog"}
     assert typed.document("export", "animals", str(to), "--format", "coco", code=1)["error"] == "Conflict"
     assert typed.document("export", "animals", str(to), "--format", "xml", code=1)["error"] == "Invalid"
@@ -99,3 +100,42 @@ def test_a_release_is_made_once_and_says_where_its_page_is(typed: Typed) -> None
     assert made["labels"] == 2
     assert again["error"] == "Conflict"
     assert "2 labels released" in typed("release", "animals", "v2").stdout.replace("\n", "")
+
+
+def test_machine_labels_are_exported_where_that_is_asked_for(typed: Typed, tmp_path: Path) -> None:
+    to, ground = tmp_path / "out.jsonl", typed.ground
+    refused = typed.document("export", "animals", str(to), "--predictions", "rest", code=1)
+    images = [ground.image(3), ground.image(4)]
+    add_champion(make_parts(ground.database, ground.home), ground.project, images[:1], [[0.2, 0.5, 0.3]])
+
+    document = typed.document("export", "animals", str(to), "--predictions", "with", "--at-least", "0.4")
+    said = typed("export", "animals", str(to), "--predictions", "rest").stdout
+
+    assert "no version yet" in refused["message"]
+    assert (document["labels"], document["machine"]) == (
+        3,
+        {
+            "version": 1,
+            "at_least": 0.4,
+            "without_any_label": 1,
+            "first_without": [{"image": "photos/4.png", "why": "it came after version 1 had predicted"}],
+        },
+    )
+    assert "1 labels in" in said and "photos/4.png: it came after version 1 had predicted" in said
+    assert typed.document("export", "animals", str(to))["machine"] is None
+
+
+@pytest.mark.parametrize(
+    "words", [("--at-least", "0.5"), ("--predictions", "some"), ("--predictions", "rest", "--at-least", "2")]
+)
+def test_options_for_machine_labels_that_make_no_sense_are_wrong_usage(
+    typed: Typed, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    assert typed("export", "animals", str(tmp_path / "out.csv"), *words).exit_code == 2
+
+
+def test_a_snapshot_and_machine_labels_do_not_go_together(typed: Typed, tmp_path: Path) -> None:
+    typed.document("snapshot", "create", "animals", "v1")
+    words = ("export", "animals", str(tmp_path / "o.csv"), "--snapshot", "v1", "--predictions", "rest")
+
+    assert typed.document(*words, code=1)["error"] == "Invalid"

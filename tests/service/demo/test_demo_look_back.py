@@ -20,8 +20,10 @@ from labeling.project import Policy, Project
 from labeling.types import ReviewKind
 from service.demo.annotators import SimulatedAnswers
 from service.demo.look_back import make_rounds, read_past, take_pictures
+from service.demo.machine_labels import compare_machine_labels
 from service.work.learn.learn import learn
 from service.work.promote.judge import judge
+from service.work.promote.predict import predict
 from tests import factories
 from tests.service.labelled_pool import Ground, make_ground
 
@@ -55,31 +57,31 @@ def turn(ground: Ground) -> None:
 
 def test_there_is_a_round_for_every_verdict_beside_as_many_random_labels(ground: Ground) -> None:
     ground.label(ground.pool[:15], ReviewKind.HARD)
-    ground.label(ground.holdout[:20], ReviewKind.EVALUATION)
+    ground.label(ground.reserved[:20], ReviewKind.RANDOM)
     turn(ground)
     ground.label(ground.pool[15:30], ReviewKind.HARD)
-    ground.label(ground.holdout[20:], ReviewKind.EVALUATION)
+    ground.label(ground.reserved[20:], ReviewKind.RANDOM)
     turn(ground)
 
     first, second = make_rounds(read_past(ground.parts, ground.project), people_of(ground))
 
-    assert (first.labels_by_people, first.training_labels, first.evaluation_labels) == (35, 15, 20)
-    assert first.holdout_accuracy is None and first.random_accuracy is None and first.verdict == "not yet known"
-    assert (second.labels_by_people, second.training_labels, second.evaluation_labels) == (70, 30, 40)
-    assert second.holdout_accuracy is not None and second.holdout_interval is not None
+    assert (first.labels_by_people, first.training_labels, first.random_labels) == (35, 15, 20)
+    assert first.accuracy is None and first.random_accuracy is None and first.verdict == "not yet known"
+    assert (second.labels_by_people, second.training_labels, second.random_labels) == (70, 30, 40)
+    assert second.accuracy is not None and second.interval is not None
     assert second.random_accuracy is not None and second.random_accuracy > 0.5
-    assert second.promoted and "evaluation images" in second.reason
+    assert second.promoted and "random stream" in second.reason
     assert second.triggers == {"select": "by hand", "learn": "answered", "promote": "learned"}
 
 
-def test_the_pictures_show_the_champion_on_the_evaluation_labels(ground: Ground) -> None:
+def test_the_pictures_show_the_champion_on_the_random_labels(ground: Ground) -> None:
     ground.label(ground.pool[:30], ReviewKind.HARD)
-    ground.label(ground.holdout, ReviewKind.EVALUATION)
+    ground.label(ground.reserved, ReviewKind.RANDOM)
     turn(ground)
 
     pictures = take_pictures(ground.parts, read_past(ground.parts, ground.project), people_of(ground))
 
-    assert pictures.confusion.sum() == len(ground.holdout)
+    assert pictures.confusion.sum() == len(ground.reserved)
     assert len(pictures.hardest) == 12
     assert all(image.thumbnail.startswith("data:image/png") and image.caption for image in pictures.hardest)
     assert all(image.answer == image.truth for image in pictures.hardest)
@@ -89,6 +91,22 @@ def test_without_a_champion_there_are_no_pictures(ground: Ground) -> None:
     pictures = take_pictures(ground.parts, read_past(ground.parts, ground.project), people_of(ground))
 
     assert not pictures.confusion.any() and not pictures.hardest
+
+
+def test_the_bounds_of_machine_labels_are_compared_with_the_truth(ground: Ground) -> None:
+    past, people = read_past(ground.parts, ground.project), people_of(ground)
+    before = compare_machine_labels(ground.parts, past, people)
+    ground.label(ground.pool[:30], ReviewKind.HARD)
+    ground.label(ground.reserved, ReviewKind.RANDOM)
+    turn(ground)
+    predict(ground.parts, ground.project.id)
+
+    found = compare_machine_labels(ground.parts, read_past(ground.parts, ground.project), people)
+
+    assert before == ()
+    assert found[-1].images == 30 and found[0].images < 30
+    known = [one for one in found if one.lower is not None]
+    assert known and all(one.lower <= one.true_precision <= 1 for one in known)
 
 
 def test_how_far_counts_facts_and_an_image_keeps_the_name_it_came_with(ground: Ground) -> None:

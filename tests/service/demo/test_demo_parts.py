@@ -27,7 +27,16 @@ from service.demo.project import gold_manifest, project_file
 from service.demo.random_arm import RandomArm
 from service.demo.report import HardImage, Pictures, rounds_table, thumbnail, write_report
 from service.demo.stamps import CLASSES
-from service.demo.summary import Annotations, Round, Summary, compare_annotations, write_summary
+from service.demo.summary import (
+    Annotations,
+    MachineThreshold,
+    Measured,
+    RandomPoint,
+    Round,
+    Summary,
+    compare_annotations,
+    write_summary,
+)
 from service.figures.estimates import known
 from service.ingest.register import items_of
 from service.projects.project_file import parse_project
@@ -189,6 +198,7 @@ class FakeServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), FakeLabelStudio)
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
         self.left = list(range(1, tasks + 1))
+        self.without_prediction: set[int] = set()
         self.seen: list[str] = []
         self.submitted: list[tuple[str, dict[str, Any]]] = []
         self._lock = threading.Lock()
@@ -199,7 +209,8 @@ class FakeServer(ThreadingHTTPServer):
                 return None
             number = self.left.pop(0)
         data = {"image": f"{self.url}/media/{number}"}
-        return {"id": number, "project": 1, "predictions": [{"id": number, "result": CAT}], "data": data}
+        shown = [] if number in self.without_prediction else [{"id": number, "result": CAT if number > 1 else []}]
+        return {"id": number, "project": 1, "predictions": shown, "data": data}
 
 
 @pytest.fixture
@@ -224,6 +235,17 @@ def test_annotators_look_at_each_image_and_answer_it_once(label_studio: FakeServ
     assert sorted(path for path, _ in label_studio.submitted) == [f"/api/tasks/{i}/annotations" for i in range(1, 8)]
     assert sorted(label_studio.seen) == [f"/media/{i}" for i in range(1, 8)]
     assert all(form["lead_time"] >= 0 for _, form in label_studio.submitted)
+
+
+def test_tasks_that_come_without_any_prediction_are_counted_and_a_blind_one_has_one(label_studio: FakeServer) -> None:
+    label_studio.without_prediction = {3, 5}
+
+    with Annotators(label_studio.url, 1, [Account("a@x.example", "x")], lambda *_: "cat", pause_s=0) as people:
+        done = threading.Event()
+        while people.answered < 7 and not done.wait(0.01):
+            people.check()
+
+    assert people.shown_nothing == 2
 
 
 def test_an_annotator_that_gives_up_says_why(label_studio: FakeServer) -> None:
@@ -283,6 +305,17 @@ def test_the_random_arm_learns_from_more_labels_and_is_the_same_each_time() -> N
     assert random_arm.accuracy(100, rows, truth[rows]) == many
 
 
+def test_what_the_random_arm_gives_is_tested_on_what_was_not_drawn() -> None:
+    random_arm, truth = arm(np.random.default_rng(0))
+
+    few, many = random_arm.on_the_rest(6), random_arm.on_the_rest(100)
+    memorised = replace(random_arm, answers=np.random.default_rng(1).permutation(truth)).on_the_rest(100)
+
+    assert few is not None and many is not None and memorised is not None
+    assert few < many and memorised < 0.5
+    assert random_arm.on_the_rest(200) is None
+
+
 def test_the_random_arm_has_no_figure_where_there_is_nothing_to_compare() -> None:
     random_arm, truth = arm(np.random.default_rng(0))
 
@@ -332,6 +365,13 @@ SUMMARY = Summary(
         words="Not yet: <b>",
         in_the_way=("gold",),
     ),
+    without_prelabel_though_due=0,
+    machine_labels=(MachineThreshold(0.9, 20, 31, 0.8, 0.95),),
+    accuracy_on_collection=Measured(0.8, 0.7, 0.9, 60, 0.82),
+    accuracy_on_what_is_left=Measured(None, None, None, 0, 0.9),
+    share_of_wrong_labels=Measured(None, None, None, 12, 0.05),
+    random_arm=(RandomPoint(20, Measured(0.6, 0.5, 0.7, 60, 0.61)),),
+    calibrated=True,
     seconds=12.0,
 )
 PROMISED = {
@@ -345,13 +385,20 @@ PROMISED = {
     "duplicates",
     "lost",
     "people",
+    "machine_labels",
+    "accuracy_on_collection",
+    "accuracy_on_what_is_left",
+    "share_of_wrong_labels",
+    "random_arm",
+    "calibrated",
     "seconds",
+    "without_prelabel_though_due",
 }
 PROMISED_OF_A_ROUND = {
     "labels_by_people",
-    "evaluation_labels",
-    "holdout_accuracy",
-    "holdout_interval",
+    "random_labels",
+    "accuracy",
+    "interval",
     "random_accuracy",
     "random_interval",
     "prelabel_accepted_share",
@@ -368,7 +415,7 @@ def test_the_summary_holds_every_field_that_is_promised(tmp_path: Path) -> None:
 
     assert set(content) >= PROMISED
     assert all(set(one) >= PROMISED_OF_A_ROUND for one in content["rounds"])
-    assert content["rounds"][0]["holdout_accuracy"] is None
+    assert content["rounds"][0]["accuracy"] is None
 
 
 def test_who_was_found_missed_and_wronged_is_distinguished() -> None:

@@ -13,14 +13,13 @@ import pytest
 import sqlalchemy as sa
 
 from db.repositories.engines import calibrations, prelabels, reports
-from db.repositories.versions import predictions
 from db.session import reading, transaction
 from db.tables import PrelabelRow
 from labeling.errors import Invalid, NotFound, OverBudget
 from labeling.prelabel.calibration import Terms
 from labeling.prelabel.engine import Item, Look, no_vectors
 from labeling.project import Budget, EngineUse, Policy, Project
-from labeling.types import Evidence, Outcome, Prelabel, ReviewKind, Side
+from labeling.types import Evidence, Outcome, Prelabel, ReviewKind
 from service.jobs.arguments import EnginesArguments
 from service.jobs.engine_requests import EngineRequest, ReportKind
 from service.work.engine_reports.report import answer, make, unwatched
@@ -87,16 +86,16 @@ class Dear(Stubborn):
         return 80
 
 
-def test_engines_are_compared_on_gold_and_blind_evaluation_labels(
+def test_engines_are_compared_on_gold_and_blind_random_labels(
     database: sa.Engine, tmp_path: Path, make_project: Callable[..., Project]
 ) -> None:
     project = make_project(database, policy=escalating("few-shot"))
     parts = with_second(database, tmp_path, Stubborn(project.config.classes))
     give_gold(parts, project, add_pictures(parts, project, 12))
-    held_out = add_pictures(parts, project, 24, side=Side.HOLDOUT, first=12)
+    held_out = add_pictures(parts, project, 24, reserved=True, first=12)
     for label in project.config.classes:
         of_class = [image for image, name in held_out.items() if name == label]
-        Ground(parts, project, parts.now).label(of_class, ReviewKind.EVALUATION, label)  # type: ignore[arg-type]
+        Ground(parts, project, parts.now).label(of_class, ReviewKind.RANDOM, label)  # type: ignore[arg-type]
 
     document = make(parts, project, COMPARE, unwatched)
 
@@ -211,9 +210,9 @@ def test_calibration_in_force_is_read_for_probabilities_and_for_stated_confidenc
 
     rows = rows_of(make(parts, project, COMPARE, unwatched))
 
-    assert rows["scripted"]["calibrated_error"]["value"] < rows["scripted"]["calibration_error"]["value"]
+    assert rows["scripted"]["calibrated_error"]["upper"] < rows["scripted"]["calibration_error"]["upper"]
     assert rows["few-shot"]["calibration_error"]["n"] == 0
-    assert rows["few-shot"]["calibrated_error"]["value"] == round(0.4 - 1 / 3, 4)  # it is right once in three
+    assert 0 < rows["few-shot"]["calibrated_error"]["value"] < 0.4 - 1 / 3  # right once in three, less what chance adds
 
 
 def test_the_champion_is_compared_by_what_it_had_predicted(
@@ -223,10 +222,7 @@ def test_the_champion_is_compared_by_what_it_had_predicted(
     parts = parts_of(database, tmp_path)
     images = list(add_pictures(parts, project, 33))
     give_gold(parts, project, dict.fromkeys(images, "cat"))
-    probs = np.tile([0.8, 0.1, 0.1], (33, 1))
-    version = add_champion(parts, project, images, probs)
-    with transaction(database) as session:
-        predictions.add_evidence(session, version, [(image, (0.8, 0.1, 0.1)) for image in images], NOW)
+    add_champion(parts, project, images, np.tile([0.8, 0.1, 0.1], (33, 1)))
 
     rows = rows_of(make(parts, project, COMPARE, unwatched))
 

@@ -93,9 +93,7 @@ def _policy(home: Path) -> Policy:
         "decide:choice/m",
     )
     uses = tuple(EngineUse(name, below_margin=1.0) for name in names)
-    return Policy(
-        engine=f"dual-encoder:{home / 'clip'}", escalation=uses, budget=Budget(1_000_000), holdout_share=0.000001
-    )
+    return Policy(engine=f"dual-encoder:{home / 'clip'}", escalation=uses, budget=Budget(1_000_000))
 
 
 def _allow(parts: Parts, url: str) -> None:

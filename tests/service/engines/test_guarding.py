@@ -179,7 +179,7 @@ def test_local_only_a_step_with_a_model_and_an_endpoint_never_leaves_loopback(
     save_clip(tmp_path / "clip")
     answer = {"reason": "seen", "label": "otter", "question": "", "confidence": "high"}
     use = EngineUse("agent:here/m", below_margin=1.0)
-    policy = Policy(engine=f"dual-encoder:{tmp_path / 'clip'}", escalation=(use,), holdout_share=0.1)
+    policy = Policy(engine=f"dual-encoder:{tmp_path / 'clip'}", escalation=(use,))
     project = make_project(database, classes=CLASSES, policy=policy)
     _add_images(database, project, tmp_path, 4)
 
@@ -229,11 +229,11 @@ def test_only_images_that_people_labelled_for_training_are_canaries(
     database: sa.Engine, make_project: MakeProject, tmp_path: Path
 ) -> None:
     project = make_project(database, classes=CLASSES)
-    ground = make_ground(database, tmp_path, project, pool=12, holdout=6)
+    ground = make_ground(database, tmp_path, project, pool=12, reserved=6)
     ground.label(ground.pool[:4], ReviewKind.HARD)
-    ground.label(ground.pool[4:6], ReviewKind.CALIBRATION)
+    ground.label(ground.pool[4:6], ReviewKind.RANDOM)
     ground.label(ground.pool[6:8], None)
-    ground.label(ground.holdout, ReviewKind.EVALUATION)
+    ground.label(ground.reserved, ReviewKind.RANDOM)
     with reading(database) as session:
         hashes = {image.id: image.content_hash for image in session.scalars(sa.select(ImageRow))}
     for content_hash in hashes.values():

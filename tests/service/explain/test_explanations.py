@@ -32,7 +32,7 @@ from tests.fakes_label_studio import FakeLabelStudio
 from tests.reviewing import ask, make_parts, rows_of
 
 CLASSES = ("cat", "dog", "bird")
-KINDS = [ReviewKind.HARD, ReviewKind.HARD, ReviewKind.EVALUATION, ReviewKind.CALIBRATION]
+KINDS = [ReviewKind.HARD, ReviewKind.HARD, ReviewKind.RANDOM, ReviewKind.AUDIT]
 PROBS = [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8], [0.8, 0.1, 0.1]]
 NOTHING = {"done": 0, "failed": 0, "left": 0}
 
@@ -146,14 +146,14 @@ def test_examples_wait_for_labels_and_come_anew_when_these_have_doubled(world: W
     one = world.draw()
     world.label(ReviewKind.HARD, "dog")
     two = world.draw()
-    world.label(ReviewKind.CONTROL, "dog")
+    world.label(ReviewKind.HARD, "dog")
 
     assert (none, one["done"], two["done"], world.draw()) == (NOTHING, 2, 2, NOTHING)
     assert world.picture(world.reviews[0]).size == (400, 184)
     assert world.engine.shown == []
 
 
-@pytest.mark.parametrize("kind", [ReviewKind.EVALUATION, ReviewKind.CALIBRATION, ReviewKind.AUDIT, ReviewKind.GOLD])
+@pytest.mark.parametrize("kind", [ReviewKind.RANDOM, ReviewKind.AUDIT, ReviewKind.GOLD])
 def test_an_answer_that_measures_is_never_an_example(world: World, kind: ReviewKind) -> None:
     world.use("examples")
     world.label(kind, "cat")

@@ -32,7 +32,7 @@ from tests.fakes_label_studio import FakeLabelStudio
 from tests.reviewing import ask, make_parts, rows_of
 from tests.tiny_clipseg import make_clipseg
 
-KINDS = [ReviewKind.HARD, ReviewKind.HARD, ReviewKind.EVALUATION]
+KINDS = [ReviewKind.HARD, ReviewKind.HARD, ReviewKind.RANDOM]
 PROBS = [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]]
 NOTHING = {"done": 0, "failed": 0, "left": 0}
 

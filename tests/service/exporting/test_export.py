@@ -107,12 +107,13 @@ def test_a_label_comes_with_everything_about_where_it_is_from(ground: Ground) ->
         "kind": "hard",
         "gold": False,
         "split": "train",
-        "side": "pool",
         "annotators": ["anna", "ben", "cho"],
         "people": 3,
         "agreement": 0.666667,
         "confidence": 0.8,
         "soft_label": {"dog": 0.8, "cat": 0.2},
+        "probability": None,
+        "score": None,
         "decided": "answers",
         "decided_by": None,
         "prelabel": "dog",
@@ -201,7 +202,7 @@ def test_another_projects_labels_are_not_in_it(here: Ground, make_project: Calla
 
 def test_all_tables_have_the_same_columns_and_say_the_same(here: Ground) -> None:
     here.answered(here.image(1, text='a, "b"\n'), {"anna": "cat", "ben": "cat"}, evidence={"soft": {"cat": 1.0}})
-    here.label(here.image(2, side=None), "dog")
+    here.label(here.image(2, reserved=None), "dog")
 
     lines = as_jsonl(write(here, "labels.jsonl"))
     cells = as_csv(write(here, "labels.csv"))
@@ -276,7 +277,7 @@ def label_many(ground: Ground, many: int, text: str) -> None:
     project = ground.project.id
     images = [
         {"id": n, "project_id": project, "content_hash": f"{n:064x}", "perceptual_hash": "0" * 16, "format": "PNG",
-         "width": 1, "height": 1, "size_bytes": 1, "text": text, "details": {}, "bridge": False, "fetched_at": NOW}
+         "width": 1, "height": 1, "size_bytes": 1, "text": text, "details": {}, "fetched_at": NOW}
         for n in range(1, many + 1)
     ]  # fmt: skip
     labels = [

@@ -1,4 +1,4 @@
-"""Folders for other tools: read back by those tools; no hold-out in train, nothing of a camera in a picture."""
+"""Folders for other tools: read back by those tools; no random stream in train, nothing of a camera in a picture."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from labeling.errors import Conflict, NotFound
 from labeling.ingest.decoding import decode, encode_shown
 from labeling.ingest.headers import Limits
 from labeling.project import Project
+from labeling.review.kinds import Split
 from labeling.types import NONE_OF_THESE
 from service.exporting.label_set import open_label_set
 from service.exporting.registry import FORMATS, export
@@ -29,14 +30,14 @@ FOLDERS = [name for name, form in FORMATS.items() if form.is_folder]
 
 @pytest.fixture
 def ground(database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path) -> Ground:
-    """Two images to learn from, two of the hold-out, gold, a bridge, and one that is none of the classes."""
+    """Two images to learn from, two of the random stream, gold, one reserved, and one that is none of the classes."""
     ground = Ground(database, make_project(database), tmp_path)
     ground.answered(ground.image(1, text="a cat"), {"anna": "cat", "ben": "cat"}, evidence={"soft": {"cat": 1.0}})
     ground.label(ground.image(2), "bird")
-    ground.answered(ground.image(3, side="holdout"), {"anna": "dog"}, kind="evaluation")
-    ground.answered(ground.image(4, side="holdout"), {"anna": NONE_OF_THESE}, kind="evaluation")
+    ground.answered(ground.image(3, reserved=True), {"anna": "dog"}, kind="random")
+    ground.answered(ground.image(4, reserved=True), {"anna": NONE_OF_THESE}, kind="random")
     ground.label(ground.image(5), "dog", "gold")
-    ground.answered(ground.image(6, bridge=True), {"anna": "cat"})
+    ground.answered(ground.image(6, reserved=True), {"anna": "cat"})
     ground.answered(ground.image(7), {"anna": NONE_OF_THESE})
     return ground
 
@@ -159,35 +160,36 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("form", FOLDERS)
-def test_no_image_of_the_holdout_and_no_gold_is_in_train(ground: Ground, tmp_path: Path, form: str) -> None:
+def test_no_image_of_the_random_stream_and_no_gold_is_in_train(ground: Ground, tmp_path: Path, form: str) -> None:
     to = tmp_path / "out"
 
     write(ground, form, to)
 
     by_form: dict[str, Callable[[], list[tuple[str, str, bool]]]] = {
         "imagenet": lambda: [
-            (Path(row["file"]).parts[0], row["side"], row["gold"] == "true") for row in rows(to / "manifest.csv")
+            (Path(row["file"]).parts[0], row["reference"], row["gold"] == "true") for row in rows(to / "manifest.csv")
         ],
         "huggingface": lambda: [
-            (split, row["side"], row["gold"])
+            (split, row["reference"], row["gold"])
             for split, part in datasets.load_dataset(str(to), cache_dir=str(tmp_path / "cache")).items()
             for row in part.remove_columns("image")
         ],
         "coco": lambda: [
-            (split, image["side"], image["id"] in {a["image_id"] for a in found["annotations"] if a["gold"]})
+            (split, image["reference"], image["id"] in {a["image_id"] for a in found["annotations"] if a["gold"]})
             for split in ("train", "test", "other")
             for found in [load(to / f"{split}.json")]
             for image in found["images"]
         ],
         "label-studio": lambda: [
-            (task["data"]["hardcase"]["split"], task["data"]["hardcase"]["side"], task["data"]["hardcase"]["gold"])
+            (task["data"]["hardcase"]["split"], task["data"]["hardcase"]["reference"], task["data"]["hardcase"]["gold"])
             for task in load(to / "tasks.json")
         ],
     }
     found = by_form[form]()
     assert len(found) == 7
-    assert {(side, gold) for split, side, gold in found if split == "train"} == {("pool", False)}
-    assert {side for split, side, _ in found if split == "test"} == {"holdout"}
+    of_split = {split: {(name, gold) for found_in, name, gold in found if found_in == split} for split in Split}
+    assert of_split[Split.TRAIN] == {("photos/1.png", False), ("photos/2.png", False)}
+    assert of_split[Split.TEST] == {("photos/3.png", False), ("photos/4.png", False)}
 
 
 @pytest.mark.parametrize("form", FOLDERS)

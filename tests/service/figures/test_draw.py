@@ -24,14 +24,22 @@ def test_figures_are_drawn_from_their_data_alone() -> None:
     )  # fmt: skip
 
     drawn = msgspec.json.decode(done.stdout, type=dict[str, str])
-    assert set(drawn) == {"holdout_by_version", "confusion", "acceptance", "rounds"}
+    assert set(drawn) == {"accuracy_by_version", "confusion", "acceptance", "rounds"}
     assert all(svg.startswith("<svg") for svg in drawn.values()) and "bird" in drawn["confusion"]
+
+
+def test_a_figure_that_cannot_be_drawn_is_logged_and_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    data = {**figures(CLASSES, []), "rounds": {"rounds": "many"}}
+
+    drawn = draw({name: data[name] for name in ("confusion", "rounds")})
+
+    assert set(drawn) == {"confusion"} and "figure=rounds" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("name", "data"),
     [
-        ("holdout_by_version", {"versions": []}),
+        ("accuracy_by_version", {"versions": []}),
         ("confusion", {"version": None, "n": 0, "known": False, "classes": CLASSES, "counts": []}),
         ("rounds", {"rounds": []}),
         ("engine_reliability", {"engines": []}),

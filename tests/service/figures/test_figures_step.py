@@ -29,7 +29,8 @@ from tests.conftest import NOW
 from tests.service.labelled_pool import add_champion, answer, make_parts, seed_images
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "figures.md"
-POLICY = Policy(query_size=120, shares=Shares(evaluation_until_target=0.4, blind=0.0))
+ALL = {"figures": len(OF_CLASSIFIERS)}
+POLICY = Policy(query_size=120, shares=Shares(random_first=0.4, blind=0.0))
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def parts(database: sa.Engine, tmp_path: Path) -> Parts:
 
 @pytest.fixture
 def project(parts: Parts, make_project: Callable[..., Project]) -> Project:
-    """A project of 200 images with one query of 120, of which 48 are evaluation images; nothing is answered."""
+    """A project of 200 images with one query of 120, of which 48 are of the random stream; nothing is answered."""
     project = make_project(parts.database, policy=POLICY)
     seed_images(parts, project, 200)
     choose_query(parts, project.id, Trigger.PRELABELED)
@@ -52,11 +53,11 @@ def _kept(parts: Parts, project: Project) -> dict[str, Figure]:
 
 
 def _answer_all(parts: Parts) -> dict[int, str]:
-    """Everybody says cat; of the evaluation images every eighth is none of these. Image id -> answer."""
+    """Everybody says cat; of the random stream every eighth is none of these. Image id -> answer."""
     said = {}
     with transaction(parts.database) as session:
         for i, review in enumerate(session.scalars(sa.select(ReviewRow).order_by(ReviewRow.id)).all()):
-            value = NONE_OF_THESE if review.kind == ReviewKind.EVALUATION and i % 8 == 0 else "cat"
+            value = NONE_OF_THESE if review.kind == ReviewKind.RANDOM and i % 8 == 0 else "cat"
             answer(session, review, value, shown=None if review.blind else ("cat" if i % 2 else "dog"))
             said[review.image_id] = value
     return said
@@ -71,8 +72,8 @@ def test_before_any_answer_figures_say_that_they_are_not_yet_known(parts: Parts,
     counts = refresh(parts, project.id)
 
     kept = _kept(parts, project)
-    assert counts == {"figures": 8}
-    assert kept["holdout_by_version"].data == {"versions": []}
+    assert counts == ALL
+    assert kept["accuracy_by_version"].data == {"versions": []}
     assert kept["confusion"].data["known"] is False
     assert kept["acceptance"].data["all"]["share"] is None
     assert len(kept["hardest"].data["images"]) == 24
@@ -83,7 +84,7 @@ def test_nothing_is_computed_again_until_a_fact_changes(parts: Parts, project: P
     _answer_all(parts)
     third = refresh(parts, project.id)
 
-    assert [first, second, third] == [{"figures": 8}, {"figures": 0}, {"figures": 8}]
+    assert [first, second, third] == [ALL, {"figures": 0}, ALL]
 
 
 @pytest.mark.parametrize("name", OF_CLASSIFIERS)
@@ -99,11 +100,11 @@ def test_a_figure_that_is_kept_in_another_form_or_was_deleted_is_counted_anew(
             session.execute(change.where(FigureRow.name == name))
         counted += [refresh(parts, project.id), refresh(parts, project.id)]
 
-    assert counted == [{"figures": 8}, {"figures": 0}] * 2
+    assert counted == [ALL, {"figures": 0}] * 2
     assert _kept(parts, project)[name].data == before
 
 
-def test_holdout_figures_rest_on_evaluation_labels_and_count_none_of_these_as_errors(
+def test_figures_of_accuracy_rest_on_random_labels_and_count_none_of_these_as_errors(
     parts: Parts, project: Project
 ) -> None:
     said = _answer_all(parts)
@@ -114,9 +115,9 @@ def test_holdout_figures_rest_on_evaluation_labels_and_count_none_of_these_as_er
 
     kept = _kept(parts, project)
     with reading(parts.database) as session:
-        evaluation = session.scalars(sa.select(ReviewRow.image_id).where(ReviewRow.kind == "evaluation")).all()
-    right = sum(said[image] == "cat" for image in evaluation)
-    (row,) = kept["holdout_by_version"].data["versions"]
+        random = session.scalars(sa.select(ReviewRow.image_id).where(ReviewRow.kind == "random")).all()
+    right = sum(said[image] == "cat" for image in random)
+    (row,) = kept["accuracy_by_version"].data["versions"]
     assert (row["n"], row["promoted"], row["champion"], row["known"]) == (48, True, True, True)
     assert row["accuracy"] == pytest.approx(right / 48, abs=1e-4)
     assert row["lower"] < row["accuracy"] < row["upper"]
@@ -128,7 +129,7 @@ def test_a_version_that_predicted_nothing_keeps_the_figure_of_its_report(parts: 
     add_champion(parts, project, [], np.empty((0, 3)), promoted=False)
     with transaction(parts.database) as session:
         session.scalars(sa.select(VersionRow)).one().report = {
-            "evaluation_labels": 40,
+            "random_labels": 40,
             "accuracy": 0.8,
             "accuracy_interval": [0.65, 0.9],
         }
@@ -137,11 +138,11 @@ def test_a_version_that_predicted_nothing_keeps_the_figure_of_its_report(parts: 
 
     kept = _kept(parts, project)
     figure = {"known": True, "n": 40, "accuracy": 0.8, "lower": 0.65, "upper": 0.9}
-    (row,) = kept["holdout_by_version"].data["versions"]
+    (row,) = kept["accuracy_by_version"].data["versions"]
     (one,) = kept["rounds"].data["rounds"]
     assert row == {"version": 1, "promoted": False, "champion": False, **figure}
     assert (one["verdict"], one["reasons"], one["triggers"]) == ("refused", ["it is better"], ["answered", "learned"])
-    assert one["evaluation_labels"] == 40
+    assert one["random_labels"] == 40
 
 
 def test_acceptance_speaks_of_reviews_that_showed_a_prelabel(parts: Parts, project: Project) -> None:

@@ -16,11 +16,13 @@ import sqlalchemy as sa
 from PIL import Image
 from sqlalchemy import func, select
 
+from db.repositories.images import groups
 from db.repositories.running import failures
 from db.session import reading, transaction
 from db.tables import FetchRow, ImageRow, LabelRow, RegistrationGoneRow, RegistrationRow
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import BadArchive, Invalid, NotFound, StorageFull
+from labeling.ingest.fingerprints import FINGERPRINT_BYTES
 from labeling.project import Policy, Project
 from labeling.types import Incoming
 from service.ingest.bulk import Ingesting
@@ -122,9 +124,11 @@ def test_a_folder_becomes_images_with_their_text_and_folder_and_twice_changes_no
     assert (world.count(ImageRow), world.count(FetchRow), world.count(LabelRow)) == (2, 3, 0)
     tabby = next(row for row in world.all(ImageRow) if row.text)
     assert (tabby.text, tabby.details, tabby.format) == ("a tabby", {"folder": "cat"}, "PNG")
-    assert (tabby.width, tabby.height, tabby.group_id, tabby.bridge) == (32, 24, None, False)
+    assert (tabby.width, tabby.height, tabby.group_id) == (32, 24, None)
     shown, media_type = world.parts.images.shown(tabby.content_hash)
     assert media_type == "image/png"
+    with reading(world.parts.database) as session:
+        assert len(groups.fingerprints(session, [tabby.content_hash])[tabby.content_hash]) == FINGERPRINT_BYTES
     assert Image.open(io.BytesIO(shown)).tobytes() == Image.open(io.BytesIO(picture(1))).tobytes()
 
 

@@ -24,7 +24,7 @@ from tests.service.labelled_pool import ENCODER, make_ground
 def test_files_and_vectors_without_a_row_are_removed_and_the_others_stay(
     database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path
 ) -> None:
-    ground = make_ground(database, tmp_path, make_project(database), pool=3, holdout=0)
+    ground = make_ground(database, tmp_path, make_project(database), pool=3, reserved=0)
     parts = replace(ground.parts, images=ImageStore(str(tmp_path / "media")))
     parts.embeddings.put(ENCODER, ["a" * 64, "b" * 64], np.eye(2, 8, dtype=np.float32))
     with transaction(database) as session:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from db.repositories.images import adopted_tasks
 from db.repositories.queries import queries
+from db.repositories.queries.examples import now_of
 from db.repositories.reviews import label_studio
 from db.session import insert_new, reading, transaction
 from db.tables import (
@@ -37,6 +38,7 @@ from labeling.errors import BadAddress, Conflict, Invalid
 from labeling.project import LabelClass, Project, ProjectConfig
 from service.label_studio.adopted_tasks import address_in, studio_path, take_in
 from service.label_studio.takeover import TakingOver
+from service.work.pool.training_set import read_snapshot
 from service.work.review.adopt import adopt_batch
 from service.work.review.push import push
 from service.work.review.sync import sync
@@ -69,7 +71,7 @@ class Scene:
 
     def task(self, **data: Any) -> int:
         made = self.studio.import_tasks(self.ls_project, [{"data": data, "predictions": []}])
-        return made[0]
+        return made.task_ids[0]
 
     def taking(self) -> TakingOver:
         now: Callable[[], datetime] = lambda: datetime.now(UTC)  # noqa: E731 - one line, one clock
@@ -102,10 +104,9 @@ def _image(session: Session, project: Project, digest: str) -> int:
     if known is not None:
         return known
     founder = digest.partition("-")[0]
-    side = "holdout" if founder.startswith("h") else "pool"
     group = session.scalars(sa.select(GroupRow.id).where(GroupRow.founder_hash == founder)).one_or_none()
-    group = group or factories.group(session, project.id, founder, side)
-    return factories.image(session, project.id, digest, group_id=group, bridge=digest.endswith("-bridge"))
+    group = group or factories.group(session, project.id, founder, reserved=founder.startswith("h"))
+    return factories.image(session, project.id, digest, group_id=group)
 
 
 @pytest.fixture
@@ -146,10 +147,10 @@ def test_other_labels_and_a_project_of_our_own_are_refused(scene: Scene) -> None
         scene.adopt()
 
 
-def test_every_task_gets_one_review_even_of_twins_bridges_and_the_holdout(scene: Scene) -> None:
+def test_every_task_gets_one_review_even_of_twins_and_the_reserve(scene: Scene) -> None:
     tasks = [scene.task(url=f"{WEB}/{n}.png") for n in range(5)]
     project = scene.adopt()
-    hashes = ("pool1", "pool1", "pool1-twin", "hold1", "pool2-bridge")
+    hashes = ("pool1", "pool1", "pool1-twin", "hold1", "pool2")
     scene.fetch(project, dict(zip(tasks, hashes, strict=True)))
 
     counts = [adopt_batch(scene.parts, project.id) for _ in range(3)]
@@ -278,10 +279,7 @@ def test_a_task_of_ours_that_was_not_yet_noted_is_none_of_theirs(scene: Scene) -
     assert noted == 0
 
 
-def test_a_label_of_an_adopted_task_on_the_holdout_neither_trains_nor_judges(scene: Scene) -> None:
-    from labeling.types import Side
-    from service.work.pool.training_set import evaluation_examples, read_snapshot
-
+def test_a_label_of_an_adopted_task_on_the_reserve_neither_trains_nor_measures(scene: Scene) -> None:
     held, free = scene.task(url=f"{WEB}/a.png"), scene.task(url=f"{WEB}/b.png")
     for task in (held, free):
         scene.studio.answer(task, "cat")
@@ -292,11 +290,11 @@ def test_a_label_of_an_adopted_task_on_the_holdout_neither_trains_nor_judges(sce
     sync(scene.parts, project.id)
 
     with reading(scene.parts.database) as session:
-        trained = [example.content_hash for example in read_snapshot(session, project).train]
-        judged = evaluation_examples(session, project)
+        snapshot = read_snapshot(session, project, now_of(session, project.id))
 
     assert len(rows_of(scene.parts.database, LabelRow)) == 2
-    assert (trained, judged, Side.HOLDOUT.value) == (["pool1"], [], "holdout")
+    assert [example.content_hash for example in snapshot.train] == ["pool1"]
+    assert not snapshot.temperature
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from tests.fakes_label_studio import FakeLabelStudio
 from tests.reviewing import ask, make_parts, rows_of
 from tests.service.web_client import SECRET, web
 
-KINDS = [ReviewKind.HARD, ReviewKind.HARD, ReviewKind.EVALUATION]
+KINDS = [ReviewKind.HARD, ReviewKind.HARD, ReviewKind.RANDOM]
 PROBS = [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]]
 OTHER = "fedcba9876543210" * 3
 ELSEWHERE = {"id": 900, "data": {"image": "https://example.org/cat.png"}, "annotations": []}

@@ -25,7 +25,7 @@ from tests.service.web.test_web_pages import HTML, log_in, token_of
 from tests.service.web_client import bearer, make_key, web
 
 PAGE, API = "/projects/1/disputes", "/api/projects/1"
-HARD, CALIBRATION, EVALUATION = ReviewKind.HARD, ReviewKind.CALIBRATION, ReviewKind.EVALUATION
+HARD, AUDIT, RANDOM = ReviewKind.HARD, ReviewKind.AUDIT, ReviewKind.RANDOM
 CONFLICT = {"ann": "cat", "bob": "dog"}
 
 
@@ -86,11 +86,11 @@ def test_the_highest_expected_damage_comes_first_with_each_answer(
 def test_what_certificates_and_gates_rest_on_weighs_more_and_is_decided_blind(
     client: TestClient, database: sa.Engine, project: Project
 ) -> None:
-    _disputed(database, project, [HARD, EVALUATION, CALIBRATION])
+    _disputed(database, project, [HARD, RANDOM, AUDIT])
 
     items = _listed(client, database)
 
-    assert [item["kind"] for item in items] == ["calibration", "evaluation", "hard"]
+    assert ({item["kind"] for item in items[:2]}, items[2]["kind"]) == ({"random", "audit"}, "hard")
     assert [(item["blind"], item["votes"], item["engine"]) for item in items[:2]] == [(True, [], None)] * 2
 
 
@@ -131,7 +131,7 @@ def test_a_later_review_that_contradicts_an_earlier_one_is_a_dispute_until_one_i
 def test_decisions_of_one_or_many_make_labels_at_once_and_can_be_taken_back(
     client: TestClient, database: sa.Engine, project: Project
 ) -> None:
-    _, [first, second, third] = _disputed(database, project, [HARD, CALIBRATION, HARD])
+    _, [first, second, third] = _disputed(database, project, [HARD, RANDOM, HARD])
     key = bearer(make_key(database, Role.ENGINEER, name="lena"))
     values = [(first, "cat"), (second, "dog"), (third, "unsure")]
     body = {
@@ -179,7 +179,7 @@ def test_what_is_no_decision_is_refused_and_changes_nothing(
 def test_what_nobody_could_tell_is_listed_by_state_with_who_and_is_decided_here(
     client: TestClient, database: sa.Engine, project: Project
 ) -> None:
-    [review], [image] = _disputed(database, project, [EVALUATION], {"ann": "unsure", "bob": ""})
+    [review], [image] = _disputed(database, project, [ReviewKind.RANDOM], {"ann": "unsure", "bob": ""})
     _disputed(database, project, [HARD], {"ann": "cat", "bob": "unsure"})
     key = bearer(make_key(database, name="lena"))
 
@@ -192,7 +192,7 @@ def test_what_nobody_could_tell_is_listed_by_state_with_who_and_is_decided_here(
 
     assert found["counts"] == {"asked": 0, "lead": 1, "undecidable": 0}
     [item] = found["items"]
-    assert (item["image_id"], item["review_id"], item["kind"], item["state"]) == (image, review, "evaluation", "lead")
+    assert (item["image_id"], item["review_id"], item["kind"], item["state"]) == (image, review, "random", "lead")
     assert (item["unsure"], item["skipped"], item["unviewed"]) == (["ann"], ["bob"], [])
     assert none["items"] == []
     assert (dispute["image_id"], dispute["why"], dispute["votes"]) == (image, "nobody could tell", [])
@@ -229,10 +229,23 @@ def test_the_page_shows_one_at_a_time_and_the_next_comes_with_the_reason_kept(
     assert f"<h2>Image {second}</h2>" in following and "beak &amp; wings" in following and "1 image done" in following
 
 
+def test_the_page_says_how_many_were_really_asked_again(
+    client: TestClient, database: sa.Engine, project: Project
+) -> None:
+    _, [image] = _disputed(database, project, [HARD])
+    client.headers.update(HTML)
+    log_in(client, make_key(database, Role.ENGINEER))
+    fields = {"form_token": token_of(client.get(PAGE).text), "image": image, "reason": "too dark", "deed": "ask"}
+
+    first, again = (client.post(PAGE, data=fields).headers["location"] for _ in range(2))
+
+    assert first.endswith("done=1") and again.endswith("done=0")
+
+
 def test_the_page_of_a_blind_dispute_shows_neither_votes_nor_engine(
     client: TestClient, database: sa.Engine, project: Project
 ) -> None:
-    _disputed(database, project, [CALIBRATION])
+    _disputed(database, project, [RANDOM])
     client.headers.update(HTML)
     log_in(client, make_key(database, Role.ENGINEER))
 

@@ -33,7 +33,7 @@ from tests.answering import answer, images_of, people
 from tests.conftest import NOW
 from tests.reviewing import ask, label_values, make_parts, rows_of
 
-HARD, EVALUATION = ReviewKind.HARD, ReviewKind.EVALUATION
+HARD, RANDOM = ReviewKind.HARD, ReviewKind.RANDOM
 SKIP = ""
 LEAD = Actor("lena", "looked closely", NOW)
 
@@ -74,7 +74,7 @@ def _wanted(parts: Parts) -> dict[int, int]:
 
 
 @pytest.mark.parametrize("cannot", [UNSURE, SKIP])
-@pytest.mark.parametrize("kind", [HARD, EVALUATION])
+@pytest.mark.parametrize("kind", [HARD, RANDOM])
 def test_after_unsure_or_skip_another_person_is_asked_once_then_a_lead(
     parts: Parts, project: Project, cannot: str, kind: ReviewKind
 ) -> None:
@@ -95,7 +95,7 @@ def test_after_unsure_or_skip_another_person_is_asked_once_then_a_lead(
     assert _states(parts, project) == {image: UndecidedState.LEAD}
     with reading(parts.database) as session:
         [dispute] = listed(session, project)
-    assert (dispute.dispute.image_id, dispute.why, dispute.blind) == (image, Why.UNDECIDED, kind is EVALUATION)
+    assert (dispute.dispute.image_id, dispute.why, dispute.blind) == (image, Why.UNDECIDED, kind is RANDOM)
 
 
 def test_whoever_works_alone_is_not_waited_for_and_the_next_who_comes_is_asked(parts: Parts, project: Project) -> None:
@@ -166,7 +166,7 @@ def test_a_label_that_came_with_the_image_stays_while_people_cannot_tell(parts: 
 
 
 def test_a_lead_decides_a_class_or_undecidable_and_can_take_it_back(parts: Parts, project: Project) -> None:
-    _, [given, given_up] = _answered(parts, project, [{"ann": UNSURE}, {"ann": SKIP}], EVALUATION)
+    _, [given, given_up] = _answered(parts, project, [{"ann": UNSURE}, {"ann": SKIP}], RANDOM)
     with transaction(parts.database) as session:
         correct(session, parts.jobs, project, [given], "cat", LEAD, ADJUDICATION)
         correct(session, parts.jobs, project, [given_up], UNSURE, LEAD, ADJUDICATION)
@@ -176,7 +176,7 @@ def test_a_lead_decides_a_class_or_undecidable_and_can_take_it_back(parts: Parts
     with transaction(parts.database) as session:
         correct(session, parts.jobs, project, [given_up], None, LEAD)
 
-    assert (one.image_id, one.state, one.kind) == (given_up, UndecidedState.UNDECIDABLE, EVALUATION)
+    assert (one.image_id, one.state, one.kind) == (given_up, UndecidedState.UNDECIDABLE, RANDOM)
     assert nothing_left == []
     assert label_values(parts.database, project.id) == {given: "cat"}
     assert _states(parts, project) == {given_up: UndecidedState.LEAD}
@@ -220,8 +220,7 @@ def test_in_a_crowd_with_unsure_and_skips_no_image_that_was_asked_about_ever_van
     rng, minutes = np.random.default_rng(seed), count()
     with transaction(parts.database) as session:
         crowd = people(session, project, "ann", "bob", "eve", "pat")
-        kinds = [HARD, EVALUATION, ReviewKind.CALIBRATION, ReviewKind.CONTROL]
-        made = ask(session, project, 1, [kinds[n % 4] for n in range(40)])
+        made = ask(session, project, 1, [HARD, RANDOM] * 20)
         images = images_of(session, made)
 
     for _ in range(12):

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from db.repositories.queries import stream
 from db.repositories.versions import predictions, versions
 from db.session import reading, transaction
 from db.tables import (
-    AnnotationRow,
     AuditRow,
     GroupRow,
     ImageRow,
@@ -22,23 +22,23 @@ from db.tables import (
     PredictionRow,
     PromotionRow,
     ReviewRow,
-    VersionRow,
 )
 from labeling.adapters.storage.prediction_files import read_predictions
 from labeling.errors import BadArtifact, Conflict, NotFound
 from labeling.jobs import Trigger
 from labeling.learn.artifacts import CARD, WEIGHTS
 from labeling.project import Policy, Project
-from labeling.types import NONE_OF_THESE, ReviewKind, Side, Verdict
+from labeling.types import NONE_OF_THESE, Actor, ReviewKind, Verdict
 from service.work.learn.learn import due, learn
 from service.work.pool.saved_versions import load_classifier
 from service.work.pool.training_set import rebuild_snapshot
 from service.work.promote.judge import judge, promote_by_hand, roll_back
 from service.work.promote.predict import predict
 from tests import factories
+from tests.factories import NOW
 from tests.service.labelled_pool import ENCODER, REVISION, Ground, add_images, make_ground, prelabel
 
-HARD, EVALUATION, CALIBRATION = ReviewKind.HARD, ReviewKind.EVALUATION, ReviewKind.CALIBRATION
+HARD, RANDOM = ReviewKind.HARD, ReviewKind.RANDOM
 MakeProject = Callable[..., Project]
 
 
@@ -46,6 +46,14 @@ MakeProject = Callable[..., Project]
 def ground(database: sa.Engine, tmp_path: Path, make_project: MakeProject) -> Ground:
     project = make_project(database, policy=Policy(learn_after_labels=12))
     return make_ground(database, tmp_path / "home", project)
+
+
+@pytest.fixture
+def measured(database: sa.Engine, tmp_path: Path, make_project: MakeProject) -> Ground:
+    """With a random stream of a hundred answers: it carries the verdicts."""
+    made = make_ground(database, tmp_path / "home", make_project(database), reserved=100)
+    made.label(made.reserved, RANDOM)
+    return made
 
 
 def learnt(ground: Ground) -> int:
@@ -81,17 +89,16 @@ def predicted(ground: Ground) -> int:
 
 def test_a_version_is_fitted_saved_and_described(ground: Ground) -> None:
     ground.label(ground.pool[:24], HARD)
-    ground.label(ground.pool[24:54], CALIBRATION)
-    ground.label(ground.holdout, EVALUATION)
+    ground.label(ground.reserved, RANDOM)
 
     number = learnt(ground)
 
     report = version(ground, number).report
     classifier, card = load_classifier(ground.parts.settings.home, version(ground, number))
     assert number == 1
-    assert (report["examples"], report["evaluation_labels"]) == (24, 40)
-    assert 10 <= report["calibration_labels"] <= 20  # one half of them
-    assert report["calibrated"] is (report["calibration_labels"] >= 15) is classifier.calibrated
+    assert (report["examples"], report["random_labels"]) == (24, 40)
+    assert report["calibration_labels"] == 40
+    assert report["calibrated"] is classifier.calibrated is True
     assert report["accuracy"] > 0.8
     assert report["accuracy_interval"][0] < report["accuracy"] <= report["accuracy_interval"][1]
     assert (card.facts.engine_revision, card.facts.image_encoder) == (REVISION, ENCODER)
@@ -102,29 +109,31 @@ def test_learning_twice_from_the_same_labels_makes_one_version(ground: Ground) -
     ground.label(ground.pool[:24], HARD)
 
     numbers = [learnt(ground), learnt(ground)]
-    ground.label(ground.holdout, EVALUATION)  # teaches nothing
+    ground.label(ground.pool[24:30], ReviewKind.AUDIT)  # teaches nothing
+    ground.label(ground.reserved[30:], HARD)  # and nothing of the reserve does
     numbers.append(learnt(ground))
+    ground.label(ground.reserved[:20], RANDOM)  # fits the temperature
+    numbers += [learnt(ground), learnt(ground)]
 
-    assert numbers == [1, 1, 1]
-    assert len(ground.scalars(sa.select(VersionRow.id))) == 1
+    assert numbers == [1, 1, 1, 2, 2]
+    assert version(ground, 2).report["examples"] == version(ground, 1).report["examples"] == 24
 
 
-def test_only_labels_that_may_train_do_and_only_from_the_pool(ground: Ground) -> None:
+def test_only_labels_that_may_train_do_and_none_of_the_reserve(ground: Ground) -> None:
     ground.label(ground.pool[:12], HARD)
     ground.label(ground.pool[12:15], None)  # imported
-    ground.label(ground.holdout[:3], None)  # imported, but held out
-    ground.label(ground.holdout[3:9], EVALUATION)
+    ground.label(ground.reserved[6:9], None)  # imported, but reserved
+    ground.label(ground.reserved[9:12], HARD)
+    ground.label(ground.reserved[:6], RANDOM)
     ground.label(ground.pool[15:18], ReviewKind.AUDIT)
     ground.label(ground.pool[18:21], ReviewKind.GOLD)
     ground.label(ground.pool[21:24], HARD, NONE_OF_THESE)
-    ground.label(ground.pool[24:27], ReviewKind.CONTROL)
-    with transaction(ground.parts.database) as session:
-        session.execute(sa.update(ImageRow).where(ImageRow.id == ground.pool[0]).values(bridge=True))
+    ground.label(ground.pool[24:27], ReviewKind.HARD)
 
     report = version(ground, learnt(ground)).report
 
-    assert report["examples"] == 11 + 3 + 3
-    assert report["evaluation_labels"] == 6
+    assert report["examples"] == 12 + 3 + 3
+    assert report["random_labels"] == 6
 
 
 def test_a_withdrawn_label_is_not_learnt_from(ground: Ground) -> None:
@@ -135,53 +144,49 @@ def test_a_withdrawn_label_is_not_learnt_from(ground: Ground) -> None:
     assert version(ground, learnt(ground)).report["examples"] == 11
 
 
-def test_under_five_calibration_labels_a_class_it_says_uncalibrated(ground: Ground) -> None:
+def test_under_twenty_labels_of_the_stream_it_says_uncalibrated(ground: Ground) -> None:
     ground.label(ground.pool[:12], HARD)
-    ground.label(ground.pool[12:18], CALIBRATION)
+    ground.label(ground.reserved[:19], RANDOM)
 
     report = version(ground, learnt(ground)).report
 
     assert (report["temperature"], report["calibrated"]) == (0.5, False)
 
 
-def test_under_thirty_evaluation_labels_the_accuracy_is_not_yet_known(ground: Ground) -> None:
+def test_under_thirty_random_labels_the_accuracy_is_not_yet_known(ground: Ground) -> None:
     ground.label(ground.pool[:12], HARD)
-    ground.label(ground.holdout[:29], EVALUATION)
+    ground.label(ground.reserved[:29], RANDOM)
 
     report = version(ground, learnt(ground)).report
 
-    assert (report["evaluation_labels"], report["accuracy"], report["accuracy_interval"]) == (29, None, None)
+    assert (report["random_labels"], report["accuracy"], report["accuracy_interval"]) == (29, None, None)
 
 
-def test_a_random_share_counts_only_when_all_of_it_was_answered(ground: Ground) -> None:
+def test_a_sample_ends_where_the_first_answer_is_missing(ground: Ground) -> None:
     ground.label(ground.pool[:12], HARD)
-    ground.label(ground.holdout[:40], EVALUATION)
-    with transaction(ground.parts.database) as session:  # the last one's query asks the first image too, unanswered
-        query = session.scalars(sa.select(ReviewRow.query_id).order_by(ReviewRow.id.desc()).limit(1)).one()
-        again = sa.update(ReviewRow).where(ReviewRow.image_id == ground.holdout[0])
-        session.execute(again.values(query_id=query))
-        taken_back = sa.update(AnnotationRow).where(
-            AnnotationRow.review_id.in_(sa.select(ReviewRow.id).where(ReviewRow.image_id == ground.holdout[0]))
-        )
-        session.execute(taken_back.values(action="withdrawn"))
+    ground.label(ground.reserved, RANDOM)
+    with transaction(ground.parts.database) as session:
+        review = session.scalars(sa.select(ReviewRow.id).where(ReviewRow.image_id == ground.reserved[35])).one()
+        factories.annotation(session, review, None, action="withdrawn", at=NOW + timedelta(seconds=1))
+        factories.label(session, ground.project.id, ground.reserved[35], None)
 
     report = version(ground, learnt(ground)).report
 
-    assert report["evaluation_labels"] == 38
+    assert report["random_labels"] == report["calibration_labels"] == 35
 
 
 def test_none_of_these_and_twins_are_counted_once_as_they_should(ground: Ground) -> None:
     ground.label(ground.pool[:24], HARD)
-    ground.label(ground.holdout[:30], EVALUATION)
-    ground.label(ground.holdout[30:40], EVALUATION, NONE_OF_THESE)
+    ground.label(ground.reserved[:30], RANDOM)
+    ground.label(ground.reserved[30:40], RANDOM, NONE_OF_THESE)
     with transaction(ground.parts.database) as session:  # the last two are twins of the first
-        founder = session.scalars(sa.select(ImageRow.group_id).where(ImageRow.id == ground.holdout[0])).one()
-        twins = sa.update(ImageRow).where(ImageRow.id.in_(ground.holdout[-2:]))
+        founder = session.scalars(sa.select(ImageRow.group_id).where(ImageRow.id == ground.reserved[0])).one()
+        twins = sa.update(ImageRow).where(ImageRow.id.in_(ground.reserved[-2:]))
         session.execute(twins.values(group_id=founder))
 
     report = version(ground, learnt(ground)).report
 
-    assert report["evaluation_labels"] == 38
+    assert report["random_labels"] == 38
     assert report["accuracy"] <= 30 / 38
 
 
@@ -208,14 +213,14 @@ def test_one_example_of_a_class_is_enough_and_a_class_without_any_is_named(groun
 
 
 def test_where_all_embeddings_are_the_same_a_version_is_still_made(ground: Ground) -> None:
-    same = add_images(ground, 12, Side.POOL, vector=lambda vector: np.ones(8))
+    same = add_images(ground, 12, False, vector=lambda vector: np.ones(8))
     ground.label(same, HARD)
 
     assert learnt(ground) == 1
 
 
 def test_an_embedding_that_is_not_finite_is_left_out_and_named(ground: Ground) -> None:
-    broken = add_images(ground, 1, Side.POOL, vector=lambda vector: np.where(vector > 0, np.inf, vector))
+    broken = add_images(ground, 1, False, vector=lambda vector: np.where(vector > 0, np.inf, vector))
     ground.label([*ground.pool[:12], *broken], HARD)
 
     report = version(ground, learnt(ground)).report
@@ -239,9 +244,9 @@ def test_a_vector_that_is_gone_leaves_its_image_out_until_it_is_back(ground: Gro
 
 
 def test_the_training_set_is_rebuilt_to_the_same_hash_whatever_came_later(ground: Ground) -> None:
-    waiting = add_images(ground, 3, Side.POOL, ready=False)
+    waiting = add_images(ground, 3, False, ready=False)
     ground.label([*ground.pool[:24], *waiting], None)
-    ground.label(ground.pool[24:48], CALIBRATION)
+    ground.label(ground.reserved[:24], RANDOM)
     number = learnt(ground)
     with transaction(ground.parts.database) as session:  # what waited gets its group and prelabel
         for image_id in waiting:
@@ -250,6 +255,9 @@ def test_the_training_set_is_rebuilt_to_the_same_hash_whatever_came_later(ground
             prelabel(session, image_id, [0.5, 0.3, 0.2])
         factories.label(session, ground.project.id, ground.pool[0], "bird")
         factories.label(session, ground.project.id, ground.pool[1], None)
+        factories.label(session, ground.project.id, ground.reserved[0], None)
+        stream.reserve(session, ground.project.id, 0.001, 100, Actor("policy", "", NOW))
+    ground.label(ground.pool[2:4], RANDOM)  # drawn now: no later version learns from them
     ground.label(ground.pool[48:60], HARD)
 
     with reading(ground.parts.database) as session:
@@ -270,7 +278,7 @@ def test_it_is_due_after_enough_new_usable_labels_and_not_before(ground: Ground)
         answers.append(due(ground.parts, ground.project.id))
     learnt(ground)
     answers.append(due(ground.parts, ground.project.id))
-    ground.label(ground.holdout[:20], EVALUATION)
+    ground.label(ground.reserved[:20], RANDOM)
     ground.label(ground.pool[12:26], HARD, NONE_OF_THESE)
     answers.append(due(ground.parts, ground.project.id))
     ground.label(ground.pool[26:38], HARD)
@@ -292,7 +300,7 @@ def test_it_is_due_by_the_schedule_with_any_new_label_and_never_without(ground: 
 
 
 def test_labels_that_waited_for_their_embedding_count_as_new_once_it_is_there(ground: Ground) -> None:
-    waiting = add_images(ground, 12, Side.POOL, ready=False)
+    waiting = add_images(ground, 12, False, ready=False)
     ground.label([*ground.pool[:12], *waiting], None)
     learnt(ground)
     before = due(ground.parts, ground.project.id)
@@ -325,7 +333,7 @@ def test_a_changed_engine_asks_for_a_new_version_once_it_has_looked(ground: Grou
 
 def test_a_version_better_than_the_engine_is_promoted_once_with_its_reasons(ground: Ground) -> None:
     ground.label(ground.pool[:30], HARD)
-    ground.label(ground.holdout, EVALUATION)
+    ground.label(ground.reserved, RANDOM)
     learnt(ground)
 
     answers = [judged(ground), judged(ground)]
@@ -336,10 +344,10 @@ def test_a_version_better_than_the_engine_is_promoted_once_with_its_reasons(grou
     assert "against the engine's pre-labels" in str(reasons) and "1 verdict" in str(reasons)
 
 
-def test_a_version_worse_than_the_engine_is_refused(ground: Ground) -> None:
+def test_a_version_worse_than_the_engine_is_refused_once_the_stream_tells(measured: Ground) -> None:
+    ground = measured
     for image in ground.pool[:30]:
         ground.label([image], HARD, ground.project.config.classes[(ground.truth[image] + 1) % 3])  # all wrong
-    ground.label(ground.holdout, EVALUATION)
     learnt(ground)
 
     assert judged(ground) == 0
@@ -347,13 +355,16 @@ def test_a_version_worse_than_the_engine_is_refused(ground: Ground) -> None:
     assert predicted(ground) == 0
 
 
-def test_too_few_evaluation_labels_are_said_once_and_judged_when_there_are_enough(ground: Ground) -> None:
-    ground.label(ground.pool[:30], HARD)
-    ground.label(ground.holdout[:29], EVALUATION)
+def test_too_few_labels_are_said_once_and_judged_when_the_stream_has_enough(
+    database: sa.Engine, tmp_path: Path, make_project: MakeProject
+) -> None:
+    ground = make_ground(database, tmp_path / "home", make_project(database), reserved=100)
+    ground.label(ground.pool[:29], HARD)
+    ground.label(ground.reserved[:99], RANDOM)
     learnt(ground)
 
     early = [judged(ground), judged(ground)]
-    ground.label(ground.holdout[29:], EVALUATION)
+    ground.label(ground.reserved[99:], RANDOM)
     late = judged(ground)
 
     assert (early, late) == ([0, 0], 1)
@@ -372,7 +383,7 @@ def test_a_worse_candidate_leaves_the_champion_in_use(ground: Ground) -> None:
 
 def crown_first(ground: Ground) -> None:
     ground.label(ground.pool[:30], HARD)
-    ground.label(ground.holdout, EVALUATION)
+    ground.label(ground.reserved, RANDOM)
     learnt(ground)
     assert judged(ground) == 1
 
@@ -389,14 +400,14 @@ def test_the_champion_predicts_everything_and_leaves_evidence_where_people_looke
     stored = read_predictions(ground.parts.settings.home, file.path, file.sha256)
     assert stored.image_ids.tolist() == sorted(ground.truth)
     assert np.allclose(stored.probs.sum(axis=1), 1, atol=0.01)
-    assert set(ground.scalars(sa.select(PredictionRow.image_id))) == {*ground.pool[:30], *ground.holdout}
+    assert set(ground.scalars(sa.select(PredictionRow.image_id))) == {*ground.pool[:30], *ground.reserved}
 
 
 def test_new_images_make_the_predictions_stale_and_old_files_are_removed(ground: Ground) -> None:
     crown_first(ground)
     predicted(ground)
 
-    add_images(ground, 5, Side.POOL)
+    add_images(ground, 5, False)
     rows = [predicted(ground), predicted(ground)]
 
     assert rows == [105, 0]
@@ -409,7 +420,7 @@ def test_a_damaged_prediction_file_is_made_again(ground: Ground, damage: str) ->
     predicted(ground)
     [path] = (ground.parts.settings.home / "predictions").rglob("*.safetensors")
     if damage == "flip":
-        path.write_bytes(path.read_bytes()[:-1] + b"\x00")
+        path.write_bytes(path.read_bytes()[:-1] + bytes([path.read_bytes()[-1] ^ 255]))
     else:
         path.unlink()
 
@@ -492,7 +503,7 @@ def test_the_champion_hashes_to_its_card_and_a_changed_card_is_refused(ground: G
 def test_a_project_without_images_learns_nothing(
     database: sa.Engine, tmp_path: Path, make_project: MakeProject
 ) -> None:
-    empty = make_ground(database, tmp_path, make_project(database), pool=0, holdout=0)
+    empty = make_ground(database, tmp_path, make_project(database), pool=0, reserved=0)
 
     assert not due(empty.parts, empty.project.id)
     assert learnt(empty) == 0

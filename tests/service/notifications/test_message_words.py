@@ -15,15 +15,15 @@ from db.repositories.labels.labels import DISPUTED, NewLabel
 from db.repositories.reviews.annotations import NewAnnotation, annotators, record
 from db.session import reading, transaction
 from db.tables import MessageRow
-from db.views import figures, weekly
+from db.views import figures, project_history
 from labeling.estimates import Estimate
 from labeling.project import Policy, Project, Team
 from labeling.types import AnnotationAction, ImageId, LabelSource, ReviewKind
-from service.figures.accuracy import HoldoutByVersion, OneVersion
+from service.figures.accuracy import AccuracyByVersion, OneVersion
 from service.figures.estimates import estimate
 from service.figures.figures import write
 from service.figures.label_errors import SentBack
-from service.figures.label_quality import Coverage, HoldoutLabels, LabelQuality, Suspects
+from service.figures.label_quality import Coverage, LabelQuality, RandomLabels, Suspects
 from service.notifications.summary import Measured, Person, Week, weekly_words
 from service.settings import keep_secret
 from service.work.notifications import deliver_due, write_due
@@ -38,6 +38,7 @@ WEEK = Week(
     labelled=120,
     agreement=Measured(0.91, 0.85, 0.95, 64),
     accuracy=Measured(None, None, None, 12),
+    wrong_labels="not yet known; it needs 30 labels",
     verdict="not yet known",
     people=[Person("annotator 3F2A", 41, 1.25)],
     disputes=2,
@@ -54,7 +55,8 @@ def test_a_week_says_its_figures_with_their_intervals_and_what_is_not_known() ->
     for line in (
         "- 42 images labelled this week (41 by people, 1 by import); 120 labelled in all.",
         "- People agree: 91.0% (95 % interval 85.0% to 95.0%, 64 images).",
-        "- Accuracy on the hold-out: not yet known (12 images so far).",
+        "- Accuracy on the random stream: not yet known (12 images so far).",
+        "- Labels that are wrong: not yet known; it needs 30 labels.",
         "- annotator 3F2A: 41 answers, 1.2 hours",
         "- drift of inputs: look",
         "- version 2 of the project file: clearer",
@@ -101,7 +103,7 @@ def test_the_week_is_counted_from_the_facts_of_that_week_on_both_databases(
     (message,) = rows_of(any_database, MessageRow)
     facts = message.body["facts"]
     with reading(any_database) as session:
-        worked = weekly.worked(session, project.id, NOW - timedelta(days=5), NOW + timedelta(days=1))
+        worked = project_history.worked(session, project.id, NOW - timedelta(days=5), NOW + timedelta(days=1))
     assert (first, second) == ({"written": 1}, {"written": 0})
     assert (tried, rests) == ({"delivered": 0, "failed": 1}, {"delivered": 0, "failed": 0})
     assert (facts["labels"], facts["disputes"]) == ({"people": 1}, 1)
@@ -139,7 +141,7 @@ def _a_week(database: sa.Engine, project: Project) -> None:
         champion = OneVersion(version=1, promoted=True, champion=True, **interval)
         judged = LabelQuality(
             verdict="not yet", words="", in_the_way=[], criteria=[], coverage=Coverage(3, 2), sources=[], classes=[],
-            slices=[], holdout=HoldoutLabels(1, 0, 0, 0), suspects=Suspects(0, 0, SentBack(0, 0, 0)),
+            slices=[], random=RandomLabels(1, 0, 0, 0), suspects=Suspects(0, 0, SentBack(0, 0, 0)),
         )  # fmt: skip
-        kept = [write(HoldoutByVersion([champion])), write(judged)]
+        kept = [write(AccuracyByVersion([champion])), write(judged)]
         figures.keep(session, project.id, kept, "now", NOW)

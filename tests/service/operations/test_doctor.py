@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -17,16 +18,23 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from db import migrate
+from db.repositories.images import groups
+from db.repositories.images.groups import TOO_MANY, Grouping
+from db.repositories.projects import projects
 from db.repositories.running import heartbeats
 from db.session import make_engine, transaction
-from labeling.adapters.label_studio.client import LabelStudio, StudioProject
+from labeling.adapters.label_studio.client import LabelStudio, ProjectSettings, StudioProject
 from labeling.errors import LabelStudioUnavailable
 from labeling.project import Policy, Project
-from labeling.types import ReviewKind
+from labeling.types import Actor, ReviewKind
 from service.label_studio.webhook import HEADER, path_of, secret_of
 from service.operations.doctor import Check, examine
+from service.schema import bring_to_head
 from service.settings import Settings
 from service.work.review.push import push
+from service.work.review.sync import sync
+from tests import factories
+from tests.conftest import NOW
 from tests.fakes_label_studio import FakeLabelStudio
 from tests.reviewing import SECRET, ask, make_parts
 
@@ -51,6 +59,17 @@ class Studio(FakeLabelStudio):
 
     def project(self, project_id: int) -> StudioProject:
         return msgspec.structs.replace(super().project(project_id), sampling=self.sampling)
+
+    def write_project(self, project_id: int, settings: ProjectSettings) -> None:
+        super().write_project(project_id, settings)
+        self.sampling = "Uncertainty sampling"
+
+    def shown(self) -> dict[str, Any]:
+        """The prediction of the task that is served first, and may be spoilt."""
+        task = self.next_task(next(iter(self.projects)))
+        assert task is not None
+        prediction: dict[str, Any] = self.tasks_there[task]["predictions"][-1]
+        return prediction
 
 
 class Server:
@@ -101,6 +120,14 @@ class Patient:
     project: Project
     ls_project: int = field(default=0)
 
+    def sync(self, *, full: bool) -> None:
+        """What `hardcase sync animals`, or `hardcase sync animals --full`, has the worker do."""
+        studio = cast(LabelStudio, self.studio)
+        parts = make_parts(self.database, self.settings.home, studio, port=self.web.port)
+        sync(parts, self.project.id, full=full)
+        push(parts, self.project.id, full=full)
+        parts.jobs.close()
+
     def examine(self) -> dict[str, Check]:
         found = examine(self.settings, self.database, cast(LabelStudio, self.studio))
         return {check.name: check for check in found}
@@ -124,7 +151,7 @@ def patient(
 ) -> Iterator[Patient]:
     project = make_project(database, policy=Policy(engine="scripted"))
     with transaction(database) as session:
-        ask(session, project, 1, [ReviewKind.EVALUATION, ReviewKind.HARD], probs=[(0.5, 0.3, 0.2), (0.4, 0.3, 0.3)])
+        ask(session, project, 1, [ReviewKind.RANDOM, ReviewKind.HARD], probs=[(0.5, 0.3, 0.2), (0.4, 0.3, 0.3)])
         heartbeats.beat(session, "worker-0", datetime.now(UTC), datetime.now(UTC), {})
     studio = Studio()
     parts = make_parts(database, tmp_path, cast(LabelStudio, studio), port=server.port)
@@ -149,6 +176,8 @@ def test_nothing_is_wrong_with_a_hardcase_that_is_well(patient: Patient) -> None
         "web answers",
         "Label Studio answers",
         "animals: engine loads",
+        "animals: near-duplicates",
+        "animals: project is in Label Studio",
         "animals: labelling config in step",
         "animals: served by lowest score",
         "animals: webhook present",
@@ -171,7 +200,12 @@ def test_a_database_that_is_not_at_head_is_all_that_is_asked_about(tmp_path: Pat
     checks = examine(Settings(home=tmp_path), database, cast(LabelStudio, Studio()))
 
     assert [(check.name, check.ok) for check in checks] == [("database at head", False)]
-    assert "hardcase init" in checks[0].way_out
+    if at == "nothing":
+        assert checks[0].way_out == "run `hardcase init`"
+        bring_to_head(database)  # which is what it does
+        assert examine(Settings(home=tmp_path), database, cast(LabelStudio, Studio()))[0].ok
+    else:
+        assert checks[0].way_out.startswith("update this hardcase")
     database.dispose()
 
 
@@ -250,12 +284,17 @@ def test_no_token_is_wrong(patient: Patient) -> None:
 def test_an_engine_that_does_not_load_is_wrong(
     engine: str, database: sa.Engine, tmp_path: Path, make_project: Any
 ) -> None:
-    make_project(database, policy=Policy(engine=engine))
+    project = make_project(database, policy=Policy(engine=engine))
 
     checks = {c.name: c for c in examine(Settings(home=tmp_path), database, cast(LabelStudio, Studio()))}
 
     assert not checks["animals: engine loads"].ok
-    assert "project edit animals" in checks["animals: engine loads"].way_out
+    assert "project edit animals FILE --reason WHY" in checks["animals: engine loads"].way_out
+    with transaction(database) as session:
+        mended = replace(project.config, policy=Policy(engine="scripted"))
+        projects.configure(session, project.id, mended, Actor("test", "WHY", datetime.now(UTC)))
+    checks = {c.name: c for c in examine(Settings(home=tmp_path), database, cast(LabelStudio, Studio()))}
+    assert checks["animals: engine loads"].ok
 
 
 def test_a_labelling_config_that_somebody_changed_is_wrong(patient: Patient) -> None:
@@ -326,7 +365,87 @@ def test_an_answer_of_just_now_is_well(patient: Patient) -> None:
 def test_a_project_that_was_deleted_in_label_studio_is_wrong(patient: Patient) -> None:
     del patient.studio.projects[patient.ls_project]
 
-    assert {"labelling config in step", "served by lowest score"} <= set(patient.wrong())
+    assert patient.wrong() == ["project is in Label Studio"]
+    assert "restore it there" in patient.examine()["animals: project is in Label Studio"].way_out
+
+
+# the way out
+
+
+def _no_predictions(patient: Patient) -> None:
+    for task in patient.studio.tasks_there.values():
+        task["predictions"].clear()
+
+
+def _another_order(patient: Patient) -> None:
+    for task in patient.studio.tasks_there.values():
+        task["predictions"][-1]["score"] = 0.999 - task["predictions"][-1]["score"]
+
+
+def _a_class_in_a_blind_task(patient: Patient) -> None:
+    [blind] = [t["predictions"][-1] for t in patient.studio.tasks_there.values() if not t["predictions"][-1]["result"]]
+    blind["result"] = [{"type": "choices", "value": {"choices": ["cat"]}}]
+
+
+def _set(patient: Patient, **settings: Any) -> None:
+    found = patient.studio.projects[patient.ls_project]
+    found |= {name: value for name, value in settings.items() if name == "model_version"}
+    if "label_config" in settings:
+        found["settings"] = replace(found["settings"], label_config=settings["label_config"])
+
+
+def _an_old_answer(patient: Patient) -> None:
+    patient.studio.be_at(datetime.now(UTC) - timedelta(hours=1))
+    patient.studio.answer(next(iter(patient.studio.tasks_there)), "cat")
+
+
+SPOILT: dict[str, tuple[str, Callable[[Patient], object]]] = {
+    "config of others": ("labelling config in step", lambda p: _set(p, label_config="<View/>")),
+    "config that is not XML": ("labelling config in step", lambda p: _set(p, label_config="<View")),
+    "another sampling": ("served by lowest score", lambda p: setattr(p.studio, "sampling", "Sequential sampling")),
+    "no version shown": ("served by lowest score", lambda p: _set(p, model_version="")),
+    "another version shown": ("served by lowest score", lambda p: _set(p, model_version="v9-q9")),
+    "no predictions": ("served by lowest score", _no_predictions),
+    "one without a prediction": ("served by lowest score", lambda p: p.studio.shown().update(model_version="mine")),
+    "no score": ("served by lowest score", lambda p: p.studio.shown().update(score=None)),
+    "another order": ("served by lowest score", _another_order),
+    "a class in a blind task": ("served by lowest score", _a_class_in_a_blind_task),
+    "no webhook": ("webhook present", lambda p: p.studio.hooks.clear()),
+    "a webhook with another secret": (
+        "webhook present",
+        lambda p: next(iter(p.studio.hooks.values())).update(headers={HEADER: "other"}),
+    ),
+    "a webhook with another address": (
+        "webhook present",
+        lambda p: next(iter(p.studio.hooks.values())).update(url="http://127.0.0.1:1/elsewhere"),
+    ),
+    "an answer that waits": ("answers are swept", _an_old_answer),
+}
+
+
+@pytest.mark.parametrize("what", SPOILT)
+def test_the_command_that_doctor_names_mends_what_it_saw_and_is_needed_once(patient: Patient, what: str) -> None:
+    name, spoil = SPOILT[what]
+    spoil(patient)
+    wrong, way_out = patient.wrong(), patient.examine()[f"animals: {name}"].way_out
+    command = re.search(r"`hardcase sync animals( --full)?`", way_out)
+    assert command is not None
+
+    patient.sync(full=command[1] is not None)
+
+    assert (wrong, patient.wrong()) == ([name], [])
+    orders = patient.studio.projects[patient.ls_project]["model_version"]
+    patient.sync(full=True)
+    assert patient.studio.projects[patient.ls_project]["model_version"] == orders
+
+
+@pytest.mark.parametrize("what", ["no version shown", "another version shown", "no predictions", "another sampling"])
+def test_an_ordinary_sweep_mends_it_as_well(patient: Patient, what: str) -> None:
+    SPOILT[what][1](patient)
+
+    patient.sync(full=False)
+
+    assert patient.wrong() == []
 
 
 def test_one_project_that_is_wrong_hides_nothing_of_the_next(patient: Patient, make_project: Any) -> None:
@@ -363,3 +482,25 @@ def _examine_over_http(patient: Patient, token: str, *, accepted: bool) -> dict[
     checks = examine(settings, patient.database, studio)
     studio.close()
     return {check.name: check for check in checks}
+
+
+def test_a_large_share_of_images_in_groups_is_worth_a_look(patient: Patient) -> None:
+    with transaction(patient.database) as session:
+        one = factories.group(session, patient.project.id)
+        for _ in range(30):
+            factories.image(session, patient.project.id, group_id=one)
+
+    check = patient.examine()[f"{patient.project.config.name}: near-duplicates"]
+
+    assert not check.ok
+    assert "the largest of 30" in check.detail and "--regroup" in check.way_out
+
+
+def test_images_that_stay_apart_because_too_many_would_join_are_said(patient: Patient) -> None:
+    reason = "60 of 250 images would have joined others, more than 20%: only equal bytes are one image"
+    with transaction(patient.database) as session:
+        groups.freeze(session, patient.project.id, Grouping(TOO_MANY, -1, -1, 250, reason, NOW))
+
+    check = patient.examine()[f"{patient.project.config.name}: near-duplicates"]
+
+    assert not check.ok and reason in check.detail

@@ -22,8 +22,8 @@ from labeling.adapters.storage.embedding_store import EmbeddingStore
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.prelabel.engine import Item, Look, no_vectors
 from labeling.prelabel.engines.scripted import ScriptedEngine
-from labeling.project import EngineUse, Project
-from labeling.types import Evidence, Outcome, Prelabel, Side
+from labeling.project import RESERVED, EngineUse, Project
+from labeling.types import Evidence, Outcome, Prelabel
 from service.settings import Settings
 from service.work.failpoints import Failpoints
 from service.work.prelabel.escalate import escalate_batch
@@ -144,10 +144,16 @@ def said_by(parts: EscalatingParts, engine: str) -> dict[int, PrelabelRow]:
         return {row.image_id: row for row in rows}
 
 
-def on_side(parts: EscalatingParts, side: Side) -> set[int]:
+def everyone(parts: EscalatingParts) -> set[int]:
     with reading(parts.database) as session:
-        query = sa.select(ImageRow.id).join(GroupRow, GroupRow.id == ImageRow.group_id).where(GroupRow.side == side)
-        return set(session.scalars(query))
+        return set(session.scalars(sa.select(ImageRow.id).where(ImageRow.group_id.is_not(None))))
+
+
+def learnable(parts: EscalatingParts) -> set[int]:
+    """Images whose groups are not reserved: what is said of them may be learnt from."""
+    with reading(parts.database) as session:
+        of_group = sa.select(ImageRow.id).join(GroupRow, GroupRow.id == ImageRow.group_id)
+        return set(session.scalars(of_group.where(GroupRow.position >= RESERVED)))
 
 
 def failures_of(parts: EscalatingParts, project: Project) -> list[Failure]:

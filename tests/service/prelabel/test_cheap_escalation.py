@@ -19,13 +19,21 @@ from labeling.prelabel.engines.few_shot import FewShotEngine
 from labeling.prelabel.engines.projected import ProjectedEngine
 from labeling.prelabel.engines.scripted import ScriptedEngine
 from labeling.project import EngineUse, Policy, Project
-from labeling.types import ReviewKind, Side
+from labeling.types import ReviewKind
 from service.settings import Settings
 from service.work.engines.encoders import texts_of
 from service.work.engines.factory import make_engine
 from service.work.prelabel.prelabel import prelabel_batch
 from tests.service.labelled_pool import Ground
-from tests.service.prelabel.escalating import EscalatingParts, add_pictures, escalate, make_escalating, on_side, said_by
+from tests.service.prelabel.escalating import (
+    EscalatingParts,
+    add_pictures,
+    escalate,
+    everyone,
+    learnable,
+    make_escalating,
+    said_by,
+)
 from tests.unit.prelabel.pictures import grey
 
 FEW_SHOT, PROJECTED = EngineUse("few-shot", examples=4), EngineUse("projected")
@@ -34,7 +42,7 @@ Make = Callable[..., Project]
 
 
 def _prepared(database: sa.Engine, folder: Path, make_project: Make, use: EngineUse) -> tuple[Project, EscalatingParts]:
-    project = make_project(database, policy=Policy(engine="scripted", holdout_share=0.2, escalation=(use,)))
+    project = make_project(database, policy=Policy(engine="scripted", escalation=(use,)))
     return project, make_escalating(database, folder, project, DOUBTFUL)
 
 
@@ -49,7 +57,7 @@ def test_few_shot_waits_for_labels_and_looks_again_when_they_have_doubled(
     project, parts = _prepared(database, tmp_path, make_project, FEW_SHOT)
     parts.dear = {"few-shot": make_engine(project, Settings(home=tmp_path), FEW_SHOT)}
     add_pictures(parts, project, 40)
-    pool = sorted(on_side(parts, Side.POOL))
+    pool, images = sorted(learnable(parts)), everyone(parts)
 
     waiting = escalate(parts, project)
     _label(parts, project, pool[:4])
@@ -60,9 +68,9 @@ def test_few_shot_waits_for_labels_and_looks_again_when_they_have_doubled(
 
     late = said_by(parts, "few-shot")
     assert waiting == again == [{"done": 0, "failed": 0, "left": 0}]
-    assert sum(count["done"] for count in first) == len(pool) - 4 == len(early)
+    assert sum(count["done"] for count in first) == len(images) - 4 == len(early)
     assert {row.revision for row in early.values()} == {f"{_revision(project)}-4"}
-    assert {late[image].revision for image in pool[8:]} == {f"{_revision(project)}-8"}
+    assert {late[image].revision for image in images - set(pool[:8])} == {f"{_revision(project)}-8"}
     assert all(row.evidence["examples"] and image not in row.evidence["examples"] for image, row in early.items())
 
 

@@ -24,7 +24,7 @@ from tests import factories
 from tests.conftest import NOW
 from tests.service.labelled_pool import REVISION, add_champion, make_parts, seed_images
 
-POLICY = Policy(query_size=8, shares=Shares(0, 0, 100, 5, 0, 0, 0))
+POLICY = Policy(query_size=8, shares=Shares(0, 0, 100, 0))
 AGENT, SECOND = Stage(1, "agent:box/small", "agent-1"), Stage(2, "agent:box/large", "second-1")
 
 
@@ -57,11 +57,12 @@ def _say(
         factories.prelabel(session, image, [], engine="agent", revision=stage.revision, **said)
 
 
-def _asked(parts: Parts, project: Project) -> list[int]:
+def _asked(parts: Parts, project: Project, *, representative: bool = False) -> list[int]:
+    """Those that the strategy doubts, or the representative ones, in their order."""
     choose_query(parts, project.id, Trigger.PROMOTED, force=True)
     with reading(parts.database) as session:
         query = sa.select(ReviewRow).where(ReviewRow.kind == ReviewKind.HARD).order_by(ReviewRow.place)
-        return [review.image_id for review in session.scalars(query)]
+        return [one.image_id for one in session.scalars(query) if one.representative is representative]
 
 
 def test_images_about_which_engines_contradict_the_champion_are_asked_first(parts: Parts, project: Project) -> None:
@@ -72,7 +73,19 @@ def test_images_about_which_engines_contradict_the_champion_are_asked_first(part
 
     asked = _asked(parts, project)
 
-    assert len(asked) == 8 and set(asked) <= {*surest, most_doubtful}
+    assert len(asked) == 4 and set(asked) <= {*surest, most_doubtful}
+
+
+def test_contradicted_images_are_served_in_the_order_in_which_they_were_asked(parts: Parts, project: Project) -> None:
+    pool = _sure_of_cats(parts, project)
+    for image in pool[:32]:
+        _say(parts, project, AGENT, image, "dog")
+
+    asked = _asked(parts, project)
+    served = [int(review.image_id) for review in read_queue(parts, project.id).reviews]
+
+    assert len(set(asked) & set(pool[:32])) > 1
+    assert [image for image in served if image in asked] == asked
 
 
 def test_a_flagged_answer_is_asked_about_even_if_it_agrees(parts: Parts, project: Project) -> None:
@@ -106,7 +119,7 @@ def test_answers_that_agree_or_abstain_change_nothing_in_what_is_asked(
 
 def test_without_a_champion_the_last_engine_that_did_not_abstain_is_shown(parts: Parts, project: Project) -> None:
     images = seed_images(parts, project, 40)
-    asked = _asked(parts, project)
+    asked = _asked(parts, project, representative=True)
     _say(parts, project, SECOND, asked[0], "bird")
     _say(parts, project, AGENT, asked[0], "dog")  # written later, and stands before it
     _say(parts, project, AGENT, asked[1], "dog")

@@ -1,4 +1,4 @@
-"""Terms per engine: fitted on the calibration half only, once for the same labels, used where engines are compared."""
+"""Terms per engine: fitted on the random stream only, once for the same labels, used where engines are compared."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from db.repositories.engines import calibrations, engines_in_force
 from db.repositories.engines.engines_in_force import Stage
 from db.session import reading, transaction
 from db.views import dashboard
-from labeling.learn.calibration import in_temperature_half
 from labeling.project import Project
 from labeling.types import NONE_OF_THESE, ReviewKind
 from service.work.figures.refresh import refresh
@@ -29,16 +28,10 @@ AGENT = Stage(1, "agent:box/small", "agent-1")
 
 @pytest.fixture
 def ground(database: sa.Engine, tmp_path: Path, make_project: Callable[..., Project]) -> Ground:
-    made = make_ground(database, tmp_path, make_project(database), pool=120, holdout=60)
+    made = make_ground(database, tmp_path, make_project(database), pool=120, reserved=60)
     with transaction(database) as session:
         engines_in_force.note(session, made.project.id, Stage(0, "bundled", REVISION), NOW)
     return made
-
-
-def _halves(ground: Ground) -> tuple[list[int], list[int]]:
-    """Images of the pool in the half that fits temperatures, and in the other."""
-    inside = [i for i in ground.pool if in_temperature_half(f"{i - 1:064x}", ground.project.salt)]
-    return inside, [i for i in ground.pool if i not in inside]
 
 
 def _numbers(ground: Ground, revision: str = REVISION) -> tuple[int, int]:
@@ -60,12 +53,11 @@ def _agent_says(ground: Ground, images: list[int], *, right: float) -> None:
             factories.prelabel(session, image, [], engine="agent", revision=AGENT.revision, **said)
 
 
-def test_terms_rest_on_the_calibration_half_alone_and_the_same_labels_make_no_second_row(ground: Ground) -> None:
-    inside, outside = _halves(ground)
-    ground.label(inside[:30], ReviewKind.CALIBRATION)
-    ground.label(outside[:20], ReviewKind.CALIBRATION)
-    ground.label(outside[20:40], ReviewKind.HARD)
-    ground.label(ground.holdout, ReviewKind.EVALUATION)
+def test_terms_rest_on_the_random_stream_alone_and_the_same_labels_make_no_second_row(ground: Ground) -> None:
+    ground.label(ground.reserved[:30], ReviewKind.RANDOM)
+    ground.label(ground.pool[:40], ReviewKind.HARD)
+    ground.label(ground.reserved[40:50], ReviewKind.HARD)
+    ground.label(ground.reserved[50:], None)
 
     first, second = calibrate(ground.parts, ground.project.id), calibrate(ground.parts, ground.project.id)
 
@@ -74,24 +66,22 @@ def test_terms_rest_on_the_calibration_half_alone_and_the_same_labels_make_no_se
 
 
 def test_a_tenth_more_labels_or_a_changed_one_make_a_new_number(ground: Ground) -> None:
-    inside, _ = _halves(ground)
-    ground.label(inside[:30], ReviewKind.CALIBRATION)
+    ground.label(ground.reserved[:30], ReviewKind.RANDOM)
     calibrate(ground.parts, ground.project.id)
 
-    ground.label(inside[30:32], ReviewKind.CALIBRATION)
+    ground.label(ground.reserved[30:32], ReviewKind.RANDOM)
     few = calibrate(ground.parts, ground.project.id)
-    ground.label(inside[32:33], ReviewKind.CALIBRATION)
+    ground.label(ground.reserved[32:33], ReviewKind.RANDOM)
     enough = calibrate(ground.parts, ground.project.id)
-    ground.label(inside[:1], ReviewKind.CALIBRATION, NONE_OF_THESE)
+    ground.label(ground.reserved[:1], ReviewKind.RANDOM, NONE_OF_THESE)
     changed = calibrate(ground.parts, ground.project.id)
 
     assert [few, enough, changed] == [{"calibrated": 0}, {"calibrated": 1}, {"calibrated": 1}]
     assert _numbers(ground) == (3, 32), "none of these is of no class"
 
 
-def test_below_five_labels_a_class_an_engine_stays_uncalibrated(ground: Ground) -> None:
-    inside, _ = _halves(ground)
-    ground.label(inside[:14], ReviewKind.CALIBRATION)
+def test_below_twenty_labels_an_engine_stays_uncalibrated(ground: Ground) -> None:
+    ground.label(ground.reserved[:14], ReviewKind.RANDOM)
 
     counts = calibrate(ground.parts, ground.project.id)
 
@@ -99,9 +89,8 @@ def test_below_five_labels_a_class_an_engine_stays_uncalibrated(ground: Ground) 
 
 
 def test_the_features_of_a_classifier_stay_as_the_engine_gave_them(ground: Ground) -> None:
-    inside, _ = _halves(ground)
     before = load_pool(ground.parts, ground.project).prelabel_probs
-    ground.label(inside[:40], ReviewKind.CALIBRATION)
+    ground.label(ground.reserved[:40], ReviewKind.RANDOM)
     calibrate(ground.parts, ground.project.id)
 
     pool = load_pool(ground.parts, ground.project)
@@ -113,26 +102,23 @@ def test_the_features_of_a_classifier_stay_as_the_engine_gave_them(ground: Groun
 
 
 def test_an_engine_that_only_names_classes_is_believed_as_often_as_it_was_right(ground: Ground) -> None:
-    inside, _ = _halves(ground)
-    _agent_says(ground, inside, right=0.8)
+    _agent_says(ground, ground.reserved, right=0.8)
     pool = load_pool(ground.parts, ground.project)
 
     before = current_predictions(ground.parts, ground.project, pool).engines[0].shown
-    ground.label(inside[:50], ReviewKind.CALIBRATION)
+    ground.label(ground.reserved[:50], ReviewKind.RANDOM)
     calibrate(ground.parts, ground.project.id)
     after = current_predictions(ground.parts, ground.project, pool).engines[0].shown
 
     said = np.isfinite(after).all(axis=1)
     assert np.isnan(before).all()
-    assert set(pool.image_ids[said].tolist()) == set(inside)
+    assert set(pool.image_ids[said].tolist()) == set(ground.reserved)
     assert after[said].max(axis=1) == pytest.approx(0.8, abs=0.08)
 
 
 def test_the_figure_shows_each_engine_before_and_after_on_labels_that_fitted_nothing(ground: Ground) -> None:
-    inside, _ = _halves(ground)
-    _agent_says(ground, inside, right=0.8)
-    ground.label(inside[:50], ReviewKind.CALIBRATION)
-    ground.label(ground.holdout, ReviewKind.EVALUATION)
+    _agent_says(ground, ground.reserved, right=0.8)
+    ground.label(ground.reserved[:50], ReviewKind.RANDOM)
     calibrate(ground.parts, ground.project.id)
 
     refresh(ground.parts, ground.project.id)
@@ -140,7 +126,7 @@ def test_the_figure_shows_each_engine_before_and_after_on_labels_that_fitted_not
     with reading(ground.parts.database) as session:
         figure = dashboard.figures(session, ground.project.id)["engine_reliability"]
     first, agent = figure.data["engines"]
-    assert (first["engine"], first["measured_on"], first["as_given"]["n"]) == ("bundled", "evaluation labels", 60)
+    assert (first["engine"], first["measured_on"], first["as_given"]["n"]) == ("bundled", "the random stream", 50)
     assert first["calibrated"]["calibration_error"] <= first["as_given"]["calibration_error"]
     assert agent["as_given"] == {"known": False, "n": 0, "calibration_error": None, "bins": []}
     assert agent["calibrated"]["n"] == 50 and agent["calibrated"]["calibration_error"] < 0.15

@@ -1,4 +1,4 @@
-"""Escalation: each image in doubt once by each engine, hold-out never, and nobody is stopped by a broken engine."""
+"""Escalation: each image in doubt once by each engine, reserved or not, and nobody is stopped by a broken engine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from labeling.errors import EndpointSilent, EndpointUnavailable, Invalid, OverBu
 from labeling.prelabel.engine import Item
 from labeling.prelabel.guards.checks import CONFLICT
 from labeling.project import Budget, EngineUse, Policy, Project
-from labeling.types import Actor, Outcome, Prelabel, Side
+from labeling.types import Actor, Outcome, Prelabel
 from service.work.prelabel.escalate import escalate_batch
 from tests import factories
 from tests.conftest import NOW
@@ -30,16 +30,16 @@ from tests.service.prelabel.escalating import (
     EscalatingParts,
     add_pictures,
     escalate,
+    everyone,
     failures_of,
     make_escalating,
-    on_side,
     said_by,
     says,
 )
 
 DOUBTFUL, SURE = (0.4, 0.35, 0.25), (0.9, 0.06, 0.04)
 AGENT, SECOND = EngineUse("agent:box/small"), EngineUse("agent:box/large")
-POLICY = Policy(engine="scripted", holdout_share=0.4, escalation=(AGENT, SECOND))
+POLICY = Policy(engine="scripted", escalation=(AGENT, SECOND))
 
 Make = Callable[..., Project]
 
@@ -69,16 +69,14 @@ def _reconfigure(parts: EscalatingParts, project: Project, policy: Policy) -> Pr
         return projects.configure(session, project.id, config, Actor("test", "a test", NOW))
 
 
-def test_each_image_in_doubt_is_looked_at_once_and_hold_out_images_never(
-    parts: EscalatingParts, project: Project
-) -> None:
+def test_each_image_in_doubt_is_looked_at_once_reserved_or_not(parts: EscalatingParts, project: Project) -> None:
     add_pictures(parts, project, 20)
 
     first = escalate(parts, project, size=4)
     again = escalate(parts, project, size=4)
 
-    assert set(said_by(parts, "agent")) == on_side(parts, Side.POOL) and on_side(parts, Side.HOLDOUT)
-    assert len(parts.dear[AGENT.engine].seen) == len(on_side(parts, Side.POOL)) == sum(c["done"] for c in first)
+    assert set(said_by(parts, "agent")) == everyone(parts)
+    assert len(parts.dear[AGENT.engine].seen) == len(everyone(parts)) == sum(c["done"] for c in first)
     assert again == [{"done": 0, "failed": 0, "left": 0}]
 
 
@@ -102,14 +100,14 @@ def test_the_second_engine_looks_only_at_what_the_first_left_in_doubt_or_contrad
         says("agent", None, outcome=Outcome.ABSTAINED),
     ]
     ids = sorted(add_pictures(parts, project, 12))
-    pool = sorted(on_side(parts, Side.POOL))
+    pool = sorted(everyone(parts))
     parts.dear[AGENT.engine] = Dear("agent", _in_turn(answers))
 
     escalate(parts, project)
 
     said = said_by(parts, "agent")
     going = {image for image in pool if said[image].answer != "cat"}
-    assert set(said_by(parts, "second")) == going and 0 < len(going) < len(pool) < len(ids)
+    assert set(said_by(parts, "second")) == going and 0 < len(going) < len(pool) == len(ids)
 
 
 def _in_turn(answers: list[Prelabel]) -> Callable[[Item], Prelabel]:
@@ -136,7 +134,7 @@ def test_an_engine_that_cannot_be_loaded_is_shown_and_stops_nobody(parts: Escala
     again = escalate(parts, project)
 
     [failure] = failures_of(parts, project)
-    assert set(said_by(parts, "second")) == on_side(parts, Side.POOL)
+    assert set(said_by(parts, "second")) == everyone(parts)
     assert failure.dead and failure.count == 1 and "half there" in failure.reason
     assert counts[-1]["left"] == 0 and again == [{"done": 0, "failed": 0, "left": 0}]
 
@@ -156,7 +154,7 @@ def test_a_broken_engine_is_tried_again_when_the_configuration_changes_or_by_han
     escalate(parts, project)
     retried = len(said_by(parts, "agent"))
 
-    assert (before, retried) == (0, len(on_side(parts, Side.POOL)))
+    assert (before, retried) == (0, len(everyone(parts)))
 
 
 def test_a_spent_budget_leaves_the_rest_to_people_and_a_new_one_goes_on(
@@ -182,7 +180,7 @@ def test_a_spent_budget_leaves_the_rest_to_people_and_a_new_one_goes_on(
 
     assert spent == 3
     assert "people label them" in refused[0].reason and "0.00 USD" in refused[0].reason
-    assert set(said_by(parts, "agent")) == on_side(parts, Side.POOL)
+    assert set(said_by(parts, "agent")) == everyone(parts)
 
 
 def test_a_silent_endpoint_costs_one_image_and_is_not_asked_again(parts: EscalatingParts, project: Project) -> None:
@@ -202,7 +200,7 @@ def test_a_silent_endpoint_costs_one_image_and_is_not_asked_again(parts: Escalat
 
     [failure] = failures_of(parts, project)
     assert failure.dead and "may have been paid" in failure.reason
-    assert len(said_by(parts, "agent")) == len(on_side(parts, Side.POOL)) - 1
+    assert len(said_by(parts, "agent")) == len(everyone(parts)) - 1
     assert len(lost) == asked
 
 
@@ -226,7 +224,7 @@ def test_an_endpoint_that_is_away_fails_no_image_and_what_was_answered_is_kept(
     escalate(parts, project)
 
     assert kept == 2 and failures_of(parts, project) == []
-    assert set(said_by(parts, "agent")) == on_side(parts, Side.POOL)
+    assert set(said_by(parts, "agent")) == everyone(parts)
 
 
 def test_one_bad_image_costs_only_itself_and_is_given_up_after_three_tries(
@@ -246,7 +244,7 @@ def test_one_bad_image_costs_only_itself_and_is_given_up_after_three_tries(
 
     [failure] = failures_of(parts, project)
     assert (failure.count, failure.dead) == (3, True) and len(set(bad)) == 1
-    assert len(said_by(parts, "agent")) == len(on_side(parts, Side.POOL)) - 1
+    assert len(said_by(parts, "agent")) == len(everyone(parts)) - 1
     assert len(said_by(parts, "second")) >= 1, "the next engine is asked about it"
 
 
@@ -303,26 +301,26 @@ def test_a_step_killed_around_its_write_is_done_again_without_doubling(
     parts.failpoint = lambda name: None
     escalate(parts, project)
 
-    assert set(said_by(parts, "agent")) == on_side(parts, Side.POOL)
+    assert set(said_by(parts, "agent")) == everyone(parts)
 
 
 def test_labelled_images_are_left_alone(parts: EscalatingParts, project: Project) -> None:
     add_pictures(parts, project, 10)
-    labelled = sorted(on_side(parts, Side.POOL))[:2]
+    labelled = sorted(everyone(parts))[:2]
     with transaction(parts.database) as session:
         for image in labelled:
             factories.label(session, project.id, image, "cat")
 
     escalate(parts, project)
 
-    assert set(said_by(parts, "agent")) == on_side(parts, Side.POOL) - set(labelled)
+    assert set(said_by(parts, "agent")) == everyone(parts) - set(labelled)
 
 
 def test_the_champion_decides_what_is_in_doubt_and_contradicting_it_is_flagged(
     parts: EscalatingParts, project: Project
 ) -> None:
     add_pictures(parts, project, 10)
-    pool = sorted(on_side(parts, Side.POOL))
+    pool = sorted(everyone(parts))
     probs = [[0.34, 0.33, 0.33] if image in pool[:3] else [0.9, 0.05, 0.05] for image in pool]
     add_champion(parts, project, pool, probs)  # type: ignore[arg-type]
     parts.dear[AGENT.engine] = Dear("agent", lambda item: says("agent", "dog"))

@@ -14,26 +14,26 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from db.session import transaction
+from db.tables import AnnotationRow, LabelRow, ReviewRow
 from labeling.project import EngineUse, Policy, Project
-from labeling.types import LabelSource, ReviewKind, Side
+from labeling.types import ReviewKind
 from service.work.pool.pool import load_pool
 from service.work.prelabel.engine_inputs import shots_for
-from tests import factories
 from tests.service.labelled_pool import Ground, make_ground
 from tests.service.prelabel.escalating import (
     Dear,
     EscalatingParts,
     add_pictures,
     escalate,
+    learnable,
     make_escalating,
-    on_side,
     said_by,
     says,
 )
 
 AGENT, SECOND = EngineUse("agent:box/small", examples=3), EngineUse("agent:box/large", below_margin=1.0)
-POLICY = Policy(engine="scripted", holdout_share=0.3, escalation=(AGENT, SECOND))
-MAY_TEACH = {ReviewKind.HARD, ReviewKind.RELABEL, ReviewKind.CONTROL}
+POLICY = Policy(engine="scripted", escalation=(AGENT, SECOND))
+MAY_TEACH = {ReviewKind.HARD, ReviewKind.RELABEL, ReviewKind.HARD}
 
 
 @pytest.fixture
@@ -68,14 +68,15 @@ def test_an_item_carries_what_is_believed_and_what_the_newest_engine_before_said
 def test_shots_are_the_nearest_labelled_pictures_and_open_when_they_are_wanted(
     ground: Ground, parts: EscalatingParts, project: Project
 ) -> None:
-    pool = sorted(set(add_pictures(parts, project, 12)) & on_side(parts, Side.POOL))
+    images = set(add_pictures(parts, project, 12))
+    pool = sorted(images & learnable(parts))
     taught = replace(ground, parts=parts, project=project, truth=dict.fromkeys(pool, 0))  # type: ignore[arg-type]
     taught.label(pool[:4], ReviewKind.HARD, "dog")
 
     escalate(parts, project)
 
     items = parts.dear[AGENT.engine].seen
-    assert set(said_by(parts, "agent")) == set(pool[4:])
+    assert set(said_by(parts, "agent")) == images - set(pool[:4])
     for item in items:
         assert len(item.shots) == AGENT.examples
         assert {shot.image_id for shot in item.shots} <= set(pool[:4])
@@ -86,7 +87,7 @@ def test_shots_are_the_nearest_labelled_pictures_and_open_when_they_are_wanted(
 
 @pytest.fixture
 def ground(database: sa.Engine, tmp_path: Path, make_project: Callable[..., Project]) -> Ground:
-    return make_ground(database, tmp_path / "ground", make_project(database, name="ground"), pool=24, holdout=8)
+    return make_ground(database, tmp_path / "ground", make_project(database, name="ground"), pool=24, reserved=8)
 
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -95,11 +96,11 @@ def test_only_labels_that_may_teach_are_shown_and_never_to_their_own_group(
     ground: Ground, kinds: list[ReviewKind | None], n: int
 ) -> None:
     with transaction(ground.parts.database) as session:
-        for image in ground.pool:
-            factories.label(session, ground.project.id, image, None, LabelSource.IMPORT)  # forget the last example
+        for table in (LabelRow, AnnotationRow, ReviewRow):  # forget the last example
+            session.execute(sa.delete(table))
     for image, kind in zip(ground.pool, kinds, strict=True):
         ground.label([image], kind)
-    ground.label(ground.holdout[:2], ReviewKind.HARD)
+    ground.label(ground.reserved[:2], ReviewKind.HARD)
     pool = load_pool(ground.parts, ground.project)
 
     shots = shots_for(ground.parts, ground.project, pool, np.arange(len(pool)), n)

@@ -11,10 +11,9 @@ import sqlalchemy as sa
 from db.repositories.engines import engines_in_force
 from db.repositories.running import failures
 from db.session import reading
-from db.tables import GroupRow, ImageRow, PrelabelRow, QueryRow, TallyRow
+from db.tables import ImageRow, PrelabelRow, QueryRow, TallyRow
 from labeling.jobs import JobName
 from labeling.project import EngineUse, Policy, Project
-from labeling.types import Side
 from service.jobs.jobs import queue_of
 from service.work.worker import running_worker
 from tests.service.test_workflows import Home, home_of, jobs_of, pictures, register, settled, wait_until
@@ -41,11 +40,10 @@ def test_a_broken_engine_is_shown_while_the_next_one_and_the_loop_go_on(
         wait_until(lambda: home.count(QueryRow) == 1 and settled(home), "the loop comes to a rest")
 
     with reading(home.database) as session:
-        of_pool = sa.select(ImageRow.id).join(GroupRow, GroupRow.id == ImageRow.group_id)
-        pool = set(session.scalars(of_pool.where(GroupRow.side == Side.POOL, ImageRow.bridge.is_(False))))
+        ready = set(session.scalars(sa.select(ImageRow.id).where(ImageRow.group_id.is_not(None))))
         first, second = engines_in_force.in_force(session, project.id)
         looked = sa.select(PrelabelRow.image_id).where(PrelabelRow.revision == second.revision)
-        assert set(session.scalars(looked)) == pool
+        assert set(session.scalars(looked)) == ready
         assert (first.place, second.place, second.engine) == (0, 2, "scripted")
         [failure] = failures.listing(session, project.id, "escalate")
         assert failure.dead and "scripted:nothing" in failure.reason

@@ -17,6 +17,7 @@ from db.views import dashboard
 from labeling.project import Policy, Project, Team
 from labeling.types import Actor, ReviewKind
 from service.work.quality.agreement import refresh_agreement
+from tests import factories
 from tests.answering import asked_about, people
 from tests.conftest import NOW
 from tests.service.labelled_pool import REVISION, Ground, make_ground
@@ -29,7 +30,7 @@ def figure(ground: Ground, name: str = "agreement") -> dict[str, Any]:
 
 @pytest.fixture
 def ground(database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path) -> Ground:
-    return make_ground(database, tmp_path, make_project(database), pool=120, holdout=0)
+    return make_ground(database, tmp_path, make_project(database), pool=120, reserved=0)
 
 
 def fill(ground: Ground) -> list[int]:
@@ -67,6 +68,20 @@ def test_blind_answers_stand_apart_and_confusions_are_told_with_their_images(gro
     assert [row["label"] for row in data["classes"]] == ["cat", "dog", "bird"]
 
 
+def test_a_prelabel_that_comes_after_the_answers_is_compared(ground: Ground) -> None:
+    fill(ground)
+    with transaction(ground.parts.database) as session:
+        engines_in_force.note(session, ground.project.id, Stage(1, "agent", "agent-1"), NOW)
+    refresh_agreement(ground.parts, ground.project.id)
+    before = figure(ground)["engines"][1]["same"]["n"]
+
+    with transaction(ground.parts.database) as session:
+        factories.prelabel(session, ground.pool[0], [0.8, 0.1, 0.1], engine="agent", revision="agent-1")
+    refresh_agreement(ground.parts, ground.project.id)
+
+    assert (before, figure(ground)["engines"][1]["same"]["n"]) == (0, 1)
+
+
 def test_an_engine_is_compared_with_blind_answers_only(ground: Ground) -> None:
     fill(ground)
 
@@ -96,7 +111,7 @@ def test_names_are_pseudonyms_where_the_policy_says_so(
     database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path
 ) -> None:
     project = make_project(database, policy=Policy(team=Team(pseudonyms=True)))
-    ground = make_ground(database, tmp_path, project, pool=40, holdout=0)
+    ground = make_ground(database, tmp_path, project, pool=40, reserved=0)
     fill(ground)
 
     refresh_agreement(ground.parts, ground.project.id)

@@ -184,7 +184,7 @@ def test_engines_have_no_say_about_blind_kinds_nor_where_their_word_was_accepted
 ) -> None:
     project = make_project(parts.database, policy=Policy(consensus="dawid-skene"))
     _with_a_spammer(parts, project)
-    kinds = [ReviewKind.EVALUATION, ReviewKind.CALIBRATION]
+    kinds = [ReviewKind.RANDOM, ReviewKind.AUDIT]
     blind = _answered(parts, project, [{"bob": "dog"}] * 2, probs=[CAT, CAT], kinds=kinds)
     disputed = _answered(parts, project, [{"ann": "cat", "eve": "dog"}], probs=[CAT], kinds=kinds[:1])
     accepted = _answered(parts, project, [{"bob": "dog"}], probs=[CAT], shown="dog")

@@ -20,7 +20,7 @@ from db.session import reading, transaction
 from db.tables import ImageRow, VersionRow
 from db.views import dashboard
 from labeling.project import Project
-from labeling.types import Actor, Side
+from labeling.types import Actor
 from service.work.quality.alarm_rules import AUTHOR, Watch, follow
 from service.work.quality.drift import refresh_drift
 from tests.answering import asked_about, people
@@ -50,7 +50,7 @@ def bring(
     at: datetime = LATER,
 ) -> None:
     """New images after the champion; it predicts the true class, or these."""
-    new = add_images(ground, n, Side.POOL, vector=shift)
+    new = add_images(ground, n, False, vector=shift)
     with transaction(ground.parts.database) as session:
         session.execute(sa.update(ImageRow).where(ImageRow.id.in_(new)).values(fetched_at=at))
     for position, image in enumerate(new):
@@ -66,7 +66,7 @@ def crown(ground: Ground) -> None:
 
 @pytest.fixture
 def ground(database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path) -> Ground:
-    ground = make_ground(database, tmp_path, make_project(database), pool=200, holdout=0)
+    ground = make_ground(database, tmp_path, make_project(database), pool=200, reserved=0)
     return replace(ground, parts=replace(ground.parts, now=lambda: LATER))
 
 

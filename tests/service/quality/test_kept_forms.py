@@ -20,6 +20,7 @@ from service.work.quality.drift import refresh_drift
 from service.work.quality.label_quality import refresh_label_quality
 from service.work.quality.suspects import refresh_suspects
 from service.work.quality.team import refresh_team
+from service.work.quality.wrong_labels import refresh_wrong_labels
 from tests.service.labelled_pool import Ground
 from tests.service.shipping_ground import shipping_ground
 
@@ -42,6 +43,7 @@ def kept(ground: Ground, name: str) -> dict[str, Any]:
         ("agreement", refresh_agreement),
         ("label_errors", refresh_suspects),
         ("drift", refresh_drift),
+        ("share_of_wrong_labels", refresh_wrong_labels),
         ("label_quality", refresh_label_quality),
     ],
 )

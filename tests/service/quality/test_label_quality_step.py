@@ -18,8 +18,10 @@ from db.views import dashboard
 from db.views import figures as kept
 from db.views.figures import NewFigure
 from db.views.project_stats import labels_now
-from labeling.project import Project
+from labeling.estimates import Estimate
+from labeling.project import Policy, Project, Targets
 from labeling.types import Actor, ImageId, LabelSource, ReviewKind
+from service.figures.figures import write
 from service.labels.resolution import resolve_labels
 from service.work.quality.agreement import refresh_agreement
 from service.work.quality.label_alarms import watch_labels
@@ -29,11 +31,12 @@ from tests import factories
 from tests.answering import asked_about, people
 from tests.conftest import NOW
 from tests.service.labelled_pool import Ground, make_ground
+from tests.service.quality_data import wrong_labels
 
 
 @pytest.fixture
 def ground(database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path) -> Ground:
-    return make_ground(database, tmp_path, make_project(database), pool=100, holdout=0)
+    return make_ground(database, tmp_path, make_project(database), pool=100, reserved=0)
 
 
 def answer_all(ground: Ground, wrong: Callable[[int], bool] = lambda i: False) -> None:
@@ -52,7 +55,13 @@ def with_champion(ground: Ground, accuracy: float, lower: float, upper: float) -
     row = {"version": 3, "champion": True, "promoted": True, "known": True, "n": 120}
     data = {"versions": [{**row, "accuracy": accuracy, "lower": lower, "upper": upper}]}
     with transaction(ground.parts.database) as session:
-        kept.keep(session, ground.project.id, [NewFigure("holdout_by_version", data)], "f", ground.parts.now())
+        kept.keep(session, ground.project.id, [NewFigure("accuracy_by_version", data)], "f", ground.parts.now())
+
+
+def with_wrong_labels(ground: Ground, share: Estimate | None, **more: Any) -> None:
+    with transaction(ground.parts.database) as session:
+        figure = write(wrong_labels(share, **more))
+        kept.keep(session, ground.project.id, [figure], "f", ground.parts.now(), ":wrong_labels")
 
 
 def verdict(ground: Ground) -> dict[str, Any]:
@@ -66,19 +75,32 @@ def states(data: dict[str, Any]) -> dict[str, str]:
     return {one["name"]: one["state"] for one in data["criteria"]}
 
 
-def test_labels_on_which_people_agree_can_be_shipped_once_the_hold_out_is_known(ground: Ground) -> None:
+def test_the_coverage_follows_new_images(ground: Ground) -> None:
     answer_all(ground)
+    before = verdict(ground)["coverage"]
+    with transaction(ground.parts.database) as session:
+        for _ in range(50):
+            factories.image(session, ground.project.id)
+
+    after = verdict(ground)["coverage"]
+
+    assert (before, after) == ({"images": 100, "labelled": 100}, {"images": 150, "labelled": 100})
+
+
+def test_labels_on_which_people_agree_can_be_shipped_once_the_accuracy_is_known(ground: Ground) -> None:
+    answer_all(ground)
+    with_wrong_labels(ground, Estimate(0.02, 0.01, 0.04, 60))
 
     before = verdict(ground)
     with_champion(ground, 0.93, 0.87, 0.96)
     after = verdict(ground)
 
-    assert before["verdict"] == "not yet known" and before["in_the_way"] == ["holdout"]
+    assert before["verdict"] == "not yet known" and before["in_the_way"] == ["accuracy"]
     assert after["verdict"] == "yes" and after["in_the_way"] == []
     assert states(after) == {
-        "holdout": "met",
+        "accuracy": "met",
         "agreement": "met",
-        "label_errors": "for information" if states(after)["label_errors"] == "for information" else "met",
+        "label_errors": "met",
         "gold": "for information",
         "disputes": "met",
         "classes": "met",
@@ -104,6 +126,67 @@ def test_people_who_disagree_raise_an_alarm_and_stand_in_the_way_until_they_agre
         assert [one.kind for one in alarms.open_alarms(session, ground.project.id)] == ["agreement is low"]
 
 
+def test_wrong_labels_are_judged_by_re_reviews_and_without_them_not_yet_known(ground: Ground) -> None:
+    answer_all(ground)
+
+    def found() -> dict[str, Any]:
+        return next(one for one in verdict(ground)["criteria"] if one["name"] == "label_errors")
+
+    without = found()
+    with_wrong_labels(ground, Estimate(0.03, 0.01, 0.06, 60))
+    near = found()
+    with_wrong_labels(ground, Estimate(0.09, 0.06, 0.14, 60))
+    many = found()
+
+    assert (without["state"], without["figure"]["value"]) == ("not yet known", None)
+    assert near["state"] == "not yet known" and near["figure"]["value"] == 0.03
+    assert many["state"] == "missed" and "by 60 blind re-reviews" in many["why"]
+
+
+def test_double_answers_can_show_that_too_many_labels_are_wrong_and_never_that_few_are(ground: Ground) -> None:
+    answer_all(ground)
+
+    with_wrong_labels(ground, None, at_least=0.07, doubled=80)
+    many = next(one for one in verdict(ground)["criteria"] if one["name"] == "label_errors")
+    with_wrong_labels(ground, None, at_least=0.01, doubled=80)
+    few = next(one for one in verdict(ground)["criteria"] if one["name"] == "label_errors")
+
+    assert many["state"] == "missed" and "at least 7.0%, by 80 double answers" in many["why"]
+    assert few["state"] == "not yet known"
+    assert many["figure"]["value"] is None  # a bound is no estimate
+
+
+def test_the_targets_are_those_of_the_policy(
+    database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path
+) -> None:
+    policy = Policy(targets=Targets(label_errors=0.2, classes=90, accuracy=0.99))
+    ground = make_ground(database, tmp_path, make_project(database, policy=policy), pool=100, reserved=0)
+    answer_all(ground)
+    with_champion(ground, 0.93, 0.87, 0.96)
+    with_wrong_labels(ground, Estimate(0.09, 0.06, 0.14, 60))
+
+    found = states(verdict(ground))
+
+    assert (found["label_errors"], found["classes"], found["accuracy"]) == ("met", "missed", "missed")
+    with reading(database) as session:
+        assert alarms.open_alarms(session, ground.project.id) == []
+
+
+def test_the_alarm_of_wrong_labels_says_the_newest_figure_while_it_is_open(ground: Ground) -> None:
+    said = []
+    for share in (Estimate(0.09, 0.06, 0.14, 60), Estimate(0.07, 0.04, 0.11, 90), Estimate(0.03, 0.01, 0.06, 120)):
+        with_wrong_labels(ground, share)
+        watch_labels(ground.parts, ground.project.id)
+        watch_labels(ground.parts, ground.project.id)
+        with reading(ground.parts.database) as session:
+            said.append([(one.kind, one.words) for one in alarms.open_alarms(session, ground.project.id)])
+
+    assert [len(some) for some in said] == [1, 1, 0]
+    assert said[0][0][0] == said[1][0][0] == "many label errors"
+    assert "9.0%" in said[0][0][1] and "at most 5.0% is wanted" in said[0][0][1]
+    assert "7.0%" in said[1][0][1] and "9.0%" not in said[1][0][1]
+
+
 def test_an_alarm_stays_while_its_figure_is_counted_anew(ground: Ground) -> None:
     answer_all(ground, wrong=lambda i: i % 2 == 0)
     verdict(ground)
@@ -121,11 +204,11 @@ def test_a_poor_champion_is_missed_and_one_too_near_the_target_is_not_yet_known(
     answer_all(ground)
 
     with_champion(ground, 0.6, 0.5, 0.7)
-    poor = states(verdict(ground))["holdout"]
+    poor = states(verdict(ground))["accuracy"]
     with_champion(ground, 0.82, 0.75, 0.88)
     near = verdict(ground)
 
-    assert (poor, states(near)["holdout"]) == ("missed", "not yet known")
+    assert (poor, states(near)["accuracy"]) == ("missed", "not yet known")
     assert near["criteria"][0]["why"].startswith("version 3")
 
 
@@ -164,18 +247,18 @@ def test_nothing_is_judged_again_while_nothing_has_changed(ground: Ground) -> No
 def test_an_empty_project_is_not_yet_known(
     database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path
 ) -> None:
-    ground = make_ground(database, tmp_path, make_project(database), pool=0, holdout=0)
+    ground = make_ground(database, tmp_path, make_project(database), pool=0, reserved=0)
 
     data = verdict(ground)
 
     assert data["verdict"] == "not yet" and "classes" in data["in_the_way"]
-    assert states(data)["holdout"] == "not yet known"
+    assert states(data)["accuracy"] == "not yet known"
 
 
 def test_answers_that_are_read_late_raise_an_alarm_until_they_are_read(
     database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path
 ) -> None:
-    ground = make_ground(database, tmp_path, make_project(database), pool=0, holdout=0)
+    ground = make_ground(database, tmp_path, make_project(database), pool=0, reserved=0)
     with transaction(database) as session:
         insert_new(
             session,
@@ -202,7 +285,7 @@ def test_answers_that_are_read_late_raise_an_alarm_until_they_are_read(
 def test_labels_are_counted_by_how_they_came_to_be_on_both_databases(
     any_database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path
 ) -> None:
-    ground = make_ground(any_database, tmp_path, make_project(any_database), pool=3, holdout=0)
+    ground = make_ground(any_database, tmp_path, make_project(any_database), pool=3, reserved=0)
     with transaction(any_database) as session:
         ann, bob = people(session, ground.project, "ann", "bob").values()
         asked_about(session, ground.project, ground.pool[0], {ann: "cat", bob: "cat"})

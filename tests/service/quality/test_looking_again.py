@@ -73,7 +73,7 @@ class World:
 
 @pytest.fixture
 def world(database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path) -> World:
-    ground = make_ground(database, tmp_path, make_project(database, policy=Policy(engine=ENGINE)), pool=40, holdout=0)
+    ground = make_ground(database, tmp_path, make_project(database, policy=Policy(engine=ENGINE)), pool=40, reserved=0)
     endpoint, store = Endpoint(), ImageStore(str(tmp_path / "media"))
     with transaction(database) as session:
         engines_in_force.note(session, ground.project.id, Stage(0, ENGINE, REVISION), NOW)
@@ -130,7 +130,7 @@ def test_answers_from_memory_say_nothing_about_the_endpoint_of_today(world: Worl
 def test_engines_of_this_installation_are_not_asked_again(
     database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path
 ) -> None:
-    ground = make_ground(database, tmp_path, make_project(database), pool=3, holdout=0)
+    ground = make_ground(database, tmp_path, make_project(database), pool=3, reserved=0)
     with transaction(database) as session:
         engines_in_force.note(session, ground.project.id, Stage(0, "bundled", "b-1"), NOW)
 

@@ -23,7 +23,7 @@ from tests.answering import answer, engine_in_force, images_of, people
 from tests.conftest import NOW
 from tests.reviewing import ask, make_parts, rows_of
 
-HARD, CONTROL, CALIBRATION = ReviewKind.HARD, ReviewKind.CONTROL, ReviewKind.CALIBRATION
+HARD, AUDIT, RANDOM = ReviewKind.HARD, ReviewKind.AUDIT, ReviewKind.RANDOM
 CAT, DOG = [0.9, 0.05, 0.05], [0.05, 0.9, 0.05]
 
 
@@ -74,7 +74,7 @@ def test_the_answer_that_the_engine_contradicts_is_asked_again_within_the_share(
 def test_one_person_alone_is_never_waited_for(parts: Parts, make_project: Callable[..., Project]) -> None:
     project = make_project(parts.database)
     _ten(parts, project, "ann")
-    _answered(parts, project, [{"ann": "cat"}], [CALIBRATION], [DOG])
+    _answered(parts, project, [{"ann": "cat"}], [AUDIT], [DOG])
 
     counts = ask_another_person(parts, project.id)
 
@@ -101,12 +101,12 @@ def test_where_the_policy_wants_one_person_only_what_certificates_rest_on_is_ask
 ) -> None:
     project = make_project(parts.database, policy=Policy(overlap=Overlap(people=1)))
     _ten(parts, project, "ann", "bob")
-    kinds = [CALIBRATION, CONTROL]
-    calibration, _ = _answered(parts, project, [{"ann": "cat"}] * 2, kinds, [CAT, DOG])
+    kinds = [AUDIT, HARD, RANDOM]
+    audit, *_ = _answered(parts, project, [{"ann": "cat"}] * 3, kinds, [CAT, DOG, DOG])
 
     ask_another_person(parts, project.id)
 
-    assert _wanted(parts) == [(calibration, 2)]
+    assert _wanted(parts) == [(audit, 2)]
 
 
 @pytest.mark.parametrize(("others", "third"), [([{"eve": "cat"}], True), ([], False)])
@@ -114,7 +114,7 @@ def test_a_conflict_asks_a_third_where_policy_and_team_have_one_left_and_else_a_
     parts: Parts, make_project: Callable[..., Project], others: list[dict[str, str]], third: bool
 ) -> None:
     project = make_project(parts.database, policy=Policy(overlap=Overlap(people=3, share=0.0)))
-    kinds = [HARD, CALIBRATION, HARD]
+    kinds = [HARD, AUDIT, HARD]
     said = [{"ann": "cat", "bob": "dog"}] * 3
     hard, _, decided, *_ = _answered(
         parts, project, [*said, *others], kinds + [HARD] * len(others), [CAT] * (3 + len(others))

@@ -29,15 +29,15 @@ WRONG = 5
 
 @pytest.fixture
 def ground(database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path) -> Ground:
-    """90 labels of the pool and 30 of the hold-out, five of each wrong; two images are twins."""
-    ground = make_ground(database, tmp_path, make_project(database), pool=90, holdout=30)
+    """90 labels of the pool and 30 of the random stream, five of each wrong; two images are twins."""
+    ground = make_ground(database, tmp_path, make_project(database), pool=90, reserved=30)
     with transaction(database) as session:
         ann, *_ = people(session, ground.project, "ann").values()
-        for side, kind in ((ground.pool, ReviewKind.HARD), (ground.holdout, ReviewKind.EVALUATION)):
+        for side, kind in ((ground.pool, ReviewKind.HARD), (ground.reserved, ReviewKind.RANDOM)):
             for i, image in enumerate(side):
                 said = {ann: name_of(ground, image, wrong=i < WRONG)}
                 asked_about(session, ground.project, image, said, kind=kind, settled=False)
-        resolve_labels(session, ground.project, [ImageId(image) for image in (*ground.pool, *ground.holdout)], NOW)
+        resolve_labels(session, ground.project, [ImageId(image) for image in (*ground.pool, *ground.reserved)], NOW)
     return ground
 
 
@@ -59,13 +59,13 @@ def test_planted_errors_are_listed_with_what_they_should_be_and_hold_out_ones_ar
     refresh_suspects(ground.parts, ground.project.id)
 
     data = figure(ground)
-    wrong = {*ground.pool[:WRONG], *ground.holdout[:WRONG]}
+    wrong = {*ground.pool[:WRONG], *ground.reserved[:WRONG]}
     assert len(wrong & listed(ground)) >= 9 and len(listed(ground) - wrong) <= 5
     hit = [one for one in data["suspects"] if one["image_id"] in wrong]
     assert all(one["suggested"] == name_of(ground, one["image_id"], wrong=False) for one in hit)
-    assert {one["image_id"] for one in data["suspects"] if one["holdout"]} >= set(ground.holdout[:WRONG])
-    assert data["rate"]["n"] == 120 and data["rate"]["lower"] <= 10 / 120 <= data["rate"]["upper"]
-    assert data["holdout"] == {"labels": 30, "found": data["holdout"]["found"], "corrected": 0}
+    assert {one["image_id"] for one in data["suspects"] if one["random"]} >= set(ground.reserved[:WRONG])
+    assert "rate" not in data  # how many are suspected is no share of wrong labels
+    assert data["random"] == {"labels": 30, "found": data["random"]["found"], "corrected": 0}
     assert sum(row["labels"] for row in data["classes"]) == 120
 
 
@@ -104,7 +104,7 @@ def test_it_is_done_again_only_when_enough_labels_have_changed_or_an_hour_has_pa
 def test_what_was_found_right_or_sent_back_is_not_listed_again(ground: Ground) -> None:
     project, now = ground.project, ground.parts.now()
     refresh_suspects(ground.parts, project.id)
-    right, back, *_ = [one for one in figure(ground)["suspects"] if not one["holdout"]]
+    right, back, *_ = [one for one in figure(ground)["suspects"] if not one["random"]]
 
     with transaction(ground.parts.database) as session:
         found = suspects.find_right(session, project, [right["label_id"]], author="lead", now=now)
@@ -123,6 +123,25 @@ def test_what_was_found_right_or_sent_back_is_not_listed_again(ground: Ground) -
     assert figure(ground)["found_right"] == 1
 
 
+def test_what_people_do_about_suspects_is_counted_within_the_hour_though_no_label_changes(ground: Ground) -> None:
+    project, now = ground.project, ground.parts.now()
+    refresh_suspects(ground.parts, project.id)
+    right, back, *_ = [one for one in figure(ground)["suspects"] if not one["random"]]
+    counts = []
+
+    for act, one in ((suspects.find_right, right), (suspects.send_back, back)):
+        with transaction(ground.parts.database) as session:
+            act(session, project, [one["label_id"]], author="lead", now=now)
+        refresh_suspects(ground.parts, project.id)
+        ground.clock.at += timedelta(hours=1)
+        refresh_suspects(ground.parts, project.id)
+        counts.append((figure(ground)["found_right"], figure(ground)["sent_back"]["images"]))
+    ground.clock.at += timedelta(hours=1)
+
+    assert counts == [(1, 0), (1, 1)]
+    assert refresh_suspects(ground.parts, project.id) == {"suspects": 0}
+
+
 def test_a_label_that_was_replaced_in_the_meantime_is_left_alone(ground: Ground) -> None:
     refresh_suspects(ground.parts, ground.project.id)
     one = figure(ground)["suspects"][0]
@@ -138,6 +157,6 @@ def test_a_label_that_was_replaced_in_the_meantime_is_left_alone(ground: Ground)
 def test_without_labels_there_is_nothing_to_find(
     database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path
 ) -> None:
-    ground = make_ground(database, tmp_path, make_project(database), pool=5, holdout=0)
+    ground = make_ground(database, tmp_path, make_project(database), pool=5, reserved=0)
 
     assert refresh_suspects(ground.parts, ground.project.id) == {"suspects": 0}

@@ -41,7 +41,7 @@ from tests.service.team_ground import (
     wrong_of,
 )
 
-HARD, EVALUATION, GOLD = ReviewKind.HARD, ReviewKind.EVALUATION, ReviewKind.GOLD
+HARD, RANDOM, GOLD = ReviewKind.HARD, ReviewKind.RANDOM, ReviewKind.GOLD
 MakeProject = Callable[..., Project]
 
 
@@ -94,7 +94,7 @@ def test_a_policy_that_does_not_pause_only_shows_what_the_rule_finds(
     database: sa.Engine, tmp_path: Path, make_project: MakeProject
 ) -> None:
     project = make_project(database, policy=Policy(team=Team(pause=False)))
-    ground = team_ground(database, tmp_path, project, pool=30, holdout=0)
+    ground = team_ground(database, tmp_path, project, pool=30, reserved=0)
     ann, bob = people(ground, "ann", "bob")
     answer_gold(ground, {ann: truth_of, bob: wrong_of}, ground.pool)
 
@@ -146,7 +146,7 @@ def test_gold_answers_are_told_where_the_policy_wants_feedback(
     database: sa.Engine, tmp_path: Path, make_project: MakeProject
 ) -> None:
     project = make_project(database, policy=Policy(gold=Gold(feedback=True)))
-    ground = team_ground(database, tmp_path, project, pool=6, holdout=0)
+    ground = team_ground(database, tmp_path, project, pool=6, reserved=0)
     [bob] = people(ground, "bob")
     answer_gold(ground, {bob: wrong_of}, ground.pool[:2])
 
@@ -203,9 +203,12 @@ def void(ground: Ground, who: int) -> team.Voided:
         return team.void_answers(session, ground.parts.jobs, ground.project, who, by)
 
 
-def test_the_gate_stops_a_poisoned_model_and_voiding_retrains_without_the_poison(ground: Ground) -> None:
+def test_the_gate_stops_a_poisoned_model_and_voiding_retrains_without_the_poison(
+    database: sa.Engine, tmp_path: Path, make_project: MakeProject
+) -> None:
+    ground = team_ground(database, tmp_path / "home", make_project(database), reserved=100)
     ann, bob = people(ground, "ann", "bob")
-    ground.label(ground.holdout, EVALUATION)
+    ground.label(ground.reserved, RANDOM)
     honest = ask_people(ground, ground.pool[:18], HARD)
     answers_of(ground, ann, {r: truth_of(ground, i) for r, i in zip(honest, ground.pool, strict=False)})
     clean = learnt(ground)
@@ -258,7 +261,7 @@ def test_gold_made_from_a_voided_answer_is_gold_no_more(
     from service.work.quality.gold import make_gold
 
     project = make_project(database, policy=Policy(gold=Gold(from_consensus=2)))
-    ground = team_ground(database, tmp_path, project, pool=6, holdout=0)
+    ground = team_ground(database, tmp_path, project, pool=6, reserved=0)
     ann, bob = people(ground, "ann", "bob")
     [review] = ask_people(ground, ground.pool[:1], HARD, wanted=2)
     for who in (ann, bob):

@@ -48,7 +48,7 @@ class Tags(HTMLParser):
 def ground(database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path) -> Ground:
     ground = Ground(database, make_project(database), tmp_path)
     label_cats(ground, range(4))
-    ground.answered(ground.image(40, side="holdout"), {"anna": "dog"}, kind="evaluation")
+    ground.answered(ground.image(40, reserved=True), {"anna": "dog"}, kind="random")
     ground.label(ground.image(41), "dog", "gold")
     return ground
 
@@ -99,8 +99,8 @@ def test_the_page_says_who_when_what_and_what_is_not_known(ground: Ground) -> No
     assert "For internal use." in text
     assert made.hash in text
     assert "This is the first release." in text
-    assert text.count("the worker had not computed it") == 2
-    assert "label errors were not searched for yet" in text
+    assert text.count("the worker had not computed it") == 3
+    assert "suspected labels were not searched for yet" in text
     assert "97.1 % (85.1 % to 99.5 %)" in text  # 33 of 34 cats on which both agreed
     assert text.count("data:image/jpeg;base64,") == 6  # four cats, both dogs
 
@@ -131,21 +131,32 @@ def test_the_workers_figures_are_frozen_without_names_and_their_age_is_said(grou
     assert "0.85 (0.80 to 0.89)" in text
     assert "<strong>83.0 %</strong>" in text
     assert "75.0 % to 89.0 %, on 51" in text
-    assert "90.0 % (77.0 % to 96.0 %)" in text  # 36 of 40 cats of the hold-out
+    assert "90.0 % (77.0 % to 96.0 %)" in text  # 36 of 40 cats of the random stream
     assert "Not yet: some criteria are missed." in text
     assert '<td class="n">2</td><td class="n">at most 0</td><td class="bad">missed</td>' in text
     assert '<td class="n">not yet known (3)</td><td class="n">at least 0.67</td>' in text
     assert "before the newest answer:" not in text
-    assert page_of(ground, stale).count("before the newest answer:") == 3
+    assert "<strong>4.0 % (2.0 % to 9.0 %)</strong>, of 400 labels" in text and "6 were found wrong, of which 5" in text
+    assert page_of(ground, stale).count("before the newest answer:") == 4
     assert HIDDEN not in text
     assert HIDDEN not in read_file(ground.home, ground.project, fresh, FIGURES).decode()
 
 
-def test_figures_of_another_form_are_left_out(ground: Ground) -> None:
+def test_nothing_is_released_while_figures_of_another_form_are_computed_again(ground: Ground) -> None:
     store_figures(ground.database, ground.project, NOW)
     with transaction(ground.database) as session:
         session.execute(sa.update(FigureRow).values(data={"version": "of another worker"}))
 
+    with pytest.raises(
+        Conflict, match="after an update: accuracy_by_version, agreement, confusion, .*Release again in a minute"
+    ):
+        make(ground)
+
+    store_figures(ground.database, ground.project, NOW)
+    assert "83.0 %" in page_of(ground, make(ground))
+
+
+def test_figures_that_were_never_computed_are_left_out(ground: Ground) -> None:
     made = make(ground)
 
     computed = figures_of(ground, made)["computed"]

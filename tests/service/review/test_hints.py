@@ -13,7 +13,7 @@ from db.repositories.projects import projects
 from db.repositories.reviews import displayed_predictions
 from db.repositories.reviews.displayed_predictions import Shown
 from db.session import reading, transaction
-from db.tables import PrelabelRow, PushRow, ReviewRow
+from db.tables import PrelabelRow, PushRow
 from labeling.project import Policy, Project
 from labeling.types import Outcome, ReviewKind
 from service.work.review.push import push
@@ -21,7 +21,7 @@ from tests.conftest import NOW
 from tests.fakes_label_studio import FakeLabelStudio
 from tests.reviewing import ask, make_parts, rows_of
 
-KINDS = [ReviewKind.HARD, ReviewKind.EVALUATION, ReviewKind.CONTROL]
+KINDS = [ReviewKind.HARD, ReviewKind.RANDOM, ReviewKind.AUDIT]
 PROBS = [[0.8, 0.15, 0.05], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]]
 
 
@@ -29,7 +29,7 @@ PROBS = [[0.8, 0.15, 0.05], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]]
 def pushed(
     database: sa.Engine, tmp_path: Path, make_project: Callable[..., Project]
 ) -> Callable[..., list[dict[str, Any]]]:
-    """Push three reviews, the middle one blind; the data of their tasks."""
+    """Push three reviews, of which the first is not blind; the data of their tasks."""
 
     def push_with(policy: Policy, *, outcome: Outcome = Outcome.LABEL, reason: str = "") -> list[dict[str, Any]]:
         studio = FakeLabelStudio()
@@ -38,7 +38,6 @@ def pushed(
         with transaction(database) as session:
             ask(session, project, 1, KINDS, probs=PROBS)
             session.execute(sa.update(PrelabelRow).values(evidence={"reason": reason}, outcome=outcome.value))
-            session.execute(sa.update(ReviewRow).where(ReviewRow.kind == "control").values(blind=True))
         push(parts, project.id)
         parts.jobs.close()
         return sorted((task["data"] for task in studio.tasks_there.values()), key=lambda data: str(data["external_id"]))

@@ -36,7 +36,7 @@ from tests.conftest import NOW
 from tests.fakes_label_studio import FakeLabelStudio
 from tests.reviewing import ask, make_parts, run_inference
 
-KINDS = [ReviewKind.HARD, ReviewKind.CONTROL, ReviewKind.EVALUATION]
+KINDS = [ReviewKind.HARD, ReviewKind.HARD, ReviewKind.RANDOM]
 CHOICES = st.sampled_from(["cat", "dog", "unsure", None])
 WHICH = st.integers(0, 30)
 PERSON = st.sampled_from([1, 2])

@@ -33,8 +33,8 @@ from tests.conftest import NOW
 from tests.fakes_label_studio import FakeLabelStudio
 from tests.reviewing import SECRET, ask, label_values, make_parts, rows_of, run_inference
 
-HARD, CONTROL, EVALUATION = ReviewKind.HARD, ReviewKind.CONTROL, ReviewKind.EVALUATION
-KINDS = [HARD, CONTROL, HARD, EVALUATION]
+HARD, RANDOM = ReviewKind.HARD, ReviewKind.RANDOM
+KINDS = [HARD, HARD, HARD, RANDOM]
 PROBS = [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.4, 0.35, 0.25], [0.1, 0.1, 0.8]]
 ZERO = {"pushed": 0, "reordered": 0}
 
@@ -55,6 +55,10 @@ class World:
     def task(self, position: int) -> int:
         found = {row.review_id: row.ls_task_id for row in rows_of(self.parts.database, PushRow)}
         return int(found[self.reviews[position]])
+
+    def task_of(self, review: int) -> int:
+        [found] = [row.ls_task_id for row in rows_of(self.parts.database, PushRow) if row.review_id == review]
+        return int(found)
 
     def labels(self) -> list[str | None]:
         """The label that stands for each review's image."""
@@ -107,7 +111,7 @@ def test_tasks_hold_a_signed_address_the_text_and_the_key_and_come_in_order(worl
         world.studio.answer(task, "cat")
 
     first = world.studio.tasks_there[world.task(0)]
-    assert served == [world.task(n) for n in (3, 2, 1, 0)]
+    assert served == [world.task(n) for n in (3, 2, 0, 1)]
     assert first["data"]["image"].startswith("http://127.0.0.1:8320/media/review/token-")
     assert (first["data"]["text"], first["data"]["external_id"]) == ("a cat", f"token-{world.project.id}-1-0")
     assert [p["result"][0]["value"]["choices"] for p in first["predictions"]] == [["cat"]]
@@ -143,7 +147,7 @@ def test_a_new_query_re_orders_what_is_open_under_a_new_version_set_last(world: 
     world.studio.answer(world.task(2), "cat")
     sync(world.parts, world.project.id)
     with transaction(world.parts.database) as session:
-        ask(session, world.project, 2, [HARD, CONTROL], probs=[[0.5, 0.5, 0.0]] * 2)
+        ask(session, world.project, 2, [HARD, HARD], probs=[[0.5, 0.5, 0.0]] * 2)
 
     counts = push(world.parts, world.project.id)
 
@@ -210,6 +214,83 @@ def test_an_order_that_was_cut_off_is_begun_again(world: World) -> None:
 
     assert counts == {"pushed": 0, "reordered": 5}
     assert world.studio.projects[_place(world).ls_project_id]["model_version"] == "v0-q3"
+
+
+def test_an_import_that_lost_its_predictions_is_given_them_before_anybody_is_shown_its_version(world: World) -> None:
+    world.studio.next_import = "no predictions"
+    with transaction(world.parts.database) as session:
+        made = ask(session, world.project, 2, [HARD, ReviewKind.RANDOM], probs=[[0.5, 0.5, 0.0]] * 2)
+
+    counts = push(world.parts, world.project.id)
+
+    tasks = [world.studio.tasks_there[world.task_of(review)] for review in made]
+    shown = [[(p["model_version"], len(p["result"])) for p in task["predictions"]] for task in tasks]
+    assert counts == {"pushed": 2, "reordered": 6}
+    assert shown == [[("v0-q2", 1)], [("v0-q2", 0)]]  # the blind one has an empty result, and a score
+    assert all(task["predictions"][0]["score"] is not None for task in tasks)
+    assert push(world.parts, world.project.id) == ZERO
+
+
+@pytest.mark.parametrize("point", ["push.before_write", "push.after_write"])
+def test_killed_while_predictions_are_lost_the_next_push_writes_them(world: World, point: str) -> None:
+    def die(name: str) -> None:
+        if name == point:
+            raise Killed
+
+    killed = replace(world.parts, failpoint=die)
+    world.studio.next_import = "no predictions"
+    with transaction(world.parts.database) as session:
+        ask(session, world.project, 2, [HARD], probs=[[0.5, 0.5, 0.0]])
+    with pytest.raises(Killed):
+        push(killed, world.project.id)
+
+    push(world.parts, world.project.id)
+
+    version = world.studio.projects[_place(world).ls_project_id]["model_version"]
+    assert world.studio.without_prediction(_place(world).ls_project_id, version) == set()
+
+
+def test_a_task_that_lost_its_prediction_keeps_nobody_waiting(world: World) -> None:
+    place = _place(world).ls_project_id
+    for task in list(world.studio.tasks_there)[1:]:
+        world.studio.tasks_there[task]["predictions"].clear()
+    locked = world.studio.next_task(place, user=1)
+    assert locked is not None
+    before = world.studio.next_task(place, user=2, locked=[locked])
+
+    push(world.parts, world.project.id)
+
+    assert before is None  # though three tasks were open
+    assert world.studio.next_task(place, user=2, locked=[locked]) is not None
+
+
+def test_new_tasks_show_what_they_should_while_the_version_before_is_still_shown(world: World) -> None:
+    place, show = _place(world).ls_project_id, cast(Any, world.studio).set_model_version
+    for task in list(world.studio.tasks_there):
+        world.studio.answer(task, "cat")
+    sync(world.parts, world.project.id)
+    with transaction(world.parts.database) as session:
+        ask(session, world.project, 2, [HARD, ReviewKind.RANDOM], probs=[[0.5, 0.5, 0.0]] * 2)
+    world.studio.set_model_version = _die  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        push(world.parts, world.project.id)
+    world.studio.set_model_version = show  # type: ignore[method-assign]
+
+    version = world.studio.projects[place]["model_version"]
+    served = world.studio.next_task(place)
+    assert served is not None and version == "v0-q1"
+    assert "v0-q1" in {p["model_version"] for p in world.studio.tasks_there[served]["predictions"]}
+    assert world.studio.without_prediction(place, version) == set()
+
+
+def test_a_full_push_orders_anew_what_is_not_as_it_was_sent_and_an_ordinary_one_does_not_read_it(world: World) -> None:
+    prediction = world.studio.tasks_there[world.task(0)]["predictions"][-1]
+    prediction["score"] = 0.99
+
+    ordinary, full = push(world.parts, world.project.id), push(world.parts, world.project.id, full=True)
+
+    assert (ordinary, full) == (ZERO, {"pushed": 0, "reordered": 4})
+    assert push(world.parts, world.project.id, full=True) == ZERO
 
 
 def test_the_webhook_is_there_with_its_secret_and_comes_back_when_it_was_deleted(world: World) -> None:

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from db.repositories.queries import gold
+from db.repositories.queries.examples import now_of
 from db.repositories.reviews import reviews
 from db.session import reading, transaction
 from db.tables import LabelRow, OverlapRow, ReviewRow
@@ -41,7 +42,7 @@ from tests.service.team_ground import (
     wrong_of,
 )
 
-HARD, EVALUATION, GOLD = ReviewKind.HARD, ReviewKind.EVALUATION, ReviewKind.GOLD
+HARD, RANDOM, GOLD = ReviewKind.HARD, ReviewKind.RANDOM, ReviewKind.GOLD
 MakeProject = Callable[..., Project]
 
 
@@ -64,20 +65,21 @@ def parts(database: sa.Engine, tmp_path: Path) -> Parts:
     return make_parts(database, tmp_path)
 
 
-def test_a_query_brings_gold_on_top_of_itself_from_either_side_blind_and_for_several_people(
+def test_a_query_brings_gold_on_top_of_itself_blind_and_for_several_people_and_none_of_the_reserve(
     parts: Parts, make_project: MakeProject
 ) -> None:
     policy = Policy(query_size=20, low_water=5, gold=Gold(rate=0.2, people=4))
     project = make_project(parts.database, policy=policy)
     images = seed_images(parts, project, 80)
-    _gold_labels(parts, project, images[:12])
+    free = [image for i, image in enumerate(images) if i % 4]
+    _gold_labels(parts, project, [*free[:12], *images[:40:4]])
 
     counts = choose_query(parts, project.id, Trigger.PRELABELED)
 
     drawn = _asked(parts, GOLD)
     assert counts["asked"] == 20 + len(drawn)
     assert 4 <= len(drawn) <= 5
-    assert {review.image_id for review in drawn} < set(images[:12])
+    assert {review.image_id for review in drawn} < set(free[:12])
     assert all(review.blind for review in drawn)
     assert {(row.review_id, row.people) for row in rows(parts, OverlapRow)} == {(r.id, 4) for r in drawn}
     with reading(parts.database) as session:
@@ -95,7 +97,7 @@ def test_the_other_images_of_a_query_are_the_same_with_and_without_gold(
     chosen = []
     for where, rate in ((parts, 0.0), (twin, 0.3)):
         project = make_project(where.database, policy=Policy(query_size=20, low_water=5, gold=Gold(rate=rate)))
-        _gold_labels(where, project, seed_images(where, project, 80)[:10])
+        _gold_labels(where, project, seed_images(where, project, 80)[1:11])
         choose_query(where, project.id, Trigger.PRELABELED)
         chosen.append([(r.image_id, r.kind, r.place) for r in rows(where, ReviewRow) if r.kind != GOLD])
     found = len(_asked(twin, GOLD))
@@ -110,7 +112,7 @@ def test_a_gold_image_is_asked_about_once_and_again_only_where_its_task_was_dele
 ) -> None:
     policy = Policy(query_size=10, low_water=5, gold=Gold(rate=0.0, onboarding=3))
     project = make_project(parts.database, policy=policy)
-    _gold_labels(parts, project, seed_images(parts, project, 80)[:5])
+    _gold_labels(parts, project, [image for i, image in enumerate(seed_images(parts, project, 80)[:6]) if i % 4])
 
     choose_query(parts, project.id, Trigger.PRELABELED)
     choose_query(parts, project.id, Trigger.HAND, force=True)
@@ -122,7 +124,7 @@ def test_a_gold_image_is_asked_about_once_and_again_only_where_its_task_was_dele
     choose_query(parts, project.id, Trigger.HAND, force=True)
 
     assert len(first) == len(set(first)) == 3
-    assert len(free) == 3
+    assert len(free) == 2
     assert len(_asked(parts, GOLD)) == 4
 
 
@@ -148,7 +150,7 @@ def test_a_gold_task_looks_like_any_other_blind_task(
     studio = FakeLabelStudio()
     parts = review_parts(database, tmp_path, studio)  # type: ignore[arg-type]
     with transaction(database) as session:
-        made = ask(session, project, 1, [EVALUATION, GOLD], probs=[[0.8, 0.1, 0.1]] * 2, texts=["a cat"] * 2)
+        made = ask(session, project, 1, [RANDOM, GOLD], probs=[[0.8, 0.1, 0.1]] * 2, texts=["a cat"] * 2)
         session.execute(sa.update(ReviewRow).where(ReviewRow.id == made[1]).values(blind=True))
 
     push(parts, project.id)
@@ -169,7 +171,7 @@ def test_a_gold_task_looks_like_any_other_blind_task(
 @pytest.fixture
 def ground(database: sa.Engine, tmp_path: Path, make_project: MakeProject) -> Ground:
     policy = Policy(gold=Gold(from_consensus=2))
-    return team_ground(database, tmp_path, make_project(database, policy=policy), pool=12, holdout=8)
+    return team_ground(database, tmp_path, make_project(database, policy=policy), pool=12, reserved=8)
 
 
 def test_what_people_agree_on_becomes_gold_once_and_goes_on_training(ground: Ground) -> None:
@@ -185,7 +187,7 @@ def test_what_people_agree_on_becomes_gold_once_and_goes_on_training(ground: Gro
     assert (first, second) == ({"gold": 3}, {})
     with reading(ground.parts.database) as session:
         made = gold.answers(session, ground.project.id)
-        trained = {e.image_id for e in read_snapshot(session, ground.project).train}
+        trained = {e.image_id for e in read_snapshot(session, ground.project, now_of(session, ground.project.id)).train}
     assert {image: one.value for image, one in made.items()} == {i: truth_of(ground, i) for i in ground.pool[:3]}
     assert all(len(one.made_from) == 2 for one in made.values())
     assert trained & set(ground.pool[:4]) == set(ground.pool[:3])
@@ -196,7 +198,7 @@ def test_a_second_and_third_answer_is_asked_where_gold_comes_of_it_at_the_rate_a
     database: sa.Engine, tmp_path: Path, make_project: MakeProject, rate: float, asked: int
 ) -> None:
     policy = Policy(gold=Gold(rate=rate, from_consensus=3), overlap=Overlap(share=0.0))
-    ground = team_ground(database, tmp_path, make_project(database, policy=policy), pool=12, holdout=4)
+    ground = team_ground(database, tmp_path, make_project(database, policy=policy), pool=12, reserved=4)
     ground = replace(ground, parts=replace(ground.parts, now=lambda: NOW + timedelta(hours=1)))
     ann, bob, eve = people(ground, "ann", "bob", "eve")
     blind = ask_people(ground, ground.pool[:6], HARD)
@@ -215,22 +217,22 @@ def test_a_second_and_third_answer_is_asked_where_gold_comes_of_it_at_the_rate_a
     assert make_gold(ground.parts, ground.project.id) == ({"gold": asked} if asked else {})
 
 
-def test_who_saw_the_pre_label_and_kept_it_and_the_hold_out_make_no_gold(ground: Ground) -> None:
+def test_who_saw_the_pre_label_and_kept_it_and_the_random_stream_make_no_gold(ground: Ground) -> None:
     ann, bob = people(ground, "ann", "bob")
     anchored = ask_people(ground, ground.pool[:1], HARD, blind=False, wanted=2)[0]
-    judged = ask_people(ground, ground.holdout[:1], EVALUATION, wanted=2)[0]
+    judged = ask_people(ground, ground.reserved[:1], RANDOM, wanted=2)[0]
     said = truth_of(ground, ground.pool[0])
     answers_of(ground, ann, {anchored: said}, shown=said)
     answers_of(ground, bob, {anchored: said})
     for who in (ann, bob):
-        answers_of(ground, who, {judged: truth_of(ground, ground.holdout[0])})
+        answers_of(ground, who, {judged: truth_of(ground, ground.reserved[0])})
 
     assert make_gold(ground.parts, ground.project.id) == {}
 
 
 def test_a_gold_label_serves_no_other_use(ground: Ground) -> None:
-    make_gold_of(ground, [*ground.pool[:2], *ground.holdout[:2]])
-    asked = ask_people(ground, [*ground.pool[:2], *ground.holdout[:2]], GOLD)
+    make_gold_of(ground, [*ground.pool[:2], *ground.reserved[:2]])
+    asked = ask_people(ground, [*ground.pool[:2], *ground.reserved[:2]], GOLD)
     [ann] = people(ground, "ann")
     answers_of(ground, ann, dict.fromkeys(asked, "bird"))
 
@@ -238,7 +240,7 @@ def test_a_gold_label_serves_no_other_use(ground: Ground) -> None:
 
     assert {row.source for row in held.values()} == {LabelSource.GOLD}
     with reading(ground.parts.database) as session:
-        snapshot = read_snapshot(session, ground.project)
+        snapshot = read_snapshot(session, ground.project, now_of(session, ground.project.id))
     assert not snapshot.train and not snapshot.temperature
     assert kinds_for(Use.ANNOTATORS) == (GOLD,)
     assert len(held) == 4

@@ -16,8 +16,8 @@ from db.repositories.reviews.reviews import is_open
 from db.session import reading, transaction
 from db.tables import GroupRow, ImageRow, PredictionRow, QueryRow, ReviewRow
 from labeling.jobs import Trigger
-from labeling.project import Policy, Project
-from labeling.types import LabelSource, QueryId, ReviewKind, Side
+from labeling.project import RESERVED, Policy, Project
+from labeling.types import LabelSource, QueryId, ReviewKind
 from service.work.select.query import choose_query
 from service.work.wiring import Parts
 from tests import factories
@@ -42,12 +42,13 @@ def _reviews(parts: Parts) -> list[ReviewRow]:
         return list(session.scalars(sa.select(ReviewRow).order_by(ReviewRow.id)))
 
 
-def _sides(parts: Parts) -> dict[int, tuple[int, str]]:
+def _groups(parts: Parts) -> dict[int, tuple[int, bool]]:
+    """The group of each image, and whether it is reserved."""
     with reading(parts.database) as session:
         rows = session.execute(
-            sa.select(ImageRow.id, GroupRow.id, GroupRow.side).join(GroupRow, GroupRow.id == ImageRow.group_id)
+            sa.select(ImageRow.id, GroupRow.id, GroupRow.position).join(GroupRow, GroupRow.id == ImageRow.group_id)
         )
-        return {image: (group, side) for image, group, side in rows}
+        return {image: (group, position < RESERVED) for image, group, position in rows}
 
 
 def _close_all(parts: Parts) -> None:
@@ -61,14 +62,14 @@ def test_a_first_query_asks_typical_images_and_random_ones_blind(parts: Parts, p
 
     counts = choose_query(parts, project.id, Trigger.PRELABELED)
 
-    sides, reviews = _sides(parts), _reviews(parts)
+    groups, reviews = _groups(parts), _reviews(parts)
     assert counts == {"asked": 20, "query": 1}
-    assert len({sides[review.image_id][0] for review in reviews}) == 20
+    assert len({groups[review.image_id][0] for review in reviews}) == 20
     for review in reviews:
-        held_out = sides[review.image_id][1] == Side.HOLDOUT
-        assert held_out == (review.kind == ReviewKind.EVALUATION)
-        assert review.blind or not held_out
-    assert sum(review.kind == ReviewKind.EVALUATION for review in reviews) == 4
+        reserved = groups[review.image_id][1]
+        assert reserved == (review.kind == ReviewKind.RANDOM)
+        assert review.blind or not reserved
+    assert sum(review.kind == ReviewKind.RANDOM for review in reviews) == 4
     assert len({review.token for review in reviews}) == 20
 
 
@@ -91,8 +92,8 @@ def test_every_image_is_asked_once_until_none_is_left(parts: Parts, project: Pro
         asked.append(counts)
         _close_all(parts)
 
-    sides = _sides(parts)
-    groups = [sides[review.image_id][0] for review in _reviews(parts)]
+    of = _groups(parts)
+    groups = [of[review.image_id][0] for review in _reviews(parts)]
     assert len(groups) == len(set(groups)) == 30
     assert sum(asked) == 30
 
@@ -128,11 +129,11 @@ def test_a_champion_asks_for_what_it_doubts_and_leaves_its_prediction_as_evidenc
 
     counts = choose_query(parts, project.id, Trigger.PROMOTED)
 
-    hard = {review.image_id for review in _reviews(parts) if review.kind == ReviewKind.HARD}
+    hard = {one.image_id for one in _reviews(parts) if one.kind == ReviewKind.HARD and not one.representative}
     with reading(parts.database) as session:
         evidence = list(session.scalars(sa.select(PredictionRow)))
         query = session.scalars(sa.select(QueryRow)).one()
-    assert hard < {images[i] for i in doubted}
+    assert hard and hard < {images[i] for i in doubted}
     assert len(evidence) == counts["asked"]
     assert {(row.version_id, row.asked_in) for row in evidence} == {(version, query.id)}
     assert query.version_id == version
@@ -151,13 +152,10 @@ def test_a_lost_prediction_file_falls_back_on_prelabels(parts: Parts, project: P
         assert session.scalar(sa.select(sa.func.count()).select_from(PredictionRow)) == 0
 
 
-def test_labelled_groups_and_bridges_are_not_asked_and_an_unanswered_end_frees_its_group(
-    parts: Parts, project: Project
-) -> None:
+def test_labelled_groups_are_not_asked_and_an_unanswered_end_frees_its_group(parts: Parts, project: Project) -> None:
     images = seed_images(parts, project, 16)
     with transaction(parts.database) as session:
         factories.label(session, project.id, images[1], "cat", source=LabelSource.IMPORT)
-        session.execute(sa.update(ImageRow).where(ImageRow.id == images[2]).values(bridge=True))
     choose_query(parts, project.id, Trigger.PRELABELED)
     once = {review.image_id for review in _reviews(parts)}
     with transaction(parts.database) as session:
@@ -170,10 +168,10 @@ def test_labelled_groups_and_bridges_are_not_asked_and_an_unanswered_end_frees_i
     choose_query(parts, project.id, Trigger.SCHEDULE)
 
     again = {review.image_id for review in _reviews(parts) if review.query_id > 1}
-    assert not once & {images[1], images[2]}
+    assert images[1] not in once
     assert again
     assert answered not in again
-    assert not again & {images[1], images[2]}
+    assert images[1] not in again
 
 
 def test_what_is_deleted_or_labelled_while_we_compute_is_left_out(parts: Parts, project: Project) -> None:
@@ -185,7 +183,7 @@ def test_what_is_deleted_or_labelled_while_we_compute_is_left_out(parts: Parts, 
             with transaction(parts.database) as session:
                 factories.label(session, project.id, images[5], "cat")
                 gone.extend(images[6:30])
-                session.execute(sa.update(ImageRow).where(ImageRow.id.in_(gone)).values(bridge=True))
+                session.execute(sa.update(ImageRow).where(ImageRow.id.in_(gone)).values(group_id=None))
 
     counts = choose_query(replace(parts, failpoint=meanwhile), project.id, Trigger.PRELABELED)  # type: ignore[arg-type]
 
@@ -194,15 +192,17 @@ def test_what_is_deleted_or_labelled_while_we_compute_is_left_out(parts: Parts, 
     assert not asked & {images[5], *gone}
 
 
-def test_the_random_strategy_asks_only_at_random(parts: Parts, make_project: Callable[..., Project]) -> None:
+def test_the_random_strategy_asks_every_group_with_the_same_chance(
+    parts: Parts, make_project: Callable[..., Project]
+) -> None:
     project = make_project(parts.database, policy=replace(POLICY, strategy="random"))
     seed_images(parts, project, 100)
 
     choose_query(parts, project.id, Trigger.PRELABELED)
 
-    reviews = _reviews(parts)
-    assert ReviewKind.HARD not in {review.kind for review in reviews}
-    assert {review.probability for review in reviews} < {n / of for n in range(1, 21) for of in (25, 75)}
+    chances = {review.kind: review.probability for review in _reviews(parts)}
+    assert chances == {ReviewKind.HARD: 16 / 75, ReviewKind.RANDOM: 4 / 25}
+    assert len({(review.kind, review.probability) for review in _reviews(parts)}) == 2
 
 
 def test_an_empty_project_asks_nothing(parts: Parts, project: Project) -> None:

@@ -24,6 +24,7 @@ from labeling.errors import Conflict
 from labeling.jobs import Role
 from labeling.project import Project
 from labeling.types import ProjectId
+from service.figures.figures import decode
 from service.web.edge.access import ACCESS, check_table
 from service.web.pages.plots import addresses
 from tests import factories
@@ -35,7 +36,7 @@ DOCUMENT = Path(__file__).parents[3] / "docs/reference/authorisation.md"
 CALLERS = ("no key", "revoked", "other project", "read", "ingest", "engineer", "admin")
 CONFUSION = figures(["cat", "dog", "bird"], [])["confusion"]
 _KEPT = {"confusion": Figure("confusion", CONFUSION, NOW)}
-PLOT = addresses(ProjectId(1), _KEPT)["confusion"].rpartition("/")[2]
+PLOT = addresses(ProjectId(1), decode(_KEPT))["confusion"].rpartition("/")[2]
 PARAMETERS = {
     "{project}": "animals",
     "{image_id}": "1",

@@ -42,8 +42,8 @@ def client(database: sa.Engine, project: Project, tmp_path: Path) -> Iterator[Te
 
 
 def labelled(database: sa.Engine, project: Project) -> list[ReviewId]:
-    """Four images: a cat by ann, a dog by bob on the hold-out, one in dispute, one skipped."""
-    kinds = [ReviewKind.HARD, ReviewKind.EVALUATION, ReviewKind.CONTROL, ReviewKind.HARD]
+    """Four images: a cat by ann, a dog by bob of the random stream, one in dispute, one skipped."""
+    kinds = [ReviewKind.HARD, ReviewKind.RANDOM, ReviewKind.HARD, ReviewKind.HARD]
     made = asked(database, project, kinds, probs=[SURE] * 4)
     submit(database, project, made[0], "cat", shown="dog")
     submit(database, project, made[1], "dog", user=2)
@@ -75,16 +75,14 @@ def shown(page: str) -> set[int]:
         ("", {1, 2, 3, 4}),
         ("label=cat", {1}),
         ("label=bird", set()),
-        ("source=people&kind=&side=&annotator=&text=", {1, 2, 3, 4}),
+        ("source=people&kind=&annotator=&text=", {1, 2, 3, 4}),
         ("source=gold", set()),
-        ("kind=evaluation", {2}),
+        ("kind=random", {2}),
         ("annotator=2", {2, 3}),
         ("annotator=2&label=dog", {2}),
         ("disputed=true", {3}),
         ("undecided=true", {4}),
         ("undecided=true&label=cat", set()),
-        ("side=pool", {1, 2, 3, 4}),
-        ("side=holdout", set()),
         ("text=0002", {2}),
         ("text=%25", set()),
         ("image=4&image=1", {1, 4}),
@@ -137,13 +135,11 @@ def test_one_label_is_corrected_at_once_and_keeps_its_kind(
     labelled(database, project)
     log_in(client, make_key(database, Role.ENGINEER, name="lena"))
 
-    status, location = post(
-        client, deed="correct", image=2, label="bird", reason="it has a wing", back="kind=evaluation"
-    )
+    status, location = post(client, deed="correct", image=2, label="bird", reason="it has a wing", back="kind=random")
 
     now = held(database, 2)
-    assert (status, location) == (303, f"{LABELS}?kind=evaluation&done=correct&n=1")
-    assert (now.value, now.kind, now.decision_id) == ("bird", ReviewKind.EVALUATION, 1)
+    assert (status, location) == (303, f"{LABELS}?kind=random&done=correct&n=1")
+    assert (now.value, now.kind, now.decision_id) == ("bird", ReviewKind.RANDOM, 1)
     with reading(database) as session:
         row = session.scalars(sa.select(LabelRow).where(LabelRow.image_id == 2).order_by(LabelRow.id.desc())).first()
         deeds = list(session.scalars(sa.select(AuditRow.action).where(AuditRow.actor == "lena")))
@@ -241,6 +237,15 @@ def test_what_is_missing_is_said_and_nothing_happens(
         assert session.scalars(sa.select(DecisionRow)).all() == []
 
 
+def test_nothing_is_taken_back_without_a_reason(client: TestClient, database: sa.Engine, project: Project) -> None:
+    labelled(database, project)
+    log_in(client, make_key(database, Role.ENGINEER))
+
+    status, page = post(client, deed="take back", image=1, reason=" ")
+
+    assert status == 422 and "Say why" in page
+
+
 def test_images_of_another_project_are_not_touched(
     client: TestClient, database: sa.Engine, project: Project, make_project: Callable[..., Project]
 ) -> None:
@@ -304,7 +309,7 @@ def test_names_are_pseudonyms_where_the_policy_says_so(
 def test_while_a_blind_task_is_open_only_leads_see_what_it_hides(
     client: TestClient, database: sa.Engine, project: Project
 ) -> None:
-    asked(database, project, [ReviewKind.EVALUATION], probs=[SURE])
+    asked(database, project, [ReviewKind.RANDOM], probs=[SURE])
     with transaction(database) as session:
         factories.label(session, 1, 1, "bird", "import")
     reader, lead = make_key(database, Role.READ), make_key(database, Role.ENGINEER)
@@ -316,7 +321,7 @@ def test_while_a_blind_task_is_open_only_leads_see_what_it_hides(
     open_page = client.get("/projects/1/images/1").text
 
     assert "blind" in hidden[0] and not any("test-1" in page for page in hidden)
-    assert "bird" not in hidden[0] and "evaluation" not in hidden[0]
+    assert "bird" not in hidden[0] and "random" not in hidden[0]
     assert "<strong>bird</strong>" not in hidden[1] and "There is no such label" in hidden[2]
     assert shown["hidden"] and shown["label"] is None
     assert {fact["what"] for fact in shown["facts"]} == {"registered", "fetched", "asked", "pushed", "seen"}

@@ -151,14 +151,14 @@ def test_lists_are_paged_by_a_cursor_to_their_end(client: TestClient, database: 
 def test_an_image_says_where_it_stands(client: TestClient, database: sa.Engine, project: Project) -> None:
     add_images(database, project, 2)
     with transaction(database) as session:
-        group = factories.group(session, project.id, side="holdout")
+        group = factories.group(session, project.id, reserved=True)
         session.execute(sa.update(ImageRow).values(group_id=group))
         factories.label(session, project.id, 1, "cat", "import")
 
     shown = client.get("/api/projects/animals/images/1").json()
     labelled = client.get("/api/projects/animals/images?state=labelled").json()["items"]
 
-    assert (shown["state"], shown["label"], shown["side"]) == ("labelled", "cat", "holdout")
+    assert (shown["state"], shown["label"], shown["group_id"]) == ("labelled", "cat", group)
     assert [item["id"] for item in labelled] == [1]
     assert client.get("/api/projects/animals/images?state=fetched").json()["items"][0]["id"] == 2
     assert client.get("/api/projects/animals/images/99").status_code == 404

@@ -72,7 +72,7 @@ def test_the_reliability_plot_is_drawn_where_there_is_enough(
     bins = [{"confidence": 0.9, "value": 0.8, "lower": 0.7, "upper": 0.9, "n": 40}]
     known = {"known": True, "n": 40, "calibration_error": 0.1, "bins": bins}
     unknown = {"known": False, "n": 0, "calibration_error": None, "bins": []}
-    engine = {"engine": HOSTILE, "revision": "r", "measured_on": "evaluation labels", "calibrated_on": 0}
+    engine = {"engine": HOSTILE, "revision": "r", "measured_on": "the random stream", "calibrated_on": 0}
     data = {"engines": [{**engine, "calibration": None, "as_given": known, "calibrated": unknown}]}
     with transaction(database) as session:
         factories.figure(session, project.id, "engine_reliability", data)
@@ -85,7 +85,7 @@ def test_the_reliability_plot_is_drawn_where_there_is_enough(
     assert plot.text.startswith("<svg") and "<script" not in plot.text and "as given" in plot.text
 
 
-def test_a_reliability_of_another_form_is_said_to_be_counted_anew(
+def test_a_reliability_of_another_form_is_said_to_be_computed_again(
     client: TestClient, database: sa.Engine, project: Project
 ) -> None:
     with transaction(database) as session:
@@ -95,7 +95,7 @@ def test_a_reliability_of_another_form_is_said_to_be_counted_anew(
 
     shown = client.get("/projects/animals/engines").text
 
-    assert "Being counted anew" in shown and 'class="plot"' not in shown
+    assert "Being computed again" in shown and 'class="plot"' not in shown
 
 
 def keep_report(database: sa.Engine, project: Project, kind: str, result: dict[str, Any]) -> int:

@@ -12,12 +12,13 @@ import sqlalchemy as sa
 from db.repositories.reviews import overlaps, reviews
 from db.repositories.running import alarms
 from db.session import reading, transaction
-from db.tables import AuditRow, LabelCheckRow, OverlapRow
+from db.tables import AuditRow, LabelCheckRow, OverlapRow, ReReviewRequestRow
 from db.views import dashboard
 from labeling.jobs import Role
 from labeling.project import Project
 from labeling.types import Actor, ReviewId
 from service.figures.figures import OF_PEOPLE
+from service.work.quality.wrong_labels import refresh_wrong_labels
 from tests import factories
 from tests.conftest import NOW
 from tests.reviewing import rows_of
@@ -45,7 +46,7 @@ def world(database: sa.Engine, make_project: Callable[..., Project], tmp_path: P
     ground = shipping_ground(database, tmp_path, make_project(database))
     with reading(database) as session:
         data = dashboard.figures(session, ground.project.id)["label_errors"].data
-    return World(ground, tmp_path, [one["label_id"] for one in data["suspects"] if not one["holdout"]])
+    return World(ground, tmp_path, [one["label_id"] for one in data["suspects"] if not one["random"]])
 
 
 def test_the_answer_stands_on_top_with_each_criterion_and_the_suspects_below(world: World, database: sa.Engine) -> None:
@@ -54,7 +55,7 @@ def test_the_answer_stands_on_top_with_each_criterion_and_the_suspects_below(wor
         page = client.get(f"{world.address}/label-quality").text
 
     assert "some criteria are missed." in page and "this is no certificate" in page
-    for words in ("Krippendorff", "several people", "hold-out labels were ever corrected", "version 3"):
+    for words in ("Krippendorff", "several people", "labels of the random stream were ever corrected", "version 3"):
         assert words in page, words
     assert page.index("criteria are missed") < page.index("Where the labels come from") < page.index("Alarms</h2>")
     assert "data?task=9" in page
@@ -110,7 +111,55 @@ def test_the_api_handles_the_same_and_says_what_no_longer_stands(world: World, d
     assert [job["job"] for job in jobs] == ["review"]
 
 
-def test_figures_of_another_form_are_said_to_be_counted_anew(world: World, database: sa.Engine) -> None:
+def test_more_re_reviews_are_asked_for_with_a_button_that_says_what_they_would_tell(
+    world: World, database: sa.Engine
+) -> None:
+    project = world.ground.project.id
+    with web(database, world.home) as client:
+        log_in(client, make_key(database, Role.ENGINEER))
+        refresh_wrong_labels(world.ground.parts, project)
+        page = client.get(f"{world.address}/label-quality").text
+        data = {"form_token": form_token(page), "more": "30"}
+        first, second = (client.post(f"{world.address}/re-reviews", data=data) for _ in range(2))
+        after = [client.get(one.headers["location"]).text for one in (first, second)]
+
+    assert "not yet known" in page and "30 more blind re-reviews give an interval about" in page
+    assert [one.headers["location"].split("asked=")[1] for one in (first, second)] == ["30#wrong", "0#wrong"]
+    assert "30 more labels will be re-reviewed" in after[0] and "earlier request still waits" in after[1]
+    assert [(row.wanted, row.reason) for row in rows_of(database, ReReviewRequestRow)] == [(30, "from the page")]
+    assert "re-reviews" in {row.action for row in rows_of(database, AuditRow)}
+
+
+def test_a_reader_sees_what_re_reviews_would_tell_and_asks_for_none(world: World, database: sa.Engine) -> None:
+    key, project = make_key(database, Role.READ), world.ground.project.id
+    address = f"/api/projects/{project}/re-reviews"
+    with web(database, world.home) as client:
+        early = client.get(address, headers=bearer(key))
+        refresh_wrong_labels(world.ground.parts, project)
+        found = client.get(address, headers=bearer(key)).json()
+        log_in(client, key)
+        page = client.get(f"{world.address}/label-quality").text
+        refused = client.post(address, headers=bearer(key), json={"more": 30})
+
+    assert early.status_code == 404
+    assert found["words"].startswith("not yet known") and "30 more" in found["offer"]
+    assert found["figure"]["asked"] == 0
+    assert "Ask for 30 more re-reviews" not in page and refused.status_code == 403
+
+
+@pytest.mark.parametrize("body", [{"more": 0}, {"more": 1_001}, {"more": 3, "else": 1}])
+def test_a_request_for_re_reviews_that_makes_no_sense_is_refused(
+    world: World, database: sa.Engine, body: dict[str, int]
+) -> None:
+    with web(database, world.home) as client:
+        key = make_key(database, Role.ENGINEER)
+        answer = client.post(f"/api/projects/{world.ground.project.id}/re-reviews", headers=bearer(key), json=body)
+
+    assert answer.status_code == 422
+    assert rows_of(database, ReReviewRequestRow) == []
+
+
+def test_figures_of_another_form_are_said_to_be_computed_again(world: World, database: sa.Engine) -> None:
     with transaction(database) as session:
         for name in OF_PEOPLE:
             factories.figure(session, world.ground.project.id, name, {"old": "form"})
@@ -122,8 +171,8 @@ def test_figures_of_another_form_are_said_to_be_counted_anew(world: World, datab
         suspects = client.get("/api/projects/animals/suspects", headers=bearer(key))
 
     assert page.status_code == 200
-    assert page.text.count("Being counted anew") == 5
-    assert suspects.status_code == 404
+    assert page.text.count("Being computed again") == 6
+    assert suspects.status_code == 404 and "computed again" in suspects.text
 
 
 def test_a_form_without_its_token_is_refused(world: World, database: sa.Engine) -> None:
@@ -164,7 +213,7 @@ def test_what_somebody_is_asked_about_again_is_not_shown(world: World, database:
     """Its task may be blind: the page must not show what is still to be answered."""
     with reading(database) as session:
         data = dashboard.figures(session, world.ground.project.id)["label_errors"].data
-        one = next(one for one in data["suspects"] if one["holdout"])
+        one = next(one for one in data["suspects"] if one["random"])
     with transaction(database) as session:
         standing = reviews.newest_of_images(session, world.ground.project.id, [one["image_id"]])[one["image_id"]]
         overlaps.want(session, {ReviewId(standing.review_id): 3}, Actor("x", "x", NOW))

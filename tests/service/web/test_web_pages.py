@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,6 +22,7 @@ from labeling.adapters.storage.image_store import ImageStore
 from labeling.jobs import Role
 from labeling.project import Project
 from service import auth
+from service.figures.figures import PLOT_FORMAT
 from service.web.pages.rendering import safe_next
 from tests import factories
 from tests.conftest import NOW
@@ -219,18 +222,18 @@ def test_the_quality_page_shows_every_stored_figure(
     assert client.get(pictures[0].replace("&amp;", "&")).headers["content-type"] == "image/png"
 
 
-def test_a_figure_of_another_form_is_said_to_be_counted_anew(
+def test_a_figure_of_another_form_is_said_to_be_computed_again(
     client: TestClient, database: sa.Engine, project: Project
 ) -> None:
     with transaction(database) as session:
-        for name in ("holdout_by_version", "hardest", "confusion", "acceptance", "rounds"):
+        for name in ("accuracy_by_version", "hardest", "confusion", "acceptance", "rounds"):
             factories.figure(session, project.id, name, {"v": 2})
     log_in(client, make_key(database))
 
     shown = client.get("/projects/1")
 
     assert shown.status_code == 200
-    assert shown.text.count("Being counted anew") == 5
+    assert shown.text.count("Being computed again") == 5
 
 
 def test_the_api_gives_no_figure_of_another_form(client: TestClient, database: sa.Engine, project: Project) -> None:
@@ -243,7 +246,35 @@ def test_the_api_gives_no_figure_of_another_form(client: TestClient, database: s
     shown = client.get("/api/projects/animals/figures/confusion", headers=key)
 
     assert [(one["name"], one["data"]) for one in listed] == [("hardest", {"images": []})]
-    assert shown.status_code == 404 and "counted anew" in shown.text
+    assert shown.status_code == 404 and "computed again" in shown.text
+
+
+def test_near_duplicates_are_shown_with_their_images_on_the_page_and_by_the_api(
+    client: TestClient, database: sa.Engine, project: Project
+) -> None:
+    with transaction(database) as session:
+        one = factories.group(session, project.id)
+        images = [factories.image(session, project.id, group_id=one) for _ in range(3)]
+        factories.image(session, project.id, reserved=False)
+        factories.label(session, project.id, images[0], "cat")
+    key = make_key(database, Role.READ)
+    log_in(client, key)
+
+    page = client.get(f"/projects/{project.id}/groups").text
+    given = client.get(f"/api/projects/{project.id}/groups", headers=bearer(key)).json()
+
+    assert "<strong>3</strong> of 4 images (75 %)" in page and page.count("/media/picture/") == 3
+    assert "<strong>cat</strong>" in page
+    assert (given["images"], given["groups"], given["in_groups"], given["sizes"]) == (4, 2, 3, {"1": 1, "3": 1})
+    assert [member["image_id"] for member in given["largest_groups"][0]["members"]] == images
+
+
+def test_the_page_of_near_duplicates_of_a_new_project_says_that_there_are_none(
+    client: TestClient, database: sa.Engine, project: Project
+) -> None:
+    log_in(client, make_key(database, Role.READ))
+
+    assert "No image is a near-duplicate of another." in client.get(f"/projects/{project.id}/groups").text
 
 
 def test_the_overview_shows_only_the_keys_projects(
@@ -392,6 +423,31 @@ def test_a_plot_of_a_figure_that_has_changed_is_not_there_and_one_that_cannot_be
     assert "could not be drawn" in failed.text
 
 
+def test_one_plot_that_cannot_be_drawn_leaves_the_others(
+    client: TestClient, database: sa.Engine, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(database, project, ImageStore(str(tmp_path / "media")))
+    log_in(client, make_key(database, Role.READ))
+    without = "import sys, json; print(json.dumps({n: '<svg/>' for n in json.load(sys.stdin) if n != 'rounds'}))"
+    monkeypatch.setattr("service.web.pages.plots.DRAWS", [sys.executable, "-c", without])
+
+    found = {address.split("/")[-1].split("-")[0]: client.get(address).status_code for address in _plots(client)}
+
+    assert found == {"accuracy_by_version": 200, "confusion": 200, "acceptance": 200, "rounds": 503}
+
+
+def test_a_plot_is_drawn_again_when_plots_look_otherwise(
+    client: TestClient, database: sa.Engine, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(database, project, ImageStore(str(tmp_path / "media")))
+    log_in(client, make_key(database, Role.READ))
+    before = _plots(client)
+
+    monkeypatch.setattr("service.web.pages.plots.PLOT_FORMAT", PLOT_FORMAT + 1)
+
+    assert len(before) == 4 and not set(before) & set(_plots(client))
+
+
 def test_a_session_ends_after_half_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
     sealed = auth.seal_session([SECRET], auth.open_session(None))
     later = datetime.now(UTC) + timedelta(seconds=auth.SESSION_AGE_S + 5)
@@ -399,3 +455,19 @@ def test_a_session_ends_after_half_a_day(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("time.time", lambda: later.timestamp())
 
     assert auth.read_session([SECRET], sealed) is None
+
+
+def test_requests_that_wait_for_plots_get_them_and_do_not_draw_again(
+    client: TestClient, database: sa.Engine, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(database, project, ImageStore(str(tmp_path / "media")))
+    log_in(client, make_key(database, Role.READ))
+    slow = f"import runpy, time\nopen({str(tmp_path / 'drawn')!r}, 'a').write('x')\ntime.sleep(1)\n"
+    slow += "runpy.run_module('service.work.figures.draw', run_name='__main__')"
+    monkeypatch.setattr("service.web.pages.plots.DRAWS", [sys.executable, "-c", slow])
+
+    addresses = _plots(client)
+    with ThreadPoolExecutor(4) as together:
+        found = list(together.map(lambda address: client.get(address).status_code, addresses))
+
+    assert (found, (tmp_path / "drawn").read_text()) == ([200] * 4, "x")

@@ -44,7 +44,7 @@ HTML = {"Accept": "text/html"}
 @pytest.fixture
 def ground(database: sa.Engine, tmp_path: Path, make_project: Callable[..., Project]) -> Ground:
     """Ann is right, Bob never is, and the rule has paused Bob; <Cem> has answered two images."""
-    ground = team_ground(database, tmp_path, make_project(database), pool=48, holdout=0)
+    ground = team_ground(database, tmp_path, make_project(database), pool=48, reserved=0)
     ann, bob, cem = people(ground, "ann@example.com", "bob@example.com", "<Cem>")
     make_gold_of(ground, ground.pool[:30])
     measured = ask_people(ground, ground.pool[:30], GOLD, wanted=3)
@@ -163,8 +163,8 @@ def test_pseudonyms_hide_every_name(client: TestClient, ground: Ground) -> None:
     ("stored", "words"),
     [
         (None, "No answer that counts yet"),
-        ({}, "Being counted anew"),
-        ({"annotators": [{"annotator": "x"}]}, "Being counted anew"),
+        ({}, "Being computed again"),
+        ({"annotators": [{"annotator": "x"}]}, "Being computed again"),
     ],
 )
 def test_a_figure_that_is_missing_or_of_another_form_leaves_the_names(
@@ -202,6 +202,22 @@ def test_the_api_gives_the_figures_and_does_the_deeds(client: TestClient, ground
     }  # fmt: skip
     assert voided.json()["voided"] == {"answers": 36, "images": 36, "labels": 6}
     assert (silent.status_code, unknown.status_code) == (422, 404)
+
+
+def test_commands_and_api_say_that_figures_are_computed_again(
+    client: TestClient, ground: Ground, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HARDCASE_HOME", str(tmp_path))
+    monkeypatch.setenv("HARDCASE_DATABASE_URL", ground.parts.database.url.render_as_string(hide_password=False))
+    with transaction(ground.parts.database) as session:
+        session.execute(sa.update(FigureRow).where(FigureRow.name == "team").values(data={"old": "form"}))
+
+    table = CliRunner().invoke(app, ["team", "show", "animals"]).stdout
+    key = bearer(make_key(ground.parts.database, Role.READ))
+    given = client.get(f"/api/projects/{ground.project.id}/team", headers=key).json()
+
+    assert "being computed again" in table and " 0 " not in table
+    assert given["outdated"] is True and {one["figures"] for one in given["annotators"]} == {None}
 
 
 def test_the_commands_say_and_do_the_same(ground: Ground, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

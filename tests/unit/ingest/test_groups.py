@@ -1,4 +1,4 @@
-"""Near-duplicate groups and the hold-out."""
+"""Near-duplicate groups: joining, becoming one, coming apart by labels."""
 
 from __future__ import annotations
 
@@ -7,94 +7,107 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling.ingest.groups import Fingerprints, Placement, place, side_of_founder
-from labeling.types import Side
+from labeling.ingest.fingerprints import Fingerprints
+from labeling.ingest.groups import Group, Neighbour, are_too_many, divide, group, place
+from labeling.ingest.twins import NOTHING, TwinRule
+from tests.unit.ingest.test_twin_index import made_up, with_bits_turned
 
-SALT, SHARE = "salt", 0.5
-NOBODY = Fingerprints([], [], np.zeros((0, 8), np.float32))
-
-
-def chains(rng: np.random.Generator, families: int = 30) -> Fingerprints:
-    """Families along an arc: neighbours are twins (cosine > .95), the ends are not, so groups can touch."""
-    rows = []
-    for family in range(families):
-        for step in range(8):
-            angle = 0.2 * step  # cos .2 = .98, cos .4 = .92
-            row = np.zeros(2 * families)
-            row[2 * family : 2 * family + 2] = np.cos(angle), np.sin(angle)
-            rows.append(row)
-    order = rng.permutation(len(rows))
-    hashes = [f"{position:064x}" for position in order]
-    return Fingerprints(hashes, [""] * len(rows), np.array(rows, np.float32)[order])
+RULE = TwinRule(30.0, 30.0)
 
 
-def in_batches(images: Fingerprints, size: int) -> list[Placement]:
-    placed: list[Placement] = []
-    for start in range(0, len(images.content_hashes), size):
-        old, new = slice(0, start), slice(start, start + size)
-        placed += place(part(images, new), part(images, old), placed, salt=SALT, holdout_share=SHARE)
-    return placed
+def near(*names: str) -> list[Neighbour]:
+    return [Neighbour(name, float(at)) for at, name in enumerate(names)]
 
 
-def part(images: Fingerprints, rows: slice) -> Fingerprints:
-    return Fingerprints(images.content_hashes[rows], images.perceptual_hashes[rows], images.vectors[rows])
+def test_an_image_joins_the_group_of_its_nearest_twin_or_founds_one() -> None:
+    placed = place(["c", "d"], {"c": near("b")}, {"b": Group("a", 1)}, {})
+
+    assert placed.founders == ("a", "d")
+    assert placed.joined == {}
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_in_twenty_random_orders_no_twins_stand_on_different_sides_unless_one_is_a_bridge(seed: int) -> None:
-    images = chains(np.random.default_rng(seed))
+def test_an_image_that_is_near_to_two_groups_makes_them_one_the_older() -> None:
+    placed = place(["c"], {"c": near("young", "old")}, {"young": Group("young", 7), "old": Group("old", 2)}, {})
 
-    placed = in_batches(images, 64)
-
-    twins = np.argwhere(np.triu(images.vectors @ images.vectors.T > 0.95, 1))
-    loose = [(a, b) for a, b in twins if not placed[a].bridge and not placed[b].bridge]
-    assert all(placed[a].side is placed[b].side for a, b in loose)
-    assert any(p.bridge for p in placed)
+    assert placed.founders == ("old",)
+    assert placed.joined == {"young": "old"}
 
 
-def test_the_size_of_the_batches_changes_nothing() -> None:
-    images = chains(np.random.default_rng(7))
+def test_groups_with_different_labels_never_become_one() -> None:
+    groups = {"a": Group("a", 1, frozenset({"cat"})), "b": Group("b", 2, frozenset({"dog"}))}
 
-    assert in_batches(images, 1) == in_batches(images, 17) == in_batches(images, 1_000)
+    placed = place(["c"], {"c": near("b", "a")}, groups, {})
 
-
-def test_a_group_is_named_by_its_founder_and_stands_on_the_founders_side() -> None:
-    images = Fingerprints(["a", "b", "c"], ["", "", ""], np.array([[1, 0], [1, 0.01], [0, 1]], np.float32))
-
-    first, twin, other = place(
-        images, Fingerprints([], [], np.zeros((0, 2), np.float32)), [], salt=SALT, holdout_share=SHARE
-    )
-
-    assert (first.founder, twin.founder, other.founder) == ("a", "a", "c")
-    assert first.side is twin.side is side_of_founder("a", SALT, SHARE)
+    assert placed.founders == ("b",)
+    assert placed.joined == {}
 
 
-@pytest.mark.parametrize(("bits", "is_twin"), [(0, True), (6, True), (7, False)])
-def test_six_bits_of_the_perceptual_hash_make_a_twin_and_seven_do_not(bits: int, is_twin: bool) -> None:
-    images = Fingerprints(["a", "b"], ["0" * 16, f"{(1 << bits) - 1:016x}"], np.eye(2, dtype=np.float32))
+def test_an_image_with_another_label_than_its_twin_stays_apart() -> None:
+    placed = place(["b"], {"b": near("a")}, {"a": Group("a", 1, frozenset({"cat"}))}, {"b": "dog"})
 
-    placed = place(images, Fingerprints([], [], np.zeros((0, 2), np.float32)), [], salt=SALT, holdout_share=SHARE)
-
-    assert (placed[1].founder == "a") is is_twin
+    assert placed.founders == ("b",)
 
 
-def test_flat_images_and_images_without_a_vector_are_near_to_nothing() -> None:
-    images = Fingerprints(["a", "b"], ["", ""], np.zeros((2, 8), np.float32))
+def test_images_that_arrive_together_join_each_other() -> None:
+    placed = place(["a", "b", "c"], {"b": near("a"), "c": near("b")}, {}, {})
 
-    assert [p.founder for p in place(images, NOBODY, [], salt=SALT, holdout_share=SHARE)] == ["a", "b"]
-
-
-def test_an_image_that_touches_both_sides_joins_the_nearest_and_is_a_bridge() -> None:
-    known = Fingerprints(["a", "b"], ["", ""], np.array([[1, 0], [np.cos(0.5), np.sin(0.5)]], np.float32))
-    placed = [Placement("a", Side.POOL, bridge=False), Placement("b", Side.HOLDOUT, bridge=False)]
-    between = Fingerprints(["c"], [""], np.array([[np.cos(0.3), np.sin(0.3)]], np.float32))
-
-    assert place(between, known, placed, salt=SALT, holdout_share=SHARE) == [Placement("b", Side.HOLDOUT, bridge=True)]
+    assert placed.founders == ("a", "a", "a")
+    assert placed.joined == {}
 
 
-@settings(max_examples=25)
-@given(st.integers(0, 2**32 - 1), st.floats(0.05, 0.95))
-def test_the_share_of_the_hold_out_is_what_was_asked_for(seed: int, share: float) -> None:
-    sides = [side_of_founder(f"{n:064x}", str(seed), share) for n in range(2_000)]
+def test_grouping_finds_the_families_of_a_pool() -> None:
+    rng = np.random.default_rng(0)
+    originals = made_up(400, rng)
+    copies = with_bits_turned(originals, 10, rng)
+    names = [f"o{at}" for at in range(400)] + [f"c{at}" for at in range(400)]
+    both = Fingerprints(*(np.concatenate([getattr(p, f) for p in (originals, copies)]) for f in Fingerprints.__slots__))
 
-    assert abs(sides.count(Side.HOLDOUT) / 2_000 - share) < 0.06
+    founders = group(both, names, RULE, {})
+
+    assert founders[:400] == tuple(names[:400])
+    assert np.mean([one == other for one, other in zip(founders[400:], names[:400], strict=True)]) >= 0.95
+    assert group(both, names, NOTHING, {}) == tuple(names)
+
+
+def test_grouping_the_same_images_again_gives_the_same_groups() -> None:
+    images = made_up(50, np.random.default_rng(1))
+    names = [str(at) for at in range(50)]
+
+    assert group(images, names, TwinRule(110.0, 110.0), {}) == group(images, names, TwinRule(110.0, 110.0), {})
+
+
+def test_members_with_different_labels_come_apart_and_the_rest_goes_with_the_nearest() -> None:
+    rng = np.random.default_rng(2)
+    two = made_up(2, rng)
+    four = two[np.array([0, 1, 1, 0])]
+
+    parts = divide(four, ["a", "b", "c", "d"], {"a": "cat", "b": "dog"})
+
+    assert parts == ("a", "b", "b", "a")
+
+
+def test_members_with_one_label_stay_together_though_nothing_is_known_of_how_near_they_are() -> None:
+    assert divide(Fingerprints.read([b""] * 3), ["a", "b", "c"], {"a": "cat", "c": "cat"}) == ("a", "a", "a")
+
+
+@settings(max_examples=50)
+@given(st.lists(st.sampled_from(["cat", "dog", "owl", None]), min_size=1, max_size=12), st.integers(0, 2**16))
+def test_no_part_ever_holds_two_labels(given_labels: list[str | None], seed: int) -> None:
+    images = made_up(len(given_labels), np.random.default_rng(seed))
+    names = [f"{at:02}" for at in range(len(given_labels))]
+    labels = {name: label for name, label in zip(names, given_labels, strict=True) if label is not None}
+
+    parts = divide(images, names, labels)
+
+    for founder in set(parts):
+        assert (
+            len({labels[name] for name, part in zip(names, parts, strict=True) if part == founder and name in labels})
+            <= 1
+        )
+
+
+@pytest.mark.parametrize(
+    ("joined", "of", "too_many"), [(1, 1, False), (49, 49, False), (10, 50, False), (11, 50, True)]
+)
+def test_more_than_a_fifth_of_many_is_too_many(joined: int, of: int, too_many: bool) -> None:
+    assert are_too_many(joined, of) is too_many

@@ -14,6 +14,7 @@ from safetensors.numpy import load, save
 
 from labeling.errors import BadArtifact
 from labeling.learn.artifacts import CARD, WEIGHTS, Facts, pack, unpack
+from labeling.learn.calibration import Calibration
 from labeling.learn.classifier import Classifier, Inputs
 from labeling.learn.training import fit_classifier, predict_probs
 
@@ -74,13 +75,31 @@ def test_a_card_that_names_no_fusion_and_no_head_is_of_a_logistic_head_on_concat
 ) -> None:
     files = pack(some_classifier(), FACTS)
     newer = msgspec.json.decode(files[CARD])
-    older = {name: value for name, value in newer.items() if name not in ("fusion", "fusion_config", "head")}
+    older = {name: value for name, value in newer.items() if name not in ("fusion", "fusion_config", "head", "bias")}
     older["config"] = {"c": 30.0, "balanced": False, "max_steps": 50, "tolerance": 1e-7, **head}
 
     again, card = unpack({**files, CARD: msgspec.json.encode(older)})
 
     assert (card.fusion, card.head) == ("concatenation", "logistic")
     assert np.array_equal(predict_probs(again, some_inputs()), predict_probs(some_classifier(), some_inputs()))
+
+
+def test_the_biases_of_a_calibration_come_back_and_must_be_one_a_class() -> None:
+    classifier = some_classifier().calibrated_by(Calibration(0.8, (0.1, -0.2, 0.1), labels=300))
+    files = pack(classifier, FACTS)
+    short = {**msgspec.json.decode(files[CARD]), "bias": [0.1, 0.2]}
+
+    again, _ = unpack(files)
+
+    assert (again.temperature, again.bias, again.calibrated) == (0.8, (0.1, -0.2, 0.1), True)
+    with pytest.raises(BadArtifact, match="2 biases for 3 classes"):
+        unpack({**files, CARD: msgspec.json.encode(short)})
+
+
+def test_a_classifier_is_called_calibrated_from_forty_labels() -> None:
+    few, enough = (some_classifier().calibrated_by(Calibration(0.8, labels=n)) for n in (39, 40))
+
+    assert (few.temperature, few.calibrated, enough.calibrated) == (0.8, False, True)
 
 
 def test_the_same_classifier_gives_the_same_bytes_with_the_card_last() -> None:
@@ -146,6 +165,15 @@ def test_settings_that_a_head_does_not_take_are_refused() -> None:
     card = {**msgspec.json.decode(files[CARD]), "config": {"c": "much"}}
 
     with pytest.raises(BadArtifact, match="the head 'logistic' settings"):
+        unpack({**files, CARD: msgspec.json.encode(card)})
+
+
+def test_settings_of_a_later_hardcase_are_refused_by_name() -> None:
+    files = pack(some_classifier(), FACTS)
+    card = msgspec.json.decode(files[CARD])
+    card["config"] = {**card["config"], "momentum": 0.9}
+
+    with pytest.raises(BadArtifact, match="does not have: momentum"):
         unpack({**files, CARD: msgspec.json.encode(card)})
 
 

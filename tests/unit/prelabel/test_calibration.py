@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.special import softmax
-from sklearn.linear_model import LogisticRegression
 
 from labeling.prelabel.calibration import Terms, calibrated, calibrated_answers, fit_stated, fit_terms, read_terms
 from labeling.quality.metrics import expected_calibration_error
@@ -52,42 +51,35 @@ def test_class_biases_help_an_engine_that_favours_classes() -> None:
 
     assert terms is not None and len(terms.bias) == K
     without = Terms(terms.temperature, (), {}, terms.labels)
-    assert _surprise(calibrated(probs, terms), truth) < _surprise(calibrated(probs, without), truth) - 0.05
+    assert _surprise(calibrated(probs, terms), truth) < _surprise(calibrated(probs, without), truth)
 
 
-def test_with_many_labels_the_terms_are_those_of_a_weakly_penalised_regression() -> None:
-    sample, labels = _engine(20_000, 0, skew=1.0)
-    terms = fit_terms(sample, labels)
+@pytest.mark.parametrize("labels", [20, 60, 400])
+def test_the_class_that_an_engine_names_never_changes(labels: int) -> None:
+    terms = fit_terms(*_engine(labels, 0, skew=5.0))
+    probs, _ = _engine(1_000, 1, skew=5.0)
+
     assert terms is not None
-
-    theirs = LogisticRegression(C=1e6, max_iter=500).fit(np.log(sample), labels)
-
-    assert np.abs(calibrated(sample, terms) - theirs.predict_proba(np.log(sample))).mean() < 0.01
+    assert (calibrated(probs, terms).argmax(axis=1) == probs.argmax(axis=1)).all()
+    assert (calibrated(probs, Terms(1.0, tuple(np.linspace(3, -3, K)))).argmax(axis=1) == probs.argmax(axis=1)).all()
 
 
-def test_below_five_labels_a_class_nothing_is_fitted() -> None:
-    probs, truth = _engine(5 * K - 1, 0)
+def test_few_labels_are_drawn_to_the_temperature_that_an_engine_is_shipped_with() -> None:
+    probs, truth = _engine(20, 0, sharpness=1.0)
 
-    terms = fit_terms(probs, truth)
+    cold, hot = fit_terms(probs, truth, 0.5), fit_terms(probs, truth, 2.0)
 
-    assert terms is None
+    assert cold is not None and hot is not None and cold.temperature < hot.temperature / 1.5
+    assert not hot.shown and Terms(labels=40).shown
+
+
+def test_below_twenty_labels_nothing_is_fitted_whatever_the_number_of_classes() -> None:
+    probs, truth = _engine(20, 0)
+
+    terms = fit_terms(probs[:19], truth[:19])
+
+    assert terms is None and fit_terms(probs, truth) is not None
     assert np.array_equal(calibrated(probs, terms), probs)
-
-
-def test_the_biases_follow_how_often_each_class_occurs_and_a_class_without_a_label_stays_possible() -> None:
-    probs, truth = _engine(8_000, 0)
-    rng = np.random.default_rng(1)
-    seldom = rng.random(len(truth)) < np.where(truth == 0, 1.0, 0.05)  # class 0 is .8 of what is left
-    probs, truth = probs[seldom], truth[seldom]
-    sample = np.flatnonzero(truth != 5)[:60]
-    rest = np.setdiff1d(np.arange(len(truth)), sample)
-
-    terms = fit_terms(probs[sample], truth[sample])
-
-    assert terms is not None and terms.bias[0] == max(terms.bias) and min(terms.bias) > -2
-    before, after = probs[rest], calibrated(probs[rest], terms)
-    assert (after.argmax(axis=1) == truth[rest]).mean() > (before.argmax(axis=1) == truth[rest]).mean() + 0.05
-    assert _surprise(after, truth[rest]) < _surprise(before, truth[rest])
 
 
 @given(
@@ -117,7 +109,7 @@ def test_stated_confidence_gets_its_own_rate_drawn_towards_all() -> None:
     levels = ["high"] * 20 + ["low"] * 20 + ["medium"]
     right = [True] * 19 + [False] + [True] * 8 + [False] * 12 + [True]
 
-    terms = fit_stated(levels, right, 3)
+    terms = fit_stated(levels, right)
 
     assert terms is not None
     assert 0.85 < terms.levels["high"] < 0.95
@@ -128,8 +120,8 @@ def test_stated_confidence_gets_its_own_rate_drawn_towards_all() -> None:
 def test_an_engine_that_only_names_classes_has_no_probabilities_until_it_is_calibrated() -> None:
     answers = np.array([0, 2, 3, -1])
 
-    before = calibrated_answers(answers, ["high"] * 4, fit_stated(["high"] * 14, [True] * 14, 3), 3)
-    after = calibrated_answers(answers, ["high"] * 4, fit_stated(["high"] * 15, [True] * 15, 3), 3)
+    before = calibrated_answers(answers, ["high"] * 4, fit_stated(["high"] * 19, [True] * 19), 3)
+    after = calibrated_answers(answers, ["high"] * 4, fit_stated(["high"] * 20, [True] * 20), 3)
 
     assert np.isnan(before).all()
     assert np.isfinite(after[:2]).all() and np.isnan(after[2:]).all()

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from bench.numbers import REPLAYS, Recipe, promoted_share, promotions_on_digits, replayed
 from labeling.errors import Invalid
 from labeling.project import Gate
-from labeling.promote.judgement import VERDICTS_A_HOLDOUT, Judgement, judge
+from labeling.promote.judgement import VERDICTS_A_SAMPLE, Judgement, Sample, difference, judge, sample_for
 from labeling.types import Verdict
 
 
@@ -48,7 +49,7 @@ def test_one_that_answers_the_same_and_is_silent_on_the_same_images_is_no_change
     judgement = judged(probs, probs.copy(), n=40)
 
     assert (judgement.verdict, judgement.gain) == (Verdict.NO_CHANGE, 0)
-    assert judgement.reasons[1] == "This hold-out has now given 1 verdict."
+    assert judgement.reasons[1] == "This sample has now given 1 verdict."
 
 
 def test_one_that_is_clearly_better_is_promoted() -> None:
@@ -107,11 +108,11 @@ def test_the_reason_gives_the_gain_its_interval_and_its_bound_in_points() -> Non
     )
 
     assert better == (
-        "+100.0 points of accuracy against v3 (95 % interval +100.0 to +100.0) on 40 evaluation images; "
+        "+100.0 points of accuracy against v3 (95 % interval +86.0 to +100.0) on 40 images of the random stream; "
         "the 90 % lower bound is +100.0, above -2.0."
     )
     assert worse == (
-        "-100.0 points of accuracy against v3 (95 % interval -100.0 to -100.0) on 40 evaluation images: "
+        "-100.0 points of accuracy against v3 (95 % interval -100.0 to -86.0) on 40 images of the random stream: "
         "it is not better."
     )
 
@@ -133,7 +134,7 @@ def test_under_thirty_labels_no_gate_runs() -> None:
 
     assert judgement.verdict is Verdict.NOT_YET_KNOWN
     assert judgement.gain is None
-    assert "29 evaluation labels" in judgement.reasons[0]
+    assert "29 images of the random stream; the gate needs 30" in judgement.reasons[0]
 
 
 def test_none_of_these_is_an_error_of_both_and_an_absent_answer_an_error_of_one() -> None:
@@ -167,14 +168,15 @@ def test_macro_f1_counts_rare_classes_as_much_as_common_ones(rare: int) -> None:
     assert judgement.gain == pytest.approx(1 - (2 * 95 / 195) / 2)
 
 
-def test_a_holdout_that_was_asked_often_wants_a_fresh_draw() -> None:
+def test_a_sample_that_was_asked_often_wants_a_fresh_draw() -> None:
     better, worse = saying(right_on(100, 10)), saying(right_on(100, 30))
 
-    often = judged(better, worse, earlier_verdicts=VERDICTS_A_HOLDOUT - 1)
+    often = judged(better, worse, earlier_verdicts=VERDICTS_A_SAMPLE - 1)
     seldom = judged(better, worse, earlier_verdicts=1)
 
-    assert "20 verdicts" in often.reasons[-1] and "fresh evaluation images" in often.reasons[-1]
-    assert seldom.reasons[-1] == "This hold-out has now given 2 verdicts."
+    assert "20 verdicts" in often.reasons[-1] and "more of the random stream" in often.reasons[-1]
+    assert (often.verdicts, seldom.verdicts) == (20, 2)
+    assert seldom.reasons[-1] == "This sample has now given 2 verdicts."
 
 
 def test_the_same_seed_gives_the_same_verdict_to_the_digit() -> None:
@@ -197,3 +199,85 @@ def test_answers_about_different_images_or_classes_are_not_compared(
 ) -> None:
     with pytest.raises(Invalid, match="cannot be compared"):
         judged(candidate, champion, n=100)
+
+
+def test_under_a_hundred_images_of_the_stream_training_images_carry_the_verdict_and_the_stream_is_shown() -> None:
+    better, worse, truth = saying(right_on(60, 5)), saying(right_on(60, 15)), np.zeros(60, np.int64)
+    rng = np.random.default_rng(0)
+    stream = difference(saying(right_on(40, 8)), saying(right_on(40, 2)), np.zeros(40, np.int64), Gate(), rng)
+
+    judgement = judge(better, worse, truth, Gate(), rng, sample=sample_for(stream.n), stream=stream)
+
+    assert stream.value == pytest.approx(-0.15)
+    assert judgement.promoted and judgement.carried_by is Sample.TRAINING and judgement.stream == stream
+    assert "on 60 training images, each predicted without its fold" in judgement.reasons[0]
+    assert judgement.reasons[2].startswith("On 40 images of the random stream the difference is -15.0 points (")
+    assert judgement.reasons[2].endswith("under 100 it is shown and not used.")
+    assert (
+        "Label more images"
+        in judge(better, worse, truth, Gate(), rng, sample=Sample.TRAINING, earlier_verdicts=VERDICTS_A_SAMPLE).reasons[
+            -1
+        ]
+    )
+
+
+def test_near_duplicates_are_drawn_together_so_twenty_copies_are_worth_one_image() -> None:
+    better, worse = saying(right_on(60, 5)), saying(right_on(60, 15))  # the ten that are better are of one group
+    groups = np.concatenate([np.arange(45), np.full(10, 45), np.arange(46, 51)])
+
+    alone, together = (
+        judge(better, worse, np.zeros(60, np.int64), Gate(), np.random.default_rng(0), groups=some)
+        for some in (None, groups)
+    )
+
+    assert alone.lower is not None and together.lower is not None and together.lower < alone.lower
+    assert alone.interval is not None and together.interval is not None
+    assert np.diff(together.interval) > 1.5 * np.diff(alone.interval)
+
+
+def test_where_no_answer_differs_the_interval_still_has_a_width() -> None:
+    judgement = judged(saying(right_on(40, 10), sure=0.9), saying(right_on(40, 10)), n=40)
+
+    assert judgement.gain == 0 and judgement.interval is not None
+    assert judgement.interval[0] < -0.04 and judgement.interval[1] > 0.04
+
+
+def test_a_verdict_says_what_it_could_have_detected() -> None:
+    judgement = judged(saying(right_on(100, 10)), saying(right_on(100, 16)))
+    of_f1 = judge(
+        saying(right_on(40, 1)),
+        saying(right_on(40, 4)),
+        np.zeros(40, np.int64),
+        Gate(measure="macro_f1"),
+        np.random.default_rng(0),
+    )
+
+    assert judgement.power is not None and judgement.power.passes == pytest.approx(0.032, abs=0.001)
+    assert judgement.reasons[1].startswith("What this could have detected: one that is 3.2 points better passes in 80")
+    assert of_f1.power is None
+
+
+@pytest.mark.parametrize("name", [name for name in REPLAYS if name.startswith("gain")])
+def test_the_interval_of_a_gain_covers_the_true_one(name: str) -> None:
+    found = replayed(REPLAYS[name], 100)
+
+    assert found.covers
+    assert found.error_ratio <= 0.35  # .25 over many seeds
+
+
+@pytest.mark.parametrize("n", [30, 60, 100])
+def test_few_labels_neither_promote_what_is_worse_nor_refuse_what_is_clearly_better(n: int) -> None:
+    worse, better = promoted_share(n, 0.2, -0.1, 25), promoted_share(n, 0.2, 0.15, 25)
+
+    assert worse <= 0.12
+    assert better >= 0.8
+
+
+def test_on_labelled_digits_more_labels_pass_and_half_of_the_picture_does_not() -> None:
+    older, poorer = Recipe(share=0.5), Recipe(pixels=24)
+
+    more = promotions_on_digits(60, Recipe(), older, 5)
+    less = promotions_on_digits(60, poorer, Recipe(), 3)
+
+    assert more.true_gain > 0.05 and more.promoted >= 0.8
+    assert less.true_gain < -0.1 and less.promoted == 0

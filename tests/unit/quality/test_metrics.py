@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
+from labeling.answers import MISSING
 from labeling.quality.annotators.acceptance import acceptance
 from labeling.quality.metrics import (
     accuracy,
@@ -44,6 +45,12 @@ def test_a_share_of_nothing_knows_nothing() -> None:
 @pytest.mark.parametrize(("n", "known"), [(29, False), (30, True)])
 def test_under_thirty_images_a_figure_is_not_yet_known(n: int, known: bool) -> None:
     assert share(n // 2, n).known is known
+
+
+def test_an_abstention_is_never_right() -> None:
+    abstained = np.array([MISSING, MISSING, 1])
+
+    assert accuracy(abstained, np.array([MISSING, 0, 1])).value == pytest.approx(1 / 3)
 
 
 def test_accuracy_f1_and_confusion_agree_with_scikit_learn() -> None:

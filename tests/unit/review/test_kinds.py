@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from labeling.review.kinds import Use, blind_always, kinds_for, may_use, side_of
-from labeling.types import ReviewKind, Side
+from labeling.review.kinds import Use, blind_always, kinds_for, may_teach, may_use
+from labeling.types import LabelSource, ReviewKind
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "kinds.md"
 
@@ -31,13 +31,11 @@ def test_the_page_says_what_the_code_decides(row: dict[str, str]) -> None:
 
     assert {use.value: row[use.value] == "yes" for use in Use} == {use.value: may_use(kind, use) for use in Use}
     assert (row["pre-label"] == "never") == blind_always(kind)
-    if row["drawn from"] != "either":
-        assert Side(row["drawn from"]) is side_of(kind)
 
 
 @pytest.mark.parametrize("kind", ReviewKind)
 def test_what_was_trained_on_judges_nothing(kind: ReviewKind) -> None:
-    judging = {Use.GATE, Use.TEMPERATURE, Use.CERTIFICATE, Use.PRECISION, Use.ANNOTATORS}
+    judging = {Use.MEASURE, Use.PRECISION, Use.ANNOTATORS}
 
     uses = {use for use in Use if may_use(kind, use)}
 
@@ -45,6 +43,17 @@ def test_what_was_trained_on_judges_nothing(kind: ReviewKind) -> None:
     assert Use.TRAIN in uses or blind_always(kind)
 
 
-def test_only_evaluation_answers_open_the_gate_and_come_from_the_holdout() -> None:
-    assert kinds_for(Use.GATE) == (ReviewKind.EVALUATION,)
-    assert [kind for kind in ReviewKind if side_of(kind) is Side.HOLDOUT] == [ReviewKind.EVALUATION]
+def test_only_the_random_stream_measures() -> None:
+    assert kinds_for(Use.MEASURE) == (ReviewKind.RANDOM,)
+    assert kinds_for(Use.TRAIN) == (ReviewKind.HARD, ReviewKind.RELABEL)
+
+
+@pytest.mark.parametrize("source", LabelSource)
+@pytest.mark.parametrize("kind", [None, *ReviewKind])
+def test_no_label_of_a_reserved_group_teaches_and_of_the_others_what_its_kind_allows(
+    kind: ReviewKind | None, source: LabelSource
+) -> None:
+    by_hand = source in (LabelSource.IMPORT, LabelSource.PEOPLE)
+
+    assert not may_teach(kind, source, reserved=True)
+    assert may_teach(kind, source, reserved=False) is (by_hand if kind is None else may_use(kind, Use.TRAIN))

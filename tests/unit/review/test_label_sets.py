@@ -18,7 +18,7 @@ ENTRIES = st.builds(
     content_hash=st.text("0123456789abcdef", min_size=1, max_size=3),
     label=NAMES,
     source=st.sampled_from(["people", "import", "gold"]),
-    kind=st.none() | st.sampled_from(["hard", "evaluation"]),
+    kind=st.none() | st.sampled_from(["hard", "random"]),
     decided=st.sampled_from(["", "correction"]),
     answers=st.dictionaries(NAMES, st.integers(1, 5)),
     soft_label=SOFT,

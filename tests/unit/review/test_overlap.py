@@ -1,4 +1,4 @@
-"""Which answers are worth another person: by Bayes, by lot, and by simulation against asking at random."""
+"""Which answers are worth another person: by Bayes, and by simulation against asking at random."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from labeling.review.overlap import Answered, choose, error_rates, gain, wrong
 from labeling.types import ReviewId, ReviewKind
 
 HARD = ReviewKind.HARD
-ONE = Answered(ReviewId(1), HARD, 0.5, annotator=1, said=0, accepted=False, predicted=())
+ONE = Answered(ReviewId(1), HARD, annotator=1, said=0, accepted=False, predicted=())
 
 
-def _choose(answered: list[Answered], budget: int, share: float = 0.1) -> list[int]:
-    return [int(review) for review in choose(answered, {}, answers=4, share=share, budget=budget)]
+def _choose(answered: list[Answered], budget: int) -> list[int]:
+    return [int(review) for review in choose(answered, {}, answers=4, budget=budget)]
 
 
 def test_without_any_belief_an_answer_is_wrong_as_often_as_its_giver_errs() -> None:
@@ -67,29 +67,20 @@ def test_a_doubt_is_a_probability_and_asking_never_makes_it_worse(error: float, 
     assert 0 <= gain(doubt, error, 3) <= doubt
 
 
-def test_random_kinds_are_chosen_by_lot_and_what_certificates_rest_on_always() -> None:
+def test_the_audit_is_always_asked_twice_and_the_random_stream_never_by_doubt() -> None:
     sure, doubtful = (0.97, 0.01, 0.01, 0.01), (0.01, 0.97, 0.01, 0.01)
     answered = [
-        Answered(ReviewId(1), ReviewKind.EVALUATION, 0.05, 1, 0, False, sure),
-        Answered(ReviewId(2), ReviewKind.EVALUATION, 0.80, 1, 0, False, doubtful),
-        Answered(ReviewId(3), ReviewKind.CONTROL, 0.80, 1, 0, False, doubtful),
-        Answered(ReviewId(4), ReviewKind.CALIBRATION, 0.99, 1, 0, False, sure),
-        Answered(ReviewId(5), ReviewKind.AUDIT, 0.99, 1, 0, False, sure),
-        Answered(ReviewId(6), HARD, 0.0, 1, 0, False, sure),
-        Answered(ReviewId(7), HARD, 0.0, 1, 0, False, doubtful),
-        Answered(ReviewId(8), ReviewKind.CONTROL, 0.05, 1, 0, False, sure),
+        Answered(ReviewId(1), ReviewKind.RANDOM, 1, 0, False, sure),
+        Answered(ReviewId(2), ReviewKind.RANDOM, 1, 0, False, doubtful),
+        Answered(ReviewId(3), ReviewKind.AUDIT, 1, 0, False, sure),
+        Answered(ReviewId(4), ReviewKind.GOLD, 1, 0, False, doubtful),
+        Answered(ReviewId(5), HARD, 1, 0, False, sure),
+        Answered(ReviewId(6), HARD, 1, 0, False, doubtful),
     ]
 
-    assert _choose(answered, budget=1) == [4, 5, 1, 8, 7]
-    assert _choose(answered, budget=0, share=0.0) == [4, 5]
-    assert _choose(answered, budget=-3, share=0.0) == [4, 5]
-
-
-def test_a_random_review_whose_place_is_the_share_itself_is_not_asked_twice() -> None:
-    on_the_edge = [replace(ONE, kind=ReviewKind.EVALUATION, place=place) for place in (0.0, 0.25)]
-
-    assert _choose(on_the_edge[:1], budget=0, share=0.0) == []
-    assert _choose(on_the_edge[1:], budget=0, share=0.25) == []
+    assert _choose(answered, budget=1) == [3, 6]
+    assert _choose(answered, budget=9) == [3, 6, 5]
+    assert _choose(answered, budget=0) == _choose(answered, budget=-3) == [3]
 
 
 def test_hard_images_and_those_to_label_again_are_chosen_by_doubt() -> None:
@@ -120,7 +111,7 @@ def test_asking_where_it_pays_finds_more_than_twice_the_errors_that_asking_by_lo
         said = truth if rng.random() > 0.12 else int((truth + rng.integers(1, 4)) % 4)
         centre = truth if rng.random() > 0.25 else int(rng.integers(4))
         predicted = tuple(rng.dirichlet(0.5 + 4 * np.eye(4)[centre]))
-        answered.append(Answered(ReviewId(number), HARD, 0.0, 1, said, False, predicted))
+        answered.append(Answered(ReviewId(number), HARD, 1, said, False, predicted))
         is_wrong.append(said != truth)
 
     chosen = _choose(answered, budget=60)

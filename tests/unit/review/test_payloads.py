@@ -15,7 +15,7 @@ CHOICES = ("cat", "dog", "none of these", "unsure")
 def test_a_task_carries_its_key_its_place_and_what_to_pre_select() -> None:
     data = task_data(token="key", image_url="http://here/media/review/key", region_url="http://here/r", text=None)
 
-    made = task(data, Suggestion("dog", 0.5), "v1-q2", CHOICES)
+    made = task(data, Suggestion("dog", 0.5), ["v1-q1", "v1-q2"], CHOICES)
 
     assert made["data"] == {
         "image": "http://here/media/review/key",
@@ -29,8 +29,9 @@ def test_a_task_carries_its_key_its_place_and_what_to_pre_select() -> None:
         {
             "result": [{"from_name": "label", "to_name": "image", "type": "choices", "value": {"choices": ["dog"]}}],
             "score": 0.5,
-            "model_version": "v1-q2",
+            "model_version": version,
         }
+        for version in ("v1-q1", "v1-q2")
     ]
 
 

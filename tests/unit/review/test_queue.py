@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from labeling.review.queue import InQueue, order, scores
 from labeling.types import ReviewId, ReviewKind
 
-KINDS = st.sampled_from([ReviewKind.HARD, ReviewKind.RELABEL, ReviewKind.CONTROL, ReviewKind.EVALUATION])
+KINDS = st.sampled_from([ReviewKind.HARD, ReviewKind.RELABEL, ReviewKind.AUDIT, ReviewKind.RANDOM])
 REVIEWS = st.lists(
     st.builds(
         InQueue,
@@ -28,7 +28,7 @@ def _hard(number: int, doubt: float, query: int = 1) -> InQueue:
 
 
 def _random(number: int, place: float, query: int = 1) -> InQueue:
-    return InQueue(ReviewId(number), ReviewKind.CONTROL, query, place, 0.0)
+    return InQueue(ReviewId(number), ReviewKind.RANDOM, query, place, 0.0)
 
 
 def test_the_most_doubtful_hard_image_comes_first_whatever_query_asked_for_it() -> None:
@@ -57,6 +57,17 @@ def test_random_reviews_stand_among_the_hard_ones_at_their_drawn_place() -> None
     assert found == [1, 3, 2]
 
 
+def test_re_reviews_of_a_newer_query_stand_among_the_hard_ones_and_push_no_random_one_forward() -> None:
+    def re_review(number: int, place: float, query: int) -> InQueue:
+        return InQueue(ReviewId(number), ReviewKind.RELABEL, query, place, 0.9, fixed=True)
+
+    found = order([_hard(1, 0.9), _hard(2, 0.1), _random(3, 0.5), re_review(4, 0.4, 2), re_review(5, 0.9, 3)])
+    alone = order([re_review(4, 0.4, 2), re_review(5, 0.1, 3)])
+
+    assert found == [1, 4, 3, 2, 5]
+    assert alone == [5, 4]
+
+
 def test_each_hard_review_stands_in_the_middle_of_its_share_of_the_newest_query() -> None:
     alone = order([_hard(1, 0.9), _random(2, 0.49), _random(3, 0.51)])
     of_two = order([_hard(1, 0.9), _hard(2, 0.1), *(_random(n, p) for n, p in ((3, 0.24), (4, 0.26), (5, 0.74)))])
@@ -71,7 +82,7 @@ def test_random_kinds_keep_their_order_when_scores_change_and_rows_come_otherwis
         InQueue(r.review_id, r.kind, r.query_number, r.place, random.random())
         for r in random.sample(reviews, len(reviews))
     ]
-    drawn = {r.review_id for r in reviews if r.kind in (ReviewKind.CONTROL, ReviewKind.EVALUATION)}
+    drawn = {r.review_id for r in reviews if r.kind in (ReviewKind.AUDIT, ReviewKind.RANDOM)}
 
     before, after = order(reviews), order(shuffled)
 

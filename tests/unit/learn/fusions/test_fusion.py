@@ -74,6 +74,15 @@ def test_a_fit_with_texts_takes_their_mean_where_a_project_has_none() -> None:
     assert np.allclose(features[:, 5:9], fusion.text_mean)
 
 
+def test_prelabels_of_another_number_of_classes_are_refused() -> None:
+    inputs = some_inputs()
+    fusion = Concatenation().fit(inputs)
+    more = np.concatenate([inputs.prelabel, inputs.prelabel], axis=1)
+
+    with pytest.raises(Invalid, match="prelabel numbers"):
+        fusion.features(Inputs(inputs.image, inputs.text, more))
+
+
 def test_embeddings_of_another_encoder_are_refused() -> None:
     inputs = some_inputs()
 

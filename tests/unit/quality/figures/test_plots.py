@@ -13,8 +13,8 @@ from labeling.quality.figures.plots import (
     CurvePoint,
     VersionPoint,
     acceptance_bars,
+    accuracy_by_version,
     confusion_matrix,
-    holdout_by_version,
     learning_curve,
 )
 from labeling.quality.metrics import confusion, share
@@ -58,10 +58,10 @@ def test_pictures_need_no_style_sheet_no_network_and_little_room(kind: str) -> N
 
 
 def test_versions_are_marked_by_what_became_of_them() -> None:
-    svg = holdout_by_version([VersionPoint(1, share(30, 50), True), VersionPoint(2, share(20, 50), False)])
+    svg = accuracy_by_version([VersionPoint(1, share(30, 50), True), VersionPoint(2, share(20, 50), False)])
 
     texts = list(ElementTree.fromstring(svg).itertext())
-    assert {"promoted", "not promoted", "version", "Hold-out accuracy by version"} <= set(texts)
+    assert {"promoted", "not promoted", "version", "Accuracy by version on the random stream"} <= set(texts)
 
 
 def test_of_many_classes_those_with_the_most_errors_are_shown() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeling.estimates import Estimate
-from labeling.quality.labels.readiness import TARGETS, Criterion, State, Verdict, count, judge, measured, verdict_on
+from labeling.project import Targets
+from labeling.quality.labels.readiness import Criterion, State, Verdict, count, judge, measured, verdict_on
 
 PAGE = Path(__file__).parents[4] / "docs" / "reference" / "label-quality.md"
 GOOD, BAD = Estimate(0.95, 0.93, 0.97, 200), Estimate(0.5, 0.4, 0.6, 200)
@@ -18,22 +20,22 @@ GOOD, BAD = Estimate(0.95, 0.93, 0.97, 200), Estimate(0.5, 0.4, 0.6, 200)
 @pytest.mark.parametrize(
     ("criterion", "state"),
     [
-        (measured("gold", GOOD, at_least=True), State.MET),
-        (measured("gold", BAD, at_least=True), State.MISSED),
-        (measured("gold", Estimate(0.9, 0.85, 0.95, 200), at_least=True), State.OPEN),
-        (measured("gold", Estimate(0.95, 0.9, 0.97, 200), at_least=True), State.MET),
-        (measured("gold", Estimate(0.85, 0.8, 0.9, 200), at_least=True), State.OPEN),
-        (measured("gold", Estimate(1.0, 0.9, 1.0, 29), at_least=True), State.OPEN),
-        (measured("gold", None, at_least=True), State.OPEN),
-        (measured("gold", BAD, at_least=True, informative=True), State.INFORMATION),
-        (measured("label_errors", Estimate(0.02, 0.01, 0.04, 500), at_least=False), State.MET),
-        (measured("label_errors", Estimate(0.09, 0.06, 0.12, 500), at_least=False), State.MISSED),
-        (measured("label_errors", Estimate(0.05, 0.02, 0.08, 500), at_least=False), State.OPEN),
-        (measured("label_errors", Estimate(0.08, 0.05, 0.12, 500), at_least=False), State.OPEN),
-        (count("disputes", 0, 3, at_least=False), State.MET),
-        (count("disputes", 1, 3, at_least=False), State.MISSED),
-        (count("classes", 10, 3, at_least=True), State.MET),
-        (count("classes", 9, 3, at_least=True), State.MISSED),
+        (measured("gold", GOOD, 0.9, at_least=True), State.MET),
+        (measured("gold", BAD, 0.9, at_least=True), State.MISSED),
+        (measured("gold", Estimate(0.9, 0.85, 0.95, 200), 0.9, at_least=True), State.OPEN),
+        (measured("gold", Estimate(0.95, 0.9, 0.97, 200), 0.9, at_least=True), State.MET),
+        (measured("gold", Estimate(0.85, 0.8, 0.9, 200), 0.9, at_least=True), State.OPEN),
+        (measured("gold", Estimate(1.0, 0.9, 1.0, 29), 0.9, at_least=True), State.OPEN),
+        (measured("gold", None, 0.9, at_least=True), State.OPEN),
+        (measured("gold", BAD, None, at_least=True), State.INFORMATION),
+        (measured("label_errors", Estimate(0.02, 0.01, 0.04, 500), 0.05, at_least=False), State.MET),
+        (measured("label_errors", Estimate(0.09, 0.06, 0.12, 500), 0.05, at_least=False), State.MISSED),
+        (measured("label_errors", Estimate(0.05, 0.02, 0.08, 500), 0.05, at_least=False), State.OPEN),
+        (measured("label_errors", Estimate(0.08, 0.05, 0.12, 500), 0.05, at_least=False), State.OPEN),
+        (count("disputes", 0, 3, 0, at_least=False), State.MET),
+        (count("disputes", 1, 3, 0, at_least=False), State.MISSED),
+        (count("classes", 10, 3, 10, at_least=True), State.MET),
+        (count("classes", 9, 3, 10, at_least=True), State.MISSED),
     ],
 )
 def test_a_criterion_is_met_or_missed_only_when_its_whole_interval_is(criterion: Criterion, state: State) -> None:
@@ -52,9 +54,9 @@ def test_a_doubt_never_becomes_a_yes_and_a_miss_never_a_maybe(states: list[State
 
 def test_what_is_missed_is_named_before_what_is_not_yet_known() -> None:
     criteria = [
-        measured("agreement", None, at_least=True),
-        count("alarms", 0, 0, at_least=False),
-        count("disputes", 2, 9, at_least=False),
+        measured("agreement", None, 0.667, at_least=True),
+        count("alarms", 0, 0, 0, at_least=False),
+        count("disputes", 2, 9, 0, at_least=False),
     ]
 
     verdict, why = judge(criteria)
@@ -65,15 +67,16 @@ def test_what_is_missed_is_named_before_what_is_not_yet_known() -> None:
 
 def test_nothing_judged_is_not_known() -> None:
     assert judge([])[0] is Verdict.UNKNOWN
-    assert set(TARGETS) == {"holdout", "agreement", "label_errors", "gold", "disputes", "classes", "alarms"}
 
 
 def test_the_page_gives_the_targets_of_the_code() -> None:
     rows = [[cell.strip() for cell in line.split("|")] for line in PAGE.read_text().splitlines() if line[:3] == "| `"]
 
-    targets = {row[1].strip("`"): row[3] for row in rows if row[1].strip("`") in TARGETS}
+    of_code = asdict(Targets())
 
-    assert {name: _number(words) for name, words in targets.items()} == TARGETS
+    targets = {row[1].strip("`"): row[3] for row in rows if row[1].strip("`") in of_code}
+
+    assert {name: _number(words) for name, words in targets.items()} == of_code
 
 
 def _number(target: str) -> float:

@@ -16,15 +16,12 @@ from hypothesis import strategies as st
 
 from labeling.errors import Invalid
 from labeling.project import Policy, Shares
-from labeling.select.query.draw import Candidates, Pick, draw_query
-from labeling.select.query.shares import Counts, plan, target_reached
+from labeling.select.query.draw import Candidates, Drawn, Pick, draw_query
+from labeling.select.query.shares import Counts, plan
 from labeling.select.strategies.registry import STRATEGIES
 from labeling.select.strategies.strategy import Labelled, Picks, Predicted, Strategy, View, ranked
 from labeling.select.strategies.uncertainty import margin
 from labeling.types import ReviewKind
-
-CLASSES = ["cat", "dog", "bird"]
-
 
 Array = npt.NDArray[np.floating]
 
@@ -41,11 +38,14 @@ def _probs(n: int, seed: int = 0) -> npt.NDArray[np.float32]:
 
 
 def _of(
-    groups: npt.NDArray[np.int64], holdout: npt.NDArray[np.bool_], vectors: Array, probs: Array | None
+    groups: npt.NDArray[np.int64], reserved: npt.NDArray[np.bool_], vectors: Array, probs: Array | None
 ) -> Candidates:
+    """The stream asks about the reserved groups in the order of their numbers."""
     return Candidates(
         groups=groups,
-        holdout=holdout,
+        open=~reserved,
+        reserved=reserved,
+        stream=np.unique(groups[reserved]),
         view=lambda at: View(
             groups=groups[at],
             gather=lambda some: np.asarray(vectors[at[some]], np.float32),
@@ -55,11 +55,15 @@ def _of(
     )
 
 
-def _draw(
-    candidates: Candidates, policy: Policy, seed: int = 0, *, reached: bool = False, by: Strategy | None = None
-) -> list[Pick]:
+def _query(
+    candidates: Candidates, policy: Policy, seed: int = 0, *, decided: int = 0, by: Strategy | None = None
+) -> Drawn:
     strategy = by or STRATEGIES[policy.strategy]
-    return draw_query(candidates, strategy, policy, reached=reached, rng=np.random.default_rng(seed))
+    return draw_query(candidates, strategy, policy, decided=decided, rng=np.random.default_rng(seed))
+
+
+def _draw(candidates: Candidates, policy: Policy, seed: int = 0, *, by: Strategy | None = None) -> list[Pick]:
+    return _query(candidates, policy, seed, by=by).picks
 
 
 @settings(max_examples=50, deadline=None)
@@ -71,69 +75,103 @@ def _draw(
     strategy=st.sampled_from(sorted(STRATEGIES)),
     cold=st.booleans(),
 )
-def test_a_query_asks_each_group_once_and_the_holdout_for_evaluation_only(
+def test_a_query_asks_each_group_once_and_no_strategy_picks_of_the_reserve(
     n: int, groups: int, size: int, seed: int, strategy: str, cold: bool
 ) -> None:
     candidates = _candidates(n, groups, seed, cold=cold)
     policy = Policy(query_size=size, strategy=strategy)
 
-    picks = _draw(candidates, policy, seed)
+    drawn = _query(candidates, policy, seed)
 
+    picks = drawn.picks
     asked = [int(candidates.groups[pick.position]) for pick in picks]
-    pool_groups = len(set(candidates.groups[~candidates.holdout].tolist()))
-    evaluation = [pick for pick in picks if pick.kind is ReviewKind.EVALUATION]
+    pool_groups = len(set(candidates.groups[candidates.open].tolist()))
+    random = [pick for pick in picks if pick.kind is ReviewKind.RANDOM]
     assert len(asked) == len(set(asked))
-    assert len(picks) == min(size, pool_groups + len(evaluation))
+    assert len(picks) == min(size, pool_groups + len(random))
+    assert pool_groups or len(random) == min(size, len(candidates.stream))
+    assert {int(candidates.groups[pick.position]) for pick in random} == set(candidates.stream[: len(random)].tolist())
+    assert set(drawn.shadows.tolist()) <= set(candidates.groups[candidates.reserved].tolist())
     for pick in picks:
-        assert bool(candidates.holdout[pick.position]) == (pick.kind is ReviewKind.EVALUATION)
-        assert pick.blind or pick.kind in (ReviewKind.HARD, ReviewKind.CONTROL)
+        assert bool(candidates.reserved[pick.position]) == (pick.kind is ReviewKind.RANDOM)
+        assert pick.blind or pick.kind is ReviewKind.HARD
         assert 0 <= pick.place < 1
         assert 0 < pick.probability <= 1
-        assert strategy != "random" or pick.kind is not ReviewKind.HARD
-    assert picks == _draw(candidates, policy, seed)
+    again = _query(candidates, policy, seed)
+    assert picks == again.picks and drawn.shadows.tolist() == again.shadows.tolist()
+
+
+def test_a_group_that_is_reserved_and_not_next_in_the_stream_is_not_picked() -> None:
+    """Drawn groups, and those whose images the stream asks about already, are neither open nor in the stream."""
+    candidates = replace(_candidates(60, 60), stream=np.empty(0, np.int64))
+
+    picks = _draw(candidates, Policy(query_size=60))
+
+    assert {pick.kind for pick in picks} == {ReviewKind.HARD}
+    assert not candidates.reserved[[pick.position for pick in picks]].any()
+
+
+def test_the_stream_comes_in_its_order_whatever_the_seed() -> None:
+    candidates = _candidates(400, 400)
+    backwards = replace(candidates, stream=candidates.stream[::-1])
+
+    for seed in range(20):
+        picks = _draw(backwards, Policy(query_size=50), seed)
+
+        random = {int(backwards.groups[pick.position]) for pick in picks if pick.kind is ReviewKind.RANDOM}
+        assert len(random) == 10
+        assert random == set(backwards.stream[:10].tolist())
 
 
 def test_shares_of_a_large_query_are_those_of_the_policy() -> None:
-    picks = _draw(_candidates(4_000, 4_000), Policy(query_size=200))
+    candidates, policy = _candidates(4_000, 4_000), Policy(query_size=200)
 
-    kinds = Counter(pick.kind for pick in picks)
-    assert kinds == {
-        ReviewKind.EVALUATION: 40,
-        ReviewKind.CONTROL: 10,
-        ReviewKind.CALIBRATION: 10,
-        ReviewKind.HARD: 140,
-    }
+    before, after = (_query(candidates, policy, decided=decided).picks for decided in (99, 100))
+
+    assert Counter(pick.kind for pick in before) == {ReviewKind.RANDOM: 40, ReviewKind.HARD: 160}
+    assert Counter(pick.kind for pick in after) == {ReviewKind.RANDOM: 20, ReviewKind.HARD: 180}
 
 
-def test_shares_hold_over_many_small_queries() -> None:
+@pytest.mark.parametrize(("decided", "share"), [(0, 0.2), (100, 0.1)])
+def test_shares_hold_over_many_small_queries(decided: int, share: float) -> None:
     rng = np.random.default_rng(0)
 
-    plans = [plan(7, Shares(), pool=500, holdout=500, reached=True, rng=rng) for _ in range(2_000)]
+    plans = [plan(7, Shares(), pool=500, reserve=500, decided=decided, rng=rng) for _ in range(2_000)]
 
-    for kind, share in (("evaluation", 0.05), ("control", 0.05), ("calibration", 0.05)):
-        assert np.mean([getattr(counts, kind) for counts in plans]) == pytest.approx(7 * share, abs=0.04)
+    assert all(counts.random + counts.hard == 7 for counts in plans)
+    assert np.mean([counts.random for counts in plans]) == pytest.approx(7 * share, abs=0.04)
 
 
-def test_random_kinds_are_uniform_over_their_side_and_say_so() -> None:
-    candidates = _candidates(60, 30, seed=2)
-    pool = sorted(set(candidates.groups[~candidates.holdout].tolist()))
-    holdout = sorted(set(candidates.groups[candidates.holdout].tolist()))
-    policy = Policy(query_size=10, shares=Shares(control=0.2, calibration=0.1))
+def test_each_image_of_a_group_is_asked_as_often_and_uniform_picks_say_their_chance() -> None:
+    candidates = _candidates(120, 30, seed=2)
+    pool = sorted(set(candidates.groups[candidates.open].tolist()))
+    sizes = {int(group): int((candidates.groups == group).sum()) for group in candidates.stream[:2]}
+    first = np.flatnonzero(candidates.groups == max(sizes, key=sizes.__getitem__))
+    policy = Policy(query_size=10, strategy="random")
 
-    hits: Counter[tuple[ReviewKind, int]] = Counter()
+    hits: Counter[int] = Counter()
+    asked: Counter[int] = Counter()
     for seed in range(3_000):
         for pick in _draw(candidates, policy, seed):
-            hits[pick.kind, int(candidates.groups[pick.position])] += 1
+            asked[pick.position] += 1
+            if pick.kind is ReviewKind.HARD:
+                hits[int(candidates.groups[pick.position])] += 1
+                assert pick.probability == pytest.approx(8 / len(pool))
 
-    for kind, groups, n in (
-        (ReviewKind.EVALUATION, holdout, 2),
-        (ReviewKind.CONTROL, pool, 2),
-        (ReviewKind.CALIBRATION, pool, 1),
-    ):
-        rates = [hits[kind, group] / 3_000 for group in groups]
-        assert rates == pytest.approx([n / len(groups)] * len(groups), abs=0.035)
-    control = next(p for p in _draw(candidates, policy) if p.kind is ReviewKind.CONTROL)
-    assert control.probability == pytest.approx(2 / len(pool))
+    assert [hits[group] / 3_000 for group in pool] == pytest.approx([8 / len(pool)] * len(pool), abs=0.035)
+    assert len(first) > 1
+    assert [asked[at] / 3_000 for at in first] == pytest.approx([1 / len(first)] * len(first), abs=0.035)
+
+
+def test_what_is_as_doubtful_as_the_last_pick_and_reserved_is_a_shadow_pick() -> None:
+    candidates, margins = _candidates(300, 300), margin(_probs(300))
+
+    drawn = _query(candidates, Policy(query_size=40))
+
+    last = min(float(margins[pick.position]) for pick in drawn.picks if pick.kind is ReviewKind.HARD)
+    expected = candidates.groups[candidates.reserved & (margins >= last)]
+    assert len(drawn.shadows)
+    assert drawn.shadows.tolist() == sorted(set(expected.tolist()))
 
 
 def test_hard_picks_are_certain_and_stand_in_order_of_doubt() -> None:
@@ -164,58 +202,41 @@ def test_blind_share_applies_to_what_may_be_shown() -> None:
     assert np.mean([pick.blind for pick in hard]) == pytest.approx(0.1, abs=0.03)
 
 
-def test_an_exhausted_pool_leaves_evaluation_and_then_nothing() -> None:
-    only_holdout = _candidates(40, 40)
-    keep = only_holdout.holdout
-    rest = replace(only_holdout, groups=only_holdout.groups[keep], holdout=keep[keep])
-    none = replace(rest, groups=rest.groups[:0], holdout=rest.holdout[:0])
+def test_an_exhausted_pool_leaves_the_stream_and_then_nothing() -> None:
+    candidates = _candidates(40, 40)
+    keep = candidates.reserved
+    rest = _of(candidates.groups[keep], keep[keep], np.zeros((int(keep.sum()), 4)), None)
+    none = _of(rest.groups[:0], keep[:0], np.zeros((0, 4)), None)
 
-    assert {pick.kind for pick in _draw(rest, Policy(query_size=1), reached=True)} == {ReviewKind.EVALUATION}
+    asked = _draw(rest, Policy(query_size=50))
+
+    assert {pick.kind for pick in asked} == {ReviewKind.RANDOM}
+    assert {int(rest.groups[pick.position]) for pick in asked} == set(rest.stream.tolist())
     assert _draw(none, Policy()) == []
-    assert plan(0, Shares(), pool=9, holdout=9, reached=False, rng=np.random.default_rng(0)) == Counts(0, 0, 0, 0)
+    assert plan(0, Shares(), pool=9, reserve=9, decided=0, rng=np.random.default_rng(0)) == Counts(0, 0)
 
 
 @pytest.mark.parametrize(
-    ("shares", "evaluation"),
+    ("shares", "decided", "random"),
     [
-        (Shares(), 20),
-        (Shares(evaluation_until_target=0.001), 1),
-        (Shares(evaluation_until_target=0.0), 0),
+        (Shares(), 0, 100),
+        (Shares(random_first=0.001), 0, 100),
+        (Shares(random_first=0.0), 0, 0),  # who does not measure is not asked to
+        (Shares(random_first=0.0), 100, 100),
+        (Shares(random=0.0), 100, 0),
     ],
 )
-def test_with_an_empty_pool_evaluation_keeps_to_its_share_and_goes_on_however_small_it_is(
-    shares: Shares, evaluation: int
-) -> None:
-    found = plan(100, shares, pool=0, holdout=300, reached=False, rng=np.random.default_rng(0))
+def test_with_an_empty_pool_the_whole_query_is_of_the_reserve(shares: Shares, decided: int, random: int) -> None:
+    found = plan(100, shares, pool=0, reserve=300, decided=decided, rng=np.random.default_rng(0))
 
-    assert found == Counts(evaluation, 0, 0, 0)
+    assert found == Counts(random, 0)
 
 
 @pytest.mark.parametrize(
-    ("pool", "counts"), [(3, Counts(0, 3, 0, 0)), (7, Counts(0, 5, 2, 0)), (12, Counts(0, 5, 5, 2))]
+    ("pool", "reserve", "counts"), [(3, 0, Counts(0, 3)), (3, 9, Counts(9, 3)), (90, 5, Counts(5, 90))]
 )
-def test_a_small_pool_is_spent_on_control_first_then_on_calibration_then_on_hard_images(
-    pool: int, counts: Counts
-) -> None:
-    assert plan(100, Shares(), pool=pool, holdout=0, reached=False, rng=np.random.default_rng(0)) == counts
-
-
-@pytest.mark.parametrize(
-    ("labels", "reached"),
-    [
-        ({}, False),
-        ({"cat": 5, "dog": 5, "bird": 5}, False),  # five of each, but no gate runs on 15
-        ({"cat": 20, "dog": 5, "bird": 5}, True),
-        ({"cat": 60, "dog": 30, "bird": 4}, False),
-        ({"cat": 90, "none of these": 10}, True),
-    ],
-)
-def test_the_larger_evaluation_share_ends_at_the_target(labels: dict[str, int], reached: bool) -> None:
-    assert target_reached(labels, CLASSES, Shares(), least=30) is reached
-
-
-def test_a_class_without_any_evaluation_label_keeps_the_larger_share() -> None:
-    assert not target_reached({"cat": 30, "dog": 30}, CLASSES, Shares(evaluation_per_class=1), least=30)
+def test_a_small_pool_and_a_small_reserve_are_spent_whole(pool: int, reserve: int, counts: Counts) -> None:
+    assert plan(100, Shares(), pool=pool, reserve=reserve, decided=0, rng=np.random.default_rng(0)) == counts
 
 
 def test_a_million_images_are_drawn_from_within_the_size_of_their_embeddings() -> None:
@@ -238,41 +259,41 @@ def test_a_million_images_are_drawn_from_within_the_size_of_their_embeddings() -
 @pytest.mark.parametrize(
     ("strategy", "cold", "seed", "hard"),
     [
-        ("margin", False, 0, [18, 36, 72, 51, 68, 64, 1, 82]),
-        ("margin", False, 1, [63, 72, 51, 68, 74, 1, 82, 40, 6]),
-        ("entropy", False, 0, [18, 36, 72, 68, 64, 1, 51, 6]),
-        ("least_confidence", False, 1, [63, 72, 68, 5, 74, 51, 1, 6, 25]),
-        ("margin", True, 0, [67, 16, 2, 3, 4, 14, 52, 46]),
-        ("margin", True, 1, [31, 67, 46, 3, 24, 14, 7, 40, 43]),
+        ("margin", False, 0, [18, 36, 72, 51, 68, 62, 1, 82, 40, 6]),
+        ("margin", False, 1, [18, 36, 72, 51, 68, 62, 1, 82, 40, 6]),
+        ("entropy", False, 0, [18, 36, 72, 68, 64, 1, 51, 6, 12, 40]),
+        ("least_confidence", False, 1, [18, 36, 72, 68, 51, 1, 62, 6, 82, 40]),
+        ("margin", True, 0, [67, 17, 2, 7, 14, 3, 26, 44, 1, 40]),
+        ("margin", True, 1, [78, 31, 46, 3, 26, 14, 25, 40, 43, 1]),
     ],
 )
-def test_a_seed_picks_what_it_picked_when_a_strategy_saw_probabilities_only(
+def test_a_seed_picks_what_it_picked_when_it_was_recorded(
     strategy: str, cold: bool, seed: int, hard: list[int]
 ) -> None:
     picks = _draw(_recorded(cold=cold), Policy(query_size=12, strategy=strategy), seed)
 
     drawn = [pick.position for pick in picks if pick.kind is not ReviewKind.HARD]
-    assert drawn == ([22, 54, 50, 10] if seed == 0 else [81, 80, 18])
+    assert drawn == [75, 50]
     assert [pick.position for pick in picks if pick.kind is ReviewKind.HARD] == hard
 
 
-def test_a_random_query_is_drawn_as_it_was_when_a_strategy_saw_probabilities_only() -> None:
+def test_a_random_query_is_drawn_as_it_was_when_it_was_recorded() -> None:
     picks = _draw(_recorded(cold=False), Policy(query_size=12, strategy="random"), 0)
 
     found = [(pick.position, pick.kind.value, pick.blind, round(pick.place, 4)) for pick in picks]
     assert found == [
-        (22, "evaluation", True, 0.9572),
-        (54, "evaluation", True, 0.1488),
-        (50, "evaluation", True, 0.9726),
-        (10, "control", False, 0.8899),
-        (84, "control", False, 0.8224),
-        (56, "control", True, 0.48),
-        (26, "control", False, 0.2324),
-        (5, "control", False, 0.8019),
-        (35, "control", True, 0.9235),
-        (18, "control", False, 0.2661),
-        (60, "control", True, 0.5389),
-        (44, "calibration", True, 0.758),
+        (75, "random", True, 0.0165),
+        (50, "random", True, 0.8133),
+        (3, "hard", False, 0.0),
+        (31, "hard", False, 0.1),
+        (72, "hard", False, 0.2),
+        (52, "hard", False, 0.3),
+        (82, "hard", False, 0.4),
+        (35, "hard", False, 0.5),
+        (26, "hard", False, 0.6),
+        (48, "hard", False, 0.7),
+        (78, "hard", False, 0.8),
+        (76, "hard", True, 0.9),
     ]
 
 
@@ -310,7 +331,7 @@ class _Picks(Strategy):
     ],
 )
 def test_picks_that_break_the_contract_are_refused(strategy: Strategy, words: str) -> None:
-    groups, shares = np.array([0, 0, 1, 2]), Shares(0, 0, control=0, calibration=0)
+    groups, shares = np.array([0, 0, 1, 2]), Shares(0, 0)
     candidates = _of(groups, np.zeros(4, bool), np.zeros((4, 1), np.float32), None)
 
     with pytest.raises(Invalid, match=f"'margin' .*{words}"):
@@ -318,7 +339,7 @@ def test_picks_that_break_the_contract_are_refused(strategy: Strategy, words: st
 
 
 def test_a_strategy_may_pick_fewer_or_none() -> None:
-    shares = Shares(0, 0, control=0, calibration=0)
+    shares = Shares(0, 0)
 
     for positions in ([], [5]):
         picks = _draw(_candidates(40, 40), Policy(query_size=2, shares=shares), by=_Picks(positions))

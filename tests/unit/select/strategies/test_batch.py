@@ -145,3 +145,26 @@ def test_margin_and_choice_prefer_the_image_between_two_classes() -> None:
     chosen = choose(margin(probs), lambda at: vectors[at], 1)
 
     assert chosen.tolist() == [1]
+
+
+def test_typical_points_are_of_clusters_without_a_label_while_there_are_any() -> None:
+    rng = np.random.default_rng(0)
+    centres = np.array([[0.0, 0.0], [50.0, 0.0], [0.0, 50.0]])
+    points = np.concatenate([c + rng.normal(size=(m, 2)) for c, m in zip(centres, (60, 40, 20), strict=True)])
+    known = centres[[0]]
+
+    chosen = typical(points, 2, np.random.default_rng(1), known)
+
+    assert np.argmin(cdist(points[chosen], centres), axis=1).tolist() == [1, 2]
+
+
+def test_wide_vectors_are_compared_along_their_principal_directions() -> None:
+    rng = np.random.default_rng(0)
+    centres = 9 * rng.normal(size=(5, 300))
+    which = rng.integers(0, 5, 200)
+    points = centres[which] + rng.normal(size=(200, 300))
+
+    chosen = typical(points, 5, np.random.default_rng(1))
+
+    assert sorted(which[chosen].tolist()) == [0, 1, 2, 3, 4]
+    assert chosen.tolist() == typical(points, 5, np.random.default_rng(1)).tolist()

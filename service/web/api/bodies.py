@@ -7,12 +7,12 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict
 
 
-class Answer(BaseModel):
+class Body(BaseModel):
     """A body that is made from a value: `AlarmOut.of(alarm)`."""
 
     model_config = ConfigDict(from_attributes=True)
 
     @classmethod
     def of(cls, value: object) -> Self:
-        """The answer made from this value; fields that the answer does not have are left out."""
+        """The body made from this value; fields that the body does not have are left out."""
         return cls.model_validate(value)

@@ -1,0 +1,115 @@
+"""The accuracies that a project shows, and its share of wrong labels, beside the truth that a demo knows.
+
+In: the figures of the random stream, the random arm and the re-reviews, the champion's predictions, and what the
+simulated annotators answer. Out: each with its interval and the share that is really so. It only reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from db.repositories.labels import labels
+from db.repositories.queries import queries
+from db.session import reading
+from labeling.quality.labels.label_errors import cross_validated
+from labeling.types import Example, LabelSource
+from service.demo.annotators import SimulatedAnswers
+from service.demo.look_back import Past, random_arm
+from service.demo.summary import Measured, RandomPoint
+from service.figures.estimates import Known
+from service.figures.figures import stored
+from service.figures.random_arm import RandomArm
+from service.figures.random_stream import RandomStream
+from service.figures.wrong_labels import ShareOfWrongLabels
+from service.work.pool.predictions import champion_predictions
+from service.work.pool.recipes import REFERENCE_IMAGES, recipe_of
+from service.work.pool.training_set import training_examples, truth_of
+from service.work.wiring import Parts
+
+__all__ = ["compare_accuracies", "compare_random_arm", "compare_wrong_labels"]
+
+
+def compare_accuracies(parts: Parts, past: Past, people: SimulatedAnswers) -> tuple[Measured, Measured]:
+    """On the collection and on what is left; the truth is how often the champion says what people would answer.
+
+    People err, and what people say is what the random stream measures by. The truth counts every group once. The stream
+    tells how often the champion is right on images that it has not learnt from, so those that it has learnt from are
+    predicted without their fold.
+    """
+    with reading(parts.database) as session:
+        figure = stored(session, past.project.id, RandomStream)
+        touched = queries.taken_groups(session, past.project.id)
+        taught = training_examples(session, past.project, imported=True)
+    champion = champion_predictions(parts, past.project.id)
+    if figure is None or champion is None:
+        nothing = Measured(None, None, None, 0, None)
+        return nothing, nothing
+    classes = past.project.config.classes
+    answers = [classes.index(people.to(past.named[image].reference)) for image in champion.image_ids.tolist()]
+    rows = past.pool.rows_of(champion.image_ids)
+    said = champion.shown.argmax(axis=1)
+    for row, other in _out_of_fold(past, taught).items():
+        said[rows == row] = other
+    right = said == np.array(answers, np.int64)
+    groups = past.pool.group_ids[rows]
+    left = ~np.isin(groups, list(touched))
+    return (
+        _measured(figure.on_collection, _share(right, groups)),
+        _measured(figure.on_what_is_left, _share(right[left], groups[left])),
+    )
+
+
+def _out_of_fold(past: Past, taught: Sequence[Example]) -> dict[int, int]:
+    """What a classifier that was not fitted on an image, nor on its near-duplicates, says of it, by row of the pool."""
+    pool, project = past.pool, past.project
+    named = [example for example in taught if example.label in project.config.classes]
+    rows = pool.rows_of(np.array([example.image_id for example in named], np.int64))
+    labels = truth_of(named, project.config.classes)
+    fit = recipe_of(project, pool, project.config.policy.head, reference=REFERENCE_IMAGES)
+    probs = cross_validated(
+        pool.inputs.take(rows),
+        labels,
+        pool.group_ids[rows],
+        np.ones(len(rows), bool),
+        fit,
+        len(project.config.classes),
+        np.random.default_rng(0),
+    )
+    said = np.where(np.isnan(probs).any(axis=1), -1, np.nan_to_num(probs).argmax(axis=1))
+    return dict(zip(rows.tolist(), said.tolist(), strict=True))
+
+
+def compare_random_arm(parts: Parts, past: Past, people: SimulatedAnswers) -> tuple[RandomPoint, ...]:
+    """What as many random labels give, by the product's own figure and in simulation; empty under 40 random labels."""
+    with reading(parts.database) as session:
+        figure = stored(session, past.project.id, RandomArm)
+    simulated = random_arm(past, people)
+    points = figure.arm if figure is not None else []
+    return tuple(
+        RandomPoint(point.labels, _measured(point.accuracy, simulated.on_the_rest(point.labels))) for point in points
+    )
+
+
+def compare_wrong_labels(parts: Parts, past: Past, people: SimulatedAnswers) -> Measured:
+    """The share of wrong labels by re-reviews; the truth is of all labels that people gave and that stand."""
+    with reading(parts.database) as session:
+        figure = stored(session, past.project.id, ShareOfWrongLabels)
+        given = [one for one in labels.current(session, past.project.id) if one.source is LabelSource.PEOPLE]
+    wrong = [one.value != people.true(past.named[one.image_id].reference) for one in given]
+    truth = round(sum(wrong) / len(wrong), 4) if wrong else None
+    return Measured(None, None, None, 0, truth) if figure is None else _measured(figure.share, truth)
+
+
+def _measured(found: Known, truth: float | None) -> Measured:
+    return Measured(found.value, found.lower, found.upper, found.n, truth)
+
+
+def _share(right: NDArray[np.bool_], groups: NDArray[np.int64]) -> float | None:
+    """The mean over groups of the share of their images that is right."""
+    if not len(right):
+        return None
+    _, place, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    return round(float((right / sizes[place]).sum() / len(sizes)), 4)

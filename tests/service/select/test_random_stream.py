@@ -1,0 +1,259 @@
+"""The random stream in use: asked blind in its turn, measured, never learnt from, and nothing is left unaskable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from db.repositories.queries import stream
+from db.repositories.queries.examples import now_of
+from db.repositories.reviews import overlaps
+from db.repositories.reviews.reviews import is_open
+from db.session import reading, transaction
+from db.tables import GroupRow, ImageRow, QueryRow, ReserveRow, ReviewRow, ShadowPickRow
+from labeling.jobs import Trigger
+from labeling.learn.snapshot import Snapshot
+from labeling.project import RESERVED, Policy, Project, Shares
+from labeling.types import Actor, LabelSource, ReviewKind
+from service.work.pool.random_stream import Sample, read_sample
+from service.work.pool.training_set import read_snapshot
+from service.work.select.query import choose_query
+from tests import factories
+from tests.service.labelled_pool import Ground, add_champion, add_images, answer, make_ground
+
+RANDOM, HARD = ReviewKind.RANDOM, ReviewKind.HARD
+POLICY = Policy(query_size=20, low_water=5)
+
+
+@pytest.fixture
+def project(database: sa.Engine, make_project: Callable[..., Project]) -> Project:
+    return make_project(database, policy=POLICY)
+
+
+@pytest.fixture
+def ground(database: sa.Engine, tmp_path: Path, project: Project) -> Ground:
+    return make_ground(database, tmp_path, project)
+
+
+def _asked(ground: Ground, *, force: bool = True) -> list[ReviewRow]:
+    """The reviews of one more query."""
+    number = choose_query(ground.parts, ground.project.id, Trigger.HAND, force=force)["query"]
+    with reading(ground.parts.database) as session:
+        of_query = sa.select(ReviewRow).join(QueryRow, QueryRow.id == ReviewRow.query_id)
+        return list(session.scalars(of_query.where(QueryRow.number == number).order_by(ReviewRow.id)))
+
+
+def _answer_all(ground: Ground, kind: ReviewKind | None = None) -> None:
+    """People answer what is open, or what is open of a kind, with the truth."""
+    with transaction(ground.parts.database) as session:
+        for review in session.scalars(sa.select(ReviewRow).where(is_open())).all():
+            if kind is None or review.kind == kind:
+                answer(session, review, ground.project.config.classes[ground.truth[review.image_id]])
+
+
+def _sample(ground: Ground) -> Sample:
+    with reading(ground.parts.database) as session:
+        return read_sample(session, ground.project)
+
+
+def _snapshot(ground: Ground) -> Snapshot:
+    with reading(ground.parts.database) as session:
+        return read_snapshot(session, ground.project, now_of(session, ground.project.id))
+
+
+def test_the_stream_is_asked_blind_in_the_order_of_its_positions(ground: Ground) -> None:
+    drawn = []
+    for _ in range(3):
+        random = [review for review in _asked(ground) if review.kind == RANDOM]
+        assert len(random) == 4 and all(review.blind for review in random)
+        drawn += sorted(review.image_id for review in random)
+
+    assert drawn == ground.reserved[:12]
+    assert [example.image_id for example in _sample(ground).examples] == []
+    _answer_all(ground)
+    assert [example.image_id for example in _sample(ground).examples] == ground.reserved[:12]
+
+
+@pytest.mark.parametrize("kind", [None, HARD])
+def test_a_label_that_was_given_to_a_reserved_image_neither_teaches_nor_measures_and_it_is_asked_in_its_turn(
+    ground: Ground, kind: ReviewKind | None
+) -> None:
+    ground.label(ground.reserved[:2], kind, "bird")
+    ground.label(ground.pool[:12], HARD)
+
+    reviews = _asked(ground)
+    before = _sample(ground)
+    taught = {example.image_id for example in _snapshot(ground).train}
+    _answer_all(ground, RANDOM)
+    after = _sample(ground)
+
+    random = [review for review in reviews if review.kind == RANDOM]
+    assert [review.image_id for review in random if review.image_id in ground.reserved[:2]]
+    assert sorted(review.image_id for review in random) == ground.reserved[:4]
+    assert all(review.blind for review in random)
+    assert (before.examples, before.waiting) == ((), 4)
+    assert taught == set(ground.pool[:12])
+    assert [example.image_id for example in after.examples] == ground.reserved[:4]
+    names = [ground.project.config.classes[ground.truth[image]] for image in ground.reserved[:4]]
+    assert [example.label for example in after.examples] == names
+    assert {example.image_id for example in _snapshot(ground).train} == taught
+
+
+def test_an_open_answer_holds_the_sample_back_and_a_deleted_task_is_drawn_again(ground: Ground) -> None:
+    first = sorted((review for review in _asked(ground) if review.kind == RANDOM), key=lambda one: one.image_id)
+    with transaction(ground.parts.database) as session:
+        for review in (first[0], first[2], first[3]):
+            answer(session, session.get_one(ReviewRow, review.id), "cat")
+    open_ = _sample(ground)
+    with transaction(ground.parts.database) as session:
+        factories.review_end(session, first[1].id)
+    ended = _sample(ground)
+
+    again = [review.image_id for review in _asked(ground) if review.kind == RANDOM]
+
+    assert [example.image_id for example in open_.examples] == ground.reserved[:1]
+    assert [example.image_id for example in ended.examples] == ground.reserved[:1]
+    assert sorted(again) == [ground.reserved[1], *ground.reserved[4:7]]
+
+
+def test_what_nobody_could_tell_counts_as_an_error_until_somebody_can(ground: Ground) -> None:
+    first = sorted((review for review in _asked(ground) if review.kind == RANDOM), key=lambda one: one.image_id)
+    with transaction(ground.parts.database) as session:
+        factories.annotation(session, first[1].id, None)  # a skip by the only person there is
+        overlaps.want(session, {first[2].id: 2}, Actor("test", "another person", factories.NOW))
+        factories.annotation(session, first[2].id, "unsure")  # another person is asked
+        for review in (first[0], first[3]):
+            answer(session, session.get_one(ReviewRow, review.id), "cat")
+    skipped = _sample(ground)
+    with transaction(ground.parts.database) as session:
+        for review in first[1:3]:
+            answer(session, session.get_one(ReviewRow, review.id), "dog", after=60)
+    told = _sample(ground)
+
+    assert [example.label for example in skipped.examples] == ["cat", "unsure"]
+    assert (skipped.undecided, skipped.waiting) == (1, 1)
+    assert [example.label for example in told.examples] == ["cat", "dog", "dog", "cat"]
+    assert told.undecided == 0
+
+
+def test_gold_decides_once_its_turn_has_come_and_it_was_asked_about(ground: Ground) -> None:
+    first = ground.reserved[0]
+    with transaction(ground.parts.database) as session:
+        factories.label(session, ground.project.id, first, "bird", LabelSource.GOLD)
+    asked = {review.image_id: review for review in _asked(ground) if review.kind == RANDOM}
+    before = _sample(ground)
+    with transaction(ground.parts.database) as session:
+        factories.annotation(session, asked[first].id, "cat")
+    after = _sample(ground)
+
+    assert (before.examples, before.waiting) == ((), 4)
+    assert [example.label for example in after.examples] == ["bird"]
+
+
+def test_a_query_that_is_asked_twice_at_once_is_written_once(ground: Ground) -> None:
+    """The second worker chooses while the first has not written yet."""
+    inner: list[dict[str, int]] = []
+
+    def meanwhile(name: str) -> None:
+        if name == "select.before_write" and not inner:
+            inner.append({})
+            inner[0] = choose_query(ground.parts, ground.project.id, Trigger.HAND, force=True)
+
+    parts = replace(ground.parts, failpoint=meanwhile)  # type: ignore[arg-type]
+    counts = choose_query(parts, ground.project.id, Trigger.HAND, force=True)
+
+    assert inner[0] == {"asked": 20, "query": 1}
+    assert counts["asked"] == 0
+    reviews = ground.scalars(sa.select(ReviewRow.image_id))
+    assert len(reviews) == len(set(reviews)) == 20
+
+
+@pytest.mark.parametrize("shares", [Shares(), Shares(random_first=0.01, random=0.01), Shares(random_first=0.9)])
+def test_a_project_that_is_played_to_its_end_leaves_no_image_unaskable(
+    database: sa.Engine, tmp_path: Path, make_project: Callable[..., Project], shares: Shares
+) -> None:
+    project = make_project(database, policy=Policy(query_size=20, low_water=5, shares=shares))
+    ground = make_ground(database, tmp_path, project)
+
+    while _asked(ground):
+        _answer_all(ground)
+        if len(ground.truth) == 100:  # more arrive while it is under way, some under the cursor
+            add_images(ground, 12, False)
+            add_images(ground, 8, True)
+
+    asked = ground.scalars(sa.select(ReviewRow.image_id))
+    sample = _sample(ground)
+    assert sorted(map(int, asked)) == sorted(ground.truth)  # type: ignore[arg-type]
+    assert {example.image_id for example in sample.examples} == set(ground.reserved)
+    assert (sample.groups, sample.newcomers, sample.waiting, sample.left) == (120, 0, 0, 0)
+    assert {example.image_id for example in _snapshot(ground).train} == set(ground.pool)
+
+
+def test_a_figure_speaks_of_the_collection_before_newcomers_until_these_are_asked(
+    ground: Ground,
+) -> None:
+    for _ in range(2):
+        _asked(ground)
+        _answer_all(ground)
+    with transaction(ground.parts.database) as session:  # one that stands before all others
+        image = factories.image(session, ground.project.id, "f" * 64, reserved=True)
+        session.execute(
+            sa.update(GroupRow).where(GroupRow.founder_hash == "f" * 64).values(position=GroupRow.position * 0)
+        )
+    unready = _sample(ground)
+    with transaction(ground.parts.database) as session:
+        factories.prelabel(session, image, engine="seeded", revision="seeded-1")
+    ground.truth[int(image)] = 0
+    passed = _sample(ground)
+
+    assert (len(unready.examples), len(passed.examples)) == (8, 8)
+    assert (unready.groups, passed.groups, passed.newcomers, passed.left) == (101, 100, 1, 33)
+
+
+def test_the_share_falls_with_more_groups_and_what_was_drawn_stays_reserved(ground: Ground) -> None:
+    _asked(ground)
+    _answer_all(ground)
+    with transaction(ground.parts.database) as session:
+        session.execute(
+            sa.insert(GroupRow),
+            [
+                {
+                    "project_id": ground.project.id,
+                    "founder_hash": f"g{n}",
+                    "position": 0.9,
+                    "created_at": ground.clock(),
+                }
+                for n in range(2_900)
+            ],
+        )
+    _asked(ground)
+
+    with reading(ground.parts.database) as session:
+        rows = session.execute(sa.select(ReserveRow.share, ReserveRow.groups, ReserveRow.author)).all()
+        reserved = sa.select(ImageRow.id).join(GroupRow, GroupRow.id == ImageRow.group_id)
+        kept = set(session.scalars(reserved.where(stream.is_reserved(ground.project.id, 0.1))))
+    assert [tuple(row) for row in rows] == [(0.1, 3_000, "policy")]
+    assert set(ground.reserved) <= kept
+    assert RESERVED > 0.1
+
+
+def test_what_the_strategy_would_have_asked_of_the_reserve_is_noted_with_its_query(ground: Ground) -> None:
+    doubted = {*ground.pool[:50], *ground.reserved[:5]}
+    probs = [[0.4, 0.39, 0.21] if image in doubted else [0.98, 0.01, 0.01] for image in sorted(ground.truth)]
+    add_champion(ground.parts, ground.project, sorted(ground.truth), probs)
+
+    reviews = _asked(ground)
+
+    with reading(ground.parts.database) as session:
+        groups = {row.id: row.group_id for row in session.scalars(sa.select(ImageRow))}
+        found = session.execute(sa.select(ShadowPickRow.group_id, ShadowPickRow.query_id)).all()
+    assert {review.image_id for review in reviews if not review.representative} - set(ground.reserved) < set(
+        ground.pool[:50]
+    )
+    shadows = {group for group, _ in found}
+    assert {groups[image] for image in ground.reserved[:5]} <= shadows < {groups[image] for image in ground.reserved}
+    assert {query for _, query in found} == {reviews[0].query_id}
