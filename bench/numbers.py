@@ -22,6 +22,7 @@ from labeling.estimates import Estimate
 from labeling.project import Gate
 from labeling.promote.judgement import Sample, difference, judge
 from labeling.promote.out_of_fold import Predictor, out_of_fold
+from labeling.quality.annotators.anchoring import Contradicted, anchoring
 from labeling.quality.comparison import calibration_error
 from labeling.quality.finite_samples import Stratum, finite_share, share_of_what_is_left
 from labeling.quality.labels.re_review_plan import plan_re_reviews
@@ -251,6 +252,33 @@ def share_of_wrong_labels(labels: int, m: int, wrong: float, erring: float) -> R
     return replay
 
 
+def pull(people: int, n: int, mean: float, spread: float, *, of_team: bool) -> Replay:
+    """Anchoring, where each of `people` gives n first answers, one in ten blind, half of the pre-labels are wrong.
+
+    A shown pre-label turns a share of a person's answers to it, which varies among people by the standard deviation
+    `spread`. The truth is the share that it turns of all that would say otherwise, or that of the first person.
+    """
+    strength = mean * (1 - mean) / spread**2 - 1
+
+    def replay(rng: np.random.Generator) -> Drawn:
+        pulls = rng.beta(mean * strength, (1 - mean) * strength, people)
+        against = 0.5 + rng.uniform(-0.05, 0.15, people)
+        blind = rng.binomial(n, 0.1, people)
+        counts = zip(
+            (n - blind).tolist(),
+            rng.binomial(n - blind, against * (1 - pulls)).tolist(),
+            blind.tolist(),
+            rng.binomial(blind, against).tolist(),
+            strict=True,
+        )
+        found = anchoring({who: Contradicted(*one) for who, one in enumerate(counts)})
+        if of_team:
+            return Drawn(found.team, float((against * pulls).sum() / against.sum()))
+        return Drawn(found.people[0], float(pulls[0]))
+
+    return replay
+
+
 def arm_on_digits(n: int, pixels: int) -> Replay:
     """The random arm of n labelled digits by class means; the truth is the mean over many random samples of .9 n."""
     images, truth = load_digits(return_X_y=True)
@@ -305,6 +333,14 @@ def saved(n: int, ratio: float, alike: float) -> Replay:
 
 
 REPLAYS: Mapping[str, Replay] = {
+    **{
+        f"anchoring, {'team' if of_team else 'person'} of {people}, {n} answers each, {mean:g} turned": pull(
+            people, n, mean, spread, of_team=of_team
+        )
+        for of_team in (True, False)
+        for people, n in ((3, 100), (5, 300), (10, 100))
+        for mean, spread in ((0.05, 0.04), (0.3, 0.1), (0.6, 0.2))
+    },
     **{f"random arm, {n} digits, {pixels} pixels": arm_on_digits(n, pixels) for n in (40, 100) for pixels in (8, 40)},
     **{
         f"savings, {n} images, {ratio:g} times, {alike:g} alike": saved(n, ratio, alike)

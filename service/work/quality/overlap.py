@@ -17,6 +17,7 @@ from db.repositories.labels import decisions, soft_labels
 from db.repositories.projects import projects
 from db.repositories.reviews import annotations as answers
 from db.repositories.reviews import overlaps
+from db.repositories.reviews.annotations import VoteRow
 from db.repositories.reviews.overlaps import Asked
 from db.session import reading, transaction
 from db.views import figures
@@ -24,11 +25,12 @@ from db.views.undecided import Undecided, UndecidedState, undecided
 from labeling.answers import AnswerSet, is_none
 from labeling.jobs import JobName, Trigger
 from labeling.project import Project
+from labeling.quality.annotators.anchoring import anchoring
 from labeling.review.kinds import Use, kinds_for, may_use
 from labeling.review.overlap import BY_DOUBT, Answered, choose, error_rates
 from labeling.types import Actor, ImageId, ProjectId, ReviewId, ReviewKind
 from service.labels.resolution import Standing, standing_of
-from service.work.pool.predicted import predicted_before
+from service.work.pool.predicted import contradicted, first_answers, likeliest, predicted_before
 from service.work.wiring import Parts
 
 __all__ = ["PART", "ask_another_person"]
@@ -56,6 +58,7 @@ class _Facts:
     standing: Mapping[ImageId, Standing]
     asked: Mapping[ReviewId, Asked]
     predicted: Mapping[ImageId, Sequence[float]]
+    pulls: Mapping[int, float]
     undecided: Mapping[ReviewId, Undecided]
     budget: int
     gold: int
@@ -90,7 +93,8 @@ def _read(parts: Parts, project_id: ProjectId) -> _Facts | None:
         if fingerprint == figures.kept_fingerprint(session, project_id, PART):
             return None
         images = overlaps.answered_lately(session, project_id, NEWEST)
-        standing = standing_of(answers.votes(session, images), project.config.answers)
+        votes = answers.votes(session, images)
+        standing = standing_of(votes, project.config.answers)
         decided = decisions.in_force(session, list(standing))
         standing = {image: one for image, one in standing.items() if image not in decided}
         doubted = {
@@ -99,9 +103,18 @@ def _read(parts: Parts, project_id: ProjectId) -> _Facts | None:
             if one.state is UndecidedState.LEAD and one.review_id is not None
         }
         asked = overlaps.states(session, [*(one.review_id for one in standing.values()), *doubted])
-        predicted = predicted_before(session, project, revision, list(standing))
+        predicted = predicted_before(session, project, revision, images)
+        pulls = _pulls(project, votes, predicted)
         more = _budget(session, project), _gold_budget(session, project)
-        return _Facts(project, fingerprint, people, standing, asked, predicted, doubted, *more)
+        return _Facts(project, fingerprint, people, standing, asked, predicted, pulls, doubted, *more)
+
+
+def _pulls(
+    project: Project, votes: Sequence[VoteRow], predicted: Mapping[ImageId, Sequence[float]]
+) -> dict[int, float]:
+    """How far a shown pre-label pulls each person, where that is known; nobody is pushed away by one."""
+    found = anchoring(contradicted(first_answers(votes), likeliest(project, predicted)))
+    return {who: max(0.0, pull.value) for who, pull in found.people.items() if pull.known}
 
 
 def _budget(session: Session, project: Project) -> int:
@@ -135,7 +148,7 @@ def _for_gold(facts: _Facts) -> dict[ReviewId, int]:
         if may_use(one.kind, Use.TRAIN)
         and one.value is not None
         and one.confidence == 1
-        and all(vote.blind for vote in one.votes)
+        and all(vote.blind and vote.re_reviewed is None for vote in one.votes)
         and len(one.said) < wanted <= len(facts.people | one.said.keys())
         and one.review_id in facts.asked
         and facts.asked[one.review_id].wanted < wanted
@@ -161,8 +174,14 @@ def _second(facts: _Facts) -> list[ReviewId]:
         for image, one in facts.standing.items()
         if len(one.said) == 1 and one.review_id in facts.asked and facts.asked[one.review_id].wanted == 1
     ]
-    rates = error_rates(one.said for one in facts.standing.values())
-    return choose(alone, rates, answers=len(known.labels), budget=facts.budget)
+    rates = error_rates(_said_when_asked(one) for one in facts.standing.values())
+    return choose(alone, rates, answers=len(known.labels), budget=facts.budget, pulls=facts.pulls)
+
+
+def _said_when_asked(one: Standing) -> dict[int, str]:
+    """Without the answers of re-reviews: of those only what contradicts a label stands here."""
+    again = {vote.annotator_id for vote in one.votes if vote.re_reviewed is not None}
+    return {who: said for who, said in one.said.items() if who not in again}
 
 
 def _answered(facts: _Facts, image: ImageId, one: Standing, known: AnswerSet, none: float) -> Answered:
