@@ -76,7 +76,8 @@ class Gold:
 
     `rate` in [0, 1): the share of a query. `people`: how many different people are shown one gold image at most.
     `onboarding`: how many gold images every annotator gets first. `from_consensus`: how many people must agree, with
-    nobody against, for an image to become gold; 0: none is made. `feedback`: annotators may see their results.
+    nobody against, for an image to become gold; so many are asked about a share of `rate`; 0: none is made.
+    `feedback`: annotators may see their results.
     """
 
     rate: float = 0.05

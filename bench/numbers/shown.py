@@ -15,7 +15,8 @@ _GATE = {"gain": "gain", "interval": "gain", "stream": "gain", "lower": "lower b
 _TEAM = {
     "Person.accepted_wrong": "wrong pre-labels kept",
     "Person.agreement": "says what most say",
-    "Person.anchoring": "anchoring",
+    "Person.anchoring": "anchoring of a person",
+    "Team.anchoring": "anchoring of the team",
     "Person.blind_error": "wrong where none was shown",
     "Person.cannot_tell": "cannot tell",
     "Person.gold": "right on gold",

@@ -1,8 +1,8 @@
 """How good labels and predictions are, with intervals.
 
-Offers `comparison.calibration_error`, `comparison.kappa`, `drift.Changed`, `drift.class_shift`,
-`drift.corrected_prior`, `drift.fewer_right`, `drift.holm`, `drift.input_shift`, `drift.level_of`, `drift.separability`,
-`finite_samples.Stratum`, `finite_samples.finite_interval`, `finite_samples.finite_share`,
+Offers `comparison.calibration_error`, `comparison.kappa`, `drift.Changed`, `drift.LEVEL`, `drift.class_shift`,
+`drift.compared_since`, `drift.corrected_prior`, `drift.fewer_right`, `drift.holm`, `drift.input_shift`,
+`drift.separability`, `finite_samples.Stratum`, `finite_samples.finite_interval`, `finite_samples.finite_share`,
 `finite_samples.share_of_what_is_left`, `forecast.Count`, `forecast.ENOUGH`, `forecast.count_of`, `forecast.total`,
 `machine_labels.AtThreshold`, `machine_labels.precision_at`, `machine_labels.thresholds`, `metrics.Bin`,
 `metrics.accuracy`, `metrics.bootstrap`, `metrics.clopper_pearson`, `metrics.confusion`, `metrics.macro_f1`,

@@ -82,14 +82,14 @@ def blind_always(kind: ReviewKind) -> bool:
 def split_of(label: str, kind: ReviewKind | None, source: LabelSource, reserved: bool | None) -> Split:
     """Where an exported label belongs: train is what may be learnt from, test is the random stream, other is the rest.
 
-    Other are gold and audit answers, images without a group yet (`reserved` is None), what people or an import said of
-    a reserved image that the stream has not asked about, and "none of these" where it would train. `kind` is None for
-    a label that no review made.
+    Other are given gold and audit answers, images without a group yet (`reserved` is None), what people or an import
+    said of a reserved image that the stream has not asked about, and "none of these" where it would train. `kind` is
+    None for a label that no review made; gold of agreement keeps the kind of the review that it comes from.
 
     >>> split_of("cat", ReviewKind.RANDOM, LabelSource.PEOPLE, reserved=True)
     <Split.TEST: 'test'>
     """
-    if reserved is None or source is LabelSource.GOLD:
+    if reserved is None:
         return Split.OTHER
     if kind is ReviewKind.RANDOM:
         return Split.TEST

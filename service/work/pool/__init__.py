@@ -1,6 +1,7 @@
 """The ready images of a project, what is predicted of them, and the labels to learn from.
 
-Offers `pool.EnginePin`, `pool.Pool`, `pool.load_pool`, `pool.pin_of`, `predictions.ChampionPredictions`,
+Offers `pool.EnginePin`, `pool.Pool`, `pool.load_pool`, `pool.pin_of`, `predicted.contradicted`,
+`predicted.first_answers`, `predicted.likeliest`, `predicted.predicted_before`, `predictions.ChampionPredictions`,
 `predictions.CurrentPredictions`, `predictions.ImagePrediction`, `predictions.champion_predictions`,
 `predictions.code_of`, `predictions.current_predictions`, `predictions.predictions_of_images`,
 `predictions.stored_predictions`, `random_stream.Sample`, `random_stream.order_of`, `random_stream.read_sample`,

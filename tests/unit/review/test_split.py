@@ -19,7 +19,7 @@ def test_nothing_of_the_reserve_and_no_kind_that_may_not_be_learnt_from_is_in_tr
 
     assert train
     for label, kind, source, reserved in train:
-        assert reserved is FREE and source is not GOLD and label != NONE_OF_THESE
+        assert reserved is FREE and (source, kind) != (GOLD, None) and label != NONE_OF_THESE
         assert kind is None or may_use(kind, Use.TRAIN)
 
 
@@ -41,6 +41,7 @@ def test_test_is_the_random_stream_and_nothing_else() -> None:
         (("cat", ReviewKind.HARD, PEOPLE, RESERVED), Split.OTHER),
         (("cat", None, IMPORT, RESERVED), Split.OTHER),
         (("cat", None, GOLD, FREE), Split.OTHER),
+        (("cat", ReviewKind.HARD, GOLD, FREE), Split.TRAIN),  # gold of agreement
         (("cat", ReviewKind.GOLD, PEOPLE, RESERVED), Split.OTHER),
         (("cat", ReviewKind.AUDIT, PEOPLE, FREE), Split.OTHER),
         (("cat", None, LabelSource.CERTIFICATE, FREE), Split.OTHER),
