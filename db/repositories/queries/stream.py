@@ -174,10 +174,13 @@ def collections(session: Session, project_id: ProjectId) -> list[int]:
     return sorted(group for group in session.scalars(groups.where(QueryRow.newest_group.is_not(None))) if group)
 
 
-def count_groups(session: Session, project_id: ProjectId, until: int | None = None) -> int:
-    """How many groups the stream represents, those that left it aside; `until`: up to this group."""
-    of_stream = [GroupRow.project_id == project_id, GroupRow.position < 1]
-    return count(session, GroupRow, *of_stream, *([] if until is None else [GroupRow.id <= until]))
+def count_groups(session: Session, project_id: ProjectId, until: int | None = None, *, after: int = 0) -> int:
+    """How many groups the stream represents, those that left it aside; those `after` a group, and `until` another."""
+    return count(session, GroupRow, GroupRow.project_id == project_id, GroupRow.position < 1, *_between(after, until))
+
+
+def _between(after: int, until: int | None) -> list[sa.ColumnElement[bool]]:
+    return [GroupRow.id > after, *([] if until is None else [GroupRow.id <= until])]
 
 
 def founded_at(session: Session, group_id: int) -> datetime | None:
@@ -185,21 +188,17 @@ def founded_at(session: Session, group_id: int) -> datetime | None:
     return session.scalar(sa.select(GroupRow.created_at).where(GroupRow.id == group_id))
 
 
-def count_left(session: Session, project_id: ProjectId) -> int:
-    """How many groups nobody was asked about and no label is known of: what is left."""
-    asked = sa.select(ImageRow.group_id).join(ReviewRow, ReviewRow.image_id == ImageRow.id)
-    labelled = sa.select(ImageRow.group_id).join(LabelRow, LabelRow.image_id == ImageRow.id)
+def count_left(session: Session, project_id: ProjectId, until: int | None = None, *, after: int = 0) -> int:
+    """How many groups nobody was asked about and no label is known of: what is left; some of them as `count_groups`."""
+    of_project = [GroupRow.project_id == project_id, *_between(after, until)]
+    member = sa.select(GroupRow.id).join(ImageRow, ImageRow.group_id == GroupRow.id).where(*of_project)
+    labelled = member.join(LabelRow, LabelRow.image_id == ImageRow.id)
     touched = sa.union(
-        asked.where(ReviewRow.project_id == project_id, ImageRow.group_id.is_not(None)),
-        labelled.where(
-            LabelRow.project_id == project_id,
-            LabelRow.value.is_not(None),
-            is_current_label(),
-            ImageRow.group_id.is_not(None),
-        ),
+        member.join(ReviewRow, ReviewRow.image_id == ImageRow.id).where(ReviewRow.project_id == project_id),
+        labelled.where(LabelRow.project_id == project_id, LabelRow.value.is_not(None), is_current_label()),
     )
     touched_groups = session.scalar(sa.select(sa.func.count()).select_from(touched.subquery())) or 0
-    return count(session, GroupRow, GroupRow.project_id == project_id) - touched_groups
+    return count(session, GroupRow, *of_project) - touched_groups
 
 
 def answers_by_kind(session: Session, project_id: ProjectId) -> dict[str, int]:
