@@ -106,6 +106,8 @@ def figures(classes: list[str], hashes: list[str]) -> dict[str, dict[str, object
             "at": NOW.isoformat(),
             "labels_by_people": labels,
             "random_labels": n,
+            "calibrated_by": "temperature",
+            "calibrated_on": n,
             **share(value, n),
             "promoted": verdict == "promoted",
             "verdict": verdict,

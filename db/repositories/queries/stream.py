@@ -24,6 +24,7 @@ from db.tables import (
     DecisionRow,
     GroupRow,
     ImageRow,
+    ImportedSampleRow,
     LabelRow,
     PrelabelRow,
     QueryRow,
@@ -73,7 +74,10 @@ def is_reserved(project_id: ProjectId, share: float, up_to_review: int | None = 
 
 
 def was_drawn(project_id: ProjectId, up_to_review: int | None = None) -> sa.ColumnElement[bool]:
-    """The condition on `GroupRow` that the stream has asked about it, whatever became of the review."""
+    """The condition on `GroupRow` that the stream has asked about it, whatever became of the review.
+
+    One that was imported as part of a random sample counts as asked about, and one that has left the stream does not.
+    """
     asked = (
         sa.select(ImageRow.group_id)
         .join(ReviewRow, ReviewRow.image_id == ImageRow.id)
@@ -82,7 +86,13 @@ def was_drawn(project_id: ProjectId, up_to_review: int | None = None) -> sa.Colu
     )
     if up_to_review is not None:
         asked = asked.where(ReviewRow.id <= up_to_review)
-    return GroupRow.id.in_(asked.correlate(None))
+    imported = (
+        sa.select(ImageRow.group_id)
+        .join(ImportedSampleRow, ImportedSampleRow.image_id == ImageRow.id)
+        .where(ImageRow.project_id == project_id, ImageRow.group_id.is_not(None))
+    )
+    drawn = sa.or_(GroupRow.id.in_(asked.correlate(None)), GroupRow.id.in_(imported.correlate(None)))
+    return drawn & (GroupRow.position < 1)
 
 
 def read_stream(session: Session, project_id: ProjectId) -> Stream:
@@ -98,13 +108,15 @@ def read_stream(session: Session, project_id: ProjectId) -> Stream:
     )
     positions = {group: float(position) for group, position in rows}
     asked = frozenset(asked_groups(session, project_id))
-    examples = {example.group_id: example for example in _decided(session, project_id)}
+    imported = {example.group_id: example for example in _imported(session, project_id)}
+    examples = imported | {example.group_id: example for example in _decided(session, project_id)}
     return Stream(positions, share, asked, examples)
 
 
 def asked_groups(session: Session, project_id: ProjectId) -> set[int]:
-    """The groups about which the stream asks, or has an answer."""
-    return {int(group) for group in session.scalars(_asked(project_id).with_only_columns(ImageRow.group_id)) if group}
+    """The groups about which the stream asks, or has an answer; an imported sample has brought its answers."""
+    asked = session.scalars(_asked(project_id).with_only_columns(ImageRow.group_id))
+    return {int(group) for group in asked if group} | {one.group_id for one in _imported(session, project_id)}
 
 
 def asked_images(session: Session, project_id: ProjectId, but: Collection[int]) -> list[ImageId]:
@@ -147,6 +159,23 @@ def _decided(session: Session, project_id: ProjectId) -> list[Example]:
         .where(ReviewRow.kind == ReviewKind.RANDOM, since | as_gold)
         .where(LabelRow.project_id == project_id, said.is_not(None), is_current_label())
         .where(ImageRow.id.in_(_asked(project_id)))
+        .order_by(ImageRow.id.desc())
+    )
+    return read_all(Example, rows)
+
+
+def _imported(session: Session, project_id: ProjectId) -> list[Example]:
+    """The images that were imported as a random sample and placed in the order, with the labels that stand now.
+
+    One whose label was taken back is asked about in its turn.
+    """
+    fixed = {"kind": sa.literal(ReviewKind.RANDOM.value), "label": LabelRow.value, "label_id": LabelRow.id}
+    rows = session.execute(
+        sa.select(*columns(Example, ImageRow, image_id=ImageRow.id, **fixed))
+        .join(ImportedSampleRow, ImportedSampleRow.image_id == ImageRow.id)
+        .join(LabelRow, LabelRow.image_id == ImageRow.id)
+        .where(ImageRow.project_id == project_id, ImageRow.group_id.is_not(None))
+        .where(LabelRow.value.is_not(None), is_current_label())
         .order_by(ImageRow.id.desc())
     )
     return read_all(Example, rows)

@@ -237,12 +237,20 @@ def _round(version: Version, labels: int, verdicts: Sequence[Promotion]) -> Roun
         at=version.created_at.isoformat(),
         labels_by_people=labels,
         random_labels=int(version.report.get("random_labels", 0)),
+        calibrated_by=_calibrated_by(version),
+        calibrated_on=int(version.report.get("calibration_labels", 0)),
         promoted=_was_promoted(verdicts),
         verdict=verdicts[-1].verdict.value if verdicts else None,
         reasons=list(verdicts[-1].reasons) if verdicts else [],
         triggers=[version.trigger.value, *(verdict.trigger.value for verdict in verdicts)],
         **estimate(_reported(version), "accuracy"),
     )
+
+
+def _calibrated_by(version: Version) -> str:
+    if not version.report.get("calibrated"):
+        return "nothing yet"
+    return "temperature and biases" if version.report.get("bias") else "temperature"
 
 
 def _was_promoted(verdicts: Sequence[Promotion]) -> bool:
