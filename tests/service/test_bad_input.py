@@ -14,25 +14,34 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from db.repositories.images import groups
 from db.repositories.labels import labels
+from db.repositories.projects import projects
+from db.repositories.queries.examples import groups_of, now_of
 from db.repositories.reviews.reviews import is_open
 from db.session import reading, transaction
 from db.tables import AnnotationRow, ReviewRow
 from db.views import dashboard
 from labeling.jobs import Trigger
 from labeling.project import Gold, Policy, Project, Shares
-from labeling.types import NONE_OF_THESE, UNSURE, ReviewKind
+from labeling.types import NONE_OF_THESE, UNSURE, Actor, ImageId, ReviewKind
 from service.jobs.jobs import Jobs
 from service.labels.machine_labels import machine_labels
 from service.work.figures.refresh import refresh
+from service.work.grouping.regrouping import regroup
 from service.work.learn.learn import learn
+from service.work.pool.random_stream import read_sample
+from service.work.pool.training_set import read_snapshot
 from service.work.prelabel.calibrate import calibrate
 from service.work.promote.judge import judge
 from service.work.promote.predict import predict
 from service.work.select.query import choose_query
 from service.work.workflows import QUICK, SLOW
 from tests import factories
-from tests.service.labelled_pool import Ground, add_images, answer, make_ground
+from tests.conftest import NOW
+from tests.service.grouping.test_grouping_steps import stored
+from tests.service.labelled_pool import Ground, add_images, make_ground
+from tests.unit.ingest.test_twin_index import made_up, with_bits_turned
 
 MakeProject = Callable[..., Project]
 MANY = tuple(f"class {number}" for number in range(600))
@@ -92,10 +101,12 @@ def _answer(ground: Ground, case: Case) -> None:
         answered = set(session.scalars(sa.select(AnnotationRow.review_id)))
         for review in session.scalars(sa.select(ReviewRow).where(is_open())).all():
             said = case.say(review, case.classes[ground.truth[review.image_id]])
-            if said == UNSURE and review.id not in answered:
-                factories.annotation(session, review.id, UNSURE)
-            elif said is not None and said != UNSURE:
-                answer(session, review, said)
+            if said is None or (said == UNSURE and review.id in answered):
+                continue
+            ada = factories.annotator(session, ground.project.id, "ada")
+            factories.annotation(session, review.id, said, annotator_id=ada)
+            if said != UNSURE:
+                factories.label(session, ground.project.id, review.image_id, said, review_id=review.id)
 
 
 def _turn(ground: Ground) -> dict[str, int]:
@@ -139,3 +150,43 @@ def test_a_project_that_goes_wrong_goes_through_every_step(
     assert [one for one in found if not (one.label or one.machine_label or one.why)] == []
     assert {one.image_id for one in held if one.value} == {one.image_id for one in found if one.label}
     assert any(one.machine_label for one in found) is case.champion
+
+
+def test_regrouping_while_people_answer_loses_no_answer_and_nothing_both_teaches_and_measures(
+    database: sa.Engine, tmp_path: Path, make_project: MakeProject
+) -> None:
+    case = Case("regrouped", policy=replace(POLICY, near_duplicates="off"))
+    ground = _ground(database, tmp_path, make_project, case)
+    parts, project = ground.parts, ground.project
+    images, rng = sorted(ground.truth), np.random.default_rng(0)
+    found = made_up(len(images) - 20, rng)
+    twins = with_bits_turned(found[:20], 4, rng)  # the reserved images are twins of the first of the pool
+    with transaction(database) as session:
+        prints = dict(zip((f"{n:064x}" for n in range(len(images))), stored(found) + stored(twins), strict=True))
+        groups.keep_fingerprints(session, prints)
+    for twin, image in zip(ground.reserved, ground.pool, strict=False):
+        ground.truth[twin] = ground.truth[image]
+
+    choose_query(parts, project.id, Trigger.HAND, force=True)
+    with transaction(database) as session:
+        policy = replace(project.config.policy, near_duplicates=20)
+        by = Actor("lena", "finer", NOW)
+        projects.configure(session, project.id, replace(project.config, policy=policy), by)
+    moved = regroup(parts, project.id)["moved"]
+    _answer(ground, case)  # what was asked before
+    while choose_query(parts, project.id, Trigger.HAND, force=True)["asked"]:
+        _answer(ground, case)
+    _turn(ground)
+
+    with reading(database) as session:
+        sample, now = read_sample(session, project), now_of(session, project.id)
+        taught = {one.group_id for one in read_snapshot(session, project, now).train}
+        answered = set(session.scalars(sa.select(ReviewRow.image_id).join(AnnotationRow)))
+        held = {one.image_id for one in labels.current(session, project.id) if one.value}
+        of_image = groups_of(session, [ImageId(image) for image in images])
+    parts.jobs.close()
+    assert moved == 20
+    assert answered <= held
+    assert {of_image[ImageId(image)] for image in held} == set(of_image.values())  # no group is forgotten
+    measured = {one.group_id for cohort in sample.cohorts for one in cohort.examples}
+    assert measured and taught and not measured & taught
