@@ -259,6 +259,6 @@ def add_shadow_picks(session: Session, query_id: QueryId, groups: Iterable[int],
 
 
 def fingerprint(session: Session, project_id: ProjectId) -> str:
-    """A short text that changes when the reserve or the shadow picks do."""
-    shadow = sa.select(sa.func.count()).select_from(ShadowPickRow)
-    return fingerprint_of(session, newest(ReserveRow.id, ReserveRow.project_id == project_id), shadow)
+    """A short text that changes when the reserve, the shadow picks or the imported samples do."""
+    shadow, imported = (sa.select(sa.func.count()).select_from(one) for one in (ShadowPickRow, ImportedSampleRow))
+    return fingerprint_of(session, newest(ReserveRow.id, ReserveRow.project_id == project_id), shadow, imported)
