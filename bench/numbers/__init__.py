@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from bench.numbers import (
     agreement,
     anchoring,
+    arrivals,
     calibration,
     costs,
     drift,
@@ -41,6 +42,7 @@ REPLAYS: Mapping[str, Replay] = {
     name: replay
     for module in (
         stream,
+        arrivals,
         shares,
         random_arm,
         gate,
