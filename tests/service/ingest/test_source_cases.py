@@ -251,7 +251,7 @@ def test_a_name_that_cannot_be_stored_is_named_with_the_reason_and_the_rest_is_t
 IMAGES = ["a.jfif", "b.MPO", "c.pjpeg", "d", "e.jpg_large", "f.2024-01-01", "g.jpg~"]
 
 
-def test_b35_an_image_is_told_by_its_first_bytes_where_its_name_does_not_say(world: World) -> None:
+def test_b35_an_image_is_known_by_its_first_bytes_where_its_name_does_not_say(world: World) -> None:
     """B35: `.jfif` (what Windows and Chrome save), `.mpo`, no extension."""
     for number, name in enumerate(IMAGES):
         write(world.photos / name, picture(number, "JPEG"))
