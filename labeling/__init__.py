@@ -1,9 +1,9 @@
 """The core of hardcase: values, arrays and tensors in and out. Only `labeling.adapters` does I/O.
 
 Offers `answers.Answer`, `answers.AnswerSet`, `answers.MISSING`, `answers.is_always_offered`, `answers.is_none`,
-`answers.is_unsure`, `conversion.convert`, `conversion.decode`, `errors.BadAddress`, `errors.BadArchive`,
-`errors.BadArtifact`, `errors.BadImage`, `errors.Conflict`, `errors.Denied`, `errors.EndpointSilent`,
-`errors.EndpointUnavailable`, `errors.EnginePaused`, `errors.HardcaseError`, `errors.Invalid`,
+`answers.is_unsure`, `conversion.convert`, `conversion.decode`, `errors.BacklogFull`, `errors.BadAddress`,
+`errors.BadArchive`, `errors.BadArtifact`, `errors.BadImage`, `errors.Conflict`, `errors.Denied`,
+`errors.EndpointSilent`, `errors.EndpointUnavailable`, `errors.EnginePaused`, `errors.HardcaseError`, `errors.Invalid`,
 `errors.LabelStudioUnavailable`, `errors.NotFound`, `errors.NothingToLearnFrom`, `errors.OverBudget`,
 `errors.StorageFull`, `errors.Unauthenticated`, `errors.Unavailable`, `estimates.Estimate`, `estimates.Forecast`,
 `estimates.MIN_LABELS`, `estimates.images_for_certificate`, `jobs.JobName`, `jobs.Role`, `jobs.Trigger`,

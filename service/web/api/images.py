@@ -15,11 +15,12 @@ from fastapi import APIRouter, File, Form, Path, UploadFile
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from sqlalchemy.orm import Session
 
+from db.repositories.images.progress import is_behind
 from db.repositories.images.registrations import differs, known, register
 from db.session import reading, transaction
 from db.views import listings
 from db.views.listings import FailureItem, ImageItem
-from labeling.errors import BadImage, Invalid, NotFound
+from labeling.errors import BacklogFull, BadImage, Invalid, NotFound
 from labeling.ingest.decoding import check_header
 from labeling.jobs import JobName, Role, Trigger
 from labeling.project import Project
@@ -160,13 +161,16 @@ def upload_images(
     files: Annotated[list[UploadFile], File(description="Any number of files; a file's name is its reference.")],
     known: Annotated[str | None, Form(description=KNOWN)] = None,
 ) -> TakenOut:
-    """With `known`, each file carries its text, metadata, label and gold flag."""
+    """With `known`, each file carries its text, metadata, label and gold flag. 429 while the worker is far behind."""
+    _check_backlog(parts)
     given = _known_of(known, len(files))
     return _register(parts, project, [_kept(parts, *pair) for pair in zip(files, given, strict=True)])
 
 
 @router.post("/api/projects/{project}/images/by-address", status_code=202, summary="Add images by their addresses")
 def name_images(parts: PartsDep, project: ProjectDep, body: AddressesIn) -> TakenOut:
+    """429 while the worker is far behind."""
+    _check_backlog(parts)
     return _register(parts, project, [_named(item) for item in body.items])
 
 
@@ -178,6 +182,12 @@ def list_quarantine(paging: PagingDep) -> SliceOut[FailureItem]:
 @router.post("/api/projects/{project}/quarantine/retry", summary="Retry the quarantine")
 def retry_quarantine(parts: PartsDep, caller: CallerDep, project: ProjectDep) -> RetriedOut:
     return RetriedOut(retried=retry_failures(parts, caller, project, step="fetch"))
+
+
+def _check_backlog(parts: WebParts) -> None:
+    with reading(parts.database) as session:
+        if is_behind(session, parts.settings.max_backlog):
+            raise BacklogFull
 
 
 def _known_of(text: str | None, count: int) -> list[KnownIn]:

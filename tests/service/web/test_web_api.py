@@ -135,6 +135,30 @@ def test_facts_that_do_not_fit_the_uploaded_files_are_refused_with_the_place(cli
     assert "`known`" in answer.json()["detail"]
 
 
+def test_uploads_wait_while_the_worker_is_far_behind(database: sa.Engine, project: Project, tmp_path: Path) -> None:
+    upload = [("files", ("new.png", png("red")))]
+    by_address = {"items": [{"url": "https://example.org/new.png"}]}
+    with transaction(database) as session:
+        items = [Incoming(str(number), f"https://example.org/{number}.png") for number in range(4)]
+        registrations.register(session, project.id, items, NOW)
+        ids = [row.id for row in registrations.known(session, project.id, [item.reference for item in items]).values()]
+
+    with web(database, tmp_path, max_backlog=3) as client:
+        key = make_key(database, Role.INGEST)
+        client.headers.update(bearer(key))
+        answers = [
+            client.post("/api/projects/animals/images", files=upload),
+            client.post("/api/projects/animals/images/by-address", json=by_address),
+        ]
+        with transaction(database) as session:
+            failures.record(session, project.id, "fetch", str(min(ids)), "cut short", False, NOW)
+        later = client.post("/api/projects/animals/images", files=upload)
+
+    assert [answer.status_code for answer in answers] == [429, 429]
+    assert all(int(answer.headers["Retry-After"]) > 0 for answer in answers)
+    assert later.status_code == 202
+
+
 def test_the_name_of_an_upload_is_stored_in_one_normal_form(client: TestClient) -> None:
     """Cases B11, B13: a client on a Mac sends names decomposed; joiners stay."""
     names = ["Ka\u0308fer.png", "\u0645\u06cc\u200c\u062e.png", "a\u200e.png"]
