@@ -1,8 +1,8 @@
 """The one way in which texts and names are written: NFC, nothing invisible, joiners where they belong.
 
 In: text from people, spreadsheets, file systems and archives. Out: the same text in one form, so that a name that
-was decomposed by one system equals the name that another one composed. Every edge uses this file, and nothing else
-normalises. Joiners (U+200C, U+200D) stay where they change a word or a pictograph, and only there.
+was decomposed by one system equals the name that another one composed. Every edge uses this file. Joiners (U+200C,
+U+200D) stay where they change a word or a pictograph, and only there.
 """
 
 from __future__ import annotations

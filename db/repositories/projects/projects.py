@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -73,11 +74,9 @@ def by_id(session: Session, project_id: ProjectId) -> Project:
 
 
 def by_name(session: Session, name: str) -> Project:
-    rows = {
-        row.name: row
-        for row in session.scalars(sa.select(ProjectRow).where(ProjectRow.name.in_((name, one_line(name)))))
-    }
-    row = rows.get(name) or rows.get(one_line(name))
+    forms = (name, unicodedata.normalize("NFC", name))
+    rows = {row.name: row for row in session.scalars(sa.select(ProjectRow).where(ProjectRow.name.in_(forms)))}
+    row = next((rows[form] for form in forms if form in rows), None)
     if row is None:
         raise NotFound(f"There is no project {name!r}. `hardcase project list` shows those that exist.")
     return _project(session, row)
