@@ -27,6 +27,7 @@ __all__ = ["MANIFEST_EXTENSIONS", "BadLine", "read_manifest"]
 MANIFEST_EXTENSIONS = frozenset({".csv", ".tsv", ".jsonl", ".ndjson"})
 _YES = frozenset({"1", "true", "yes", "y", "t"})
 _NO = frozenset({"", "0", "false", "no", "n", "f"})
+_CONTROL = re.compile(r"[\x00-\x1f]")
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 
@@ -156,7 +157,7 @@ def _word(value: Any, name: str) -> str | None:
     if isinstance(value, bool | float | list | dict):
         raise Invalid(f"`{name}` must be text.")
     word = str(value)
-    if name != "text" and any(ord(letter) < 32 for letter in word):
+    if name != "text" and _CONTROL.search(word):
         raise Invalid(f"`{name}` holds control characters.")
     return word.strip() or None
 

@@ -6,6 +6,7 @@ value in quotes a quote is written twice; a value may have several lines, but no
 
 from __future__ import annotations
 
+import csv
 from collections import deque
 from collections.abc import Callable, Iterator
 
@@ -44,7 +45,10 @@ def csv_records(
         if '"' not in text:
             yield number, text.rstrip("\r\n").split(delimiter)
             continue
-        record = _gathered(line, lines, waiting, delimiter)
+        if (alone := split_line(text, delimiter)) is not None:
+            yield number, alone  # also with a quote in the middle of a value, where it is a sign like others
+            continue
+        record = _gathered(line, lines, waiting)
         values = split_line("".join(part for _, part in record), delimiter)
         swallowed = [split_line(part, delimiter) or [] for _, part in record[1:]]
         if values is None or (swallowed and (len(values) != width or any(map(is_record, swallowed)))):
@@ -61,6 +65,11 @@ def split_line(text: str, delimiter: str) -> list[str] | None:
     ['a', 'b, "c" d', '']
     """
     text, at = text.rstrip("\r\n"), 0
+    if ' "' not in text and '" ' not in text:
+        try:
+            return next(csv.reader([text], delimiter=delimiter, strict=True), [""])
+        except csv.Error:  # slower below, where nothing is guessed and more is taken
+            pass
     values: list[str] = []
     while True:
         start = _after_spaces(text, at)
@@ -79,11 +88,9 @@ def split_line(text: str, delimiter: str) -> list[str] | None:
         at += 1
 
 
-def _gathered(first: Line, lines: Iterator[Line], waiting: deque[Line], delimiter: str) -> list[Line]:
+def _gathered(first: Line, lines: Iterator[Line], waiting: deque[Line]) -> list[Line]:
     """The lines of one record: more are taken while its quotes are uneven, to a limit."""
     record, size, uneven = [first], len(first[1]), first[1].count('"') % 2 == 1
-    if split_line(first[1], delimiter) is not None:
-        return record  # also with a quote in the middle of a value, where it is a sign like others
     while uneven and size <= _LONGEST and (line := _next(lines, waiting)) is not None:
         record.append(line)
         size += len(line[1])
