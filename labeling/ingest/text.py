@@ -64,16 +64,17 @@ def check_details(details: Mapping[str, Any]) -> dict[str, str | int | float | b
     Raises
     ------
     Invalid
-        Too many names, a value that is a list or mapping, or text over `MAX_VALUE` characters.
+        Too many names, two that are the same, a value that is a list or mapping, or text over `MAX_VALUE` characters.
 
     >>> check_details({"camera": "X100", "year": 2026})
     {'camera': 'X100', 'year': 2026}
     """
     if len(details) > MAX_DETAILS:
         raise Invalid(f"There are {len(details)} metadata fields; at most {MAX_DETAILS} are kept. Leave some out.")
-    if all(map(_is_plain, details.values())):
-        return {_name(name): value for name, value in details.items()}
-    return {_name(name): _value(name, value) for name, value in details.items()}
+    kept = {_name(name): value if _is_plain(value) else _value(name, value) for name, value in details.items()}
+    if len(kept) < len(details):
+        raise Invalid("Two metadata fields have the same name, written in two ways. Leave one out.")
+    return kept
 
 
 def words_of(text: str | None, details: Mapping[str, Any], names: Sequence[str]) -> str | None:

@@ -142,8 +142,10 @@ def _given_twice(line: str) -> str | None:
     return found[-1]  # the outermost object ends last
 
 
-def _with_our_names(record: dict[str, Any]) -> dict[str, Any]:
+def _with_our_names(record: dict[str, Any]) -> dict[str, Any] | str:
     names = _our_names(list(record))
+    if twice := [name for name in OURS if names.count(name) > 1]:
+        return f"`{twice[0]}` is given twice. Leave one out."
     return dict(zip(names, record.values(), strict=True))
 
 

@@ -278,6 +278,15 @@ def test_a_key_that_stands_twice_in_an_object_is_refused() -> None:
     assert names(items) == ["label.png"] and "`label` is given twice" in bad[1]
 
 
+@pytest.mark.parametrize(
+    "line", ['{"Image":"a.png","IMAGE":"b.png"}', '{"image":"a.png","K\u00e4fer":1,"Ka\u0308fer":2}']
+)
+def test_two_keys_that_are_the_same_in_one_form_are_refused(line: str) -> None:
+    items, bad = read(line, "m.jsonl")
+
+    assert items == [] and list(bad) == [1]
+
+
 def test_numbers_beyond_any_range_are_kept_or_refused() -> None:
     items, bad = read(
         f'{{"image":"a.png","n":{"9" * 40}}}\n{{"image":"b.png","n":1e999}}\n{{"image":"c.png"}}\n', "m.jsonl"
