@@ -15,56 +15,14 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 from labeling.answers import is_always_offered
 from labeling.conversion import convert
 from labeling.errors import Invalid
-from labeling.normal_form import check_name as check_written
-from labeling.normal_form import is_blank, same_name, visible
+from labeling.normal_form import same_name, visible
 from labeling.project import ProjectConfig
-from service.plugins import ENGINES, HEADS, STRATEGIES, check_name
+from service.plugins import ENGINES, HEADS, STRATEGIES
+from service.projects.written_texts import Plain, Prompt, Template, named, named_plainly, plain
 from service.written_files import Strict, mistakes
 from service.written_yaml import Written, read_yaml
 
-
-def _plain(value: str) -> str:
-    return _named_plainly(value) if value and not is_blank(value) else ""
-
-
-def _named_plainly(value: str) -> str:
-    try:
-        return check_written(value)
-    except Invalid as error:
-        raise ValueError(error.message) from error
-
-
-Plain = Annotated[str, AfterValidator(_plain)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Prompt = Annotated[str, Field(max_length=500), AfterValidator(_named_plainly)]
-
-
-def _template(value: str) -> str:
-    try:
-        value.format(name="x", description="x")
-    except (KeyError, IndexError, ValueError) as error:
-        raise ValueError("a template may hold {name} and {description}, nothing else in braces") from error
-    if "{name}" not in value:
-        raise ValueError("a template must hold {name}")
-    return value
-
-
-Template = Annotated[Prompt, AfterValidator(_template)]
-
-
-def _named(group: str) -> AfterValidator:
-    """Refuse an unknown name; the names of plug-ins are read, their code is not loaded."""
-
-    def check(value: str) -> str:
-        try:
-            check_name(group, value.partition(":")[0])
-        except Invalid as error:
-            raise ValueError(error.message) from error
-        return value
-
-    return AfterValidator(check)
-
-
 RETIRED = {
     "policy": ("holdout_share",),
     "policy.shares": (
@@ -74,12 +32,12 @@ RETIRED = {
 }
 """Keys of older project files, by their place: they are read, and mean nothing any more."""
 
-EngineName = Annotated[Plain, _named(ENGINES)]
+EngineName = Annotated[Plain, named(ENGINES)]
 
 
 class LabelIn(Strict):
-    name: Annotated[str, Field(max_length=100), AfterValidator(_named_plainly)]
-    description: Annotated[str, Field(max_length=500), AfterValidator(_plain)] = ""
+    name: Annotated[str, Field(max_length=100), AfterValidator(named_plainly)]
+    description: Annotated[str, Field(max_length=500), AfterValidator(plain)] = ""
     prompts: Annotated[list[Prompt], Field(max_length=50)] = []
 
 
@@ -172,8 +130,8 @@ class PolicyIn(Strict):
     escalation: Annotated[list[EngineUseIn], Field(max_length=8)] = []
     budget: BudgetIn | None = None
     regions: Plain = ""
-    strategy: Annotated[Plain, _named(STRATEGIES)] = "margin"
-    head: Annotated[Plain, _named(HEADS)] = "logistic"
+    strategy: Annotated[Plain, named(STRATEGIES)] = "margin"
+    head: Annotated[Plain, named(HEADS)] = "logistic"
     choice: str = "single"
     seed: int = 0
     query_size: int = Field(default=50, ge=1, le=5_000)
@@ -213,7 +171,7 @@ class PolicyIn(Strict):
 class ProjectFile(Strict):
     """The content of the file; `docs/reference/project-file.md` explains every key."""
 
-    name: Annotated[str, Field(max_length=80), AfterValidator(_named_plainly)]
+    name: Annotated[str, Field(max_length=80), AfterValidator(named_plainly)]
     labels: Annotated[list[Label], Field(min_length=2, max_length=1_000)]
     guidelines: Annotated[str, Field(max_length=100_000), AfterValidator(visible)] = ""
     policy: PolicyIn = PolicyIn()
