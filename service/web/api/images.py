@@ -20,7 +20,7 @@ from db.session import reading, transaction
 from db.views import listings
 from db.views.listings import FailureItem, ImageItem
 from labeling.errors import BadImage, NotFound
-from labeling.ingest.decoding import check_header
+from labeling.ingest.headers import check_header
 from labeling.jobs import JobName, Role, Trigger
 from labeling.project import Project
 from labeling.slices import batches

@@ -25,9 +25,10 @@ from labeling.adapters.sources.fetching import Fetcher
 from labeling.adapters.sources.folders import read_file
 from labeling.adapters.storage.image_store import UPLOAD
 from labeling.errors import BadAddress, BadArchive, Invalid, NotFound, StorageFull, Unavailable
-from labeling.ingest.decoding import check_header, decode, encode_shown
+from labeling.ingest.decoding import decode, encode_shown
 from labeling.ingest.fingerprints import fingerprint
 from labeling.ingest.hashing import content_hash, perceptual_hash
+from labeling.ingest.headers import check_header
 from labeling.ingest.text import words_of
 from labeling.project import Project
 from labeling.slices import batches
@@ -43,6 +44,8 @@ GRACE = timedelta(hours=1)
 THREADS = 4
 LARGE_PIXELS = 10_000_000
 """From here on images are decoded one at a time, so that memory is bounded by the largest and not by the batch."""
+WITH_NAMES = {"DICOM"}
+"""Formats that hold the names of patients: of these no original is ever kept."""
 SOURCE = "source"
 
 
@@ -179,7 +182,8 @@ class _Fetching:
         shown, media_type = encode_shown(decoded)
         digest = content_hash(data)
         self._parts.failpoint("fetch.before_store")
-        self._parts.images.keep(digest, shown, media_type, data if self._policy.keep_originals else None)
+        kept = data if self._policy.keep_originals and decoded.format not in WITH_NAMES else None
+        self._parts.images.keep(digest, shown, media_type, kept)
         return NewImage(
             registration_id=item.id,
             content_hash=digest,

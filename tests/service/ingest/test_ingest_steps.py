@@ -33,6 +33,10 @@ from service.work.failpoints import Failpoints
 from service.work.ingest.ingest import collect, fetch_batch, look
 from service.work.wiring import Parts
 from tests.conftest import NOW
+from tests.unit.ingest.formats.test_medical_and_phones import dicom
+
+
+TAKEN = "JPEG, PNG, WEBP, GIF, BMP, TIFF, AVIF, and with its extra HEIC and DICOM are taken"
 
 
 @dataclass
@@ -162,8 +166,8 @@ def test_what_cannot_be_used_is_quarantined_with_a_reason_and_the_rest_goes_on(w
     assert counts == {"done": 1, "failed": 5, "left": 0}
     assert {name: reason.split(".")[0] for name, reason in world.quarantine().items()} == {
         "empty.png": "The file is empty",
-        "pdf.jpg": "This is a PDF document, and only JPEG, PNG, WEBP, GIF, BMP and TIFF are taken",
-        "svg.png": "This is an SVG drawing, and only JPEG, PNG, WEBP, GIF, BMP and TIFF are taken",
+        "pdf.jpg": f"This is a PDF document, and only {TAKEN}",
+        "svg.png": f"This is an SVG drawing, and only {TAKEN}",
         "cut.jpg": "The image is cut off or broken",
         "huge.png": "The image says it is 2,000 x 2,000 pixels; at most 1,000,000 pixels and 60,000 a side are taken",
     }
@@ -301,6 +305,20 @@ def test_the_original_is_kept_only_if_the_project_says_so(world: World, make_pro
 
     assert world.parts.images.original(digest) == data
     assert b"SERIAL" not in world.parts.images.shown(digest)[0]
+
+
+def test_no_original_is_kept_of_a_file_that_names_a_patient(world: World, make_project: Callable[..., Project]) -> None:
+    keeping = make_project(world.parts.database, name="keeping", policy=Policy(keep_originals=True))
+    write(world.photos / "a.dcm", dicom(np.arange(600, dtype="u2").reshape(20, 30)))
+
+    world.ingesting.path(keeping, str(world.photos))
+    fetch_batch(world.parts, keeping.id)
+
+    (image,) = world.all(ImageRow)
+    assert (image.format, image.width, image.height) == ("DICOM", 30, 20)
+    stored = [path for path in (world.photos.parent / "media").rglob("*") if path.is_file()]
+    assert len(stored) == 1
+    assert not any(b"SECRET" in path.read_bytes() for path in stored)
 
 
 @pytest.mark.parametrize("address", ["/etc/passwd", "file:///etc/passwd", "memory://x", "ftp://x/y", "", "http://a@b/"])
