@@ -84,7 +84,8 @@ def _shallow(data: bytes, png: Png) -> NDArray[np.integer]:
     """Samples as the file numbers them, (H, W, C)."""
     with _image(png.content(data, bare=True)) as image:
         values: Bytes = np.asarray(image if image.mode != "1" else image.convert("L"))
-    return (values // (255 // (2**png.depth - 1))).reshape(png.height, png.width, -1)
+    samples: Bytes = (values // np.uint8(255 // (2**png.depth - 1))).astype(np.uint8)
+    return samples.reshape(png.height, png.width, -1)
 
 
 def _deep(data: bytes, png: Png, exact: bool) -> NDArray[np.integer]:

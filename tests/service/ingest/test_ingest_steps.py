@@ -35,7 +35,6 @@ from service.work.wiring import Parts
 from tests.conftest import NOW
 from tests.unit.ingest.formats.test_medical_and_phones import dicom
 
-
 TAKEN = "JPEG, PNG, WEBP, GIF, BMP, TIFF, AVIF, and with its extra HEIC and DICOM are taken"
 
 
