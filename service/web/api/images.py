@@ -36,6 +36,7 @@ from service.web.wiring import PartsDep, WebParts
 MAX_ITEMS = 10_000
 router = APIRouter(route_class=Guarded, tags=["images"])
 Number = Annotated[ImageId, Path(ge=1, lt=2**62)]
+Issue = Literal["blurry", "dark", "light", "low_information", "odd_aspect"]
 Outcome = Literal["new", "changed", "same", "refused"]
 
 
@@ -111,10 +112,15 @@ class ImageHistoryOut(BaseModel):
 
 @router.get("/api/projects/{project}/images", summary="List images")
 def list_images(
-    paging: PagingDep, state: Literal["fetched", "ready", "asked", "labelled"] | None = None
+    paging: PagingDep,
+    state: Literal["fetched", "ready", "asked", "labelled"] | None = None,
+    issue: Issue | None = None,
 ) -> SliceOut[ImageItem]:
-    """`fetched` waits for its prelabel or group, `ready` is in the pool, `asked` has an open review."""
-    return paging.slice_of(listings.images, state=state)
+    """`fetched` waits for its prelabel or group, `ready` is in the pool, `asked` has an open review.
+
+    `issue` lists only images whose picture itself is blurred, dark, blown out, almost empty or oddly long.
+    """
+    return paging.slice_of(listings.images, state=state, issue=issue)
 
 
 @router.get("/api/projects/{project}/images/{image_id}", summary="Show an image")

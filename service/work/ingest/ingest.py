@@ -29,6 +29,7 @@ from labeling.ingest.decoding import decode, encode_shown
 from labeling.ingest.fingerprints import fingerprint
 from labeling.ingest.hashing import content_hash, perceptual_hash
 from labeling.ingest.headers import check_header
+from labeling.ingest.image_checks import check_picture
 from labeling.ingest.text import words_of
 from labeling.project import Project
 from labeling.slices import batches
@@ -195,6 +196,7 @@ class _Fetching:
             text=words_of(item.text, item.details, self._policy.metadata_as_text),
             details=item.details,
             fingerprint=fingerprint(decoded.image),
+            checks=check_picture(decoded.image),
         )
 
 

@@ -20,6 +20,7 @@ from db.repositories.images import groups
 from db.repositories.running import failures
 from db.session import reading, transaction
 from db.tables import FetchRow, ImageRow, LabelRow, RegistrationGoneRow, RegistrationRow
+from db.views import listings
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import BadArchive, Invalid, NotFound, StorageFull
 from labeling.ingest.fingerprints import FINGERPRINT_BYTES
@@ -103,6 +104,12 @@ def picture(seed: int, image_format: str = "PNG", **options: Any) -> bytes:
     return buffer.getvalue()
 
 
+def png_of(pixels: Any) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def write(path: Path, data: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
@@ -133,6 +140,20 @@ def test_a_folder_becomes_images_with_their_text_and_folder_and_twice_changes_no
     with reading(world.parts.database) as session:
         assert len(groups.fingerprints(session, [tabby.content_hash])[tabby.content_hash]) == FINGERPRINT_BYTES
     assert Image.open(io.BytesIO(shown)).tobytes() == Image.open(io.BytesIO(picture(1))).tobytes()
+
+
+def test_a_dark_picture_is_taken_and_found_by_what_is_wrong_with_it(world: World) -> None:
+    write(world.photos / "night.png", png_of(np.full((24, 32, 3), 9, np.uint8)))
+    write(world.photos / "day.png", picture(1))
+
+    world.ingesting.path(world.project, str(world.photos))
+    world.fetch()
+
+    with reading(world.parts.database) as session:
+        night = listings.images(session, world.project.id, after=None, limit=9, issue="dark").items
+        every = listings.images(session, world.project.id, after=None, limit=9).items
+    assert [item.issues for item in every if item.id not in {one.id for one in night}] == [[]]
+    assert [item.issues for item in night] == [["dark", "low_information"]]
 
 
 def test_a_dry_run_says_what_would_be_and_does_nothing(world: World) -> None:
