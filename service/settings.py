@@ -45,6 +45,7 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=64 * 2**20, description="Largest request body accepted.")
     max_image_bytes: int = Field(default=50 * 2**20, description="Largest image file accepted.")
     max_image_pixels: int = Field(default=80_000_000, description="Largest image accepted, in pixels.")
+    max_decoding_bytes: int = Field(default=2 * 2**30, description="Most memory that decoding one image may take.")
     allow_private_addresses: bool = Field(default=False, description="Fetch images from private addresses too.")
     local_only: bool = Field(default=False, description="Call no outside endpoint, download no model.")
     torch_threads: int = Field(default=0, description="Threads of a model's computation; 0 = let torch choose.")

@@ -59,6 +59,8 @@ def decode(data: bytes, limits: Limits) -> Decoded:
     layout = layout_of(data, limits)
     try:
         pixels = _DECODERS.get(layout.header.format, _plain)(layout)
+    except MemoryError as error:
+        raise BadImage("Decoding this image takes more memory than is given. Make it smaller.") from error
     except _BROKEN as error:
         raise BadImage(_CUT) from error
     pixels.info = {}  # what a file says beside its pixels (comments, profiles, places) ends here

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -31,7 +32,7 @@ from service.ingest.register import add_source, register_items
 from service.jobs.jobs import Jobs
 from service.settings import Settings
 from service.work.failpoints import Failpoints
-from service.work.ingest.ingest import collect, fetch_batch, look
+from service.work.ingest.ingest import DIED, collect, count_the_dead, fetch_batch, look
 from service.work.wiring import Parts
 from tests.conftest import NOW
 from tests.unit.ingest.formats.test_medical_and_phones import dicom
@@ -339,6 +340,41 @@ def test_no_original_is_kept_of_a_file_that_names_a_patient(world: World, make_p
     stored = [path for path in (world.photos.parent / "media").rglob("*") if path.is_file()]
     assert len(stored) == 1
     assert not any(b"SECRET" in path.read_bytes() for path in stored)
+
+
+def test_an_image_in_work_when_the_worker_died_twice_is_set_aside_before_a_third_try(world: World) -> None:
+    write(world.photos / "a.png", picture(1))
+    write(world.photos / "b.png", picture(2))
+    world.ingesting.path(world.project, str(world.photos))
+    suspect, _ = (row.id for row in world.all(RegistrationRow))
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    notes = world.parts.settings.home / "decoding"
+    notes.mkdir(exist_ok=True)
+
+    (notes / f"{ended.pid}-{world.project.id}-{suspect}").touch()
+    after_one = world.fetch()
+    with transaction(world.parts.database) as session:
+        session.execute(sa.delete(FetchRow))
+    for _ in range(2):
+        (notes / f"{ended.pid}-{world.project.id}-{suspect}").touch()
+        count_the_dead(world.parts, world.project.id)
+    after_two = world.fetch()
+
+    assert after_one == {"done": 2, "failed": 0, "left": 0}
+    assert after_two == {"done": 1, "failed": 0, "left": 0}
+    assert world.quarantine() == {"a.png": DIED}
+    assert list(notes.iterdir()) == []
+
+
+def test_what_decoding_would_take_is_bounded_by_its_bytes_and_the_batch_goes_on(world: World) -> None:
+    write(world.photos / "good.png", picture(1))
+    write(world.photos / "deep.png", png_of(np.zeros((40, 40), np.uint16)))
+    parts = replace(world.parts, settings=world.parts.settings.model_copy(update={"max_decoding_bytes": 20_000}))
+    world.ingesting.path(world.project, str(world.photos))
+
+    assert fetch_batch(parts, world.project.id) == {"done": 1, "failed": 1, "left": 0}
+    assert "Decoding this PNG of 40 x 40 pixels would take" in world.quarantine()["deep.png"]
 
 
 @pytest.mark.parametrize("address", ["/etc/passwd", "file:///etc/passwd", "memory://x", "ftp://x/y", "", "http://a@b/"])
