@@ -44,7 +44,7 @@ def _sharpness(image: Image.Image) -> float:
     ratio = max(image.size) / _BLUR_SIDE
     small = image
     if ratio > 1:
-        small = image.resize((max(int(image.width // ratio), 1), max(int(image.height // ratio), 1)))
+        small = image.resize((max(int(image.width // ratio), 1), max(int(image.height // ratio), 1)), reducing_gap=2.0)
     grey = small.convert("L")
     edges = float(np.sqrt(ImageStat.Stat(grey.filter(ImageFilter.FIND_EDGES)).var[0]))
     varies = 1 - float(np.exp(-0.01 * np.std(grey.histogram())))

@@ -14,7 +14,7 @@ from labeling.errors import BadImage
 
 __all__ = ["Jpeg", "read_jpeg", "with_end"]
 
-_NEXT = re.compile(rb"\xff+[^\x00\x01\xd0-\xd7\xff]")
+_NEXT = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
 """The next marker: in a scan FF 00 is a byte of it and FF D0 to FF D7 are its restarts."""
 _START, _END, _SCAN, _ADOBE, _NUMBER_OF_LINES = 0xD8, 0xD9, 0xDA, 0xEE, 0xDC
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
@@ -53,18 +53,17 @@ def read_jpeg(data: bytes, max_scans: int) -> Jpeg:
         A kind of JPEG that is not taken, more scans than `max_scans`, no scan, or a scan that is not there.
     """
     jpeg = Jpeg()
-    for marker, start, body, end in _segments(data):
+    for marker, start, body, head_end, end in _segments(data):
         if marker == _END:
             jpeg.has_end = True
             break
         if marker in _FRAMES:
-            _note_frame(jpeg, marker, data[body:end])
+            _note_frame(jpeg, marker, data[body:head_end])
         elif marker == _SCAN:
             jpeg.scans += 1
             if jpeg.scans > max_scans:
                 raise BadImage("This JPEG has too many scans. Save it again as an ordinary JPEG.")
-            _note_scan(jpeg, data[body:end])
-            end = _end_of_scan(data, end)
+            _note_scan(jpeg, data[body:head_end])
         if _is_of_the_picture(marker, data[body : body + 12]):
             jpeg.parts.append((start, end))
     if not jpeg.components:
@@ -87,19 +86,19 @@ def with_end(content: bytes) -> Iterator[bytes]:
     return (content[: -len(END)] + fill + END for fill in _FILLS)
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
-    """(marker, where it begins, where its body begins, where that ends), as far as there are any."""
+def _segments(data: bytes) -> Iterator[tuple[int, int, int, int, int]]:
+    """(marker, where it begins, where its body begins, where that ends, where what belongs to it ends)."""
     at = 2
     while found := _NEXT.search(data, at):
         marker, start, body = data[found.end() - 1], found.end() - 2, found.end()
         if marker == _END:
-            yield marker, start, body, body
+            yield marker, start, body, body, body
             return
         length = int.from_bytes(data[body : body + 2], "big")
         if length < 2 or body + length > len(data) or not _is_known(marker):
             return
-        yield marker, start, body + 2, body + length
         at = _end_of_scan(data, body + length) if marker == _SCAN else body + length
+        yield marker, start, body + 2, body + length, at
 
 
 def _end_of_scan(data: bytes, at: int) -> int:
