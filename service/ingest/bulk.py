@@ -14,11 +14,10 @@ from datetime import datetime
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
-import fsspec
 import sqlalchemy as sa
 
 from db.session import transaction
-from labeling.adapters.sources.folders import absolute, file_exists, folder_exists
+from labeling.adapters.sources.folders import absolute, file_exists, folder_exists, open_file
 from labeling.adapters.storage.image_store import UPLOAD, ImageStore
 from labeling.errors import BadImage, Invalid, NotFound
 from labeling.ingest.archives import ARCHIVE_EXTENSIONS, ArchiveLimits, Contents, inspect_archive, read_archive
@@ -86,7 +85,7 @@ class Ingesting:
         elif posixpath.splitext(place.lower())[1] in MANIFEST_EXTENSIONS:
             result, items = Ingested("manifest", self.dry_run), items_of(place)
         elif place.lower().endswith(ARCHIVE_EXTENSIONS):
-            with fsspec.open(place, "rb") as file:
+            with open_file(place) as file:
                 return self._archive(project, file, posixpath.basename(place))
         else:
             raise Invalid(f"{address} is no folder, archive (.zip, .tar, .tar.gz, ...) or manifest (.csv, .jsonl).")

@@ -13,14 +13,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-import fsspec
 from sqlalchemy.orm import Session
 
 from db.repositories.images import registrations, sources
 from db.repositories.images.registrations import Registered
 from db.repositories.images.sources import Source
 from labeling.adapters.sources.fetching import check_address, is_plain_address
-from labeling.adapters.sources.folders import absolute, file_exists, find_images, folder_exists
+from labeling.adapters.sources.folders import absolute, file_exists, find_images, folder_exists, open_file
 from labeling.adapters.storage.image_store import UPLOAD
 from labeling.answers import AnswerSet
 from labeling.errors import Invalid, NotFound
@@ -75,11 +74,19 @@ def limits_of(settings: Settings) -> Limits:
     return Limits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels)
 
 
-def add_source(session: Session, jobs: Jobs, project: Project, address: str, now: datetime) -> Source:
-    """Register a folder, an fsspec address or a manifest that is read on a schedule from now on."""
+def checked_source(address: str) -> str:
+    """The address of a folder, an fsspec address or a manifest as it is kept; NotFound or Unavailable where none is.
+
+    It asks the place, which may take long: not within a transaction.
+    """
     place = absolute(address)
     if not folder_exists(place) and not (file_exists(place) and _extension(place) in MANIFEST_EXTENSIONS):
         raise NotFound(f"{address} is neither a folder nor a CSV or JSONL file that can be read here.")
+    return place
+
+
+def add_source(session: Session, jobs: Jobs, project: Project, place: str, now: datetime) -> Source:
+    """Register what `checked_source` found; it is read on a schedule from now on."""
     source = sources.add(session, project.id, place, now)
     jobs.ask(session, JobName.INGEST, project.id, Trigger.SOURCE)
     return source
@@ -88,7 +95,7 @@ def add_source(session: Session, jobs: Jobs, project: Project, address: str, now
 def items_of(address: str, ignored: Counter[str] | None = None, *, label_from_folder: bool = False) -> Iterator[Found]:
     """The items of a folder or a manifest; references are full addresses, so that folders never mix."""
     if _extension(address) in MANIFEST_EXTENSIONS and not folder_exists(address):
-        with fsspec.open(address, "rb") as file:
+        with open_file(address) as file:
             yield from read_manifest(file, address, posixpath.dirname(address))
         return
     for found in find_images(address, Counter() if ignored is None else ignored):

@@ -1,27 +1,34 @@
 """The files of a folder, local or at any fsspec address, and the bytes of one file.
 
 In: an address. Out: the images under it in a stable order, each with a fingerprint that changes with its content, the
-name of its folder and the text beside it. Links that lead out of the folder are not followed.
+name of its folder and the text beside it. Links that lead out of the folder are not followed. A place that does not
+answer is Unavailable, and never taken for one where nothing is.
 """
 
 from __future__ import annotations
 
+import errno
+import io
 import posixpath
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import fsspec
 
+from labeling.adapters.storage.storage_faults import explained
 from labeling.errors import BadAddress, BadImage, Unavailable
 from labeling.ingest.headers import ACCEPTED_EXTENSIONS
 from labeling.ingest.text import clean_text
 
-__all__ = ["FoundFile", "absolute", "file_exists", "find_images", "folder_exists", "read_file"]
+__all__ = ["FoundFile", "absolute", "file_exists", "find_images", "folder_exists", "open_file", "read_file"]
 
 _MAX_TEXT_BYTES = 64 * 1024
+_NO_NAME = frozenset({errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL})
+"""What a folder of this machine says to a name that nothing can have."""
 _PROTOCOLS = frozenset({"file", "local", "memory", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"})
 
 
@@ -48,13 +55,25 @@ def absolute(address: str) -> str:
 
 
 def folder_exists(address: str) -> bool:
-    files, root = _files(address)
-    return bool(files.isdir(root))
+    """Whether a folder is there; Unavailable where its place does not answer."""
+    return _kind(address) == "directory"
 
 
 def file_exists(address: str) -> bool:
-    files, root = _files(address)
-    return bool(files.isfile(root))
+    """Whether a file is there; Unavailable where its place does not answer."""
+    return _kind(address) == "file"
+
+
+@contextmanager
+def open_file(address: str) -> Iterator[BinaryIO]:
+    """A file to read from; whatever its place cannot do while it is read is Unavailable."""
+    files, path = _files(address)
+    with explained("source"):
+        file = files.open(path, "rb")
+    try:
+        yield cast(BinaryIO, io.BufferedReader(_Translated(file)))
+    finally:
+        file.close()
 
 
 def find_images(address: str, ignored: Counter[str]) -> Iterator[FoundFile]:
@@ -65,10 +84,19 @@ def find_images(address: str, ignored: Counter[str]) -> Iterator[FoundFile]:
     Unavailable
         The folder is not there, or cannot be read now.
     """
+    if not folder_exists(address):
+        raise _is_gone(address)
+    try:
+        with explained("source"):
+            yield from _walk(address, ignored)
+    except FileNotFoundError as error:
+        raise _is_gone(address) from error
+
+
+def _walk(address: str, ignored: Counter[str]) -> Iterator[FoundFile]:
     files, root = _files(address)
     prefix = address.rstrip("/")
-    if not files.isdir(root):
-        raise Unavailable(f"The folder {address} is not there. Was it moved, or is its disk not mounted?")
+    files.invalidate_cache()  # a listing that is remembered has nothing that came since
     for folder, folders, found in files.walk(root, detail=True, on_error="raise"):
         entered = [(n, folders[n]) for n in sorted(folders) if not n.startswith(".") and not folders[n].get("islink")]
         folders.clear()
@@ -94,23 +122,72 @@ def read_file(address: str, max_bytes: int) -> bytes:
     Raises
     ------
     BadAddress, BadImage
-        It is not there, may not be read, or has more than `max_bytes`.
+        It is not there, or has more than `max_bytes`.
     Unavailable
-        Its place does not answer.
+        Its place does not answer, or does not allow it to be read.
     """
     files, path = _files(address)
     try:
-        with files.open(path, "rb") as file:
+        with explained("source"), files.open(path, "rb") as file:
             data: bytes = file.read(max_bytes + 1)
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+            size: int | None = getattr(file, "size", None)
+    except (FileNotFoundError, Unavailable) as error:
+        if isinstance(error, Unavailable) and not _names_nothing(error):
+            raise
         raise BadAddress("The file is not there any more. Ingest its folder again.") from error
-    except PermissionError as error:
-        raise BadAddress("The file may not be read. Change its permissions, then retry.") from error
-    except OSError as error:
-        raise Unavailable(f"The file cannot be read now ({error.strerror or type(error).__name__}).") from error
+    if size is not None and len(data) < min(size, max_bytes + 1):
+        raise Unavailable("The file came only in part. It is tried again.")
     if len(data) > max_bytes:
         raise BadImage(f"The file has over {max_bytes:,} bytes. Make it smaller.")
     return data
+
+
+def _kind(address: str) -> str | None:
+    """`directory`, `file` or another kind; None where nothing is. `isdir` and `exists` take an outage for nothing."""
+    files, root = _files(address)
+    try:
+        with explained("source"):
+            return str(files.info(root)["type"])
+    except FileNotFoundError:
+        return None
+    except Unavailable as error:
+        if _names_nothing(error):
+            return None
+        raise
+
+
+def _names_nothing(error: Unavailable) -> bool:
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in _NO_NAME
+
+
+def _is_gone(address: str) -> Unavailable:
+    return Unavailable(f"The folder {address} is not there. Was it moved, or is its disk not mounted?")
+
+
+class _Translated(io.RawIOBase):
+    """A file whose errors are ours."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        with explained("source"):
+            data: bytes = self._file.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        with explained("source"):
+            return int(self._file.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self._file.tell())
 
 
 def _files(address: str) -> tuple[Any, str]:
@@ -140,5 +217,8 @@ def _text_beside(files: Any, path: str, found: dict[str, Any], name: str) -> str
     beside = found.get(posixpath.splitext(name)[0] + ".txt")
     if beside is None or beside.get("type") != "file" or beside.get("islink"):
         return None
-    data: bytes = files.cat_file(posixpath.splitext(path)[0] + ".txt", end=_MAX_TEXT_BYTES)
+    try:
+        data: bytes = files.cat_file(posixpath.splitext(path)[0] + ".txt", end=_MAX_TEXT_BYTES)
+    except FileNotFoundError:  # it went away since its folder was listed
+        return None
     return clean_text(data.decode("utf-8-sig", "replace"))

@@ -1,7 +1,8 @@
 """Two steps of ingest: read the sources that are due, and fetch the bytes of what is registered.
 
 In: a project. Out: registrations, and of each the image that it is: checked, upright, stripped of metadata, stored by
-hash. What cannot be used is quarantined with a reason, and the rest goes on. Doing a step again changes nothing.
+hash. What cannot be used is quarantined with a reason, what lies in a place that is away waits, and the rest goes on.
+Doing a step again changes nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from threading import Lock
 
+from db.outages import outage_of
 from db.repositories.images import images, registrations, sources
 from db.repositories.images.images import FETCH, NewImage, Waiting
 from db.repositories.images.sources import Source
@@ -24,16 +26,18 @@ from db.session import reading, transaction
 from labeling.adapters.sources.fetching import Fetcher
 from labeling.adapters.sources.folders import read_file
 from labeling.adapters.storage.image_store import UPLOAD
-from labeling.errors import BadAddress, BadArchive, Invalid, NotFound, StorageFull, Unavailable
+from labeling.errors import HardcaseError, Invalid, NotFound, Unavailable
 from labeling.ingest.decoding import check_header, decode, encode_shown
 from labeling.ingest.fingerprints import fingerprint
 from labeling.ingest.hashing import content_hash, perceptual_hash
 from labeling.ingest.text import words_of
 from labeling.project import Project
-from labeling.slices import batches
 from labeling.types import ImageId, LabelSource, ProjectId, RegistrationId
-from service.ingest.register import ROWS_A_TRANSACTION, items_of, limits_of, sort_out
+from service.ingest.register import limits_of
 from service.label_studio.adopted_tasks import STUDIO, studio_path
+from service.logs import get_logger
+from service.work.ingest.places import places_of
+from service.work.ingest.sources import read_source
 from service.work.wiring import Parts
 
 REST = timedelta(seconds=60)
@@ -44,26 +48,20 @@ THREADS = 4
 LARGE_PIXELS = 10_000_000
 """From here on images are decoded one at a time, so that memory is bounded by the largest and not by the batch."""
 SOURCE = "source"
+log = get_logger(__name__)
 
 
 def look(parts: Parts, project_id: ProjectId) -> dict[str, int]:
-    """Read every source that is due; register what is new or changed, note what is gone."""
+    """Read every source that is due; register what is new or changed, note what is gone. A bad one stops no other."""
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
         before = parts.now() - timedelta(seconds=project.config.policy.source_every_s)
-        due = sources.due(session, project_id, before)
+        due = sources.due(session, project_id, before, parts.now())
     counts = {"new": 0, "changed": 0, "gone": 0}
     for source in due:
-        started = parts.now()
-        try:
-            found = _read_source(parts, project, source)
-        except (Unavailable, BadAddress, BadArchive) as error:
-            _note_failure(parts, project_id, source, error.message)
-            continue
-        counts = {name: counts[name] + found[name] for name in counts}
-        with transaction(parts.database) as session:
-            sources.note_read(session, source.id, started)
-            failures.clear(session, SOURCE, str(source.id))
+        if not places_of(parts).rests(source.address):
+            found = _look_into(parts, project, source)
+            counts = {name: counts[name] + found[name] for name in counts}
     return counts
 
 
@@ -71,7 +69,8 @@ def fetch_batch(parts: Parts, project_id: ProjectId, size: int = 64) -> dict[str
     """Fetch the next `size` registrations; `left` is 1 while more wait."""
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
-        found = images.waiting(session, project_id, failed_before=parts.now() - REST, limit=size + 1)
+        now, away = parts.now(), places_of(parts).resting()
+        found = images.waiting(session, project_id, failed_before=now - REST, now=now, limit=size + 1, away=away)
     fetching = _Fetching(parts, project)
     with ThreadPoolExecutor(THREADS, thread_name_prefix="fetch") as pool:
         results = list(pool.map(fetching.fetch, found[:size]))
@@ -92,37 +91,33 @@ def collect(parts: Parts) -> dict[str, int]:
     return {"removed": parts.images.collect(keep, uploads=uploads, before=before)}
 
 
-def _read_source(parts: Parts, project: Project, source: Source) -> dict[str, int]:
-    with reading(parts.database) as session:
-        before = registrations.standing(session, source.id)
-    counts = {"new": 0, "changed": 0}
-    for chunk in batches(items_of(source.address), ROWS_A_TRANSACTION):
-        usable, bad = sort_out(project, chunk)
-        for item in usable:
-            before.pop(item.reference, None)
-        with reading(parts.database) as session:
-            known = registrations.known(session, project.id, [item.reference for item in usable])
-        moved = [i for i in usable if i.reference not in known or registrations.differs(i, known[i.reference])]
-        if moved or bad:
-            with transaction(parts.database) as session:
-                registered = registrations.register(session, project.id, moved, parts.now(), source.id)
-                for reference, reason in bad:
-                    subject = f"{project.id}:{reference}"
-                    failures.record(session, project.id, "register", subject, reason, True, parts.now())
-            counts = {"new": counts["new"] + registered.new, "changed": counts["changed"] + registered.changed}
-    return {**counts, "gone": _note_gone(parts, list(before.values()))}
-
-
-def _note_gone(parts: Parts, missing: Sequence[RegistrationId]) -> int:
-    total = 0
-    for chunk in batches(missing, ROWS_A_TRANSACTION):
+def _look_into(parts: Parts, project: Project, source: Source) -> dict[str, int]:
+    """Read one source and note how that went; of one that cannot be read nothing counts as gone."""
+    started = parts.now()
+    try:
+        found = read_source(parts, project, source)
+    except Unavailable as error:  # it is due again as soon as its place has rested
+        places_of(parts).failed(source.address)
         with transaction(parts.database) as session:
-            total += registrations.gone(session, chunk, parts.now())
-    return total
+            reason = f"{source.address}: {error.message}"
+            failures.wait(session, project.id, SOURCE, str(source.id), reason, parts.now())
+    except Exception as error:  # a source that is wrong in a way that nobody thought of leaves the others alone
+        if outage_of(error) is not None:
+            raise  # our own database
+        reason = error.message if isinstance(error, HardcaseError) else f"{type(error).__name__}: {error}"
+        log.warning("a source cannot be read", source=source.id, project=project.id, exc_info=error)
+        _note_failure(parts, project.id, source, reason)
+    else:
+        places_of(parts).answered(source.address)
+        with transaction(parts.database) as session:
+            sources.note_read(session, source.id, started)
+            failures.clear(session, SOURCE, str(source.id))
+        return found
+    return {"new": 0, "changed": 0, "gone": 0}
 
 
 def _note_failure(parts: Parts, project_id: ProjectId, source: Source, reason: str) -> None:
-    """A source that cannot be read is read again when it is due; nothing in it counts as gone."""
+    """A source that cannot be used is read again when it is due."""
     with transaction(parts.database) as session:
         sources.note_read(session, source.id, parts.now())
         failures.record(session, project_id, SOURCE, str(source.id), f"{source.address}: {reason}", False, parts.now())
@@ -130,11 +125,12 @@ def _note_failure(parts: Parts, project_id: ProjectId, source: Source, reason: s
 
 @dataclass(frozen=True, slots=True)
 class _Failed:
-    """Why one registration gave no image; `final` = trying again cannot help."""
+    """Why one registration gave no image; `final` = trying again cannot help, `away` = its place did not answer."""
 
     registration_id: RegistrationId
     reason: str
-    final: bool
+    final: bool = False
+    away: bool = False
 
 
 class _Fetching:
@@ -146,23 +142,36 @@ class _Fetching:
         self._limits = limits_of(settings)
         self._web = Fetcher(max_bytes=settings.max_image_bytes, allow_private=settings.allow_private_addresses)
         self._large = Lock()
+        self._places = places_of(parts)
 
     def fetch(self, item: Waiting) -> NewImage | _Failed:
+        """The image; if our own store is full or away, nothing is wrong with the image and the whole step waits."""
         try:
             data = self._read(item.address)
+        except (Invalid, NotFound) as error:
+            return _Failed(item.id, error.message, final=True)
+        except Unavailable as error:
+            if item.address.startswith(UPLOAD):
+                raise
+            self._places.failed(item.address)
+            return _Failed(item.id, error.message, away=True)
+        try:
             header = check_header(data, self._limits)
             if header.width * header.height < LARGE_PIXELS:
                 return self._store(item, data)
             with self._large:
                 return self._store(item, data)
-        except StorageFull:
-            raise  # nothing is wrong with the image: the whole step waits for free space
-        except (Invalid, NotFound) as error:
+        except Invalid as error:
             return _Failed(item.id, error.message, final=True)
-        except Unavailable as error:
-            return _Failed(item.id, error.message, final=False)
 
     def _read(self, address: str) -> bytes:
+        if self._places.rests(address):
+            raise Unavailable("Its place does not answer. It is tried again.")
+        data = self._bytes_of(address)
+        self._places.answered(address)
+        return data
+
+    def _bytes_of(self, address: str) -> bytes:
         if address.startswith(UPLOAD):
             return self._parts.images.read_upload(address)
         if address.lower().startswith(("http://", "https://")):
@@ -205,7 +214,11 @@ def _write(
         labels.append(session, project.id, _new_labels(labelled, set(standing)), now)
         failures.clear(session, FETCH, *[str(image.registration_id) for image in done])
         for one in failed:
-            failures.record(session, project.id, FETCH, str(one.registration_id), one.reason, one.final, now)
+            subject = str(one.registration_id)
+            if one.away:
+                failures.wait(session, project.id, FETCH, subject, one.reason, now)
+            else:
+                failures.record(session, project.id, FETCH, subject, one.reason, one.final, now)
 
 
 def _new_labels(found: Sequence[tuple[Waiting, ImageId]], labelled: set[ImageId]) -> list[NewLabel]:
