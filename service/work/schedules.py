@@ -47,7 +47,7 @@ class Clockwork:
             self._beat: HEARTBEAT_EVERY_S,
             self._look_into_inbox: INBOX_EVERY_S,
             self._sweep: parts.settings.sweep_every_s,
-            self._take_up: ORPHANS_EVERY_S,
+            self._take_up: min(ORPHANS_EVERY_S, max(parts.settings.sweep_every_s, 2.0)),
             self._tidy: TIDY_EVERY_S,
         }
         self._next = {**dict.fromkeys(self._every, 0.0), self._tidy: 60.0}  # nothing to tidy before there is work

@@ -43,7 +43,7 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
         "engineer": Role.ENGINEER,
         "form_token": auth.form_token(signing, held),
         "path": request.url.path,
-        "failing": [one for one in read_processes(parts_of(request).settings.home) if not one.stays_up],
+        "dead_processes": [one for one in read_processes(parts_of(request).settings.home) if not one.stays_up],
         **_of_project(parts_of(request), values.get("project")),
         **values,
     }
