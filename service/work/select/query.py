@@ -29,7 +29,15 @@ from labeling.select.query.draw import Candidates, Drawn, Pick, draw_query
 from labeling.select.query.gold import draw_gold
 from labeling.select.query.stream import Order, next_groups, reserved_share
 from labeling.select.strategies.batch import joined
-from labeling.select.strategies.hedged import LEAST_LABELS, Evidence, evidence_of, hedged, said, sampled_groups
+from labeling.select.strategies.hedged import (
+    LEAST_LABELS,
+    MOST_LABELS,
+    Evidence,
+    evidence_of,
+    hedged,
+    said,
+    sampled_groups,
+)
 from labeling.select.strategies.strategy import Labelled, Predicted, Strategy, View
 from labeling.types import Actor, Example, ImageId, ProjectId
 from labeling.vectors import finite_rows
@@ -45,6 +53,7 @@ __all__ = ["choose_query"]
 
 AUTHOR = "policy"
 GAVE_WAY = "; a planned comparison found the strategy worse than random"
+GROWN = 1.1
 _GOLD_STREAM = 1
 """Chance of its own for gold: the other images of a query are the same with and without it."""
 Rows = npt.NDArray[np.int64]
@@ -85,9 +94,11 @@ def choose_query(parts: Parts, project_id: ProjectId, trigger: Trigger, *, force
     reserved = np.isin(pool.group_ids, facts.order.ids)
     free = ~reserved & ~np.isin(pool.group_ids, list(facts.taken))
     promoted = current.champion is not None
-    evidence = _evidence(parts, facts.project, pool) if promoted else None
+    with reading(parts.database) as session:
+        labelled = training_examples(session, facts.project, imported=True)
+    evidence = _evidence(parts, facts.project, pool, labelled) if promoted else None
     strategy = hedged(strategy_of(facts.project), evidence, promoted=promoted and not facts.gave_way)
-    drawn = _draw(parts, facts, pool, current, free, reserved, strategy)
+    drawn = _draw(facts, pool, current, _labelled(pool, labelled), free, reserved, strategy)
     new = NewQuery(
         project_id=project_id,
         number=facts.number,
@@ -126,10 +137,10 @@ def _read(parts: Parts, project_id: ProjectId, force: bool) -> _Facts | None:
 
 
 def _draw(
-    parts: Parts,
     facts: _Facts,
     pool: Pool,
     current: CurrentPredictions,
+    labelled: Labelled,
     free: Mask,
     reserved: Mask,
     strategy: Strategy,
@@ -143,7 +154,7 @@ def _draw(
         return View(
             groups=pool.group_ids[rows],
             gather=lambda some: _vectors(pool, rows[some]),
-            labelled=lambda: _labelled(parts, facts.project, pool),
+            labelled=lambda: labelled,
             predicted=Predicted(current.ranking[rows], conflicts[rows]) if known else None,
         )
 
@@ -154,11 +165,15 @@ def _draw(
     return draw_query(candidates, strategy, policy, decided=decided, rng=rng)
 
 
-def _evidence(parts: Parts, project: Project, pool: Pool) -> Evidence | None:
-    """What the labels that are learnt from say of doubt; counted once while they stay the same."""
+def _evidence(parts: Parts, project: Project, pool: Pool, examples: Sequence[Example]) -> Evidence | None:
+    """What the labels that are learnt from say of doubt; counted once while they stay the same.
+
+    Where they are many it is counted over a sample of them, anew when they have grown by a tenth.
+    """
     with reading(parts.database) as session:
-        made_of = (project.config_version, fingerprint(session, project.id), stream.fingerprint(session, project.id))
-        examples = training_examples(session, project, imported=True)
+        now = (fingerprint(session, project.id), stream.fingerprint(session, project.id))
+    tenths = int(np.log(max(len(examples), 1)) / np.log(GROWN))
+    made_of = (project.config_version, now if len(examples) <= MOST_LABELS else tenths)
     return parts.memo.get(("evidence", project.id), made_of, lambda: _count_evidence(project, pool, examples))
 
 
@@ -182,10 +197,8 @@ def _vectors(pool: Pool, rows: Rows) -> npt.NDArray[np.float32]:
     return joined(pool.image_vectors[rows], pool.text_vectors[rows])
 
 
-def _labelled(parts: Parts, project: Project, pool: Pool) -> Labelled:
+def _labelled(pool: Pool, examples: Sequence[Example]) -> Labelled:
     """The ready images whose labels may be learnt from."""
-    with reading(parts.database) as session:
-        examples = training_examples(session, project, imported=True)
     rows = pool.rows_of(np.array([example.image_id for example in examples], np.int64))
     labels = tuple(example.label for example, row in zip(examples, rows, strict=True) if row >= 0)
     ready = rows[rows >= 0]
