@@ -202,7 +202,8 @@ def telling(settings: Settings) -> Callable[[Sequence[Child]], None]:
             return
         now = datetime.now(UTC)
         states = [
-            ProcessState(one.name, one.stays_up(), now, one.lately(), one.code, str(one.log_file)) for one in children
+            ProcessState(one.name, one.stays_up(), now, one.lately() - (not one.ended), one.code, str(one.log_file))
+            for one in children
         ]
         try:
             write_processes(settings.home, os.getpid(), states)

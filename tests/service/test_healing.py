@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -185,3 +188,28 @@ def test_who_is_alive_does_not_depend_on_what_time_it_is() -> None:
 
     assert first == second == {"ahead", "other"}
     assert third == {"other"}, "a beat from a clock that was ahead does not keep a dead worker alive"
+
+
+def test_a_worker_whose_heart_stops_ends_so_that_it_is_started_anew(home: Home, tmp_path: Path) -> None:
+    """Its database is locked for longer than a heart may be silent, which is 12 s here."""
+    script = textwrap.dedent(f"""
+        import sqlite3, sys, threading, time
+        import service.work.worker as worker
+        from pydantic import SecretStr
+        from service.settings import Settings
+        worker.SILENT_S = 12.0
+        def lock():
+            time.sleep(5)
+            held = sqlite3.connect({str(home.database.url.database)!r}, isolation_level=None, timeout=30)
+            held.execute("BEGIN IMMEDIATE")
+            time.sleep(60)
+        threading.Thread(target=lock, daemon=True).start()
+        settings = Settings(home={str(tmp_path)!r}, database_url={home.settings.database_url!r}, secret="{"s1" * 20}",
+                            label_studio_url="http://127.0.0.1:9", label_studio_token="{"0" * 40}")
+        sys.exit(worker.run_worker(settings))
+    """)
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+
+    assert done.returncode == 1, done.stdout[-500:] + done.stderr[-500:]
+    assert "its heart does not beat" in done.stdout + done.stderr
