@@ -95,7 +95,7 @@ def share_of_what_is_left(strata: Sequence[Stratum], confidence: float = 0.95) -
     Notes
     -----
     The exact limits of the strata are combined by the distances from their estimates, squared (MOVER). Source: Zou and
-    Donner (2008), "Construction of confidence limits about effect measures". `bench/numbers.py` replays it.
+    Donner (2008), "Construction of confidence limits about effect measures". `bench/numbers/stream.py` replays it.
 
     Examples
     --------

@@ -112,9 +112,9 @@ class Person(msgspec.Struct):
     commonest: str
     """The answer that they give most often."""
     commonest_share: Known
-    """How often they give it."""
+    """How often they gave it: counted, so it has no bounds."""
     usual: Known
-    """How often the others give it."""
+    """How often the others gave it: counted."""
     classes: list[OneClass]
     findings: list[Found]
     differences: list[Difference]

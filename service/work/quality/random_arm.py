@@ -44,7 +44,7 @@ from service.work.wiring import Parts
 __all__ = ["refresh_random_arm"]
 
 PART = ":random_arm"
-FORMAT = "1"
+FORMAT = "2"
 GROWN = 1.1
 COMPARED_AT = (40, 100, 300)
 """So many answered images of the stream, and the strategy may be changed."""

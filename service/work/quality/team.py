@@ -25,12 +25,13 @@ from db.session import reading, transaction
 from db.views import label_audit
 from db.views.figures import keep
 from db.views.label_audit import Place
+from labeling.estimates import Estimate
 from labeling.project import Project
 from labeling.quality.annotators.pausing import Finding, find_harm
 from labeling.quality.annotators.performance import AnnotatorFigures, Drift, Times, describe
 from labeling.quality.annotators.references import Answer, Votes, collect_votes, reference_of
 from labeling.types import Actor, ImageId, ProjectId, ReviewKind
-from service.figures.estimates import known, rounded
+from service.figures.estimates import Known, exactly, known, rounded
 from service.figures.figures import is_current, write
 from service.figures.team import Difference, Found, OneClass, Person, Sessions, Team
 from service.figures.team import Times as Pace
@@ -43,7 +44,7 @@ __all__ = ["PART", "RULE", "refresh_team"]
 log = get_logger(__name__)
 
 PART = ":team"
-FORMAT = "2"
+FORMAT = "3"
 LATELY = 20_000
 """The figure speaks of so many answers, the newest: it must follow an answer within seconds."""
 MOST_DIFFERENCES = 12
@@ -197,12 +198,18 @@ def _person(one: AnnotatorFigures, found: Sequence[Finding], differences: list[D
         drift=_sessions(one.drift),
         quick_copies=known(one.quick_copies),
         commonest=one.commonest,
-        commonest_share=known(one.commonest_share),
-        usual=known(one.usual),
+        commonest_share=_counted(one.commonest_share),
+        usual=_counted(one.usual),
         classes=[OneClass(each.label, known(each.right)) for each in one.classes],
         findings=[_finding(finding) for finding in found if finding.annotator == one.annotator],
         differences=differences,
     )
+
+
+def _counted(share: Estimate) -> Known:
+    """A share of the answers that there are: which answer is the commonest was chosen by its share, so the interval of
+    a share would be too high."""
+    return exactly(round(share.value, 4), share.n) if share.known else known(share)
 
 
 def _pace(times: Times) -> Pace:

@@ -85,10 +85,10 @@ def test_nothing_left_and_nothing_drawn_are_not_yet_known() -> None:
         assert share_of_what_is_left(strata).n == 0
 
 
-@pytest.mark.parametrize("name", [name for name in REPLAYS if name.startswith("accuracy on")])
+@pytest.mark.parametrize("name", [name for name in REPLAYS if name.startswith("accuracy on") and "vectors" not in name])
 def test_shown_accuracies_cover_the_truth_and_are_hardly_wider_than_a_uniform_samples(name: str) -> None:
     found = replayed(REPLAYS[name], 60)
 
     assert found.covers
     assert found.width_ratio is None or found.width_ratio <= 1.25  # 1.2 over many seeds
-    assert found.error_ratio <= 0.35  # .25 over many seeds
+    assert found.error_ratio is not None and found.error_ratio <= 0.35  # .25 over many seeds
