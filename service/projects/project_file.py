@@ -173,6 +173,7 @@ class PolicyIn(Strict):
     source_every_s: int = Field(default=300, ge=1)
     keep_originals: bool = False
     metadata_as_text: list[Plain] = []
+    imported: Literal["training", "random_sample"] = "training"
 
     @model_validator(mode="after")
     def _one_overlay(self) -> PolicyIn:

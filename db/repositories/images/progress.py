@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.rows import count
-from db.tables import FailureRow, FetchRow, RegistrationRow
+from db.tables import FailureRow, FetchRow, ImageRow, RegistrationRow
 from labeling.types import ProjectId
 
 
@@ -19,6 +19,14 @@ class Fetching:
     registered: int
     fetched: int
     failed: int
+
+
+def arriving(session: Session, project_id: ProjectId) -> int:
+    """How much was registered that is neither grouped, and so ready to be asked about, nor failed."""
+    found, of_project = fetching(session, project_id), ImageRow.project_id == project_id
+    failed = count(session, FailureRow, FailureRow.project_id == project_id, FailureRow.step == "prelabel")
+    ungrouped = count(session, ImageRow, of_project, ImageRow.group_id.is_(None))
+    return max(found.registered - found.fetched - found.failed, 0) + max(ungrouped - failed, 0)
 
 
 def fetching(session: Session, project_id: ProjectId) -> Fetching:

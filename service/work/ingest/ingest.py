@@ -31,7 +31,7 @@ from labeling.ingest.decoding import check_header, decode, encode_shown
 from labeling.ingest.fingerprints import fingerprint
 from labeling.ingest.hashing import content_hash, perceptual_hash
 from labeling.ingest.text import words_of
-from labeling.project import Project
+from labeling.project import RANDOM_SAMPLE, Project
 from labeling.types import ImageId, LabelSource, ProjectId, RegistrationId
 from service.ingest.register import limits_of
 from service.label_studio.adopted_tasks import STUDIO, studio_path
@@ -211,7 +211,7 @@ def _write(
         joined = images.record(session, project.id, done, now)
         labelled = [(item, joined[item.id]) for item in found if item.known_label and item.id in joined]
         standing = labels.current_of(session, [image_id for _, image_id in labelled])
-        labels.append(session, project.id, _new_labels(labelled, set(standing)), now)
+        labels.append(session, project.id, _new_labels(project, labelled, set(standing)), now)
         failures.clear(session, FETCH, *[str(image.registration_id) for image in done])
         for one in failed:
             subject = str(one.registration_id)
@@ -221,8 +221,9 @@ def _write(
                 failures.record(session, project.id, FETCH, subject, one.reason, one.final, now)
 
 
-def _new_labels(found: Sequence[tuple[Waiting, ImageId]], labelled: set[ImageId]) -> list[NewLabel]:
+def _new_labels(project: Project, found: Sequence[tuple[Waiting, ImageId]], labelled: set[ImageId]) -> list[NewLabel]:
     """The labels that came with the images; an image that has a label keeps it."""
+    imported = LabelSource.SAMPLE if project.config.policy.imported == RANDOM_SAMPLE else LabelSource.IMPORT
     new: dict[ImageId, NewLabel] = {}
     for item, image_id in found:
         if image_id in labelled or image_id in new:
@@ -230,7 +231,7 @@ def _new_labels(found: Sequence[tuple[Waiting, ImageId]], labelled: set[ImageId]
         new[image_id] = NewLabel(
             image_id=image_id,
             value=item.known_label,
-            source=LabelSource.GOLD if item.gold else LabelSource.IMPORT,
+            source=LabelSource.GOLD if item.gold else imported,
             author="ingest",
             reason="came with the image",
             evidence={"registration": item.id, "reference": item.reference},
