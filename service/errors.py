@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from db.outages import outage_of
 from labeling.errors import (
+    BacklogFull,
     Conflict,
     Denied,
     HardcaseError,
@@ -32,9 +33,10 @@ STATUS: dict[type[HardcaseError], int] = {
     Unauthenticated: 401,
     Denied: 403,
     Unavailable: 503,
+    BacklogFull: 429,
     StorageFull: 507,
 }
-RETRY_AFTER_S = 5
+RETRY_AFTER_S = {503: 5, 429: 30}
 
 
 class Problem:
@@ -82,7 +84,7 @@ def _validation(error: RequestValidationError) -> Problem:
 def _headers(status: int) -> dict[str, str]:
     if status == 401:
         return {"WWW-Authenticate": 'Bearer realm="hardcase"'}
-    return {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {}
+    return {"Retry-After": str(RETRY_AFTER_S[status])} if status in RETRY_AFTER_S else {}
 
 
 def _title(status: int) -> str:

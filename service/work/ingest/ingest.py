@@ -24,7 +24,7 @@ from db.repositories.reviews import overlays
 from db.repositories.running import failures
 from db.session import reading, transaction
 from labeling.adapters.sources.fetching import Fetcher
-from labeling.adapters.sources.folders import read_file
+from labeling.adapters.sources.files import read_file
 from labeling.adapters.storage.image_store import UPLOAD
 from labeling.errors import HardcaseError, Invalid, NotFound, Unavailable
 from labeling.ingest.decoding import check_header, decode, encode_shown
@@ -36,6 +36,7 @@ from labeling.types import ImageId, LabelSource, ProjectId, RegistrationId
 from service.ingest.register import limits_of
 from service.label_studio.adopted_tasks import STUDIO, studio_path
 from service.logs import get_logger
+from service.work.ingest.contradictions import note_contradictions
 from service.work.ingest.places import places_of
 from service.work.ingest.sources import read_source
 from service.work.wiring import Parts
@@ -211,7 +212,10 @@ def _write(
         joined = images.record(session, project.id, done, now)
         labelled = [(item, joined[item.id]) for item in found if item.known_label and item.id in joined]
         standing = labels.current_of(session, [image_id for _, image_id in labelled])
-        labels.append(session, project.id, _new_labels(project, labelled, set(standing)), now)
+        new = _new_labels(project, labelled, set(standing))
+        labels.append(session, project.id, new, now)
+        values = {one.image_id: one.value for one in standing.values()} | {one.image_id: one.value for one in new}
+        note_contradictions(session, project, [(i, joined[i.id]) for i in found if i.id in joined], values, now)
         failures.clear(session, FETCH, *[str(image.registration_id) for image in done])
         for one in failed:
             subject = str(one.registration_id)

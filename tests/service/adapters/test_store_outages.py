@@ -12,11 +12,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 import urllib3.exceptions
+from fsspec.implementations.local import LocalFileSystem
 
-from labeling.adapters.sources.folders import file_exists, find_images, folder_exists, open_file, read_file
+from labeling.adapters.sources.files import file_exists, folder_exists, names_file, open_file, read_file
+from labeling.adapters.sources.folders import Unread, find_images
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.adapters.storage.storage_faults import MOST_HANGING, Patience
 from labeling.errors import BadAddress, NotFound, StorageFull, Unavailable
@@ -121,6 +124,84 @@ def test_a_file_that_comes_in_part_is_tried_again(photos: type[AwayStore]) -> No
     photos.half = True
 
     with pytest.raises(Unavailable, match="in part"):
+        read_file("s3://photos/a.png", 100)
+    with pytest.raises(Unavailable, match="in part"), open_file("s3://photos/a.png") as file:
+        file.read()
+
+
+def test_a_file_is_read_in_any_order_through_what_translates_its_errors(photos: type[AwayStore]) -> None:
+    with open_file("s3://photos/a.png") as file:
+        assert (file.read(3), file.seek(-2, 2), file.read(), file.read()) == (b"012", 8, b"89", b"")
+    with pytest.raises(BadAddress, match="not there any more"), open_file("s3://photos/b.png"):
+        pass
+
+
+@pytest.mark.parametrize("away", AWAY, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("call", ["ls", "open"])
+def test_in_the_middle_of_a_walk_a_missing_right_is_named_and_an_outage_is_of_the_place(
+    photos: type[AwayStore], monkeypatch: pytest.MonkeyPatch, call: str, away: Exception
+) -> None:
+    for name in ("b/odd", "b/c.png", "d/e.png"):
+        photos().pipe_file(f"s3://photos/{name}", b"x")
+    answering = getattr(photos, call)
+
+    def failing(self: AwayStore, path: str, *args: object, **options: object) -> object:
+        if path.endswith(("/b", "/odd")):
+            raise away
+        return answering(self, path, *args, **options)
+
+    monkeypatch.setattr(photos, call, failing)
+    unread: list[Unread] = []
+    ignored: Counter[str] = Counter()
+    if not isinstance(away, PermissionError):
+        with pytest.raises(Unavailable, match="storage failed"):
+            list(find_images("s3://photos", ignored, unread))
+        assert (unread, ignored) == ([], {})
+        return
+    found = [one.address for one in find_images("s3://photos", ignored, unread)]
+
+    assert "s3://photos/d/e.png" in found and ("s3://photos/b/c.png" in found) == (call == "open")
+    assert [(one.reference, one.is_empty) for one in unread] == [
+        ("s3://photos/b" if call == "ls" else "s3://photos/b/odd", False)
+    ]
+
+
+def test_in_a_bucket_that_nobody_may_list_a_name_with_backslashes_is_no_file(photos: type[AwayStore]) -> None:
+    photos.away = PermissionError(errno.EACCES, "Forbidden")
+    assert not names_file("s3://photos/a\\b.png")
+
+    photos.away = TimeoutError("timed out")
+    with pytest.raises(Unavailable):
+        names_file("s3://photos/a\\b.png")
+
+
+@pytest.mark.parametrize(("number", "is_named"), [(errno.EIO, True), (errno.ESTALE, True), (errno.EMFILE, False)])
+def test_on_this_machine_a_broken_disk_is_named_and_spent_descriptors_are_an_outage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, is_named: bool
+) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "a.png").write_bytes(b"x")
+    of_system = LocalFileSystem.ls
+
+    def ls(self: LocalFileSystem, path: str, *args: object, **options: object) -> object:
+        if path.endswith("disk"):
+            raise OSError(number, "broken")
+        return of_system(self, path, *args, **options)
+
+    monkeypatch.setattr(LocalFileSystem, "ls", ls)
+    unread: list[Unread] = []
+    if is_named:
+        assert len(list(find_images(str(tmp_path), Counter(), unread))) == 1
+        assert [one.reference for one in unread] == [str(tmp_path / "disk")]
+    else:
+        with pytest.raises(Unavailable):
+            list(find_images(str(tmp_path), Counter(), unread))
+
+
+def test_a_file_that_may_not_be_read_waits_and_says_what_to_do(photos: type[AwayStore]) -> None:
+    photos.away = PermissionError(errno.EACCES, "Forbidden")
+
+    with pytest.raises(Unavailable, match="Change its permissions"):
         read_file("s3://photos/a.png", 100)
 
 

@@ -119,7 +119,7 @@ def test_a_folder_becomes_images_with_their_text_and_folder_and_twice_changes_no
     fetched = [world.fetch(), world.fetch()]
     again = world.ingesting.path(world.project, str(world.photos))
 
-    assert (first.new, first.same, first.ignored) == (3, 0, {".doc": 1})
+    assert (first.new, first.same, first.ignored) == (3, 0, {".doc": 1, "hidden files and folders": 1})
     assert (again.new, again.changed, again.same) == (0, 0, 3)
     assert fetched == [{"done": 3, "failed": 0, "left": 0}, {"done": 0, "failed": 0, "left": 0}]
     assert (world.count(ImageRow), world.count(FetchRow), world.count(LabelRow)) == (2, 3, 0)

@@ -122,6 +122,36 @@ def test_a_bucket_that_is_away_for_five_sweeps_stops_nothing_else_and_makes_no_d
     assert (healed, ground.images(), ground.failures()) == (5, 11, [])
 
 
+@pytest.mark.parametrize("manifest", [False, True])
+def test_a_look_that_is_cut_off_in_the_middle_takes_nothing_for_gone(
+    ground: Ground, s3: type[AwayStore], monkeypatch: pytest.MonkeyPatch, manifest: bool
+) -> None:
+    for number in range(3):
+        s3().pipe_file(f"s3://photos/far/deep/{number}.png", png(f"#{number}00"))
+    s3().pipe_file("s3://photos/all.csv", b"image\nfar/0.png\nfar/deep/1.png\n")
+    ground.add("s3://photos/all.csv" if manifest else "s3://photos/far")
+    ground.sweep()
+    before, reading_on = ground.images(), s3.ls
+
+    def cut_off(self: AwayStore, path: str, *args: Any, **options: Any) -> Any:
+        if path.endswith("deep"):
+            raise ConnectionResetError(104, "reset")
+        return reading_on(self, path, *args, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(s3, "ls", cut_off)
+        patch.setattr(s3, "half", manifest)
+        ground.now += timedelta(seconds=ground.project.config.policy.source_every_s)
+        found = look(ground.parts, ground.project.id)
+    waiting = ground.failures()
+
+    assert before == (2 if manifest else 8)
+    assert found == {"new": 0, "changed": 0, "gone": 0}
+    assert [(one.step, one.count, one.dead) for one in waiting] == [("source", 0, False)]
+    assert ground.sweep() == 0
+    assert ground.failures() == []
+
+
 def test_what_waits_is_not_in_quarantine(ground: Ground, s3: type[AwayStore]) -> None:
     ground.add("s3://photos/far")
     look(ground.parts, ground.project.id)
