@@ -81,6 +81,7 @@ def _running(settings: Settings) -> Iterator[tuple[Parts, Clockwork, RunningJobs
         running.end()
         clockwork.stop()
         DBOS.destroy(workflow_completion_timeout_sec=STOP_WITHIN_S, destroy_registry=True)
+        parts.decoders.rest()
         parts.jobs.close()
         parts.label_studio.close()
         engine_of_jobs.dispose()
