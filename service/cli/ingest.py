@@ -42,14 +42,15 @@ def ingest(
 
     Example: hardcase ingest animals photos/ --watch
     """
-    from service.ingest.register import add_source
+    from service.ingest.register import add_source, checked_source
 
     if watch and dry_run:
         raise typer.BadParameter("a source is only noted, so there is nothing to try: use --dry-run without --watch")
     with in_project(as_json, project) as (hardcase, found):
         if watch:
+            place = checked_source(address)
             with transaction(hardcase.database) as session:
-                source = add_source(session, hardcase.jobs, found, address, datetime.now(UTC))
+                source = add_source(session, hardcase.jobs, found, place, datetime.now(UTC))
             emit(as_json, {"source": source.address}, f"Watching {source.address}; new images come in by themselves.")
             return
         done = _register(hardcase, found, address, label_from_folder, dry_run, as_json)

@@ -19,7 +19,7 @@ from db.repositories.images import registrations, sources
 from db.repositories.images.registrations import Registered
 from db.repositories.images.sources import Source
 from labeling.adapters.sources.fetching import check_address, is_plain_address
-from labeling.adapters.sources.files import absolute, file_exists, folder_exists, open_file
+from labeling.adapters.sources.files import absolute, file_exists, folder_exists, names_file, open_file
 from labeling.adapters.sources.folders import Unread, find_images
 from labeling.adapters.storage.image_store import UPLOAD
 from labeling.answers import AnswerSet
@@ -87,11 +87,19 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
-def add_source(session: Session, jobs: Jobs, project: Project, address: str, now: datetime) -> Source:
-    """Register a folder, an fsspec address or a manifest that is read on a schedule from now on."""
+def checked_source(address: str) -> str:
+    """The address of a folder, an fsspec address or a manifest as it is kept; NotFound or Unavailable where none is.
+
+    It asks the place, which may take long: not within a transaction.
+    """
     place = absolute(address)
     if not folder_exists(place) and not (file_exists(place) and _extension(place) in MANIFEST_EXTENSIONS):
         raise NotFound(f"{address} is neither a folder nor a CSV or JSONL file that can be read here.")
+    return place
+
+
+def add_source(session: Session, jobs: Jobs, project: Project, place: str, now: datetime) -> Source:
+    """Register what `checked_source` found; it is read on a schedule from now on."""
     source = sources.add(session, project.id, place, now)
     jobs.ask(session, JobName.INGEST, project.id, Trigger.SOURCE)
     return source
@@ -110,7 +118,7 @@ def items_of(
     """
     if _extension(address) in MANIFEST_EXTENSIONS and not folder_exists(address):
         with open_file(address) as file:
-            yield from read_manifest(file, address, posixpath.dirname(address), file_exists)
+            yield from read_manifest(file, address, posixpath.dirname(address), names_file)
         return
     for found in find_images(address, Counter() if ignored is None else ignored, unread):
         yield Incoming(

@@ -56,18 +56,31 @@ class NewImage:
     checks: ImageChecks | None = None
 
 
-def waiting(session: Session, project_id: ProjectId, *, failed_before: datetime, limit: int) -> list[Waiting]:
-    """The first registrations that wait; one that failed comes back only if that was before `failed_before`."""
+def waiting(
+    session: Session,
+    project_id: ProjectId,
+    *,
+    failed_before: datetime,
+    now: datetime,
+    limit: int,
+    away: Sequence[str] = (),
+) -> list[Waiting]:
+    """The first registrations that wait; one that failed comes back only if that was before `failed_before`.
+
+    A failure after `now` was noted by a clock that was set back since, and delays nothing. What lies in a place that is
+    `away` (what its addresses begin with) is left out.
+    """
     fetched = sa.exists().where(FetchRow.registration_id == RegistrationRow.id)
     is_gone = sa.exists().where(RegistrationGoneRow.registration_id == RegistrationRow.id)
     resting = sa.exists().where(
         FailureRow.step == FETCH,
         FailureRow.subject == sa.cast(RegistrationRow.id, sa.Text),
-        sa.or_(has_no_tries_left(), FailureRow.failed_at > failed_before),
+        sa.or_(has_no_tries_left(), sa.and_(FailureRow.failed_at > failed_before, FailureRow.failed_at <= now)),
     )
     rows = session.execute(
         sa.select(*columns(Waiting, RegistrationRow))
         .where(RegistrationRow.project_id == project_id, ~fetched, ~is_gone, ~resting)
+        .where(*[~RegistrationRow.address.startswith(place, autoescape=True) for place in away])
         .order_by(RegistrationRow.id)
         .limit(limit)
     )

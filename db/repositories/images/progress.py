@@ -32,7 +32,8 @@ def arriving(session: Session, project_id: ProjectId) -> int:
 def fetching(session: Session, project_id: ProjectId) -> Fetching:
     of_project = RegistrationRow.project_id == project_id
     fetched = sa.exists().where(FetchRow.registration_id == RegistrationRow.id)
-    failed = count(session, FailureRow, FailureRow.project_id == project_id, FailureRow.step == "fetch")
+    in_quarantine = FailureRow.project_id == project_id, FailureRow.step == "fetch", FailureRow.count > 0
+    failed = count(session, FailureRow, *in_quarantine)
     return Fetching(
         count(session, RegistrationRow, of_project), count(session, RegistrationRow, of_project, fetched), failed
     )

@@ -89,6 +89,11 @@ def resolve(session: Session, name_or_id: str) -> Project:
     return by_name(session, name_or_id)
 
 
+def ids(session: Session) -> list[ProjectId]:
+    """All projects, oldest first, without reading what they are."""
+    return [ProjectId(one) for one in session.scalars(sa.select(ProjectRow.id).order_by(ProjectRow.id))]
+
+
 def everyone(session: Session) -> list[Project]:
     """All projects, oldest first."""
     return [_project(session, row) for row in session.scalars(sa.select(ProjectRow).order_by(ProjectRow.id))]

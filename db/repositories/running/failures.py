@@ -1,7 +1,8 @@
 """What failed, how often and why: the quarantine list (step `fetch`) and the dead letters of every other step.
 
 A subject fails at most `TRIES` times (once, if nothing can help); then it is *dead* and not tried again until a person
-retries it, which forgets its failures. Subjects are ids that are unique over all projects.
+retries it, which forgets its failures. What only waits for something that is away is listed too, and uses no try.
+Subjects are ids that are unique over all projects.
 """
 
 from __future__ import annotations
@@ -50,6 +51,14 @@ def record(
         return
     again = {"count": FailureRow.count + 1, "reason": said, "final": final, "failed_at": now}
     update(session, FailureRow, FailureRow.step == step, FailureRow.subject == subject, **again)
+
+
+def wait(session: Session, project_id: ProjectId, step: str, subject: str, reason: str, now: datetime) -> None:
+    """Note what a subject waits for. However often that is, it is no failure: an outage makes no dead letter."""
+    facts = {"reason": _stored(reason), "failed_at": now}
+    key = {"project_id": project_id, "step": step, "subject": subject}
+    if not insert_new(session, FailureRow, [{**key, **facts, "count": 0, "final": False}]):
+        update(session, FailureRow, FailureRow.step == step, FailureRow.subject == subject, **facts)
 
 
 def keep_only(

@@ -1,8 +1,9 @@
-"""The files of a folder, local or at any fsspec address, and the bytes of one file.
+"""The images of a folder, local or at any fsspec address.
 
 In: an address. Out: the images under it in a stable order, each with a fingerprint that changes with its content, the
 name of its folder and the text beside it; and what could not be read. Links that lead out of the folder are not
-followed. A name is a name: nothing in it is taken for a protocol, a chain or a pattern.
+followed. A name is a name: nothing in it is taken for a protocol, a chain or a pattern. What one folder or file refuses
+is named, and the walk goes on; a place that does not answer is Unavailable, and nothing is known of it.
 """
 
 from __future__ import annotations
@@ -13,17 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labeling.adapters.sources.files import (
-    absolute,
-    file_exists,
-    files_at,
-    folder_exists,
-    open_file,
-    read_file,
-    start_of,
-    why_not,
-)
-from labeling.errors import Invalid, Unavailable
+from labeling.adapters.sources.files import entries_of, files_at, folder_exists, start_of
+from labeling.errors import BadAddress, Invalid, Unavailable
 from labeling.ingest.containers.file_names import (
     HIDDEN,
     START_BYTES,
@@ -38,16 +30,7 @@ from labeling.ingest.containers.file_names import (
 from labeling.ingest.text import text_of
 from labeling.normal_form import clean_name
 
-__all__ = [
-    "FoundFile",
-    "Unread",
-    "absolute",
-    "file_exists",
-    "find_images",
-    "folder_exists",
-    "open_file",
-    "read_file",
-]
+__all__ = ["FoundFile", "Unread", "find_images"]
 
 _MAX_TEXT_BYTES = 64 * 1024
 
@@ -90,11 +73,11 @@ def find_images(address: str, ignored: Counter[str], unread: list[Unread] | None
     Raises
     ------
     Unavailable
-        The folder is not there, or cannot be read now.
+        The folder is not there, or its place does not answer, now or in the middle of the walk.
     """
     files, root = files_at(address)
-    files.invalidate_cache(root)
-    if not files.isdir(root):
+    files.invalidate_cache()  # a listing that is remembered has nothing that came since
+    if not folder_exists(address):
         raise Unavailable(f"The folder {address} is not there. Was it moved, or is its disk not mounted?")
     prefix = address.rstrip("/")
     walk = _Walk(files, root, ignored, [] if unread is None else unread)
@@ -103,10 +86,10 @@ def find_images(address: str, ignored: Counter[str], unread: list[Unread] | None
         place = waiting.pop()
         try:
             found = walk.entries(place.path)
-        except OSError as error:
+        except BadAddress as error:
             if place.path == root:
-                raise Unavailable(f"The folder {address} cannot be read: {why_not(error)}") from error
-            walk.leave(place.reference, place.reference, why_not(error))
+                raise Unavailable(f"The folder {address} cannot be read: {error.message}") from error
+            walk.leave(place.reference, place.reference, error.message)
             continue
         if not found:
             walk.unread.append(Unread(place.reference, "The folder is empty. Is its disk mounted?", is_empty=True))
@@ -135,7 +118,7 @@ class _Walk:
 
     def entries(self, folder: str) -> dict[str, dict[str, Any]]:
         """What lies in a folder, by name, in order; the object that stands for the folder itself is left out."""
-        found = {str(one["name"]).rstrip("/"): one for one in self.files.ls(folder, detail=True)}
+        found = {str(one["name"]).rstrip("/"): one for one in entries_of(self.files, folder)}
         found.pop(folder.rstrip("/"), None)
         return {name.rpartition("/")[2]: found[name] for name in sorted(found)}
 
@@ -192,9 +175,9 @@ class _Walk:
     def _begins_like_an_image(self, place: _Place, name: str) -> bool:
         try:
             return begins_like_an_image(start_of(self.files, _join(place.path, name), START_BYTES))
-        except OSError as error:
+        except BadAddress as error:
             shown = f"{place.reference}/{name}"
-            self.leave(shown, shown, why_not(error))
+            self.leave(shown, shown, error.message)
             return False
 
     def _stored(self, place: _Place, names: Names, name: str) -> str | None:
@@ -211,9 +194,8 @@ class _Walk:
         try:
             data = start_of(self.files, _join(place.path, name), _MAX_TEXT_BYTES)
             return text_of(data, cut=len(data) == _MAX_TEXT_BYTES)
-        except (OSError, Invalid) as error:
-            reason = error.message if isinstance(error, Invalid) else why_not(error)
-            self.leave(f"{place.reference}/{name}", f"{place.reference}/{name}", reason)
+        except Invalid as error:
+            self.leave(f"{place.reference}/{name}", f"{place.reference}/{name}", error.message)
             return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from fastapi import APIRouter, Response
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
@@ -15,6 +16,7 @@ from db.session import reading
 from db.views import dashboard
 from labeling.errors import Conflict
 from service.auth import Caller
+from service.operations.processes import read_processes
 from service.schema import check_schema
 from service.web.edge.access import CallerDep, Guarded
 from service.web.wiring import PartsDep, WebParts
@@ -62,7 +64,7 @@ def metrics(parts: PartsDep, caller: CallerDep) -> Response:
     registry = CollectorRegistry(auto_describe=False)
     with reading(parts.database) as session:
         _count_projects(registry, session, caller)
-        _count_process(registry, session, parts.now())
+        _count_process(registry, session, parts.settings.home, parts.now())
     return Response(generate_latest(registry), media_type=METRICS_TYPE)
 
 
@@ -90,10 +92,13 @@ def _count_projects(registry: CollectorRegistry, session: Session, caller: Calle
             raised.labels(name, kind).set(count)
 
 
-def _count_process(registry: CollectorRegistry, session: Session, now: datetime) -> None:
+def _count_process(registry: CollectorRegistry, session: Session, home: Path, now: datetime) -> None:
     jobs = Gauge("hardcase_jobs", "Jobs that are remembered, by state.", ["job", "state"], registry=registry)
     for (job, state), count in dashboard.job_counts(session).items():
         jobs.labels(job, state).set(count)
+    up = Gauge("hardcase_process_stays_up", "Whether a process of `hardcase up` stays up.", ["name"], registry=registry)
+    for process in read_processes(home):
+        up.labels(process.name).set(process.stays_up)
     worker = Gauge("hardcase_worker", "Counters since a worker's start.", ["executor", "counter"], registry=registry)
     beat = Gauge("hardcase_worker_silent_seconds", "Since a worker's last beat.", ["executor"], registry=registry)
     for heartbeat in heartbeats.everyone(session):

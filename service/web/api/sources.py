@@ -9,7 +9,7 @@ from db.repositories.people import audit
 from db.session import transaction
 from db.views import listings
 from db.views.listings import SourceItem
-from service.ingest.register import add_source
+from service.ingest.register import add_source, checked_source
 from service.web.api.bodies import Body
 from service.web.api.paging import PagingDep, SliceOut
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
@@ -39,8 +39,8 @@ def list_sources(paging: PagingDep) -> SliceOut[SourceItem]:
 
 @router.post("/api/projects/{project}/sources", status_code=201, summary="Add a source")
 def create_source(parts: PartsDep, caller: CallerDep, project: ProjectDep, body: SourceIn) -> AddedOut:
-    now = parts.now()
+    now, place = parts.now(), parts.patience.call("source", lambda: checked_source(body.address))
     with transaction(parts.database) as session:
-        source = add_source(session, parts.jobs, project, body.address, now)
+        source = add_source(session, parts.jobs, project, place, now)
         audit.record(session, caller.name, "source.add", project.config.name, {"address": body.address}, now)
     return AddedOut.of(source)

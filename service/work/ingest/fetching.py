@@ -16,7 +16,7 @@ from db.repositories.images.images import NewImage, Waiting
 from labeling.adapters.sources.fetching import Fetcher
 from labeling.adapters.sources.files import read_file
 from labeling.adapters.storage.image_store import UPLOAD
-from labeling.errors import Invalid, NotFound, StorageFull, Unavailable
+from labeling.errors import Invalid, NotFound, Unavailable
 from labeling.ingest.headers import check_header
 from labeling.ingest.text import words_of
 from labeling.project import Project
@@ -24,6 +24,7 @@ from labeling.types import RegistrationId
 from service.ingest.register import limits_of
 from service.label_studio.adopted_tasks import STUDIO, studio_path
 from service.work.ingest.attempts import Attempts
+from service.work.ingest.places import places_of
 from service.work.wiring import Parts
 
 __all__ = ["Failed", "Fetching", "attempts_of"]
@@ -43,11 +44,12 @@ def attempts_of(parts: Parts) -> Attempts:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Why one registration gave no image; `final` = trying again cannot help."""
+    """Why one registration gave no image; `final` = trying again cannot help, `away` = its place did not answer."""
 
     registration_id: RegistrationId
     reason: str
-    final: bool
+    final: bool = False
+    away: bool = False
 
 
 class Fetching:
@@ -59,27 +61,39 @@ class Fetching:
         self._limits = limits_of(settings)
         self._web = Fetcher(max_bytes=settings.max_image_bytes, allow_private=settings.allow_private_addresses)
         self._large, self._room = Lock(), _Room(BYTES_IN_WORK)
-        self._attempts = attempts_of(parts)
+        self._attempts, self._places = attempts_of(parts), places_of(parts)
 
     def fetch(self, item: Waiting) -> NewImage | Failed:
-        try:
-            with self._room.held(_size_of(item.address)):
-                return self._fetched(item)
-        except StorageFull:
-            raise  # nothing is wrong with the image: the whole step waits for free space
-        except (Invalid, NotFound) as error:
-            return Failed(item.id, error.message, final=True)
-        except Unavailable as error:
-            return Failed(item.id, error.message, final=False)
+        """The image; if our own store is full or away, nothing is wrong with the image and the whole step waits."""
+        with self._room.held(_size_of(item.address)):
+            try:
+                data = self._read(item.address)
+            except (Invalid, NotFound) as error:
+                return Failed(item.id, error.message, final=True)
+            except Unavailable as error:
+                if item.address.startswith(UPLOAD):
+                    raise
+                self._places.failed(item.address)
+                return Failed(item.id, error.message, away=True)
+            try:
+                return self._image_of(item, data)
+            except Invalid as error:
+                return Failed(item.id, error.message, final=True)
 
-    def _fetched(self, item: Waiting) -> NewImage:
-        data = self._read(item.address)
+    def _image_of(self, item: Waiting, data: bytes) -> NewImage:
         header = check_header(data, self._limits)
         pixels = header.width * header.height
         with self._large if pixels >= LARGE_PIXELS else nullcontext():
             return self._store(item, data, pixels)
 
     def _read(self, address: str) -> bytes:
+        if self._places.rests(address):
+            raise Unavailable("Its place does not answer. It is tried again.")
+        data = self._bytes_of(address)
+        self._places.answered(address)
+        return data
+
+    def _bytes_of(self, address: str) -> bytes:
         if address.startswith(UPLOAD):
             return self._parts.images.read_upload(address)
         if address.lower().startswith(("http://", "https://")):

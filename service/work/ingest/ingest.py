@@ -1,7 +1,8 @@
 """Two steps of ingest: read the sources that are due, and fetch the bytes of what is registered.
 
 In: a project. Out: registrations, and of each the image that it is: checked, upright, stripped of metadata, stored by
-hash. What cannot be used is quarantined with a reason, and the rest goes on. Doing a step again changes nothing.
+hash. What cannot be used is quarantined with a reason, what lies in a place that is away waits, and the rest goes on.
+Doing a step again changes nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+from db.outages import outage_of
 from db.repositories.images import images, registrations, sources
 from db.repositories.images.images import FETCH, NewImage, Waiting
 from db.repositories.images.sources import Source
@@ -20,11 +22,13 @@ from db.repositories.reviews import overlays
 from db.repositories.running import failures
 from db.session import reading, transaction
 from labeling.adapters.storage.image_store import UPLOAD
-from labeling.errors import Invalid, NotFound, Unavailable
+from labeling.errors import HardcaseError, Unavailable
 from labeling.project import RANDOM_SAMPLE, Project
 from labeling.types import ImageId, LabelSource, ProjectId
+from service.logs import get_logger
 from service.work.ingest.contradictions import note_contradictions
 from service.work.ingest.fetching import Failed, Fetching, attempts_of
+from service.work.ingest.places import places_of
 from service.work.ingest.sources import read_source
 from service.work.wiring import Parts
 
@@ -35,26 +39,20 @@ GRACE = timedelta(hours=1)
 THREADS = 4
 DIED = "The worker ended while it decoded this image. Save it again as PNG or JPEG, then retry."
 SOURCE = "source"
+log = get_logger(__name__)
 
 
 def look(parts: Parts, project_id: ProjectId) -> dict[str, int]:
-    """Read every source that is due; register what is new or changed, note what is gone."""
+    """Read every source that is due; register what is new or changed, note what is gone. A bad one stops no other."""
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
         before = parts.now() - timedelta(seconds=project.config.policy.source_every_s)
-        due = sources.due(session, project_id, before)
+        due = sources.due(session, project_id, before, parts.now())
     counts = {"new": 0, "changed": 0, "gone": 0}
     for source in due:
-        started = parts.now()
-        try:
-            found = read_source(parts, project, source)
-        except (Unavailable, Invalid, NotFound) as error:
-            _note_failure(parts, project_id, source, error.message)
-            continue
-        counts = {name: counts[name] + found[name] for name in counts}
-        with transaction(parts.database) as session:
-            sources.note_read(session, source.id, started)
-            failures.clear(session, SOURCE, str(source.id))
+        if not places_of(parts).rests(source.address):
+            found = _look_into(parts, project, source)
+            counts = {name: counts[name] + found[name] for name in counts}
     return counts
 
 
@@ -63,7 +61,8 @@ def fetch_batch(parts: Parts, project_id: ProjectId, size: int = 64) -> dict[str
     count_the_dead(parts, project_id)
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
-        found = images.waiting(session, project_id, failed_before=parts.now() - REST, limit=size + 1)
+        now, away = parts.now(), places_of(parts).resting()
+        found = images.waiting(session, project_id, failed_before=now - REST, now=now, limit=size + 1, away=away)
     fetching = Fetching(parts, project)
     with ThreadPoolExecutor(THREADS, thread_name_prefix="fetch") as pool:
         results = list(pool.map(fetching.fetch, found[:size]))
@@ -86,6 +85,31 @@ def collect(parts: Parts) -> dict[str, int]:
     return {"removed": parts.images.collect(keep, uploads=uploads, before=before)}
 
 
+def _look_into(parts: Parts, project: Project, source: Source) -> dict[str, int]:
+    """Read one source and note how that went; of one that cannot be read nothing counts as gone."""
+    started = parts.now()
+    try:
+        found = read_source(parts, project, source)
+    except Unavailable as error:  # it is due again as soon as its place has rested
+        places_of(parts).failed(source.address)
+        with transaction(parts.database) as session:
+            reason = f"{source.address}: {error.message}"
+            failures.wait(session, project.id, SOURCE, str(source.id), reason, parts.now())
+    except Exception as error:  # a source that is wrong in a way that nobody thought of leaves the others alone
+        if outage_of(error) is not None:
+            raise  # our own database
+        reason = error.message if isinstance(error, HardcaseError) else f"{type(error).__name__}: {error}"
+        log.warning("a source cannot be read", source=source.id, project=project.id, exc_info=error)
+        _note_failure(parts, project.id, source, reason)
+    else:
+        places_of(parts).answered(source.address)
+        with transaction(parts.database) as session:
+            sources.note_read(session, source.id, started)
+            failures.clear(session, SOURCE, str(source.id))
+        return found
+    return {"new": 0, "changed": 0, "gone": 0}
+
+
 def count_the_dead(parts: Parts, project_id: ProjectId) -> None:
     """Count a try for each image that was being decoded when a worker died; the second sets the image aside."""
     left = attempts_of(parts).left_over(project_id)
@@ -102,7 +126,7 @@ def count_the_dead(parts: Parts, project_id: ProjectId) -> None:
 
 
 def _note_failure(parts: Parts, project_id: ProjectId, source: Source, reason: str) -> None:
-    """A source that cannot be read is read again when it is due; nothing in it counts as gone."""
+    """A source that cannot be used is read again when it is due."""
     with transaction(parts.database) as session:
         sources.note_read(session, source.id, parts.now())
         failures.record(session, project_id, SOURCE, str(source.id), f"{source.address}: {reason}", False, parts.now())
@@ -122,7 +146,11 @@ def _write(
         note_contradictions(session, project, [(i, joined[i.id]) for i in found if i.id in joined], values, now)
         failures.clear(session, FETCH, *[str(image.registration_id) for image in done])
         for one in failed:
-            failures.record(session, project.id, FETCH, str(one.registration_id), one.reason, one.final, now)
+            subject = str(one.registration_id)
+            if one.away:
+                failures.wait(session, project.id, FETCH, subject, one.reason, now)
+            else:
+                failures.record(session, project.id, FETCH, subject, one.reason, one.final, now)
 
 
 def _new_labels(project: Project, found: Sequence[tuple[Waiting, ImageId]], labelled: set[ImageId]) -> list[NewLabel]:

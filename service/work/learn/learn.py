@@ -70,7 +70,7 @@ def due(parts: Parts, project_id: ProjectId) -> bool:
     if waiting.classes < 2:
         return False
     since = latest.created_at if latest else project.created_at
-    waited = (parts.now() - since).total_seconds() >= policy.learn_every_s
+    waited = abs(parts.now() - since).total_seconds() >= policy.learn_every_s  # a clock set back delays it once
     if latest is None:
         return waited or waiting.examples >= policy.learn_after_labels
     if (latest.report["engine_revision"], _head_of(latest)) != (revision, policy.head):

@@ -210,7 +210,7 @@ def test_a_mended_file_is_taken_after_a_retry(world: World) -> None:
     assert world.quarantine() == {}
 
 
-def test_what_does_not_answer_is_tried_three_times_with_rests_between(world: World) -> None:
+def test_what_does_not_answer_is_tried_again_with_rests_between_and_is_no_dead_letter(world: World) -> None:
     items = [Incoming("far", "http://127.0.0.1:1/x.png", fingerprint="1")]
     open_settings = world.parts.settings.model_copy(update={"allow_private_addresses": True})
     parts = replace(world.parts, settings=open_settings)
@@ -222,7 +222,9 @@ def test_what_does_not_answer_is_tried_three_times_with_rests_between(world: Wor
         tried += [fetch_batch(parts, world.project.id)["failed"] for _ in range(2)]
         world.clock.at += timedelta(minutes=2)
 
-    assert tried == [1, 0, 1, 0, 1, 0, 0, 0, 0, 0]
+    assert tried == [1, 0, 1, 0, 1, 0, 1, 0, 1, 0]
+    with reading(parts.database) as session:
+        assert [(one.count, one.dead) for one in failures.listing(session, world.project.id)] == [(0, False)]
     assert "could not be fetched" in world.quarantine()["far"]
 
 
