@@ -1,7 +1,7 @@
 """The memory of hardcase: tables, sessions and repositories (the only SQL). Speaks `labeling.types`.
 
-Offers `migrate`, `paging.Slice`, `paging.slice_of`, `rows`, `rows.columns`, `rows.count`, `rows.count_by`,
-`rows.count_if`, `rows.fingerprint_of`, `rows.in_parts`, `rows.newest`, `rows.newest_of`, `rows.read`, `rows.read_all`,
-`rows.read_first`, `rows.rows_of`, `rows.to_row`, `session.delete`, `session.insert_new`, `session.make_engine`,
-`session.reading`, `session.transaction`, `session.update`.
+Offers `migrate`, `outages.outage_of`, `paging.Slice`, `paging.slice_of`, `rows`, `rows.columns`, `rows.count`,
+`rows.count_by`, `rows.count_if`, `rows.fingerprint_of`, `rows.in_parts`, `rows.newest`, `rows.newest_of`, `rows.read`,
+`rows.read_all`, `rows.read_first`, `rows.rows_of`, `rows.to_row`, `session.delete`, `session.insert_new`,
+`session.make_engine`, `session.reading`, `session.transaction`, `session.update`.
 """

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,6 +27,8 @@ from labeling.jobs import Role
 from labeling.types import KeyId
 
 SESSION_AGE_S = 12 * 3600
+SKEW_S = 600
+"""So much later than now a cookie may have been made: clocks of several machines differ, and are set."""
 MIN_SECRET_LENGTH = 32
 _RANK = {Role.READ: 0, Role.INGEST: 1, Role.ENGINEER: 2, Role.ADMIN: 3}
 _NOBODY = "0" * 64
@@ -113,8 +116,10 @@ def seal_session(signing: Sequence[str], page_session: PageSession) -> str:
 def read_session(signing: Sequence[str], cookie: str) -> PageSession | None:
     """The session in a cookie; None if it is not ours or has expired."""
     try:
-        key_id, nonce = _serializer(signing).loads(cookie, max_age=SESSION_AGE_S)
+        (key_id, nonce), made_at = _serializer(signing).loads(cookie, return_timestamp=True)
     except (BadSignature, ValueError, TypeError):
+        return None
+    if not -SKEW_S <= time.time() - made_at.timestamp() <= SESSION_AGE_S:
         return None
     return PageSession(None if key_id is None else KeyId(int(key_id)), str(nonce))
 

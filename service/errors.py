@@ -6,16 +6,16 @@ that may be a secret.
 
 from __future__ import annotations
 
-import errno
 import re
 from http import HTTPStatus
 from typing import Any
 
-import sqlalchemy.exc
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from db.outages import outage_of
 from labeling.errors import (
+    BacklogFull,
     Conflict,
     Denied,
     HardcaseError,
@@ -33,10 +33,10 @@ STATUS: dict[type[HardcaseError], int] = {
     Unauthenticated: 401,
     Denied: 403,
     Unavailable: 503,
+    BacklogFull: 429,
     StorageFull: 507,
 }
-RETRY_AFTER_S = 5
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+RETRY_AFTER_S = {503: 5, 429: 30}
 
 
 class Problem:
@@ -69,10 +69,9 @@ def problem_of(error: Exception) -> Problem:
         problem = Problem(error.status_code, _kebab(_title(error.status_code)), str(error.detail))
         problem.headers |= dict(error.headers or {})
         return problem
-    if _is_full(error):
-        return problem_of(StorageFull())
-    if isinstance(error, sqlalchemy.exc.OperationalError | sqlalchemy.exc.InterfaceError | sqlalchemy.exc.TimeoutError):
-        return problem_of(Unavailable("The database is busy or not there. Try again in a moment."))
+    outage = outage_of(error)
+    if outage is not None:
+        return problem_of(outage)
     return Problem(500, "internal", "This is a fault in hardcase. The log has the details under this request's id.")
 
 
@@ -82,16 +81,10 @@ def _validation(error: RequestValidationError) -> Problem:
     return Problem(422, "invalid", detail[:2_000], errors=places)
 
 
-def _is_full(error: BaseException) -> bool:
-    if isinstance(error, OSError):
-        return error.errno in _FULL
-    return isinstance(error, sqlalchemy.exc.OperationalError) and "disk is full" in str(error.orig)
-
-
 def _headers(status: int) -> dict[str, str]:
     if status == 401:
         return {"WWW-Authenticate": 'Bearer realm="hardcase"'}
-    return {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {}
+    return {"Retry-After": str(RETRY_AFTER_S[status])} if status in RETRY_AFTER_S else {}
 
 
 def _title(status: int) -> str:

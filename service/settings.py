@@ -6,6 +6,7 @@ logs. Secrets that are not set are made once by `hardcase init` and kept in `hom
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -15,7 +16,7 @@ from typing import Any
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from labeling.errors import Invalid
+from labeling.errors import Invalid, StorageFull
 
 MASK = 0o077
 """What nobody but the owner of our files gets."""
@@ -53,6 +54,10 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=64 * 2**20, description="Largest request body accepted.")
     max_image_bytes: int = Field(default=50 * 2**20, description="Largest image file accepted.")
     max_image_pixels: int = Field(default=80_000_000, description="Largest image accepted, in pixels.")
+    max_backlog: int = Field(
+        default=200_000, ge=0, description="Uploads are refused while the worker is so many registrations behind."
+    )
+    max_decoding_bytes: int = Field(default=2 * 2**30, description="Most memory that decoding one image may take.")
     allow_private_addresses: bool = Field(default=False, description="Fetch images from private addresses too.")
     source_roots: str = Field(default="", description="Under which folders and buckets the API may add sources.")
     allowed_models: str = Field(
@@ -128,15 +133,23 @@ def keep_files_private() -> None:
 
 
 def prepare_home(settings: Settings) -> None:
-    """Make the home folder; Invalid names it if it cannot be written."""
+    """Make the home folder; Invalid names it, or what in it is another user's, if it cannot be written."""
+    place = settings.home.absolute()
     try:
         settings.home.mkdir(parents=True, exist_ok=True)
         probe = settings.home / ".writable"
         probe.write_bytes(b"")
         probe.unlink()
+        for entry in sorted(settings.home.iterdir()):
+            place = entry.absolute()
+            needed = os.R_OK | os.W_OK | (os.X_OK if entry.is_dir() else 0)
+            if not entry.is_symlink() and not os.access(entry, needed):
+                raise PermissionError(errno.EACCES, "Permission denied")
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull(f"There is no room to write in {place}. Free some space.") from error
         way_out = "Give this user write access to it, or set HARDCASE_HOME to another folder."
-        raise Invalid(f"{settings.home.absolute()} cannot be written ({error.strerror}). {way_out}") from error
+        raise Invalid(f"{place} cannot be written ({error.strerror}). {way_out}") from error
 
 
 def ensure_secret(settings: Settings) -> Settings:
@@ -153,6 +166,8 @@ def keep_secret(settings: Settings, name: str, value: str) -> Settings:
     content = json.dumps({**_read_secrets(settings.home), name: value}, indent=1)
     with os.fdopen(os.open(path.with_suffix(".tmp"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
     path.with_suffix(".tmp").replace(path)
     return settings.model_copy(update={name: SecretStr(value)})
 
@@ -164,9 +179,14 @@ def kept_secret(settings: Settings, name: str) -> str:
 
 def _read_secrets(home: Path) -> dict[str, str]:
     path = home / "secrets.json"
-    if not path.exists():
-        return {}
     try:
-        return {str(k): str(v) for k, v in json.loads(path.read_text()).items()}
+        found = json.loads(path.read_text())
+        if not isinstance(found, dict):
+            raise ValueError("it is no object of names and values")
+        return {str(k): str(v) for k, v in found.items()}
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except PermissionError as error:
+        raise Invalid(f"{path} may not be read by this user. Run as its owner, or give this user the right.") from error
     except (OSError, ValueError) as error:
         raise Invalid(f"{path} cannot be read ({error}). Restore it, or delete it and run `hardcase init`.") from error

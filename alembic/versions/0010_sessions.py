@@ -1,7 +1,7 @@
 """logins are kept on the server, and keys may expire
 
 Revision: 0010
-Follows: 0007
+Follows: 0009
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0010"
-down_revision = "0007"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 

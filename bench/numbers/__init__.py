@@ -11,6 +11,8 @@ from collections.abc import Mapping
 
 from bench.numbers import (
     agreement,
+    anchoring,
+    arrivals,
     calibration,
     costs,
     drift,
@@ -38,7 +40,20 @@ __all__ = [
 
 REPLAYS: Mapping[str, Replay] = {
     name: replay
-    for module in (stream, shares, random_arm, gate, calibration, agreement, people, wrong_labels, costs, drift)
+    for module in (
+        stream,
+        arrivals,
+        shares,
+        random_arm,
+        gate,
+        calibration,
+        agreement,
+        people,
+        anchoring,
+        wrong_labels,
+        costs,
+        drift,
+    )
     for name, replay in module.REPLAYS.items()
 }
 

@@ -33,14 +33,13 @@ FIGURES: Mapping[str, Of] = {
     "cannot tell": lambda one: one.cannot_tell,
     "wrong pre-labels kept": lambda one: one.accepted_wrong,
     "wrong where none was shown": lambda one: one.blind_error,
-    "anchoring": lambda one: one.anchoring,
     "right early in a session": lambda one: one.drift.early,
     "right late in a session": lambda one: one.drift.late,
     "late minus early": lambda one: one.drift.change,
     "quick copies": lambda one: one.quick_copies,
     "right on a class": lambda one: one.classes[0].right,
 }
-DIFFERENCES = ("anchoring", "late minus early")
+DIFFERENCE = "late minus early"
 
 
 def team(n: int, wrong: float, rng: np.random.Generator) -> tuple[list[Answer], list[Answer]]:
@@ -85,7 +84,7 @@ def figure(name: str, n: int, wrong: float) -> Replay:
         if not found.known:
             return None
         truth = of(figures(MANY, wrong, 0)).value
-        return Drawn(found, truth, None if name in DIFFERENCES else width_of(truth, found.n))
+        return Drawn(found, truth, None if name == DIFFERENCE else width_of(truth, found.n))
 
     return replay
 

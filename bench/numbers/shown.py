@@ -15,7 +15,8 @@ _GATE = {"gain": "gain", "interval": "gain", "stream": "gain", "lower": "lower b
 _TEAM = {
     "Person.accepted_wrong": "wrong pre-labels kept",
     "Person.agreement": "says what most say",
-    "Person.anchoring": "anchoring",
+    "Person.anchoring": "anchoring of a person",
+    "Team.anchoring": "anchoring of the team",
     "Person.blind_error": "wrong where none was shown",
     "Person.cannot_tell": "cannot tell",
     "Person.gold": "right on gold",
@@ -66,6 +67,8 @@ REPLAYED: Mapping[str, str] = {
     "random_arm.RandomArm.difference": "our accuracy minus random's",
     "random_arm.RandomArm.saved": "savings",
     "random_stream.RandomStream.on_collection": "accuracy on the collection",
+    "random_stream.RandomStream.on_newcomers": "accuracy on newcomers",
+    "random_stream.RandomStream.on_everything": "accuracy on everything",
     "random_stream.RandomStream.on_what_is_left": "accuracy on what is left",
     **{f"team.{field}": replay for field, replay in _TEAM.items()},
     "wrong_labels.ShareOfWrongLabels.share": "share of wrong labels",

@@ -6,8 +6,8 @@ Out: frozen items and where the next slice begins. Every slice costs the same, h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,9 +16,21 @@ from sqlalchemy.orm import Session
 
 from db.paging import Slice, slice_of
 from db.repositories.reviews.reviews import is_open
+from db.repositories.running.failures import CONTRADICTION, REGISTER
 from db.rows import columns, read_all
-from db.tables import FailureRow, GroupRow, ImageRow, LabelRow, PrelabelRow, RegistrationRow, ReviewRow, SourceRow
-from labeling.types import ImageId, LabelSource, ProjectId
+from db.tables import (
+    FailureRow,
+    FetchRow,
+    GroupRow,
+    ImageCheckRow,
+    ImageRow,
+    LabelRow,
+    PrelabelRow,
+    RegistrationRow,
+    ReviewRow,
+    SourceRow,
+)
+from labeling.types import ISSUES, ImageId, LabelSource, ProjectId
 
 IMAGE_STATES = ("fetched", "ready", "asked", "labelled")
 """Of an image whose bytes are here: waiting for prelabel or group, in the pool, asked about, labelled."""
@@ -26,7 +38,10 @@ IMAGE_STATES = ("fetched", "ready", "asked", "labelled")
 
 @dataclass(frozen=True, slots=True)
 class ImageItem:
-    """An image with where it stands. `group_id` is null until its near-duplicates are known."""
+    """An image with where it stands. `group_id` is null until its near-duplicates are known.
+
+    `blurry` to `odd_aspect` are scores of the picture in [0, 1], lower is worse; null for an image of an older version.
+    """
 
     id: int
     content_hash: str
@@ -40,6 +55,17 @@ class ImageItem:
     state: str
     label: str | None
     fetched_at: datetime
+    blurry: float | None = None
+    dark: float | None = None
+    light: float | None = None
+    low_information: float | None = None
+    odd_aspect: float | None = None
+
+    @property
+    def issues(self) -> list[str]:
+        """What is wrong with the picture itself; see `ISSUES`."""
+        scores = {name: getattr(self, name) for name in ISSUES}
+        return [name for name, score in scores.items() if score is not None and score < ISSUES[name]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +118,26 @@ class ImageState:
 
 
 def images(
-    session: Session, project_id: ProjectId, *, after: int | None, limit: int, state: str | None = None
+    session: Session,
+    project_id: ProjectId,
+    *,
+    after: int | None,
+    limit: int,
+    state: str | None = None,
+    issue: str | None = None,
 ) -> Slice[ImageItem]:
-    """The images of a project, all or those in one of IMAGE_STATES."""
+    """The images of a project, all or those in one of IMAGE_STATES, or with one of ISSUES."""
     stands, label = _state(), _current_label()
     statement = (
-        sa.select(*columns(ImageItem, ImageRow, GroupRow, state=stands, label=label))
+        sa.select(*columns(ImageItem, ImageRow, GroupRow, ImageCheckRow, state=stands, label=label))
         .outerjoin(GroupRow, GroupRow.id == ImageRow.group_id)
+        .outerjoin(ImageCheckRow, ImageCheckRow.content_hash == ImageRow.content_hash)
         .where(ImageRow.project_id == project_id)
     )
     if state is not None:
         statement = statement.where(stands == state)
+    if issue is not None:
+        statement = statement.where(getattr(ImageCheckRow, issue) < ISSUES[issue])
     return slice_of(session, statement, ImageRow.id, after, limit, ImageItem)
 
 
@@ -129,7 +164,7 @@ def states_of(session: Session, project_id: ProjectId, image_ids: Sequence[int])
 def failures(
     session: Session, project_id: ProjectId, *, after: int | None, limit: int, step: str | None = None
 ) -> Slice[FailureItem]:
-    """What failed, at any step or at one; those of `fetch` are the quarantine list and carry their reference."""
+    """What failed, at any step or at one; those of `fetch` are the quarantine list. `reference` names the file."""
     is_fetch = sa.and_(FailureRow.step == "fetch", sa.cast(RegistrationRow.id, sa.Text) == FailureRow.subject)
     statement = (
         sa.select(*columns(FailureItem, FailureRow, RegistrationRow))
@@ -138,7 +173,8 @@ def failures(
     )
     if step is not None:
         statement = statement.where(FailureRow.step == step)
-    return slice_of(session, statement, FailureRow.id, after, limit, FailureItem)
+    found = slice_of(session, statement, FailureRow.id, after, limit, FailureItem)
+    return Slice(_named(session, found.items), found.next_after)
 
 
 def sources(session: Session, project_id: ProjectId, *, after: int | None, limit: int) -> Slice[SourceItem]:
@@ -162,6 +198,25 @@ def _states(project_id: ProjectId) -> sa.Select[*tuple[Any, ...]]:
     return sa.select(*columns(ImageState, ImageRow, image_id=ImageRow.id, **facts)).where(
         ImageRow.project_id == project_id
     )
+
+
+def _named(session: Session, found: Sequence[FailureItem]) -> list[FailureItem]:
+    """With the reference of what was never registered, which its subject holds, and of images, whose ids those are."""
+    ids = {one.subject for one in found if one.step == "prelabel" and one.subject.isdecimal()}
+    rows = session.execute(
+        sa.select(FetchRow.image_id, sa.func.min(RegistrationRow.reference))
+        .join(RegistrationRow, RegistrationRow.id == FetchRow.registration_id)
+        .where(FetchRow.image_id.in_([int(subject) for subject in ids]))
+        .group_by(FetchRow.image_id)
+    )
+    images = {str(image_id): reference for image_id, reference in rows}
+    return [replace(one, reference=one.reference or _name(one, images)) for one in found]
+
+
+def _name(failure: FailureItem, images: Mapping[str, str]) -> str | None:
+    if failure.step in (REGISTER, CONTRADICTION):
+        return failure.subject.partition(":")[2] or None
+    return images.get(failure.subject) if failure.step == "prelabel" else None
 
 
 def _current_label() -> sa.ScalarSelect[str | None]:

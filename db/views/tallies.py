@@ -82,7 +82,7 @@ def fingerprint_of_images(session: Session, project_id: ProjectId) -> str:
         session,
         newest(RegistrationRow.id, RegistrationRow.project_id == project_id),
         sa.select(sa.func.count()).select_from(RegistrationGoneRow).where(gone),
-        sa.select(sa.func.count(FailureRow.id)).where(FailureRow.project_id == project_id, FailureRow.step == "fetch"),
+        sa.select(sa.func.count(FailureRow.id)).where(*_quarantined(project_id)),
         newest(ImageRow.id, ImageRow.project_id == project_id),
         sa.select(sa.func.count(ImageRow.group_id)).where(ImageRow.project_id == project_id),
         newest_move(project_id),
@@ -124,9 +124,14 @@ def counts_of_images(session: Session, project_id: ProjectId) -> dict[str, Any]:
     return {
         "registered": count(session, RegistrationRow, of_project),
         "gone": count(session, RegistrationGoneRow, is_gone, of_project),
-        "quarantined": count(session, FailureRow, FailureRow.project_id == project_id, FailureRow.step == "fetch"),
+        "quarantined": count(session, FailureRow, *_quarantined(project_id)),
         **{name: int(value) for name, value in states._mapping.items()},
     }
+
+
+def _quarantined(project_id: ProjectId) -> tuple[sa.ColumnElement[bool], ...]:
+    """What only waits for its place to answer has not failed."""
+    return FailureRow.project_id == project_id, FailureRow.step == "fetch", FailureRow.count > 0
 
 
 def _newest_revision(session: Session, project_id: ProjectId) -> str | None:

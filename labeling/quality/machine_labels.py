@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeling.estimates import Estimate
-from labeling.quality.metrics import clopper_pearson
+from labeling.quality.finite_samples import Stratum, share_of_what_is_left
 
 __all__ = ["AtThreshold", "precision_at", "thresholds"]
 
@@ -81,17 +81,18 @@ def precision_at(
     -------
     AtThreshold
         The estimate is (right + 10 s) / (n + 10), s being the mean probability above the threshold, kept within the
-        exact interval.
+        exact interval of so many images that were not sampled.
 
     Examples
     --------
-    >>> found = precision_at(0.5, np.array([0.9, 0.4]), np.array([0.8, 0.4]), np.full(40, 0.7), np.ones(40, bool))
+    >>> found = precision_at(0.5, np.full(200, 0.9), np.full(200, 0.8), np.full(40, 0.7), np.ones(40, bool))
     >>> found.images, found.right, found.precision.n, round(found.precision.lower, 3), round(found.precision.value, 3)
-    (1, 40, 40, 0.881, 0.96)
+    (200, 40, 40, 0.87, 0.96)
     """
     taken, hits = scores >= threshold, right[sampled >= threshold]
     k, n = int(hits.sum()), len(hits)
-    lower, upper = clopper_pearson(k, n, CONFIDENCE)
+    exact = share_of_what_is_left([Stratum(k, n, int(taken.sum()))], CONFIDENCE)
+    lower, upper = exact.lower, exact.upper
     expected = float(np.clip(probabilities[taken].mean(), *PRIOR_RANGE)) if taken.any() else 0.5
     value = (k + PRIOR_LABELS * expected) / (n + PRIOR_LABELS)
     return AtThreshold(threshold, int(taken.sum()), k, Estimate(min(max(value, lower), upper), lower, upper, n))

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from service.ingest.bulk import Ingested
 
 
+SHOWN = 20
+"""So many of what was refused are shown; JSON has more."""
+
+
 def ingest(
     project: ProjectName,
     address: Annotated[
@@ -39,7 +43,7 @@ def ingest(
     Example: hardcase ingest animals photos/ --watch
     """
     from service.ingest.allowed_places import outside_home
-    from service.ingest.register import add_source
+    from service.ingest.register import add_source, checked_source
 
     if watch and dry_run:
         raise typer.BadParameter("a source is only noted, so there is nothing to try: use --dry-run without --watch")
@@ -47,8 +51,9 @@ def ingest(
         if not address.startswith(("http://", "https://")):
             address = outside_home(hardcase.settings, address)
         if watch:
+            place = checked_source(address)
             with transaction(hardcase.database) as session:
-                source = add_source(session, hardcase.jobs, found, address, datetime.now(UTC))
+                source = add_source(session, hardcase.jobs, found, place, datetime.now(UTC))
             emit(as_json, {"source": source.address}, f"Watching {source.address}; new images come in by themselves.")
             return
         done = _register(hardcase, found, address, label_from_folder, dry_run, as_json)
@@ -81,5 +86,7 @@ def _lines(done: Ingested) -> Iterator[str]:
         yield f"{done.new} new, {done.changed} changed, {done.same} known already"
     if done.refused_count:
         yield f"{done.refused_count} {would}refused:"
-        yield from (f"  {reference}: {reason}" for reference, reason in done.refused[:20])
+        yield from (f"  {reference}: {reason}" for reference, reason in done.refused[:SHOWN])
+        if done.refused_count > SHOWN:
+            yield f"  and {done.refused_count - SHOWN} more: `--json` lists them"
     yield from (f"{count} ignored: {kind}" for kind, count in done.ignored.items())

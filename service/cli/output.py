@@ -22,8 +22,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from db.outages import outage_of
 from db.repositories.people import audit
 from db.repositories.projects import projects
 from db.repositories.running import heartbeats
@@ -110,16 +112,27 @@ def label_studio(settings: Settings) -> Iterator[LabelStudio]:
 
 @contextmanager
 def failing_clearly(as_json: bool) -> Iterator[None]:
-    """Turn an error of hardcase into a message and exit code 1; any other error keeps its traceback."""
+    """Turn an error of hardcase, or an outage, into a message and exit code 1; any other error keeps its traceback."""
     try:
         yield
-    except HardcaseError as error:
+    except (HardcaseError, OSError, SQLAlchemyError) as error:
+        shown = _shown(error)
+        if shown is None:
+            raise
         if as_json:
-            sys.stdout.write(json.dumps({"error": type(error).__name__, "message": error.message}) + "\n")
+            sys.stdout.write(json.dumps({"error": type(shown).__name__, "message": shown.message}) + "\n")
         else:
-            Console(stderr=True).print(f"[bold red]{type(error).__name__}[/]: ", end="")
-            Console(stderr=True, highlight=False).print(error.message, markup=False)
+            Console(stderr=True).print(f"[bold red]{type(shown).__name__}[/]: ", end="")
+            Console(stderr=True, highlight=False).print(shown.message, markup=False)
         raise typer.Exit(1) from error
+
+
+def _shown(error: HardcaseError | OSError | SQLAlchemyError) -> HardcaseError | None:
+    """What is shown to a person; None for a fault, and for a reader of our output that has gone."""
+    if isinstance(error, HardcaseError):
+        return error
+    outage = None if isinstance(error, BrokenPipeError) else outage_of(error)
+    return outage and type(outage)(f"{outage.message} {str(getattr(error, 'orig', error))[:200]}")
 
 
 def author() -> str:

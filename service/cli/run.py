@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -37,24 +38,28 @@ def up(
     """
     from service.logs import set_up_logs
     from service.operations.label_studio_server import label_studio_child
-    from service.operations.up import Supervisor, children_of, wait_for
+    from service.operations.processes import check_port, only_one
+    from service.operations.up import Supervisor, answers, children_of, telling
 
     with failing_clearly(as_json):
         settings = load_settings()
         set_up_logs(level=settings.log_level, as_json=settings.log_json)
-        settings = _set_up(settings)
-        children = []
-        if label_studio:
-            child, settings = label_studio_child(settings)
-            children.append(child)
-        children += children_of(settings)
+        prepare_home(settings)
+        with only_one(settings.home, os.getpid()):
+            check_port(settings.host, settings.port)
+            settings = _set_up(settings)
+            children = []
+            if label_studio:
+                child, settings = label_studio_child(settings)
+                children.append(child)
+            children += children_of(settings)
 
-        def ready() -> None:
-            wait_for(f"{settings.address}/health", timeout_s=60)
-            document = {"web": settings.address, "label_studio": settings.label_studio_url, "home": settings.home}
-            emit(as_json, document, f"Up: {settings.address} (Ctrl-C stops it)")
+            def ready() -> None:
+                document = {"web": settings.address, "label_studio": settings.label_studio_url, "home": settings.home}
+                emit(as_json, document, f"Up: {settings.address} (Ctrl-C stops it)")
 
-        code = Supervisor(children).run(ready)
+            run = Supervisor(children, telling(settings)).run
+            code = run(ready, lambda: answers(f"http://{settings.host}:{settings.port}/health"))
     raise typer.Exit(code)
 
 

@@ -30,6 +30,7 @@ from service.figures.figures import stored
 from service.figures.random_arm import RandomArm
 from service.figures.random_stream import RandomStream
 from service.settings import Settings
+from service.work.quality.random_arm import GROWN
 
 _PAUSE_S = 0.2
 _STUCK_AFTER_S = 600.0
@@ -103,13 +104,13 @@ def _label_studio_project(stage: Stage) -> int | None:
 
 
 def is_counted(database: sa.Engine, project: Project, answers: int) -> bool:
-    """Whether the figures rest on so many answers, and the random arm is there if the stream has the images for it."""
+    """Whether the figures rest on so many answers, and the random arm on about all images of the stream."""
     with reading(database) as session:
         measured = stored(session, project.id, RandomStream)
         arm = stored(session, project.id, RandomArm)
     if measured is None or measured.answers_in_all < answers:
         return False
-    return arm is not None or measured.rests_on < LEAST_IMAGES
+    return measured.rests_on < LEAST_IMAGES or (arm is not None and measured.rests_on < GROWN * arm.rests_on)
 
 
 def _watch(

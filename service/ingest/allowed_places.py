@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 
-from labeling.adapters.sources.folders import absolute
+from labeling.adapters.sources.files import absolute
 from labeling.errors import BadAddress, Invalid
 from service.settings import Settings
 

@@ -7,7 +7,7 @@ joined job did not process. Nothing here imports the worker.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -28,6 +28,7 @@ QUEUES = ("compute", "sync", "patient")
 """`compute` has the jobs that load models or read the whole pool, one at a time; `sync` those that call Label Studio;
 `patient` those that call expensive engines and may take hours, so that the loop continues meanwhile."""
 
+_HELD = ["PENDING", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 _QUEUE = {
     **dict.fromkeys((JobName.REVIEW, JobName.SWEEP, JobName.QUALITY, JobName.ADOPT, JobName.MESSAGES), "sync"),
     **dict.fromkeys((JobName.ESCALATE, JobName.ENGINES, JobName.INSPECT), "patient"),
@@ -51,6 +52,16 @@ class JobStatus:
     updated_at_ms: int
     result: dict[str, Any] | None
     error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A job that was begun, and by whom; `given_up` if the durable engine does not begin it again by itself."""
+
+    id: str
+    queue: str
+    executor: str
+    given_up: bool
 
 
 class Jobs:
@@ -99,6 +110,15 @@ class Jobs:
                 continue  # another process asked first; join it, or ask again if it has just ended
         raise Unavailable(f"The job {job.value} could not be asked for; the sweep will ask again.")
 
+    def begun(self) -> Sequence[Begun]:
+        """The jobs that count as running, and those that were begun too often to be begun again by themselves."""
+        rows = self._client.list_workflows(status=_HELD, load_input=False, load_output=False)
+        return [
+            Begun(row.workflow_id, row.queue_name, row.executor_id or "", row.status != "PENDING")
+            for row in rows
+            if row.queue_name in QUEUES
+        ]
+
     def status(self, job_id: str) -> JobStatus | None:
         """The state of the job; None if it is not known (any more)."""
         return next(iter(self.list(ids=[job_id])), None)
@@ -139,16 +159,13 @@ class Jobs:
         self._client.delete_workflows([row.workflow_id for row in ended])
         return len(ended)
 
-    def adopt(self, *, alive: Collection[str]) -> int:
-        """Put the jobs of workers that no longer exist back into their queues; returns how many.
+    def resume(self, jobs: Sequence[Begun]) -> None:
+        """Put jobs that nobody runs any more back into their queues; each goes on after the last step that it ended.
 
-        A restarted worker continues its own jobs; this is for a slot that is never started again.
+        It lets go of what held back others of its kind.
         """
-        running = self._client.list_workflows(status="PENDING", load_input=False, load_output=False)
-        orphans = [row for row in running if row.executor_id not in alive and row.queue_name in QUEUES]
-        for row in orphans:
-            self._client.resume_workflows([row.workflow_id], queue_name=row.queue_name)
-        return len(orphans)
+        for job in jobs:
+            self._client.resume_workflows([job.id], queue_name=job.queue)
 
     def close(self) -> None:
         self._client.destroy()

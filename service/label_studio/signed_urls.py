@@ -11,7 +11,7 @@ import hmac
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, quote, urlsplit
 
 from labeling.errors import Denied, Invalid
@@ -19,6 +19,8 @@ from service.label_studio.proofs import is_one_of, key_for
 
 _HASH = re.compile(r"[0-9a-f]{16,128}")
 _MAX_EXPIRY = 10**11  # seconds; far beyond any date, and short of what overflows
+LONGEST_LIFE = timedelta(days=62)
+"""No address is made for longer; one that says so was made while a clock was far ahead, and is not valid for years."""
 
 
 def sign_media(secret: str, *, token: str, expires_at: datetime, now: datetime) -> str:
@@ -51,7 +53,7 @@ def verify_media(
     expected = [f"{key_id(secret)}.{_signature(secret, method, path, expiry)}" for secret in secrets]
     if not is_one_of(expected, f"{key}.{signature}"):
         raise Denied("This address was changed or is not one of ours. Open the task again in Label Studio.")
-    if now >= _expires(expiry):
+    if not timedelta(0) < _expires(expiry) - now <= LONGEST_LIFE:
         raise Denied("This address has expired. Open the task again in Label Studio; it is renewed by the sweep.")
 
 
@@ -66,8 +68,8 @@ def key_id(secret: str) -> str:
 
 
 def _signed(secret: str, path: str, expires_at: datetime, now: datetime) -> str:
-    if expires_at <= now:
-        raise Invalid("An address must expire in the future.")
+    if not now < expires_at <= now + LONGEST_LIFE:
+        raise Invalid(f"An address must expire in the future, within {LONGEST_LIFE.days} days.")
     expiry = str(int(expires_at.timestamp()))
     return f"{path}?expires={expiry}&key={key_id(secret)}&signature={_signature(secret, 'GET', path, expiry)}"
 

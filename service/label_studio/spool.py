@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from db.outages import outage_of
 from db.repositories.reviews.inbox import Event
 from labeling.errors import StorageFull, Unavailable
 
@@ -30,8 +31,6 @@ _TABLE = """CREATE TABLE IF NOT EXISTS spool (
 _INSERT = """INSERT INTO spool (key, project_id, action, hint, received_at) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (key) DO NOTHING"""
 _OLDEST = "SELECT key, project_id, action, hint, received_at FROM spool ORDER BY id LIMIT ?"
-_NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE})
-"""SQLite's errors when a disk, a quota or a file size limit is reached."""
 
 T = TypeVar("T")
 
@@ -149,6 +148,6 @@ class Spool:
 def _explained(error: Exception) -> Exception:
     if not isinstance(error, sqlite3.Error):
         return error
-    if getattr(error, "sqlite_errorcode", None) in _NO_ROOM:
+    if isinstance(outage_of(error), StorageFull):
         return StorageFull()
     return Unavailable("The spool of webhook events cannot be written now; nothing was acknowledged.")

@@ -30,6 +30,7 @@ from labeling.project import Project
 from labeling.review.config import choices_in
 from service.label_studio.webhook import HEADER, path_of, secret_of
 from service.notifications.targets import Webhook, load_messages, secret_for
+from service.operations.processes import read_processes
 from service.schema import check_schema
 from service.settings import Settings, prepare_home
 from service.work.engines.factory import make_engine
@@ -105,6 +106,7 @@ def _about_us(settings: Settings, database: sa.Engine) -> Iterator[Check]:
     way_out = "start it with `hardcase up`; its log in the home's `logs` folder says why it ended"
     yield _asked("worker is alive", way_out, lambda: _worker(database))
     yield _asked("web answers", way_out, lambda: _web(settings))
+    yield from _processes(settings)
 
 
 def _schema(database: sa.Engine) -> Finding:
@@ -149,6 +151,14 @@ def _web(settings: Settings) -> Finding:
     except httpx.HTTPError as error:
         return False, f"{settings.address}: {type(error).__name__}"
     return code == 200, f"{settings.address} answers {code}"
+
+
+def _processes(settings: Settings) -> Iterator[Check]:
+    """Those of the `hardcase up` that runs here, if one does."""
+    if states := read_processes(settings.home):
+        bad = [one for one in states if not one.stays_up]
+        found = " ".join(one.words for one in bad) or f"{', '.join(one.name for one in states)} stay up"
+        yield Check("processes stay up", not bad, found, "read that log, and correct what it names")
 
 
 def _reachable(studio: LabelStudio, settings: Settings) -> Finding:

@@ -7,10 +7,13 @@ import sys
 from types import FrameType
 
 import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
 
+from db.outages import outage_of
 from db.session import make_engine
 from labeling.errors import HardcaseError
 from service.logs import get_logger, set_up_logs
+from service.operations.processes import check_port
 from service.schema import check_schema
 from service.settings import Settings, keep_files_private, load_settings
 from service.web.app import create_app
@@ -23,14 +26,20 @@ KEEP_ALIVE_S = 15
 def main() -> int:
     """Serve until SIGTERM or SIGINT; requests in flight get six seconds to end."""
     keep_files_private()
-    settings = load_settings()
-    set_up_logs(level=settings.log_level, as_json=settings.log_json)
+    set_up_logs()
     try:
+        settings = load_settings()
+        set_up_logs(level=settings.log_level, as_json=settings.log_json)
+        check_port(settings.host, settings.port)
         _check_database(settings)
         app = create_app(settings)
     except HardcaseError as error:
-        get_logger(__name__).error("cannot start", reason=error.message)
-        return 1
+        return _cannot_start(error.message)
+    except (OSError, SQLAlchemyError) as error:
+        outage = outage_of(error)
+        if outage is None:
+            raise
+        return _cannot_start(f"{outage.message} {type(error).__name__}: {str(error)[:300]}")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
     server = uvicorn.Server(
@@ -50,6 +59,11 @@ def main() -> int:
     )
     server.run()
     return 0 if server.started else 1
+
+
+def _cannot_start(reason: str) -> int:
+    get_logger(__name__).error("cannot start", reason=reason)
+    return 1
 
 
 def _check_database(settings: Settings) -> None:

@@ -14,6 +14,7 @@ from datetime import datetime
 import sqlalchemy as sa
 import sqlalchemy.exc
 
+from db.outages import outage_of
 from db.session import transaction
 from db.views import dashboard
 from labeling.types import ReviewId
@@ -79,8 +80,9 @@ class ImageViews:
         try:
             with transaction(self._database) as session:
                 dashboard.mark_viewed(session, batch)
-        except sqlalchemy.exc.DBAPIError as error:
-            log.warning("image views wait", reviews=len(batch), reason=type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - the thread's edge: an image that was served is written by and by
+            fault = None if outage_of(error) is not None else error
+            log.warning("image views wait", reviews=len(batch), reason=type(error).__name__, exc_info=fault)
             return False
         return True
 

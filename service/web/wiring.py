@@ -18,6 +18,7 @@ from sqlalchemy import event
 
 from db.session import make_engine
 from labeling.adapters.storage.image_store import ImageStore
+from labeling.adapters.storage.storage_faults import Patience
 from service.jobs.jobs import Jobs
 from service.label_studio.spool import Spool
 from service.settings import Settings
@@ -26,6 +27,8 @@ from service.web.predictions import Predictions
 
 BUSY_TIMEOUT_MS = 4_000
 """A person waits for a web request: it gives up (503) long before the worker would."""
+STORE_PATIENCE_S = 2.5
+"""The same for a bucket, whose clients retry for half a minute."""
 
 
 def utc_now() -> datetime:
@@ -40,6 +43,8 @@ class WebParts:
     database: sa.Engine
     jobs: Jobs
     images: ImageStore
+    patience: Patience
+    """With places of sources."""
     spool: Spool
     image_views: ImageViews
     predictions: Predictions
@@ -65,7 +70,8 @@ def make_parts(settings: Settings, now: Callable[[], datetime] = utc_now) -> Web
         settings=settings,
         database=database,
         jobs=jobs,
-        images=ImageStore(settings.storage),
+        images=ImageStore(settings.storage, Patience(STORE_PATIENCE_S)),
+        patience=Patience(STORE_PATIENCE_S),
         spool=Spool(settings.home / "spool.db"),
         image_views=ImageViews(database, now),
         predictions=Predictions(database, jobs, now),

@@ -6,25 +6,35 @@ import signal
 import sys
 from types import FrameType
 
+from sqlalchemy.exc import SQLAlchemyError
+
+from db.outages import outage_of
 from labeling.errors import HardcaseError
 from service.logs import get_logger, set_up_logs
 from service.settings import keep_files_private, load_settings
 
 
 def main() -> int:
-    """Work until SIGTERM or SIGINT; 1 if this worker could not start."""
+    """Work until SIGTERM or SIGINT; 1 if this worker could not start, or had to end."""
     keep_files_private()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
+    set_up_logs()
     from service.work.worker import run_worker  # loads torch: seconds in which a signal must already be handled
 
-    settings = load_settings()
-    set_up_logs(level=settings.log_level, as_json=settings.log_json)
     try:
+        settings = load_settings()
+        set_up_logs(level=settings.log_level, as_json=settings.log_json)
         return run_worker(settings)
     except HardcaseError as error:
-        get_logger(__name__).error("worker cannot start", reason=error.message)
-        return 1
+        reason = error.message
+    except (OSError, SQLAlchemyError) as error:
+        outage = outage_of(error)
+        if outage is None:
+            raise
+        reason = f"{outage.message} {type(error).__name__}: {str(error)[:300]}"
+    get_logger(__name__).error("worker cannot start", reason=reason)
+    return 1
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:

@@ -23,16 +23,19 @@ from service.jobs.jobs import APPLICATION, APPLICATION_VERSION, QUEUES
 from service.logs import get_logger
 from service.schema import check_schema
 from service.settings import Settings
+from service.work.running_jobs import RunningJobs
 from service.work.schedules import Clockwork
 from service.work.wiring import Parts, make_parts, set_aside_what_is_loaded
 from service.work.workflows import register
 
 STOP_WITHIN_S = 3
+SILENT_S = 180.0
+"""A worker whose heart has not beaten for so long ends, so that it is started anew; a locked database takes 30 s."""
 log = get_logger(__name__)
 
 
 def run_worker(settings: Settings) -> int:
-    """Work until SIGTERM or SIGINT. Returns 0."""
+    """Work until SIGTERM or SIGINT (0), or until its clock stands still (1)."""
     stopped = threading.Event()
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
@@ -40,7 +43,7 @@ def run_worker(settings: Settings) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    with worker_lock(settings), running_worker(settings):
+    with worker_lock(settings), _running(settings) as (_, clockwork, running):
         set_aside_what_is_loaded()
         log.info("worker ready", executor=settings.executor, pid=os.getpid())
         parent = os.getppid()
@@ -48,23 +51,37 @@ def run_worker(settings: Settings) -> int:
             if os.getppid() != parent:
                 log.warning("worker stops", reason="the process that started it is gone")
                 break
+            if clockwork.silent_s() > SILENT_S:
+                log.error("worker ends", reason="its heart does not beat", silent_s=round(clockwork.silent_s()))
+                os._exit(1)  # whatever hangs would keep it from an orderly end
+    if running.ids:
+        log.info("worker leaves jobs", jobs=len(running.ids), reason="they go on where the tables say")
+        os._exit(0)  # the interpreter would wait for their threads
     return 0
 
 
 @contextmanager
 def running_worker(settings: Settings) -> Iterator[Parts]:
     """A launched durable engine with all jobs registered, for as long as the block lasts."""
-    parts = make_parts(settings)
+    with _running(settings) as (parts, _, _):
+        yield parts
+
+
+@contextmanager
+def _running(settings: Settings) -> Iterator[tuple[Parts, Clockwork, RunningJobs]]:
+    parts, running = make_parts(settings), RunningJobs()
     check_schema(parts.database)
     engine_of_jobs = make_engine(settings.database, durable=False)
-    _launch(parts, engine_of_jobs)
-    clockwork = Clockwork(parts)
+    _launch(parts, running, engine_of_jobs)
+    clockwork = Clockwork(parts, running)
     clockwork.start()
     try:
-        yield parts
+        yield parts, clockwork, running
     finally:
+        running.end()
         clockwork.stop()
         DBOS.destroy(workflow_completion_timeout_sec=STOP_WITHIN_S, destroy_registry=True)
+        parts.decoders.rest()
         parts.jobs.close()
         parts.label_studio.close()
         engine_of_jobs.dispose()
@@ -91,7 +108,7 @@ def worker_lock(settings: Settings) -> Iterator[None]:
         lock.release()
 
 
-def _launch(parts: Parts, engine: sa.Engine) -> None:
+def _launch(parts: Parts, running: RunningJobs, engine: sa.Engine) -> None:
     settings = parts.settings
     DBOS(
         config={
@@ -108,7 +125,7 @@ def _launch(parts: Parts, engine: sa.Engine) -> None:
             "max_executor_threads": 8,
         }
     )
-    register(parts)
+    register(parts, running)
     DBOS.launch()
     for queue in QUEUES:
         DBOS.register_queue(

@@ -21,6 +21,8 @@ from db.tables import CallRow, SpendRow
 from labeling.types import ProjectId
 
 MINUTE = timedelta(minutes=1)
+LONGEST_LEASE = timedelta(hours=2)
+"""No lease is given for so long: one that ends later was given while a clock was far ahead, and is void."""
 LOOK_BACK = 20
 
 
@@ -91,7 +93,7 @@ def find(session: Session, endpoint: str, key: str) -> Call | None:
 
 def dead(session: Session, project_id: ProjectId, now: datetime) -> list[Call]:
     """A project's calls that were under way when their worker died; those that another worker closes are skipped."""
-    left = _calls().where(CallRow.project_id == project_id, CallRow.state.in_(_OPEN), CallRow.lease_until <= now)
+    left = _calls().where(CallRow.project_id == project_id, CallRow.state.in_(_OPEN), ~_lasts(now))
     return read_all(Call, session.execute(left.order_by(CallRow.id).with_for_update(skip_locked=True)))
 
 
@@ -102,22 +104,36 @@ def _calls() -> sa.Select[*tuple[Any, ...]]:
 
 def in_flight(session: Session, endpoint: str, now: datetime) -> int:
     """How many calls of an endpoint are under way in a worker that is alive."""
-    under_way = CallRow.state.in_(_OPEN), CallRow.lease_until > now
+    under_way = CallRow.state.in_(_OPEN), _lasts(now)
     return count(session, CallRow, CallRow.endpoint == endpoint, *under_way)
 
 
 def last_minute(session: Session, endpoint: str, now: datetime) -> tuple[int, int]:
     """Requests that were sent within the last minute, and the tokens that they took."""
-    lately = CallRow.endpoint == endpoint, CallRow.sent_at > now - MINUTE
+    lately = CallRow.endpoint == endpoint, CallRow.sent_at.between(now - MINUTE, now + MINUTE)
     tokens_in, tokens_out, _ = _sums(session, *lately)
     return count(session, CallRow, *lately), tokens_in + tokens_out
 
 
-def failures_in_a_row(session: Session, endpoint: str) -> tuple[int, datetime | None]:
-    """How many questions in a row got no answer, and when the newest ended. A refusal for good is an answer too."""
+def is_under_way(lease_until: datetime, now: datetime) -> bool:
+    """Whether a call with this lease is made by a worker that is alive."""
+    return now < lease_until <= now + LONGEST_LEASE
+
+
+def _lasts(now: datetime) -> sa.ColumnElement[bool]:
+    """The same, as a condition."""
+    return sa.and_(CallRow.lease_until > now, CallRow.lease_until <= now + LONGEST_LEASE)
+
+
+def failures_in_a_row(session: Session, endpoint: str, now: datetime | None = None) -> tuple[int, datetime | None]:
+    """How many questions in a row got no answer, and when the newest ended. A refusal for good is an answer too.
+
+    What ended long after `now` was noted by a clock that was far ahead, and does not count.
+    """
+    by_our_clock = () if now is None else (CallRow.ended_at <= now + LONGEST_LEASE,)
     rows = session.execute(
         sa.select(CallRow.state, CallRow.status, CallRow.ended_at)
-        .where(CallRow.endpoint == endpoint, CallRow.ended_at.is_not(None), CallRow.state.not_in(_OPEN))
+        .where(CallRow.endpoint == endpoint, CallRow.ended_at.is_not(None), CallRow.state.not_in(_OPEN), *by_our_clock)
         .order_by(CallRow.ended_at.desc(), CallRow.id.desc())
         .limit(LOOK_BACK)
     ).all()

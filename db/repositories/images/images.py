@@ -19,8 +19,8 @@ from db.repositories.images.groups import keep_fingerprints
 from db.repositories.running.failures import has_no_tries_left
 from db.rows import columns, read_all, to_row
 from db.session import insert_new
-from db.tables import FailureRow, FetchRow, ImageRow, RegistrationGoneRow, RegistrationRow
-from labeling.types import ImageId, ProjectId, RegistrationId
+from db.tables import FailureRow, FetchRow, ImageCheckRow, ImageRow, RegistrationGoneRow, RegistrationRow
+from labeling.types import ImageChecks, ImageId, ProjectId, RegistrationId
 
 FETCH = "fetch"
 """The step under which failures to fetch are counted."""
@@ -53,20 +53,34 @@ class NewImage:
     text: str | None
     details: dict[str, Any]
     fingerprint: bytes | None = None
+    checks: ImageChecks | None = None
 
 
-def waiting(session: Session, project_id: ProjectId, *, failed_before: datetime, limit: int) -> list[Waiting]:
-    """The first registrations that wait; one that failed comes back only if that was before `failed_before`."""
+def waiting(
+    session: Session,
+    project_id: ProjectId,
+    *,
+    failed_before: datetime,
+    now: datetime,
+    limit: int,
+    away: Sequence[str] = (),
+) -> list[Waiting]:
+    """The first registrations that wait; one that failed comes back only if that was before `failed_before`.
+
+    A failure after `now` was noted by a clock that was set back since, and delays nothing. What lies in a place that is
+    `away` (what its addresses begin with) is left out.
+    """
     fetched = sa.exists().where(FetchRow.registration_id == RegistrationRow.id)
     is_gone = sa.exists().where(RegistrationGoneRow.registration_id == RegistrationRow.id)
     resting = sa.exists().where(
         FailureRow.step == FETCH,
         FailureRow.subject == sa.cast(RegistrationRow.id, sa.Text),
-        sa.or_(has_no_tries_left(), FailureRow.failed_at > failed_before),
+        sa.or_(has_no_tries_left(), sa.and_(FailureRow.failed_at > failed_before, FailureRow.failed_at <= now)),
     )
     rows = session.execute(
         sa.select(*columns(Waiting, RegistrationRow))
         .where(RegistrationRow.project_id == project_id, ~fetched, ~is_gone, ~resting)
+        .where(*[~RegistrationRow.address.startswith(place, autoescape=True) for place in away])
         .order_by(RegistrationRow.id)
         .limit(limit)
     )
@@ -82,6 +96,8 @@ def record(
     with_text_first = sorted(found, key=lambda image: image.text is None)  # of copies, the one with a text is kept
     insert_new(session, ImageRow, [_row(image, project_id, now) for image in with_text_first])
     keep_fingerprints(session, {i.content_hash: i.fingerprint for i in found if i.fingerprint is not None})
+    checked = {i.content_hash: i.checks for i in found if i.checks is not None}
+    insert_new(session, ImageCheckRow, [to_row(checks, content_hash=name) for name, checks in checked.items()])
     hashes = {image.content_hash for image in found}
     rows = session.execute(
         sa.select(ImageRow.content_hash, ImageRow.id).where(
@@ -105,7 +121,13 @@ def content_hashes(session: Session) -> set[str]:
     return set(session.scalars(sa.select(ImageRow.content_hash).distinct()))
 
 
+def texts(session: Session, image_ids: Sequence[ImageId]) -> dict[ImageId, str | None]:
+    """The text of each of these images."""
+    rows = session.execute(sa.select(ImageRow.id, ImageRow.text).where(ImageRow.id.in_(image_ids)))
+    return {ImageId(image_id): text for image_id, text in rows}
+
+
 def _row(image: NewImage, project_id: ProjectId, now: datetime) -> dict[str, Any]:
     row = to_row(image, project_id=project_id, fetched_at=now)
-    del row["registration_id"], row["fingerprint"]
+    del row["registration_id"], row["fingerprint"], row["checks"]
     return row

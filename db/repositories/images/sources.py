@@ -32,12 +32,12 @@ def add(session: Session, project_id: ProjectId, address: str, now: datetime) ->
     return read(Source, row)
 
 
-def due(session: Session, project_id: ProjectId, before: datetime) -> list[Source]:
-    """The sources that were not read since `before`, oldest first."""
+def due(session: Session, project_id: ProjectId, before: datetime, now: datetime) -> list[Source]:
+    """The sources that were not read since `before`, oldest first. One read after `now`, by another clock, is due."""
     rows = session.scalars(
         sa.select(SourceRow)
         .where(SourceRow.project_id == project_id)
-        .where(sa.or_(SourceRow.looked_at.is_(None), SourceRow.looked_at <= before))
+        .where(sa.or_(SourceRow.looked_at.is_(None), SourceRow.looked_at <= before, SourceRow.looked_at > now))
         .order_by(SourceRow.id)
     )
     return read_all(Source, rows)

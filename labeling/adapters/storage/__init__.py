@@ -4,5 +4,6 @@ Offers `atomic_files.new_folder`, `atomic_files.place_folder`, `atomic_files.rea
 `atomic_files.write_whole`, `embedding_store.EmbeddingStore`, `embedding_store.MissingVectors`,
 `image_store.ImageStore`, `image_store.UPLOAD`, `mapped_rows.MappedRows`, `prediction_files.Predictions`,
 `prediction_files.keep_only`, `prediction_files.map_predictions`, `prediction_files.read_predictions`,
-`prediction_files.write_predictions`, `vectors_of_0_1_0.old_tables`, `vectors_of_0_1_0.take_over`.
+`prediction_files.write_predictions`, `storage_faults.Patience`, `storage_faults.explained`,
+`vectors_of_0_1_0.old_tables`, `vectors_of_0_1_0.take_over`.
 """

@@ -9,15 +9,17 @@ from __future__ import annotations
 import os
 import re
 import uuid
-from collections.abc import Set
+from collections.abc import Callable, Iterable, Set
 from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import TypeVar
 
 import fsspec
+from fsspec.implementations.local import LocalFileSystem
 
-from labeling.adapters.storage.storage_faults import explained
-from labeling.errors import BadAddress, NotFound
+from labeling.adapters.storage.storage_faults import Patience, explained
+from labeling.errors import BadAddress, NotFound, Unavailable
 
 __all__ = ["UPLOAD", "ImageStore"]
 
@@ -27,14 +29,25 @@ UPLOAD = "upload:"
 _HASH = re.compile(r"[0-9a-f]{64}")
 _EXTENSION = {"image/jpeg": ".jpg", "image/png": ".png"}
 _MEDIA_TYPE = {extension: media_type for media_type, extension in _EXTENSION.items()}
+T = TypeVar("T")
 
 
 class ImageStore:
-    """One folder or bucket, shared by all projects: the same bytes are kept once."""
+    """One folder or bucket, shared by all projects: the same bytes are kept once.
 
-    def __init__(self, address: str) -> None:
+    Parameters
+    ----------
+    address : str
+        Where it lies.
+    patience : Patience, optional
+        How long somebody waits for it, where it is not a folder of this machine. Without it the client's own retries
+        decide, and some take half a minute.
+    """
+
+    def __init__(self, address: str, patience: Patience | None = None) -> None:
         self._files, root = fsspec.url_to_fs(address)
         self._root = str(root).rstrip("/")
+        self._patience = None if isinstance(self._files, LocalFileSystem) else patience
 
     def keep_upload(self, data: bytes) -> str:
         """Keep uploaded bytes until they are fetched; returns the address to register them under."""
@@ -47,8 +60,8 @@ class ImageStore:
         path = self._path("uploads", address.removeprefix(UPLOAD))
         return self._read(path, "This upload is no longer kept. Upload the file again.")
 
-    def keep(self, content_hash: str, shown: bytes, media_type: str, original: bytes | None) -> None:
-        """Keep what is shown of an image, and its original bytes if the project wants them."""
+    def keep(self, content_hash: str, shown: bytes | Iterable[bytes], media_type: str, original: bytes | None) -> None:
+        """Keep what is shown of an image, whole or in pieces, and its original bytes if the project wants them."""
         if original is not None:
             self._write(self._path("originals", content_hash), original)
         self._write(self._path("shown", content_hash, _EXTENSION[media_type]), shown)
@@ -59,6 +72,8 @@ class ImageStore:
         for extension, media_type in _MEDIA_TYPE.items():
             with suppress(NotFound):
                 return self._read(self._path("shown", content_hash, extension), missing), media_type
+        if self._is_empty():
+            raise Unavailable("Nothing is in the image store. Is its disk mounted, and is its bucket there?")
         raise NotFound(missing)
 
     def keep_drawing(self, digest: str, jpeg: bytes) -> None:
@@ -83,7 +98,8 @@ class ImageStore:
             digest = _HASH.search(name.rsplit("/", 1)[-1])
             wanted = uploads if folder == "uploads" else keep
             if (digest is None or digest[0] not in wanted or path.endswith(".tmp")) and self._age(path) < before:
-                self._files.rm_file(path)
+                with explained("image"), suppress(FileNotFoundError):
+                    self._files.rm_file(path)
                 removed += 1
         return removed
 
@@ -91,17 +107,29 @@ class ImageStore:
         """Write, read and remove a small file, so that a doctor can say whether the storage works."""
         path = f"{self._root}/{uuid.uuid4().hex}.tmp"
         self._write(path, b"hardcase")
-        self._files.rm_file(path)
+        with explained("image"):
+            self._files.rm_file(path)
+
+    def _is_empty(self) -> bool:
+        try:
+            return not self._asked(lambda: self._files.ls(self._root, detail=False))
+        except FileNotFoundError:
+            return True
 
     def _everything(self) -> list[str]:
         found: list[str] = []
         for folder in ("uploads", "shown", "originals", "drawings"):
-            if self._files.exists(f"{self._root}/{folder}"):
+            with explained("image"), suppress(FileNotFoundError):
                 found += [str(path) for path in self._files.find(f"{self._root}/{folder}")]
         return found
 
     def _age(self, path: str) -> datetime:
-        modified: datetime = self._files.modified(path)
+        """When a file was written; now, for one that went away."""
+        try:
+            with explained("image"):
+                modified: datetime = self._files.modified(path)
+        except FileNotFoundError:
+            return datetime.now(UTC)
         return modified if modified.tzinfo else modified.replace(tzinfo=UTC)
 
     def _path(self, folder: str, digest: str, extension: str = "") -> str:
@@ -112,25 +140,34 @@ class ImageStore:
     def _read(self, path: str, missing: str) -> bytes:
         """The bytes of a file; NotFound with this message where it is not there."""
         try:
-            with explained("image"):
-                data: bytes = self._files.cat_file(path)
-                return data
+            data: bytes = self._asked(lambda: self._files.cat_file(path))
+            return data
         except FileNotFoundError as error:
             raise NotFound(missing) from error
 
-    def _write(self, path: str, data: bytes) -> None:
+    def _write(self, path: str, data: bytes | Iterable[bytes]) -> None:
+        if self._patience is not None and not isinstance(data, bytes):
+            data = b"".join(data)  # who is given up may not read on in what its caller has left
+        self._asked(lambda: self._write_whole(path, data), len(data) if isinstance(data, bytes) else 0)
+
+    def _write_whole(self, path: str, data: bytes | Iterable[bytes]) -> None:
         temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+        self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
+        try:
+            with self._files.open(temporary, "wb") as file:
+                for piece in [data] if isinstance(data, bytes) else data:
+                    file.write(piece)
+                _to_disk(file)
+            self._files.mv(temporary, path)
+        except Exception:
+            with suppress(Exception):  # what stays is collected later
+                self._files.rm_file(temporary)
+            raise
+
+    def _asked(self, do: Callable[[], T], size_bytes: int = 0) -> T:
+        """A call of the store, in the words of our errors."""
         with explained("image"):
-            self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
-            try:
-                with self._files.open(temporary, "wb") as file:
-                    file.write(data)
-                    _to_disk(file)
-                self._files.mv(temporary, path)
-            except OSError:
-                if self._files.exists(temporary):
-                    self._files.rm_file(temporary)
-                raise
+            return do() if self._patience is None else self._patience.call("image", do, size_bytes)
 
 
 def _to_disk(file: object) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from fastapi import APIRouter, Response
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
@@ -17,6 +17,7 @@ from db.views import dashboard
 from labeling.errors import Conflict
 from labeling.project import Project
 from labeling.types import ProjectId
+from service.operations.processes import read_processes
 from service.schema import check_schema
 from service.web.edge.access import CallerDep, Guarded
 from service.web.wiring import PartsDep, WebParts
@@ -65,7 +66,8 @@ def metrics(parts: PartsDep, caller: CallerDep) -> Response:
     with reading(parts.database) as session:
         visible = [project for project in projects.everyone(session) if caller.sees(project.config.name)]
         _count_projects(registry, session, visible)
-        _count_process(registry, session, parts.now(), None if caller.projects is None else [p.id for p in visible])
+        only = None if caller.projects is None else [project.id for project in visible]
+        _count_process(registry, session, parts, only)
     return Response(generate_latest(registry), media_type=METRICS_TYPE)
 
 
@@ -91,11 +93,17 @@ def _count_projects(registry: CollectorRegistry, session: Session, visible: Iter
             raised.labels(name, kind).set(count)
 
 
-def _count_process(registry: CollectorRegistry, session: Session, now: datetime, only: list[ProjectId] | None) -> None:
+def _count_process(
+    registry: CollectorRegistry, session: Session, parts: WebParts, only: list[ProjectId] | None
+) -> None:
     """Jobs and the webhooks' lag, of `only` these projects; a worker's counters are about all projects at once."""
+    home, now = parts.settings.home, parts.now()
     jobs = Gauge("hardcase_jobs", "Jobs that are remembered, by state.", ["job", "state"], registry=registry)
     for (job, state), count in dashboard.job_counts(session, only).items():
         jobs.labels(job, state).set(count)
+    up = Gauge("hardcase_process_stays_up", "Whether a process of `hardcase up` stays up.", ["name"], registry=registry)
+    for process in read_processes(home):
+        up.labels(process.name).set(process.stays_up)
     worker = Gauge("hardcase_worker", "Counters since a worker's start.", ["executor", "counter"], registry=registry)
     beat = Gauge("hardcase_worker_silent_seconds", "Since a worker's last beat.", ["executor"], registry=registry)
     for heartbeat in heartbeats.everyone(session):

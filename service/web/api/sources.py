@@ -13,7 +13,7 @@ from db.views import listings
 from db.views.listings import SourceItem
 from labeling.errors import Denied
 from service.ingest.allowed_places import allowed_source
-from service.ingest.register import add_source
+from service.ingest.register import add_source, checked_source
 from service.web.api.bodies import Body
 from service.web.api.paging import PagingDep, SliceOut
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
@@ -45,7 +45,8 @@ def list_sources(paging: PagingDep) -> SliceOut[SourceItem]:
 def create_source(parts: PartsDep, caller: CallerDep, project: ProjectDep, body: SourceIn) -> AddedOut:
     if caller.projects is not None:
         raise Denied("A key that is limited to some projects cannot add sources: they name files of the whole server.")
-    now, place = parts.now(), allowed_source(parts.settings, body.address)
+    now, allowed = parts.now(), allowed_source(parts.settings, body.address)
+    place = parts.patience.call("source", lambda: checked_source(allowed))
     with transaction(parts.database) as session:
         source = add_source(session, parts.jobs, project, place, now)
         audit.record(session, caller.name, "source.add", project.config.name, {"address": place}, now)

@@ -24,6 +24,7 @@ from service import auth
 from service.auth import PageSession
 from service.errors import Problem
 from service.label_studio.signed_urls import sign_picture
+from service.operations.processes import read_processes
 from service.web.edge.access import COOKIE, session_of
 from service.web.edge.request_log import request_id
 from service.web.wiring import WebParts, parts_of
@@ -42,6 +43,7 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
         "engineer": Role.ENGINEER,
         "form_token": auth.form_token(signing, held),
         "path": request.url.path,
+        "dead_processes": [one for one in read_processes(parts_of(request).settings.home) if not one.stays_up],
         **_of_project(parts_of(request), values.get("project")),
         **values,
     }

@@ -121,7 +121,7 @@ class LedgerBook:
             return Reply(call.status, call.reply, call.tokens_in, call.tokens_out, 0, 0.0, cached=True)
         self._check_price(question)
         if call is not None:
-            if call.state in (State.INTENT, State.SENT) and call.lease_until > self.now():
+            if call.state in (State.INTENT, State.SENT) and call_ledger.is_under_way(call.lease_until, self.now()):
                 return _Wait(POLL_S, "another worker is asking the same")
             if self._abandon(session, call) is State.AMBIGUOUS and self.endpoint.when_silent == "charge":
                 return _not_sent_again(self.endpoint)
@@ -141,9 +141,9 @@ class LedgerBook:
     def _must_wait(self, session: Session, question: Question) -> _Wait | None:
         now, limits = self.now(), self.endpoint.limits
         busy = call_ledger.in_flight(session, self.endpoint.name, now)
-        failed, last = call_ledger.failures_in_a_row(session, self.endpoint.name)
+        failed, last = call_ledger.failures_in_a_row(session, self.endpoint.name, now)
         if failed >= BREAK_AFTER and last is not None:
-            rest_s = BREAK_S - (now - last).total_seconds()
+            rest_s = BREAK_S - abs(now - last).total_seconds()
             if rest_s > 0:
                 return _Wait(rest_s, f"it failed {failed} times in a row", in_place=False)
             if busy:

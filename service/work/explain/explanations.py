@@ -22,7 +22,7 @@ from db.repositories.reviews.reviews import Review
 from db.repositories.running import failures
 from db.session import reading
 from labeling.adapters.storage.embedding_store import MissingVectors
-from labeling.errors import Invalid, NotFound, Unavailable
+from labeling.errors import Invalid, NotFound
 from labeling.explain.occlusion import covered, occlusion_map, stacked, strip
 from labeling.prelabel.encoders.decode import open_shown
 from labeling.prelabel.engine import Engine, Item, doublings
@@ -118,7 +118,7 @@ def _draw(
         pictures = [] if engine is None else [_lit(parts, project, engine, review, label)]
         if near:
             pictures.append(strip([(_open(parts, one.content_hash), one.label) for one in near]))
-    except (Invalid, NotFound, Unavailable, RuntimeError, ValueError) as error:
+    except (Invalid, NotFound, RuntimeError, ValueError) as error:
         note_failure(parts, project, STEP, str(review.id), f"{type(error).__name__}: {error}")
         return False
     drawn = pictures[0] if len(pictures) == 1 else stacked(*pictures)

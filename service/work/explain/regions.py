@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from db.repositories.projects import projects
 from db.repositories.reviews.reviews import Review
 from db.repositories.running import failures
-from db.session import reading
+from db.session import reading, transaction
 from labeling.errors import Invalid, NotFound, Unavailable
 from labeling.prelabel.encoders.decode import open_shown
 from labeling.project import LabelClass, Project
@@ -47,8 +47,12 @@ def _finder_of(parts: Parts, project: Project) -> RegionFinder | None:
             return None
     try:
         return _load(project.config.policy.regions)
-    except (Invalid, NotFound, Unavailable) as error:
+    except (Invalid, NotFound) as error:
         note_failure(parts, project, STEP, subject, error.message)
+        return None
+    except Unavailable as error:
+        with transaction(parts.database) as session:
+            failures.wait(session, project.id, STEP, subject, error.message, parts.now())
         return None
 
 

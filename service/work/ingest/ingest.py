@@ -1,17 +1,17 @@
 """Two steps of ingest: read the sources that are due, and fetch the bytes of what is registered.
 
 In: a project. Out: registrations, and of each the image that it is: checked, upright, stripped of metadata, stored by
-hash. What cannot be used is quarantined with a reason, and the rest goes on. Doing a step again changes nothing.
+hash. What cannot be used is quarantined with a reason, what lies in a place that is away waits, and the rest goes on.
+Doing a step again changes nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import timedelta
-from threading import Lock
 
+from db.outages import outage_of
 from db.repositories.images import images, registrations, sources
 from db.repositories.images.images import FETCH, NewImage, Waiting
 from db.repositories.images.sources import Source
@@ -21,20 +21,15 @@ from db.repositories.projects import projects
 from db.repositories.reviews import overlays
 from db.repositories.running import failures
 from db.session import reading, transaction
-from labeling.adapters.sources.fetching import Fetcher
-from labeling.adapters.sources.folders import read_file
 from labeling.adapters.storage.image_store import UPLOAD
-from labeling.errors import BadAddress, BadArchive, Invalid, NotFound, StorageFull, Unavailable
-from labeling.ingest.decoding import check_header, decode, encode_shown
-from labeling.ingest.fingerprints import fingerprint
-from labeling.ingest.hashing import content_hash, perceptual_hash
-from labeling.ingest.text import words_of
-from labeling.project import Project
-from labeling.slices import batches
-from labeling.types import ImageId, LabelSource, ProjectId, RegistrationId
-from service.ingest.allowed_places import check_file
-from service.ingest.register import ROWS_A_TRANSACTION, items_of, limits_of, sort_out
-from service.label_studio.adopted_tasks import STUDIO, studio_path
+from labeling.errors import HardcaseError, Unavailable
+from labeling.project import RANDOM_SAMPLE, Project
+from labeling.types import ImageId, LabelSource, ProjectId
+from service.logs import get_logger
+from service.work.ingest.contradictions import note_contradictions
+from service.work.ingest.fetching import Failed, Fetching, attempts_of
+from service.work.ingest.places import places_of
+from service.work.ingest.sources import read_source
 from service.work.wiring import Parts
 
 REST = timedelta(seconds=60)
@@ -42,45 +37,42 @@ REST = timedelta(seconds=60)
 GRACE = timedelta(hours=1)
 """How old a file without a row must be before it is collected: its row may be about to be written."""
 THREADS = 4
-LARGE_PIXELS = 10_000_000
-"""From here on images are decoded one at a time, so that memory is bounded by the largest and not by the batch."""
+DIED = "The worker ended while it decoded this image. Save it again as PNG or JPEG, then retry."
 SOURCE = "source"
+log = get_logger(__name__)
 
 
 def look(parts: Parts, project_id: ProjectId) -> dict[str, int]:
-    """Read every source that is due; register what is new or changed, note what is gone."""
+    """Read every source that is due; register what is new or changed, note what is gone. A bad one stops no other."""
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
         before = parts.now() - timedelta(seconds=project.config.policy.source_every_s)
-        due = sources.due(session, project_id, before)
+        due = sources.due(session, project_id, before, parts.now())
     counts = {"new": 0, "changed": 0, "gone": 0}
     for source in due:
-        started = parts.now()
-        try:
-            found = _read_source(parts, project, source)
-        except (Unavailable, BadAddress, BadArchive) as error:
-            _note_failure(parts, project_id, source, error.message)
-            continue
-        counts = {name: counts[name] + found[name] for name in counts}
-        with transaction(parts.database) as session:
-            sources.note_read(session, source.id, started)
-            failures.clear(session, SOURCE, str(source.id))
+        if not places_of(parts).rests(source.address):
+            found = _look_into(parts, project, source)
+            counts = {name: counts[name] + found[name] for name in counts}
     return counts
 
 
 def fetch_batch(parts: Parts, project_id: ProjectId, size: int = 64) -> dict[str, int]:
     """Fetch the next `size` registrations; `left` is 1 while more wait."""
+    count_the_dead(parts, project_id)
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
-        found = images.waiting(session, project_id, failed_before=parts.now() - REST, limit=size + 1)
-    fetching = _Fetching(parts, project)
+        now, away = parts.now(), places_of(parts).resting()
+        found = images.waiting(session, project_id, failed_before=now - REST, now=now, limit=size + 1, away=away)
+    fetching = Fetching(parts, project)
     with ThreadPoolExecutor(THREADS, thread_name_prefix="fetch") as pool:
         results = list(pool.map(fetching.fetch, found[:size]))
     done = [result for result in results if isinstance(result, NewImage)]
-    failed = [result for result in results if isinstance(result, _Failed)]
+    failed = [result for result in results if isinstance(result, Failed)]
     parts.failpoint("fetch.before_write")
     _write(parts, project, found, done, failed)
     parts.failpoint("fetch.after_write")
+    if len(found) <= size:
+        parts.decoders.rest()
     return {"done": len(done), "failed": len(failed), "left": int(len(found) > size)}
 
 
@@ -93,124 +85,77 @@ def collect(parts: Parts) -> dict[str, int]:
     return {"removed": parts.images.collect(keep, uploads=uploads, before=before)}
 
 
-def _read_source(parts: Parts, project: Project, source: Source) -> dict[str, int]:
-    with reading(parts.database) as session:
-        before = registrations.standing(session, source.id)
-    counts = {"new": 0, "changed": 0}
-    for chunk in batches(items_of(source.address), ROWS_A_TRANSACTION):
-        usable, bad = sort_out(project, chunk)
-        for item in usable:
-            before.pop(item.reference, None)
-        with reading(parts.database) as session:
-            known = registrations.known(session, project.id, [item.reference for item in usable])
-        moved = [i for i in usable if i.reference not in known or registrations.differs(i, known[i.reference])]
-        if moved or bad:
-            with transaction(parts.database) as session:
-                registered = registrations.register(session, project.id, moved, parts.now(), source.id)
-                for reference, reason in bad:
-                    subject = f"{project.id}:{reference}"
-                    failures.record(session, project.id, "register", subject, reason, True, parts.now())
-            counts = {"new": counts["new"] + registered.new, "changed": counts["changed"] + registered.changed}
-    return {**counts, "gone": _note_gone(parts, list(before.values()))}
-
-
-def _note_gone(parts: Parts, missing: Sequence[RegistrationId]) -> int:
-    total = 0
-    for chunk in batches(missing, ROWS_A_TRANSACTION):
+def _look_into(parts: Parts, project: Project, source: Source) -> dict[str, int]:
+    """Read one source and note how that went; of one that cannot be read nothing counts as gone."""
+    started = parts.now()
+    try:
+        found = read_source(parts, project, source)
+    except Unavailable as error:  # it is due again as soon as its place has rested
+        places_of(parts).failed(source.address)
         with transaction(parts.database) as session:
-            total += registrations.gone(session, chunk, parts.now())
-    return total
+            reason = f"{source.address}: {error.message}"
+            failures.wait(session, project.id, SOURCE, str(source.id), reason, parts.now())
+    except Exception as error:  # a source that is wrong in a way that nobody thought of leaves the others alone
+        if outage_of(error) is not None:
+            raise  # our own database
+        reason = error.message if isinstance(error, HardcaseError) else f"{type(error).__name__}: {error}"
+        log.warning("a source cannot be read", source=source.id, project=project.id, exc_info=error)
+        _note_failure(parts, project.id, source, reason)
+    else:
+        places_of(parts).answered(source.address)
+        with transaction(parts.database) as session:
+            sources.note_read(session, source.id, started)
+            failures.clear(session, SOURCE, str(source.id))
+        return found
+    return {"new": 0, "changed": 0, "gone": 0}
+
+
+def count_the_dead(parts: Parts, project_id: ProjectId) -> None:
+    """Count a try for each image that was being decoded when a worker died; the second sets the image aside."""
+    left = attempts_of(parts).left_over(project_id)
+    if not left:
+        return
+    with transaction(parts.database) as session:
+        for registration_id in left:
+            subject = str(registration_id)
+            again = failures.reason_of(session, FETCH, subject) == DIED
+            at = parts.now() - REST  # tried again at once
+            failures.record(session, project_id, FETCH, subject, DIED, again, at)
+    for note in left.values():
+        note.unlink(missing_ok=True)
 
 
 def _note_failure(parts: Parts, project_id: ProjectId, source: Source, reason: str) -> None:
-    """A source that cannot be read is read again when it is due; nothing in it counts as gone."""
+    """A source that cannot be used is read again when it is due."""
     with transaction(parts.database) as session:
         sources.note_read(session, source.id, parts.now())
         failures.record(session, project_id, SOURCE, str(source.id), f"{source.address}: {reason}", False, parts.now())
 
 
-@dataclass(frozen=True, slots=True)
-class _Failed:
-    """Why one registration gave no image; `final` = trying again cannot help."""
-
-    registration_id: RegistrationId
-    reason: str
-    final: bool
-
-
-class _Fetching:
-    """Fetches registrations of one project, several at a time."""
-
-    def __init__(self, parts: Parts, project: Project) -> None:
-        settings = parts.settings
-        self._parts, self._policy = parts, project.config.policy
-        self._limits = limits_of(settings)
-        self._web = Fetcher(max_bytes=settings.max_image_bytes, allow_private=settings.allow_private_addresses)
-        self._large = Lock()
-
-    def fetch(self, item: Waiting) -> NewImage | _Failed:
-        try:
-            data = self._read(item.address)
-            header = check_header(data, self._limits)
-            if header.width * header.height < LARGE_PIXELS:
-                return self._store(item, data)
-            with self._large:
-                return self._store(item, data)
-        except StorageFull:
-            raise  # nothing is wrong with the image: the whole step waits for free space
-        except (Invalid, NotFound) as error:
-            return _Failed(item.id, error.message, final=True)
-        except Unavailable as error:
-            return _Failed(item.id, error.message, final=False)
-
-    def _read(self, address: str) -> bytes:
-        if address.startswith(UPLOAD):
-            return self._parts.images.read_upload(address)
-        if address.lower().startswith(("http://", "https://")):
-            return self._web.fetch(address).data
-        if address.startswith(STUDIO):
-            found = self._parts.label_studio.read_file(
-                studio_path(address.removeprefix(STUDIO)), self._limits.max_bytes
-            )
-            return self._web.fetch(found.elsewhere).data if found.elsewhere else found.data
-        return read_file(check_file(self._parts.settings, address), self._limits.max_bytes)
-
-    def _store(self, item: Waiting, data: bytes) -> NewImage:
-        decoded = decode(data, self._limits)
-        shown, media_type = encode_shown(decoded)
-        digest = content_hash(data)
-        self._parts.failpoint("fetch.before_store")
-        self._parts.images.keep(digest, shown, media_type, data if self._policy.keep_originals else None)
-        return NewImage(
-            registration_id=item.id,
-            content_hash=digest,
-            perceptual_hash=perceptual_hash(decoded.image),
-            format=decoded.format,
-            width=decoded.image.width,
-            height=decoded.image.height,
-            size_bytes=len(data),
-            text=words_of(item.text, item.details, self._policy.metadata_as_text),
-            details=item.details,
-            fingerprint=fingerprint(decoded.image),
-        )
-
-
 def _write(
-    parts: Parts, project: Project, found: Sequence[Waiting], done: Sequence[NewImage], failed: Sequence[_Failed]
+    parts: Parts, project: Project, found: Sequence[Waiting], done: Sequence[NewImage], failed: Sequence[Failed]
 ) -> None:
     now = parts.now()
     with transaction(parts.database) as session:
         joined = images.record(session, project.id, done, now)
         labelled = [(item, joined[item.id]) for item in found if item.known_label and item.id in joined]
         standing = labels.current_of(session, [image_id for _, image_id in labelled])
-        labels.append(session, project.id, _new_labels(labelled, set(standing)), now)
+        new = _new_labels(project, labelled, set(standing))
+        labels.append(session, project.id, new, now)
+        values = {one.image_id: one.value for one in standing.values()} | {one.image_id: one.value for one in new}
+        note_contradictions(session, project, [(i, joined[i.id]) for i in found if i.id in joined], values, now)
         failures.clear(session, FETCH, *[str(image.registration_id) for image in done])
         for one in failed:
-            failures.record(session, project.id, FETCH, str(one.registration_id), one.reason, one.final, now)
+            subject = str(one.registration_id)
+            if one.away:
+                failures.wait(session, project.id, FETCH, subject, one.reason, now)
+            else:
+                failures.record(session, project.id, FETCH, subject, one.reason, one.final, now)
 
 
-def _new_labels(found: Sequence[tuple[Waiting, ImageId]], labelled: set[ImageId]) -> list[NewLabel]:
+def _new_labels(project: Project, found: Sequence[tuple[Waiting, ImageId]], labelled: set[ImageId]) -> list[NewLabel]:
     """The labels that came with the images; an image that has a label keeps it."""
+    imported = LabelSource.SAMPLE if project.config.policy.imported == RANDOM_SAMPLE else LabelSource.IMPORT
     new: dict[ImageId, NewLabel] = {}
     for item, image_id in found:
         if image_id in labelled or image_id in new:
@@ -218,7 +163,7 @@ def _new_labels(found: Sequence[tuple[Waiting, ImageId]], labelled: set[ImageId]
         new[image_id] = NewLabel(
             image_id=image_id,
             value=item.known_label,
-            source=LabelSource.GOLD if item.gold else LabelSource.IMPORT,
+            source=LabelSource.GOLD if item.gold else imported,
             author="ingest",
             reason="came with the image",
             evidence={"registration": item.id, "reference": item.reference},

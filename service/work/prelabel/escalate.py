@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from db.outages import outage_of
 from db.repositories.engines import call_ledger, engines_in_force, prelabels
 from db.repositories.engines.engines_in_force import Stage
 from db.repositories.engines.prelabels import PendingImage
@@ -120,7 +121,10 @@ def _load_all(parts: Parts, project: Project) -> tuple[list[_Turn], Unavailable 
         except Unavailable as error:
             away = error
         except (Invalid, NotFound, ImportError, OSError, RuntimeError, ValueError) as error:
-            _give_up(parts, project, use, f"{use.engine} cannot be used: {error}")
+            outage = outage_of(error)
+            if outage is None:
+                _give_up(parts, project, use, f"{use.engine} cannot be used: {error}")
+            away = outage or away
         else:
             if engine is None:  # too little is known yet for it to start from
                 continue

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from PIL import Image
 
+from db.outages import outage_of
 from db.repositories.engines.prelabels import PendingImage
 from labeling.errors import EndpointSilent, EnginePaused, HardcaseError, Invalid, NotFound, OverBudget, Unavailable
 from labeling.prelabel.encoders.decode import open_shown
@@ -99,7 +100,9 @@ def _infer_alone(
     except Unavailable as error:
         result.away = error
     except (HardcaseError, ValueError, RuntimeError) as error:
-        result.failed[image] = f"{type(error).__name__}: {error}"[:_REASON]
+        result.away = outage_of(error)
+        if result.away is None:
+            result.failed[image] = f"{type(error).__name__}: {error}"[:_REASON]
 
 
 def _infer(

@@ -46,7 +46,7 @@ def follow(
     quiet = {
         (one.kind, one.subject)
         for one in lately
-        if one.ended_at is not None and one.ended_by != AUTHOR and now - one.ended_at < QUIET
+        if one.ended_at is not None and one.ended_by != AUTHOR and abs(now - one.ended_at) < QUIET
     }
     raised, keeping = 0, set()
     for watch in watches:

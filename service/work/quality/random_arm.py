@@ -41,11 +41,12 @@ from service.work.pool.saved_versions import load_classifier, pin_of_card
 from service.work.pool.training_set import truth_of
 from service.work.wiring import Parts
 
-__all__ = ["refresh_random_arm"]
+__all__ = ["GROWN", "refresh_random_arm"]
 
 PART = ":random_arm"
 FORMAT = "2"
 GROWN = 1.1
+"""The figure is counted anew when the sample has grown so many times."""
 COMPARED_AT = (40, 100, 300)
 """So many answered images of the stream, and the strategy may be changed."""
 SIZES = (0.25, 0.5, 1.0)

@@ -89,7 +89,7 @@ def _due(session: Session, project: Project, newest: int, fingerprint: str, now:
     changed = newest - kept.last_label_id
     enough = max(CHANGED_LEAST, CHANGED_SHARE * kept.labels)
     handled = fingerprint != kept_fingerprint(session, project.id, PART)
-    an_hour_passed = now - figures[name_of(LabelErrors)].computed_at >= AGAIN_AFTER
+    an_hour_passed = abs(now - figures[name_of(LabelErrors)].computed_at) >= AGAIN_AFTER
     return changed >= enough or ((changed > 0 or handled) and an_hour_passed)
 
 

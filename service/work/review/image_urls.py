@@ -19,7 +19,7 @@ from labeling.review.controls import Controls
 from labeling.review.hint_text import Hint
 from labeling.review.payloads import NO_HINT
 from service.label_studio.adopted_tasks import controls_of
-from service.label_studio.signed_urls import expiry_of, key_id, sign_media, sign_region
+from service.label_studio.signed_urls import LONGEST_LIFE, expiry_of, key_id, sign_media, sign_region
 from service.work.wiring import Parts
 
 LIFE = timedelta(days=60)
@@ -58,6 +58,6 @@ def _is_good(parts: Parts, address: str) -> bool:
     if not address.startswith(f"{parts.settings.address}/") or ours not in address:
         return False
     try:
-        return expiry_of(address) - parts.now() > LEFT
+        return LEFT < expiry_of(address) - parts.now() <= LONGEST_LIFE
     except Invalid:
         return False

@@ -31,6 +31,8 @@ SYNC_BATCH = 100
 LABEL_BATCH = 500
 NAMED_AT_ONCE = 5_000
 OVERLAP = timedelta(seconds=30)
+FAR_AHEAD = timedelta(minutes=10)
+"""A change that lies so far ahead was noted by a clock that was set back since; two machines' clocks differ by less."""
 """Tasks that changed this long before the newest change read are read again: times are not given in order."""
 
 
@@ -69,7 +71,7 @@ def sync(parts: Parts, project_id: ProjectId, *, full: bool = False) -> dict[str
 
 
 def _changes(parts: Parts, project: Project, place: Place, hints: Sequence[inbox.Hint], full: bool) -> _Changes:
-    since = None if full else _since(place)
+    since = None if full else _since(place, parts.now())
     if since is None:
         read_studio_project(parts, project, place)  # a project that is gone must not be taken for an empty one
     tasks = {task.task_id: task for task in parts.label_studio.changed(place.ls_project_id, since)}
@@ -91,17 +93,24 @@ def _changes(parts: Parts, project: Project, place: Place, hints: Sequence[inbox
     return _Changes(tasks, sorted((again | (hinted & set(read_at))) - lost), gone)
 
 
-def _since(place: Place) -> datetime | None:
-    """Changes after this time may be new; None where nothing was read yet."""
+def _since(place: Place, now: datetime) -> datetime | None:
+    """Changes after this time may be new; None where nothing was read yet, or by another clock."""
+    if _is_far_ahead(place, now):
+        return None
     if place.swept_until is None or place.swept_at is None:
         return place.swept_until
     return place.swept_until - OVERLAP
 
 
+def _is_far_ahead(place: Place, now: datetime) -> bool:
+    """Whether what was read last lies so far ahead that everything is to be read once more."""
+    return place.swept_until is not None and place.swept_until > now + FAR_AHEAD
+
+
 def _note_how_far(session: Session, place: Place, tasks: Iterable[Changed], began: datetime) -> None:
     """Note the newest change read; once nothing newer came for a while, nothing older can come either."""
-    newest = max((task.updated_at for task in tasks), default=None)
-    if newest is not None and (place.swept_until is None or newest > place.swept_until):
+    newest = max((task.updated_at for task in tasks if task.updated_at <= began + FAR_AHEAD), default=None)
+    if newest is not None and (place.swept_until is None or newest > place.swept_until or _is_far_ahead(place, began)):
         label_studio.note(session, place.project_id, swept_until=newest, swept_at=began)
     elif place.swept_at is not None and began - place.swept_at > OVERLAP:
         label_studio.note(session, place.project_id, swept_at=None)

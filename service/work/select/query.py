@@ -14,15 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from db.repositories.images import progress
 from db.repositories.projects import projects
-from db.repositories.queries import comparisons, gold, queries, stream
+from db.repositories.queries import comparisons, gold, imported_samples, queries, stream
 from db.repositories.queries.comparisons import Comparison
 from db.repositories.queries.examples import fingerprint
 from db.repositories.queries.queries import NewQuery, NewReview
 from db.repositories.reviews import reviews
 from db.session import reading, transaction
 from labeling.jobs import Trigger
-from labeling.project import Project
+from labeling.project import RANDOM_SAMPLE, Project
 from labeling.quality.labels.label_errors import cross_validated
 from labeling.quality.random_arm import Payoff
 from labeling.select.query.draw import Candidates, Drawn, Pick, draw_query
@@ -84,7 +85,12 @@ def choose_query(parts: Parts, project_id: ProjectId, trigger: Trigger, *, force
     Returns how many images were asked for, and the query's number (0 if there is none).
     """
     facts = _read(parts, project_id, force)
-    if facts is not None and facts.share and not _measures(facts.project):
+    if facts is not None and facts.share and facts.project.config.policy.imported == RANDOM_SAMPLE:
+        if facts.number == 1 and _arrives(parts, project_id):
+            return {"asked": 0, "query": 0}
+        if _place_sample(parts, facts):
+            facts = _read(parts, project_id, force)
+    if facts is not None and facts.share > _drawn_share(facts) and not _measures(facts.project):
         _reserve_nothing(parts, facts)
         facts = _read(parts, project_id, force)
     if facts is None:
@@ -234,17 +240,43 @@ def _measures(project: Project) -> bool:
     return bool(project.config.policy.shares.random_first or project.config.policy.shares.random)
 
 
+def _arrives(parts: Parts, project_id: ProjectId) -> bool:
+    """Whether images of a random sample may still be on their way: their place depends on how many there are."""
+    with reading(parts.database) as session:
+        return progress.arriving(session, project_id) > 0
+
+
+def _place_sample(parts: Parts, facts: _Facts) -> int:
+    with transaction(parts.database) as session:
+        most = _cursor(facts) if facts.order.drawn.any() or facts.number > 1 else 1.0
+        placed = imported_samples.place(session, facts.project.id, most, parts.now())
+        if most == 1.0 and placed / max(facts.groups, 1) > facts.share:
+            share = placed / facts.groups
+            imported_samples.reserve_all(session, facts.project.id, share, facts.groups, parts.now())
+        return placed
+
+
 def _reserve_nothing(parts: Parts, facts: _Facts) -> None:
-    """What nobody will ever ask about is not kept from being learnt from."""
+    """What nobody will ever ask about is not kept from being learnt from; what was drawn goes on measuring."""
     by = Actor(AUTHOR, "the policy gives no share of the queries to the random stream", parts.now())
     with transaction(parts.database) as session:
-        stream.reserve(session, facts.project.id, 0.0, facts.groups, by)
+        stream.reserve(session, facts.project.id, _drawn_share(facts), facts.groups, by)
+
+
+def _cursor(facts: _Facts) -> float:
+    drawn = facts.order.positions[facts.order.drawn & (facts.order.positions < facts.share)]
+    return float(drawn.max(initial=0.0))
+
+
+def _drawn_share(facts: _Facts) -> float:
+    """The share that holds just what was drawn."""
+    cursor = _cursor(facts)
+    return float(np.nextafter(cursor, 1.0)) if cursor else 0.0
 
 
 def _share(facts: _Facts) -> float:
     """The share to reserve from here on."""
-    drawn = facts.order.positions[facts.order.drawn & (facts.order.positions < facts.share)]
-    return reserved_share(facts.groups, facts.share, cursor=float(drawn.max(initial=0.0)))
+    return reserved_share(facts.groups, facts.share, cursor=_cursor(facts))
 
 
 def _write(

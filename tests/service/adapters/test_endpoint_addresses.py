@@ -8,14 +8,12 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from labeling.errors import HardcaseError, Invalid
+from labeling.errors import BadAddress, HardcaseError, Invalid
 from labeling.project import EngineUse, Project
-from service.ingest.register import add_source
-from service.jobs.jobs import Jobs
+from service.ingest.register import checked_source
 from service.projects.project_file import EngineUseIn, PolicyIn, ProjectFile, parse_project
 from service.settings import Settings
 from service.work.engines.factory import make_engine
-from tests.conftest import NOW
 from tests.scripted_endpoint import Answer, answering
 
 MakeProject = Callable[..., Project]
@@ -69,8 +67,6 @@ def test_no_key_of_a_project_takes_an_address(model: type, key: str) -> None:
 @pytest.mark.parametrize(
     "address", ["http://169.254.169.254/latest", "https://internal/", "ftp://inside/x", "file::http://x/"]
 )
-def test_a_source_is_no_web_address(database: sa.Engine, make_project: MakeProject, address: str) -> None:
-    project = make_project(database)
-
-    with sa.orm.Session(database) as session, pytest.raises(HardcaseError):
-        add_source(session, Jobs(database), project, address, NOW)
+def test_a_source_is_no_web_address(address: str) -> None:
+    with pytest.raises(BadAddress):
+        checked_source(address)

@@ -14,7 +14,7 @@ from db.session import reading, transaction
 from db.tables import ImageRow
 from labeling.adapters.storage.prediction_files import write_predictions
 from labeling.project import Project
-from labeling.quality.metrics import clopper_pearson
+from labeling.quality.finite_samples import finite_interval
 from labeling.types import NONE_OF_THESE, ReviewKind
 from service.figures.figures import stored
 from service.figures.machine_labels import MachineLabels
@@ -74,7 +74,8 @@ def test_each_threshold_counts_images_without_a_label_and_the_sample_above_it(gr
     right = sum(image not in ground.reserved[:WRONG] for image in above)
     assert (loosest.n, loosest.right, loosest.known) == (len(above), right, len(above) >= 30)
     if loosest.known:
-        lower, upper = clopper_pearson(right, len(above), 0.9875)
+        of_all = finite_interval(right, len(above), len(above) + loosest.images, 0.9875)
+        lower, upper = ((count - right) / loosest.images for count in of_all)
         assert (loosest.lower, loosest.upper) == (pytest.approx(lower, abs=1e-4), pytest.approx(upper, abs=1e-4))
         assert loosest.lower <= lower  # never rounded up
         assert loosest.precision is not None and loosest.lower <= loosest.precision <= loosest.upper

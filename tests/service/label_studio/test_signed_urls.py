@@ -41,6 +41,16 @@ def test_a_genuine_address_passes_until_it_expires() -> None:
     assert expiry_of("http://host" + address) == LATER
 
 
+def test_an_address_from_a_clock_that_was_far_ahead_is_refused() -> None:
+    """It was made in ten years from now, for as long as every other."""
+    ahead = NOW + timedelta(days=3_650)
+    address = sign_media(SECRET, token="tok", expires_at=ahead + timedelta(days=60), now=ahead)
+
+    check(address, now=ahead)
+    with pytest.raises(Denied, match="expired"):
+        check(address, now=NOW)
+
+
 @pytest.mark.parametrize("late_s", [0, 1, 3600])
 def test_an_expired_address_is_refused(late_s: int) -> None:
     address = sign_media(SECRET, token="tok", expires_at=LATER, now=NOW)

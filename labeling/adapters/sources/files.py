@@ -1,0 +1,256 @@
+"""Files and folders at an address, local or in an object store: what is there, and its bytes.
+
+In: an address. Out: bytes or a listing, or an error that says what to do. An address is a name: nothing in it is taken
+for a chain or a pattern, and a name that is there in another normal form is found. This is the one place where errors
+of file systems become ours: a place that does not answer is Unavailable, and never taken for one where nothing is.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import posixpath
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from labeling.adapters.storage.storage_faults import explained
+from labeling.errors import BadAddress, BadImage, Invalid, Unavailable
+from labeling.normal_form import clean_name
+
+__all__ = [
+    "absolute",
+    "entries_of",
+    "file_exists",
+    "files_at",
+    "folder_exists",
+    "names_file",
+    "open_file",
+    "read_file",
+    "start_of",
+]
+
+_PROTOCOLS = frozenset({"file", "local", "memory", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"})
+_NO_NAME = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL})
+"""What a folder of this machine says to a name that nothing has, or that nothing can have."""
+_IN_PART = "The file came only in part. It is tried again."
+_SPENT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOBUFS})
+"""What this machine says when it has no more of something: no fault of the file that was asked for."""
+
+
+def absolute(address: str) -> str:
+    """The one way to write an address: a local path in full, without links; other addresses as they are."""
+    protocol, separator, _ = address.partition("://")
+    try:
+        clean_name(address)
+    except Invalid as error:
+        raise BadAddress(f"This is not a folder or file that can be read. {error.message}") from error
+    if not separator:
+        return Path(address).expanduser().resolve().as_posix()
+    if protocol not in _PROTOCOLS or "::" in address:
+        raise BadAddress(f"{protocol}:// cannot be a source. Use a folder, s3://, gs:// or az://.")
+    return address.rstrip("/")
+
+
+def folder_exists(address: str) -> bool:
+    """Whether a folder is there; Unavailable where its place does not answer."""
+    return _kind(*files_at(address)) == "directory"
+
+
+def file_exists(address: str) -> bool:
+    """Whether a file is there; Unavailable where its place does not answer."""
+    return _kind(*files_at(address)) == "file"
+
+
+def names_file(address: str) -> bool:
+    """As `file_exists`, but where it may not be asked, as in a bucket that nobody may list, there is none."""
+    try:
+        return file_exists(address)
+    except Unavailable as error:
+        if isinstance(error.__cause__, PermissionError):
+            return False
+        raise
+
+
+@contextmanager
+def open_file(address: str) -> Iterator[BinaryIO]:
+    """A file to read from its beginning.
+
+    Raises
+    ------
+    BadAddress
+        It is not there.
+    Unavailable
+        Its place does not answer, or stops before the file ends, now or while it is read.
+    """
+    files, path = files_at(address)
+    with _asked():
+        file = files.open(path, "rb")
+    try:
+        yield cast(BinaryIO, io.BufferedReader(_Translated(file)))
+    finally:
+        file.close()
+
+
+def read_file(address: str, max_bytes: int) -> bytes:
+    """The bytes of one file; one whose name is there in another normal form is found.
+
+    Raises
+    ------
+    BadAddress, BadImage
+        It is not there, or has more than `max_bytes`.
+    Unavailable
+        Its place does not answer, or does not allow it to be read.
+    """
+    files, path = files_at(address)
+    with _asked():
+        try:
+            data = _start(files, path, max_bytes + 1)
+        except FileNotFoundError:
+            if path.isascii():
+                raise
+            data = _start(files, _as_it_is_written(files, path), max_bytes + 1)
+    if len(data) > max_bytes:
+        raise BadImage(f"The file has over {max_bytes:,} bytes. Make it smaller.")
+    return data
+
+
+def files_at(address: str) -> tuple[Any, str]:
+    """The file system of an address, and the path in it; a local path is one whatever stands in it."""
+    protocol, separator, _ = address.partition("://")
+    try:
+        kind = fsspec.get_filesystem_class(protocol if separator else "file")
+        options = kind._get_kwargs_from_urls(address) if separator else {}
+        return kind(**options), str(kind._strip_protocol(address)) if separator else address.rstrip("/") or "/"
+    except (ImportError, ValueError) as error:
+        raise BadAddress(f"{protocol}:// needs a library that is not installed: {error}") from error
+
+
+def entries_of(files: Any, folder: str) -> list[dict[str, Any]]:
+    """What lies in a folder, as fsspec describes it; BadAddress where this folder alone cannot be read."""
+    with _one_of(files):
+        return list(files.ls(folder, detail=True))
+
+
+def start_of(files: Any, path: str, size: int) -> bytes:
+    """The first bytes of a file; BadAddress where this file alone cannot be read."""
+    with _one_of(files):
+        return _start(files, path, size)
+
+
+@contextmanager
+def _asked() -> Iterator[None]:
+    """For a file that was named: it is there, or is no more, or its place is away."""
+    try:
+        with explained("source"):
+            yield
+    except (FileNotFoundError, Unavailable) as error:
+        cause = _cause(error)
+        if _names_nothing(cause):
+            raise BadAddress("The file is not there any more. Ingest its folder again.") from error
+        if isinstance(cause, PermissionError):
+            raise Unavailable("The file may not be read. Change its permissions. It is tried again.") from cause
+        raise
+
+
+@contextmanager
+def _one_of(files: Any) -> Iterator[None]:
+    """For one file or folder of many: BadAddress where it alone cannot be read, so that the others go on."""
+    try:
+        with explained("source"):
+            yield
+    except (FileNotFoundError, Unavailable) as error:
+        cause = _cause(error)
+        if not isinstance(cause, OSError) or not _of_this_alone(files, cause):
+            raise
+        raise BadAddress(_why_not(cause)) from error
+
+
+def _of_this_alone(files: Any, error: OSError) -> bool:
+    """A store elsewhere that fails has failed for all; on this machine every folder may be a disk of its own."""
+    if isinstance(error, PermissionError) or _names_nothing(error):
+        return True
+    return isinstance(files, LocalFileSystem) and error.errno not in _SPENT
+
+
+def _why_not(error: OSError) -> str:
+    if isinstance(error, PermissionError):
+        return "It may not be read. Change its permissions."
+    if _names_nothing(error):
+        return "It is not there any more."
+    return f"It cannot be read now ({error.strerror or type(error).__name__})."
+
+
+def _cause(error: Exception) -> BaseException | None:
+    """What a store said."""
+    return error.__cause__ if isinstance(error, Unavailable) else error
+
+
+def _names_nothing(error: BaseException | None) -> bool:
+    return isinstance(error, FileNotFoundError) or (isinstance(error, OSError) and error.errno in _NO_NAME)
+
+
+def _kind(files: Any, path: str) -> str | None:
+    """`directory`, `file` or another kind; None where nothing is. `isdir` and `exists` take an outage for nothing."""
+    try:
+        with explained("source"):
+            return str(files.info(path)["type"])
+    except (FileNotFoundError, Unavailable) as error:
+        if _names_nothing(_cause(error)):
+            return None
+        raise
+
+
+def _start(files: Any, path: str, size: int) -> bytes:
+    with files.open(path, "rb") as file:
+        start: bytes = file.read(size)
+        whole: int | None = getattr(file, "size", None)
+    if whole is not None and len(start) < min(whole, size):
+        raise Unavailable(_IN_PART)
+    return start
+
+
+def _as_it_is_written(files: Any, path: str) -> str:
+    """The path with each name in the normal form in which it is there; FileNotFoundError where it is in none."""
+    written = "/" if path.startswith("/") else ""
+    for name in path.split("/"):
+        forms = [] if name.isascii() else [name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD"))]
+        there = [one for one in forms if _kind(files, posixpath.join(written, one)) is not None]
+        if forms and not there:
+            raise FileNotFoundError(path)
+        written = posixpath.join(written, there[0] if there else name)
+    return written
+
+
+class _Translated(io.RawIOBase):
+    """A file whose errors are ours, and which does not end before its end."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self._size: int | None = getattr(file, "size", None)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        with _asked():
+            data: bytes = self._file.read(len(buffer))
+            if not data and len(buffer) and self._size is not None and self._file.tell() < self._size:
+                raise Unavailable(_IN_PART)
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        with _asked():
+            return int(self._file.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self._file.tell())

@@ -1,0 +1,19 @@
+"""What hardcase needs is taken away from real processes and given back, as `python -m bench.break` plays it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.timeout(900)
+def test_every_fault_heals_by_itself_and_nothing_acknowledged_is_lost_or_doubled() -> None:
+    command = [sys.executable, "-m", "bench.break", "--quick"]
+
+    done = subprocess.run(command, capture_output=True, text=True, timeout=890)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("until the loop turned again") == 5
+    assert "acknowledged uploads are there once, nothing is dead" in done.stdout
