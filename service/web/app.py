@@ -102,6 +102,15 @@ def _answer_errors(app: FastAPI) -> None:
         app.add_exception_handler(kind, answer)
 
 
+def _as_problem(operation: dict[str, Any]) -> None:
+    """The media type that errors have: FastAPI writes them down as those of the route, and adds a 422 of its own."""
+    answers = operation["responses"]
+    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}
+    if "422" in answers:
+        answers["422"] = {"description": answers["default"]["description"], "content": problem}
+    answers["default"]["content"] = problem
+
+
 def _describe(app: FastAPI) -> None:
     """Serve /openapi.json, with each route's access from the one table."""
 
@@ -115,6 +124,7 @@ def _describe(app: FastAPI) -> None:
             for (method, path), access in ACCESS.items():
                 operation = document["paths"].get(path, {}).get(method.lower())
                 if operation is not None:
+                    _as_problem(operation)
                     operation["security"] = [{_SCHEMES[access.how]: []}] if access.how in _SCHEMES else []
                     operation["x-access"] = access.words
             app.openapi_schema = document

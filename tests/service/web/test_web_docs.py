@@ -42,3 +42,14 @@ def test_the_reference_names_every_status_of_our_errors() -> None:
     text = DOCUMENT.read_text()
 
     assert all(str(status) in text for status in STATUS.values())
+
+
+def test_every_error_of_the_openapi_document_is_a_problem(database: sa.Engine, tmp_path: Path) -> None:
+    document = create_app(settings_for(database, tmp_path)).openapi()
+
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            for status in operation["responses"].keys() & {"422", "default"}:
+                answer = operation["responses"][status]
+                assert list(answer["content"]) == ["application/problem+json"], (method, path)
+                assert answer["content"]["application/problem+json"]["schema"]["$ref"].endswith("/ProblemOut")
