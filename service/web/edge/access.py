@@ -189,11 +189,10 @@ def _admit(request: Request, access: Access) -> None:
     if access.role is None:
         return
     with reading(parts_of(request).database) as session:
-        caller = _identify(session, request, access)
+        request.state.caller = caller = _identify(session, request, access)
         if "project" in request.path_params:
             request.state.project = _visible(session, caller, request.path_params["project"])
     auth.require(caller, access.role)
-    request.state.caller = caller
 
 
 def _identify(session: Session, request: Request, access: Access) -> Caller:

@@ -1,7 +1,7 @@
 """The outermost layer of the web process: an id for every request, headers that every answer has, one log line.
 
-In: an ASGI application. Out: the same. The log names the route's template, never the address itself, because
-addresses carry signatures and tokens.
+In: an ASGI application. Out: the same. The log names the route's template, never the path itself, because paths
+carry signatures and tokens; who called, by the name of the key, and from which network address.
 """
 
 from __future__ import annotations
@@ -77,5 +77,7 @@ def _complete(headers: MutableHeaders, request: str) -> None:
 def _log(scope: Scope, status: int, duration_s: float) -> None:
     route = getattr(scope.get("route"), "path", "unknown")
     write = log.debug if route in _QUIET or route.startswith("/media/") else log.info
+    caller, client = scope["state"].get("caller"), scope.get("client")
     facts = {"method": scope["method"], "route": route, "status": status, "ms": round(duration_s * 1000, 1)}
+    facts |= {"caller": caller.name if caller else None, "address": client[0] if client else None}
     write("request", **facts, request_id=request_id(scope))

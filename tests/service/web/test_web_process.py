@@ -23,6 +23,7 @@ from pydantic import SecretStr
 from db.session import make_engine, reading
 from db.tables import RegistrationRow
 from labeling.errors import Invalid
+from labeling.jobs import Role
 from labeling.project import Project
 from service.web.app import create_app
 from tests.service.web_client import SECRET, bearer, make_key, png, settings_for
@@ -160,6 +161,22 @@ def test_the_log_never_holds_a_key_or_a_signature(shared: tuple[WebProcess, sa.E
     everything = b"".join(path.read_bytes() for path in home.glob("hardcase.db*"))
     assert secret.encode() not in everything
     assert secret not in " ".join(psutil.Process(running.process.pid).cmdline())
+
+
+def test_the_log_says_who_called_from_where_whether_or_not_they_might(
+    shared: tuple[WebProcess, sa.Engine], home: Path
+) -> None:
+    running, database = shared
+    key = make_key(database, Role.READ, name="a caller\nof some kind")
+    for path in ("/api/projects", "/api/keys"):
+        httpx.get(running.address + path, headers=bearer(key))
+    httpx.get(f"{running.address}/api/keys")
+
+    lines = [line for line in (home / "web.log").read_text().splitlines() if "'/api/keys'" in line]
+
+    assert [("status=403" in line, "status=401" in line) for line in lines[-2:]] == [(True, False), (False, True)]
+    assert "caller='a caller\\nof some kind'" in lines[-2] and "caller=None" in lines[-1]
+    assert all("address='127.0.0.1'" in line for line in lines)
 
 
 def exchange(port: int, *pieces: bytes, pause_s: float = 0.0) -> bytes:
