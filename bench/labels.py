@@ -8,7 +8,7 @@ script of few lines, fitted on all their answers.
 
 Seeds go on until the paired standard error of each cell is at most .3 points, or the time is over. Vectors are made
 once a run. With `--resume FILE` every run is kept in the file when it is done, and those that it holds are not done
-again; a file holds runs of one state of the code. It needs the extra `bench`.
+again; a file holds runs of one state of the code, and `--minutes 0` shows what it says. It needs the extra `bench`.
 
 python -m bench.labels [--quick] [--sets digits] [--minutes 85] [--seeds 100] [--resume FILE]
 """
@@ -53,19 +53,26 @@ def main() -> None:
     if chosen.quick:
         cells = [cell for cell in cells if cell.vectors in WEAKENED[:2] and cell.wrong != 0.05]
     budgets, seeds = (QUICK_BUDGETS, 1) if chosen.quick else (BUDGETS, chosen.seeds)
-    until = monotonic() + 60 * chosen.minutes
-    with tempfile.TemporaryDirectory(prefix="bench-labels") as folder:
-        prepare(sets, Path(folder))
-        found = measure(cells, Path(folder), budgets, seeds, until, chosen.resume)
+    found = read_kept(chosen.resume)
+    if chosen.minutes > 0:
+        until = monotonic() + 60 * chosen.minutes
+        with tempfile.TemporaryDirectory(prefix="bench-labels") as folder:
+            prepare(sets, Path(folder))
+            measure(found, cells, Path(folder), budgets, seeds, until, chosen.resume)
     runs = {cell: list(found[cell].values()) for cell in cells if found[cell]}
     emit("labels", targets(runs), lines(runs))
 
 
 def measure(
-    cells: Sequence[Cell], folder: Path, budgets: tuple[int, ...], seeds: int, until: float, kept: Path | None
-) -> Found:
-    """A seed of every cell in turn, two at a time, leaving out cells that are known well enough."""
-    found = read_kept(kept)
+    found: Found,
+    cells: Sequence[Cell],
+    folder: Path,
+    budgets: tuple[int, ...],
+    seeds: int,
+    until: float,
+    kept: Path | None,
+) -> None:
+    """Add a seed of every cell in turn, two at a time, leaving out cells that are known well enough."""
     took = 0.0
     with ProcessPoolExecutor(2) as processes:
         for seed in range(seeds):
@@ -79,7 +86,6 @@ def measure(
                 found[cell][seed] = curves
                 keep(kept, cell, seed, curves)
             took = monotonic() - started
-    return found
 
 
 def _work(cells: Sequence[Cell], seed: int, folder: Path, budgets: tuple[int, ...]) -> Iterable[Iterable[Any]]:
