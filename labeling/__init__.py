@@ -1,17 +1,19 @@
 """The core of hardcase: values, arrays and tensors in and out. Only `labeling.adapters` does I/O.
 
 Offers `answers.Answer`, `answers.AnswerSet`, `answers.MISSING`, `answers.is_always_offered`, `answers.is_none`,
-`answers.is_unsure`, `conversion.convert`, `conversion.decode`, `errors.BadAddress`, `errors.BadArchive`,
-`errors.BadArtifact`, `errors.BadImage`, `errors.Conflict`, `errors.Denied`, `errors.EndpointSilent`,
-`errors.EndpointUnavailable`, `errors.EnginePaused`, `errors.HardcaseError`, `errors.Invalid`,
+`answers.is_unsure`, `conversion.convert`, `conversion.decode`, `errors.BacklogFull`, `errors.BadAddress`,
+`errors.BadArchive`, `errors.BadArtifact`, `errors.BadImage`, `errors.Conflict`, `errors.Denied`,
+`errors.EndpointSilent`, `errors.EndpointUnavailable`, `errors.EnginePaused`, `errors.HardcaseError`, `errors.Invalid`,
 `errors.LabelStudioUnavailable`, `errors.NotFound`, `errors.NothingToLearnFrom`, `errors.OverBudget`,
 `errors.StorageFull`, `errors.Unauthenticated`, `errors.Unavailable`, `estimates.Estimate`, `estimates.Forecast`,
 `estimates.MIN_LABELS`, `estimates.images_for_certificate`, `jobs.JobName`, `jobs.Role`, `jobs.Trigger`,
-`project.Budget`, `project.EngineUse`, `project.Gate`, `project.LabelClass`, `project.PLANNED`, `project.Policy`,
-`project.Project`, `project.ProjectConfig`, `project.RESERVED`, `project.Shares`, `project.Targets`, `slices.batches`,
-`slices.slices`, `types.Actor`, `types.AnnotationAction`, `types.Evidence`, `types.Example`, `types.ImageId`,
-`types.Incoming`, `types.KeyId`, `types.LabelSource`, `types.NONE_OF_THESE`, `types.Outcome`, `types.Prelabel`,
-`types.ProjectId`, `types.QueryId`, `types.RegistrationId`, `types.ReviewId`, `types.ReviewKind`, `types.SourceId`,
-`types.UNSURE`, `types.Verdict`, `types.VersionId`, `vectors.Rows`, `vectors.finite_rows`, `vectors.softmax`,
+`normal_form.check_name`, `normal_form.clean_name`, `normal_form.is_blank`, `normal_form.one_line`,
+`normal_form.same_name`, `normal_form.visible`, `project.Budget`, `project.EngineUse`, `project.Gate`,
+`project.LabelClass`, `project.PLANNED`, `project.Policy`, `project.Project`, `project.ProjectConfig`,
+`project.RANDOM_SAMPLE`, `project.RESERVED`, `project.Shares`, `project.Targets`, `slices.batches`, `slices.slices`,
+`types.Actor`, `types.AnnotationAction`, `types.Evidence`, `types.Example`, `types.ImageId`, `types.Incoming`,
+`types.KeyId`, `types.LabelSource`, `types.NONE_OF_THESE`, `types.Outcome`, `types.Prelabel`, `types.ProjectId`,
+`types.QueryId`, `types.RegistrationId`, `types.ReviewId`, `types.ReviewKind`, `types.SourceId`, `types.UNSURE`,
+`types.Verdict`, `types.VersionId`, `vectors.Rows`, `vectors.finite_rows`, `vectors.shown_probs`, `vectors.softmax`,
 `vectors.unit`.
 """

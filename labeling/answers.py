@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from labeling.normal_form import same_name
 from labeling.types import NONE_OF_THESE, UNSURE, Outcome
 
 __all__ = ["MISSING", "Answer", "AnswerSet", "is_always_offered", "is_none", "is_unsure"]
@@ -126,6 +127,12 @@ def _stored(choices: tuple[str, ...]) -> Answer:
     return Answer(choices)
 
 
+@lru_cache(maxsize=100)
+def _by_name(labels: tuple[str, ...]) -> dict[str, str]:
+    """Each label by the key that is equal for all its ways of writing; the first of several with one key."""
+    return {same_name(label): label for label in reversed(labels)}
+
+
 @dataclass(frozen=True, slots=True)
 class AnswerSet:
     """The answers of a project, by its K classes in the order of the label set.
@@ -166,6 +173,14 @@ class AnswerSet:
     def is_label(self, text: str | None) -> bool:
         """Whether this is a class or "none of these"."""
         return text in self._codes
+
+    def find(self, text: str) -> str | None:
+        """The label that a text names in whatever normal form, white space and case; None where it names none.
+
+        >>> AnswerSet(("hot dog",)).find(" Hot  Dog"), AnswerSet(("cat",)).find("dog")
+        ('hot dog', None)
+        """
+        return text if text in self._codes else _by_name(self.labels).get(same_name(text))
 
     def is_choice(self, text: str | None) -> bool:
         """Whether this is a label or "unsure"."""

@@ -17,6 +17,7 @@ HardcaseError
     ├── LabelStudioUnavailable
     ├── EndpointUnavailable   a model's endpoint refused for now (429, 5xx), or is not called for a while
     │   └── EndpointSilent    it was sent a question and no answer came: it may have been paid for
+    ├── BacklogFull     too much was registered that the worker has not fetched yet
     └── StorageFull     no room left to write
 
 The message is written for the user and says what to do next; facts travel as attributes.
@@ -25,6 +26,7 @@ The message is written for the user and says what to do next; facts travel as at
 from __future__ import annotations
 
 __all__ = [
+    "BacklogFull",
     "BadAddress",
     "BadArchive",
     "BadArtifact",
@@ -120,6 +122,10 @@ class EndpointUnavailable(Unavailable):
 
 class EndpointSilent(EndpointUnavailable):
     """The endpoint was sent a question and did not answer; whether it was paid for is not known."""
+
+
+class BacklogFull(Unavailable):
+    """The worker is far behind with fetching what was registered. Wait, then send the same again."""
 
 
 class StorageFull(Unavailable):

@@ -10,7 +10,9 @@ from labeling.types import ProjectId
 
 __all__ = [
     "PLANNED",
+    "RANDOM_SAMPLE",
     "RESERVED",
+    "TRAINING",
     "Budget",
     "EngineUse",
     "Gate",
@@ -28,6 +30,8 @@ __all__ = [
 
 RESERVED = 0.25
 """The share of the near-duplicate groups that a project of up to 1,200 groups keeps for its random stream."""
+TRAINING, RANDOM_SAMPLE = "training", "random_sample"
+"""What labels that come with images may be used for."""
 PLANNED = 300
 """How many groups a project keeps whose quarter would be more."""
 
@@ -76,7 +80,8 @@ class Gold:
 
     `rate` in [0, 1): the share of a query. `people`: how many different people are shown one gold image at most.
     `onboarding`: how many gold images every annotator gets first. `from_consensus`: how many people must agree, with
-    nobody against, for an image to become gold; 0: none is made. `feedback`: annotators may see their results.
+    nobody against, for an image to become gold; so many are asked about a share of `rate`; 0: none is made.
+    `feedback`: annotators may see their results.
     """
 
     rate: float = 0.05
@@ -151,7 +156,8 @@ class Policy:
     `engine` labels every image; those of `escalation`, in this order, only the images that are still in doubt. An empty
     `image_encoder` or `text_encoder` means the first engine's own. `strategy` says which images are hard, `head` how
     the classifier is fitted, `consensus` how several answers become one label. `show` names what annotators see beside
-    the pre-label, `explanation` which overlay (never on blind tasks).
+    the pre-label, `explanation` which overlay (never on blind tasks). `imported` says what labels that come with images
+    are: `training`, or a `random_sample` that measures and never teaches.
     """
 
     engine: str = "bundled"
@@ -182,6 +188,7 @@ class Policy:
     source_every_s: int = 300
     keep_originals: bool = False
     metadata_as_text: tuple[str, ...] = ()
+    imported: str = TRAINING
 
 
 @dataclass(frozen=True, slots=True)

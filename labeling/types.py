@@ -74,6 +74,8 @@ class LabelSource(StrEnum):
     CERTIFICATE = "certificate"
     GOLD = "gold"
     IMPORT = "import"
+    SAMPLE = "sample"
+    """Imported too, and by the project file a random sample of the images: it measures and never teaches."""
 
 
 class AnnotationAction(StrEnum):

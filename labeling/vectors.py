@@ -6,6 +6,7 @@ memory all at once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from labeling.slices import slices
 
-__all__ = ["Rows", "finite_rows", "softmax", "unit"]
+__all__ = ["Rows", "finite_rows", "shown_probs", "softmax", "unit"]
 
 Float = TypeVar("Float", bound=np.floating)
 ROWS_AT_ONCE = 4_096
@@ -67,3 +68,22 @@ def softmax(scores: NDArray[Float]) -> NDArray[Float]:
     """
     powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True), scores.dtype)
+
+
+def shown_probs(
+    logits: NDArray[np.floating], temperature: float, bias: Sequence[float] | NDArray[np.floating] = ()
+) -> NDArray[np.float64]:
+    """The probabilities (N, K) to show; a row whose class a bias would change keeps those of the temperature alone.
+
+    Log probabilities serve as logits: a number that is added to a whole row changes nothing.
+
+    >>> shown_probs(np.array([[2.0, 0.0], [0.1, 0.0]]), 1.0, (-0.5, 0.5)).round(3).tolist()
+    [[0.731, 0.269], [0.525, 0.475]]
+    """
+    scores = np.asarray(logits, np.float64) / temperature
+    plain = softmax(scores)
+    if not len(bias):
+        return plain
+    moved = softmax(scores + np.asarray(bias))
+    keeps_class = moved.argmax(axis=1) == scores.argmax(axis=1)
+    return np.where(keeps_class[:, None], moved, plain)

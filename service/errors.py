@@ -16,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from labeling.errors import (
+    BacklogFull,
     Conflict,
     Denied,
     HardcaseError,
@@ -33,9 +34,10 @@ STATUS: dict[type[HardcaseError], int] = {
     Unauthenticated: 401,
     Denied: 403,
     Unavailable: 503,
+    BacklogFull: 429,
     StorageFull: 507,
 }
-RETRY_AFTER_S = 5
+RETRY_AFTER_S = {503: 5, 429: 30}
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -91,7 +93,7 @@ def _is_full(error: BaseException) -> bool:
 def _headers(status: int) -> dict[str, str]:
     if status == 401:
         return {"WWW-Authenticate": 'Bearer realm="hardcase"'}
-    return {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {}
+    return {"Retry-After": str(RETRY_AFTER_S[status])} if status in RETRY_AFTER_S else {}
 
 
 def _title(status: int) -> str:

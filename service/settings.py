@@ -45,6 +45,9 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=64 * 2**20, description="Largest request body accepted.")
     max_image_bytes: int = Field(default=50 * 2**20, description="Largest image file accepted.")
     max_image_pixels: int = Field(default=80_000_000, description="Largest image accepted, in pixels.")
+    max_backlog: int = Field(
+        default=200_000, ge=0, description="Uploads are refused while the worker is so many registrations behind."
+    )
     allow_private_addresses: bool = Field(default=False, description="Fetch images from private addresses too.")
     local_only: bool = Field(default=False, description="Call no outside endpoint, download no model.")
     torch_threads: int = Field(default=0, description="Threads of a model's computation; 0 = let torch choose.")

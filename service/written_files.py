@@ -8,10 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from labeling.errors import Invalid
+from service.written_yaml import Written, read_yaml
+
+_SHOWN = 20
 
 
 class Strict(BaseModel):
@@ -34,14 +36,45 @@ def read_file(path: Path, kind: type[T]) -> T:
     if not path.exists():
         return kind()
     try:
-        content: Any = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        return kind.model_validate(content)
-    except (OSError, yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise Invalid(f"{path} cannot be read: {str(error)[:300]}") from error
+        written = read_yaml(read_text(path))
+    except Invalid as error:
+        raise Invalid(f"{path} cannot be read: {error.message}") from error
+    try:
+        return kind.model_validate(written.content or {})
     except ValidationError as error:
-        raise Invalid(f"{path} has mistakes:{mistakes(error)}") from error
+        raise Invalid(f"{path} has mistakes:{mistakes(error, written)}") from error
 
 
-def mistakes(error: ValidationError) -> str:
-    """A line for each mistake, with its place."""
-    return "".join(f"\n  {'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()[:20])
+def read_text(path: Path) -> str:
+    """The text of a file that a person wrote: UTF-8, with or without a byte order mark, or UTF-16 with one.
+
+    Raises
+    ------
+    Invalid
+        It cannot be read, or is neither.
+    """
+    try:
+        data = path.read_bytes()
+        return data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise Invalid(f"{path} is not UTF-8 text (line {line}). Save it as UTF-8.") from error
+    except OSError as error:
+        raise Invalid(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def mistakes(error: ValidationError, written: Written | None = None) -> str:
+    """A line for each mistake, with its place, and in which line of the text that is."""
+    found = error.errors()
+    lines = [_mistake(one, written or Written(None)) for one in found[:_SHOWN]]
+    more = f"\n  and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return "".join(f"\n  {line}" for line in lines) + more
+
+
+def _mistake(one: Any, written: Written) -> str:
+    place, given = one["loc"], one.get("input")
+    line = written.line(place)
+    where = f" (line {line})" if line else ""
+    no_text = one["type"] in ("string_type", "literal_error") and not isinstance(given, str | dict | list)
+    said = written.as_read(place, given) if no_text else one["msg"]
+    return f"{'.'.join(map(str, place)) or 'file'}: {said}{where}"

@@ -33,7 +33,7 @@ This page is written by `python -m tests.figures_reference`; `service/figures/` 
 """
 ESTIMATES = """\
 A figure that rests on fewer than 30 images is *not yet known*: `known` is false and its numbers are null. Intervals are
-two-sided 95 % (Wilson), over images of which no two are near-duplicates.
+two-sided 95 %, those of a share exact (Clopper and Pearson), over images of which no two are near-duplicates.
 """
 PEOPLE = """\
 The jobs `quality` (after every batch of answers) and `inspect` (with the sweep) compute these.

@@ -23,6 +23,7 @@ __all__ = [
     "ReviewEndRow",
     "ReserveRow",
     "ReviewRow",
+    "ImportedSampleRow",
     "ShadowPickRow",
     "ViewRow",
 ]
@@ -31,7 +32,8 @@ __all__ = [
 class ReserveRow(Base):
     """From here on this share of the groups is reserved for the random stream; the newest row is in force.
 
-    The share only falls. 0: a person released the reserve, and measuring has ended.
+    The share only falls, but for a larger random sample that was imported before anything was asked. 0: a person
+    released the reserve, and measuring has ended.
     """
 
     __tablename__ = "reserve"
@@ -41,6 +43,18 @@ class ReserveRow(Base):
     groups: Mapped[int]
     author: Mapped[str]
     reason: Mapped[str]
+    at: Mapped[datetime]
+
+
+class ImportedSampleRow(Base):
+    """The fact that an image, imported as part of a random sample, was placed among the first of the stream's order.
+
+    `newest_group`: the groups that it is a sample of end with this one.
+    """
+
+    __tablename__ = "imported_sample"
+    image_id: Mapped[int] = mapped_column(ref("image.id"), primary_key=True)
+    newest_group: Mapped[int]
     at: Mapped[datetime]
 
 

@@ -137,7 +137,7 @@ def stored(session: Session, revision: str, image_ids: Iterable[int]) -> dict[Im
 
 
 def gold(session: Session, project_id: ProjectId) -> list[GoldImage]:
-    """Images whose label that stands is gold, in the order of their ids."""
+    """Images whose label that stands is given gold, in the order of their ids; gold of agreement trains."""
     group = sa.func.coalesce(GroupRow.id, 0)
     rows = session.execute(
         sa.select(ImageRow.id.label("image_id"), group.label("group_id"), LabelRow.value.label("label"))
@@ -145,7 +145,7 @@ def gold(session: Session, project_id: ProjectId) -> list[GoldImage]:
         .join(ImageRow, ImageRow.id == LabelRow.image_id)
         .outerjoin(GroupRow, GroupRow.id == ImageRow.group_id)
         .where(LabelRow.project_id == project_id, LabelRow.source == LabelSource.GOLD, is_current_label())
-        .where(LabelRow.value.is_not(None))
+        .where(LabelRow.value.is_not(None), LabelRow.review_id.is_(None))
         .order_by(ImageRow.id)
     )
     return read_all(GoldImage, rows)

@@ -6,8 +6,8 @@ Out: frozen items and where the next slice begins. Every slice costs the same, h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,8 +16,19 @@ from sqlalchemy.orm import Session
 
 from db.paging import Slice, slice_of
 from db.repositories.reviews.reviews import is_open
+from db.repositories.running.failures import CONTRADICTION, REGISTER
 from db.rows import columns, read_all
-from db.tables import FailureRow, GroupRow, ImageRow, LabelRow, PrelabelRow, RegistrationRow, ReviewRow, SourceRow
+from db.tables import (
+    FailureRow,
+    FetchRow,
+    GroupRow,
+    ImageRow,
+    LabelRow,
+    PrelabelRow,
+    RegistrationRow,
+    ReviewRow,
+    SourceRow,
+)
 from labeling.types import ImageId, LabelSource, ProjectId
 
 IMAGE_STATES = ("fetched", "ready", "asked", "labelled")
@@ -129,7 +140,7 @@ def states_of(session: Session, project_id: ProjectId, image_ids: Sequence[int])
 def failures(
     session: Session, project_id: ProjectId, *, after: int | None, limit: int, step: str | None = None
 ) -> Slice[FailureItem]:
-    """What failed, at any step or at one; those of `fetch` are the quarantine list and carry their reference."""
+    """What failed, at any step or at one; those of `fetch` are the quarantine list. `reference` names the file."""
     is_fetch = sa.and_(FailureRow.step == "fetch", sa.cast(RegistrationRow.id, sa.Text) == FailureRow.subject)
     statement = (
         sa.select(*columns(FailureItem, FailureRow, RegistrationRow))
@@ -138,7 +149,8 @@ def failures(
     )
     if step is not None:
         statement = statement.where(FailureRow.step == step)
-    return slice_of(session, statement, FailureRow.id, after, limit, FailureItem)
+    found = slice_of(session, statement, FailureRow.id, after, limit, FailureItem)
+    return Slice(_named(session, found.items), found.next_after)
 
 
 def sources(session: Session, project_id: ProjectId, *, after: int | None, limit: int) -> Slice[SourceItem]:
@@ -162,6 +174,25 @@ def _states(project_id: ProjectId) -> sa.Select[*tuple[Any, ...]]:
     return sa.select(*columns(ImageState, ImageRow, image_id=ImageRow.id, **facts)).where(
         ImageRow.project_id == project_id
     )
+
+
+def _named(session: Session, found: Sequence[FailureItem]) -> list[FailureItem]:
+    """With the reference of what was never registered, which its subject holds, and of images, whose ids those are."""
+    ids = {one.subject for one in found if one.step == "prelabel" and one.subject.isdecimal()}
+    rows = session.execute(
+        sa.select(FetchRow.image_id, sa.func.min(RegistrationRow.reference))
+        .join(RegistrationRow, RegistrationRow.id == FetchRow.registration_id)
+        .where(FetchRow.image_id.in_([int(subject) for subject in ids]))
+        .group_by(FetchRow.image_id)
+    )
+    images = {str(image_id): reference for image_id, reference in rows}
+    return [replace(one, reference=one.reference or _name(one, images)) for one in found]
+
+
+def _name(failure: FailureItem, images: Mapping[str, str]) -> str | None:
+    if failure.step in (REGISTER, CONTRADICTION):
+        return failure.subject.partition(":")[2] or None
+    return images.get(failure.subject) if failure.step == "prelabel" else None
 
 
 def _current_label() -> sa.ScalarSelect[str | None]:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.repositories.labels.labels import is_current_label, newest_ids
-from db.rows import count, rows_of
+from db.rows import count, count_if, rows_of
 from db.tables import FetchRow, ImageRow, InboxRow, LabelRow, PrelabelRow, RegistrationRow
 from labeling.types import LabelSource, ProjectId
 
@@ -42,10 +42,13 @@ def group_arrivals(session: Session, project_id: ProjectId) -> dict[int, datetim
     return {group: first for group, first in session.execute(_arrivals(project_id))}  # noqa: C416 - a row is no tuple
 
 
-def arrived_since(session: Session, project_id: ProjectId, since: datetime) -> int:
-    """How many groups have come whose first image was fetched after this."""
-    late = _arrivals(project_id).having(sa.func.min(ImageRow.fetched_at) > since).subquery()
-    return session.scalar(sa.select(sa.func.count()).select_from(late)) or 0
+def arrivals_around(session: Session, project_id: ProjectId, at: datetime) -> tuple[int, int]:
+    """How many groups came until this time and after it, by their first image."""
+    first = sa.func.min(ImageRow.fetched_at).label("first")
+    found = sa.select(first).where(ImageRow.project_id == project_id, ImageRow.group_id.is_not(None))
+    groups = found.group_by(ImageRow.group_id).subquery()
+    row = session.execute(sa.select(count_if(groups.c.first <= at), count_if(groups.c.first > at))).one()
+    return int(row[0]), int(row[1])
 
 
 def _arrivals(project_id: ProjectId) -> sa.Select[*tuple[Any, ...]]:

@@ -13,7 +13,10 @@ __all__ = ["ACCEPTED_EXTENSIONS", "FORMATS", "Limits", "canvas_of_webp", "format
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """The only formats that are ever handed to a decoder."""
-ACCEPTED_EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
+ACCEPTED_EXTENSIONS = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".pjp", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib"}
+    | {".tif", ".tiff"}
+)
 
 _MAGIC = (
     (b"\xff\xd8\xff", "JPEG"),

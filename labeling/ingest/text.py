@@ -6,24 +6,22 @@ bounded in length; metadata as a small flat mapping. Content is never interprete
 
 from __future__ import annotations
 
+import codecs
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from labeling.errors import Invalid
+from labeling.normal_form import visible
 
-__all__ = ["MAX_REFERENCE", "MAX_TEXT", "check_details", "clean_text", "words_of"]
+__all__ = ["MAX_REFERENCE", "MAX_TEXT", "check_details", "clean_text", "text_of", "words_of"]
 
 MAX_TEXT = 10_000
 MAX_REFERENCE = 2_048
 MAX_DETAILS = 50
 MAX_VALUE = 2_000
 
-_UNWANTED = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
-)
 _PLAIN = re.compile(r"[!-~]+(?: [!-~]+)*")
 _SPACES = re.compile(r"[^\S\n]+")
 _LINES = re.compile(r"\s*\n\s*")
@@ -41,8 +39,23 @@ def clean_text(text: str | None) -> str | None:
         return None
     if len(text) <= MAX_TEXT and _PLAIN.fullmatch(text):
         return text  # nearly all text is like this, and it is asked 100,000 times in a row
-    plain = unicodedata.normalize("NFC", _UNWANTED.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
-    return _LINES.sub("\n", _SPACES.sub(" ", plain)).strip()[:MAX_TEXT].strip() or None
+    plain = _LINES.sub("\n", _SPACES.sub(" ", visible(text))).strip()
+    return (plain if len(plain) <= MAX_TEXT else visible(plain[:MAX_TEXT]).strip()) or None
+
+
+def text_of(data: bytes, *, cut: bool = False) -> str | None:
+    """The text of a file beside an image: UTF-8, or UTF-16 with a byte order mark; `cut` where more bytes follow.
+
+    Raises
+    ------
+    Invalid
+        It is neither.
+    """
+    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    try:
+        return clean_text(codecs.getincrementaldecoder(encoding)().decode(data, final=not cut))
+    except UnicodeDecodeError as error:
+        raise Invalid("This text is not UTF-8, so its image is taken without it. Save it as UTF-8.") from error
 
 
 def check_details(details: Mapping[str, Any]) -> dict[str, str | int | float | bool | None]:
@@ -51,16 +64,17 @@ def check_details(details: Mapping[str, Any]) -> dict[str, str | int | float | b
     Raises
     ------
     Invalid
-        Too many names, a value that is a list or mapping, or text over `MAX_VALUE` characters.
+        Too many names, two that are the same, a value that is a list or mapping, or text over `MAX_VALUE` characters.
 
     >>> check_details({"camera": "X100", "year": 2026})
     {'camera': 'X100', 'year': 2026}
     """
     if len(details) > MAX_DETAILS:
         raise Invalid(f"There are {len(details)} metadata fields; at most {MAX_DETAILS} are kept. Leave some out.")
-    if all(map(_is_plain, details.values())):
-        return {_name(name): value for name, value in details.items()}
-    return {_name(name): _value(name, value) for name, value in details.items()}
+    kept = {_name(name): value if _is_plain(value) else _value(name, value) for name, value in details.items()}
+    if len(kept) < len(details):
+        raise Invalid("Two metadata fields have the same name, written in two ways. Leave one out.")
+    return kept
 
 
 def words_of(text: str | None, details: Mapping[str, Any], names: Sequence[str]) -> str | None:

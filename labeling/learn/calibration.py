@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import logsumexp
 
-from labeling.vectors import softmax
+from labeling.vectors import shown_probs, softmax
 
 __all__ = [
     "LABELS_TO_BIAS",
@@ -127,25 +127,6 @@ def fit_temperature(logits: NDArray[np.float64], labels: NDArray[np.int64], defa
 
     bounds = (float(np.log(COLDEST)), float(np.log(HOTTEST)))
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
-
-
-def shown_probs(
-    logits: NDArray[np.floating], temperature: float, bias: tuple[float, ...] | Logits = ()
-) -> NDArray[np.float64]:
-    """The probabilities (N, K) to show; a row whose class a bias would change keeps those of the temperature alone.
-
-    Log probabilities serve as logits: a number that is added to a whole row changes nothing.
-
-    >>> shown_probs(np.array([[2.0, 0.0], [0.1, 0.0]]), 1.0, (-0.5, 0.5)).round(3).tolist()
-    [[0.731, 0.269], [0.525, 0.475]]
-    """
-    scores = np.asarray(logits, np.float64) / temperature
-    plain = softmax(scores)
-    if not len(bias):
-        return plain
-    moved = softmax(scores + np.asarray(bias))
-    keeps_class = moved.argmax(axis=1) == scores.argmax(axis=1)
-    return np.where(keeps_class[:, None], moved, plain)
 
 
 def _bias_pays(scores: Logits, truth: Labels, default: float, rng: np.random.Generator) -> bool:

@@ -17,7 +17,7 @@ from scipy.stats import hypergeom
 from labeling.errors import Invalid
 from labeling.estimates import Estimate
 
-__all__ = ["Stratum", "finite_interval", "finite_share", "share_of_what_is_left"]
+__all__ = ["Stratum", "finite_interval", "finite_share", "share_of_cohorts", "share_of_what_is_left"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def share_of_what_is_left(strata: Sequence[Stratum], confidence: float = 0.95) -
     Notes
     -----
     The exact limits of the strata are combined by the distances from their estimates, squared (MOVER). Source: Zou and
-    Donner (2008), "Construction of confidence limits about effect measures". `bench/numbers.py` replays it.
+    Donner (2008), "Construction of confidence limits about effect measures". `bench/numbers/stream.py` replays it.
 
     Examples
     --------
@@ -104,12 +104,49 @@ def share_of_what_is_left(strata: Sequence[Stratum], confidence: float = 0.95) -
     >>> round(found.value, 3), round(found.lower, 3), round(found.upper, 3), found.n
     (0.935, 0.87, 0.971, 110)
     """
-    left = sum(one.left for one in strata)
-    sampled = [one for one in strata if one.drawn and one.left]
+    return _combined(strata, [(0, one.left) for one in strata], confidence)
+
+
+def share_of_cohorts(cohorts: Sequence[Stratum], confidence: float = 0.95) -> Estimate:
+    """The share of hits among all groups, drawn or not, of cohorts that arrived one after the other.
+
+    Each is estimated from its own sample and weighs as much as it has groups, however many of them were drawn: of one
+    cohort it is `finite_share`.
+
+    Parameters
+    ----------
+    cohorts : sequence of Stratum
+        One without a sample may be anything between 0 and 1, and takes the value of the others.
+    confidence : float
+        Two-sided.
+
+    Returns
+    -------
+    Estimate
+        `n` counts all groups that were drawn. Without any it is 0 in (0, 1): not yet known.
+
+    Notes
+    -----
+    Combined as in `share_of_what_is_left`. `bench/numbers` replays it.
+
+    Examples
+    --------
+    >>> first, later = Stratum(hits=95, drawn=100, left=900), Stratum(hits=24, drawn=40, left=2_960)
+    >>> found = share_of_cohorts([first, later])
+    >>> round(found.value, 3), round(found.lower, 3), round(found.upper, 3), found.n
+    (0.688, 0.562, 0.801, 140)
+    """
+    return _combined(cohorts, [(one.hits, one.drawn + one.left) for one in cohorts], confidence)
+
+
+def _combined(strata: Sequence[Stratum], sizes: Sequence[tuple[int, int]], confidence: float) -> Estimate:
+    """The share of hits in parts of strata: each part is given by the hits in it that are known, and its size."""
+    groups = sum(size for _, size in sizes)
+    sampled = [(one, *part) for one, part in zip(strata, sizes, strict=True) if one.drawn and part[1]]
     if not sampled:
         return Estimate(0.0, 0.0, 1.0, 0)
-    parts = [_part(one, left, confidence) for one in sampled]
-    weight = sum(one.left for one in sampled) / left
+    parts = [_part(one, known, size, groups, confidence) for one, known, size in sampled]
+    weight = sum(size for _, _, size in sampled) / groups
     centre = sum(value for value, _, _ in parts)
     lower = centre - math.hypot(*(value - low for value, low, _ in parts))
     upper = centre + math.hypot(*(high - value for value, _, high in parts))
@@ -118,8 +155,8 @@ def share_of_what_is_left(strata: Sequence[Stratum], confidence: float = 0.95) -
     return Estimate(value, max(0.0, min(value, lower)), min(1.0, max(value, upper + 1 - weight)), n)
 
 
-def _part(stratum: Stratum, left: int, confidence: float) -> tuple[float, float, float]:
-    """What the undrawn groups of a stratum add to the share, at least and at most: (value, lower, upper)."""
+def _part(stratum: Stratum, known: int, size: int, groups: int, confidence: float) -> tuple[float, float, float]:
+    """What a part of a stratum adds to the share, at least and at most: (value, lower, upper)."""
     ends = finite_interval(stratum.hits, stratum.drawn, stratum.drawn + stratum.left, confidence)
-    lower, upper = ((end - stratum.hits) / left for end in ends)
-    return stratum.hits / stratum.drawn * stratum.left / left, lower, upper
+    lower, upper = ((end - stratum.hits + known) / groups for end in ends)
+    return stratum.hits / stratum.drawn * size / groups, lower, upper

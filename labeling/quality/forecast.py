@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import norm, t
 
 from labeling.estimates import Forecast
 
@@ -109,12 +110,24 @@ def total(
     if not count.known:
         return Forecast(0.0, None, total(amounts, Count(count.sure + count.open), rng, most=most).upper)
     taken, numbers = np.asarray(amounts, np.float64), count.draw(rng, DRAWS)
-    samples = rng.choice(taken, size=(DRAWS, len(taken)))  # (DRAWS, n) what might have been measured as well
-    spread = np.sqrt(numbers) * samples.std(axis=1) * rng.normal(size=DRAWS)  # the sum of those that are left
-    sums = np.clip(numbers * samples.mean(axis=1) + spread, 0.0, ceiling)
+    means, deviations = _as_well(taken, rng)
+    spread = np.sqrt(numbers) * deviations * rng.normal(size=DRAWS)  # the sum of those that are left
+    sums = np.clip(numbers * means + spread, 0.0, ceiling)
     lower, upper = np.quantile(sums, [LOW, HIGH])
     if most is not None:  # as if one more had taken the most: what is rare and expensive may not be measured yet
         surprise = max(0.0, most - float(taken.mean())) / (len(taken) + 1)
         upper = min(ceiling, upper + float(np.quantile(numbers, HIGH)) * surprise)
     likely = count.likely * float(taken.mean())
     return Forecast(float(min(lower, likely)), likely, float(max(upper, likely)))
+
+
+def _as_well(taken: npt.NDArray[np.float64], rng: np.random.Generator) -> tuple[npt.NDArray[np.float64], ...]:
+    """Means and deviations (DRAWS,) that might have been measured as well.
+
+    Drawn with replacement, and as much wider as Student's t is: a bootstrap of 5 amounts covers .8 of totals, of 16 .9.
+    """
+    n = len(taken)
+    samples, small = rng.choice(taken, size=(DRAWS, n)), float(np.sqrt(n / (n - 1)))  # (DRAWS, n)
+    wider = small * float(t.ppf(HIGH, n - 1) / norm.ppf(HIGH))
+    middle = taken.mean()
+    return middle + (samples.mean(axis=1) - middle) * wider, samples.std(axis=1) * small

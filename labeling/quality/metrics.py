@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import beta, norm
+from scipy.special import betaincinv
+from scipy.stats import norm
 
 from labeling.answers import MISSING
 from labeling.estimates import Estimate
@@ -29,7 +30,6 @@ __all__ = [
     "padded_interval",
     "reliability",
     "share",
-    "wilson",
 ]
 
 BINS = 10
@@ -47,34 +47,13 @@ class Bin:
     right: Estimate
 
 
-def wilson(successes: float, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """The score interval of a share: two-sided, in [0, 1]; (0, 1) when n is 0.
-
-    Notes
-    -----
-    Source: Wilson (1927), "Probable inference, the law of succession, and statistical inference".
-
-    Examples
-    --------
-    >>> [round(bound, 3) for bound in wilson(8, 10)]
-    [0.49, 0.943]
-    """
-    if n == 0:
-        return 0.0, 1.0
-    z = float(norm.ppf((1 + confidence) / 2))
-    rate = successes / n
-    centre = (rate + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
-    return max(0.0, min(rate, centre - half)), min(1.0, max(rate, centre + half))
-
-
-def clopper_pearson(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+def clopper_pearson(successes: float, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """The exact interval of a share: two-sided, in [0, 1], covers at least as often as it says; (0, 1) when n is 0.
 
     Notes
     -----
     Source: Clopper and Pearson (1934), "The use of confidence or fiducial limits illustrated in the case of the
-    binomial".
+    binomial". Wilson's interval is at most a tenth narrower, and near 0 and 1 it covers .84.
 
     Examples
     --------
@@ -82,23 +61,23 @@ def clopper_pearson(successes: int, n: int, confidence: float = 0.95) -> tuple[f
     [0.444, 0.975]
     """
     tail = (1 - confidence) / 2
-    lower = float(beta.ppf(tail, successes, n - successes + 1)) if successes else 0.0
-    return lower, float(beta.ppf(1 - tail, successes + 1, n - successes)) if successes < n else 1.0
+    lower = float(betaincinv(successes, n - successes + 1, tail)) if successes else 0.0
+    return lower, float(betaincinv(successes + 1, n - successes, 1 - tail)) if successes < n else 1.0
 
 
 def share(successes: int, n: int) -> Estimate:
-    """A share with its Wilson interval; of nothing it is 0 in (0, 1).
+    """A share with its exact interval; of nothing it is 0 in (0, 1).
 
     Examples
     --------
     >>> share(3, 4).value
     0.75
     """
-    return Estimate(successes / n if n else 0.0, *wilson(successes, n), n)
+    return Estimate(successes / n if n else 0.0, *clopper_pearson(successes, n), n)
 
 
 def accuracy(predicted: Classes, truth: Classes) -> Estimate:
-    """The share of images whose predicted class is the true one, with its Wilson interval.
+    """The share of images whose predicted class is the true one, with its exact interval.
 
     `MISSING` is never right: an abstention on an image without a class is an error too.
 

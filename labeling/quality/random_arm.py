@@ -38,7 +38,9 @@ __all__ = [
 
 LEAST_IMAGES = 40
 """Under so many images of the stream nothing is said of the arm."""
-FOLDS, PARTITIONS, DRAWS = 10, 20, 400
+FOLDS, DRAWS = 10, 400
+MOST_PARTITIONS, LEAST_PARTITIONS, PREDICTIONS = 20, 5, 6_000
+"""Images are dealt to folds 20 times, more than 300 of them less often: their share varies less from deal to deal."""
 MOST_DIGITS = 7
 """A fitted curve that asks for more than ten million labels says nothing."""
 
@@ -93,9 +95,9 @@ def random_arm(
     rng: np.random.Generator,
     *,
     labels: int | None = None,
-    partitions: int = PARTITIONS,
+    partitions: int | None = None,
 ) -> Arm:
-    """The accuracy of a recipe on stream labels alone, by ten folds of groups in each of 20 partitions.
+    """The accuracy of a recipe on stream labels alone, by ten folds of groups in each of several partitions.
 
     Parameters
     ----------
@@ -107,8 +109,8 @@ def random_arm(
         Deals the groups to the folds.
     labels : int, optional
         Only the first so many images of the stream are fitted on, for a point of a curve; all are predicted.
-    partitions : int
-        How often the groups are dealt anew.
+    partitions : int, optional
+        How often the groups are dealt anew; 20 times up to 300 images, fewer for more.
 
     Returns
     -------
@@ -117,6 +119,8 @@ def random_arm(
         groups, and the spread over the partitions.
     """
     n = len(truth)
+    if partitions is None:
+        partitions = min(max(PREDICTIONS // max(n, 1), LEAST_PARTITIONS), MOST_PARTITIONS)
     first = n if labels is None else min(labels, n)
     taught = (np.arange(n) < first) & (truth >= 0)
     right = np.array([_partition(fit, truth, groups, taught, rng) for _ in range(partitions)])  # (P, N)

@@ -64,6 +64,8 @@ def kinds_for(use: Use) -> tuple[ReviewKind, ...]:
 def may_teach(kind: ReviewKind | None, source: LabelSource, reserved: bool) -> bool:
     """Whether a label may be learnt from: by kind, or given by an import or a lead; never one of a reserved group.
 
+    What was imported as a random sample is of another source, and never may.
+
     `kind` is None for a label that no review made.
 
     >>> may_teach(ReviewKind.HARD, LabelSource.PEOPLE, reserved=True)
@@ -82,15 +84,16 @@ def blind_always(kind: ReviewKind) -> bool:
 def split_of(label: str, kind: ReviewKind | None, source: LabelSource, reserved: bool | None) -> Split:
     """Where an exported label belongs: train is what may be learnt from, test is the random stream, other is the rest.
 
-    Other are gold and audit answers, images without a group yet (`reserved` is None), what people or an import said of
-    a reserved image that the stream has not asked about, and "none of these" where it would train. `kind` is None for
-    a label that no review made.
+    What was imported as a random sample is of the stream. Other are given gold and audit answers, images with no group
+    yet (`reserved` is None), what people or an import said of a reserved image that the stream has not asked about, and
+    "none of these" where it would train. `kind` is None for a label that no review made; gold of agreement keeps the
+    kind of the review that it comes from.
 
     >>> split_of("cat", ReviewKind.RANDOM, LabelSource.PEOPLE, reserved=True)
     <Split.TEST: 'test'>
     """
-    if reserved is None or source is LabelSource.GOLD:
+    if reserved is None:
         return Split.OTHER
-    if kind is ReviewKind.RANDOM:
+    if kind is ReviewKind.RANDOM or source is LabelSource.SAMPLE:
         return Split.TEST
     return Split.TRAIN if may_teach(kind, source, reserved) and not is_none(label) else Split.OTHER

@@ -26,7 +26,7 @@ _ERRORS, _ANSWERS = 1.0, 10.0
 TRUSTED = 0.9
 """The weight of a prediction; the rest is spread evenly over the classes, as it may be confident and wrong."""
 ACCEPTED_ERROR = 0.3
-"""How often a wrong pre-label is assumed to be accepted: far more often than a wrong class is chosen without one."""
+"""How often somebody who accepted a pre-label is assumed to err, before it is measured how it pulls them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def error_rates(said: Iterable[Mapping[int, str]]) -> dict[int, float]:
     return {who: errors[who] / count for who, count in sorted(compared.items())}
 
 
-def wrong(answered: Answered, error: float, answers: int) -> float:
+def wrong(answered: Answered, error: float, answers: int, pull: float | None = None) -> float:
     """The probability that the answer is wrong, in [0, 1], by Bayes: higher where the prediction contradicts it.
 
     Parameters
@@ -76,6 +76,9 @@ def wrong(answered: Answered, error: float, answers: int) -> float:
         How often this annotator errs; all wrong answers are as likely.
     answers : int
         How many answers can be given (C >= 2).
+    pull : float or None
+        The share of this annotator's answers that a shown pre-label turns to it (`quality.annotators.anchoring`): so
+        often an accepted one says nothing. None: it is not yet known.
 
     Examples
     --------
@@ -85,9 +88,11 @@ def wrong(answered: Answered, error: float, answers: int) -> float:
     """
     even = np.full(answers, 1 / answers)
     prior = TRUSTED * np.array(answered.predicted) + (1 - TRUSTED) * even if answered.predicted else even
-    rate = max(error, ACCEPTED_ERROR) if answered.accepted else error
+    rate = max(error, ACCEPTED_ERROR) if answered.accepted and pull is None else error
     likelihood = np.full(answers, rate / (answers - 1))
     likelihood[answered.said] = 1 - rate
+    if answered.accepted and pull is not None:
+        likelihood[:] = pull + (1 - pull) * likelihood
     posterior = prior * likelihood
     return float(1 - posterior[answered.said] / posterior.sum())
 
@@ -106,7 +111,14 @@ def gain(wrong: float, error: float, answers: int) -> float:
     return wrong * (1 - error / (answers - 1))
 
 
-def choose(answered: Sequence[Answered], rates: Mapping[int, float], *, answers: int, budget: int) -> list[ReviewId]:
+def choose(
+    answered: Sequence[Answered],
+    rates: Mapping[int, float],
+    *,
+    answers: int,
+    budget: int,
+    pulls: Mapping[int, float] | None = None,
+) -> list[ReviewId]:
     """The reviews that need another person: those of the audit, then the most doubtful.
 
     Parameters
@@ -119,11 +131,16 @@ def choose(answered: Sequence[Answered], rates: Mapping[int, float], *, answers:
         How many answers can be given.
     budget : int
         How many of the kinds that are chosen by doubt may be asked twice now.
+    pulls : mapping, optional
+        How far a shown pre-label pulls each annotator of whom that is known, in [0, 1].
     """
+    known = pulls or {}
     always = [one.review_id for one in answered if one.kind in _ALWAYS]
     usual = _ERRORS / _ANSWERS
     worth = {
-        one.review_id: gain(wrong(one, rates.get(one.annotator, usual), answers), usual, answers)
+        one.review_id: gain(
+            wrong(one, rates.get(one.annotator, usual), answers, known.get(one.annotator)), usual, answers
+        )
         for one in answered
         if one.kind in BY_DOUBT
     }

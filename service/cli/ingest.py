@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from service.ingest.bulk import Ingested
 
 
+SHOWN = 20
+"""So many of what was refused are shown; JSON has more."""
+
+
 def ingest(
     project: ProjectName,
     address: Annotated[
@@ -78,5 +82,7 @@ def _lines(done: Ingested) -> Iterator[str]:
         yield f"{done.new} new, {done.changed} changed, {done.same} known already"
     if done.refused_count:
         yield f"{done.refused_count} {would}refused:"
-        yield from (f"  {reference}: {reason}" for reference, reason in done.refused[:20])
+        yield from (f"  {reference}: {reason}" for reference, reason in done.refused[:SHOWN])
+        if done.refused_count > SHOWN:
+            yield f"  and {done.refused_count - SHOWN} more: `--json` lists them"
     yield from (f"{count} ignored: {kind}" for kind, count in done.ignored.items())

@@ -9,19 +9,19 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-import yaml
 from rich.console import Console
 from rich.text import Text
 
 from db.repositories.people import audit
 from db.repositories.projects import projects
 from db.session import transaction
-from labeling.errors import Invalid
 from labeling.project import Project, ProjectConfig
 from service.cli.output import AsJson, ProjectName, actor, author, connected, emit, in_project, table
 from service.projects.history import history
 from service.projects.measuring import cost_of_measuring
 from service.projects.project_file import parse_project, retired_keys
+from service.written_files import read_text
+from service.written_yaml import read_yaml
 
 app = typer.Typer(no_args_is_help=True)
 ProjectYaml = Annotated[
@@ -115,16 +115,12 @@ def _show_history(console: Console, versions: list[dict[str, Any]]) -> None:
 
 def config_in(file: Path) -> ProjectConfig:
     """The content of a project file; Invalid names every mistake."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise Invalid(f"{file} is not UTF-8 text. Save it as UTF-8.") from error
-    return parse_project(text)
+    return parse_project(read_text(file))
 
 
 def _retired(file: Path) -> list[str]:
     """A note where the file has keys of an older hardcase that mean nothing any more."""
-    found = retired_keys(yaml.safe_load(file.read_text(encoding="utf-8")))
+    found = retired_keys(read_yaml(read_text(file)).content)
     if not found:
         return []
     names, verb = ", ".join(f"`{key}`" for key in found), "mean" if len(found) > 1 else "means"

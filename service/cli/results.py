@@ -17,7 +17,7 @@ from db.repositories.reviews import reviews
 from db.repositories.running import failures
 from db.repositories.versions import versions
 from db.session import reading, transaction
-from db.views import dashboard
+from db.views import dashboard, listings
 from db.views.undecided import UndecidedState
 from service.cli.output import (
     AsJson,
@@ -34,8 +34,10 @@ from service.cli.output import (
 if TYPE_CHECKING:
     from service.exporting.label_set import LabelSet
 
+FAILURES = 1_000
+"""So many of a project's failures are listed."""
 jobs_app = typer.Typer(no_args_is_help=True)
-FAILURE = ("step", "subject", "count", "dead", "reason")
+FAILURE = ("step", "subject", "reference", "count", "reason")
 
 
 def status(project: ProjectName, as_json: AsJson = False) -> None:
@@ -132,13 +134,17 @@ def list_(as_json: AsJson = False, limit: Annotated[int, typer.Option(min=1, max
     """
     with connected(as_json) as hardcase:
         jobs = hardcase.jobs.list(limit=limit)
-        failed = [f for p in hardcase.read(projects.everyone) for f in hardcase.read(failures.listing, p.id)]
+        failed = [
+            one
+            for project in hardcase.read(projects.everyone)
+            for one in hardcase.read(listings.failures, project.id, after=None, limit=FAILURES).items
+        ]
         rows = ([_time(j.created_at_ms), j.job, j.state, j.result or j.error] for j in jobs)
         tables = [table("jobs", ["asked at", "job", "state", "result"], rows)]
         if failed:
-            letters = ([f.step, f.subject, f.count, f.reason] for f in failed)
-            tables.append(table("failures", ["step", "subject", "times", "reason"], letters))
-        listed = [fields_of(one, FAILURE) for one in failed]
+            letters = ([f.step, f.reference or f.subject, f.count, f.reason] for f in failed)
+            tables.append(table("failures", ["step", "file or subject", "times", "reason"], letters))
+        listed = [{**fields_of(one, FAILURE), "dead": one.final or one.count >= failures.TRIES} for one in failed]
         emit(as_json, {"jobs": [job_document(job) for job in jobs], "failures": listed}, *tables)
 
 

@@ -54,7 +54,8 @@ def _lines(figure: RandomStream) -> list[str]:
     if figure.undecided:
         lines.append(f"{figure.undecided} that nobody could tell count as errors.")
     if figure.newcomers:
-        lines.append(f"{figure.newcomers} groups came later; figures do not speak of them yet.")
+        lines.append(f"On the {figure.newcomers} groups that came later: {_words(figure.on_newcomers)}.")
+        lines.append(f"On all of them, each part weighed by its numbers: {_words(figure.on_everything)}.")
     if not figure.left and not figure.waiting:
         lines.append("The reserve is used up: measuring has ended.")
     return lines

@@ -22,14 +22,20 @@ from db.views import dashboard, project_history
 from db.views.project_history import HowFar
 from labeling.errors import Unavailable
 from labeling.project import Project
+from labeling.quality.random_arm import LEAST_IMAGES
 from service.demo.annotators import Account, Annotators, SimulatedAnswers, invite
 from service.demo.show import Show
 from service.demo.system import System
+from service.figures.figures import stored
+from service.figures.random_arm import RandomArm
+from service.figures.random_stream import RandomStream
 from service.settings import Settings
 
 _PAUSE_S = 0.2
-_STUCK_AFTER_S = 300.0
+_STUCK_AFTER_S = 600.0
+"""The first pre-labels come in one batch: on a machine that is busy with other work that took longer than 300 s."""
 _RECORDED_WITHIN_S = 60.0
+_COUNTED_WITHIN_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,13 @@ def turn(stage: Stage, rounds: int) -> int:
         _watch(stage, rounds, lambda now: now.judged >= rounds, annotators)
         annotators.stop()
         _watch(stage, rounds, lambda now: now.annotations >= annotators.answered, annotators, _RECORDED_WITHIN_S)
+        _watch(
+            stage,
+            rounds,
+            lambda now: is_counted(stage.database, stage.project, now.annotations),
+            annotators,
+            _COUNTED_WITHIN_S,
+        )
         return annotators.shown_nothing
 
 
@@ -87,6 +100,16 @@ def _label_studio_project(stage: Stage) -> int | None:
     with reading(stage.database) as session:
         place = dashboard.label_studio_place(session, stage.project.id)
     return place.ls_project_id if place else None
+
+
+def is_counted(database: sa.Engine, project: Project, answers: int) -> bool:
+    """Whether the figures rest on so many answers, and the random arm is there if the stream has the images for it."""
+    with reading(database) as session:
+        measured = stored(session, project.id, RandomStream)
+        arm = stored(session, project.id, RandomArm)
+    if measured is None or measured.answers_in_all < answers:
+        return False
+    return arm is not None or measured.rests_on < LEAST_IMAGES
 
 
 def _watch(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from db.repositories.labels import labels
 from db.repositories.queries import queries
+from db.repositories.reviews import re_reviews
 from db.session import reading
 from labeling.quality.labels.label_errors import cross_validated
 from labeling.types import Example, LabelSource
@@ -94,10 +95,17 @@ def compare_random_arm(parts: Parts, past: Past, people: SimulatedAnswers) -> tu
 
 
 def compare_wrong_labels(parts: Parts, past: Past, people: SimulatedAnswers) -> Measured:
-    """The share of wrong labels by re-reviews; the truth is of all labels that people gave and that stand."""
+    """The share of wrong labels by re-reviews; the truth is of the images that it speaks of, as they are labelled now.
+
+    Where it is not yet known, the truth is of all labels that people gave.
+    """
     with reading(parts.database) as session:
         figure = stored(session, past.project.id, ShareOfWrongLabels)
         given = [one for one in labels.current(session, past.project.id) if one.source is LabelSource.PEOPLE]
+        plans = {plan.made_at.isoformat(): plan for plan in re_reviews.plans(session, past.project.id)}
+        if figure is not None and figure.as_of in plans:
+            of = set(re_reviews.images_of(session, plans[figure.as_of].label_ids).values())
+            given = [one for one in given if one.image_id in of]
     wrong = [one.value != people.true(past.named[one.image_id].reference) for one in given]
     truth = round(sum(wrong) / len(wrong), 4) if wrong else None
     return Measured(None, None, None, 0, truth) if figure is None else _measured(figure.share, truth)

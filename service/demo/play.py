@@ -34,7 +34,7 @@ from service.demo.measured import compare_accuracies, compare_random_arm, compar
 from service.demo.people import read_people
 from service.demo.project import PROJECT, gold_manifest, project_file
 from service.demo.random_arm import SEEDS
-from service.demo.report import COLUMNS, reasons, rounds_table, write_report
+from service.demo.report import COLUMNS, beside_table, reasons, rounds_table, write_report
 from service.demo.show import Show, showing
 from service.demo.summary import Summary, compare_annotations, write_summary
 from service.demo.system import System, running_system
@@ -96,8 +96,9 @@ def _set_up(system: System, prepared: DemoImages, home: Path, show: Show) -> Sta
     file = home / "project.yaml"
     file.write_text(project_file(prepared), encoding="utf-8")
     system.command("project", "create", str(file))
-    system.command("ingest", PROJECT, str(gold_manifest(prepared, home).absolute()))
+    gold = gold_manifest(prepared, home)  # before the folder is read, for it moves them out
     system.command("ingest", PROJECT, str(prepared.folder.absolute()), "--watch")
+    system.command("ingest", PROJECT, str(gold.absolute()))  # alone and first they would be a collection of their own
     with reading(database) as session:
         project = projects.by_name(session, PROJECT)
     team = {
@@ -169,7 +170,7 @@ def _verdict(summary: Summary, rounds: int, home: Path, console: Console) -> int
         f"{summary.images} images, {found.in_label_studio} annotations in Label Studio, {found.recorded} recorded, "
         f"{found.lost} lost, {found.duplicates} twice; {summary.seconds:.0f} s. Report: {home / 'report.html'}"
     )
-    for line in (COLUMNS, *reasons(summary), counts):
+    for line in (COLUMNS, *reasons(summary), beside_table(summary), counts):
         console.print(line)
     if not found.complete:
         console.print("The demo failed: Label Studio's annotations and hardcase's are not the same.")

@@ -11,9 +11,16 @@ import yaml
 from service.demo.images import DemoImages
 
 PROJECT = "demo"
+RANDOM, RE_REVIEWED = 0.4, 0.15
+"""Parts of a query and of the answers. A project of this size has too few questions for the figures at the defaults."""
 GOLD = 30
 """Enough gold images for the figures of the Team page; with few images a sixth of them."""
 
+_HEAD = """\
+# The project of `hardcase demo`. Its policy is that of a short run on few images: small queries, a version after few
+# labels, and a larger part of the questions for measuring than by default (20 % random, 2 % re-reviewed), because
+# machine labels, the random arm and the share of wrong labels need so many answers however small a project is.
+"""
 _GUIDELINES = """\
 What does the picture show? Choose the class that a person would look for it under.
 Most pictures have a caption; where the two disagree, the picture decides.
@@ -32,14 +39,14 @@ def project_file(images: DemoImages) -> str:
         "query_size": 10 if few else 70,
         "low_water": 2,
         "learn_after_labels": 4 if few else 30,
-        "shares": {"random_first": 0.4 if few else 0.2},
+        "shares": {"random_first": RANDOM, "re_review": RE_REVIEWED},
         "gold": {"rate": 0.0, "people": 4, "onboarding": gold},
     }
     if few:
         policy["gate"] = {"min_labels": 10, "margin": 0.3}
     labels = [{"name": name, "description": text} if text else {"name": name} for name, text in images.classes]
     content = {"name": PROJECT, "labels": labels, "guidelines": _GUIDELINES, "policy": policy}
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    return _HEAD + yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 
 
 def gold_manifest(images: DemoImages, home: Path) -> Path:

@@ -1,13 +1,12 @@
-"""The demo's report: a table for the terminal, and one self-contained HTML page with pictures.
+"""The demo's report: two tables for the terminal, and one self-contained HTML page with pictures.
 
-In: a `Summary` and the data of the figures. Out: a Rich table, and `report.html`.
+In: a `Summary` and the data of the figures. Out: Rich tables, and `report.html`.
 """
 
 from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -22,14 +21,15 @@ from rich.text import Text
 
 from labeling.estimates import Estimate
 from labeling.quality.figures.plots import CurvePoint, confusion_matrix, learning_curve
-from service.demo.summary import Interval, Round, Summary
+from service.demo.summary import Interval, MachineThreshold, Measured, Summary
 
 COLUMNS = (
     "labels: images with a label by people; trained: those that the version learnt from; accuracy: on "
-    "the random stream, with a 95 % interval; random: the same recipe on as many random labels, mean and interval over "
-    "five seeds; kept: share of pre-selected classes that the simulated annotators kept"
+    "the random stream, with a 95 % interval; random: the same recipe on as many random labels, simulated, mean and "
+    "interval over five seeds; kept: share of pre-selected classes that the simulated annotators kept"
 )
 _THUMBNAIL = (112, 112)
+_UNKNOWN = "not yet known"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,16 @@ class Pictures:
     confusion: NDArray[np.int64]
     classes: tuple[str, ...]
     hardest: tuple[HardImage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One figure: what hardcase says of it, how many images that rests on, and what is really so."""
+
+    figure: str
+    said: str
+    n: int
+    truth: str
 
 
 def rounds_table(summary: Summary) -> Table:
@@ -78,10 +88,31 @@ def reasons(summary: Summary) -> list[str]:
     return [f"round {number}, {one.verdict}: {one.reason}" for number, one in enumerate(summary.rounds, 1)]
 
 
+def lines_of(summary: Summary) -> list[Line]:
+    """The accuracies, the share of wrong labels, machine labels and the random arm, in this order."""
+    shares = [
+        _line("accuracy on the collection", summary.accuracy_on_collection),
+        _line("accuracy on what is left", summary.accuracy_on_what_is_left),
+        _line("share of wrong labels", summary.share_of_wrong_labels),
+    ]
+    arm = [_line(f"{point.labels} random labels: accuracy", point.accuracy) for point in summary.random_arm]
+    return [*shares, *_machine_labels(summary.machine_labels), *(arm or [Line("random labels", _UNKNOWN, 0, "-")])]
+
+
+def beside_table(summary: Summary) -> Table:
+    """The lines as a table for the terminal."""
+    table = Table(title="What hardcase says, beside the truth", title_justify="left", header_style="bold")
+    for name in ("figure", "hardcase says", "on", "truth"):
+        table.add_column(name, justify="left" if name == "figure" else "right")
+    for line in lines_of(summary):
+        table.add_row(*[Text(cell) for cell in (line.figure, line.said, str(line.n), line.truth)])
+    return table
+
+
 def accuracy_text(value: float | None, interval: Interval | None) -> str:
     """An accuracy with its interval; "not yet known" where there are too few labels."""
     if value is None:
-        return "not yet known"
+        return _UNKNOWN
     return f"{value:.3f}" if interval is None else f"{value:.3f} [{interval[0]:.2f}, {interval[1]:.2f}]"
 
 
@@ -99,7 +130,7 @@ def write_report(summary: Summary, pictures: Pictures, path: Path) -> None:
     """Write the page; every text in it is escaped."""
     template = files("service.demo").joinpath("report.html.jinja").read_text(encoding="utf-8")
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template)
-    curve = _curve(summary.rounds)
+    curve = _curve(summary)
     matrix = confusion_matrix(pictures.confusion, pictures.classes) if pictures.confusion.any() else None
     text = page.render(
         summary=summary,
@@ -107,17 +138,48 @@ def write_report(summary: Summary, pictures: Pictures, path: Path) -> None:
         curve=Markup(learning_curve(curve)) if curve else None,
         matrix=Markup(matrix) if matrix else None,
         hardest=pictures.hardest,
+        beside=lines_of(summary),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
 
 
-def _curve(rounds: Sequence[Round]) -> list[CurvePoint]:
-    """The known accuracies of both arms, by the number of training labels."""
-    ours = [("hardcase", one, one.accuracy, one.interval) for one in rounds]
-    random = [("random labels", one, one.random_accuracy, one.random_interval) for one in rounds]
-    return [
+def _curve(summary: Summary) -> list[CurvePoint]:
+    """The known accuracies of the versions, of as many random labels in simulation, and of the product's own arm."""
+    ours = [("hardcase", one, one.accuracy, one.interval) for one in summary.rounds]
+    random = [("random labels", one, one.random_accuracy, one.random_interval) for one in summary.rounds]
+    judged = [
         CurvePoint(arm, one.training_labels, Estimate(mean, *bounds, one.random_labels))
         for arm, one, mean, bounds in ours + random
         if mean is not None and bounds is not None
+    ]
+    said = [(point.labels, _estimate(point.accuracy)) for point in summary.random_arm]
+    return judged + [
+        CurvePoint("random labels, as hardcase says", labels, found) for labels, found in said if found is not None
+    ]
+
+
+def _estimate(found: Measured) -> Estimate | None:
+    if found.value is None or found.lower is None or found.upper is None:
+        return None
+    return Estimate(found.value, found.lower, found.upper, found.n)
+
+
+def _line(figure: str, found: Measured) -> Line:
+    truth = "-" if found.truth is None else f"{found.truth:.3f}"
+    if found.value is None:
+        return Line(figure, _UNKNOWN, found.n, truth)
+    return Line(figure, f"{found.value:.3f} [{found.lower:.2f}, {found.upper:.2f}]", found.n, truth)
+
+
+def _machine_labels(found: tuple[MachineThreshold, ...]) -> list[Line]:
+    """The strictest threshold whose bound is known, and the one that takes all."""
+    known = [one for one in found if one.lower is not None]
+    if not known:
+        return [Line("machine labels", _UNKNOWN, max((one.sampled for one in found), default=0), "-")]
+    return [
+        Line(
+            f"{one.images} machine labels: right", f"at least {one.lower:.4f}", one.sampled, f"{one.true_precision:.3f}"
+        )
+        for one in dict.fromkeys((known[0], known[-1]))
     ]

@@ -21,6 +21,8 @@ from typing import IO, Any
 
 from labeling.errors import Unavailable
 
+SWEEP_EVERY_S = 20
+"""The demo plays a week's work in minutes: what the sweep asks for, such as re-reviews, must not wait for a minute."""
 _READY_WITHIN_S = 240
 _STOP_WITHIN_S = 40
 
@@ -84,6 +86,7 @@ def _environment(home: Path) -> dict[str, str]:
     return {
         **kept,
         "HARDCASE_HOME": str(home.absolute()),
+        "HARDCASE_SWEEP_EVERY_S": str(SWEEP_EVERY_S),
         "HARDCASE_PORT": str(_free_port(8320)),
         "HARDCASE_LABEL_STUDIO_URL": f"http://127.0.0.1:{_free_port(8321)}",
     }

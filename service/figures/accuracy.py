@@ -179,6 +179,11 @@ class Round(Accuracy, kw_only=True):
     labels_by_people: int
     """How many images had a label by people then."""
     random_labels: int
+    calibrated_by: str
+    """How shown probabilities are calibrated: by `temperature`, or by `temperature and biases` where that is better on
+    labels that it was not fitted on (tried from 300 labels on); `nothing yet` with less than 40."""
+    calibrated_on: int
+    """How many labels that rests on."""
     promoted: bool
     """Whether it ever was."""
     verdict: str | None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
 from service.figures.estimates import Known
@@ -16,11 +18,11 @@ class Look(msgspec.Struct, kw_only=True):
     """How large the change is."""
     p_value: float
     level: float
-    """The p-value under which this look finds a change; smaller from look to look."""
+    """The p-value under which a test finds a change: of tests where nothing changed, at most this share finds one."""
     before: int
-    """Images that were there when the champion was fitted."""
+    """Old images, one a group."""
     after: int
-    """Images that came since."""
+    """The newest of those that came later, 300 at most."""
 
 
 class Inputs(Look, kw_only=True):
@@ -89,12 +91,18 @@ class Habit(msgspec.Struct):
 
 
 class Drift(msgspec.Struct):
-    """What has changed since the champion was fitted."""
+    """What has changed among images, engines and people.
+
+    Old are the images that were there at the first champion (at least 200 groups); after an alarm, those that were
+    there at the first champion that follows it.
+    """
 
     champion: int | None
-    """Its number."""
+    """The number of the present one."""
+    since: datetime | None
+    """Images until then count as old; null before the first champion."""
     look: int
-    """How many tests of new images were done; 0 before there are 100 groups of them."""
+    """How many hundreds of new groups have come; there is a look with each."""
     inputs: Inputs | None
     """Null before the first look."""
     prior: Prior | None

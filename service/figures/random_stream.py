@@ -34,7 +34,7 @@ class RandomStream(msgspec.Struct):
     as_of: str | None
     """When the newest group of that collection came; null while there is none."""
     newcomers: int
-    """Groups that came later, of which figures do not speak yet."""
+    """Groups that came later, of which the figures of the collection do not speak."""
     shadow_picks: int
     """Reserved groups that a query would have asked about, had they not been reserved."""
     answers: int
@@ -43,6 +43,10 @@ class RandomStream(msgspec.Struct):
     """Answers of people to anything."""
     on_collection: Known
     """How often the champion is right on an image that it has not learnt from, over every group of the collection."""
+    on_newcomers: Known
+    """The same over the groups that came later, from their own sample: those of them that were drawn so far."""
+    on_everything: Known
+    """The same over both, each weighed by its number of groups, however many of it were drawn."""
     left_over: int
     """Groups that nobody was asked about and that have no label: what is left."""
     on_what_is_left: Known

@@ -100,7 +100,8 @@ class Person(msgspec.Struct):
     blind_error: Known
     """The share of wrong answers where none was shown."""
     anchoring: Known
-    """`accepted_wrong` minus `blind_error` (Newcombe's interval; `n` is the smaller of the two)."""
+    """The pull of a shown pre-label on them: the less is known of them, the nearer it is to the team's. `n` is the
+    fewer of the team's blind answers and all of theirs that were used."""
     times: Times
     per_hour: float | None
     """Answers for each hour of their sessions."""
@@ -112,9 +113,9 @@ class Person(msgspec.Struct):
     commonest: str
     """The answer that they give most often."""
     commonest_share: Known
-    """How often they give it."""
+    """How often they gave it: counted, so it has no bounds."""
     usual: Known
-    """How often the others give it."""
+    """How often the others gave it: counted."""
     classes: list[OneClass]
     findings: list[Found]
     differences: list[Difference]
@@ -133,6 +134,10 @@ class Team(msgspec.Struct):
     """How many there are."""
     gold_answers: int
     """Answers to them."""
+    anchoring: Known
+    """The pull of a shown pre-label: by which share it makes those answers rarer that say otherwise than the
+    prediction. Of the newest 3,000 hard images, by the first answer of each; chance decided which were blind, `n` of
+    them."""
     annotators: list[Person]
 
     def of(self, annotator: int) -> Person | None:

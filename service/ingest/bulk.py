@@ -14,14 +14,14 @@ from datetime import datetime
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
-import fsspec
 import sqlalchemy as sa
 
 from db.session import transaction
-from labeling.adapters.sources.folders import absolute, file_exists, folder_exists
+from labeling.adapters.sources.files import absolute, file_exists, folder_exists, open_file
 from labeling.adapters.storage.image_store import UPLOAD, ImageStore
 from labeling.errors import BadImage, Invalid, NotFound
 from labeling.ingest.archives import ARCHIVE_EXTENSIONS, ArchiveLimits, Contents, inspect_archive, read_archive
+from labeling.ingest.containers.file_names import Names, stem_of
 from labeling.ingest.decoding import check_header
 from labeling.ingest.manifests import MANIFEST_EXTENSIONS
 from labeling.ingest.text import MAX_REFERENCE, clean_text
@@ -32,7 +32,7 @@ from service.ingest.register import ROWS_A_TRANSACTION, Found, Refusal, items_of
 from service.jobs.jobs import Jobs
 from service.settings import Settings
 
-_SHOWN_REFUSALS = 100
+_LISTED = 10_000
 
 Progress = Callable[[int], None]
 """Called with how many more items were handled."""
@@ -40,7 +40,7 @@ Progress = Callable[[int], None]
 
 @dataclass(slots=True)
 class Ingested:
-    """The result of an ingest, or of a dry run. `refused` lists the first hundred."""
+    """The result of an ingest, or of a dry run; `refused` lists the first ten thousand, with reasons."""
 
     kind: str
     dry_run: bool
@@ -56,7 +56,7 @@ class Ingested:
 
     def refuse(self, refusals: Sequence[Refusal]) -> None:
         self.refused_count += len(refusals)
-        self.refused += refusals[: max(0, _SHOWN_REFUSALS - len(self.refused))]
+        self.refused += refusals[: max(0, _LISTED - len(self.refused))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,23 +86,29 @@ class Ingesting:
         elif posixpath.splitext(place.lower())[1] in MANIFEST_EXTENSIONS:
             result, items = Ingested("manifest", self.dry_run), items_of(place)
         elif place.lower().endswith(ARCHIVE_EXTENSIONS):
-            with fsspec.open(place, "rb") as file:
+            with open_file(place) as file:
                 return self._archive(project, file, posixpath.basename(place))
         else:
-            raise Invalid(f"{address} is no folder, archive (.zip, .tar, .tar.gz, ...) or manifest (.csv, .jsonl).")
-        return self._take(project, items, result, local=True)
+            raise Invalid(
+                f"{address} is no folder, archive (.zip, .tar, .tar.gz, ...) or manifest (.csv, .tsv, .jsonl). Save a "
+                "table as CSV, JSON as JSON Lines, another archive as ZIP, and put a single image into a folder."
+            )
+        return self._take(project, items, result, local=True, place=posixpath.basename(place))
 
     def _archive(self, project: Project, file: BinaryIO, name: str) -> Ingested:
         """Ingest the images of an archive; BadArchive before anything of it is stored."""
         limits = ArchiveLimits(max_member_bytes=self.settings.max_image_bytes)
-        contents = inspect_archive(file, limits)
-        result = Ingested("archive", self.dry_run, ignored=contents.ignored)
-        items = self._members(file, clean_text(name) or "archive", limits, contents, result)
+        contents, name = inspect_archive(file, limits), clean_text(name) or "archive"
+        result = Ingested("archive", self.dry_run, found=len(contents.refused), ignored=contents.ignored)
+        result.refuse([(f"{name}/{member}", reason) for member, reason in contents.refused])
+        items = self._members(file, name, limits, contents, result)
         return self._take(project, items, result, local=False)
 
-    def _take(self, project: Project, items: Iterable[Found], result: Ingested, *, local: bool) -> Ingested:
+    def _take(
+        self, project: Project, items: Iterable[Found], result: Ingested, *, local: bool, place: str = ""
+    ) -> Ingested:
         for chunk in batches(items, ROWS_A_TRANSACTION):
-            usable, refused = sort_out(project, chunk, local=local)
+            usable, refused = sort_out(project, chunk, local=local, place=place)
             result.found += len(chunk)
             result.with_text += sum(item.text is not None for item in usable)
             result.with_label += sum(item.known_label is not None for item in usable)
@@ -119,9 +125,10 @@ class Ingesting:
     def _members(
         self, file: BinaryIO, name: str, limits: ArchiveLimits, contents: Contents, result: Ingested
     ) -> Iterator[Found]:
+        names = Names()
         for member in read_archive(file, limits):
             folder = member.name.split("/")[0] if "/" in member.name else None
-            reference = f"{name}/{member.name}"[:MAX_REFERENCE]
+            reference = names.of(member.name, cleaned=f"{name}/{member.name}"[-MAX_REFERENCE:])
             try:
                 check_header(member.data, limits_of(self.settings))
                 address = UPLOAD + "0" * 64 if self.dry_run else self.images.keep_upload(member.data)
@@ -132,7 +139,7 @@ class Ingesting:
             yield Incoming(
                 reference=reference,
                 address=address,
-                text=contents.texts.get(posixpath.splitext(member.name)[0]),
+                text=contents.texts.get(stem_of(member.name)),
                 details={"folder": folder} if folder else {},
                 known_label=folder if self.label_from_folder else None,
                 fingerprint=address.removeprefix(UPLOAD),

@@ -8,34 +8,34 @@ and uploads are accepted; local paths come from the command line. `service.inges
 from __future__ import annotations
 
 import posixpath
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
-import fsspec
 from sqlalchemy.orm import Session
 
 from db.repositories.images import registrations, sources
 from db.repositories.images.registrations import Registered
 from db.repositories.images.sources import Source
 from labeling.adapters.sources.fetching import check_address, is_plain_address
-from labeling.adapters.sources.folders import absolute, file_exists, find_images, folder_exists
+from labeling.adapters.sources.files import absolute, file_exists, folder_exists, open_file
+from labeling.adapters.sources.folders import Unread, find_images
 from labeling.adapters.storage.image_store import UPLOAD
 from labeling.answers import AnswerSet
 from labeling.errors import Invalid, NotFound
+from labeling.ingest.containers.file_names import printable
 from labeling.ingest.headers import Limits
 from labeling.ingest.manifests import MANIFEST_EXTENSIONS, BadLine, read_manifest
 from labeling.ingest.text import MAX_REFERENCE, check_details, clean_text
 from labeling.jobs import JobName, Trigger
+from labeling.normal_form import clean_name
 from labeling.project import Project
 from labeling.types import Incoming
 from service.jobs.jobs import Jobs
 from service.settings import Settings
 
 ROWS_A_TRANSACTION = 1_000
-
-_ODD = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 Found = Incoming | BadLine
 Refusal = tuple[str, str]
@@ -56,8 +56,10 @@ def register_items(
     return registered, refused
 
 
-def sort_out(project: Project, items: Iterable[Found], *, local: bool = True) -> tuple[list[Incoming], list[Refusal]]:
-    """Items that can be registered, and those that cannot, with reasons."""
+def sort_out(
+    project: Project, items: Iterable[Found], *, local: bool = True, place: str = ""
+) -> tuple[list[Incoming], list[Refusal]]:
+    """Items that can be registered, and those that cannot, with reasons; `place` names the file of a bad line."""
     answers = project.config.answers
     usable: list[Incoming] = []
     refused: list[Refusal] = []
@@ -65,9 +67,15 @@ def sort_out(project: Project, items: Iterable[Found], *, local: bool = True) ->
         try:
             usable.append(_checked(item, answers, local))
         except Invalid as error:
-            name = f"line {item.number}" if isinstance(item, BadLine) else clean_text(item.reference) or "an item"
-            refused.append((name[:200], error.message))
+            refused.append((name_of(item, place)[:MAX_REFERENCE], error.message))
     return usable, refused
+
+
+def name_of(item: Found, place: str = "") -> str:
+    """What an item is called where it is refused: its file and line, or its reference."""
+    if isinstance(item, BadLine):
+        return f"{place} line {item.number}".strip()
+    return printable(item.reference) or "an item"
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -85,15 +93,24 @@ def add_source(session: Session, jobs: Jobs, project: Project, address: str, now
     return source
 
 
-def items_of(address: str, ignored: Counter[str] | None = None, *, label_from_folder: bool = False) -> Iterator[Found]:
-    """The items of a folder or a manifest; references are full addresses, so that folders never mix."""
+def items_of(
+    address: str,
+    ignored: Counter[str] | None = None,
+    *,
+    label_from_folder: bool = False,
+    unread: list[Unread] | None = None,
+) -> Iterator[Found]:
+    """The items of a folder or a manifest; references are full addresses, so that folders never mix.
+
+    `ignored` and `unread` are as in `find_images`.
+    """
     if _extension(address) in MANIFEST_EXTENSIONS and not folder_exists(address):
-        with fsspec.open(address, "rb") as file:
-            yield from read_manifest(file, address, posixpath.dirname(address))
+        with open_file(address) as file:
+            yield from read_manifest(file, address, posixpath.dirname(address), file_exists)
         return
-    for found in find_images(address, Counter() if ignored is None else ignored):
+    for found in find_images(address, Counter() if ignored is None else ignored, unread):
         yield Incoming(
-            reference=found.address,
+            reference=found.reference,
             address=found.address,
             text=found.text,
             details={"folder": found.folder} if found.folder else {},
@@ -106,18 +123,20 @@ def _checked(item: Found, answers: AnswerSet, local: bool) -> Incoming:
     """The item as it is stored: clean text, plain metadata, a label of the project, an address that may be tried."""
     if isinstance(item, BadLine):
         raise Invalid(item.reason)
-    if not 0 < len(item.reference) <= MAX_REFERENCE or _ODD.search(item.reference):
-        raise Invalid(f"A reference must have 1 to {MAX_REFERENCE:,} plain characters.")
-    if item.known_label is not None and not answers.is_label(item.known_label):
+    reference = clean_name(item.reference)
+    if not 0 < len(reference) <= MAX_REFERENCE:
+        raise Invalid(f"A reference must have 1 to {MAX_REFERENCE:,} characters.")
+    label = None if item.known_label is None else answers.find(item.known_label)
+    if item.known_label is not None and label is None:
         raise Invalid(f"{item.known_label[:100]!r} is not a label of this project: {_some(answers.labels)}.")
     if item.gold and item.known_label is None:
         raise Invalid("A gold item needs its label.")
     if not (local or item.address.startswith(UPLOAD) or is_plain_address(item.address)):
         check_address(item.address)
     text, details = clean_text(item.text), check_details(item.details) if item.details else {}
-    if text == item.text and details == item.details:
+    if (text, label, reference) == (item.text, item.known_label, item.reference) and details == item.details:
         return item
-    return Incoming(item.reference, item.address, text, details, item.known_label, item.gold, item.fingerprint)
+    return replace(item, reference=reference, text=text, details=details, known_label=label)
 
 
 def _some(labels: Iterable[str]) -> str:

@@ -32,7 +32,6 @@ STUDIO = "label-studio:"
 KEPT = "original_"
 """Prefix of a field of a task's data that holds its value from before the task was taken over."""
 
-REGISTER = "register"
 _FILES = ("/data/upload/", "/data/local-files/", "/storage-data/uploaded/", "/tasks/")
 _BUCKETS = ("s3://", "s3a://", "gs://", "gcs://", "abfs://", "abfss://", "az://")
 _FIELDS = 40
@@ -68,7 +67,7 @@ def take_in(
     registrations.register(session, project.id, items, now)
     ids = registrations.known(session, project.id, [item.reference for item in items])
     for reference, reason in refused.items():
-        failures.record(session, project.id, REGISTER, f"{project.id}:{reference}", reason, True, now)
+        failures.record(session, project.id, failures.REGISTER, f"{project.id}:{reference}", reason, True, now)
     wanted = {item.reference for item in items}
     noted = [
         NewTask(int(task["id"]), ids[reference].id, _is_answered(task), people)
@@ -106,7 +105,7 @@ def studio_path(value: str) -> str:
     """A path under which Label Studio serves files, with its query; BadAddress for any other."""
     parts = urlsplit(value)
     plain = unquote(unquote(parts.path))
-    if parts.scheme or parts.netloc or not plain.startswith(_FILES) or ".." in plain or "\\" in plain:
+    if parts.scheme or parts.netloc or not plain.startswith(_FILES) or ".." in plain.split("/") or "\\" in plain:
         raise BadAddress("Label Studio serves no images under this path.")
     return parts.path + (f"?{parts.query}" if parts.query else "")
 

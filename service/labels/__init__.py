@@ -4,10 +4,10 @@ Offers `annotators`, `annotators.DEEDS`, `annotators.Voided`, `corrections.AT_ON
 `corrections.correct`, `disputes.Disputed`, `disputes.Said`, `disputes.listed`, `image_history.story_of`,
 `machine_labels.ChampionLabels`, `machine_labels.MACHINE`, `machine_labels.MachineLabel`, `machine_labels.Said`,
 `machine_labels.before_calibration`, `machine_labels.champion_labels`, `machine_labels.machine_labels`,
-`machine_labels.machine_labels_of`, `machine_labels.waiting_images`, `re_reviews.AT_ONCE`, `re_reviews.ReReviewed`,
-`re_reviews.Requested`, `re_reviews.ask_for_more`, `re_reviews.outcomes`, `reannotation.Asked`, `reannotation.STRATEGY`,
-`resolution.MAJORITY`, `resolution.Standing`, `resolution.resolve_labels`, `resolution.standing_of`, `snapshots.NAME`,
-`snapshots.check_name`, `snapshots.compare_states`, `snapshots.create`, `snapshots.rebuild`, `snapshots.soft_label`,
-`snapshots.verify`, `suspects`, `suspects.Handled`, `suspects.SUSPECTED`, `undecided`, `undecided.UndecidedImage`,
-`undecided.listed`.
+`machine_labels.machine_labels_of`, `machine_labels.waiting_images`, `machine_labels.with_bias`, `re_reviews.AT_ONCE`,
+`re_reviews.ReReviewed`, `re_reviews.Requested`, `re_reviews.ask_for_more`, `re_reviews.outcomes`, `reannotation.Asked`,
+`reannotation.STRATEGY`, `resolution.MAJORITY`, `resolution.Standing`, `resolution.resolve_labels`,
+`resolution.standing_of`, `snapshots.NAME`, `snapshots.check_name`, `snapshots.compare_states`, `snapshots.create`,
+`snapshots.rebuild`, `snapshots.soft_label`, `snapshots.verify`, `suspects`, `suspects.Handled`, `suspects.SUSPECTED`,
+`undecided`, `undecided.UndecidedImage`, `undecided.listed`.
 """

@@ -45,6 +45,7 @@ def correct(
     Invalid for what is no answer of the project, for images that are not in it, and without a reason.
     """
     given = _given(by)
+    value = value and (project.config.answers.find(value) or value)
     if value is not None and not project.config.answers.is_choice(value):
         raise Invalid(f"{value!r} is no label of this project. Choose one of its labels.")
     wanted = _checked(session, project, image_ids)

@@ -27,7 +27,7 @@ from labeling.adapters.storage.prediction_files import map_predictions
 from labeling.errors import BadArtifact, Conflict, NotFound, Unavailable
 from labeling.project import Project
 from labeling.types import ImageId, ProjectId
-from labeling.vectors import softmax
+from labeling.vectors import shown_probs, softmax
 
 __all__ = [
     "MACHINE",
@@ -39,6 +39,7 @@ __all__ = [
     "machine_labels",
     "machine_labels_of",
     "waiting_images",
+    "with_bias",
 ]
 
 MACHINE = "machine"
@@ -64,7 +65,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class ChampionLabels:
-    """What a version says of N images; `image_ids` ascend, `probs` (N, K) are the calibrated ones."""
+    """What a version says of N images; `image_ids` ascend, `probs` (N, K) are at its fitted temperature."""
 
     version: Version
     made_at: datetime
@@ -84,10 +85,10 @@ class ChampionLabels:
 
     def said(self, rows: slice | NDArray[np.int64]) -> Said:
         """What it says of these rows."""
-        shown = np.asarray(self.probs[rows], np.float64)
-        ranking = before_calibration(shown, self.version.report)
+        fitted = np.asarray(self.probs[rows], np.float64)
+        ranking, shown = before_calibration(fitted, self.version.report), with_bias(fitted, self.version.report)
         positions = ranking.argmax(axis=1)
-        at = np.arange(len(shown)), positions
+        at = np.arange(len(fitted)), positions
         return Said(positions, np.round(shown[at], DIGITS), np.round(ranking[at], DIGITS))
 
 
@@ -110,15 +111,25 @@ class MachineLabel:
     hidden: bool = False
 
 
-def before_calibration(shown: NDArray[np.floating], report: Mapping[str, Any]) -> NDArray[np.float64]:
-    """Calibrated probabilities (N, K) of a version at the fixed temperature of its head; `report` is the version's.
+def before_calibration(probs: NDArray[np.floating], report: Mapping[str, Any]) -> NDArray[np.float64]:
+    """Probabilities (N, K) at a version's fitted temperature, brought to the fixed one; `report` is the version's.
 
     >>> before_calibration(np.array([[0.8, 0.2]]), {"temperature": 0.5, "fixed_temperature": 1.0}).round(3).tolist()
     [[0.667, 0.333]]
     """
     fitted = float(report.get("temperature", report.get("fixed_temperature", 1.0)))
     fixed = float(report.get("fixed_temperature", fitted))
-    return softmax(np.log(np.maximum(np.asarray(shown, np.float64), SMALLEST)) * (fitted / fixed))
+    return softmax(np.log(np.maximum(np.asarray(probs, np.float64), SMALLEST)) * (fitted / fixed))
+
+
+def with_bias(probs: NDArray[np.floating], report: Mapping[str, Any]) -> NDArray[np.floating]:
+    """Probabilities (N, K) at a version's fitted temperature as they are shown: with its bias a class, if it has one.
+
+    >>> with_bias(np.array([[0.7, 0.3]]), {"bias": [-0.2, 0.2]}).round(3).tolist()
+    [[0.61, 0.39]]
+    """
+    bias = report.get("bias", ())
+    return shown_probs(np.log(np.maximum(np.asarray(probs, np.float64), SMALLEST)), 1.0, bias) if bias else probs
 
 
 def champion_labels(session: Session, home: Path, project_id: ProjectId) -> ChampionLabels:

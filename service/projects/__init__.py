@@ -1,6 +1,6 @@
 """Project files, the history of a project, pseudonyms.
 
-Offers `history.history`, `measuring.cost_of_measuring`, `measuring.release_reserve`, `project_file.Plain`,
-`project_file.ProjectFile`, `project_file.check_project`, `project_file.parse_project`, `project_file.retired_keys`,
-`pseudonyms.shown_name`.
+Offers `history.history`, `measuring.cost_of_measuring`, `measuring.release_reserve`, `project_file.ProjectFile`,
+`project_file.check_project`, `project_file.parse_project`, `project_file.retired_keys`, `pseudonyms.shown_name`,
+`written_texts.Plain`.
 """

@@ -6,60 +6,23 @@ In: text. Out: a `ProjectConfig`. Every mistake is reported with its place and w
 from __future__ import annotations
 
 import copy
-import re
+from collections import Counter
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from labeling.answers import is_always_offered
 from labeling.conversion import convert
 from labeling.errors import Invalid
+from labeling.normal_form import same_name, visible
 from labeling.project import ProjectConfig
-from service.plugins import ENGINES, HEADS, STRATEGIES, check_name
+from service.plugins import ENGINES, HEADS, STRATEGIES
+from service.projects.written_texts import Plain, Prompt, Template, named, named_plainly, plain
 from service.written_files import Strict, mistakes
+from service.written_yaml import Written, read_yaml
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
-
-
-def _plain(value: str) -> str:
-    if _CONTROL.search(value):
-        raise ValueError("control and invisible characters are not allowed here")
-    return " ".join(value.split())
-
-
-Plain = Annotated[str, AfterValidator(_plain)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Prompt = Annotated[Plain, Field(min_length=1, max_length=500)]
-
-
-def _template(value: str) -> str:
-    try:
-        value.format(name="x", description="x")
-    except (KeyError, IndexError, ValueError) as error:
-        raise ValueError("a template may hold {name} and {description}, nothing else in braces") from error
-    if "{name}" not in value:
-        raise ValueError("a template must hold {name}")
-    return value
-
-
-Template = Annotated[Prompt, AfterValidator(_template)]
-
-
-def _named(group: str) -> AfterValidator:
-    """Refuse an unknown name; the names of plug-ins are read, their code is not loaded."""
-
-    def check(value: str) -> str:
-        try:
-            check_name(group, value.partition(":")[0])
-        except Invalid as error:
-            raise ValueError(error.message) from error
-        return value
-
-    return AfterValidator(check)
-
-
 RETIRED = {
     "policy": ("holdout_share",),
     "policy.shares": (
@@ -69,13 +32,28 @@ RETIRED = {
 }
 """Keys of older project files, by their place: they are read, and mean nothing any more."""
 
-EngineName = Annotated[Plain, _named(ENGINES)]
+EngineName = Annotated[Plain, named(ENGINES)]
 
 
 class LabelIn(Strict):
-    name: Annotated[Plain, Field(min_length=1, max_length=100)]
-    description: Annotated[Plain, Field(max_length=500)] = ""
+    name: Annotated[str, Field(max_length=100), AfterValidator(named_plainly)]
+    description: Annotated[str, Field(max_length=500), AfterValidator(plain)] = ""
     prompts: Annotated[list[Prompt], Field(max_length=50)] = []
+
+
+def _in_full(value: object) -> object:
+    """A label that is written as its name alone, as a mapping: every limit then holds for both ways of writing."""
+    if not isinstance(value, dict):
+        return value if isinstance(value, LabelIn) else {"name": value}
+    if len(value) == 1 and not value.keys() & LabelIn.model_fields.keys():
+        ((key, said),) = value.items()
+        raise ValueError(
+            f"`{key}: {said}` is no label. Write `- name: {key}`, and `description: {said}` in a line below"
+        )
+    return value
+
+
+Label = Annotated[LabelIn, BeforeValidator(_in_full)]
 
 
 class EngineUseIn(Strict):
@@ -152,8 +130,8 @@ class PolicyIn(Strict):
     escalation: Annotated[list[EngineUseIn], Field(max_length=8)] = []
     budget: BudgetIn | None = None
     regions: Plain = ""
-    strategy: Annotated[Plain, _named(STRATEGIES)] = "margin"
-    head: Annotated[Plain, _named(HEADS)] = "logistic"
+    strategy: Annotated[Plain, named(STRATEGIES)] = "margin"
+    head: Annotated[Plain, named(HEADS)] = "logistic"
     choice: str = "single"
     seed: int = 0
     query_size: int = Field(default=50, ge=1, le=5_000)
@@ -173,6 +151,7 @@ class PolicyIn(Strict):
     source_every_s: int = Field(default=300, ge=1)
     keep_originals: bool = False
     metadata_as_text: list[Plain] = []
+    imported: Literal["training", "random_sample"] = "training"
 
     @model_validator(mode="after")
     def _one_overlay(self) -> PolicyIn:
@@ -193,9 +172,9 @@ class PolicyIn(Strict):
 class ProjectFile(Strict):
     """The content of the file; `docs/reference/project-file.md` explains every key."""
 
-    name: Annotated[Plain, Field(min_length=1, max_length=80)]
-    labels: Annotated[list[LabelIn | str], Field(min_length=2, max_length=1_000)]
-    guidelines: Annotated[str, Field(max_length=100_000)] = ""
+    name: Annotated[str, Field(max_length=80), AfterValidator(named_plainly)]
+    labels: Annotated[list[Label], Field(min_length=2, max_length=1_000)]
+    guidelines: Annotated[str, Field(max_length=100_000), AfterValidator(visible)] = ""
     policy: PolicyIn = PolicyIn()
 
     @model_validator(mode="before")
@@ -205,8 +184,8 @@ class ProjectFile(Strict):
 
     @model_validator(mode="after")
     def _distinct(self) -> ProjectFile:
-        names = [_name(label).casefold() for label in self.labels]
-        twice = sorted({name for name in names if names.count(name) > 1})
+        names = [same_name(label.name) for label in self.labels]
+        twice = sorted(name for name, count in Counter(names).items() if count > 1)
         if twice:
             raise ValueError(f"these labels are given twice: {', '.join(twice)}")
         taken = sorted(set(filter(is_always_offered, names)))
@@ -218,7 +197,7 @@ class ProjectFile(Strict):
         budget = self.policy.budget
         policy = self.policy.model_dump()
         policy["budget"] = {"micro": int(budget.amount * 1_000_000), "currency": budget.currency} if budget else None
-        labels = [{"name": _plain(label)} if isinstance(label, str) else label.model_dump() for label in self.labels]
+        labels = [label.model_dump() for label in self.labels]
         content = {"name": self.name, "labels": labels, "guidelines": self.guidelines, "policy": policy}
         return convert(content, ProjectConfig)
 
@@ -226,20 +205,20 @@ class ProjectFile(Strict):
 def parse_project(text: str) -> ProjectConfig:
     """Read a project file; Invalid names every mistake and its place."""
     try:
-        content: Any = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise Invalid(f"The project file is not valid YAML: {str(error)[:500]}") from error
-    if not isinstance(content, dict):
+        written = read_yaml(text)
+    except Invalid as error:
+        raise Invalid(f"The project file cannot be read. {error.message}") from error
+    if not isinstance(written.content, dict):
         raise Invalid("The project file must hold `name:` and `labels:`; see docs/reference/project-file.md.")
-    return check_project(content)
+    return check_project(written.content, written)
 
 
-def check_project(content: dict[str, Any]) -> ProjectConfig:
+def check_project(content: dict[str, Any], written: Written | None = None) -> ProjectConfig:
     """The same for content that is parsed already; Invalid names every mistake and its place."""
     try:
         return ProjectFile.model_validate(content).to_config()
     except ValidationError as error:
-        raise Invalid(f"The project file has mistakes:{mistakes(error)}") from error
+        raise Invalid(f"The project file has mistakes:{mistakes(error, written)}") from error
 
 
 def retired_keys(content: dict[str, Any]) -> list[str]:
@@ -261,7 +240,3 @@ def _without_retired(content: dict[str, Any]) -> dict[str, Any]:
         for key in keys:
             _at(found, place.split(".")).pop(key, None)
     return found
-
-
-def _name(label: LabelIn | str) -> str:
-    return _plain(label) if isinstance(label, str) else label.name

@@ -133,7 +133,7 @@ def test_the_tally_counts_every_state(any_database: sa.Engine, project: Project)
         "answered": 1,
         "skipped": 1,
         "labelled": 2,
-        "labels_by_source": {"people": 1, "certificate": 0, "gold": 0, "import": 1},
+        "labels_by_source": {"people": 1, "certificate": 0, "gold": 0, "import": 1, "sample": 0},
     }
     assert three.id
 

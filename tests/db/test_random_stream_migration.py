@@ -17,13 +17,15 @@ OLDER = {
     "hard": ("pool", "hard"),
     "control": ("pool", "control"),
     "both": ("pool", "calibration"),  # drawn by chance first, asked again later
+    "relabelled": ("pool", "calibration"),  # and what was said then was learnt from
+    "held and relabelled": ("holdout", "evaluation"),  # nothing was learnt from the hold-out side
     "free": ("pool", None),
     "imported": ("pool", None),
     "held": ("holdout", None),
     "held and imported": ("holdout", None),
 }
-STREAM = {"drawn", "calibrated", "both"}
-LEFT = {"hard", "control", "imported"}
+STREAM = {"drawn", "calibrated", "both", "held and relabelled"}
+LEFT = {"hard", "control", "imported", "relabelled"}
 
 
 class Older:
@@ -70,6 +72,9 @@ def older(any_database: sa.Engine) -> Older:
         review = None if kind is None else made.review(project, query, image, kind)
         if name == "both":
             made.review(project, made.query(project, 2), image, "relabel")
+        if "relabelled" in name:
+            again = made.review(project, made.query(project, len(name)), image, "relabel")
+            made.label(project, image, "people", again)
         if kind or "imported" in name:
             made.label(project, image, "people" if kind else "import", review)
     made.add("figure", project_id=project, name="holdout_by_version", data={}, computed_at=NOW)
@@ -102,28 +107,32 @@ def test_what_chance_had_drawn_comes_first_and_what_training_had_used_has_left(o
     migrate.upgrade(older.engine)
 
     positions = _positions(older.engine)
-    [(share, groups, author, reason)] = _rows(older.engine, "select share, groups, author, reason from reserve")
+    first, then = _rows(older.engine, "select share, groups, author, reason from reserve order by id")
+    share, groups, author, reason = first
     waiting = set(OLDER) - STREAM - LEFT
     assert all(1 <= positions[name] < 2 for name in LEFT)
     assert max(positions[name] for name in STREAM) < share <= min(positions[name] for name in waiting)
     assert all(0 <= positions[name] < 1 for name in STREAM | waiting)
-    assert share == pytest.approx(len(STREAM) / (len(OLDER) - len(LEFT))) and share > RESERVED
+    drawn = {*STREAM, "relabelled"}
+    assert share == pytest.approx(len(drawn) / (len(OLDER) - len(LEFT) + 1)) and share > RESERVED
     assert (groups, author) == (len(OLDER), "migration")
-    assert reason.startswith("migrated: 3 groups were drawn by chance, 3 ")
+    assert reason.startswith("migrated: 5 groups were drawn by chance, 3 ")
+    assert then[:3] == first[:3]
+    assert then[3] == "migrated: 1 relabelled groups, which training had used, left the stream"
 
 
 def test_the_order_is_the_same_on_every_database_and_follows_the_salt(older: Older) -> None:
     migrate.upgrade(older.engine)
 
     order = sorted(STREAM, key=_positions(older.engine).__getitem__)
-    assert order == ["drawn", "calibrated", "both"]
+    assert order == ["drawn", "held and relabelled", "calibrated", "both"]
 
 
 def test_figures_are_counted_anew_and_queries_say_that_they_knew_no_group(older: Older) -> None:
     migrate.upgrade(older.engine)
 
     assert _rows(older.engine, "select name from figure") == []
-    assert _rows(older.engine, "select newest_group, why from query") == [(None, "")] * 2
+    assert _rows(older.engine, "select newest_group, why from query") == [(None, "")] * 4
     assert _rows(older.engine, "select count(*) from shadow_pick") == [(0,)]
 
 

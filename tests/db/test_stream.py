@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories.queries import examples, gold, queries, stream
+from db.repositories.queries import examples, gold, imported_samples, queries, stream
 from db.repositories.queries.queries import NewQuery, NewReview
 from db.session import transaction
 from db.tables import GroupRow, ImageRow, ReserveRow, ReviewRow
@@ -263,3 +263,64 @@ def test_no_gold_image_of_the_reserve_is_asked(any_database: sa.Engine, project:
             factories.label(session, project.id, image, "cat", LabelSource.GOLD)
 
         assert gold.unasked_images(session, project.id) == [images[6]]
+
+
+def _imported(session: Session, project: Project, images: list[ImageId], value: str = "cat") -> None:
+    for image in images:
+        factories.label(session, project.id, image, value, LabelSource.SAMPLE)
+
+
+def test_an_imported_sample_takes_the_first_places_once_and_positions_stay_shares_of_the_groups(
+    any_database: sa.Engine, project: Project
+) -> None:
+    with transaction(any_database) as session:
+        images, groups = _images(session), _groups(session)
+        _imported(session, project, images[2:6:3], "bird")
+        before = dict(session.execute(sa.select(GroupRow.id, GroupRow.position)).all())
+
+        placed = [imported_samples.place(session, project.id, 1.0, NOW) for _ in range(2)]
+        found = stream.read_stream(session, project.id)
+        now = dict(session.execute(sa.select(GroupRow.id, GroupRow.position)).all())
+
+        assert placed == [2, 0]
+        assert [now[groups[2]], now[groups[5]]] == pytest.approx([0, 1 / 8])
+        assert all(now[g] == pytest.approx(0.25 + 0.75 * before[g]) for g in groups if g not in (groups[2], groups[5]))
+        assert {group: example.label for group, example in found.examples.items()} == {
+            groups[2]: "bird",
+            groups[5]: "bird",
+        }
+        assert {groups[2], groups[5]} == set(found.asked)
+        assert examples.read_examples(session, project.id, [HARD], imported=True) == []
+
+
+def test_of_a_later_sample_no_more_is_placed_than_was_drawn_of_the_others(
+    any_database: sa.Engine, project: Project
+) -> None:
+    with transaction(any_database) as session:
+        factories.query(session, project.id, newest_group=_groups(session)[-1])
+        late = [ImageId(factories.image(session, project.id, reserved=False)) for _ in range(10)]
+        older = dict(session.execute(sa.select(GroupRow.id, GroupRow.position).where(GroupRow.id <= 8)).all())
+        _imported(session, project, late[:6])
+
+        placed = imported_samples.place(session, project.id, 0.3, NOW)
+        drawn = stream.asked_groups(session, project.id)
+        taught = examples.read_examples(session, project.id, [HARD], imported=True)
+
+        assert (placed, len(drawn)) == (3, 3)
+        assert drawn < set(_groups(session)[8:14])
+        assert older == dict(session.execute(sa.select(GroupRow.id, GroupRow.position).where(GroupRow.id <= 8)).all())
+        assert taught == []  # neither those that were placed nor the others
+
+
+def test_a_lead_who_corrects_an_imported_sample_teaches_nothing(any_database: sa.Engine, project: Project) -> None:
+    with transaction(any_database) as session:
+        images, groups = _images(session), _groups(session)
+        _imported(session, project, images[6:])
+        factories.label(session, project.id, images[6], "dog")
+        waiting = examples.read_examples(session, project.id, [HARD], imported=True)
+
+        imported_samples.place(session, project.id, 1.0, NOW)
+
+        assert waiting == []
+        assert _decided(session, project) == {groups[6]: "dog", groups[7]: "cat"}
+        assert examples.read_examples(session, project.id, [HARD], imported=True) == []

@@ -106,6 +106,8 @@ def figures(classes: list[str], hashes: list[str]) -> dict[str, dict[str, object
             "at": NOW.isoformat(),
             "labels_by_people": labels,
             "random_labels": n,
+            "calibrated_by": "temperature",
+            "calibrated_on": n,
             **share(value, n),
             "promoted": verdict == "promoted",
             "verdict": verdict,
@@ -161,7 +163,15 @@ def random_stream() -> dict[str, object]:
     groups = {"share": 0.26, "reserved": 124, "answered": 60, "waiting": 2, "left": 62, "rests_on": 51, "undecided": 1}
     whole = {"groups": 470, "as_of": NOW.isoformat(), "newcomers": 12, "shadow_picks": 30}
     answers = {"answers": 63, "answers_in_all": 174, "left_over": 290}
-    measured = {"on_collection": share(0.83, 51, "value"), "on_what_is_left": share(0.88, 51, "value")}
+    measured = {
+        name: share(value, n, "value")
+        for name, value, n in (
+            ("on_collection", 0.83, 51),
+            ("on_newcomers", None, 4),
+            ("on_everything", 0.82, 55),
+            ("on_what_is_left", 0.88, 51),
+        )
+    }
     return {**groups, **whole, **answers, **measured}
 
 

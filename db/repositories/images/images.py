@@ -105,6 +105,12 @@ def content_hashes(session: Session) -> set[str]:
     return set(session.scalars(sa.select(ImageRow.content_hash).distinct()))
 
 
+def texts(session: Session, image_ids: Sequence[ImageId]) -> dict[ImageId, str | None]:
+    """The text of each of these images."""
+    rows = session.execute(sa.select(ImageRow.id, ImageRow.text).where(ImageRow.id.in_(image_ids)))
+    return {ImageId(image_id): text for image_id, text in rows}
+
+
 def _row(image: NewImage, project_id: ProjectId, now: datetime) -> dict[str, Any]:
     row = to_row(image, project_id=project_id, fetched_at=now)
     del row["registration_id"], row["fingerprint"]

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.rows import count
-from db.tables import FailureRow, FetchRow, RegistrationRow
+from db.tables import FailureRow, FetchRow, ImageRow, RegistrationGoneRow, RegistrationRow
 from labeling.types import ProjectId
 
 
@@ -21,6 +21,14 @@ class Fetching:
     failed: int
 
 
+def arriving(session: Session, project_id: ProjectId) -> int:
+    """How much was registered that is neither grouped, and so ready to be asked about, nor failed."""
+    found, of_project = fetching(session, project_id), ImageRow.project_id == project_id
+    failed = count(session, FailureRow, FailureRow.project_id == project_id, FailureRow.step == "prelabel")
+    ungrouped = count(session, ImageRow, of_project, ImageRow.group_id.is_(None))
+    return max(found.registered - found.fetched - found.failed, 0) + max(ungrouped - failed, 0)
+
+
 def fetching(session: Session, project_id: ProjectId) -> Fetching:
     of_project = RegistrationRow.project_id == project_id
     fetched = sa.exists().where(FetchRow.registration_id == RegistrationRow.id)
@@ -28,3 +36,21 @@ def fetching(session: Session, project_id: ProjectId) -> Fetching:
     return Fetching(
         count(session, RegistrationRow, of_project), count(session, RegistrationRow, of_project, fetched), failed
     )
+
+
+def is_behind(session: Session, most: int) -> bool:
+    """Whether the registration that is `most` places before the newest one waits still, over all projects.
+
+    They are fetched in the order in which they were registered, so this needs no count.
+    """
+    newest = session.scalar(sa.select(sa.func.max(RegistrationRow.id))) or 0
+    before = sa.select(sa.func.max(RegistrationRow.id)).where(RegistrationRow.id <= newest - most)
+    at = session.scalar(before)
+    if at is None:
+        return False
+    done = (
+        sa.select(FetchRow.registration_id).where(FetchRow.registration_id == at),
+        sa.select(RegistrationGoneRow.registration_id).where(RegistrationGoneRow.registration_id == at),
+        sa.select(FailureRow.id).where(FailureRow.step == "fetch", FailureRow.subject == str(at)),
+    )
+    return all(session.execute(one.limit(1)).first() is None for one in done)

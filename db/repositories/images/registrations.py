@@ -85,13 +85,16 @@ def differs(item: Incoming, last: Known) -> bool:
     return item.address != last.address if item.fingerprint is None else item.fingerprint != last.fingerprint
 
 
-def known(session: Session, project_id: ProjectId, references: Sequence[str]) -> dict[str, Known]:
-    """The newest registration of each of these references that has one."""
+def known(
+    session: Session, project_id: ProjectId, references: Sequence[str], source_id: SourceId | None = None
+) -> dict[str, Known]:
+    """The newest registration of each of these references that has one; with `source_id` the newest by this source."""
+    by_source = () if source_id is None else (RegistrationRow.source_id == source_id,)
     is_gone = RegistrationGoneRow.registration_id.is_not(None)
     statement = (
         sa.select(RegistrationRow.reference, *columns(Known, RegistrationRow, gone=is_gone))
         .outerjoin(RegistrationGoneRow, RegistrationGoneRow.registration_id == RegistrationRow.id)
-        .where(RegistrationRow.project_id == project_id)
+        .where(RegistrationRow.project_id == project_id, *by_source)
         .order_by(RegistrationRow.revision)
     )
     found = rows_of(session, statement, RegistrationRow.reference, references)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import unicodedata
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import msgspec
@@ -14,6 +15,7 @@ from db.session import insert_new
 from db.tables import ProjectConfigRow, ProjectRow
 from labeling.conversion import convert
 from labeling.errors import Conflict, Invalid, NotFound
+from labeling.normal_form import one_line
 from labeling.project import Project, ProjectConfig
 from labeling.types import Actor, ProjectId
 
@@ -41,6 +43,7 @@ def create(session: Session, config: ProjectConfig, *, salt: str, author: str, n
 def configure(session: Session, project_id: ProjectId, config: ProjectConfig, by: Actor) -> Project:
     """Append a new version of the configuration; the newest is in force. Labels in use stay; a reason is needed."""
     project = by_id(session, project_id)
+    config = _as_stored(config, project.config)
     if config.classes != project.config.classes:
         raise Conflict(
             "The label set of a project cannot change once it exists: every stored probability is in its order. "
@@ -54,6 +57,15 @@ def configure(session: Session, project_id: ProjectId, config: ProjectConfig, by
     return by_id(session, project_id)
 
 
+def _as_stored(config: ProjectConfig, stored: ProjectConfig) -> ProjectConfig:
+    """With the class names as they are stored: an older hardcase did not store them in one normal form."""
+    if len(config.labels) != len(stored.labels):
+        return config
+    pairs = zip(config.labels, stored.classes, strict=True)
+    labels = tuple(replace(one, name=name) if one.name == one_line(name) else one for one, name in pairs)
+    return replace(config, labels=labels)
+
+
 def by_id(session: Session, project_id: ProjectId) -> Project:
     row = session.get(ProjectRow, project_id)
     if row is None:
@@ -62,7 +74,9 @@ def by_id(session: Session, project_id: ProjectId) -> Project:
 
 
 def by_name(session: Session, name: str) -> Project:
-    row = session.scalars(sa.select(ProjectRow).where(ProjectRow.name == name)).one_or_none()
+    forms = (name, unicodedata.normalize("NFC", name))
+    rows = {row.name: row for row in session.scalars(sa.select(ProjectRow).where(ProjectRow.name.in_(forms)))}
+    row = next((rows[form] for form in forms if form in rows), None)
     if row is None:
         raise NotFound(f"There is no project {name!r}. `hardcase project list` shows those that exist.")
     return _project(session, row)

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from db.repositories.images.groups import newest_move
 from db.repositories.labels.labels import newest_ids
+from db.repositories.queries import imported_samples
 from db.repositories.queries.stream import is_reserved, share_in_force
 from db.rows import columns, fingerprint_of, newest, newest_of, read_all, rows_of
 from db.tables import (
@@ -55,7 +56,8 @@ def read_examples(
     newest = newest_ids(project_id, as_of.label_id if as_of else None).subquery()
     usable: sa.ColumnElement[bool] = ReviewRow.kind.in_(list(kinds))
     if imported:
-        by_hand = (LabelRow.source == LabelSource.PEOPLE) & LabelRow.review_id.is_(None)  # a lead corrected an import
+        corrected = (LabelRow.source == LabelSource.PEOPLE) & LabelRow.review_id.is_(None)  # a lead corrected an import
+        by_hand = corrected & ImageRow.id.not_in(imported_samples.sampled(project_id))
         usable = usable | (LabelRow.source == LabelSource.IMPORT) | by_hand
     share = as_of.share if as_of else share_in_force(session, project_id)
     reserved = is_reserved(project_id, share, as_of.review_id if as_of else None)

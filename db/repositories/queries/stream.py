@@ -24,6 +24,7 @@ from db.tables import (
     DecisionRow,
     GroupRow,
     ImageRow,
+    ImportedSampleRow,
     LabelRow,
     PrelabelRow,
     QueryRow,
@@ -73,7 +74,10 @@ def is_reserved(project_id: ProjectId, share: float, up_to_review: int | None = 
 
 
 def was_drawn(project_id: ProjectId, up_to_review: int | None = None) -> sa.ColumnElement[bool]:
-    """The condition on `GroupRow` that the stream has asked about it, whatever became of the review."""
+    """The condition on `GroupRow` that the stream has asked about it, whatever became of the review.
+
+    One that was imported as part of a random sample counts as asked about, and one that has left the stream does not.
+    """
     asked = (
         sa.select(ImageRow.group_id)
         .join(ReviewRow, ReviewRow.image_id == ImageRow.id)
@@ -82,7 +86,13 @@ def was_drawn(project_id: ProjectId, up_to_review: int | None = None) -> sa.Colu
     )
     if up_to_review is not None:
         asked = asked.where(ReviewRow.id <= up_to_review)
-    return GroupRow.id.in_(asked.correlate(None))
+    imported = (
+        sa.select(ImageRow.group_id)
+        .join(ImportedSampleRow, ImportedSampleRow.image_id == ImageRow.id)
+        .where(ImageRow.project_id == project_id, ImageRow.group_id.is_not(None))
+    )
+    drawn = sa.or_(GroupRow.id.in_(asked.correlate(None)), GroupRow.id.in_(imported.correlate(None)))
+    return drawn & (GroupRow.position < 1)
 
 
 def read_stream(session: Session, project_id: ProjectId) -> Stream:
@@ -98,13 +108,15 @@ def read_stream(session: Session, project_id: ProjectId) -> Stream:
     )
     positions = {group: float(position) for group, position in rows}
     asked = frozenset(asked_groups(session, project_id))
-    examples = {example.group_id: example for example in _decided(session, project_id)}
+    imported = {example.group_id: example for example in _imported(session, project_id)}
+    examples = imported | {example.group_id: example for example in _decided(session, project_id)}
     return Stream(positions, share, asked, examples)
 
 
 def asked_groups(session: Session, project_id: ProjectId) -> set[int]:
-    """The groups about which the stream asks, or has an answer."""
-    return {int(group) for group in session.scalars(_asked(project_id).with_only_columns(ImageRow.group_id)) if group}
+    """The groups about which the stream asks, or has an answer; an imported sample has brought its answers."""
+    asked = session.scalars(_asked(project_id).with_only_columns(ImageRow.group_id))
+    return {int(group) for group in asked if group} | {one.group_id for one in _imported(session, project_id)}
 
 
 def asked_images(session: Session, project_id: ProjectId, but: Collection[int]) -> list[ImageId]:
@@ -152,6 +164,23 @@ def _decided(session: Session, project_id: ProjectId) -> list[Example]:
     return read_all(Example, rows)
 
 
+def _imported(session: Session, project_id: ProjectId) -> list[Example]:
+    """The images that were imported as a random sample and placed in the order, with the labels that stand now.
+
+    One whose label was taken back is asked about in its turn.
+    """
+    fixed = {"kind": sa.literal(ReviewKind.RANDOM.value), "label": LabelRow.value, "label_id": LabelRow.id}
+    rows = session.execute(
+        sa.select(*columns(Example, ImageRow, image_id=ImageRow.id, **fixed))
+        .join(ImportedSampleRow, ImportedSampleRow.image_id == ImageRow.id)
+        .join(LabelRow, LabelRow.image_id == ImageRow.id)
+        .where(ImageRow.project_id == project_id, ImageRow.group_id.is_not(None))
+        .where(LabelRow.value.is_not(None), is_current_label())
+        .order_by(ImageRow.id.desc())
+    )
+    return read_all(Example, rows)
+
+
 def without_label(session: Session, image_ids: Sequence[ImageId], said: str) -> list[Example]:
     """Images of groups as examples of the stream with this in place of a label."""
     fixed = {"label": sa.literal(said), "kind": sa.literal(ReviewKind.RANDOM.value), "label_id": sa.literal(0)}
@@ -174,10 +203,13 @@ def collections(session: Session, project_id: ProjectId) -> list[int]:
     return sorted(group for group in session.scalars(groups.where(QueryRow.newest_group.is_not(None))) if group)
 
 
-def count_groups(session: Session, project_id: ProjectId, until: int | None = None) -> int:
-    """How many groups the stream represents, those that left it aside; `until`: up to this group."""
-    of_stream = [GroupRow.project_id == project_id, GroupRow.position < 1]
-    return count(session, GroupRow, *of_stream, *([] if until is None else [GroupRow.id <= until]))
+def count_groups(session: Session, project_id: ProjectId, until: int | None = None, *, after: int = 0) -> int:
+    """How many groups the stream represents, those that left it aside; those `after` a group, and `until` another."""
+    return count(session, GroupRow, GroupRow.project_id == project_id, GroupRow.position < 1, *_between(after, until))
+
+
+def _between(after: int, until: int | None) -> list[sa.ColumnElement[bool]]:
+    return [GroupRow.id > after, *([] if until is None else [GroupRow.id <= until])]
 
 
 def founded_at(session: Session, group_id: int) -> datetime | None:
@@ -185,21 +217,17 @@ def founded_at(session: Session, group_id: int) -> datetime | None:
     return session.scalar(sa.select(GroupRow.created_at).where(GroupRow.id == group_id))
 
 
-def count_left(session: Session, project_id: ProjectId) -> int:
-    """How many groups nobody was asked about and no label is known of: what is left."""
-    asked = sa.select(ImageRow.group_id).join(ReviewRow, ReviewRow.image_id == ImageRow.id)
-    labelled = sa.select(ImageRow.group_id).join(LabelRow, LabelRow.image_id == ImageRow.id)
+def count_left(session: Session, project_id: ProjectId, until: int | None = None, *, after: int = 0) -> int:
+    """How many groups nobody was asked about and no label is known of: what is left; some of them as `count_groups`."""
+    of_project = [GroupRow.project_id == project_id, *_between(after, until)]
+    member = sa.select(GroupRow.id).join(ImageRow, ImageRow.group_id == GroupRow.id).where(*of_project)
+    labelled = member.join(LabelRow, LabelRow.image_id == ImageRow.id)
     touched = sa.union(
-        asked.where(ReviewRow.project_id == project_id, ImageRow.group_id.is_not(None)),
-        labelled.where(
-            LabelRow.project_id == project_id,
-            LabelRow.value.is_not(None),
-            is_current_label(),
-            ImageRow.group_id.is_not(None),
-        ),
+        member.join(ReviewRow, ReviewRow.image_id == ImageRow.id).where(ReviewRow.project_id == project_id),
+        labelled.where(LabelRow.project_id == project_id, LabelRow.value.is_not(None), is_current_label()),
     )
     touched_groups = session.scalar(sa.select(sa.func.count()).select_from(touched.subquery())) or 0
-    return count(session, GroupRow, GroupRow.project_id == project_id) - touched_groups
+    return count(session, GroupRow, *of_project) - touched_groups
 
 
 def answers_by_kind(session: Session, project_id: ProjectId) -> dict[str, int]:
@@ -231,6 +259,6 @@ def add_shadow_picks(session: Session, query_id: QueryId, groups: Iterable[int],
 
 
 def fingerprint(session: Session, project_id: ProjectId) -> str:
-    """A short text that changes when the reserve or the shadow picks do."""
-    shadow = sa.select(sa.func.count()).select_from(ShadowPickRow)
-    return fingerprint_of(session, newest(ReserveRow.id, ReserveRow.project_id == project_id), shadow)
+    """A short text that changes when the reserve, the shadow picks or the imported samples do."""
+    shadow, imported = (sa.select(sa.func.count()).select_from(one) for one in (ShadowPickRow, ImportedSampleRow))
+    return fingerprint_of(session, newest(ReserveRow.id, ReserveRow.project_id == project_id), shadow, imported)

@@ -122,6 +122,12 @@ def count_asked(session: Session, project_id: ProjectId, kinds: Sequence[ReviewK
     return count(session, ReviewRow, *wanted), count(session, ReviewRow, *wanted, is_open())
 
 
+def count_noted(session: Session, project_id: ProjectId, reason: str) -> int:
+    """For how many reviews more people were wanted for this reason."""
+    noted = sa.exists().where(OverlapRow.review_id == ReviewRow.id, OverlapRow.reason == reason)
+    return count(session, ReviewRow, ReviewRow.project_id == project_id, noted)
+
+
 def _of_kinds(project_id: ProjectId, kinds: Sequence[ReviewKind]) -> tuple[sa.ColumnElement[bool], ...]:
     return ReviewRow.project_id == project_id, ReviewRow.kind.in_([kind.value for kind in kinds]), ~is_re_review()
 

@@ -5,7 +5,7 @@ At most one alarm of a kind and subject is open at a time, so a step that finds 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -101,6 +101,12 @@ def open_alarms(session: Session, project_id: ProjectId) -> list[Alarm]:
 def lately(session: Session, project_id: ProjectId, limit: int) -> list[Alarm]:
     """The newest alarms, ended ones included."""
     return read_all(Alarm, session.execute(_alarms().where(AlarmRow.project_id == project_id).limit(limit)))
+
+
+def raised_at(session: Session, project_id: ProjectId, kinds: Collection[AlarmKind]) -> list[datetime]:
+    """When alarms of these kinds were raised, ended ones included; the oldest first."""
+    of_kinds = AlarmRow.project_id == project_id, AlarmRow.kind.in_([kind.value for kind in kinds])
+    return list(session.scalars(sa.select(AlarmRow.raised_at).where(*of_kinds).order_by(AlarmRow.id)))
 
 
 def by_id(session: Session, project_id: ProjectId, alarm_id: int) -> Alarm:

@@ -6,6 +6,7 @@ retries it, which forgets its failures. Subjects are ids that are unique over al
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,10 +16,16 @@ from sqlalchemy.orm import Session
 from db.rows import columns, count, read_all
 from db.session import delete, insert_new, update
 from db.tables import FailureRow
+from labeling.slices import batches
 from labeling.types import ProjectId
 
 TRIES = 3
+REGISTER = "register"
+"""The step of what was named and could not be registered. Subjects: a number, `:`, and the file, with its line."""
+CONTRADICTION = "contradiction"
+"""The step of what contradicts what is known of an image. Subjects: the project, `:`, the reference."""
 _REASON = 1_000
+_WHAT = FailureRow.subject, FailureRow.reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +44,29 @@ def record(
     session: Session, project_id: ProjectId, step: str, subject: str, reason: str, final: bool, now: datetime
 ) -> None:
     """Count one more failure of a subject; `final` = trying again cannot help."""
-    said = reason.replace("\0", "")[:_REASON]
+    said = _stored(reason)
     facts = {"project_id": project_id, "step": step, "subject": subject, "reason": said, "final": final}
     if insert_new(session, FailureRow, [{**facts, "count": 1, "failed_at": now}]):
         return
     again = {"count": FailureRow.count + 1, "reason": said, "final": final, "failed_at": now}
     update(session, FailureRow, FailureRow.step == step, FailureRow.subject == subject, **again)
+
+
+def keep_only(
+    session: Session, project_id: ProjectId, step: str, prefix: str, found: Mapping[str, str], now: datetime
+) -> None:
+    """The failures of a step whose subjects begin with `prefix` are now these, by subject with their reasons.
+
+    What stands there already with the same reason is not counted again: a file that is read every few minutes and was
+    not mended did not fail anew.
+    """
+    of_prefix = FailureRow.step == step, FailureRow.subject.startswith(prefix, autoescape=True)
+    before = {row.subject: row.reason for row in session.execute(sa.select(*_WHAT).where(*of_prefix))}
+    for some in batches([subject for subject in before if subject not in found], 500):
+        clear(session, step, *some)
+    for subject, reason in found.items():
+        if before.get(subject) != _stored(reason):
+            record(session, project_id, step, subject, reason, True, now)
 
 
 def clear(session: Session, step: str, *subjects: str) -> None:
@@ -75,6 +99,10 @@ def listing(session: Session, project_id: ProjectId, step: str | None = None, *,
 def has_no_tries_left() -> sa.ColumnElement[bool]:
     """The condition on `FailureRow` that its subject is dead."""
     return sa.or_(FailureRow.final, FailureRow.count >= TRIES)
+
+
+def _stored(reason: str) -> str:
+    return reason.replace("\0", "")[:_REASON]
 
 
 def _at(project_id: ProjectId, step: str | None) -> tuple[sa.ColumnElement[bool], ...]:

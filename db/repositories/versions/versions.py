@@ -124,6 +124,14 @@ def current_promotion(session: Session, project_id: ProjectId) -> Promotion | No
     return read_first(session, Promotion, verdicts.order_by(PromotionRow.id.desc()))
 
 
+def champions(session: Session, project_id: ProjectId) -> list[Version]:
+    """Every version that ever became the champion, oldest first."""
+    made = sa.select(PromotionRow.version_id).where(
+        PromotionRow.project_id == project_id, PromotionRow.verdict.in_(_MADE_CHAMPION)
+    )
+    return _versions(session, VersionRow.id.in_(made))
+
+
 def previous_champion(session: Session, project_id: ProjectId) -> Version | None:
     """The version to roll back to: the champion before this one; a rollback counts as undoing a promotion."""
     champions: list[VersionId] = []

@@ -1,5 +1,5 @@
 """Images from folders, object stores, manifests and web addresses.
 
-Offers `fetching.Fetcher`, `fetching.check_address`, `fetching.is_plain_address`, `folders.absolute`,
-`folders.file_exists`, `folders.find_images`, `folders.folder_exists`, `folders.read_file`.
+Offers `fetching.Fetcher`, `fetching.check_address`, `fetching.is_plain_address`, `files.absolute`, `files.file_exists`,
+`files.folder_exists`, `files.open_file`, `files.read_file`, `folders.Unread`, `folders.find_images`.
 """

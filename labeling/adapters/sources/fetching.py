@@ -13,6 +13,7 @@ import re
 import socket
 import ssl
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -143,7 +144,25 @@ class Fetcher:
                 raise BadAddress(f"{_shown(parts)} is larger than {self.max_bytes:,} bytes. Make the image smaller.")
         if answer.length:
             raise Unavailable(f"{_shown(parts)} stopped before the end. It will be tried again.")
-        return bytes(body)
+        return self._unpacked(bytes(body), answer.headers.get("Content-Encoding", ""), parts)
+
+    def _unpacked(self, body: bytes, encoding: str, parts: SplitResult) -> bytes:
+        """The bytes of an answer that the server compressed, though it was asked not to."""
+        kind = encoding.strip().lower()
+        if kind in ("", "identity"):
+            return body
+        if kind not in ("gzip", "x-gzip", "deflate"):
+            raise BadAddress(f"{_shown(parts)} sends its image compressed by {kind[:20]!r}. Fetch it by hand.")
+        unpacking = zlib.decompressobj(zlib.MAX_WBITS + 32 if body[:1] in (b"\x1f", b"\x78") else -zlib.MAX_WBITS)
+        try:
+            data = unpacking.decompress(body, self.max_bytes + 1)
+        except zlib.error as error:
+            raise BadAddress(f"{_shown(parts)} sends an image whose compression is broken.") from error
+        if len(data) > self.max_bytes:
+            raise BadAddress(f"{_shown(parts)} unpacks to over {self.max_bytes:,} bytes. Make the image smaller.")
+        if not unpacking.eof:
+            raise Unavailable(f"{_shown(parts)} stopped before the end. It will be tried again.")
+        return data
 
     @contextmanager
     def _connected(self, parts: SplitResult) -> Iterator[http.client.HTTPConnection]:

@@ -1,131 +1,238 @@
 """The files of a folder, local or at any fsspec address, and the bytes of one file.
 
 In: an address. Out: the images under it in a stable order, each with a fingerprint that changes with its content, the
-name of its folder and the text beside it. Links that lead out of the folder are not followed.
+name of its folder and the text beside it; and what could not be read. Links that lead out of the folder are not
+followed. A name is a name: nothing in it is taken for a protocol, a chain or a pattern.
 """
 
 from __future__ import annotations
 
-import posixpath
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import fsspec
+from labeling.adapters.sources.files import (
+    absolute,
+    file_exists,
+    files_at,
+    folder_exists,
+    open_file,
+    read_file,
+    start_of,
+    why_not,
+)
+from labeling.errors import Invalid, Unavailable
+from labeling.ingest.containers.file_names import (
+    HIDDEN,
+    START_BYTES,
+    FileKind,
+    Names,
+    begins_like_an_image,
+    extension_of,
+    kind_of,
+    printable,
+    stem_of,
+)
+from labeling.ingest.text import text_of
+from labeling.normal_form import clean_name
 
-from labeling.errors import BadAddress, BadImage, Unavailable
-from labeling.ingest.headers import ACCEPTED_EXTENSIONS
-from labeling.ingest.text import clean_text
-
-__all__ = ["FoundFile", "absolute", "file_exists", "find_images", "folder_exists", "read_file"]
+__all__ = [
+    "FoundFile",
+    "Unread",
+    "absolute",
+    "file_exists",
+    "find_images",
+    "folder_exists",
+    "open_file",
+    "read_file",
+]
 
 _MAX_TEXT_BYTES = 64 * 1024
-_PROTOCOLS = frozenset({"file", "local", "memory", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"})
 
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """An image in a folder. `folder` is the first folder under the source, None directly in it."""
+    """An image in a folder. `reference` is its address in normal form; `folder` is the first folder under the source,
+    None directly in it."""
 
     address: str
     fingerprint: str
     folder: str | None
     text: str | None
+    reference: str
 
 
-def absolute(address: str) -> str:
-    """The one way to write an address: a local path in full, without links; other addresses as they are."""
-    protocol, separator, _ = address.partition("://")
-    if not separator:
-        if "::" in address or "\0" in address:
-            raise BadAddress("This is not a folder or file that can be read.")
-        return Path(address).expanduser().resolve().as_posix()
-    if protocol not in _PROTOCOLS or "::" in address:
-        raise BadAddress(f"{protocol}:// cannot be a source. Use a folder, s3://, gs:// or az://.")
-    return address.rstrip("/")
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """What could not be read under a folder, by its reference, and why: what is known of it may not be given up.
+
+    `is_empty`: a folder without a single entry, which may be a disk that is not mounted.
+    """
+
+    reference: str
+    reason: str
+    is_empty: bool = False
 
 
-def folder_exists(address: str) -> bool:
-    files, root = _files(address)
-    return bool(files.isdir(root))
+def find_images(address: str, ignored: Counter[str], unread: list[Unread] | None = None) -> Iterator[FoundFile]:
+    """The images under a folder, by name.
 
-
-def file_exists(address: str) -> bool:
-    files, root = _files(address)
-    return bool(files.isfile(root))
-
-
-def find_images(address: str, ignored: Counter[str]) -> Iterator[FoundFile]:
-    """The images under a folder, by name; what is no image by its name is counted in `ignored` by extension.
+    Parameters
+    ----------
+    ignored
+        Counts what is left alone: by extension where it is no image, by its name and the reason where it cannot
+        be used.
+    unread
+        Gets what could not be read, and empty folders.
 
     Raises
     ------
     Unavailable
         The folder is not there, or cannot be read now.
     """
-    files, root = _files(address)
-    prefix = address.rstrip("/")
+    files, root = files_at(address)
+    files.invalidate_cache(root)
     if not files.isdir(root):
         raise Unavailable(f"The folder {address} is not there. Was it moved, or is its disk not mounted?")
-    for folder, folders, found in files.walk(root, detail=True, on_error="raise"):
-        entered = [(n, folders[n]) for n in sorted(folders) if not n.startswith(".") and not folders[n].get("islink")]
-        folders.clear()
-        folders.update(entered)
-        inside = posixpath.relpath(str(folder), root)
-        for name in sorted(name for name in found if not name.startswith(".")):
-            info = found[name]
-            if not _is_plain(info, root):
-                ignored["links and special files"] += 1
-            elif posixpath.splitext(name.lower())[1] in ACCEPTED_EXTENSIONS:
-                path = name if inside == "." else f"{inside}/{name}"
-                text = _text_beside(files, f"{folder}/{name}", found, name)
-                yield FoundFile(
-                    f"{prefix}/{path}", _fingerprint(info), None if inside == "." else inside.split("/")[0], text
+    prefix = address.rstrip("/")
+    walk = _Walk(files, root, ignored, [] if unread is None else unread)
+    waiting = [_Place(root, prefix, clean_name(prefix), None)]
+    while waiting:
+        place = waiting.pop()
+        try:
+            found = walk.entries(place.path)
+        except OSError as error:
+            if place.path == root:
+                raise Unavailable(f"The folder {address} cannot be read: {why_not(error)}") from error
+            walk.leave(place.reference, place.reference, why_not(error))
+            continue
+        if not found:
+            walk.unread.append(Unread(place.reference, "The folder is empty. Is its disk mounted?", is_empty=True))
+        yield from walk.images(place, found)
+        waiting += reversed(walk.folders(place, found))
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A folder: where it is in its file system, its address, its reference, and the first folder that it is under."""
+
+    path: str
+    address: str
+    reference: str
+    first: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """One walk through the folders under `root`."""
+
+    files: Any
+    root: str
+    ignored: Counter[str]
+    unread: list[Unread]
+
+    def entries(self, folder: str) -> dict[str, dict[str, Any]]:
+        """What lies in a folder, by name, in order; the object that stands for the folder itself is left out."""
+        found = {str(one["name"]).rstrip("/"): one for one in self.files.ls(folder, detail=True)}
+        found.pop(folder.rstrip("/"), None)
+        return {name.rpartition("/")[2]: found[name] for name in sorted(found)}
+
+    def folders(self, place: _Place, found: dict[str, dict[str, Any]]) -> list[_Place]:
+        inner, names = [], Names()
+        for name, info in found.items():
+            if info.get("type") != "directory":
+                continue
+            if kind_of(name) is FileKind.HIDDEN:
+                self.ignored[HIDDEN] += 1
+            elif info.get("islink"):
+                self.ignored["links and special files"] += 1
+            elif (stored := self._stored(place, names, name)) is not None:
+                reference = f"{place.reference}/{stored}"
+                inner.append(
+                    _Place(_join(place.path, name), f"{place.address}/{name}", reference, place.first or stored)
                 )
-            elif not name.lower().endswith(".txt"):
-                ignored[posixpath.splitext(name.lower())[1] or "without extension"] += 1
+        return inner
+
+    def images(self, place: _Place, found: dict[str, dict[str, Any]]) -> Iterator[FoundFile]:
+        texts = {
+            stem_of(name): name for name, info in found.items() if kind_of(name) is FileKind.TEXT and _is_file(info)
+        }
+        names = Names()
+        for name, info in found.items():
+            if info.get("type") != "directory" and self._is_taken(place, name, info):
+                stored = self._stored(place, names, name)
+                if stored is not None:
+                    reference = f"{place.reference}/{stored}"
+                    text = self._text(place, texts.get(stem_of(name)))
+                    yield FoundFile(f"{place.address}/{name}", _fingerprint(info), place.first, text, reference)
+
+    def leave(self, reference: str, shown: str, reason: str) -> None:
+        """Note what could not be read."""
+        self.ignored[f"{printable(shown)}: {reason}"] += 1
+        self.unread.append(Unread(reference, reason))
+
+    def _is_taken(self, place: _Place, name: str, info: dict[str, Any]) -> bool:
+        kind = kind_of(name)
+        if kind is FileKind.HIDDEN:
+            self.ignored[HIDDEN] += 1
+        elif not _is_plain(info, self.root):
+            self.ignored["links and special files"] += 1
+        elif kind is FileKind.IMAGE:
+            return True
+        elif kind is FileKind.UNKNOWN and info.get("size"):
+            if self._begins_like_an_image(place, name):
+                return True
+            self.ignored[extension_of(name)] += 1
+        elif kind is not FileKind.TEXT:
+            self.ignored[extension_of(name)] += 1
+        return False
+
+    def _begins_like_an_image(self, place: _Place, name: str) -> bool:
+        try:
+            return begins_like_an_image(start_of(self.files, _join(place.path, name), START_BYTES))
+        except OSError as error:
+            shown = f"{place.reference}/{name}"
+            self.leave(shown, shown, why_not(error))
+            return False
+
+    def _stored(self, place: _Place, names: Names, name: str) -> str | None:
+        """The name in normal form; None for one that cannot be stored."""
+        try:
+            return names.of(name)
+        except Invalid as error:
+            self.leave(f"{place.reference}/{printable(name)}", f"{place.reference}/{name}", error.message)
+            return None
+
+    def _text(self, place: _Place, name: str | None) -> str | None:
+        if name is None:
+            return None
+        try:
+            data = start_of(self.files, _join(place.path, name), _MAX_TEXT_BYTES)
+            return text_of(data, cut=len(data) == _MAX_TEXT_BYTES)
+        except (OSError, Invalid) as error:
+            reason = error.message if isinstance(error, Invalid) else why_not(error)
+            self.leave(f"{place.reference}/{name}", f"{place.reference}/{name}", reason)
+            return None
 
 
-def read_file(address: str, max_bytes: int) -> bytes:
-    """The bytes of one file.
-
-    Raises
-    ------
-    BadAddress, BadImage
-        It is not there, may not be read, or has more than `max_bytes`.
-    Unavailable
-        Its place does not answer.
-    """
-    files, path = _files(address)
-    try:
-        with files.open(path, "rb") as file:
-            data: bytes = file.read(max_bytes + 1)
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        raise BadAddress("The file is not there any more. Ingest its folder again.") from error
-    except PermissionError as error:
-        raise BadAddress("The file may not be read. Change its permissions, then retry.") from error
-    except OSError as error:
-        raise Unavailable(f"The file cannot be read now ({error.strerror or type(error).__name__}).") from error
-    if len(data) > max_bytes:
-        raise BadImage(f"The file has over {max_bytes:,} bytes. Make it smaller.")
-    return data
+def _join(folder: str, name: str) -> str:
+    return f"{folder.rstrip('/')}/{name}"
 
 
-def _files(address: str) -> tuple[Any, str]:
-    try:
-        files, root = fsspec.url_to_fs(address)
-    except (ImportError, ValueError) as error:
-        raise BadAddress(f"{address.partition('://')[0]}:// needs a library that is not installed: {error}") from error
-    return files, str(root)
+def _is_file(info: dict[str, Any]) -> bool:
+    return info.get("type") == "file" and not info.get("islink")
 
 
 def _is_plain(info: dict[str, Any], root: str) -> bool:
     if not info.get("islink"):
         return bool(info.get("type") == "file")
-    target = Path(str(info["name"])).resolve()
-    return target.is_relative_to(root) and target.is_file()
+    try:
+        target = Path(str(info["name"])).resolve()
+        return target.is_relative_to(Path(root).resolve()) and target.is_file()
+    except (OSError, RuntimeError):  # a circle of links
+        return False
 
 
 def _fingerprint(info: dict[str, Any]) -> str:
@@ -134,11 +241,3 @@ def _fingerprint(info: dict[str, Any]) -> str:
         return str(tag)
     changed = info.get("mtime") or info.get("LastModified") or info.get("last_modified") or info.get("created")
     return f"{info.get('size')}-{changed}"
-
-
-def _text_beside(files: Any, path: str, found: dict[str, Any], name: str) -> str | None:
-    beside = found.get(posixpath.splitext(name)[0] + ".txt")
-    if beside is None or beside.get("type") != "file" or beside.get("islink"):
-        return None
-    data: bytes = files.cat_file(posixpath.splitext(path)[0] + ".txt", end=_MAX_TEXT_BYTES)
-    return clean_text(data.decode("utf-8-sig", "replace"))

@@ -1,8 +1,9 @@
 """How good people are: agreement, references, performance, pausing, consensus.
 
 Offers `acceptance.Acceptance`, `acceptance.acceptance`, `aggregation.Aggregation`, `aggregation.RaterAnswer`,
-`aggregation.SoftLabel`, `aggregation.aggregate`, `interrater.agreement`, `interrater.alpha_by_class`,
-`interrater.cohen`, `interrater.disagreements`, `interrater.observed`, `pausing.Finding`, `pausing.find_harm`,
+`aggregation.SoftLabel`, `aggregation.aggregate`, `anchoring.Anchoring`, `anchoring.Contradicted`,
+`anchoring.anchoring`, `interrater.agreement`, `interrater.alpha_by_class`, `interrater.cohen`,
+`interrater.disagreements`, `interrater.observed`, `pausing.Finding`, `pausing.find_harm`,
 `performance.AnnotatorFigures`, `performance.Drift`, `performance.Times`, `performance.describe`, `references.Answer`,
 `references.Votes`, `references.collect_votes`, `references.reference_of`.
 """

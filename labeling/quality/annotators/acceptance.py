@@ -25,7 +25,7 @@ class Acceptance:
 
 
 def acceptance(shown: Iterable[tuple[str, int, int]], classes: Sequence[str]) -> list[Acceptance]:
-    """Shares of kept pre-labels with Wilson intervals, in the order of the label set.
+    """Shares of kept pre-labels with exact intervals, in the order of the label set.
 
     Parameters
     ----------

@@ -1,7 +1,8 @@
 """Agreement of annotators on the same images, beyond chance: a table of answers in, estimates with intervals out.
 
 In: `answers` (N, R), the class position that each of R people gave each of N images, `MISSING` where one gave none.
-An answer of "none of these" is a class like the others. Intervals are drawn over images, never over answers. Only
+An answer of "none of these" is a class like the others. Intervals are drawn over images, never over answers, as if one
+image more had two equal answers and one more two different ones: where all agree, a bootstrap alone has no width. Only
 images with two answers or more count; `n` is their number.
 """
 
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from labeling.answers import MISSING
 from labeling.estimates import Estimate
-from labeling.quality.metrics import wilson
+from labeling.quality.metrics import clopper_pearson
 
 __all__ = [
     "Agreement",
@@ -33,6 +34,8 @@ DRAWS = 400
 
 Answers = npt.NDArray[np.integer]
 Counts = npt.NDArray[np.int64]
+Times = npt.NDArray[np.integer]
+"""How often each kind of image was drawn: (B, U)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,17 @@ class Agreement:
     observed: Estimate
     fleiss: Estimate | None
     alpha: Estimate | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Kinds:
+    """U kinds of images: the share of equal pairs of answers (U,), and how often each class was said (U, K)."""
+
+    equal: npt.NDArray[np.float64]
+    answers: npt.NDArray[np.float64]
+
+
+Statistic = Callable[[_Kinds, Times], npt.NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +75,7 @@ def agreement(answers: Answers, classes: int, rng: np.random.Generator) -> Agree
 def observed(answers: Answers, classes: int) -> Estimate:
     """The share of pairs of answers to one image that are equal, averaged over images; in [0, 1].
 
-    The interval is Wilson's with one trial an image, which is conservative: an image's share varies no more than
+    The interval is the exact one with one trial an image, which is conservative: an image's share varies no more than
     that of one trial.
 
     Examples
@@ -72,7 +86,7 @@ def observed(answers: Answers, classes: int) -> Estimate:
     counts = _counts(answers, classes)
     equal = _equal_pairs(counts)
     total = float(equal.sum())
-    return Estimate(total / len(equal) if len(equal) else 0.0, *wilson(total, len(equal)), len(equal))
+    return Estimate(total / len(equal) if len(equal) else 0.0, *clopper_pearson(total, len(equal)), len(equal))
 
 
 def cohen(first: Answers, second: Answers, rng: np.random.Generator) -> Estimate | None:
@@ -91,15 +105,12 @@ def cohen(first: Answers, second: Answers, rng: np.random.Generator) -> Estimate
     (0.5, 4)
     """
     both = (first != MISSING) & (second != MISSING)
-    n = int(both.sum())
-    if not n:
+    if not both.any():
         return None
     (one, other), times = np.unique([first[both], second[both]], axis=1, return_counts=True)
-    value = float(_kappas(one, other, times[None])[0])
-    if np.isnan(value):
-        return None
-    draws = rng.multinomial(n, times / n, size=DRAWS)  # (B, U): how often each pair of answers was drawn
-    return _estimate(value, _kappas(one, other, draws), n)
+    classes = np.unique([one, other])
+    said = np.stack([one[:, None] == classes, other[:, None] == classes], axis=1).astype(np.float64)  # (U, 2, K)
+    return _resampled(_Kinds((one == other).astype(np.float64), said.reshape(len(one), -1)), times, _kappas, rng)
 
 
 def fleiss(answers: Answers, classes: int, rng: np.random.Generator) -> Estimate | None:
@@ -115,7 +126,7 @@ def fleiss(answers: Answers, classes: int, rng: np.random.Generator) -> Estimate
     >>> fleiss(np.array([[0, 0], [1, 1], [0, 1], [1, 1]]), 2, np.random.default_rng(0)).value.__round__(3)
     0.467
     """
-    return _resampled(_counts(answers, classes), _fleiss, rng)
+    return _of_counts(_counts(answers, classes), _fleiss, rng)
 
 
 def alpha(answers: Answers, classes: int, rng: np.random.Generator) -> Estimate | None:
@@ -130,7 +141,7 @@ def alpha(answers: Answers, classes: int, rng: np.random.Generator) -> Estimate 
     >>> alpha(np.array([[0, 0], [1, 1], [0, 1]]), 2, np.random.default_rng(0)).value.__round__(3)
     0.444
     """
-    return _resampled(_counts(answers, classes), _alphas, rng)
+    return _of_counts(_counts(answers, classes), _alphas, rng)
 
 
 def alpha_by_class(answers: Answers, classes: int, rng: np.random.Generator) -> list[Estimate | None]:
@@ -145,7 +156,7 @@ def alpha_by_class(answers: Answers, classes: int, rng: np.random.Generator) -> 
     found = []
     for one in range(classes):
         said = counts[:, one]
-        of_class = _resampled(np.stack([said, counts.sum(axis=1) - said], axis=1), _alphas, rng)
+        of_class = _of_counts(np.stack([said, counts.sum(axis=1) - said], axis=1), _alphas, rng)
         n = int((said > 0).sum())
         found.append(Estimate(of_class.value, of_class.lower, of_class.upper, n) if of_class and n else None)
     return found
@@ -181,27 +192,26 @@ def _equal_pairs(counts: Counts) -> npt.NDArray[np.float64]:
     return np.asarray((counts * (counts - 1)).sum(axis=1) / (answers * (answers - 1)), np.float64)
 
 
-def _kappas(one: Answers, other: Answers, times: Counts) -> npt.NDArray[np.float64]:
-    """Cohen's kappa of B resamples of pairs of answers, drawn `times` (B, U); NaN where chance would agree always."""
+def _kappas(kinds: _Kinds, times: Times) -> npt.NDArray[np.float64]:
+    """Cohen's kappa of B resamples; the answers of a kind are the first person's and then the second's, (U, 2 K)."""
     n = times.sum(axis=1)
-    classes = np.unique([one, other])[:, None]
-    by_chance = ((times @ (one == classes).T) * (times @ (other == classes).T)).sum(axis=1) / n**2
-    return _beyond(times @ (one == other) / n, by_chance)
+    first, second = np.split(times @ kinds.answers, 2, axis=1)  # (B, K)
+    return _beyond(times @ kinds.equal / n, (first * second).sum(axis=1) / n**2)
 
 
-def _fleiss(counts: Counts, times: Counts) -> npt.NDArray[np.float64]:
-    """Fleiss' kappa of B resamples: `counts` (U, K) of distinct images, and how often each was drawn, (B, U)."""
-    agreed = times @ _equal_pairs(counts) / times.sum(axis=1)
-    answers = times @ counts  # (B, K)
+def _fleiss(kinds: _Kinds, times: Times) -> npt.NDArray[np.float64]:
+    """Fleiss' kappa of B resamples."""
+    agreed = times @ kinds.equal / times.sum(axis=1)
+    answers = times @ kinds.answers  # (B, K)
     shares = answers / answers.sum(axis=1, keepdims=True)
     return _beyond(agreed, (shares**2).sum(axis=1))
 
 
-def _alphas(counts: Counts, times: Counts) -> npt.NDArray[np.float64]:
+def _alphas(kinds: _Kinds, times: Times) -> npt.NDArray[np.float64]:
     """Krippendorff's nominal alpha of B resamples, from their coincidences."""
-    answers = times @ counts  # (B, K)
+    answers = times @ kinds.answers  # (B, K)
     n = answers.sum(axis=1)
-    agreed = times @ (_equal_pairs(counts) * counts.sum(axis=1)) / n
+    agreed = times @ (kinds.equal * kinds.answers.sum(axis=1)) / n
     return _beyond(agreed, (answers * (answers - 1)).sum(axis=1) / (n * (n - 1)))
 
 
@@ -210,22 +220,24 @@ def _beyond(agreed: npt.NDArray[np.float64], by_chance: npt.NDArray[np.float64])
         return np.where(by_chance < 1, (agreed - by_chance) / (1 - by_chance), np.nan)
 
 
-def _resampled(
-    counts: Counts, statistic: Callable[[Counts, Counts], npt.NDArray[np.float64]], rng: np.random.Generator
-) -> Estimate | None:
-    """A statistic with its interval over images. Images with equal counts are one kind, drawn together."""
-    n = len(counts)
-    if not n:
+def _of_counts(counts: Counts, statistic: Statistic, rng: np.random.Generator) -> Estimate | None:
+    """A statistic over images with these answers (n, K); images with equal counts are one kind, drawn together."""
+    if not len(counts):
         return None
     kinds, times = np.unique(counts, axis=0, return_counts=True)
-    point = float(statistic(kinds, times[None])[0])
-    if np.isnan(point):
+    return _resampled(_Kinds(_equal_pairs(kinds), kinds.astype(np.float64)), times, statistic, rng)
+
+
+def _resampled(
+    kinds: _Kinds, times: npt.NDArray[np.integer], statistic: Statistic, rng: np.random.Generator
+) -> Estimate | None:
+    """A statistic of images, which occur so many `times` (U,), with its interval over images and the two pads."""
+    n = int(times.sum())
+    value = float(statistic(kinds, times[None])[0])
+    if np.isnan(value):
         return None
-    draws = statistic(kinds, rng.multinomial(n, times / n, size=DRAWS))
-    return _estimate(point, draws, n)
-
-
-def _estimate(value: float, draws: npt.NDArray[np.float64], n: int) -> Estimate:
-    finite = draws[np.isfinite(draws)]
-    lower, upper = np.quantile(finite, [0.025, 0.975]) if len(finite) else (value, value)
+    usual = np.tile(times @ kinds.answers / n, (2, 1))  # what people answer on average, also of an imagined image
+    padded = _Kinds(np.append(kinds.equal, [1.0, 0.0]), np.vstack([kinds.answers, usual]))
+    draws = statistic(padded, rng.multinomial(n + 2, np.append(times, [1, 1]) / (n + 2), size=DRAWS))  # (B,)
+    lower, upper = np.quantile(draws[np.isfinite(draws)], [0.025, 0.975])
     return Estimate(value, min(float(lower), value), max(float(upper), value), n)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -29,8 +29,13 @@ ALPHA = 0.05
 TOLERATED_ERRORS, TOLERATED_COPIES, TOLERATED_SAME, TOLERATED_DOUBTS = 0.08, 0.20, 0.30, 0.50
 """Errors among answers with known truth; quick copies of pre-labels; own mistakes that another person makes too; images
 that they could not tell."""
-MOST_TOLERATED, MOST_DOUBTS = 0.5, 0.9
-"""However bad the others are, no more than this is tolerated; of doubts more, for all images of a team may be hard."""
+TOLERATED_CONTRADICTIONS = 0.35
+"""Of the compared answers of somebody with little known truth: those that prediction and others contradict together.
+
+Far more than of errors: another person is asked where an answer is likely to be wrong.
+"""
+MOST_TOLERATED, MOST_CONTRADICTIONS, MOST_DOUBTS = 0.5, 0.9, 0.9
+"""However bad the others are, no more than this is tolerated."""
 FACTOR = 1.5
 """The tolerated rate is this times the median of the others, if that is more."""
 PRIOR = 10
@@ -39,9 +44,10 @@ QUICK = 0.25
 """An answer is quick if it takes less than this part of the others' median time."""
 FEWEST_TIMES = 10
 FEWEST_KNOWN = 10
-"""With fewer images of known truth an annotator is not compared with others: two who collude could blame the third.
+"""With fewer images of known truth the others alone do not blame an annotator: the prediction must contradict them too.
 
-Simulated without gold: a pair that shares 30 % of wrong answers got 17 % of the honest others found.
+Two who collude could blame a third. Simulated without gold and predictions: a pair that shares 30 % of wrong answers
+got 17 % of the honest others found.
 """
 STEPS = (0.1, 0.25, 0.5, 0.9)
 WEIGHTS = (0.15, 0.5, 0.2, 0.15)
@@ -87,12 +93,32 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class _Event:
-    """One answer that can be checked, since when, whether it counts against the person, and the rate tolerated then."""
+    """One answer that can be checked, since when, whether it counts against the person, and the rate tolerated then.
+
+    `assured`: the reference may be relied on; otherwise prediction and others stand against the person together.
+    """
 
     at: datetime
     answer: Answer
     bad: bool
     tolerated: float = 0.0
+    assured: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Rates:
+    """What is tolerated at least, and at most."""
+
+    floor: float
+    most: float = MOST_TOLERATED
+
+
+def _same(floor: float, most: float = MOST_TOLERATED) -> dict[bool, _Rates]:
+    """The same rates for all events."""
+    return dict.fromkeys((True, False), _Rates(floor, most))
+
+
+_ERRORS = {True: _Rates(TOLERATED_ERRORS), False: _Rates(TOLERATED_CONTRADICTIONS, MOST_CONTRADICTIONS)}
 
 
 def find_harm(
@@ -176,10 +202,10 @@ def quick_limits(answers: Iterable[Answer]) -> dict[int, float]:
 def _candidates(
     answers: Sequence[Answer], doubts: Sequence[Answer], votes: Votes, judged: Set[int], out: Set[int]
 ) -> Iterator[Finding]:
-    errors = _by_person(_errors(answers, votes, judged, out), TOLERATED_ERRORS)
-    copies = _by_person(_copies(answers, judged), TOLERATED_COPIES)
+    errors = _by_person(_errors(answers, votes, judged, out), _ERRORS)
+    copies = _by_person(_copies(answers, judged), _same(TOLERATED_COPIES))
     asked = [_Event(one.at, one, bad) for bad, some in ((False, answers), (True, doubts)) for one in some]
-    cannot_tell = _by_person((e for e in asked if e.answer.annotator in judged), TOLERATED_DOUBTS, MOST_DOUBTS)
+    cannot_tell = _by_person((e for e in asked if e.answer.annotator in judged), _same(TOLERATED_DOUBTS, MOST_DOUBTS))
     for harm, by_person in ((Harm.ERRORS, errors), (Harm.COPIES, copies), (Harm.DOUBTS, cannot_tell)):
         for who, events in by_person.items():
             yield from _judge(who, harm, events, 1 / (ALPHA * _SHARE[harm]))
@@ -188,15 +214,22 @@ def _candidates(
 
 
 def _errors(answers: Sequence[Answer], votes: Votes, judged: Set[int], out: Set[int]) -> Iterator[_Event]:
-    """Answers whose truth is known, and those on which at least two others agree."""
+    """Answers whose truth is known, and those on which at least two others agree.
+
+    Of somebody with little known truth: wrong is what the prediction contradicts too, right what one other repeats.
+    """
     known = Counter(answer.annotator for answer in answers if answer.known is not None)
     for answer in answers:
-        if answer.annotator in judged:
-            reference = reference_of(answer, votes, out)
-            if reference is None or (reference.people and known[answer.annotator] < FEWEST_KNOWN):
-                continue
-            if reference.unanimous and reference.people != 1:
-                yield _Event(reference.at, answer, answer.said != reference.value)
+        reference = reference_of(answer, votes, out) if answer.annotator in judged else None
+        if reference is None or not reference.unanimous:
+            continue
+        differs = answer.said != reference.value
+        if reference.people != 1 and (answer.known is not None or known[answer.annotator] >= FEWEST_KNOWN):
+            yield _Event(reference.at, answer, differs)
+        elif known[answer.annotator] >= FEWEST_KNOWN or answer.predicted is None:
+            continue
+        elif not differs or reference.people > 1:
+            yield _Event(reference.at, answer, differs and answer.said != answer.predicted, assured=False)
 
 
 def _copies(answers: Sequence[Answer], judged: Set[int]) -> Iterator[_Event]:
@@ -208,18 +241,23 @@ def _copies(answers: Sequence[Answer], judged: Set[int]) -> Iterator[_Event]:
             yield _Event(answer.at, answer, answer.said == answer.shown and time < limits[who])
 
 
-def _by_person(events: Iterable[_Event], floor: float, most: float = MOST_TOLERATED) -> dict[int, list[_Event]]:
-    """Each person's events in their order; the tolerated rate follows from the others' answers up to then."""
+def _by_person(events: Iterable[_Event], rates: Mapping[bool, _Rates]) -> dict[int, list[_Event]]:
+    """Each person's events in their order; the tolerated rate follows from the others' answers up to then.
+
+    `rates` are by whether an event is assured; the two are counted apart.
+    """
     in_order = sorted(events, key=lambda event: (event.at, event.answer.annotator, event.answer.image))
     people = sorted({event.answer.annotator for event in in_order})
-    bad, n = dict.fromkeys(people, PRIOR * floor / 2), dict.fromkeys(people, float(PRIOR))
+    bad = {(who, assured): PRIOR * one.floor / 2 for who in people for assured, one in rates.items()}
+    n = dict.fromkeys(bad, float(PRIOR))
     found: dict[int, list[_Event]] = defaultdict(list)
     for event in in_order:
-        who = event.answer.annotator
-        usual = median(bad[other] / n[other] for other in people if other != who) if len(people) > 1 else 0.0
-        found[who].append(replace(event, tolerated=min(most, max(floor, FACTOR * usual))))
-        bad[who] += event.bad
-        n[who] += 1
+        who, assured = event.answer.annotator, event.assured
+        others = [bad[other, assured] / n[other, assured] for other in people if other != who]
+        one, usual = rates[assured], median(others) if others else 0.0
+        found[who].append(replace(event, tolerated=min(one.most, max(one.floor, FACTOR * usual))))
+        bad[who, assured] += event.bad
+        n[who, assured] += 1
     return found
 
 

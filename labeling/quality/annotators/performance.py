@@ -64,13 +64,12 @@ class OneClass:
 
 @dataclass(frozen=True, slots=True)
 class AnnotatorFigures:
-    """One person's figures; `answers` counts those that give a label.
+    """One person's figures; `answers` counts those that give a label, blind re-reviews among them.
 
     `cannot_tell` is the share of images of which they could not tell what they are. `agreement` and `kappa` compare
     with the majority of the others. `accepted_wrong` is the share of wrong pre-labels that were kept, `blind_error`
-    the share of wrong answers where none was shown, `anchoring` the first minus the second. `quick_copies` is the
-    share of pre-labels kept in a fraction of the team's time. `commonest` is the answer given most often, `usual` how
-    often the others give it.
+    the share of wrong answers where none was shown. `quick_copies` is the share of pre-labels kept in a fraction of the
+    team's time. `commonest` is the answer given most often, `usual` how often the others give it.
     """
 
     annotator: int
@@ -81,7 +80,6 @@ class AnnotatorFigures:
     kappa: float | None
     accepted_wrong: Estimate
     blind_error: Estimate
-    anchoring: Estimate
     times: Times
     per_hour: float | None
     per_day: float | None
@@ -93,8 +91,21 @@ class AnnotatorFigures:
     classes: tuple[OneClass, ...]
 
 
-def describe(answers: Sequence[Answer], doubts: Sequence[Answer] = ()) -> list[AnnotatorFigures]:
-    """The figures of all who answered, in the order of their numbers; `doubts` are answers that tell nothing.
+def describe(
+    answers: Sequence[Answer], doubts: Sequence[Answer] = (), beside: Sequence[Answer] = ()
+) -> list[AnnotatorFigures]:
+    """The figures of all who answered, in the order of their numbers.
+
+    Parameters
+    ----------
+    answers : sequence of Answer
+        Those that give a label and by which people are judged.
+    doubts : sequence of Answer
+        Those that tell nothing ("unsure", skips); what they say is not read.
+    beside : sequence of Answer
+        Answers to blind re-reviews: work that was done, so they count in `answers`, `times` and the pace. Many of these
+        images were chosen for a suspicious label, so nobody is judged by them, neither who answered nor who is
+        compared with that.
 
     Examples
     --------
@@ -109,10 +120,13 @@ def describe(answers: Sequence[Answer], doubts: Sequence[Answer] = ()) -> list[A
     theirs: dict[int, list[Answer]] = defaultdict(list)
     for answer in sorted(answers, key=lambda answer: (answer.at, answer.image)):
         theirs[answer.annotator].append(answer)
+    more: dict[int, list[Answer]] = defaultdict(list)
+    for answer in beside:
+        more[answer.annotator].append(answer)
     unsure = Counter(one.annotator for one in doubts)
     return [
-        _figures(who, theirs[who], unsure[who], votes, limits.get(who), everything)
-        for who in sorted(theirs.keys() | unsure.keys())
+        _figures(who, theirs[who], more[who], unsure[who], votes, limits.get(who), everything)
+        for who in sorted(theirs.keys() | more.keys() | unsure.keys())
     ]
 
 
@@ -146,8 +160,15 @@ def sessions(mine: Iterable[Answer]) -> list[list[Answer]]:
 
 
 def _figures(
-    who: int, mine: list[Answer], unsure: int, votes: Votes, quick_limit: float | None, everything: Counter[str]
+    who: int,
+    mine: list[Answer],
+    beside: list[Answer],
+    unsure: int,
+    votes: Votes,
+    quick_limit: float | None,
+    everything: Counter[str],
 ) -> AnnotatorFigures:
+    work = sorted((*mine, *beside), key=lambda answer: (answer.at, answer.image))
     truth = {id(answer): found.value for answer in mine if (found := reference_of(answer, votes)) is not None}
     checked = [(answer, truth[id(answer)]) for answer in mine if id(answer) in truth]
     peers = [(a, found.value) for a in mine if (found := reference_of(replace(a, known=None), votes)) is not None]
@@ -158,18 +179,17 @@ def _figures(
     said = Counter(answer.said for answer in mine)
     commonest, often = min(said.items(), key=lambda one: (-one[1], one[0]), default=("", 0))
     rest = everything.total() - len(mine)
-    per_hour, per_day = _pace(mine)
+    per_hour, per_day = _pace(work)
     return AnnotatorFigures(
         annotator=who,
-        answers=len(mine),
+        answers=len(work),
         cannot_tell=share(unsure, unsure + len(mine)),
         gold=_right([(answer, answer.known) for answer in mine if answer.gold and answer.known is not None]),
         agreement=_right(peers),
         kappa=_kappa(peers),
         accepted_wrong=accepted,
         blind_error=blind_error,
-        anchoring=difference(accepted, blind_error),
-        times=_times(mine),
+        times=_times(work),
         per_hour=per_hour,
         per_day=per_day,
         drift=_drift(mine, truth),

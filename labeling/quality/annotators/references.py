@@ -19,6 +19,7 @@ class Answer:
     """One person's answer. `known` is the label by gold, else by a lead's decision; None where there is neither.
 
     `shown` is the pre-selected pre-label; None on a blind task. `gold`: the image was shown to measure people.
+    `predicted` is the class that was held likeliest before anybody answered; None where that is not known.
     """
 
     annotator: int
@@ -29,6 +30,7 @@ class Answer:
     lead_time_s: float | None = None
     known: str | None = None
     gold: bool = False
+    predicted: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

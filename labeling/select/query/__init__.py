@@ -1,5 +1,5 @@
 """Draws one query: the random stream, its share, the strategy's picks, gold.
 
 Offers `draw.Candidates`, `draw.Drawn`, `draw.Pick`, `draw.draw_query`, `gold.draw_gold`, `stream.Order`,
-`stream.next_groups`, `stream.position_of`, `stream.prefix`, `stream.reserved_share`.
+`stream.cohorts`, `stream.next_groups`, `stream.position_of`, `stream.reserved_share`.
 """

@@ -19,6 +19,7 @@ from labeling.project import PLANNED, RESERVED
 __all__ = [
     "Order",
     "Prefix",
+    "cohorts",
     "next_groups",
     "position_of",
     "prefix",
@@ -119,8 +120,36 @@ def prefix(order: Order, share: float, collections: Sequence[int], newest: int) 
     >>> prefix(order, 0.25, [5], newest=12)  # group 9 arrived after the query and stands under the cursor
     Prefix(groups=array([1, 2]), until=5)
     """
-    until = _caught_up(order, share, collections, newest)
-    known = order.take(order.ids <= until)
+    return cohorts(order, share, collections, newest)[0]
+
+
+def cohorts(order: Order, share: float, collections: Sequence[int], newest: int) -> list[Prefix]:
+    """The project in the order in which it arrived, cut where the stream had caught up: the prefix of each part.
+
+    The first is that of `prefix`; the others are of those that arrived later, each a uniform sample of its own part,
+    which is the groups after the part before it, up to `until`. The last ends with the newest group of the project. A
+    part of which nothing is decided has an empty sample. Parameters are those of `prefix`.
+
+    Examples
+    --------
+    >>> drawn = np.array([True, True, True, False])
+    >>> order = Order(np.array([1, 2, 9, 10]), np.array([0.1, 0.2, 0.05, 0.15]), drawn, drawn)
+    >>> cohorts(order, 0.25, [5, 12], newest=12)  # 10 stands under the cursor, and is asked about next
+    [Prefix(groups=array([1, 2]), until=5), Prefix(groups=array([9]), until=12)]
+    """
+    found: list[Prefix] = []
+    begin = 0
+    while not found or begin < newest:
+        later, after = order.take(order.ids > begin), [until for until in collections if until > begin]
+        until = _caught_up(later, share, after, newest)
+        if until <= begin:  # its first group was not ready for the query that drew the others
+            until = min([*after, newest])
+        found.append(_decided_prefix(later.take(later.ids <= until), share, until))
+        begin = until
+    return found
+
+
+def _decided_prefix(known: Order, share: float, until: int) -> Prefix:
     open_ = known.positions[~known.decided]
     end = min(float(open_.min()), share) if len(open_) else share
     members = np.flatnonzero(known.decided & (known.positions < end))

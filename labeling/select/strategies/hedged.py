@@ -26,7 +26,17 @@ from labeling.select.strategies.strategy import (
 )
 from labeling.select.strategies.typical import Typical
 
-__all__ = ["LEAST_LABELS", "Evidence", "Hedged", "evidence_of", "hedged", "said", "sampled_groups", "share_by_doubt"]
+__all__ = [
+    "LEAST_LABELS",
+    "MOST_LABELS",
+    "Evidence",
+    "Hedged",
+    "evidence_of",
+    "hedged",
+    "said",
+    "sampled_groups",
+    "share_by_doubt",
+]
 
 LEAST_LABELS = 40
 """Under so many labels nothing is said: out-of-fold accuracy would be wrong by more than .1 in one case of five."""

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from labeling.select.strategies.strategy import Picks, Strategy, View, one_a_group, ranked
 from labeling.slices import slices
 
-__all__ = ["KCenter", "k_center"]
+__all__ = ["KCenter", "k_center", "would_take"]
 
 _MOST_POINTS = 10_000
 """Of more images, and of more labelled ones, so many are sampled: the time grows with their product."""
@@ -66,17 +66,61 @@ def k_center(
     >>> k_center(np.array([[0.0], [0.1], [9.0], [5.0]]), 3).tolist()
     [0, 2, 3]
     """
-    points = np.asarray(vectors, dtype=np.float32)
+    return _taken(np.asarray(vectors, dtype=np.float32), n, covered)[0]
+
+
+def would_take(
+    vectors: npt.NDArray[np.floating], n: int, others: npt.NDArray[np.floating], places: npt.NDArray[np.int64]
+) -> npt.NDArray[np.bool_]:
+    """Which other points would be among the n taken, had each alone stood among the vectors.
+
+    Parameters
+    ----------
+    vectors : (N, D) array
+        Points, the best first.
+    n : int
+        How many are taken.
+    others : (R, D) array
+        Points that are not among them.
+    places : (R,) int64 array
+        In [0, N]: each of the others would stand before the vector at this position.
+
+    Returns
+    -------
+    (R,) bool array. Exact: until another point is taken it changes nothing about which is farthest.
+
+    Examples
+    --------
+    >>> vectors, others = np.array([[0.0], [0.1], [9.0], [5.0]]), np.array([[4.0], [9.5], [0.1]])
+    >>> would_take(vectors, 2, others, np.array([3, 3, 0])).tolist()
+    [False, True, True]
+    """
+    points, theirs = np.asarray(vectors, dtype=np.float32), np.asarray(others, dtype=np.float32)
+    would = np.full(len(theirs), n > len(points))
+    squares = np.einsum("rd,rd->r", theirs, theirs)  # (R,)
+    distance = np.full(len(theirs), np.inf, dtype=np.float32)
+    for new, reach in zip(*_taken(points, n, None), strict=True):
+        would |= (distance > reach) | ((distance == reach) & (places <= new))
+        to_new = squares - 2 * (theirs @ points[new]) + points[new] @ points[new]
+        distance = np.minimum(distance, np.maximum(to_new, 0))
+    return would
+
+
+def _taken(
+    points: npt.NDArray[np.float32], n: int, covered: npt.NDArray[np.floating] | None
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Positions of the points taken, (n,), and how far each was from all taken before it, squared, (n,)."""
     n = min(n, len(points))
-    taken = np.empty(n, dtype=np.int64)
+    taken, reach = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.float32)
     squares = np.einsum("nd,nd->n", points, points)  # (N,)
     distance = _to_nearest(points, squares, covered)
     for i in range(n):
         new = taken[i] = int(np.argmax(distance))
+        reach[i] = distance[new]
         to_new = squares - 2 * (points @ points[new]) + squares[new]
         distance = np.minimum(distance, np.maximum(to_new, 0))
         distance[taken[: i + 1]] = -1  # never twice, not even among duplicates
-    return taken
+    return taken, reach
 
 
 def _to_nearest(

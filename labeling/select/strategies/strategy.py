@@ -130,7 +130,7 @@ class Strategy(Protocol):
         Returns
         -------
         (R,) bool array. By default, with a score: those that are not scored lower than the lowest of the picks, which
-        is never too few where the highest scores are picked. Without one it is an approximation: the strategy picks
+        is right where the highest scores are picked. Without one it is an approximation: the strategy picks
         from all, the reserve included, as many more as there are more groups.
 
         Raises

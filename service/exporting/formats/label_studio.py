@@ -11,6 +11,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from labeling.project import ProjectConfig
 from labeling.review.config import labelling_config
@@ -33,11 +34,20 @@ def write_label_studio(labels: LabelSet, to: Path) -> int:
         file.write("[")
         for record in labels.records():
             name = labels.save_picture(record, to / "images")
-            task = _task(labels, record, f"{LOCAL_FILES}{root}/images/{name}")
+            task = _task(labels, record, address_of(f"{root}/images/{name}"))
             file.write(",\n" * bool(count) + json.dumps(task, ensure_ascii=False))
             count += 1
         file.write("]\n")
     return count
+
+
+def address_of(path: str) -> str:
+    """The address of a file in that folder, with every sign encoded that would mean something in it.
+
+    >>> address_of("a #1+b/images/c.png")
+    '/data/local-files/?d=a%20%231%2Bb/images/c.png'
+    """
+    return LOCAL_FILES + quote(path, safe="/")
 
 
 def _task(labels: LabelSet, record: Record, image: str) -> dict[str, Any]:

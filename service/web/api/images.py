@@ -1,7 +1,7 @@
 """Images: uploaded, named by address, listed, with their history; the quarantine of unusable ones, and its retry.
 
-An upload is kept under the hash of its bytes and registered under its file's name, so sending the same file again
-gives the same answer and makes nothing new. Bytes are decoded by the worker, never here.
+An upload is kept under the hash of its bytes and registered under its file's name, so sending the same file again with
+the same facts gives the same answer and makes nothing new. Bytes are decoded by the worker, never here.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, File, Path, UploadFile
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, File, Form, Path, UploadFile
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from sqlalchemy.orm import Session
 
+from db.repositories.images.progress import is_behind
 from db.repositories.images.registrations import differs, known, register
 from db.session import reading, transaction
 from db.views import listings
 from db.views.listings import FailureItem, ImageItem
-from labeling.errors import BadImage, NotFound
+from labeling.errors import BacklogFull, BadImage, Invalid, NotFound
 from labeling.ingest.decoding import check_header
 from labeling.jobs import JobName, Role, Trigger
 from labeling.project import Project
@@ -32,23 +33,35 @@ from service.web.api.paging import PagingDep, SliceOut
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.retry import retry_failures
 from service.web.wiring import PartsDep, WebParts
+from service.written_files import mistakes
 
 MAX_ITEMS = 10_000
 router = APIRouter(route_class=Guarded, tags=["images"])
+KNOWN = "JSON: a list of one object a file, in their order, with `text`, `metadata`, `label`, `gold` and `reference`."
 Number = Annotated[ImageId, Path(ge=1, lt=2**62)]
 Outcome = Literal["new", "changed", "same", "refused"]
 
 
-class AddressIn(BaseModel):
-    """An image by its address, with its text, metadata and label."""
+class KnownIn(BaseModel):
+    """What is known of an image: its name, text, metadata and label."""
 
     model_config = ConfigDict(extra="forbid")
-    url: str = Field(min_length=1, max_length=2_048, description="http or https; fetched by the worker.")
-    reference: str | None = Field(default=None, max_length=2_048, description="Its name; the address if left out.")
+    reference: str | None = Field(
+        default=None, max_length=2_048, description="Its name; its address, or its file's name, if left out."
+    )
     text: str | None = Field(default=None, max_length=100_000)
     metadata: dict[str, Any] = {}
     label: str | None = Field(default=None, max_length=100, description="A label that is already known.")
     gold: bool = False
+
+
+class AddressIn(KnownIn):
+    """An image by its address, with its text, metadata and label."""
+
+    url: str = Field(min_length=1, max_length=2_048, description="http or https; fetched by the worker.")
+
+
+_KNOWN = TypeAdapter(list[KnownIn])
 
 
 class AddressesIn(BaseModel):
@@ -146,12 +159,18 @@ def upload_images(
     parts: PartsDep,
     project: ProjectDep,
     files: Annotated[list[UploadFile], File(description="Any number of files; a file's name is its reference.")],
+    known: Annotated[str | None, Form(description=KNOWN)] = None,
 ) -> TakenOut:
-    return _register(parts, project, [_kept(parts, file) for file in files])
+    """With `known`, each file carries its text, metadata, label and gold flag. 429 while the worker is far behind."""
+    _check_backlog(parts)
+    given = _known_of(known, len(files))
+    return _register(parts, project, [_kept(parts, *pair) for pair in zip(files, given, strict=True)])
 
 
 @router.post("/api/projects/{project}/images/by-address", status_code=202, summary="Add images by their addresses")
 def name_images(parts: PartsDep, project: ProjectDep, body: AddressesIn) -> TakenOut:
+    """429 while the worker is far behind."""
+    _check_backlog(parts)
     return _register(parts, project, [_named(item) for item in body.items])
 
 
@@ -165,9 +184,28 @@ def retry_quarantine(parts: PartsDep, caller: CallerDep, project: ProjectDep) ->
     return RetriedOut(retried=retry_failures(parts, caller, project, step="fetch"))
 
 
-def _kept(parts: WebParts, file: UploadFile) -> Incoming | Taken:
+def _check_backlog(parts: WebParts) -> None:
+    with reading(parts.database) as session:
+        if is_behind(session, parts.settings.max_backlog):
+            raise BacklogFull
+
+
+def _known_of(text: str | None, count: int) -> list[KnownIn]:
+    """What is known of each of `count` files; Invalid where the list does not fit them."""
+    if text is None:
+        return [KnownIn()] * count
+    try:
+        given = _KNOWN.validate_json(text)
+    except ValidationError as error:
+        raise Invalid(f"`known` has mistakes:{mistakes(error)}") from error
+    if len(given) != count:
+        raise Invalid(f"`known` speaks of {len(given)} files, and {count} were sent. Write one object for each.")
+    return given
+
+
+def _kept(parts: WebParts, file: UploadFile, known: KnownIn) -> Incoming | Taken:
     """Keep an upload whose header is acceptable; the worker decodes it and checks the rest."""
-    reference = file.filename or ""
+    reference = known.reference or file.filename or ""
     limits = limits_of(parts.settings)
     if (file.size or 0) > limits.max_bytes:
         return _refused(reference, f"The file is larger than {limits.max_bytes:,} bytes.")
@@ -176,7 +214,10 @@ def _kept(parts: WebParts, file: UploadFile) -> Incoming | Taken:
         check_header(data, limits)
     except BadImage as error:
         return _refused(reference, error.message)
-    return Incoming(reference, parts.images.keep_upload(data), fingerprint=sha256(data).hexdigest())
+    said = known.model_dump_json(exclude={"reference"}, exclude_defaults=True)
+    fingerprint = sha256(data if said == "{}" else data + said.encode()).hexdigest()
+    address = parts.images.keep_upload(data)
+    return Incoming(reference, address, known.text, known.metadata, known.label, known.gold, fingerprint)
 
 
 def _named(item: AddressIn) -> Incoming | Taken:

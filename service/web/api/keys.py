@@ -15,7 +15,7 @@ from labeling.errors import Denied, NotFound
 from labeling.jobs import Role
 from service import auth
 from service.auth import Caller
-from service.projects.project_file import Plain
+from service.projects.written_texts import Plain
 from service.web.api.bodies import Body
 from service.web.edge.access import CallerDep, Guarded
 from service.web.wiring import PartsDep

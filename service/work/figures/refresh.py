@@ -23,10 +23,9 @@ from labeling.estimates import Estimate
 from labeling.project import Project
 from labeling.quality.annotators.acceptance import Acceptance as OfClass
 from labeling.quality.annotators.acceptance import acceptance
-from labeling.quality.finite_samples import Stratum, finite_share, share_of_what_is_left
 from labeling.quality.metrics import accuracy, confusion
 from labeling.select.strategies.uncertainty import margin
-from labeling.types import ImageId, ProjectId, ReviewKind, Verdict, VersionId
+from labeling.types import ImageId, ProjectId, Verdict, VersionId
 from service.engines.overview import work_of
 from service.figures.accuracy import (
     Acceptance,
@@ -43,11 +42,12 @@ from service.figures.accuracy import (
     Rounds,
 )
 from service.figures.engines import EngineReliability, EngineWork
-from service.figures.estimates import Json, estimate, known
+from service.figures.estimates import Json, estimate
 from service.figures.figures import OF_CLASSIFIERS, is_current, write
 from service.figures.machine_labels import MachineLabels
 from service.figures.random_stream import RandomStream
 from service.work.figures.machine_labels import read_machine_labels
+from service.work.figures.random_stream import random_stream, right
 from service.work.figures.reliability import read_reliability
 from service.work.pool.predictions import ImagePrediction, predictions_of_images
 from service.work.pool.random_stream import Sample, read_sample
@@ -56,7 +56,7 @@ from service.work.wiring import Parts
 
 __all__ = ["COUNTS", "Facts", "refresh"]
 
-FORMAT = "4"
+FORMAT = "5"
 """Part of the fingerprint: a release that computes a figure differently computes all of them again."""
 HARDEST = 24
 LATELY = 1_000
@@ -74,7 +74,7 @@ class Facts:
     tally: Json
     sample: Sample
     shadows: frozenset[int]
-    left: int
+    left: tuple[int, ...]
     answers: dict[str, int]
     versions: list[Version]
     verdicts: dict[VersionId, list[Promotion]]
@@ -126,12 +126,12 @@ def _read(parts: Parts, project_id: ProjectId) -> Facts | None:
             tally={**of_images, **tallies.counts_of_reviews(session, project_id)},
             sample=sample,
             shadows=frozenset(stream.shadow_picks(session, project_id)),
-            left=stream.count_left(session, project_id),
+            left=tuple(stream.count_left(session, project_id, one.until, after=one.after) for one in sample.cohorts),
             answers=stream.answers_by_kind(session, project_id),
             versions=everyone,
             verdicts=verdicts,
             champion=champion,
-            judged=figures.evidence(session, [example.image_id for example in sample.examples]),
+            judged=figures.evidence(session, [one.image_id for part in sample.cohorts for one in part.examples]),
             labels_at=figures.people_labels_at(session, project_id, [v.last_label_id for v in everyone]),
             shown=figures.shown_and_kept(session, project_id),
             asked=asked,
@@ -237,6 +237,8 @@ def _round(version: Version, labels: int, verdicts: Sequence[Promotion]) -> Roun
         at=version.created_at.isoformat(),
         labels_by_people=labels,
         random_labels=int(version.report.get("random_labels", 0)),
+        calibrated_by=_calibrated_by(version),
+        calibrated_on=int(version.report.get("calibration_labels", 0)),
         promoted=_was_promoted(verdicts),
         verdict=verdicts[-1].verdict.value if verdicts else None,
         reasons=list(verdicts[-1].reasons) if verdicts else [],
@@ -245,59 +247,22 @@ def _round(version: Version, labels: int, verdicts: Sequence[Promotion]) -> Roun
     )
 
 
+def _calibrated_by(version: Version) -> str:
+    if not version.report.get("calibrated"):
+        return "nothing yet"
+    return "temperature and biases" if version.report.get("bias") else "temperature"
+
+
 def _was_promoted(verdicts: Sequence[Promotion]) -> bool:
     return any(verdict.verdict is Verdict.PROMOTED for verdict in verdicts)
 
 
 def _random_stream(facts: Facts) -> RandomStream:
-    sample, order = facts.sample, facts.sample.order
-    return RandomStream(
-        share=round(sample.share, 6),
-        reserved=int((order.positions < sample.share).sum()),
-        answered=int(order.decided.sum()),
-        waiting=sample.waiting,
-        left=sample.left,
-        rests_on=len(sample.examples),
-        undecided=sample.undecided,
-        groups=sample.groups,
-        as_of=sample.as_of.isoformat() if sample.as_of else None,
-        newcomers=sample.newcomers,
-        shadow_picks=len(facts.shadows),
-        answers=facts.answers.get(ReviewKind.RANDOM, 0),
-        answers_in_all=sum(facts.answers.values()),
-        on_collection=known(_on_collection(facts)),
-        left_over=facts.left,
-        on_what_is_left=known(_on_what_is_left(facts)),
+    judged = facts.judged.get(facts.champion.id, {}) if facts.champion else {}
+    predicted = {image: int(np.argmax(probs)) for image, probs in judged.items()}
+    return random_stream(
+        facts.sample, facts.shadows, facts.left, facts.answers, right(facts.sample, predicted, facts.project)
     )
-
-
-def _right(facts: Facts) -> dict[int, bool]:
-    """Whether the champion is right, by group of the sample; an image that it has not predicted is left out."""
-    if facts.champion is None:
-        return {}
-    predicted = facts.judged.get(facts.champion.id, {})
-    ready = [example for example in facts.sample.examples if example.image_id in predicted]
-    said, truth = _answers(facts, facts.champion)
-    return {example.group_id: bool(one) for example, one in zip(ready, said == truth, strict=True)}
-
-
-def _on_collection(facts: Facts) -> Estimate | None:
-    right = _right(facts)
-    return finite_share(sum(right.values()), len(right), max(facts.sample.groups, len(right))) if right else None
-
-
-def _on_what_is_left(facts: Facts) -> Estimate | None:
-    """The rest from the stream without its shadow picks, undrawn shadow picks from the drawn ones."""
-    right, order = _right(facts), facts.sample.order
-    undrawn = len(facts.shadows & set(order.ids[~order.drawn].tolist()))
-    strata = [
-        Stratum(sum(right[group] for group in some), len(some), left)
-        for some, left in (
-            ([group for group in right if group not in facts.shadows], max(facts.left - undrawn, 0)),
-            ([group for group in right if group in facts.shadows], undrawn),
-        )
-    ]
-    return share_of_what_is_left(strata) if right and facts.left else None
 
 
 COUNTS: tuple[Callable[[Facts], msgspec.Struct], ...] = (

@@ -22,18 +22,19 @@ from db.repositories.reviews import overlays
 from db.repositories.running import failures
 from db.session import reading, transaction
 from labeling.adapters.sources.fetching import Fetcher
-from labeling.adapters.sources.folders import read_file
+from labeling.adapters.sources.files import read_file
 from labeling.adapters.storage.image_store import UPLOAD
-from labeling.errors import BadAddress, BadArchive, Invalid, NotFound, StorageFull, Unavailable
+from labeling.errors import Invalid, NotFound, StorageFull, Unavailable
 from labeling.ingest.decoding import check_header, decode, encode_shown
 from labeling.ingest.fingerprints import fingerprint
 from labeling.ingest.hashing import content_hash, perceptual_hash
 from labeling.ingest.text import words_of
-from labeling.project import Project
-from labeling.slices import batches
+from labeling.project import RANDOM_SAMPLE, Project
 from labeling.types import ImageId, LabelSource, ProjectId, RegistrationId
-from service.ingest.register import ROWS_A_TRANSACTION, items_of, limits_of, sort_out
+from service.ingest.register import limits_of
 from service.label_studio.adopted_tasks import STUDIO, studio_path
+from service.work.ingest.contradictions import note_contradictions
+from service.work.ingest.sources import read_source
 from service.work.wiring import Parts
 
 REST = timedelta(seconds=60)
@@ -56,8 +57,8 @@ def look(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     for source in due:
         started = parts.now()
         try:
-            found = _read_source(parts, project, source)
-        except (Unavailable, BadAddress, BadArchive) as error:
+            found = read_source(parts, project, source)
+        except (Unavailable, Invalid, NotFound) as error:
             _note_failure(parts, project_id, source, error.message)
             continue
         counts = {name: counts[name] + found[name] for name in counts}
@@ -90,35 +91,6 @@ def collect(parts: Parts) -> dict[str, int]:
         keep = images.content_hashes(session) | overlays.wanted(session)
         uploads = {address.removeprefix(UPLOAD) for address in registrations.waiting_uploads(session)}
     return {"removed": parts.images.collect(keep, uploads=uploads, before=before)}
-
-
-def _read_source(parts: Parts, project: Project, source: Source) -> dict[str, int]:
-    with reading(parts.database) as session:
-        before = registrations.standing(session, source.id)
-    counts = {"new": 0, "changed": 0}
-    for chunk in batches(items_of(source.address), ROWS_A_TRANSACTION):
-        usable, bad = sort_out(project, chunk)
-        for item in usable:
-            before.pop(item.reference, None)
-        with reading(parts.database) as session:
-            known = registrations.known(session, project.id, [item.reference for item in usable])
-        moved = [i for i in usable if i.reference not in known or registrations.differs(i, known[i.reference])]
-        if moved or bad:
-            with transaction(parts.database) as session:
-                registered = registrations.register(session, project.id, moved, parts.now(), source.id)
-                for reference, reason in bad:
-                    subject = f"{project.id}:{reference}"
-                    failures.record(session, project.id, "register", subject, reason, True, parts.now())
-            counts = {"new": counts["new"] + registered.new, "changed": counts["changed"] + registered.changed}
-    return {**counts, "gone": _note_gone(parts, list(before.values()))}
-
-
-def _note_gone(parts: Parts, missing: Sequence[RegistrationId]) -> int:
-    total = 0
-    for chunk in batches(missing, ROWS_A_TRANSACTION):
-        with transaction(parts.database) as session:
-            total += registrations.gone(session, chunk, parts.now())
-    return total
 
 
 def _note_failure(parts: Parts, project_id: ProjectId, source: Source, reason: str) -> None:
@@ -202,14 +174,18 @@ def _write(
         joined = images.record(session, project.id, done, now)
         labelled = [(item, joined[item.id]) for item in found if item.known_label and item.id in joined]
         standing = labels.current_of(session, [image_id for _, image_id in labelled])
-        labels.append(session, project.id, _new_labels(labelled, set(standing)), now)
+        new = _new_labels(project, labelled, set(standing))
+        labels.append(session, project.id, new, now)
+        values = {one.image_id: one.value for one in standing.values()} | {one.image_id: one.value for one in new}
+        note_contradictions(session, project, [(i, joined[i.id]) for i in found if i.id in joined], values, now)
         failures.clear(session, FETCH, *[str(image.registration_id) for image in done])
         for one in failed:
             failures.record(session, project.id, FETCH, str(one.registration_id), one.reason, one.final, now)
 
 
-def _new_labels(found: Sequence[tuple[Waiting, ImageId]], labelled: set[ImageId]) -> list[NewLabel]:
+def _new_labels(project: Project, found: Sequence[tuple[Waiting, ImageId]], labelled: set[ImageId]) -> list[NewLabel]:
     """The labels that came with the images; an image that has a label keeps it."""
+    imported = LabelSource.SAMPLE if project.config.policy.imported == RANDOM_SAMPLE else LabelSource.IMPORT
     new: dict[ImageId, NewLabel] = {}
     for item, image_id in found:
         if image_id in labelled or image_id in new:
@@ -217,7 +193,7 @@ def _new_labels(found: Sequence[tuple[Waiting, ImageId]], labelled: set[ImageId]
         new[image_id] = NewLabel(
             image_id=image_id,
             value=item.known_label,
-            source=LabelSource.GOLD if item.gold else LabelSource.IMPORT,
+            source=LabelSource.GOLD if item.gold else imported,
             author="ingest",
             reason="came with the image",
             evidence={"registration": item.id, "reference": item.reference},

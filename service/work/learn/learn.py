@@ -5,7 +5,7 @@ Fitting twice on the same labels with the same engine gives the same version: th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from typing import Any
 
@@ -165,7 +165,7 @@ def _fit(project: Project, pool: Pool, snapshot: Snapshot) -> Classifier:
         classifier.temperature,
         np.random.default_rng(policy.seed % 2**63),
     )
-    return classifier if found is None else classifier.calibrated_by(replace(found, bias=()))  # files hold no biases
+    return classifier if found is None else classifier.calibrated_by(found)
 
 
 def _save(

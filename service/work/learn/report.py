@@ -13,11 +13,12 @@ from db.repositories.queries.examples import AsOf
 from labeling.estimates import MIN_LABELS
 from labeling.learn.classifier import Classifier
 from labeling.learn.snapshot import Snapshot
-from labeling.learn.training import predict_probs
+from labeling.learn.training import predict_logits
 from labeling.project import Project
 from labeling.quality.comparison import calibration_error
 from labeling.quality.metrics import accuracy, macro_f1
 from labeling.types import Example
+from labeling.vectors import shown_probs
 from service.work.pool.pool import EnginePin, Pool
 from service.work.pool.recipes import head_named
 from service.work.pool.training_set import truth_of
@@ -54,6 +55,7 @@ def report_of(
         "left_out": left_out,
         "temperature": classifier.temperature,
         "fixed_temperature": head_named(project.config.policy.head).temperature,
+        "bias": list(classifier.bias),
         "calibrated": classifier.calibrated,
         "calibration_labels": sum(by_class[example.label] > 0 for example in snapshot.temperature),
         "calibrated_on": [example.label_id for example in snapshot.temperature],
@@ -70,7 +72,8 @@ def _measure(classifier: Classifier, pool: Pool, sample: Sequence[Example], clas
     if len(ready) < MIN_LABELS:
         unknown = ("accuracy", "accuracy_interval", "macro_f1", "calibration_error")
         return {"random_labels": len(ready), "judged_on": judged_on, **dict.fromkeys(unknown)}
-    probs, truth = predict_probs(classifier, pool.inputs.take(rows_in(pool, ready))), truth_of(ready, classes)
+    logits, truth = predict_logits(classifier, pool.inputs.take(rows_in(pool, ready))), truth_of(ready, classes)
+    probs = shown_probs(logits, classifier.temperature, classifier.bias)
     right = accuracy(probs.argmax(axis=1), truth)
     return {
         "random_labels": right.n,

@@ -32,7 +32,7 @@ from labeling.prelabel.escalation import disagreement, named
 from labeling.prelabel.guards.checks import CONFLICT
 from labeling.project import Project
 from labeling.types import ImageId, Outcome, ProjectId
-from service.labels.machine_labels import before_calibration
+from service.labels.machine_labels import before_calibration, with_bias
 from service.logs import get_logger
 from service.work.pool.pool import Pool
 from service.work.wiring import Parts
@@ -56,15 +56,19 @@ Probs = NDArray[np.floating]
 
 @dataclass(frozen=True, slots=True)
 class ChampionPredictions:
-    """What the champion predicts of N images; ids ascend. `shown` (N, K) is at its fitted temperature."""
+    """What the champion predicts of N images; ids ascend.
+
+    `fitted` (N, K) is at its fitted temperature; `shown` has its biases too, where it has any.
+    """
 
     version: Version
     image_ids: NDArray[np.int64]
-    shown: NDArray[np.float32]
+    fitted: NDArray[np.floating]
+    shown: NDArray[np.floating]
 
     def ranking(self, rows: NDArray[np.int64]) -> Probs:
         """The same of these rows, at the fixed temperature of its head."""
-        return before_calibration(self.shown[rows], self.version.report)
+        return before_calibration(self.fitted[rows], self.version.report)
 
     def rows_of(self, image_ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """The rows of these images; -1 for one that it has not predicted."""
@@ -156,7 +160,12 @@ def champion_predictions(parts: Parts, project_id: ProjectId) -> ChampionPredict
     stored = stored_predictions(parts, project_id, file)
     if stored is None or not len(stored.image_ids):
         return None
-    return ChampionPredictions(champion, stored.image_ids, stored.probs)
+    fitted, report = stored.probs, champion.report
+    if not report.get("bias"):
+        return ChampionPredictions(champion, stored.image_ids, fitted, fitted)
+    made_of = (champion.id, file.sha256)
+    shown = parts.memo.get(("shown", project_id), made_of, lambda: with_bias(fitted, report).astype(np.float32))
+    return ChampionPredictions(champion, stored.image_ids, fitted, shown)
 
 
 def stored_predictions(parts: Parts, project_id: ProjectId, file: PredictionFile) -> Predictions | None:

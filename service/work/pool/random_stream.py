@@ -13,27 +13,56 @@ from db.repositories.queries import stream
 from db.repositories.queries.stream import Stream
 from db.views.undecided import UndecidedState, undecided
 from labeling.project import Project
-from labeling.select.query.stream import Order, prefix
+from labeling.select.query.stream import Order, cohorts
 from labeling.types import UNSURE, Example, ReviewKind
 
-__all__ = ["Sample", "order_of", "read_sample"]
+__all__ = ["Cohort", "Sample", "order_of", "read_sample"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """The groups after one group, up to another: how many they are, and the uniform sample of them."""
+
+    examples: tuple[Example, ...]
+    groups: int
+    after: int
+    until: int
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
     """A uniform sample of the groups that the project had at `as_of`: one labelled image each, in the stream's order.
 
-    `groups` is the size of that collection; `newcomers` arrived later and are not represented yet. An image about which
-    nobody could tell is labelled "unsure", which is an error of every classifier. `order` and `share` are those of the
-    whole stream.
+    `arrivals` are the groups that came later, each cohort with a sample of its own, which may be empty. An image about
+    which nobody could tell is labelled "unsure", which is an error of every classifier. `order` and `share` are those
+    of the whole stream.
     """
 
-    examples: tuple[Example, ...]
-    groups: int
+    collection: Cohort
+    arrivals: tuple[Cohort, ...]
     as_of: datetime | None
-    newcomers: int
     order: Order
     share: float
+
+    @property
+    def examples(self) -> tuple[Example, ...]:
+        """What figures, verdicts and temperatures of the collection rest on."""
+        return self.collection.examples
+
+    @property
+    def groups(self) -> int:
+        """The size of the collection."""
+        return self.collection.groups
+
+    @property
+    def newcomers(self) -> int:
+        """Groups that arrived after the collection."""
+        return sum(cohort.groups for cohort in self.arrivals)
+
+    @property
+    def cohorts(self) -> tuple[Cohort, ...]:
+        """The whole project: the collection, and what came later."""
+        return (self.collection, *self.arrivals)
 
     @property
     def undecided(self) -> int:
@@ -67,16 +96,19 @@ def read_sample(session: Session, project: Project) -> Sample:
     found = stream.read_stream(session, project.id)
     examples = {**_given_up(session, project, found), **found.examples}
     order, newest = order_of(found, examples), stream.newest_group(session, project.id)
-    sample = prefix(order, found.share, stream.collections(session, project.id), newest)
-    groups = stream.count_groups(session, project.id, sample.until)
-    return Sample(
-        tuple(examples[int(group)] for group in sample.groups),
-        groups,
-        stream.founded_at(session, sample.until),
-        stream.count_groups(session, project.id) - groups,
-        order,
-        found.share,
+    parts = cohorts(order, found.share, stream.collections(session, project.id), newest)
+    begins = [0, *(part.until for part in parts)]
+    collection, *arrivals = (
+        Cohort(
+            tuple(examples[int(group)] for group in part.groups),
+            stream.count_groups(session, project.id, part.until, after=begin),
+            begin,
+            part.until,
+        )
+        for begin, part in zip(begins, parts, strict=False)
     )
+    as_of = stream.founded_at(session, collection.until)
+    return Sample(collection, tuple(arrivals), as_of, order, found.share)
 
 
 def _given_up(session: Session, project: Project, found: Stream) -> dict[int, Example]:

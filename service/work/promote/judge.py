@@ -55,6 +55,8 @@ def judge(parts: Parts, project_id: ProjectId, trigger: Trigger) -> dict[str, in
         candidate = versions.newest(session, project_id)
         if candidate is None:
             return {"promoted": 0}
+        if _verdicts_about(session, candidate) - {Verdict.NOT_YET_KNOWN}:
+            return {"promoted": 0}
         champion = versions.champion(session, project_id)
         examples = read_sample(session, project).examples
         if not _wants_judging(session, project, candidate, len(examples)):
@@ -123,10 +125,9 @@ def _verdicts_about(session: Session, candidate: Version) -> set[Verdict]:
 
 
 def _wants_judging(session: Session, project: Project, candidate: Version, stream: int) -> bool:
-    """Whether it was never judged, or found "not yet known" and there is enough by now."""
-    known = _verdicts_about(session, candidate)
+    """Of one without another verdict than "not yet known": whether it has none, or there is enough by now."""
     enough = stream if sample_for(stream) is Sample.STREAM else int(candidate.report["examples"])
-    return not known or (known == {Verdict.NOT_YET_KNOWN} and enough >= project.config.policy.gate.min_labels)
+    return not _verdicts_about(session, candidate) or enough >= project.config.policy.gate.min_labels
 
 
 def _verdicts_by_sample(verdicts: Sequence[Promotion]) -> Counter[Sample]:

@@ -19,6 +19,7 @@ from labeling.project import Project
 from labeling.review.kinds import Use, may_use
 from labeling.slices import slices
 from labeling.types import ProjectId, ReviewKind
+from service.labels.machine_labels import with_bias
 from service.logs import get_logger
 from service.work.pool.pool import load_pool
 from service.work.pool.predictions import stored_predictions
@@ -99,6 +100,7 @@ def _add_evidence(parts: Parts, project_id: ProjectId, champion: Version, curren
         )
     rows = np.flatnonzero(np.isin(current.image_ids, np.array(missing, np.int64)))
     for some in slices(len(rows), EVIDENCE_ROWS_A_WRITE):
-        pairs = zip(current.image_ids[rows[some]].tolist(), current.probs[rows[some]].tolist(), strict=True)
+        shown = with_bias(current.probs[rows[some]], champion.report)
+        pairs = zip(current.image_ids[rows[some]].tolist(), shown.tolist(), strict=True)
         with transaction(parts.database) as session:
             predictions.add_evidence(session, champion.id, pairs, parts.now())

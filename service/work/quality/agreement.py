@@ -49,7 +49,7 @@ from service.work.wiring import Parts
 __all__ = ["PART", "refresh_agreement"]
 
 PART = ":agreement"
-FORMAT = "1"
+FORMAT = "2"
 MOST_PAIRS = 60
 MOST_CELLS = 24
 MOST_IMAGES = 6

@@ -1,6 +1,8 @@
 """Whether annotators are right less often lately than before: answers in, one row an annotator with enough of both out.
 
 An answer is right when it says what gold says, else what most others say of the image. Lately is the last two weeks.
+Answers to blind re-reviews are left out, as what they re-review is hard and comes in waves: who had more of them lately
+would seem to err more.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ STILL = 0.05
 def people_over_time(parts: Parts, session: Session, project: Project) -> list[Habit]:
     """All annotators who have at least 20 answers that can be judged, lately and before."""
     known = {image: answer.value for image, answer in gold.answers(session, project.id).items()}
-    votes = [vote for vote in read_votes(parts, session, project.id) if vote.annotator_id]
+    every = read_votes(parts, session, project.id)
+    votes = [vote for vote in every if vote.annotator_id and vote.re_reviewed is None]
     counted = _counted([_answer(vote, known) for vote in votes if vote.answer.single is not None], parts.now() - LATELY)
     enough = {who: (old, new) for who, (old, new) in counted.items() if min(len(old), len(new)) >= ENOUGH}
     found = {who: fewer_right((sum(old), len(old)), (sum(new), len(new))) for who, (old, new) in enough.items()}

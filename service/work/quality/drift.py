@@ -1,8 +1,9 @@
 """The figure `drift`: what has changed among new images, classes, engines and people; and the alarms that follow.
 
-In: images that came since the champion was fitted, its predictions, prelabels of an engine's last two revisions, and
-people's answers. Out: one figure. New images are tested when there are 100 groups of them, then each time that they
-have doubled; a test that was done is not done again, so no level is spent twice.
+In: images that came after the old ones, the champion's predictions, prelabels of an engine's last two revisions, and
+people's answers. Out: one figure. Old are the images until the first champion, at least 200 groups; a later champion
+does not change that unless it follows an alarm. New ones are tested with each 100 groups more; a test that was done
+is not done again.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from db.repositories.engines import engines_in_force, prelabels
 from db.repositories.projects import projects
+from db.repositories.running import alarms
 from db.repositories.running.alarms import AlarmKind
 from db.repositories.versions import versions
 from db.repositories.versions.versions import Version
@@ -24,7 +26,15 @@ from db.views import project_stats
 from db.views.figures import keep
 from labeling.estimates import MIN_LABELS
 from labeling.project import Project
-from labeling.quality.drift import Changed, class_shift, corrected_prior, input_shift, level_of, separability
+from labeling.quality.drift import (
+    LEVEL,
+    Changed,
+    class_shift,
+    compared_since,
+    corrected_prior,
+    input_shift,
+    separability,
+)
 from labeling.quality.metrics import confusion, share
 from labeling.types import ProjectId
 from labeling.vectors import finite_rows
@@ -42,10 +52,14 @@ from service.work.wiring import Parts
 __all__ = ["INPUTS_APART", "PART", "PRIOR_MOVED", "refresh_drift"]
 
 PART = ":drift"
-FORMAT = "1"
-FIRST_LOOK = 100
-"""So many new groups before the first look; it doubles from look to look."""
+OF_IMAGES = (AlarmKind.INPUT_DRIFT, AlarmKind.PRIOR_DRIFT)
+FORMAT = "2"
+A_LOOK = 100
+"""There is a look with each so many new groups."""
+FEWEST_OLD = 200
+"""So many groups at least count as old, however early the first champion was."""
 SAMPLE = 300
+"""So many of the newest are compared with at most as many of the old ones."""
 COMPARED = 500
 INPUTS_APART = 0.6
 """An alarm needs more than chance: a classifier that tells new images from old ones this often."""
@@ -57,7 +71,7 @@ ENOUGH_STILL = 0.75
 
 @dataclass(frozen=True, slots=True)
 class _Sides:
-    """Images (one a group) that were there when the champion was fitted, and those that came since; ids and vectors."""
+    """Images (one a group) that count as old, and the newest of the others, by their arrival; ids and vectors."""
 
     before: NDArray[np.int64]
     after: NDArray[np.int64]
@@ -66,90 +80,104 @@ class _Sides:
 
 
 def refresh_drift(parts: Parts, project_id: ProjectId) -> dict[str, int]:
-    """Test once a day, and when the new images have doubled; alarms follow what is found."""
+    """Test once a day, and with each 100 new groups; alarms follow what is found."""
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
         champion = versions.champion(session, project_id)
-        look = _look(parts, session, project_id, champion)
-        fingerprint = _fingerprint(session, project, champion, look, parts.now())
+        since = _since(session, project_id)
+        look = _look(parts, session, project_id, since)
+        fingerprint = _fingerprint(session, project, champion, since, look, parts.now())
         if is_current(session, project_id, fingerprint, Drift, part=PART):
             return {"drift": 0}
         kept = stored(session, project_id, Drift)
         people = people_over_time(parts, session, project)
         engines = _engines(session, project)
-    inputs, prior = _images(parts, project, champion, look, kept)
+    inputs, prior = _images(parts, project, champion, since, look, kept)
     number = champion.number if champion else None
-    found = Drift(champion=number, look=look, inputs=inputs, prior=prior, engines=engines, annotators=people)
+    found = Drift(
+        champion=number, since=since, look=look, inputs=inputs, prior=prior, engines=engines, annotators=people
+    )
     with transaction(parts.database) as session:
         keep(session, project_id, [write(found)], fingerprint, parts.now(), PART)
-        kinds = (AlarmKind.INPUT_DRIFT, AlarmKind.PRIOR_DRIFT, AlarmKind.ANNOTATOR_DRIFT)
+        kinds = (*OF_IMAGES, AlarmKind.ANNOTATOR_DRIFT)
         return {"drift": 1, **follow(session, project_id, kinds, _watches(found), parts.now())}
 
 
-def _look(parts: Parts, session: Session, project_id: ProjectId, champion: Version | None) -> int:
-    """Which look is due: 0 before 100 new groups, 1 from 100, 2 from 200, 3 from 400."""
-    if champion is None:
+def _since(session: Session, project_id: ProjectId) -> datetime | None:
+    """Until when images count as old; None before the first champion."""
+    made = [version.created_at for version in versions.champions(session, project_id)]
+    return compared_since(made, alarms.raised_at(session, project_id, OF_IMAGES))
+
+
+def _look(parts: Parts, session: Session, project_id: ProjectId, since: datetime | None) -> int:
+    """Which look is due: one with each 100 new groups; 0 before the first."""
+    if since is None:
         return 0
-    new = parts.memo.get(
-        ("arrived", project_id),
-        (champion.created_at, project_stats.grouped_images(session, project_id)),
-        lambda: project_stats.arrived_since(session, project_id, champion.created_at),
+    before, after = parts.memo.get(
+        ("arrivals", project_id),
+        (since, project_stats.grouped_images(session, project_id)),
+        lambda: project_stats.arrivals_around(session, project_id, since),
     )
-    return 0 if new < FIRST_LOOK else (new // FIRST_LOOK).bit_length()
+    return max(0, after - max(0, FEWEST_OLD - before)) // A_LOOK
 
 
-def _fingerprint(session: Session, project: Project, champion: Version | None, look: int, now: datetime) -> str:
+def _fingerprint(
+    session: Session, project: Project, champion: Version | None, since: datetime | None, look: int, now: datetime
+) -> str:
     revision = engines_in_force.first_revision(session, project.id)
     number = champion.number if champion else 0
-    return f"{FORMAT}-{project.config_version}-{number}-{look}-{revision}-{now.date()}"
+    return f"{FORMAT}-{project.config_version}-{number}-{since}-{look}-{revision}-{now.date()}"
 
 
 def _images(
-    parts: Parts, project: Project, champion: Version | None, look: int, kept: Drift | None
+    parts: Parts, project: Project, champion: Version | None, since: datetime | None, look: int, kept: Drift | None
 ) -> tuple[Inputs | None, Prior | None]:
     """The tests of inputs and classes; the kept ones where this test was done before."""
-    if champion is None or look == 0:
+    if champion is None or since is None or look == 0:
         return None, None
-    if kept is not None and (kept.champion, kept.look) == (champion.number, look) and kept.inputs is not None:
+    done = kept is not None and (kept.since, kept.look) == (since, look)
+    if done and kept is not None and kept.inputs is not None:
         return kept.inputs, kept.prior
-    sides = _sides(parts, project, champion)
-    if min(len(sides.before), len(sides.after)) < FIRST_LOOK // 2:  # most images have no vector yet
+    sides = _sides(parts, project, since)
+    if min(len(sides.before), len(sides.after)) < A_LOOK // 2:  # most images have no vector yet
         return None, None
     rng = np.random.default_rng(project.config.policy.seed % 2**63)
-    return _inputs(sides, look, rng), _prior(parts, project, champion, sides, look)
+    return _inputs(sides, rng), _prior(parts, project, champion, sides)
 
 
-def _sides(parts: Parts, project: Project, champion: Version) -> _Sides:
+def _sides(parts: Parts, project: Project, since: datetime) -> _Sides:
     pool = load_pool(parts, project)
     with reading(parts.database) as session:
         arrivals = project_stats.group_arrivals(session, project.id)
     _, first = np.unique(pool.group_ids, return_index=True)
     first = first[finite_rows(pool.image_vectors[first])]
-    new = np.array([arrivals[group] > champion.created_at for group in pool.group_ids[first].tolist()], bool)
-    before, after = first[~new], first[new]
+    came = [(arrivals[group], group) for group in pool.group_ids[first].tolist()]
+    first = first[sorted(range(len(came)), key=came.__getitem__)]
+    old = max(sum(at <= since for at, _ in came), FEWEST_OLD)
+    before, after = first[:old], first[old:][-SAMPLE:]
     return _Sides(pool.image_ids[before], pool.image_ids[after], pool.image_vectors[before], pool.image_vectors[after])
 
 
-def _inputs(sides: _Sides, look: int, rng: np.random.Generator) -> Inputs:
+def _inputs(sides: _Sides, rng: np.random.Generator) -> Inputs:
     """The newest images against as many of the old ones."""
     chosen = rng.permutation(len(sides.before))[:SAMPLE]
-    before, after = sides.vectors_before[chosen], sides.vectors_after[-SAMPLE:]
+    before, after = sides.vectors_before[chosen], sides.vectors_after
     found, apart = input_shift(before, after, rng), separability(before, after, rng)
-    return Inputs(separability=known(apart), images=sides.after[-6:].tolist(), **_changed(found, look))
+    return Inputs(separability=known(apart), images=sides.after[-6:].tolist(), **_changed(found))
 
 
-def _changed(found: Changed, look: int) -> Json:
+def _changed(found: Changed) -> Json:
     """The keys of a `Look`."""
     return {
         "size": round(float(found.size), 4),
         "p_value": round(float(found.p_value), 5),
-        "level": round(float(level_of(look)), 5),
+        "level": LEVEL,
         "before": found.before,
         "after": found.after,
     }
 
 
-def _prior(parts: Parts, project: Project, champion: Version, sides: _Sides, look: int) -> Prior | None:
+def _prior(parts: Parts, project: Project, champion: Version, sides: _Sides) -> Prior | None:
     """How the champion's predictions are spread among old and new images, and corrected for how it errs."""
     predicted = champion_predictions(parts, project.id)
     if predicted is None or predicted.version.id != champion.id:
@@ -173,7 +201,7 @@ def _prior(parts: Parts, project: Project, champion: Version, sides: _Sides, loo
         )
         for k, label in enumerate(names)
     ]
-    return Prior(classes=classes, **_changed(class_shift(before, after), look))
+    return Prior(classes=classes, **_changed(class_shift(before, after)))
 
 
 def _classes(predicted: ChampionPredictions, image_ids: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -229,7 +257,7 @@ def _of_images(kind: AlarmKind, look: Look, size: float, base: float, threshold:
 
 def _input_words(inputs: Inputs, size: float) -> str:
     return (
-        f"New images differ from those that the champion was fitted on: a classifier tells them apart "
+        f"New images differ from the old ones: a classifier tells them apart "
         f"{100 * size:.0f} times in 100, where 50 is chance ({inputs.after} new images, p = {inputs.p_value}). "
         "Have some of them labelled, then learn."
     )

@@ -1,8 +1,9 @@
-"""Makes gold of labels that enough people agree on, where the policy wants that; such an image never trains again.
+"""Makes gold of labels that enough people agree on, where the policy wants that; such an image goes on training.
 
-In: current answers that count. Out: labels of source gold, with the answers that they were made from, so that those
-who gave them are not judged by them. Only what could have been trained on is taken, and only from the pool: labels of
-the random stream measure versions.
+In: current answers that count. Out: labels of source gold, with the answers that they were made from, so that those who
+gave them are not judged by them. They keep the review that they came from, and so what they may be used for. Only what
+could have been trained on is taken, and only from the pool: labels of the random stream measure versions. A blind
+re-review may speak against gold and makes none: gold of what was suspicious would be harder than what people answer.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ def make_gold(parts: Parts, project_id: ProjectId) -> dict[str, int]:
 def _agreed(parts: Parts, session: Session, project: Project) -> list[NewLabel]:
     by_image: dict[ImageId, list[VoteRow]] = defaultdict(list)
     for vote in read_votes(parts, session, project.id):
-        by_image[vote.image_id].append(vote)
+        if vote.viewed:  # who never viewed the image says nothing of it
+            by_image[vote.image_id].append(vote)
     known = gold.answers(session, project.id)
     wanted = project.config.policy.gold.from_consensus
     answers = project.config.answers
@@ -62,12 +64,12 @@ def _agreed(parts: Parts, session: Session, project: Project) -> list[NewLabel]:
 
 
 def _is_sure(votes: Sequence[VoteRow], wanted: int, answers: AnswerSet) -> bool:
-    """Enough people say the same, none of them was led to it by a pre-label, and nobody says anything else."""
+    """Enough people say the same outside re-reviews, not led to it by a pre-label; nobody says anything else."""
     said = {vote.answer for vote in votes}
     if len(said) != 1 or not all(may_use(vote.kind, Use.TRAIN) for vote in votes):
         return False
     [only] = said
-    free = {vote.annotator_id for vote in votes if not only.keeps(vote.shown)}
+    free = {vote.annotator_id for vote in votes if vote.re_reviewed is None and not only.keeps(vote.shown)}
     return answers.is_label(only.single) and len(free - {0}) >= wanted
 
 
@@ -78,4 +80,6 @@ def _not_reserved(session: Session, project_id: ProjectId) -> set[ImageId]:
 def _gold(image: ImageId, votes: Iterable[VoteRow]) -> NewLabel:
     rows = list(votes)
     evidence = {"annotations": [vote.annotation_id for vote in rows], "people": len({v.annotator_id for v in rows})}
-    return NewLabel(image, rows[0].answer.single, LabelSource.GOLD, AUTHOR, REASON, evidence=evidence)
+    asked = [vote for vote in rows if vote.re_reviewed is None]
+    newest = max(asked, key=lambda vote: (vote.updated_at, vote.annotation_id))
+    return NewLabel(image, newest.answer.single, LabelSource.GOLD, AUTHOR, REASON, newest.review_id, evidence)

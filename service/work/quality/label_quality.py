@@ -48,7 +48,7 @@ from service.work.wiring import Parts
 __all__ = ["PART", "refresh_label_quality"]
 
 PART = ":label_quality"
-FORMAT = "3"
+FORMAT = "4"
 RESTS_ON = (AccuracyByVersion, Confusion, Agreement, LabelErrors, ShareOfWrongLabels, Drift)
 
 _TITLES = {

@@ -1,4 +1,4 @@
-"""Asks another person where somebody could not tell, or where that changes a label's odds; a third where two disagree.
+"""Asks another person where somebody could not tell, where that changes a label's odds, or where gold would come of it.
 
 In: the newest answers, what was predicted of the images before, and the policy. Out: facts that more people are wanted;
 the next `review` sends them to Label Studio. Nobody is waited for who does not take part now: then a lead decides.
@@ -17,6 +17,7 @@ from db.repositories.labels import decisions, soft_labels
 from db.repositories.projects import projects
 from db.repositories.reviews import annotations as answers
 from db.repositories.reviews import overlaps
+from db.repositories.reviews.annotations import VoteRow
 from db.repositories.reviews.overlaps import Asked
 from db.session import reading, transaction
 from db.views import figures
@@ -24,9 +25,12 @@ from db.views.undecided import Undecided, UndecidedState, undecided
 from labeling.answers import AnswerSet, is_none
 from labeling.jobs import JobName, Trigger
 from labeling.project import Project
+from labeling.quality.annotators.anchoring import anchoring
+from labeling.review.kinds import Use, kinds_for, may_use
 from labeling.review.overlap import BY_DOUBT, Answered, choose, error_rates
 from labeling.types import Actor, ImageId, ProjectId, ReviewId, ReviewKind
 from service.labels.resolution import Standing, standing_of
+from service.work.pool.predicted import contradicted, first_answers, likeliest, predicted_before
 from service.work.wiring import Parts
 
 __all__ = ["PART", "ask_another_person"]
@@ -39,6 +43,7 @@ NEWEST = 2_000
 """So many of the newest answered reviews are considered."""
 MOST_WAITING = 200
 """So many doubtful images at most wait for another person at a time; new questions must not wait behind them."""
+FOR_GOLD = "gold of agreement"
 IN_DOUBT = 2
 """So many people are asked about an image that nobody can tell; then a lead decides."""
 _ADJUDICATED = frozenset({ReviewKind.AUDIT})
@@ -53,8 +58,10 @@ class _Facts:
     standing: Mapping[ImageId, Standing]
     asked: Mapping[ReviewId, Asked]
     predicted: Mapping[ImageId, Sequence[float]]
+    pulls: Mapping[int, float]
     undecided: Mapping[ReviewId, Undecided]
     budget: int
+    gold: int
 
 
 def ask_another_person(parts: Parts, project_id: ProjectId) -> dict[str, int]:
@@ -69,6 +76,7 @@ def ask_another_person(parts: Parts, project_id: ProjectId) -> dict[str, int]:
         wanted = overlaps.want(session, _in_doubt(facts), Actor(AUTHOR, "nobody could tell", now))
         wanted += overlaps.want(session, second, Actor(AUTHOR, "doubt", now))
         wanted += overlaps.want(session, third, Actor(AUTHOR, "people disagree", now))
+        wanted += overlaps.want(session, _for_gold(facts), Actor(AUTHOR, FOR_GOLD, now))
         figures.keep(session, project_id, [], facts.fingerprint, now, part=PART)
         if wanted:
             parts.jobs.ask(session, JobName.REVIEW, project_id, Trigger.ANSWERED)
@@ -85,7 +93,8 @@ def _read(parts: Parts, project_id: ProjectId) -> _Facts | None:
         if fingerprint == figures.kept_fingerprint(session, project_id, PART):
             return None
         images = overlaps.answered_lately(session, project_id, NEWEST)
-        standing = standing_of(answers.votes(session, images), project.config.answers)
+        votes = answers.votes(session, images)
+        standing = standing_of(votes, project.config.answers)
         decided = decisions.in_force(session, list(standing))
         standing = {image: one for image, one in standing.items() if image not in decided}
         doubted = {
@@ -94,18 +103,18 @@ def _read(parts: Parts, project_id: ProjectId) -> _Facts | None:
             if one.state is UndecidedState.LEAD and one.review_id is not None
         }
         asked = overlaps.states(session, [*(one.review_id for one in standing.values()), *doubted])
-        predicted = _predicted(session, project, revision, list(standing))
-        return _Facts(project, fingerprint, people, standing, asked, predicted, doubted, _budget(session, project))
+        predicted = predicted_before(session, project, revision, images)
+        pulls = _pulls(project, votes, predicted)
+        more = _budget(session, project), _gold_budget(session, project)
+        return _Facts(project, fingerprint, people, standing, asked, predicted, pulls, doubted, *more)
 
 
-def _predicted(
-    session: Session, project: Project, revision: str | None, images: Sequence[ImageId]
-) -> dict[ImageId, list[float]]:
-    """By the version that asked, else by the first engine: neither knew the answer."""
-    of_engine = soft_labels.engine_predictions(session, revision, images) if revision else []
-    by_engine = {one.image_id: list(one.probs) for one in of_engine}
-    found = by_engine | soft_labels.predictions_when_asked(session, images)
-    return {image: probs for image, probs in found.items() if len(probs) == len(project.config.classes)}
+def _pulls(
+    project: Project, votes: Sequence[VoteRow], predicted: Mapping[ImageId, Sequence[float]]
+) -> dict[int, float]:
+    """How far a shown pre-label pulls each person, where that is known; nobody is pushed away by one."""
+    found = anchoring(contradicted(first_answers(votes), likeliest(project, predicted)))
+    return {who: max(0.0, pull.value) for who, pull in found.people.items() if pull.known}
 
 
 def _budget(session: Session, project: Project) -> int:
@@ -116,6 +125,35 @@ def _budget(session: Session, project: Project) -> int:
     several, waiting = overlaps.count_asked(session, project.id, BY_DOUBT)
     allowed = int(policy.share * overlaps.count_answered(session, project.id, BY_DOUBT))
     return min(allowed - several, MOST_WAITING - waiting)
+
+
+def _gold_budget(session: Session, project: Project) -> int:
+    """How many more images may be asked of several people so that gold comes of them: `gold.rate` of those answered."""
+    policy = project.config.policy.gold
+    if policy.from_consensus < 2:
+        return 0
+    answered = overlaps.count_answered(session, project.id, kinds_for(Use.TRAIN))
+    return int(policy.rate * answered) - overlaps.count_noted(session, project.id, FOR_GOLD)
+
+
+def _for_gold(facts: _Facts) -> dict[ReviewId, int]:
+    """As many people as gold wants, where all so far saw no pre-label and agree; the oldest first, whatever they are.
+
+    Never by doubt: gold of easy images alone would judge nobody.
+    """
+    wanted = facts.project.config.policy.gold.from_consensus
+    fit = sorted(
+        one.review_id
+        for one in facts.standing.values()
+        if may_use(one.kind, Use.TRAIN)
+        and one.value is not None
+        and one.confidence == 1
+        and all(vote.blind and vote.re_reviewed is None for vote in one.votes)
+        and len(one.said) < wanted <= len(facts.people | one.said.keys())
+        and one.review_id in facts.asked
+        and facts.asked[one.review_id].wanted < wanted
+    )
+    return dict.fromkeys(fit[: max(0, facts.gold)], wanted)
 
 
 def _in_doubt(facts: _Facts) -> dict[ReviewId, int]:
@@ -136,8 +174,14 @@ def _second(facts: _Facts) -> list[ReviewId]:
         for image, one in facts.standing.items()
         if len(one.said) == 1 and one.review_id in facts.asked and facts.asked[one.review_id].wanted == 1
     ]
-    rates = error_rates(one.said for one in facts.standing.values())
-    return choose(alone, rates, answers=len(known.labels), budget=facts.budget)
+    rates = error_rates(_said_when_asked(one) for one in facts.standing.values())
+    return choose(alone, rates, answers=len(known.labels), budget=facts.budget, pulls=facts.pulls)
+
+
+def _said_when_asked(one: Standing) -> dict[int, str]:
+    """Without the answers of re-reviews: of those only what contradicts a label stands here."""
+    again = {vote.annotator_id for vote in one.votes if vote.re_reviewed is not None}
+    return {who: said for who, said in one.said.items() if who not in again}
 
 
 def _answered(facts: _Facts, image: ImageId, one: Standing, known: AnswerSet, none: float) -> Answered:

@@ -126,12 +126,13 @@ def _standing(parts: Parts, session: Session, project: Project, asked: int) -> i
     policy, now = project.config.policy, parts.now()
     share = policy.shares.re_review
     lacking = int(share * sum(stream.answers_by_kind(session, project.id).values())) - asked
-    if lacking <= 0 or len(overlaps.people_since(session, project.id, now - LATELY)) < 2:
+    room = math.ceil(share * policy.query_size) - re_reviews.count_open(session, project.id)
+    if min(lacking, room) <= 0 or len(overlaps.people_since(session, project.id, now - LATELY)) < 2:
         return 0
     stand = project_stats.labels_now(session, project.id)
     if sum(one.count for one in stand if one.source is LabelSource.PEOPLE) < STANDING_FROM:
         return 0
-    return min(lacking, math.ceil(share * policy.query_size) - re_reviews.count_open(session, project.id))
+    return min(lacking, room)
 
 
 def _plan(parts: Parts, due: _Due) -> Plan | None:

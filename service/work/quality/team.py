@@ -1,17 +1,20 @@
 """The figure `team`: how each annotator does; and pauses those whom the rule tells to pause.
 
 In: current answers that count, gold, leads' decisions. Out: one figure, and appended pauses with their evidence. Who
-is paused already is neither judged nor judges; of who takes part again only later answers are held against them.
+is paused already is neither judged nor judges; of who takes part again only later answers are held against them. By
+answers to blind re-reviews nobody is judged: many of these images were chosen for a suspicious label.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 from sqlalchemy.orm import Session
 
+from db.repositories.engines import engines_in_force
 from db.repositories.labels import decisions
 from db.repositories.people import annotators
 from db.repositories.people.annotators import Annotator
@@ -25,16 +28,20 @@ from db.session import reading, transaction
 from db.views import label_audit
 from db.views.figures import keep
 from db.views.label_audit import Place
+from labeling.estimates import Estimate
 from labeling.project import Project
+from labeling.quality.annotators.anchoring import Anchoring, anchoring
 from labeling.quality.annotators.pausing import Finding, find_harm
 from labeling.quality.annotators.performance import AnnotatorFigures, Drift, Times, describe
 from labeling.quality.annotators.references import Answer, Votes, collect_votes, reference_of
+from labeling.quality.metrics import share
 from labeling.types import Actor, ImageId, ProjectId, ReviewKind
-from service.figures.estimates import known, rounded
+from service.figures.estimates import Known, exactly, known, rounded
 from service.figures.figures import is_current, write
 from service.figures.team import Difference, Found, OneClass, Person, Sessions, Team
 from service.figures.team import Times as Pace
 from service.logs import get_logger
+from service.work.pool.predicted import contradicted, first_answers, likeliest, predicted_before
 from service.work.pool.votes import read_votes
 from service.work.wiring import Parts
 
@@ -43,9 +50,11 @@ __all__ = ["PART", "RULE", "refresh_team"]
 log = get_logger(__name__)
 
 PART = ":team"
-FORMAT = "2"
+FORMAT = "3"
 LATELY = 20_000
 """The figure speaks of so many answers, the newest: it must follow an answer within seconds."""
+ANCHORED = 3_000
+"""The influence of pre-labels is measured on so many first answers, the newest."""
 MOST_DIFFERENCES = 12
 RULE = "rule"
 """The author of a pause that no person decided."""
@@ -59,7 +68,9 @@ class _Facts:
     people: list[Annotator]
     answers: list[Answer]
     doubts: list[Answer]
+    re_reviews: list[Answer]
     gold: Mapping[ImageId, KnownAnswer]
+    anchoring: Anchoring
 
 
 def refresh_team(parts: Parts, project_id: ProjectId) -> dict[str, int]:
@@ -81,15 +92,18 @@ def refresh_team(parts: Parts, project_id: ProjectId) -> dict[str, int]:
 
 def _read(parts: Parts, session: Session, project: Project) -> _Facts:
     known = gold.answers(session, project.id)
-    votes = [vote for vote in read_votes(parts, session, project.id) if vote.annotator_id][-LATELY:]
-    makers = _makers(votes, known)
+    every = [vote for vote in read_votes(parts, session, project.id) if vote.annotator_id][-LATELY:]
+    votes = [vote for vote in every if vote.re_reviewed is None]
+    makers = _makers(every, known)
     decided = {
         image: decision.value
         for image, decision in decisions.in_force(session, sorted({vote.image_id for vote in votes})).items()
     }
     possible = project.config.answers
+    first = first_answers(votes)[-ANCHORED:]
+    expected = _likeliest(session, project, votes, first)
     answers = [
-        _answer(vote, label, known, decided, makers)
+        _answer(vote, label, known, decided, makers, expected.get(vote.image_id))
         for vote in votes
         if (label := vote.answer.single) is not None and possible.is_label(label)
     ]
@@ -98,7 +112,23 @@ def _read(parts: Parts, session: Session, project: Project) -> _Facts:
         for vote in votes
         if vote.viewed and vote.answer.is_doubt
     ]
-    return _Facts(project, annotators.everyone(session, project.id), answers, doubts, known)
+    re_reviews = [
+        Answer(vote.annotator_id, vote.image_id, label, vote.updated_at, lead_time_s=vote.lead_time_s)
+        for vote in every
+        if vote.re_reviewed is not None and (label := vote.answer.single) is not None and possible.is_label(label)
+    ]
+    pulls = anchoring(contradicted(first, expected))
+    return _Facts(project, annotators.everyone(session, project.id), answers, doubts, re_reviews, known, pulls)
+
+
+def _likeliest(
+    session: Session, project: Project, votes: Sequence[VoteRow], first: Sequence[VoteRow]
+) -> dict[ImageId, str]:
+    """The class that was held likeliest before anybody answered: of the images that several answered, and these."""
+    people = Counter(image for image, _ in {(vote.image_id, vote.annotator_id) for vote in votes})
+    wanted = {image for image, number in people.items() if number > 1} | {vote.image_id for vote in first}
+    revision = engines_in_force.first_revision(session, project.id)
+    return likeliest(project, predicted_before(session, project, revision, sorted(wanted)))
 
 
 def _makers(votes: Sequence[VoteRow], known: Mapping[ImageId, KnownAnswer]) -> set[tuple[int, int]]:
@@ -113,6 +143,7 @@ def _answer(
     known: Mapping[ImageId, KnownAnswer],
     decided: Mapping[ImageId, str | None],
     makers: set[tuple[int, int]],
+    predicted: str | None,
 ) -> Answer:
     is_gold = vote.image_id in known and (vote.image_id, vote.annotator_id) not in makers
     return Answer(
@@ -124,6 +155,7 @@ def _answer(
         lead_time_s=vote.lead_time_s,
         known=known[vote.image_id].value if is_gold else decided.get(vote.image_id),
         gold=is_gold and vote.kind is ReviewKind.GOLD,
+        predicted=predicted,
     )
 
 
@@ -170,17 +202,18 @@ def _finding(finding: Finding) -> Found:
 
 def _figure(session: Session, facts: _Facts, found: Sequence[Finding]) -> Team:
     votes = collect_votes(facts.answers)
-    described = describe(facts.answers, facts.doubts)
+    described = describe(facts.answers, facts.doubts, facts.re_reviews)
     differences = _shown(session, {one.annotator: _differences(one.annotator, facts, votes) for one in described})
     return Team(
-        answers=len(facts.answers),
+        answers=len(facts.answers) + len(facts.re_reviews),
         gold_images=len(facts.gold),
         gold_answers=sum(answer.gold for answer in facts.answers),
-        annotators=[_person(one, found, differences[one.annotator]) for one in described],
+        anchoring=known(facts.anchoring.team),
+        annotators=[_person(one, found, differences[one.annotator], facts.anchoring) for one in described],
     )
 
 
-def _person(one: AnnotatorFigures, found: Sequence[Finding], differences: list[Difference]) -> Person:
+def _person(one: AnnotatorFigures, found: Sequence[Finding], differences: list[Difference], pulls: Anchoring) -> Person:
     return Person(
         annotator=one.annotator,
         answers=one.answers,
@@ -190,19 +223,25 @@ def _person(one: AnnotatorFigures, found: Sequence[Finding], differences: list[D
         kappa=rounded(one.kappa, 4),
         accepted_wrong=known(one.accepted_wrong),
         blind_error=known(one.blind_error),
-        anchoring=known(one.anchoring),
+        anchoring=known(pulls.people.get(one.annotator, share(0, 0))),
         times=_pace(one.times),
         per_hour=rounded(one.per_hour, 1),
         per_day=rounded(one.per_day, 1),
         drift=_sessions(one.drift),
         quick_copies=known(one.quick_copies),
         commonest=one.commonest,
-        commonest_share=known(one.commonest_share),
-        usual=known(one.usual),
+        commonest_share=_counted(one.commonest_share),
+        usual=_counted(one.usual),
         classes=[OneClass(each.label, known(each.right)) for each in one.classes],
         findings=[_finding(finding) for finding in found if finding.annotator == one.annotator],
         differences=differences,
     )
+
+
+def _counted(share: Estimate) -> Known:
+    """A share of the answers that there are: which answer is the commonest was chosen by its share, so the interval of
+    a share would be too high."""
+    return exactly(round(share.value, 4), share.n) if share.known else known(share)
 
 
 def _pace(times: Times) -> Pace:

@@ -14,22 +14,31 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from db.repositories.images import progress
 from db.repositories.projects import projects
-from db.repositories.queries import comparisons, gold, queries, stream
+from db.repositories.queries import comparisons, gold, imported_samples, queries, stream
 from db.repositories.queries.comparisons import Comparison
 from db.repositories.queries.examples import fingerprint
 from db.repositories.queries.queries import NewQuery, NewReview
 from db.repositories.reviews import reviews
 from db.session import reading, transaction
 from labeling.jobs import Trigger
-from labeling.project import Project
+from labeling.project import RANDOM_SAMPLE, Project
 from labeling.quality.labels.label_errors import cross_validated
 from labeling.quality.random_arm import Payoff
 from labeling.select.query.draw import Candidates, Drawn, Pick, draw_query
 from labeling.select.query.gold import draw_gold
 from labeling.select.query.stream import Order, next_groups, reserved_share
 from labeling.select.strategies.batch import joined
-from labeling.select.strategies.hedged import LEAST_LABELS, Evidence, evidence_of, hedged, said, sampled_groups
+from labeling.select.strategies.hedged import (
+    LEAST_LABELS,
+    MOST_LABELS,
+    Evidence,
+    evidence_of,
+    hedged,
+    said,
+    sampled_groups,
+)
 from labeling.select.strategies.strategy import Labelled, Predicted, Strategy, View
 from labeling.types import Actor, Example, ImageId, ProjectId
 from labeling.vectors import finite_rows
@@ -45,6 +54,7 @@ __all__ = ["choose_query"]
 
 AUTHOR = "policy"
 GAVE_WAY = "; a planned comparison found the strategy worse than random"
+GROWN = 1.1
 _GOLD_STREAM = 1
 """Chance of its own for gold: the other images of a query are the same with and without it."""
 Rows = npt.NDArray[np.int64]
@@ -75,7 +85,12 @@ def choose_query(parts: Parts, project_id: ProjectId, trigger: Trigger, *, force
     Returns how many images were asked for, and the query's number (0 if there is none).
     """
     facts = _read(parts, project_id, force)
-    if facts is not None and facts.share and not _measures(facts.project):
+    if facts is not None and facts.share and facts.project.config.policy.imported == RANDOM_SAMPLE:
+        if facts.number == 1 and _arrives(parts, project_id):
+            return {"asked": 0, "query": 0}
+        if _place_sample(parts, facts):
+            facts = _read(parts, project_id, force)
+    if facts is not None and facts.share > _drawn_share(facts) and not _measures(facts.project):
         _reserve_nothing(parts, facts)
         facts = _read(parts, project_id, force)
     if facts is None:
@@ -85,9 +100,11 @@ def choose_query(parts: Parts, project_id: ProjectId, trigger: Trigger, *, force
     reserved = np.isin(pool.group_ids, facts.order.ids)
     free = ~reserved & ~np.isin(pool.group_ids, list(facts.taken))
     promoted = current.champion is not None
-    evidence = _evidence(parts, facts.project, pool) if promoted else None
+    with reading(parts.database) as session:
+        labelled = training_examples(session, facts.project, imported=True)
+    evidence = _evidence(parts, facts.project, pool, labelled) if promoted else None
     strategy = hedged(strategy_of(facts.project), evidence, promoted=promoted and not facts.gave_way)
-    drawn = _draw(parts, facts, pool, current, free, reserved, strategy)
+    drawn = _draw(facts, pool, current, _labelled(pool, labelled), free, reserved, strategy)
     new = NewQuery(
         project_id=project_id,
         number=facts.number,
@@ -126,10 +143,10 @@ def _read(parts: Parts, project_id: ProjectId, force: bool) -> _Facts | None:
 
 
 def _draw(
-    parts: Parts,
     facts: _Facts,
     pool: Pool,
     current: CurrentPredictions,
+    labelled: Labelled,
     free: Mask,
     reserved: Mask,
     strategy: Strategy,
@@ -143,7 +160,7 @@ def _draw(
         return View(
             groups=pool.group_ids[rows],
             gather=lambda some: _vectors(pool, rows[some]),
-            labelled=lambda: _labelled(parts, facts.project, pool),
+            labelled=lambda: labelled,
             predicted=Predicted(current.ranking[rows], conflicts[rows]) if known else None,
         )
 
@@ -154,11 +171,15 @@ def _draw(
     return draw_query(candidates, strategy, policy, decided=decided, rng=rng)
 
 
-def _evidence(parts: Parts, project: Project, pool: Pool) -> Evidence | None:
-    """What the labels that are learnt from say of doubt; counted once while they stay the same."""
+def _evidence(parts: Parts, project: Project, pool: Pool, examples: Sequence[Example]) -> Evidence | None:
+    """What the labels that are learnt from say of doubt; counted once while they stay the same.
+
+    Where they are many it is counted over a sample of them, anew when they have grown by a tenth.
+    """
     with reading(parts.database) as session:
-        made_of = (project.config_version, fingerprint(session, project.id), stream.fingerprint(session, project.id))
-        examples = training_examples(session, project, imported=True)
+        now = (fingerprint(session, project.id), stream.fingerprint(session, project.id))
+    tenths = int(np.log(max(len(examples), 1)) / np.log(GROWN))
+    made_of = (project.config_version, now if len(examples) <= MOST_LABELS else tenths)
     return parts.memo.get(("evidence", project.id), made_of, lambda: _count_evidence(project, pool, examples))
 
 
@@ -182,10 +203,8 @@ def _vectors(pool: Pool, rows: Rows) -> npt.NDArray[np.float32]:
     return joined(pool.image_vectors[rows], pool.text_vectors[rows])
 
 
-def _labelled(parts: Parts, project: Project, pool: Pool) -> Labelled:
+def _labelled(pool: Pool, examples: Sequence[Example]) -> Labelled:
     """The ready images whose labels may be learnt from."""
-    with reading(parts.database) as session:
-        examples = training_examples(session, project, imported=True)
     rows = pool.rows_of(np.array([example.image_id for example in examples], np.int64))
     labels = tuple(example.label for example, row in zip(examples, rows, strict=True) if row >= 0)
     ready = rows[rows >= 0]
@@ -221,17 +240,43 @@ def _measures(project: Project) -> bool:
     return bool(project.config.policy.shares.random_first or project.config.policy.shares.random)
 
 
+def _arrives(parts: Parts, project_id: ProjectId) -> bool:
+    """Whether images of a random sample may still be on their way: their place depends on how many there are."""
+    with reading(parts.database) as session:
+        return progress.arriving(session, project_id) > 0
+
+
+def _place_sample(parts: Parts, facts: _Facts) -> int:
+    with transaction(parts.database) as session:
+        most = _cursor(facts) if facts.order.drawn.any() or facts.number > 1 else 1.0
+        placed = imported_samples.place(session, facts.project.id, most, parts.now())
+        if most == 1.0 and placed / max(facts.groups, 1) > facts.share:
+            share = placed / facts.groups
+            imported_samples.reserve_all(session, facts.project.id, share, facts.groups, parts.now())
+        return placed
+
+
 def _reserve_nothing(parts: Parts, facts: _Facts) -> None:
-    """What nobody will ever ask about is not kept from being learnt from."""
+    """What nobody will ever ask about is not kept from being learnt from; what was drawn goes on measuring."""
     by = Actor(AUTHOR, "the policy gives no share of the queries to the random stream", parts.now())
     with transaction(parts.database) as session:
-        stream.reserve(session, facts.project.id, 0.0, facts.groups, by)
+        stream.reserve(session, facts.project.id, _drawn_share(facts), facts.groups, by)
+
+
+def _cursor(facts: _Facts) -> float:
+    drawn = facts.order.positions[facts.order.drawn & (facts.order.positions < facts.share)]
+    return float(drawn.max(initial=0.0))
+
+
+def _drawn_share(facts: _Facts) -> float:
+    """The share that holds just what was drawn."""
+    cursor = _cursor(facts)
+    return float(np.nextafter(cursor, 1.0)) if cursor else 0.0
 
 
 def _share(facts: _Facts) -> float:
     """The share to reserve from here on."""
-    drawn = facts.order.positions[facts.order.drawn & (facts.order.positions < facts.share)]
-    return reserved_share(facts.groups, facts.share, cursor=float(drawn.max(initial=0.0)))
+    return reserved_share(facts.groups, facts.share, cursor=_cursor(facts))
 
 
 def _write(

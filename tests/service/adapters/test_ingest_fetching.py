@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -34,6 +36,15 @@ class Site(BaseHTTPRequestHandler):
                     self.wfile.write(b"x")
                     self.wfile.flush()
                     time.sleep(0.05)
+            case "packed":
+                plain = b"bytes of a picture" * 50
+                packed = {
+                    "gzip": gzip.compress(plain), "x-gzip": gzip.compress(plain), "deflate": zlib.compress(plain),
+                    "raw": zlib.compress(plain)[2:-4], "bomb": gzip.compress(bytes(100_000)),
+                    "cut": gzip.compress(plain)[:-9], "false": b"no gzip at all", "br": b"x", "identity": plain,
+                }[rest]  # fmt: skip
+                kind = {"raw": "deflate", "bomb": "gzip", "cut": "gzip", "false": "gzip"}.get(rest, rest)
+                self._answer(200, packed, {"Content-Encoding": kind})
             case "short":
                 self._answer(200, b"only this", {"Content-Length": "1000"})
             case _:
@@ -218,6 +229,24 @@ def test_too_many_bytes_too_few_and_too_slow_are_cut(site: tuple[str, list[str]]
     with pytest.raises(Unavailable):
         fetcher(private=True, timeout_s=0.3).fetch(site[0] + "/drip")
     assert time.monotonic() - started < 3
+
+
+@pytest.mark.parametrize("kind", ["gzip", "x-gzip", "deflate", "raw", "identity"])
+def test_b44_what_a_server_compresses_is_unpacked(site: tuple[str, list[str]], kind: str) -> None:
+    """B44: a server that sends `Content-Encoding: gzip`; the image was "not an image that we know"."""
+    assert fetcher(private=True).fetch(f"{site[0]}/packed/{kind}").data == b"bytes of a picture" * 50
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "words"),
+    [("bomb", BadAddress, "unpacks to over"), ("false", BadAddress, "broken"), ("br", BadAddress, "'br'")]
+    + [("cut", Unavailable, "before the end")],
+)
+def test_b44_what_cannot_be_unpacked_is_named_and_a_bomb_is_cut(
+    site: tuple[str, list[str]], kind: str, error: type[HardcaseError], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        fetcher(private=True).fetch(f"{site[0]}/packed/{kind}")
 
 
 def test_messages_hold_no_query(site: tuple[str, list[str]]) -> None:

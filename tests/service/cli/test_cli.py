@@ -20,12 +20,13 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from db import migrate
+from db.repositories.images import registrations
 from db.repositories.projects import projects
 from db.repositories.running import failures
 from db.session import make_engine, transaction
 from db.tables import RegistrationRow
 from labeling.errors import Invalid
-from labeling.types import ReviewKind
+from labeling.types import Incoming, ReviewKind
 from service.cli import app
 from service.cli.output import author
 from service.projects.project_file import parse_project
@@ -480,6 +481,24 @@ def test_jobs_list_shows_what_failed_and_retry_forgets_it(animals: Cli) -> None:
     assert only_fetch == {"retried": 1}
     assert animals.document("jobs", "retry", "animals") == {"retried": 1}
     assert animals.document("jobs", "list")["failures"] == []
+
+
+def test_b42_the_quarantine_names_its_files(animals: Cli) -> None:
+    """B42: `fetch | 81 | 1 | The file is empty.`, and no command turned 81 into a name."""
+    engine = make_engine(f"sqlite:///{animals.home / 'hardcase.db'}")
+    with transaction(engine) as session:
+        project = projects.by_name(session, "animals")
+        registrations.register(session, project.id, [Incoming("photos/zero.jpg", "/photos/zero.jpg")], NOW)
+        row = registrations.known(session, project.id, ["photos/zero.jpg"])["photos/zero.jpg"]
+        failures.record(session, project.id, "fetch", str(row.id), "The file is empty.", True, NOW)
+        failures.record(session, project.id, "register", "source 7:m.csv line 3", "not UTF-8", True, NOW)
+        failures.record(session, project.id, "contradiction", f"{project.id}:a: b.png", "two labels", True, NOW)
+    engine.dispose()
+
+    listed, said = animals.document("jobs", "list")["failures"], animals("jobs", "list").stdout
+
+    assert {f["reference"] for f in listed} == {"photos/zero.jpg", "m.csv line 3", "a: b.png"}
+    assert all(name in said for name in ("zero.jpg", "m.csv line 3", "a: b.png"))
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl"])

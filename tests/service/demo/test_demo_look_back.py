@@ -20,10 +20,13 @@ from labeling.project import Policy, Project
 from labeling.types import ReviewKind
 from service.demo.annotators import SimulatedAnswers
 from service.demo.look_back import make_rounds, read_past, take_pictures
+from service.demo.loop import is_counted
 from service.demo.machine_labels import compare_machine_labels
+from service.work.figures.refresh import refresh
 from service.work.learn.learn import learn
 from service.work.promote.judge import judge
 from service.work.promote.predict import predict
+from service.work.quality.random_arm import refresh_random_arm
 from tests import factories
 from tests.service.labelled_pool import Ground, make_ground
 
@@ -107,6 +110,21 @@ def test_the_bounds_of_machine_labels_are_compared_with_the_truth(ground: Ground
     assert found[-1].images == 30 and found[0].images < 30
     known = [one for one in found if one.lower is not None]
     assert known and all(one.lower <= one.true_precision <= 1 for one in known)
+
+
+def test_a_demo_ends_once_the_figures_know_of_every_answer_and_the_random_arm_is_counted(ground: Ground) -> None:
+    database, project = ground.parts.database, ground.project
+    ground.label(ground.reserved[:10], ReviewKind.RANDOM)
+    assert not is_counted(database, project, 10)
+    refresh(ground.parts, project.id)
+    assert is_counted(database, project, 10) and not is_counted(database, project, 11)
+
+    ground.label(ground.reserved[10:], ReviewKind.RANDOM)
+    refresh(ground.parts, project.id)
+    assert not is_counted(database, project, 40)
+    refresh_random_arm(ground.parts, project.id)
+
+    assert is_counted(database, project, 40)
 
 
 def test_how_far_counts_facts_and_an_image_keeps_the_name_it_came_with(ground: Ground) -> None:

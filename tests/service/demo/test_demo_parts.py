@@ -25,7 +25,7 @@ from service.demo.images import prepare_images
 from service.demo.people import People, Person
 from service.demo.project import gold_manifest, project_file
 from service.demo.random_arm import RandomArm
-from service.demo.report import HardImage, Pictures, rounds_table, thumbnail, write_report
+from service.demo.report import HardImage, Line, Pictures, lines_of, rounds_table, thumbnail, write_report
 from service.demo.stamps import CLASSES
 from service.demo.summary import (
     Annotations,
@@ -112,6 +112,7 @@ def test_the_project_file_of_the_demo_can_be_read(class_folders: Path, tmp_path:
 
     assert few.classes == ("cat", "dog") and few.policy.gate.min_labels == 10
     assert many.policy.gate.min_labels == 30 and many.policy.query_size == 70
+    assert many.policy.shares.random_first == 0.4 and many.policy.shares.re_review == 0.15
 
 
 def test_a_simulated_annotator_errs_at_its_stated_rate_and_repeats_itself() -> None:
@@ -432,6 +433,22 @@ def test_the_table_reads_not_yet_known_under_too_few_labels() -> None:
     assert [str(cell) for cell in cells] == ["not yet known on 30", "0.800 [0.70, 0.90] on 60"]
 
 
+def test_what_hardcase_says_stands_beside_the_truth_or_reads_not_yet_known() -> None:
+    nothing = replace(SUMMARY, machine_labels=(MachineThreshold(0.9, 20, 12, None, 0.95),), random_arm=())
+
+    assert lines_of(SUMMARY) == [
+        Line("accuracy on the collection", "0.800 [0.70, 0.90]", 60, "0.820"),
+        Line("accuracy on what is left", "not yet known", 0, "0.900"),
+        Line("share of wrong labels", "not yet known", 12, "0.050"),
+        Line("20 machine labels: right", "at least 0.8000", 31, "0.950"),
+        Line("20 random labels: accuracy", "0.600 [0.50, 0.70]", 60, "0.610"),
+    ]
+    assert lines_of(nothing)[3:] == [
+        Line("machine labels", "not yet known", 12, "-"),
+        Line("random labels", "not yet known", 0, "-"),
+    ]
+
+
 def test_the_report_is_one_page_with_its_pictures_inside_and_every_text_escaped(tmp_path: Path) -> None:
     png = BytesIO()
     Image.new("RGB", (400, 300), "red").save(png, "PNG")
@@ -445,6 +462,7 @@ def test_the_report_is_one_page_with_its_pictures_inside_and_every_text_escaped(
     assert page.count("<svg") == 2 and "data:image/png;base64," in page
     assert "not yet known" in page and "simulated" in page
     assert "95 %" in page and "errs on gold" in page and "nobody else was paused" in page
+    assert "at least 0.800" in page and "random labels, as hardcase says" in page
     assert "0.71 (0.60 to 0.80) on 50 images" in page and "<i>" not in page and "Not yet: <b>" not in page
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import datasets
 import pytest
@@ -72,6 +73,53 @@ def test_imagenet_has_a_folder_a_class_and_a_manifest(ground: Ground, tmp_path: 
     assert [(row["position"], row["label"]) for row in rows(to / "classes.csv")] == [
         ("0", "cat"), ("1", "dog"), ("2", "bird"), ("", NONE_OF_THESE)
     ]  # fmt: skip
+
+
+def test_b40_every_split_has_the_folders_of_all_classes_so_that_numbers_are_the_same(
+    ground: Ground, tmp_path: Path
+) -> None:
+    """B40: readers number the sorted folders of each split; a class that is in one split only moved all others."""
+    to = tmp_path / "out"
+
+    write(ground, "imagenet", to)
+
+    splits = [path for path in to.iterdir() if path.is_dir()]
+    numbered = {split.name: sorted(path.name for path in split.iterdir()) for split in splits}
+    classes = rows(to / "classes.csv")
+    assert set(numbered) == {"train", "test", "other"}
+    assert set(map(tuple, numbered.values())) == {("bird", "cat", "dog", NONE_OF_THESE)}
+    assert (to / "classes.txt").read_text().splitlines() == ["bird", "cat", "dog", NONE_OF_THESE]
+    assert {row["folder"]: row["number"] for row in classes} == {
+        "bird": "0",
+        "cat": "1",
+        "dog": "2",
+        NONE_OF_THESE: "3",
+    }
+
+
+def test_b40_what_no_image_is_called_has_no_number(
+    database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path
+) -> None:
+    few = Ground(database, make_project(database, classes=("b", "a", "c")), tmp_path)
+    few.label(few.image(1), "a")
+
+    write(few, "imagenet", tmp_path / "out")
+
+    numbers = {row["label"]: row["number"] for row in rows(tmp_path / "out" / "classes.csv")}
+    assert numbers == {"a": "0", "b": "1", "c": "2", NONE_OF_THESE: ""}
+
+
+@pytest.mark.parametrize("name", ["a #1+b", "out ls #1 +100% ü", "a?b&c=d;e", "100%25", "plain"])
+def test_b41_label_studio_reads_the_path_that_was_written(ground: Ground, tmp_path: Path, name: str) -> None:
+    """B41: of `out ls #1 +100% ü` a browser sent `out ls `, and every picture was missing."""
+    write(ground, "label-studio", tmp_path / name)
+
+    addresses = [urlsplit(task["data"]["image"]) for task in load(tmp_path / name / "tasks.json")]
+
+    assert {one.fragment for one in addresses} == {""} and {one.path for one in addresses} == {"/data/local-files/"}
+    paths = [parse_qs(one.query, strict_parsing=True)["d"] for one in addresses]
+    assert all(len(found) == 1 and (tmp_path / found[0]).is_file() for found in paths)
+    assert len(paths) == 7
 
 
 def test_hostile_class_names_stay_within_the_folder(

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from db.repositories.reviews.reviews import is_open
 from db.repositories.versions import predictions
 from db.session import reading, transaction
-from db.tables import FigureRow, ReviewRow, VersionRow
+from db.tables import FigureRow, GroupRow, ReviewRow, VersionRow
 from db.views import dashboard
 from db.views.dashboard import Figure
 from labeling.jobs import Trigger
@@ -24,9 +25,10 @@ from service.figures.figures import OF_CLASSIFIERS, OF_PEOPLE
 from service.work.figures.refresh import refresh
 from service.work.select.query import choose_query
 from service.work.wiring import Parts
+from tests import factories
 from tests import figures_reference as reference
 from tests.conftest import NOW
-from tests.service.labelled_pool import add_champion, answer, make_parts, seed_images
+from tests.service.labelled_pool import ENCODER, add_champion, answer, make_parts, prelabel, seed_images
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "figures.md"
 ALL = {"figures": len(OF_CLASSIFIERS)}
@@ -123,6 +125,37 @@ def test_figures_of_accuracy_rest_on_random_labels_and_count_none_of_these_as_er
     assert row["lower"] < row["accuracy"] < row["upper"]
     cells = {(cell["truth"], cell["said"]): cell["count"] for cell in kept["confusion"].data["counts"]}
     assert cells == {(0, 0): right, (None, 0): 48 - right}
+
+
+def test_what_arrives_later_has_a_figure_of_its_own_and_weighs_by_its_numbers_in_that_of_everything(
+    parts: Parts, project: Project
+) -> None:
+    _answer_all(parts)
+    hashes = [f"{1_000 + i:064x}" for i in range(400)]
+    parts.embeddings.put(ENCODER, hashes, np.random.default_rng(1).normal(size=(400, 6)).astype(np.float32))
+    with transaction(parts.database) as session:
+        for i in range(400):  # 100 of them reserved, and each of these before every older one
+            group = factories.group(session, project.id, f"late {i}", reserved=i % 4 == 0)
+            session.execute(sa.update(GroupRow).where(GroupRow.id == group).values(position=GroupRow.position / 1_000))
+            image = factories.image(session, project.id, hashes[i], group_id=group)
+            prelabel(session, image, [0.5, 0.3, 0.2])
+    choose_query(parts, project.id, Trigger.PRELABELED)
+    with transaction(parts.database) as session:
+        for review in session.scalars(sa.select(ReviewRow).where(is_open())).all():
+            answer(session, review, "dog")  # whatever is new
+        images = list(session.scalars(sa.select(ReviewRow.image_id).order_by(ReviewRow.id)))
+    _predict(parts, add_champion(parts, project, images, [[0.8, 0.1, 0.1]] * len(images)), images, [0.8, 0.1, 0.1])
+
+    refresh(parts, project.id)
+
+    found = _kept(parts, project)["random_stream"].data
+    old, new, everything = found["on_collection"], found["on_newcomers"], found["on_everything"]
+    assert (found["groups"], found["newcomers"]) == (200, 400)
+    assert (old["n"], new["n"], everything["n"]) == (48, 48, 96)
+    assert old["value"] > 0.8 and new["value"] == 0
+    assert everything["value"] == pytest.approx(old["value"] / 3, abs=1e-3)
+    assert everything["lower"] <= everything["value"] <= everything["upper"] < old["lower"]
+    assert found["on_what_is_left"]["value"] < old["value"] / 2  # nearly all that is left is new
 
 
 def test_a_version_that_predicted_nothing_keeps_the_figure_of_its_report(parts: Parts, project: Project) -> None:

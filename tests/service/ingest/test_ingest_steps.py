@@ -17,6 +17,7 @@ from PIL import Image
 from sqlalchemy import func, select
 
 from db.repositories.images import groups
+from db.repositories.projects import projects
 from db.repositories.running import failures
 from db.session import reading, transaction
 from db.tables import FetchRow, ImageRow, LabelRow, RegistrationGoneRow, RegistrationRow
@@ -24,7 +25,7 @@ from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import BadArchive, Invalid, NotFound, StorageFull
 from labeling.ingest.fingerprints import FINGERPRINT_BYTES
 from labeling.project import Policy, Project
-from labeling.types import Incoming
+from labeling.types import Actor, Incoming
 from service.ingest.bulk import Ingesting
 from service.ingest.register import add_source, register_items
 from service.jobs.jobs import Jobs
@@ -118,7 +119,7 @@ def test_a_folder_becomes_images_with_their_text_and_folder_and_twice_changes_no
     fetched = [world.fetch(), world.fetch()]
     again = world.ingesting.path(world.project, str(world.photos))
 
-    assert (first.new, first.same, first.ignored) == (3, 0, {".doc": 1})
+    assert (first.new, first.same, first.ignored) == (3, 0, {".doc": 1, "hidden files and folders": 1})
     assert (again.new, again.changed, again.same) == (0, 0, 3)
     assert fetched == [{"done": 3, "failed": 0, "left": 0}, {"done": 0, "failed": 0, "left": 0}]
     assert (world.count(ImageRow), world.count(FetchRow), world.count(LabelRow)) == (2, 3, 0)
@@ -231,6 +232,21 @@ def test_known_labels_become_labels_once_and_gold_ones_are_gold(world: World) ->
         ("cat", "import", None),
         ("dog", "gold", None),
     ]
+
+
+def test_known_labels_are_a_sample_where_the_project_file_says_that_chance_drew_them(world: World) -> None:
+    policy = replace(world.project.config.policy, imported="random_sample")
+    config = replace(world.project.config, policy=policy)
+    with transaction(world.parts.database) as session:
+        project = projects.configure(session, world.project.id, config, Actor("ada", "chance drew them", NOW))
+    write(world.photos / "1.png", picture(1))
+    write(world.photos / "2.png", picture(2))
+    write(world.photos / "m.csv", b"image,label,gold\n1.png,cat,\n2.png,dog,yes\n")
+
+    world.ingesting.path(project, str(world.photos / "m.csv"))
+    world.fetch()
+
+    assert [(row.value, row.source) for row in world.all(LabelRow)] == [("cat", "sample"), ("dog", "gold")]
 
 
 @pytest.mark.parametrize("label_from_folder", [False, True])

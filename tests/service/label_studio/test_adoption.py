@@ -316,6 +316,8 @@ def test_no_task_can_name_what_it_should_not(value: Any) -> None:
     [
         (f"{WEB}/a.png", f"{WEB}/a.png"),
         ("/data/upload/7/a%20b.png", "label-studio:/data/upload/7/a%20b.png"),
+        ("/data/upload/1/ab12-photo..final.jpg", "label-studio:/data/upload/1/ab12-photo..final.jpg"),  # case B62
+        ("/data/upload/1/..a/b...jpg", "label-studio:/data/upload/1/..a/b...jpg"),
         ("/data/local-files/?d=pics/a.png", "label-studio:/data/local-files/?d=pics/a.png"),
         ("http://127.0.0.1:8321/data/upload/7/a.png", "label-studio:/data/upload/7/a.png"),
         (

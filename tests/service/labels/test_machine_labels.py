@@ -164,6 +164,23 @@ def test_a_calibration_that_changes_nothing_but_the_temperature_leaves_order_and
         assert back == pytest.approx(at(0.9), abs=2e-3)
 
 
+def test_a_bias_a_class_changes_the_probability_that_is_shown_and_neither_class_nor_score(ground: Ground) -> None:
+    plain = add_champion(ground.parts, ground.project, ground.pool, [PROBS] * 6, report={"temperature": 0.5})
+    before = next(one for one in listed(ground) if one.image_id == ground.pool[0])
+    report = {"temperature": 0.5, "bias": [-0.3, 0.1, 0.2], "calibrated": True}
+    add_champion(ground.parts, ground.project, ground.pool, [PROBS] * 6, report=report)
+
+    found = next(one for one in listed(ground) if one.image_id == ground.pool[0])
+    shown = champion_predictions(ground.parts, ground.project.id)
+
+    odds = np.array(PROBS) * np.exp(report["bias"])
+    assert plain and before.probability == pytest.approx(0.7, abs=1e-3)
+    assert (found.machine_label, found.score) == (before.machine_label, before.score) and found.score is not None
+    assert found.probability == pytest.approx(float(odds[0] / odds.sum()), abs=1e-3)
+    assert shown is not None and shown.shown[0] == pytest.approx(odds / odds.sum(), abs=1e-3)
+    assert shown.ranking(np.array([0]))[0].max() == pytest.approx(found.score, abs=1e-3)
+
+
 def test_the_history_of_an_image_has_the_champions_prediction_once(ground: Ground) -> None:
     version = add_champion(ground.parts, ground.project, ground.pool, [PROBS] * 6)
     with transaction(ground.parts.database) as session:

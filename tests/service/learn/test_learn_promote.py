@@ -153,6 +153,24 @@ def test_under_twenty_labels_of_the_stream_it_says_uncalibrated(ground: Ground) 
     assert (report["temperature"], report["calibrated"]) == (0.5, False)
 
 
+def test_from_three_hundred_labels_on_a_bias_a_class_is_kept_where_it_is_better_on_others(
+    database: sa.Engine, tmp_path: Path, make_project: MakeProject
+) -> None:
+    ground = make_ground(database, tmp_path / "home", make_project(database), reserved=320)
+    ground.label(ground.pool[:12], HARD)
+    first = ground.project.config.classes[0]
+    mistaken = [image for image in ground.reserved if ground.truth[image] and image % 4 == 0]
+    ground.label(mistaken, RANDOM, first)  # the first class is likelier than any image looks
+    ground.label([image for image in ground.reserved if image not in mistaken], RANDOM)
+
+    found = version(ground, learnt(ground))
+    classifier, card = load_classifier(ground.parts.settings.home, found)
+
+    assert (found.report["calibration_labels"], found.report["calibrated"]) == (320, True)
+    assert len(found.report["bias"]) == 3 and found.report["bias"][0] == max(found.report["bias"]) > 0.1
+    assert list(card.bias) == list(classifier.bias) == found.report["bias"]
+
+
 def test_under_thirty_random_labels_the_accuracy_is_not_yet_known(ground: Ground) -> None:
     ground.label(ground.pool[:12], HARD)
     ground.label(ground.reserved[:29], RANDOM)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from db.repositories.engines.engines_in_force import Stage
 from db.repositories.running import alarms
 from db.repositories.running.alarms import AlarmKind
 from db.session import reading, transaction
-from db.tables import ImageRow
+from db.tables import ImageRow, VersionRow
 from db.views import dashboard
 from labeling.project import Project
 from labeling.types import Actor
@@ -41,13 +41,20 @@ def raised(ground: Ground) -> list[str]:
         return [alarm.kind for alarm in alarms.open_alarms(session, ground.project.id)]
 
 
-def bring(ground: Ground, n: int, shift: Shift = lambda vector: vector, *, classes: list[int] | None = None) -> None:
+def bring(
+    ground: Ground,
+    n: int,
+    shift: Shift = lambda vector: vector,
+    *,
+    classes: list[int] | None = None,
+    at: datetime = LATER,
+) -> None:
     """New images after the champion; it predicts the true class, or these."""
     new = add_images(ground, n, False, vector=shift)
     with transaction(ground.parts.database) as session:
-        session.execute(sa.update(ImageRow).where(ImageRow.id.in_(new)).values(fetched_at=LATER))
-    for at, image in enumerate(new):
-        ground.truth[image] = classes[at % len(classes)] if classes else ground.truth[image]
+        session.execute(sa.update(ImageRow).where(ImageRow.id.in_(new)).values(fetched_at=at))
+    for position, image in enumerate(new):
+        ground.truth[image] = classes[position % len(classes)] if classes else ground.truth[image]
 
 
 def crown(ground: Ground) -> None:
@@ -59,7 +66,7 @@ def crown(ground: Ground) -> None:
 
 @pytest.fixture
 def ground(database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path) -> Ground:
-    ground = make_ground(database, tmp_path, make_project(database), pool=150, reserved=0)
+    ground = make_ground(database, tmp_path, make_project(database), pool=200, reserved=0)
     return replace(ground, parts=replace(ground.parts, now=lambda: LATER))
 
 
@@ -70,15 +77,30 @@ def test_new_images_from_elsewhere_raise_an_alarm_that_a_new_champion_ends(groun
     counted = [refresh_drift(ground.parts, ground.project.id) for _ in range(2)]
     found, standing = figure(ground), raised(ground)
     after = replace(ground, parts=replace(ground.parts, now=lambda: LATER + timedelta(days=1)))
-    with transaction(ground.parts.database) as session:  # all images were there before the next champion
-        session.execute(sa.update(ImageRow).values(fetched_at=NOW))
-    crown(after)
+    crown(after)  # fitted after the alarm: all images that are there are old now
+    with transaction(after.parts.database) as session:
+        session.execute(sa.update(VersionRow).where(VersionRow.id > 1).values(created_at=LATER + timedelta(days=1)))
     refresh_drift(after.parts, ground.project.id)
 
     assert [one["drift"] for one in counted] == [1, 0]
     assert found["inputs"]["separability"]["value"] > 0.9 and found["inputs"]["p_value"] < found["inputs"]["level"]
     assert (found["look"], standing) == (1, ["drift of inputs"])
     assert raised(after) == [] and figure(after)["inputs"] is None
+
+
+def test_a_champion_a_day_hides_no_change_that_comes_a_few_images_a_day(ground: Ground) -> None:
+    crown(ground)
+    for day in range(1, 5):
+        today = LATER + timedelta(days=day)
+        ground = replace(ground, parts=replace(ground.parts, now=lambda today=today: today))
+        bring(ground, 30, lambda vector: vector + np.array([0, 0, 0, 0, 1.0, 0, 0, 0]), at=today - timedelta(hours=1))
+        crown(ground)
+        with transaction(ground.parts.database) as session:
+            newest = sa.select(sa.func.max(VersionRow.id)).scalar_subquery()
+            session.execute(sa.update(VersionRow).where(VersionRow.id == newest).values(created_at=today))
+        refresh_drift(ground.parts, ground.project.id)
+
+    assert (figure(ground)["look"], raised(ground)) == (1, ["drift of inputs"])
 
 
 def test_new_images_of_the_same_kind_raise_none_and_a_look_is_done_once(ground: Ground) -> None:

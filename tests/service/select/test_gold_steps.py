@@ -1,8 +1,10 @@
-"""Gold end to end: drawn with each query, shown like any blind task, made of what people agree on, never learnt."""
+"""Gold end to end: drawn with each query, shown like any blind task, made of what people agree on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,11 +16,12 @@ from db.repositories.reviews import reviews
 from db.session import reading, transaction
 from db.tables import LabelRow, OverlapRow, ReviewRow
 from labeling.jobs import Trigger
-from labeling.project import Gold, Policy, Project, Shares
+from labeling.project import Gold, Overlap, Policy, Project, Shares
 from labeling.review.kinds import Use, kinds_for
 from labeling.types import LabelSource, ReviewKind
 from service.work.pool.training_set import read_snapshot
 from service.work.quality.gold import make_gold
+from service.work.quality.overlap import ask_another_person
 from service.work.review.push import push, read_queue
 from service.work.select.query import choose_query
 from service.work.wiring import Parts
@@ -171,7 +174,7 @@ def ground(database: sa.Engine, tmp_path: Path, make_project: MakeProject) -> Gr
     return team_ground(database, tmp_path, make_project(database, policy=policy), pool=12, reserved=8)
 
 
-def test_what_people_agree_on_becomes_gold_once_and_trains_no_more(ground: Ground) -> None:
+def test_what_people_agree_on_becomes_gold_once_and_goes_on_training(ground: Ground) -> None:
     ann, bob = people(ground, "ann", "bob")
     asked = ask_people(ground, ground.pool[:4], HARD, wanted=2)
     for who in (ann, bob):
@@ -187,7 +190,31 @@ def test_what_people_agree_on_becomes_gold_once_and_trains_no_more(ground: Groun
         trained = {e.image_id for e in read_snapshot(session, ground.project, now_of(session, ground.project.id)).train}
     assert {image: one.value for image, one in made.items()} == {i: truth_of(ground, i) for i in ground.pool[:3]}
     assert all(len(one.made_from) == 2 for one in made.values())
-    assert not trained & set(ground.pool[:4])
+    assert trained & set(ground.pool[:4]) == set(ground.pool[:3])
+
+
+@pytest.mark.parametrize(("rate", "asked"), [(0.5, 4), (0.25, 2), (0.0, 0)])
+def test_a_second_and_third_answer_is_asked_where_gold_comes_of_it_at_the_rate_and_gold_is_made(
+    database: sa.Engine, tmp_path: Path, make_project: MakeProject, rate: float, asked: int
+) -> None:
+    policy = Policy(gold=Gold(rate=rate, from_consensus=3), overlap=Overlap(share=0.0))
+    ground = team_ground(database, tmp_path, make_project(database, policy=policy), pool=12, reserved=4)
+    ground = replace(ground, parts=replace(ground.parts, now=lambda: NOW + timedelta(hours=1)))
+    ann, bob, eve = people(ground, "ann", "bob", "eve")
+    blind = ask_people(ground, ground.pool[:6], HARD)
+    shown = ask_people(ground, ground.pool[6:8], HARD, blind=False)
+    right = dict(zip([*blind, *shown], (truth_of(ground, image) for image in ground.pool), strict=False))
+    for who, mine in ((ann, blind[:3]), (bob, blind[3:]), (eve, shown)):
+        answers_of(ground, who, {review: right[review] for review in mine})
+
+    first, second = (ask_another_person(ground.parts, ground.project.id) for _ in range(2))
+    wanted = [row.review_id for row in rows(ground.parts, OverlapRow) if row.people == 3]
+    for who in (ann, bob, eve):
+        answers_of(ground, who, {review: right[review] for review in wanted})
+
+    assert (first, second) == ({"overlap": asked}, {"overlap": 0})
+    assert wanted == blind[:asked]
+    assert make_gold(ground.parts, ground.project.id) == ({"gold": asked} if asked else {})
 
 
 def test_who_saw_the_pre_label_and_kept_it_and_the_random_stream_make_no_gold(ground: Ground) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 
@@ -13,6 +14,7 @@ from db.repositories.queries import stream
 from db.repositories.queries.examples import now_of
 from db.repositories.reviews import overlaps
 from db.repositories.reviews.reviews import is_open
+from db.repositories.running import failures
 from db.session import reading, transaction
 from db.tables import GroupRow, ImageRow, QueryRow, ReserveRow, ReviewRow, ShadowPickRow
 from labeling.jobs import Trigger
@@ -191,6 +193,78 @@ def test_a_project_that_is_played_to_its_end_leaves_no_image_unaskable(
     assert {example.image_id for example in sample.examples} == set(ground.reserved)
     assert (sample.groups, sample.newcomers, sample.waiting, sample.left) == (120, 0, 0, 0)
     assert {example.image_id for example in _snapshot(ground).train} == set(ground.pool)
+
+
+def _import_sample(ground: Ground, image_ids: Iterable[int]) -> None:
+    with transaction(ground.parts.database) as session:
+        for image in image_ids:
+            name = ground.project.config.classes[ground.truth[image]]
+            factories.label(session, ground.project.id, image, name, LabelSource.SAMPLE)
+
+
+@pytest.mark.parametrize(("shares", "size"), [(Shares(), 10), (Shares(), 60), (Shares(random_first=0, random=0), 40)])
+def test_a_random_sample_that_was_imported_measures_first_and_never_teaches(
+    database: sa.Engine, tmp_path: Path, make_project: Callable[..., Project], shares: Shares, size: int
+) -> None:
+    policy = Policy(query_size=20, low_water=5, imported="random_sample", shares=shares)
+    ground = make_ground(database, tmp_path, make_project(database, policy=policy))
+    rng = np.random.default_rng(0)
+    first = rng.permutation(sorted(ground.truth))[:size].tolist()
+    _import_sample(ground, first)
+
+    asked = _asked(ground)
+    before = _sample(ground)
+    _answer_all(ground)
+    late = add_images(ground, 20, False) + add_images(ground, 10, True)
+    second = rng.permutation(late)[:12].tolist()
+    _import_sample(ground, second)
+    with transaction(database) as session:
+        factories.label(session, ground.project.id, first[0], "bird", LabelSource.PEOPLE)  # a lead corrects one
+    asked += _asked(ground)
+    _answer_all(ground)
+    after = _sample(ground)
+
+    random = {review.image_id for review in asked if review.kind == RANDOM}
+    assert bool(random) is bool(shares.random_first) and not {review.image_id for review in asked} & set(first)
+    assert {example.image_id for example in before.examples} == set(first)
+    assert (before.groups, before.newcomers) == (100, 0)
+    assert set(first) <= {example.image_id for example in after.examples}
+    assert {one.label for one in after.examples if one.image_id == first[0]} == {"bird"}
+    everyone = {one.image_id for cohort in after.cohorts for one in cohort.examples}
+    assert set(first) < everyone <= {*first, *second, *random} and everyone & set(second)
+    assert sum(cohort.groups for cohort in after.cohorts) == 130
+    assert {one.image_id for one in _snapshot(ground).train} == {r.image_id for r in asked if r.kind == HARD}
+
+
+def test_a_label_of_an_imported_sample_that_is_taken_back_is_asked_blind_in_its_turn(
+    database: sa.Engine, tmp_path: Path, make_project: Callable[..., Project]
+) -> None:
+    ground = make_ground(database, tmp_path, make_project(database, policy=replace(POLICY, imported="random_sample")))
+    _import_sample(ground, ground.pool[:30])
+    _asked(ground)
+    gone = _sample(ground).examples[4].image_id
+    with transaction(database) as session:
+        factories.label(session, ground.project.id, gone, None, LabelSource.PEOPLE)
+
+    held_back = _sample(ground)
+    again = [review for review in _asked(ground) if review.image_id == gone]
+
+    assert len(held_back.examples) == 4
+    assert [(review.kind, review.blind) for review in again] == [(RANDOM, True)]
+
+
+def test_the_first_query_waits_until_the_whole_of_a_random_sample_has_arrived(
+    database: sa.Engine, tmp_path: Path, make_project: Callable[..., Project]
+) -> None:
+    ground = make_ground(database, tmp_path, make_project(database, policy=replace(POLICY, imported="random_sample")))
+    late = add_images(ground, 1, False, ready=False)
+
+    waits = choose_query(ground.parts, ground.project.id, Trigger.HAND)
+    with transaction(database) as session:
+        failures.record(session, ground.project.id, "prelabel", str(late[0]), "no embedding", True, factories.NOW)
+    goes_on = choose_query(ground.parts, ground.project.id, Trigger.HAND)
+
+    assert (waits["asked"], goes_on["asked"]) == (0, 20)
 
 
 def test_a_figure_speaks_of_the_collection_before_newcomers_until_these_are_asked(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -93,6 +94,79 @@ def test_many_files_are_taken_at_once_each_with_its_answer(client: TestClient, d
         ).all()
     assert {(r, v) for r, v, _ in rows} == {("a.png", 0), ("b.png", 0), ("a.png", 1)}
     assert rows[0][2] == "upload:" + sha256(png("red")).hexdigest()
+
+
+def test_an_upload_carries_text_metadata_label_and_gold_flag_of_each_file(
+    client: TestClient, database: sa.Engine, project: Project
+) -> None:
+    known = [
+        {"text": "a ta\u0308bby", "metadata": {"camera": "X100"}, "label": " CAT ", "gold": True},
+        {},
+        {"reference": "three", "label": "fish"},
+        {"gold": True},
+    ]
+    files = [
+        ("files", (f"{number}.png", png(colour))) for number, colour in enumerate(("red", "blue", "green", "teal"))
+    ]
+
+    first = client.post("/api/projects/animals/images", files=files, data={"known": json.dumps(known)})
+    again = client.post("/api/projects/animals/images", files=files, data={"known": json.dumps(known)})
+    moved = client.post("/api/projects/animals/images", files=files[:1], data={"known": '[{"text": "another"}]'})
+
+    assert [item["outcome"] for item in first.json()["items"]] == ["new", "new", "refused", "refused"]
+    assert [item["outcome"] for item in again.json()["items"]] == ["same", "same", "refused", "refused"]
+    assert [item["outcome"] for item in moved.json()["items"]] == ["changed"]
+    assert first.json()["items"][2]["reference"] == "three" and "'fish'" in first.json()["items"][2]["reason"]
+    with reading(database) as session:
+        row = session.scalars(sa.select(RegistrationRow).where(RegistrationRow.reference == "0.png")).first()
+    assert row is not None
+    assert (row.text, row.details, row.known_label, row.gold) == ("a t\u00e4bby", {"camera": "X100"}, "cat", True)
+
+
+@pytest.mark.parametrize(
+    "known", ["[]", "[{}, {}]", "{}", "[1]", '[{"colour": 1}]', "[", '[{"text": 1}]', '[{"gold": "x"}]']
+)
+def test_facts_that_do_not_fit_the_uploaded_files_are_refused_with_the_place(client: TestClient, known: str) -> None:
+    answer = client.post(
+        "/api/projects/animals/images", files=[("files", ("a.png", png("red")))], data={"known": known}
+    )
+
+    assert answer.status_code == 422
+    assert "`known`" in answer.json()["detail"]
+
+
+def test_uploads_wait_while_the_worker_is_far_behind(database: sa.Engine, project: Project, tmp_path: Path) -> None:
+    upload = [("files", ("new.png", png("red")))]
+    by_address = {"items": [{"url": "https://example.org/new.png"}]}
+    with transaction(database) as session:
+        items = [Incoming(str(number), f"https://example.org/{number}.png") for number in range(4)]
+        registrations.register(session, project.id, items, NOW)
+        ids = [row.id for row in registrations.known(session, project.id, [item.reference for item in items]).values()]
+
+    with web(database, tmp_path, max_backlog=3) as client:
+        key = make_key(database, Role.INGEST)
+        client.headers.update(bearer(key))
+        answers = [
+            client.post("/api/projects/animals/images", files=upload),
+            client.post("/api/projects/animals/images/by-address", json=by_address),
+        ]
+        with transaction(database) as session:
+            failures.record(session, project.id, "fetch", str(min(ids)), "cut short", False, NOW)
+        later = client.post("/api/projects/animals/images", files=upload)
+
+    assert [answer.status_code for answer in answers] == [429, 429]
+    assert all(int(answer.headers["Retry-After"]) > 0 for answer in answers)
+    assert later.status_code == 202
+
+
+def test_the_name_of_an_upload_is_stored_in_one_normal_form(client: TestClient) -> None:
+    """Cases B11, B13: a client on a Mac sends names decomposed; joiners stay."""
+    names = ["Ka\u0308fer.png", "\u0645\u06cc\u200c\u062e.png", "a\u200e.png"]
+
+    answer = client.post("/api/projects/animals/images", files=[("files", (name, png("red"))) for name in names])
+
+    kept = [item["reference"] for item in answer.json()["items"]]
+    assert kept == ["K\u00e4fer.png", "\u0645\u06cc\u200c\u062e.png", "a.png"]
 
 
 @pytest.mark.parametrize(

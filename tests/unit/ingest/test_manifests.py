@@ -78,7 +78,7 @@ def test_a_manifest_without_a_column_image_says_so(header: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/etc/passwd", "../x", "a/../../x", "~/x", "file:///etc/passwd", "s3://b/x", "..\\x", "memory://x", "a::b"]
+    "path", ["/etc/passwd", "../x", "a/../../x", "~/x", "file:///etc/passwd", "s3://b/x", "..\\x", "memory://x"]
 )
 def test_paths_lead_only_into_the_folder_of_the_manifest(path: str) -> None:
     (line,) = read(f"image\n{path}\n".encode())

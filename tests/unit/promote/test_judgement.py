@@ -257,12 +257,12 @@ def test_a_verdict_says_what_it_could_have_detected() -> None:
     assert of_f1.power is None
 
 
-@pytest.mark.parametrize("name", [name for name in REPLAYS if name.startswith("gain")])
+@pytest.mark.parametrize("name", [name for name in REPLAYS if name.startswith("gain") and "vectors" not in name])
 def test_the_interval_of_a_gain_covers_the_true_one(name: str) -> None:
     found = replayed(REPLAYS[name], 100)
 
     assert found.covers
-    assert found.error_ratio <= 0.35  # .25 over many seeds
+    assert found.error_ratio is not None and found.error_ratio <= 0.35  # .25 over many seeds
 
 
 @pytest.mark.parametrize("n", [30, 60, 100])

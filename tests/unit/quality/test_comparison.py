@@ -78,9 +78,11 @@ def test_a_calibrated_predictor_is_shown_almost_no_error_where_the_plain_figure_
     assert np.mean(shown) < 0.04
 
 
-@pytest.mark.parametrize("name", [name for name in REPLAYS if name.startswith("calibration error")])
+@pytest.mark.parametrize(
+    "name", [name for name in REPLAYS if name.startswith("calibration error") and "vectors" not in name]
+)
 def test_the_interval_of_the_calibration_error_covers_the_true_one(name: str) -> None:
     found = replayed(REPLAYS[name], 60)
 
     assert found.covers
-    assert found.error_ratio <= 0.35  # .25 over many seeds
+    assert found.error_ratio is not None and found.error_ratio <= 0.35  # .25 over many seeds

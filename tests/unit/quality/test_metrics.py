@@ -15,23 +15,23 @@ from labeling.quality.annotators.acceptance import acceptance
 from labeling.quality.metrics import (
     accuracy,
     bootstrap,
+    clopper_pearson,
     confusion,
     expected_calibration_error,
     macro_f1,
     reliability,
     share,
-    wilson,
 )
 
 
 @settings(max_examples=60, deadline=None)
 @given(n=st.integers(1, 400), part=st.floats(0, 1))
-def test_wilson_agrees_with_scipy(n: int, part: float) -> None:
+def test_the_exact_interval_agrees_with_scipy(n: int, part: float) -> None:
     successes = round(part * n)
 
-    lower, upper = wilson(successes, n)
+    lower, upper = clopper_pearson(successes, n)
 
-    theirs = binomtest(successes, n).proportion_ci(method="wilson")
+    theirs = binomtest(successes, n).proportion_ci(method="exact")
     assert (lower, upper) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
     assert 0 <= lower <= successes / n <= upper <= 1
 
@@ -117,12 +117,12 @@ def test_calibrated_probabilities_have_almost_no_calibration_error() -> None:
     assert expected_calibration_error(probs[:5_000], truth) < 0.02
 
 
-def test_bootstrap_over_single_images_is_close_to_wilson() -> None:
+def test_bootstrap_over_single_images_is_close_to_the_exact_interval() -> None:
     right = np.repeat([1, 0], [140, 60])
 
     lower, upper = bootstrap(lambda at: float(right[at].mean()), np.arange(200), np.random.default_rng(0))
 
-    assert (lower, upper) == pytest.approx(wilson(140, 200), abs=0.015)
+    assert (lower, upper) == pytest.approx(clopper_pearson(140, 200), abs=0.015)
 
 
 def test_each_of_a_thousand_resamples_has_as_many_groups_as_there_are() -> None:

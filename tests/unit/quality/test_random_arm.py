@@ -153,7 +153,7 @@ def test_a_strategy_pays_or_does_not_only_where_the_whole_interval_says_so() -> 
     assert pays(np.ones(30), Arm(27, np.zeros(30), None), np.arange(30)) == (Payoff.UNKNOWN, None)
 
 
-@pytest.mark.parametrize("name", [name for name in REPLAYS if name.startswith("random arm")])
+@pytest.mark.parametrize("name", [name for name in REPLAYS if name.startswith("random arm") and "digits, " in name])
 def test_the_interval_of_the_arm_covers_what_random_labels_reach(name: str) -> None:
     found = replayed(REPLAYS[name], 20)
 

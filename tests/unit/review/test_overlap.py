@@ -57,6 +57,24 @@ def test_a_wrong_pre_label_is_accepted_three_times_in_ten_or_as_often_as_its_giv
     assert wrong(accepted, error, 2) == pytest.approx(rate)
 
 
+def test_what_is_known_of_the_pull_of_pre_labels_counts_in_place_of_the_assumption() -> None:
+    accepted = replace(ONE, accepted=True)
+    # without a prediction: right .3 + .7 * .9 = .93, wrong .3 + .7 * .1 = .37
+    assert wrong(accepted, 0.1, 2, pull=0.3) == pytest.approx(0.37 / (0.93 + 0.37))
+    assert wrong(accepted, 0.1, 2, pull=0.0) == pytest.approx(wrong(ONE, 0.1, 2))
+    assert wrong(accepted, 0.1, 2, pull=1.0) == pytest.approx(0.5)
+    assert wrong(ONE, 0.1, 2, pull=0.9) == wrong(ONE, 0.1, 2)
+
+
+def test_second_answers_go_to_whom_pre_labels_pull() -> None:
+    answered = [
+        replace(ONE, review_id=ReviewId(who), annotator=who, accepted=True, predicted=(0.6, 0.2, 0.1, 0.1))
+        for who in (1, 2)
+    ]
+
+    assert choose(answered, {}, answers=4, budget=1, pulls={1: 0.05, 2: 0.7}) == [2]
+
+
 @given(st.floats(0.01, 0.5), st.lists(st.floats(0.01, 1), min_size=3, max_size=3), st.integers(0, 2))
 def test_a_doubt_is_a_probability_and_asking_never_makes_it_worse(error: float, belief: list[float], said: int) -> None:
     predicted = tuple(np.array(belief) / sum(belief))

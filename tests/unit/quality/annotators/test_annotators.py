@@ -82,7 +82,7 @@ def test_gold_judges_on_its_own_and_by_class() -> None:
     ]
 
 
-def test_anchoring_is_the_wrong_pre_labels_kept_minus_the_own_errors_where_none_was_shown() -> None:
+def test_wrong_pre_labels_kept_and_own_errors_where_none_was_shown_are_told_apart() -> None:
     blind = [_said(1, i, "dog" if i < 10 else "cat", known="cat") for i in range(100)]
     misled = [_said(1, i, "dog" if i < 150 else "cat", known="cat", shown="dog") for i in range(100, 200)]
     rightly_shown = [_said(1, i, "cat", known="cat", shown="cat") for i in range(200, 300)]
@@ -90,9 +90,20 @@ def test_anchoring_is_the_wrong_pre_labels_kept_minus_the_own_errors_where_none_
     found = _one([*blind, *misled, *rightly_shown])
 
     assert (found.accepted_wrong.value, found.blind_error.value) == (0.5, 0.1)
-    assert found.anchoring.value == pytest.approx(0.4)
-    assert 0.25 < found.anchoring.lower < 0.4 < found.anchoring.upper < 0.55
-    assert found.anchoring.n == 100
+    assert (found.accepted_wrong.n, found.blind_error.n) == (100, 100)
+
+
+def test_answers_beside_count_as_work_and_judge_nobody() -> None:
+    mine = [_said(1, i, "cat", second=60 * i, known="cat", lead_time_s=2.0) for i in range(30)]
+    beside = [_said(who, i, "dog", second=60 * (100 + i), lead_time_s=6.0) for who in (1, 2) for i in range(60)]
+
+    first, second = describe(mine, beside=beside)
+    alone = describe(mine)[0]
+
+    assert (first.answers, first.times.n, first.times.median_s) == (90, 90, 6.0)
+    assert (second.answers, second.agreement.n, second.commonest) == (60, 0, "")
+    for name in ("agreement", "classes", "blind_error", "commonest_share", "usual", "cannot_tell", "drift"):
+        assert getattr(first, name) == getattr(alone, name)
 
 
 def test_sessions_are_cut_at_long_pauses_and_drift_compares_their_thirds() -> None:

@@ -212,12 +212,30 @@ def test_evidence_beyond_all_bounds_stays_a_number() -> None:
     assert [one.evidence for one in found] == [math.exp(600)]
 
 
-@pytest.mark.parametrize(("known", "people"), [(9, set()), (10, {1})])
-def test_nobody_is_compared_with_others_before_ten_answers_of_known_truth(known: int, people: set[int]) -> None:
+@pytest.mark.parametrize(
+    ("known", "predicted", "people"), [(9, None, set()), (10, None, {1}), (0, "cat", {1}), (0, "dog", set())]
+)
+def test_others_alone_blame_nobody_before_ten_answers_of_known_truth_unless_the_prediction_says_so_too(
+    known: int, predicted: str | None, people: set[int]
+) -> None:
     right = [_gold(1, i, "cat") for i in range(known)]
-    alone = [Answer(who, i, "dog" if who == 1 else "cat", _at(i)) for who in (1, 2, 3) for i in range(100, 120)]
+    alone = [
+        Answer(who, i, "dog" if who == 1 else "cat", _at(i), predicted=predicted)
+        for who in (1, 2, 3)
+        for i in range(100, 120)
+    ]
 
     assert {one.annotator for one in find_harm([*right, *alone])} == people
+
+
+def test_what_one_other_repeats_counts_as_right_where_little_is_known() -> None:
+    wrong = [
+        Answer(who, i, "dog" if who == 1 else "cat", _at(i), predicted="cat") for who in (1, 2, 3) for i in range(8)
+    ]
+    repeated = [Answer(who, i, "dog", _at(i - 50), predicted="cat") for who in (1, 2) for i in range(50, 58)]
+
+    assert [(one.annotator, one.count, one.n) for one in find_harm(wrong)] == [(1, 8, 8)]
+    assert find_harm([*wrong, *repeated]) == []
 
 
 @pytest.mark.parametrize("others", [["cat"], ["cat", "cat", "dog"]])

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeling.project import RESERVED
-from labeling.select.query.stream import PLANNED, Order, next_groups, position_of, prefix, reserved_share
+from labeling.select.query.stream import PLANNED, Order, cohorts, next_groups, position_of, prefix, reserved_share
 
 HALVES = st.lists(st.tuples(st.floats(0, 0.5, exclude_max=True), st.booleans(), st.booleans()), max_size=40)
 
@@ -113,6 +113,41 @@ def test_once_the_newcomers_are_drawn_and_decided_the_sample_speaks_of_all() -> 
 
     assert (asked.groups.tolist(), asked.until) == ([1], 3)
     assert (answered.groups.tolist(), answered.until) == ([1, 3, 2], 3)
+
+
+def test_newcomers_have_a_sample_of_their_own_as_far_as_they_were_drawn_in_their_order() -> None:
+    rows = [(0.01, True, True), (0.2, True, True), (0.1, True, True), (0.15, False, False), (0.02, True, True)]
+
+    found = cohorts(_order(rows), RESERVED, [2, 5], newest=6)
+
+    assert [(one.groups.tolist(), one.until) for one in found] == [([1, 2], 2), ([5, 3], 6)]
+
+
+def test_a_group_that_was_not_ready_for_the_query_that_drew_others_cuts_only_the_sample_of_its_part() -> None:
+    rows = [(0.1, False, False), (0.2, True, True), (0.05, True, True), (0.04, True, True)]
+
+    assert [(one.groups.tolist(), one.until) for one in cohorts(_order(rows), RESERVED, [3], newest=4)] == [
+        ([3], 3),
+        ([4], 4),
+    ]
+
+
+@given(HALVES, st.lists(st.integers(1, 40), max_size=5).map(sorted))
+def test_cohorts_cover_the_project_once_and_each_sample_is_all_of_its_part_before_its_end(
+    rows: list[tuple[float, bool, bool]], collections: list[int]
+) -> None:
+    order, collections = _order(rows), [until for until in collections if until <= len(rows)]
+
+    found = cohorts(order, RESERVED, collections, newest=len(rows))
+
+    ends = [one.until for one in found]
+    assert ends == sorted(set(ends)) and ends[-1] == len(rows)
+    assert found[0].until == prefix(order, RESERVED, collections, newest=len(rows)).until
+    for begin, one in zip([0, *ends], found, strict=False):
+        part = order.take((order.ids > begin) & (order.ids <= one.until))
+        last = part.positions[part.ids == one.groups[-1]].item() if len(one.groups) else -1.0
+        assert set(one.groups) == set(part.ids[part.positions <= last])
+        assert part.decided[np.isin(part.ids, one.groups)].all()
 
 
 @given(HALVES, st.lists(st.integers(1, 40), max_size=5).map(sorted))

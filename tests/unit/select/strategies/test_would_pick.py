@@ -34,20 +34,42 @@ def _moved(picks: Picks, at: npt.NDArray[np.int64]) -> Picks:
 
 @pytest.mark.parametrize("name", BY_SCORE)
 @settings(max_examples=25, deadline=None)
-@given(pool=st.integers(1, 60), reserve=st.integers(0, 30), n=st.integers(1, 20), seed=st.integers(0, 999))
-def test_by_a_score_it_is_what_is_not_less_doubtful_than_the_last_pick(
+@given(pool=st.integers(2, 60), reserve=st.integers(1, 30), n=st.integers(1, 20), seed=st.integers(0, 999))
+def test_by_a_score_it_is_what_would_have_been_picked_if_its_group_alone_had_been_among_the_others(
     name: str, pool: int, reserve: int, n: int, seed: int
 ) -> None:
-    view, strategy = _view(np.arange(pool + reserve), seed), STRATEGIES[name]
-    assert view.predicted is not None
-    scores = strategy.score(view.predicted)
-    assert scores is not None
-    picks = strategy.choose(_of(view, np.arange(pool)), n, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    mine, theirs = rng.integers(0, pool, pool), 100 + rng.integers(0, reserve, reserve)
+    view, strategy = _view(np.concatenate([mine, theirs]), seed), STRATEGIES[name]
+    n = min(n, len(np.unique(mine)) - 1)
+    picks = strategy.choose(_of(view, np.arange(pool)), n, rng)
 
-    would = strategy.would_pick(view, picks, np.arange(pool, pool + reserve), np.random.default_rng(0))
+    would = strategy.would_pick(view, picks, np.arange(pool, pool + reserve), rng)
 
     assert would.dtype == bool
-    assert would.tolist() == [score >= scores[picks.positions].min() for score in scores[pool:]]
+    for group in np.unique(theirs):
+        with_it = np.flatnonzero((np.arange(len(view.groups)) < pool) | (view.groups == group))
+        picked = strategy.choose(_of(view, with_it), n, rng).positions
+        assert set(would[theirs == group].tolist()) == {bool((picked >= pool).any())}
+
+
+@pytest.mark.parametrize("name", BY_SCORE)
+def test_by_a_score_as_large_a_part_of_the_reserve_as_was_picked_of_the_others(name: str) -> None:
+    parts = []
+    for seed in range(20):
+        view, reserve = _view(np.arange(400), seed), np.arange(300, 400)
+        picks = STRATEGIES[name].choose(_of(view, np.arange(300)), 60, np.random.default_rng(seed))
+        parts.append(STRATEGIES[name].would_pick(view, picks, reserve, np.random.default_rng(seed)).mean())
+
+    assert 0.18 < np.mean(parts) < 0.22  # 60 of 300 were picked
+
+
+@pytest.mark.parametrize("name", BY_SCORE)
+def test_where_all_of_the_others_were_picked_by_a_score_all_of_the_reserve_would_have_been(name: str) -> None:
+    view, reserve = _view(np.arange(12), 0), np.arange(8, 12)
+    picks = STRATEGIES[name].choose(_of(view, np.arange(8)), 20, np.random.default_rng(0))
+
+    assert STRATEGIES[name].would_pick(view, picks, reserve, np.random.default_rng(0)).all()
 
 
 def test_an_image_as_doubtful_as_the_last_pick_would_have_been_picked_and_a_surer_one_not() -> None:
