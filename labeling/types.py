@@ -18,6 +18,8 @@ __all__ = [
     "AnnotationAction",
     "Evidence",
     "Example",
+    "ISSUES",
+    "ImageChecks",
     "ImageId",
     "Incoming",
     "KeyId",
@@ -141,6 +143,21 @@ class Evidence:
     tokens_in: int = 0
     tokens_out: int = 0
     cached: bool = False
+
+
+ISSUES = {"blurry": 0.29, "dark": 0.32, "light": 0.05, "low_information": 0.3, "odd_aspect": 0.35}
+"""What may be wrong with a picture itself: a score of `ImageChecks` under this says so. cleanvision's limits."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageChecks:
+    """Scores of a picture in [0, 1], lower is worse. Something to know and to filter by, never a reason to drop it."""
+
+    blurry: float
+    dark: float
+    light: float
+    low_information: float
+    odd_aspect: float
 
 
 @dataclass(frozen=True, slots=True)

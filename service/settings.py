@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     max_backlog: int = Field(
         default=200_000, ge=0, description="Uploads are refused while the worker is so many registrations behind."
     )
+    max_decoding_bytes: int = Field(default=2 * 2**30, description="Most memory that decoding one image may take.")
     allow_private_addresses: bool = Field(default=False, description="Fetch images from private addresses too.")
     local_only: bool = Field(default=False, description="Call no outside endpoint, download no model.")
     torch_threads: int = Field(default=0, description="Threads of a model's computation; 0 = let torch choose.")

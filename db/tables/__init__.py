@@ -7,12 +7,12 @@ label. Exactly-once comes from the unique keys below. Rows that are pure cache s
 Offers `AdoptedTaskRow`, `AlarmEndRow`, `AlarmRow`, `AlarmWordsRow`, `AnnotationRow`, `AnnotatorRow`,
 `AnnotatorSwitchRow`, `ApiKeyRow`, `AuditRow`, `CalibrationRow`, `CallRow`, `CanaryRow`, `ComparisonRow`, `DecisionRow`,
 `DeliveryRow`, `EmbeddingRow`, `EngineReportRow`, `EngineStageRow`, `FailureRow`, `FetchRow`, `FigureRow`,
-`FingerprintRow`, `GroupMoveRow`, `GroupRow`, `GroupingRow`, `HeartbeatRow`, `ImageRow`, `ImportedSampleRow`,
-`InboxRow`, `LabelCheckRow`, `LabelRow`, `LabelStudioProjectRow`, `MessageRow`, `OverlapRow`, `PredictionFileRow`,
-`PredictionRow`, `PrelabelRow`, `ProbeRow`, `ProjectConfigRow`, `ProjectRow`, `PromotionRow`, `PushRow`, `QueryRow`,
-`ReReviewPlanRow`, `ReReviewRequestRow`, `ReReviewRow`, `RegionRow`, `RegistrationGoneRow`, `RegistrationRow`,
-`ReserveRow`, `ReviewEndRow`, `ReviewRow`, `ShadowPickRow`, `SnapshotRow`, `SoftLabelRow`, `SourceRow`, `SpendRow`,
-`TallyRow`, `VersionRow`, `ViewRow`, `VoidRow`.
+`FingerprintRow`, `GroupMoveRow`, `GroupRow`, `GroupingRow`, `HeartbeatRow`, `ImageCheckRow`, `ImageRow`,
+`ImportedSampleRow`, `InboxRow`, `LabelCheckRow`, `LabelRow`, `LabelStudioProjectRow`, `MessageRow`, `OverlapRow`,
+`PredictionFileRow`, `PredictionRow`, `PrelabelRow`, `ProbeRow`, `ProjectConfigRow`, `ProjectRow`, `PromotionRow`,
+`PushRow`, `QueryRow`, `ReReviewPlanRow`, `ReReviewRequestRow`, `ReReviewRow`, `RegionRow`, `RegistrationGoneRow`,
+`RegistrationRow`, `ReserveRow`, `ReviewEndRow`, `ReviewRow`, `ShadowPickRow`, `SnapshotRow`, `SoftLabelRow`,
+`SourceRow`, `SpendRow`, `TallyRow`, `VersionRow`, `ViewRow`, `VoidRow`.
 """
 
 from __future__ import annotations

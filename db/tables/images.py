@@ -18,6 +18,7 @@ __all__ = [
     "GroupMoveRow",
     "GroupRow",
     "GroupingRow",
+    "ImageCheckRow",
     "ImageRow",
     "PrelabelRow",
     "RegistrationGoneRow",
@@ -159,6 +160,18 @@ class FingerprintRow(Base):
     __tablename__ = "fingerprint"
     content_hash: Mapped[str] = mapped_column(primary_key=True)
     content: Mapped[bytes]
+
+
+class ImageCheckRow(Base):
+    """What may be wrong with a picture itself, by its content hash: scores in [0, 1], lower is worse."""
+
+    __tablename__ = "image_check"
+    content_hash: Mapped[str] = mapped_column(primary_key=True)
+    blurry: Mapped[float]
+    dark: Mapped[float]
+    light: Mapped[float]
+    low_information: Mapped[float]
+    odd_aspect: Mapped[float]
 
 
 class EmbeddingRow(Base):

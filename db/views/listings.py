@@ -22,6 +22,7 @@ from db.tables import (
     FailureRow,
     FetchRow,
     GroupRow,
+    ImageCheckRow,
     ImageRow,
     LabelRow,
     PrelabelRow,
@@ -29,7 +30,7 @@ from db.tables import (
     ReviewRow,
     SourceRow,
 )
-from labeling.types import ImageId, LabelSource, ProjectId
+from labeling.types import ISSUES, ImageId, LabelSource, ProjectId
 
 IMAGE_STATES = ("fetched", "ready", "asked", "labelled")
 """Of an image whose bytes are here: waiting for prelabel or group, in the pool, asked about, labelled."""
@@ -37,7 +38,10 @@ IMAGE_STATES = ("fetched", "ready", "asked", "labelled")
 
 @dataclass(frozen=True, slots=True)
 class ImageItem:
-    """An image with where it stands. `group_id` is null until its near-duplicates are known."""
+    """An image with where it stands. `group_id` is null until its near-duplicates are known.
+
+    `blurry` to `odd_aspect` are scores of the picture in [0, 1], lower is worse; null for an image of an older version.
+    """
 
     id: int
     content_hash: str
@@ -51,6 +55,17 @@ class ImageItem:
     state: str
     label: str | None
     fetched_at: datetime
+    blurry: float | None = None
+    dark: float | None = None
+    light: float | None = None
+    low_information: float | None = None
+    odd_aspect: float | None = None
+
+    @property
+    def issues(self) -> list[str]:
+        """What is wrong with the picture itself; see `ISSUES`."""
+        scores = {name: getattr(self, name) for name in ISSUES}
+        return [name for name, score in scores.items() if score is not None and score < ISSUES[name]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +118,26 @@ class ImageState:
 
 
 def images(
-    session: Session, project_id: ProjectId, *, after: int | None, limit: int, state: str | None = None
+    session: Session,
+    project_id: ProjectId,
+    *,
+    after: int | None,
+    limit: int,
+    state: str | None = None,
+    issue: str | None = None,
 ) -> Slice[ImageItem]:
-    """The images of a project, all or those in one of IMAGE_STATES."""
+    """The images of a project, all or those in one of IMAGE_STATES, or with one of ISSUES."""
     stands, label = _state(), _current_label()
     statement = (
-        sa.select(*columns(ImageItem, ImageRow, GroupRow, state=stands, label=label))
+        sa.select(*columns(ImageItem, ImageRow, GroupRow, ImageCheckRow, state=stands, label=label))
         .outerjoin(GroupRow, GroupRow.id == ImageRow.group_id)
+        .outerjoin(ImageCheckRow, ImageCheckRow.content_hash == ImageRow.content_hash)
         .where(ImageRow.project_id == project_id)
     )
     if state is not None:
         statement = statement.where(stands == state)
+    if issue is not None:
+        statement = statement.where(getattr(ImageCheckRow, issue) < ISSUES[issue])
     return slice_of(session, statement, ImageRow.id, after, limit, ImageItem)
 
 

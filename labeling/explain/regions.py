@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from labeling.errors import Invalid
+from labeling.prelabel.encoders.aspect import within_aspect
 from labeling.prelabel.encoders.model_hash import fingerprint
 
 __all__ = ["RegionFinder", "lit"]
@@ -42,7 +43,8 @@ class RegionFinder:
 
     def find(self, image: Image.Image, text: str) -> NDArray[np.float32]:
         """How likely the text is at each pixel of the image: (H, W) in [0, 1]."""
-        inputs = self._processor(text=[text], images=[image], padding=True, truncation=True, return_tensors="pt")
+        bounded = within_aspect(image)
+        inputs = self._processor(text=[text], images=[bounded], padding=True, truncation=True, return_tensors="pt")
         with torch.inference_mode():
             logits = self._model(**inputs).logits  # (1, h, w), or (h, w) for one text
             likely = logits.float().sigmoid().reshape(1, 1, *logits.shape[-2:])

@@ -10,33 +10,34 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-from PIL import Image, ImageCms, ImageOps, TiffImagePlugin, WebPImagePlugin
+from PIL import AvifImagePlugin, Image, ImageFile, ImageOps, ImagePalette, TiffImagePlugin, WebPImagePlugin
 
 from labeling.errors import BadImage
-from labeling.ingest.headers import Limits, canvas_of_webp, format_of, frames_of, scans_of
+from labeling.ingest.colours import to_rgb
+from labeling.ingest.formats import png_samples, tiff_samples
+from labeling.ingest.formats.animations import bmp_is_not_taken, webp_alone
+from labeling.ingest.formats.dicom import open_dicom
+from labeling.ingest.formats.heif import open_heic
+from labeling.ingest.formats.jpeg import Jpeg, with_end
+from labeling.ingest.formats.png import Png
+from labeling.ingest.formats.tiff import COLOUR_MAP, ORIENTATION, PROFILE, Tiff, what_it_is
+from labeling.ingest.headers import Layout, Limits, layout_of
 
-__all__ = ["Decoded", "Header", "check_header", "decode", "encode_shown"]
+__all__ = ["Decoded", "decode", "encode_shown"]
 
-_PLUGINS = (TiffImagePlugin, WebPImagePlugin)  # importing them is what makes Pillow know these formats
+_PLUGINS = (AvifImagePlugin, TiffImagePlugin, WebPImagePlugin)
+"""Importing them is what makes Pillow know these formats."""
 _BROKEN = (
     *(OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, EOFError, OverflowError, AttributeError),
     *(struct.error, zlib.error, MemoryError, ZeroDivisionError, RuntimeError, NotImplementedError),
 )
 """What Pillow raises for bytes that are cut off or broken."""
+_CUT = "The image is cut off or broken. Export it again from where it came."
+_ORIENTATION = 0x0112
 JPEG_QUALITY = 92
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What a file says of itself: format, size before its orientation is applied, frames."""
-
-    format: str
-    width: int
-    height: int
-    frames: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,29 +48,6 @@ class Decoded:
     image: Image.Image
 
 
-def check_header(data: bytes, limits: Limits) -> Header:
-    """Refuse from the header alone what is no accepted image or asks for too much; decodes nothing.
-
-    Raises
-    ------
-    BadImage
-        Another format, an unreadable header, or over one of the limits.
-    """
-    if len(data) > limits.max_bytes:
-        raise BadImage(f"The file has {len(data):,} bytes; at most {limits.max_bytes:,} are taken. Make it smaller.")
-    image_format = format_of(data)
-    frames = frames_of(data, image_format)
-    if frames > limits.max_frames:
-        raise BadImage(f"The animation has {frames:,} frames; at most {limits.max_frames:,} are taken.")
-    if scans_of(data, image_format) > limits.max_scans:
-        raise BadImage("This JPEG has too many scans. Save it again as an ordinary JPEG.")
-    if image_format == "WEBP":
-        _check_size(*canvas_of_webp(data), limits)
-    with _open(data, image_format) as image:
-        _check_size(*image.size, limits)
-        return Header(image_format, *image.size, frames)
-
-
 def decode(data: bytes, limits: Limits) -> Decoded:
     """The first frame as upright RGB on white; `check_header` is part of it.
 
@@ -78,16 +56,15 @@ def decode(data: bytes, limits: Limits) -> Decoded:
     BadImage
         As `check_header`, and for bytes that are cut off or broken.
     """
-    header = check_header(data, limits)
-    with _open(data, header.format) as image:
-        try:
-            image.load()
-            upright = _upright(image)
-            pixels = _to_rgb(upright)
-        except _BROKEN as error:
-            raise BadImage("The image is cut off or broken. Export it again from where it came.") from error
+    layout = layout_of(data, limits)
+    try:
+        pixels = _DECODERS.get(layout.header.format, _plain)(layout)
+    except MemoryError as error:
+        raise BadImage("Decoding this image takes more memory than is given. Make it smaller.") from error
+    except _BROKEN as error:
+        raise BadImage(_CUT) from error
     pixels.info = {}  # what a file says beside its pixels (comments, profiles, places) ends here
-    return Decoded(header.format, pixels)
+    return Decoded(layout.header.format, pixels)
 
 
 def encode_shown(decoded: Decoded) -> tuple[bytes, str]:
@@ -100,21 +77,106 @@ def encode_shown(decoded: Decoded) -> tuple[bytes, str]:
     return buffer.getvalue(), "image/png"
 
 
-def _open(data: bytes, image_format: str) -> Image.Image:
+def _plain(layout: Layout) -> Image.Image:
+    """What Pillow alone gets right."""
+    with _open(layout.data, layout.header.format) as image:
+        image.load()
+        return to_rgb(_upright(image), image.info.get("icc_profile") or b"")
+
+
+def _jpeg(layout: Layout) -> Image.Image:
+    assert isinstance(layout.parts, Jpeg)
+    content = layout.parts.content(layout.data)
+    if not layout.parts.has_end:
+        _refuse_missing_pixels(content)
+    return _plain(Layout(layout.header, content))
+
+
+def _refuse_missing_pixels(content: bytes) -> None:
+    """A file without its end is whole if its pixels do not depend on what stands in the place of the end."""
+    first: bytes | None = None
+    for other in with_end(content):
+        with _open(other, "JPEG") as image:
+            pixels = image.tobytes()
+        if first is not None and pixels != first:
+            raise BadImage(_CUT)
+        first = pixels
+
+
+def _png(layout: Layout) -> Image.Image:
+    assert isinstance(layout.parts, Png)
+    with png_samples.picture_of(layout.data, layout.parts) as image:
+        image.load()
+        return to_rgb(_upright(image), layout.parts.profile(layout.data))
+
+
+def _tiff(layout: Layout) -> Image.Image:
+    tiff = layout.parts
+    assert isinstance(tiff, Tiff)
+    if tiff.needs_samples:
+        image = tiff_samples.picture_of(tiff)
+        image.getexif()[_ORIENTATION] = tiff.number(ORIENTATION, 1)
+        return to_rgb(_upright(image), tiff.piece(PROFILE))
+    try:
+        opened = Image.open(io.BytesIO(layout.data), formats=["TIFF"])
+    except _BROKEN as error:
+        raise BadImage(f"This is a kind of TIFF that is not taken, or a broken one ({what_it_is(tiff)}).") from error
+    with opened as image:
+        image.load()
+        colours = tiff.numbers(COLOUR_MAP)
+        if image.mode == "P" and colours and max(colours) < 256:  # eight bits where sixteen are usual
+            image.palette = ImagePalette.raw("RGB;L", bytes(colours))
+            image = image.copy()
+        return to_rgb(_upright(image), tiff.piece(PROFILE))
+
+
+def _gif(layout: Layout) -> Image.Image:
+    """What the first frame leaves open of the canvas is transparent, whatever the file calls its background."""
+    with _open(layout.data, "GIF") as image:
+        covered = image.tile[0].extents if image.tile else None
+        image.load()
+        frame = to_rgb(image)
+    if covered is None or covered == (0, 0, *frame.size):
+        return frame
+    canvas = Image.new("RGB", frame.size, "white")
+    canvas.paste(frame.crop(covered), covered[:2])
+    return canvas
+
+
+def _webp(layout: Layout) -> Image.Image:
+    return _plain(Layout(layout.header, webp_alone(layout.data)))
+
+
+def _heic(layout: Layout) -> Image.Image:
+    with open_heic(layout.data) as image:
+        image.load()  # turned by the decoder, as the file says
+        return to_rgb(image, image.info.get("icc_profile") or b"")
+
+
+def _dicom(layout: Layout) -> Image.Image:
+    return to_rgb(open_dicom(layout.data))
+
+
+_DECODERS: dict[str, Callable[[Layout], Image.Image]] = {
+    "JPEG": _jpeg,
+    "PNG": _png,
+    "TIFF": _tiff,
+    "GIF": _gif,
+    "WEBP": _webp,
+    "HEIC": _heic,
+    "DICOM": _dicom,
+}
+
+
+def _open(data: bytes, image_format: str) -> ImageFile.ImageFile:
     try:
         return Image.open(io.BytesIO(data), formats=[image_format])
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BadImage("The image has more pixels than are taken. Make it smaller.") from error
     except _BROKEN as error:
-        raise BadImage(f"This {image_format} is broken: its header cannot be read.") from error
-
-
-def _check_size(width: int, height: int, limits: Limits) -> None:
-    if width * height > limits.max_pixels or max(width, height) > limits.max_side:
-        raise BadImage(
-            f"The image says it is {width:,} x {height:,} pixels; at most {limits.max_pixels:,} pixels and "
-            f"{limits.max_side:,} a side are taken. Make it smaller."
-        )
+        if image_format == "BMP":
+            raise BadImage(bmp_is_not_taken(data)) from error
+        raise BadImage(f"This {image_format} is broken, or of a kind that is not taken. Save it as PNG.") from error
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -122,39 +184,3 @@ def _upright(image: Image.Image) -> Image.Image:
         return ImageOps.exif_transpose(image)
     except _BROKEN:  # broken metadata is no reason to lose the pixels
         return image
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I") or image.mode == "F":
-        return _from_deep_grey(image)
-    if image.has_transparency_data:
-        coloured = image.convert("RGBA")
-        white = Image.new("RGB", coloured.size, "white")
-        white.paste(coloured, mask=coloured.getchannel("A"))
-        return white
-    return _to_srgb(image) or image.convert("RGB")
-
-
-def _from_deep_grey(image: Image.Image) -> Image.Image:
-    """16-bit grey by its upper byte; other deep grey (numbers without a known range) from darkest to brightest."""
-    values = np.asarray(image).astype(np.float64)
-    if image.mode.startswith("I;16") or (image.mode == "I" and 255 < values.max() <= 65_535 and values.min() >= 0):
-        grey = values / 257
-    elif image.mode == "I" and values.min() >= 0 and values.max() <= 255:
-        grey = values
-    else:
-        values = np.nan_to_num(values, posinf=0.0, neginf=0.0)
-        grey = (values - values.min()) * (255 / max(float(np.ptp(values)), 1e-12))
-    return Image.fromarray(np.round(grey).astype(np.uint8)).convert("RGB")
-
-
-def _to_srgb(image: Image.Image) -> Image.Image | None:
-    """The image in sRGB by its colour profile; None where it has none that fits."""
-    profile = image.info.get("icc_profile")
-    if not profile or image.mode not in ("RGB", "CMYK", "L"):
-        return None
-    try:
-        given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        return ImageCms.profileToProfile(image, given, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except (ImageCms.PyCMSError, *_BROKEN):  # a broken profile is no reason to lose the pixels
-        return None

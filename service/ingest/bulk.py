@@ -22,7 +22,7 @@ from labeling.adapters.storage.image_store import UPLOAD, ImageStore
 from labeling.errors import BadImage, Invalid, NotFound
 from labeling.ingest.archives import ARCHIVE_EXTENSIONS, ArchiveLimits, Contents, inspect_archive, read_archive
 from labeling.ingest.containers.file_names import Names, stem_of
-from labeling.ingest.decoding import check_header
+from labeling.ingest.headers import check_header
 from labeling.ingest.manifests import MANIFEST_EXTENSIONS
 from labeling.ingest.text import MAX_REFERENCE, clean_text
 from labeling.project import Project

@@ -80,7 +80,11 @@ def name_of(item: Found, place: str = "") -> str:
 
 def limits_of(settings: Settings) -> Limits:
     """The limits of one image file, from the settings."""
-    return Limits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels)
+    return Limits(
+        max_bytes=settings.max_image_bytes,
+        max_pixels=settings.max_image_pixels,
+        max_decoding_bytes=settings.max_decoding_bytes,
+    )
 
 
 def add_source(session: Session, jobs: Jobs, project: Project, address: str, now: datetime) -> Source:

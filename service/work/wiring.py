@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import os
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Hashable
@@ -19,10 +20,12 @@ from typing import Protocol, TypeVar, cast
 import sqlalchemy as sa
 
 from db.session import make_engine
+from labeling.adapters.decoders.pool import Decoders
 from labeling.adapters.label_studio.client import LabelStudio
 from labeling.adapters.storage.embedding_store import EmbeddingStore
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.adapters.storage.vectors_of_0_1_0 import old_tables, take_over
+from labeling.ingest.headers import Limits
 from labeling.prelabel.engine import Engine
 from labeling.project import EngineUse, Project
 from labeling.types import ProjectId
@@ -36,6 +39,7 @@ __all__ = [
     "EngineFor",
     "Memo",
     "Parts",
+    "decoders_for",
     "make_parts",
     "open_embeddings",
     "release_freed_memory",
@@ -85,6 +89,7 @@ class Parts:
     failpoint: Failpoints
     now: Callable[[], datetime]
     memo: Memo = field(default_factory=Memo)
+    decoders: Decoders = field(default_factory=lambda: decoders_for(Limits().max_decoding_bytes))
 
 
 def make_parts(settings: Settings) -> Parts:
@@ -115,7 +120,13 @@ def make_parts(settings: Settings) -> Parts:
         engine_for=engine_for,
         failpoint=Failpoints(settings.failpoint),
         now=utc_now,
+        decoders=decoders_for(settings.max_decoding_bytes),
     )
+
+
+def decoders_for(max_decoding_bytes: int) -> Decoders:
+    """One decoding process for each processor, at most four."""
+    return Decoders(max_decoding_bytes, min(os.cpu_count() or 1, 4))
 
 
 def open_embeddings(home: Path) -> EmbeddingStore:

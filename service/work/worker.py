@@ -65,6 +65,7 @@ def running_worker(settings: Settings) -> Iterator[Parts]:
     finally:
         clockwork.stop()
         DBOS.destroy(workflow_completion_timeout_sec=STOP_WITHIN_S, destroy_registry=True)
+        parts.decoders.rest()
         parts.jobs.close()
         parts.label_studio.close()
         engine_of_jobs.dispose()

@@ -103,6 +103,7 @@ def _answer(ground: Ground, case: Case) -> None:
             said = case.say(review, case.classes[ground.truth[review.image_id]])
             if said is None or (said == UNSURE and review.id in answered):
                 continue
+            factories.seen(session, review.id)
             ada = factories.annotator(session, ground.project.id, "ada")
             factories.annotation(session, review.id, said, annotator_id=ada)
             if said != UNSURE:
@@ -176,7 +177,7 @@ def test_regrouping_while_people_answer_loses_no_answer_and_nothing_both_teaches
     _answer(ground, case)  # what was asked before
     while choose_query(parts, project.id, Trigger.HAND, force=True)["asked"]:
         _answer(ground, case)
-    refresh(parts, project.id)
+        _turn(ground)
 
     with reading(database) as session:
         sample, now = read_sample(session, project), now_of(session, project.id)

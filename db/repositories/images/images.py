@@ -19,8 +19,8 @@ from db.repositories.images.groups import keep_fingerprints
 from db.repositories.running.failures import has_no_tries_left
 from db.rows import columns, read_all, to_row
 from db.session import insert_new
-from db.tables import FailureRow, FetchRow, ImageRow, RegistrationGoneRow, RegistrationRow
-from labeling.types import ImageId, ProjectId, RegistrationId
+from db.tables import FailureRow, FetchRow, ImageCheckRow, ImageRow, RegistrationGoneRow, RegistrationRow
+from labeling.types import ImageChecks, ImageId, ProjectId, RegistrationId
 
 FETCH = "fetch"
 """The step under which failures to fetch are counted."""
@@ -53,6 +53,7 @@ class NewImage:
     text: str | None
     details: dict[str, Any]
     fingerprint: bytes | None = None
+    checks: ImageChecks | None = None
 
 
 def waiting(session: Session, project_id: ProjectId, *, failed_before: datetime, limit: int) -> list[Waiting]:
@@ -82,6 +83,8 @@ def record(
     with_text_first = sorted(found, key=lambda image: image.text is None)  # of copies, the one with a text is kept
     insert_new(session, ImageRow, [_row(image, project_id, now) for image in with_text_first])
     keep_fingerprints(session, {i.content_hash: i.fingerprint for i in found if i.fingerprint is not None})
+    checked = {i.content_hash: i.checks for i in found if i.checks is not None}
+    insert_new(session, ImageCheckRow, [to_row(checks, content_hash=name) for name, checks in checked.items()])
     hashes = {image.content_hash for image in found}
     rows = session.execute(
         sa.select(ImageRow.content_hash, ImageRow.id).where(
@@ -113,5 +116,5 @@ def texts(session: Session, image_ids: Sequence[ImageId]) -> dict[ImageId, str |
 
 def _row(image: NewImage, project_id: ProjectId, now: datetime) -> dict[str, Any]:
     row = to_row(image, project_id=project_id, fetched_at=now)
-    del row["registration_id"], row["fingerprint"]
+    del row["registration_id"], row["fingerprint"], row["checks"]
     return row

@@ -69,6 +69,12 @@ def keep_only(
             record(session, project_id, step, subject, reason, True, now)
 
 
+def reason_of(session: Session, step: str, subject: str) -> str | None:
+    """Why a subject failed last; None where it did not."""
+    statement = sa.select(FailureRow.reason).where(FailureRow.step == step, FailureRow.subject == subject)
+    return session.scalar(statement)
+
+
 def clear(session: Session, step: str, *subjects: str) -> None:
     """A success forgets the failures before it."""
     delete(session, FailureRow, FailureRow.step == step, FailureRow.subject.in_(subjects))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import uuid
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -17,7 +17,7 @@ from hashlib import sha256
 import fsspec
 
 from labeling.adapters.storage.storage_faults import explained
-from labeling.errors import BadAddress, NotFound
+from labeling.errors import BadAddress, HardcaseError, NotFound
 
 __all__ = ["UPLOAD", "ImageStore"]
 
@@ -47,8 +47,8 @@ class ImageStore:
         path = self._path("uploads", address.removeprefix(UPLOAD))
         return self._read(path, "This upload is no longer kept. Upload the file again.")
 
-    def keep(self, content_hash: str, shown: bytes, media_type: str, original: bytes | None) -> None:
-        """Keep what is shown of an image, and its original bytes if the project wants them."""
+    def keep(self, content_hash: str, shown: bytes | Iterable[bytes], media_type: str, original: bytes | None) -> None:
+        """Keep what is shown of an image, whole or in pieces, and its original bytes if the project wants them."""
         if original is not None:
             self._write(self._path("originals", content_hash), original)
         self._write(self._path("shown", content_hash, _EXTENSION[media_type]), shown)
@@ -118,16 +118,17 @@ class ImageStore:
         except FileNotFoundError as error:
             raise NotFound(missing) from error
 
-    def _write(self, path: str, data: bytes) -> None:
+    def _write(self, path: str, data: bytes | Iterable[bytes]) -> None:
         temporary = f"{path}.{uuid.uuid4().hex}.tmp"
         with explained("image"):
             self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
             try:
                 with self._files.open(temporary, "wb") as file:
-                    file.write(data)
+                    for piece in [data] if isinstance(data, bytes) else data:
+                        file.write(piece)
                     _to_disk(file)
                 self._files.mv(temporary, path)
-            except OSError:
+            except (OSError, HardcaseError):
                 if self._files.exists(temporary):
                     self._files.rm_file(temporary)
                 raise

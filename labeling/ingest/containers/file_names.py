@@ -27,7 +27,7 @@ __all__ = [
     "stem_of",
 ]
 
-START_BYTES = 32
+START_BYTES = 256
 """So many bytes tell a format."""
 HIDDEN = "hidden files and folders"
 _SYSTEM = frozenset(

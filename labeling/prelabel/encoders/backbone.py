@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 
 from labeling.errors import Invalid
+from labeling.prelabel.encoders.aspect import within_aspect
 from labeling.prelabel.engine import Vectors
 from labeling.slices import batches
 
@@ -39,7 +40,8 @@ class Backbone:
         return np.concatenate(rows) if rows else np.zeros((0, 0), np.float32)
 
     def _pixels(self, images: Sequence[Image.Image]) -> torch.Tensor:
-        pixels: torch.Tensor = self._processor(images=list(images), return_tensors="pt")["pixel_values"]
+        bounded = [within_aspect(image) for image in images]
+        pixels: torch.Tensor = self._processor(images=bounded, return_tensors="pt")["pixel_values"]
         return pixels  # (B, 3, H, W)
 
     def _forward(self, pixels: torch.Tensor) -> Vectors:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from labeling.errors import Invalid
+from labeling.prelabel.encoders.aspect import within_aspect
 from labeling.prelabel.encoders.model_hash import fingerprint
 from labeling.prelabel.encoders.towers import TextTower, mean_vectors
 from labeling.prelabel.engine import Item, Look, Vectors, digest_of, encode_present, revision_of
@@ -65,9 +66,13 @@ class DualEncoder:
     def encode_images(self, images: Sequence[Image.Image]) -> Vectors:
         """Unit vectors (N, D)."""
         with ThreadPoolExecutor(2) as pool:  # the next batches are prepared during this one
-            some = batches(images, self._at_once)
-            prepared = pool.map(lambda batch: self._processor(images=batch, return_tensors="pt"), some)
+            prepared = pool.map(self._pixels, batches(images, self._at_once))
             return _rows([self._unit(self._model.get_image_features, inputs) for inputs in prepared])
+
+    def _pixels(self, images: Sequence[Image.Image]) -> Mapping[str, torch.Tensor]:
+        bounded = [within_aspect(image) for image in images]
+        pixels: Mapping[str, torch.Tensor] = self._processor(images=bounded, return_tensors="pt")
+        return pixels
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors (N, D); a text longer than the tower reads is cut."""

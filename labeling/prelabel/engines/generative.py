@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from labeling.errors import Invalid
+from labeling.prelabel.encoders.aspect import within_aspect
 from labeling.prelabel.endpoints import untrusted_text
 from labeling.prelabel.engine import EngineOrder, Item, Look, digest_of, no_vectors, revision_of
 from labeling.prelabel.language_models.language import LanguageModel, Scored, label_lines, raw_answer, spoken
@@ -67,7 +68,11 @@ class PictureModel:
 
     def _inputs(self, image: Image.Image, question: str) -> Mapping[str, Any]:
         inputs = self._processor.apply_chat_template(
-            _turn(image, question), add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
+            _turn(within_aspect(image), question),
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+            return_tensors="pt",
         )
         moved: Mapping[str, Any] = inputs.to(self._language.device, dtype=self._language.dtype)
         return moved

@@ -21,7 +21,7 @@ from db.session import reading, transaction
 from db.views import listings
 from db.views.listings import FailureItem, ImageItem
 from labeling.errors import BacklogFull, BadImage, Invalid, NotFound
-from labeling.ingest.decoding import check_header
+from labeling.ingest.headers import check_header
 from labeling.jobs import JobName, Role, Trigger
 from labeling.project import Project
 from labeling.slices import batches
@@ -39,6 +39,7 @@ MAX_ITEMS = 10_000
 router = APIRouter(route_class=Guarded, tags=["images"])
 KNOWN = "JSON: a list of one object a file, in their order, with `text`, `metadata`, `label`, `gold` and `reference`."
 Number = Annotated[ImageId, Path(ge=1, lt=2**62)]
+Issue = Literal["blurry", "dark", "light", "low_information", "odd_aspect"]
 Outcome = Literal["new", "changed", "same", "refused"]
 
 
@@ -124,10 +125,15 @@ class ImageHistoryOut(BaseModel):
 
 @router.get("/api/projects/{project}/images", summary="List images")
 def list_images(
-    paging: PagingDep, state: Literal["fetched", "ready", "asked", "labelled"] | None = None
+    paging: PagingDep,
+    state: Literal["fetched", "ready", "asked", "labelled"] | None = None,
+    issue: Issue | None = None,
 ) -> SliceOut[ImageItem]:
-    """`fetched` waits for its prelabel or group, `ready` is in the pool, `asked` has an open review."""
-    return paging.slice_of(listings.images, state=state)
+    """`fetched` waits for its prelabel or group, `ready` is in the pool, `asked` has an open review.
+
+    `issue` lists only images whose picture itself is blurred, dark, blown out, almost empty or oddly long.
+    """
+    return paging.slice_of(listings.images, state=state, issue=issue)
 
 
 @router.get("/api/projects/{project}/images/{image_id}", summary="Show an image")

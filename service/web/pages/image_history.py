@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
 from db.session import reading
+from db.views import listings
 from labeling.jobs import Role
 from service.labels.image_history import story_of
 from service.web.api.images import Number
@@ -24,5 +25,7 @@ def show_image_history(
 ) -> Response:
     with reading(parts.database) as session:
         story = story_of(session, parts.settings.home, project, image_id, leads=caller.may(Role.ENGINEER))
+        found = listings.image(session, project.id, image_id)
+    issues = [] if found is None else found.issues
     answers, back = project.config.answers.choices, urlencode({"image": image_id})
-    return page(request, "image.html", project=project, story=story, answers=answers, back=back)
+    return page(request, "image.html", project=project, story=story, issues=issues, answers=answers, back=back)

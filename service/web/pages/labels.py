@@ -19,17 +19,18 @@ from db.paging import Slice
 from db.repositories.people import annotators
 from db.repositories.people.annotators import Annotator
 from db.session import reading, transaction
-from db.views import label_list
+from db.views import label_list, listings
 from db.views.label_list import Listed, Wanted
 from labeling.answers import is_unsure
 from labeling.errors import Invalid, NotFound
 from labeling.jobs import Role
 from labeling.project import Project
-from labeling.types import Actor, ImageId, LabelSource, ReviewKind
+from labeling.types import ISSUES, Actor, ImageId, LabelSource, ReviewKind
 from service.auth import Caller
 from service.labels import undecided
 from service.labels.corrections import AT_ONCE, ask_people, correct
 from service.projects.pseudonyms import shown_name
+from service.web.api.images import Issue
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.pages.login import CheckedForm
 from service.web.pages.rendering import page
@@ -53,6 +54,7 @@ class Filters(BaseModel):
     annotator: Number = None
     disputed: bool = False
     undecided: bool = False
+    issue: Annotated[Issue | None, _Empty] = None
     text: Text = ""
 
     def query(self, **more: object) -> str:
@@ -145,7 +147,12 @@ def _found(
 ) -> Slice[Listed]:
     if image_ids:
         return Slice(label_list.of_images(session, project.id, image_ids), None)
+    if filters.issue:  # of labelled images and others alike, so that people can be asked about them
+        with_issue = listings.images(session, project.id, after=after, limit=AT_ONCE, issue=filters.issue)
+        image_ids = [ImageId(item.id) for item in with_issue.items]
+        return Slice(label_list.of_images(session, project.id, image_ids), with_issue.next_after)
     chosen = dict(filters) | {"text": filters.text.strip()}
+    chosen.pop("issue")
     wanted = Wanted(annotator_id=chosen.pop("annotator"), withheld=not caller.may(Role.ENGINEER), **chosen)
     return label_list.standing(session, project, wanted, after=after, limit=AT_ONCE)
 
@@ -179,6 +186,7 @@ def _choices(project: Project, people: Sequence[Annotator]) -> dict[str, list[tu
         "label": [(name, name) for name in project.config.answers.labels],
         "source": [(source.value, source.value) for source in LabelSource],
         "kind": [(kind.value, kind.value) for kind in ReviewKind],
+        "issue": [(name, name.replace("_", " ")) for name in ISSUES],
         "annotator": [(one.id, shown_name(project, one.id, one.name)) for one in people],
     }
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import timedelta
-from threading import Lock
 
 from db.repositories.images import images, registrations, sources
 from db.repositories.images.images import FETCH, NewImage, Waiting
@@ -21,19 +19,12 @@ from db.repositories.projects import projects
 from db.repositories.reviews import overlays
 from db.repositories.running import failures
 from db.session import reading, transaction
-from labeling.adapters.sources.fetching import Fetcher
-from labeling.adapters.sources.files import read_file
 from labeling.adapters.storage.image_store import UPLOAD
-from labeling.errors import Invalid, NotFound, StorageFull, Unavailable
-from labeling.ingest.decoding import check_header, decode, encode_shown
-from labeling.ingest.fingerprints import fingerprint
-from labeling.ingest.hashing import content_hash, perceptual_hash
-from labeling.ingest.text import words_of
+from labeling.errors import Invalid, NotFound, Unavailable
 from labeling.project import RANDOM_SAMPLE, Project
-from labeling.types import ImageId, LabelSource, ProjectId, RegistrationId
-from service.ingest.register import limits_of
-from service.label_studio.adopted_tasks import STUDIO, studio_path
+from labeling.types import ImageId, LabelSource, ProjectId
 from service.work.ingest.contradictions import note_contradictions
+from service.work.ingest.fetching import Failed, Fetching, attempts_of
 from service.work.ingest.sources import read_source
 from service.work.wiring import Parts
 
@@ -42,8 +33,7 @@ REST = timedelta(seconds=60)
 GRACE = timedelta(hours=1)
 """How old a file without a row must be before it is collected: its row may be about to be written."""
 THREADS = 4
-LARGE_PIXELS = 10_000_000
-"""From here on images are decoded one at a time, so that memory is bounded by the largest and not by the batch."""
+DIED = "The worker ended while it decoded this image. Save it again as PNG or JPEG, then retry."
 SOURCE = "source"
 
 
@@ -70,17 +60,20 @@ def look(parts: Parts, project_id: ProjectId) -> dict[str, int]:
 
 def fetch_batch(parts: Parts, project_id: ProjectId, size: int = 64) -> dict[str, int]:
     """Fetch the next `size` registrations; `left` is 1 while more wait."""
+    count_the_dead(parts, project_id)
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
         found = images.waiting(session, project_id, failed_before=parts.now() - REST, limit=size + 1)
-    fetching = _Fetching(parts, project)
+    fetching = Fetching(parts, project)
     with ThreadPoolExecutor(THREADS, thread_name_prefix="fetch") as pool:
         results = list(pool.map(fetching.fetch, found[:size]))
     done = [result for result in results if isinstance(result, NewImage)]
-    failed = [result for result in results if isinstance(result, _Failed)]
+    failed = [result for result in results if isinstance(result, Failed)]
     parts.failpoint("fetch.before_write")
     _write(parts, project, found, done, failed)
     parts.failpoint("fetch.after_write")
+    if len(found) <= size:
+        parts.decoders.rest()
     return {"done": len(done), "failed": len(failed), "left": int(len(found) > size)}
 
 
@@ -93,6 +86,21 @@ def collect(parts: Parts) -> dict[str, int]:
     return {"removed": parts.images.collect(keep, uploads=uploads, before=before)}
 
 
+def count_the_dead(parts: Parts, project_id: ProjectId) -> None:
+    """Count a try for each image that was being decoded when a worker died; the second sets the image aside."""
+    left = attempts_of(parts).left_over(project_id)
+    if not left:
+        return
+    with transaction(parts.database) as session:
+        for registration_id in left:
+            subject = str(registration_id)
+            again = failures.reason_of(session, FETCH, subject) == DIED
+            at = parts.now() - REST  # tried again at once
+            failures.record(session, project_id, FETCH, subject, DIED, again, at)
+    for note in left.values():
+        note.unlink(missing_ok=True)
+
+
 def _note_failure(parts: Parts, project_id: ProjectId, source: Source, reason: str) -> None:
     """A source that cannot be read is read again when it is due; nothing in it counts as gone."""
     with transaction(parts.database) as session:
@@ -100,74 +108,8 @@ def _note_failure(parts: Parts, project_id: ProjectId, source: Source, reason: s
         failures.record(session, project_id, SOURCE, str(source.id), f"{source.address}: {reason}", False, parts.now())
 
 
-@dataclass(frozen=True, slots=True)
-class _Failed:
-    """Why one registration gave no image; `final` = trying again cannot help."""
-
-    registration_id: RegistrationId
-    reason: str
-    final: bool
-
-
-class _Fetching:
-    """Fetches registrations of one project, several at a time."""
-
-    def __init__(self, parts: Parts, project: Project) -> None:
-        settings = parts.settings
-        self._parts, self._policy = parts, project.config.policy
-        self._limits = limits_of(settings)
-        self._web = Fetcher(max_bytes=settings.max_image_bytes, allow_private=settings.allow_private_addresses)
-        self._large = Lock()
-
-    def fetch(self, item: Waiting) -> NewImage | _Failed:
-        try:
-            data = self._read(item.address)
-            header = check_header(data, self._limits)
-            if header.width * header.height < LARGE_PIXELS:
-                return self._store(item, data)
-            with self._large:
-                return self._store(item, data)
-        except StorageFull:
-            raise  # nothing is wrong with the image: the whole step waits for free space
-        except (Invalid, NotFound) as error:
-            return _Failed(item.id, error.message, final=True)
-        except Unavailable as error:
-            return _Failed(item.id, error.message, final=False)
-
-    def _read(self, address: str) -> bytes:
-        if address.startswith(UPLOAD):
-            return self._parts.images.read_upload(address)
-        if address.lower().startswith(("http://", "https://")):
-            return self._web.fetch(address).data
-        if address.startswith(STUDIO):
-            found = self._parts.label_studio.read_file(
-                studio_path(address.removeprefix(STUDIO)), self._limits.max_bytes
-            )
-            return self._web.fetch(found.elsewhere).data if found.elsewhere else found.data
-        return read_file(address, self._limits.max_bytes)
-
-    def _store(self, item: Waiting, data: bytes) -> NewImage:
-        decoded = decode(data, self._limits)
-        shown, media_type = encode_shown(decoded)
-        digest = content_hash(data)
-        self._parts.failpoint("fetch.before_store")
-        self._parts.images.keep(digest, shown, media_type, data if self._policy.keep_originals else None)
-        return NewImage(
-            registration_id=item.id,
-            content_hash=digest,
-            perceptual_hash=perceptual_hash(decoded.image),
-            format=decoded.format,
-            width=decoded.image.width,
-            height=decoded.image.height,
-            size_bytes=len(data),
-            text=words_of(item.text, item.details, self._policy.metadata_as_text),
-            details=item.details,
-            fingerprint=fingerprint(decoded.image),
-        )
-
-
 def _write(
-    parts: Parts, project: Project, found: Sequence[Waiting], done: Sequence[NewImage], failed: Sequence[_Failed]
+    parts: Parts, project: Project, found: Sequence[Waiting], done: Sequence[NewImage], failed: Sequence[Failed]
 ) -> None:
     now = parts.now()
     with transaction(parts.database) as session:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from db.repositories.projects import projects
 from db.repositories.running import failures
 from db.session import reading, transaction
 from db.tables import FetchRow, ImageRow, LabelRow, RegistrationGoneRow, RegistrationRow
+from db.views import listings
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import BadArchive, Invalid, NotFound, StorageFull
 from labeling.ingest.fingerprints import FINGERPRINT_BYTES
@@ -31,9 +33,12 @@ from service.ingest.register import add_source, register_items
 from service.jobs.jobs import Jobs
 from service.settings import Settings
 from service.work.failpoints import Failpoints
-from service.work.ingest.ingest import collect, fetch_batch, look
+from service.work.ingest.ingest import DIED, collect, count_the_dead, fetch_batch, look
 from service.work.wiring import Parts
 from tests.conftest import NOW
+from tests.unit.ingest.formats.test_medical_and_phones import dicom
+
+TAKEN = "JPEG, PNG, WEBP, GIF, BMP, TIFF, AVIF, and with its extra HEIC and DICOM are taken"
 
 
 @dataclass
@@ -101,6 +106,12 @@ def picture(seed: int, image_format: str = "PNG", **options: Any) -> bytes:
     return buffer.getvalue()
 
 
+def png_of(pixels: Any) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def write(path: Path, data: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
@@ -133,6 +144,20 @@ def test_a_folder_becomes_images_with_their_text_and_folder_and_twice_changes_no
     assert Image.open(io.BytesIO(shown)).tobytes() == Image.open(io.BytesIO(picture(1))).tobytes()
 
 
+def test_a_dark_picture_is_taken_and_found_by_what_is_wrong_with_it(world: World) -> None:
+    write(world.photos / "night.png", png_of(np.full((24, 32, 3), 9, np.uint8)))
+    write(world.photos / "day.png", picture(1))
+
+    world.ingesting.path(world.project, str(world.photos))
+    world.fetch()
+
+    with reading(world.parts.database) as session:
+        night = listings.images(session, world.project.id, after=None, limit=9, issue="dark").items
+        every = listings.images(session, world.project.id, after=None, limit=9).items
+    assert [item.issues for item in every if item.id not in {one.id for one in night}] == [[]]
+    assert [item.issues for item in night] == [["dark", "low_information"]]
+
+
 def test_a_dry_run_says_what_would_be_and_does_nothing(world: World) -> None:
     write(world.photos / "cat" / "1.png", picture(1))
     write(world.photos / "unknown" / "2.png", picture(2))
@@ -163,8 +188,8 @@ def test_what_cannot_be_used_is_quarantined_with_a_reason_and_the_rest_goes_on(w
     assert counts == {"done": 1, "failed": 5, "left": 0}
     assert {name: reason.split(".")[0] for name, reason in world.quarantine().items()} == {
         "empty.png": "The file is empty",
-        "pdf.jpg": "This is a PDF document, and only JPEG, PNG, WEBP, GIF, BMP and TIFF are taken",
-        "svg.png": "This is an SVG drawing, and only JPEG, PNG, WEBP, GIF, BMP and TIFF are taken",
+        "pdf.jpg": f"This is a PDF document, and only {TAKEN}",
+        "svg.png": f"This is an SVG drawing, and only {TAKEN}",
         "cut.jpg": "The image is cut off or broken",
         "huge.png": "The image says it is 2,000 x 2,000 pixels; at most 1,000,000 pixels and 60,000 a side are taken",
     }
@@ -317,6 +342,55 @@ def test_the_original_is_kept_only_if_the_project_says_so(world: World, make_pro
 
     assert world.parts.images.original(digest) == data
     assert b"SERIAL" not in world.parts.images.shown(digest)[0]
+
+
+def test_no_original_is_kept_of_a_file_that_names_a_patient(world: World, make_project: Callable[..., Project]) -> None:
+    keeping = make_project(world.parts.database, name="keeping", policy=Policy(keep_originals=True))
+    write(world.photos / "a.dcm", dicom(np.arange(600, dtype="u2").reshape(20, 30)))
+
+    world.ingesting.path(keeping, str(world.photos))
+    fetch_batch(world.parts, keeping.id)
+
+    (image,) = world.all(ImageRow)
+    assert (image.format, image.width, image.height) == ("DICOM", 30, 20)
+    stored = [path for path in (world.photos.parent / "media").rglob("*") if path.is_file()]
+    assert len(stored) == 1
+    assert not any(b"SECRET" in path.read_bytes() for path in stored)
+
+
+def test_an_image_in_work_when_the_worker_died_twice_is_set_aside_before_a_third_try(world: World) -> None:
+    write(world.photos / "a.png", picture(1))
+    write(world.photos / "b.png", picture(2))
+    world.ingesting.path(world.project, str(world.photos))
+    suspect, _ = (row.id for row in world.all(RegistrationRow))
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    notes = world.parts.settings.home / "decoding"
+    notes.mkdir(exist_ok=True)
+
+    (notes / f"{ended.pid}-{world.project.id}-{suspect}").touch()
+    after_one = world.fetch()
+    with transaction(world.parts.database) as session:
+        session.execute(sa.delete(FetchRow))
+    for _ in range(2):
+        (notes / f"{ended.pid}-{world.project.id}-{suspect}").touch()
+        count_the_dead(world.parts, world.project.id)
+    after_two = world.fetch()
+
+    assert after_one == {"done": 2, "failed": 0, "left": 0}
+    assert after_two == {"done": 1, "failed": 0, "left": 0}
+    assert world.quarantine() == {"a.png": DIED}
+    assert list(notes.iterdir()) == []
+
+
+def test_what_decoding_would_take_is_bounded_by_its_bytes_and_the_batch_goes_on(world: World) -> None:
+    write(world.photos / "good.png", picture(1))
+    write(world.photos / "deep.png", png_of(np.zeros((40, 40), np.uint16)))
+    parts = replace(world.parts, settings=world.parts.settings.model_copy(update={"max_decoding_bytes": 20_000}))
+    world.ingesting.path(world.project, str(world.photos))
+
+    assert fetch_batch(parts, world.project.id) == {"done": 1, "failed": 1, "left": 0}
+    assert "Decoding this PNG of 40 x 40 pixels would take" in world.quarantine()["deep.png"]
 
 
 @pytest.mark.parametrize("address", ["/etc/passwd", "file:///etc/passwd", "memory://x", "ftp://x/y", "", "http://a@b/"])

@@ -11,11 +11,11 @@ from fastapi.testclient import TestClient
 
 from db.repositories.labels import labels
 from db.repositories.people import annotators
-from db.session import reading, transaction
-from db.tables import AuditRow, DecisionRow, LabelRow
+from db.session import insert_new, reading, transaction
+from db.tables import AuditRow, DecisionRow, ImageCheckRow, ImageRow, LabelRow
 from labeling.jobs import Role
 from labeling.project import Policy, Project, Team
-from labeling.types import Actor, ImageId, ReviewId, ReviewKind
+from labeling.types import ISSUES, Actor, ImageId, ReviewId, ReviewKind
 from tests import factories
 from tests.answering import asked, submit
 from tests.conftest import NOW
@@ -99,6 +99,26 @@ def test_the_list_shows_what_its_filters_leave(
 
     assert answer.status_code == 200
     assert shown(answer.text) == images
+
+
+def test_images_with_an_issue_are_listed_labelled_or_not_and_people_can_be_asked_about_them(
+    client: TestClient, database: sa.Engine, project: Project
+) -> None:
+    labelled(database, project)
+    with transaction(database) as session:
+        for number in (2, 4):
+            name = session.scalar(sa.select(ImageRow.content_hash).where(ImageRow.id == number))
+            scores = dict.fromkeys(ISSUES, 0.9) | {"dark": 0.1}
+            insert_new(session, ImageCheckRow, [{"content_hash": name, **scores}])
+    log_in(client, make_key(database, Role.ENGINEER))
+
+    page = client.get(f"{LABELS}?issue=dark").text
+    status, leads_to = post(client, image=[2], deed="ask", reason="too dark to be sure", back="issue=dark")
+
+    assert shown(page) == {2, 4}
+    assert shown(client.get(f"{LABELS}?issue=blurry").text) == set()
+    assert "The picture itself: dark." in client.get("/projects/1/images/4").text
+    assert (status, leads_to) == (303, f"{LABELS}?issue=dark&done=ask&n=1")
 
 
 def test_the_list_says_who_why_and_where_the_task_is(client: TestClient, database: sa.Engine, project: Project) -> None:

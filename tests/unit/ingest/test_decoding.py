@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
 
 from labeling.errors import BadImage
-from labeling.ingest.decoding import check_header, decode, encode_shown
-from labeling.ingest.headers import FORMATS, Limits
+from labeling.ingest.decoding import decode, encode_shown
+from labeling.ingest.headers import FORMATS, Limits, check_header
 
 LIMITS = Limits()
+PILLOWS = [name for name in FORMATS if name not in ("HEIC", "DICOM")]
 RED, BLUE = (220, 30, 30), (30, 30, 220)
 
 
@@ -49,7 +50,7 @@ def near(image: Image.Image, at: tuple[int, int], colour: tuple[int, int, int], 
     return all(abs(int(a) - b) <= by for a, b in zip(pixel, colour, strict=True))
 
 
-@pytest.mark.parametrize("image_format", FORMATS)
+@pytest.mark.parametrize("image_format", PILLOWS)
 def test_every_accepted_format_is_found_by_its_magic_and_decoded(image_format: str) -> None:
     decoded = decode(saved(halves(), image_format), LIMITS)
 
@@ -170,6 +171,12 @@ def huge_jpeg() -> bytes:
     return small[:at] + struct.pack(">HH", 65_500, 65_500) + small[at + 4 :]
 
 
+def many_scans() -> bytes:
+    data = saved(halves(), "JPEG")
+    at = data.index(b"\xff\xda")
+    return data[:at] + data[at:-2] * 200 + data[-2:]
+
+
 def long_gif() -> bytes:
     small = saved(Image.new("P", (1, 1)), "GIF")
     frame = b"\x21\xf9\x04\0\0\0\0\0" + b"\x2c\0\0\0\0\1\0\1\0\0\x02\x02\x44\x01\0"
@@ -190,7 +197,7 @@ BOMBS = {
     "APNG of 10,000 frames": lambda: png(10, 10, (b"acTL", struct.pack(">II", 10_000, 0))),
     "zTXt": lambda: zipped_text(b"zTXt"),
     "iTXt": lambda: zipped_text(b"iTXt"),
-    "scans": lambda: saved(halves(), "JPEG") + b"\xff\xda" * 1_000,
+    "scans": many_scans,
     "bytes": lambda: saved(halves(), "PNG") + b"\0" * LIMITS.max_bytes,
 }
 
@@ -208,7 +215,7 @@ def test_bombs_are_refused_from_the_header_without_memory(bomb: str) -> None:
     assert time.process_time() - started < 1.0  # far above the 0.1 s that it takes, for busy machines
 
 
-@pytest.mark.parametrize("image_format", FORMATS)
+@pytest.mark.parametrize("image_format", PILLOWS)
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_a_file_that_is_cut_off_is_refused_or_whole(image_format: str) -> None:
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 40, 3), dtype=np.uint8))
@@ -221,7 +228,7 @@ def test_a_file_that_is_cut_off_is_refused_or_whole(image_format: str) -> None:
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @settings(max_examples=150, deadline=None)
-@given(st.sampled_from(FORMATS), st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=8))
+@given(st.sampled_from(PILLOWS), st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=8))
 def test_flipped_bytes_give_pixels_or_a_reason_and_nothing_else(
     image_format: str, flips: list[tuple[int, int]]
 ) -> None:
