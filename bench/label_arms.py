@@ -1,93 +1,120 @@
 """One run of an arm of `bench.labels`: from no answer to the last budget, with its accuracy at every budget.
 
-Ours uses the product's own functions: strategies, hedging, out-of-fold evidence, `fit_classifier`. What the random
-stream takes of each query is drawn here: a reserve that no strategy picks from, and of every query a fixed share from
-it in a random order. Every version is promoted.
+Ours uses the product's own functions: the reserve and the order of the random stream, the draw of a query with its
+shares, strategies, hedging, out-of-fold evidence, overlap, re-reviews, `fit_classifier`. What differs:
+a query begins when the one before is answered, every version is promoted, no engine pre-labels, no shadow picks are
+counted (they change nothing that is asked), and scikit-learn finds the optimum of the head.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
 
 from bench.label_data import ImageSet
-from bench.peers.active_learning import PEERS, script
+from bench.label_people import PEOPLE, Labels, People, counted, labels_of
+from bench.label_targets import CERTIFIED, COSTS, Curve
+from bench.peers.active_learning import PEERS, C, script
 from labeling.learn.classifier import Inputs
-from labeling.learn.training import FusedClassifier, fit_classifier, predict_logits
+from labeling.learn.heads.from_function import HeadFromFunction
+from labeling.learn.heads.logistic import Logistic
+from labeling.learn.training import fit_classifier, predict_logits
 from labeling.project import Policy
 from labeling.quality.labels.label_errors import cross_validated
-from labeling.select.query.shares import rounded
+from labeling.select.query.draw import Candidates, Drawn, draw_query
+from labeling.select.query.stream import Order, next_groups, position_of, reserved_share
 from labeling.select.strategies.hedged import Evidence, evidence_of, hedged, sampled_groups
 from labeling.select.strategies.registry import STRATEGIES
-from labeling.select.strategies.strategy import Labelled, Predicted, View
+from labeling.select.strategies.strategy import Labelled, Picks, Positions, Predicted, Strategy, View, Would
+from labeling.types import ReviewKind
 from labeling.vectors import softmax
 
-__all__ = ["BUDGETS", "Curve", "full_accuracy", "run", "split"]
+__all__ = ["BUDGETS", "full_accuracy", "run", "split"]
 
 BUDGETS = (50, 100, 150, 200, 300, 400, 500, 600)
-STREAM_UNTIL, STREAM_SHARES = 100, (0.2, 0.1)
-"""Shares of the answers that measure: the first until so many stream images are answered, then the second."""
-LEAST_TO_PROMOTE = 40
+
+
+def _fitted(
+    features: NDArray[np.float32], labels: NDArray[np.int64], n_classes: int, rng: np.random.Generator
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """The optimum of the product's own head by scikit-learn, which is there four to ten times sooner."""
+    if n_classes == 2:  # two classes have one row of weights there, and another optimum
+        one = Logistic().fit(features, labels, n_classes, rng)
+        return one.weight, one.bias
+    found = LogisticRegression(C=C, max_iter=300).fit(features, labels)
+    return found.coef_, found.intercept_
+
+
+HEAD = HeadFromFunction("scikit-learn", _fitted)
 Rows = NDArray[np.int64]
-Curve = dict[int, float]
+Probs = NDArray[np.floating]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Trial:
-    """An image set, the answers (N,) that people would give, the rows that may be asked and those that judge."""
+    """An image set, the class (PEOPLE, N) that each person says, the rows that may be asked and those that judge."""
 
     of: ImageSet
-    answers: Rows
+    would: Rows
     pool: Rows
     test: Rows
 
-    def right(self, predicted: Rows) -> float:
-        return float((predicted == self.of.truth[self.test]).mean())
+    @cached_property
+    def known(self) -> Inputs:
+        """The images that may be asked, from which scaling constants come."""
+        return self.inputs(self.pool)
 
     def inputs(self, rows: Rows) -> Inputs:
         n = len(rows)
         return Inputs(self.of.vectors[rows], np.empty((n, 0), np.float32), np.full((n, self.of.n_classes), np.nan))
 
-    def fit(self, rows: Rows) -> FusedClassifier | None:
-        """None: of one class, nothing can be learnt."""
-        if len(np.unique(self.answers[rows])) < 2:
-            return None
-        reference = self.inputs(self.pool)
-        return fit_classifier(self.inputs(rows), self.answers[rows], self.of.n_classes, reference=reference)
+    def right(self, predicted: Rows) -> float:
+        return float((predicted == self.of.truth[self.test]).mean())
 
-    def accuracy(self, rows: Rows) -> float:
-        """Of a version that is fitted on these rows."""
-        fitted = self.fit(rows)
-        if fitted is None:
-            return self.right(np.full(len(self.test), self.answers[rows[0]]))
-        return self.right(predict_logits(fitted, self.inputs(self.test)).argmax(axis=1))
+    def fit(self, inputs: Inputs, labels: Rows) -> Callable[[Inputs], Probs]:
+        """What a version predicts that is fitted on these, at the temperature that images are ranked by."""
+        fitted = fit_classifier(inputs, labels, self.of.n_classes, HEAD, reference=self.known)
+        return lambda others: softmax(predict_logits(fitted, others) / Logistic.temperature)
+
+    def accuracy(self, rows: Rows, labels: Rows) -> float:
+        """Of a version that is fitted on these rows; of one class nothing can be learnt."""
+        if len(np.unique(labels)) < 2:
+            return self.right(np.full(len(self.test), labels[0] if len(labels) else 0))
+        return self.right(self.fit(self.inputs(rows), labels)(self.inputs(self.test)).argmax(axis=1))
 
 
 def split(of: ImageSet, wrong: float, seed: int) -> Trial:
-    """A third of the images judges; of the answers the share `wrong` is of another class, drawn uniformly."""
+    """A third of the images judges; each person errs in the share `wrong`, towards another class drawn uniformly."""
     rng = np.random.default_rng(seed)
-    order = rng.permutation(len(of.truth))
-    other = (of.truth + rng.integers(1, of.n_classes, len(of.truth))) % of.n_classes
-    answers = np.where(rng.random(len(of.truth)) < wrong, other, of.truth)
-    return Trial(of, answers, order[len(order) // 3 :], order[: len(order) // 3])
+    order, shape = rng.permutation(len(of.truth)), (PEOPLE, len(of.truth))
+    other = (of.truth + rng.integers(1, of.n_classes, shape)) % of.n_classes
+    would = np.where(rng.random(shape) < wrong, other, of.truth)
+    return Trial(of, would, order[len(order) // 3 :], order[: len(order) // 3])
 
 
 def full_accuracy(trial: Trial) -> float:
     """Of the head when every image that may be asked has its answer."""
-    return trial.accuracy(trial.pool)
+    return trial.accuracy(trial.pool, _first(trial, trial.pool))
 
 
 def run(arm: str, trial: Trial, seed: int, budgets: tuple[int, ...]) -> dict[str, Curve]:
-    """Accuracy by answers of an arm; ours gives two curves, that of the delivered version and the champion's."""
+    """Accuracy by answers of an arm; ours gives several curves: the delivered version, the champion, with a target."""
     within = tuple(budget for budget in budgets if budget <= 0.9 * len(trial.pool))
     if arm == "ours":
-        return _ours(trial, seed, within)
+        return _curves(trial, _ours(trial, seed, within[-1]), within)
     asked = _random(trial, seed, within) if arm == "random" else _peer(arm, trial, seed, within)
-    v, answers, test = trial.of.vectors, trial.answers, trial.of.vectors[trial.test]
-    return {arm: {len(rows): trial.right(script(v[rows], answers[rows], test)) for rows in asked}}
+    v, test = trial.of.vectors, trial.of.vectors[trial.test]
+    return {arm: {len(rows): trial.right(script(v[rows], _first(trial, rows), test)) for rows in asked}}
+
+
+def _first(trial: Trial, rows: Rows) -> Rows:
+    """The first answers about these rows: the same as in our arm."""
+    return trial.would[rows % PEOPLE, rows]
 
 
 def _random(trial: Trial, seed: int, budgets: tuple[int, ...]) -> Iterator[Rows]:
@@ -100,55 +127,119 @@ def _peer(arm: str, trial: Trial, seed: int, budgets: tuple[int, ...]) -> Iterat
     size = Policy().query_size
     for number in range(budgets[-1] // size):
         picked = PEERS[arm](vectors, answers, size, trial.of.n_classes, seed + number)
-        answers[picked] = trial.answers[trial.pool[picked]]
+        answers[picked] = _first(trial, trial.pool[picked])
         asked = np.flatnonzero(np.isfinite(answers))
         if len(asked) in budgets:
             yield trial.pool[asked]
 
 
-def _ours(trial: Trial, seed: int, budgets: tuple[int, ...]) -> dict[str, Curve]:
-    rng, size = np.random.default_rng([seed, 2]), Policy().query_size
-    reserve, chosen = np.split(rng.permutation(trial.pool), [round(_reserved(len(trial.pool)) * len(trial.pool))])
-    drawn = 0  # of the reserve
-    asked: Rows = np.empty(0, np.int64)  # of the others
-    delivered, champion = Curve(), Curve()
-    while drawn + len(asked) < budgets[-1]:
-        share = STREAM_SHARES[int(drawn >= STREAM_UNTIL)]
-        stream = min(rounded(share * size, rng), len(reserve) - drawn)
-        free = np.setdiff1d(chosen, asked)
-        asked = np.concatenate([asked, _picked(trial, asked, free, size - stream, rng)])
-        drawn += stream
-        if drawn + len(asked) in budgets:
-            champion[drawn + len(asked)] = trial.accuracy(asked)
-            delivered[drawn + len(asked)] = trial.accuracy(np.concatenate([asked, reserve[:drawn]]))
-    return {"ours": delivered, "champion": champion}
+def _curves(trial: Trial, people: People, budgets: tuple[int, ...]) -> dict[str, Curve]:
+    delivered, champion, certified, costs = Curve(), Curve(), Curve(), Curve()
+    for budget in budgets:
+        labels = labels_of(counted(people.log, budget, certified=False))
+        delivered[budget] = trial.accuracy(labels.rows, labels.classes)
+        champion[budget] = trial.accuracy(labels.rows[labels.teaches], labels.classes[labels.teaches])
+        log = counted(people.log, budget, certified=True)
+        labels = labels_of(log)
+        certified[budget] = trial.accuracy(labels.rows, labels.classes)
+        costs[budget] = sum(one.certifies for one in log) / len(log)
+    return {"ours": delivered, "champion": champion, CERTIFIED: certified, COSTS: costs}
 
 
-def _reserved(groups: int) -> float:
-    return 0.25 if groups <= 1_200 else 300 / groups
+def _ours(trial: Trial, seed: int, budget: int) -> People:
+    """All that people answer until so many answers count."""
+    policy, people = replace(Policy(), seed=seed), People(trial.would, trial.of.n_classes, seed)
+    number, before = 0, -1
+    while before < people.answers < budget:
+        number, before = number + 1, people.answers
+        labels = labels_of(one for one in people.log if not one.certifies)
+        version = _version(trial, labels, policy)
+        if version is not None:
+            asked = np.array(sorted({one.row for one in people.log}), np.int64)
+            people.certify(dict(zip(asked.tolist(), version(trial.inputs(asked)).argmax(axis=1).tolist(), strict=True)))
+        drawn, predicted = _draw(trial, people, labels, version, policy, number)
+        for pick in sorted(drawn.picks, key=lambda one: one.place):
+            row = int(trial.pool[pick.position])
+            if pick.kind is ReviewKind.RANDOM:
+                people.ask(row, pick.kind)
+            else:
+                people.show(row, () if predicted is None else predicted[pick.position].tolist(), blind=pick.blind)
+        people.ask_others(policy)
+        _re_review(trial, people, policy)
+    return people
 
 
-def _picked(trial: Trial, asked: Rows, free: Rows, n: int, rng: np.random.Generator) -> Rows:
-    """What the default policy asks of the rows that are not asked yet."""
-    version = trial.fit(asked) if len(asked) >= LEAST_TO_PROMOTE else None
-    predicted = None
-    if version is not None:
-        predicted = Predicted(softmax(predict_logits(version, trial.inputs(free)) / version.head.kind.temperature))
-    labelled = Labelled(tuple(map(str, trial.answers[asked])), lambda some: trial.of.vectors[asked[some]])
-    view = View(np.arange(len(free)), lambda some: trial.of.vectors[free[some]], lambda: labelled, predicted)
-    evidence = _evidence(trial, asked, rng) if version is not None else None
-    strategy = hedged(STRATEGIES[Policy().strategy], evidence, promoted=version is not None)
-    return free[strategy.choose(view, n, rng).positions]
+def _version(trial: Trial, labels: Labels, policy: Policy) -> Callable[[Inputs], Probs] | None:
+    """What a version predicts, once there is one; the temperature is the head's own."""
+    rows, classes = labels.rows[labels.teaches], labels.classes[labels.teaches]
+    if len(rows) < policy.learn_after_labels or len(np.unique(classes)) < 2:
+        return None
+    return trial.fit(trial.inputs(rows), classes)
 
 
-def _evidence(trial: Trial, asked: Rows, rng: np.random.Generator) -> Evidence | None:
-    rows = asked[sampled_groups(np.arange(len(asked)), rng)]
+def _draw(
+    trial: Trial,
+    people: People,
+    labels: Labels,
+    version: Callable[[Inputs], Probs] | None,
+    policy: Policy,
+    number: int,
+) -> tuple[Drawn, Probs | None]:
+    """The next query, drawn as `service.work.select` draws it, and what was predicted of the pool (n, K)."""
+    pool, vectors = trial.pool, trial.of.vectors
+    predicted = None if version is None else version(trial.known)
+    rows, classes = labels.rows[labels.teaches], labels.classes[labels.teaches]
+    labelled = Labelled(tuple(map(str, classes)), lambda some: vectors[rows[some]])
 
-    def fit(inputs: Inputs, labels: Rows) -> Callable[[Inputs], NDArray[np.floating]]:
-        fitted = fit_classifier(inputs, labels, trial.of.n_classes, reference=trial.inputs(trial.pool))
-        return lambda others: softmax(predict_logits(fitted, others) / fitted.head.kind.temperature)
+    def view(at: Rows) -> View:
+        known = None if predicted is None else Predicted(predicted[at])
+        return View(pool[at], lambda some: vectors[pool[at[some]]], lambda: labelled, known)
 
-    answers, groups = trial.answers[rows], np.arange(len(rows))
-    every = np.ones(len(rows), bool)
-    probs = cross_validated(trial.inputs(rows), answers, groups, every, fit, trial.of.n_classes, rng)
-    return evidence_of(answers, probs)
+    share = reserved_share(len(pool))
+    positions = np.array([position_of(str(row), str(policy.seed)) for row in pool.tolist()])
+    asked = np.isin(pool, list({one.row for one in people.log}))
+    reserved = positions < share
+    order = Order(pool, positions, asked, asked & np.isin(pool, labels.rows))
+    candidates = Candidates(pool, ~reserved & ~asked, reserved, next_groups(order, share, len(pool)), view)
+    evidence = None if version is None else _evidence(trial, labels, policy)
+    strategy = hedged(STRATEGIES[policy.strategy], evidence, promoted=version is not None)
+    decided = int((order.decided & reserved).sum())
+    rng = np.random.default_rng([policy.seed, number])
+    return draw_query(candidates, _WithoutShadows(strategy), policy, decided=decided, rng=rng), predicted
+
+
+@dataclass(frozen=True, slots=True)
+class _WithoutShadows(Strategy):
+    """The strategy, but it does not say what it would have picked of the reserve: that takes as long as its picks do,
+    and changes none of them."""
+
+    strategy: Strategy
+
+    def choose(self, view: View, n: int, rng: np.random.Generator) -> Picks:
+        return self.strategy.choose(view, n, rng)
+
+    def would_pick(self, view: View, picks: Picks, reserve: Positions, rng: np.random.Generator) -> Would:
+        return np.zeros(len(reserve), bool)
+
+
+def _evidence(trial: Trial, labels: Labels, policy: Policy) -> Evidence | None:
+    rng = np.random.default_rng(policy.seed)
+    rows, classes = labels.rows[labels.teaches], labels.classes[labels.teaches]
+    some = sampled_groups(rows, rng)
+    return evidence_of(classes[some], _out_of_fold(trial, rows[some], classes[some], np.ones(len(some), bool), rng))
+
+
+def _re_review(trial: Trial, people: People, policy: Policy) -> None:
+    due = people.re_reviews_due(policy)
+    if due > 0 and people.lacks_plan():
+        labels = labels_of(one for one in people.log if not one.certifies)
+        rng = np.random.default_rng(policy.seed)
+        probs = _out_of_fold(trial, labels.rows, labels.classes, labels.teaches, rng)
+        people.plan(labels.rows, 1 - probs[np.arange(len(labels.rows)), labels.classes])
+    people.re_review(due)
+
+
+def _out_of_fold(
+    trial: Trial, rows: Rows, classes: Rows, teaches: NDArray[np.bool_], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    return cross_validated(trial.inputs(rows), classes, rows, teaches, trial.fit, trial.of.n_classes, rng)

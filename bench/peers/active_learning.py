@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-__all__ = ["PEERS", "Peer", "script"]
+__all__ = ["PEERS", "C", "Peer", "script"]
 
 Peer = Callable[[NDArray[np.float32], NDArray[np.float64], int, int, int], NDArray[np.int64]]
 """Vectors (N, D), answers (N,), how many to ask, how many classes, a seed."""
