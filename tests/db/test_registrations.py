@@ -39,7 +39,7 @@ def register(engine: sa.Engine, project: Project, *items: Incoming) -> Registere
 
 def waiting(engine: sa.Engine, project: Project) -> list[images.Waiting]:
     with reading(engine) as session:
-        return images.waiting(session, project.id, failed_before=LATER, limit=10)
+        return images.waiting(session, project.id, failed_before=LATER, now=LATER, limit=10)
 
 
 def new_image(registration_id: RegistrationId, content_hash: str = "aa") -> NewImage:
@@ -132,10 +132,10 @@ def test_a_failure_rests_then_comes_back_and_after_three_is_dead_until_retried(
     for count in (1, 2, 3):
         with transaction(any_database) as session:
             failures.record(session, project.id, images.FETCH, str(found.id), f"reason {count}", False, NOW)
-            assert images.waiting(session, project.id, failed_before=NOW - timedelta(1), limit=9) == []
+            assert images.waiting(session, project.id, failed_before=NOW - timedelta(1), now=NOW, limit=9) == []
             dead = failures.is_dead(session, images.FETCH, str(found.id))
             assert dead is (count == 3)
-            assert bool(images.waiting(session, project.id, failed_before=LATER, limit=9)) is not dead
+            assert bool(images.waiting(session, project.id, failed_before=LATER, now=LATER, limit=9)) is not dead
     with transaction(any_database) as session:
         (listed,) = failures.listing(session, project.id)
         assert (listed.count, listed.dead, listed.reason) == (3, True, "reason 3")
@@ -173,9 +173,9 @@ def test_a_source_is_due_when_it_was_not_read_lately(any_database: sa.Engine, pr
     with transaction(any_database) as session:
         source = sources.add(session, project.id, "/photos", NOW)
         assert sources.add(session, project.id, "/photos", LATER) == source
-        assert sources.due(session, project.id, NOW) == [source]
+        assert sources.due(session, project.id, NOW, NOW) == [source]
 
         sources.note_read(session, source.id, LATER)
 
-        assert sources.due(session, project.id, NOW) == []
-        assert [s.id for s in sources.due(session, project.id, LATER)] == [source.id]
+        assert sources.due(session, project.id, NOW, LATER) == []
+        assert [s.id for s in sources.due(session, project.id, LATER, LATER)] == [source.id]

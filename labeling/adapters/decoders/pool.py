@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ class Decoders:
         self._free: list[_Child] = []
         self._busy = 0
         self._changed = Condition()
+        weakref.finalize(self, _end_all, self._free)  # whoever forgets `rest` leaves no process behind
 
     @contextmanager
     def decode(self, data: bytes, limits: Limits, pixels: int) -> Iterator[Picture]:
@@ -72,9 +74,9 @@ class Decoders:
     def rest(self) -> None:
         """End the processes that are free: nothing is left to decode for now."""
         with self._changed:
-            free, self._free = self._free, []
-        for child in free:
-            child.end()
+            free = list(self._free)
+            self._free.clear()
+        _end_all(free)
 
     def _answered(self, data: bytes, limits: Limits, pixels: int) -> tuple[_Child, Answer]:
         cpu_s = CPU_S + CPU_S_A_MEGAPIXEL * pixels / 1e6
@@ -120,6 +122,11 @@ class Decoders:
             with self._changed:
                 self._busy -= 1
                 self._changed.notify()
+
+
+def _end_all(children: list[_Child]) -> None:
+    while children:
+        children.pop().end()
 
 
 class _Died(Exception):
@@ -170,6 +177,7 @@ class _Child:
     def pieces(self, count: int) -> Iterator[bytes]:
         """The bytes that follow an answer; BadImage, which no store is blamed for, where they stop before the end."""
         while count:
+            self._until = time.monotonic() + _START_S  # however long the last piece took to be stored
             try:
                 piece = self._read(min(count, _PIECE))
             except (_Died, OSError):

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import io
+import signal
 import struct
 import threading
 import time
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 from PIL import Image
 
+from labeling.adapters.decoders import pool
 from labeling.adapters.decoders.pool import Decoders
+from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import BadImage
 from labeling.ingest.decoding import decode, encode_shown
 from labeling.ingest.fingerprints import fingerprint
@@ -148,6 +152,34 @@ def test_reading_an_answer_only_in_part_does_not_spoil_the_next(decoders: Decode
         raise RuntimeError("the store is full")
     with decoders.decode(picture(2), LIMITS, SMALL) as found:
         assert found.findings.content_hash == content_hash(picture(2))
+
+
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_process_that_stops_while_its_picture_is_stored_is_no_outage_of_the_store(
+    decoders: Decoders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: signal.Signals
+) -> None:
+    monkeypatch.setattr(pool, "_START_S", 0.5)
+    large = saved(Image.fromarray(np.random.default_rng(3).integers(0, 256, (900, 900, 3), dtype=np.uint8)))
+    order = decoders.decode(large, LIMITS, 900 * 900)
+
+    with pytest.raises(BadImage, match="ended before its answer"), order as found:
+        (child,) = [one for one in psutil.Process().children() if "decoders.child" in " ".join(one.cmdline())]
+        child.send_signal(sent)
+        ImageStore(str(tmp_path)).keep(found.findings.content_hash, found.shown, found.findings.media_type, None)
+
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_store_that_takes_long_is_no_fault_of_the_image(
+    decoders: Decoders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = saved(Image.fromarray(np.random.default_rng(3).integers(0, 256, (900, 900, 3), dtype=np.uint8)))
+    with decoders.decode(large, LIMITS, 900 * 900) as found:
+        later = time.monotonic() + 3_600
+        monkeypatch.setattr(time, "monotonic", lambda: later)
+        stored = b"".join(found.shown)
+
+    assert len(stored) == found.findings.shown_bytes
 
 
 def test_free_processes_end_when_there_is_nothing_left(decoders: Decoders) -> None:

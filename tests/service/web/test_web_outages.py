@@ -35,7 +35,7 @@ def test_a_bucket_that_is_away_or_silent_is_503_within_three_seconds(
     database: sa.Engine, project: Project, tmp_path: Path
 ) -> None:
     headers = bearer(make_key(database))
-    with bucket() as s3, web(database, tmp_path, storage_url="s3://media") as client:
+    with bucket() as s3, web(database, tmp_path, storage_url="s3://media", source_roots="s3://photos") as client:
         s3.away = RuntimeError("Session is closed")
         away = client.post("/api/projects/animals/images", files=FILES, headers=headers)
         s3.away, s3.slow_s = None, 4.0
