@@ -49,7 +49,7 @@ def calibration_error(
     >>> sure = np.tile([0.9, 0.1], (50, 1))
     >>> estimate = calibration_error(sure, np.zeros(50, int), np.arange(50), np.random.default_rng(0))
     >>> round(estimate.value, 2), estimate.n
-    (0.09, 50)
+    (0.1, 50)
     """
     if not len(truth):
         return Estimate(0.0, 0.0, 1.0, 0)

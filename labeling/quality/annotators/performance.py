@@ -141,7 +141,7 @@ def difference(first: Estimate, second: Estimate) -> Estimate:
     --------
     >>> found = difference(share(56, 70), share(48, 80))
     >>> [round(number, 4) for number in (found.value, found.lower, found.upper)]
-    [0.2, 0.0524, 0.3339]
+    [0.2, 0.0439, 0.3442]
     """
     value = first.value - second.value
     down = math.hypot(first.value - first.lower, second.upper - second.value)
