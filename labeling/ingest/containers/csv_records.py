@@ -23,7 +23,7 @@ _UNCLOSED = (
 
 
 def csv_records(
-    lines: Iterator[Line], delimiter: str, width: int, is_record: Callable[[list[str]], bool]
+    lines: Iterator[Line], delimiter: str, width: int, is_record: Callable[[list[str], list[str]], bool]
 ) -> Iterator[tuple[int, list[str] | str]]:
     """The records of CSV after its header; text in place of values says why a line cannot be used.
 
@@ -32,11 +32,12 @@ def csv_records(
     width
         How many columns there are: a record of several lines with another number of values was never closed.
     is_record
-        Whether values are surely a record of their own: a value in quotes that holds such a line was never closed.
+        Whether values are surely a record of their own, seeing what the line before the quote begins with: a value in
+        quotes that holds such a line was never closed.
 
     Examples
     --------
-    >>> list(csv_records(iter([(2, 'a.png,"x\\n'), (3, 'y",z\\n')]), ",", 3, lambda values: False))
+    >>> list(csv_records(iter([(2, 'a.png,"x\\n'), (3, 'y",z\\n')]), ",", 3, lambda values, opened: False))
     [(2, ['a.png', 'x\\ny', 'z'])]
     """
     waiting: deque[Line] = deque()
@@ -50,8 +51,8 @@ def csv_records(
             continue
         record = _gathered(line, lines, waiting)
         values = split_line("".join(part for _, part in record), delimiter)
-        swallowed = [split_line(part, delimiter) or [] for _, part in record[1:]]
-        if values is None or (swallowed and (len(values) != width or any(map(is_record, swallowed)))):
+        opened, swallowed = text.split(delimiter), [split_line(part, delimiter) or [] for _, part in record[1:]]
+        if values is None or (swallowed and (len(values) != width or any(is_record(one, opened) for one in swallowed))):
             waiting.extendleft(reversed(record[1:]))
             yield number, _UNCLOSED
         else:
