@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from labeling.errors import BadArchive
-from labeling.ingest.containers.member_names import member_name, name_in_zip
+from labeling.ingest.containers.member_names import UTF8_FLAG, member_name, name_in_zip
 
 __all__ = ["ArchiveLimits", "Entry", "entries", "explained"]
 
@@ -113,6 +113,11 @@ def explained() -> Iterator[None]:
     """Turn what the libraries raise for broken archives into BadArchive, with what to do."""
     try:
         yield
+    except UnicodeDecodeError as error:
+        raise BadArchive(
+            f"The archive says that its names are UTF-8, and one is not ({error.object[:100]!r}). Make it again, as an "
+            "ordinary ZIP."
+        ) from error
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, struct.error) as error:
         raise BadArchive("The archive is cut off or broken. Make it again.") from error
     except (OSError, ValueError, NotImplementedError, RuntimeError) as error:
@@ -132,8 +137,20 @@ def _zip(file: BinaryIO, budget: _Budget, limits: ArchiveLimits) -> Iterator[Ent
             elif reason := _why_unreadable(info):
                 yield Entry(name, reason=reason)
             else:
+                _take_local_name(file, info)
                 with archive.open(info) as source:
                     yield Entry(name, budget.chunks(source, count=True))
+
+
+def _take_local_name(file: BinaryIO, info: zipfile.ZipInfo) -> None:
+    """Let the library open a member whose name stands otherwise before its bytes than in the directory.
+
+    Some writers have `\\` in one place and `/` in the other, or two encodings; the directory's name is the one that
+    counts.
+    """
+    file.seek(info.header_offset)
+    flags, length = struct.unpack("<6xH18xH2x", file.read(30))
+    info.orig_filename = file.read(length).decode("utf-8" if flags & UTF8_FLAG else "cp437")
 
 
 def _why_unreadable(info: zipfile.ZipInfo) -> str:
@@ -208,6 +225,17 @@ def _unpacked(file: BinaryIO, start: bytes) -> _Readable:
         return bz2.BZ2File(file)
     if start.startswith(b"\xfd7zXZ\0"):
         return lzma.LZMAFile(file)
-    if start[257:262] == b"ustar" or not start.strip(b"\0"):
+    if _begins_a_tar(start):
         return file
     raise BadArchive("This is neither a ZIP nor a TAR archive.")
+
+
+def _begins_a_tar(start: bytes) -> bool:
+    """Whether these are the first 512 bytes of a TAR: by its letters, or by the sum that the oldest form has alone."""
+    if start[257:262] == b"ustar" or not start.strip(b"\0"):
+        return True
+    try:
+        tarfile.TarInfo.frombuf(start, "utf-8", "surrogateescape")
+    except tarfile.TarError:
+        return False
+    return True
