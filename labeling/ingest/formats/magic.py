@@ -35,7 +35,8 @@ _REFUSED = (
     (b"\0\0\0\x0cjP", "a JPEG 2000 image"),
     (b"\xff\x4f\xff\x51", "a JPEG 2000 image"),
     (b"\0\0\1\0", "a Windows icon (ICO)"),
-    (b"\0\0\2\0", "a Windows cursor (CUR)"),
+    (b"\x0a\x05\x01", "a PCX image"),
+    (b"/* XPM */", "an XPM icon"),
     (b"icns", "an Apple icon (ICNS)"),
     (b"%PDF", "a PDF document"),
     (b"%!PS", "a PostScript document"),
@@ -93,6 +94,7 @@ _REFUSED = (
     (b"fLaC", "a sound file"),
     (b"version https://git-lfs", "a pointer of Git LFS, not the file itself"),
 )
+_TARGA = (b"\0\0\2\0\0\0", b"\0\0\x0a\0\0\0")
 _RIFF = {b"AVI ": "an AVI film", b"WAVE": "a sound file"}
 _BRANDS = {
     **dict.fromkeys((b"avif", b"avis"), "AVIF"),
@@ -165,6 +167,12 @@ def _other(data: bytes) -> str:
         return _RIFF.get(data[8:12], "a RIFF file that is no WEBP")
     if data[4:8] == b"ftyp":
         return _OTHER_BRANDS.get(data[8:12], "a film (MP4)")
+    if data[:4] == b"\0\0\2\0" and data[4:6] != b"\0\0":
+        return "a Windows cursor (CUR)"
+    if data[-18:-2] == b"TRUEVISION-XFILE" or data[:6] in _TARGA:
+        return "a Targa image (TGA)"
+    if data[40:44] == b" EMF":
+        return "a Windows metafile (EMF)"
     if data[257:262] == b"ustar":
         return "a TAR archive"
     if _PORTABLE.match(data):

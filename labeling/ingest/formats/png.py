@@ -26,6 +26,8 @@ _MOST = 1_032
 """How many bytes zlib can pack into one."""
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 _BROKEN = "This PNG is broken: its header cannot be read."
+_KEY_BYTES = {0: 2, 2: 6, 4: 0, 6: 0}
+"""Of the one colour that is transparent; a picture with alpha has none."""
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 
@@ -79,9 +81,11 @@ def read_png(data: bytes) -> Png:
         raise BadImage(_BROKEN)
     frames, kept, has_pixels = 1, [], False
     for name, start, end in _chunks(data):
-        if name == b"acTL" and not has_pixels:
+        if name == b"acTL" and end - start == 8 and not has_pixels:
             frames = max(1, int.from_bytes(data[start : start + 4], "big"))
         has_pixels = has_pixels or name == b"IDAT"
+        if name == b"tRNS" and end - start != _KEY_BYTES.get(colour[0], end - start):
+            continue  # it fits no colour of this kind
         if name in (b"zTXt", b"iTXt") and (end - start) * _MOST > _MAX_UNPACKED:
             _refuse_bomb(_packed_text(name, data[start:end]))
         if name in _OF_THE_PICTURE | {b"iCCP", b"sBIT", b"sRGB", b"gAMA"} or _is_orientation(data, name, start, end):
