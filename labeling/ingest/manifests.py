@@ -20,7 +20,7 @@ from labeling.errors import BadAddress, Invalid
 from labeling.ingest.containers.manifest_lines import OURS, records_of
 from labeling.ingest.hashing import content_hash
 from labeling.ingest.text import MAX_REFERENCE, check_details, clean_text
-from labeling.normal_form import one_line, visible
+from labeling.normal_form import one_line, same_name, visible
 from labeling.types import Incoming
 
 __all__ = ["MANIFEST_EXTENSIONS", "BadLine", "read_manifest"]
@@ -125,7 +125,7 @@ def _differences(one: _Said, other: _Said) -> str:
     words = []
     if one.address != other.address:
         words.append("that line names another file under the same id")
-    if one.label != other.label:
+    if same_name(one.label or "") != same_name(other.label or ""):
         words.append(f"its label is {_label(one.label)} there, {_label(other.label)} here")
     if one.gold != other.gold:
         words.append("it is gold in one of the two only")

@@ -152,7 +152,9 @@ def _asked() -> Iterator[None]:
     except (FileNotFoundError, Unavailable) as error:
         cause = _cause(error)
         if _names_nothing(cause):
-            raise BadAddress("The file is not there any more. Ingest its folder again.") from error
+            raise BadAddress(
+                "There is no such file, or not there any more. Mend its path, or ingest its folder again."
+            ) from error
         if isinstance(cause, PermissionError):
             raise Unavailable("The file may not be read. Change its permissions. It is tried again.") from cause
         raise

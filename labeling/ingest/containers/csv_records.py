@@ -30,7 +30,7 @@ def csv_records(
     Parameters
     ----------
     width
-        How many columns there are: a record of several lines with another number of values was never closed.
+        How many columns there are: a record of several lines with more values was never closed, empty ones left aside.
     is_record
         Whether values are surely a record of their own, seeing what the line before the quote begins with: a value in
         quotes that holds such a line was never closed.
@@ -52,7 +52,7 @@ def csv_records(
         record = _gathered(line, lines, waiting)
         values = split_line("".join(part for _, part in record), delimiter)
         opened, swallowed = text.split(delimiter), [split_line(part, delimiter) or [] for _, part in record[1:]]
-        if values is None or (swallowed and (len(values) != width or any(is_record(one, opened) for one in swallowed))):
+        if values is None or (swallowed and (any(values[width:]) or any(is_record(one, opened) for one in swallowed))):
             waiting.extendleft(reversed(record[1:]))
             yield number, _UNCLOSED
         else:

@@ -40,6 +40,8 @@ _NO_TEXT = {
 }
 _SEPARATOR = re.compile(r"\"?sep=(.)\"?\1*")
 _OPEN_HEAD = "A quote opens in the line that names the columns, and is not closed in it. Close it; a name has one line."
+_FORMULA = re.compile(r'="([^"]*)"')
+"""How programs write a text for Excel that it would take for a number."""
 _INDEX = re.compile(r"(|Unnamed: \d+(\.\d+)?)")
 """What the column of row numbers is called that pandas and spreadsheets write."""
 
@@ -145,7 +147,7 @@ def _csv(lines: Iterator[Line]) -> Iterator[Record]:
     if reason := _unusable(head):
         yield number, reason
         return
-    delimiter = delimiter or max(",;\t|", key=head.count)
+    delimiter = delimiter or _delimiter(head)
     given = split_line(head, delimiter)
     names = _our_names([one_line(name) for name in given or []])
     if reason := _OPEN_HEAD if given is None else _why_no_header(names):
@@ -160,7 +162,7 @@ def _csv(lines: Iterator[Line]) -> Iterator[Record]:
 
     for number, values in csv_records(lines, delimiter, len(names), is_record):
         reason = values if isinstance(values, str) else _unusable(delimiter.join(values))
-        record = reason or _by_name(names, unnamed, list(values))
+        record = reason or _by_name(names, unnamed, [_FORMULA.sub(r"\1", value) for value in values])
         if record is not None:
             yield number, record
 
@@ -175,6 +177,16 @@ def _head(lines: Iterator[Line]) -> tuple[int, str, str | None]:
         elif line.strip():
             return number, line, delimiter
     return number, "", delimiter
+
+
+def _delimiter(head: str) -> str:
+    """What divides the first line into most columns, `image` among them: the others may stand in a name in quotes."""
+
+    def columns(delimiter: str) -> tuple[bool, int]:
+        names = split_line(head, delimiter) or head.split(delimiter)
+        return "image" in [one_line(name).casefold() for name in names], len(names)
+
+    return max(",;\t|", key=columns)
 
 
 def _why_no_header(names: list[str]) -> str | None:

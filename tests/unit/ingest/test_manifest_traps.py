@@ -98,3 +98,32 @@ def test_b10_a_gold_flag_may_be_a_number_as_pandas_writes_it_beside_missing_ones
 
     assert [item.gold for item in items] == [True, False, False]
     assert bad == {}
+
+
+@pytest.mark.parametrize("head", ['image;"a, b, c"', "image\tx,y,z", '"a;b;c",image', 'image|"a,b;c"'])
+def test_b10_a_separator_that_stands_within_a_name_divides_nothing(head: str) -> None:
+    items, bad = read(f"{head}\na.png{'' if head.startswith('image') else ',a.png'}\n")
+
+    assert len(items) == 1 and bad == {}
+
+
+@pytest.mark.parametrize("rest", ["", ",cat", ",cat,", ",cat,,"])
+def test_b04_a_value_of_several_lines_may_end_a_short_or_a_padded_line(rest: str) -> None:
+    """Spreadsheets leave empty values out at the end of a line, or add some."""
+    items, bad = read(f'image,text,label\na.png,"one\ntwo"{rest}\nb.png,x,dog\n')
+
+    assert [item.text for item in items] == ["one\ntwo", "x"]
+    assert bad == {}
+
+
+def test_b10_a_text_that_is_written_as_a_formula_for_excel_is_that_text() -> None:
+    items, bad = read('image,label,zip\n="a.png",="007",="01234"\n"=""b.png""","=""008""",=1+1\n')
+
+    assert [(item.known_label, item.details["zip"]) for item in items] == [("007", "01234"), ("008", "=1+1")]
+    assert names(items) == ["a.png", "b.png"] and bad == {}
+
+
+def test_b08_a_label_that_is_written_otherwise_is_no_contradiction() -> None:
+    items, bad = read("image,label\na.png,K\u00e4fer\na.png,KA\u0308FER\n")
+
+    assert len(items) == 2 and bad == {}
