@@ -134,3 +134,26 @@ def test_b11_a_sign_is_the_same_in_each_of_its_drawings(one: str, other: str) ->
 
 def test_b13_a_pictograph_that_is_newer_than_the_tables_keeps_its_joiner() -> None:
     assert visible("\U0001fae9\u200d\U0001f33e") == "\U0001fae9\u200d\U0001f33e"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("\uff23\uff21\uff34", "cat"),
+        ("\uff76\uff9e\uff97\uff7d", "\u30ac\u30e9\u30b9"),
+        ("cat\u2019s eye", "cat's eye"),
+        ("x\u2011ray", "X-ray"),
+        ("\u0643\u0640\u0644\u0628", "\u0643\u0644\u0628"),
+        ("\u1780\u200b\u1781", "\u1780\u1781"),
+    ],
+)
+def test_b11_widths_and_what_word_processors_write_make_no_other_name(one: str, other: str) -> None:
+    """B11, siblings: a Japanese keyboard, an apostrophe of Word, a longer Arabic letter, a parted Khmer word."""
+    assert same_name(one) == same_name(other)
+
+
+@pytest.mark.parametrize("word", ["\u1780\u17b6\u200b\u1781", "\u0e01\u0e33\u200b\u0e02", "\u1000\u200b\u1001"])
+def test_b13_what_parts_words_without_spaces_stays(word: str) -> None:
+    """B13, sibling: a Khmer keyboard writes U+200B for its space bar."""
+    assert visible(word) == check_name(word) == word
+    assert visible(f"{word}\u200b cat\u200b") == f"{word} cat"
