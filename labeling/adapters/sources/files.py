@@ -209,6 +209,8 @@ def _kind(files: Any, path: str) -> str | None:
 
 
 def _start(files: Any, path: str, size: int) -> bytes:
+    if isinstance(files, LocalFileSystem) and files.info(path)["type"] == "other":
+        raise BadAddress("This is a pipe, a socket or a device, and no file.")  # a pipe would be waited for, for ever
     with files.open(path, "rb") as file:
         start: bytes = file.read(size)
         whole: int | None = getattr(file, "size", None)

@@ -382,6 +382,18 @@ def test_b67_links_in_a_circle_and_links_to_nothing_are_counted(world: World) ->
     assert result.found == 1 and result.ignored == {"links and special files": 7}
 
 
+def test_b67_a_pipe_that_a_manifest_names_is_named_and_not_waited_for(world: World) -> None:
+    write(world.photos / "a.png", picture(1))
+    os.mkfifo(world.photos / "pipe.png")
+    (world.photos / "m.csv").write_text("image\npipe.png\na.png\n")
+    world.ingesting.path(world.project, str(world.photos / "m.csv"))
+
+    world.fetch()
+
+    assert world.count(ImageRow) == 1
+    assert [reason for reason in listed(world, "fetch").values() if "a pipe" in reason]
+
+
 def test_what_systems_hide_in_folders_is_left_alone_and_counted(world: World) -> None:
     write(world.photos / "a.png", picture(1))
     for number, name in enumerate(
