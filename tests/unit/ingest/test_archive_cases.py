@@ -35,9 +35,9 @@ def zipped(*members: tuple[str | bytes, bytes], flag: bool = True, **fields: int
     return io.BytesIO(content)
 
 
-def tarred(*members: tuple[str, bytes]) -> io.BytesIO:
+def tarred(*members: tuple[str, bytes], mode: str = "w:gz") -> io.BytesIO:
     file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w:gz") as archive:
+    with tarfile.open(fileobj=file, mode=mode) as archive:  # type: ignore[call-overload]
         for name, data in members:
             info = tarfile.TarInfo(name)
             info.size = len(data)
