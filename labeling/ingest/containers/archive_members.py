@@ -204,7 +204,7 @@ def _tar(unpacked: Readable, budget: _Budget) -> Iterator[Entry]:
             else:
                 yield Entry(name)
             archive.members = []  # else it keeps every header, and each is needed only once
-        if goes_on(archive.fileobj):  # type: ignore[arg-type]  # the stream that `r|` makes of ours
+        if goes_on(archive.fileobj):
             yield Entry(
                 _REST, reason="More stands after the end of this archive. Take the archives apart, or make one."
             )
