@@ -92,6 +92,14 @@ _REFUSED = (
     (b"OggS", "an Ogg file"),
     (b"ID3", "a sound file"),
     (b"fLaC", "a sound file"),
+    (b"\x89PNG\n", "a PNG that was copied as text, with other line ends"),
+    (b"\x89PNG\r\r", "a PNG that was copied as text, with other line ends"),
+    (b"\xef\xbf\xbd", "a file that was saved as text, which lost its bytes"),
+    (b"\xc3\xbf\xc3\x98\xc3\xbf", "a JPEG that was saved as text"),
+    (b"\xc2\x89PNG", "a PNG that was saved as text"),
+    (b"data:image/", "an image written as text (base64)"),
+    (b"/9j/", "an image written as text (base64)"),
+    (b"iVBORw0KGgo", "an image written as text (base64)"),
     (b"version https://git-lfs", "a pointer of Git LFS, not the file itself"),
 )
 _TARGA = (b"\0\0\2\0\0\0", b"\0\0\x0a\0\0\0")

@@ -48,6 +48,10 @@ NAMED = {
     "JSON": b'{"image": 1}',
     "web page": b"<html><img src='data:" + KINDS["baseline"],
     "Git LFS": b"version https://git-lfs.github.com/spec/v1\n",
+    "copied as text": b"\x89PNG\n\x1a\n" + b"\0" * 30,
+    "lost its bytes": "\ufffd\ufffd\ufffd\ufffd\0\x10JFIF".encode(),
+    "saved as text": KINDS["baseline"].decode("latin-1").encode(),
+    "base64": b"data:image/png;base64,iVBORw0KGgo",
     "BMP": b"BMnonsense that is no bitmap at all",
 }
 
