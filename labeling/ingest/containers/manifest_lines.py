@@ -40,7 +40,7 @@ _NO_TEXT = {
 }
 _SEPARATOR = re.compile(r"\"?sep=(.)\"?\1*")
 _OPEN_HEAD = "A quote opens in the line that names the columns, and is not closed in it. Close it; a name has one line."
-_FORMULA = re.compile(r'="([^"]*)"')
+_FORMULA = re.compile(r'\A="([^"]*)"\Z')
 """How programs write a text for Excel that it would take for a number."""
 _INDEX = re.compile(r"(|Unnamed: \d+(\.\d+)?)")
 """What the column of row numbers is called that pandas and spreadsheets write."""
@@ -161,10 +161,19 @@ def _csv(lines: Iterator[Line]) -> Iterator[Record]:
         return _names_an_image(values[image]) or (image < len(opened) and _is_alike(values, image, opened[image]))
 
     for number, values in csv_records(lines, delimiter, len(names), is_record):
-        reason = values if isinstance(values, str) else _unusable(delimiter.join(values))
-        record = reason or _by_name(names, unnamed, [_FORMULA.sub(r"\1", value) for value in values])
+        record = values if isinstance(values, str) else _from_values(names, unnamed, values, delimiter)
         if record is not None:
             yield number, record
+
+
+def _from_values(
+    names: list[str], unnamed: list[int], values: list[str], delimiter: str
+) -> dict[str, Any] | str | None:
+    line = delimiter.join(values)
+    if reason := _unusable(line):
+        return reason
+    plain = [_FORMULA.sub(r"\1", value) for value in values] if '="' in line else values
+    return _by_name(names, unnamed, plain)
 
 
 def _head(lines: Iterator[Line]) -> tuple[int, str, str | None]:

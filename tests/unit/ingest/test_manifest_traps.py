@@ -127,3 +127,12 @@ def test_b08_a_label_that_is_written_otherwise_is_no_contradiction() -> None:
     items, bad = read("image,label\na.png,K\u00e4fer\na.png,KA\u0308FER\n")
 
     assert len(items) == 2 and bad == {}
+
+
+@pytest.mark.parametrize("text", ['<img alt="cat">', 'a="b"', '="a" or ="b"', '="a', '"=""a"" b"'])
+def test_b10_what_only_holds_such_a_sign_stays_as_it_is(text: str) -> None:
+    written = f'"{text.replace(chr(34), chr(34) * 2)}"'
+
+    items, bad = read(f"image,text\na.png,{written}\n")
+
+    assert [item.text for item in items] == [text] and bad == {}
