@@ -160,7 +160,8 @@ def _csv(lines: Iterator[Line]) -> Iterator[Record]:
             return False
         return _names_an_image(values[image]) or (image < len(opened) and _is_alike(values, image, opened[image]))
 
-    for number, values in csv_records(lines, delimiter, len(names), is_record):
+    short = [at for at, name in enumerate(names) if name in OURS and name != "text"]
+    for number, values in csv_records(lines, delimiter, len(names), is_record, short):
         record = values if isinstance(values, str) else _from_values(names, unnamed, values, delimiter)
         if record is not None:
             yield number, record

@@ -136,3 +136,11 @@ def test_b10_what_only_holds_such_a_sign_stays_as_it_is(text: str) -> None:
     items, bad = read(f"image,text\na.png,{written}\n")
 
     assert [item.text for item in items] == [text] and bad == {}
+
+
+@pytest.mark.parametrize("lines", ['"a,x,cat\nb,y",dog\n', 'a,x,"cat\nb,y,dog"\n'])
+def test_b04_a_quote_that_opens_in_a_column_of_one_line_swallows_none(lines: str) -> None:
+    """A path or a label never has two lines, so that it was never closed whatever its lines look like."""
+    _, bad = read(f"image,text,label\n{lines}c,z,cat\n")
+
+    assert 2 in bad and "quote" in bad[2]
