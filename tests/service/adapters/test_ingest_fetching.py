@@ -13,7 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from labeling.adapters.sources.fetching import Fetcher, check_address, is_public
+from labeling.adapters.sources.addresses import check_address, is_public
+from labeling.adapters.sources.fetching import Fetcher
 from labeling.errors import BadAddress, HardcaseError, Unavailable
 
 
