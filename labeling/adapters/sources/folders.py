@@ -27,12 +27,10 @@ from labeling.ingest.containers.file_names import (
     printable,
     stem_of,
 )
-from labeling.ingest.text import text_of
+from labeling.ingest.text import MAX_TEXT_BYTES, text_of
 from labeling.normal_form import clean_name
 
 __all__ = ["FoundFile", "Unread", "find_images"]
-
-_MAX_TEXT_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +190,7 @@ class _Walk:
         if name is None:
             return None
         try:
-            data = start_of(self.files, _join(place.path, name), _MAX_TEXT_BYTES)
-            return text_of(data, cut=len(data) == _MAX_TEXT_BYTES)
+            return text_of(start_of(self.files, _join(place.path, name), MAX_TEXT_BYTES + 1))
         except Invalid as error:
             self.leave(f"{place.reference}/{name}", f"{place.reference}/{name}", error.message)
             return None
