@@ -31,10 +31,12 @@ __all__ = ["Decoded", "decode", "encode_shown"]
 _PLUGINS = (AvifImagePlugin, TiffImagePlugin, WebPImagePlugin)
 """Importing them is what makes Pillow know these formats."""
 _BROKEN = (
-    *(OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, EOFError, OverflowError, AttributeError),
-    *(struct.error, zlib.error, MemoryError, ZeroDivisionError, RuntimeError, NotImplementedError),
+    *(OSError, SyntaxError, ValueError, IndexError, EOFError, OverflowError, ZeroDivisionError, RuntimeError),
+    *(struct.error, zlib.error),
 )
-"""What Pillow raises for bytes that are cut off or broken."""
+"""What comes of bytes that are cut off or broken. A TypeError, a KeyError and the like would be mistakes of ours."""
+_OF_PILLOW = (*_BROKEN, TypeError, KeyError, AttributeError)
+"""The same where nothing but Pillow is called: it does not expect every broken header either."""
 _CUT = "The image is cut off or broken. Export it again from where it came."
 _ORIENTATION = 0x0112
 JPEG_QUALITY = 92
@@ -119,7 +121,7 @@ def _tiff(layout: Layout) -> Image.Image:
         return to_rgb(_upright(image), tiff.piece(PROFILE))
     try:
         opened = Image.open(io.BytesIO(layout.data), formats=["TIFF"])
-    except _BROKEN as error:
+    except _OF_PILLOW as error:
         raise BadImage(f"This is a kind of TIFF that is not taken, or a broken one ({what_it_is(tiff)}).") from error
     with opened as image:
         image.load()
@@ -173,7 +175,7 @@ def _open(data: bytes, image_format: str) -> ImageFile.ImageFile:
         return Image.open(io.BytesIO(data), formats=[image_format])
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BadImage("The image has more pixels than are taken. Make it smaller.") from error
-    except _BROKEN as error:
+    except _OF_PILLOW as error:
         if image_format == "BMP":
             raise BadImage(bmp_is_not_taken(data)) from error
         raise BadImage(f"This {image_format} is broken, or of a kind that is not taken. Save it as PNG.") from error
@@ -182,5 +184,5 @@ def _open(data: bytes, image_format: str) -> ImageFile.ImageFile:
 def _upright(image: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(image)
-    except _BROKEN:  # broken metadata is no reason to lose the pixels
+    except _OF_PILLOW:  # broken metadata is no reason to lose the pixels
         return image
