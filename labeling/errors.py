@@ -25,7 +25,11 @@ The message is written for the user and says what to do next; facts travel as at
 
 from __future__ import annotations
 
+import errno
+
 __all__ = [
+    "NO_ROOM",
+    "SPENT",
     "BacklogFull",
     "BadAddress",
     "BadArchive",
@@ -46,6 +50,11 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
 ]
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What a system says when no room is left to write: a disk, a quota, the largest file that is allowed."""
+SPENT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOBUFS})
+"""What a machine says when it has no more of something: no fault of what was asked for."""
 
 
 class HardcaseError(Exception):
