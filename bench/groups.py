@@ -151,7 +151,7 @@ def _by_the_old_rule(pictures: Pictures, home: Path) -> NDArray[np.int64]:
 
 
 def _costs(sizes: Sequence[int]) -> list[Line]:
-    """Processor time of searching 256 new images in pools of these sizes, of which the newest 128 are not sorted yet."""
+    """Processor time of searching 256 new images in pools of these sizes; the newest 128 are not sorted yet."""
     rng, index, lines = np.random.default_rng(0), TwinIndex(), []
     for size in sizes:
         while len(index) < size - NEWEST:
