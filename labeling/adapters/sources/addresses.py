@@ -11,9 +11,10 @@ from urllib.parse import SplitResult, urlsplit
 
 from labeling.errors import BadAddress
 
-__all__ = ["check_address", "is_plain_address", "is_public", "place_of"]
+__all__ = ["UNREADABLE", "check_address", "is_plain_address", "is_public", "place_of"]
 
 MAX_ADDRESS = 2_048
+UNREADABLE = "This is not a web address that can be read. Open it in a browser and copy it from there."
 _ODD = re.compile(r"[\x00-\x20\x7f\\]")
 _PLAIN = re.compile(r"https?://[A-Za-z0-9.-]{1,253}/[!-\[\]-~]*")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
@@ -67,11 +68,11 @@ def check_address(url: str) -> SplitResult:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise BadAddress("This is not a web address that can be read.") from error
+        raise BadAddress(UNREADABLE) from error
     if len(url) > MAX_ADDRESS or _ODD.search(url) or parts.scheme not in ("http", "https") or not parts.hostname:
         raise BadAddress("Only http and https addresses of up to 2,048 plain characters are fetched.")
     if "@" in parts.netloc or port == 0:
-        raise BadAddress("Addresses with a user name or password in them are not fetched.")
+        raise BadAddress("Addresses with a user name or password in them are not fetched. Fetch the image by hand.")
     return parts
 
 

@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import SplitResult, quote, urljoin
 
-from labeling.adapters.sources.addresses import check_address, is_public
-from labeling.errors import BadAddress, Unavailable
+from labeling.adapters.sources.addresses import UNREADABLE, check_address, is_public
+from labeling.errors import SPENT, BadAddress, Unavailable
 
 __all__ = ["Fetched", "Fetcher", "resolve_name"]
 
@@ -26,6 +26,8 @@ MAX_REDIRECTS = 3
 _CHUNK = 64 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HEADERS = {"User-Agent": "hardcase", "Accept": "image/*", "Connection": "close"}
+_PASSES = SPENT | {socket.EAI_AGAIN, socket.EAI_MEMORY}
+"""What a system says that cannot look up a name now; anything else is about the name."""
 _LEFT_ALONE = "%/:=&?~+!$,;'@()*[]|"
 Resolver = Callable[[str, int], list[str]]
 """From a host name and a port to its addresses; raises `socket.gaierror`."""
@@ -105,7 +107,9 @@ class Fetcher:
         try:
             data = unpacking.decompress(body, self.max_bytes + 1)
         except zlib.error as error:
-            raise BadAddress(f"{_shown(parts)} sends an image whose compression is broken.") from error
+            raise BadAddress(
+                f"{_shown(parts)} sends an image whose compression is broken. Fetch it by hand."
+            ) from error
         if len(data) > self.max_bytes:
             raise BadAddress(f"{_shown(parts)} unpacks to over {self.max_bytes:,} bytes. Make the image smaller.")
         if not unpacking.eof:
@@ -145,12 +149,9 @@ class Fetcher:
     def _judged(self, host: str, port: int, parts: SplitResult) -> list[str]:
         try:
             addresses = self.resolve(host, port)
-        except socket.gaierror as error:
-            if error.errno == socket.EAI_AGAIN:
-                raise Unavailable(_words(parts)) from error
-            raise BadAddress(_words(parts)) from error
         except (OSError, UnicodeError) as error:
-            raise BadAddress(_words(parts)) from error
+            passes = isinstance(error, OSError) and error.errno in _PASSES
+            raise (Unavailable if passes else BadAddress)(_words(parts)) from error
         if not addresses or not (self.allow_private or all(is_public(address) for address in addresses)):
             raise BadAddress(_words(parts))
         return addresses
@@ -160,7 +161,7 @@ def _host(parts: SplitResult) -> str:
     try:
         return str(parts.hostname).encode("idna").decode("ascii")
     except UnicodeError as error:
-        raise BadAddress("This is not a web address that can be read.") from error
+        raise BadAddress(UNREADABLE) from error
 
 
 def _connect(addresses: list[str], port: int, timeout_s: float) -> socket.socket:
