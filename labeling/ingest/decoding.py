@@ -19,6 +19,7 @@ from labeling.errors import BadImage
 from labeling.ingest.colours import to_rgb
 from labeling.ingest.formats import png_samples, tiff_samples
 from labeling.ingest.formats.animations import bmp_is_not_taken, webp_alone
+from labeling.ingest.formats.broken import cut_off
 from labeling.ingest.formats.dicom import open_dicom
 from labeling.ingest.formats.heif import open_heic
 from labeling.ingest.formats.jpeg import Jpeg, with_end
@@ -37,7 +38,6 @@ _BROKEN = (
 """What comes of bytes that are cut off or broken. A TypeError, a KeyError and the like would be mistakes of ours."""
 _OF_PILLOW = (*_BROKEN, TypeError, KeyError, AttributeError)
 """The same where nothing but Pillow is called: it does not expect every broken header either."""
-_CUT = "The image is cut off or broken. Export it again from where it came."
 _ORIENTATION = 0x0112
 JPEG_QUALITY = 92
 
@@ -64,7 +64,7 @@ def decode(data: bytes, limits: Limits) -> Decoded:
     except MemoryError as error:
         raise BadImage("Decoding this image takes more memory than is given. Make it smaller.") from error
     except _BROKEN as error:
-        raise BadImage(_CUT) from error
+        raise cut_off() from error
     pixels.info = {}  # what a file says beside its pixels (comments, profiles, places) ends here
     return Decoded(layout.header.format, pixels)
 
@@ -101,7 +101,7 @@ def _refuse_missing_pixels(content: bytes) -> None:
         with _open(other, "JPEG") as image:
             pixels = image.tobytes()
         if first is not None and pixels != first:
-            raise BadImage(_CUT)
+            raise cut_off()
         first = pixels
 
 
