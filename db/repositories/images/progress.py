@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories.images.images import FETCH
+from db.repositories.images.images import FETCH, is_quarantined
 from db.rows import count
 from db.tables import FailureRow, FetchRow, ImageRow, RegistrationGoneRow, RegistrationRow
 from labeling.types import ProjectId
@@ -33,8 +33,7 @@ def arriving(session: Session, project_id: ProjectId) -> int:
 def fetching(session: Session, project_id: ProjectId) -> Fetching:
     of_project = RegistrationRow.project_id == project_id
     fetched = sa.exists().where(FetchRow.registration_id == RegistrationRow.id)
-    in_quarantine = FailureRow.project_id == project_id, FailureRow.step == FETCH, FailureRow.count > 0
-    failed = count(session, FailureRow, *in_quarantine)
+    failed = count(session, FailureRow, is_quarantined(project_id))
     return Fetching(
         count(session, RegistrationRow, of_project), count(session, RegistrationRow, of_project, fetched), failed
     )

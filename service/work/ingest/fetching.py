@@ -34,7 +34,7 @@ LARGE_PIXELS = 10_000_000
 """From here on images are decoded one at a time, so that memory is bounded by the largest and not by the batch."""
 BYTES_IN_WORK = 50 * 2**20
 """Of all files that are read and not yet decoded; one file alone may have more."""
-WITH_NAMES = {"DICOM"}
+WITH_NAMES = frozenset({"DICOM"})
 """Formats that hold the names of patients: of these no original is ever kept."""
 
 
