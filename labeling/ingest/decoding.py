@@ -122,7 +122,9 @@ def _tiff(layout: Layout) -> Image.Image:
     try:
         opened = Image.open(io.BytesIO(layout.data), formats=["TIFF"])
     except _OF_PILLOW as error:
-        raise BadImage(f"This is a kind of TIFF that is not taken, or a broken one ({what_it_is(tiff)}).") from error
+        raise BadImage(
+            f"This is a kind of TIFF that is not taken, or a broken one ({what_it_is(tiff)}). Save it as PNG."
+        ) from error
     with opened as image:
         image.load()
         colours = tiff.numbers(COLOUR_MAP)

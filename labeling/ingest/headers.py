@@ -81,7 +81,9 @@ def layout_of(data: bytes, limits: Limits) -> Layout:
     if not header.width or not header.height:
         raise broken(header.format)
     if header.frames > limits.max_frames:
-        raise BadImage(f"The animation has {header.frames:,} frames; at most {limits.max_frames:,} are taken.")
+        raise BadImage(
+            f"The animation has {header.frames:,} frames; at most {limits.max_frames:,} are taken. Save one alone."
+        )
     if header.width * header.height > limits.max_pixels or max(header.width, header.height) > limits.max_side:
         raise BadImage(
             f"The image says it is {header.width:,} x {header.height:,} pixels; at most {limits.max_pixels:,} pixels "

@@ -213,4 +213,4 @@ def _unpacked(file: BinaryIO, start: bytes) -> _Readable:
         return lzma.LZMAFile(file)
     if start[257:262] == b"ustar" or not start.strip(b"\0"):
         return file
-    raise BadArchive("This is neither a ZIP nor a TAR archive.")
+    raise BadArchive("This is neither a ZIP nor a TAR archive. Pack the images as one of these.")
