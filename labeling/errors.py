@@ -49,6 +49,7 @@ __all__ = [
     "StorageFull",
     "Unauthenticated",
     "Unavailable",
+    "not_written",
 ]
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -139,3 +140,14 @@ class BacklogFull(Unavailable):
 
 class StorageFull(Unavailable):
     """There is no room left to write. Free some space; nothing acknowledged was lost."""
+
+
+def not_written(place: object, error: OSError, way_out: str) -> HardcaseError:
+    """What to say of a place that could not be written: StorageFull where no room is left, else Invalid.
+
+    >>> not_written("/srv/out", OSError(errno.EACCES, "Permission denied"), "Name another.").message
+    '/srv/out cannot be written (Permission denied). Name another.'
+    """
+    if error.errno in NO_ROOM:
+        return StorageFull(f"There is no room to write {place}. Free some space and try again.")
+    return Invalid(f"{place} cannot be written ({error.strerror}). {way_out}")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from labeling.errors import NO_ROOM, Conflict, Invalid, StorageFull
+from labeling.errors import Conflict, not_written
 
 
 @contextmanager
@@ -54,6 +54,4 @@ def explained(to: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in NO_ROOM:
-            raise StorageFull(f"There is no room to write {to}. Free some space and try again.") from error
-        raise Invalid(f"{to} cannot be written ({error.strerror}). Name a place that can be.") from error
+        raise not_written(to, error, "Name a place that can be.") from error

@@ -25,7 +25,7 @@ from db.repositories.queries import examples
 from db.session import reading, transaction
 from db.views import exports
 from db.views.exports import LabelFact
-from labeling.errors import NO_ROOM, BadArtifact, Conflict, Invalid, StorageFull
+from labeling.errors import BadArtifact, Conflict, Invalid, not_written
 from labeling.project import Project
 from labeling.review.label_sets import Comparison, Entry, compare, entry_of, line_of, state_hash
 from labeling.types import ProjectId
@@ -161,9 +161,7 @@ def _staged(place: Path) -> Iterator[Path]:
         place.parent.mkdir(parents=True, exist_ok=True)
         yield staged
     except OSError as error:
-        if error.errno in NO_ROOM:
-            raise StorageFull(f"There is no room to write {place}. Free some space and try again.") from error
-        raise Invalid(f"{place} cannot be written ({error.strerror}). Give this user write access to it.") from error
+        raise not_written(place, error, "Give this user write access to it.") from error
     finally:
         if staged.exists():
             staged.unlink()

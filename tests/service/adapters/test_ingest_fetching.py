@@ -224,7 +224,7 @@ def test_one_private_address_among_public_ones_is_enough_to_refuse() -> None:
         (OSError(errno.EMFILE, "no"), Unavailable),
     ],
 )
-def test_an_unknown_name_is_final_and_one_that_cannot_be_looked_up_now_is_not(
+def test_an_unknown_name_is_final_and_one_that_cannot_be_resolved_now_is_not(
     error: OSError, kind: type[HardcaseError]
 ) -> None:
     def fails(*_: object) -> list[str]:
