@@ -13,14 +13,12 @@ from typing import Any
 from fsspec.implementations.local import LocalFileSystem
 
 from labeling.adapters.storage.storage_faults import explained
-from labeling.errors import BadAddress, Unavailable
+from labeling.errors import SPENT, BadAddress, Unavailable
 
 __all__ = ["asked", "cause_of", "names_nothing", "one_of"]
 
 _NO_NAME = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL})
 """What a folder of this machine says to a name that nothing has, or that nothing can have."""
-_SPENT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOBUFS})
-"""What this machine says when it has no more of something: no fault of the file that was asked for."""
 
 
 @contextmanager
@@ -57,7 +55,7 @@ def _of_this_alone(files: Any, error: OSError) -> bool:
     """A store elsewhere that fails has failed for all; on this machine every folder may be a disk of its own."""
     if isinstance(error, PermissionError) or names_nothing(error):
         return True
-    return isinstance(files, LocalFileSystem) and error.errno not in _SPENT
+    return isinstance(files, LocalFileSystem) and error.errno not in SPENT
 
 
 def _why_not(error: OSError) -> str:

@@ -14,16 +14,16 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from labeling.errors import BadArchive
 from labeling.ingest.containers.archive_bytes import Readable, directory_bytes, goes_on, unpacked
 from labeling.ingest.containers.member_names import UTF8_FLAG, member_name, name_in_zip
 
-__all__ = ["ArchiveLimits", "Entry", "entries", "explained"]
+__all__ = ["ArchiveLimits", "Entry", "entries"]
 
+T = TypeVar("T")
 _CHUNK = 1 << 20
 _READ = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 _METHODS = {
@@ -100,7 +100,11 @@ def _read(source: Readable, name: str) -> bytes:
 
 
 def entries(file: BinaryIO, limits: ArchiveLimits) -> Iterator[Entry]:
-    """The members of an archive in its order; BadArchive over a limit. Read within `explained`."""
+    """The members of an archive in its order; BadArchive, here or in a stream, for a broken one or over a limit."""
+    return _explained(_entries(file, limits))
+
+
+def _entries(file: BinaryIO, limits: ArchiveLimits) -> Iterator[Entry]:
     packed = file.seek(0, io.SEEK_END)
     file.seek(0)
     start = file.read(512)
@@ -112,11 +116,10 @@ def entries(file: BinaryIO, limits: ArchiveLimits) -> Iterator[Entry]:
         yield from _tar(unpacked(file, start), budget)
 
 
-@contextmanager
-def explained() -> Iterator[None]:
-    """Turn what the libraries raise for broken archives into BadArchive, with what to do."""
+def _explained(read: Iterator[T]) -> Iterator[T]:
+    """The same; what the libraries raise for broken archives becomes BadArchive, what its reader raises does not."""
     try:
-        yield
+        yield from read
     except UnicodeDecodeError as error:
         raise BadArchive(
             f"The archive says that its names are UTF-8, and one is not ({error.object[:100]!r}). Make it again, as an "
@@ -144,7 +147,7 @@ def _zip(file: BinaryIO, budget: _Budget, limits: ArchiveLimits) -> Iterator[Ent
             else:
                 _take_local_name(file, info)
                 with archive.open(info) as source:
-                    yield Entry(name, budget.chunks(source, name, count=True))
+                    yield Entry(name, _explained(budget.chunks(source, name, count=True)))
 
 
 def _lost_before(file: BinaryIO, members: list[zipfile.ZipInfo]) -> Iterator[Entry]:
@@ -196,7 +199,7 @@ def _tar(unpacked: Readable, budget: _Budget) -> Iterator[Entry]:
             name = member_name(info.name)
             source = archive.extractfile(info) if info.isreg() and not info.issparse() else None
             if source is not None:
-                yield Entry(name, budget.chunks(source, name, count=False))
+                yield Entry(name, _explained(budget.chunks(source, name, count=False)))
             elif info.isreg():
                 yield Entry(
                     name, reason="This member is stored as a sparse file. Make the archive again without --sparse."

@@ -12,11 +12,13 @@ from importlib.util import find_spec
 from PIL import Image
 
 from labeling.errors import BadImage
+from labeling.ingest.formats.broken import broken
 from labeling.ingest.formats.primaries import profile_by_code
 
 __all__ = ["colours_by_code", "open_heic", "read_heif"]
 
 _MISSING = "This is a HEIC image. `pip install 'hardcase[heif]'` makes it readable, or convert it to JPEG."
+_NO_SIZE = "it does not say how large it is"
 _FULL_BOX = {b"meta": 4}
 _PATH = (b"meta", b"iprp", b"ipco")
 
@@ -37,7 +39,7 @@ def read_heif(data: bytes, image_format: str) -> tuple[int, int]:
         if box == b"ispe" and to - at >= 12
     ]
     if not sizes:
-        raise BadImage(f"This {image_format} is broken: it does not say how large it is.")
+        raise broken(image_format, _NO_SIZE)
     return max(sizes, key=lambda size: size[0] * size[1])
 
 
