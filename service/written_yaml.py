@@ -78,7 +78,7 @@ def read_yaml(text: str) -> Written:
         written: a number in base 8 or 60, a date that does not exist, an item within an item.
     """
     try:
-        loader = yaml.SafeLoader(text.translate(_LINE_SIGNS))
+        loader = yaml.SafeLoader(_without_tabs(text).translate(_LINE_SIGNS))
     except yaml.reader.ReaderError as error:
         line, sign = text.count("\n", 0, error.position) + 1, f"U+{ord(text[error.position]):04X}"
         raise Invalid(f"Line {line}: YAML takes no {sign}. Take it out, or write it as an escape in quotes.") from error
@@ -92,6 +92,17 @@ def read_yaml(text: str) -> Written:
         raise Invalid(f"This is not valid YAML: {str(error)[:500]}") from error
     finally:
         loader.dispose()
+
+
+def _without_tabs(text: str) -> str:
+    """JSON may be indented by tabs, and holds none in its texts; a space in their place keeps every line and column."""
+    if "\t" not in text:
+        return text
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return text.replace("\t", " ")
 
 
 def _no_yaml(error: yaml.MarkedYAMLError) -> str:

@@ -26,16 +26,20 @@ def classes(text: str) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize(
-    ("text", "names"),
+    "text",
     [
-        ("name: x\nlabels:\n  - a very long name of a class that\n    goes on in the next line\n  - dog\n", ""),
-        ("name: x\nlabels: [a very long name of a class that\n  goes on in the next line, dog]\n", ""),
-        ('name: x\nlabels:\n  - "a very long name of a class that\n    goes on in the next line"\n  - dog\n', ""),
+        "name: x\nlabels:\n  - a very long name of a class that\n    goes on in the next line\n  - dog\n",
+        "name: x\nlabels: [a very long name of a class that\n  goes on in the next line, dog]\n",
+        'name: x\nlabels:\n  - "a very long name of a class that\n    goes on in the next line"\n  - dog\n',
     ],
 )
-def test_a_text_that_goes_on_in_the_next_line_is_one_text(text: str, names: str) -> None:
+def test_a_text_that_goes_on_in_the_next_line_is_one_text(text: str) -> None:
     """This is how programs write long texts."""
     assert classes(text) == ("a very long name of a class that goes on in the next line", "dog")
+
+
+def test_json_may_be_indented_by_tabs() -> None:
+    assert classes(json.dumps({"name": "x", "labels": ["cat", "dog"]}, indent="\t")) == ("cat", "dog")
 
 
 def test_prompts_and_guidelines_may_have_several_lines() -> None:
