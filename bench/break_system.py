@@ -1,6 +1,7 @@
 """A whole `hardcase up` on a small home, without Label Studio, that takes uploads and whose processes can be ended.
 
-In: nothing. Out: a running system; leaving the `with` block ends everything that it started.
+In: nothing. Out: a running system; leaving the `with` block ends everything that it started. Its clock can be moved:
+then libfaketime stands before the C library in all of its processes, and reads from a file what time it is.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
@@ -29,8 +31,9 @@ from db.session import make_engine, reading
 from db.tables import ImageRow, PrelabelRow
 from service.settings import load_settings
 
-PROJECT = "name: broken\nlabels: [cat, dog]\npolicy: {engine: scripted}\n"
+PROJECT = "name: broken\nlabels: [cat, dog]\npolicy: {engine: scripted, source_every_s: 3600}\n"
 SWEEP_EVERY_S = 2
+CLOCK = "clock"
 HEALED_WITHIN_S = 180.0
 """The longest pause of anything that tries again, twice, on a loaded machine."""
 
@@ -40,14 +43,29 @@ class System:
     """A running hardcase, and the uploads that it has acknowledged."""
 
     home: Path
-    up: subprocess.Popen[bytes]
+    up: subprocess.Popen[bytes] | None
     client: httpx.Client
     database: sa.Engine
+    environment: dict[str, str]
+    admin: str
     acknowledged: set[str] = field(default_factory=set)
+
+    def key(self, name: str, role: str, *words: str) -> str:
+        """Make a key on the command line, whose clock is right."""
+        return _key_in(_type(self.environment, "key", "create", name, "--role", role, *words, "--json"))
+
+    def watch(self, folder: Path) -> None:
+        """Make a folder a source of the project."""
+        _type(self.environment, "ingest", "broken", str(folder), "--watch")
+
+    def set_clock(self, seconds: int) -> None:
+        """Move the clock of all processes by so many seconds from what it truly is."""
+        (self.home / CLOCK).write_text(f"{seconds:+d}")
+        time.sleep(2.0)  # each of them reads it once a second
 
     def upload(self, count: int = 1) -> int:
         """Upload so many new images in one request; the answer's status, 0 if there was none."""
-        files = [_picture() for _ in range(count)]
+        files = [picture() for _ in range(count)]
         names = [sha256(one).hexdigest() for one in files]
         sent = [("files", (f"{name}.png", data, "image/png")) for name, data in zip(names, files, strict=True)]
         try:
@@ -60,6 +78,7 @@ class System:
 
     def process(self, module: str) -> psutil.Process | None:
         """The process of the tree that runs this module now."""
+        assert self.up is not None
         for child in psutil.Process(self.up.pid).children():
             try:
                 if module in child.cmdline():
@@ -88,8 +107,21 @@ class System:
 
 
 @contextmanager
-def running() -> Iterator[System]:
-    """A home with one project, and `hardcase up` on it."""
+def running(*, movable_clock: bool = False) -> Iterator[System]:
+    """A home with one project, and `hardcase up` on it; `set_clock` works if its clock is movable."""
+    with prepared() as system, (system.home / "up.log").open("wb") as log:
+        environment = system.environment | (_movable(system.home / CLOCK) if movable_clock else {})
+        command = [sys.executable, "-m", "service.cli", "up"]
+        system.up = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+        try:
+            yield system
+        finally:
+            stop(system.up)
+
+
+@contextmanager
+def prepared() -> Iterator[System]:
+    """A home with one project, where nothing runs yet."""
     with ExitStack() as ending:
         home = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="break-"))) / "home"
         environment = {
@@ -103,17 +135,26 @@ def running() -> Iterator[System]:
         _type(environment, "init")
         (home / "broken.yaml").write_text(PROJECT)
         _type(environment, "project", "create", str(home / "broken.yaml"))
-        key = _type(environment, "key", "create", "break", "--role", "admin", "--json")
-        command = [sys.executable, "-m", "service.cli", "up"]
-        with (home / "up.log").open("wb") as log:
-            up = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-        ending.callback(_stop, up)
-        settings = load_settings(home=home)
-        database = make_engine(settings.database)
+        key = _key_in(_type(environment, "key", "create", "break", "--role", "admin", "--json"))
+        database = make_engine(load_settings(home=home).database)
         ending.callback(database.dispose)
         address = f"http://127.0.0.1:{environment['HARDCASE_PORT']}"
-        client = httpx.Client(base_url=address, headers={"Authorization": f"Bearer {_key_in(key)}"}, timeout=10)
-        yield System(home, up, ending.enter_context(client), database)
+        client = httpx.Client(base_url=address, headers={"Authorization": f"Bearer {key}"}, timeout=10)
+        yield System(home, None, ending.enter_context(client), database, environment, key)
+
+
+def _movable(clock: Path) -> dict[str, str]:
+    """What puts libfaketime before the C library, with a clock that is right for now."""
+    found = find_spec("libfaketime")
+    if found is None or found.origin is None:
+        raise RuntimeError("A clock can be moved with the package libfaketime only: pip install '.[dev]'.")
+    clock.write_text("+0")
+    return {
+        "LD_PRELOAD": str(Path(found.origin).parent / "vendor/libfaketime/src/libfaketime.so.1"),
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_CACHE_DURATION": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",  # nobody can set that one
+    }
 
 
 def _type(environment: dict[str, str], *words: str) -> str:
@@ -128,7 +169,8 @@ def _key_in(said: str) -> str:
     return next(word for word in said.replace('"', " ").split() if word.startswith("hck_"))
 
 
-def _stop(up: subprocess.Popen[bytes]) -> None:
+def stop(up: subprocess.Popen[bytes]) -> None:
+    """SIGTERM, and SIGKILL to what does not end by it."""
     up.terminate()
     try:
         up.wait(timeout=30)
@@ -137,7 +179,7 @@ def _stop(up: subprocess.Popen[bytes]) -> None:
         up.wait()
 
 
-def _picture() -> bytes:
+def picture() -> bytes:
     """A picture that nobody has had before."""
     rng = np.random.default_rng(secrets.randbits(63))
     out = io.BytesIO()

@@ -18,6 +18,7 @@ HardcaseError
     ├── EndpointUnavailable   a model's endpoint refused for now (429, 5xx), or is not called for a while
     │   └── EndpointSilent    it was sent a question and no answer came: it may have been paid for
     ├── BacklogFull     too much was registered that the worker has not fetched yet
+    ├── TooOften        somebody asked too often within a minute
     └── StorageFull     no room left to write
 
 The message is written for the user and says what to do next; facts travel as attributes.
@@ -47,6 +48,7 @@ __all__ = [
     "NothingToLearnFrom",
     "OverBudget",
     "StorageFull",
+    "TooOften",
     "Unauthenticated",
     "Unavailable",
     "not_written",
@@ -136,6 +138,14 @@ class EndpointSilent(EndpointUnavailable):
 
 class BacklogFull(Unavailable):
     """The worker is far behind with fetching what was registered. Wait, then send the same again."""
+
+
+class TooOften(Unavailable):
+    """This was asked too often within a minute. Wait as long as `Retry-After` says, then go on."""
+
+    def __init__(self, wait_s: float = 60.0) -> None:
+        super().__init__()
+        self.wait_s = wait_s
 
 
 class StorageFull(Unavailable):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 import time
 from collections.abc import Sequence
@@ -32,6 +33,7 @@ SKEW_S = 600
 MIN_SECRET_LENGTH = 32
 _RANK = {Role.READ: 0, Role.INGEST: 1, Role.ENGINEER: 2, Role.ADMIN: 3}
 _NOBODY = "0" * 64
+_KEY = re.compile(r"hck_([0-9a-f]{12})_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Caller:
     """A key in force: what it is called, what it may do, and which projects it sees (None = all)."""
 
     key_id: KeyId
+    prefix: str
     name: str
     role: Role
     projects: frozenset[str] | None
@@ -78,15 +81,25 @@ def issue_key(
 
 def identify(session: Session, text: str, now: datetime) -> Caller:
     """The caller who holds this key; Unauthenticated if it is malformed, unknown, wrong, revoked or expired."""
-    parts = text.strip().split("_", 2)
-    if len(parts) != 3 or parts[0] != "hck" or not parts[1].isalnum():
+    prefix, _, secret = text.strip().removeprefix("hck_").partition("_")
+    if not prefix or prefix != prefix_of(text):
         raise Unauthenticated()
-    stored = keys.by_prefix(session, parts[1])
+    stored = keys.by_prefix(session, prefix)
     salt, digest = (stored.salt, stored.digest) if stored else ("", _NOBODY)
-    right = hmac.compare_digest(_digest(salt, parts[2]), digest)
+    right = hmac.compare_digest(_digest(salt, secret), digest)
     if stored is None or not right or not stored.in_force(now):
         raise Unauthenticated()
     return _caller(stored)
+
+
+def prefix_of(text: str) -> str:
+    """The prefix of what is written like a key of ours, which is no secret; empty for anything else.
+
+    >>> prefix_of("hck_3f9a0c1b2d4e_a-secret"), prefix_of("a-secret")
+    ('3f9a0c1b2d4e', '')
+    """
+    found = _KEY.match(text.strip())
+    return found[1] if found else ""
 
 
 def require(caller: Caller, role: Role) -> None:
@@ -184,7 +197,7 @@ def _proof_of(page_session: PageSession) -> str:
 
 
 def _caller(stored: StoredKey) -> Caller:
-    return Caller(stored.id, stored.name, stored.role, _set_of(stored.projects))
+    return Caller(stored.id, stored.prefix, stored.name, stored.role, _set_of(stored.projects))
 
 
 def _set_of(projects: tuple[str, ...] | None) -> frozenset[str] | None:

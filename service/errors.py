@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -22,6 +23,7 @@ from labeling.errors import (
     Invalid,
     NotFound,
     StorageFull,
+    TooOften,
     Unauthenticated,
     Unavailable,
 )
@@ -34,6 +36,7 @@ STATUS: dict[type[HardcaseError], int] = {
     Denied: 403,
     Unavailable: 503,
     BacklogFull: 429,
+    TooOften: 429,
     StorageFull: 507,
 }
 RETRY_AFTER_S = {503: 5, 429: 30}
@@ -62,7 +65,10 @@ def status_of(error: type[HardcaseError]) -> int:
 def problem_of(error: Exception) -> Problem:
     """Any error as a problem; an unknown one becomes a 500 without details."""
     if isinstance(error, HardcaseError):
-        return Problem(status_of(type(error)), _kebab(type(error).__name__), error.message)
+        problem = Problem(status_of(type(error)), _kebab(type(error).__name__), error.message)
+        if isinstance(error, TooOften):
+            problem.headers["Retry-After"] = str(ceil(error.wait_s))
+        return problem
     if isinstance(error, RequestValidationError):
         return _validation(error)
     if isinstance(error, HTTPException):

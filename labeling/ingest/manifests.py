@@ -2,7 +2,7 @@
 
 In: the bytes of a file. Out: for each line either what it says or why it cannot be used; a bad line never stops the
 others, and an image that stands in two lines is never halved in silence. Columns: `image` (a path beside the manifest,
-or a web address), `text`, `label`, `gold`, `id`; any other column is metadata.
+a web address, or another place that the caller allows), `text`, `label`, `gold`, `id`; any other column is metadata.
 """
 
 from __future__ import annotations
@@ -41,7 +41,11 @@ class BadLine:
 
 
 def read_manifest(
-    file: BinaryIO, name: str, base: str | None, exists: Callable[[str], bool] | None = None
+    file: BinaryIO,
+    name: str,
+    base: str | None,
+    exists: Callable[[str], bool] | None = None,
+    elsewhere: Callable[[str], str] | None = None,
 ) -> Iterator[Incoming | BadLine]:
     """What each line of a manifest says.
 
@@ -56,6 +60,9 @@ def read_manifest(
     exists
         Whether there is a file at an address. Asked only of a path with a backslash, which is read as `/` unless a
         file has it in its name.
+    elsewhere
+        The address as it is kept of an image that does not lie in that folder (a path in full, or `s3://bucket/name`);
+        it raises Invalid where that place may not be named. None: no such place may.
 
     Examples
     --------
@@ -70,7 +77,7 @@ def read_manifest(
             yield BadLine(number, record)
             continue
         try:
-            item = _item(record, base, exists)
+            item = _item(record, base, exists, elsewhere)
             repeated.check(number, item)
         except Invalid as error:
             yield BadLine(number, error.message)
@@ -140,7 +147,12 @@ def _label(label: str | None) -> str:
     return "not given" if label is None else repr(label[:100])
 
 
-def _item(record: Mapping[str, Any], base: str | None, exists: Callable[[str], bool] | None) -> Incoming:
+def _item(
+    record: Mapping[str, Any],
+    base: str | None,
+    exists: Callable[[str], bool] | None,
+    elsewhere: Callable[[str], str] | None,
+) -> Incoming:
     words = {name: _word(record.get(name), name) for name in ("image", "text", "label", "id")}
     if words["image"] is None:
         others = ", ".join(map(str, record))[:100]
@@ -148,7 +160,7 @@ def _item(record: Mapping[str, Any], base: str | None, exists: Callable[[str], b
             "`image` is missing: the path of the image beside the manifest, or its web address. "
             f"Here is: {others or 'nothing'}."
         )
-    address = _address(words["image"], base, exists)
+    address = _address(words["image"], base, exists, elsewhere)
     reference = visible(words["id"] or address)
     if len(reference) > MAX_REFERENCE:
         raise Invalid(f"`id` (or the address) has over {MAX_REFERENCE:,} characters. Shorten it.")
@@ -182,8 +194,10 @@ def _yes(value: Any) -> bool:
     return word in _YES
 
 
-def _address(image: str, base: str | None, exists: Callable[[str], bool] | None) -> str:
-    """The address of an image: a web address as it is, a path only inside the folder of the manifest."""
+def _address(
+    image: str, base: str | None, exists: Callable[[str], bool] | None, elsewhere: Callable[[str], str] | None
+) -> str:
+    """The address of an image: on the web as it is, a path in the manifest's folder, or what `elsewhere` says."""
     if image.lower().startswith(("http://", "https://")):
         return image
     if base is None:
@@ -193,15 +207,27 @@ def _address(image: str, base: str | None, exists: Callable[[str], bool] | None)
     if "\\" in inside and not (exists is not None and exists(f"{folder}/{inside}")):
         inside = _with_slashes(inside)
     path = posixpath.normpath(inside)
-    if inside.startswith(("/", "~/")) or "://" in inside:
-        raise BadAddress(
-            f"{image[:100]!r} is no path beside the manifest. Name the image from the manifest's folder on."
-        )
+    if inside.startswith("~/"):
+        raise BadAddress(f"{image[:100]!r} depends on who reads it. Write the path in full.")
+    if "://" in inside or inside.startswith("/"):
+        return _allowed(inside, elsewhere)
     if path == ".." or path.startswith("../"):
-        raise BadAddress(
-            f"{image[:100]!r} does not lie in the folder of the manifest. Put the manifest above its images."
-        )
+        return _allowed(_above(folder, inside), elsewhere)
     return f"{folder}/{path}"
+
+
+def _allowed(address: str, elsewhere: Callable[[str], str] | None) -> str:
+    if elsewhere is None:
+        raise BadAddress(
+            f"{address[:100]!r} does not lie in the folder of the manifest. Put the manifest above its images."
+        )
+    return elsewhere(address)
+
+
+def _above(folder: str, path: str) -> str:
+    """The address of a path that leads out of a folder; in a bucket `..` is nobody's but ours to follow."""
+    protocol, separator, rest = folder.partition("://")
+    return f"{protocol}://{posixpath.normpath(f'{rest}/{path}')}" if separator else f"{folder}/{path}"
 
 
 def _with_slashes(path: str) -> str:

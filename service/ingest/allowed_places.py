@@ -1,4 +1,4 @@
-"""Which places a source may name: over the API those under the administrator's roots, and what hardcase keeps never.
+"""Which places a source or a line of a manifest may name: those under the administrator's roots, and our own never.
 
 In: an address as somebody wrote it, and the settings. Out: the address as it is kept, or a refusal before anything of
 the place is asked, so that no answer tells what is there.
@@ -7,9 +7,11 @@ the place is asked, so that no answer tells what is there.
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Callable
 
 from labeling.adapters.sources.files import absolute
 from labeling.errors import BadAddress, Invalid
+from labeling.ingest.containers.file_names import printable
 from service.settings import Settings
 
 _LOCAL = ("file", "local")
@@ -31,14 +33,33 @@ def outside_home(settings: Settings, address: str) -> str:
 
 def allowed_source(settings: Settings, address: str) -> str:
     """The same for the API, where the place must be under one of the administrator's roots; Invalid if it is not."""
-    roots = [_plain(root.strip()) for root in settings.source_roots.split(",") if root.strip()]
     place = _plain(address)
-    if not any(_within(place, root) for root in roots):
+    if not any(_within(place, root) for root in _roots(settings)):
         raise Invalid(
             "Over the API a source must be under a folder or bucket that the administrator allows: "
             "HARDCASE_SOURCE_ROOTS lists them. On the server, `hardcase ingest PROJECT ADDRESS --watch` adds any other."
         )
     return outside_home(settings, place)
+
+
+def named_by(settings: Settings) -> Callable[[str], str]:
+    """What says of an address that a manifest names outside of its own folder how it is kept, without links and `..`.
+
+    It raises BadAddress where that is under no root of the administrator's, or where hardcase keeps its own files. Who
+    writes a manifest is not the one who reads it in, so this holds for the command line too.
+    """
+    roots, ours = _roots(settings), [_plain(str(settings.home)), _plain(settings.storage)]
+
+    def kept(address: str) -> str:
+        place = _plain(address)
+        if any(_within(place, one) for one in ours) or not any(_within(place, root) for root in roots):
+            raise BadAddress(
+                f"{printable(address)[:100]!r} lies neither in the folder of the manifest nor under a folder or bucket "
+                "that the administrator allows (HARDCASE_SOURCE_ROOTS). Put it there, or the manifest above its images."
+            )
+        return place
+
+    return kept
 
 
 def check_file(settings: Settings, address: str) -> str:
@@ -47,6 +68,10 @@ def check_file(settings: Settings, address: str) -> str:
     if any(_within(place, _plain(kept)) for kept in (settings.storage, str(settings.home / "label-studio"))):
         raise BadAddress("This is a file of hardcase's own. An image must come from a folder of its own.")
     return address
+
+
+def _roots(settings: Settings) -> list[str]:
+    return [_plain(root.strip()) for root in settings.source_roots.split(",") if root.strip()]
 
 
 def _plain(address: str) -> str:

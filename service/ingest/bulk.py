@@ -29,6 +29,7 @@ from labeling.normal_form import one_line
 from labeling.project import Project
 from labeling.slices import batches
 from labeling.types import Incoming
+from service.ingest.allowed_places import named_by
 from service.ingest.register import ROWS_A_TRANSACTION, Found, Refusal, items_of, limits_of, register_items, sort_out
 from service.jobs.jobs import Jobs
 from service.settings import Settings
@@ -85,7 +86,7 @@ class Ingesting:
         elif not file_exists(place):
             raise NotFound(f"There is no folder or file {address}.")
         elif posixpath.splitext(place.lower())[1] in MANIFEST_EXTENSIONS:
-            result, items = Ingested("manifest", self.dry_run), items_of(place)
+            result, items = Ingested("manifest", self.dry_run), items_of(place, elsewhere=named_by(self.settings))
         elif place.lower().endswith(ARCHIVE_EXTENSIONS):
             with open_file(place) as file:
                 return self._archive(project, file, posixpath.basename(place))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import posixpath
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -111,14 +111,15 @@ def items_of(
     *,
     label_from_folder: bool = False,
     unread: list[Unread] | None = None,
+    elsewhere: Callable[[str], str] | None = None,
 ) -> Iterator[Found]:
     """The items of a folder or a manifest; references are full addresses, so that folders never mix.
 
-    `ignored` and `unread` are as in `find_images`.
+    `ignored` and `unread` are as in `find_images`, `elsewhere` as in `read_manifest`.
     """
     if _extension(address) in MANIFEST_EXTENSIONS and not folder_exists(address):
         with open_file(address) as file:
-            yield from read_manifest(file, address, posixpath.dirname(address), names_file)
+            yield from read_manifest(file, address, posixpath.dirname(address), names_file, elsewhere)
         return
     for found in find_images(address, Counter() if ignored is None else ignored, unread):
         yield Incoming(

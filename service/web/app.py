@@ -31,6 +31,7 @@ from service.web import api, pages
 from service.web.api.problems import ProblemOut
 from service.web.edge.access import ACCESS, How, check_table
 from service.web.edge.limits import BodyLimits
+from service.web.edge.network_address import proxies_of
 from service.web.edge.request_log import Edge, request_id
 from service.web.pages.rendering import error_page, wants_page
 from service.web.wiring import make_parts, utc_now
@@ -60,7 +61,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> 
     _describe(app)
     _answer_errors(app)
     app.add_middleware(BodyLimits, upload_bytes=settings.max_body_bytes)
-    app.add_middleware(Edge)
+    app.add_middleware(Edge, proxies=proxies_of(settings.trusted_proxies))
     check_table(app)
     return app
 

@@ -24,6 +24,7 @@ from service.label_studio.spool import Spool
 from service.settings import Settings
 from service.web.image_views import ImageViews
 from service.web.predictions import Predictions
+from service.web.rates import Rate, Tries
 
 BUSY_TIMEOUT_MS = 4_000
 """A person waits for a web request: it gives up (503) long before the worker would."""
@@ -45,6 +46,10 @@ class WebParts:
     images: ImageStore
     patience: Patience
     """With places of sources."""
+    tries: Tries
+    """Of keys that are not in force."""
+    uploads: Rate
+    """By a key's prefix."""
     spool: Spool
     image_views: ImageViews
     predictions: Predictions
@@ -72,6 +77,8 @@ def make_parts(settings: Settings, now: Callable[[], datetime] = utc_now) -> Web
         jobs=jobs,
         images=ImageStore(settings.storage, Patience(STORE_PATIENCE_S)),
         patience=Patience(STORE_PATIENCE_S),
+        tries=Tries(settings.wrong_keys_a_minute),
+        uploads=Rate(settings.uploads_a_minute),
         spool=Spool(settings.home / "spool.db"),
         image_views=ImageViews(database, now),
         predictions=Predictions(database, jobs, now),

@@ -18,11 +18,12 @@ from sqlalchemy.orm import Session
 
 from db.repositories.projects import projects
 from db.session import reading
-from labeling.errors import Conflict, NotFound
+from labeling.errors import Conflict, NotFound, TooOften, Unauthenticated
 from labeling.jobs import Role
 from labeling.project import Project
 from service import auth
 from service.auth import Caller, PageSession
+from service.web.edge.network_address import holder_of
 from service.web.wiring import parts_of
 
 COOKIE = "hardcase_session"
@@ -143,6 +144,7 @@ ROUTES: dict[str, dict[str, Access]] = {
     "/projects/{project}/releases": {"GET": _SEES},
     "/projects/{project}/releases/{snapshot}": {"GET": _SEES},
 }
+_UPLOADS = frozenset({f"{_P}/images", f"{_P}/images/by-address"})
 ACCESS = {(method, path): access for path, methods in ROUTES.items() for method, access in methods.items()}
 
 
@@ -156,6 +158,8 @@ class Guarded(APIRoute):
         async def guarded(request: Request) -> Response:
             for needed in access:
                 await run_in_threadpool(_admit, request, needed)
+            if request.method == "POST" and self.path in _UPLOADS:
+                _count_upload(request)
             return await handle(request)
 
         return guarded
@@ -185,6 +189,16 @@ def session_of(request: Request) -> PageSession | None:
     return auth.read_session(parts_of(request).settings.signing, request.cookies.get(COOKIE, ""))
 
 
+def identified(session: Session, request: Request, key: str) -> Caller:
+    """Who holds the key that came with a request; Unauthenticated, or TooOften where too many did not."""
+    parts, prefix = parts_of(request), auth.prefix_of(key)
+    if not key:
+        raise Unauthenticated()
+    request.state.key = prefix
+    holder = holder_of(request.state.address)
+    return parts.tries.tried(holder, prefix, lambda: auth.identify(session, key, parts.now()))
+
+
 def _admit(request: Request, access: Access) -> None:
     if access.role is None:
         return
@@ -196,11 +210,16 @@ def _admit(request: Request, access: Access) -> None:
 
 
 def _identify(session: Session, request: Request, access: Access) -> Caller:
-    now = parts_of(request).now()
     if access.how is How.PAGE:
-        return auth.session_caller(session, session_of(request), now)
+        return auth.session_caller(session, session_of(request), parts_of(request).now())
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    return auth.identify(session, key if scheme.lower() == "bearer" else "", now)
+    return identified(session, request, key if scheme.lower() == "bearer" else "")
+
+
+def _count_upload(request: Request) -> None:
+    wait_s = parts_of(request).uploads.take(request.state.caller.prefix)
+    if wait_s:
+        raise TooOften(wait_s)
 
 
 def _visible(session: Session, caller: Caller, name_or_id: str) -> Project:

@@ -13,7 +13,7 @@ from db.repositories.people import audit
 from db.session import reading, transaction
 from labeling.errors import Unauthenticated
 from service import auth
-from service.web.edge.access import COOKIE, CallerDep, Guarded, session_of
+from service.web.edge.access import COOKIE, CallerDep, Guarded, identified, session_of
 from service.web.pages.rendering import page, remember, safe_next
 from service.web.wiring import PartsDep
 
@@ -41,7 +41,7 @@ def log_in(
 ) -> Response:
     try:
         with reading(parts.database) as session:
-            caller = auth.identify(session, key, parts.now())
+            caller = identified(session, request, key)
     except Unauthenticated:
         message = "This key is not in force. Check that it was copied whole; an admin can make another."
         return page(request, "login.html", status=401, following=safe_next(following), message=message)

@@ -19,6 +19,7 @@ from labeling.ingest.manifests import MANIFEST_EXTENSIONS, BadLine
 from labeling.project import Project
 from labeling.slices import batches
 from labeling.types import Incoming, RegistrationId
+from service.ingest.allowed_places import named_by
 from service.ingest.register import ROWS_A_TRANSACTION, Found, items_of, sort_out
 from service.work.wiring import Parts
 
@@ -55,7 +56,9 @@ def read_source(parts: Parts, project: Project, source: Source) -> dict[str, int
         look = _Look(registrations.standing(session, source.id))
     counts = {"new": 0, "changed": 0}
     unread: list[Unread] = []
-    for chunk in batches(items_of(source.address, unread=unread), ROWS_A_TRANSACTION):
+    for chunk in batches(
+        items_of(source.address, unread=unread, elsewhere=named_by(parts.settings)), ROWS_A_TRANSACTION
+    ):
         usable, refused = sort_out(project, chunk, place=posixpath.basename(source.address))
         for name, reason in refused:
             look.refuse(name, reason)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from labeling.errors import BadAddress, HardcaseError, Invalid
-from service.ingest.allowed_places import allowed_source, check_file, outside_home
+from service.ingest.allowed_places import allowed_source, check_file, named_by, outside_home
 from service.settings import Settings
 
 
@@ -83,3 +83,32 @@ def test_no_line_of_a_manifest_and_no_link_reads_a_stored_image(
     with pytest.raises(BadAddress):
         check_file(settings, address.format(tmp_path))
     assert check_file(settings, f"{tmp_path}/data/photos/a.png") == f"{tmp_path}/data/photos/a.png"
+
+
+@pytest.mark.parametrize(
+    ("address", "place"),
+    [("{}/data/a.png", "{}/data/a.png"), ("{}/data/photos/../a.png", "{}/data/a.png"),
+     ("file://{}/data/a.png", "{}/data/a.png"), ("{}/data-of-others/../data/a.png", "{}/data/a.png"),
+     ("s3://photos/animals/a.png", "s3://photos/animals/a.png"), ("s3a://photos/animals/a.png", "s3a://photos/animals/a.png")],
+)  # fmt: skip
+def test_a_line_of_a_manifest_names_what_is_under_a_root(
+    settings: Settings, tmp_path: Path, address: str, place: str
+) -> None:
+    assert named_by(settings)(address.format(tmp_path)) == place.format(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["/etc/passwd", "{}/data-of-others/a.png", "{}/data/../data-of-others/a.png", "{}/data/to-others/a.png",
+     "{}/data/to-others/../../etc/a.png", "file:///etc/passwd", "{}/home/hardcase.db", "{}/home/media/ab.png",
+     "{}/data/to-home/ab.png", "{}/dataset/a.png", "s3://photos/a.png", "s3://photos/animals/../a.png", "s3://others/a.png",
+     "memory://a.png", "ftp://photos/a.png", "s3://photos/animals::a", "{}/data/a\0.png"],
+)  # fmt: skip
+def test_a_line_of_a_manifest_names_nothing_else(settings: Settings, tmp_path: Path, address: str) -> None:
+    with pytest.raises(Invalid):
+        named_by(settings)(address.format(tmp_path))
+
+
+def test_without_roots_a_line_names_only_what_lies_beside_the_manifest(tmp_path: Path) -> None:
+    with pytest.raises(BadAddress, match="HARDCASE_SOURCE_ROOTS"):
+        named_by(Settings(home=tmp_path / "home"))(f"{tmp_path}/a.png")

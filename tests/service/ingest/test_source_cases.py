@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
@@ -449,3 +450,33 @@ def test_gone_is_noted_for_what_is_gone(world: World) -> None:
 
     assert look_again(world)["gone"] == 1
     assert world.count(RegistrationGoneRow) == 1
+
+
+def test_a_manifest_names_images_under_the_roots_and_no_other_place_and_says_line_by_line_which(
+    world: World, tmp_path: Path
+) -> None:
+    """Beside it, under a root, by `..`, by a link that leads out, in the home, and nowhere that is allowed."""
+    for name in ("m", "root/deep", "others"):
+        (tmp_path / name).mkdir(parents=True)
+    for number, name in enumerate(("m/a.png", "root/b.png", "root/deep/c.png", "others/d.png")):
+        write(tmp_path / name, picture(number))
+    (tmp_path / "root/out").symlink_to(tmp_path / "others")
+    home = tmp_path / "home"
+    lines = [
+        "image", "a.png", f"{tmp_path}/root/b.png", "../root/deep/c.png", f"{tmp_path}/root/out/d.png",
+        "../others/d.png", f"{home}/hardcase.db", "s3://photos/e.png", f"{tmp_path}/m/../others/d.png",
+    ]  # fmt: skip
+    (tmp_path / "m/list.csv").write_text("\n".join(lines))
+    settings = world.parts.settings.model_copy(update={"home": home, "source_roots": str(tmp_path / "root")})
+    world = replace(world, parts=replace(world.parts, settings=settings))
+    watch(world, tmp_path / "m/list.csv")
+
+    found = look_again(world)
+    fetch_batch(world.parts, world.project.id)
+
+    assert found["new"] == 3
+    with reading(world.parts.database) as session:
+        assert session.scalar(sa.select(sa.func.count()).select_from(ImageRow)) == 3
+    refused = listed(world, failures.REGISTER)
+    assert sorted(refused) == [f"list.csv line {number}" for number in range(5, 10)]
+    assert all("HARDCASE_SOURCE_ROOTS" in reason for reason in refused.values())
