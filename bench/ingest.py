@@ -2,14 +2,14 @@
 
 `python -m bench.ingest [--quick]`. Every arm writes the same rows (reference, address, text, JSON) in durable
 transactions of 1,000 into a fresh database; arms take turns and the median counts. Beside it: images a second
-through *fetch*, and the same rows on PostgreSQL against COPY. BENCH_LABEL_STUDIO=0 leaves Label Studio out.
+through *fetch* (`bench.ingest_decoding`), and the rows on PostgreSQL against COPY. BENCH_LABEL_STUDIO=0 leaves Label
+Studio out.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import io
 import json
 import os
 import socket
@@ -29,12 +29,12 @@ import sqlalchemy as sa
 from PIL import Image
 from sqlalchemy.orm import Session
 
-from bench.report import at_least, emit
+from bench.ingest_decoding import compared
+from bench.report import Target, at_least, emit
 from db import migrate
 from db.repositories.projects import projects
 from db.session import make_engine, transaction
 from db.tables import RegistrationRow
-from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import HardcaseError
 from labeling.project import LabelClass, Project, ProjectConfig
 from labeling.slices import batches
@@ -42,10 +42,6 @@ from labeling.types import Incoming
 from service.ingest.register import ROWS_A_TRANSACTION, register_items
 from service.jobs.jobs import Jobs
 from service.operations.label_studio_server import find_program
-from service.settings import Settings
-from service.work.failpoints import Failpoints
-from service.work.ingest.ingest import fetch_batch
-from service.work.wiring import Parts
 from tests import label_studio_server
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -72,7 +68,8 @@ def main() -> None:
         arms: dict[str, Arm] = {"register": bench.register, "raw sqlite3": bench.raw, "naive ORM": bench.naive}
         seconds = _take_turns(arms, rounds)
         lines = [_line(name, rows, taken) for name, taken in seconds.items()]
-        lines += [bench.fetch(images), *bench.postgres(), bench.label_studio(rows=1_000 if quick else 10_000)]
+        fetched, decoding = bench.fetch(images, rounds=5 if quick else 11)
+        lines += [*fetched, *bench.postgres(), bench.label_studio(rows=1_000 if quick else 10_000)]
         speed = {str(line["arm"]): line.get("rows_per_s") for line in lines}
         cpu = {str(line["arm"]): line.get("rows_per_cpu_s") for line in lines}
         emit(
@@ -83,6 +80,7 @@ def main() -> None:
                 "register_vs_label_studio_import": at_least(_ratio(speed, "register", "label studio"), 25.0),
                 "register_vs_copy_postgres": at_least(_ratio(speed, "register on postgres", "copy on postgres"), 0.40),
                 "register_vs_naive_orm": at_least(_ratio(speed, "register", "naive ORM"), 1.0),
+                **decoding,
             },
             lines,
         )
@@ -140,27 +138,15 @@ class _Bench:
             taken = _timed(insert)
             return Taken(taken.wall * 10, taken.cpu * 10)
 
-    def fetch(self, count: int) -> dict[str, Any]:
-        """Images a second from local JPEGs to stored, and the floor: decoding and encoding them alone."""
+    def fetch(self, count: int, rounds: int) -> tuple[list[dict[str, Any]], dict[str, Target]]:
+        """Images a second from local JPEGs to stored, decoded in children and in this process, in turns."""
         photos = self._folder / "photos"
         photos.mkdir()
         rng = np.random.default_rng(0)
         for n in range(count):
             small = Image.fromarray(rng.integers(0, 256, (30, 40, 3), dtype=np.uint8))
             small.resize((640, 480), Image.Resampling.BICUBIC).save(photos / f"{n}.jpg", quality=90)
-        with self._fresh() as (engine, project):
-            parts = _parts(engine, self._folder)
-            items = [Incoming(path.name, str(path)) for path in photos.iterdir()]
-            with transaction(engine) as session:
-                register_items(session, parts.jobs, project, items, NOW, local=True)
-            taken = _timed(lambda: _fetch_all(parts, project))
-        floor = _timed(lambda: list(map(_recode, photos.iterdir())))
-        return {
-            "arm": "fetch",
-            "images": count,
-            "images_per_s": round(count / taken.wall, 1),
-            "recode_only_per_s": round(count / floor.wall, 1),
-        }
+        return compared(self._fresh, sorted(photos.iterdir()), rounds)
 
     def postgres(self) -> list[dict[str, Any]]:
         """The same rows on PostgreSQL, ours and a bare COPY; one round each."""
@@ -255,24 +241,6 @@ def _import(url: str, token: str, tasks: Sequence[dict[str, Any]]) -> None:
         made = client.post("/api/projects/", json={"title": "bench", "label_config": config}).raise_for_status()
         for some in batches(tasks, ROWS_A_TRANSACTION):
             client.post(f"/api/projects/{made.json()['id']}/import", json=some).raise_for_status()
-
-
-def _fetch_all(parts: Parts, project: Project) -> None:
-    while fetch_batch(parts, project.id)["left"]:
-        pass
-
-
-def _recode(path: Path) -> None:
-    with Image.open(path) as image:
-        image.convert("RGB").save(io.BytesIO(), "JPEG", quality=92)
-
-
-def _parts(engine: sa.Engine, folder: Path) -> Parts:
-    nothing = cast(Any, None)
-    store = ImageStore(str(folder / "media"))
-    return Parts(
-        Settings(home=folder), engine, Jobs(engine), store, nothing, nothing, nothing, Failpoints(""), lambda: NOW
-    )
 
 
 def _take_turns(arms: dict[str, Arm], rounds: int) -> dict[str, list[Taken]]:

@@ -23,6 +23,7 @@ from labeling.errors import BadImage
 from labeling.ingest.decoding import decode, encode_shown
 from labeling.ingest.fingerprints import fingerprint
 from labeling.ingest.hashing import content_hash, perceptual_hash
+from labeling.ingest.headers import Limits
 from labeling.ingest.image_checks import check_picture
 
 BESIDE = 512 * 2**20
@@ -52,22 +53,28 @@ def main(max_decoding_bytes: int) -> None:
             return
 
 
+def examined(data: bytes, limits: Limits) -> tuple[Findings, bytes]:
+    """What is kept of an image, and its shown form; BadImage where it cannot be used."""
+    decoded = decode(data, limits)
+    shown, media_type = encode_shown(decoded)
+    image = decoded.image
+    findings = Findings(
+        content_hash=content_hash(data),
+        perceptual_hash=perceptual_hash(image),
+        fingerprint=fingerprint(image),
+        checks=check_picture(image),
+        format=decoded.format,
+        width=image.width,
+        height=image.height,
+        media_type=media_type,
+        shown_bytes=len(shown),
+    )
+    return findings, shown
+
+
 def _work(order: Order, data: bytes) -> tuple[Answer, bytes]:
     try:
-        decoded = decode(data, order.limits)
-        shown, media_type = encode_shown(decoded)
-        image = decoded.image
-        findings = Findings(
-            content_hash=content_hash(data),
-            perceptual_hash=perceptual_hash(image),
-            fingerprint=fingerprint(image),
-            checks=check_picture(image),
-            format=decoded.format,
-            width=image.width,
-            height=image.height,
-            media_type=media_type,
-            shown_bytes=len(shown),
-        )
+        findings, shown = examined(data, order.limits)
     except BadImage as error:
         return Answer(None, error.message, _is_large()), b""
     except MemoryError:

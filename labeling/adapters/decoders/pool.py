@@ -31,6 +31,8 @@ _WAIT = 10
 """How many times the processor time an answer may take on the clock, on a busy machine."""
 _START_S = 60
 _PIECE = 2**20
+_KEEP_FREED = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(64 * 2**20)}
+"""For glibc: memory that one picture freed serves the next. Given back and taken anew, it cost a sixth of the time."""
 _log = logging.getLogger(__name__)
 
 
@@ -152,7 +154,7 @@ class _Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             bufsize=0,
-            env={**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            env={**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **_KEEP_FREED},
             start_new_session=True,  # Ctrl-C is the worker's to handle
         )
         assert self._process.stdin and self._process.stdout
