@@ -1,12 +1,12 @@
 """Which consensus is the better default: the majority, or one that weighs people by how well they agree?
 
-Simulated projects of 300 images, six classes and three people, an engine and a classifier that are right in 70 and 75
-of 100. Either all three answer every image; or they are asked as by default: one person an image, who is shown what
-the classifier says on nine of ten, a second on one image in ten by doubt, a third where two differ. An image gets its
-label as the product gives it: by majority, and where several answered and a method that weighs is more than half sure
-of a class that one of them gave, by that. `together` of the wrong answers repeat what the classifier says wrongly, as
-people err where an image really looks like something else; the others are any class. In an uneven team one of three
-errs twice as often as all do on average, the two others half as often.
+Simulated projects of 300 images, six classes and a team, an engine and a classifier that are right in 70 and 75 of 100.
+Either all three people answer every image; or three or two are asked as by default: one person an image, who is shown
+what the classifier says on nine of ten, a second on one image in ten by doubt, a third where two differ. An image gets
+its label as the product gives it: by majority, and where several answered and a method that weighs is more than half
+sure of a class that one of them gave, by that. `together` of the wrong answers repeat what the classifier says wrongly,
+as people err where an image really looks like something else; the others are any class. In an uneven team one errs
+twice as often as the rate says, the others half as often.
 
 The rule, written down before the run: `crowdlab` is the default if in every cell at least as many labels are right as
 by majority, and the 95 % upper bound of how many more are wrong is at most .1 points.
@@ -32,17 +32,20 @@ from labeling.project import Overlap
 from labeling.quality.annotators.aggregation import RaterAnswer, aggregate
 from labeling.review.overlap import Answered, choose
 from labeling.types import ReviewId, ReviewKind
-from service.labels.resolution import ENOUGH
+from service.labels.resolution import CROWDLAB, ENOUGH, MAJORITY
 
-IMAGES, CLASSES, PEOPLE = 300, 6, 3
+IMAGES, CLASSES = 300, 6
 ENGINE_RIGHT, CLASSIFIER_RIGHT = 0.70, 0.75
-METHODS = ("majority", "crowdlab", "dawid-skene")
+METHODS = (MAJORITY, CROWDLAB)
 RUNS = {0.02: 200, 0.05: 200, 0.10: 40, 0.20: 40}
 """Share of wrong answers -> projects a cell: the fewer wrong labels there are, the more projects tell a difference."""
 SHOWN, MORE_WRONG = 0.9, 0.001
 KNOWN = AnswerSet(tuple(f"class {k}" for k in range(CLASSES)))
 
 NOBODY = -1
+ALL_THREE = "all three"
+TEAMS = {ALL_THREE: 3, "by default, of three": 3, "by default, of two": 2}
+"""Who is asked -> how many people there are."""
 
 Classes = NDArray[np.int64]
 Probs = NDArray[np.float64]
@@ -50,17 +53,17 @@ Probs = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """The share of wrong answers, whether all three people answer every image, and how the wrong ones are spread."""
+    """The share of wrong answers, how many people are asked about every image, and how the wrong ones are spread."""
 
     wrong: float
-    all_asked: bool
+    asked: str
     uneven: bool
     together: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Project:
-    """The truth (N,), what each of three people would answer (N, 3), the engine's (N,), the classifier's (N, K)."""
+    """The truth (N,), what each of P people would answer (N, P), the engine's (N,), the classifier's (N, K)."""
 
     truth: Classes
     would: Classes
@@ -68,16 +71,17 @@ class Project:
     probs: Probs
 
 
-def project(rng: np.random.Generator, wrong: float, together: float, *, uneven: bool) -> Project:
+def project(rng: np.random.Generator, cell: Cell) -> Project:
     """One project in which so many answers are wrong."""
+    people = TEAMS[cell.asked]
     truth = rng.integers(CLASSES, size=IMAGES)
     probs = _probabilities(rng, truth)
     engine = np.where(rng.random(IMAGES) < ENGINE_RIGHT, truth, _another(rng, truth))
-    rates = wrong * np.array([2.0, 0.5, 0.5] if uneven else [1.0, 1.0, 1.0])
-    errs = rng.random((IMAGES, PEOPLE)) < rates
+    rates = cell.wrong * np.array([2.0, 0.5, 0.5] if cell.uneven else [1.0, 1.0, 1.0])[:people]
+    errs = rng.random((IMAGES, people)) < rates
     looks_like = np.where(probs.argmax(axis=1) == truth, _another(rng, truth), probs.argmax(axis=1))
-    alike = rng.random((IMAGES, PEOPLE)) < together
-    mistaken = np.where(alike, looks_like[:, None], np.stack([_another(rng, truth) for _ in range(PEOPLE)], axis=1))
+    alike = rng.random((IMAGES, people)) < cell.together
+    mistaken = np.where(alike, looks_like[:, None], np.stack([_another(rng, truth) for _ in range(people)], axis=1))
     return Project(truth, np.where(errs, mistaken, truth[:, None]), engine, probs)
 
 
@@ -96,9 +100,10 @@ def _probabilities(rng: np.random.Generator, truth: Classes) -> Probs:
 
 
 def as_by_default(rng: np.random.Generator, made: Project) -> tuple[Classes, NDArray[np.bool_]]:
-    """Who is asked by default: the answers (N, 3), NOBODY where none was; and where one kept what was shown (N,)."""
-    order = rng.permuted(np.tile(np.arange(PEOPLE), (IMAGES, 1)), axis=1)  # (N, 3): the first, second and third asked
-    said = np.full((IMAGES, PEOPLE), NOBODY)
+    """Who is asked by default: the answers (N, P), NOBODY where none was; and where one kept what was shown (N,)."""
+    people = made.would.shape[1]
+    order = rng.permuted(np.tile(np.arange(people), (IMAGES, 1)), axis=1)  # (N, P): the first, second, third asked
+    said = np.full((IMAGES, people), NOBODY)
     every = np.arange(IMAGES)
     said[every, order[:, 0]] = made.would[every, order[:, 0]]
     kept = (rng.random(IMAGES) < SHOWN) & (made.would[every, order[:, 0]] == made.probs.argmax(axis=1))
@@ -116,10 +121,10 @@ def as_by_default(rng: np.random.Generator, made: Project) -> tuple[Classes, NDA
 def labels(method: str, made: Project, said: Classes, closed: NDArray[np.bool_]) -> list[int | None]:
     """What each image's label is by this method, as the product applies it; None: a lead decides.
 
-    `said` (N, 3) with NOBODY; `closed` (N,): where neither engine nor classifier may count.
+    `said` (N, P) with NOBODY; `closed` (N,): where neither engine nor classifier may count.
     """
     people = [_most(row) for row in said]
-    if method == "majority":
+    if method == MAJORITY:
         return people
     table = [
         RaterAnswer(i, f"person {k}", KNOWN.classes[c])
@@ -128,9 +133,9 @@ def labels(method: str, made: Project, said: Classes, closed: NDArray[np.bool_])
         if c != NOBODY
     ]
     table += [RaterAnswer(i, "engine", KNOWN.classes[c]) for i, c in enumerate(made.engine) if not closed[i]]
-    answers = Counter(one.image for one in table)
-    table = [one for one in table if answers[one.image] > 1]
     predicted = {i: probs for i, probs in enumerate(made.probs.tolist()) if not closed[i]}
+    answers = Counter(one.image for one in table if method != CROWDLAB or one.image in predicted)
+    table = [one for one in table if answers[one.image] > 1]
     found = aggregate(method, table, KNOWN, predicted).labels
     chosen: list[int | None] = []
     for i, row in enumerate(said):
@@ -146,13 +151,18 @@ def _most(row: Classes) -> int | None:
     return int(counts.argmax()) if 2 * counts.max() > len(given) else None
 
 
+def methods(cell: Cell) -> tuple[str, ...]:
+    """Dawid-Skene is measured where everybody answers: by default it has too little data, and takes half a second."""
+    return (*METHODS, "dawid-skene") if cell.asked == ALL_THREE else METHODS
+
+
 def outcomes(seed: int, cell: Cell) -> Mapping[str, tuple[float, float]]:
     """Method -> the shares of images with the right label, and with a wrong one; the rest is a lead's."""
     rng = np.random.default_rng(seed)
-    made = project(rng, cell.wrong, cell.together, uneven=cell.uneven)
-    said, closed = (made.would, np.zeros(IMAGES, bool)) if cell.all_asked else as_by_default(rng, made)
+    made = project(rng, cell)
+    said, closed = (made.would, np.zeros(IMAGES, bool)) if cell.asked == ALL_THREE else as_by_default(rng, made)
     found = {}
-    for method in METHODS:
+    for method in methods(cell):
         given = labels(method, made, said, closed)
         right = np.mean([one == true for one, true in zip(given, made.truth, strict=True)])
         found[method] = float(right), float(1 - right - np.mean([one is None for one in given]))
@@ -164,8 +174,8 @@ def measure(cell: Cell, runs: int) -> dict[str, Any]:
     found = [outcomes(seed, cell) for seed in range(runs)]
     line: dict[str, Any] = {"projects": runs, **asdict(cell)}
     for at, name in enumerate(("right", "wrong_labels")):
-        line[name] = {method: round(float(np.mean([one[method][at] for one in found])), 5) for method in METHODS}
-        paired = np.array([one["crowdlab"][at] - one["majority"][at] for one in found])
+        line[name] = {method: round(float(np.mean([one[method][at] for one in found])), 5) for method in methods(cell)}
+        paired = np.array([one[CROWDLAB][at] - one[MAJORITY][at] for one in found])
         line[f"more_{name}"] = float(paired.mean())
         line[f"error_of_more_{name}"] = float(paired.std(ddof=1) / np.sqrt(runs))
     return line
@@ -178,10 +188,10 @@ def main() -> None:
     quick = parser.parse_args().quick
     lines, right, wrong = [], defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
     for share, runs in RUNS.items():
-        for all_asked, uneven, together in product((True, False), (False, True), (0.0, 0.5)):
-            line = measure(Cell(share, all_asked, uneven, together), 5 if quick else runs)
+        for asked, uneven, together in product(TEAMS, (False, True), (0.0, 0.5)):
+            line = measure(Cell(share, asked, uneven, together), 5 if quick else runs)
             lines.append(line)
-            name = f"{share:g} wrong, {'all answer' if all_asked else 'asked by default'}"
+            name = f"{share:g} wrong, {asked}"
             right[name].append(line["more_right"])
             wrong[name].append(line["more_wrong_labels"] + 1.96 * line["error_of_more_wrong_labels"])
     targets = {f"more right, {name}": at_least(min(found), 0.0) for name, found in right.items()}

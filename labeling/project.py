@@ -183,7 +183,7 @@ class Policy:
     overlap: Overlap = field(default_factory=Overlap)
     team: Team = field(default_factory=Team)
     targets: Targets = field(default_factory=Targets)
-    consensus: str = "majority"
+    consensus: str = "crowdlab"
     show: tuple[str, ...] = ("top", "reason")
     explanation: str = ""
     learn_after_labels: int = 40

@@ -30,10 +30,10 @@ from labeling.review.kinds import blind_always
 from labeling.types import ImageId, LabelSource, ReviewId, ReviewKind
 from service.labels.re_reviews import counted_votes
 
-__all__ = ["MAJORITY", "Standing", "resolve_labels", "standing_of"]
+__all__ = ["CROWDLAB", "MAJORITY", "Standing", "resolve_labels", "standing_of"]
 
 AUTHOR = "annotators"
-MAJORITY = "majority"
+MAJORITY, CROWDLAB = "majority", "crowdlab"
 ENOUGH = 0.5
 """A consensus whose confidence is not above this is replaced by the majority."""
 

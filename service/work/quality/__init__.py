@@ -20,7 +20,7 @@ from service.work.quality.label_alarms import watch_labels
 from service.work.quality.label_quality import refresh_label_quality
 from service.work.quality.overlap import ask_another_person
 from service.work.quality.random_arm import refresh_random_arm
-from service.work.quality.re_reviews import ask_another_re_reviewer, ask_re_reviews
+from service.work.quality.re_reviews import ask_another_re_reviewer, ask_more_re_reviews, ask_re_reviews
 from service.work.quality.suspects import refresh_suspects
 from service.work.quality.team import refresh_team
 from service.work.quality.wrong_labels import refresh_wrong_labels
@@ -34,6 +34,7 @@ QUICK: tuple[Step, ...] = (
     refresh_consensus,
     ask_another_person,
     ask_another_re_reviewer,
+    ask_more_re_reviews,
     refresh_agreement,
     make_gold,
     refresh_team,
