@@ -1,12 +1,12 @@
 """Which consensus is the better default: the majority, or one that weighs people by how well they agree?
 
-Simulated projects of 300 images, six classes and a team, an engine and a classifier that are right in 70 and 75 of 100.
-Either all three people answer every image; or three or two are asked as by default: one person an image, who is shown
+Simulated projects of 300 images, six classes and three people, an engine and a classifier that are right in 70 and 75
+of 100. Either all three people answer every image; or they are asked as by default: one person an image, who is shown
 what the classifier says on nine of ten, a second on one image in ten by doubt, a third where two differ. An image gets
-its label as the product gives it: by majority, and where several answered and a method that weighs is more than half
+its label as the product gives it: by majority, and where enough answered and a method that weighs is more than half
 sure of a class that one of them gave, by that. `together` of the wrong answers repeat what the classifier says wrongly,
-as people err where an image really looks like something else; the others are any class. In an uneven team one errs
-twice as often as the rate says, the others half as often.
+as people err where an image really looks like something else; the others are any class. In an uneven team one of three
+errs twice as often as all do on average, the two others half as often.
 
 The rule, written down before the run: `crowdlab` is the default if in every cell at least as many labels are right as
 by majority, and the 95 % upper bound of how many more are wrong is at most .1 points.
@@ -32,9 +32,9 @@ from labeling.project import Overlap
 from labeling.quality.annotators.aggregation import RaterAnswer, aggregate
 from labeling.review.overlap import Answered, choose
 from labeling.types import ReviewId, ReviewKind
-from service.labels.resolution import CROWDLAB, ENOUGH, MAJORITY
+from service.labels.resolution import CROWDLAB, ENOUGH, MAJORITY, may_weigh
 
-IMAGES, CLASSES = 300, 6
+IMAGES, CLASSES, PEOPLE = 300, 6, 3
 ENGINE_RIGHT, CLASSIFIER_RIGHT = 0.70, 0.75
 METHODS = (MAJORITY, CROWDLAB)
 RUNS = {0.02: 200, 0.05: 200, 0.10: 40, 0.20: 40}
@@ -43,9 +43,7 @@ SHOWN, MORE_WRONG = 0.9, 0.001
 KNOWN = AnswerSet(tuple(f"class {k}" for k in range(CLASSES)))
 
 NOBODY = -1
-ALL_THREE = "all three"
-TEAMS = {ALL_THREE: 3, "by default, of three": 3, "by default, of two": 2}
-"""Who is asked -> how many people there are."""
+ALL_THREE, BY_DEFAULT = "all three", "by default"
 
 Classes = NDArray[np.int64]
 Probs = NDArray[np.float64]
@@ -63,7 +61,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Project:
-    """The truth (N,), what each of P people would answer (N, P), the engine's (N,), the classifier's (N, K)."""
+    """The truth (N,), what each of three people would answer (N, 3), the engine's (N,), the classifier's (N, K)."""
 
     truth: Classes
     would: Classes
@@ -73,15 +71,14 @@ class Project:
 
 def project(rng: np.random.Generator, cell: Cell) -> Project:
     """One project in which so many answers are wrong."""
-    people = TEAMS[cell.asked]
     truth = rng.integers(CLASSES, size=IMAGES)
     probs = _probabilities(rng, truth)
     engine = np.where(rng.random(IMAGES) < ENGINE_RIGHT, truth, _another(rng, truth))
-    rates = cell.wrong * np.array([2.0, 0.5, 0.5] if cell.uneven else [1.0, 1.0, 1.0])[:people]
-    errs = rng.random((IMAGES, people)) < rates
+    rates = cell.wrong * np.array([2.0, 0.5, 0.5] if cell.uneven else [1.0, 1.0, 1.0])
+    errs = rng.random((IMAGES, PEOPLE)) < rates
     looks_like = np.where(probs.argmax(axis=1) == truth, _another(rng, truth), probs.argmax(axis=1))
-    alike = rng.random((IMAGES, people)) < cell.together
-    mistaken = np.where(alike, looks_like[:, None], np.stack([_another(rng, truth) for _ in range(people)], axis=1))
+    alike = rng.random((IMAGES, PEOPLE)) < cell.together
+    mistaken = np.where(alike, looks_like[:, None], np.stack([_another(rng, truth) for _ in range(PEOPLE)], axis=1))
     return Project(truth, np.where(errs, mistaken, truth[:, None]), engine, probs)
 
 
@@ -100,10 +97,9 @@ def _probabilities(rng: np.random.Generator, truth: Classes) -> Probs:
 
 
 def as_by_default(rng: np.random.Generator, made: Project) -> tuple[Classes, NDArray[np.bool_]]:
-    """Who is asked by default: the answers (N, P), NOBODY where none was; and where one kept what was shown (N,)."""
-    people = made.would.shape[1]
-    order = rng.permuted(np.tile(np.arange(people), (IMAGES, 1)), axis=1)  # (N, P): the first, second, third asked
-    said = np.full((IMAGES, people), NOBODY)
+    """Who is asked by default: the answers (N, 3), NOBODY where none was; and where one kept what was shown (N,)."""
+    order = rng.permuted(np.tile(np.arange(PEOPLE), (IMAGES, 1)), axis=1)  # (N, 3): the first, second, third asked
+    said = np.full((IMAGES, PEOPLE), NOBODY)
     every = np.arange(IMAGES)
     said[every, order[:, 0]] = made.would[every, order[:, 0]]
     kept = (rng.random(IMAGES) < SHOWN) & (made.would[every, order[:, 0]] == made.probs.argmax(axis=1))
@@ -121,7 +117,7 @@ def as_by_default(rng: np.random.Generator, made: Project) -> tuple[Classes, NDA
 def labels(method: str, made: Project, said: Classes, closed: NDArray[np.bool_]) -> list[int | None]:
     """What each image's label is by this method, as the product applies it; None: a lead decides.
 
-    `said` (N, P) with NOBODY; `closed` (N,): where neither engine nor classifier may count.
+    `said` (N, 3) with NOBODY; `closed` (N,): where neither engine nor classifier may count.
     """
     people = [_most(row) for row in said]
     if method == MAJORITY:
@@ -140,7 +136,7 @@ def labels(method: str, made: Project, said: Classes, closed: NDArray[np.bool_])
     chosen: list[int | None] = []
     for i, row in enumerate(said):
         code = KNOWN.code(found[i].value or "") if i in found else NOBODY
-        weighed = (row != NOBODY).sum() > 1 and code in row and found[i].confidence > ENOUGH
+        weighed = may_weigh(method, int((row != NOBODY).sum())) and code in row and found[i].confidence > ENOUGH
         chosen.append(code if weighed else people[i])
     return chosen
 
@@ -176,8 +172,8 @@ def measure(cell: Cell, runs: int) -> dict[str, Any]:
     for at, name in enumerate(("right", "wrong_labels")):
         line[name] = {method: round(float(np.mean([one[method][at] for one in found])), 5) for method in methods(cell)}
         paired = np.array([one[CROWDLAB][at] - one[MAJORITY][at] for one in found])
-        line[f"more_{name}"] = float(paired.mean())
-        line[f"error_of_more_{name}"] = float(paired.std(ddof=1) / np.sqrt(runs))
+        line[f"more_{name}"] = round(float(paired.mean()), 6)
+        line[f"error_of_more_{name}"] = round(float(paired.std(ddof=1) / np.sqrt(runs)), 6)
     return line
 
 
@@ -188,7 +184,7 @@ def main() -> None:
     quick = parser.parse_args().quick
     lines, right, wrong = [], defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
     for share, runs in RUNS.items():
-        for asked, uneven, together in product(TEAMS, (False, True), (0.0, 0.5)):
+        for asked, uneven, together in product((ALL_THREE, BY_DEFAULT), (False, True), (0.0, 0.5)):
             line = measure(Cell(share, asked, uneven, together), 5 if quick else runs)
             lines.append(line)
             name = f"{share:g} wrong, {asked}"

@@ -32,7 +32,7 @@ from labeling.slices import batches
 from labeling.types import ImageId, ProjectId
 from service.figures.agreement import Consensus
 from service.figures.figures import is_current, stored, write
-from service.labels.resolution import CROWDLAB, MAJORITY, Standing, resolve_labels, standing_of
+from service.labels.resolution import CROWDLAB, MAJORITY, Standing, may_weigh, resolve_labels, standing_of
 from service.work.pool.votes import read_votes
 from service.work.wiring import Parts
 
@@ -41,7 +41,7 @@ __all__ = ["PART", "refresh_consensus", "refresh_large_consensus"]
 PART = ":consensus"
 BATCH = 500
 ENGINE = "engine:"
-NOT_PREDICTED = "No classifier had predicted an image that several people answered: all labels are by majority."
+NOTHING_WEIGHED = "No classifier had predicted an image that three people answered: all labels are by majority."
 QUICK_ANSWERS = {MAJORITY: 10**9, CROWDLAB: 20_000, "dawid-skene": 5_000, "glad": 500}
 """With more answers than this a method takes longer than people wait for a page; it is then left to `inspect`."""
 
@@ -86,8 +86,9 @@ def refresh_consensus(parts: Parts, project_id: ProjectId, most: Mapping[str, in
     counts = _keep(parts, facts, _soft_labels(facts, found, method))
     with transaction(parts.database) as session:
         quality = {who: round(float(value), 4) for who, value in sorted(found.quality.items())}
-        weighs = method != CROWDLAB or bool(_of_several(facts, map(ImageId, found.labels)))
-        figure = write(Consensus(method, len(found.labels), quality, "" if weighs else NOT_PREDICTED))
+        weighs = any(may_weigh(method, len(facts.standing[ImageId(image)].said)) for image in found.labels)
+        why = "" if weighs or method != CROWDLAB else NOTHING_WEIGHED
+        figure = write(Consensus(method, len(found.labels), quality, why))
         figures.keep(session, project_id, [figure], fingerprint, parts.now(), part=PART)
     return counts
 
