@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from db.repositories.engines import engines_in_force
 from db.repositories.labels import soft_labels
@@ -86,8 +86,7 @@ def refresh_consensus(parts: Parts, project_id: ProjectId, most: Mapping[str, in
     counts = _keep(parts, facts, _soft_labels(facts, found, method))
     with transaction(parts.database) as session:
         quality = {who: round(float(value), 4) for who, value in sorted(found.quality.items())}
-        weighs = any(may_weigh(method, len(facts.standing[ImageId(image)].said)) for image in found.labels)
-        why = "" if weighs or method != CROWDLAB else NOTHING_WEIGHED
+        why = NOTHING_WEIGHED if method == CROWDLAB and not found.labels else ""
         figure = write(Consensus(method, len(found.labels), quality, why))
         figures.keep(session, project_id, [figure], fingerprint, parts.now(), part=PART)
     return counts
@@ -130,14 +129,16 @@ def _is_closed_to_engines(one: Standing) -> bool:
 
 
 def _weigh(facts: _Facts, method: str) -> Aggregation:
-    table = _table(facts)
-    if method == CROWDLAB:
-        table = [one for one in table if one.image in facts.predicted]
+    """By CROWDLAB only what it may decide has a soft label: a single answer keeps its own."""
+    table, known = _table(facts), facts.project.config.answers
+    if method != CROWDLAB:
+        return aggregate(method, table, known)
+    table = [one for one in table if one.image in facts.predicted]
     if not table:
         return Aggregation({}, {}, {})
-    return aggregate(
-        method, table, facts.project.config.answers, {int(i): probs for i, probs in facts.predicted.items()}
-    )
+    found = aggregate(method, table, known, {int(image): probs for image, probs in facts.predicted.items()})
+    said = {int(image): len(one.said) for image, one in facts.standing.items()}
+    return replace(found, labels={image: one for image, one in found.labels.items() if may_weigh(method, said[image])})
 
 
 def _table(facts: _Facts) -> list[RaterAnswer]:

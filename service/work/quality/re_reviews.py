@@ -136,7 +136,7 @@ def _standing(parts: Parts, session: Session, project: Project, asked: int) -> i
     policy, now = project.config.policy, parts.now()
     share = policy.shares.re_review
     lacking = int(share * sum(stream.answers_by_kind(session, project.id).values())) - asked
-    room = math.ceil(share * policy.query_size) - re_reviews.count_open(session, project.id)
+    room = _part(project) - re_reviews.count_open(session, project.id)
     if min(lacking, room) <= 0 or len(overlaps.people_since(session, project.id, now - LATELY)) < 2:
         return 0
     stand = project_stats.labels_now(session, project.id)
@@ -145,9 +145,17 @@ def _standing(parts: Parts, session: Session, project: Project, asked: int) -> i
     return min(lacking, room)
 
 
+def _part(project: Project) -> int:
+    """How many of the standing share wait for an answer at most: one query's part."""
+    return math.ceil(project.config.policy.shares.re_review * project.config.policy.query_size)
+
+
 def _standing_plan(parts: Parts, due: _Due) -> Plan | None:
-    """The newest plan; None where there is none yet, or where a lead waits for one of today's labels."""
-    if due.by_hand:
+    """The newest plan; None where there is none yet, or where a lead waits for one of today's labels.
+
+    Also None while less than half of a query's part is due: each time is a query of its own.
+    """
+    if due.by_hand or 2 * due.number < _part(due.project):
         return None
     with reading(parts.database) as session:
         return re_reviews.newest_plan(session, due.project.id)
