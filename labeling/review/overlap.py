@@ -119,7 +119,7 @@ def gain(wrong: float, error: float, answers: int) -> float:
 def second_answers(share: float, *, answered: int, several: int, since: int, repeated: int) -> int:
     """How many more of the doubtful may be asked twice now: the share, and a fifth of it while none finds an error.
 
-    When one differs again all that the share allows is asked at once, and so what was given meanwhile is looked at.
+    When one differs again all that the share allows is asked at once, so what was given meanwhile is compared too.
 
     Parameters
     ----------
