@@ -46,7 +46,7 @@ from service.work.pool.pool import load_pool
 from service.work.pool.random_stream import read_sample
 from service.work.pool.training_set import truth_of
 from service.work.quality.alarm_rules import Watch, follow
-from service.work.quality.annotator_drift import people_over_time
+from service.work.quality.annotators.drift import people_over_time
 from service.work.wiring import Parts
 
 __all__ = ["INPUTS_APART", "PART", "PRIOR_MOVED", "refresh_drift"]
