@@ -19,7 +19,7 @@ __all__ = ["SUSPICIOUS_SHARE", "Plan", "asked_plan", "chance_order", "next_plan"
 
 SUSPICIOUS_SHARE = 1 / 8
 """Of the re-reviews. They say nothing of the other labels: where none is wrong the interval is 1 / (1 - this) times as
-wide as that of a uniform sample. docs/decisions/0034-an-eighth-by-suspicion.md has the simulation."""
+wide as that of a uniform sample. docs/decisions/0035-an-eighth-by-suspicion.md has the simulation."""
 
 
 @dataclass(frozen=True, slots=True)
