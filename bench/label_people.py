@@ -123,7 +123,7 @@ class People:
         return self._plan is None or len(labels_of(self._counting()).rows) >= 2 * len(self._plan[0])
 
     def plan(self, rows: Rows, suspicion: NDArray[np.float64]) -> None:
-        """Draw re-reviews from these labels (n,) from here on, a third of them the most suspicious (n,)."""
+        """Draw re-reviews from these labels (n,) from here on, an eighth of them the most suspicious (n,)."""
         self._plan = rows, suspicion
 
     def re_review(self, n: int) -> None:

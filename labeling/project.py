@@ -66,7 +66,7 @@ class Shares:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """When a candidate is promoted: gain >= 0 and the one-sided lower bound above -margin."""
+    """When a candidate is promoted: gain >= 0, and above -margin in the share `confidence` of resamples."""
 
     measure: str = "accuracy"
     margin: float = 0.02

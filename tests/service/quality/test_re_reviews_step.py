@@ -102,16 +102,16 @@ def one_re_review(ground: Ground) -> tuple[ReviewId, int]:
 # what is asked
 
 
-def test_a_request_is_followed_once_by_blind_reviews_of_which_a_third_are_suspicious(
+def test_a_request_is_followed_once_by_blind_reviews_of_which_an_eighth_are_suspicious(
     database: sa.Engine, make_project: Make, tmp_path: Path
 ) -> None:
     ground = labelled(database, tmp_path, make_project(database), wrong=12)
-    before = request(ground), request(ground)
+    before = request(ground, 80), request(ground, 80)
 
     counts = [ask_re_reviews(ground.parts, ground.project.id) for _ in range(2)]
 
-    assert [one.new for one in before] == [30, 0]
-    assert counts == [{"re_reviews": 30}, {"re_reviews": 0}]
+    assert [one.new for one in before] == [80, 0]
+    assert counts == [{"re_reviews": 80}, {"re_reviews": 0}]
     found = asked(ground)
     assert all(review.blind and review.kind == ReviewKind.RELABEL for review, _ in found)
     assert sum(row.suspicious for _, row in found) == 10
