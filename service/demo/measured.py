@@ -46,9 +46,9 @@ def as_labelled(past: Past, people: SimulatedAnswers) -> SimulatedAnswers:
 def compare_accuracies(parts: Parts, past: Past, people: SimulatedAnswers) -> tuple[Measured, Measured]:
     """On the collection and on what is left; the truth is how often the champion says what people would answer.
 
-    People err, and the labels that they come to are what the random stream measures by (`as_labelled`). The truth counts
-    every group once. The stream tells how often the champion is right on images that it has not learnt from, so those
-    that it has learnt from are predicted without their fold.
+    People err, and the labels that they come to are what the random stream measures by (`as_labelled`). The truth
+    counts every group once. The stream tells how often the champion is right on images that it has not learnt from, so
+    those that it has learnt from are predicted without their fold.
     """
     with reading(parts.database) as session:
         figure = stored(session, past.project.id, RandomStream)

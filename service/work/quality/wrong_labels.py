@@ -119,7 +119,7 @@ def _figure(parts: Parts, session: Session, project: Project, here: AbstractSet[
 
 
 def _open_for_good(one: ReReviewed, here: AbstractSet[int]) -> ReReviewed:
-    """Open instead of not answered yet where everybody who is here has answered about the image before.
+    """Open instead of not answered yet where all who are here have answered about the image before.
 
     In a small team two people may have given a label, and nobody is left to re-review it. Waiting for somebody would
     keep the share from ever being known; left out, it would be the share of the other labels.

@@ -452,7 +452,7 @@ def test_unanswered_suspicious_ones_count_half_and_a_task_that_is_gone_does_not_
     assert found["share"]["n"] == 45 and found["open"] == 2 and found["wrong"] == 0
 
 
-def test_a_label_that_everybody_gave_is_open_and_keeps_no_share_from_being_known(
+def test_a_label_that_all_gave_is_open_and_keeps_no_share_from_being_known(
     database: sa.Engine, make_project: Make, tmp_path: Path
 ) -> None:
     ground = labelled(database, tmp_path, make_project(database))
