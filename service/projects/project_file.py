@@ -147,7 +147,7 @@ class PolicyIn(Strict):
     overlap: OverlapIn = OverlapIn()
     team: TeamIn = TeamIn()
     targets: TargetsIn = TargetsIn()
-    consensus: Literal["majority", "dawid-skene", "glad", "crowdlab"] = "majority"
+    consensus: Literal["majority", "dawid-skene", "glad", "crowdlab"] = "crowdlab"
     show: list[Literal["top", "reason"]] = ["top", "reason"]
     explanation: Literal["", "examples", "occlusion", "both"] = ""
     learn_after_labels: int = Field(default=40, ge=1)
