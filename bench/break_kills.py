@@ -165,7 +165,7 @@ class _Processes:
 
     def cpu_s(self) -> float:
         """Processor time of the web process until now."""
-        return sum(psutil.Process(self._running["web"].pid).cpu_times()[:2])
+        return float(sum(psutil.Process(self._running["web"].pid).cpu_times()[:2]))
 
     def _start(self, name: str) -> None:
         command = [sys.executable, "-m", MODULES[name]]

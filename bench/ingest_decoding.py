@@ -100,7 +100,7 @@ def _fetch(fresh: Fresh, files: Sequence[Path], decoders: Decoders) -> Taken:
 
 def _cpu_s() -> float:
     """Processor time of this process and of the children that have ended."""
-    return sum(psutil.Process().cpu_times()[:4])
+    return float(sum(psutil.Process().cpu_times()[:4]))
 
 
 def _recoding(files: Sequence[Path]) -> float:

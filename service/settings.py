@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     uploads_a_minute: int = Field(
         default=1_200, ge=0, description="So many requests with images one key may send; 0 = no limit."
     )
-    trusted_proxies: str = Field(default="", description="Proxies whose X-Forwarded-For is believed.")
+    trusted_proxies: str = Field(default="", description="Proxies whose X-Forwarded-For counts.")
     max_decoding_bytes: int = Field(default=2 * 2**30, description="Most memory that decoding one image may take.")
     allow_private_addresses: bool = Field(default=False, description="Fetch images from private addresses too.")
     source_roots: str = Field(default="", description="Under which folders and buckets the API may add sources.")
