@@ -24,7 +24,9 @@ class Abilities:
 
     `images`: its answer depends on the picture. `top_logprobs` counts the alternatives that it gives for a token (0:
     none). `context` in tokens (0: unknown). `limit_key` is the request field for the length of an answer. `decides` is
-    the path that gives a probability for each option; empty: none does.
+    the path that gives a probability for each option; empty: none does. `reasons`: it thinks before it answers. `cut`
+    names abilities that were not found because the token limit cut the answer. `settings` names the endpoint's settings
+    that all this holds for: `Endpoint.settings`.
     """
 
     images: bool = False
@@ -36,6 +38,9 @@ class Abilities:
     context: int = 0
     limit_key: str = "max_tokens"
     decides: Literal["", "/decisions", "/systemone"] = ""
+    reasons: bool = False
+    cut: str = ""
+    settings: str = ""
 
 
 class Wire(Protocol):
