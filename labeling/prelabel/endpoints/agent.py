@@ -35,12 +35,14 @@ from labeling.prelabel.endpoints.prompt import (
     item_parts,
     known_price,
     may_be_asked,
+    picture_side,
     pinned,
     text_bytes,
 )
 from labeling.prelabel.endpoints.reasoning import ANSWER_TOKENS
 from labeling.prelabel.endpoints.structured_answers import ACTIONS, Verdict, abstention, turn_model
 from labeling.prelabel.engine import EngineOrder, Item
+from labeling.prelabel.picture_size import PictureSize
 from labeling.types import Evidence, Prelabel
 
 __all__ = ["ChatBackend", "chat_revision"]
@@ -85,6 +87,7 @@ class ChatBackend:
     ) -> None:
         self._order, self._abilities, self._wire = order, abilities, wire
         self._price, self._clock, self._max_tokens = price, clock, max_tokens
+        self.picture_size = PictureSize(longest=picture_side(order))
         self._instructions = instructions(order)
         self._conversations = Conversations(self._instructions, order.classes, abilities, make_model, max_tokens)
         self.prompt, self.revision = chat_revision(order, abilities)

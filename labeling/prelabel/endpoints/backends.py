@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 
 from labeling.prelabel.endpoints.endpoint import Reply
 from labeling.prelabel.engine import Item, Look, no_vectors
+from labeling.prelabel.picture_size import picture_size
 from labeling.types import Prelabel
 
 __all__ = ["Abilities", "Backend", "BackendEngine", "Recorder", "Wire"]
@@ -92,7 +93,7 @@ class BackendEngine:
 
     def __init__(self, backend: Backend, at_once: int = 1) -> None:
         self._backend, self.at_once = backend, max(1, at_once)
-        self.name, self.revision = backend.name, backend.revision
+        self.name, self.revision, self.picture_size = backend.name, backend.revision, picture_size(backend)
 
     def look(self, items: Sequence[Item]) -> Look:
         """One prelabel for each item.
