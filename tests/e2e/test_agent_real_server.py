@@ -43,10 +43,12 @@ def serving(*more: str) -> Iterator[Endpoint]:
     port = closed_port()
     command = [sys.executable, str(SERVER), str(port), *more]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline().startswith("listening")
-        yield Endpoint("here", f"http://127.0.0.1:{port}/v1", price=Price(), timeout_s=120, local=True)
-        process.kill()
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("listening")
+            yield Endpoint("here", f"http://127.0.0.1:{port}/v1", price=Price(), timeout_s=120, local=True)
+        finally:
+            process.kill()
 
 
 @pytest.fixture(scope="module")
