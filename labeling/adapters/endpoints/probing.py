@@ -152,7 +152,7 @@ def _with_room(ask: _Asker, reply: Reply) -> Reply:
     before, ask.length = ask.length, ask.endpoint.answer_tokens(reasons=True)
     roomy = _attempt(lambda: ask.send(COLOUR))
     said = spoken(roomy.body if roomy else "")
-    if not said.content.strip() and not short.content.strip():
+    if not said.content.strip() and not short.content.strip() and (roomy is None or said.cut):
         raise Invalid(
             f"The model at {ask.endpoint.name!r} did not get to an answer to a plain question within {ask.length:,} "
             "tokens, its thoughts included. Raise the endpoint's `max_tokens` in endpoints.yaml, or lower its "

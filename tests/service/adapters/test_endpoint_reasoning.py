@@ -144,6 +144,16 @@ def test_a_model_that_needs_more_than_it_gets_says_what_to_raise(form: Form) -> 
         probe_chat(client(running.url), "Probe 1.")
 
 
+def test_a_model_that_thinks_and_then_says_nothing_of_itself_is_asked_about_the_rest() -> None:
+    def form(answer: str, cut: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+        return {"content": answer if "{" in answer else "", "reasoning_content": THOUGHTS}, {}
+
+    with answering(server(form)) as running:
+        found = probe_chat(client(running.url), "Probe 1.")
+
+    assert (found.reasons, found.images, found.json_schema, found.cut) == (True, False, True, "")
+
+
 def test_a_picture_that_takes_more_thought_than_there_is_room_for_is_named_as_cut() -> None:
     form = server(FORMS["vLLM"])
 
