@@ -25,7 +25,7 @@ from service.figures.figures import stored
 from service.figures.random_arm import RandomArm
 from service.figures.random_stream import RandomStream
 from service.figures.wrong_labels import ShareOfWrongLabels
-from service.work.pool.predictions import champion_predictions
+from service.work.pool.champion import champion_predictions
 from service.work.pool.recipes import REFERENCE_IMAGES, recipe_of
 from service.work.pool.training_set import training_examples, truth_of
 from service.work.wiring import Parts

@@ -11,12 +11,13 @@ import struct
 import zipfile
 import zlib
 
-from labeling.ingest.text import clean_text
+from labeling.normal_form import one_line
 
-__all__ = ["member_name", "name_in_zip"]
+__all__ = ["UTF8_FLAG", "member_name", "name_in_zip"]
 
 _LONGEST = 1_000
-_UTF8_FLAG = 0x800
+UTF8_FLAG = 0x800
+"""Of a ZIP's member: its name is UTF-8."""
 _UNICODE_PATH = 0x7075
 _DRIVE = re.compile(r"[A-Za-z]:")
 
@@ -28,7 +29,7 @@ def member_name(name: str) -> str:
     ('cat/1.png', 'cat/1.png', 'cat/1.png')
     """
     text = name.encode("utf-8", "surrogateescape" if _is_escaped(name) else "replace").decode("utf-8", "replace")
-    parts = [part for part in re.split(r"[/\\]", clean_text(" ".join(text.split("\n"))) or "") if part not in ("", ".")]
+    parts = [part for part in re.split(r"[/\\]", one_line(text)) if part not in ("", ".")]
     while parts and (parts[0] == ".." or _DRIVE.fullmatch(parts[0])):
         del parts[0]
     plain = "/".join(parts) or "without name"
@@ -40,7 +41,7 @@ def name_in_zip(info: zipfile.ZipInfo) -> str:
 
     Source: APPNOTE.TXT 6.3.10, appendix D (flag bit 11, field 0x7075); macOS writes UTF-8 without either.
     """
-    if info.flag_bits & _UTF8_FLAG or info.orig_filename.isascii():
+    if info.flag_bits & UTF8_FLAG:
         return info.filename
     raw = info.orig_filename.encode("cp437").split(b"\0")[0]
     if (found := _unicode_path(info.extra, raw)) is not None:

@@ -48,7 +48,7 @@ from service.work.wiring import Parts
 __all__ = ["PART", "refresh_wrong_labels"]
 
 PART = ":wrong_labels"
-FORMAT = "1"
+FORMAT = "2"
 WIDTH = 0.10
 """An interval of this width tells something: about five points to each side."""
 
