@@ -128,7 +128,7 @@ def test_the_letters_of_a_real_model_are_a_distribution(client: EndpointClient, 
 
 def test_a_real_server_that_reasons_is_probed_with_its_thoughts_apart_and_labels() -> None:
     with serving("reasons") as endpoint:
-        known = replace(endpoint, max_tokens=150, extra_body={"thinking_budget_tokens": 5})
+        known = replace(endpoint, timeout_s=400, max_tokens=100, extra_body={"thinking_budget_tokens": 5})
         one = EndpointClient(known, SecretStr(""), MemoryBook(), "m", None)
         found = probe_chat(one, "Probe 1.")
         label = check_look(agent(one, found).look([item("A red car on the road.")]), items=1, classes=2).prelabels[0]

@@ -13,12 +13,12 @@ from typing import Any, Literal, TypeVar
 from PIL import Image
 
 from labeling.adapters.endpoints.client import EndpointClient
-from labeling.errors import EndpointUnavailable, Invalid
+from labeling.errors import EndpointSilent, EndpointUnavailable, Invalid
 from labeling.prelabel.endpoints.backends import Abilities, Recorder
 from labeling.prelabel.endpoints.decide import ask_decision
 from labeling.prelabel.endpoints.endpoint import Endpoint, Reply
 from labeling.prelabel.endpoints.prompt import Part, content_of
-from labeling.prelabel.endpoints.reasoning import spoken
+from labeling.prelabel.endpoints.reasoning import REASONING_TOKENS, spoken
 
 T = TypeVar("T")
 
@@ -27,6 +27,8 @@ __all__ = ["probe_chat", "probe_decide"]
 ODD_WORD = "quillon-57"
 TOP = 20
 LENGTH = 60
+TALK = 1_000
+"""Tokens in which a model that seems only to talk much may turn out to have been thinking."""
 COLOUR = "Which colour is this picture? Answer with one word."
 _WAYS = (("max_tokens", True), ("max_completion_tokens", True), ("max_completion_tokens", False))
 _COLOURS = ((220, 20, 20), (20, 20, 220))
@@ -144,26 +146,32 @@ def _plain_question(client: EndpointClient, salt: str) -> tuple[_Asker, Reply]:
 def _with_room(ask: _Asker, reply: Reply) -> Reply:
     """The answer to the plainest question, again with room for thoughts where they were in it or it was cut.
 
-    A server that puts no mark before the thoughts lets nothing be known of them before their end.
+    A server that puts no mark before the thoughts lets nothing be known of them before their end; a model that only
+    talks much gets less room, and one that is too slow for that is taken for such a one.
     """
     short = spoken(reply.body)
     if not (short.reasoned or short.cut):
         return reply
-    before, ask.length = ask.length, ask.endpoint.answer_tokens(reasons=True)
-    roomy = _attempt(lambda: ask.send(COLOUR))
+    talks, before = not short.reasoned and bool(short.content.strip()), ask.length
+    ask.length = ask.endpoint.max_tokens or (TALK if talks else REASONING_TOKENS)
+    roomy = _unless_too_slow(ask) if talks else _attempt(lambda: ask.send(COLOUR))
     said = spoken(roomy.body if roomy else "")
-    if not said.content.strip() and not short.content.strip() and (roomy is None or said.cut):
+    if not talks and not said.content.strip() and (roomy is None or said.cut):
         raise Invalid(
             f"The model at {ask.endpoint.name!r} did not get to an answer to a plain question within {ask.length:,} "
             "tokens, its thoughts included. Raise the endpoint's `max_tokens` in endpoints.yaml, or lower its "
-            "`reasoning_effort` (`none` switches it off where the server knows it); "
-            "docs/how-to/agent.md says how."
+            "`reasoning_effort` (`none` switches it off where the server knows it); docs/how-to/agent.md says how."
         )
-    ask.reasons = said.reasoned or (short.cut and not short.content.strip())
-    if ask.reasons and roomy:
-        return roomy
-    ask.length = before  # it only talks much
-    return reply
+    ask.reasons = said.reasoned or not talks
+    ask.length = ask.endpoint.answer_tokens(reasons=True) if ask.reasons else before
+    return roomy if ask.reasons and roomy else reply
+
+
+def _unless_too_slow(ask: _Asker) -> Reply | None:
+    try:
+        return _attempt(lambda: ask.send(COLOUR))
+    except EndpointSilent:
+        return None
 
 
 def _sees(ask: _Asker, plain: Reply) -> bool:

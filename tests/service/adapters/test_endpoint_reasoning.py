@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 from zlib import crc32
 
@@ -174,6 +175,18 @@ def test_a_model_that_only_talks_much_is_no_model_that_reasons() -> None:
         found = probe_chat(client(running.url), "Probe 1.")
 
     assert (found.reasons, found.cut) == (False, "images, json_schema, tools")
+
+
+def test_a_model_that_talks_much_and_slowly_is_probed_all_the_same() -> None:
+    talking = server(lambda answer, cut: ({"content": "Well, " * 20 if cut else answer}, {}), needs=9_999)
+
+    def script(path: str, body: dict[str, Any]) -> Answer:
+        return replace(talking(path, body), hang=body.get("max_tokens", 0) > 60)
+
+    with answering(script) as running:
+        found = probe_chat(client(running.url, timeout_s=0.5), "Probe 1.")
+
+    assert (found.reasons, found.usage) == (False, True)
 
 
 def test_an_answer_that_is_cut_says_so_and_goes_to_a_person() -> None:
