@@ -452,6 +452,32 @@ def test_unanswered_suspicious_ones_count_half_and_a_task_that_is_gone_does_not_
     assert found["share"]["n"] == 45 and found["open"] == 2 and found["wrong"] == 0
 
 
+def test_a_label_that_all_gave_is_open_and_keeps_no_share_from_being_known(
+    database: sa.Engine, make_project: Make, tmp_path: Path
+) -> None:
+    ground = labelled(database, tmp_path, make_project(database))
+    request(ground, 45)
+    ask_re_reviews(ground.parts, ground.project.id)
+    by_both = next(review for review, row in asked(ground) if not row.suspicious and row.place == 0)
+    bob, eve = person(ground, "bob"), person(ground, "eve")
+    for review, _ in asked(ground):
+        if review.id != by_both.id:
+            answers_of(ground, bob, {ReviewId(review.id): class_of(ground, review.image_id)})
+    waits = figure(ground)
+    with transaction(database) as session:
+        asked_about(session, ground.project, by_both.image_id, {bob: class_of(ground, by_both.image_id)}, settled=False)
+    nobody_left = figure(ground)
+    with transaction(database) as session:
+        asked_about(session, ground.project, ground.pool[0], {eve: "cat"}, settled=False)
+
+    somebody_came = figure(ground)
+
+    assert not waits["share"]["known"] or waits["share"]["n"] < 45
+    assert nobody_left["share"]["n"] == 45 and nobody_left["open"] == 1 and nobody_left["waiting"] == 0
+    assert nobody_left["share"]["lower"] == 0 and nobody_left["share"]["upper"] > 1 / 120
+    assert somebody_came["waiting"] == 1 and somebody_came["share"] == waits["share"]
+
+
 def test_the_figure_speaks_of_the_newest_plan_of_which_enough_is_answered(
     database: sa.Engine, make_project: Make, tmp_path: Path
 ) -> None:
