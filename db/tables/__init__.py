@@ -18,6 +18,7 @@ Offers `AdoptedTaskRow`, `AlarmEndRow`, `AlarmRow`, `AlarmWordsRow`, `Annotation
 from __future__ import annotations
 
 from db.tables.base import *  # noqa: F403
+from db.tables.deletions import *  # noqa: F403
 from db.tables.engines import *  # noqa: F403
 from db.tables.images import *  # noqa: F403
 from db.tables.people import *  # noqa: F403

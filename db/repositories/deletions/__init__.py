@@ -1,0 +1,4 @@
+"""Deleting: what was asked for, what goes with what, what is left to remove outside, and what may not come back.
+
+Offers nothing.
+"""
