@@ -18,16 +18,18 @@ from db.repositories.deletions.shared_facts import leave_groups, leave_plans, le
 from db.session import delete
 from db.tables import (
     AdoptedTaskRow,
+    AnnotationRow,
     FailureRow,
     FetchRow,
     ImageRow,
+    LabelRow,
     LabelStudioProjectRow,
     PushRow,
     RegionRow,
     RegistrationRow,
     ReviewRow,
 )
-from labeling.types import DeletionKind, ImageId, ProjectId
+from labeling.types import DeletionKind, ImageId, ProjectId, ReviewKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +46,24 @@ class Gone:
 
 def next_images(session: Session, deletion: Deletion, limit: int) -> list[ImageId]:
     """Some of the images that this deletion still has to remove; none when it has removed all."""
-    wanted = sa.select(ImageRow.id).where(ImageRow.project_id == deletion.project_id, _goes_with(deletion))
+    wanted = sa.select(ImageRow.id).where(ImageRow.project_id == deletion.project_id, _goes_with(deletion.kind, deletion.subject))
     return [ImageId(one) for one in session.scalars(wanted.order_by(ImageRow.id).limit(limit))]
 
 
-def count_images(session: Session, deletion: Deletion) -> int:
-    """How many images this deletion would remove."""
-    wanted = sa.select(sa.func.count()).select_from(ImageRow)
-    return session.scalar(wanted.where(ImageRow.project_id == deletion.project_id, _goes_with(deletion))) or 0
+def count_what_goes(session: Session, project_id: ProjectId, kind: DeletionKind, subject: int) -> dict[str, int]:
+    """What a deletion would remove: images, answers, labels, tasks; `measured` are images of the random stream."""
+    going = sa.select(ImageRow.id).where(ImageRow.project_id == project_id, _goes_with(kind, subject))
+    asked = ReviewRow.image_id.in_(going)
+    ours = {
+        "images": sa.select(sa.func.count()).select_from(going.subquery()),
+        "answers": sa.select(sa.func.count(AnnotationRow.id)).join(ReviewRow, ReviewRow.id == AnnotationRow.review_id),
+        "labels": sa.select(sa.func.count(sa.distinct(LabelRow.image_id))).where(LabelRow.image_id.in_(going)),
+        "tasks": sa.select(sa.func.count(PushRow.review_id)).join(ReviewRow, ReviewRow.id == PushRow.review_id),
+        "measured": sa.select(sa.func.count(sa.distinct(ReviewRow.image_id))).where(ReviewRow.kind == ReviewKind.RANDOM),
+    }
+    by_review = ("answers", "tasks", "measured")
+    found = {name: query.where(asked) if name in by_review else query for name, query in ours.items()}
+    return {name: session.scalar(query) or 0 for name, query in found.items()}
 
 
 def gone_of(session: Session, project_id: ProjectId, image_ids: Sequence[ImageId]) -> Gone:
@@ -87,15 +99,16 @@ def remove_images(session: Session, project_id: ProjectId, image_ids: Sequence[I
     return {"images": deleted["image"], "answers": deleted["annotation"], "labels": deleted["label"]}
 
 
-def _goes_with(deletion: Deletion) -> sa.ColumnElement[bool]:
-    if deletion.kind is DeletionKind.IMAGE:
-        return ImageRow.id == deletion.subject
-    if deletion.kind is DeletionKind.PROJECT:
+def _goes_with(kind: DeletionKind, subject: int) -> sa.ColumnElement[bool]:
+    """The condition on `ImageRow` that it goes; one that another source or person has named too does not."""
+    if kind is DeletionKind.IMAGE:
+        return ImageRow.id == subject
+    if kind is DeletionKind.PROJECT:
         return sa.true()
     named = sa.exists().where(FetchRow.image_id == ImageRow.id, RegistrationRow.id == FetchRow.registration_id)
-    elsewhere = RegistrationRow.source_id.is_distinct_from(deletion.subject)
-    if deletion.kind is DeletionKind.SOURCE:
-        return named.where(RegistrationRow.source_id == deletion.subject) & ~named.where(elsewhere)
+    elsewhere = RegistrationRow.source_id.is_distinct_from(subject)
+    if kind is DeletionKind.SOURCE:
+        return named.where(RegistrationRow.source_id == subject) & ~named.where(elsewhere)
     return sa.false()
 
 

@@ -27,7 +27,7 @@ __all__ = [
     "map_predictions",
     "read_predictions",
     "write_predictions",
-    "write_without",
+    "write_only",
 ]
 
 
@@ -57,10 +57,10 @@ def write_predictions(home: Path, folder: str, image_ids: NDArray[np.int64], pro
     return Written(path, len(image_ids), digest)
 
 
-def write_without(home: Path, path: str, sha256: str, image_ids: NDArray[np.int64]) -> Written:
-    """Write the same file without these images, in its place. Errors as `read_predictions`."""
+def write_only(home: Path, path: str, sha256: str, image_ids: NDArray[np.int64]) -> Written:
+    """Write what a file says of these images alone, in the same folder. Errors as `read_predictions`."""
     found = read_predictions(home, path, sha256)
-    kept = ~np.isin(found.image_ids, image_ids)
+    kept = np.isin(found.image_ids, image_ids)
     return write_predictions(home, path.rpartition("/")[0], found.image_ids[kept], found.probs[kept])
 
 
