@@ -1,4 +1,4 @@
-"""Everything that is kept about one annotator: what they are called, every answer, and what was found or decided of them.
+"""Everything that is kept about one annotator: their name, every answer, and what was found or decided about them.
 
 In: a project and an annotator. Out: one document, ready for JSON.
 """
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.repositories.people import annotators
+from db.repositories.running.alarms import AlarmKind
 from db.tables import (
     AlarmRow,
     AnnotationRow,
@@ -63,8 +64,9 @@ def _rows(session: Session, table: type[Any], *where: sa.ColumnElement[bool]) ->
 
 
 def _names(subject: Any, who: annotators.Annotator) -> sa.ColumnElement[bool]:
-    """Alarms about a person have their number as subject, with or without a class behind it."""
-    return (subject == str(who.id)) | subject.startswith(f"{who.id}:")
+    """Alarms about a person have their number as subject."""
+    about_people = AlarmRow.kind.in_((AlarmKind.ANNOTATOR_PAUSED.value, AlarmKind.ANNOTATOR_DRIFT.value))
+    return sa.and_(about_people, subject == str(who.id))
 
 
 def _says(body: Any, name: str) -> sa.ColumnElement[bool]:
@@ -74,5 +76,5 @@ def _says(body: Any, name: str) -> sa.ColumnElement[bool]:
 def _figures(session: Session, project_id: ProjectId, annotator_id: int) -> list[Any]:
     """What the team's figures hold of this person."""
     team = session.get(FigureRow, (project_id, "team"))
-    people = [] if team is None else team.data.get("people", [])
-    return [one for one in people if isinstance(one, dict) and one.get("id") == annotator_id]
+    people = [] if team is None else team.data.get("annotators", [])
+    return [one for one in people if one.get("annotator") == annotator_id]

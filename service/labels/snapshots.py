@@ -99,7 +99,7 @@ def rebuild(database: sa.Engine, home: Path, project: Project, snapshot: Snapsho
 def restate(
     database: sa.Engine, home: Path, project_id: ProjectId, snapshot: Snapshot, deletion_id: int, now: datetime
 ) -> None:
-    """Write a snapshot's file from the labels that are left, and note what was withdrawn; a second time changes nothing.
+    """Write a snapshot's file from the labels that are left, and note how many were withdrawn; twice is once.
 
     Its own hash stays: it says what was frozen.
     """

@@ -83,7 +83,6 @@ def _write_labels(before: Path, to: Path, home: Path, labels: LabelSet, snapshot
             writer.write_batch(batch.filter(pc.is_in(batch.column("content_hash"), value_set=left)))
 
 
-
 def rename_in_release(
     database: sa.Engine, home: Path, project: Project, snapshot: Snapshot, name: str, to: str
 ) -> None:

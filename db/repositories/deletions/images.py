@@ -46,7 +46,9 @@ class Gone:
 
 def next_images(session: Session, deletion: Deletion, limit: int) -> list[ImageId]:
     """Some of the images that this deletion still has to remove; none when it has removed all."""
-    wanted = sa.select(ImageRow.id).where(ImageRow.project_id == deletion.project_id, _goes_with(deletion.kind, deletion.subject))
+    wanted = sa.select(ImageRow.id).where(
+        ImageRow.project_id == deletion.project_id, _goes_with(deletion.kind, deletion.subject)
+    )
     return [ImageId(one) for one in session.scalars(wanted.order_by(ImageRow.id).limit(limit))]
 
 
@@ -59,7 +61,9 @@ def count_what_goes(session: Session, project_id: ProjectId, kind: DeletionKind,
         "answers": sa.select(sa.func.count(AnnotationRow.id)).join(ReviewRow, ReviewRow.id == AnnotationRow.review_id),
         "labels": sa.select(sa.func.count(sa.distinct(LabelRow.image_id))).where(LabelRow.image_id.in_(going)),
         "tasks": sa.select(sa.func.count(PushRow.review_id)).join(ReviewRow, ReviewRow.id == PushRow.review_id),
-        "measured": sa.select(sa.func.count(sa.distinct(ReviewRow.image_id))).where(ReviewRow.kind == ReviewKind.RANDOM),
+        "measured": sa.select(sa.func.count(sa.distinct(ReviewRow.image_id))).where(
+            ReviewRow.kind == ReviewKind.RANDOM
+        ),
     }
     by_review = ("answers", "tasks", "measured")
     found = {name: query.where(asked) if name in by_review else query for name, query in ours.items()}

@@ -1,4 +1,4 @@
-"""Removes what is more than images: a source, a project, the name of an annotator, and caches that speak of many images.
+"""Removes what is more than images: a source, a project, an annotator's name, and caches that speak of many images.
 
 In: what is deleted, after its images went. Out: rows removed, or written without it.
 """
@@ -92,10 +92,10 @@ def remove_source(session: Session, project_id: ProjectId, source_id: int, addre
 
 def remove_project(session: Session, project_id: ProjectId, name: str) -> None:
     """Remove a project with everything that is left of it; its name goes from keys and from the audit log, too."""
-    for table in (ApiKeyRow, PageSessionRow):
-        for limited in session.scalars(sa.select(table).where(table.projects.is_not(None))):
-            if name in (limited.projects or ()):
-                limited.projects = [one for one in limited.projects or () if one != name]
+    tables: tuple[type[ApiKeyRow] | type[PageSessionRow], ...] = (ApiKeyRow, PageSessionRow)
+    for table in tables:
+        for limited in session.scalars(sa.select(table).where(table.__table__.c.projects.is_not(None))):
+            limited.projects = [one for one in limited.projects or () if one != name]
     for row in session.scalars(sa.select(AuditRow).where(_is_about(project_id, name))):
         row.subject, row.detail = f"project {project_id}", {}
     session.flush()

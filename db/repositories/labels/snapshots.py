@@ -39,8 +39,8 @@ class NewSnapshot:
 class Snapshot:
     """A kept state. `report` is empty until it is released.
 
-    `labels` and `hash` are what was frozen. A deletion withdraws labels from it: `withdrawn` counts them, and `state` is
-    the hash of what is left, the same as `hash` where none was withdrawn.
+    `labels` and `hash` are what was frozen. A deletion withdraws labels from it: `withdrawn` counts them, and `state`
+    is the hash of what is left, the same as `hash` where none was withdrawn.
     """
 
     id: int
@@ -109,9 +109,7 @@ def release(session: Session, snapshot_id: int, report: Mapping[str, Any]) -> bo
     return bool(update(session, SnapshotRow, *unreleased, released=True, report=dict(report)))
 
 
-def withdraw(
-    session: Session, snapshot: Snapshot, deletion_id: int, labels: int, state: str, now: datetime
-) -> bool:
+def withdraw(session: Session, snapshot: Snapshot, deletion_id: int, labels: int, state: str, now: datetime) -> bool:
     """Note that a deletion withdrew labels from a snapshot, and what it is now; twice is once."""
     row = {"snapshot_id": snapshot.id, "deletion_id": deletion_id, "labels": labels, "hash": state, "at": now}
     return bool(insert_new(session, WithdrawalRow, [row]))

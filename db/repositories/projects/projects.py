@@ -119,7 +119,7 @@ def history(session: Session, project_id: ProjectId) -> list[ConfigVersion]:
     return read_all(ConfigVersion, rows)
 
 
-def _standing() -> sa.Select[tuple[ProjectRow]]:
+def _standing() -> sa.Select[ProjectRow]:
     """Projects in their order; one that is being deleted is gone for everybody but the job that does it."""
     gone = deletions.being_deleted(DeletionKind.PROJECT, ProjectRow.__table__.c.id)
     return sa.select(ProjectRow).where(~gone).order_by(ProjectRow.id)

@@ -19,7 +19,7 @@ from db.repositories.deletions.deletions import Leftover
 from db.repositories.labels import snapshots
 from db.repositories.projects import projects
 from db.repositories.queries import pool as ready_images
-from db.repositories.versions import predictions, versions
+from db.repositories.versions import predictions
 from db.repositories.versions.predictions import PredictionFile
 from db.session import reading, transaction
 from labeling.adapters.storage.prediction_files import keep_only, write_only

@@ -24,7 +24,7 @@ from labeling.adapters.storage.overwriting import blank_out, empty_out
 from labeling.ingest.hashing import text_key
 from labeling.project import Project
 from labeling.types import DeletionKind, ImageId, ProjectId
-from service.deletions.people import forget_person
+from service.deletions.forgetting import forget_person
 from service.work.delete.elsewhere import Elsewhere
 from service.work.wiring import Parts
 
