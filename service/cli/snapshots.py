@@ -133,8 +133,8 @@ def release(
 
 
 def _document(snapshot: Snapshot) -> dict[str, Any]:
-    names = ("name", "labels", "hash", "last_label_id", "released", "author", "note", "created_at", "path")
-    return fields_of(snapshot, names)
+    names = ("name", "labels", "hash", "withdrawn", "state", "last_label_id", "released", "author", "note")
+    return fields_of(snapshot, (*names, "created_at", "path"))
 
 
 def _differences(before: str, after: str, found: Comparison) -> dict[str, Any]:

@@ -127,7 +127,7 @@ def _remove_project(parts: Parts, project: Project, deletion: Deletion) -> None:
     with reading(parts.database) as session:
         named = wholes.registered(session, project.id)
     _blank_names(parts, [project.config.name], named)
-    folders = ("pool", "plots", "models", "snapshots", "releases")
+    folders = ("pool", "plots", "models", "predictions", "snapshots", "releases")
     with transaction(parts.database) as session:
         place = label_studio.get(session, project.id)
         there = [] if place is None else [str(place.ls_project_id)]
