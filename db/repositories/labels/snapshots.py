@@ -145,5 +145,8 @@ def _of(project_id: ProjectId) -> sa.Select[*tuple[Any, ...]]:
     of_it = WithdrawalRow.snapshot_id == SnapshotRow.id
     newest = sa.select(WithdrawalRow.hash).where(of_it).order_by(WithdrawalRow.id.desc()).limit(1).scalar_subquery()
     gone = sa.select(sa.func.sum(WithdrawalRow.labels)).where(of_it).scalar_subquery()
-    now = {"state": sa.func.coalesce(newest, SnapshotRow.hash), "withdrawn": sa.func.coalesce(gone, 0)}
+    now = {
+        "state": sa.func.coalesce(newest, SnapshotRow.hash),
+        "withdrawn": sa.cast(sa.func.coalesce(gone, 0), sa.BigInteger),
+    }
     return sa.select(*columns(Snapshot, SnapshotRow, **now)).where(SnapshotRow.project_id == project_id)
