@@ -9,93 +9,22 @@ nothing may wait for a person. `--quick` makes the faults short. Exit code 1 if 
 from __future__ import annotations
 
 import argparse
-import io
-import os
 import resource
-import secrets
 import signal
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from hashlib import sha256
-from pathlib import Path
+from contextlib import contextmanager
 
-import httpx
-import numpy as np
 import psutil
 import sqlalchemy as sa
-from PIL import Image
 
-from bench.webhook import free_port
+from bench.break_system import SWEEP_EVERY_S, System, running
 from db.repositories.running import failures
-from db.session import make_engine, reading
+from db.session import reading
 from db.tables import FailureRow, FetchRow, ImageRow, PrelabelRow, RegistrationRow
-from service.settings import load_settings
 
-PROJECT = "name: broken\nlabels: [cat, dog]\npolicy: {engine: scripted}\n"
-SWEEP_EVERY_S = 2
 QUICK_S = 3.0
-HEALED_WITHIN_S = 180.0
-"""The longest pause of anything that tries again, twice, on a loaded machine."""
-
-
-@dataclass
-class System:
-    """A running hardcase, and the uploads that it has acknowledged."""
-
-    home: Path
-    environment: dict[str, str]
-    up: subprocess.Popen[bytes]
-    client: httpx.Client
-    database: sa.Engine
-    acknowledged: set[str] = field(default_factory=set)
-
-    def upload(self, count: int = 1) -> int:
-        """Upload so many new images in one request; the answer's status, 0 if there was none."""
-        files = [_picture() for _ in range(count)]
-        names = [sha256(one).hexdigest() for one in files]
-        sent = [("files", (f"{name}.png", data, "image/png")) for name, data in zip(names, files, strict=True)]
-        try:
-            status = self.client.post("/api/projects/broken/images", files=sent).status_code
-        except httpx.TransportError:
-            return 0
-        if status == 202:
-            self.acknowledged.update(names)
-        return status
-
-    def process(self, module: str) -> psutil.Process | None:
-        """The process of the tree that runs this module now."""
-        for child in psutil.Process(self.up.pid).children():
-            try:
-                if module in child.cmdline():
-                    return child
-            except psutil.Error:  # it has just ended
-                continue
-        return None
-
-    def ready(self) -> set[str]:
-        """The hashes of the images that have a pre-label."""
-        with reading(self.database) as session:
-            found = sa.select(ImageRow.content_hash).join(PrelabelRow, PrelabelRow.image_id == ImageRow.id)
-            return set(session.scalars(found))
-
-    def turned(self) -> float:
-        """Seconds until an image that is uploaded from now on has its pre-label; TimeoutError past the limit."""
-        began = time.monotonic()
-        deadline = began + HEALED_WITHIN_S
-        while self.upload() != 202 and time.monotonic() < deadline:
-            time.sleep(0.1)
-        while not self.acknowledged <= self.ready():
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"not within {HEALED_WITHIN_S:.0f} s; see {self.home / 'logs'}")
-            time.sleep(0.1)
-        return time.monotonic() - began
-
-
 Fault = Callable[[System, float], None]
 
 
@@ -181,35 +110,6 @@ def examine(system: System) -> list[str]:
     return [words for words, holds in found.items() if holds]
 
 
-@contextmanager
-def running() -> Iterator[System]:
-    """A home with one project, and `hardcase up` on it."""
-    with ExitStack() as ending:
-        home = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="break-"))) / "home"
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("HARDCASE_")},
-            "HARDCASE_HOME": str(home),
-            "HARDCASE_PORT": str(free_port()),
-            "HARDCASE_SWEEP_EVERY_S": str(SWEEP_EVERY_S),
-            "HARDCASE_LABEL_STUDIO_URL": "http://127.0.0.1:9",
-            "HARDCASE_LABEL_STUDIO_TOKEN": "0" * 40,
-        }
-        _type(environment, "init")
-        (home / "broken.yaml").write_text(PROJECT)
-        _type(environment, "project", "create", str(home / "broken.yaml"))
-        key = _type(environment, "key", "create", "break", "--role", "admin", "--json")
-        command = [sys.executable, "-m", "service.cli", "up"]
-        with (home / "up.log").open("wb") as log:
-            up = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-        ending.callback(_stop, up)
-        settings = load_settings(home=home)
-        database = make_engine(settings.database)
-        ending.callback(database.dispose)
-        address = f"http://127.0.0.1:{environment['HARDCASE_PORT']}"
-        client = httpx.Client(base_url=address, headers={"Authorization": f"Bearer {_key_in(key)}"}, timeout=10)
-        yield System(home, environment, up, ending.enter_context(client), database)
-
-
 def _play(system: System, seconds: float, expected: set[int]) -> None:
     """Upload again and again while the fault lasts; what is answered must be among `expected`."""
     deadline = time.monotonic() + seconds
@@ -247,35 +147,6 @@ def _limited(system: System, what: int, soft: Callable[[psutil.Process], int]) -
         for one in processes:
             if one.is_running():
                 resource.prlimit(one.pid, what, before[one])
-
-
-def _type(environment: dict[str, str], *words: str) -> str:
-    command = [sys.executable, "-m", "service.cli", *words]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
-    if done.returncode:
-        raise RuntimeError(f"hardcase {' '.join(words)}: {(done.stdout + done.stderr)[-500:]}")
-    return done.stdout
-
-
-def _key_in(said: str) -> str:
-    return next(word for word in said.replace('"', " ").split() if word.startswith("hck_"))
-
-
-def _stop(up: subprocess.Popen[bytes]) -> None:
-    up.terminate()
-    try:
-        up.wait(timeout=30)
-    except subprocess.TimeoutExpired:
-        up.kill()
-        up.wait()
-
-
-def _picture() -> bytes:
-    """A picture that nobody has had before."""
-    rng = np.random.default_rng(secrets.randbits(63))
-    out = io.BytesIO()
-    Image.fromarray(rng.integers(0, 256, (24, 24, 3), dtype=np.uint8)).save(out, "PNG")
-    return out.getvalue()
 
 
 if __name__ == "__main__":

@@ -11,20 +11,13 @@ import sqlite3
 
 import sqlalchemy.exc
 
-from labeling.errors import StorageFull, Unavailable
+from labeling.errors import NO_ROOM, SPENT, StorageFull, Unavailable
 
 __all__ = ["outage_of"]
 
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 AWAY = frozenset(
     {
-        *(
-            errno.EMFILE,
-            errno.ENFILE,
-            errno.ENOMEM,
-            errno.EAGAIN,
-            errno.ENOBUFS,
-        ),  # the machine has no more
+        *SPENT,
         *(errno.EIO, errno.EROFS, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.EACCES, errno.EPERM),  # a disk
         *(errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.EADDRNOTAVAIL),
     }
@@ -76,7 +69,7 @@ def _judged(error: BaseException) -> Unavailable | None:
 
 
 def _of_system(error: OSError) -> Unavailable | None:
-    if error.errno in FULL:
+    if error.errno in NO_ROOM:
         return StorageFull()
     if error.errno in AWAY or isinstance(error, ConnectionError | TimeoutError):
         said = error.strerror or type(error).__name__

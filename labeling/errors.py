@@ -25,7 +25,11 @@ The message is written for the user and says what to do next; facts travel as at
 
 from __future__ import annotations
 
+import errno
+
 __all__ = [
+    "NO_ROOM",
+    "SPENT",
     "BacklogFull",
     "BadAddress",
     "BadArchive",
@@ -45,7 +49,13 @@ __all__ = [
     "StorageFull",
     "Unauthenticated",
     "Unavailable",
+    "not_written",
 ]
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What a system says when no room is left to write: a disk, a quota, the largest file that is allowed."""
+SPENT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOBUFS})
+"""What a machine says when it has no more of something: no fault of what was asked for."""
 
 
 class HardcaseError(Exception):
@@ -130,3 +140,14 @@ class BacklogFull(Unavailable):
 
 class StorageFull(Unavailable):
     """There is no room left to write. Free some space; nothing acknowledged was lost."""
+
+
+def not_written(place: object, error: OSError, way_out: str) -> HardcaseError:
+    """What to say of a place that could not be written: StorageFull where no room is left, else Invalid.
+
+    >>> not_written("/srv/out", OSError(errno.EACCES, "Permission denied"), "Name another.").message
+    '/srv/out cannot be written (Permission denied). Name another.'
+    """
+    if error.errno in NO_ROOM:
+        return StorageFull(f"There is no room to write {place}. Free some space and try again.")
+    return Invalid(f"{place} cannot be written ({error.strerror}). {way_out}")

@@ -12,7 +12,7 @@ import unicodedata
 
 from labeling.errors import Invalid
 
-__all__ = ["check_name", "clean_name", "is_blank", "one_line", "same_name", "visible"]
+__all__ = ["check_name", "clean_name", "is_blank", "is_plain", "one_line", "same_name", "visible"]
 
 _PLAIN = re.compile(r"[!-~]+(?: [!-~]+)*")
 _BREAKS = re.compile("\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
@@ -35,13 +35,18 @@ _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 """Letters and signs of which nothing is displayed."""
 
 
+def is_plain(text: str) -> bool:
+    """Whether a text is as it is stored already, which nearly all are: ASCII words with single spaces between them."""
+    return _PLAIN.fullmatch(text) is not None
+
+
 def visible(text: str) -> str:
     """Text in NFC without invisible characters; its line breaks are `\\n`, joiners stay where they belong.
 
     >>> visible("Ka\\u0308fer\\u202e") == "K\\u00e4fer", visible("a\\u200db")
     (True, 'ab')
     """
-    if _PLAIN.fullmatch(text):
+    if is_plain(text):
         return text
     without = _INVISIBLE.sub(lambda found: found[1] or "", _BREAKS.sub("\n", text))
     return unicodedata.normalize("NFC", _JOINERS.sub(_joiner, without))
@@ -53,7 +58,7 @@ def one_line(text: str) -> str:
     >>> one_line(" hot\\u3000 dog\\n")
     'hot dog'
     """
-    return text if _PLAIN.fullmatch(text) else " ".join(visible(text).split())
+    return text if is_plain(text) else " ".join(visible(text).split())
 
 
 def same_name(text: str) -> str:
@@ -78,7 +83,7 @@ def clean_name(name: str) -> str:
     Invalid
         It holds control characters, a change of the writing direction, or bytes that are no UTF-8.
     """
-    if _PLAIN.fullmatch(name):
+    if is_plain(name):
         return name
     if found := _FORBIDDEN.search(name):
         raise Invalid(f"The name holds {_described(name, found.start())}. Give it another name.")

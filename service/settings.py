@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from labeling.errors import Invalid, StorageFull
+from labeling.errors import Invalid, not_written
 
 MASK = 0o077
 """What nobody but the owner of our files gets."""
@@ -146,10 +146,8 @@ def prepare_home(settings: Settings) -> None:
             if not entry.is_symlink() and not os.access(entry, needed):
                 raise PermissionError(errno.EACCES, "Permission denied")
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFull(f"There is no room to write in {place}. Free some space.") from error
         way_out = "Give this user write access to it, or set HARDCASE_HOME to another folder."
-        raise Invalid(f"{place} cannot be written ({error.strerror}). {way_out}") from error
+        raise not_written(place, error, way_out) from error
 
 
 def ensure_secret(settings: Settings) -> Settings:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.paging import Slice, slice_of
+from db.repositories.images.images import FETCH
 from db.repositories.reviews.reviews import is_open
 from db.repositories.running.failures import CONTRADICTION, REGISTER
 from db.rows import columns, read_all
@@ -165,7 +166,7 @@ def failures(
     session: Session, project_id: ProjectId, *, after: int | None, limit: int, step: str | None = None
 ) -> Slice[FailureItem]:
     """What failed, at any step or at one; those of `fetch` are the quarantine list. `reference` names the file."""
-    is_fetch = sa.and_(FailureRow.step == "fetch", sa.cast(RegistrationRow.id, sa.Text) == FailureRow.subject)
+    is_fetch = sa.and_(FailureRow.step == FETCH, sa.cast(RegistrationRow.id, sa.Text) == FailureRow.subject)
     statement = (
         sa.select(*columns(FailureItem, FailureRow, RegistrationRow))
         .outerjoin(RegistrationRow, is_fetch)

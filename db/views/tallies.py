@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from db.repositories.engines.engines_in_force import first_revision
 from db.repositories.images.groups import newest_move
+from db.repositories.images.images import is_quarantined
 from db.repositories.labels.labels import is_current_label
 from db.repositories.queries.stream import is_reserved, share_in_force
 from db.repositories.reviews.reviews import is_current, is_open
@@ -82,7 +83,7 @@ def fingerprint_of_images(session: Session, project_id: ProjectId) -> str:
         session,
         newest(RegistrationRow.id, RegistrationRow.project_id == project_id),
         sa.select(sa.func.count()).select_from(RegistrationGoneRow).where(gone),
-        sa.select(sa.func.count(FailureRow.id)).where(*_quarantined(project_id)),
+        sa.select(sa.func.count(FailureRow.id)).where(is_quarantined(project_id)),
         newest(ImageRow.id, ImageRow.project_id == project_id),
         sa.select(sa.func.count(ImageRow.group_id)).where(ImageRow.project_id == project_id),
         newest_move(project_id),
@@ -124,14 +125,9 @@ def counts_of_images(session: Session, project_id: ProjectId) -> dict[str, Any]:
     return {
         "registered": count(session, RegistrationRow, of_project),
         "gone": count(session, RegistrationGoneRow, is_gone, of_project),
-        "quarantined": count(session, FailureRow, *_quarantined(project_id)),
+        "quarantined": count(session, FailureRow, is_quarantined(project_id)),
         **{name: int(value) for name, value in states._mapping.items()},
     }
-
-
-def _quarantined(project_id: ProjectId) -> tuple[sa.ColumnElement[bool], ...]:
-    """What only waits for its place to answer has not failed."""
-    return FailureRow.project_id == project_id, FailureRow.step == "fetch", FailureRow.count > 0
 
 
 def _newest_revision(session: Session, project_id: ProjectId) -> str | None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from labeling.errors import Invalid
-from labeling.ingest.containers.archive_members import ArchiveLimits, Entry, entries, explained
+from labeling.ingest.containers.archive_members import ArchiveLimits, Entry, entries
 from labeling.ingest.containers.file_names import (
     HIDDEN,
     START_BYTES,
@@ -29,7 +29,6 @@ from labeling.ingest.text import text_of
 __all__ = ["ARCHIVE_EXTENSIONS", "ArchiveLimits", "Contents", "Member", "inspect_archive", "read_archive"]
 
 ARCHIVE_EXTENSIONS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
-_MAX_TEXT_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +59,16 @@ def inspect_archive(file: BinaryIO, limits: ArchiveLimits) -> Contents:
         Not an archive, broken, or over a limit. Since nothing was stored, there is nothing to clean up.
     """
     contents = Contents()
-    with explained():
-        for entry in entries(file, limits):
-            _note(contents, entry)
+    for entry in entries(file, limits):
+        _note(contents, entry)
     return contents
 
 
 def read_archive(file: BinaryIO, limits: ArchiveLimits) -> Iterator[Member]:
     """The images of an archive in its order, one in memory at a time; raises as `inspect_archive` does."""
-    with explained():
-        for entry in entries(file, limits):
-            if (stream := _image_of(entry)) is not None:
-                yield Member(entry.name, b"".join(stream))
+    for entry in entries(file, limits):
+        if (stream := _image_of(entry)) is not None:
+            yield Member(entry.name, b"".join(stream))
 
 
 def _note(contents: Contents, entry: Entry) -> None:
@@ -94,7 +91,7 @@ def _note(contents: Contents, entry: Entry) -> None:
 
 def _note_text(contents: Contents, name: str, data: bytes) -> None:
     try:
-        text = text_of(data[:_MAX_TEXT_BYTES], cut=len(data) > _MAX_TEXT_BYTES)
+        text = text_of(data)
     except Invalid as error:
         contents.refused.append((name, error.message))
         return

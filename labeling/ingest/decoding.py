@@ -19,6 +19,7 @@ from labeling.errors import BadImage
 from labeling.ingest.colours import to_rgb
 from labeling.ingest.formats import png_samples, tiff_samples
 from labeling.ingest.formats.animations import bmp_is_not_taken, webp_alone
+from labeling.ingest.formats.broken import cut_off
 from labeling.ingest.formats.dicom import open_dicom
 from labeling.ingest.formats.heif import open_heic
 from labeling.ingest.formats.jpeg import Jpeg, with_end
@@ -31,11 +32,12 @@ __all__ = ["Decoded", "decode", "encode_shown"]
 _PLUGINS = (AvifImagePlugin, TiffImagePlugin, WebPImagePlugin)
 """Importing them is what makes Pillow know these formats."""
 _BROKEN = (
-    *(OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, EOFError, OverflowError, AttributeError),
-    *(struct.error, zlib.error, MemoryError, ZeroDivisionError, RuntimeError, NotImplementedError),
+    *(OSError, SyntaxError, ValueError, IndexError, EOFError, OverflowError, ZeroDivisionError, RuntimeError),
+    *(struct.error, zlib.error),
 )
-"""What Pillow raises for bytes that are cut off or broken."""
-_CUT = "The image is cut off or broken. Export it again from where it came."
+"""What comes of bytes that are cut off or broken. A TypeError, a KeyError and the like would be mistakes of ours."""
+_OF_PILLOW = (*_BROKEN, TypeError, KeyError, AttributeError)
+"""The same where nothing but Pillow is called: it does not expect every broken header either."""
 _ORIENTATION = 0x0112
 JPEG_QUALITY = 92
 
@@ -62,7 +64,7 @@ def decode(data: bytes, limits: Limits) -> Decoded:
     except MemoryError as error:
         raise BadImage("Decoding this image takes more memory than is given. Make it smaller.") from error
     except _BROKEN as error:
-        raise BadImage(_CUT) from error
+        raise cut_off() from error
     pixels.info = {}  # what a file says beside its pixels (comments, profiles, places) ends here
     return Decoded(layout.header.format, pixels)
 
@@ -99,7 +101,7 @@ def _refuse_missing_pixels(content: bytes) -> None:
         with _open(other, "JPEG") as image:
             pixels = image.tobytes()
         if first is not None and pixels != first:
-            raise BadImage(_CUT)
+            raise cut_off()
         first = pixels
 
 
@@ -119,8 +121,10 @@ def _tiff(layout: Layout) -> Image.Image:
         return to_rgb(_upright(image), tiff.piece(PROFILE))
     try:
         opened = Image.open(io.BytesIO(layout.data), formats=["TIFF"])
-    except _BROKEN as error:
-        raise BadImage(f"This is a kind of TIFF that is not taken, or a broken one ({what_it_is(tiff)}).") from error
+    except _OF_PILLOW as error:
+        raise BadImage(
+            f"This is a kind of TIFF that is not taken, or a broken one ({what_it_is(tiff)}). Save it as PNG."
+        ) from error
     with opened as image:
         image.load()
         colours = tiff.numbers(COLOUR_MAP)
@@ -173,7 +177,7 @@ def _open(data: bytes, image_format: str) -> ImageFile.ImageFile:
         return Image.open(io.BytesIO(data), formats=[image_format])
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BadImage("The image has more pixels than are taken. Make it smaller.") from error
-    except _BROKEN as error:
+    except _OF_PILLOW as error:
         if image_format == "BMP":
             raise BadImage(bmp_is_not_taken(data)) from error
         raise BadImage(f"This {image_format} is broken, or of a kind that is not taken. Save it as PNG.") from error
@@ -182,5 +186,5 @@ def _open(data: bytes, image_format: str) -> ImageFile.ImageFile:
 def _upright(image: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(image)
-    except _BROKEN:  # broken metadata is no reason to lose the pixels
+    except _OF_PILLOW:  # broken metadata is no reason to lose the pixels
         return image

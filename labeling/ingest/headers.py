@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from labeling.errors import BadImage
 from labeling.ingest.formats.animations import read_bmp, read_gif, read_webp
+from labeling.ingest.formats.broken import broken
 from labeling.ingest.formats.dicom import read_dicom
 from labeling.ingest.formats.heif import read_heif
 from labeling.ingest.formats.jpeg import Jpeg, read_jpeg
@@ -78,9 +79,11 @@ def layout_of(data: bytes, limits: Limits) -> Layout:
     layout = _layout(data, format_of(data), limits)
     header = layout.header
     if not header.width or not header.height:
-        raise BadImage(f"This {header.format} is broken: its header cannot be read.")
+        raise broken(header.format)
     if header.frames > limits.max_frames:
-        raise BadImage(f"The animation has {header.frames:,} frames; at most {limits.max_frames:,} are taken.")
+        raise BadImage(
+            f"The animation has {header.frames:,} frames; at most {limits.max_frames:,} are taken. Save one alone."
+        )
     if header.width * header.height > limits.max_pixels or max(header.width, header.height) > limits.max_side:
         raise BadImage(
             f"The image says it is {header.width:,} x {header.height:,} pixels; at most {limits.max_pixels:,} pixels "

@@ -138,7 +138,7 @@ def _item(record: Mapping[str, Any], base: str | None, exists: Callable[[str], b
     address = _address(words["image"], base, exists)
     reference = visible(words["id"] or address)
     if len(reference) > MAX_REFERENCE:
-        raise Invalid(f"`id` (or the address) has over {MAX_REFERENCE:,} characters.")
+        raise Invalid(f"`id` (or the address) has over {MAX_REFERENCE:,} characters. Shorten it.")
     details = {name: value for name, value in record.items() if name not in OURS and value not in (None, "")}
     return Incoming(
         reference=reference,
@@ -158,7 +158,7 @@ def _word(value: Any, name: str) -> str | None:
         raise Invalid(f"`{name}` must be text.")
     word = str(value)
     if name != "text" and _CONTROL.search(word):
-        raise Invalid(f"`{name}` holds control characters.")
+        raise Invalid(f"`{name}` holds control characters. Leave them out.")
     return word.strip() or None
 
 

@@ -13,16 +13,16 @@ from functools import lru_cache
 from typing import Any
 
 from labeling.errors import Invalid
-from labeling.normal_form import visible
+from labeling.normal_form import is_plain, visible
 
-__all__ = ["MAX_REFERENCE", "MAX_TEXT", "check_details", "clean_text", "text_of", "words_of"]
+__all__ = ["MAX_REFERENCE", "MAX_TEXT", "MAX_TEXT_BYTES", "check_details", "clean_text", "text_of", "words_of"]
 
 MAX_TEXT = 10_000
+MAX_TEXT_BYTES = 64 * 1024
 MAX_REFERENCE = 2_048
 MAX_DETAILS = 50
 MAX_VALUE = 2_000
 
-_PLAIN = re.compile(r"[!-~]+(?: [!-~]+)*")
 _SPACES = re.compile(r"[^\S\n]+")
 _LINES = re.compile(r"\s*\n\s*")
 
@@ -37,14 +37,14 @@ def clean_text(text: str | None) -> str | None:
     """
     if not text:
         return None
-    if len(text) <= MAX_TEXT and _PLAIN.fullmatch(text):
+    if len(text) <= MAX_TEXT and is_plain(text):
         return text  # nearly all text is like this, and it is asked 100,000 times in a row
     plain = _LINES.sub("\n", _SPACES.sub(" ", visible(text))).strip()
     return (plain if len(plain) <= MAX_TEXT else visible(plain[:MAX_TEXT]).strip()) or None
 
 
-def text_of(data: bytes, *, cut: bool = False) -> str | None:
-    """The text of a file beside an image: UTF-8, or UTF-16 with a byte order mark; `cut` where more bytes follow.
+def text_of(data: bytes) -> str | None:
+    """The text of a file beside an image, of its first `MAX_TEXT_BYTES`: UTF-8, or UTF-16 with a byte order mark.
 
     Raises
     ------
@@ -53,7 +53,8 @@ def text_of(data: bytes, *, cut: bool = False) -> str | None:
     """
     encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
-        return clean_text(codecs.getincrementaldecoder(encoding)().decode(data, final=not cut))
+        start, is_whole = data[:MAX_TEXT_BYTES], len(data) <= MAX_TEXT_BYTES
+        return clean_text(codecs.getincrementaldecoder(encoding)().decode(start, final=is_whole))
     except UnicodeDecodeError as error:
         raise Invalid("This text is not UTF-8, so its image is taken without it. Save it as UTF-8.") from error
 
@@ -71,7 +72,7 @@ def check_details(details: Mapping[str, Any]) -> dict[str, str | int | float | b
     """
     if len(details) > MAX_DETAILS:
         raise Invalid(f"There are {len(details)} metadata fields; at most {MAX_DETAILS} are kept. Leave some out.")
-    kept = {_name(name): value if _is_plain(value) else _value(name, value) for name, value in details.items()}
+    kept = {_name(name): value if _is_kept(value) else _value(name, value) for name, value in details.items()}
     if len(kept) < len(details):
         raise Invalid("Two metadata fields have the same name, written in two ways. Leave one out.")
     return kept
@@ -88,10 +89,10 @@ def words_of(text: str | None, details: Mapping[str, Any], names: Sequence[str])
     return clean_text(". ".join(parts))
 
 
-def _is_plain(value: Any) -> bool:
+def _is_kept(value: Any) -> bool:
     """Whether a value is stored as it is; nearly all are, and looking closer costs ten times as much."""
     if type(value) is str:
-        return len(value) <= MAX_VALUE and _PLAIN.fullmatch(value) is not None
+        return len(value) <= MAX_VALUE and is_plain(value)
     return type(value) is int and -(2**53) < value < 2**53
 
 

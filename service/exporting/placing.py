@@ -5,16 +5,13 @@ A reader never gets half an export, also when the process is killed; the next ex
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from labeling.errors import Conflict, Invalid, StorageFull
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+from labeling.errors import Conflict, not_written
 
 
 @contextmanager
@@ -57,6 +54,4 @@ def explained(to: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
-            raise StorageFull(f"There is no room to write {to}. Free some space and try again.") from error
-        raise Invalid(f"{to} cannot be written ({error.strerror}). Name a place that can be.") from error
+        raise not_written(to, error, "Name a place that can be.") from error

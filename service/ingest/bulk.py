@@ -24,7 +24,8 @@ from labeling.ingest.archives import ARCHIVE_EXTENSIONS, ArchiveLimits, Contents
 from labeling.ingest.containers.file_names import Names, stem_of
 from labeling.ingest.headers import check_header
 from labeling.ingest.manifests import MANIFEST_EXTENSIONS
-from labeling.ingest.text import MAX_REFERENCE, clean_text
+from labeling.ingest.text import MAX_REFERENCE
+from labeling.normal_form import one_line
 from labeling.project import Project
 from labeling.slices import batches
 from labeling.types import Incoming
@@ -98,7 +99,7 @@ class Ingesting:
     def _archive(self, project: Project, file: BinaryIO, name: str) -> Ingested:
         """Ingest the images of an archive; BadArchive before anything of it is stored."""
         limits = ArchiveLimits(max_member_bytes=self.settings.max_image_bytes)
-        contents, name = inspect_archive(file, limits), clean_text(name) or "archive"
+        contents, name = inspect_archive(file, limits), one_line(name) or "archive"
         result = Ingested("archive", self.dry_run, found=len(contents.refused), ignored=contents.ignored)
         result.refuse([(f"{name}/{member}", reason) for member, reason in contents.refused])
         items = self._members(file, name, limits, contents, result)

@@ -19,7 +19,7 @@ from db.repositories.deletions import tombstones
 from db.repositories.images import registrations, sources
 from db.repositories.images.registrations import Registered
 from db.repositories.images.sources import Source
-from labeling.adapters.sources.fetching import check_address, is_plain_address
+from labeling.adapters.sources.addresses import check_address, is_plain_address
 from labeling.adapters.sources.files import absolute, file_exists, folder_exists, names_file, open_file
 from labeling.adapters.sources.folders import Unread, find_images
 from labeling.adapters.storage.image_store import UPLOAD

@@ -6,7 +6,6 @@ a copy: the labels up to `last_label_id` are the content, so a lost or changed f
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import re
@@ -26,14 +25,13 @@ from db.repositories.queries import examples
 from db.session import reading, transaction
 from db.views import exports
 from db.views.exports import LabelFact
-from labeling.errors import BadArtifact, Conflict, Invalid, StorageFull
+from labeling.errors import BadArtifact, Conflict, Invalid, not_written
 from labeling.project import Project
 from labeling.review.label_sets import Comparison, Entry, compare, entry_of, line_of, state_hash
 from labeling.types import ProjectId
 
 NAME = r"[a-z0-9][a-z0-9._-]{0,63}"
 """What a snapshot may be called: it names files."""
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def create(
@@ -180,9 +178,7 @@ def _staged(place: Path) -> Iterator[Path]:
         place.parent.mkdir(parents=True, exist_ok=True)
         yield staged
     except OSError as error:
-        if error.errno in _FULL:
-            raise StorageFull(f"There is no room to write {place}. Free some space and try again.") from error
-        raise Invalid(f"{place} cannot be written ({error.strerror}). Give this user write access to it.") from error
+        raise not_written(place, error, "Give this user write access to it.") from error
     finally:
         if staged.exists():
             staged.unlink()

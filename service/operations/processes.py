@@ -1,6 +1,7 @@
-"""What the supervisor of `hardcase up` knows of its processes, in a small file of the home that pages and doctor read.
+"""The one supervisor of a home: whether it may start, and what it knows of its processes, for pages and doctor.
 
-In: the home. Out: one state for each process. The file says nothing once its supervisor is gone.
+In: the home, its port. Out: a lock, or Conflict; one state for each process, in a small file of the home. The file says
+nothing once its supervisor is gone.
 """
 
 from __future__ import annotations

@@ -137,7 +137,9 @@ class Supervisor:
             try:
                 child.start()
             except OSError as error:
-                raise Unavailable(f"{child.name} cannot be started ({error.strerror}: {error.filename}).") from error
+                raise Unavailable(
+                    f"{child.name} cannot be started ({error.strerror}: {error.filename}). Mend that first."
+                ) from error
         self._notify(self._children)
 
     def _wait_until(self, is_ready: Callable[[], bool]) -> None:

@@ -5,6 +5,8 @@ In: text as it is written. Out: the same in one normal form; ValueError, with wh
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -23,10 +25,8 @@ def plain(value: str) -> str:
 
 def named_plainly(value: str) -> str:
     """A name: not blank, and without invisible characters."""
-    try:
+    with _as_mistake():
         return check_written(value)
-    except Invalid as error:
-        raise ValueError(error.message) from error
 
 
 Plain = Annotated[str, AfterValidator(plain)]
@@ -34,10 +34,8 @@ Prompt = Annotated[str, Field(max_length=500), AfterValidator(named_plainly)]
 
 
 def _template(value: str) -> str:
-    try:
+    with _as_mistake():
         return check_template(value)
-    except Invalid as error:
-        raise ValueError(error.message) from error
 
 
 Template = Annotated[Prompt, AfterValidator(_template)]
@@ -47,10 +45,17 @@ def named(group: str) -> AfterValidator:
     """Refuse an unknown name; the names of plug-ins are read, their code is not loaded."""
 
     def check(value: str) -> str:
-        try:
+        with _as_mistake():
             check_name(group, value.partition(":")[0])
-        except Invalid as error:
-            raise ValueError(error.message) from error
         return value
 
     return AfterValidator(check)
+
+
+@contextmanager
+def _as_mistake() -> Iterator[None]:
+    """What is Invalid is one of the mistakes that pydantic lists, with its place."""
+    try:
+        yield
+    except Invalid as error:
+        raise ValueError(error.message) from error

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import func, select
 
-from db.repositories.images import images, registrations, sources
+from db.repositories.images import images, progress, registrations, sources
 from db.repositories.images.images import NewImage
 from db.repositories.images.registrations import Registered
 from db.repositories.running import failures
@@ -179,3 +179,18 @@ def test_a_source_is_due_when_it_was_not_read_lately(any_database: sa.Engine, pr
 
         assert sources.due(session, project.id, NOW, LATER) == []
         assert [s.id for s in sources.due(session, project.id, LATER, LATER)] == [source.id]
+
+
+def test_a_place_is_waited_for_by_what_waits_and_not_by_what_failed(any_database: sa.Engine, project: Project) -> None:
+    away, near = item("a", address="s3://far_away/a.png"), item("b", address="s3://near/b.png")
+    register(any_database, project, away, near)
+    first, second = [str(one.id) for one in waiting(any_database, project)]
+
+    with transaction(any_database) as session:
+        failures.record(session, project.id, "job:learn", "no number", "another step", False, NOW)
+        failures.wait(session, project.id, images.FETCH, first, "away", NOW)
+        failures.record(session, project.id, images.FETCH, second, "no image", False, NOW)
+        places = "s3://far_away/", "s3://farXaway/", "s3://near/"
+        found = [progress.is_waited_for(session, place) for place in places]
+
+    assert found == [True, False, False]

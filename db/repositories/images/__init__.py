@@ -2,7 +2,7 @@
 
 Offers `adopted_tasks`, `adopted_tasks.NewTask`, `adopted_tasks.Ready`, `groups`, `groups.ADAPTIVE`, `groups.APART`,
 `groups.Grouping`, `groups.KEPT`, `groups.Move`, `groups.Standing`, `groups.TOO_MANY`, `groups.newest_move`, `images`,
-`images.FETCH`, `images.NewImage`, `images.Waiting`, `progress`, `progress.is_behind`, `registrations`,
+`images.FETCH`, `images.NewImage`, `images.Waiting`, `images.is_quarantined`, `progress`, `registrations`,
 `registrations.Registered`, `registrations.differs`, `registrations.known`, `registrations.register`, `sources`,
 `sources.Source`.
 """

@@ -127,6 +127,11 @@ def texts(session: Session, image_ids: Sequence[ImageId]) -> dict[ImageId, str |
     return {ImageId(image_id): text for image_id, text in rows}
 
 
+def is_quarantined(project_id: ProjectId) -> sa.ColumnElement[bool]:
+    """The condition on `FailureRow` that fetching failed. What only waits for its place to answer has not failed."""
+    return sa.and_(FailureRow.project_id == project_id, FailureRow.step == FETCH, FailureRow.count > 0)
+
+
 def _row(image: NewImage, project_id: ProjectId, now: datetime) -> dict[str, Any]:
     row = to_row(image, project_id=project_id, fetched_at=now)
     del row["registration_id"], row["fingerprint"], row["checks"]

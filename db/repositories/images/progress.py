@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.repositories.images.images import FETCH, is_quarantined
 from db.rows import count
 from db.tables import FailureRow, FetchRow, ImageRow, RegistrationGoneRow, RegistrationRow
 from labeling.types import ProjectId
@@ -32,26 +33,36 @@ def arriving(session: Session, project_id: ProjectId) -> int:
 def fetching(session: Session, project_id: ProjectId) -> Fetching:
     of_project = RegistrationRow.project_id == project_id
     fetched = sa.exists().where(FetchRow.registration_id == RegistrationRow.id)
-    in_quarantine = FailureRow.project_id == project_id, FailureRow.step == "fetch", FailureRow.count > 0
-    failed = count(session, FailureRow, *in_quarantine)
+    failed = count(session, FailureRow, is_quarantined(project_id))
     return Fetching(
         count(session, RegistrationRow, of_project), count(session, RegistrationRow, of_project, fetched), failed
     )
 
 
-def is_behind(session: Session, most: int) -> bool:
-    """Whether the registration that is `most` places before the newest one waits still, over all projects.
+def behind(session: Session, most: int) -> str | None:
+    """The address of the registration that is `most` places before the newest one, if it waits still.
 
-    They are fetched in the order in which they were registered, so this needs no count.
+    Over all projects. They are fetched in the order in which they were registered, so this needs no count.
     """
     newest = session.scalar(sa.select(sa.func.max(RegistrationRow.id))) or 0
     before = sa.select(sa.func.max(RegistrationRow.id)).where(RegistrationRow.id <= newest - most)
     at = session.scalar(before)
     if at is None:
-        return False
+        return None
     done = (
         sa.select(FetchRow.registration_id).where(FetchRow.registration_id == at),
         sa.select(RegistrationGoneRow.registration_id).where(RegistrationGoneRow.registration_id == at),
-        sa.select(FailureRow.id).where(FailureRow.step == "fetch", FailureRow.subject == str(at)),
+        sa.select(FailureRow.id).where(FailureRow.step == FETCH, FailureRow.subject == str(at)),
     )
-    return all(session.execute(one.limit(1)).first() is None for one in done)
+    if any(session.execute(one.limit(1)).first() for one in done):
+        return None
+    return session.scalar(sa.select(RegistrationRow.address).where(RegistrationRow.id == at))
+
+
+def is_waited_for(session: Session, place: str) -> bool:
+    """Whether images wait until a place answers; `place` is what their addresses begin with."""
+    of_fetch = FailureRow.step == FETCH  # subjects of other steps are no numbers
+    registration = sa.case((of_fetch, sa.cast(FailureRow.subject, sa.BigInteger)))
+    waiting = sa.select(FailureRow.id).join(RegistrationRow, RegistrationRow.id == registration)
+    there = RegistrationRow.address.startswith(place, autoescape=True)
+    return session.execute(waiting.where(of_fetch, FailureRow.count == 0, there).limit(1)).first() is not None

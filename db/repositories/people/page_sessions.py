@@ -5,14 +5,13 @@ A session ends by logging out, by its time, or because its key is not what it wa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.rows import columns, read_first
+from db.rows import columns, read_first, to_row
 from db.tables import PageSessionRow
 from labeling.jobs import Role
 from labeling.types import KeyId
@@ -32,17 +31,7 @@ class OpenSession:
 def add(session: Session, digest: str, found: OpenSession) -> None:
     """Remember a login by the hash of what its cookie holds, and forget those that are over."""
     session.execute(sa.delete(PageSessionRow).where(PageSessionRow.expires_at <= found.opened_at))
-    projects: Sequence[str] | None = None if found.projects is None else list(found.projects)
-    session.add(
-        PageSessionRow(
-            digest=digest,
-            key_id=found.key_id,
-            role=found.role.value,
-            projects=projects,
-            opened_at=found.opened_at,
-            expires_at=found.expires_at,
-        )
-    )
+    session.add(PageSessionRow(**to_row(found, digest=digest)))
     session.flush()
 
 

@@ -106,11 +106,6 @@ def answered_people() -> sa.ColumnElement[int]:
     )
 
 
-def is_unanswered() -> sa.ColumnElement[bool]:
-    """The condition on `ReviewRow` that it has no end and nobody's answer counts yet."""
-    return sa.and_(~has_ended(), answered_people() == 0)
-
-
 def overlap_wanted() -> sa.ColumnElement[int]:
     """How many different people are wanted for a `ReviewRow`."""
     highest = sa.select(sa.func.max(OverlapRow.people)).where(OverlapRow.review_id == ReviewRow.id)

@@ -10,6 +10,7 @@ import os
 import resource
 import signal
 import sys
+import traceback
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,6 +29,8 @@ BESIDE = 512 * 2**20
 """Of address space for the encoder and for what libraries reserve."""
 LARGE = 192 * 2**20
 """A process that is this large ends after its answer, so that its memory goes back."""
+_MOST_FAULT = 4_000
+_WAY_OUT = "Save it again as PNG or JPEG."
 
 
 def main(max_decoding_bytes: int) -> None:
@@ -69,6 +72,9 @@ def _work(order: Order, data: bytes) -> tuple[Answer, bytes]:
         return Answer(None, error.message, _is_large()), b""
     except MemoryError:
         return Answer(None, "Decoding this image takes more memory than is given. Make it smaller.", True), b""
+    except Exception as error:  # noqa: BLE001 -- the edge of the process: a mistake of ours, which the worker logs
+        reason = f"hardcase itself failed at this image ({type(error).__name__}; the log says where). {_WAY_OUT}"
+        return Answer(None, reason, _is_large(), traceback.format_exc()[-_MOST_FAULT:]), b""
     return Answer(findings, "", _is_large()), shown
 
 

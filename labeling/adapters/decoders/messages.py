@@ -45,11 +45,15 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of an order: an image, or why there is none. `retire`: the process is large now and ends."""
+    """What came of an order: an image, or why there is none. `retire`: the process is large now and ends.
+
+    `fault` is the traceback of a mistake of ours, for the log.
+    """
 
     findings: Findings | None
     reason: str
     retire: bool
+    fault: str = ""
 
 
 def framed(value: Order | Answer) -> bytes:
@@ -76,7 +80,7 @@ def parsed_answer(head: dict[str, Any]) -> Answer:
     """An answer as it was sent."""
     found = head["findings"]
     if found is None:
-        return Answer(None, head["reason"], head["retire"])
+        return Answer(None, head["reason"], head["retire"], head["fault"])
     found["checks"] = ImageChecks(**found["checks"])
     found["fingerprint"] = base64.b64decode(found["fingerprint"])
     return Answer(Findings(**found), "", head["retire"])

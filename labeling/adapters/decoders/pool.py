@@ -6,6 +6,7 @@ that ended its process twice, is a BadImage; whatever happens to a process, the 
 
 from __future__ import annotations
 
+import logging
 import os
 import select
 import signal
@@ -30,6 +31,7 @@ _WAIT = 10
 """How many times the processor time an answer may take on the clock, on a busy machine."""
 _START_S = 60
 _PIECE = 2**20
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ class Decoders:
             child, answer = self._answered(data, limits, pixels)
             if answer.findings is None:
                 self._keep(child, answer)
+                if answer.fault:
+                    _log.error("decoding failed by a mistake of hardcase: %s", answer.fault)
                 raise BadImage(answer.reason)
             try:
                 yield Picture(answer.findings, child.pieces(answer.findings.shown_bytes))

@@ -20,7 +20,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from labeling.adapters.storage.storage_faults import explained
-from labeling.errors import BadAddress, BadImage, Invalid, Unavailable
+from labeling.errors import SPENT, BadAddress, BadImage, Invalid, Unavailable
 from labeling.normal_form import clean_name
 
 __all__ = [
@@ -39,8 +39,6 @@ _PROTOCOLS = frozenset({"file", "local", "memory", "s3", "s3a", "gs", "gcs", "ab
 _NO_NAME = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL})
 """What a folder of this machine says to a name that nothing has, or that nothing can have."""
 _IN_PART = "The file came only in part. It is tried again."
-_SPENT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOBUFS})
-"""What this machine says when it has no more of something: no fault of the file that was asked for."""
 
 
 def absolute(address: str) -> str:
@@ -175,7 +173,7 @@ def _of_this_alone(files: Any, error: OSError) -> bool:
     """A store elsewhere that fails has failed for all; on this machine every folder may be a disk of its own."""
     if isinstance(error, PermissionError) or _names_nothing(error):
         return True
-    return isinstance(files, LocalFileSystem) and error.errno not in _SPENT
+    return isinstance(files, LocalFileSystem) and error.errno not in SPENT
 
 
 def _why_not(error: OSError) -> str:

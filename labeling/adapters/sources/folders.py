@@ -27,12 +27,10 @@ from labeling.ingest.containers.file_names import (
     printable,
     stem_of,
 )
-from labeling.ingest.text import text_of
+from labeling.ingest.text import MAX_TEXT_BYTES, text_of
 from labeling.normal_form import clean_name
 
 __all__ = ["FoundFile", "Unread", "find_images"]
-
-_MAX_TEXT_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,7 @@ def find_images(address: str, ignored: Counter[str], unread: list[Unread] | None
         except BadAddress as error:
             if place.path == root:
                 raise Unavailable(f"The folder {address} cannot be read: {error.message}") from error
-            walk.leave(place.reference, place.reference, error.message)
+            walk.leave(place.reference, error.message)
             continue
         if not found:
             walk.unread.append(Unread(place.reference, "The folder is empty. Is its disk mounted?", is_empty=True))
@@ -151,9 +149,9 @@ class _Walk:
                     text = self._text(place, texts.get(stem_of(name)))
                     yield FoundFile(f"{place.address}/{name}", _fingerprint(info), place.first, text, reference)
 
-    def leave(self, reference: str, shown: str, reason: str) -> None:
+    def leave(self, reference: str, reason: str) -> None:
         """Note what could not be read."""
-        self.ignored[f"{printable(shown)}: {reason}"] += 1
+        self.ignored[f"{printable(reference)}: {reason}"] += 1
         self.unread.append(Unread(reference, reason))
 
     def _is_taken(self, place: _Place, name: str, info: dict[str, Any]) -> bool:
@@ -176,8 +174,7 @@ class _Walk:
         try:
             return begins_like_an_image(start_of(self.files, _join(place.path, name), START_BYTES))
         except BadAddress as error:
-            shown = f"{place.reference}/{name}"
-            self.leave(shown, shown, error.message)
+            self.leave(f"{place.reference}/{name}", error.message)
             return False
 
     def _stored(self, place: _Place, names: Names, name: str) -> str | None:
@@ -185,17 +182,16 @@ class _Walk:
         try:
             return names.of(name)
         except Invalid as error:
-            self.leave(f"{place.reference}/{printable(name)}", f"{place.reference}/{name}", error.message)
+            self.leave(f"{place.reference}/{printable(name)}", error.message)
             return None
 
     def _text(self, place: _Place, name: str | None) -> str | None:
         if name is None:
             return None
         try:
-            data = start_of(self.files, _join(place.path, name), _MAX_TEXT_BYTES)
-            return text_of(data, cut=len(data) == _MAX_TEXT_BYTES)
+            return text_of(start_of(self.files, _join(place.path, name), MAX_TEXT_BYTES + 1))
         except Invalid as error:
-            self.leave(f"{place.reference}/{name}", f"{place.reference}/{name}", error.message)
+            self.leave(f"{place.reference}/{name}", error.message)
             return None
 
 

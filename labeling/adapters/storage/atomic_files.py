@@ -13,8 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 
-from labeling.adapters.storage.storage_faults import FULL
-from labeling.errors import BadArtifact, StorageFull
+from labeling.errors import NO_ROOM, BadArtifact, StorageFull
 
 __all__ = ["new_folder", "place_folder", "read_files", "stage_folder", "write_whole"]
 
@@ -92,7 +91,7 @@ def _write_synced(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         path.unlink(missing_ok=True)
-        if error.errno in FULL:
+        if error.errno in NO_ROOM:
             raise StorageFull(f"There is no room to write {path}. Free some space; it is tried again.") from error
         raise
 

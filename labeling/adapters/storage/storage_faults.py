@@ -7,7 +7,6 @@ comes out of a store is the store's, except mistakes in calling it. What is not 
 
 from __future__ import annotations
 
-import errno
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,12 +14,10 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TypeVar
 
-from labeling.errors import HardcaseError, StorageFull, Unavailable
+from labeling.errors import NO_ROOM, HardcaseError, StorageFull, Unavailable
 
-__all__ = ["FULL", "Patience", "explained"]
+__all__ = ["Patience", "explained"]
 
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""Errors that mean that no room is left."""
 MOST_HANGING = 4
 """So many calls may hang; while they do, one more is tried every `RETRY_EVERY_S`, and the others fail at once."""
 RETRY_EVERY_S = 5.0
@@ -39,7 +36,7 @@ def explained(what: str) -> Iterator[None]:
     except (FileNotFoundError, HardcaseError, *_MISTAKES):
         raise
     except Exception as error:
-        if any(isinstance(one, OSError) and one.errno in FULL for one in _chain(error)):
+        if any(isinstance(one, OSError) and one.errno in NO_ROOM for one in _chain(error)):
             raise StorageFull from error
         raise Unavailable(f"The {what} storage failed ({_words(error)}). It is tried again.") from error
 

@@ -16,15 +16,15 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, TypeVar
 
 from labeling.errors import BadArchive
 from labeling.ingest.containers.member_names import member_name, name_in_zip
 
-__all__ = ["ArchiveLimits", "Entry", "entries", "explained"]
+__all__ = ["ArchiveLimits", "Entry", "entries"]
 
+T = TypeVar("T")
 _CHUNK = 1 << 20
 _READ = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 _METHODS = {
@@ -96,7 +96,11 @@ class _Budget:
 
 
 def entries(file: BinaryIO, limits: ArchiveLimits) -> Iterator[Entry]:
-    """The members of an archive in its order; BadArchive over a limit. Read within `explained`."""
+    """The members of an archive in its order; BadArchive, here or in a stream, for a broken one or over a limit."""
+    return _explained(_entries(file, limits))
+
+
+def _entries(file: BinaryIO, limits: ArchiveLimits) -> Iterator[Entry]:
     packed = file.seek(0, io.SEEK_END)
     file.seek(0)
     start = file.read(512)
@@ -108,11 +112,10 @@ def entries(file: BinaryIO, limits: ArchiveLimits) -> Iterator[Entry]:
         yield from _tar(_unpacked(file, start), budget)
 
 
-@contextmanager
-def explained() -> Iterator[None]:
-    """Turn what the libraries raise for broken archives into BadArchive, with what to do."""
+def _explained(read: Iterator[T]) -> Iterator[T]:
+    """The same; what the libraries raise for broken archives becomes BadArchive, what its reader raises does not."""
     try:
-        yield
+        yield from read
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, struct.error) as error:
         raise BadArchive("The archive is cut off or broken. Make it again.") from error
     except (OSError, ValueError, NotImplementedError, RuntimeError) as error:
@@ -133,7 +136,7 @@ def _zip(file: BinaryIO, budget: _Budget, limits: ArchiveLimits) -> Iterator[Ent
                 yield Entry(name, reason=reason)
             else:
                 with archive.open(info) as source:
-                    yield Entry(name, budget.chunks(source, count=True))
+                    yield Entry(name, _explained(budget.chunks(source, count=True)))
 
 
 def _why_unreadable(info: zipfile.ZipInfo) -> str:
@@ -179,7 +182,7 @@ def _tar(unpacked: _Readable, budget: _Budget) -> Iterator[Entry]:
             name = member_name(info.name)
             source = archive.extractfile(info) if info.isreg() and not info.issparse() else None
             if source is not None:
-                yield Entry(name, budget.chunks(source, count=False))
+                yield Entry(name, _explained(budget.chunks(source, count=False)))
             elif info.isreg():
                 yield Entry(
                     name, reason="This member is stored as a sparse file. Make the archive again without --sparse."
@@ -210,4 +213,4 @@ def _unpacked(file: BinaryIO, start: bytes) -> _Readable:
         return lzma.LZMAFile(file)
     if start[257:262] == b"ustar" or not start.strip(b"\0"):
         return file
-    raise BadArchive("This is neither a ZIP nor a TAR archive.")
+    raise BadArchive("This is neither a ZIP nor a TAR archive. Pack the images as one of these.")

@@ -11,7 +11,7 @@ import struct
 import zipfile
 import zlib
 
-from labeling.ingest.text import clean_text
+from labeling.normal_form import one_line
 
 __all__ = ["member_name", "name_in_zip"]
 
@@ -28,7 +28,7 @@ def member_name(name: str) -> str:
     ('cat/1.png', 'cat/1.png', 'cat/1.png')
     """
     text = name.encode("utf-8", "surrogateescape" if _is_escaped(name) else "replace").decode("utf-8", "replace")
-    parts = [part for part in re.split(r"[/\\]", clean_text(" ".join(text.split("\n"))) or "") if part not in ("", ".")]
+    parts = [part for part in re.split(r"[/\\]", one_line(text)) if part not in ("", ".")]
     while parts and (parts[0] == ".." or _DRIVE.fullmatch(parts[0])):
         del parts[0]
     plain = "/".join(parts) or "without name"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from labeling.errors import BadImage
+from labeling.ingest.formats.broken import broken, cut_off
 
 __all__ = ["bmp_is_not_taken", "read_bmp", "read_gif", "read_webp", "webp_alone"]
 
@@ -20,7 +21,7 @@ _BIT_FIELDS = 3
 def read_gif(data: bytes, max_frames: int) -> tuple[int, int, int]:
     """Width, height and frames of a GIF; counting stops beyond `max_frames`."""
     if len(data) < 13:
-        raise BadImage("This GIF is broken: its header cannot be read.")
+        raise broken("GIF")
     frames, at = 0, 13 + _table(data[10])
     while at < len(data) and frames <= max_frames:
         kind = data[at]
@@ -50,7 +51,7 @@ def webp_alone(data: bytes) -> bytes:
     kept = []
     for name, start, end in _chunks(data):
         if end > len(data):
-            raise BadImage("The image is cut off or broken. Export it again from where it came.")
+            raise cut_off()
         if name != b"XMP ":
             kept.append(data[start:end] + b"\0" * ((end - start) % 2))
     body = b"".join(kept)
@@ -60,7 +61,7 @@ def webp_alone(data: bytes) -> bytes:
 def read_bmp(data: bytes) -> tuple[int, int, int]:
     """Width, height and frames, which is 1; BadImage names a kind of BMP that is not taken."""
     if len(data) < 26:
-        raise BadImage("This BMP is broken: its header cannot be read.")
+        raise broken("BMP")
     if int.from_bytes(data[14:18], "little") == 12:
         return int.from_bytes(data[18:20], "little"), int.from_bytes(data[20:22], "little"), 1
     bits, compression = int.from_bytes(data[28:30], "little"), int.from_bytes(data[30:34], "little")
@@ -110,4 +111,4 @@ def _canvas(data: bytes) -> tuple[int, int]:
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
     if chunk == b"VP8 " and len(data) >= 30:
         return int.from_bytes(data[26:28], "little") & 0x3FFF, int.from_bytes(data[28:30], "little") & 0x3FFF
-    raise BadImage("This WEBP is broken: it does not say how large it is.")
+    raise broken("WEBP", "it does not say how large it is")

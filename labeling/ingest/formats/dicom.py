@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from labeling.errors import BadImage
+from labeling.ingest.formats.broken import broken
 from labeling.ingest.formats.depth import Bytes, scaled, stretched
 
 __all__ = ["open_dicom", "read_dicom"]
@@ -36,7 +37,7 @@ def read_dicom(data: bytes) -> tuple[int, int, int]:
         frames = max(1, int(header.get("NumberOfFrames") or 1))
         return width, height, frames * int(header.get("SamplesPerPixel", 1)) * int(header.get("BitsAllocated", 16)) // 8
     except (AttributeError, TypeError, ValueError) as error:
-        raise BadImage("This DICOM file holds no image.") from error
+        raise BadImage("This DICOM file holds no image. Leave it out, or export the image again.") from error
 
 
 def open_dicom(data: bytes) -> Image.Image:
@@ -47,6 +48,8 @@ def open_dicom(data: bytes) -> Image.Image:
     file = _read(data)
     try:
         return Image.fromarray(_pixels(data, file))
+    except MemoryError:
+        raise
     except Exception as error:  # noqa: BLE001 -- pydicom raises whatever its plugins raise for a broken or unknown file
         way_out = "Save it uncompressed, or as PNG."
         raise BadImage(f"The pixels of this DICOM file cannot be read ({type(error).__name__}). {way_out}") from error
@@ -109,5 +112,7 @@ def _read(data: bytes, **options: Any) -> Any:
         ) from error
     try:
         return pydicom.dcmread(io.BytesIO(data), **options)
+    except MemoryError:
+        raise
     except Exception as error:  # noqa: BLE001 -- whatever it raises, the file is at fault and the batch goes on
-        raise BadImage("This DICOM file is broken: its header cannot be read.") from error
+        raise broken("DICOM file") from error

@@ -12,10 +12,12 @@ from importlib.util import find_spec
 from PIL import Image
 
 from labeling.errors import BadImage
+from labeling.ingest.formats.broken import broken
 
 __all__ = ["open_heic", "read_heif"]
 
 _MISSING = "This is a HEIC image. `pip install 'hardcase[heif]'` makes it readable, or convert it to JPEG."
+_NO_SIZE = "it does not say how large it is"
 _FULL_BOX = {b"meta": 4}
 _PATH = (b"meta", b"iprp", b"ipco")
 
@@ -34,7 +36,7 @@ def read_heif(data: bytes, image_format: str) -> tuple[int, int]:
     for name in _PATH:
         found = next(((at, to) for box, at, to in _boxes(data, start, end) if box == name), None)
         if found is None:
-            raise BadImage(f"This {image_format} is broken: it does not say how large it is.")
+            raise broken(image_format, _NO_SIZE)
         start, end = found[0] + _FULL_BOX.get(name, 0), found[1]
     sizes = [
         (int.from_bytes(data[at + 4 : at + 8], "big"), int.from_bytes(data[at + 8 : at + 12], "big"))
@@ -42,7 +44,7 @@ def read_heif(data: bytes, image_format: str) -> tuple[int, int]:
         if box == b"ispe" and to - at >= 12
     ]
     if not sizes:
-        raise BadImage(f"This {image_format} is broken: it does not say how large it is.")
+        raise broken(image_format, _NO_SIZE)
     return max(sizes, key=lambda size: size[0] * size[1])
 
 

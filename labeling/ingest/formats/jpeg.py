@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from labeling.errors import BadImage
+from labeling.ingest.formats.broken import broken, cut_off
 
 __all__ = ["Jpeg", "read_jpeg", "with_end"]
 
 _NEXT = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
 """The next marker: in a scan FF 00 is a byte of it and FF D0 to FF D7 are its restarts."""
-_START, _END, _SCAN, _ADOBE, _NUMBER_OF_LINES = 0xD8, 0xD9, 0xDA, 0xEE, 0xDC
+_END, _SCAN, _ADOBE, _NUMBER_OF_LINES = 0xD9, 0xDA, 0xEE, 0xDC
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _TABLES = {0xC4, 0xCC, 0xDB, 0xDD}
 _NOT_TAKEN = {0xC3: "lossless", 0xC5: "hierarchical", 0xC6: "hierarchical", 0xC7: "hierarchical", 0xCB: "lossless"}
@@ -67,9 +68,9 @@ def read_jpeg(data: bytes, max_scans: int) -> Jpeg:
         if _is_of_the_picture(marker, data[body : body + 12]):
             jpeg.parts.append((start, end))
     if not jpeg.components:
-        raise BadImage("This JPEG is broken: its header cannot be read.")
+        raise broken("JPEG")
     if not jpeg.has_end and (jpeg.still_missing or not jpeg.scans):
-        raise BadImage("The image is cut off or broken. Export it again from where it came.")
+        raise cut_off()
     return jpeg
 
 
@@ -125,7 +126,7 @@ def _note_frame(jpeg: Jpeg, marker: int, body: bytes) -> None:
     if marker in _NOT_TAKEN:
         raise BadImage(f"This is a {_NOT_TAKEN[marker]} JPEG, which is not taken. Save it as an ordinary JPEG.")
     if len(body) < 6 or jpeg.components:
-        raise BadImage("This JPEG is broken: its header cannot be read.")
+        raise broken("JPEG")
     if body[0] != 8:
         raise BadImage(f"This JPEG has {body[0]} bits a sample, which is not taken. Save it with 8 bits, or as PNG.")
     jpeg.height, jpeg.width = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")

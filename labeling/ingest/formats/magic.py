@@ -126,7 +126,7 @@ def format_of(data: bytes) -> str:
     'GIF'
     """
     if not data:
-        raise BadImage("The file is empty.")
+        raise BadImage("The file is empty. Copy it again from where it came.")
     known = _known(data)
     if known:
         return known

@@ -11,11 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from labeling.errors import BadImage
+from labeling.ingest.formats.broken import broken
 
 __all__ = ["Png", "read_png"]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _OF_THE_PICTURE = {b"PLTE", b"tRNS", b"eXIf", b"IDAT"}
+_OF_THE_COLOURS = {b"iCCP", b"sBIT", b"sRGB", b"gAMA"}
+"""Read here, and not handed to the decoder."""
 _ORIENTATIONS = (b"Raw profile type exif\0", b"Raw profile type APP1\0")
 """Texts in which older programs keep the orientation."""
 _MAX_TEXT = 2**19
@@ -25,7 +28,6 @@ _MAX_UNPACKED = 2**25
 _MOST = 1_032
 """How many bytes zlib can pack into one."""
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
-_BROKEN = "This PNG is broken: its header cannot be read."
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 
@@ -46,7 +48,11 @@ class Png:
 
     def content(self, data: bytes, header: bytes | None = None, *, bare: bool = False) -> bytes:
         """The picture alone, with another IHDR if one is given; `bare` leaves everything but the samples out."""
-        kept = [(name, data[start:end]) for name, start, end in self.chunks if self._is_kept(data, name, start, bare)]
+        kept = [
+            (name, data[start:end])
+            for name, start, end in self.chunks
+            if (name == b"IDAT" if bare else name not in _OF_THE_COLOURS)
+        ]
         ihdr = header or data[16:29]
         return SIGNATURE + b"".join(_chunk(name, body) for name, body in [(b"IHDR", ihdr), *kept, (b"IEND", b"")])
 
@@ -54,11 +60,6 @@ class Png:
         """The colour profile; empty where there is none, or one that cannot be unpacked within 16 MiB."""
         _, _, packed = self.first(data, b"iCCP").partition(b"\0")
         return _unpacked(packed[1:], _MAX_PROFILE)
-
-    def _is_kept(self, data: bytes, name: bytes, start: int, bare: bool) -> bool:
-        if name in _OF_THE_PICTURE:
-            return name == b"IDAT" or not bare
-        return not bare and name in (b"tEXt", b"zTXt") and data[start : start + 22] in _ORIENTATIONS
 
 
 def read_png(data: bytes) -> Png:
@@ -73,10 +74,10 @@ def read_png(data: bytes) -> Png:
         raise BadImage("This is a PNG in Apple's own form for iPhones, which is not taken. Export it as a PNG.")
     depth, colour = data[24:25], data[25:26]
     if data[12:16] != b"IHDR" or len(data) < 33 or depth[0] not in _DEPTHS.get(colour[0], ()):
-        raise BadImage(_BROKEN)
+        raise broken("PNG")
     width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
     if not width or not height:
-        raise BadImage(_BROKEN)
+        raise broken("PNG")
     frames, kept, has_pixels = 1, [], False
     for name, start, end in _chunks(data):
         if name == b"acTL" and not has_pixels:
@@ -84,7 +85,7 @@ def read_png(data: bytes) -> Png:
         has_pixels = has_pixels or name == b"IDAT"
         if name in (b"zTXt", b"iTXt") and (end - start) * _MOST > _MAX_UNPACKED:
             _refuse_bomb(_packed_text(name, data[start:end]))
-        if name in _OF_THE_PICTURE | {b"iCCP", b"sBIT", b"sRGB", b"gAMA"} or _is_orientation(data, name, start, end):
+        if name in _OF_THE_PICTURE | _OF_THE_COLOURS or _is_orientation(data, name, start, end):
             kept.append((name, start, end))
     return Png(width, height, depth[0], colour[0], frames, tuple(kept))
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from labeling.errors import BadImage
+from labeling.ingest.formats.broken import broken
 
 __all__ = ["Tiff", "read_tiff"]
 
@@ -26,7 +27,7 @@ _READABLE = _PLAIN | {2, 3, 4, 6, 7, 32771}
 """And those that Pillow reads: fax, JPEG of both kinds."""
 COLOURS = {0: 1, 1: 1, 2: 3, 5: 4}
 """Channels of grey (0 is white in the first), RGB and CMYK, by photometric interpretation."""
-_FLOAT, _SIGNED, _UNSIGNED = 3, 2, 1
+FLOAT, SIGNED, UNSIGNED = 3, 2, 1
 _OTHER = {
     3: "a palette",
     4: "a mask",
@@ -37,7 +38,7 @@ _OTHER = {
     32844: "LogL",
     32845: "LogLuv",
 }
-_NUMBERS = {_UNSIGNED: "unsigned", _SIGNED: "signed", _FLOAT: "floating-point", 5: "complex", 6: "complex"}
+_NUMBERS = {UNSIGNED: "unsigned", SIGNED: "signed", FLOAT: "floating-point", 5: "complex", 6: "complex"}
 _MAX_SAMPLES = 16
 
 
@@ -76,7 +77,7 @@ class Tiff:
 
     @property
     def format(self) -> int:
-        return self.number(FORMAT, _UNSIGNED)
+        return self.number(FORMAT, UNSIGNED)
 
     @property
     def photometric(self) -> int:
@@ -89,7 +90,7 @@ class Tiff:
     @property
     def needs_samples(self) -> bool:
         """Whether the samples must be read one by one, because no decoder turns them into the right eight bits."""
-        return self.bits > 8 or self.format != _UNSIGNED or self.is_planar
+        return self.bits > 8 or self.format != UNSIGNED or self.is_planar
 
 
 def read_tiff(data: bytes) -> Tiff:
@@ -105,7 +106,7 @@ def read_tiff(data: bytes) -> Tiff:
         tiff = Tiff(order, _tags(data, order), data)
         _refuse_other_kinds(tiff)
     except struct.error as error:
-        raise BadImage("This TIFF is broken: its header cannot be read.") from error
+        raise broken("TIFF") from error
     return tiff
 
 
@@ -126,7 +127,7 @@ def _tags(data: bytes, order: str) -> dict[int, tuple[int, int, int]]:
 def _refuse_other_kinds(tiff: Tiff) -> None:
     width, height = tiff.size
     if not width or not height or not (tiff.tags.keys() & {STRIP_OFFSETS, TILE_OFFSETS}) or tiff.samples < 1:
-        raise BadImage("This TIFF is broken: its header cannot be read.")
+        raise broken("TIFF")
     if DNG in tiff.tags or tiff.photometric == RAW_COLOURS or tiff.data[8:10] == b"CR" or tiff.number(KIND, 0) & 1:
         raise BadImage(
             "This is a camera's raw file, or its first page is only a preview. Save it as JPEG, PNG or a plain TIFF."
@@ -140,15 +141,15 @@ def _refuse_other_kinds(tiff: Tiff) -> None:
         raise _not_taken(said)
     colours = COLOURS.get(tiff.photometric)
     extras = tiff.samples - (colours or 0)
-    grey_only = tiff.format == _FLOAT or tiff.bits > 16
+    grey_only = tiff.format == FLOAT or tiff.bits > 16
     is_known = (
         colours is not None
         and extras >= 0
         and not (colours == 1 and extras > 1)
         and not (grey_only and tiff.samples > 1)
-        and (tiff.bits == 32 if tiff.format == _FLOAT else tiff.bits in (8, 16, 32) or tiff.bits < 16)
-        and tiff.format in (_UNSIGNED, _SIGNED, _FLOAT)
-        and not (tiff.format == _SIGNED and (tiff.bits not in (8, 16, 32) or tiff.samples > 1))
+        and (tiff.bits == 32 if tiff.format == FLOAT else tiff.bits in (8, 16, 32) or tiff.bits < 16)
+        and tiff.format in (UNSIGNED, SIGNED, FLOAT)
+        and not (tiff.format == SIGNED and (tiff.bits not in (8, 16, 32) or tiff.samples > 1))
         and tiff.number(COMPRESSION, 1) in _PLAIN
     )
     if not is_known:

@@ -16,25 +16,33 @@ from PIL import Image, TiffImagePlugin
 from labeling.errors import BadImage
 from labeling.ingest.formats.depth import Bytes, Samples, scaled, stretched, white_of
 from labeling.ingest.formats.tiff import (
+    BITS,
     COLOURS,
     COMPRESSION,
     EXTRAS,
     FILL_ORDER,
+    FLOAT,
+    HEIGHT,
     HIGHEST,
+    PHOTOMETRIC,
+    PLANAR,
     PREDICTOR,
     ROWS,
+    SAMPLES,
+    SIGNED,
     STRIP_BYTES,
     STRIP_OFFSETS,
     TILE_BYTES,
     TILE_HEIGHT,
     TILE_OFFSETS,
     TILE_WIDTH,
+    WIDTH,
     Tiff,
 )
 
-__all__ = ["picture_of", "samples_of"]
+__all__ = ["picture_of"]
 
-_SHORT, _LONG = 3, 4
+_LONG = 4
 _PREMULTIPLIED = 1
 _DIFFERENCES, _FLOAT_DIFFERENCES = 2, 3
 _PREDICTING = {5, 8, 32946, 34925, 50000}
@@ -42,8 +50,8 @@ _PREMULTIPLIED_MODES = {1: "La", 3: "RGBa"}
 
 
 def picture_of(tiff: Tiff) -> Image.Image:
-    """The page with eight bits a sample, as L, LA, La, RGB, RGBA, RGBa or CMYK; its profile is in `info`."""
-    samples = samples_of(tiff)
+    """The page with eight bits a sample, as L, LA, La, RGB, RGBA, RGBa or CMYK."""
+    samples = _samples_of(tiff)
     colours = COLOURS[tiff.photometric]
     values = _to_bytes(tiff, samples[..., :colours])
     if tiff.photometric == 0:
@@ -55,7 +63,7 @@ def picture_of(tiff: Tiff) -> Image.Image:
     return image
 
 
-def samples_of(tiff: Tiff) -> Samples:
+def _samples_of(tiff: Tiff) -> Samples:
     """All samples of the page, (H, W, S), in this machine's byte order."""
     width, height = tiff.size
     if not tiff.is_planar:
@@ -67,12 +75,12 @@ def samples_of(tiff: Tiff) -> Samples:
 
 
 def _to_bytes(tiff: Tiff, samples: Samples) -> Bytes:
-    if tiff.format == 3:
+    if tiff.format == FLOAT:
         return stretched(samples)
     lowest, highest = int(samples.min(initial=0)), int(samples.max(initial=0))
     if lowest < 0 or highest > 65_535:
         return stretched(samples)
-    bits = 16 if tiff.bits == 32 or (tiff.format == 2 and tiff.bits == 16) else tiff.bits
+    bits = 16 if tiff.bits == 32 or (tiff.format == SIGNED and tiff.bits == 16) else tiff.bits
     declared = max(tiff.numbers(HIGHEST), default=None)
     return scaled(samples, white_of(samples, bits, declared))
 
@@ -110,15 +118,8 @@ def _rows(tiff: Tiff, which: slice, samples: int) -> Bytes:
     else:
         layout = {ROWS: [min(tiff.number(ROWS, height), height)]}
         layout |= {STRIP_OFFSETS: offsets[which], STRIP_BYTES: lengths[which]}
-    described: dict[int, Sequence[int]] = {
-        256: [across * a_tile],
-        257: [height],
-        258: [8],
-        262: [1],
-        277: [1],
-        284: [1],
-        **layout,
-    }
+    described = layout | {WIDTH: [across * a_tile], HEIGHT: [height], BITS: [8]}
+    described |= {PHOTOMETRIC: [1], SAMPLES: [1], PLANAR: [1]}
     described |= {COMPRESSION: [tiff.number(COMPRESSION, 1)], FILL_ORDER: [tiff.number(FILL_ORDER, 1)]}
     with TiffImagePlugin.TiffImageFile(io.BytesIO(_as_bytes(tiff, described))) as page:
         page.load()
@@ -144,7 +145,7 @@ def _unpredicted(tiff: Tiff, rows: Bytes, samples: int) -> Samples:
     """Bytes (H, B) as samples (H, W, S), differences along a row summed, tile by tile."""
     height = len(rows)
     tile = tiff.number(TILE_WIDTH, 0) or tiff.size[0]
-    kind = "f" if tiff.format == 3 else "i" if tiff.format == 2 else "u"
+    kind = "f" if tiff.format == FLOAT else "i" if tiff.format == SIGNED else "u"
     if tiff.bits not in (8, 16, 32):
         return _unpacked(rows, tile, samples, tiff.bits)
     width = tiff.bits // 8

@@ -15,18 +15,18 @@ from fastapi import APIRouter, File, Form, Path, UploadFile
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from sqlalchemy.orm import Session
 
-from db.repositories.images.progress import is_behind
 from db.repositories.images.registrations import differs, known, register
 from db.session import reading, transaction
 from db.views import listings
 from db.views.listings import FailureItem, ImageItem
-from labeling.adapters.sources.fetching import check_address, is_plain_address
-from labeling.errors import BacklogFull, BadAddress, BadImage, Invalid, NotFound
+from labeling.adapters.sources.addresses import check_address, is_plain_address
+from labeling.errors import BadAddress, BadImage, Invalid, NotFound
 from labeling.ingest.headers import check_header
 from labeling.jobs import JobName, Role, Trigger
 from labeling.project import Project
 from labeling.slices import batches
 from labeling.types import ImageId, Incoming
+from service.ingest.backlog import check_backlog
 from service.ingest.register import ROWS_A_TRANSACTION, limits_of, sort_out, without_deleted
 from service.labels.image_history import story_of
 from service.web.api.bodies import Body
@@ -193,8 +193,7 @@ def retry_quarantine(parts: PartsDep, caller: CallerDep, project: ProjectDep) ->
 
 def _check_backlog(parts: WebParts) -> None:
     with reading(parts.database) as session:
-        if is_behind(session, parts.settings.max_backlog):
-            raise BacklogFull
+        check_backlog(session, parts.settings.max_backlog)
 
 
 def _known_of(text: str | None, count: int) -> list[KnownIn]:

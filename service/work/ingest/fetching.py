@@ -36,7 +36,7 @@ LARGE_PIXELS = 10_000_000
 """From here on images are decoded one at a time, so that memory is bounded by the largest and not by the batch."""
 BYTES_IN_WORK = 50 * 2**20
 """Of all files that are read and not yet decoded; one file alone may have more."""
-WITH_NAMES = {"DICOM"}
+WITH_NAMES = frozenset({"DICOM"})
 """Formats that hold the names of patients: of these no original is ever kept."""
 
 
@@ -76,7 +76,6 @@ class Fetching:
             except Unavailable as error:
                 if item.address.startswith(UPLOAD):
                     raise
-                self._places.failed(item.address)
                 return Failed(item.id, error.message, away=True)
             try:
                 return self._image_of(item, data)
@@ -92,7 +91,11 @@ class Fetching:
     def _read(self, address: str) -> bytes:
         if self._places.rests(address):
             raise Unavailable("Its place does not answer. It is tried again.")
-        data = self._bytes_of(address)
+        try:
+            data = self._bytes_of(address)
+        except Unavailable:
+            self._places.failed(address)
+            raise
         self._places.answered(address)
         return data
 

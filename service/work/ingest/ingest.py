@@ -76,6 +76,21 @@ def fetch_batch(parts: Parts, project_id: ProjectId, size: int = 64) -> dict[str
     return {"done": len(done), "failed": len(failed), "left": int(len(found) > size)}
 
 
+def count_the_dead(parts: Parts, project_id: ProjectId) -> None:
+    """Count a try for each image that was being decoded when a worker died; the second sets the image aside."""
+    left = attempts_of(parts).left_over(project_id)
+    if not left:
+        return
+    with transaction(parts.database) as session:
+        for registration_id in left:
+            subject = str(registration_id)
+            again = failures.reason_of(session, FETCH, subject) == DIED
+            at = parts.now() - REST  # tried again at once
+            failures.record(session, project_id, FETCH, subject, DIED, again, at)
+    for note in left.values():
+        note.unlink(missing_ok=True)
+
+
 def collect(parts: Parts) -> dict[str, int]:
     """Remove stored files that no row names: left by a kill or a refusal, and uploads that were fetched."""
     before = parts.now() - GRACE
@@ -108,21 +123,6 @@ def _look_into(parts: Parts, project: Project, source: Source) -> dict[str, int]
             failures.clear(session, SOURCE, str(source.id))
         return found
     return {"new": 0, "changed": 0, "gone": 0}
-
-
-def count_the_dead(parts: Parts, project_id: ProjectId) -> None:
-    """Count a try for each image that was being decoded when a worker died; the second sets the image aside."""
-    left = attempts_of(parts).left_over(project_id)
-    if not left:
-        return
-    with transaction(parts.database) as session:
-        for registration_id in left:
-            subject = str(registration_id)
-            again = failures.reason_of(session, FETCH, subject) == DIED
-            at = parts.now() - REST  # tried again at once
-            failures.record(session, project_id, FETCH, subject, DIED, again, at)
-    for note in left.values():
-        note.unlink(missing_ok=True)
 
 
 def _note_failure(parts: Parts, project_id: ProjectId, source: Source, reason: str) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from labeling.adapters.sources.addresses import place_of
 from service.work.wiring import Parts
 
 FAILS_BEFORE_REST = 3
@@ -66,13 +67,3 @@ class Places:
 def places_of(parts: Parts) -> Places:
     """Those of this worker."""
     return parts.memo.get("places", None, lambda: Places(parts.now))
-
-
-def place_of(address: str) -> str:
-    """The bucket or host of an address with what stands before it; empty for a path of this machine or an upload.
-
-    >>> place_of("s3://photos/cats/1.jpg"), place_of("/data/1.jpg")
-    ('s3://photos/', '')
-    """
-    protocol, separator, rest = address.partition("://")
-    return f"{protocol}://{rest.split('/', 1)[0]}/" if separator else ""

@@ -9,7 +9,9 @@ import threading
 import time
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import psutil
@@ -180,6 +182,21 @@ def test_a_store_that_takes_long_is_no_fault_of_the_image(
         stored = b"".join(found.shown)
 
     assert len(stored) == found.findings.shown_bytes
+
+
+def test_a_mistake_of_ours_is_logged_with_its_place_and_costs_one_image_and_no_process(
+    decoders: Decoders, caplog: pytest.LogCaptureFixture
+) -> None:
+    with decoders.decode(picture(1), LIMITS, SMALL) as found:
+        list(found.shown)
+    before = psutil.Process().children()
+
+    wrong = replace(LIMITS, max_side=cast(Any, "many"))
+    with pytest.raises(BadImage, match="itself failed"), decoders.decode(picture(1), wrong, SMALL):
+        pass
+
+    assert "headers.py" in caplog.text and "TypeError" in caplog.text
+    assert psutil.Process().children() == before
 
 
 def test_free_processes_end_when_there_is_nothing_left(decoders: Decoders) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import ipaddress
 import socket
@@ -13,7 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from labeling.adapters.sources.fetching import Fetcher, check_address, is_public
+from labeling.adapters.sources.addresses import check_address, is_public
+from labeling.adapters.sources.fetching import Fetcher
 from labeling.errors import BadAddress, HardcaseError, Unavailable
 
 
@@ -213,10 +215,20 @@ def test_one_private_address_among_public_ones_is_enough_to_refuse() -> None:
         Fetcher(max_bytes=10, resolve=lambda *_: ["8.8.8.8", "127.0.0.1"]).fetch("http://both.example/")
 
 
-@pytest.mark.parametrize(("errno", "kind"), [(socket.EAI_NONAME, BadAddress), (socket.EAI_AGAIN, Unavailable)])
-def test_an_unknown_name_is_final_and_a_silent_name_server_is_not(errno: int, kind: type[HardcaseError]) -> None:
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "no"), BadAddress),
+        (socket.gaierror(socket.EAI_AGAIN, "no"), Unavailable),
+        (socket.gaierror(socket.EAI_MEMORY, "no"), Unavailable),
+        (OSError(errno.EMFILE, "no"), Unavailable),
+    ],
+)
+def test_an_unknown_name_is_final_and_one_that_cannot_be_resolved_now_is_not(
+    error: OSError, kind: type[HardcaseError]
+) -> None:
     def fails(*_: object) -> list[str]:
-        raise socket.gaierror(errno, "no")
+        raise error
 
     with pytest.raises(kind, match="could not be fetched"):
         Fetcher(max_bytes=10, resolve=fails).fetch("http://nowhere.example/")

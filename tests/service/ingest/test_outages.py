@@ -24,8 +24,8 @@ from service.ingest.register import add_source, checked_source, register_items
 from service.jobs.jobs import Jobs
 from service.settings import Settings
 from service.work.failpoints import Failpoints
-from service.work.ingest.ingest import fetch_batch, look
-from service.work.ingest.places import FAILS_BEFORE_REST, LONGEST_REST, Places
+from service.work.ingest.ingest import THREADS, fetch_batch, look
+from service.work.ingest.places import FAILS_BEFORE_REST, FIRST_REST, LONGEST_REST, Places, places_of
 from service.work.wiring import Parts
 from tests.service.adapters.away_store import AwayStore, bucket
 from tests.service.web_client import png
@@ -237,6 +237,22 @@ def test_a_place_rests_after_some_failures_ever_longer_and_is_tried_again() -> N
     assert (before, resting, after) == (False, (True, False, ["s3://photos/"]), False)
     assert (long, clock_set_back) == (True, False)
     assert not places.resting()
+
+
+def test_a_place_rests_for_reads_that_failed_and_not_for_those_that_it_was_spared(
+    ground: Ground, s3: type[AwayStore]
+) -> None:
+    for number in range(40):
+        s3().pipe_file(f"s3://photos/far/more/{number}.png", png(f"#0{number:02}"))
+    ground.add("s3://photos/far")
+    look(ground.parts, ground.project.id)
+    s3.away = RuntimeError("Session is closed")
+
+    fetch_batch(ground.parts, ground.project.id)
+
+    failed_at_most = FAILS_BEFORE_REST + THREADS - 1
+    ground.now += FIRST_REST * 2 ** (failed_at_most - FAILS_BEFORE_REST)
+    assert not places_of(ground.parts).rests("s3://photos/far/0.png")
 
 
 def test_a_place_on_this_machine_never_rests() -> None:

@@ -159,6 +159,35 @@ def test_uploads_wait_while_the_worker_is_far_behind(database: sa.Engine, projec
     assert later.status_code == 202
 
 
+def test_uploads_are_taken_while_images_wait_for_a_place_that_is_away(
+    database: sa.Engine, project: Project, tmp_path: Path
+) -> None:
+    """A bucket of many images rests after three failures: most of what waits for it was never tried."""
+    with transaction(database) as session:
+        items = [Incoming(f"s3://far_away/{number}.png", f"s3://far_away/{number}.png") for number in range(5)]
+        registrations.register(session, project.id, items, NOW)
+        first = min(
+            row.id for row in registrations.known(session, project.id, [one.reference for one in items]).values()
+        )
+        failures.record(session, project.id, "job:learn", f"{project.id}:no number", "another step", False, NOW)
+
+    def uploaded(name: str) -> int:
+        files = [("files", (name, png("red")))]
+        return client.post("/api/projects/animals/images", files=files).status_code
+
+    with web(database, tmp_path, max_backlog=3) as client:
+        client.headers.update(bearer(make_key(database, Role.INGEST)))
+        before = uploaded("a.png")
+        with transaction(database) as session:
+            failures.wait(session, project.id, "fetch", str(first), "s3://farXaway/ does not answer", NOW)
+        while_away = uploaded("b.png")
+        with transaction(database) as session:
+            failures.clear(session, "fetch", str(first))
+        back = uploaded("c.png")
+
+    assert (before, while_away, back) == (429, 202, 429)
+
+
 def test_the_name_of_an_upload_is_stored_in_one_normal_form(client: TestClient) -> None:
     """Cases B11, B13: a client on a Mac sends names decomposed; joiners stay."""
     names = ["Ka\u0308fer.png", "\u0645\u06cc\u200c\u062e.png", "a\u200e.png"]
