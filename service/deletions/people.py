@@ -10,8 +10,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from db.repositories.people import person_data
 from db.session import reading
-from db.views import person_data
 from labeling.project import Project
 from service.projects.pseudonyms import names_are_exported
 

@@ -53,15 +53,17 @@ WITH_NAMES: tuple[tuple[type[Any], tuple[str, ...]], ...] = (
 
 
 def forget_caches(session: Session, project_id: ProjectId) -> None:
-    """Remove what is computed of a project's images and would show those that are gone; it is computed again.
-
-    Replies of endpoints go, too, for they say what is in an image; what a call cost stays.
-    """
+    """Remove what is computed of a project's images and would show those that are gone; it is computed again."""
     for table in (FigureRow, EngineReportRow):
         delete(session, table, table.project_id == project_id)
+    forget_replies(session, project_id)
+
+
+def forget_replies(session: Session, project_id: ProjectId) -> None:
+    """Remove what endpoints replied about a project's images: a call does not know which; what it cost stays."""
     forgotten = sa.literal(FORGOTTEN) + sa.cast(CallRow.id, sa.Text)
-    told = CallRow.project_id == project_id, CallRow.reply.is_not(None)
-    update(session, CallRow, *told, reply=None, key=forgotten)
+    answered = CallRow.project_id == project_id, CallRow.reply.is_not(None)
+    update(session, CallRow, *answered, reply=None, key=forgotten)
 
 
 def source_address(session: Session, project_id: ProjectId, source_id: int) -> str | None:
@@ -92,10 +94,10 @@ def remove_source(session: Session, project_id: ProjectId, source_id: int, addre
 
 def remove_project(session: Session, project_id: ProjectId, name: str) -> None:
     """Remove a project with everything that is left of it; its name goes from keys and from the audit log, too."""
-    tables: tuple[type[ApiKeyRow] | type[PageSessionRow], ...] = (ApiKeyRow, PageSessionRow)
-    for table in tables:
-        for limited in session.scalars(sa.select(table).where(table.__table__.c.projects.is_not(None))):
-            limited.projects = [one for one in limited.projects or () if one != name]
+    keys = sa.select(ApiKeyRow).where(ApiKeyRow.projects.is_not(None))
+    logins = sa.select(PageSessionRow).where(PageSessionRow.projects.is_not(None))
+    for limited in (*session.scalars(keys), *session.scalars(logins)):
+        limited.projects = [one for one in limited.projects or () if one != name]
     for row in session.scalars(sa.select(AuditRow).where(_is_about(project_id, name))):
         row.subject, row.detail = f"project {project_id}", {}
     session.flush()

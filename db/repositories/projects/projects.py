@@ -120,7 +120,7 @@ def history(session: Session, project_id: ProjectId) -> list[ConfigVersion]:
 
 
 def _standing() -> sa.Select[ProjectRow]:
-    """Projects in their order; one that is being deleted is gone for everybody but the job that does it."""
+    """Projects in their order; one that is being deleted is gone for all but the job that does it."""
     gone = deletions.being_deleted(DeletionKind.PROJECT, ProjectRow.__table__.c.id)
     return sa.select(ProjectRow).where(~gone).order_by(ProjectRow.id)
 

@@ -1,14 +1,14 @@
 """The last step of deleting: what is deleted leaves the database's own files, and the deletion ends.
 
 In: deletions of which nothing else is left. Out: how many ended. SQLite keeps a deleted row's bytes until its file is
-written anew: `secure_delete` alone left some behind (docs/decisions/0034-deleting.md). The embedded Label Studio's too.
+written anew: `secure_delete` alone left some behind (docs/decisions/0037-deleting.md). The embedded Label Studio's too.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from db.repositories.deletions import deletions
+from db.repositories.deletions import deletions, wholes
 from db.session import reading, transaction
 from labeling.adapters.storage.overwriting import rewrite_database
 from labeling.errors import Unavailable
@@ -26,6 +26,8 @@ def remove_traces(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     if len(ready) < len(found):
         raise Unavailable("What is deleted cannot be removed everywhere yet.")
     parts.jobs.forget_errors(project_id)
+    with transaction(parts.database) as session:
+        wholes.forget_replies(session, project_id)  # one that came while the rows went, too
     for path in databases_of(parts):
         rewrite_database(path)
     parts.failpoint("delete.before_end")

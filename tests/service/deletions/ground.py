@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 
 from db.repositories.deletions import deletions
 from db.repositories.deletions.deletions import Deletion
+from db.repositories.images import sources
 from db.repositories.reviews import overlays
-from db.session import reading, transaction
+from db.session import insert_new, reading, transaction
 from db.tables import (
     Base,
     EmbeddingRow,
@@ -24,7 +25,6 @@ from db.tables import (
     ImageRow,
     ImportedSampleRow,
     OverlapRow,
-    SourceRow,
 )
 from labeling.adapters.storage.embedding_store import EmbeddingStore
 from labeling.adapters.storage.image_store import ImageStore
@@ -114,22 +114,18 @@ class Ground:
         version = _version(session, project)
         factories.prediction(session, image, version, [0.5, 0.3, 0.2])
         overlays.record(session, ReviewId(review), answer="cat", revision="r", picture=content, now=NOW)
-        session.add(OverlapRow(review_id=review, people=2, reason="r", author="a", at=NOW))
-        session.add(ImportedSampleRow(image_id=image, newest_group=0, at=NOW))
-        for key in (content, text_key(text)):
-            if session.get(EmbeddingRow, (ENCODER, key)) is None:
-                session.add(EmbeddingRow(encoder=ENCODER, key=key, created_at=NOW))
-        if session.get(FingerprintRow, content) is None:
-            session.add(FingerprintRow(content_hash=content, content=b"f"))
-            checks = dict.fromkeys(("blurry", "dark", "light", "low_information", "odd_aspect"), 1.0)
-            session.add(ImageCheckRow(content_hash=content, **checks))
+        overlap = {"review_id": review, "people": 2, "reason": "r", "author": "a", "at": NOW}
+        insert_new(session, OverlapRow, [overlap])
+        insert_new(session, ImportedSampleRow, [{"image_id": image, "newest_group": 0, "at": NOW}])
+        keys = [{"encoder": ENCODER, "key": key, "created_at": NOW} for key in (content, text_key(text))]
+        insert_new(session, EmbeddingRow, keys)
+        insert_new(session, FingerprintRow, [{"content_hash": content, "content": b"f"}])
+        checks = dict.fromkeys(("blurry", "dark", "light", "low_information", "odd_aspect"), 1.0)
+        insert_new(session, ImageCheckRow, [{"content_hash": content, **checks}])
 
     def source(self, project: Project, address: str) -> int:
         with transaction(self.database) as session:
-            row = SourceRow(project_id=project.id, address=address, created_at=NOW)
-            session.add(row)
-            session.flush()
-            return int(row.id)
+            return sources.add(session, project.id, address, NOW).id
 
     def order(self, project: Project, kind: DeletionKind, subject: int) -> Deletion:
         with transaction(self.database) as session:
