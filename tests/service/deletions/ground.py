@@ -149,6 +149,11 @@ class Ground:
         """How many rows each table has."""
         return {table.name: self.count(table) for table in Base.metadata.sorted_tables}
 
+    def texts(self) -> list[object]:
+        """Every row of every table."""
+        with reading(self.database) as session:
+            return [row for table in Base.metadata.sorted_tables for row in session.execute(sa.select(table)).all()]
+
     def files(self) -> list[str]:
         kept = (self.home / "media").rglob("*")
         return sorted(path.relative_to(self.home / "media").parts[0] for path in kept if path.is_file())

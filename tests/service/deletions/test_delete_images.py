@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import sqlalchemy as sa
 
 from db.repositories.deletions import deletions, tombstones
 from db.repositories.people import annotators
+from db.repositories.running import failures
 from db.session import reading, transaction
 from db.tables import (
     AnnotationRow,
@@ -22,13 +25,16 @@ from db.tables import (
     VoidRow,
 )
 from labeling.errors import Invalid, NotFound, Unavailable
+from labeling.project import Project
 from labeling.types import DeletionKind, Incoming
 from service.deletions.orders import lift, order, preview
 from service.ingest.register import register_items
 from service.work.failpoints import BESIDE
+from service.work.ingest.ingest import fetch_batch, look
 from tests import factories
 from tests.factories import NOW
 from tests.service.deletions.ground import BY, Died, Ground, dying_at, work
+from tests.service.web_client import png
 
 KILLED_AT = tuple(name for name in BESIDE if name.startswith("delete."))
 
@@ -214,3 +220,36 @@ def test_the_same_deletion_twice_is_one(ground: Ground) -> None:
     assert first.id == second.id
     with reading(ground.database) as session:
         assert deletions.projects_with_open(session) == [project.id]
+
+
+def test_a_source_that_still_lists_it_brings_nothing_back_and_names_nothing(on_sqlite: Ground, tmp_path: Path) -> None:
+    project = on_sqlite.project()
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "QUAGGA.png").write_bytes(png("red"))
+    source = on_sqlite.source(project, str(folder))
+    _ingest(on_sqlite, project)
+    [image] = on_sqlite.images()
+
+    on_sqlite.delete(project, DeletionKind.IMAGE, image)
+    (folder / "a copy.png").write_bytes(png("red"))
+    _ingest(on_sqlite, project, later=True)
+
+    [refused] = _failures(on_sqlite, project)
+    assert on_sqlite.images() == []
+    assert on_sqlite.count(RegistrationRow) == 1  # the copy, which is refused by its content
+    assert "picture that was deleted" in refused
+    assert source == 1 and "QUAGGA" not in str(on_sqlite.texts())
+    assert not [path for path in (on_sqlite.home / "media").rglob("*") if path.is_file()]
+
+
+def _ingest(ground: Ground, project: Project, *, later: bool = False) -> None:
+    now = NOW + timedelta(days=1) if later else NOW
+    parts = replace(ground.parts, now=lambda: now)
+    look(parts, project.id)
+    fetch_batch(parts, project.id)
+
+
+def _failures(ground: Ground, project: Project) -> list[str]:
+    with reading(ground.database) as session:
+        return [one.reason for one in failures.listing(session, project.id)]

@@ -15,7 +15,7 @@ from db.repositories.projects import projects
 from db.repositories.running import alarms
 from db.repositories.running.alarms import AlarmKind
 from db.session import reading, transaction
-from db.tables import AnnotationRow, AuditRow, Base, DeletionRow
+from db.tables import AnnotationRow, AuditRow, DeletionRow
 from labeling.errors import Denied, NotFound
 from labeling.jobs import Role
 from labeling.project import Policy, Team
@@ -63,7 +63,7 @@ def test_a_name_goes_from_everywhere_and_the_answers_stay_as_nobodys(ground: Gro
     assert ground.count(AnnotationRow) == 1
     assert ground.studio.calls == [f"delete_user {person.ls_user_id}"]
     assert log.read_text() == f"an answer of {'x' * len(NAME)}, and of xx{NAME}\n"
-    assert NAME not in _all_texts(ground)
+    assert NAME not in str(ground.texts())
 
 
 def test_an_account_stays_while_its_person_answers_in_another_project(ground: Ground) -> None:
@@ -146,7 +146,7 @@ def test_a_project_goes_with_every_row_and_folder_and_another_one_stays(ground: 
     assert new == {"deletion", "api_key", "audit"}
     assert (hidden, ground.files()) == (["stays"], files)
     assert not list(ground.home.glob(f"*/{project.id}"))
-    assert "MOAbirds" not in _all_texts(ground)
+    assert "MOAbirds" not in str(ground.texts())
     with reading(ground.database) as session:
         assert [one.projects for one in keys.everyone(session)] == [("stays",)]
         assert set(session.scalars(sa.select(AuditRow.subject))) == {f"project {project.id}"}
@@ -189,9 +189,3 @@ def _really_shown(ground: Ground, name: str) -> None:
     from tests.service.web_client import png
 
     ground.parts.images.keep(sha256(name.encode()).hexdigest(), png("red"), "image/png", None)
-
-
-def _all_texts(ground: Ground) -> str:
-    with reading(ground.database) as session:
-        rows = [session.execute(sa.select(table)).all() for table in Base.metadata.sorted_tables]
-    return str(rows)
