@@ -26,8 +26,14 @@ NUMBERED = (
 """Tables whose rows are deleted while their numbers stand somewhere else: in files, addresses, JSON, tombstones."""
 
 
+INDEXED = (("image", "group_id"), *(("group_move", one) for one in ("image_id", "from_group_id", "to_group_id")))
+"""Columns that a database looks through for every row that is deleted in the table they point at."""
+
+
 def upgrade() -> None:
     _tables()
+    for table, column in INDEXED:
+        op.create_index(op.f(f"ix_{table}_{column}"), table, [column])
     if op.get_bind().dialect.name == "sqlite":
         op.execute("CREATE TABLE numbering (id INTEGER PRIMARY KEY AUTOINCREMENT)")  # makes `sqlite_sequence`
         op.execute("DROP TABLE numbering")
@@ -41,6 +47,8 @@ def downgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":
         _define("PRIMARY KEY (id AUTOINCREMENT)", "PRIMARY KEY (id)")
         op.execute("DELETE FROM sqlite_sequence")
+    for table, column in INDEXED:
+        op.drop_index(op.f(f"ix_{table}_{column}"), table)
     for table in ("withdrawal", "tombstone", "leftover", "deletion"):
         op.drop_table(table)
 

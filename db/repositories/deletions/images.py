@@ -140,6 +140,8 @@ def _forget_failures(
 ) -> None:
     """Remove the failures that speak of these: by the number of what they are about, or by a name in their words."""
     of_project = FailureRow.project_id == project_id
+    if not session.scalar(sa.select(sa.exists().where(of_project))):
+        return
     fetch = (FailureRow.step == "fetch") & FailureRow.subject.in_([str(one) for one in registrations])
     reviews = [str(one) for one in session.scalars(sa.select(ReviewRow.id).where(ReviewRow.image_id.in_(image_ids)))]
     by_review = FailureRow.step.in_(("explanation", "regions")) & FailureRow.subject.in_(reviews)

@@ -33,11 +33,12 @@ def leave_groups(session: Session, project_id: ProjectId, image_ids: Sequence[Im
     """Give each group that these images founded another founder; its place in the random stream stays."""
     rows = session.execute(sa.select(ImageRow.content_hash, ImageRow.group_id).where(ImageRow.id.in_(image_ids))).all()
     contents = [row.content_hash for row in rows]
-    founded = session.scalars(
-        sa.select(GroupRow.id).where(GroupRow.project_id == project_id, GroupRow.founder_hash.in_(contents))
-    ).all()
-    for group in founded:
+    founded = [GroupRow.project_id == project_id, GroupRow.founder_hash.in_(contents)]
+    stays = ImageRow.group_id == GroupRow.id, ImageRow.project_id == project_id, ImageRow.id.not_in(image_ids)
+    for group in session.scalars(sa.select(GroupRow.id).where(*founded, sa.exists().where(*stays))).all():
         update(session, GroupRow, GroupRow.id == group, founder_hash=_new_founder(session, project_id, group, contents))
+    nobodys = sa.literal("deleted:") + sa.cast(GroupRow.id, sa.Text)
+    update(session, GroupRow, *founded, founder_hash=nobodys)
     return Groups(tuple({row.group_id for row in rows if row.group_id is not None}))
 
 

@@ -31,7 +31,8 @@ from service.work.wiring import Parts
 
 __all__ = ["Elsewhere", "clear_up"]
 
-AT_ONCE = 200
+AT_ONCE, VECTORS_AT_ONCE = 200, 20_000
+"""A shard of vectors is written anew for each batch that it holds any of."""
 
 
 class Elsewhere(StrEnum):
@@ -73,10 +74,10 @@ def clear_up(parts: Parts, project_id: ProjectId) -> dict[str, int]:
 def _clear(
     parts: Parts, project_id: ProjectId, kind: Elsewhere, remove: Callable[[Parts, ProjectId, Sequence[Leftover]], None]
 ) -> int:
-    total = 0
+    total, limit = 0, VECTORS_AT_ONCE if kind is Elsewhere.VECTOR else AT_ONCE
     while True:
         with reading(parts.database) as session:
-            some = deletions.leftovers(session, project_id, kind.value, limit=AT_ONCE)
+            some = deletions.leftovers(session, project_id, kind.value, limit=limit)
         if not some:
             return total
         remove(parts, project_id, some)

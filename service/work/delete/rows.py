@@ -28,7 +28,7 @@ from service.deletions.forgetting import forget_person
 from service.work.delete.elsewhere import Elsewhere
 from service.work.wiring import Parts
 
-AT_ONCE = 100
+AT_ONCE = 200
 MOST_NAMES = 5_000
 """Of more than so many names a log is not searched; it is overwritten as a whole."""
 
