@@ -1,5 +1,7 @@
 """Who is found without given gold: one of a team errs in half of the answers; and how often others are paused.
 
+Somebody errs from the beginning, or after 100 good answers of each: then second answers have become few.
+
 A simulated team answers images one each; second answers go where the product's own rule sends them (`labeling.review.
 overlap`), a third where two disagree, and the product's own rule that pauses judges after every 10 answers each. The
 classifier's predictions are right on 75 of 100 images. Honest people err on 5 of 100.
@@ -19,7 +21,7 @@ import numpy as np
 from bench.report import at_least, at_most, emit
 from labeling.quality.annotators.pausing import find_harm
 from labeling.quality.annotators.references import Answer
-from labeling.review.overlap import Answered, choose, error_rates
+from labeling.review.overlap import Answered, choose, error_rates, second_answers
 from labeling.types import ReviewId, ReviewKind
 
 CLASSES, MODEL_RIGHT, HONEST_ERROR, BAD_ERROR = 6, 0.75, 0.05, 0.5
@@ -38,6 +40,8 @@ class Project:
     said: list[dict[int, int]] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
     asked_twice: int = 0
+    repeated: int = 0
+    at_last: int = 0
 
     def play_round(self) -> None:
         """Everybody answers new images; then second and third answers come."""
@@ -46,7 +50,9 @@ class Project:
                 self._ask_new(person)
         for image in self._second():
             self.asked_twice += 1
+            self.at_last = len(self.said)
             self._ask_another(image)
+            self.repeated = self.repeated + 1 if len(set(self.said[image].values())) == 1 else 0
         for image, said in enumerate(self.said):
             if len(said) == 2 and len(set(said.values())) == 2 and len(self.errors) > 2:
                 self._ask_another(image)
@@ -68,7 +74,13 @@ class Project:
             if len(said) == 1
         ]
         rates = error_rates({who: str(label) for who, label in said.items()} for said in self.said)
-        budget = int(SHARE * len(self.said)) - self.asked_twice
+        budget = second_answers(
+            SHARE,
+            answered=len(self.said),
+            several=self.asked_twice,
+            since=len(self.said) - self.at_last,
+            repeated=self.repeated,
+        )
         return [int(one) for one in choose(alone, rates, answers=CLASSES, budget=budget)]
 
     def _ask_another(self, image: int) -> None:
@@ -87,10 +99,11 @@ class Project:
         return int((truth + self.rng.integers(1, CLASSES)) % CLASSES)
 
 
-def found_after(seed: int, errors: list[float], rounds: int) -> dict[int, int]:
-    """Annotator -> after how many answers of each the rule finds them."""
-    project, found = Project(np.random.default_rng(seed), errors), dict[int, int]()
+def found_after(seed: int, errors: list[float], rounds: int, good: int = 0) -> dict[int, int]:
+    """Annotator -> after how many answers of each the rule finds them; the first errs as others in `good` rounds."""
+    project, found = Project(np.random.default_rng(seed), list(errors)), dict[int, int]()
     for k in range(1, rounds + 1):
+        project.errors[0] = errors[0] if k > good else errors[1]
         project.play_round()
         for finding in find_harm(project.answers, set(found)):
             found.setdefault(finding.annotator, k * ROUND)
@@ -110,7 +123,10 @@ def main() -> None:
         caught = sum(0 in found for found in with_one) / runs
         beside = sum(bool(found.keys() - {0}) for found in with_one) / runs
         alone = sum(bool(found) for found in without) / runs
+        later = [found_after(seed, [BAD_ERROR, *honest[1:]], 30, good=10) for seed in range(runs)]
+        turned = sum(found.get(0, 0) > 10 * ROUND for found in later) / runs
         lines.append({"people": people, "found": caught, "honest_paused": beside, "honest_team": alone})
+        lines[-1] |= {"found_within_200_once_they_err": turned}
         measured["found"].append(caught)
         measured["paused"] += [beside, alone]
     targets = {

@@ -20,7 +20,7 @@ from labeling.answers import Answer, AnswerSet
 from labeling.project import Policy
 from labeling.quality.labels.re_review_plan import chance_order, next_plan
 from labeling.review.consensus import Vote, consensus
-from labeling.review.overlap import BY_DOUBT, Answered, choose, error_rates
+from labeling.review.overlap import BY_DOUBT, Answered, choose, error_rates, second_answers
 from labeling.review.re_reviews import ANSWERS, Outcome, outcome_of
 from labeling.types import ReviewId, ReviewKind
 
@@ -70,6 +70,8 @@ class People:
     _predicted: dict[int, tuple[float, ...]] = field(default_factory=dict)
     _accepted: set[int] = field(default_factory=set)
     _plan: tuple[Rows, NDArray[np.float64]] | None = None
+    _at_last: int = 0
+    """How many images the strategy had asked about when one of them was asked twice last."""
 
     @property
     def answers(self) -> int:
@@ -98,7 +100,14 @@ class People:
         several = sum(len(those) > 1 for those in of_strategy.values())
         alone = [self._answered(those[0]) for those in of_strategy.values() if len(those) == 1]
         rates = error_rates(_said(those) for those in of_strategy.values())
-        budget = int(policy.overlap.share * len(of_strategy)) - several
+        budget = second_answers(
+            policy.overlap.share,
+            answered=len(of_strategy),
+            several=several,
+            since=len(of_strategy) - self._at_last,
+            repeated=self._repeated(),
+        )
+        self._at_last = len(of_strategy) if budget > 0 else self._at_last
         for row in choose(alone, rates, answers=self.n_classes + 1, budget=budget):
             if self.ask(int(row), ReviewKind.HARD).said != of_strategy[int(row)][0].said and policy.overlap.people > 2:
                 self.ask(int(row), ReviewKind.HARD)
@@ -114,7 +123,7 @@ class People:
         return self._plan is None or len(labels_of(self._counting()).rows) >= 2 * len(self._plan[0])
 
     def plan(self, rows: Rows, suspicion: NDArray[np.float64]) -> None:
-        """Draw re-reviews from these labels (n,) from here on, a third of them the most suspicious (n,)."""
+        """Draw re-reviews from these labels (n,) from here on, an eighth of them the most suspicious (n,)."""
         self._plan = rows, suspicion
 
     def re_review(self, n: int) -> None:
@@ -141,6 +150,18 @@ class People:
                 continue
             if says[row] != those[0].said and self.ask(row, ReviewKind.RANDOM, certifies=True).said != those[0].said:
                 self.ask(row, ReviewKind.RANDOM, certifies=True)
+
+    def _repeated(self) -> int:
+        """How many of the newest second answers by doubt in a row said what the first had said."""
+        firsts, run = dict[int, list[int]](), 0
+        for one in self.log:
+            if one.kind not in BY_DOUBT or one.re_review or one.certifies:
+                continue
+            said = firsts.setdefault(one.row, [])
+            said.append(one.said)
+            if len(said) == 2:
+                run = run + 1 if said[0] == said[1] else 0
+        return run
 
     def _own(self) -> dict[int, list[Given]]:
         """The answers to each image's own review."""

@@ -16,10 +16,13 @@ __all__ = ["check_name", "clean_name", "is_blank", "is_plain", "one_line", "same
 
 _PLAIN = re.compile(r"[!-~]+(?: [!-~]+)*")
 _BREAKS = re.compile("\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+_WITHOUT_SPACES = "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]"
+"""The scripts that write words without spaces (Thai, Lao, Burmese, Khmer): there U+200B says where a word ends."""
 _INVISIBLE = re.compile(
     "(\U0001f3f4[\U000e0020-\U000e007e]{1,8}\U000e007f)"  # a flag of a region: the only place for these letters
-    "|[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\ud800-\udfff\U000e0000-\U000e007f]"
+    f"|(?<!{_WITHOUT_SPACES})\u200b|\u200b(?!{_WITHOUT_SPACES})"
+    "|[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\u00ad\u061c\u200e\u200f\u202a-\u202e\u2060-\u206f\ufdd0-\ufdef\ufeff"
+    "\ufff0-\ufffb\ufffe\uffff\ud800-\udfff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f]"
 )
 _JOINERS = re.compile("[\u200c\u200d]+")
 _JOINED = re.compile(
@@ -28,11 +31,17 @@ _JOINED = re.compile(
     "\U0001e900-\U0001e95f]"
 )
 """The blocks of the scripts whose letters change their shape or join beside a joiner (Arabic, Indic and their like)."""
-_NO_OTHER_SYMBOL = re.compile("[\u2190-\u21ff\U0001f3fb-\U0001f3ff]")
-"""Arrows and colours of skin: parts of pictographs that are no symbols by their category."""
+_NO_OTHER_SYMBOL = re.compile("[\u2190-\u21ff\U0001f3fb-\U0001f3ff\U0001fa70-\U0001faff]")
+"""Arrows, colours of skin and what is newer than Python's tables: pictographs that are no symbols by their category."""
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180e\u2800\u3164\uffa0")
 """Letters and signs of which nothing is displayed."""
+_FORMS = re.compile("[\u034f\u0640\u200b\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+"""What chooses among the drawings of a sign, such as a heart in colour or in black, or a longer Arabic letter."""
+_WIDTHS = re.compile("[\uff01-\uffee]+")
+_ALIKE = str.maketrans({"\u2010": "-", "\u2011": "-", "\u2019": "'", "\u02bc": "'"})
+"""Hyphens and apostrophes that word processors write for those of a keyboard."""
+_FILLERS = re.compile("[\u115f\u1160\u2800\u3164\uffa0]")
 
 
 def is_plain(text: str) -> bool:
@@ -62,11 +71,14 @@ def one_line(text: str) -> str:
 
 
 def same_name(text: str) -> str:
-    """Equal for names that differ in their normal form, white space, invisible characters or case alone.
+    """Equal for names that differ in normal form, white space, invisible characters, drawing, width or case alone.
 
-    >>> same_name("Hot  DOG") == same_name("hot dog")
-    True
+    >>> same_name("Hot  DOG") == same_name("hot dog"), same_name("cat\u2019s") == same_name("CAT'S")
+    (True, True)
     """
+    if not text.isascii():
+        text = _FORMS.sub("", _FILLERS.sub(" ", text)).translate(_ALIKE)
+        text = _WIDTHS.sub(lambda found: unicodedata.normalize("NFKC", found[0]), text)
     return unicodedata.normalize("NFC", one_line(text).casefold())
 
 
@@ -112,7 +124,8 @@ def _described(text: str, at: int) -> str:
     sign = text[at]
     if "\udc80" <= sign <= "\udcff":
         return f"the byte {ord(sign) - 0xDC00:02X}, which is no UTF-8, after {text[:at][-30:]!r}"
-    name = unicodedata.name(sign, "a control character" if ord(sign) < 0xA0 else "an unpaired surrogate")
+    unnamed = {"Cc": "a control character", "Cs": "an unpaired surrogate"}
+    name = unicodedata.name(sign, unnamed.get(unicodedata.category(sign), "no character"))
     return f"U+{ord(sign):04X} ({name}) after {text[:at][-30:]!r}"
 
 

@@ -66,7 +66,7 @@ class Shares:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """When a candidate is promoted: gain >= 0 and the one-sided lower bound above -margin."""
+    """When a candidate is promoted: gain >= 0, and above -margin in the share `confidence` of resamples."""
 
     measure: str = "accuracy"
     margin: float = 0.02
@@ -183,7 +183,7 @@ class Policy:
     overlap: Overlap = field(default_factory=Overlap)
     team: Team = field(default_factory=Team)
     targets: Targets = field(default_factory=Targets)
-    consensus: str = "majority"
+    consensus: str = "crowdlab"
     show: tuple[str, ...] = ("top", "reason")
     explanation: str = ""
     learn_after_labels: int = 40

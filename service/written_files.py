@@ -5,21 +5,40 @@ In: a path and the shape of its content. Out: the content; a missing file is lik
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from labeling.errors import Invalid
 from service.written_yaml import Written, read_yaml
 
 _SHOWN = 20
+_NUMBER = "this must be a number, with a point (0.1) where others write a comma, and without a unit"
+_KEYS = "this must have keys with values below it; leave it out if it has none"
+_WORDS = {
+    "string_type": "this must be one text, in quotes if need be",
+    "list_type": "this must be a list: each item in a line of its own, after `- `",
+    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), _KEYS),
+    **dict.fromkeys(("int_parsing", "float_parsing", "decimal_parsing", "int_type", "float_type"), _NUMBER),
+    "invalid_key": "a key must be a text: write it in quotes. A number has a point (0.1) where others write a comma",
+}
+"""What is said of a mistake in place of the checker's own words."""
 
 
 class Strict(BaseModel):
-    """A part of such a file: an unknown key is a mistake."""
+    """A part of such a file: an unknown key is a mistake, and so is a bare `yes` where a number is wanted."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_as_number(cls, value: Any, info: ValidationInfo) -> Any:
+        wanted = cls.model_fields[str(info.field_name)].annotation
+        if isinstance(value, bool) and wanted in (int, float, Decimal):
+            raise ValueError("this must be a number. YAML reads yes, no, on and off without quotes as true or false")
+        return value
 
 
 T = TypeVar("T", bound=Strict)
@@ -73,8 +92,10 @@ def mistakes(error: ValidationError, written: Written | None = None) -> str:
 
 def _mistake(one: Any, written: Written) -> str:
     place, given = one["loc"], one.get("input")
-    line = written.line(place)
+    line = written.line(place) if place else None
     where = f" (line {line})" if line else ""
     no_text = one["type"] in ("string_type", "literal_error") and not isinstance(given, str | dict | list)
-    said = written.as_read(place, given) if no_text else one["msg"]
+    said = (
+        written.as_read(place, given) if no_text else _WORDS.get(one["type"], one["msg"].removeprefix("Value error, "))
+    )
     return f"{'.'.join(map(str, place)) or 'file'}: {said}{where}"

@@ -10,11 +10,16 @@ from numpy.typing import NDArray
 
 from bench.numbers.collections import CELLS, Cell, collection
 from bench.numbers.replay import Drawn, Replay
+from labeling.learn.calibration import fit_calibration
+from labeling.learn.heads.logistic import Logistic
 from labeling.quality.finite_samples import Stratum, finite_share, share_of_what_is_left
 from labeling.quality.machine_labels import CONFIDENCE, precision_at, thresholds
 from labeling.quality.metrics import clopper_pearson
+from labeling.vectors import softmax
 
 __all__ = ["REPLAYS"]
+
+SMALLEST = 1e-12
 
 
 def on_collection(size: int, n: int, share: float) -> Replay:
@@ -94,16 +99,23 @@ def left_of(cell: Cell, n: int, asked: float) -> Replay:
 
 
 def machine_label(cell: Cell, n: int, which: int) -> Replay:
-    """The share of machine labels that is right above one of the nine thresholds, from a stream of n images."""
+    """The share of machine labels that is right above one of the nine thresholds, from a stream of n images.
+
+    As in the product the probabilities are calibrated on the same stream, and the scores are at the fixed temperature.
+    """
 
     def replay(rng: np.random.Generator) -> Drawn | None:
         everyone = collection(cell)
         order = rng.permutation(len(everyone.answers))
         sample, rest = order[:n], order[n:]
-        sure, right = everyone.sure, everyone.right
+        logits, present = np.log(np.maximum(everyone.probs, SMALLEST)), np.asarray(everyone.probs.any(axis=0))
+        fitted = fit_calibration(logits[sample], everyone.answers[sample], present, Logistic.temperature, rng)
+        temperature = fitted.temperature if fitted else Logistic.temperature
+        sure = softmax(logits / Logistic.temperature).max(axis=1)
+        said, right = softmax(logits[rest] / temperature).max(axis=1), everyone.right
         offered = thresholds(sure[rest])
         one = offered[min(which, len(offered) - 1)]
-        found = precision_at(one, sure[rest], sure[rest], sure[sample], right[sample])
+        found = precision_at(one, sure[rest], said, sure[sample], right[sample])
         taken = rest[sure[rest] >= one]
         if not found.precision.known:
             return None

@@ -19,17 +19,18 @@ __all__ = ["REPLAYS"]
 Classes = NDArray[np.integer]
 
 
-def share_of_wrong_labels(labels: int, m: int, wrong: float, erring: float) -> Replay:
+def share_of_wrong_labels(labels: int, m: int, wrong: float, erring: float, *, known: bool) -> Replay:
     """The share of wrong labels of ten classes from m re-reviews by people who err in a share `erring`.
 
-    A wrong label is more suspicious than a right one in nine of ten pairs. Where a re-review differs a lead decides.
+    Where suspicion is `known` to point at wrong labels, these are more suspicious than right ones in nine of ten pairs;
+    else it says nothing. Where a re-review differs a lead decides.
     """
 
     def replay(rng: np.random.Generator) -> Drawn:
         truth = np.arange(labels) % 10
         bad = rng.permutation(labels) < round(wrong * labels)
         given = np.where(bad, (truth + rng.integers(1, 10, labels)) % 10, truth)
-        plan = plan_re_reviews(rng.normal(size=labels) + 1.8 * bad, m, rng.permutation(labels))
+        plan = plan_re_reviews(rng.normal(size=labels) + 1.8 * bad * known, m, rng.permutation(labels))
         slips = rng.random(labels) < erring
         said = np.where(slips, (truth + rng.integers(1, 10, labels)) % 10, truth)
 
@@ -59,9 +60,12 @@ def from_double_answers(doubled: int, wrong: float, alike: float) -> Replay:
 
 def _replays() -> Iterator[tuple[str, Replay]]:
     people = ((0.0, 0.1), (0.043, 0.0), (0.043, 0.1), (0.1, 0.05), (0.2, 0.2))
-    for labels, m, (wrong, erring) in product((300, 1_000), (30, 60, 100), people):
+    for labels, m, (wrong, erring), known in product((300, 1_000), (30, 60, 100), people, (True, False)):
         name = f"share of wrong labels, {m} of {labels}, {wrong:g} wrong, {erring:g} err"
-        yield name, share_of_wrong_labels(labels, m, wrong, erring)
+        yield (
+            f"{name}{'' if known else ', blind suspicion'}",
+            share_of_wrong_labels(labels, m, wrong, erring, known=known),
+        )
     for doubled, wrong, alike in product((30, 100), (0.0, 0.05, 0.1, 0.2), (0.0, 0.3)):
         name = f"wrong answers at least, {doubled} double ones, {wrong:g} wrong, {alike:g} alike"
         yield name, from_double_answers(doubled, wrong, alike)

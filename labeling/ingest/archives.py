@@ -28,7 +28,7 @@ from labeling.ingest.text import text_of
 
 __all__ = ["ARCHIVE_EXTENSIONS", "ArchiveLimits", "Contents", "Member", "inspect_archive", "read_archive"]
 
-ARCHIVE_EXTENSIONS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+ARCHIVE_EXTENSIONS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz")
 
 
 @dataclass(frozen=True, slots=True)

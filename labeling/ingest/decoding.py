@@ -21,7 +21,7 @@ from labeling.ingest.formats import png_samples, tiff_samples
 from labeling.ingest.formats.animations import bmp_is_not_taken, webp_alone
 from labeling.ingest.formats.broken import cut_off
 from labeling.ingest.formats.dicom import open_dicom
-from labeling.ingest.formats.heif import open_heic
+from labeling.ingest.formats.heif import colours_by_code, open_heic
 from labeling.ingest.formats.jpeg import Jpeg, with_end
 from labeling.ingest.formats.png import Png
 from labeling.ingest.formats.tiff import COLOUR_MAP, ORIENTATION, PROFILE, Tiff, what_it_is
@@ -154,7 +154,13 @@ def _webp(layout: Layout) -> Image.Image:
 def _heic(layout: Layout) -> Image.Image:
     with open_heic(layout.data) as image:
         image.load()  # turned by the decoder, as the file says
-        return to_rgb(image, image.info.get("icc_profile") or b"")
+        return to_rgb(image, image.info.get("icc_profile") or colours_by_code(layout.data))
+
+
+def _avif(layout: Layout) -> Image.Image:
+    with _open(layout.data, "AVIF") as image:
+        image.load()
+        return to_rgb(_upright(image), image.info.get("icc_profile") or colours_by_code(layout.data))
 
 
 def _dicom(layout: Layout) -> Image.Image:
@@ -168,6 +174,7 @@ _DECODERS: dict[str, Callable[[Layout], Image.Image]] = {
     "GIF": _gif,
     "WEBP": _webp,
     "HEIC": _heic,
+    "AVIF": _avif,
     "DICOM": _dicom,
 }
 

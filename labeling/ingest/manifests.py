@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -19,14 +20,14 @@ from labeling.errors import BadAddress, Invalid
 from labeling.ingest.containers.manifest_lines import OURS, records_of
 from labeling.ingest.hashing import content_hash
 from labeling.ingest.text import MAX_REFERENCE, check_details, clean_text
-from labeling.normal_form import one_line, visible
+from labeling.normal_form import one_line, same_name, visible
 from labeling.types import Incoming
 
 __all__ = ["MANIFEST_EXTENSIONS", "BadLine", "read_manifest"]
 
 MANIFEST_EXTENSIONS = frozenset({".csv", ".tsv", ".jsonl", ".ndjson"})
-_YES = frozenset({"1", "true", "yes", "y", "t"})
-_NO = frozenset({"", "0", "false", "no", "n", "f"})
+_YES = frozenset({"1", "1.0", "true", "yes", "y", "t"})
+_NO = frozenset({"", "0", "0.0", "false", "no", "n", "f"})
 _CONTROL = re.compile(r"[\x00-\x1f]")
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
@@ -86,9 +87,9 @@ class _Repeated:
     def check(self, number: int, item: Incoming) -> None:
         """Invalid, with both lines and what differs, where an image stood in a line before with other facts."""
         details = hash(tuple(sorted(item.details.items(), key=lambda pair: pair[0])))
-        said = _Said(number, item.known_label, item.gold, hash(item.text), details, hash(item.address))
+        said = _Said(number, item.known_label, item.gold, hash(item.text), details, hash(_same_place(item.address)))
         for name in {item.reference, item.address}:
-            before = self._first.setdefault(hash(name), said)
+            before = self._first.setdefault(hash(_same_place(name)), said)
             if differences := _differences(before, said):
                 raise Invalid(
                     f"The image {visible(name)[:200]} stands in line {before.number} too, and {differences}. That line "
@@ -108,11 +109,23 @@ class _Said:
     address: int
 
 
+def _same_place(name: str) -> str | tuple[str, int | None, str, str]:
+    """Equal for web addresses that differ in the case of their host, the usual port, escapes or a fragment alone."""
+    if not name.lower().startswith(("http://", "https://")):
+        return name
+    try:
+        parts = urlsplit(name)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:  # refused elsewhere, with the reason
+        return name
+    return f"{parts.scheme}://{parts.hostname}", port, unquote(parts.path) or "/", parts.query
+
+
 def _differences(one: _Said, other: _Said) -> str:
     words = []
     if one.address != other.address:
         words.append("that line names another file under the same id")
-    if one.label != other.label:
+    if same_name(one.label or "") != same_name(other.label or ""):
         words.append(f"its label is {_label(one.label)} there, {_label(other.label)} here")
     if one.gold != other.gold:
         words.append("it is gold in one of the two only")

@@ -7,7 +7,7 @@ Offers `config`, `config.choices_in`, `config.labelling_config`, `consensus.Vote
 `kinds.Use`, `kinds.blind_always`, `kinds.kinds_for`, `kinds.may_teach`, `kinds.may_use`, `kinds.split_of`,
 `label_sets.Change`, `label_sets.Comparison`, `label_sets.Entry`, `label_sets.compare`, `label_sets.entry_of`,
 `label_sets.line_of`, `label_sets.state_hash`, `overlap.Answered`, `overlap.BY_DOUBT`, `overlap.choose`,
-`overlap.error_rates`, `payloads`, `payloads.NO_HINT`, `payloads.Suggestion`, `payloads.is_as_sent`,
-`payloads.suggested`, `queue.InQueue`, `queue.order`, `queue.scores`, `re_reviews.ANSWERS`, `re_reviews.Outcome`,
-`re_reviews.outcome_of`.
+`overlap.error_rates`, `overlap.second_answers`, `payloads`, `payloads.NO_HINT`, `payloads.Suggestion`,
+`payloads.is_as_sent`, `payloads.suggested`, `queue.InQueue`, `queue.order`, `queue.scores`, `re_reviews.ANSWERS`,
+`re_reviews.Outcome`, `re_reviews.outcome_of`.
 """

@@ -16,7 +16,7 @@ import numpy as np
 
 from labeling.types import ReviewId, ReviewKind
 
-__all__ = ["BY_DOUBT", "Answered", "choose", "error_rates", "gain", "wrong"]
+__all__ = ["BY_DOUBT", "Answered", "choose", "error_rates", "gain", "second_answers", "wrong"]
 
 BY_DOUBT = (ReviewKind.HARD, ReviewKind.RELABEL)
 """Of these kinds the most doubtful are chosen."""
@@ -27,6 +27,11 @@ TRUSTED = 0.9
 """The weight of a prediction; the rest is spread evenly over the classes, as it may be confident and wrong."""
 ACCEPTED_ERROR = 0.3
 """How often somebody who accepted a pre-label is assumed to err, before it is measured how it pulls them."""
+
+RARE, SURE = 0.2, 0.9
+"""Second answers find little where, so sure, fewer than this differ: from eleven in a row that differ in none."""
+FLOOR = 0.2
+"""This part of the share is asked even then: somebody may begin to err."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +114,34 @@ def gain(wrong: float, error: float, answers: int) -> float:
     0.475
     """
     return wrong * (1 - error / (answers - 1))
+
+
+def second_answers(share: float, *, answered: int, several: int, since: int, repeated: int) -> int:
+    """How many more of the doubtful may be asked twice now: the share, and a fifth of it while none finds an error.
+
+    When one differs again all that the share allows is asked at once, so what was given meanwhile is compared too.
+
+    Parameters
+    ----------
+    share : float
+        Of the images, in [0, 1]: so many are asked twice in all.
+    answered, several : int
+        The images that somebody answered, and of how many of them several people are wanted.
+    since : int
+        Those that somebody answered after several people were wanted for an image last.
+    repeated : int
+        So many second answers in a row, the newest, repeated the first.
+
+    Examples
+    --------
+    >>> second_answers(0.1, answered=200, several=12, since=60, repeated=3)
+    8
+    >>> second_answers(0.1, answered=200, several=12, since=60, repeated=12)
+    1
+    """
+    within = max(0, int(share * answered) - several)
+    most_that_differ = 1 - (1 - SURE) ** (1 / max(repeated, 1))  # exact upper bound when none of them did
+    return within if most_that_differ >= RARE else min(within, int(FLOOR * share * since))
 
 
 def choose(

@@ -173,7 +173,7 @@ def emit(as_json: bool, document: Any, *human: Callable[[Console], None] | Table
         if callable(part):
             part(Console())
         else:
-            Console().print(part, markup=False)
+            Console().print(part, markup=False, emoji=False)
 
 
 def fields_of(value: object, names: Iterable[str]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from service.projects.project_file import parse_project, retired_keys
 from service.written_files import read_text
 from service.written_yaml import read_yaml
 
+_SHOWN = 20
 app = typer.Typer(no_args_is_help=True)
 ProjectYaml = Annotated[
     Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True, help="The project's YAML file.")
@@ -42,7 +43,7 @@ def create(file: ProjectYaml, as_json: AsJson = False) -> None:
             made = projects.create(session, config, salt=secrets.token_hex(16), author=by, now=now)
             audit.record(session, by, "project.create", config.name, {}, now)
         heading = f"Made project {made.config.name} ({made.id})."
-        emit(as_json, _document(made), heading, cost_of_measuring(made), *_retired(file))
+        emit(as_json, _document(made), heading, _labels(config), cost_of_measuring(made), *_retired(file))
 
 
 @app.command()
@@ -116,6 +117,12 @@ def _show_history(console: Console, versions: list[dict[str, Any]]) -> None:
 def config_in(file: Path) -> ProjectConfig:
     """The content of a project file; Invalid names every mistake."""
     return parse_project(read_text(file))
+
+
+def _labels(config: ProjectConfig) -> str:
+    """The labels as they were read, a line each, so that a comma or quote that was meant otherwise shows at once."""
+    more = [f"and {len(config.classes) - _SHOWN} more"] if len(config.classes) > _SHOWN else []
+    return "\n  ".join([f"{len(config.classes)} labels:", *config.classes[:_SHOWN], *more])
 
 
 def _retired(file: Path) -> list[str]:

@@ -7,6 +7,7 @@ simulated annotators answer. Out: each with its interval and the share that is r
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,20 +26,29 @@ from service.figures.figures import stored
 from service.figures.random_arm import RandomArm
 from service.figures.random_stream import RandomStream
 from service.figures.wrong_labels import ShareOfWrongLabels
-from service.work.pool.predictions import champion_predictions
+from service.work.pool.champion import champion_predictions
 from service.work.pool.recipes import REFERENCE_IMAGES, recipe_of
 from service.work.pool.training_set import training_examples, truth_of
 from service.work.wiring import Parts
 
-__all__ = ["compare_accuracies", "compare_random_arm", "compare_wrong_labels"]
+__all__ = ["as_labelled", "compare_accuracies", "compare_random_arm", "compare_wrong_labels"]
+
+
+def as_labelled(past: Past, people: SimulatedAnswers) -> SimulatedAnswers:
+    """Answers that are wrong as often as the labels of the random stream are in the end.
+
+    Second answers, re-reviews and paused annotators leave fewer wrong labels than one answer has.
+    """
+    wrong = [one.label != people.true(past.named[one.image_id].reference) for one in past.sample]
+    return replace(people, error_rate=sum(wrong) / len(wrong)) if wrong else people
 
 
 def compare_accuracies(parts: Parts, past: Past, people: SimulatedAnswers) -> tuple[Measured, Measured]:
     """On the collection and on what is left; the truth is how often the champion says what people would answer.
 
-    People err, and what people say is what the random stream measures by. The truth counts every group once. The stream
-    tells how often the champion is right on images that it has not learnt from, so those that it has learnt from are
-    predicted without their fold.
+    People err, and the labels that they come to are what the random stream measures by (`as_labelled`). The truth
+    counts every group once. The stream tells how often the champion is right on images that it has not learnt from, so
+    those that it has learnt from are predicted without their fold.
     """
     with reading(parts.database) as session:
         figure = stored(session, past.project.id, RandomStream)
@@ -49,7 +59,8 @@ def compare_accuracies(parts: Parts, past: Past, people: SimulatedAnswers) -> tu
         nothing = Measured(None, None, None, 0, None)
         return nothing, nothing
     classes = past.project.config.classes
-    answers = [classes.index(people.to(past.named[image].reference)) for image in champion.image_ids.tolist()]
+    said_by_people = as_labelled(past, people)
+    answers = [classes.index(said_by_people.to(past.named[image].reference)) for image in champion.image_ids.tolist()]
     rows = past.pool.rows_of(champion.image_ids)
     said = champion.shown.argmax(axis=1)
     for row, other in _out_of_fold(past, taught).items():
@@ -87,7 +98,7 @@ def compare_random_arm(parts: Parts, past: Past, people: SimulatedAnswers) -> tu
     """What as many random labels give, by the product's own figure and in simulation; empty under 40 random labels."""
     with reading(parts.database) as session:
         figure = stored(session, past.project.id, RandomArm)
-    simulated = random_arm(past, people)
+    simulated = random_arm(past, as_labelled(past, people))
     points = figure.arm if figure is not None else []
     return tuple(
         RandomPoint(point.labels, _measured(point.accuracy, simulated.on_the_rest(point.labels))) for point in points

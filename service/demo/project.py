@@ -11,7 +11,7 @@ import yaml
 from service.demo.images import DemoImages
 
 PROJECT = "demo"
-RANDOM, RE_REVIEWED = 0.4, 0.15
+RANDOM, RE_REVIEWED = 0.4, 0.2
 """Parts of a query and of the answers. A project of this size has too few questions for the figures at the defaults."""
 GOLD = 30
 """Enough gold images for the figures of the Team page; with few images a sixth of them."""

@@ -31,6 +31,8 @@ class Consensus(msgspec.Struct):
     quality: dict[str, float]
     """By annotator, how often what they say is true by this method. Annotators are named by their number, an engine as
     `engine:` and its revision. The majority weighs all people alike, so it has none."""
+    by_majority: str = ""
+    """Why every label is by majority although the policy names another method; empty where it weighs."""
 
 
 class Among(msgspec.Struct):

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import sqlalchemy as sa
 
 from db.session import transaction
-from labeling.adapters.sources.files import absolute, file_exists, folder_exists, open_file
+from labeling.adapters.sources.files import absolute, file_exists, folder_exists, is_missing, open_file
 from labeling.adapters.storage.image_store import UPLOAD, ImageStore
 from labeling.errors import BadImage, Invalid, NotFound
 from labeling.ingest.archives import ARCHIVE_EXTENSIONS, ArchiveLimits, Contents, inspect_archive, read_archive
@@ -110,6 +110,9 @@ class Ingesting:
     ) -> Ingested:
         for chunk in batches(items, ROWS_A_TRANSACTION):
             usable, refused = sort_out(project, chunk, local=local, place=place)
+            if result.dry_run and result.kind == "manifest":
+                usable, missing = _there(usable)
+                refused += missing
             result.found += len(chunk)
             result.with_text += sum(item.text is not None for item in usable)
             result.with_label += sum(item.known_label is not None for item in usable)
@@ -145,3 +148,15 @@ class Ingesting:
                 known_label=folder if self.label_from_folder else None,
                 fingerprint=address.removeprefix(UPLOAD),
             )
+
+
+def _there(items: Sequence[Incoming]) -> tuple[list[Incoming], list[Refusal]]:
+    """Those whose file is there, and those whose file is not: the worker would say so later."""
+    there: list[Incoming] = []
+    missing: list[Refusal] = []
+    for item in items:
+        if item.address.lower().startswith(("http://", "https://")) or not is_missing(item.address):
+            there.append(item)
+        else:
+            missing.append((item.reference, "There is no such file. Mend its path, or put the file there."))
+    return there, missing

@@ -93,7 +93,7 @@ def address_in(value: object, origin: str, *, buckets: bool) -> str:
         raise BadAddress("The task names no image.")
     if value.startswith(f"{origin}/"):
         value = value.removeprefix(origin)
-    if value.startswith(("http://", "https://")) or (buckets and value.startswith(_BUCKETS)):
+    if value.lower().startswith(("http://", "https://")) or (buckets and value.startswith(_BUCKETS)):
         return value
     if value.startswith("/"):
         return STUDIO + studio_path(value)

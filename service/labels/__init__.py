@@ -6,8 +6,9 @@ Offers `annotators`, `annotators.DEEDS`, `annotators.Voided`, `corrections.AT_ON
 `machine_labels.before_calibration`, `machine_labels.champion_labels`, `machine_labels.machine_labels`,
 `machine_labels.machine_labels_of`, `machine_labels.waiting_images`, `machine_labels.with_bias`, `re_reviews.AT_ONCE`,
 `re_reviews.ReReviewed`, `re_reviews.Requested`, `re_reviews.ask_for_more`, `re_reviews.outcomes`, `reannotation.Asked`,
-`reannotation.STRATEGY`, `resolution.MAJORITY`, `resolution.Standing`, `resolution.resolve_labels`,
-`resolution.standing_of`, `snapshots.NAME`, `snapshots.check_name`, `snapshots.compare_states`, `snapshots.create`,
-`snapshots.entries`, `snapshots.rebuild`, `snapshots.restate`, `snapshots.soft_label`, `snapshots.verify`, `suspects`,
-`suspects.Handled`, `suspects.SUSPECTED`, `undecided`, `undecided.UndecidedImage`, `undecided.listed`.
+`reannotation.STRATEGY`, `resolution.CROWDLAB`, `resolution.MAJORITY`, `resolution.Standing`, `resolution.may_weigh`,
+`resolution.resolve_labels`, `resolution.standing_of`, `snapshots.NAME`, `snapshots.check_name`,
+`snapshots.compare_states`, `snapshots.create`, `snapshots.entries`, `snapshots.rebuild`, `snapshots.restate`,
+`snapshots.soft_label`, `snapshots.verify`, `suspects`, `suspects.Handled`, `suspects.SUSPECTED`, `undecided`,
+`undecided.UndecidedImage`, `undecided.listed`.
 """

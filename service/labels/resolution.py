@@ -30,10 +30,10 @@ from labeling.review.kinds import blind_always
 from labeling.types import ImageId, LabelSource, ReviewId, ReviewKind
 from service.labels.re_reviews import counted_votes
 
-__all__ = ["MAJORITY", "Standing", "resolve_labels", "standing_of"]
+__all__ = ["CROWDLAB", "MAJORITY", "Standing", "may_weigh", "resolve_labels", "standing_of"]
 
 AUTHOR = "annotators"
-MAJORITY = "majority"
+MAJORITY, CROWDLAB = "majority", "crowdlab"
 ENOUGH = 0.5
 """A consensus whose confidence is not above this is replaced by the majority."""
 
@@ -79,6 +79,15 @@ class Standing:
             "confidence": round(self.confidence, 4),
             "soft": {answer: round(share, 6) for answer, share in self.soft.items()},
         }
+
+
+def may_weigh(method: str, people: int) -> bool:
+    """Whether a method that weighs may decide where so many people gave a label.
+
+    CROWDLAB not between two: there the classifier would, and a tenth of a point more of the labels were wrong
+    (`bench.consensus`, 5 % wrong answers).
+    """
+    return people > (2 if method == CROWDLAB else 1)
 
 
 def resolve_labels(session: Session, project: Project, image_ids: Sequence[ImageId], now: datetime) -> int:
@@ -149,10 +158,11 @@ def _soft(image: ImageId, one: Standing) -> SoftLabel:
 def _weighed(standing: Standing, soft: SoftLabel) -> Standing:
     """With the value of the soft label, where it may be used.
 
-    Not where only one person gave a label, nor for an answer that nobody gave, nor for blind kinds: engines, and the
+    Not where too few people gave a label, nor for an answer that nobody gave, nor for blind kinds: engines, and the
     quality estimated from them, must not affect the labels that measure engines.
     """
-    allowed = len(standing.said) > 1 and soft.value in standing.soft and not blind_always(standing.kind)
+    enough = may_weigh(soft.method, len(standing.said))
+    allowed = enough and soft.value in standing.soft and not blind_always(standing.kind)
     if soft.method == MAJORITY or not allowed or soft.confidence <= ENOUGH:
         return standing
     return replace(standing, value=soft.value, soft=soft.probs, confidence=soft.confidence, method=soft.method)

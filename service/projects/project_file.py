@@ -47,6 +47,10 @@ def _in_full(value: object) -> object:
         return value if isinstance(value, LabelIn) else {"name": value}
     if len(value) == 1 and not value.keys() & LabelIn.model_fields.keys():
         ((key, said),) = value.items()
+        if said is None:
+            raise ValueError(f'`{key}:` is no label. Write `- {key}`, or `- "{key}:"` if the colon belongs to it')
+        if not isinstance(said, str | int | float):
+            raise ValueError(f"`{key}:` is no label. Write `- name: {key}`, and what is below it in the same column")
         raise ValueError(
             f"`{key}: {said}` is no label. Write `- name: {key}`, and `description: {said}` in a line below"
         )
@@ -134,7 +138,7 @@ class PolicyIn(Strict):
     strategy: Annotated[Plain, named(STRATEGIES)] = "margin"
     head: Annotated[Plain, named(HEADS)] = "logistic"
     choice: str = "single"
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**63)
     query_size: int = Field(default=50, ge=1, le=5_000)
     low_water: int = Field(default=15, ge=0)
     shares: SharesIn = SharesIn()
@@ -143,7 +147,7 @@ class PolicyIn(Strict):
     overlap: OverlapIn = OverlapIn()
     team: TeamIn = TeamIn()
     targets: TargetsIn = TargetsIn()
-    consensus: Literal["majority", "dawid-skene", "glad", "crowdlab"] = "majority"
+    consensus: Literal["majority", "dawid-skene", "glad", "crowdlab"] = "crowdlab"
     show: list[Literal["top", "reason"]] = ["top", "reason"]
     explanation: Literal["", "examples", "occlusion", "both"] = ""
     learn_after_labels: int = Field(default=40, ge=1)

@@ -16,7 +16,7 @@ from labeling.adapters.storage.image_store import ImageStore
 from labeling.jobs import Role
 from labeling.project import Project
 from labeling.types import ReviewKind
-from service.work.quality.team import refresh_team
+from service.work.quality.annotators.team import refresh_team
 from tests.e2e.test_pages_browser import launched, log_in, watch
 from tests.service.quality_data import picture
 from tests.service.team_ground import answers_of, ask_people, make_gold_of, people, team_ground, truth_of, wrong_of

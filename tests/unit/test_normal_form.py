@@ -102,3 +102,58 @@ def test_a_name_that_cannot_be_stored_is_refused_with_the_sign_and_its_place(nam
 @pytest.mark.parametrize("text", ["", " ", "\u3000", "\u200b", "\u3164", "\u2800", "\u0301", "\ufe0f", "\u200c \u200d"])
 def test_b38_what_shows_nothing_is_blank(text: str) -> None:
     assert is_blank(text)
+
+
+@pytest.mark.parametrize("text", ["\u180e", "\U0001d173", "\ufffe", "\U0001bca0"])
+def test_b38_what_only_shapes_other_signs_is_blank_alone(text: str) -> None:
+    assert is_blank(text)
+
+
+@pytest.mark.parametrize("sign", ["\ufff0", "\ufffe", "\ufdd0", "\U0001d173"])
+def test_what_no_text_may_hold_is_left_out_and_refused_in_a_name(sign: str) -> None:
+    """Noncharacters are no XML, which Label Studio's config is."""
+    assert visible(f"a{sign}b") == "ab"
+    with pytest.raises(Invalid, match=f"U\\+{ord(sign):04X}"):
+        check_name(f"a{sign}b")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("\u2764\ufe0f", "\u2764"),
+        ("\u2764\ufe0e", "\u2764"),
+        ("\u845b\U000e0100", "\u845b"),
+        ("hot\u3164dog", "hot dog"),
+    ],
+    ids=["in colour", "in black", "another drawing of an ideograph", "a blank letter"],
+)
+def test_b11_a_sign_is_the_same_in_each_of_its_drawings(one: str, other: str) -> None:
+    assert same_name(one) == same_name(other)
+    assert AnswerSet((one, "cat")).find(other) == one
+
+
+def test_b13_a_pictograph_that_is_newer_than_the_tables_keeps_its_joiner() -> None:
+    assert visible("\U0001fae9\u200d\U0001f33e") == "\U0001fae9\u200d\U0001f33e"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("\uff23\uff21\uff34", "cat"),
+        ("\uff76\uff9e\uff97\uff7d", "\u30ac\u30e9\u30b9"),
+        ("cat\u2019s eye", "cat's eye"),
+        ("x\u2011ray", "X-ray"),
+        ("\u0643\u0640\u0644\u0628", "\u0643\u0644\u0628"),
+        ("\u1780\u200b\u1781", "\u1780\u1781"),
+    ],
+)
+def test_b11_widths_and_what_word_processors_write_make_no_other_name(one: str, other: str) -> None:
+    """B11, siblings: a Japanese keyboard, an apostrophe of Word, a longer Arabic letter, a parted Khmer word."""
+    assert same_name(one) == same_name(other)
+
+
+@pytest.mark.parametrize("word", ["\u1780\u17b6\u200b\u1781", "\u0e01\u0e33\u200b\u0e02", "\u1000\u200b\u1001"])
+def test_b13_what_parts_words_without_spaces_stays(word: str) -> None:
+    """B13, sibling: a Khmer keyboard writes U+200B for its space bar."""
+    assert visible(word) == check_name(word) == word
+    assert visible(f"{word}\u200b cat\u200b") == f"{word} cat"

@@ -122,6 +122,18 @@ def count_asked(session: Session, project_id: ProjectId, kinds: Sequence[ReviewK
     return count(session, ReviewRow, *wanted), count(session, ReviewRow, *wanted, is_open())
 
 
+def count_answered_since(session: Session, project_id: ProjectId, kinds: Sequence[ReviewKind]) -> int:
+    """How many reviews of these kinds one person has answered since several were wanted for one of them last."""
+    of_kinds = _of_kinds(project_id, kinds)
+    wanted = sa.select(sa.func.max(OverlapRow.at)).join(ReviewRow, ReviewRow.id == OverlapRow.review_id)
+    last = wanted.where(*of_kinds, OverlapRow.people > 1).scalar_subquery()
+    answered = AnnotationRow.action == AnnotationAction.ANSWERED.value
+    of_review = AnnotationRow.review_id == ReviewRow.id
+    since = sa.exists().where(of_review, answered, sa.or_(last.is_(None), AnnotationRow.recorded_at > last))
+    before = sa.exists().where(of_review, answered, AnnotationRow.recorded_at <= last)
+    return count(session, ReviewRow, *of_kinds, since, ~before)
+
+
 def count_noted(session: Session, project_id: ProjectId, reason: str) -> int:
     """For how many reviews more people were wanted for this reason."""
     noted = sa.exists().where(OverlapRow.review_id == ReviewRow.id, OverlapRow.reason == reason)

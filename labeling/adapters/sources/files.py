@@ -1,13 +1,12 @@
 """Files and folders at an address, local or in an object store: what is there, and its bytes.
 
 In: an address. Out: bytes or a listing, or an error that says what to do. An address is a name: nothing in it is taken
-for a chain or a pattern, and a name that is there in another normal form is found. This is the one place where errors
-of file systems become ours: a place that does not answer is Unavailable, and never taken for one where nothing is.
+for a chain or a pattern, and a name that is there in another normal form is found. A place that does not answer is
+Unavailable, and never taken for one where nothing is.
 """
 
 from __future__ import annotations
 
-import errno
 import io
 import posixpath
 import unicodedata
@@ -19,8 +18,9 @@ from typing import Any, BinaryIO, cast
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from labeling.adapters.sources.file_faults import asked, cause_of, names_nothing, one_of
 from labeling.adapters.storage.storage_faults import explained
-from labeling.errors import SPENT, BadAddress, BadImage, Invalid, Unavailable
+from labeling.errors import BadAddress, BadImage, Invalid, Unavailable
 from labeling.normal_form import clean_name
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "file_exists",
     "files_at",
     "folder_exists",
+    "is_missing",
     "names_file",
     "open_file",
     "read_file",
@@ -36,8 +37,6 @@ __all__ = [
 ]
 
 _PROTOCOLS = frozenset({"file", "local", "memory", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"})
-_NO_NAME = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL})
-"""What a folder of this machine says to a name that nothing has, or that nothing can have."""
 _IN_PART = "The file came only in part. It is tried again."
 
 
@@ -75,6 +74,19 @@ def names_file(address: str) -> bool:
         raise
 
 
+def is_missing(address: str) -> bool:
+    """Whether an address names a file of this machine that is not there, in whichever normal form of its name."""
+    files, path = files_at(address)
+    if not isinstance(files, LocalFileSystem):
+        return False
+    try:
+        return _kind(files, path) is None and (path.isascii() or not _as_it_is_written(files, path))
+    except FileNotFoundError:
+        return True
+    except Unavailable:  # it may be there; whoever reads it says what is wrong
+        return False
+
+
 @contextmanager
 def open_file(address: str) -> Iterator[BinaryIO]:
     """A file to read from its beginning.
@@ -87,7 +99,7 @@ def open_file(address: str) -> Iterator[BinaryIO]:
         Its place does not answer, or stops before the file ends, now or while it is read.
     """
     files, path = files_at(address)
-    with _asked():
+    with asked():
         file = files.open(path, "rb")
     try:
         yield cast(BinaryIO, io.BufferedReader(_Translated(file)))
@@ -106,7 +118,7 @@ def read_file(address: str, max_bytes: int) -> bytes:
         Its place does not answer, or does not allow it to be read.
     """
     files, path = files_at(address)
-    with _asked():
+    with asked():
         try:
             data = _start(files, path, max_bytes + 1)
         except FileNotFoundError:
@@ -131,66 +143,14 @@ def files_at(address: str) -> tuple[Any, str]:
 
 def entries_of(files: Any, folder: str) -> list[dict[str, Any]]:
     """What lies in a folder, as fsspec describes it; BadAddress where this folder alone cannot be read."""
-    with _one_of(files):
+    with one_of(files):
         return list(files.ls(folder, detail=True))
 
 
 def start_of(files: Any, path: str, size: int) -> bytes:
     """The first bytes of a file; BadAddress where this file alone cannot be read."""
-    with _one_of(files):
+    with one_of(files):
         return _start(files, path, size)
-
-
-@contextmanager
-def _asked() -> Iterator[None]:
-    """For a file that was named: it is there, or is no more, or its place is away."""
-    try:
-        with explained("source"):
-            yield
-    except (FileNotFoundError, Unavailable) as error:
-        cause = _cause(error)
-        if _names_nothing(cause):
-            raise BadAddress("The file is not there any more. Ingest its folder again.") from error
-        if isinstance(cause, PermissionError):
-            raise Unavailable("The file may not be read. Change its permissions. It is tried again.") from cause
-        raise
-
-
-@contextmanager
-def _one_of(files: Any) -> Iterator[None]:
-    """For one file or folder of many: BadAddress where it alone cannot be read, so that the others go on."""
-    try:
-        with explained("source"):
-            yield
-    except (FileNotFoundError, Unavailable) as error:
-        cause = _cause(error)
-        if not isinstance(cause, OSError) or not _of_this_alone(files, cause):
-            raise
-        raise BadAddress(_why_not(cause)) from error
-
-
-def _of_this_alone(files: Any, error: OSError) -> bool:
-    """A store elsewhere that fails has failed for all; on this machine every folder may be a disk of its own."""
-    if isinstance(error, PermissionError) or _names_nothing(error):
-        return True
-    return isinstance(files, LocalFileSystem) and error.errno not in SPENT
-
-
-def _why_not(error: OSError) -> str:
-    if isinstance(error, PermissionError):
-        return "It may not be read. Change its permissions."
-    if _names_nothing(error):
-        return "It is not there any more."
-    return f"It cannot be read now ({error.strerror or type(error).__name__})."
-
-
-def _cause(error: Exception) -> BaseException | None:
-    """What a store said."""
-    return error.__cause__ if isinstance(error, Unavailable) else error
-
-
-def _names_nothing(error: BaseException | None) -> bool:
-    return isinstance(error, FileNotFoundError) or (isinstance(error, OSError) and error.errno in _NO_NAME)
 
 
 def _kind(files: Any, path: str) -> str | None:
@@ -199,12 +159,14 @@ def _kind(files: Any, path: str) -> str | None:
         with explained("source"):
             return str(files.info(path)["type"])
     except (FileNotFoundError, Unavailable) as error:
-        if _names_nothing(_cause(error)):
+        if names_nothing(cause_of(error)):
             return None
         raise
 
 
 def _start(files: Any, path: str, size: int) -> bytes:
+    if isinstance(files, LocalFileSystem) and files.info(path)["type"] == "other":
+        raise BadAddress("This is a pipe, a socket or a device, and no file.")  # a pipe would be waited for, for ever
     with files.open(path, "rb") as file:
         start: bytes = file.read(size)
         whole: int | None = getattr(file, "size", None)
@@ -239,7 +201,7 @@ class _Translated(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        with _asked():
+        with asked():
             data: bytes = self._file.read(len(buffer))
             if not data and len(buffer) and self._size is not None and self._file.tell() < self._size:
                 raise Unavailable(_IN_PART)
@@ -247,7 +209,7 @@ class _Translated(io.RawIOBase):
         return len(data)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        with _asked():
+        with asked():
             return int(self._file.seek(offset, whence))
 
     def tell(self) -> int:

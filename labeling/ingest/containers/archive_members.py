@@ -6,8 +6,6 @@ are not trusted: bytes are counted as they are read, and over a limit the whole 
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import io
 import lzma
 import stat
@@ -17,10 +15,11 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol, TypeVar
+from typing import BinaryIO, TypeVar
 
 from labeling.errors import BadArchive
-from labeling.ingest.containers.member_names import member_name, name_in_zip
+from labeling.ingest.containers.archive_bytes import Readable, directory_bytes, goes_on, unpacked
+from labeling.ingest.containers.member_names import UTF8_FLAG, member_name, name_in_zip
 
 __all__ = ["ArchiveLimits", "Entry", "entries"]
 
@@ -37,6 +36,7 @@ _METHODS = {
     97: "WavPack",
     98: "PPMd",
 }
+_REST = "the rest of the file"
 _DIRECTORY_ENTRY = 128
 """Bytes of a ZIP's directory that are allowed for each member (46 and its name)."""
 
@@ -61,10 +61,6 @@ class Entry:
     reason: str = ""
 
 
-class _Readable(Protocol):
-    def read(self, size: int = ..., /) -> bytes: ...
-
-
 class _Budget:
     """Counts the bytes read from an archive, whatever its headers say."""
 
@@ -83,16 +79,24 @@ class _Budget:
         if self._left < 0:
             raise BadArchive("The archive unpacks to far more than its size allows. Images hardly shrink; is it one?")
 
-    def chunks(self, source: _Readable, *, count: bool) -> Iterator[bytes]:
+    def chunks(self, source: Readable, name: str, *, count: bool) -> Iterator[bytes]:
         """The bytes of one member; `count` unless its source counts for itself."""
         size = 0
-        while chunk := source.read(_CHUNK):
+        while chunk := _read(source, name):
             size += len(chunk)
             if size > self._limits.max_member_bytes:
-                raise BadArchive(f"A member has over {self._limits.max_member_bytes:,} bytes. Leave it out.")
+                limit = f"{self._limits.max_member_bytes:,} bytes"
+                raise BadArchive(f"The member {name[:200]!r} has over {limit}. Make the archive again without it.")
             if count:
                 self.spend(len(chunk))
             yield chunk
+
+
+def _read(source: Readable, name: str) -> bytes:
+    try:
+        return source.read(_CHUNK)
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError) as error:
+        raise BadArchive(f"The member {name[:200]!r} is cut off or broken. Make the archive again.") from error
 
 
 def entries(file: BinaryIO, limits: ArchiveLimits) -> Iterator[Entry]:
@@ -109,13 +113,18 @@ def _entries(file: BinaryIO, limits: ArchiveLimits) -> Iterator[Entry]:
     if start.startswith(b"PK"):
         yield from _zip(file, budget, limits)
     else:
-        yield from _tar(_unpacked(file, start), budget)
+        yield from _tar(unpacked(file, start), budget)
 
 
 def _explained(read: Iterator[T]) -> Iterator[T]:
     """The same; what the libraries raise for broken archives becomes BadArchive, what its reader raises does not."""
     try:
         yield from read
+    except UnicodeDecodeError as error:
+        raise BadArchive(
+            f"The archive says that its names are UTF-8, and one is not ({error.object[:100]!r}). Make it again, as an "
+            "ordinary ZIP."
+        ) from error
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, struct.error) as error:
         raise BadArchive("The archive is cut off or broken. Make it again.") from error
     except (OSError, ValueError, NotImplementedError, RuntimeError) as error:
@@ -123,9 +132,10 @@ def _explained(read: Iterator[T]) -> Iterator[T]:
 
 
 def _zip(file: BinaryIO, budget: _Budget, limits: ArchiveLimits) -> Iterator[Entry]:
-    if _directory_bytes(file) > limits.max_members * _DIRECTORY_ENTRY:
+    if directory_bytes(file) > limits.max_members * _DIRECTORY_ENTRY:
         raise BadArchive(f"The archive has over {limits.max_members:,} members. Split it.")
     with zipfile.ZipFile(file) as archive:
+        yield from _lost_before(file, archive.infolist())
         for info in archive.infolist():
             budget.member()
             kind, written = stat.S_IFMT(info.external_attr >> 16), name_in_zip(info)
@@ -135,8 +145,30 @@ def _zip(file: BinaryIO, budget: _Budget, limits: ArchiveLimits) -> Iterator[Ent
             elif reason := _why_unreadable(info):
                 yield Entry(name, reason=reason)
             else:
+                _take_local_name(file, info)
                 with archive.open(info) as source:
-                    yield Entry(name, _explained(budget.chunks(source, count=True)))
+                    yield Entry(name, _explained(budget.chunks(source, name, count=True)))
+
+
+def _lost_before(file: BinaryIO, members: list[zipfile.ZipInfo]) -> Iterator[Entry]:
+    """What stands before the first member: of two ZIPs in one file the directory at the end lists the last alone."""
+    begins = min((info.header_offset for info in members), default=0)
+    file.seek(0)
+    if begins > 4 and file.read(4) == b"PK\x03\x04":
+        yield Entry(
+            _REST, reason="Another archive stands before this one in the same file. Take them apart, or make one."
+        )
+
+
+def _take_local_name(file: BinaryIO, info: zipfile.ZipInfo) -> None:
+    """Let the library open a member whose name stands otherwise before its bytes than in the directory.
+
+    Some writers have `\\` in one place and `/` in the other, or two encodings; the directory's name is the one that
+    counts.
+    """
+    file.seek(info.header_offset)
+    flags, length = struct.unpack("<6xH18xH2x", file.read(30))
+    info.orig_filename = file.read(length).decode("utf-8" if flags & UTF8_FLAG else "cp437")
 
 
 def _why_unreadable(info: zipfile.ZipInfo) -> str:
@@ -150,21 +182,6 @@ def _why_unreadable(info: zipfile.ZipInfo) -> str:
     return ""
 
 
-def _directory_bytes(file: BinaryIO) -> int:
-    """How large a ZIP's directory says it is, read before the library makes objects of all of it."""
-    size = file.seek(0, io.SEEK_END)
-    file.seek(max(0, size - 66_000))
-    tail = file.read()
-    file.seek(0)
-    at = tail.rfind(b"PK\x05\x06")
-    if at < 0 or len(tail) < at + 22:
-        raise BadArchive("The archive is cut off or broken. Make it again.")
-    said = int(struct.unpack_from("<I", tail, at + 12)[0])
-    if at >= 76 and tail[at - 20 : at - 16] == b"PK\x06\x07":
-        said = max(said if said != 0xFFFFFFFF else 0, int(struct.unpack_from("<Q", tail, at - 76 + 40)[0]))
-    return said
-
-
 class _ModestInfo(tarfile.TarInfo):
     """Refuses extended headers larger than any name can be: they would be read into memory whole."""
 
@@ -174,7 +191,7 @@ class _ModestInfo(tarfile.TarInfo):
         return super()._proc_member(archive)  # type: ignore[misc,no-any-return]  # the hook that tarfile documents
 
 
-def _tar(unpacked: _Readable, budget: _Budget) -> Iterator[Entry]:
+def _tar(unpacked: Readable, budget: _Budget) -> Iterator[Entry]:
     counted = _Counted(unpacked, budget)
     with tarfile.open(fileobj=counted, mode="r|", tarinfo=_ModestInfo, encoding="utf-8") as archive:  # type: ignore[call-overload]
         for info in archive:
@@ -182,7 +199,7 @@ def _tar(unpacked: _Readable, budget: _Budget) -> Iterator[Entry]:
             name = member_name(info.name)
             source = archive.extractfile(info) if info.isreg() and not info.issparse() else None
             if source is not None:
-                yield Entry(name, _explained(budget.chunks(source, count=False)))
+                yield Entry(name, _explained(budget.chunks(source, name, count=False)))
             elif info.isreg():
                 yield Entry(
                     name, reason="This member is stored as a sparse file. Make the archive again without --sparse."
@@ -190,27 +207,19 @@ def _tar(unpacked: _Readable, budget: _Budget) -> Iterator[Entry]:
             else:
                 yield Entry(name)
             archive.members = []  # else it keeps every header, and each is needed only once
+        if goes_on(archive.fileobj):
+            yield Entry(
+                _REST, reason="More stands after the end of this archive. Take the archives apart, or make one."
+            )
 
 
 class _Counted:
     """A stream that spends from the budget what is read of it, headers and padding too."""
 
-    def __init__(self, source: _Readable, budget: _Budget) -> None:
+    def __init__(self, source: Readable, budget: _Budget) -> None:
         self._source, self._budget = source, budget
 
     def read(self, size: int) -> bytes:
         chunk = self._source.read(size)
         self._budget.spend(len(chunk))
         return chunk
-
-
-def _unpacked(file: BinaryIO, start: bytes) -> _Readable:
-    if start.startswith(b"\x1f\x8b"):
-        return gzip.GzipFile(fileobj=file)
-    if start.startswith(b"BZh"):
-        return bz2.BZ2File(file)
-    if start.startswith(b"\xfd7zXZ\0"):
-        return lzma.LZMAFile(file)
-    if start[257:262] == b"ustar" or not start.strip(b"\0"):
-        return file
-    raise BadArchive("This is neither a ZIP nor a TAR archive. Pack the images as one of these.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 __all__ = ["Line", "csv_records", "split_line"]
 
@@ -23,20 +23,27 @@ _UNCLOSED = (
 
 
 def csv_records(
-    lines: Iterator[Line], delimiter: str, width: int, is_record: Callable[[list[str]], bool]
+    lines: Iterator[Line],
+    delimiter: str,
+    width: int,
+    is_record: Callable[[list[str], list[str]], bool],
+    short: Collection[int] = (),
 ) -> Iterator[tuple[int, list[str] | str]]:
     """The records of CSV after its header; text in place of values says why a line cannot be used.
 
     Parameters
     ----------
     width
-        How many columns there are: a record of several lines with another number of values was never closed.
+        How many columns there are: a record of several lines with more values was never closed, empty ones left aside.
     is_record
-        Whether values are surely a record of their own: a value in quotes that holds such a line was never closed.
+        Whether values are surely a record of their own, seeing what the line before the quote begins with: a value in
+        quotes that holds such a line was never closed.
+    short
+        Columns whose values have one line.
 
     Examples
     --------
-    >>> list(csv_records(iter([(2, 'a.png,"x\\n'), (3, 'y",z\\n')]), ",", 3, lambda values: False))
+    >>> list(csv_records(iter([(2, 'a.png,"x\\n'), (3, 'y",z\\n')]), ",", 3, lambda values, opened: False))
     [(2, ['a.png', 'x\\ny', 'z'])]
     """
     waiting: deque[Line] = deque()
@@ -50,12 +57,17 @@ def csv_records(
             continue
         record = _gathered(line, lines, waiting)
         values = split_line("".join(part for _, part in record), delimiter)
-        swallowed = [split_line(part, delimiter) or [] for _, part in record[1:]]
-        if values is None or (swallowed and (len(values) != width or any(map(is_record, swallowed)))):
+        opened, swallowed = text.split(delimiter), [split_line(part, delimiter) or [] for _, part in record[1:]]
+        if values is None or _holds_more(values, width, short) or any(is_record(one, opened) for one in swallowed):
             waiting.extendleft(reversed(record[1:]))
             yield number, _UNCLOSED
         else:
             yield number, values
+
+
+def _holds_more(values: list[str], width: int, short: Collection[int]) -> bool:
+    """Whether values are more than there are columns, or one of them has lines where it should have one."""
+    return any(values[width:]) or any("\n" in values[at] or "\r" in values[at] for at in short if at < len(values))
 
 
 def split_line(text: str, delimiter: str) -> list[str] | None:

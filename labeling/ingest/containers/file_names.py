@@ -32,10 +32,12 @@ START_BYTES = 256
 HIDDEN = "hidden files and folders"
 _SYSTEM = frozenset(
     {"__macosx", "@eadir", "#recycle", "$recycle.bin", "system volume information", "thumbs.db", "desktop.ini"}
+    | {"@recycle", "@recently-snapshot", "#snapshot", "~snapshot", "recycler", "ehthumbs.db", "icon\r"}
+    | {"network trash folder", "temporary items"}
 )
 """What operating systems and file servers put beside the files of people, in small letters."""
 _OTHERS = re.compile(
-    r"\.(7z|ai|avi|bin|bz2|c|cfg|conf|cpp|css|csv|db|dll|docx?|exe|flac|gz|h|h5|html?|ini|ipynb|jar|js|json|jsonl|lock|log"
+    r"\.(7z|ai|avi|bz2|c|cfg|conf|cpp|css|csv|db|dll|docx?|exe|flac|gz|h|h5|html?|ini|ipynb|jar|js|json|jsonl|lock|log"
     r"|m4a|m4v|md|mkv|mov|mp3|mp4|ndjson|np[yz]|ods|odt|onnx|parquet|pdf|pickle|pkl|pptx?|pth?|py|rar|rtf|safetensors|sh"
     r"|sqlite|svg|tar|tgz|toml|tsv|wav|webm|xlsx?|xml|xz|ya?ml|zip)"
 )

@@ -7,16 +7,14 @@ be used. Bytes that are no text, quotes that never close and values without a co
 from __future__ import annotations
 
 import codecs
-import csv
 import io
-import json
+import posixpath
 import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-import msgspec
-
-from labeling.ingest.containers.csv_records import Line, csv_records
+from labeling.ingest.containers.csv_records import Line, csv_records, split_line
+from labeling.ingest.containers.json_records import json_record
 from labeling.ingest.headers import ACCEPTED_EXTENSIONS
 from labeling.normal_form import one_line
 
@@ -33,10 +31,19 @@ _MARKS = (
     *((b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")),
     (b"\xef\xbb\xbf", "utf-8-sig"),
 )
-_SEPARATOR = re.compile(r"\"?sep=(.)\"?")
+_NO_TEXT = {
+    b"PK\x03\x04": "a workbook of Excel, or another ZIP archive",
+    b"\xd0\xcf\x11\xe0": "a workbook of an old Excel",
+    b"\x1f\x8b": "a gzip archive",
+    b"PAR1": "a Parquet file",
+    b"SQLite format 3": "a database",
+}
+_SEPARATOR = re.compile(r"\"?sep=(.)\"?\1*")
+_OPEN_HEAD = "A quote opens in the line that names the columns, and is not closed in it. Close it; a name has one line."
+_FORMULA = re.compile(r'\A="([^"]*)"\Z')
+"""How programs write a text for Excel that it would take for a number."""
 _INDEX = re.compile(r"(|Unnamed: \d+(\.\d+)?)")
 """What the column of row numbers is called that pandas and spreadsheets write."""
-_NO_JSON = re.compile(r'"(?:[^"\\]|\\.)*"|(-?\b(?:NaN|Infinity|None|True|False|undefined)\b)')
 
 
 def records_of(file: BinaryIO, name: str) -> Iterator[Record]:
@@ -45,12 +52,21 @@ def records_of(file: BinaryIO, name: str) -> Iterator[Record]:
     >>> list(records_of(io.BytesIO(b"image;label\\na.png;cat\\n"), "m.csv"))
     [(2, {'image': 'a.png', 'label': 'cat'})]
     """
+    if kind := _other_kind(file):
+        yield 1, f"This is {kind}, and no table as text. Save it as CSV in UTF-8."
+        return
     text = _as_text(file)
     try:
         lines = _lines(text)
         yield from _json_lines(lines) if name.lower().endswith((".jsonl", ".ndjson")) else _csv(lines)
     finally:
         text.detach()  # the file is its owner's to close
+
+
+def _other_kind(file: BinaryIO) -> str | None:
+    start = file.read(16)
+    file.seek(0)
+    return next((kind for magic, kind in _NO_TEXT.items() if start.startswith(magic)), None)
 
 
 def _as_text(file: BinaryIO) -> io.TextIOWrapper:
@@ -109,37 +125,8 @@ def _json_lines(lines: Iterator[Line]) -> Iterator[Record]:
 
 
 def _from_json(line: str) -> dict[str, Any] | str:
-    try:
-        record = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        return _why_no_json(line, error)
-    if isinstance(record, list):
-        return "This is a JSON array. Write one object a line (`jq -c '.[]' FILE`)."
-    if not isinstance(record, dict):
-        return "This is not a JSON object. Write one object a line."
-    if any(line.count(f'"{key}"') > 1 for key in record) and (twice := _given_twice(line)):
-        return f"`{twice}` is given twice. Leave one out."
-    if "image" in record:
-        return record
-    return _with_our_names(record)
-
-
-def _why_no_json(line: str, error: Exception) -> str:
-    for found in _NO_JSON.finditer(line):
-        if found[1]:
-            return f"{found[1]} is not JSON. Write null for what is not known, and true or false in small letters."
-    return f"This is not JSON ({str(error)[:100]}). Write one object a line."
-
-
-def _given_twice(line: str) -> str | None:
-    found: list[str | None] = []
-
-    def note(pairs: list[tuple[str, Any]]) -> None:
-        names = [name for name, _ in pairs]
-        found.append(next((name for name in names if names.count(name) > 1), None))
-
-    json.loads(line, object_pairs_hook=note)
-    return found[-1]  # the outermost object ends last
+    record = json_record(line)
+    return record if isinstance(record, str) or "image" in record else _with_our_names(record)
 
 
 def _with_our_names(record: dict[str, Any]) -> dict[str, Any] | str:
@@ -160,21 +147,34 @@ def _csv(lines: Iterator[Line]) -> Iterator[Record]:
     if reason := _unusable(head):
         yield number, reason
         return
-    delimiter = delimiter or max(",;\t|", key=head.count)
-    names = _our_names([one_line(name) for name in next(csv.reader([head], delimiter=delimiter), [])])
-    if reason := _why_no_header(names):
+    delimiter = delimiter or _delimiter(head)
+    given = split_line(head, delimiter)
+    names = _our_names([one_line(name) for name in given or []])
+    if reason := _OPEN_HEAD if given is None else _why_no_header(names):
         yield number, reason
         return
     image, unnamed = names.index("image"), [at for at, name in enumerate(names) if _INDEX.fullmatch(name)]
 
-    def is_record(values: list[str]) -> bool:
-        return len(values) == len(names) > 1 and _names_an_image(values[image])
+    def is_record(values: list[str], opened: list[str]) -> bool:
+        if len(values) != len(names) or len(names) == 1:
+            return False
+        return _names_an_image(values[image]) or (image < len(opened) and _is_alike(values, image, opened[image]))
 
-    for number, values in csv_records(lines, delimiter, len(names), is_record):
-        reason = values if isinstance(values, str) else _unusable(delimiter.join(values))
-        record = reason or _by_name(names, unnamed, list(values))
+    short = [at for at, name in enumerate(names) if name in OURS and name != "text"]
+    for number, values in csv_records(lines, delimiter, len(names), is_record, short):
+        record = values if isinstance(values, str) else _from_values(names, unnamed, values, delimiter)
         if record is not None:
             yield number, record
+
+
+def _from_values(
+    names: list[str], unnamed: list[int], values: list[str], delimiter: str
+) -> dict[str, Any] | str | None:
+    line = delimiter.join(values)
+    if reason := _unusable(line):
+        return reason
+    plain = [_FORMULA.sub(r"\1", value) for value in values] if '="' in line else values
+    return _by_name(names, unnamed, plain)
 
 
 def _head(lines: Iterator[Line]) -> tuple[int, str, str | None]:
@@ -187,6 +187,16 @@ def _head(lines: Iterator[Line]) -> tuple[int, str, str | None]:
         elif line.strip():
             return number, line, delimiter
     return number, "", delimiter
+
+
+def _delimiter(head: str) -> str:
+    """What divides the first line into most columns, `image` among them: the others may stand in a name in quotes."""
+
+    def columns(delimiter: str) -> tuple[bool, int]:
+        names = split_line(head, delimiter) or head.split(delimiter)
+        return "image" in [one_line(name).casefold() for name in names], len(names)
+
+    return max(",;\t|", key=columns)
 
 
 def _why_no_header(names: list[str]) -> str | None:
@@ -205,6 +215,15 @@ def _why_no_header(names: list[str]) -> str | None:
 def _names_an_image(value: str) -> bool:
     word = value.strip().lower()
     return word.startswith(("http://", "https://")) or word.endswith(tuple(ACCEPTED_EXTENSIONS))
+
+
+def _is_alike(values: list[str], image: int, other: str) -> bool:
+    """Whether values name an image with the extension of another one, or without any as that, and are no prose."""
+    named, other = values[image].strip(), other.strip(' "')
+    if not named or not other or len(named.split()) > 1 or len(other.split()) > 1:
+        return False
+    is_prose = any(value.startswith(" ") or '"' in value for value in values)
+    return not is_prose and posixpath.splitext(named.lower())[1] == posixpath.splitext(other.lower())[1]
 
 
 def _by_name(names: list[str], unnamed: list[int], values: list[str]) -> dict[str, Any] | str | None:

@@ -13,10 +13,11 @@ import zlib
 
 from labeling.normal_form import one_line
 
-__all__ = ["member_name", "name_in_zip"]
+__all__ = ["UTF8_FLAG", "member_name", "name_in_zip"]
 
 _LONGEST = 1_000
-_UTF8_FLAG = 0x800
+UTF8_FLAG = 0x800
+"""Of a ZIP's member: its name is UTF-8."""
 _UNICODE_PATH = 0x7075
 _DRIVE = re.compile(r"[A-Za-z]:")
 
@@ -40,7 +41,7 @@ def name_in_zip(info: zipfile.ZipInfo) -> str:
 
     Source: APPNOTE.TXT 6.3.10, appendix D (flag bit 11, field 0x7075); macOS writes UTF-8 without either.
     """
-    if info.flag_bits & _UTF8_FLAG or info.orig_filename.isascii():
+    if info.flag_bits & UTF8_FLAG:
         return info.filename
     raw = info.orig_filename.encode("cp437").split(b"\0")[0]
     if (found := _unicode_path(info.extra, raw)) is not None:

@@ -94,9 +94,12 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     at, end = 12, 8 + int.from_bytes(data[4:8], "little")
     if not 20 + int.from_bytes(data[16:20], "little") <= end <= len(data):  # a size that cannot be right
         end = len(data)
-    while at + 8 <= end and (name := data[at : at + 4]) in _WEBP_CHUNKS:
+    while at + 8 <= end and (name := data[at : at + 4]).isascii():
         length = int.from_bytes(data[at + 4 : at + 8], "little")
-        yield name, at, at + 8 + length
+        if name in _WEBP_CHUNKS:
+            yield name, at, at + 8 + length
+        elif not name.decode().isprintable() or at + 8 + length > end:
+            return
         if name in (b"VP8 ", b"VP8L") and at == 12:  # the simple form has one chunk
             return
         at += 8 + length + length % 2

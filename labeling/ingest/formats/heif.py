@@ -13,8 +13,9 @@ from PIL import Image
 
 from labeling.errors import BadImage
 from labeling.ingest.formats.broken import broken
+from labeling.ingest.formats.primaries import profile_by_code
 
-__all__ = ["open_heic", "read_heif"]
+__all__ = ["colours_by_code", "open_heic", "read_heif"]
 
 _MISSING = "This is a HEIC image. `pip install 'hardcase[heif]'` makes it readable, or convert it to JPEG."
 _NO_SIZE = "it does not say how large it is"
@@ -32,20 +33,24 @@ def read_heif(data: bytes, image_format: str) -> tuple[int, int]:
     """
     if image_format == "HEIC" and find_spec("pillow_heif") is None:
         raise BadImage(_MISSING)
-    start, end = 0, len(data)
-    for name in _PATH:
-        found = next(((at, to) for box, at, to in _boxes(data, start, end) if box == name), None)
-        if found is None:
-            raise broken(image_format, _NO_SIZE)
-        start, end = found[0] + _FULL_BOX.get(name, 0), found[1]
     sizes = [
         (int.from_bytes(data[at + 4 : at + 8], "big"), int.from_bytes(data[at + 8 : at + 12], "big"))
-        for box, at, to in _boxes(data, start, end)
+        for box, at, to in _properties(data)
         if box == b"ispe" and to - at >= 12
     ]
     if not sizes:
         raise broken(image_format, _NO_SIZE)
     return max(sizes, key=lambda size: size[0] * size[1])
+
+
+def colours_by_code(data: bytes) -> bytes:
+    """A profile for the colours that the file names by number; empty for those of sRGB, or where it names none."""
+    for box, at, to in _properties(data):
+        if box == b"colr" and data[at : at + 4] == b"nclx" and to - at >= 8:
+            return profile_by_code(
+                int.from_bytes(data[at + 4 : at + 6], "big"), int.from_bytes(data[at + 6 : at + 8], "big")
+            )
+    return b""
 
 
 def open_heic(data: bytes) -> Image.Image:
@@ -54,6 +59,17 @@ def open_heic(data: bytes) -> Image.Image:
 
     image: Image.Image = HeifImageFile(io.BytesIO(data))
     return image
+
+
+def _properties(data: bytes) -> list[tuple[bytes, int, int]]:
+    """The boxes that describe the pictures of the file; none where it is broken."""
+    start, end = 0, len(data)
+    for name in _PATH:
+        found = next(((at, to) for box, at, to in _boxes(data, start, end) if box == name), None)
+        if found is None:
+            return []
+        start, end = found[0] + _FULL_BOX.get(name, 0), found[1]
+    return list(_boxes(data, start, end))
 
 
 def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:

@@ -35,7 +35,8 @@ _REFUSED = (
     (b"\0\0\0\x0cjP", "a JPEG 2000 image"),
     (b"\xff\x4f\xff\x51", "a JPEG 2000 image"),
     (b"\0\0\1\0", "a Windows icon (ICO)"),
-    (b"\0\0\2\0", "a Windows cursor (CUR)"),
+    (b"\x0a\x05\x01", "a PCX image"),
+    (b"/* XPM */", "an XPM icon"),
     (b"icns", "an Apple icon (ICNS)"),
     (b"%PDF", "a PDF document"),
     (b"%!PS", "a PostScript document"),
@@ -91,8 +92,17 @@ _REFUSED = (
     (b"OggS", "an Ogg file"),
     (b"ID3", "a sound file"),
     (b"fLaC", "a sound file"),
+    (b"\x89PNG\n", "a PNG that was copied as text, with other line ends"),
+    (b"\x89PNG\r\r", "a PNG that was copied as text, with other line ends"),
+    (b"\xef\xbf\xbd", "a file that was saved as text, which lost its bytes"),
+    (b"\xc3\xbf\xc3\x98\xc3\xbf", "a JPEG that was saved as text"),
+    (b"\xc2\x89PNG", "a PNG that was saved as text"),
+    (b"data:image/", "an image written as text (base64)"),
+    (b"/9j/", "an image written as text (base64)"),
+    (b"iVBORw0KGgo", "an image written as text (base64)"),
     (b"version https://git-lfs", "a pointer of Git LFS, not the file itself"),
 )
+_TARGA = (b"\0\0\2\0\0\0", b"\0\0\x0a\0\0\0")
 _RIFF = {b"AVI ": "an AVI film", b"WAVE": "a sound file"}
 _BRANDS = {
     **dict.fromkeys((b"avif", b"avis"), "AVIF"),
@@ -165,6 +175,12 @@ def _other(data: bytes) -> str:
         return _RIFF.get(data[8:12], "a RIFF file that is no WEBP")
     if data[4:8] == b"ftyp":
         return _OTHER_BRANDS.get(data[8:12], "a film (MP4)")
+    if data[:4] == b"\0\0\2\0" and data[4:6] != b"\0\0":
+        return "a Windows cursor (CUR)"
+    if data[-18:-2] == b"TRUEVISION-XFILE" or data[:6] in _TARGA:
+        return "a Targa image (TGA)"
+    if data[40:44] == b" EMF":
+        return "a Windows metafile (EMF)"
     if data[257:262] == b"ustar":
         return "a TAR archive"
     if _PORTABLE.match(data):

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 from labeling.errors import BadImage
 from labeling.ingest.formats.broken import broken
+from labeling.ingest.formats.primaries import profile_by_code, profile_by_numbers
 
 __all__ = ["Png", "read_png"]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _OF_THE_PICTURE = {b"PLTE", b"tRNS", b"eXIf", b"IDAT"}
-_OF_THE_COLOURS = {b"iCCP", b"sBIT", b"sRGB", b"gAMA"}
+_OF_THE_COLOURS = {b"cICP", b"iCCP", b"sRGB", b"cHRM", b"gAMA", b"sBIT"}
 """Read here, and not handed to the decoder."""
 _ORIENTATIONS = (b"Raw profile type exif\0", b"Raw profile type APP1\0")
 """Texts in which older programs keep the orientation."""
@@ -28,6 +29,8 @@ _MAX_UNPACKED = 2**25
 _MOST = 1_032
 """How many bytes zlib can pack into one."""
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+_KEY_BYTES = {0: 2, 2: 6, 4: 0, 6: 0}
+"""Of the one colour that is transparent; a picture with alpha has none."""
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 
@@ -57,9 +60,27 @@ class Png:
         return SIGNATURE + b"".join(_chunk(name, body) for name, body in [(b"IHDR", ihdr), *kept, (b"IEND", b"")])
 
     def profile(self, data: bytes) -> bytes:
-        """The colour profile; empty where there is none, or one that cannot be unpacked within 16 MiB."""
+        """The colour profile, or one made of the numbers by which the file names its colours, if any; empty for sRGB.
+
+        Source: PNG, third edition, section 4.3: of several, cICP counts most, then iCCP, sRGB, cHRM with gAMA. A
+        profile that cannot be unpacked within 16 MiB is none.
+        """
+        code = self.first(data, b"cICP")
+        if len(code) == 4:
+            return profile_by_code(code[0], code[1])
         _, _, packed = self.first(data, b"iCCP").partition(b"\0")
-        return _unpacked(packed[1:], _MAX_PROFILE)
+        if packed or self.first(data, b"sRGB") or self.colour in (0, 4):
+            return _unpacked(packed[1:], _MAX_PROFILE)
+        return profile_by_numbers(self._chromaticities(data), self.gamma(data))
+
+    def gamma(self, data: bytes) -> float | None:
+        """To which power the values are to be raised for light; None where the file does not say, or nothing usable."""
+        said = int.from_bytes(self.first(data, b"gAMA")[:4], "big") / 100_000
+        return 1 / said if 0.1 <= said <= 5 else None
+
+    def _chromaticities(self, data: bytes) -> tuple[float, ...]:
+        said = self.first(data, b"cHRM")
+        return tuple(int.from_bytes(said[at : at + 4], "big") / 100_000 for at in range(0, len(said), 4))
 
 
 def read_png(data: bytes) -> Png:
@@ -80,9 +101,11 @@ def read_png(data: bytes) -> Png:
         raise broken("PNG")
     frames, kept, has_pixels = 1, [], False
     for name, start, end in _chunks(data):
-        if name == b"acTL" and not has_pixels:
+        if name == b"acTL" and end - start == 8 and not has_pixels:
             frames = max(1, int.from_bytes(data[start : start + 4], "big"))
         has_pixels = has_pixels or name == b"IDAT"
+        if name == b"tRNS" and end - start != _KEY_BYTES.get(colour[0], end - start):
+            continue  # it fits no colour of this kind
         if name in (b"zTXt", b"iTXt") and (end - start) * _MOST > _MAX_UNPACKED:
             _refuse_bomb(_packed_text(name, data[start:end]))
         if name in _OF_THE_PICTURE | _OF_THE_COLOURS or _is_orientation(data, name, start, end):

@@ -111,10 +111,10 @@ def _pass(data: bytes, png: Png, which: str) -> Bytes:
 
 def _exponent(data: bytes, png: Png) -> float | None:
     """What to raise values to, where the file has a gamma that differs from a screen's and nothing better."""
-    gamma = int.from_bytes(png.first(data, b"gAMA")[:4], "big") / 100_000
-    if not 0.1 <= gamma <= 5 or png.first(data, b"sRGB") or png.first(data, b"iCCP"):
+    gamma = png.gamma(data)
+    if gamma is None or any(png.first(data, name) for name in (b"cICP", b"sRGB", b"iCCP")) or png.profile(data):
         return None
-    exponent = _SCREEN / gamma
+    exponent = _SCREEN * gamma
     return exponent if abs(exponent - 1) > 0.05 else None
 
 

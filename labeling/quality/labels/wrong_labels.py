@@ -130,7 +130,7 @@ def re_reviews_for_width(labels: int, width: float, share: float = 0.05) -> int 
     Examples
     --------
     >>> re_reviews_for_width(300, 0.1), re_reviews_for_width(300, 0.0)
-    (98, 300)
+    (82, 300)
     """
     if labels < MIN_LABELS:
         return None
@@ -143,7 +143,7 @@ def prospect(labels: int, now: WrongLabels | None, more: int = MORE) -> Prospect
     Examples
     --------
     >>> prospect(300, None)
-    Prospect(more=30, width_now=None, width_then=0.23)
+    Prospect(more=30, width_now=None, width_then=0.217)
     """
     done, share = (0, 0.05) if now is None else (now.share.n, now.share.value)
     more = min(more, labels - done)
@@ -177,7 +177,7 @@ def _counted(outcomes: Sequence[Outcome]) -> _Count:
 
 
 def _width(labels: int, m: int, share: float) -> float:
-    """The width that m re-reviews give where the most suspicious third finds no more than the rest."""
+    """The width that m re-reviews give where the most suspicious labels are no worse than the rest."""
     h = int(m * SUSPICIOUS_SHARE)
     drawn = m - h
     lower, upper = finite_interval(math.ceil(share * drawn), drawn, labels - h)

@@ -56,7 +56,7 @@ def show_re_reviews(parts: PartsDep, project: ProjectDep) -> ReReviewsOut:
 
 @router.post("/api/projects/{project}/re-reviews", summary="Ask for more blind re-reviews of labels")
 def ask_for_re_reviews(parts: PartsDep, caller: CallerDep, project: ProjectDep, body: ReReviewsIn) -> Requested:
-    """The worker chooses the labels, a third of them the most suspicious. While one request waits another adds none."""
+    """The worker chooses the labels, an eighth the most suspicious. While one request waits another adds none."""
     return request_more(parts, caller, project, body.more, body.reason)
 
 

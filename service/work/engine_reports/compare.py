@@ -34,7 +34,7 @@ from service.figures.engine_reports import Agreement, Comparison, Difference, Ro
 from service.figures.estimates import Known, rounded
 from service.figures.estimates import known as estimated
 from service.work.engine_reports.dry_run import Progress, answers_of, currency_of, prepare, why_not
-from service.work.pool.predictions import champion_predictions
+from service.work.pool.champion import champion_predictions
 from service.work.pool.random_stream import read_sample
 from service.work.prelabel.inference import InferenceResult
 from service.work.wiring import Parts

@@ -28,7 +28,7 @@ from labeling.prelabel.calibration import Terms, calibrated, calibrated_answers,
 from labeling.project import Project
 from labeling.types import Example, ImageId, Outcome, ProjectId
 from service.logs import get_logger
-from service.work.pool.predictions import code_of
+from service.work.pool.engine_predictions import code_of
 from service.work.pool.random_stream import read_sample
 from service.work.pool.training_set import truth_of
 from service.work.wiring import Parts

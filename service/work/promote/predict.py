@@ -21,8 +21,8 @@ from labeling.slices import slices
 from labeling.types import ProjectId, ReviewKind
 from service.labels.machine_labels import with_bias
 from service.logs import get_logger
+from service.work.pool.champion import stored_predictions
 from service.work.pool.pool import load_pool
-from service.work.pool.predictions import stored_predictions
 from service.work.pool.saved_versions import load_classifier, pin_of_card
 from service.work.wiring import Parts
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from labeling.types import ProjectId
 from service.work.quality.agreement import refresh_agreement
+from service.work.quality.annotators.team import refresh_team
 from service.work.quality.consensus import refresh_consensus, refresh_large_consensus
 from service.work.quality.drift import refresh_drift
 from service.work.quality.endpoint_drift import look_again
@@ -20,9 +21,8 @@ from service.work.quality.label_alarms import watch_labels
 from service.work.quality.label_quality import refresh_label_quality
 from service.work.quality.overlap import ask_another_person
 from service.work.quality.random_arm import refresh_random_arm
-from service.work.quality.re_reviews import ask_another_re_reviewer, ask_re_reviews
+from service.work.quality.re_reviews import ask_another_re_reviewer, ask_more_re_reviews, ask_re_reviews
 from service.work.quality.suspects import refresh_suspects
-from service.work.quality.team import refresh_team
 from service.work.quality.wrong_labels import refresh_wrong_labels
 from service.work.wiring import Parts
 
@@ -34,6 +34,7 @@ QUICK: tuple[Step, ...] = (
     refresh_consensus,
     ask_another_person,
     ask_another_re_reviewer,
+    ask_more_re_reviews,
     refresh_agreement,
     make_gold,
     refresh_team,

@@ -41,12 +41,12 @@ from labeling.vectors import finite_rows
 from service.figures.drift import Drift, EngineChange, Habit, Inputs, Look, Moved, Prior
 from service.figures.estimates import Json, known
 from service.figures.figures import is_current, stored, write
+from service.work.pool.champion import ChampionPredictions, champion_predictions
 from service.work.pool.pool import load_pool
-from service.work.pool.predictions import ChampionPredictions, champion_predictions
 from service.work.pool.random_stream import read_sample
 from service.work.pool.training_set import truth_of
 from service.work.quality.alarm_rules import Watch, follow
-from service.work.quality.annotator_drift import people_over_time
+from service.work.quality.annotators.drift import people_over_time
 from service.work.wiring import Parts
 
 __all__ = ["INPUTS_APART", "PART", "PRIOR_MOVED", "refresh_drift"]

@@ -6,9 +6,10 @@ the next `review` sends them to Label Studio. Nobody is waited for who does not 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import takewhile
 
 from sqlalchemy.orm import Session
 
@@ -27,7 +28,7 @@ from labeling.jobs import JobName, Trigger
 from labeling.project import Project
 from labeling.quality.annotators.anchoring import anchoring
 from labeling.review.kinds import Use, kinds_for, may_use
-from labeling.review.overlap import BY_DOUBT, Answered, choose, error_rates
+from labeling.review.overlap import BY_DOUBT, Answered, choose, error_rates, second_answers
 from labeling.types import Actor, ImageId, ProjectId, ReviewId, ReviewKind
 from service.labels.resolution import Standing, standing_of
 from service.work.pool.predicted import contradicted, first_answers, likeliest, predicted_before
@@ -95,6 +96,7 @@ def _read(parts: Parts, project_id: ProjectId) -> _Facts | None:
         images = overlaps.answered_lately(session, project_id, NEWEST)
         votes = answers.votes(session, images)
         standing = standing_of(votes, project.config.answers)
+        repeated = _repeated(standing.values())
         decided = decisions.in_force(session, list(standing))
         standing = {image: one for image, one in standing.items() if image not in decided}
         doubted = {
@@ -105,7 +107,7 @@ def _read(parts: Parts, project_id: ProjectId) -> _Facts | None:
         asked = overlaps.states(session, [*(one.review_id for one in standing.values()), *doubted])
         predicted = predicted_before(session, project, revision, images)
         pulls = _pulls(project, votes, predicted)
-        more = _budget(session, project), _gold_budget(session, project)
+        more = _budget(session, project, repeated), _gold_budget(session, project)
         return _Facts(project, fingerprint, people, standing, asked, predicted, pulls, doubted, *more)
 
 
@@ -117,14 +119,31 @@ def _pulls(
     return {who: max(0.0, pull.value) for who, pull in found.people.items() if pull.known}
 
 
-def _budget(session: Session, project: Project) -> int:
+def _repeated(standing: Iterable[Standing]) -> int:
+    """How many of the newest second answers in a row said what the first had said, of what is asked by doubt."""
+    compared = []
+    for one in standing:
+        said = _said_when_asked(one)
+        if one.kind in BY_DOUBT and len(said) > 1:
+            _, second, *_ = sorted(vote.updated_at for vote in one.votes if vote.annotator_id in said)
+            compared.append((second, one.review_id, len(set(said.values())) == 1))
+    return sum(1 for _ in takewhile(lambda one: one[2], sorted(compared, reverse=True)))
+
+
+def _budget(session: Session, project: Project, repeated: int) -> int:
     """How many more of the doubtful may be asked twice."""
     policy = project.config.policy.overlap
     if policy.people < 2:
         return 0
     several, waiting = overlaps.count_asked(session, project.id, BY_DOUBT)
-    allowed = int(policy.share * overlaps.count_answered(session, project.id, BY_DOUBT))
-    return min(allowed - several, MOST_WAITING - waiting)
+    due = second_answers(
+        policy.share,
+        answered=overlaps.count_answered(session, project.id, BY_DOUBT),
+        several=several,
+        since=overlaps.count_answered_since(session, project.id, BY_DOUBT),
+        repeated=repeated,
+    )
+    return min(due, MOST_WAITING - waiting)
 
 
 def _gold_budget(session: Session, project: Project) -> int:

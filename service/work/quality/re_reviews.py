@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -41,6 +41,7 @@ __all__ = [
     "STRATEGY",
     "arrays_of",
     "ask_another_re_reviewer",
+    "ask_more_re_reviews",
     "ask_re_reviews",
     "re_reviewed",
 ]
@@ -67,21 +68,30 @@ class _Due:
 
 
 def ask_re_reviews(parts: Parts, project_id: ProjectId) -> dict[str, int]:
-    """Ask for the re-reviews that are due, if there are any."""
+    """Ask for the re-reviews that are due, if there are any; plan them anew where the labels are others by now."""
+    return {"re_reviews": _ask_due(parts, project_id, _plan)}
+
+
+def ask_more_re_reviews(parts: Parts, project_id: ProjectId) -> dict[str, int]:
+    """Ask for more of the standing share by the plan that there is: nothing is fitted, so it may follow each answer."""
+    return {"more_re_reviews": _ask_due(parts, project_id, _standing_plan)}
+
+
+def _ask_due(parts: Parts, project_id: ProjectId, plan_of: Callable[[Parts, _Due], Plan | None]) -> int:
     with reading(parts.database) as session:
         due = _due(parts, session, projects.by_id(session, project_id))
-    if due is None:
-        return {"re_reviews": 0}
-    plan = _plan(parts, due)
-    if plan is None:
-        return {"re_reviews": 0}
+    plan = plan_of(parts, due) if due is not None else None
+    if due is None or plan is None:
+        return 0
     with reading(parts.database) as session:
         asked = re_reviews.asked_labels(session, project_id)
     drawn = _drawn(plan, due.project, asked, due.number)
     with transaction(parts.database) as session:
-        asked = re_reviews.asked_labels(session, project_id)  # somebody else may have asked while we chose
+        asked = re_reviews.asked_labels(session, project_id)
         new = [one for one in drawn if one.label_id not in asked]
-        return {"re_reviews": _ask(parts, session, due, plan, new) if new else 0}
+        if not new or _due(parts, session, due.project) is None:  # another job has asked while we chose
+            return 0
+        return _ask(parts, session, due, plan, new)
 
 
 def ask_another_re_reviewer(parts: Parts, project_id: ProjectId) -> dict[str, int]:
@@ -126,13 +136,29 @@ def _standing(parts: Parts, session: Session, project: Project, asked: int) -> i
     policy, now = project.config.policy, parts.now()
     share = policy.shares.re_review
     lacking = int(share * sum(stream.answers_by_kind(session, project.id).values())) - asked
-    room = math.ceil(share * policy.query_size) - re_reviews.count_open(session, project.id)
+    room = _part(project) - re_reviews.count_open(session, project.id)
     if min(lacking, room) <= 0 or len(overlaps.people_since(session, project.id, now - LATELY)) < 2:
         return 0
     stand = project_stats.labels_now(session, project.id)
     if sum(one.count for one in stand if one.source is LabelSource.PEOPLE) < STANDING_FROM:
         return 0
     return min(lacking, room)
+
+
+def _part(project: Project) -> int:
+    """How many of the standing share wait for an answer at most: one query's part."""
+    return math.ceil(project.config.policy.shares.re_review * project.config.policy.query_size)
+
+
+def _standing_plan(parts: Parts, due: _Due) -> Plan | None:
+    """The newest plan; None where there is none yet, or where a lead waits for one of today's labels.
+
+    Also None while less than half of a query's part is due: each time is a query of its own.
+    """
+    if due.by_hand or 2 * due.number < _part(due.project):
+        return None
+    with reading(parts.database) as session:
+        return re_reviews.newest_plan(session, due.project.id)
 
 
 def _plan(parts: Parts, due: _Due) -> Plan | None:

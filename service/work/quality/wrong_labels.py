@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from itertools import takewhile
 
 from sqlalchemy.orm import Session
 
 from db.repositories.projects import projects
-from db.repositories.reviews import re_reviews
+from db.repositories.reviews import overlaps, re_reviews
 from db.repositories.reviews.annotations import VoteRow
 from db.repositories.reviews.re_reviews import Plan
 from db.session import reading, transaction
@@ -48,9 +49,13 @@ from service.work.wiring import Parts
 __all__ = ["PART", "refresh_wrong_labels"]
 
 PART = ":wrong_labels"
-FORMAT = "1"
+FORMAT = "2"
 WIDTH = 0.10
 """An interval of this width tells something: about five points to each side."""
+STILL_HERE = timedelta(days=30)
+"""Who has answered since then may answer again."""
+TEAM = 2
+"""Of fewer people it is not said that nobody is left: others have yet to come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +81,18 @@ def refresh_wrong_labels(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     """Count again, unless no answer, decision, re-review or request has changed."""
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
+        here = overlaps.people_since(session, project_id, parts.now() - STILL_HERE)
         facts = f"{label_audit.answers_fingerprint(session, project_id)}-{re_reviews.fingerprint(session, project_id)}"
-        fingerprint = f"{FORMAT}-{project.config_version}-{facts}"
+        fingerprint = f"{FORMAT}-{project.config_version}-{facts}-{','.join(map(str, sorted(here)))}"
         if is_current(session, project_id, fingerprint, ShareOfWrongLabels, part=PART):
             return {"wrong_labels": 0}
-        figure = _figure(parts, session, project)
+        figure = _figure(parts, session, project, here)
     with transaction(parts.database) as session:
         return {"wrong_labels": keep(session, project_id, [write(figure)], fingerprint, parts.now(), PART)}
 
 
-def _figure(parts: Parts, session: Session, project: Project) -> ShareOfWrongLabels:
-    outcomes = {one.of.label_id: one for one in re_reviewed(parts, session, project)}
+def _figure(parts: Parts, session: Session, project: Project, here: AbstractSet[int]) -> ShareOfWrongLabels:
+    outcomes = {one.of.label_id: _open_for_good(one, here) for one in re_reviewed(parts, session, project)}
     found = _share(parts, session, project, outcomes)
     labels = sum(one.count for one in project_stats.labels_now(session, project.id) if one.source != LabelSource.GOLD)
     double = _double_answers(read_votes(parts, session, project.id), project.config.answers)
@@ -110,6 +116,16 @@ def _figure(parts: Parts, session: Session, project: Project) -> ShareOfWrongLab
         width_now=None if then.width_now is None else round(then.width_now, 4),
         width_then=then.width_then if then.more else None,
     )
+
+
+def _open_for_good(one: ReReviewed, here: AbstractSet[int]) -> ReReviewed:
+    """Open instead of not answered yet where all who are here have answered about the image before.
+
+    In a small team two people may have given a label, and nobody is left to re-review it. Waiting for somebody would
+    keep the share from ever being known; left out, it would be the share of the other labels.
+    """
+    somebody_left = len(here) < TEAM or here - one.people
+    return one if one.outcome or somebody_left else replace(one, outcome=Outcome.OPEN)
 
 
 def _share(parts: Parts, session: Session, project: Project, outcomes: Mapping[int, ReReviewed]) -> _Found:

@@ -112,7 +112,7 @@ def test_the_project_file_of_the_demo_can_be_read(class_folders: Path, tmp_path:
 
     assert few.classes == ("cat", "dog") and few.policy.gate.min_labels == 10
     assert many.policy.gate.min_labels == 30 and many.policy.query_size == 70
-    assert many.policy.shares.random_first == 0.4 and many.policy.shares.re_review == 0.15
+    assert many.policy.shares.random_first == 0.4 and many.policy.shares.re_review == 0.2
 
 
 def test_a_simulated_annotator_errs_at_its_stated_rate_and_repeats_itself() -> None:

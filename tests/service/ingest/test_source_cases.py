@@ -382,6 +382,31 @@ def test_b67_links_in_a_circle_and_links_to_nothing_are_counted(world: World) ->
     assert result.found == 1 and result.ignored == {"links and special files": 7}
 
 
+def test_b05_a_dry_run_says_which_files_of_a_manifest_are_not_there(world: World) -> None:
+    for name in ("a.png", unicodedata.normalize("NFD", "K\u00e4fer.png"), "locked/c.png"):
+        write(world.photos / name, picture(len(name)))
+    lines = ["a.png", "K\u00e4fer.png", "b.png", "x\u00e4/d.png", "https://example.org/e.png"]
+    (world.photos / "m.csv").write_text("\n".join(["image", *lines]))
+
+    plan = replace(world.ingesting, dry_run=True).path(world.project, str(world.photos / "m.csv"))
+
+    assert plan.found == 5 and plan.refused_count == 2
+    assert [name.rpartition("photos/")[2] for name, _ in plan.refused] == ["b.png", "x\u00e4/d.png"]
+    assert all("no such file" in reason for _, reason in plan.refused)
+
+
+def test_b67_a_pipe_that_a_manifest_names_is_named_and_not_waited_for(world: World) -> None:
+    write(world.photos / "a.png", picture(1))
+    os.mkfifo(world.photos / "pipe.png")
+    (world.photos / "m.csv").write_text("image\npipe.png\na.png\n")
+    world.ingesting.path(world.project, str(world.photos / "m.csv"))
+
+    world.fetch()
+
+    assert world.count(ImageRow) == 1
+    assert [reason for reason in listed(world, "fetch").values() if "a pipe" in reason]
+
+
 def test_what_systems_hide_in_folders_is_left_alone_and_counted(world: World) -> None:
     write(world.photos / "a.png", picture(1))
     for number, name in enumerate(

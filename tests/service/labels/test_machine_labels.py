@@ -28,7 +28,7 @@ from service.labels.image_history import story_of
 from service.labels.machine_labels import MachineLabel, before_calibration, champion_labels, machine_labels
 from service.work.ingest.ingest import fetch_batch
 from service.work.learn.learn import learn
-from service.work.pool.predictions import champion_predictions
+from service.work.pool.champion import champion_predictions
 from service.work.prelabel.prelabel import prelabel_batch
 from service.work.promote.judge import promote_by_hand
 from service.work.promote.predict import predict

@@ -25,8 +25,8 @@ from labeling.types import UNSURE, Actor, ImageId, LabelSource, ReviewId, Review
 from service.labels.corrections import correct
 from service.labels.disputes import Why, listed
 from service.labels.resolution import resolve_labels
+from service.work.quality.annotators.team import refresh_team
 from service.work.quality.overlap import ask_another_person
-from service.work.quality.team import refresh_team
 from service.work.wiring import Parts
 from tests import factories
 from tests.answering import answer, images_of, people

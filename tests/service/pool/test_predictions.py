@@ -17,8 +17,9 @@ from labeling.select.strategies.uncertainty import margin
 from labeling.types import ImageId, ReviewKind
 from labeling.vectors import softmax
 from service.work.learn.learn import learn
+from service.work.pool.champion import champion_predictions
 from service.work.pool.pool import load_pool
-from service.work.pool.predictions import champion_predictions, current_predictions, predictions_of_images
+from service.work.pool.predictions import current_predictions, predictions_of_images
 from service.work.promote.judge import promote_by_hand
 from service.work.promote.predict import predict
 from service.work.review.push import read_queue

@@ -20,8 +20,8 @@ from labeling.project import Overlap, Policy, Project
 from labeling.quality.annotators.anchoring import Contradicted
 from labeling.types import ImageId, ReviewKind
 from service.work.pool.predicted import contradicted, first_answers, likeliest, predicted_before
+from service.work.quality.annotators.team import refresh_team
 from service.work.quality.overlap import ask_another_person
-from service.work.quality.team import refresh_team
 from tests.conftest import NOW
 from tests.service.labelled_pool import REVISION, Ground
 from tests.service.team_ground import answers_of, ask_people, people, rows, team_ground

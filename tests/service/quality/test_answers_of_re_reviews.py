@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from db.session import reading, transaction
 from labeling.project import Gold, Policy, Project
 from labeling.types import ReviewKind
-from service.work.quality.annotator_drift import people_over_time
+from service.work.quality.annotators.drift import people_over_time
+from service.work.quality.annotators.team import refresh_team
 from service.work.quality.gold import make_gold
 from service.work.quality.re_reviews import ask_re_reviews
-from service.work.quality.team import refresh_team
 from tests.answering import asked_about
 from tests.conftest import NOW
 from tests.service.labelled_pool import Ground

@@ -21,6 +21,7 @@ from labeling.types import NONE_OF_THESE, UNSURE, Actor, ReviewId, ReviewKind
 from service.labels.resolution import resolve_labels
 from service.work.quality.consensus import refresh_consensus, refresh_large_consensus
 from service.work.wiring import Parts
+from tests import factories
 from tests.answering import answer, engine_in_force, images_of, people
 from tests.conftest import NOW
 from tests.reviewing import ask, label_values, make_parts, rows_of
@@ -41,7 +42,12 @@ def _answered(parts: Parts, project: Project, said: list[dict[str, str]], **how:
     with transaction(parts.database) as session:
         known = people(session, project, "ann", "bob", "eve")
         number = len(session.scalars(sa.select(QueryRow.id)).all()) + 1
-        made = ask(session, project, number, how.pop("kinds", [HARD] * len(said)), probs=how.pop("probs", None))
+        probs, version = how.pop("probs", None), how.pop("version", None)
+        made = ask(session, project, number, how.pop("kinds", [HARD] * len(said)), probs=probs)
+        if version is not None:
+            for image, predicted in zip(images_of(session, made), probs, strict=True):
+                asked_in = session.scalars(sa.select(QueryRow.id).order_by(QueryRow.id.desc())).first()
+                factories.prediction(session, image, version, predicted, asked_in=asked_in)
         for review, one in zip(made, said, strict=True):
             answer(session, review, {known[name]: value for name, value in one.items()}, **how)
         resolve_labels(session, project, images_of(session, made), NOW)
@@ -92,14 +98,24 @@ def test_soft_labels_go_when_no_answer_counts_any_more(parts: Parts, make_projec
     assert label_values(parts.database, project.id) == {}
 
 
-def _with_a_spammer(parts: Parts, project: Project) -> list[ReviewId]:
-    """Ann is right and so mostly is the engine; eve always says dog. The last image: ann against eve."""
+def _with_a_spammer(parts: Parts, project: Project, *, predicted: bool = True, third: bool = False) -> list[ReviewId]:
+    """Ann is right and so mostly are engine and version; eve always says dog.
+
+    The last image: ann against eve, and bob, a `third`, against both.
+    """
     truth = ["cat", "dog", "bird", "cat", "bird", "cat"] * 3
     said = [{"ann": value, "eve": "dog"} if n % 2 else {"ann": value} for n, value in enumerate(truth)]
     probs = [[0.9 if name == value else 0.05 for name in ("cat", "dog", "bird")] for value in truth]
     with transaction(parts.database) as session:
         engine_in_force(session, project)
-    return _answered(parts, project, [*said, {"ann": "cat", "eve": "dog"}], probs=[*probs, CAT])
+        version = factories.version(session, project.id) if predicted else None
+    return _answered(
+        parts,
+        project,
+        [*said, {"ann": "cat", "eve": "dog"} | ({"bob": "bird"} if third else {})],
+        probs=[*probs, CAT],
+        version=version,
+    )
 
 
 def test_a_method_that_weighs_keeps_the_doubt_beside_what_it_found(
@@ -124,7 +140,7 @@ def test_a_method_that_weighs_settles_what_the_majority_could_not_and_doing_it_a
     parts: Parts, make_project: Callable[..., Project], method: str
 ) -> None:
     project = make_project(parts.database, policy=Policy(consensus=method))
-    reviews = _with_a_spammer(parts, project)
+    reviews = _with_a_spammer(parts, project, third=method == "crowdlab")
     with reading(parts.database) as session:
         disputed = images_of(session, reviews)[-1]
     before = label_values(parts.database, project.id)
@@ -136,13 +152,43 @@ def test_a_method_that_weighs_settles_what_the_majority_could_not_and_doing_it_a
 
     assert disputed not in before
     assert label_values(parts.database, project.id)[disputed] == "cat"
-    assert first["weighed"] == len(reviews) and first["resolved"] >= 1
+    assert first["weighed"] == (1 if method == "crowdlab" else len(reviews)) and first["resolved"] >= 1
     assert (second, again, len(rows_of(parts.database, LabelRow))) == ({"weighed": 0}, 0, rows)
     newest = rows_of(parts.database, LabelRow)[-1].evidence
     assert newest["method"] == method and 0.5 < newest["confidence"] <= 1
     assert sum(newest["soft"].values()) == pytest.approx(1, abs=1e-4)
     figure = next(row for row in rows_of(parts.database, FigureRow) if row.name == "consensus").data
     assert figure["quality"]["engine:test-1"] > figure["quality"]["3"]  # eve
+
+
+def test_crowdlab_is_the_default_and_before_a_first_version_the_majority_stands_and_the_figure_says_so(
+    parts: Parts, make_project: Callable[..., Project]
+) -> None:
+    project = make_project(parts.database)
+    reviews = _with_a_spammer(parts, project, predicted=False)
+    with reading(parts.database) as session:
+        disputed = images_of(session, reviews)[-1]
+
+    first, second = refresh_consensus(parts, project.id), refresh_consensus(parts, project.id)
+
+    assert project.config.policy.consensus == "crowdlab"
+    assert first == {"weighed": 0, "resolved": 0} and second == {"weighed": 0}
+    assert disputed not in label_values(parts.database, project.id)
+    figure = next(row for row in rows_of(parts.database, FigureRow) if row.name == "consensus").data
+    assert figure["method"] == "crowdlab" and "by majority" in figure["by_majority"]
+
+
+def test_between_two_people_crowdlab_leaves_it_to_a_lead(parts: Parts, make_project: Callable[..., Project]) -> None:
+    project = make_project(parts.database)
+    reviews = _with_a_spammer(parts, project)
+
+    refresh_consensus(parts, project.id)
+
+    with reading(parts.database) as session:
+        disputed = images_of(session, reviews)[-1]
+        soft = soft_labels.of(session, [disputed])[disputed]
+    assert (soft.method, soft.value, soft.probs) == ("majority", None, {"cat": 0.5, "dog": 0.5})
+    assert disputed not in label_values(parts.database, project.id)
 
 
 def test_a_new_answer_counts_by_majority_until_it_is_weighed_and_then_it_ends(
@@ -211,20 +257,21 @@ def test_a_method_too_slow_for_so_many_answers_is_left_to_the_slow_job(
     assert slow["weighed"] > 0
 
 
-def test_back_to_the_majority_every_label_is_settled_by_it_once(
-    parts: Parts, make_project: Callable[..., Project]
+@pytest.mark.parametrize("method", ["majority", "crowdlab"])
+def test_back_to_the_majority_or_where_crowdlab_weighs_nothing_every_label_is_settled_by_it_once(
+    parts: Parts, make_project: Callable[..., Project], method: str
 ) -> None:
     project = make_project(parts.database, policy=Policy(consensus="dawid-skene"))
-    reviews = _with_a_spammer(parts, project)
+    reviews = _with_a_spammer(parts, project, predicted=False)
     refresh_consensus(parts, project.id)
     with transaction(parts.database) as session:
-        plain = replace(project.config, policy=Policy())
+        plain = replace(project.config, policy=Policy(consensus=method))
         projects.configure(session, project.id, plain, Actor("lead", "simpler", NOW))
 
     first, second = refresh_consensus(parts, project.id), refresh_consensus(parts, project.id)
 
     with reading(parts.database) as session:
         disputed = images_of(session, reviews)[-1]
-    assert first["resolved"] >= 1 and second == {"weighed": 0}
+    assert (first["weighed"], second) == (0, {"weighed": 0})
     assert disputed not in label_values(parts.database, project.id)
     assert {method for method, _, _ in _soft(parts)} == {"majority"}

@@ -15,11 +15,11 @@ from db.views import dashboard
 from labeling.project import Project
 from service.work.quality import Step
 from service.work.quality.agreement import refresh_agreement
+from service.work.quality.annotators.team import refresh_team
 from service.work.quality.consensus import refresh_consensus
 from service.work.quality.drift import refresh_drift
 from service.work.quality.label_quality import refresh_label_quality
 from service.work.quality.suspects import refresh_suspects
-from service.work.quality.team import refresh_team
 from service.work.quality.wrong_labels import refresh_wrong_labels
 from tests.service.labelled_pool import Ground
 from tests.service.shipping_ground import shipping_ground

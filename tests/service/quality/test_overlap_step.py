@@ -137,3 +137,16 @@ def test_no_more_is_asked_while_the_budget_is_spent(parts: Parts, make_project: 
     counts = ask_another_person(parts, project.id)
 
     assert counts == {"overlap": 0}  # one of nineteen is asked twice, and a tenth of them is one
+
+
+@pytest.mark.parametrize(("last", "expected"), [("cat", 2), ("dog", 12)])
+def test_second_answers_become_few_while_they_repeat_the_first_and_all_are_asked_when_one_differs(
+    parts: Parts, make_project: Callable[..., Project], last: str, expected: int
+) -> None:
+    project = make_project(parts.database, policy=Policy(overlap=Overlap(people=2, share=0.5)))
+    both = [{"ann": "cat", "bob": "cat"}] * 11 + [{"ann": "cat", "bob": last}]
+    _answered(parts, project, [*both, *[{"ann": "cat"}] * 12], [HARD] * 24, [CAT] * 24)
+
+    ask_another_person(parts, project.id)
+
+    assert len(_wanted(parts)) == expected

@@ -26,7 +26,7 @@ from service.labels.re_reviews import ask_for_more
 from service.labels.reannotation import ask_again
 from service.labels.resolution import resolve_labels
 from service.work.quality.agreement import refresh_agreement
-from service.work.quality.re_reviews import ask_another_re_reviewer, ask_re_reviews
+from service.work.quality.re_reviews import ask_another_re_reviewer, ask_more_re_reviews, ask_re_reviews
 from service.work.quality.wrong_labels import refresh_wrong_labels
 from tests import factories
 from tests.answering import asked_about, people
@@ -102,16 +102,16 @@ def one_re_review(ground: Ground) -> tuple[ReviewId, int]:
 # what is asked
 
 
-def test_a_request_is_followed_once_by_blind_reviews_of_which_a_third_are_suspicious(
+def test_a_request_is_followed_once_by_blind_reviews_of_which_an_eighth_are_suspicious(
     database: sa.Engine, make_project: Make, tmp_path: Path
 ) -> None:
     ground = labelled(database, tmp_path, make_project(database), wrong=12)
-    before = request(ground), request(ground)
+    before = request(ground, 80), request(ground, 80)
 
     counts = [ask_re_reviews(ground.parts, ground.project.id) for _ in range(2)]
 
-    assert [one.new for one in before] == [30, 0]
-    assert counts == [{"re_reviews": 30}, {"re_reviews": 0}]
+    assert [one.new for one in before] == [80, 0]
+    assert counts == [{"re_reviews": 80}, {"re_reviews": 0}]
     found = asked(ground)
     assert all(review.blind and review.kind == ReviewKind.RELABEL for review, _ in found)
     assert sum(row.suspicious for _, row in found) == 10
@@ -163,6 +163,30 @@ def test_a_standing_share_is_asked_of_a_team_once_there_are_a_hundred_labels(
         {"re_reviews": 3},
         {"re_reviews": 0},
     ]  # 5 % of 50 at a time, though six are due
+
+
+def test_after_each_answer_more_are_asked_by_the_plan_that_there_is_and_none_is_made(
+    database: sa.Engine, make_project: Make, tmp_path: Path
+) -> None:
+    policy = Policy(query_size=50, shares=Shares(re_review=0.05))
+    ground = labelled(database, tmp_path, make_project(database, policy=policy))
+    with transaction(database) as session:
+        asked_about(session, ground.project, ground.pool[0], {person_of(session, ground, "bob"): "cat"})
+    unplanned = ask_more_re_reviews(ground.parts, ground.project.id)
+    ask_re_reviews(ground.parts, ground.project.id)
+    waiting = ask_more_re_reviews(ground.parts, ground.project.id)
+    with transaction(database) as session:
+        for review, _ in asked(ground):
+            factories.review_end(session, review.id, "vanished")
+
+    counts = [ask_more_re_reviews(ground.parts, ground.project.id) for _ in range(2)]
+    request(ground)
+    by_hand = ask_more_re_reviews(ground.parts, ground.project.id)
+
+    nothing = {"more_re_reviews": 0}
+    assert (unplanned, waiting, by_hand) == (nothing, nothing, nothing)  # what a lead asks is planned of today's labels
+    assert counts == [{"more_re_reviews": 3}, nothing]
+    assert len(rows_of(database, ReReviewPlanRow)) == 1 and len(asked(ground)) == 6
 
 
 def person_of(session: Any, ground: Ground, name: str) -> int:
@@ -426,6 +450,32 @@ def test_unanswered_suspicious_ones_count_half_and_a_task_that_is_gone_does_not_
     found = figure(ground)
 
     assert found["share"]["n"] == 45 and found["open"] == 2 and found["wrong"] == 0
+
+
+def test_a_label_that_all_gave_is_open_and_keeps_no_share_from_being_known(
+    database: sa.Engine, make_project: Make, tmp_path: Path
+) -> None:
+    ground = labelled(database, tmp_path, make_project(database))
+    request(ground, 45)
+    ask_re_reviews(ground.parts, ground.project.id)
+    by_both = next(review for review, row in asked(ground) if not row.suspicious and row.place == 0)
+    bob, eve = person(ground, "bob"), person(ground, "eve")
+    for review, _ in asked(ground):
+        if review.id != by_both.id:
+            answers_of(ground, bob, {ReviewId(review.id): class_of(ground, review.image_id)})
+    waits = figure(ground)
+    with transaction(database) as session:
+        asked_about(session, ground.project, by_both.image_id, {bob: class_of(ground, by_both.image_id)}, settled=False)
+    nobody_left = figure(ground)
+    with transaction(database) as session:
+        asked_about(session, ground.project, ground.pool[0], {eve: "cat"}, settled=False)
+
+    somebody_came = figure(ground)
+
+    assert not waits["share"]["known"] or waits["share"]["n"] < 45
+    assert nobody_left["share"]["n"] == 45 and nobody_left["open"] == 1 and nobody_left["waiting"] == 0
+    assert nobody_left["share"]["lower"] == 0 and nobody_left["share"]["upper"] > 1 / 120
+    assert somebody_came["waiting"] == 1 and somebody_came["share"] == waits["share"]
 
 
 def test_the_figure_speaks_of_the_newest_plan_of_which_enough_is_answered(

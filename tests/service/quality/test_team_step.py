@@ -26,7 +26,7 @@ from service.labels.resolution import resolve_labels
 from service.work.learn.learn import learn
 from service.work.pool.training_set import rebuild_snapshot
 from service.work.promote.judge import judge
-from service.work.quality.team import RULE, refresh_team
+from service.work.quality.annotators.team import RULE, refresh_team
 from tests.conftest import NOW
 from tests.reviewing import label_values
 from tests.service.labelled_pool import Ground

@@ -22,7 +22,7 @@ from labeling.project import Policy, Project, Team
 from labeling.types import Actor, ReviewKind
 from service.cli.app import app
 from service.projects.pseudonyms import shown_name
-from service.work.quality.team import refresh_team
+from service.work.quality.annotators.team import refresh_team
 from tests.conftest import NOW
 from tests.service.labelled_pool import Ground
 from tests.service.team_ground import (

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
+from labeling.errors import BadArchive
 from labeling.ingest.archives import ArchiveLimits, Contents, inspect_archive, read_archive
 
 LIMITS = ArchiveLimits()
@@ -34,9 +35,9 @@ def zipped(*members: tuple[str | bytes, bytes], flag: bool = True, **fields: int
     return io.BytesIO(content)
 
 
-def tarred(*members: tuple[str, bytes]) -> io.BytesIO:
+def tarred(*members: tuple[str, bytes], mode: str = "w:gz") -> io.BytesIO:
     file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w:gz") as archive:
+    with tarfile.open(fileobj=file, mode=mode) as archive:  # type: ignore[call-overload]
         for name, data in members:
             info = tarfile.TarInfo(name)
             info.size = len(data)
@@ -134,7 +135,7 @@ def test_b19_a_name_in_a_tar_that_is_no_utf8_loses_no_letter_in_silence() -> Non
         "@eaDir/a.png/x.jpg",
         "$RECYCLE.BIN/a.png",
     ]
-    + ["./._a.png", "__MACOSX\\p\\._a.png", "p/desktop.ini", "p/.DS_Store"],
+    + ["@Recycle/a.png", "p/ehthumbs.db", "./._a.png", "__MACOSX\\p\\._a.png", "p/desktop.ini", "p/.DS_Store"],
 )
 def test_b20_what_systems_hide_in_archives_is_left_alone_and_counted(pack: Pack, name: str) -> None:
     """B20: a ZIP by the Finder of macOS."""
@@ -199,3 +200,54 @@ def test_a_long_name_keeps_its_beginning_and_its_extension() -> None:
     (name,), _ = read(tarred(("cat/" + "x" * 4_000 + ".png", PNG)))
 
     assert name.startswith("cat/") and name.endswith(".png") and len(name) == 1_000
+
+
+def test_b17_a_tar_of_the_oldest_form_is_known_by_its_sum() -> None:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        info = tarfile.TarInfo("./cat/1.png")
+        info.size = len(PNG)
+        archive.addfile(info, io.BytesIO(PNG))
+    head = bytearray(file.getvalue())
+    head[257:512] = bytes(255)
+    head[148:156] = b" " * 8
+    head[148:156] = b"%06o\0 " % sum(head[:512])
+
+    names, _ = read(io.BytesIO(bytes(head)))
+
+    assert names == ["cat/1.png"]
+
+
+def test_b19_the_field_of_unicode_counts_where_the_plain_name_has_no_other_letters() -> None:
+    """Some packers write `_` for what their code page lacks."""
+    plain, right = "__/1.png", "\u732b/1.png".encode()
+    info = zipfile.ZipInfo(plain)
+    info.extra = struct.pack("<HHBI", 0x7075, 5 + len(right), 1, zlib.crc32(plain.encode())) + right
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(info, PNG)
+
+    names, _ = read(file)
+
+    assert names == ["\u732b/1.png"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(b"cat/1.png", b"cat\\1.png"), ("K\u00e4f/1.png".encode(), b"K+-f/1.png")]
+)
+def test_b19_a_name_that_stands_otherwise_before_the_bytes_is_the_name_in_the_directory(
+    before: bytes, after: bytes
+) -> None:
+    """Packers that write `\\` or another encoding in one of the two places."""
+    content = zipped((before.decode(), PNG)).getvalue()
+
+    names, _ = read(io.BytesIO(content.replace(before, after, 1)))
+
+    assert names == [before.decode()]
+
+
+def test_b19_a_name_that_is_not_the_utf8_it_says_it_is_refuses_the_archive_with_the_name() -> None:
+    content = zipped(("K\u00e4f/1.png", PNG)).getvalue().replace("\u00e4".encode(), b"\xe4-")
+
+    with pytest.raises(BadArchive, match=r"not UTF-8|one is not \(b'K"):
+        inspect_archive(io.BytesIO(content), LIMITS)

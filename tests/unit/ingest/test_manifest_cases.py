@@ -163,7 +163,7 @@ def test_what_a_csv_library_writes_is_read_as_it_was(rows: list[tuple[str, str, 
     csv.writer(written, delimiter=delimiter).writerows(rows)
     written.seek(0)
 
-    read_again = [values for _, values in csv_records(iter(enumerate(written, 1)), delimiter, 3, lambda _: False)]
+    read_again = [values for _, values in csv_records(iter(enumerate(written, 1)), delimiter, 3, lambda *_: False)]
 
     assert read_again == [list(row) for row in rows]
 

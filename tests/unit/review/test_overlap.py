@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeling.review.overlap import Answered, choose, error_rates, gain, wrong
+from labeling.review.overlap import Answered, choose, error_rates, gain, second_answers, wrong
 from labeling.types import ReviewId, ReviewKind
 
 HARD = ReviewKind.HARD
@@ -136,3 +136,17 @@ def test_asking_where_it_pays_finds_more_than_twice_the_errors_that_asking_by_lo
 
     by_lot = 60 * np.mean(is_wrong)
     assert sum(is_wrong[number] for number in chosen) > 2 * by_lot
+
+
+def test_a_fifth_of_the_second_answers_is_asked_while_eleven_in_a_row_repeat_the_first() -> None:
+    known = {"answered": 1_000, "several": 40, "since": 500}
+
+    found = [second_answers(0.1, repeated=repeated, **known) for repeated in (0, 10, 11, 100)]
+
+    assert found == [60, 60, 10, 10]
+
+
+def test_never_more_are_asked_twice_than_the_share_allows() -> None:
+    assert second_answers(0.1, answered=100, several=10, since=100, repeated=50) == 0
+    assert second_answers(0.1, answered=100, several=30, since=0, repeated=0) == 0
+    assert second_answers(0.0, answered=100, several=0, since=100, repeated=0) == 0

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from labeling.errors import BadImage
 from labeling.ingest.decoding import decode
@@ -58,6 +58,15 @@ def test_letters_in_a_note_are_no_frames() -> None:
 
     assert furthest(noted, ON_CANVAS) == 0
     assert furthest(described, RGB) == 0
+
+
+def test_a_chunk_of_a_webp_that_nobody_knows_is_passed_over() -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    data = saved(Image.fromarray(RGB), "WEBP", lossless=True, icc_profile=profile)
+    unknown = b"ABCD\x03\0\0\0xyz\0"
+
+    assert furthest(data[:30] + unknown + data[30:], RGB) == 0
+    assert furthest(data + unknown, RGB) == 0
 
 
 @pytest.mark.parametrize("size", [0, 12, 10_000_000])

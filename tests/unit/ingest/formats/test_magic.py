@@ -19,6 +19,11 @@ NAMED = {
     "JPEG 2000": b"\xff\x4f\xff\x51\0",
     "ICO": b"\0\0\1\0\1\0\x10\x10",
     "CUR": b"\0\0\2\0\1\0\x10\x10",
+    "TGA": b"\0\0\2\0\0\0\0\0\0\0\0\0\x08\0\x08\0\x18\0",
+    "TGA.": b"\0\1\1\0\0\0\1\x18" + bytes(40) + b"TRUEVISION-XFILE.\0",
+    "PCX": b"\x0a\x05\x01\x08\0\0\0\0",
+    "XPM": b"/* XPM */\nstatic char *x[] = {",
+    "EMF": b"\1\0\0\0" + bytes(36) + b" EMF\0\0\1\0",
     "ICNS": b"icns\0\0\0\x10",
     "Photoshop": b"8BPS\0\1",
     "GIMP": b"gimp xcf v011\0",
@@ -43,6 +48,10 @@ NAMED = {
     "JSON": b'{"image": 1}',
     "web page": b"<html><img src='data:" + KINDS["baseline"],
     "Git LFS": b"version https://git-lfs.github.com/spec/v1\n",
+    "copied as text": b"\x89PNG\n\x1a\n" + b"\0" * 30,
+    "lost its bytes": "\ufffd\ufffd\ufffd\ufffd\0\x10JFIF".encode(),
+    "saved as text": KINDS["baseline"].decode("latin-1").encode(),
+    "base64": b"data:image/png;base64,iVBORw0KGgo",
     "BMP": b"BMnonsense that is no bitmap at all",
 }
 

@@ -113,6 +113,8 @@ BESIDE = {
     "a large broken profile": [(b"iCCP", b"p\0\0" + zlib.compress(b"0" * 3_000_000))],
     "a text that cannot be unpacked": [(b"zTXt", b"prompt\0\0nonsense")],
     "an animation without a frame": [(b"acTL", struct.pack(">II", 3, 0))],
+    "an animation that does not say how long it is": [(b"acTL", b"\0\0")],
+    "a transparent colour of another kind of picture": [(b"tRNS", b"\0\1")],
     "broken metadata": [(b"eXIf", b"nonsense")],
     "a chunk that nobody knows": [(b"xxXx", b"\0" * 1_000)],
 }
@@ -123,6 +125,13 @@ def test_what_stands_beside_the_picture_does_not_matter(what: str) -> None:
     values = samples(2, 8)
 
     assert furthest(png(values, 8, 2, extra=BESIDE[what]), values) == 0
+
+
+@pytest.mark.parametrize("colour", [4, 6])
+def test_a_transparent_colour_beside_alpha_does_not_count(colour: int) -> None:
+    values = samples(colour, 8)
+
+    assert (shown(png(values, 8, colour, extra=[(b"tRNS", b"\0\1")])) == shown(png(values, 8, colour))).all()
 
 
 def test_a_wrong_checksum_of_what_is_not_needed_does_not_matter() -> None:

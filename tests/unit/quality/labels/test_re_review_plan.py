@@ -1,4 +1,4 @@
-"""Which labels are re-reviewed: a third by suspicion, the rest by chance, and plans that grow with what was asked."""
+"""Which labels are re-reviewed: an eighth by suspicion, the rest by chance, and plans that grow with what was asked."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from labeling.quality.labels.re_review_plan import asked_plan, chance_order, nex
 
 
 @given(st.integers(0, 200), st.integers(0, 120), st.integers(0, 1_000))
-def test_a_third_are_the_most_suspicious_and_the_rest_are_others(n: int, m: int, seed: int) -> None:
+def test_an_eighth_are_the_most_suspicious_and_the_rest_are_others(n: int, m: int, seed: int) -> None:
     suspicion = np.random.default_rng(seed).random(n)
 
     plan = plan_re_reviews(suspicion, m, np.random.default_rng(seed).permutation(n))
 
     both = np.concatenate([plan.suspicious, plan.uniform])
     assert len(both) == len(np.unique(both)) == min(m, n)
-    assert len(plan.suspicious) == min(m, n) // 3
+    assert len(plan.suspicious) == min(m, n) // 8
     assert set(plan.suspicious) == set(np.argsort(-suspicion)[: len(plan.suspicious)])
 
 
 def test_the_rest_is_drawn_uniformly_from_all_others() -> None:
     suspicion, times = np.arange(40.0), np.zeros(40)
     for seed in range(2_000):
-        times[plan_re_reviews(suspicion, 12, np.random.default_rng(seed).permutation(40)).uniform] += 1
+        times[plan_re_reviews(suspicion, 16, np.random.default_rng(seed).permutation(40)).uniform] += 1
 
-    assert not times[-4:].any()
-    assert times[:36] == pytest.approx(np.full(36, 2_000 * 8 / 36), rel=0.2)
+    assert not times[-2:].any()
+    assert times[:38] == pytest.approx(np.full(38, 2_000 * 14 / 38), rel=0.2)
 
 
 def test_a_larger_plan_of_the_same_order_holds_the_smaller_one() -> None:
@@ -41,9 +41,9 @@ def test_a_larger_plan_of_the_same_order_holds_the_smaller_one() -> None:
 
 
 def test_a_label_without_a_prediction_is_the_least_suspicious() -> None:
-    suspicion = np.array([np.nan, 0.1, 0.2, np.nan, 0.0, np.nan])
+    suspicion = np.array([np.nan, 0.1, 0.2, np.nan, 0.0, *[np.nan] * 11])
 
-    assert plan_re_reviews(suspicion, 6, np.random.default_rng(0).permutation(6)).suspicious.tolist() == [2, 1]
+    assert plan_re_reviews(suspicion, 16, np.random.default_rng(0).permutation(16)).suspicious.tolist() == [2, 1]
 
 
 @given(st.integers(1, 60), st.integers(0, 40), st.integers(0, 1_000))

@@ -1,0 +1,91 @@
+"""The answers of two classifiers for the same images, compared: how much better the first is, and how sure that is.
+
+In: answers (N,) of both, the truth (N,), and the group of each image; near-duplicates are drawn together. Out: scores,
+their difference, its 95 % interval, and the resamples by which a gate decides. An answer K, of K classes, is absent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeling.quality.metrics import bootstrap, macro_f1, padded_interval
+
+__all__ = ["Measure", "Pair", "answers_of"]
+
+
+class Measure(StrEnum):
+    """What a gate compares."""
+
+    ACCURACY = "accuracy"
+    MACRO_F1 = "macro_f1"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The answers of both for the same images, (N,) each, beside the truth and the group of each image."""
+
+    ours: NDArray[np.int64]
+    theirs: NDArray[np.int64]
+    truth: NDArray[np.integer]
+    groups: NDArray[np.integer]
+    measure: Measure
+    classes: int
+
+    @property
+    def flips(self) -> int:
+        """On how many images exactly one is right."""
+        return int(self._differ().sum())
+
+    @property
+    def groups_that_differ(self) -> int:
+        """In how many groups exactly one is right on some image."""
+        return len(np.unique(self.groups[self._differ()]))
+
+    @property
+    def gain(self) -> float:
+        """Ours minus theirs, in [-1, 1]."""
+        return self._gain(np.arange(len(self.truth)))
+
+    def interval(self, rng: np.random.Generator) -> tuple[float, float]:
+        """The two-sided 95 % interval of the gain; of accuracy as if one group more were better and one more worse."""
+        if self.measure is not Measure.ACCURACY:
+            return self.resampled(rng)
+        gained = (self.ours == self.truth).astype(float) - (self.theirs == self.truth)
+        return padded_interval(gained, self.groups, (1, -1))
+
+    def resampled(self, rng: np.random.Generator, confidence: float = 0.95) -> tuple[float, float]:
+        """The ends between which this share of 1,000 resamples of whole groups lies, half of the rest on each side."""
+        return bootstrap(self._gain, self.groups, rng, confidence=confidence)
+
+    def score(self, answers: NDArray[np.int64]) -> float:
+        """The measure of one of the two."""
+        return _score(self.measure, answers, self.truth, self.classes)
+
+    def _differ(self) -> NDArray[np.bool_]:
+        return np.asarray((self.ours == self.truth) != (self.theirs == self.truth))
+
+    def _gain(self, at: NDArray[np.int64]) -> float:
+        scores = (_score(self.measure, some[at], self.truth[at], self.classes) for some in (self.ours, self.theirs))
+        return next(scores) - next(scores)
+
+
+def answers_of(probs: NDArray[np.floating]) -> NDArray[np.int64]:
+    """The likeliest class (N,) of probabilities (N, K); K, which is never true, where there is no answer (NaN).
+
+    Examples
+    --------
+    >>> answers_of(np.array([[0.2, 0.8], [np.nan, 0.5]])).tolist()
+    [1, 2]
+    """
+    absent = ~np.isfinite(probs).all(axis=1)
+    return np.where(absent, probs.shape[1], np.where(np.isfinite(probs), probs, 0).argmax(axis=1)).astype(np.int64)
+
+
+def _score(measure: Measure, answers: NDArray[np.int64], truth: NDArray[np.integer], classes: int) -> float:
+    if measure is Measure.ACCURACY:
+        return float((answers == truth).mean())
+    return macro_f1(answers, truth, classes + 1)  # one column more for "no answer"

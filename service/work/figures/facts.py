@@ -1,0 +1,102 @@
+"""What the figures of a project's classifiers are counted from, read in one transaction.
+
+In: a project. Out: its facts, or None while the figures that are kept rest on these very facts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from db.repositories.projects import projects
+from db.repositories.queries import stream
+from db.repositories.versions import versions
+from db.repositories.versions.versions import Promotion, Version
+from db.session import reading
+from db.views import figures, tallies
+from db.views.figures import Asked
+from labeling.project import Project
+from labeling.types import ImageId, ProjectId, VersionId
+from service.engines.overview import work_of
+from service.figures.engines import EngineReliability, EngineWork
+from service.figures.estimates import Json
+from service.figures.figures import OF_CLASSIFIERS, is_current
+from service.figures.machine_labels import MachineLabels
+from service.work.figures.machine_labels import read_machine_labels
+from service.work.figures.reliability import read_reliability
+from service.work.pool.predictions import ImagePrediction, predictions_of_images
+from service.work.pool.random_stream import Sample, read_sample
+from service.work.wiring import Parts
+
+__all__ = ["Facts", "read_facts"]
+
+FORMAT = "5"
+"""Part of the fingerprint: a release that computes a figure differently computes all of them again."""
+LATELY = 1_000
+"""So many reviews, the newest, are searched for the hardest images."""
+
+Evidence = dict[VersionId, dict[int, list[float]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the figures are computed from, read in one transaction."""
+
+    project: Project
+    fingerprint: str
+    tally: Json
+    sample: Sample
+    shadows: frozenset[int]
+    left: tuple[int, ...]
+    answers: dict[str, int]
+    versions: list[Version]
+    verdicts: dict[VersionId, list[Promotion]]
+    champion: Version | None
+    judged: Evidence
+    labels_at: list[int]
+    shown: list[tuple[str, int, int]]
+    asked: list[Asked]
+    current: dict[ImageId, ImagePrediction]
+    machine: MachineLabels
+    reliability: EngineReliability
+    work: EngineWork
+
+
+def read_facts(parts: Parts, project_id: ProjectId) -> Facts | None:
+    """None if the figures that are kept rest on these very facts, and are of today's form."""
+    with reading(parts.database) as session:
+        project = projects.by_id(session, project_id)
+        facts = f"{tallies.fingerprint(session, project_id)}-{stream.fingerprint(session, project_id)}"
+        fingerprint = f"{FORMAT}-{project.config_version}-{facts}"
+        if is_current(session, project_id, fingerprint, *OF_CLASSIFIERS.values()):
+            return None
+        of_images, work = parts.memo.get(
+            ("images and engines", project_id),
+            tallies.fingerprint_of_images(session, project_id),
+            lambda: (tallies.counts_of_images(session, project_id), work_of(session, project_id)),
+        )
+        sample = read_sample(session, project)
+        everyone, champion = versions.everyone(session, project_id), versions.champion(session, project_id)
+        verdicts: dict[VersionId, list[Promotion]] = {version.id: [] for version in everyone}
+        for verdict in versions.promotions(session, project_id):
+            verdicts[verdict.version_id].append(verdict)
+        asked = figures.lately_asked(session, project_id, LATELY)
+        return Facts(
+            project=project,
+            fingerprint=fingerprint,
+            tally={**of_images, **tallies.counts_of_reviews(session, project_id)},
+            sample=sample,
+            shadows=frozenset(stream.shadow_picks(session, project_id)),
+            left=tuple(stream.count_left(session, project_id, one.until, after=one.after) for one in sample.cohorts),
+            answers=stream.answers_by_kind(session, project_id),
+            versions=everyone,
+            verdicts=verdicts,
+            champion=champion,
+            judged=figures.evidence(session, [one.image_id for part in sample.cohorts for one in part.examples]),
+            labels_at=figures.people_labels_at(session, project_id, [v.last_label_id for v in everyone]),
+            shown=figures.shown_and_kept(session, project_id),
+            asked=asked,
+            current=predictions_of_images(parts, project, [one.image_id for one in asked]),
+            machine=read_machine_labels(parts, session, project, sample),
+            reliability=read_reliability(session, project, sample.examples),
+            work=work,
+        )

@@ -1,0 +1,84 @@
+"""What the champion predicts of a project's images: its arrays, read once and kept while the file stays the same.
+
+In: a project. Out: the probabilities of every image that was ready when it predicted last, or None. A file that is gone
+or damaged counts as nothing: the next `promote` job makes it again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from db.repositories.versions import predictions, versions
+from db.repositories.versions.predictions import PredictionFile
+from db.repositories.versions.versions import Version
+from db.session import reading
+from labeling.adapters.storage.prediction_files import Predictions, read_predictions
+from labeling.errors import BadArtifact, NotFound
+from labeling.types import ProjectId
+from service.labels.machine_labels import before_calibration, with_bias
+from service.logs import get_logger
+from service.work.wiring import Parts
+
+__all__ = ["ChampionPredictions", "champion_predictions", "stored_predictions"]
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ChampionPredictions:
+    """What the champion predicts of N images; ids ascend.
+
+    `fitted` (N, K) is at its fitted temperature; `shown` has its biases too, where it has any.
+    """
+
+    version: Version
+    image_ids: NDArray[np.int64]
+    fitted: NDArray[np.floating]
+    shown: NDArray[np.floating]
+
+    def ranking(self, rows: NDArray[np.int64]) -> NDArray[np.floating]:
+        """The same of these rows, at the fixed temperature of its head."""
+        return before_calibration(self.fitted[rows], self.version.report)
+
+    def rows_of(self, image_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The rows of these images; -1 for one that it has not predicted."""
+        rows = np.minimum(np.searchsorted(self.image_ids, image_ids), len(self.image_ids) - 1)
+        return np.where(self.image_ids[rows] == image_ids, rows, -1).astype(np.int64)
+
+
+def champion_predictions(parts: Parts, project_id: ProjectId) -> ChampionPredictions | None:
+    """What the champion predicts of every image that was ready when it predicted last; None while there is nothing.
+
+    A file that is gone or damaged counts as nothing: it is made again by the next `promote` job.
+    """
+    with reading(parts.database) as session:
+        champion = versions.champion(session, project_id)
+        file = None if champion is None else predictions.prediction_file(session, champion.id)
+    if champion is None or file is None:
+        return None
+    stored = stored_predictions(parts, project_id, file)
+    if stored is None or not len(stored.image_ids):
+        return None
+    fitted, report = stored.probs, champion.report
+    if not report.get("bias"):
+        return ChampionPredictions(champion, stored.image_ids, fitted, fitted)
+    made_of = (champion.id, file.sha256)
+    shown = parts.memo.get(("shown", project_id), made_of, lambda: with_bias(fitted, report).astype(np.float32))
+    return ChampionPredictions(champion, stored.image_ids, fitted, shown)
+
+
+def stored_predictions(parts: Parts, project_id: ProjectId, file: PredictionFile) -> Predictions | None:
+    """What this file of the project's champion holds, read once; None where it is gone or damaged."""
+    try:
+        found = (parts.settings.home / file.path).stat()
+        return parts.memo.get(
+            ("predictions", project_id),
+            (file.sha256, found.st_mtime_ns, found.st_size),
+            lambda: read_predictions(parts.settings.home, file.path, file.sha256),
+        )
+    except (FileNotFoundError, NotFound, BadArtifact) as error:
+        log.warning("the champion's predictions are made again", project=project_id, reason=str(error))
+        return None

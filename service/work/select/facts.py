@@ -1,0 +1,65 @@
+"""What a query is drawn from, read in one transaction.
+
+In: a project. Out: its facts, or None while enough reviews are open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from db.repositories.projects import projects
+from db.repositories.queries import comparisons, gold, queries, stream
+from db.repositories.queries.comparisons import Comparison
+from db.repositories.reviews import reviews
+from db.session import reading
+from labeling.project import Project
+from labeling.quality.random_arm import Payoff
+from labeling.select.query.stream import Order
+from labeling.types import ImageId, ProjectId
+from service.work.pool.random_stream import order_of
+from service.work.wiring import Parts
+
+__all__ = ["Facts", "read_facts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the draw needs to know from the database."""
+
+    project: Project
+    number: int
+    taken: set[int]
+    order: Order
+    share: float
+    groups: int
+    newest_group: int
+    gold: list[ImageId]
+    gold_asked: int
+    gave_way: bool
+    """Whether the newest planned comparison found the project's strategy worse than random."""
+
+
+def read_facts(parts: Parts, project_id: ProjectId, force: bool) -> Facts | None:
+    """The facts of the next query; None where enough reviews are open, unless `force`."""
+    with reading(parts.database) as session:
+        project = projects.by_id(session, project_id)
+        if not force and reviews.has_fresh(session, project_id, project.config.policy.low_water):
+            return None
+        found = stream.read_stream(session, project_id)
+        return Facts(
+            project=project,
+            number=queries.next_number(session, project_id),
+            taken=queries.taken_groups(session, project_id),
+            order=order_of(found),
+            share=found.share,
+            groups=stream.count_groups(session, project_id),
+            newest_group=stream.newest_group(session, project_id),
+            gold=gold.unasked_images(session, project_id),
+            gold_asked=len(gold.asked_reviews(session, project_id)),
+            gave_way=_gave_way(comparisons.everyone(session, project_id), project),
+        )
+
+
+def _gave_way(found: Sequence[Comparison], project: Project) -> bool:
+    return bool(found) and found[-1].strategy == project.config.policy.strategy and found[-1].found == Payoff.DOES_NOT
