@@ -1,7 +1,7 @@
 """The last step of deleting: what is deleted leaves the database's own files, and the deletion ends.
 
 In: deletions of which nothing else is left. Out: how many ended. SQLite keeps a deleted row's bytes until its file is
-written anew: `secure_delete` alone left some behind (docs/decisions/0037-deleting.md). The embedded Label Studio's too.
+written anew: `secure_delete` alone left some behind (docs/decisions/0040-deleting.md). The embedded Label Studio's too.
 """
 
 from __future__ import annotations
