@@ -41,8 +41,13 @@ from tests.service.web_process import WebProcess, web_process
 
 CLASSES = (HOSTILE, f"b {HOSTILE}", "javascript:alert(3)")
 PARAMETERS = {
-    **{"{project}": "1", "{image_id}": "1", "{annotator_id}": "1", "{deed}": "pause", "{snapshot}": "first"},
-    **{"{kind}": "image", "{number}": "1"},
+    "{project}": "1",
+    "{image_id}": "1",
+    "{annotator_id}": "1",
+    "{deed}": "pause",
+    "{snapshot}": "first",
+    "{kind}": "image",
+    "{number}": "1",
 }
 PAGES = [
     path
