@@ -40,6 +40,11 @@ def keep_prediction_file(session: Session, version_id: VersionId, file: Predicti
     session.flush()
 
 
+def forget_prediction_file(session: Session, version_id: VersionId) -> None:
+    """The version has not predicted yet, as far as we know."""
+    delete(session, PredictionFileRow, PredictionFileRow.version_id == version_id)
+
+
 def images_without_evidence(
     session: Session,
     project_id: ProjectId,
