@@ -247,10 +247,12 @@ def test_ctrl_c_ends_a_check_and_another_process_that_holds_the_file_is_named(tm
         file.executemany("INSERT INTO note VALUES (?)", [("a" * 2_000,)] * 100_000)
         file.commit()
 
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)  # processes that share tests ignore it
         threading.Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
         with pytest.raises(KeyboardInterrupt):
             for _ in range(100):
                 check_file(path, deep=True)
+        signal.signal(signal.SIGINT, before)
         file.execute("BEGIN EXCLUSIVE")
         held = check_file(path, deep=False)
 
