@@ -13,9 +13,9 @@ Offers `answers.Answer`, `answers.AnswerSet`, `answers.MISSING`, `answers.is_alw
 `project.LabelClass`, `project.PLANNED`, `project.Policy`, `project.Project`, `project.ProjectConfig`,
 `project.RANDOM_SAMPLE`, `project.RESERVED`, `project.Shares`, `project.Targets`, `slices.batches`, `slices.slices`,
 `text_templates.check_template`, `text_templates.fill_template`, `types.Actor`, `types.AnnotationAction`,
-`types.Evidence`, `types.Example`, `types.ISSUES`, `types.ImageChecks`, `types.ImageId`, `types.Incoming`,
-`types.KeyId`, `types.LabelSource`, `types.NONE_OF_THESE`, `types.Outcome`, `types.Prelabel`, `types.ProjectId`,
-`types.QueryId`, `types.RegistrationId`, `types.ReviewId`, `types.ReviewKind`, `types.SourceId`, `types.UNSURE`,
-`types.Verdict`, `types.VersionId`, `vectors.Rows`, `vectors.finite_rows`, `vectors.shown_probs`, `vectors.softmax`,
-`vectors.unit`.
+`types.DeletionKind`, `types.Evidence`, `types.Example`, `types.ISSUES`, `types.ImageChecks`, `types.ImageId`,
+`types.Incoming`, `types.KeyId`, `types.LabelSource`, `types.NONE_OF_THESE`, `types.Outcome`, `types.Prelabel`,
+`types.ProjectId`, `types.QueryId`, `types.RegistrationId`, `types.ReviewId`, `types.ReviewKind`, `types.SourceId`,
+`types.UNSURE`, `types.Verdict`, `types.VersionId`, `vectors.Rows`, `vectors.finite_rows`, `vectors.shown_probs`,
+`vectors.softmax`, `vectors.unit`.
 """

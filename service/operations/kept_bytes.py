@@ -68,7 +68,7 @@ def drawings(ground: Ground) -> Listing:
     return Listing(
         len(found),
         (
-            Kept(one, partial(_read, store.drawing, one), BY_ITSELF, partial(store.forget_drawing, one), True)
+            Kept(one, partial(_read, store.drawing, one), BY_ITSELF, partial(store.remove_drawing, one), True)
             for one in found
         ),
     )

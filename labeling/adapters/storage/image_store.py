@@ -116,11 +116,6 @@ class ImageStore:
         """The names of the pictures that we drew."""
         return {found[0] for path in self._files_in("drawings") if (found := _HASH.search(path.rsplit("/", 1)[-1]))}
 
-    def forget_drawing(self, digest: str) -> None:
-        """Remove a picture that we drew: it is drawn again."""
-        with explained("image"), suppress(FileNotFoundError):
-            self._files.rm_file(self._path("drawings", digest))
-
     def seal(self) -> int:
         """Give what is shown of images its checksum where it was kept without one; returns how many that were."""
         old = [path for path in self._files_in("shown") if path.endswith((".jpg", ".png")) and _SEALED not in path]
@@ -144,12 +139,30 @@ class ImageStore:
                 removed += 1
         return removed
 
+    def remove_picture(self, content_hash: str) -> None:
+        """Remove what is kept of an image: what is shown, and the original. What is gone already is no error."""
+        for extension in _MEDIA_TYPE:
+            self._remove(self._path("shown", content_hash, extension))
+        self._remove(self._path("originals", content_hash))
+
+    def remove_drawing(self, digest: str) -> None:
+        """Remove a picture that we drew."""
+        self._remove(self._path("drawings", digest))
+
+    def remove_upload(self, address: str) -> None:
+        """Remove the bytes of an upload."""
+        self._remove(self._path("uploads", address.removeprefix(UPLOAD)))
+
     def check(self) -> None:
         """Write, read and remove a small file, so that a doctor can say whether the storage works."""
         path = f"{self._root}/{uuid.uuid4().hex}.tmp"
         self._write(path, b"hardcase")
         with explained("image"):
             self._files.rm_file(path)
+
+    def _remove(self, path: str) -> None:
+        with suppress(FileNotFoundError):
+            self._asked(lambda: self._files.rm_file(path))
 
     def _is_empty(self) -> bool:
         try:

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Condition, Lock
 
+from db.repositories.deletions import tombstones
 from db.repositories.images.images import NewImage, Waiting
+from db.session import reading
 from labeling.adapters.decoders.pool import Picture
 from labeling.adapters.sources.fetching import Fetcher
 from labeling.adapters.sources.files import read_file
@@ -131,6 +133,7 @@ class Fetching:
             with self._attempts.noted(self._project_id, item.id):
                 picture = held.enter_context(self._parts.decoders.decode(data, self._limits, pixels))
             findings = picture.findings
+            self._check_not_deleted(item, findings.content_hash)
             self._parts.failpoint("fetch.before_store")
             self._keep(picture, data)
         return NewImage(
@@ -151,6 +154,15 @@ class Fetching:
         findings = picture.findings
         kept = data if self._policy.keep_originals and findings.format not in WITH_NAMES else None
         self._parts.images.keep(findings.content_hash, picture.shown, findings.media_type, kept)
+
+    def _check_not_deleted(self, item: Waiting, content_hash: str) -> None:
+        """Invalid for a picture that was deleted here, whatever it is called now; no copy of it is kept."""
+        with reading(self._parts.database) as session:
+            deleted = tombstones.among(session, self._project_id, tombstones.CONTENT, [content_hash])
+        if content_hash in deleted:
+            if item.address.startswith(UPLOAD):
+                self._parts.images.remove_upload(item.address)
+            raise Invalid(f"This is a picture that was deleted. {deleted[content_hash].words}")
 
 
 class _Room:
