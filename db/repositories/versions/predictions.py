@@ -41,7 +41,7 @@ def keep_prediction_file(session: Session, version_id: VersionId, file: Predicti
 
 
 def forget_prediction_file(session: Session, version_id: VersionId) -> None:
-    """The version has not predicted yet, as far as we know."""
+    """The version's file is gone: the champion predicts again, another version when it is the champion again."""
     delete(session, PredictionFileRow, PredictionFileRow.version_id == version_id)
 
 

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from labeling.adapters.storage.atomic_files import write_whole
 from labeling.adapters.storage.object_folder import ObjectFolder
 from labeling.adapters.storage.shard_index import ShardIndex
-from labeling.adapters.storage.vector_shards import KEY, Keys, Shard, VectorRows, name_of, pack_shard
+from labeling.adapters.storage.vector_shards import ENDING, KEY, Keys, Shard, VectorRows, name_of, pack_shard
 from labeling.errors import Invalid, NotFound
 
 __all__ = ["EmbeddingStore", "MissingVectors"]
@@ -121,6 +121,10 @@ class EmbeddingStore:
         """Changes in this process when vectors of the encoder were removed; empty where there never were any."""
         with self._lock:
             return self._fresh(encoder).token
+
+    def shards(self) -> list[Path]:
+        """The files of all vectors as they lie on this machine."""
+        return sorted(self._folder.glob(f"*/*{ENDING}"))
 
     def compact(self) -> None:
         """Merge small shards and remove what killed processes left behind. Called on a schedule."""

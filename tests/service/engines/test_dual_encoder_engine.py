@@ -118,12 +118,15 @@ def test_the_texts_of_the_labels_are_encoded_once_and_kept(
     assert answers[0] == answers[1] == answers[2] and first.revision == second.revision
 
 
-def test_kept_texts_that_are_broken_are_encoded_again(clip: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kept_of_it", [lambda data: data[:40], lambda data: data[:-60] + b"?" + data[-59:]])
+def test_kept_texts_that_are_broken_or_changed_are_encoded_again(
+    clip: Path, tmp_path: Path, kept_of_it: Callable[[bytes], bytes]
+) -> None:
     named, settings = f"dual-encoder:{clip}", Settings(home=tmp_path)
     item = Item(_photographs(1)[0], None)
     whole = _answers(make_engine(_project(named), settings).look([item]))
     (kept,) = (tmp_path / "models").glob("texts-*.safetensors")
-    kept.write_bytes(kept.read_bytes()[:40])
+    kept.write_bytes(kept_of_it(kept.read_bytes()))
 
     answers = [_answers(make_engine(_project(named), settings).look([item])) for _ in range(2)]
 
