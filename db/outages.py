@@ -1,7 +1,7 @@
 """Which errors say that something is away or full for now, so that trying again later may work, and which are faults.
 
-In: any error. Out: StorageFull or Unavailable, to be shown to whoever asked; None for everything else. A database's
-errors are judged by its own codes: SQLite calls a wrong table's name operational, too.
+In: any error. Out: StorageFull, DatabaseDamaged or Unavailable, to be shown to whoever asked; None for everything else.
+A database's errors are judged by its own codes: SQLite calls a wrong table's name operational, too.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sqlite3
 
 import sqlalchemy.exc
 
-from labeling.errors import NO_ROOM, SPENT, StorageFull, Unavailable
+from labeling.errors import NO_ROOM, SPENT, DatabaseDamaged, StorageFull, Unavailable
 
 __all__ = ["outage_of"]
 
@@ -36,6 +36,8 @@ _SQLITE_AWAY = frozenset(
         *(sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_ABORT, sqlite3.SQLITE_NOLFS),
     }
 )
+_SQLITE_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_POSTGRES_DAMAGED = ("XX001", "XX002")
 _POSTGRES_FULL = "53100"
 _POSTGRES_AWAY = ("08", "53", "57", "40", "55")
 """Classes of errors: of a connection, of resources, of a server that restarts, of transactions that clash, of locks."""
@@ -82,12 +84,16 @@ def _of_database(error: BaseException | None) -> Unavailable | None:
         code = getattr(error, "sqlite_errorcode", 0)
         if code in _SQLITE_FULL:
             return StorageFull()
+        if code & 0xFF in _SQLITE_DAMAGED:
+            return DatabaseDamaged()
         return Unavailable(_DATABASE) if code & 0xFF in _SQLITE_AWAY else None
     state: str | None = getattr(error, "sqlstate", None)
     if state is None:  # no server answered
         return Unavailable(_DATABASE) if type(error).__name__ in ("OperationalError", "InterfaceError") else None
     if state == _POSTGRES_FULL:
         return StorageFull()
+    if state in _POSTGRES_DAMAGED:
+        return DatabaseDamaged()
     return Unavailable(_DATABASE) if state[:2] in _POSTGRES_AWAY else None
 
 

@@ -2,6 +2,7 @@
 
 HardcaseError
 ├── NotFound            what was named does not exist, or the caller may not read it
+│   └── Damaged         what is kept of it is not what was written, so it is not given out
 ├── Conflict            the request contradicts the present state
 │   ├── NothingToLearnFrom   a fit was asked for and the labels do not allow one
 │   ├── OverBudget      a call that might cost more than is left
@@ -17,6 +18,7 @@ HardcaseError
     ├── LabelStudioUnavailable
     ├── EndpointUnavailable   a model's endpoint refused for now (429, 5xx), or is not called for a while
     │   └── EndpointSilent    it was sent a question and no answer came: it may have been paid for
+    ├── DatabaseDamaged the database's file is not whole: nothing can be read or written until it is restored
     ├── BacklogFull     too much was registered that the worker has not fetched yet
     ├── TooOften        somebody asked too often within a minute
     └── StorageFull     no room left to write
@@ -37,6 +39,8 @@ __all__ = [
     "BadArtifact",
     "BadImage",
     "Conflict",
+    "Damaged",
+    "DatabaseDamaged",
     "Denied",
     "EndpointSilent",
     "EndpointUnavailable",
@@ -74,6 +78,10 @@ class HardcaseError(Exception):
 
 class NotFound(HardcaseError):
     """There is no such thing here, or this key may not see it."""
+
+
+class Damaged(NotFound):
+    """What is kept of this is not what was written. `hardcase doctor --deep` says what to do."""
 
 
 class Conflict(HardcaseError):
@@ -146,6 +154,10 @@ class TooOften(Unavailable):
     def __init__(self, wait_s: float = 60.0) -> None:
         super().__init__()
         self.wait_s = wait_s
+
+
+class DatabaseDamaged(Unavailable):
+    """The database is damaged. Stop hardcase, run `hardcase doctor --deep`, and do as it says."""
 
 
 class StorageFull(Unavailable):

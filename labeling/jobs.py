@@ -13,7 +13,8 @@ class JobName(StrEnum):
     `group` makes near-duplicate groups anew; `explain` draws overlays for annotators; `escalate` sends the images that
     are still in doubt to more expensive engines; `engines` tries, compares or plans engines on request; `quality`
     counts people's answers; `inspect` searches for wrong labels and drift; `adopt` takes over tasks that were made in
-    Label Studio; `messages` delivers alarms and summaries; `tidy` removes stored files that no row names.
+    Label Studio; `delete` removes for good what a person had deleted; `messages` delivers alarms and summaries; `tidy`
+    removes stored files that no row names.
     """
 
     INGEST = "ingest"
@@ -30,6 +31,7 @@ class JobName(StrEnum):
     QUALITY = "quality"
     INSPECT = "inspect"
     ADOPT = "adopt"
+    DELETE = "delete"
     MESSAGES = "messages"
     SWEEP = "sweep"
     TIDY = "tidy"

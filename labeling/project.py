@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -133,7 +134,9 @@ class EngineUse:
 
     `below_margin` in [0, 1]: an engine of the escalation gets only the images whose two best classes differ by less
     than this, by the engines before it or by the champion, or on which those disagree. `sends` names the fields that
-    may be sent to an endpoint. `examples` is how many of the nearest human-verified images it is shown.
+    may be sent to an endpoint. `examples` is how many of the nearest human-verified images it is shown. `picture_side`
+    is how many pixels the longer side of its pictures has; 0: as the engine asks for. `label_map` says which class each
+    label of a classifier stands for.
     """
 
     engine: str
@@ -141,6 +144,8 @@ class EngineUse:
     below_margin: float = 0.3
     sends: tuple[str, ...] = ("image", "text")
     examples: int = 0
+    picture_side: int = 0
+    label_map: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +163,17 @@ class Policy:
     `near_duplicates` says what counts as one image: `adaptive` (thresholds from the pool's own distances), `off` (equal
     bytes only), or in how many of 256 bits two fingerprints may differ.
     `engine` labels every image; those of `escalation`, in this order, only the images that are still in doubt. An empty
-    `image_encoder` or `text_encoder` means the first engine's own. `strategy` says which images are hard, `head` how
-    the classifier is fitted, `consensus` how several answers become one label. `show` names what annotators see beside
-    the pre-label, `explanation` which overlay (never on blind tasks). `imported` says what labels that come with images
-    are: `training`, or a `random_sample` that measures and never teaches.
+    `image_encoder` or `text_encoder` means the first engine's own, whose `templates`, `picture_side` and `label_map`
+    these are. `strategy` says which images are hard, `head` how the classifier is fitted, `consensus` how several
+    answers become one label. `show` names what annotators see beside the pre-label, `explanation` which overlay (never
+    on blind tasks). `imported` says what labels that come with images are: `training`, or a `random_sample` that
+    measures and never teaches.
     """
 
     engine: str = "bundled"
     templates: tuple[str, ...] = ()
+    picture_side: int = 0
+    label_map: Mapping[str, str] = field(default_factory=dict, hash=False)
     image_encoder: str = ""
     text_encoder: str = ""
     escalation: tuple[EngineUse, ...] = ()
@@ -193,6 +201,17 @@ class Policy:
     keep_originals: bool = False
     metadata_as_text: tuple[str, ...] = ()
     imported: str = TRAINING
+
+    @property
+    def first_use(self) -> EngineUse:
+        """How the project uses its first engine: on every image."""
+        return EngineUse(
+            self.engine,
+            self.templates,
+            below_margin=1.0,
+            picture_side=self.picture_side,
+            label_map=self.label_map,
+        )
 
 
 @dataclass(frozen=True, slots=True)

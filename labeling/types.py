@@ -16,6 +16,7 @@ __all__ = [
     "UNSURE",
     "Actor",
     "AnnotationAction",
+    "DeletionKind",
     "Evidence",
     "Example",
     "ISSUES",
@@ -86,6 +87,15 @@ class AnnotationAction(StrEnum):
     ANSWERED = "answered"
     SKIPPED = "skipped"
     WITHDRAWN = "withdrawn"
+
+
+class DeletionKind(StrEnum):
+    """What a person can have deleted for good."""
+
+    IMAGE = "image"
+    SOURCE = "source"
+    ANNOTATOR = "annotator"
+    PROJECT = "project"
 
 
 class Verdict(StrEnum):

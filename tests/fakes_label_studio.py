@@ -28,6 +28,7 @@ class FakeLabelStudio:
         self.events: list[dict[str, Any]] = []
         self.calls: list[str] = []
         self.next_import: Literal["well", "answer lost", "late", "no predictions"] = "well"
+        self.away = False
         self._late: list[tuple[int, Sequence[dict[str, Any]]]] = []
         self._last_ids = dict.fromkeys(("project", "hook", "task", "annotation", "prediction"), first_id - 1)
         self._clock = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -189,12 +190,17 @@ class FakeLabelStudio:
         self.events.append({"action": "ANNOTATIONS_DELETED", "tasks": [], "annotations": [annotation_id]})
 
     def delete_task(self, task_id: int) -> None:
-        del self.tasks_there[task_id]
+        if self.away:
+            raise LabelStudioUnavailable("away")
+        if self.tasks_there.pop(task_id, None) is None:
+            return
         self.events.append({"action": "TASKS_DELETED", "tasks": [task_id], "annotations": []})
 
     def delete_project(self, project_id: int) -> None:
         """Without a word to anybody, as there are no such events."""
-        del self.projects[project_id]
+        if self.away:
+            raise LabelStudioUnavailable("away")
+        self.projects.pop(project_id, None)
         self.tasks_there = {i: t for i, t in self.tasks_there.items() if t["project"] != project_id}
         self.hooks = {i: h for i, h in self.hooks.items() if h["project"] != project_id}
 
@@ -206,6 +212,9 @@ class FakeLabelStudio:
             result = task["predictions"][-1]["result"] if task["predictions"] else []
             made.append(self._annotate(task_id, result, user, cancelled=False, now=now))
         self.events.append({"action": "ANNOTATIONS_CREATED", "tasks": list(task_ids), "annotations": made})
+
+    def delete_user(self, user_id: int) -> None:
+        self.calls.append(f"delete_user {user_id}")
 
     def backup(self) -> Any:
         """Everything that a copy of its database holds."""

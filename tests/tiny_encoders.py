@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import sentencepiece
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (
     BeitConfig,
@@ -31,7 +33,7 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
-__all__ = ["VISION_MODELS", "save_bert", "save_clip", "save_siglip", "save_vision"]
+__all__ = ["VISION_MODELS", "save_bert", "save_clip", "save_published_siglip", "save_siglip", "save_vision"]
 
 TOWER = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
 VISION = {**TOWER, "image_size": 32, "patch_size": 8}
@@ -68,6 +70,30 @@ def save_siglip(folder: Path) -> None:
     images = SiglipImageProcessorPil(size={"height": 32, "width": 32})
     SiglipModel(SiglipConfig(text_config=text, vision_config=VISION)).save_pretrained(folder)
     SiglipProcessor(image_processor=images, tokenizer=tokenizer).save_pretrained(folder)
+
+
+def save_published_siglip(folder: Path) -> None:
+    """With the files that the hub has of SigLIP: a tokenizer by sentencepiece, and settings in files of their own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    said = "a photo of a cat. a picture of a red car, a sea bird. an old coin on a table; two flowers and a dog"
+    lines = (f"{said[at:]} {said[:at]}" for at in range(0, len(said), 3))
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(lines), model_prefix=str(folder / "spiece"), vocab_size=40, minloglevel=2, pad_id=-1,
+        unk_id=2, bos_id=-1, eos_id=1, control_symbols="<pad>",
+    )  # fmt: skip
+    (folder / "spiece.vocab").unlink()
+    tower = {**TOWER, "vocab_size": 40, "max_position_embeddings": 64, "projection_size": 32}
+    ids = {"bos_token_id": 1, "eos_token_id": 1, "pad_token_id": 1}
+    SiglipModel(SiglipConfig(text_config={**tower, **ids}, vision_config=VISION)).save_pretrained(folder)
+    kinds = {"processor_class": "SiglipProcessor"}
+    names = {"eos_token": "</s>", "pad_token": "</s>", "unk_token": "<unk>"}
+    tokenizer = {**kinds, **names, "tokenizer_class": "SiglipTokenizer", "model_max_length": 64, "do_lower_case": True}
+    images = {"image_processor_type": "SiglipImageProcessor", "size": {"height": 32, "width": 32}, "resample": 3}
+    scaled = {"do_resize": True, "do_rescale": True, "do_normalize": True, "rescale_factor": 1 / 255}
+    mean = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    (folder / "tokenizer_config.json").write_text(json.dumps(tokenizer))
+    (folder / "special_tokens_map.json").write_text(json.dumps(names))
+    (folder / "preprocessor_config.json").write_text(json.dumps({**kinds, **images, **scaled, **mean}))
 
 
 def _vit() -> PreTrainedModel:

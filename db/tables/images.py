@@ -80,6 +80,7 @@ class ImageRow(Base):
     __table_args__ = (
         sa.UniqueConstraint("project_id", "content_hash"),
         sa.Index("ix_image_project_id_group_id", "project_id", "group_id"),
+        sa.Index("ix_image_group_id", "group_id"),  # asked for every group that is deleted
         sa.Index("ix_image_project_id_id", "project_id", "id"),  # lists go by id, without sorting a whole project
     )
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -130,9 +131,9 @@ class GroupMoveRow(Base):
     __tablename__ = "group_move"
     id: Mapped[int] = mapped_column(primary_key=True)
     project_id: Mapped[int] = mapped_column(ref("project.id"), index=True)
-    image_id: Mapped[int] = mapped_column(ref("image.id"))
-    from_group_id: Mapped[int] = mapped_column(ref("image_group.id"))
-    to_group_id: Mapped[int] = mapped_column(ref("image_group.id"))
+    image_id: Mapped[int] = mapped_column(ref("image.id"), index=True)
+    from_group_id: Mapped[int] = mapped_column(ref("image_group.id"), index=True)
+    to_group_id: Mapped[int] = mapped_column(ref("image_group.id"), index=True)
     reason: Mapped[str]
     created_at: Mapped[datetime]
 

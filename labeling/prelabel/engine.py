@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from labeling.errors import Invalid
+from labeling.prelabel.picture_size import OpenPicture, PictureSize
 from labeling.project import EngineUse, LabelClass
 from labeling.types import ImageId, Outcome, Prelabel
 
@@ -59,6 +60,8 @@ class Shot:
 class Item:
     """One image in RGB as people are shown it, and the text that came with it.
 
+    `image` has the size that the engine asks for (labeling.prelabel.picture_size). `open_at` opens the same picture in
+    another size, for an engine that enlarges parts or an encoder beside it; None: `image` is all there is.
     `prediction` (K,) is the current prediction: the champion's probabilities, else those of a cheaper engine.
     `description` is an earlier engine's description of the image. `key` names the image's bytes.
     `in_text_space` (T,) is its image vector mapped into the text encoder's space, by a map that was fitted on the
@@ -72,6 +75,15 @@ class Item:
     prediction: tuple[float, ...] | None = None
     description: str = ""
     in_text_space: Vectors | None = field(default=None, compare=False)
+    open_at: OpenPicture | None = field(default=None, compare=False)
+
+    def at_size(self, size: PictureSize) -> Image.Image:
+        """The picture in this size, as far as it can be opened anew."""
+        return self.image if self.open_at is None else self.open_at(size)
+
+    def with_picture(self, image: Image.Image, key: str) -> Item:
+        """The same with another picture, of which there is nothing but this."""
+        return replace(self, image=image, key=key, open_at=None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -30,8 +30,10 @@ __all__ = [
 REGION = "region"
 """The name of the overlay, which nothing refers to."""
 
-HINTS = {"top": "engine_top", "reason": "engine_reason"}
+HINTS = {"top": "engine_top", "reason": "engine_reason", "reason_before": "engine_reason"}
 """The values of `policy.show`, and the key of a task's data that holds each; in every task, empty where blind."""
+WHY = "Why? What the engine says"
+"""The heading that a click opens: a reason that is read before one's own answer pulls that answer to it."""
 MANY = 30
 GROUP = 15
 TITLE = (3, 50)
@@ -64,7 +66,7 @@ def labelling_config(config: ProjectConfig, controls: Controls = OURS) -> str:
     right = ElementTree.SubElement(view, "View", style=_IN_VIEW)
     ElementTree.SubElement(right, "Header", value=f"${controls.text_key}", size="5")
     for shown in config.policy.show:
-        ElementTree.SubElement(right, "Header", value=f"${HINTS[shown]}", size="6", style=_SMALL)
+        _add_hint(right, shown)
     many = len(config.labels) > MANY
     if many:
         ElementTree.SubElement(right, "Filter", name="filter", toName=controls.choices, hotkey="shift+f", minlength="0")
@@ -107,6 +109,13 @@ def instructions(config: ProjectConfig) -> str:
 def config_hash(*written: str) -> str:
     """A hash of what was written to Label Studio, to find out when it must be written again."""
     return hashlib.sha256("\0".join(written).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _add_hint(parent: ElementTree.Element, shown: str) -> None:
+    """One line of what the engine said; its reason behind a click, unless the policy wants it before the answer."""
+    if shown == "reason":
+        parent = ElementTree.SubElement(ElementTree.SubElement(parent, "Collapse"), "Panel", value=WHY)
+    ElementTree.SubElement(parent, "Header", value=f"${HINTS[shown]}", size="6", style=_SMALL)
 
 
 def _add_choices(parent: ElementTree.Element, labels: Sequence[LabelClass]) -> None:

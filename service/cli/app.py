@@ -54,6 +54,7 @@ class _Commands(LazyGroup):
         "snapshot": ("snapshots:app", "Freeze the labels under a name, and compare two states."),
         "messages": ("messages:app", "List the targets of notifications, test one, and keep their secrets."),
         "team": ("team:app", "Show how annotators do; pause them, or void their answers."),
+        "delete": ("deletions:app", "Delete an image, a source, an annotator's data or a project for good."),
         "key": ("keys:app", "Create, list and revoke API keys."),
         "jobs": ("results:jobs_app", "List background jobs, and retry dead letters."),
     }

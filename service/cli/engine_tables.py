@@ -136,8 +136,16 @@ def plan(console: Console, document: Json) -> None:
 
 def probe(console: Console, document: Json) -> None:
     """The abilities of a model."""
-    rows = [[name.replace("_", " "), value] for name, value in document["abilities"].items()]
+    found = document["abilities"]
+    rows = [[name.replace("_", " "), value] for name, value in found.items() if name not in ("cut", "settings")]
     console.print(table(f"{document['endpoint']}/{document['model']}", ["ability", ""], rows))
+    if cut := found.get("cut"):
+        console.print(
+            Text(
+                f"The token limit cut the answer about: {cut.replace('_', ' ')}. Raise `max_tokens` of the endpoint in "
+                "endpoints.yaml, and probe again."
+            )
+        )
 
 
 def _remarks(console: Console, document: Json) -> None:

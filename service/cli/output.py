@@ -224,10 +224,15 @@ def do_job(
     as_json: bool,
     here: bool = False,
     watch: Callable[[Connected, Project], str] = lambda hardcase, project: "",
+    first: Callable[[Connected, Session, Project], object] = lambda hardcase, session, project: None,
 ) -> None:
-    """Ask for a job and follow it to its end; `watch` says how far it is. Ctrl-C stops following only."""
+    """Ask for a job and follow it to its end; `watch` says how far it is. Ctrl-C stops following only.
+
+    `first` is done in the transaction that asks for the job.
+    """
     with in_project(as_json, project_name) as (hardcase, project), _worker_here(hardcase) if here else nullcontext():
         with transaction(hardcase.database) as session:
+            first(hardcase, session, project)
             job_id = hardcase.jobs.ask(session, job, project.id, Trigger.HAND, arguments)
         status = _follow(hardcase, job_id, lambda: watch(hardcase, project), as_json, worker_expected=not here)
     _report(status, as_json)

@@ -5,15 +5,20 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import sqlalchemy as sa
 import typer
+from rich.table import Table
 
-from db.session import make_engine
-from service.cli.output import AsJson, connected, emit, failing_clearly, label_studio, table
+from db.session import make_engine, transaction
+from service.cli.output import AsJson, Connected, connected, emit, failing_clearly, label_studio, progress, table
 from service.settings import Settings, ensure_secret, load_settings, prepare_home
+
+if TYPE_CHECKING:
+    from service.operations.deep import Deep
 
 
 def init(as_json: AsJson = False) -> None:
@@ -63,10 +68,16 @@ def up(
     raise typer.Exit(code)
 
 
-def doctor(as_json: AsJson = False) -> None:
+def doctor(
+    deep: Annotated[bool, typer.Option("--deep", help="Read everything that is kept, and look for damage.")] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="The same, and make anew what was made of something else.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Check everything that hardcase needs, and say how to correct what is wrong.
 
-    Example: hardcase doctor
+    Example: hardcase doctor --deep
     """
     from service.operations.doctor import examine
 
@@ -76,9 +87,39 @@ def doctor(as_json: AsJson = False) -> None:
             checks = examine(hardcase.settings, hardcase.database, studio)
         well = all(check.ok for check in checks)
         rows = (["ok" if c.ok else "NOT OK", c.name, c.detail if c.ok else f"{c.detail}. {c.way_out}"] for c in checks)
-        document = {"ok": well, "checks": [asdict(check) for check in checks]}
-        emit(as_json, document, table("doctor", ["", "check", "result"], rows))
+        document: dict[str, Any] = {"ok": well, "checks": [asdict(check) for check in checks]}
+        shown = [table("doctor", ["", "check", "result"], rows)]
+        if deep or repair:
+            found = _examine_deep(hardcase, repair, as_json)
+            well = well and found.well
+            document |= {"ok": well, "deep": asdict(found)}
+            shown += _deep_tables(found)
+        emit(as_json, document, *shown)
     raise typer.Exit(0 if well else 1)
+
+
+def _examine_deep(hardcase: Connected, repair: bool, as_json: bool) -> Deep:
+    """Examine everything that is kept; Ctrl-C ends it with what was found so far."""
+    from service.operations.deep import Deep, examine_deep
+    from service.operations.kept import Ground
+
+    found, ground = Deep(), Ground(hardcase.settings, hardcase.database)
+    try:
+        with progress("reading what is kept", as_json) as bar:
+            examine_deep(ground, found, repair=repair, expect=bar.expect, tick=bar.tick)
+    except KeyboardInterrupt:
+        logging.getLogger(__name__).info("interrupted")
+    finally:
+        ground.close()
+    return found
+
+
+def _deep_tables(found: Deep) -> list[Table]:
+    kinds = [[kind, count, sum(one.kind == kind for one in found.damages)] for kind, count in found.counts.items()]
+    title = "kept" if found.complete else "kept (interrupted: the rest was not examined)"
+    rows = [[d.kind, d.name, d.wrong, "made anew" if d.mended else d.way_out] for d in found.damages]
+    damages = [table("damaged", ["kind", "which", "what is wrong", "what to do"], rows)] if rows else []
+    return [table(title, ["kind", "examined", "damaged"], kinds), *damages]
 
 
 def demo(
@@ -101,8 +142,10 @@ def demo(
 
 def _set_up(settings: Settings) -> Settings:
     """Make what is missing and keep what exists. Running it twice changes nothing."""
+    from db.repositories.people import audit
     from service.logs import get_logger
     from service.operations.private_files import close_to_others
+    from service.operations.soundness import lost_of_database, refuse_damaged
     from service.schema import bring_to_head
 
     prepare_home(settings)
@@ -110,8 +153,14 @@ def _set_up(settings: Settings) -> Settings:
         get_logger(__name__).warning("others can read a file of the home", path=str(path))
     settings = ensure_secret(settings)
     database = make_engine(settings.database)
+    lost = lost_of_database(settings)
     try:
+        refuse_damaged(database)
         bring_to_head(database)
+        if lost is not None:
+            get_logger(__name__).warning("the newest rows of the database are lost", reason=lost)
+            with transaction(database) as session:
+                audit.record(session, "hardcase", "database.log_lost", "", {"reason": lost}, datetime.now(UTC))
     finally:
         database.dispose()
     return settings

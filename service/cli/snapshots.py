@@ -49,9 +49,12 @@ def list_(project: ProjectName, as_json: AsJson = False) -> None:
     """
     with in_project(as_json, project) as (hardcase, found):
         kept = hardcase.read(snapshots.listing, found.id, after=None, limit=1_000).items
-        columns = ["name", "labels", "hash", "made", "by", "released"]
+        columns = ["name", "labels", "withdrawn", "hash", "made", "by", "released"]
         rows = (
-            [s.name, s.labels, s.hash[:12], f"{s.created_at:%Y-%m-%d %H:%M}", s.author, "yes" if s.released else ""]
+            [
+                *(s.name, s.labels, s.withdrawn or "", s.hash[:12], f"{s.created_at:%Y-%m-%d %H:%M}", s.author),
+                "yes" if s.released else "",
+            ]
             for s in kept
         )
         emit(as_json, [_document(s) for s in kept], table("snapshots", columns, rows))
@@ -130,8 +133,8 @@ def release(
 
 
 def _document(snapshot: Snapshot) -> dict[str, Any]:
-    names = ("name", "labels", "hash", "last_label_id", "released", "author", "note", "created_at", "path")
-    return fields_of(snapshot, names)
+    names = ("name", "labels", "hash", "withdrawn", "state", "last_label_id", "released", "author", "note")
+    return fields_of(snapshot, (*names, "created_at", "path"))
 
 
 def _differences(before: str, after: str, found: Comparison) -> dict[str, Any]:

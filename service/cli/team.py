@@ -1,20 +1,25 @@
-"""`hardcase team`: each annotator's figures, and what a lead can do: pause, resume, void."""
+"""`hardcase team`: each annotator's figures, what a lead can do (pause, resume, void), and all data about one."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
 from rich.console import Console
 
-from db.repositories.people import annotators
+from db.repositories.people import annotators, audit
 from db.repositories.people.annotators import Annotator
 from db.session import reading, transaction
 from db.views import dashboard
+from labeling.errors import Conflict
 from labeling.project import Project
-from service.cli.output import AsJson, ProjectName, actor, emit, in_project, table
+from service.cli.output import AsJson, ProjectName, actor, author, emit, in_project, label_studio, table
+from service.deletions.people import data_of
 from service.figures.figures import name_of, outdated, read
 from service.figures.team import Person, Team
 from service.labels import annotators as team
@@ -77,6 +82,31 @@ def void(project: ProjectName, annotator: Number, reason: Reason, as_json: AsJso
             voided = team.void_answers(session, hardcase.jobs, found, annotator, actor(reason))
         words = f"{voided.answers} answers about {voided.images} images count no more; {voided.labels} labels changed."
         emit(as_json, asdict(voided), words)
+
+
+@app.command("export-data")
+def export_data(
+    project: ProjectName,
+    annotator: Number,
+    to: Annotated[Path, typer.Argument(metavar="TO", help="The file to write; it must not be there yet.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write everything that is kept about an annotator into one file, to be given to them.
+
+    Example: hardcase team export-data animals 3 ann.json
+    """
+    with in_project(as_json, project) as (hardcase, found):
+        with label_studio(hardcase.settings) as studio:
+            document = data_of(hardcase.database, found, annotator, studio.account)
+        if to.exists():
+            raise Conflict(f"{to} is there already. Name a file that is not.")
+        to.write_text(json.dumps(document, default=str, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        to.chmod(0o600)
+        with transaction(hardcase.database) as session:
+            subject, now = found.config.name, datetime.now(UTC)
+            audit.record(session, author(), "team.export-data", subject, {"annotator": annotator}, now)
+        answers = len(document["answers"])
+        emit(as_json, {"file": str(to), "answers": answers}, f"{to}: {answers} answers, and what was found of them.")
 
 
 def _switch(what: Any, project: str, annotator: int, reason: str, as_json: bool) -> None:

@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from labeling.prelabel.endpoints.endpoint import Endpoint, Limits, Price
 from service.engines.egress import is_local_address
+from service.engines.endpoint_requests import Body, HeaderName, Headers, Query, Version
 from service.settings import Settings, kept_secret
 from service.written_files import Strict, read_file
 
@@ -64,13 +65,23 @@ class EndpointIn(Strict):
     idempotency_key: bool = False
     timeout_s: float = Field(default=120.0, gt=0, le=3_600)
     local: bool = False
+    max_tokens: int = Field(default=0, ge=0, le=1_000_000)
+    reasoning_effort: Literal["", "none", "minimal", "low", "medium", "high", "xhigh"] = ""
+    extra_body: Body = {}
+    headers: Headers = {}
+    query: Query = {}
+    api_version: Version = ""
+    key_header: HeaderName = ""
 
     @field_validator("url")
     @classmethod
     def _plain_address(cls, value: str) -> str:
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-            raise ValueError("an endpoint's url is http(s)://host[:port]/path, as in http://127.0.0.1:11434/v1")
+            raise ValueError(
+                "an endpoint's url is http(s)://host[:port]/path, as in http://127.0.0.1:11434/v1; what follows a `?` "
+                "stands in `query`"
+            )
         if parts.username or parts.password:
             raise ValueError("a key must not be in the url; `hardcase endpoint key NAME` takes it")
         return value.rstrip("/")
@@ -81,12 +92,22 @@ class EndpointIn(Strict):
             raise ValueError("`local: true` needs a loopback or private address in the url, written as a number")
         return self
 
+    @model_validator(mode="after")
+    def _only_of_a_chat(self) -> EndpointIn:
+        if self.kind == "decide" and (self.max_tokens or self.reasoning_effort):
+            raise ValueError("`max_tokens` and `reasoning_effort` are for `kind: chat`; a decision writes no text")
+        if self.api_version and "api-version" in self.query:
+            raise ValueError("`api_version` and `api-version` in `query` are the same. Leave one out")
+        return self
+
     def to_endpoint(self, name: str) -> Endpoint:
         price = Price() if self.price == "free" else self.price.to_price() if self.price else None
         may_repeat = self.idempotency_key or (price is not None and price.free)
         silent = self.when_silent or ("retry" if may_repeat else "charge")
-        converted = {"price": price, "limits": Limits(**dict(self.limits)), "when_silent": silent}
-        return Endpoint(name=name, **{**dict(self), **converted})
+        query = self.query | ({"api-version": self.api_version} if self.api_version else {})
+        converted = {"price": price, "limits": Limits(**dict(self.limits)), "when_silent": silent, "query": query}
+        given = {key: value for key, value in self if key != "api_version"}
+        return Endpoint(name=name, **{**given, **converted})
 
 
 class _File(Strict):

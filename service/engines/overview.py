@@ -57,7 +57,7 @@ class Overview:
 def overview(session: Session, project: Project) -> Overview:
     """Read all of it."""
     policy = project.config.policy
-    uses = [EngineUse(policy.engine, policy.templates, below_margin=1.0), *policy.escalation]
+    uses = [policy.first_use, *policy.escalation]
     held = {(stage.place, stage.engine): stage.revision for stage in engines_in_force.in_force(session, project.id)}
     work = stored(session, project.id, EngineWork) or work_of(session, project.id)
     facts = {found.revision: found for found in work.revisions}

@@ -15,6 +15,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from db.repositories.deletions import tombstones
 from db.repositories.images import registrations, sources
 from db.repositories.images.registrations import Registered
 from db.repositories.images.sources import Source
@@ -50,10 +51,21 @@ def register_items(
     `local` lets items name files of this machine; never set it for what came over the network.
     """
     usable, refused = sort_out(project, items, local=local)
+    usable, deleted = without_deleted(session, project, usable)
+    refused += deleted
     registered = registrations.register(session, project.id, usable, now)
     if registered.new or registered.changed:
         jobs.ask(session, JobName.INGEST, project.id, Trigger.INGESTED)
     return registered, refused
+
+
+def without_deleted(
+    session: Session, project: Project, items: Sequence[Incoming]
+) -> tuple[list[Incoming], list[Refusal]]:
+    """Items that were not deleted, and those that were, which do not come back by themselves."""
+    gone = tombstones.among(session, project.id, tombstones.REFERENCE, [item.reference for item in items])
+    refused = [(item.reference, gone[item.reference].words) for item in items if item.reference in gone]
+    return [item for item in items if item.reference not in gone], refused
 
 
 def sort_out(

@@ -159,6 +159,13 @@ class Jobs:
         self._client.delete_workflows([row.workflow_id for row in ended])
         return len(ended)
 
+    def forget_errors(self, project_id: ProjectId) -> None:
+        """Delete the records of a project's jobs that failed: an error may name what is deleted."""
+        failed = self._client.list_workflows(
+            status=["ERROR", "CANCELLED"], user=str(project_id), limit=10_000, load_input=False, load_output=False
+        )
+        self._client.delete_workflows([row.workflow_id for row in failed])
+
     def resume(self, jobs: Sequence[Begun]) -> None:
         """Put jobs that nobody runs any more back into their queues; each goes on after the last step that it ended.
 

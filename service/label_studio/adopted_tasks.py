@@ -25,7 +25,7 @@ from labeling.ingest.text import MAX_VALUE, clean_text
 from labeling.project import Project
 from labeling.review.controls import Controls
 from labeling.types import Incoming
-from service.ingest.register import sort_out
+from service.ingest.register import sort_out, without_deleted
 
 STUDIO = "label-studio:"
 """Begins the address of a file that Label Studio itself keeps; the rest is a path on its server."""
@@ -64,6 +64,7 @@ def take_in(
     found, refused = _registered(project, place, new, buckets)
     items, bad = sort_out(project, list(found.values()), local=True)
     refused |= dict(bad)
+    items, _ = without_deleted(session, project, items)
     registrations.register(session, project.id, items, now)
     ids = registrations.known(session, project.id, [item.reference for item in items])
     for reference, reason in refused.items():

@@ -8,6 +8,7 @@ Offers `annotators`, `annotators.DEEDS`, `annotators.Voided`, `corrections.AT_ON
 `re_reviews.ReReviewed`, `re_reviews.Requested`, `re_reviews.ask_for_more`, `re_reviews.outcomes`, `reannotation.Asked`,
 `reannotation.STRATEGY`, `resolution.CROWDLAB`, `resolution.MAJORITY`, `resolution.Standing`, `resolution.may_weigh`,
 `resolution.resolve_labels`, `resolution.standing_of`, `snapshots.NAME`, `snapshots.check_name`,
-`snapshots.compare_states`, `snapshots.create`, `snapshots.rebuild`, `snapshots.soft_label`, `snapshots.verify`,
-`suspects`, `suspects.Handled`, `suspects.SUSPECTED`, `undecided`, `undecided.UndecidedImage`, `undecided.listed`.
+`snapshots.compare_states`, `snapshots.create`, `snapshots.entries`, `snapshots.rebuild`, `snapshots.restate`,
+`snapshots.soft_label`, `snapshots.verify`, `suspects`, `suspects.Handled`, `suspects.SUSPECTED`, `undecided`,
+`undecided.UndecidedImage`, `undecided.listed`.
 """

@@ -53,7 +53,7 @@ def create(
                     staged.replace(home / place)
     with reading(database) as session:
         kept = snapshots.by_name(session, project.id, name)
-    if kept.hash != found:
+    if kept.state != found:
         raise Conflict(f"There is a snapshot {name!r} already, of other labels. Choose another name.")
     return kept
 
@@ -67,7 +67,7 @@ def entries(home: Path, snapshot: Snapshot) -> Iterator[Entry]:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError as error:
         raise BadArtifact(f"The file of snapshot {snapshot.name!r} is not there any more. {rebuild_it}") from error
-    if digest != snapshot.hash:
+    if digest != snapshot.state:
         raise BadArtifact(f"The file of snapshot {snapshot.name!r} was changed: its hash is another. {rebuild_it}")
     return _read(path)
 
@@ -76,7 +76,7 @@ def verify(database: sa.Engine, home: Path, project: Project, snapshot: Snapshot
     """BadArtifact unless both the labels and the file still give the snapshot's hash."""
     with reading(database) as session:
         rows = state_hash(map(line_of, entries_of(session, project.id, snapshot.last_label_id)))
-    if rows != snapshot.hash:
+    if rows != snapshot.state:
         raise BadArtifact(
             f"The labels up to {snapshot.last_label_id} no longer give the hash of snapshot {snapshot.name!r}: the "
             "database is not the one it was made from. Restore the database from a backup."
@@ -89,9 +89,26 @@ def rebuild(database: sa.Engine, home: Path, project: Project, snapshot: Snapsho
     with _staged(home / snapshot.path) as staged:
         with reading(database) as session:
             found, _ = _write(staged, map(line_of, entries_of(session, project.id, snapshot.last_label_id)))
-        if found == snapshot.hash:
+        if found == snapshot.state:
             staged.replace(home / snapshot.path)
     verify(database, home, project, snapshot)
+
+
+def restate(
+    database: sa.Engine, home: Path, project_id: ProjectId, snapshot: Snapshot, deletion_id: int, now: datetime
+) -> None:
+    """Write a snapshot's file from the labels that are left, and note how many were withdrawn; twice is once.
+
+    Its own hash stays: it says what was frozen.
+    """
+    with _staged(home / snapshot.path) as staged:
+        with reading(database) as session:
+            found, count = _write(staged, map(line_of, entries_of(session, project_id, snapshot.last_label_id)))
+        if found != snapshot.state:
+            gone = snapshot.labels - snapshot.withdrawn - count
+            with transaction(database) as session:
+                snapshots.withdraw(session, snapshot, deletion_id, gone, found, now)
+        staged.replace(home / snapshot.path)
 
 
 def compare_states(

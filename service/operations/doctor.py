@@ -31,6 +31,7 @@ from labeling.review.config import choices_in
 from service.label_studio.webhook import HEADER, path_of, secret_of
 from service.notifications.targets import Webhook, load_messages, secret_for
 from service.operations.processes import read_processes
+from service.operations.soundness import RESTORE, lost_of_database, sound
 from service.schema import check_schema
 from service.settings import Settings, prepare_home
 from service.work.engines.factory import make_engine
@@ -65,14 +66,17 @@ Finding = tuple[bool, str]
 
 def examine(settings: Settings, database: sa.Engine, studio: LabelStudio) -> list[Check]:
     """Ask everything; an error that hardcase can explain is a check that failed."""
+    whole = list(_about_database(settings, database))
+    if not all(check.ok for check in whole):
+        return whole  # whatever else is read of it may be wrong
     at = migrate.revision(database)
     older = at is None or migrate.knows(at)
     way_out = "run `hardcase init`" if older else "update this hardcase: a newer one has migrated the database"
     schema = _asked("database at head", way_out, lambda: _schema(database))
     if not schema.ok:
-        return [schema]  # nothing else can be asked of it
+        return [*whole, schema]  # nothing else can be asked of it
     reachable = _asked("Label Studio answers", START_LABEL_STUDIO, lambda: _reachable(studio, settings))
-    checks = [schema, *_about_us(settings, database), reachable]
+    checks = [*whole, schema, *_about_us(settings, database), reachable]
     with reading(database) as session:
         everyone = [(project, label_studio.get(session, project.id)) for project in projects.everyone(session)]
     for project, place in everyone:
@@ -92,6 +96,14 @@ def _asked(name: str, way_out: str, ask: Callable[[], Finding]) -> Check:
         return Check(name, *ask(), way_out)
     except HardcaseError as error:
         return Check(name, False, error.message, way_out)
+
+
+def _about_database(settings: Settings, database: sa.Engine) -> Iterator[Check]:
+    lost = lost_of_database(settings)  # first: whoever opens the database drops what it cannot read
+    if lost is not None:
+        yield Check("database's log is whole", False, lost, f"{RESTORE}. Started as it is, what was lost stays lost")
+        return
+    yield _asked("database is sound", f"{RESTORE}. `hardcase doctor --deep` says more", lambda: sound(database))
 
 
 def _about_us(settings: Settings, database: sa.Engine) -> Iterator[Check]:

@@ -17,12 +17,12 @@ from labeling.conversion import convert
 from labeling.errors import Invalid
 from labeling.normal_form import same_name, visible
 from labeling.project import ProjectConfig
-from service.plugins import ENGINES, HEADS, STRATEGIES
+from service.plugins import HEADS, STRATEGIES
+from service.projects.engine_use import EngineName, EngineUseIn, LabelMap, PictureSide, Share
 from service.projects.written_texts import Plain, Prompt, Template, named, named_plainly, plain
 from service.written_files import Strict, mistakes
 from service.written_yaml import Written, read_yaml
 
-Share = Annotated[float, Field(ge=0, le=1)]
 RETIRED = {
     "policy": ("holdout_share",),
     "policy.shares": (
@@ -31,8 +31,6 @@ RETIRED = {
     ),
 }
 """Keys of older project files, by their place: they are read, and mean nothing any more."""
-
-EngineName = Annotated[Plain, named(ENGINES)]
 
 
 class LabelIn(Strict):
@@ -58,14 +56,6 @@ def _in_full(value: object) -> object:
 
 
 Label = Annotated[LabelIn, BeforeValidator(_in_full)]
-
-
-class EngineUseIn(Strict):
-    engine: EngineName
-    templates: Annotated[list[Template], Field(max_length=100)] = []
-    below_margin: Share = 0.3
-    sends: list[Literal["image", "text"]] = ["image", "text"]
-    examples: int = Field(default=0, ge=0, le=16)
 
 
 class BudgetIn(Strict):
@@ -130,6 +120,8 @@ NearDuplicates = Annotated[
 class PolicyIn(Strict):
     engine: EngineName = "bundled"
     templates: Annotated[list[Template], Field(max_length=100)] = []
+    picture_side: PictureSide = 0
+    label_map: LabelMap = {}
     image_encoder: Annotated[Plain, Field(pattern="^(|bundled|backbone:.+)$")] = ""
     text_encoder: Annotated[Plain, Field(pattern="^(|bundled|sentences:.+)$")] = ""
     escalation: Annotated[list[EngineUseIn], Field(max_length=8)] = []
@@ -148,7 +140,7 @@ class PolicyIn(Strict):
     team: TeamIn = TeamIn()
     targets: TargetsIn = TargetsIn()
     consensus: Literal["majority", "dawid-skene", "glad", "crowdlab"] = "crowdlab"
-    show: list[Literal["top", "reason"]] = ["top", "reason"]
+    show: list[Literal["top", "reason", "reason_before"]] = ["top", "reason"]
     explanation: Literal["", "examples", "occlusion", "both"] = ""
     learn_after_labels: int = Field(default=40, ge=1)
     learn_every_s: int = Field(default=86_400, ge=1)
@@ -162,6 +154,12 @@ class PolicyIn(Strict):
     def _one_overlay(self) -> PolicyIn:
         if self.regions and self.explanation:
             raise ValueError("there can be only one overlay: name `regions` or `explanation`, not both")
+        return self
+
+    @model_validator(mode="after")
+    def _one_reason(self) -> PolicyIn:
+        if {"reason", "reason_before"} <= set(self.show):
+            raise ValueError("show: name `reason` (behind a click) or `reason_before` (in the open), not both")
         return self
 
     @model_validator(mode="after")
@@ -186,6 +184,17 @@ class ProjectFile(Strict):
     @classmethod
     def _leave_out_retired(cls, content: Any) -> Any:
         return _without_retired(content) if isinstance(content, dict) else content
+
+    @model_validator(mode="after")
+    def _maps_to_labels(self) -> ProjectFile:
+        names = {same_name(label.name) for label in self.labels}
+        maps = [("policy", self.policy.label_map)]
+        maps += [(f"policy.escalation.{at}", use.label_map) for at, use in enumerate(self.policy.escalation)]
+        for place, mapped in maps:
+            strange = sorted({name for name in mapped.values() if same_name(name) not in names})
+            if strange:
+                raise ValueError(f"{place}.label_map: {', '.join(strange[:5])!r} is no label of this project")
+        return self
 
     @model_validator(mode="after")
     def _distinct(self) -> ProjectFile:

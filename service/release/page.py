@@ -25,7 +25,22 @@ class Order:
     now: datetime
 
 
-def render(project: str, order: Order, figures: Mapping[str, Any], samples: Mapping[str, Sequence[str]]) -> str:
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """So many labels were withdrawn from a release until then, and what the hash of its labels is since."""
+
+    labels: int
+    at: datetime
+    hash: str
+
+
+def render(
+    project: str,
+    order: Order,
+    figures: Mapping[str, Any],
+    samples: Mapping[str, Sequence[str]],
+    withdrawn: Withdrawn | None = None,
+) -> str:
     """The page as HTML."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {
@@ -40,7 +55,13 @@ def render(project: str, order: Order, figures: Mapping[str, Any], samples: Mapp
     source = files("service.release").joinpath("release.html.jinja").read_text(encoding="utf-8")
     most = max((row["labels"] for row in figures["classes"]), default=0)
     return environment.from_string(source).render(
-        project=project, order=order, figures=figures, computed=figures["computed"], samples=samples, most=most or 1
+        project=project,
+        order=order,
+        figures=figures,
+        computed=figures["computed"],
+        samples=samples,
+        most=most or 1,
+        withdrawn=withdrawn,
     )
 
 

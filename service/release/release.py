@@ -35,7 +35,7 @@ from service.release.files import FIGURES, LABELS, MANIFEST, PAGE, folder_of
 from service.release.page import Order, render
 from service.release.samples import Samples
 
-__all__ = ["Order", "release"]
+__all__ = ["Order", "hash_of", "json_of", "manifest", "release", "staged_folder"]
 
 _SHA256 = "sha256"
 
@@ -60,13 +60,13 @@ def release(
     snapshot = _taken(database, home, project, order)
     labels = open_label_set(database, project, images, snapshot, tick)
     place = folder_of(home, project, snapshot.name)
-    with _staged(place) as staged:
+    with staged_folder(place) as staged:
         _fill(staged, home, labels, snapshot, order)
         report = {
             "author": order.author,
             "note": order.note,
             "at": order.now.isoformat(),
-            "files": {path.name: _hash(path) for path in sorted(staged.iterdir())},
+            "files": {path.name: hash_of(path) for path in sorted(staged.iterdir())},
         }
         with transaction(database) as session:
             if not snapshots.release(session, snapshot.id, report):
@@ -103,31 +103,40 @@ def _fill(staged: Path, home: Path, labels: LabelSet, snapshot: Snapshot, order:
         samples.add(record)
     found, project = document(home, labels, snapshot, counting), labels.project.config.name
     write_parquet(labels, staged / LABELS)
-    (staged / FIGURES).write_bytes(_json(found))
+    (staged / FIGURES).write_bytes(json_of(found))
     (staged / PAGE).write_text(render(project, order, found, samples.draw(labels)), encoding="utf-8")
-    files = {path.name: {_SHA256: _hash(path), "bytes": path.stat().st_size} for path in sorted(staged.iterdir())}
-    manifest = {
-        "project": project,
-        "release": snapshot.name,
-        "labels_hash": snapshot.hash,
-        "author": order.author,
-        "at": order.now.isoformat(),
-        "files": files,
-    }
-    (staged / MANIFEST).write_bytes(_json(manifest))
+    (staged / MANIFEST).write_bytes(manifest(staged, project, snapshot, order))
 
 
-def _json(value: dict[str, Any]) -> bytes:
+def manifest(staged: Path, project: str, snapshot: Snapshot, order: Order, **more: Any) -> bytes:
+    """What a release consists of: its files as they lie there, with their hashes."""
+    files = {path.name: {_SHA256: hash_of(path), "bytes": path.stat().st_size} for path in sorted(staged.iterdir())}
+    return json_of(
+        {
+            "project": project,
+            "release": snapshot.name,
+            "labels_hash": snapshot.hash,
+            "author": order.author,
+            "at": order.now.isoformat(),
+            **more,
+            "files": files,
+        }
+    )
+
+
+def json_of(value: dict[str, Any]) -> bytes:
+    """As the files of a release are written."""
     return (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode()
 
 
-def _hash(path: Path) -> str:
+def hash_of(path: Path) -> str:
+    """A file's sha256."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, _SHA256).hexdigest()
 
 
 @contextmanager
-def _staged(place: Path) -> Iterator[Path]:
+def staged_folder(place: Path) -> Iterator[Path]:
     """A folder beside its place, deleted afterwards unless it was moved there."""
     staged = place.with_name(f".{place.name}.{uuid.uuid4().hex}.tmp")
     with explained(place):

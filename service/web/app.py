@@ -103,13 +103,20 @@ def _answer_errors(app: FastAPI) -> None:
         app.add_exception_handler(kind, answer)
 
 
+def _as_page(method: str, operation: dict[str, Any]) -> None:
+    """What pages answer besides: a form leads to a page that shows what it did, and a browser gets errors as pages."""
+    if method == "POST":
+        operation["responses"]["303"] = {"description": "Done: the page at Location shows it."}
+    operation["responses"]["default"]["content"]["text/html"] = {"schema": {"type": "string"}}
+
+
 def _as_problem(operation: dict[str, Any]) -> None:
     """The media type that errors have: FastAPI writes them down as those of the route, and adds a 422 of its own."""
     answers = operation["responses"]
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}
     if "422" in answers:
         answers["422"] = {"description": answers["default"]["description"], "content": problem}
-    answers["default"]["content"] = problem
+    answers["default"]["content"] = dict(problem)
 
 
 def _describe(app: FastAPI) -> None:
@@ -126,6 +133,8 @@ def _describe(app: FastAPI) -> None:
                 operation = document["paths"].get(path, {}).get(method.lower())
                 if operation is not None:
                     _as_problem(operation)
+                    if access.how is How.PAGE or path == "/login":
+                        _as_page(method, operation)
                     operation["security"] = [{_SCHEMES[access.how]: []}] if access.how in _SCHEMES else []
                     operation["x-access"] = access.words
             app.openapi_schema = document

@@ -11,8 +11,10 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from dbos import DBOS
+from sqlalchemy.exc import IntegrityError
 
 from db.outages import outage_of
+from db.repositories.projects import projects
 from db.repositories.running import failures
 from db.session import reading, transaction
 from labeling.errors import Unavailable
@@ -36,14 +38,17 @@ class Steps:
         self._parts, self._running = parts, running
 
     def one(self, function: Callable[..., T], *args: Any, **options: Any) -> T:
-        """Run one function; what is unavailable is tried twice more, with a pause."""
+        """Run one function; what is unavailable is tried twice more, with a pause.
+
+        So is what could not be written because an image that it speaks of was deleted meanwhile.
+        """
 
         def patiently() -> T:
             for pause_s in (0.5, 1.5):
                 self._running.check()
                 try:
                     return function(self._parts, *args, **options)
-                except Unavailable:
+                except (Unavailable, IntegrityError):
                     self._running.pause(pause_s)
             self._running.check()
             return function(self._parts, *args, **options)
@@ -72,6 +77,8 @@ def guarded(
     def run(project_id: ProjectId, trigger: str, *stored: str) -> Counts:
         with running(str(DBOS.workflow_id)):
             try:
+                if job is not JobName.DELETE and not _stands(parts, project_id):
+                    return {}  # it was asked for before the project was deleted
                 arguments = read_arguments(job, stored)
                 with alone(f"{job.value}:{project_id}"):
                     counts = body(project_id, trigger, *([] if arguments is None else [arguments]))
@@ -123,8 +130,15 @@ def _is_no_failure(error: Exception, job: JobName, running: RunningJobs, **facts
     return outage is not None
 
 
+def _stands(parts: Parts, project_id: ProjectId) -> bool:
+    with reading(parts.database) as session:
+        return projects.stands(session, project_id)
+
+
 def _count(parts: Parts, job: JobName, project_id: ProjectId, error: Exception) -> None:
     log.exception("job failed", job=job.value, project=project_id)
+    if not _stands(parts, project_id):
+        return  # deleted meanwhile: nobody retries what belongs to nothing
     reason = f"{type(error).__name__}: {error}"[:500]
     with transaction(parts.database) as session:
         failures.record(session, project_id, f"job:{job.value}", str(project_id), reason, False, parts.now())

@@ -13,6 +13,7 @@ from dbos import DBOS
 from sqlalchemy.orm import Session
 
 from db.outages import outage_of
+from db.repositories.deletions import deletions
 from db.repositories.images import adopted_tasks
 from db.repositories.projects import projects
 from db.session import reading, transaction
@@ -30,6 +31,9 @@ from service.jobs.arguments import (
 )
 from service.logs import get_logger
 from service.notifications.targets import has_targets
+from service.work.delete.elsewhere import clear_up
+from service.work.delete.rows import remove_rows
+from service.work.delete.traces import remove_traces
 from service.work.engine_reports import report
 from service.work.explain.explanations import draw_explanations
 from service.work.explain.regions import draw_regions
@@ -64,7 +68,8 @@ log = get_logger(__name__)
 
 def register(parts: Parts, running: RunningJobs) -> None:
     """Make every job known to the durable engine under its name. Called once, before it is launched."""
-    loop, alone = _Loop(parts, running), OneAtATime(parts.database)
+    alone = OneAtATime(parts.database)
+    loop = _Loop(parts, running, alone)
     bodies: dict[JobName, Callable[..., Counts]] = {
         JobName.INGEST: loop.ingest,
         JobName.PRELABEL: loop.prelabel,
@@ -80,6 +85,7 @@ def register(parts: Parts, running: RunningJobs) -> None:
         JobName.QUALITY: loop.quality,
         JobName.INSPECT: loop.inspect,
         JobName.ADOPT: loop.adopt,
+        JobName.DELETE: loop.delete,
         JobName.MESSAGES: loop.messages,
     }
     for job, body in bodies.items():
@@ -91,8 +97,8 @@ def register(parts: Parts, running: RunningJobs) -> None:
 class _Loop:
     """The loop's stages as workflow bodies; `parts` is all they share."""
 
-    def __init__(self, parts: Parts, running: RunningJobs) -> None:
-        self.parts = parts
+    def __init__(self, parts: Parts, running: RunningJobs, alone: OneAtATime) -> None:
+        self.parts, self.alone = parts, alone
         self.steps = Steps(parts, running)
         self.sweeps = 0
 
@@ -194,6 +200,15 @@ class _Loop:
         self._ask(project_id, Trigger.SELECTED, JobName.REVIEW)
         return done
 
+    def delete(self, project_id: ProjectId, trigger: str) -> Counts:
+        """Rows first, while no review is pushed; then what lies elsewhere, then the traces in the files."""
+        with self.alone(f"{JobName.REVIEW.value}:{project_id}"):
+            removed = self.steps.until_done(remove_rows, project_id)
+        self._ask(project_id, Trigger.HAND, JobName.LEARN, arguments=LearnArguments(now=True))
+        self._ask(project_id, Trigger.HAND, JobName.FIGURES, JobName.QUALITY, JobName.SELECT)
+        cleared = self.steps.one(clear_up, project_id)
+        return {**removed, **cleared, **self.steps.one(remove_traces, project_id)}
+
     def messages(self, project_id: ProjectId, trigger: str) -> Counts:
         """Write the notifications that are due, then deliver them."""
         return {**self.steps.one(write_due, project_id), **self.steps.one(deliver_due, project_id)}
@@ -212,7 +227,9 @@ class _Loop:
         self.sweeps += 1
         how = ReviewArguments(full=self.sweeps % FULL_SWEEP_EVERY == 1)
         with reading(self.parts.database) as session:
-            everyone = projects.ids(session)
+            everyone, deleting = projects.ids(session), deletions.projects_with_open(session)
+        for project in deleting:
+            self._ask(project, Trigger.SCHEDULE, JobName.DELETE)
         for project in everyone:
             try:
                 self._sweep_one(project, how)
@@ -245,11 +262,18 @@ class _Loop:
 
 
 def _is_wanted(parts: Parts, session: Session, project_id: ProjectId, job: JobName) -> bool:
-    """Whether a job can have anything to do: an escalation, tasks to adopt, targets of notifications, overlays."""
+    """Whether a job can have anything to do: an escalation, tasks to adopt, targets of notifications, overlays.
+
+    Nothing but deleting is to do for a project that is being deleted.
+    """
     if job is JobName.MESSAGES:
         return has_targets(parts.settings)
     if job is JobName.ADOPT:
         return adopted_tasks.has_ready(session, project_id)
+    if job is JobName.DELETE:
+        return True
+    if not projects.stands(session, project_id):
+        return False
     policy = projects.by_id(session, project_id).config.policy
     if job is JobName.EXPLAIN:
         return bool(policy.regions or policy.explanation)

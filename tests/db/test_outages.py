@@ -14,8 +14,8 @@ import pytest
 import sqlalchemy as sa
 
 from db.outages import outage_of
-from db.session import make_engine, transaction
-from labeling.errors import Invalid, StorageFull, Unavailable
+from db.session import make_engine, reading, transaction
+from labeling.errors import DatabaseDamaged, Invalid, StorageFull, Unavailable
 
 NO_ROOM = [errno.ENOSPC, errno.EDQUOT, errno.EFBIG]
 AWAY = [errno.EMFILE, errno.ENFILE, errno.EIO, errno.EROFS, errno.ESTALE, errno.EACCES, errno.ECONNREFUSED, errno.EPIPE]
@@ -147,3 +147,15 @@ def test_a_locked_database_is_an_outage_through_our_own_sessions(tmp_path: Path)
     engine.dispose()
 
     assert type(outage_of(caught.value)) is Unavailable
+
+
+def test_a_file_that_is_no_database_is_damage_and_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "a.db").write_bytes(b"no database" * 500)
+    database = make_engine(f"sqlite:///{tmp_path / 'a.db'}")
+
+    with pytest.raises(sa.exc.DatabaseError) as raised, reading(database) as session:
+        session.execute(sa.text("SELECT 1"))
+    database.dispose()
+
+    found = outage_of(raised.value)
+    assert isinstance(found, DatabaseDamaged) and "doctor --deep" in found.message

@@ -9,6 +9,8 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
@@ -24,6 +26,7 @@ from labeling.adapters.endpoints.probing import probe_chat
 from labeling.prelabel.endpoints.agent import ChatBackend
 from labeling.prelabel.endpoints.backends import Abilities, BackendEngine
 from labeling.prelabel.endpoints.endpoint import Endpoint, Price
+from labeling.prelabel.endpoints.reasoning import spoken
 from labeling.prelabel.engine import EngineOrder, Item, check_look
 from labeling.project import EngineUse, LabelClass
 from labeling.types import Outcome
@@ -35,14 +38,23 @@ LABELS = (LabelClass("cat", "a small furry animal"), LabelClass("car", "a thing 
 ORDER = EngineOrder(LABELS, "Label what the text is about.", EngineUse("agent:here/m", sends=("text",)), "here/m", 1)
 
 
+@contextmanager
+def serving(*more: str) -> Iterator[Endpoint]:
+    port = closed_port()
+    command = [sys.executable, str(SERVER), str(port), *more]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("listening")
+            yield Endpoint("here", f"http://127.0.0.1:{port}/v1", price=Price(), timeout_s=120, local=True)
+        finally:
+            process.kill()
+
+
 @pytest.fixture(scope="module")
 def llama() -> Iterator[Endpoint]:
-    port = closed_port()
-    with subprocess.Popen([sys.executable, str(SERVER), str(port)], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline().startswith("listening")
-        yield Endpoint("here", f"http://127.0.0.1:{port}/v1", price=Price(), timeout_s=120, local=True)
-        process.kill()
+    with serving() as endpoint:
+        yield endpoint
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +81,13 @@ def item(text: str, opinion: tuple[float, ...] | None = None) -> Item:
 
 def test_the_probe_finds_what_this_server_can_do(abilities: Abilities) -> None:
     assert abilities == Abilities(
-        images=False, json_schema=True, top_logprobs=20, tools=False, usage=True, context=abilities.context
+        images=False,
+        json_schema=True,
+        top_logprobs=20,
+        tools=False,
+        usage=True,
+        context=abilities.context,
+        cut=abilities.cut,
     )
     assert abilities.context >= 2_048
 
@@ -106,3 +124,29 @@ def test_the_letters_of_a_real_model_are_a_distribution(client: EndpointClient, 
     assert list(notes["letters"]) == ["cat", "car", "none of these", "unsure"]
     assert 0 < notes["mass"] <= 1 + 1e-6
     assert sum(found.probs) == pytest.approx(1 if found.answer else 0)
+
+
+def test_a_real_server_that_reasons_is_probed_with_its_thoughts_apart_and_labels() -> None:
+    with serving("reasons") as endpoint:
+        known = replace(endpoint, timeout_s=400, max_tokens=100, extra_body={"thinking_budget_tokens": 5})
+        one = EndpointClient(known, SecretStr(""), MemoryBook(), "m", None)
+        found = probe_chat(one, "Probe 1.")
+        label = check_look(agent(one, found).look([item("A red car on the road.")]), items=1, classes=2).prelabels[0]
+
+    assert (found.reasons, found.json_schema, found.top_logprobs) == (True, True, 0)
+    assert found.settings == known.settings != endpoint.settings
+    assert (label.outcome is Outcome.LABEL) == (label.answer in ORDER.classes)
+    assert not label.evidence.reason.startswith("failed")
+
+
+def test_a_real_server_stops_reasoning_when_the_endpoint_says_so() -> None:
+    question = b'{"model": "m", "messages": [{"role": "user", "content": "Name a colour."}], "max_tokens": 8}'
+    with serving("reasons") as endpoint:
+        quiet = replace(endpoint, reasoning_effort="none")
+        thinking, silent = (
+            spoken(EndpointClient(one, SecretStr(""), MemoryBook(), "m", None).post("/chat/completions", question).body)
+            for one in (endpoint, quiet)
+        )
+
+    assert (thinking.reasoned, thinking.content) == (True, "")
+    assert (silent.reasoned, bool(silent.content)) == (False, True)

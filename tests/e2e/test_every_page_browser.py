@@ -40,7 +40,15 @@ from tests.service.web_client import make_key, png
 from tests.service.web_process import WebProcess, web_process
 
 CLASSES = (HOSTILE, f"b {HOSTILE}", "javascript:alert(3)")
-PARAMETERS = {"{project}": "1", "{image_id}": "1", "{annotator_id}": "1", "{deed}": "pause", "{snapshot}": "first"}
+PARAMETERS = {
+    "{project}": "1",
+    "{image_id}": "1",
+    "{annotator_id}": "1",
+    "{deed}": "pause",
+    "{snapshot}": "first",
+    "{kind}": "image",
+    "{number}": "1",
+}
 PAGES = [
     path
     for (method, path), access in ACCESS.items()

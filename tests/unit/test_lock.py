@@ -26,7 +26,8 @@ def locked() -> dict[str, tuple[str, int]]:
 def test_the_lock_fits_what_is_asked_for_and_hashes_all_of_it() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    asked = [Requirement(one) for one in (*project["dependencies"], *extras["bundled"], *extras["postgres"])]
+    wanted = [one for name in ("bundled", "postgres", "agent", "siglip") for one in extras[name]]
+    asked = [Requirement(one) for one in (*project["dependencies"], *wanted)]
 
     packages = locked()
 

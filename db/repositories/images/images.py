@@ -121,6 +121,18 @@ def content_hashes(session: Session) -> set[str]:
     return set(session.scalars(sa.select(ImageRow.content_hash).distinct()))
 
 
+def places_of(session: Session, content_hash: str) -> list[tuple[ProjectId, str]]:
+    """Where images with these bytes came from: of each registration its project and address, the newest first."""
+    rows = session.execute(
+        sa.select(RegistrationRow.project_id, RegistrationRow.address)
+        .join(FetchRow, FetchRow.registration_id == RegistrationRow.id)
+        .join(ImageRow, ImageRow.id == FetchRow.image_id)
+        .where(ImageRow.content_hash == content_hash)
+        .order_by(RegistrationRow.id.desc())
+    )
+    return [(ProjectId(project_id), address) for project_id, address in rows]
+
+
 def texts(session: Session, image_ids: Sequence[ImageId]) -> dict[ImageId, str | None]:
     """The text of each of these images."""
     rows = session.execute(sa.select(ImageRow.id, ImageRow.text).where(ImageRow.id.in_(image_ids)))

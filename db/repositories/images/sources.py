@@ -8,10 +8,11 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.repositories.deletions.deletions import being_deleted
 from db.rows import read, read_all
 from db.session import insert_new, update
 from db.tables import SourceRow
-from labeling.types import ProjectId, SourceId
+from labeling.types import DeletionKind, ProjectId, SourceId
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ def due(session: Session, project_id: ProjectId, before: datetime, now: datetime
     """The sources that were not read since `before`, oldest first. One read after `now`, by another clock, is due."""
     rows = session.scalars(
         sa.select(SourceRow)
-        .where(SourceRow.project_id == project_id)
+        .where(SourceRow.project_id == project_id, ~being_deleted(DeletionKind.SOURCE, SourceRow.__table__.c.id))
         .where(sa.or_(SourceRow.looked_at.is_(None), SourceRow.looked_at <= before, SourceRow.looked_at > now))
         .order_by(SourceRow.id)
     )

@@ -1,6 +1,7 @@
 """Snapshots and releases: frozen states of a project's labels, each a row that never changes.
 
-The row holds the hash, the labels themselves hold the content: everything up to `last_label_id`.
+The row holds the hash, the labels themselves hold the content: everything up to `last_label_id`. What a deletion takes
+from them is appended, with the hash of what is left.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from sqlalchemy.orm import Session
 from db.paging import Slice, slice_of
 from db.rows import columns, count, read_first, to_row
 from db.session import insert_new, update
-from db.tables import AnnotationRow, LabelRow, ReviewRow, SnapshotRow
+from db.tables import AnnotationRow, LabelRow, ReviewRow, SnapshotRow, WithdrawalRow
 from labeling.errors import NotFound
 from labeling.types import ProjectId
 
@@ -36,7 +37,11 @@ class NewSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A kept state. `report` is empty until it is released."""
+    """A kept state. `report` is empty until it is released.
+
+    `labels` and `hash` are what was frozen. A deletion withdraws labels from it: `withdrawn` counts them, and `state`
+    is the hash of what is left, the same as `hash` where none was withdrawn.
+    """
 
     id: int
     name: str
@@ -49,6 +54,8 @@ class Snapshot:
     author: str
     note: str
     created_at: datetime
+    state: str
+    withdrawn: int
 
 
 def add(session: Session, project_id: ProjectId, snapshot: NewSnapshot, now: datetime) -> bool:
@@ -60,6 +67,16 @@ def add(session: Session, project_id: ProjectId, snapshot: NewSnapshot, now: dat
 def find(session: Session, project_id: ProjectId, name: str) -> Snapshot | None:
     """The snapshot of that name, if there is one."""
     return read_first(session, Snapshot, _of(project_id).where(SnapshotRow.name == name))
+
+
+def by_id(session: Session, project_id: ProjectId, snapshot_id: int) -> Snapshot | None:
+    """The snapshot of that number, if it is still there."""
+    return read_first(session, Snapshot, _of(project_id).where(SnapshotRow.id == snapshot_id))
+
+
+def ids(session: Session, project_id: ProjectId) -> list[int]:
+    """The numbers of all snapshots."""
+    return list(session.scalars(sa.select(SnapshotRow.id).where(SnapshotRow.project_id == project_id)))
 
 
 def by_name(session: Session, project_id: ProjectId, name: str) -> Snapshot:
@@ -92,6 +109,27 @@ def release(session: Session, snapshot_id: int, report: Mapping[str, Any]) -> bo
     return bool(update(session, SnapshotRow, *unreleased, released=True, report=dict(report)))
 
 
+def withdraw(session: Session, snapshot: Snapshot, deletion_id: int, labels: int, state: str, now: datetime) -> bool:
+    """Note that a deletion withdrew labels from a snapshot, and what it is now; twice is once."""
+    row = {"snapshot_id": snapshot.id, "deletion_id": deletion_id, "labels": labels, "hash": state, "at": now}
+    return bool(insert_new(session, WithdrawalRow, [row]))
+
+
+def replace_report(session: Session, snapshot_id: int, report: Mapping[str, Any]) -> None:
+    """Note the files of a release after labels were withdrawn from it."""
+    update(session, SnapshotRow, SnapshotRow.id == snapshot_id, report=dict(report))
+
+
+def withdrawals(session: Session, snapshot_id: int) -> list[tuple[int, datetime, str]]:
+    """How many labels each deletion withdrew from a snapshot, when, and the hash of what was left; oldest first."""
+    rows = session.execute(
+        sa.select(WithdrawalRow.labels, WithdrawalRow.at, WithdrawalRow.hash)
+        .where(WithdrawalRow.snapshot_id == snapshot_id)
+        .order_by(WithdrawalRow.id)
+    )
+    return [(int(labels), at, found) for labels, at, found in rows]
+
+
 def newest_answer_at(session: Session, project_id: ProjectId) -> datetime | None:
     """When the newest answer of the project was recorded; None before the first."""
     newest = sa.select(sa.func.max(AnnotationRow.recorded_at)).join(ReviewRow, ReviewRow.id == AnnotationRow.review_id)
@@ -104,4 +142,11 @@ def labels_after(session: Session, project_id: ProjectId, label_id: int) -> int:
 
 
 def _of(project_id: ProjectId) -> sa.Select[*tuple[Any, ...]]:
-    return sa.select(*columns(Snapshot, SnapshotRow)).where(SnapshotRow.project_id == project_id)
+    of_it = WithdrawalRow.snapshot_id == SnapshotRow.id
+    newest = sa.select(WithdrawalRow.hash).where(of_it).order_by(WithdrawalRow.id.desc()).limit(1).scalar_subquery()
+    gone = sa.select(sa.func.sum(WithdrawalRow.labels)).where(of_it).scalar_subquery()
+    now = {
+        "state": sa.func.coalesce(newest, SnapshotRow.hash),
+        "withdrawn": sa.cast(sa.func.coalesce(gone, 0), sa.BigInteger),
+    }
+    return sa.select(*columns(Snapshot, SnapshotRow, **now)).where(SnapshotRow.project_id == project_id)

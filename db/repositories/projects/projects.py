@@ -10,6 +10,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.repositories.deletions import deletions
 from db.rows import read_all
 from db.session import insert_new
 from db.tables import ProjectConfigRow, ProjectRow
@@ -17,7 +18,7 @@ from labeling.conversion import convert
 from labeling.errors import Conflict, Invalid, NotFound
 from labeling.normal_form import one_line
 from labeling.project import Project, ProjectConfig
-from labeling.types import Actor, ProjectId
+from labeling.types import Actor, DeletionKind, ProjectId
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def _as_stored(config: ProjectConfig, stored: ProjectConfig) -> ProjectConfig:
 
 
 def by_id(session: Session, project_id: ProjectId) -> Project:
-    row = session.get(ProjectRow, project_id)
+    row = session.scalar(_standing().where(ProjectRow.id == project_id))
     if row is None:
         raise NotFound(f"There is no project {project_id}.")
     return _project(session, row)
@@ -75,7 +76,7 @@ def by_id(session: Session, project_id: ProjectId) -> Project:
 
 def by_name(session: Session, name: str) -> Project:
     forms = (name, unicodedata.normalize("NFC", name))
-    rows = {row.name: row for row in session.scalars(sa.select(ProjectRow).where(ProjectRow.name.in_(forms)))}
+    rows = {row.name: row for row in session.scalars(_standing().where(ProjectRow.name.in_(forms)))}
     row = next((rows[form] for form in forms if form in rows), None)
     if row is None:
         raise NotFound(f"There is no project {name!r}. `hardcase project list` shows those that exist.")
@@ -91,12 +92,23 @@ def resolve(session: Session, name_or_id: str) -> Project:
 
 def ids(session: Session) -> list[ProjectId]:
     """All projects, oldest first, without reading what they are."""
-    return [ProjectId(one) for one in session.scalars(sa.select(ProjectRow.id).order_by(ProjectRow.id))]
+    return [ProjectId(row.id) for row in session.scalars(_standing())]
 
 
 def everyone(session: Session) -> list[Project]:
     """All projects, oldest first."""
-    return [_project(session, row) for row in session.scalars(sa.select(ProjectRow).order_by(ProjectRow.id))]
+    return [_project(session, row) for row in session.scalars(_standing())]
+
+
+def even_deleted(session: Session, project_id: ProjectId) -> Project | None:
+    """A project that may be just being deleted; None where it is gone."""
+    row = session.get(ProjectRow, project_id)
+    return None if row is None else _project(session, row)
+
+
+def stands(session: Session, project_id: ProjectId) -> bool:
+    """Whether the project is there, and not being deleted."""
+    return session.scalar(_standing().where(ProjectRow.id == project_id)) is not None
 
 
 def history(session: Session, project_id: ProjectId) -> list[ConfigVersion]:
@@ -105,6 +117,12 @@ def history(session: Session, project_id: ProjectId) -> list[ConfigVersion]:
         sa.select(ProjectConfigRow).where(ProjectConfigRow.project_id == project_id).order_by(ProjectConfigRow.version)
     )
     return read_all(ConfigVersion, rows)
+
+
+def _standing() -> sa.Select[ProjectRow]:
+    """Projects in their order; one that is being deleted is gone for all but the job that does it."""
+    gone = deletions.being_deleted(DeletionKind.PROJECT, ProjectRow.__table__.c.id)
+    return sa.select(ProjectRow).where(~gone).order_by(ProjectRow.id)
 
 
 def _append(session: Session, project_id: ProjectId, version: int, config: ProjectConfig, by: Actor) -> None:

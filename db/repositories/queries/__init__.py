@@ -2,7 +2,7 @@
 
 Offers `comparisons`, `comparisons.Comparison`, `examples`, `examples.AsOf`, `examples.examples_of_labels`,
 `examples.fingerprint`, `examples.now_of`, `examples.read_examples`, `examples.unready_labels`, `gold`,
-`gold.KnownAnswer`, `imported_samples`, `pool.PoolRow`, `pool.count_ready`, `pool.count_texts`, `pool.read_pool`,
-`pool.state_of_pool`, `queries`, `queries.NewQuery`, `queries.NewReview`, `stream`, `stream.Stream`,
+`gold.KnownAnswer`, `imported_samples`, `pool`, `pool.PoolRow`, `pool.count_ready`, `pool.count_texts`,
+`pool.read_pool`, `pool.state_of_pool`, `queries`, `queries.NewQuery`, `queries.NewReview`, `stream`, `stream.Stream`,
 `stream.is_reserved`, `stream.share_in_force`, `stream.was_drawn`.
 """

@@ -61,6 +61,11 @@ def read_pool(session: Session, project_id: ProjectId, engine_revision: str, aft
         yield PoolRow(image, group, content_hash, text, decode(probs))
 
 
+def image_ids(session: Session, project_id: ProjectId) -> list[int]:
+    """All images of a project, ready or not, in the order of their ids."""
+    return list(session.scalars(sa.select(ImageRow.id).where(ImageRow.project_id == project_id).order_by(ImageRow.id)))
+
+
 def count_texts(session: Session, project_id: ProjectId) -> int:
     """How many of a project's grouped images came with a text."""
     has_text = sa.and_(ImageRow.text.is_not(None), ImageRow.text != "")

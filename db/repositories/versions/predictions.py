@@ -40,6 +40,11 @@ def keep_prediction_file(session: Session, version_id: VersionId, file: Predicti
     session.flush()
 
 
+def forget_prediction_file(session: Session, version_id: VersionId) -> None:
+    """The version's file is gone: the champion predicts again, another version when it is the champion again."""
+    delete(session, PredictionFileRow, PredictionFileRow.version_id == version_id)
+
+
 def images_without_evidence(
     session: Session,
     project_id: ProjectId,

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from db.rows import columns, read_all, read_first
 from db.session import insert_new
-from db.tables import ProjectRow, PromotionRow, VersionRow
+from db.tables import PredictionFileRow, ProjectRow, PromotionRow, VersionRow
 from labeling.errors import Conflict, NotFound
 from labeling.jobs import Trigger
 from labeling.types import ProjectId, Verdict, VersionId
@@ -103,6 +103,12 @@ def by_id(session: Session, version_id: VersionId) -> Version:
 def everyone(session: Session, project_id: ProjectId) -> list[Version]:
     """All versions of a project, oldest first."""
     return _versions(session, VersionRow.project_id == project_id)
+
+
+def with_prediction_file(session: Session, project_id: ProjectId) -> list[VersionId]:
+    """The versions whose predictions of the whole project are kept as a file."""
+    rows = sa.select(VersionRow.id).join(PredictionFileRow, PredictionFileRow.version_id == VersionRow.id)
+    return [VersionId(one) for one in session.scalars(rows.where(VersionRow.project_id == project_id))]
 
 
 def newest(session: Session, project_id: ProjectId) -> Version | None:

@@ -15,6 +15,7 @@ from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
 from labeling.prelabel.endpoints.backends import Abilities, Wire
+from labeling.prelabel.endpoints.reasoning import without_thoughts
 
 __all__ = ["chat_model"]
 
@@ -45,6 +46,7 @@ class _BookTransport(httpx2.AsyncBaseTransport):
         path = str(request.url).removeprefix(self._base_url)
         body = await request.aread()
         reply = await asyncio.to_thread(self._wire.post, path, body)
+        said = without_thoughts(reply.body).encode()
         return httpx2.Response(
-            reply.status, headers={"content-type": "application/json"}, content=reply.body.encode(), request=request
+            reply.status, headers={"content-type": "application/json"}, content=said, request=request
         )

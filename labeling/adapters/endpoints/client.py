@@ -1,8 +1,9 @@
 """HTTP to a model's endpoint: every request is a question in the call ledger, and what comes back is bounded.
 
 In: an endpoint that the administrator allowed, its key, a book, JSON. Out: replies that are JSON, or an error that says
-whether the question may have been paid for. Invariant: no redirect is followed, nothing is read from the environment,
-TLS is verified, only the ledger sends a question twice, and of an answer at most `MAX_BODY` bytes are read.
+whether the question may have been paid for. Invariant: no redirect is followed, nothing is taken from the environment
+but the variables that the endpoint's headers and query name, TLS is verified, only the ledger sends a question twice,
+and of an answer at most `MAX_BODY` bytes are read.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from hashlib import sha256
 from time import monotonic
 from typing import Any
@@ -20,6 +21,7 @@ import httpx2
 from PIL import Image
 from pydantic import SecretStr
 
+from labeling.adapters.endpoints.sent_along import SentAlong, sent_along
 from labeling.errors import EndpointSilent, EndpointUnavailable, Invalid
 from labeling.prelabel.endpoints.endpoint import CallBook, Endpoint, Question, Reply, Sent
 from labeling.prelabel.endpoints.pricing import bound_micro, cost_micro
@@ -38,7 +40,8 @@ _TOO_LARGE = json.dumps({"error": {"message": f"the answer was larger than {MAX_
 class EndpointClient:
     """The wire to one model of one endpoint. Threads may share it.
 
-    `on_sending` gets every body before it is sent; what the cache answers is not sent.
+    `on_sending` gets every body before it is sent; what the cache answers is not sent. `environment` has the variables
+    that the endpoint's headers and query name; Invalid where one of them is missing.
     A connection serves one request: an idle one that the server closes just then would make a question ambiguous.
     """
 
@@ -51,9 +54,11 @@ class EndpointClient:
         project_id: ProjectId | None,
         clock: Callable[[], float] = monotonic,
         on_sending: Callable[[bytes], None] = lambda body: None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.endpoint, self.model, self._on_sending = endpoint, model, on_sending
-        self._key, self._book, self._project_id, self._clock = key, book, project_id, clock
+        self._book, self._project_id, self._clock = book, project_id, clock
+        self._along: SentAlong = sent_along(endpoint, key, environment or {})
         self._http = httpx2.Client(
             timeout=endpoint.timeout_s,
             follow_redirects=False,
@@ -69,7 +74,7 @@ class EndpointClient:
         Invalid
             When the endpoint refuses the request for good, or answers with no JSON object; see its fact `status`.
         """
-        return self._ask("POST", path, body)
+        return self._ask("POST", path, self._along.added_to(body))
 
     def get(self, path: str, salt: str) -> Reply:
         """A look-up that costs nothing; `salt` names the occasion, so that it is not answered from the cache."""
@@ -77,7 +82,8 @@ class EndpointClient:
 
     def _ask(self, method: str, path: str, body: bytes, salt: str = "") -> Reply:
         url = self.endpoint.url.rstrip("/") + path
-        key = sha256(b"\0".join([url.encode(), body, salt.encode()])).hexdigest()
+        address = url + self._along.written_query
+        key = sha256(b"\0".join([address.encode(), body, salt.encode()])).hexdigest()
         bound = _bound(self.endpoint, body) if body else 0
         question = Question(self.endpoint.name, self.model, key, self._project_id, bound)
         reply = self._book.ask(question, lambda: self._send(method, url, body, key))
@@ -85,12 +91,12 @@ class EndpointClient:
 
     def _send(self, method: str, url: str, body: bytes, key: str) -> Sent:
         headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "hardcase"}
-        if self._key.get_secret_value():
-            headers["Authorization"] = f"Bearer {self._key.get_secret_value()}"
+        headers |= self._along.headers()
         if self.endpoint.idempotency_key:
             headers["Idempotency-Key"] = key
         self._on_sending(body)
-        with self._explained(), self._http.stream(method, url, content=body or None, headers=headers) as answer:
+        asked = self._http.build_request(method, url, content=body or None, headers=headers, params=self._along.query())
+        with self._explained(), closing(self._http.send(asked, stream=True)) as answer:
             self._check_status(answer)
             text = self._read(answer)
         return _sent(self.endpoint, answer.status_code, text if text is not None else _TOO_LARGE)
@@ -122,10 +128,12 @@ class EndpointClient:
         """What the endpoint says about its refusal, short and plain."""
         try:
             said = json.loads(self._read(answer) or "")
+            said = said[0] if isinstance(said, list) and said else said  # Gemini's form
             error = said.get("error", said.get("detail", ""))
-            return clean(str(error.get("message", "") if isinstance(error, dict) else error), 200)
+            words = str(error.get("message", "") if isinstance(error, dict) else error)
         except (ValueError, AttributeError):
             return ""
+        return clean(self._along.without_secrets(words), 200)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -149,7 +157,7 @@ class EndpointClient:
         """The reply, if it is a JSON object and no error."""
         found = _parsed(reply.body)
         if found is None or found.get("error"):
-            detail = clean(str((found or {}).get("error", "no JSON")), 200)
+            detail = clean(self._along.without_secrets(str((found or {}).get("error", "no JSON"))), 200)
             raise Invalid(f"{self._named} gave an answer that cannot be used: {detail}", status=reply.status)
         return reply
 
@@ -203,6 +211,9 @@ def _sent(endpoint: Endpoint, status: int, body: str) -> Sent:
     try:
         tokens_in = int(usage["prompt_tokens"] if "prompt_tokens" in usage else usage["input_tokens"])
         tokens_out = int(usage["completion_tokens"] if "completion_tokens" in usage else usage["output_tokens"])
+        tokens_out = max(
+            tokens_out, int(usage.get("total_tokens") or 0) - tokens_in
+        )  # Gemini: thoughts only in the total
         details = usage.get("prompt_tokens_details") or usage.get("input_tokens_details") or {}
         cached = int(details.get("cached_tokens") or 0)
     except (KeyError, TypeError, ValueError, AttributeError):

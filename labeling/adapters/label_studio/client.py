@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -16,9 +17,9 @@ from typing import Any
 import msgspec
 from label_studio_sdk import LabelStudio as Sdk
 
-from labeling.adapters.label_studio.http import LabelStudioHttp, StudioFile
+from labeling.adapters.label_studio.http import LabelStudioHttp, StudioFile, parsed
 from labeling.conversion import convert
-from labeling.errors import LabelStudioUnavailable, NotFound
+from labeling.errors import Denied, LabelStudioUnavailable, NotFound
 from labeling.slices import batches
 
 __all__ = ["Changed", "Imported", "LabelStudio", "ProjectSettings", "StudioProject", "StudioTask", "Webhook"]
@@ -226,6 +227,36 @@ class LabelStudio:
         with self._http.explained():
             self._http.call("PATCH", f"/api/tasks/{task_id}/", json={"overlap": people, "is_labeled": False})
 
+    def delete_task(self, task_id: int) -> None:
+        """Delete a task with all its answers, drafts and predictions; one that is gone already is no error."""
+        self._delete(f"/api/tasks/{task_id}/")
+
+    def delete_project(self, project_id: int) -> None:
+        """Delete a project with its tasks and webhooks; one that is gone already is no error."""
+        self._delete(f"/api/projects/{project_id}/")
+
+    def delete_user(self, user_id: int) -> None:
+        """Delete an account; its answers stay there, as nobody's.
+
+        Raises
+        ------
+        Denied
+            Our token is not that of the owner of the organization, or this account is the owner.
+        """
+        with suppress(NotFound), self._http.explained():
+            answer = self._http.client.request("DELETE", f"{self.url}/api/users/{user_id}/")
+            if answer.status_code == 403:
+                raise Denied("Only the owner of the organization in Label Studio can delete this account.")
+            parsed(answer)
+
+    def account(self, user_id: int) -> dict[str, Any] | None:
+        """What Label Studio says of an account; None where it is gone."""
+        try:
+            with self._http.explained():
+                return dict(self._http.call("GET", f"/api/users/{user_id}/"))
+        except NotFound:
+            return None
+
     def users(self) -> dict[int, str]:
         """The name of each user by id: the e-mail address of the login."""
         with self._http.explained():
@@ -281,6 +312,10 @@ class LabelStudio:
     def _sdk(self) -> Sdk:
         """Our connection pool signs its requests, so it needs no token; jobs repeat calls, so it need not."""
         return Sdk(base_url=f"{self.url}/", api_key="unused", httpx_client=self._http.client, max_retries=0)
+
+    def _delete(self, path: str) -> None:
+        with suppress(NotFound), self._http.explained():
+            self._http.call("DELETE", path)
 
     def _tasks(self, project_id: int, include: str | None, filters: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         query = json.dumps({"filters": {"conjunction": "and", "items": filters}, "ordering": ["tasks:id"]})

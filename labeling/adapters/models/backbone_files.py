@@ -18,6 +18,7 @@ from labeling.prelabel.encoders.backbone import Backbone
 from labeling.prelabel.encoders.encoders import SentenceEncoder
 from labeling.prelabel.encoders.model_hash import hash_of_model
 from labeling.prelabel.encoders.towers import ImageTower, TextTower
+from labeling.prelabel.picture_size import size_for
 
 __all__ = ["load_backbone", "load_sentences"]
 
@@ -26,7 +27,7 @@ def load_backbone(name: str, device: str = "cpu") -> ImageTower:
     """Any vision model of transformers as an encoder of images; `load_checkpoint` says which errors there are."""
     if load_checkpoint(name, _is_dual):
         encoder = load_dual_encoder(name, device)
-        return ImageTower(encoder.image_name, encoder.encode_images)
+        return ImageTower(encoder.image_name, encoder.encode_images, encoder.size)
     return load_checkpoint(name, lambda where: _backbone(name, where, device))
 
 
@@ -49,8 +50,9 @@ def _backbone(name: str, where: From, device: str) -> ImageTower:
     model = _model(name, where, "pixel_values", "takes no images: name a ViT, a DINOv2 or the like")
     processor = AutoImageProcessor.from_pretrained(**where)
     pinned = hash_of_model(model, [model.config.to_dict(), processor.to_dict()])[:16]
-    backbone = Backbone(f"{model.config.model_type}-backbone-{pinned}", model, processor, device)
-    return ImageTower(backbone.name, backbone.encode)
+    size = size_for(processor)
+    backbone = Backbone(f"{model.config.model_type}-backbone-{pinned}{size.suffix}", model, processor, device)
+    return ImageTower(backbone.name, backbone.encode, size)
 
 
 def _sentences(name: str, where: From) -> TextTower:

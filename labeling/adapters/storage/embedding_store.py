@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from labeling.adapters.storage.atomic_files import write_whole
 from labeling.adapters.storage.object_folder import ObjectFolder
 from labeling.adapters.storage.shard_index import ShardIndex
-from labeling.adapters.storage.vector_shards import KEY, Keys, Shard, VectorRows, name_of, pack_shard
+from labeling.adapters.storage.vector_shards import ENDING, KEY, Keys, Shard, VectorRows, name_of, pack_shard
 from labeling.errors import Invalid, NotFound
 
 __all__ = ["EmbeddingStore", "MissingVectors"]
@@ -122,6 +122,10 @@ class EmbeddingStore:
         with self._lock:
             return self._fresh(encoder).token
 
+    def shards(self) -> list[Path]:
+        """The files of all vectors as they lie on this machine."""
+        return sorted(self._folder.glob(f"*/*{ENDING}"))
+
     def compact(self) -> None:
         """Merge small shards and remove what killed processes left behind. Called on a schedule."""
         for encoder in self._encoders():
@@ -133,10 +137,19 @@ class EmbeddingStore:
     def collect(self, encoder: str, keep: Set[str]) -> int:
         """Remove the vectors whose keys are not in `keep`; return how many that were."""
         wanted = _as_keys(sorted(keep))
+        return self._keep(encoder, lambda keys: np.isin(keys, wanted))
+
+    def remove(self, encoder: str, keys: Sequence[str]) -> int:
+        """Remove the vectors of these keys, and any copy of them on this machine; return how many there were."""
+        gone = _as_keys(keys)
+        return self._keep(encoder, lambda held: ~np.isin(held, gone))
+
+    def _keep(self, encoder: str, is_kept: Callable[[Keys], NDArray[np.bool_]]) -> int:
+        """Write the shards that hold anything else again without it."""
         with self._writing(encoder) as index:
-            removed = int((~np.isin(index.keys(), wanted)).sum())
+            removed = int((~is_kept(index.keys())).sum())
             for name, shard in index.shards.items() if removed else ():
-                kept = np.isin(shard.keys, wanted)
+                kept = is_kept(shard.keys)
                 if not kept.all():
                     self._replace(encoder, {name}, [Shard(shard.keys[kept], shard.vectors[kept])] if kept.any() else [])
             return removed

@@ -1,7 +1,8 @@
 """The store of bytes: uploads as they came, and the shown form of every image. Any fsspec address.
 
 In: bytes and their sha256 (hex). Out: bytes. Names are made from hashes alone, never from what a user wrote, and a
-file appears under its name only when it is whole: it is written under a temporary name, then moved.
+file appears under its name only when it is whole: it is written under a temporary name, then moved. What is read is
+checked: by its name where that is the hash of its bytes, else by the checksum behind them. No other bytes come out.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from typing import TypeVar
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from labeling.adapters.storage.sealed_bytes import sealed, unsealed
 from labeling.adapters.storage.storage_faults import Patience, explained
-from labeling.errors import BadAddress, NotFound, Unavailable
+from labeling.errors import BadAddress, Damaged, NotFound, Unavailable
 
 __all__ = ["UPLOAD", "ImageStore"]
 
@@ -27,8 +29,10 @@ UPLOAD = "upload:"
 """What the address of an uploaded file begins with; its sha256 follows."""
 
 _HASH = re.compile(r"[0-9a-f]{64}")
-_EXTENSION = {"image/jpeg": ".jpg", "image/png": ".png"}
-_MEDIA_TYPE = {extension: media_type for media_type, extension in _EXTENSION.items()}
+_SEALED = ".sealed"
+_EXTENSION = {"image/jpeg": f"{_SEALED}.jpg", "image/png": f"{_SEALED}.png"}
+_MEDIA_TYPE = {ending: media for media, ending in _EXTENSION.items()} | {".jpg": "image/jpeg", ".png": "image/png"}
+"""The last two are of homes that were made before files had seals: `seal` ends them."""
 T = TypeVar("T")
 
 
@@ -56,39 +60,71 @@ class ImageStore:
         return UPLOAD + digest
 
     def read_upload(self, address: str) -> bytes:
-        """The bytes of an upload; NotFound once they were collected."""
-        path = self._path("uploads", address.removeprefix(UPLOAD))
-        return self._read(path, "This upload is no longer kept. Upload the file again.")
+        """The bytes of an upload; NotFound once they were collected, Damaged if they are others."""
+        digest = address.removeprefix(UPLOAD)
+        data = self._read(self._path("uploads", digest), "This upload is no longer kept. Upload the file again.")
+        return _checked(data, digest, "upload", "Upload the file again.")
 
     def keep(self, content_hash: str, shown: bytes | Iterable[bytes], media_type: str, original: bytes | None) -> None:
         """Keep what is shown of an image, whole or in pieces, and its original bytes if the project wants them."""
         if original is not None:
             self._write(self._path("originals", content_hash), original)
-        self._write(self._path("shown", content_hash, _EXTENSION[media_type]), shown)
+        self._write(self._path("shown", content_hash, _EXTENSION[media_type]), sealed(_pieces(shown)))
 
     def shown(self, content_hash: str) -> tuple[bytes, str]:
-        """The JPEG or PNG that engines, annotators and exports get, with its media type."""
+        """The JPEG or PNG that engines, annotators and exports get, with its media type; Damaged if it is another."""
         missing = "The bytes of this image are not in the store. Restore the storage, or ingest the image again."
         for extension, media_type in _MEDIA_TYPE.items():
-            with suppress(NotFound):
-                return self._read(self._path("shown", content_hash, extension), missing), media_type
+            try:
+                content = self._read(self._path("shown", content_hash, extension), missing)
+            except NotFound:
+                continue
+            data = unsealed(content) if extension.startswith(_SEALED) else content
+            if data is None:
+                raise Damaged(
+                    f"What is kept of image {content_hash} is damaged and is not given out. "
+                    "`hardcase doctor --deep --repair` makes it again from the original or its source."
+                )
+            return data, media_type
         if self._is_empty():
             raise Unavailable("Nothing is in the image store. Is its disk mounted, and is its bucket there?")
         raise NotFound(missing)
 
     def keep_drawing(self, digest: str, jpeg: bytes) -> None:
         """Keep a picture that we drew of an image, under a hash of what it was drawn from."""
-        self._write(self._path("drawings", digest), jpeg)
+        self._write(self._path("drawings", digest), sealed([jpeg]))
 
     def drawing(self, digest: str) -> bytes:
-        """A picture that we drew, as JPEG; NotFound once it was collected."""
+        """A picture that we drew, as JPEG; NotFound once it was collected, Damaged if it is another."""
         missing = "This drawing is no longer kept; it is drawn again when its review is."
-        return self._read(self._path("drawings", digest), missing)
+        data = unsealed(self._read(self._path("drawings", digest), missing))
+        if data is None:
+            raise Damaged("This drawing is damaged. `hardcase doctor --deep --repair` removes it.")
+        return data
 
     def original(self, content_hash: str) -> bytes:
-        """The bytes as they came; NotFound unless the project keeps originals."""
+        """The bytes as they came; NotFound unless the project keeps originals, Damaged if they are others."""
         missing = "The original was not kept; `keep_originals` in the project's policy keeps it."
-        return self._read(self._path("originals", content_hash), missing)
+        data = self._read(self._path("originals", content_hash), missing)
+        return _checked(data, content_hash, "original", "Restore it from a backup.")
+
+    def originals(self) -> set[str]:
+        """The content hashes of the originals that are kept."""
+        return {found[0] for path in self._files_in("originals") if (found := _HASH.search(path.rsplit("/", 1)[-1]))}
+
+    def drawings(self) -> set[str]:
+        """The names of the pictures that we drew."""
+        return {found[0] for path in self._files_in("drawings") if (found := _HASH.search(path.rsplit("/", 1)[-1]))}
+
+    def seal(self) -> int:
+        """Give what is shown of images its checksum where it was kept without one; returns how many that were."""
+        old = [path for path in self._files_in("shown") if path.endswith((".jpg", ".png")) and _SEALED not in path]
+        for path in old:
+            stem, _, ending = path.rpartition(".")
+            self._write(f"{stem}{_SEALED}.{ending}", sealed([self._read(path, "It is gone.")]))
+            with explained("image"), suppress(FileNotFoundError):
+                self._files.rm_file(path)
+        return len(old)
 
     def collect(self, keep: Set[str], *, uploads: Set[str], before: datetime) -> int:
         """Remove what is older than `before` and whose hash is not in `keep` (nor, for uploads, in `uploads`)."""
@@ -103,12 +139,30 @@ class ImageStore:
                 removed += 1
         return removed
 
+    def remove_picture(self, content_hash: str) -> None:
+        """Remove what is kept of an image: what is shown, and the original. What is gone already is no error."""
+        for extension in _MEDIA_TYPE:
+            self._remove(self._path("shown", content_hash, extension))
+        self._remove(self._path("originals", content_hash))
+
+    def remove_drawing(self, digest: str) -> None:
+        """Remove a picture that we drew."""
+        self._remove(self._path("drawings", digest))
+
+    def remove_upload(self, address: str) -> None:
+        """Remove the bytes of an upload."""
+        self._remove(self._path("uploads", address.removeprefix(UPLOAD)))
+
     def check(self) -> None:
         """Write, read and remove a small file, so that a doctor can say whether the storage works."""
         path = f"{self._root}/{uuid.uuid4().hex}.tmp"
         self._write(path, b"hardcase")
         with explained("image"):
             self._files.rm_file(path)
+
+    def _remove(self, path: str) -> None:
+        with suppress(FileNotFoundError):
+            self._asked(lambda: self._files.rm_file(path))
 
     def _is_empty(self) -> bool:
         try:
@@ -117,11 +171,12 @@ class ImageStore:
             return True
 
     def _everything(self) -> list[str]:
-        found: list[str] = []
-        for folder in ("uploads", "shown", "originals", "drawings"):
-            with explained("image"), suppress(FileNotFoundError):
-                found += [str(path) for path in self._files.find(f"{self._root}/{folder}")]
-        return found
+        return [path for folder in ("uploads", "shown", "originals", "drawings") for path in self._files_in(folder)]
+
+    def _files_in(self, folder: str) -> list[str]:
+        with explained("image"), suppress(FileNotFoundError):
+            return [str(path) for path in self._files.find(f"{self._root}/{folder}")]
+        return []
 
     def _age(self, path: str) -> datetime:
         """When a file was written; now, for one that went away."""
@@ -155,7 +210,7 @@ class ImageStore:
         self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
         try:
             with self._files.open(temporary, "wb") as file:
-                for piece in [data] if isinstance(data, bytes) else data:
+                for piece in _pieces(data):
                     file.write(piece)
                 _to_disk(file)
             self._files.mv(temporary, path)
@@ -168,6 +223,17 @@ class ImageStore:
         """A call of the store, in the words of our errors."""
         with explained("image"):
             return do() if self._patience is None else self._patience.call("image", do, size_bytes)
+
+
+def _pieces(data: bytes | Iterable[bytes]) -> Iterable[bytes]:
+    return [data] if isinstance(data, bytes) else data
+
+
+def _checked(data: bytes, digest: str, what: str, way_out: str) -> bytes:
+    """The bytes, where this is their hash."""
+    if sha256(data).hexdigest() != digest:
+        raise Damaged(f"The {what} {digest} is damaged and is not given out. {way_out}")
+    return data
 
 
 def _to_disk(file: object) -> None:

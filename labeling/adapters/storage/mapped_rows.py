@@ -2,13 +2,17 @@
 
 In: structured arrays, and a text that says what they were made of. Out: a read-only mapped array. The header is written
 after the rows, so what a killed process left behind it does not count; a file made anew replaces the old one whole.
+A file whose rows are not those that were written counts for nothing, so it is made anew.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import struct
+import zlib
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -16,11 +20,15 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-__all__ = ["MappedRows"]
+__all__ = ["MappedRows", "rows_are_whole"]
+
+_log = logging.getLogger(__name__)
 
 Rows = NDArray[np.void]
-HEADER = struct.Struct("<32s32sQ")
-"""Hash of the rows' type, hash of what they were made of, and how many rows count."""
+HEADER = struct.Struct("<8s32s32sQQ")
+"""The mark, hash of the rows' type, hash of what they were made of, their bytes that count, and the CRC-32 of these."""
+MARK = b"rows v2\n"
+PIECE_BYTES = 4 * 2**20
 
 
 class MappedRows:
@@ -57,30 +65,71 @@ class MappedRows:
             there = self.read()
             stay, blocks = added(there)
             target = self._path if stay and len(there) else self._path.with_suffix(f".{os.getpid()}")
-            count = self._write(target, blocks, len(there) if stay else 0, state)
+            count = self._write(target, blocks, there if stay else there[:0], state)
             if target != self._path:
                 target.replace(self._path)
         return self.read() if count else np.zeros(0, self._dtype)
 
-    def _write(self, path: Path, blocks: Iterable[Rows], count: int, state: str) -> int:
+    def _write(self, path: Path, blocks: Iterable[Rows], there: Rows, state: str) -> int:
+        count = len(there)
+        checksum = self._header()[2] if count else 0
         with path.open("r+b" if count else "wb") as file:
             file.truncate(HEADER.size + count * self._dtype.itemsize)
             file.seek(0, os.SEEK_END)
             for block in blocks:
-                file.write(np.ascontiguousarray(block, self._dtype).tobytes())
-                count += len(block)
+                content = np.ascontiguousarray(block, self._dtype).tobytes()
+                file.write(content)
+                count, checksum = count + len(block), zlib.crc32(content, checksum)
             file.flush()
             file.seek(0)
-            file.write(HEADER.pack(self._kind, sha256(state.encode()).digest(), count))
+            file.write(
+                HEADER.pack(MARK, self._kind, sha256(state.encode()).digest(), count * self._dtype.itemsize, checksum)
+            )
         return count
 
-    def _header(self) -> tuple[bytes, int]:
+    def _header(self) -> tuple[bytes, int, int]:
+        """What the rows were made of, how many count and their checksum; nothing where they are not whole."""
         try:
             with self._path.open("rb") as file:
                 content = file.read(HEADER.size)
+                found = os.fstat(file.fileno())
         except FileNotFoundError:
-            return b"", 0
+            return b"", 0, 0
         if len(content) < HEADER.size:
-            return b"", 0
-        kind, state, count = HEADER.unpack(content)
-        return (state, count) if kind == self._kind else (b"", 0)
+            return b"", 0, 0
+        mark, kind, state, size, checksum = HEADER.unpack(content)
+        if mark != MARK or kind != self._kind:
+            return b"", 0, 0
+        if _sum_of(self._path, found.st_ino, found.st_mtime_ns, size) != checksum:
+            _log.warning("damaged rows are made anew: %s", self._path)
+            return b"", 0, 0
+        return state, size // self._dtype.itemsize, checksum
+
+
+def rows_are_whole(path: Path) -> bool:
+    """Whether the rows of a file, of whatever type, are those that were written; FileNotFoundError without a file.
+
+    A file without our mark is of an older version: nobody reads it, and it is made anew.
+    """
+    with path.open("rb") as file:
+        content = file.read(HEADER.size)
+    if not content.startswith(MARK):
+        return True
+    if len(content) < HEADER.size:
+        return False
+    _, _, _, size, checksum = HEADER.unpack(content)
+    return bool(_sum_of.__wrapped__(path, 0, 0, size) == checksum)
+
+
+@lru_cache(maxsize=64)
+def _sum_of(path: Path, _inode: int, _mtime_ns: int, size: int) -> int:
+    """The checksum of the rows of a file as it stands, taken once; of a file that is too short, none: -1."""
+    checksum = 0
+    with path.open("rb") as file:
+        file.seek(HEADER.size)
+        while size:
+            content = file.read(min(PIECE_BYTES, size))
+            if not content:
+                return -1
+            checksum, size = zlib.crc32(content, checksum), size - len(content)
+    return checksum

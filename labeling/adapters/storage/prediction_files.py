@@ -20,7 +20,15 @@ from labeling.adapters.storage.atomic_files import write_whole
 from labeling.adapters.storage.mapped_tensors import map_tensors
 from labeling.errors import BadArtifact, NotFound
 
-__all__ = ["Predictions", "Written", "keep_only", "map_predictions", "read_predictions", "write_predictions"]
+__all__ = [
+    "Predictions",
+    "Written",
+    "keep_only",
+    "map_predictions",
+    "read_predictions",
+    "write_predictions",
+    "write_only",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,13 @@ def write_predictions(home: Path, folder: str, image_ids: NDArray[np.int64], pro
     path = f"{folder}/{digest[:16]}.safetensors"
     write_whole(home / path, data)
     return Written(path, len(image_ids), digest)
+
+
+def write_only(home: Path, path: str, sha256: str, image_ids: NDArray[np.int64]) -> Written:
+    """Write what a file says of these images alone, in the same folder. Errors as `read_predictions`."""
+    found = read_predictions(home, path, sha256)
+    kept = np.isin(found.image_ids, image_ids)
+    return write_predictions(home, path.rpartition("/")[0], found.image_ids[kept], found.probs[kept])
 
 
 def read_predictions(home: Path, path: str, sha256: str) -> Predictions:

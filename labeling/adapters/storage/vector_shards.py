@@ -1,7 +1,7 @@
 """Shards of vectors: safetensors files of 32-byte keys and float16 rows, and one view over many of them.
 
 In: keys (N,) of 32 bytes and vectors (N, D). Out: the bytes of a shard, or a shard memory-mapped. A shard is written
-once and never changed; its name is the hash of its bytes. A file that is not whole is no shard.
+once and never changed; its name is the hash of its bytes. A file with other bytes is no shard.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,10 @@ def name_of(content: bytes) -> str:
 
 
 def open_shard(path: Path) -> Shard:
-    """Map a shard; BadArtifact where the file is not a whole one."""
+    """Map a shard; BadArtifact where the file is not the one that was written: its name is another hash."""
+    with path.open("rb") as file:
+        if file_digest(file, "sha256").hexdigest() + ENDING != path.name:
+            raise BadArtifact(f"{path} is damaged: its bytes have another hash than its name.")
     keys, vectors = map_tensors(path, "keys", "vectors")
     if keys.ndim != 2 or vectors.ndim != 2 or keys.shape[1] != KEY.itemsize or len(keys) != len(vectors):
         raise BadArtifact(f"{path} holds keys {keys.shape} and vectors {vectors.shape}.")

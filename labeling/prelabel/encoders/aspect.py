@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from PIL import Image
 
-__all__ = ["MAX_ASPECT", "within_aspect"]
+__all__ = ["MAX_ASPECT", "fit", "within_aspect"]
 
 MAX_ASPECT = 32
 """The long side divided by the short one; no picture that people look at has more."""
@@ -27,3 +27,14 @@ def within_aspect(image: Image.Image) -> Image.Image:
         return image
     size = (_LONG, _SHORT) if image.width > image.height else (_SHORT, _LONG)
     return image.resize(size, Image.Resampling.BOX)
+
+
+def fit(image: Image.Image, side: int) -> Image.Image:
+    """A copy in RGB, at most `side` pixels wide and high, in a shape that processors can take.
+
+    >>> fit(Image.new("RGB", (4_000, 3_000)), 768).size, fit(Image.new("RGB", (1, 20_000)), 768).size
+    ((768, 576), (24, 768))
+    """
+    bounded = within_aspect(image).convert("RGB").copy()
+    bounded.thumbnail((side, side))
+    return bounded

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from labeling.prelabel.engine import Engine, Item, Look, Vectors, encode_present
+from labeling.prelabel.picture_size import PictureSize, picture_size
 from labeling.vectors import unit
 
 __all__ = ["ImageTower", "TextTower", "mean_vectors", "with_encoders"]
@@ -21,10 +22,11 @@ __all__ = ["ImageTower", "TextTower", "mean_vectors", "with_encoders"]
 
 @dataclass(frozen=True, slots=True)
 class ImageTower:
-    """`encode` turns N images into unit vectors (N, D)."""
+    """`encode` turns N images of this size into unit vectors (N, D)."""
 
     name: str
     encode: Callable[[Sequence[Image.Image]], Vectors]
+    size: PictureSize = PictureSize()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class _WithEncoders:
 
     def __init__(self, engine: Engine, images: ImageTower | None, texts: TextTower | None) -> None:
         self._engine, self._images, self._texts = engine, images, texts
-        self.name = engine.name
+        self.name, self.picture_size = engine.name, picture_size(engine)
         self.image_encoder = images.name if images else engine.image_encoder
         self.text_encoder = texts.name if texts else engine.text_encoder
         pinned = "\0".join([engine.revision, self.image_encoder, self.text_encoder])
@@ -63,6 +65,11 @@ class _WithEncoders:
         """The engine's prelabels, with the towers' vectors."""
         look = self._engine.look(items)
         prelabels = [replace(prelabel, revision=self.revision) for prelabel in look.prelabels]
-        vectors = self._images.encode([item.image for item in items]) if self._images else look.image_vectors
+        vectors = self._vectors(self._images, items) if self._images else look.image_vectors
         texts = encode_present(self._texts.encode, [item.text for item in items]) if self._texts else look.text_vectors
         return Look(prelabels, vectors, texts)
+
+    def _vectors(self, images: ImageTower, items: Sequence[Item]) -> Vectors:
+        """Of the pictures in the size of the tower: its vectors are the same whichever engine it stands beside."""
+        same = images.size == self.picture_size
+        return images.encode([item.image if same else item.at_size(images.size) for item in items])

@@ -20,7 +20,7 @@ from labeling.answers import AnswerSet
 from labeling.errors import Invalid
 from labeling.prelabel.endpoints.agent_tools import AgentTools
 from labeling.prelabel.endpoints.backends import Abilities, Recorder, Wire
-from labeling.prelabel.endpoints.conversation import MAX_TOKENS, TURNS, Conversations, refused
+from labeling.prelabel.endpoints.conversation import TURNS, Conversations, refused
 from labeling.prelabel.endpoints.endpoint import Price
 from labeling.prelabel.endpoints.option_logprobs import Probs, candidates, lettered, orders, over_classes, read_letters
 from labeling.prelabel.endpoints.pricing import bound_micro
@@ -35,11 +35,14 @@ from labeling.prelabel.endpoints.prompt import (
     item_parts,
     known_price,
     may_be_asked,
+    picture_side,
     pinned,
     text_bytes,
 )
+from labeling.prelabel.endpoints.reasoning import ANSWER_TOKENS
 from labeling.prelabel.endpoints.structured_answers import ACTIONS, Verdict, abstention, turn_model
 from labeling.prelabel.engine import EngineOrder, Item
+from labeling.prelabel.picture_size import PictureSize
 from labeling.types import Evidence, Prelabel
 
 __all__ = ["ChatBackend", "chat_revision"]
@@ -65,7 +68,10 @@ class Finding:
 
 
 class ChatBackend:
-    """Asks one model about one image; `make_model` gives pydantic-ai a model that sends over a wire."""
+    """Asks one model about one image; `make_model` gives pydantic-ai a model that sends over a wire.
+
+    `max_tokens` is the longest answer, its thoughts included.
+    """
 
     name = "agent"
 
@@ -77,11 +83,13 @@ class ChatBackend:
         make_model: Callable[[Wire], Model],
         price: Price | None,
         clock: Callable[[], float],
+        max_tokens: int = ANSWER_TOKENS,
     ) -> None:
         self._order, self._abilities, self._wire = order, abilities, wire
-        self._price, self._clock = price, clock
+        self._price, self._clock, self._max_tokens = price, clock, max_tokens
+        self.picture_size = PictureSize(longest=picture_side(order))
         self._instructions = instructions(order)
-        self._conversations = Conversations(self._instructions, order.classes, abilities, make_model)
+        self._conversations = Conversations(self._instructions, order.classes, abilities, make_model, max_tokens)
         self.prompt, self.revision = chat_revision(order, abilities)
 
     def judge(self, item: Item) -> Prelabel:
@@ -114,11 +122,11 @@ class ChatBackend:
         """What one prelabel costs at most: all turns with all tools, one repair, and the questions for confidence."""
         tools = AgentTools(item, self._order)
         parts = self._parts(item, tools)
-        added = tools.most_words() + BYTES_A_TOKEN * MAX_TOKENS
+        added = tools.most_words() + BYTES_A_TOKEN * self._max_tokens
         talk = 0
         for turn in [*range(TURNS), TURNS]:  # the last once more: a repair
             pictures = [*image_sizes(parts), *tools.most_pictures(turn)]
-            talk += self._bound(text_bytes(parts) + turn * added, pictures, MAX_TOKENS)
+            talk += self._bound(text_bytes(parts) + turn * added, pictures, self._max_tokens)
         if self._abilities.top_logprobs:
             return talk + 2 * self._bound(text_bytes(parts), image_sizes(parts), 1)
         return talk * VOTES
@@ -126,7 +134,7 @@ class ChatBackend:
     def likely_micro(self, item: Item) -> int:
         """What one prelabel costs when the first reply is the answer."""
         parts = self._parts(item, AgentTools(item, self._order))
-        once = self._bound(text_bytes(parts), image_sizes(parts), MAX_TOKENS // 4)
+        once = self._bound(text_bytes(parts), image_sizes(parts), self._max_tokens // 4)
         letters = 2 * self._bound(text_bytes(parts), image_sizes(parts), 1) if self._abilities.top_logprobs else 0
         return once + letters
 

@@ -9,13 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import Lock
 
 from PIL import Image
 from pydantic import ValidationError
 
-from labeling.prelabel.endpoints.prompt import Part, byte_length, headings, section, shot_parts
+from labeling.prelabel.encoders.aspect import within_aspect
+from labeling.prelabel.endpoints.prompt import Part, byte_length, headings, picture_side, section, shot_parts
 from labeling.prelabel.endpoints.structured_answers import ACTIONS
 from labeling.prelabel.engine import EngineOrder, Item, Shot
+from labeling.prelabel.picture_size import WHOLE
 from labeling.types import ImageId
 
 __all__ = ["CALLS", "CROP_SIDE", "SECTION", "SHOTS_FIRST", "AgentTools", "crop"]
@@ -26,6 +29,8 @@ SHOTS_FIRST = 4
 """Examples in the prompt; further ones are shown when the model asks for them, as many at a time."""
 SECTION = 4_000
 LEAST = 0.02
+_ENLARGING = Lock()
+"""A picture with all its pixels may take 150 MB: one at a time."""
 ENOUGH = "You have looked enough. Answer now."
 
 
@@ -42,6 +47,7 @@ class AgentTools:
 
     def __init__(self, item: Item, order: EngineOrder) -> None:
         self._item, self._order = item, order
+        self._crop_side = max(CROP_SIDE, picture_side(order) // 2)
         self.used: list[Used] = []
         self.shown: list[ImageId] = [shot.image_id for shot in self.first_shots]
 
@@ -63,7 +69,9 @@ class AgentTools:
 
     def look_closer(self, left: float, top: float, right: float, bottom: float) -> list[Part]:
         """See a part of the picture larger. The box in shares of its width and height, from 0 to 1."""
-        return ["The part that you asked for:", crop(self._item.image, left, top, right, bottom)]
+        with _ENLARGING:
+            part = crop(self._item.at_size(WHOLE), left, top, right, bottom, self._crop_side)
+        return ["The part that you asked for:", part]
 
     def similar_images(self) -> list[Part]:
         """See more of the nearest pictures that people have labelled."""
@@ -107,11 +115,13 @@ class AgentTools:
         """The sizes of the pictures that so many uses can add at most."""
         if "image" not in self._order.use.sends or not uses:
             return []
-        return [(CROP_SIDE, CROP_SIDE)] * (min(uses, CALLS) + len(self._item.shots) - len(self.first_shots))
+        return [(self._crop_side, self._crop_side)] * (min(uses, CALLS) + len(self._item.shots) - len(self.first_shots))
 
 
-def crop(image: Image.Image, left: float, top: float, right: float, bottom: float) -> Image.Image:
-    """The box enlarged to `CROP_SIDE` at most; whatever the numbers, it is a part of this image.
+def crop(
+    image: Image.Image, left: float, top: float, right: float, bottom: float, side: int = CROP_SIDE
+) -> Image.Image:
+    """The box at `side` pixels on its longer side; whatever the numbers, it is a part of this image.
 
     >>> crop(Image.new("RGB", (100, 50)), 0.5, -3, 0.5, 99).size
     (18, 448)
@@ -120,7 +130,8 @@ def crop(image: Image.Image, left: float, top: float, right: float, bottom: floa
     width, height = image.size
     x, y = min(width - 1, int(x0 * width)), min(height - 1, int(y0 * height))
     part = image.crop((x, y, max(x + 1, round(x1 * width)), max(y + 1, round(y1 * height))))
-    scale = CROP_SIDE / max(part.size)
+    part = within_aspect(part)
+    scale = side / max(part.size)
     return part.convert("RGB").resize((max(1, round(part.width * scale)), max(1, round(part.height * scale))))
 
 

@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 
 from labeling.prelabel.endpoints.endpoint import Reply
 from labeling.prelabel.engine import Item, Look, no_vectors
+from labeling.prelabel.picture_size import picture_size
 from labeling.types import Prelabel
 
 __all__ = ["Abilities", "Backend", "BackendEngine", "Recorder", "Wire"]
@@ -24,7 +25,9 @@ class Abilities:
 
     `images`: its answer depends on the picture. `top_logprobs` counts the alternatives that it gives for a token (0:
     none). `context` in tokens (0: unknown). `limit_key` is the request field for the length of an answer. `decides` is
-    the path that gives a probability for each option; empty: none does.
+    the path that gives a probability for each option; empty: none does. `reasons`: it thinks before it answers. `cut`
+    names abilities that were not found because the token limit cut the answer. `settings` names the endpoint's settings
+    that all this holds for: `Endpoint.settings`.
     """
 
     images: bool = False
@@ -36,6 +39,9 @@ class Abilities:
     context: int = 0
     limit_key: str = "max_tokens"
     decides: Literal["", "/decisions", "/systemone"] = ""
+    reasons: bool = False
+    cut: str = ""
+    settings: str = ""
 
 
 class Wire(Protocol):
@@ -87,7 +93,7 @@ class BackendEngine:
 
     def __init__(self, backend: Backend, at_once: int = 1) -> None:
         self._backend, self.at_once = backend, max(1, at_once)
-        self.name, self.revision = backend.name, backend.revision
+        self.name, self.revision, self.picture_size = backend.name, backend.revision, picture_size(backend)
 
     def look(self, items: Sequence[Item]) -> Look:
         """One prelabel for each item.

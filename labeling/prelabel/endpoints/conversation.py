@@ -33,6 +33,7 @@ from labeling.errors import HardcaseError, Invalid
 from labeling.prelabel.endpoints.agent_tools import CALLS, AgentTools
 from labeling.prelabel.endpoints.backends import Abilities, Recorder, Wire
 from labeling.prelabel.endpoints.prompt import Part, encode
+from labeling.prelabel.endpoints.reasoning import ANSWER_TOKENS, spoken
 from labeling.prelabel.endpoints.structured_answers import (
     ACTIONS,
     Verdict,
@@ -45,9 +46,8 @@ from labeling.prelabel.endpoints.structured_answers import (
     verdict_of,
 )
 
-__all__ = ["MAX_TOKENS", "TURNS", "Conversations", "refused"]
+__all__ = ["TURNS", "Conversations", "refused"]
 
-MAX_TOKENS = 400
 TURNS = CALLS + 1
 SAMPLE_TEMPERATURE = 0.7
 TWO_ANSWERS = "failed: the model gave more than one answer"
@@ -56,7 +56,10 @@ SETUP = frozenset({301, 302, 303, 307, 308, 401, 403, 404, 405})
 
 
 class Conversations:
-    """The conversations of one engine; `make_model` gives pydantic-ai a model that sends over a wire."""
+    """The conversations of one engine; `make_model` gives pydantic-ai a model that sends over a wire.
+
+    No answer is longer than `max_tokens`, its thoughts included.
+    """
 
     def __init__(
         self,
@@ -64,9 +67,10 @@ class Conversations:
         classes: Sequence[str],
         abilities: Abilities,
         make_model: Callable[[Wire], Model],
+        max_tokens: int = ANSWER_TOKENS,
     ) -> None:
         self._instructions, self._classes = instructions, classes
-        self._abilities, self._make_model = abilities, make_model
+        self._abilities, self._make_model, self._max_tokens = abilities, make_model, max_tokens
 
     def hold(self, parts: list[Part], wire: Recorder, tools: AgentTools, seed: int = 0) -> Verdict:
         """The model's verdict; `seed` 0 is its steady one, others are samples.
@@ -83,7 +87,10 @@ class Conversations:
             return refused(error)
         except AgentRunError as error:
             ours = _ours(error)
-            return abstention(f"failed: {type(error).__name__}: {error}") if ours is None else refused(ours)
+            if ours is not None:
+                return refused(ours)
+            cut = bool(wire.replies) and spoken(wire.replies[-1].body).cut
+            return abstention(self._was_cut() if cut else f"failed: {type(error).__name__}: {error}")
         if wire.replies and calls_repeat(wire.replies[-1].body):
             return abstention(TWO_ANSWERS)
         return verdict
@@ -123,9 +130,15 @@ class Conversations:
             history = result.all_messages()
         raise AssertionError("the last turn can only be the answer")
 
+    def _was_cut(self) -> str:
+        return (
+            f"failed: the answer was cut after {self._max_tokens:,} tokens, thoughts included. Raise the endpoint's "
+            "`max_tokens` in endpoints.yaml, or lower `reasoning_effort`."
+        )
+
     def _settings(self, seed: int) -> ModelSettings:
         """The length of an answer is always bounded; a sample has a seed, so that it is not taken from the cache."""
-        body: dict[str, Any] = {self._abilities.limit_key: MAX_TOKENS} | ({"seed": seed} if seed else {})
+        body: dict[str, Any] = {self._abilities.limit_key: self._max_tokens} | ({"seed": seed} if seed else {})
         settings = ModelSettings(extra_body=body)
         if self._abilities.temperature:
             settings["temperature"] = SAMPLE_TEMPERATURE if seed else 0.0

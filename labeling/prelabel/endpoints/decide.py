@@ -32,11 +32,13 @@ from labeling.prelabel.endpoints.prompt import (
     item_parts,
     known_price,
     may_be_asked,
+    picture_side,
     pinned,
     text_bytes,
 )
 from labeling.prelabel.endpoints.structured_answers import ASK_A_PERSON
 from labeling.prelabel.engine import EngineOrder, Item, Shot
+from labeling.prelabel.picture_size import PictureSize
 from labeling.types import NONE_OF_THESE, UNSURE, Evidence, Outcome, Prelabel
 
 __all__ = ["DecideBackend", "ask_decision", "decisions_body", "read_decision", "systemone_body"]
@@ -63,6 +65,7 @@ class DecideBackend:
             raise Invalid(f"A decision takes {MOST} labels at most; this project has {len(order.classes)}.")
         self._order, self._path, self._wire = order, abilities.decides, wire
         self._price, self._clock = price, clock
+        self.picture_size = PictureSize(longest=picture_side(order))
         self._instructions = instructions(order, letters=True)
         self._criteria = {one.name: one.description for one in order.labels} | {
             NONE_OF_THESE: "you see what it is, and no label fits",

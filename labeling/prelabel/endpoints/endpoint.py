@@ -6,10 +6,12 @@ where the same question was answered before. Money is whole millionths of a curr
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
 
+from labeling.prelabel.endpoints.reasoning import ANSWER_TOKENS, REASONING_TOKENS
+from labeling.prelabel.engine import digest_of
 from labeling.types import ProjectId
 
 __all__ = ["CallBook", "Endpoint", "Limits", "Price", "Question", "Reply", "Sent"]
@@ -52,6 +54,10 @@ class Endpoint:
     `kind`: chat completions, or an address that returns a probability for each option. `price` None: not known, and
     then no project with a budget may use it. `when_silent` says how a question is treated that was sent and never
     answered: `charge` (never sent again) or `retry`. `local`: it is in our own network, so that nothing is sent out.
+
+    `max_tokens` is the longest answer, thoughts included; 0: by whether the model reasons. `reasoning_effort` and
+    `extra_body` are fields of every request, `headers` and `query` go with it; in their values `${NAME}` stands for a
+    variable of the environment, so that no secret is here. The key is sent in `key_header`; empty: as a bearer.
     """
 
     name: str
@@ -63,6 +69,32 @@ class Endpoint:
     idempotency_key: bool = False
     timeout_s: float = 120.0
     local: bool = False
+    max_tokens: int = 0
+    reasoning_effort: str = ""
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    key_header: str = ""
+
+    def answer_tokens(self, *, reasons: bool) -> int:
+        """The longest answer that is asked for."""
+        return self.max_tokens or (REASONING_TOKENS if reasons else ANSWER_TOKENS)
+
+    @property
+    def settings(self) -> str:
+        """A hash of what changes a model's answers; empty where nothing does. Names of variables, never their values.
+
+        >>> Endpoint("a", "http://127.0.0.1/v1").settings
+        ''
+        """
+        set_here = [
+            self.max_tokens,
+            self.reasoning_effort,
+            sorted(self.extra_body.items()),
+            sorted(self.headers.items()),
+            sorted(self.query.items()),
+        ]
+        return digest_of(set_here) if any(set_here) else ""
 
 
 @dataclass(frozen=True, slots=True)

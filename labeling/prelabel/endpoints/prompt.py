@@ -19,6 +19,7 @@ from typing import Any
 from PIL import Image
 
 from labeling.errors import Invalid
+from labeling.prelabel.encoders.aspect import fit
 from labeling.prelabel.endpoints.backends import Abilities
 from labeling.prelabel.endpoints.endpoint import Price
 from labeling.prelabel.endpoints.untrusted_text import RULE, delimited
@@ -35,13 +36,13 @@ __all__ = [
     "data_url",
     "encode",
     "endpoint_revision",
-    "fit",
     "headings",
     "image_sizes",
     "instructions",
     "item_parts",
     "known_price",
     "may_be_asked",
+    "picture_side",
     "pinned",
     "section",
     "shot_parts",
@@ -82,8 +83,13 @@ def item_parts(item: Item, order: EngineOrder, shots: Sequence[Shot]) -> list[Pa
     if "image" in order.use.sends:
         if item.description:
             parts.append("What another model saw in it:\n" + delimited(item.description, "description", _key(item)))
-        parts += ["The image to label:", fit(item.image, IMAGE_SIDE)]
+        parts += ["The image to label:", fit(item.image, picture_side(order))]
     return parts
+
+
+def picture_side(order: EngineOrder) -> int:
+    """Pixels on the longer side of the picture that is sent."""
+    return order.use.picture_side or IMAGE_SIDE
 
 
 def may_be_asked(item: Item, order: EngineOrder) -> bool:
@@ -99,13 +105,6 @@ def shot_parts(shot: Shot, item: Item, sends: Sequence[str]) -> list[Part]:
     if "image" in sends:
         parts.append(fit(shot.open(), SHOT_SIDE))
     return parts
-
-
-def fit(image: Image.Image, side: int) -> Image.Image:
-    """The image in RGB, at most `side` pixels wide and high."""
-    image = image.convert("RGB")
-    image.thumbnail((side, side))
-    return image
 
 
 def encode(image: Image.Image) -> tuple[bytes, str]:
@@ -181,8 +180,8 @@ def pinned(value: Any) -> str:
 
 
 def endpoint_revision(engine: str, order: EngineOrder, prompt: str, abilities: Abilities) -> str:
-    """The revision of an engine at an endpoint: it pins the prompt, model, fields, examples and abilities."""
-    whole = pinned([prompt, order.model, order.use.sends, order.use.examples, asdict(abilities)])
+    """The revision of an engine at an endpoint: it pins the prompt, model, fields, examples, pictures and abilities."""
+    whole = pinned([prompt, order.model, order.use.sends, order.use.examples, picture_side(order), asdict(abilities)])
     return f"{engine}-{re.sub(r'[^A-Za-z0-9_.-]+', '-', order.model)[:60]}-{whole}"
 
 

@@ -2,5 +2,6 @@
 
 Offers `bundled.BundledEngine`, `bundled.KnownClasses`, `bundled.known_class_text`, `described.DescribedEngine`,
 `dual_encoder.DualEncoder`, `dual_encoder.DualEncoderEngine`, `few_shot.FewShotEngine`, `generative.GenerativeEngine`,
-`generative.PictureModel`, `projected.ProjectedEngine`, `scripted.ScriptedEngine`.
+`generative.PictureModel`, `image_classifier.ImageClassifierEngine`, `image_classifier.TrainedClassifier`,
+`projected.ProjectedEngine`, `scripted.ScriptedEngine`.
 """

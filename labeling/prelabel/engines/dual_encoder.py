@@ -22,6 +22,7 @@ from labeling.prelabel.encoders.aspect import within_aspect
 from labeling.prelabel.encoders.model_hash import fingerprint
 from labeling.prelabel.encoders.towers import TextTower, mean_vectors
 from labeling.prelabel.engine import Item, Look, Vectors, digest_of, encode_present, revision_of
+from labeling.prelabel.picture_size import size_for
 from labeling.prelabel.zero_shot.templates import CAPTIONS, texts_by_label
 from labeling.project import EngineUse, LabelClass
 from labeling.slices import batches
@@ -57,7 +58,8 @@ class DualEncoder:
         self._model, self._processor = model.eval().to(device), processor
         self._at_once = IMAGES_A_BATCH if device == "cpu" else IMAGES_ON_A_GPU
         self.fingerprint = fingerprint(model, processor)
-        self.image_name = f"{model.config.model_type}-images-{self.fingerprint[:16]}"
+        self.size = size_for(processor.image_processor)
+        self.image_name = f"{model.config.model_type}-images-{self.fingerprint[:16]}{self.size.suffix}"
         self.text_name = f"{model.config.model_type}-texts-{self.fingerprint[:16]}"
         self.scale = float(model.logit_scale.detach().exp())
         self.bias = float(model.logit_bias.detach()) if hasattr(model, "logit_bias") else None
@@ -121,6 +123,7 @@ class DualEncoderEngine:
         tower = texts or TextTower(encoder.text_name, encoder.encode_texts)
         self._label_vectors = mean_vectors(tower, prompts)  # (K, D)
         self.image_encoder, self.text_encoder = encoder.image_name, encoder.text_name
+        self.picture_size = encoder.size
         self.revision = revision_of(self.name, model_name, encoder.fingerprint, prompts)
         self._evidence = Evidence(
             confidence_from=SOFTMAX if encoder.bias is None else SIGMOID,

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from labeling.errors import Invalid
-from labeling.prelabel.encoders.aspect import within_aspect
+from labeling.prelabel.encoders.aspect import fit, within_aspect
 from labeling.prelabel.endpoints import untrusted_text
 from labeling.prelabel.engine import EngineOrder, Item, Look, digest_of, no_vectors, revision_of
 from labeling.prelabel.language_models.language import LanguageModel, Scored, label_lines, raw_answer, spoken
 from labeling.prelabel.language_models.likelihood import Prefix, calibrated
+from labeling.prelabel.picture_size import PictureSize
 from labeling.types import Evidence, Prelabel
 
 __all__ = ["GenerativeEngine", "PictureModel", "refuse_unused"]
@@ -32,6 +33,8 @@ CAPTION_TOKENS = 48
 CAPTION_LENGTH = 300
 NOTHING = "N/A"
 SIDE = 384
+PICTURE_SIDE = 1_024
+"""Pixels on the longer side of its pictures, where the project does not say it."""
 
 
 class PictureModel:
@@ -98,8 +101,9 @@ class GenerativeEngine:
             raise Invalid("A `vlm` is shown no examples: leave `examples` out, or name an `agent`.")
         self._order, self._model, self._clock = order, model, clock
         self._answers = [spoken(label) for label in order.labels]
+        self.picture_size = PictureSize(longest=order.use.picture_side or PICTURE_SIDE)
         self._reads_text = "text" in order.use.sends
-        asked = [self._question(None, ""), CAPTION, self._answers, self._reads_text]
+        asked = [self._question(None, ""), CAPTION, self._answers, self._reads_text, self.picture_size.longest]
         self._prompt = digest_of(asked)
         self.revision = revision_of(self.name, order.model, [model.fingerprint, order.classes, asked])
         self._nothing: dict[bool, NDArray[np.float64]] = {}
@@ -116,9 +120,10 @@ class GenerativeEngine:
     def _prelabel(self, item: Item) -> Prelabel:
         started = self._clock()
         text = item.text if self._reads_text else None
-        scored = self._model.score(item.image, self._question(text, item.key), self._answers)
+        image = fit(item.image, self.picture_size.longest)
+        scored = self._model.score(image, self._question(text, item.key), self._answers)
         probs = calibrated(scored.logliks, self._content_free(with_text=bool(text)))
-        caption, written = self._model.write(item.image, CAPTION, scored.prefix)
+        caption, written = self._model.write(image, CAPTION, scored.prefix)
         evidence = Evidence(
             raw=raw_answer(self._order.classes, scored.logliks),
             confidence_from="label likelihoods",

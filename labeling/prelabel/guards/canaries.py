@@ -16,6 +16,7 @@ from labeling.prelabel.engine import Engine, Item, Look
 from labeling.prelabel.guards.checks import named_class
 from labeling.prelabel.guards.counterfactual import AskingEngine, AskingWrapper, drawn_number
 from labeling.prelabel.guards.injections import PLAIN, Injection, Placement, draw, in_text, say
+from labeling.prelabel.picture_size import picture_size
 
 __all__ = ["AskingCanaryEngine", "CanaryBook", "CanaryEngine", "CanaryResult", "Known", "attack", "with_canaries"]
 
@@ -87,6 +88,7 @@ class CanaryEngine:
         self._places = tuple(place for place in PLACES if ("image" if place.in_picture else "text") in sends)
         self.name, self.revision = engine.name, engine.revision
         self.image_encoder, self.text_encoder = engine.image_encoder, engine.text_encoder
+        self.picture_size = picture_size(engine)
 
     def look(self, items: Sequence[Item]) -> Look:
         """The engine's output for these items; what the ledger raises comes before any question about them."""
@@ -136,7 +138,7 @@ def attack(known: Known, classes: Sequence[str], places: Sequence[Placement], nu
     words, item = say(injection, target), known.item
     key = hashlib.sha256(f"{item.key}/{injection.id}/{placement}/{target}".encode()).hexdigest()
     if placement.in_picture:
-        attacked = replace(item, image=draw(item.image, words, placement), key=key)
+        attacked = item.with_picture(draw(item.image, words, placement), key)
     else:
         attacked = replace(item, text=in_text(item.text or "a photo", words, placement), key=key)
     return CanaryResult(key, injection.id, placement.value, known.truth, target, "", ""), attacked

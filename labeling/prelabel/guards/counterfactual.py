@@ -21,6 +21,7 @@ from labeling.prelabel.guards.checks import (
     names_a_class,
 )
 from labeling.prelabel.guards.text_removal import without_writing
+from labeling.prelabel.picture_size import picture_size
 from labeling.types import Prelabel
 
 __all__ = ["AskingEngine", "AskingWrapper", "GuardedAskingEngine", "GuardedEngine", "drawn_number", "guarded"]
@@ -110,6 +111,7 @@ class GuardedEngine:
         self._probes = probes
         self.name, self.revision = engine.name, f"{engine.revision}+guards-{share:g}-{seed}{'' if picture else '-text'}"
         self.image_encoder, self.text_encoder = engine.image_encoder, engine.text_encoder
+        self.picture_size = picture_size(engine)
 
     def look(self, items: Sequence[Item]) -> Look:
         """The engine's output; a prelabel has a flag where a probe changed the named class."""
@@ -144,7 +146,7 @@ class GuardedAskingEngine(AskingWrapper, GuardedEngine):
 
 def _smoothed(item: Item) -> Item:
     """With another key: it is another picture, and answers stored for the first are not about it."""
-    return replace(item, image=without_writing(item.image), key=f"{item.key}-without-writing" if item.key else "")
+    return item.with_picture(without_writing(item.image), f"{item.key}-without-writing" if item.key else "")
 
 
 def _together(prelabel: Prelabel, other: Prelabel, flag: str) -> Prelabel:

@@ -27,7 +27,7 @@ from labeling.project import Project
 from labeling.slices import batches
 from labeling.types import ImageId, Incoming
 from service.ingest.backlog import check_backlog
-from service.ingest.register import ROWS_A_TRANSACTION, limits_of, sort_out
+from service.ingest.register import ROWS_A_TRANSACTION, limits_of, sort_out, without_deleted
 from service.labels.image_history import story_of
 from service.web.api.bodies import Body
 from service.web.api.paging import PagingDep, SliceOut
@@ -248,12 +248,16 @@ def _register(parts: WebParts, project: Project, items: list[Incoming | Taken]) 
 
 def _register_some(session: Session, project: Project, items: list[Incoming | Taken], now: datetime) -> Iterator[Taken]:
     checked = [item if isinstance(item, Taken) else _check(project, item) for item in items]
-    usable = [item for item in checked if isinstance(item, Incoming)]
+    usable, deleted = without_deleted(session, project, [item for item in checked if isinstance(item, Incoming)])
+    gone = {reference: _refused(reference, reason) for reference, reason in deleted}
     before = known(session, project.id, [item.reference for item in usable])
     register(session, project.id, usable, now)
     for item in checked:
         if isinstance(item, Taken):
             yield item
+            continue
+        if item.reference in gone:
+            yield gone[item.reference]
             continue
         last = before.get(item.reference)
         outcome: Outcome = "new" if last is None else "changed" if differs(item, last) else "same"

@@ -36,12 +36,17 @@ class SnapshotIn(BaseModel):
 
 
 class SnapshotOut(Body):
-    """A frozen state of the labels; the same labels have the same `hash`."""
+    """A frozen state of the labels; the same labels have the same `hash`.
+
+    A deletion withdraws labels from it: so many are `withdrawn`, and `state` is the hash of what is left.
+    """
 
     id: int
     name: str
     labels: int
     hash: str
+    state: str
+    withdrawn: int
     last_label_id: int
     released: bool
     author: str

@@ -7,14 +7,17 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Path
+from fastapi.encoders import jsonable_encoder
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from db.repositories.people import annotators
+from db.repositories.people import annotators, audit
 from db.repositories.people.annotators import Annotator
 from db.session import reading, transaction
 from db.views import dashboard
 from labeling.project import Project
 from labeling.types import Actor
+from service.deletions.people import data_of
 from service.figures.figures import name_of, outdated, read
 from service.figures.team import Person, Team
 from service.labels.annotators import DEEDS, Voided
@@ -87,6 +90,16 @@ def act(
         done = DEEDS[deed](session, parts.jobs, project, annotator_id, by)
         found = annotators.by_id(session, project.id, annotator_id)
     return DoneOut(annotator=_out(project, found, None), voided=done if isinstance(done, Voided) else None)
+
+
+@router.get("/api/projects/{project}/team/{annotator_id}/data", summary="Everything that is kept about an annotator")
+def export_data(parts: PartsDep, caller: CallerDep, project: ProjectDep, annotator_id: AnnotatorId) -> JSONResponse:
+    """To be given to them. What Label Studio has of their account is added by `hardcase team export-data` alone."""
+    document = data_of(parts.database, project, annotator_id)
+    with transaction(parts.database) as session:
+        detail = {"annotator": annotator_id}
+        audit.record(session, caller.name, "team.export-data", project.config.name, detail, parts.now())
+    return JSONResponse(jsonable_encoder(document))
 
 
 def _out(project: Project, one: Annotator, figures: Person | None) -> AnnotatorOut:

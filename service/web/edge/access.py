@@ -58,6 +58,7 @@ _TOKEN = Access(How.TOKEN)
 _READ, _INGEST = Access(How.KEY, Role.READ), Access(How.KEY, Role.INGEST)
 _ENGINEER, _ADMIN = Access(How.KEY, Role.ENGINEER), Access(How.KEY, Role.ADMIN)
 _SEES, _HANDLES = Access(How.PAGE, Role.READ), Access(How.PAGE, Role.ENGINEER)
+_DELETES = Access(How.PAGE, Role.ADMIN)
 _P = "/api/projects/{project}"
 
 ROUTES: dict[str, dict[str, Access]] = {
@@ -108,6 +109,9 @@ ROUTES: dict[str, dict[str, Access]] = {
     f"{_P}/alarms/{{alarm_id}}/end": {"POST": _ENGINEER},
     f"{_P}/team": {"GET": _READ},
     f"{_P}/team/{{annotator_id}}/{{deed}}": {"POST": _ENGINEER},
+    f"{_P}/team/{{annotator_id}}/data": {"GET": _ADMIN},
+    f"{_P}/deletions": {"GET": _READ, "POST": _ADMIN},
+    f"{_P}/deletions/{{deletion_id}}/lift": {"POST": _ADMIN},
     f"{_P}/jobs": {"GET": _READ},
     f"{_P}/jobs/{{job_id}}": {"GET": _READ},
     "/api/keys": {"GET": _ADMIN, "POST": _ADMIN},
@@ -133,6 +137,8 @@ ROUTES: dict[str, dict[str, Access]] = {
     "/projects/{project}/machine-labels/download": {"GET": _HANDLES},
     "/projects/{project}/team": {"GET": _SEES},
     "/projects/{project}/team/{annotator_id}/{deed}": {"GET": _HANDLES, "POST": _HANDLES},
+    "/projects/{project}/deletions": {"GET": _SEES},
+    "/projects/{project}/delete/{kind}/{number}": {"GET": _DELETES, "POST": _DELETES},
     "/projects/{project}/disputes": {"GET": _SEES, "POST": _HANDLES},
     "/projects/{project}/engines": {"GET": _SEES, "POST": _HANDLES},
     "/projects/{project}/label-quality": {"GET": _SEES},

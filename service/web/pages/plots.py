@@ -21,6 +21,7 @@ from fastapi import APIRouter, Response
 from db.session import reading
 from db.views import dashboard
 from labeling.adapters.storage.atomic_files import write_whole
+from labeling.adapters.storage.sealed_bytes import sealed, unsealed
 from labeling.errors import NotFound, Unavailable
 from labeling.types import ProjectId
 from service.figures.figures import PLOT_FORMAT, Decoded, decode
@@ -31,6 +32,7 @@ __all__ = ["addresses"]
 
 DRAWS = [sys.executable, "-m", "service.work.figures.draw"]
 WITHIN_S = 60
+SEALED = ".sealed"
 NOT_DRAWN = "The plot could not be drawn; the log says why. The table beside it has the same numbers."
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
 router = APIRouter(route_class=Guarded, tags=["pages"])
@@ -55,11 +57,13 @@ def show_plot(parts: PartsDep, project: ProjectDep, file: str) -> Response:
     if not alone and not lock.acquire(timeout=WITHIN_S):
         raise Unavailable("Other plots are being drawn. Load the page again in a moment.")
     try:  # whoever waited does not draw: what another request could not draw would be tried again by each
-        if alone and not (folder / file).exists():
-            _draw(folder, {name: found for name, found in wanted.items() if not (folder / found[0]).exists()})
-        svg = _read(folder / file)
+        if alone and _kept(folder, file) is None:
+            _draw(folder, {name: found for name, found in wanted.items() if _kept(folder, found[0]) is None})
+        svg = _kept(folder, file)
     finally:
         lock.release()
+    if svg is None:
+        raise Unavailable(NOT_DRAWN)
     headers = {"Content-Security-Policy": POLICY, "Cache-Control": "private, max-age=31536000, immutable"}
     return Response(svg, media_type="image/svg+xml", headers=headers)
 
@@ -75,11 +79,12 @@ def _drawable(figures: Decoded) -> dict[str, tuple[str, Mapping[str, Any]]]:
     return found
 
 
-def _read(drawn: Path) -> bytes:
+def _kept(folder: Path, file: str) -> bytes | None:
+    """The plot, where it is kept as it was drawn."""
     try:
-        return drawn.read_bytes()
+        return unsealed((folder / f"{file}{SEALED}").read_bytes())
     except FileNotFoundError:
-        raise Unavailable(NOT_DRAWN) from None
+        return None
 
 
 def _draw(folder: Path, missing: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
@@ -91,6 +96,6 @@ def _draw(folder: Path, missing: Mapping[str, tuple[str, Mapping[str, Any]]]) ->
         _log.warning("plots could not be drawn: names=%s", ",".join(missing), exc_info=error)
         raise Unavailable(NOT_DRAWN) from error
     for name, svg in msgspec.json.decode(done.stdout, type=dict[str, str]).items():
-        for older in folder.glob(f"{name}-*.svg"):
+        for older in folder.glob(f"{name}-*.svg*"):
             older.unlink(missing_ok=True)
-        write_whole(folder / missing[name][0], svg.encode())
+        write_whole(folder / f"{missing[name][0]}{SEALED}", b"".join(sealed([svg.encode()])))

@@ -41,6 +41,7 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
     shown = {
         "caller": getattr(request.state, "caller", None),
         "engineer": Role.ENGINEER,
+        "admin": Role.ADMIN,
         "form_token": auth.form_token(signing, held),
         "path": request.url.path,
         "dead_processes": [one for one in read_processes(parts_of(request).settings.home) if not one.stays_up],

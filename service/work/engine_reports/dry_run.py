@@ -13,6 +13,7 @@ import numpy as np
 
 from db.repositories.engines.prelabels import PendingImage
 from labeling.prelabel.engine import Engine, Item
+from labeling.prelabel.picture_size import picture_size
 from labeling.project import EngineUse, Project
 from labeling.slices import slices
 from labeling.types import ImageId, Prelabel
@@ -20,7 +21,7 @@ from service.work.engines.factory import make_engine
 from service.work.pool.pool import Pool, load_pool
 from service.work.pool.predictions import CurrentPredictions, current_predictions
 from service.work.prelabel.engine_inputs import as_known, items_for
-from service.work.prelabel.inference import InferenceResult, open_images, run_inference
+from service.work.prelabel.inference import InferenceResult, item_of, open_images, run_inference
 from service.work.wiring import Parts
 
 AT_ONCE = 16
@@ -57,7 +58,7 @@ class DryRun:
 
         An image without a prelabel of the first engine gets neither; nor does any image of the first engine.
         """
-        opened = open_images(self.parts, images, output)
+        opened = open_images(self.parts, images, output, picture_size(self.engine))
         items: Items = []
         if self.use is not None and self.pool is not None and self.predictions is not None:
             ready = self.pool.rows_of(np.array([image.id for image, _ in opened], np.int64)) >= 0
@@ -72,7 +73,7 @@ class DryRun:
                 text_space=bool(getattr(self.engine, "needs_text_space", False)),
             )
             opened = [pair for pair, is_ready in zip(opened, ready, strict=True) if not is_ready]
-        return [*items, *((image, Item(picture, image.text, key=image.content_hash)) for image, picture in opened)]
+        return [*items, *((image, item_of(self.parts, image, picture)) for image, picture in opened)]
 
     def infer(
         self,

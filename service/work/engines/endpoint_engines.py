@@ -54,6 +54,7 @@ def make_agent(order: EngineOrder, means: Means) -> BackendEngine:
         lambda wire: chat_model(wire, endpoint.url, client.model, abilities),
         endpoint.price,
         perf_counter,
+        endpoint.answer_tokens(reasons=abilities.reasons),
     )
     return BackendEngine(backend, endpoint.limits.at_once)
 
@@ -97,9 +98,11 @@ def _prepared(order: EngineOrder, means: Means, kind: str) -> tuple[EndpointClie
         raise Invalid("An endpoint is asked only where its calls can be kept: this needs the database.")
     abilities = _abilities(means.database, endpoint, model)
     if "image" in order.use.sends and not abilities.images:
+        cut = " Its answer was cut: raise the endpoint's `max_tokens`, and probe it again."
         raise Invalid(
-            f"{order.model} did not see the picture when it was probed. Name a model that does and type `hardcase "
-            f"engines probe {order.model}`, or write `sends: [text]` so that it labels by the text alone."
+            f"{order.model} did not see the picture when it was probed.{cut if 'images' in abilities.cut else ''} Name "
+            f"a model that does and type `hardcase engines probe {order.model}`, or write `sends: [text]` so that it "
+            "labels by the text alone."
         )
     project, budget = means.project_id, means.policy.budget
     client = _client(means.settings, means.database, endpoint, model, project, budget, lambda: datetime.now(UTC))
@@ -122,10 +125,15 @@ def _named(settings: Settings, name: str) -> tuple[Endpoint, str]:
 def _abilities(database: sa.Engine, endpoint: Endpoint, model: str) -> Abilities:
     with reading(database) as session:
         probe = probes.newest(session, endpoint=endpoint.name, model=model, url=endpoint.url)
+    name = f"{endpoint.name}/{model}"
     if probe is None:
-        name = f"{endpoint.name}/{model}"
         raise Invalid(f"{name} was never probed at {endpoint.url}. Type: hardcase engines probe {name}")
-    return Abilities(**probe.result)
+    abilities = Abilities(**probe.result)
+    if abilities.settings != endpoint.settings:
+        raise Invalid(
+            f"{name} was probed with other settings than endpoints.yaml has now. Type: hardcase engines probe {name}"
+        )
+    return abilities
 
 
 def _client(
@@ -141,5 +149,11 @@ def _client(
     book = LedgerBook(database, endpoint, budget, owner=owner, now=now, sleep=time.sleep)
     key = endpoint_key(settings, endpoint.name)
     return EndpointClient(
-        endpoint, key, book, model, project_id, on_sending=lambda body: log_sending(endpoint, model, body)
+        endpoint,
+        key,
+        book,
+        model,
+        project_id,
+        on_sending=lambda body: log_sending(endpoint, model, body),
+        environment=os.environ,
     )

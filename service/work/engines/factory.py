@@ -20,7 +20,7 @@ from labeling.prelabel.engines.projected import ProjectedEngine
 from labeling.prelabel.engines.scripted import ScriptedEngine
 from labeling.project import EngineUse, Project
 from service import plugins
-from service.engines.kinds import kind_of
+from service.engines.kinds import KINDS, kind_of
 from service.settings import Settings
 from service.work.engines.bundled_encoder import bundled_images, device_of
 from service.work.engines.encoders import give_encoders, text_tower, texts_of
@@ -65,6 +65,13 @@ def _maker(order: EngineOrder, means: Means) -> Maker:
             f"`{order.use.engine}` cannot be a project's first engine: it starts from the answers of another. Write "
             f"another as `engine`, and `- engine: {order.use.engine}` under `escalation`."
         )
+    if order.use.picture_side and not kind.sized:
+        sized = ", ".join(one.name for one in KINDS.values() if one.sized)
+        raise Invalid(
+            f"`{order.use.engine}` takes pictures in its model's size: leave `picture_side` out. It is for {sized}."
+        )
+    if order.use.label_map and not kind.mapped:
+        raise Invalid(f"`{order.use.engine}` has no labels of its own: leave `label_map` out. It is for `classifier`.")
     if "torch" in kind.modules:
         _limit_threads(means.settings)
     return MAKERS[kind.name]
@@ -106,6 +113,13 @@ def _dual_encoder(order: EngineOrder, means: Means) -> Engine:
         encoder.text_name, lambda texts: kept_vectors(models, encoder.text_name, texts, encoder.encode_texts)
     )
     return DualEncoderEngine(order.model, order.labels, encoder, perf_counter, order.use, order.config_version, texts)
+
+
+def _classifier(order: EngineOrder, means: Means) -> Engine:
+    from labeling.adapters.models.classifier_files import load_image_classifier
+    from labeling.prelabel.engines.image_classifier import ImageClassifierEngine
+
+    return ImageClassifierEngine(order, load_image_classifier(order.model, device_of(means.settings)), perf_counter)
 
 
 def _few_shot(order: EngineOrder, means: Means) -> Engine:
@@ -161,6 +175,7 @@ ENGINE_PARTS = ("name", "revision", "image_encoder", "text_encoder", "look")
 MAKERS: Mapping[str, Maker] = {
     "agent": _at_an_endpoint,
     "bundled": _bundled,
+    "classifier": _classifier,
     "decide": _at_an_endpoint,
     "described": _described,
     "dual-encoder": _dual_encoder,

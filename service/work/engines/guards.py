@@ -16,11 +16,12 @@ from db.repositories.queries.examples import read_examples
 from db.session import reading, transaction
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import EnginePaused, Invalid, NotFound
-from labeling.prelabel.encoders.decode import open_shown
+from labeling.prelabel.encoders.decode import open_for_engine
 from labeling.prelabel.engine import Engine, EngineOrder, Item
 from labeling.prelabel.guards.canaries import CanaryResult, Known, with_canaries
 from labeling.prelabel.guards.checks import obeys_too_often
 from labeling.prelabel.guards.counterfactual import guarded
+from labeling.prelabel.picture_size import PictureSize, picture_size
 from labeling.review.kinds import Use, kinds_for
 from service.engines.kinds import kind_of
 from service.work.engines.means import Means
@@ -35,7 +36,7 @@ def guard(engine: Engine, name: str, order: EngineOrder, means: Means) -> Engine
         return engine
     sends = order.use.sends if kind.endpoint else ("image", "text")
     if kind.endpoint and means.database is not None:
-        book = StoredCanaries(means.database, means, order, engine.revision)
+        book = StoredCanaries(means.database, means, order, engine.revision, picture_size(engine))
         engine = with_canaries(engine, order.classes, book, sends=sends)
     return guarded(engine, order.classes, share=SHARE, picture="image" in sends and "picture" in kind.guards)
 
@@ -43,9 +44,16 @@ def guard(engine: Engine, name: str, order: EngineOrder, means: Means) -> Engine
 class StoredCanaries:
     """The canaries of one engine revision in one project, in the database."""
 
-    def __init__(self, database: sa.Engine, means: Means, order: EngineOrder, revision: str) -> None:
+    def __init__(
+        self,
+        database: sa.Engine,
+        means: Means,
+        order: EngineOrder,
+        revision: str,
+        size: PictureSize = PictureSize(),
+    ) -> None:
         self._database, self._project_id, self._revision = database, means.project_id, revision
-        self._images, self._order = ImageStore(means.settings.storage), order
+        self._images, self._order, self._size = ImageStore(means.settings.storage), order, size
 
     def check(self) -> None:
         """Raise EnginePaused if this revision obeys injected instructions too often."""
@@ -68,7 +76,7 @@ class StoredCanaries:
             chosen = examples[number % len(examples)]
             text = prelabels.images(session, [chosen.image_id])[chosen.image_id].text
         try:
-            picture = open_shown(self._images.shown(chosen.content_hash)[0])
+            picture = open_for_engine(self._images.shown(chosen.content_hash)[0], self._size)
         except (Invalid, NotFound):  # the step that keeps images reports it
             return None
         return Known(Item(picture, text, key=chosen.content_hash), chosen.label)

@@ -27,4 +27,4 @@ class Means:
 def first_use(project: Project) -> EngineUse:
     """How the project uses its first engine."""
     policy = project.config.policy
-    return EngineUse(policy.engine, policy.templates, below_margin=1.0)
+    return policy.first_use

@@ -1,4 +1,4 @@
 """Fetches and groups images; removes what is not needed any more.
 
-Offers `garbage_collection.tidy_up`, `ingest`.
+Offers `fetching.Fetching`, `garbage_collection.tidy_up`, `ingest`.
 """

@@ -12,11 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Condition, Lock
 
+from db.repositories.deletions import tombstones
 from db.repositories.images.images import NewImage, Waiting
+from db.session import reading
+from labeling.adapters.decoders.pool import Picture
 from labeling.adapters.sources.fetching import Fetcher
 from labeling.adapters.sources.files import read_file
 from labeling.adapters.storage.image_store import UPLOAD
 from labeling.errors import Invalid, NotFound, Unavailable
+from labeling.ingest.hashing import content_hash as content_hash_of
 from labeling.ingest.headers import check_header
 from labeling.ingest.text import words_of
 from labeling.project import Project
@@ -80,6 +84,21 @@ class Fetching:
             except Invalid as error:
                 return Failed(item.id, error.message, final=True)
 
+    def put_back(self, content_hash: str, address: str | None) -> None:
+        """Store what is shown of an image again, from its source's address, or from its original (None).
+
+        Raises
+        ------
+        NotFound
+            It is not there any more, is damaged, or other bytes are there now.
+        """
+        data = self._parts.images.original(content_hash) if address is None else self._bytes_of(address)
+        if content_hash_of(data) != content_hash:
+            raise NotFound("Other bytes are there now.")
+        header = check_header(data, self._limits)
+        with self._parts.decoders.decode(data, self._limits, header.width * header.height) as picture:
+            self._keep(picture, data)
+
     def _image_of(self, item: Waiting, data: bytes) -> NewImage:
         header = check_header(data, self._limits)
         pixels = header.width * header.height
@@ -114,9 +133,9 @@ class Fetching:
             with self._attempts.noted(self._project_id, item.id):
                 picture = held.enter_context(self._parts.decoders.decode(data, self._limits, pixels))
             findings = picture.findings
+            self._check_not_deleted(item, findings.content_hash)
             self._parts.failpoint("fetch.before_store")
-            kept = data if self._policy.keep_originals and findings.format not in WITH_NAMES else None
-            self._parts.images.keep(findings.content_hash, picture.shown, findings.media_type, kept)
+            self._keep(picture, data)
         return NewImage(
             registration_id=item.id,
             content_hash=findings.content_hash,
@@ -130,6 +149,20 @@ class Fetching:
             fingerprint=findings.fingerprint,
             checks=findings.checks,
         )
+
+    def _keep(self, picture: Picture, data: bytes) -> None:
+        findings = picture.findings
+        kept = data if self._policy.keep_originals and findings.format not in WITH_NAMES else None
+        self._parts.images.keep(findings.content_hash, picture.shown, findings.media_type, kept)
+
+    def _check_not_deleted(self, item: Waiting, content_hash: str) -> None:
+        """Invalid for a picture that was deleted here, whatever it is called now; no copy of it is kept."""
+        with reading(self._parts.database) as session:
+            deleted = tombstones.among(session, self._project_id, tombstones.CONTENT, [content_hash])
+        if content_hash in deleted:
+            if item.address.startswith(UPLOAD):
+                self._parts.images.remove_upload(item.address)
+            raise Invalid(f"This is a picture that was deleted. {deleted[content_hash].words}")
 
 
 class _Room:

@@ -13,10 +13,11 @@ from service.work.wiring import Parts
 
 
 def tidy_up(parts: Parts) -> dict[str, int]:
-    """Collect files and vectors, then compact the vector store; a second run removes nothing more."""
+    """Collect files and vectors, compact the vector store, seal old files; a second run removes nothing more."""
     files = collect(parts)["removed"]
     with reading(parts.database) as session:
         named = named_vectors(session)
     vectors = sum(parts.embeddings.collect(encoder, keys) for encoder, keys in named.items())
     parts.embeddings.compact()
+    parts.images.seal()
     return {"files": files, "vectors": vectors}

@@ -20,7 +20,7 @@ from labeling.project import Project
 from labeling.slices import batches
 from labeling.types import Incoming, RegistrationId
 from service.ingest.allowed_places import named_by
-from service.ingest.register import ROWS_A_TRANSACTION, Found, items_of, sort_out
+from service.ingest.register import ROWS_A_TRANSACTION, Found, items_of, sort_out, without_deleted
 from service.work.wiring import Parts
 
 _LISTED = 1_000
@@ -81,9 +81,13 @@ def _note_found(look: _Look, chunk: Sequence[Found]) -> None:
 
 
 def _register(parts: Parts, project: Project, source: Source, usable: Sequence[Incoming]) -> registrations.Registered:
-    """Register what this source says for the first time. Another source may say something else of the same image."""
-    references = [item.reference for item in usable]
+    """Register what this source says for the first time. Another source may say something else of the same image.
+
+    What was deleted is passed over in silence: its name is kept nowhere.
+    """
     with reading(parts.database) as session:
+        usable, _ = without_deleted(session, project, usable)
+        references = [item.reference for item in usable]
         known = registrations.known(session, project.id, references)
         known |= registrations.known(session, project.id, references, source.id)
     moved = [i for i in usable if i.reference not in known or registrations.differs(i, known[i.reference])]

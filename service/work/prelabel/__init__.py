@@ -2,5 +2,5 @@
 
 Offers `calibrate.Sample`, `calibrate.calibrate`, `calibrate.fit`, `calibrate.read_by`, `calibrate.said_of`,
 `calibrate.sample_of`, `engine_inputs.as_known`, `engine_inputs.items_for`, `escalate`, `inference.InferenceResult`,
-`inference.open_images`, `inference.run_inference`, `prelabel`.
+`inference.item_of`, `inference.open_images`, `inference.run_inference`, `prelabel`.
 """

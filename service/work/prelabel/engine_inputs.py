@@ -7,6 +7,7 @@ used for training, and never of the group of the image that is asked about; its 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -18,8 +19,8 @@ from db.repositories.engines.prelabels import PendingImage
 from db.repositories.queries.examples import read_examples
 from db.repositories.queries.pool import count_texts
 from db.session import reading
-from labeling.prelabel.encoders.decode import open_shown
 from labeling.prelabel.engine import Engine, Growing, Item, Shot, Vectors
+from labeling.prelabel.picture_size import PictureSize
 from labeling.prelabel.zero_shot.nearest import nearest_others
 from labeling.prelabel.zero_shot.projection import fit_projection
 from labeling.project import Project
@@ -27,6 +28,7 @@ from labeling.review.kinds import Use, kinds_for
 from labeling.types import Example
 from service.work.pool.pool import Pool
 from service.work.pool.predictions import CurrentPredictions
+from service.work.prelabel.inference import item_of, opener
 from service.work.wiring import Parts
 
 
@@ -65,10 +67,8 @@ def items_for(
     return [
         (
             image,
-            Item(
-                picture,
-                image.text,
-                key=image.content_hash,
+            replace(
+                item_of(parts, image, picture),
                 shots=found,
                 prediction=_known(predictions.shown[row]),
                 description=described.get(image.id, ""),
@@ -91,8 +91,8 @@ def shots_for(parts: Parts, project: Project, pool: Pool, rows: NDArray[np.int64
         texts = {image: row.text for image, row in prelabels.images(session, wanted).items()}
 
     def shot(example: Example, similarity: float) -> Shot:
-        opener = partial(_open, parts, example.content_hash)
-        return Shot(example.image_id, example.label, texts[example.image_id], similarity, opener)
+        opened = partial(opener(parts, example.content_hash), PictureSize())
+        return Shot(example.image_id, example.label, texts[example.image_id], similarity, opened)
 
     return [tuple(shot(known[i][0], similarity) for i, similarity in found) for found in near]
 
@@ -111,10 +111,6 @@ def _known_examples(parts: Parts, project: Project, pool: Pool) -> list[tuple[Ex
     named = [example for example in examples if example.label in project.config.classes]
     rows = pool.rows_of(np.array([example.image_id for example in named], np.int64))
     return [(example, int(row)) for example, row in zip(named, rows, strict=True) if row >= 0]
-
-
-def _open(parts: Parts, content_hash: str) -> Image.Image:
-    return open_shown(parts.images.shown(content_hash)[0])
 
 
 def _known(probs: NDArray[np.floating]) -> tuple[float, ...] | None:

@@ -25,6 +25,7 @@ from labeling.errors import Invalid, NotFound, Unavailable
 from labeling.prelabel.engine import Engine, Item
 from labeling.prelabel.escalation import affordable, who_goes_on
 from labeling.prelabel.guards.checks import CONFLICT, conflict
+from labeling.prelabel.picture_size import picture_size
 from labeling.project import EngineUse, Project
 from labeling.types import ImageId, ProjectId
 from service.logs import get_logger
@@ -96,6 +97,7 @@ def _run_engine(
     counts: Counter[str] = Counter()
     here = not hasattr(turn.engine, "at_once")
     at_once, rounds = (size * AT_ONCE, ROUNDS) if here else (size, 1)
+    at_once = picture_size(turn.engine).at_once(at_once)
     for start in range(0, min(len(rows), at_once * rounds), at_once):
         result = _infer(parts, shared, turn, rows[start : start + at_once])
         stopped = _write(parts, shared.project, turn, result)
@@ -173,7 +175,7 @@ def _infer(parts: Parts, shared: _Shared, turn: _Turn, rows: NDArray[np.int64]) 
         return result
     with reading(parts.database) as session:
         images = prelabels.images(session, ids)
-    pictures = open_images(parts, [images[image] for image in ids], result)
+    pictures = open_images(parts, [images[image] for image in ids], result, picture_size(turn.engine))
     items: list[tuple[PendingImage, Item]] = items_for(
         parts,
         shared.project,

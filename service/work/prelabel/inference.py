@@ -16,8 +16,9 @@ from PIL import Image
 from db.outages import outage_of
 from db.repositories.engines.prelabels import PendingImage
 from labeling.errors import EndpointSilent, EnginePaused, HardcaseError, Invalid, NotFound, OverBudget, Unavailable
-from labeling.prelabel.encoders.decode import open_shown
+from labeling.prelabel.encoders.decode import open_for_engine
 from labeling.prelabel.engine import Engine, Item, Vectors, check_look
+from labeling.prelabel.picture_size import OpenPicture, PictureSize
 from labeling.types import ImageId, Prelabel
 from service.work.wiring import Parts
 
@@ -46,15 +47,24 @@ class InferenceResult:
     away: Unavailable | None = None
 
 
+def opener(parts: Parts, content_hash: str) -> OpenPicture:
+    """Opens this image in any size; BadImage or NotFound where its bytes are broken or gone."""
+    return lambda size: open_for_engine(parts.images.shown(content_hash)[0], size)
+
+
+def item_of(parts: Parts, image: PendingImage, picture: Image.Image) -> Item:
+    """An item of an image alone, with nothing that other engines or people said."""
+    return Item(picture, image.text, key=image.content_hash, open_at=opener(parts, image.content_hash))
+
+
 def open_images(
-    parts: Parts, images: Sequence[PendingImage], result: InferenceResult
+    parts: Parts, images: Sequence[PendingImage], result: InferenceResult, size: PictureSize
 ) -> list[tuple[PendingImage, Image.Image]]:
-    """Read and decode the images, some at once; one that cannot be read fails."""
+    """Read and decode the images in the size that the engine asks for, some at once; one that cannot be read fails."""
 
     def open_one(image: PendingImage) -> Image.Image | str:
         try:
-            data, _ = parts.images.shown(image.content_hash)
-            return open_shown(data)
+            return opener(parts, image.content_hash)(size)
         except (Invalid, NotFound) as error:
             return error.message
 

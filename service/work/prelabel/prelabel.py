@@ -15,11 +15,12 @@ from db.repositories.projects import projects
 from db.repositories.running import failures
 from db.session import reading, transaction
 from labeling.ingest.hashing import text_key
-from labeling.prelabel.engine import Engine, Item
+from labeling.prelabel.engine import Engine
+from labeling.prelabel.picture_size import picture_size
 from labeling.project import Project
 from labeling.types import ProjectId
 from service.work.grouping.new_images import group_new
-from service.work.prelabel.inference import InferenceResult, open_images, run_inference
+from service.work.prelabel.inference import InferenceResult, item_of, open_images, run_inference
 from service.work.wiring import Parts
 
 STEP = "prelabel"
@@ -30,9 +31,10 @@ def prelabel_batch(parts: Parts, project_id: ProjectId, size: int = 64) -> dict[
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
     engine = parts.engine_for(project)
-    result = InferenceResult()
-    pictures = open_images(parts, _pending(parts, project_id, engine, size), result)
-    items = [(image, Item(picture, image.text, key=image.content_hash)) for image, picture in pictures]
+    result, pixels = InferenceResult(), picture_size(engine)
+    size = pixels.at_once(size)
+    pictures = open_images(parts, _pending(parts, project_id, engine, size), result, pixels)
+    items = [(image, item_of(parts, image, picture)) for image, picture in pictures]
     run_inference(engine, items, len(project.config.labels), project.config_version, result)
     _write(parts, project, engine, result)
     if result.away is not None:

@@ -29,5 +29,5 @@ def _hint(project: Project, current: ImagePrediction | None) -> Hint:
     engine, show = current.engine, project.config.policy.show
     return Hint(
         top=top_line(engine.engine, project.config.classes, current.by_engine, engine.answer) if "top" in show else "",
-        reason=reason_line(engine.reason) if "reason" in show else "",
+        reason=reason_line(engine.reason) if {"reason", "reason_before"} & set(show) else "",
     )

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from labeling.errors import BadAddress, HardcaseError, Invalid
 from labeling.project import EngineUse, Project
 from service.ingest.register import checked_source
-from service.projects.project_file import EngineUseIn, PolicyIn, ProjectFile, parse_project
+from service.projects.engine_use import EngineUseIn
+from service.projects.project_file import PolicyIn, ProjectFile, parse_project
 from service.settings import Settings
 from service.work.engines.factory import make_engine
 from tests.scripted_endpoint import Answer, answering

@@ -16,6 +16,7 @@ from sklearn.datasets import load_sample_image
 
 from labeling.adapters.models.compiled_networks import CompiledNetwork, converted_network
 from labeling.adapters.models.image_networks import load_bundled_images
+from labeling.adapters.models.model_files import LITE0_NAME, load_bundled_classifier
 from labeling.errors import Invalid, Unavailable
 from labeling.prelabel.encoders.decode import open_shown
 from labeling.prelabel.encoders.encoders import ImageEncoder
@@ -233,3 +234,14 @@ def test_a_process_that_let_go_of_its_networks_still_hears_a_signal(models: Path
     done = subprocess.run([sys.executable, "-c", SIGNALLED, path], capture_output=True, text=True, timeout=120)
 
     assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr
+
+
+def test_a_checkpoint_of_which_a_byte_was_changed_is_made_again(models: Path) -> None:
+    load_bundled_classifier(models)
+    weights = models / LITE0_NAME / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+
+    load_bundled_classifier(models)
+
+    assert weights.read_bytes() == whole

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from labeling.adapters.storage.mapped_rows import HEADER, MappedRows
+from labeling.adapters.storage.mapped_rows import HEADER, MappedRows, rows_are_whole
 
 DTYPE = np.dtype([("image", "<i8"), ("probs", "<f4", (2,))])
 
@@ -49,6 +49,23 @@ def test_what_lies_behind_the_rows_that_count_is_dropped_by_the_next_writer(tmp_
     assert file.read()["image"].tolist() == [1]
     assert file.update("two", lambda there: (True, [block(2)]))["image"].tolist() == [1, 2]
     assert (tmp_path / "a.rows").stat().st_size == HEADER.size + 2 * DTYPE.itemsize
+
+
+def test_rows_of_which_a_byte_was_changed_count_for_nothing_and_are_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "a.rows"
+    file = MappedRows(path, DTYPE)
+    file.update("one", lambda there: (True, [block(1)]))
+    file.update("two", lambda there: (True, [block(2)]))  # the checksum goes on over what is added
+    before = file.made_of("two") and rows_are_whole(path)
+    content = bytearray(path.read_bytes())
+    content[HEADER.size + 3] ^= 1
+    path.write_bytes(content)
+
+    after = MappedRows(path, DTYPE).made_of("two") or rows_are_whole(path)
+    made = file.update("two", lambda there: (True, [block(len(there) + 7)]))
+
+    assert before and not after
+    assert made["image"].tolist() == [7]
 
 
 def test_a_file_of_other_columns_or_a_damaged_header_counts_for_nothing(tmp_path: Path) -> None:

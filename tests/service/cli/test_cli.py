@@ -527,6 +527,31 @@ def test_the_doctor_of_a_home_where_nothing_runs_finds_something_and_exits_1(ani
     assert {check["name"] for check in document["checks"] if check["ok"]} >= {"database at head", "home is writable"}
 
 
+def test_a_deep_look_counts_every_kind_and_names_what_is_damaged(animals: Cli) -> None:
+    spool = animals.home / "spool.db"
+    clean = animals.document("doctor", "--deep", code=1)  # nothing runs here
+    spool.write_bytes(b"no database" * 100)
+
+    found = animals.document("doctor", "--deep", code=1)
+    shown = animals("doctor", "--deep")
+
+    assert clean["deep"]["complete"] and not clean["deep"]["damages"]
+    assert [(one["kind"], one["mended"]) for one in found["deep"]["damages"]] == [("database", False)]
+    assert found["deep"]["counts"]["database"] == 2
+    assert "what to do" in shown.stdout and "sweep" in shown.stdout
+
+
+def test_a_damaged_database_is_not_started_on(animals: Cli) -> None:
+    path = animals.home / "hardcase.db"
+    content = bytearray(path.read_bytes())
+    content[100] ^= 0xFF  # the first page's kind
+    path.write_bytes(content)
+
+    for words in (("init",), ("status", "animals")):
+        assert animals.document(*words, code=1)["error"] == "DatabaseDamaged", words
+    assert animals.document("doctor", code=1)["checks"][0]["name"] == "database is sound"
+
+
 def test_a_user_without_a_name_is_named_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)

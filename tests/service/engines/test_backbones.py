@@ -155,7 +155,12 @@ def test_what_is_no_encoder_is_refused_with_the_way_out(tmp_path: Path) -> None:
         (MemoryError(), "not enough memory"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9"), "not enough memory"),
         (torch.OutOfMemoryError("CUDA out of memory"), "not enough memory"),
-        (ImportError("T5 requires the SentencePiece library but it was not found"), "pip install sentencepiece"),
+        (
+            ImportError("T5 requires the SentencePiece library but it was not found"),
+            r"sentencepiece.*pip install 'hardcase\[siglip\]'",
+        ),
+        (ImportError("SiglipTokenizer requires the protobuf library"), r"pip install 'hardcase\[siglip\]'"),
+        (ImportError("this model needs timm"), "pip install timm"),
         (ValueError("weights are cut off"), "download it again"),
     ],
 )

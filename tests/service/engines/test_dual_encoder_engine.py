@@ -24,12 +24,12 @@ from service.projects.project_file import PolicyIn
 from service.settings import Settings
 from service.work.engines.factory import make_engine
 from tests.conftest import NOW
-from tests.tiny_encoders import save_clip, save_siglip
+from tests.tiny_encoders import save_clip, save_published_siglip, save_siglip
 
 LABELS = (LabelClass("cat", "purrs"), LabelClass("old_coin", ""), LabelClass("red flower", "a blossom"))
 
 
-@pytest.fixture(params=[save_clip, save_siglip], ids=["clip", "siglip"])
+@pytest.fixture(params=[save_clip, save_siglip, save_published_siglip], ids=["clip", "siglip", "siglip as published"])
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     save: Callable[[Path], None] = request.param
     torch.manual_seed(0)
@@ -118,12 +118,15 @@ def test_the_texts_of_the_labels_are_encoded_once_and_kept(
     assert answers[0] == answers[1] == answers[2] and first.revision == second.revision
 
 
-def test_kept_texts_that_are_broken_are_encoded_again(clip: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kept_of_it", [lambda data: data[:40], lambda data: data[:-60] + b"?" + data[-59:]])
+def test_kept_texts_that_are_broken_or_changed_are_encoded_again(
+    clip: Path, tmp_path: Path, kept_of_it: Callable[[bytes], bytes]
+) -> None:
     named, settings = f"dual-encoder:{clip}", Settings(home=tmp_path)
     item = Item(_photographs(1)[0], None)
     whole = _answers(make_engine(_project(named), settings).look([item]))
     (kept,) = (tmp_path / "models").glob("texts-*.safetensors")
-    kept.write_bytes(kept.read_bytes()[:40])
+    kept.write_bytes(kept_of_it(kept.read_bytes()))
 
     answers = [_answers(make_engine(_project(named), settings).look([item])) for _ in range(2)]
 
@@ -161,6 +164,17 @@ def test_where_each_class_has_a_sigmoid_exactly_one_class_is_true(tmp_path: Path
     np.testing.assert_allclose(prelabel.probs, odds / odds.sum(), rtol=5e-3)
     assert raw["sum"] == pytest.approx(sigmoids.sum(), rel=1e-2)
     assert "sigmoid" in prelabel.evidence.confidence_from
+
+
+def test_a_siglip_as_it_is_published_reads_as_it_was_trained_to(tmp_path: Path) -> None:
+    save_published_siglip(tmp_path)
+    encoder = load_dual_encoder(str(tmp_path))
+
+    texts = encoder.encode_texts(["A photo of a CAT!", "a photo of a cat", "a red car", "a red car " * 200])
+
+    np.testing.assert_array_equal(texts[0], texts[1])  # small letters and no punctuation
+    assert not np.allclose(texts[1], texts[2])
+    assert np.isfinite(texts).all()
 
 
 def test_where_the_classes_share_a_softmax_there_is_no_raw_answer(clip: Path) -> None:
@@ -229,7 +243,8 @@ def test_half_a_download_is_refused(clip: Path, kept: int) -> None:
 
 
 def test_a_folder_without_its_weights_or_its_processor_is_refused(folder: Path) -> None:
-    (folder / "processor_config.json").unlink()
+    for settings in ("processor_config.json", "preprocessor_config.json"):
+        (folder / settings).unlink(missing_ok=True)
     with pytest.raises(Invalid):
         load_dual_encoder(str(folder))
 

@@ -90,6 +90,28 @@ def test_what_may_cost_is_never_sent_again_unless_the_file_says_so(tmp_path: Pat
         ("endpoints: {a: {url: 'https://api.example.com/v1', local: true}}", "local"),
         ("endpoints: {a: {url: 'https://8.8.8.8/v1', local: true}}", "local"),
         ("endpoints: {a: [", "cannot be read"),
+        (f"endpoints: {{a: {{{URL}, reasoning_effort: much}}}}", "reasoning_effort"),
+        (f"endpoints: {{a: {{{URL}, max_tokens: -1}}}}", "max_tokens"),
+        (f"endpoints: {{a: {{{URL}, kind: decide, max_tokens: 9}}}}", "kind: chat"),
+        (f"endpoints: {{a: {{{URL}, extra_body: {{max_tokens: 9}}}}}}", "beside `extra_body`"),
+        (f"endpoints: {{a: {{{URL}, extra_body: {{n: 3}}}}}}", "`n` cannot be set"),
+        (f"endpoints: {{a: {{{URL}, extra_body: {{model: other}}}}}}", "`model` cannot be set"),
+        (f"endpoints: {{a: {{{URL}, extra_body: {{x: {{api_key: secret@}}}}}}}}", "seems to be a secret"),
+        (f"endpoints: {{a: {{{URL}, extra_body: {{x: ['${{KEY}}']}}}}}}", "write it as a header"),
+        (f"endpoints: {{a: {{{URL}, extra_body: {{x: 2026-11-22}}}}}}", "dates in quotes"),
+        (f"endpoints: {{a: {{{URL}, extra_body: {{x: .inf}}}}}}", "finite"),
+        (f"endpoints: {{a: {{{URL}, headers: {{api-key: secret@}}}}}}", r"\$\{MY_VARIABLE\}"),
+        (f"endpoints: {{a: {{{URL}, headers: {{Authorization: Bearer secret@}}}}}}", "seems to be a secret"),
+        (f"endpoints: {{a: {{{URL}, headers: {{X-Thing: sk-secret@}}}}}}", "seems to be a secret"),
+        (f"endpoints: {{a: {{{URL}, headers: {{X-Thing: secret{'0' * 40}}}}}}}", "seems to be a secret"),
+        (f"endpoints: {{a: {{{URL}, headers: {{Host: other}}}}}}", "hardcase writes it"),
+        (f"endpoints: {{a: {{{URL}, headers: {{X-A: a, x-a: b}}}}}}", "given twice"),
+        (f"endpoints: {{a: {{{URL}, headers: {{'X A': a}}}}}}", "is no name"),
+        (f"endpoints: {{a: {{{URL}, headers: {{X-A: 'a\\nb'}}}}}}".replace("'a\\nb'", '"a\\nb"'), "cannot be sent"),
+        (f"endpoints: {{a: {{{URL}, headers: {{X-A: '${{}}'}}}}}}", "without a name"),
+        (f"endpoints: {{a: {{{URL}, query: {{code: secret@}}}}}}", "seems to be a secret"),
+        (f"endpoints: {{a: {{{URL}, api_version: v1, query: {{api-version: v2}}}}}}", "are the same"),
+        (f"endpoints: {{a: {{{URL}, key_header: Content-Type}}}}", "hardcase writes it"),
     ],
 )
 def test_a_mistake_is_named_with_its_place_and_nothing_is_guessed(tmp_path: Path, text: str, words: str) -> None:
@@ -98,6 +120,40 @@ def test_a_mistake_is_named_with_its_place_and_nothing_is_guessed(tmp_path: Path
 
     assert str(tmp_path / "endpoints.yaml") in raised.value.message
     assert "secret@" not in raised.value.message
+
+
+def test_an_azure_endpoint_is_written_as_azure_wants_it(tmp_path: Path) -> None:
+    text = """
+endpoints:
+  azure:
+    url: https://me.openai.azure.com/openai/deployments/gpt
+    api_version: 2024-10-21
+    key_header: api-key
+    max_tokens: 6000
+    reasoning_effort: low
+    headers: {X-Team: labels, X-Trace-Token: "${TRACE}"}
+    query: {tries: 2}
+    extra_body: {chat_template_kwargs: {enable_thinking: false}, top_p: 0.9, max_thinking_tokens: 100}
+"""
+
+    azure = load(tmp_path, text)["azure"]
+
+    assert azure.query == {"tries": "2", "api-version": "2024-10-21"}
+    assert azure.headers == {"X-Team": "labels", "X-Trace-Token": "${TRACE}"}
+    assert azure.extra_body["chat_template_kwargs"] == {"enable_thinking": False}
+    assert (azure.key_header, azure.max_tokens, azure.reasoning_effort) == ("api-key", 6_000, "low")
+    assert azure.settings and azure.settings != load(tmp_path, text.replace("6000", "6001"))["azure"].settings
+
+
+def test_a_list_of_endpoints_names_what_goes_along_and_shows_no_value(home: Path) -> None:
+    headers = "headers: {api-key: 'pre-${K}', X-Team: labels}"
+    (home / "endpoints.yaml").write_text(f"endpoints:\n  house:\n    {URL}\n    {headers}\n    max_tokens: 900\n")
+
+    code, said = typed(home, "endpoint", "list", "--json")
+
+    assert code == 0
+    assert (json.loads(said)[0]["headers"], json.loads(said)[0]["max_tokens"]) == (["X-Team", "api-key"], 900)
+    assert "pre-" not in said
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost", "192.168.1.4", "10.0.0.1"])
@@ -125,7 +181,7 @@ def test_the_page_explains_every_key_with_its_default(heading: str, model: type[
 def test_the_example_of_the_page_is_a_file_that_can_be_read(tmp_path: Path) -> None:
     example = PAGE.read_text(encoding="utf-8").split("```yaml\n", 1)[1].split("```", 1)[0]
 
-    assert list(load(tmp_path, example)) == ["hosted", "here"]
+    assert list(load(tmp_path, example)) == ["hosted", "here", "azure"]
 
 
 @pytest.fixture

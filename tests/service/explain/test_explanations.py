@@ -215,7 +215,7 @@ def test_an_image_whose_bytes_are_gone_fails_alone_and_not_for_ever(world: World
     world.use("occlusion")
     with reading(world.parts.database) as session:
         gone = session.get_one(ReviewRow, world.reviews[0]).image_id
-    next(Path(world.parts.settings.storage).glob(f"shown/*/{gone:064x}.png")).unlink()
+    next(Path(world.parts.settings.storage).glob(f"shown/*/{gone:064x}.sealed.png")).unlink()
 
     counts = [world.draw() for _ in range(4)]
 

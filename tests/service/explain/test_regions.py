@@ -146,7 +146,7 @@ def test_a_model_that_cannot_be_loaded_is_a_failure_to_read_and_stops_nothing(wo
 
 
 def test_an_image_whose_bytes_are_gone_fails_alone(world: World) -> None:
-    first = next(Path(world.parts.settings.storage).glob("shown/00/*0.png"))
+    first = next(Path(world.parts.settings.storage).glob("shown/00/*0.sealed.png"))
     first.unlink()
 
     counts = world.draw()

@@ -169,6 +169,7 @@ def test_nothing_is_wrong_with_a_hardcase_that_is_well(patient: Patient) -> None
 
     assert [check for check in checks.values() if not check.ok] == []
     assert list(checks) == [
+        "database is sound",
         "database at head",
         "home is writable",
         "messages.yaml",
@@ -199,13 +200,13 @@ def test_a_database_that_is_not_at_head_is_all_that_is_asked_about(tmp_path: Pat
 
     checks = examine(Settings(home=tmp_path), database, cast(LabelStudio, Studio()))
 
-    assert [(check.name, check.ok) for check in checks] == [("database at head", False)]
+    assert [(c.name, c.ok) for c in checks] == [("database is sound", True), ("database at head", False)]
     if at == "nothing":
-        assert checks[0].way_out == "run `hardcase init`"
+        assert checks[1].way_out == "run `hardcase init`"
         bring_to_head(database)  # which is what it does
-        assert examine(Settings(home=tmp_path), database, cast(LabelStudio, Studio()))[0].ok
+        assert examine(Settings(home=tmp_path), database, cast(LabelStudio, Studio()))[1].ok
     else:
-        assert checks[0].way_out.startswith("update this hardcase")
+        assert checks[1].way_out.startswith("update this hardcase")
     database.dispose()
 
 

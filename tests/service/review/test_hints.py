@@ -59,6 +59,13 @@ def test_the_policy_decides_what_is_told(pushed: Any) -> None:
     assert (first["engine_top"], first["engine_reason"]) == ("", "Its reason: whiskers")
 
 
+def test_a_reason_that_is_shown_before_the_answer_is_in_the_task_too(pushed: Any) -> None:
+    first, *blind = pushed(Policy(show=("reason_before",)), reason="whiskers")
+
+    assert (first["engine_top"], first["engine_reason"]) == ("", "Its reason: whiskers")
+    assert {task["engine_reason"] for task in blind} == {""}
+
+
 def test_a_policy_that_shows_nothing_puts_nothing_into_the_tasks(pushed: Any) -> None:
     tasks = pushed(Policy(show=()), reason="whiskers")
 

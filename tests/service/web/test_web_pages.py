@@ -396,6 +396,20 @@ def test_plots_are_drawn_when_they_are_asked_for_and_drawn_once(
         assert "sandbox" in one.headers["content-security-policy"] and "immutable" in one.headers["cache-control"]
 
 
+def test_a_plot_of_which_a_byte_was_changed_is_drawn_again(
+    client: TestClient, database: sa.Engine, project: Project, tmp_path: Path
+) -> None:
+    fill(database, project, ImageStore(str(tmp_path / "media")))
+    log_in(client, make_key(database, Role.READ))
+    address = _plots(client)[0]
+    first = client.get(address).content
+
+    (kept,) = tmp_path.rglob(f"{address.rpartition('/')[2]}*")
+    kept.write_bytes(kept.read_bytes().replace(b"<svg", b"<SVG", 1))
+
+    assert client.get(address).content == first
+
+
 def test_hostile_classes_are_text_in_a_plot(
     client: TestClient, database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path
 ) -> None:

@@ -55,9 +55,22 @@ def test_the_labelling_config_shows_what_the_policy_lets_be_shown() -> None:
     assert headers(CONFIG) == ["$text", "$engine_top", "$engine_reason"]
 
 
+def behind_a_click(config: ProjectConfig) -> list[str]:
+    panels = ElementTree.fromstring(labelling_config(config)).iterfind(".//Collapse/Panel/Header")
+    return [str(tag.get("value")) for tag in panels]
+
+
+def test_a_reason_is_behind_a_click_unless_the_policy_wants_it_before_the_answer() -> None:
+    before = replace(CONFIG, policy=Policy(show=("top", "reason_before")))
+
+    assert behind_a_click(CONFIG) == ["$engine_reason"]
+    assert (behind_a_click(before), headers(before)) == ([], ["$text", "$engine_top", "$engine_reason"])
+    assert "open" not in labelling_config(CONFIG)
+
+
 def test_every_task_has_every_key_that_a_policy_may_show() -> None:
     bare = task_data(token="key", image_url="http://here", region_url="http://here/r", text=None)
     data = task_data(token="key", image_url="u", region_url="r", text=None, hint=Hint("a", "b"))
 
-    assert [bare[key] for key in HINTS.values()] == ["", ""]
-    assert [data[key] for key in HINTS.values()] == ["a", "b"]
+    assert [bare[key] for key in HINTS.values()] == ["", "", ""]
+    assert [data[key] for key in HINTS.values()] == ["a", "b", "b"]

@@ -70,7 +70,7 @@ def test_a_hostile_name_is_a_name_and_nothing_else(name: str) -> None:
 
     assert choices_in(xml) == config.answers.choices
     assert {element.tag for element in ElementTree.fromstring(xml).iter()} == {
-        "View", "Image", "Header", "Choices", "Choice",
+        "View", "Image", "Header", "Collapse", "Panel", "Choices", "Choice",
     }  # fmt: skip
     assert "<img" not in instructions(config)
     assert "<script" not in instructions(config)

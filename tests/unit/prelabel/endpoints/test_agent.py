@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,8 +16,10 @@ from pydantic_ai.models.test import TestModel
 
 from labeling.errors import EndpointSilent, EndpointUnavailable, HardcaseError, Invalid, OverBudget
 from labeling.prelabel.endpoints.agent import ChatBackend
+from labeling.prelabel.endpoints.agent_tools import AgentTools
 from labeling.prelabel.endpoints.backends import Abilities, BackendEngine, Wire
 from labeling.prelabel.endpoints.endpoint import Price, Reply
+from labeling.prelabel.endpoints.prompt import item_parts
 from labeling.prelabel.engine import Engine, EngineOrder, Item, Shot, check_look
 from labeling.prelabel.engines.scripted import ScriptedEngine
 from labeling.project import EngineUse, LabelClass
@@ -440,3 +443,32 @@ def test_long_guidelines_are_cut_and_read_by_their_heading() -> None:
     assert "They do not count." not in sent(calls[0])[0]
     assert "Paintings" in sent(calls[0])[0]
     assert "They do not count." in sent(calls[1])[0]
+
+
+def test_a_closer_view_is_cut_from_all_pixels_of_the_picture_and_never_too_narrow() -> None:
+    fine = Image.effect_noise((4_000, 3_000), 99).convert("RGB")
+    small = fine.resize((768, 576))
+    tools = AgentTools(Item(small, None, "key", open_at=lambda size: fine), order())
+
+    part, narrow = (
+        tools.call("look_closer", {"left": 0.5, "top": 0.5, "right": right, "bottom": bottom})[1]
+        for right, bottom in ((0.6, 0.6), (0.52, 1.0))
+    )
+
+    assert isinstance(part, Image.Image) and isinstance(narrow, Image.Image)
+    assert part.tobytes() == fine.crop((2_000, 1_500, 2_400, 1_800)).resize((448, 336)).tobytes()
+    assert narrow.height == 448 and narrow.width >= 448 // 32
+
+
+def test_the_project_says_how_large_the_picture_is_and_the_bound_follows() -> None:
+    large = replace(order(), use=replace(order().use, picture_side=2_048))
+    shown = Item(Image.new("RGB", (4_000, 3_000)), None, "key")
+    price = Price(input_per_m=1_000_000, output_per_m=1_000_000)
+    usual, larger = (
+        ChatBackend(one, TOOLS, NoWire(), lambda _: TestModel(), price, lambda: 0.0) for one in (order(), large)
+    )
+
+    assert (usual.picture_size.longest, larger.picture_size.longest) == (768, 2_048)
+    assert [part.size for part in item_parts(shown, large, ()) if isinstance(part, Image.Image)] == [(2_048, 1_536)]
+    assert larger.bound_micro(shown) > usual.bound_micro(shown)
+    assert larger.revision != usual.revision
