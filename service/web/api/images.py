@@ -245,7 +245,7 @@ def _register(parts: WebParts, caller: Caller, project: Project, items: list[Inc
     for some in batches(items, ROWS_A_TRANSACTION):
         with transaction(parts.database) as session:
             answers += _register_some(session, project, some, parts.now())
-    outcomes = Counter(answer.outcome for answer in answers)
+    outcomes = Counter[str](answer.outcome for answer in answers)
     with transaction(parts.database) as session:
         audit.record(session, caller.name, "images.add", project.config.name, outcomes, parts.now(), project.id)
         job_id = parts.jobs.ask(session, JobName.INGEST, project.id, Trigger.INGESTED)
