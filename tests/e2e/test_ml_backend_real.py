@@ -140,6 +140,10 @@ def words_of(scene: Scene, page: Page, task: int) -> str:
     """Open a task; everything that is written on its middle part."""
     page.goto(f"{scene.studio.url}/projects/{scene.ls_project}/data?task={task}", wait_until="networkidle")
     page.wait_for_function("() => document.querySelector('img[alt=image]')?.naturalWidth > 0")
+    return text_of(page)
+
+
+def text_of(page: Page) -> str:
     return page.locator(".lsf-main-view").first.inner_text().replace("\N{WORD JOINER}", "")
 
 
@@ -147,7 +151,7 @@ def chosen(page: Page) -> list[str | None]:
     return [box.get_attribute("name") for box in page.locator(".lsf-choice__checkbox input:checked").all()]
 
 
-def test_an_annotator_reads_the_top_three_and_the_reason_as_text_and_on_a_blind_task_nothing(
+def test_an_annotator_reads_the_top_three_and_on_a_click_the_reason_as_text_and_on_a_blind_task_nothing(
     scene: Scene, page: Page
 ) -> None:
     alerts: list[str] = []
@@ -158,13 +162,16 @@ def test_an_annotator_reads_the_top_three_and_the_reason_as_text_and_on_a_blind_
 
     page.on("dialog", hear)
 
-    told = words_of(scene, page, scene.task(0))
+    folded = words_of(scene, page, scene.task(0))
+    page.get_by_text("Why? What the engine says").click()
+    page.get_by_text("Its reason:").wait_for()
+    told = text_of(page)
     pre_selected = chosen(page)
     blind = words_of(scene, page, scene.task(2))
     (blind_task,) = scene.studio.tasks(scene.ls_project, [scene.task(2)])
 
     assert "a photo\nWhen asked, test said: cat 82 %, dog 13 %, bird 5 %" in told
-    assert f"Its reason: {REASON}" in told
+    assert "reason" not in folded and f"Its reason: {REASON}" in told
     assert pre_selected == ["cat"]
     assert (chosen(page), alerts) == ([], [])
     assert "said" not in blind and "reason" not in blind
