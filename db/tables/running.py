@@ -67,15 +67,19 @@ class PageSessionRow(Base):
 
 
 class AuditRow(Base):
-    """Who did what to what, append-only."""
+    """Who did what to what, and from where; append-only, by triggers too. A project's number outlives the project."""
 
     __tablename__ = "audit"
+    __table_args__ = (sa.Index("ix_audit_action_at", "action", "at"),)
     id: Mapped[int] = mapped_column(primary_key=True)
     at: Mapped[datetime]
     actor: Mapped[str]
     action: Mapped[str]
     subject: Mapped[str]
     detail: Mapped[dict[str, Any]]
+    place: Mapped[str]
+    key: Mapped[str]
+    project_id: Mapped[int | None] = mapped_column(index=True)
 
 
 class HeartbeatRow(Base):

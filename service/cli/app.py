@@ -56,6 +56,7 @@ class _Commands(LazyGroup):
         "team": ("team:app", "Show how annotators do; pause them, or void their answers."),
         "delete": ("deletions:app", "Delete an image, a source, an annotator's data or a project for good."),
         "key": ("keys:app", "Create, list and revoke API keys."),
+        "audit": ("audit:audit", "Read the audit log, newest first: who did what, when and from where."),
         "jobs": ("results:jobs_app", "List background jobs, and retry dead letters."),
     }
 

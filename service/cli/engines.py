@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
+from db.repositories.people import audit
 from db.repositories.projects import projects
+from db.session import transaction
 from labeling.errors import Conflict, Invalid
 from labeling.project import LabelClass, Project, ProjectConfig
 from labeling.types import ProjectId
@@ -129,6 +131,9 @@ def _report(project: str, request: EngineRequest, as_json: bool, human: Any) -> 
         with _watched(as_json) as progress:
             document = make(parts, found, request, progress)
         kept = keep(parts, found, request, document, author())
+        with transaction(parts.database) as session:
+            name, now = found.config.name, datetime.now(UTC)
+            audit.record(session, author(), f"engines.{request.kind.value}", name, {"report": kept}, now, found.id)
         emit(as_json, {"report": kept, **document}, lambda console: human(console, document))
 
 

@@ -13,10 +13,11 @@ import msgspec
 import typer
 
 from db.repositories.images import progress as so_far
+from db.repositories.people import audit
 from db.session import transaction
 from labeling.jobs import JobName
 from labeling.project import Project
-from service.cli.output import AsJson, Connected, Here, ProjectName, do_job, emit, in_project, progress
+from service.cli.output import AsJson, Connected, Here, ProjectName, author, do_job, emit, in_project, progress
 
 if TYPE_CHECKING:
     from service.ingest.bulk import Ingested
@@ -53,10 +54,17 @@ def ingest(
         if watch:
             place = checked_source(address)
             with transaction(hardcase.database) as session:
-                source = add_source(session, hardcase.jobs, found, place, datetime.now(UTC))
+                now = datetime.now(UTC)
+                source = add_source(session, hardcase.jobs, found, place, now)
+                detail = {"address": source.address}
+                audit.record(session, author(), "source.add", found.config.name, detail, now, found.id)
             emit(as_json, {"source": source.address}, f"Watching {source.address}; new images come in by themselves.")
             return
         done = _register(hardcase, found, address, label_from_folder, dry_run, as_json)
+        if not dry_run:
+            with transaction(hardcase.database) as session:
+                counts = {"new": done.new, "changed": done.changed, "same": done.same, "refused": done.refused_count}
+                audit.record(session, author(), "images.add", found.config.name, counts, datetime.now(UTC), found.id)
         emit(as_json, msgspec.to_builtins(done), *_lines(done))
     if not (dry_run or no_wait or as_json):
         do_job(JobName.INGEST, project, as_json=as_json, here=here, watch=_how_far)

@@ -38,7 +38,7 @@ def create(
                 projects.by_name(session, wanted)
             ends = None if days is None else now + timedelta(days=days)
             stored, text = issue_key(session, name=name, role=role, projects=project, now=now, expires_at=ends)
-            audit.record(session, author(), "key.create", stored.prefix, {"role": role.value}, now)
+            audit.record(session, author(), "key.create", stored.prefix, {"name": name, "role": role.value}, now)
         heading = f"Key for {name} ({role.value}); it is not shown again:"
         document = {**_document(stored), "key": text}
         emit(as_json, document, heading, lambda console: console.print(Text(text), soft_wrap=True))
@@ -70,7 +70,7 @@ def revoke(
         now = datetime.now(UTC)
         with transaction(hardcase.database) as session:
             stored = keys.revoke(session, prefix, now)
-            audit.record(session, author(), "key.revoke", stored.prefix, {}, now)
+            audit.record(session, author(), "key.revoke", stored.prefix, {"name": stored.name}, now)
         emit(as_json, _document(stored), f"Key {prefix} of {stored.name} is revoked.")
 
 

@@ -27,6 +27,7 @@ from sqlalchemy.orm import Session
 
 from db.outages import outage_of
 from db.repositories.people import audit
+from db.repositories.people.audit import Place
 from db.repositories.projects import projects
 from db.repositories.running import heartbeats
 from db.session import make_engine, reading, transaction
@@ -88,7 +89,8 @@ def connected(as_json: bool, *, at_head: bool = True) -> Iterator[Connected]:
         try:
             if at_head:
                 check_schema(hardcase.database)
-            yield hardcase
+            with audit.acting_from(Place("command line")):
+                yield hardcase
         finally:
             hardcase.close()
 
@@ -230,9 +232,13 @@ def do_job(
 
     `first` is done in the transaction that asks for the job.
     """
+    from service.jobs.arguments import stored_arguments
+
     with in_project(as_json, project_name) as (hardcase, project), _worker_here(hardcase) if here else nullcontext():
         with transaction(hardcase.database) as session:
             first(hardcase, session, project)
+            detail, now = {"args": list(stored_arguments(job, arguments))}, datetime.now(UTC)
+            audit.record(session, author(), f"job.{job.value}", project.config.name, detail, now, project.id)
             job_id = hardcase.jobs.ask(session, job, project.id, Trigger.HAND, arguments)
         status = _follow(hardcase, job_id, lambda: watch(hardcase, project), as_json, worker_expected=not here)
     _report(status, as_json)

@@ -41,7 +41,7 @@ def create(file: ProjectYaml, as_json: AsJson = False) -> None:
         by, now = author(), datetime.now(UTC)
         with transaction(hardcase.database) as session:
             made = projects.create(session, config, salt=secrets.token_hex(16), author=by, now=now)
-            audit.record(session, by, "project.create", config.name, {}, now)
+            audit.record(session, by, "project.create", config.name, {}, now, made.id)
         heading = f"Made project {made.config.name} ({made.id})."
         emit(as_json, _document(made), heading, _labels(config), cost_of_measuring(made), *_retired(file))
 
@@ -62,7 +62,7 @@ def edit(
         with transaction(hardcase.database) as session:
             made = projects.configure(session, found.id, config, by)
             detail = {"version": made.config_version, "reason": reason}
-            audit.record(session, by.author, "project.edit", config.name, detail, by.now)
+            audit.record(session, by.author, "project.edit", config.name, detail, by.now, found.id)
         emit(as_json, _document(made), f"Version {made.config_version} is in force.", *_retired(file))
 
 

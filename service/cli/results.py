@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from db.repositories.labels import snapshots
+from db.repositories.people import audit
 from db.repositories.projects import projects
 from db.repositories.reviews import reviews
 from db.repositories.running import failures
@@ -22,6 +23,7 @@ from db.views.undecided import UndecidedState
 from service.cli.output import (
     AsJson,
     ProjectName,
+    author,
     connected,
     emit,
     fields_of,
@@ -121,6 +123,14 @@ def export(
                 labels = with_machine_labels(labels, hardcase.settings.home, Wanted(predictions), at_least)
             bar.expect(len(labels))
             count = registry.export(labels, to, chosen)
+        with transaction(hardcase.database) as session:
+            detail = {
+                "labels": count,
+                "format": form or to.suffix.removeprefix("."),
+                "snapshot": snapshot or None,
+                "machine": predictions,
+            }
+            audit.record(session, author(), "export", found.config.name, detail, datetime.now(UTC), found.id)
         machine = _machine_part(labels, at_least)
         document = {"to": to.absolute(), "labels": count, "snapshot": snapshot or None, "machine": machine}
         emit(as_json, document, f"{count} labels in {to}", *_machine_words(machine))
@@ -160,7 +170,9 @@ def retry(
     """
     with in_project(as_json, project) as (hardcase, found):
         with transaction(hardcase.database) as session:
-            count = failures.retry(session, found.id, step or None)
+            count, now = failures.retry(session, found.id, step or None), datetime.now(UTC)
+            detail = {"step": step or None, "count": count}
+            audit.record(session, author(), "retry", found.config.name, detail, now, found.id)
         emit(as_json, {"retried": count}, f"{count} will be tried again.")
 
 

@@ -37,7 +37,15 @@ def create_(
         now = datetime.now(UTC)
         made = create(hardcase.database, hardcase.settings.home, found, name, author=author(), note=note, now=now)
         with transaction(hardcase.database) as session:
-            audit.record(session, author(), "snapshot.create", f"{found.id}/{name}", {"hash": made.hash}, now)
+            audit.record(
+                session,
+                author(),
+                "snapshot.create",
+                f"{found.id}/{name}",
+                {"hash": made.hash, "labels": made.labels},
+                now,
+                found.id,
+            )
         emit(as_json, _document(made), f"{made.name}: {made.labels} labels, {made.hash}")
 
 

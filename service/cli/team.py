@@ -104,7 +104,7 @@ def export_data(
         to.chmod(0o600)
         with transaction(hardcase.database) as session:
             subject, now = found.config.name, datetime.now(UTC)
-            audit.record(session, author(), "team.export-data", subject, {"annotator": annotator}, now)
+            audit.record(session, author(), "team.export-data", subject, {"annotator": annotator}, now, found.id)
         answers = len(document["answers"])
         emit(as_json, {"file": str(to), "answers": answers}, f"{to}: {answers} answers, and what was found of them.")
 

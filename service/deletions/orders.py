@@ -65,7 +65,7 @@ def order(session: Session, jobs: Jobs, project: Project, kind: DeletionKind, su
     _NAMES[kind](session, project, subject)
     made = deletions.ask(session, project.id, kind, subject, by)
     detail = {"deletion": made.id, "number": subject, "reason": by.reason}
-    audit.record(session, by.author, f"delete.{kind.value}", project.config.name, detail, by.now)
+    audit.record(session, by.author, f"delete.{kind.value}", project.config.name, detail, by.now, project.id)
     jobs.ask(session, JobName.DELETE, project.id, Trigger.HAND)
     return made
 
@@ -77,7 +77,7 @@ def lift(session: Session, jobs: Jobs, project: Project, deletion_id: int, by: A
     found = deletions.by_id(session, project.id, deletion_id)
     marks = tombstones.lift(session, project.id, found.id)
     detail = {"deletion": found.id, "marks": marks, "reason": by.reason}
-    audit.record(session, by.author, "delete.lift", project.config.name, detail, by.now)
+    audit.record(session, by.author, "delete.lift", project.config.name, detail, by.now, project.id)
     jobs.ask(session, JobName.INGEST, project.id, Trigger.HAND)
     return marks
 

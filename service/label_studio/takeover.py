@@ -118,7 +118,9 @@ class TakingOver:
             label_studio.add(
                 session, made.id, ls_project_id=there.id, base_url=self.studio.url, now=now, controls=controls
             )
-            audit.record(session, self.author, "project.adopt", wanted.name, {"label_studio_project": there.id}, now)
+            audit.record(
+                session, self.author, "project.adopt", wanted.name, {"label_studio_project": there.id}, now, made.id
+            )
         return made
 
 

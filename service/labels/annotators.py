@@ -63,7 +63,7 @@ def void_answers(session: Session, jobs: Jobs, project: Project, annotator_id: i
     images = annotators.images_of(session, [annotator_id])
     changed = resolve_labels(session, project, images, by.now)
     detail = {"annotator": annotator_id, "reason": by.reason, "answers": answers, "labels": changed}
-    audit.record(session, by.author, "team.void", project.config.name, detail, by.now)
+    audit.record(session, by.author, "team.void", project.config.name, detail, by.now, project.id)
     _ask(session, jobs, project, JobName.REVIEW, JobName.QUALITY, JobName.FIGURES)
     jobs.ask(session, JobName.LEARN, project.id, Trigger.HAND, LearnArguments(now=True))
     return Voided(answers, len(images), changed)
@@ -78,7 +78,9 @@ def _switch(session: Session, jobs: Jobs, project: Project, annotator_id: int, b
         raise Conflict("They are paused already." if paused else "They take part already; there is nothing to resume.")
     annotators.switch(session, found.id, by, paused=paused, evidence={})
     detail = {"annotator": found.id, "reason": by.reason}
-    audit.record(session, by.author, f"team.{'pause' if paused else 'resume'}", project.config.name, detail, by.now)
+    audit.record(
+        session, by.author, f"team.{'pause' if paused else 'resume'}", project.config.name, detail, by.now, project.id
+    )
     _ask(session, jobs, project, JobName.REVIEW, JobName.QUALITY)
     return annotators.by_id(session, project.id, found.id)
 

@@ -56,7 +56,7 @@ def correct(
     count = decisions.add(session, project.id, dict.fromkeys(wanted, value), kind, given)
     resolve_labels(session, project, wanted, by.now)
     detail = {"images": wanted, "label": value, "reason": by.reason}
-    audit.record(session, by.author, kind, project.config.name, detail, by.now)
+    audit.record(session, by.author, kind, project.config.name, detail, by.now, project.id)
     for job in _FOLLOW:
         jobs.ask(session, job, project.id, Trigger.ANSWERED)
     return count
@@ -66,7 +66,7 @@ def ask_people(session: Session, jobs: Jobs, project: Project, image_ids: Sequen
     """Ask people again about these images, and ask for the job that updates Label Studio."""
     asked = ask_again(session, project, _checked(session, project, image_ids), _given(by))
     detail = {"images": list(image_ids), "reason": by.reason}
-    audit.record(session, by.author, "ask again", project.config.name, detail, by.now)
+    audit.record(session, by.author, "ask again", project.config.name, detail, by.now, project.id)
     jobs.ask(session, JobName.REVIEW, project.id, Trigger.HAND)
     return asked
 

@@ -138,7 +138,9 @@ def ask_for_more(session: Session, jobs: Jobs, project: Project, more: int, by: 
         return Requested(wanted, asked, 0)
     new = min(more, labels - asked)
     re_reviews.want(session, project.id, asked + new, by)
-    audit.record(session, by.author, "re-reviews", project.config.name, {"more": new, "reason": by.reason}, by.now)
+    audit.record(
+        session, by.author, "re-reviews", project.config.name, {"more": new, "reason": by.reason}, by.now, project.id
+    )
     jobs.ask(session, JobName.INSPECT, project.id, Trigger.HAND)
     return Requested(asked + new, asked, new)
 

@@ -41,5 +41,5 @@ def release_reserve(session: Session, project: Project, by: Actor) -> int:
     free = [group for group, at in found.positions.items() if at < found.share and group not in found.asked]
     if not stream.reserve(session, project.id, 0.0, stream.count_groups(session, project.id), by):
         raise Conflict("The reserve was released before; measuring has ended.")
-    audit.record(session, by.author, "stream.release", project.config.name, {"reason": by.reason}, by.now)
+    audit.record(session, by.author, "stream.release", project.config.name, {"reason": by.reason}, by.now, project.id)
     return len(free)

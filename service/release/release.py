@@ -72,7 +72,8 @@ def release(
             if not snapshots.release(session, snapshot.id, report):
                 raise _released_already(snapshot)
             subject = f"{project.id}/{snapshot.name}"
-            audit.record(session, order.author, "snapshot.release", subject, {"hash": snapshot.hash}, order.now)
+            detail = {"hash": snapshot.hash, "labels": snapshot.labels, "format": LABELS}
+            audit.record(session, order.author, "snapshot.release", subject, detail, order.now, project.id)
             place_folder(staged, place)
     with reading(database) as session:
         return snapshots.by_name(session, project.id, snapshot.name)

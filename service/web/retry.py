@@ -18,7 +18,9 @@ def retry_failures(parts: WebParts, caller: Caller, project: Project, step: str 
     now = parts.now()
     with transaction(parts.database) as session:
         count = failures.retry(session, project.id, step)
-        audit.record(session, caller.name, "retry", project.config.name, {"step": step, "count": count}, now)
+        audit.record(
+            session, caller.name, "retry", project.config.name, {"step": step, "count": count}, now, project.id
+        )
         for job in _STAGES:
             parts.jobs.ask(session, job, project.id, Trigger.HAND)
     return count

@@ -144,7 +144,7 @@ def account_of(session: Session, annotator_id: int) -> int | None:
 def _is_about(project_id: ProjectId, name: str) -> sa.ColumnElement[bool]:
     subject = AuditRow.subject
     numbered = subject.startswith(f"{project_id}/") | subject.startswith(f"project {project_id} ")
-    return (subject == name) | numbered
+    return (AuditRow.project_id == project_id) | (subject == name) | numbered
 
 
 def _as_text(column: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:

@@ -69,5 +69,5 @@ def end(parts: WebParts, caller: Caller, project: Project, alarm_id: int, reason
     with transaction(parts.database) as session:
         alarm = alarms.by_id(session, project.id, alarm_id)
         if alarms.end(session, alarm.id, by):
-            audit.record(session, by.author, "alarm.end", str(alarm.id), {"reason": by.reason}, by.now)
+            audit.record(session, by.author, "alarm.end", str(alarm.id), {"reason": by.reason}, by.now, project.id)
         return alarms.by_id(session, project.id, alarm_id)

@@ -6,6 +6,7 @@ the same facts gives the same answer and makes nothing new. Bytes are decoded by
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from hashlib import sha256
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from sqlalchemy.orm import Session
 
 from db.repositories.images.registrations import differs, known, register
+from db.repositories.people import audit
 from db.session import reading, transaction
 from db.views import listings
 from db.views.listings import FailureItem, ImageItem
@@ -26,6 +28,7 @@ from labeling.jobs import JobName, Role, Trigger
 from labeling.project import Project
 from labeling.slices import batches
 from labeling.types import ImageId, Incoming
+from service.auth import Caller
 from service.ingest.backlog import check_backlog
 from service.ingest.register import ROWS_A_TRANSACTION, limits_of, sort_out, without_deleted
 from service.labels.image_history import story_of
@@ -164,6 +167,7 @@ def show_history(parts: PartsDep, caller: CallerDep, project: ProjectDep, image_
 @router.post("/api/projects/{project}/images", status_code=202, summary="Upload image files")
 def upload_images(
     parts: PartsDep,
+    caller: CallerDep,
     project: ProjectDep,
     files: Annotated[list[UploadFile], File(description="Any number of files; a file's name is its reference.")],
     known: Annotated[str | None, Form(description=KNOWN)] = None,
@@ -171,14 +175,14 @@ def upload_images(
     """With `known`, each file carries its text, metadata, label and gold flag. 429 while the worker is far behind."""
     _check_backlog(parts)
     given = _known_of(known, len(files))
-    return _register(parts, project, [_kept(parts, *pair) for pair in zip(files, given, strict=True)])
+    return _register(parts, caller, project, [_kept(parts, *pair) for pair in zip(files, given, strict=True)])
 
 
 @router.post("/api/projects/{project}/images/by-address", status_code=202, summary="Add images by their addresses")
-def name_images(parts: PartsDep, project: ProjectDep, body: AddressesIn) -> TakenOut:
+def name_images(parts: PartsDep, caller: CallerDep, project: ProjectDep, body: AddressesIn) -> TakenOut:
     """429 while the worker is far behind."""
     _check_backlog(parts)
-    return _register(parts, project, [_named(item) for item in body.items])
+    return _register(parts, caller, project, [_named(item) for item in body.items])
 
 
 @router.get("/api/projects/{project}/quarantine", summary="List what could not be used, and why")
@@ -236,12 +240,14 @@ def _named(item: AddressIn) -> Incoming | Taken:
     return Incoming(item.reference or item.url, item.url, item.text, item.metadata, item.label, item.gold)
 
 
-def _register(parts: WebParts, project: Project, items: list[Incoming | Taken]) -> TakenOut:
+def _register(parts: WebParts, caller: Caller, project: Project, items: list[Incoming | Taken]) -> TakenOut:
     answers: list[Taken] = []
     for some in batches(items, ROWS_A_TRANSACTION):
         with transaction(parts.database) as session:
             answers += _register_some(session, project, some, parts.now())
+    outcomes = Counter[str](answer.outcome for answer in answers)
     with transaction(parts.database) as session:
+        audit.record(session, caller.name, "images.add", project.config.name, outcomes, parts.now(), project.id)
         job_id = parts.jobs.ask(session, JobName.INGEST, project.id, Trigger.INGESTED)
     return TakenOut(items=answers, job_id=job_id)
 

@@ -66,6 +66,6 @@ def ask_by_hand(
     """Ask for a job in the caller's name; the audit log says who did."""
     detail = {"args": list(stored_arguments(job, arguments))}
     with transaction(parts.database) as session:
-        audit.record(session, caller.name, f"job.{job.value}", project.config.name, detail, parts.now())
+        audit.record(session, caller.name, f"job.{job.value}", project.config.name, detail, parts.now(), project.id)
         job_id = parts.jobs.ask(session, job, project.id, Trigger.HAND, arguments)
     return AskedOut(job_id=job_id, address=f"/api/projects/{project.id}/jobs/{job_id}")

@@ -9,10 +9,12 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
-from db.session import reading
+from db.repositories.people import audit
+from db.session import reading, transaction
 from labeling.errors import Conflict, Invalid, NotFound
 from labeling.jobs import Role
 from labeling.project import Project
+from service.auth import Caller
 from service.exporting.formats.text_tables import TEXTS
 from service.exporting.label_set import LabelSet, Wanted, open_label_set, with_machine_labels
 from service.labels.machine_labels import MachineLabel, machine_labels, machine_labels_of
@@ -88,6 +90,7 @@ def show_machine_label(parts: PartsDep, caller: CallerDep, project: ProjectDep, 
 )
 def download_machine_labels(
     parts: PartsDep,
+    caller: CallerDep,
     project: ProjectDep,
     images: Images = "rest",
     at_least: AtLeast = 0.0,
@@ -95,18 +98,19 @@ def download_machine_labels(
     version: Annotated[int | None, Query(ge=1, description="Conflict if the champion is another one.")] = None,
 ) -> Response:
     """The columns are those of every export; nothing but machine labels is in it."""
-    return download(parts, project, images, at_least, form, version)
+    return download(parts, caller, project, images, at_least, form, version)
 
 
 def download(
     parts: WebParts,
+    caller: Caller,
     project: Project,
     images: Literal["rest", "all"],
     at_least: float,
     form: Literal["csv", "jsonl"],
     version: int | None,
 ) -> Response:
-    """A file that is sent while it is made; Conflict if its thresholds are those of another version."""
+    """A file that is sent while it is made; the audit log says so. Conflict if its thresholds are another version's."""
     labels = with_machine_labels(
         open_label_set(parts.database, project, parts.images, None), parts.settings.home, Wanted(images), at_least
     )
@@ -115,6 +119,9 @@ def download(
         raise Conflict(
             f"Version {number} is in use now, and these thresholds are those of version {version}. Open the page again."
         )
+    detail = {"labels": len(labels), "format": form, "snapshot": None, "machine": images, "version": number}
+    with transaction(parts.database) as session:
+        audit.record(session, caller.name, "export", project.config.name, detail, parts.now(), project.id)
     name = f"machine-labels-{project.id}-version-{number}.{form}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingResponse(_lines(labels, form), media_type=_MEDIA[form], headers=headers)

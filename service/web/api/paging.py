@@ -30,30 +30,47 @@ class SliceOut(BaseModel, Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Paging:
-    """Which slice of a project's list to answer with."""
+class Cut:
+    """Which slice of a list to answer with."""
 
     parts: WebParts
-    project: Project
     after: int | None
     limit: int
 
-    def slice_of(self, listing: Callable[..., Slice[T]], **filters: object) -> SliceOut[T]:
-        """The slice as `listing(session, project_id, after=..., limit=..., **filters)` reads it."""
+    def slice_of(self, listing: Callable[..., Slice[T]], about: object, **filters: object) -> SliceOut[T]:
+        """The slice as `listing(session, about, after=..., limit=..., **filters)` reads it."""
         with reading(self.parts.database) as session:
-            found = listing(session, self.project.id, after=self.after, limit=self.limit, **filters)
+            found = listing(session, about, after=self.after, limit=self.limit, **filters)
         after = found.next_after
         cursor = None if after is None else urlsafe_b64encode(f"after:{after}".encode()).decode().rstrip("=")
         return SliceOut(items=found.items, next_cursor=cursor)
 
 
-def _paging(
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """Which slice of a project's list to answer with."""
+
+    cut: Cut
+    project: Project
+
+    def slice_of(self, listing: Callable[..., Slice[T]], **filters: object) -> SliceOut[T]:
+        """The slice as `listing(session, project_id, after=..., limit=..., **filters)` reads it."""
+        return self.cut.slice_of(listing, self.project.id, **filters)
+
+
+def _cut(
     parts: PartsDep,
-    project: ProjectDep,
     cursor: Annotated[str | None, Query(max_length=64, description="`next_cursor` of the slice before.")] = None,
     limit: Annotated[int, Query(ge=1, le=200, description="Most items in the answer.")] = 50,
-) -> Paging:
-    return Paging(parts, project, None if cursor is None else _read(cursor), limit)
+) -> Cut:
+    return Cut(parts, None if cursor is None else _read(cursor), limit)
+
+
+CutDep = Annotated[Cut, Depends(_cut)]
+
+
+def _paging(cut: CutDep, project: ProjectDep) -> Paging:
+    return Paging(cut, project)
 
 
 PagingDep = Annotated[Paging, Depends(_paging)]

@@ -67,7 +67,7 @@ def create_project(parts: PartsDep, caller: CallerDep, body: ProjectFile, respon
     check_models(parts.settings, config.policy)
     with transaction(parts.database) as session:
         project = projects.create(session, config, salt=secrets.token_hex(16), author=caller.name, now=now)
-        audit.record(session, caller.name, "project.create", project.config.name, {}, now)
+        audit.record(session, caller.name, "project.create", project.config.name, {}, now, project.id)
     response.headers["Location"] = f"/api/projects/{project.id}"
     return _out(project)
 
@@ -90,7 +90,7 @@ def configure_project(
     with transaction(parts.database) as session:
         changed = projects.configure(session, project.id, config, by)
         detail = {"version": changed.config_version, "reason": reason}
-        audit.record(session, by.author, "project.edit", project.config.name, detail, by.now)
+        audit.record(session, by.author, "project.edit", project.config.name, detail, by.now, project.id)
         parts.jobs.ask(session, JobName.REVIEW, project.id, Trigger.HAND)
     return _out(changed)
 

@@ -108,7 +108,15 @@ def create_snapshot(parts: PartsDep, caller: CallerDep, project: ProjectDep, bod
     now = parts.now()
     made = create(parts.database, parts.settings.home, project, body.name, author=caller.name, note=body.note, now=now)
     with transaction(parts.database) as session:
-        audit.record(session, caller.name, "snapshot.create", f"{project.id}/{made.name}", {"hash": made.hash}, now)
+        audit.record(
+            session,
+            caller.name,
+            "snapshot.create",
+            f"{project.id}/{made.name}",
+            {"hash": made.hash, "labels": made.labels},
+            now,
+            project.id,
+        )
     return SnapshotOut.of(made)
 
 

@@ -49,5 +49,5 @@ def create_source(parts: PartsDep, caller: CallerDep, project: ProjectDep, body:
     place = parts.patience.call("source", lambda: checked_source(allowed))
     with transaction(parts.database) as session:
         source = add_source(session, parts.jobs, project, place, now)
-        audit.record(session, caller.name, "source.add", project.config.name, {"address": place}, now)
+        audit.record(session, caller.name, "source.add", project.config.name, {"address": place}, now, project.id)
     return AddedOut.of(source)

@@ -70,7 +70,7 @@ def handle(parts: WebParts, caller: Caller, project: Project, deed: Deed, labels
     act = suspects.send_back if deed == "review" else suspects.find_right
     with transaction(parts.database) as session:
         handled = act(session, project, labels, author=caller.name, now=now)
-        audit.record(session, caller.name, f"suspects.{deed}", project.config.name, {"labels": labels}, now)
+        audit.record(session, caller.name, f"suspects.{deed}", project.config.name, {"labels": labels}, now, project.id)
         if deed == "review" and handled.done:
             parts.jobs.ask(session, JobName.REVIEW, project.id, Trigger.HAND)
     return handled

@@ -98,7 +98,7 @@ def export_data(parts: PartsDep, caller: CallerDep, project: ProjectDep, annotat
     document = data_of(parts.database, project, annotator_id)
     with transaction(parts.database) as session:
         detail = {"annotator": annotator_id}
-        audit.record(session, caller.name, "team.export-data", project.config.name, detail, parts.now())
+        audit.record(session, caller.name, "team.export-data", project.config.name, detail, parts.now(), project.id)
     return JSONResponse(jsonable_encoder(document))
 
 

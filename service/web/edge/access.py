@@ -16,6 +16,8 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute, iter_route_contexts
 from sqlalchemy.orm import Session
 
+from db.repositories.people import audit
+from db.repositories.people.audit import Place
 from db.repositories.projects import projects
 from db.session import reading
 from labeling.errors import Conflict, NotFound, TooOften, Unauthenticated
@@ -58,7 +60,7 @@ _TOKEN = Access(How.TOKEN)
 _READ, _INGEST = Access(How.KEY, Role.READ), Access(How.KEY, Role.INGEST)
 _ENGINEER, _ADMIN = Access(How.KEY, Role.ENGINEER), Access(How.KEY, Role.ADMIN)
 _SEES, _HANDLES = Access(How.PAGE, Role.READ), Access(How.PAGE, Role.ENGINEER)
-_DELETES = Access(How.PAGE, Role.ADMIN)
+_ADMINISTERS = Access(How.PAGE, Role.ADMIN)
 _P = "/api/projects/{project}"
 
 ROUTES: dict[str, dict[str, Access]] = {
@@ -114,6 +116,7 @@ ROUTES: dict[str, dict[str, Access]] = {
     f"{_P}/deletions/{{deletion_id}}/lift": {"POST": _ADMIN},
     f"{_P}/jobs": {"GET": _READ},
     f"{_P}/jobs/{{job_id}}": {"GET": _READ},
+    "/api/audit": {"GET": _ADMIN},
     "/api/keys": {"GET": _ADMIN, "POST": _ADMIN},
     "/api/keys/{prefix}/revoke": {"POST": _ADMIN},
     "/media/review/{token}": {"GET": _SIGNED},
@@ -128,6 +131,7 @@ ROUTES: dict[str, dict[str, Access]] = {
     "/login": {"GET": _PUBLIC, "POST": _PUBLIC},
     "/logout": {"POST": _SEES},
     "/": {"GET": _SEES},
+    "/audit": {"GET": _ADMINISTERS},
     "/projects/{project}": {"GET": _SEES},
     "/projects/{project}/plots/{file}": {"GET": _SEES},
     "/projects/{project}/labels": {"GET": _SEES, "POST": _HANDLES},
@@ -138,7 +142,7 @@ ROUTES: dict[str, dict[str, Access]] = {
     "/projects/{project}/team": {"GET": _SEES},
     "/projects/{project}/team/{annotator_id}/{deed}": {"GET": _HANDLES, "POST": _HANDLES},
     "/projects/{project}/deletions": {"GET": _SEES},
-    "/projects/{project}/delete/{kind}/{number}": {"GET": _DELETES, "POST": _DELETES},
+    "/projects/{project}/delete/{kind}/{number}": {"GET": _ADMINISTERS, "POST": _ADMINISTERS},
     "/projects/{project}/disputes": {"GET": _SEES, "POST": _HANDLES},
     "/projects/{project}/engines": {"GET": _SEES, "POST": _HANDLES},
     "/projects/{project}/label-quality": {"GET": _SEES},
@@ -166,7 +170,8 @@ class Guarded(APIRoute):
                 await run_in_threadpool(_admit, request, needed)
             if request.method == "POST" and self.path in _UPLOADS:
                 _count_upload(request)
-            return await handle(request)
+            with audit.acting_from(_place_of(request)):
+                return await handle(request)
 
         return guarded
 
@@ -205,14 +210,30 @@ def identified(session: Session, request: Request, key: str) -> Caller:
     return parts.tries.tried(holder, prefix, lambda: auth.identify(session, key, parts.now()))
 
 
+def visible(session: Session, caller: Caller, name_or_id: str) -> Project:
+    """The project of this name or number, if the caller sees it; else NotFound."""
+    try:
+        project = projects.resolve(session, name_or_id)
+    except NotFound:
+        raise NotFound() from None  # the same message as for a project that this key may not see
+    if not caller.sees(project.config.name):
+        raise NotFound()
+    return project
+
+
 def _admit(request: Request, access: Access) -> None:
     if access.role is None:
         return
     with reading(parts_of(request).database) as session:
         request.state.caller = caller = _identify(session, request, access)
         if "project" in request.path_params:
-            request.state.project = _visible(session, caller, request.path_params["project"])
+            request.state.project = visible(session, caller, request.path_params["project"])
     auth.require(caller, access.role)
+
+
+def _place_of(request: Request) -> Place:
+    caller = getattr(request.state, "caller", None)
+    return Place(request.state.address or "a socket of this machine", caller.prefix if caller else "")
 
 
 def _identify(session: Session, request: Request, access: Access) -> Caller:
@@ -226,16 +247,6 @@ def _count_upload(request: Request) -> None:
     wait_s = parts_of(request).uploads.take(request.state.caller.prefix)
     if wait_s:
         raise TooOften(wait_s)
-
-
-def _visible(session: Session, caller: Caller, name_or_id: str) -> Project:
-    try:
-        project = projects.resolve(session, name_or_id)
-    except NotFound:
-        raise NotFound() from None  # the same message as for a project that this key may not see
-    if not caller.sees(project.config.name):
-        raise NotFound()
-    return project
 
 
 def _caller(request: Request) -> Caller:

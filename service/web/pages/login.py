@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import cache
 from importlib import resources
 from typing import Annotated
@@ -15,7 +16,11 @@ from labeling.errors import Unauthenticated
 from service import auth
 from service.web.edge.access import COOKIE, CallerDep, Guarded, identified, session_of
 from service.web.pages.rendering import page, remember, safe_next
-from service.web.wiring import PartsDep
+from service.web.wiring import PartsDep, WebParts
+
+REFUSED = "login.refused"
+REFUSED_AN_HOUR = 60
+"""So many are written into the audit log: who tries keys from many addresses does not fill the disk."""
 
 
 def _check_form(request: Request, parts: PartsDep, form_token: Annotated[str, Form(max_length=200)] = "") -> None:
@@ -43,14 +48,25 @@ def log_in(
         with reading(parts.database) as session:
             caller = identified(session, request, key)
     except Unauthenticated:
+        _note_refusal(parts, key)
         message = "This key is not in force. Check that it was copied whole; an admin can make another."
         return page(request, "login.html", status=401, following=safe_next(following), message=message)
     with transaction(parts.database) as session:
-        audit.record(session, caller.name, "login", caller.name, {}, parts.now())
+        audit.record(session, caller.name, "login", caller.name, {"key": caller.prefix}, parts.now())
         opened = auth.log_in(session, caller, parts.now())
     response = RedirectResponse(safe_next(following), status_code=303)
     remember(request, response, opened)
     return response
+
+
+def _note_refusal(parts: WebParts, key: str) -> None:
+    """Into the audit log, as long as there are not too many: the request log has them all."""
+    now = parts.now()
+    with reading(parts.database) as session:
+        if audit.count(session, REFUSED, now - timedelta(hours=1)) >= REFUSED_AN_HOUR:
+            return
+    with transaction(parts.database) as session:
+        audit.record(session, "unknown", REFUSED, auth.prefix_of(key), {}, now)
 
 
 @router.post("/logout", summary="Log out", dependencies=[CheckedForm])

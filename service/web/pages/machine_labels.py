@@ -81,13 +81,14 @@ def show_machine_labels(
 )
 def download_from_page(
     parts: PartsDep,
+    caller: CallerDep,
     project: ProjectDep,
     images: Images = "rest",
     at_least: AtLeast = 0.0,
     form: Form = "csv",
     version: Annotated[int | None, Query(ge=1)] = None,
 ) -> Response:
-    return download(parts, project, images, at_least, form, version)
+    return download(parts, caller, project, images, at_least, form, version)
 
 
 def _chosen(thresholds: list[OneThreshold], at_least: float) -> OneThreshold | None:

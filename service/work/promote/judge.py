@@ -281,5 +281,13 @@ def _promote(parts: Parts, session: Session, version: Version, verdict: Verdict,
         now=now,
     )
     detail = {"verdict": verdict.value, "from": champion.number if champion else None, "reason": reason}
-    audit.record(session, author, "promote", f"project {version.project_id} version {version.number}", detail, now)
+    audit.record(
+        session,
+        author,
+        "promote",
+        f"project {version.project_id} version {version.number}",
+        detail,
+        now,
+        version.project_id,
+    )
     return True
