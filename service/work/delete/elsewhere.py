@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import shutil
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 
 import numpy as np
+from sqlalchemy.orm import Session
 
 from db.outages import outage_of
 from db.repositories.deletions import deletions, holders
@@ -109,27 +110,29 @@ def _accounts(parts: Parts, _project_id: ProjectId, some: Sequence[Leftover]) ->
 
 
 def _pictures(parts: Parts, _project_id: ProjectId, some: Sequence[Leftover]) -> None:
-    hashes = {one.what for one in some}
-    with reading(parts.database) as session:
-        held = holders.contents(session, hashes)
-    for content_hash in sorted(hashes - held):
-        parts.images.remove_picture(content_hash)
+    _unless_held(parts, some, holders.contents, parts.images.remove_picture)
 
 
 def _uploads(parts: Parts, _project_id: ProjectId, some: Sequence[Leftover]) -> None:
-    addresses = {one.what for one in some}
-    with reading(parts.database) as session:
-        held = holders.uploads(session, addresses)
-    for address in sorted(addresses - held):
-        parts.images.remove_upload(address)
+    _unless_held(parts, some, holders.uploads, parts.images.remove_upload)
 
 
 def _drawings(parts: Parts, _project_id: ProjectId, some: Sequence[Leftover]) -> None:
-    pictures = {one.what for one in some}
+    _unless_held(parts, some, holders.drawings, parts.images.remove_drawing)
+
+
+def _unless_held(
+    parts: Parts,
+    some: Sequence[Leftover],
+    holders_of: Callable[[Session, Iterable[str]], set[str]],
+    remove: Callable[[str], None],
+) -> None:
+    """Remove what nothing else has come to hold."""
+    named = {one.what for one in some}
     with reading(parts.database) as session:
-        held = holders.drawings(session, pictures)
-    for picture in sorted(pictures - held):
-        parts.images.remove_drawing(picture)
+        held = holders_of(session, named)
+    for one in sorted(named - held):
+        remove(one)
 
 
 def _vectors(parts: Parts, _project_id: ProjectId, some: Sequence[Leftover]) -> None:

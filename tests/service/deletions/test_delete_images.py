@@ -39,16 +39,6 @@ from tests.service.web_client import png
 KILLED_AT = tuple(name for name in BESIDE if name.startswith("delete."))
 
 
-@pytest.fixture
-def ground(any_database: sa.Engine, tmp_path: Path) -> Ground:
-    return Ground(any_database, tmp_path)
-
-
-@pytest.fixture
-def on_sqlite(database: sa.Engine, tmp_path: Path) -> Ground:
-    return Ground(database, tmp_path)
-
-
 def test_an_image_goes_from_every_table_and_store_and_the_others_stay(ground: Ground) -> None:
     project = ground.project()
     ground.image(project, "stays.png", text="other words")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -29,16 +28,6 @@ from tests.factories import NOW
 from tests.service.deletions.ground import BY, Ground, work
 
 NAME = "ann@example.com"
-
-
-@pytest.fixture
-def ground(any_database: sa.Engine, tmp_path: Path) -> Ground:
-    return Ground(any_database, tmp_path)
-
-
-@pytest.fixture
-def on_sqlite(database: sa.Engine, tmp_path: Path) -> Ground:
-    return Ground(database, tmp_path)
 
 
 def test_a_name_goes_from_everywhere_and_the_answers_stay_as_nobodys(ground: Ground) -> None:
