@@ -28,12 +28,12 @@ _SHORTEST = 6
 
 @dataclass(frozen=True, slots=True)
 class SentAlong:
-    """See `sent_along`. `written_query` is the query string as the file has it, with the names of variables."""
+    """See `sent_along`. `written` is the query string and the headers as the file has them, with names of variables."""
 
     secret_headers: Mapping[str, SecretStr]
     secret_query: Mapping[str, SecretStr]
     fields: Mapping[str, Any]
-    written_query: str
+    written: str
 
     def headers(self) -> dict[str, str]:
         return {name: value.get_secret_value() for name, value in self.secret_headers.items()}
@@ -69,6 +69,7 @@ def sent_along(endpoint: Endpoint, key: SecretStr, environment: Mapping[str, str
         endpoint.extra_body
     )
     written = f"?{urlencode(endpoint.query)}" if endpoint.query else ""
+    written += f"\n{urlencode(sorted(endpoint.headers.items()))}" if endpoint.headers else ""
     return SentAlong({**headers, **given}, query, fields, written)
 
 
