@@ -16,6 +16,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -192,7 +193,7 @@ class _Traffic:
     def __init__(self, system: System, tally: Tally, rng: np.random.Generator) -> None:
         self._system, self._tally, self._rng = system, tally, rng
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run)
+        self._threads = ThreadPoolExecutor(1)
         signing = load_settings(home=system.home).secret.get_secret_value()
         with reading(system.database) as session:
             project_id = projects.by_name(session, "broken").id
@@ -200,11 +201,12 @@ class _Traffic:
         self._last_decided = 0
 
     def __enter__(self) -> None:
-        self._thread.start()
+        self._running = self._threads.submit(self._run)
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
-        self._thread.join()
+        self._threads.shutdown()
+        self._running.result()  # what ended the traffic ends the run: kills beside none lose nothing
 
     def _run(self) -> None:
         while not self._over.wait(EVERY_S):

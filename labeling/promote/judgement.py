@@ -21,7 +21,6 @@ from labeling.promote.power import OFTEN, Power, power
 from labeling.types import Verdict
 
 __all__ = [
-    "FLIPS_TO_BOUND",
     "STREAM_CARRIES",
     "VERDICTS_A_SAMPLE",
     "Judgement",
