@@ -47,7 +47,7 @@ def remove_rows(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     elif deletion.kind is DeletionKind.SOURCE:
         _remove_source(parts, project, deletion)
     elif deletion.kind is DeletionKind.ANNOTATOR:
-        forget_person(parts.database, parts.settings.home, project, deletion, _logs(parts))
+        forget_person(parts.database, parts.settings.home, parts.images, project, deletion, _logs(parts))
     elif deletion.kind is DeletionKind.PROJECT:
         _remove_project(parts, project, deletion)
     parts.memo.clear()

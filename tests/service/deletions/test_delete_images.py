@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from db.repositories.deletions import deletions, tombstones
-from db.repositories.people import annotators
+from db.repositories.people import annotators, audit
 from db.repositories.running import failures
 from db.session import reading, transaction
 from db.tables import (
@@ -206,6 +206,20 @@ def test_a_source_goes_with_the_images_that_only_it_has_named(ground: Ground) ->
     assert ground.count(RegistrationRow, RegistrationRow.source_id == source) == 0
     with reading(ground.database) as session, pytest.raises(NotFound, match="lists them"):
         preview(session, project, DeletionKind.SOURCE, source)
+
+
+def test_a_source_goes_from_the_audit_log_of_its_own_project_alone(on_sqlite: Ground) -> None:
+    one, other = on_sqlite.project("one"), on_sqlite.project("other")
+    source, detail = on_sqlite.source(one, "/photos"), {"address": "/photos"}
+    with transaction(on_sqlite.database) as session:
+        for project in (one, other):
+            audit.record(session, "lead", "source.add", project.config.name, detail, NOW, project.id)
+
+    on_sqlite.delete(one, DeletionKind.SOURCE, source)
+
+    with reading(on_sqlite.database) as session:
+        found = audit.listing(session, audit.Wanted(what="source.add"), after=None, limit=9).items
+    assert [row.detail for row in found] == [detail, {"source": source}]
 
 
 def test_what_would_go_is_counted_before_and_a_reason_is_needed(ground: Ground) -> None:
