@@ -21,7 +21,9 @@ _WORDS = {
     "string_type": "this must be one text, in quotes if need be",
     "list_type": "this must be a list: each item in a line of its own, after `- `",
     **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), _KEYS),
-    **dict.fromkeys(("int_parsing", "float_parsing", "decimal_parsing", "int_type", "float_type"), _NUMBER),
+    **dict.fromkeys(
+        ("int_parsing", "float_parsing", "decimal_parsing", "int_type", "float_type", "decimal_type"), _NUMBER
+    ),
     "invalid_key": "a key must be a text: write it in quotes. A number has a point (0.1) where others write a comma",
 }
 """What is said of a mistake in place of the checker's own words."""

@@ -85,10 +85,9 @@ def _named(values: dict[str, str]) -> dict[str, str]:
             raise ValueError(f"`{name[:100]}` is no name: letters, digits, `-`, `_` and `.`")
         if not value or len(value) > _LONGEST or not value.isascii() or not value.isprintable():
             raise ValueError(f"the value of `{name}` is empty, too long, or has a character that cannot be sent")
-        rest = REFERENCE.sub("", value)
-        if "${" in rest:
+        if "${" in REFERENCE.sub("", value):
             raise ValueError(f"the value of `{name}` has `${{` without a name after it; write ${{NAME}}")
-        secret = _SECRET.search(name) or _LIKE_A_KEY.search(rest.removeprefix("Bearer "))
+        secret = _SECRET.search(name) or _LIKE_A_KEY.search(value)
         if secret and not REFERENCE.search(value):
             raise ValueError(
                 f"`{name}` seems to be a secret, which must not be in this file. Put it into the environment, and "

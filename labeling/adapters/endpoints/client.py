@@ -82,8 +82,8 @@ class EndpointClient:
 
     def _ask(self, method: str, path: str, body: bytes, salt: str = "") -> Reply:
         url = self.endpoint.url.rstrip("/") + path
-        address = url + self._along.written_query
-        key = sha256(b"\0".join([address.encode(), body, salt.encode()])).hexdigest()
+        asked = url + self._along.written  # a header may choose the model too
+        key = sha256(b"\0".join([asked.encode(), body, salt.encode()])).hexdigest()
         bound = _bound(self.endpoint, body) if body else 0
         question = Question(self.endpoint.name, self.model, key, self._project_id, bound)
         reply = self._book.ask(question, lambda: self._send(method, url, body, key))

@@ -28,12 +28,16 @@ _SHORTEST = 6
 
 @dataclass(frozen=True, slots=True)
 class SentAlong:
-    """See `sent_along`. `written_query` is the query string as the file has it, with the names of variables."""
+    """See `sent_along`. `secrets` are the key and what has a variable in it, as they are sent.
+
+    `written` is the query string and the headers as the file has them, with names of variables.
+    """
 
     secret_headers: Mapping[str, SecretStr]
     secret_query: Mapping[str, SecretStr]
     fields: Mapping[str, Any]
-    written_query: str
+    written: str
+    secrets: tuple[SecretStr, ...]
 
     def headers(self) -> dict[str, str]:
         return {name: value.get_secret_value() for name, value in self.secret_headers.items()}
@@ -46,9 +50,10 @@ class SentAlong:
         return json.dumps({**json.loads(body), **self.fields}).encode() if self.fields else body
 
     def without_secrets(self, text: str) -> str:
-        """What a server says, without the headers and the query that it was sent."""
-        for value in [*self.headers().values(), *(self.query() or {}).values()]:
-            for secret in (value, value.rpartition(" ")[2]):  # with and without `Bearer`
+        """What a server says, without the secrets that it was sent."""
+        for value in self.secrets:
+            whole = value.get_secret_value()
+            for secret in (whole, whole.rpartition(" ")[2]):  # with and without `Bearer`
                 text = text.replace(secret, "***") if len(secret) >= _SHORTEST else text
         return text
 
@@ -69,7 +74,10 @@ def sent_along(endpoint: Endpoint, key: SecretStr, environment: Mapping[str, str
         endpoint.extra_body
     )
     written = f"?{urlencode(endpoint.query)}" if endpoint.query else ""
-    return SentAlong({**headers, **given}, query, fields, written)
+    written += f"\n{urlencode(sorted(endpoint.headers.items()))}" if endpoint.headers else ""
+    filled = [(endpoint.headers, given), (endpoint.query, query)]
+    named = [values[name] for texts, values in filled for name, text in texts.items() if REFERENCE.search(text)]
+    return SentAlong({**headers, **given}, query, fields, written, (*headers.values(), *named))
 
 
 def _key_header(endpoint: Endpoint, key: str) -> dict[str, SecretStr]:

@@ -80,9 +80,18 @@ def _apart(content: str) -> tuple[str, str]:
         return rest, (whole.group(2) or whole.group(3) or "") + more
     if opened := _OPEN.match(content):
         return "", content[opened.end() :]
-    if end := _END.search(content):
+    if (end := _END.search(content)) and not _is_json(content):
         return content[end.end() :].strip(), content[: end.start()]
     return content, ""
+
+
+def _is_json(content: str) -> bool:
+    """Whether it is an answer whole: an end mark in it is a word that the model quotes, from a picture for example."""
+    try:
+        json.loads(content)
+    except ValueError:
+        return False
+    return True
 
 
 def _text(content: Any) -> str:

@@ -152,15 +152,19 @@ def classes_of(labels: Sequence[str], classes: Sequence[str], label_map: Mapping
     Raises
     ------
     Invalid
-        When the map names a label or a class that is not there, or a class has no label.
+        When the map names a label or a class that is not there, or a label for two classes, or a class has no label.
     """
     at = {same_name(name): place for place, name in enumerate(classes)}
     wanted = {same_name(label): name for label, name in label_map.items()}
-    unknown = sorted(label for label in label_map if same_name(label) not in map(same_name, labels))
+    known = {same_name(label) for label in labels}
+    unknown = sorted(label for label in label_map if same_name(label) not in known)
     if unknown:
         raise Invalid(
             f"`label_map` names {_some(unknown)}, which the classifier does not have. It has {_some(labels)}."
         )
+    twice = sorted(label for label, name in label_map.items() if same_name(wanted[same_name(label)]) != same_name(name))
+    if twice:
+        raise Invalid(f"`label_map` names {_some(twice)} twice, for two labels of the project. Leave one out.")
     strange = sorted({name for name in label_map.values() if same_name(name) not in at})
     if strange:
         raise Invalid(f"`label_map` names {_some(strange)}, which is no label of the project: {_some(classes)}.")

@@ -182,9 +182,7 @@ def _keep(parts: Parts, facts: _Facts, soft: Sequence[SoftLabel]) -> dict[str, i
     for batch in batches(new, BATCH):
         with transaction(parts.database) as session:
             soft_labels.keep(session, facts.project.id, batch, [], parts.now())
-            resolved += resolve_labels(
-                session, facts.project, _of_several(facts, [one.image_id for one in batch]), parts.now()
-            )
+            resolved += resolve_labels(session, facts.project, _of_several(facts, batch), parts.now())
     if resolved:
         with transaction(parts.database) as session:
             for job in (JobName.LEARN, JobName.FIGURES):
@@ -192,6 +190,6 @@ def _keep(parts: Parts, facts: _Facts, soft: Sequence[SoftLabel]) -> dict[str, i
     return {"weighed": len(new), "resolved": resolved}
 
 
-def _of_several(facts: _Facts, images: Iterable[ImageId]) -> list[ImageId]:
+def _of_several(facts: _Facts, soft: Iterable[SoftLabel]) -> list[ImageId]:
     """The images with an answer by several people: the label of another image does not change with a soft label."""
-    return [image for image in images if len(facts.standing[image].said) > 1]
+    return [one.image_id for one in soft if len(facts.standing[one.image_id].said) > 1]

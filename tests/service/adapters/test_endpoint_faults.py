@@ -73,6 +73,18 @@ def test_the_same_image_again_is_answered_from_memory_and_costs_nothing(endpoint
     assert endpoint.count == 1
 
 
+@pytest.mark.parametrize("more", [{"headers": {"X-Route": "b"}}, {"query": {"version": "2"}}], ids=["header", "query"])
+def test_a_header_or_query_that_may_choose_another_model_is_asked_anew(
+    endpoint: ScriptedEndpoint, more: dict[str, Any]
+) -> None:
+    book = MemoryBook()
+    look(engine(client(endpoint.url, book)))
+
+    again = look(engine(client(endpoint.url, book, **more)))
+
+    assert (again.evidence.cached, endpoint.count) == (False, 2)
+
+
 @pytest.mark.parametrize(
     "reply",
     [

@@ -285,6 +285,17 @@ def test_a_refusal_is_read_in_every_form_and_shows_no_secret(body: Any) -> None:
     assert "s3cret" not in raised.value.message
 
 
+def test_a_refusal_that_names_what_is_no_secret_is_read_whole() -> None:
+    body = {"error": {"message": "api-version 2024-10-21 is not supported for labels"}}
+    with answering(lambda path, asked: Answer(json.dumps(body), 400)) as running:
+        more: dict[str, Any] = {"headers": {"X-Team": "labels"}, "query": {"api-version": "2024-10-21"}}
+        known = Endpoint("azure", running.url, price=Price(), **more)
+        one = EndpointClient(known, SecretStr("kept-key"), MemoryBook(), "m", None)
+
+        with pytest.raises(Invalid, match="api-version 2024-10-21 is not supported for labels"):
+            one.post("/chat/completions", b'{"messages": []}')
+
+
 def test_a_secret_that_changes_leaves_what_was_answered_in_memory() -> None:
     book = MemoryBook()
     with answering(server(FORMS["vLLM"])) as running:

@@ -160,6 +160,7 @@ def test_an_extremely_narrow_picture_is_taken(tmp_path: Path) -> None:
     [
         ({"tabby": "cat", "siamese": "cat"}, "'siamese', which the classifier does not have. It has 'tabby'"),
         ({"tabby": "cat", "car": "vehicle"}, "'vehicle', which is no label of the project"),
+        ({"tabby": "cat", "Tabby": "sea bird"}, "'tabby' twice"),
         ({"sea_bird": "cat"}, "No label of the classifier stands for 'sea bird'"),
     ],
 )

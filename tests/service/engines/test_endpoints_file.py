@@ -103,6 +103,7 @@ def test_what_may_cost_is_never_sent_again_unless_the_file_says_so(tmp_path: Pat
         (f"endpoints: {{a: {{{URL}, headers: {{api-key: secret@}}}}}}", r"\$\{MY_VARIABLE\}"),
         (f"endpoints: {{a: {{{URL}, headers: {{Authorization: Bearer secret@}}}}}}", "seems to be a secret"),
         (f"endpoints: {{a: {{{URL}, headers: {{X-Thing: sk-secret@}}}}}}", "seems to be a secret"),
+        (f"endpoints: {{a: {{{URL}, headers: {{X-Thing: Bearer secret@}}}}}}", "seems to be a secret"),
         (f"endpoints: {{a: {{{URL}, headers: {{X-Thing: secret{'0' * 40}}}}}}}", "seems to be a secret"),
         (f"endpoints: {{a: {{{URL}, headers: {{Host: other}}}}}}", "hardcase writes it"),
         (f"endpoints: {{a: {{{URL}, headers: {{X-A: a, x-a: b}}}}}}", "given twice"),

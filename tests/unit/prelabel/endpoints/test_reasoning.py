@@ -30,6 +30,7 @@ def completion(message: dict[str, Any], reason: str | None = "stop", **usage: An
         ({"content": "<think>I see"}, "", "I see"),
         ({"content": None, "reasoning": "I see"}, "", "I see"),
         ({"content": "Red <think> is a tag"}, "Red <think> is a tag", ""),
+        ({"content": '{"reason": "it says </think>"}'}, '{"reason": "it says </think>"}', ""),
         (
             {
                 "content": [
@@ -44,7 +45,7 @@ def completion(message: dict[str, Any], reason: str | None = "stop", **usage: An
     ids=[
         "none", "vLLM and llama.cpp", "Ollama and later vLLM", "fields without content", "in tags", "empty tags",
         "Gemini", "Mistral in marks", "the beginning in the template", "cut in the thoughts", "cut in the field",
-        "a tag within an answer", "Mistral in parts",
+        "a tag within an answer", "an end within an answer", "Mistral in parts",
     ],
 )  # fmt: skip
 def test_an_answer_stands_apart_from_its_thoughts(message: dict[str, Any], content: str, thoughts: str) -> None:
