@@ -15,6 +15,7 @@ from db.repositories.deletions import deletions, wholes
 from db.repositories.deletions.deletions import Deletion
 from db.repositories.labels import snapshots
 from db.session import reading, transaction
+from labeling.adapters.storage.image_store import ImageStore
 from labeling.adapters.storage.overwriting import blank_out
 from labeling.project import Project
 from service.release.withdrawal import rename_in_release
@@ -26,7 +27,9 @@ ACCOUNT = "account in label studio"
 _MANY = 1_000_000
 
 
-def forget_person(database: sa.Engine, home: Path, project: Project, deletion: Deletion, logs: Sequence[Path]) -> None:
+def forget_person(
+    database: sa.Engine, home: Path, images: ImageStore, project: Project, deletion: Deletion, logs: Sequence[Path]
+) -> None:
     """Take a person's name out of releases, logs, words and their own row; the account is noted to be deleted."""
     who = deletion.subject
     with reading(database) as session:
@@ -34,7 +37,7 @@ def forget_person(database: sa.Engine, home: Path, project: Project, deletion: D
         kept = snapshots.listing(session, project.id, after=None, limit=_MANY, released=True).items
     assert name is not None
     for snapshot in kept:
-        rename_in_release(database, home, project, snapshot, name, wholes.nobody(who))
+        rename_in_release(database, home, images, project, snapshot, name, wholes.nobody(who))
     blank_out(logs, [name])
     with transaction(database) as session:
         account = wholes.account_of(session, who)

@@ -40,41 +40,58 @@ def withdraw_from_release(
 
     A file of it that is gone or was changed is made from what is left, or left out where that cannot be.
     """
-    with reading(database) as session:
-        found = snapshots.withdrawals(session, snapshot.id)
-    if not found:
+    gone = _withdrawn(database, snapshot)
+    if gone is None:
         return
-    gone = Withdrawn(snapshot.withdrawn, found[-1][1], snapshot.state)
     labels = open_label_set(database, project, images, snapshot, lambda: None)
     place = folder_of(home, project, snapshot.name)
     with staged_folder(place) as staged:
         _fill(staged, place, home, labels, snapshot, gone)
-        files = {path.name: hash_of(path) for path in sorted(staged.iterdir())}
-        first = snapshot.report.get(FIRST_FILES, snapshot.report["files"])
-        with transaction(database) as session:
-            snapshots.replace_report(session, snapshot.id, {**snapshot.report, "files": files, FIRST_FILES: first})
-            place_folder(staged, place)
+        _place(database, staged, place, project, snapshot, gone)
+
+
+def _withdrawn(database: sa.Engine, snapshot: Snapshot) -> Withdrawn | None:
+    with reading(database) as session:
+        found = snapshots.withdrawals(session, snapshot.id)
+    return Withdrawn(snapshot.withdrawn, found[-1][1], snapshot.state) if found else None
+
+
+def _place(
+    database: sa.Engine, staged: Path, place: Path, project: Project, snapshot: Snapshot, gone: Withdrawn | None
+) -> None:
+    """Write the manifest of what is staged, note the files, and put them in the place of those before."""
+    withdrawn = gone and {"labels": gone.labels, "until": gone.at.isoformat(), "labels_hash": gone.hash}
+    more = {"withdrawn": withdrawn} if withdrawn else {}
+    (staged / MANIFEST).write_bytes(manifest(staged, project.config.name, snapshot, _order(snapshot), **more))
+    files = {path.name: hash_of(path) for path in sorted(staged.iterdir())}
+    first = snapshot.report.get(FIRST_FILES, snapshot.report["files"])
+    with transaction(database) as session:
+        snapshots.replace_report(session, snapshot.id, {**snapshot.report, "files": files, FIRST_FILES: first})
+        place_folder(staged, place)
+
+
+def _order(snapshot: Snapshot) -> Order:
+    """Who released it, and when."""
+    report = snapshot.report
+    return Order(snapshot.name, report["author"], report["note"], datetime.fromisoformat(report["at"]))
 
 
 def _fill(staged: Path, place: Path, home: Path, labels: LabelSet, snapshot: Snapshot, gone: Withdrawn) -> None:
-    report, name = snapshot.report, labels.project.config.name
-    order = Order(snapshot.name, report["author"], report["note"], datetime.fromisoformat(report["at"]))
     samples = Samples()
     for record in labels.records():
         samples.add(record)
     _write_labels(place / LABELS, staged / LABELS, home, labels, snapshot)
     figures = place / FIGURES
-    if figures.exists() and hash_of(figures) == report["files"].get(FIGURES):
+    if _is_as_released(figures, snapshot):
         (staged / FIGURES).write_bytes(figures.read_bytes())
-        page = render(name, order, json.loads(figures.read_bytes()), samples.draw(labels), gone)
+        name, found = labels.project.config.name, json.loads(figures.read_bytes())
+        page = render(name, _order(snapshot), found, samples.draw(labels), gone)
         (staged / PAGE).write_text(page, encoding="utf-8")
-    withdrawn = {"labels": gone.labels, "until": gone.at.isoformat(), "labels_hash": gone.hash}
-    (staged / MANIFEST).write_bytes(manifest(staged, name, snapshot, order, withdrawn=withdrawn))
 
 
 def _write_labels(before: Path, to: Path, home: Path, labels: LabelSet, snapshot: Snapshot) -> None:
     """The released rows that are left, as they were released."""
-    if not before.exists() or hash_of(before) != snapshot.report["files"].get(LABELS):
+    if not _is_as_released(before, snapshot):
         write_parquet(labels, to)
         return
     left = pa.array([entry.content_hash for entry in entries(home, snapshot)], pa.string())
@@ -83,29 +100,40 @@ def _write_labels(before: Path, to: Path, home: Path, labels: LabelSet, snapshot
             writer.write_batch(batch.filter(pc.is_in(batch.column("content_hash"), value_set=left)))
 
 
+def _is_as_released(path: Path, snapshot: Snapshot) -> bool:
+    return path.exists() and hash_of(path) == snapshot.report["files"].get(path.name)
+
+
 def rename_in_release(
-    database: sa.Engine, home: Path, project: Project, snapshot: Snapshot, name: str, to: str
+    database: sa.Engine, home: Path, images: ImageStore, project: Project, snapshot: Snapshot, name: str, to: str
 ) -> None:
-    """Put `to` in place of an annotator's name in the labels of a release, where names were exported."""
+    """Put `to` in place of an annotator's name in the labels of a release, where names were exported.
+
+    A file of it that was changed, or that a kill left without its hash, is made anew or left out as in a withdrawal.
+    """
     place = folder_of(home, project, snapshot.name)
     if not (place / LABELS).exists():
         return
-    table = pq.read_table(place / LABELS)
+    with staged_folder(place) as staged:
+        sound = _is_as_released(place / LABELS, snapshot)
+        if not sound:
+            write_parquet(open_label_set(database, project, images, snapshot, lambda: None), staged / LABELS)
+        renamed = _renamed((place if sound else staged) / LABELS, name, to)
+        if sound and renamed is None:
+            return
+        if renamed is not None:
+            pq.write_table(renamed, staged / LABELS, compression="zstd")
+        for file in (FIGURES, PAGE):
+            if _is_as_released(place / file, snapshot):
+                (staged / file).write_bytes((place / file).read_bytes())
+        _place(database, staged, place, project, snapshot, _withdrawn(database, snapshot))
+
+
+def _renamed(labels: Path, name: str, to: str) -> pa.Table | None:
+    """The rows with another name; None where nobody of this name stands in them."""
+    table = pq.read_table(labels)
     people = [[to if one == name else one for one in some] for some in table.column("annotators").to_pylist()]
     if people == table.column("annotators").to_pylist():
-        return
+        return None
     at = table.schema.get_field_index("annotators")
-    renamed = table.set_column(at, table.schema.field(at), pa.array(people, table.schema.field(at).type))
-    with staged_folder(place) as staged:
-        for path in place.iterdir():
-            if path.name not in (LABELS, MANIFEST):
-                (staged / path.name).write_bytes(path.read_bytes())
-        pq.write_table(renamed, staged / LABELS, compression="zstd")
-        report = snapshot.report
-        order = Order(snapshot.name, report["author"], report["note"], datetime.fromisoformat(report["at"]))
-        (staged / MANIFEST).write_bytes(manifest(staged, project.config.name, snapshot, order))
-        files = {path.name: hash_of(path) for path in sorted(staged.iterdir())}
-        first = report.get(FIRST_FILES, report["files"])
-        with transaction(database) as session:
-            snapshots.replace_report(session, snapshot.id, {**report, "files": files, FIRST_FILES: first})
-            place_folder(staged, place)
+    return table.set_column(at, table.schema.field(at), pa.array(people, table.schema.field(at).type))

@@ -6,6 +6,8 @@ In: what is deleted, after its images went. Out: rows removed, or written withou
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -85,7 +87,8 @@ def remove_source(session: Session, project_id: ProjectId, source_id: int, addre
     of_project, prefix = FailureRow.project_id == project_id, f"source {source_id}:"
     own = (FailureRow.step == "source") & (FailureRow.subject == str(source_id))
     delete(session, FailureRow, of_project, own | FailureRow.subject.startswith(prefix, autoescape=True))
-    for row in session.scalars(sa.select(AuditRow).where(AuditRow.action == "source.add")):
+    added = AuditRow.project_id == project_id, AuditRow.action == "source.add"
+    for row in session.scalars(sa.select(AuditRow).where(*added)):
         if row.detail.get("address") == address:
             row.detail = {"source": source_id}
     session.flush()
@@ -121,9 +124,8 @@ def rename_annotator(session: Session, project_id: ProjectId, annotator_id: int,
     """Put `to` in place of a person's name, in their row and wherever words of the project name them."""
     update(session, AnnotatorRow, AnnotatorRow.id == annotator_id, AnnotatorRow.project_id == project_id, name=to)
     for table, fields in WITH_NAMES:
-        columns = {field: table.__table__.c[field] for field in fields}
-        says = sa.or_(*(_as_text(column).contains(name, autoescape=True) for column in columns.values()))
-        for row in session.scalars(sa.select(table).where(says)):
+        says = sa.or_(*(_says(table.__table__.c[field], name) for field in fields))
+        for row in session.scalars(sa.select(table).where(_is_of(table.__table__, project_id), says)):
             for field in fields:
                 setattr(row, field, _renamed(getattr(row, field), name, to))
     delete(session, FigureRow, FigureRow.project_id == project_id)
@@ -141,17 +143,38 @@ def account_of(session: Session, annotator_id: int) -> int | None:
     return None if session.scalar(sa.select(elsewhere)) else own.ls_user_id
 
 
+def accounts_held(session: Session, accounts: Iterable[str]) -> set[str]:
+    """Those of these accounts in Label Studio whose people answer in some project under their name."""
+    named = ~AnnotatorRow.name.startswith(NOBODY, autoescape=True)
+    wanted = AnnotatorRow.ls_user_id.in_([int(one) for one in accounts])
+    return {str(one) for one in session.scalars(sa.select(AnnotatorRow.ls_user_id).where(wanted, named))}
+
+
 def _is_about(project_id: ProjectId, name: str) -> sa.ColumnElement[bool]:
     subject = AuditRow.subject
     numbered = subject.startswith(f"{project_id}/") | subject.startswith(f"project {project_id} ")
     return (AuditRow.project_id == project_id) | (subject == name) | numbered
 
 
-def _as_text(column: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
-    return sa.cast(column, sa.Text) if isinstance(column.type, sa.JSON) else column
+def _is_of(table: sa.Table, project_id: ProjectId) -> sa.ColumnElement[bool]:
+    """The condition that a row is of this project: by its own column, or by what it points at."""
+    if "project_id" in table.c:
+        return table.c.project_id == project_id
+    [key] = [one for one in table.foreign_keys if "project_id" in one.column.table.c]
+    return key.parent.in_(sa.select(key.column).where(key.column.table.c.project_id == project_id))
+
+
+def _says(column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
+    """The condition that a text has this name in it; JSON is kept with what is not ASCII escaped."""
+    if isinstance(column.type, sa.JSON):
+        column, name = sa.cast(column, sa.Text), json.dumps(name)[1:-1]
+    return column.contains(name, autoescape=True)
 
 
 def _renamed(value: Any, name: str, to: str) -> Any:
+    """The same with another name, where it stands as words of its own; the keys of JSON are ours."""
     if isinstance(value, str):
-        return value.replace(name, to)
-    return json.loads(json.dumps(value).replace(json.dumps(name)[1:-1], json.dumps(to)[1:-1]))
+        return re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", lambda _: to, value)
+    if isinstance(value, list):
+        return [_renamed(one, name, to) for one in value]
+    return {key: _renamed(one, name, to) for key, one in value.items()} if isinstance(value, dict) else value

@@ -5,6 +5,7 @@ In: a project and an annotator. Out: one document, ready for JSON.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -70,7 +71,8 @@ def _names(subject: Any, who: annotators.Annotator) -> sa.ColumnElement[bool]:
 
 
 def _says(body: Any, name: str) -> sa.ColumnElement[bool]:
-    return sa.cast(body, sa.Text).contains(name, autoescape=True)
+    written = json.dumps(name)[1:-1]  # JSON is kept with what is not ASCII escaped
+    return sa.cast(body, sa.Text).contains(written, autoescape=True)
 
 
 def _figures(session: Session, project_id: ProjectId, annotator_id: int) -> list[Any]:

@@ -15,7 +15,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from db.outages import outage_of
-from db.repositories.deletions import deletions, holders
+from db.repositories.deletions import deletions, holders, wholes
 from db.repositories.deletions.deletions import Leftover
 from db.repositories.labels import snapshots
 from db.repositories.projects import projects
@@ -99,8 +99,12 @@ def _studio_projects(parts: Parts, _project_id: ProjectId, some: Sequence[Leftov
 
 
 def _accounts(parts: Parts, _project_id: ProjectId, some: Sequence[Leftover]) -> None:
-    """Delete accounts; one that our token may not delete is left to its administrator, and said."""
+    """Delete accounts that nobody answers with; one that our token may not is left to its administrator, and said."""
+    with reading(parts.database) as session:
+        held = wholes.accounts_held(session, {one.what for one in some})
     for one in some:
+        if one.what in held:
+            continue
         try:
             parts.label_studio.delete_user(int(one.what))
         except Denied:

@@ -47,7 +47,7 @@ def remove_rows(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     elif deletion.kind is DeletionKind.SOURCE:
         _remove_source(parts, project, deletion)
     elif deletion.kind is DeletionKind.ANNOTATOR:
-        forget_person(parts.database, parts.settings.home, project, deletion, _logs(parts))
+        forget_person(parts.database, parts.settings.home, parts.images, project, deletion, _logs(parts))
     elif deletion.kind is DeletionKind.PROJECT:
         _remove_project(parts, project, deletion)
     parts.memo.clear()
@@ -64,13 +64,18 @@ def _next(session: Session, project: Project) -> tuple[Deletion, list[ImageId]] 
     return None
 
 
+def has_rows(session: Session, deletion: Deletion) -> bool:
+    """Whether rows of what is to be deleted are still there: nothing of it is noted as left over yet."""
+    return bool(images.next_images(session, deletion, 1)) or _stands(session, deletion)
+
+
 def _stands(session: Session, deletion: Deletion) -> bool:
     """Whether the source, person or project is still there itself."""
     if deletion.kind is DeletionKind.SOURCE:
         return wholes.source_address(session, deletion.project_id, deletion.subject) is not None
     if deletion.kind is DeletionKind.ANNOTATOR:
         return wholes.name_of_annotator(session, deletion.project_id, deletion.subject) is not None
-    return deletion.kind is DeletionKind.PROJECT
+    return deletion.kind is DeletionKind.PROJECT and projects.even_deleted(session, deletion.project_id) is not None
 
 
 def _remove_images(parts: Parts, project: Project, deletion: Deletion, some: list[ImageId]) -> None:
@@ -117,6 +122,8 @@ def _remove_source(parts: Parts, project: Project, deletion: Deletion) -> None:
     assert address is not None
     _blank_names(parts, [address], named)
     with transaction(parts.database) as session:
+        if images.next_images(session, deletion, 1):
+            return  # one was fetched meanwhile: it goes first, and what lies elsewhere of it is noted
         deletions.leave(session, deletion.id, Elsewhere.UPLOAD.value, _uploads(named))
         tombstones.add(session, project.id, deletion.id, tombstones.REFERENCE, [reference for reference, _ in named])
         wholes.remove_source(session, project.id, deletion.subject, address)
@@ -129,6 +136,8 @@ def _remove_project(parts: Parts, project: Project, deletion: Deletion) -> None:
     _blank_names(parts, [project.config.name], named)
     folders = ("pool", "plots", "models", "predictions", "snapshots", "releases")
     with transaction(parts.database) as session:
+        if images.next_images(session, deletion, 1):
+            return  # as of a source
         place = label_studio.get(session, project.id)
         there = [] if place is None else [str(place.ls_project_id)]
         deletions.leave(session, deletion.id, Elsewhere.STUDIO_PROJECT.value, there)

@@ -13,13 +13,17 @@ from db.session import reading, transaction
 from labeling.adapters.storage.overwriting import rewrite_database
 from labeling.errors import Unavailable
 from labeling.types import ProjectId
+from service.work.delete.rows import has_rows
 from service.work.wiring import Parts
 
 
 def remove_traces(parts: Parts, project_id: ProjectId) -> dict[str, int]:
-    """End the deletions that have nothing left; Unavailable while one has."""
+    """End the deletions that have nothing left; Unavailable while one has.
+
+    One that was asked for after the rows of the others went waits for the next job: its own rows are still there.
+    """
     with reading(parts.database) as session:
-        found = deletions.of_project(session, project_id)
+        found = [one for one in deletions.of_project(session, project_id) if not has_rows(session, one)]
         ready = [one for one in found if not deletions.has_leftovers(session, one.id)]
     if not found:
         return {"ended": 0}

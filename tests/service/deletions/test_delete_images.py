@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from db.repositories.deletions import deletions, tombstones
-from db.repositories.people import annotators
+from db.repositories.people import annotators, audit
 from db.repositories.running import failures
 from db.session import reading, transaction
 from db.tables import (
@@ -29,6 +29,9 @@ from labeling.project import Project
 from labeling.types import DeletionKind, Incoming
 from service.deletions.orders import lift, order, preview
 from service.ingest.register import register_items
+from service.work.delete.elsewhere import clear_up
+from service.work.delete.rows import remove_rows
+from service.work.delete.traces import remove_traces
 from service.work.failpoints import BESIDE
 from service.work.ingest.ingest import fetch_batch, look
 from tests import factories
@@ -104,6 +107,24 @@ def test_an_outage_of_label_studio_is_waited_for_and_keeps_nothing_else(on_sqlit
 
     assert while_away == ([], [], 1)
     assert on_sqlite.studio.tasks_there == {}
+
+
+def test_what_is_asked_for_while_another_deletion_ends_is_deleted_by_the_next_job(ground: Ground) -> None:
+    project = ground.project()
+    first, second = ground.image(project, "first.png"), ground.image(project, "second.png")
+    ground.order(project, DeletionKind.IMAGE, first)
+    while remove_rows(ground.parts, project.id)["left"]:
+        continue
+    asked = ground.order(project, DeletionKind.IMAGE, second)
+
+    clear_up(ground.parts, project.id)
+    ended = remove_traces(ground.parts, project.id)
+    with reading(ground.database) as session:
+        still_open = [one.id for one in deletions.of_project(session, project.id)]
+    work(ground.parts, project)
+
+    assert (ended, still_open) == ({"ended": 1}, [asked.id])
+    assert ground.images() == []
 
 
 def test_what_was_deleted_does_not_come_back_until_a_person_lets_it(ground: Ground) -> None:
@@ -185,6 +206,20 @@ def test_a_source_goes_with_the_images_that_only_it_has_named(ground: Ground) ->
     assert ground.count(RegistrationRow, RegistrationRow.source_id == source) == 0
     with reading(ground.database) as session, pytest.raises(NotFound, match="lists them"):
         preview(session, project, DeletionKind.SOURCE, source)
+
+
+def test_a_source_goes_from_the_audit_log_of_its_own_project_alone(on_sqlite: Ground) -> None:
+    one, other = on_sqlite.project("one"), on_sqlite.project("other")
+    source, detail = on_sqlite.source(one, "/photos"), {"address": "/photos"}
+    with transaction(on_sqlite.database) as session:
+        for project in (one, other):
+            audit.record(session, "lead", "source.add", project.config.name, detail, NOW, project.id)
+
+    on_sqlite.delete(one, DeletionKind.SOURCE, source)
+
+    with reading(on_sqlite.database) as session:
+        found = audit.listing(session, audit.Wanted(what="source.add"), after=None, limit=9).items
+    assert [row.detail for row in found] == [detail, {"source": source}]
 
 
 def test_what_would_go_is_counted_before_and_a_reason_is_needed(ground: Ground) -> None:

@@ -22,7 +22,9 @@ from labeling.types import DeletionKind
 from service import auth
 from service.deletions.people import data_of
 from service.labels.snapshots import create, verify
+from service.release.files import read_file
 from service.release.release import Order, release
+from service.work.delete.rows import remove_rows
 from tests import factories
 from tests.factories import NOW
 from tests.service.deletions.ground import BY, Ground, work
@@ -55,6 +57,24 @@ def test_a_name_goes_from_everywhere_and_the_answers_stay_as_nobodys(ground: Gro
     assert NAME not in str(ground.texts())
 
 
+@pytest.mark.parametrize("name", ["1", "Zoë", "ann"])
+def test_a_name_goes_as_words_of_its_own_whatever_it_is_and_from_its_project_alone(ground: Ground, name: str) -> None:
+    one, other = ground.project("one"), ground.project("other")
+    words, evidence = f"{name} errs, x{name}x does not", {"share": 0.1, "of": 11, "sure": True, "who": [name]}
+    with transaction(ground.database) as session:
+        here, there = (factories.annotator(session, project.id, name) for project in (one, other))
+        for project, who in ((one, here), (other, there)):
+            alarms.raise_alarm(session, project.id, AlarmKind.ANNOTATOR_DRIFT, str(who), words, evidence, NOW)
+
+    ground.delete(one, DeletionKind.ANNOTATOR, here)
+
+    with reading(ground.database) as session:
+        [mine], [others] = (alarms.open_alarms(session, project.id) for project in (one, other))
+    nobody = f"deleted annotator {here}"
+    assert (mine.words, mine.evidence) == (f"{nobody} errs, x{name}x does not", {**evidence, "who": [nobody]})
+    assert (others.words, others.evidence) == (words, evidence)
+
+
 def test_an_account_stays_while_its_person_answers_in_another_project(ground: Ground) -> None:
     one, other = ground.project("one"), ground.project("other")
     with transaction(ground.database) as session:
@@ -65,6 +85,20 @@ def test_an_account_stays_while_its_person_answers_in_another_project(ground: Gr
     ground.delete(other, DeletionKind.ANNOTATOR, there)
 
     assert (first, ground.studio.calls) == ([], ["delete_user 5"])
+
+
+def test_an_account_stays_that_its_person_answers_with_elsewhere_by_the_time_it_would_go(on_sqlite: Ground) -> None:
+    one, other = on_sqlite.project("one"), on_sqlite.project("other")
+    with transaction(on_sqlite.database) as session:
+        here = factories.annotator(session, one.id, NAME, ls_user_id=5)
+    on_sqlite.order(one, DeletionKind.ANNOTATOR, here)
+    remove_rows(on_sqlite.parts, one.id)
+    with transaction(on_sqlite.database) as session:
+        factories.annotator(session, other.id, NAME, ls_user_id=5)
+
+    work(on_sqlite.parts, one)
+
+    assert on_sqlite.studio.calls == []
 
 
 def test_an_account_that_we_may_not_delete_is_named(on_sqlite: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,10 +200,32 @@ def test_a_released_snapshot_says_what_was_withdrawn_and_keeps_its_hash(ground: 
     assert pq.read_table(folder / "labels.parquet").num_rows == 1
     assert (page.count("data:image/jpeg"), (folder / "index.html").read_text().count("data:image/jpeg")) == (2, 1)
     assert "were withdrawn" in (folder / "index.html").read_text()
-    assert json.loads((folder / "manifest.json").read_text())["labels_hash"] == released.hash
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert (manifest["labels_hash"], manifest["withdrawn"]["labels_hash"]) == (released.hash, kept.state)
     assert kept.report["first_files"] == released.report["files"] != kept.report["files"]
     assert deletion.ended_at is not None
     assert not [path for path in folder.iterdir() if NAME.encode() in path.read_bytes()]
+
+
+def test_a_release_that_was_changed_is_not_given_out_when_a_name_goes_from_it(on_sqlite: Ground) -> None:
+    with transaction(on_sqlite.database) as session:
+        project = factories.project(session, policy=Policy(team=Team(names_in_exports=True)))
+    on_sqlite.image(project, "one.png")
+    _really_shown(on_sqlite, "one.png")
+    order = Order("v1", "lead", "for a test", NOW)
+    release(on_sqlite.database, on_sqlite.home, on_sqlite.parts.images, project, order)
+    folder = on_sqlite.home / "releases" / str(project.id) / "v1"
+    (folder / "index.html").write_text("changed")
+    (folder / "labels.parquet").write_bytes(b"changed")
+
+    on_sqlite.delete(project, DeletionKind.ANNOTATOR, 1)
+
+    with reading(on_sqlite.database) as session:
+        kept = snapshots.by_name(session, project.id, "v1")
+    assert set(kept.report["files"]) == {"figures.json", "labels.parquet", "manifest.json"}
+    assert pq.read_table(folder / "labels.parquet").num_rows == 1
+    for name in kept.report["files"]:
+        read_file(on_sqlite.home, project, kept, name)
 
 
 def _really_shown(ground: Ground, name: str) -> None:
