@@ -45,7 +45,7 @@ def check_database(database: sa.Engine, *, deep: bool, within_s: float | None = 
 
 
 def check_file(path: Path, *, deep: bool, within_s: float | None = None) -> Soundness:
-    """The same for any SQLite file; one that is not there is sound."""
+    """The same for any SQLite file; one that is not there is sound. Unavailable while another process holds it."""
     if not path.exists():
         return Soundness((), True)
     deadline = None if within_s is None else time.monotonic() + within_s
@@ -75,8 +75,6 @@ def _judged(error: sqlite3.DatabaseError, *, in_time: bool) -> Soundness:
         if in_time:  # SQLite keeps what was raised while it asked whether to go on: a Ctrl-C
             raise KeyboardInterrupt from error
         return Soundness((), False)
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return Soundness(("another process holds it just now; ask again in a moment",), True)
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return Soundness((str(error),), True)
     raise outage_of(error) or error
