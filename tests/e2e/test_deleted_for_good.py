@@ -119,18 +119,22 @@ def _write_source(folder: Path) -> Path:
     return manifest
 
 
-def _answer_all(home: Home) -> None:
-    """A new person answers every task, as its page would."""
+def _add_person(home: Home) -> dict[str, str]:
+    """Who answers, by the headers of their requests."""
     admin = Account("admin@example.com", "", home.token)
     server = LabelStudioServer(home.studio, home.folder, admin, cast(Any, None))
-    person = server.add_annotator(PERSON, "Passw0rd-of-a-test")
-    headers = {"Authorization": f"Token {person.token}"}
-    with httpx.Client(base_url=home.studio, headers=headers, timeout=60) as studio:
+    return {"Authorization": f"Token {server.add_annotator(PERSON, 'Passw0rd-of-a-test').token}"}
+
+
+def _everything_is_labelled(home: Home, person: dict[str, str]) -> bool:
+    """Answer whatever is asked, as their page would: a query need not ask everything at once."""
+    with httpx.Client(base_url=home.studio, headers=person, timeout=60) as studio:
         while (task := studio.get("/api/projects/1/next")).status_code == httpx.codes.OK:
             assert httpx.get(task.json()["data"]["image"]).headers["content-type"].startswith("image/")
             result = {"from_name": "label", "to_name": "image", "type": "choices", "value": {"choices": ["red"]}}
             body = {"result": [result], "lead_time": 2.0}
             studio.post(f"/api/tasks/{task.json()['id']}/annotations/", json=body).raise_for_status()
+    return home.number("SELECT count(DISTINCT image_id) FROM label") >= 9
 
 
 def test_what_is_deleted_is_in_no_file_of_the_home_any_more(tmp_path: Path) -> None:
@@ -139,9 +143,9 @@ def test_what_is_deleted_is_in_no_file_of_the_home_any_more(tmp_path: Path) -> N
     with _running(tmp_path) as home:
         home.cli("project", "create", str(tmp_path / "birds.yaml"))
         home.cli("ingest", "MOAbirds", str(manifest), "--watch")
-        wait_until(lambda: home.number("SELECT count(*) FROM push") >= 9, "everything is asked", 180)
-        _answer_all(home)
-        wait_until(lambda: home.number("SELECT count(DISTINCT image_id) FROM label") >= 9, "answers are labels", 120)
+        wait_until(lambda: home.number("SELECT count(*) FROM push") > 0, "something is asked", 180)
+        person = _add_person(home)
+        wait_until(lambda: _everything_is_labelled(home, person), "answers are labels", 180)
         home.cli("release", "MOAbirds", "v1", "--note", "for a test")
         home.cli("snapshot", "create", "MOAbirds", "open")
         home.cli("team", "export-data", "MOAbirds", "1", str(tmp_path / "data.json"))
