@@ -12,8 +12,6 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy.stats import hypergeom
-
 from labeling.errors import Invalid
 from labeling.estimates import Estimate
 
@@ -51,6 +49,8 @@ def finite_interval(hits: int, drawn: int, size: int, confidence: float = 0.95) 
     """
     if not 0 <= hits <= drawn <= size:
         raise Invalid(f"{hits} hits among {drawn} drawn of {size} groups cannot be: count each group once.")
+    from scipy.stats import hypergeom  # half a second to load, for who has a sample
+
     level = (1 - confidence) / 2
     least, most = hits, size - drawn + hits
     enough = bisect_left(range(least, most), True, key=lambda k: bool(hypergeom.sf(hits - 1, size, k, drawn) > level))
