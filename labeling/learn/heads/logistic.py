@@ -46,7 +46,7 @@ class Logistic:
         log: Log | None = None,
     ) -> LinearHead:
         """The classes with an example are fitted; `rng` is not needed."""
-        from labeling.learn.heads import logistic_fit  # brings torch, without which a head predicts
+        from labeling.learn.heads import logistic_fit  # brings what only a fit needs
 
         present = np.unique(labels)  # the K' classes with an example
         examples = features.astype(np.float64)
