@@ -11,6 +11,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from labeling.errors import Invalid
 from labeling.estimates import Estimate
@@ -27,6 +28,7 @@ class Stratum:
     left: int
 
 
+@lru_cache(maxsize=2**16)
 def finite_interval(hits: int, drawn: int, size: int, confidence: float = 0.95) -> tuple[int, int]:
     """How many of `size` groups are hits, at least and at most, where `hits` of `drawn` were: two-sided.
 
