@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -140,10 +141,15 @@ class LabelStudio:
 
     def find_project(self, marker: str) -> int | None:
         """The project whose description carries this marker; the oldest if there are several."""
-        with self._http.explained():
-            found = self._sdk.projects.list(include="id,description", page_size=PAGE)
-            ids = [project.id for project in found if marker in (project.description or "")]
-        return min(ids, default=None)
+        found: list[int] = []
+        asked: dict[str, Any] = {"include": "id,description", "page_size": PAGE}
+        for page in count(1):
+            with self._http.explained():
+                answer = self._http.call("GET", "/api/projects/", params={**asked, "page": page})
+                found += [int(one["id"]) for one in answer["results"] if marker in (one["description"] or "")]
+            if not answer["next"]:
+                break
+        return min(found, default=None)
 
     def create_project(self, settings: ProjectSettings) -> int:
         """Make a project set up as ours must be: served by lowest score, answered once, skips final."""
