@@ -22,7 +22,7 @@ _MOST_BYTES = 20_000
 _SECRET = re.compile(r"auth|key|token|secret|passw|cookie|credential|signature|^(code|sig)$", re.IGNORECASE)
 _SECRET_FIELD = re.compile(r"api.?key|access.?token|authorization|secret|passw|cookie|credential", re.IGNORECASE)
 _VARIABLE = "\0"
-"""Stands for a reference where the file's own text is looked at."""
+"""Stands for a reference where the file's own text is checked."""
 _LIKE_A_KEY = re.compile(r"(^|[\s:;,=\0])(sk-|eyJ|(bearer|basic)\s+)[^\s\0]|[A-Za-z0-9_-]{32,}", re.IGNORECASE)
 _BY_REFERENCE = re.compile(r"([A-Za-z-]{1,20} +)?\0[^A-Za-z0-9]*")
 """How a secret may stand in the file: a word such as Bearer, and nothing but signs beside references."""
