@@ -171,7 +171,8 @@ def _figures(
     work = sorted((*mine, *beside), key=lambda answer: (answer.at, answer.image))
     truth = {id(answer): found.value for answer in mine if (found := reference_of(answer, votes)) is not None}
     checked = [(answer, truth[id(answer)]) for answer in mine if id(answer) in truth]
-    peers = [(a, found.value) for a in mine if (found := reference_of(replace(a, known=None), votes)) is not None]
+    alone = [(a, reference_of(replace(a, known=None, decided=None), votes)) for a in mine]
+    peers = [(a, found.value) for a, found in alone if found is not None]
     blind = [(answer, true) for answer, true in checked if answer.shown is None]
     misled = [(answer, true) for answer, true in checked if answer.shown not in (None, true)]
     accepted = share(sum(answer.said == answer.shown for answer, _ in misled), len(misled))
