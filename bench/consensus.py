@@ -32,7 +32,8 @@ from numpy.typing import NDArray
 from bench.report import Target, at_least, at_most, emit
 from labeling.answers import AnswerSet
 from labeling.project import Overlap
-from labeling.quality.annotators.aggregation import RaterAnswer, aggregate
+from labeling.quality.annotators.aggregation import aggregate
+from labeling.quality.annotators.soft_labels import RaterAnswer
 from labeling.review.overlap import Answered, choose
 from labeling.types import ReviewId, ReviewKind
 from service.labels.resolution import CROWDLAB, ENOUGH, MAJORITY, may_weigh

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
-from scipy.stats import binom, norm
+from scipy.special import ndtri
 
 from labeling.project import Gate
 
@@ -65,12 +64,14 @@ def chance_to_pass(n: int, flip_rate: float, difference: float, gate: Gate) -> f
     >>> round(chance_to_pass(100, 0.06, 0.02, Gate()), 2), round(chance_to_pass(100, 0.06, -0.02, Gate()), 2)
     (0.69, 0.14)
     """
+    from scipy.stats import binom  # half a second to load, for who judges
+
     rate = max(flip_rate, abs(difference))
     up, down = (rate + difference) / 2, (rate - difference) / 2
     better, worse = (part.ravel() for part in np.meshgrid(_likely(n, up), _likely(n, down)))
     gain = (better - worse) / n
     spread = np.sqrt(np.maximum(better + worse - n * gain**2, 0)) / n
-    passes = (better >= worse) & (gain - norm.ppf(gate.confidence) * spread > -gate.margin)
+    passes = (better >= worse) & (gain - ndtri(gate.confidence) * spread > -gate.margin)
     flips, of_flips = better[passes] + worse[passes], up / rate if rate else 0.5
     return float((binom.pmf(flips, n, rate) * binom.pmf(better[passes], flips, of_flips)).sum())
 
@@ -83,6 +84,7 @@ def _likely(n: int, rate: float) -> NDArray[np.int64]:
 
 def _where(n: int, rate: float, gate: Gate, chance: float, sign: float) -> float | None:
     """The size of the difference, in the direction of `sign`, at which the chance to pass is `chance`."""
+    from scipy.optimize import brentq  # a third of a second to load, for who judges
 
     def excess(size: float) -> float:
         return chance_to_pass(n, rate, sign * size, gate) - chance

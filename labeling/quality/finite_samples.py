@@ -11,8 +11,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from scipy.stats import hypergeom
+from functools import lru_cache
 
 from labeling.errors import Invalid
 from labeling.estimates import Estimate
@@ -29,6 +28,7 @@ class Stratum:
     left: int
 
 
+@lru_cache(maxsize=2**16)
 def finite_interval(hits: int, drawn: int, size: int, confidence: float = 0.95) -> tuple[int, int]:
     """How many of `size` groups are hits, at least and at most, where `hits` of `drawn` were: two-sided.
 
@@ -51,6 +51,8 @@ def finite_interval(hits: int, drawn: int, size: int, confidence: float = 0.95) 
     """
     if not 0 <= hits <= drawn <= size:
         raise Invalid(f"{hits} hits among {drawn} drawn of {size} groups cannot be: count each group once.")
+    from scipy.stats import hypergeom  # half a second to load, for who has a sample
+
     level = (1 - confidence) / 2
     least, most = hits, size - drawn + hits
     enough = bisect_left(range(least, most), True, key=lambda k: bool(hypergeom.sf(hits - 1, size, k, drawn) > level))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm, t
+from scipy.special import ndtri, stdtrit
 
 from labeling.estimates import Forecast
 
@@ -128,6 +128,6 @@ def _as_well(taken: npt.NDArray[np.float64], rng: np.random.Generator) -> tuple[
     """
     n = len(taken)
     samples, small = rng.choice(taken, size=(DRAWS, n)), float(np.sqrt(n / (n - 1)))  # (DRAWS, n)
-    wider = small * float(t.ppf(HIGH, n - 1) / norm.ppf(HIGH))
+    wider = small * float(stdtrit(n - 1, HIGH) / ndtri(HIGH))
     middle = taken.mean()
     return middle + (samples.mean(axis=1) - middle) * wider, samples.std(axis=1) * small

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import betaincinv
-from scipy.stats import norm
+from scipy.special import betaincinv, ndtri
 
 from labeling.answers import MISSING
 from labeling.estimates import Estimate
@@ -159,7 +158,7 @@ def padded_interval(
     _, of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     sums = np.bincount(of, weights=values) / sizes.mean()  # (G,) what each group adds to G times the mean
     padded = np.concatenate([sums, pads])
-    half, mean = float(norm.ppf(0.975)) * padded.std() / math.sqrt(len(padded)), float(np.mean(values))
+    half, mean = float(ndtri(0.975)) * padded.std() / math.sqrt(len(padded)), float(np.mean(values))
     lower, upper = padded.mean() - half, padded.mean() + half
     return max(float(min(pads)), min(mean, float(lower))), min(float(max(pads)), max(mean, float(upper)))
 

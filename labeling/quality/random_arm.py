@@ -14,7 +14,6 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.isotonic import isotonic_regression
 
 from labeling.errors import Invalid
 from labeling.estimates import Estimate
@@ -143,6 +142,8 @@ def monotone(accuracies: NDArray[np.floating]) -> NDArray[np.float64]:
     >>> monotone(np.array([0.5, 0.8, 0.7])).round(2).tolist()
     [0.5, 0.75, 0.75]
     """
+    from sklearn.isotonic import isotonic_regression  # a second to load, for who has versions
+
     return np.asarray(isotonic_regression(np.asarray(accuracies, np.float64)), np.float64)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
@@ -39,6 +40,9 @@ from service.web.wiring import make_parts, utc_now
 THREADS = 32
 """Requests answered at the same time; the database pool is larger, so none waits for a connection."""
 _SCHEMES = {How.KEY: "key", How.PAGE: "session"}
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    "default": {"model": ProblemOut, "description": "What went wrong (RFC 9457)."}
+}
 _FIRST = (".ml", ".webhooks")  # routes are tried in order, and these are called most and have the least time
 log = get_logger(__name__)
 
@@ -54,16 +58,24 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> 
         redoc_url=None,
         openapi_url=None,
         lifespan=_lifespan(settings, now),
-        responses={"default": {"model": ProblemOut, "description": "What went wrong (RFC 9457)."}},
+        responses=_ERRORS,
     )
-    for router in _routers():
-        app.include_router(router)
+    app.router.routes.extend(_together().routes)
     _describe(app)
     _answer_errors(app)
     app.add_middleware(BodyLimits, upload_bytes=settings.max_body_bytes)
     app.add_middleware(Edge, proxies=proxies_of(settings.trusted_proxies))
     check_table(app)
     return app
+
+
+@cache
+def _together() -> APIRouter:
+    """All routes, put together once a process: that takes longer than the rest of an application."""
+    together = APIRouter(responses=_ERRORS)
+    for router in _routers():
+        together.include_router(router)
+    return together
 
 
 def _routers() -> list[APIRouter]:

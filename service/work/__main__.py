@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from types import FrameType
@@ -16,6 +17,7 @@ from service.settings import keep_files_private, load_settings
 
 def main() -> int:
     """Work until SIGTERM or SIGINT; 1 if this worker could not start, or had to end."""
+    gc.disable()  # until it is ready: what imports make stays
     keep_files_private()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)

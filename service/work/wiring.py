@@ -140,13 +140,14 @@ def open_embeddings(home: Path) -> EmbeddingStore:
 
 
 def set_aside_what_is_loaded() -> None:
-    """Take what is loaded by now out of the garbage collector's passes.
+    """Take what is loaded by now out of the garbage collector's passes, which begin here.
 
     Libraries make half a million objects that never go; looking through them again and again was more than half of
     what reading many rows cost.
     """
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def release_freed_memory() -> None:

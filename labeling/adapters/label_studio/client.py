@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any
 
 import msgspec
-from label_studio_sdk import LabelStudio as Sdk
+from label_studio_sdk.base_client import LabelStudioBase as Sdk  # without its annotation tools: 1.3 s less to load
 
 from labeling.adapters.label_studio.http import LabelStudioHttp, StudioFile, parsed
 from labeling.conversion import convert

@@ -8,7 +8,6 @@ crowd-kit's and cleanlab's; no image's result depends on the order of the table.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -18,44 +17,13 @@ from crowdkit.aggregation import GLAD, DawidSkene
 
 from labeling.answers import MISSING, AnswerSet
 from labeling.errors import Invalid
+from labeling.quality.annotators.soft_labels import Aggregation, RaterAnswer, SoftLabel
 
-__all__ = ["Aggregation", "RaterAnswer", "SoftLabel", "aggregate", "crowdlab", "dawid_skene", "glad", "majority"]
+__all__ = ["aggregate", "crowdlab", "dawid_skene", "glad", "majority"]
 
 Probs = npt.NDArray[np.float64]
 LEAST = 1e-3
 """A smaller share of a soft label is not kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class RaterAnswer:
-    """One annotator's answer about one image: a class, or "none of these"."""
-
-    image: int
-    annotator: str
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
-class SoftLabel:
-    """The result of a method for one image: `probs` sum to 1; `value` is the likeliest, None at a tie for it."""
-
-    value: str | None
-    confidence: float
-    probs: dict[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Aggregation:
-    """The result of a method for a table.
-
-    `quality` in [0, 1] per annotator: how often, by this method, their answer is true; higher is better. `confusion`
-    per annotator (C, C), C classes with "none of these" last: rows are the truth, columns the answers, a row sums to
-    1 (to 0 where the method finds no image of that class). Only Dawid-Skene has one.
-    """
-
-    labels: dict[int, SoftLabel]
-    quality: dict[str, float]
-    confusion: dict[str, Probs]
 
 
 def aggregate(

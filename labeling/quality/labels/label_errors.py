@@ -14,8 +14,6 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from cleanlab.filter import find_label_issues
-from cleanlab.rank import get_label_quality_scores
 
 from labeling.learn.classifier import Inputs
 
@@ -118,6 +116,9 @@ def suspects(
     judged, classes, given, said = _judged(labels, probs)
     if len(classes) < 2:
         return []
+    from cleanlab.filter import find_label_issues  # half a second to load, for who has labels
+    from cleanlab.rank import get_label_quality_scores
+
     order = find_label_issues(given, said, return_indices_ranked_by=rank_by, n_jobs=1)
     scores = get_label_quality_scores(given, said, method=rank_by)
     return [Suspect(int(judged[at]), int(classes[said[at].argmax()]), float(scores[at])) for at in order]

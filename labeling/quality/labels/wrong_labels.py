@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from labeling.errors import Invalid
 from labeling.estimates import MIN_LABELS, Estimate
@@ -118,7 +118,7 @@ def at_least(differing: int, doubled: int) -> Estimate:
     """
     if not doubled:
         return Estimate(0.0, 0.0, 1.0, 0)
-    lower = float(beta.ppf(0.025, differing, doubled - differing + 1)) if differing else 0.0
+    lower = float(betaincinv(differing, doubled - differing + 1, 0.025)) if differing else 0.0
     return Estimate(differing / doubled / 2, lower / 2, 1.0, doubled)
 
 

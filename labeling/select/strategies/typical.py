@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.cluster import MiniBatchKMeans
-from sklearn.utils.extmath import randomized_svd
 from threadpoolctl import threadpool_limits
 
 from labeling.select.strategies.strategy import Picks, Strategy, View, one_a_group, ranked
@@ -103,6 +101,8 @@ def _narrowed(points: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.
     """The points (N, D) along their first principal directions, (N, 64); as they are where they are not wider."""
     if min(points.shape) <= _DIMENSIONS:
         return points
+    from sklearn.utils.extmath import randomized_svd  # a second to load
+
     with threadpool_limits(1):
         turned, lengths, _ = randomized_svd(
             points - points.mean(axis=0), _DIMENSIONS, n_iter=1, random_state=int(rng.integers(2**31))
@@ -112,6 +112,8 @@ def _narrowed(points: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.
 
 def _clusters(points: npt.NDArray[np.float32], k: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
     """The cluster of each point, (N,) in [0, k)."""
+    from sklearn.cluster import MiniBatchKMeans  # a second to load
+
     means = MiniBatchKMeans(
         n_clusters=k,
         random_state=int(rng.integers(2**31)),

@@ -25,8 +25,8 @@ from db.views import figures
 from labeling.answers import AnswerSet
 from labeling.jobs import JobName, Trigger
 from labeling.project import Project
-from labeling.quality.annotators.aggregation import Aggregation, RaterAnswer, aggregate
-from labeling.quality.annotators.aggregation import SoftLabel as Weighed
+from labeling.quality.annotators.soft_labels import Aggregation, RaterAnswer
+from labeling.quality.annotators.soft_labels import SoftLabel as Weighed
 from labeling.review.kinds import blind_always
 from labeling.slices import batches
 from labeling.types import ImageId, ProjectId
@@ -131,11 +131,14 @@ def _is_closed_to_engines(one: Standing) -> bool:
 def _weigh(facts: _Facts, method: str) -> Aggregation:
     """By CROWDLAB only what it may decide has a soft label: a single answer keeps its own."""
     table, known = _table(facts), facts.project.config.answers
-    if method != CROWDLAB:
-        return aggregate(method, table, known)
-    table = [one for one in table if one.image in facts.predicted]
+    if method == CROWDLAB:
+        table = [one for one in table if one.image in facts.predicted]
     if not table:
         return Aggregation({}, {}, {})
+    from labeling.quality.annotators.aggregation import aggregate  # a second to load, for who has several answers
+
+    if method != CROWDLAB:
+        return aggregate(method, table, known)
     found = aggregate(method, table, known, {int(image): probs for image, probs in facts.predicted.items()})
     said = {int(image): len(one.said) for image, one in facts.standing.items()}
     return replace(found, labels={image: one for image, one in found.labels.items() if may_weigh(method, said[image])})

@@ -12,15 +12,8 @@ from crowdkit.aggregation import GLAD, DawidSkene
 
 from labeling.answers import AnswerSet
 from labeling.errors import Invalid
-from labeling.quality.annotators.aggregation import (
-    Aggregation,
-    RaterAnswer,
-    aggregate,
-    crowdlab,
-    dawid_skene,
-    glad,
-    majority,
-)
+from labeling.quality.annotators.aggregation import aggregate, crowdlab, dawid_skene, glad, majority
+from labeling.quality.annotators.soft_labels import Aggregation, RaterAnswer
 from labeling.types import NONE_OF_THESE
 
 KNOWN = AnswerSet(("cat", "dog", "bird"))
