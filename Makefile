@@ -22,7 +22,7 @@ demo:
 test:
 	@$(MAKE) --no-print-directory -j2 .venv/dev .venv-ls/ready chromium
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not alone"
-	$(BIN)/pytest -m alone
+	$(BIN)/pytest -m alone tests/e2e
 
 check: .venv/dev
 	$(BIN)/ruff format --check .

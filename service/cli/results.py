@@ -115,7 +115,7 @@ def export(
         chosen, frozen = registry.format_for(to, form), None
         if snapshot:
             frozen = hardcase.read(snapshots.by_name, found.id, snapshot)
-            verify(hardcase.database, hardcase.settings.home, found, frozen)
+            frozen = verify(hardcase.database, hardcase.settings.home, found, frozen)
         images = ImageStore(hardcase.settings.storage)
         with progress("labels", as_json) as bar:
             labels = open_label_set(hardcase.database, found, images, frozen, bar.tick)

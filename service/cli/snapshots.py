@@ -42,11 +42,11 @@ def create_(
                 author(),
                 "snapshot.create",
                 f"{found.id}/{name}",
-                {"hash": made.hash, "labels": made.labels},
+                {"hash": made.state, "labels": made.left},
                 now,
                 found.id,
             )
-        emit(as_json, _document(made), f"{made.name}: {made.labels} labels, {made.hash}")
+        emit(as_json, _document(made), f"{made.name}: {made.left} labels, {made.state}")
 
 
 @app.command("list")
@@ -110,9 +110,10 @@ def verify_(
     """
     with in_project(as_json, project) as (hardcase, found):
         kept = hardcase.read(snapshots.by_name, found.id, name)
-        (rebuild if again else verify)(hardcase.database, hardcase.settings.home, found, kept)
-        document = {"name": name, "hash": kept.hash, "ok": True}
-        emit(as_json, document, f"{name} is as it was made: {kept.hash}")
+        kept = (rebuild if again else verify)(hardcase.database, hardcase.settings.home, found, kept)
+        document = {"name": name, "hash": kept.hash, "state": kept.state, "ok": True}
+        less = f", less {kept.withdrawn} labels that were deleted" if kept.withdrawn else ""
+        emit(as_json, document, f"{name} is as it was made{less}: {kept.state}")
 
 
 def release(
@@ -136,8 +137,8 @@ def release(
             images = ImageStore(hardcase.settings.storage)
             made = making.release(hardcase.database, home, images, found, order, bar.tick)
         page = folder_of(home, found, made.name).absolute() / PAGE
-        document = {**fields_of(made, ("name", "labels", "hash")), "page": page}
-        emit(as_json, document, f"{made.labels} labels released: {page}")
+        document = {**fields_of(made, ("name", "labels", "hash", "withdrawn", "state")), "page": page}
+        emit(as_json, document, f"{made.left} labels released: {page}")
 
 
 def _document(snapshot: Snapshot) -> dict[str, Any]:

@@ -10,20 +10,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from db.repositories.deletions import deletions, wholes
-from db.repositories.deletions.deletions import Deletion
+from db.repositories.deletions.deletions import Deletion, Elsewhere
 from db.repositories.labels import snapshots
+from db.repositories.labels.snapshots import Snapshot
 from db.session import reading, transaction
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.adapters.storage.overwriting import blank_out
 from labeling.project import Project
 from service.release.withdrawal import rename_in_release
 
-__all__ = ["ACCOUNT", "forget_person"]
+__all__ = ["forget_person"]
 
-ACCOUNT = "account in label studio"
-"""The kind of leftover that is an account; `service.work.delete.elsewhere` removes it."""
 _MANY = 1_000_000
 
 
@@ -34,13 +34,19 @@ def forget_person(
     who = deletion.subject
     with reading(database) as session:
         name = wholes.name_of_annotator(session, project.id, who)
-        kept = snapshots.listing(session, project.id, after=None, limit=_MANY, released=True).items
+        kept = _released(session, project)
     assert name is not None
     for snapshot in kept:
         rename_in_release(database, home, images, project, snapshot, name, wholes.nobody(who))
     blank_out(logs, [name])
     with transaction(database) as session:
+        if len(_released(session, project)) > len(kept):
+            return  # one was released meanwhile: it is renamed first, for the name still stands
         account = wholes.account_of(session, who)
-        deletions.leave(session, deletion.id, ACCOUNT, [] if account is None else [str(account)])
+        deletions.leave(session, deletion.id, Elsewhere.ACCOUNT, [] if account is None else [str(account)])
         wholes.rename_annotator(session, project.id, who, name, wholes.nobody(who))
         deletions.add_counts(session, deletion.id, {"people": 1})
+
+
+def _released(session: Session, project: Project) -> Sequence[Snapshot]:
+    return snapshots.listing(session, project.id, after=None, limit=_MANY, released=True).items

@@ -11,14 +11,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
-from db.session import transaction
+from db.repositories.deletions import deletions
+from db.repositories.images import registrations
+from db.session import reading, transaction
 from labeling.adapters.sources.files import absolute, file_exists, folder_exists, is_missing, open_file
-from labeling.adapters.storage.image_store import UPLOAD, ImageStore
+from labeling.adapters.storage.image_store import UPLOAD, ImageStore, Stored
 from labeling.errors import BadImage, Invalid, NotFound
 from labeling.ingest.archives import ARCHIVE_EXTENSIONS, ArchiveLimits, Contents, inspect_archive, read_archive
 from labeling.ingest.containers.file_names import Names, stem_of
@@ -104,7 +107,11 @@ class Ingesting:
         result = Ingested("archive", self.dry_run, found=len(contents.refused), ignored=contents.ignored)
         result.refuse([(f"{name}/{member}", reason) for member, reason in contents.refused])
         items = self._members(file, name, limits, contents, result)
-        return self._take(project, items, result, local=False)
+        with reading(self.database) as session:
+            since = deletions.oldest_at_work(session)
+        self._take(project, items, result, local=False)
+        self._keep_again(file, limits, since)
+        return result
 
     def _take(
         self, project: Project, items: Iterable[Found], result: Ingested, *, local: bool, place: str = ""
@@ -126,6 +133,17 @@ class Ingesting:
                 result.same += registered.same
             self.progress(len(chunk))
         return result
+
+    def _keep_again(self, file: BinaryIO, limits: ArchiveLimits, since: int) -> None:
+        """Keep those uploads again that another project's deletion removed before their rows named them."""
+        with reading(self.database) as session:
+            if self.dry_run or not deletions.has_worked(session, since):
+                return
+            waiting = registrations.waiting_uploads(session)
+        for member in read_archive(file, limits):
+            address = UPLOAD + sha256(member.data).hexdigest()
+            if address in waiting and not self.images.has(Stored.UPLOAD, address):
+                self.images.keep_upload(member.data)
 
     def _members(
         self, file: BinaryIO, name: str, limits: ArchiveLimits, contents: Contents, result: Ingested

@@ -19,9 +19,12 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db.repositories.deletions import deletions
+from db.repositories.deletions.deletions import Elsewhere
 from db.repositories.labels import snapshots
 from db.repositories.labels.snapshots import NewSnapshot, Snapshot
 from db.repositories.queries import examples
+from db.repositories.versions import versions
 from db.session import reading, transaction
 from db.views import exports
 from db.views.exports import LabelFact
@@ -37,11 +40,15 @@ NAME = r"[a-z0-9][a-z0-9._-]{0,63}"
 def create(
     database: sa.Engine, home: Path, project: Project, name: str, *, author: str, note: str, now: datetime
 ) -> Snapshot:
-    """Freeze the current labels. The same name with the same content gives the existing snapshot, else a Conflict."""
+    """Freeze the current labels. The same name with the same content gives the existing snapshot, else a Conflict.
+
+    So does a deletion that takes labels meanwhile: it would not know of the snapshot.
+    """
     check_name(name)
     with reading(database) as session:
         up_to = examples.last_label_id(session, project.id)
         kept = snapshots.find(session, project.id, name)
+        since = deletions.oldest_at_work(session)
     place = Path("snapshots") / str(project.id) / f"{name}.jsonl"
     with _staged(home / place) as staged:
         with reading(database) as session:
@@ -49,6 +56,9 @@ def create(
         if kept is None:
             new = NewSnapshot(name, up_to, count, found, place.as_posix(), author, note)
             with transaction(database) as session:
+                versions.lock(session, project.id)
+                if deletions.has_worked(session, since) and _hash_of(session, project.id, up_to) != found:
+                    raise Conflict("Labels were deleted while they were frozen. Freeze them again.")
                 if snapshots.add(session, project.id, new, now):
                     staged.replace(home / place)
     with reading(database) as session:
@@ -72,26 +82,50 @@ def entries(home: Path, snapshot: Snapshot) -> Iterator[Entry]:
     return _read(path)
 
 
-def verify(database: sa.Engine, home: Path, project: Project, snapshot: Snapshot) -> None:
-    """BadArtifact unless both the labels and the file still give the snapshot's hash."""
+def verify(database: sa.Engine, home: Path, project: Project, snapshot: Snapshot) -> Snapshot:
+    """Check that both the labels and the file still give the snapshot's hash; the snapshot as it is now.
+
+    Raises
+    ------
+    BadArtifact
+        They do not.
+    Conflict
+        A deletion has taken labels from it, and has not written it without them yet.
+    """
+    try:
+        return _checked(database, home, project, snapshot)
+    except BadArtifact:
+        with reading(database) as session:
+            withdrawing = deletions.is_left(session, Elsewhere.SNAPSHOT, str(snapshot.id))
+            now = snapshots.by_name(session, project.id, snapshot.name)
+        if withdrawing:
+            raise Conflict(
+                f"A deletion is taking labels out of snapshot {snapshot.name!r} just now. Try again in a "
+                "minute; `hardcase delete list` shows whether it is done."
+            ) from None
+        return _checked(database, home, project, now)  # a deletion may have ended since the snapshot was read
+
+
+def _checked(database: sa.Engine, home: Path, project: Project, snapshot: Snapshot) -> Snapshot:
     with reading(database) as session:
-        rows = state_hash(map(line_of, entries_of(session, project.id, snapshot.last_label_id)))
+        rows = _hash_of(session, project.id, snapshot.last_label_id)
     if rows != snapshot.state:
         raise BadArtifact(
             f"The labels up to {snapshot.last_label_id} no longer give the hash of snapshot {snapshot.name!r}: the "
             "database is not the one it was made from. Restore the database from a backup."
         )
     entries(home, snapshot)
+    return snapshot
 
 
-def rebuild(database: sa.Engine, home: Path, project: Project, snapshot: Snapshot) -> None:
-    """Write the snapshot's file again from the labels; BadArtifact if they no longer give its hash."""
+def rebuild(database: sa.Engine, home: Path, project: Project, snapshot: Snapshot) -> Snapshot:
+    """Write the snapshot's file again from the labels; as `verify` if they no longer give its hash."""
     with _staged(home / snapshot.path) as staged:
         with reading(database) as session:
             found, _ = _write(staged, map(line_of, entries_of(session, project.id, snapshot.last_label_id)))
         if found == snapshot.state:
             staged.replace(home / snapshot.path)
-    verify(database, home, project, snapshot)
+    return verify(database, home, project, snapshot)
 
 
 def restate(
@@ -105,9 +139,8 @@ def restate(
         with reading(database) as session:
             found, count = _write(staged, map(line_of, entries_of(session, project_id, snapshot.last_label_id)))
         if found != snapshot.state:
-            gone = snapshot.labels - snapshot.withdrawn - count
             with transaction(database) as session:
-                snapshots.withdraw(session, snapshot, deletion_id, gone, found, now)
+                snapshots.withdraw(session, snapshot, deletion_id, snapshot.left - count, found, now)
         staged.replace(home / snapshot.path)
 
 
@@ -126,6 +159,10 @@ def entries_of(session: Session, project_id: ProjectId, up_to: int) -> Iterator[
     """The labels in force after the label `up_to`, as entries in the order of their content hashes."""
     for facts in exports.label_facts(session, project_id, up_to, by_hash=True):
         yield from map(_entry, facts)
+
+
+def _hash_of(session: Session, project_id: ProjectId, up_to: int) -> str:
+    return state_hash(map(line_of, entries_of(session, project_id, up_to)))
 
 
 def check_name(name: str) -> None:

@@ -77,7 +77,7 @@ def drawings(ground: Ground) -> Listing:
 def shards(ground: Ground) -> Listing:
     """The files of vectors."""
     found = _store(ground).shards()
-    return Listing(len(found), (Kept(str(one), partial(_shard, one), BY_ITSELF, one.unlink, True) for one in found))
+    return Listing(len(found), (Kept(str(one), partial(_shard, one), BY_ITSELF, _removing(one), True) for one in found))
 
 
 def vectors(ground: Ground) -> Listing:
@@ -96,11 +96,16 @@ def vectors(ground: Ground) -> Listing:
 def columns(ground: Ground) -> Listing:
     """What the database says of the pool, as mapped files."""
     found = sorted((ground.home / "pool").glob("*/*.rows"))
-    return Listing(len(found), (Kept(str(one), partial(_rows, one), BY_ITSELF, one.unlink, True) for one in found))
+    return Listing(len(found), (Kept(str(one), partial(_rows, one), BY_ITSELF, _removing(one), True) for one in found))
 
 
 def _store(ground: Ground) -> EmbeddingStore:
     return EmbeddingStore(str(ground.home / "embeddings"), cache=ground.home / "cache")
+
+
+def _removing(path: Path) -> Callable[[], None]:
+    """What removes a file; one that went meanwhile is no error."""
+    return partial(path.unlink, missing_ok=True)
 
 
 def _read(read: Callable[[str], object], name: str) -> None:
@@ -126,11 +131,11 @@ def _rows(path: Path) -> None:
 def _put_back(ground: Ground, content_hash: str, from_original: bool) -> None:
     """Store the picture, and the original where it is kept, from wherever the same bytes still are."""
     with reading(ground.database) as session:
-        places = images.places_of(session, content_hash)
-        of = {project_id: projects.by_id(session, project_id) for project_id, _ in places}
+        standing = {project.id: project for project in projects.everyone(session)}
+        places = [(standing[of], named) for of, named in images.places_of(session, content_hash) if of in standing]
     tries: Iterator[tuple[Fetching, str | None]] = (
-        (Fetching(ground.parts, of[project_id]), address)
-        for project_id, named in places
+        (Fetching(ground.parts, project), address)
+        for project, named in places
         for address in ([None, named] if from_original else [named])
     )
     reasons = []

@@ -7,8 +7,11 @@ file from the labels; models and releases are named.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 
+from db.repositories.deletions import deletions
+from db.repositories.deletions.deletions import Elsewhere
 from db.repositories.labels import snapshots
 from db.repositories.labels.snapshots import Snapshot
 from db.repositories.projects import projects
@@ -16,6 +19,7 @@ from db.repositories.versions import predictions, versions
 from db.repositories.versions.versions import Version
 from db.session import reading, transaction
 from labeling.adapters.storage.prediction_files import read_predictions
+from labeling.errors import Conflict, NotFound
 from labeling.jobs import JobName, Trigger
 from labeling.project import Project
 from service.labels.snapshots import rebuild, verify
@@ -63,8 +67,9 @@ def snapshots_of(ground: Ground) -> Listing:
     """The file of every snapshot, and the labels that it is a copy of."""
     found = list(_snapshots(ground))
 
-    def act(do: Callable[..., None], project: Project, one: Snapshot) -> None:
-        do(ground.database, ground.home, project, one)
+    def act(do: Callable[..., Snapshot], project: Project, one: Snapshot) -> None:
+        with suppress(Conflict, NotFound):  # a deletion is taking labels out of it, or has removed it
+            do(ground.database, ground.home, project, one)
 
     way_out = "`hardcase doctor --deep --repair` writes it from the labels; where these differ, restore the database"
     return Listing(
@@ -81,8 +86,13 @@ def released(ground: Ground) -> Listing:
     found = [(project, one) for project, one in _snapshots(ground) if one.released]
 
     def check(project: Project, one: Snapshot) -> None:
-        for name in one.report["files"]:
-            read_file(ground.home, project, one, name)
+        with reading(ground.database) as session:
+            now = snapshots.by_id(session, project.id, one.id)
+            withdrawing = deletions.is_left(session, Elsewhere.SNAPSHOT, str(one.id))
+        if now is None or withdrawing:
+            return
+        for name in now.report["files"]:
+            read_file(ground.home, project, now, name)
 
     way_out = "restore the home's `releases` from a backup, or from where the release was sent"
     return Listing(len(found), (Kept(_named(p, one), partial(check, p, one), way_out) for p, one in found))

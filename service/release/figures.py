@@ -52,8 +52,8 @@ def document(home: Path, labels: LabelSet, snapshot: Snapshot, counting: Countin
     return {
         "snapshot": {
             "name": snapshot.name,
-            "hash": snapshot.hash,
-            "labels": snapshot.labels,
+            "hash": snapshot.state,
+            "labels": snapshot.left,
             "made_at": snapshot.created_at.isoformat(),
             "labels_since": later,
         },
@@ -90,7 +90,7 @@ def _since(home: Path, labels: LabelSet, before: Snapshot, snapshot: Snapshot) -
     found = compare_states(labels.database, home, labels.project, before, snapshot)
     return {
         "release": before.name,
-        "hash": before.hash,
+        "hash": before.state,
         **{name: len(getattr(found, name)) for name in ("added", "removed", "changed", "restated")},
         "same": found.same,
         "moves": [{"before": one, "after": other, "images": count} for one, other, count in found.counts],

@@ -10,20 +10,23 @@ import hashlib
 import json
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
+from db.repositories.deletions import deletions
+from db.repositories.deletions.deletions import Elsewhere
 from db.repositories.labels import snapshots
 from db.repositories.labels.snapshots import Snapshot
-from db.repositories.people import audit
+from db.repositories.people import annotators, audit
 from db.session import reading, transaction
 from labeling.adapters.storage.atomic_files import place_folder
 from labeling.adapters.storage.image_store import ImageStore
-from labeling.errors import Conflict
+from labeling.errors import Conflict, NotFound
 from labeling.project import Project
 from service.exporting.formats.tables import write_parquet
 from service.exporting.label_set import LabelSet, open_label_set
@@ -35,8 +38,10 @@ from service.release.files import FIGURES, LABELS, MANIFEST, PAGE, folder_of
 from service.release.page import Order, render
 from service.release.samples import Samples
 
-__all__ = ["Order", "hash_of", "json_of", "manifest", "release", "staged_folder"]
+__all__ = ["LABELS_HASH", "LEFT", "Order", "hash_of", "json_of", "manifest", "release", "staged_folder"]
 
+LABELS_HASH, LEFT = "labels_hash", "labels"
+"""In the report of a release: the hash of its labels, and how many they were."""
 _SHA256 = "sha256"
 
 
@@ -53,26 +58,31 @@ def release(
     Raises
     ------
     Conflict
-        It is released already.
+        It is released already, or something of it was deleted meanwhile.
     BadArtifact
         The snapshot's labels no longer give its hash.
     """
+    with reading(database) as session:
+        names = annotators.names(session, project.id)
     snapshot = _taken(database, home, project, order)
     labels = open_label_set(database, project, images, snapshot, tick)
     place = folder_of(home, project, snapshot.name)
     with staged_folder(place) as staged:
-        _fill(staged, home, labels, snapshot, order)
-        report = {
-            "author": order.author,
-            "note": order.note,
-            "at": order.now.isoformat(),
-            "files": {path.name: hash_of(path) for path in sorted(staged.iterdir())},
-        }
+        try:
+            _fill(staged, home, labels, snapshot, order)
+        except NotFound as error:  # a picture, perhaps of an image that was deleted
+            with reading(database) as session:
+                withdrawing = deletions.is_left(session, Elsewhere.SNAPSHOT, str(snapshot.id))
+                if withdrawing or _was_deleted(session, project, snapshot, names):
+                    raise _deleted_meanwhile() from error
+            raise
         with transaction(database) as session:
-            if not snapshots.release(session, snapshot.id, report):
+            if not snapshots.release(session, snapshot.id, _report(staged, snapshot, order)):
                 raise _released_already(snapshot)
+            if _was_deleted(session, project, snapshot, names):
+                raise _deleted_meanwhile()
             subject = f"{project.id}/{snapshot.name}"
-            detail = {"hash": snapshot.hash, "labels": snapshot.labels, "format": LABELS}
+            detail = {"hash": snapshot.state, "labels": snapshot.left, "format": LABELS}
             audit.record(session, order.author, "snapshot.release", subject, detail, order.now, project.id)
             place_folder(staged, place)
     with reading(database) as session:
@@ -88,8 +98,29 @@ def _taken(database: sa.Engine, home: Path, project: Project, order: Order) -> S
         return create(database, home, project, order.name, author=author, note=note, now=order.now)
     if kept.released:
         raise _released_already(kept)
-    verify(database, home, project, kept)
-    return kept
+    return verify(database, home, project, kept)
+
+
+def _was_deleted(session: Session, project: Project, snapshot: Snapshot, names: Set[str]) -> bool:
+    """Whether labels, or the name of somebody who gave them, went since they were read."""
+    now = snapshots.by_name(session, project.id, snapshot.name)
+    return now.state != snapshot.state or not names <= annotators.names(session, project.id)
+
+
+def _deleted_meanwhile() -> Conflict:
+    return Conflict("Something of these labels was deleted while they were released. Release them again in a minute.")
+
+
+def _report(staged: Path, snapshot: Snapshot, order: Order) -> dict[str, Any]:
+    """Who released what, and the hashes of the files."""
+    return {
+        "author": order.author,
+        "note": order.note,
+        "at": order.now.isoformat(),
+        LABELS_HASH: snapshot.state,
+        LEFT: snapshot.left,
+        "files": {path.name: hash_of(path) for path in sorted(staged.iterdir())},
+    }
 
 
 def _released_already(snapshot: Snapshot) -> Conflict:
@@ -116,7 +147,7 @@ def manifest(staged: Path, project: str, snapshot: Snapshot, order: Order, **mor
         {
             "project": project,
             "release": snapshot.name,
-            "labels_hash": snapshot.hash,
+            LABELS_HASH: snapshot.report.get(LABELS_HASH, snapshot.hash) if snapshot.released else snapshot.state,
             "author": order.author,
             "at": order.now.isoformat(),
             **more,

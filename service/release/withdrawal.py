@@ -26,7 +26,7 @@ from service.exporting.label_set import LabelSet, open_label_set
 from service.labels.snapshots import entries
 from service.release.files import FIGURES, LABELS, MANIFEST, PAGE, folder_of
 from service.release.page import Order, Withdrawn, render
-from service.release.release import hash_of, manifest, staged_folder
+from service.release.release import LEFT, hash_of, manifest, staged_folder
 from service.release.samples import Samples
 
 FIRST_FILES = "first_files"
@@ -51,9 +51,13 @@ def withdraw_from_release(
 
 
 def _withdrawn(database: sa.Engine, snapshot: Snapshot) -> Withdrawn | None:
+    """What was withdrawn since it was released; None where that is nothing."""
+    gone = snapshot.report.get(LEFT, snapshot.labels) - snapshot.left
+    if not gone:
+        return None
     with reading(database) as session:
         found = snapshots.withdrawals(session, snapshot.id)
-    return Withdrawn(snapshot.withdrawn, found[-1][1], snapshot.state) if found else None
+    return Withdrawn(gone, found[-1][1], snapshot.state)
 
 
 def _place(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -18,6 +19,21 @@ from db.session import delete, insert_new, update
 from db.tables import DeletionRow, LeftoverRow
 from labeling.errors import NotFound
 from labeling.types import Actor, DeletionKind, ProjectId
+
+
+class Elsewhere(StrEnum):
+    """Kinds of what lies outside of our tables."""
+
+    TASK = "task"
+    STUDIO_PROJECT = "project in label studio"
+    ACCOUNT = "account in label studio"
+    PICTURE = "picture"
+    UPLOAD = "upload"
+    DRAWING = "drawing"
+    VECTOR = "vector"
+    PREDICTIONS = "predictions"
+    SNAPSHOT = "snapshot"
+    FOLDER = "folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +96,18 @@ def projects_with_open(session: Session) -> list[ProjectId]:
     return sorted(ProjectId(one) for one in rows)
 
 
+def oldest_at_work(session: Session) -> int:
+    """The number of the oldest open deletion; without one, that of the next that is asked for."""
+    oldest = sa.select(sa.func.min(DeletionRow.id)).where(DeletionRow.ended_at.is_(None))
+    newest = sa.select(sa.func.max(DeletionRow.id))
+    return session.scalar(oldest) or (session.scalar(newest) or 0) + 1
+
+
+def has_worked(session: Session, since: int) -> bool:
+    """Whether anything was being deleted since `oldest_at_work` gave this number, in whatever project."""
+    return bool(session.scalar(sa.select(sa.exists().where(DeletionRow.id >= since))))
+
+
 def being_deleted(kind: DeletionKind, subject: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
     """The condition that the row with this number is being deleted."""
     is_open = DeletionRow.ended_at.is_(None), DeletionRow.kind == kind.value
@@ -116,18 +144,18 @@ def end(session: Session, deletion_id: int, now: datetime) -> None:
     update(session, DeletionRow, DeletionRow.id == deletion_id, DeletionRow.ended_at.is_(None), ended_at=now)
 
 
-def leave(session: Session, deletion_id: int, kind: str, what: Iterable[str]) -> None:
+def leave(session: Session, deletion_id: int, kind: Elsewhere, what: Iterable[str]) -> None:
     """Note what must be removed outside; what is noted already stays."""
-    rows = [{"deletion_id": deletion_id, "kind": kind, "what": one} for one in dict.fromkeys(what)]
+    rows = [{"deletion_id": deletion_id, "kind": kind.value, "what": one} for one in dict.fromkeys(what)]
     insert_new(session, LeftoverRow, rows)
 
 
-def leftovers(session: Session, project_id: ProjectId, kind: str, *, limit: int) -> list[Leftover]:
+def leftovers(session: Session, project_id: ProjectId, kind: Elsewhere, *, limit: int) -> list[Leftover]:
     """What of this kind must still be removed of the project's open deletions, oldest first."""
     rows = (
         sa.select(*columns(Leftover, LeftoverRow))
         .join(DeletionRow, DeletionRow.id == LeftoverRow.deletion_id)
-        .where(DeletionRow.project_id == project_id, DeletionRow.ended_at.is_(None), LeftoverRow.kind == kind)
+        .where(DeletionRow.project_id == project_id, DeletionRow.ended_at.is_(None), LeftoverRow.kind == kind.value)
         .order_by(LeftoverRow.id)
     )
     return read_all(Leftover, session.execute(rows.limit(limit)))
@@ -136,6 +164,12 @@ def leftovers(session: Session, project_id: ProjectId, kind: str, *, limit: int)
 def has_leftovers(session: Session, deletion_id: int) -> bool:
     """Whether anything of a deletion must still be removed outside."""
     return bool(session.scalar(sa.select(sa.exists().where(LeftoverRow.deletion_id == deletion_id))))
+
+
+def is_left(session: Session, kind: Elsewhere, what: str) -> bool:
+    """Whether some deletion must still remove this, or write it without what is deleted."""
+    noted = LeftoverRow.kind == kind.value, LeftoverRow.what == what
+    return bool(session.scalar(sa.select(sa.exists().where(*noted))))
 
 
 def removed(session: Session, done: Sequence[Leftover]) -> None:

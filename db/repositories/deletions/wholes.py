@@ -76,9 +76,10 @@ def source_address(session: Session, project_id: ProjectId, source_id: int) -> s
 
 
 def registered(session: Session, project_id: ProjectId, source_id: int | None = None) -> list[tuple[str, str]]:
-    """Reference and address of all that a source has named, or all that a project has."""
+    """Reference and address of all that a source has named, or all that a project has, oldest first."""
     of = RegistrationRow.project_id == project_id if source_id is None else RegistrationRow.source_id == source_id
-    rows = session.execute(sa.select(RegistrationRow.reference, RegistrationRow.address).where(of))
+    named = sa.select(RegistrationRow.reference, RegistrationRow.address).where(of)
+    rows = session.execute(named.order_by(RegistrationRow.id))
     return [(reference, address) for reference, address in rows]
 
 
@@ -96,12 +97,15 @@ def remove_source(session: Session, project_id: ProjectId, source_id: int, addre
 
 
 def remove_project(session: Session, project_id: ProjectId, name: str) -> None:
-    """Remove a project with everything that is left of it; its name goes from keys and from the audit log, too."""
+    """Remove a project with everything that is left of it; its name goes from keys and from the audit log, too.
+
+    Rows of the log are about it by its number: a person or a key may be called like it.
+    """
     keys = sa.select(ApiKeyRow).where(ApiKeyRow.projects.is_not(None))
     logins = sa.select(PageSessionRow).where(PageSessionRow.projects.is_not(None))
     for limited in (*session.scalars(keys), *session.scalars(logins)):
         limited.projects = [one for one in limited.projects or () if one != name]
-    for row in session.scalars(sa.select(AuditRow).where(_is_about(project_id, name))):
+    for row in session.scalars(sa.select(AuditRow).where(AuditRow.project_id == project_id)):
         row.subject, row.detail = f"project {project_id}", {}
     session.flush()
     delete_with_dependents(session, ProjectRow, [project_id])
@@ -148,12 +152,6 @@ def accounts_held(session: Session, accounts: Iterable[str]) -> set[str]:
     named = ~AnnotatorRow.name.startswith(NOBODY, autoescape=True)
     wanted = AnnotatorRow.ls_user_id.in_([int(one) for one in accounts])
     return {str(one) for one in session.scalars(sa.select(AnnotatorRow.ls_user_id).where(wanted, named))}
-
-
-def _is_about(project_id: ProjectId, name: str) -> sa.ColumnElement[bool]:
-    subject = AuditRow.subject
-    numbered = subject.startswith(f"{project_id}/") | subject.startswith(f"project {project_id} ")
-    return (AuditRow.project_id == project_id) | (subject == name) | numbered
 
 
 def _is_of(table: sa.Table, project_id: ProjectId) -> sa.ColumnElement[bool]:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from db.repositories.images.groups import keep_fingerprints
 from db.repositories.running.failures import has_no_tries_left
 from db.rows import columns, read_all, to_row
-from db.session import insert_new
+from db.session import delete, insert_new
 from db.tables import FailureRow, FetchRow, ImageCheckRow, ImageRow, RegistrationGoneRow, RegistrationRow
 from labeling.types import ImageChecks, ImageId, ProjectId, RegistrationId
 
@@ -114,6 +114,11 @@ def record(
         insert(FetchRow).on_conflict_do_nothing().returning(FetchRow.registration_id, FetchRow.image_id), fetches
     )
     return {RegistrationId(registration_id): ImageId(image_id) for registration_id, image_id in joined}
+
+
+def fetch_again(session: Session, registration_ids: Sequence[RegistrationId]) -> None:
+    """Have these registrations wait again, because their bytes are gone; the images that they are of stay."""
+    delete(session, FetchRow, FetchRow.registration_id.in_(registration_ids))
 
 
 def content_hashes(session: Session) -> set[str]:

@@ -125,13 +125,11 @@ def gone(session: Session, registration_ids: Iterable[RegistrationId], now: date
     )
 
 
-def waiting_uploads(session: Session) -> set[str]:
-    """The addresses of uploads, over all projects, that are registered and not fetched yet."""
+def waiting_uploads(session: Session, besides: ProjectId | None = None) -> set[str]:
+    """The addresses of uploads, over all projects or `besides` one, that are registered and not fetched yet."""
     fetched = sa.exists().where(FetchRow.registration_id == RegistrationRow.id)
-    rows = session.scalars(
-        sa.select(RegistrationRow.address).where(RegistrationRow.address.like("upload:%"), ~fetched).distinct()
-    )
-    return set(rows)
+    waiting = sa.select(RegistrationRow.address).where(RegistrationRow.address.like("upload:%"), ~fetched).distinct()
+    return set(session.scalars(waiting if besides is None else waiting.where(RegistrationRow.project_id != besides)))
 
 
 def _row(item: Incoming, revision: int) -> _Row:

@@ -57,6 +57,11 @@ class Snapshot:
     state: str
     withdrawn: int
 
+    @property
+    def left(self) -> int:
+        """How many labels are in it now."""
+        return self.labels - self.withdrawn
+
 
 def add(session: Session, project_id: ProjectId, snapshot: NewSnapshot, now: datetime) -> bool:
     """Keep it unless its name is taken; returns whether it is new."""
@@ -110,7 +115,11 @@ def release(session: Session, snapshot_id: int, report: Mapping[str, Any]) -> bo
 
 
 def withdraw(session: Session, snapshot: Snapshot, deletion_id: int, labels: int, state: str, now: datetime) -> bool:
-    """Note that a deletion withdrew labels from a snapshot, and what it is now; twice is once."""
+    """Note that a deletion withdrew labels from a snapshot, and what it is now; twice is once.
+
+    A release of it that is being made comes before or after: both change, or lock, the snapshot's own row.
+    """
+    session.execute(sa.select(SnapshotRow.id).where(SnapshotRow.id == snapshot.id).with_for_update())
     row = {"snapshot_id": snapshot.id, "deletion_id": deletion_id, "labels": labels, "hash": state, "at": now}
     return bool(insert_new(session, WithdrawalRow, [row]))
 

@@ -39,6 +39,11 @@ def everyone(session: Session, project_id: ProjectId) -> list[Annotator]:
     return [_annotator(row) for row in rows]
 
 
+def names(session: Session, project_id: ProjectId) -> set[str]:
+    """The names of all who ever answered."""
+    return set(session.scalars(sa.select(AnnotatorRow.name).where(AnnotatorRow.project_id == project_id)))
+
+
 def by_id(session: Session, project_id: ProjectId, annotator_id: int) -> Annotator:
     """One of the project's annotators; NotFound if there is none of that number."""
     row = session.execute(

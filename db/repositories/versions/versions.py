@@ -54,7 +54,7 @@ class Promotion:
 
 
 def lock(session: Session, project_id: ProjectId) -> None:
-    """Let no other transaction add versions or verdicts to this project until ours ends."""
+    """Let no other transaction add versions, verdicts or snapshots to this project, or delete, until ours ends."""
     session.execute(sa.select(ProjectRow.id).where(ProjectRow.id == project_id).with_for_update())
 
 

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Iterable, Set
 from contextlib import suppress
 from datetime import UTC, datetime
+from enum import StrEnum
 from hashlib import sha256
 from typing import TypeVar
 
@@ -23,7 +24,7 @@ from labeling.adapters.storage.sealed_bytes import sealed, unsealed
 from labeling.adapters.storage.storage_faults import Patience, explained
 from labeling.errors import BadAddress, Damaged, NotFound, Unavailable
 
-__all__ = ["UPLOAD", "ImageStore"]
+__all__ = ["UPLOAD", "ImageStore", "Stored"]
 
 UPLOAD = "upload:"
 """What the address of an uploaded file begins with; its sha256 follows."""
@@ -33,7 +34,16 @@ _SEALED = ".sealed"
 _EXTENSION = {"image/jpeg": f"{_SEALED}.jpg", "image/png": f"{_SEALED}.png"}
 _MEDIA_TYPE = {ending: media for media, ending in _EXTENSION.items()} | {".jpg": "image/jpeg", ".png": "image/png"}
 """The last two are of homes that were made before files had seals: `seal` ends them."""
+_ASIDE = ".going"
 T = TypeVar("T")
+
+
+class Stored(StrEnum):
+    """What is kept under one name: what is shown of an image with its original, an upload, or what we drew."""
+
+    PICTURE = "picture"
+    UPLOAD = "upload"
+    DRAWING = "drawing"
 
 
 class ImageStore:
@@ -139,19 +149,32 @@ class ImageStore:
                 removed += 1
         return removed
 
-    def remove_picture(self, content_hash: str) -> None:
-        """Remove what is kept of an image: what is shown, and the original. What is gone already is no error."""
-        for extension in _MEDIA_TYPE:
-            self._remove(self._path("shown", content_hash, extension))
-        self._remove(self._path("originals", content_hash))
+    def has(self, kind: Stored, name: str) -> bool:
+        """Whether this is kept, asked of the store itself and not of what is remembered of its folders."""
+        return any(self._is_there(path) for path in self._files_of(kind, name) if "/originals/" not in path)
+
+    def remove_unheld(self, kind: Stored, names: Iterable[str], held: Callable[[], Set[str]]) -> None:
+        """Remove those that nobody holds. What is gone already is no error, and what a kill left is removed, too.
+
+        They are set aside, and `held` is asked again: who came to hold one meanwhile gets it back. Whoever keeps bytes
+        and then writes the row that names them asks `has` once the row stands. So either `held` knows of the row, or
+        its writer learns that the bytes are gone.
+        """
+        paths = {name: self._files_of(kind, name) for name in names}
+        kept = held()
+        for path in (path for name in paths.keys() - kept for path in paths[name]):
+            self._move(path, path + _ASIDE)
+        kept = held()
+        for name, files in paths.items():
+            for path in files:
+                if name in kept:
+                    self._move(path + _ASIDE, path)
+                else:
+                    self._remove(path + _ASIDE)
 
     def remove_drawing(self, digest: str) -> None:
         """Remove a picture that we drew."""
         self._remove(self._path("drawings", digest))
-
-    def remove_upload(self, address: str) -> None:
-        """Remove the bytes of an upload."""
-        self._remove(self._path("uploads", address.removeprefix(UPLOAD)))
 
     def check(self) -> None:
         """Write, read and remove a small file, so that a doctor can say whether the storage works."""
@@ -160,9 +183,25 @@ class ImageStore:
         with explained("image"):
             self._files.rm_file(path)
 
+    def _files_of(self, kind: Stored, name: str) -> list[str]:
+        if kind is not Stored.PICTURE:
+            return [self._path(f"{kind.value}s", name.removeprefix(UPLOAD))]
+        return [*(self._path("shown", name, ending) for ending in _MEDIA_TYPE), self._path("originals", name)]
+
     def _remove(self, path: str) -> None:
         with suppress(FileNotFoundError):
             self._asked(lambda: self._files.rm_file(path))
+
+    def _is_there(self, path: str) -> bool:
+        try:
+            self._asked(lambda: self._files.cat_file(path, 0, 1))
+            return True
+        except FileNotFoundError:
+            return False
+
+    def _move(self, path: str, to: str) -> None:
+        with suppress(FileNotFoundError):
+            self._asked(lambda: self._files.mv(path, to))
 
     def _is_empty(self) -> bool:
         try:

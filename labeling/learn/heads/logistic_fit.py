@@ -47,9 +47,9 @@ def train(
 ) -> tuple[Numbers, Numbers]:
     """Weights (K, F) and biases (K,) that minimise the weighted cross-entropy plus |W|² / 2C, as in scikit-learn.
 
-    Every class must have an example. The problem is convex and begins at zeros. It ends where no part of the gradient is
-    over `how.tolerance`, after `how.max_steps` steps, or where nothing is gained. `log` gets the number and the loss of
-    each step.
+    Every class must have an example. The problem is convex and begins at zeros. It ends where no part of the gradient
+    is over `how.tolerance`, after `how.max_steps` steps, or where nothing is gained. `log` gets the number and the loss
+    of each step.
 
     Notes
     -----

@@ -173,10 +173,6 @@ def _figures(
     checked = [(answer, truth[id(answer)]) for answer in mine if id(answer) in truth]
     alone = [(a, reference_of(replace(a, known=None, decided=None), votes)) for a in mine]
     peers = [(a, found.value) for a, found in alone if found is not None]
-    blind = [(answer, true) for answer, true in checked if answer.shown is None]
-    misled = [(answer, true) for answer, true in checked if answer.shown not in (None, true)]
-    accepted = share(sum(answer.said == answer.shown for answer, _ in misled), len(misled))
-    blind_error = share(sum(answer.said != true for answer, true in blind), len(blind))
     said = Counter(answer.said for answer in mine)
     commonest, often = min(said.items(), key=lambda one: (-one[1], one[0]), default=("", 0))
     rest = everything.total() - len(mine)
@@ -188,8 +184,8 @@ def _figures(
         gold=_right([(answer, answer.known) for answer in mine if answer.gold and answer.known is not None]),
         agreement=_right(peers),
         kappa=_kappa(peers),
-        accepted_wrong=accepted,
-        blind_error=blind_error,
+        accepted_wrong=_accepted_wrong(checked),
+        blind_error=_blind_error(checked),
         times=_times(work),
         per_hour=per_hour,
         per_day=per_day,
@@ -198,10 +194,7 @@ def _figures(
         commonest=commonest,
         commonest_share=share(often, len(mine)),
         usual=share(everything[commonest] - often, rest),
-        classes=tuple(
-            OneClass(label, _right([pair for pair in checked if pair[1] == label]))
-            for label in sorted({true for _, true in checked})
-        ),
+        classes=_classes(checked),
     )
 
 
@@ -210,6 +203,24 @@ Checked = Sequence[tuple[Answer, str]]
 
 def _right(checked: Checked) -> Estimate:
     return share(sum(answer.said == true for answer, true in checked), len(checked))
+
+
+def _accepted_wrong(checked: Checked) -> Estimate:
+    """How often a wrong label that was shown was accepted."""
+    misled = [answer for answer, true in checked if answer.shown not in (None, true)]
+    return share(sum(answer.said == answer.shown for answer in misled), len(misled))
+
+
+def _blind_error(checked: Checked) -> Estimate:
+    """How often an answer was wrong where nothing was shown."""
+    blind = [(answer, true) for answer, true in checked if answer.shown is None]
+    return share(sum(answer.said != true for answer, true in blind), len(blind))
+
+
+def _classes(checked: Checked) -> tuple[OneClass, ...]:
+    """Of each true class, how often the answer was right."""
+    labels = sorted({true for _, true in checked})
+    return tuple(OneClass(label, _right([pair for pair in checked if pair[1] == label])) for label in labels)
 
 
 def _kappa(checked: Checked) -> float | None:

@@ -80,7 +80,7 @@ def _entries(labels: LabelSet, record: Record, file_name: str) -> tuple[dict[str
 
 def _info(labels: LabelSet) -> dict[str, Any]:
     frozen = labels.snapshot
-    version, digest = (frozen.name, frozen.hash) if frozen else (None, None)
+    version, digest = (frozen.name, frozen.state) if frozen else (None, None)
     return {"description": labels.project.config.name, "version": version, "hash": digest}
 
 

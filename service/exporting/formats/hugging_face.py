@@ -106,7 +106,7 @@ def _card(labels: LabelSet, counts: Mapping[str, Counter[str]]) -> str:
     }
     names = sorted({label for counter in counts.values() for label in counter})
     frozen = labels.snapshot
-    state = f"snapshot {frozen.name}, {frozen.hash}" if frozen else "the labels of the time of this export"
+    state = f"snapshot {frozen.name}, {frozen.state}" if frozen else "the labels of the time of this export"
     rows = [f"| {_plain(name)} | {' | '.join(str(counts[split][name]) for split in splits)} |" for name in names]
     return "\n".join(
         [

@@ -51,7 +51,7 @@ def write_parquet(labels: LabelSet, to: Path) -> int:
 
 def _about(labels: LabelSet) -> dict[str, Any]:
     snapshot, machine = labels.snapshot, labels.machine
-    frozen = None if snapshot is None else {"name": snapshot.name, "hash": snapshot.hash}
+    frozen = None if snapshot is None else {"name": snapshot.name, "hash": snapshot.state}
     about = {"project": labels.project.config.name, "classes": list(labels.classes), "snapshot": frozen}
     if machine is None:
         return about

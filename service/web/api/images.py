@@ -22,6 +22,7 @@ from db.session import reading, transaction
 from db.views import listings
 from db.views.listings import FailureItem, ImageItem
 from labeling.adapters.sources.addresses import check_address, is_plain_address
+from labeling.adapters.storage.image_store import Stored
 from labeling.errors import BadAddress, BadImage, Invalid, NotFound
 from labeling.ingest.headers import check_header
 from labeling.jobs import JobName, Role, Trigger
@@ -174,8 +175,10 @@ def upload_images(
 ) -> TakenOut:
     """With `known`, each file carries its text, metadata, label and gold flag. 429 while the worker is far behind."""
     _check_backlog(parts)
-    given = _known_of(known, len(files))
-    return _register(parts, caller, project, [_kept(parts, *pair) for pair in zip(files, given, strict=True)])
+    items = [_kept(parts, *pair) for pair in zip(files, _known_of(known, len(files)), strict=True)]
+    taken = _register(parts, caller, project, items)
+    _keep_again(parts, files, items)
+    return taken
 
 
 @router.post("/api/projects/{project}/images/by-address", status_code=202, summary="Add images by their addresses")
@@ -228,6 +231,14 @@ def _kept(parts: WebParts, file: UploadFile, known: KnownIn) -> Incoming | Taken
     fingerprint = sha256(data if said == "{}" else data + said.encode()).hexdigest()
     address = parts.images.keep_upload(data)
     return Incoming(reference, address, known.text, known.metadata, known.label, known.gold, fingerprint)
+
+
+def _keep_again(parts: WebParts, files: list[UploadFile], items: list[Incoming | Taken]) -> None:
+    """Keep those again that another project's deletion removed before their rows named them."""
+    for file, item in zip(files, items, strict=True):
+        if isinstance(item, Incoming) and not parts.images.has(Stored.UPLOAD, item.address):
+            file.file.seek(0)
+            parts.images.keep_upload(file.file.read())
 
 
 def _named(item: AddressIn) -> Incoming | Taken:

@@ -113,7 +113,7 @@ def create_snapshot(parts: PartsDep, caller: CallerDep, project: ProjectDep, bod
             caller.name,
             "snapshot.create",
             f"{project.id}/{made.name}",
-            {"hash": made.hash, "labels": made.labels},
+            {"hash": made.state, "labels": made.left},
             now,
             project.id,
         )

@@ -9,20 +9,20 @@ from __future__ import annotations
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from enum import StrEnum
 
 import numpy as np
 from sqlalchemy.orm import Session
 
 from db.outages import outage_of
 from db.repositories.deletions import deletions, holders, wholes
-from db.repositories.deletions.deletions import Leftover
+from db.repositories.deletions.deletions import Elsewhere, Leftover
 from db.repositories.labels import snapshots
 from db.repositories.projects import projects
 from db.repositories.queries import pool as ready_images
 from db.repositories.versions import predictions
 from db.repositories.versions.predictions import PredictionFile
 from db.session import reading, transaction
+from labeling.adapters.storage.image_store import Stored
 from labeling.adapters.storage.prediction_files import keep_only, write_only
 from labeling.errors import BadArtifact, Denied, NotFound, Unavailable
 from labeling.types import ProjectId, VersionId
@@ -30,25 +30,10 @@ from service.labels.snapshots import restate
 from service.release.withdrawal import withdraw_from_release
 from service.work.wiring import Parts
 
-__all__ = ["Elsewhere", "clear_up"]
+__all__ = ["clear_up"]
 
 AT_ONCE, VECTORS_AT_ONCE = 200, 20_000
 """A shard of vectors is written anew for each batch that it holds any of."""
-
-
-class Elsewhere(StrEnum):
-    """Kinds of what lies outside of our tables."""
-
-    TASK = "task"
-    STUDIO_PROJECT = "project in label studio"
-    ACCOUNT = "account in label studio"
-    PICTURE = "picture"
-    UPLOAD = "upload"
-    DRAWING = "drawing"
-    VECTOR = "vector"
-    PREDICTIONS = "predictions"
-    SNAPSHOT = "snapshot"
-    FOLDER = "folder"
 
 
 def clear_up(parts: Parts, project_id: ProjectId) -> dict[str, int]:
@@ -78,7 +63,7 @@ def _clear(
     total, limit = 0, VECTORS_AT_ONCE if kind is Elsewhere.VECTOR else AT_ONCE
     while True:
         with reading(parts.database) as session:
-            some = deletions.leftovers(session, project_id, kind.value, limit=limit)
+            some = deletions.leftovers(session, project_id, kind, limit=limit)
         if not some:
             return total
         remove(parts, project_id, some)
@@ -114,29 +99,32 @@ def _accounts(parts: Parts, _project_id: ProjectId, some: Sequence[Leftover]) ->
 
 
 def _pictures(parts: Parts, _project_id: ProjectId, some: Sequence[Leftover]) -> None:
-    _unless_held(parts, some, holders.contents, parts.images.remove_picture)
+    _unless_held(parts, some, holders.contents, Stored.PICTURE)
 
 
 def _uploads(parts: Parts, _project_id: ProjectId, some: Sequence[Leftover]) -> None:
-    _unless_held(parts, some, holders.uploads, parts.images.remove_upload)
+    _unless_held(parts, some, holders.uploads, Stored.UPLOAD)
 
 
 def _drawings(parts: Parts, _project_id: ProjectId, some: Sequence[Leftover]) -> None:
-    _unless_held(parts, some, holders.drawings, parts.images.remove_drawing)
+    _unless_held(parts, some, holders.drawings, Stored.DRAWING)
 
 
 def _unless_held(
     parts: Parts,
     some: Sequence[Leftover],
     holders_of: Callable[[Session, Iterable[str]], set[str]],
-    remove: Callable[[str], None],
+    kind: Stored,
 ) -> None:
-    """Remove what nothing else has come to hold."""
+    """Remove what nothing else holds, nor comes to hold meanwhile."""
     named = {one.what for one in some}
-    with reading(parts.database) as session:
-        held = holders_of(session, named)
-    for one in sorted(named - held):
-        remove(one)
+
+    def held() -> set[str]:
+        parts.failpoint("delete.before_holders")
+        with reading(parts.database) as session:
+            return holders_of(session, named)
+
+    parts.images.remove_unheld(kind, sorted(named), held)
 
 
 def _vectors(parts: Parts, _project_id: ProjectId, some: Sequence[Leftover]) -> None:

@@ -1,7 +1,8 @@
 """The first step of deleting: the rows go, some images at a time, and what must go elsewhere is noted with them.
 
 In: a project with open deletions. Out: counts. In one transaction: the rows of some images, their tombstones, and the
-list of what lies outside. Killed anywhere, it goes on with what is still there.
+list of what lies outside. Killed anywhere, it goes on with what is still there. Names go from the logs before the rows
+that hold them; where others came meanwhile, the step removes nothing and is done again.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from db.repositories.deletions import deletions, holders, images, tombstones, wholes
-from db.repositories.deletions.deletions import Deletion
+from db.repositories.deletions.deletions import Deletion, Elsewhere
 from db.repositories.deletions.images import Gone
 from db.repositories.labels import snapshots
 from db.repositories.projects import projects
@@ -25,7 +26,6 @@ from labeling.ingest.hashing import text_key
 from labeling.project import Project
 from labeling.types import DeletionKind, ImageId, ProjectId
 from service.deletions.forgetting import forget_person
-from service.work.delete.elsewhere import Elsewhere
 from service.work.wiring import Parts
 
 AT_ONCE = 200
@@ -81,9 +81,14 @@ def _stands(session: Session, deletion: Deletion) -> bool:
 def _remove_images(parts: Parts, project: Project, deletion: Deletion, some: list[ImageId]) -> None:
     with reading(parts.database) as session:
         gone = images.gone_of(session, project.id, some)
+    known = set(gone.names)
     blank_out(_logs(parts), [*gone.names, *(Path(name).name for name in gone.names)])
+    parts.failpoint("delete.after_logs")
     with transaction(parts.database) as session:
+        versions.lock(session, project.id)  # a snapshot that is being made comes before, and is noted, or after
         gone = images.gone_of(session, project.id, some)
+        if not (known.issuperset(gone.names) and set(some) <= {*images.next_images(session, deletion, AT_ONCE)}):
+            return  # somebody named one meanwhile, which may also keep it
         counts = images.remove_images(session, project.id, some, gone)
         wholes.forget_caches(session, project.id)
         _leave(session, project, deletion, gone)
@@ -94,7 +99,7 @@ def _leave(session: Session, project: Project, deletion: Deletion, gone: Gone) -
     """Note what lies outside and is nobody's now; and that it may not come back."""
 
     def leave(kind: Elsewhere, what: Iterable[str]) -> None:
-        deletions.leave(session, deletion.id, kind.value, what)
+        deletions.leave(session, deletion.id, kind, what)
 
     contents = sorted({*gone.contents} - holders.contents(session, gone.contents))
     holders.forget_contents(session, contents)
@@ -124,7 +129,9 @@ def _remove_source(parts: Parts, project: Project, deletion: Deletion) -> None:
     with transaction(parts.database) as session:
         if images.next_images(session, deletion, 1):
             return  # one was fetched meanwhile: it goes first, and what lies elsewhere of it is noted
-        deletions.leave(session, deletion.id, Elsewhere.UPLOAD.value, _uploads(named))
+        if wholes.registered(session, project.id, deletion.subject) != named:
+            return  # or one was named: its name goes from the logs first
+        deletions.leave(session, deletion.id, Elsewhere.UPLOAD, _uploads(named))
         tombstones.add(session, project.id, deletion.id, tombstones.REFERENCE, [reference for reference, _ in named])
         wholes.remove_source(session, project.id, deletion.subject, address)
 
@@ -136,13 +143,13 @@ def _remove_project(parts: Parts, project: Project, deletion: Deletion) -> None:
     _blank_names(parts, [project.config.name], named)
     folders = ("pool", "plots", "models", "predictions", "snapshots", "releases")
     with transaction(parts.database) as session:
-        if images.next_images(session, deletion, 1):
+        if images.next_images(session, deletion, 1) or wholes.registered(session, project.id) != named:
             return  # as of a source
         place = label_studio.get(session, project.id)
         there = [] if place is None else [str(place.ls_project_id)]
-        deletions.leave(session, deletion.id, Elsewhere.STUDIO_PROJECT.value, there)
-        deletions.leave(session, deletion.id, Elsewhere.FOLDER.value, (f"{one}/{project.id}" for one in folders))
-        deletions.leave(session, deletion.id, Elsewhere.UPLOAD.value, _uploads(named))
+        deletions.leave(session, deletion.id, Elsewhere.STUDIO_PROJECT, there)
+        deletions.leave(session, deletion.id, Elsewhere.FOLDER, (f"{one}/{project.id}" for one in folders))
+        deletions.leave(session, deletion.id, Elsewhere.UPLOAD, _uploads(named))
         tombstones.forget(session, project.id)
         wholes.remove_project(session, project.id, project.config.name)
 
@@ -155,9 +162,9 @@ def _blank_names(parts: Parts, names: list[str], named: list[tuple[str, str]]) -
     """Take these names out of the logs; of very many, empty them."""
     if len(named) > MOST_NAMES:
         empty_out(_logs(parts))
-        return
-    everyone = {*names, *(name for pair in named for name in (*pair, Path(pair[0]).name))}
-    blank_out(_logs(parts), everyone)
+    else:
+        blank_out(_logs(parts), {*names, *(name for pair in named for name in (*pair, Path(pair[0]).name))})
+    parts.failpoint("delete.after_logs")
 
 
 def _logs(parts: Parts) -> list[Path]:

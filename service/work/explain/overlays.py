@@ -16,6 +16,7 @@ from db.repositories.reviews import overlays
 from db.repositories.reviews.reviews import Review
 from db.repositories.running import failures
 from db.session import reading, transaction
+from labeling.adapters.storage.image_store import Stored
 from labeling.project import LabelClass, Project
 from labeling.review.kinds import blind_always
 from service.logs import get_logger
@@ -53,11 +54,17 @@ def draw_next(due: Sequence[T], size: int, draw: Callable[[T], bool]) -> dict[st
 def keep_overlay(
     parts: Parts, review: Review, image: Image.Image, *, answer: str, revision: str, picture: str, step: str
 ) -> None:
-    """Keep it under the hash of what it was drawn from; the newest of a review is the one that is shown."""
-    parts.images.keep_drawing(picture, _jpeg(image))
+    """Keep it under the hash of what it was drawn from; the newest of a review is the one that is shown.
+
+    Another project may have had the same one, and lose it in a deletion before the row names ours.
+    """
+    jpeg = _jpeg(image)
+    parts.images.keep_drawing(picture, jpeg)
     with transaction(parts.database) as session:
         overlays.record(session, review.id, answer=answer, revision=revision, picture=picture, now=parts.now())
         failures.clear(session, step, str(review.id))
+    if not parts.images.has(Stored.DRAWING, picture):
+        parts.images.keep_drawing(picture, jpeg)
 
 
 def note_failure(parts: Parts, project: Project, step: str, subject: str, reason: str) -> None:

@@ -13,13 +13,14 @@ from pathlib import Path
 from threading import Condition, Lock
 
 from db.repositories.deletions import tombstones
+from db.repositories.images import registrations
 from db.repositories.images.images import NewImage, Waiting
 from db.session import reading
 from labeling.adapters.decoders.pool import Picture
 from labeling.adapters.sources.fetching import Fetcher
 from labeling.adapters.sources.files import read_file
-from labeling.adapters.storage.image_store import UPLOAD
-from labeling.errors import Invalid, NotFound, Unavailable
+from labeling.adapters.storage.image_store import UPLOAD, Stored
+from labeling.errors import Damaged, Invalid, NotFound, Unavailable
 from labeling.ingest.hashing import content_hash as content_hash_of
 from labeling.ingest.headers import check_header
 from labeling.ingest.text import words_of
@@ -74,7 +75,8 @@ class Fetching:
             try:
                 data = self._read(item.address)
             except (Invalid, NotFound) as error:
-                return Failed(item.id, error.message, final=True)
+                kept_again = item.address.startswith(UPLOAD) and not isinstance(error, (Invalid, Damaged))
+                return Failed(item.id, error.message, final=not kept_again)
             except Unavailable as error:
                 if item.address.startswith(UPLOAD):
                     raise
@@ -156,13 +158,17 @@ class Fetching:
         self._parts.images.keep(findings.content_hash, picture.shown, findings.media_type, kept)
 
     def _check_not_deleted(self, item: Waiting, content_hash: str) -> None:
-        """Invalid for a picture that was deleted here, whatever it is called now; no copy of it is kept."""
+        """Invalid for a picture that was deleted here, whatever it is called now; no copy of it stays for that."""
         with reading(self._parts.database) as session:
             deleted = tombstones.among(session, self._project_id, tombstones.CONTENT, [content_hash])
         if content_hash in deleted:
             if item.address.startswith(UPLOAD):
-                self._parts.images.remove_upload(item.address)
+                self._parts.images.remove_unheld(Stored.UPLOAD, [item.address], self._uploads_of_others)
             raise Invalid(f"This is a picture that was deleted. {deleted[content_hash].words}")
+
+    def _uploads_of_others(self) -> set[str]:
+        with reading(self._parts.database) as session:
+            return registrations.waiting_uploads(session, besides=self._project_id)
 
 
 class _Room:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from db.outages import outage_of
+from db.repositories.deletions import deletions
 from db.repositories.images import images, registrations, sources
 from db.repositories.images.images import FETCH, NewImage, Waiting
 from db.repositories.images.sources import Source
@@ -21,7 +22,7 @@ from db.repositories.projects import projects
 from db.repositories.reviews import overlays
 from db.repositories.running import failures
 from db.session import reading, transaction
-from labeling.adapters.storage.image_store import UPLOAD
+from labeling.adapters.storage.image_store import UPLOAD, Stored
 from labeling.errors import HardcaseError, Unavailable
 from labeling.project import RANDOM_SAMPLE, Project
 from labeling.types import ImageId, LabelSource, ProjectId
@@ -63,6 +64,7 @@ def fetch_batch(parts: Parts, project_id: ProjectId, size: int = 64) -> dict[str
         project = projects.by_id(session, project_id)
         now, away = parts.now(), places_of(parts).resting()
         found = images.waiting(session, project_id, failed_before=now - REST, now=now, limit=size + 1, away=away)
+        since = deletions.oldest_at_work(session)
     fetching = Fetching(parts, project)
     with ThreadPoolExecutor(THREADS, thread_name_prefix="fetch") as pool:
         results = list(pool.map(fetching.fetch, found[:size]))
@@ -70,10 +72,11 @@ def fetch_batch(parts: Parts, project_id: ProjectId, size: int = 64) -> dict[str
     failed = [result for result in results if isinstance(result, Failed)]
     parts.failpoint("fetch.before_write")
     _write(parts, project, found, done, failed)
+    again = _fetch_again(parts, done, since)
     parts.failpoint("fetch.after_write")
     if len(found) <= size:
         parts.decoders.rest()
-    return {"done": len(done), "failed": len(failed), "left": int(len(found) > size)}
+    return {"done": len(done), "failed": len(failed), "left": int(len(found) > size or again > 0)}
 
 
 def count_the_dead(parts: Parts, project_id: ProjectId) -> None:
@@ -151,6 +154,18 @@ def _write(
                 failures.wait(session, project.id, FETCH, subject, one.reason, now)
             else:
                 failures.record(session, project.id, FETCH, subject, one.reason, one.final, now)
+
+
+def _fetch_again(parts: Parts, done: Sequence[NewImage], since: int) -> int:
+    """Have those wait again whose bytes another project's deletion removed before their rows named them; how many."""
+    with reading(parts.database) as session:
+        if not deletions.has_worked(session, since):
+            return 0
+    gone = [one.registration_id for one in done if not parts.images.has(Stored.PICTURE, one.content_hash)]
+    if gone:
+        with transaction(parts.database) as session:
+            images.fetch_again(session, gone)
+    return len(gone)
 
 
 def _new_labels(project: Project, found: Sequence[tuple[Waiting, ImageId]], labelled: set[ImageId]) -> list[NewLabel]:

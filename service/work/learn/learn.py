@@ -6,6 +6,7 @@ Fitting twice on the same labels with the same engine gives the same version: th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.metadata import version as installed_version
 from typing import Any
 
@@ -181,19 +182,7 @@ def _save(
     now, home = parts.now(), parts.settings.home
     with reading(parts.database) as session:
         number = versions.next_number(session, project.id)
-    facts = Facts(
-        project=project.config.name,
-        number=number,
-        classes=project.config.classes,
-        engine_revision=pin.revision,
-        image_encoder=pin.image_encoder,
-        text_encoder=pin.text_encoder,
-        snapshot_hash=snapshot.hash,
-        last_label_id=snapshot.last_label_id,
-        code_version=installed_version("hardcase"),
-        created_at=now,
-        report=report,
-    )
+    facts = _facts(project, number, pin, snapshot, report, now)
     files, path = pack(classifier, facts), folder_of(project.id, number)
     parts.failpoint("learn.before_artifact")
     staged = stage_folder((home / path).parent, parts.settings.executor, files)
@@ -218,3 +207,22 @@ def _save(
     parts.failpoint("learn.after_write")
     log.info("learnt", project=project.id, version=number, examples=report["examples"], accuracy=report["accuracy"])
     return number
+
+
+def _facts(
+    project: Project, number: int, pin: EnginePin, snapshot: Snapshot, report: dict[str, Any], now: datetime
+) -> Facts:
+    """What the card of a version says."""
+    return Facts(
+        project=project.config.name,
+        number=number,
+        classes=project.config.classes,
+        engine_revision=pin.revision,
+        image_encoder=pin.image_encoder,
+        text_encoder=pin.text_encoder,
+        snapshot_hash=snapshot.hash,
+        last_label_id=snapshot.last_label_id,
+        code_version=installed_version("hardcase"),
+        created_at=now,
+        report=report,
+    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -107,8 +108,9 @@ class Ground:
         factories.push(session, review, task, ls_project_id=7)
         factories.seen(session, review)
         person = _person(session, project)
-        factories.annotation(session, review, "cat", annotator_id=person)
-        factories.label(session, project.id, image, "cat", review_id=review)
+        answer = factories.annotation(session, review, "cat", annotator_id=person)
+        evidence = {"annotations": [answer]}
+        factories.label(session, project.id, image, "cat", review_id=review, evidence=evidence)
         factories.decision(session, project.id, image, "cat", "lead", "correction")
         factories.soft_label(session, project.id, image, {"cat": 1.0}, [])
         version = _version(session, project)
@@ -165,6 +167,24 @@ def work(parts: Parts, project: Project) -> None:
         continue
     clear_up(parts, project.id)
     remove_traces(parts, project.id)
+
+
+@contextmanager
+def before_commit(is_due: Callable[[Session], bool], act: Callable[[], object]) -> Iterator[None]:
+    """What another process does in between, once: it comes just before the first commit for which it is due."""
+    done: list[bool] = []
+
+    def before(session: Session) -> None:
+        if not done and is_due(session):
+            done.append(True)
+            act()
+
+    sa.event.listen(Session, "before_commit", before)
+    try:
+        yield
+    finally:
+        sa.event.remove(Session, "before_commit", before)
+    assert done
 
 
 def dying_at(name: str) -> Callable[[str], None]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -157,7 +159,7 @@ def test_a_project_goes_with_every_row_and_folder_and_another_one_stays(ground: 
         factories.registration(session, project.id, "never-fetched.png")
         factories.failure(session, project.id, "fetch", "99", reason="never-fetched.png is broken")
         auth.issue_key(session, name="limited", role=Role.READ, projects=["MOAbirds", "stays"], now=NOW)
-        audit.record(session, "lead", "project.edit", "MOAbirds", {"reason": "MOAbirds"}, NOW)
+        audit.record(session, "lead", "project.edit", "MOAbirds", {"reason": "MOAbirds"}, NOW, project.id)
     create(ground.database, ground.home, project, "v1", author="lead", note="", now=NOW)
 
     ground.order(project, DeletionKind.PROJECT, project.id)
@@ -176,6 +178,25 @@ def test_a_project_goes_with_every_row_and_folder_and_another_one_stays(ground: 
         assert [row.subject for row in session.scalars(sa.select(DeletionRow))] == [project.id]
 
 
+def test_what_is_called_like_a_deleted_project_stays_in_the_audit_log(ground: Ground) -> None:
+    stays, project = ground.project("1/cats"), ground.project("ann")
+    with transaction(ground.database) as session:
+        audit.record(session, "ann", "login", "ann", {"key": "ann-prefix"}, NOW)
+        audit.record(session, "lead", "key.create", "ann", {"name": "ann", "role": "read"}, NOW)
+        audit.record(session, "lead", "project.edit", "ann", {"reason": "of another one"}, NOW, stays.id)
+        audit.record(session, "lead", "key.revoke", f"{project.id}/x", {"name": "x"}, NOW)
+        audit.record(session, "lead", "key.revoke", f"project {project.id} x", {"name": "y"}, NOW)
+        before = audit.listing(session, audit.Wanted(), after=None, limit=99).items
+        audit.record(session, "lead", "project.edit", "ann", {"reason": "words about it"}, NOW, project.id)
+
+    ground.delete(project, DeletionKind.PROJECT, project.id)
+
+    with reading(ground.database) as session:
+        after = audit.listing(session, audit.Wanted(), after=None, limit=99).items
+    assert after[-len(before) :] == before
+    assert [(one.subject, one.detail) for one in after[: -len(before)]] == [(f"project {project.id}", {})] * 2
+
+
 def test_a_released_snapshot_says_what_was_withdrawn_and_keeps_its_hash(ground: Ground) -> None:
     with transaction(ground.database) as session:
         project = factories.project(session, policy=Policy(team=Team(names_in_exports=True)))
@@ -187,7 +208,7 @@ def test_a_released_snapshot_says_what_was_withdrawn_and_keeps_its_hash(ground: 
     order = Order("v1", "lead", "for a test", NOW)
     released = release(ground.database, ground.home, ground.parts.images, project, order)
     folder = ground.home / "releases" / str(project.id) / "v1"
-    page = (folder / "index.html").read_text()
+    page, before = (folder / "index.html").read_text(), _says(folder, NAME)
 
     deletion = ground.delete(project, DeletionKind.IMAGE, image)
     ground.delete(project, DeletionKind.ANNOTATOR, 1)
@@ -204,7 +225,9 @@ def test_a_released_snapshot_says_what_was_withdrawn_and_keeps_its_hash(ground: 
     assert (manifest["labels_hash"], manifest["withdrawn"]["labels_hash"]) == (released.hash, kept.state)
     assert kept.report["first_files"] == released.report["files"] != kept.report["files"]
     assert deletion.ended_at is not None
-    assert not [path for path in folder.iterdir() if NAME.encode() in path.read_bytes()]
+    assert (before, _says(folder, NAME)) == (["labels.parquet"], [])
+    assert _says(folder, "deleted annotator 1") == ["labels.parquet"]
+    assert _says(folder, sha256(b"goes.png").hexdigest()) == []
 
 
 def test_a_release_that_was_changed_is_not_given_out_when_a_name_goes_from_it(on_sqlite: Ground) -> None:
@@ -226,11 +249,19 @@ def test_a_release_that_was_changed_is_not_given_out_when_a_name_goes_from_it(on
     assert pq.read_table(folder / "labels.parquet").num_rows == 1
     for name in kept.report["files"]:
         read_file(on_sqlite.home, project, kept, name)
+    assert (_says(folder, NAME), _says(folder, "deleted annotator 1")) == ([], ["labels.parquet"])
+
+
+def _says(folder: Path, text: str) -> list[str]:
+    """The files of a release that hold this text; a table is compressed, so its columns are searched."""
+    said = {
+        path.name: str(pq.read_table(path).to_pylist()) if path.suffix == ".parquet" else path.read_text()
+        for path in folder.iterdir()
+    }
+    return sorted(name for name, content in said.items() if text in content)
 
 
 def _really_shown(ground: Ground, name: str) -> None:
-    from hashlib import sha256
-
     from tests.service.web_client import png
 
     ground.parts.images.keep(sha256(name.encode()).hexdigest(), png("red"), "image/png", None)

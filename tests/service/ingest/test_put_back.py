@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from db.repositories.deletions import deletions
 from db.session import transaction
 from db.tables import FetchRow, ImageRow
+from labeling.adapters.storage.embedding_store import EmbeddingStore
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import Damaged, NotFound
 from labeling.project import Policy, Project
-from labeling.types import Incoming
+from labeling.types import Actor, DeletionKind, Incoming
 from service.ingest.register import register_items
 from service.operations.deep import Damage, Deep, examine_deep
 from service.operations.kept import Ground
+from service.operations.kept_bytes import columns, shards
 from service.work.ingest.ingest import fetch_batch
 from tests.conftest import NOW
 from tests.service.ingest.test_ingest_steps import World, picture, world, write
@@ -92,6 +96,38 @@ def test_what_is_nowhere_any_more_is_named_with_the_way_out_and_the_way_out_work
     assert [damage.mended for damage in named] == [False]
     assert "Other bytes are there now" in named[0].wrong and "under another name" in named[0].way_out
     assert repaired(world) == []
+
+
+def test_a_picture_comes_back_though_another_project_that_has_it_is_being_deleted(
+    world: World, make_project: Callable[..., Project]
+) -> None:
+    write(world.photos / "a.png", picture(1))
+    going = make_project(world.parts.database, name="going")
+    for project in (world.project, going):
+        world.ingesting.path(project, str(world.photos))
+        fetch_batch(world.parts, project.id)
+    with transaction(world.parts.database) as session:
+        deletions.ask(session, going.id, DeletionKind.PROJECT, going.id, Actor("lead", "for a test", NOW))
+
+    spoil(files(world, "shown")[0])
+    damages = repaired(world)
+
+    assert [(damage.kind, damage.mended) for damage in damages] == [("image", True)]
+
+
+def test_a_file_that_goes_while_it_is_examined_needs_no_mending(world: World) -> None:
+    home, vectors = world.parts.settings.home, np.ones((1, 4), np.float32)
+    EmbeddingStore(str(home / "embeddings")).put("an-encoder", ["a" * 64], vectors)
+    write(home / "pool/1/image.rows", b"broken")
+    ground = Ground(world.parts.settings, world.parts.database)
+
+    things = [thing for listed in (shards, columns) for thing in listed(ground).things]
+    for thing in things:
+        Path(thing.name).unlink()
+        assert thing.mend is not None
+        thing.mend()
+
+    assert len(things) == 2
 
 
 def test_a_picture_of_before_gets_its_checksum_and_comes_out_as_it_was(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a process loads when it starts: not what only some of its work needs, for it is started anew after each fault."""
+"""What a process loads when it starts: not what only some work needs, for it is started anew after each fault."""
 
 from __future__ import annotations
 

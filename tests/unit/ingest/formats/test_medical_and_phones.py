@@ -141,6 +141,25 @@ def test_nothing_of_the_patient_is_in_what_is_shown() -> None:
     assert media_type == "image/png"
 
 
+def test_a_mistake_of_ours_is_not_taken_for_a_broken_dicom(monkeypatch: pytest.MonkeyPatch) -> None:
+    def mistaken(samples: Values) -> Values:
+        raise TypeError("of ours")
+
+    monkeypatch.setattr("labeling.ingest.formats.dicom.stretched", mistaken)
+    with pytest.raises(TypeError, match="of ours"):
+        decode(dicom(MEASURED), Limits())
+
+
+@pytest.mark.parametrize(
+    "tags", [{"WindowCenter": [], "WindowWidth": []}, {"BitsStored": 0}, {"PhotometricInterpretation": "PALETTE COLOR"}]
+)
+def test_a_dicom_whose_header_makes_no_sense_is_refused(tags: dict[str, Any]) -> None:
+    data = dicom(MEASURED, **tags)
+
+    with pytest.raises(BadImage, match="DICOM"):
+        decode(data, Limits())
+
+
 def test_a_dicom_without_a_whole_image_is_refused() -> None:
     data = dicom(MEASURED)
 
