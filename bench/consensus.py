@@ -11,14 +11,17 @@ errs twice as often as all do on average, the two others half as often.
 The rule, written down before the run: `crowdlab` is the default if in every cell at least as many labels are right as
 by majority, and the 95 % upper bound of how many more are wrong is at most .1 points.
 
-python -m bench.consensus [--quick]
+`--two` asks teams of two as by default, and lets CROWDLAB decide what the two disagree about, which the product does
+not do. `--careless` has two of the three click at random, and says what every method makes of that; it has no target.
+
+python -m bench.consensus [--quick] [--two | --careless]
 """
 
 from __future__ import annotations
 
 import argparse
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
@@ -26,7 +29,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.report import at_least, at_most, emit
+from bench.report import Target, at_least, at_most, emit
 from labeling.answers import AnswerSet
 from labeling.project import Overlap
 from labeling.quality.annotators.aggregation import aggregate
@@ -40,6 +43,7 @@ ENGINE_RIGHT, CLASSIFIER_RIGHT = 0.70, 0.75
 METHODS = (MAJORITY, CROWDLAB)
 RUNS = {0.02: 200, 0.05: 200, 0.10: 40, 0.20: 40}
 """Share of wrong answers -> projects a cell: the fewer wrong labels there are, the more projects tell a difference."""
+CARELESS_RUNS = 10
 SHOWN, MORE_WRONG = 0.9, 0.001
 KNOWN = AnswerSet(tuple(f"class {k}" for k in range(CLASSES)))
 
@@ -52,17 +56,29 @@ Probs = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """The share of wrong answers, how many people are asked about every image, and how the wrong ones are spread."""
+    """The share of wrong answers, how many people are asked about every image, and how the wrong ones are spread.
+
+    `people` are in the team; so many of them, `careless`, click at random.
+    """
 
     wrong: float
     asked: str
     uneven: bool
     together: float
+    people: int = PEOPLE
+    careless: int = 0
+
+    @property
+    def rates(self) -> list[float]:
+        """The share of wrong answers of each person. In an uneven team one errs four times as often as the others."""
+        uneven = [2.0, 0.5, 0.5] if self.people == PEOPLE else [1.6, 0.4]
+        rates = [self.wrong * one for one in (uneven if self.uneven else [1.0] * self.people)]
+        return [1 - 1 / CLASSES] * self.careless + rates[self.careless :]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Project:
-    """The truth (N,), what each of three people would answer (N, 3), the engine's (N,), the classifier's (N, K)."""
+    """The truth (N,), what each of the people would answer (N, P), the engine's (N,), the classifier's (N, K)."""
 
     truth: Classes
     would: Classes
@@ -75,11 +91,11 @@ def project(rng: np.random.Generator, cell: Cell) -> Project:
     truth = rng.integers(CLASSES, size=IMAGES)
     probs = _probabilities(rng, truth)
     engine = np.where(rng.random(IMAGES) < ENGINE_RIGHT, truth, _another(rng, truth))
-    rates = cell.wrong * np.array([2.0, 0.5, 0.5] if cell.uneven else [1.0, 1.0, 1.0])
-    errs = rng.random((IMAGES, PEOPLE)) < rates
+    errs = rng.random((IMAGES, cell.people)) < np.array(cell.rates)
     looks_like = np.where(probs.argmax(axis=1) == truth, _another(rng, truth), probs.argmax(axis=1))
-    alike = rng.random((IMAGES, PEOPLE)) < cell.together
-    mistaken = np.where(alike, looks_like[:, None], np.stack([_another(rng, truth) for _ in range(PEOPLE)], axis=1))
+    alike = rng.random((IMAGES, cell.people)) < cell.together
+    others = np.stack([_another(rng, truth) for _ in range(cell.people)], axis=1)
+    mistaken = np.where(alike, looks_like[:, None], others)
     return Project(truth, np.where(errs, mistaken, truth[:, None]), engine, probs)
 
 
@@ -98,9 +114,10 @@ def _probabilities(rng: np.random.Generator, truth: Classes) -> Probs:
 
 
 def as_by_default(rng: np.random.Generator, made: Project) -> tuple[Classes, NDArray[np.bool_]]:
-    """Who is asked by default: the answers (N, 3), NOBODY where none was; and where one kept what was shown (N,)."""
-    order = rng.permuted(np.tile(np.arange(PEOPLE), (IMAGES, 1)), axis=1)  # (N, 3): the first, second, third asked
-    said = np.full((IMAGES, PEOPLE), NOBODY)
+    """Who is asked by default: the answers (N, P), NOBODY where none was; and where one kept what was shown (N,)."""
+    people = made.would.shape[1]
+    order = rng.permuted(np.tile(np.arange(people), (IMAGES, 1)), axis=1)  # (N, P): the first, second, third asked
+    said = np.full((IMAGES, people), NOBODY)
     every = np.arange(IMAGES)
     said[every, order[:, 0]] = made.would[every, order[:, 0]]
     kept = (rng.random(IMAGES) < SHOWN) & (made.would[every, order[:, 0]] == made.probs.argmax(axis=1))
@@ -118,7 +135,8 @@ def as_by_default(rng: np.random.Generator, made: Project) -> tuple[Classes, NDA
 def labels(method: str, made: Project, said: Classes, closed: NDArray[np.bool_]) -> list[int | None]:
     """What each image's label is by this method, as the product applies it; None: a lead decides.
 
-    `said` (N, 3) with NOBODY; `closed` (N,): where neither engine nor classifier may count.
+    `said` (N, P) with NOBODY; `closed` (N,): where neither engine nor classifier may count. In a team of two CROWDLAB
+    decides between two.
     """
     people = [_most(row) for row in said]
     if method == MAJORITY:
@@ -137,7 +155,8 @@ def labels(method: str, made: Project, said: Classes, closed: NDArray[np.bool_])
     chosen: list[int | None] = []
     for i, row in enumerate(said):
         code = KNOWN.code(found[i].value or "") if i in found else NOBODY
-        weighed = may_weigh(method, int((row != NOBODY).sum())) and code in row and found[i].confidence > ENOUGH
+        several = may_weigh(method, given := int((row != NOBODY).sum())) or given == len(row) == 2
+        weighed = several and code in row and found[i].confidence > ENOUGH
         chosen.append(code if weighed else people[i])
     return chosen
 
@@ -150,6 +169,8 @@ def _most(row: Classes) -> int | None:
 
 def methods(cell: Cell) -> tuple[str, ...]:
     """Dawid-Skene is measured where everybody answers: by default it has too little data, and takes half a second."""
+    if cell.careless:
+        return (*METHODS, "dawid-skene", "glad")
     return (*METHODS, "dawid-skene") if cell.asked == ALL_THREE else METHODS
 
 
@@ -178,22 +199,42 @@ def measure(cell: Cell, runs: int) -> dict[str, Any]:
     return line
 
 
+def cells(*, two: bool, careless: bool) -> Iterator[Cell]:
+    """Those of the rule; or of teams of two; or the one of people who click at random."""
+    spread = list(product((False, True), (0.0, 0.5)))
+    if careless:
+        yield Cell(0.1, ALL_THREE, False, 0.0, careless=2)
+    elif two:
+        yield from (Cell(share, BY_DEFAULT, *one, people=2) for share, one in product((0.02, 0.05, 0.1), spread))
+    else:
+        asked = (ALL_THREE, BY_DEFAULT)
+        yield from (Cell(share, how, *one) for share, how, one in product(RUNS, asked, spread))
+
+
+def targets_of(found: Sequence[tuple[Cell, Mapping[str, Any]]]) -> dict[str, Target]:
+    """The rule, by the share of wrong answers and who is asked."""
+    right, wrong = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
+    for cell, line in found:
+        name = f"{cell.wrong:g} wrong, {cell.asked}{' of two' if cell.people == 2 else ''}"
+        right[name].append(line["more_right"])
+        wrong[name].append(line["more_wrong_labels"] + 1.96 * line["error_of_more_wrong_labels"])
+    targets = {f"more right, {name}": at_least(min(more), 0.0) for name, more in right.items()}
+    return targets | {f"more wrong at most, {name}": at_most(max(more), MORE_WRONG) for name, more in wrong.items()}
+
+
 def main() -> None:
     """Every cell, and whether CROWDLAB may be the default by the rule."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="5 projects a cell")
-    quick = parser.parse_args().quick
-    lines, right, wrong = [], defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
-    for share, runs in RUNS.items():
-        for asked, uneven, together in product((ALL_THREE, BY_DEFAULT), (False, True), (0.0, 0.5)):
-            line = measure(Cell(share, asked, uneven, together), 5 if quick else runs)
-            lines.append(line)
-            name = f"{share:g} wrong, {asked}"
-            right[name].append(line["more_right"])
-            wrong[name].append(line["more_wrong_labels"] + 1.96 * line["error_of_more_wrong_labels"])
-    targets = {f"more right, {name}": at_least(min(found), 0.0) for name, found in right.items()}
-    targets |= {f"more wrong at most, {name}": at_most(max(found), MORE_WRONG) for name, found in wrong.items()}
-    emit("consensus", targets, lines)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--two", action="store_true", help="teams of two")
+    which.add_argument("--careless", action="store_true", help="two of three click at random")
+    options = parser.parse_args()
+    found = []
+    for cell in cells(two=options.two, careless=options.careless):
+        runs = CARELESS_RUNS if cell.careless else RUNS[cell.wrong]
+        found.append((cell, measure(cell, 5 if options.quick else runs)))
+    emit("consensus", {} if options.careless else targets_of(found), [line for _, line in found])
 
 
 if __name__ == "__main__":

@@ -2,16 +2,21 @@
 
 Every person answers `labels` images: the first `gold` of them are gold, each of the others is answered by
 `people` of the team in turn. One image in ten is hard: people err on it more often, and all in the same direction.
+
+python -m tests.simulated_team [--teams 1000] prints the table of docs/how-to/team.md.
 """
 
 from __future__ import annotations
 
+import argparse
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
 
+from labeling.quality.annotators.pausing import find_harm
 from labeling.quality.annotators.references import Answer
 from tests.conftest import NOW
 
@@ -113,3 +118,32 @@ def _answer(person: int, task: Task, behave: Behaviour, rng: np.random.Generator
 
 def _other(answer: str, rng: np.random.Generator) -> str:
     return str(rng.choice([name for name in CLASSES if name != answer]))
+
+
+def found(team: list[Behaviour], bad: int, teams: int, **design: int) -> tuple[float, float]:
+    """How often each of the first `bad` people is found, and each of the others."""
+    counts = [0, 0]
+    for seed in range(teams):
+        for one in {found.annotator for found in find_harm(simulate(team, np.random.default_rng([seed, 5]), **design))}:
+            counts[one > bad] += 1
+    return counts[0] / teams / max(bad, 1), counts[1] / teams / (len(team) - bad)
+
+
+def main() -> None:
+    """Print a line a team: who does harm, how often that is found, and how often honest people are paused."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--teams", type=int, default=1_000)
+    teams = parser.parse_args().teams
+    pair = [colludes(0.3, 9), colludes(0.3, 9)]
+    kinds = [("flips", [flips(0.3)]), ("the same answer", [always("cat")]), ("copies", [copies]), ("a pair", pair)]
+    kinds += [("nobody", []), ("a mark", [backdoor(0.01, "cat")])]
+    for gold, labels, some in ((30, 50, kinds), (20, 50, kinds[:4:3]), (10, 50, kinds[:4:3]), (30, 500, kinds[4:5])):
+        for name, bad in some:
+            runs = teams if labels == 50 else teams // 10
+            shares = found([*bad, *[honest] * (5 - len(bad))], len(bad), runs, gold=gold, labels=labels)
+            how = f"{name}, {gold} of {labels} to gold, {runs} teams"
+            sys.stdout.write(f"{how}: found {shares[0]:.1%}, others {shares[1]:.1%}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -21,7 +21,11 @@ _LONGEST = 4_000
 _MOST_BYTES = 20_000
 _SECRET = re.compile(r"auth|key|token|secret|passw|cookie|credential|signature|^(code|sig)$", re.IGNORECASE)
 _SECRET_FIELD = re.compile(r"api.?key|access.?token|authorization|secret|passw|cookie|credential", re.IGNORECASE)
-_LIKE_A_KEY = re.compile(r"(^|\s)(sk-|bearer\s|basic\s|eyJ)|[A-Za-z0-9_-]{32,}", re.IGNORECASE)
+_VARIABLE = "\0"
+"""Stands for a reference where the file's own text is checked."""
+_LIKE_A_KEY = re.compile(r"(^|[\s:;,=\0])(sk-|eyJ|(bearer|basic)\s+)[^\s\0]|[A-Za-z0-9_-]{32,}", re.IGNORECASE)
+_BY_REFERENCE = re.compile(r"([A-Za-z-]{1,20} +)?\0[^A-Za-z0-9]*")
+"""How a secret may stand in the file: a word such as Bearer, and nothing but signs beside references."""
 _HEADERS_OF_OURS = frozenset(
     {"accept", "accept-encoding", "connection", "content-length", "content-type", "expect", "host", "idempotency-key"}
     | {"te", "trailer", "transfer-encoding", "upgrade"}
@@ -87,14 +91,21 @@ def _named(values: dict[str, str]) -> dict[str, str]:
             raise ValueError(f"the value of `{name}` is empty, too long, or has a character that cannot be sent")
         if "${" in REFERENCE.sub("", value):
             raise ValueError(f"the value of `{name}` has `${{` without a name after it; write ${{NAME}}")
-        secret = _SECRET.search(name) or _LIKE_A_KEY.search(value)
-        if secret and not REFERENCE.search(value):
+        if _holds_a_secret(name, value):
+            beside = "What stands beside `${...}` in" if REFERENCE.search(value) else "The value of"
             raise ValueError(
-                f"`{name}` seems to be a secret, which must not be in this file. Put it into the environment, and "
-                f"write the variable's name: `{name}: ${{MY_VARIABLE}}`. Or keep a key: `hardcase endpoint key NAME`, "
-                "with `key_header`"
+                f"{beside} `{name}` seems to be a secret, which must not be in this file. Put the whole value into the "
+                f"environment, and write the variable's name: `{name}: ${{MY_VARIABLE}}`. Or keep a key: "
+                "`hardcase endpoint key NAME`, with `key_header`"
             )
     return values
+
+
+def _holds_a_secret(name: str, value: str) -> bool:
+    """Whether it seems to, in what the file itself says: the values of variables are not in it."""
+    written = REFERENCE.sub(_VARIABLE, value)
+    secret = _SECRET.search(name) is not None and not _BY_REFERENCE.fullmatch(written)
+    return secret or _LIKE_A_KEY.search(written) is not None
 
 
 def _as_text(value: Any) -> Any:

@@ -34,6 +34,21 @@ def test_a_folder_holds_at_most_sixteen_files() -> None:
     assert many == MORE_FILES.keys()
 
 
+HOLDS_A_LOCK = ["labeling/conversion.py"]
+"""It guards what msgspec keeps for the whole process."""
+
+
+def test_no_module_holds_a_lock_and_nothing_reaches_past_a_decorator() -> None:
+    held = re.compile(
+        r"^\w+(?::[^=]+)? ?= ?(?:threading\.)?(?:R?Lock|Condition|Event|\w*Semaphore)\(|__wrapped__", re.M
+    )
+    files = [path for top in ("labeling", "db", "service") for path in sorted((ROOT / top).rglob("*.py"))]
+
+    assert [
+        str(path.relative_to(ROOT)) for path in files if held.search(path.read_text(encoding="utf-8"))
+    ] == HOLDS_A_LOCK
+
+
 REPLACED = {
     "inference, output, viewed": r"looks|looked|seen|unseen",
     "prediction": r"opinions?|voices?|believe[sd]?|disbelieved?",

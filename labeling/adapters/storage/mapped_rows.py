@@ -100,7 +100,7 @@ class MappedRows:
         mark, kind, state, size, checksum = HEADER.unpack(content)
         if mark != MARK or kind != self._kind:
             return b"", 0, 0
-        if _sum_of(self._path, found.st_ino, found.st_mtime_ns, size) != checksum:
+        if _known_sum(self._path, found.st_ino, found.st_mtime_ns, size) != checksum:
             _log.warning("damaged rows are made anew: %s", self._path)
             return b"", 0, 0
         return state, size // self._dtype.itemsize, checksum
@@ -118,12 +118,17 @@ def rows_are_whole(path: Path) -> bool:
     if len(content) < HEADER.size:
         return False
     _, _, _, size, checksum = HEADER.unpack(content)
-    return bool(_sum_of.__wrapped__(path, 0, 0, size) == checksum)
+    return bool(_sum_of(path, size) == checksum)
 
 
 @lru_cache(maxsize=64)
-def _sum_of(path: Path, _inode: int, _mtime_ns: int, size: int) -> int:
-    """The checksum of the rows of a file as it stands, taken once; of a file that is too short, none: -1."""
+def _known_sum(path: Path, _inode: int, _mtime_ns: int, size: int) -> int:
+    """`_sum_of` a file as it stands, taken once."""
+    return _sum_of(path, size)
+
+
+def _sum_of(path: Path, size: int) -> int:
+    """The checksum of the rows of a file, read anew; of a file that is too short, none: -1."""
     checksum = 0
     with path.open("rb") as file:
         file.seek(HEADER.size)

@@ -47,9 +47,8 @@ def colours_by_code(data: bytes) -> bytes:
     """A profile for the colours that the file names by number; empty for those of sRGB, or where it names none."""
     for box, at, to in _properties(data):
         if box == b"colr" and data[at : at + 4] == b"nclx" and to - at >= 8:
-            return profile_by_code(
-                int.from_bytes(data[at + 4 : at + 6], "big"), int.from_bytes(data[at + 6 : at + 8], "big")
-            )
+            primaries, transfer = (int.from_bytes(data[start : start + 2], "big") for start in (at + 4, at + 6))
+            return profile_by_code(primaries, transfer) or b""
     return b""
 
 

@@ -60,18 +60,27 @@ class Png:
         return SIGNATURE + b"".join(_chunk(name, body) for name, body in [(b"IHDR", ihdr), *kept, (b"IEND", b"")])
 
     def profile(self, data: bytes) -> bytes:
-        """The colour profile, or one made of the numbers by which the file names its colours, if any; empty for sRGB.
+        """The colour profile, or one made of the numbers by which the file names its colours; empty for sRGB."""
+        named = self.named_colours(data)
+        if named is not None or self.colour in (0, 4):
+            return named or b""
+        return profile_by_numbers(self._chromaticities(data), self.gamma(data))
 
-        Source: PNG, third edition, section 4.3: of several, cICP counts most, then iCCP, sRGB, cHRM with gAMA. A
-        profile that cannot be unpacked within 16 MiB is none.
+    def named_colours(self, data: bytes) -> bytes | None:
+        """The profile of the first of cICP, iCCP and sRGB that can be used, empty for sRGB; None where none can.
+
+        Then cHRM and gAMA count. A profile that cannot be unpacked within 16 MiB, or is none of the ICC's, cannot be
+        used. Source: PNG, third edition, section 4.3, which has them in this order.
         """
         code = self.first(data, b"cICP")
-        if len(code) == 4:
-            return profile_by_code(code[0], code[1])
+        by_code = profile_by_code(code[0], code[1]) if len(code) == 4 else None
+        if by_code is not None:
+            return by_code
         _, _, packed = self.first(data, b"iCCP").partition(b"\0")
-        if packed or self.first(data, b"sRGB") or self.colour in (0, 4):
-            return _unpacked(packed[1:], _MAX_PROFILE)
-        return profile_by_numbers(self._chromaticities(data), self.gamma(data))
+        unpacked = _unpacked(packed[1:], _MAX_PROFILE)
+        if unpacked[36:40] == b"acsp":
+            return unpacked
+        return b"" if self.first(data, b"sRGB") else None
 
     def gamma(self, data: bytes) -> float | None:
         """To which power the values are to be raised for light; None where the file does not say, or nothing usable."""

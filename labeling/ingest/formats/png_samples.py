@@ -112,7 +112,7 @@ def _pass(data: bytes, png: Png, which: str) -> Bytes:
 def _exponent(data: bytes, png: Png) -> float | None:
     """What to raise values to, where the file has a gamma that differs from a screen's and nothing better."""
     gamma = png.gamma(data)
-    if gamma is None or any(png.first(data, name) for name in (b"cICP", b"sRGB", b"iCCP")) or png.profile(data):
+    if gamma is None or png.named_colours(data) is not None or png.profile(data):
         return None
     exponent = _SCREEN * gamma
     return exponent if abs(exponent - 1) > 0.05 else None

@@ -1,7 +1,7 @@
 """Colour profiles for files that name their colours by number or by chromaticities instead of holding a profile.
 
 In: code points as PNG's cICP and the nclx of AVIF and HEIC have them, or the numbers of PNG's cHRM and gAMA. Out: a
-profile for LittleCMS; empty where the colours are those of sRGB, or not known.
+profile for LittleCMS; empty where the colours are those of sRGB.
 
 Source: ITU-T H.273, tables 2 and 3; ICC.1:2001-04 for the profile; B. Lindbloom's Bradford matrix for its white.
 """
@@ -35,17 +35,17 @@ _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0
 _D50 = np.array([0.9642, 1.0, 0.8249])
 
 
-def profile_by_code(primaries: int, transfer: int) -> bytes:
-    """The profile of these code points.
+def profile_by_code(primaries: int, transfer: int) -> bytes | None:
+    """The profile of these code points; None where they are not known, or are those of HDR: no screen here shows them.
 
     >>> len(profile_by_code(12, 13)) > 128, profile_by_code(1, 13), profile_by_code(9, 16)
-    (True, b'', b'')
+    (True, b'', None)
     """
     gamma = _GAMMAS.get(transfer)
-    if gamma is None or (primaries == 1 and gamma == 0.0):
-        return b""
     known = _SRGB if primaries == 1 else _BY_CODE.get(primaries)
-    return b"" if known is None else _profile(known, gamma)
+    if gamma is None or known is None:
+        return None
+    return b"" if primaries == 1 and gamma == 0.0 else _profile(known, gamma)
 
 
 def profile_by_numbers(chromaticities: Chromaticities, gamma: float | None) -> bytes:

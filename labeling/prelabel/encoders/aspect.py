@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from PIL import Image
 
-__all__ = ["MAX_ASPECT", "fit", "within_aspect"]
+__all__ = ["MAX_ASPECT", "fit", "least_side", "within_aspect"]
 
 MAX_ASPECT = 32
 """The long side divided by the short one; no picture that people look at has more."""
@@ -35,6 +35,19 @@ def fit(image: Image.Image, side: int) -> Image.Image:
     >>> fit(Image.new("RGB", (4_000, 3_000)), 768).size, fit(Image.new("RGB", (1, 20_000)), 768).size
     ((768, 576), (24, 768))
     """
-    bounded = within_aspect(image).convert("RGB").copy()
-    bounded.thumbnail((side, side))
-    return bounded
+    bounded = within_aspect(image).convert("RGB")
+    fitted = bounded.copy()
+    fitted.thumbnail((side, side))
+    least = least_side(max(fitted.size))
+    if min(fitted.size) >= least:
+        return fitted
+    return bounded.resize((max(fitted.width, least), max(fitted.height, least)))  # the short side was rounded down
+
+
+def least_side(longer: int) -> int:
+    """Pixels that the shorter side has at least beside such a longer one.
+
+    >>> least_side(768), least_side(769), least_side(1)
+    (24, 25, 1)
+    """
+    return -(-longer // MAX_ASPECT)

@@ -11,7 +11,7 @@ import io
 from PIL import Image
 
 from labeling.errors import BadImage
-from labeling.prelabel.encoders.aspect import within_aspect
+from labeling.prelabel.encoders.aspect import fit, within_aspect
 from labeling.prelabel.picture_size import WHOLE, PictureSize
 
 __all__ = ["open_for_engine", "open_shown"]
@@ -27,10 +27,7 @@ def open_for_engine(data: bytes, size: PictureSize) -> Image.Image:
     image = open_shown(data, size)
     if size == WHOLE:
         return image
-    image = within_aspect(image)
-    if size.longest:
-        image.thumbnail((size.longest, size.longest))
-    return image
+    return fit(image, size.longest) if size.longest else within_aspect(image)
 
 
 def open_shown(data: bytes, size: PictureSize = PictureSize()) -> Image.Image:

@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -91,11 +92,12 @@ class ChatBackend:
         self._instructions = instructions(order)
         self._conversations = Conversations(self._instructions, order.classes, abilities, make_model, max_tokens)
         self.prompt, self.revision = chat_revision(order, abilities)
+        self._enlarging = Lock()
 
     def judge(self, item: Item) -> Prelabel:
         """One prelabel. Raises what the wire raises; an answer that cannot be used is left to a person."""
         started = self._clock()
-        wire, tools = Recorder(self._wire), AgentTools(item, self._order)
+        wire, tools = Recorder(self._wire), self._tools(item)
         finding = self._find(item, wire, tools)
         verdict = finding.verdict
         notes = {"choice": verdict.choice, "confidence": verdict.confidence, **finding.notes}
@@ -120,7 +122,7 @@ class ChatBackend:
 
     def bound_micro(self, item: Item) -> int:
         """What one prelabel costs at most: all turns with all tools, one repair, and the questions for confidence."""
-        tools = AgentTools(item, self._order)
+        tools = self._tools(item)
         parts = self._parts(item, tools)
         added = tools.most_words() + BYTES_A_TOKEN * self._max_tokens
         talk = 0
@@ -133,7 +135,7 @@ class ChatBackend:
 
     def likely_micro(self, item: Item) -> int:
         """What one prelabel costs when the first reply is the answer."""
-        parts = self._parts(item, AgentTools(item, self._order))
+        parts = self._parts(item, self._tools(item))
         once = self._bound(text_bytes(parts), image_sizes(parts), self._max_tokens // 4)
         letters = 2 * self._bound(text_bytes(parts), image_sizes(parts), 1) if self._abilities.top_logprobs else 0
         return once + letters
@@ -142,6 +144,9 @@ class ChatBackend:
         schema = byte_length(json.dumps(turn_model(self._order.classes, tuple(ACTIONS)).model_json_schema()))
         sent = byte_length(self._instructions) + 2 * schema + characters
         return bound_micro(known_price(self._price, self._order), sent, images, tokens_out)
+
+    def _tools(self, item: Item) -> AgentTools:
+        return AgentTools(item, self._order, self._enlarging)
 
     def _parts(self, item: Item, tools: AgentTools) -> list[Part]:
         return item_parts(item, self._order, tools.first_shots)
@@ -212,7 +217,7 @@ class ChatBackend:
     def _with_votes(self, found: Finding, item: Item, wire: Recorder) -> Finding:
         """Asked again with a higher temperature; the majority is taken, and no label where the answers differ."""
         classes = self._order.classes
-        others = [self._talk(item, wire, AgentTools(item, self._order), seed) for seed in range(1, VOTES)]
+        others = [self._talk(item, wire, self._tools(item), seed) for seed in range(1, VOTES)]
         verdicts = [found.verdict, *others]
         votes = Counter(verdict.choice for verdict in verdicts)
         notes = {**found.notes, "votes": dict(votes)}

@@ -14,7 +14,7 @@ from threading import Lock
 from PIL import Image
 from pydantic import ValidationError
 
-from labeling.prelabel.encoders.aspect import within_aspect
+from labeling.prelabel.encoders.aspect import least_side, within_aspect
 from labeling.prelabel.endpoints.prompt import Part, byte_length, headings, picture_side, section, shot_parts
 from labeling.prelabel.endpoints.structured_answers import ACTIONS
 from labeling.prelabel.engine import EngineOrder, Item, Shot
@@ -29,8 +29,6 @@ SHOTS_FIRST = 4
 """Examples in the prompt; further ones are shown when the model asks for them, as many at a time."""
 SECTION = 4_000
 LEAST = 0.02
-_ENLARGING = Lock()
-"""A picture with all its pixels may take 150 MB: one at a time."""
 ENOUGH = "You have looked enough. Answer now."
 
 
@@ -43,10 +41,13 @@ class Used:
 
 
 class AgentTools:
-    """The tools for one answer about one item; they record their uses."""
+    """The tools for one answer about one item; they record their uses.
 
-    def __init__(self, item: Item, order: EngineOrder) -> None:
-        self._item, self._order = item, order
+    `enlarging` is shared by all answers of an engine: a picture with all its pixels may take 150 MB, one at a time.
+    """
+
+    def __init__(self, item: Item, order: EngineOrder, enlarging: Lock) -> None:
+        self._item, self._order, self._enlarging = item, order, enlarging
         self._crop_side = max(CROP_SIDE, picture_side(order) // 2)
         self.used: list[Used] = []
         self.shown: list[ImageId] = [shot.image_id for shot in self.first_shots]
@@ -69,7 +70,7 @@ class AgentTools:
 
     def look_closer(self, left: float, top: float, right: float, bottom: float) -> list[Part]:
         """See a part of the picture larger. The box in shares of its width and height, from 0 to 1."""
-        with _ENLARGING:
+        with self._enlarging:
             part = crop(self._item.at_size(WHOLE), left, top, right, bottom, self._crop_side)
         return ["The part that you asked for:", part]
 
@@ -131,8 +132,8 @@ def crop(
     x, y = min(width - 1, int(x0 * width)), min(height - 1, int(y0 * height))
     part = image.crop((x, y, max(x + 1, round(x1 * width)), max(y + 1, round(y1 * height))))
     part = within_aspect(part)
-    scale = side / max(part.size)
-    return part.convert("RGB").resize((max(1, round(part.width * scale)), max(1, round(part.height * scale))))
+    scale, least = side / max(part.size), least_side(side)
+    return part.convert("RGB").resize((max(least, round(part.width * scale)), max(least, round(part.height * scale))))
 
 
 def _clamped(one: float, other: float) -> tuple[float, float]:

@@ -142,35 +142,40 @@ class ImageClassifierEngine:
 def classes_of(labels: Sequence[str], classes: Sequence[str], label_map: Mapping[str, str]) -> NDArray[np.int64]:
     """(L,) the place of the class that each label of a model stands for; -1 where it stands for none.
 
-    A label that the map does not name stands for the class of the same name, if there is one.
+    A label that the map does not name stands for the class of the same name, if there is one; else for the one whose
+    name has spaces where the label has `_`, or the other way round.
 
     Examples
     --------
     >>> classes_of(["tabby", "Dog", "car"], ["cat", "dog"], {"tabby": "cat"}).tolist()
     [0, 1, -1]
+    >>> classes_of(["sea_bird", "sea bird", "hot_dog"], ["sea bird", "sea_bird", "hot dog"], {}).tolist()
+    [1, 0, 2]
 
     Raises
     ------
     Invalid
-        When the map names a label or a class that is not there, or a label for two classes, or a class has no label.
+        When the map names a label or a class that is not there, or a label for two classes, or a class has no label, or
+        a label may stand for several classes that differ by `_` alone.
     """
-    at = {same_name(name): place for place, name in enumerate(classes)}
+    _check_map(labels, classes, label_map)
     wanted = {same_name(label): name for label, name in label_map.items()}
-    known = {same_name(label) for label in labels}
-    unknown = sorted(label for label in label_map if same_name(label) not in known)
-    if unknown:
-        raise Invalid(
-            f"`label_map` names {_some(unknown)}, which the classifier does not have. It has {_some(labels)}."
-        )
-    twice = sorted(label for label, name in label_map.items() if same_name(wanted[same_name(label)]) != same_name(name))
-    if twice:
-        raise Invalid(f"`label_map` names {_some(twice)} twice, for two labels of the project. Leave one out.")
-    strange = sorted({name for name in label_map.values() if same_name(name) not in at})
-    if strange:
-        raise Invalid(f"`label_map` names {_some(strange)}, which is no label of the project: {_some(classes)}.")
-    named = [wanted.get(same_name(label), label.replace("_", " ")) for label in labels]
-    places = {same_name(name.replace("_", " ")): place for place, name in enumerate(classes)} | at
-    found = np.array([places.get(same_name(name), NO_CLASS) for name in named], np.int64)
+    exact = {same_name(name): place for place, name in enumerate(classes)}
+    alike: dict[str, list[int]] = {}
+    for place, name in enumerate(classes):
+        alike.setdefault(_spaced(name), []).append(place)
+
+    def place_of(label: str) -> int:
+        place = exact.get(same_name(wanted.get(same_name(label), label)))
+        places = alike.get(_spaced(label), [NO_CLASS]) if place is None else [place]
+        if len(places) > 1:
+            raise Invalid(
+                f"The classifier's label {label!r} may stand for {_some([classes[one] for one in places])}, which "
+                f"differ by `_` alone. Say for which: `label_map: {{{label}: {classes[places[0]]}}}`."
+            )
+        return places[0]
+
+    found = np.array([place_of(label) for label in labels], np.int64)
     without = [name for place, name in enumerate(classes) if place not in found]
     if without:
         raise Invalid(
@@ -178,6 +183,26 @@ def classes_of(labels: Sequence[str], classes: Sequence[str], label_map: Mapping
             f"one of its labels: {_some(labels)}."
         )
     return found
+
+
+def _check_map(labels: Sequence[str], classes: Sequence[str], label_map: Mapping[str, str]) -> None:
+    known, named = ({same_name(one) for one in some} for some in (labels, classes))
+    unknown = sorted(label for label in label_map if same_name(label) not in known)
+    if unknown:
+        raise Invalid(
+            f"`label_map` names {_some(unknown)}, which the classifier does not have. It has {_some(labels)}."
+        )
+    wanted = {same_name(label): name for label, name in label_map.items()}
+    twice = sorted(label for label, name in label_map.items() if same_name(wanted[same_name(label)]) != same_name(name))
+    if twice:
+        raise Invalid(f"`label_map` names {_some(twice)} twice, for two labels of the project. Leave one out.")
+    strange = sorted({name for name in label_map.values() if same_name(name) not in named})
+    if strange:
+        raise Invalid(f"`label_map` names {_some(strange)}, which is no label of the project: {_some(classes)}.")
+
+
+def _spaced(name: str) -> str:
+    return same_name(name.replace("_", " "))
 
 
 def _some(names: Sequence[str]) -> str:

@@ -15,14 +15,26 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from itertools import permutations, zip_longest
+from itertools import permutations
 from statistics import median
 
 import numpy as np
 
-from labeling.quality.annotators.references import Answer, Votes, collect_votes, reference_of
+from labeling.quality.annotators.evidence import STEPS, WEIGHTS, log_evidence
+from labeling.quality.annotators.references import Answer, Reference, Votes, collect_votes, compared, reference_of
 
-__all__ = ["ALPHA", "Finding", "Harm", "find_harm", "log_evidence", "quick_limits"]
+__all__ = [
+    "ALPHA",
+    "SHARE_OF_ALPHA",
+    "STEPS",
+    "TOLERATED_ERRORS",
+    "WEIGHTS",
+    "Finding",
+    "Harm",
+    "find_harm",
+    "log_evidence",
+    "quick_limits",
+]
 
 ALPHA = 0.05
 """The chance that an annotator within the tolerated rates is ever found; shared among the four kinds of harm."""
@@ -49,13 +61,10 @@ FEWEST_KNOWN = 10
 Two who collude could blame a third. Simulated without gold and predictions: a pair that shares 30 % of wrong answers
 got 17 % of the honest others found.
 """
-STEPS = (0.1, 0.25, 0.5, 0.9)
-WEIGHTS = (0.15, 0.5, 0.2, 0.15)
-"""How far the alternatives lie from the tolerated rate towards 1; the evidence is their weighted mean."""
 
 
 class Harm(StrEnum):
-    """What an annotator was found to do; `_SHARE` has the share of `ALPHA` of each."""
+    """What an annotator was found to do; `SHARE_OF_ALPHA` has the share of `ALPHA` of each."""
 
     ERRORS = "errs more than the team"
     COPIES = "accepts pre-labels without a look"
@@ -65,7 +74,7 @@ class Harm(StrEnum):
 
 _LARGEST = 600.0
 """Evidence is reported up to so many nats: beyond them the number would overflow."""
-_SHARE = {Harm.ERRORS: 0.65, Harm.COPIES: 0.1, Harm.SAME: 0.2, Harm.DOUBTS: 0.05}
+SHARE_OF_ALPHA = {Harm.ERRORS: 0.65, Harm.COPIES: 0.1, Harm.SAME: 0.2, Harm.DOUBTS: 0.05}
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,33 +167,6 @@ def find_harm(
     return found
 
 
-def log_evidence(events: Iterable[tuple[bool, float]], shared: Iterable[tuple[bool, float] | None] = ()) -> float:
-    """The highest logarithm that the e-process reached.
-
-    Parameters
-    ----------
-    events : iterable of (bad, tolerated rate)
-        In the order in which they became known. Under the hypothesis each is bad with at most its tolerated rate,
-        whatever came before.
-    shared : iterable of (bad, tolerated rate) or None
-        A second question about each event, given its result; None: no question. The two are multiplied.
-
-    Examples
-    --------
-    >>> log_evidence([(True, 0.1)] * 3) > math.log(60) > log_evidence([(False, 0.1)] * 99)
-    True
-    """
-    steps, highest = np.array(STEPS), 0.0
-    sums = np.tile(np.log(WEIGHTS), (2, 1))  # (questions, alternatives)
-    for together in zip_longest(events, shared):
-        for question, event in enumerate(together):
-            if event is not None:
-                bad, tolerated = event
-                sums[question] += np.log1p(steps * (1 - tolerated) / tolerated) if bad else np.log1p(-steps)
-        highest = max(highest, float(np.logaddexp.reduce(sums, axis=1).sum()))
-    return highest
-
-
 def quick_limits(answers: Iterable[Answer]) -> dict[int, float]:
     """The seconds below which an answer is quick, by person; left out where the others have too few times."""
     times: dict[int, list[float]] = defaultdict(list)
@@ -208,27 +190,38 @@ def _candidates(
     cannot_tell = _by_person((e for e in asked if e.answer.annotator in judged), _same(TOLERATED_DOUBTS, MOST_DOUBTS))
     for harm, by_person in ((Harm.ERRORS, errors), (Harm.COPIES, copies), (Harm.DOUBTS, cannot_tell)):
         for who, events in by_person.items():
-            yield from _judge(who, harm, events, 1 / (ALPHA * _SHARE[harm]))
+            yield from _judge(who, harm, events, 1 / (ALPHA * SHARE_OF_ALPHA[harm]))
     for first, second in permutations(sorted(errors), 2):
         yield from _same_mistakes(first, second, errors[first], votes, len(errors) - 1)
 
 
 def _errors(answers: Sequence[Answer], votes: Votes, judged: Set[int], out: Set[int]) -> Iterator[_Event]:
-    """Answers whose truth is known, and those on which at least two others agree.
+    """Answers whose truth is known, and those about which somebody else answered too.
 
-    Of somebody with little known truth: wrong is what the prediction contradicts too, right what one other repeats.
+    Gold is chosen whatever people say, so it alone is assured; of somebody with enough of it also what others say of an
+    image about which they were not asked first. Else wrong is what the prediction contradicts too, or a lead, and right
+    what one other repeats.
     """
     known = Counter(answer.annotator for answer in answers if answer.known is not None)
     for answer in answers:
-        reference = reference_of(answer, votes, out) if answer.annotator in judged else None
-        if reference is None or not reference.unanimous:
+        if answer.annotator not in judged:
             continue
+        enough = known[answer.annotator] >= FEWEST_KNOWN and not answer.doubted
+        if answer.known is not None:
+            yield _Event(answer.at, answer, answer.said != answer.known)
+        elif enough or answer.decided is not None:
+            found = compared(answer, votes, out)
+            if found is not None:
+                at, wrong = found
+                yield _Event(at, answer, wrong, assured=enough)
+        elif answer.predicted is not None:
+            yield from _contradicted(answer, reference_of(answer, votes, out))
+
+
+def _contradicted(answer: Answer, reference: Reference | None) -> Iterator[_Event]:
+    if reference is not None and reference.unanimous:
         differs = answer.said != reference.value
-        if reference.people != 1 and (answer.known is not None or known[answer.annotator] >= FEWEST_KNOWN):
-            yield _Event(reference.at, answer, differs)
-        elif known[answer.annotator] >= FEWEST_KNOWN or answer.predicted is None:
-            continue
-        elif not differs or reference.people > 1:
+        if not differs or reference.people > 1:
             yield _Event(reference.at, answer, differs and answer.said != answer.predicted, assured=False)
 
 
@@ -265,7 +258,7 @@ def _same_mistakes(who: int, partner: int, errors: Sequence[_Event], votes: Vote
     """Mistakes against gold that a partner makes in the same way, more often than mistakes are shared by chance."""
     both = [e for e in errors if e.answer.known is not None and partner in votes[e.answer.image]]
     shared = [(votes[e.answer.image][partner].said == e.answer.said, TOLERATED_SAME) if e.bad else None for e in both]
-    yield from _judge(who, Harm.SAME, both, partners / (ALPHA * _SHARE[Harm.SAME]), partner, shared)
+    yield from _judge(who, Harm.SAME, both, partners / (ALPHA * SHARE_OF_ALPHA[Harm.SAME]), partner, shared)
 
 
 def _judge(

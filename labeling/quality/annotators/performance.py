@@ -171,7 +171,8 @@ def _figures(
     work = sorted((*mine, *beside), key=lambda answer: (answer.at, answer.image))
     truth = {id(answer): found.value for answer in mine if (found := reference_of(answer, votes)) is not None}
     checked = [(answer, truth[id(answer)]) for answer in mine if id(answer) in truth]
-    peers = [(a, found.value) for a in mine if (found := reference_of(replace(a, known=None), votes)) is not None]
+    alone = [(a, reference_of(replace(a, known=None, decided=None), votes)) for a in mine]
+    peers = [(a, found.value) for a, found in alone if found is not None]
     said = Counter(answer.said for answer in mine)
     commonest, often = min(said.items(), key=lambda one: (-one[1], one[0]), default=("", 0))
     rest = everything.total() - len(mine)

@@ -11,13 +11,14 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 
-__all__ = ["Answer", "Reference", "Votes", "collect_votes", "reference_of"]
+__all__ = ["Answer", "Reference", "Votes", "collect_votes", "compared", "reference_of"]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One person's answer. `known` is the label by gold, else by a lead's decision; None where there is neither.
+    """One person's answer. `known` is the label by gold, `decided` a lead's decision; None where there is none.
 
+    `doubted`: this answer may be why others were asked, or a lead; of such images more are wrong than of others.
     `shown` is the pre-selected pre-label; None on a blind task. `gold`: the image was shown to measure people.
     `predicted` is the class that was held likeliest before anybody answered; None where that is not known.
     """
@@ -31,6 +32,8 @@ class Answer:
     known: str | None = None
     gold: bool = False
     predicted: str | None = None
+    decided: str | None = None
+    doubted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ def collect_votes(answers: Iterable[Answer]) -> Votes:
 
 
 def reference_of(answer: Answer, votes: Votes, without: Set[int] = frozenset()) -> Reference | None:
-    """The known label of the image, else the majority of the others' answers; None where there is neither.
+    """The known label of the image, else a lead's decision, else the majority of the others; None where there is none.
 
     Parameters
     ----------
@@ -75,8 +78,9 @@ def reference_of(answer: Answer, votes: Votes, without: Set[int] = frozenset()) 
     >>> reference_of(mine, collect_votes([mine, theirs])).value
     'dog'
     """
-    if answer.known is not None:
-        return Reference(answer.known, 0, True, answer.at)
+    sure = answer.decided if answer.known is None else answer.known
+    if sure is not None:
+        return Reference(sure, 0, True, answer.at)
     others = [
         vote for who, vote in votes.get(answer.image, {}).items() if who != answer.annotator and who not in without
     ]
@@ -86,3 +90,30 @@ def reference_of(answer: Answer, votes: Votes, without: Set[int] = frozenset()) 
     if 2 * most <= len(others):
         return None
     return Reference(value, len(others), most == len(others), max(answer.at, *(vote.at for vote in others)))
+
+
+def compared(answer: Answer, votes: Votes, without: Set[int] = frozenset()) -> tuple[datetime, bool] | None:
+    """Since when others tell whether an answer is right, and whether it is wrong.
+
+    It is wrong by a lead, else where two others at least all say the same and something else; right where one other
+    repeats it. None where nobody else answered, or where others say different things. A label that a lead corrected and
+    nobody else answered was chosen for being wrong, and says nothing of how often somebody errs.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> noon = datetime(2026, 11, 21, tzinfo=UTC)
+    >>> mine, theirs = Answer(1, 7, "cat", noon), [Answer(2, 7, "dog", noon), Answer(3, 7, "dog", noon)]
+    >>> votes = collect_votes([mine, *theirs])
+    >>> compared(mine, votes)[1], compared(theirs[0], votes)[1], compared(mine, votes, without={3})
+    (True, False, None)
+    """
+    others = [vote for who, vote in votes[answer.image].items() if who != answer.annotator and who not in without]
+    if not others:
+        return None
+    at, said = max(answer.at, *(vote.at for vote in others)), {vote.said for vote in others}
+    if answer.decided is not None:
+        return at, answer.said != answer.decided
+    if answer.said in said:
+        return at, False
+    return (at, True) if len(others) > 1 and len(said) == 1 else None

@@ -50,8 +50,10 @@ def chance_order(label_ids: Sequence[int], seed: int, salt: str) -> NDArray[np.i
     return np.array(sorted(range(len(own)), key=own.__getitem__), np.int64)
 
 
-def plan_re_reviews(suspicion: NDArray[np.floating], m: int, order: NDArray[np.int64]) -> Plan:
-    """Which m of N labels to re-review blind: an eighth are the most suspicious, the rest uniform among the others.
+def plan_re_reviews(
+    suspicion: NDArray[np.floating], m: int, order: NDArray[np.int64], share: float = SUSPICIOUS_SHARE
+) -> Plan:
+    """Which m of N labels to re-review blind: a share are the most suspicious, the rest uniform among the others.
 
     With the same suspicion and order a larger m holds all labels of a smaller one. A label of the uniform draw may then
     be one of the most suspicious.
@@ -65,6 +67,8 @@ def plan_re_reviews(suspicion: NDArray[np.floating], m: int, order: NDArray[np.i
         How many re-reviews; all labels where there are no more.
     order : (N,) int
         All positions in an order by chance: that of the uniform draw, and of equal suspicions.
+    share : float
+        Of the m: so many are the most suspicious; in [0, 1).
 
     Examples
     --------
@@ -74,7 +78,7 @@ def plan_re_reviews(suspicion: NDArray[np.floating], m: int, order: NDArray[np.i
     """
     m = min(m, len(suspicion))
     doubt = np.nan_to_num(np.asarray(suspicion, np.float64)[order], nan=-np.inf, posinf=np.inf, neginf=-np.inf)
-    h = int(m * SUSPICIOUS_SHARE)
+    h = int(m * share)
     top = order[np.argsort(-doubt, kind="stable")[:h]]
     return Plan(top, order[~np.isin(order, top)][: m - h])
 

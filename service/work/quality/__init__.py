@@ -45,11 +45,12 @@ QUICK: tuple[Step, ...] = (
 SLOW: tuple[Step, ...] = (
     refresh_large_consensus,
     refresh_suspects,
-    refresh_random_arm,
     ask_re_reviews,
     refresh_drift,
     refresh_wrong_labels,
     watch_labels,
     refresh_label_quality,
     look_again,
+    refresh_random_arm,
 )
+"""The random arm is the last: it is hundreds of fits, and nothing else here rests on it."""

@@ -105,6 +105,20 @@ def test_what_may_cost_is_never_sent_again_unless_the_file_says_so(tmp_path: Pat
         (f"endpoints: {{a: {{{URL}, headers: {{X-Thing: sk-secret@}}}}}}", "seems to be a secret"),
         (f"endpoints: {{a: {{{URL}, headers: {{X-Thing: Bearer secret@}}}}}}", "seems to be a secret"),
         (f"endpoints: {{a: {{{URL}, headers: {{X-Thing: secret{'0' * 40}}}}}}}", "seems to be a secret"),
+        (
+            f"endpoints: {{a: {{{URL}, headers: {{X-Thing: 'Bearer sk-secret@ ${{TEAM}}'}}}}}}",
+            "beside .* to be a secret",
+        ),
+        (f"endpoints: {{a: {{{URL}, headers: {{X-Thing: '${{TEAM}}:sk-secret@'}}}}}}", "beside .* to be a secret"),
+        (
+            f"endpoints: {{a: {{{URL}, headers: {{X-Thing: '${{TEAM}} secret{'0' * 40}'}}}}}}",
+            "beside .* to be a secret",
+        ),
+        (f"endpoints: {{a: {{{URL}, headers: {{api-key: 'secret@${{K}}'}}}}}}", "beside .* to be a secret"),
+        (f"endpoints: {{a: {{{URL}, headers: {{api-key: '${{K}}secret@'}}}}}}", "beside .* to be a secret"),
+        (f"endpoints: {{a: {{{URL}, headers: {{api-key: 'Key secret@ ${{K}}'}}}}}}", "beside .* to be a secret"),
+        (f"endpoints: {{a: {{{URL}, headers: {{api-key: '$ secret@'}}}}}}", "value of .* seems to be a secret"),
+        (f"endpoints: {{a: {{{URL}, query: {{sig: 'secret@${{K}}'}}}}}}", "beside .* to be a secret"),
         (f"endpoints: {{a: {{{URL}, headers: {{Host: other}}}}}}", "hardcase writes it"),
         (f"endpoints: {{a: {{{URL}, headers: {{X-A: a, x-a: b}}}}}}", "given twice"),
         (f"endpoints: {{a: {{{URL}, headers: {{'X A': a}}}}}}", "is no name"),
@@ -146,15 +160,22 @@ endpoints:
     assert azure.settings and azure.settings != load(tmp_path, text.replace("6000", "6001"))["azure"].settings
 
 
+@pytest.mark.parametrize("value", ["${K}", "Bearer ${K}", "Basic ${A}:${B}", "${A}.${B}", "Api-Key  ${K}"])
+def test_a_secret_may_be_put_together_from_variables(tmp_path: Path, value: str) -> None:
+    text = f"endpoints:\n  a:\n    {URL}\n    headers: {{Authorization: '{value}', X-Team: 'labels-${{TEAM}}'}}\n"
+
+    assert load(tmp_path, text)["a"].headers == {"Authorization": value, "X-Team": "labels-${TEAM}"}
+
+
 def test_a_list_of_endpoints_names_what_goes_along_and_shows_no_value(home: Path) -> None:
-    headers = "headers: {api-key: 'pre-${K}', X-Team: labels}"
+    headers = "headers: {api-key: 'Key ${K}', X-Team: labels}"
     (home / "endpoints.yaml").write_text(f"endpoints:\n  house:\n    {URL}\n    {headers}\n    max_tokens: 900\n")
 
     code, said = typed(home, "endpoint", "list", "--json")
 
     assert code == 0
     assert (json.loads(said)[0]["headers"], json.loads(said)[0]["max_tokens"]) == (["X-Team", "api-key"], 900)
-    assert "pre-" not in said
+    assert "Key $" not in said
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost", "192.168.1.4", "10.0.0.1"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ from service.labels import disputes
 from service.labels.re_reviews import ask_for_more
 from service.labels.reannotation import ask_again
 from service.labels.resolution import resolve_labels
+from service.work.quality import SLOW
 from service.work.quality.agreement import refresh_agreement
+from service.work.quality.random_arm import refresh_random_arm
 from service.work.quality.re_reviews import ask_another_re_reviewer, ask_more_re_reviews, ask_re_reviews
 from service.work.quality.wrong_labels import refresh_wrong_labels
 from tests import factories
@@ -163,6 +166,17 @@ def test_a_standing_share_is_asked_of_a_team_once_there_are_a_hundred_labels(
         {"re_reviews": 3},
         {"re_reviews": 0},
     ]  # 5 % of 50 at a time, though six are due
+
+
+def test_the_first_plan_waits_for_no_random_arm(database: sa.Engine, make_project: Make, tmp_path: Path) -> None:
+    ground = labelled(database, tmp_path, make_project(database, policy=Policy(query_size=50)), reserved=60)
+    with transaction(database) as session:
+        asked_about(session, ground.project, ground.pool[0], {person_of(session, ground, "bob"): "cat"})
+
+    for step in takewhile(lambda step: step is not refresh_random_arm, SLOW):
+        step(ground.parts, ground.project.id)
+
+    assert len(rows_of(database, ReReviewPlanRow)) == 1 and asked(ground)
 
 
 def test_after_each_answer_more_are_asked_by_the_plan_that_there_is_and_none_is_made(

@@ -173,6 +173,40 @@ def test_a_lead_decides_against_whom_an_answer_counts(ground: Ground) -> None:
     assert figure(ground)[ann]["blind_error"]["value"] == 0.0
 
 
+@pytest.mark.parametrize(("first", "paused"), [("bob", False), ("ann", True)])
+def test_who_is_asked_first_is_not_judged_by_what_their_doubt_brought_to_light(
+    ground: Ground, first: str, paused: bool
+) -> None:
+    ann, bob, cem = people(ground, "ann", "bob", "cem")
+    answer_gold(ground, {ann: truth_of, bob: truth_of, cem: truth_of}, ground.pool[:10])
+    images = ground.pool[10:30]
+    asked = ask_people(ground, images, HARD, wanted=3)
+
+    for who in (bob, ann, cem) if first == "bob" else (ann, bob, cem):
+        wrong = 6 if who == bob else 0
+        said = [(wrong_of if at < wrong else truth_of)(ground, image) for at, image in enumerate(images)]
+        answers_of(ground, who, dict(zip(asked, said, strict=True)))
+    refresh_team(ground.parts, ground.project.id)
+
+    assert [one.paused for one in everyone(ground).values()] == [False, paused, False]
+
+
+def test_labels_that_a_lead_corrects_pause_nobody_who_alone_answered(ground: Ground) -> None:
+    ann, bob = people(ground, "ann", "bob")
+    images = [ImageId(image) for image in ground.pool[:20]]
+    answers_of(
+        ground, bob, {r: wrong_of(ground, i) for r, i in zip(ask_people(ground, images, HARD), images, strict=True)}
+    )
+    with transaction(ground.parts.database) as session:
+        values = {image: truth_of(ground, image) for image in images}
+        decisions.add(session, ground.project.id, values, decisions.CORRECTION, Actor("lead", "", NOW))
+
+    refresh_team(ground.parts, ground.project.id)
+
+    assert not everyone(ground)[bob].paused
+    assert figure(ground)[bob]["findings"] == []
+
+
 def test_an_empty_project_has_an_empty_team(ground: Ground) -> None:
     assert refresh_team(ground.parts, ground.project.id) == {"team": 1}
     assert refresh_team(ground.parts, ground.project.id) == {"team": 0}

@@ -7,10 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from PIL import Image
 
 from labeling.errors import BadImage, Invalid
+from labeling.prelabel.encoders.aspect import fit
 from labeling.prelabel.encoders.decode import open_for_engine, open_shown
+from labeling.prelabel.endpoints.agent_tools import crop
 from labeling.prelabel.engine import Item, Look, check_look
 from labeling.prelabel.picture_size import WHOLE, PictureSize, picture_size
 from labeling.types import Prelabel
@@ -75,6 +79,22 @@ def test_an_engine_gets_the_size_that_it_asks_for(
     form: str, size: tuple[int, int], asked: PictureSize, given: tuple[int, int]
 ) -> None:
     assert open_for_engine(encoded(size, form), asked).size == given
+
+
+@given(st.integers(1, 3_000), st.integers(1, 3_000), st.integers(1, 1_100))
+@example(2_048, 64, 100)
+@example(3_000, 94, 72)
+@example(1, 3_000, 1)
+def test_no_engine_gets_a_picture_narrower_than_32_to_1(width: int, height: int, side: int) -> None:
+    data = encoded((width, height), "PNG")
+    whole = Image.new("RGB", (width, height))
+
+    fitted = [open_for_engine(data, PictureSize(longest=side)), fit(whole, side)]
+    enlarged = crop(whole, 0, 0, 1, 1, side)
+
+    assert fitted[0].size == fitted[1].size
+    assert all(max(one.size) <= 32 * min(one.size) for one in (*fitted, enlarged, open_for_engine(data, PictureSize())))
+    assert max(fitted[0].size) <= side == max(enlarged.size)
 
 
 def test_a_jpeg_keeps_at_least_the_pixels_that_are_asked_for_on_its_shorter_side() -> None:

@@ -60,8 +60,9 @@ def read_facts(parts: Parts, session: Session, project: Project) -> Facts:
     possible = project.config.answers
     first = first_answers(votes)[-ANCHORED:]
     expected = _likeliest(session, project, votes, first)
+    doubted = _doubted(votes)
     answers = [
-        _answer(vote, label, known, decided, makers, expected.get(vote.image_id))
+        _answer(vote, label, known, decided, makers, expected.get(vote.image_id), vote.annotation_id in doubted)
         for vote in votes
         if (label := vote.answer.single) is not None and possible.is_label(label)
     ]
@@ -95,6 +96,14 @@ def _makers(votes: Sequence[VoteRow], known: Mapping[ImageId, KnownAnswer]) -> s
     return {(vote.image_id, vote.annotator_id) for vote in votes if vote.annotation_id in made}
 
 
+def _doubted(votes: Sequence[VoteRow]) -> set[int]:
+    """The annotations that may be why others were asked: the first about each image, but of audits, where all are."""
+    first: dict[ImageId, VoteRow] = {}
+    for vote in sorted(votes, key=lambda vote: (vote.updated_at, vote.annotation_id)):
+        first.setdefault(vote.image_id, vote)
+    return {vote.annotation_id for vote in first.values() if vote.kind is not ReviewKind.AUDIT}
+
+
 def _answer(
     vote: VoteRow,
     said: str,
@@ -102,6 +111,7 @@ def _answer(
     decided: Mapping[ImageId, str | None],
     makers: set[tuple[int, int]],
     predicted: str | None,
+    doubted: bool,
 ) -> Answer:
     is_gold = vote.image_id in known and (vote.image_id, vote.annotator_id) not in makers
     return Answer(
@@ -111,7 +121,9 @@ def _answer(
         at=vote.updated_at,
         shown=vote.shown,
         lead_time_s=vote.lead_time_s,
-        known=known[vote.image_id].value if is_gold else decided.get(vote.image_id),
+        known=known[vote.image_id].value if is_gold else None,
         gold=is_gold and vote.kind is ReviewKind.GOLD,
         predicted=predicted,
+        decided=decided.get(vote.image_id),
+        doubted=doubted,
     )

@@ -35,7 +35,7 @@ __all__ = ["PART", "RULE", "refresh_team"]
 log = get_logger(__name__)
 
 PART = ":team"
-FORMAT = "3"
+FORMAT = "4"
 RULE = "rule"
 """The author of a pause that no person decided."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -49,6 +50,7 @@ def test_a_png_that_names_its_colours_is_shown_in_them(extra: list[tuple[bytes, 
         [code(1, 13)],
         [code(9, 16)],
         [code(200, 13)],
+        [code(200, 13), (b"sRGB", b"\0"), chromaticities(*OF_P3)],
         [chromaticities(*OF_SRGB), GAMMA],
         [chromaticities(*OF_P3), (b"sRGB", b"\0")],
         [chromaticities(*[0.3] * 8)],
@@ -59,6 +61,33 @@ def test_a_png_that_names_its_colours_is_shown_in_them(extra: list[tuple[bytes, 
 )
 def test_what_says_srgb_or_nothing_changes_nothing(extra: list[tuple[bytes, bytes]]) -> None:
     """The numbers of HDR are shown as they are: no screen of people who label shows its light."""
+    assert furthest(png(PLAIN, 8, 2, extra=extra), PLAIN) == 0
+
+
+@pytest.mark.parametrize(
+    "unusable", [code(200, 13), code(12, 200), code(2, 2), code(9, 16), code(9, 18), (b"cICP", b"\x0c")]
+)
+@pytest.mark.parametrize(
+    "usable", [[(b"iCCP", b"p\0\0" + zlib.compress(P3))], [chromaticities(*OF_P3), GAMMA], [chromaticities(*OF_P3)]]
+)
+def test_numbers_that_cannot_be_used_hide_nothing_that_can(
+    unusable: tuple[bytes, bytes], usable: list[tuple[bytes, bytes]]
+) -> None:
+    assert furthest(png(PLAIN, 8, 2, extra=[unusable, *usable]), WANTED) <= 3
+
+
+@pytest.mark.parametrize("broken", [b"", b"nonsense", b"p\0\0nonsense", b"p\0\0" + zlib.compress(b"0" * 3_000)])
+def test_a_profile_that_cannot_be_used_hides_nothing_that_can(broken: bytes) -> None:
+    linear, darker = [(b"gAMA", struct.pack(">I", 100_000))], np.full((8, 8, 3), 55, np.uint8)
+
+    assert furthest(png(PLAIN, 8, 2, extra=[(b"iCCP", broken), chromaticities(*OF_P3)]), WANTED) <= 3
+    assert furthest(png(darker, 8, 2, extra=[(b"iCCP", broken), *linear]), np.full((8, 8, 3), 128)) <= 2
+    assert furthest(png(darker, 8, 2, extra=[(b"iCCP", broken), (b"sRGB", b"\0"), *linear]), darker) == 0
+
+
+def test_numbers_that_can_be_used_count_more_than_a_profile() -> None:
+    extra = [code(1, 13), (b"iCCP", b"p\0\0" + zlib.compress(P3))]
+
     assert furthest(png(PLAIN, 8, 2, extra=extra), PLAIN) == 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from threading import Lock
 from typing import Any
 
 import pytest
@@ -448,7 +449,7 @@ def test_long_guidelines_are_cut_and_read_by_their_heading() -> None:
 def test_a_closer_view_is_cut_from_all_pixels_of_the_picture_and_never_too_narrow() -> None:
     fine = Image.effect_noise((4_000, 3_000), 99).convert("RGB")
     small = fine.resize((768, 576))
-    tools = AgentTools(Item(small, None, "key", open_at=lambda size: fine), order())
+    tools = AgentTools(Item(small, None, "key", open_at=lambda size: fine), order(), Lock())
 
     part, narrow = (
         tools.call("look_closer", {"left": 0.5, "top": 0.5, "right": right, "bottom": bottom})[1]

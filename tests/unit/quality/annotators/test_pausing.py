@@ -238,6 +238,41 @@ def test_what_one_other_repeats_counts_as_right_where_little_is_known() -> None:
     assert find_harm([*wrong, *repeated]) == []
 
 
+def test_labels_that_a_lead_corrected_are_held_against_nobody_who_alone_answered() -> None:
+    alone = [Answer(1, i, "dog", _at(i), decided="cat") for i in range(30)]
+    together = [
+        Answer(who, i, "dog" if who == 1 else "cat", _at(i), decided="cat") for who in (1, 2) for i in range(30)
+    ]
+
+    assert find_harm(alone) == []
+    assert [(one.annotator, one.n) for one in find_harm(together)] == [(1, 30)]
+
+
+@pytest.mark.parametrize(("doubted", "people"), [(False, {1}), (True, set())])
+def test_a_first_answer_that_others_were_asked_about_for_its_doubt_is_not_judged_as_gold_is(
+    doubted: bool, people: set[int]
+) -> None:
+    gold = [_gold(1, i, "cat") for i in range(10)]
+    mine = [
+        Answer(1, i, "dog" if i % 3 == 0 else "cat", _at(i), predicted="bird", doubted=doubted) for i in range(40, 80)
+    ]
+    theirs = [Answer(who, i, "cat", _at(i)) for who in (2, 3) for i in range(40, 80)]
+
+    assert {one.annotator for one in find_harm([*gold, *mine, *theirs])} == people
+
+
+def test_who_agrees_with_one_of_others_who_differ_was_right() -> None:
+    gold, found = [_gold(2, i, "cat") for i in range(10)], []
+    for repeats in (0, 60):
+        third = [
+            Answer(who, i, "dog" if who == 1 else "cat", _at(i)) for who in (1, 2, 3) for i in range(100, 100 + repeats)
+        ]
+        wrong = [Answer(who, i, "dog" if who == 2 else "cat", _at(i)) for who in (1, 2, 3) for i in range(200, 206)]
+        found.append({one.annotator for one in find_harm([*gold, *third, *wrong])})
+
+    assert found == [{2}, set()]
+
+
 @pytest.mark.parametrize("others", [["cat"], ["cat", "cat", "dog"]])
 def test_one_other_or_others_who_differ_are_no_reference(others: list[str]) -> None:
     right = [_gold(1, i, "cat") for i in range(10)]
