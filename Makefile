@@ -4,7 +4,7 @@
 PYTHON ?= python3.11
 TORCH ?= torch==2.13.0
 TORCH_INDEX ?=
-WORKERS ?= 2
+WORKERS ?= 3
 BIN := .venv/bin
 TOOLS := .venv-tools/bin
 PLATFORM := import platform, sys; print('%d.%d' % sys.version_info[:2], sys.platform, platform.machine())

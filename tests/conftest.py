@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -23,6 +24,15 @@ from tests.factories import NOW as NOW
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("explore", deadline=None, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+
+gc.disable()  # until all tests are collected: what that makes stays, and looking through it took half of the time
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    gc.enable()
+
 
 for name in [name for name in os.environ if name.startswith(("HARDCASE_", "LABEL_STUDIO_"))]:
     del os.environ[name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
 from types import FrameType
@@ -14,9 +15,13 @@ from labeling.errors import HardcaseError
 from service.logs import get_logger, set_up_logs
 from service.settings import keep_files_private, load_settings
 
+NICE = 5
+"""People wait for the web process and for Label Studio; where cores are few, a worker gives them three quarters."""
+
 
 def main() -> int:
     """Work until SIGTERM or SIGINT; 1 if this worker could not start, or had to end."""
+    os.nice(NICE)
     gc.disable()  # until it is ready: what imports make stays
     keep_files_private()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -25,6 +25,7 @@ from service.operations.processes import (
     write_processes,
 )
 from service.settings import Settings, load_settings
+from service.work import __main__ as worker
 
 NOBODY = 65534
 
@@ -185,3 +186,18 @@ def test_the_processes_say_in_one_line_why_they_cannot_start(tmp_path: Path) -> 
         assert "secrets.json cannot be read" in done.stderr
         assert "Traceback" not in done.stderr
     assert Settings(home=tmp_path).home == tmp_path
+
+
+def test_a_worker_gives_way_to_what_people_wait_for(tmp_path: Path) -> None:
+    (tmp_path / "secrets.json").write_text('{"secret": "abc')
+    code = "import os; from service.work import __main__ as worker; worker.main(); print(os.nice(0))"
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "HARDCASE_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert int(done.stdout.splitlines()[-1]) == min(19, os.nice(0) + worker.NICE)
