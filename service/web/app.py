@@ -8,18 +8,18 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
-from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
 
 from anyio import to_thread
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
 
 from labeling.errors import HardcaseError
 from service import auth
@@ -29,10 +29,10 @@ from service.logs import get_logger
 from service.schema import check_schema
 from service.settings import Settings
 from service.web import api, pages
-from service.web.api.problems import ProblemOut
 from service.web.edge.access import ACCESS, How, check_table
 from service.web.edge.limits import BodyLimits
 from service.web.edge.network_address import proxies_of
+from service.web.edge.problems import ERRORS
 from service.web.edge.request_log import Edge, request_id
 from service.web.pages.rendering import error_page, wants_page
 from service.web.wiring import make_parts, utc_now
@@ -40,9 +40,6 @@ from service.web.wiring import make_parts, utc_now
 THREADS = 32
 """Requests answered at the same time; the database pool is larger, so none waits for a connection."""
 _SCHEMES = {How.KEY: "key", How.PAGE: "session"}
-_ERRORS: dict[int | str, dict[str, Any]] = {
-    "default": {"model": ProblemOut, "description": "What went wrong (RFC 9457)."}
-}
 _FIRST = (".ml", ".webhooks")  # routes are tried in order, and these are called most and have the least time
 log = get_logger(__name__)
 
@@ -58,9 +55,9 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> 
         redoc_url=None,
         openapi_url=None,
         lifespan=_lifespan(settings, now),
-        responses=_ERRORS,
+        responses=ERRORS,
     )
-    app.router.routes.extend(_together().routes)
+    app.router.routes.extend(_routes())
     _describe(app)
     _answer_errors(app)
     app.add_middleware(BodyLimits, upload_bytes=settings.max_body_bytes)
@@ -69,20 +66,12 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> 
     return app
 
 
-@cache
-def _together() -> APIRouter:
-    """All routes, put together once a process: that takes longer than the rest of an application."""
-    together = APIRouter(responses=_ERRORS)
-    for router in _routers():
-        together.include_router(router)
-    return together
-
-
-def _routers() -> list[APIRouter]:
-    """The `router` of each module in `api` and `pages` that has one."""
+def _routes() -> list[BaseRoute]:
+    """The routes of the `router` of each module in `api` and `pages` that has one."""
     names = [f"{room.__name__}.{module.name}" for room in (api, pages) for module in iter_modules(room.__path__)]
     names.sort(key=lambda name: not name.endswith(_FIRST))
-    return [module.router for module in map(import_module, names) if hasattr(module, "router")]
+    routers = [module.router for module in map(import_module, names) if hasattr(module, "router")]
+    return [route for router in routers for route in router.routes]
 
 
 def _lifespan(settings: Settings, now: Callable[[], datetime]) -> Any:

@@ -17,6 +17,7 @@ from db.views import dashboard
 from labeling.errors import Denied, Invalid, NotFound
 from labeling.types import ReviewId
 from service.label_studio.signed_urls import verify_media
+from service.web.edge.problems import Described
 from service.web.wiring import PartsDep, WebParts
 
 MEDIA_TYPES = frozenset({"image/jpeg", "image/png"})
@@ -49,7 +50,13 @@ def _verify(
         raise Denied(error.message) from error
 
 
-router = APIRouter(tags=["media"], default_response_class=Response, responses=_IMAGE, dependencies=[Depends(_verify)])
+router = APIRouter(
+    tags=["media"],
+    default_response_class=Response,
+    responses=_IMAGE,
+    dependencies=[Depends(_verify)],
+    route_class=Described,
+)
 
 
 @router.get("/media/review/{token}", summary="A review's image, for Label Studio")

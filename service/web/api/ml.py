@@ -24,6 +24,7 @@ from labeling.types import ProjectId
 from service.jobs.arguments import LearnArguments
 from service.label_studio.ml_backend import project_in
 from service.web.api.webhooks import EVENT, Received, body_of, keep_event, shape
+from service.web.edge.problems import Described
 from service.web.predictions import NO_ORDER_YET, Task
 from service.web.wiring import WebParts, parts_of
 
@@ -44,7 +45,7 @@ class Event(msgspec.Struct):
 
 _ARRAY: dict[str, object] = {"type": "array", "items": {"type": "object"}}
 _TEXT: dict[str, object] = {"type": "string"}
-router = APIRouter(prefix="/ml/{token}", tags=["ml backend"])
+router = APIRouter(prefix="/ml/{token}", tags=["ml backend"], route_class=Described)
 
 
 @router.get("/health", summary="Check that the backend is up", responses={200: shape(status=_TEXT)})

@@ -18,9 +18,10 @@ from labeling.errors import Invalid, Unauthenticated
 from labeling.review.events import parse_hint
 from labeling.types import ProjectId
 from service.label_studio.webhook import HEADER, is_secret
+from service.web.edge.problems import Described
 from service.web.wiring import WebParts, parts_of
 
-router = APIRouter(tags=["webhooks"])
+router = APIRouter(tags=["webhooks"], route_class=Described)
 
 
 def shape(**properties: dict[str, object]) -> dict[str, Any]:

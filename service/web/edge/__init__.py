@@ -2,5 +2,6 @@
 
 Offers `access.ACCESS`, `access.COOKIE`, `access.CallerDep`, `access.Guarded`, `access.How`, `access.ProjectDep`,
 `access.check_table`, `access.identified`, `access.session_of`, `access.visible`, `limits.BodyLimits`,
-`limits.PatientProtocol`, `network_address.proxies_of`, `request_log.Edge`, `request_log.request_id`.
+`limits.PatientProtocol`, `network_address.proxies_of`, `problems.Described`, `problems.ERRORS`, `request_log.Edge`,
+`request_log.request_id`.
 """

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.routing import iter_route_contexts
 from sqlalchemy.orm import Session
 
 from db.repositories.people import audit
@@ -26,6 +26,7 @@ from labeling.project import Project
 from service import auth
 from service.auth import Caller, PageSession
 from service.web.edge.network_address import holder_of
+from service.web.edge.problems import Described
 from service.web.wiring import parts_of
 
 COOKIE = "hardcase_session"
@@ -158,7 +159,7 @@ _UPLOADS = frozenset({f"{_P}/images", f"{_P}/images/by-address"})
 ACCESS = {(method, path): access for path, methods in ROUTES.items() for method, access in methods.items()}
 
 
-class Guarded(APIRoute):
+class Guarded(Described):
     """A route that admits its caller before anything else of the request is read."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
