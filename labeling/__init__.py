@@ -8,7 +8,7 @@ Offers `answers.Answer`, `answers.AnswerSet`, `answers.MISSING`, `answers.is_alw
 `errors.NothingToLearnFrom`, `errors.OverBudget`, `errors.SPENT`, `errors.StorageFull`, `errors.TooOften`,
 `errors.Unauthenticated`, `errors.Unavailable`, `errors.not_written`, `estimates.Estimate`, `estimates.Forecast`,
 `estimates.MIN_LABELS`, `estimates.images_for_certificate`, `jobs.JobName`, `jobs.Role`, `jobs.Trigger`,
-`normal_form.check_name`, `normal_form.clean_name`, `normal_form.is_blank`, `normal_form.is_plain`,
+`loading.loading`, `normal_form.check_name`, `normal_form.clean_name`, `normal_form.is_blank`, `normal_form.is_plain`,
 `normal_form.one_line`, `normal_form.same_name`, `normal_form.visible`, `project.Budget`, `project.EngineUse`,
 `project.Gate`, `project.LabelClass`, `project.PLANNED`, `project.Policy`, `project.Project`, `project.ProjectConfig`,
 `project.RANDOM_SAMPLE`, `project.RESERVED`, `project.Shares`, `project.Targets`, `slices.batches`, `slices.slices`,

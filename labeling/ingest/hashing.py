@@ -10,6 +10,8 @@ from hashlib import sha256
 
 from PIL import Image
 
+from labeling.loading import loading
+
 __all__ = ["content_hash", "hamming", "perceptual_hash", "text_key"]
 
 _FLAT = 8
@@ -39,7 +41,8 @@ def perceptual_hash(image: Image.Image) -> str:
 
     Source: the DCT hash of `imagehash.phash` (8 x 8 lowest frequencies of a 32 x 32 grey image against their median).
     """
-    import imagehash  # brings scipy along, which the web process and the command line must not load
+    with loading:
+        import imagehash  # brings scipy along, which the web process and the command line must not load
 
     small = image.convert("L").resize((32, 32), Image.Resampling.BOX)
     extrema = small.getextrema()

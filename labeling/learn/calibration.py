@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
+from labeling.loading import loading
 from labeling.vectors import shown_probs, softmax
 
 __all__ = [
@@ -124,7 +125,8 @@ def fit_temperature(logits: NDArray[np.float64], labels: NDArray[np.int64], defa
         unlikely = (logsumexp(scaled, axis=1) - scaled[np.arange(len(labels)), labels]).sum()
         return float(unlikely + (log_temperature - np.log(default)) ** 2 / (2 * TEMPERATURE_SPREAD**2))
 
-    from scipy.optimize import minimize_scalar  # a third of a second to load, for who has labels
+    with loading:
+        from scipy.optimize import minimize_scalar  # a third of a second to load, for who has labels
 
     bounds = (float(np.log(COLDEST)), float(np.log(HOTTEST)))
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
@@ -158,7 +160,8 @@ def _fit_bias(scores: Logits, truth: Labels) -> Logits:
         slope = softmax(moved).sum(axis=0) - counts + bias / BIAS_SPREAD**2
         return float(unlikely + (bias**2).sum() / (2 * BIAS_SPREAD**2)), slope
 
-    from scipy.optimize import minimize  # a third of a second to load, for who has labels
+    with loading:
+        from scipy.optimize import minimize  # a third of a second to load, for who has labels
 
     found = minimize(loss, np.zeros(k), jac=True, method="L-BFGS-B").x
     return np.asarray(found - found.mean())

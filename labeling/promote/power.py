@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from labeling.loading import loading
 from labeling.project import Gate
 
 __all__ = ["OFTEN", "Power", "chance_to_pass", "power"]
@@ -64,7 +65,8 @@ def chance_to_pass(n: int, flip_rate: float, difference: float, gate: Gate) -> f
     >>> round(chance_to_pass(100, 0.06, 0.02, Gate()), 2), round(chance_to_pass(100, 0.06, -0.02, Gate()), 2)
     (0.69, 0.14)
     """
-    from scipy.stats import binom  # half a second to load, for who judges
+    with loading:
+        from scipy.stats import binom  # half a second to load, for who judges
 
     rate = max(flip_rate, abs(difference))
     up, down = (rate + difference) / 2, (rate - difference) / 2
@@ -84,7 +86,8 @@ def _likely(n: int, rate: float) -> NDArray[np.int64]:
 
 def _where(n: int, rate: float, gate: Gate, chance: float, sign: float) -> float | None:
     """The size of the difference, in the direction of `sign`, at which the chance to pass is `chance`."""
-    from scipy.optimize import brentq  # a third of a second to load, for who judges
+    with loading:
+        from scipy.optimize import brentq  # a third of a second to load, for who judges
 
     def excess(size: float) -> float:
         return chance_to_pass(n, rate, sign * size, gate) - chance

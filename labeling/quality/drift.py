@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labeling.estimates import Estimate
+from labeling.loading import loading
 from labeling.quality.metrics import share
 
 __all__ = [
@@ -108,8 +109,9 @@ def separability(before: Vectors, after: Vectors, rng: np.random.Generator) -> E
     n = min(len(before), len(after))
     if n < FOLDS:
         return Estimate(0.5, 0.0, 1.0, 2 * n)
-    from sklearn.linear_model import LogisticRegression  # a second to load, for who has two samples
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    with loading:
+        from sklearn.linear_model import LogisticRegression  # a second to load, for who has two samples
+        from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
     chosen = [side[rng.choice(len(side), n, replace=False)] for side in (before, after)]
     vectors, which = np.vstack(chosen), np.repeat([0, 1], n)
@@ -137,7 +139,8 @@ def class_shift(before: Counts, after: Counts) -> Changed:
     table = _pooled(np.stack([before, after]))
     if table.shape[1] < 2:
         return Changed(size, 1.0, n, m)
-    from scipy.stats import chi2_contingency  # half a second to load, for who has two samples
+    with loading:
+        from scipy.stats import chi2_contingency  # half a second to load, for who has two samples
 
     return Changed(size, float(chi2_contingency(table, correction=False, lambda_="log-likelihood").pvalue), n, m)
 
@@ -163,7 +166,8 @@ def corrected_prior(confusion: npt.NDArray[np.floating], predicted: Counts) -> n
     >>> corrected_prior(np.array([[8.0, 2.0], [0.0, 10.0]]), np.array([40, 60])).round(2).tolist()
     [0.5, 0.5]
     """
-    from scipy.optimize import nnls  # a third of a second to load, for who has a random stream
+    with loading:
+        from scipy.optimize import nnls  # a third of a second to load, for who has a random stream
 
     rates = confusion / confusion.sum(axis=1, keepdims=True)  # (K, K): how a class of people is predicted
     prior, _ = nnls(rates.T, np.asarray(predicted, np.float64) / predicted.sum())
@@ -184,7 +188,8 @@ def fewer_right(before: tuple[int, int], after: tuple[int, int]) -> Changed:
     (right, n), (now_right, m) = before, after
     if not n or not m:
         return Changed(0.0, 1.0, n, m)
-    from scipy.stats import fisher_exact  # half a second to load, for who has two samples
+    with loading:
+        from scipy.stats import fisher_exact  # half a second to load, for who has two samples
 
     table = [[right, n - right], [now_right, m - now_right]]
     return Changed(right / n - now_right / m, float(fisher_exact(table, alternative="greater").pvalue), n, m)

@@ -15,6 +15,7 @@ from functools import lru_cache
 
 from labeling.errors import Invalid
 from labeling.estimates import Estimate
+from labeling.loading import loading
 
 __all__ = ["Stratum", "finite_interval", "finite_share", "share_of_cohorts", "share_of_what_is_left"]
 
@@ -51,7 +52,8 @@ def finite_interval(hits: int, drawn: int, size: int, confidence: float = 0.95) 
     """
     if not 0 <= hits <= drawn <= size:
         raise Invalid(f"{hits} hits among {drawn} drawn of {size} groups cannot be: count each group once.")
-    from scipy.stats import hypergeom  # half a second to load, for who has a sample
+    with loading:
+        from scipy.stats import hypergeom  # half a second to load, for who has a sample
 
     level = (1 - confidence) / 2
     least, most = hits, size - drawn + hits

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from labeling.errors import Invalid
 from labeling.estimates import Estimate
+from labeling.loading import loading
 from labeling.quality.labels.label_errors import folds_of
 from labeling.quality.metrics import padded_interval
 
@@ -142,7 +143,8 @@ def monotone(accuracies: NDArray[np.floating]) -> NDArray[np.float64]:
     >>> monotone(np.array([0.5, 0.8, 0.7])).round(2).tolist()
     [0.5, 0.75, 0.75]
     """
-    from sklearn.isotonic import isotonic_regression  # a second to load, for who has versions
+    with loading:
+        from sklearn.isotonic import isotonic_regression  # a second to load, for who has versions
 
     return np.asarray(isotonic_regression(np.asarray(accuracies, np.float64)), np.float64)
 

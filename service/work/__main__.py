@@ -27,7 +27,7 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
     set_up_logs()
-    from service.work.worker import run_worker  # loads torch: seconds in which a signal must already be handled
+    from service.work.worker import run_worker  # takes a second, in which a signal must already be handled
 
     try:
         settings = load_settings()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -34,8 +35,8 @@ def test_a_folder_holds_at_most_sixteen_files() -> None:
     assert many == MORE_FILES.keys()
 
 
-HOLDS_A_LOCK = ["labeling/conversion.py"]
-"""It guards what msgspec keeps for the whole process."""
+HOLDS_A_LOCK = ["labeling/conversion.py", "labeling/loading.py"]
+"""They guard what msgspec, and what the import of modules, keep for the whole process."""
 
 
 def test_no_module_holds_a_lock_and_nothing_reaches_past_a_decorator() -> None:
@@ -100,5 +101,23 @@ def test_code_pages_and_docs_are_written_in_the_words_of_the_vocabulary() -> Non
         for word in words.findall(line)
         if word.lower() not in NAMES.get(name, ())
     ]
+
+    assert found == []
+
+
+def test_what_is_imported_within_a_function_is_loaded_by_one_thread_at_a_time() -> None:
+    """Two threads that load a large library from different ends get half of it; what has no threads yet is excepted."""
+    free = {"service/work/__main__.py", "labeling/ingest/formats/dicom.py", "labeling/ingest/formats/heif.py"}
+    found = []
+    for path in (*(ROOT / "labeling").rglob("*.py"), *(ROOT / "service/work").rglob("*.py")):
+        if path.relative_to(ROOT).as_posix() in free:
+            continue
+        for function in ast.walk(ast.parse(path.read_text())):
+            if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+                found += [
+                    f"{path.relative_to(ROOT)}:{line.lineno}"
+                    for line in function.body
+                    if isinstance(line, ast.Import | ast.ImportFrom)
+                ]
 
     assert found == []

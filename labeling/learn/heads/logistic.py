@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeling.learn.classifier import ABSENT_LOGIT, Log, Shapes, Tensors
+from labeling.loading import loading
 
 __all__ = ["LOGISTIC", "LinearHead", "Logistic", "with_absent_classes"]
 
@@ -46,7 +47,8 @@ class Logistic:
         log: Log | None = None,
     ) -> LinearHead:
         """The classes with an example are fitted; `rng` is not needed."""
-        from labeling.learn.heads import logistic_fit  # brings what only a fit needs
+        with loading:
+            from labeling.learn.heads import logistic_fit  # brings what only a fit needs
 
         present = np.unique(labels)  # the K' classes with an example
         examples = features.astype(np.float64)

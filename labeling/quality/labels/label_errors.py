@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labeling.learn.classifier import Inputs
+from labeling.loading import loading
 
 __all__ = ["Suspect", "cross_validated", "folds_of", "suspects", "twins_that_differ"]
 
@@ -116,8 +117,9 @@ def suspects(
     judged, classes, given, said = _judged(labels, probs)
     if len(classes) < 2:
         return []
-    from cleanlab.filter import find_label_issues  # half a second to load, for who has labels
-    from cleanlab.rank import get_label_quality_scores
+    with loading:
+        from cleanlab.filter import find_label_issues  # half a second to load, for who has labels
+        from cleanlab.rank import get_label_quality_scores
 
     order = find_label_issues(given, said, return_indices_ranked_by=rank_by, n_jobs=1)
     scores = get_label_quality_scores(given, said, method=rank_by)

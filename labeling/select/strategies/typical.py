@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from labeling.loading import loading
 from labeling.select.strategies.strategy import Picks, Strategy, View, one_a_group, ranked
 from labeling.slices import slices
 
@@ -101,7 +102,8 @@ def _narrowed(points: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.
     """The points (N, D) along their first principal directions, (N, 64); as they are where they are not wider."""
     if min(points.shape) <= _DIMENSIONS:
         return points
-    from sklearn.utils.extmath import randomized_svd  # a second to load
+    with loading:
+        from sklearn.utils.extmath import randomized_svd  # a second to load
 
     with threadpool_limits(1):
         turned, lengths, _ = randomized_svd(
@@ -112,7 +114,8 @@ def _narrowed(points: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.
 
 def _clusters(points: npt.NDArray[np.float32], k: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
     """The cluster of each point, (N,) in [0, k)."""
-    from sklearn.cluster import MiniBatchKMeans  # a second to load
+    with loading:
+        from sklearn.cluster import MiniBatchKMeans  # a second to load
 
     means = MiniBatchKMeans(
         n_clusters=k,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from labeling.errors import Invalid
+from labeling.loading import loading
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 def bundled_images(settings: Settings) -> ImageEncoder:
     """The encoder; in bfloat16 where `dtype` names it, in int8 where it does so on a CPU, else in float32."""
-    from labeling.adapters.models.image_networks import load_bundled_images
+    with loading:
+        from labeling.adapters.models.image_networks import load_bundled_images
 
     device = device_of(settings)
     short = settings.dtype == "bfloat16" or (settings.dtype == "int8" and device == "cpu")
@@ -37,7 +39,8 @@ def device_of(settings: Settings) -> str:
     Invalid
         When a GPU is wanted and torch sees none.
     """
-    import torch
+    with loading:
+        import torch
 
     has_gpu = torch.cuda.is_available()
     if settings.device == "auto":

@@ -7,6 +7,7 @@ In: an engine and a policy. Out: an engine that gives vectors. `policy: image_en
 from __future__ import annotations
 
 from labeling.errors import Invalid
+from labeling.loading import loading
 from labeling.prelabel.encoders.towers import ImageTower, TextTower, with_encoders
 from labeling.prelabel.engine import Engine
 from labeling.project import Policy
@@ -41,7 +42,8 @@ def _image_tower(name: str, settings: Settings) -> ImageTower:
         encoder = bundled_images(settings)
         return ImageTower(encoder.name, lambda images: encoder.encode(images)[0])
     if kind == "backbone" and model:
-        from labeling.adapters.models.backbone_files import load_backbone
+        with loading:
+            from labeling.adapters.models.backbone_files import load_backbone
 
         return load_backbone(model, device_of(settings))
     raise Invalid(f"There is no image encoder {name!r}. Write `image_encoder: backbone:MODEL` or `bundled`.")
@@ -57,12 +59,14 @@ def text_tower(name: str, settings: Settings) -> TextTower:
     """
     kind, _, model = name.partition(":")
     if name == BUNDLED:
-        from labeling.adapters.models.model_files import load_bundled_sentences
+        with loading:
+            from labeling.adapters.models.model_files import load_bundled_sentences
 
         encoder = load_bundled_sentences()
         return TextTower(encoder.name, encoder.encode)
     if kind == "sentences" and model:
-        from labeling.adapters.models.backbone_files import load_sentences
+        with loading:
+            from labeling.adapters.models.backbone_files import load_sentences
 
         return load_sentences(model, device_of(settings))
     raise Invalid(f"There is no text encoder {name!r}. Write `text_encoder: sentences:MODEL` or `bundled`.")

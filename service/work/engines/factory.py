@@ -13,6 +13,7 @@ from time import perf_counter
 import sqlalchemy as sa
 
 from labeling.errors import Invalid
+from labeling.loading import loading
 from labeling.prelabel.encoders.towers import TextTower
 from labeling.prelabel.engine import Engine, EngineOrder
 from labeling.prelabel.engines.few_shot import FewShotEngine
@@ -45,7 +46,8 @@ def make_engine(
     order = EngineOrder(config.labels, config.guidelines, wanted, model, project.config_version)
     means = Means(settings, project.id, database, config.policy)
     if settings.local_only:
-        from labeling.adapters.models.checkpoints import stay_offline
+        with loading:
+            from labeling.adapters.models.checkpoints import stay_offline
 
         stay_offline()
     engine = guard(_maker(order, means)(order, means), wanted.engine, order, means)
@@ -91,8 +93,9 @@ def _plugged_in(name: str) -> Maker:
 
 
 def _bundled(order: EngineOrder, means: Means) -> Engine:
-    from labeling.adapters.models import model_files
-    from labeling.prelabel.engines.bundled import BundledEngine, KnownClasses, known_class_text
+    with loading:
+        from labeling.adapters.models import model_files
+        from labeling.prelabel.engines.bundled import BundledEngine, KnownClasses, known_class_text
 
     models = means.settings.home / "models"
     sentences = model_files.load_bundled_sentences()
@@ -105,8 +108,9 @@ def _bundled(order: EngineOrder, means: Means) -> Engine:
 
 
 def _dual_encoder(order: EngineOrder, means: Means) -> Engine:
-    from labeling.adapters.models.model_files import kept_vectors, load_dual_encoder
-    from labeling.prelabel.engines.dual_encoder import DualEncoderEngine
+    with loading:
+        from labeling.adapters.models.model_files import kept_vectors, load_dual_encoder
+        from labeling.prelabel.engines.dual_encoder import DualEncoderEngine
 
     models, encoder = means.settings.home / "models", load_dual_encoder(order.model, device_of(means.settings))
     texts = TextTower(
@@ -116,8 +120,9 @@ def _dual_encoder(order: EngineOrder, means: Means) -> Engine:
 
 
 def _classifier(order: EngineOrder, means: Means) -> Engine:
-    from labeling.adapters.models.classifier_files import load_image_classifier
-    from labeling.prelabel.engines.image_classifier import ImageClassifierEngine
+    with loading:
+        from labeling.adapters.models.classifier_files import load_image_classifier
+        from labeling.prelabel.engines.image_classifier import ImageClassifierEngine
 
     return ImageClassifierEngine(order, load_image_classifier(order.model, device_of(means.settings)), perf_counter)
 
@@ -134,16 +139,18 @@ def _projected(order: EngineOrder, means: Means) -> Engine:
 
 
 def _vlm(order: EngineOrder, means: Means) -> Engine:
-    from labeling.adapters.models.generative_files import hardware_for, load_picture_model
-    from labeling.prelabel.engines.generative import GenerativeEngine
+    with loading:
+        from labeling.adapters.models.generative_files import hardware_for, load_picture_model
+        from labeling.prelabel.engines.generative import GenerativeEngine
 
     hardware = hardware_for(means.settings.device, means.settings.dtype)
     return GenerativeEngine(order, load_picture_model(order.model, hardware), perf_counter)
 
 
 def _described(order: EngineOrder, means: Means) -> Engine:
-    from labeling.adapters.models.generative_files import hardware_for, load_language_model
-    from labeling.prelabel.engines.described import DescribedEngine
+    with loading:
+        from labeling.adapters.models.generative_files import hardware_for, load_language_model
+        from labeling.prelabel.engines.described import DescribedEngine
 
     hardware = hardware_for(means.settings.device, means.settings.dtype)
     return DescribedEngine(order, load_language_model(order.model, hardware), perf_counter)
@@ -152,7 +159,8 @@ def _described(order: EngineOrder, means: Means) -> Engine:
 def _at_an_endpoint(order: EngineOrder, means: Means) -> Engine:
     kind = kind_of(order.use.engine)
     try:
-        from service.work.engines.endpoint_engines import make_agent, make_decider
+        with loading:
+            from service.work.engines.endpoint_engines import make_agent, make_decider
     except ModuleNotFoundError as error:
         raise Invalid(
             f"Asking an endpoint needs a package that is not installed ({error.name}). {kind.install}"
@@ -165,7 +173,8 @@ def _scripted(order: EngineOrder, means: Means) -> Engine:
 
 
 def _limit_threads(settings: Settings) -> None:
-    import torch
+    with loading:
+        import torch
 
     if settings.torch_threads:
         torch.set_num_threads(settings.torch_threads)

@@ -24,6 +24,7 @@ from db.session import reading
 from labeling.adapters.storage.embedding_store import MissingVectors
 from labeling.errors import Invalid, NotFound
 from labeling.explain.occlusion import covered, occlusion_map, stacked, strip
+from labeling.loading import loading
 from labeling.prelabel.encoders.decode import open_shown
 from labeling.prelabel.engine import Engine, Item, doublings
 from labeling.prelabel.zero_shot.nearest import nearest_others
@@ -130,7 +131,8 @@ def _draw(
 
 def _lit(parts: Parts, project: Project, engine: Engine, review: Review, label: LabelClass) -> Image.Image:
     """The image, bright where covering it makes the class less likely."""
-    from labeling.explain.regions import lit  # brings torch, which not every engine needs
+    with loading:
+        from labeling.explain.regions import lit  # brings torch, which not every engine needs
 
     image = _open(parts, review.content_hash)
     image.thumbnail((SIDE, SIDE))

@@ -15,6 +15,7 @@ from db.repositories.reviews.reviews import Review
 from db.repositories.running import failures
 from db.session import reading, transaction
 from labeling.errors import Invalid, NotFound, Unavailable
+from labeling.loading import loading
 from labeling.prelabel.encoders.decode import open_shown
 from labeling.project import LabelClass, Project
 from labeling.types import ProjectId
@@ -58,13 +59,15 @@ def _finder_of(parts: Parts, project: Project) -> RegionFinder | None:
 
 @cache
 def _load(name: str) -> RegionFinder:
-    from labeling.adapters.models.region_files import load_region_finder
+    with loading:
+        from labeling.adapters.models.region_files import load_region_finder
 
     return load_region_finder(name)
 
 
 def _draw(parts: Parts, project: Project, finder: RegionFinder, review: Review, label: LabelClass) -> bool:
-    from labeling.explain.regions import lit
+    with loading:
+        from labeling.explain.regions import lit
 
     try:
         image = open_shown(parts.images.shown(review.content_hash)[0])

@@ -24,6 +24,7 @@ from db.session import reading, transaction
 from db.views import figures
 from labeling.answers import AnswerSet
 from labeling.jobs import JobName, Trigger
+from labeling.loading import loading
 from labeling.project import Project
 from labeling.quality.annotators.soft_labels import Aggregation, RaterAnswer
 from labeling.quality.annotators.soft_labels import SoftLabel as Weighed
@@ -135,7 +136,8 @@ def _weigh(facts: _Facts, method: str) -> Aggregation:
         table = [one for one in table if one.image in facts.predicted]
     if not table:
         return Aggregation({}, {}, {})
-    from labeling.quality.annotators.aggregation import aggregate  # a second to load, for who has several answers
+    with loading:
+        from labeling.quality.annotators.aggregation import aggregate  # a second to load, for who has several answers
 
     if method != CROWDLAB:
         return aggregate(method, table, known)
