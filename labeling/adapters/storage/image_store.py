@@ -151,7 +151,8 @@ class ImageStore:
 
     def has(self, kind: Stored, name: str) -> bool:
         """Whether this is kept, asked of the store itself and not of what is remembered of its folders."""
-        return any(self._is_there(path) for path in self._files_of(kind, name) if "/originals/" not in path)
+        originals = f"{self._root}/originals/"
+        return any(self._is_there(path) for path in self._files_of(kind, name) if not path.startswith(originals))
 
     def remove_unheld(self, kind: Stored, names: Iterable[str], held: Callable[[], Set[str]]) -> None:
         """Remove those that nobody holds. What is gone already is no error, and what a kill left is removed, too.

@@ -12,9 +12,9 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult, minimize
-from threadpoolctl import ThreadpoolController
 
 from labeling.learn.classifier import Log
+from labeling.one_thread import one_thread
 
 __all__ = ["How", "train"]
 
@@ -29,7 +29,6 @@ FEW = 3
 """So many times more features than examples, and the span of the examples is the cheaper place to seek weights."""
 NOTHING = 1e-12
 """A direction in which the examples differ by so little, compared with the first, is none."""
-_threads = ThreadpoolController()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +46,16 @@ def train(
 ) -> tuple[Numbers, Numbers]:
     """Weights (K, F) and biases (K,) that minimise the weighted cross-entropy plus |W|² / 2C, as in scikit-learn.
 
-    Every class must have an example. The problem is convex and begins at zeros. It ends where no part of the gradient
-    is over `how.tolerance`, after `how.max_steps` steps, or where nothing is gained. `log` gets the number and the loss
-    of each step.
+    Every class must have an example. The problem is convex and begins at zeros. It ends where no part of the gradient,
+    by the coordinates in which it is fitted, is over `how.tolerance`, after `how.max_steps` steps, or where nothing is
+    gained. `log` gets the number and the loss of each step.
 
     Notes
     -----
     The best weights are sums of examples, so where features are many they are sought in the span of the examples:
     at 60 x 1664 that takes a seventh of the time (docs/decisions/0044-the-head-is-fitted-in-the-span.md).
     """
-    with _threads.limit(limits=1):  # sums in one order, so the bytes are the same; and no threads that spin in vain
+    with one_thread():  # and no threads that spin in vain
         if len(features) * FEW > features.shape[1]:
             return _minimum(features, labels, n_classes, how, log)
         inside, back = _span(features)

@@ -206,7 +206,8 @@ def _errors(answers: Sequence[Answer], votes: Votes, judged: Set[int], out: Set[
     for answer in answers:
         if answer.annotator not in judged:
             continue
-        enough = known[answer.annotator] >= FEWEST_KNOWN and not answer.doubted
+        chosen = answer.doubted or answer.decided is not None
+        enough = known[answer.annotator] >= FEWEST_KNOWN and not chosen
         if answer.known is not None:
             yield _Event(answer.at, answer, answer.said != answer.known)
         elif enough or answer.decided is not None:

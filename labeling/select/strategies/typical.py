@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
 from labeling.loading import loading
+from labeling.one_thread import one_thread
 from labeling.select.strategies.strategy import Picks, Strategy, View, one_a_group, ranked
 from labeling.slices import slices
 
@@ -105,7 +105,7 @@ def _narrowed(points: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.
     with loading:
         from sklearn.utils.extmath import randomized_svd  # a second to load
 
-    with threadpool_limits(1):
+    with one_thread():
         turned, lengths, _ = randomized_svd(
             points - points.mean(axis=0), _DIMENSIONS, n_iter=1, random_state=int(rng.integers(2**31))
         )
@@ -125,7 +125,7 @@ def _clusters(points: npt.NDArray[np.float32], k: int, rng: np.random.Generator)
         init_size=_BATCH,
         reassignment_ratio=0,
     )
-    with threadpool_limits(1):  # the same sums on any machine, and no threads that spin where cores are shared
+    with one_thread():  # the same sums on any machine, and no threads that spin where cores are shared
         return np.asarray(means.fit_predict(points), np.int64)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from labeling.adapters.storage.image_store import ImageStore
+from labeling.adapters.storage.image_store import ImageStore, Stored
 from labeling.errors import BadAddress, NotFound, StorageFull
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -31,6 +31,14 @@ def test_an_upload_is_kept_under_the_hash_of_its_bytes(store: ImageStore) -> Non
 
     assert first == again == "upload:" + sha256(b"bytes").hexdigest()
     assert store.read_upload(first) == b"bytes"
+
+
+def test_a_store_whose_folder_is_called_like_one_of_its_own_knows_what_it_has(tmp_path: Path) -> None:
+    store = ImageStore(str(tmp_path / "originals" / "store"))
+    store.keep(HASH, b"shown", "image/png", b"original")
+
+    assert store.has(Stored.PICTURE, HASH)
+    assert not store.has(Stored.PICTURE, sha256(b"another").hexdigest())
 
 
 def test_what_is_shown_comes_back_with_its_media_type_and_the_original_only_if_it_was_kept(store: ImageStore) -> None:

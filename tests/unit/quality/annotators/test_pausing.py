@@ -289,3 +289,9 @@ def _gold(who: int, image: int, said: str, *, at: int | None = None) -> Answer:
 
 def _at(minute: int) -> datetime:
     return NOW + timedelta(minutes=minute)
+
+
+def test_what_a_lead_corrected_is_not_judged_as_gold_is_whoever_answered_first() -> None:
+    corrected = [Answer(who, i, "dog", _at(i), decided="cat") for who in (1, 2) for i in range(2)]
+
+    assert find_harm([*corrected, *(_gold(2, i, "cat") for i in range(10, 20))]) == []
