@@ -76,8 +76,9 @@ def release(
                 if withdrawing or _was_deleted(session, project, snapshot, names):
                     raise _deleted_meanwhile() from error
             raise
+        report = _report(staged, snapshot, order)  # hashes every file, which no other writer should wait for
         with transaction(database) as session:
-            if not snapshots.release(session, snapshot.id, _report(staged, snapshot, order)):
+            if not snapshots.release(session, snapshot.id, report):
                 raise _released_already(snapshot)
             if _was_deleted(session, project, snapshot, names):
                 raise _deleted_meanwhile()
