@@ -27,15 +27,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from bench.report import at_least, at_most, emit
-from labeling.quality.annotators.pausing import (
-    ALPHA,
-    SHARE_OF_ALPHA,
-    STEPS,
-    TOLERATED_ERRORS,
-    WEIGHTS,
-    Harm,
-    find_harm,
-)
+from labeling.quality.annotators.evidence import STEPS, WEIGHTS
+from labeling.quality.annotators.pausing import ALPHA, SHARE_OF_ALPHA, TOLERATED_ERRORS, Harm, find_harm
 from labeling.quality.annotators.references import Answer
 from labeling.review.overlap import Answered, choose, error_rates, second_answers
 from labeling.types import ReviewId, ReviewKind
@@ -52,7 +45,7 @@ EVER: tuple[tuple[str, int, dict[str, bool]], ...] = (
 """Arms over a whole project, of so many teams. The last is what would happen if a first answer counted like others."""
 ON_GOLD = (0.01, 0.05, 0.08)
 GOLD, WHOLE, CORRECTED = 30, 60, 0.1
-"""Of a whole project: answers to gold of each, rounds, and the share of single wrong labels that a lead corrects."""
+"""Of a whole project: answers to gold of each, rounds, and the share of wrong labels that a lead corrects."""
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
 
@@ -86,14 +79,15 @@ class Project:
                 self._ask_another(image)
 
     def decided(self, rng: np.random.Generator) -> list[int]:
-        """The images that a lead decides: those without a majority, and some of those that one person got wrong."""
-        disputed = [
-            image for image, said in enumerate(self.said) if 2 * max(Counter(said.values()).values()) <= len(said)
-        ]
-        alone = [
-            image for image, said in enumerate(self.said) if len(said) == 1 and self.truth[image] not in said.values()
-        ]
-        return [*disputed, *(image for image in alone if rng.random() < CORRECTED)]
+        """The images that a lead decides: those without a majority, and some of those whose label is wrong."""
+        disputed, wrong = [], []
+        for image, said in enumerate(self.said):
+            label, often = Counter(said.values()).most_common(1)[0]
+            if 2 * often <= len(said):
+                disputed.append(image)
+            elif label != self.truth[image]:
+                wrong.append(image)
+        return [*disputed, *(image for image in wrong if rng.random() < CORRECTED)]
 
     def _ask_new(self, person: int) -> None:
         truth = int(self.rng.integers(CLASSES))

@@ -16,6 +16,7 @@ from db.repositories.deletions import deletions, wholes
 from db.repositories.deletions.deletions import Deletion, Elsewhere
 from db.repositories.labels import snapshots
 from db.repositories.labels.snapshots import Snapshot
+from db.repositories.versions import versions
 from db.session import reading, transaction
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.adapters.storage.overwriting import blank_out
@@ -40,6 +41,7 @@ def forget_person(
         rename_in_release(database, home, images, project, snapshot, name, wholes.nobody(who))
     blank_out(logs, [name])
     with transaction(database) as session:
+        versions.lock(session, project.id)  # a release that is being recorded comes before, and is renamed, or after
         if len(_released(session, project)) > len(kept):
             return  # one was released meanwhile: it is renamed first, for the name still stands
         account = wholes.account_of(session, who)

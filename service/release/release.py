@@ -23,6 +23,7 @@ from db.repositories.deletions.deletions import Elsewhere
 from db.repositories.labels import snapshots
 from db.repositories.labels.snapshots import Snapshot
 from db.repositories.people import annotators, audit
+from db.repositories.versions import versions
 from db.session import reading, transaction
 from labeling.adapters.storage.atomic_files import place_folder
 from labeling.adapters.storage.image_store import ImageStore
@@ -78,6 +79,7 @@ def release(
             raise
         report = _report(staged, snapshot, order)  # hashes every file, which no other writer should wait for
         with transaction(database) as session:
+            versions.lock(session, project.id)  # a person is being renamed before, or after
             if not snapshots.release(session, snapshot.id, report):
                 raise _released_already(snapshot)
             if _was_deleted(session, project, snapshot, names):

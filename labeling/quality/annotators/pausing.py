@@ -20,21 +20,10 @@ from statistics import median
 
 import numpy as np
 
-from labeling.quality.annotators.evidence import STEPS, WEIGHTS, log_evidence
+from labeling.quality.annotators.evidence import log_evidence
 from labeling.quality.annotators.references import Answer, Reference, Votes, collect_votes, compared, reference_of
 
-__all__ = [
-    "ALPHA",
-    "SHARE_OF_ALPHA",
-    "STEPS",
-    "TOLERATED_ERRORS",
-    "WEIGHTS",
-    "Finding",
-    "Harm",
-    "find_harm",
-    "log_evidence",
-    "quick_limits",
-]
+__all__ = ["ALPHA", "SHARE_OF_ALPHA", "TOLERATED_ERRORS", "Finding", "Harm", "find_harm", "quick_limits"]
 
 ALPHA = 0.05
 """The chance that an annotator within the tolerated rates is ever found; shared among the four kinds of harm."""
@@ -42,7 +31,7 @@ TOLERATED_ERRORS, TOLERATED_COPIES, TOLERATED_SAME, TOLERATED_DOUBTS = 0.08, 0.2
 """Errors among answers with known truth; quick copies of pre-labels; own mistakes that another person makes too; images
 that they could not tell."""
 TOLERATED_CONTRADICTIONS = 0.35
-"""Of the compared answers of somebody with little known truth: those that prediction and others contradict together.
+"""Of the compared answers that are not judged like gold: those that a lead contradicts, or prediction and others together.
 
 Far more than of errors: another person is asked where an answer is likely to be wrong.
 """

@@ -14,16 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeling.quality.annotators.pausing import (
-    ALPHA,
-    STEPS,
-    WEIGHTS,
-    Finding,
-    Harm,
-    find_harm,
-    log_evidence,
-    quick_limits,
-)
+from labeling.quality.annotators.evidence import STEPS, WEIGHTS, log_evidence
+from labeling.quality.annotators.pausing import ALPHA, Finding, Harm, find_harm, quick_limits
 from labeling.quality.annotators.references import Answer
 from tests.conftest import NOW
 from tests.simulated_team import Behaviour, always, backdoor, colludes, copies, flips, honest, simulate
