@@ -31,7 +31,7 @@ TOLERATED_ERRORS, TOLERATED_COPIES, TOLERATED_SAME, TOLERATED_DOUBTS = 0.08, 0.2
 """Errors among answers with known truth; quick copies of pre-labels; own mistakes that another person makes too; images
 that they could not tell."""
 TOLERATED_CONTRADICTIONS = 0.35
-"""Of the compared answers that are not judged like gold: those that a lead contradicts, or prediction and others together.
+"""Of compared answers that are not judged like gold: those that a lead contradicts, or prediction and others together.
 
 Far more than of errors: another person is asked where an answer is likely to be wrong.
 """
