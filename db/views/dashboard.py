@@ -99,5 +99,9 @@ def review_media(session: Session, token: str) -> tuple[ReviewId, str] | None:
 
 
 def mark_viewed(session: Session, reviews: Mapping[ReviewId, datetime]) -> int:
-    """Write down that these reviews' images were fetched; a second time changes nothing."""
-    return insert_new(session, ViewRow, [{"review_id": review_id, "at": at} for review_id, at in reviews.items()])
+    """Write down that these reviews' images were fetched; a second time changes nothing.
+
+    A review that was deleted since is left out: nobody can answer it any more.
+    """
+    there = session.scalars(sa.select(ReviewRow.id).where(ReviewRow.id.in_(reviews)))
+    return insert_new(session, ViewRow, [{"review_id": one, "at": reviews[ReviewId(one)]} for one in there])

@@ -135,7 +135,7 @@ def _of_images(session: Session, project: Project, kind: DeletionKind, counts: d
     if kind is DeletionKind.PROJECT:
         place = label_studio.get(session, project.id)
         there = [] if place is None else [f"Project {place.ls_project_id} in Label Studio goes with all its tasks."]
-        return (*there, "Its versions, snapshots, releases and exports that lie in the home go, too.")
+        return (*there, "Its versions, snapshots and releases go, too. Files that an export wrote are yours to remove.")
     words = ["What is deleted does not come back when its source still lists it."]
     frozen = len(snapshots.ids(session, project.id))
     if frozen and counts["labels"]:
