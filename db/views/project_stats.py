@@ -5,18 +5,16 @@ Read-only; the figures of label quality and of drift use it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import PurePosixPath
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from db.repositories.labels.labels import is_current_label, newest_ids
-from db.rows import count, count_if, rows_of
-from db.tables import FetchRow, ImageRow, InboxRow, LabelRow, PrelabelRow, RegistrationRow
+from db.rows import count, count_if
+from db.tables import ImageRow, InboxRow, LabelRow, PrelabelRow
 from labeling.types import LabelSource, ProjectId
 
 
@@ -72,15 +70,6 @@ def labels_now(session: Session, project_id: ProjectId) -> list[LabelCount]:
 def images_now(session: Session, project_id: ProjectId) -> int:
     """How many images a project has."""
     return count(session, ImageRow, ImageRow.project_id == project_id)
-
-
-def folders(session: Session, image_ids: Iterable[int]) -> dict[int, str]:
-    """The folder in which each image was first named; images that were never named are left out."""
-    query = sa.select(FetchRow.image_id, sa.func.min(RegistrationRow.reference)).join(
-        RegistrationRow, RegistrationRow.id == FetchRow.registration_id
-    )
-    first = rows_of(session, query.group_by(FetchRow.image_id), FetchRow.image_id, image_ids)
-    return {image: str(PurePosixPath(reference).parent) for image, reference in first}
 
 
 def oldest_event(session: Session, project_id: ProjectId) -> datetime | None:

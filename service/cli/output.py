@@ -290,7 +290,7 @@ def _report(status: JobStatus, as_json: bool) -> None:
         counts = ", ".join(f"{name} {value}" for name, value in (status.result or {}).items())
         words = f"{status.job} done: {counts or 'nothing to do'}"
     elif status.state in _ENDED:
-        words = f"{status.job} failed: {status.error}. `hardcase jobs list` shows more."
+        words = f"{status.job} failed: {(status.error or '').rstrip('.')}. `hardcase jobs list` shows more."
     else:
         words = (
             f"{status.job} is {status.state.lower()} (job {status.id}) and goes on without this command. "

@@ -56,7 +56,7 @@ def _lines(figure: RandomStream) -> list[str]:
     if figure.newcomers:
         lines.append(f"On the {figure.newcomers} groups that came later: {_words(figure.on_newcomers)}.")
         lines.append(f"On all of them, each part weighed by its numbers: {_words(figure.on_everything)}.")
-    if not figure.left and not figure.waiting:
+    if figure.reserved and not figure.left and not figure.waiting:
         lines.append("The reserve is used up: measuring has ended.")
     return lines
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from db.repositories.projects import projects
 from db.session import reading, transaction
-from labeling.errors import Conflict, NotFound
+from labeling.errors import Conflict, Invalid, NotFound
 from labeling.project import LabelClass, Policy, Project
 from labeling.types import Actor
 from tests.conftest import NOW
@@ -33,6 +33,13 @@ def test_a_second_project_of_the_same_name_is_refused(
 
     with pytest.raises(Conflict, match="already a project"):
         make_project(database)
+
+
+def test_a_name_that_is_a_number_is_refused(database: sa.Engine, make_project: Callable[..., Project]) -> None:
+    config = replace(make_project(database).config, name="7")
+
+    with transaction(database) as session, pytest.raises(Invalid, match="cannot be called"):
+        projects.create(session, config, salt="s", author="test", now=NOW)
 
 
 def test_an_edit_appends_a_version_and_the_label_set_stays(

@@ -33,12 +33,18 @@ class ConfigVersion:
 
 
 def create(session: Session, config: ProjectConfig, *, salt: str, author: str, now: datetime) -> Project:
-    """Make a project; Conflict if the name is taken."""
+    """Make a project; Conflict if the name is taken, Invalid for one that would be read as the number of another."""
+    if _is_number(config.name):
+        raise Invalid(f"A project cannot be called {config.name!r}: so one asks for the project of this number.")
     if not insert_new(session, ProjectRow, [{"name": config.name, "salt": salt, "created_at": now}]):
         raise Conflict(f"There is already a project {config.name!r}. Use `hardcase project edit {config.name}`.")
     row = session.scalars(sa.select(ProjectRow).where(ProjectRow.name == config.name)).one()
     _append(session, ProjectId(row.id), 1, config, Actor(author, "created", now))
     return by_id(session, ProjectId(row.id))
+
+
+def _is_number(name_or_id: str) -> bool:
+    return name_or_id.isascii() and name_or_id.isdigit() and len(name_or_id) < 19
 
 
 def configure(session: Session, project_id: ProjectId, config: ProjectConfig, by: Actor) -> Project:
@@ -85,7 +91,7 @@ def by_name(session: Session, name: str) -> Project:
 
 def resolve(session: Session, name_or_id: str) -> Project:
     """A project by its name, or by its number."""
-    if name_or_id.isascii() and name_or_id.isdigit() and len(name_or_id) < 19:
+    if _is_number(name_or_id):
         return by_id(session, ProjectId(int(name_or_id)))
     return by_name(session, name_or_id)
 

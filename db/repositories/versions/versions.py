@@ -89,7 +89,8 @@ def add_version(
 def by_number(session: Session, project_id: ProjectId, number: int) -> Version:
     found = _versions(session, VersionRow.project_id == project_id, VersionRow.number == number)
     if not found:
-        raise NotFound(f"There is no version {number}. `hardcase status` shows those that exist.")
+        newest = session.scalar(sa.select(sa.func.max(VersionRow.number)).where(VersionRow.project_id == project_id))
+        raise NotFound(f"There is no version {number}: {f'the newest is {newest}' if newest else 'there is none yet'}.")
     return found[0]
 
 

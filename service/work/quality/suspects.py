@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +20,16 @@ from sqlalchemy.orm import Session
 from db.repositories.projects import projects
 from db.repositories.queries import examples
 from db.session import reading, transaction
-from db.views import dashboard, label_audit, project_stats
+from db.views import dashboard, label_audit
+from db.views.exports import first_references
 from db.views.figures import keep, kept_fingerprint
 from db.views.label_audit import HeldLabel
 from labeling.answers import MISSING
 from labeling.project import Project
 from labeling.quality.labels.label_errors import Suspect, cross_validated, suspects, twins_that_differ
 from labeling.review.kinds import may_teach
-from labeling.types import LabelSource, ProjectId, ReviewKind
+from labeling.slices import batches
+from labeling.types import ImageId, LabelSource, ProjectId, ReviewKind
 from labeling.vectors import finite_rows
 from service.figures.figures import name_of, read, write
 from service.figures.label_errors import LabelErrors, OfClass, OnRandom, SentBack, Slice, Twin
@@ -40,10 +43,11 @@ from service.work.wiring import Parts
 __all__ = ["PART", "refresh_suspects", "suspicion"]
 
 PART = ":suspects"
-FORMAT = "2"
+FORMAT = "3"
 LISTED = 200
 MOST_SLICES = 12
 MOST_EXAMPLES = 10_000
+READ_AT_ONCE = 500
 """A fit learns from so many labels at most, drawn evenly: more take minutes and find hardly more."""
 AGAIN_AFTER = timedelta(hours=1)
 CHANGED_SHARE, CHANGED_LEAST = 0.05, 20
@@ -204,7 +208,7 @@ def _by_class(found: _Found, listed: Sequence[int]) -> list[OfClass]:
 
 def _slices(session: Session, found: _Found, listed: Sequence[int]) -> list[Slice]:
     """How many labels and suspects there are by folder, kind of review and source; the largest of each."""
-    folders = project_stats.folders(session, [one.image_id for one in found.labels])
+    folders = _folders(session, [one.image_id for one in found.labels])
     ways: dict[str, Callable[[HeldLabel], str]] = {
         "folder": lambda one: folders.get(one.image_id, "-"),
         "kind of review": lambda one: one.kind.value if one.kind else "-",
@@ -219,6 +223,14 @@ def _slices(session: Session, found: _Found, listed: Sequence[int]) -> list[Slic
             for value, number in labels.most_common(MOST_SLICES)
         ]
     return rows
+
+
+def _folders(session: Session, images: Sequence[ImageId]) -> dict[ImageId, str]:
+    """The folder of each image below its source: where the source is, nobody reads in a release."""
+    found: dict[ImageId, PurePosixPath] = {}
+    for part in batches(images, READ_AT_ONCE):
+        found |= {ImageId(image): PurePosixPath(name).parent for image, name in first_references(session, part).items()}
+    return {image: str(folder) for image, folder in found.items() if folder.name}
 
 
 def _suspect(project: Project, found: _Found, at: int, tasks: dict[int, int | None]) -> Listed:

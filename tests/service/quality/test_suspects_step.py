@@ -69,6 +69,20 @@ def test_planted_errors_are_listed_with_what_they_should_be_and_hold_out_ones_ar
     assert sum(row["labels"] for row in data["classes"]) == 120
 
 
+def test_labels_are_counted_by_their_folder_below_the_source_and_not_by_where_the_source_is(ground: Ground) -> None:
+    with transaction(ground.parts.database) as session:
+        for image, path in zip(ground.pool, ("/srv/secret/night/1.png", "/srv/secret/2.png"), strict=False):
+            here = factories.registration(
+                session, ground.project.id, path, address=path, details={"folder": "night"} if "night" in path else {}
+            )
+            factories.fetch(session, here, image)
+
+    refresh_suspects(ground.parts, ground.project.id)
+
+    found = {one["value"]: one["labels"] for one in figure(ground)["slices"] if one["by"] == "folder"}
+    assert found == {"night": 1, "-": 119}
+
+
 def test_twins_with_different_labels_come_first_with_each_others_pictures(ground: Ground) -> None:
     one, other = ground.pool[30], ground.pool[31]
     with transaction(ground.parts.database) as session:
