@@ -17,14 +17,13 @@ import resource
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from bench.answered_project import PROJECT, SECRET, answer, make, open_parts
+from bench.memory import anonymous_mb, peak
 from bench.report import Target, at_most, emit
 from db.repositories.projects import projects
 from db.session import reading, transaction
@@ -42,7 +41,6 @@ from service.work.select import query
 from service.work.wiring import Parts, release_freed_memory, set_aside_what_is_loaded
 
 ANSWERS = 50
-SAMPLE_S = 0.005
 Line = dict[str, Any]
 Work = Callable[[], object]
 
@@ -93,7 +91,7 @@ def measure(home: Path) -> Iterator[Line]:
         project = projects.by_id(session, PROJECT)
     load_pool(parts, project)
     yield _weigh("load_pool", lambda: load_pool(parts, project))
-    yield {"step": "rest", "cpu_s": 0.0, "anonymous_mb": round(_anonymous_mb(), 1)}
+    yield {"step": "rest", "cpu_s": 0.0, "anonymous_mb": round(anonymous_mb(), 1)}
 
 
 def commands(home: Path) -> Iterator[Line]:
@@ -159,37 +157,12 @@ def _after_answers(lines: list[Line]) -> list[Line]:
 
 
 def _weigh(name: str, work: Work) -> Line:
-    with _peak() as sampled:
+    with peak() as sampled:
         begun = time.process_time()
         work()
         release_freed_memory()
         spent = time.process_time() - begun
     return {"step": name, "cpu_s": round(spent, 3), "anonymous_mb": round(max(sampled), 1)}
-
-
-@contextmanager
-def _peak() -> Iterator[list[float]]:
-    """Anonymous memory in MB, looked at every few milliseconds."""
-    sampled, over = [_anonymous_mb()], threading.Event()
-
-    def sample() -> None:
-        while not over.wait(SAMPLE_S):
-            sampled.append(_anonymous_mb())
-
-    thread = threading.Thread(target=sample, daemon=True)
-    thread.start()
-    try:
-        yield sampled
-    finally:
-        over.set()
-        thread.join()
-
-
-def _anonymous_mb() -> float:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("RssAnon:"):
-            return int(line.split()[1]) / 1024
-    raise RuntimeError("this system does not tell the anonymous memory of a process: Linux is needed")
 
 
 def _children_s() -> float:

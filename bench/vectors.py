@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.memory import anonymous_mb
 from bench.peers.vector_stores import LanceStore, PairStore, SqlStore, VectorStore
 from bench.report import at_most, emit
 from labeling.adapters.storage.embedding_store import EmbeddingStore
@@ -127,14 +128,14 @@ def read(name: str, folder: Path, rows: int, _width: int, s3: str) -> Line:
     keys, rng = _keys(rows), np.random.default_rng(1)
     shutil.rmtree(folder / "cache", ignore_errors=True)  # another machine reads
     _forget_pages(folder)
-    at_start, (begun, used) = _anonymous_mb(), (time.perf_counter(), time.process_time())
+    at_start, (begun, used) = anonymous_mb(), (time.perf_counter(), time.process_time())
     store = _open(name, folder, s3)
     loaded, loaded_cpu = time.perf_counter() - begun, time.process_time() - used
     cold = _seconds(lambda: _sum(store.rows(keys)))
     warm = _seconds(lambda: _sum(store.rows(keys)))
     asked = [[keys[at] for at in rng.integers(0, rows, ASKED)] for _ in range(11)]
     times = [_seconds(lambda some=some: store.get(some)) for some in asked]  # type: ignore[misc]
-    held, disk = _anonymous_mb() - at_start, _disk_mb(folder)
+    held, disk = anonymous_mb() - at_start, _disk_mb(folder)
     keep = {key for at, key in enumerate(keys) if at % 10}
     collected = _seconds(lambda: store.collect(keep))
     return {
@@ -212,11 +213,6 @@ def _forget_pages(folder: Path) -> None:
     for path in _files(folder):
         with path.open("rb") as file:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-def _anonymous_mb() -> float:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon:"))
 
 
 if __name__ == "__main__":

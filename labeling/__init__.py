@@ -16,6 +16,6 @@ Offers `answers.Answer`, `answers.AnswerSet`, `answers.MISSING`, `answers.is_alw
 `types.AnnotationAction`, `types.DeletionKind`, `types.Evidence`, `types.Example`, `types.ISSUES`, `types.ImageChecks`,
 `types.ImageId`, `types.Incoming`, `types.KeyId`, `types.LabelSource`, `types.NONE_OF_THESE`, `types.Outcome`,
 `types.Prelabel`, `types.ProjectId`, `types.QueryId`, `types.RegistrationId`, `types.ReviewId`, `types.ReviewKind`,
-`types.SourceId`, `types.UNSURE`, `types.Verdict`, `types.VersionId`, `vectors.Rows`, `vectors.finite_rows`,
-`vectors.shown_probs`, `vectors.softmax`, `vectors.unit`.
+`types.SourceId`, `types.UNSURE`, `types.Verdict`, `types.VersionId`, `vectors.Rows`, `vectors.finite`,
+`vectors.finite_rows`, `vectors.shown_probs`, `vectors.softmax`, `vectors.unit`.
 """

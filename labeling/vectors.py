@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from labeling.slices import slices
 
-__all__ = ["Rows", "finite_rows", "shown_probs", "softmax", "unit"]
+__all__ = ["Rows", "finite", "finite_rows", "shown_probs", "softmax", "unit"]
 
 Float = TypeVar("Float", bound=np.floating)
 ROWS_AT_ONCE = 4_096
@@ -43,6 +43,16 @@ def finite_rows(vectors: Rows) -> NDArray[np.bool_]:
     """
     blocks = [np.isfinite(vectors[rows]).all(axis=1) for rows in slices(len(vectors), ROWS_AT_ONCE)]
     return np.concatenate([np.empty(0, bool), *blocks])
+
+
+def finite(vectors: NDArray[Float]) -> NDArray[Float]:
+    """The same vectors with zero in place of every number that is not finite.
+
+    >>> finite(np.array([[1.0, np.nan], [np.inf, 2.0]])).tolist()
+    [[1.0, 0.0], [0.0, 2.0]]
+    """
+    known = np.isfinite(vectors)
+    return vectors if known.all() else np.where(known, vectors, np.zeros((), vectors.dtype))
 
 
 def unit(vectors: NDArray[Float]) -> NDArray[Float]:

@@ -15,7 +15,10 @@ from service.engines.kinds import KINDS
 ENGINES, STRATEGIES, HEADS = "hardcase.engines", "hardcase.strategies", "hardcase.heads"
 BUILT_IN = {
     ENGINES: tuple(KINDS),
-    STRATEGIES: ("entropy", "k_center", "least_confidence", "margin", "random", "typical"),
+    STRATEGIES: (
+        *("badge", "bald", "class_balanced", "cluster_margin", "disagreement", "drop_query", "entropy", "herding"),
+        *("k_center", "least_confidence", "margin", "prob_cover", "random", "rare_class", "typical"),
+    ),
     HEADS: ("logistic",),
 }
 """Our own. They are used instead of a plug-in of the same name."""

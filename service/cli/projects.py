@@ -17,6 +17,7 @@ from db.repositories.projects import projects
 from db.session import transaction
 from labeling.project import Project, ProjectConfig
 from service.cli.output import AsJson, ProjectName, actor, author, connected, emit, in_project, table
+from service.projects.advice import advice
 from service.projects.history import history
 from service.projects.measuring import cost_of_measuring
 from service.projects.project_file import parse_project, retired_keys
@@ -43,7 +44,7 @@ def create(file: ProjectYaml, as_json: AsJson = False) -> None:
             made = projects.create(session, config, salt=secrets.token_hex(16), author=by, now=now)
             audit.record(session, by, "project.create", config.name, {}, now, made.id)
         heading = f"Made project {made.config.name} ({made.id})."
-        emit(as_json, _document(made), heading, _labels(config), cost_of_measuring(made), *_retired(file))
+        emit(as_json, _document(made), heading, _labels(config), cost_of_measuring(made), *_notes(file, config))
 
 
 @app.command()
@@ -63,7 +64,7 @@ def edit(
             made = projects.configure(session, found.id, config, by)
             detail = {"version": made.config_version, "reason": reason}
             audit.record(session, by.author, "project.edit", config.name, detail, by.now, found.id)
-        emit(as_json, _document(made), f"Version {made.config_version} is in force.", *_retired(file))
+        emit(as_json, _document(made), f"Version {made.config_version} is in force.", *_notes(file, config))
 
 
 @app.command()
@@ -125,13 +126,14 @@ def _labels(config: ProjectConfig) -> str:
     return "\n  ".join([f"{len(config.classes)} labels:", *config.classes[:_SHOWN], *more])
 
 
-def _retired(file: Path) -> list[str]:
-    """A note where the file has keys of an older hardcase that mean nothing any more."""
+def _notes(file: Path, config: ProjectConfig) -> list[str]:
+    """A note for each choice that is seldom meant, and one where keys of an older hardcase mean nothing any more."""
     found = retired_keys(read_yaml(read_text(file)).content)
     if not found:
-        return []
+        return advice(config)
     names, verb = ", ".join(f"`{key}`" for key in found), "mean" if len(found) > 1 else "means"
-    return [f"Note: {names} {verb} nothing any more: one random stream measures (docs/reference/random-stream.md)."]
+    retired = f"Note: {names} {verb} nothing any more: one random stream measures (docs/reference/random-stream.md)."
+    return [*advice(config), retired]
 
 
 def _document(project: Project) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""A strategy made of a score over probabilities: the images of the highest scores, spread so that they differ.
+"""Strategies that give each image a score: those of the highest scores are picked, spread so that they differ.
 
-While there is no prediction there is nothing to score: then typical images are picked.
+While there is nothing to score by, typical images are picked. What would have been picked of the reserve is exact.
 """
 
 from __future__ import annotations
@@ -24,16 +24,60 @@ from labeling.select.strategies.strategy import (
     one_a_group,
 )
 from labeling.select.strategies.typical import Typical
-from labeling.select.strategies.uncertainty import known_rows, raised
+from labeling.select.strategies.uncertainty import known_rows, margin, raised
 
-__all__ = ["ByScore", "Score"]
+__all__ = ["ByScore", "Score", "Scored", "by_doubt", "hardest"]
 
 Score = Callable[[npt.NDArray[np.floating]], npt.NDArray[np.floating]]
 """Probabilities (N, K) in, N finite numbers out; higher is asked sooner. Rows without a prediction are uniform."""
 
 
+class Scored(Strategy):
+    """Asks for the images of the highest scores, by what a subclass says of each image on its own."""
+
+    name: str
+
+    def scores(self, view: View) -> Scores | None:
+        """The score of each image, (N,) and finite; None while there is nothing to score by."""
+        return None if view.predicted is None else self.score(view.predicted)
+
+    def choose(self, view: View, n: int, rng: np.random.Generator) -> Picks:
+        """The most doubtful image of every group, and n of those of the highest scores that cover the rest."""
+        if n <= 0 and view.predicted is not None:  # what scores rest on may take minutes
+            return Picks(np.empty(0, np.int64), np.empty(0), ())
+        scores = self.scores(view)
+        if scores is None:
+            return Typical().choose(view, n, rng)
+        candidates = hardest(view, scores, np.arange(len(scores)))
+        at = candidates[choose(scores[candidates], lambda some: view.vectors(candidates[some]), n)]
+        return Picks(at, scores[at], tuple(f"{self.name} {score:.3f}" for score in scores[at]))
+
+    def would_pick(self, view: View, picks: Picks, reserve: Positions, rng: np.random.Generator) -> Would:
+        """Those that `choose` would have picked, had each group alone been among the others: exact.
+
+        Marking all that score as high as the lowest pick would be too many, for of the highest scores only those are
+        picked that differ: the reserve without them would then be easier than what was not picked.
+        """
+        nothing = not len(picks.positions) or not len(reserve)
+        scores = None if nothing else self.scores(view)
+        if scores is None:
+            return Strategy.would_pick(self, view, picks, reserve, rng)
+        others = np.setdiff1d(np.arange(len(scores)), reserve)
+        mine, theirs = (hardest(view, scores, at) for at in (others, np.asarray(reserve)))
+        if len(picks.positions) >= len(mine):  # all were wanted
+            return np.ones(len(reserve), bool)
+        would = would_choose(
+            scores[mine],
+            lambda some: view.vectors(mine[some]),
+            len(picks.positions),
+            scores[theirs],
+            lambda some: view.vectors(theirs[some]),
+        )
+        return np.isin(view.groups[reserve], view.groups[theirs[would]])
+
+
 @dataclass(frozen=True, slots=True)
-class ByScore(Strategy):
+class ByScore(Scored):
     """Asks for the images of the highest scores.
 
     Examples
@@ -47,15 +91,6 @@ class ByScore(Strategy):
     name: str
     of: Score
 
-    def choose(self, view: View, n: int, rng: np.random.Generator) -> Picks:
-        """The most doubtful image of every group, and n of those of the highest scores that cover the rest."""
-        if view.predicted is None:
-            return Typical().choose(view, n, rng)
-        scores = self.score(view.predicted)
-        hardest = _hardest(view, scores, np.arange(len(scores)))
-        at = hardest[choose(scores[hardest], lambda some: view.gather(hardest[some]), n)]
-        return Picks(at, scores[at], tuple(f"{self.name} {score:.3f}" for score in scores[at]))
-
     def score(self, predicted: Predicted) -> Scores:
         """The score of each image's probabilities, raised where engines contradict them.
 
@@ -67,29 +102,15 @@ class ByScore(Strategy):
         scores = checked_scores(self.of(known_rows(predicted.probs)), len(predicted.probs), self.name)
         return scores if predicted.conflicts is None else raised(scores, predicted.conflicts)
 
-    def would_pick(self, view: View, picks: Picks, reserve: Positions, rng: np.random.Generator) -> Would:
-        """Those that `choose` would have picked, had each group alone been among the others: exact.
 
-        Marking all that score as high as the lowest pick would be too many, for of the highest scores only those are
-        picked that differ: the reserve without them would then be easier than what was not picked.
-        """
-        if view.predicted is None or not len(picks.positions) or not len(reserve):
-            return Strategy.would_pick(self, view, picks, reserve, rng)
-        scores = self.score(view.predicted)
-        others = np.setdiff1d(np.arange(len(scores)), reserve)
-        mine, theirs = (_hardest(view, scores, at) for at in (others, np.asarray(reserve)))
-        if len(picks.positions) >= len(mine):  # all were wanted
-            return np.ones(len(reserve), bool)
-        would = would_choose(
-            scores[mine],
-            lambda some: view.gather(mine[some]),
-            len(picks.positions),
-            scores[theirs],
-            lambda some: view.gather(theirs[some]),
-        )
-        return np.isin(view.groups[reserve], view.groups[theirs[would]])
+def by_doubt(view: View, predicted: Predicted) -> tuple[Scores, Positions]:
+    """How doubtful each image is by margin and conflicts, (N,), and the most doubtful image of every group."""
+    doubts: Scores = margin(predicted.probs)
+    if predicted.conflicts is not None:
+        doubts = raised(doubts, predicted.conflicts)
+    return doubts, hardest(view, doubts, np.arange(len(doubts)))
 
 
-def _hardest(view: View, scores: Scores, at: Positions) -> Positions:
+def hardest(view: View, scores: Scores, at: Positions) -> Positions:
     """Of these positions the one of the highest score in every group."""
     return one_a_group(view.groups, at[np.lexsort((at, -scores[at]))])

@@ -215,11 +215,7 @@ def _checked(strategy: Strategy, view: View, n: int, rng: np.random.Generator) -
 
 def _part(view: View, at: Positions) -> View:
     """The view of some of its images."""
-    predicted = view.predicted
-    if predicted is not None:
-        conflicts = None if predicted.conflicts is None else predicted.conflicts[at]
-        members = None if predicted.members is None else predicted.members[:, at]
-        predicted = Predicted(predicted.probs[at], conflicts, members)
+    predicted = None if view.predicted is None else view.predicted.take(at)
     costs = None if view.costs is None else view.costs[at]
     return View(view.groups[at], lambda some: view.gather(at[some]), view.labelled, predicted, costs)
 

@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from labeling.select.strategies.strategy import Picks, Strategy, View, one_a_group, ranked
 from labeling.slices import slices
+from labeling.vectors import finite
 
-__all__ = ["KCenter", "k_center", "would_take"]
+__all__ = ["KCenter", "k_center", "to_nearest", "would_take"]
 
 _MOST_POINTS = 10_000
 """Of more images, and of more labelled ones, so many are sampled: the time grows with their product."""
@@ -35,8 +36,8 @@ class KCenter(Strategy):
         sample = rng.permutation(one_each)[: max(n, _MOST_POINTS)]
         labelled = view.labelled()
         covered = np.sort(rng.permutation(len(labelled.labels))[:_MOST_POINTS])
-        vectors = labelled.gather(covered) if len(covered) else None
-        return ranked(sample[k_center(view.gather(sample), n, vectors)], "far from what is labelled")
+        vectors = finite(labelled.gather(covered)) if len(covered) else None
+        return ranked(sample[k_center(view.vectors(sample), n, vectors)], "far from what is labelled")
 
 
 def k_center(
@@ -106,27 +107,17 @@ def would_take(
     return would
 
 
-def _taken(
-    points: npt.NDArray[np.float32], n: int, covered: npt.NDArray[np.floating] | None
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    """Positions of the points taken, (n,), and how far each was from all taken before it, squared, (n,)."""
-    n = min(n, len(points))
-    taken, reach = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.float32)
-    squares = np.einsum("nd,nd->n", points, points)  # (N,)
-    distance = _to_nearest(points, squares, covered)
-    for i in range(n):
-        new = taken[i] = int(np.argmax(distance))
-        reach[i] = distance[new]
-        to_new = squares - 2 * (points @ points[new]) + squares[new]
-        distance = np.minimum(distance, np.maximum(to_new, 0))
-        distance[taken[: i + 1]] = -1  # never twice, not even among duplicates
-    return taken, reach
-
-
-def _to_nearest(
+def to_nearest(
     points: npt.NDArray[np.float32], squares: npt.NDArray[np.float32], covered: npt.NDArray[np.floating] | None
 ) -> npt.NDArray[np.float32]:
-    """Squared distance of each point to the nearest covered one, (N,); infinite where there is none."""
+    """The squared distance of each point (N, D), of these squared lengths (N,), to the nearest covered one (L, D).
+
+    (N,), infinite where there is no covered one.
+
+    >>> points = np.array([[0.0], [4.0]], np.float32)
+    >>> to_nearest(points, points[:, 0] ** 2, np.array([[1.0], [9.0]])).tolist()
+    [1.0, 9.0]
+    """
     distance = np.full(len(points), np.inf, dtype=np.float32)
     if covered is None:
         return distance
@@ -136,3 +127,20 @@ def _to_nearest(
         to_some += np.einsum("ld,ld->l", others[block], others[block])
         distance = np.minimum(distance, np.maximum(to_some.min(axis=1), 0))
     return distance
+
+
+def _taken(
+    points: npt.NDArray[np.float32], n: int, covered: npt.NDArray[np.floating] | None
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Positions of the points taken, (n,), and how far each was from all taken before it, squared, (n,)."""
+    n = min(n, len(points))
+    taken, reach = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.float32)
+    squares = np.einsum("nd,nd->n", points, points)  # (N,)
+    distance = to_nearest(points, squares, covered)
+    for i in range(n):
+        new = taken[i] = int(np.argmax(distance))
+        reach[i] = distance[new]
+        to_new = squares - 2 * (points @ points[new]) + squares[new]
+        distance = np.minimum(distance, np.maximum(to_new, 0))
+        distance[taken[: i + 1]] = -1  # never twice, not even among duplicates
+    return taken, reach

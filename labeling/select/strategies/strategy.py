@@ -10,14 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from labeling.errors import Invalid
+from labeling.vectors import finite
 
 __all__ = [
+    "Ensemble",
     "Gather",
     "Labelled",
     "Picks",
@@ -41,6 +44,15 @@ Gather = Callable[[Positions], npt.NDArray[np.float32]]
 """Gives the (n, D) vectors of n positions, so that a memory-mapped pool is never copied whole."""
 
 
+class Ensemble(StrEnum):
+    """What the members of an ensemble differ in."""
+
+    BAGGED = "bagged"
+    """The groups of examples that they were fitted on."""
+    THINNED = "thinned"
+    """The features that they are left."""
+
+
 @dataclass(frozen=True, slots=True)
 class Predicted:
     """What is predicted of N images now."""
@@ -49,8 +61,23 @@ class Predicted:
     """(N, K) probabilities, at the temperature that images are ranked by; a row of NaN where nothing is predicted."""
     conflicts: npt.NDArray[np.floating] | None = None
     """(N,) in [0, 1]: how far the engines contradict the probabilities or each other; None without engines."""
-    members: npt.NDArray[np.floating] | None = None
-    """(M, N, K) probabilities of an ensemble's M members; None where there is no ensemble."""
+    members: npt.NDArray[np.floating] | Callable[[Positions], npt.NDArray[np.floating]] | None = None
+    """(M, N, K) probabilities of an ensemble's M members, or what gives (M, n, K) of n positions; rows of NaN where
+    nothing is predicted; None where there is no ensemble."""
+    classes: tuple[str, ...] = ()
+    """The names of the K classes; empty where they are not known."""
+
+    def members_at(self, at: Positions) -> npt.NDArray[np.floating]:
+        """What the members predict of these positions, (M, n, K); there must be an ensemble."""
+        if self.members is None:
+            raise ValueError("nothing is known of an ensemble's members")
+        return self.members(at) if callable(self.members) else self.members[:, at]
+
+    def take(self, at: Positions) -> Predicted:
+        """The same for some of the images; members are not asked before they are needed."""
+        conflicts = None if self.conflicts is None else self.conflicts[at]
+        members = None if self.members is None else lambda some: self.members_at(at[some])
+        return Predicted(self.probs[at], conflicts, members, self.classes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +107,10 @@ class View:
         """(N, K) probabilities, if anything is predicted."""
         return None if self.predicted is None else self.predicted.probs
 
+    def vectors(self, at: Positions) -> npt.NDArray[np.float32]:
+        """The (n, D) vectors of these positions, with zero in place of every number that is not finite."""
+        return finite(self.gather(at))
+
 
 @dataclass(frozen=True, slots=True)
 class Picks:
@@ -101,6 +132,8 @@ class Strategy(Protocol):
 
     uniform: ClassVar[bool] = False
     """Whether its picks are a uniform sample of the view's groups: then each has the same chance, which is kept."""
+    ensemble: ClassVar[Ensemble | None] = None
+    """The kind of ensemble that it needs the members of; None: of none, and none is fitted."""
 
     def choose(self, view: View, n: int, rng: np.random.Generator) -> Picks:
         """Pick n images of distinct groups, or one of every group where there are fewer groups than n."""

@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from labeling.loading import loading
-from labeling.one_thread import one_thread
+from labeling.select.strategies.clusters import MOST_CLUSTERS, clusters, in_turn, narrowed
 from labeling.select.strategies.strategy import Picks, Strategy, View, one_a_group, ranked
 from labeling.slices import slices
+from labeling.vectors import finite
 
 __all__ = ["Typical", "typical"]
 
@@ -21,13 +21,7 @@ _MOST_POINTS = 10_000
 """More points than this are sampled first: a few dozen typical ones hardly change, time and memory do."""
 _MOST_LABELLED = 1_000
 """Of more labelled images so many are sampled: there are never more clusters than half as many."""
-_MOST_CLUSTERS = 500
-_DIMENSIONS = 64
-"""Wider vectors are turned onto their principal directions first: 500 clusters of 11,000 vectors of 1,664 numbers took
-32 s of processor time, narrowed 2.4 s."""
 _NEIGHBOURS = 20
-_BATCH = 2_048
-"""So many points give the first centres too: at least four for each cluster."""
 
 
 class Typical(Strategy):
@@ -43,8 +37,8 @@ class Typical(Strategy):
         sample = one_each[np.sort(rng.permutation(len(one_each))[: max(n, _MOST_POINTS)])]
         labelled = view.labelled()
         covered = np.sort(rng.permutation(len(labelled.labels))[:_MOST_LABELLED])
-        theirs = labelled.gather(covered) if len(covered) else None
-        return ranked(sample[typical(view.gather(sample), n, rng, theirs)], "typical of its cluster")
+        theirs = finite(labelled.gather(covered)) if len(covered) else None
+        return ranked(sample[typical(view.vectors(sample), n, rng, theirs)], "typical of its cluster")
 
 
 def typical(
@@ -89,44 +83,13 @@ def typical(
     n = min(n, len(points))
     if n == 0:
         return np.empty(0, dtype=np.int64)
-    everything = _narrowed(np.concatenate([others, points]), rng)  # (L + N, D')
+    everything = narrowed(np.concatenate([others, points]), rng)  # (L + N, D')
     points = everything[len(others) :]
-    which = _clusters(everything, min(n + len(others), _MOST_CLUSTERS), rng)
-    taken = np.bincount(which[: len(others)], minlength=_MOST_CLUSTERS)
-    members = [np.flatnonzero(which[len(others) :] == c) for c in range(_MOST_CLUSTERS)]
+    which = clusters(everything, min(n + len(others), MOST_CLUSTERS), rng)
+    taken = np.bincount(which[: len(others)], minlength=MOST_CLUSTERS)
+    members = [np.flatnonzero(which[len(others) :] == c) for c in range(MOST_CLUSTERS)]
     turns = [(at, taken[c]) for c, at in enumerate(members) if len(at)]
-    return _in_turn([(at[np.argsort(_spread(points[at]), kind="stable")], before) for at, before in turns], n)
-
-
-def _narrowed(points: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    """The points (N, D) along their first principal directions, (N, 64); as they are where they are not wider."""
-    if min(points.shape) <= _DIMENSIONS:
-        return points
-    with loading:
-        from sklearn.utils.extmath import randomized_svd  # a second to load
-
-    with one_thread():
-        turned, lengths, _ = randomized_svd(
-            points - points.mean(axis=0), _DIMENSIONS, n_iter=1, random_state=int(rng.integers(2**31))
-        )
-    return np.asarray(turned * lengths, np.float32)
-
-
-def _clusters(points: npt.NDArray[np.float32], k: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """The cluster of each point, (N,) in [0, k)."""
-    with loading:
-        from sklearn.cluster import MiniBatchKMeans  # a second to load
-
-    means = MiniBatchKMeans(
-        n_clusters=k,
-        random_state=int(rng.integers(2**31)),
-        n_init=3,
-        batch_size=_BATCH,
-        init_size=_BATCH,
-        reassignment_ratio=0,
-    )
-    with one_thread():  # the same sums on any machine, and no threads that spin where cores are shared
-        return np.asarray(means.fit_predict(points), np.int64)
+    return in_turn([(at[np.argsort(_spread(points[at]), kind="stable")], before) for at, before in turns], n)
 
 
 def _spread(points: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -141,14 +104,3 @@ def _spread(points: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         nearest = np.partition(np.maximum(distance, 0), k, axis=1)[:, : k + 1]  # with the point itself: 0
         spread[block] = np.sqrt(nearest).sum(axis=1) / k
     return spread
-
-
-def _in_turn(clusters: list[tuple[npt.NDArray[np.int64], int]], n: int) -> npt.NDArray[np.int64]:
-    """The n best of clusters, each with its members, the best first, and how many were taken of it before.
-
-    One with fewer taken comes before one with more, the larger before the smaller.
-    """
-    at = np.concatenate([members for members, _ in clusters])
-    turn = np.concatenate([before + np.arange(len(members)) for members, before in clusters])
-    size = np.concatenate([np.full(len(members), len(members)) for members, _ in clusters])
-    return np.asarray(at[np.lexsort((-size, turn))][:n], np.int64)

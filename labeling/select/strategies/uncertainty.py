@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from labeling.slices import slices
 
-__all__ = ["entropy", "known_rows", "least_confidence", "margin", "raised"]
+__all__ = ["by_block", "entropy", "known_rows", "least_confidence", "margin", "raised"]
 
 _BLOCK = 65_536
 
@@ -36,7 +36,7 @@ def margin(probs: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
     >>> margin(np.array([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0]])).tolist()
     [0.0, 1.0]
     """
-    return _by_block(probs, _margin)
+    return by_block(probs, _margin)
 
 
 def entropy(probs: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
@@ -56,7 +56,7 @@ def entropy(probs: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
     >>> entropy(np.array([[1.0, 0.0]])).tolist()
     [0.0]
     """
-    return _by_block(probs, _entropy)
+    return by_block(probs, _entropy)
 
 
 def least_confidence(probs: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
@@ -76,7 +76,7 @@ def least_confidence(probs: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]
     >>> least_confidence(np.array([[0.75, 0.25]])).tolist()
     [0.25]
     """
-    return _by_block(probs, lambda block: 1 - block.max(axis=1))
+    return by_block(probs, lambda block: 1 - block.max(axis=1))
 
 
 def raised(doubts: npt.NDArray[np.floating], conflicts: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
@@ -92,6 +92,20 @@ def raised(doubts: npt.NDArray[np.floating], conflicts: npt.NDArray[np.floating]
     return np.asarray(doubts + conflicts * (np.max(doubts) - doubts), np.float64)
 
 
+def by_block(
+    probs: npt.NDArray[np.floating], score: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+) -> npt.NDArray[np.float32]:
+    """A score of probabilities (N, K), counted over some thousand rows at a time: (N,). Rows of NaN come as uniform.
+
+    >>> by_block(np.array([[0.75, 0.25], [np.nan, np.nan]]), lambda block: block.max(axis=1)).tolist()
+    [0.75, 0.5]
+    """
+    scores = np.empty(len(probs), dtype=np.float32)
+    for some in slices(len(probs), _BLOCK):
+        scores[some] = score(np.asarray(known_rows(probs[some]), np.float32))  # (B, K)
+    return scores
+
+
 def known_rows(probs: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     """Probabilities (N, K) with a uniform row in place of every row that has NaN.
 
@@ -104,15 +118,6 @@ def known_rows(probs: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     known = np.array(probs, np.float32)
     known[unknown] = 1 / known.shape[1]
     return known
-
-
-def _by_block(
-    probs: npt.NDArray[np.floating], score: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
-) -> npt.NDArray[np.float32]:
-    scores = np.empty(len(probs), dtype=np.float32)
-    for some in slices(len(probs), _BLOCK):
-        scores[some] = score(np.asarray(known_rows(probs[some]), np.float32))  # (B, K)
-    return scores
 
 
 def _margin(block: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

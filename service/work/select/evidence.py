@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from db.repositories.queries import stream
 from db.repositories.queries.examples import fingerprint
@@ -23,9 +24,10 @@ from service.work.pool.recipes import REFERENCE_IMAGES, recipe_of
 from service.work.pool.training_set import truth_of
 from service.work.wiring import Parts
 
-__all__ = ["evidence_about_doubt"]
+__all__ = ["evidence_about_doubt", "learnt_from"]
 
 GROWN = 1.1
+Rows = npt.NDArray[np.int64]
 
 
 def evidence_about_doubt(parts: Parts, project: Project, pool: Pool, examples: Sequence[Example]) -> Evidence | None:
@@ -40,17 +42,23 @@ def evidence_about_doubt(parts: Parts, project: Project, pool: Pool, examples: S
     return parts.memo.get(("evidence", project.id), made_of, lambda: _count_evidence(project, pool, examples))
 
 
-def _count_evidence(project: Project, pool: Pool, examples: Sequence[Example]) -> Evidence | None:
-    rng, classes = np.random.default_rng(project.config.policy.seed % 2**63), project.config.classes
+def learnt_from(project: Project, pool: Pool, examples: Sequence[Example]) -> tuple[Rows, Rows]:
+    """The rows of the images whose labels teach a class, where they are ready and have a vector; and the classes."""
+    classes = project.config.classes
     named = [example for example in examples if example.label in classes]
     rows = pool.rows_of(np.array([example.image_id for example in named], np.int64))
-    labels = truth_of(named, classes)
     ready = np.flatnonzero(rows >= 0)
     ready = ready[finite_rows(pool.image_vectors[rows[ready]])] if len(ready) else ready
-    ready = ready[sampled_groups(pool.group_ids[rows[ready]], rng)]
-    if len(ready) < LEAST_LABELS or len(np.unique(labels[ready])) < 2:
+    return rows[ready], truth_of(named, classes)[ready]
+
+
+def _count_evidence(project: Project, pool: Pool, examples: Sequence[Example]) -> Evidence | None:
+    rng, n_classes = np.random.default_rng(project.config.policy.seed % 2**63), len(project.config.classes)
+    rows, labels = learnt_from(project, pool, examples)
+    some = sampled_groups(pool.group_ids[rows], rng)
+    rows, labels = rows[some], labels[some]
+    if len(rows) < LEAST_LABELS or len(np.unique(labels)) < 2:
         return None
-    groups, teaches = pool.group_ids[rows[ready]], np.ones(len(ready), bool)
+    groups, teaches = pool.group_ids[rows], np.ones(len(rows), bool)
     fit = recipe_of(project, pool, project.config.policy.head, reference=REFERENCE_IMAGES)
-    inputs = pool.inputs.take(rows[ready])
-    return evidence_of(labels[ready], cross_validated(inputs, labels[ready], groups, teaches, fit, len(classes), rng))
+    return evidence_of(labels, cross_validated(pool.inputs.take(rows), labels, groups, teaches, fit, n_classes, rng))

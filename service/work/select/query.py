@@ -30,6 +30,7 @@ from service.work.pool.pool import Pool, load_pool
 from service.work.pool.predictions import CurrentPredictions, current_predictions
 from service.work.pool.strategies import strategy_of
 from service.work.pool.training_set import training_examples
+from service.work.select.ensemble import Members, members_of
 from service.work.select.evidence import evidence_about_doubt
 from service.work.select.facts import Facts, read_facts
 from service.work.select.reserve import (
@@ -67,8 +68,10 @@ def choose_query(parts: Parts, project_id: ProjectId, trigger: Trigger, *, force
     with reading(parts.database) as session:
         labelled = training_examples(session, facts.project, imported=True)
     evidence = evidence_about_doubt(parts, facts.project, pool, labelled) if promoted else None
-    strategy = hedged(strategy_of(facts.project), evidence, promoted=promoted and not facts.gave_way)
-    drawn = _draw(facts, pool, current, _labelled(pool, labelled), free, reserved, strategy)
+    own = strategy_of(facts.project)
+    strategy = hedged(own, evidence, promoted=promoted and not facts.gave_way)
+    members = members_of(facts.project, pool, labelled, own.ensemble) if promoted and own.ensemble else None
+    drawn = _draw(facts, pool, current, members, _labelled(pool, labelled), free, reserved, strategy)
     new = NewQuery(
         project_id=project_id,
         number=facts.number,
@@ -103,6 +106,7 @@ def _draw(
     facts: Facts,
     pool: Pool,
     current: CurrentPredictions,
+    members: Members | None,
     labelled: Labelled,
     free: Mask,
     reserved: Mask,
@@ -113,12 +117,16 @@ def _draw(
     known = not first and bool(np.isfinite(current.ranking[free]).any())
     conflicts = current.conflicts() if known else np.zeros(len(pool))
 
+    def predicted(rows: Rows) -> Predicted:
+        theirs = None if members is None else lambda some: members(rows[some])
+        return Predicted(current.ranking[rows], conflicts[rows], theirs, facts.project.config.classes)
+
     def view(rows: Rows) -> View:
         return View(
             groups=pool.group_ids[rows],
             gather=lambda some: _vectors(pool, rows[some]),
             labelled=lambda: labelled,
-            predicted=Predicted(current.ranking[rows], conflicts[rows]) if known else None,
+            predicted=predicted(rows) if known else None,
         )
 
     rng = np.random.default_rng([policy.seed % 2**63, facts.number])

@@ -250,6 +250,17 @@ def test_a_project_is_made_shown_listed_and_edited(cli: Cli, tmp_path: Path) -> 
     assert "salt" not in edited
 
 
+def test_entropy_over_many_classes_is_taken_with_a_note(cli: Cli, tmp_path: Path) -> None:
+    notes = []
+    for name, n_classes in (("few", 9), ("many", 10)):
+        file = tmp_path / f"{name}.yaml"
+        labels = [f"class {number}" for number in range(n_classes)]
+        file.write_text(f"name: {name}\nlabels: {json.dumps(labels)}\npolicy: {{strategy: entropy}}\n")
+        notes.append("of 10 classes `entropy` asks" in " ".join(cli("project", "create", str(file)).stdout.split()))
+
+    assert notes == [False, True]
+
+
 def test_a_project_is_shown_to_people_too(animals: Cli) -> None:
     shown, listed = animals("project", "show", "animals"), animals("project", "list")
 

@@ -14,6 +14,7 @@ from db.session import reading, transaction
 from db.tables import ReviewRow
 from labeling.jobs import Trigger
 from labeling.project import Policy, Project
+from labeling.select.strategies.registry import STRATEGIES
 from labeling.types import ReviewKind
 from service.work.review.push import read_queue
 from service.work.select.query import choose_query
@@ -51,7 +52,7 @@ def test_hard_reviews_are_served_in_the_order_of_the_projects_strategy(
     assert served == [made[position] for position in order]
 
 
-@pytest.mark.parametrize("strategy", ["random", "k_center", "typical"])
+@pytest.mark.parametrize("strategy", sorted(set(STRATEGIES) - {"margin", "entropy", "least_confidence"}))
 def test_a_strategy_without_a_score_serves_hard_reviews_as_they_were_picked(
     parts: Parts, make_project: Callable[..., Project], strategy: str
 ) -> None:

@@ -18,45 +18,92 @@ from labeling.select.strategies.strategy import Labelled, Picks, Predicted, Stra
 from labeling.select.strategies.uncertainty import margin
 
 BY_SCORE = {"entropy", "least_confidence", "margin"}
+KINDS = ["plain", "equal images", "vectors of NaN", "sure of one class", "no members"]
 
 
-def _view(n: int, groups: int, seed: int = 0, *, known: float = 1.0, labelled: int = 0) -> View:
+def _view(n: int, groups: int, seed: int = 0, *, known: float = 1.0, labelled: int = 0, kind: str = "plain") -> View:
     """A part `known` of the rows has probabilities, the others are NaN; 0: nothing is known of any."""
     rng = np.random.default_rng(seed)
     vectors = rng.normal(size=(n, 4)).astype(np.float32)
     theirs = rng.normal(size=(labelled, 4)).astype(np.float32)
-    probs = rng.dirichlet(np.ones(3), size=n).astype(np.float32)
-    probs[rng.random(n) >= known] = np.nan
+    members = rng.dirichlet(np.ones(3), size=(5, n)).astype(np.float32)
+    if kind == "equal images":
+        vectors[:], members[:] = 1, members[:, :1]
+    if kind == "vectors of NaN":
+        vectors[::2], theirs[::2] = np.nan, np.inf
+    if kind == "sure of one class":
+        members[:] = [0, 1, 0]
+    probs = members.mean(axis=0)
+    members[:, rng.random(n) >= known] = probs[rng.random(n) >= known] = np.nan
+    of_each = None if kind == "no members" else members
     return View(
         groups=rng.integers(0, groups, size=n),
         gather=lambda at: vectors[at],
         labelled=lambda: Labelled(("cat",) * labelled, lambda at: theirs[at]),
-        predicted=Predicted(probs) if known else None,
+        predicted=Predicted(probs, members=of_each, classes=("cat", "dog", "owl")) if known else None,
     )
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     n=st.integers(0, 60),
     groups=st.integers(1, 60),
-    size=st.integers(0, 80),
+    size=st.integers(-1, 80),
     seed=st.integers(0, 999),
     known=st.sampled_from([0.0, 0.5, 1.0]),
     labelled=st.integers(0, 9),
+    kind=st.sampled_from(KINDS),
 )
 def test_picks_are_distinct_one_a_group_as_many_as_there_are_and_the_same_for_a_seed(
-    name: str, n: int, groups: int, size: int, seed: int, known: float, labelled: int
+    name: str, n: int, groups: int, size: int, seed: int, known: float, labelled: int, kind: str
 ) -> None:
-    strategy, view = STRATEGIES[name], _view(n, groups, seed, known=known, labelled=labelled)
+    strategy, view = STRATEGIES[name], _view(n, groups, seed, known=known, labelled=labelled, kind=kind)
 
     picks = strategy.choose(view, size, np.random.default_rng(seed))
 
     again = strategy.choose(view, size, np.random.default_rng(seed))
-    assert len(picks.positions) == len(picks.scores) == len(picks.reasons) == min(size, len(set(view.groups.tolist())))
+    wanted = max(0, min(size, len(set(view.groups.tolist()))))
+    assert len(picks.positions) == len(picks.scores) == len(picks.reasons) == wanted
     assert len(set(view.groups[picks.positions].tolist())) == len(picks.positions)
     assert np.isfinite(picks.scores).all() and (np.diff(picks.scores) <= 0).all() and all(picks.reasons)
     assert checked_picks(picks, view, size, name).positions.tolist() == again.positions.tolist()
+
+
+ORDERED = ["bald", "class_balanced", "entropy", "herding", "least_confidence", "margin", "rare_class"]
+"""Neither chance nor the order of equal images decides what they pick here; the others cluster, draw or count votes."""
+
+
+@pytest.mark.parametrize("name", ORDERED)
+def test_the_order_in_which_images_stand_changes_nothing_where_chance_does_not_choose(name: str) -> None:
+    view = _view(150, 120, 4, labelled=6)
+    moved = np.random.default_rng(1).permutation(150)
+    assert view.predicted is not None
+    other = replace(
+        view, groups=view.groups[moved], gather=lambda at: view.gather(moved[at]), predicted=view.predicted.take(moved)
+    )
+
+    first = STRATEGIES[name].choose(view, 20, np.random.default_rng(0)).positions
+    again = moved[STRATEGIES[name].choose(other, 20, np.random.default_rng(9)).positions]
+
+    assert sorted(first.tolist()) == sorted(again.tolist())
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_members_may_be_asked_for_when_they_are_needed_and_only_by_who_needs_them(name: str) -> None:
+    view, asked = _view(80, 60, 2, labelled=5), []
+    assert view.predicted is not None
+    held = view.predicted
+
+    def members(at: npt.NDArray[np.int64]) -> npt.NDArray[np.floating]:
+        asked.append(len(at))
+        return held.members_at(at)
+
+    lazy = replace(view, predicted=replace(held, members=members))
+    found = [STRATEGIES[name].choose(one, 12, np.random.default_rng(0)).positions.tolist() for one in (view, lazy)]
+
+    assert found[0] == found[1]
+    assert bool(asked) == (STRATEGIES[name].ensemble is not None)
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
@@ -167,6 +214,14 @@ class _EqualImages:
         return np.zeros((len(at), 1), np.float32)
 
 
+class _Images(_EqualImages):
+    """The same of vectors that differ."""
+
+    def __call__(self, at: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        super().__call__(at)
+        return np.stack([np.sin(at), np.cos(at)], axis=1).astype(np.float32)
+
+
 @pytest.mark.parametrize("name", ["k_center", "typical"])
 def test_of_more_than_ten_thousand_images_ten_thousand_are_compared(name: str) -> None:
     gather = _EqualImages()
@@ -175,6 +230,18 @@ def test_of_more_than_ten_thousand_images_ten_thousand_are_compared(name: str) -
     STRATEGIES[name].choose(view, 1, np.random.default_rng(0))
 
     assert gather.asked == [10_000]
+
+
+@pytest.mark.parametrize("name", sorted(set(STRATEGIES) - {"random"}))
+def test_of_a_hundred_thousand_images_the_vectors_of_few_are_read(name: str) -> None:
+    n, gather = 100_000, _Images()
+    members = np.random.default_rng(0).dirichlet(np.ones(2), size=(3, n)).astype(np.float16)
+    predicted = Predicted(members.astype(np.float32).mean(axis=0), members=members)
+    view = View(np.arange(n), gather, lambda: Labelled((), gather), predicted)
+
+    picks = STRATEGIES[name].choose(view, 3, np.random.default_rng(0))
+
+    assert len(picks.positions) == 3 and max(gather.asked, default=0) <= 20_000
 
 
 def test_k_center_compares_with_at_most_ten_thousand_labelled_images() -> None:

@@ -12,20 +12,23 @@ from labeling.errors import Invalid
 from labeling.select.strategies.registry import STRATEGIES
 from labeling.select.strategies.strategy import Labelled, Picks, Predicted, Strategy, View
 
-BY_SCORE = ["entropy", "least_confidence", "margin"]
+BY_SCORE = ["bald", "disagreement", "entropy", "least_confidence", "margin", "rare_class"]
+"""Their score of an image does not rest on which others there are: what they would have picked is exact."""
 
 
 def _view(groups: npt.NDArray[np.int64], seed: int, *, known: bool = True) -> View:
     rng = np.random.default_rng(seed)
     vectors = rng.normal(size=(len(groups), 4)).astype(np.float32)
-    predicted = Predicted(rng.dirichlet(np.ones(3), size=len(groups)).astype(np.float32)) if known else None
-    return View(groups, lambda at: vectors[at], lambda: Labelled((), lambda at: vectors[at]), predicted)
+    members = rng.dirichlet(np.ones(3), size=(5, len(groups))).astype(np.float32)
+    predicted = Predicted(members.mean(axis=0), members=members, classes=("cat", "dog", "owl")) if known else None
+    labelled = Labelled(("cat", "cat", "dog"), lambda at: vectors[at])
+    return View(groups, lambda at: vectors[at], lambda: labelled, predicted)
 
 
 def _of(view: View, at: npt.NDArray[np.int64]) -> View:
     """What a strategy gets of these images alone."""
     assert view.predicted is not None
-    return View(view.groups[at], lambda some: view.gather(at[some]), view.labelled, Predicted(view.predicted.probs[at]))
+    return View(view.groups[at], lambda some: view.gather(at[some]), view.labelled, view.predicted.take(at))
 
 
 def _moved(picks: Picks, at: npt.NDArray[np.int64]) -> Picks:
@@ -33,7 +36,7 @@ def _moved(picks: Picks, at: npt.NDArray[np.int64]) -> Picks:
 
 
 @pytest.mark.parametrize("name", BY_SCORE)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(pool=st.integers(2, 60), reserve=st.integers(1, 30), n=st.integers(1, 20), seed=st.integers(0, 999))
 def test_by_a_score_it_is_what_would_have_been_picked_if_its_group_alone_had_been_among_the_others(
     name: str, pool: int, reserve: int, n: int, seed: int
@@ -92,14 +95,15 @@ def test_by_chance_none_of_the_reserve_would_have_been_picked() -> None:
     assert would.tolist() == [False] * 10
 
 
-@pytest.mark.parametrize("name", ["k_center", "typical"])
-def test_by_centres_about_as_large_a_part_of_the_reserve_as_was_picked_of_the_others(name: str) -> None:
-    view, strategy, reserve = _view(np.arange(400), 1), STRATEGIES[name], np.arange(300, 400)
-    picks = strategy.choose(_of(view, np.arange(300)), 60, np.random.default_rng(2))
+@pytest.mark.parametrize("name", sorted(set(STRATEGIES) - {*BY_SCORE, "random"}))
+def test_by_an_approximation_about_as_large_a_part_of_the_reserve_as_was_picked_of_the_others(name: str) -> None:
+    parts = []
+    for seed in range(3):
+        view, strategy, reserve = _view(np.arange(400), seed), STRATEGIES[name], np.arange(300, 400)
+        picks = strategy.choose(_of(view, np.arange(300)), 60, np.random.default_rng(seed))
+        parts.append(strategy.would_pick(view, picks, reserve, np.random.default_rng(seed)).mean())
 
-    would = strategy.would_pick(view, picks, reserve, np.random.default_rng(2))
-
-    assert 8 <= would.sum() <= 35  # 60 of 300 were picked: 20 of 100 are expected
+    assert 0.12 < np.mean(parts) < 0.29  # 60 of 300 were picked
 
 
 def test_before_anything_is_predicted_a_score_asks_typical_images_and_answers_as_they_do() -> None:
