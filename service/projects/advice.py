@@ -19,6 +19,6 @@ def advice(config: ProjectConfig) -> list[str]:
     if config.policy.strategy == "entropy" and len(config.classes) >= MANY_CLASSES:
         found.append(
             f"Note: of {len(config.classes)} classes `entropy` asks for images that are a little like many; `margin` "
-            "teaches more (docs/how-to/select.md)."
+            "taught as much or more in what we measured (docs/how-to/select.md)."
         )
     return found
