@@ -33,7 +33,7 @@ POOL, TESTED, FIRST, BATCH, QUERIES = 30_000, 6_000, 100, 100, 3
 Rows = NDArray[np.int64]
 ARMS: dict[str, Strategy] = {
     "all": Badge(POOL),
-    "20,000": Badge(),
+    "10,000": Badge(),
     "3,000": Badge(3_000),
     "500": Badge(500),
     "random": Uniform(),
@@ -53,8 +53,8 @@ def main() -> None:
             for arm, values in arms.items():
                 found[name, arm].append(values)
     lines = list(_lines(found))
-    worst = min(line["points"] for line in lines if line["considered"] == "20,000")
-    emit("shortlist", {"badge_of_20000_points_worst": at_least(worst, -0.2)}, lines)
+    worst = min(line["points"] for line in lines if line["considered"] == "10,000")
+    emit("shortlist", {"badge_of_10000_points_worst": at_least(worst, -0.2)}, lines)
 
 
 def _lines(found: dict[tuple[str, str], list[tuple[float, float]]]) -> Iterator[dict[str, Any]]:

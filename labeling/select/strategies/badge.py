@@ -33,7 +33,7 @@ class Badge(Strategy):
     Gradient Lower Bounds", arXiv:1906.03671.
     """
 
-    most: int = 20_000
+    most: int = 10_000
 
     def choose(self, view: View, n: int, rng: np.random.Generator) -> Picks:
         """Of every group the image of the largest a; of these n by a k-means++ draw, the longest gradient first."""

@@ -51,8 +51,8 @@ def test_where_the_classifier_is_certain_everywhere_chance_alone_draws() -> None
     assert len(orders) == 5 and all(len(set(order)) == 4 for order in orders)
 
 
-def test_of_more_than_twenty_thousand_images_the_least_sure_are_kept() -> None:
-    n = 20_100
+def test_of_more_than_ten_thousand_images_the_least_sure_are_kept() -> None:
+    n = 10_100
     sure = np.zeros(n, bool)
     sure[::20] = True
     probs = np.where(sure[:, None], [0.999, 0.001], [0.6, 0.4])
