@@ -5,7 +5,7 @@ process of its own and one thread, and has run once on a small pool before it is
 as the product does; theirs predict anew by a fitted logistic regression, as their interface wants it. Members of an
 ensemble are eight linear heads in both, and both predict by them.
 
-python -m bench.select [--quick] [--million]
+python -m bench.select [--quick | --million]
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ class Pool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="10,000 images, ours alone")
-    parser.add_argument("--million", action="store_true", help="1,000,000 images too, ours alone: 0.8 GB on disk")
+    parser.add_argument("--million", action="store_true", help="1,000,000 images, ours alone: 0.8 GB on disk")
     chosen = parser.parse_args()
-    sizes = [10_000] if chosen.quick else [10_000, 100_000, *([1_000_000] if chosen.million else [])]
+    sizes = [1_000_000] if chosen.million else [10_000] if chosen.quick else [10_000, 100_000]
     with tempfile.TemporaryDirectory() as folder:
         pools = {n: draw_pool(Path(folder), n) for n in sizes}
         lines = [_line(name, pools[n], with_peer=not chosen.quick) for n, name in product(sizes, STRATEGIES)]

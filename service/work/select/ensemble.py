@@ -36,7 +36,7 @@ def members_of(project: Project, pool: Pool, examples: Sequence[Example], kind: 
     One image of each group teaches, of at most about 1,000 groups.
     """
     policy, n_classes = project.config.policy, len(project.config.classes)
-    rng = np.random.default_rng([policy.seed % 2**63, _ENSEMBLE])
+    rng = np.random.default_rng([policy.seed % 2**63, 0, _ENSEMBLE])  # no query has the number 0
     rows, labels = learnt_from(project, pool, examples)
     _, one_each = np.unique(pool.group_ids[rows], return_index=True)
     some = one_each[sampled_groups(pool.group_ids[rows[one_each]], rng)]
