@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -47,7 +46,3 @@ def ask(book: CallBook, client: httpx.Client, url: str, number: int) -> None:
     question = Question("counting", "m", sha256(str(number).encode()).hexdigest(), ProjectId(1), BOUND)
     with suppress(EndpointSilent, EndpointUnavailable, OverBudget):
         book.ask(question, send)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
