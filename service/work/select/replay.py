@@ -112,19 +112,14 @@ def _ground_of(
     wanted = np.union1d(basis.images, np.array([one.image_id for one in examples], np.int64))
     pool = _with_texts(pool_of(parts, project, pin, wanted), terms.text_dimensions)
     gone = _gone(basis, pool, standing, examples)
-    whole = not gone
-    kept_rows = pool.rows_of(basis.images) >= 0
-    basis = replace(basis.take(kept_rows), gold=basis.gold[np.isin(basis.gold, standing)])
+    basis, whole = _left(basis, pool, standing), not gone
     rows = pool.rows_of(basis.images)
     ranking = _ranking(parts, version, basis, pool.prelabel_probs[rows]) if terms.ranked_by else None
     if terms.ranked_by and ranking is None and version is not None:
-        return None, [
-            *gone,
-            f"The stored predictions of version {version.number} are gone, or lack some of its images.",
-        ]
+        lost = f"The stored predictions of version {version.number} are gone, or lack some of its images."
+        return None, [*gone, lost]
     if ranking is not None and whole and hash_of(ranking, len(rows)) != terms.ranked_by:
         gone.append("The probabilities that it was drawn by were made again since, and are not the same.")
-    labelled, _ = labelled_in(pool, examples)
     ground = Ground(
         number=kept.number,
         policy=project.config.policy,
@@ -133,9 +128,15 @@ def _ground_of(
         basis=basis,
         ranking=ranking,
         vectors=lambda at: vectors_of(pool, rows[at]),
-        labelled=labelled,
+        labelled=labelled_in(pool, examples)[0],
     )
     return ground, gone
+
+
+def _left(basis: Basis, pool: Pool, standing: npt.NDArray[np.int64]) -> Basis:
+    """What is still there of it."""
+    left = basis.take(pool.rows_of(basis.images) >= 0)
+    return replace(left, gold=basis.gold[np.isin(basis.gold, standing)])
 
 
 def _ranking(parts: Parts, version: Version | None, basis: Basis, prelabels: npt.NDArray[np.float32]) -> Probs | None:
