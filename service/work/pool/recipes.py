@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +26,9 @@ def head_named(name: str) -> HeadKind:
     return HeadFromFunction(name, plugins.load_plugin(plugins.HEADS, name))
 
 
-def reference_rows(pool: Pool, most: int) -> NDArray[np.int64]:
-    """At most so many rows, evenly spread over the pool: they give the scaling constants of the features."""
-    return np.unique(np.linspace(0, len(pool) - 1, min(len(pool), most)).astype(np.int64))
+def reference_rows(of: Sized, most: int) -> NDArray[np.int64]:
+    """At most so many rows, evenly spread over a pool or a part: they give the scaling constants of the features."""
+    return np.unique(np.linspace(0, len(of) - 1, min(len(of), most)).astype(np.int64))
 
 
 REFERENCE_IMAGES = 2_000

@@ -25,19 +25,22 @@ __all__ = ["Members", "members_of"]
 
 Rows = npt.NDArray[np.int64]
 Members = Callable[[Rows], npt.NDArray[np.float32]]
-"""Rows (n,) of the pool in, (M, n, K) probabilities out; NaN for an image without a vector."""
+"""Positions (n,) in, (M, n, K) probabilities out; NaN for an image without a vector."""
 _ENSEMBLE = 2
 """Chance of its own: the same images are drawn with and without an ensemble."""
 
 
-def members_of(project: Project, pool: Pool, examples: Sequence[Example], kind: Ensemble) -> Members | None:
-    """The members of an ensemble of this kind; None while fewer than two classes have a label.
+def members_of(
+    project: Project, pool: Pool, images: Rows, examples: Sequence[Example], kind: Ensemble
+) -> Members | None:
+    """The members of an ensemble of this kind, for positions among `images`; None with fewer than two classes.
 
-    One image of each group teaches, of at most about 1,000 groups.
+    One image of each group teaches, of at most about 1,000 groups. `images` are rows of the pool, of which some give
+    the scaling constants: the same images, labels and groups give the same members, whatever else is in the pool.
     """
     policy, n_classes = project.config.policy, len(project.config.classes)
     rng = np.random.default_rng([policy.seed % 2**63, 0, _ENSEMBLE])  # no query has the number 0
-    rows, labels = learnt_from(project, pool, examples)
+    rows, labels = learnt_from(project, pool, sorted(examples, key=lambda one: one.image_id))
     _, one_each = np.unique(pool.group_ids[rows], return_index=True)
     some = one_each[sampled_groups(pool.group_ids[rows[one_each]], rng)]
     if len(np.unique(labels[some])) < 2:
@@ -46,11 +49,11 @@ def members_of(project: Project, pool: Pool, examples: Sequence[Example], kind: 
     @cache
     def fitted() -> HeadEnsemble:
         fit = {Ensemble.BAGGED: bagged, Ensemble.THINNED: thinned}[kind]
-        reference = pool.inputs.take(reference_rows(pool, REFERENCE_IMAGES))
+        reference = pool.inputs.take(images[reference_rows(images, REFERENCE_IMAGES)])
         return fit(pool.inputs.take(rows[some]), labels[some], n_classes, head_named(policy.head), reference, rng)
 
     def members(at: Rows) -> npt.NDArray[np.float32]:
-        inputs, probs = pool.inputs.take(at), np.full((MEMBERS, len(at), n_classes), np.nan, np.float32)
+        inputs, probs = pool.inputs.take(images[at]), np.full((MEMBERS, len(at), n_classes), np.nan, np.float32)
         known = np.flatnonzero(finite_rows(inputs.image))
         if len(known):
             probs[:, known] = fitted().probs(inputs.take(known))

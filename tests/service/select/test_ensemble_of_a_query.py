@@ -21,6 +21,7 @@ from service.work.pool.pool import load_pool
 from service.work.pool.training_set import training_examples
 from service.work.select.ensemble import members_of
 from service.work.select.query import choose_query
+from service.work.select.replay import replay_query
 from tests.service.labelled_pool import Ground, add_champion, add_images, make_ground
 
 ASKED = 16
@@ -40,7 +41,7 @@ def _members(ground: Ground, kind: Ensemble = Ensemble.BAGGED) -> tuple[np.ndarr
     pool = load_pool(ground.parts, ground.project)
     with reading(ground.parts.database) as session:
         examples = training_examples(session, ground.project, imported=True)
-    members = members_of(ground.project, pool, examples, kind)
+    members = members_of(ground.project, pool, np.arange(len(pool)), examples, kind)
     assert members is not None
     return pool.image_ids, members(np.arange(len(pool)))
 
@@ -87,11 +88,11 @@ def test_an_image_without_a_vector_has_no_members_and_one_class_alone_no_ensembl
 ) -> None:
     ground = make_ground(database, tmp_path, project, pool=40, reserved=8)
     pool = load_pool(ground.parts, project)
-    assert members_of(project, pool, [], kind) is None
+    assert members_of(project, pool, np.arange(len(pool)), [], kind) is None
     ground.label(ground.pool[:30:3], ReviewKind.HARD, "cat")
     with reading(database) as session:
         examples = training_examples(session, project, imported=True)
-    assert members_of(project, pool, examples, kind) is None
+    assert members_of(project, pool, np.arange(len(pool)), examples, kind) is None
 
     ground.label(ground.pool[1:30:3], ReviewKind.HARD)
     (broken,) = add_images(ground, 1, False, vector=lambda vector: np.full_like(vector, np.nan))
@@ -102,11 +103,12 @@ def test_an_image_without_a_vector_has_no_members_and_one_class_alone_no_ensembl
 
 
 @pytest.mark.parametrize("name", sorted(STRATEGIES))
-def test_every_strategy_of_ours_makes_a_query_of_a_project(
+def test_every_strategy_of_ours_makes_a_query_of_a_project_that_can_be_drawn_again(
     database: sa.Engine, tmp_path: Path, make_project: Callable[..., Project], name: str
 ) -> None:
     ground = _ground(database, tmp_path, make_project(database, policy=Policy(strategy=name, query_size=ASKED)))
 
-    asked = choose_query(ground.parts, ground.project.id, Trigger.PROMOTED, force=True)["asked"]
+    asked = choose_query(ground.parts, ground.project.id, Trigger.PROMOTED, force=True)
 
-    assert asked == ASKED
+    again = replay_query(ground.parts, ground.project.id, asked["query"])
+    assert asked["asked"] == ASKED and again.equal and not again.gone
