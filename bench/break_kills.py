@@ -1,9 +1,9 @@
 """Web, worker and decoders are killed at random while images and answers come in (P12).
 
 In: how many kills, and a seed. Out: the system after it has come to rest, and a tally: what was acknowledged, and how
-long it took to the first answer of the web process after each kill. Processes are started again at once, as a system's
-supervisor would; `hardcase up` adds a pause of half a second, more where one dies again and again. Each kill comes up
-to two seconds after the last one has healed: an image that was being decoded at two deaths is set aside, as it must.
+long it took to the first answer of the web process after each kill. Processes are started again at once, as by a
+system's supervisor; `hardcase up` adds a tenth of a second, and a pause where one dies again and again. Each kill comes
+up to two seconds after the last one has healed: an image that was being decoded at two deaths is set aside, as it must.
 """
 
 from __future__ import annotations
@@ -248,7 +248,7 @@ def _answered(system: System, began: float) -> float:
     """Seconds since `began` at the first answer of the web process."""
     while True:
         try:
-            if httpx.get(f"{system.client.base_url}/health", timeout=10).status_code == httpx.codes.OK:
+            if system.client.get("/health").status_code == httpx.codes.OK:
                 return time.monotonic() - began
         except httpx.TransportError:
             pass

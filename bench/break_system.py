@@ -154,6 +154,7 @@ def _movable(clock: Path) -> dict[str, str]:
         "FAKETIME_TIMESTAMP_FILE": str(clock),
         "FAKETIME_CACHE_DURATION": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",  # nobody can set that one
+        "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # threads that wait for the lock of Python would spin
     }
 
 

@@ -27,6 +27,7 @@ from labeling.errors import (
     Unauthenticated,
     Unavailable,
 )
+from service.written_files import place_in
 
 STATUS: dict[type[HardcaseError], int] = {
     NotFound: 404,
@@ -82,9 +83,16 @@ def problem_of(error: Exception) -> Problem:
 
 
 def _validation(error: RequestValidationError) -> Problem:
-    places = [{"where": ".".join(map(str, e["loc"]))[:200], "what": str(e["msg"])[:500]} for e in error.errors()[:20]]
+    places = [{"where": _where(e, error.body), "what": str(e["msg"])[:500]} for e in error.errors()[:20]]
     detail = "; ".join(f"{place['where']}: {place['what']}" for place in places)
     return Problem(422, "invalid", detail[:2_000], errors=places)
+
+
+def _where(one: Any, body: Any) -> str:
+    within, *rest = one["loc"]
+    if within == "body" and isinstance(body, dict | list):
+        rest = place_in(body, {**one, "loc": rest})
+    return ".".join(map(str, (within, *rest)))[:200]
 
 
 def _headers(status: int) -> dict[str, str]:

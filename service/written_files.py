@@ -92,8 +92,25 @@ def mistakes(error: ValidationError, written: Written | None = None) -> str:
     return "".join(f"\n  {line}" for line in lines) + more
 
 
+def place_in(content: Any, one: Any) -> tuple[str | int, ...]:
+    """Where a mistake stands in what was written: without the checker's own steps through a choice of kinds."""
+    kept: list[str | int] = []
+    now = content
+    for step in one["loc"]:
+        there = isinstance(step, int) and step < len(now) if isinstance(now, list) else step in now
+        if there:
+            kept.append(step)
+            now = now[step]
+        if not isinstance(now, dict | list):
+            break
+    absent = one["type"] in ("missing", "extra_forbidden") and kept[-1:] != [*one["loc"][-1:]]
+    return (*kept, *one["loc"][-1:]) if absent else tuple(kept)
+
+
 def _mistake(one: Any, written: Written) -> str:
     place, given = one["loc"], one.get("input")
+    if isinstance(written.content, dict | list):
+        place = place_in(written.content, one)
     line = written.line(place) if place else None
     where = f" (line {line})" if line else ""
     no_text = one["type"] in ("string_type", "literal_error") and not isinstance(given, str | dict | list)

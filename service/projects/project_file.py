@@ -10,7 +10,7 @@ from collections import Counter
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from labeling.answers import is_always_offered
 from labeling.conversion import convert
@@ -156,20 +156,22 @@ class PolicyIn(Strict):
             raise ValueError("there can be only one overlay: name `regions` or `explanation`, not both")
         return self
 
-    @model_validator(mode="after")
-    def _one_reason(self) -> PolicyIn:
-        if {"reason", "reason_before"} <= set(self.show):
-            raise ValueError("show: name `reason` (behind a click) or `reason_before` (in the open), not both")
-        return self
+    @field_validator("show")
+    @classmethod
+    def _one_reason(cls, value: list[str]) -> list[str]:
+        if {"reason", "reason_before"} <= set(value):
+            raise ValueError("name `reason` (behind a click) or `reason_before` (in the open), not both")
+        return value
 
-    @model_validator(mode="after")
-    def _single_choice(self) -> PolicyIn:
-        if self.choice != "single":
+    @field_validator("choice")
+    @classmethod
+    def _single_choice(cls, value: str) -> str:
+        if value != "single":
             raise ValueError(
-                f"choice: {self.choice} is not built yet; only `single` is. "
-                "For several answers about one image, make one project for each question."
+                f"{value} is not built yet; only `single` is. "
+                "For several answers about one image, make one project for each question"
             )
-        return self
+        return value
 
 
 class ProjectFile(Strict):
@@ -196,16 +198,17 @@ class ProjectFile(Strict):
                 raise ValueError(f"{place}.label_map: {', '.join(strange[:5])!r} is no label of this project")
         return self
 
-    @model_validator(mode="after")
-    def _distinct(self) -> ProjectFile:
-        names = [same_name(label.name) for label in self.labels]
+    @field_validator("labels")
+    @classmethod
+    def _distinct(cls, labels: list[LabelIn]) -> list[LabelIn]:
+        names = [same_name(label.name) for label in labels]
         twice = sorted(name for name, count in Counter(names).items() if count > 1)
         if twice:
             raise ValueError(f"these labels are given twice: {', '.join(twice)}")
         taken = sorted(set(filter(is_always_offered, names)))
         if taken:
             raise ValueError(f"{', '.join(taken)!r} is always offered; leave it out of the label set")
-        return self
+        return labels
 
     def to_config(self) -> ProjectConfig:
         budget = self.policy.budget

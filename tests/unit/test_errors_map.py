@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+from typing import Literal
 
 import pytest
 import sqlalchemy.exc
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
 
 from labeling import errors
 from labeling.errors import BadImage, HardcaseError, StorageFull, Unavailable
@@ -63,3 +65,20 @@ def test_a_validation_error_names_the_place_and_not_the_value() -> None:
 
     assert problem.body["errors"] == [{"where": "body.name", "what": "too long"}]
     assert "hck_secret" not in str(problem.body)
+
+
+def test_the_place_of_a_mistake_is_a_place_of_what_was_sent_and_no_name_of_ours() -> None:
+    class Priced(BaseModel):
+        per_request: int
+
+    class Body(BaseModel):
+        price: Priced | Literal["free"]
+
+    sent = {"price": {"per_request": "x"}}
+    with pytest.raises(ValidationError) as raised:
+        Body.model_validate(sent)
+    found = [{**one, "loc": ("body", *one["loc"])} for one in raised.value.errors()]
+
+    problem = problem_of(RequestValidationError(found, body=sent))
+
+    assert [one["where"] for one in problem.body["errors"]] == ["body.price.per_request", "body.price"]

@@ -52,3 +52,13 @@ def test_a_template_that_formats_is_refused_with_its_key(template: str) -> None:
 
     with pytest.raises(Invalid, match=r"policy\.templates\.1"):
         parse_project(text)
+
+
+def test_every_mistake_is_named_at_once() -> None:
+    text = "name: p\nlabels: [a, a]\npolicy: {choice: multi, show: [reason, reason_before], colour: red}\n"
+
+    with pytest.raises(Invalid) as raised:
+        parse_project(text)
+
+    places = [line.split(":")[0].strip() for line in raised.value.message.splitlines()[1:]]
+    assert places == ["labels", "policy.choice", "policy.show", "policy.colour"]

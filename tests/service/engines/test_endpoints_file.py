@@ -127,6 +127,9 @@ def test_what_may_cost_is_never_sent_again_unless_the_file_says_so(tmp_path: Pat
         (f"endpoints: {{a: {{{URL}, query: {{code: secret@}}}}}}", "seems to be a secret"),
         (f"endpoints: {{a: {{{URL}, api_version: v1, query: {{api-version: v2}}}}}}", "are the same"),
         (f"endpoints: {{a: {{{URL}, key_header: Content-Type}}}}", "hardcase writes it"),
+        (f"endpoints: {{Hosted: {{{URL}}}}}", "endpoints.Hosted: String should match"),
+        (f"endpoints: {{a: {{{URL}, price: {{input_per_m: x}}}}}}", "a.price.input_per_m: .*number"),
+        (f"endpoints: {{a: {{{URL}, price: {{input_per_m: 1}}}}}}", "a.price.output_per_m: Field required"),
     ],
 )
 def test_a_mistake_is_named_with_its_place_and_nothing_is_guessed(tmp_path: Path, text: str, words: str) -> None:

@@ -11,7 +11,7 @@ import threading
 import time
 from pathlib import Path
 
-from service.operations.up import Child, Supervisor
+from service.operations.up import REST_S, RESTART_WINDOW_S, RESTARTS, Child, Supervisor
 
 SLEEPER = "import time\nwhile True: time.sleep(0.1)"
 
@@ -48,6 +48,18 @@ def test_a_child_that_is_killed_is_started_again_and_all_end_together(tmp_path: 
     assert code == 0
     assert len(set(pids)) == 2
     assert child.process is not None and child.process.poll() is not None
+
+
+def test_the_first_end_for_some_time_costs_no_pause_and_later_ones_ever_more(tmp_path: Path) -> None:
+    child, now = _child(tmp_path, "sleeper", SLEEPER), time.monotonic()
+    pauses = []
+    for starts in range(1, RESTARTS + 2):
+        child.started = [now] * starts
+        pauses.append(child.pause_s())
+    child.started = [now - RESTART_WINDOW_S - 1] * 9
+
+    assert pauses == [0.0, 0.5, 1.0, 2.0, 4.0, REST_S]
+    assert child.pause_s() == 0.0
 
 
 def test_a_child_that_will_not_stay_up_ends_the_tree_with_an_error(tmp_path: Path) -> None:

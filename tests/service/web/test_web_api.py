@@ -74,6 +74,21 @@ def test_a_project_is_made_shown_changed_and_kept_from_changing_its_labels(clien
     assert (other_labels.status_code, again.status_code) == (409, 409)
 
 
+def test_a_filter_that_an_address_does_not_have_is_refused_not_left_out(shared_client: TestClient) -> None:
+    paths = shared_client.get("/openapi.json").json()["paths"]
+    listed = [path for path, methods in paths.items() if path.startswith("/api/") and "get" in methods]
+    of_projects = [path.replace("{project}", "animals") for path in listed]
+    simple = [path for path in of_projects if "{" not in path]
+
+    for path in simple:
+        problem = shared_client.get(path, params={"clas": "cat"}).json()
+        assert (problem["status"], problem["errors"][0]["where"]) == (422, "query.clas"), path
+
+    assert "/api/projects/animals/labels" in simple
+    told = shared_client.get("/api/projects/animals/labels?clas=cat").json()["detail"]
+    assert "no such parameter: it has " in told and "limit" in told
+
+
 def test_many_files_are_taken_at_once_each_with_its_answer(client: TestClient, database: sa.Engine) -> None:
     files = [
         ("files", (name, data))

@@ -76,8 +76,8 @@ def test_a_target_that_no_sample_reaches_has_no_least_sample() -> None:
     assert least_to_finish(0, 0, 0.1, 0.1) is None
 
 
-def test_a_promise_that_cannot_be_broken_needs_one_image() -> None:
-    assert least_to_finish(1, 3, 0.9, 0.1) == 1
+def test_a_promise_that_cannot_be_broken_needs_as_many_images_as_are_wrong() -> None:
+    assert least_to_finish(1, 3, 0.9, 0.1) == 1 and least_to_finish(3, 5, 0.9, 0.1) == 3
 
 
 def test_missing_answers_are_counted_along_the_stream() -> None:
