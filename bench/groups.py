@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import imagehash
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -27,7 +28,6 @@ from bench.groups_pictures import COPIES, SETS, stamps
 from bench.report import at_least, at_most, emit
 from labeling.ingest.fingerprints import Fingerprints, fingerprint
 from labeling.ingest.groups import group
-from labeling.ingest.hashing import hamming, perceptual_hash
 from labeling.ingest.twin_index import TwinIndex
 from labeling.ingest.twins import MIN_IMAGES, TwinRule, adaptive_rule
 from labeling.vectors import unit
@@ -140,11 +140,11 @@ def _by_the_old_rule(pictures: Pictures, home: Path) -> NDArray[np.int64]:
     encoder = bundled_images(Settings(home=home, device="cpu", dtype="float32"))
     some = [pictures.images[at : at + 32] for at in range(0, len(pictures.images), 32)]
     vectors = unit(np.concatenate([encoder.encode(images)[0] for images in some]))
-    hashes = [perceptual_hash(image) for image in pictures.images]
+    hashes = [imagehash.phash(image) for image in pictures.images]
     groups = np.arange(len(hashes))
     for new in range(len(hashes)):
         near = np.flatnonzero(vectors[:new] @ vectors[new] > 0.95).tolist()
-        near += [old for old in range(new) if hamming(hashes[old], hashes[new]) <= 6]
+        near += [old for old in range(new) if hashes[old] - hashes[new] <= 6]
         if near:
             groups[new] = groups[min(near)]
     return groups

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import imagehash
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
-from labeling.ingest.hashing import perceptual_hash
 from labeling.prelabel.encoders.decode import open_shown
 from labeling.prelabel.engine import Item
 from labeling.project import LabelClass, Project, ProjectConfig
@@ -107,7 +107,7 @@ def _stamps() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     width = next(len(vector) for vector in look.text_vectors if vector is not None)
     text = np.array([np.full(width, np.nan) if vector is None else vector for vector in look.text_vectors])
     image = unit(np.asarray(look.image_vectors, np.float32))
-    hashes = [int(perceptual_hash(item.image) or "0", 16) for item in items]
+    hashes = [int(str(imagehash.phash(item.image)), 16) for item in items]
     first = [
         at
         for at in range(len(files))

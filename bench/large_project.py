@@ -174,7 +174,7 @@ def _group_of(i: int) -> int:
 def _images(n: int) -> Iterator[Row]:
     for i in _ids(n):
         yield {
-            "id": i, "project_id": 1, "content_hash": content_hash(i), "perceptual_hash": f"{i:016x}", "format": "JPEG",
+            "id": i, "project_id": 1, "content_hash": content_hash(i), "format": "JPEG",
             "width": 1280, "height": 960, "size_bytes": 240_000, "text": _text(i), "details": {"camera": i % 9},
             "group_id": _group_of(i), "fetched_at": _at(i),
         }  # fmt: skip

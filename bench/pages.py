@@ -174,12 +174,13 @@ def web(engine: sa.Engine, home: Path) -> Iterator[str]:
 
 
 def _until_healthy(address: str, process: subprocess.Popen[bytes]) -> None:
-    while process.poll() is None:
-        try:
-            httpx.get(f"{address}/health", timeout=5)
-            return
-        except httpx.TransportError:
-            time.sleep(0.05)
+    with httpx.Client(timeout=5) as client:
+        while process.poll() is None:
+            try:
+                client.get(f"{address}/health")
+                return
+            except httpx.TransportError:
+                time.sleep(0.05)
     raise RuntimeError(f"the web process ended with {process.returncode} before it answered")
 
 

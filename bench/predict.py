@@ -202,7 +202,7 @@ def fill(home: Path) -> Path:
             "trigger": "by hand", **made,
         }  # fmt: skip
         image = {
-            "project_id": PROJECT, "perceptual_hash": "0" * 16, "format": "PNG", "width": 1, "height": 1,
+            "project_id": PROJECT, "format": "PNG", "width": 1, "height": 1,
             "size_bytes": 1, "details": {}, "group_id": 1, "bridge": False, "fetched_at": now,
         }  # fmt: skip
         review = {"project_id": PROJECT, "query_id": 1, "kind": "hard", "probability": 1.0, "place": 0.0, **made}

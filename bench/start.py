@@ -155,12 +155,13 @@ def _start(command: Sequence[str], environment: Mapping[str, str], log: Path) ->
 
 
 def _until_200(address: str, process: subprocess.Popen[bytes]) -> None:
-    while process.poll() is None:
-        try:
-            if httpx.get(address, timeout=5).status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.01)
+    with httpx.Client(timeout=5) as client:  # one for all tries: to make it takes the processor that the start needs
+        while process.poll() is None:
+            try:
+                if client.get(address).status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.01)
     raise RuntimeError(f"the web process ended with {process.returncode} before it answered")
 
 

@@ -207,7 +207,7 @@ def ask(ground: Ground, first: int, count: int) -> None:
             (GroupRow, lambda i: {"id": i, "project_id": project, "founder_hash": f"{i:064x}", "side": "pool",
                                   "created_at": now}),
             (ImageRow, lambda i: {"id": i, "project_id": project, "content_hash": f"{i:064x}",
-                                  "perceptual_hash": f"{i:016x}", "format": "PNG", "width": 640, "height": 480,
+                                  "format": "PNG", "width": 640, "height": 480,
                                   "size_bytes": 1, "text": f"Seen at gate {i % 11}.", "details": {}, "group_id": i,
                                   "bridge": False, "fetched_at": now}),
             (PrelabelRow, lambda i: {"image_id": i, "engine": "scripted", "revision": "one", "description": "",

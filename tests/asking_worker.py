@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -32,22 +31,18 @@ def main(url: str, database: str, when_silent: str, budget_micro: str, items: st
         make_engine(database), endpoint, Budget(int(budget_micro)), owner=name, now=lambda: datetime.now(UTC),
         sleep=time.sleep, grace_s=0.0,
     )  # fmt: skip
-    with ThreadPoolExecutor(3) as pool:
-        for _ in pool.map(lambda number: ask(book, url, number), range(int(items))):
+    with httpx.Client(timeout=20, trust_env=False) as client, ThreadPoolExecutor(3) as pool:
+        for _ in pool.map(lambda number: ask(book, client, url, number), range(int(items))):
             pass
 
 
-def ask(book: CallBook, url: str, number: int) -> None:
+def ask(book: CallBook, client: httpx.Client, url: str, number: int) -> None:
     """One item; what is refused, or was never answered, stays as it is."""
 
     def send() -> Sent:
-        answer = httpx.post(url, content=str(number), timeout=20, trust_env=False)
+        answer = client.post(url, content=str(number))
         return Sent(answer.status_code, answer.text, 1, 1, 1_000)
 
     question = Question("counting", "m", sha256(str(number).encode()).hexdigest(), ProjectId(1), BOUND)
     with suppress(EndpointSilent, EndpointUnavailable, OverBudget):
         book.ask(question, send)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

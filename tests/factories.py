@@ -110,7 +110,7 @@ def image(
     content_hash = _hash() if content_hash is None else content_hash
     if reserved is not None:
         group_id = group(session, project_id, content_hash, reserved=reserved)
-    columns = {"perceptual_hash": "0" * 16, "format": "PNG", "width": 8, "height": 8, "size_bytes": 64}
+    columns = {"format": "PNG", "width": 8, "height": 8, "size_bytes": 64}
     columns |= {"text": None, "details": {}, "fetched_at": NOW}
     row = ImageRow(project_id=project_id, content_hash=content_hash, group_id=group_id, **{**columns, **more})
     return ImageId(_insert(session, row).id)

@@ -10,10 +10,10 @@ Offers `AdoptedTaskRow`, `AlarmEndRow`, `AlarmRow`, `AlarmWordsRow`, `Annotation
 `FetchRow`, `FigureRow`, `FingerprintRow`, `GroupMoveRow`, `GroupRow`, `GroupingRow`, `HeartbeatRow`, `ImageCheckRow`,
 `ImageRow`, `ImportedSampleRow`, `InboxRow`, `LabelCheckRow`, `LabelRow`, `LabelStudioProjectRow`, `LeftoverRow`,
 `MessageRow`, `OverlapRow`, `PageSessionRow`, `PredictionFileRow`, `PredictionRow`, `PrelabelRow`, `ProbeRow`,
-`ProjectConfigRow`, `ProjectRow`, `PromotionRow`, `PushRow`, `QueryRow`, `ReReviewPlanRow`, `ReReviewRequestRow`,
-`ReReviewRow`, `RegionRow`, `RegistrationGoneRow`, `RegistrationRow`, `ReserveRow`, `ReviewEndRow`, `ReviewRow`,
-`ShadowPickRow`, `SnapshotRow`, `SoftLabelRow`, `SourceRow`, `SpendRow`, `TallyRow`, `TombstoneRow`, `VersionRow`,
-`ViewRow`, `VoidRow`, `WithdrawalRow`.
+`ProjectConfigRow`, `ProjectRow`, `PromotionRow`, `PushRow`, `QueryBasisRow`, `QueryRow`, `ReReviewPlanRow`,
+`ReReviewRequestRow`, `ReReviewRow`, `RegionRow`, `RegistrationGoneRow`, `RegistrationRow`, `ReserveRow`,
+`ReviewEndRow`, `ReviewRow`, `ShadowPickRow`, `SnapshotRow`, `SoftLabelRow`, `SourceRow`, `SpendRow`, `TallyRow`,
+`TombstoneRow`, `VersionRow`, `ViewRow`, `VoidRow`, `WithdrawalRow`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from db.tables.engines import *  # noqa: F403
 from db.tables.images import *  # noqa: F403
 from db.tables.people import *  # noqa: F403
 from db.tables.projects import *  # noqa: F403
+from db.tables.queries import *  # noqa: F403
 from db.tables.re_reviews import *  # noqa: F403
 from db.tables.reviews import *  # noqa: F403
 from db.tables.running import *  # noqa: F403

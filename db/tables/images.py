@@ -86,7 +86,6 @@ class ImageRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     project_id: Mapped[int] = mapped_column(ref("project.id"))
     content_hash: Mapped[str]
-    perceptual_hash: Mapped[str]
     format: Mapped[str]
     width: Mapped[int]
     height: Mapped[int]

@@ -113,7 +113,8 @@ class ReviewRow(Base):
     `probability` is the image's probability of being chosen (1 for deterministic picks), `place` in [0, 1) is
     drawn once for the random kinds and the rank by uncertainty within its query for the others, and `token` makes the
     address under which this review's image is fetched. `asked_as` is the kind's older name, where it had one;
-    `representative`: it was picked for what it stands for, not by doubt.
+    `representative`: it was picked for what it stands for, not by doubt. `reason` says why it was picked (null: not
+    known, an older hardcase wrote it).
     """
 
     __tablename__ = "review"
@@ -135,6 +136,7 @@ class ReviewRow(Base):
     probability: Mapped[float]
     place: Mapped[float]
     token: Mapped[str] = mapped_column(unique=True)
+    reason: Mapped[str | None]
     created_at: Mapped[datetime]
 
 

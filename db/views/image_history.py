@@ -43,6 +43,8 @@ from db.tables import (
 from labeling.types import ImageId, Outcome, ProjectId
 
 TWINS = 24
+LIKELIEST = 5
+NO_REASON = "the reason was not kept, an older hardcase asked"
 HIDES = frozenset({"prelabel", "prediction", "answered", "skipped", "withdrawn", "voided"}) | {
     "decision", "label", "label checked", "alarm"
 }  # fmt: skip
@@ -108,11 +110,6 @@ def is_blind_and_open(session: Session, image_id: ImageId) -> bool:
     return session.scalar(asked.limit(1)) is not None
 
 
-def text_of(session: Session, image_id: ImageId) -> str | None:
-    """The text that came with the image."""
-    return session.scalar(sa.select(ImageRow.text).where(ImageRow.id == image_id))
-
-
 def tasks(session: Session, image_id: ImageId) -> list[Task]:
     """The image's tasks in Label Studio that have not ended, oldest first."""
     rows = session.execute(
@@ -162,6 +159,7 @@ def _prelabels(session: Session, image_id: ImageId, classes: Sequence[str]) -> I
         said = row.answer if row.outcome == Outcome.LABEL and row.answer else _outcome(row.outcome, row.probs, classes)
         about = {
             "confidence": _highest(row.probs),
+            "likeliest": _likeliest(row.probs, classes),
             "cost_micro": row.cost_micro,
             "seconds": round(row.duration_s, 3),
             "flags": row.evidence.get("flags"),
@@ -181,7 +179,12 @@ def _predictions(session: Session, image_id: ImageId, classes: Sequence[str], ch
         .order_by(PredictionRow.id)
     )
     for row, version, query in rows:
-        about = {"confidence": _highest(row.probs), "champion": version == champion or None, "asked_in_query": query}
+        about = {
+            "confidence": _highest(row.probs),
+            "likeliest": _likeliest(row.probs, classes),
+            "champion": version == champion or None,
+            "asked_in_query": query,
+        }
         why = "chosen for people by this prediction" if query is not None else ""
         says = _outcome(Outcome.LABEL, row.probs, classes)
         yield Fact(row.created_at, "prediction", f"version {version}", says, why, _without_nothing(about))
@@ -189,19 +192,18 @@ def _predictions(session: Session, image_id: ImageId, classes: Sequence[str], ch
 
 def _questions(session: Session, project_id: ProjectId, image_id: ImageId) -> Iterator[Fact]:
     rows = session.execute(
-        sa.select(ReviewRow, QueryRow, PushRow, ReviewEndRow, ViewRow.at)
+        sa.select(ReviewRow, QueryRow, VersionRow.number, PushRow, ReviewEndRow, ViewRow.at)
         .join(QueryRow, QueryRow.id == ReviewRow.query_id)
+        .outerjoin(VersionRow, VersionRow.id == QueryRow.version_id)
         .outerjoin(PushRow, PushRow.review_id == ReviewRow.id)
         .outerjoin(ReviewEndRow, ReviewEndRow.review_id == ReviewRow.id)
         .outerjoin(ViewRow, ViewRow.review_id == ReviewRow.id)
         .where(ReviewRow.image_id == image_id, ReviewRow.project_id == project_id)
         .order_by(ReviewRow.id)
     )
-    for review, query, push, end, viewed_at in rows.all():
+    for review, query, version, push, end, viewed_at in rows.all():
         task = None if push is None else push.ls_task_id
-        about = {"query": query.number, "blind": review.blind, "probability": review.probability}
-        says, why = f"{review.kind}{', blind' if review.blind else ''}", f"{query.strategy}, {query.trigger}"
-        yield Fact(review.created_at, "asked", "", says, why, about, task_id=task)
+        yield _question(review, query, version, task)
         if push is not None:
             yield Fact(push.pushed_at, "pushed", "", f"task {task} in Label Studio", "", {}, task_id=task)
         if viewed_at is not None:
@@ -211,6 +213,21 @@ def _questions(session: Session, project_id: ProjectId, image_id: ImageId) -> It
             yield Fact(more.at, "people wanted", more.author, f"{more.people} people", more.reason, {}, task_id=task)
         if end is not None:
             yield Fact(end.at, "review ended", "", f"{review.kind} review", end.reason, {}, task_id=task)
+
+
+def _question(review: ReviewRow, query: QueryRow, version: int | None, task: int | None) -> Fact:
+    about = {
+        "query": query.number,
+        "blind": review.blind,
+        "representative": review.representative or None,
+        "probability": review.probability,
+        "place": review.place,
+        "seed": query.seed,
+        "version": version,
+    }
+    says = f"{review.kind}{', blind' if review.blind else ''}"
+    why = f"{query.strategy}, {query.trigger}: {review.reason or NO_REASON}"
+    return Fact(review.created_at, "asked", "", says, why, _without_nothing(about), task_id=task)
 
 
 def _answers(session: Session, image_id: ImageId) -> Iterator[Fact]:
@@ -289,6 +306,12 @@ def _outcome(outcome: str, probs: Sequence[float], classes: Sequence[str]) -> st
         return str(outcome)
     best = max(range(len(probs)), key=probs.__getitem__, default=None)
     return classes[best] if best is not None and best < len(classes) else "nothing"
+
+
+def _likeliest(probs: Sequence[float], classes: Sequence[str]) -> dict[str, float]:
+    """The most likely classes with their probabilities, falling; empty where there are none."""
+    best = sorted(range(min(len(probs), len(classes))), key=lambda k: -probs[k])[:LIKELIEST]
+    return {classes[k]: round(probs[k], 4) for k in best}
 
 
 def _highest(probs: Sequence[float]) -> float | None:

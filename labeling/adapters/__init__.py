@@ -1,0 +1,4 @@
+"""Offers `tls.tls_context`.
+
+Offers `tls.tls_context`.
+"""

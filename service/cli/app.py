@@ -39,6 +39,11 @@ class _Commands(LazyGroup):
             "re_reviews:re_reviews",
             "Show the share of wrong labels and what more blind re-reviews would tell, or ask for them.",
         ),
+        "why": (
+            "why:why",
+            "Tell the story of one image: what was said of it, why it was asked about, what its label is used for.",
+        ),
+        "replay": ("replay:replay", "Draw a stored query again, and say whether the same images come out."),
         "export": (
             "results:export",
             "Write all labels with their sources, as csv, jsonl, parquet, imagenet, huggingface, label-studio or coco.",

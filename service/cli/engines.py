@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,7 +23,8 @@ from labeling.errors import Conflict, Invalid
 from labeling.project import LabelClass, Project, ProjectConfig
 from labeling.types import ProjectId
 from service.cli import engine_tables as shown
-from service.cli.output import AsJson, ProjectName, author, bars, connected, emit, failing_clearly, in_project
+from service.cli.loaded import loaded
+from service.cli.output import AsJson, ProjectName, author, bars, connected, emit, failing_clearly
 from service.jobs.engine_requests import MOST_IMAGES, MOST_PILOT, EngineRequest, ReportKind
 from service.settings import Settings, load_settings
 
@@ -63,7 +64,7 @@ def show(
     """
     from service.work.engine_reports import listing
 
-    with _loaded(as_json, project) as (parts, found):
+    with loaded(as_json, project) as (parts, found):
         document = listing.show(parts, found, engine)
         emit(as_json, document, lambda console: shown.engine(console, document))
 
@@ -87,7 +88,7 @@ def try_(
         with failing_clearly(as_json):
             tried = _try_alone(load_settings(), _project_of(labels), engine, image, text)
     else:
-        with _loaded(as_json, project) as (parts, found), _watched(as_json) as progress:
+        with loaded(as_json, project) as (parts, found), _watched(as_json) as progress:
             tried = _try_in(parts, found, engine, image, text, progress)
     document = msgspec.to_builtins(tried)
     emit(as_json, document, lambda console: shown.tried(console, document))
@@ -127,7 +128,7 @@ def _report(project: str, request: EngineRequest, as_json: bool, human: Any) -> 
     """Make a report, store it for the pages, and print it."""
     from service.work.engine_reports.report import keep, make
 
-    with _loaded(as_json, project) as (parts, found):
+    with loaded(as_json, project) as (parts, found):
         with _watched(as_json) as progress:
             document = make(parts, found, request, progress)
         kept = keep(parts, found, request, document, author())
@@ -199,18 +200,6 @@ def _project_of(labels: str) -> Project:
         raise Invalid("Give at least two labels: --labels cat,dog")
     config = ProjectConfig("try", tuple(LabelClass(name) for name in names))
     return Project(ProjectId(0), config, 0, secrets.token_hex(8), datetime.now(UTC))
-
-
-@contextmanager
-def _loaded(as_json: bool, project: str) -> Iterator[tuple[Parts, Project]]:
-    """What engines need, and the project."""
-    from service.work.wiring import make_parts
-
-    with in_project(as_json, project) as (hardcase, found):
-        parts = make_parts(hardcase.settings)
-        with closing(parts.jobs), closing(parts.label_studio), ExitStack() as stack:
-            stack.callback(parts.database.dispose)
-            yield parts, found
 
 
 @contextmanager

@@ -44,6 +44,10 @@ if TYPE_CHECKING:
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Here = Annotated[bool, typer.Option("--here", help="Do the work in this process instead of asking the worker.")]
+ProjectOption = Annotated[
+    str | None,
+    typer.Option("--project", help="The project's name or number; may be left out where there is one alone."),
+]
 ProjectName = Annotated[str, typer.Argument(metavar="PROJECT", help="The project's name or number.")]
 
 P = ParamSpec("P")
@@ -96,10 +100,10 @@ def connected(as_json: bool, *, at_head: bool = True) -> Iterator[Connected]:
 
 
 @contextmanager
-def in_project(as_json: bool, name: str) -> Iterator[tuple[Connected, Project]]:
-    """The same with a project by its name or number."""
+def in_project(as_json: bool, name: str | None) -> Iterator[tuple[Connected, Project]]:
+    """The same with a project by its name or number; None: the only one."""
     with connected(as_json) as hardcase:
-        yield hardcase, hardcase.read(projects.resolve, name)
+        yield hardcase, hardcase.read(projects.only) if name is None else hardcase.read(projects.resolve, name)
 
 
 @contextmanager

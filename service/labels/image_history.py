@@ -1,7 +1,8 @@
-"""The history of one image for one reader: without what a blind review hides, and with names as the policy shows them.
+"""The story of one image for one reader: without what a blind review hides, and with names as the policy shows them.
 
-In: a project, an image, and whether the reader is a lead. Out: the image, its facts in order, its tasks and its twins.
-While a blind review of the image is open, only a lead sees predictions and labels.
+In: a project, an image, and whether the reader is a lead. Out: the image, where it stands and why, its facts in order,
+its tasks and its twins; page, API and command line show the same. While a blind review of the image is open, only a
+lead sees predictions and labels, and whether the image is of the random stream.
 """
 
 from __future__ import annotations
@@ -13,22 +14,25 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from db.repositories.versions import versions
-from db.views import image_history, label_list
+from db.views import image_history, label_list, listings
 from db.views.image_history import HIDES, Fact, Task, Twin
 from db.views.label_list import Listed
+from db.views.listings import ImageItem
 from labeling.errors import NotFound
 from labeling.project import Project
 from labeling.types import ImageId
+from service.labels.image_standing import Standing, standing_of
 from service.labels.machine_labels import MachineLabel, machine_labels_of
 from service.projects.pseudonyms import shown_name
 
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """Everything about one image. `hidden`: predictions and labels are left out, because a blind review is open."""
+    """Everything about one image. `hidden`: a blind review is open, so it has no predictions, labels or `standing`."""
 
     image: Listed
-    text: str | None
+    item: ImageItem
+    standing: Standing | None
     facts: list[Fact]
     tasks: list[Task]
     twins: list[Twin]
@@ -38,9 +42,10 @@ class Story:
 
 def story_of(session: Session, home: Path, project: Project, image_id: ImageId, *, leads: bool) -> Story:
     """The history of an image; NotFound if the project has none of this number."""
-    found = label_list.of_images(session, project.id, [image_id])
-    if not found:
+    item = listings.image(session, project.id, image_id)
+    if item is None:
         raise NotFound("This project has no such image.")
+    [image] = label_list.of_images(session, project.id, [image_id])
     champion = versions.champion(session, project.id)
     number = None if champion is None else champion.number
     facts = image_history.facts(session, project.id, image_id, project.config.classes, number)
@@ -48,11 +53,12 @@ def story_of(session: Session, home: Path, project: Project, image_id: ImageId, 
     facts = _with_machine_label(facts, machine)
     tasks = image_history.tasks(session, image_id)
     twins = image_history.twins(session, project.id, image_id)
-    text = image_history.text_of(session, image_id)
     if leads or not image_history.is_blind_and_open(session, image_id):
-        return Story(found[0], text, [_named(project, fact) for fact in facts], tasks, twins, machine, hidden=False)
-    twins = [replace(twin, label=None) for twin in twins]
-    return Story(_without_label(found[0]), text, _without_answers(facts), [], twins, machine, hidden=True)
+        standing = standing_of(session, project, image, machine)
+        facts = [_named(project, fact) for fact in facts]
+        return Story(image, item, standing, facts, tasks, twins, machine, hidden=False)
+    twins, item = [replace(twin, label=None) for twin in twins], replace(item, label=None, state="asked")
+    return Story(_without_label(image), item, None, _without_answers(facts), [], twins, machine, hidden=True)
 
 
 def _with_machine_label(facts: list[Fact], machine: MachineLabel) -> list[Fact]:

@@ -57,7 +57,16 @@ def _ask_anew(session: Session, project: Project, image_ids: Sequence[ImageId], 
         trigger=Trigger.HAND,
     )
     asked = [
-        NewReview(image, ReviewKind.RELABEL, False, 1.0, rank / len(image_ids), secrets.token_urlsafe(24), None)
+        NewReview(
+            image,
+            ReviewKind.RELABEL,
+            False,
+            1.0,
+            rank / len(image_ids),
+            secrets.token_urlsafe(24),
+            None,
+            reason="a lead had it asked again",
+        )
         for rank, image in enumerate(image_ids)
     ]
     return queries.add_query(session, query, asked, now)[1]

@@ -20,6 +20,7 @@ from typing import Any
 
 import httpx
 
+from labeling.adapters.tls import tls_context
 from labeling.errors import Conflict, Unavailable
 from service.notifications.targets import Mailbox, SmtpIn, Target, Webhook
 
@@ -60,9 +61,10 @@ def _post(to: Webhook, secret: str, key: str, subject: str, body: Mapping[str, A
     content = json.dumps({"id": _id(key), "subject": subject, **facts}, ensure_ascii=False).encode()
     at = int(now.timestamp())
     headers = {"Content-Type": "application/json", ID: _id(key), SIGNATURE: signature_of(secret, at, content)}
+    trusted = tls_context(trust_env=False)
     try:
         with (
-            httpx.Client(timeout=TIMEOUT_S, follow_redirects=False, trust_env=False) as client,
+            httpx.Client(timeout=TIMEOUT_S, follow_redirects=False, trust_env=False, verify=trusted) as client,
             client.stream("POST", to.url, content=content, headers=headers) as answer,
         ):
             status = answer.status_code  # its body is not read, and may never end

@@ -33,7 +33,7 @@ STOP_WITHIN_S = 10.0
 RESTARTS = 5
 RESTART_WINDOW_S = 300.0
 READY_WITHIN_S = 60.0
-LOOKS_EVERY_S = 0.1
+CHECKED_EVERY_S = 0.1
 REST_S = 60.0
 """How long a child that will not stay up is left alone before it is started again."""
 log = get_logger(__name__)
@@ -128,7 +128,7 @@ class Supervisor:
             self._wait_until(is_ready)
             if not self._stop.is_set():
                 on_ready()
-            while not self._stop.wait(LOOKS_EVERY_S):
+            while not self._stop.wait(CHECKED_EVERY_S):
                 self._look_after()
                 if not any(child.stays_up() for child in self._children):
                     return 1

@@ -43,7 +43,7 @@ def waiting(engine: sa.Engine, project: Project) -> list[images.Waiting]:
 
 
 def new_image(registration_id: RegistrationId, content_hash: str = "aa") -> NewImage:
-    return NewImage(registration_id, content_hash, "", "PNG", 4, 3, 99, "a cat", {"folder": "cats"})
+    return NewImage(registration_id, content_hash, "PNG", 4, 3, 99, "a cat", {"folder": "cats"})
 
 
 def test_everything_that_came_with_an_item_comes_back(any_database: sa.Engine, project: Project) -> None:

@@ -54,7 +54,7 @@ def add_pictures(
             key = f"{i:064x}"
             parts.images.keep(key, data, "image/png", None)
             size = {"width": 16, "height": 16, "size_bytes": len(data)}
-            seen = {"perceptual_hash": f"{i:016x}", "text": f"picture {i}"}
+            seen = {"text": f"picture {i}"}
             made[factories.image(session, project.id, key, reserved=reserved, **size, **seen)] = classes[k]
     return made
 

@@ -58,10 +58,11 @@ def web_process(database: sa.Engine, home: Path, **settings: str) -> Iterator[We
 
 def _wait(running: WebProcess, log: Path) -> None:
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and running.process.poll() is None:
-        try:
-            httpx.get(f"{running.address}/health", timeout=5)
-            return
-        except httpx.TransportError:
-            time.sleep(0.05)
+    with httpx.Client(timeout=5) as client:  # one for all tries: to make it takes longer than to ask
+        while time.monotonic() < deadline and running.process.poll() is None:
+            try:
+                client.get(f"{running.address}/health")
+                return
+            except httpx.TransportError:
+                time.sleep(0.05)
     raise AssertionError(f"the web process did not start:\n{log.read_text()}")

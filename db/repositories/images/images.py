@@ -45,7 +45,6 @@ class NewImage:
 
     registration_id: RegistrationId
     content_hash: str
-    perceptual_hash: str
     format: str
     width: int
     height: int

@@ -80,6 +80,14 @@ def by_id(session: Session, project_id: ProjectId) -> Project:
     return _project(session, row)
 
 
+def as_configured(session: Session, project_id: ProjectId, version: int) -> Project:
+    """The project as this version of its configuration had it."""
+    project, row = by_id(session, project_id), session.get(ProjectConfigRow, (project_id, version))
+    if row is None:
+        raise NotFound(f"There is no version {version} of this project's configuration.")
+    return replace(project, config=convert(row.config, ProjectConfig), config_version=version)
+
+
 def by_name(session: Session, name: str) -> Project:
     forms = (name, unicodedata.normalize("NFC", name))
     rows = {row.name: row for row in session.scalars(_standing().where(ProjectRow.name.in_(forms)))}
@@ -94,6 +102,16 @@ def resolve(session: Session, name_or_id: str) -> Project:
     if _is_number(name_or_id):
         return by_id(session, ProjectId(int(name_or_id)))
     return by_name(session, name_or_id)
+
+
+def only(session: Session) -> Project:
+    """The project, where there is one alone; Invalid where there are several, NotFound where there is none."""
+    found = [row.name for row in session.scalars(_standing().limit(10))]
+    if len(found) > 1:
+        raise Invalid(f"Say which project, with --project: {', '.join(found)}.")
+    if not found:
+        raise NotFound("There is no project yet. `hardcase project create` makes one.")
+    return by_name(session, found[0])
 
 
 def ids(session: Session) -> list[ProjectId]:

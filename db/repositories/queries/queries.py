@@ -45,7 +45,10 @@ class NewQuery:
 
 @dataclass(frozen=True, slots=True)
 class NewReview:
-    """One question of a batch; `probs` is the prediction that it was chosen by, the evidence to be kept."""
+    """One question of a batch; `probs` is the prediction that it was chosen by, the evidence to be kept.
+
+    `reason` says for people why it was picked.
+    """
 
     image_id: ImageId
     kind: ReviewKind
@@ -55,6 +58,7 @@ class NewReview:
     token: str
     probs: Sequence[float] | None
     representative: bool = False
+    reason: str | None = None
 
 
 def next_number(session: Session, project_id: ProjectId) -> int:

@@ -14,15 +14,13 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 
-import imagehash  # noqa: F401 -- loaded before the first image, whose time is limited
-import scipy.fftpack  # noqa: F401 -- which imagehash loads when it is used
 from PIL import Image
 
 from labeling.adapters.decoders.messages import Answer, Findings, Order, framed, parsed_order, read_head
 from labeling.errors import BadImage
 from labeling.ingest.decoding import decode, encode_shown
 from labeling.ingest.fingerprints import fingerprint
-from labeling.ingest.hashing import content_hash, perceptual_hash
+from labeling.ingest.hashing import content_hash
 from labeling.ingest.headers import Limits
 from labeling.ingest.image_checks import check_picture
 
@@ -60,7 +58,6 @@ def examined(data: bytes, limits: Limits) -> tuple[Findings, bytes]:
     image = decoded.image
     findings = Findings(
         content_hash=content_hash(data),
-        perceptual_hash=perceptual_hash(image),
         fingerprint=fingerprint(image),
         checks=check_picture(image),
         format=decoded.format,

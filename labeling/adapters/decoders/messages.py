@@ -33,7 +33,6 @@ class Findings:
     """All that is kept of an image but its pixels; of those `shown_bytes` follow."""
 
     content_hash: str
-    perceptual_hash: str
     fingerprint: bytes
     checks: ImageChecks
     format: str

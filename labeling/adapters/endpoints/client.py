@@ -22,6 +22,7 @@ from PIL import Image
 from pydantic import SecretStr
 
 from labeling.adapters.endpoints.sent_along import SentAlong, sent_along
+from labeling.adapters.tls import tls_context
 from labeling.errors import EndpointSilent, EndpointUnavailable, Invalid
 from labeling.prelabel.endpoints.endpoint import CallBook, Endpoint, Question, Reply, Sent
 from labeling.prelabel.endpoints.pricing import bound_micro, cost_micro
@@ -63,6 +64,7 @@ class EndpointClient:
             timeout=endpoint.timeout_s,
             follow_redirects=False,
             trust_env=False,
+            verify=tls_context(trust_env=False),
             limits=httpx2.Limits(max_keepalive_connections=0),
         )
 

@@ -17,6 +17,7 @@ from label_studio_sdk.core.api_error import ApiError
 from pydantic import ValidationError
 
 from labeling.adapters.label_studio.circuit_breaker import CircuitBreaker
+from labeling.adapters.tls import tls_context
 from labeling.errors import BadAddress, HardcaseError, Invalid, LabelStudioUnavailable, NotFound
 
 __all__ = ["NO_TOKEN", "LabelStudioHttp", "StudioFile", "explained", "is_personal_token", "parsed"]
@@ -69,7 +70,12 @@ class LabelStudioHttp:
         self.url = url.rstrip("/")
         self.breaker = CircuitBreaker(clock)
         self._counted: LabelStudioUnavailable | None = None
-        self.client = httpx.Client(timeout=timeout_s, follow_redirects=False, auth=_Auth(self.url, token, clock))
+        self.client = httpx.Client(
+            timeout=timeout_s,
+            follow_redirects=False,
+            auth=_Auth(self.url, token, clock),
+            verify=tls_context(trust_env=True),
+        )
 
     def call(self, method: str, path: str, **how: Any) -> Any:
         """One request with our token; the parsed JSON of its answer."""

@@ -21,6 +21,11 @@ from labeling.types import ReviewKind
 
 __all__ = ["Candidates", "Drawn", "Pick", "draw_query", "random_picks"]
 
+_BY_CHANCE = {
+    ReviewKind.RANDOM: "next in the order of the random stream",
+    ReviewKind.GOLD: "drawn by chance from the gold images",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
@@ -51,6 +56,8 @@ class Pick:
     """In [0, 1): drawn once for the random kinds, rank among the strategy's picks for the others; the lowest first."""
     representative: bool = False
     """Whether a hedged query picked it for what it stands for, not by doubt."""
+    reason: str = ""
+    """Why it was picked, in a few words for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +116,7 @@ def random_picks(kind: ReviewKind, at: Positions, of: int, policy: Policy, rng: 
     """The images at these positions as reviews of a random kind, drawn uniformly from `of` groups."""
     places = rng.random(len(at))
     return [
-        Pick(int(position), kind, _blind(kind, policy, rng), len(at) / of, float(place))
+        Pick(int(position), kind, _blind(kind, policy, rng), len(at) / of, float(place), reason=_BY_CHANCE[kind])
         for position, place in zip(at, places, strict=True)
     ]
 
@@ -130,7 +137,15 @@ def _hard_picks(
     by_doubt = np.ones(len(at), bool) if picks.by_doubt is None else picks.by_doubt
     kind = ReviewKind.HARD
     hard = [
-        Pick(int(position), kind, _blind(kind, policy, rng), chance, rank / len(at), not by_doubt[rank])
+        Pick(
+            int(position),
+            kind,
+            _blind(kind, policy, rng),
+            chance,
+            rank / len(at),
+            representative=not by_doubt[rank],
+            reason=picks.reasons[rank],
+        )
         for rank, position in enumerate(at)
     ]
     return hard, np.unique(candidates.groups[reserve[would]]), picks

@@ -188,7 +188,7 @@ def checked_picks(picks: Picks, view: View, n: int, name: str) -> Picks:
     ------
     Invalid
         When a position is no image of the view or is picked twice, when two are of one group, when there are more
-        than n, or when a score is not finite.
+        than n, when a score is not finite, or when a pick has no reason.
     """
     at = np.asarray(picks.positions)
     whole = at.ndim == 1 and (np.issubdtype(at.dtype, np.integer) or not len(at))
@@ -197,7 +197,10 @@ def checked_picks(picks: Picks, view: View, n: int, name: str) -> Picks:
     positions = at.astype(np.int64)
     if len(np.unique(view.groups[positions])) < len(positions):
         raise Invalid(f"The strategy {name!r} picked two images of one group of near-duplicates; pick one a group.")
-    return Picks(positions, checked_scores(picks.scores, len(positions), name), picks.reasons, picks.by_doubt)
+    reasons = tuple(picks.reasons)[: len(positions)]
+    if len(reasons) < len(positions) or not all(isinstance(reason, str) for reason in reasons):
+        raise Invalid(f"The strategy {name!r} must give a reason for each of its {len(positions)} picks, as text.")
+    return Picks(positions, checked_scores(picks.scores, len(positions), name), reasons, picks.by_doubt)
 
 
 def checked_scores(scores: Scores, n: int, name: str) -> Scores:

@@ -1,4 +1,4 @@
-"""Images: uploaded, named by address, listed, with their history; the quarantine of unusable ones, and its retry.
+"""Images: uploaded, named by address, listed; the quarantine of unusable ones, and its retry.
 
 An upload is kept under the hash of its bytes and registered under its file's name, so sending the same file again with
 the same facts gives the same answer and makes nothing new. Bytes are decoded by the worker, never here.
@@ -25,15 +25,13 @@ from labeling.adapters.sources.addresses import check_address, is_plain_address
 from labeling.adapters.storage.image_store import Stored
 from labeling.errors import BadAddress, BadImage, Invalid, NotFound
 from labeling.ingest.headers import check_header
-from labeling.jobs import JobName, Role, Trigger
+from labeling.jobs import JobName, Trigger
 from labeling.project import Project
 from labeling.slices import batches
 from labeling.types import ImageId, Incoming
 from service.auth import Caller
 from service.ingest.backlog import check_backlog
 from service.ingest.register import ROWS_A_TRANSACTION, limits_of, sort_out, without_deleted
-from service.labels.image_history import story_of
-from service.web.api.bodies import Body
 from service.web.api.paging import PagingDep, SliceOut
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.retry import retry_failures
@@ -98,36 +96,6 @@ class RetriedOut(BaseModel):
     retried: int
 
 
-class FactOut(Body):
-    """One fact about the image; `details` depend on `what`."""
-
-    at: datetime
-    what: str = Field(examples=["registered", "prelabel", "asked", "answered", "decision", "label"])
-    by: str
-    says: str
-    why: str
-    task_id: int | None
-    details: dict[str, Any]
-
-
-class TwinOut(Body):
-    """A near-duplicate of the image, with its label in force."""
-
-    image_id: int
-    label: str | None
-
-
-class ImageHistoryOut(BaseModel):
-    """The image's label in force, every fact in order, and its near-duplicates."""
-
-    image_id: int
-    reference: str
-    label: str | None
-    hidden: bool = Field(description="Predictions and labels are left out: a blind review of this image is open.")
-    facts: list[FactOut]
-    twins: list[TwinOut]
-
-
 @router.get("/api/projects/{project}/images", summary="List images")
 def list_images(
     paging: PagingDep,
@@ -148,21 +116,6 @@ def show_image(parts: PartsDep, project: ProjectDep, image_id: Number) -> ImageI
     if found is None:
         raise NotFound("This project has no such image.")
     return found
-
-
-@router.get("/api/projects/{project}/images/{image_id}/history", summary="Show the history of an image")
-def show_history(parts: PartsDep, caller: CallerDep, project: ProjectDep, image_id: Number) -> ImageHistoryOut:
-    """Facts, oldest first: its registration, every prediction and answer, and each label it ever had."""
-    with reading(parts.database) as session:
-        story = story_of(session, parts.settings.home, project, image_id, leads=caller.may(Role.ENGINEER))
-    return ImageHistoryOut(
-        image_id=story.image.image_id,
-        reference=story.image.reference,
-        label=story.image.value,
-        hidden=story.hidden,
-        facts=[FactOut.of(fact) for fact in story.facts],
-        twins=[TwinOut.of(twin) for twin in story.twins],
-    )
 
 
 @router.post("/api/projects/{project}/images", status_code=202, summary="Upload image files")

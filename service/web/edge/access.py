@@ -79,6 +79,7 @@ ROUTES: dict[str, dict[str, Access]] = {
     f"{_P}/images/by-address": {"POST": _INGEST},
     f"{_P}/images/{{image_id}}": {"GET": _READ},
     f"{_P}/images/{{image_id}}/history": {"GET": _READ},
+    f"{_P}/images/{{image}}/why": {"GET": _READ},
     f"{_P}/images/{{image_id}}/machine-label": {"GET": _READ},
     f"{_P}/machine-labels": {"GET": _READ},
     f"{_P}/machine-labels/download": {"GET": _ENGINEER},

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
 from db.session import reading
-from db.views import groups, label_list, listings
+from db.views import groups, label_list
 from labeling.jobs import Role
 from labeling.types import ImageId
 from service.labels.image_history import story_of
@@ -31,10 +31,8 @@ def show_image_history(
 ) -> Response:
     with reading(parts.database) as session:
         story = story_of(session, parts.settings.home, project, image_id, leads=caller.may(Role.ENGINEER))
-        found = listings.image(session, project.id, image_id)
-    issues = [] if found is None else found.issues
     answers, back = project.config.answers.choices, urlencode({"image": image_id})
-    return page(request, "image.html", project=project, story=story, issues=issues, answers=answers, back=back)
+    return page(request, "image.html", project=project, story=story, answers=answers, back=back)
 
 
 @router.get("/projects/{project}/groups", summary="Near-duplicate groups")

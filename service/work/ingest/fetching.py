@@ -141,7 +141,6 @@ class Fetching:
         return NewImage(
             registration_id=item.id,
             content_hash=findings.content_hash,
-            perceptual_hash=findings.perceptual_hash,
             format=findings.format,
             width=findings.width,
             height=findings.height,

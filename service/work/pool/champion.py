@@ -22,7 +22,7 @@ from service.labels.machine_labels import before_calibration, with_bias
 from service.logs import get_logger
 from service.work.wiring import Parts
 
-__all__ = ["ChampionPredictions", "champion_predictions", "stored_predictions"]
+__all__ = ["ChampionPredictions", "champion_predictions", "stored_predictions", "version_predictions"]
 
 log = get_logger(__name__)
 
@@ -56,18 +56,22 @@ def champion_predictions(parts: Parts, project_id: ProjectId) -> ChampionPredict
     """
     with reading(parts.database) as session:
         champion = versions.champion(session, project_id)
-        file = None if champion is None else predictions.prediction_file(session, champion.id)
-    if champion is None or file is None:
+    return None if champion is None else version_predictions(parts, champion)
+
+
+def version_predictions(parts: Parts, version: Version) -> ChampionPredictions | None:
+    """What a version predicts that is the champion, or was, of every image that was ready when it predicted last."""
+    with reading(parts.database) as session:
+        file = predictions.prediction_file(session, version.id)
+    stored = None if file is None else stored_predictions(parts, version.project_id, file)
+    if file is None or stored is None or not len(stored.image_ids):
         return None
-    stored = stored_predictions(parts, project_id, file)
-    if stored is None or not len(stored.image_ids):
-        return None
-    fitted, report = stored.probs, champion.report
+    fitted, report = stored.probs, version.report
     if not report.get("bias"):
-        return ChampionPredictions(champion, stored.image_ids, fitted, fitted)
-    made_of = (champion.id, file.sha256)
-    shown = parts.memo.get(("shown", project_id), made_of, lambda: with_bias(fitted, report).astype(np.float32))
-    return ChampionPredictions(champion, stored.image_ids, fitted, shown)
+        return ChampionPredictions(version, stored.image_ids, fitted, fitted)
+    made_of = (version.id, file.sha256)
+    shown = parts.memo.get(("shown", version.project_id), made_of, lambda: with_bias(fitted, report).astype(np.float32))
+    return ChampionPredictions(version, stored.image_ids, fitted, shown)
 
 
 def stored_predictions(parts: Parts, project_id: ProjectId, file: PredictionFile) -> Predictions | None:

@@ -23,7 +23,7 @@ from service.logs import get_logger
 from service.work.pool.columns import Columns, hex_keys, read_columns, state_of
 from service.work.wiring import Parts
 
-__all__ = ["EnginePin", "Pool", "load_pool", "pin_of"]
+__all__ = ["EnginePin", "Pool", "load_pool", "pin_of", "pool_of"]
 
 log = get_logger(__name__)
 
@@ -90,6 +90,17 @@ def load_pool(parts: Parts, project: Project, pin: EnginePin | None = None) -> P
         return _without(parts, pin, columns, missing)
 
 
+def pool_of(parts: Parts, project: Project, pin: EnginePin, image_ids: NDArray[np.int64]) -> Pool:
+    """Of these images those that are ready and whole now, as that engine saw them; nothing is made again."""
+    columns = read_columns(parts, project, pin.revision, state_of(parts, project, pin.revision))
+    columns = columns[np.isin(columns["image"], image_ids)]
+    while True:
+        try:
+            return _assemble(parts, pin, columns)
+        except MissingVectors as missing:
+            columns = columns[_whole(columns, frozenset(missing.keys))]
+
+
 def _assemble(parts: Parts, pin: EnginePin, columns: Columns) -> Pool:
     return Pool(
         image_ids=np.ascontiguousarray(columns["image"]),
@@ -120,13 +131,17 @@ def _without(parts: Parts, pin: EnginePin, columns: Columns, missing: MissingVec
 
 def _forget(parts: Parts, pin: EnginePin, columns: Columns, missing: frozenset[str]) -> Columns:
     """Make the images of missing vectors pending again; returns the other rows."""
-    hashes = hex_keys(columns["content"])
-    whole = ~(_among(hashes, missing) | _among(hex_keys(columns["text"]), missing - {NO_TEXT}))
+    hashes, whole = hex_keys(columns["content"]), _whole(columns, missing)
     gone = [hashes[row] for row in np.flatnonzero(~whole)]
     with transaction(parts.database) as session:
         prelabels.forget_vectors(session, pin.image_encoder, gone)
     log.warning("vectors are missing and will be made again", encoder=pin.image_encoder, images=len(gone))
     return columns[whole]
+
+
+def _whole(columns: Columns, missing: frozenset[str]) -> NDArray[np.bool_]:
+    """Which rows need none of the missing vectors."""
+    return ~(_among(hex_keys(columns["content"]), missing) | _among(hex_keys(columns["text"]), missing - {NO_TEXT}))
 
 
 def _among(keys: Sequence[str], missing: frozenset[str]) -> NDArray[np.bool_]:

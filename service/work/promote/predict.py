@@ -7,6 +7,7 @@ predicted and the images that were asked or labelled get their evidence rows.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from db.repositories.projects import projects
 from db.repositories.queries.pool import count_ready, state_of_pool
@@ -14,6 +15,7 @@ from db.repositories.versions import predictions, versions
 from db.repositories.versions.versions import Version
 from db.session import reading, transaction
 from labeling.adapters.storage.prediction_files import Predictions, keep_only, write_predictions
+from labeling.learn.classifier import Classifier
 from labeling.learn.training import predict_probs
 from labeling.project import Project
 from labeling.review.kinds import Use, may_use
@@ -21,8 +23,8 @@ from labeling.slices import slices
 from labeling.types import ProjectId, ReviewKind
 from service.labels.machine_labels import with_bias
 from service.logs import get_logger
-from service.work.pool.champion import stored_predictions
-from service.work.pool.pool import load_pool
+from service.work.pool.champion import stored_predictions, version_predictions
+from service.work.pool.pool import Pool, load_pool
 from service.work.pool.saved_versions import load_classifier, pin_of_card
 from service.work.wiring import Parts
 
@@ -75,7 +77,7 @@ def _fresh_predictions(parts: Parts, project: Project, champion: Version) -> Pre
 def _predict_all(parts: Parts, project: Project, champion: Version) -> Predictions:
     classifier, card = load_classifier(parts.settings.home, champion)
     pool, now = load_pool(parts, project, pin_of_card(card)), parts.now()
-    probs = predict_probs(classifier, pool.inputs)
+    probs = _said_once(parts, champion, classifier, pool)
     parts.failpoint("predict.before_file")
     folder = f"predictions/{project.id}/{champion.number}"
     written = write_predictions(parts.settings.home, folder, pool.image_ids, probs)
@@ -87,6 +89,22 @@ def _predict_all(parts: Parts, project: Project, champion: Version) -> Predictio
     keep_only(parts.settings.home, written.path)
     log.info("predicted", project=project.id, version=champion.number, rows=written.rows)
     return Predictions(pool.image_ids, probs.astype(np.float32))
+
+
+def _said_once(parts: Parts, version: Version, classifier: Classifier, pool: Pool) -> NDArray[np.floating]:
+    """What the version says of every image: as it said before where it has, so that a query can be drawn again.
+
+    The same row in another batch may come out differently in its last bit.
+    """
+    before = version_predictions(parts, version)
+    if before is None:
+        return predict_probs(classifier, pool.inputs)
+    rows = before.rows_of(pool.image_ids)
+    probs = np.array(before.fitted[np.maximum(rows, 0)], np.float32)
+    new = np.flatnonzero(rows < 0)
+    if len(new):
+        probs[new] = predict_probs(classifier, pool.inputs.take(new))
+    return probs
 
 
 def _add_evidence(parts: Parts, project_id: ProjectId, champion: Version, current: Predictions) -> None:

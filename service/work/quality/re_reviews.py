@@ -215,16 +215,18 @@ def _ask(parts: Parts, session: Session, due: _Due, plan: Plan, drawn: Sequence[
     )
     places = np.random.default_rng([plan.seed, number]).random(len(drawn))
     images = re_reviews.images_of(session, [one.label_id for one in drawn])
-    chosen = [_review(images[one.label_id], float(place)) for one, place in zip(drawn, places, strict=True)]
+    chosen = [_review(images[one.label_id], one, float(place)) for one, place in zip(drawn, places, strict=True)]
     query_id, _ = queries.add_query(session, query, chosen, parts.now())
     count = re_reviews.add(session, plan, drawn, query_id)
     parts.jobs.ask(session, JobName.REVIEW, project.id, Trigger.SELECTED)
     return count
 
 
-def _review(image_id: ImageId, place: float) -> NewReview:
+def _review(image_id: ImageId, drawn: Drawn, place: float) -> NewReview:
     """Blind, at a place by chance: what is answered first must not depend on how suspicious it is."""
-    return NewReview(image_id, ReviewKind.RELABEL, True, 1.0, place, secrets.token_urlsafe(24), None)
+    reason = "its label is one of the most suspicious" if drawn.suspicious else "its label was drawn by chance"
+    token = secrets.token_urlsafe(24)
+    return NewReview(image_id, ReviewKind.RELABEL, True, 1.0, place, token, None, reason=reason)
 
 
 def _lacks_person(one: ReReviewed, here: set[int]) -> bool:

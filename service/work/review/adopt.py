@@ -28,6 +28,7 @@ from service.work.review.image_urls import task_data_of
 from service.work.wiring import Parts
 
 STRATEGY = "adopted"
+REASON = "people had this task already"
 AUTHOR = "adopt"
 
 
@@ -89,7 +90,7 @@ def _ask(session: Session, project_id: ProjectId, new: Mapping[str, Ready], part
         trigger=Trigger.HAND,
     )
     asked = [
-        NewReview(one.image_id, ReviewKind.HARD, False, 1.0, rank / len(new), token, None)
+        NewReview(one.image_id, ReviewKind.HARD, False, 1.0, rank / len(new), token, None, reason=REASON)
         for rank, (token, one) in enumerate(new.items())
     ]
     queries.add_query(session, query, asked, parts.now(), standing=True)

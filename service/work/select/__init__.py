@@ -1,4 +1,4 @@
 """Chooses the next query.
 
-Offers `query`.
+Offers `query`, `replay.Replay`, `replay.replay_query`.
 """

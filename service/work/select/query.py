@@ -8,30 +8,26 @@ labelled or deleted while we computed is left out at the moment of writing.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from dataclasses import replace
 
+import msgspec
 import numpy as np
-import numpy.typing as npt
 
-from db.repositories.queries import gold, queries, stream
+from db.repositories.queries import bases, gold, queries, stream
 from db.repositories.queries.queries import NewQuery, NewReview
 from db.repositories.reviews import reviews
-from db.session import reading, transaction
+from db.session import transaction
+from labeling.basis import pack
 from labeling.jobs import Trigger
 from labeling.project import RANDOM_SAMPLE
-from labeling.select.query.draw import Candidates, Drawn, Pick, draw_query
-from labeling.select.query.gold import draw_gold
-from labeling.select.query.stream import next_groups
-from labeling.select.strategies.batch import joined
-from labeling.select.strategies.hedged import hedged, said
-from labeling.select.strategies.strategy import Labelled, Predicted, Strategy, View
-from labeling.types import Actor, Example, ImageId, ProjectId
-from service.work.pool.pool import Pool, load_pool
+from labeling.select.query.draw import Drawn, Pick
+from labeling.select.strategies.hedged import said
+from labeling.types import Actor, ImageId, ProjectId
+from service.work.pool.pool import load_pool, pin_of
 from service.work.pool.predictions import CurrentPredictions, current_predictions
-from service.work.pool.strategies import strategy_of
-from service.work.pool.training_set import training_examples
-from service.work.select.evidence import evidence_about_doubt
+from service.work.select.drawing import Ground, draw
 from service.work.select.facts import Facts, read_facts
+from service.work.select.ground import GroundNow, ground_now
 from service.work.select.reserve import (
     AUTHOR,
     arrives,
@@ -45,10 +41,6 @@ from service.work.wiring import Parts
 __all__ = ["choose_query"]
 
 GAVE_WAY = "; a planned comparison found the strategy worse than random"
-_GOLD_STREAM = 1
-"""Chance of its own for gold: the other images of a query are the same with and without it."""
-Rows = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 
 
 def choose_query(parts: Parts, project_id: ProjectId, trigger: Trigger, *, force: bool = False) -> dict[str, int]:
@@ -59,30 +51,29 @@ def choose_query(parts: Parts, project_id: ProjectId, trigger: Trigger, *, force
     facts = _ready(parts, project_id, force)
     if facts is None:
         return {"asked": 0, "query": 0}
-    pool = load_pool(parts, facts.project)
+    pin = pin_of(parts.engine_for(facts.project))
+    pool = load_pool(parts, facts.project, pin)
     current = current_predictions(parts, facts.project, pool)
-    reserved = np.isin(pool.group_ids, facts.order.ids)
-    free = ~reserved & ~np.isin(pool.group_ids, list(facts.taken))
-    promoted = current.champion is not None
-    with reading(parts.database) as session:
-        labelled = training_examples(session, facts.project, imported=True)
-    evidence = evidence_about_doubt(parts, facts.project, pool, labelled) if promoted else None
-    strategy = hedged(strategy_of(facts.project), evidence, promoted=promoted and not facts.gave_way)
-    drawn = _draw(facts, pool, current, _labelled(pool, labelled), free, reserved, strategy)
-    new = NewQuery(
-        project_id=project_id,
+    now = ground_now(parts, facts, pin, pool, current)
+    drawn, known = draw(now.ground)
+    asked = [_review(pick, now, current) for pick in drawn.picks]
+    asked += [_new_review(facts.gold[pick.position], pick, None) for pick in known]  # gold judges people only
+    return _write(parts, facts, _query(facts, trigger, now.ground, current, drawn), asked, now.ground, drawn, force)
+
+
+def _query(facts: Facts, trigger: Trigger, ground: Ground, current: CurrentPredictions, drawn: Drawn) -> NewQuery:
+    gave_way = GAVE_WAY if facts.gave_way and drawn.hard.by_doubt is not None else ""
+    return NewQuery(
+        project_id=facts.project.id,
         number=facts.number,
-        strategy=facts.project.config.policy.strategy,
-        seed=facts.project.config.policy.seed,
+        strategy=ground.policy.strategy,
+        seed=ground.policy.seed,
         version_id=current.champion.id if current.champion else None,
-        pool_size=len(np.unique(pool.group_ids[free])),
+        pool_size=len(np.unique(ground.basis.groups[ground.basis.free])),
         newest_group=facts.newest_group,
         trigger=trigger,
-        why=said(drawn.hard, evidence) + (GAVE_WAY if facts.gave_way and drawn.hard.by_doubt is not None else ""),
+        why=said(drawn.hard, ground.terms.evidence) + gave_way,
     )
-    asked = [_review(pick, pool, current) for pick in drawn.picks]
-    asked += _gold(facts) if asked else []
-    return _write(parts, facts, new, asked, drawn.shadows, force)
 
 
 def _ready(parts: Parts, project_id: ProjectId, force: bool) -> Facts | None:
@@ -99,73 +90,25 @@ def _ready(parts: Parts, project_id: ProjectId, force: bool) -> Facts | None:
     return facts
 
 
-def _draw(
-    facts: Facts,
-    pool: Pool,
-    current: CurrentPredictions,
-    labelled: Labelled,
-    free: Mask,
-    reserved: Mask,
-    strategy: Strategy,
-) -> Drawn:
-    policy = facts.project.config.policy
-    first = facts.number == 1 and current.champion is None
-    known = not first and bool(np.isfinite(current.ranking[free]).any())
-    conflicts = current.conflicts() if known else np.zeros(len(pool))
-
-    def view(rows: Rows) -> View:
-        return View(
-            groups=pool.group_ids[rows],
-            gather=lambda some: _vectors(pool, rows[some]),
-            labelled=lambda: labelled,
-            predicted=Predicted(current.ranking[rows], conflicts[rows]) if known else None,
-        )
-
-    rng = np.random.default_rng([policy.seed % 2**63, facts.number])
-    ready = facts.order.take(np.isin(facts.order.ids, pool.group_ids))
-    candidates = Candidates(pool.group_ids, free, reserved, next_groups(ready, facts.share, len(ready.ids)), view)
-    decided = int(facts.order.decided.sum())
-    return draw_query(candidates, strategy, policy, decided=decided, rng=rng)
-
-
-def _vectors(pool: Pool, rows: Rows) -> npt.NDArray[np.float32]:
-    return joined(pool.image_vectors[rows], pool.text_vectors[rows])
-
-
-def _labelled(pool: Pool, examples: Sequence[Example]) -> Labelled:
-    """The ready images whose labels may be learnt from."""
-    rows = pool.rows_of(np.array([example.image_id for example in examples], np.int64))
-    labels = tuple(example.label for example, row in zip(examples, rows, strict=True) if row >= 0)
-    ready = rows[rows >= 0]
-    return Labelled(labels, lambda some: _vectors(pool, ready[some]))
-
-
-def _gold(facts: Facts) -> list[NewReview]:
-    """Images whose answer is known, mixed in; without the prediction, for their answers judge people only."""
-    policy = facts.project.config.policy
-    rng = np.random.default_rng([policy.seed % 2**63, facts.number, _GOLD_STREAM])
-    return [
-        _new_review(facts.gold[pick.position], pick, None)
-        for pick in draw_gold(len(facts.gold), policy, asked=facts.gold_asked, rng=rng)
-    ]
-
-
-def _review(pick: Pick, pool: Pool, current: CurrentPredictions) -> NewReview:
-    probs = current.shown[pick.position].tolist() if current.by_champion[pick.position] else None
-    return _new_review(ImageId(int(pool.image_ids[pick.position])), pick, probs)
+def _review(pick: Pick, now: GroundNow, current: CurrentPredictions) -> NewReview:
+    row = now.rows[pick.position]
+    probs = current.shown[row].tolist() if current.by_champion[row] else None
+    return _new_review(ImageId(int(now.ground.basis.images[pick.position])), pick, probs)
 
 
 def _new_review(image_id: ImageId, pick: Pick, probs: list[float] | None) -> NewReview:
     token = secrets.token_urlsafe(24)
-    return NewReview(image_id, pick.kind, pick.blind, pick.probability, pick.place, token, probs, pick.representative)
+    how = pick.kind, pick.blind, pick.probability, pick.place
+    return NewReview(image_id, *how, token, probs, pick.representative, pick.reason)
 
 
 def _write(
-    parts: Parts, facts: Facts, new: NewQuery, asked: list[NewReview], shadows: Rows, force: bool
+    parts: Parts, facts: Facts, new: NewQuery, asked: list[NewReview], ground: Ground, drawn: Drawn, force: bool
 ) -> dict[str, int]:
     policy = facts.project.config.policy
     if not asked:
         return {"asked": 0, "query": 0}
+    content = pack(ground.basis)
     parts.failpoint("select.before_write")
     with transaction(parts.database) as session:
         if not force and reviews.has_fresh(session, new.project_id, policy.low_water):
@@ -174,7 +117,8 @@ def _write(
         by = Actor(AUTHOR, f"{facts.groups} groups of near-duplicates", parts.now())
         stream.reserve(session, new.project_id, share_to_reserve(facts), facts.groups, by)
         if count:
-            stream.add_shadow_picks(session, query_id, shadows.tolist(), parts.now())
+            bases.keep(session, query_id, msgspec.to_builtins(replace(ground.terms, asked=count)), content)
+            stream.add_shadow_picks(session, query_id, drawn.shadows.tolist(), parts.now())
             gold.want_people(session, new.project_id, new.number, policy.gold.people, parts.now())
     parts.failpoint("select.after_write")
     return {"asked": count, "query": new.number if count else 0}

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import random
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing.process import BaseProcess
 
 import pytest
 import sqlalchemy as sa
@@ -19,9 +19,13 @@ from db.repositories.engines import call_ledger
 from db.session import reading
 from labeling.project import Project
 from labeling.types import ProjectId
+from tests import asking_worker
 
 ITEMS, KILLS, WORKERS, THREADS = 90, 3, 2, 3
 PRICE_MICRO = 1_000
+_CONTEXT = multiprocessing.get_context(
+    "forkserver"
+)  # thirty processes start, and each would load the same for a second
 
 
 @dataclass
@@ -66,9 +70,12 @@ def run_and_kill(database: sa.Engine, counting: Counting, when_silent: str, budg
     rng = random.Random(7)
     url = database.url.render_as_string(hide_password=False)
 
-    def start(name: int) -> subprocess.Popen[bytes]:
+    def start(name: int) -> BaseProcess:
+        _CONTEXT.set_forkserver_preload([asking_worker.__name__])
         words = (counting.url, url, when_silent, str(budget_micro), str(ITEMS), f"w{name}")
-        return subprocess.Popen([sys.executable, "-m", "tests.asking_worker", *words])
+        worker = _CONTEXT.Process(target=asking_worker.main, args=words)
+        worker.start()
+        return worker
 
     workers = [start(number) for number in range(WORKERS)]
     kills = 0
@@ -77,18 +84,20 @@ def run_and_kill(database: sa.Engine, counting: Counting, when_silent: str, budg
         _wait_until(lambda before=before: counting.billed.total() > before + 5, workers)  # type: ignore[misc]
         time.sleep(rng.uniform(0, 0.05))
         victim = kill % WORKERS
-        if workers[victim].poll() is None:
+        if workers[victim].is_alive():
             workers[victim].kill()
             kills += 1
-        workers[victim].wait()
+        workers[victim].join()
         workers[victim] = start(WORKERS + kill)
-    assert [worker.wait(120) for worker in workers] == [0] * WORKERS
+    for worker in workers:
+        worker.join(120)
+    assert [worker.exitcode for worker in workers] == [0] * WORKERS
     return kills
 
 
-def _wait_until(condition: Callable[[], bool], workers: list[subprocess.Popen[bytes]]) -> None:
+def _wait_until(condition: Callable[[], bool], workers: list[BaseProcess]) -> None:
     deadline = time.monotonic() + 60
-    while not condition() and any(worker.poll() is None for worker in workers):
+    while not condition() and any(worker.is_alive() for worker in workers):
         assert time.monotonic() < deadline
         time.sleep(0.005)
 

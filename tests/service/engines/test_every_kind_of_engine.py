@@ -17,7 +17,6 @@ from db.repositories.engines import call_ledger, engines_in_force, probes
 from db.repositories.running import failures
 from db.session import reading, transaction
 from db.tables import PrelabelRow
-from labeling.ingest.hashing import perceptual_hash
 from labeling.project import Budget, EngineUse, Policy, Project
 from labeling.types import NONE_OF_THESE, UNSURE
 from service.settings import Settings
@@ -122,5 +121,5 @@ def _add_images(parts: Parts, project: Project) -> None:
             image.save(out, "PNG")
             digest = sha256(out.getvalue()).hexdigest()
             parts.images.keep(digest, out.getvalue(), "image/png", None)
-            more = {"perceptual_hash": perceptual_hash(image), "width": 64, "height": 64, "text": "by the river"}
+            more = {"width": 64, "height": 64, "text": "by the river"}
             factories.image(session, project.id, digest, **more)

@@ -21,7 +21,6 @@ from db.session import reading, transaction
 from db.tables import ImageRow
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import Denied, EnginePaused
-from labeling.ingest.hashing import perceptual_hash
 from labeling.prelabel.endpoints.endpoint import Endpoint
 from labeling.prelabel.engine import EngineOrder
 from labeling.prelabel.guards.canaries import CanaryEngine, CanaryResult
@@ -211,7 +210,7 @@ def _add_images(database: sa.Engine, project: Project, home: Path, count: int) -
             data = _png(painted(number))
             content_hash = sha256(data).hexdigest()
             store.keep(content_hash, data, "image/png", None)
-            more = {"perceptual_hash": perceptual_hash(painted(number)), "width": 320, "height": 240}
+            more = {"width": 320, "height": 240}
             factories.image(session, project.id, content_hash, text="by the river", **more)
 
 

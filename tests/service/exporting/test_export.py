@@ -279,7 +279,7 @@ def label_many(ground: Ground, many: int, text: str) -> None:
     """So many imported images with this text, written in bulk."""
     project = ground.project.id
     images = [
-        {"id": n, "project_id": project, "content_hash": f"{n:064x}", "perceptual_hash": "0" * 16, "format": "PNG",
+        {"id": n, "project_id": project, "content_hash": f"{n:064x}", "format": "PNG",
          "width": 1, "height": 1, "size_bytes": 1, "text": text, "details": {}, "fetched_at": NOW}
         for n in range(1, many + 1)
     ]  # fmt: skip

@@ -191,7 +191,7 @@ def test_five_thousand_go_through_in_little_memory(
     ground, many = Ground(database, make_project(database), tmp_path), 5_000
     project = ground.project.id
     images = [
-        {"id": n, "project_id": project, "content_hash": f"{n:064x}", "perceptual_hash": "0" * 16, "format": "PNG",
+        {"id": n, "project_id": project, "content_hash": f"{n:064x}", "format": "PNG",
          "width": 1, "height": 1, "size_bytes": 1, "text": "x" * 2_000, "details": {}, "bridge": False,
          "fetched_at": NOW}
         for n in range(1, many + 1)

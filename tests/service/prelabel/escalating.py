@@ -120,7 +120,7 @@ def add_pictures(parts: EscalatingParts, project: Project, n: int, seed: int = 0
             Image.fromarray(pixels).resize((32, 32), Image.Resampling.NEAREST).save(buffer, "PNG")
             key = sha256(buffer.getvalue()).hexdigest()
             parts.images.keep(key, buffer.getvalue(), "image/png", None)
-            size = {"width": 32, "height": 32, "perceptual_hash": key[:16]}
+            size = {"width": 32, "height": 32}
             ids.append(factories.image(session, project.id, key, **size))
     while prelabel_batch(parts, project.id)["left"]:  # type: ignore[arg-type]
         pass

@@ -62,10 +62,10 @@ def jpeg(size: tuple[int, int]) -> bytes:
 
 def keep(parts: Parts, project: Project, *files: bytes) -> None:
     with transaction(parts.database) as session:
-        for number, data in enumerate(files):
+        for data in files:
             digest = sha256(data).hexdigest()
             parts.images.keep(digest, data, "image/jpeg", None)
-            more = {"perceptual_hash": f"{number:064x}", "width": 4_000, "height": 3_000, "text": None}
+            more = {"width": 4_000, "height": 3_000, "text": None}
             factories.image(session, project.id, digest, **more)
 
 

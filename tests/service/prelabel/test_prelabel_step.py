@@ -22,7 +22,7 @@ from db.tables import EmbeddingRow, FailureRow, GroupRow, ImageRow, PrelabelRow
 from labeling.adapters.storage.embedding_store import EmbeddingStore
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import Unavailable
-from labeling.ingest.hashing import perceptual_hash, text_key
+from labeling.ingest.hashing import text_key
 from labeling.prelabel.engine import Item, Look
 from labeling.prelabel.engines.scripted import ScriptedEngine
 from labeling.project import Policy, Project
@@ -103,7 +103,7 @@ def _add(parts: _Parts, project: Project, images: Sequence[Image.Image], texts: 
             image.save(buffer, "PNG")
             content_hash = sha256(buffer.getvalue()).hexdigest()
             parts.images.keep(content_hash, buffer.getvalue(), "image/png", None)
-            more = {"perceptual_hash": perceptual_hash(image), "width": 32, "height": 32, "text": text}
+            more = {"width": 32, "height": 32, "text": text}
             ids.append(factories.image(session, project.id, content_hash, **more))
     return ids
 

@@ -40,6 +40,7 @@ PLOT = addresses(ProjectId(1), decode(_KEPT))["confusion"].rpartition("/")[2]
 PARAMETERS = {
     "{project}": "animals",
     "{image_id}": "1",
+    "{image}": "1",
     "{job_id}": "none",
     "{report_id}": "1",
     "{snapshot}": "v1",

@@ -311,6 +311,25 @@ def test_a_history_tells_every_fact_in_order(client: TestClient, database: sa.En
         assert words in page
 
 
+def test_the_api_tells_the_whole_story_by_number_or_hash_and_the_page_says_the_same(
+    client: TestClient, database: sa.Engine, project: Project
+) -> None:
+    labelled(database, project)
+    reader = bearer(make_key(database, Role.READ))
+    log_in(client, make_key(database, Role.READ))
+
+    story = client.get("/api/projects/1/images/1/why", headers=reader).json()
+    by_hash = client.get(f"/api/projects/1/images/{story['image']['content_hash']}/why", headers=reader).json()
+    history = client.get("/api/projects/1/images/1/history", headers=reader).json()
+    missing = client.get("/api/projects/1/images/no.png/why", headers=reader)
+    page = client.get("/projects/1/images/1").text
+
+    assert story == by_hash
+    assert {name: story[name] for name in history} == history
+    assert story["standing"]["use"] in page and story["image"]["content_hash"] in page
+    assert (missing.status_code, "no such image" in missing.json()["detail"]) == (404, True)
+
+
 def test_names_are_pseudonyms_where_the_policy_says_so(
     database: sa.Engine, make_project: Callable[..., Project], tmp_path: Path
 ) -> None:
@@ -337,6 +356,8 @@ def test_while_a_blind_task_is_open_only_leads_see_what_it_hides(
     log_in(client, reader)
     hidden = [client.get(path).text for path in ("/projects/1/images/1", f"{LABELS}?image=1", f"{LABELS}?label=bird")]
     shown = client.get("/api/projects/1/images/1/history", headers=bearer(reader)).json()
+    why = client.get("/api/projects/1/images/1/why", headers=bearer(reader)).text
+    assert '"standing":null' in why and "random" not in why and "bird" not in why
     log_in(client, lead)
     open_page = client.get("/projects/1/images/1").text
 

@@ -309,11 +309,15 @@ def _recorded(*, cold: bool) -> Candidates:
 class _Picks(Strategy):
     """Picks the given positions."""
 
-    def __init__(self, positions: list[int], scores: list[float] | None = None) -> None:
-        self.positions, self.scores = np.array(positions), scores
+    def __init__(
+        self, positions: list[int], scores: list[float] | None = None, reasons: tuple[object, ...] | None = None
+    ) -> None:
+        self.positions, self.scores, self.reasons = np.array(positions), scores, reasons
 
     def choose(self, view: View, n: int, rng: np.random.Generator) -> Picks:
         picks = ranked(self.positions, "given")
+        if self.reasons is not None:
+            picks = replace(picks, reasons=self.reasons)  # type: ignore[arg-type]
         return picks if self.scores is None else replace(picks, scores=np.array(self.scores))
 
 
@@ -328,6 +332,8 @@ class _Picks(Strategy):
         (_Picks([0, 2, 3]), "at most 2 positions"),
         (_Picks([0, 2], [1.0, np.nan]), "one finite number"),
         (_Picks([0, 2], [1.0]), "one finite number"),
+        (_Picks([0, 2], reasons=("first",)), "a reason for each of its 2 picks"),
+        (_Picks([0, 2], reasons=("first", 2)), "as text"),
     ],
 )
 def test_picks_that_break_the_contract_are_refused(strategy: Strategy, words: str) -> None:
