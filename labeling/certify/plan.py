@@ -1,0 +1,169 @@
+"""Before any certifying answer: when a set is tried, at which level, and how many answers that takes.
+
+In: sizes, shares and terms of the policy; which images of the random stream lie in the set. Out: each planned look, and
+numbers of answers. Invariant: nothing here depends on what a certifying answer was, so a plan costs nothing of delta.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeling.certify.band import band, errors_allowed
+from labeling.certify.hypergeometric import Counts, chance_at_most
+from labeling.errors import Invalid
+from labeling.slices import slices
+
+__all__ = ["Look", "least_to_certify", "least_to_finish", "level_of", "next_look", "schedule", "stream_answers"]
+
+SAMPLES_AT_ONCE = 1_024
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The `number`th time, from 1, that a certificate is tried: with `size` images sampled and a `delta` of its own."""
+
+    number: int
+    size: int
+    delta: float
+
+
+def schedule(first: int, count: int, delta: float) -> tuple[Look, ...]:
+    """Each look at a size twice the last one, with deltas that rise like 1, 2, 3, ... and add up to `delta`.
+
+    Over any changes of version, order and set in between at most `delta` of all projects ever accept a bad rank, since
+    each look fails with its own chance at most. Later ones have more images and can use more: of four, in shares of .1,
+    .2, .3 and .4, the last accepted .90 of what could be accepted, with equal ones .88, with 6/(pi k)^2 .80.
+
+    Parameters
+    ----------
+    first : int
+        Images of the first look, at least 1.
+    count : int
+        How many times a certificate is tried, at least 1.
+
+    Examples
+    --------
+    >>> [(look.size, round(look.delta, 3)) for look in schedule(100, 4, 0.1)]
+    [(100, 0.01), (200, 0.02), (400, 0.03), (800, 0.04)]
+    """
+    if first < 1 or count < 1:
+        raise Invalid(f"A schedule needs a first size and a number of tries of at least 1; got {first} and {count}.")
+    whole = count * (count + 1) // 2
+    return tuple(Look(k, first * 2 ** (k - 1), delta * k / whole) for k in range(1, count + 1))
+
+
+def next_look(planned: tuple[Look, ...], images: int) -> Look | None:
+    """The first look that a sample of so many images has not reached; None after the last.
+
+    Examples
+    --------
+    >>> next_look(schedule(100, 4, 0.1), 100).size
+    200
+    """
+    return next((look for look in planned if look.size > images), None)
+
+
+def level_of(look: Look, versions: int = 1, classes: int = 1) -> float:
+    """The level at which one certificate is tried: that of the look, shared over what could have been tried instead.
+
+    Parameters
+    ----------
+    versions : int
+        v: versions and decisions of strategy that the certifying labels helped to choose; at least 1.
+    classes : int
+        Classes that are tried for certificates of their own; 1 for one certificate over all.
+
+    Examples
+    --------
+    >>> level_of(Look(1, 100, 0.04), versions=2)
+    0.02
+    """
+    if versions < 1 or classes < 1:
+        raise Invalid(f"A certificate rests on at least 1 version and 1 class; got {versions} and {classes}.")
+    return look.delta / (versions * classes)
+
+
+def least_to_certify(wrong: int, size: int, precision: float, delta: float) -> int | None:
+    """The smallest sample of a set with which the whole set passes the scan though `wrong` sampled images are wrong.
+
+    Parameters
+    ----------
+    wrong : int
+        0, 1, 2, ...
+    size : int
+        Images of the set, sampled ones included.
+
+    Returns
+    -------
+    int or None
+        None where no sample does: the target cannot be reached in this set.
+
+    Examples
+    --------
+    >>> [least_to_certify(j, 5_000, 0.95, 0.1) for j in (0, 1, 2)]
+    [46, 87, 123]
+    """
+    for n in _enough(wrong, size, delta, lambda drawn: errors_allowed(size - drawn, precision)):
+        if len(band(size, n, delta, int(errors_allowed(size - n, precision))).left) > wrong:
+            return n
+    return None
+
+
+def least_to_finish(wrong: int, size: int, wrong_share: float, delta: float) -> int | None:
+    """The smallest sample of a set after which `wrong` wrong ones among it still leave the data set finished.
+
+    Examples
+    --------
+    >>> [least_to_finish(j, 1_000_000, 0.05, 0.1) for j in (0, 1, 2)]
+    [45, 77, 105]
+    """
+    allowed = errors_allowed(size, 1 - wrong_share)
+    return next(_enough(wrong, size, delta, lambda drawn: np.full_like(drawn, allowed)), None)
+
+
+def stream_answers(in_set: NDArray[np.bool_], answered: int, images: int) -> int | None:
+    """How many more answers of the random stream bring the sample to so many images of the set.
+
+    Counted, not estimated: the order of the stream and what lies in the set are known before anybody answers.
+
+    Parameters
+    ----------
+    in_set : (R,) bool array
+        Of the groups of the reserve in the order of the stream: whether the set holds them (no shadow picks, frame,
+        ...).
+    answered : int
+        So many of them, from the start, have an answer.
+    images : int
+        What the next look needs.
+
+    Returns
+    -------
+    int or None
+        None where the whole reserve does not hold so many.
+
+    Examples
+    --------
+    >>> stream_answers(np.array([True, False, True, True, False, True]), 2, 3)
+    2
+    """
+    places = np.flatnonzero(in_set)
+    if images > len(places):
+        return None
+    return max(0, int(places[images - 1]) + 1 - answered) if images else 0
+
+
+def _enough(wrong: int, size: int, delta: float, allowed: Callable[[Counts], Counts]) -> Iterator[int]:
+    """The samples, smallest first, with which one bound alone, at the whole delta, is within what is allowed.
+
+    In a small set a larger sample can be too small again: fewer images are left, and one error fewer is allowed among
+    them.
+    """
+    for some in slices(size, SAMPLES_AT_ONCE):
+        drawn = np.arange(max(some.start, wrong, 1), some.stop)
+        refused = allowed(drawn) + 1  # so many unsampled errors must be unlikely
+        chance = chance_at_most(wrong, size, np.minimum(refused + wrong, size), drawn)
+        yield from drawn[(chance <= delta) | (refused > size - drawn)].tolist()
