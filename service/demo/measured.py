@@ -1,7 +1,8 @@
 """The accuracies that a project shows, and its share of wrong labels, beside the truth that a demo knows.
 
 In: the figures of the random stream, the random arm and the re-reviews, the champion's predictions, and what the
-simulated annotators answer. Out: each with its interval and the share that is really so. It only reads.
+simulated annotators answer. Out: each with its interval and the share that is really so; and whether every query is
+drawn again to the same images. It only reads.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db.repositories.labels import labels
-from db.repositories.queries import queries
+from db.repositories.queries import bases, queries
 from db.repositories.reviews import re_reviews
 from db.session import reading
 from labeling.quality.labels.label_errors import cross_validated
-from labeling.types import Example, LabelSource
+from labeling.types import Example, LabelSource, ProjectId
 from service.demo.annotators import SimulatedAnswers
 from service.demo.look_back import Past, random_arm
-from service.demo.summary import Measured, RandomPoint
+from service.demo.summary import Measured, RandomPoint, Replayed
 from service.figures.estimates import Known
 from service.figures.figures import stored
 from service.figures.random_arm import RandomArm
@@ -29,9 +30,10 @@ from service.figures.wrong_labels import ShareOfWrongLabels
 from service.work.pool.champion import champion_predictions
 from service.work.pool.recipes import REFERENCE_IMAGES, recipe_of
 from service.work.pool.training_set import training_examples, truth_of
+from service.work.select.replay import replay_query
 from service.work.wiring import Parts
 
-__all__ = ["as_labelled", "compare_accuracies", "compare_random_arm", "compare_wrong_labels"]
+__all__ = ["as_labelled", "compare_accuracies", "compare_random_arm", "compare_wrong_labels", "replay_all"]
 
 
 def as_labelled(past: Past, people: SimulatedAnswers) -> SimulatedAnswers:
@@ -132,3 +134,10 @@ def _share(right: NDArray[np.bool_], groups: NDArray[np.int64]) -> float | None:
         return None
     _, place, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     return round(float((right / sizes[place]).sum() / len(sizes)), 4)
+
+
+def replay_all(parts: Parts, project_id: ProjectId) -> Replayed:
+    """Draw every query of a project again from what was stored with it."""
+    with reading(parts.database) as session:
+        numbers = bases.numbers(session, project_id)
+    return Replayed(len(numbers), sum(replay_query(parts, project_id, number).equal for number in numbers))

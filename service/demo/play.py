@@ -30,7 +30,7 @@ from service.demo.images import DemoImages, prepare_images
 from service.demo.look_back import make_rounds, read_past, take_pictures
 from service.demo.loop import Stage, turn
 from service.demo.machine_labels import compare_machine_labels
-from service.demo.measured import compare_accuracies, compare_random_arm, compare_wrong_labels
+from service.demo.measured import compare_accuracies, compare_random_arm, compare_wrong_labels, replay_all
 from service.demo.people import read_people
 from service.demo.project import PROJECT, gold_manifest, project_file
 from service.demo.random_arm import SEEDS
@@ -142,6 +142,7 @@ def _report(stage: Stage, prepared: DemoImages, home: Path, started: float, show
         share_of_wrong_labels=compare_wrong_labels(parts, past, stage.first),
         random_arm=compare_random_arm(parts, past, stage.first),
         calibrated=past.champion is not None and bool(past.champion.report.get("calibrated")),
+        replayed=replay_all(parts, stage.project.id),
         seconds=round(time.monotonic() - started, 1),
     )
     write_report(summary, take_pictures(parts, past, stage.first), home / "report.html")
@@ -170,13 +171,19 @@ def _verdict(summary: Summary, rounds: int, home: Path, console: Console) -> int
         f"{summary.images} images, {found.in_label_studio} annotations in Label Studio, {found.recorded} recorded, "
         f"{found.lost} lost, {found.duplicates} twice; {summary.seconds:.0f} s. Report: {home / 'report.html'}"
     )
+    again = summary.replayed
     for line in (COLUMNS, *reasons(summary), beside_table(summary), counts):
         console.print(line)
     if not found.complete:
         console.print("The demo failed: Label Studio's annotations and hardcase's are not the same.")
     if missed := summary.without_prelabel_though_due:
         console.print(f"The demo failed: {missed} tasks were shown without the prediction that they should show.")
-    return 0 if found.complete and not missed and len(summary.rounds) >= rounds else 1
+    if again.same < again.queries:
+        console.print(
+            f"The demo failed: {again.same} of {again.queries} queries, drawn again, came to the same images."
+        )
+    right = found.complete and not missed and again.same == again.queries
+    return 0 if right and len(summary.rounds) >= rounds else 1
 
 
 def _how_to_log_in(stage: Stage, home: Path) -> list[str]:

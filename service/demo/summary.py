@@ -74,6 +74,14 @@ class RandomPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Replayed:
+    """How many queries were drawn again from what is stored, and how many of them came to the same images."""
+
+    queries: int
+    same: int
+
+
+@dataclass(frozen=True, slots=True)
 class MachineThreshold:
     """One threshold over the images without a label; `lower` is None where it is not yet known."""
 
@@ -110,6 +118,7 @@ class Summary:
     share_of_wrong_labels: Measured
     random_arm: tuple[RandomPoint, ...]
     calibrated: bool
+    replayed: Replayed
     seconds: float
 
     def to_json(self) -> dict[str, object]:

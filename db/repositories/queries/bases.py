@@ -59,6 +59,12 @@ def of_query(session: Session, project_id: ProjectId, number: int) -> Kept:
     return read(Kept, found)
 
 
+def numbers(session: Session, project_id: ProjectId) -> list[int]:
+    """The numbers of the queries that can be drawn again, the oldest first."""
+    rows = sa.select(QueryRow.number).join(QueryBasisRow, QueryBasisRow.query_id == QueryRow.id)
+    return list(session.scalars(rows.where(QueryRow.project_id == project_id).order_by(QueryRow.number)))
+
+
 def newest(session: Session, project_id: ProjectId, limit: int) -> list[tuple[int, bytes]]:
     """The newest queries of which it was kept, as number and content, the newest first."""
     rows = session.execute(

@@ -32,6 +32,7 @@ from service.demo.summary import (
     MachineThreshold,
     Measured,
     RandomPoint,
+    Replayed,
     Round,
     Summary,
     compare_annotations,
@@ -373,6 +374,7 @@ SUMMARY = Summary(
     share_of_wrong_labels=Measured(None, None, None, 12, 0.05),
     random_arm=(RandomPoint(20, Measured(0.6, 0.5, 0.7, 60, 0.61)),),
     calibrated=True,
+    replayed=Replayed(3, 3),
     seconds=12.0,
 )
 PROMISED = {
@@ -392,6 +394,7 @@ PROMISED = {
     "share_of_wrong_labels",
     "random_arm",
     "calibrated",
+    "replayed",
     "seconds",
     "without_prelabel_though_due",
 }
