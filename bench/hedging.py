@@ -17,7 +17,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import product
 from typing import Any
 
@@ -28,12 +28,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from bench.report import at_least, emit
-from labeling.learn.classifier import ABSENT_LOGIT
+from labeling.learn.classifier import ABSENT_LOGIT, Inputs
+from labeling.learn.ensemble import HeadEnsemble, bagged, thinned
 from labeling.learn.heads.logistic import Logistic
 from labeling.quality.labels.label_errors import folds_of
 from labeling.select.strategies.hedged import Hedged, evidence_of, hedged
 from labeling.select.strategies.registry import STRATEGIES
-from labeling.select.strategies.strategy import Labelled, Predicted, Strategy, View
+from labeling.select.strategies.strategy import Ensemble, Labelled, Positions, Predicted, Scores, Strategy, View
 from labeling.vectors import softmax, unit
 
 BATCH, BUDGETS = 50, (50, 100, 150, 200, 300)
@@ -42,6 +43,8 @@ WRONG = (0.0, 0.05, 0.2)
 DOUBT = STRATEGIES["margin"]
 Vectors = NDArray[np.float32]
 Labels = NDArray[np.int64]
+StrategyOf = Callable[["Trial", Labels, np.random.Generator], Strategy]
+"""The strategy of a query about a trial in which these rows were asked before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,56 +146,111 @@ def _lines(cells: list[Cell], gains: dict[tuple[Cell, str], float]) -> Iterator[
         yield {"data": "mean", "vectors": vectors, "wrong": wrong, **means}
 
 
-def play(cell: Cell, seed: int) -> dict[str, float]:
-    """Points above random of each arm: the mean over the budgets."""
-    warnings.simplefilter("ignore", ConvergenceWarning)
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """One data set, its answers (N,), and the rows that may be asked; the others judge."""
+
+    vectors: Vectors
+    truth: Labels
+    answers: Labels
+    pool: Labels
+    test: Labels
+    n_classes: int
+    seed: int
+
+    def curve(self, strategy_of: StrategyOf, members: Ensemble | None = None) -> list[float]:
+        """Accuracy at every budget, each query by the strategy of the rows asked before, which may need members."""
+        return [self._score(asked) for asked in self.asked(strategy_of, members)]
+
+    def asked(
+        self, strategy_of: StrategyOf, members: Ensemble | None = None, budgets: tuple[int, ...] = BUDGETS
+    ) -> Iterator[Labels]:
+        """Rows that were asked, at every budget; at most half of those that may be."""
+        rng = np.random.default_rng([self.seed, 1])
+        asked: Labels = np.empty(0, np.int64)
+        while len(asked) < min(budgets[-1], len(self.pool) // 2):
+            free = np.setdiff1d(self.pool, asked)
+            picks = strategy_of(self, asked, rng).choose(self._view(asked, free, members), BATCH, rng)
+            asked = np.concatenate([asked, free[picks.positions]])
+            if len(asked) in budgets:
+                yield asked
+
+    def _view(self, asked: Labels, free: Labels, members: Ensemble | None) -> View:
+        labelled = Labelled(tuple(map(str, self.answers[asked])), lambda some: self.vectors[asked[some]])
+        groups, gather = np.arange(len(free)), lambda some: self.vectors[free[some]]
+        if not len(asked):
+            return View(groups, gather, lambda: labelled)
+        probs = fit(self.vectors[asked], self.answers[asked], self.n_classes, self.vectors[free])
+        theirs = None if members is None else self._members(asked, free, members)
+        predicted = Predicted(probs, members=theirs, classes=tuple(map(str, range(self.n_classes))))
+        return View(groups, gather, lambda: labelled, predicted)
+
+    def _members(self, asked: Labels, free: Labels, kind: Ensemble) -> Callable[[Positions], Scores] | None:
+        """The product's own ensemble; None where there is one class."""
+        if len(np.unique(self.answers[asked])) < 2:
+            return None
+
+        @cache
+        def fitted() -> HeadEnsemble:
+            rng, known = np.random.default_rng([self.seed, 2]), self._inputs(self.pool)
+            make = {Ensemble.BAGGED: bagged, Ensemble.THINNED: thinned}[kind]
+            return make(self._inputs(asked), self.answers[asked], self.n_classes, Logistic(), known, rng)
+
+        return lambda at: fitted().probs(self._inputs(free[at]))
+
+    def _inputs(self, rows: Labels) -> Inputs:
+        n = len(rows)
+        return Inputs(self.vectors[rows], np.empty((n, 0), np.float32), np.full((n, self.n_classes), np.nan))
+
+    def _score(self, asked: Labels) -> float:
+        probs = fit(self.vectors[asked], self.answers[asked], self.n_classes, self.vectors[self.test])
+        return float((probs.argmax(axis=1) == self.truth[self.test]).mean())
+
+
+def trial(cell: Cell, seed: int, images: int = 2_000) -> Trial:
+    """So many images of a cell's data."""
     rng = np.random.default_rng([seed, list(DATA).index(cell.data)])
-    vectors, truth = DATA[cell.data](rng, 2_000)
+    return trial_of(*DATA[cell.data](rng, images), cell, rng, seed)
+
+
+def trial_of(vectors: Vectors, truth: Labels, cell: Cell, rng: np.random.Generator, seed: int) -> Trial:
+    """A third of the images judges; some answers are of another class, drawn uniformly."""
     vectors = unit(_weakened(vectors - vectors.mean(axis=0), cell.vectors, rng))
     order, n_classes = rng.permutation(len(truth)), int(truth.max()) + 1
     test, pool = order[: len(order) // 3], order[len(order) // 3 :]
     flipped = rng.random(len(truth)) < cell.wrong
     answers = np.where(flipped, (truth + rng.integers(1, n_classes, len(truth))) % n_classes, truth)
-    score = partial(_score, vectors, truth, test, n_classes)
-    curves = {arm: [score(at, answers) for at in _asked(arm, vectors, answers, pool, n_classes, seed)] for arm in ARMS}
+    return Trial(vectors, truth, answers, pool, test, n_classes, seed)
+
+
+def play(cell: Cell, seed: int) -> dict[str, float]:
+    """Points above random of each arm: the mean over the budgets."""
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    of = trial(cell, seed)
+    curves = {arm: of.curve(partial(_strategy, arm)) for arm in ARMS}
     plain = curves["random"]
     return {arm: 100 * statistics.fmean(np.subtract(curve, plain)) for arm, curve in curves.items()}
 
 
-def _asked(
-    arm: str, vectors: Vectors, answers: Labels, pool: Labels, n_classes: int, seed: int
-) -> Iterator[NDArray[np.int64]]:
-    """Rows that were asked, at every budget."""
-    rng = np.random.default_rng([seed, 1])
-    asked: Labels = np.empty(0, np.int64)
-    while len(asked) < min(BUDGETS[-1], len(pool) // 2):
-        free = np.setdiff1d(pool, asked)
-        probs = fit(vectors[asked], answers[asked], n_classes, vectors[free]) if len(asked) else None
-        view = _view(vectors, asked, answers, free, probs)
-        picks = _strategy(arm, vectors[asked], answers[asked], n_classes, rng).choose(view, BATCH, rng)
-        asked = np.concatenate([asked, free[picks.positions]])
-        if len(asked) in BUDGETS:
-            yield asked
-
-
-def _strategy(arm: str, vectors: Vectors, labels: Labels, n_classes: int, rng: np.random.Generator) -> Strategy:
+def _strategy(arm: str, of: Trial, asked: Labels, rng: np.random.Generator) -> Strategy:
     if arm == "random":
         return ARMS[arm]
-    if not len(labels):
+    if not len(asked):
         return STRATEGIES["typical"]
-    if arm != "hedged":
-        return ARMS[arm]
-    folds, probs = folds_of(np.arange(len(labels)), np.ones(len(labels), bool), rng), np.zeros((len(labels), n_classes))
+    return as_hedged(ARMS[arm], of, asked, rng) if arm == "hedged" else ARMS[arm]
+
+
+def as_hedged(strategy: Strategy, of: Trial, asked: Labels, rng: np.random.Generator) -> Strategy:
+    """The strategy of a query as the product hedges it, by the evidence of these labels."""
+    vectors, labels = of.vectors[asked], of.answers[asked]
+    folds, probs = (
+        folds_of(np.arange(len(labels)), np.ones(len(labels), bool), rng),
+        np.zeros((len(labels), of.n_classes)),
+    )
     for fold in np.unique(folds):
         out = folds == fold
-        probs[out] = fit(vectors[~out], labels[~out], n_classes, vectors[out])
-    return hedged(ARMS[arm], evidence_of(labels, probs), promoted=True)
-
-
-def _view(vectors: Vectors, asked: Labels, answers: Labels, free: Labels, probs: NDArray[np.float64] | None) -> View:
-    labelled = Labelled(tuple(map(str, answers[asked])), lambda some: vectors[asked[some]])
-    predicted = None if probs is None else Predicted(probs)
-    return View(np.arange(len(free)), lambda some: vectors[free[some]], lambda: labelled, predicted)
+        probs[out] = fit(vectors[~out], labels[~out], of.n_classes, vectors[out])
+    return hedged(strategy, evidence_of(labels, probs), promoted=True)
 
 
 def fit(vectors: Vectors, labels: Labels, n_classes: int, others: Vectors) -> NDArray[np.float64]:
@@ -207,11 +265,6 @@ def fit(vectors: Vectors, labels: Labels, n_classes: int, others: Vectors) -> ND
         )
         logits[:, present] = np.stack([-found / 2, found / 2], axis=1) if found.ndim == 1 else found
     return softmax(logits / Logistic.temperature)
-
-
-def _score(vectors: Vectors, truth: Labels, test: Labels, n_classes: int, asked: Labels, answers: Labels) -> float:
-    probs = fit(vectors[asked], answers[asked], n_classes, vectors[test])
-    return float((probs.argmax(axis=1) == truth[test]).mean())
 
 
 def _weakened(vectors: NDArray[np.floating], how: str, rng: np.random.Generator) -> Vectors:

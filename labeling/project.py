@@ -157,6 +157,23 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class Stop:
+    """When people are asked no more; None: that is no reason to stop.
+
+    `accuracy` is a share that the lower bound of the accuracy on the collection reaches, `gain` a share of all images
+    that the next 100 labels are expected to add less than. `answers` and `hours` are of people; `money` is what they
+    cost at `wage` an hour, together with the engines.
+    """
+
+    accuracy: float | None = None
+    gain: float | None = None
+    answers: int | None = None
+    hours: float | None = None
+    money: float | None = None
+    wage: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """How one project turns the loop. Counts are images, times are seconds.
 
@@ -178,6 +195,7 @@ class Policy:
     text_encoder: str = ""
     escalation: tuple[EngineUse, ...] = ()
     budget: Budget | None = None
+    stop: Stop = field(default_factory=Stop)
     regions: str = ""
     strategy: str = "margin"
     head: str = "logistic"

@@ -1,4 +1,4 @@
-"""Replays of the random arm: what random labels reach, our accuracy minus theirs, and how many answers are saved.
+"""Replays of the random arm: what random labels reach, our accuracy minus theirs, what is saved, what more would add.
 
 On the sets a classifier by class means stands for the recipe: hundreds of fits a replay must be quick.
 """
@@ -17,11 +17,14 @@ from bench.numbers.collections import CELLS, Cell, image_set, wrong_answers
 from bench.numbers.replay import Drawn, Replay
 from labeling.estimates import Estimate
 from labeling.quality.finite_samples import finite_share
+from labeling.quality.learning_curve import expected_gain
 from labeling.quality.random_arm import Arm, Fit, pays, random_arm, savings
 
 __all__ = ["REPLAYS"]
 
 Classes = NDArray[np.integer]
+NEXT_FROM = (50, 100, 150, 200)
+"""Labels of the versions from which a gain is forecast."""
 
 
 @lru_cache(maxsize=32)
@@ -113,11 +116,33 @@ def saved(n: int, ratio: float, alike: float) -> Replay:
     return replay
 
 
+def next_gain(cell: Cell, n: int) -> Replay:
+    """The gain of the next 100 labels after versions at 50, 100, 150 and 200 of them; the truth is on all others."""
+
+    def replay(rng: np.random.Generator) -> Drawn:
+        answers = answered(cell)[1]
+        order = rng.permutation(len(answers))
+        stream, others, taught = order[:n], order[n:-300], order[-300:]
+        said = [
+            by_means(cell, np.arange(len(answers)))(taught[:labels]) for labels in (*NEXT_FROM, NEXT_FROM[-1] + 100)
+        ]
+        right = np.array([one(stream) == answers[stream] for one in said[:-1]])
+        found = expected_gain(np.array(NEXT_FROM), right, np.arange(n))
+        assert found is not None
+        before, after = (float((one(others) == answers[others]).mean()) for one in said[-2:])
+        return Drawn(found, after - before)
+
+    return replay
+
+
 def _replays() -> Iterator[tuple[str, Replay]]:
     for cell, n in product(CELLS, (40, 100)):
         yield f"random arm, n {n}, {cell}", arm_on(cell, n)
     for cell in CELLS:
         yield f"our accuracy minus random's, n 100, {cell}", difference_on(cell, 100, 120)
+    for cell, n in product(CELLS, (40, 100)):
+        if not cell.name.startswith("stamps"):  # too few images for 300 labels, a stream and others
+            yield f"gain of the next labels, n {n}, {cell}", next_gain(cell, n)
     for n, (ratio, alike) in product((40, 100, 300), ((1.0, 0.8), (2.0, 0.8), (2.0, 0.3))):
         yield f"savings, {n} images, {ratio:g} times, {alike:g} alike", saved(n, ratio, alike)
 

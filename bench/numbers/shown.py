@@ -66,6 +66,7 @@ REPLAYED: Mapping[str, str] = {
     "random_arm.OurPoint.accuracy": "accuracy of a version",
     "random_arm.RandomArm.difference": "our accuracy minus random's",
     "random_arm.RandomArm.saved": "savings",
+    "random_arm.RandomArm.gain": "gain of the next labels",
     "random_stream.RandomStream.on_collection": "accuracy on the collection",
     "random_stream.RandomStream.on_newcomers": "accuracy on newcomers",
     "random_stream.RandomStream.on_everything": "accuracy on everything",

@@ -9,5 +9,6 @@ Offers `config`, `config.choices_in`, `config.labelling_config`, `consensus.Vote
 `label_sets.line_of`, `label_sets.state_hash`, `overlap.Answered`, `overlap.BY_DOUBT`, `overlap.choose`,
 `overlap.error_rates`, `overlap.second_answers`, `payloads`, `payloads.NO_HINT`, `payloads.Suggestion`,
 `payloads.is_as_sent`, `payloads.suggested`, `queue.InQueue`, `queue.order`, `queue.scores`, `re_reviews.ANSWERS`,
-`re_reviews.Outcome`, `re_reviews.outcome_of`.
+`re_reviews.Outcome`, `re_reviews.outcome_of`, `stopping.Progress`, `stopping.Rule`, `stopping.rules`,
+`stopping.stopped_by`.
 """

@@ -1,4 +1,4 @@
-"""The figure of the random arm: what as many random labels would have given, and how many answers choosing saves."""
+"""The figure of the random arm: what as many random labels would have given, what choosing saves and more would add."""
 
 from __future__ import annotations
 
@@ -43,6 +43,10 @@ class RandomArm(msgspec.Struct):
     """Pays, does not pay, or not yet known."""
     saved: Known
     """Random labels for each chosen one at the same accuracy: 2 means half as many; `upper` null: no bound is known."""
+    more: int
+    """So many further labels the expected gain speaks of."""
+    gain: Known
+    """Accuracy that they are expected to add, with a 95 % prediction interval; the three newest versions at least."""
     acted: str
     """What the newest planned comparison at this did to the strategy; empty before the first."""
     made_of: str

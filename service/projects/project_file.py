@@ -63,6 +63,21 @@ class BudgetIn(Strict):
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "USD"
 
 
+class StopIn(Strict):
+    accuracy: Annotated[float, Field(gt=0, lt=1)] | None = None
+    gain: Annotated[float, Field(gt=0, lt=1)] | None = None
+    answers: Annotated[int, Field(ge=1)] | None = None
+    hours: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
+    money: Annotated[float, Field(gt=0, le=1_000_000_000)] | None = None
+    wage: Annotated[float, Field(ge=0, le=1_000_000)] = 0.0
+
+    @model_validator(mode="after")
+    def _money_needs_a_wage(self) -> StopIn:
+        if self.money is not None and not self.wage:
+            raise ValueError("`money` needs `wage`: what an hour of a person's work costs")
+        return self
+
+
 class SharesIn(Strict):
     random_first: Annotated[float, Field(ge=0, lt=1)] = 0.20
     random: Annotated[float, Field(ge=0, lt=1)] = 0.10
@@ -126,6 +141,7 @@ class PolicyIn(Strict):
     text_encoder: Annotated[Plain, Field(pattern="^(|bundled|sentences:.+)$")] = ""
     escalation: Annotated[list[EngineUseIn], Field(max_length=8)] = []
     budget: BudgetIn | None = None
+    stop: StopIn = StopIn()
     regions: Plain = ""
     strategy: Annotated[Plain, named(STRATEGIES)] = "margin"
     head: Annotated[Plain, named(HEADS)] = "logistic"

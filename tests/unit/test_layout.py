@@ -23,7 +23,7 @@ def test_only_the_factories_make_rows() -> None:
     assert found == []
 
 
-MORE_FILES = {"service/cli": "one a command", "service/web/api": "one a router"}
+MORE_FILES = {"service/cli": "one a command", "service/web/api": "one a router", "service/web/pages": "one a page"}
 
 
 def test_a_folder_holds_at_most_sixteen_files() -> None:

@@ -27,6 +27,7 @@ from labeling.errors import BadArtifact, NotFound
 from labeling.estimates import Estimate
 from labeling.learn.training import predict_logits
 from labeling.project import Project
+from labeling.quality.learning_curve import expected_gain
 from labeling.quality.metrics import accuracy
 from labeling.quality.random_arm import LEAST_IMAGES, Arm, Payoff, Savings, at_labels, pays, random_arm, savings
 from labeling.types import Example, ProjectId
@@ -44,7 +45,7 @@ from service.work.wiring import Parts
 __all__ = ["GROWN", "refresh_random_arm"]
 
 PART = ":random_arm"
-FORMAT = "2"
+FORMAT = "3"
 GROWN = 1.1
 """The figure is counted anew when the sample has grown so many times."""
 COMPARED_AT = (40, 100, 300)
@@ -54,6 +55,8 @@ SIZES = (0.25, 0.5, 1.0)
 MOST_IMAGES = 1_000
 """The first so many of the stream, a uniform sample too: more would cost minutes and narrow the interval little."""
 MOST_VERSIONS = 12
+MORE = 100
+"""So many further labels are forecast."""
 _FOUND = {
     Payoff.PAYS: "is better than random",
     Payoff.DOES_NOT: "is worse than random",
@@ -120,8 +123,9 @@ def _count(parts: Parts, project: Project, pool: Pool, stream: _Stream, made_of:
     )
     ours = _ours(parts, project, pool, stream)
     chosen, right = np.array([labels for _, labels, _ in ours]), np.array([one for _, _, one in ours])
-    payoff, difference, saved = Payoff.UNKNOWN, None, None
+    payoff, difference, saved, gain = Payoff.UNKNOWN, None, None, None
     if len(ours):
+        gain = expected_gain(chosen, right, stream.groups, MORE)
         payoff, difference = pays(at_labels(chosen, right, arms[-1].labels), arms[-1], stream.groups)
         saved = savings(arms[-1], chosen, right, stream.groups, np.random.default_rng(seed))
     return RandomArm(
@@ -131,6 +135,8 @@ def _count(parts: Parts, project: Project, pool: Pool, stream: _Stream, made_of:
         difference=known(difference),
         pays=payoff.value,
         saved=_saved(saved),
+        more=MORE,
+        gain=known(gain),
         acted="",
         made_of=made_of,
     )

@@ -1,6 +1,6 @@
 """What a query is drawn from, read in one transaction.
 
-In: a project. Out: its facts, or None while enough reviews are open.
+In: a project. Out: its facts, or None while enough reviews are open or a rule of the policy stops it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from labeling.project import Project
 from labeling.quality.random_arm import Payoff
 from labeling.select.query.stream import Order
 from labeling.types import ImageId, ProjectId
+from service.projects.savings import stop_rule
 from service.work.pool.random_stream import order_of
 from service.work.wiring import Parts
 
@@ -41,10 +42,13 @@ class Facts:
 
 
 def read_facts(parts: Parts, project_id: ProjectId, force: bool) -> Facts | None:
-    """The facts of the next query; None where enough reviews are open, unless `force`."""
+    """The facts of the next query; None where enough reviews are open or the policy says stop, unless `force`."""
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
-        if not force and reviews.has_fresh(session, project_id, project.config.policy.low_water):
+        if not force and (
+            reviews.has_fresh(session, project_id, project.config.policy.low_water)
+            or stop_rule(session, project, parts.now())
+        ):
             return None
         found = stream.read_stream(session, project_id)
         return Facts(

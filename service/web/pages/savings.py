@@ -1,0 +1,34 @@
+"""The Savings page: what choosing the images saves, what more labels would add, and when to stop."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
+
+from db.session import reading
+from db.views import dashboard
+from service.figures.figures import decode, name_of
+from service.figures.random_arm import RandomArm
+from service.projects.savings import savings_of
+from service.web.edge.access import Guarded, ProjectDep
+from service.web.pages.rendering import page
+from service.web.wiring import PartsDep
+
+router = APIRouter(route_class=Guarded, tags=["pages"], default_response_class=HTMLResponse)
+
+
+@router.get("/projects/{project}/savings", summary="The Savings page")
+def show_savings(request: Request, parts: PartsDep, project: ProjectDep) -> Response:
+    with reading(parts.database) as session:
+        found = savings_of(session, project, parts.now())
+        figures = decode(dashboard.figures(session, project.id))
+    counted = figures.kept.get(name_of(RandomArm))
+    return page(
+        request,
+        "savings.html",
+        project=project,
+        found=found,
+        arm=figures.of(RandomArm),
+        computed_at=counted.computed_at if counted else None,
+        outdated=figures.outdated,
+    )
