@@ -107,13 +107,14 @@ def play(cell: Cell, seed: int) -> dict[int, list[Found]]:
 
 
 def _versions(of: Trial) -> tuple[Labels, NDArray[np.bool_]]:
+    """Labels (V,) of the versions, and whether each is right (V, T) on the images that judge."""
     budgets = tuple(range(BATCH, min(MOST, len(of.pool) // 2) + 1, BATCH))
     sizes, right = [], []
     for asked in of.asked(_strategy, budgets=budgets):
         probs = fit(of.vectors[asked], of.answers[asked], of.n_classes, of.vectors[of.test])
         sizes.append(len(asked))
         right.append(probs.argmax(axis=1) == of.truth[of.test])
-    return np.array(sizes), np.array(right)
+    return np.array(sizes), np.array(right, bool)
 
 
 def _strategy(of: Trial, asked: Labels, rng: np.random.Generator) -> Strategy:

@@ -17,7 +17,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -28,13 +28,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from bench.report import at_least, emit
-from labeling.learn.classifier import ABSENT_LOGIT, Inputs
-from labeling.learn.ensemble import HeadEnsemble, bagged, thinned
+from labeling.learn.classifier import ABSENT_LOGIT
 from labeling.learn.heads.logistic import Logistic
 from labeling.quality.labels.label_errors import folds_of
 from labeling.select.strategies.hedged import Hedged, evidence_of, hedged
 from labeling.select.strategies.registry import STRATEGIES
-from labeling.select.strategies.strategy import Ensemble, Labelled, Positions, Predicted, Scores, Strategy, View
+from labeling.select.strategies.strategy import Labelled, Predicted, Strategy, View
 from labeling.vectors import softmax, unit
 
 BATCH, BUDGETS = 50, (50, 100, 150, 200, 300)
@@ -158,49 +157,28 @@ class Trial:
     n_classes: int
     seed: int
 
-    def curve(self, strategy_of: StrategyOf, members: Ensemble | None = None) -> list[float]:
-        """Accuracy at every budget, each query by the strategy of the rows asked before, which may need members."""
-        return [self._score(asked) for asked in self.asked(strategy_of, members)]
+    def curve(self, strategy_of: StrategyOf) -> list[float]:
+        """Accuracy at every budget, each query by the strategy of the rows asked before."""
+        return [self._score(asked) for asked in self.asked(strategy_of)]
 
-    def asked(
-        self, strategy_of: StrategyOf, members: Ensemble | None = None, budgets: tuple[int, ...] = BUDGETS
-    ) -> Iterator[Labels]:
+    def asked(self, strategy_of: StrategyOf, budgets: tuple[int, ...] = BUDGETS) -> Iterator[Labels]:
         """Rows that were asked, at every budget; at most half of those that may be."""
         rng = np.random.default_rng([self.seed, 1])
         asked: Labels = np.empty(0, np.int64)
         while len(asked) < min(budgets[-1], len(self.pool) // 2):
             free = np.setdiff1d(self.pool, asked)
-            picks = strategy_of(self, asked, rng).choose(self._view(asked, free, members), BATCH, rng)
+            picks = strategy_of(self, asked, rng).choose(self._view(asked, free), BATCH, rng)
             asked = np.concatenate([asked, free[picks.positions]])
             if len(asked) in budgets:
                 yield asked
 
-    def _view(self, asked: Labels, free: Labels, members: Ensemble | None) -> View:
+    def _view(self, asked: Labels, free: Labels) -> View:
         labelled = Labelled(tuple(map(str, self.answers[asked])), lambda some: self.vectors[asked[some]])
         groups, gather = np.arange(len(free)), lambda some: self.vectors[free[some]]
         if not len(asked):
             return View(groups, gather, lambda: labelled)
         probs = fit(self.vectors[asked], self.answers[asked], self.n_classes, self.vectors[free])
-        theirs = None if members is None else self._members(asked, free, members)
-        predicted = Predicted(probs, members=theirs, classes=tuple(map(str, range(self.n_classes))))
-        return View(groups, gather, lambda: labelled, predicted)
-
-    def _members(self, asked: Labels, free: Labels, kind: Ensemble) -> Callable[[Positions], Scores] | None:
-        """The product's own ensemble; None where there is one class."""
-        if len(np.unique(self.answers[asked])) < 2:
-            return None
-
-        @cache
-        def fitted() -> HeadEnsemble:
-            rng, known = np.random.default_rng([self.seed, 2]), self._inputs(self.pool)
-            make = {Ensemble.BAGGED: bagged, Ensemble.THINNED: thinned}[kind]
-            return make(self._inputs(asked), self.answers[asked], self.n_classes, Logistic(), known, rng)
-
-        return lambda at: fitted().probs(self._inputs(free[at]))
-
-    def _inputs(self, rows: Labels) -> Inputs:
-        n = len(rows)
-        return Inputs(self.vectors[rows], np.empty((n, 0), np.float32), np.full((n, self.n_classes), np.nan))
+        return View(groups, gather, lambda: labelled, Predicted(probs))
 
     def _score(self, asked: Labels) -> float:
         probs = fit(self.vectors[asked], self.answers[asked], self.n_classes, self.vectors[self.test])

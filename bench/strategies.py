@@ -1,9 +1,9 @@
 """What each strategy is worth against `margin`, on data that no figure of the product is measured on.
 
 The data of `bench.hedging`: mixtures with even and uneven classes, gratings as pictures, a table of tumours; good
-vectors and weakened ones, right answers and wrong ones. Every query is hedged as in the product and begins with
-typical images. Accuracy is on images that no strategy may ask: points above `margin`, the mean over 50 to 300 answers,
-paired by seed. There is no goal: it says which strategy for what.
+vectors and weakened ones, right answers and wrong ones. Played by the product's own simulation: the first query asks
+typical images, the others are hedged. Accuracy is on images that no strategy may ask: points above `margin`, the mean
+over 50 to 300 answers, paired by seed. There is no goal: it says which strategy for what.
 
 python -m bench.strategies [--quick] [--seeds 5] [--strategies badge entropy]
 """
@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import math
 import statistics
-import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -21,13 +20,15 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
-from bench.hedging import DATA, Cell, Labels, Trial, as_hedged, trial
+from bench.hedging import DATA, Cell, Labels, Trial, trial
 from bench.report import emit
+from labeling.learn.classifier import Inputs
+from labeling.learn.heads.logistic import Logistic
 from labeling.select.strategies.registry import STRATEGIES
-from labeling.select.strategies.strategy import Strategy
+from service.work.select.simulation import Known, curve
 
+BUDGETS = (50, 100, 150, 200, 250, 300)
 OTHERS = sorted(set(STRATEGIES) - {"margin"})
 KINDS = (("good", 0.0), ("good", 0.2), ("few dimensions", 0.0), ("noise", 0.0))
 Gains = dict[tuple[Cell, str], list[float]]
@@ -76,21 +77,20 @@ def _mean(gains: Sequence[Sequence[float]]) -> tuple[float, float | None]:
 
 def play(cell: Cell, seed: int, names: Sequence[str]) -> dict[str, float]:
     """Points above margin of each strategy: the mean over the budgets."""
-    warnings.simplefilter("ignore", ConvergenceWarning)
     of = trial(cell, seed)
-    margin = _curve(of, "margin")
-    return {name: 100 * statistics.fmean(np.subtract(_curve(of, name), margin)) for name in names}
+    pool, test = (_known(of, *part) for part in ((of.pool, of.answers), (of.test, of.truth)))
+
+    def accuracy(name: str) -> list[float]:
+        return list(curve(pool, test, STRATEGIES[name], Logistic(), BUDGETS, np.random.default_rng([seed, 1])))
+
+    margin = accuracy("margin")
+    return {name: 100 * statistics.fmean(np.subtract(accuracy(name), margin)) for name in names}
 
 
-def _curve(of: Trial, name: str) -> list[float]:
-    strategy = STRATEGIES[name]
-
-    def of_query(of: Trial, asked: Labels, rng: np.random.Generator) -> Strategy:
-        if strategy.uniform:
-            return strategy
-        return as_hedged(strategy, of, asked, rng) if len(asked) else STRATEGIES["typical"]
-
-    return of.curve(of_query, strategy.ensemble)
+def _known(of: Trial, rows: Labels, classes: Labels) -> Known:
+    n = len(rows)
+    inputs = Inputs(of.vectors[rows], np.empty((n, 0), np.float32), np.full((n, of.n_classes), np.nan, np.float32))
+    return Known(inputs, classes[rows], np.arange(n), of.n_classes)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,10 @@ QUANTILE_NOISE = np.array([-1.281552, -0.524401, 0.0, 0.524401, 1.281552])
 
 
 def expected_gain(
-    labels: NDArray[np.integer], right: NDArray[np.floating], groups: NDArray[np.integer], more: int = 100
+    labels: NDArray[np.integer],
+    right: NDArray[np.floating] | NDArray[np.bool_],
+    groups: NDArray[np.integer],
+    more: int = 100,
 ) -> Estimate | None:
     """How much accuracy the next labels are expected to add, as a share of all images: .01 is one point.
 

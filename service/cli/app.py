@@ -47,6 +47,10 @@ class _Commands(LazyGroup):
             "why:why",
             "Tell the story of one image: what was said of it, why it was asked about, what its label is used for.",
         ),
+        "simulate": (
+            "simulate:simulate",
+            "Play strategies again on labels that are there already, and compare them with a random sample.",
+        ),
         "replay": ("replay:replay", "Draw a stored query again, and say whether the same images come out."),
         "export": (
             "results:export",

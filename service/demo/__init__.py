@@ -1,4 +1,4 @@
 """`hardcase demo`: images, simulated annotators, a report.
 
-Offers `play.run_demo`.
+Offers `images.prepare_images`, `play.run_demo`.
 """

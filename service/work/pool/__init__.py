@@ -7,7 +7,7 @@ Offers `champion.ChampionPredictions`, `champion.champion_predictions`, `champio
 `predictions.current_predictions`, `predictions.predictions_of_images`, `random_stream.Cohort`, `random_stream.Sample`,
 `random_stream.order_of`, `random_stream.read_sample`, `recipes.REFERENCE_IMAGES`, `recipes.head_named`,
 `recipes.recipe_of`, `recipes.reference_rows`, `saved_versions.check_files`, `saved_versions.folder_of`,
-`saved_versions.hash_of_card`, `saved_versions.load_classifier`, `saved_versions.pin_of_card`, `strategies.strategy_of`,
-`training_set.read_snapshot`, `training_set.rebuild_snapshot`, `training_set.training_examples`,
-`training_set.truth_of`, `votes.read_votes`.
+`saved_versions.hash_of_card`, `saved_versions.load_classifier`, `saved_versions.pin_of_card`,
+`strategies.strategy_named`, `strategies.strategy_of`, `training_set.read_snapshot`, `training_set.rebuild_snapshot`,
+`training_set.training_examples`, `training_set.truth_of`, `votes.read_votes`.
 """

@@ -8,7 +8,7 @@ from labeling.select.strategies.registry import STRATEGIES
 from labeling.select.strategies.strategy import Strategy
 from service import plugins
 
-__all__ = ["strategy_of"]
+__all__ = ["strategy_named", "strategy_of"]
 
 
 def strategy_of(project: Project) -> Strategy:
@@ -19,7 +19,11 @@ def strategy_of(project: Project) -> Strategy:
     Invalid
         When it is a plug-in that does not load or is no strategy.
     """
-    name = project.config.policy.strategy
+    return strategy_named(project.config.policy.strategy)
+
+
+def strategy_named(name: str) -> Strategy:
+    """One of ours before a plug-in's of the same name; Invalid where there is none, or it is no strategy."""
     if name in STRATEGIES:
         return STRATEGIES[name]
     found = plugins.load_plugin(plugins.STRATEGIES, name)
