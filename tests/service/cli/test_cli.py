@@ -423,7 +423,6 @@ def test_a_key_for_no_such_project_or_with_no_such_prefix_is_not_found(cli: Cli)
         (("select", "animals", "--force"), "select"),
         (("groups", "animals", "--regroup", "--dry-run"), "group"),
         (("learn", "animals"), "learn"),
-        (("promote", "animals", "1", "--reason", "new camera"), "promote"),
     ],
 )
 def test_a_stage_asked_for_by_hand_waits_for_a_worker(animals: Cli, words: tuple[str, ...], job: str) -> None:
@@ -434,6 +433,19 @@ def test_a_stage_asked_for_by_hand_waits_for_a_worker(animals: Cli, words: tuple
     assert said.exit_code == 0
     assert document["id"] in said.stdout
     assert "hardcase up" in said.stdout
+
+
+def test_a_promotion_by_hand_waits_for_a_worker_and_names_a_version_that_is_there(animals: Cli, tmp_path: Path) -> None:
+    missing = animals.document("promote", "animals", "1", code=1)
+    database = make_engine(f"sqlite:///{animals.home / 'hardcase.db'}")
+    with transaction(database) as session:
+        factories.version(session, projects.by_name(session, "animals").id)
+    database.dispose()
+
+    asked = animals.document("promote", "animals", "1", "--reason", "new camera")
+
+    assert missing["message"] == "There is no version 1: there is none yet."
+    assert (asked["job"], asked["state"]) == ("promote", "ENQUEUED")
 
 
 def test_there_is_nothing_to_roll_back_to_without_a_champion(animals: Cli) -> None:

@@ -321,8 +321,10 @@ def test_the_quarantine_is_listed_with_reasons_and_retried(
     ],
 )
 def test_work_by_hand_is_a_job_with_an_address(
-    client: TestClient, database: sa.Engine, path: str, body: dict[str, object] | None, job: str
+    client: TestClient, project: Project, database: sa.Engine, path: str, body: dict[str, object] | None, job: str
 ) -> None:
+    with transaction(database) as session:
+        factories.version(session, project.id, 3)
     asked = client.post(f"/api/projects/animals/{path}", json=body)
     again = client.post(f"/api/projects/animals/{path}", json=body)
 
@@ -334,8 +336,15 @@ def test_work_by_hand_is_a_job_with_an_address(
         assert f"job.{job}" in session.scalars(sa.select(AuditRow.action)).all()
 
 
-def test_a_decision_by_hand_is_not_joined_to_another_one(client: TestClient) -> None:
+def test_a_decision_by_hand_is_not_joined_to_another_one(
+    client: TestClient, project: Project, database: sa.Engine
+) -> None:
     decide = "/api/projects/animals/promotions"
+    missing = client.post(decide, json={"action": "promote", "version": 1, "reason": "a"})
+    assert (missing.status_code, "There is no version 1" in missing.text) == (404, True)
+    with transaction(database) as session:
+        for number in (1, 2):
+            factories.version(session, project.id, number)
     first = client.post(decide, json={"action": "promote", "version": 1, "reason": "a"}).json()
     second = client.post(decide, json={"action": "promote", "version": 2, "reason": "a"}).json()
 
