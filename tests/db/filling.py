@@ -6,6 +6,7 @@ Texts and numbers tell table, column and row, so what should be unique is, and w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,27 +19,26 @@ Row = dict[str, Any]
 
 
 def tables_of(engine: sa.Engine) -> list[sa.Table]:
-    """Our tables as they are now, each after those that it refers to; the durable engine's are left out."""
+    """Our tables as they are now, each after those that it refers to; the durable engine's are left out.
+
+    It asks the database of every column and key, which costs as much as a few migrations: once for each schema.
+    """
     metadata = sa.MetaData()
-    metadata.reflect(engine)
-    return [table for table in metadata.sorted_tables if table.name in Base.metadata.tables]
+    metadata.reflect(engine, only=lambda name, _: name in Base.metadata.tables)
+    return metadata.sorted_tables
 
 
-def fill(engine: sa.Engine) -> list[str]:
-    """Give every table without rows some; returns their names."""
-    filled, tables = [], tables_of(engine)
+def fill(engine: sa.Engine, tables: Sequence[sa.Table]) -> None:
+    """Give each of these tables some rows if it has none."""
     with engine.begin() as connection:
         for table in tables:
             if not _count(connection, table):
                 for number in range(ROWS):
                     connection.execute(sa.insert(table).values(**_row(connection, table, number)))
-                filled.append(table.name)
-    return filled
 
 
-def rows_of(engine: sa.Engine) -> dict[str, list[Row]]:
-    """All rows of each table, in the order of their keys."""
-    tables = tables_of(engine)
+def rows_of(engine: sa.Engine, tables: Sequence[sa.Table]) -> dict[str, list[Row]]:
+    """All rows of each of these tables, in the order of their keys."""
     with engine.connect() as connection:
         return {table.name: [dict(row) for row in connection.execute(_ordered(table)).mappings()] for table in tables}
 

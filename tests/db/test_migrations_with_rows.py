@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from db import migrate
 from db.tables import Base
 from service.schema import bring_to_head
-from tests.db.filling import ROWS, Row, fill, rows_of
+from tests.db.filling import ROWS, Row, fill, rows_of, tables_of
 
 ROOT = Path(__file__).parents[2]
 REVISIONS = sorted(path.name[:4] for path in (ROOT / "alembic" / "versions").glob("[0-9]*.py"))
@@ -33,34 +33,40 @@ def _kept(before: dict[str, list[Row]], after: dict[str, list[Row]]) -> None:
             assert {name: new[name] for name in same} == {name: old[name] for name in same}, table
 
 
+def _rows(engine: sa.Engine) -> dict[str, list[Row]]:
+    return rows_of(engine, tables_of(engine))
+
+
 def test_up_then_down_step_by_step_with_rows_in_every_table_loses_none(any_database: sa.Engine) -> None:
     migrate.downgrade(any_database)
+    held = _rows(any_database)
     for revision in REVISIONS:
-        before = rows_of(any_database)
         migrate.upgrade(any_database, revision)
-        _kept(before, rows_of(any_database))
-        fill(any_database)
-    held = rows_of(any_database)
+        tables = tables_of(any_database)
+        _kept(held, rows_of(any_database, tables))
+        fill(any_database, tables)
+        held = rows_of(any_database, tables)
+    lowest = held
     for revision in reversed(REVISIONS[:-1]):
-        before = rows_of(any_database)
+        before = lowest
         migrate.downgrade(any_database, revision)
-        _kept(before, rows_of(any_database))
-    lowest = rows_of(any_database)
+        lowest = _rows(any_database)
+        _kept(before, lowest)
     migrate.upgrade(any_database)
 
     assert set(held) == set(Base.metadata.tables)
     assert {table for table, rows in held.items() if len(rows) < ROWS} == set()
-    _kept({table: rows for table, rows in held.items() if table in lowest}, rows_of(any_database))
+    _kept({table: rows for table, rows in held.items() if table in lowest}, _rows(any_database))
     assert migrate.revision(any_database) == migrate.head()
 
 
 def test_to_the_beginning_and_back_with_rows_in_every_table(any_database: sa.Engine) -> None:
-    fill(any_database)
+    fill(any_database, tables_of(any_database))
 
     migrate.downgrade(any_database)
     migrate.upgrade(any_database)
 
-    assert set(rows_of(any_database)) == set(Base.metadata.tables)
+    assert {table.name for table in tables_of(any_database)} == set(Base.metadata.tables)
 
 
 KILLED = """
@@ -93,8 +99,8 @@ def _migrate_in_a_process(engine: sa.Engine, kill_at: int) -> subprocess.Complet
 
 def _as_of_old(engine: sa.Engine) -> dict[str, list[Row]]:
     migrate.downgrade(engine, REVISIONS[0])
-    fill(engine)
-    return rows_of(engine)
+    fill(engine, tables_of(engine))
+    return _rows(engine)
 
 
 def test_killed_in_the_middle_of_a_migration_the_next_start_goes_on_and_no_row_is_lost(any_database: sa.Engine) -> None:
@@ -114,7 +120,7 @@ def test_killed_in_the_middle_of_a_migration_the_next_start_goes_on_and_no_row_i
     bring_to_head(any_database)
 
     assert migrate.revision(any_database) == migrate.head()
-    _kept(before, rows_of(any_database))
+    _kept(before, _rows(any_database))
 
 
 def test_every_released_version_has_left_a_home_that_tests_open() -> None:

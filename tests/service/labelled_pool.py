@@ -63,13 +63,13 @@ def seed_images(parts: Parts, project: Project, n: int, *, twins: int = 1) -> li
     """Store n ready images in groups of `twins`; every fourth group is reserved. Vectors go in too."""
     rng = np.random.default_rng(0)
     probs = rng.dirichlet(np.ones(len(project.config.classes)), size=n)
-    parts.embeddings.put(ENCODER, [f"{i:064x}" for i in range(n)], rng.normal(size=(n, 6)).astype(np.float32))
+    hashes = [f"{i:064x}" for i in range(n)]
+    parts.embeddings.put(ENCODER, hashes, rng.normal(size=(n, 6)).astype(np.float32))
     with transaction(parts.database) as session:
-        for i in range(n):
-            if i % twins == 0:
-                group = factories.group(session, project.id, f"{i:064x}", reserved=(i // twins) % 4 == 0)
-            image = factories.image(session, project.id, f"{i:064x}", group_id=group)
-            prelabel(session, image, probs[i].tolist())
+        founders = hashes[::twins]
+        groups = factories.groups(session, project.id, founders, [i % 4 == 0 for i in range(len(founders))])
+        images = factories.images(session, project.id, hashes, [groups[i // twins] for i in range(n)])
+        factories.prelabels(session, images, probs.tolist(), engine="seeded", revision=REVISION)
         return list(session.scalars(sa.select(ImageRow.id).order_by(ImageRow.id)))
 
 

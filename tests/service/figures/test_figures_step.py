@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import sqlalchemy as sa
 
 from db.repositories.reviews.reviews import is_open
 from db.repositories.versions import predictions
-from db.session import reading, transaction
+from db.session import make_engine, reading, transaction
 from db.tables import FigureRow, GroupRow, ReviewRow, VersionRow
 from db.views import dashboard
 from db.views.dashboard import Figure
@@ -35,18 +36,35 @@ ALL = {"figures": len(OF_CLASSIFIERS)}
 POLICY = Policy(query_size=120, shares=Shares(random_first=0.4, blind=0.0))
 
 
-@pytest.fixture
-def parts(database: sa.Engine, tmp_path: Path) -> Parts:
-    return make_parts(database, tmp_path)
+@pytest.fixture(scope="module")
+def asked(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Project]:
+    """A home to copy from: a project of 200 images with one query of 120, of which 48 are of the random stream.
 
-
-@pytest.fixture
-def project(parts: Parts, make_project: Callable[..., Project]) -> Project:
-    """A project of 200 images with one query of 120, of which 48 are of the random stream; nothing is answered."""
-    project = make_project(parts.database, policy=POLICY)
+    Nothing is answered.
+    """
+    home = tmp_path_factory.mktemp("asked")
+    shutil.copy(empty_database, home / "hardcase.db")
+    database = make_engine(f"sqlite:///{home / 'hardcase.db'}")
+    parts = make_parts(database, home)
+    with transaction(database) as session:
+        project = factories.project(session, policy=POLICY)
     seed_images(parts, project, 200)
     choose_query(parts, project.id, Trigger.PRELABELED)
-    return project
+    database.dispose()
+    return home, project
+
+
+@pytest.fixture
+def parts(asked: tuple[Path, Project], tmp_path: Path) -> Iterator[Parts]:
+    home = shutil.copytree(asked[0], tmp_path / "home")
+    database = make_engine(f"sqlite:///{home / 'hardcase.db'}")
+    yield make_parts(database, home)
+    database.dispose()
+
+
+@pytest.fixture
+def project(asked: tuple[Path, Project]) -> Project:
+    return asked[1]
 
 
 def _kept(parts: Parts, project: Project) -> dict[str, Figure]:
