@@ -24,6 +24,7 @@ PAIRS = [
     (project_file.OverlapIn, project.Overlap),
     (project_file.TeamIn, project.Team),
     (project_file.TargetsIn, project.Targets),
+    (project_file.CertificateIn, project.CertificateTerms),
     (project_file.PolicyIn, project.Policy),
     (project_file.ProjectFile, project.ProjectConfig),
 ]
