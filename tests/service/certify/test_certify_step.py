@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from db.repositories.certificates import certificates
+from db.repositories.certificates import certificates, sets
 from db.repositories.deletions import images as deleted_images
 from db.repositories.reviews.reviews import is_open
+from db.repositories.versions import versions
 from db.session import reading, transaction
 from db.tables import (
     CertificateRow,
@@ -19,13 +20,16 @@ from db.tables import (
     GroupRow,
     ImageRow,
     LabelRow,
+    PromotionRow,
     ReviewRow,
     ShadowPickRow,
 )
 from labeling.project import CertificateTerms
-from labeling.types import LabelSource, ReviewKind
+from labeling.promote.judgement import Sample
+from labeling.types import NONE_OF_THESE, LabelSource, ReviewKind, Verdict
+from service.work.select.replay import replay_query
 from tests import factories
-from tests.service.certify.ground import POLICY, Certifying
+from tests.service.certify.ground import POLICY, TERMS, Certifying
 from tests.service.labelled_pool import add_images, answer
 
 RANDOM, HARD = ReviewKind.RANDOM, ReviewKind.HARD
@@ -57,6 +61,112 @@ def test_at_the_planned_size_what_can_be_promised_gets_labels_that_say_whose_the
         asked = set(session.scalars(sa.select(ReviewRow.image_id)))
     assert (row.evidence["certificate"], row.evidence["version"], row.review_id) == (found.id, 1, None)
     assert not asked & given.keys()
+
+
+def test_a_finished_data_set_says_how_many_are_left_to_people(make: MakeGround) -> None:
+    made = make(replace(POLICY, certificate=CertificateTerms(finished=0.15, first_size=40, sizes=2)))
+    made.certify()
+    made.play(1)
+    made.version()
+    made.play(2)
+
+    made.certify()
+
+    [found] = made.all()
+    assert found.stands and found.report["found_at_most"] >= found.wrong and "lower" not in found.report
+    assert found.report["for_people"] == found.size - found.sampled - found.accepted
+    assert "once people have labelled the rest" in found.terms.words
+
+
+def test_a_frame_is_a_score_that_training_labels_alone_have_set(make: MakeGround) -> None:
+    made = make(replace(POLICY, certificate=replace(TERMS, first_size=20, frame=0.6)))
+    made.certify()
+    made.play(2)
+    made.version()
+    made.play(2)
+
+    made.certify()
+
+    [found] = made.all()
+    assert found.report["frame_score"] is not None
+    assert found.report["outside"]["under the frame"] >= 0
+    with reading(made.ground.parts.database) as session:
+        accepted = certificates.accepted_of(session, found.id)
+    assert all(one.score >= found.report["frame_score"] for one in accepted)
+
+
+def test_verdicts_that_the_stream_carried_are_paid_for(make: MakeGround) -> None:
+    made = make()
+    made.certify()
+    made.play(1)
+    number = made.version()
+    with transaction(made.ground.parts.database) as session:
+        version = versions.by_number(session, made.ground.project.id, number)
+        at = made.ground.clock()
+        carried = {"carried_by": Sample.STREAM.value}, {"carried_by": Sample.TRAINING.value}
+        for report in (carried[0], carried[0], carried[1]):
+            verdict = factories.promotion(session, made.id, version.id, Verdict.REFUSED, report=report)
+            session.get_one(PromotionRow, verdict).created_at = at
+    made.play(2)
+
+    made.certify()
+
+    [found] = made.all()
+    assert found.versions == 3
+    assert found.delta == pytest.approx(TERMS.delta / 3 / 3)
+
+
+def test_a_version_put_in_use_by_hand_after_an_attempt_adds_the_versions_that_were_tried(certified: Certifying) -> None:
+    certified.version()
+    with reading(certified.ground.parts.database) as session:
+        since = certificates.terms_in_force(session, certified.ground.project.id)
+        assert since is not None
+        assert sets.choices_since(session, certified.ground.project.id, since.at, Sample.STREAM) == 1
+
+
+def test_answers_that_name_no_class_count_as_wrong(make: MakeGround) -> None:
+    made = make()
+    made.certify()
+    made.play(1)
+    made.version()
+    made.play(1)
+    made.ask()
+    with transaction(made.ground.parts.database) as session:
+        for review in session.scalars(sa.select(ReviewRow).where(is_open(), ReviewRow.kind == RANDOM)).all():
+            answer(session, review, NONE_OF_THESE)
+
+    made.certify()
+
+    [found] = made.all()
+    assert found.report["errors"] >= 10
+
+
+def test_a_second_look_stands_in_place_of_the_first_and_labels_go_over_to_it(make: MakeGround) -> None:
+    made = make(replace(POLICY, certificate=replace(TERMS, first_size=20)), pool=300, reserved=120)
+    made.certify()
+    made.play(1)
+    made.version()
+    made.play(1)
+    made.certify()
+    add_images(made.ground, 120, False)  # else only accepted images are left, and the stream ends
+    made.play(3)
+
+    made.certify()
+
+    first, second = made.all()
+    assert first.ended == f"replaced by certificate {second.id}" and second.stands and second.look == 2
+    with reading(made.ground.parts.database) as session:
+        accepted = {one.image_id for one in certificates.accepted_of(session, second.id)}
+    assert set(made.labels()) == accepted
+
+
+def test_a_query_under_a_target_is_drawn_again_to_the_same_images(certified: Certifying) -> None:
+    add_images(certified.ground, 30, False)
+    certified.ask()
+
+    again = replay_query(certified.ground.parts, certified.ground.project.id, 4)
+
+    assert again.equal and again.asked > 0 and not again.others
 
 
 def test_each_planned_size_is_tried_once(certified: Certifying) -> None:

@@ -19,6 +19,7 @@ from service.labels.certificates import Certificates, read_certificates
 from service.labels.image_history import story_of
 from service.work.certify.forecast import forecast
 from tests.service.certify.ground import POLICY, Certifying
+from tests.service.cli.test_cli import Cli
 from tests.service.web.test_web_pages import HTML, log_in
 from tests.service.web_client import bearer, make_key, web
 
@@ -138,3 +139,18 @@ def test_without_a_target_there_is_no_forecast(make: MakeGround) -> None:
 
     with pytest.raises(Conflict, match="names no target"):
         forecast(made.ground.parts, made.ground.project.id)
+
+
+def test_the_command_prints_what_stands_and_its_json_is_that_of_the_api(
+    certified: Certifying, database: sa.Engine, tmp_path: Path
+) -> None:
+    cli = Cli(tmp_path)
+
+    document, text = cli.document("certify", "animals"), cli("certify", "--project", "animals").output
+
+    with web(database, tmp_path) as client:
+        key = bearer(make_key(database, Role.READ))
+        body = client.get("/api/projects/animals/certificates", headers=key).json()
+    assert document["sentence"] == body["sentence"] == state(certified).sentence
+    assert [one["accepted"] for one in document["attempts"]] == [one["accepted"] for one in body["attempts"]]
+    assert "Promise: at least 80 %" in " ".join(text.split())
