@@ -12,7 +12,8 @@ class JobName(StrEnum):
 
     `group` makes near-duplicate groups anew; `explain` draws overlays for annotators; `escalate` sends the images that
     are still in doubt to more expensive engines; `engines` tries, compares or plans engines on request; `quality`
-    counts people's answers; `inspect` searches for wrong labels and drift; `adopt` takes over tasks that were made in
+    counts people's answers; `certify` tries the certificate that is due, and ends those that do not hold any more;
+    `inspect` searches for wrong labels and drift; `adopt` takes over tasks that were made in
     Label Studio; `delete` removes for good what a person had deleted; `messages` delivers alarms and summaries; `tidy`
     removes stored files that no row names.
     """
@@ -29,6 +30,7 @@ class JobName(StrEnum):
     FIGURES = "figures"
     ENGINES = "engines"
     QUALITY = "quality"
+    CERTIFY = "certify"
     INSPECT = "inspect"
     ADOPT = "adopt"
     DELETE = "delete"

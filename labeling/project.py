@@ -15,6 +15,7 @@ __all__ = [
     "RESERVED",
     "TRAINING",
     "Budget",
+    "CertificateTerms",
     "EngineUse",
     "Gate",
     "Gold",
@@ -174,6 +175,50 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
+class CertificateTerms:
+    """What machine labels without a person are promised, and when that is tried; changed terms begin anew.
+
+    One of two promises: of the labels that the machine delivers at least a share `precision` is right, or of all labels
+    of the set at most a share `finished` is wrong. `confidence` is 1 - delta over everything that is tried. It is tried
+    with `first_size` sampled images, then with twice as many, `sizes` times in all. `frame` in [0, 1): the set has only
+    images of which the version is right with at least this chance, by labels that were trained on.
+    """
+
+    precision: float | None = None
+    finished: float | None = None
+    confidence: float = 0.9
+    first_size: int = 100
+    sizes: int = 4
+    frame: float = 0.0
+
+    @property
+    def delta(self) -> float:
+        return 1 - self.confidence
+
+    @property
+    def planned_sizes(self) -> tuple[int, ...]:
+        """With how many sampled images of the set it is tried.
+
+        >>> CertificateTerms(precision=0.95).planned_sizes
+        (100, 200, 400, 800)
+        """
+        return tuple(self.first_size * 2**k for k in range(self.sizes))
+
+    @property
+    def words(self) -> str:
+        """The promise in a few words.
+
+        >>> CertificateTerms(precision=0.95).words
+        'at least 95 % of the labels that the machine delivers are right, with 90 % confidence'
+        """
+        sure = f"with {100 * self.confidence:g} % confidence"
+        if self.finished is not None:
+            wrong = f"at most {100 * self.finished:g} % of all labels of the set are wrong"
+            return f"{wrong} once people have labelled the rest, {sure}"
+        return f"at least {100 * (self.precision or 0):g} % of the labels that the machine delivers are right, {sure}"
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """How one project turns the loop. Counts are images, times are seconds.
 
@@ -184,7 +229,7 @@ class Policy:
     these are. `strategy` says which images are hard, `head` how the classifier is fitted, `consensus` how several
     answers become one label. `show` names what annotators see beside the pre-label, `explanation` which overlay (never
     on blind tasks). `imported` says what labels that come with images are: `training`, or a `random_sample` that
-    measures and never teaches.
+    measures and never teaches. `certificate`: None, and no label comes from the machine.
     """
 
     engine: str = "bundled"
@@ -219,6 +264,7 @@ class Policy:
     keep_originals: bool = False
     metadata_as_text: tuple[str, ...] = ()
     imported: str = TRAINING
+    certificate: CertificateTerms | None = None
 
     @property
     def first_use(self) -> EngineUse:

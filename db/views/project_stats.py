@@ -100,9 +100,16 @@ def labelled_by_both(session: Session, project_id: ProjectId, one: str, other: s
     return list(session.scalars(query.order_by(ImageRow.content_hash).limit(limit)))
 
 
-def labelled_images(session: Session, project_id: ProjectId, up_to: int | None = None) -> list[int]:
-    """The images with a label in force; with `up_to`, as of the label of that id."""
-    standing = LabelRow.id.in_(newest_ids(project_id, up_to)), LabelRow.value.is_not(None)
+def labelled_images(
+    session: Session, project_id: ProjectId, up_to: int | None = None, *, certified: bool = True
+) -> list[int]:
+    """The images with a label in force; with `up_to`, as of the label of that id; those of certificates or not."""
+    standing: list[sa.ColumnElement[bool]] = [
+        LabelRow.id.in_(newest_ids(project_id, up_to)),
+        LabelRow.value.is_not(None),
+    ]
+    if not certified:
+        standing.append(LabelRow.source != LabelSource.CERTIFICATE)
     return list(session.scalars(sa.select(LabelRow.image_id).where(*standing).order_by(LabelRow.image_id)))
 
 

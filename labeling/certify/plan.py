@@ -17,9 +17,20 @@ from labeling.certify.hypergeometric import Counts, chance_at_most
 from labeling.errors import Invalid
 from labeling.slices import slices
 
-__all__ = ["Look", "least_to_certify", "least_to_finish", "level_of", "next_look", "schedule", "stream_answers"]
+__all__ = [
+    "Look",
+    "due_look",
+    "least_to_certify",
+    "least_to_finish",
+    "level_of",
+    "next_look",
+    "schedule",
+    "stream_answers",
+]
 
 SAMPLES_AT_ONCE = 1_024
+PATIENCE = 1.1
+"""An answer that is missing counts as wrong once people have given a tenth more answers than the look needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +76,32 @@ def next_look(planned: tuple[Look, ...], images: int) -> Look | None:
     200
     """
     return next((look for look in planned if look.size > images), None)
+
+
+def due_look(planned: tuple[Look, ...], tried: int, decided: NDArray[np.bool_]) -> Look | None:
+    """The largest look that may be tried now; the ones before it are passed over.
+
+    Parameters
+    ----------
+    tried : int
+        The number of the last look that was tried; 0 for none.
+    decided : (D,) bool array
+        Of the images of the set that the stream has asked about, in its order: whether people have decided. Which of
+        them are right is not known here.
+
+    Examples
+    --------
+    >>> due_look(schedule(2, 2, 0.1), 0, np.array([True, True, True])).number
+    1
+    >>> due_look(schedule(2, 2, 0.1), 0, np.array([True, False])) is None
+    True
+    """
+    for look in reversed(planned):
+        if look.number > tried and len(decided) >= look.size:
+            late = np.count_nonzero(decided) >= PATIENCE * look.size
+            if late or decided[: look.size].all():
+                return look
+    return None
 
 
 def level_of(look: Look, versions: int = 1, classes: int = 1) -> float:

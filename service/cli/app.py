@@ -29,6 +29,10 @@ class _Commands(LazyGroup):
         "promote": ("work:promote", "Put a version in use by hand, whatever the gate said."),
         "rollback": ("work:rollback", "Go back to the champion before this one."),
         "stream": ("stream:stream", "Show how a project is measured: the random stream, its figures and its cost."),
+        "certify": (
+            "certify:certify",
+            "Show which labels by machine are promised to be right, every attempt, and when the next is due.",
+        ),
         "savings": (
             "savings:savings",
             "Show what choosing the images saves, what the next labels would add, and when to stop.",

@@ -57,7 +57,7 @@ class Record:
 
 
 COLUMNS = tuple(field.name for field in fields(Record))
-_OF_LABEL = ("content_hash", "text", "width", "height", "source", "kind", "version", "asked_at", "labelled_at")
+_OF_LABEL = ("content_hash", "text", "width", "height", "source", "kind", "asked_at", "labelled_at")
 _OF_IMAGE = ("reference", "prelabel", "prelabel_confidence", "engine")
 
 
@@ -68,6 +68,7 @@ def record_of(project: Project, fact: LabelFact, known: Details, *, frozen: bool
     return Record(
         **{name: getattr(fact, name) for name in _OF_LABEL},
         **{name: getattr(known, name) for name in _OF_IMAGE},
+        version=fact.version if source is not LabelSource.CERTIFICATE else fact.evidence.get("version"),
         image=fact.image_id,
         label=fact.value,
         gold=source is LabelSource.GOLD,
@@ -90,6 +91,7 @@ def machine_record(fact: LabelFact, known: Details, probability: float, score: f
     return Record(
         **{name: getattr(fact, name) for name in _OF_LABEL},
         **{name: getattr(known, name) for name in _OF_IMAGE},
+        version=fact.version,
         image=fact.image_id,
         label=fact.value,
         gold=False,

@@ -18,6 +18,7 @@ from labeling.errors import Invalid
 from labeling.normal_form import same_name, visible
 from labeling.project import ProjectConfig
 from service.plugins import HEADS, STRATEGIES
+from service.projects.certificate_terms import CertificateIn
 from service.projects.engine_use import EngineName, EngineUseIn, LabelMap, PictureSide, Share
 from service.projects.written_texts import Plain, Prompt, Template, named, named_plainly, plain
 from service.written_files import Strict, mistakes
@@ -165,6 +166,7 @@ class PolicyIn(Strict):
     keep_originals: bool = False
     metadata_as_text: list[Plain] = []
     imported: Literal["training", "random_sample"] = "training"
+    certificate: CertificateIn | None = None
 
     @model_validator(mode="after")
     def _one_overlay(self) -> PolicyIn:

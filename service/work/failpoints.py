@@ -38,6 +38,9 @@ NAMES = (
 """Those of the loop."""
 BESIDE = (
     "adopt.before_write",
+    "certify.before_write",
+    "certify.after_write",
+    "certify.after_delivery",
     "adopt.before_tell",
     "adopt.after_tell",
     "delete.before_rows",

@@ -13,6 +13,7 @@ from dbos import DBOS
 from sqlalchemy.orm import Session
 
 from db.outages import outage_of
+from db.repositories.certificates import certificates
 from db.repositories.deletions import deletions
 from db.repositories.images import adopted_tasks
 from db.repositories.projects import projects
@@ -31,6 +32,7 @@ from service.jobs.arguments import (
 )
 from service.logs import get_logger
 from service.notifications.targets import has_targets
+from service.work.certify.certify import certify, withdraw
 from service.work.delete.elsewhere import clear_up
 from service.work.delete.rows import remove_rows
 from service.work.delete.traces import remove_traces
@@ -83,6 +85,7 @@ def register(parts: Parts, running: RunningJobs) -> None:
         JobName.FIGURES: loop.figures,
         JobName.ENGINES: loop.engines,
         JobName.QUALITY: loop.quality,
+        JobName.CERTIFY: loop.certify,
         JobName.INSPECT: loop.inspect,
         JobName.ADOPT: loop.adopt,
         JobName.DELETE: loop.delete,
@@ -134,6 +137,7 @@ class _Loop:
         pushed = self.steps.one(push, project_id, full=wanted.full)
         if synced["labels"] or synced["recorded"]:
             self._ask(project_id, Trigger.ANSWERED, JobName.QUALITY, JobName.LEARN, JobName.FIGURES)
+            self._ask(project_id, Trigger.ANSWERED, JobName.CERTIFY)
         self._ask(project_id, Trigger.SELECTED, JobName.EXPLAIN)
         return {**synced, **pushed}
 
@@ -153,10 +157,12 @@ class _Loop:
 
     def promote(self, project_id: ProjectId, trigger: str, wanted: PromoteArguments) -> Counts:
         verdict = self._verdict(project_id, trigger, wanted.by_hand)
+        if verdict["promoted"]:
+            self.steps.one(withdraw, project_id)  # before the next query: what it accepted may be asked about again
         predicted = self.steps.one(predict, project_id)
         if predicted["rows"]:
             self._ask(project_id, Trigger.PROMOTED, JobName.REVIEW)
-        self._ask(project_id, Trigger.PROMOTED, JobName.SELECT, JobName.FIGURES)
+        self._ask(project_id, Trigger.PROMOTED, JobName.SELECT, JobName.FIGURES, JobName.CERTIFY)
         if predicted["rows"]:
             self._ask(project_id, Trigger.PROMOTED, JobName.ESCALATE)  # a new champion doubts other images
         return {**verdict, **predicted}
@@ -188,6 +194,14 @@ class _Loop:
         """What must follow people's answers within seconds: consensus, agreement, the team, alarms."""
         counts = self.steps.one(take_apart, project_id) | self._all(QUICK, project_id)
         self._ask(project_id, Trigger.ANSWERED, JobName.MESSAGES)
+        return counts
+
+    def certify(self, project_id: ProjectId, trigger: str) -> Counts:
+        """At a planned size of the random stream the machine labels what may be promised, whether somebody asks or
+        not."""
+        counts = self.steps.one(certify, project_id)
+        if counts["delivered"] or counts["taken_back"]:
+            self._ask(project_id, Trigger.PROMOTED, JobName.SELECT, JobName.FIGURES)
         return counts
 
     def inspect(self, project_id: ProjectId, trigger: str) -> Counts:
@@ -244,6 +258,7 @@ class _Loop:
         stages = (JobName.INGEST, JobName.PRELABEL, JobName.LEARN)  # which ask for select and promote
         self._ask(project_id, Trigger.SCHEDULE, *stages, JobName.ESCALATE, JobName.FIGURES)
         self._ask(project_id, Trigger.SCHEDULE, JobName.QUALITY, JobName.INSPECT, JobName.ADOPT)
+        self._ask(project_id, Trigger.SCHEDULE, JobName.CERTIFY)
         self._ask(project_id, Trigger.SCHEDULE, JobName.MESSAGES)
 
     def tidy(self, project_id: None, trigger: str) -> Counts:
@@ -277,4 +292,6 @@ def _is_wanted(parts: Parts, session: Session, project_id: ProjectId, job: JobNa
     policy = projects.by_id(session, project_id).config.policy
     if job is JobName.EXPLAIN:
         return bool(policy.regions or policy.explanation)
+    if job is JobName.CERTIFY:
+        return policy.certificate is not None or certificates.has_work(session, project_id)
     return job is not JobName.ESCALATE or bool(policy.escalation)

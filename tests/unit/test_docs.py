@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from service.projects.project_file import (
     BudgetIn,
+    CertificateIn,
     EngineUseIn,
     GateIn,
     GoldIn,
@@ -102,6 +103,7 @@ def test_the_index_leads_to_every_page() -> None:
         ("In `policy.overlap`", OverlapIn),
         ("In `policy.team`", TeamIn),
         ("In `policy.targets`", TargetsIn),
+        ("In `policy.certificate`", CertificateIn),
     ],
 )
 def test_the_project_file_page_explains_every_key_with_its_default(heading: str, model: type[BaseModel]) -> None:

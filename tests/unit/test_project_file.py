@@ -24,6 +24,7 @@ PAIRS = [
     (project_file.OverlapIn, project.Overlap),
     (project_file.TeamIn, project.Team),
     (project_file.TargetsIn, project.Targets),
+    (project_file.CertificateIn, project.CertificateTerms),
     (project_file.PolicyIn, project.Policy),
     (project_file.ProjectFile, project.ProjectConfig),
 ]
@@ -62,3 +63,28 @@ def test_every_mistake_is_named_at_once() -> None:
 
     places = [line.split(":")[0].strip() for line in raised.value.message.splitlines()[1:]]
     assert places == ["labels", "policy.choice", "policy.show", "policy.colour"]
+
+
+@pytest.mark.parametrize(
+    ("terms", "says"),
+    [
+        ("{precision: 1}", "a precision of 1 cannot be shown: with 800 sampled images, none of them wrong"),
+        ("{precision: 0.99, first_size: 20, sizes: 2}", r"it is at most 0\.9"),
+        ("{finished: 0}", "a share of 0 wrong labels cannot be shown"),
+        ("{precision: 0.9, finished: 0.1}", "name one promise"),
+        ("{confidence: 0.9}", "name one promise"),
+        ("{precision: 0.9, sizes: 9}", r"certificate\.sizes"),
+        ("{precision: 0.9, frame: 1}", r"certificate\.frame"),
+    ],
+)
+def test_a_target_that_cannot_be_shown_is_refused_at_once_with_what_could_be_reached(terms: str, says: str) -> None:
+    with pytest.raises(Invalid, match=says):
+        parse_project(f"name: p\nlabels: [a, b]\npolicy: {{certificate: {terms}}}\n")
+
+
+def test_a_target_is_read_with_its_defaults() -> None:
+    found = parse_project("name: p\nlabels: [a, b]\npolicy: {certificate: {precision: 0.95}}\n").policy.certificate
+
+    assert found == project.CertificateTerms(precision=0.95)
+    assert found.planned_sizes == (100, 200, 400, 800)
+    assert parse_project("name: p\nlabels: [a, b]\n").policy.certificate is None

@@ -92,8 +92,12 @@ def current_of(session: Session, image_ids: Sequence[ImageId]) -> dict[ImageId, 
 
 
 def newest_not_by_people(session: Session, image_ids: Sequence[ImageId]) -> dict[ImageId, Label]:
-    """The newest row of each image that no review made: what stands again when every answer is withdrawn."""
-    given = _labels().where(LabelRow.image_id.in_(image_ids), LabelRow.source != LabelSource.PEOPLE.value)
+    """The newest row of each image that came with it or is gold: what stands again when every answer is withdrawn.
+
+    No label by a certificate: its promise may have ended meanwhile.
+    """
+    made = (LabelSource.PEOPLE.value, LabelSource.CERTIFICATE.value)
+    given = _labels().where(LabelRow.image_id.in_(image_ids), LabelRow.source.not_in(made))
     return {label.image_id: label for label in read_all(Label, session.execute(given.order_by(LabelRow.id)))}
 
 

@@ -103,14 +103,21 @@ def taken_groups(session: Session, project_id: ProjectId, among: Collection[int]
 
 
 def add_query(
-    session: Session, query: NewQuery, reviews: Sequence[NewReview], now: datetime, *, standing: bool = False
+    session: Session,
+    query: NewQuery,
+    reviews: Sequence[NewReview],
+    now: datetime,
+    *,
+    standing: bool = False,
+    rest: bool = False,
 ) -> tuple[QueryId, int]:
     """Write a query with those of its reviews whose image is still there and still not taken.
 
     Returns the query's id and how many reviews it has; (0, 0) when none is left or its number was taken meanwhile.
-    `standing`: people have these tasks already, so all are written, whatever else is asked of their groups.
+    `standing`: people have these tasks already, so all are written, whatever else is asked of their groups. `rest`:
+    these are the last of the reserve, and nobody else will ask about them.
     """
-    free = list(reviews) if standing else _still_free(session, query.project_id, reviews)
+    free = list(reviews) if standing else _still_free(session, query.project_id, reviews, rest)
     if not free:
         return QueryId(0), 0
     if not insert_new(session, QueryRow, [to_row(query, created_at=now)]):
@@ -127,7 +134,7 @@ def add_query(
     return query_id, len(free)
 
 
-def _still_free(session: Session, project_id: ProjectId, reviews: Sequence[NewReview]) -> list[NewReview]:
+def _still_free(session: Session, project_id: ProjectId, reviews: Sequence[NewReview], rest: bool) -> list[NewReview]:
     wanted = [review.image_id for review in reviews]
     found = sa.select(ImageRow.id, ImageRow.group_id).where(ImageRow.project_id == project_id, ImageRow.id.in_(wanted))
     groups = {image: group for image, group in session.execute(found) if group is not None}
@@ -135,6 +142,7 @@ def _still_free(session: Session, project_id: ProjectId, reviews: Sequence[NewRe
     drawn = asked_groups(session, project_id)
     kept = is_reserved(project_id, share_in_force(session, project_id))
     reserved = set(session.scalars(sa.select(GroupRow.id).where(GroupRow.id.in_(set(groups.values())), kept)))
+    kept_free = set() if rest else reserved
 
     def is_free(review: NewReview) -> bool:
         group = groups.get(review.image_id)
@@ -142,7 +150,7 @@ def _still_free(session: Session, project_id: ProjectId, reviews: Sequence[NewRe
             return False
         if review.kind is ReviewKind.RANDOM:  # in its turn, whatever others have said of it
             return group not in drawn
-        return review.kind in _ON_PURPOSE or group not in taken | reserved
+        return review.kind in _ON_PURPOSE or group not in taken | kept_free
 
     return [review for review in reviews if is_free(review)]
 

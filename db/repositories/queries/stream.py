@@ -218,13 +218,21 @@ def founded_at(session: Session, group_id: int) -> datetime | None:
 
 
 def count_left(session: Session, project_id: ProjectId, until: int | None = None, *, after: int = 0) -> int:
-    """How many groups nobody was asked about and no label is known of: what is left; some of them as `count_groups`."""
+    """How many groups nobody was asked about and no label is known of: what is left; some of them as `count_groups`.
+
+    One that a certificate labelled is among them: the sample of what is left speaks of it, too.
+    """
     of_project = [GroupRow.project_id == project_id, *_between(after, until)]
     member = sa.select(GroupRow.id).join(ImageRow, ImageRow.group_id == GroupRow.id).where(*of_project)
     labelled = member.join(LabelRow, LabelRow.image_id == ImageRow.id)
     touched = sa.union(
         member.join(ReviewRow, ReviewRow.image_id == ImageRow.id).where(ReviewRow.project_id == project_id),
-        labelled.where(LabelRow.project_id == project_id, LabelRow.value.is_not(None), is_current_label()),
+        labelled.where(
+            LabelRow.project_id == project_id,
+            LabelRow.value.is_not(None),
+            LabelRow.source != LabelSource.CERTIFICATE,
+            is_current_label(),
+        ),
     )
     touched_groups = session.scalar(sa.select(sa.func.count()).select_from(touched.subquery())) or 0
     return count(session, GroupRow, *of_project) - touched_groups

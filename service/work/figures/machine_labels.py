@@ -44,6 +44,8 @@ def read_machine_labels(parts: Parts, session: Session, project: Project, sample
         waiting = count_images(session, project.id) - len(labelled)
         return MachineLabels(None, len(labelled), 0, waiting, [], [], [])
     rows = np.flatnonzero(~np.isin(champion.image_ids, labelled))
+    by_people = labelled_images(session, project.id, certified=False)
+    left = np.flatnonzero(~np.isin(champion.image_ids, by_people))  # the sample is of all of these
     waiting, first = waiting_images(session, project, champion, labelled)
     said = _said(parts, project, champion)
     picked = stream.shadow_picks(session, project.id)
@@ -55,7 +57,7 @@ def read_machine_labels(parts: Parts, session: Session, project: Project, sample
         rest=len(rows),
         waiting=waiting,
         first_waiting=[Waiting(one.image_id, one.why) for one in first],
-        thresholds=_thresholds(project, champion, said, rows[~shadows[rows]], like_the_rest),
+        thresholds=_thresholds(project, champion, said, left[~shadows[left]], like_the_rest),
         classes=_classes(project, champion, said, rows),
     )
 

@@ -166,7 +166,9 @@ def _plan(parts: Parts, due: _Due) -> Plan | None:
     with reading(parts.database) as session:
         held = re_reviews.newest_plan(session, due.project.id)
         labels = [
-            one for one in label_audit.labels_as_given(session, due.project.id) if one.source is not LabelSource.GOLD
+            one
+            for one in label_audit.labels_as_given(session, due.project.id)
+            if one.source not in (LabelSource.GOLD, LabelSource.CERTIFICATE)
         ]
     if not labels:
         return None

@@ -70,7 +70,11 @@ def refresh_suspects(parts: Parts, project_id: ProjectId) -> dict[str, int]:
         fingerprint = f"{FORMAT}-{label_audit.handled_fingerprint(session, project_id, SUSPECTED, STRATEGY)}"
         if not _due(session, project, newest, fingerprint, parts.now()):
             return {"suspects": 0}
-        labels = [one for one in label_audit.held_labels(session, project_id) if one.source is not LabelSource.GOLD]
+        labels = [
+            one
+            for one in label_audit.held_labels(session, project_id)
+            if one.source not in (LabelSource.GOLD, LabelSource.CERTIFICATE)
+        ]
     if not labels:
         return {"suspects": 0}
     given, probs = _out_of_fold(project, labels, load_pool(parts, project))

@@ -94,7 +94,11 @@ def refresh_wrong_labels(parts: Parts, project_id: ProjectId) -> dict[str, int]:
 def _figure(parts: Parts, session: Session, project: Project, here: AbstractSet[int]) -> ShareOfWrongLabels:
     outcomes = {one.of.label_id: _open_for_good(one, here) for one in re_reviewed(parts, session, project)}
     found = _share(parts, session, project, outcomes)
-    labels = sum(one.count for one in project_stats.labels_now(session, project.id) if one.source != LabelSource.GOLD)
+    labels = sum(
+        one.count
+        for one in project_stats.labels_now(session, project.id)
+        if one.source not in (LabelSource.GOLD, LabelSource.CERTIFICATE)
+    )
     double = _double_answers(read_votes(parts, session, project.id), project.config.answers)
     least = at_least(sum(one != other for one, other in double), len(double))
     then = _prospect(labels, found.share)

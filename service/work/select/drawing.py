@@ -56,6 +56,8 @@ class Terms:
     """sha256 of the probabilities that the images were ranked by, (N, K) float32 in the order of `images`; empty where
     nothing was predicted."""
     asked: int = 0
+    rest: bool = False
+    """Whether only the rest of the reserve was left, beside what a certificate has accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,9 @@ def draw(ground: Ground) -> tuple[Drawn, list[Pick]]:
     """The query, and the gold that is mixed in: positions among `basis.images`, and among `basis.gold`."""
     basis, terms, seed = ground.basis, ground.terms, ground.policy.seed % 2**63
     strategy = hedged(ground.strategy, terms.evidence, promoted=terms.promoted and not terms.gave_way)
-    candidates = Candidates(basis.groups, basis.free, ~basis.free, basis.stream, lambda at: _view(ground, at))
+    candidates = Candidates(
+        basis.groups, basis.free, ~basis.free, basis.stream, lambda at: _view(ground, at), terms.rest
+    )
     rng = np.random.default_rng([seed, ground.number])
     drawn = draw_query(candidates, strategy, ground.policy, decided=terms.decided, rng=rng)
     if not drawn.picks:

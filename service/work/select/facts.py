@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from db.repositories.certificates import certificates
 from db.repositories.projects import projects
 from db.repositories.queries import comparisons, gold, queries, stream
 from db.repositories.queries.comparisons import Comparison
@@ -37,6 +38,8 @@ class Facts:
     newest_group: int
     gold: list[ImageId]
     gold_asked: int
+    certified: set[int]
+    """The groups in which an image has a label by a certificate."""
     gave_way: bool
     """Whether the newest planned comparison found the project's strategy worse than random."""
 
@@ -61,6 +64,7 @@ def read_facts(parts: Parts, project_id: ProjectId, force: bool) -> Facts | None
             newest_group=stream.newest_group(session, project_id),
             gold=gold.unasked_images(session, project_id),
             gold_asked=len(gold.asked_reviews(session, project_id)),
+            certified=certificates.certified_groups(session, project_id),
             gave_way=_gave_way(comparisons.everyone(session, project_id), project),
         )
 

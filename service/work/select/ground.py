@@ -51,7 +51,7 @@ def ground_now(parts: Parts, facts: Facts, pin: EnginePin, pool: Pool, current: 
         examples = training_examples(session, facts.project, imported=True)
     labelled, of_labels = labelled_in(pool, examples)
     evidence = evidence_about_doubt(parts, facts.project, pool, examples) if promoted else None
-    reserved = np.isin(pool.group_ids, facts.order.ids)
+    reserved = np.isin(pool.group_ids, [*facts.order.ids.tolist(), *facts.certified])
     free = ~reserved & ~np.isin(pool.group_ids, list(facts.taken))
     first = facts.number == 1 and not promoted
     known = not first and bool(np.isfinite(current.ranking[free]).any())
@@ -60,7 +60,7 @@ def ground_now(parts: Parts, facts: Facts, pin: EnginePin, pool: Pool, current: 
         number=facts.number,
         policy=facts.project.config.policy,
         strategy=own,
-        terms=_terms(facts, pin, pool, promoted, evidence),
+        terms=_terms(facts, pin, pool, promoted, evidence, rest=bool(facts.certified) and not free.any()),
         basis=_basis(facts, pool, current, rows, free, of_labels, known),
         ranking=(lambda at: current.ranking[rows[at]]) if known else None,
         vectors=lambda at: vectors_of(pool, rows[at]),
@@ -75,6 +75,8 @@ def _basis(
     facts: Facts, pool: Pool, current: CurrentPredictions, rows: Rows, free: Mask, labels: Rows, known: bool
 ) -> Basis:
     ready = facts.order.take(np.isin(facts.order.ids, pool.group_ids))
+    if facts.certified and not free.any():
+        ready = ready.take(~np.isin(ready.ids, [*facts.certified, *facts.taken]))
     return Basis(
         images=pool.image_ids[rows],
         groups=pool.group_ids[rows],
@@ -87,7 +89,7 @@ def _basis(
     )
 
 
-def _terms(facts: Facts, pin: EnginePin, pool: Pool, promoted: bool, evidence: Evidence | None) -> Terms:
+def _terms(facts: Facts, pin: EnginePin, pool: Pool, promoted: bool, evidence: Evidence | None, *, rest: bool) -> Terms:
     return Terms(
         program=installed_version("hardcase"),
         config_version=facts.project.config_version,
@@ -101,6 +103,7 @@ def _terms(facts: Facts, pin: EnginePin, pool: Pool, promoted: bool, evidence: E
         gave_way=facts.gave_way,
         evidence=evidence,
         ranked_by="",
+        rest=rest,
     )
 
 

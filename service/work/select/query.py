@@ -113,7 +113,7 @@ def _write(
     with transaction(parts.database) as session:
         if not force and reviews.has_fresh(session, new.project_id, policy.low_water):
             return {"asked": 0, "query": 0}  # somebody else asked while we computed
-        query_id, count = queries.add_query(session, new, asked, parts.now())
+        query_id, count = queries.add_query(session, new, asked, parts.now(), rest=ground.terms.rest)
         by = Actor(AUTHOR, f"{facts.groups} groups of near-duplicates", parts.now())
         stream.reserve(session, new.project_id, share_to_reserve(facts), facts.groups, by)
         if count:

@@ -41,8 +41,8 @@ NOT_RECORDED = {
     "snapshot verify": "writes at most the file of a snapshot again, with the same hash",
 }
 READS = {
-    "audit", "backend", "delete list", "endpoint list", "engines list", "engines show", "jobs list", "key list",
-    "messages list", "project history", "project list", "project show", "replay", "savings", "simulate",
+    "audit", "backend", "certify", "delete list", "endpoint list", "engines list", "engines show", "jobs list",
+    "key list", "messages list", "project history", "project list", "project show", "replay", "savings", "simulate",
     "snapshot compare", "snapshot list", "snapshot show", "status", "team show", "undecided", "why",
 }  # fmt: skip
 """Commands that change nothing."""

@@ -1,0 +1,62 @@
+"""`hardcase certify`: what the machine's labels are promised to be, every attempt, and a forecast of the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.table import Table
+
+from db.session import reading
+from service.cli.loaded import loaded
+from service.cli.output import AsJson, ProjectOption, emit, in_project, table
+from service.labels.certificates import Attempt, Certificates, read_certificates
+
+
+def certify(
+    name: Annotated[str | None, typer.Argument(metavar="PROJECT", help="The project; left out: the only one.")] = None,
+    project: ProjectOption = None,
+    dry_run: Annotated[bool, typer.Option(help="Forecast the next attempt from training labels and counts.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show which labels by machine are promised to be right, every attempt, and when the next is due.
+
+    Nothing is tried by this: the worker does so at planned sizes of the random stream.
+
+    Example: hardcase certify animals --dry-run
+    """
+    if dry_run:
+        from service.work.certify.forecast import forecast
+
+        with loaded(as_json, name or project) as (parts, found):
+            ahead = forecast(parts, found.id)
+        emit(as_json, msgspec.to_builtins(ahead), ahead.words)
+        return
+    with in_project(as_json, name or project) as (hardcase, found), reading(hardcase.database) as session:
+        state = read_certificates(session, found)
+        emit(as_json, msgspec.to_builtins(state), *_lines(state), *_attempts(state))
+
+
+def _lines(state: Certificates) -> Iterator[str]:
+    if state.terms is None:
+        yield "The project file names no target: no label comes from the machine. See `policy.certificate`."
+    else:
+        yield f"Promise: {state.promise}."
+    yield state.sentence
+    if state.due is not None:
+        yield state.due.words
+
+
+def _attempts(state: Certificates) -> Iterator[Table]:
+    if not state.attempts:
+        return
+    names = ["number", "when", "version", "set", "sampled", "wrong", "accepted", "delta", "what came of it"]
+    yield table("attempts", names, [_row(one) for one in state.attempts])
+
+
+def _row(one: Attempt) -> tuple[str, ...]:
+    came = one.why or (one.ended and f"ended: {one.ended}") or f"stands: {one.promise}"
+    counts = (one.version, one.size, one.sampled, one.errors, one.accepted)
+    return (str(one.id), f"{one.at:%Y-%m-%d %H:%M}", *map(str, counts), f"{one.delta:.4f}", came)

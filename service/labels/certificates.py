@@ -1,0 +1,161 @@
+"""How a project's certificates stand, for page, API and command line: terms, every attempt, and what is due.
+
+In: rows. Out: the same values everywhere, and sentences. Nothing here tries a certificate or reads whether a certifying
+answer was right.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from db.repositories.certificates import certificates, sets
+from db.repositories.certificates.certificates import Accepted, Certificate, Terms
+from db.repositories.queries import stream
+from labeling.project import CertificateTerms, Project
+
+__all__ = ["Attempt", "Certificates", "Due", "pictures_of", "read_certificates"]
+
+RELATIVE = "relative to adjudicated people"
+"""There is no given gold that a human-error term could rest on."""
+MOST_PICTURES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt, a refusal too. Counts are of images, one a near-duplicate group.
+
+    Of the set of `size` images `sampled` have an answer, with `errors` in all and `wrong` among the `rank` surest;
+    `missing` answers count as wrong. `accepted` had no answer and got the version's label; `delivered` have it now.
+    `score` is the lowest accepted one, `frame_score` where the set begins. `delta` was spent: the look's share,
+    divided by `versions`. `coverage` is the accepted share of the unsampled set. `outside` counts why groups are not in
+    the set.
+    """
+
+    id: int
+    promise: str
+    look: int
+    version: int
+    size: int
+    sampled: int
+    errors: int
+    rank: int
+    wrong: int
+    missing: int
+    accepted: int
+    delivered: int
+    coverage: float
+    lower: float | None
+    score: float | None
+    frame_score: float | None
+    delta: float
+    versions: int
+    outside: dict[str, int]
+    at: datetime
+    stands: bool
+    ended: str | None
+    ended_at: datetime | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """When it is tried next: with `size` sampled images, of which `answered` are there and `waiting` are asked about.
+
+    None of the numbers where it was tried at every planned size.
+    """
+
+    size: int | None
+    answered: int
+    waiting: int
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """How certificates stand. `terms` None: the project file has no target. `sentence` may be sent to a customer."""
+
+    terms: CertificateTerms | None
+    since: datetime | None
+    promise: str
+    standing: Attempt | None
+    attempts: tuple[Attempt, ...]
+    due: Due | None
+    sentence: str
+
+
+def read_certificates(session: Session, project: Project) -> Certificates:
+    """How the project's certificates stand now, the newest attempt first."""
+    wanted, held = project.config.policy.certificate, certificates.terms_in_force(session, project.id)
+    found = [_attempt(session, one) for one in reversed(certificates.everyone(session, project.id))]
+    standing = next((one for one in found if one.stands), None)
+    kept = held if held is not None and held.terms == wanted else None
+    return Certificates(
+        terms=wanted,
+        since=None if kept is None or wanted is None else kept.at,
+        promise="" if wanted is None else wanted.words,
+        standing=standing,
+        attempts=tuple(found),
+        due=None if wanted is None else _due(session, project, wanted, kept),
+        sentence=_sentence(standing),
+    )
+
+
+def pictures_of(session: Session, certificate_id: int) -> tuple[list[Accepted], list[Accepted]]:
+    """The surest of what a certificate accepted, and the least sure, each from its end."""
+    first = certificates.accepted_of(session, certificate_id, limit=MOST_PICTURES)
+    shown = {one.image_id for one in first}
+    last = certificates.accepted_of(session, certificate_id, limit=MOST_PICTURES, surest=False)
+    return first, [one for one in last if one.image_id not in shown]
+
+
+def _attempt(session: Session, one: Certificate) -> Attempt:
+    report: dict[str, Any] = one.report
+    unsampled = one.size - one.sampled
+    return Attempt(
+        **{name: getattr(one, name) for name in _AS_STORED},
+        promise=one.terms.words,
+        errors=int(report["errors"]),
+        missing=int(report["missing"]),
+        delivered=certificates.count_delivered(session, one.id) if one.stands else 0,
+        coverage=one.accepted / unsampled if unsampled else 0.0,
+        lower=report.get("lower"),
+        score=report.get("score"),
+        frame_score=report.get("frame_score"),
+        outside=dict(report["outside"]),
+        why=str(report["why"]),
+    )
+
+
+_AS_STORED = (
+    *("id", "look", "version", "size", "sampled", "rank", "wrong", "accepted", "delta", "versions"),
+    *("at", "stands", "ended", "ended_at"),
+)
+
+
+def _due(session: Session, project: Project, wanted: CertificateTerms, held: Terms | None) -> Due:
+    if held is None:
+        return Due(
+            wanted.planned_sizes[0], 0, 0, "The worker has not noted these terms yet; it does so with its sweep."
+        )
+    tried = max((one.look for one in certificates.everyone(session, project.id) if one.terms_id == held.id), default=0)
+    if tried >= wanted.sizes:
+        return Due(None, 0, 0, "It was tried at every planned size; other terms begin anew.")
+    found = stream.read_stream(session, project.id)
+    asked = sets.drawn_since(session, project.id, held.newest_review) & found.asked
+    asked -= sets.touched_groups(session, project.id) | stream.shadow_picks(session, project.id)
+    answered, size = len(asked & found.examples.keys()), wanted.planned_sizes[tried]
+    words = f"It is tried next with {size} sampled images of the set; {answered} that may belong to it are answered."
+    return Due(size, answered, len(asked) - answered, words)
+
+
+def _sentence(one: Attempt | None) -> str:
+    if one is None:
+        return "No certificate stands: nothing is promised."
+    return (
+        f"Of {one.size:,} images, {one.sampled:,} were drawn by chance and labelled by people, and version "
+        f"{one.version} labelled {one.accepted:,} others on {one.at:%d %B %Y}: {one.promise}, {RELATIVE}."
+    )

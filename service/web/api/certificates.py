@@ -1,0 +1,84 @@
+"""Certificates: what is promised of labels by machine, every attempt, and what was accepted."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from db.session import reading
+from service.labels.certificates import read_certificates
+from service.web.api.bodies import Body
+from service.web.edge.access import Guarded, ProjectDep
+from service.web.wiring import PartsDep
+
+router = APIRouter(route_class=Guarded, tags=["certificates"])
+
+
+class CertificateTermsOut(Body):
+    """The target in the project file; one of `precision` and `finished`."""
+
+    precision: float | None
+    finished: float | None
+    confidence: float
+    first_size: int
+    sizes: int
+    frame: float
+
+
+class AttemptOut(Body):
+    """One attempt, a refusal too. `why` says why nothing was accepted, `ended` why it promises nothing any more."""
+
+    id: int
+    promise: str
+    look: int
+    version: int
+    size: int = Field(description="Images of the set, sampled ones included.")
+    sampled: int
+    errors: int = Field(description="Sampled images of which the version was wrong; missing answers count.")
+    rank: int = Field(description="So many of the surest images are above the threshold.")
+    wrong: int = Field(description="Sampled images above the threshold of which the version was wrong.")
+    missing: int
+    accepted: int
+    delivered: int = Field(description="Images that have its label now; 0 where it does not stand.")
+    coverage: float = Field(description="The accepted share of the unsampled images of the set.")
+    lower: float | None = Field(description="Of the accepted labels at least this share is right; of `precision` only.")
+    score: float | None = Field(description="The lowest accepted score.")
+    frame_score: float | None
+    delta: float
+    versions: int
+    outside: dict[str, int] = Field(description="How many groups are not in the set, by reason; one may have several.")
+    at: datetime
+    stands: bool
+    ended: str | None
+    ended_at: datetime | None
+    why: str
+
+
+class DueOut(Body):
+    """When it is tried next; `size` is null after the last planned size."""
+
+    size: int | None
+    answered: int
+    waiting: int
+    words: str
+
+
+class CertificatesOut(Body):
+    """How certificates stand; `terms` is null where the project file has no target."""
+
+    terms: CertificateTermsOut | None
+    since: datetime | None
+    promise: str
+    standing: AttemptOut | None
+    attempts: list[AttemptOut]
+    due: DueOut | None
+    sentence: str = Field(description="The promise for the whole project, to send to a customer.")
+
+
+@router.get("/api/projects/{project}/certificates", summary="Show what labels by machine are promised to be")
+def show_certificates(parts: PartsDep, project: ProjectDep) -> CertificatesOut:
+    """The newest attempt comes first. Nothing is tried by asking."""
+    with reading(parts.database) as session:
+        return CertificatesOut.of(read_certificates(session, project))

@@ -1,0 +1,129 @@
+"""The dry run: what the next look may accept, and which answers it still needs. No certifying answer is read as right
+or wrong.
+
+In: a project with a target and a version. Out: sizes of set and sample, counted along the stream, and a forecast of the
+accepted share from training labels that were predicted without their fold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from db.repositories.certificates import certificates, sets
+from db.repositories.projects import projects
+from db.repositories.versions import versions
+from db.session import reading
+from labeling.certify.dry_run import LEAST_LABELS, Coverage, expected_coverage, right_chances
+from labeling.certify.plan import level_of, stream_answers
+from labeling.errors import Conflict
+from labeling.promote.judgement import Sample
+from labeling.types import ProjectId
+from service.work.certify.attempt import planned_by
+from service.work.certify.scored import Scored, frame_score, out_of_fold, score_pool
+from service.work.certify.sets import TheSet, read_set_facts, set_of
+from service.work.wiring import Parts
+
+__all__ = ["Forecast", "forecast"]
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What is known before look `look` with `planned` sampled images, at level `delta`, by the version in use.
+
+    The set has `size` images, `answered` of them sampled and answered. `missing` more answers of the stream are needed;
+    None where the reserve does not hold so many. `coverage` None: not yet known, with fewer than 30 training labels.
+    """
+
+    version: int
+    look: int
+    planned: int
+    delta: float
+    size: int
+    answered: int
+    missing: int | None
+    labels: int
+    coverage: Coverage | None
+    words: str
+
+
+def forecast(parts: Parts, project_id: ProjectId) -> Forecast:
+    """What the next look may come to.
+
+    Raises
+    ------
+    Conflict
+        Without a target, before the worker has noted it, without a version, and after the last planned size.
+    """
+    with reading(parts.database) as session:
+        project = projects.by_id(session, project_id)
+        held, champion = certificates.terms_in_force(session, project_id), versions.champion(session, project_id)
+        wanted = project.config.policy.certificate
+        if wanted is None:
+            raise Conflict("The project file names no target. Add `policy.certificate`, such as `precision: 0.95`.")
+        if held is None or held.terms != wanted:
+            raise Conflict(
+                "The worker has not noted these terms yet. Start it with `hardcase up`, or wait for its sweep."
+            )
+        if champion is None:
+            raise Conflict(
+                "There is no version in use yet: a certificate needs one. It comes with the first promotion."
+            )
+        tried = max(
+            (one.look for one in certificates.everyone(session, project_id) if one.terms_id == held.id), default=0
+        )
+        look = next((one for one in planned_by(wanted) if one.number > tried), None)
+        if look is None:
+            raise Conflict("It was tried at every planned size. Other terms in the project file begin anew.")
+        facts = read_set_facts(session, project, held)
+        chosen = 1 + sets.choices_since(session, project_id, held.at, Sample.STREAM)
+    scored = score_pool(parts, project, champion)
+    known = out_of_fold(parts, project, scored)
+    found = set_of(project, scored, facts, frame_score(wanted.frame, scored, known))
+    level = level_of(look, versions=chosen)
+    coverage = None
+    if wanted.precision is not None and len(known.scores) >= LEAST_LABELS and look.size < len(found.groups):
+        coverage = _coverage(scored, found, known.scores, known.right, look.size, wanted.precision, level)
+    answered = int(np.count_nonzero(found.decided))
+    missing = stream_answers(found.reserve, int(np.count_nonzero(facts.order.drawn)), look.size)
+    return Forecast(
+        version=champion.number,
+        look=look.number,
+        planned=look.size,
+        delta=level,
+        size=len(found.groups),
+        answered=answered,
+        missing=missing,
+        labels=len(known.scores),
+        coverage=coverage,
+        words=_words(look.size, len(found.groups), answered, missing, coverage),
+    )
+
+
+def _coverage(
+    scored: Scored,
+    found: TheSet,
+    known: NDArray[np.float64],
+    right: NDArray[np.bool_],
+    size: int,
+    precision: float,
+    level: float,
+) -> Coverage:
+    values = np.sort(scored.scores[found.rows])[::-1]
+    chances = right_chances(np.where(np.isfinite(values), values, known.min()), known, right)
+    return expected_coverage(chances, size, precision, level, np.random.default_rng(0))
+
+
+def _words(planned: int, size: int, answered: int, missing: int | None, coverage: Coverage | None) -> str:
+    of = f"The set has {size} images; of {planned} sampled ones that are needed {answered} are answered."
+    if missing is None:
+        return f"{of} The reserve does not hold so many: lower `first_size`, or bring more images."
+    more = f"{of} About {missing} more answers of the stream bring them."
+    if coverage is None:
+        return f"{more} What it will accept is not yet known."
+    return (
+        f"{more} It may accept {coverage.median:.0%} of the others ({coverage.lower:.0%} to {coverage.upper:.0%} in 9 "
+        f"of 10 samples): a forecast from training labels, which are harder than the set.".replace("%", " %")
+    )

@@ -1,0 +1,151 @@
+"""The set that a certificate speaks of, and its sample: facts of the stream in, one image a group out.
+
+A group belongs to the set if nobody but the stream asked about it or gave it a label, no query would have asked about
+it, it was there when the stream last had caught up, and, if the stream has asked about it, did so under these terms.
+The sample is the first groups of the set in the order of the stream; those that were asked about after them belong to
+neither. Invariant: which groups of the set are sampled is a matter of their positions in the stream alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from db.repositories.certificates import sets
+from db.repositories.certificates.certificates import Terms
+from db.repositories.queries import stream
+from labeling.project import Project
+from labeling.select.query.stream import Order
+from labeling.types import Example
+from service.work.certify.scored import Scored
+from service.work.pool.pool import Pool
+from service.work.pool.random_stream import read_sample
+from service.work.pool.training_set import truth_of
+
+__all__ = ["SetFacts", "TheSet", "read_set_facts", "set_of"]
+
+Ids = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class SetFacts:
+    """What the database knows of the set. `asked`: the groups that the stream asked about under these terms."""
+
+    order: Order
+    share: float
+    examples: Mapping[int, Example]
+    asked: frozenset[int]
+    touched: frozenset[int]
+    shadows: frozenset[int]
+    older: frozenset[int]
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class TheSet:
+    """The set without its sample cut: `groups` (N,) with the pool's `rows`, one image each.
+
+    `asked` (D,) are positions among them of those that the stream asked about, in its order; `decided` and `right` (D,)
+    say whether people decided, and whether that is what the version says. `reserve` (R,): of all groups of the reserve
+    in the order of the stream, whether the set holds them. `outside` counts why groups of the pool are not in the set.
+    """
+
+    groups: Ids
+    rows: Ids
+    asked: Ids
+    decided: NDArray[np.bool_]
+    right: NDArray[np.bool_]
+    reserve: NDArray[np.bool_]
+    answered: int
+    outside: Mapping[str, int]
+
+    def cut(self, sampled: int) -> tuple[Ids, NDArray[np.bool_], NDArray[np.bool_]]:
+        """With the first so many of `asked` as its sample: rows (M,), whether each is sampled, and whether it is right.
+
+        What was asked about after them is left out.
+        """
+        is_sampled, is_right = np.zeros(len(self.groups), bool), np.zeros(len(self.groups), bool)
+        kept = np.ones(len(self.groups), bool)
+        kept[self.asked[sampled:]] = False
+        is_sampled[self.asked[:sampled]] = True
+        is_right[self.asked[:sampled]] = self.right[:sampled] & self.decided[:sampled]
+        return self.rows[kept], is_sampled[kept], is_right[kept]
+
+
+def read_set_facts(session: Session, project: Project, terms: Terms) -> SetFacts:
+    """What is known now; it costs what was asked and labelled, not the pool."""
+    sample, found = read_sample(session, project), stream.read_stream(session, project.id)
+    order = sample.order
+    asked = sets.drawn_since(session, project.id, terms.newest_review)
+    before = order.ids[(order.drawn & ~np.isin(order.ids, list(asked))) | (order.positions <= terms.cursor)]
+    return SetFacts(
+        order=order,
+        share=sample.share,
+        examples=found.examples,
+        asked=frozenset(asked),
+        touched=frozenset(sets.touched_groups(session, project.id)),
+        shadows=frozenset(stream.shadow_picks(session, project.id)),
+        older=frozenset(before.tolist()),
+        until=sample.collection.until,
+    )
+
+
+def set_of(project: Project, scored: Scored, facts: SetFacts, lowest: float | None) -> TheSet:
+    """The set as a version sees it; `lowest` is its frame score."""
+    pool = scored.pool
+    rows = _one_image_a_group(pool, facts.examples)
+    groups = pool.group_ids[rows]
+    reasons = _reasons(groups, scored.scores[rows], facts, lowest)
+    inside = np.all([~which for which in reasons.values()], axis=0)
+    outside = {why: int(np.count_nonzero(which)) for why, which in reasons.items()}
+    groups, rows = groups[inside], rows[inside]
+    by_order = np.argsort(facts.order.positions, kind="stable")
+    order = facts.order.ids[by_order]
+    drawn = facts.order.drawn[by_order] & np.isin(order, list(facts.asked))
+    held = np.isin(order, groups)
+    at = np.searchsorted(groups, order[drawn & held])
+    return TheSet(
+        groups=groups,
+        rows=rows,
+        asked=at,
+        decided=facts.order.decided[by_order][drawn & held],
+        right=_right(project, scored, facts, groups[at], rows[at]),
+        reserve=held,
+        answered=int(np.count_nonzero(facts.order.decided)),
+        outside=outside,
+    )
+
+
+def _reasons(
+    groups: Ids, scores: NDArray[np.float64], facts: SetFacts, lowest: float | None
+) -> dict[str, NDArray[np.bool_]]:
+    """Why a group is not in the set; one may have several reasons."""
+    found = {
+        "asked about by a query, or labelled otherwise": np.isin(groups, list(facts.touched)),
+        "shadow picks": np.isin(groups, list(facts.shadows)),
+        "asked about before these terms": np.isin(groups, list(facts.older)),
+        "arrived later": groups > facts.until,
+    }
+    return found if lowest is None else {**found, "under the frame": ~(scores >= lowest)}
+
+
+def _one_image_a_group(pool: Pool, examples: Mapping[int, Example]) -> Ids:
+    """A row for each group, in the order of the groups: the image that the stream asked about, else one by its hash."""
+    key = np.frombuffer(pool.content_keys.tobytes(), np.uint8).reshape(len(pool), -1)[:, :8].copy().view(">u8")[:, 0]
+    asked = np.isin(pool.image_ids, [one.image_id for one in examples.values()])
+    order = np.lexsort((key, ~asked, pool.group_ids))
+    _, first = np.unique(pool.group_ids[order], return_index=True)
+    return np.asarray(order[first], np.int64)
+
+
+def _right(project: Project, scored: Scored, facts: SetFacts, groups: Ids, rows: Ids) -> NDArray[np.bool_]:
+    """Whether what the version says of these images is what people decided; False where they did not, or could not."""
+    examples = [facts.examples.get(int(group)) for group in groups]
+    known = np.array([one is not None for one in examples], bool)
+    truth = np.full(len(groups), -2, np.int64)
+    truth[known] = truth_of([one for one in examples if one is not None], project.config.classes)
+    return np.asarray(known & (truth >= 0) & (scored.predicted[rows] == truth))
