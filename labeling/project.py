@@ -181,7 +181,8 @@ class CertificateTerms:
     One of two promises: of the labels that the machine delivers at least a share `precision` is right, or of all labels
     of the set at most a share `finished` is wrong. `confidence` is 1 - delta over everything that is tried. It is tried
     with `first_size` sampled images, then with twice as many, `sizes` times in all. `frame` in [0, 1): the set has only
-    images of which the version is right with at least this chance, by labels that were trained on.
+    images of which the version is right with at least this chance, by labels that were trained on. `audit` of the
+    accepted images are asked about blind each day.
     """
 
     precision: float | None = None
@@ -190,6 +191,7 @@ class CertificateTerms:
     first_size: int = 100
     sizes: int = 4
     frame: float = 0.0
+    audit: int = 5
 
     @property
     def delta(self) -> float:

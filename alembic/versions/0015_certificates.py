@@ -73,6 +73,25 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_certified_image_image_id"), "certified_image", ["image_id"])
     op.create_table(
+        "certificate_audit",
+        sa.Column("id", BIG, nullable=False),
+        sa.Column("certificate_id", BIG, nullable=False),
+        sa.Column("images", BIG, nullable=False),
+        sa.Column("wrong", BIG, nullable=False),
+        sa.Column("evidence", sa.Double(), nullable=True),
+        sa.Column("suspended", sa.Boolean(), nullable=False),
+        sa.Column("lower", sa.Double(), nullable=False),
+        sa.Column("detectable", sa.Double(), nullable=True),
+        sa.Column("at", AT, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["certificate_id"], ["certificate.id"], name=op.f("fk_certificate_audit_certificate_id_certificate")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_certificate_audit")),
+        sa.UniqueConstraint(
+            "certificate_id", "images", "wrong", name=op.f("uq_certificate_audit_certificate_id_images_wrong")
+        ),
+    )
+    op.create_table(
         "certificate_end",
         sa.Column("certificate_id", BIG, autoincrement=False, nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
@@ -85,5 +104,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("certificate_end", "certified_image", "certificate", "certificate_terms"):
+    for table in ("certificate_end", "certificate_audit", "certified_image", "certificate", "certificate_terms"):
         op.drop_table(table)

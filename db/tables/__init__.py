@@ -5,10 +5,10 @@ no fetch yet; *fetched* = no prelabel or group yet; *ready*; *asked* = a review 
 label. Exactly-once comes from the unique keys below. Rows that are pure cache say so.
 
 Offers `AdoptedTaskRow`, `AlarmEndRow`, `AlarmRow`, `AlarmWordsRow`, `AnnotationRow`, `AnnotatorRow`,
-`AnnotatorSwitchRow`, `ApiKeyRow`, `AuditRow`, `Base`, `CalibrationRow`, `CallRow`, `CanaryRow`, `CertificateEndRow`,
-`CertificateRow`, `CertificateTermsRow`, `CertifiedImageRow`, `ComparisonRow`, `DecisionRow`, `DeletionRow`,
-`DeliveryRow`, `EmbeddingRow`, `EngineReportRow`, `EngineStageRow`, `FailureRow`, `FetchRow`, `FigureRow`,
-`FingerprintRow`, `GroupMoveRow`, `GroupRow`, `GroupingRow`, `HeartbeatRow`, `ImageCheckRow`, `ImageRow`,
+`AnnotatorSwitchRow`, `ApiKeyRow`, `AuditRow`, `Base`, `CalibrationRow`, `CallRow`, `CanaryRow`, `CertificateAuditRow`,
+`CertificateEndRow`, `CertificateRow`, `CertificateTermsRow`, `CertifiedImageRow`, `ComparisonRow`, `DecisionRow`,
+`DeletionRow`, `DeliveryRow`, `EmbeddingRow`, `EngineReportRow`, `EngineStageRow`, `FailureRow`, `FetchRow`,
+`FigureRow`, `FingerprintRow`, `GroupMoveRow`, `GroupRow`, `GroupingRow`, `HeartbeatRow`, `ImageCheckRow`, `ImageRow`,
 `ImportedSampleRow`, `InboxRow`, `LabelCheckRow`, `LabelRow`, `LabelStudioProjectRow`, `LeftoverRow`, `MessageRow`,
 `OverlapRow`, `PageSessionRow`, `PredictionFileRow`, `PredictionRow`, `PrelabelRow`, `ProbeRow`, `ProjectConfigRow`,
 `ProjectRow`, `PromotionRow`, `PushRow`, `QueryBasisRow`, `QueryRow`, `ReReviewPlanRow`, `ReReviewRequestRow`,

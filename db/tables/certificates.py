@@ -10,7 +10,13 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db.tables.base import Base, ref
 
-__all__ = ["CertificateEndRow", "CertificateRow", "CertificateTermsRow", "CertifiedImageRow"]
+__all__ = [
+    "CertificateAuditRow",
+    "CertificateEndRow",
+    "CertificateRow",
+    "CertificateTermsRow",
+    "CertifiedImageRow",
+]
 
 
 class CertificateTermsRow(Base):
@@ -65,6 +71,26 @@ class CertifiedImageRow(Base):
     value: Mapped[str]
     rank: Mapped[int]
     score: Mapped[float]
+
+
+class CertificateAuditRow(Base):
+    """What the audit of a certificate came to when it had so many `images` of which so many were `wrong`.
+
+    `evidence` against the promise (null: it is certain that it is broken); of all accepted labels at least `lower` are
+    right; a precision of `detectable` or less would have been noticed (null: none would).
+    """
+
+    __tablename__ = "certificate_audit"
+    __table_args__ = (sa.UniqueConstraint("certificate_id", "images", "wrong"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    certificate_id: Mapped[int] = mapped_column(ref("certificate.id"))
+    images: Mapped[int]
+    wrong: Mapped[int]
+    evidence: Mapped[float | None]
+    suspended: Mapped[bool]
+    lower: Mapped[float]
+    detectable: Mapped[float | None]
+    at: Mapped[datetime]
 
 
 class CertificateEndRow(Base):

@@ -12,10 +12,12 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from db.repositories.certificates import certificates, sets
+from db.repositories.certificates import audits, certificates, sets
+from db.repositories.certificates.audits import Result
 from db.repositories.certificates.certificates import Accepted, Certificate, Terms
 from db.repositories.queries import stream
 from labeling.project import CertificateTerms, Project
+from labeling.types import ProjectId
 
 __all__ = ["Attempt", "Certificates", "Due", "pictures_of", "read_certificates"]
 
@@ -32,7 +34,7 @@ class Attempt:
     `missing` answers count as wrong. `accepted` had no answer and got the version's label; `delivered` have it now.
     `score` is the lowest accepted one, `frame_score` where the set begins. `delta` was spent: the look's share,
     divided by `versions`. `coverage` is the accepted share of the unsampled set. `outside` counts why groups are not in
-    the set.
+    the set. `audit` is what its audit came to; `auditing` of its images are asked about and not decided.
     """
 
     id: int
@@ -54,6 +56,8 @@ class Attempt:
     delta: float
     versions: int
     outside: dict[str, int]
+    audit: Result | None
+    auditing: int
     at: datetime
     stands: bool
     ended: str | None
@@ -90,7 +94,7 @@ class Certificates:
 def read_certificates(session: Session, project: Project) -> Certificates:
     """How the project's certificates stand now, the newest attempt first."""
     wanted, held = project.config.policy.certificate, certificates.terms_in_force(session, project.id)
-    found = [_attempt(session, one) for one in reversed(certificates.everyone(session, project.id))]
+    found = [_attempt(session, project.id, one) for one in reversed(certificates.everyone(session, project.id))]
     standing = next((one for one in found if one.stands), None)
     kept = held if held is not None and held.terms == wanted else None
     return Certificates(
@@ -112,8 +116,9 @@ def pictures_of(session: Session, certificate_id: int) -> tuple[list[Accepted], 
     return first, [one for one in last if one.image_id not in shown]
 
 
-def _attempt(session: Session, one: Certificate) -> Attempt:
+def _attempt(session: Session, project_id: ProjectId, one: Certificate) -> Attempt:
     report: dict[str, Any] = one.report
+    asked, audit = audits.asked(session, project_id, one.id, one.at), audits.newest(session, one.id)
     unsampled = one.size - one.sampled
     return Attempt(
         **{name: getattr(one, name) for name in _AS_STORED},
@@ -126,6 +131,8 @@ def _attempt(session: Session, one: Certificate) -> Attempt:
         score=report.get("score"),
         frame_score=report.get("frame_score"),
         outside=dict(report["outside"]),
+        audit=audit,
+        auditing=len(asked) - (audit.images if audit else 0) if one.stands else 0,
         why=str(report["why"]),
     )
 

@@ -27,6 +27,7 @@ class CertificateIn(Strict):
     first_size: Annotated[int, Field(ge=1, le=100_000)] = 100
     sizes: Annotated[int, Field(ge=1, le=8)] = 4
     frame: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    audit: Annotated[int, Field(ge=0, le=1_000)] = 5
 
     @model_validator(mode="after")
     def _one_promise(self) -> CertificateIn:

@@ -202,6 +202,8 @@ class _Loop:
         counts = self.steps.one(certify, project_id)
         if counts["delivered"] or counts["taken_back"]:
             self._ask(project_id, Trigger.PROMOTED, JobName.SELECT, JobName.FIGURES)
+        if counts["audits"]:
+            self._ask(project_id, Trigger.SELECTED, JobName.REVIEW)
         return counts
 
     def inspect(self, project_id: ProjectId, trigger: str) -> Counts:

@@ -26,6 +26,7 @@ from db.tables import (
 from labeling.jobs import Trigger
 from labeling.types import LabelSource, ProjectId, ReviewKind, Verdict
 
+_BY_CHANCE = (ReviewKind.RANDOM, ReviewKind.AUDIT)
 _GIVEN = (LabelSource.IMPORT, LabelSource.SAMPLE, LabelSource.GOLD)
 _JUDGED = (Verdict.PROMOTED, Verdict.REFUSED, Verdict.NO_CHANGE)
 
@@ -40,7 +41,7 @@ def touched_groups(session: Session, project_id: ProjectId) -> set[int]:
     asked = _first(project_id, _reviews(project_id).where(ReviewRow.kind == ReviewKind.RANDOM))
     first = {int(group): at for group, at in session.execute(asked)}
     touching = (
-        _first(project_id, _reviews(project_id).where(ReviewRow.kind != ReviewKind.RANDOM)),
+        _first(project_id, _reviews(project_id).where(ReviewRow.kind.not_in(_BY_CHANCE))),
         _first(project_id, _given_labels(project_id)),
         _first(project_id, _taken_over(project_id)),
         _first(project_id, _sampled(project_id)),

@@ -20,7 +20,7 @@ from db.tables import AdoptedTaskRow, AnnotationRow, FetchRow, GroupRow, ImageRo
 from labeling.jobs import Trigger
 from labeling.types import AnnotationAction, ImageId, ProjectId, QueryId, ReviewKind, VersionId
 
-_ON_PURPOSE = (ReviewKind.GOLD, ReviewKind.RELABEL)
+_ON_PURPOSE = (ReviewKind.GOLD, ReviewKind.RELABEL, ReviewKind.AUDIT)
 """Kinds that are asked of images which have a label already."""
 
 

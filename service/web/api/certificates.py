@@ -25,6 +25,18 @@ class CertificateTermsOut(Body):
     first_size: int
     sizes: int
     frame: float
+    audit: int
+
+
+class CertificateAuditOut(Body):
+    """What the audit came to by the images that two people agree about, or a lead decided, in the order of the draw."""
+
+    images: int
+    wrong: int
+    evidence: float | None = Field(description="Against the promise; null where it is broken for certain.")
+    suspended: bool
+    lower: float = Field(description="Of the accepted labels at least this share is right, whenever it is read.")
+    detectable: float | None = Field(description="A precision of this or less would have been noticed; null: none.")
 
 
 class AttemptOut(Body):
@@ -48,6 +60,8 @@ class AttemptOut(Body):
     frame_score: float | None
     delta: float
     versions: int
+    audit: CertificateAuditOut | None
+    auditing: int = Field(description="Accepted images that the audit asks about, and that are not decided.")
     outside: dict[str, int] = Field(description="How many groups are not in the set, by reason; one may have several.")
     at: datetime
     stands: bool

@@ -19,9 +19,10 @@ from db.repositories.projects import projects
 from db.repositories.versions import versions
 from db.repositories.versions.versions import Version
 from db.session import reading, transaction
+from labeling.certify.band import errors_allowed
 from labeling.certify.finished import finished
 from labeling.certify.plan import Look, due_look, level_of, schedule
-from labeling.certify.scan import scan
+from labeling.certify.scan import AtRank, Scan, scan
 from labeling.certify.score import surest_first
 from labeling.project import CertificateTerms, Project
 from labeling.promote.judgement import Sample
@@ -85,29 +86,42 @@ def planned_by(terms: CertificateTerms) -> tuple[Look, ...]:
 
 def certify_set(terms: CertificateTerms, scored: Scored, found: TheSet, size: int, level: float) -> Outcome:
     """Accept what the promise allows, at this level, with the first `size` answers as the sample."""
-    rows, sampled, right = found.cut(size)
+    rows, sampled, right, audited = found.cut(size)
     order, ends = surest_first(scored.scores[rows])
-    sampled, right = sampled[order], right[order]
+    sampled, right, audited = sampled[order], right[order], audited[order]
     if terms.finished is not None:
         result = finished(sampled, right[sampled], terms.finished, level, ends)
         rank, wrong, m = result.rank, result.wrong, result.sampled
         shown: dict[str, Any] = {"found_at_most": result.found_at_most, "for_people": result.for_people}
     else:
         scanned = scan(sampled, right[sampled], terms.precision or 1.0, level, ends)
-        best = scanned.accepted
+        best = _without_audited(scanned, audited)
         rank, wrong, m = (best.rank, best.wrong, best.sampled) if best else (0, 0, 0)
         shown = {
             "level": scanned.level,
             "lower": best.lower if best else None,
             "rows": [asdict(r) for r in scanned.rows],
         }
-    at = np.flatnonzero(~sampled[:rank])
+    at = np.flatnonzero(~sampled[:rank] & ~audited[:rank])
     shown |= {
         "size": len(rows),
         "sample": int(np.count_nonzero(sampled)),
         "errors": int(np.count_nonzero(sampled & ~right)),
     }
     return Outcome(rank, m, wrong, rows[order[at]], at + 1, shown)
+
+
+def _without_audited(scanned: Scan, audited: NDArray[np.bool_]) -> AtRank | None:
+    """The loosest rank, of those that are listed, at which the promise holds of what is delivered.
+
+    Audited images have a label by people: they are not delivered, and all errors may be among the others.
+    """
+    before = np.concatenate([[0], np.cumsum(audited)])
+    for one in sorted(filter(None, (scanned.accepted, *scanned.rows)), key=lambda row: -row.rank):
+        left = one.unsampled - int(before[one.rank])
+        if one.most_wrong is not None and left > 0 and one.most_wrong <= errors_allowed(left, scanned.precision):
+            return one if one.passes else None
+    return None
 
 
 def _frame(parts: Parts, project: Project, scored: Scored, terms: CertificateTerms) -> float | None:

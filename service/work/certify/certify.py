@@ -1,4 +1,4 @@
-"""The certificate's step: terms, ends, the look that is due, delivery. Asked for after answers and verdicts.
+"""The certificate's step: audit, terms, ends, the look that is due, delivery. Asked for after answers and verdicts.
 
 In: a project. Out: counts. Without a target in its policy, and with no certificate from before, nothing happens.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from labeling.types import ProjectId
 from service.work.certify.attempt import attempt
+from service.work.certify.audit import ask_audit, count_audit
 from service.work.certify.delivery import deliver, end_what_ended, keep_terms, take_back
 from service.work.wiring import Parts
 
@@ -15,11 +16,13 @@ __all__ = ["certify", "withdraw"]
 
 def certify(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     """Everything that is due now, in this order: a label that is delivered belongs to a certificate that stands."""
+    counted = count_audit(parts, project_id)
     before = withdraw(parts, project_id)
     tried = attempt(parts, project_id)
     given = deliver(parts, project_id)
     left = take_back(parts, project_id) if tried["accepted"] else {"taken_back": 0}
-    return {**before, **tried, **given, "taken_back": before["taken_back"] + left["taken_back"]}
+    asked = ask_audit(parts, project_id)
+    return {**counted, **before, **tried, **given, **asked, "taken_back": before["taken_back"] + left["taken_back"]}
 
 
 def withdraw(parts: Parts, project_id: ProjectId) -> dict[str, int]:

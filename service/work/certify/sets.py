@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from db.repositories.certificates import sets
+from db.repositories.certificates import audits, sets
 from db.repositories.certificates.certificates import Terms
 from db.repositories.queries import stream
 from labeling.project import Project
@@ -42,6 +42,7 @@ class SetFacts:
     touched: frozenset[int]
     shadows: frozenset[int]
     older: frozenset[int]
+    audited: frozenset[int]
     until: int
 
 
@@ -50,12 +51,14 @@ class TheSet:
     """The set without its sample cut: `groups` (N,) with the pool's `rows`, one image each.
 
     `asked` (D,) are positions among them of those that the stream asked about, in its order; `decided` and `right` (D,)
-    say whether people decided, and whether that is what the version says. `reserve` (R,): of all groups of the reserve
+    say whether people decided, and whether that is what the version says. `audited` (N,): people labelled it after
+    it was accepted once, so it stays in the set and is not accepted again. `reserve` (R,): of all groups of the reserve
     in the order of the stream, whether the set holds them. `outside` counts why groups of the pool are not in the set.
     """
 
     groups: Ids
     rows: Ids
+    audited: NDArray[np.bool_]
     asked: Ids
     decided: NDArray[np.bool_]
     right: NDArray[np.bool_]
@@ -63,8 +66,8 @@ class TheSet:
     answered: int
     outside: Mapping[str, int]
 
-    def cut(self, sampled: int) -> tuple[Ids, NDArray[np.bool_], NDArray[np.bool_]]:
-        """With the first so many of `asked` as its sample: rows (M,), whether each is sampled, and whether it is right.
+    def cut(self, sampled: int) -> tuple[Ids, NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+        """With the first so many of `asked` as its sample: rows (M,), whether each is sampled, right, and audited.
 
         What was asked about after them is left out.
         """
@@ -73,7 +76,7 @@ class TheSet:
         kept[self.asked[sampled:]] = False
         is_sampled[self.asked[:sampled]] = True
         is_right[self.asked[:sampled]] = self.right[:sampled] & self.decided[:sampled]
-        return self.rows[kept], is_sampled[kept], is_right[kept]
+        return self.rows[kept], is_sampled[kept], is_right[kept], self.audited[kept] & ~is_sampled[kept]
 
 
 def read_set_facts(session: Session, project: Project, terms: Terms) -> SetFacts:
@@ -90,6 +93,7 @@ def read_set_facts(session: Session, project: Project, terms: Terms) -> SetFacts
         touched=frozenset(sets.touched_groups(session, project.id)),
         shadows=frozenset(stream.shadow_picks(session, project.id)),
         older=frozenset(before.tolist()),
+        audited=frozenset(audits.groups(session, project.id)),
         until=sample.collection.until,
     )
 
@@ -111,6 +115,7 @@ def set_of(project: Project, scored: Scored, facts: SetFacts, lowest: float | No
     return TheSet(
         groups=groups,
         rows=rows,
+        audited=np.isin(groups, list(facts.audited)),
         asked=at,
         decided=facts.order.decided[by_order][drawn & held],
         right=_right(project, scored, facts, groups[at], rows[at]),

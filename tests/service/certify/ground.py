@@ -25,7 +25,7 @@ from service.work.select.query import choose_query
 from tests.factories import NOW
 from tests.service.labelled_pool import Ground, answer
 
-TERMS = CertificateTerms(precision=0.8, first_size=40, sizes=2)
+TERMS = CertificateTerms(precision=0.8, first_size=40, sizes=2, audit=0)
 POLICY = Policy(query_size=40, low_water=5, learn_after_labels=12, certificate=TERMS, shares=Shares(0.5, 0.5))
 
 
