@@ -24,7 +24,7 @@ demo:
 test:
 	@$(MAKE) --no-print-directory -j2 .venv/dev .venv-ls/ready chromium
 	OMP_NUM_THREADS=1 $(COMPILED) $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not alone"
-	$(COMPILED) $(BIN)/pytest -m alone tests/e2e
+	$(COMPILED) $(BIN)/pytest -m alone $$(grep -rl --include='test_*.py' 'pytest.mark.alone' tests)
 
 check: .venv/dev
 	$(BIN)/ruff format --check .

@@ -6,6 +6,7 @@ import gc
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import dbos
@@ -60,11 +61,8 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def database(empty_database: Path, tmp_path: Path) -> Iterator[sa.Engine]:
     """A migrated, empty SQLite database of its own; the durable engine's tables are in it too."""
-    path = tmp_path / "hardcase.db"
-    path.write_bytes(empty_database.read_bytes())
-    engine = make_engine(f"sqlite:///{path}")
-    yield engine
-    engine.dispose()
+    with copied(sa.make_url(f"sqlite:///{empty_database}"), tmp_path) as engine:
+        yield engine
 
 
 @pytest.fixture(scope="session")
@@ -97,12 +95,30 @@ def postgres_template(postgres_server: str) -> str:
 @pytest.fixture
 def postgres(postgres_server: str, postgres_template: str) -> Iterator[sa.Engine]:
     """A migrated, empty PostgreSQL database of its own."""
-    name = f"t{os.urandom(6).hex()}"
-    _run_as_admin(postgres_server, f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
-    engine = make_engine(_address_of(postgres_server, name))
+    with copied(sa.make_url(_address_of(postgres_server, postgres_template))) as engine:
+        yield engine
+
+
+@contextmanager
+def copied(source: sa.URL, folder: Path | None = None) -> Iterator[sa.Engine]:
+    """A copy of a database that nobody is connected to; one of SQLite lies in `folder`.
+
+    What takes seconds to be made is made once for a module, and each of its tests gets a copy to change.
+    """
+    if source.get_backend_name() == "sqlite":
+        assert folder is not None and source.database is not None
+        path = folder / "hardcase.db"
+        path.write_bytes(Path(source.database).read_bytes())
+        engine = make_engine(f"sqlite:///{path}")
+        yield engine
+        engine.dispose()
+        return
+    server, name = source.render_as_string(hide_password=False), f"t{os.urandom(6).hex()}"
+    _run_as_admin(_address_of(server, "postgres"), f"CREATE DATABASE {name} TEMPLATE {source.database}")
+    engine = make_engine(_address_of(server, name))
     yield engine
     engine.dispose()
-    _run_as_admin(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+    _run_as_admin(_address_of(server, "postgres"), f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _address_of(server: str, database: str) -> str:

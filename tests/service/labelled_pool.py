@@ -205,20 +205,22 @@ def add_images(
     ready: bool = True,
 ) -> list[int]:
     """Add n images of all classes in turn; `ready` ones have a group and a prelabel."""
-    k = len(ground.project.config.classes)
-    added, hashes, vectors = [], [], []
+    k, first = len(ground.project.config.classes), len(ground.truth)
+    hashes = [f"{seed:064x}" for seed in range(first, first + n)]
+    vectors, said = [], []
+    for i, seed in enumerate(range(first, first + n)):
+        rng = np.random.default_rng(seed)
+        vectors.append(vector(np.eye(k, 8)[i % k] + rng.normal(scale=0.25, size=8)))
+        if ready:
+            right = i % k if rng.random() < 2 / 3 else int(rng.integers(k))
+            said.append(np.where(np.arange(k) == right, 0.6, 0.4 / (k - 1)).tolist())
     with transaction(ground.parts.database) as session:
-        for i in range(n):
-            seed = len(ground.truth)
-            rng = np.random.default_rng(seed)
-            hashes.append(f"{seed:064x}")
-            image_id = factories.image(session, ground.project.id, hashes[-1], reserved=reserved if ready else None)
-            ground.truth[image_id] = i % k
-            vectors.append(vector(np.eye(k, 8)[i % k] + rng.normal(scale=0.25, size=8)))
-            if ready:
-                said = i % k if rng.random() < 2 / 3 else int(rng.integers(k))
-                prelabel(session, image_id, np.where(np.arange(k) == said, 0.6, 0.4 / (k - 1)).tolist())
-            added.append(image_id)
+        of = ground.project.id
+        groups = factories.groups(session, of, hashes, [reserved] * n) if ready else [None] * n
+        added = [int(image) for image in factories.images(session, of, hashes, groups)]
+        if ready:
+            factories.prelabels(session, added, said, engine="seeded", revision=REVISION)
+    ground.truth.update({image: i % k for i, image in enumerate(added)})
     if n:
         ground.parts.embeddings.put(ENCODER, hashes, np.array(vectors, np.float32))
     (ground.reserved if reserved else ground.pool).extend(added)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +19,7 @@ from db.repositories.projects import projects
 from db.repositories.versions import versions
 from db.session import reading, transaction
 from db.tables import ImageRow, QueryBasisRow, QueryRow, ReviewRow
+from labeling.adapters.storage.embedding_store import EmbeddingStore
 from labeling.adapters.storage.image_store import ImageStore
 from labeling.errors import Conflict, NotFound
 from labeling.jobs import Trigger
@@ -24,15 +27,16 @@ from labeling.project import Gold, Policy, Project
 from labeling.types import Actor, DeletionKind, ImageId, LabelSource, ReviewKind
 from service.deletions.orders import order
 from service.jobs.jobs import Jobs
+from service.settings import Settings
 from service.work.learn.learn import learn
 from service.work.pool.champion import version_predictions
 from service.work.promote.judge import promote_by_hand
 from service.work.promote.predict import predict
 from service.work.select.query import choose_query
 from service.work.select.replay import Replay, replay_query
-from service.work.wiring import Memo
+from service.work.wiring import Memo, Parts
 from tests import factories
-from tests.conftest import NOW
+from tests.conftest import NOW, copied
 from tests.fakes_label_studio import FakeLabelStudio
 from tests.service.deletions.ground import work
 from tests.service.labelled_pool import Ground, add_images, answer, make_ground
@@ -43,14 +47,26 @@ MakeProject = Callable[..., Project]
 
 @pytest.fixture
 def ground(any_database: sa.Engine, tmp_path: Path, make_project: MakeProject) -> Ground:
-    made = make_ground(any_database, tmp_path / "home", make_project(any_database, policy=POLICY), pool=120)
-    parts = replace(
-        made.parts,
-        jobs=Jobs(any_database),
-        images=ImageStore(str(tmp_path / "home" / "media")),
+    return new_ground(any_database, tmp_path / "home", make_project(any_database, policy=POLICY))
+
+
+def new_ground(database: sa.Engine, home: Path, project: Project) -> Ground:
+    made = make_ground(database, home, project, pool=120)
+    return replace(made, parts=with_stores(made.parts, database, home))
+
+
+def with_stores(parts: Parts, database: sa.Engine, home: Path) -> Parts:
+    """Parts of this database and home, that hold nothing from before."""
+    return replace(
+        parts,
+        settings=Settings(home=home),
+        database=database,
+        jobs=Jobs(database),
+        images=ImageStore(str(home / "media")),
+        embeddings=EmbeddingStore(str(home / "embeddings")),
         label_studio=cast(Any, FakeLabelStudio()),
+        memo=Memo(),
     )
-    return replace(made, parts=parts)
 
 
 def ask(ground: Ground) -> int:
@@ -96,9 +112,41 @@ def unasked(ground: Ground) -> list[int]:
         return [image for image in session.scalars(sa.select(ImageRow.id).order_by(ImageRow.id)) if image not in asked]
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def first_played(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Ground, list[int]]]:
+    """What `play` leaves, on either database: made once, for each test to copy."""
+    of = {"sqlite": "empty_database", "postgres": "postgres_template"}[request.param]
+    empty, folder = request.getfixturevalue(of), tmp_path_factory.mktemp("played")
+    if request.param == "sqlite":
+        source = sa.make_url(f"sqlite:///{empty}")
+    else:
+        source = sa.make_url(request.getfixturevalue("postgres_server")).set(database=empty)
+    with copied(source, folder) as database:
+        with transaction(database) as session:
+            project = factories.project(session, policy=POLICY)
+        ground = new_ground(database, folder / "home", project)
+        numbers = play(ground)
+        database.dispose()
+        yield ground, numbers
+
+
 @pytest.fixture
-def played(ground: Ground) -> tuple[Ground, list[int]]:
-    """Rounds before and after promotions, with arrivals, gold, an edited policy, and groups that join."""
+def played(first_played: tuple[Ground, list[int]], tmp_path: Path) -> Iterator[tuple[Ground, list[int]]]:
+    """A copy of it, to be changed."""
+    first, numbers = first_played
+    home = shutil.copytree(first.parts.settings.home, tmp_path / "home")
+    with copied(first.parts.database.url, tmp_path) as database:
+        own = {name: copy(getattr(first, name)) for name in ("truth", "pool", "reserved")}
+        yield replace(first, parts=with_stores(first.parts, database, home), **own), numbers
+
+
+def play(ground: Ground) -> list[int]:
+    """Rounds before and after promotions, with arrivals, gold, an edited policy, and groups that join.
+
+    The numbers of the queries.
+    """
     with transaction(ground.parts.database) as session:
         for image in ground.pool[-6:]:
             factories.label(session, ground.project.id, image, "cat", source=LabelSource.GOLD)
@@ -120,7 +168,7 @@ def played(ground: Ground) -> tuple[Ground, list[int]]:
     numbers.append(ask(ground))
     free = [image for image in unasked(ground) if image in ground.pool]
     join(ground, free[-1], ground.pool[0])
-    return ground, numbers
+    return numbers
 
 
 def test_every_query_of_a_played_project_is_drawn_again_to_the_same_images(played: tuple[Ground, list[int]]) -> None:
