@@ -18,6 +18,7 @@ PAIRS = [
     (project_file.LabelIn, project.LabelClass),
     (project_file.EngineUseIn, project.EngineUse),
     (project_file.BudgetIn, project.Budget),
+    (project_file.StopIn, project.Stop),
     (project_file.SharesIn, project.Shares),
     (project_file.GateIn, project.Gate),
     (project_file.GoldIn, project.Gold),
