@@ -111,7 +111,7 @@ def converted_network(models: Path, *, short: bool = False) -> Path:
         When OpenVINO computes other vectors than PyTorch, or NNCF is not installed.
     """
     if short:
-        _nncf()  # who lacks it is told so before the network is converted
+        _nncf()  # before the network is converted, which takes seconds
     version = load_openvino().__version__.split("-")[0]
     folder = models / f"{LITE0_NAME}-openvino-{version}-{RECIPE}{'-int8' if short else ''}"
     if not folder_is_whole(folder):
@@ -136,7 +136,7 @@ def _converted(models: Path) -> Any:
     decoder = import_module("openvino.frontend.pytorch.ts_decoder").TorchScriptPythonDecoder
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracing warns of every Python value that it takes for a constant
-        # its check traces a second time, half of the work; `_compare` looks at what is computed
+        # its check traces a second time, half of the work; `_compare` compares what is computed
         traced = decoder(network, example_input=torch.zeros(1, *shape), trace_kwargs={"check_trace": False})
         graph = openvino.convert_model(traced, input=[-1, *shape])
     with TemporaryDirectory() as folder:
