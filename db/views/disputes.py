@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -89,6 +90,7 @@ def of_reviews(session: Session, review_ids: Collection[ReviewId]) -> list[Dispu
     return sorted(found, key=lambda one: -one.review_id)
 
 
+@cache
 def _of_reviews() -> sa.Select[*tuple[Any, ...]]:
     """Disputes by their reviews, with the label that stands."""
     label = {"label": LabelRow.value, "since": ReviewRow.created_at}
@@ -119,6 +121,7 @@ def _found(session: Session, project_id: ProjectId, *conditions: sa.ColumnElemen
     return read_all(Dispute, rows)
 
 
+@cache
 def _group_size() -> sa.ScalarSelect[Any]:
     """How many near-duplicates this image has, itself included; 1 while its group is not known."""
     twin = aliased(ImageRow)

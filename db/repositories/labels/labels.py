@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -65,6 +66,7 @@ def append(session: Session, project_id: ProjectId, labels: Sequence[NewLabel], 
     return len(labels)
 
 
+@cache
 def is_current_label() -> sa.ColumnElement[bool]:
     """The condition on `LabelRow` that it is the newest of its image."""
     newer = aliased(LabelRow)
@@ -101,6 +103,7 @@ def newest_not_by_people(session: Session, image_ids: Sequence[ImageId]) -> dict
     return {label.image_id: label for label in read_all(Label, session.execute(given.order_by(LabelRow.id)))}
 
 
+@cache
 def _labels() -> sa.Select[*tuple[Any, ...]]:
     decision = LabelRow.evidence["decision"].as_integer()
     fields = columns(Label, LabelRow, ReviewRow, decision_id=decision)

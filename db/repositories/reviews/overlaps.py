@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
@@ -144,11 +145,13 @@ def _of_kinds(project_id: ProjectId, kinds: Sequence[ReviewKind]) -> tuple[sa.Co
     return ReviewRow.project_id == project_id, ReviewRow.kind.in_([kind.value for kind in kinds]), ~is_re_review()
 
 
+@cache
 def _is_answered() -> sa.ColumnElement[bool]:
     answered = AnnotationRow.action == AnnotationAction.ANSWERED.value
     return sa.exists().where(AnnotationRow.review_id == ReviewRow.id, answered)
 
 
+@cache
 def _uncounted() -> sa.ColumnElement[int]:
     """How many people have an answer to a `ReviewRow` over there, and none that counts."""
     answer, counted = aliased(AnnotationRow), aliased(AnnotationRow)

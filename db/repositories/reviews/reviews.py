@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache, lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -77,6 +78,7 @@ class Standing:
     open: bool
 
 
+@lru_cache(maxsize=16)  # as below: a condition never changes, and to make one of an alias takes milliseconds
 def is_current(row: type[AnnotationRow] = AnnotationRow) -> sa.ColumnElement[bool]:
     """Whether an annotation row is the newest of its `unique_id`."""
     newer = aliased(AnnotationRow)
@@ -84,17 +86,20 @@ def is_current(row: type[AnnotationRow] = AnnotationRow) -> sa.ColumnElement[boo
     return ~sa.exists().where(newer.unique_id == row.unique_id, later).correlate(row)
 
 
+@lru_cache(maxsize=16)
 def is_valid(row: Any = AnnotationRow) -> sa.ColumnElement[bool]:
     """The condition on an annotation that it counts: not given while paused, and not void."""
     void = sa.exists().where(VoidRow.annotator_id == row.annotator_id, VoidRow.up_to >= row.id).correlate(row)
     return sa.and_(row.paused.is_(False), ~void)
 
 
+@cache
 def is_open() -> sa.ColumnElement[bool]:
     """The condition on `ReviewRow` that it is open: fewer people have answered than are wanted."""
     return sa.and_(~has_ended(), answered_people() < overlap_wanted())
 
 
+@cache
 def answered_people() -> sa.ColumnElement[int]:
     """How many different people have answered or skipped a `ReviewRow` in a way that counts."""
     answer = aliased(AnnotationRow)
@@ -106,17 +111,20 @@ def answered_people() -> sa.ColumnElement[int]:
     )
 
 
+@cache
 def overlap_wanted() -> sa.ColumnElement[int]:
     """How many different people are wanted for a `ReviewRow`."""
     highest = sa.select(sa.func.max(OverlapRow.people)).where(OverlapRow.review_id == ReviewRow.id)
     return sa.func.coalesce(highest.correlate(ReviewRow).scalar_subquery(), 1)
 
 
+@cache
 def has_ended() -> sa.ColumnElement[bool]:
     """The condition on `ReviewRow` that it will get no answer any more."""
     return sa.exists().where(ReviewEndRow.review_id == ReviewRow.id).correlate(ReviewRow)
 
 
+@cache
 def is_re_review() -> sa.ColumnElement[bool]:
     """The condition on `ReviewRow` that it re-reviews a label blind: its answers are compared with that label."""
     return sa.exists().where(ReReviewRow.review_id == ReviewRow.id).correlate(ReviewRow)
