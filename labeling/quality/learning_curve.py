@@ -27,7 +27,7 @@ FLOORS = np.linspace(0.0, 1.0, 11)
 """The part of the last version's error that no label mends: every value is as likely beforehand."""
 SPREADS = (0.05, 0.1, 0.2)
 """Standard deviation of a version's accuracy about the curve, by the chance of its labels: as a part of the images on
-which two versions in turn differ. It was .05 to .15 of them on made data."""
+which two versions in turn differ. On made data it was mostly .05 to .15 of them (docs/decisions/0051)."""
 NEWEST = 5
 """So many versions say on how many images versions differ."""
 ERRORS = 41

@@ -1,28 +1,23 @@
-"""The Machine labels page: what each threshold takes and how right that is, its file, and pictures of the rest. And the
-Certificates page: what is promised, every attempt, and pictures of what was accepted.
+"""The Machine labels page: what each threshold takes and how right that is, its file, and pictures of the rest.
 
-In: the worker's figure `machine_labels` (docs/reference/figures.md), and rows of certificates. Pictures that got a
-label since it was computed, or that a blind review hides, are left out.
+In: the worker's figure `machine_labels` (docs/reference/figures.md). Pictures that got a label since it was computed,
+or that a blind review hides, are left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
-from sqlalchemy.orm import Session
 
-from db.repositories.certificates.certificates import Accepted
 from db.session import reading
 from db.views import dashboard, label_list
 from labeling.jobs import Role
-from labeling.types import ImageId, ProjectId
+from labeling.types import ImageId
 from service.figures.figures import name_of, outdated, read
 from service.figures.machine_labels import MachineLabels, OneThreshold, Sure
-from service.labels.certificates import RELATIVE, pictures_of, read_certificates
 from service.web.api.machine_labels import AtLeast, Form, Images, download
 from service.web.edge.access import CallerDep, Guarded, ProjectDep
 from service.web.pages.rendering import page
@@ -40,16 +35,6 @@ class Picture:
     content_hash: str
     says: str
     probability: float
-
-
-@dataclass(frozen=True, slots=True)
-class AcceptedImage:
-    """One accepted image, with the label that the certificate gave it; `rank` 1 is the surest."""
-
-    image_id: int
-    content_hash: str
-    label: str
-    rank: int
 
 
 @router.get("/projects/{project}/machine-labels", summary="The Machine labels page")
@@ -104,29 +89,6 @@ def download_from_page(
     version: Annotated[int | None, Query(ge=1)] = None,
 ) -> Response:
     return download(parts, caller, project, images, at_least, form, version)
-
-
-@router.get("/projects/{project}/certificates", summary="The Certificates page")
-def show_certificates_page(request: Request, parts: PartsDep, caller: CallerDep, project: ProjectDep) -> Response:
-    with reading(parts.database) as session:
-        state, leads = read_certificates(session, project), caller.may(Role.ENGINEER)
-        surest, least = pictures_of(session, state.standing.id) if state.standing else ([], [])
-        pictures = {
-            "Most sure": _accepted(session, project.id, surest, leads=leads),
-            "Least sure": _accepted(session, project.id, least, leads=leads),
-        }
-    return page(request, "certificates.html", project=project, state=state, pictures=pictures, relative=RELATIVE)
-
-
-def _accepted(session: Session, project_id: ProjectId, some: Sequence[Accepted], *, leads: bool) -> list[AcceptedImage]:
-    images = [one.image_id for one in some]
-    hidden: set[ImageId] = set() if leads else set(label_list.blind_and_open(session, images))
-    found = {one.image_id: one.content_hash for one in label_list.of_images(session, project_id, images)}
-    return [
-        AcceptedImage(one.image_id, found[one.image_id], one.value, one.rank)
-        for one in some
-        if one.image_id in found and one.image_id not in hidden
-    ]
 
 
 def _chosen(thresholds: list[OneThreshold], at_least: float) -> OneThreshold | None:

@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse
 
 from db.session import reading
 from db.views import dashboard
-from service.figures.figures import decode, name_of
+from service.figures.figures import name_of
 from service.figures.random_arm import RandomArm
 from service.projects.savings import savings_of
 from service.web.edge.access import Guarded, ProjectDep
@@ -21,14 +21,6 @@ router = APIRouter(route_class=Guarded, tags=["pages"], default_response_class=H
 def show_savings(request: Request, parts: PartsDep, project: ProjectDep) -> Response:
     with reading(parts.database) as session:
         found = savings_of(session, project, parts.now())
-        figures = decode(dashboard.figures(session, project.id))
-    counted = figures.kept.get(name_of(RandomArm))
-    return page(
-        request,
-        "savings.html",
-        project=project,
-        found=found,
-        arm=figures.of(RandomArm),
-        computed_at=counted.computed_at if counted else None,
-        outdated=figures.outdated,
-    )
+        counted = dashboard.figures(session, project.id).get(name_of(RandomArm))
+    computed_at = counted.computed_at if counted else None
+    return page(request, "savings.html", project=project, found=found, computed_at=computed_at)
