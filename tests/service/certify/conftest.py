@@ -25,10 +25,4 @@ def make(database: sa.Engine, tmp_path: Path, make_project: Callable[..., Projec
 @pytest.fixture
 def certified(make: Callable[..., Certifying]) -> Certifying:
     """With one certificate that stands."""
-    made = make()
-    made.certify()
-    made.play(1)
-    made.version()
-    made.play(2)
-    made.certify()
-    return made
+    return make().until_certified()

@@ -23,13 +23,7 @@ from tests.service.labelled_pool import add_images
 @pytest.fixture
 def audited(make: Callable[..., Certifying]) -> Certifying:
     """With a certificate that stands, of which twenty images a day are audited."""
-    made = make(replace(POLICY, certificate=replace(TERMS, audit=20)))
-    made.certify()
-    made.play(1)
-    made.version()
-    made.play(2)
-    made.certify()
-    return made
+    return make(replace(POLICY, certificate=replace(TERMS, audit=20))).until_certified()
 
 
 def _asked(made: Certifying) -> list[ReviewRow]:
