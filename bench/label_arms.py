@@ -199,7 +199,7 @@ def _draw(
     positions = np.array([position_of(str(row), str(policy.seed)) for row in pool.tolist()])
     asked = np.isin(pool, list({one.row for one in people.log}))
     reserved = positions < share
-    order = Order(pool, positions, asked, asked & np.isin(pool, labels.rows))
+    order = Order(pool, positions, asked, asked & np.isin(pool, labels.rows), np.zeros(len(pool), bool))
     candidates = Candidates(pool, ~reserved & ~asked, reserved, next_groups(order, share, len(pool)), view)
     evidence = None if version is None else _evidence(trial, labels, policy)
     strategy = hedged(STRATEGIES[policy.strategy], evidence, promoted=version is not None)

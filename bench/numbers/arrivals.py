@@ -41,11 +41,11 @@ def on_arrivals(of: Arrivals, *, everything: bool) -> Replay:
 
     def replay(rng: np.random.Generator) -> Drawn | None:
         ids, positions = np.arange(1, size + 1), rng.random(size)
-        late = ids > of.old
+        late, none = ids > of.old, np.zeros(size, bool)
         right = rng.random(size) < np.where(late, of.of_new, of.of_old)
-        drawn = np.isin(ids, next_groups(Order(ids, positions, late, late), 1.0, of.n))
-        drawn |= np.isin(ids, next_groups(Order(ids, positions, drawn, drawn), 1.0, of.m))
-        found = cohorts(Order(ids, positions, drawn, drawn), 1.0, [of.old], size)
+        drawn = np.isin(ids, next_groups(Order(ids, positions, late, late, none), 1.0, of.n))
+        drawn |= np.isin(ids, next_groups(Order(ids, positions, drawn, drawn, none), 1.0, of.m))
+        found = cohorts(Order(ids, positions, drawn, drawn, none), 1.0, [of.old], size)
         ends = [0, *(one.until for one in found)]
         strata = [
             Stratum(int(right[one.groups - 1].sum()), len(one.groups), one.until - begin - len(one.groups))

@@ -22,6 +22,7 @@ from db.session import insert_new
 from db.tables import (
     AnnotationRow,
     DecisionRow,
+    GroupMoveRow,
     GroupRow,
     ImageRow,
     ImportedSampleRow,
@@ -41,13 +42,15 @@ class Stream:
     """The groups of the reserve and all that were ever drawn, in the order of their ids, each with its position.
 
     `asked`: those that people are asked about now, or have answered. `examples`: those of them that are decided, with
-    the label of the image that was asked about.
+    the label of the image that was asked about. `moved`: those of `asked` into which every image that was asked about
+    came afterwards, when groups became one or came apart.
     """
 
     positions: Mapping[int, float]
     share: float
     asked: frozenset[int]
     examples: Mapping[int, Example]
+    moved: frozenset[int]
 
 
 def share_in_force(session: Session, project_id: ProjectId) -> float:
@@ -110,7 +113,26 @@ def read_stream(session: Session, project_id: ProjectId) -> Stream:
     asked = frozenset(asked_groups(session, project_id))
     imported = {example.group_id: example for example in _imported(session, project_id)}
     examples = imported | {example.group_id: example for example in _decided(session, project_id)}
-    return Stream(positions, share, asked, examples)
+    moved = asked - _asked_in_turn(session, project_id) if has_moves(session, project_id) else frozenset()
+    return Stream(positions, share, asked, examples, moved)
+
+
+def has_moves(session: Session, project_id: ProjectId) -> bool:
+    """Whether an image of the project ever came into another group."""
+    return session.scalar(newest(GroupMoveRow.id, GroupMoveRow.project_id == project_id)) is not None
+
+
+def _asked_in_turn(session: Session, project_id: ProjectId) -> frozenset[int]:
+    """The groups of which an image was asked about, or came with an answer, when it was in them."""
+    moved = sa.exists().where(GroupMoveRow.image_id == ImageRow.id)
+    since = moved.where(GroupMoveRow.created_at >= ReviewRow.created_at)
+    asked = session.scalars(_asked(project_id).where(~since).with_only_columns(ImageRow.group_id))
+    imported = (
+        sa.select(ImageRow.group_id)
+        .join(ImportedSampleRow, ImportedSampleRow.image_id == ImageRow.id)
+        .where(ImageRow.project_id == project_id, ImageRow.group_id.is_not(None), ~moved)
+    )
+    return frozenset(int(group) for group in (*asked, *session.scalars(imported)) if group)
 
 
 def asked_groups(session: Session, project_id: ProjectId) -> set[int]:

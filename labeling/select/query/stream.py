@@ -62,16 +62,26 @@ class Order:
     """Groups of the stream, in the order of their ids, which is the order in which they arrived.
 
     `ids` and `positions` (G,); `drawn`: people are asked about the group, or were; `decided`: its answer stands.
+    `moved`: what was asked about came into the group afterwards, so it was not drawn in the order of this position.
     """
 
     ids: npt.NDArray[np.int64]
     positions: npt.NDArray[np.float64]
     drawn: npt.NDArray[np.bool_]
     decided: npt.NDArray[np.bool_]
+    moved: npt.NDArray[np.bool_]
 
     def take(self, at: npt.NDArray[np.bool_]) -> Order:
         """Some of the groups."""
-        return Order(self.ids[at], self.positions[at], self.drawn[at], self.decided[at])
+        return Order(self.ids[at], self.positions[at], self.drawn[at], self.decided[at], self.moved[at])
+
+    @property
+    def cursor(self) -> float:
+        """How far the stream has come: the position of the last group that was drawn in its turn; -1 before the first.
+
+        Groups that became one keep the position of the older: drawn as part of another, it may stand far ahead.
+        """
+        return float(self.positions[self.drawn & ~self.moved].max(initial=-1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +98,8 @@ def next_groups(order: Order, share: float, n: int) -> npt.NDArray[np.int64]:
     Examples
     --------
     >>> drawn = np.array([False, True, False])
-    >>> order = Order(np.array([1, 2, 3]), np.array([0.2, 0.1, 0.05]), drawn, np.zeros(3, bool))
+    >>> none = np.zeros(3, bool)
+    >>> order = Order(np.array([1, 2, 3]), np.array([0.2, 0.1, 0.05]), drawn, decided=none, moved=none)
     >>> next_groups(order, 0.25, 5).tolist()
     [3, 1]
     """
@@ -115,8 +126,8 @@ def prefix(order: Order, share: float, collections: Sequence[int], newest: int) 
 
     Examples
     --------
-    >>> drawn = np.array([True, True, False])
-    >>> order = Order(np.array([1, 2, 9]), np.array([0.01, 0.2, 0.1]), drawn, drawn)
+    >>> drawn, none = np.array([True, True, False]), np.zeros(3, bool)
+    >>> order = Order(np.array([1, 2, 9]), np.array([0.01, 0.2, 0.1]), drawn, drawn, moved=none)
     >>> prefix(order, 0.25, [5], newest=12)  # group 9 arrived after the query and stands under the cursor
     Prefix(groups=array([1, 2]), until=5)
     """
@@ -132,8 +143,8 @@ def cohorts(order: Order, share: float, collections: Sequence[int], newest: int)
 
     Examples
     --------
-    >>> drawn = np.array([True, True, True, False])
-    >>> order = Order(np.array([1, 2, 9, 10]), np.array([0.1, 0.2, 0.05, 0.15]), drawn, drawn)
+    >>> drawn, none = np.array([True, True, True, False]), np.zeros(4, bool)
+    >>> order = Order(np.array([1, 2, 9, 10]), np.array([0.1, 0.2, 0.05, 0.15]), drawn, drawn, moved=none)
     >>> cohorts(order, 0.25, [5, 12], newest=12)  # 10 stands under the cursor, and is asked about next
     [Prefix(groups=array([1, 2]), until=5), Prefix(groups=array([9]), until=12)]
     """
@@ -158,10 +169,7 @@ def _decided_prefix(known: Order, share: float, until: int) -> Prefix:
 
 def _caught_up(order: Order, share: float, collections: Sequence[int], newest: int) -> int:
     """The newest group of the collection that the sample represents."""
-    if not order.drawn.any():
-        return newest
-    cursor = min(float(order.positions[order.drawn].max()), share)
-    missed = order.ids[~order.drawn & (order.positions < cursor)]
+    missed = order.ids[~order.drawn & (order.positions < min(order.cursor, share))]
     if not len(missed):
         return newest
     before = [until for until in collections if until < int(missed.min())]

@@ -21,6 +21,7 @@ from db.session import reading, transaction
 from labeling.project import Project
 from labeling.types import LabelSource, ProjectId
 from service.labels.resolution import resolve_labels
+from service.work.pool.random_stream import order_of
 from service.work.wiring import Parts
 
 __all__ = ["deliver", "end_what_ended", "keep_terms", "take_back"]
@@ -47,7 +48,7 @@ def keep_terms(parts: Parts, project_id: ProjectId) -> dict[str, int]:
             project.config.policy.certificate,
             config_version=project.config_version,
             newest_review=sets.newest_review(session, project_id),
-            cursor=max((found.positions[group] for group in found.asked if group in found.positions), default=-1.0),
+            cursor=order_of(found).cursor,
             now=parts.now(),
         )
     return {"terms": 1}

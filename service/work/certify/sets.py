@@ -109,7 +109,8 @@ def set_of(project: Project, scored: Scored, facts: SetFacts, lowest: float | No
     groups, rows = groups[inside], rows[inside]
     by_order = np.argsort(facts.order.positions, kind="stable")
     order = facts.order.ids[by_order]
-    drawn = facts.order.drawn[by_order] & np.isin(order, list(facts.asked))
+    in_turn = facts.order.positions[by_order] <= facts.order.cursor
+    drawn = facts.order.drawn[by_order] & in_turn & np.isin(order, list(facts.asked))
     held = np.isin(order, groups)
     at = np.searchsorted(groups, order[drawn & held])
     return TheSet(

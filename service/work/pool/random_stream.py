@@ -88,6 +88,7 @@ def order_of(found: Stream, examples: Mapping[int, Example] | None = None) -> Or
         np.array(list(found.positions.values()), np.float64),
         np.isin(ids, list(found.asked)),
         np.isin(ids, list(found.examples if examples is None else examples)),
+        np.isin(ids, list(found.moved)),
     )
 
 

@@ -62,5 +62,4 @@ def _drawn_share(facts: Facts) -> float:
 
 
 def _cursor(facts: Facts) -> float:
-    drawn = facts.order.positions[facts.order.drawn & (facts.order.positions < facts.share)]
-    return float(drawn.max(initial=0.0))
+    return max(0.0, facts.order.take(facts.order.positions < facts.share).cursor)

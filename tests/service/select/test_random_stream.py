@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from db.repositories.images import groups
 from db.repositories.queries import stream
 from db.repositories.queries.examples import now_of
 from db.repositories.reviews import overlaps
@@ -20,7 +21,7 @@ from db.tables import GroupRow, ImageRow, QueryRow, ReserveRow, ReviewRow, Shado
 from labeling.jobs import Trigger
 from labeling.learn.snapshot import Snapshot
 from labeling.project import RESERVED, Policy, Project, Shares
-from labeling.types import Actor, LabelSource, ReviewKind
+from labeling.types import Actor, ImageId, LabelSource, ReviewKind
 from service.work.pool.random_stream import Sample, read_sample
 from service.work.pool.training_set import read_snapshot
 from service.work.select.query import choose_query
@@ -286,6 +287,34 @@ def test_a_figure_speaks_of_the_collection_before_newcomers_until_these_are_aske
 
     assert (len(unready.examples), len(passed.examples)) == (8, 8)
     assert (unready.groups, passed.groups, passed.newcomers, passed.left) == (101, 100, 1, 33)
+
+
+@pytest.mark.parametrize("joins", ["one of the reserve", "one outside it", "a group of its own"])
+def test_what_was_asked_about_and_comes_into_another_group_does_not_move_the_cursor(ground: Ground, joins: str) -> None:
+    for _ in range(2):
+        _asked(ground)
+        _answer_all(ground)
+    before, drawn = _sample(ground), ground.reserved[3]
+    other = {"one of the reserve": ground.reserved[-1], "one outside it": ground.pool[-1]}.get(joins)
+    with transaction(ground.parts.database) as session:
+        moving = groups.standing(session, [ImageId(drawn)])[0]
+        founder, position = moving.content_hash[::-1], 0.2
+        if other is not None:
+            target = groups.standing(session, [ImageId(other)])[0]
+            founder, position = target.founder, target.position
+        move = groups.Move(moving.image_id, moving.group_id, founder, position)
+        groups.move(session, ground.project.id, [move], "they are near", ground.clock())
+
+    after = _sample(ground)
+    asked = sorted(review.image_id for review in _asked(ground) if review.kind == RANDOM)
+    _answer_all(ground)
+
+    assert [one.image_id for one in after.examples] == [
+        one.image_id for one in before.examples if one.image_id != drawn
+    ]
+    assert (after.collection.after, after.newcomers) == (0, 0)
+    assert asked == ground.reserved[8:12]
+    assert len(_sample(ground).examples) == 11
 
 
 def test_the_share_falls_with_more_groups_and_what_was_drawn_stays_reserved(ground: Ground) -> None:

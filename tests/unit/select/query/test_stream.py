@@ -23,6 +23,7 @@ def _order(rows: list[tuple[float, bool, bool]]) -> Order:
         np.array([row[0] for row in rows], np.float64),
         drawn,
         drawn & np.array([row[2] for row in rows], bool),
+        np.zeros(len(rows), bool),
     )
 
 
@@ -205,7 +206,7 @@ def _replay(
             hardness = np.concatenate([hardness, rng.random(more) * 0.4])
             positions = np.concatenate([positions, rng.random(more)])
             drawn, asked = (np.concatenate([one, np.zeros(more, bool)]) for one in (drawn, asked))
-        order = Order(np.arange(1, len(positions) + 1), positions, drawn, drawn)
+        order = Order(np.arange(1, len(positions) + 1), positions, drawn, drawn, np.zeros(len(positions), bool))
         drawn = drawn.copy()
         drawn[next_groups(order, RESERVED, 3) - 1] = True
         free = np.flatnonzero((positions >= RESERVED) & ~asked)
@@ -216,7 +217,7 @@ def _replay(
     waiting = np.flatnonzero(drawn)[rng.random(int(drawn.sum())) < 0.05]
     decided = drawn.copy()
     decided[waiting] = False
-    order = Order(np.arange(1, len(positions) + 1), positions, drawn, decided)
+    order = Order(np.arange(1, len(positions) + 1), positions, drawn, decided, np.zeros(len(positions), bool))
     sample = prefix(order, RESERVED, collections, newest=len(positions))
     at = sample.groups - 1
     return (float(hardness[at].mean() - hardness[: sample.until].mean()) if len(at) else 0.0), len(at)
