@@ -84,7 +84,7 @@ class Cell:
 
 @dataclass(slots=True)
 class Run:
-    """One project: what its `live` certificates of one promise accepted, and what its sample at the end would, by promise.
+    """One project: what its `live` certificates of one promise accepted, and its sample at the end would, by promise.
 
     `certified` and `kept` are shares of all images, without shadow picks in the set and with them, at the level of one
     look shared over `v`. `draws` counts the broken ones of 34 samples that were drawn anew, tried at all of delta.
@@ -251,7 +251,7 @@ def _is_broken(terms: CertificateTerms, right: Flags, size: int) -> bool:
 
 
 def _tried(terms: CertificateTerms, scored: Scored, found: TheSet, right: Flags, level: float) -> tuple[float, bool]:
-    """The share of all images above the rank that all answers of the sample allow, and whether the promise is broken."""
+    """The share of all images above the rank that the whole sample allows, and whether the promise is broken."""
     if not len(found.asked):
         return 0.0, False
     outcome = certify_set(terms, scored, found, len(found.asked), level)
