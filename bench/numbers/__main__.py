@@ -1,4 +1,6 @@
-"""Replay every figure; print a line a cell, the worst cell of each figure as a table, and the targets.
+"""Replay every figure; print the worst cell of each as a table, a line a cell, and the targets.
+
+Each cell is also written to the errors' stream when it is done.
 
 python -m bench.numbers [--seeds 200] [--only NAME] [--vectors FOLDER]
 """
@@ -17,8 +19,8 @@ from bench.numbers.replay import Summary, replayed
 from bench.report import Target, emit
 
 DEAR: Mapping[str, int] = {
-    "random arm": 8,
-    "our accuracy minus random's": 8,
+    "random arm": 2,
+    "our accuracy minus random's": 2,
     "lower bound of a verdict": 2,
     "calibration error": 2,
     "p-value of new images": 4,
@@ -42,6 +44,7 @@ def main() -> None:
         if name.startswith(options.only):
             figure = figure_of(name)
             cells[figure][name] = replayed(replay, max(options.seeds // DEAR.get(figure, 1), 10))
+            sys.stderr.write(f"{name}: {_fields(cells[figure][name])}\n")
     sys.stdout.write("".join(f"{line}\n" for line in _table(cells)) + "\n")
     lines = [{"figure": name, **_fields(one)} for found in cells.values() for name, one in found.items()]
     emit("numbers", {figure: _target(found) for figure, found in cells.items()}, lines)

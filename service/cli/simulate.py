@@ -19,7 +19,8 @@ from service.settings import load_settings
 if TYPE_CHECKING:
     from service.work.select.simulation import Known, Simulation
 
-SHOWN = 8
+SHOWN = 6
+"""Columns that a terminal of 80 characters has room for, beside the longest name."""
 
 
 def simulate(
@@ -73,13 +74,13 @@ def _lines(found: Simulation) -> Iterator[Table | str]:
     yield f"{found.images} images of {found.classes} classes, {found.splits} splits, up to {found.labels[-1]} labels."
     step = max(1, -(-len(found.labels) // SHOWN))
     at = range(len(found.labels) - 1, -1, -step)[::-1]
-    columns = ["strategy", "points over random", *(f"accuracy at {found.labels[i]}" for i in at)]
+    columns = ["strategy", "over random", *(str(found.labels[i]) for i in at)]
     ordered = sorted(found.gains, key=lambda gain: -gain.points)
     rows = [
         [gain.strategy, _points(gain.points, gain.spread), *(f"{gain.accuracy[i]:.3f}" for i in at)] for gain in ordered
     ]
-    yield table("Strategies", columns, rows)
-    yield "Points are the mean over all numbers of labels, ± how much it depends on the split; the images are the same."
+    yield table("Accuracy by number of labels", columns, rows)
+    yield "Over random: points, on average over all numbers of labels, ± how much it depends on the split."
 
 
 def _points(points: float, spread: float | None) -> str:
