@@ -75,11 +75,12 @@ class PlayedProject:
         self,
         home: Path,
         images: Images,
-        terms: CertificateTerms,
+        terms: CertificateTerms | None,
         seed: int,
         *,
         strategy: str = "margin",
         query_size: int = 30,
+        stream_share: float = STREAM_SHARE,
         arrivals: bool = False,
     ) -> None:
         self.parts, self.images, self.arrivals = _parts(home), images, arrivals
@@ -90,7 +91,7 @@ class PlayedProject:
             strategy=strategy, query_size=query_size, low_water=5, learn_after_labels=query_size, seed=seed,
             certificate=terms,
         )  # fmt: skip
-        policy = replace(policy, shares=replace(policy.shares, random_first=STREAM_SHARE, random=STREAM_SHARE))
+        policy = replace(policy, shares=replace(policy.shares, random_first=stream_share, random=stream_share))
         config = ProjectConfig("made", tuple(LabelClass(name) for name in names), "", policy)
         with transaction(self.parts.database) as session:
             self.project: Project = projects.create(
@@ -182,7 +183,9 @@ class PlayedProject:
 
 
 @contextmanager
-def opened(empty: Path, images: Images, terms: CertificateTerms, seed: int, **how: Any) -> Iterator[PlayedProject]:
+def opened(
+    empty: Path, images: Images, terms: CertificateTerms | None, seed: int, **how: Any
+) -> Iterator[PlayedProject]:
     """A project in a folder that is deleted at the end; `empty` is a migrated database."""
     with tempfile.TemporaryDirectory(prefix="certified") as folder:
         home = Path(folder)

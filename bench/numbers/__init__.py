@@ -20,6 +20,7 @@ from bench.numbers import (
     people,
     random_arm,
     shares,
+    stored,
     stream,
     wrong_labels,
 )
@@ -42,6 +43,7 @@ REPLAYS: Mapping[str, Replay] = {
     name: replay
     for module in (
         stream,
+        stored,
         arrivals,
         shares,
         random_arm,
