@@ -19,7 +19,7 @@ from labeling.errors import Invalid
 from labeling.estimates import Estimate
 from labeling.loading import loading
 from labeling.quality.labels.label_errors import folds_of
-from labeling.quality.metrics import padded_interval
+from labeling.quality.metrics import padded_interval, share
 
 __all__ = [
     "LEAST_IMAGES",
@@ -116,7 +116,8 @@ def random_arm(
     -------
     Arm
         Of `labels` (1 - 1/10) random labels. Its interval covers the accuracy on the collection: the outcomes of
-        groups, and the spread over the partitions.
+        groups, at least as wide as the exact one of as many outcomes of right or wrong (outcomes that are means over
+        partitions differ less than the sample that all were fitted on), and the spread over the partitions.
     """
     n = len(truth)
     if partitions is None:
@@ -128,9 +129,11 @@ def random_arm(
     stands_for = round(int(taught.sum()) * (1 - 1 / FOLDS))
     if len(np.unique(groups)) < LEAST_IMAGES:
         return Arm(stands_for, mean, None)
+    value, apart = float(mean.mean()), len(np.unique(groups))
+    exact = share(round(value * apart), apart)
     lower, upper = padded_interval(mean, groups, (1, 1, 0, 0))
+    lower, upper = min(lower, value - exact.value + exact.lower), max(upper, value - exact.value + exact.upper)
     spread = 1.96 * float(right.mean(axis=1).std(ddof=1)) if partitions > 1 else 0.0
-    value = float(mean.mean())
     ends = max(0.0, value - np.hypot(value - lower, spread)), min(1.0, value + np.hypot(upper - value, spread))
     return Arm(stands_for, mean, Estimate(value, float(ends[0]), float(ends[1]), n))
 
