@@ -34,7 +34,8 @@ class Attempt:
     `missing` answers count as wrong. `accepted` had no answer and got the version's label; `delivered` have it now.
     `score` is the lowest accepted one, `frame_score` where the set begins. `delta` was spent: the look's share,
     divided by `versions`. `coverage` is the accepted share of the unsampled set. `outside` counts why groups are not in
-    the set. `audit` is what its audit came to; `auditing` of its images are asked about and not decided.
+    the set, `excluded` why images of it are not accepted whatever their score. `audit` is what its audit came to;
+    `auditing` of its images are asked about and not decided.
     """
 
     id: int
@@ -56,6 +57,7 @@ class Attempt:
     delta: float
     versions: int
     outside: dict[str, int]
+    excluded: dict[str, int]
     audit: Result | None
     auditing: int
     at: datetime
@@ -131,6 +133,7 @@ def _attempt(session: Session, project_id: ProjectId, one: Certificate) -> Attem
         score=report.get("score"),
         frame_score=report.get("frame_score"),
         outside=dict(report["outside"]),
+        excluded={why: count for why, count in report.get("excluded", {}).items() if count},
         audit=audit,
         auditing=len(asked) - (audit.images if audit else 0) if one.stands else 0,
         why=str(report["why"]),

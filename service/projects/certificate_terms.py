@@ -28,6 +28,9 @@ class CertificateIn(Strict):
     sizes: Annotated[int, Field(ge=1, le=8)] = 4
     frame: Annotated[float, Field(ge=0, lt=1)] = 0.0
     audit: Annotated[int, Field(ge=0, le=1_000)] = 5
+    outliers: Annotated[float, Field(ge=0, le=0.5)] = 0.01
+    conflicts: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    pictures: bool = True
 
     @model_validator(mode="after")
     def _one_promise(self) -> CertificateIn:

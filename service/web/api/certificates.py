@@ -26,6 +26,9 @@ class CertificateTermsOut(Body):
     sizes: int
     frame: float
     audit: int
+    outliers: float
+    conflicts: float
+    pictures: bool
 
 
 class CertificateAuditOut(Body):
@@ -63,6 +66,9 @@ class AttemptOut(Body):
     audit: CertificateAuditOut | None
     auditing: int = Field(description="Accepted images that the audit asks about, and that are not decided.")
     outside: dict[str, int] = Field(description="How many groups are not in the set, by reason; one may have several.")
+    excluded: dict[str, int] = Field(
+        description="How many images of the set are not accepted whatever their score, by reason; one may have several."
+    )
     at: datetime
     stands: bool
     ended: str | None

@@ -21,6 +21,7 @@ from labeling.certify.plan import level_of, stream_answers
 from labeling.errors import Conflict
 from labeling.promote.judgement import Sample
 from labeling.types import ProjectId
+from service.work.certify.accept_rule import exclusions
 from service.work.certify.attempt import planned_by
 from service.work.certify.scored import Scored, frame_score, out_of_fold, score_pool
 from service.work.certify.sets import TheSet, read_set_facts, set_of
@@ -81,7 +82,8 @@ def forecast(parts: Parts, project_id: ProjectId) -> Forecast:
         chosen = 1 + sets.choices_since(session, project_id, held.at, Sample.STREAM)
     scored = score_pool(parts, project, champion)
     known = out_of_fold(parts, project, scored)
-    found = set_of(project, scored, facts, frame_score(wanted.frame, scored, known))
+    excluding = exclusions(parts, project, scored, wanted)
+    found = set_of(project, scored, facts, frame_score(wanted.frame, scored, known), excluding)
     level = level_of(look, versions=chosen)
     coverage = None
     if wanted.precision is not None and len(known.scores) >= LEAST_LABELS and look.size < len(found.groups):
@@ -111,8 +113,8 @@ def _coverage(
     precision: float,
     level: float,
 ) -> Coverage:
-    values = np.sort(scored.scores[found.rows])[::-1]
-    chances = right_chances(np.where(np.isfinite(values), values, known.min()), known, right)
+    values = np.sort(np.where(found.excluded, -np.inf, scored.scores[found.rows]))[::-1]
+    chances = np.where(np.isfinite(values), right_chances(np.maximum(values, known.min()), known, right), 0.0)
     return expected_coverage(chances, size, precision, level, np.random.default_rng(0))
 
 

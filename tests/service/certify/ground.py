@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from db.repositories.certificates import certificates
 from db.repositories.certificates.certificates import Certificate
+from db.repositories.deletions import images as deleted_images
 from db.repositories.labels import labels
 from db.repositories.labels.labels import Label
 from db.repositories.projects import projects
@@ -103,6 +104,12 @@ class Certifying:
         """The share of the labels of certificates that are wrong."""
         classes, given = self.ground.project.config.classes, self.labels()
         return sum(classes[self.ground.truth[image]] != one.value for image, one in given.items()) / max(len(given), 1)
+
+    def delete(self, image: ImageId) -> None:
+        """Delete an image with all that points at it."""
+        with transaction(self.ground.parts.database) as session:
+            gone = deleted_images.gone_of(session, self.ground.project.id, [image])
+            deleted_images.remove_images(session, self.ground.project.id, [image], gone)
 
     def configure(self, terms: CertificateTerms | None) -> None:
         """Put other terms into the project file."""
