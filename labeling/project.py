@@ -188,6 +188,9 @@ class CertificateTerms:
     `outliers` of those are from each other, or of which the first engine says another class and is right about such
     images with a chance of `conflicts` by training labels; 0 turns either off. `pictures`: nor one whose picture may be
     broken.
+
+    `people` must agree about a certifying answer: 1 or 2. `gold` is the share of delta for the human-error term, where
+    given gold was drawn by chance from the same images; 0: the promise is relative to adjudicated people.
     """
 
     precision: float | None = None
@@ -200,6 +203,8 @@ class CertificateTerms:
     outliers: float = 0.01
     conflicts: float = 0.9
     pictures: bool = True
+    people: int = 1
+    gold: float = 0.0
 
     @property
     def delta(self) -> float:

@@ -29,6 +29,7 @@ from labeling.promote.judgement import Sample
 from labeling.types import ImageId, ProjectId
 from service.logs import get_logger
 from service.work.certify.accept_rule import Excluding, exclusions, reasons_of
+from service.work.certify.people import levels, read_gold, subtracted
 from service.work.certify.scored import Scored, frame_score, out_of_fold, score_pool
 from service.work.certify.sets import SetFacts, TheSet, read_set_facts, set_of
 from service.work.wiring import Parts
@@ -75,8 +76,11 @@ def attempt(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     if look is None:
         return {"accepted": 0}
     level = level_of(look, versions=chosen)
-    outcome = certify_set(terms.terms, scored, found, look.size, level)
+    gold = read_gold(parts, project, scored, terms.terms, facts, excluding)
+    of_scan, of_gold = levels(terms.terms, level, gold)
+    outcome = certify_set(terms.terms, scored, found, look.size, of_scan)
     report = _report(terms.terms, scored, found, facts, outcome, lowest, excluding, look.size)
+    report["people"] = subtracted(gold, report["score"], len(outcome.accepted), of_gold, report.get("lower"))
     excluded = reasons_of(excluding, found.rows)
     return _write(parts, project, terms, champion, look, level, chosen, scored, outcome, excluded, report)
 

@@ -35,6 +35,7 @@ def keep_terms(parts: Parts, project_id: ProjectId) -> dict[str, int]:
         project = projects.by_id(session, project_id)
         if not _are_new(certificates.terms_in_force(session, project_id), project):
             return {"terms": 0}
+    parts.failpoint("certify.before_terms")
     with transaction(parts.database) as session:
         versions.lock(session, project_id)
         project = projects.by_id(session, project_id)
@@ -50,6 +51,7 @@ def keep_terms(parts: Parts, project_id: ProjectId) -> dict[str, int]:
             cursor=max((found.positions[group] for group in found.asked if group in found.positions), default=-1.0),
             now=parts.now(),
         )
+    parts.failpoint("certify.after_terms")
     return {"terms": 1}
 
 
@@ -58,6 +60,7 @@ def end_what_ended(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     with reading(parts.database) as session:
         if not certificates.standing(session, project_id):
             return {"ended": 0}
+    parts.failpoint("certify.before_end")
     with transaction(parts.database) as session:
         versions.lock(session, project_id)
         terms, champion = certificates.terms_in_force(session, project_id), versions.champion(session, project_id)
@@ -65,6 +68,7 @@ def end_what_ended(parts: Parts, project_id: ProjectId) -> dict[str, int]:
         for one in certificates.standing(session, project_id):
             why = _why_ended(one, terms, None if champion is None else champion.number)
             ended += bool(why) and certificates.end(session, one.id, why, parts.now())
+    parts.failpoint("certify.after_end")
     return {"ended": ended}
 
 
@@ -87,6 +91,7 @@ def take_back(parts: Parts, project_id: ProjectId) -> dict[str, int]:
                 for image, one, why in found
             ]  # fmt: skip
             taken += labels.append(session, project_id, gone, parts.now())
+        parts.failpoint("certify.after_taking_back")
         if len(found) < AT_ONCE:
             return {"taken_back": taken}
 

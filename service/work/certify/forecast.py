@@ -23,6 +23,7 @@ from labeling.promote.judgement import Sample
 from labeling.types import ProjectId
 from service.work.certify.accept_rule import exclusions
 from service.work.certify.attempt import planned_by
+from service.work.certify.people import levels, read_gold
 from service.work.certify.scored import Scored, frame_score, out_of_fold, score_pool
 from service.work.certify.sets import TheSet, read_set_facts, set_of
 from service.work.wiring import Parts
@@ -85,9 +86,10 @@ def forecast(parts: Parts, project_id: ProjectId) -> Forecast:
     excluding = exclusions(parts, project, scored, wanted)
     found = set_of(project, scored, facts, frame_score(wanted.frame, scored, known), excluding)
     level = level_of(look, versions=chosen)
+    of_scan, _ = levels(wanted, level, read_gold(parts, project, scored, wanted, facts, excluding))
     coverage = None
     if wanted.precision is not None and len(known.scores) >= LEAST_LABELS and look.size < len(found.groups):
-        coverage = _coverage(scored, found, known.scores, known.right, look.size, wanted.precision, level)
+        coverage = _coverage(scored, found, known.scores, known.right, look.size, wanted.precision, of_scan)
     answered = int(np.count_nonzero(found.decided))
     missing = stream_answers(found.reserve, int(np.count_nonzero(facts.order.drawn)), look.size)
     return Forecast(

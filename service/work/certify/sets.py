@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from db.repositories.certificates import audits, sets
+from db.repositories.certificates.adjudicated import adjudicated
 from db.repositories.certificates.certificates import Terms
 from db.repositories.queries import stream
 from labeling.project import Project
@@ -31,11 +32,15 @@ __all__ = ["SetFacts", "TheSet", "read_set_facts", "set_of"]
 
 Ids = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+TWO = 2
 
 
 @dataclass(frozen=True, slots=True)
 class SetFacts:
-    """What the database knows of the set. `asked`: the groups that the stream asked about under these terms."""
+    """What the database knows of the set. `asked`: the groups that the stream asked about under these terms.
+
+    `adjudicated`: of which two people agree, or a lead decided; None where one person is enough.
+    """
 
     order: Order
     share: float
@@ -45,6 +50,7 @@ class SetFacts:
     shadows: frozenset[int]
     older: frozenset[int]
     audited: frozenset[int]
+    adjudicated: frozenset[int] | None
     until: int
 
 
@@ -99,6 +105,7 @@ def read_set_facts(session: Session, project: Project, terms: Terms) -> SetFacts
         shadows=frozenset(stream.shadow_picks(session, project.id)),
         older=frozenset(before.tolist()),
         audited=frozenset(audits.groups(session, project.id)),
+        adjudicated=_adjudicated(session, terms, found.examples),
         until=sample.collection.until,
     )
 
@@ -125,12 +132,26 @@ def set_of(
         audited=np.isin(groups, list(facts.audited)),
         excluded=np.any([which[rows] for which in (excluding or {}).values()] or [np.zeros(len(rows), bool)], axis=0),
         asked=at,
-        decided=facts.order.decided[by_order][drawn & held],
+        decided=_decided(facts)[by_order][drawn & held],
         right=_right(project, scored, facts, groups[at], rows[at]),
         reserve=held,
-        answered=int(np.count_nonzero(facts.order.decided)),
+        answered=int(np.count_nonzero(_decided(facts))),
         outside=outside,
     )
+
+
+def _adjudicated(session: Session, terms: Terms, examples: Mapping[int, Example]) -> frozenset[int] | None:
+    if terms.terms is None or terms.terms.people < TWO:
+        return None
+    decided = adjudicated(session, [one.image_id for one in examples.values()])
+    return frozenset(group for group, one in examples.items() if one.image_id in decided)
+
+
+def _decided(facts: SetFacts) -> Flags:
+    """Of the order, which groups count as decided."""
+    if facts.adjudicated is None:
+        return facts.order.decided
+    return facts.order.decided & np.isin(facts.order.ids, list(facts.adjudicated))
 
 
 def _reasons(
