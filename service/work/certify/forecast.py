@@ -17,8 +17,9 @@ from db.repositories.projects import projects
 from db.repositories.versions import versions
 from db.session import reading
 from labeling.certify.dry_run import LEAST_LABELS, Coverage, expected_coverage, right_chances
-from labeling.certify.plan import level_of, stream_answers
+from labeling.certify.plan import level_of, most_to_show, stream_answers
 from labeling.errors import Conflict
+from labeling.project import CertificateTerms
 from labeling.promote.judgement import Sample
 from labeling.types import ProjectId
 from service.work.certify.accept_rule import exclusions
@@ -37,6 +38,8 @@ class Forecast:
 
     The set has `size` images, `answered` of them sampled and answered. `missing` more answers of the stream are needed;
     None where the reserve does not hold so many. `coverage` None: not yet known, with fewer than 30 training labels.
+    `reachable`: the highest precision that this look could show if no sampled image were wrong; None where that is the
+    target or more.
     """
 
     version: int
@@ -48,6 +51,7 @@ class Forecast:
     missing: int | None
     labels: int
     coverage: Coverage | None
+    reachable: float | None
     words: str
 
 
@@ -90,6 +94,7 @@ def forecast(parts: Parts, project_id: ProjectId) -> Forecast:
     coverage = None
     if wanted.precision is not None and len(known.scores) >= LEAST_LABELS and look.size < len(found.groups):
         coverage = _coverage(scored, found, known.scores, known.right, look.size, wanted.precision, of_scan)
+    reachable = _reachable(wanted, len(found.groups), look.size, of_scan)
     answered = int(np.count_nonzero(found.decided))
     missing = stream_answers(found.reserve, int(np.count_nonzero(facts.order.drawn)), look.size)
     return Forecast(
@@ -102,7 +107,8 @@ def forecast(parts: Parts, project_id: ProjectId) -> Forecast:
         missing=missing,
         labels=len(known.scores),
         coverage=coverage,
-        words=_words(look.size, len(found.groups), answered, missing, coverage),
+        reachable=reachable,
+        words=_words(look.size, len(found.groups), answered, missing, coverage, reachable),
     )
 
 
@@ -120,8 +126,22 @@ def _coverage(
     return expected_coverage(chances, size, precision, level, np.random.default_rng(0))
 
 
-def _words(planned: int, size: int, answered: int, missing: int | None, coverage: Coverage | None) -> str:
+def _reachable(terms: CertificateTerms, size: int, planned: int, level: float) -> float | None:
+    """The most that a look without a wrong image can show, where that is less than the target."""
+    if terms.precision is None or planned >= size:
+        return None
+    most = most_to_show(size, planned, level)
+    return most if most < terms.precision else None
+
+
+def _words(
+    planned: int, size: int, answered: int, missing: int | None, coverage: Coverage | None, reachable: float | None
+) -> str:
     of = f"The set has {size} images; of {planned} sampled ones that are needed {answered} are answered."
+    if reachable is not None:
+        of += (
+            f" With so many, none of them wrong, at most {100 * reachable:.1f} % can be shown: it will accept nothing."
+        )
     if missing is None:
         return f"{of} The reserve does not hold so many: lower `first_size`, or bring more images."
     more = f"{of} About {missing} more answers of the stream bring them."

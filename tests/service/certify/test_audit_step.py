@@ -32,7 +32,7 @@ def _asked(made: Certifying) -> list[ReviewRow]:
         return list(session.scalars(of_kind.order_by(ReviewRow.id)))
 
 
-def _decide(made: Certifying, reviews: list[ReviewRow], *, right: bool = True, people: int = 2) -> None:
+def decide(made: Certifying, reviews: list[ReviewRow], *, right: bool = True, people: int = 2) -> None:
     """So many people agree about each of these images."""
     classes = made.ground.project.config.classes
     with reading(made.ground.parts.database) as session:
@@ -50,7 +50,7 @@ def _decide(made: Certifying, reviews: list[ReviewRow], *, right: bool = True, p
 
 def test_one_who_could_not_tell_agrees_with_nobody(audited: Certifying) -> None:
     [first, *_] = reviews = _asked(audited)
-    _decide(audited, reviews[:1], people=1)
+    decide(audited, reviews[:1], people=1)
     with transaction(audited.ground.parts.database) as session:
         who = factories.annotator(session, audited.id, "bob")
         factories.annotation(session, first.id, UNSURE, annotator_id=who)
@@ -69,7 +69,7 @@ def test_one_who_could_not_tell_agrees_with_nobody(audited: Certifying) -> None:
 
 def test_a_second_person_who_says_the_same_later_completes_an_audited_image(audited: Certifying) -> None:
     reviews = _asked(audited)[:1]
-    _decide(audited, reviews, people=1)
+    decide(audited, reviews, people=1)
     audited.certify()
 
     with transaction(audited.ground.parts.database) as session:
@@ -108,12 +108,12 @@ def test_each_day_some_of_what_was_accepted_is_drawn_by_chance_and_asked_blind(a
 
 def test_an_answer_counts_when_two_people_agree_and_not_before_those_drawn_before_it(audited: Certifying) -> None:
     reviews = _asked(audited)
-    _decide(audited, reviews[1:5])
-    _decide(audited, reviews[:1], people=1)
+    decide(audited, reviews[1:5])
+    decide(audited, reviews[:1], people=1)
     audited.certify()
     before = _result(audited)
 
-    _decide(audited, reviews[:1], right=False)
+    decide(audited, reviews[:1], right=False)
     audited.certify()
 
     after = _result(audited)
@@ -127,7 +127,7 @@ def test_an_answer_counts_when_two_people_agree_and_not_before_those_drawn_befor
 def test_a_certificate_that_the_audit_contradicts_is_suspended_and_its_labels_are_taken_back(
     audited: Certifying,
 ) -> None:
-    _decide(audited, _asked(audited), right=False)
+    decide(audited, _asked(audited), right=False)
 
     counts = audited.certify()
 
@@ -148,7 +148,7 @@ def test_what_an_audit_asked_about_stays_in_later_sets_and_is_not_delivered_agai
     made.play(1)
     made.certify()
     reviews = _asked(made)
-    _decide(made, reviews)
+    decide(made, reviews)
     add_images(made.ground, 120, False)
     made.play(3)
 
