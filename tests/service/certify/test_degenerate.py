@@ -52,7 +52,7 @@ def test_with_one_class_alone_there_is_no_version_and_no_certificate(make: MakeG
     assert not learnt.get("version") and made.all() == [] and made.labels() == {}
 
 
-def test_where_all_images_are_equal_nothing_is_told_apart_and_the_refusal_says_so(make: MakeGround) -> None:
+def test_where_all_images_are_equal_nothing_is_certified_and_the_refusal_says_so(make: MakeGround) -> None:
     made = make(pool=0, reserved=0)
     add_images(made.ground, 240, False, vector=np.ones_like)
     add_images(made.ground, 80, True, vector=np.ones_like)
