@@ -13,26 +13,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from db.repositories.certificates import certificates, sets
-from db.repositories.certificates.certificates import Accepted, NewCertificate, Terms
-from db.repositories.projects import projects
+from db.repositories.certificates import certificates
+from db.repositories.certificates.certificates import Accepted, NewCertificate
 from db.repositories.versions import versions
-from db.repositories.versions.versions import Version
-from db.session import reading, transaction
+from db.session import transaction
 from labeling.certify.band import errors_allowed
 from labeling.certify.finished import finished
-from labeling.certify.plan import Look, due_look, level_of, schedule
+from labeling.certify.plan import Look, due_look, level_of
 from labeling.certify.scan import AtRank, Scan, scan
 from labeling.certify.score import surest_first
-from labeling.project import CertificateTerms, Project
-from labeling.promote.judgement import Sample
+from labeling.project import CertificateTerms
 from labeling.types import ImageId, ProjectId
 from service.logs import get_logger
-from service.work.certify.scored import Scored, frame_score, out_of_fold, score_pool
-from service.work.certify.sets import SetFacts, TheSet, read_set_facts, set_of
+from service.work.certify.ahead import Ahead, read_ahead
+from service.work.certify.scored import Scored
+from service.work.certify.sets import TheSet
 from service.work.wiring import Parts
 
-__all__ = ["Outcome", "attempt", "certify_set", "planned_by"]
+__all__ = ["Outcome", "attempt", "certify_set"]
 
 log = get_logger(__name__)
 
@@ -52,36 +50,13 @@ class Outcome:
 
 def attempt(parts: Parts, project_id: ProjectId) -> dict[str, int]:
     """Try the look that is due, if one is; {"accepted": images that it accepts}."""
-    with reading(parts.database) as session:
-        project = projects.by_id(session, project_id)
-        terms, champion = certificates.terms_in_force(session, project_id), versions.champion(session, project_id)
-        if terms is None or terms.terms is None or champion is None:
-            return {"accepted": 0}
-        tried = max(
-            (one.look for one in certificates.everyone(session, project_id) if one.terms_id == terms.id), default=0
-        )
-        facts = read_set_facts(session, project, terms)
-        chosen = 1 + sets.choices_since(session, project_id, terms.at, Sample.STREAM)
-    planned = planned_by(terms.terms)
-    ahead = next((look for look in planned if look.number > tried), None)
-    if ahead is None or len(facts.asked) < ahead.size:
+    ahead = read_ahead(parts, project_id)
+    look = None if ahead is None else due_look(ahead.planned, ahead.tried, ahead.found.decided)
+    if ahead is None or look is None:
         return {"accepted": 0}
-    scored = score_pool(parts, project, champion)
-    lowest = _frame(parts, project, scored, terms.terms)
-    found = set_of(project, scored, facts, lowest)
-    look = due_look(planned, tried, found.decided)
-    if look is None:
-        return {"accepted": 0}
-    level = level_of(look, versions=chosen)
-    outcome = certify_set(terms.terms, scored, found, look.size, level)
-    missing = int(np.count_nonzero(~found.decided[: look.size]))
-    report = _report(terms.terms, scored, found, facts, outcome, lowest, missing)
-    return _write(parts, project, terms, champion, look, level, chosen, scored, outcome, report)
-
-
-def planned_by(terms: CertificateTerms) -> tuple[Look, ...]:
-    """When these terms are tried."""
-    return schedule(terms.first_size, terms.sizes, terms.delta)
+    level = level_of(look, versions=ahead.chosen)
+    outcome = certify_set(ahead.wanted, ahead.scored, ahead.found, look.size, level)
+    return _write(parts, ahead, look, level, outcome, _report(ahead, outcome, look.size))
 
 
 def certify_set(terms: CertificateTerms, scored: Scored, found: TheSet, size: int, level: float) -> Outcome:
@@ -124,33 +99,21 @@ def _without_audited(scanned: Scan, audited: NDArray[np.bool_]) -> AtRank | None
     return None
 
 
-def _frame(parts: Parts, project: Project, scored: Scored, terms: CertificateTerms) -> float | None:
-    return frame_score(terms.frame, scored, out_of_fold(parts, project, scored)) if terms.frame else None
-
-
-def _report(
-    terms: CertificateTerms,
-    scored: Scored,
-    found: TheSet,
-    facts: SetFacts,
-    outcome: Outcome,
-    lowest: float | None,
-    missing: int,
-) -> dict[str, Any]:
-    score = float(scored.scores[outcome.accepted].min()) if len(outcome.accepted) else None
+def _report(ahead: Ahead, outcome: Outcome, size: int) -> dict[str, Any]:
+    accepted = outcome.accepted
     return {
         **outcome.shown,
-        "score": score,
-        "frame_score": lowest,
-        "scale": asdict(scored.scale),
-        "outside": dict(found.outside),
-        "until_group": facts.until,
-        "missing": missing,
-        "why": "" if len(outcome.accepted) else _refusal(terms, outcome),
+        "score": float(ahead.scored.scores[accepted].min()) if len(accepted) else None,
+        "frame_score": ahead.lowest,
+        "scale": asdict(ahead.scored.scale),
+        "outside": dict(ahead.found.outside),
+        "until_group": ahead.facts.until,
+        "missing": int(np.count_nonzero(~ahead.found.decided[:size])),
+        "why": "" if len(accepted) else _refusal(outcome),
     }
 
 
-def _refusal(terms: CertificateTerms, outcome: Outcome) -> str:
+def _refusal(outcome: Outcome) -> str:
     n, wrong = outcome.shown["sample"], outcome.shown["errors"]
     of = f"of {n} sampled images of the set the version had {wrong} wrong"
     if not outcome.shown["size"] - n:
@@ -159,24 +122,16 @@ def _refusal(terms: CertificateTerms, outcome: Outcome) -> str:
 
 
 def _write(
-    parts: Parts,
-    project: Project,
-    terms: Terms,
-    champion: Version,
-    look: Look,
-    level: float,
-    chosen: int,
-    scored: Scored,
-    outcome: Outcome,
-    report: dict[str, Any],
+    parts: Parts, ahead: Ahead, look: Look, level: float, outcome: Outcome, report: dict[str, Any]
 ) -> dict[str, int]:
+    project, champion, scored = ahead.project, ahead.champion, ahead.scored
     classes, images = project.config.classes, scored.pool.image_ids
     accepted = [
         Accepted(ImageId(int(images[row])), classes[int(scored.predicted[row])], int(rank), float(scored.scores[row]))
         for row, rank in zip(outcome.accepted, outcome.ranks, strict=True)
     ]
     new = NewCertificate(
-        terms_id=terms.id,
+        terms_id=ahead.terms.id,
         look=look.number,
         version_id=champion.id,
         size=int(outcome.shown["size"]),
@@ -185,7 +140,7 @@ def _write(
         wrong=outcome.wrong,
         accepted=len(accepted),
         delta=level,
-        versions=chosen,
+        versions=ahead.chosen,
         report=report,
     )
     parts.failpoint("certify.before_write")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from sqlalchemy.orm import Session
 from db.repositories.certificates import audits, sets
 from db.repositories.certificates.certificates import Terms
 from db.repositories.queries import stream
+from db.repositories.reviews import overlaps
 from labeling.project import Project
 from labeling.select.query.stream import Order
 from labeling.types import Example
@@ -28,12 +30,15 @@ from service.work.pool.training_set import truth_of
 
 __all__ = ["SetFacts", "TheSet", "read_set_facts", "set_of"]
 
+LATELY = timedelta(days=1)
+"""Who has answered within this time takes part."""
 Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class SetFacts:
-    """What the database knows of the set. `asked`: the groups that the stream asked about under these terms."""
+    """What the database knows of the set. `asked`: the groups that the stream asked about under these terms. `once`:
+    those that one person has answered while others take part."""
 
     order: Order
     share: float
@@ -43,6 +48,7 @@ class SetFacts:
     shadows: frozenset[int]
     older: frozenset[int]
     audited: frozenset[int]
+    once: frozenset[int]
     until: int
 
 
@@ -51,7 +57,8 @@ class TheSet:
     """The set without its sample cut: `groups` (N,) with the pool's `rows`, one image each.
 
     `asked` (D,) are positions among them of those that the stream asked about, in its order; `decided` and `right` (D,)
-    say whether people decided, and whether that is what the version says. `audited` (N,): people labelled it after
+    say whether people decided, and whether that is what the version says. What one person holds against the version is
+    not decided while another takes part. `audited` (N,): people labelled it after
     it was accepted once, so it stays in the set and is not accepted again. `reserve` (R,): of all groups of the reserve
     in the order of the stream, whether the set holds them. `outside` counts why groups of the pool are not in the set.
     """
@@ -79,8 +86,9 @@ class TheSet:
         return self.rows[kept], is_sampled[kept], is_right[kept], self.audited[kept] & ~is_sampled[kept]
 
 
-def read_set_facts(session: Session, project: Project, terms: Terms) -> SetFacts:
+def read_set_facts(session: Session, project: Project, terms: Terms, now: datetime) -> SetFacts:
     """What is known now; it costs what was asked and labelled, not the pool."""
+    several = len(overlaps.people_since(session, project.id, now - LATELY)) > 1
     sample, found = read_sample(session, project), stream.read_stream(session, project.id)
     order = sample.order
     asked = sets.drawn_since(session, project.id, terms.newest_review)
@@ -94,6 +102,7 @@ def read_set_facts(session: Session, project: Project, terms: Terms) -> SetFacts
         shadows=frozenset(stream.shadow_picks(session, project.id)),
         older=frozenset(before.tolist()),
         audited=frozenset(audits.groups(session, project.id)),
+        once=frozenset(sets.answered_once(session, project.id) if several else ()),
         until=sample.collection.until,
     )
 
@@ -112,13 +121,15 @@ def set_of(project: Project, scored: Scored, facts: SetFacts, lowest: float | No
     drawn = facts.order.drawn[by_order] & np.isin(order, list(facts.asked))
     held = np.isin(order, groups)
     at = np.searchsorted(groups, order[drawn & held])
+    right = _right(project, scored, facts, groups[at], rows[at])
+    waits = ~right & np.isin(groups[at], list(facts.once))  # for another person
     return TheSet(
         groups=groups,
         rows=rows,
         audited=np.isin(groups, list(facts.audited)),
         asked=at,
-        decided=facts.order.decided[by_order][drawn & held],
-        right=_right(project, scored, facts, groups[at], rows[at]),
+        decided=facts.order.decided[by_order][drawn & held] & ~waits,
+        right=right,
         reserve=held,
         answered=int(np.count_nonzero(facts.order.decided)),
         outside=outside,

@@ -1,0 +1,133 @@
+"""The next planned size: whether the sample has reached it, and which version it rests on.
+
+In: a project with terms and a version in use. Out: what an attempt needs, and two rules. An attempt rests on the labels
+that are there when the sample has its size, so one version is fitted and judged then; later ones wait until it was
+tried, for how long second answers take depends on what the certifying answers were. And while a certificate stands that
+no planned size can follow, no version takes its place by itself: with the version the certificate would end for good.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from db.repositories.certificates import certificates, sets
+from db.repositories.certificates.certificates import Terms
+from db.repositories.projects import projects
+from db.repositories.versions import versions
+from db.repositories.versions.versions import Version
+from db.session import reading
+from labeling.certify.plan import PATIENCE, Look, schedule
+from labeling.project import CertificateTerms, Project
+from labeling.promote.judgement import Sample
+from labeling.types import ProjectId
+from service.work.certify.scored import Scored, frame_score, out_of_fold, score_pool
+from service.work.certify.sets import SetFacts, TheSet, read_set_facts, set_of
+from service.work.wiring import Parts
+
+__all__ = ["Ahead", "awaits_verdict", "keeps_version", "planned_by", "read_ahead", "wants_version"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What the next attempt would rest on. `wanted` are the terms in force, `lowest` the frame's score, `chosen` is v.
+
+    `planned` are the sizes that were not tried. `reached_at`: when the first of them had all first answers, or a tenth
+    more than it needs; None before.
+    """
+
+    project: Project
+    terms: Terms
+    wanted: CertificateTerms
+    champion: Version
+    tried: int
+    planned: tuple[Look, ...]
+    chosen: int
+    facts: SetFacts
+    scored: Scored
+    lowest: float | None
+    found: TheSet
+    reached_at: datetime | None
+
+
+def planned_by(terms: CertificateTerms) -> tuple[Look, ...]:
+    """When these terms are tried."""
+    return schedule(terms.first_size, terms.sizes, terms.delta)
+
+
+def read_ahead(parts: Parts, project_id: ProjectId) -> Ahead | None:
+    """What the next attempt would rest on; None without terms, without a version, and after the last planned size."""
+    with reading(parts.database) as session:
+        project = projects.by_id(session, project_id)
+        terms, champion = certificates.terms_in_force(session, project_id), versions.champion(session, project_id)
+        if terms is None or terms.terms is None or champion is None:
+            return None
+        of_terms = [one.look for one in certificates.everyone(session, project_id) if one.terms_id == terms.id]
+        tried = max(of_terms, default=0)
+        planned = tuple(look for look in planned_by(terms.terms) if look.number > tried)
+        if not planned:
+            return None
+        facts = read_set_facts(session, project, terms, parts.now())
+        chosen = 1 + sets.choices_since(session, project_id, terms.at, Sample.STREAM)
+        answers = sets.first_answers(session, project_id)
+    scored, frame = score_pool(parts, project, champion), terms.terms.frame
+    lowest = frame_score(frame, scored, out_of_fold(parts, project, scored)) if frame else None
+    found = set_of(project, scored, facts, lowest)
+    times = [answers.get(int(group)) for group in found.groups[found.asked]]
+    reached_at = _reached_at(times, planned[0].size)
+    return Ahead(
+        project, terms, terms.terms, champion, tried, planned, chosen, facts, scored, lowest, found, reached_at
+    )
+
+
+def wants_version(parts: Parts, project_id: ProjectId) -> bool:
+    """Whether the sample has reached a planned size and no version was fitted since then."""
+    since = _since_reached(parts, project_id)
+    return since is not None and not since
+
+
+def awaits_verdict(parts: Parts, project_id: ProjectId) -> bool:
+    """Whether the version that was fitted since then is not judged yet."""
+    since = _since_reached(parts, project_id)
+    if not since:
+        return False
+    with reading(parts.database) as session:
+        return not versions.promotions(session, project_id, since[0].id)
+
+
+def keeps_version(parts: Parts, project_id: ProjectId) -> bool:
+    """Whether the newest version is not to be judged now: an attempt or a certificate rests on the one in use."""
+    with reading(parts.database) as session:
+        standing, newest = certificates.standing(session, project_id), versions.newest(session, project_id)
+    ahead = read_ahead(parts, project_id)
+    if ahead is None or newest is None:
+        return bool(standing)
+    if (since := _fitted_since(parts, ahead)) is not None:
+        return bool(since) and newest.number > since[0].number
+    return bool(standing) and int(np.count_nonzero(ahead.found.reserve)) < ahead.planned[0].size
+
+
+def _since_reached(parts: Parts, project_id: ProjectId) -> list[Version] | None:
+    ahead = read_ahead(parts, project_id)
+    return None if ahead is None else _fitted_since(parts, ahead)
+
+
+def _fitted_since(parts: Parts, ahead: Ahead) -> list[Version] | None:
+    """The versions since the sample had its size, oldest first; None before."""
+    if ahead.reached_at is None:
+        return None
+    with reading(parts.database) as session:
+        return [one for one in versions.everyone(session, ahead.project.id) if one.created_at > ahead.reached_at]
+
+
+def _reached_at(times: list[datetime | None], size: int) -> datetime | None:
+    """When the sample had its size; `times` of the first answers, None where there is none, in the order of the
+    stream."""
+    first = [at for at in times[:size] if at is not None]
+    if len(first) == size:
+        return max(first)
+    enough, answered = math.ceil(PATIENCE * size), sorted(at for at in times if at is not None)
+    return answered[enough - 1] if len(answered) >= enough else None
