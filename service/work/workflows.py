@@ -32,7 +32,7 @@ from service.jobs.arguments import (
 )
 from service.logs import get_logger
 from service.notifications.targets import has_targets
-from service.work.certify.ahead import awaits_verdict, keeps_version, wants_version
+from service.work.certify.ahead import awaits_attempt, awaits_verdict, keeps_version, wants_version
 from service.work.certify.certify import certify, withdraw
 from service.work.delete.elsewhere import clear_up
 from service.work.delete.rows import remove_rows
@@ -128,6 +128,9 @@ class _Loop:
         if trigger not in (Trigger.PROMOTED, Trigger.HAND) and self.steps.one(learn.due, project_id):
             self._ask(project_id, Trigger.ANSWERED, JobName.LEARN)  # which leads back here, with a newer champion
             return {"asked": 0, "query": 0}
+        if trigger != Trigger.HAND and self.steps.one(awaits_attempt, project_id):
+            self._ask(project_id, Trigger.ANSWERED, JobName.CERTIFY)  # which leads back here
+            return {"asked": 0, "query": 0}
         chosen = self.steps.one(query.choose_query, project_id, Trigger(trigger), force=wanted.force)
         if chosen["asked"]:
             self._ask(project_id, Trigger.SELECTED, JobName.REVIEW, JobName.FIGURES)
@@ -210,7 +213,7 @@ class _Loop:
             self._ask(project_id, Trigger.ANSWERED, JobName.LEARN)  # which leads back here
         waits = fits or self.steps.one(awaits_verdict, project_id)
         counts = self.steps.one(certify, project_id, tries=not waits)
-        if counts["delivered"] or counts["taken_back"]:
+        if counts["tried"] or counts["delivered"] or counts["taken_back"]:
             self._ask(project_id, Trigger.PROMOTED, JobName.SELECT, JobName.FIGURES)
         if counts["audits"]:
             self._ask(project_id, Trigger.SELECTED, JobName.REVIEW)

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from db.repositories.reviews.reviews import answered_people
+from db.repositories.reviews.reviews import answered_people, is_open
 from db.tables import (
     AdoptedTaskRow,
     AnnotationRow,
@@ -77,6 +77,16 @@ def answered_once(session: Session, project_id: ProjectId) -> set[int]:
         .join(ReviewRow, ReviewRow.image_id == ImageRow.id)
         .where(ReviewRow.project_id == project_id, ReviewRow.kind == ReviewKind.RANDOM, ImageRow.group_id.is_not(None))
         .where(answered_people() == 1, ~by_lead)
+    )
+    return {int(group) for group in rows if group is not None}
+
+
+def open_groups(session: Session, project_id: ProjectId) -> set[int]:
+    """The groups of the stream about which somebody is asked now."""
+    rows = session.scalars(
+        sa.select(ImageRow.group_id)
+        .join(ReviewRow, ReviewRow.image_id == ImageRow.id)
+        .where(ReviewRow.project_id == project_id, ReviewRow.kind == ReviewKind.RANDOM, is_open())
     )
     return {int(group) for group in rows if group is not None}
 

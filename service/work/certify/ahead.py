@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 
 from db.repositories.certificates import certificates, sets
 from db.repositories.certificates.certificates import Terms
 from db.repositories.projects import projects
+from db.repositories.reviews import overlaps
 from db.repositories.versions import versions
 from db.repositories.versions.versions import Version
 from db.session import reading
-from labeling.certify.plan import PATIENCE, Look, schedule
+from labeling.certify.plan import PATIENCE, Look, due_look, schedule
 from labeling.project import CertificateTerms, Project
 from labeling.promote.judgement import Sample
 from labeling.types import ProjectId
@@ -28,7 +29,10 @@ from service.work.certify.scored import Scored, frame_score, out_of_fold, score_
 from service.work.certify.sets import SetFacts, TheSet, read_set_facts, set_of
 from service.work.wiring import Parts
 
-__all__ = ["Ahead", "awaits_verdict", "keeps_version", "planned_by", "read_ahead", "wants_version"]
+__all__ = ["Ahead", "awaits_attempt", "awaits_verdict", "keeps_version", "planned_by", "read_ahead", "wants_version"]
+
+AT_WORK = timedelta(minutes=15)
+"""Who has answered within this time is at work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,23 @@ def awaits_verdict(parts: Parts, project_id: ProjectId) -> bool:
         return False
     with reading(parts.database) as session:
         return not versions.promotions(session, project_id, since[0].id)
+
+
+def awaits_attempt(parts: Parts, project_id: ProjectId) -> bool:
+    """Whether the sample has its size and the attempt is near, so that nobody is asked what it may accept.
+
+    For second answers people wait only while several are at work, and not for a lead.
+    """
+    ahead = read_ahead(parts, project_id)
+    if ahead is None or ahead.reached_at is None:
+        return False
+    if due_look(ahead.planned, ahead.tried, ahead.found.decided) is not None:
+        return True
+    first = ahead.found.asked[: ahead.planned[0].size]
+    waiting = ahead.found.groups[first[~ahead.found.decided[: len(first)]]]
+    with reading(parts.database) as session:
+        asked = not sets.open_groups(session, project_id).isdisjoint(waiting.tolist())
+        return asked and len(overlaps.people_since(session, project_id, parts.now() - AT_WORK)) > 1
 
 
 def keeps_version(parts: Parts, project_id: ProjectId) -> bool:

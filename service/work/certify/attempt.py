@@ -49,11 +49,11 @@ class Outcome:
 
 
 def attempt(parts: Parts, project_id: ProjectId) -> dict[str, int]:
-    """Try the look that is due, if one is; {"accepted": images that it accepts}."""
+    """Try the look that is due, if one is; {"tried": 1 if one was, "accepted": images that it accepts}."""
     ahead = read_ahead(parts, project_id)
     look = None if ahead is None else due_look(ahead.planned, ahead.tried, ahead.found.decided)
     if ahead is None or look is None:
-        return {"accepted": 0}
+        return {"tried": 0, "accepted": 0}
     level = level_of(look, versions=ahead.chosen)
     outcome = certify_set(ahead.wanted, ahead.scored, ahead.found, look.size, level)
     return _write(parts, ahead, look, level, outcome, _report(ahead, outcome, look.size))
@@ -148,8 +148,8 @@ def _write(
         versions.lock(session, project.id)
         now = versions.champion(session, project.id)
         if now is None or now.id != champion.id:
-            return {"accepted": 0}  # the next job tries this look with the version that is in use by then
+            return {"tried": 0, "accepted": 0}  # the next job tries this look with the version that is in use by then
         written = certificates.add(session, project.id, new, accepted, parts.now())
     parts.failpoint("certify.after_write")
     log.info("certified", project=project.id, look=look.number, accepted=len(accepted), certificate=written)
-    return {"accepted": len(accepted) if written else 0}
+    return {"tried": int(bool(written)), "accepted": len(accepted) if written else 0}

@@ -21,7 +21,7 @@ def certify(parts: Parts, project_id: ProjectId, *, tries: bool = True) -> dict[
     """
     counted = count_audit(parts, project_id)
     before = withdraw(parts, project_id)
-    tried = attempt(parts, project_id) if tries else {"accepted": 0}
+    tried = attempt(parts, project_id) if tries else {"tried": 0, "accepted": 0}
     given = deliver(parts, project_id)
     left = take_back(parts, project_id) if tried["accepted"] else {"taken_back": 0}
     asked = ask_audit(parts, project_id)
