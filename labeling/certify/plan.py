@@ -18,6 +18,7 @@ from labeling.errors import Invalid
 from labeling.slices import slices
 
 __all__ = [
+    "PATIENCE",
     "Look",
     "due_look",
     "least_to_certify",

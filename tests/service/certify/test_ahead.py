@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from db.repositories.reviews import overlaps
 from db.repositories.reviews.reviews import answered_people, is_open
 from db.session import transaction
-from db.tables import AnnotationRow, ReviewRow, ViewRow
+from db.tables import AnnotationRow, ReviewRow
 from labeling.jobs import Trigger
 from labeling.types import Actor, ImageId, ReviewId, ReviewKind
 from service.labels.resolution import resolve_labels
@@ -51,9 +51,7 @@ def answer_open(
             said = classes[(made.ground.truth[row.image_id] + (row.id in missed)) % len(classes)]
             person = people[names[turn % len(names)]]
             factories.annotation(session, row.id, said, annotator_id=person, at=at, recorded_at=at)
-            if session.scalar(sa.select(ViewRow.review_id).where(ViewRow.review_id == row.id)) is None:
-                session.add(ViewRow(review_id=row.id, at=at))
-                session.flush()
+        factories.seen(session, *[row.id for row in rows])
         images = [ImageId(row.image_id) for row in rows]
         resolve_labels(session, made.ground.project, images, made.ground.clock())
         return [ImageId(row.image_id) for row in rows if row.id in missed]
