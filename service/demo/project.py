@@ -11,11 +11,11 @@ import yaml
 from service.demo.images import DemoImages
 
 PROJECT = "demo"
-RANDOM, RE_REVIEWED = 0.34, 0.2
+RANDOM, RE_REVIEWED = 0.4, 0.2
 """Parts of a query and of the answers. A project of this size has too few questions for the figures at the defaults."""
 PRECISION, CONFIDENCE, SAMPLED = 0.9, 0.9, 50
 """What a certificate promises, and with how many sampled images it is tried, once: some 500 images hold no second size.
-The set loses what queries would have picked, so about 90 answers of the random stream bring 50 of the set; from 100 on
+The set loses what queries would have picked, so some 70 to 90 answers of the random stream bring 50 of the set; from 100 on
 verdicts would rest on the stream, and each shares delta.
 """
 GOLD = 30
