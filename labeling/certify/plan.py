@@ -27,6 +27,7 @@ __all__ = [
     "next_look",
     "schedule",
     "stream_answers",
+    "stream_first",
 ]
 
 SAMPLES_AT_ONCE = 1_024
@@ -192,6 +193,34 @@ def stream_answers(in_set: NDArray[np.bool_], answered: int, images: int) -> int
     if images > len(places):
         return None
     return max(0, int(places[images - 1]) + 1 - answered) if images else 0
+
+
+def stream_first(in_set: NDArray[np.bool_], drawn: NDArray[np.bool_], images: int, lost: float) -> int:
+    """How many groups of the stream a query asks about first, so that the reserve still holds the sample.
+
+    Each query takes shadow picks out of the set, and in a small reserve they may be too many before the sample has its
+    size. 0 while the reserve has more to lose than one query takes, and where it does not hold the sample any more.
+
+    Parameters
+    ----------
+    in_set, drawn : (R,) bool arrays
+        Of the groups of the reserve in the order of the stream: whether the set holds them, whether they were asked.
+    images : int
+        What the next look needs.
+    lost : float
+        How many of the set's reserved groups a query is expected to take.
+
+    Examples
+    --------
+    >>> in_set, drawn = np.array([True, False, True, True, True]), np.array([True, True, False, False, False])
+    >>> [stream_first(in_set, drawn, 3, lost) for lost in (0.5, 1.0)], stream_first(in_set, drawn, 5, 1.0)
+    ([0, 2], 0)
+    """
+    missing, spare = images - int(np.count_nonzero(in_set & drawn)), int(np.count_nonzero(in_set)) - images
+    if missing <= 0 or not 0 <= spare <= lost:
+        return 0
+    undrawn = in_set[~drawn]
+    return int(np.flatnonzero(undrawn)[missing - 1]) + 1
 
 
 def _enough(wrong: int, size: int, delta: float, allowed: Callable[[Counts], Counts]) -> Iterator[int]:

@@ -11,12 +11,12 @@ import yaml
 from service.demo.images import DemoImages
 
 PROJECT = "demo"
-RANDOM, RE_REVIEWED = 0.4, 0.2
+RANDOM, RE_REVIEWED = 0.33, 0.2
 """Parts of a query and of the answers. A project of this size has too few questions for the figures at the defaults."""
 PRECISION, CONFIDENCE, SAMPLED = 0.9, 0.9, 50
 """What a certificate promises, and with how many sampled images it is tried, once: some 500 images hold no second size.
-The set loses what queries would have picked, so some 70 to 90 answers of the random stream bring 50 of the set; from 100 on
-verdicts would rest on the stream, and each shares delta.
+The set loses what queries would have picked, so 80 to 100 answers of the random stream bring 50 of the set; from 100 on
+verdicts rest on the stream, and each of them shares delta.
 """
 GOLD = 30
 """Enough gold images for the figures of the Team page; with few images a sixth of them."""

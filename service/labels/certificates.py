@@ -156,8 +156,8 @@ def _due(session: Session, project: Project, wanted: CertificateTerms, held: Ter
     asked -= sets.touched_groups(session, project.id) | stream.shadow_picks(session, project.id)
     answered, size = len(asked & found.examples.keys()), wanted.planned_sizes[tried]
     words = f"It is tried next with {size} sampled images of the set; {answered} that may belong to it are answered."
-    if (held := len(found.positions)) < size:
-        words += f" The reserve holds {held} groups so far: more images bring it, or a lower `first_size`."
+    if (reserve := len(found.positions)) < size:
+        words += f" The reserve holds {reserve} groups so far: more images bring it, or a lower `first_size`."
     return Due(size, answered, len(asked) - answered, words)
 
 

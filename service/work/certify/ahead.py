@@ -62,8 +62,11 @@ def planned_by(terms: CertificateTerms) -> tuple[Look, ...]:
     return schedule(terms.first_size, terms.sizes, terms.delta)
 
 
-def read_ahead(parts: Parts, project_id: ProjectId) -> Ahead | None:
-    """What the next attempt would rest on; None without terms, without a version, and after the last planned size."""
+def read_ahead(parts: Parts, project_id: ProjectId, *, early: bool = False) -> Ahead | None:
+    """What the next attempt would rest on; None without terms, without a version, and after the last planned size.
+
+    Also None where fewer images were asked about than it needs, unless `early`: then nothing is scored.
+    """
     with reading(parts.database) as session:
         project = projects.by_id(session, project_id)
         terms, champion = certificates.terms_in_force(session, project_id), versions.champion(session, project_id)
@@ -75,6 +78,8 @@ def read_ahead(parts: Parts, project_id: ProjectId) -> Ahead | None:
         if not planned:
             return None
         facts = read_set_facts(session, project, terms, parts.now())
+        if len(facts.asked) < planned[0].size and not early:
+            return None
         chosen = 1 + sets.choices_since(session, project_id, terms.at, Sample.STREAM)
         answers = sets.first_answers(session, project_id)
     scored, frame = score_pool(parts, project, champion), terms.terms.frame
@@ -123,7 +128,7 @@ def keeps_version(parts: Parts, project_id: ProjectId) -> bool:
     """Whether the newest version is not to be judged now: an attempt or a certificate rests on the one in use."""
     with reading(parts.database) as session:
         standing, newest = certificates.standing(session, project_id), versions.newest(session, project_id)
-    ahead = read_ahead(parts, project_id)
+    ahead = read_ahead(parts, project_id, early=bool(standing))
     if ahead is None or newest is None:
         return bool(standing)
     if (since := _fitted_since(parts, ahead)) is not None:

@@ -13,11 +13,13 @@ from db.repositories.reviews.reviews import answered_people, is_open
 from db.session import transaction
 from db.tables import AnnotationRow, ReviewRow
 from labeling.jobs import Trigger
+from labeling.project import Shares
 from labeling.types import Actor, ImageId, ReviewId, ReviewKind
 from service.labels.resolution import resolve_labels
 from service.work.certify.ahead import awaits_attempt, awaits_verdict, keeps_version, wants_version
 from service.work.learn.learn import has_new_labels, learn
 from service.work.promote.judge import judge, promote_by_hand
+from service.work.select.replay import replay_query
 from tests import factories
 from tests.service.certify.ground import POLICY, TERMS, Certifying
 
@@ -226,3 +228,23 @@ def test_who_answered_more_than_a_day_ago_is_not_waited_for(make: MakeGround) ->
     made.ground.clock.at += timedelta(days=2)
 
     assert (waiting, made.certify()["tried"]) == (0, 1)
+
+
+def test_a_reserve_that_is_about_to_lose_the_sample_is_asked_first_and_the_query_can_be_drawn_again(
+    make: MakeGround,
+) -> None:
+    terms = replace(TERMS, first_size=20, sizes=1)
+    made = make(replace(POLICY, certificate=terms, shares=Shares(0.1, 0.1)), pool=120, reserved=40)
+    people = people_of(made)
+    made.certify()
+    made.ask()
+    answer_open(made, people, ANN)
+    made.version()
+
+    asked = [sum(row.kind == ReviewKind.RANDOM for row in made.ask())]
+    answer_open(made, people, ANN)
+    asked.append(sum(row.kind == ReviewKind.RANDOM for row in made.ask()))
+
+    assert max(asked) > 10  # the share alone brings 4 of 40
+    assert replay_query(made.ground.parts, made.ground.project.id, 2).equal
+    assert replay_query(made.ground.parts, made.ground.project.id, 3).equal
